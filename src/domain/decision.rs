@@ -1,0 +1,113 @@
+//! The answer to one request, and the rule by which descriptors' outcomes make it.
+
+use std::{sync::Arc, time::Duration};
+
+use smallvec::SmallVec;
+
+use super::Unit;
+
+/// The two answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Code {
+    /// It may pass.
+    Ok,
+    /// It may not.
+    OverLimit,
+}
+
+/// The limit that a status reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CurrentLimit {
+    /// Requests per unit.
+    pub requests: u64,
+    /// The unit.
+    pub unit: Unit,
+    /// How many units the window spans.
+    pub multiplier: u32,
+    /// The rule's name, if it has one.
+    pub name: Option<Arc<str>>,
+}
+
+/// The outcome of one descriptor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// After shadow mode of the rule, before the global one.
+    pub code: Code,
+    /// None if no limit applied.
+    pub limit: Option<CurrentLimit>,
+    /// What is left of it.
+    pub remaining: u64,
+    /// None where no counter was asked.
+    pub reset_after: Option<Duration>,
+}
+
+/// The answer to one request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// The answer.
+    pub code: Code,
+    /// One for each descriptor, in order.
+    pub statuses: SmallVec<[Status; 2]>,
+}
+
+/// One descriptor's outcome, as far as the overall answer depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Over its limit.
+    pub over: bool,
+    /// Not enforced.
+    pub shadow: bool,
+    /// Refuses only together with all other quota descriptors.
+    pub quota: bool,
+}
+
+/// Whether these descriptors refuse their request: one that is enforced and not a quota is over, or there are quota
+/// descriptors and all of them are over. A shadow descriptor that is over counts as passed.
+///
+/// This is the one place that says so; stores ask it for atomic groups, the engine for the answer.
+#[must_use]
+pub fn refuses(outcomes: impl IntoIterator<Item = Outcome>, quota_passed: bool) -> bool {
+    let (mut quotas, mut quota_passed) = (false, quota_passed);
+    for outcome in outcomes {
+        let over = outcome.over && !outcome.shadow;
+        if outcome.quota {
+            quotas = true;
+            quota_passed |= !over;
+        } else if over {
+            return true;
+        }
+    }
+    quotas && !quota_passed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OVER: Outcome = Outcome { over: true, shadow: false, quota: false };
+    const PASSED: Outcome = Outcome { over: false, ..OVER };
+
+    fn quota(outcome: Outcome) -> Outcome {
+        Outcome { quota: true, ..outcome }
+    }
+
+    fn shadow(outcome: Outcome) -> Outcome {
+        Outcome { shadow: true, ..outcome }
+    }
+
+    #[test]
+    fn one_enforced_over_refuses() {
+        assert!(refuses([PASSED, OVER], false));
+        assert!(refuses([quota(PASSED), OVER], true));
+        assert!(!refuses([PASSED, shadow(OVER)], false));
+        assert!(!refuses([], false));
+    }
+
+    #[test]
+    fn quotas_refuse_together() {
+        assert!(refuses([quota(OVER), quota(OVER), PASSED], false));
+        assert!(!refuses([quota(OVER), quota(PASSED)], false));
+        assert!(!refuses([quota(OVER)], true));
+        assert!(!refuses([quota(OVER), quota(shadow(OVER))], false));
+    }
+}

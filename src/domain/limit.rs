@@ -1,0 +1,160 @@
+//! A limit: how many requests a window may hold, and by which algorithm.
+
+use std::fmt;
+
+use super::Window;
+
+/// The largest count: 2^53 − 1, the largest integer below which an `f64` holds every one. Counts saturate here.
+pub const MAX_COUNT: u64 = (1 << 53) - 1;
+
+/// How a limit is counted. `docs/algorithms.md` compares them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Algorithm {
+    /// One count per aligned window; what the reference does.
+    FixedWindow,
+    /// The previous window's count fades out while the present one fills.
+    SlidingWindow,
+    /// A bucket of `burst` tokens that refills evenly.
+    TokenBucket,
+}
+
+impl Algorithm {
+    /// Every algorithm.
+    pub const ALL: [Self; 3] = [Self::FixedWindow, Self::SlidingWindow, Self::TokenBucket];
+
+    /// The name used in rules, labels and files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::FixedWindow => "fixed_window",
+            Self::SlidingWindow => "sliding_window",
+            Self::TokenBucket => "token_bucket",
+        }
+    }
+
+    /// The algorithm of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A limit that contradicts itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LimitError {
+    /// `burst` on an algorithm without a bucket.
+    #[error("burst is for algorithm token_bucket; {0} has none: leave burst out")]
+    BurstWithoutBucket(Algorithm),
+    /// `burst: 0`, a bucket that could never pass anything.
+    #[error("burst 0 would refuse every request; give at least 1, or requests_per_unit: 0 to deny all")]
+    ZeroBurst,
+}
+
+/// What one counter may hold: `requests` a `window`, counted by `algorithm`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Limit {
+    algorithm: Algorithm,
+    window: Window,
+    requests: u64,
+    burst: u64,
+    count_denied: bool,
+}
+
+impl Limit {
+    /// A limit. `burst` defaults to `requests`, `count_denied` to true for fixed windows and false for the others.
+    /// Numbers above [`MAX_COUNT`] are taken as that.
+    ///
+    /// # Errors
+    /// If `burst` is zero, or given for another algorithm than the token bucket.
+    pub fn new(
+        algorithm: Algorithm,
+        requests: u64,
+        window: Window,
+        burst: Option<u64>,
+        count_denied: Option<bool>,
+    ) -> Result<Self, LimitError> {
+        let burst = match burst {
+            Some(_) if algorithm != Algorithm::TokenBucket => return Err(LimitError::BurstWithoutBucket(algorithm)),
+            Some(0) => return Err(LimitError::ZeroBurst),
+            other => other,
+        };
+        let count_denied = count_denied.unwrap_or(algorithm == Algorithm::FixedWindow);
+        let requests = requests.min(MAX_COUNT);
+        // a bucket that never refills is empty from the start: "0 requests" denies everything, whatever the burst
+        let burst = if requests == 0 { 0 } else { burst.unwrap_or(requests).min(MAX_COUNT) };
+        Ok(Self { algorithm, window, requests, burst, count_denied })
+    }
+
+    /// A fixed window of `requests`, as the reference has them.
+    #[must_use]
+    pub fn fixed_window(requests: u64, window: impl Into<Window>) -> Self {
+        let requests = requests.min(MAX_COUNT);
+        Self { algorithm: Algorithm::FixedWindow, window: window.into(), requests, burst: requests, count_denied: true }
+    }
+
+    /// How it is counted.
+    #[must_use]
+    pub const fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// The window that `requests` refers to.
+    #[must_use]
+    pub const fn window(&self) -> Window {
+        self.window
+    }
+
+    /// Requests allowed per window, at most [`MAX_COUNT`].
+    #[must_use]
+    pub const fn requests(&self) -> u64 {
+        self.requests
+    }
+
+    /// The size of the bucket; equal to [`Limit::requests`] for the other algorithms. 0 if `requests` is 0.
+    #[must_use]
+    pub const fn burst(&self) -> u64 {
+        self.burst
+    }
+
+    /// Whether a denied hit is charged too.
+    #[must_use]
+    pub const fn count_denied(&self) -> bool {
+        self.count_denied
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Unit;
+
+    #[test]
+    fn burst_needs_a_bucket() {
+        let window = Window::from(Unit::Second);
+        assert_eq!(
+            Limit::new(Algorithm::SlidingWindow, 5, window, Some(5), None),
+            Err(LimitError::BurstWithoutBucket(Algorithm::SlidingWindow))
+        );
+        assert_eq!(Limit::new(Algorithm::TokenBucket, 5, window, Some(0), None), Err(LimitError::ZeroBurst));
+    }
+
+    #[test]
+    fn defaults_follow_the_algorithm() {
+        let limit = |algorithm| Limit::new(algorithm, u64::MAX, Unit::Day.into(), None, None).expect("valid");
+        assert!(limit(Algorithm::FixedWindow).count_denied());
+        assert!(!limit(Algorithm::TokenBucket).count_denied());
+        assert_eq!(limit(Algorithm::TokenBucket).burst(), MAX_COUNT);
+    }
+
+    #[test]
+    fn no_requests_means_no_burst() {
+        let limit = Limit::new(Algorithm::TokenBucket, 0, Unit::Day.into(), Some(9), None).expect("valid");
+        assert_eq!(limit.burst(), 0);
+    }
+}

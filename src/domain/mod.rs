@@ -1,0 +1,26 @@
+//! The words of rate limiting, as types: descriptors, limits, counter keys, hits, groups, verdicts and decisions, and
+//! the [`RateLimiter`] interface that stores and their decorators implement.
+//!
+//! Pure: no I/O, no clock of its own, and nothing here imports another module of this crate.
+
+mod clock;
+mod decision;
+mod descriptor;
+mod failure;
+mod hit;
+mod key;
+mod limit;
+mod limiter;
+mod verdict;
+mod window;
+
+pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use decision::{Code, CurrentLimit, Decision, Outcome, Status, refuses};
+pub use descriptor::{Descriptor, Entry, LimitOverride, Request};
+pub use failure::{FailureMode, StoreError};
+pub use hit::{Charge, Group, Hit};
+pub use key::{CounterKey, KeyBase, KeyBuilder, KeyValue};
+pub use limit::{Algorithm, Limit, LimitError, MAX_COUNT};
+pub use limiter::{BoxFuture, Capabilities, DynRateLimiter, RateLimiter};
+pub use verdict::{RetryAfter, Source, Verdict, Verdicts};
+pub use window::{Unit, Window, WindowError};

@@ -1,0 +1,3 @@
+//! Starts Tollgate.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! (filled in by this module's own commit)
