@@ -1,1 +1,32 @@
-//! (filled in by this module's own commit)
+//! The environment and the flags, as typed values that are valid together.
+//!
+//! ```text
+//! overrides (flags) ─┐
+//!                    ├─▶ Raw: each variable by itself ─▶ Settings: valid together, plus warnings
+//! environment ───────┘                └──────── every fault of both ────────▶ SettingsError
+//! ```
+//!
+//! The environment is an argument; nothing here reads the process's own. The table of all variables ([`TABLE`]) is the
+//! one source for reading them, for `docs/settings.md` and for the help. It does not open files, resolve names or look
+//! at whether a path exists.
+
+mod address;
+mod error;
+mod go;
+mod parse;
+mod resolve;
+mod table;
+mod types;
+mod values;
+mod variables;
+
+pub use address::{Host, HostPort};
+pub use error::{Place, Problem, SettingsError};
+pub use table::{Effect, Feature, Group, Override, Variable};
+pub use types::{
+    Backend, DrainSettings, GrpcSettings, HeaderNames, KeySettings, Listen, LogFormat, LoggingSettings,
+    MetricsListener, Modes, RequestLimits, ResponseSettings, RulesSettings, RulesSource, RuntimeDirectory, Secret,
+    Settings,
+};
+pub use values::{HeaderName, HttpPath, NearLimitRatio};
+pub use variables::TABLE;

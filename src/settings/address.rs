@@ -1,0 +1,98 @@
+//! Hosts and ports, as the reference accepts them.
+
+use std::fmt;
+use std::net::IpAddr;
+
+/// A host to listen at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Host {
+    /// None was named, as in `:9090`: every address of the machine, IPv6 and IPv4 where the machine has both.
+    Any,
+    /// An address; `::` takes IPv4 connections too.
+    Ip(IpAddr),
+    /// A name, to be resolved.
+    Name(String),
+}
+
+impl Host {
+    /// Reads an IP address (IPv6 with or without brackets), a DNS name, or nothing.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        if text.is_empty() {
+            return Some(Self::Any);
+        }
+        if let Some(inner) = text.strip_prefix('[') {
+            return inner.strip_suffix(']')?.parse().ok().filter(IpAddr::is_ipv6).map(Self::Ip);
+        }
+        if let Ok(address) = text.parse() {
+            return Some(Self::Ip(address));
+        }
+        // Digits and dots alone are a misspelt IPv4 address, never a name.
+        let is_name = text.len() <= 253
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
+            && text.bytes().any(|byte| byte.is_ascii_alphabetic())
+            && text.strip_suffix('.').unwrap_or(text).split('.').all(|label| (1..=63).contains(&label.len()));
+        is_name.then(|| Self::Name(text.to_owned()))
+    }
+}
+
+/// A host and a TCP port to listen at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostPort {
+    /// The host.
+    pub host: Host,
+    /// The port; 0 lets the system choose.
+    pub port: u16,
+}
+
+impl HostPort {
+    /// Reads `host:port`, where the host may be missing.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let (host, port) = text.rsplit_once(':')?;
+        // `::1:80` could be read in two ways: an IPv6 address needs its brackets here.
+        if host.contains(':') && !host.starts_with('[') {
+            return None;
+        }
+        Some(Self { host: Host::parse(host)?, port: super::go::integer(port)?.try_into().ok()? })
+    }
+}
+
+impl fmt::Display for HostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.host {
+            Host::Any => write!(f, ":{}", self.port),
+            Host::Ip(IpAddr::V6(address)) => write!(f, "[{address}]:{}", self.port),
+            Host::Ip(IpAddr::V4(address)) => write!(f, "{address}:{}", self.port),
+            Host::Name(name) => write!(f, "{name}:{}", self.port),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts() {
+        assert_eq!(Host::parse(""), Some(Host::Any));
+        for address in ["0.0.0.0", "::", "::1", "10.1.2.3"] {
+            assert_eq!(Host::parse(address), Some(Host::Ip(address.parse().expect("an address"))), "{address}");
+        }
+        assert_eq!(Host::parse("[::]"), Host::parse("::"));
+        for name in ["localhost", "rate_limit.svc.cluster.local.", "a-b"] {
+            assert_eq!(Host::parse(name), Some(Host::Name(name.to_owned())), "{name}");
+        }
+        for bad in [" ", "a b", "[::", "::]", "[1.2.3.4]", "1.2.3", "256.1.1.1", "a..b", ".", "http://x", "a:80"] {
+            assert_eq!(Host::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn hosts_with_ports_read_what_they_write() {
+        for text in [":9090", "0.0.0.0:0", "[::1]:80", "metrics:65535"] {
+            assert_eq!(HostPort::parse(text).expect(text).to_string(), text);
+        }
+        for bad in ["", "9090", ":", "::1:80", ":65536", ":-1", "a:b", "host:"] {
+            assert_eq!(HostPort::parse(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,381 @@
+//! How the text of a variable becomes a value, type by type.
+
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tracing::level_filters::LevelFilter;
+
+use super::address::{Host, HostPort};
+use super::go;
+use super::types::{LogFormat, Secret};
+use super::values::{HeaderName, HttpPath, NearLimitRatio};
+use crate::domain::FailureMode;
+
+/// What is printed for a secret.
+const HIDDEN: &str = "(hidden)";
+
+/// A type of values that a variable can have.
+pub(super) trait Value: Sized {
+    /// What is accepted, to follow "is not".
+    const ACCEPTED: &'static str;
+    /// Where it is optional, an empty text means that there is none.
+    const EMPTY_IS_NONE: bool = true;
+
+    /// The value of this text.
+    fn parse(text: &str) -> Option<Self>;
+
+    /// The text as it may be printed.
+    fn show(text: &str) -> String {
+        text.to_owned()
+    }
+
+    /// The value of a default of the table.
+    fn parse_default(text: &str) -> Option<Self> {
+        Self::parse(text)
+    }
+
+    /// True if the value asks for nothing, so that no warning is due where it has no effect.
+    fn is_off(&self) -> bool {
+        false
+    }
+}
+
+impl<T: Value> Value for Option<T> {
+    const ACCEPTED: &'static str = T::ACCEPTED;
+
+    fn parse(text: &str) -> Option<Self> {
+        if text.is_empty() && T::EMPTY_IS_NONE { Some(None) } else { T::parse(text).map(Some) }
+    }
+
+    fn parse_default(text: &str) -> Option<Self> {
+        if text.is_empty() { Some(None) } else { T::parse(text).map(Some) }
+    }
+
+    fn show(text: &str) -> String {
+        T::show(text)
+    }
+
+    fn is_off(&self) -> bool {
+        self.as_ref().is_none_or(T::is_off)
+    }
+}
+
+impl Value for bool {
+    const ACCEPTED: &'static str = "true or false (or 1, t, T, TRUE, True, 0, f, F, FALSE, False)";
+
+    fn parse(text: &str) -> Option<Self> {
+        go::boolean(text)
+    }
+
+    fn is_off(&self) -> bool {
+        !self
+    }
+}
+
+impl Value for Duration {
+    const ACCEPTED: &'static str = "a duration such as 10s, 150us, 1h30m or 0";
+
+    fn parse(text: &str) -> Option<Self> {
+        go::duration(text)
+    }
+
+    fn is_off(&self) -> bool {
+        self.is_zero()
+    }
+}
+
+impl Value for u16 {
+    const ACCEPTED: &'static str = "a port from 0 to 65535";
+
+    fn parse(text: &str) -> Option<Self> {
+        go::integer(text)?.try_into().ok()
+    }
+}
+
+impl Value for u64 {
+    const ACCEPTED: &'static str = "a whole number, 0 or more";
+
+    fn parse(text: &str) -> Option<Self> {
+        go::integer(text)?.try_into().ok()
+    }
+
+    fn is_off(&self) -> bool {
+        *self == 0
+    }
+}
+
+impl Value for NonZeroUsize {
+    const ACCEPTED: &'static str = "a whole number, 1 or more";
+
+    fn parse(text: &str) -> Option<Self> {
+        Self::new(go::integer(text)?.try_into().ok()?)
+    }
+}
+
+impl Value for NonZeroU32 {
+    const ACCEPTED: &'static str = "a whole number from 1 to 4294967295";
+
+    fn parse(text: &str) -> Option<Self> {
+        Self::new(go::integer(text)?.try_into().ok()?)
+    }
+}
+
+impl Value for f64 {
+    const ACCEPTED: &'static str = "a number, 0 or more";
+
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok().filter(|number: &f64| number.is_finite() && *number >= 0.0)
+    }
+}
+
+impl Value for NearLimitRatio {
+    const ACCEPTED: &'static str = "a number, 0 or more";
+
+    fn parse(text: &str) -> Option<Self> {
+        NearLimitRatio::parse(text)
+    }
+}
+
+impl Value for String {
+    const ACCEPTED: &'static str = "a text in UTF-8";
+
+    fn parse(text: &str) -> Option<Self> {
+        Some(text.to_owned())
+    }
+
+    fn is_off(&self) -> bool {
+        self.is_empty()
+    }
+}
+
+impl Value for PathBuf {
+    const ACCEPTED: &'static str = "a path in UTF-8";
+
+    fn parse(text: &str) -> Option<Self> {
+        Some(text.into())
+    }
+}
+
+impl Value for Secret {
+    const ACCEPTED: &'static str = "a text in UTF-8, one character or more";
+    const EMPTY_IS_NONE: bool = false;
+
+    fn parse(text: &str) -> Option<Self> {
+        (!text.is_empty()).then(|| Self::new(text.to_owned()))
+    }
+
+    fn show(_: &str) -> String {
+        HIDDEN.to_owned()
+    }
+}
+
+/// A password of another service: may be empty, for none, and is never printed.
+#[derive(Clone, Debug)]
+pub(super) struct Password(Option<Secret>);
+
+impl Value for Password {
+    const ACCEPTED: &'static str = "a text in UTF-8";
+
+    fn parse(text: &str) -> Option<Self> {
+        Some(Self(Secret::parse(text)))
+    }
+
+    fn show(_: &str) -> String {
+        HIDDEN.to_owned()
+    }
+
+    fn is_off(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
+/// The address of a Redis, which may hold a password before its `@`.
+#[derive(Clone, Debug)]
+pub(super) struct Url;
+
+impl Value for Url {
+    const ACCEPTED: &'static str = "an address such as host:port";
+
+    fn parse(_: &str) -> Option<Self> {
+        Some(Self)
+    }
+
+    fn show(text: &str) -> String {
+        match text.rsplit_once('@') {
+            Some((_, address)) => format!("{HIDDEN}@{address}"),
+            None => text.to_owned(),
+        }
+    }
+}
+
+impl Value for Host {
+    const ACCEPTED: &'static str = "an IP address, a host name, or empty for every address";
+
+    fn parse(text: &str) -> Option<Self> {
+        Host::parse(text)
+    }
+}
+
+impl Value for HostPort {
+    const ACCEPTED: &'static str = "an address such as :9090, 0.0.0.0:9090 or [::1]:9090";
+
+    fn parse(text: &str) -> Option<Self> {
+        HostPort::parse(text)
+    }
+}
+
+impl Value for HeaderName {
+    const ACCEPTED: &'static str = "the name of an HTTP header";
+
+    fn parse(text: &str) -> Option<Self> {
+        HeaderName::parse(text)
+    }
+}
+
+impl Value for HttpPath {
+    const ACCEPTED: &'static str = "a path such as /metrics, of letters, digits and / - . _ ~";
+
+    fn parse(text: &str) -> Option<Self> {
+        HttpPath::parse(text)
+    }
+}
+
+impl Value for LevelFilter {
+    const ACCEPTED: &'static str = "trace, debug, info, warn, warning, error, fatal or panic, in any case";
+
+    fn parse(text: &str) -> Option<Self> {
+        Some(match text.to_ascii_lowercase().as_str() {
+            "trace" => Self::TRACE,
+            "debug" => Self::DEBUG,
+            "info" => Self::INFO,
+            "warn" | "warning" => Self::WARN,
+            "error" | "fatal" | "panic" => Self::ERROR,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for LogFormat {
+    const ACCEPTED: &'static str = "json, in any case; anything else is text";
+
+    fn parse(text: &str) -> Option<Self> {
+        Some(if text.eq_ignore_ascii_case("json") { Self::Json } else { Self::Text })
+    }
+}
+
+impl Value for FailureMode {
+    const ACCEPTED: &'static str = "error, allow, deny or local, in any case";
+
+    fn parse(text: &str) -> Option<Self> {
+        Self::from_name(&text.to_ascii_lowercase())
+    }
+}
+
+/// Items with a comma between them; an empty text has none.
+#[derive(Clone, Debug)]
+pub(super) struct List(Vec<String>);
+
+impl Value for List {
+    const ACCEPTED: &'static str = "a list such as a,b";
+
+    fn parse(text: &str) -> Option<Self> {
+        Some(Self(split(text).map(str::to_owned).collect()))
+    }
+
+    fn is_off(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Pairs with `SEPARATOR` in each and a comma between them; an empty text has none.
+#[derive(Clone, Debug)]
+pub(super) struct Pairs<const SEPARATOR: char>(Vec<(String, String)>);
+
+impl<const SEPARATOR: char> Value for Pairs<SEPARATOR> {
+    const ACCEPTED: &'static str =
+        if SEPARATOR == ':' { "pairs such as k:v,k:v with one colon in each" } else { "pairs such as k=v,k=v" };
+
+    fn parse(text: &str) -> Option<Self> {
+        let pair = |pair: &str| {
+            let (key, value) = pair.split_once(SEPARATOR)?;
+            let whole = SEPARATOR != ':' || !value.contains(':');
+            whole.then(|| (key.to_owned(), value.to_owned()))
+        };
+        split(text).map(pair).collect::<Option<_>>().map(Self)
+    }
+
+    fn is_off(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+fn split(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').filter(move |_| !text.trim().is_empty())
+}
+
+/// What to do when no connection is free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PoolOnEmpty {
+    Wait,
+    Other,
+}
+
+impl Value for PoolOnEmpty {
+    const ACCEPTED: &'static str = "WAIT, CREATE or ERROR, in any case";
+
+    fn parse(text: &str) -> Option<Self> {
+        match text.to_ascii_lowercase().as_str() {
+            "wait" => Some(Self::Wait),
+            "create" | "error" => Some(Self::Other),
+            _ => None,
+        }
+    }
+
+    fn is_off(&self) -> bool {
+        *self == Self::Wait
+    }
+}
+
+/// Makes an enum that is written as one of some words, in any case of letters.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident, $accepted:literal, $($variant:ident = $($word:literal)|+),+) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(super) enum $name { $($variant),+ }
+
+        impl Value for $name {
+            const ACCEPTED: &'static str = $accepted;
+            const EMPTY_IS_NONE: bool = false;
+
+            fn parse(text: &str) -> Option<Self> {
+                match text.to_ascii_lowercase().as_str() {
+                    $($($word)|+ => Some(Self::$variant),)+
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+words!(
+    /// Where the counters are.
+    BackendType, "memory, redis or memcache, in any case; empty is redis",
+    Memory = "memory", Redis = "redis" | "", Memcache = "memcache"
+);
+words!(
+    /// Where the rules come from.
+    ConfigType, "FILE or GRPC_XDS_SOTW, in any case", File = "file", Xds = "grpc_xds_sotw"
+);
+words!(
+    /// How Redis is set up.
+    RedisType, "SINGLE, SENTINEL or CLUSTER, in any case", Single = "single", Sentinel = "sentinel", Cluster = "cluster"
+);
+words!(
+    /// How Redis is reached.
+    SocketType, "tcp or unix, in any case", Tcp = "tcp", Unix = "unix"
+);
+words!(
+    /// How spans are sent.
+    TracingProtocol, "http or gRPC, in any case", Http = "http", Grpc = "grpc"
+);

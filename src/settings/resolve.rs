@@ -1,0 +1,175 @@
+//! From the variables' values, each valid by itself, to the settings, which are valid together.
+
+use std::ffi::OsString;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use super::address::HostPort;
+use super::error::{Problem, SettingsError};
+use super::parse::{BackendType, ConfigType};
+use super::table::{Effect, Feature, Given, Override, Reader, Variable};
+use super::types::{
+    Backend, DrainSettings, GrpcSettings, HeaderNames, KeySettings, Listen, LoggingSettings, MetricsListener, Modes,
+    RequestLimits, ResponseSettings, RulesSettings, RulesSource, RuntimeDirectory, Settings,
+};
+use super::variables::Raw;
+
+impl Settings {
+    /// Reads every variable from `env`, where `overrides` do not give it.
+    ///
+    /// # Errors
+    /// Every value that cannot be read, and every one that asks for a feature that does not exist yet. The process
+    /// should exit with status 2.
+    pub fn resolve(overrides: &[Override], env: impl Fn(&str) -> Option<OsString>) -> Result<Self, SettingsError> {
+        let mut reader = Reader { overrides, env: &env, problems: Vec::new(), asked: Vec::new() };
+        let raw = Raw::read(&mut reader);
+        let Reader { mut problems, asked, .. } = reader;
+        refuse_what_is_to_come(&raw, &mut problems);
+        if problems.is_empty() { Ok(typed(warnings(&raw, &asked), raw)) } else { Err(SettingsError(problems)) }
+    }
+}
+
+fn typed(warnings: Vec<String>, raw: Raw) -> Settings {
+    Settings {
+        http: HostPort { host: raw.host.value, port: raw.port.value },
+        debug: HostPort { host: raw.debug_host.value, port: raw.debug_port.value },
+        grpc: GrpcSettings {
+            listen: match raw.grpc_uds.value {
+                Some(path) => Listen::Unix(path),
+                None => Listen::Tcp(HostPort { host: raw.grpc_host.value, port: raw.grpc_port.value }),
+            },
+            max_connection_age: unless_zero(raw.grpc_max_connection_age.value),
+            max_connection_age_grace: unless_zero(raw.grpc_max_connection_age_grace.value),
+            max_concurrent_streams: raw.max_concurrent_streams.value,
+            max_request_bytes: raw.max_request_bytes.value,
+        },
+        metrics: raw
+            .use_prometheus
+            .value
+            .then_some(MetricsListener { address: raw.prometheus_addr.value, path: raw.prometheus_path.value }),
+        max_metric_series: raw.max_metric_series.value,
+        workers: raw.workers.value.unwrap_or_else(available_parallelism),
+        rules: RulesSettings {
+            source: match raw.rules.value {
+                Some(path) => RulesSource::Path(path),
+                None => RulesSource::Runtime(RuntimeDirectory {
+                    root: raw.runtime_root.value,
+                    subdirectory: raw.runtime_subdirectory.value,
+                    app_directory: raw.runtime_app_directory.value,
+                    watch_root: raw.runtime_watch_root.value,
+                    ignore_dot_files: raw.runtime_ignore_dot_files.value,
+                }),
+            },
+            poll_interval: unless_zero(raw.rules_poll_interval.value),
+            merge_domain_config: raw.merge_domain_config.value,
+            force_start_without_initial_config: raw.force_start.value,
+        },
+        backend: Backend::Memory { max_counters: raw.max_counters.value },
+        keys: KeySettings {
+            prefix: raw.cache_key_prefix.value,
+            descriptor_value_secret: raw.descriptor_value_secret.value,
+        },
+        failure_mode: raw.failure_mode.value,
+        modes: Modes {
+            shadow: raw.shadow_mode.value,
+            quota: raw.quota_mode.value,
+            stop_increment_when_over: raw.stop_increment.value,
+            near_limit_ratio: raw.near_limit_ratio.value,
+        },
+        response: ResponseSettings {
+            dynamic_metadata: raw.response_dynamic_metadata.value,
+            headers: raw.response_headers.value.then_some(HeaderNames {
+                limit: raw.header_limit.value,
+                remaining: raw.header_remaining.value,
+                reset: raw.header_reset.value,
+            }),
+        },
+        request_limits: RequestLimits {
+            max_descriptors: raw.max_descriptors.value,
+            max_entries: raw.max_entries.value,
+        },
+        healthy_with_at_least_one_config_loaded: raw.healthy_with_config.value,
+        logging: LoggingSettings { level: raw.log_level.value, format: raw.log_format.value },
+        drain: DrainSettings { delay: raw.drain_delay.value, timeout: raw.drain_timeout.value },
+        warnings,
+    }
+}
+
+/// Adds a problem for each feature that is asked for and does not exist yet.
+fn refuse_what_is_to_come(raw: &Raw, problems: &mut Vec<Problem>) {
+    let mut refuse = |feature: Feature, given: &Given| {
+        problems.push(Problem::NotSupportedYet {
+            place: given.place,
+            value: given.shown.clone(),
+            feature: feature.name(),
+            cure: feature.cure(),
+        });
+    };
+    match (raw.backend_type.value, &raw.backend_type.given) {
+        (Some(BackendType::Redis), Some(given)) => refuse(Feature::Redis, given),
+        (Some(BackendType::Memcache), Some(given)) => refuse(Feature::Memcache, given),
+        (_, Some(_)) => {}
+        // As in the reference, where Redis is the default: whoever names one wants it.
+        (_, None) => {
+            let url = raw.redis_url.given.as_ref().filter(|_| raw.redis_url.value.is_some());
+            let named = url.or(raw.redis_type.given.as_ref()).or(raw.redis_socket_type.given.as_ref());
+            if let Some(given) = named {
+                refuse(Feature::Redis, given);
+            }
+        }
+    }
+    if let (ConfigType::Xds, Some(given)) = (raw.config_type.value, &raw.config_type.given) {
+        refuse(Feature::Xds, given);
+    }
+    for (switch, feature) in [(&raw.grpc_server_use_tls, Feature::ServerTls), (&raw.tracing_enabled, Feature::Tracing)]
+    {
+        if let (true, Some(given)) = (switch.value, &switch.given) {
+            refuse(feature, given);
+        }
+    }
+}
+
+/// One sentence for each reason why something that was asked for has no effect.
+fn warnings(raw: &Raw, asked: &[Variable]) -> Vec<String> {
+    let mut reasons: Vec<(&'static str, Vec<String>)> = Vec::new();
+    let mut add = |reason: &'static str, what: String| match reasons.iter_mut().find(|(known, _)| *known == reason) {
+        Some((_, all)) => all.push(what),
+        None => reasons.push((reason, vec![what])),
+    };
+    for variable in asked {
+        match variable.effect {
+            Effect::Works | Effect::Ours => {}
+            Effect::NoEffect(reason) => add(reason, variable.name.to_owned()),
+            Effect::Later(feature) => add(feature.off(), variable.name.to_owned()),
+        }
+    }
+    let replaced = [
+        (raw.grpc_uds.value.is_some(), "GRPC_UDS replaces it", vec![&raw.grpc_host.given, &raw.grpc_port.given]),
+        (!raw.use_prometheus.value, "USE_PROMETHEUS is false", vec![&raw.prometheus_addr.given]),
+        (
+            raw.rules.value.is_some(),
+            "RULES replaces the RUNTIME_ variables",
+            vec![
+                &raw.runtime_root.given,
+                &raw.runtime_subdirectory.given,
+                &raw.runtime_app_directory.given,
+                &raw.runtime_watch_root.given,
+                &raw.runtime_ignore_dot_files.given,
+            ],
+        ),
+    ];
+    for (is_replaced, reason, all) in replaced {
+        for given in all.into_iter().flatten().filter(|_| is_replaced) {
+            add(reason, given.place.to_string());
+        }
+    }
+    reasons.into_iter().map(|(reason, all)| format!("no effect: {} ({reason})", all.join(", "))).collect()
+}
+
+fn unless_zero(duration: Duration) -> Option<Duration> {
+    (!duration.is_zero()).then_some(duration)
+}
+
+fn available_parallelism() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}

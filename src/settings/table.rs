@@ -1,0 +1,247 @@
+//! What a variable is, and how one is read. The variables themselves are in `variables`.
+
+use std::ffi::OsString;
+
+use super::error::{Place, Problem};
+use super::parse::Value;
+
+/// One environment variable. The table of all of them is [`TABLE`](super::TABLE).
+#[derive(Clone, Copy, Debug)]
+pub struct Variable {
+    /// Its name.
+    pub name: &'static str,
+    /// The value it has when it is not set, as text; may be empty.
+    pub default: &'static str,
+    /// What values are accepted.
+    pub accepted: &'static str,
+    /// Where it belongs.
+    pub group: Group,
+    /// What setting it does.
+    pub effect: Effect,
+    /// What it says.
+    pub meaning: &'static str,
+}
+
+/// What setting a variable does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// What the reference does.
+    Works,
+    /// Something that the reference does not know.
+    Ours,
+    /// Nothing, for this reason; a warning says so.
+    NoEffect(&'static str),
+    /// Belongs to a feature that does not exist yet: asking for the feature is refused, other values are warned about.
+    Later(Feature),
+}
+
+/// A feature that does not exist yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feature {
+    /// Counters in Redis.
+    Redis,
+    /// Counters in memcached.
+    Memcache,
+    /// Rules from an xDS server.
+    Xds,
+    /// TLS on the gRPC listener.
+    ServerTls,
+    /// OTLP spans.
+    Tracing,
+}
+
+impl Feature {
+    /// What it is.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Redis => "the Redis backend",
+            Self::Memcache => "the memcache backend",
+            Self::Xds => "xDS as the source of rules",
+            Self::ServerTls => "TLS on the gRPC listener",
+            Self::Tracing => "tracing",
+        }
+    }
+
+    /// Why its variables do nothing while it is not asked for.
+    pub(super) const fn off(self) -> &'static str {
+        match self {
+            Self::Redis | Self::Memcache => "the backend is memory",
+            Self::Xds => "CONFIG_TYPE is FILE",
+            Self::ServerTls => "GRPC_SERVER_USE_TLS is false",
+            Self::Tracing => "TRACING_ENABLED is false",
+        }
+    }
+
+    /// What to do while it does not exist.
+    pub(super) const fn cure(self) -> &'static str {
+        match self {
+            Self::Redis | Self::Memcache => "set BACKEND_TYPE=memory meanwhile",
+            Self::Xds => "set CONFIG_TYPE=FILE meanwhile, and RULES to the path of the rules",
+            Self::ServerTls => "set GRPC_SERVER_USE_TLS=false meanwhile",
+            Self::Tracing => "set TRACING_ENABLED=false meanwhile",
+        }
+    }
+}
+
+/// A heading under which variables stand, in the documentation and in the help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// Where the service listens.
+    Listeners,
+    /// Where the rules are.
+    Rules,
+    /// Where the counters are and how they are named.
+    Counters,
+    /// What changes decisions and answers.
+    Answers,
+    /// Bounds and lifetimes of the process.
+    Process,
+    /// Logging.
+    Logging,
+    /// Prometheus.
+    Metrics,
+    /// Other statistics sinks.
+    Statsd,
+    /// TLS on the gRPC listener.
+    Tls,
+    /// Rules over xDS.
+    Xds,
+    /// Redis.
+    Redis,
+    /// Memcached.
+    Memcache,
+    /// Tracing.
+    Tracing,
+}
+
+impl Group {
+    /// Every group, in the order of the documentation.
+    pub const ALL: [Self; 13] = [
+        Self::Listeners,
+        Self::Rules,
+        Self::Counters,
+        Self::Answers,
+        Self::Process,
+        Self::Logging,
+        Self::Metrics,
+        Self::Statsd,
+        Self::Tls,
+        Self::Xds,
+        Self::Redis,
+        Self::Memcache,
+        Self::Tracing,
+    ];
+
+    /// The heading.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Listeners => "Listeners",
+            Self::Rules => "Rules",
+            Self::Counters => "Counters",
+            Self::Answers => "Decisions and answers",
+            Self::Process => "Process",
+            Self::Logging => "Logging",
+            Self::Metrics => "Prometheus",
+            Self::Statsd => "Other statistics sinks",
+            Self::Tls => "TLS on the gRPC listener",
+            Self::Xds => "Rules over xDS",
+            Self::Redis => "Redis",
+            Self::Memcache => "Memcache",
+            Self::Tracing => "Tracing",
+        }
+    }
+}
+
+/// A value that a flag gives, in place of its variable's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Override {
+    /// The flag, with its dashes.
+    pub flag: &'static str,
+    /// The variable that it overrides.
+    pub variable: &'static str,
+    /// The value.
+    pub value: OsString,
+}
+
+/// A variable's value and where it came from.
+#[derive(Clone, Debug)]
+pub(super) struct Read<T> {
+    pub(super) value: T,
+    /// `None`: it is the default.
+    pub(super) given: Option<Given>,
+}
+
+/// Where a value is from, and its text, unless that is secret.
+#[derive(Clone, Debug)]
+pub(super) struct Given {
+    pub(super) place: Place,
+    pub(super) shown: String,
+}
+
+/// Reads variables one by one and keeps what it finds wrong.
+pub(super) struct Reader<'a> {
+    pub(super) overrides: &'a [Override],
+    pub(super) env: &'a dyn Fn(&str) -> Option<OsString>,
+    pub(super) problems: Vec<Problem>,
+    /// The variables that were given and ask for something.
+    pub(super) asked: Vec<Variable>,
+}
+
+impl Reader<'_> {
+    /// The variable's value: the flag's, else the environment's, else the default, which also stands in for a value
+    /// that cannot be read, so that reading goes on to the next fault.
+    pub(super) fn read<T: Value>(&mut self, variable: Variable) -> Read<T> {
+        let overriding = self.overrides.iter().find(|one| one.variable == variable.name);
+        let place = Place { variable: variable.name, flag: overriding.map(|one| one.flag) };
+        let default = || T::parse_default(variable.default).expect("a test reads every default of the table");
+        let Some(text) = overriding.map(|one| one.value.clone()).or_else(|| (self.env)(variable.name)) else {
+            return Read { value: default(), given: None };
+        };
+        let given = Given { place, shown: T::show(&text.to_string_lossy()) };
+        let value = text.to_str().and_then(T::parse).unwrap_or_else(|| {
+            let value = given.shown.clone();
+            self.problems.push(Problem::Malformed { place, value, accepted: T::ACCEPTED });
+            default()
+        });
+        if !value.is_off() {
+            self.asked.push(variable);
+        }
+        Read { value, given: Some(given) }
+    }
+}
+
+pub(super) const fn row<T: Value>(
+    group: Group,
+    name: &'static str,
+    default: &'static str,
+    effect: Effect,
+    meaning: &'static str,
+) -> Variable {
+    Variable { name, default, accepted: T::ACCEPTED, group, effect, meaning }
+}
+
+/// Makes `TABLE`, and the struct `Raw` of all variables' values with its `read`, from one list.
+macro_rules! variables {
+    ($($group:ident { $($field:ident: $type:ty = $name:literal, $default:literal, $effect:expr, $meaning:literal;)* })*) => {
+        /// Every variable, in the order of the documentation.
+        pub const TABLE: &[Variable] = &[$($(row::<$type>(Group::$group, $name, $default, $effect, $meaning),)*)*];
+
+        /// The value of every variable, each valid by itself.
+        #[derive(Debug)]
+        #[expect(dead_code, reason = "the variables of features that do not exist yet are read to be validated")]
+        pub(super) struct Raw {
+            $($(pub(super) $field: Read<$type>,)*)*
+        }
+
+        impl Raw {
+            pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+                Self {
+                    $($($field: reader.read(row::<$type>(Group::$group, $name, $default, $effect, $meaning)),)*)*
+                }
+            }
+        }
+    };
+}
+pub(super) use variables;

@@ -1,0 +1,66 @@
+//! Small values that cannot be invalid.
+
+use std::fmt;
+
+/// The part of a limit past which a hit counts as near it: finite, not negative.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub struct NearLimitRatio(f32);
+
+impl NearLimitRatio {
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        text.parse().ok().filter(|ratio: &f32| ratio.is_finite() && *ratio >= 0.0).map(Self)
+    }
+
+    /// The number: finite, not negative.
+    #[must_use]
+    pub fn get(self) -> f32 {
+        self.0
+    }
+}
+
+/// The name of an HTTP header, spelt as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeaderName(String);
+
+impl HeaderName {
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        // RFC 9110, 5.6.2: a token.
+        let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        (!text.is_empty() && text.bytes().all(is_token)).then(|| Self(text.to_owned()))
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for HeaderName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The path of a page: begins with a slash, has no query, and needs no escaping.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpPath(String);
+
+impl HttpPath {
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte);
+        (text.starts_with('/') && text.bytes().all(plain)).then(|| Self(text.to_owned()))
+    }
+
+    /// The path, with its leading slash.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for HttpPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,182 @@
+//! The table of every variable: the one source for reading them, for `docs/settings.md` and for `serve --help`.
+
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tracing::level_filters::LevelFilter;
+
+use super::address::{Host, HostPort};
+use super::parse::{
+    BackendType, ConfigType, List, Pairs, Password, PoolOnEmpty, RedisType, SocketType, TracingProtocol, Url,
+};
+use super::table::{Effect, Feature, Group, Read, Reader, Variable, row, variables};
+use super::types::{LogFormat, Secret};
+use super::values::{HeaderName, HttpPath, NearLimitRatio};
+use crate::domain::FailureMode;
+use Effect::{Later, NoEffect, Ours, Works};
+
+const BATCHING: Effect = NoEffect("checks are batched without a wait");
+const SHARED: Effect = NoEffect("the memory store needs none");
+const PROMETHEUS_ONLY: Effect = NoEffect("statistics are served to Prometheus only");
+const REDIS: Effect = Later(Feature::Redis);
+const MEMCACHE: Effect = Later(Feature::Memcache);
+const XDS: Effect = Later(Feature::Xds);
+const TLS: Effect = Later(Feature::ServerTls);
+const TRACING: Effect = Later(Feature::Tracing);
+
+variables! {
+    Listeners {
+        host: Host = "HOST", "0.0.0.0", Works, "HTTP listener (`/healthcheck`, `/json`): host";
+        port: u16 = "PORT", "8080", Works, "HTTP listener: port";
+        debug_host: Host = "DEBUG_HOST", "0.0.0.0", Works, "debug listener (`/rlconfig`, `/stats`): host";
+        debug_port: u16 = "DEBUG_PORT", "6070", Works, "debug listener: port";
+        grpc_host: Host = "GRPC_HOST", "0.0.0.0", Works, "gRPC listener: host";
+        grpc_port: u16 = "GRPC_PORT", "8081", Works, "gRPC listener: port";
+        grpc_uds: Option<PathBuf> = "GRPC_UDS", "", Works, "path of a Unix socket, in place of the gRPC listener's host and port";
+        grpc_max_connection_age: Duration = "GRPC_MAX_CONNECTION_AGE", "24h", Works, "a gRPC connection is sent a GOAWAY at this age, ± 10 %; 0: never";
+        grpc_max_connection_age_grace: Duration = "GRPC_MAX_CONNECTION_AGE_GRACE", "1h", Works, "how long after the GOAWAY the connection is closed; 0: never";
+        max_concurrent_streams: NonZeroU32 = "MAX_CONCURRENT_STREAMS", "1024", Ours, "calls in flight on one gRPC connection";
+    }
+    Rules {
+        rules: Option<PathBuf> = "RULES", "", Ours, "path of the rules, a file or a directory; replaces the `RUNTIME_` variables";
+        rules_poll_interval: Duration = "RULES_POLL_INTERVAL", "10s", Ours, "how often the files are compared with what was loaded, besides the notices of the file system; 0: never";
+        config_type: ConfigType = "CONFIG_TYPE", "FILE", Works, "where the rules come from: files, or an xDS server (not supported yet)";
+        runtime_root: PathBuf = "RUNTIME_ROOT", "/srv/runtime_data/current", Works, "rules are all files below `RUNTIME_ROOT/RUNTIME_SUBDIRECTORY/RUNTIME_APPDIRECTORY`";
+        runtime_subdirectory: PathBuf = "RUNTIME_SUBDIRECTORY", "", Works, "see `RUNTIME_ROOT`";
+        runtime_app_directory: PathBuf = "RUNTIME_APPDIRECTORY", "config", Works, "see `RUNTIME_ROOT`";
+        runtime_watch_root: bool = "RUNTIME_WATCH_ROOT", "true", Works, "reload when `RUNTIME_ROOT` is re-pointed; false: watch the rules directory itself";
+        runtime_ignore_dot_files: bool = "RUNTIME_IGNOREDOTFILES", "false", Works, "skip files and directories whose name begins with a dot";
+        merge_domain_config: bool = "MERGE_DOMAIN_CONFIG", "false", Works, "several files may add to one domain; else that is an error";
+        force_start: bool = "FORCE_START_WITHOUT_INITIAL_CONFIG", "false", Works, "listen before the first load of the rules has ended";
+        healthy_with_config: bool = "HEALTHY_WITH_AT_LEAST_ONE_CONFIG_LOADED", "false", Works, "be unhealthy until a domain is loaded";
+    }
+    Counters {
+        backend_type: Option<BackendType> = "BACKEND_TYPE", "", Works, "where the counters are: `memory`, or `redis` and `memcache` (not supported yet). Unset: redis if `REDIS_URL`, `REDIS_TYPE` or `REDIS_SOCKET_TYPE` is set, else memory";
+        max_counters: NonZeroUsize = "MAX_COUNTERS", "1000000", Ours, "the most counters that the memory store keeps";
+        cache_key_prefix: String = "CACHE_KEY_PREFIX", "", Works, "what every counter's name begins with";
+        descriptor_value_secret: Option<Secret> = "DESCRIPTOR_VALUE_SECRET", "", Ours, "hash every descriptor value in counters' names, keyed by this secret";
+        failure_mode: FailureMode = "FAILURE_MODE", "error", Ours, "the answer when the counters cannot be reached: fail the call, allow, deny, or count locally";
+        local_cache_size: u64 = "LOCAL_CACHE_SIZE_IN_BYTES", "0", SHARED, "cache of counters known to be over their limit";
+        expiration_jitter: u64 = "EXPIRATION_JITTER_MAX_SECONDS", "300", SHARED, "spreads the expiry of counters";
+    }
+    Answers {
+        near_limit_ratio: NearLimitRatio = "NEAR_LIMIT_RATIO", "0.8", Works, "the part of a limit past which a hit counts as near it, in the statistics";
+        stop_increment: bool = "STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT", "false", Works, "a request that is over a limit is charged nowhere";
+        shadow_mode: bool = "SHADOW_MODE", "false", Works, "the overall answer is always OK";
+        quota_mode: bool = "QUOTA_MODE", "false", Works, "every descriptor counts as a quota descriptor";
+        response_dynamic_metadata: bool = "RESPONSE_DYNAMIC_METADATA", "false", Works, "fill the answer's `dynamic_metadata`";
+        response_headers: bool = "LIMIT_RESPONSE_HEADERS_ENABLED", "false", Works, "add the three headers below to the response";
+        header_limit: HeaderName = "LIMIT_LIMIT_HEADER", "RateLimit-Limit", Works, "name of the header with the limit";
+        header_remaining: HeaderName = "LIMIT_REMAINING_HEADER", "RateLimit-Remaining", Works, "name of the header with what remains";
+        header_reset: HeaderName = "LIMIT_RESET_HEADER", "RateLimit-Reset", Works, "name of the header with the seconds until reset";
+    }
+    Process {
+        workers: Option<NonZeroUsize> = "WORKERS", "", Ours, "threads that answer requests. Unset: one for each CPU that the process may use (affinity and cgroup quota)";
+        max_request_bytes: NonZeroUsize = "MAX_REQUEST_BYTES", "262144", Ours, "the largest request, in bytes";
+        max_descriptors: NonZeroUsize = "MAX_DESCRIPTORS", "256", Ours, "the most descriptors in a request";
+        max_entries: NonZeroUsize = "MAX_ENTRIES", "64", Ours, "the most entries in a descriptor";
+        drain_delay: Duration = "DRAIN_DELAY", "0s", Ours, "how long to go on accepting after a signal has turned the health to unhealthy";
+        drain_timeout: Duration = "DRAIN_TIMEOUT", "30s", Ours, "how long calls in flight may take to finish after that";
+    }
+    Logging {
+        log_level: LevelFilter = "LOG_LEVEL", "WARN", Works, "events below this level are not logged";
+        log_format: LogFormat = "LOG_FORMAT", "text", Works, "how a log event is written";
+    }
+    Metrics {
+        use_prometheus: bool = "USE_PROMETHEUS", "true", Works, "serve metrics (the reference's default is false)";
+        prometheus_addr: HostPort = "PROMETHEUS_ADDR", ":9090", Works, "metrics listener";
+        prometheus_path: HttpPath = "PROMETHEUS_PATH", "/metrics", Works, "path of the metrics";
+        max_metric_series: NonZeroUsize = "MAX_METRIC_SERIES", "10000", Ours, "the most series that values taken from requests make; the others share one";
+        prometheus_mapper: String = "PROMETHEUS_MAPPER_YAML", "", NoEffect("metrics need no mapping, their names and labels are right already"), "a statsd mapping; the file is not read";
+        prometheus_millis: bool = "PROMETHEUS_RESPONSE_TIME_AS_MILLISECONDS", "false", NoEffect("response times are in seconds"), "response times in milliseconds";
+    }
+    Statsd {
+        use_statsd: bool = "USE_STATSD", "false", PROMETHEUS_ONLY, "send statistics to statsd (the reference's default is true)";
+        statsd_host: String = "STATSD_HOST", "localhost", PROMETHEUS_ONLY, "host of statsd";
+        statsd_port: u16 = "STATSD_PORT", "8125", PROMETHEUS_ONLY, "port of statsd";
+        stats_flush_interval: Duration = "STATS_FLUSH_INTERVAL", "10s", PROMETHEUS_ONLY, "how often statistics are sent";
+        use_dog_statsd: bool = "USE_DOG_STATSD", "false", PROMETHEUS_ONLY, "send statistics to a Datadog agent";
+        use_dog_statsd_mogrifiers: List = "USE_DOG_STATSD_MOGRIFIERS", "", PROMETHEUS_ONLY, "names of `DOG_STATSD_MOGRIFIER_…` variables, which are not read";
+        extra_tags: Pairs<':'> = "EXTRA_TAGS", "", PROMETHEUS_ONLY, "tags to add to statistics";
+        disable_stats: bool = "DISABLE_STATS", "false", NoEffect("to turn metrics off, set USE_PROMETHEUS=false"), "send no statistics";
+    }
+    Tls {
+        grpc_server_use_tls: bool = "GRPC_SERVER_USE_TLS", "false", TLS, "serve gRPC over TLS";
+        grpc_server_tls_cert: String = "GRPC_SERVER_TLS_CERT", "", TLS, "path of the certificate chain";
+        grpc_server_tls_key: String = "GRPC_SERVER_TLS_KEY", "", TLS, "path of the private key";
+        grpc_client_tls_cacert: String = "GRPC_CLIENT_TLS_CACERT", "", TLS, "path of the CA that clients' certificates must be of";
+        grpc_client_tls_san: String = "GRPC_CLIENT_TLS_SAN", "", TLS, "the name that clients' certificates must have";
+    }
+    Xds {
+        xds_url: String = "CONFIG_GRPC_XDS_SERVER_URL", "localhost:18000", XDS, "the xDS server";
+        xds_node_id: String = "CONFIG_GRPC_XDS_NODE_ID", "default", XDS, "node id";
+        xds_node_metadata: Pairs<'='> = "CONFIG_GRPC_XDS_NODE_METADATA", "", XDS, "node metadata";
+        xds_retry: Duration = "CONFIG_GRPC_XDS_SERVER_CONNECT_RETRY_INTERVAL", "3s", XDS, "pause between attempts to connect";
+        xds_headers: Pairs<':'> = "CONFIG_GRPC_XDS_CLIENT_ADDITIONAL_HEADERS", "", XDS, "gRPC metadata to send";
+        xds_tls: bool = "CONFIG_GRPC_XDS_SERVER_USE_TLS", "false", XDS, "connect over TLS";
+        xds_tls_cert: String = "CONFIG_GRPC_XDS_CLIENT_TLS_CERT", "", XDS, "path of the client's certificate chain";
+        xds_tls_key: String = "CONFIG_GRPC_XDS_CLIENT_TLS_KEY", "", XDS, "path of the client's private key";
+        xds_tls_cacert: String = "CONFIG_GRPC_XDS_SERVER_TLS_CACERT", "", XDS, "path of the CA of the server's certificate";
+        xds_tls_san: String = "CONFIG_GRPC_XDS_SERVER_TLS_SAN", "", XDS, "the name that the server's certificate must have";
+        xds_backoff_initial: Duration = "XDS_CLIENT_BACKOFF_INITIAL_INTERVAL", "10s", XDS, "first pause after a broken stream";
+        xds_backoff_max: Duration = "XDS_CLIENT_BACKOFF_MAX_INTERVAL", "60s", XDS, "longest pause after a broken stream";
+        xds_backoff_factor: f64 = "XDS_CLIENT_BACKOFF_RANDOM_FACTOR", "0.5", XDS, "what the pause is multiplied by each time";
+        xds_backoff_jitter: bool = "XDS_CLIENT_BACKOFF_JITTER", "true", XDS, "add jitter to the pause";
+        xds_max_message: u64 = "XDS_CLIENT_MAX_MSG_SIZE_IN_BYTES", "4194304", XDS, "the largest message";
+    }
+    Redis {
+        redis_url: Option<Url> = "REDIS_URL", "", REDIS, "`host:port`, `redis://…`, a socket's path, or the lists of sentinels or nodes";
+        redis_socket_type: Option<SocketType> = "REDIS_SOCKET_TYPE", "", REDIS, "how Redis is reached; unset: unix";
+        redis_type: Option<RedisType> = "REDIS_TYPE", "", REDIS, "how Redis is set up; unset: SINGLE";
+        redis_pool_size: u64 = "REDIS_POOL_SIZE", "10", REDIS, "connections";
+        redis_auth: Password = "REDIS_AUTH", "", REDIS, "`password` or `user:password`";
+        redis_sentinel_auth: Password = "REDIS_SENTINEL_AUTH", "", REDIS, "the same, for the sentinels";
+        redis_tls: bool = "REDIS_TLS", "false", REDIS, "connect over TLS";
+        redis_tls_cert: String = "REDIS_TLS_CLIENT_CERT", "", REDIS, "path of the client's certificate chain";
+        redis_tls_key: String = "REDIS_TLS_CLIENT_KEY", "", REDIS, "path of the client's private key";
+        redis_tls_cacert: String = "REDIS_TLS_CACERT", "", REDIS, "path of the CA of Redis's certificate";
+        redis_tls_skip: bool = "REDIS_TLS_SKIP_HOSTNAME_VERIFICATION", "false", REDIS, "accept a certificate of another name";
+        redis_timeout: Duration = "REDIS_TIMEOUT", "100ms", REDIS, "deadline of a connection and of a command (the reference's default is 10s)";
+        redis_health: bool = "REDIS_HEALTH_CHECK_ACTIVE_CONNECTION", "false", REDIS, "be unhealthy without a live connection";
+        redis_startup_initial: Duration = "REDIS_STARTUP_INITIAL_INTERVAL", "1s", REDIS, "first pause between attempts at start";
+        redis_startup_max: Duration = "REDIS_STARTUP_MAX_INTERVAL", "30s", REDIS, "longest pause between attempts at start";
+        redis_startup_elapsed: Duration = "REDIS_STARTUP_MAX_ELAPSED_TIME", "0", REDIS, "give up after this; 0: never";
+        redis_pool_on_empty: PoolOnEmpty = "REDIS_POOL_ON_EMPTY_BEHAVIOR", "WAIT", NoEffect("a check waits for a connection, as with WAIT"), "what to do when no connection is free";
+        redis_pipeline_window: Duration = "REDIS_PIPELINE_WINDOW", "0", BATCHING, "wait to fill a pipeline";
+        redis_pipeline_limit: u64 = "REDIS_PIPELINE_LIMIT", "0", BATCHING, "commands in a pipeline";
+        redis_parallelism: u64 = "REDIS_CLUSTER_PIPELINE_PARALLELISM", "1", BATCHING, "pipelines at once to a cluster";
+        persecond: bool = "REDIS_PERSECOND", "false", REDIS, "count per-second limits in a second Redis";
+        persecond_url: Option<Url> = "REDIS_PERSECOND_URL", "", REDIS, "as `REDIS_URL`, for the second Redis";
+        persecond_socket_type: SocketType = "REDIS_PERSECOND_SOCKET_TYPE", "unix", REDIS, "as `REDIS_SOCKET_TYPE`";
+        persecond_type: RedisType = "REDIS_PERSECOND_TYPE", "SINGLE", REDIS, "as `REDIS_TYPE`";
+        persecond_pool_size: u64 = "REDIS_PERSECOND_POOL_SIZE", "10", REDIS, "as `REDIS_POOL_SIZE`";
+        persecond_auth: Password = "REDIS_PERSECOND_AUTH", "", REDIS, "as `REDIS_AUTH`";
+        persecond_sentinel_auth: Password = "REDIS_PERSECOND_SENTINEL_AUTH", "", REDIS, "as `REDIS_SENTINEL_AUTH`";
+        persecond_tls: bool = "REDIS_PERSECOND_TLS", "false", REDIS, "as `REDIS_TLS`";
+        persecond_timeout: Duration = "REDIS_PERSECOND_TIMEOUT", "100ms", REDIS, "as `REDIS_TIMEOUT`";
+        persecond_pool_on_empty: PoolOnEmpty = "REDIS_PERSECOND_POOL_ON_EMPTY_BEHAVIOR", "WAIT", NoEffect("a check waits for a connection, as with WAIT"), "as `REDIS_POOL_ON_EMPTY_BEHAVIOR`";
+        persecond_pipeline_window: Duration = "REDIS_PERSECOND_PIPELINE_WINDOW", "0", BATCHING, "as `REDIS_PIPELINE_WINDOW`";
+        persecond_pipeline_limit: u64 = "REDIS_PERSECOND_PIPELINE_LIMIT", "0", BATCHING, "as `REDIS_PIPELINE_LIMIT`";
+        persecond_parallelism: u64 = "REDIS_PERSECOND_CLUSTER_PIPELINE_PARALLELISM", "1", BATCHING, "as `REDIS_CLUSTER_PIPELINE_PARALLELISM`";
+    }
+    Memcache {
+        memcache_host_port: List = "MEMCACHE_HOST_PORT", "", MEMCACHE, "servers, `host:port,host:port`";
+        memcache_srv: String = "MEMCACHE_SRV", "", MEMCACHE, "an SRV record that names the servers";
+        memcache_srv_refresh: Duration = "MEMCACHE_SRV_REFRESH", "0", MEMCACHE, "how often it is resolved; 0: once";
+        memcache_max_idle: u64 = "MEMCACHE_MAX_IDLE_CONNS", "2", MEMCACHE, "idle connections kept to each server";
+        memcache_tls: bool = "MEMCACHE_TLS", "false", MEMCACHE, "connect over TLS";
+        memcache_tls_cert: String = "MEMCACHE_TLS_CLIENT_CERT", "", MEMCACHE, "path of the client's certificate chain";
+        memcache_tls_key: String = "MEMCACHE_TLS_CLIENT_KEY", "", MEMCACHE, "path of the client's private key";
+        memcache_tls_cacert: String = "MEMCACHE_TLS_CACERT", "", MEMCACHE, "path of the CA of the servers' certificates";
+        memcache_tls_skip: bool = "MEMCACHE_TLS_SKIP_HOSTNAME_VERIFICATION", "false", MEMCACHE, "accept a certificate of another name";
+    }
+    Tracing {
+        tracing_enabled: bool = "TRACING_ENABLED", "false", TRACING, "send OTLP spans";
+        tracing_protocol: TracingProtocol = "TRACING_EXPORTER_PROTOCOL", "http", TRACING, "how spans are sent; `OTEL_EXPORTER_OTLP_…` variables say where, and are not read yet";
+        tracing_name: String = "TRACING_SERVICE_NAME", "RateLimit", TRACING, "the spans' service";
+        tracing_namespace: String = "TRACING_SERVICE_NAMESPACE", "", TRACING, "the spans' namespace";
+        tracing_instance: String = "TRACING_SERVICE_INSTANCE_ID", "", TRACING, "the spans' instance; unset: a UUID";
+        tracing_rate: f64 = "TRACING_SAMPLING_RATE", "1", TRACING, "the part of requests that make spans";
+    }
+}
