@@ -1,1 +1,137 @@
-//! (filled)
+//! The three ways of counting, as pure functions of (state, limit, now, charge), and how the hits of one request are
+//! settled together. `docs/algorithms.md` explains them with figures.
+//!
+//! No clock, no I/O, no store: a store finds its states, calls [`settle`] (or [`settle_one`]) and writes back what it
+//! is told to. All arithmetic is `f64` in the order that the Redis scripts use, so that both give equal bits; counts
+//! saturate at [`MAX_COUNT`](crate::domain::MAX_COUNT), and no input makes it panic or loop without end.
+
+mod fixed_window;
+mod group;
+mod meter;
+mod sliding_window;
+mod token_bucket;
+
+pub use group::{Counters, Held, settle, settle_one};
+
+use fixed_window::FixedWindow;
+use meter::Meter;
+use sliding_window::SlidingWindow;
+use token_bucket::TokenBucket;
+
+use crate::domain::{Algorithm, Charge, Limit, RetryAfter, Source, Timestamp, Verdict};
+
+/// What a store keeps of one counter: three doubles, which each algorithm reads in its own way. Times are microseconds
+/// since the epoch.
+///
+/// | algorithm | `time` | `current` | `previous` |
+/// |---|---|---|---|
+/// | fixed window | start of the window | its count | 0 |
+/// | sliding window | start of the present window | its count | count of the window before |
+/// | token bucket | when `current` was true | tokens; negative is debt | 0 |
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct State {
+    /// The instant that the counts belong to.
+    pub time: f64,
+    /// The present count or level.
+    pub current: f64,
+    /// The count of the window before; 0 where there is none.
+    pub previous: f64,
+}
+
+/// What one charge did.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step {
+    /// The counter's new state; `None` if nothing is to be written.
+    pub next: Option<State>,
+    /// The outcome.
+    pub verdict: Verdict,
+}
+
+/// Charges a counter whose state is `prior` (`None`: it does not exist) with one hit.
+#[must_use]
+pub fn step(prior: Option<State>, limit: &Limit, now: Timestamp, charge: Charge) -> Step {
+    match limit.algorithm() {
+        Algorithm::FixedWindow => step_on::<FixedWindow>(prior, limit, now, charge),
+        Algorithm::SlidingWindow => step_on::<SlidingWindow>(prior, limit, now, charge),
+        Algorithm::TokenBucket => step_on::<TokenBucket>(prior, limit, now, charge),
+    }
+}
+
+/// The verdict of a hit that its group kept from being charged: `allowed` as the group found it, nothing granted, and
+/// every number from the state as it stays.
+#[must_use]
+pub fn hold(prior: Option<State>, limit: &Limit, now: Timestamp, charge: Charge, allowed: bool) -> Verdict {
+    match limit.algorithm() {
+        Algorithm::FixedWindow => hold_on::<FixedWindow>(prior, limit, now, charge, allowed),
+        Algorithm::SlidingWindow => hold_on::<SlidingWindow>(prior, limit, now, charge, allowed),
+        Algorithm::TokenBucket => hold_on::<TokenBucket>(prior, limit, now, charge, allowed),
+    }
+}
+
+/// When a counter can be forgotten because it is as if never charged: the end of its window, the end of the next one
+/// for the sliding window, or when the bucket is full with its debt paid.
+#[must_use]
+pub fn expires_at(state: &State, limit: &Limit) -> Timestamp {
+    let micros = match limit.algorithm() {
+        Algorithm::FixedWindow => state.time + limit.window().micros(),
+        Algorithm::SlidingWindow => state.time + 2.0 * limit.window().micros(),
+        Algorithm::TokenBucket => token_bucket::full_at(state, limit),
+    };
+    Timestamp::from_micros(micros.ceil() as u64)
+}
+
+fn step_on<M: Meter>(prior: Option<State>, limit: &Limit, now: Timestamp, charge: Charge) -> Step {
+    let before = M::read(prior, limit, now);
+    let n = charge.amount() as f64;
+    let (allowed, after) = match charge {
+        Charge::Give(_) => (true, before.give(n)),
+        Charge::Take(_) if before.passes(n) => (true, before.take(n)),
+        Charge::Take(_) if limit.count_denied() => (false, before.take(n)),
+        Charge::Take(_) => (false, before),
+    };
+    let denied_uncharged = !allowed && !limit.count_denied();
+    let still_untouched = before.is_untouched() && after.is_untouched();
+    let next = if charge.is_look() || denied_uncharged || still_untouched { None } else { Some(after.state()) };
+    let retry_after = if allowed { RetryAfter::Now } else { after.retry_after(n) };
+    let granted = if allowed { charge.amount() } else { 0 };
+    Step { next, verdict: verdict(&before, &after, charge, allowed, granted, retry_after) }
+}
+
+fn hold_on<M: Meter>(
+    prior: Option<State>,
+    limit: &Limit,
+    now: Timestamp,
+    charge: Charge,
+    allowed: bool,
+) -> Verdict {
+    let meter = M::read(prior, limit, now);
+    let n = charge.amount() as f64;
+    let retry_after = match (allowed, meter.passes(n)) {
+        (true, _) => RetryAfter::Now,
+        // over only because of what the same group had charged tentatively: alone it could pass at once
+        (false, true) => RetryAfter::After(std::time::Duration::ZERO),
+        (false, false) => meter.retry_after(n),
+    };
+    verdict(&meter, &meter, charge, allowed, 0, retry_after)
+}
+
+fn verdict<M: Meter>(
+    before: &M,
+    after: &M,
+    charge: Charge,
+    allowed: bool,
+    granted: u64,
+    retry_after: RetryAfter,
+) -> Verdict {
+    Verdict {
+        allowed,
+        remaining: after.remaining(),
+        reset_after: after.reset_after(),
+        retry_after,
+        before: before.used(),
+        after: after.used(),
+        asked: charge.amount(),
+        granted,
+        source: Source::Store,
+    }
+}

@@ -1,1 +1,1 @@
-//! (filled in by this module's own commit)
+//! Stores: where counters live. Each implements `RateLimiter`; none knows rules, requests or another store.

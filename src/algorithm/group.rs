@@ -1,0 +1,174 @@
+//! Settling all the hits of one request on the states of their counters: in order, the same counter twice, several
+//! limits of one descriptor all or none, and groups all or none.
+
+use std::ops::Range;
+
+use smallvec::SmallVec;
+
+use super::{State, Step, hold, step};
+use crate::domain::{Group, Hit, Outcome, Timestamp, Verdict, refuses};
+
+/// Which hits of a group share a counter. Counters have numbers from 0, in no order that means anything.
+#[derive(Clone, Debug)]
+pub struct Counters {
+    of_hit: SmallVec<[u32; 8]>,
+    first_hit: SmallVec<[u32; 8]>,
+}
+
+impl Counters {
+    /// Tells a group's counters apart by their keys.
+    #[must_use]
+    pub fn of(group: &Group) -> Self {
+        let key = |hit: u32| &group.hits[hit as usize].key;
+        let mut order: SmallVec<[u32; 8]> = (0..group.hits.len() as u32).collect();
+        order.sort_unstable_by(|one, other| key(*one).cmp(key(*other)).then(one.cmp(other)));
+        let mut of_hit = SmallVec::from_elem(0, order.len());
+        let mut first_hit: SmallVec<[u32; 8]> = SmallVec::new();
+        for hit in order {
+            if first_hit.last().is_none_or(|first| key(*first) != key(hit)) {
+                first_hit.push(hit);
+            }
+            of_hit[hit as usize] = first_hit.len() as u32 - 1;
+        }
+        Self { of_hit, first_hit }
+    }
+
+    /// How many different counters there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.first_hit.len()
+    }
+
+    /// Whether the group has no hits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.first_hit.is_empty()
+    }
+
+    /// For each counter, the first hit that names it.
+    pub fn first_hits(&self) -> impl Iterator<Item = usize> + '_ {
+        self.first_hit.iter().map(|hit| *hit as usize)
+    }
+}
+
+/// One counter while its group is settled.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub struct Held {
+    /// Its state; `None` if it does not exist.
+    pub state: Option<State>,
+    /// The last hit that changed it, whose limit says when it expires; `None` if nothing is to be written back.
+    pub written_by: Option<usize>,
+}
+
+impl Held {
+    /// A counter as the store has it.
+    #[must_use]
+    pub const fn found(state: Option<State>) -> Self {
+        Self { state, written_by: None }
+    }
+}
+
+/// Settles a group: one verdict for each hit, in order. `held` has one entry for each of `counters`, as the store found
+/// it, and afterwards says what to write.
+///
+/// # Panics
+/// If `counters` is of another group or `held` has another length.
+pub fn settle(group: &Group, now: Timestamp, counters: &Counters, held: &mut [Held]) -> SmallVec<[Verdict; 1]> {
+    let untouched: Option<SmallVec<[Held; 8]>> = group.atomic.then(|| SmallVec::from_slice(held));
+    let mut settling = Settling { hits: &group.hits, now, of_hit: &counters.of_hit, held, verdicts: SmallVec::new() };
+    let mut outcomes: SmallVec<[Outcome; 8]> = SmallVec::new();
+    for run in runs(&group.hits) {
+        settling.charge_together(run.clone());
+        if group.atomic {
+            outcomes.push(settling.outcome(run));
+        }
+    }
+    if let Some(untouched) = untouched
+        && refuses(outcomes, group.quota_passed)
+    {
+        settling.held.copy_from_slice(&untouched);
+        settling.refuse(0..group.hits.len());
+    }
+    settling.verdicts
+}
+
+/// [`settle`] for a group whose only hit is `hit`, without a list of anything.
+#[must_use]
+pub fn settle_one(group: &Group, hit: &Hit, now: Timestamp, prior: Option<State>) -> Step {
+    let charged = step(prior, &hit.limit, now, hit.charge);
+    let outcome = Outcome { over: !charged.verdict.allowed, shadow: hit.shadow, quota: hit.quota };
+    if group.atomic && refuses([outcome], group.quota_passed) {
+        Step { next: None, verdict: hold(prior, &hit.limit, now, hit.charge, charged.verdict.allowed) }
+    } else {
+        charged
+    }
+}
+
+/// The hits of each descriptor.
+fn runs(hits: &[Hit]) -> impl Iterator<Item = Range<usize>> + '_ {
+    let mut end = 0;
+    hits.chunk_by(|one, next| one.descriptor == next.descriptor).map(move |run| {
+        let start = end;
+        end += run.len();
+        start..end
+    })
+}
+
+struct Settling<'a> {
+    hits: &'a [Hit],
+    now: Timestamp,
+    of_hit: &'a [u32],
+    held: &'a mut [Held],
+    /// One for each hit that was reached so far.
+    verdicts: SmallVec<[Verdict; 1]>,
+}
+
+impl Settling<'_> {
+    /// Charges the hits of one descriptor: all, or only its shadow ones if an enforced one is over.
+    fn charge_together(&mut self, run: Range<usize>) {
+        let untouched: SmallVec<[Held; 4]> = match run.len() {
+            0 | 1 => SmallVec::new(),
+            _ => run.clone().map(|hit| self.held[self.of_hit[hit] as usize]).collect(),
+        };
+        for hit in run.clone() {
+            let verdict = self.charge(hit);
+            self.verdicts.push(verdict);
+        }
+        if run.len() > 1 && self.outcome(run.clone()).over {
+            for (hit, held) in run.clone().zip(untouched) {
+                self.held[self.of_hit[hit] as usize] = held;
+            }
+            self.refuse(run);
+        }
+    }
+
+    /// Charges one hit on the state as it is.
+    fn charge(&mut self, hit: usize) -> Verdict {
+        let Hit { limit, charge, .. } = &self.hits[hit];
+        let held = &mut self.held[self.of_hit[hit] as usize];
+        let Step { next, verdict } = step(held.state, limit, self.now, *charge);
+        if next.is_some() {
+            *held = Held { state: next, written_by: Some(hit) };
+        }
+        verdict
+    }
+
+    /// Charges shadow hits, and reports the others as they were found, on states that are again as before them.
+    fn refuse(&mut self, run: Range<usize>) {
+        for hit in run {
+            let Hit { limit, charge, shadow, .. } = &self.hits[hit];
+            self.verdicts[hit] = if *shadow {
+                self.charge(hit)
+            } else {
+                let state = self.held[self.of_hit[hit] as usize].state;
+                hold(state, limit, self.now, *charge, self.verdicts[hit].allowed)
+            };
+        }
+    }
+
+    /// What the hits of one descriptor mean for the answer. Shadow hits mean nothing.
+    fn outcome(&self, run: Range<usize>) -> Outcome {
+        let over = run.clone().any(|hit| !self.hits[hit].shadow && !self.verdicts[hit].allowed);
+        Outcome { over, shadow: false, quota: self.hits[run].iter().any(|hit| hit.quota) }
+    }
+}

@@ -1,0 +1,101 @@
+//! Two counters: the previous window's count fades out evenly while the present one fills.
+
+use std::time::Duration;
+
+use super::{
+    State,
+    meter::{MOST, Meter, Windows, duration, first_pass, whole},
+};
+use crate::domain::{Limit, RetryAfter, Timestamp};
+
+#[derive(Clone, Copy)]
+pub(super) struct SlidingWindow {
+    limit: f64,
+    length: f64,
+    now: f64,
+    start: f64,
+    current: f64,
+    previous: f64,
+}
+
+impl SlidingWindow {
+    /// The estimated count of the window that ends at `now`, or at a later instant if nothing is charged until then.
+    fn estimate_at(&self, at: f64) -> f64 {
+        let mut elapsed = at - self.start;
+        let (mut current, mut previous) = (self.current, self.previous);
+        if elapsed >= self.length {
+            elapsed -= self.length;
+            (current, previous) = (0.0, current);
+        }
+        if elapsed >= self.length {
+            return 0.0;
+        }
+        previous * (self.length - elapsed) / self.length + current
+    }
+
+    fn estimate(&self) -> f64 {
+        self.estimate_at(self.now)
+    }
+}
+
+impl Meter for SlidingWindow {
+    fn read(state: Option<State>, limit: &Limit, now: Timestamp) -> Self {
+        let length = limit.window().micros();
+        let Windows { now, start, current, previous } = Windows::read(state, length, now);
+        Self { limit: limit.requests() as f64, length, now, start, current, previous }
+    }
+
+    fn passes(&self, n: f64) -> bool {
+        self.estimate() + n <= self.limit
+    }
+
+    fn take(self, n: f64) -> Self {
+        Self { current: (self.current + n).min(MOST), ..self }
+    }
+
+    fn give(self, n: f64) -> Self {
+        let rest = (n - self.current).max(0.0);
+        Self { current: (self.current - n).max(0.0), previous: (self.previous - rest).max(0.0), ..self }
+    }
+
+    fn is_untouched(&self) -> bool {
+        self.current == 0.0 && self.previous == 0.0
+    }
+
+    fn state(&self) -> State {
+        State { time: self.start, current: self.current, previous: self.previous }
+    }
+
+    fn used(&self) -> u64 {
+        whole(self.estimate())
+    }
+
+    fn remaining(&self) -> u64 {
+        whole(self.limit - self.estimate())
+    }
+
+    fn reset_after(&self) -> Duration {
+        if self.current > 0.0 {
+            duration(self.start + 2.0 * self.length - self.now)
+        } else if self.previous > 0.0 {
+            duration(self.start + self.length - self.now)
+        } else {
+            Duration::ZERO
+        }
+    }
+
+    fn retry_after(&self, n: f64) -> RetryAfter {
+        if n > self.limit {
+            return RetryAfter::Never;
+        }
+        let Self { limit, length, start, current, previous, .. } = *self;
+        // W − ⌊room·W/p⌋ is ⌈W·(1 − room/p)⌉ with one rounding less
+        let guess = if current + n <= limit {
+            start + (length - ((limit - n - current) * length / previous).floor())
+        } else {
+            start + length + (length - ((limit - n) * length / current).floor())
+        };
+        let at = first_pass(self.now, guess, |at| self.estimate_at(at) + n <= limit);
+        RetryAfter::After(duration(at - self.now))
+    }
+}
