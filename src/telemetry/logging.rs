@@ -1,0 +1,259 @@
+//! Logging: `tracing` events to standard error, as text for a person or as one JSON object a line with the keys of the
+//! reference.
+//!
+//! Spans are not written. The level holds for this crate; what other crates say is written at `info` and above, and in
+//! full at `trace`, for a debug line of the HTTP/2 library comes with every frame.
+
+use std::fmt::{self, Write as _};
+use std::io::IsTerminal as _;
+use std::time::SystemTime;
+
+use serde_json::{Map, Value};
+use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
+use tracing::subscriber::SetGlobalDefaultError;
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::format::{self, FormatEvent, FormatFields};
+use tracing_subscriber::fmt::{FmtContext, MakeWriter};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
+
+/// How an event is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// A line for a person, in colour on a terminal.
+    Text,
+    /// A JSON object a line: `@timestamp`, `@message`, `level` and the event's fields.
+    Json,
+}
+
+/// Sends the process's events at `level` and above to standard error, from now on.
+///
+/// # Errors
+/// Somebody else has already done this in this process.
+pub fn init(level: LevelFilter, format: Format) -> Result<(), SetGlobalDefaultError> {
+    let colour = std::io::stderr().is_terminal();
+    tracing::subscriber::set_global_default(subscriber(level, format, colour, std::io::stderr))
+}
+
+/// What [`init`] installs, with a writer of the caller's choice. `colour` holds for text alone, and where the
+/// environment has no `NO_COLOR`.
+pub fn subscriber<W>(level: LevelFilter, format: Format, colour: bool, writer: W) -> Box<dyn Subscriber + Send + Sync>
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let others = if level == LevelFilter::TRACE { level } else { level.min(LevelFilter::INFO) };
+    let registry = tracing_subscriber::registry()
+        .with(Targets::new().with_target(env!("CARGO_CRATE_NAME"), level).with_default(others));
+    let layer = tracing_subscriber::fmt::layer().with_writer(writer);
+    match format {
+        Format::Json => Box::new(registry.with(layer.with_ansi(false).event_format(JsonLines))),
+        Format::Text if colour => Box::new(registry.with(layer)),
+        Format::Text => Box::new(registry.with(layer.with_ansi(false))),
+    }
+}
+
+struct JsonLines;
+
+impl<S, N> FormatEvent<S, N> for JsonLines
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, _: &FmtContext<'_, S, N>, mut line: format::Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let mut fields = JsonFields::default();
+        event.record(&mut fields);
+        let JsonFields { mut object, message } = fields;
+        object.insert("@timestamp".to_owned(), humantime::format_rfc3339_millis(SystemTime::now()).to_string().into());
+        object.insert("@message".to_owned(), message.into());
+        object.insert("level".to_owned(), level_name(*event.metadata().level()).into());
+        writeln!(line, "{}", Value::Object(object))
+    }
+}
+
+/// The level as the reference's logger spells it.
+fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::TRACE => "trace",
+        Level::DEBUG => "debug",
+        Level::INFO => "info",
+        Level::WARN => "warning",
+        Level::ERROR => "error",
+    }
+}
+
+/// Collects an event's fields as JSON.
+#[derive(Default)]
+struct JsonFields {
+    object: Map<String, Value>,
+    message: String,
+}
+
+impl JsonFields {
+    fn put(&mut self, field: &Field, value: Value) {
+        let name = match field.name() {
+            // Taken: moved aside, as the reference's logger does.
+            taken @ ("@timestamp" | "@message" | "level") => format!("fields.{taken}"),
+            name => name.strip_prefix("r#").unwrap_or(name).to_owned(),
+        };
+        self.object.insert(name, value);
+    }
+}
+
+impl Visit for JsonFields {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            // Writing to a string fails only if the value's own formatting does; what it wrote until then stays.
+            let _ = write!(self.message, "{value:?}");
+        } else {
+            self.put(field, format!("{value:?}").into());
+        }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "message" {
+            self.message.push_str(value);
+        } else {
+            self.put(field, value.into());
+        }
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.put(field, value.into());
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.put(field, value.into());
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.put(field, value.into());
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        // JSON has no NaN and no infinity.
+        self.put(field, if value.is_finite() { value.into() } else { value.to_string().into() });
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
+        let mut text = value.to_string();
+        let mut cause = value.source();
+        while let Some(error) = cause {
+            let _ = write!(text, ": {error}");
+            cause = error.source();
+        }
+        self.put(field, text.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// What `log` writes under these settings.
+    fn written(level: LevelFilter, format: Format, log: impl FnOnce()) -> String {
+        #[derive(Clone, Default)]
+        struct Shared(Arc<Mutex<Vec<u8>>>);
+        impl io::Write for Shared {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.0.lock().expect("no writer panics").write(bytes)
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let output = Shared::default();
+        let writer = output.clone();
+        tracing::subscriber::with_default(subscriber(level, format, false, move || writer.clone()), log);
+        let bytes = output.0.lock().expect("no writer panics").clone();
+        String::from_utf8(bytes).expect("logs are UTF-8")
+    }
+
+    fn one_object(level: LevelFilter, log: impl FnOnce()) -> Map<String, Value> {
+        let text = written(level, Format::Json, log);
+        assert_eq!(text.matches('\n').count(), 1, "one line: {text}");
+        serde_json::from_str(&text).expect("an object")
+    }
+
+    #[test]
+    fn a_json_line_has_the_keys_of_the_reference_and_the_fields() {
+        let object = one_object(LevelFilter::INFO, || {
+            tracing::info!(
+                domain = "a\"b\n",
+                rules = 3,
+                ratio = 0.5,
+                nan = f64::NAN,
+                ok = true,
+                r#type = "t",
+                "loaded {}",
+                1
+            );
+        });
+        let time = object["@timestamp"].as_str().expect("a text");
+        humantime::parse_rfc3339(time).expect("RFC 3339");
+        let mut rest = object.clone();
+        rest.remove("@timestamp");
+        let expected = serde_json::json!({
+            "@message": "loaded 1", "level": "info", "domain": "a\"b\n", "rules": 3, "ratio": 0.5, "nan": "NaN",
+            "ok": true, "type": "t",
+        });
+        assert_eq!(Value::Object(rest), expected);
+    }
+
+    #[test]
+    fn levels_are_spelt_as_in_the_reference() {
+        let names = |log: fn()| one_object(LevelFilter::TRACE, log)["level"].clone();
+        assert_eq!(names(|| tracing::trace!("x")), "trace");
+        assert_eq!(names(|| tracing::debug!("x")), "debug");
+        assert_eq!(names(|| tracing::info!("x")), "info");
+        assert_eq!(names(|| tracing::warn!("x")), "warning");
+        assert_eq!(names(|| tracing::error!("x")), "error");
+    }
+
+    #[test]
+    fn a_field_cannot_take_the_place_of_the_level() {
+        let object = one_object(LevelFilter::INFO, || tracing::info!(level = "fake", "x"));
+        assert_eq!(object["level"], "info");
+        assert_eq!(object["fields.level"], "fake");
+    }
+
+    #[test]
+    fn errors_are_written_with_their_causes() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("outer")]
+        struct Outer(#[source] io::Error);
+        let object = one_object(LevelFilter::INFO, || {
+            let error = Outer(io::Error::other("inner"));
+            tracing::error!(error = &error as &(dyn std::error::Error + 'static), "x");
+        });
+        assert_eq!(object["error"], "outer: inner");
+    }
+
+    #[test]
+    fn the_level_filters() {
+        for format in [Format::Text, Format::Json] {
+            assert_eq!(written(LevelFilter::WARN, format, || tracing::info!("quiet")), "");
+            assert!(written(LevelFilter::WARN, format, || tracing::warn!("loud")).contains("loud"));
+        }
+    }
+
+    #[test]
+    fn other_crates_are_heard_from_info_up_and_in_full_at_trace() {
+        let debug = || tracing::debug!(target: "h2::codec", "frame");
+        let info = || tracing::info!(target: "h2", "settings");
+        assert_eq!(written(LevelFilter::DEBUG, Format::Text, debug), "");
+        assert!(written(LevelFilter::DEBUG, Format::Text, info).contains("settings"));
+        assert_eq!(written(LevelFilter::WARN, Format::Text, info), "");
+        assert!(written(LevelFilter::TRACE, Format::Text, debug).contains("frame"));
+    }
+
+    #[test]
+    fn text_is_plain_without_colour() {
+        let line = written(LevelFilter::INFO, Format::Text, || tracing::warn!(rules = 3, "loaded"));
+        assert!(line.contains("WARN") && line.contains("loaded rules=3") && !line.contains('\u{1b}'), "{line}");
+    }
+}
