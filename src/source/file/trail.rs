@@ -1,0 +1,149 @@
+//! The way to a path: every link followed, and what to watch so that a change anywhere on the way is noticed.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    ffi::{OsStr, OsString},
+    fs,
+    path::{Component, Path, PathBuf},
+};
+
+/// As many links as Linux follows on one path.
+const MAX_LINKS: usize = 40;
+
+/// Which entries of a directory matter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Interest {
+    /// These.
+    Names(BTreeSet<OsString>),
+    /// All of them.
+    All,
+}
+
+/// What to watch. All paths are absolute and free of links.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Plan {
+    /// Directories.
+    pub(super) directories: BTreeMap<PathBuf, Interest>,
+    /// Files, by inode: a file that is mounted on its own (`subPath`) changes without its directory noticing.
+    pub(super) files: BTreeSet<PathBuf>,
+}
+
+impl Plan {
+    /// Watch the whole directory.
+    pub(super) fn all(&mut self, directory: PathBuf) {
+        self.directories.insert(directory, Interest::All);
+    }
+
+    fn name(&mut self, directory: &Path, name: OsString) {
+        match self.directories.get_mut(directory) {
+            Some(Interest::All) => {}
+            Some(Interest::Names(names)) => {
+                names.insert(name);
+            }
+            None => {
+                self.directories.insert(directory.to_path_buf(), Interest::Names(BTreeSet::from([name])));
+            }
+        }
+    }
+
+    /// Whether an event at `path` can change the rules.
+    pub(super) fn concerns(&self, path: &Path) -> bool {
+        let named = || {
+            let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else { return false };
+            match self.directories.get(directory) {
+                Some(Interest::All) => true,
+                Some(Interest::Names(names)) => names.contains::<OsStr>(name),
+                None => false,
+            }
+        };
+        self.files.contains(path) || self.directories.contains_key(path) || named()
+    }
+
+    /// Every path to watch.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.directories.keys().chain(&self.files).map(PathBuf::as_path)
+    }
+}
+
+/// Follows `path`, an absolute one, link by link to the file or directory that it means, and adds every step to
+/// `plan`. Ends early, with None, where nothing is there yet (or the links go in circles): the plan then has the
+/// directory in which it may appear.
+pub(super) fn follow(path: &Path, plan: &mut Plan) -> Option<PathBuf> {
+    let mut here = PathBuf::new();
+    let mut ahead: VecDeque<OsString> = path.components().map(|part| part.as_os_str().to_owned()).collect();
+    let mut links = 0;
+    while let Some(part) = ahead.pop_front() {
+        match Path::new(&part).components().next() {
+            Some(Component::Normal(_)) => {}
+            Some(Component::ParentDir) => {
+                here.pop();
+                continue;
+            }
+            Some(Component::RootDir | Component::Prefix(_)) => {
+                here.push(part);
+                continue;
+            }
+            Some(Component::CurDir) | None => continue,
+        }
+        let next = here.join(&part);
+        plan.name(&here, part);
+        let metadata = fs::symlink_metadata(&next).ok()?;
+        if metadata.is_symlink() {
+            links += 1;
+            if links > MAX_LINKS {
+                return None;
+            }
+            let target = fs::read_link(&next).ok()?;
+            for part in target.components().rev() {
+                ahead.push_front(part.as_os_str().to_owned());
+            }
+        } else {
+            here = next;
+        }
+    }
+    Some(here)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn every_step_of_a_chain_of_links_is_watched() {
+        let root = tempfile::tempdir().expect("a directory");
+        let root = root.path().canonicalize().expect("a path");
+        fs::create_dir_all(root.join("real/deep")).expect("directories");
+        fs::write(root.join("real/deep/file"), "").expect("a file");
+        symlink("real/../real", root.join("relative")).expect("a link");
+        symlink(root.join("relative/deep"), root.join("absolute")).expect("a link");
+        let mut plan = Plan::default();
+        let end = follow(&root.join("absolute/./file"), &mut plan);
+        assert_eq!(end, Some(root.join("real/deep/file")));
+        for step in ["absolute", "relative", "real", "real/deep", "real/deep/file"] {
+            assert!(plan.concerns(&root.join(step)), "{step}");
+        }
+        assert!(plan.concerns(&root), "an ancestor");
+        assert!(!plan.concerns(&root.join("unrelated")));
+        assert!(!plan.concerns(&root.join("real/unrelated")));
+    }
+
+    #[test]
+    fn what_is_not_there_is_awaited_in_the_nearest_directory() {
+        let root = tempfile::tempdir().expect("a directory");
+        let root = root.path().canonicalize().expect("a path");
+        let mut plan = Plan::default();
+        assert_eq!(follow(&root.join("a/b/c"), &mut plan), None);
+        assert!(plan.concerns(&root.join("a")));
+        assert!(!plan.directories.contains_key(&root.join("a")));
+    }
+
+    #[test]
+    fn links_in_circles_end() {
+        let root = tempfile::tempdir().expect("a directory");
+        symlink("b", root.path().join("a")).expect("a link");
+        symlink("a", root.path().join("b")).expect("a link");
+        assert_eq!(follow(&root.path().join("a"), &mut Plan::default()), None);
+    }
+}

@@ -1,0 +1,60 @@
+//! One whole set of rule files, and the hash that tells it from another.
+
+use std::fmt;
+
+/// One rule file.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SourceFile {
+    /// Its path as configured plus the way below it: what messages show. Lossy where a path is not UTF-8.
+    pub name: String,
+    /// Its content, unparsed.
+    pub bytes: Vec<u8>,
+}
+
+impl fmt::Debug for SourceFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SourceFile({}, {} bytes)", self.name, self.bytes.len())
+    }
+}
+
+/// All rule files at one time, sorted by name. It may be empty, which means: no rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Sorted by name.
+    pub files: Vec<SourceFile>,
+    /// Of all names and contents.
+    pub hash: ContentHash,
+}
+
+/// A hash of the names and contents of a set of files. Displays as 64 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ContentHash(blake3::Hash);
+
+impl fmt::Display for ContentHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.to_hex())
+    }
+}
+
+impl fmt::Debug for ContentHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ContentHash({self})")
+    }
+}
+
+/// Makes a [`ContentHash`], file by file in the order of their names. Each name goes in with its length and each
+/// content as its own hash, so that no two sets meet.
+#[derive(Default)]
+pub(super) struct SetHasher(blake3::Hasher);
+
+impl SetHasher {
+    pub(super) fn add(&mut self, name: &str, content: blake3::Hash) {
+        self.0.update(&(name.len() as u64).to_le_bytes());
+        self.0.update(name.as_bytes());
+        self.0.update(content.as_bytes());
+    }
+
+    pub(super) fn finish(&self) -> ContentHash {
+        ContentHash(self.0.finalize())
+    }
+}
