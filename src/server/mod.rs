@@ -1,1 +1,30 @@
-//! (filled in by this module's own commit)
+//! The gRPC server: one listener, one acceptor, and a fixed number of workers that serve HTTP/2 connections.
+//!
+//! ```text
+//!  Listener ─▶ acceptor ─▶ dealer ─┬▶ worker-0: one thread, one current-thread runtime, its own service
+//!  (bind)      (caller's           ├▶ worker-1        └▶ connection: preface, hyper http2, age, GOAWAY
+//!               runtime)           └▶ …
+//! ```
+//!
+//! A connection never moves once dealt. The caller owns the shutdown signal and the rules of the services; nothing
+//! here knows rate limiting. What this module does not do: TLS (see `connection`, where it will go), gRPC-Web,
+//! HTTP/1, and the `grpc-timeout` header, which is for the services to respect.
+
+mod accept;
+mod config;
+mod connection;
+mod deal;
+mod io;
+mod lifecycle;
+mod listen;
+mod preface;
+mod stats;
+mod tcp;
+mod unix;
+mod worker;
+
+pub use config::{ServerConfig, WorkerId};
+pub use lifecycle::{DrainReport, Server, StartError};
+pub use listen::{BindError, Listen, Listener, LocalAddr};
+pub use stats::Stats;
+pub use tcp::bind as bind_tcp;

@@ -1,0 +1,142 @@
+//! Takes connections from the system and deals them to the workers.
+
+use std::{
+    future::poll_fn,
+    io::{self, ErrorKind},
+    sync::{Arc, atomic::Ordering},
+    task::Poll,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    runtime::RuntimeMetrics,
+    sync::{mpsc, oneshot},
+    time::sleep,
+};
+
+use super::{
+    Listener, Stats,
+    connection::Socket,
+    deal::Dealer,
+    stats::count,
+    worker::{Dealt, Seat, Worker},
+};
+
+/// The first pause after the system had no connection to give, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+
+/// What the acceptor deals to, and its books.
+#[derive(Debug)]
+pub(super) struct Acceptor {
+    pub(super) listener: Listener,
+    pub(super) queues: Vec<mpsc::Sender<Dealt>>,
+    pub(super) metrics: Vec<RuntimeMetrics>,
+    pub(super) stats: Arc<Stats>,
+    pub(super) max_connections: usize,
+}
+
+impl Acceptor {
+    /// Accepts until told to stop; then takes what the system has queued already, and closes the listener and the
+    /// workers' queues.
+    pub(super) async fn run(self, mut stop: oneshot::Receiver<()>) {
+        let mut dealer = Dealer::new(self.queues.len(), Instant::now());
+        let mut trouble = Trouble::default();
+        loop {
+            let accepted = tokio::select! {
+                accepted = poll_fn(|cx| self.listener.poll_accept(cx)) => accepted,
+                _ = &mut stop => break,
+            };
+            match accepted {
+                Ok(socket) => {
+                    trouble.over();
+                    self.deal(socket, &mut dealer);
+                }
+                Err(error) if is_the_peers(&error) => {}
+                Err(error) => {
+                    count(&self.stats.accept_errors);
+                    let pause = trouble.with(&error);
+                    tokio::select! {
+                        () = sleep(pause) => {}
+                        _ = &mut stop => break,
+                    }
+                }
+            }
+        }
+        while let Some(socket) = self.queued().await {
+            self.deal(socket, &mut dealer);
+        }
+    }
+
+    /// A connection that is there without waiting.
+    async fn queued(&self) -> Option<Socket> {
+        poll_fn(|cx| match self.listener.poll_accept(cx) {
+            Poll::Ready(Ok(socket)) => Poll::Ready(Some(socket)),
+            Poll::Ready(Err(_)) | Poll::Pending => Poll::Ready(None),
+        })
+        .await
+    }
+
+    fn deal(&self, socket: Socket, dealer: &mut Dealer) {
+        count(&self.stats.accepted);
+        let open: Vec<_> = self.stats.open_by_worker().collect();
+        if open.iter().sum::<usize>() >= self.max_connections {
+            count(&self.stats.refused);
+            return;
+        }
+        let chosen = dealer.next(&open, |worker| Worker::busy(&self.metrics[worker]), Instant::now());
+        // Fails only for a connection that the peer has broken already.
+        let Ok(parcel) = socket.pack() else { return };
+        let dealt = Dealt { parcel, seat: Seat::take(&self.stats, chosen) };
+        // A full queue means a worker that hangs; the peer does better elsewhere.
+        if self.queues[chosen].try_send(dealt).is_err() {
+            count(&self.stats.refused);
+        }
+    }
+}
+
+/// Whether accepting failed for what the peer did; the next connection may be well.
+fn is_the_peers(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::Interrupted)
+}
+
+/// The state in which the system has no connection to give: logged when it begins and when it is over.
+#[derive(Debug, Default)]
+struct Trouble {
+    last_pause: Option<Duration>,
+}
+
+impl Trouble {
+    /// How long to pause.
+    fn with(&mut self, error: &io::Error) -> Duration {
+        let pause = match self.last_pause {
+            Some(last) => (last * 2).min(PAUSES.1),
+            None => {
+                tracing::warn!("cannot accept connections: {error}; trying on (if files ran out, raise `ulimit -n`)");
+                PAUSES.0
+            }
+        };
+        self.last_pause = Some(pause);
+        pause
+    }
+
+    fn over(&mut self) {
+        if self.last_pause.take().is_some() {
+            tracing::info!("accepting connections again");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_a_bound_and_start_anew() {
+        let mut trouble = Trouble::default();
+        let error = io::Error::other("too many open files");
+        let pauses: Vec<_> = (0..9).map(|_| trouble.with(&error).as_millis()).collect();
+        assert_eq!(pauses, [10, 20, 40, 80, 160, 320, 640, 1000, 1000]);
+        trouble.over();
+        assert_eq!(trouble.with(&error), PAUSES.0);
+    }
+}

@@ -1,0 +1,66 @@
+//! What can be set about the server, as values that are always valid.
+
+use std::{fmt, num::NonZeroUsize, time::Duration};
+
+/// How the server treats its connections. Durations of zero mean "never" only where it says so.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// How many worker threads serve connections.
+    pub workers: NonZeroUsize,
+    /// When a connection is told to go away, give or take a tenth. Zero: never (as grpc-go takes it).
+    pub max_connection_age: Duration,
+    /// How long calls may go on after that before the connection is closed. Zero: for ever (as grpc-go takes it).
+    pub max_connection_age_grace: Duration,
+    /// Calls that one connection may have open at a time; the rest wait at the client.
+    pub max_concurrent_streams: u32,
+    /// Open connections of all workers together; one more is accepted and closed at once.
+    pub max_connections: usize,
+    /// How long a peer may take to send the HTTP/2 preface.
+    pub preface_timeout: Duration,
+    /// How long a connection may be silent before the peer is pinged. Zero: no pings.
+    pub keepalive_interval: Duration,
+    /// How long the peer may take to answer that ping.
+    pub keepalive_timeout: Duration,
+    /// Bytes of headers that one call may have.
+    pub max_header_list_size: u32,
+    /// Bytes of answers that may wait to be sent on one stream.
+    pub max_send_buffer_size: usize,
+    /// Streams that a peer may open and reset before anybody looks at them (the rapid reset attack).
+    pub max_pending_reset_streams: usize,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            workers: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            max_connection_age: Duration::from_secs(24 * 60 * 60),
+            max_connection_age_grace: Duration::from_secs(60 * 60),
+            max_concurrent_streams: 1_000,
+            max_connections: 10_000,
+            preface_timeout: Duration::from_secs(10),
+            keepalive_interval: Duration::from_secs(60),
+            keepalive_timeout: Duration::from_secs(20),
+            max_header_list_size: 16 << 10,
+            max_send_buffer_size: 256 << 10,
+            max_pending_reset_streams: 100,
+        }
+    }
+}
+
+/// Which worker: 0 up to the number of workers. Displayed as the name of its thread, `worker-0`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct WorkerId(pub(super) usize);
+
+impl WorkerId {
+    /// The worker's number, from 0.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0
+    }
+}
+
+impl fmt::Display for WorkerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "worker-{}", self.0)
+    }
+}

@@ -1,0 +1,238 @@
+//! One connection from its preface to its end: served by hyper, told to go away by age or on drain, and closed.
+//!
+//! TLS will go in [`serve`]: one more arm (or a wrapped `Socket::Tcp`) that finishes the handshake within the preface
+//! timeout and hands its stream to [`serve_stream`], which takes any.
+
+use std::{
+    collections::hash_map::RandomState,
+    convert::Infallible,
+    error::Error,
+    future::Future as _,
+    hash::{BuildHasher as _, Hasher as _},
+    io,
+    pin::pin,
+    time::Duration,
+};
+
+use hyper::{
+    Request, Response,
+    body::{Body, Incoming},
+    server::conn::http2,
+};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpStream, UnixStream},
+    sync::watch,
+    time::{sleep, timeout},
+};
+use tower::Service;
+
+use super::{ServerConfig, Stats, io::PeerIo, preface, stats::count};
+
+/// How long a peer that has only just connected when the drain begins has for its preface.
+const PREFACE_WHILE_DRAINING: Duration = Duration::from_secs(1);
+
+/// What the server's owner wants of every connection; only ever grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Order {
+    Serve,
+    /// Tell the peer to go away, finish its calls, close.
+    Drain,
+    /// Close at once.
+    Close,
+}
+
+/// An accepted connection on the acceptor's runtime.
+#[derive(Debug)]
+pub(super) enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// An accepted connection on its way to a worker, which belongs to no runtime.
+#[derive(Debug)]
+pub(super) enum Parcel {
+    Tcp(std::net::TcpStream),
+    Unix(std::os::unix::net::UnixStream),
+}
+
+impl Socket {
+    /// Takes the socket off this runtime.
+    pub(super) fn pack(self) -> io::Result<Parcel> {
+        match self {
+            Self::Tcp(stream) => {
+                // An answer is one small write; it must not wait for the one before to be acknowledged.
+                stream.set_nodelay(true)?;
+                stream.into_std().map(Parcel::Tcp)
+            }
+            Self::Unix(stream) => stream.into_std().map(Parcel::Unix),
+        }
+    }
+}
+
+/// What a worker can serve: the routes of tonic, or any other gRPC service of its shape. Cloned for each call.
+pub trait GrpcService<B>:
+    Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send> + Clone + Send + 'static
+{
+}
+
+impl<S, B> GrpcService<B> for S where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send> + Clone + Send + 'static
+{
+}
+
+/// What every connection of a worker is served with.
+#[derive(Clone, Debug)]
+pub(super) struct Terms {
+    http2: http2::Builder<TokioExecutor>,
+    preface_timeout: Duration,
+    age: Duration,
+    grace: Duration,
+}
+
+impl Terms {
+    pub(super) fn new(config: &ServerConfig) -> Self {
+        let mut http2 = http2::Builder::new(TokioExecutor::new());
+        http2
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(config.max_concurrent_streams)
+            .max_header_list_size(config.max_header_list_size)
+            .max_send_buf_size(config.max_send_buffer_size.min(u32::MAX as usize))
+            .max_pending_accept_reset_streams(config.max_pending_reset_streams)
+            .keep_alive_timeout(config.keepalive_timeout)
+            .keep_alive_interval((!config.keepalive_interval.is_zero()).then_some(config.keepalive_interval));
+        Self {
+            http2,
+            preface_timeout: config.preface_timeout,
+            age: never_if_zero(config.max_connection_age),
+            grace: never_if_zero(config.max_connection_age_grace),
+        }
+    }
+}
+
+fn never_if_zero(duration: Duration) -> Duration {
+    if duration.is_zero() { Duration::MAX } else { duration }
+}
+
+/// Serves a connection until it ends. Must be called on the worker's runtime.
+pub(super) async fn serve<S, B>(
+    parcel: Parcel,
+    service: S,
+    terms: &Terms,
+    orders: watch::Receiver<Order>,
+    stats: &Stats,
+) where
+    S: GrpcService<B>,
+    B: Body<Error: Into<Box<dyn Error + Send + Sync>>, Data: Send> + Send + 'static,
+{
+    let served = match parcel {
+        Parcel::Tcp(stream) => match TcpStream::from_std(stream) {
+            Ok(stream) => Ok(serve_stream(stream, service, terms, orders, stats).await),
+            Err(error) => Err(error),
+        },
+        Parcel::Unix(stream) => match UnixStream::from_std(stream) {
+            Ok(stream) => Ok(serve_stream(stream, service, terms, orders, stats).await),
+            Err(error) => Err(error),
+        },
+    };
+    if let Err(error) = served {
+        tracing::warn!("cannot serve an accepted connection: {error}");
+    }
+}
+
+async fn serve_stream<T, S, B>(
+    mut stream: T,
+    service: S,
+    terms: &Terms,
+    mut orders: watch::Receiver<Order>,
+    stats: &Stats,
+) where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: GrpcService<B>,
+    B: Body<Error: Into<Box<dyn Error + Send + Sync>>, Data: Send> + Send + 'static,
+{
+    if !greeted(&mut stream, terms, &mut orders).await {
+        count(&stats.no_preface);
+        return;
+    }
+    let io = TokioIo::new(PeerIo::new(stream));
+    let mut connection = pin!(terms.http2.serve_connection(io, TowerToHyperService::new(service)));
+    let mut grace = Duration::MAX;
+    tokio::select! {
+        biased;
+        ended = connection.as_mut() => return log_end(ended),
+        () = sleep(jittered(terms.age)) => {
+            count(&stats.aged_out);
+            grace = terms.grace;
+        }
+        () = ordered(&mut orders, Order::Drain) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    tokio::select! {
+        biased;
+        ended = connection.as_mut() => return log_end(ended),
+        () = sleep(grace) => {}
+        () = ordered(&mut orders, Order::Close) => {}
+    }
+    count(&stats.forced);
+}
+
+/// Whether the peer sends its preface in time.
+async fn greeted(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    terms: &Terms,
+    orders: &mut watch::Receiver<Order>,
+) -> bool {
+    let mut greeting = pin!(timeout(terms.preface_timeout, preface::read(stream)));
+    tokio::select! {
+        biased;
+        greeted = greeting.as_mut() => return greeted.unwrap_or(false),
+        () = ordered(orders, Order::Drain) => {}
+    }
+    tokio::select! {
+        biased;
+        greeted = greeting => greeted.unwrap_or(false),
+        () = sleep(PREFACE_WHILE_DRAINING) => false,
+        () = ordered(orders, Order::Close) => false,
+    }
+}
+
+/// Waits until the order is at least this one. An owner that is gone wants everything closed.
+async fn ordered(orders: &mut watch::Receiver<Order>, order: Order) {
+    let _ = orders.wait_for(|now| *now >= order).await;
+}
+
+/// Peers break connections all the time; that is theirs to know, and of use to us only when searching for a fault.
+fn log_end(ended: hyper::Result<()>) {
+    if let Err(error) = ended {
+        tracing::debug!(
+            "connection ended: {error}{}",
+            error.source().map(|cause| format!(": {cause}")).unwrap_or_default()
+        );
+    }
+}
+
+/// The duration give or take up to a tenth, so that connections made together do not all come back together.
+fn jittered(duration: Duration) -> Duration {
+    // Each RandomState has new keys, which makes it the random number that the standard library has.
+    let random = RandomState::new().build_hasher().finish();
+    let permille = 900 + u32::try_from(random % 201).unwrap_or(100);
+    duration.checked_mul(permille).map_or(duration, |product| product / 1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jitter_is_a_tenth_either_way() {
+        let ages: Vec<_> = (0..1000).map(|_| jittered(Duration::from_secs(100))).collect();
+        assert!(ages.iter().all(|age| (90..=110).contains(&age.as_secs())), "{ages:?}");
+        assert!(ages.iter().any(|age| age.as_secs() < 95) && ages.iter().any(|age| age.as_secs() >= 105), "{ages:?}");
+        assert_eq!(jittered(Duration::MAX), Duration::MAX);
+    }
+}

@@ -1,0 +1,155 @@
+//! The server as its owner sees it: started, drained, gone.
+
+use std::{
+    error::Error,
+    io,
+    sync::{Arc, atomic::Ordering},
+    thread,
+    time::Duration,
+};
+
+use hyper::body::Body;
+use tokio::{
+    sync::{oneshot, watch},
+    task::JoinHandle,
+    time::{Instant, timeout, timeout_at},
+};
+
+use super::{
+    Listener, LocalAddr, ServerConfig, Stats, WorkerId,
+    accept::Acceptor,
+    connection::{GrpcService, Order},
+    worker::{self, Worker},
+};
+
+/// How long closed connections and ended runtimes may take to be gone.
+const LAST_BREATH: Duration = Duration::from_secs(2);
+
+/// Why the server did not start. Workers that had started are gone again.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The system gave no thread or runtime.
+    #[error("cannot start {worker}: {error}; check the limits on threads and open files")]
+    Worker {
+        /// Which.
+        worker: WorkerId,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// Making the worker's service panicked; the panic itself has been printed.
+    #[error("cannot start {0}: making its service panicked")]
+    Service(WorkerId),
+}
+
+/// How a drain went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DrainReport {
+    /// Connections that finished their calls and closed.
+    pub drained: u64,
+    /// Connections closed at the deadline.
+    pub forced: u64,
+    /// Workers that hang in a call that never yields; their threads are left behind.
+    pub stuck_workers: usize,
+}
+
+/// A running server. Dropped without [`Server::drain`], it closes its listener and every connection at once.
+#[derive(Debug)]
+pub struct Server {
+    local: LocalAddr,
+    stats: Arc<Stats>,
+    orders: watch::Sender<Order>,
+    stop_accepting: oneshot::Sender<()>,
+    acceptor: JoinHandle<()>,
+    workers: Vec<(oneshot::Receiver<()>, thread::JoinHandle<()>)>,
+}
+
+impl Server {
+    /// Starts the workers, each with the service that `factory` makes on its runtime (where it may spawn), and then
+    /// accepts on this runtime.
+    ///
+    /// # Errors
+    /// If a worker cannot start.
+    pub async fn start<S, B, F>(config: &ServerConfig, listener: Listener, factory: F) -> Result<Self, StartError>
+    where
+        F: Fn(WorkerId) -> S + Send + Sync + 'static,
+        S: GrpcService<B>,
+        B: Body<Error: Into<Box<dyn Error + Send + Sync>>, Data: Send> + Send + 'static,
+    {
+        let factory = Arc::new(factory);
+        let count = config.workers.get();
+        let stats = Arc::new(Stats::new(count));
+        let (orders, _) = watch::channel(Order::Serve);
+        let (mut queues, mut metrics, mut workers, mut starting) = (vec![], vec![], vec![], vec![]);
+        for id in (0..count).map(WorkerId) {
+            let factory = Arc::clone(&factory);
+            let started = worker::start(id, config, move |id| factory(id), orders.subscribe());
+            let (worker, ready) = started.map_err(|error| StartError::Worker { worker: id, error })?;
+            let Worker { queue, metrics: measured, done, thread } = worker;
+            queues.push(queue);
+            metrics.push(measured);
+            workers.push((done, thread));
+            starting.push((id, ready));
+        }
+        for (id, ready) in starting {
+            ready.await.map_err(|_| StartError::Service(id))?;
+        }
+        let local = listener.local_addr().clone();
+        let (stop_accepting, stop) = oneshot::channel();
+        let max_connections = config.max_connections;
+        let acceptor = Acceptor { listener, queues, metrics, stats: Arc::clone(&stats), max_connections };
+        let acceptor = tokio::spawn(acceptor.run(stop));
+        Ok(Self { local, stats, orders, stop_accepting, acceptor, workers })
+    }
+
+    /// Where it listens, its port resolved.
+    #[must_use]
+    pub fn local_addr(&self) -> &LocalAddr {
+        &self.local
+    }
+
+    /// Its counts; they outlive it.
+    #[must_use]
+    pub fn stats(&self) -> Arc<Stats> {
+        Arc::clone(&self.stats)
+    }
+
+    /// Closes the listener, tells every peer to go away, lets calls in flight finish until the deadline, closes what
+    /// is left, and joins the workers' threads. Takes two seconds more than `deadline` at most.
+    pub async fn drain(self, deadline: Duration) -> DrainReport {
+        let Self { stats, orders, stop_accepting, acceptor, workers, .. } = self;
+        let deadline = Instant::now().checked_add(deadline);
+        let forced_before = stats.forced();
+        let _ = stop_accepting.send(());
+        // Ends by itself, for it waits for nothing any more; a panic in it was printed.
+        let _ = acceptor.await;
+        let open = stats.open() as u64;
+        orders.send_replace(Order::Drain);
+
+        let mut running = Vec::new();
+        for (mut done, thread) in workers {
+            let in_time = match deadline {
+                Some(deadline) => timeout_at(deadline, &mut done).await.is_ok(),
+                None => {
+                    let _ = (&mut done).await;
+                    true
+                }
+            };
+            if in_time { join(thread) } else { running.push((done, thread)) }
+        }
+        orders.send_replace(Order::Close);
+        let mut stuck_workers = 0;
+        for (done, thread) in running {
+            match timeout(LAST_BREATH, done).await {
+                Ok(_) => join(thread),
+                Err(_) => stuck_workers += 1,
+            }
+        }
+        let forced = stats.forced() - forced_before + stats.open() as u64;
+        DrainReport { drained: open.saturating_sub(forced), forced, stuck_workers }
+    }
+}
+
+/// Joins a thread that has said that it is done, so this does not block. If it panicked instead, that was printed.
+fn join(thread: thread::JoinHandle<()>) {
+    let _ = thread.join();
+}

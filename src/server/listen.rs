@@ -1,0 +1,141 @@
+//! Where to listen, and a socket that does. Bound before anything is spawned, so that a port that is taken is an
+//! error at start.
+
+use std::{
+    fmt, io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    task::{Context, Poll},
+};
+
+use tokio::net::{TcpListener, UnixListener};
+
+use super::{connection::Socket, tcp, unix};
+
+/// Where to listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// A TCP port.
+    Tcp {
+        /// An address or a DNS name; `::` takes IPv4 as well.
+        host: String,
+        /// 0 takes any free port.
+        port: u16,
+    },
+    /// A unix socket at this path.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// Where a listener listens, its port resolved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LocalAddr {
+    /// A TCP address.
+    Tcp(SocketAddr),
+    /// A unix socket's path.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for LocalAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// Why nothing listens.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// The name of the host means no address.
+    #[error("cannot resolve the host \"{host}\": {error}; give an IP address or a name that this machine resolves")]
+    Resolve {
+        /// The name.
+        host: String,
+        /// What the resolver said.
+        error: io::Error,
+    },
+    /// The address is taken, privileged, or not this machine's.
+    #[error("cannot listen on {address}: {error}; {}", tcp::cure(error))]
+    Tcp {
+        /// The address tried last.
+        address: SocketAddr,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// Another process serves this unix socket.
+    #[error("cannot listen on unix socket {}: another process is listening there; stop it, or set another path", .0.display())]
+    UnixInUse(PathBuf),
+    /// What is at the path is no socket, so it is not removed.
+    #[error("cannot listen on unix socket {}: a file that is not a socket is in the way; remove it, or set another path", .0.display())]
+    NotASocket(PathBuf),
+    /// The path cannot be bound.
+    #[error("cannot listen on unix socket {}: {error}; the folder must exist and be writable, and the path have at most 107 bytes", path.display())]
+    Unix {
+        /// The path.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+}
+
+/// A bound socket. A unix socket's file is removed when this is dropped.
+#[derive(Debug)]
+pub struct Listener {
+    socket: ListenerSocket,
+    local: LocalAddr,
+}
+
+#[derive(Debug)]
+enum ListenerSocket {
+    Tcp(TcpListener),
+    Unix { listener: UnixListener, _file: unix::SocketFile },
+}
+
+impl Listener {
+    /// Binds and listens; connections queue from now on. Must be called on the runtime that will accept.
+    ///
+    /// # Errors
+    /// If the address or path cannot be bound; the error says which and what to do.
+    pub async fn bind(listen: &Listen) -> Result<Self, BindError> {
+        match listen {
+            Listen::Tcp { host, port } => {
+                let (listener, address) = tcp::bind(host, *port).await?;
+                Ok(Self { socket: ListenerSocket::Tcp(listener), local: LocalAddr::Tcp(address) })
+            }
+            Listen::Unix(path) => Self::bind_unix(path).await,
+        }
+    }
+
+    async fn bind_unix(path: &Path) -> Result<Self, BindError> {
+        let (listener, file) = unix::bind(path).await?;
+        let local = LocalAddr::Unix(path.to_owned());
+        Ok(Self { socket: ListenerSocket::Unix { listener, _file: file }, local })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn local_addr(&self) -> &LocalAddr {
+        &self.local
+    }
+
+    /// The next connection.
+    pub(super) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Socket>> {
+        match &self.socket {
+            ListenerSocket::Tcp(listener) => listener.poll_accept(cx).map_ok(|(stream, _)| Socket::Tcp(stream)),
+            ListenerSocket::Unix { listener, .. } => {
+                listener.poll_accept(cx).map_ok(|(stream, _)| Socket::Unix(stream))
+            }
+        }
+    }
+}

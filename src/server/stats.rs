@@ -1,0 +1,81 @@
+//! What the server counts. All of it moves once a connection, never once a call.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+/// Counts since start, and the connections that are open now.
+#[derive(Debug)]
+pub struct Stats {
+    pub(super) accepted: AtomicU64,
+    pub(super) refused: AtomicU64,
+    pub(super) accept_errors: AtomicU64,
+    pub(super) no_preface: AtomicU64,
+    pub(super) aged_out: AtomicU64,
+    pub(super) forced: AtomicU64,
+    pub(super) open: Box<[AtomicUsize]>,
+}
+
+impl Stats {
+    pub(super) fn new(workers: usize) -> Self {
+        Self {
+            accepted: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            accept_errors: AtomicU64::new(0),
+            no_preface: AtomicU64::new(0),
+            aged_out: AtomicU64::new(0),
+            forced: AtomicU64::new(0),
+            open: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
+        }
+    }
+
+    /// Connections taken from the system, those refused afterwards included.
+    #[must_use]
+    pub fn accepted(&self) -> u64 {
+        self.accepted.load(Ordering::Relaxed)
+    }
+
+    /// Connections closed at once, because too many were open.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Times that the system could not give a connection, out of file descriptors for one.
+    #[must_use]
+    pub fn accept_errors(&self) -> u64 {
+        self.accept_errors.load(Ordering::Relaxed)
+    }
+
+    /// Connections closed because the peer sent no HTTP/2 preface, or something else.
+    #[must_use]
+    pub fn no_preface(&self) -> u64 {
+        self.no_preface.load(Ordering::Relaxed)
+    }
+
+    /// Connections told to go away for their age.
+    #[must_use]
+    pub fn aged_out(&self) -> u64 {
+        self.aged_out.load(Ordering::Relaxed)
+    }
+
+    /// Connections closed while calls may have been open: past the grace after their age, or past the drain's deadline.
+    #[must_use]
+    pub fn forced(&self) -> u64 {
+        self.forced.load(Ordering::Relaxed)
+    }
+
+    /// Connections open now.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.open_by_worker().sum()
+    }
+
+    /// Connections open now, worker by worker.
+    pub fn open_by_worker(&self) -> impl Iterator<Item = usize> {
+        self.open.iter().map(|open| open.load(Ordering::Relaxed))
+    }
+}
+
+/// Adds one to a count.
+pub(super) fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}

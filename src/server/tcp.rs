@@ -1,0 +1,121 @@
+//! Binding a TCP port.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+};
+
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use tokio::net::{TcpListener, lookup_host};
+
+use super::BindError;
+
+/// Connections that may wait to be accepted; the kernel takes less if `somaxconn` says so.
+const BACKLOG: i32 = 4096;
+
+/// Listens on a host and port, and says which address that turned out to be. The host is an address (brackets around
+/// an IPv6 one are taken) or a name; of a name's addresses the first that can be bound is taken, IPv4 first. `::`
+/// takes IPv4 too, and is `0.0.0.0` on a machine without IPv6. An empty host is `::`.
+///
+/// # Errors
+/// If the name does not resolve, or none of its addresses can be bound.
+pub async fn bind(host: &str, port: u16) -> Result<(TcpListener, SocketAddr), BindError> {
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let bare = if bare.is_empty() { "::" } else { bare };
+    if let Ok(ip) = bare.parse::<IpAddr>() {
+        return bind_ip(ip, port);
+    }
+    let unresolved = |error| BindError::Resolve { host: host.to_owned(), error };
+    let mut addresses: Vec<_> = lookup_host((bare, port)).await.map_err(unresolved)?.collect();
+    addresses.sort_by_key(SocketAddr::is_ipv6);
+    let mut failed = unresolved(io::Error::new(io::ErrorKind::NotFound, "the name has no addresses"));
+    for address in addresses {
+        match bind_address(address) {
+            Ok(bound) => return Ok(bound),
+            Err(error) => failed = BindError::Tcp { address, error },
+        }
+    }
+    Err(failed)
+}
+
+fn bind_ip(ip: IpAddr, port: u16) -> Result<(TcpListener, SocketAddr), BindError> {
+    let address = SocketAddr::new(ip, port);
+    match bind_address(address) {
+        Err(error) if ip == Ipv6Addr::UNSPECIFIED && no_ipv6(&error) => {
+            tracing::warn!("this machine has no IPv6 ({error}): listening on 0.0.0.0:{port} in place of {address}");
+            let address = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port);
+            bind_address(address).map_err(|error| BindError::Tcp { address, error })
+        }
+        bound => bound.map_err(|error| BindError::Tcp { address, error }),
+    }
+}
+
+/// EAFNOSUPPORT where the kernel has no IPv6, EADDRNOTAVAIL where it is turned off.
+fn no_ipv6(error: &io::Error) -> bool {
+    const EAFNOSUPPORT: i32 = 97;
+    error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(EAFNOSUPPORT)
+}
+
+fn bind_address(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        // The system's default for this can be either way; `::` is meant to take IPv4.
+        socket.set_only_v6(!address.ip().is_unspecified())?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&SockAddr::from(address))?;
+    socket.listen(BACKLOG)?;
+    let listener = TcpListener::from_std(socket.into())?;
+    let local = listener.local_addr()?;
+    Ok((listener, local))
+}
+
+/// What a person can do about a port that cannot be bound.
+pub(super) fn cure(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "another process has it: stop that one, or set another port",
+        io::ErrorKind::PermissionDenied => "set a port above 1023, or grant CAP_NET_BIND_SERVICE",
+        io::ErrorKind::AddrNotAvailable => "set an address of this machine, or 0.0.0.0 for all",
+        _ => "set another host or port",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn bound(host: &str) -> SocketAddr {
+        let (_, address) = bind(host, 0).await.expect("a free port");
+        address
+    }
+
+    #[tokio::test]
+    async fn hosts_of_every_kind() {
+        assert_eq!(bound("127.0.0.1").await.ip(), Ipv4Addr::LOCALHOST);
+        assert_eq!(bound("localhost").await.ip(), Ipv4Addr::LOCALHOST, "IPv4 first");
+        for wildcard in ["::", "[::]", ""] {
+            assert!(bound(wildcard).await.ip().is_unspecified(), "{wildcard}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_ipv6_wildcard_takes_ipv4() {
+        let (listener, address) = bind("::", 0).await.expect("a free port");
+        let client = tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, address.port()));
+        let (accepted, connected) = tokio::join!(listener.accept(), client);
+        accepted.expect("accepted");
+        connected.expect("connected");
+    }
+
+    #[tokio::test]
+    async fn errors_name_the_address_and_the_cure() {
+        let (_listener, taken) = bind("127.0.0.1", 0).await.expect("a free port");
+        let error = bind("127.0.0.1", taken.port()).await.expect_err("taken").to_string();
+        assert!(error.contains(&taken.to_string()) && error.contains("set another port"), "{error}");
+        let error = bind("192.0.2.1", 0).await.expect_err("not ours").to_string();
+        assert!(error.contains("192.0.2.1:0") && error.contains("an address of this machine"), "{error}");
+        let error = bind("no.such.host.invalid", 1).await.expect_err("no such name").to_string();
+        assert!(error.contains("\"no.such.host.invalid\""), "{error}");
+    }
+}

@@ -1,0 +1,134 @@
+//! A worker: one thread with one current-thread runtime that serves the connections dealt to it with its own service.
+
+use std::{
+    error::Error,
+    io,
+    sync::{Arc, atomic::Ordering},
+    thread,
+    time::Duration,
+};
+
+use hyper::body::Body;
+use tokio::{
+    runtime::{Builder, Runtime, RuntimeMetrics},
+    sync::{mpsc, oneshot, watch},
+    task::JoinSet,
+};
+
+use super::{
+    ServerConfig, Stats, WorkerId,
+    connection::{self, GrpcService, Order, Parcel, Terms},
+};
+
+/// Connections that may wait for a worker to take them up.
+const QUEUE: usize = 1024;
+
+/// The owner's end of a worker.
+#[derive(Debug)]
+pub(super) struct Worker {
+    pub(super) queue: mpsc::Sender<Dealt>,
+    pub(super) metrics: RuntimeMetrics,
+    /// Ends when the thread is about to.
+    pub(super) done: oneshot::Receiver<()>,
+    pub(super) thread: thread::JoinHandle<()>,
+}
+
+impl Worker {
+    /// For how long the worker has not been idle since it started.
+    pub(super) fn busy(metrics: &RuntimeMetrics) -> Duration {
+        metrics.worker_total_busy_duration(0)
+    }
+}
+
+/// A connection and its place in the worker's count.
+#[derive(Debug)]
+pub(super) struct Dealt {
+    pub(super) parcel: Parcel,
+    pub(super) seat: Seat,
+}
+
+/// Counts one open connection of a worker for as long as it lives.
+#[derive(Debug)]
+pub(super) struct Seat {
+    stats: Arc<Stats>,
+    worker: usize,
+}
+
+impl Seat {
+    pub(super) fn take(stats: &Arc<Stats>, worker: usize) -> Self {
+        stats.open[worker].fetch_add(1, Ordering::Relaxed);
+        Self { stats: Arc::clone(stats), worker }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.stats.open[self.worker].fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Starts a worker's thread; `factory` makes its service on its runtime. Fails if the system gives no thread or
+/// runtime.
+pub(super) fn start<S, B, F>(
+    id: WorkerId,
+    config: &ServerConfig,
+    factory: F,
+    orders: watch::Receiver<Order>,
+) -> io::Result<(Worker, oneshot::Receiver<()>)>
+where
+    F: FnOnce(WorkerId) -> S + Send + 'static,
+    S: GrpcService<B>,
+    B: Body<Error: Into<Box<dyn Error + Send + Sync>>, Data: Send> + Send + 'static,
+{
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let metrics = runtime.metrics();
+    let (queue, dealt) = mpsc::channel(QUEUE);
+    let (ready, is_ready) = oneshot::channel();
+    let (finished, done) = oneshot::channel();
+    let terms = Arc::new(Terms::new(config));
+    let thread = thread::Builder::new().name(id.to_string()).spawn(move || {
+        let main = async move {
+            let service = factory(id);
+            // If nobody waits for this any more, the orders say so too.
+            let _ = ready.send(());
+            serve_all(service, &terms, dealt, orders).await;
+        };
+        run(runtime, main);
+        let _ = finished.send(());
+    })?;
+    Ok((Worker { queue, metrics, done, thread }, is_ready))
+}
+
+fn run(runtime: Runtime, main: impl Future<Output = ()>) {
+    runtime.block_on(main);
+    // Work that a service left on blocking threads must not hold up the end.
+    runtime.shutdown_background();
+}
+
+/// Serves what is dealt until the dealer is gone and every connection has ended.
+async fn serve_all<S, B>(
+    service: S,
+    terms: &Arc<Terms>,
+    mut dealt: mpsc::Receiver<Dealt>,
+    orders: watch::Receiver<Order>,
+) where
+    S: GrpcService<B>,
+    B: Body<Error: Into<Box<dyn Error + Send + Sync>>, Data: Send> + Send + 'static,
+{
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            next = dealt.recv() => match next {
+                Some(Dealt { parcel, seat }) => {
+                    let (service, terms, orders) = (service.clone(), Arc::clone(terms), orders.clone());
+                    connections.spawn(async move {
+                        connection::serve(parcel, service, &terms, orders, &seat.stats).await;
+                    });
+                }
+                None => break,
+            },
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+        }
+    }
+    while connections.join_next().await.is_some() {}
+}
