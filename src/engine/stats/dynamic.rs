@@ -1,0 +1,162 @@
+//! Series that requests make up: detailed metrics, values in metrics, overrides, unknown domains. A hard cap bounds
+//! them all together; past it they fall into one series.
+
+use std::{
+    hash::BuildHasher,
+    sync::{
+        Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+};
+
+use super::{
+    Series, SeriesName,
+    name::NameRef,
+    series::{Hasher, SeriesSet},
+};
+
+const SHARDS: usize = 16;
+
+/// The longest name, in bytes, that gets a series of its own: the cap bounds their number, this bounds their memory.
+const MAX_NAME: usize = 1024;
+
+/// The name of the series, and the domain, into which what has no room falls.
+const OTHER: &str = "other";
+
+/// What outlives the rule sets: series that are made at run time, and their cap.
+#[derive(Debug)]
+pub struct Stats {
+    hasher: Hasher,
+    shards: [RwLock<SeriesSet>; SHARDS],
+    /// One series for each unknown domain: its total hits are the descriptors that found no rules.
+    unknown_domains: RwLock<SeriesSet>,
+    other: Arc<Series>,
+    other_domain: Arc<Series>,
+    room: AtomicUsize,
+    overflow: AtomicU64,
+}
+
+impl Stats {
+    /// No series yet, and room for `max_series` (MAX_METRIC_SERIES).
+    #[must_use]
+    pub fn new(max_series: usize) -> Arc<Self> {
+        Arc::new(Self {
+            hasher: Hasher::default(),
+            shards: Default::default(),
+            unknown_domains: RwLock::default(),
+            other: keep(SeriesName::new(OTHER).level(OTHER, "")),
+            other_domain: keep(SeriesName::new(OTHER)),
+            room: AtomicUsize::new(max_series),
+            overflow: AtomicU64::new(0),
+        })
+    }
+
+    /// How often a value had to be counted in the `other` series.
+    #[must_use]
+    pub fn overflow(&self) -> u64 {
+        self.overflow.load(Ordering::Relaxed)
+    }
+
+    /// Counts descriptors that came for a domain without rules.
+    pub fn domain_not_found(&self, domain: &str, descriptors: u64) {
+        let name = SeriesName::new(domain);
+        let hash = self.hash(name.parts());
+        let series = self.find_or_add(&self.unknown_domains, hash, name).unwrap_or_else(|| self.other_domain.clone());
+        series.record_failed(crate::domain::Charge::Take(descriptors));
+    }
+
+    /// Unknown domains that were asked for, each with the descriptors that came for it.
+    #[must_use]
+    pub fn domains_not_found(&self) -> Vec<(Arc<str>, u64)> {
+        let mut other = Some(&self.other_domain);
+        let known = read(&self.unknown_domains);
+        let mut all: Vec<_> = known
+            .iter()
+            .map(|series| {
+                let mut count = series.get(super::Figure::TotalHits);
+                // A domain of that very name shares its series with those that have no room.
+                if &**series.name().domain() == OTHER {
+                    count += other.take().map_or(0, |other| other.get(super::Figure::TotalHits));
+                }
+                (series.name().domain().clone(), count)
+            })
+            .collect();
+        all.extend(other.map(|other| (other.name().domain().clone(), other.get(super::Figure::TotalHits))));
+        all.retain(|(_, count)| *count > 0);
+        all
+    }
+
+    pub(super) fn hasher(&self) -> &Hasher {
+        &self.hasher
+    }
+
+    pub(super) fn hash(&self, name: NameRef<'_>) -> u64 {
+        self.hasher.hash_one(name)
+    }
+
+    /// The series of this name, made if there is room; None if there is not.
+    pub(super) fn series(&self, hash: u64, name: SeriesName<'_>) -> Option<Arc<Series>> {
+        self.find_or_add(self.shard(hash), hash, name)
+    }
+
+    /// Takes a series out, for a rule that now bears its name.
+    pub(super) fn adopt(&self, hash: u64, name: NameRef<'_>) -> Option<Arc<Series>> {
+        // Looked up first, so that building a table for a million rules takes no write lock for each.
+        read(self.shard(hash)).find(hash, name)?;
+        let series = write(self.shard(hash)).remove(hash, name)?;
+        self.room.fetch_add(1, Ordering::Relaxed);
+        Some(series)
+    }
+
+    /// The series of all that had no room.
+    pub(super) fn other(&self) -> &Arc<Series> {
+        &self.other
+    }
+
+    pub(super) fn all(&self) -> Vec<Arc<Series>> {
+        self.shards.iter().flat_map(|shard| read(shard).iter().cloned().collect::<Vec<_>>()).collect()
+    }
+
+    fn shard(&self, hash: u64) -> &RwLock<SeriesSet> {
+        // Bits that the tables themselves do not begin with.
+        &self.shards[(hash >> 32) as usize % SHARDS]
+    }
+
+    fn find_or_add(&self, set: &RwLock<SeriesSet>, hash: u64, name: SeriesName<'_>) -> Option<Arc<Series>> {
+        if name.len() > MAX_NAME {
+            self.overflow.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        if let Some(series) = read(set).find(hash, name.parts()) {
+            return Some(series.clone());
+        }
+        // Without room nothing is written, so a flood of fresh values never takes the write lock.
+        if self.room.load(Ordering::Relaxed) > 0 {
+            let mut set = write(set);
+            if let Some(series) = set.find(hash, name.parts()) {
+                return Some(series.clone());
+            }
+            if self.room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |room| room.checked_sub(1)).is_ok() {
+                let series = keep(name);
+                set.insert(hash, series.clone(), &self.hasher);
+                return Some(series);
+            }
+        }
+        self.overflow.fetch_add(1, Ordering::Relaxed);
+        None
+    }
+}
+
+fn keep(name: SeriesName<'_>) -> Arc<Series> {
+    let domain = Arc::from(name.domain());
+    Series::new(name.keep(domain))
+}
+
+// A panic while a set is held leaves it whole: each change is one call.
+fn read(set: &RwLock<SeriesSet>) -> RwLockReadGuard<'_, SeriesSet> {
+    set.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write(set: &RwLock<SeriesSet>) -> RwLockWriteGuard<'_, SeriesSet> {
+    set.write().unwrap_or_else(PoisonError::into_inner)
+}

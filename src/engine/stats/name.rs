@@ -1,0 +1,174 @@
+//! Names of series: a domain and the levels below it, kept as one text.
+
+use std::sync::Arc;
+
+/// The name of a series while it is put together: the domain, then one level for each entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeriesName<'a> {
+    domain: &'a str,
+    text: Text<String>,
+}
+
+impl<'a> SeriesName<'a> {
+    /// A name in `domain` that has no level yet.
+    #[must_use]
+    pub fn new(domain: &'a str) -> Self {
+        Self { domain, text: Text { levels: String::new(), key1_end: 0, key2_end: 0 } }
+    }
+
+    /// A name of these levels.
+    #[must_use]
+    pub fn of(domain: &'a str, levels: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        levels.into_iter().fold(Self::new(domain), |name, level| name.level(level.as_ref(), ""))
+    }
+
+    /// The same name one level deeper: `key`, or `key_value` if there is a value.
+    #[must_use]
+    pub fn level(mut self, key: &str, value: &str) -> Self {
+        let text = &mut self.text;
+        let first = text.levels.is_empty();
+        if !first {
+            text.levels.push('.');
+        }
+        text.levels.push_str(key);
+        if !value.is_empty() {
+            text.levels.push('_');
+            text.levels.push_str(value);
+        }
+        let end = u32::try_from(text.levels.len()).unwrap_or(u32::MAX);
+        if first {
+            text.key1_end = end;
+        } else if text.key2_end == 0 {
+            text.key2_end = end;
+        }
+        self
+    }
+
+    /// Length in bytes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.domain.len() + self.text.levels.len()
+    }
+
+    /// Whether it has neither domain nor level.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(super) fn domain(&self) -> &'a str {
+        self.domain
+    }
+
+    pub(super) fn parts(&self) -> NameRef<'_> {
+        NameRef { domain: self.domain, text: self.text.as_ref() }
+    }
+
+    /// The lasting name. `domain` is the shared copy of its own.
+    pub(super) fn keep(self, domain: Arc<str>) -> Name {
+        let Text { levels, key1_end, key2_end } = self.text;
+        Name { domain, text: Text { levels: levels.into_boxed_str(), key1_end, key2_end } }
+    }
+}
+
+/// The name of a series that exists. The domain's text is shared by all series of the domain.
+#[derive(Debug)]
+pub(super) struct Name {
+    domain: Arc<str>,
+    text: Text<Box<str>>,
+}
+
+impl Name {
+    pub(super) fn domain(&self) -> &Arc<str> {
+        &self.domain
+    }
+
+    pub(super) fn parts(&self) -> NameRef<'_> {
+        NameRef { domain: &self.domain, text: self.text.as_ref() }
+    }
+}
+
+/// Levels joined by dots. Positions are bytes; `key2_end` is 0 where there is one level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Text<T> {
+    levels: T,
+    key1_end: u32,
+    key2_end: u32,
+}
+
+impl<T: AsRef<str>> Text<T> {
+    fn as_ref(&self) -> Text<&str> {
+        Text { levels: self.levels.as_ref(), key1_end: self.key1_end, key2_end: self.key2_end }
+    }
+}
+
+/// A name to hash and compare. Names with equal labels are equal: below the second level the dots no longer tell
+/// levels apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct NameRef<'a> {
+    domain: &'a str,
+    text: Text<&'a str>,
+}
+
+impl<'a> NameRef<'a> {
+    /// The labels that this name is exported with.
+    pub(super) fn labels(self) -> Labels<'a> {
+        let Text { levels, key1_end, key2_end } = self.text;
+        let part = |from: usize, to: usize| levels.get(from..to).unwrap_or_default();
+        let (key1_end, key2_end) = (key1_end as usize, key2_end as usize);
+        Labels {
+            domain: self.domain,
+            levels,
+            key1: part(0, key1_end),
+            key2: (key2_end > 0).then(|| part(key1_end + 1, key2_end)),
+            key3: (key2_end > 0 && key2_end < levels.len()).then(|| part(key2_end + 1, levels.len())),
+        }
+    }
+}
+
+/// What a series is exported with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Labels<'a> {
+    /// The domain.
+    pub domain: &'a str,
+    /// All levels joined by dots.
+    pub levels: &'a str,
+    /// The first level.
+    pub key1: &'a str,
+    /// The second.
+    pub key2: Option<&'a str>,
+    /// All below the second, joined by dots.
+    pub key3: Option<&'a str>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(levels: &[&str]) -> (String, Option<String>, Option<String>) {
+        let name = SeriesName::of("d", levels);
+        let labels = name.parts().labels();
+        (labels.key1.to_owned(), labels.key2.map(str::to_owned), labels.key3.map(str::to_owned))
+    }
+
+    #[test]
+    fn labels_are_whole_levels() {
+        assert_eq!(keys(&["a.b"]), ("a.b".into(), None, None));
+        assert_eq!(keys(&["a", "b.c"]), ("a".into(), Some("b.c".into()), None));
+        assert_eq!(keys(&["a", "b", "c"]), ("a".into(), Some("b".into()), Some("c".into())));
+        assert_eq!(keys(&["ä.", ".ö", "c", "d"]), ("ä.".into(), Some(".ö".into()), Some("c.d".into())));
+    }
+
+    #[test]
+    fn a_value_joins_its_key() {
+        let name = SeriesName::new("d").level("a", "1").level("b", "");
+        assert_eq!(name.parts().labels().levels, "a_1.b");
+    }
+
+    #[test]
+    fn names_are_equal_when_their_labels_are() {
+        let name = |levels: &[&str]| SeriesName::of("d", levels);
+        assert_ne!(name(&["a.b"]), name(&["a", "b"]));
+        assert_eq!(name(&["a", "b", "c.d"]), name(&["a", "b", "c", "d"]));
+    }
+}
