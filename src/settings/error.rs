@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// Every fault that was found, in the order of the table of variables. Never empty. Displayed one a line.
+/// Every fault that was found: what cannot be read, in the order of the table, then what is to come. Never empty.
+/// Displayed one a line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct SettingsError(pub(super) Vec<Problem>);
 

@@ -11,6 +11,7 @@
 //! at whether a path exists.
 
 mod address;
+mod docs;
 mod error;
 mod go;
 mod parse;
@@ -21,6 +22,7 @@ mod values;
 mod variables;
 
 pub use address::{Host, HostPort};
+pub use docs::{later_features, markdown, other_variables};
 pub use error::{Place, Problem, SettingsError};
 pub use table::{Effect, Feature, Group, Override, Variable};
 pub use types::{

@@ -112,7 +112,9 @@ fn refuse_what_is_to_come(raw: &Raw, problems: &mut Vec<Problem>) {
         // As in the reference, where Redis is the default: whoever names one wants it.
         (_, None) => {
             let url = raw.redis_url.given.as_ref().filter(|_| raw.redis_url.value.is_some());
-            let named = url.or(raw.redis_type.given.as_ref()).or(raw.redis_socket_type.given.as_ref());
+            let kind = raw.redis_type.given.as_ref().filter(|_| raw.redis_type.value.is_some());
+            let socket = raw.redis_socket_type.given.as_ref().filter(|_| raw.redis_socket_type.value.is_some());
+            let named = url.or(kind).or(socket);
             if let Some(given) = named {
                 refuse(Feature::Redis, given);
             }

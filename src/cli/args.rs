@@ -1,0 +1,278 @@
+//! The command line: what was typed, as values. Nothing is run here and the environment is not read.
+//!
+//! `serve` has a flag for each of the variables that a person types; flag, help and default come from the table of
+//! [`crate::settings`], which reads the values too, so that all faults of flags and variables are told together.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Arg, ArgMatches, Args, FromArgMatches, Parser, Subcommand};
+
+use super::entries::Entries;
+use crate::settings::{Override, TABLE, Variable, later_features, other_variables};
+
+/// A flag of `serve`: itself, the variable that it overrides, and what stands for its value in the help.
+const SERVE_FLAGS: &[(&str, &str, &str)] = &[
+    ("--rules", "RULES", "PATH"),
+    ("--host", "HOST", "HOST"),
+    ("--port", "PORT", "PORT"),
+    ("--grpc-host", "GRPC_HOST", "HOST"),
+    ("--grpc-port", "GRPC_PORT", "PORT"),
+    ("--grpc-uds", "GRPC_UDS", "PATH"),
+    ("--debug-port", "DEBUG_PORT", "PORT"),
+    ("--max-counters", "MAX_COUNTERS", "N"),
+    ("--failure-mode", "FAILURE_MODE", "MODE"),
+    ("--workers", "WORKERS", "N"),
+    ("--log-level", "LOG_LEVEL", "LEVEL"),
+    ("--log-format", "LOG_FORMAT", "FORMAT"),
+    ("--metrics-addr", "PROMETHEUS_ADDR", "ADDR"),
+];
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Serve (the default)
+    Serve(ServeArgs),
+    /// Check rules and report every fault, with its file and line
+    Validate(ValidateArgs),
+    /// Show which rule a descriptor matches, and why
+    Explain(ExplainArgs),
+    /// Ask a running service once, and count the hits
+    Check(CheckArgs),
+}
+
+/// `serve`: the values of the flags that were given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServeArgs {
+    /// For [`Settings::resolve`](crate::settings::Settings::resolve).
+    pub overrides: Vec<Override>,
+}
+
+/// `validate PATH…`
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct ValidateArgs {
+    /// Files, or directories with all their files
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Several files may add to one domain, as with MERGE_DOMAIN_CONFIG=true
+    #[arg(long)]
+    pub merge_domain_config: bool,
+}
+
+/// `explain --rules PATH DOMAIN k=v,k=v…`
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+#[command(after_help = ENTRIES_HELP)]
+pub struct ExplainArgs {
+    /// The rules: a file, or a directory with all its files
+    #[arg(long, value_name = "PATH")]
+    pub rules: PathBuf,
+    /// Several files may add to one domain, as with MERGE_DOMAIN_CONFIG=true
+    #[arg(long)]
+    pub merge_domain_config: bool,
+    /// Answer in JSON
+    #[arg(long)]
+    pub json: bool,
+    /// The domain
+    pub domain: String,
+    /// The descriptors of one request
+    #[arg(required = true, value_name = "KEY=VALUE,…")]
+    pub descriptors: Vec<Entries>,
+}
+
+/// `check ADDR DOMAIN k=v,k=v…`
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+#[command(after_help = ENTRIES_HELP)]
+pub struct CheckArgs {
+    /// The service's gRPC address, such as localhost:8081
+    #[arg(value_name = "ADDR")]
+    pub address: String,
+    /// The domain
+    pub domain: String,
+    /// The descriptors of one request
+    #[arg(required = true, value_name = "KEY=VALUE,…")]
+    pub descriptors: Vec<Entries>,
+    /// How many hits to charge
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub hits: u32,
+}
+
+const ENTRIES_HELP: &str = r"One argument is one descriptor: its entries in order, with a comma between them: country=de,path=/login
+A comma in a key or a value, an equals sign in a key and a backslash are written after a backslash: list=a\,b";
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "tollgate",
+    version,
+    about = "The rate limit service for Envoy and Istio",
+    after_help = "With no command it serves, set up by the environment alone: see `tollgate serve --help`.",
+    subcommand_required = true,
+    arg_required_else_help = false
+)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What `argv`, which begins with the program's name, says. With no command it is `serve`, whatever the program's name
+/// is: so a link named `ratelimit` takes that program's place.
+///
+/// # Errors
+/// What is wrong with it, or the help or version that it asks for; `exit_code` and `print` of the error do what is due.
+pub fn parse(argv: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
+    let mut argv: Vec<OsString> = argv.into_iter().collect();
+    if argv.is_empty() {
+        argv.push("tollgate".into());
+    }
+    let first = argv.get(1).map(|word| word.to_string_lossy());
+    let serves = match first.as_deref() {
+        None => true,
+        Some("-h" | "--help" | "-V" | "--version") => false,
+        Some(word) => word.starts_with('-'),
+    };
+    if serves {
+        argv.insert(1, "serve".into());
+    }
+    CommandLine::try_parse_from(argv).map(|line| line.command)
+}
+
+impl Args for ServeArgs {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        let flags = SERVE_FLAGS.iter().map(|(flag, variable, value)| {
+            let Variable { group, meaning, default, .. } = variable_named(variable);
+            let default = if default.is_empty() { String::new() } else { format!(" [default: {default}]") };
+            Arg::new(*flag)
+                .long(flag.trim_start_matches('-'))
+                .value_name(*value)
+                .value_parser(clap::value_parser!(OsString))
+                .help(format!("{} [env: {variable}]{default}", meaning.replace('`', "")))
+                .help_heading(group.title())
+        });
+        let others = other_variables(|name| SERVE_FLAGS.iter().any(|(_, variable, _)| *variable == name), 96);
+        command.args(flags).after_help(format!(
+            "A flag overrides its variable. Variables without a flag:\n{others}\
+             docs/settings.md describes each, and those of features that do not exist yet:\n  {}.",
+            later_features()
+        ))
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for ServeArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let given = |(flag, variable, _): &(&'static str, &'static str, _)| {
+            matches.get_one::<OsString>(flag).map(|value| Override { flag, variable, value: value.clone() })
+        };
+        Ok(Self { overrides: SERVE_FLAGS.iter().filter_map(given).collect() })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+fn variable_named(name: &str) -> &'static Variable {
+    TABLE.iter().find(|variable| variable.name == name).expect("a test looks up the variable of every flag")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn parse_words(words: &[&str]) -> Result<Command, clap::Error> {
+        parse(words.iter().map(OsString::from))
+    }
+
+    fn overrides(words: &[&str]) -> Vec<(&'static str, String)> {
+        let Command::Serve(serve) = parse_words(words).expect("a command line") else { unreachable!("not serve") };
+        serve.overrides.iter().map(|one| (one.variable, one.value.to_string_lossy().into_owned())).collect()
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn no_command_serves_under_any_name() {
+        for argv in [&[][..], &["tollgate"], &["tollgate", "serve"], &["/bin/ratelimit"], &["ratelimit"]] {
+            assert_eq!(overrides(argv), [], "{argv:?}");
+        }
+        let port = [("PORT", "1".to_owned())];
+        assert_eq!(overrides(&["tollgate", "--port", "1"]), port);
+        assert_eq!(overrides(&["/bin/ratelimit", "--port=1"]), port);
+        assert_eq!(overrides(&["tollgate", "serve", "--port", "1"]), port);
+    }
+
+    #[test]
+    fn every_flag_gives_its_variable() {
+        for (flag, variable, _) in SERVE_FLAGS {
+            assert_eq!(overrides(&["tollgate", flag, "x"]), [(*variable, "x".to_owned())], "{flag}");
+            assert_eq!(variable_named(variable).name, *variable);
+        }
+    }
+
+    #[test]
+    fn faults_and_help_have_their_exit_codes() {
+        for (argv, code) in [
+            (&["tollgate", "--help"][..], 0),
+            (&["tollgate", "-V"], 0),
+            (&["tollgate", "serve", "--help"], 0),
+            (&["tollgate", "bogus"], 2),
+            (&["tollgate", "--bogus"], 2),
+            (&["tollgate", "serve", "stray"], 2),
+            (&["tollgate", "--port", "1", "--port", "2"], 2),
+            (&["tollgate", "validate"], 2),
+            (&["tollgate", "explain", "d", "k=v"], 2),
+            (&["tollgate", "check", "a:1", "d"], 2),
+            (&["tollgate", "check", "a:1", "d", "k"], 2),
+            (&["tollgate", "check", "a:1", "d", "k=v", "--hits", "0"], 2),
+        ] {
+            assert_eq!(parse_words(argv).expect_err("an error").exit_code(), code, "{argv:?}");
+        }
+    }
+
+    #[test]
+    fn the_other_commands_take_their_arguments() {
+        let entries = |text: &str| text.parse::<Entries>().expect("entries");
+        assert_eq!(
+            parse_words(&["tollgate", "validate", "a", "b"]).expect("validate"),
+            Command::Validate(ValidateArgs { paths: vec!["a".into(), "b".into()], merge_domain_config: false })
+        );
+        assert_eq!(
+            parse_words(&["tollgate", "explain", "--rules", "r", "--json", "d", "k=v,l=w", "m=x"]).expect("explain"),
+            Command::Explain(ExplainArgs {
+                rules: "r".into(),
+                merge_domain_config: false,
+                json: true,
+                domain: "d".to_owned(),
+                descriptors: vec![entries("k=v,l=w"), entries("m=x")],
+            })
+        );
+        assert_eq!(
+            parse_words(&["tollgate", "check", "localhost:8081", "d", "k=v", "--hits", "3"]).expect("check"),
+            Command::Check(CheckArgs {
+                address: "localhost:8081".to_owned(),
+                domain: "d".to_owned(),
+                descriptors: vec![entries("k=v")],
+                hits: 3,
+            })
+        );
+    }
+
+    #[test]
+    fn the_help_of_serve_names_every_variable_that_works() {
+        use crate::settings::Effect;
+
+        let help = parse_words(&["tollgate", "serve", "--help"]).expect_err("help").to_string();
+        for variable in TABLE.iter().filter(|variable| matches!(variable.effect, Effect::Works | Effect::Ours)) {
+            let listed = help.split(|c: char| !c.is_ascii_uppercase() && c != '_').any(|word| word == variable.name);
+            assert!(listed, "{} is not in the help:\n{help}", variable.name);
+        }
+    }
+}

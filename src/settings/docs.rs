@@ -1,0 +1,94 @@
+//! The table of variables as text: `docs/settings.md`, and the list that ends `serve --help`.
+
+use std::fmt::Write as _;
+
+use super::table::{Effect, Feature, Group, Variable};
+use super::variables::TABLE;
+
+const HEAD: &str = "\
+# Settings
+
+Generated from the table in `src/settings/variables.rs`; a test compares the two (`BLESS=1 cargo test --test settings_docs` writes this page).
+
+Tollgate is set up by environment variables, those of `envoyproxy/ratelimit` with their names, defaults and syntax, and some of
+its own. `tollgate serve --help` lists the flags; a flag overrides its variable. Every fault is reported at once, each with the
+variable, its value and what is accepted, and the process exits with status 2. Variables that are not listed here are ignored.
+
+- Durations are Go's: `10s`, `150us`, `1h30m`, `1.5h`, `0`. Negative ones are refused.
+- Booleans are Go's: `true`, `false`, `1`, `0`, `t`, `f`, `T`, `F`, `TRUE`, `FALSE`, `True`, `False`.
+- Whole numbers may be written `0x10`, `0o17`, `017` (octal), `0b11` and `1_000`.
+- An empty value is an empty text, list or host. A number, a duration, a boolean or a word is never empty, as in the reference;
+  where this page shows no default, an empty value is as good as none, except for `BACKEND_TYPE`, `REDIS_TYPE`, `REDIS_SOCKET_TYPE` and
+  `DESCRIPTOR_VALUE_SECRET`.
+
+Kinds: **works** does what the reference does. **ours** is not in the reference. **no effect** is accepted, and a warning at start
+says so. **later** belongs to a feature that does not exist yet: asking for the feature is refused; while it is not asked for, its
+variables are checked, and a warning says that they have no effect.
+";
+
+/// The page `docs/settings.md`.
+#[must_use]
+pub fn markdown() -> String {
+    let mut page = HEAD.to_owned();
+    for group in Group::ALL {
+        let title = group.title();
+        let _ = writeln!(page, "\n## {title}\n\n| name | default | meaning | accepted | kind |\n|---|---|---|---|---|");
+        for Variable { name, default, meaning, accepted, effect, .. } in of(group) {
+            let default = if default.is_empty() { String::new() } else { format!("`{default}`") };
+            let kind = match effect {
+                Effect::Works => "works".to_owned(),
+                Effect::Ours => "ours".to_owned(),
+                Effect::NoEffect(reason) => format!("no effect: {reason}"),
+                Effect::Later(feature) => format!("later: {}", feature.name()),
+            };
+            let _ = writeln!(page, "| `{name}` | {default} | {meaning} | {accepted} | {kind} |");
+        }
+    }
+    page
+}
+
+/// The variables that have no flag, by group and without those that do nothing yet, at most `width` columns wide.
+/// `has_flag` says of a variable whether it has one.
+#[must_use]
+pub fn other_variables(has_flag: impl Fn(&str) -> bool, width: usize) -> String {
+    let mut text = String::new();
+    for group in Group::ALL {
+        let names: Vec<&str> = of(group)
+            .filter(|variable| matches!(variable.effect, Effect::Works | Effect::Ours) && !has_flag(variable.name))
+            .map(|variable| variable.name)
+            .collect();
+        if !names.is_empty() {
+            let _ = writeln!(text, "  {}:", group.title());
+            wrap(&mut text, &names, width);
+        }
+    }
+    text
+}
+
+/// The features that are refused, for the help.
+#[must_use]
+pub fn later_features() -> String {
+    [Feature::Redis, Feature::Memcache, Feature::Xds, Feature::ServerTls, Feature::Tracing]
+        .map(Feature::name)
+        .join(", ")
+}
+
+fn of(group: Group) -> impl Iterator<Item = &'static Variable> {
+    TABLE.iter().filter(move |variable| variable.group == group)
+}
+
+fn wrap(text: &mut String, names: &[&str], width: usize) {
+    const INDENT: &str = "    ";
+    let mut column = 0;
+    for name in names {
+        if column > 0 && column + 1 + name.len() > width {
+            text.push('\n');
+            column = 0;
+        }
+        let before = if column == 0 { INDENT } else { " " };
+        text.push_str(before);
+        text.push_str(name);
+        column += before.len() + name.len();
+    }
+    text.push('\n');
+}

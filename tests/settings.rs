@@ -1,0 +1,244 @@
+//! The environment as a whole, from outside: defaults, faults told together, features that are still to come, and the
+//! environments that Istio and Envoy Gateway deploy.
+
+mod settings_support;
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use settings_support::{deployed, faults, resolve, resolve_with};
+use tollgate::domain::FailureMode;
+use tollgate::settings::{Backend, Listen, LogFormat, Override, Problem, RulesSource, TABLE};
+use tracing::level_filters::LevelFilter;
+
+#[test]
+fn an_empty_environment_gives_the_defaults() {
+    let settings = resolve::<&str, &str>(&[]).expect("defaults");
+    assert_eq!(settings.http.to_string(), "0.0.0.0:8080");
+    assert_eq!(settings.debug.to_string(), "0.0.0.0:6070");
+    let Listen::Tcp(grpc) = &settings.grpc.listen else { unreachable!("no socket was named") };
+    assert_eq!(grpc.to_string(), "0.0.0.0:8081");
+    assert_eq!(settings.grpc.max_connection_age, Some(Duration::from_secs(24 * 3600)));
+    assert_eq!(settings.grpc.max_connection_age_grace, Some(Duration::from_secs(3600)));
+    assert_eq!(settings.grpc.max_concurrent_streams.get(), 1024);
+    assert_eq!(settings.grpc.max_request_bytes.get(), 256 << 10);
+    let metrics = settings.metrics.expect("metrics are on");
+    assert_eq!((metrics.address.to_string().as_str(), metrics.path.as_str()), (":9090", "/metrics"));
+    assert_eq!(settings.max_metric_series.get(), 10_000);
+    assert_eq!(Some(settings.workers), std::thread::available_parallelism().ok());
+    let RulesSource::Runtime(runtime) = &settings.rules.source else { unreachable!("no path was given") };
+    assert_eq!(runtime.root, PathBuf::from("/srv/runtime_data/current"));
+    assert_eq!((&runtime.subdirectory, &runtime.app_directory), (&PathBuf::new(), &PathBuf::from("config")));
+    assert!(runtime.watch_root && !runtime.ignore_dot_files);
+    assert_eq!(settings.rules.poll_interval, Some(Duration::from_secs(10)));
+    assert!(!settings.rules.merge_domain_config && !settings.rules.force_start_without_initial_config);
+    assert!(matches!(settings.backend, Backend::Memory { max_counters } if max_counters.get() == 1_000_000));
+    assert_eq!(settings.keys.prefix, "");
+    assert!(settings.keys.descriptor_value_secret.is_none());
+    assert_eq!(settings.failure_mode, FailureMode::Error);
+    assert!(!settings.modes.shadow && !settings.modes.quota && !settings.modes.stop_increment_when_over);
+    assert_eq!(settings.modes.near_limit_ratio.get(), 0.8);
+    assert!(!settings.response.dynamic_metadata && settings.response.headers.is_none());
+    assert_eq!((settings.request_limits.max_descriptors.get(), settings.request_limits.max_entries.get()), (256, 64));
+    assert!(!settings.healthy_with_at_least_one_config_loaded);
+    assert_eq!((settings.logging.level, settings.logging.format), (LevelFilter::WARN, LogFormat::Text));
+    assert_eq!((settings.drain.delay, settings.drain.timeout), (Duration::ZERO, Duration::from_secs(30)));
+    assert_eq!(settings.warnings, Vec::<String>::new());
+}
+
+#[test]
+fn every_fault_is_told_at_once_and_in_full() {
+    let error = resolve(&[
+        ("PORT", "http"),
+        ("SHADOW_MODE", "yes"),
+        ("GRPC_MAX_CONNECTION_AGE", "-1s"),
+        ("REDIS_TIMEOUT", "10"),
+        ("CONFIG_TYPE", "GRPC_XDS_SOTW"),
+    ])
+    .expect_err("five faults");
+    assert_eq!(
+        error.to_string(),
+        "PORT: \"http\" is not a port from 0 to 65535\n\
+         GRPC_MAX_CONNECTION_AGE: \"-1s\" is not a duration such as 10s, 150us, 1h30m or 0\n\
+         SHADOW_MODE: \"yes\" is not true or false (or 1, t, T, TRUE, True, 0, f, F, FALSE, False)\n\
+         REDIS_TIMEOUT: \"10\" is not a duration such as 10s, 150us, 1h30m or 0\n\
+         CONFIG_TYPE: \"GRPC_XDS_SOTW\" asks for xDS as the source of rules, which is not supported yet: \
+         set CONFIG_TYPE=FILE meanwhile, and RULES to the path of the rules"
+    );
+}
+
+#[test]
+fn a_flag_overrides_its_variable_and_is_named_in_its_fault() {
+    let flag = |value: &str| [Override { flag: "--port", variable: "PORT", value: value.into() }];
+    assert_eq!(resolve_with(&flag("1"), &[("PORT", "2")]).expect("settings").http.port, 1);
+    assert_eq!(resolve_with(&flag("1"), &[("PORT", "bad")]).expect("settings").http.port, 1);
+    let error = resolve_with(&flag("bad"), &[("PORT", "2")]).expect_err("a fault").to_string();
+    assert_eq!(error, "--port (PORT): \"bad\" is not a port from 0 to 65535");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_value_that_is_not_unicode_is_a_fault_and_not_a_panic() {
+    use std::os::unix::ffi::OsStringExt as _;
+
+    for variable in TABLE {
+        let value = std::ffi::OsString::from_vec(vec![b'a', 0xff]);
+        let value = |name: &str| (name == variable.name).then(|| value.clone());
+        let error = tollgate::settings::Settings::resolve(&[], value).expect_err(variable.name);
+        let [Problem::Malformed { place, .. }] = error.problems() else { unreachable!("{}: {error}", variable.name) };
+        assert_eq!(place.variable, variable.name);
+    }
+}
+
+#[test]
+fn redis_named_without_a_backend_is_the_backend() {
+    for name in ["REDIS_URL", "REDIS_TYPE", "REDIS_SOCKET_TYPE"] {
+        let value = match name {
+            "REDIS_URL" => "redis:6379",
+            "REDIS_TYPE" => "cluster",
+            _ => "TCP",
+        };
+        let error = resolve(&[(name, value)]).expect_err(name).to_string();
+        let expected = "asks for the Redis backend, which is not supported yet: set BACKEND_TYPE=memory meanwhile";
+        assert_eq!(error, format!("{name}: {value:?} {expected}"));
+        let settings = resolve(&[(name, value), ("BACKEND_TYPE", "memory")]).expect("memory");
+        assert_eq!(settings.warnings, [format!("no effect: {name} (the backend is memory)")]);
+    }
+    // Other variables of Redis do not choose it: Kubernetes injects some of them.
+    assert!(resolve(&[("REDIS_PORT", "tcp://10.0.0.1:6379"), ("REDIS_POOL_SIZE", "5")]).is_ok());
+}
+
+#[test]
+fn a_malformed_backend_is_one_fault_and_not_two() {
+    assert_eq!(faults(&[("BACKEND_TYPE", "mysql"), ("REDIS_URL", "redis:6379")]), ["BACKEND_TYPE"]);
+}
+
+#[test]
+fn features_that_are_to_come_are_refused() {
+    for (name, value) in [
+        ("BACKEND_TYPE", "redis"),
+        ("BACKEND_TYPE", ""),
+        ("BACKEND_TYPE", "memcache"),
+        ("CONFIG_TYPE", "GRPC_XDS_SOTW"),
+        ("GRPC_SERVER_USE_TLS", "true"),
+        ("TRACING_ENABLED", "1"),
+    ] {
+        let error = resolve(&[(name, value)]).expect_err(name);
+        let [Problem::NotSupportedYet { place, value: shown, .. }] = error.problems() else {
+            unreachable!("{name}={value}: {error}")
+        };
+        assert_eq!((place.variable, shown.as_str()), (name, value));
+    }
+    let off = [("BACKEND_TYPE", "memory"), ("CONFIG_TYPE", "FILE"), ("GRPC_SERVER_USE_TLS", "false")];
+    assert_eq!(resolve(&off).expect("nothing is asked for").warnings, Vec::<String>::new());
+}
+
+#[test]
+fn what_has_no_effect_is_warned_about_once_a_reason() {
+    let settings = resolve(&[
+        ("USE_STATSD", "true"),
+        ("STATSD_HOST", "statsd"),
+        ("USE_DOG_STATSD", "false"),
+        ("REDIS_PIPELINE_WINDOW", "150us"),
+        ("REDIS_PERSECOND_PIPELINE_LIMIT", "8"),
+        ("REDIS_POOL_ON_EMPTY_BEHAVIOR", "ERROR"),
+        ("PROMETHEUS_MAPPER_YAML", "/absent"),
+        ("GRPC_SERVER_TLS_CERT", "/certs/tls.crt"),
+        ("RULES", "config"),
+        ("RUNTIME_ROOT", "/data"),
+        ("GRPC_UDS", "/run/tollgate.sock"),
+        ("GRPC_PORT", "1"),
+    ])
+    .expect("settings");
+    let expected = [
+        "no effect: PROMETHEUS_MAPPER_YAML (metrics need no mapping, their names and labels are right already)",
+        "no effect: USE_STATSD, STATSD_HOST (statistics are served to Prometheus only)",
+        "no effect: GRPC_SERVER_TLS_CERT (GRPC_SERVER_USE_TLS is false)",
+        "no effect: REDIS_POOL_ON_EMPTY_BEHAVIOR (a check waits for a connection, as with WAIT)",
+        "no effect: REDIS_PIPELINE_WINDOW, REDIS_PERSECOND_PIPELINE_LIMIT (checks are batched without a wait)",
+        "no effect: GRPC_PORT (GRPC_UDS replaces it)",
+        "no effect: RUNTIME_ROOT (RULES replaces the RUNTIME_ variables)",
+    ];
+    assert_eq!(settings.warnings, expected);
+    assert_eq!(settings.grpc.listen, Listen::Unix("/run/tollgate.sock".into()));
+    assert_eq!(settings.rules.source, RulesSource::Path("config".into()));
+}
+
+#[test]
+fn secrets_are_never_shown() {
+    let secret = "hunter2";
+    let settings = resolve(&[
+        ("DESCRIPTOR_VALUE_SECRET", secret),
+        ("BACKEND_TYPE", "memory"),
+        ("REDIS_AUTH", secret),
+        ("REDIS_URL", "redis://user:hunter2@redis:6379"),
+    ])
+    .expect("settings");
+    assert_eq!(settings.keys.descriptor_value_secret.as_ref().expect("a secret").expose(), secret);
+    assert!(!format!("{settings:?}").contains(secret));
+    let error = resolve(&[("REDIS_URL", "redis://user:hunter2@redis:6379")]).expect_err("Redis");
+    assert!(!error.to_string().contains(secret) && error.to_string().contains("redis:6379"), "{error}");
+    assert_eq!(faults(&[("DESCRIPTOR_VALUE_SECRET", "")]), ["DESCRIPTOR_VALUE_SECRET"]);
+}
+
+#[test]
+fn zero_turns_ages_and_polls_off() {
+    let settings = resolve(&[
+        ("GRPC_MAX_CONNECTION_AGE", "0"),
+        ("GRPC_MAX_CONNECTION_AGE_GRACE", "0s"),
+        ("RULES_POLL_INTERVAL", "0"),
+        ("WORKERS", ""),
+        ("RULES", ""),
+    ])
+    .expect("settings");
+    assert_eq!((settings.grpc.max_connection_age, settings.grpc.max_connection_age_grace), (None, None));
+    assert_eq!(settings.rules.poll_interval, None);
+    assert!(matches!(settings.rules.source, RulesSource::Runtime(_)));
+}
+
+#[test]
+fn istio_s_sample_serves_from_memory() {
+    let mut environment = deployed("istio/rate-limit-service.yaml");
+    assert_eq!(environment.len(), 10, "{environment:?}");
+    environment.push(("BACKEND_TYPE".to_owned(), "memory".to_owned()));
+    let settings = resolve(&environment).expect("settings");
+    assert_eq!(settings.http.to_string(), "[::]:8080");
+    assert_eq!(settings.logging.level, LevelFilter::DEBUG);
+    let RulesSource::Runtime(runtime) = &settings.rules.source else { unreachable!("no path was given") };
+    assert_eq!(
+        runtime.root.join(&runtime.subdirectory).join(&runtime.app_directory),
+        PathBuf::from("/data/ratelimit/config")
+    );
+    assert!(!runtime.watch_root && runtime.ignore_dot_files);
+    assert_eq!(settings.warnings, ["no effect: REDIS_URL, REDIS_SOCKET_TYPE (the backend is memory)"]);
+}
+
+#[test]
+fn envoy_gateway_s_deployments_are_refused_for_what_is_to_come_and_nothing_else() {
+    for (file, expected) in [
+        ("deployment-default.yaml", &["REDIS_URL", "CONFIG_TYPE", "GRPC_SERVER_USE_TLS"][..]),
+        ("deployment-redis-tls-settings.yaml", &["REDIS_URL", "CONFIG_TYPE", "GRPC_SERVER_USE_TLS"]),
+        (
+            "deployment-enable-tracing-custom.yaml",
+            &["REDIS_URL", "CONFIG_TYPE", "GRPC_SERVER_USE_TLS", "TRACING_ENABLED"],
+        ),
+    ] {
+        let environment = deployed(&format!("envoy-gateway/{file}"));
+        assert!(environment.len() > 20, "{file}: {environment:?}");
+        let error = resolve(&environment).expect_err(file);
+        assert!(error.problems().iter().all(|problem| matches!(problem, Problem::NotSupportedYet { .. })), "{error}");
+        assert_eq!(faults(&environment), expected, "{file}");
+        // Without those features the rest of it is right.
+        let mut rest = environment;
+        rest.retain(|(name, _)| !expected.contains(&name.as_str()) && name != "REDIS_SOCKET_TYPE");
+        let settings = resolve(&rest).expect(file);
+        assert_eq!(settings.metrics.expect("metrics are on").address.to_string(), ":19001");
+        assert!(settings.rules.force_start_without_initial_config);
+    }
+}
+
+#[test]
+fn workers_are_as_many_as_asked_for() {
+    assert_eq!(Some(resolve(&[("WORKERS", "3")]).expect("settings").workers), NonZeroUsize::new(3));
+}

@@ -1,0 +1,52 @@
+//! What the tests of the settings share.
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+
+use tollgate::settings::{Override, Settings, SettingsError};
+
+/// Resolves exactly this environment.
+pub fn resolve<K: AsRef<str>, V: AsRef<str>>(environment: &[(K, V)]) -> Result<Settings, SettingsError> {
+    resolve_with(&[], environment)
+}
+
+/// Resolves this environment under these flags.
+pub fn resolve_with<K: AsRef<str>, V: AsRef<str>>(
+    overrides: &[Override],
+    environment: &[(K, V)],
+) -> Result<Settings, SettingsError> {
+    Settings::resolve(overrides, |name| {
+        environment.iter().find(|(key, _)| key.as_ref() == name).map(|(_, value)| OsString::from(value.as_ref()))
+    })
+}
+
+/// The variables that are at fault, in the order of the faults.
+pub fn faults<K: AsRef<str>, V: AsRef<str>>(environment: &[(K, V)]) -> Vec<&'static str> {
+    match resolve(environment) {
+        Ok(_) => Vec::new(),
+        Err(error) => error.problems().iter().map(|problem| problem.place().variable).collect(),
+    }
+}
+
+/// The environment of the only container with one in a Kubernetes file below `tests/compat`.
+pub fn deployed(file: &str) -> Vec<(String, String)> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/compat").join(file);
+    let text = fs::read_to_string(&path).expect("the file is there");
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let name = |line: &str| {
+        line.strip_prefix("- name: ").filter(|name| name.starts_with(char::is_uppercase)).map(str::to_owned)
+    };
+    lines
+        .windows(2)
+        .filter_map(|pair| {
+            let value = match pair[1].strip_prefix("value: ") {
+                Some(value) => value.trim_matches('"').to_owned(),
+                None if pair[1] == "valueFrom:" => "from-a-field".to_owned(),
+                None => return None,
+            };
+            Some((name(pair[0])?, value))
+        })
+        .collect()
+}

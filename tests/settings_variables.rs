@@ -1,0 +1,251 @@
+//! Each variable by itself: values that are accepted and values that are refused. The list must be the whole table.
+
+mod settings_support;
+
+use proptest::prelude::*;
+use settings_support::{faults, resolve};
+use tollgate::settings::{Effect, Problem, TABLE};
+
+const DURATION: (&[&str], &[&str]) =
+    (&["0", "10s", "150us", "1h30m", "1.5h"], &["", "10", "-1s", "1d", "ten seconds", " 1s"]);
+const BOOLEAN: (&[&str], &[&str]) = (&["true", "FALSE", "1", "0", "t", "F"], &["", "yes", "on", "2", " true"]);
+const PORT: (&[&str], &[&str]) =
+    (&["0", "8080", "65535", "0x1F90"], &["", "-1", "65536", "80.0", "tcp://10.0.0.1:80", "http"]);
+const COUNT: (&[&str], &[&str]) =
+    (&["0", "1", "1_000", "0x10", "9223372036854775807"], &["", "-1", "1.5", "many", "9223372036854775808"]);
+const POSITIVE: (&[&str], &[&str]) = (&["1", "1_000", "0x10"], &["", "0", "-1", "1.5", "many"]);
+const OPTIONAL_POSITIVE: (&[&str], &[&str]) = (&["", "1"], &["0", "-1", "1.5", "many"]);
+const NUMBER: (&[&str], &[&str]) = (&["0", "0.8", "1", "1e-3", "2"], &["", "-0.1", "NaN", "inf", "80%"]);
+const HOST: (&[&str], &[&str]) =
+    (&["", "0.0.0.0", "::", "[::1]", "localhost", "a.b.svc"], &[" ", "a b", "1.2.3.4.5", "http://a", "a:80"]);
+const TEXT: (&[&str], &[&str]) = (&["", "a", "/a/b", "ä b:c,d=e"], &[]);
+const HEADER: (&[&str], &[&str]) = (&["RateLimit-Limit", "x-limit"], &["", "a b", "a:b", "ä"]);
+const LIST: (&[&str], &[&str]) = (&["", " ", "a", "a,b"], &[]);
+const COLON_PAIRS: (&[&str], &[&str]) = (&["", "a:b", "a:b,c:d", "a:"], &["a", "a:b:c", "a:b,", "a=b"]);
+
+/// What is accepted and refused of each variable.
+fn samples(name: &str) -> (&'static [&'static str], &'static [&'static str]) {
+    match name {
+        "HOST" | "DEBUG_HOST" | "GRPC_HOST" => HOST,
+        "PORT" | "DEBUG_PORT" | "GRPC_PORT" | "STATSD_PORT" => PORT,
+        "GRPC_MAX_CONNECTION_AGE"
+        | "GRPC_MAX_CONNECTION_AGE_GRACE"
+        | "RULES_POLL_INTERVAL"
+        | "DRAIN_DELAY"
+        | "DRAIN_TIMEOUT"
+        | "STATS_FLUSH_INTERVAL"
+        | "CONFIG_GRPC_XDS_SERVER_CONNECT_RETRY_INTERVAL"
+        | "XDS_CLIENT_BACKOFF_INITIAL_INTERVAL"
+        | "XDS_CLIENT_BACKOFF_MAX_INTERVAL"
+        | "REDIS_TIMEOUT"
+        | "REDIS_PERSECOND_TIMEOUT"
+        | "REDIS_STARTUP_INITIAL_INTERVAL"
+        | "REDIS_STARTUP_MAX_INTERVAL"
+        | "REDIS_STARTUP_MAX_ELAPSED_TIME"
+        | "REDIS_PIPELINE_WINDOW"
+        | "REDIS_PERSECOND_PIPELINE_WINDOW"
+        | "MEMCACHE_SRV_REFRESH" => DURATION,
+        "RUNTIME_WATCH_ROOT"
+        | "RUNTIME_IGNOREDOTFILES"
+        | "MERGE_DOMAIN_CONFIG"
+        | "FORCE_START_WITHOUT_INITIAL_CONFIG"
+        | "HEALTHY_WITH_AT_LEAST_ONE_CONFIG_LOADED"
+        | "STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT"
+        | "SHADOW_MODE"
+        | "QUOTA_MODE"
+        | "RESPONSE_DYNAMIC_METADATA"
+        | "LIMIT_RESPONSE_HEADERS_ENABLED"
+        | "USE_PROMETHEUS"
+        | "PROMETHEUS_RESPONSE_TIME_AS_MILLISECONDS"
+        | "USE_STATSD"
+        | "USE_DOG_STATSD"
+        | "DISABLE_STATS"
+        | "CONFIG_GRPC_XDS_SERVER_USE_TLS"
+        | "XDS_CLIENT_BACKOFF_JITTER"
+        | "REDIS_TLS"
+        | "REDIS_TLS_SKIP_HOSTNAME_VERIFICATION"
+        | "REDIS_HEALTH_CHECK_ACTIVE_CONNECTION"
+        | "REDIS_PERSECOND"
+        | "REDIS_PERSECOND_TLS"
+        | "MEMCACHE_TLS"
+        | "MEMCACHE_TLS_SKIP_HOSTNAME_VERIFICATION" => BOOLEAN,
+        // What they turn on does not exist yet.
+        "GRPC_SERVER_USE_TLS" | "TRACING_ENABLED" => (&["false", "0"], BOOLEAN.1),
+        "MAX_CONCURRENT_STREAMS" => (POSITIVE.0, &["", "0", "-1", "4294967296"]),
+        "MAX_COUNTERS" | "MAX_REQUEST_BYTES" | "MAX_DESCRIPTORS" | "MAX_ENTRIES" | "MAX_METRIC_SERIES" => POSITIVE,
+        "WORKERS" => OPTIONAL_POSITIVE,
+        "LOCAL_CACHE_SIZE_IN_BYTES"
+        | "EXPIRATION_JITTER_MAX_SECONDS"
+        | "XDS_CLIENT_MAX_MSG_SIZE_IN_BYTES"
+        | "REDIS_POOL_SIZE"
+        | "REDIS_PERSECOND_POOL_SIZE"
+        | "REDIS_PIPELINE_LIMIT"
+        | "REDIS_PERSECOND_PIPELINE_LIMIT"
+        | "REDIS_CLUSTER_PIPELINE_PARALLELISM"
+        | "REDIS_PERSECOND_CLUSTER_PIPELINE_PARALLELISM"
+        | "MEMCACHE_MAX_IDLE_CONNS" => COUNT,
+        "NEAR_LIMIT_RATIO" | "XDS_CLIENT_BACKOFF_RANDOM_FACTOR" | "TRACING_SAMPLING_RATE" => NUMBER,
+        "LIMIT_LIMIT_HEADER" | "LIMIT_REMAINING_HEADER" | "LIMIT_RESET_HEADER" => HEADER,
+        "PROMETHEUS_ADDR" => (&[":9090", "0.0.0.0:1", "[::]:0", "a.b:65535"], &["", "9090", ":", "::1:80", ":65536"]),
+        "PROMETHEUS_PATH" => (&["/metrics", "/", "/a/b-c.d"], &["", "metrics", "/a b", "/{a}", "/*", "/a?b"]),
+        "LOG_LEVEL" => {
+            (&["trace", "DEBUG", "Info", "warn", "WARNING", "error", "fatal", "panic"], &["", "verbose", "0", " info"])
+        }
+        "LOG_FORMAT" => (&["json", "JSON", "text", "", "anything"], &[]),
+        "CONFIG_TYPE" => (&["FILE", "file"], &["", "XDS", "files"]),
+        "BACKEND_TYPE" => (&["memory", "MEMORY"], &["mysql", " memory"]),
+        "FAILURE_MODE" => (&["error", "Allow", "DENY", "local"], &["", "open", "fail"]),
+        "REDIS_TYPE" | "REDIS_PERSECOND_TYPE" => (&["SINGLE", "sentinel", "Cluster"], &["", "single node"]),
+        "REDIS_SOCKET_TYPE" | "REDIS_PERSECOND_SOCKET_TYPE" => (&["tcp", "unix"], &["", "udp"]),
+        "REDIS_POOL_ON_EMPTY_BEHAVIOR" | "REDIS_PERSECOND_POOL_ON_EMPTY_BEHAVIOR" => {
+            (&["WAIT", "create", "ERROR"], &["", "BLOCK"])
+        }
+        "TRACING_EXPORTER_PROTOCOL" => (&["http", "gRPC"], &["", "zipkin"]),
+        "DESCRIPTOR_VALUE_SECRET" => (&["a"], &[""]),
+        "EXTRA_TAGS" | "CONFIG_GRPC_XDS_CLIENT_ADDITIONAL_HEADERS" => COLON_PAIRS,
+        "CONFIG_GRPC_XDS_NODE_METADATA" => (&["", "a=b", "a=b,c=d:e=f"], &["a", "a:b", "a=b,"]),
+        "USE_DOG_STATSD_MOGRIFIERS" | "MEMCACHE_HOST_PORT" => LIST,
+        "GRPC_UDS"
+        | "RULES"
+        | "RUNTIME_ROOT"
+        | "RUNTIME_SUBDIRECTORY"
+        | "RUNTIME_APPDIRECTORY"
+        | "CACHE_KEY_PREFIX"
+        | "PROMETHEUS_MAPPER_YAML"
+        | "STATSD_HOST"
+        | "GRPC_SERVER_TLS_CERT"
+        | "GRPC_SERVER_TLS_KEY"
+        | "GRPC_CLIENT_TLS_CACERT"
+        | "GRPC_CLIENT_TLS_SAN"
+        | "CONFIG_GRPC_XDS_SERVER_URL"
+        | "CONFIG_GRPC_XDS_NODE_ID"
+        | "CONFIG_GRPC_XDS_CLIENT_TLS_CERT"
+        | "CONFIG_GRPC_XDS_CLIENT_TLS_KEY"
+        | "CONFIG_GRPC_XDS_SERVER_TLS_CACERT"
+        | "CONFIG_GRPC_XDS_SERVER_TLS_SAN"
+        | "REDIS_URL"
+        | "REDIS_AUTH"
+        | "REDIS_SENTINEL_AUTH"
+        | "REDIS_TLS_CLIENT_CERT"
+        | "REDIS_TLS_CLIENT_KEY"
+        | "REDIS_TLS_CACERT"
+        | "REDIS_PERSECOND_URL"
+        | "REDIS_PERSECOND_AUTH"
+        | "REDIS_PERSECOND_SENTINEL_AUTH"
+        | "MEMCACHE_SRV"
+        | "MEMCACHE_TLS_CLIENT_CERT"
+        | "MEMCACHE_TLS_CLIENT_KEY"
+        | "MEMCACHE_TLS_CACERT"
+        | "TRACING_SERVICE_NAME"
+        | "TRACING_SERVICE_NAMESPACE"
+        | "TRACING_SERVICE_INSTANCE_ID" => TEXT,
+        other => unreachable!("{other} has no samples: add some"),
+    }
+}
+
+/// The variable under test, where the backend is memory, so that Redis's variables do not choose Redis.
+fn environment<'a>(name: &'a str, value: &'a str) -> Vec<(&'a str, &'a str)> {
+    vec![(name, value), ("BACKEND_TYPE", "memory")]
+}
+
+#[test]
+fn every_good_value_is_accepted() {
+    for variable in TABLE {
+        for value in samples(variable.name).0 {
+            if let Err(error) = resolve(&environment(variable.name, value)) {
+                unreachable!("{}={value:?}: {error}", variable.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_bad_value_is_one_fault_that_names_it() {
+    for variable in TABLE {
+        for value in samples(variable.name).1 {
+            let error = resolve(&environment(variable.name, value)).expect_err(variable.name);
+            let [Problem::Malformed { place, value: shown, accepted }] = error.problems() else {
+                unreachable!("{}={value:?}: {error}", variable.name)
+            };
+            assert_eq!((place.variable, *accepted), (variable.name, variable.accepted));
+            assert!(shown == value || shown == "(hidden)", "{}={value:?}: {error}", variable.name);
+        }
+    }
+}
+
+#[test]
+fn all_faults_of_all_variables_are_told_at_once() {
+    let bad: Vec<(&str, &str)> = TABLE
+        .iter()
+        .filter_map(|variable| samples(variable.name).1.first().map(|value| (variable.name, *value)))
+        .collect();
+    assert!(bad.len() > 60, "{} variables can be malformed", bad.len());
+    assert_eq!(faults(&bad), bad.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_default_that_is_written_out_changes_nothing() {
+    let unset = resolve(&environment("UNKNOWN", "")).expect("defaults");
+    for variable in TABLE.iter().filter(|variable| !variable.default.is_empty()) {
+        let mut settings = resolve(&environment(variable.name, variable.default)).expect(variable.name);
+        settings.warnings.clear();
+        assert_eq!(settings, unset, "{}={}", variable.name, variable.default);
+    }
+}
+
+#[test]
+fn a_variable_that_works_changes_the_settings_and_one_that_does_not_warns() {
+    let unset = resolve(&environment("UNKNOWN", "")).expect("defaults");
+    for variable in TABLE.iter().filter(|variable| variable.name != "BACKEND_TYPE" && variable.name != "CONFIG_TYPE") {
+        let outcomes: Vec<_> = samples(variable.name)
+            .0
+            .iter()
+            .map(|value| resolve(&environment(variable.name, value)).expect(variable.name))
+            .collect();
+        let warns = outcomes.iter().any(|settings| settings.warnings.iter().any(|text| text.contains(variable.name)));
+        let changes = outcomes.iter().any(|settings| {
+            let mut settings = settings.clone();
+            settings.warnings.clear();
+            settings != unset
+        });
+        match variable.effect {
+            // The names of headers that are not sent, and a page that is not served, are not in the settings.
+            Effect::Works if variable.name.starts_with("LIMIT_") && variable.name.ends_with("_HEADER") => {}
+            Effect::Works | Effect::Ours => assert!(changes && !warns, "{}", variable.name),
+            Effect::NoEffect(_) | Effect::Later(_) => {
+                let is_switch = ["GRPC_SERVER_USE_TLS", "TRACING_ENABLED"].contains(&variable.name);
+                assert!(!changes && warns != is_switch, "{}", variable.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_names_of_headers_reach_the_settings() {
+    let settings = resolve(&[
+        ("LIMIT_RESPONSE_HEADERS_ENABLED", "true"),
+        ("LIMIT_LIMIT_HEADER", "x-limit"),
+        ("LIMIT_REMAINING_HEADER", "x-remaining"),
+    ])
+    .expect("settings");
+    let headers = settings.response.headers.expect("headers are on");
+    let names = [headers.limit, headers.remaining, headers.reset].map(|name| name.to_string());
+    assert_eq!(names, ["x-limit", "x-remaining", "RateLimit-Reset"]);
+}
+
+#[test]
+fn no_name_is_twice_in_the_table() {
+    let mut names: Vec<&str> = TABLE.iter().map(|variable| variable.name).collect();
+    names.sort_unstable();
+    assert!(names.windows(2).all(|pair| pair[0] != pair[1]), "{names:?}");
+}
+
+proptest! {
+    #[test]
+    fn no_value_of_any_variable_panics(value in "\\PC{0,24}", numeric in "[-+0-9a-fxob._:,=@/\\[\\]]{0,24}") {
+        for value in [value, numeric] {
+            let everywhere: Vec<(&str, &str)> = TABLE.iter().map(|variable| (variable.name, value.as_str())).collect();
+            let _ = resolve(&everywhere);
+        }
+    }
+}
