@@ -3,7 +3,7 @@
 //! Written here and not by the registry: the series of one family differ in their labels, and a million rules are
 //! given out piece by piece.
 
-use std::{collections::BTreeMap, fmt::Write, sync::Arc};
+use std::{fmt::Write, sync::Arc};
 
 use crate::engine::stats::{Figure, Labels, Series, StatsTable};
 
@@ -101,26 +101,59 @@ fn push_escaped(text: &mut String, value: &str) {
     }
 }
 
-/// The rules' figures as the reference's `/stats` page names them, one `name: value` a line, sorted. Rules whose
-/// joined names are equal show as one line.
-#[must_use]
-pub fn stats_page(table: &StatsTable) -> String {
-    let mut figures = BTreeMap::new();
-    for series in table.series() {
-        let Labels { domain, levels, .. } = series.labels();
-        // A name takes one line, whatever values are in it.
-        let prefix = format!("ratelimit.service.rate_limit.{domain}.{levels}").replace(['\n', '\r'], "_");
-        for figure in Figure::ALL {
-            *figures.entry(format!("{prefix}.{}", figure.name())).or_insert(0) += series.get(figure);
+/// The rules' figures as the reference's `/stats` page names them, `name: value` lines in pieces, sorted by rule.
+/// Rules whose joined names are equal show as one. Domains without rules come last.
+#[derive(Debug)]
+pub struct StatsPage {
+    series: std::iter::Peekable<std::vec::IntoIter<Arc<Series>>>,
+    domains_not_found: Vec<(Arc<str>, u64)>,
+}
+
+impl StatsPage {
+    pub(super) fn new(table: &StatsTable) -> Self {
+        let mut series = table.series();
+        series.sort_unstable_by(|a, b| joined(a.labels()).cmp(joined(b.labels())));
+        let mut domains_not_found = table.stats().domains_not_found();
+        domains_not_found.sort_unstable();
+        Self { series: series.into_iter().peekable(), domains_not_found }
+    }
+}
+
+impl Iterator for StatsPage {
+    type Item = String;
+
+    fn next(&mut self) -> Option<String> {
+        let mut piece = String::new();
+        while let Some(first) = self.series.next() {
+            let mut figures = Figure::ALL.map(|figure| (figure.name(), first.get(figure)));
+            while let Some(same) = self.series.next_if(|next| joined(next.labels()).eq(joined(first.labels()))) {
+                for (sum, figure) in figures.iter_mut().zip(Figure::ALL) {
+                    sum.1 += same.get(figure);
+                }
+            }
+            figures.sort_unstable();
+            let Labels { domain, levels, .. } = first.labels();
+            let rule = one_line(format!("{domain}.{levels}"));
+            for (name, value) in figures {
+                line(&mut piece, format_args!("ratelimit.service.rate_limit.{rule}.{name}: {value}"));
+            }
+            if piece.len() >= PIECE {
+                return Some(piece);
+            }
         }
+        for (domain, count) in std::mem::take(&mut self.domains_not_found) {
+            let domain = one_line(domain.to_string());
+            line(&mut piece, format_args!("ratelimit.service.rate_limit.{domain}.domain_not_found: {count}"));
+        }
+        (!piece.is_empty()).then_some(piece)
     }
-    for (domain, count) in table.stats().domains_not_found() {
-        let prefix = format!("ratelimit.service.rate_limit.{domain}").replace(['\n', '\r'], "_");
-        *figures.entry(format!("{prefix}.domain_not_found")).or_insert(0) += count;
-    }
-    let mut page = String::new();
-    for (name, value) in figures {
-        line(&mut page, format_args!("{name}: {value}"));
-    }
-    page
+}
+
+fn joined(labels: Labels<'_>) -> impl Iterator<Item = u8> {
+    labels.domain.bytes().chain(*b".").chain(labels.levels.bytes())
+}
+
+/// Whatever values are in a name, it takes one line.
+fn one_line(name: String) -> String {
+    if name.contains(['\n', '\r']) { name.replace(['\n', '\r'], "_") } else { name }
 }

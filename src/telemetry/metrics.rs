@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use prometheus::{IntCounter, IntCounterVec, Opts, Registry, TextEncoder};
 
 use super::{
-    exposition::{RuleFamilies, stats_page},
+    exposition::{RuleFamilies, StatsPage},
     readings::{Pulled, Readings},
     workers::Workers,
 };
@@ -108,10 +108,10 @@ impl Metrics {
         Ok(Scrape { first: Some(first), rules: RuleFamilies::new(&self.readings.stats()) })
     }
 
-    /// The `/stats` page of the debug listener.
+    /// The `/stats` page of the debug listener, in pieces.
     #[must_use]
-    pub fn stats_page(&self) -> String {
-        stats_page(&self.readings.stats())
+    pub fn stats_page(&self) -> StatsPage {
+        StatsPage::new(&self.readings.stats())
     }
 }
 

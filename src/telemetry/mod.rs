@@ -11,6 +11,6 @@ mod workers;
 #[cfg(test)]
 mod tests;
 
-pub use exposition::stats_page;
+pub use exposition::StatsPage;
 pub use metrics::{CONTENT_TYPE, LoadResult, Metrics, MetricsError, Scrape};
 pub use readings::{ActiveRules, MemoryStore, Readings};
