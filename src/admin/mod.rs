@@ -1,1 +1,13 @@
-//! (filled in by this module's own commit)
+//! The HTTP pages: health, metrics and, on the debug listener, rules and statistics. All are read-only.
+//!
+//! Content comes in through closures, so nothing here knows where it is from. `/json` is mounted, not made here.
+
+mod health;
+mod pages;
+mod rlconfig;
+mod serve;
+
+pub use health::{Health, State};
+pub use pages::{DebugPages, Pieces, debug_router, http_router, metrics_router};
+pub use rlconfig::{RuleLine, rlconfig};
+pub use serve::{Limits, serve};

@@ -22,9 +22,13 @@ impl<'a> SeriesName<'a> {
         levels.into_iter().fold(Self::new(domain), |name, level| name.level(level.as_ref(), ""))
     }
 
-    /// The same name one level deeper: `key`, or `key_value` if there is a value.
+    /// The same name one level deeper: `key`, or `key_value` if there is a value. A level without a text is left out,
+    /// for an empty label is no label to Prometheus.
     #[must_use]
     pub fn level(mut self, key: &str, value: &str) -> Self {
+        if key.is_empty() && value.is_empty() {
+            return self;
+        }
         let text = &mut self.text;
         let first = text.levels.is_empty();
         if !first {
@@ -156,6 +160,7 @@ mod tests {
         assert_eq!(keys(&["a.b"]), ("a.b".into(), None, None));
         assert_eq!(keys(&["a", "b.c"]), ("a".into(), Some("b.c".into()), None));
         assert_eq!(keys(&["a", "b", "c"]), ("a".into(), Some("b".into()), Some("c".into())));
+        assert_eq!(keys(&["a", "", "b"]), ("a".into(), Some("b".into()), None));
         assert_eq!(keys(&["ä.", ".ö", "c", "d"]), ("ä.".into(), Some(".ö".into()), Some("c.d".into())));
     }
 

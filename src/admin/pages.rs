@@ -1,0 +1,117 @@
+//! Which path shows what, on each of the three listeners.
+
+use std::{convert::Infallible, fmt, sync::Arc};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::DefaultBodyLimit,
+    http::{
+        StatusCode, Uri,
+        header::{CONTENT_TYPE, HeaderValue},
+    },
+    response::{IntoResponse, Response},
+    routing::{MethodRouter, get},
+};
+
+use super::{Health, State};
+
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+
+/// A text that is made piece by piece, as the client takes it.
+pub type Pieces = Box<dyn Iterator<Item = String> + Send>;
+
+/// Makes the text of a page; called for each request, on a thread that may block.
+type Page = Arc<dyn Fn() -> Pieces + Send + Sync>;
+
+/// The HTTP listener (8080): health, and `/json`, whose handler may extract bodies of at most `max_body` bytes.
+pub fn http_router(health: Health, json: MethodRouter, max_body: usize) -> Router {
+    let (healthcheck, readyz) = (health.clone(), health);
+    Router::new()
+        .route("/json", json.layer(DefaultBodyLimit::max(max_body)))
+        .route(
+            "/healthcheck",
+            get(move || async move { when_serving(&healthcheck, StatusCode::INTERNAL_SERVER_ERROR) }),
+        )
+        .route("/readyz", get(move || async move { when_serving(&readyz, StatusCode::SERVICE_UNAVAILABLE) }))
+        // That it answers is what this page says.
+        .route("/livez", get(|| async { "OK" }))
+}
+
+/// The Prometheus listener (9090): `scrape` at `path`, which begins with `/`. An error is a fault's description.
+pub fn metrics_router<F, I>(path: &str, content_type: &'static str, scrape: F) -> Router
+where
+    F: Fn() -> Result<I, String> + Clone + Send + Sync + 'static,
+    I: Iterator<Item = String> + Send + 'static,
+{
+    let path: Arc<str> = path.into();
+    let page = move |uri: Uri| {
+        let (here, scrape) = (uri.path() == &*path, scrape.clone());
+        async move {
+            if !here {
+                return StatusCode::NOT_FOUND.into_response();
+            }
+            match off_runtime(scrape).await {
+                Ok(Ok(pieces)) => streamed(HeaderValue::from_static(content_type), Box::new(pieces)),
+                Ok(Err(fault)) => (StatusCode::INTERNAL_SERVER_ERROR, fault).into_response(),
+                Err(response) => response,
+            }
+        }
+    };
+    // The path is a setting and taken as it is written: as a route, braces in it would capture.
+    Router::new().fallback_service(get(page))
+}
+
+/// What the debug listener shows.
+#[derive(Clone)]
+pub struct DebugPages {
+    /// The rules in force: see [`super::rlconfig`].
+    pub rlconfig: Page,
+    /// `name: value` lines.
+    pub stats: Page,
+}
+
+impl fmt::Debug for DebugPages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DebugPages").finish_non_exhaustive()
+    }
+}
+
+/// The debug listener (6070).
+pub fn debug_router(pages: DebugPages) -> Router {
+    let DebugPages { rlconfig, stats } = pages;
+    let index = "/rlconfig: print out the rules in force\n/stats: print out stats\n";
+    Router::new()
+        .route("/", get(move || async move { index }))
+        .route("/rlconfig", get(move || text_page(rlconfig.clone())))
+        .route("/stats", get(move || text_page(stats.clone())))
+}
+
+fn when_serving(health: &Health, otherwise: StatusCode) -> Response {
+    let state = health.state();
+    match (&state, state.reason()) {
+        (State::Serving, _) | (_, None) => "OK".into_response(),
+        (_, Some(reason)) => (otherwise, format!("{reason}\n")).into_response(),
+    }
+}
+
+async fn text_page(page: Page) -> Response {
+    match off_runtime(move || page()).await {
+        Ok(pieces) => streamed(TEXT, pieces),
+        Err(response) => response,
+    }
+}
+
+fn streamed(content_type: HeaderValue, pieces: Pieces) -> Response {
+    let body = Body::from_stream(tokio_stream::iter(pieces.map(Ok::<_, Infallible>)));
+    ([(CONTENT_TYPE, content_type)], body).into_response()
+}
+
+/// Begins a page away from the runtime: with a million rules it takes long, and health must answer meanwhile.
+async fn off_runtime<T: Send + 'static>(begin: impl FnOnce() -> T + Send + 'static) -> Result<T, Response> {
+    let begun = tokio::task::spawn_blocking(begin).await;
+    begun.map_err(|fault| {
+        tracing::error!(%fault, "a page could not be made");
+        (StatusCode::INTERNAL_SERVER_ERROR, "this page failed; the log says why\n").into_response()
+    })
+}

@@ -1,0 +1,113 @@
+//! Serves a router on a listener: bounded in connections and in patience, with a drain that ends.
+
+use std::{convert::Infallible, future::Future, pin::pin, sync::Arc, time::Duration};
+
+use axum::{Router, body::Body, extract::Request, http::StatusCode, response::IntoResponse};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+use tower::ServiceExt;
+
+/// What clients may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at one time; further ones wait to be accepted.
+    pub connections: usize,
+    /// For a request's head to arrive, and for an idle connection.
+    pub header_read: Duration,
+    /// For a request to be read and its answer to begin.
+    pub request: Duration,
+    /// For requests under way once the listener shuts down.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 256,
+            header_read: Duration::from_secs(30),
+            request: Duration::from_secs(30),
+            drain: Duration::from_secs(5),
+        }
+    }
+}
+
+/// How long to wait before accepting again when the process is out of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Answers until `shutdown`, then lets requests under way finish for at most `limits.drain`. When it returns, every
+/// connection is closed.
+pub async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdown: impl Future<Output = ()>) {
+    let permits = Arc::new(Semaphore::new(limits.connections));
+    let (stop, stopping) = watch::channel(false);
+    let mut connections = JoinSet::new();
+    let mut shutdown = pin!(shutdown);
+    loop {
+        tokio::select! {
+            () = &mut shutdown => break,
+            (stream, permit) = accept(&listener, &permits) => {
+                connections.spawn(connection(stream, permit, router.clone(), limits, stopping.clone()));
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+    drop(listener);
+    stop.send_replace(true);
+    let all_ended = async { while connections.join_next().await.is_some() {} };
+    if timeout(limits.drain, all_ended).await.is_err() {
+        connections.shutdown().await;
+    }
+}
+
+async fn accept(listener: &TcpListener, permits: &Arc<Semaphore>) -> (TcpStream, OwnedSemaphorePermit) {
+    let permit = permits.clone().acquire_owned().await.expect("the semaphore is never closed");
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return (stream, permit),
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection on an HTTP listener");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn connection(
+    stream: TcpStream,
+    _permit: OwnedSemaphorePermit,
+    router: Router,
+    limits: Limits,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+        let answer = router.clone().oneshot(Request::from(request.map(Body::new)));
+        async move {
+            Ok::<_, Infallible>(match timeout(limits.request, answer).await {
+                Ok(Ok(response)) => response,
+                Ok(Err(never)) => match never {},
+                Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
+            })
+        }
+    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_read)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut served = pin!(served);
+    let stopped = async { stopping.wait_for(|stop| *stop).await.is_ok() };
+    let result = tokio::select! {
+        result = served.as_mut() => result,
+        _ = stopped => {
+            served.as_mut().graceful_shutdown();
+            served.await
+        }
+    };
+    if let Err(error) = result {
+        tracing::debug!(%error, "an HTTP connection ended early");
+    }
+}

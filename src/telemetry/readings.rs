@@ -1,0 +1,109 @@
+//! Exports what other parts of the process know, read at each scrape.
+
+use std::{sync::Arc, time::Duration};
+
+use prometheus::{
+    core::{Collector, Desc},
+    proto::MetricFamily,
+};
+
+use super::family::{Family, Kind};
+use crate::engine::stats::StatsTable;
+
+/// The rule set in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActiveRules {
+    /// Of their content.
+    pub hash: String,
+    /// How many rules there are.
+    pub count: u64,
+    /// Since they came into force.
+    pub age: Duration,
+}
+
+/// The state of the memory store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MemoryStore {
+    /// Counters that it holds.
+    pub counters: u64,
+    /// Counters that had to leave before their time because it was full, since the start.
+    pub evictions: u64,
+}
+
+/// What a scrape asks of the rest of the process. Called often, by any thread; must not block.
+pub trait Readings: Send + Sync + 'static {
+    /// The statistics of the rules in force.
+    fn stats(&self) -> Arc<StatsTable>;
+    /// None before the first good load.
+    fn active_rules(&self) -> Option<ActiveRules>;
+    /// None if another store is in use.
+    fn memory_store(&self) -> Option<MemoryStore>;
+    /// Open gRPC connections.
+    fn connections(&self) -> u64;
+}
+
+const BUILD_INFO: Family = Family::new("tollgate_build_info", "1, with the version of this build.", &["version"]);
+const CONNECTIONS: Family = Family::new("tollgate_connections", "Open gRPC connections.", &[]);
+const RULES: Family = Family::new("tollgate_active_rules", "Rules in force.", &[]);
+const RULES_INFO: Family =
+    Family::new("tollgate_active_rules_info", "1, with the hash of the rules in force.", &["hash"]);
+const RULES_AGE: Family =
+    Family::new("tollgate_active_rules_age_seconds", "Time since the rules in force were loaded.", &[]);
+const COUNTERS: Family = Family::new("tollgate_memory_counters", "Counters held by the memory store.", &[]);
+const EVICTIONS: Family = Family::new(
+    "tollgate_memory_evictions_total",
+    "Counters that the memory store dropped before their time because it was full.",
+    &[],
+);
+const OVERFLOW: Family = Family::new(
+    "tollgate_metric_series_overflow_total",
+    "Hits counted in series \"other\" because there was no room for a series of their own (MAX_METRIC_SERIES).",
+    &[],
+);
+const DOMAIN_NOT_FOUND: Family = Family::new(
+    "ratelimit_service_rate_limit_domain_not_found",
+    "Descriptors that came for a domain without rules.",
+    &["domain"],
+);
+
+const FAMILIES: [&Family; 9] =
+    [&BUILD_INFO, &CONNECTIONS, &RULES, &RULES_INFO, &RULES_AGE, &COUNTERS, &EVICTIONS, &OVERFLOW, &DOMAIN_NOT_FOUND];
+
+/// Exports [`Readings`], all but the rules' own series.
+pub(super) struct Pulled {
+    readings: Arc<dyn Readings>,
+    descs: Box<[Desc]>,
+}
+
+impl Pulled {
+    pub(super) fn new(readings: Arc<dyn Readings>) -> prometheus::Result<Self> {
+        let descs = FAMILIES.map(Family::desc).into_iter().collect::<Result<_, _>>()?;
+        Ok(Self { readings, descs })
+    }
+}
+
+impl Collector for Pulled {
+    fn desc(&self) -> Vec<&Desc> {
+        self.descs.iter().collect()
+    }
+
+    // A family without series is left out by the registry.
+    fn collect(&self) -> Vec<MetricFamily> {
+        let table = self.readings.stats();
+        let rules = self.readings.active_rules();
+        let rules = rules.as_ref();
+        let memory = self.readings.memory_store();
+        let domains = table.stats().domains_not_found();
+        vec![
+            BUILD_INFO.of(Kind::Gauge, [(vec![env!("CARGO_PKG_VERSION")], 1)]),
+            CONNECTIONS.of(Kind::Gauge, [(vec![], self.readings.connections())]),
+            RULES.of(Kind::Gauge, rules.map(|rules| (vec![], rules.count))),
+            RULES_INFO.of(Kind::Gauge, rules.map(|rules| (vec![rules.hash.as_str()], 1))),
+            RULES_AGE.of(Kind::Gauge, rules.map(|rules| (vec![], rules.age.as_secs()))),
+            COUNTERS.of(Kind::Gauge, memory.map(|store| (vec![], store.counters))),
+            EVICTIONS.of(Kind::Counter, memory.map(|store| (vec![], store.evictions))),
+            OVERFLOW.of(Kind::Counter, [(vec![], table.stats().overflow())]),
+            DOMAIN_NOT_FOUND.of(Kind::Counter, domains.iter().map(|(domain, count)| (vec![&**domain], *count))),
+        ]
+    }
+}
