@@ -38,7 +38,7 @@ async fn writes_closer_than_the_debounce_time_are_one_load() {
     let place = Place::new();
     place.write("a.yaml", "0");
     let location = Location::Path(place.path("a.yaml"));
-    let debounce = Duration::from_secs(2);
+    let debounce = Duration::from_secs(1);
     let mut source =
         FileSource::new(FileSourceConfig { debounce, poll_interval: NEVER, ..FileSourceConfig::new(location) });
     good(&mut source).await;
