@@ -33,7 +33,9 @@ impl Location {
     pub(super) fn home(&self) -> PathBuf {
         match self {
             Self::Path(path) => path.clone(),
-            Self::Runtime { app_directory, .. } => below(self.top(), app_directory),
+            Self::Runtime { root, subdirectory, app_directory, .. } => {
+                below(below(root.clone(), subdirectory), app_directory)
+            }
         }
     }
 
@@ -41,10 +43,8 @@ impl Location {
     pub(super) fn top(&self) -> PathBuf {
         match self {
             Self::Path(path) => path.clone(),
-            Self::Runtime { root, subdirectory, app_directory, watch_root, .. } => {
-                let top = below(root.clone(), subdirectory);
-                if *watch_root { top } else { below(top, app_directory) }
-            }
+            Self::Runtime { root, subdirectory, watch_root: true, .. } => below(root.clone(), subdirectory),
+            Self::Runtime { watch_root: false, .. } => self.home(),
         }
     }
 
@@ -127,7 +127,8 @@ mod tests {
             assert_eq!(location.top(), Path::new("/srv/current/ratelimit"));
             assert_eq!(location.home(), Path::new("/srv/current/ratelimit/config"));
         }
-        assert_eq!(runtime("", "config", false).top(), Path::new("/srv/current/config"));
+        let location = runtime("", "config", false);
+        assert_eq!((location.top(), location.home()), ("/srv/current/config".into(), "/srv/current/config".into()));
         assert_eq!(runtime("", "", true).home(), Path::new("/srv/current"));
     }
 

@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File},
     io::{self, Read, Write},
+    path::PathBuf,
 };
 
 use super::{
@@ -61,14 +62,61 @@ pub(super) fn fingerprint(files: &[Found]) -> Result<ContentHash, ReadError> {
     Ok(hasher.finish())
 }
 
+/// Copies a file's content to `sink` and takes its size off `left`, the bytes that may still be read.
 fn copy(found: &Found, left: &mut u64, sink: &mut impl Write) -> Result<(), ReadError> {
-    let failed = |cause| ReadError::Io { path: found.name.clone().into(), cause };
+    let path = || PathBuf::from(&found.name);
+    let failed = |cause| ReadError::Io { path: path(), cause };
     // Asked again right before the open, which would block if a pipe had taken the file's place.
-    if !fs::metadata(&found.path).map_err(failed)?.is_file() {
+    let metadata = fs::metadata(&found.path).map_err(failed)?;
+    if !metadata.is_file() {
         return Err(failed(io::Error::new(io::ErrorKind::NotFound, "it is no longer a regular file")));
     }
+    if metadata.len() > *left {
+        return Err(ReadError::TooLarge { path: path() });
+    }
     let file = File::open(&found.path).map_err(failed)?;
+    // It may have grown since: one byte more than allowed is enough to know.
     let copied = io::copy(&mut file.take(left.saturating_add(1)), sink).map_err(failed)?;
-    *left = left.checked_sub(copied).ok_or_else(|| ReadError::TooLarge { path: found.name.clone().into() })?;
+    *left = left.checked_sub(copied).ok_or_else(|| ReadError::TooLarge { path: path() })?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_share_one_bound() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let found = |name: &str, content: &str| {
+            let path = directory.path().join(name);
+            fs::write(&path, content).expect("a file");
+            Found { name: name.to_owned(), path }
+        };
+        let (mut left, mut sink) = (5, Vec::new());
+        copy(&found("a", "abc"), &mut left, &mut sink).expect("3 of 5");
+        copy(&found("b", "de"), &mut left, &mut sink).expect("2 of 2");
+        copy(&found("c", ""), &mut left, &mut sink).expect("0 of 0");
+        let error = copy(&found("d", "f"), &mut left, &mut sink).expect_err("1 of 0");
+        assert!(matches!(error, ReadError::TooLarge { path } if path.ends_with("d")));
+        assert_eq!(sink, b"abcde");
+    }
+
+    #[test]
+    fn a_file_that_hides_its_size_is_bounded_too() {
+        // Files of /proc say that they are empty.
+        let found = Found { name: "status".to_owned(), path: "/proc/self/status".into() };
+        let (mut left, mut sink) = (10, Vec::new());
+        assert!(matches!(copy(&found, &mut left, &mut sink), Err(ReadError::TooLarge { .. })));
+        assert_eq!(sink.len(), 11);
+    }
+
+    #[test]
+    fn the_fingerprint_is_the_hash_of_a_load() {
+        let directory = tempfile::tempdir().expect("a directory");
+        fs::write(directory.path().join("a.yaml"), "domain: a").expect("a file");
+        fs::write(directory.path().join("b.yaml"), "").expect("a file");
+        let files = scan(&Location::Path(directory.path().to_owned())).files.expect("two files");
+        assert_eq!(fingerprint(&files).expect("a hash"), load(&files).expect("a load").hash);
+    }
 }

@@ -13,7 +13,7 @@ use super::{
 };
 
 /// How many entries the directories of one location may have together.
-pub const MAX_ENTRIES: usize = 20_000;
+pub const MAX_ENTRIES: usize = 10_000;
 
 /// How deep directories may be nested below a location.
 pub const MAX_DEPTH: usize = 32;
