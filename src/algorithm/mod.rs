@@ -97,13 +97,7 @@ fn step_on<M: Meter>(prior: Option<State>, limit: &Limit, now: Timestamp, charge
     Step { next, verdict: verdict(&before, &after, charge, allowed, granted, retry_after) }
 }
 
-fn hold_on<M: Meter>(
-    prior: Option<State>,
-    limit: &Limit,
-    now: Timestamp,
-    charge: Charge,
-    allowed: bool,
-) -> Verdict {
+fn hold_on<M: Meter>(prior: Option<State>, limit: &Limit, now: Timestamp, charge: Charge, allowed: bool) -> Verdict {
     let meter = M::read(prior, limit, now);
     let n = charge.amount() as f64;
     let retry_after = match (allowed, meter.passes(n)) {
