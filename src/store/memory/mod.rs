@@ -10,7 +10,6 @@ mod slot;
 
 use std::{
     fmt,
-    future::Future,
     hash::BuildHasher,
     num::NonZeroUsize,
     sync::{
@@ -144,7 +143,7 @@ impl MemoryStore {
     fn place(&self, key: &CounterKey) -> Place {
         let hash = self.hasher.hash_one(key.as_bytes());
         // the upper half, scaled to the number of shards
-        let shard = ((hash >> 32) * self.shards.len() as u64 >> 32) as usize;
+        let shard = (((hash >> 32) * self.shards.len() as u64) >> 32) as usize;
         Place { shard, hash: hash as u32 }
     }
 
@@ -238,25 +237,23 @@ impl MemoryStore {
 }
 
 impl RateLimiter for MemoryStore {
-    fn check(&self, group: Group) -> impl Future<Output = Verdicts> + Send {
-        async move { self.check_now(&group) }
+    async fn check(&self, group: Group) -> Verdicts {
+        self.check_now(&group)
     }
 
-    fn reset(&self, key: &CounterKey) -> impl Future<Output = Result<bool, StoreError>> + Send {
-        async move {
-            if self.closed.load(Ordering::Acquire) {
-                return Err(StoreError::Closed);
-            }
-            let place = self.place(key);
-            Ok(self.lock(place.shard).remove(place.hash, key.as_bytes(), self.clock.now()))
+    async fn reset(&self, key: &CounterKey) -> Result<bool, StoreError> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(StoreError::Closed);
         }
+        let place = self.place(key);
+        Ok(self.lock(place.shard).remove(place.hash, key.as_bytes(), self.clock.now()))
     }
 
     fn capabilities(&self) -> Capabilities {
         Capabilities { algorithms: &Algorithm::ALL, atomic_groups: true }
     }
 
-    fn close(&self) -> impl Future<Output = ()> + Send {
-        async move { self.closed.store(true, Ordering::Release) }
+    async fn close(&self) {
+        self.closed.store(true, Ordering::Release);
     }
 }
