@@ -45,6 +45,11 @@ impl Counters {
         self.first_hit.is_empty()
     }
 
+    /// For each hit, the number of its counter.
+    pub fn of_hits(&self) -> impl Iterator<Item = usize> + '_ {
+        self.of_hit.iter().map(|counter| *counter as usize)
+    }
+
     /// For each counter, the first hit that names it.
     pub fn first_hits(&self) -> impl Iterator<Item = usize> + '_ {
         self.first_hit.iter().map(|hit| *hit as usize)

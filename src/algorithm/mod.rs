@@ -11,7 +11,12 @@ mod meter;
 mod sliding_window;
 mod token_bucket;
 
+#[cfg(test)]
+mod tests;
+
 pub use group::{Counters, Held, settle, settle_one};
+
+use std::time::Duration;
 
 use fixed_window::FixedWindow;
 use meter::Meter;
@@ -84,32 +89,29 @@ fn step_on<M: Meter>(prior: Option<State>, limit: &Limit, now: Timestamp, charge
     let before = M::read(prior, limit, now);
     let n = charge.amount() as f64;
     let (allowed, after) = match charge {
+        // a look moves nothing, not even a bucket's time, so its numbers are those of the state that stays
+        Charge::Take(0) => (before.passes(n), before),
+        Charge::Give(_) if charge.is_look() || before.is_untouched() => (true, before),
         Charge::Give(_) => (true, before.give(n)),
         Charge::Take(_) if before.passes(n) => (true, before.take(n)),
         Charge::Take(_) if limit.count_denied() => (false, before.take(n)),
         Charge::Take(_) => (false, before),
     };
-    let denied_uncharged = !allowed && !limit.count_denied();
+    let unchanged = charge.is_look() || (!allowed && !limit.count_denied());
     let still_untouched = before.is_untouched() && after.is_untouched();
-    let next = if charge.is_look() || denied_uncharged || still_untouched { None } else { Some(after.state()) };
+    let next = if unchanged || still_untouched { None } else { Some(after.state()) };
     let retry_after = if allowed { RetryAfter::Now } else { after.retry_after(n) };
     let granted = if allowed { charge.amount() } else { 0 };
     Step { next, verdict: verdict(&before, &after, charge, allowed, granted, retry_after) }
 }
 
-fn hold_on<M: Meter>(
-    prior: Option<State>,
-    limit: &Limit,
-    now: Timestamp,
-    charge: Charge,
-    allowed: bool,
-) -> Verdict {
+fn hold_on<M: Meter>(prior: Option<State>, limit: &Limit, now: Timestamp, charge: Charge, allowed: bool) -> Verdict {
     let meter = M::read(prior, limit, now);
     let n = charge.amount() as f64;
     let retry_after = match (allowed, meter.passes(n)) {
         (true, _) => RetryAfter::Now,
         // over only because of what the same group had charged tentatively: alone it could pass at once
-        (false, true) => RetryAfter::After(std::time::Duration::ZERO),
+        (false, true) => RetryAfter::After(Duration::ZERO),
         (false, false) => meter.retry_after(n),
     };
     verdict(&meter, &meter, charge, allowed, 0, retry_after)

@@ -1,0 +1,99 @@
+//! Settling several hits together.
+
+use smallvec::SmallVec;
+
+use super::*;
+use crate::domain::{CounterKey, Group, Hit};
+
+const TEN: u64 = 10;
+
+fn hit(key: &str, n: u64, descriptor: u32) -> Hit {
+    let limit = limit(Algorithm::FixedWindow, TEN, 60);
+    Hit { descriptor, ..Hit::new(CounterKey::from_bytes(key.as_bytes()), limit, Charge::Take(n)) }
+}
+
+/// Settles hits on counters that hold the given counts; (allowed, after, granted) of each, and the counts afterwards.
+fn settled(hits: Vec<Hit>, atomic: bool, prior: &[(&str, f64)]) -> (Vec<(bool, u64, u64)>, Vec<(String, f64)>) {
+    let group = Group { atomic, ..Group::new(SmallVec::from_vec(hits)) };
+    let counters = Counters::of(&group);
+    let key = |hit: usize| group.hits[hit].key.to_string();
+    let count = |hit: usize| prior.iter().find(|(name, _)| *name == key(hit)).map(|(_, count)| *count);
+    let state = |count| State { time: 0.0, current: count, previous: 0.0 };
+    let mut held: Vec<Held> = counters.first_hits().map(|hit| Held::found(count(hit).map(state))).collect();
+    let verdicts = settle(&group, at(0), &counters, &mut held);
+    let written = counters
+        .first_hits()
+        .zip(&held)
+        .filter(|(_, held)| held.written_by.is_some())
+        .map(|(hit, held)| (key(hit), held.state.expect("what is written exists").current))
+        .collect();
+    (verdicts.iter().map(|verdict| (verdict.allowed, verdict.after, verdict.granted)).collect(), written)
+}
+
+#[test]
+fn the_same_counter_twice_sees_itself() {
+    let (verdicts, written) = settled(vec![hit("a", 6, 0), hit("b", 1, 1), hit("a", 6, 2)], false, &[]);
+    assert_eq!(verdicts, [(true, 6, 6), (true, 1, 1), (false, 12, 0)]);
+    assert_eq!(written, [("a".into(), 12.0), ("b".into(), 1.0)]);
+}
+
+#[test]
+fn one_descriptors_limits_are_charged_all_or_none() {
+    let (verdicts, written) = settled(vec![hit("a", 1, 0), hit("b", 1, 0), hit("c", 1, 1)], false, &[("b", 10.0)]);
+    assert_eq!(verdicts, [(true, 0, 0), (false, 10, 0), (true, 1, 1)]);
+    assert_eq!(written, [("c".into(), 1.0)]);
+}
+
+#[test]
+fn a_shadow_descriptor_that_is_over_is_charged_limit_by_limit() {
+    let shadow = |key, n| Hit { shadow: true, ..hit(key, n, 0) };
+    let (verdicts, written) = settled(vec![shadow("a", 1), shadow("b", 1)], false, &[("b", 10.0)]);
+    assert_eq!(verdicts, [(true, 1, 1), (false, 11, 0)]);
+    assert_eq!(written, [("a".into(), 1.0), ("b".into(), 11.0)]);
+}
+
+#[test]
+fn a_refused_atomic_group_charges_only_shadow_hits() {
+    let shadow = Hit { shadow: true, ..hit("s", 1, 2) };
+    let refund = Hit { charge: Charge::Give(1), ..hit("r", 0, 3) };
+    let hits = vec![hit("a", 1, 0), hit("b", 1, 1), shadow, refund];
+    let (verdicts, written) = settled(hits, true, &[("b", 10.0), ("r", 5.0)]);
+    assert_eq!(verdicts, [(true, 0, 0), (false, 10, 0), (true, 1, 1), (true, 5, 0)]);
+    assert_eq!(written, [("s".into(), 1.0)]);
+}
+
+#[test]
+fn a_shadow_hit_that_is_over_refuses_nobody() {
+    let shadow = Hit { shadow: true, ..hit("s", 11, 0) };
+    let (verdicts, _) = settled(vec![shadow, hit("a", 1, 1)], true, &[]);
+    assert_eq!(verdicts, [(false, 11, 0), (true, 1, 1)]);
+}
+
+#[test]
+fn quotas_refuse_only_together() {
+    let quota = |key, descriptor| Hit { quota: true, ..hit(key, 1, descriptor) };
+    let full = [("a", 10.0), ("b", 10.0)];
+    let (one_left, _) = settled(vec![quota("a", 0), quota("c", 1)], true, &full);
+    assert_eq!(one_left, [(false, 11, 0), (true, 1, 1)]);
+    let (none_left, written) = settled(vec![quota("a", 0), quota("b", 1), hit("c", 1, 2)], true, &full);
+    assert_eq!(none_left, [(false, 10, 0), (false, 10, 0), (true, 0, 0)]);
+    assert!(written.is_empty());
+}
+
+#[test]
+fn one_hit_alone_is_settled_as_in_a_list() {
+    for (atomic, shadow, quota, quota_passed) in
+        (0..16).map(|bits| (bits & 1 > 0, bits & 2 > 0, bits & 4 > 0, bits & 8 > 0))
+    {
+        for (n, count) in [(1, 9.0), (1, 10.0), (0, 11.0), (11, 0.0)] {
+            let one = Hit { shadow, quota, ..hit("a", n, 0) };
+            let group = Group { atomic, quota_passed, ..Group::single(one) };
+            let prior = Some(State { time: 0.0, current: count, previous: 0.0 });
+            let mut held = [Held::found(prior)];
+            let verdicts = settle(&group, at(0), &Counters::of(&group), &mut held);
+            let alone = settle_one(&group, &group.hits[0], at(0), prior);
+            assert_eq!(verdicts[0], alone.verdict, "{group:?}");
+            assert_eq!(held[0].written_by.and(held[0].state), alone.next, "{group:?}");
+        }
+    }
+}

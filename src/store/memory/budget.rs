@@ -1,0 +1,80 @@
+//! Who is evicted first: counters in classes by the share of their budget that is left, each class a list from the
+//! counter that was charged longest ago to the latest.
+//!
+//! The lists run through the slots; this module holds their ends and says which class a counter is of.
+
+use super::slot::{Links, NONE, Slot};
+use crate::domain::{Charge, Hit, Verdict};
+
+/// Classes by sixteenths of the budget, and one above them for counters that denied somebody.
+pub(super) const CLASSES: usize = 17;
+
+/// The class that is evicted last.
+pub(super) const DENIED: u8 = 16;
+
+/// The class of a counter after `hit`. Evicted first: class 0, with most of its budget left.
+pub(super) fn class_of(hit: &Hit, verdict: &Verdict) -> u8 {
+    let capacity = hit.limit.burst();
+    if capacity == 0 {
+        return 0; // it denies everybody, remembered or not
+    }
+    if was_denied(hit, verdict) || verdict.after > capacity {
+        return DENIED;
+    }
+    DENIED - 1 - (verdict.remaining.saturating_mul(16) / capacity).min(15) as u8
+}
+
+/// Whether the hit asked for something, and was over. A look leaves a counter where it stands.
+pub(super) fn was_denied(hit: &Hit, verdict: &Verdict) -> bool {
+    let asks = matches!(hit.charge, Charge::Take(n) if n > 0);
+    asks && !verdict.allowed && hit.limit.burst() > 0
+}
+
+/// The ends of all lists.
+#[derive(Debug)]
+pub(super) struct Classes {
+    oldest: [u32; CLASSES],
+    newest: [u32; CLASSES],
+    /// Bit `n` is set if class `n` has a counter.
+    occupied: u32,
+}
+
+impl Classes {
+    pub(super) const EMPTY: Self = Self { oldest: [NONE; CLASSES], newest: [NONE; CLASSES], occupied: 0 };
+
+    /// The counter to evict: the oldest of those with most left.
+    pub(super) fn first(&self) -> Option<u32> {
+        let class = self.occupied.trailing_zeros() as usize;
+        self.oldest.get(class).copied()
+    }
+
+    /// Puts `slot` at the end of a class.
+    pub(super) fn append(&mut self, slots: &mut [Slot], class: u8, slot: u32) {
+        let class = usize::from(class);
+        let older = self.newest[class];
+        slots[slot as usize].links = Links { older, newer: NONE };
+        match older {
+            NONE => self.oldest[class] = slot,
+            older => slots[older as usize].links.newer = slot,
+        }
+        self.newest[class] = slot;
+        self.occupied |= 1 << class;
+    }
+
+    /// Takes `slot` out of the class it is in.
+    pub(super) fn unlink(&mut self, slots: &mut [Slot], class: u8, slot: u32) {
+        let class = usize::from(class);
+        let Links { older, newer } = std::mem::replace(&mut slots[slot as usize].links, Links::UNLINKED);
+        match older {
+            NONE => self.oldest[class] = newer,
+            older => slots[older as usize].links.newer = newer,
+        }
+        match newer {
+            NONE => self.newest[class] = older,
+            newer => slots[newer as usize].links.older = older,
+        }
+        if self.oldest[class] == NONE {
+            self.occupied &= !(1 << class);
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! Counters in this process: bounded, sharded, with groups that are atomic across shards.
+//!
+//! A counter costs 64 bytes, its key, and about 11 bytes of index. A shard takes the address space for all its slots
+//! when it gets its first counter, and the system gives the memory as slots are used, so nothing is ever copied to
+//! grow. A full shard evicts, in constant time, the counter with most of its budget left. It does not survive a restart.
+
+mod budget;
+mod shard;
+mod slot;
+
+use std::{
+    fmt,
+    hash::BuildHasher,
+    num::NonZeroUsize,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+use smallvec::SmallVec;
+
+use self::shard::{Change, Shard};
+use crate::{
+    algorithm::{self, Counters, Held, Step},
+    domain::{
+        Algorithm, Capabilities, Clock, CounterKey, Group, Hit, RateLimiter, StoreError, Timestamp, Verdict, Verdicts,
+    },
+};
+
+/// Counters in one shard, at most. Large enough that, of a million counters spread by chance, no shard is full before
+/// the store is 96 % full; small enough that the index of one (16 384 places, see [`Shard::insert`]) is put in order
+/// again in a fraction of a millisecond.
+const SHARD_COUNTERS: usize = 7168;
+
+/// Slots that [`MemoryStore::sweep`] looks at under one lock.
+const SWEEP_RUN: usize = 256;
+
+/// How large the store may become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryConfig {
+    /// Live counters, never more than this.
+    pub max_counters: NonZeroUsize,
+}
+
+impl Default for MemoryConfig {
+    /// One million counters.
+    fn default() -> Self {
+        Self { max_counters: NonZeroUsize::MIN.saturating_add(999_999) }
+    }
+}
+
+/// What the store holds and what it dropped since it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MemoryStats {
+    /// Counters held now, among them expired ones that nobody has come across yet.
+    pub live: u64,
+    /// Counters dropped before their time, for want of room.
+    pub evicted: u64,
+    /// Counters dropped after their time.
+    pub expired: u64,
+}
+
+/// The embedded store.
+pub struct MemoryStore {
+    shards: Box<[Mutex<Shard>]>,
+    hasher: foldhash::quality::RandomState,
+    clock: Arc<dyn Clock>,
+    closed: AtomicBool,
+    next_sweep: AtomicUsize,
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore").field("shards", &self.shards.len()).field("clock", &self.clock).finish()
+    }
+}
+
+/// Where a counter is looked for: the shard by the upper half of its key's hash, the place in it by the lower half.
+#[derive(Clone, Copy)]
+struct Place {
+    shard: usize,
+    hash: u32,
+}
+
+impl MemoryStore {
+    /// An empty store that tells the time by `clock`, except for groups that bring their own.
+    #[must_use]
+    pub fn new(config: MemoryConfig, clock: Arc<dyn Clock>) -> Self {
+        let counters = config.max_counters.get();
+        let shards = counters.div_ceil(SHARD_COUNTERS);
+        let share = |shard| counters / shards + usize::from(shard < counters % shards);
+        Self {
+            shards: (0..shards).map(|shard| Mutex::new(Shard::new(share(shard)))).collect(),
+            hasher: foldhash::quality::RandomState::default(),
+            clock,
+            closed: AtomicBool::new(false),
+            next_sweep: AtomicUsize::new(0),
+        }
+    }
+
+    /// Counters held, among them expired ones that nobody has come across yet.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.stats().live as usize
+    }
+
+    /// Whether it holds no counter.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The figures for metrics. Visits every shard in turn, so they are of slightly different instants.
+    #[must_use]
+    pub fn stats(&self) -> MemoryStats {
+        (0..self.shards.len()).fold(MemoryStats::default(), |sum, shard| {
+            let one = self.lock(shard).stats();
+            MemoryStats {
+                live: sum.live + one.live,
+                evicted: sum.evicted + one.evicted,
+                expired: sum.expired + one.expired,
+            }
+        })
+    }
+
+    /// Looks at up to `budget` slots, going on where the last call ended, and drops the counters that have expired;
+    /// how many those were. Each new counter also pays for a look at two slots, so the bound holds without this; with
+    /// it an idle store empties.
+    pub fn sweep(&self, budget: usize) -> usize {
+        let now = self.clock.now();
+        let (mut left, mut dropped, mut idle) = (budget, 0, 0);
+        while left > 0 && idle < self.shards.len() {
+            let shard = self.next_sweep.fetch_add(1, Ordering::Relaxed) % self.shards.len();
+            let (seen, gone) = self.lock(shard).sweep(now, left.min(SWEEP_RUN));
+            left -= seen;
+            dropped += gone;
+            idle = if seen == 0 { idle + 1 } else { 0 };
+        }
+        dropped
+    }
+
+    fn place(&self, key: &CounterKey) -> Place {
+        let hash = self.hasher.hash_one(key.as_bytes());
+        // the upper half, scaled to the number of shards
+        let shard = (((hash >> 32) * self.shards.len() as u64) >> 32) as usize;
+        Place { shard, hash: hash as u32 }
+    }
+
+    fn lock(&self, shard: usize) -> MutexGuard<'_, Shard> {
+        // nothing in a critical section panics; were it to, one counter's place in a list is not worth every request
+        self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn check_now(&self, group: &Group) -> Verdicts {
+        if self.closed.load(Ordering::Acquire) {
+            return group.hits.iter().map(|_| Err(StoreError::Closed)).collect();
+        }
+        let now = group.now.unwrap_or_else(|| self.clock.now());
+        match group.hits.as_slice() {
+            [hit] => {
+                let mut verdicts = Verdicts::new();
+                verdicts.push(Ok(self.settle_one(group, hit, now)));
+                verdicts
+            }
+            _ => self.settle(group, now).into_iter().map(Ok).collect(),
+        }
+    }
+
+    fn settle_one(&self, group: &Group, hit: &Hit, now: Timestamp) -> Verdict {
+        let Place { shard, hash } = self.place(&hit.key);
+        let mut shard = self.lock(shard);
+        let slot = shard.find(hash, hit.key.as_bytes());
+        let prior = slot.map(|slot| shard.state(slot));
+        let Step { next, verdict } = algorithm::settle_one(group, hit, now, prior);
+        let change = next.map(|state| Change::new(state, hit, &verdict));
+        match (slot, change) {
+            (Some(slot), Some(change)) => shard.update(slot, &change),
+            (None, Some(change)) => shard.insert(hash, hit.key.as_bytes(), &change, now),
+            (Some(slot), None) if budget::was_denied(hit, &verdict) => shard.keep_denied(slot),
+            _ => {}
+        }
+        verdict
+    }
+
+    fn settle(&self, group: &Group, now: Timestamp) -> SmallVec<[Verdict; 1]> {
+        let counters = Counters::of(group);
+        let places: SmallVec<[Place; 8]> = counters.first_hits().map(|hit| self.place(&group.hits[hit].key)).collect();
+        let mut order: SmallVec<[usize; 8]> = places.iter().map(|place| place.shard).collect();
+        order.sort_unstable();
+        order.dedup();
+        // in ascending order, so that no two groups wait for one another
+        let mut locked: SmallVec<[MutexGuard<'_, Shard>; 8]> = order.iter().map(|shard| self.lock(*shard)).collect();
+        let guard_of = |place: &Place| order.partition_point(|shard| *shard < place.shard);
+
+        let slots: SmallVec<[Option<u32>; 8]> = counters
+            .first_hits()
+            .zip(&places)
+            .map(|(hit, place)| locked[guard_of(place)].find(place.hash, group.hits[hit].key.as_bytes()))
+            .collect();
+        let mut held: SmallVec<[Held; 8]> = slots
+            .iter()
+            .zip(&places)
+            .map(|(slot, place)| Held::found(slot.map(|slot| locked[guard_of(place)].state(slot))))
+            .collect();
+        let verdicts = algorithm::settle(group, now, &counters, &mut held);
+
+        for (hit, counter) in counters.of_hits().enumerate() {
+            if let Some(slot) = slots[counter]
+                && budget::was_denied(&group.hits[hit], &verdicts[hit])
+            {
+                locked[guard_of(&places[counter])].keep_denied(slot);
+            }
+        }
+        let changes: SmallVec<[(usize, usize, Change); 8]> = held
+            .iter()
+            .enumerate()
+            .filter_map(|(counter, held)| {
+                let (state, hit) = held.state.zip(held.written_by)?;
+                Some((counter, hit, Change::new(state, &group.hits[hit], &verdicts[hit])))
+            })
+            .collect();
+        // what exists is written first: making room for what is new may free a slot that was found above
+        for (counter, _, change) in &changes {
+            if let Some(slot) = slots[*counter] {
+                locked[guard_of(&places[*counter])].update(slot, change);
+            }
+        }
+        for (counter, hit, change) in &changes {
+            if slots[*counter].is_none() {
+                let place = &places[*counter];
+                locked[guard_of(place)].insert(place.hash, group.hits[*hit].key.as_bytes(), change, now);
+            }
+        }
+        verdicts
+    }
+}
+
+impl RateLimiter for MemoryStore {
+    async fn check(&self, group: Group) -> Verdicts {
+        self.check_now(&group)
+    }
+
+    async fn reset(&self, key: &CounterKey) -> Result<bool, StoreError> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(StoreError::Closed);
+        }
+        let place = self.place(key);
+        Ok(self.lock(place.shard).remove(place.hash, key.as_bytes(), self.clock.now()))
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { algorithms: &Algorithm::ALL, atomic_groups: true }
+    }
+
+    async fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+}
