@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 
 use super::{
     Domain, Node, Rule,
+    glob::WildcardGroup,
     tree::{Hasher, NO_RULE, NodeIndex, ROOT},
 };
 use crate::domain::Entry;
@@ -49,7 +50,7 @@ impl Domain {
         exact.or_else(|| self.wildcard_child(parent, entry)).or_else(|| self.child(parent, entry.key, None))
     }
 
-    /// The child with this key and this value, or without one. A pattern is not a value that a request can name.
+    /// The child with this key and this value, or without one. A value that is the very text of a pattern counts as exact.
     pub(super) fn child(&self, parent: NodeIndex, key: &str, value: Option<&str>) -> Option<NodeIndex> {
         let hash = place_hash(&self.hasher, parent, key, value);
         let is_it = |at: &NodeIndex| {
@@ -66,12 +67,21 @@ impl Domain {
         if !has_wildcards {
             return None;
         }
-        let hash = place_hash(&self.hasher, parent, entry.key, None);
-        let group = self.wildcard_index.find(hash, |at| {
+        self.wildcard_group(parent, entry.key)?.first_match(&self.nodes, &self.hasher, entry.value)
+    }
+
+    /// The children with this key and a pattern, in file order.
+    pub(super) fn wildcard_siblings(&self, parent: NodeIndex, key: &str) -> &[NodeIndex] {
+        self.wildcard_group(parent, key).map_or(&[], WildcardGroup::patterns)
+    }
+
+    fn wildcard_group(&self, parent: NodeIndex, key: &str) -> Option<&WildcardGroup> {
+        let hash = place_hash(&self.hasher, parent, key, None);
+        let is_it = |at: &u32| {
             let group = &self.wildcards[*at as usize];
-            group.parent == parent && *group.key == *entry.key
-        })?;
-        self.wildcards[*group as usize].first_match(&self.nodes, &self.hasher, entry.value)
+            group.parent == parent && *group.key == *key
+        };
+        self.wildcard_index.find(hash, is_it).map(|at| &self.wildcards[*at as usize])
     }
 
     /// The rule of a node.

@@ -7,6 +7,7 @@
 
 mod compile;
 mod diagnostic;
+pub mod explain;
 mod find;
 mod glob;
 mod metadata;
