@@ -1,7 +1,23 @@
 //! Rules: what the YAML says, compiled to an immutable tree that is matched by hash.
 //!
-//! Knows nothing of stores, requests in flight or statistics.
+//! [`compile`] turns files into a [`RuleSet`] or tells all that is wrong with them; [`Domain::find`] matches a
+//! descriptor; [`explain`](explain::explain) tells how. `docs/rules.md` is the format.
+//!
+//! Knows nothing of stores, requests in flight, or where files come from.
 
+mod compile;
+mod diagnostic;
+pub mod explain;
+mod find;
+mod glob;
+mod metadata;
+mod metric;
 mod tree;
+mod yaml;
 
-pub use tree::{Domain, Match, Node, OnUnknown, Policy, Rule, RuleId, RuleSet};
+pub use compile::{CompileOptions, Compiled, RuleFile, compile};
+pub use diagnostic::{CompileErrors, Diagnostic, Excerpt};
+pub use find::Match;
+pub use metadata::Metadata;
+pub use metric::{MetricLevel, MetricLevels};
+pub use tree::{Domain, Node, OnUnknown, Policy, Rule, RuleId, RuleSet};

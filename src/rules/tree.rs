@@ -1,21 +1,34 @@
-//! The compiled rules: shapes only.
+//! The compiled rules: immutable, in a few arrays.
+//!
+//! A domain keeps all its nodes in one array, in file order, and finds the children of a node through one hash table
+//! for the whole domain, so a level of 10 000 siblings costs what a level of ten costs, and a level of one costs no
+//! table of its own.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
+use hashbrown::HashTable;
 use smallvec::SmallVec;
 
-use crate::domain::{Entry, FailureMode, Limit};
+use super::{Match, Metadata, glob::WildcardGroup};
+use crate::domain::{FailureMode, Limit};
 
-/// A rule's number within its set: dense, from 0, in file order.
+/// A rule's number within its set: dense, from 0, domain by domain in the order of their names, then in file order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RuleId(pub u32);
 
 /// Everything that is in force at one time. Immutable.
 #[derive(Debug, Default)]
 pub struct RuleSet {
-    pub(super) domains: HashMap<Box<str>, Domain, foldhash::quality::RandomState>,
+    /// By name.
+    pub(super) domains: Box<[Domain]>,
+    pub(super) by_name: HashTable<u32>,
+    pub(super) hasher: Hasher,
+    pub(super) files: Box<[Arc<str>]>,
     pub(super) rule_count: u32,
 }
+
+/// Hashes the texts of rules and requests. Requests cannot add to the tables, so speed is what counts.
+pub(super) type Hasher = foldhash::fast::RandomState;
 
 /// What to answer for a descriptor that matches no rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -27,23 +40,54 @@ pub enum OnUnknown {
     Deny,
 }
 
+/// The number of a node within its domain; [`ROOT`] is the domain itself.
+pub(super) type NodeIndex = u32;
+/// The parent of the outermost nodes.
+pub(super) const ROOT: NodeIndex = u32::MAX;
+/// "This node has no rule."
+pub(super) const NO_RULE: u32 = u32::MAX;
+
 /// The rules of one domain.
 #[derive(Debug)]
 pub struct Domain {
     pub(super) name: Arc<str>,
     pub(super) atomic: bool,
     pub(super) on_unknown: OnUnknown,
-    pub(super) roots: Level,
+    pub(super) on_store_failure: Option<FailureMode>,
+    /// In file order, parents before their children.
+    pub(super) nodes: Box<[Node]>,
+    /// In file order. Their ids begin at `first_rule`.
+    pub(super) rules: Box<[Rule]>,
+    pub(super) first_rule: u32,
+    pub(super) root_has_wildcards: bool,
+    /// Every node, by parent, key and value.
+    pub(super) index: HashTable<NodeIndex>,
+    /// The wildcards among the children of one node that have one key.
+    pub(super) wildcards: Box<[WildcardGroup]>,
+    pub(super) wildcard_index: HashTable<u32>,
+    pub(super) hasher: Hasher,
 }
 
-/// The siblings below one node.
-#[derive(Debug, Default)]
-pub(super) struct Level {}
-
-/// One descriptor of the file: a step on the way to a rule.
+/// One descriptor of a file: a step on the way to a rule.
 #[derive(Debug)]
 pub struct Node {
-    pub(super) rule: Option<Rule>,
+    pub(super) key: Arc<str>,
+    pub(super) value: Option<Box<str>>,
+    pub(super) parent: NodeIndex,
+    pub(super) rule: u32,
+    pub(super) file: u32,
+    pub(super) line: u32,
+    pub(super) flags: NodeFlags,
+}
+
+/// What a node says beside its key and value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct NodeFlags {
+    pub(super) wildcard: bool,
+    pub(super) has_wildcards: bool,
+    pub(super) share_threshold: bool,
+    pub(super) detailed_metric: bool,
+    pub(super) value_to_metric: bool,
 }
 
 /// What a rule allows.
@@ -59,27 +103,189 @@ pub enum Policy {
 #[derive(Debug)]
 pub struct Rule {
     pub(super) id: RuleId,
+    pub(super) node: NodeIndex,
     pub(super) policy: Policy,
-    pub(super) name: Option<Arc<str>>,
-    pub(super) replaces: Vec<Arc<str>>,
     pub(super) shadow: bool,
     pub(super) quota: bool,
+    /// Its statistics can depend on the request.
+    pub(super) varying_metric: bool,
     pub(super) on_store_failure: Option<FailureMode>,
+    /// What few rules have.
+    pub(super) extras: Option<Box<Extras>>,
 }
 
-/// The rule that a descriptor matched, and the nodes that led there, one for each entry.
-#[derive(Debug)]
-pub struct Match<'a> {
-    /// As many as the descriptor has entries.
-    pub path: SmallVec<[&'a Node; 4]>,
-    /// The rule of the last one.
-    pub rule: &'a Rule,
+#[derive(Debug, Default)]
+pub(super) struct Extras {
+    pub(super) name: Option<Arc<str>>,
+    pub(super) replaces: Box<[Arc<str>]>,
+    pub(super) metadata: Option<Arc<Metadata>>,
+}
+
+impl RuleSet {
+    /// The rules of a domain; `None` if no file has it.
+    #[must_use]
+    pub fn domain(&self, name: &str) -> Option<&Domain> {
+        use std::hash::BuildHasher;
+        let hash = self.hasher.hash_one(name);
+        let at = self.by_name.find(hash, |at| &*self.domains[*at as usize].name == name)?;
+        Some(&self.domains[*at as usize])
+    }
+
+    /// All domains, by name.
+    pub fn domains(&self) -> impl ExactSizeIterator<Item = &Domain> {
+        self.domains.iter()
+    }
+
+    /// How many rules there are; their ids are below this.
+    #[must_use]
+    pub fn rule_count(&self) -> u32 {
+        self.rule_count
+    }
+
+    /// All rules by id, each with its domain and the nodes that lead to it.
+    pub fn rules(&self) -> impl Iterator<Item = (&Domain, Match<'_>)> {
+        self.domains.iter().flat_map(|domain| domain.rules.iter().map(move |rule| (domain, domain.as_match(rule))))
+    }
+
+    /// One rule, with its domain and the nodes that lead to it.
+    #[must_use]
+    pub fn rule(&self, id: RuleId) -> Option<(&Domain, Match<'_>)> {
+        // of several domains that begin at one id, all but the last have no rules
+        let behind = self.domains.partition_point(|domain| domain.first_rule <= id.0);
+        let domain = self.domains.get(behind.checked_sub(1)?)?;
+        let rule = domain.rules.get((id.0 - domain.first_rule) as usize)?;
+        Some((domain, domain.as_match(rule)))
+    }
+
+    /// The file and line where a node of this set is written.
+    #[must_use]
+    pub fn location(&self, node: &Node) -> (&str, u32) {
+        (self.files.get(node.file as usize).map_or("", |name| name), node.line)
+    }
 }
 
 impl Domain {
-    /// The rule for a descriptor.
+    /// The domain's name.
     #[must_use]
-    pub fn find(&self, _entries: &[Entry<'_>]) -> Option<Match<'_>> {
-        None
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Whether a request's descriptors are charged all or none.
+    #[must_use]
+    pub fn atomic(&self) -> bool {
+        self.atomic
+    }
+
+    /// What to answer for a descriptor that matches no rule.
+    #[must_use]
+    pub fn on_unknown(&self) -> OnUnknown {
+        self.on_unknown
+    }
+
+    /// The failure mode of the domain's limits, if it has its own. Already part of [`Rule::on_store_failure`]; for
+    /// limits that a request brings along.
+    #[must_use]
+    pub fn on_store_failure(&self) -> Option<FailureMode> {
+        self.on_store_failure
+    }
+
+    fn as_match<'a>(&'a self, rule: &'a Rule) -> Match<'a> {
+        let mut path = SmallVec::new();
+        let mut at = rule.node;
+        while let Some(node) = self.nodes.get(at as usize) {
+            path.push(node);
+            at = node.parent;
+        }
+        path.reverse();
+        Match { path, rule }
+    }
+}
+
+impl Node {
+    /// The key that an entry must have.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The value that an entry must have, or the pattern it must match, as written; `None` if any value will do.
+    #[must_use]
+    pub fn value(&self) -> Option<&str> {
+        self.value.as_deref()
+    }
+
+    /// The value is a pattern.
+    #[must_use]
+    pub fn is_wildcard(&self) -> bool {
+        self.flags.wildcard
+    }
+
+    /// All values that match the pattern share one counter: the pattern takes the value's place in the counter key.
+    #[must_use]
+    pub fn share_threshold(&self) -> bool {
+        self.flags.share_threshold
+    }
+
+    /// As written; it counts for the node that carries the matched rule only.
+    #[must_use]
+    pub fn detailed_metric(&self) -> bool {
+        self.flags.detailed_metric
+    }
+
+    /// As written.
+    #[must_use]
+    pub fn value_to_metric(&self) -> bool {
+        self.flags.value_to_metric
+    }
+}
+
+impl Rule {
+    /// Its number in the set.
+    #[must_use]
+    pub fn id(&self) -> RuleId {
+        self.id
+    }
+
+    /// What it allows.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Its name, reported with the limit and named by others' `replaces`.
+    #[must_use]
+    pub fn name(&self) -> Option<&Arc<str>> {
+        self.extras.as_ref()?.name.as_ref()
+    }
+
+    /// The names of the rules that do not count in a request which this one matches too.
+    #[must_use]
+    pub fn replaces(&self) -> &[Arc<str>] {
+        self.extras.as_ref().map_or(&[], |extras| &extras.replaces)
+    }
+
+    /// Counted and reported, never enforced.
+    #[must_use]
+    pub fn shadow(&self) -> bool {
+        self.shadow
+    }
+
+    /// Refuses only together with all other quota descriptors of a request.
+    #[must_use]
+    pub fn quota(&self) -> bool {
+        self.quota
+    }
+
+    /// What to do when the store fails: the rule's own mode, else that of the file's defaults, else the domain's.
+    #[must_use]
+    pub fn on_store_failure(&self) -> Option<FailureMode> {
+        self.on_store_failure
+    }
+
+    /// The map for the answer's dynamic metadata: always a [`Metadata::Map`] that is not empty.
+    #[must_use]
+    pub fn metadata(&self) -> Option<&Arc<Metadata>> {
+        self.extras.as_ref()?.metadata.as_ref()
     }
 }

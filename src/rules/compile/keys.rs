@@ -1,0 +1,206 @@
+//! The keys of the rule format: which there are, where each belongs, and which one a misspelt key may have meant.
+
+/// A map of the format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// The file itself.
+    Root,
+    /// An element of `descriptors`.
+    Descriptor,
+    /// `rate_limit`.
+    RateLimit,
+    /// An element of `rate_limits`.
+    RateLimits,
+    /// An element of `replaces`.
+    Replaces,
+    /// `defaults`.
+    Defaults,
+}
+
+impl Place {
+    /// How a message calls it.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Root => "the top of the file",
+            Self::Descriptor => "a descriptor",
+            Self::RateLimit => "rate_limit",
+            Self::RateLimits => "an element of rate_limits",
+            Self::Replaces => "an element of replaces",
+            Self::Defaults => "defaults",
+        }
+    }
+}
+
+macro_rules! keys {
+    ($($variant:ident $name:literal $origin:ident [$($place:ident)*];)*) => {
+        /// A known key.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(super) enum Key { $($variant),* }
+
+        impl Key {
+            pub(super) const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            pub(super) const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),* }
+            }
+
+            const fn origin(self) -> Origin {
+                match self { $(Self::$variant => Origin::$origin),* }
+            }
+
+            /// The maps it belongs in.
+            pub(super) const fn places(self) -> &'static [Place] {
+                match self { $(Self::$variant => &[$(Place::$place),*]),* }
+            }
+        }
+    };
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    Reference,
+    Ours,
+    Later,
+}
+
+keys! {
+    Domain "domain" Reference [Root];
+    Descriptors "descriptors" Reference [Root Descriptor];
+    Key "key" Reference [Descriptor];
+    Value "value" Reference [Descriptor];
+    RateLimit "rate_limit" Reference [Descriptor];
+    RateLimits "rate_limits" Ours [Descriptor];
+    Unit "unit" Reference [RateLimit RateLimits];
+    RequestsPerUnit "requests_per_unit" Reference [RateLimit RateLimits];
+    Unlimited "unlimited" Reference [RateLimit];
+    // on a descriptor only beside rate_limits
+    Name "name" Reference [RateLimit Replaces Descriptor];
+    Replaces "replaces" Reference [RateLimit Descriptor];
+    ShadowMode "shadow_mode" Reference [Descriptor];
+    QuotaMode "quota_mode" Reference [Descriptor];
+    DetailedMetric "detailed_metric" Reference [Descriptor];
+    ValueToMetric "value_to_metric" Reference [Descriptor];
+    ShareThreshold "share_threshold" Reference [Descriptor];
+    Metadata "metadata" Reference [Descriptor];
+    Algorithm "algorithm" Ours [RateLimit RateLimits Defaults];
+    Burst "burst" Ours [RateLimit RateLimits Defaults];
+    UnitMultiplier "unit_multiplier" Ours [RateLimit RateLimits Defaults];
+    CountDenied "count_denied" Ours [RateLimit RateLimits Defaults];
+    // on a descriptor only beside rate_limits
+    OnStoreFailure "on_store_failure" Ours [RateLimit Defaults Root Descriptor];
+    OnUnknown "on_unknown" Ours [Root];
+    Atomic "atomic" Ours [Root];
+    Defaults "defaults" Ours [Root];
+    Cidr "cidr" Later [Descriptor];
+    Regex "regex" Later [Descriptor];
+    Calendar "calendar" Later [RateLimit];
+    TimeZone "time_zone" Later [RateLimit];
+}
+
+impl Key {
+    pub(super) const COUNT: usize = Self::ALL.len();
+
+    /// The key of this very name.
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|key| key.name() == name)
+    }
+
+    /// Planned, and refused until it works.
+    pub(super) fn is_not_supported_yet(self) -> bool {
+        self.origin() == Origin::Later
+    }
+
+    /// A key of the reference, which ignores its own keys in a wrong place.
+    pub(super) fn is_of_reference(self) -> bool {
+        self.origin() == Origin::Reference
+    }
+
+    pub(super) fn belongs_in(self, place: Place) -> bool {
+        self.places().contains(&place)
+    }
+}
+
+/// The keys of a place, as a message lists them.
+pub(super) fn accepted(place: Place) -> String {
+    let names: Vec<_> = Key::ALL
+        .iter()
+        .filter(|key| key.belongs_in(place) && !key.is_not_supported_yet())
+        .map(|key| key.name())
+        .collect();
+    names.join(", ")
+}
+
+/// The name that a misspelt one may have meant.
+pub(super) fn likely<'n>(misspelt: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    // no name is half as long; a long one would cost its square
+    if misspelt.len() > 40 {
+        return None;
+    }
+    let misspelt = normal(misspelt);
+    names
+        .into_iter()
+        .map(|name| {
+            let normal = normal(name);
+            let begins = misspelt.len() >= 4 && normal.starts_with(&misspelt);
+            (if begins { 1 } else { distance(&misspelt, &normal) }, name)
+        })
+        .filter(|(distance, name)| *distance <= (name.len() / 3).clamp(1, 4) && *distance < name.len())
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+fn normal(name: &str) -> Vec<char> {
+    name.chars().filter(|c| !matches!(c, '_' | '-' | ' ')).flat_map(char::to_lowercase).collect()
+}
+
+/// How many letters to insert, delete, replace, or swap with their neighbour.
+fn distance(a: &[char], b: &[char]) -> usize {
+    let mut rows: [Vec<usize>; 3] = [vec![], (0..=b.len()).collect(), vec![]];
+    for (i, x) in a.iter().enumerate() {
+        let [older, old, new] = &mut rows;
+        new.clear();
+        new.push(i + 1);
+        for (j, y) in b.iter().enumerate() {
+            let mut cost = (old[j] + usize::from(x != y)).min(old[j + 1] + 1).min(new[j] + 1);
+            if i > 0 && j > 0 && a[i - 1] == *y && b[j - 1] == *x {
+                cost = cost.min(older[j - 1] + 1);
+            }
+            new.push(cost);
+        }
+        rows.rotate_left(1);
+    }
+    rows[1][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn misspelt_keys_find_theirs() {
+        let names = || Key::ALL.iter().map(|key| key.name());
+        for (misspelt, meant) in [
+            ("ratelimit", "rate_limit"),
+            ("rateLimit", "rate_limit"),
+            ("request_per_unit", "requests_per_unit"),
+            ("requests-per-unit", "requests_per_unit"),
+            ("uint", "unit"),
+            ("descriptor", "descriptors"),
+            ("vlaue", "value"),
+            ("shadow", "shadow_mode"),
+        ] {
+            assert_eq!(likely(misspelt, names()), Some(meant), "{misspelt}");
+        }
+        assert_eq!(likely("completely_different", names()), None);
+        assert_eq!(likely(&"x".repeat(1 << 20), names()), None);
+    }
+
+    #[test]
+    fn distances() {
+        let distance =
+            |a: &str, b: &str| super::distance(&a.chars().collect::<Vec<_>>(), &b.chars().collect::<Vec<_>>());
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("ab", "ba"), 1);
+    }
+}

@@ -1,0 +1,58 @@
+//! Reads `metadata`: any map.
+
+use std::sync::Arc;
+
+use super::{
+    reader::{Field, Reader},
+    report::Path,
+};
+use crate::rules::{
+    Metadata,
+    yaml::{Kind, MAX_DEPTH, NodeId, Typed},
+};
+
+impl<'a> Reader<'a, '_> {
+    /// A map that is not empty.
+    pub(super) fn metadata(&mut self, field: Field<'a>, path: &Path<'_>) -> Option<Arc<Metadata>> {
+        if !self.is_map(field.value, path) {
+            return None;
+        }
+        let metadata = self.metadata_value(field.value, path, 0);
+        (metadata != Metadata::Map(Vec::new())).then(|| Arc::new(metadata))
+    }
+
+    #[allow(clippy::cast_precision_loss)]
+    fn metadata_value(&mut self, node: NodeId, path: &Path<'_>, depth: usize) -> Metadata {
+        let document = self.document;
+        let node = document.follow(node);
+        if depth > MAX_DEPTH {
+            // aliases go deeper than the text itself can
+            let message = format!("nested more than {MAX_DEPTH} levels deep");
+            self.report.error(document.mark(node), path, message);
+            return Metadata::Null;
+        }
+        match document.kind(node) {
+            Kind::Scalar(scalar) => match scalar.typed() {
+                Typed::Null => Metadata::Null,
+                Typed::Bool(value) => Metadata::Bool(value),
+                Typed::Int(value) => Metadata::Number(value as f64),
+                Typed::Float(value) => Metadata::Number(value),
+                Typed::Text => Metadata::String(scalar.text.into()),
+            },
+            Kind::List => {
+                let elements = document.children(node).enumerate();
+                Metadata::List(elements.map(|(at, e)| self.metadata_value(e, &path.index(at), depth + 1)).collect())
+            }
+            Kind::Map => {
+                let mut notices = Vec::new();
+                let pairs = document.pairs(node, &mut notices);
+                self.notices(notices, path);
+                let entry = |pair: crate::rules::yaml::Pair<'a>| {
+                    let value = self.metadata_value(pair.value, &path.key(pair.key.text), depth + 1);
+                    (pair.key.text.into(), value)
+                };
+                Metadata::Map(pairs.into_iter().map(entry).collect())
+            }
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! From files to a [`RuleSet`]: all files are read to their ends, all faults are told.
+
+mod builder;
+mod descriptors;
+mod header;
+mod keys;
+mod limit;
+mod metadata;
+mod reader;
+mod report;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use hashbrown::HashTable;
+
+use self::{
+    builder::Builder,
+    descriptors::Tree,
+    header::{Header, Settings},
+    reader::Reader,
+    report::{Path, Report},
+};
+use super::{
+    CompileErrors, Diagnostic, Domain, RuleSet,
+    tree::Hasher,
+    yaml::{Document, Kind, Mark},
+};
+use crate::domain::Capabilities;
+
+/// A file of rules.
+#[derive(Clone, Debug)]
+pub struct RuleFile {
+    /// What errors call it.
+    pub name: String,
+    /// What it holds, which ought to be YAML in UTF-8.
+    pub content: Vec<u8>,
+}
+
+/// What a load depends on beside the files.
+#[derive(Clone, Copy, Debug)]
+pub struct CompileOptions {
+    /// Several files may add to one domain.
+    pub merge_domains: bool,
+    /// What the store can do.
+    pub capabilities: Capabilities,
+}
+
+/// A good load.
+#[derive(Debug)]
+pub struct Compiled {
+    /// What is to be in force.
+    pub rules: RuleSet,
+    /// What was accepted, and probably not meant.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Compiles the files, which together are everything that is in force. No files at all are a good load of no rules.
+///
+/// # Errors
+/// All faults of all files, if there are any.
+pub fn compile(files: &[RuleFile], options: &CompileOptions) -> Result<Compiled, CompileErrors> {
+    let names: Box<[Arc<str>]> = files.iter().map(|file| file.name.as_str().into()).collect();
+    let mut reports: Vec<Report> = names.iter().map(|name| Report::new(name.clone())).collect();
+    let texts: Vec<Option<&str>> = files.iter().zip(&mut reports).map(|(file, report)| text(file, report)).collect();
+    let documents: Vec<Option<Document>> =
+        texts.iter().zip(&mut reports).map(|(text, report)| text.and_then(|text| parse(text, report))).collect();
+
+    let mut sources: Vec<Source<'_>> = Vec::new();
+    for ((file, document), report) in (0..).zip(&documents).zip(&mut reports) {
+        let Some((document, root)) = document.as_ref().and_then(|document| Some((document, document.root()?))) else {
+            continue;
+        };
+        let mut reader = Reader { document, report, file };
+        sources.push(Source { file, document, header: reader.header(root) });
+    }
+    let domains = group(sources, options, &names, &mut reports);
+    let mut finished: Vec<Domain> = Vec::new();
+    let mut first_rule = 0;
+    for (name, plan) in domains {
+        let domain = plan.build(name, first_rule, options, &names, &mut reports);
+        first_rule += u32::try_from(domain.rules.len()).unwrap_or(u32::MAX);
+        finished.push(domain);
+    }
+
+    let (mut errors, mut warnings) = (Vec::new(), Vec::new());
+    for (report, text) in reports.into_iter().zip(&texts) {
+        let (file_errors, file_warnings) = report.finish(text.unwrap_or_default());
+        errors.extend(file_errors);
+        warnings.extend(file_warnings);
+    }
+    if errors.is_empty() {
+        Ok(Compiled { rules: rule_set(finished, names, first_rule), warnings })
+    } else {
+        Err(CompileErrors { errors, warnings })
+    }
+}
+
+/// A file whose top has been read.
+#[derive(Debug)]
+struct Source<'a> {
+    file: u32,
+    document: &'a Document,
+    header: Header<'a>,
+}
+
+/// All that one domain is made of.
+#[derive(Debug, Default)]
+struct Plan<'a> {
+    settings: Settings,
+    sources: Vec<Source<'a>>,
+    /// Files that have no place in the rules, read for their faults alone.
+    strays: Vec<Source<'a>>,
+}
+
+fn text<'f>(file: &'f RuleFile, report: &mut Report) -> Option<&'f str> {
+    match std::str::from_utf8(&file.content) {
+        Ok(text) => Some(text),
+        Err(error) => {
+            let line = file.content[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
+            report.error_anywhere(format!("the file is not UTF-8: the first wrong byte is in line {line}"));
+            None
+        }
+    }
+}
+
+fn parse(text: &str, report: &mut Report) -> Option<Document> {
+    let document = match Document::parse(text) {
+        Ok(document) => document,
+        Err(error) => {
+            report.error(error.mark, &Path::Root, format!("bad YAML: {}", error.message));
+            return None;
+        }
+    };
+    if let Some(mark) = document.second_document() {
+        report.warn(mark, &Path::Root, "a second YAML document begins here: ignored");
+    }
+    let is_null = |kind: Kind<'_>| matches!(kind, Kind::Scalar(scalar) if scalar.is_null());
+    match document.root().map(|root| document.kind(root)) {
+        Some(Kind::Map) => return Some(document),
+        Some(kind) if !is_null(kind) => {
+            report.error(Mark::START, &Path::Root, "the file is not a map: begin with `domain: NAME`");
+        }
+        _ => report.error(Mark::START, &Path::Root, "the file is empty: it needs at least `domain: NAME`"),
+    }
+    None
+}
+
+/// Puts the files of one domain together, if they may share it.
+fn group<'a>(
+    sources: Vec<Source<'a>>,
+    options: &CompileOptions,
+    names: &[Arc<str>],
+    reports: &mut [Report],
+) -> BTreeMap<&'a str, Plan<'a>> {
+    let mut domains: BTreeMap<&str, Plan<'_>> = BTreeMap::new();
+    for mut source in sources {
+        let report = &mut reports[source.file as usize];
+        let path = Path::Root;
+        let Some((name, mark)) = source.header.domain else {
+            domains.entry("").or_default().strays.push(source);
+            continue;
+        };
+        if let Some(given) = source.header.settings.atomic.as_ref().filter(|given| given.value)
+            && !options.capabilities.atomic_groups
+        {
+            let message = "the counter store cannot charge a request all or none: leave atomic out";
+            report.error(given.mark, &path.key("atomic"), message);
+        }
+        let plan = domains.entry(name).or_default();
+        match plan.sources.first() {
+            Some(first) if !options.merge_domains => {
+                let (file, line) = (&names[first.file as usize], first.header.domain.map_or(1, |(_, mark)| mark.line));
+                let name = reader::clip(name);
+                let message = format!(
+                    "the domain `{name}` is already in {file}:{line}; MERGE_DOMAIN_CONFIG=true lets files share one"
+                );
+                report.error(mark, &path.key("domain"), message);
+                plan.strays.push(source);
+            }
+            _ => {
+                plan.settings.merge(std::mem::take(&mut source.header.settings), report);
+                plan.sources.push(source);
+            }
+        }
+    }
+    domains
+}
+
+impl Plan<'_> {
+    fn build(
+        self,
+        name: &str,
+        first_rule: u32,
+        options: &CompileOptions,
+        files: &[Arc<str>],
+        reports: &mut [Report],
+    ) -> Domain {
+        let capabilities = options.capabilities;
+        let mut read = |source: Source<'_>, settings: &Settings, builder: &mut Builder| {
+            let Source { file, document, header } = source;
+            let report = &mut reports[file as usize];
+            let reader = Reader { document, report, file };
+            let mut tree = Tree { reader, settings, capabilities, builder, files };
+            descriptors::read(&mut tree, header.descriptors);
+            if let Some(mark) = document.exhausted() {
+                // what came after it looked empty, so what was told of it is not true
+                report.forget_errors();
+                let message = "the aliases of this file expand to far more than it holds: write it out";
+                report.error(mark, &Path::Root, message);
+            }
+        };
+        let mut builder = Builder::default();
+        for source in self.sources {
+            read(source, &self.settings, &mut builder);
+        }
+        for mut source in self.strays {
+            let settings = std::mem::take(&mut source.header.settings);
+            read(source, &settings, &mut Builder::default());
+        }
+        builder.finish(name.into(), &self.settings, first_rule)
+    }
+}
+
+fn rule_set(domains: Vec<Domain>, files: Box<[Arc<str>]>, rule_count: u32) -> RuleSet {
+    use std::hash::BuildHasher;
+    let hasher = Hasher::default();
+    let domains = domains.into_boxed_slice();
+    let hash = |at: &u32| hasher.hash_one(&*domains[*at as usize].name);
+    let mut by_name = HashTable::with_capacity(domains.len());
+    for at in (0..).take(domains.len()) {
+        by_name.insert_unique(hash(&at), at, hash);
+    }
+    RuleSet { domains, by_name, hasher, files, rule_count }
+}

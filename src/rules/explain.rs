@@ -1,0 +1,282 @@
+//! How a descriptor is matched, told step by step.
+
+use std::fmt;
+
+use serde_json::{Value, json};
+
+use super::{
+    Domain, Node, Policy, RuleId, RuleSet, glob,
+    tree::{NodeIndex, ROOT},
+};
+use crate::domain::Entry;
+
+/// At most this many siblings that did not match are told at a level; the rest is counted.
+const MAX_TOLD: usize = 20;
+
+/// The way of one descriptor through the rules. `{}` prints it for a person, [`Explanation::to_json`] for a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// As asked.
+    pub domain: String,
+    /// One for each entry that was looked at.
+    pub levels: Vec<Level>,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// One entry, and what it was compared with, in the order of matching.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Level {
+    /// The entry's key.
+    pub key: String,
+    /// The entry's value.
+    pub value: String,
+    /// In the order of matching; the last one matched if any did.
+    pub tried: Vec<Tried>,
+    /// Siblings that were tried without success and are not told.
+    pub more: usize,
+}
+
+/// One comparison.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tried {
+    /// The node of the rules: `key`, or `key` and value or pattern; for a look-up that found nothing, what was sought.
+    pub candidate: String,
+    /// File and line of the node, if there is one.
+    pub place: Option<Place>,
+    /// Whether it matched.
+    pub matched: bool,
+    /// Why, in words.
+    pub why: String,
+}
+
+/// A line of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file's name.
+    pub file: String,
+    /// From 1.
+    pub line: u32,
+}
+
+/// What came of a descriptor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A rule applies.
+    Rule {
+        /// Its number, to look it up with [`RuleSet::rule`].
+        id: RuleId,
+        /// Where it is written.
+        place: Place,
+        /// What it allows, in words.
+        policy: String,
+    },
+    /// None applies, for this reason.
+    NoRule(String),
+}
+
+/// Matches a descriptor and tells how.
+#[must_use]
+pub fn explain(rules: &RuleSet, domain: &str, entries: &[Entry<'_>]) -> Explanation {
+    let mut levels = Vec::new();
+    let outcome = match rules.domain(domain) {
+        None => {
+            let known: Vec<_> = rules.domains().take(MAX_TOLD).map(|domain| &**domain.name()).collect();
+            Outcome::NoRule(format!("no file has the domain; known: {}", known.join(", ")))
+        }
+        Some(_) if entries.is_empty() => Outcome::NoRule("the descriptor has no entries".to_owned()),
+        Some(domain) => Walk { rules, domain, levels: &mut levels }.run(entries),
+    };
+    Explanation { domain: domain.to_owned(), levels, outcome }
+}
+
+struct Walk<'a> {
+    rules: &'a RuleSet,
+    domain: &'a Domain,
+    levels: &'a mut Vec<Level>,
+}
+
+impl Walk<'_> {
+    fn run(self, entries: &[Entry<'_>]) -> Outcome {
+        let mut at = ROOT;
+        for (depth, entry) in entries.iter().enumerate() {
+            let (level, found) = self.level(at, *entry);
+            self.levels.push(level);
+            match found {
+                Some(found) => at = found,
+                None => return Outcome::NoRule(self.stopped_at(at, depth)),
+            }
+        }
+        let node = &self.domain.nodes[at as usize];
+        match self.domain.rule_at(at) {
+            Some(rule) => {
+                let policy = policy(rule.policy());
+                Outcome::Rule { id: rule.id(), place: self.place(node), policy }
+            }
+            None if self.has_children(at) => Outcome::NoRule(format!(
+                "the last entry matched {}, which has no limit of its own: the limits are deeper, and a deeper limit \
+                 does not apply to a shorter descriptor",
+                shown(node)
+            )),
+            None => Outcome::NoRule(format!("the last entry matched {}, which has no limit", shown(node))),
+        }
+    }
+
+    fn stopped_at(&self, at: NodeIndex, depth: usize) -> String {
+        let matched = self.domain.nodes.get(at as usize);
+        match matched {
+            Some(node) if !self.has_children(at) => {
+                let limit = if self.domain.rule_at(at).is_some() { "its limit does" } else { "it does" };
+                let entries = if depth == 1 { "1 entry".to_owned() } else { format!("{depth} entries") };
+                format!("{} has nothing below it, and {limit} not apply to more than {entries}", shown(node))
+            }
+            Some(node) => format!("nothing below {} matches entry {}", shown(node), depth + 1),
+            None => "nothing in the domain matches entry 1".to_owned(),
+        }
+    }
+
+    fn has_children(&self, at: NodeIndex) -> bool {
+        self.domain.nodes.iter().any(|node| node.parent == at)
+    }
+
+    /// The same steps as [`Domain::find`] takes, told.
+    fn level(&self, parent: NodeIndex, entry: Entry<'_>) -> (Level, Option<NodeIndex>) {
+        let (key, value) = (entry.key.to_owned(), entry.value.to_owned());
+        let mut level = Level { key, value, tried: Vec::new(), more: 0 };
+        if entry.value.is_empty() {
+            let why = "the entry's value is empty: only patterns and siblings without a value can match".to_owned();
+            level.tell(Tried { candidate: format!("{}=", entry.key), place: None, matched: false, why });
+        } else if let Some(found) = self.child(&mut level, parent, entry, Some(entry.value), "the very value") {
+            return (level, Some(found));
+        }
+        let matched = self.domain.wildcard_child(parent, entry);
+        for at in self.domain.wildcard_siblings(parent, entry.key) {
+            let node = &self.domain.nodes[*at as usize];
+            let why = if glob::matches(node.value().unwrap_or_default(), entry.value) {
+                "the pattern matches".to_owned()
+            } else {
+                format!("`{}` does not match the pattern", entry.value)
+            };
+            level.tell(self.tried(node, matched == Some(*at), why));
+            if matched == Some(*at) {
+                return (level, matched);
+            }
+        }
+        let found = self.child(&mut level, parent, entry, None, "any value will do");
+        (level, found)
+    }
+
+    fn child(
+        &self,
+        level: &mut Level,
+        parent: NodeIndex,
+        entry: Entry<'_>,
+        value: Option<&str>,
+        why: &str,
+    ) -> Option<NodeIndex> {
+        let found = self.domain.child(parent, entry.key, value);
+        level.tell(match found {
+            Some(at) => self.tried(&self.domain.nodes[at as usize], true, why.to_owned()),
+            None => {
+                let candidate = value.map_or(entry.key.to_owned(), |value| format!("{}={value}", entry.key));
+                Tried { candidate, place: None, matched: false, why: "there is no such sibling".to_owned() }
+            }
+        });
+        found
+    }
+
+    fn tried(&self, node: &Node, matched: bool, why: String) -> Tried {
+        Tried { candidate: shown(node), place: Some(self.place(node)), matched, why }
+    }
+
+    fn place(&self, node: &Node) -> Place {
+        let (file, line) = self.rules.location(node);
+        Place { file: file.to_owned(), line }
+    }
+}
+
+impl Level {
+    fn tell(&mut self, tried: Tried) {
+        if tried.matched || self.tried.len() < MAX_TOLD { self.tried.push(tried) } else { self.more += 1 }
+    }
+}
+
+fn shown(node: &Node) -> String {
+    node.value().map_or_else(|| node.key().to_owned(), |value| format!("{}={value}", node.key()))
+}
+
+fn policy(policy: &Policy) -> String {
+    match policy {
+        Policy::Unlimited => "unlimited".to_owned(),
+        Policy::Limited(limits) => {
+            let limit = |limit: &crate::domain::Limit| {
+                let burst =
+                    if limit.burst() == limit.requests() { String::new() } else { format!(" burst {}", limit.burst()) };
+                format!("{} per {} ({}{burst})", limit.requests(), limit.window(), limit.algorithm())
+            };
+            limits.iter().map(limit).collect::<Vec<_>>().join(" and ")
+        }
+    }
+}
+
+impl Explanation {
+    /// The same as a JSON object.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let place = |place: &Place| json!({"file": place.file, "line": place.line});
+        let tried = |tried: &Tried| {
+            json!({
+                "candidate": tried.candidate,
+                "place": tried.place.as_ref().map(place),
+                "matched": tried.matched,
+                "why": tried.why,
+            })
+        };
+        let level = |level: &Level| {
+            json!({
+                "key": level.key,
+                "value": level.value,
+                "tried": level.tried.iter().map(tried).collect::<Vec<_>>(),
+                "more": level.more,
+            })
+        };
+        let outcome = match &self.outcome {
+            Outcome::Rule { id, place: at, policy } => {
+                json!({"matched": true, "rule": id.0, "place": place(at), "policy": policy})
+            }
+            Outcome::NoRule(why) => json!({"matched": false, "why": why}),
+        };
+        json!({
+            "domain": self.domain,
+            "levels": self.levels.iter().map(level).collect::<Vec<_>>(),
+            "outcome": outcome,
+        })
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "domain {}", self.domain)?;
+        for (at, level) in self.levels.iter().enumerate() {
+            writeln!(f, "entry {}: {}={}", at + 1, level.key, level.value)?;
+            for (at, tried) in level.tried.iter().enumerate() {
+                if level.more > 0 && at + 1 == level.tried.len() && tried.matched {
+                    writeln!(f, "    … and {} more that did not match", level.more)?;
+                }
+                let sign = if tried.matched { '✓' } else { '✗' };
+                write!(f, "  {sign} {}: {}", tried.candidate, tried.why)?;
+                match &tried.place {
+                    Some(place) => writeln!(f, " ({}:{})", place.file, place.line)?,
+                    None => writeln!(f)?,
+                }
+            }
+            if level.more > 0 && !level.tried.last().is_some_and(|tried| tried.matched) {
+                writeln!(f, "    … and {} more that did not match", level.more)?;
+            }
+        }
+        match &self.outcome {
+            Outcome::Rule { place, policy, .. } => write!(f, "rule at {}:{}: {policy}", place.file, place.line),
+            Outcome::NoRule(why) => write!(f, "no rule: {why}"),
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Matching one descriptor: level by level, entry by entry, without going back.
+
+use std::hash::{BuildHasher, Hash, Hasher as _};
+
+use smallvec::SmallVec;
+
+use super::{
+    Domain, Node, Rule,
+    glob::WildcardGroup,
+    tree::{Hasher, NO_RULE, NodeIndex, ROOT},
+};
+use crate::domain::Entry;
+
+/// The rule that a descriptor matched, and the nodes that led there, one for each entry.
+#[derive(Debug, Clone)]
+pub struct Match<'a> {
+    /// As many as the descriptor has entries.
+    pub path: SmallVec<[&'a Node; 4]>,
+    /// The rule of the last one.
+    pub rule: &'a Rule,
+}
+
+/// How a child is found: by the texts of its place in the tree.
+pub(super) fn place_hash(hasher: &Hasher, parent: NodeIndex, key: &str, value: Option<&str>) -> u64 {
+    let mut state = hasher.build_hasher();
+    parent.hash(&mut state);
+    key.hash(&mut state);
+    value.hash(&mut state);
+    state.finish()
+}
+
+impl Domain {
+    /// The rule for a descriptor: the one at the depth of its last entry. Allocates nothing for four entries or fewer.
+    #[must_use]
+    pub fn find(&self, entries: &[Entry<'_>]) -> Option<Match<'_>> {
+        let mut path = SmallVec::new();
+        let mut at = ROOT;
+        for entry in entries {
+            at = self.step(at, *entry)?;
+            path.push(&self.nodes[at as usize]);
+        }
+        let rule = self.rule_at(at)?;
+        Some(Match { path, rule })
+    }
+
+    /// The child that an entry leads to: its very value, else the first pattern in file order, else any value.
+    fn step(&self, parent: NodeIndex, entry: Entry<'_>) -> Option<NodeIndex> {
+        // an empty value is the same as none, in a file as in a request
+        let exact = if entry.value.is_empty() { None } else { self.child(parent, entry.key, Some(entry.value)) };
+        exact.or_else(|| self.wildcard_child(parent, entry)).or_else(|| self.child(parent, entry.key, None))
+    }
+
+    /// The child with this key and this value, or without one. A value that is the very text of a pattern counts as exact.
+    pub(super) fn child(&self, parent: NodeIndex, key: &str, value: Option<&str>) -> Option<NodeIndex> {
+        let hash = place_hash(&self.hasher, parent, key, value);
+        let is_it = |at: &NodeIndex| {
+            let node = &self.nodes[*at as usize];
+            node.parent == parent && node.value.as_deref() == value && *node.key == *key
+        };
+        self.index.find(hash, is_it).copied()
+    }
+
+    /// The first child, in file order, whose pattern the value matches.
+    pub(super) fn wildcard_child(&self, parent: NodeIndex, entry: Entry<'_>) -> Option<NodeIndex> {
+        let has_wildcards =
+            self.nodes.get(parent as usize).map_or(self.root_has_wildcards, |node| node.flags.has_wildcards);
+        if !has_wildcards {
+            return None;
+        }
+        self.wildcard_group(parent, entry.key)?.first_match(&self.nodes, &self.hasher, entry.value)
+    }
+
+    /// The children with this key and a pattern, in file order.
+    pub(super) fn wildcard_siblings(&self, parent: NodeIndex, key: &str) -> &[NodeIndex] {
+        self.wildcard_group(parent, key).map_or(&[], WildcardGroup::patterns)
+    }
+
+    fn wildcard_group(&self, parent: NodeIndex, key: &str) -> Option<&WildcardGroup> {
+        let hash = place_hash(&self.hasher, parent, key, None);
+        let is_it = |at: &u32| {
+            let group = &self.wildcards[*at as usize];
+            group.parent == parent && *group.key == *key
+        };
+        self.wildcard_index.find(hash, is_it).map(|at| &self.wildcards[*at as usize])
+    }
+
+    /// The rule of a node.
+    pub(super) fn rule_at(&self, at: NodeIndex) -> Option<&Rule> {
+        let node = self.nodes.get(at as usize)?;
+        if node.rule == NO_RULE { None } else { self.rules.get(node.rule as usize) }
+    }
+}

@@ -1,0 +1,158 @@
+//! Patterns: values with one or more `*`, each for any run of characters, an empty one too.
+
+use std::{collections::HashMap, hash::BuildHasher, sync::Arc};
+
+use super::{
+    Node,
+    tree::{Hasher, NodeIndex},
+};
+
+/// Up to this many patterns are tried one after the other.
+const FEW: usize = 8;
+
+/// The siblings of one key that have patterns.
+#[derive(Debug)]
+pub(super) struct WildcardGroup {
+    pub(super) parent: NodeIndex,
+    pub(super) key: Arc<str>,
+    /// In file order.
+    patterns: Box<[NodeIndex]>,
+    shapes: Option<Shapes>,
+}
+
+/// Finds the few patterns that a value can match among many, by what they begin and end with.
+#[derive(Debug)]
+struct Shapes {
+    /// The lengths of the texts before the first `*` and behind the last one, each pair once.
+    lengths: Box<[(usize, usize)]>,
+    /// By the hash of lengths and texts: patterns in file order.
+    by_ends: HashMap<u64, Vec<NodeIndex>, foldhash::fast::RandomState>,
+}
+
+impl WildcardGroup {
+    /// `patterns` in file order, each with a value that holds a `*`.
+    pub(super) fn new(
+        parent: NodeIndex,
+        key: Arc<str>,
+        patterns: Vec<NodeIndex>,
+        nodes: &[Node],
+        hasher: &Hasher,
+    ) -> Self {
+        let shapes = (patterns.len() > FEW).then(|| Shapes::new(&patterns, nodes, hasher));
+        Self { parent, key, patterns: patterns.into_boxed_slice(), shapes }
+    }
+
+    /// The first pattern in file order that `value` matches.
+    pub(super) fn first_match(&self, nodes: &[Node], hasher: &Hasher, value: &str) -> Option<NodeIndex> {
+        let is_match = |at: &NodeIndex| matches(pattern(nodes, *at), value);
+        match &self.shapes {
+            None => self.patterns.iter().copied().find(is_match),
+            Some(shapes) => shapes.first_match(hasher, value, is_match),
+        }
+    }
+
+    /// All patterns, in file order.
+    pub(super) fn patterns(&self) -> &[NodeIndex] {
+        &self.patterns
+    }
+}
+
+impl Shapes {
+    fn new(patterns: &[NodeIndex], nodes: &[Node], hasher: &Hasher) -> Self {
+        let mut lengths = Vec::new();
+        let mut by_ends: HashMap<u64, Vec<NodeIndex>, _> = HashMap::default();
+        for at in patterns {
+            let (prefix, _, suffix) = split(pattern(nodes, *at));
+            lengths.push((prefix.len(), suffix.len()));
+            by_ends.entry(ends_hash(hasher, prefix.as_bytes(), suffix.as_bytes())).or_default().push(*at);
+        }
+        lengths.sort_unstable();
+        lengths.dedup();
+        Self { lengths: lengths.into_boxed_slice(), by_ends }
+    }
+
+    fn first_match(&self, hasher: &Hasher, value: &str, is_match: impl Fn(&NodeIndex) -> bool) -> Option<NodeIndex> {
+        let bytes = value.as_bytes();
+        let mut best: Option<NodeIndex> = None;
+        for (prefix, suffix) in &self.lengths {
+            if prefix + suffix > bytes.len() {
+                continue;
+            }
+            let hash = ends_hash(hasher, &bytes[..*prefix], &bytes[bytes.len() - suffix..]);
+            let Some(candidates) = self.by_ends.get(&hash) else { continue };
+            let earlier = candidates.iter().take_while(|at| best.is_none_or(|best| **at < best));
+            best = earlier.copied().find(&is_match).or(best);
+        }
+        best
+    }
+}
+
+fn ends_hash(hasher: &Hasher, prefix: &[u8], suffix: &[u8]) -> u64 {
+    hasher.hash_one((prefix, suffix))
+}
+
+fn pattern(nodes: &[Node], at: NodeIndex) -> &str {
+    nodes[at as usize].value.as_deref().unwrap_or_default()
+}
+
+/// What stands before the first `*`, between the first and the last, and behind the last.
+fn split(pattern: &str) -> (&str, Option<&str>, &str) {
+    let Some((prefix, rest)) = pattern.split_once('*') else { return (pattern, None, "") };
+    match rest.rsplit_once('*') {
+        Some((middle, suffix)) => (prefix, Some(middle), suffix),
+        None => (prefix, None, rest),
+    }
+}
+
+/// Whether `value` matches `pattern`, which holds a `*`. The leftmost place for each part is as good as any other, so
+/// nothing is tried twice.
+pub(super) fn matches(pattern: &str, value: &str) -> bool {
+    let (prefix, middle, suffix) = split(pattern);
+    let Some(rest) = value.strip_prefix(prefix) else { return false };
+    let Some(mut rest) = rest.strip_suffix(suffix) else { return false };
+    for part in middle.into_iter().flat_map(|middle| middle.split('*')) {
+        let Some(at) = rest.find(part) else { return false };
+        rest = &rest[at + part.len()..];
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The definition, by trying everything.
+    fn naive(pattern: &[char], value: &[char]) -> bool {
+        match pattern.split_first() {
+            None => value.is_empty(),
+            Some(('*', rest)) => (0..=value.len()).any(|skip| naive(rest, &value[skip..])),
+            Some((c, rest)) => value.first() == Some(c) && naive(rest, &value[1..]),
+        }
+    }
+
+    #[test]
+    fn runs_may_be_empty_and_do_not_overlap() {
+        assert!(matches("*", ""));
+        assert!(matches("a*b*c", "abc"));
+        assert!(!matches("ab*ba", "aba"));
+        assert!(matches("**", "x"));
+        assert!(!matches("*.example.com", "example.com"));
+    }
+
+    #[test]
+    fn a_hostile_pattern_is_no_slower_than_its_length() {
+        // exponential, or even cubic, matching would not come back
+        let pattern = "a*".repeat(20_000) + "b";
+        assert!(!matches(&pattern, &"a".repeat(200_000)));
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_the_definition(pattern in "[ab*é]{0,4}\\*[ab*é]{0,4}", value in "[abé]{0,8}") {
+            let chars = |text: &str| text.chars().collect::<Vec<_>>();
+            prop_assert_eq!(matches(&pattern, &value), naive(&chars(&pattern), &chars(&value)));
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The statistic that a match counts towards: one label for each level, as the reference names them.
+
+use std::fmt;
+
+use smallvec::SmallVec;
+
+use super::{Match, Node};
+use crate::domain::Entry;
+
+/// One level of a statistic's name. Printed as `key` or `key_value`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct MetricLevel<'a> {
+    /// The rule's key.
+    pub key: &'a str,
+    /// The rule's value or pattern, or the request's value.
+    pub value: Option<&'a str>,
+}
+
+impl fmt::Display for MetricLevel<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.value {
+            Some(value) => write!(f, "{}_{value}", self.key),
+            None => f.write_str(self.key),
+        }
+    }
+}
+
+/// A statistic's name.
+pub type MetricLevels<'a> = SmallVec<[MetricLevel<'a>; 4]>;
+
+impl Node {
+    /// This node's level of the name, where no request takes part in it.
+    #[must_use]
+    pub fn metric_level(&self) -> MetricLevel<'_> {
+        MetricLevel { key: self.key(), value: self.value() }
+    }
+}
+
+impl<'a> Match<'a> {
+    /// The rule's own name for its statistics, which depends on no request.
+    pub fn static_levels(&self) -> impl ExactSizeIterator<Item = MetricLevel<'a>> {
+        self.path.iter().map(|node| node.metric_level())
+    }
+
+    /// The name for this request, if it is another than [`static_levels`](Self::static_levels): `detailed_metric` on
+    /// the matched node puts the request's value in at each level, `value_to_metric` at its own level, and
+    /// `share_threshold` keeps the pattern at its level in either case.
+    ///
+    /// `entries` are those that were matched.
+    #[must_use]
+    pub fn metric_levels<'e>(&self, entries: &[Entry<'e>]) -> Option<MetricLevels<'e>>
+    where
+        'a: 'e,
+    {
+        if !self.rule.varying_metric {
+            return None;
+        }
+        let detailed = self.path.last().is_some_and(|node| node.detailed_metric());
+        // the reference writes an empty value as `key_` unless a level is shared, which goes another way there
+        let empty = if self.path.iter().any(|node| node.share_threshold()) { None } else { Some("") };
+        let level = |(node, entry): (&&'a Node, &Entry<'e>)| {
+            let value = match () {
+                () if node.share_threshold() => node.value(),
+                () if detailed && entry.value.is_empty() => empty,
+                () if detailed || node.value_to_metric() => Some(entry.value).filter(|value| !value.is_empty()),
+                () => node.value(),
+            };
+            MetricLevel { key: node.key(), value }
+        };
+        let levels: MetricLevels<'e> = self.path.iter().zip(entries).map(level).collect();
+        let differs = levels.iter().zip(&self.path).any(|(level, node)| *level != node.metric_level());
+        differs.then_some(levels)
+    }
+}
+
+/// Whether the statistics of a rule at the end of `path` can depend on the request.
+pub(super) fn varies<'a>(path: impl IntoIterator<Item = &'a Node>, detailed: bool) -> bool {
+    path.into_iter().any(|node| {
+        let any_value = node.value.is_none() || (node.is_wildcard() && !node.share_threshold());
+        any_value && (detailed || node.value_to_metric())
+    })
+}

@@ -1,0 +1,12 @@
+//! YAML as the reference reads it, with positions: a compact tree built from `saphyr-parser`'s events, YAML 1.1
+//! scalars, merge keys, duplicate keys, and bounds on depth and on what aliases may expand to.
+//!
+//! Knows nothing of rules.
+
+mod document;
+mod map;
+mod scalar;
+
+pub(super) use document::{Document, Kind, MAX_DEPTH, Mark, NodeId};
+pub(super) use map::{Notice, Pair};
+pub(super) use scalar::{Scalar, Typed};

@@ -1,0 +1,44 @@
+//! How a match is told.
+
+use tollgate::rules::explain::{Explanation, Outcome, explain};
+
+use super::{entries, good};
+
+fn told(pairs: &[(&str, &str)]) -> Explanation {
+    let content = "\
+domain: d
+descriptors:
+  - {key: path, value: '/a*', rate_limit: {unit: minute, requests_per_unit: 7}}
+  - key: path
+    descriptors:
+      - {key: user, rate_limit: {unit: day, requests_per_unit: 1}}
+";
+    explain(&good(content).rules, "d", &entries(pairs))
+}
+
+#[test]
+fn a_match_names_its_rule_and_place() {
+    let told = told(&[("path", "/abc")]);
+    assert!(matches!(&told.outcome, Outcome::Rule { place, .. } if (&*place.file, place.line) == ("f.yaml", 3)));
+    let text = told.to_string();
+    assert!(text.contains("✗ path=/abc: there is no such sibling"), "{text}");
+    assert!(text.contains("✓ path=/a*: the pattern matches (f.yaml:3)"), "{text}");
+    assert!(text.ends_with("rule at f.yaml:3: 7 per minute (fixed_window)"), "{text}");
+    assert_eq!(told.to_json()["outcome"]["place"]["line"], 3);
+    assert_eq!(told.to_json()["levels"][0]["tried"][1]["matched"], true);
+}
+
+#[test]
+fn no_match_says_why() {
+    let why = |pairs: &[(&str, &str)]| match told(pairs).outcome {
+        Outcome::NoRule(why) => why,
+        Outcome::Rule { .. } => panic!("a rule"),
+    };
+    assert!(why(&[("path", "/x")]).contains("the limits are deeper"));
+    assert!(why(&[("path", "/abc"), ("user", "u")]).contains("its limit does not apply to more than 1 entry"));
+    assert_eq!(why(&[("path", "/x"), ("other", "u")]), "nothing below path matches entry 2");
+    assert_eq!(why(&[("other", "u")]), "nothing in the domain matches entry 1");
+    assert_eq!(why(&[]), "the descriptor has no entries");
+    let elsewhere = explain(&good("domain: d").rules, "e", &[]);
+    assert_eq!(elsewhere.outcome, Outcome::NoRule("no file has the domain; known: d".to_owned()));
+}
