@@ -103,7 +103,7 @@ fn redis_named_without_a_backend_is_the_backend() {
         let expected = "asks for the Redis backend, which is not supported yet: set BACKEND_TYPE=memory meanwhile";
         assert_eq!(error, format!("{name}: {value:?} {expected}"));
         let settings = resolve(&[(name, value), ("BACKEND_TYPE", "memory")]).expect("memory");
-        assert_eq!(settings.warnings, [format!("no effect: {name} (the backend is memory)")]);
+        assert_eq!(settings.warnings, [format!("no effect: {name}: the backend is memory")]);
     }
     // Other variables of Redis do not choose it: Kubernetes injects some of them.
     assert!(resolve(&[("REDIS_PORT", "tcp://10.0.0.1:6379"), ("REDIS_POOL_SIZE", "5")]).is_ok());
@@ -152,17 +152,35 @@ fn what_has_no_effect_is_warned_about_once_a_reason() {
     ])
     .expect("settings");
     let expected = [
-        "no effect: PROMETHEUS_MAPPER_YAML (metrics need no mapping, their names and labels are right already)",
-        "no effect: USE_STATSD, STATSD_HOST (statistics are served to Prometheus only)",
-        "no effect: GRPC_SERVER_TLS_CERT (GRPC_SERVER_USE_TLS is false)",
-        "no effect: REDIS_POOL_ON_EMPTY_BEHAVIOR (a check waits for a connection, as with WAIT)",
-        "no effect: REDIS_PIPELINE_WINDOW, REDIS_PERSECOND_PIPELINE_LIMIT (checks are batched without a wait)",
-        "no effect: GRPC_PORT (GRPC_UDS replaces it)",
-        "no effect: RUNTIME_ROOT (RULES replaces the RUNTIME_ variables)",
+        "no effect: PROMETHEUS_MAPPER_YAML: metrics need no mapping, their names and labels are right already",
+        "no effect: USE_STATSD, STATSD_HOST: statistics are served to Prometheus only",
+        "no effect: GRPC_SERVER_TLS_CERT: GRPC_SERVER_USE_TLS is false",
+        "no effect: REDIS_POOL_ON_EMPTY_BEHAVIOR: a check waits for a connection, as with WAIT",
+        "no effect: REDIS_PIPELINE_WINDOW, REDIS_PERSECOND_PIPELINE_LIMIT: checks are batched without a wait",
+        "no effect: GRPC_PORT: GRPC_UDS replaces it",
+        "no effect: RUNTIME_ROOT: RULES replaces the RUNTIME_ variables",
     ];
     assert_eq!(settings.warnings, expected);
     assert_eq!(settings.grpc.listen, Listen::Unix("/run/tollgate.sock".into()));
     assert_eq!(settings.rules.source, RulesSource::Path("config".into()));
+}
+
+#[test]
+fn an_address_for_metrics_that_are_off_is_warned_about() {
+    let flag = [Override { flag: "--metrics-addr", variable: "PROMETHEUS_ADDR", value: ":1".into() }];
+    let settings = resolve_with(&flag, &[("USE_PROMETHEUS", "false")]).expect("settings");
+    assert!(settings.metrics.is_none());
+    assert_eq!(settings.warnings, ["no effect: --metrics-addr (PROMETHEUS_ADDR): USE_PROMETHEUS is false"]);
+}
+
+#[test]
+fn the_parts_of_the_rules_directory_stay_below_its_root() {
+    let environment =
+        [("RUNTIME_ROOT", "/data"), ("RUNTIME_SUBDIRECTORY", "/ratelimit/"), ("RUNTIME_APPDIRECTORY", "/")];
+    let settings = resolve(&environment).expect("settings");
+    let RulesSource::Runtime(runtime) = &settings.rules.source else { unreachable!("no path was given") };
+    let joined = runtime.root.join(&runtime.subdirectory).join(&runtime.app_directory);
+    assert_eq!(joined.components().collect::<PathBuf>(), PathBuf::from("/data/ratelimit"));
 }
 
 #[test]
@@ -211,7 +229,7 @@ fn istio_s_sample_serves_from_memory() {
         PathBuf::from("/data/ratelimit/config")
     );
     assert!(!runtime.watch_root && runtime.ignore_dot_files);
-    assert_eq!(settings.warnings, ["no effect: REDIS_URL, REDIS_SOCKET_TYPE (the backend is memory)"]);
+    assert_eq!(settings.warnings, ["no effect: REDIS_URL, REDIS_SOCKET_TYPE: the backend is memory"]);
 }
 
 #[test]

@@ -31,13 +31,13 @@ const SERVE_FLAGS: &[(&str, &str, &str)] = &[
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum Command {
-    /// Serve (the default)
+    /// Answer rate limit requests (the default)
     Serve(ServeArgs),
     /// Check rules and report every fault, with its file and line
     Validate(ValidateArgs),
     /// Show which rule a descriptor matches, and why
     Explain(ExplainArgs),
-    /// Ask a running service once, and count the hits
+    /// Ask a running service once, charging the hits
     Check(CheckArgs),
 }
 

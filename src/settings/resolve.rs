@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use super::address::HostPort;
@@ -54,8 +55,8 @@ fn typed(warnings: Vec<String>, raw: Raw) -> Settings {
                 Some(path) => RulesSource::Path(path),
                 None => RulesSource::Runtime(RuntimeDirectory {
                     root: raw.runtime_root.value,
-                    subdirectory: raw.runtime_subdirectory.value,
-                    app_directory: raw.runtime_app_directory.value,
+                    subdirectory: below_root(&raw.runtime_subdirectory.value),
+                    app_directory: below_root(&raw.runtime_app_directory.value),
                     watch_root: raw.runtime_watch_root.value,
                     ignore_dot_files: raw.runtime_ignore_dot_files.value,
                 }),
@@ -165,7 +166,12 @@ fn warnings(raw: &Raw, asked: &[Variable]) -> Vec<String> {
             add(reason, given.place.to_string());
         }
     }
-    reasons.into_iter().map(|(reason, all)| format!("no effect: {} ({reason})", all.join(", "))).collect()
+    reasons.into_iter().map(|(reason, all)| format!("no effect: {}: {reason}", all.join(", "))).collect()
+}
+
+/// A leading slash means nothing here: the reference joins the parts as text, where `Path::join` would leave the root.
+fn below_root(path: &Path) -> PathBuf {
+    path.components().filter(|part| !matches!(part, Component::RootDir | Component::Prefix(_))).collect()
 }
 
 fn unless_zero(duration: Duration) -> Option<Duration> {

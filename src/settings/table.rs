@@ -51,6 +51,9 @@ pub enum Feature {
 }
 
 impl Feature {
+    /// Every one of them.
+    pub const ALL: [Self; 5] = [Self::Redis, Self::Memcache, Self::Xds, Self::ServerTls, Self::Tracing];
+
     /// What it is.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -110,9 +110,9 @@ pub enum RulesSource {
 pub struct RuntimeDirectory {
     /// `RUNTIME_ROOT`, often a symbolic link that is re-pointed to publish new rules.
     pub root: PathBuf,
-    /// `RUNTIME_SUBDIRECTORY`, may be empty.
+    /// `RUNTIME_SUBDIRECTORY`, relative, may be empty.
     pub subdirectory: PathBuf,
-    /// `RUNTIME_APPDIRECTORY`, may be empty.
+    /// `RUNTIME_APPDIRECTORY`, relative, may be empty.
     pub app_directory: PathBuf,
     /// True: reload when `root` is re-pointed. False: watch the rules directory itself.
     pub watch_root: bool,

@@ -8,12 +8,12 @@ use std::path::Path;
 use tollgate::settings::{Override, Settings, SettingsError};
 
 /// Resolves exactly this environment.
-pub fn resolve<K: AsRef<str>, V: AsRef<str>>(environment: &[(K, V)]) -> Result<Settings, SettingsError> {
+pub(crate) fn resolve<K: AsRef<str>, V: AsRef<str>>(environment: &[(K, V)]) -> Result<Settings, SettingsError> {
     resolve_with(&[], environment)
 }
 
 /// Resolves this environment under these flags.
-pub fn resolve_with<K: AsRef<str>, V: AsRef<str>>(
+pub(crate) fn resolve_with<K: AsRef<str>, V: AsRef<str>>(
     overrides: &[Override],
     environment: &[(K, V)],
 ) -> Result<Settings, SettingsError> {
@@ -23,7 +23,7 @@ pub fn resolve_with<K: AsRef<str>, V: AsRef<str>>(
 }
 
 /// The variables that are at fault, in the order of the faults.
-pub fn faults<K: AsRef<str>, V: AsRef<str>>(environment: &[(K, V)]) -> Vec<&'static str> {
+pub(crate) fn faults<K: AsRef<str>, V: AsRef<str>>(environment: &[(K, V)]) -> Vec<&'static str> {
     match resolve(environment) {
         Ok(_) => Vec::new(),
         Err(error) => error.problems().iter().map(|problem| problem.place().variable).collect(),
@@ -31,7 +31,7 @@ pub fn faults<K: AsRef<str>, V: AsRef<str>>(environment: &[(K, V)]) -> Vec<&'sta
 }
 
 /// The environment of the only container with one in a Kubernetes file below `tests/compat`.
-pub fn deployed(file: &str) -> Vec<(String, String)> {
+pub(crate) fn deployed(file: &str) -> Vec<(String, String)> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/compat").join(file);
     let text = fs::read_to_string(&path).expect("the file is there");
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
