@@ -35,9 +35,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut argument = || arguments.next().ok_or("usage: bare_server PORT WORKERS");
     let port = argument()?.parse()?;
     let workers = argument()?.parse::<NonZeroUsize>()?;
-    let keepalive_interval = if arguments.next().is_some() { Duration::ZERO } else { Duration::from_secs(60) };
     let listener = Listener::bind(&Listen::Tcp { host: "0.0.0.0".to_owned(), port }).await?;
-    let config = ServerConfig { workers, keepalive_interval, ..ServerConfig::default() };
+    let config = ServerConfig { workers, ..ServerConfig::default() };
     let server =
         Server::start(&config, listener, |_| Routes::new(RateLimitServiceServer::new(AlwaysOk)).prepare()).await?;
     tokio::signal::ctrl_c().await?;

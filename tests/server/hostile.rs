@@ -32,25 +32,6 @@ async fn a_silent_peer_is_cut() {
 }
 
 #[tokio::test]
-async fn a_peer_that_stops_halfway_is_pinged_and_cut() {
-    let ping = Duration::from_millis(50);
-    let config = ServerConfig { keepalive_interval: ping, keepalive_timeout: ping, ..config(1) };
-    let (server, _) = serve(&config).await;
-    let mut peer = TcpStream::connect(address(&server)).await.expect("connected");
-    // The preface, empty settings, and the first bytes of a frame that never comes.
-    let halfway = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\0\x40";
-    peer.write_all(halfway).await.expect("sent");
-    let answer = read_all(&mut peer).await;
-    const PING: &[u8] = &[0, 0, 8, 6, 0, 0, 0, 0, 0];
-    assert!(answer.windows(PING.len()).any(|frame| frame == PING), "pinged first: {answer:?}");
-    until("it is gone", || server.stats().open() == 0).await;
-
-    let mut live = client(&address(&server)).await;
-    call(&mut live, "sleep", 500).await.expect("a peer that answers its pings stays");
-    assert_eq!(server.stats().accepted(), 2);
-}
-
-#[tokio::test]
 async fn http1_is_answered_and_closed() {
     let (server, _) = serve(&config(1)).await;
     let mut peer = TcpStream::connect(address(&server)).await.expect("connected");
@@ -96,7 +77,7 @@ async fn a_service_that_cannot_be_made_is_an_error_at_start() {
 #[tokio::test]
 async fn a_port_that_is_taken_is_an_error_at_bind() {
     let (server, _) = serve(&config(1)).await;
-    let tollgate::server::LocalAddr::Tcp(taken) = *server.local_addr() else { panic!("TCP") };
+    let taken: std::net::SocketAddr = address(&server).parse().expect("an address");
     let listen = Listen::Tcp { host: taken.ip().to_string(), port: taken.port() };
     let error = Listener::bind(&listen).await.expect_err("taken");
     assert!(matches!(error, BindError::Tcp { .. }) && error.to_string().contains(&taken.to_string()), "{error}");

@@ -24,17 +24,17 @@ use tollgate::server::{Listen, Listener, LocalAddr, Server, ServerConfig};
 use tonic::{Request, Response, Status, service::Routes, transport::Channel};
 
 /// A client with a connection of its own.
-pub type Client = RateLimitServiceClient<Channel>;
+pub(crate) type Client = RateLimitServiceClient<Channel>;
 
 /// What the calls of a test share.
 #[derive(Debug)]
-pub struct Calls {
+pub(crate) struct Calls {
     /// Calls whose handler runs now.
-    pub running: AtomicUsize,
+    pub(crate) running: AtomicUsize,
     /// Calls of the domain "gate" wait for a permit.
-    pub gate: Semaphore,
+    pub(crate) gate: Semaphore,
     /// Calls begun.
-    pub begun: AtomicU64,
+    pub(crate) begun: AtomicU64,
 }
 
 /// Answers with its thread's name: at once, after `hits_addend` milliseconds ("sleep"), once let through ("gate"),
@@ -80,17 +80,17 @@ impl RateLimitService for Obedient {
 }
 
 /// Few workers, no surprises.
-pub fn config(workers: usize) -> ServerConfig {
+pub(crate) fn config(workers: usize) -> ServerConfig {
     ServerConfig { workers: workers.try_into().expect("some workers"), ..ServerConfig::default() }
 }
 
 /// Any free port of this machine.
-pub fn any_port() -> Listen {
+pub(crate) fn any_port() -> Listen {
     Listen::Tcp { host: "127.0.0.1".to_owned(), port: 0 }
 }
 
 /// The service at `listen`.
-pub async fn serve_at(listen: &Listen, config: &ServerConfig) -> (Server, Arc<Calls>) {
+pub(crate) async fn serve_at(listen: &Listen, config: &ServerConfig) -> (Server, Arc<Calls>) {
     let calls = Calls { running: AtomicUsize::new(0), gate: Semaphore::new(0), begun: AtomicU64::new(0) };
     let calls = Arc::new(calls);
     let listener = Listener::bind(listen).await.expect("bound");
@@ -100,12 +100,12 @@ pub async fn serve_at(listen: &Listen, config: &ServerConfig) -> (Server, Arc<Ca
 }
 
 /// The service at any port.
-pub async fn serve(config: &ServerConfig) -> (Server, Arc<Calls>) {
+pub(crate) async fn serve(config: &ServerConfig) -> (Server, Arc<Calls>) {
     serve_at(&any_port(), config).await
 }
 
 /// `host:port`.
-pub fn address(server: &Server) -> String {
+pub(crate) fn address(server: &Server) -> String {
     match server.local_addr() {
         LocalAddr::Tcp(address) => address.to_string(),
         unix @ LocalAddr::Unix(_) => panic!("{unix} is not TCP"),
@@ -113,27 +113,31 @@ pub fn address(server: &Server) -> String {
 }
 
 /// A client that is connected.
-pub async fn client(address: &str) -> Client {
+pub(crate) async fn client(address: &str) -> Client {
     Client::connect(format!("http://{address}")).await.expect("connected")
 }
 
 /// A request of this domain.
-pub fn request(domain: &str, hits_addend: u32) -> RateLimitRequest {
+pub(crate) fn request(domain: &str, hits_addend: u32) -> RateLimitRequest {
     RateLimitRequest { domain: domain.to_owned(), hits_addend, descriptors: Vec::new() }
 }
 
 /// One call; the name of the worker's thread that answered.
-pub async fn call(client: &mut Client, domain: &str, hits_addend: u32) -> Result<String, Status> {
+pub(crate) async fn call(client: &mut Client, domain: &str, hits_addend: u32) -> Result<String, Status> {
     let response = client.should_rate_limit(request(domain, hits_addend)).await?;
     Ok(String::from_utf8(response.into_inner().raw_body).expect("a name"))
 }
 
-/// Whether the client gave the call up before it sent it: tonic's channel does that to calls that wait in its queue
-/// when a GOAWAY arrives. Envoy and other gRPC clients send such a call on their next connection by themselves.
-pub fn never_sent(status: &Status) -> bool {
+/// Whether the call never reached a handler, for the client met a GOAWAY first: tonic's channel fails those that it had
+/// queued or was about to send. HTTP/2 says that they can be made again, and Envoy and other gRPC clients do so unasked.
+pub(crate) fn never_sent(status: &Status) -> bool {
     let mut cause = status.source();
     while let Some(error) = cause {
-        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled) {
+        let unsent = error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled);
+        let refused = error.downcast_ref::<h2::Error>().is_some_and(|error| {
+            error.is_go_away() && error.is_remote() && error.reason() == Some(h2::Reason::NO_ERROR)
+        });
+        if unsent || refused {
             return true;
         }
         cause = error.source();
@@ -142,7 +146,7 @@ pub fn never_sent(status: &Status) -> bool {
 }
 
 /// Waits until `condition` holds, or fails the test after a time in which it must have.
-pub async fn until(what: &str, condition: impl Fn() -> bool) {
+pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
     let patience = Instant::now() + Duration::from_secs(60);
     while !condition() {
         assert!(Instant::now() < patience, "not in a minute: {what}");
