@@ -3,7 +3,7 @@
 use std::{
     future::poll_fn,
     io::{self, ErrorKind},
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     task::Poll,
     time::{Duration, Instant},
 };
@@ -16,8 +16,8 @@ use tokio::{
 
 use super::{
     Listener, Stats,
-    connection::Socket,
     deal::Dealer,
+    socket::{Keepalive, Socket},
     stats::count,
     worker::{Dealt, Seat, Worker},
 };
@@ -33,6 +33,7 @@ pub(super) struct Acceptor {
     pub(super) metrics: Vec<RuntimeMetrics>,
     pub(super) stats: Arc<Stats>,
     pub(super) max_connections: usize,
+    pub(super) keepalive: Keepalive,
 }
 
 impl Acceptor {
@@ -85,7 +86,7 @@ impl Acceptor {
         }
         let chosen = dealer.next(&open, |worker| Worker::busy(&self.metrics[worker]), Instant::now());
         // Fails only for a connection that the peer has broken already.
-        let Ok(parcel) = socket.pack() else { return };
+        let Ok(parcel) = socket.pack(self.keepalive) else { return };
         let dealt = Dealt { parcel, seat: Seat::take(&self.stats, chosen) };
         // A full queue means a worker that hangs; the peer does better elsewhere.
         if self.queues[chosen].try_send(dealt).is_err() {

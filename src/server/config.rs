@@ -17,9 +17,10 @@ pub struct ServerConfig {
     pub max_connections: usize,
     /// How long a peer may take to send the HTTP/2 preface.
     pub preface_timeout: Duration,
-    /// How long a connection may be silent before the peer is pinged. Zero: no pings.
+    /// How long a TCP connection may be silent before the kernel asks the peer's whether it still lives. Whole seconds;
+    /// zero: never.
     pub keepalive_interval: Duration,
-    /// How long the peer may take to answer that ping.
+    /// How long the peer's kernel may take to acknowledge that, or an answer, before the connection is closed.
     pub keepalive_timeout: Duration,
     /// Bytes of headers that one call may have.
     pub max_header_list_size: u32,

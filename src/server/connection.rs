@@ -7,9 +7,7 @@ use std::{
     collections::hash_map::RandomState,
     convert::Infallible,
     error::Error,
-    future::Future as _,
     hash::{BuildHasher as _, Hasher as _},
-    io,
     pin::pin,
     time::Duration,
 };
@@ -20,7 +18,7 @@ use hyper::{
     server::conn::http2,
 };
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    rt::{TokioExecutor, TokioIo},
     service::TowerToHyperService,
 };
 use tokio::{
@@ -31,7 +29,7 @@ use tokio::{
 };
 use tower::Service;
 
-use super::{ServerConfig, Stats, io::PeerIo, preface, stats::count};
+use super::{ServerConfig, Stats, io::PeerIo, preface, socket::Parcel, stats::count};
 
 /// How long a peer that has only just connected when the drain begins has for its preface.
 const PREFACE_WHILE_DRAINING: Duration = Duration::from_secs(1);
@@ -44,34 +42,6 @@ pub(super) enum Order {
     Drain,
     /// Close at once.
     Close,
-}
-
-/// An accepted connection on the acceptor's runtime.
-#[derive(Debug)]
-pub(super) enum Socket {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
-
-/// An accepted connection on its way to a worker, which belongs to no runtime.
-#[derive(Debug)]
-pub(super) enum Parcel {
-    Tcp(std::net::TcpStream),
-    Unix(std::os::unix::net::UnixStream),
-}
-
-impl Socket {
-    /// Takes the socket off this runtime.
-    pub(super) fn pack(self) -> io::Result<Parcel> {
-        match self {
-            Self::Tcp(stream) => {
-                // An answer is one small write; it must not wait for the one before to be acknowledged.
-                stream.set_nodelay(true)?;
-                stream.into_std().map(Parcel::Tcp)
-            }
-            Self::Unix(stream) => stream.into_std().map(Parcel::Unix),
-        }
-    }
 }
 
 /// What a worker can serve: the routes of tonic, or any other gRPC service of its shape. Cloned for each call.
@@ -98,13 +68,12 @@ impl Terms {
     pub(super) fn new(config: &ServerConfig) -> Self {
         let mut http2 = http2::Builder::new(TokioExecutor::new());
         http2
-            .timer(TokioTimer::new())
+            // No gRPC client wants a date, and it costs a header on each answer.
+            .auto_date_header(false)
             .max_concurrent_streams(config.max_concurrent_streams)
             .max_header_list_size(config.max_header_list_size)
             .max_send_buf_size(config.max_send_buffer_size.min(u32::MAX as usize))
-            .max_pending_accept_reset_streams(config.max_pending_reset_streams)
-            .keep_alive_timeout(config.keepalive_timeout)
-            .keep_alive_interval((!config.keepalive_interval.is_zero()).then_some(config.keepalive_interval));
+            .max_pending_accept_reset_streams(config.max_pending_reset_streams);
         Self {
             http2,
             preface_timeout: config.preface_timeout,
@@ -129,19 +98,17 @@ pub(super) async fn serve<S, B>(
     S: GrpcService<B>,
     B: Body<Error: Into<Box<dyn Error + Send + Sync>>, Data: Send> + Send + 'static,
 {
-    let served = match parcel {
+    let lost = match parcel {
         Parcel::Tcp(stream) => match TcpStream::from_std(stream) {
-            Ok(stream) => Ok(serve_stream(stream, service, terms, orders, stats).await),
-            Err(error) => Err(error),
+            Ok(stream) => return serve_stream(stream, service, terms, orders, stats).await,
+            Err(error) => error,
         },
         Parcel::Unix(stream) => match UnixStream::from_std(stream) {
-            Ok(stream) => Ok(serve_stream(stream, service, terms, orders, stats).await),
-            Err(error) => Err(error),
+            Ok(stream) => return serve_stream(stream, service, terms, orders, stats).await,
+            Err(error) => error,
         },
     };
-    if let Err(error) = served {
-        tracing::warn!("cannot serve an accepted connection: {error}");
-    }
+    tracing::warn!("cannot serve an accepted connection: {lost}");
 }
 
 async fn serve_stream<T, S, B>(

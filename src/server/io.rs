@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(read, *b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nthen this");
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn the_end_waits_for_the_peer_but_not_for_ever() {
         let (near, mut far) = duplex(64);
         let mut io = PeerIo::new(near);

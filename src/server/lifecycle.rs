@@ -1,12 +1,6 @@
 //! The server as its owner sees it: started, drained, gone.
 
-use std::{
-    error::Error,
-    io,
-    sync::{Arc, atomic::Ordering},
-    thread,
-    time::Duration,
-};
+use std::{error::Error, io, sync::Arc, thread, time::Duration};
 
 use hyper::body::Body;
 use tokio::{
@@ -19,6 +13,7 @@ use super::{
     Listener, LocalAddr, ServerConfig, Stats, WorkerId,
     accept::Acceptor,
     connection::{GrpcService, Order},
+    socket::Keepalive,
     worker::{self, Worker},
 };
 
@@ -95,8 +90,14 @@ impl Server {
         }
         let local = listener.local_addr().clone();
         let (stop_accepting, stop) = oneshot::channel();
-        let max_connections = config.max_connections;
-        let acceptor = Acceptor { listener, queues, metrics, stats: Arc::clone(&stats), max_connections };
+        let acceptor = Acceptor {
+            listener,
+            queues,
+            metrics,
+            stats: Arc::clone(&stats),
+            max_connections: config.max_connections,
+            keepalive: Keepalive::new(config),
+        };
         let acceptor = tokio::spawn(acceptor.run(stop));
         Ok(Self { local, stats, orders, stop_accepting, acceptor, workers })
     }

@@ -10,7 +10,7 @@ use std::{
 
 use tokio::net::{TcpListener, UnixListener};
 
-use super::{connection::Socket, tcp, unix};
+use super::{socket::Socket, tcp, unix};
 
 /// Where to listen.
 #[derive(Clone, Debug, PartialEq, Eq)]

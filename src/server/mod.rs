@@ -18,12 +18,14 @@ mod io;
 mod lifecycle;
 mod listen;
 mod preface;
+mod socket;
 mod stats;
 mod tcp;
 mod unix;
 mod worker;
 
 pub use config::{ServerConfig, WorkerId};
+pub use connection::GrpcService;
 pub use lifecycle::{DrainReport, Server, StartError};
 pub use listen::{BindError, Listen, Listener, LocalAddr};
 pub use stats::Stats;

@@ -17,7 +17,8 @@ use tokio::{
 
 use super::{
     ServerConfig, Stats, WorkerId,
-    connection::{self, GrpcService, Order, Parcel, Terms},
+    connection::{self, GrpcService, Order, Terms},
+    socket::Parcel,
 };
 
 /// Connections that may wait for a worker to take them up.

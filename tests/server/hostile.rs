@@ -1,0 +1,84 @@
+//! Peers and handlers that misbehave harm themselves alone.
+
+use std::time::Duration;
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+use tollgate::server::{BindError, Listen, Listener, Server, ServerConfig, StartError};
+use tonic::{Code, service::Routes};
+
+use crate::support::{address, any_port, call, client, config, serve, until};
+
+/// Everything that the server sends until it closes.
+async fn read_all(peer: &mut TcpStream) -> Vec<u8> {
+    let mut answer = Vec::new();
+    // A reset is an end as well.
+    let _ = peer.read_to_end(&mut answer).await;
+    answer
+}
+
+#[tokio::test]
+async fn a_silent_peer_is_cut() {
+    let config = ServerConfig { preface_timeout: Duration::from_millis(50), ..config(1) };
+    let (server, _) = serve(&config).await;
+    let mut silent = TcpStream::connect(address(&server)).await.expect("connected");
+    let mut slow = TcpStream::connect(address(&server)).await.expect("connected");
+    slow.write_all(b"PRI * HT").await.expect("sent");
+    assert_eq!(read_all(&mut silent).await, b"");
+    assert_eq!(read_all(&mut slow).await, b"");
+    until("both are gone", || server.stats().open() == 0 && server.stats().no_preface() == 2).await;
+}
+
+#[tokio::test]
+async fn http1_is_answered_and_closed() {
+    let (server, _) = serve(&config(1)).await;
+    let mut peer = TcpStream::connect(address(&server)).await.expect("connected");
+    peer.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await.expect("sent");
+    let answer = String::from_utf8(read_all(&mut peer).await).expect("text");
+    assert!(answer.starts_with("HTTP/1.1 505 "), "{answer}");
+    until("it is gone", || server.stats().open() == 0).await;
+}
+
+#[tokio::test]
+async fn a_panic_fails_its_own_call() {
+    let (server, _) = serve(&config(1)).await;
+    let mut client = client(&address(&server)).await;
+    let mut other = client.clone();
+    let meanwhile = tokio::spawn(async move { call(&mut other, "sleep", 50).await });
+    call(&mut client, "panic", 0).await.expect_err("it panicked");
+    meanwhile.await.expect("no panic").expect("a call beside it");
+    call(&mut client, "", 0).await.expect("a call after it");
+    assert_eq!(server.stats().accepted(), 1, "on the same connection");
+}
+
+#[tokio::test]
+async fn an_unknown_method_is_unimplemented() {
+    let listener = Listener::bind(&any_port()).await.expect("bound");
+    let server = Server::start(&config(1), listener, |_| Routes::default()).await.expect("started");
+    let mut client = client(&address(&server)).await;
+    assert_eq!(call(&mut client, "", 0).await.expect_err("no service").code(), Code::Unimplemented);
+}
+
+#[tokio::test]
+async fn a_service_that_cannot_be_made_is_an_error_at_start() {
+    let listener = Listener::bind(&any_port()).await.expect("bound");
+    let local = listener.local_addr().to_string();
+    let factory = |worker: tollgate::server::WorkerId| {
+        assert!(worker.index() != 1, "as asked");
+        Routes::default()
+    };
+    let error = Server::start(&config(3), listener, factory).await.expect_err("worker-1 has no service");
+    assert!(matches!(error, StartError::Service(worker) if worker.index() == 1), "{error}");
+    std::net::TcpStream::connect(local).expect_err("nothing listens");
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_an_error_at_bind() {
+    let (server, _) = serve(&config(1)).await;
+    let taken: std::net::SocketAddr = address(&server).parse().expect("an address");
+    let listen = Listen::Tcp { host: taken.ip().to_string(), port: taken.port() };
+    let error = Listener::bind(&listen).await.expect_err("taken");
+    assert!(matches!(error, BindError::Tcp { .. }) && error.to_string().contains(&taken.to_string()), "{error}");
+}
