@@ -10,10 +10,11 @@ use std::{
 };
 
 use super::{
-    Series, SeriesName,
+    Figure, Series, SeriesName,
     name::NameRef,
     series::{Hasher, SeriesSet},
 };
+use crate::domain::Charge;
 
 const SHARDS: usize = 16;
 
@@ -62,7 +63,7 @@ impl Stats {
         let name = SeriesName::new(domain);
         let hash = self.hash(name.parts());
         let series = self.find_or_add(&self.unknown_domains, hash, name).unwrap_or_else(|| self.other_domain.clone());
-        series.record_failed(crate::domain::Charge::Take(descriptors));
+        series.record_failed(Charge::Take(descriptors));
     }
 
     /// Unknown domains that were asked for, each with the descriptors that came for it.
@@ -73,15 +74,15 @@ impl Stats {
         let mut all: Vec<_> = known
             .iter()
             .map(|series| {
-                let mut count = series.get(super::Figure::TotalHits);
+                let mut count = series.get(Figure::TotalHits);
                 // A domain of that very name shares its series with those that have no room.
                 if &**series.name().domain() == OTHER {
-                    count += other.take().map_or(0, |other| other.get(super::Figure::TotalHits));
+                    count += other.take().map_or(0, |other| other.get(Figure::TotalHits));
                 }
                 (series.name().domain().clone(), count)
             })
             .collect();
-        all.extend(other.map(|other| (other.name().domain().clone(), other.get(super::Figure::TotalHits))));
+        all.extend(other.map(|other| (other.name().domain().clone(), other.get(Figure::TotalHits))));
         all.retain(|(_, count)| *count > 0);
         all
     }
@@ -96,6 +97,10 @@ impl Stats {
 
     /// The series of this name, made if there is room; None if there is not.
     pub(super) fn series(&self, hash: u64, name: SeriesName<'_>) -> Option<Arc<Series>> {
+        // A value may bear the very name.
+        if name.parts() == self.other.name().parts() {
+            return Some(self.other.clone());
+        }
         self.find_or_add(self.shard(hash), hash, name)
     }
 

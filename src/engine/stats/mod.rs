@@ -11,6 +11,9 @@ mod row;
 mod series;
 mod table;
 
+#[cfg(test)]
+mod tests;
+
 pub use dynamic::Stats;
 pub use name::{Labels, SeriesName};
 pub use requests::{Answered, BOUNDS, ErrorKind, InFlight, RequestMetrics, RequestTotals};

@@ -82,9 +82,7 @@ impl StatsTable {
             self.by_name.find(self.stats.hash(name), name).is_none()
         };
         let mut made = self.stats.all();
-        if !made.iter().any(|series| series.name().parts() == self.stats.other().name().parts()) {
-            made.push(self.stats.other().clone());
-        }
+        made.push(self.stats.other().clone());
         all.extend(made.into_iter().filter(|series| hit(series) && of_no_rule(series)));
         all
     }
