@@ -18,6 +18,12 @@ pub enum State {
 }
 
 impl State {
+    /// Whether calls are answered.
+    #[must_use]
+    pub fn is_serving(&self) -> bool {
+        *self == Self::Serving
+    }
+
     /// Why it is not serving.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {

@@ -1,6 +1,81 @@
-//! (filled in by this module's own commit)
+//! The command line: what was typed, and a file for each command. `run` is the whole program but its allocator.
 
 pub mod args;
+mod check;
 mod entries;
+mod explain;
+mod load;
+mod serve;
+mod validate;
 
+use std::{
+    ffi::OsString,
+    fmt::Display,
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+pub use check::CheckError;
 pub use entries::{Entries, EntriesError};
+pub use load::LoadError;
+pub use serve::ServeError;
+
+use args::Command;
+
+/// It could not be done.
+const FAILURE: u8 = 1;
+/// It was asked for wrongly: the environment, a flag, an address.
+const USAGE: u8 = 2;
+
+/// Does what `argv` says, and gives the exit code: 0 done; 1 not done, faulty rules, or over the limit; 2 asked for
+/// wrongly, or no answer.
+#[must_use]
+pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let command = match args::parse(argv) {
+        Ok(command) => command,
+        Err(error) => {
+            // help goes to standard output, faults to standard error; nothing is left to do if either is closed
+            let _ = error.print();
+            return code(u8::try_from(error.exit_code()).unwrap_or(USAGE));
+        }
+    };
+    match command {
+        Command::Serve(args) => match serve::serve(&args) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error @ ServeError::Settings(_)) => fail(&error, USAGE),
+            Err(error) => fail(&error, FAILURE),
+        },
+        Command::Validate(args) => match validate::validate(&args) {
+            Ok(report) => say(&report, 0),
+            Err(error) => fail(&error, FAILURE),
+        },
+        Command::Explain(args) => match explain::explain(&args) {
+            Ok(report) => say(&report, 0),
+            Err(error) => fail(&error, FAILURE),
+        },
+        Command::Check(args) => match check::check(&args) {
+            Ok((report, true)) => say(&report, 0),
+            Ok((report, false)) => say(&report, FAILURE),
+            Err(error) => fail(&error, USAGE),
+        },
+    }
+}
+
+fn code(code: u8) -> ExitCode {
+    ExitCode::from(code)
+}
+
+fn say(text: &str, exit: u8) -> ExitCode {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Ok(()) => code(exit),
+        // the reader has seen enough
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => code(exit),
+        Err(error) => fail(&error, FAILURE),
+    }
+}
+
+fn fail(error: &dyn Display, exit: u8) -> ExitCode {
+    // nothing is left to do where standard error is closed
+    let _ = writeln!(io::stderr().lock(), "{error}");
+    code(exit)
+}

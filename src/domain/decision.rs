@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use smallvec::SmallVec;
 
-use super::Unit;
+use super::{Metadata, Unit};
 
 /// The two answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,12 +42,24 @@ pub struct Status {
 }
 
 /// The answer to one request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Decision {
     /// The answer.
     pub code: Code,
     /// One for each descriptor, in order.
     pub statuses: SmallVec<[Status; 2]>,
+    /// The status that response headers speak of: the one closest to its limit.
+    pub tightest: Option<usize>,
+    /// What the matched rules that passed have to say, merged.
+    pub metadata: Metadata,
+}
+
+impl Decision {
+    /// Whether the answer is no.
+    #[must_use]
+    pub fn over_limit(&self) -> bool {
+        self.code == Code::OverLimit
+    }
 }
 
 /// One descriptor's outcome, as far as the overall answer depends on it.

@@ -129,6 +129,16 @@ impl Limit {
     }
 }
 
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} per {} ({}", self.requests, self.window, self.algorithm)?;
+        if self.burst != self.requests {
+            write!(f, " burst {}", self.burst)?;
+        }
+        f.write_str(")")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

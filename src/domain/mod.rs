@@ -11,6 +11,7 @@ mod hit;
 mod key;
 mod limit;
 mod limiter;
+mod metadata;
 mod verdict;
 mod window;
 
@@ -22,5 +23,6 @@ pub use hit::{Charge, Group, Hit};
 pub use key::{CounterKey, KeyBase, KeyBuilder, KeyValue};
 pub use limit::{Algorithm, Limit, LimitError, MAX_COUNT};
 pub use limiter::{BoxFuture, Capabilities, DynRateLimiter, RateLimiter};
+pub use metadata::{Metadata, MetadataValue};
 pub use verdict::{RetryAfter, Source, Verdict, Verdicts};
 pub use window::{Unit, Window, WindowError};

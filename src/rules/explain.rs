@@ -208,14 +208,7 @@ fn shown(node: &Node) -> String {
 fn policy(policy: &Policy) -> String {
     match policy {
         Policy::Unlimited => "unlimited".to_owned(),
-        Policy::Limited(limits) => {
-            let limit = |limit: &crate::domain::Limit| {
-                let burst =
-                    if limit.burst() == limit.requests() { String::new() } else { format!(" burst {}", limit.burst()) };
-                format!("{} per {} ({}{burst})", limit.requests(), limit.window(), limit.algorithm())
-            };
-            limits.iter().map(limit).collect::<Vec<_>>().join(" and ")
-        }
+        Policy::Limited(limits) => limits.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and "),
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
     glob::WildcardGroup,
     tree::{Hasher, NO_RULE, NodeIndex, ROOT},
 };
-use crate::domain::Entry;
+use crate::domain::{Entry, KeyValue};
 
 /// The rule that a descriptor matched, and the nodes that led there, one for each entry.
 #[derive(Debug, Clone)]
@@ -18,6 +18,23 @@ pub struct Match<'a> {
     pub path: SmallVec<[&'a Node; 4]>,
     /// The rule of the last one.
     pub rule: &'a Rule,
+}
+
+impl<'a> Match<'a> {
+    /// The entries as the counter's key has them: a pattern whose values share one counter stands for the value.
+    /// `entries` are those that were matched.
+    pub fn key_entries<'e>(&self, entries: &'e [Entry<'e>]) -> impl Iterator<Item = (&'e str, KeyValue<'e>)>
+    where
+        'a: 'e,
+    {
+        entries.iter().zip(self.path.clone()).map(|(entry, node)| {
+            let value = match node.value() {
+                Some(pattern) if node.share_threshold() => KeyValue::Shared(pattern),
+                _ => KeyValue::Exact(entry.value),
+            };
+            (entry.key, value)
+        })
+    }
 }
 
 /// How a child is found: by the texts of its place in the tree.

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 use smallvec::SmallVec;
 
-use super::{Match, Metadata, glob::WildcardGroup};
-use crate::domain::{FailureMode, Limit};
+use super::{Match, glob::WildcardGroup};
+use crate::domain::{FailureMode, Limit, Metadata};
 
 /// A rule's number within its set: dense, from 0, domain by domain in the order of their names, then in file order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -283,7 +283,7 @@ impl Rule {
         self.on_store_failure
     }
 
-    /// The map for the answer's dynamic metadata: always a [`Metadata::Map`] that is not empty.
+    /// The map for the answer's dynamic metadata: never empty.
     #[must_use]
     pub fn metadata(&self) -> Option<&Arc<Metadata>> {
         self.extras.as_ref()?.metadata.as_ref()

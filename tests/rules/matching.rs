@@ -62,13 +62,18 @@ descriptors:
 fn the_path_tells_each_level() {
     let rules = good("domain: d\ndescriptors: [{key: a, value: 'x*', share_threshold: true, descriptors: [{key: b, rate_limit: {unit: day, requests_per_unit: 1}}]}]").rules;
     let found = find(&rules, "d", &[("a", "xyz"), ("b", "1")]).expect("a rule");
-    let path: Vec<_> = found.path.iter().map(|node| (node.key(), node.value(), node.is_wildcard(), node.share_threshold())).collect();
+    let path: Vec<_> =
+        found.path.iter().map(|node| (node.key(), node.value(), node.is_wildcard(), node.share_threshold())).collect();
     assert_eq!(path, [("a", Some("x*"), true, true), ("b", None, false, false)]);
 }
 
 #[test]
 fn ids_are_dense_and_in_order() {
-    let files = [super::file("z", TREE), super::file("a", TREE.replace("domain: d", "domain: a")), super::file("e", "domain: c")];
+    let files = [
+        super::file("z", TREE),
+        super::file("a", TREE.replace("domain: d", "domain: a")),
+        super::file("e", "domain: c"),
+    ];
     let rules = tollgate::rules::compile(&files, &super::OPTIONS).expect("a good load").rules;
     let names: Vec<_> = rules.domains().map(|domain| &**domain.name()).collect();
     assert_eq!(names, ["a", "c", "d"]);

@@ -18,8 +18,12 @@ struct Plain {
 }
 
 fn trees() -> impl Strategy<Value = Vec<Plain>> {
-    let leaf = ("[ab]", "[xy*]{0,3}", any::<bool>())
-        .prop_map(|(key, value, limited)| Plain { key, value, limited, children: vec![] });
+    let leaf = ("[ab]", "[xy*]{0,3}", any::<bool>()).prop_map(|(key, value, limited)| Plain {
+        key,
+        value,
+        limited,
+        children: vec![],
+    });
     let tree = leaf.prop_recursive(3, 60, 12, |inner| {
         ("[ab]", "[xy*]{0,3}", any::<bool>(), prop::collection::vec(inner, 0..12))
             .prop_map(|(key, value, limited, children)| Plain { key, value, limited, children: distinct(children) })

@@ -6,9 +6,9 @@ use super::{
     reader::{Field, Reader},
     report::Path,
 };
-use crate::rules::{
-    Metadata,
-    yaml::{Kind, MAX_DEPTH, NodeId, Typed},
+use crate::{
+    domain::{Metadata, MetadataValue},
+    rules::yaml::{Kind, MAX_DEPTH, NodeId, Typed},
 };
 
 impl<'a> Reader<'a, '_> {
@@ -17,31 +17,33 @@ impl<'a> Reader<'a, '_> {
         if !self.is_map(field.value, path) {
             return None;
         }
-        let metadata = self.metadata_value(field.value, path, 0);
-        (metadata != Metadata::Map(Vec::new())).then(|| Arc::new(metadata))
+        let MetadataValue::Map(metadata) = self.metadata_value(field.value, path, 0) else { return None };
+        (!metadata.is_empty()).then(|| Arc::new(metadata))
     }
 
     #[allow(clippy::cast_precision_loss)]
-    fn metadata_value(&mut self, node: NodeId, path: &Path<'_>, depth: usize) -> Metadata {
+    fn metadata_value(&mut self, node: NodeId, path: &Path<'_>, depth: usize) -> MetadataValue {
         let document = self.document;
         let node = document.follow(node);
         if depth > MAX_DEPTH {
             // aliases go deeper than the text itself can
             let message = format!("nested more than {MAX_DEPTH} levels deep");
             self.report.error(document.mark(node), path, message);
-            return Metadata::Null;
+            return MetadataValue::Null;
         }
         match document.kind(node) {
             Kind::Scalar(scalar) => match scalar.typed() {
-                Typed::Null => Metadata::Null,
-                Typed::Bool(value) => Metadata::Bool(value),
-                Typed::Int(value) => Metadata::Number(value as f64),
-                Typed::Float(value) => Metadata::Number(value),
-                Typed::Text => Metadata::String(scalar.text.into()),
+                Typed::Null => MetadataValue::Null,
+                Typed::Bool(value) => MetadataValue::Bool(value),
+                Typed::Int(value) => MetadataValue::Number(value as f64),
+                Typed::Float(value) => MetadataValue::Number(value),
+                Typed::Text => MetadataValue::String(scalar.text.into()),
             },
             Kind::List => {
                 let elements = document.children(node).enumerate();
-                Metadata::List(elements.map(|(at, e)| self.metadata_value(e, &path.index(at), depth + 1)).collect())
+                MetadataValue::List(
+                    elements.map(|(at, e)| self.metadata_value(e, &path.index(at), depth + 1)).collect(),
+                )
             }
             Kind::Map => {
                 let mut notices = Vec::new();
@@ -49,9 +51,9 @@ impl<'a> Reader<'a, '_> {
                 self.notices(notices, path);
                 let entry = |pair: crate::rules::yaml::Pair<'a>| {
                     let value = self.metadata_value(pair.value, &path.key(pair.key.text), depth + 1);
-                    (pair.key.text.into(), value)
+                    (pair.key.text, value)
                 };
-                Metadata::Map(pairs.into_iter().map(entry).collect())
+                MetadataValue::Map(pairs.into_iter().map(entry).collect())
             }
         }
     }

@@ -1,0 +1,68 @@
+//! `envoy.service.ratelimit.v3.RateLimitService` over gRPC.
+
+use std::sync::Arc;
+
+use envoy_types::pb::envoy::service::ratelimit::v3::{
+    RateLimitRequest, RateLimitResponse, rate_limit_service_server::RateLimitService,
+};
+use tonic::{Request, Response, Status};
+
+use super::{ResponseOptions, convert, convert::ConvertError, respond};
+use crate::engine::{DecideError, Engine};
+
+/// Answers `ShouldRateLimit`.
+#[derive(Clone, Debug)]
+pub struct RlsService {
+    engine: Engine,
+    options: Arc<ResponseOptions>,
+}
+
+/// Why a call has no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CallError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Convert(#[from] ConvertError),
+    /// It cannot be decided.
+    #[error(transparent)]
+    Decide(#[from] DecideError),
+}
+
+impl CallError {
+    /// Whether the caller is at fault, who would get the same answer again.
+    pub(super) fn is_callers(&self) -> bool {
+        !matches!(self, Self::Decide(DecideError::NoRules | DecideError::Store(_)))
+    }
+}
+
+impl From<CallError> for Status {
+    fn from(error: CallError) -> Self {
+        let message = error.to_string();
+        if error.is_callers() { Self::invalid_argument(message) } else { Self::unavailable(message) }
+    }
+}
+
+impl RlsService {
+    /// A service that asks `engine`.
+    #[must_use]
+    pub fn new(engine: Engine, options: Arc<ResponseOptions>) -> Self {
+        Self { engine, options }
+    }
+
+    /// Answers one message.
+    pub(super) async fn answer(&self, message: &RateLimitRequest) -> Result<RateLimitResponse, CallError> {
+        let request = convert::request(message).inspect_err(|_| self.engine.unreadable())?;
+        let decision = self.engine.decide(&request, None).await?;
+        Ok(respond::response(message, &decision, &self.options))
+    }
+}
+
+#[tonic::async_trait]
+impl RateLimitService for RlsService {
+    async fn should_rate_limit(
+        &self,
+        request: Request<RateLimitRequest>,
+    ) -> Result<Response<RateLimitResponse>, Status> {
+        Ok(Response::new(self.answer(request.get_ref()).await?))
+    }
+}

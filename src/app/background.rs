@@ -1,0 +1,75 @@
+//! The tasks beside the request path: each is owned here and ends when the process drains.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use axum::Router;
+use tokio::{net::TcpListener, sync::watch, task::JoinSet, time};
+
+use crate::{
+    admin::{self, Limits},
+    store::MemoryStore,
+};
+
+/// How often a part of the memory store is searched for expired counters.
+const SWEEP_EVERY: Duration = Duration::from_millis(100);
+
+/// Counters looked at in one such search: a full store of a million is seen once in twelve seconds.
+const SWEEP_COUNTERS: usize = 8192;
+
+/// The tasks, and the word that ends them.
+pub(super) struct Background {
+    stop: watch::Sender<bool>,
+    /// End by themselves when told to stop.
+    listeners: JoinSet<()>,
+    /// Are dropped when told to stop.
+    loops: JoinSet<()>,
+}
+
+impl Background {
+    pub(super) fn new() -> Self {
+        Self { stop: watch::Sender::new(false), listeners: JoinSet::new(), loops: JoinSet::new() }
+    }
+
+    /// Serves pages until the end.
+    pub(super) fn serve(&mut self, listener: TcpListener, pages: Router, limits: Limits) {
+        let mut stop = self.stop.subscribe();
+        let stopped = async move {
+            // an error means that the owner is gone, which is as good a reason to stop
+            let _ = stop.wait_for(|stop| *stop).await;
+        };
+        self.listeners.spawn(admin::serve(listener, pages, limits, stopped));
+    }
+
+    /// Runs a task that may be dropped at any await.
+    pub(super) fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        self.loops.spawn(task);
+    }
+
+    /// Removes expired counters, a few at a time.
+    pub(super) fn sweep(&mut self, store: Arc<MemoryStore>) {
+        self.spawn(async move {
+            let mut ticks = time::interval(SWEEP_EVERY);
+            ticks.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+            loop {
+                ticks.tick().await;
+                store.sweep(SWEEP_COUNTERS);
+            }
+        });
+    }
+
+    /// Waits until a task has panicked: none of them ends by itself.
+    pub(super) async fn failed(&mut self) {
+        tokio::select! {
+            Some(_) = self.listeners.join_next() => {}
+            Some(_) = self.loops.join_next() => {}
+            else => std::future::pending().await,
+        }
+    }
+
+    /// Ends them all; pages under way finish within their limits.
+    pub(super) async fn end(mut self) {
+        self.loops.shutdown().await;
+        self.stop.send_replace(true);
+        while self.listeners.join_next().await.is_some() {}
+    }
+}

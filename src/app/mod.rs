@@ -1,0 +1,220 @@
+//! The composition root: turns settings into each module's configuration, binds, spawns, waits for a signal, drains.
+//!
+//! ```text
+//!  settings ─▶ configure ─▶ bind ─▶ load rules ─▶ serve ─▶ signal ─▶ unready ─▶ delay ─▶ drain ─▶ end
+//! ```
+//!
+//! Everything that runs is owned here. Nothing here decides anything about a request.
+
+mod background;
+mod configure;
+mod listeners;
+mod readiness;
+mod readings;
+mod reload;
+mod signal;
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::oneshot;
+
+use crate::{
+    admin::{self, DebugPages, Limits},
+    api::{self, RlsService},
+    domain::{DynRateLimiter, SystemClock},
+    engine::{Engine, LiveHandle, stats::Stats},
+    server::{self, Server},
+    settings::{Backend, Settings},
+    store::{MemoryConfig, MemoryStore},
+    telemetry::{self, Metrics},
+};
+use background::Background;
+use listeners::Listeners;
+use readiness::Readiness;
+use readings::Parts;
+use reload::Reloader;
+use signal::Signals;
+
+/// Why the service did not start, or ended badly.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The background runtime could not be made.
+    #[error("cannot start the background runtime: {0}; check the limits on threads and open files")]
+    Runtime(#[source] std::io::Error),
+    /// Signals cannot be received.
+    #[error("cannot listen for signals: {0}")]
+    Signal(#[source] std::io::Error),
+    /// A listener could not be bound.
+    #[error("{listener} listener: {error} ({setting})")]
+    Bind {
+        /// Which listener.
+        listener: &'static str,
+        /// The settings that say where it listens.
+        setting: &'static str,
+        /// What is wrong.
+        error: server::BindError,
+    },
+    /// The gRPC server did not start.
+    #[error(transparent)]
+    Start(#[from] server::StartError),
+    /// The metrics contradict each other.
+    #[error(transparent)]
+    Metrics(#[from] telemetry::MetricsError),
+    /// A task that never ends has ended.
+    #[error("a background task panicked; its message is above: please report it")]
+    Background,
+}
+
+/// Serves until a signal ends it.
+///
+/// # Errors
+/// If it cannot start, or a part of it broke.
+pub fn run(settings: &Settings) -> Result<(), AppError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("background")
+        .enable_all()
+        .build()
+        .map_err(AppError::Runtime)?;
+    let ended = runtime.block_on(App::new(settings)?.serve(settings));
+    // a thread may still be compiling rules that nobody will use
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    ended
+}
+
+/// The parts, before they run.
+struct App {
+    live: LiveHandle,
+    stats: Arc<Stats>,
+    store: Arc<MemoryStore>,
+    parts: Arc<Parts>,
+    metrics: Arc<Metrics>,
+    ready: Readiness,
+}
+
+impl App {
+    fn new(settings: &Settings) -> Result<Self, AppError> {
+        let live = LiveHandle::default();
+        let stats = Stats::new(settings.max_metric_series.get());
+        let Backend::Memory { max_counters } = settings.backend;
+        let store = Arc::new(MemoryStore::new(MemoryConfig { max_counters }, Arc::new(SystemClock)));
+        let parts = Arc::new(Parts::new(Arc::clone(&live), Arc::clone(&store), &stats));
+        let metrics = Arc::new(Metrics::new(parts.clone())?);
+        let ready = Readiness::new(settings.healthy_with_at_least_one_config_loaded);
+        Ok(Self { live, stats, store, parts, metrics, ready })
+    }
+
+    async fn serve(self, settings: &Settings) -> Result<(), AppError> {
+        let mut signals = Signals::new().map_err(AppError::Signal)?;
+        let mut background = Background::new();
+        if let (Some(listener), Some(at)) = (Listeners::metrics(settings).await?, &settings.metrics) {
+            background.serve(listener, self.metrics_page(at.path.as_str()), Limits::default());
+        }
+        let early = settings.rules.force_start_without_initial_config;
+        let bound = if early { Some(Listeners::bind(settings).await?) } else { None };
+        let (loaded, first_load) = oneshot::channel();
+        background.spawn(self.reloader(settings).run(loaded));
+        let listeners = match bound {
+            Some(bound) => bound,
+            None => {
+                // nothing but Prometheus' page listens before the first load has ended, well or not
+                tokio::select! {
+                    _ = first_load => Listeners::bind(settings).await?,
+                    signal = signals.next() => {
+                        tracing::info!(signal, "stopped before the first load of rules had ended");
+                        return Ok(());
+                    }
+                }
+            }
+        };
+        let server = self.start(settings, listeners, &mut background).await?;
+
+        let ended = tokio::select! {
+            signal = signals.next() => {
+                tracing::info!(signal, delay = ?settings.drain.delay, "stopping: unready from now on");
+                Ok(())
+            }
+            () = background.failed() => Err(AppError::Background),
+        };
+        self.ready.draining();
+        if ended.is_ok() {
+            tokio::select! {
+                () = tokio::time::sleep(settings.drain.delay) => {}
+                signal = signals.next() => tracing::info!(signal, "a second signal: the delay is cut short"),
+            }
+        }
+        let report = server.drain(settings.drain.timeout).await;
+        DynRateLimiter::close(&*self.store).await;
+        background.end().await;
+        tracing::info!(drained = report.drained, forced = report.forced, "stopped");
+        ended
+    }
+
+    /// Puts the service behind its listeners. Health says so last.
+    async fn start(
+        &self,
+        settings: &Settings,
+        listeners: Listeners,
+        background: &mut Background,
+    ) -> Result<Server, AppError> {
+        let rls = self.rls(settings);
+        let (grpc_health, follow) = api::health(self.ready.health().follow(), admin::State::is_serving);
+        background.spawn(follow);
+        background.sweep(Arc::clone(&self.store));
+        let max_body = settings.grpc.max_request_bytes.get();
+        let json = api::json_handler(rls());
+        let pages = admin::http_router(self.ready.health().clone(), json, max_body);
+        background.serve(listeners.http, pages, Limits::default());
+        background.serve(listeners.debug, self.debug_pages(), Limits::default());
+
+        let config = configure::server(settings);
+        let server = Server::start(&config, listeners.grpc, move |_worker| {
+            api::grpc_routes(rls(), grpc_health.clone(), max_body)
+        })
+        .await?;
+        // set once: this function runs once
+        let _ = self.parts.server.set(server.stats());
+        self.ready.listening();
+        tracing::info!(listener = "grpc", address = %server.local_addr(), "listening");
+        Ok(server)
+    }
+
+    fn reloader(&self, settings: &Settings) -> Reloader {
+        Reloader {
+            source: configure::file_source(&settings.rules),
+            live: Arc::clone(&self.live),
+            stats: Arc::clone(&self.stats),
+            options: configure::compile_options(settings, DynRateLimiter::capabilities(&*self.store)),
+            metrics: Arc::clone(&self.metrics),
+            ready: self.ready.clone(),
+        }
+    }
+
+    /// Makes an RLS service: one for each worker, one for `/json`. Each counts in metrics of its own.
+    fn rls(&self, settings: &Settings) -> impl Fn() -> RlsService + Send + Sync + use<> {
+        let options = Arc::new(configure::engine_options(settings));
+        let keys = Arc::new(configure::keys(&settings.keys));
+        let respond = Arc::new(configure::response_options(&settings.response));
+        let limiter: Arc<dyn DynRateLimiter> = self.store.clone();
+        let (live, metrics) = (Arc::clone(&self.live), Arc::clone(&self.metrics));
+        move || {
+            let (live, limiter) = (Arc::clone(&live), Arc::clone(&limiter));
+            let engine = Engine::new(live, limiter, Arc::clone(&keys), Arc::clone(&options), metrics.worker());
+            RlsService::new(engine, Arc::clone(&respond))
+        }
+    }
+
+    fn metrics_page(&self, path: &str) -> axum::Router {
+        let metrics = Arc::clone(&self.metrics);
+        let scrape = move || metrics.scrape().map_err(|error| error.to_string());
+        admin::metrics_router(path, telemetry::CONTENT_TYPE, scrape)
+    }
+
+    fn debug_pages(&self) -> axum::Router {
+        let (live, metrics) = (Arc::clone(&self.live), Arc::clone(&self.metrics));
+        admin::debug_router(DebugPages {
+            rlconfig: Arc::new(move || readings::rlconfig(&live)),
+            stats: Arc::new(move || Box::new(metrics.stats_page())),
+        })
+    }
+}

@@ -1,0 +1,76 @@
+//! What a scrape and the debug pages read of the running parts.
+
+use std::sync::{Arc, OnceLock};
+
+use crate::{
+    admin::{self, Pieces, RuleLine},
+    engine::{
+        Live, LiveHandle,
+        stats::{Stats, StatsTable},
+    },
+    rules::{Policy, RuleId},
+    server,
+    store::MemoryStore,
+    telemetry::{self, ActiveRules, Readings},
+};
+
+/// The parts that are read.
+pub(super) struct Parts {
+    pub(super) live: LiveHandle,
+    pub(super) store: Arc<MemoryStore>,
+    /// Set once the server runs.
+    pub(super) server: OnceLock<Arc<server::Stats>>,
+    /// Of no rules, for as long as there are none.
+    pub(super) empty: Arc<StatsTable>,
+}
+
+impl Parts {
+    pub(super) fn new(live: LiveHandle, store: Arc<MemoryStore>, stats: &Arc<Stats>) -> Self {
+        let empty = Arc::new(StatsTable::build(stats, [], None));
+        Self { live, store, server: OnceLock::new(), empty }
+    }
+}
+
+impl Readings for Parts {
+    fn stats(&self) -> Arc<StatsTable> {
+        self.live.load().as_ref().map_or_else(|| Arc::clone(&self.empty), |live| Arc::clone(&live.stats))
+    }
+
+    fn active_rules(&self) -> Option<ActiveRules> {
+        let live = self.live.load();
+        let live = live.as_ref()?;
+        let count = u64::from(live.rules.rule_count());
+        Some(ActiveRules { hash: live.hash.clone(), count, age: live.since.elapsed() })
+    }
+
+    fn memory_store(&self) -> Option<telemetry::MemoryStore> {
+        let stats = self.store.stats();
+        Some(telemetry::MemoryStore { counters: stats.live, evictions: stats.evicted })
+    }
+
+    fn connections(&self) -> u64 {
+        self.server.get().map_or(0, |server| server.open() as u64)
+    }
+}
+
+/// The `/rlconfig` page.
+pub(super) fn rlconfig(live: &LiveHandle) -> Pieces {
+    let Some(live) = live.load_full() else { return Box::new(std::iter::empty()) };
+    let lines = (0..live.rules.rule_count()).flat_map(move |id| lines(&live, RuleId(id)));
+    Box::new(admin::rlconfig(lines))
+}
+
+/// A line for each limit of a rule.
+fn lines(live: &Live, id: RuleId) -> Vec<RuleLine> {
+    let Some((domain, found)) = live.rules.rule(id) else { return Vec::new() };
+    let mut name = domain.name().to_string();
+    for level in found.static_levels() {
+        name = format!("{name}.{level}");
+    }
+    let rule = found.rule;
+    let line = |limit| RuleLine { name: name.clone(), limit, shadow: rule.shadow(), quota: rule.quota() };
+    match rule.policy() {
+        Policy::Unlimited => vec![line(None)],
+        Policy::Limited(limits) => limits.iter().map(|limit| line(Some(*limit))).collect(),
+    }
+}

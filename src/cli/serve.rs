@@ -1,0 +1,45 @@
+//! `serve`: settings from the environment and flags, logging, and then the service itself.
+
+use std::{env, ffi::OsString};
+
+use super::args::ServeArgs;
+use crate::{
+    app::{self, AppError},
+    settings::{LogFormat, Settings, SettingsError},
+    telemetry::logging,
+};
+
+/// Why the service does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// What it was told makes no sense; exit code 2.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// It cannot start; exit code 1.
+    #[error(transparent)]
+    App(#[from] AppError),
+    /// Somebody else already logs in this process.
+    #[error("cannot start logging: {0}")]
+    Logging(#[from] tracing::subscriber::SetGlobalDefaultError),
+}
+
+/// Serves until a signal ends it.
+///
+/// # Errors
+/// If it cannot start.
+pub(super) fn serve(args: &ServeArgs) -> Result<(), ServeError> {
+    let settings = Settings::resolve(&args.overrides, env_var)?;
+    let format = match settings.logging.format {
+        LogFormat::Text => logging::Format::Text,
+        LogFormat::Json => logging::Format::Json,
+    };
+    logging::init(settings.logging.level, format)?;
+    for warning in &settings.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(app::run(&settings)?)
+}
+
+fn env_var(name: &str) -> Option<OsString> {
+    env::var_os(name)
+}

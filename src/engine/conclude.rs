@@ -1,0 +1,156 @@
+//! After the store has answered: each descriptor's status, the overall answer, the statistics.
+
+use smallvec::SmallVec;
+
+use super::{
+    DecideError, Options,
+    plan::{Counted, Plan, Planned},
+    stats::{Answered, Observation, RequestMetrics},
+};
+use crate::domain::{
+    Algorithm, Code, CurrentLimit, Decision, Limit, Metadata, Outcome, Status, StoreError, Verdict, Verdicts, refuses,
+};
+
+/// What the reference answers as `limit_remaining` of an unlimited rule.
+const UNLIMITED_REMAINING: u64 = u32::MAX as u64;
+
+const FREE: Status = Status { code: Code::Ok, limit: None, remaining: 0, reset_after: None };
+
+/// Turns verdicts into the answer, and counts it.
+pub(super) fn conclude(
+    plan: &Plan<'_>,
+    verdicts: &Verdicts,
+    options: &Options,
+    metrics: &RequestMetrics,
+) -> Result<Decision, DecideError> {
+    let mut verdicts = verdicts.iter();
+    let mut failure = None;
+    let mut outcomes: SmallVec<[Outcome; 2]> = SmallVec::new();
+    let mut statuses: SmallVec<[Status; 2]> = SmallVec::new();
+    let mut tightest = Tightest::default();
+    let mut metadata = Metadata::default();
+    let mut quota_passed = false;
+
+    for planned in &plan.descriptors {
+        let (status, over, shadow, quota) = match planned {
+            Planned::Free => {
+                quota_passed |= options.modes.quota;
+                (FREE, false, false, false)
+            }
+            Planned::Unknown => (Status { code: Code::OverLimit, ..FREE }, true, false, options.modes.quota),
+            Planned::Unlimited => (Status { remaining: UNLIMITED_REMAINING, ..FREE }, false, false, false),
+            Planned::Counted(counted) => {
+                let quota = options.modes.quota || counted.rule.is_some_and(crate::rules::Rule::quota);
+                match status(counted, &mut verdicts, options, metrics) {
+                    Ok((status, over)) => (status, over, counted.shadow, quota),
+                    Err(error) => {
+                        failure = Some(error);
+                        // not known to be over, so it neither refuses nor lets the other quotas refuse
+                        (FREE, false, counted.shadow, quota)
+                    }
+                }
+            }
+        };
+        outcomes.push(Outcome { over, shadow, quota });
+        tightest.offer(statuses.len(), &status, quota);
+        if let (Planned::Counted(Counted { rule: Some(rule), .. }), Code::Ok) = (planned, status.code)
+            && let Some(of_rule) = rule.metadata()
+        {
+            metadata.merge(of_rule);
+        }
+        statuses.push(status);
+    }
+
+    let refused = refuses(outcomes, quota_passed);
+    if !refused && let Some(failure) = failure {
+        return Err(failure.into());
+    }
+    let shadowed = refused && options.modes.shadow;
+    if shadowed {
+        metrics.global_shadow_mode();
+    }
+    let code = if refused && !shadowed { Code::OverLimit } else { Code::Ok };
+    Ok(Decision { code, statuses, tightest: tightest.index, metadata })
+}
+
+/// The status of a charged descriptor, and whether it is over (shadow mode aside). Takes its verdicts from the list.
+fn status<'v>(
+    counted: &Counted<'_>,
+    verdicts: &mut impl Iterator<Item = &'v Result<Verdict, StoreError>>,
+    options: &Options,
+    metrics: &RequestMetrics,
+) -> Result<(Status, bool), StoreError> {
+    let limits = counted.limits.as_slice();
+    let mut worst: Option<(&Limit, &Verdict)> = None;
+    let mut failure = None;
+    for limit in limits {
+        match verdicts.next() {
+            Some(Ok(verdict)) => {
+                if worst.is_none_or(|(_, worst)| tighter(verdict, worst)) {
+                    worst = Some((limit, verdict));
+                }
+            }
+            Some(Err(error)) => failure = Some(*error),
+            None => failure = Some(StoreError::Closed),
+        }
+    }
+    let (limit, verdict) = match (worst, failure) {
+        (Some(worst), None) => worst,
+        (Some(worst), Some(_)) if !worst.1.allowed => worst,
+        (_, failure) => {
+            counted.stats.row().record_failed(counted.charge);
+            metrics.decided(limits[0].algorithm(), Answered::Error);
+            return Err(failure.unwrap_or(StoreError::Closed));
+        }
+    };
+    let over = !verdict.allowed;
+    counted.stats.row().record(
+        &Observation { verdict, charge: counted.charge, limit: limit.burst(), shadow: counted.shadow },
+        options.near_limit_ratio,
+    );
+    let (code, answered) = match (over, counted.shadow) {
+        (false, _) => (Code::Ok, Answered::Ok),
+        (true, false) => (Code::OverLimit, Answered::OverLimit),
+        (true, true) => (Code::Ok, Answered::Shadowed),
+    };
+    metrics.decided(limit.algorithm(), answered);
+    let status = Status {
+        code,
+        limit: Some(CurrentLimit {
+            requests: limit.requests(),
+            unit: limit.window().unit(),
+            multiplier: limit.window().multiplier().get(),
+            name: counted.rule.and_then(|rule| rule.name().cloned()),
+        }),
+        // an uncharged fixed window can be over with some left: the reference answers 0 then too
+        remaining: if over && limit.algorithm() == Algorithm::FixedWindow { 0 } else { verdict.remaining },
+        reset_after: Some(verdict.reset_after),
+    };
+    Ok((status, over))
+}
+
+/// Of several limits of one descriptor, the one to report: over before passed, then the least remaining.
+fn tighter(one: &Verdict, other: &Verdict) -> bool {
+    (one.allowed, one.remaining) < (other.allowed, other.remaining)
+}
+
+/// The status that headers speak of, chosen as the reference does: the least remaining, but an enforced one that is
+/// over beats it, the last of several.
+#[derive(Default)]
+struct Tightest {
+    index: Option<usize>,
+    remaining: Option<u64>,
+}
+
+impl Tightest {
+    fn offer(&mut self, index: usize, status: &Status, quota: bool) {
+        if status.limit.is_none() {
+            return;
+        }
+        if status.code == Code::OverLimit && !quota {
+            (self.index, self.remaining) = (Some(index), Some(0));
+        } else if self.remaining.is_none_or(|least| status.remaining < least) {
+            (self.index, self.remaining) = (Some(index), Some(status.remaining));
+        }
+    }
+}

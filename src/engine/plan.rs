@@ -1,0 +1,233 @@
+//! Before the store is asked: which limits apply to a request, and which hits that makes.
+
+use std::{sync::Arc, time::Instant};
+
+use smallvec::SmallVec;
+
+use super::{
+    Live, Options,
+    stats::{Row, Series, SeriesName},
+};
+use crate::{
+    domain::{Charge, Descriptor, FailureMode, Group, Hit, KeyBuilder, KeyValue, Limit, LimitOverride, Request},
+    rules::{Domain, Match, OnUnknown, Policy, Rule},
+};
+
+/// What applies to each descriptor of a request, in order.
+#[derive(Debug)]
+pub(super) struct Plan<'a> {
+    pub(super) descriptors: SmallVec<[Planned<'a>; 2]>,
+}
+
+/// What applies to one descriptor.
+#[derive(Debug)]
+pub(super) enum Planned<'a> {
+    /// No limit: it passes uncounted.
+    Free,
+    /// No rule, and its domain refuses what it does not know.
+    Unknown,
+    /// A rule without a limit, or a limit that another one replaces.
+    Unlimited,
+    /// As many hits of the group as it has limits.
+    Counted(Counted<'a>),
+}
+
+/// A descriptor that is charged.
+#[derive(Debug)]
+pub(super) struct Counted<'a> {
+    pub(super) limits: Limits<'a>,
+    /// None for an override.
+    pub(super) rule: Option<&'a Rule>,
+    pub(super) stats: RowRef<'a>,
+    pub(super) shadow: bool,
+    pub(super) charge: Charge,
+}
+
+/// The limits of one descriptor; never empty.
+#[derive(Debug)]
+pub(super) enum Limits<'a> {
+    Rule(&'a [Limit]),
+    Override(Limit),
+}
+
+impl Limits<'_> {
+    pub(super) fn as_slice(&self) -> &[Limit] {
+        match self {
+            Self::Rule(limits) => limits,
+            Self::Override(limit) => std::slice::from_ref(limit),
+        }
+    }
+}
+
+/// Where a descriptor's hits are counted.
+#[derive(Debug)]
+pub(super) enum RowRef<'a> {
+    /// The rule's own row.
+    Static(&'a Series),
+    /// A row for values of the request.
+    Dynamic(Arc<Series>),
+}
+
+impl RowRef<'_> {
+    pub(super) fn row(&self) -> &Row {
+        match self {
+            Self::Static(row) => row,
+            Self::Dynamic(row) => row,
+        }
+    }
+}
+
+/// A descriptor's match, while `replaces` is still to be looked at.
+enum Matched<'a> {
+    Nothing,
+    Rule(Match<'a>),
+    Override(LimitOverride),
+}
+
+impl<'a> Plan<'a> {
+    /// Matches every descriptor and lays out the hits.
+    pub(super) fn new(
+        live: &'a Live,
+        request: &Request<'_>,
+        keys: &KeyBuilder,
+        options: &Options,
+        deadline: Option<Instant>,
+    ) -> (Self, Group) {
+        let Some(domain) = live.rules.domain(request.domain) else {
+            live.stats.stats().domain_not_found(request.domain, request.descriptors.len() as u64);
+            let descriptors = request.descriptors.iter().map(|_| Planned::Free).collect();
+            return (Self { descriptors }, Group::new(SmallVec::new()));
+        };
+        let matches: SmallVec<[Matched<'a>; 2]> = request.descriptors.iter().map(|d| find(domain, d)).collect();
+        let replaced = |rule: &Rule| rule.name().is_some_and(|name| is_replaced(name, &matches));
+
+        let mut draft = Draft { live, domain, keys, options, group: Group::new(SmallVec::new()) };
+        draft.group.atomic = options.modes.atomic || domain.atomic();
+        draft.group.deadline = deadline;
+        let descriptors: SmallVec<[Planned<'a>; 2]> = request
+            .descriptors
+            .iter()
+            .zip(&matches)
+            .enumerate()
+            .map(|(index, (descriptor, matched))| {
+                let charge = charge(descriptor, request.hits_addend);
+                match matched {
+                    Matched::Rule(found) if *found.rule.policy() == Policy::Unlimited => Planned::Unlimited,
+                    Matched::Rule(found) if replaced(found.rule) => draft.free(),
+                    Matched::Rule(found) => draft.count(index, descriptor, charge, found),
+                    Matched::Override(limit) => draft.count_override(index, descriptor, charge, *limit),
+                    Matched::Nothing if domain.on_unknown() == OnUnknown::Deny => Planned::Unknown,
+                    Matched::Nothing => draft.free(),
+                }
+            })
+            .collect();
+        if draft.group.atomic && !options.modes.quota && descriptors.iter().any(|d| matches!(d, Planned::Unknown)) {
+            // the request is refused whatever the counters say, so no enforced one is charged
+            for hit in draft.group.hits.iter_mut().filter(|hit| !hit.shadow) {
+                hit.charge = Charge::LOOK;
+            }
+        }
+        (Self { descriptors }, draft.group)
+    }
+}
+
+/// The hits as they are laid out.
+struct Draft<'a, 'k> {
+    live: &'a Live,
+    domain: &'a Domain,
+    keys: &'k KeyBuilder,
+    options: &'k Options,
+    group: Group,
+}
+
+impl<'a> Draft<'a, '_> {
+    /// A descriptor that passes uncounted. Under the global quota mode it is a quota that passed.
+    fn free(&mut self) -> Planned<'a> {
+        self.group.quota_passed |= self.options.modes.quota;
+        Planned::Free
+    }
+
+    fn count(&mut self, index: usize, descriptor: &Descriptor<'_>, charge: Charge, found: &Match<'a>) -> Planned<'a> {
+        let rule = found.rule;
+        let Policy::Limited(limits) = rule.policy() else { return Planned::Unlimited };
+        let base = self.keys.base(self.domain.name(), found.key_entries(&descriptor.entries));
+        let on_store_failure = rule.on_store_failure().unwrap_or(self.options.on_store_failure);
+        let quota = rule.quota() || self.options.modes.quota;
+        self.push(index, base, limits, charge, rule.shadow(), quota, on_store_failure);
+        let stats = match found.metric_levels(&descriptor.entries) {
+            None => RowRef::Static(self.live.stats.row(rule.id())),
+            Some(levels) => {
+                let name = levels.iter().fold(SeriesName::new(self.domain.name()), |name, level| {
+                    name.level(level.key, level.value.unwrap_or_default())
+                });
+                RowRef::Dynamic(self.live.stats.dynamic(name))
+            }
+        };
+        Planned::Counted(Counted {
+            limits: Limits::Rule(limits),
+            rule: Some(rule),
+            stats,
+            shadow: rule.shadow(),
+            charge,
+        })
+    }
+
+    fn count_override(
+        &mut self,
+        index: usize,
+        descriptor: &Descriptor<'_>,
+        charge: Charge,
+        limit: LimitOverride,
+    ) -> Planned<'a> {
+        let limit = Limit::fixed_window(u64::from(limit.requests), limit.unit);
+        let entries = descriptor.entries.iter().map(|entry| (entry.key, KeyValue::Exact(entry.value)));
+        let base = self.keys.base(self.domain.name(), entries);
+        let on_store_failure = self.domain.on_store_failure().unwrap_or(self.options.on_store_failure);
+        self.push(index, base, &[limit], charge, false, self.options.modes.quota, on_store_failure);
+        let name = SeriesName::new(self.domain.name());
+        let name = descriptor.entries.iter().fold(name, |name, entry| name.level(entry.key, entry.value));
+        let stats = RowRef::Dynamic(self.live.stats.dynamic(name));
+        Planned::Counted(Counted { limits: Limits::Override(limit), rule: None, stats, shadow: false, charge })
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn push(
+        &mut self,
+        index: usize,
+        base: crate::domain::KeyBase,
+        limits: &[Limit],
+        charge: Charge,
+        shadow: bool,
+        quota: bool,
+        on_store_failure: FailureMode,
+    ) {
+        let descriptor = u32::try_from(index).unwrap_or(u32::MAX);
+        let hit = |key, limit| Hit { key, limit, charge, shadow, quota, descriptor, on_store_failure };
+        let [earlier @ .., last] = limits else { return };
+        for limit in earlier {
+            self.group.hits.push(hit(base.clone().counter(limit.algorithm(), limit.window()), *limit));
+        }
+        self.group.hits.push(hit(base.counter(last.algorithm(), last.window()), *last));
+    }
+}
+
+fn find<'a>(domain: &'a Domain, descriptor: &Descriptor<'_>) -> Matched<'a> {
+    match descriptor.limit {
+        Some(limit) => Matched::Override(limit),
+        None => domain.find(&descriptor.entries).map_or(Matched::Nothing, Matched::Rule),
+    }
+}
+
+/// Whether a matched rule replaces the limit of this name. A replaced rule still replaces others, as does an
+/// unlimited one.
+fn is_replaced(name: &Arc<str>, matches: &[Matched<'_>]) -> bool {
+    matches.iter().any(|matched| match matched {
+        Matched::Rule(found) => found.rule.replaces().contains(name),
+        Matched::Nothing | Matched::Override(_) => false,
+    })
+}
+
+fn charge(descriptor: &Descriptor<'_>, request_hits: u64) -> Charge {
+    let hits = descriptor.hits(request_hits);
+    if descriptor.is_negative_hits { Charge::Give(hits) } else { Charge::Take(hits) }
+}

