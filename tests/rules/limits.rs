@@ -26,23 +26,30 @@ descriptors:
 ";
     let rules = good(content).rules;
     let a = limits(&rules, "a")[0];
-    assert_eq!((a.algorithm(), a.burst(), a.count_denied(), a.window().seconds()), (Algorithm::TokenBucket, 9, true, 30));
+    assert_eq!(
+        (a.algorithm(), a.burst(), a.count_denied(), a.window().seconds()),
+        (Algorithm::TokenBucket, 9, true, 30)
+    );
     assert_eq!(limits(&rules, "b"), [Limit::fixed_window(5, Unit::Day)]);
 }
 
 #[test]
 fn options_that_make_no_sense() {
     let one = |limit: &str| {
-        let errors = bad(&format!("domain: d\ndescriptors:\n  - key: k\n    rate_limit: {{unit: year, requests_per_unit: 5, {limit}}}\n"));
+        let errors = bad(&format!(
+            "domain: d\ndescriptors:\n  - key: k\n    rate_limit: {{unit: year, requests_per_unit: 5, {limit}}}\n"
+        ));
         assert_eq!(errors.len(), 1, "{errors:?}");
         errors[0].clone()
     };
     assert!(one("burst: 3").starts_with("4:52: descriptors[0].rate_limit.burst: burst is for algorithm token_bucket"));
     assert!(one("algorithm: token_bucket, burst: 0").starts_with("4:77: descriptors[0].rate_limit.burst: burst 0"));
-    assert!(one("unit_multiplier: 101").starts_with("4:69: descriptors[0].rate_limit.unit_multiplier: a window of 101"));
+    assert!(
+        one("unit_multiplier: 101").starts_with("4:69: descriptors[0].rate_limit.unit_multiplier: a window of 101")
+    );
     assert!(one("unit_multiplier: 0").contains("must be at least 1"));
     assert!(one("algorithm: token_bukket").contains("did you mean `token_bucket`?"));
-    assert!(one("on_store_failure: denied").contains("did you mean `deny`?"));
+    assert!(one("on_store_failure: dney").contains("did you mean `deny`?"));
 }
 
 #[test]
@@ -82,9 +89,17 @@ fn several_limits_wrongly() {
         "rate_limit: {unit: day, requests_per_unit: 1}\n    rate_limits: [{unit: day, requests_per_unit: 1}]",
         "5:5: descriptors[0].rate_limits: rate_limit and rate_limits together",
     );
-    one("rate_limits: [{unit: day, requests_per_unit: 1, on_store_failure: deny}]", "4:53: descriptors[0].rate_limits[0].on_store_failure");
-    one("rate_limits: [{unit: dy, requests_per_unit: 1}]", "4:26: descriptors[0].rate_limits[0].unit: invalid unit `dy`; did you mean `day`?");
-    let told = super::warnings("domain: d\ndescriptors: [{key: k, rate_limits: [{unit: day, requests_per_unit: 1, name: x}]}]\n");
+    one(
+        "rate_limits: [{unit: day, requests_per_unit: 1, on_store_failure: deny}]",
+        "4:53: descriptors[0].rate_limits[0].on_store_failure",
+    );
+    one(
+        "rate_limits: [{unit: dy, requests_per_unit: 1}]",
+        "4:26: descriptors[0].rate_limits[0].unit: invalid unit `dy`; did you mean `day`?",
+    );
+    let told = super::warnings(
+        "domain: d\ndescriptors: [{key: k, rate_limits: [{unit: day, requests_per_unit: 1, name: x}]}]\n",
+    );
     assert!(told.len() == 1 && told[0].contains("`name` has no meaning in an element of rate_limits"), "{told:?}");
 }
 
@@ -107,7 +122,10 @@ descriptors:
     assert!(domain.atomic());
     assert_eq!((domain.on_unknown(), domain.on_store_failure()), (OnUnknown::Deny, Some(FailureMode::Allow)));
     let a = limits(&rules, "a")[0];
-    assert_eq!((a.algorithm(), a.burst(), a.window().seconds(), a.count_denied()), (Algorithm::TokenBucket, 7, 2, true));
+    assert_eq!(
+        (a.algorithm(), a.burst(), a.window().seconds(), a.count_denied()),
+        (Algorithm::TokenBucket, 7, 2, true)
+    );
     let b = limits(&rules, "b")[0];
     assert_eq!((b.algorithm(), b.window().seconds(), b.count_denied()), (Algorithm::FixedWindow, 1, false));
     assert_eq!(limits(&rules, "c")[0].burst(), 2);
@@ -128,7 +146,13 @@ fn files_of_one_domain_share_its_options() {
     let rule = "descriptors: [{key: a, rate_limit: {unit: day, requests_per_unit: 1}}]\n";
     let files = [
         file("a", format!("domain: d\n{rule}")),
-        file("b", format!("domain: d\ndefaults: {{algorithm: sliding_window}}\natomic: true\n{}", rule.replace("key: a", "key: b"))),
+        file(
+            "b",
+            format!(
+                "domain: d\ndefaults: {{algorithm: sliding_window}}\natomic: true\n{}",
+                rule.replace("key: a", "key: b")
+            ),
+        ),
         file("c", "domain: d\natomic: yes\n"),
     ];
     let rules = compile(&files, &MERGE).expect("a good load").rules;
@@ -137,7 +161,10 @@ fn files_of_one_domain_share_its_options() {
     let found = find(&rules, "d", &[("b", "x")]).expect("a rule");
     assert_eq!(rules.location(found.path[0]), ("b", 4));
 
-    let files = [file("a", "domain: d\ndefaults: {burst: 1}\non_unknown: deny\n"), file("b", "domain: d\non_unknown: allow\ndefaults: {burst: 2}\n")];
+    let files = [
+        file("a", "domain: d\ndefaults: {burst: 1}\non_unknown: deny\n"),
+        file("b", "domain: d\non_unknown: allow\ndefaults: {burst: 2}\n"),
+    ];
     let CompileErrors { errors, .. } = compile(&files, &MERGE).expect_err("conflicts");
     let told: Vec<_> = errors.iter().map(ToString::to_string).collect();
     assert!(told[0].starts_with("b:2:13: on_unknown: says otherwise than a:3"), "{told:?}");
@@ -160,6 +187,10 @@ descriptors:
     let told: Vec<_> = errors.iter().map(|error| (error.line, error.path.as_str())).collect();
     let wanted = [(2, "atomic"), (4, "descriptors[0].rate_limit.algorithm"), (5, "descriptors[1].rate_limits")];
     assert_eq!(told, wanted, "{errors:#?}");
-    let errors = compile(&[file("f", "domain: d\ndefaults: {algorithm: token_bucket}\n")], &options).expect_err("a fault");
-    assert_eq!(errors.errors[0].to_string(), "f:2:23: defaults.algorithm: the counter store cannot count token_bucket; it can: fixed_window");
+    let errors =
+        compile(&[file("f", "domain: d\ndefaults: {algorithm: token_bucket}\n")], &options).expect_err("a fault");
+    assert_eq!(
+        errors.errors[0].to_string(),
+        "f:2:23: defaults.algorithm: the counter store cannot count token_bucket; it can: fixed_window"
+    );
 }

@@ -18,13 +18,17 @@ struct Plain {
 }
 
 fn trees() -> impl Strategy<Value = Vec<Plain>> {
-    let leaf = ("[ab]", "[xy*]{0,3}", any::<bool>())
-        .prop_map(|(key, value, limited)| Plain { key, value, limited, children: vec![] });
+    let leaf = ("[ab]", "[xy*]{0,3}", any::<bool>()).prop_map(|(key, value, limited)| Plain {
+        key,
+        value,
+        limited,
+        children: vec![],
+    });
     let tree = leaf.prop_recursive(3, 60, 12, |inner| {
         ("[ab]", "[xy*]{0,3}", any::<bool>(), prop::collection::vec(inner, 0..12))
             .prop_map(|(key, value, limited, children)| Plain { key, value, limited, children: distinct(children) })
     });
-    prop::collection::vec(tree, 0..24).prop_map(distinct)
+    prop::collection::vec(tree, 0..48).prop_map(distinct)
 }
 
 /// Siblings alike are a fault; the first stays.
