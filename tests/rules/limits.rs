@@ -49,7 +49,7 @@ fn options_that_make_no_sense() {
     );
     assert!(one("unit_multiplier: 0").contains("must be at least 1"));
     assert!(one("algorithm: token_bukket").contains("did you mean `token_bucket`?"));
-    assert!(one("on_store_failure: denied").contains("did you mean `deny`?"));
+    assert!(one("on_store_failure: dney").contains("did you mean `deny`?"));
 }
 
 #[test]

@@ -93,14 +93,13 @@ fn many_patterns_keep_their_order() {
         content += &format!("  - {{key: k, value: 'p{at}*s', rate_limit: {{unit: day, requests_per_unit: 1}}}}\n");
     }
     let rules = good(&content).rules;
-    let domain = rules.domain("d").expect("the domain");
-    for at in [0, 1, 17, 1_999_u32] {
+    for at in [0, 1, 17, 205, 1_999] {
         let value = format!("p{at}-s");
-        let found = domain.find(&entries(&[("k", &value)])).expect("a rule");
-        assert_eq!(rules.location(found.path[0]).1, at + 3);
-        let value = format!("p{at}9s");
-        let wanted = (0..2_000).find(|at| value.starts_with(&format!("p{at}"))).expect("one") + 3;
+        // `p1*s` comes before `p17*s`, and matches as well
+        let wanted = (0..2_000).find(|first| value.starts_with(&format!("p{first}"))).expect("one") + 3;
         assert_eq!(line(&rules, &[("k", &value)]), Some(wanted));
     }
+    let domain = rules.domain("d").expect("the domain");
+    assert!(domain.find(&entries(&[("k", "p5-s")])).is_some());
     assert_eq!(line(&rules, &[("k", "p17-")]), None);
 }

@@ -28,7 +28,7 @@ fn trees() -> impl Strategy<Value = Vec<Plain>> {
         ("[ab]", "[xy*]{0,3}", any::<bool>(), prop::collection::vec(inner, 0..12))
             .prop_map(|(key, value, limited, children)| Plain { key, value, limited, children: distinct(children) })
     });
-    prop::collection::vec(tree, 0..24).prop_map(distinct)
+    prop::collection::vec(tree, 0..48).prop_map(distinct)
 }
 
 /// Siblings alike are a fault; the first stays.

@@ -35,6 +35,7 @@ macro_rules! keys {
     ($($variant:ident $name:literal $origin:ident [$($place:ident)*];)*) => {
         /// A known key.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[allow(clippy::enum_variant_names)] // one of the keys is called `key`
         pub(super) enum Key { $($variant),* }
 
         impl Key {
@@ -197,10 +198,10 @@ mod tests {
 
     #[test]
     fn distances() {
-        let distance =
-            |a: &str, b: &str| super::distance(&a.chars().collect::<Vec<_>>(), &b.chars().collect::<Vec<_>>());
-        assert_eq!(distance("", "abc"), 3);
-        assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(distance("ab", "ba"), 1);
+        let letters = |text: &str| text.chars().collect::<Vec<_>>();
+        let between = |a: &str, b: &str| distance(&letters(a), &letters(b));
+        assert_eq!(between("", "abc"), 3);
+        assert_eq!(between("kitten", "sitting"), 3);
+        assert_eq!(between("ab", "ba"), 1);
     }
 }

@@ -157,7 +157,7 @@ impl<'a> Reader<'a, '_> {
                     format!("`<<` replaces the `{}` of line {} above it: write `<<` first", clip(&key), first.line),
                 ),
                 Notice::BadMerge(mark) => {
-                    self.report.error(mark, &path.key("<<"), "`<<` takes a map or a list of maps")
+                    self.report.error(mark, &path.key("<<"), "`<<` takes a map or a list of maps");
                 }
                 Notice::KeyNotScalar(mark) => self.report.error(mark, path, "a key must be text, not a list or a map"),
                 Notice::TooDeep(mark) => self.report.error(mark, &path.key("<<"), "maps merge one another too deeply"),

@@ -74,10 +74,10 @@ impl Document {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         check_characters(text)?;
         let mut builder = Builder::default();
-        let mut parser = Parser::new_from_str(text);
+        let parser = Parser::new_from_str(text);
         let mut ended = false;
         let mut second_document = None;
-        while let Some(event) = parser.next() {
+        for event in parser {
             let (event, span) =
                 event.map_err(|error| SyntaxError { mark: mark(*error.marker()), message: error.info().to_owned() })?;
             match event {
