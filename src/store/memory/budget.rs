@@ -78,3 +78,11 @@ impl Classes {
         }
     }
 }
+
+#[cfg(test)]
+impl Classes {
+    /// The oldest counter of each class.
+    pub(super) fn oldest(&self) -> [u32; CLASSES] {
+        self.oldest
+    }
+}

@@ -7,6 +7,8 @@
 mod budget;
 mod shard;
 mod slot;
+#[cfg(test)]
+mod tests;
 
 use std::{
     fmt,

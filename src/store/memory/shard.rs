@@ -176,3 +176,26 @@ impl Shard {
         self.free = slot;
     }
 }
+
+#[cfg(test)]
+impl Shard {
+    /// The counters of all classes, by their lists.
+    pub(super) fn listed(&self) -> Vec<u32> {
+        let mut listed = Vec::new();
+        for (class, oldest) in self.classes.oldest().into_iter().enumerate() {
+            let mut slot = oldest;
+            while slot != NONE {
+                assert_eq!(usize::from(self.slots[slot as usize].class), class);
+                listed.push(slot);
+                slot = self.slots[slot as usize].links.newer;
+            }
+        }
+        listed
+    }
+
+    /// Whether the index leads to this counter.
+    pub(super) fn is_indexed(&self, slot: u32) -> bool {
+        let counter = &self.slots[slot as usize];
+        self.find(counter.hash, &counter.key) == Some(slot)
+    }
+}
