@@ -259,10 +259,10 @@ async fn requests_that_cannot_be_answered_get_an_error() {
     assert_eq!((code, message.as_str()), (Grpc::InvalidArgument, "rate limit domain must not be empty"));
     let (code, message) = refused(request("shop", &[])).await;
     assert_eq!((code, message.as_str()), (Grpc::InvalidArgument, "rate limit descriptor list must not be empty"));
-    let (code, message) = refused(request("shop", &[&[("path", "/a")]; 1000])).await;
+    let (code, message) = refused(request("shop", &vec![&[("path", "/a")][..]; 1000])).await;
     assert_eq!(code, Grpc::InvalidArgument);
     assert!(message.contains("1000") && message.contains("MAX_DESCRIPTORS"), "{message}");
-    let (code, message) = refused(request("shop", &[&[("path", "/a"); 1000]])).await;
+    let (code, message) = refused(request("shop", &[&vec![("path", "/a"); 1000]])).await;
     assert_eq!(code, Grpc::InvalidArgument);
     assert!(message.contains("1000") && message.contains("MAX_ENTRIES"), "{message}");
     let megabytes = "x".repeat(8 << 20);

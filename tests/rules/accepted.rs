@@ -1,6 +1,9 @@
 //! What the reference accepts, and so do we: scalars, nulls, doubled and misplaced keys, anchors, odd files.
 
-use tollgate::rules::{Metadata, Policy};
+use tollgate::{
+    domain::{Metadata, MetadataValue},
+    rules::Policy,
+};
 
 use super::{find, good, line, load, warnings};
 
@@ -199,14 +202,16 @@ fn metadata_is_any_map() {
     let loaded = good(&content);
     assert!(loaded.warnings.is_empty());
     let found = find(&loaded.rules, "d", &[("k", "x")]).expect("a rule");
-    let text = |text: &str| Metadata::String(text.into());
-    let number = Metadata::Number;
-    let list = vec![number(1.0), number(8.0), number(1.5), text("1"), Metadata::Null, text("2024-01-01")];
-    let map = Metadata::Map(vec![
-        ("a".into(), Metadata::Bool(true)),
-        ("b".into(), Metadata::List(list)),
-        ("404".into(), Metadata::Map(vec![("bogus".into(), number(16.0))])),
-    ]);
+    let text = |text: &str| MetadataValue::String(text.into());
+    let number = MetadataValue::Number;
+    let list = vec![number(1.0), number(8.0), number(1.5), text("1"), MetadataValue::Null, text("2024-01-01")];
+    let map: Metadata = [
+        ("a", MetadataValue::Bool(true)),
+        ("b", MetadataValue::List(list)),
+        ("404", MetadataValue::Map([("bogus", number(16.0))].into_iter().collect())),
+    ]
+    .into_iter()
+    .collect();
     assert_eq!(found.rule.metadata().map(|metadata| &**metadata), Some(&map));
 }
 
