@@ -1,0 +1,176 @@
+//! The HTTP pages, over real connections.
+#![cfg(feature = "server")]
+
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::{Router, routing::post};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use tollgate::admin::{DebugPages, Health, Limits, State, debug_router, http_router, metrics_router, serve};
+
+struct Server {
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    ended: JoinHandle<()>,
+}
+
+async fn start(router: Router, limits: Limits) -> Server {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    let (stop, stopped) = oneshot::channel::<()>();
+    let ended = tokio::spawn(serve(listener, router, limits, async { drop(stopped.await) }));
+    Server { address, stop: Some(stop), ended }
+}
+
+impl Server {
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).expect("it listens");
+        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("not zero");
+        stream
+    }
+
+    /// Status and the whole answer to one request.
+    async fn ask(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        let mut stream = self.connect();
+        let length = body.len();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nhost: t\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+        );
+        let read = tokio::task::spawn_blocking(move || {
+            stream.write_all(request.as_bytes()).expect("sent");
+            read_all(stream)
+        });
+        let answer = read.await.expect("no panic");
+        (answer[9..12].parse().expect("a status"), answer)
+    }
+}
+
+fn read_all(mut stream: TcpStream) -> String {
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer in time");
+    answer
+}
+
+async fn http(health: &Health) -> Server {
+    let json = post(|body: String| async move { body });
+    start(http_router(health.clone(), json, 10), Limits::default()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn healthcheck_follows_the_state() {
+    let health = Health::starting("no rules yet");
+    let server = http(&health).await;
+    let (status, answer) = server.ask("GET", "/healthcheck", "").await;
+    assert!(status == 500 && answer.ends_with("\r\n\r\nno rules yet\n"), "{answer}");
+    assert_eq!(server.ask("GET", "/readyz", "").await.0, 503);
+    assert_eq!(server.ask("GET", "/livez", "").await.0, 200);
+    health.set(State::Serving);
+    let (status, answer) = server.ask("GET", "/healthcheck", "").await;
+    assert!(status == 200 && answer.ends_with("\r\n\r\nOK"), "{answer}");
+    assert_eq!(server.ask("HEAD", "/healthcheck", "").await.0, 200);
+    assert_eq!(server.ask("GET", "/readyz", "").await.0, 200);
+    health.set(State::Unhealthy("redis is away".into()));
+    assert!(server.ask("GET", "/healthcheck", "").await.1.contains("redis is away"));
+    health.set(State::Draining);
+    assert_eq!(server.ask("GET", "/healthcheck", "").await.0, 500);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn json_is_mounted_and_bounded_and_the_rest_is_not_found() {
+    let server = http(&Health::starting("")).await;
+    assert!(server.ask("POST", "/json", "0123456789").await.1.ends_with("0123456789"));
+    assert_eq!(server.ask("POST", "/json", "0123456789x").await.0, 413);
+    assert_eq!(server.ask("GET", "/nothing", "").await.0, 404);
+    assert_eq!(server.ask("GET", "/rlconfig", "").await.0, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn debug_pages_are_text_and_read_only() {
+    let pages = DebugPages {
+        rlconfig: Arc::new(|| Box::new(["d.a: x\n".to_owned(), "d.b: y\n".to_owned()].into_iter())),
+        stats: Arc::new(|| Box::new(std::iter::empty())),
+    };
+    let server = start(debug_router(pages), Limits::default()).await;
+    let (status, index) = server.ask("GET", "/", "").await;
+    assert!(status == 200 && index.contains("/rlconfig") && index.contains("/stats"), "{index}");
+    let (_, answer) = server.ask("GET", "/rlconfig", "").await;
+    assert!(answer.contains("text/plain") && answer.contains("d.a: x\n") && answer.contains("d.b: y\n"), "{answer}");
+    assert_eq!(server.ask("GET", "/stats", "").await.0, 200);
+    for path in ["/", "/rlconfig", "/stats"] {
+        assert_eq!(server.ask("HEAD", path, "").await.0, 200);
+        assert_eq!(server.ask("POST", path, "").await.0, 405, "{path}");
+    }
+    assert_eq!(server.ask("GET", "/debug/pprof/", "").await.0, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_panics_is_a_500_and_the_next_one_works() {
+    let pages = DebugPages {
+        rlconfig: Arc::new(|| Box::new(std::iter::once(String::from_utf8(vec![0xff]).expect("a fault of the page")))),
+        stats: Arc::new(|| Box::new(std::iter::empty())),
+    };
+    let server = start(debug_router(pages), Limits::default()).await;
+    assert_eq!(server.ask("GET", "/rlconfig", "").await.0, 500);
+    assert_eq!(server.ask("GET", "/stats", "").await.0, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_are_at_their_path_as_it_is_written() {
+    let scrape = || Ok(["a 1\n".to_owned()].into_iter());
+    let server = start(metrics_router("/x{y}/:z", "text/plain; version=0.0.4", scrape), Limits::default()).await;
+    let (status, answer) = server.ask("GET", "/x{y}/:z", "").await;
+    assert!(status == 200 && answer.contains("version=0.0.4") && answer.contains("a 1\n"), "{answer}");
+    assert_eq!(server.ask("GET", "/metrics", "").await.0, 404);
+    assert_eq!(server.ask("POST", "/x{y}/:z", "").await.0, 405);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn silent_connections_are_closed_and_leave_their_place() {
+    let limits = Limits { connections: 1, header_read: Duration::from_millis(50), ..Limits::default() };
+    let server = start(http_router(Health::starting(""), post(|| async {}), 10), limits).await;
+    let silent = server.connect();
+    // Waits for its place until the silent one is closed.
+    assert_eq!(server.ask("GET", "/livez", "").await.0, 200);
+    let rest = tokio::task::spawn_blocking(move || read_all(silent)).await.expect("no panic");
+    assert!(rest.is_empty() || rest.starts_with("HTTP/1.1 408"), "{rest}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn shutdown_lets_calls_finish_and_ends_the_others() {
+    let (entered, mut entries) = tokio::sync::mpsc::channel(2);
+    let release = Arc::new(tokio::sync::Notify::new());
+    let gate = release.clone();
+    let slow = post(move |body: String| async move {
+        entered.send(()).await.expect("the test waits");
+        if body == "ends" {
+            gate.notified().await
+        } else {
+            std::future::pending().await
+        }
+        body
+    });
+    let limits = Limits { drain: Duration::from_secs(1), ..Limits::default() };
+    let mut server = start(http_router(Health::starting(""), slow, 10), limits).await;
+    let open = |body: &str| {
+        let mut stream = server.connect();
+        write!(stream, "POST /json HTTP/1.1\r\nhost: t\r\ncontent-length: {}\r\n\r\n{body}", body.len()).expect("sent");
+        stream
+    };
+    let (ends, mut hangs) = (open("ends"), open("hangs"));
+    for _ in 0..2 {
+        entries.recv().await.expect("both calls arrive");
+    }
+    server.stop.take().expect("not stopped yet").send(()).expect("it still serves");
+    release.notify_one();
+    let answer = tokio::task::spawn_blocking(move || read_all(ends)).await.expect("no panic");
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("ends"), "{answer}");
+    (&mut server.ended).await.expect("no panic");
+    assert!(TcpStream::connect(server.address).is_err(), "the listener is closed");
+    let mut rest = Vec::new();
+    let read = tokio::task::spawn_blocking(move || hangs.read_to_end(&mut rest).unwrap_or(0)).await;
+    assert_eq!(read.expect("no panic"), 0, "the hanging call was cut off without an answer");
+}
