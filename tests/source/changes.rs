@@ -152,6 +152,32 @@ async fn a_parent_that_is_removed_and_made_again() {
     }
 }
 
+/// The same directory as before, inode and all, whose notifications were given up when it went away.
+#[tokio::test]
+async fn a_directory_that_is_moved_away_and_back() {
+    let (place, location) = rules();
+    let mut source = notified(location);
+    good(&mut source).await;
+    for content in ["2", "3"] {
+        place.rename("rules", "away");
+        assert!(matches!(bad(&mut source).await, ReadError::Missing { .. }));
+        place.rename("away", "rules");
+        good(&mut source).await;
+        // Moved and back before the source looks: for it, nothing has changed.
+        place.rename("rules", "away");
+        place.rename("away", "rules");
+        place.write("rules/b.yaml", content);
+        until(&mut source, &place, &[("rules/a.yaml", "1"), ("rules/b.yaml", content)]).await;
+        place.rename("rules", "away");
+        place.rename("away", "rules");
+        // A whole look later, nothing but a fresh watch on the directory can tell of this.
+        let nothing = tokio::time::timeout(std::time::Duration::from_millis(300), source.next()).await;
+        assert!(nothing.is_err(), "{nothing:?}");
+        place.remove("rules/b.yaml");
+        assert_eq!(place.files(&good(&mut source).await), files([("rules/a.yaml", "1")]));
+    }
+}
+
 #[tokio::test]
 async fn a_link_whose_target_comes_and_goes() {
     let (place, location) = rules();
