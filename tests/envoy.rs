@@ -1,5 +1,5 @@
 //! A real Envoy in front: HTTP in, 200 and 429 and headers out.
-#![allow(clippy::panic, missing_docs)]
+#![allow(clippy::panic, clippy::print_stdout, missing_docs)]
 
 mod support;
 

@@ -13,7 +13,6 @@ use tonic_health::{
 const SERVICE: &str = "ratelimit";
 
 /// The service, to be shared by all workers, and a task that keeps it true for as long as `states` has a sender.
-#[must_use]
 pub fn health<S: Send + Sync>(
     mut states: watch::Receiver<S>,
     is_serving: impl Fn(&S) -> bool + Send,

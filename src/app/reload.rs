@@ -60,7 +60,7 @@ impl Reloader {
             }
         };
         let (hash, files) = (snapshot.hash.to_string(), snapshot.files.len());
-        let (options, stats, previous) = (self.options.clone(), Arc::clone(&self.stats), self.live.load_full());
+        let (options, stats, previous) = (self.options, Arc::clone(&self.stats), self.live.load_full());
         let compiled = task::spawn_blocking(move || compile(snapshot, &options, &stats, previous.as_deref())).await;
         let (live, warnings) = match compiled {
             Ok(Ok(compiled)) => compiled,

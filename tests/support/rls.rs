@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use envoy_types::pb::envoy::{
     extensions::common::ratelimit::v3::{RateLimitDescriptor, rate_limit_descriptor::Entry},
     service::ratelimit::v3::{
-        RateLimitRequest, RateLimitResponse, rate_limit_response::Code,
+        RateLimitRequest, RateLimitResponse,
+        rate_limit_response::{Code, DescriptorStatus},
         rate_limit_service_client::RateLimitServiceClient,
     },
 };
@@ -38,5 +39,5 @@ pub async fn ask(client: &mut Rls, request: RateLimitRequest) -> RateLimitRespon
 }
 
 pub fn codes(response: &RateLimitResponse) -> Vec<Code> {
-    response.statuses.iter().map(|status| status.code()).collect()
+    response.statuses.iter().map(DescriptorStatus::code).collect()
 }
