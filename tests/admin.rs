@@ -147,9 +147,9 @@ async fn shutdown_lets_calls_finish_and_ends_the_others() {
     let slow = post(move |body: String| async move {
         entered.send(()).await.expect("the test waits");
         if body == "ends" {
-            gate.notified().await
+            gate.notified().await;
         } else {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
         body
     });
