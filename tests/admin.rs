@@ -149,7 +149,7 @@ async fn shutdown_lets_calls_finish_and_ends_the_others() {
         if body == "ends" {
             gate.notified().await;
         } else {
-            std::future::pending().await;
+            std::future::pending::<()>().await;
         }
         body
     });
