@@ -7,7 +7,8 @@ use std::{path::Path, process::Command};
 
 use support::{http::Client, process::Builder};
 
-const RULES: &str = "domain: edge\ndescriptors: [{key: path, value: /flip, rate_limit: {unit: year, requests_per_unit: 4000000000}}]\n";
+const RULES: &str =
+    "domain: edge\ndescriptors: [{key: path, value: /flip, rate_limit: {unit: year, requests_per_unit: 4000000000}}]\n";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_that_age_out_under_load_fail_no_call() {
@@ -34,7 +35,8 @@ async fn connections_that_age_out_under_load_fail_no_call() {
 
     let metrics = Client::new().get(tollgate.address("metrics"), "/metrics").await.body;
     let value = |name: &str| -> u64 {
-        let line = metrics.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("no {name}: {metrics}"));
+        let line =
+            metrics.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("no {name}: {metrics}"));
         line.rsplit(' ').next().and_then(|value| value.parse().ok()).expect("a number")
     };
     let calls: u64 = calls.parse().expect("a number");

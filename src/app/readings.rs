@@ -11,7 +11,7 @@ use crate::{
     rules::{Policy, RuleId},
     server,
     store::MemoryStore,
-    telemetry::{self, ActiveRules, Readings},
+    telemetry::{self, ActiveRules, Connections, Readings},
 };
 
 /// The parts that are read.
@@ -48,8 +48,13 @@ impl Readings for Parts {
         Some(telemetry::MemoryStore { counters: stats.live, evictions: stats.evicted })
     }
 
-    fn connections(&self) -> u64 {
-        self.server.get().map_or(0, |server| server.open() as u64)
+    fn connections(&self) -> Connections {
+        self.server.get().map_or_else(Connections::default, |server| Connections {
+            open: server.open() as u64,
+            accepted: server.accepted(),
+            refused: server.refused(),
+            aged_out: server.aged_out(),
+        })
     }
 }
 

@@ -14,4 +14,4 @@ mod tests;
 
 pub use exposition::StatsPage;
 pub use metrics::{CONTENT_TYPE, LoadResult, Metrics, MetricsError, Scrape};
-pub use readings::{ActiveRules, MemoryStore, Readings};
+pub use readings::{ActiveRules, Connections, MemoryStore, Readings};

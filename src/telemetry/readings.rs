@@ -30,6 +30,19 @@ pub struct MemoryStore {
     pub evictions: u64,
 }
 
+/// The gRPC connections, open now or since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Connections {
+    /// Open now.
+    pub open: u64,
+    /// Taken since the start.
+    pub accepted: u64,
+    /// Closed at once because there were too many.
+    pub refused: u64,
+    /// Told to go because of their age.
+    pub aged_out: u64,
+}
+
 /// What a scrape asks of the rest of the process. Called often, by any thread; must not block.
 pub trait Readings: Send + Sync + 'static {
     /// The statistics of the rules in force.
@@ -38,12 +51,24 @@ pub trait Readings: Send + Sync + 'static {
     fn active_rules(&self) -> Option<ActiveRules>;
     /// None if another store is in use.
     fn memory_store(&self) -> Option<MemoryStore>;
-    /// Open gRPC connections.
-    fn connections(&self) -> u64;
+    /// gRPC connections.
+    fn connections(&self) -> Connections;
 }
 
 const BUILD_INFO: Family = Family::new("tollgate_build_info", "1, with the version of this build.", &["version"]);
 const CONNECTIONS: Family = Family::new("tollgate_connections", "Open gRPC connections.", &[]);
+const ACCEPTED: Family =
+    Family::new("tollgate_connections_accepted_total", "gRPC connections that were accepted.", &[]);
+const REFUSED: Family = Family::new(
+    "tollgate_connections_refused_total",
+    "gRPC connections that were closed at once because too many were open.",
+    &[],
+);
+const AGED_OUT: Family = Family::new(
+    "tollgate_connections_aged_out_total",
+    "gRPC connections that were told to go because of their age (GRPC_MAX_CONNECTION_AGE).",
+    &[],
+);
 const RULES: Family = Family::new("tollgate_active_rules", "Rules in force.", &[]);
 const RULES_INFO: Family =
     Family::new("tollgate_active_rules_info", "1, with the hash of the rules in force.", &["hash"]);
@@ -66,8 +91,20 @@ const DOMAIN_NOT_FOUND: Family = Family::new(
     &["domain"],
 );
 
-const FAMILIES: [&Family; 9] =
-    [&BUILD_INFO, &CONNECTIONS, &RULES, &RULES_INFO, &RULES_AGE, &COUNTERS, &EVICTIONS, &OVERFLOW, &DOMAIN_NOT_FOUND];
+const FAMILIES: [&Family; 12] = [
+    &BUILD_INFO,
+    &CONNECTIONS,
+    &ACCEPTED,
+    &REFUSED,
+    &AGED_OUT,
+    &RULES,
+    &RULES_INFO,
+    &RULES_AGE,
+    &COUNTERS,
+    &EVICTIONS,
+    &OVERFLOW,
+    &DOMAIN_NOT_FOUND,
+];
 
 /// Exports [`Readings`], all but the rules' own series.
 pub(super) struct Pulled {
@@ -93,10 +130,14 @@ impl Collector for Pulled {
         let rules = self.readings.active_rules();
         let rules = rules.as_ref();
         let memory = self.readings.memory_store();
+        let connections = self.readings.connections();
         let domains = table.stats().domains_not_found();
         vec![
             BUILD_INFO.of(Kind::Gauge, [(vec![env!("CARGO_PKG_VERSION")], 1)]),
-            CONNECTIONS.of(Kind::Gauge, [(vec![], self.readings.connections())]),
+            CONNECTIONS.of(Kind::Gauge, [(vec![], connections.open)]),
+            ACCEPTED.of(Kind::Counter, [(vec![], connections.accepted)]),
+            REFUSED.of(Kind::Counter, [(vec![], connections.refused)]),
+            AGED_OUT.of(Kind::Counter, [(vec![], connections.aged_out)]),
             RULES.of(Kind::Gauge, rules.map(|rules| (vec![], rules.count))),
             RULES_INFO.of(Kind::Gauge, rules.map(|rules| (vec![rules.hash.as_str()], 1))),
             RULES_AGE.of(Kind::Gauge, rules.map(|rules| (vec![], rules.age.as_secs()))),

@@ -23,8 +23,8 @@ impl Readings for Fixed {
     fn memory_store(&self) -> Option<MemoryStore> {
         Some(MemoryStore { counters: 7, evictions: 8 })
     }
-    fn connections(&self) -> u64 {
-        9
+    fn connections(&self) -> Connections {
+        Connections { open: 9, accepted: 12, refused: 2, aged_out: 1 }
     }
 }
 
