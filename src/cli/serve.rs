@@ -1,6 +1,8 @@
 //! `serve`: settings from the environment and flags, logging, and then the service itself.
 
-use std::{env, ffi::OsString};
+use std::{env, ffi::OsString, io::IsTerminal as _};
+
+use tracing::level_filters::LevelFilter;
 
 use super::args::ServeArgs;
 use crate::{
@@ -28,7 +30,11 @@ pub enum ServeError {
 /// # Errors
 /// If it cannot start.
 pub(super) fn serve(args: &ServeArgs) -> Result<(), ServeError> {
-    let settings = Settings::resolve(&args.overrides, env_var)?;
+    let mut settings = Settings::resolve(&args.overrides, env_var)?;
+    if std::io::stderr().is_terminal() && !says_log_level(args) {
+        // a person who starts it wants to see that it runs
+        settings.logging.level = LevelFilter::INFO;
+    }
     let format = match settings.logging.format {
         LogFormat::Text => logging::Format::Text,
         LogFormat::Json => logging::Format::Json,
@@ -38,6 +44,11 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), ServeError> {
         tracing::warn!("{warning}");
     }
     Ok(app::run(&settings)?)
+}
+
+fn says_log_level(args: &ServeArgs) -> bool {
+    const NAME: &str = "LOG_LEVEL";
+    env_var(NAME).is_some() || args.overrides.iter().any(|given| given.variable == NAME)
 }
 
 fn env_var(name: &str) -> Option<OsString> {

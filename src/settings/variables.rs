@@ -80,7 +80,7 @@ variables! {
         drain_timeout: Duration = "DRAIN_TIMEOUT", "30s", Ours, "how long calls in flight may take to finish after that";
     }
     Logging {
-        log_level: LevelFilter = "LOG_LEVEL", "WARN", Works, "events below this level are not logged";
+        log_level: LevelFilter = "LOG_LEVEL", "WARN", Works, "events below this level are not logged; `INFO` if unset and standard error is a terminal";
         log_format: LogFormat = "LOG_FORMAT", "text", Works, "how a log event is written";
     }
     Metrics {
