@@ -1,0 +1,17 @@
+//! The committed figures are what the code draws.
+
+#[allow(unreachable_pub)]
+#[path = "../examples/plot_algorithms.rs"]
+mod plot_algorithms;
+
+#[test]
+fn the_figures_are_those_of_this_code() {
+    for (name, drawn) in plot_algorithms::figures() {
+        let path = plot_algorithms::folder().join(name);
+        let committed = std::fs::read_to_string(&path).expect("the figure is committed");
+        assert!(
+            committed.replace("\r\n", "\n") == drawn,
+            "docs/figures/{name} is stale: run `cargo run --example plot_algorithms`"
+        );
+    }
+}
