@@ -305,9 +305,10 @@ fn run_trace(limits: &[Limit], ops: &[Op]) -> Result<u64, TestCaseError> {
 #[test]
 #[allow(clippy::print_stdout)]
 fn the_memory_store_agrees_with_the_model() {
-    const CASES: u32 = 3000;
+    // more of them with PROPTEST_CASES
+    let cases = ProptestConfig::default().cases.max(3000);
     let (steps, hits) = (AtomicU64::new(0), AtomicU64::new(0));
-    let config = ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() };
+    let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
     let traces = (any_limits(), proptest::collection::vec(any_op(), 1..80));
     proptest::test_runner::TestRunner::new(config)
         .run(&traces, |(limits, ops)| {
@@ -316,5 +317,5 @@ fn the_memory_store_agrees_with_the_model() {
             Ok(())
         })
         .expect("the store agrees with the model");
-    println!("model: {CASES} traces, {} operations, {} hits compared", steps.into_inner(), hits.into_inner());
+    println!("model: {cases} traces, {} operations, {} hits compared", steps.into_inner(), hits.into_inner());
 }

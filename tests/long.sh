@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# What takes too long for every change: the flood of ten million keys, properties with fifty times the cases, and the
+# benchmark against a bare tonic handler. Writes what it saw to docs/long-runs.md. About ten minutes on two cores.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+report=docs/long-runs.md
+section() { printf '\n## %s\n\n```text\n' "$1"; }
+end() { printf '```\n'; }
+
+cargo build --quiet --release --bin tollgate --examples
+{
+    printf '# Long runs\n\nThe last output of `bash tests/long.sh`. Times and rates are of a shared machine with %s cores: read the ratios.\n' "$(nproc)"
+    section "Ten million keys through a store of one million"
+    cargo run --quiet --release --example flood
+    end
+    section "Properties, 10 000 cases each"
+    PROPTEST_CASES=10000 cargo test --quiet --test model --test rules --lib -- --nocapture propert model 2>&1 |
+        grep -E '^test result|^model:'
+    end
+    section "Against a bare tonic handler (one descriptor, one counter, 8 connections × 32 streams)"
+    bash benches/against_bare_tonic.sh 5 300000
+    end
+} | tee "$report.new"
+mv "$report.new" "$report"
