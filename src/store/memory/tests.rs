@@ -13,7 +13,7 @@ use crate::domain::{Charge, Limit, ManualClock, Unit};
 fn ready<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => value,
-        Poll::Pending => panic!("the memory store waits for nothing"),
+        Poll::Pending => unreachable!("the memory store waits for nothing"),
     }
 }
 
