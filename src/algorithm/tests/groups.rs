@@ -12,22 +12,11 @@ fn hit(key: &str, n: u64, descriptor: u32) -> Hit {
     Hit { descriptor, ..Hit::new(CounterKey::from_bytes(key.as_bytes()), limit, Charge::Take(n)) }
 }
 
-<<<<<<< HEAD
-/// What became of each hit: allowed, after, granted.
-type Outcomes = Vec<(bool, u64, u64)>;
-
-/// The counters that were written, and their counts.
-type Written = Vec<(String, f64)>;
-
-/// Settles hits on counters that hold the given counts; (allowed, after, granted) of each, and the counts afterwards.
-fn settled(hits: Vec<Hit>, atomic: bool, prior: &[(&str, f64)]) -> (Outcomes, Written) {
-=======
 /// (allowed, after, granted) of each hit, and what was written to which counter.
 type Settled = (Vec<(bool, u64, u64)>, Vec<(String, f64)>);
 
 /// Settles hits on counters that hold the given counts; (allowed, after, granted) of each, and the counts afterwards.
 fn settled(hits: Vec<Hit>, atomic: bool, prior: &[(&str, f64)]) -> Settled {
->>>>>>> store
     let group = Group { atomic, ..Group::new(SmallVec::from_vec(hits)) };
     let counters = Counters::of(&group);
     let key = |hit: usize| group.hits[hit].key.to_string();

@@ -62,9 +62,9 @@ proptest! {
         let done = step(state, &limit, at(now), charge);
         prop_assert!(done.verdict.granted <= done.verdict.asked && done.verdict.asked <= MAX_COUNT);
         prop_assert_eq!(done.verdict.allowed, done.verdict.retry_after == RetryAfter::Now);
-        let _ = hold(state, &limit, at(now), charge, allowed);
+        prop_assert_eq!(hold(state, &limit, at(now), charge, allowed).granted, 0);
         if let Some(next) = done.next {
-            let _ = expires_at(&next, &limit);
+            prop_assert!(expires_at(&next, &limit) <= Timestamp::MAX);
             prop_assert!(next.current.is_finite() && next.previous.is_finite());
         }
     }
