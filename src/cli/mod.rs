@@ -75,7 +75,7 @@ fn say(text: &str, exit: u8) -> ExitCode {
 }
 
 fn fail(error: &dyn Display, exit: u8) -> ExitCode {
-    // nothing is left to do where standard error is closed
-    let _ = writeln!(io::stderr().lock(), "{error}");
+    // the long form shows faulty rules with their lines; nothing is left to do where standard error is closed
+    let _ = writeln!(io::stderr().lock(), "{error:#}");
     code(exit)
 }

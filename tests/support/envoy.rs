@@ -88,7 +88,8 @@ fn text(path: &Path) -> &str {
     path.to_str().expect("a path in UTF-8")
 }
 
-fn binary() -> PathBuf {
+/// The program.
+pub fn binary() -> PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/parts/bin/envoy");
     assert!(path.exists(), "{} is missing: run tests/run.sh once, which installs it", path.display());
     path
