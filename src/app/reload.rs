@@ -106,7 +106,7 @@ fn names(rules: &RuleSet) -> impl Iterator<Item = (rules::RuleId, SeriesName<'_>
     rules.rules().map(|(domain, found)| {
         let name = found
             .static_levels()
-            .fold(SeriesName::new(domain.name()), |name, level| name.level(level.key, level.value.unwrap_or_default()));
+            .fold(SeriesName::new(domain.name()), |name, level| name.level(level.key, level.value));
         (found.rule.id(), name)
     })
 }

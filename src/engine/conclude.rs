@@ -1,5 +1,7 @@
 //! After the store has answered: each descriptor's status, the overall answer, the statistics.
 
+use std::cmp::Reverse;
+
 use smallvec::SmallVec;
 
 use super::{
@@ -129,9 +131,11 @@ fn status<'v>(
     Ok((status, over))
 }
 
-/// Of several limits of one descriptor, the one to report: over before passed, then the least remaining.
+/// Of several limits of one descriptor, the one to report: over before passed, then the least remaining, then the one
+/// that stays so for longer.
 fn tighter(one: &Verdict, other: &Verdict) -> bool {
-    (one.allowed, one.remaining) < (other.allowed, other.remaining)
+    let rank = |verdict: &Verdict| (verdict.allowed, verdict.remaining, Reverse(verdict.reset_after));
+    rank(one) < rank(other)
 }
 
 /// The status that headers speak of, chosen as the reference does: the least remaining, but an enforced one that is
@@ -152,5 +156,37 @@ impl Tightest {
         } else if self.remaining.is_none_or(|least| status.remaining < least) {
             (self.index, self.remaining) = (Some(index), Some(status.remaining));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::{RetryAfter, Source};
+
+    fn verdict(allowed: bool, remaining: u64, reset_seconds: u64) -> Verdict {
+        let (reset_after, source) = (Duration::from_secs(reset_seconds), Source::Store);
+        Verdict {
+            allowed,
+            remaining,
+            reset_after,
+            retry_after: RetryAfter::Now,
+            before: 0,
+            after: 0,
+            asked: 1,
+            granted: 0,
+            source,
+        }
+    }
+
+    #[test]
+    fn of_two_limits_that_leave_as_much_the_longer_one_is_reported() {
+        let (second, day) = (verdict(false, 0, 1), verdict(false, 0, 86_400));
+        assert!(tighter(&day, &second), "who waits for the second is refused again");
+        assert!(!tighter(&second, &day));
+        assert!(tighter(&second, &verdict(false, 1, 86_400)));
+        assert!(tighter(&second, &verdict(true, 0, 86_400)));
     }
 }

@@ -157,9 +157,9 @@ impl<'a> Draft<'a, '_> {
         let stats = match found.metric_levels(&descriptor.entries) {
             None => RowRef::Static(self.live.stats.row(rule.id())),
             Some(levels) => {
-                let name = levels.iter().fold(SeriesName::new(self.domain.name()), |name, level| {
-                    name.level(level.key, level.value.unwrap_or_default())
-                });
+                let name = levels
+                    .iter()
+                    .fold(SeriesName::new(self.domain.name()), |name, level| name.level(level.key, level.value));
                 RowRef::Dynamic(self.live.stats.dynamic(name))
             }
         };
@@ -185,7 +185,10 @@ impl<'a> Draft<'a, '_> {
         let on_store_failure = self.domain.on_store_failure().unwrap_or(self.options.on_store_failure);
         self.push(index, base, &[limit], charge, false, self.options.modes.quota, on_store_failure);
         let name = SeriesName::new(self.domain.name());
-        let name = descriptor.entries.iter().fold(name, |name, entry| name.level(entry.key, entry.value));
+        let name = descriptor
+            .entries
+            .iter()
+            .fold(name, |name, entry| name.level(entry.key, Some(entry.value).filter(|value| !value.is_empty())));
         let stats = RowRef::Dynamic(self.live.stats.dynamic(name));
         Planned::Counted(Counted { limits: Limits::Override(limit), rule: None, stats, shadow: false, charge })
     }

@@ -75,7 +75,7 @@ fn live(yaml: &str) -> Arc<Live> {
     let names = rules.rules().map(|(domain, found)| {
         let name = found
             .static_levels()
-            .fold(SeriesName::new(domain.name()), |name, level| name.level(level.key, level.value.unwrap_or_default()));
+            .fold(SeriesName::new(domain.name()), |name, level| name.level(level.key, level.value));
         (found.rule.id(), name)
     });
     let stats = StatsTable::build(&Stats::new(100), names, None);
@@ -181,6 +181,17 @@ fn the_failure_mode_comes_from_the_rule_then_the_domain_then_the_service() {
     assert_eq!(modes_of(RULES), [FailureMode::Allow, FailureMode::Error]);
     let without_domain_s = RULES.replace("on_store_failure: allow\n", "");
     assert_eq!(modes_of(&without_domain_s), [FailureMode::Deny, FailureMode::Error]);
+}
+
+#[test]
+fn a_detailed_metric_of_an_empty_value_is_not_the_rule_s_own() {
+    let yaml =
+        "{domain: d, descriptors: [{key: a, detailed_metric: true, rate_limit: {unit: day, requests_per_unit: 1}}]}";
+    let (engine, _, live) = engine(yaml, Modes::default());
+    decide(&engine, "d", &[("a", "")]).expect("an answer");
+    let series = live.stats.series();
+    let names: Vec<_> = series.iter().map(|series| series.labels().key1).collect();
+    assert_eq!(names, ["a_"], "as the reference writes it");
 }
 
 #[test]

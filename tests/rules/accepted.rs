@@ -216,6 +216,17 @@ fn metadata_is_any_map() {
 }
 
 #[test]
+fn metadata_s_numbers_are_those_of_json() {
+    let content =
+        with("key: k\nrate_limit: {unit: day, requests_per_unit: 1}\nmetadata: {l: [.inf, -.INF, .nan, 1e999]}");
+    let loaded = good(&content);
+    let found = find(&loaded.rules, "d", &[("k", "x")]).expect("a rule");
+    let list = [".inf", "-.INF", ".nan", "1e999"].map(|text| MetadataValue::String(text.into()));
+    let map: Metadata = [("l", MetadataValue::List(list.into()))].into_iter().collect();
+    assert_eq!(found.rule.metadata().map(|metadata| &**metadata), Some(&map), "else no JSON can carry the answer");
+}
+
+#[test]
 fn the_reference_s_colliding_rules_are_two() {
     let content = "domain: d\ndescriptors:\n  - {key: a_b, rate_limit: {unit: day, requests_per_unit: 1}}\n  - {key: a, value: b, rate_limit: {unit: day, requests_per_unit: 2}}\n";
     assert_eq!(line(&good(content).rules, &[("a_b", "x")]), Some(3));

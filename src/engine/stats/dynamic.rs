@@ -45,7 +45,7 @@ impl Stats {
             hasher: Hasher::default(),
             shards: Default::default(),
             unknown_domains: RwLock::default(),
-            other: keep(SeriesName::new(OTHER).level(OTHER, "")),
+            other: keep(SeriesName::new(OTHER).level(OTHER, None)),
             other_domain: keep(SeriesName::new(OTHER)),
             room: AtomicUsize::new(max_series),
             overflow: AtomicU64::new(0),

@@ -19,14 +19,14 @@ impl<'a> SeriesName<'a> {
     /// A name of these levels.
     #[must_use]
     pub fn of(domain: &'a str, levels: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
-        levels.into_iter().fold(Self::new(domain), |name, level| name.level(level.as_ref(), ""))
+        levels.into_iter().fold(Self::new(domain), |name, level| name.level(level.as_ref(), None))
     }
 
-    /// The same name one level deeper: `key`, or `key_value` if there is a value. A level without a text is left out,
-    /// for an empty label is no label to Prometheus.
+    /// The same name one level deeper: `key`, or `key_value` if there is a value, be it an empty one. A level without a
+    /// text is left out, for an empty label is no label to Prometheus.
     #[must_use]
-    pub fn level(mut self, key: &str, value: &str) -> Self {
-        if key.is_empty() && value.is_empty() {
+    pub fn level(mut self, key: &str, value: Option<&str>) -> Self {
+        if key.is_empty() && value.is_none() {
             return self;
         }
         let text = &mut self.text;
@@ -35,7 +35,7 @@ impl<'a> SeriesName<'a> {
             text.levels.push('.');
         }
         text.levels.push_str(key);
-        if !value.is_empty() {
+        if let Some(value) = value {
             text.levels.push('_');
             text.levels.push_str(value);
         }
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_value_joins_its_key() {
-        let name = SeriesName::new("d").level("a", "1").level("b", "");
+        let name = SeriesName::new("d").level("a", Some("1")).level("b", None);
         assert_eq!(name.parts().labels().levels, "a_1.b");
     }
 

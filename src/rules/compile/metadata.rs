@@ -36,8 +36,9 @@ impl<'a> Reader<'a, '_> {
                 Typed::Null => MetadataValue::Null,
                 Typed::Bool(value) => MetadataValue::Bool(value),
                 Typed::Int(value) => MetadataValue::Number(value as f64),
-                Typed::Float(value) => MetadataValue::Number(value),
-                Typed::Text => MetadataValue::String(scalar.text.into()),
+                Typed::Float(value) if value.is_finite() => MetadataValue::Number(value),
+                // JSON has no infinity, so an answer with one could not be given on /json
+                Typed::Float(_) | Typed::Text => MetadataValue::String(scalar.text.into()),
             },
             Kind::List => {
                 let elements = document.children(node).enumerate();
