@@ -288,3 +288,11 @@ async fn metrics_have_the_reference_s_names_and_promtool_accepts_them() {
     assert_eq!(faults, Vec::<&str>::new(), "in\n{metrics}");
     assert!(matches!(output.status.code(), Some(0 | 3)), "{said}");
 }
+
+#[tokio::test]
+async fn a_json_body_that_is_too_large_is_refused_with_the_setting_to_change() {
+    let tollgate = Builder::new().rules("domain: d").env("MAX_REQUEST_BYTES", "1000").start();
+    let answer = Client::new().post(tollgate.address("http"), "/json", &" ".repeat(1001)).await;
+    assert_eq!(answer.status, 400);
+    assert!(answer.body.starts_with("Bad Request\n") && answer.body.contains("MAX_REQUEST_BYTES"), "{}", answer.body);
+}

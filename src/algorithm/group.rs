@@ -89,7 +89,7 @@ pub fn settle(group: &Group, now: Timestamp, counters: &Counters, held: &mut [He
         }
     }
     if let Some(untouched) = untouched
-        && refuses(outcomes, group.quota_passed)
+        && (group.refused || refuses(outcomes, group.quota_passed))
     {
         settling.held.copy_from_slice(&untouched);
         settling.refuse(0..group.hits.len());
@@ -102,7 +102,7 @@ pub fn settle(group: &Group, now: Timestamp, counters: &Counters, held: &mut [He
 pub fn settle_one(group: &Group, hit: &Hit, now: Timestamp, prior: Option<State>) -> Step {
     let charged = step(prior, &hit.limit, now, hit.charge);
     let outcome = Outcome { over: !charged.verdict.allowed, shadow: hit.shadow, quota: hit.quota };
-    if group.atomic && refuses([outcome], group.quota_passed) {
+    if group.atomic && !hit.shadow && (group.refused || refuses([outcome], group.quota_passed)) {
         Step { next: None, verdict: hold(prior, &hit.limit, now, hit.charge, charged.verdict.allowed) }
     } else {
         charged

@@ -2,7 +2,7 @@
 
 use axum::{
     body::Bytes,
-    extract::State,
+    extract::{State, rejection::BytesRejection},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::{MethodRouter, any},
@@ -18,7 +18,14 @@ pub fn json_handler(service: RlsService) -> MethodRouter {
     any(answer).with_state(service)
 }
 
-async fn answer(State(service): State<RlsService>, body: Bytes) -> Response {
+async fn answer(State(service): State<RlsService>, body: Result<Bytes, BytesRejection>) -> Response {
+    let body = match body {
+        Ok(body) => body,
+        Err(rejection) => {
+            let why = format!("{}; setting MAX_REQUEST_BYTES bounds the body", rejection.body_text());
+            return refuse(StatusCode::BAD_REQUEST, "Bad Request", &why);
+        }
+    };
     let message = match parse(&body) {
         Ok(message) => message,
         Err(error) => return refuse(StatusCode::BAD_REQUEST, "Bad Request", &error),

@@ -122,7 +122,7 @@ fn describe_status(status: &DescriptorStatus) -> String {
         Some(reset) => format!(", resets in {}", humantime::format_duration(reset_after(reset.seconds))),
         None => String::new(),
     };
-    format!("{code}, {} of {} a {unit} left{name}{reset}", status.limit_remaining, limit.requests_per_unit)
+    format!("{code}, {} of {} per {unit} left{name}{reset}", status.limit_remaining, limit.requests_per_unit)
 }
 
 fn reset_after(seconds: i64) -> std::time::Duration {

@@ -71,6 +71,8 @@ pub struct Group {
     pub atomic: bool,
     /// A quota descriptor of the request passed without a counter, so quota rules cannot refuse it.
     pub quota_passed: bool,
+    /// The request is refused whatever the counters say. An atomic group is then looked at, not charged.
+    pub refused: bool,
     /// The time to count at, in place of the store's own clock.
     pub now: Option<Timestamp>,
     /// When the caller no longer needs the answer.
@@ -81,7 +83,7 @@ impl Group {
     /// A group that charges each descriptor on its own, at the store's time, without a deadline.
     #[must_use]
     pub fn new(hits: SmallVec<[Hit; 1]>) -> Self {
-        Self { hits, atomic: false, quota_passed: false, now: None, deadline: None }
+        Self { hits, atomic: false, quota_passed: false, refused: false, now: None, deadline: None }
     }
 
     /// A group of one hit.

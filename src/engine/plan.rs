@@ -1,6 +1,6 @@
 //! Before the store is asked: which limits apply to a request, and which hits that makes.
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::HashSet, sync::Arc, time::Instant};
 
 use smallvec::SmallVec;
 
@@ -99,7 +99,8 @@ impl<'a> Plan<'a> {
             return (Self { descriptors }, Group::new(SmallVec::new()));
         };
         let matches: SmallVec<[Matched<'a>; 2]> = request.descriptors.iter().map(|d| find(domain, d)).collect();
-        let replaced = |rule: &Rule| rule.name().is_some_and(|name| is_replaced(name, &matches));
+        let replaced_names = replaced_names(&matches);
+        let replaced = |rule: &Rule| rule.name().is_some_and(|name| replaced_names.contains(&**name));
 
         let mut draft = Draft { live, domain, keys, options, group: Group::new(SmallVec::new()) };
         draft.group.atomic = options.modes.atomic || domain.atomic();
@@ -121,12 +122,8 @@ impl<'a> Plan<'a> {
                 }
             })
             .collect();
-        if draft.group.atomic && !options.modes.quota && descriptors.iter().any(|d| matches!(d, Planned::Unknown)) {
-            // the request is refused whatever the counters say, so no enforced one is charged
-            for hit in draft.group.hits.iter_mut().filter(|hit| !hit.shadow) {
-                hit.charge = Charge::LOOK;
-            }
-        }
+        // under the global quota mode an unknown descriptor is a quota like the others, and may not refuse alone
+        draft.group.refused = !options.modes.quota && descriptors.iter().any(|d| matches!(d, Planned::Unknown));
         (Self { descriptors }, draft.group)
     }
 }
@@ -221,13 +218,13 @@ fn find<'a>(domain: &'a Domain, descriptor: &Descriptor<'_>) -> Matched<'a> {
     }
 }
 
-/// Whether a matched rule replaces the limit of this name. A replaced rule still replaces others, as does an
-/// unlimited one.
-fn is_replaced(name: &Arc<str>, matches: &[Matched<'_>]) -> bool {
-    matches.iter().any(|matched| match matched {
-        Matched::Rule(found) => found.rule.replaces().contains(name),
-        Matched::Nothing | Matched::Override(_) => false,
-    })
+/// The names of limits that matched rules replace. A replaced rule still replaces others, as does an unlimited one.
+fn replaced_names<'a>(matches: &[Matched<'a>]) -> HashSet<&'a str, foldhash::quality::RandomState> {
+    let rules = matches.iter().filter_map(|matched| match matched {
+        Matched::Rule(found) => Some(found.rule),
+        Matched::Nothing | Matched::Override(_) => None,
+    });
+    rules.flat_map(|rule| rule.replaces().iter().map(|name| &**name)).collect()
 }
 
 fn charge(descriptor: &Descriptor<'_>, request_hits: u64) -> Charge {

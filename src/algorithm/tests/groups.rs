@@ -100,3 +100,23 @@ fn one_hit_alone_is_settled_as_in_a_list() {
         }
     }
 }
+
+/// A request that is refused for another reason charges its shadow hits alone, and reports the others as they stand.
+#[test]
+fn an_atomic_group_that_is_refused_anyway_charges_only_shadow_hits() {
+    let refused = |hits: Vec<Hit>| Group { refused: true, atomic: true, ..Group::new(SmallVec::from_vec(hits)) };
+    let shadow = Hit { shadow: true, ..hit("b", 3, 1) };
+    let group = refused(vec![hit("a", 1, 0), shadow.clone()]);
+    let counters = Counters::of(&group);
+    let full = State { time: 0.0, current: 10.0, previous: 0.0 };
+    let mut held = [Held::found(Some(full)), Held::found(None)];
+    let verdicts = settle(&group, at(0), &counters, &mut held);
+    assert!(!verdicts[0].allowed, "the full counter is over, also when it is only looked at");
+    assert_eq!((verdicts[0].after, verdicts[1].after), (10, 3));
+    assert_eq!((held[0].written_by, held[1].written_by), (None, Some(1)));
+
+    for (one, written) in [(hit("a", 1, 0), false), (shadow, true)] {
+        let group = refused(vec![one.clone()]);
+        assert_eq!(settle_one(&group, &one, at(0), None).next.is_some(), written);
+    }
+}
