@@ -41,3 +41,20 @@ pub async fn ask(client: &mut Rls, request: RateLimitRequest) -> RateLimitRespon
 pub fn codes(response: &RateLimitResponse) -> Vec<Code> {
     response.statuses.iter().map(DescriptorStatus::code).collect()
 }
+
+/// Whether the call never reached the service, for the client met a GOAWAY first: tonic's channel fails those that it
+/// was about to send. HTTP/2 says that they can be made again, and Envoy and other gRPC clients do so unasked.
+pub fn never_sent(status: &tonic::Status) -> bool {
+    let mut cause = std::error::Error::source(status);
+    while let Some(error) = cause {
+        let unsent = error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled);
+        let refused = error.downcast_ref::<h2::Error>().is_some_and(|error| {
+            error.is_go_away() && error.is_remote() && error.reason() == Some(h2::Reason::NO_ERROR)
+        });
+        if unsent || refused {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
