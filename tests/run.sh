@@ -13,14 +13,20 @@ install_debian() { # COMMAND PACKAGE...
     shift
     local sudo=()
     [ "$(id -u)" = 0 ] || sudo=(sudo)
+    local tool
+    for tool in apt-get "${sudo[@]}"; do
+        command -v "$tool" >/dev/null || { echo "$tool is missing: install $* by other means and run this again" >&2; exit 1; }
+    done
     "${sudo[@]}" apt-get update -qq
     "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
 install_parts() {
     mkdir -p "$parts/bin"
-    if ! [ -x "$parts/venv/bin/python" ]; then
-        python3 -m venv "$parts/venv" 2>/dev/null || { install_debian no-such-command python3-venv; python3 -m venv "$parts/venv"; }
+    # pip comes last: without ensurepip, venv leaves a python behind and fails
+    if ! [ -x "$parts/venv/bin/pip" ]; then
+        python3 -m venv --clear "$parts/venv" 2>/dev/null ||
+            { install_debian no-such-command python3-venv; python3 -m venv --clear "$parts/venv"; }
     fi
     "$parts/venv/bin/pip" install --quiet --requirement tests/requirements.txt
     local envoy

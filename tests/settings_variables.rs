@@ -14,7 +14,6 @@ const PORT: (&[&str], &[&str]) =
 const COUNT: (&[&str], &[&str]) =
     (&["0", "1", "1_000", "0x10", "9223372036854775807"], &["", "-1", "1.5", "many", "9223372036854775808"]);
 const POSITIVE: (&[&str], &[&str]) = (&["1", "1_000", "0x10"], &["", "0", "-1", "1.5", "many"]);
-const OPTIONAL_POSITIVE: (&[&str], &[&str]) = (&["", "1"], &["0", "-1", "1.5", "many"]);
 const NUMBER: (&[&str], &[&str]) = (&["0", "0.8", "1", "1e-3", "2"], &["", "-0.1", "NaN", "inf", "80%"]);
 const HOST: (&[&str], &[&str]) =
     (&["", "0.0.0.0", "::", "[::1]", "localhost", "a.b.svc"], &[" ", "a b", "1.2.3.4.5", "http://a", "a:80"]);
@@ -73,7 +72,7 @@ fn samples(name: &str) -> (&'static [&'static str], &'static [&'static str]) {
         "GRPC_SERVER_USE_TLS" | "TRACING_ENABLED" => (&["false", "0"], BOOLEAN.1),
         "MAX_CONCURRENT_STREAMS" => (POSITIVE.0, &["", "0", "-1", "4294967296"]),
         "MAX_COUNTERS" | "MAX_REQUEST_BYTES" | "MAX_DESCRIPTORS" | "MAX_ENTRIES" | "MAX_METRIC_SERIES" => POSITIVE,
-        "WORKERS" => OPTIONAL_POSITIVE,
+        "WORKERS" => (&["", "1", "1024"], &["0", "-1", "1.5", "many", "1025", "100000"]),
         "LOCAL_CACHE_SIZE_IN_BYTES"
         | "EXPIRATION_JITTER_MAX_SECONDS"
         | "XDS_CLIENT_MAX_MSG_SIZE_IN_BYTES"

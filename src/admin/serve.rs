@@ -22,6 +22,8 @@ pub struct Limits {
     pub header_read: Duration,
     /// For a request to be read and its answer to begin.
     pub request: Duration,
+    /// For a client to take more of what it was sent, in whole milliseconds; the kernel breaks the connection then.
+    pub unread: Duration,
     /// For requests under way once the listener shuts down.
     pub drain: Duration,
 }
@@ -32,6 +34,7 @@ impl Default for Limits {
             connections: 256,
             header_read: Duration::from_secs(30),
             request: Duration::from_secs(30),
+            unread: Duration::from_secs(10),
             drain: Duration::from_secs(5),
         }
     }
@@ -47,10 +50,11 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdo
     let (stop, stopping) = watch::channel(false);
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
+    let mut in_trouble = false;
     loop {
         tokio::select! {
             () = &mut shutdown => break,
-            (stream, permit) = accept(&listener, &permits) => {
+            (stream, permit) = accept(&listener, &permits, &mut in_trouble) => {
                 connections.spawn(connection(stream, permit, router.clone(), limits, stopping.clone()));
             }
             Some(_) = connections.join_next() => {}
@@ -64,13 +68,26 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdo
     }
 }
 
-async fn accept(listener: &TcpListener, permits: &Arc<Semaphore>) -> (TcpStream, OwnedSemaphorePermit) {
+/// `in_trouble` is whether there was no connection to take when the last one was asked for: logged when it begins and
+/// when it is over.
+async fn accept(
+    listener: &TcpListener,
+    permits: &Arc<Semaphore>,
+    in_trouble: &mut bool,
+) -> (TcpStream, OwnedSemaphorePermit) {
     let permit = permits.clone().acquire_owned().await.expect("the semaphore is never closed");
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return (stream, permit),
+            Ok((stream, _)) => {
+                if std::mem::take(in_trouble) {
+                    tracing::info!("accepting connections again on an HTTP listener");
+                }
+                return (stream, permit);
+            }
             Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection on an HTTP listener");
+                if !std::mem::replace(in_trouble, true) {
+                    tracing::warn!(%error, "cannot accept connections on an HTTP listener; trying on (if files ran out, raise `ulimit -n`)");
+                }
                 sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -84,6 +101,11 @@ async fn connection(
     limits: Limits,
     mut stopping: watch::Receiver<bool>,
 ) {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(limits.unread)) {
+        tracing::debug!(%error, "an HTTP connection ended before it began");
+        return;
+    }
     let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let answer = router.clone().oneshot(Request::from(request.map(Body::new)));
         async move {
@@ -109,5 +131,38 @@ async fn connection(
     };
     if let Err(error) = result {
         tracing::debug!(%error, "an HTTP connection ended early");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        sync::oneshot,
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_client_that_reads_nothing_does_not_keep_its_place() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let router = Router::new().route("/", get(|| async { vec![0_u8; 64 << 20] }));
+        let limits = Limits { connections: 1, unread: Duration::from_secs(1), ..Limits::default() };
+        let (stop, stopped) = oneshot::channel::<()>();
+        let server = tokio::spawn(serve(listener, router, limits, async { stopped.await.unwrap_or_default() }));
+
+        let mut deaf = TcpStream::connect(address).await.expect("connected");
+        deaf.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("sent");
+        let mut first = [0; 15];
+        deaf.read_exact(&mut first).await.expect("the answer has begun");
+        let mut next = TcpStream::connect(address).await.expect("queued");
+        next.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("sent");
+        let answered = timeout(Duration::from_secs(25), next.read_exact(&mut first)).await;
+        answered.expect("in time").expect("answered");
+        drop((next, deaf));
+        stop.send(()).expect("the server waits");
+        server.await.expect("no panic");
     }
 }

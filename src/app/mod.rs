@@ -144,8 +144,9 @@ impl App {
             }
         }
         let report = server.drain(settings.drain.timeout).await;
-        DynRateLimiter::close(&*self.store).await;
+        // before the store: a `/json` call that is under way needs it
         background.end().await;
+        DynRateLimiter::close(&*self.store).await;
         tracing::info!(drained = report.drained, forced = report.forced, "stopped");
         ended
     }

@@ -4,7 +4,6 @@ use std::{
     future::poll_fn,
     io::{self, ErrorKind},
     sync::Arc,
-    task::Poll,
     time::{Duration, Instant},
 };
 
@@ -19,6 +18,7 @@ use super::{
     deal::Dealer,
     socket::{Keepalive, Socket},
     stats::count,
+    tcp::BACKLOG,
     worker::{Dealt, Seat, Worker},
 };
 
@@ -63,18 +63,14 @@ impl Acceptor {
                 }
             }
         }
-        while let Some(socket) = self.queued().await {
-            self.deal(socket, &mut dealer);
+        // No more than the queue held: peers that go on connecting must not hold up the end.
+        for _ in 0..BACKLOG {
+            match self.listener.accept_queued() {
+                Ok(socket) => self.deal(socket, &mut dealer),
+                Err(error) if is_the_peers(&error) => {}
+                Err(_) => break,
+            }
         }
-    }
-
-    /// A connection that is there without waiting.
-    async fn queued(&self) -> Option<Socket> {
-        poll_fn(|cx| match self.listener.poll_accept(cx) {
-            Poll::Ready(Ok(socket)) => Poll::Ready(Some(socket)),
-            Poll::Ready(Err(_)) | Poll::Pending => Poll::Ready(None),
-        })
-        .await
     }
 
     fn deal(&self, socket: Socket, dealer: &mut Dealer) {
@@ -139,5 +135,28 @@ mod tests {
         assert_eq!(pauses, [10, 20, 40, 80, 160, 320, 640, 1000, 1000]);
         trouble.over();
         assert_eq!(trouble.with(&error), PAUSES.0);
+    }
+
+    #[tokio::test]
+    async fn every_connection_that_is_queued_at_the_end_is_dealt() {
+        let listen = super::super::Listen::Tcp { host: "127.0.0.1".to_owned(), port: 0 };
+        let listener = Listener::bind(&listen).await.expect("a free port");
+        let address = listener.local_addr().to_string();
+        let queued: Vec<_> = (0..300).map(|_| std::net::TcpStream::connect(&address).expect("queued")).collect();
+        let (queue, dealt) = mpsc::channel(1024);
+        let config = super::super::ServerConfig::default();
+        let stats = Arc::new(Stats::new(1));
+        let acceptor = Acceptor {
+            listener,
+            queues: vec![queue],
+            metrics: vec![tokio::runtime::Handle::current().metrics()],
+            stats: Arc::clone(&stats),
+            max_connections: config.max_connections,
+            keepalive: Keepalive::new(&config),
+        };
+        let (stop, stopped) = oneshot::channel();
+        stop.send(()).expect("the acceptor lives");
+        acceptor.run(stopped).await;
+        assert_eq!((stats.accepted(), dealt.len()), (queued.len() as u64, queued.len()));
     }
 }

@@ -8,7 +8,8 @@ use std::{
     task::{Context, Poll},
 };
 
-use tokio::net::{TcpListener, UnixListener};
+use socket2::SockRef;
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use super::{socket::Socket, tcp, unix};
 
@@ -127,6 +128,21 @@ impl Listener {
     #[must_use]
     pub fn local_addr(&self) -> &LocalAddr {
         &self.local
+    }
+
+    /// A connection that the system has queued; `WouldBlock` if there is none. Asks the system itself: what the runtime
+    /// knows of the queue is late, and it rations how much one task may take at a time.
+    pub(super) fn accept_queued(&self) -> io::Result<Socket> {
+        let accepted = match &self.socket {
+            ListenerSocket::Tcp(listener) => SockRef::from(listener).accept(),
+            ListenerSocket::Unix { listener, .. } => SockRef::from(listener).accept(),
+        };
+        let (socket, _) = accepted?;
+        socket.set_nonblocking(true)?;
+        match &self.socket {
+            ListenerSocket::Tcp(_) => TcpStream::from_std(socket.into()).map(Socket::Tcp),
+            ListenerSocket::Unix { .. } => UnixStream::from_std(socket.into()).map(Socket::Unix),
+        }
     }
 
     /// The next connection.

@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, lookup_host};
 use super::BindError;
 
 /// Connections that may wait to be accepted; the kernel takes less if `somaxconn` says so.
-const BACKLOG: i32 = 4096;
+pub(super) const BACKLOG: i32 = 4096;
 
 /// Listens on a host and port, and says which address that turned out to be. The host is an address (brackets around
 /// an IPv6 one are taken) or a name; of a name's addresses the first that can be bound is taken, IPv4 first. `::`

@@ -9,7 +9,7 @@ use tracing::level_filters::LevelFilter;
 use super::address::{Host, HostPort};
 use super::go;
 use super::types::{LogFormat, Secret};
-use super::values::{HeaderName, HttpPath, NearLimitRatio};
+use super::values::{HeaderName, HttpPath, NearLimitRatio, Workers};
 use crate::domain::FailureMode;
 
 /// What is printed for a secret.
@@ -107,6 +107,14 @@ impl Value for u64 {
 
 impl Value for NonZeroUsize {
     const ACCEPTED: &'static str = "a whole number, 1 or more";
+
+    fn parse(text: &str) -> Option<Self> {
+        Self::new(go::integer(text)?.try_into().ok()?)
+    }
+}
+
+impl Value for Workers {
+    const ACCEPTED: &'static str = "a whole number from 1 to 1024";
 
     fn parse(text: &str) -> Option<Self> {
         Self::new(go::integer(text)?.try_into().ok()?)

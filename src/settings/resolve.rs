@@ -13,6 +13,7 @@ use super::types::{
     Backend, DrainSettings, GrpcSettings, HeaderNames, KeySettings, Listen, LoggingSettings, MetricsListener, Modes,
     RequestLimits, ResponseSettings, RulesSettings, RulesSource, RuntimeDirectory, Settings,
 };
+use super::values::Workers;
 use super::variables::Raw;
 
 impl Settings {
@@ -49,7 +50,7 @@ fn typed(warnings: Vec<String>, raw: Raw) -> Settings {
             .value
             .then_some(MetricsListener { address: raw.prometheus_addr.value, path: raw.prometheus_path.value }),
         max_metric_series: raw.max_metric_series.value,
-        workers: raw.workers.value.unwrap_or_else(available_parallelism),
+        workers: raw.workers.value.map_or_else(available_parallelism, Workers::get),
         rules: RulesSettings {
             source: match raw.rules.value {
                 Some(path) => RulesSource::Path(path),

@@ -1,6 +1,7 @@
 //! Small values that cannot be invalid.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 
 /// The part of a limit past which a hit counts as near it: finite, not negative.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
@@ -14,6 +15,21 @@ impl NearLimitRatio {
     /// The number: finite, not negative.
     #[must_use]
     pub fn get(self) -> f32 {
+        self.0
+    }
+}
+
+/// How many threads answer requests: 1 to 1024. Each costs about a megabyte and a few file descriptors, so a slip of the
+/// pen must not take the machine down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Workers(NonZeroUsize);
+
+impl Workers {
+    pub(super) fn new(count: usize) -> Option<Self> {
+        NonZeroUsize::new(count).filter(|count| count.get() <= 1024).map(Self)
+    }
+
+    pub(super) fn get(self) -> NonZeroUsize {
         self.0
     }
 }

@@ -12,7 +12,7 @@ use super::parse::{
 };
 use super::table::{Effect, Feature, Group, Read, Reader, Variable, row, variables};
 use super::types::{LogFormat, Secret};
-use super::values::{HeaderName, HttpPath, NearLimitRatio};
+use super::values::{HeaderName, HttpPath, NearLimitRatio, Workers};
 use crate::domain::FailureMode;
 use Effect::{Later, NoEffect, Ours, Works};
 
@@ -72,7 +72,7 @@ variables! {
         header_reset: HeaderName = "LIMIT_RESET_HEADER", "RateLimit-Reset", Works, "name of the header with the seconds until reset";
     }
     Process {
-        workers: Option<NonZeroUsize> = "WORKERS", "", Ours, "threads that answer requests. Unset: one for each CPU that the process may use (affinity and cgroup quota)";
+        workers: Option<Workers> = "WORKERS", "", Ours, "threads that answer requests. Unset: one for each CPU that the process may use (affinity and cgroup quota)";
         max_request_bytes: NonZeroUsize = "MAX_REQUEST_BYTES", "262144", Ours, "the largest request, in bytes";
         max_descriptors: NonZeroUsize = "MAX_DESCRIPTORS", "256", Ours, "the most descriptors in a request";
         max_entries: NonZeroUsize = "MAX_ENTRIES", "64", Ours, "the most entries in a descriptor";

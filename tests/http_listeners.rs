@@ -1,0 +1,61 @@
+//! The HTTP listeners against peers and conditions that are not kind: the whole program.
+#![allow(missing_docs)]
+
+mod support;
+
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+};
+
+use support::{
+    eventually,
+    process::{Builder, Tollgate},
+};
+
+const RULES: &str = "domain: d\ndescriptors:\n  - {key: k, rate_limit: {unit: year, requests_per_unit: 1000}}\n";
+
+#[tokio::test]
+async fn a_json_call_in_flight_at_the_signal_is_answered() {
+    let mut tollgate = Tollgate::with_rules(RULES);
+    let address = tollgate.address("http");
+    let body = r#"{"domain":"d","descriptors":[{"entries":[{"key":"k","value":"v"}]}]}"#;
+    let (now, later) = body.split_at(20);
+    let mut call = TcpStream::connect(address).expect("connected");
+    write!(call, "POST /json HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: {}\r\n\r\n", body.len())
+        .expect("sent");
+    let mut answer = [0; 25];
+    call.read_exact(&mut answer).expect("told to go on: the handler waits for the body");
+    call.write_all(now.as_bytes()).expect("sent");
+    tollgate.signal("TERM");
+    eventually("the listener closes", async || TcpStream::connect(address).is_err().then_some(())).await;
+    call.write_all(later.as_bytes()).expect("sent");
+    let mut answer = String::new();
+    call.read_to_string(&mut answer).expect("answered");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(tollgate.exit().success());
+}
+
+#[tokio::test]
+async fn running_out_of_files_is_logged_when_it_begins_and_when_it_ends() {
+    let tollgate = Builder::new()
+        .rules(RULES)
+        .program("/bin/sh".as_ref())
+        .arg("-c")
+        .arg("ulimit -n 64; exec \"$0\"")
+        .arg(env!("CARGO_BIN_EXE_tollgate"))
+        .start();
+    let address = tollgate.address("http");
+    let crowd: Vec<_> = (0..80).map(|_| TcpStream::connect(address).expect("queued")).collect();
+    eventually("trouble", async || tollgate.logged("cannot accept").pop()).await;
+    drop(crowd);
+    eventually("relief", async || {
+        TcpStream::connect(address).expect("queued");
+        tollgate.logged("accept").pop().filter(|line| line.contains("again"))
+    })
+    .await;
+    // The crowd may come and go several times on its way out, but nothing is said twice in a row.
+    let lines = tollgate.logged("accept");
+    let begins = |line: &String| line.contains("cannot accept");
+    assert!(lines.iter().enumerate().all(|(index, line)| begins(line) == (index % 2 == 0)), "{lines:#?}");
+}
