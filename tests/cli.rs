@@ -189,12 +189,12 @@ fn check_asks_a_running_service_and_its_exit_code_is_the_answer() {
     let mut lines = ran.stdout.lines();
     assert_eq!(lines.next(), Some("OK"));
     let status = lines.next().expect("a status");
-    assert!(status.starts_with("  k=v: OK, 1 of 3 a year left (three), resets in "), "{}", ran.stdout);
+    assert!(status.starts_with("  k=v: OK, 1 of 3 per year left (three), resets in "), "{}", ran.stdout);
     assert_eq!(lines.next(), Some("  none=x: OK, no limit applies"));
 
     let ran = run(&["check", &address, "d", "k=v", "--hits", "2"]);
     assert_eq!(ran.code, Some(1));
-    assert!(ran.stdout.starts_with("OVER_LIMIT\n  k=v: OVER_LIMIT, 0 of 3 a year left"), "{}", ran.stdout);
+    assert!(ran.stdout.starts_with("OVER_LIMIT\n  k=v: OVER_LIMIT, 0 of 3 per year left"), "{}", ran.stdout);
 
     let ran = run(&["check", &address, "", "k=v"]);
     assert_eq!(ran.code, Some(2));

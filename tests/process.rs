@@ -323,3 +323,34 @@ fn each_line_of_the_log_is_an_object_with_the_documented_keys() {
     }
     assert!(levels.iter().all(|level| ["debug", "info", "warning", "error"].contains(&level.as_str())), "{levels:?}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_signal_cuts_off_a_call_that_never_ends() {
+    let mut tollgate = Builder::new().rules(RULES).env("DRAIN_TIMEOUT", "1h").start();
+    let address = tollgate.address("grpc");
+    let stream = tokio::net::TcpStream::connect(address).await.expect("connects");
+    let (send, connection) = h2::client::handshake(stream).await.expect("HTTP/2");
+    let connection = tokio::spawn(connection);
+    let call =
+        hyper::Request::post(format!("http://{address}/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit"))
+            .header("content-type", "application/grpc")
+            .body(())
+            .expect("a valid request");
+    let mut send = send.ready().await.expect("the connection is ready");
+    // the body is never sent
+    let (_answer, _body) = send.send_request(call, false).expect("the call begins");
+    eventually("the connection", async || {
+        let metrics = Client::new().get(tollgate.address("metrics"), "/metrics").await.body;
+        metrics.contains("\ntollgate_connections 1\n").then_some(())
+    })
+    .await;
+
+    tollgate.signal("TERM");
+    tollgate.wait_for_log("stopping");
+    // the listener is closed once the drain has begun
+    eventually("the drain", async || tokio::net::TcpStream::connect(address).await.is_err().then_some(())).await;
+    tollgate.signal("TERM");
+    tollgate.wait_for_log("calls in flight are cut off");
+    assert!(tollgate.exit().success());
+    connection.abort();
+}

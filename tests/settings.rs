@@ -43,7 +43,7 @@ fn an_empty_environment_gives_the_defaults() {
     assert_eq!((settings.request_limits.max_descriptors.get(), settings.request_limits.max_entries.get()), (256, 64));
     assert!(!settings.healthy_with_at_least_one_config_loaded);
     assert_eq!((settings.logging.level, settings.logging.format), (LevelFilter::WARN, LogFormat::Text));
-    assert_eq!((settings.drain.delay, settings.drain.timeout), (Duration::ZERO, Duration::from_secs(30)));
+    assert_eq!((settings.drain.delay, settings.drain.timeout), (Duration::ZERO, Duration::from_secs(20)));
     assert_eq!(settings.warnings, Vec::<String>::new());
 }
 

@@ -71,7 +71,8 @@ fn samples(name: &str) -> (&'static [&'static str], &'static [&'static str]) {
         // What they turn on does not exist yet.
         "GRPC_SERVER_USE_TLS" | "TRACING_ENABLED" => (&["false", "0"], BOOLEAN.1),
         "MAX_CONCURRENT_STREAMS" => (POSITIVE.0, &["", "0", "-1", "4294967296"]),
-        "MAX_COUNTERS" | "MAX_REQUEST_BYTES" | "MAX_DESCRIPTORS" | "MAX_ENTRIES" | "MAX_METRIC_SERIES" => POSITIVE,
+        "MAX_REQUEST_BYTES" | "MAX_DESCRIPTORS" | "MAX_ENTRIES" | "MAX_METRIC_SERIES" => POSITIVE,
+        "MAX_COUNTERS" => (&["1", "1000000000"], &["", "0", "-1", "1000000001", "9223372036854775807"]),
         "WORKERS" => (&["", "1", "1024"], &["0", "-1", "1.5", "many", "1025", "100000"]),
         "LOCAL_CACHE_SIZE_IN_BYTES"
         | "EXPIRATION_JITTER_MAX_SECONDS"

@@ -31,8 +31,8 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            connections: 256,
-            header_read: Duration::from_secs(30),
+            connections: 1024,
+            header_read: Duration::from_secs(10),
             request: Duration::from_secs(30),
             unread: Duration::from_secs(10),
             drain: Duration::from_secs(5),

@@ -143,7 +143,14 @@ impl App {
                 signal = signals.next() => tracing::info!(signal, "a second signal: the delay is cut short"),
             }
         }
-        let report = server.drain(settings.drain.timeout).await;
+        let report = tokio::select! {
+            report = server.drain(settings.drain.timeout) => report,
+            signal = signals.next() => {
+                // dropping the drain closes what is left
+                tracing::warn!(signal, "another signal: calls in flight are cut off");
+                return ended;
+            }
+        };
         // before the store: a `/json` call that is under way needs it
         background.end().await;
         DynRateLimiter::close(&*self.store).await;

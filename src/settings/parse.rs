@@ -9,7 +9,7 @@ use tracing::level_filters::LevelFilter;
 use super::address::{Host, HostPort};
 use super::go;
 use super::types::{LogFormat, Secret};
-use super::values::{HeaderName, HttpPath, NearLimitRatio, Workers};
+use super::values::{HeaderName, HttpPath, MaxCounters, NearLimitRatio, Workers};
 use crate::domain::FailureMode;
 
 /// What is printed for a secret.
@@ -115,6 +115,14 @@ impl Value for NonZeroUsize {
 
 impl Value for Workers {
     const ACCEPTED: &'static str = "a whole number from 1 to 1024";
+
+    fn parse(text: &str) -> Option<Self> {
+        Self::new(go::integer(text)?.try_into().ok()?)
+    }
+}
+
+impl Value for MaxCounters {
+    const ACCEPTED: &'static str = "a whole number from 1 to 1000000000";
 
     fn parse(text: &str) -> Option<Self> {
         Self::new(go::integer(text)?.try_into().ok()?)

@@ -66,7 +66,7 @@ fn typed(warnings: Vec<String>, raw: Raw) -> Settings {
             merge_domain_config: raw.merge_domain_config.value,
             force_start_without_initial_config: raw.force_start.value,
         },
-        backend: Backend::Memory { max_counters: raw.max_counters.value },
+        backend: Backend::Memory { max_counters: raw.max_counters.value.get() },
         keys: KeySettings {
             prefix: raw.cache_key_prefix.value,
             descriptor_value_secret: raw.descriptor_value_secret.value,

@@ -19,14 +19,19 @@ impl NearLimitRatio {
     }
 }
 
-/// How many threads answer requests: 1 to 1024. Each costs about a megabyte and a few file descriptors, so a slip of the
-/// pen must not take the machine down.
+/// A count from 1 to `MAX`: what costs memory has a bound, so that a slip of the pen does not take the machine down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Workers(NonZeroUsize);
+pub(super) struct UpTo<const MAX: usize>(NonZeroUsize);
 
-impl Workers {
+/// Threads that answer requests. Each costs about a megabyte and a few file descriptors.
+pub(super) type Workers = UpTo<1024>;
+
+/// Counters in memory. Each costs some 130 bytes once it is used.
+pub(super) type MaxCounters = UpTo<1_000_000_000>;
+
+impl<const MAX: usize> UpTo<MAX> {
     pub(super) fn new(count: usize) -> Option<Self> {
-        NonZeroUsize::new(count).filter(|count| count.get() <= 1024).map(Self)
+        NonZeroUsize::new(count).filter(|count| count.get() <= MAX).map(Self)
     }
 
     pub(super) fn get(self) -> NonZeroUsize {

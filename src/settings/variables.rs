@@ -12,7 +12,7 @@ use super::parse::{
 };
 use super::table::{Effect, Feature, Group, Read, Reader, Variable, row, variables};
 use super::types::{LogFormat, Secret};
-use super::values::{HeaderName, HttpPath, NearLimitRatio, Workers};
+use super::values::{HeaderName, HttpPath, MaxCounters, NearLimitRatio, Workers};
 use crate::domain::FailureMode;
 use Effect::{Later, NoEffect, Ours, Works};
 
@@ -53,7 +53,7 @@ variables! {
     }
     Counters {
         backend_type: Option<BackendType> = "BACKEND_TYPE", "", Works, "where the counters are: `memory`, or `redis` and `memcache` (not supported yet). Unset: redis if `REDIS_URL`, `REDIS_TYPE` or `REDIS_SOCKET_TYPE` is set, else memory";
-        max_counters: NonZeroUsize = "MAX_COUNTERS", "1000000", Ours, "the most counters that the memory store keeps";
+        max_counters: MaxCounters = "MAX_COUNTERS", "1000000", Ours, "the most counters that the memory store keeps";
         cache_key_prefix: String = "CACHE_KEY_PREFIX", "", Works, "what every counter's name begins with";
         descriptor_value_secret: Option<Secret> = "DESCRIPTOR_VALUE_SECRET", "", Ours, "hash every descriptor value in counters' names, keyed by this secret";
         failure_mode: FailureMode = "FAILURE_MODE", "error", Ours, "the answer when the counters cannot be reached: fail the call, allow, deny, or count locally";
@@ -77,7 +77,7 @@ variables! {
         max_descriptors: NonZeroUsize = "MAX_DESCRIPTORS", "256", Ours, "the most descriptors in a request";
         max_entries: NonZeroUsize = "MAX_ENTRIES", "64", Ours, "the most entries in a descriptor";
         drain_delay: Duration = "DRAIN_DELAY", "0s", Ours, "how long to go on accepting after a signal has turned the health to unhealthy";
-        drain_timeout: Duration = "DRAIN_TIMEOUT", "30s", Ours, "how long calls in flight may take to finish after that";
+        drain_timeout: Duration = "DRAIN_TIMEOUT", "20s", Ours, "how long calls in flight may take to finish after that";
     }
     Logging {
         log_level: LevelFilter = "LOG_LEVEL", "WARN", Works, "events below this level are not logged; `INFO` if unset and standard error is a terminal";
