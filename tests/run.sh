@@ -29,6 +29,7 @@ install_parts() {
     ln -sf "$envoy" "$parts/bin/envoy"
     install_debian h2load nghttp2-client
     install_debian promtool prometheus
+    install_debian redis-server redis-server redis-tools
 }
 
 step "installing parts"

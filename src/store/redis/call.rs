@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Entry;
-use crate::domain::{Algorithm, Charge, Hit};
+use crate::domain::{Algorithm, Charge, Hit, Timestamp};
 
 /// Bytes of a group's head, and of each of its hits.
 const GROUP_BYTES: usize = 30;
@@ -39,7 +39,7 @@ fn push_entry(into: &mut Vec<u8>, entry: &Entry, jitter: Duration) {
         into.extend(count.to_le_bytes());
     }
     into.extend((jitter.as_millis() as f64).to_le_bytes());
-    into.extend(group.now.map_or(-1.0, |now| now.as_f64()).to_le_bytes());
+    into.extend(group.now.map_or(-1.0, Timestamp::as_f64).to_le_bytes());
     let mut before: Option<&Hit> = None;
     for (hit, counter) in group.hits.iter().zip(entry.counters().of_hits()) {
         let joins = before.is_some_and(|before| before.descriptor == hit.descriptor);
