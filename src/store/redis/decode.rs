@@ -82,10 +82,10 @@ impl<'a> Reader<'a> {
     fn refusal(&mut self, entry: &Entry) -> Result<GroupError, ReplyError> {
         let counter = u32::from_le_bytes(self.array()?);
         let length = u32::from_le_bytes(self.array()?);
-        let text = String::from_utf8_lossy(self.bytes(length as usize)?).into();
+        let text = String::from_utf8_lossy(self.bytes(length as usize)?);
         let counters = entry.counters().len();
         match (counter as usize).checked_sub(1).filter(|counter| *counter < counters) {
-            Some(counter) => Ok(GroupError::Refused { key: entry.key(counter).clone(), text }),
+            Some(counter) => Ok(GroupError::refused(entry.key(counter).clone(), &text)),
             None => Err(ReplyError::Counter { counter, counters }),
         }
     }

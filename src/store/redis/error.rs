@@ -64,6 +64,15 @@ pub enum GroupError {
 }
 
 impl GroupError {
+    /// `key` refused with these words. Redis 6 puts the line of the script in front of some, which is taken off.
+    pub(super) fn refused(key: CounterKey, text: &str) -> Self {
+        let plain = text
+            .strip_prefix("@user_script: ")
+            .and_then(|rest| rest.split_once(": "))
+            .map_or(text, |(_line, words)| words.strip_prefix('-').unwrap_or(words));
+        Self::Refused { key, text: plain.trim_end().into() }
+    }
+
     /// The first word of what Redis said: `WRONGTYPE`, `READONLY`, `OOM`, `NOPERM`, …; `WRONGVALUE` is the script's
     /// own, for a string that is no counter. Empty for what Redis did not say.
     #[must_use]

@@ -94,6 +94,19 @@ fn an_error_is_of_its_group_only_and_names_the_counter() {
 }
 
 #[test]
+fn the_code_is_the_same_from_every_redis() {
+    let key = CounterKey::from_bytes(b"a");
+    for (text, code) in [
+        ("READONLY You can't write against a read only replica.", "READONLY"),
+        ("@user_script: 152: -READONLY You can't write against a read only replica.\r\n", "READONLY"),
+        ("@user_script: 1: -OOM command not allowed when used memory > 'maxmemory'.", "OOM"),
+        ("WRONGTYPE Operation against a key: holding the wrong kind of value", "WRONGTYPE"),
+    ] {
+        assert_eq!(GroupError::refused(key.clone(), text).code(), code, "{text}");
+    }
+}
+
+#[test]
 fn a_script_that_charges_otherwise_is_found_out() {
     let (_, answers) = decode(&[entry("a", 1)], &reply(&[&now(), &[0, 0]])).expect("a reply");
     assert_eq!(answers, [Err(GroupError::Diverged { key: CounterKey::from_bytes(b"a") })]);
