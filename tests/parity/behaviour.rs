@@ -2,12 +2,15 @@
 
 use std::{
     collections::BTreeMap,
+    num::NonZeroU32,
     time::{Duration, Instant},
 };
 
 use smallvec::{SmallVec, smallvec};
 use tollgate::{
-    domain::{Algorithm, Charge, CounterKey, Group, Hit, Limit, MAX_COUNT, RetryAfter, Timestamp, Unit, Verdict},
+    domain::{
+        Algorithm, Charge, CounterKey, Group, Hit, Limit, MAX_COUNT, RetryAfter, Timestamp, Unit, Verdict, Window,
+    },
     store::redis::{Answer, Entry, GroupError, decode, script},
 };
 
@@ -265,4 +268,43 @@ fn the_time_is_the_server_s() {
     let Reply::Bytes(seconds) = &now[0] else { panic!("no seconds") };
     let seconds: u64 = String::from_utf8_lossy(seconds).parse().expect("a number");
     assert!(told.as_micros() / SECOND <= seconds && told.as_micros() / SECOND + 60 > seconds, "{told:?}, {seconds}");
+}
+
+/// Where the estimate is a whole number and equals the limit, the order of its operations decides: 25·(7/25) is more
+/// than 7. A look shows in the script by what its group refuses.
+#[test]
+fn estimates_that_equal_the_limit_pass() {
+    let mut redis = Redis::start();
+    let sliding = |seconds: u64, requests, key: &str, charge| {
+        let window = Window::new(Unit::Second, NonZeroU32::new(seconds as u32).expect("not zero")).expect("short");
+        let limit = Limit::new(Algorithm::SlidingWindow, requests, window, None, None).expect("a limit");
+        Hit { charge, ..hit(key, limit, 0) }
+    };
+    let (mut compared, mut tight) = (0, 0);
+    for seconds in 1..=60 {
+        let start = NOW / (seconds * SECOND) * (seconds * SECOND);
+        let mut entries = Vec::new();
+        for previous in 1..=100 {
+            let key = format!("{seconds}/{previous}");
+            let before = sliding(seconds, previous, &key, Charge::Take(previous));
+            entries.push(at(before, start - 1));
+            for elapsed in (0..seconds).filter(|elapsed| previous * (seconds - elapsed) % seconds == 0) {
+                let estimate = previous * (seconds - elapsed) / seconds;
+                let witness = Hit { descriptor: 1, ..fixed("witness", 0) };
+                let witness =
+                    Hit { charge: Charge::Take(1), limit: Limit::fixed_window(MAX_COUNT, Unit::Hour), ..witness };
+                let look = sliding(seconds, estimate, &key, Charge::LOOK);
+                let group = Group::new(smallvec![look, witness]).atomic();
+                entries.push(Entry::new(group.at(Timestamp::from_micros(start + elapsed * SECOND))));
+                let share = (seconds - elapsed) as f64 / seconds as f64;
+                tight += u32::from(previous as f64 * share > estimate as f64);
+            }
+        }
+        for (entry, answer) in entries.iter().zip(redis.check(&entries, LONG)) {
+            let verdicts = answer.unwrap_or_else(|error| panic!("{entry:?}: {error}"));
+            assert!(verdicts[0].iter().all(|verdict| verdict.allowed), "{entry:?}");
+            compared += 1;
+        }
+    }
+    assert!(compared > 10_000 && tight > 100, "{compared} compared, {tight} of them where another order denies");
 }
