@@ -15,8 +15,8 @@ cargo build --quiet --release --bin tollgate --examples
     cargo run --quiet --release --example flood
     end
     section "Properties, 10 000 cases each"
-    PROPTEST_CASES=10000 cargo test --quiet --test model --test rules --lib -- --nocapture propert model 2>&1 |
-        grep -E '^test result|^model:'
+    PROPTEST_CASES=10000 cargo test --quiet --test model --test rules --test parity --lib -- --nocapture propert model random_traces 2>&1 |
+        grep -E '^test result|^model:|^parity'
     end
     section "Against a bare tonic handler (one descriptor, one counter, 8 connections × 32 streams)"
     bash benches/against_bare_tonic.sh 5 300000

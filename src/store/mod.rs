@@ -2,5 +2,7 @@
 //! limits, not rules, requests or another store.
 
 mod memory;
+#[cfg(feature = "redis")]
+pub mod redis;
 
 pub use memory::{MemoryConfig, MemoryStats, MemoryStore};

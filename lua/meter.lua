@@ -1,0 +1,63 @@
+-- What the three algorithms share: the fields of a hit, the arithmetic of time, and what a hit does. Its equal in Rust
+-- is src/algorithm/meter.rs. Every formula is evaluated in the same order there, so that both round alike; no `%`,
+-- and no number ever becomes text.
+--
+-- KEYS, ARGV, returns: none; see driver.lua.
+--
+-- A state is { time =, current =, previous =, by = }: three doubles, and the hit that wrote it in this call.
+-- A counter that does not exist is `false`.
+
+local floor, ceil, pack, unpack_at = math.floor, math.ceil, struct.pack, struct.unpack
+
+local MOST = 9007199254740991 -- 2^53 - 1
+
+-- the fields of a hit, in the order in which ARGV has them
+local COUNTER, ALGORITHM, JOINS, SHADOW, QUOTA, GIVES, COUNT_DENIED, AMOUNT, LIMIT, BURST, WINDOW, NEXT =
+  1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
+
+-- of two numbers, the second where the first is not a number, as Rust's f64::min and f64::max have it
+local function min(a, b)
+  if a < b then return a end
+  return b
+end
+
+local function max(a, b)
+  if a > b then return a end
+  return b
+end
+
+-- The effective present and the effective time of a state.
+local function reconcile(now, stored, window)
+  if stored <= now then return now, stored end
+  if stored - now <= window then return stored, stored end
+  return now, now
+end
+
+-- The effective present, the start of its window, and the counts of that window and of the one before.
+local function windows(state, window, now)
+  if not state then return now, floor(now / window) * window, 0, 0 end
+  local time
+  now, time = reconcile(now, state.time, window)
+  local start = floor(now / window) * window
+  if time >= start then
+    return now, start, min(max(state.current, 0), MOST), min(max(state.previous, 0), MOST)
+  elseif time >= start - window then
+    return now, start, 0, min(max(state.current, 0), MOST)
+  end
+  return now, start, 0, 0
+end
+
+local TAKE, GIVE = 1, 2
+
+-- Whether a hit is allowed, and what it does to its counter: TAKE, GIVE, or nothing.
+local function decide(hit, fits, untouched)
+  local look = hit[AMOUNT] == 0
+  if hit[GIVES] == 1 then
+    if look or untouched then return true, nil end
+    return true, GIVE
+  end
+  if look then return fits, nil end
+  if fits then return true, TAKE end
+  if hit[COUNT_DENIED] == 1 then return false, TAKE end
+  return false, nil
+end

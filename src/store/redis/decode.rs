@@ -1,0 +1,126 @@
+//! What the script tells, made into verdicts.
+
+use smallvec::SmallVec;
+
+use super::{Entry, GroupError, ReplyError, script::STATE_BYTES};
+use crate::{
+    algorithm::{self, Held, State},
+    domain::{Timestamp, Verdict},
+};
+
+/// The outcome of one entry: for each of the times that it was settled, in order, a verdict for each hit.
+pub type Answer = Result<SmallVec<[SmallVec<[Verdict; 1]>; 1]>, GroupError>;
+
+/// The time by the Redis server, and one answer for each of the entries, in order, from the reply to their
+/// [`Call`](super::Call).
+///
+/// # Errors
+/// If the reply cannot be that. A fault of single counters is in the answers of the groups that have them.
+pub fn decode(entries: &[Entry], reply: &[u8]) -> Result<(Timestamp, Vec<Answer>), ReplyError> {
+    let mut reader = Reader { reply, at: 0 };
+    let now = reader.number()?;
+    if !(0.0..=Timestamp::MAX.as_f64()).contains(&now) {
+        return Err(ReplyError::Time(now));
+    }
+    let now = Timestamp::from_micros(now as u64);
+    let answers = entries.iter().map(|entry| reader.answer(entry, now)).collect::<Result<_, _>>()?;
+    if reader.at < reply.len() {
+        return Err(ReplyError::Long { used: reader.at, length: reply.len() });
+    }
+    Ok((now, answers))
+}
+
+/// A counter as the script found it, and whether the script wrote it.
+struct Found {
+    state: Option<State>,
+    written: bool,
+}
+
+struct Reader<'a> {
+    reply: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn bytes(&mut self, wanted: usize) -> Result<&'a [u8], ReplyError> {
+        let short = ReplyError::Short { at: self.at, wanted, length: self.reply.len() };
+        let end = self.at.checked_add(wanted).ok_or_else(|| short.clone())?;
+        let bytes = self.reply.get(self.at..end).ok_or(short)?;
+        self.at = end;
+        Ok(bytes)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], ReplyError> {
+        let mut array = [0; N];
+        array.copy_from_slice(self.bytes(N)?);
+        Ok(array)
+    }
+
+    fn number(&mut self) -> Result<f64, ReplyError> {
+        self.array().map(f64::from_le_bytes)
+    }
+
+    /// A byte that is at most `most`.
+    fn mark(&mut self, most: u8) -> Result<u8, ReplyError> {
+        let at = self.at;
+        let [byte] = self.array()?;
+        if byte > most { Err(ReplyError::Mark { byte, at }) } else { Ok(byte) }
+    }
+
+    fn answer(&mut self, entry: &Entry, now: Timestamp) -> Result<Answer, ReplyError> {
+        let refused = self.mark(1)? == 1;
+        if refused {
+            return self.refusal(entry).map(Err);
+        }
+        let mut found: SmallVec<[Found; 4]> = SmallVec::new();
+        for _ in 0..entry.counters().len() {
+            found.push(self.found()?);
+        }
+        Ok(derive(entry, entry.group().now.unwrap_or(now), &found))
+    }
+
+    fn refusal(&mut self, entry: &Entry) -> Result<GroupError, ReplyError> {
+        let counter = u32::from_le_bytes(self.array()?);
+        let length = u32::from_le_bytes(self.array()?);
+        let text = String::from_utf8_lossy(self.bytes(length as usize)?);
+        let counters = entry.counters().len();
+        match (counter as usize).checked_sub(1).filter(|counter| *counter < counters) {
+            Some(counter) => Ok(GroupError::refused(entry.key(counter).clone(), &text)),
+            None => Err(ReplyError::Counter { counter, counters }),
+        }
+    }
+
+    fn found(&mut self) -> Result<Found, ReplyError> {
+        let mark = self.mark(3)?;
+        let state = if mark & 2 > 0 { Some(self.state()?) } else { None };
+        Ok(Found { state, written: mark & 1 > 0 })
+    }
+
+    fn state(&mut self) -> Result<State, ReplyError> {
+        const { assert!(STATE_BYTES == 3 * size_of::<f64>()) };
+        Ok(State { time: self.number()?, current: self.number()?, previous: self.number()? })
+    }
+}
+
+/// The verdicts of a group on the states that the script found.
+fn derive(entry: &Entry, now: Timestamp, found: &[Found]) -> Answer {
+    let group = entry.group();
+    let mut held: SmallVec<[Held; 4]> = found.iter().map(|found| Held::found(found.state)).collect();
+    let mut verdicts = SmallVec::with_capacity(entry.times() as usize);
+    for _ in 0..entry.times() {
+        verdicts.push(match (group.hits.as_slice(), held.as_mut_slice()) {
+            ([hit], [held]) => {
+                let step = algorithm::settle_one(group, hit, now, held.state);
+                if step.next.is_some() {
+                    *held = Held { state: step.next, written_by: Some(0) };
+                }
+                SmallVec::from_buf([step.verdict])
+            }
+            (_, held) => algorithm::settle(group, now, entry.counters(), held),
+        });
+    }
+    match held.iter().zip(found).position(|(held, found)| held.written_by.is_some() != found.written) {
+        Some(counter) => Err(GroupError::Diverged { key: entry.key(counter).clone() }),
+        None => Ok(verdicts),
+    }
+}

@@ -1,0 +1,170 @@
+//! The format, byte by byte, and replies that nobody should send. Whether the script and the service agree on it is for
+//! `tests/parity`, with a real Redis.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use smallvec::smallvec;
+
+use super::*;
+use crate::domain::{Charge, CounterKey, Group, Hit, Limit, Timestamp, Unit};
+
+const NOW: u64 = 1_700_000_000_000_000;
+
+fn hit(key: &str, n: u64) -> Hit {
+    Hit::new(CounterKey::from_bytes(key.as_bytes()), Limit::fixed_window(10, Unit::Minute), Charge::Take(n))
+}
+
+fn entry(key: &str, n: u64) -> Entry {
+    Entry::new(Group::single(hit(key, n)))
+}
+
+/// A reply from its parts.
+fn reply(parts: &[&[u8]]) -> Vec<u8> {
+    parts.concat()
+}
+
+fn doubles<const N: usize>(numbers: [f64; N]) -> Vec<u8> {
+    numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
+}
+
+fn now() -> Vec<u8> {
+    doubles([NOW as f64])
+}
+
+#[test]
+fn the_script_has_all_its_parts_and_its_name() {
+    assert!(
+        script::TEXT.contains("function token_bucket(") && script::TEXT.ends_with("return table.concat(replies)\n")
+    );
+    assert!(!script::TEXT.starts_with("#!"), "a shebang makes Redis 6 fail");
+    assert!(script::SHA1.len() == 40 && script::SHA1.bytes().all(|byte| byte.is_ascii_hexdigit()), "{}", script::SHA1);
+}
+
+#[test]
+fn a_call_is_laid_out_as_the_driver_reads_it() {
+    let shadow = Hit { shadow: true, descriptor: 1, ..hit("b", 0) };
+    let refund = Hit { charge: Charge::Give(7), quota: true, descriptor: 1, ..hit("a", 0) };
+    let group = Group::new(smallvec![hit("a\0\r\n", 3), shadow, refund]).atomic().at(Timestamp::from_micros(5));
+    let mut twice = entry("z", 1);
+    twice.again();
+    let entries = [Entry::new(group), twice];
+    let call = Call::new(&entries, || Duration::from_millis(250));
+    assert_eq!(call.keys, [b"a".as_slice(), b"a\0\r\n", b"b", b"z"]);
+    let (minute, ten) = (60e6, 10.0);
+    let head = |flags: [u8; 2], counts: [u32; 3], now| {
+        [flags.to_vec(), counts.iter().flat_map(|count| count.to_le_bytes()).collect(), doubles([250.0, now])].concat()
+    };
+    let line = |counter: u32, flags: [u8; 6], n| {
+        [counter.to_le_bytes().to_vec(), flags.to_vec(), doubles([n, ten, ten, minute])].concat()
+    };
+    let expected = [
+        head([1, 0], [3, 3, 1], 5.0),
+        line(2, [1, 0, 0, 0, 0, 1], 3.0),
+        line(3, [1, 0, 1, 0, 0, 1], 0.0),
+        line(1, [1, 1, 0, 1, 1, 1], 7.0),
+        head([0, 0], [1, 1, 2], -1.0),
+        line(1, [1, 0, 0, 0, 0, 1], 1.0),
+    ];
+    assert_eq!(call.argument, expected.concat());
+}
+
+#[test]
+fn verdicts_are_derived_from_the_state_that_was_found() {
+    let mut twice = entry("a", 3);
+    twice.again();
+    let state = doubles([(NOW - NOW % 60_000_000) as f64, 6.0, 0.0]);
+    let (time, answers) = decode(&[twice], &reply(&[&now(), &[0, 3], &state])).expect("a reply");
+    assert_eq!(time.as_micros(), NOW);
+    let verdicts = answers[0].as_ref().expect("verdicts");
+    let told: Vec<_> = verdicts.iter().map(|one| (one[0].allowed, one[0].before, one[0].after)).collect();
+    assert_eq!(told, [(true, 6, 9), (false, 9, 12)]);
+}
+
+#[test]
+fn an_error_is_of_its_group_only_and_names_the_counter() {
+    let entries = [Entry::new(Group::new(smallvec![hit("b", 1), hit("a", 1)])), entry("c", 1)];
+    let text = b"WRONGTYPE not yours";
+    let refused = [&[1u8][..], &2u32.to_le_bytes(), &(text.len() as u32).to_le_bytes(), text].concat();
+    let (_, answers) = decode(&entries, &reply(&[&now(), &refused, &[0, 1]])).expect("a reply");
+    let error = answers[0].as_ref().expect_err("refused");
+    assert_eq!(error.code(), "WRONGTYPE");
+    assert_eq!(error.to_string(), "redis refused counter b: WRONGTYPE not yours");
+    assert!(answers[1].as_ref().expect("verdicts")[0][0].allowed);
+}
+
+#[test]
+fn the_code_is_the_same_from_every_redis() {
+    let key = CounterKey::from_bytes(b"a");
+    for (text, code) in [
+        ("READONLY You can't write against a read only replica.", "READONLY"),
+        ("@user_script: 152: -READONLY You can't write against a read only replica.\r\n", "READONLY"),
+        ("@user_script: 1: -OOM command not allowed when used memory > 'maxmemory'.", "OOM"),
+        ("WRONGTYPE Operation against a key: holding the wrong kind of value", "WRONGTYPE"),
+    ] {
+        assert_eq!(GroupError::refused(key.clone(), text).code(), code, "{text}");
+    }
+}
+
+#[test]
+fn a_script_that_charges_otherwise_is_found_out() {
+    let (_, answers) = decode(&[entry("a", 1)], &reply(&[&now(), &[0, 0]])).expect("a reply");
+    assert_eq!(answers, [Err(GroupError::Diverged { key: CounterKey::from_bytes(b"a") })]);
+}
+
+#[test]
+fn malformed_replies_say_where() {
+    let one = [entry("a", 1)];
+    let wrong = |parts: &[&[u8]]| decode(&one, &reply(parts)).expect_err("malformed");
+    assert_eq!(wrong(&[&[0; 5]]), ReplyError::Short { at: 0, wanted: 8, length: 5 });
+    assert_eq!(wrong(&[&now()]), ReplyError::Short { at: 8, wanted: 1, length: 8 });
+    assert_eq!(wrong(&[&now(), &[0, 2, 9]]), ReplyError::Short { at: 10, wanted: 8, length: 11 });
+    assert_eq!(wrong(&[&now(), &[0, 1, 0]]), ReplyError::Long { used: 10, length: 11 });
+    assert_eq!(wrong(&[&now(), &[2]]), ReplyError::Mark { byte: 2, at: 8 });
+    assert_eq!(wrong(&[&now(), &[0, 4]]), ReplyError::Mark { byte: 4, at: 9 });
+    for counter in [0u32, 2, u32::MAX] {
+        let refused = [&[1u8][..], &counter.to_le_bytes(), &[0; 4]].concat();
+        assert_eq!(wrong(&[&now(), &refused]), ReplyError::Counter { counter, counters: 1 });
+    }
+    assert_eq!(wrong(&[&doubles([-1.0]), &[0, 1]]), ReplyError::Time(-1.0));
+    assert!(matches!(wrong(&[&doubles([f64::NAN]), &[0, 1]]), ReplyError::Time(_)));
+}
+
+#[test]
+fn an_empty_call_tells_the_time() {
+    assert_eq!(Call::new(&[], || Duration::ZERO), Call { keys: Vec::new(), argument: Vec::new() });
+    assert_eq!(decode(&[], &now()), Ok((Timestamp::from_micros(NOW), Vec::new())));
+}
+
+#[test]
+fn groups_are_equal_if_the_script_cannot_tell_them_apart() {
+    let base = Group::single(hit("a", 1));
+    let other_mode = Hit { descriptor: 9, ..hit("a", 1) };
+    assert_eq!(Equality::of(&base), Equality::of(&Group::single(other_mode)));
+    let different = [
+        Group::single(hit("b", 1)),
+        Group::single(hit("a", 2)),
+        Group::single(Hit { charge: Charge::Give(1), ..hit("a", 1) }),
+        Group::single(Hit { shadow: true, ..hit("a", 1) }),
+        Group::single(Hit { quota: true, ..hit("a", 1) }),
+        Group::single(Hit { limit: Limit::fixed_window(11, Unit::Minute), ..hit("a", 1) }),
+        base.clone().atomic(),
+        Group { quota_passed: true, ..base.clone() },
+        base.clone().at(Timestamp::from_micros(1)),
+    ];
+    for other in different {
+        assert_ne!(Equality::of(&base), Equality::of(&other), "{other:?}");
+    }
+    assert_eq!(Equality::of(&Group::new(smallvec![hit("a", 1), hit("b", 1)])), None);
+}
+
+proptest! {
+    #[test]
+    fn no_reply_makes_it_panic(reply: Vec<u8>, groups in proptest::collection::vec(1..4usize, 0..4)) {
+        let entries: Vec<Entry> =
+            groups.iter().map(|hits| Entry::new(Group::new((0..*hits).map(|at| hit(&at.to_string(), 1)).collect()))).collect();
+        let _ = decode(&entries, &reply);
+        let timely = [now(), reply].concat();
+        let _ = decode(&entries, &timely);
+    }
+}

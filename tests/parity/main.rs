@@ -1,0 +1,7 @@
+//! The Redis script against `src/algorithm`, on a real server that each test starts for itself: bit for bit equal on
+//! random traces, and what it does where a Redis can refuse.
+#![allow(clippy::panic, clippy::print_stdout, missing_docs, unreachable_pub)]
+
+mod behaviour;
+mod server;
+mod traces;

@@ -1,0 +1,165 @@
+//! A Redis server of a test's own, and the little of its protocol that the tests need.
+
+use std::{
+    env, fs,
+    io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _},
+    os::unix::net::UnixStream,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+use tollgate::store::redis::{Answer, Call, Entry, decode, script};
+
+/// A reply, as Redis has them in protocol version 2.
+#[derive(Debug, PartialEq)]
+pub enum Reply {
+    Status(String),
+    Error(String),
+    Number(i64),
+    Bytes(Vec<u8>),
+    Nil,
+    List(Vec<Reply>),
+}
+
+/// The server, on a unix socket in a directory that goes away with it, and a connection to it.
+pub struct Redis {
+    child: Child,
+    directory: TempDir,
+    stream: BufReader<UnixStream>,
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Redis {
+    /// Starts `redis-server`, or what the variable `TOLLGATE_TEST_REDIS_SERVER` names in its place.
+    pub fn start() -> Self {
+        let program = env::var("TOLLGATE_TEST_REDIS_SERVER").unwrap_or_else(|_| "redis-server".into());
+        let directory = tempfile::tempdir().expect("a directory");
+        let log = fs::File::create(directory.path().join("log")).expect("a log");
+        let socket = directory.path().join("socket");
+        let mut child = Command::new(&program)
+            .args(["--port", "0", "--save", "", "--appendonly", "no", "--unixsocket"])
+            .arg(&socket)
+            .arg("--dir")
+            .arg(directory.path())
+            .stdin(Stdio::null())
+            .stderr(log.try_clone().expect("a log"))
+            .stdout(log)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{program} does not start ({error}): `bash tests/run.sh` installs it"));
+        let patience = Instant::now() + Duration::from_secs(30);
+        let stream = loop {
+            match UnixStream::connect(&socket) {
+                Ok(stream) => break stream,
+                Err(error) => {
+                    let ended = child.try_wait().expect("a child").is_some();
+                    let log = || fs::read_to_string(directory.path().join("log")).unwrap_or_default();
+                    assert!(!ended && Instant::now() < patience, "{program} does not listen: {error}\n{}", log());
+                    assert!(matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused), "{error}");
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+            }
+        };
+        let mut redis = Self { child, directory, stream: BufReader::new(stream) };
+        assert_eq!(redis.load(), Reply::Bytes(script::SHA1.into()), "{}", redis.directory.path().display());
+        redis
+    }
+
+    /// Loads the script; its name.
+    pub fn load(&mut self) -> Reply {
+        self.command(&["SCRIPT", "LOAD", script::TEXT])
+    }
+
+    /// Sends a command of text.
+    pub fn command(&mut self, words: &[&str]) -> Reply {
+        self.send(&words.iter().map(|word| word.as_bytes()).collect::<Vec<_>>())
+    }
+
+    /// Sends a command.
+    pub fn send(&mut self, words: &[&[u8]]) -> Reply {
+        let mut request = format!("*{}\r\n", words.len()).into_bytes();
+        for word in words {
+            request.extend(format!("${}\r\n", word.len()).into_bytes());
+            request.extend_from_slice(word);
+            request.extend_from_slice(b"\r\n");
+        }
+        self.stream.get_mut().write_all(&request).expect("a server that listens");
+        self.reply()
+    }
+
+    /// Calls the script for these entries.
+    pub fn evalsha(&mut self, entries: &[Entry], jitter: Duration) -> Reply {
+        let call = Call::new(entries, || jitter);
+        let count = call.keys.len().to_string();
+        let mut words: Vec<&[u8]> = vec![b"EVALSHA", script::SHA1.as_bytes(), count.as_bytes()];
+        words.extend(&call.keys);
+        words.push(&call.argument);
+        self.send(&words)
+    }
+
+    /// Calls the script for these entries, whose answers must come.
+    pub fn check(&mut self, entries: &[Entry], jitter: Duration) -> Vec<Answer> {
+        match self.evalsha(entries, jitter) {
+            Reply::Bytes(reply) => decode(entries, &reply).expect("a reply of the script").1,
+            other => panic!("not a reply of the script: {other:?}"),
+        }
+    }
+
+    /// A number that a command gives.
+    pub fn number(&mut self, words: &[&str]) -> i64 {
+        match self.command(words) {
+            Reply::Number(number) => number,
+            other => panic!("{words:?} gave {other:?}"),
+        }
+    }
+
+    /// What a command says that gives text of several lines.
+    pub fn text(&mut self, words: &[&str]) -> String {
+        match self.command(words) {
+            Reply::Bytes(text) => String::from_utf8(text).expect("UTF-8"),
+            other => panic!("{words:?} gave {other:?}"),
+        }
+    }
+
+    /// Name and version.
+    pub fn version(&mut self) -> String {
+        let info = self.text(&["INFO", "server"]);
+        let line = |name| info.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
+        match line("valkey_version:") {
+            Some(version) => format!("Valkey {version}"),
+            None => format!("Redis {}", line("redis_version:").expect("a version")),
+        }
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stream.read_line(&mut line).expect("a reply");
+        line.trim_end().to_owned()
+    }
+
+    fn reply(&mut self) -> Reply {
+        let line = self.line();
+        let (kind, rest) = line.split_at_checked(1).expect("a reply");
+        let number = || rest.parse::<i64>().expect("a number");
+        match kind {
+            "+" => Reply::Status(rest.to_owned()),
+            "-" => Reply::Error(rest.to_owned()),
+            ":" => Reply::Number(number()),
+            "$" | "*" if number() < 0 => Reply::Nil,
+            "$" => {
+                let mut bytes = vec![0; number() as usize + 2];
+                self.stream.read_exact(&mut bytes).expect("a reply");
+                bytes.truncate(bytes.len() - 2);
+                Reply::Bytes(bytes)
+            }
+            "*" => Reply::List((0..number()).map(|_| self.reply()).collect()),
+            _ => panic!("not a reply: {line}"),
+        }
+    }
+}
