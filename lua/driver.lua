@@ -3,7 +3,8 @@
 --
 -- KEYS: for each group, its counters, each once. A key may come again in another group.
 -- ARGV[1]: for each group, little-endian and without gaps:
---   B atomic, B quota_passed, I4 hits, I4 counters, I4 times, d jitter (ms), d now (us since the epoch; -1: the server's)
+--   B atomic, B quota_passed, B refused, I4 hits, I4 counters, I4 times, d jitter (ms), d now (us since the epoch; -1:
+--   the server's)
 --   then each of its hits:
 --   I4 counter (1 is the group's first), B algorithm (1 fixed window, 2 sliding window, 3 token bucket), B joins the
 --   descriptor of the hit before, B shadow, B quota, B gives back, B count_denied, d amount, d limit, d burst,
@@ -18,7 +19,7 @@
 -- A counter is a string of three doubles (time, current, previous) that expires by itself. Each key is read once in a
 -- call, by GET, and written at most once, by SET ... PX; what only looks or is denied writes nothing.
 
-local GROUP, HIT, STATE = '<BBI4I4I4dd', '<I4BBBBBBdddd', '<ddd'
+local GROUP, HIT, STATE = '<BBBI4I4I4dd', '<I4BBBBBBdddd', '<ddd'
 
 local states = {} -- by key: the state as charged so far, or false
 local stored = {} -- by key: the same, packed
@@ -66,8 +67,8 @@ local firsts, sizes = {}, {} -- by group: how many keys come before its own, and
 local program, at, first = ARGV[1], 1, 0
 
 while at <= #program do
-  local atomic, quota_passed, hit_count, counters, times, jitter, now
-  atomic, quota_passed, hit_count, counters, times, jitter, now, at = unpack_at(GROUP, program, at)
+  local atomic, quota_passed, refused, hit_count, counters, times, jitter, now
+  atomic, quota_passed, refused, hit_count, counters, times, jitter, now, at = unpack_at(GROUP, program, at)
   if now < 0 then now = server_now end
   local hits = {}
   for i = 1, hit_count do
@@ -81,7 +82,7 @@ while at <= #program do
   if not reply then
     local held = {}
     for i = 1, counters do held[i] = states[KEYS[first + i]] end
-    for _ = 1, times do settle(held, hits, atomic == 1, quota_passed == 1, now) end
+    for _ = 1, times do settle(held, hits, atomic == 1, quota_passed == 1, refused == 1, now) end
 
     reply = '\0'
     for i = 1, counters do

@@ -50,9 +50,9 @@ local function charge_together(held, hits, first, last, now)
   return over, quota
 end
 
-local function settle(held, hits, atomic, quota_passed, now)
+local function settle(held, hits, atomic, quota_passed, refused, now)
   local before = atomic and copy(held)
-  local refused, quotas = false, false
+  local quotas = false
   local first = 1
   while hits[first] do
     local last = first

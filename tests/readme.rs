@@ -105,7 +105,7 @@ async fn the_sixty_seconds_hold() {
     let (_, body) = ask.split_once("-d '").expect("a body");
     let body = body.split('\'').next().expect("its end");
     assert!(ask.contains("seq 11") && ask.contains("localhost:8080/json"), "{ask}");
-    assert!(text.contains("Ten times `200`, then `429`."));
+    assert!(text.contains("Ten times `200`, then `429`, until the minute ends."));
 
     let mut codes = Vec::new();
     // where a minute ends meanwhile there are more than eleven: then a fresh service is asked in the new minute

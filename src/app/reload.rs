@@ -49,13 +49,22 @@ impl Reloader {
         }
     }
 
+    /// What holds while a load has failed.
+    fn meanwhile(&self) -> &'static str {
+        if self.live.load().is_some() {
+            "the former ones stay in force"
+        } else {
+            "and there are none yet: every call is answered UNAVAILABLE until they load"
+        }
+    }
+
     /// Gives the rules that are no longer in force.
     async fn apply(&self, update: Update) -> Option<Arc<Live>> {
         let snapshot = match update {
             Ok(snapshot) => snapshot,
             Err(error) => {
                 self.metrics.config_load(LoadResult::Refused);
-                tracing::error!("rules cannot be read, the former ones stay in force: {error}");
+                tracing::error!("rules cannot be read, {}: {error}", self.meanwhile());
                 return None;
             }
         };
@@ -66,16 +75,19 @@ impl Reloader {
             Ok(Ok(compiled)) => compiled,
             Ok(Err(errors)) => {
                 self.metrics.config_load(LoadResult::Refused);
-                tracing::error!("rules are refused, the former ones stay in force:\n{errors}");
+                tracing::error!("rules are refused, {}:\n{errors}", self.meanwhile());
                 return None;
             }
             // the runtime is shutting down, or compiling panicked, which has been printed
             Err(error) => {
                 self.metrics.config_load(LoadResult::Refused);
-                tracing::error!("rules could not be compiled, the former ones stay in force: {error}");
+                tracing::error!("rules could not be compiled, {}: {error}", self.meanwhile());
                 return None;
             }
         };
+        if files == 0 {
+            tracing::warn!("there are no rule files: every request is allowed");
+        }
         for warning in &warnings {
             tracing::warn!("{warning}");
         }

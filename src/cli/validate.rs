@@ -14,6 +14,10 @@ use super::{
 pub(super) fn validate(args: &ValidateArgs) -> Result<String, LoadError> {
     let Loaded { compiled, files } = load(&args.paths, args.merge_domain_config)?;
     let mut report = String::new();
+    if files == 0 {
+        report
+            .push_str("warning: no rule files found; of a directory, files ending in .yaml, .yml and .json are read\n");
+    }
     for warning in &compiled.warnings {
         let _ = writeln!(report, "warning: {warning}");
     }

@@ -78,9 +78,10 @@ fn hit(limits: Vec<Limit>) -> impl Strategy<Value = Hit> {
 fn group(limits: Vec<Limit>) -> impl Strategy<Value = Group> {
     let size = prop_oneof![3 => Just(1usize), 2 => 2..4usize, 1 => 4..9usize, 1 => Just(0usize)];
     let hits = size.prop_flat_map(move |size| proptest::collection::vec(hit(limits.clone()), size));
-    (hits, prop::bool::weighted(0.4), prop::bool::weighted(0.15)).prop_map(|(mut hits, atomic, quota_passed)| {
+    let flags = (prop::bool::weighted(0.4), prop::bool::weighted(0.15), prop::bool::weighted(0.1));
+    (hits, flags).prop_map(|(mut hits, (atomic, quota_passed, refused))| {
         hits.sort_by_key(|hit| hit.descriptor);
-        Group { atomic, quota_passed, ..Group::new(SmallVec::from_vec(hits)) }
+        Group { atomic, quota_passed, refused, ..Group::new(SmallVec::from_vec(hits)) }
     })
 }
 

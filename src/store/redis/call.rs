@@ -6,7 +6,7 @@ use super::Entry;
 use crate::domain::{Algorithm, Charge, Hit, Timestamp};
 
 /// Bytes of a group's head, and of each of its hits.
-const GROUP_BYTES: usize = 30;
+const GROUP_BYTES: usize = 31;
 const HIT_BYTES: usize = 42;
 
 /// The keys and the argument of one `EVALSHA sha1 numkeys key… argument`. Of no entries, a call that only tells the time.
@@ -34,7 +34,7 @@ impl<'a> Call<'a> {
 
 fn push_entry(into: &mut Vec<u8>, entry: &Entry, jitter: Duration) {
     let group = entry.group();
-    into.extend([u8::from(group.atomic), u8::from(group.quota_passed)]);
+    into.extend([group.atomic, group.quota_passed, group.refused].map(u8::from));
     for count in [group.hits.len() as u32, entry.counters().len() as u32, entry.times()] {
         into.extend(count.to_le_bytes());
     }

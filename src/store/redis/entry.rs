@@ -59,7 +59,7 @@ pub struct Equality {
     key: CounterKey,
     limit: Limit,
     charge: Charge,
-    flags: [bool; 4],
+    flags: [bool; 5],
     now: Option<Timestamp>,
 }
 
@@ -72,7 +72,7 @@ impl Equality {
             key: hit.key.clone(),
             limit: hit.limit,
             charge: hit.charge,
-            flags: [hit.shadow, hit.quota, group.atomic, group.quota_passed],
+            flags: [hit.shadow, hit.quota, group.atomic, group.quota_passed, group.refused],
             now: group.now,
         })
     }

@@ -46,24 +46,25 @@ fn a_call_is_laid_out_as_the_driver_reads_it() {
     let shadow = Hit { shadow: true, descriptor: 1, ..hit("b", 0) };
     let refund = Hit { charge: Charge::Give(7), quota: true, descriptor: 1, ..hit("a", 0) };
     let group = Group::new(smallvec![hit("a\0\r\n", 3), shadow, refund]).atomic().at(Timestamp::from_micros(5));
+    let group = Group { refused: true, ..group };
     let mut twice = entry("z", 1);
     twice.again();
     let entries = [Entry::new(group), twice];
     let call = Call::new(&entries, || Duration::from_millis(250));
     assert_eq!(call.keys, [b"a".as_slice(), b"a\0\r\n", b"b", b"z"]);
     let (minute, ten) = (60e6, 10.0);
-    let head = |flags: [u8; 2], counts: [u32; 3], now| {
+    let head = |flags: [u8; 3], counts: [u32; 3], now| {
         [flags.to_vec(), counts.iter().flat_map(|count| count.to_le_bytes()).collect(), doubles([250.0, now])].concat()
     };
     let line = |counter: u32, flags: [u8; 6], n| {
         [counter.to_le_bytes().to_vec(), flags.to_vec(), doubles([n, ten, ten, minute])].concat()
     };
     let expected = [
-        head([1, 0], [3, 3, 1], 5.0),
+        head([1, 0, 1], [3, 3, 1], 5.0),
         line(2, [1, 0, 0, 0, 0, 1], 3.0),
         line(3, [1, 0, 1, 0, 0, 1], 0.0),
         line(1, [1, 1, 0, 1, 1, 1], 7.0),
-        head([0, 0], [1, 1, 2], -1.0),
+        head([0, 0, 0], [1, 1, 2], -1.0),
         line(1, [1, 0, 0, 0, 0, 1], 1.0),
     ];
     assert_eq!(call.argument, expected.concat());
@@ -150,6 +151,7 @@ fn groups_are_equal_if_the_script_cannot_tell_them_apart() {
         Group::single(Hit { limit: Limit::fixed_window(11, Unit::Minute), ..hit("a", 1) }),
         base.clone().atomic(),
         Group { quota_passed: true, ..base.clone() },
+        Group { refused: true, ..base.clone() },
         base.clone().at(Timestamp::from_micros(1)),
     ];
     for other in different {
