@@ -117,6 +117,36 @@ async fn the_failure_mode_is_envoy_s_when_tollgate_is_gone() {
     assert_eq!(client.get(closed.address, "/ten").await.status, 500);
 }
 
+/// The example of the README, as it is but for its ports.
+#[tokio::test]
+async fn the_example_limits() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let tollgate = Builder::new().env("RULES", root.join("config/rules")).start();
+    let application =
+        std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port");
+    let example = std::fs::read_to_string(root.join("examples/envoy.yaml")).expect("the example");
+    let mut bootstrap = example.clone();
+    for (port, own) in [(8081, tollgate.address("grpc").port()), (10001, application.port()), (10000, 0), (9901, 0)] {
+        bootstrap = bootstrap.replace(&format!("port_value: {port}}}"), &format!("port_value: {own}}}"));
+    }
+    assert_ne!(bootstrap, example);
+    let envoy = Envoy::run("envoy.yaml", &bootstrap).await;
+    let client = Client::new();
+    // ten a minute, and one minute may end meanwhile
+    let mut passed = 0;
+    let refused = loop {
+        let answer = client.get(envoy.address, "/hello").await;
+        if answer.status != 200 {
+            break answer;
+        }
+        assert_eq!(answer.body, "hello\n");
+        passed += 1;
+        assert!(passed <= 20, "nothing is refused");
+    };
+    assert_eq!(refused.status, 429);
+    assert!(passed >= 10, "{passed}");
+}
+
 /// What a load through Envoy saw.
 #[derive(Default)]
 struct Load {

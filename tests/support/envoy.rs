@@ -35,9 +35,15 @@ pub struct Config {
 
 impl Envoy {
     pub async fn start(config: &Config) -> Self {
+        Self::run("envoy.json", &bootstrap(config).to_string()).await
+    }
+
+    /// Runs a bootstrap of the caller's own; `name` says by its ending what it is written in. Its first listener is the
+    /// one that takes HTTP.
+    pub async fn run(name: &str, bootstrap: &str) -> Self {
         let dir = TempDir::new().expect("a temporary directory");
-        let path = dir.path().join("envoy.json");
-        std::fs::write(&path, bootstrap(config).to_string()).expect("the bootstrap is written");
+        let path = dir.path().join(name);
+        std::fs::write(&path, bootstrap).expect("the bootstrap is written");
         let admin_path = dir.path().join("admin");
         let log_path = dir.path().join("log");
         let mut child = Command::new(binary())
