@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tollgate::server::ServerConfig;
 use tonic::Status;
 
-use crate::support::{Client, address, call, client, config, never_sent, serve, until};
+use crate::support::{Client, address, call, client, config, rls::never_sent, serve, until};
 
 /// Calls, one after another, until told to stop; how many were answered, and the failures.
 async fn keep_calling(mut client: Client, stop: Arc<AtomicBool>) -> (u64, Vec<Status>) {

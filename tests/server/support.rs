@@ -1,7 +1,10 @@
 //! A rate limit service whose calls do what their domain says, the server around it, and clients for it.
 
+#[allow(dead_code, unreachable_pub)]
+#[path = "../support/rls.rs"]
+pub(crate) mod rls;
+
 use std::{
-    error::Error as _,
     future::pending,
     sync::{
         Arc,
@@ -126,23 +129,6 @@ pub(crate) fn request(domain: &str, hits_addend: u32) -> RateLimitRequest {
 pub(crate) async fn call(client: &mut Client, domain: &str, hits_addend: u32) -> Result<String, Status> {
     let response = client.should_rate_limit(request(domain, hits_addend)).await?;
     Ok(String::from_utf8(response.into_inner().raw_body).expect("a name"))
-}
-
-/// Whether the call never reached a handler, for the client met a GOAWAY first: tonic's channel fails those that it had
-/// queued or was about to send. HTTP/2 says that they can be made again, and Envoy and other gRPC clients do so unasked.
-pub(crate) fn never_sent(status: &Status) -> bool {
-    let mut cause = status.source();
-    while let Some(error) = cause {
-        let unsent = error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled);
-        let refused = error.downcast_ref::<h2::Error>().is_some_and(|error| {
-            error.is_go_away() && error.is_remote() && error.reason() == Some(h2::Reason::NO_ERROR)
-        });
-        if unsent || refused {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
 }
 
 /// Waits until `condition` holds, or fails the test after a time in which it must have.
