@@ -44,10 +44,51 @@ impl fmt::Display for FailureMode {
     }
 }
 
-/// Why a hit has no verdict. Cheap to clone, for one failed call fails many hits.
+/// Why a hit has no verdict. Cheap to copy, for one failed call fails many hits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum StoreError {
     /// The store was closed; the process is shutting down.
     #[error("the counter store is closed: the service is shutting down")]
     Closed,
+    /// There is no connection. Nothing was charged.
+    #[error("the counter store cannot be reached; nothing was charged")]
+    Unreachable,
+    /// More work waits than the service holds on to. Nothing was charged.
+    #[error("too many checks wait for the counter store; nothing was charged")]
+    Overloaded,
+    /// The caller's deadline passed, or it left, before the store was asked. Nothing was charged.
+    #[error("the caller's deadline passed before the counter store could be asked; nothing was charged")]
+    Expired,
+    /// The store was asked and did not answer in time. The hit may have been charged.
+    #[error("the counter store did not answer in time; the hit may have been charged")]
+    Unanswered,
+    /// The store answered with an error.
+    #[error("the counter store refused: {0}")]
+    Refused(Refusal),
+    /// The store's answer could not be understood. The hit may have been charged.
+    #[error("the counter store's answer could not be read; the hit may have been charged")]
+    Unreadable,
+}
+
+/// With what error a store answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Refusal {
+    /// The node takes no writes: a replica, or one without enough replicas.
+    #[error("it is read-only")]
+    ReadOnly,
+    /// Its memory is full.
+    #[error("it is out of memory")]
+    OutOfMemory,
+    /// The counter's key holds something else.
+    #[error("the counter's key holds something that is not a counter")]
+    WrongType,
+    /// The credentials are wrong, or do not allow this.
+    #[error("the credentials are wrong, or do not allow it")]
+    NotPermitted,
+    /// It is not ready yet, or busy with a script, or part of a cluster that is down.
+    #[error("it is loading, busy or part of a cluster that is down")]
+    NotReady,
+    /// Anything else; the log has its words.
+    #[error("it gave an error that the log has")]
+    Other,
 }

@@ -27,8 +27,7 @@ pub use error::{Place, Problem, SettingsError};
 pub use table::{Effect, Feature, Group, Override, Variable};
 pub use types::{
     Backend, DrainSettings, GrpcSettings, HeaderNames, KeySettings, Listen, LogFormat, LoggingSettings,
-    MetricsListener, Modes, RequestLimits, ResponseSettings, RulesSettings, RulesSource, RuntimeDirectory, Secret,
-    Settings,
+    MetricsListener, Modes, RequestLimits, ResponseSettings, RulesSettings, RulesSource, RuntimeDirectory, Settings,
 };
 pub use values::{HeaderName, HttpPath, NearLimitRatio};
 pub use variables::TABLE;

@@ -8,9 +8,9 @@ use tracing::level_filters::LevelFilter;
 
 use super::address::{Host, HostPort};
 use super::go;
-use super::types::{LogFormat, Secret};
+use super::types::LogFormat;
 use super::values::{HeaderName, HttpPath, MaxCounters, NearLimitRatio, Workers};
-use crate::domain::FailureMode;
+use crate::domain::{FailureMode, Secret};
 
 /// What is printed for a secret.
 const HIDDEN: &str = "(hidden)";

@@ -1,6 +1,5 @@
 //! What the service was told to be, typed: each struct is what one consumer needs.
 
-use std::fmt;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,7 +8,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::address::HostPort;
 use super::values::{HeaderName, HttpPath, NearLimitRatio};
-use crate::domain::FailureMode;
+use crate::domain::{FailureMode, Secret};
 
 /// Every setting, resolved and valid. Made by [`Settings::resolve`].
 #[derive(Clone, Debug, PartialEq)]
@@ -137,28 +136,6 @@ pub struct KeySettings {
     pub prefix: String,
     /// Where set, values stand in counter keys as hashes keyed by it.
     pub descriptor_value_secret: Option<Secret>,
-}
-
-/// A text that is never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    pub(super) fn new(text: String) -> Self {
-        Self(text)
-    }
-
-    /// The text itself.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
 }
 
 /// Modes that change every decision.

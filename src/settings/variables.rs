@@ -11,9 +11,9 @@ use super::parse::{
     BackendType, ConfigType, List, Pairs, Password, PoolOnEmpty, RedisType, SocketType, TracingProtocol, Url,
 };
 use super::table::{Effect, Feature, Group, Read, Reader, Variable, row, variables};
-use super::types::{LogFormat, Secret};
+use super::types::LogFormat;
 use super::values::{HeaderName, HttpPath, MaxCounters, NearLimitRatio, Workers};
-use crate::domain::FailureMode;
+use crate::domain::{FailureMode, Secret};
 use Effect::{Later, NoEffect, Ours, Works};
 
 const BATCHING: Effect = NoEffect("checks are batched without a wait");

@@ -12,6 +12,8 @@
 //! otherwise.
 
 mod call;
+mod caller;
+mod config;
 mod decode;
 mod entry;
 mod error;
@@ -20,6 +22,8 @@ pub mod script;
 mod tests;
 
 pub use call::Call;
+pub use caller::{CallError, Caller, Script};
+pub use config::{Address, Credentials, Endpoint, HostPort, Identity, RedisConfig, TlsConfig, Topology};
 pub use decode::{Answer, decode};
 pub use entry::{Entry, Equality};
 pub use error::{GroupError, ReplyError};

@@ -1,0 +1,59 @@
+//! What the batcher needs of a Redis client, so that it can be tested without one, and the client be replaced.
+
+use std::fmt::Debug;
+
+use bytes::Bytes;
+
+use super::Call;
+use crate::domain::CounterKey;
+
+/// How the script is named in a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Script {
+    /// By its SHA1 (`EVALSHA`).
+    Sha1,
+    /// By its text (`EVAL`), which also loads it on the node that runs it.
+    Text,
+}
+
+/// Sends calls, each at most once.
+pub trait Caller: Debug + Send + Sync + 'static {
+    /// Runs the script on the node that owns `slot` (`None`: the only one). What is to be sent is built before this
+    /// returns; dropping the future does not take it back.
+    fn call(
+        &self,
+        slot: Option<u16>,
+        script: Script,
+        call: &Call<'_>,
+    ) -> impl Future<Output = Result<Bytes, CallError>> + Send + 'static;
+
+    /// Deletes a counter; whether there was one.
+    fn delete(
+        &self,
+        slot: Option<u16>,
+        key: &CounterKey,
+    ) -> impl Future<Output = Result<bool, CallError>> + Send + 'static;
+
+    /// Whether keys have slots, and a call may only have keys of one.
+    fn has_slots(&self) -> bool;
+
+    /// Drops every connection and looks for the primary again: the one we talk to takes no writes.
+    fn reconnect(&self);
+
+    /// Closes the connections. Calls in flight may end with [`CallError::Unanswered`].
+    fn close(&self) -> impl Future<Output = ()> + Send;
+}
+
+/// Why a call has no reply of the script.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// There is no connection; it was not sent.
+    #[error("not connected")]
+    Unreachable,
+    /// It may have been sent, and no reply came: in time, or before the connection broke.
+    #[error("no answer: {0}")]
+    Unanswered(Box<str>),
+    /// Redis answered with an error, in these words. Never holds credentials.
+    #[error("redis answered: {0}")]
+    Refused(Box<str>),
+}

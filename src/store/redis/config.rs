@@ -1,0 +1,109 @@
+//! What a Redis store is told: typed, and valid by itself.
+
+use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
+
+use crate::domain::Secret;
+
+/// A store in Redis.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RedisConfig {
+    /// The Redis that counts.
+    pub main: Endpoint,
+    /// One that counts limits per second in its place.
+    pub per_second: Option<Endpoint>,
+    /// Counters live up to this much longer than needed, at random, so that they do not expire all at once.
+    pub max_jitter: Duration,
+    /// Checks that may wait or be in flight, per worker; more are shed at once.
+    pub max_pending: NonZeroUsize,
+}
+
+/// One Redis: a server, a primary that sentinels name, or a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Where it is.
+    pub topology: Topology,
+    /// Who we are to it.
+    pub credentials: Credentials,
+    /// How its connections are secured; `None`: not at all.
+    pub tls: Option<TlsConfig>,
+    /// The number of the database; 0 in a cluster.
+    pub database: u8,
+    /// Connections to each of its nodes, per worker.
+    pub connections: NonZeroUsize,
+    /// How long connecting may take, and how long a call may take.
+    pub timeout: Duration,
+}
+
+/// Where a Redis is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Topology {
+    /// One server.
+    Single(Address),
+    /// The primary of a group, as its sentinels name it.
+    Sentinel {
+        /// The group's name.
+        master: String,
+        /// Some of the sentinels; never empty.
+        sentinels: Vec<HostPort>,
+        /// Who we are to the sentinels.
+        credentials: Credentials,
+    },
+    /// A Redis Cluster, found through these of its nodes; never empty.
+    Cluster(Vec<HostPort>),
+}
+
+/// Where a server listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// TCP.
+    Tcp(HostPort),
+    /// A unix socket.
+    Unix(PathBuf),
+}
+
+/// A host, by name or address, and a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostPort {
+    /// The host; an IPv6 address stands without brackets.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
+/// Who we are to a server.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum Credentials {
+    /// Nobody in particular.
+    #[default]
+    None,
+    /// This user (`None`: the default one) with this password.
+    Fixed {
+        /// The ACL user.
+        user: Option<String>,
+        /// The password.
+        password: Secret,
+    },
+    /// `password` or `user:password`, as this file has it when a connection is made. A newline at its end is not part of
+    /// it.
+    File(PathBuf),
+}
+
+/// How connections are secured. Files are read when the store is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsConfig {
+    /// PEM file of the authorities to trust; `None`: those of the system.
+    pub ca: Option<PathBuf>,
+    /// PEM files of our certificate chain and its key.
+    pub identity: Option<Identity>,
+    /// Whether the certificate must be for the host that we connect to. The chain is verified in any case.
+    pub verify_hostname: bool,
+}
+
+/// A client certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// PEM file of the chain.
+    pub certificate: PathBuf,
+    /// PEM file of the key.
+    pub key: PathBuf,
+}
