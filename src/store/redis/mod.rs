@@ -11,15 +11,22 @@
 //! found; [`decode`] derives the verdicts from those by `algorithm::settle`, and says so if it would have charged
 //! otherwise.
 
+mod batch;
 mod call;
 mod caller;
 mod config;
 mod decode;
 mod entry;
 mod error;
+mod refusal;
+mod route;
 pub mod script;
+mod slot;
+mod stats;
+mod store;
 #[cfg(test)]
 mod tests;
+mod trouble;
 
 pub use call::Call;
 pub use caller::{CallError, Caller, Script};
@@ -27,3 +34,5 @@ pub use config::{Address, Credentials, Endpoint, HostPort, Identity, RedisConfig
 pub use decode::{Answer, decode};
 pub use entry::{Entry, Equality};
 pub use error::{GroupError, ReplyError};
+pub use stats::RedisStats;
+pub use store::{RedisStore, StoreOptions};

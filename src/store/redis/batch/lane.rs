@@ -1,0 +1,107 @@
+//! What waits for one place, and how it becomes calls.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::atomic::Ordering::Relaxed,
+    time::Instant,
+};
+
+use smallvec::{SmallVec, smallvec};
+
+use super::{
+    super::{Entry, Equality, RedisStats},
+    pending::{Pending, Waiter},
+};
+use crate::domain::StoreError;
+
+/// A call has no more counters than this, unless one group alone has.
+const MAX_COUNTERS: usize = 512;
+
+/// A call settles no more groups than this, however many are equal.
+const MAX_SETTLED: usize = 4096;
+
+/// Those who wait for one entry, in the order of its answers.
+pub(super) type Waiters = SmallVec<[Waiter; 1]>;
+
+/// Entries for one call, and who waits for each.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) entries: Vec<Entry>,
+    pub(super) waiters: Vec<Waiters>,
+}
+
+/// The queue of one place, first come, first served.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    waiting: VecDeque<Pending>,
+    first_deadline: Option<Instant>,
+    pub(super) in_flight: usize,
+}
+
+impl Queue {
+    pub(super) fn push(&mut self, pending: Pending) {
+        let deadline = pending.waiter.deadline();
+        let before = self.first_deadline();
+        self.first_deadline = before.into_iter().chain(deadline).min();
+        self.waiting.push_back(pending);
+    }
+
+    /// Nothing waits, nothing is under way.
+    pub(super) fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.in_flight == 0
+    }
+
+    /// No earlier than this does anything that waits expire; `None` if nothing waits.
+    pub(super) fn first_deadline(&self) -> Option<Instant> {
+        self.first_deadline.filter(|_| !self.waiting.is_empty())
+    }
+
+    /// Takes what the next call can carry; `None` if nothing is left that is worth sending.
+    pub(super) fn take(&mut self, now: Instant, stats: &RedisStats) -> Option<Batch> {
+        let mut batch = Batch::default();
+        let mut places: HashMap<Equality, usize, foldhash::fast::RandomState> = HashMap::default();
+        let (mut counters, mut settled) = (0, 0);
+        // a queue of one has nothing to merge
+        let merges = self.waiting.len() > 1;
+        while counters < MAX_COUNTERS && settled < MAX_SETTLED {
+            let Some(pending) = self.waiting.pop_front() else { break };
+            let Some(mut pending) = worth_sending(pending, now, stats) else { continue };
+            settled += 1;
+            let equality = pending.equality.take().filter(|_| merges);
+            if let Some(place) = equality.as_ref().and_then(|equality| places.get(equality)) {
+                batch.entries[*place].again();
+                batch.waiters[*place].push(pending.waiter);
+                continue;
+            }
+            if let Some(equality) = equality {
+                places.insert(equality, batch.entries.len());
+            }
+            let (entry, waiter) = pending.into_entry();
+            counters += entry.counters().len();
+            batch.entries.push(entry);
+            batch.waiters.push(smallvec![waiter]);
+        }
+        (!batch.entries.is_empty()).then_some(batch)
+    }
+
+    /// Drops what is not worth sending any more; the earliest deadline of the rest.
+    pub(super) fn purge(&mut self, now: Instant, stats: &RedisStats) -> Option<Instant> {
+        let waiting = std::mem::take(&mut self.waiting);
+        self.waiting = waiting.into_iter().filter_map(|pending| worth_sending(pending, now, stats)).collect();
+        self.first_deadline = self.waiting.iter().filter_map(|pending| pending.waiter.deadline()).min();
+        self.first_deadline
+    }
+}
+
+/// The same, unless its caller has left or its deadline has passed.
+fn worth_sending(mut pending: Pending, now: Instant, stats: &RedisStats) -> Option<Pending> {
+    if pending.waiter.is_gone() {
+        stats.abandoned.fetch_add(1, Relaxed);
+        return None;
+    }
+    if pending.waiter.is_late(now) {
+        pending.waiter.fail(StoreError::Expired, stats);
+        return None;
+    }
+    Some(pending)
+}

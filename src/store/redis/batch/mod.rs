@@ -1,0 +1,245 @@
+//! Batching without waiting: what arrives while a call is in flight leaves together in the next one.
+//!
+//! ```text
+//!  check ─▶ inbox ─▶ batcher ─▶ a queue for each lane ─▶ flight: one call, its answers to those who wait
+//!             ▲                                             │
+//!             └────────────────── landed ◀──────────────────┘
+//! ```
+//!
+//! A lane is what one call can serve: a whole Redis, or one slot of a cluster. An idle lane sends at once. The batcher
+//! is a task of the store, and the flights are tasks of the batcher; callers only wait, and may leave.
+
+mod flight;
+mod lane;
+mod pending;
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Notify, oneshot},
+    task::JoinSet,
+    time::{Instant, sleep_until},
+};
+
+pub(super) use self::pending::Outcome;
+use self::{
+    flight::Sky,
+    lane::Queue,
+    pending::{Pending, Place, Waiter},
+};
+use super::{
+    Caller, RedisStats,
+    route::{Lane, Side},
+    trouble::Trouble,
+};
+use crate::domain::{Group, StoreError};
+
+/// Calls in flight on a Redis without slots: one runs while the other travels. More would make small batches.
+const IN_FLIGHT: usize = 2;
+
+/// Calls in flight for a slot: what is hot batches, what is not leaves at once.
+const IN_FLIGHT_OF_SLOT: usize = 1;
+
+/// What waits is looked through for what has expired no more often than this.
+const BETWEEN_PURGES: Duration = Duration::from_millis(1);
+
+/// The places for parts that wait or are in flight.
+#[derive(Debug)]
+pub(super) struct Places {
+    most: usize,
+    taken: AtomicUsize,
+}
+
+/// The way to the batcher.
+#[derive(Debug)]
+pub(super) struct Inbox {
+    mail: Mutex<Mail>,
+    bell: Notify,
+    places: Arc<Places>,
+    stats: Arc<RedisStats>,
+}
+
+#[derive(Debug, Default)]
+struct Mail {
+    arrived: Vec<(Lane, Pending)>,
+    landed: Vec<Lane>,
+    closed: bool,
+}
+
+impl Inbox {
+    pub(super) fn new(max_pending: usize, stats: Arc<RedisStats>) -> Arc<Self> {
+        let places = Arc::new(Places { most: max_pending, taken: AtomicUsize::new(0) });
+        Arc::new(Self { mail: Mutex::default(), bell: Notify::new(), places, stats })
+    }
+
+    /// Hands a part to the batcher; the answer comes over the channel. It closes without one if the batcher ends.
+    pub(super) fn submit(
+        &self,
+        lane: Lane,
+        group: Group,
+        deadline: std::time::Instant,
+    ) -> Result<oneshot::Receiver<Outcome>, StoreError> {
+        let place = self.place()?;
+        let (reply, answer) = oneshot::channel();
+        let pending = Pending::new(group, Waiter::new(reply, deadline, place));
+        {
+            let mut mail = self.lock();
+            if mail.closed {
+                return Err(StoreError::Closed);
+            }
+            mail.arrived.push((lane, pending));
+        }
+        self.bell.notify_one();
+        Ok(answer)
+    }
+
+    fn place(&self) -> Result<Place, StoreError> {
+        if self.places.taken.fetch_add(1, Relaxed) >= self.places.most {
+            self.places.taken.fetch_sub(1, Relaxed);
+            return Err(StoreError::Overloaded);
+        }
+        self.stats.pending.fetch_add(1, Relaxed);
+        Ok(Place { held: Arc::clone(&self.places), stats: Arc::clone(&self.stats) })
+    }
+
+    /// Takes nothing more; the batcher ends when what it has is answered.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.bell.notify_one();
+    }
+
+    fn land(&self, lane: Lane) {
+        self.lock().landed.push(lane);
+        self.bell.notify_one();
+    }
+
+    fn take(&self) -> Mail {
+        let mut mail = self.lock();
+        let closed = mail.closed;
+        std::mem::replace(&mut mail, Mail { closed, ..Mail::default() })
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Mail> {
+        self.mail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Says that a flight has ended, however it ended.
+struct Landing {
+    inbox: Arc<Inbox>,
+    lane: Lane,
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        self.inbox.land(self.lane);
+    }
+}
+
+/// Makes calls of what arrives.
+#[derive(Debug)]
+pub(super) struct Batcher<C> {
+    inbox: Arc<Inbox>,
+    main: Arc<Sky<C>>,
+    per_second: Option<Arc<Sky<C>>>,
+    lanes: HashMap<Lane, Queue, foldhash::fast::RandomState>,
+    flights: JoinSet<()>,
+    purge_at: Option<Instant>,
+}
+
+impl<C: Caller> Batcher<C> {
+    pub(super) fn new(
+        inbox: Arc<Inbox>,
+        main: Arc<C>,
+        per_second: Option<Arc<C>>,
+        max_jitter: Duration,
+        trouble: &Arc<Trouble>,
+    ) -> Self {
+        let sky = |caller| {
+            let (stats, trouble) = (Arc::clone(&inbox.stats), Arc::clone(trouble));
+            Arc::new(Sky { caller, max_jitter, stats, trouble })
+        };
+        let (main, per_second) = (sky(main), per_second.map(sky));
+        Self { inbox, main, per_second, lanes: HashMap::default(), flights: JoinSet::new(), purge_at: None }
+    }
+
+    /// Until the inbox is closed and all that came before is answered.
+    pub(super) async fn run(mut self) {
+        loop {
+            let inbox = Arc::clone(&self.inbox);
+            match self.purge_at {
+                None => inbox.bell.notified().await,
+                Some(at) => tokio::select! {
+                    () = inbox.bell.notified() => {}
+                    () = sleep_until(at) => self.purge(),
+                },
+            }
+            while self.flights.try_join_next().is_some() {}
+            let Mail { arrived, landed, closed } = inbox.take();
+            // those that lost a flight first, so that a new arrival is not sent before what waited for it
+            let mut touched: Vec<Lane> = landed;
+            for lane in &touched {
+                if let Some(queue) = self.lanes.get_mut(lane) {
+                    queue.in_flight = queue.in_flight.saturating_sub(1);
+                }
+            }
+            for (lane, pending) in arrived {
+                self.lanes.entry(lane).or_default().push(pending);
+                if touched.last() != Some(&lane) {
+                    touched.push(lane);
+                }
+            }
+            for lane in touched {
+                self.send(lane);
+            }
+            if closed && self.lanes.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// Sends what a lane has, as far as it may.
+    fn send(&mut self, lane: Lane) {
+        let Some(queue) = self.lanes.get_mut(&lane) else { return };
+        let most = if lane.slot.is_some() { IN_FLIGHT_OF_SLOT } else { IN_FLIGHT };
+        let sky = match (lane.side, &self.per_second) {
+            (Side::PerSecond, Some(sky)) => sky,
+            _ => &self.main,
+        };
+        while queue.in_flight < most {
+            let Some(batch) = queue.take(Instant::now().into_std(), &sky.stats) else { break };
+            queue.in_flight += 1;
+            let (sky, landing) = (Arc::clone(sky), Landing { inbox: Arc::clone(&self.inbox), lane });
+            self.flights.spawn(async move {
+                let _landing = landing;
+                flight::fly(&sky, lane.slot, batch).await;
+            });
+        }
+        if queue.is_idle() {
+            self.lanes.remove(&lane);
+        } else if let Some(deadline) = queue.first_deadline() {
+            // it waits for a flight that may take longer than its deadline
+            let at = Instant::from_std(deadline);
+            self.purge_at = Some(self.purge_at.map_or(at, |earlier| earlier.min(at)));
+        }
+    }
+
+    /// Fails what has expired, and drops what nobody waits for.
+    fn purge(&mut self) {
+        let now = Instant::now();
+        let stats = &self.inbox.stats;
+        let next = self.lanes.values_mut().filter_map(|queue| queue.purge(now.into_std(), stats)).min();
+        self.lanes.retain(|_, queue| !queue.is_idle());
+        self.purge_at = next.map(|next| Instant::from_std(next).max(now + BETWEEN_PURGES));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+//! A part of a request that waits for Redis.
+
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Instant,
+};
+
+use smallvec::SmallVec;
+use tokio::sync::oneshot;
+
+use super::super::{Entry, Equality, RedisStats};
+use crate::domain::{Group, StoreError, Verdict};
+
+/// The outcome of a part: a verdict for each of its hits.
+pub(in super::super) type Outcome = Result<SmallVec<[Verdict; 1]>, StoreError>;
+
+/// A part that has not been sent.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) equality: Option<Equality>,
+    pub(super) group: Group,
+    pub(super) waiter: Waiter,
+}
+
+impl Pending {
+    pub(super) fn new(group: Group, waiter: Waiter) -> Self {
+        Self { equality: Equality::of(&group), group, waiter }
+    }
+
+    pub(super) fn into_entry(self) -> (Entry, Waiter) {
+        (Entry::new(self.group), self.waiter)
+    }
+}
+
+/// Whoever waits for a part, until answered.
+#[derive(Debug)]
+pub(super) struct Waiter {
+    open: Option<(oneshot::Sender<Outcome>, Place)>,
+    deadline: Instant,
+}
+
+impl Waiter {
+    pub(super) fn new(reply: oneshot::Sender<Outcome>, deadline: Instant, place: Place) -> Self {
+        Self { open: Some((reply, place)), deadline }
+    }
+
+    /// When it will be too late; `None` once answered.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.open.as_ref().map(|_| self.deadline)
+    }
+
+    /// Whether its deadline has passed.
+    pub(super) fn is_late(&self, now: Instant) -> bool {
+        self.deadline <= now
+    }
+
+    /// Whether nobody waits any more: answered, or the caller has left.
+    pub(super) fn is_gone(&self) -> bool {
+        self.open.as_ref().is_none_or(|(reply, _)| reply.is_closed())
+    }
+
+    /// Answers, once: later answers are dropped.
+    pub(super) fn answer(&mut self, outcome: Outcome) {
+        if let Some((reply, _place)) = self.open.take() {
+            // whoever has left needs no answer
+            let _ = reply.send(outcome);
+        }
+    }
+
+    /// Fails, if not answered before.
+    pub(super) fn fail(&mut self, error: StoreError, stats: &RedisStats) {
+        if self.open.is_some() {
+            stats.count_failed(error);
+            self.answer(Err(error));
+        }
+    }
+}
+
+/// One of the places that a store has for parts; given back when dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) held: Arc<super::Places>,
+    pub(super) stats: Arc<RedisStats>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.held.taken.fetch_sub(1, Relaxed);
+        self.stats.pending.fetch_sub(1, Relaxed);
+    }
+}

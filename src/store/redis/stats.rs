@@ -1,0 +1,96 @@
+//! What the stores of all workers have done, for the metrics.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+use super::trouble::Trouble;
+use crate::domain::StoreError;
+
+/// Counts since the start, and gauges. Shared by the stores of all workers.
+#[derive(Debug, Default)]
+pub struct RedisStats {
+    pub(super) calls: AtomicU64,
+    pub(super) in_flight: AtomicU64,
+    pub(super) entries: AtomicU64,
+    pub(super) checks: AtomicU64,
+    pub(super) abandoned: AtomicU64,
+    pub(super) pending: AtomicU64,
+    pub(super) trouble: Arc<Trouble>,
+    resent: [AtomicU64; RESENT.len()],
+    failed: [AtomicU64; FAILED.len()],
+}
+
+/// Why calls are sent again.
+const RESENT: [&str; 10] =
+    ["noscript", "tryagain", "loading", "clusterdown", "masterdown", "busy", "readonly", "moved", "ask", "other"];
+
+/// How checks fail.
+const FAILED: [&str; 7] = ["closed", "unreachable", "overloaded", "expired", "unanswered", "refused", "unreadable"];
+
+impl RedisStats {
+    /// Calls of the script that were sent.
+    #[must_use]
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Relaxed)
+    }
+
+    /// Calls whose answer is awaited.
+    #[must_use]
+    pub fn in_flight(&self) -> u64 {
+        self.in_flight.load(Relaxed)
+    }
+
+    /// Groups of hits that were in the calls, equal ones as one.
+    #[must_use]
+    pub fn entries(&self) -> u64 {
+        self.entries.load(Relaxed)
+    }
+
+    /// Checks that were in the calls.
+    #[must_use]
+    pub fn checks(&self) -> u64 {
+        self.checks.load(Relaxed)
+    }
+
+    /// Checks that were dropped unsent because nobody waited for them any more.
+    #[must_use]
+    pub fn abandoned(&self) -> u64 {
+        self.abandoned.load(Relaxed)
+    }
+
+    /// Checks that wait, or are in flight.
+    #[must_use]
+    pub fn pending(&self) -> u64 {
+        self.pending.load(Relaxed)
+    }
+
+    /// Calls that were sent once more, by what Redis said to the first.
+    pub fn resent(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        RESENT.into_iter().zip(self.resent.iter().map(|count| count.load(Relaxed)))
+    }
+
+    /// Checks that failed, by how.
+    pub fn failed(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        FAILED.into_iter().zip(self.failed.iter().map(|count| count.load(Relaxed)))
+    }
+
+    pub(super) fn count_resent(&self, code: &str) {
+        let index = RESENT.iter().position(|known| code.eq_ignore_ascii_case(known)).unwrap_or(RESENT.len() - 1);
+        self.resent[index].fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn count_failed(&self, error: StoreError) {
+        let index = match error {
+            StoreError::Closed => 0,
+            StoreError::Unreachable => 1,
+            StoreError::Overloaded => 2,
+            StoreError::Expired => 3,
+            StoreError::Unanswered => 4,
+            StoreError::Refused(_) => 5,
+            StoreError::Unreadable => 6,
+        };
+        self.failed[index].fetch_add(1, Relaxed);
+    }
+}
