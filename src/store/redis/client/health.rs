@@ -1,6 +1,7 @@
 //! How the connections to one address are doing: counted, and told once when that changes. Shared by the workers.
 
 use std::{
+    collections::HashMap,
     fmt,
     sync::{
         Arc, Mutex, PoisonError,
@@ -13,6 +14,28 @@ use std::{
 pub(super) struct Totals {
     pub(super) open: AtomicUsize,
     pub(super) opened: AtomicU64,
+}
+
+/// The health of each address.
+#[derive(Debug)]
+pub(super) struct Healths {
+    totals: Arc<Totals>,
+    /// Addresses of nodes that left a cluster stay: there are not many.
+    of: Mutex<HashMap<String, Arc<Health>>>,
+}
+
+impl Healths {
+    pub(super) fn new(totals: Arc<Totals>) -> Arc<Self> {
+        Arc::new(Self { totals, of: Mutex::default() })
+    }
+
+    /// Of this address.
+    pub(super) fn of(&self, address: &impl fmt::Display) -> Arc<Health> {
+        let address = address.to_string();
+        let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
+        let health = of.entry(address.clone());
+        Arc::clone(health.or_insert_with(|| Health::new(address, Arc::clone(&self.totals))))
+    }
 }
 
 /// The connections to one address.
@@ -37,8 +60,8 @@ enum Told {
 }
 
 impl Health {
-    pub(super) fn new(address: impl fmt::Display, totals: Arc<Totals>) -> Arc<Self> {
-        Arc::new(Self { address: address.to_string(), totals, state: Mutex::default() })
+    fn new(address: String, totals: Arc<Totals>) -> Arc<Self> {
+        Arc::new(Self { address, totals, state: Mutex::default() })
     }
 
     /// A connection was made; it is open until what this returns is closed or dropped.

@@ -2,14 +2,17 @@
 //!
 //! ```text
 //!  Connector ──connect──▶ Client ──▶ Node ──▶ wires: one connection each, by fred (`wire`, the one file that names it)
+//!                            └──▶ Cluster ──▶ Node…
 //! ```
 //!
 //! A client lives on the runtime that made it. Dropped, it closes its connections.
 
+mod cluster;
 mod credentials;
 mod health;
 mod node;
 mod plan;
+mod redirection;
 mod tls;
 mod wire;
 
@@ -23,12 +26,13 @@ use bytes::Bytes;
 
 pub use self::tls::TlsError;
 use self::{
-    health::{Health, Totals},
+    cluster::Cluster,
+    health::{Healths, Totals},
     node::Node,
     plan::{Plan, Target},
     wire::{Command, Reply},
 };
-use super::{Address, Call, CallError, Caller, Endpoint, Script, Topology, script};
+use super::{Address, Call, CallError, Caller, Endpoint, HostPort, Script, Topology, script};
 use crate::domain::CounterKey;
 
 /// A reconnection that is asked for sooner after the last one is not made.
@@ -46,8 +50,14 @@ pub enum ConnectorError {
 #[derive(Clone, Debug)]
 pub struct Connector {
     plan: Arc<Plan>,
-    target: Target,
-    health: Arc<Health>,
+    place: Place,
+    healths: Arc<Healths>,
+}
+
+#[derive(Clone, Debug)]
+enum Place {
+    One(Target),
+    Cluster(Vec<HostPort>),
 }
 
 impl Connector {
@@ -65,28 +75,29 @@ impl Connector {
             timeout: endpoint.timeout,
             totals: Arc::clone(&totals),
         };
-        let target = match &endpoint.topology {
-            Topology::Single(Address::Tcp(at)) => Target::Tcp(at.clone()),
-            Topology::Single(Address::Unix(path)) => Target::Unix(path.clone()),
-            Topology::Sentinel { master, sentinels, credentials } => Target::Sentinel {
+        let place = match &endpoint.topology {
+            Topology::Single(Address::Tcp(at)) => Place::One(Target::Tcp(at.clone())),
+            Topology::Single(Address::Unix(path)) => Place::One(Target::Unix(path.clone())),
+            Topology::Sentinel { master, sentinels, credentials } => Place::One(Target::Sentinel {
                 master: master.clone(),
                 sentinels: sentinels.clone(),
                 credentials: credentials.clone(),
-            },
-            Topology::Cluster(nodes) => Target::Tcp(nodes[0].clone()),
+            }),
+            Topology::Cluster(nodes) => Place::Cluster(nodes.clone()),
         };
-        let health = Health::new(&target, totals);
-        Ok(Self { plan: Arc::new(plan), target, health })
+        Ok(Self { plan: Arc::new(plan), place, healths: Healths::new(totals) })
     }
 
     /// A client on the current runtime. It connects in the background, and again for ever.
     #[must_use]
     pub fn connect(&self) -> Client {
-        Client {
-            node: Arc::new(Node::connect(&self.plan, &self.target, &self.health)),
-            timeout: self.plan.timeout,
-            reconnected: Mutex::default(),
-        }
+        let route = match &self.place {
+            Place::One(target) => {
+                Route::One(Arc::new(Node::connect(&self.plan, target, &self.healths.of(target))), self.plan.timeout)
+            }
+            Place::Cluster(seeds) => Route::Cluster(Cluster::connect(&self.plan, seeds, &self.healths)),
+        };
+        Client { route, reconnected: Mutex::default() }
     }
 
     /// Connections that are open, of all its clients.
@@ -104,26 +115,45 @@ impl Connector {
 
 /// Sends calls to one endpoint.
 pub struct Client {
-    node: Arc<Node>,
-    timeout: Duration,
+    route: Route,
     reconnected: Mutex<Option<Instant>>,
+}
+
+#[derive(Debug)]
+enum Route {
+    /// With the time that a call may take.
+    One(Arc<Node>, Duration),
+    Cluster(Cluster),
 }
 
 impl Client {
     /// Its connections that are open.
     #[must_use]
     pub fn open_connections(&self) -> usize {
-        self.node.open()
+        match &self.route {
+            Route::One(node, _) => node.open(),
+            Route::Cluster(cluster) => cluster.open(),
+        }
     }
 
     fn run(
         &self,
-        _slot: Option<u16>,
+        slot: Option<u16>,
         command: Command,
-    ) -> impl Future<Output = Result<Reply, CallError>> + Send + 'static {
-        let node = Arc::clone(&self.node);
-        let timeout = self.timeout;
-        async move { node::run(&node, command, timeout).await }
+    ) -> impl Future<Output = Result<Reply, CallError>> + Send + use<> {
+        let (one, cluster) = match &self.route {
+            Route::One(node, timeout) => (Some((Arc::clone(node), *timeout, command)), None),
+            Route::Cluster(cluster) => (None, Some(cluster.run(slot, command))),
+        };
+        async move {
+            match (one, cluster) {
+                (Some((node, timeout, command)), _) => {
+                    node.wire().ok_or(CallError::Unreachable)?.run(command, false, timeout).await
+                }
+                (None, Some(reply)) => reply.await,
+                (None, None) => Err(CallError::Unreachable),
+            }
+        }
     }
 }
 
@@ -154,19 +184,25 @@ impl Caller for Client {
     }
 
     fn has_slots(&self) -> bool {
-        false
+        matches!(self.route, Route::Cluster(_))
     }
 
     fn reconnect(&self) {
         let mut reconnected = self.reconnected.lock().unwrap_or_else(PoisonError::into_inner);
         if reconnected.is_none_or(|at| at.elapsed() >= BETWEEN_RECONNECTIONS) {
             *reconnected = Some(Instant::now());
-            self.node.reconnect();
+            match &self.route {
+                Route::One(node, _) => node.reconnect(),
+                Route::Cluster(cluster) => cluster.reconnect(),
+            }
         }
     }
 
     async fn close(&self) {
-        self.node.close();
+        match &self.route {
+            Route::One(node, _) => node.close().await,
+            Route::Cluster(cluster) => cluster.close().await,
+        }
     }
 }
 

@@ -16,9 +16,8 @@ use tokio::{
 use super::{
     health::Health,
     plan::{Plan, Target},
-    wire::{Command, Reply, Wire},
+    wire::Wire,
 };
-use crate::store::redis::CallError;
 
 const FIRST_DELAY: Duration = Duration::from_millis(10);
 const LONGEST_DELAY: Duration = Duration::from_secs(1);
@@ -44,7 +43,7 @@ impl Node {
         let links = (0..plan.connections).map(|_| {
             let (told, wire) = watch::channel(None);
             let again = Arc::new(Notify::new());
-            let keep = keep(Arc::clone(plan), target.clone(), Arc::clone(health), told, Arc::clone(&again));
+            let keep = keep(Arc::clone(plan), target.clone(), Arc::clone(health), Told(told), Arc::clone(&again));
             Link { wire, again, task: tokio::spawn(keep).abort_handle() }
         });
         Self { links: links.collect(), next: AtomicUsize::new(0) }
@@ -75,26 +74,34 @@ impl Node {
     }
 
     /// Closes the connections for good.
-    pub(super) fn close(&self) {
+    pub(super) async fn close(&self) {
         for link in &self.links {
             link.task.abort();
+        }
+        for link in &self.links {
+            let mut wire = link.wire.clone();
+            while wire.changed().await.is_ok() {}
         }
     }
 }
 
-impl Drop for Node {
+impl Drop for Link {
     fn drop(&mut self) {
-        self.close();
+        self.task.abort();
     }
 }
 
-async fn keep(
-    plan: Arc<Plan>,
-    target: Target,
-    health: Arc<Health>,
-    wire: watch::Sender<Option<Arc<Wire>>>,
-    again: Arc<Notify>,
-) {
+/// Tells of the connection; dropped, that there is none.
+#[derive(Debug)]
+struct Told(watch::Sender<Option<Arc<Wire>>>);
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        self.0.send_replace(None);
+    }
+}
+
+async fn keep(plan: Arc<Plan>, target: Target, health: Arc<Health>, wire: Told, again: Arc<Notify>) {
     let mut failures = 0;
     loop {
         match Wire::open(&plan, &target).await {
@@ -103,13 +110,13 @@ async fn keep(
                 let since = Instant::now();
                 let made = Arc::new(made);
                 let open = health.opened();
-                wire.send_replace(Some(Arc::clone(&made)));
+                wire.0.send_replace(Some(Arc::clone(&made)));
                 let reason = tokio::select! {
                     reason = running.ended() => reason,
                     () = again.notified() => "it takes no writes".into(),
                     () = made.silent.notified() => format!("no reply for {:?}", plan.silence()).into(),
                 };
-                wire.send_replace(None);
+                wire.0.send_replace(None);
                 open.lost(reason);
                 if since.elapsed() > LONGEST_DELAY {
                     failures = 0;
@@ -121,13 +128,8 @@ async fn keep(
     }
 }
 
-/// Half of it at random, so that workers and processes do not come all at once.
-fn delay(failures: u32) -> Duration {
+/// How long to wait before the next attempt. Half of it at random, so that workers and processes do not come all at once.
+pub(super) fn delay(failures: u32) -> Duration {
     let longest = FIRST_DELAY.saturating_mul(1 << failures.min(10)).min(LONGEST_DELAY);
     longest.mul_f64(0.5 + fastrand::f64() / 2.0)
-}
-
-/// Runs a command on a connection of this node.
-pub(super) async fn run(node: &Node, command: Command, timeout: Duration) -> Result<Reply, CallError> {
-    node.wire().ok_or(CallError::Unreachable)?.run(command, timeout).await
 }

@@ -90,8 +90,19 @@ impl Wire {
         Ok((wire, running))
     }
 
-    /// Sends a command once, and waits for its reply until `timeout` has passed.
-    pub(super) async fn run(&self, command: Command, timeout: Duration) -> Result<Reply, CallError> {
+    /// Sends a command once, and waits for its reply until `timeout` has passed. `asking`: to a node that is about to get
+    /// the slot.
+    pub(super) async fn run(&self, command: Command, asking: bool, timeout: Duration) -> Result<Reply, CallError> {
+        if !asking {
+            return self.send(command, timeout).await;
+        }
+        // Both are handed to fred in this order before either is waited for, so nothing comes between them. If it did,
+        // the node would redirect us once more.
+        let ask = Command { name: "ASKING", arguments: Vec::new() };
+        tokio::join!(biased; self.send(ask, timeout), self.send(command, timeout)).1
+    }
+
+    async fn send(&self, command: Command, timeout: Duration) -> Result<Reply, CallError> {
         let Command { name, arguments } = command;
         let options = Options { timeout: Some(timeout), max_attempts: Some(1), fail_fast: true, ..Options::default() };
         let arguments: Vec<Value> = arguments.into_iter().map(Value::Bytes).collect();
