@@ -5,6 +5,7 @@
 
 mod calls;
 mod cluster;
+mod log;
 mod once;
 mod sentinel;
 mod server;
