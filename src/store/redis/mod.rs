@@ -14,6 +14,7 @@
 mod batch;
 mod call;
 mod caller;
+mod client;
 mod config;
 mod decode;
 mod entry;
@@ -30,6 +31,7 @@ mod trouble;
 
 pub use call::Call;
 pub use caller::{CallError, Caller, Script};
+pub use client::{Client, Connector, ConnectorError, TlsError};
 pub use config::{Address, Credentials, Endpoint, HostPort, Identity, RedisConfig, TlsConfig, Topology};
 pub use decode::{Answer, decode};
 pub use entry::{Entry, Equality};
