@@ -1,15 +1,14 @@
 //! Counters in Redis: the script that counts, what it is told and what it tells.
 //!
 //! ```text
-//!  groups ──▶ Entry ──▶ Call::new ──▶ KEYS, ARGV ──▶ EVALSHA script::SHA1
-//!               │                                         │
-//!               └─────▶ decode ◀───────── reply ◀─────────┘
-//!                         └──▶ verdicts of each group, or why it has none
+//!  Group ─▶ RedisStore ─▶ route ─▶ batch ─▶ Entry ─▶ Call::new ─▶ KEYS, ARGV ─▶ Client ─▶ Redis
+//!                                    │        └───▶ decode ◀─────── reply ◀──────────────────┘
+//!                                    └─▶ verdicts of each group, or why it has none
 //! ```
 //!
-//! Pure: no client, no connection, no retry. The script decides what is charged and returns the time and the states it
-//! found; [`decode`] derives the verdicts from those by `algorithm::settle`, and says so if it would have charged
-//! otherwise.
+//! The script decides what is charged and returns the time and the states that it found; [`decode`] derives the
+//! verdicts from those by `algorithm::settle`, and says so if it would have charged otherwise. What is encoded and
+//! decoded is pure; `batch` knows time and tasks, `client` connections.
 
 mod batch;
 mod call;

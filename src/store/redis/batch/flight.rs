@@ -42,7 +42,7 @@ struct Sent {
 /// Sends a batch and answers everybody who waits for it, each no later than at its deadline.
 pub(super) async fn fly<C: Caller>(sky: &Sky<C>, slot: Option<u16>, batch: Batch) {
     let Batch { entries, mut waiters } = batch;
-    let checks: usize = waiters.iter().map(|waiters| waiters.len()).sum();
+    let checks: usize = waiters.iter().map(Waiters::len).sum();
     sky.stats.entries.fetch_add(entries.len() as u64, Relaxed);
     sky.stats.checks.fetch_add(checks as u64, Relaxed);
     let mut sent = Sent::default();
