@@ -62,7 +62,7 @@ pub enum Address {
 }
 
 /// A host, by name or address, and a port.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct HostPort {
     /// The host; an IPv6 address stands without brackets.
     pub host: String,

@@ -13,6 +13,7 @@
 
 mod call;
 mod caller;
+mod client;
 mod config;
 mod decode;
 mod entry;
@@ -23,6 +24,7 @@ mod tests;
 
 pub use call::Call;
 pub use caller::{CallError, Caller, Script};
+pub use client::{Client, Connector, ConnectorError, TlsError};
 pub use config::{Address, Credentials, Endpoint, HostPort, Identity, RedisConfig, TlsConfig, Topology};
 pub use decode::{Answer, decode};
 pub use entry::{Entry, Equality};

@@ -1,0 +1,265 @@
+//! A Redis Cluster: which node has which slot, and calls that follow redirections.
+//!
+//! Each node has connections of its own, so one that is down takes no other with it. A redirection proves that nothing
+//! ran, so the call goes on to where it points; nothing else is sent again. `CLUSTER SLOTS` is asked at the start, when
+//! something hints that it has changed, and now and then.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    time::Duration,
+};
+
+use tokio::{
+    sync::Notify,
+    task::AbortHandle,
+    time::{Instant, timeout_at},
+};
+
+use super::{
+    health::Healths,
+    node::{Node, delay},
+    plan::{Plan, Target},
+    redirection::{Range, Redirection, ranges},
+    wire::{Command, Reply, Wire},
+};
+use crate::store::redis::{CallError, HostPort};
+
+/// Slots of a cluster.
+const SLOTS: usize = 16_384;
+/// Redirections that a call follows.
+const HOPS: usize = 3;
+/// How long what `CLUSTER SLOTS` said is believed without any doubt.
+const FRESH: Duration = Duration::from_secs(30);
+/// Time between two `CLUSTER SLOTS`.
+const BETWEEN: Duration = Duration::from_millis(100);
+
+/// A client's view of a cluster, and the task that keeps it up to date.
+#[derive(Debug)]
+pub(super) struct Cluster {
+    view: Arc<View>,
+    task: AbortHandle,
+}
+
+#[derive(Debug)]
+struct View {
+    plan: Arc<Plan>,
+    seeds: Vec<HostPort>,
+    healths: Arc<Healths>,
+    map: RwLock<Map>,
+    /// Told when the map may be out of date.
+    doubt: Notify,
+}
+
+#[derive(Debug)]
+struct Map {
+    nodes: HashMap<HostPort, Arc<Node>>,
+    owners: Vec<Option<(HostPort, Arc<Node>)>>,
+}
+
+impl Cluster {
+    /// Starts to look for the nodes, on the current runtime.
+    pub(super) fn connect(plan: &Arc<Plan>, seeds: &[HostPort], healths: &Arc<Healths>) -> Self {
+        let view = Arc::new(View {
+            plan: Arc::clone(plan),
+            seeds: seeds.to_vec(),
+            healths: Arc::clone(healths),
+            map: RwLock::new(Map { nodes: HashMap::new(), owners: vec![None; SLOTS] }),
+            doubt: Notify::new(),
+        });
+        let task = tokio::spawn(Arc::clone(&view).keep()).abort_handle();
+        Self { view, task }
+    }
+
+    /// Sends a command to the node of this slot (`None`: any), and to where it is redirected.
+    pub(super) fn run(
+        &self,
+        slot: Option<u16>,
+        command: Command,
+    ) -> impl Future<Output = Result<Reply, CallError>> + Send + use<> {
+        Arc::clone(&self.view).run(slot, command)
+    }
+
+    /// Connections that are open.
+    pub(super) fn open(&self) -> usize {
+        self.view.map().nodes.values().map(|node| node.open()).sum()
+    }
+
+    /// Drops every connection and looks for the nodes again.
+    pub(super) fn reconnect(&self) {
+        for node in self.view.map().nodes.values() {
+            node.reconnect();
+        }
+        self.view.doubt.notify_one();
+    }
+
+    /// Closes the connections for good.
+    pub(super) async fn close(&self) {
+        self.task.abort();
+        let nodes = {
+            let mut map = self.view.map_mut();
+            map.owners.fill(None);
+            std::mem::take(&mut map.nodes)
+        };
+        for node in nodes.values() {
+            node.close().await;
+        }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl View {
+    fn map(&self) -> RwLockReadGuard<'_, Map> {
+        self.map.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn map_mut(&self) -> RwLockWriteGuard<'_, Map> {
+        self.map.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn run(self: Arc<Self>, slot: Option<u16>, command: Command) -> Result<Reply, CallError> {
+        let deadline = Instant::now() + self.plan.timeout;
+        let result = self.follow(slot, &command, deadline).await;
+        if !matches!(&result, Ok(_) | Err(CallError::Refused(_))) {
+            self.doubt.notify_one();
+        }
+        result
+    }
+
+    async fn follow(&self, slot: Option<u16>, command: &Command, deadline: Instant) -> Result<Reply, CallError> {
+        let (mut at, node) = self.owner(slot).ok_or(CallError::Unreachable)?;
+        let mut wire = node.wire().ok_or(CallError::Unreachable)?;
+        let mut asking = false;
+        for hop in 0.. {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(CallError::Unreachable);
+            }
+            let error = match wire.run(command.clone(), asking, left).await {
+                Err(CallError::Refused(text)) => text,
+                result => return result,
+            };
+            let redirection = Redirection::parse(&error, &at.host);
+            if redirection.is_some() || error.starts_with("CLUSTERDOWN") {
+                self.doubt.notify_one();
+            }
+            let node = match redirection {
+                Some(Redirection::Moved { slot, to }) if hop < HOPS => {
+                    (at, asking) = (to, false);
+                    self.moved(slot, &at)
+                }
+                Some(Redirection::Ask { to }) if hop < HOPS => {
+                    (at, asking) = (to, true);
+                    self.node(&at)
+                }
+                _ => return Err(CallError::Refused(error)),
+            };
+            // Nothing ran so far. A node that has just become known is worth the wait.
+            wire = timeout_at(deadline, node.connected()).await.ok().flatten().ok_or(CallError::Unreachable)?;
+        }
+        Err(CallError::Unreachable)
+    }
+
+    /// The node of a slot; of none, one that is connected.
+    fn owner(&self, slot: Option<u16>) -> Option<(HostPort, Arc<Node>)> {
+        let map = self.map();
+        match slot {
+            Some(slot) => map.owners.get(usize::from(slot))?.clone(),
+            None => map.owners.iter().flatten().find(|(_, node)| node.open() > 0).cloned(),
+        }
+    }
+
+    fn node(&self, at: &HostPort) -> Arc<Node> {
+        let mut map = self.map_mut();
+        Arc::clone(map.nodes.entry(at.clone()).or_insert_with(|| self.connect(at)))
+    }
+
+    fn connect(&self, at: &HostPort) -> Arc<Node> {
+        let target = Target::Tcp(at.clone());
+        Arc::new(Node::connect(&self.plan, &target, &self.healths.of(&target)))
+    }
+
+    fn moved(&self, slot: u16, to: &HostPort) -> Arc<Node> {
+        let node = self.node(to);
+        if let Some(owner) = self.map_mut().owners.get_mut(usize::from(slot)) {
+            *owner = Some((to.clone(), Arc::clone(&node)));
+        }
+        node
+    }
+
+    async fn keep(self: Arc<Self>) {
+        let mut failures = 0;
+        loop {
+            if let Some(ranges) = self.ask().await {
+                self.update(&ranges);
+                failures = 0;
+                let _ = tokio::time::timeout(FRESH, self.doubt.notified()).await;
+                tokio::time::sleep(BETWEEN).await;
+            } else {
+                tokio::time::sleep(delay(failures)).await;
+                failures += 1;
+            }
+        }
+    }
+
+    /// Asks nodes until one answers: first those that are connected.
+    async fn ask(&self) -> Option<Vec<Range>> {
+        let mut known: Vec<_> = {
+            let map = self.map();
+            map.nodes.iter().map(|(at, node)| (at.clone(), node.wire())).collect()
+        };
+        fastrand::shuffle(&mut known);
+        for (at, wire) in &known {
+            if let Some(wire) = wire
+                && let Some(ranges) = self.ask_over(wire, at).await
+            {
+                return Some(ranges);
+            }
+        }
+        let mut others: Vec<_> = self.seeds.iter().cloned().chain(known.into_iter().map(|(at, _)| at)).collect();
+        fastrand::shuffle(&mut others);
+        for at in others {
+            let target = Target::Tcp(at.clone());
+            match Wire::open(&self.plan, &target).await {
+                Err(reason) => self.healths.of(&target).failed(&reason),
+                Ok((wire, _running)) => {
+                    if let Some(ranges) = self.ask_over(&wire, &at).await {
+                        return Some(ranges);
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    async fn ask_over(&self, wire: &Wire, at: &HostPort) -> Option<Vec<Range>> {
+        let command = Command { name: "CLUSTER", arguments: vec!["SLOTS".into()] };
+        match wire.run(command, false, self.plan.patience()).await {
+            Ok(reply) => Some(ranges(&reply, &at.host)).filter(|ranges| !ranges.is_empty()),
+            Err(error) => {
+                tracing::debug!(%error, node = %Target::Tcp(at.clone()), "CLUSTER SLOTS failed");
+                None
+            }
+        }
+    }
+
+    /// Nodes that serve no slot any more are closed.
+    fn update(&self, ranges: &[Range]) {
+        let mut map = self.map_mut();
+        let mut before = std::mem::take(&mut map.nodes);
+        map.owners.fill(None);
+        for Range { slots, at } in ranges {
+            let node =
+                map.nodes.entry(at.clone()).or_insert_with(|| before.remove(at).unwrap_or_else(|| self.connect(at)));
+            let owner = Some((at.clone(), Arc::clone(node)));
+            if let Some(owners) = map.owners.get_mut(slots.clone()) {
+                owners.fill(owner);
+            }
+        }
+    }
+}

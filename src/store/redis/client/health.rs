@@ -1,0 +1,116 @@
+//! How the connections to one address are doing: counted, and told once when that changes. Shared by the workers.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+};
+
+/// Connections of all clients of a [`Connector`](super::Connector), whatever their addresses.
+#[derive(Debug, Default)]
+pub(super) struct Totals {
+    pub(super) open: AtomicUsize,
+    pub(super) opened: AtomicU64,
+}
+
+/// The health of each address.
+#[derive(Debug)]
+pub(super) struct Healths {
+    totals: Arc<Totals>,
+    /// Addresses of nodes that left a cluster stay: there are not many.
+    of: Mutex<HashMap<String, Arc<Health>>>,
+}
+
+impl Healths {
+    pub(super) fn new(totals: Arc<Totals>) -> Arc<Self> {
+        Arc::new(Self { totals, of: Mutex::default() })
+    }
+
+    /// Of this address.
+    pub(super) fn of(&self, address: &impl fmt::Display) -> Arc<Health> {
+        let address = address.to_string();
+        let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
+        let health = of.entry(address.clone());
+        Arc::clone(health.or_insert_with(|| Health::new(address, Arc::clone(&self.totals))))
+    }
+}
+
+/// The connections to one address.
+#[derive(Debug)]
+pub(super) struct Health {
+    address: String,
+    totals: Arc<Totals>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    open: usize,
+    /// What was told last; `None`: nothing yet.
+    told: Option<Told>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Connected,
+    Disconnected,
+}
+
+impl Health {
+    fn new(address: String, totals: Arc<Totals>) -> Arc<Self> {
+        Arc::new(Self { address, totals, state: Mutex::default() })
+    }
+
+    /// A connection was made; it is open until what this returns is closed or dropped.
+    pub(super) fn opened(self: &Arc<Self>) -> Open {
+        self.totals.open.fetch_add(1, Relaxed);
+        self.totals.opened.fetch_add(1, Relaxed);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.open += 1;
+        if state.told.replace(Told::Connected) != Some(Told::Connected) {
+            tracing::info!(address = self.address, "connected to redis");
+        }
+        Open { health: Arc::clone(self), lost: None }
+    }
+
+    /// An attempt to connect failed.
+    pub(super) fn failed(&self, reason: &str) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.open == 0 && state.told.replace(Told::Disconnected) != Some(Told::Disconnected) {
+            tracing::warn!(address = self.address, reason, "cannot connect to redis; trying on");
+        }
+    }
+
+    fn closed(&self, lost: Option<&str>) {
+        self.totals.open.fetch_sub(1, Relaxed);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.open -= 1;
+        let Some(reason) = lost else { return };
+        if state.open == 0 && state.told.replace(Told::Disconnected) != Some(Told::Disconnected) {
+            tracing::warn!(address = self.address, reason, "lost the connection to redis; connecting again");
+        }
+    }
+}
+
+/// A connection that is open.
+#[derive(Debug)]
+pub(super) struct Open {
+    health: Arc<Health>,
+    lost: Option<Box<str>>,
+}
+
+impl Open {
+    /// The connection broke; closed on purpose it is just dropped.
+    pub(super) fn lost(mut self, reason: Box<str>) {
+        self.lost = Some(reason);
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.health.closed(self.lost.as_deref());
+    }
+}

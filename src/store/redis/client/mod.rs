@@ -1,0 +1,226 @@
+//! The client: connections that are kept for ever, and calls that are sent at most once.
+//!
+//! ```text
+//!  Connector ──connect──▶ Client ──▶ Node ──▶ wires: one connection each, by fred (`wire`, the one file that names it)
+//!                            └──▶ Cluster ──▶ Node…
+//! ```
+//!
+//! A client lives on the runtime that made it. Dropped, it closes its connections.
+
+mod cluster;
+mod credentials;
+mod health;
+mod node;
+mod plan;
+mod redirection;
+mod tls;
+mod wire;
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+
+pub use self::tls::TlsError;
+use self::{
+    cluster::Cluster,
+    health::{Healths, Totals},
+    node::Node,
+    plan::{Plan, Target},
+    wire::{Command, Reply},
+};
+use super::{Address, Call, CallError, Caller, Endpoint, HostPort, Script, Topology, script};
+use crate::domain::CounterKey;
+
+/// A reconnection that is asked for sooner after the last one is not made.
+const BETWEEN_RECONNECTIONS: Duration = Duration::from_secs(1);
+
+/// Why no client can be made for an endpoint.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectorError {
+    /// Its TLS files.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+/// Makes clients of one endpoint, and counts the connections of all of them.
+#[derive(Clone, Debug)]
+pub struct Connector {
+    plan: Arc<Plan>,
+    place: Place,
+    healths: Arc<Healths>,
+}
+
+#[derive(Clone, Debug)]
+enum Place {
+    One(Target),
+    Cluster(Vec<HostPort>),
+}
+
+impl Connector {
+    /// Reads the TLS files; connects to nothing.
+    ///
+    /// # Errors
+    /// A TLS file cannot be used.
+    pub fn new(endpoint: &Endpoint) -> Result<Self, ConnectorError> {
+        let totals = Arc::new(Totals::default());
+        let plan = Plan {
+            credentials: endpoint.credentials.clone(),
+            tls: endpoint.tls.as_ref().map(tls::client_config).transpose()?,
+            database: endpoint.database,
+            connections: endpoint.connections.get(),
+            timeout: endpoint.timeout,
+            totals: Arc::clone(&totals),
+        };
+        let place = match &endpoint.topology {
+            Topology::Single(Address::Tcp(at)) => Place::One(Target::Tcp(at.clone())),
+            Topology::Single(Address::Unix(path)) => Place::One(Target::Unix(path.clone())),
+            Topology::Sentinel { master, sentinels, credentials } => Place::One(Target::Sentinel {
+                master: master.clone(),
+                sentinels: sentinels.clone(),
+                credentials: credentials.clone(),
+            }),
+            Topology::Cluster(nodes) => Place::Cluster(nodes.clone()),
+        };
+        Ok(Self { plan: Arc::new(plan), place, healths: Healths::new(totals) })
+    }
+
+    /// A client on the current runtime. It connects in the background, and again for ever.
+    #[must_use]
+    pub fn connect(&self) -> Client {
+        let route = match &self.place {
+            Place::One(target) => {
+                Route::One(Arc::new(Node::connect(&self.plan, target, &self.healths.of(target))), self.plan.timeout)
+            }
+            Place::Cluster(seeds) => Route::Cluster(Cluster::connect(&self.plan, seeds, &self.healths)),
+        };
+        Client { route, reconnected: Mutex::default() }
+    }
+
+    /// Connections that are open, of all its clients.
+    #[must_use]
+    pub fn open_connections(&self) -> usize {
+        self.plan.totals.open.load(Relaxed)
+    }
+
+    /// Connections that were ever made, by all its clients.
+    #[must_use]
+    pub fn opened_connections(&self) -> u64 {
+        self.plan.totals.opened.load(Relaxed)
+    }
+}
+
+/// Sends calls to one endpoint.
+pub struct Client {
+    route: Route,
+    reconnected: Mutex<Option<Instant>>,
+}
+
+#[derive(Debug)]
+enum Route {
+    /// With the time that a call may take.
+    One(Arc<Node>, Duration),
+    Cluster(Cluster),
+}
+
+impl Client {
+    /// Its connections that are open.
+    #[must_use]
+    pub fn open_connections(&self) -> usize {
+        match &self.route {
+            Route::One(node, _) => node.open(),
+            Route::Cluster(cluster) => cluster.open(),
+        }
+    }
+
+    fn run(
+        &self,
+        slot: Option<u16>,
+        command: Command,
+    ) -> impl Future<Output = Result<Reply, CallError>> + Send + use<> {
+        let (one, cluster) = match &self.route {
+            Route::One(node, timeout) => (Some((Arc::clone(node), *timeout, command)), None),
+            Route::Cluster(cluster) => (None, Some(cluster.run(slot, command))),
+        };
+        async move {
+            match (one, cluster) {
+                (Some((node, timeout, command)), _) => {
+                    node.wire().ok_or(CallError::Unreachable)?.run(command, false, timeout).await
+                }
+                (None, Some(reply)) => reply.await,
+                (None, None) => Err(CallError::Unreachable),
+            }
+        }
+    }
+}
+
+impl Caller for Client {
+    fn call(
+        &self,
+        slot: Option<u16>,
+        script: Script,
+        call: &Call<'_>,
+    ) -> impl Future<Output = Result<Bytes, CallError>> + Send + 'static {
+        let reply = self.run(slot, command(script, call));
+        async move {
+            match reply.await? {
+                Reply::Bytes(bytes) => Ok(bytes),
+                other => Err(CallError::Unanswered(format!("a script replied {other:?}").into())),
+            }
+        }
+    }
+
+    fn delete(
+        &self,
+        slot: Option<u16>,
+        key: &CounterKey,
+    ) -> impl Future<Output = Result<bool, CallError>> + Send + 'static {
+        let key = Bytes::copy_from_slice(key.as_bytes());
+        let reply = self.run(slot, Command { name: "DEL", arguments: vec![key] });
+        async move { Ok(reply.await? == Reply::Number(1)) }
+    }
+
+    fn has_slots(&self) -> bool {
+        matches!(self.route, Route::Cluster(_))
+    }
+
+    fn reconnect(&self) {
+        let mut reconnected = self.reconnected.lock().unwrap_or_else(PoisonError::into_inner);
+        if reconnected.is_none_or(|at| at.elapsed() >= BETWEEN_RECONNECTIONS) {
+            *reconnected = Some(Instant::now());
+            match &self.route {
+                Route::One(node, _) => node.reconnect(),
+                Route::Cluster(cluster) => cluster.reconnect(),
+            }
+        }
+    }
+
+    async fn close(&self) {
+        match &self.route {
+            Route::One(node, _) => node.close().await,
+            Route::Cluster(cluster) => cluster.close().await,
+        }
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("open", &self.open_connections()).finish_non_exhaustive()
+    }
+}
+
+fn command(script: Script, call: &Call<'_>) -> Command {
+    let (name, which) = match script {
+        Script::Sha1 => ("EVALSHA", script::SHA1),
+        Script::Text => ("EVAL", script::TEXT),
+    };
+    let mut arguments = Vec::with_capacity(call.keys.len() + 3);
+    arguments.push(Bytes::from_static(which.as_bytes()));
+    arguments.push(Bytes::from(call.keys.len().to_string()));
+    arguments.extend(call.keys.iter().map(|key| Bytes::copy_from_slice(key)));
+    arguments.push(Bytes::copy_from_slice(&call.argument));
+    Command { name, arguments }
+}

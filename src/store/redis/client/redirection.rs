@@ -1,0 +1,112 @@
+//! What the nodes of a cluster say of who has which slot.
+
+use std::ops::Range as Indices;
+
+use super::wire::Reply;
+use crate::store::redis::HostPort;
+
+/// Where a node sends a call that it did not run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Redirection {
+    /// The slot lives there.
+    Moved { slot: u16, to: HostPort },
+    /// The slot is on its way there, and so is the key; this call only.
+    Ask { to: HostPort },
+}
+
+impl Redirection {
+    /// Of the words of an error. `from` is the host that said it, for one that names none.
+    pub(super) fn parse(error: &str, from: &str) -> Option<Self> {
+        let mut words = error.split(' ');
+        let kind = words.next()?;
+        let slot = words.next()?.parse().ok()?;
+        let (host, port) = words.next()?.rsplit_once(':')?;
+        let to = host_port(host, port.parse().ok()?, from)?;
+        match kind {
+            "MOVED" => Some(Self::Moved { slot, to }),
+            "ASK" => Some(Self::Ask { to }),
+            _ => None,
+        }
+    }
+}
+
+/// Slots and the node that serves them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Range {
+    pub(super) slots: Indices<usize>,
+    pub(super) at: HostPort,
+}
+
+/// What a reply to `CLUSTER SLOTS` says. `from` is the host that said it. What cannot be read is left out.
+pub(super) fn ranges(reply: &Reply, from: &str) -> Vec<Range> {
+    let Reply::List(list) = reply else { return Vec::new() };
+    list.iter().filter_map(|range| self::range(range, from)).collect()
+}
+
+fn range(reply: &Reply, from: &str) -> Option<Range> {
+    let Reply::List(parts) = reply else { return None };
+    let [Reply::Number(first), Reply::Number(last), Reply::List(primary), ..] = &parts[..] else { return None };
+    let [host, Reply::Number(port), ..] = &primary[..] else { return None };
+    let host = match host {
+        Reply::Bytes(host) => std::str::from_utf8(host).ok()?,
+        Reply::Other => "",
+        Reply::Number(_) | Reply::List(_) => return None,
+    };
+    let slots = usize::try_from(*first).ok()?..usize::try_from(*last).ok()? + 1;
+    let at = host_port(host, u16::try_from(*port).ok()?, from)?;
+    Some(Range { slots, at })
+}
+
+/// An empty host is the one that said it; `?` one that is not known.
+fn host_port(host: &str, port: u16, from: &str) -> Option<HostPort> {
+    let host = match host {
+        "" => from,
+        "?" => return None,
+        host => host.trim_start_matches('[').trim_end_matches(']'),
+    };
+    Some(HostPort { host: host.to_owned(), port })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(host: &str, port: u16) -> HostPort {
+        HostPort { host: host.to_owned(), port }
+    }
+
+    #[test]
+    fn redirections_name_a_node_or_only_its_port() {
+        let parse = |text| Redirection::parse(text, "here");
+        assert_eq!(parse("MOVED 12 10.0.0.1:7000"), Some(Redirection::Moved { slot: 12, to: at("10.0.0.1", 7000) }));
+        assert_eq!(parse("ASK 3999 host.example:1"), Some(Redirection::Ask { to: at("host.example", 1) }));
+        assert_eq!(parse("MOVED 12 :7000"), Some(Redirection::Moved { slot: 12, to: at("here", 7000) }));
+        assert_eq!(
+            parse("MOVED 12 2001:db8::1:7000"),
+            Some(Redirection::Moved { slot: 12, to: at("2001:db8::1", 7000) })
+        );
+        for text in ["", "MOVED", "MOVED x 1.2.3.4:5", "MOVED 1 1.2.3.4", "MOVED 1 ?:5", "ERR 1 a:5", "TRYAGAIN 1 a:5"]
+        {
+            assert_eq!(parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn slots_belong_to_the_primary_that_is_listed_first() {
+        let node = |host: Reply, port| Reply::List(vec![host, Reply::Number(port), Reply::Bytes("id".into())]);
+        let range = |first, last, nodes: Vec<Reply>| {
+            Reply::List([Reply::Number(first), Reply::Number(last)].into_iter().chain(nodes).collect())
+        };
+        let reply = Reply::List(vec![
+            range(0, 99, vec![node(Reply::Bytes("a".into()), 1), node(Reply::Bytes("b".into()), 2)]),
+            range(100, 100, vec![node(Reply::Other, 3)]),
+            range(200, 300, vec![node(Reply::Bytes("?".into()), 4)]),
+            range(-1, 300, vec![node(Reply::Bytes("a".into()), 4)]),
+            range(1, 2, vec![]),
+            Reply::Number(1),
+        ]);
+        let read = vec![Range { slots: 0..100, at: at("a", 1) }, Range { slots: 100..101, at: at("here", 3) }];
+        assert_eq!(ranges(&reply, "here"), read);
+        assert_eq!(ranges(&Reply::Other, "here"), vec![]);
+    }
+}

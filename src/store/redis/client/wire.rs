@@ -1,0 +1,229 @@
+//! One connection to Redis, by fred. It is never made again, only replaced (see `link`): fred itself neither reconnects
+//! nor resends.
+//!
+//! fred 10 would, left to itself, queue calls while it reconnects, send those in flight again, and give the error that
+//! closed a connection (`CLUSTERDOWN`) to every call in flight. So its reconnection is off, each call has one attempt,
+//! and a call fails at once when the connection is gone.
+
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use fred::{
+    clients::Client,
+    error::{Error, ErrorKind},
+    interfaces::{ClientLike, EventInterface},
+    types::{
+        ClientState, ConnectHandle, CustomCommand, Resp3Frame, Value,
+        config::{
+            Config, ConnectionConfig, Options, Server, ServerConfig, TcpConfig, TlsConfig, TlsConnector,
+            UnresponsiveConfig,
+        },
+    },
+};
+use tokio::sync::Notify;
+
+use super::{
+    credentials::{Login, login},
+    plan::{Plan, Target},
+};
+use crate::store::redis::{CallError, Credentials, HostPort};
+
+/// A command to send.
+#[derive(Clone, Debug)]
+pub(super) struct Command {
+    pub(super) name: &'static str,
+    pub(super) arguments: Vec<Bytes>,
+}
+
+/// A reply that is no error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Reply {
+    Bytes(Bytes),
+    Number(i64),
+    List(Vec<Reply>),
+    Other,
+}
+
+/// A connection that was made.
+#[derive(Debug)]
+pub(super) struct Wire {
+    client: Client,
+    /// Calls that were sent and not answered, those included whose caller gave up.
+    unanswered: AtomicUsize,
+    /// Since when no reply has come to what was sent.
+    silent_since: Mutex<Option<Instant>>,
+    silence: Duration,
+    /// Told when the silence became too long.
+    pub(super) silent: Notify,
+}
+
+/// Ends when the connection does. Dropped, it closes it.
+#[derive(Debug)]
+pub(super) struct Running(ConnectHandle);
+
+impl Wire {
+    /// Connects and logs in. The error says why not, without credentials.
+    pub(super) async fn open(plan: &Plan, target: &Target) -> Result<(Self, Running), Box<str>> {
+        let client = Client::new(config(plan, target).await?, None, Some(connection(plan)), None);
+        let mut made = client.reconnect_rx();
+        let mut running = Running(client.connect());
+        tokio::select! {
+            reason = running.ended() => return Err(reason),
+            _ = made.recv() => {}
+        }
+        while client.state() != ClientState::Connected {
+            tokio::task::yield_now().await;
+        }
+        let wire = Self {
+            client,
+            unanswered: AtomicUsize::new(0),
+            silent_since: Mutex::default(),
+            silence: plan.silence(),
+            silent: Notify::new(),
+        };
+        Ok((wire, running))
+    }
+
+    /// Sends a command once, and waits for its reply until `timeout` has passed. `asking`: to a node that is about to get
+    /// the slot.
+    pub(super) async fn run(&self, command: Command, asking: bool, timeout: Duration) -> Result<Reply, CallError> {
+        if !asking {
+            return self.send(command, timeout).await;
+        }
+        // Both are handed to fred in this order before either is waited for, so nothing comes between them. If it did,
+        // the node would redirect us once more.
+        let ask = Command { name: "ASKING", arguments: Vec::new() };
+        tokio::join!(biased; self.send(ask, timeout), self.send(command, timeout)).1
+    }
+
+    async fn send(&self, command: Command, timeout: Duration) -> Result<Reply, CallError> {
+        let Command { name, arguments } = command;
+        let options = Options { timeout: Some(timeout), max_attempts: Some(1), fail_fast: true, ..Options::default() };
+        let arguments: Vec<Value> = arguments.into_iter().map(Value::Bytes).collect();
+        self.unanswered.fetch_add(1, Relaxed);
+        self.waiting();
+        let custom = CustomCommand::new_static(name, None, false);
+        match self.client.with_options(&options).custom_raw(custom, arguments).await {
+            Ok(frame) => {
+                self.unanswered.fetch_sub(1, Relaxed);
+                *self.silent_since() = None;
+                reply(frame)
+            }
+            Err(error) => Err(self.failure(&error)),
+        }
+    }
+
+    fn silent_since(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+        self.silent_since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn waiting(&self) {
+        self.silent_since().get_or_insert_with(Instant::now);
+    }
+
+    fn failure(&self, error: &Error) -> CallError {
+        let words = error.details();
+        match error.kind() {
+            // What fred says before it has handed the command to its connection.
+            ErrorKind::Canceled if words == "Connection closed unexpectedly." => CallError::Unreachable,
+            ErrorKind::Unknown if words == "Failed to send command to router." => CallError::Unreachable,
+            ErrorKind::Unknown if words == "Client is not initialized." => CallError::Unreachable,
+            ErrorKind::Timeout => {
+                if self.silent_since().is_some_and(|since| since.elapsed() >= self.silence) {
+                    self.silent.notify_one();
+                }
+                CallError::Unanswered("timed out".into())
+            }
+            // fred tells it to all calls in flight, though it answers one.
+            _ if words.starts_with("CLUSTERDOWN") && self.unanswered.load(Relaxed) == 1 => {
+                CallError::Refused(words.into())
+            }
+            _ => CallError::Unanswered(error.to_string().into()),
+        }
+    }
+}
+
+impl Running {
+    /// Waits for its end; why it ended.
+    pub(super) async fn ended(&mut self) -> Box<str> {
+        match (&mut self.0).await {
+            Ok(Ok(())) => "closed".into(),
+            Ok(Err(error)) => error.to_string().into(),
+            Err(error) => error.to_string().into(),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+fn reply(frame: Resp3Frame) -> Result<Reply, CallError> {
+    match frame {
+        Resp3Frame::SimpleError { data, .. } => Err(CallError::Refused(data.to_string().into())),
+        Resp3Frame::BlobError { data, .. } => Err(CallError::Refused(String::from_utf8_lossy(&data).into())),
+        Resp3Frame::BlobString { data, .. } | Resp3Frame::SimpleString { data, .. } => Ok(Reply::Bytes(data)),
+        Resp3Frame::Number { data, .. } => Ok(Reply::Number(data)),
+        Resp3Frame::Array { data, .. } => data.into_iter().map(reply).collect::<Result<_, _>>().map(Reply::List),
+        _ => Ok(Reply::Other),
+    }
+}
+
+async fn config(plan: &Plan, target: &Target) -> Result<Config, Box<str>> {
+    let Login { user, password } = login(&plan.credentials).await?;
+    let server = match target {
+        Target::Tcp(at) => ServerConfig::Centralized { server: server(at) },
+        Target::Unix(path) => ServerConfig::Unix { path: path.clone() },
+        Target::Sentinel { master, sentinels, credentials } => sentinel(master, sentinels, credentials).await?,
+    };
+    let tls = match target {
+        Target::Unix(_) => None,
+        Target::Tcp(_) | Target::Sentinel { .. } => plan.tls.clone(),
+    };
+    Ok(Config {
+        server,
+        username: password.as_ref().and(user),
+        password: password.map(|password| password.expose().to_owned()),
+        database: (plan.database != 0).then_some(plan.database),
+        tls: tls.map(|tls| TlsConfig::from(TlsConnector::from((*tls).clone()))),
+        fail_fast: true,
+        ..Config::default()
+    })
+}
+
+async fn sentinel(master: &str, sentinels: &[HostPort], credentials: &Credentials) -> Result<ServerConfig, Box<str>> {
+    let Login { user, password } = login(credentials).await?;
+    let mut hosts: Vec<Server> = sentinels.iter().map(server).collect();
+    // fred asks the first that it can reach, whatever it knows.
+    fastrand::shuffle(&mut hosts);
+    Ok(ServerConfig::Sentinel {
+        hosts,
+        service_name: master.to_owned(),
+        username: password.as_ref().and(user),
+        password: password.map(|password| password.expose().to_owned()),
+    })
+}
+
+fn server(at: &HostPort) -> Server {
+    Server::new(at.host.clone(), at.port)
+}
+
+fn connection(plan: &Plan) -> ConnectionConfig {
+    ConnectionConfig {
+        connection_timeout: plan.patience(),
+        internal_command_timeout: plan.patience(),
+        max_command_attempts: 1,
+        max_redirections: 1,
+        tcp: TcpConfig { nodelay: Some(true), ..TcpConfig::default() },
+        unresponsive: UnresponsiveConfig { max_timeout: None, ..UnresponsiveConfig::default() },
+        ..ConnectionConfig::default()
+    }
+}

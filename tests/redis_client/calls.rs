@@ -1,0 +1,56 @@
+//! What the tests call.
+
+use std::{num::NonZeroUsize, time::Duration};
+
+use bytes::Bytes;
+use tollgate::store::redis::{
+    Address, Call, CallError, Caller as _, Client, Connector, Credentials, Endpoint, HostPort, Script, Topology,
+};
+
+use crate::server::{Redis, until};
+
+/// One connection to this topology, without secrets.
+pub fn endpoint(topology: Topology) -> Endpoint {
+    Endpoint {
+        topology,
+        credentials: Credentials::None,
+        tls: None,
+        database: 0,
+        connections: NonZeroUsize::MIN,
+        timeout: Duration::from_secs(10),
+    }
+}
+
+pub fn local(port: u16) -> HostPort {
+    HostPort { host: "127.0.0.1".to_owned(), port }
+}
+
+pub fn tcp(redis: &Redis) -> Endpoint {
+    endpoint(Topology::Single(Address::Tcp(local(redis.port))))
+}
+
+pub fn unix(redis: &Redis) -> Endpoint {
+    endpoint(Topology::Single(Address::Unix(redis.socket())))
+}
+
+/// A client that has connected.
+pub async fn connected(endpoint: &Endpoint) -> Client {
+    let client = Connector::new(endpoint).expect("a connector").connect();
+    until("connected", || client.open_connections() == endpoint.connections.get()).await;
+    client
+}
+
+/// A call that only tells the time: no keys, no entries.
+pub async fn look(client: &Client, script: Script) -> Result<Bytes, CallError> {
+    let call = Call::new(&[], || Duration::ZERO);
+    client.call(None, script, &call).await
+}
+
+/// Calls until one succeeds.
+pub async fn heals(client: &Client) {
+    let since = std::time::Instant::now();
+    while let Err(error) = look(client, Script::Text).await {
+        assert!(since.elapsed() < crate::server::PATIENCE, "never heals: {error}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

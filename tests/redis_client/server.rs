@@ -1,0 +1,160 @@
+//! A Redis server of a test's own, told what to do by `redis-cli`.
+
+use std::{
+    fs,
+    net::TcpListener,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+/// Longer than any condition takes to come true on a machine that is not hung.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running server: on a TCP port of the loopback, and on a unix socket. Killed when dropped.
+pub struct Redis {
+    child: Child,
+    pub directory: TempDir,
+    pub port: u16,
+    arguments: Vec<String>,
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        self.signal("CONT");
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Redis {
+    /// Starts one with more arguments than those that all need.
+    pub fn start(arguments: &[&str]) -> Self {
+        for _ in 0..20 {
+            let directory = tempfile::tempdir().expect("a directory");
+            if let Some(redis) = Self::try_start(directory, free_port(), arguments) {
+                return redis;
+            }
+        }
+        panic!("redis-server does not start: `bash tests/run.sh` installs it");
+    }
+
+    /// `None` if another process has taken the port meanwhile.
+    pub fn try_start(directory: TempDir, port: u16, arguments: &[&str]) -> Option<Self> {
+        let child = spawn(&directory, port, arguments);
+        let arguments = arguments.iter().map(|&text| text.to_owned()).collect();
+        let mut redis = Self { child, directory, port, arguments };
+        redis.listens().then_some(redis)
+    }
+
+    /// Kills it, as a machine does that loses its power.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("a child");
+        self.child.wait().expect("a child");
+        let _ = fs::remove_file(self.socket());
+    }
+
+    /// Starts it again, on the same port.
+    pub fn start_again(&mut self) {
+        let arguments: Vec<_> = self.arguments.iter().map(String::as_str).collect();
+        self.child = spawn(&self.directory, self.port, &arguments);
+        assert!(self.listens(), "a server does not start again");
+    }
+
+    fn listens(&mut self) -> bool {
+        let since = Instant::now();
+        loop {
+            if self.try_cli(&["PING"]).is_some() {
+                return true;
+            }
+            if self.child.try_wait().expect("a child").is_some() {
+                return false;
+            }
+            assert!(since.elapsed() < PATIENCE, "redis-server does not listen");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.directory.path().join("socket")
+    }
+
+    /// What `redis-cli` prints for a command that must succeed, without the newline at its end.
+    pub fn cli(&self, command: &[&str]) -> String {
+        self.try_cli(command).unwrap_or_else(|| panic!("redis-cli {command:?} failed"))
+    }
+
+    fn try_cli(&self, command: &[&str]) -> Option<String> {
+        let output = Command::new("redis-cli")
+            .arg("-e")
+            .arg("-s")
+            .arg(self.socket())
+            .args(command)
+            .stdin(Stdio::null())
+            .output()
+            .expect("redis-cli");
+        // It fails too when a command is refused; a server with a password still listens.
+        let text = String::from_utf8_lossy(&output.stdout).trim_end().to_owned();
+        (output.status.success() || String::from_utf8_lossy(&output.stderr).contains("NOAUTH")).then_some(text)
+    }
+
+    /// How often a command ran, as `INFO commandstats` has it.
+    pub fn calls(&self, command: &str) -> u64 {
+        let stats = self.cli(&["INFO", "commandstats"]);
+        let prefix = format!("cmdstat_{command}:calls=");
+        let line = stats.lines().find_map(|line| line.strip_prefix(&prefix));
+        line.map_or(0, |rest| rest.split(',').next().expect("a number").parse().expect("a number"))
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
+        assert!(status.expect("kill").success() || name == "CONT");
+    }
+}
+
+fn spawn(directory: &TempDir, port: u16, arguments: &[&str]) -> Child {
+    let log = fs::File::create(directory.path().join("log")).expect("a log");
+    let mut command = Command::new("redis-server");
+    let arguments = match arguments.split_first() {
+        Some((&"--sentinel", rest)) => {
+            command.arg(directory.path().join("sentinel.conf")).arg("--sentinel");
+            rest
+        }
+        _ => {
+            command.args(["--save", "", "--appendonly", "no"]);
+            arguments
+        }
+    };
+    command
+        .args(["--bind", "127.0.0.1", "--unixsocket"])
+        .arg(directory.path().join("socket"))
+        .arg("--dir")
+        .arg(directory.path());
+    if !arguments.contains(&"--port") {
+        command.arg("--port").arg(port.to_string());
+    }
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stderr(log.try_clone().expect("a log"))
+        .stdout(log)
+        .spawn()
+        .expect("redis-server: `bash tests/run.sh` installs it")
+}
+
+/// A port that is free now.
+pub fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0)).expect("a port").local_addr().expect("an address").port()
+}
+
+/// Waits until a condition holds.
+pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let since = Instant::now();
+    while !holds() {
+        assert!(since.elapsed() < PATIENCE, "never: {what}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
