@@ -110,7 +110,11 @@ impl Redis {
 
     /// Sends it a signal.
     pub fn signal(&self, name: &str) {
-        let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
+        let status = Command::new("kill")
+            .arg(format!("-{name}"))
+            .arg(self.child.id().to_string())
+            .stderr(Stdio::null())
+            .status();
         assert!(status.expect("kill").success() || name == "CONT");
     }
 }

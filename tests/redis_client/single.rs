@@ -1,10 +1,15 @@
-//! One server.
+//! One server: what a client connects with, and that it heals.
 
-use tollgate::store::redis::{CallError, Script};
+use std::{fs, num::NonZeroUsize, time::Duration};
+
+use tollgate::{
+    domain::{CounterKey, Secret},
+    store::redis::{CallError, Caller as _, Connector, Credentials, Script},
+};
 
 use crate::{
-    calls::{connected, look, tcp, unix},
-    server::Redis,
+    calls::{connected, heals, look, tcp, unix},
+    server::{Redis, until},
 };
 
 #[tokio::test]
@@ -17,5 +22,126 @@ async fn by_sha_and_by_text() {
         assert!(matches!(&error, CallError::Refused(text) if text.starts_with("NOSCRIPT ")), "{error}");
         look(&client, Script::Text).await.expect("a reply");
         look(&client, Script::Sha1).await.expect("a reply");
+    }
+}
+
+#[tokio::test]
+async fn a_deleted_counter_is_gone_from_the_database_of_the_endpoint() {
+    let redis = Redis::start(&[]);
+    let mut endpoint = tcp(&redis);
+    endpoint.database = 3;
+    let client = connected(&endpoint).await;
+    let key = CounterKey::from_bytes(b"k");
+    redis.cli(&["SET", "k", "elsewhere"]);
+    assert_eq!(client.delete(None, &key).await, Ok(false));
+    redis.cli(&["-n", "3", "SET", "k", "here"]);
+    assert_eq!(client.delete(None, &key).await, Ok(true));
+    assert_eq!(redis.cli(&["-n", "3", "EXISTS", "k"]), "0");
+    assert_eq!(redis.cli(&["EXISTS", "k"]), "1");
+}
+
+#[tokio::test]
+async fn a_user_with_a_password() {
+    let redis = Redis::start(&[]);
+    redis.cli(&["ACL", "SETUSER", "gate", "on", ">geheim", "~*", "+@all"]);
+    redis.cli(&["ACL", "SETUSER", "default", "off"]);
+    let mut endpoint = tcp(&redis);
+    endpoint.credentials =
+        Credentials::Fixed { user: Some("gate".to_owned()), password: Secret::new("geheim".to_owned()) };
+    let client = connected(&endpoint).await;
+    look(&client, Script::Text).await.expect("a reply");
+}
+
+#[tokio::test]
+async fn the_password_file_is_read_at_each_connect() {
+    let redis = Redis::start(&["--requirepass", "first"]);
+    let file = redis.directory.path().join("password");
+    fs::write(&file, "wrong\n").expect("a file");
+    let mut endpoint = tcp(&redis);
+    endpoint.credentials = Credentials::File(file.clone());
+    let connector = Connector::new(&endpoint).expect("a connector");
+    let client = connector.connect();
+    assert_eq!(look(&client, Script::Text).await, Err(CallError::Unreachable));
+    fs::write(&file, "first\n").expect("a file");
+    until("the right password was taken", || client.open_connections() == 1).await;
+
+    redis.cli(&["-a", "first", "CONFIG", "SET", "requirepass", "second"]);
+    fs::write(&file, "default:second").expect("a file");
+    redis.cli(&["-a", "second", "CLIENT", "KILL", "TYPE", "normal"]);
+    until("connected again", || connector.opened_connections() == 2).await;
+    look(&client, Script::Text).await.expect("a reply");
+}
+
+#[tokio::test]
+async fn while_the_server_is_away_calls_fail_at_once_and_then_work_again() {
+    let mut redis = Redis::start(&[]);
+    let mut endpoint = tcp(&redis);
+    endpoint.connections = NonZeroUsize::new(3).expect("not 0");
+    let connector = Connector::new(&endpoint).expect("a connector");
+    let client = connector.connect();
+    until("connected", || client.open_connections() == 3).await;
+    assert_eq!(connector.open_connections(), 3);
+    redis.kill();
+    until("lost", || client.open_connections() == 0).await;
+    assert_eq!(connector.open_connections(), 0);
+    for _ in 0..1000 {
+        assert_eq!(look(&client, Script::Text).await, Err(CallError::Unreachable));
+    }
+    redis.start_again();
+    heals(&client).await;
+    until("all are back", || client.open_connections() == 3).await;
+    assert_eq!(connector.opened_connections(), 6);
+}
+
+#[tokio::test]
+async fn killed_connections_come_back() {
+    let redis = Redis::start(&[]);
+    let client = connected(&tcp(&redis)).await;
+    for _ in 0..20 {
+        redis.cli(&["CLIENT", "KILL", "TYPE", "normal"]);
+        heals(&client).await;
+    }
+}
+
+/// Connections other than that of `redis-cli`.
+fn others(redis: &Redis) -> usize {
+    redis.cli(&["CLIENT", "LIST"]).lines().count() - 1
+}
+
+#[tokio::test]
+async fn closed_or_dropped_it_leaves_no_connection() {
+    let redis = Redis::start(&[]);
+    let connector = Connector::new(&tcp(&redis)).expect("a connector");
+    let client = connector.connect();
+    until("connected", || client.open_connections() == 1).await;
+    client.close().await;
+    assert_eq!(client.open_connections(), 0);
+    assert_eq!(look(&client, Script::Text).await, Err(CallError::Unreachable));
+    until("closed", || others(&redis) == 0).await;
+
+    let client = connector.connect();
+    until("connected", || client.open_connections() == 1).await;
+    assert_eq!(others(&redis), 1);
+    drop(client);
+    until("closed", || others(&redis) == 0).await;
+    assert_eq!(connector.open_connections(), 0);
+}
+
+#[tokio::test]
+async fn a_forced_reconnection_is_made_once_a_second_at_most() {
+    let redis = Redis::start(&[]);
+    let connector = Connector::new(&tcp(&redis)).expect("a connector");
+    let client = connector.connect();
+    until("connected", || client.open_connections() == 1).await;
+    for opened in 2..=3 {
+        client.reconnect();
+        until("connected again", || client.open_connections() == 1 && connector.opened_connections() == opened).await;
+        for _ in 0..100 {
+            client.reconnect();
+        }
+        look(&client, Script::Text).await.expect("a reply over the same connection");
+        assert_eq!(connector.opened_connections(), opened);
+        let second = std::time::Instant::now();
+        until("another may be made", || second.elapsed() > Duration::from_millis(1100)).await;
     }
 }

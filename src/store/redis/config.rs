@@ -30,7 +30,7 @@ pub struct Endpoint {
     pub database: u8,
     /// Connections to each of its nodes, per worker.
     pub connections: NonZeroUsize,
-    /// How long connecting may take, and how long a call may take.
+    /// How long a call may take. Each step of connecting may take as long, or a second if that is longer.
     pub timeout: Duration,
 }
 

@@ -72,12 +72,13 @@ impl Cluster {
     }
 
     /// Sends a command to the node of this slot (`None`: any), and to where it is redirected.
-    pub(super) fn run(
-        &self,
-        slot: Option<u16>,
-        command: Command,
-    ) -> impl Future<Output = Result<Reply, CallError>> + Send + use<> {
-        Arc::clone(&self.view).run(slot, command)
+    pub(super) async fn run(&self, slot: Option<u16>, command: Command) -> Result<Reply, CallError> {
+        let deadline = Instant::now() + self.view.plan.timeout;
+        let result = self.view.follow(slot, &command, deadline).await;
+        if !matches!(&result, Ok(_) | Err(CallError::Refused(_))) {
+            self.view.doubt.notify_one();
+        }
+        result
     }
 
     /// Connections that are open.
@@ -120,15 +121,6 @@ impl View {
 
     fn map_mut(&self) -> RwLockWriteGuard<'_, Map> {
         self.map.write().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    async fn run(self: Arc<Self>, slot: Option<u16>, command: Command) -> Result<Reply, CallError> {
-        let deadline = Instant::now() + self.plan.timeout;
-        let result = self.follow(slot, &command, deadline).await;
-        if !matches!(&result, Ok(_) | Err(CallError::Refused(_))) {
-            self.doubt.notify_one();
-        }
-        result
     }
 
     async fn follow(&self, slot: Option<u16>, command: &Command, deadline: Instant) -> Result<Reply, CallError> {

@@ -95,7 +95,7 @@ impl Connector {
             Place::One(target) => {
                 Route::One(Arc::new(Node::connect(&self.plan, target, &self.healths.of(target))), self.plan.timeout)
             }
-            Place::Cluster(seeds) => Route::Cluster(Cluster::connect(&self.plan, seeds, &self.healths)),
+            Place::Cluster(seeds) => Route::Cluster(Arc::new(Cluster::connect(&self.plan, seeds, &self.healths))),
         };
         Client { route, reconnected: Mutex::default() }
     }
@@ -119,11 +119,11 @@ pub struct Client {
     reconnected: Mutex<Option<Instant>>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Route {
     /// With the time that a call may take.
     One(Arc<Node>, Duration),
-    Cluster(Cluster),
+    Cluster(Arc<Cluster>),
 }
 
 impl Client {
@@ -141,17 +141,13 @@ impl Client {
         slot: Option<u16>,
         command: Command,
     ) -> impl Future<Output = Result<Reply, CallError>> + Send + use<> {
-        let (one, cluster) = match &self.route {
-            Route::One(node, timeout) => (Some((Arc::clone(node), *timeout, command)), None),
-            Route::Cluster(cluster) => (None, Some(cluster.run(slot, command))),
-        };
+        let route = self.route.clone();
         async move {
-            match (one, cluster) {
-                (Some((node, timeout, command)), _) => {
+            match route {
+                Route::One(node, timeout) => {
                     node.wire().ok_or(CallError::Unreachable)?.run(command, false, timeout).await
                 }
-                (None, Some(reply)) => reply.await,
-                (None, None) => Err(CallError::Unreachable),
+                Route::Cluster(cluster) => cluster.run(slot, command).await,
             }
         }
     }

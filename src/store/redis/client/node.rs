@@ -21,6 +21,8 @@ use super::{
 
 const FIRST_DELAY: Duration = Duration::from_millis(10);
 const LONGEST_DELAY: Duration = Duration::from_secs(1);
+/// As many failures a connection counts as that was lost soon after it was made.
+const BRIEF: u32 = 3;
 
 /// The connections of one client to one address.
 #[derive(Debug)]
@@ -118,9 +120,8 @@ async fn keep(plan: Arc<Plan>, target: Target, health: Arc<Health>, wire: Told, 
                 };
                 wire.0.send_replace(None);
                 open.lost(reason);
-                if since.elapsed() > LONGEST_DELAY {
-                    failures = 0;
-                }
+                // The server is there. One that closes connections as soon as they are used is not hurried.
+                failures = if since.elapsed() > LONGEST_DELAY { 0 } else { failures.min(BRIEF) };
             }
         }
         tokio::time::sleep(delay(failures)).await;

@@ -7,7 +7,7 @@
 
 use std::{
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     time::{Duration, Instant},
@@ -26,7 +26,7 @@ use fred::{
         },
     },
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use super::{
     credentials::{Login, login},
@@ -61,18 +61,24 @@ pub(super) struct Wire {
     silence: Duration,
     /// Told when the silence became too long.
     pub(super) silent: Notify,
+    /// Closed when the connection is: fred would let calls wait that come when its task has just ended.
+    gone: Arc<Semaphore>,
 }
 
 /// Ends when the connection does. Dropped, it closes it.
 #[derive(Debug)]
-pub(super) struct Running(ConnectHandle);
+pub(super) struct Running {
+    task: ConnectHandle,
+    gone: Arc<Semaphore>,
+}
 
 impl Wire {
     /// Connects and logs in. The error says why not, without credentials.
     pub(super) async fn open(plan: &Plan, target: &Target) -> Result<(Self, Running), Box<str>> {
         let client = Client::new(config(plan, target).await?, None, Some(connection(plan)), None);
         let mut made = client.reconnect_rx();
-        let mut running = Running(client.connect());
+        let gone = Arc::new(Semaphore::new(0));
+        let mut running = Running { task: client.connect(), gone: Arc::clone(&gone) };
         tokio::select! {
             reason = running.ended() => return Err(reason),
             _ = made.recv() => {}
@@ -86,6 +92,7 @@ impl Wire {
             silent_since: Mutex::default(),
             silence: plan.silence(),
             silent: Notify::new(),
+            gone,
         };
         Ok((wire, running))
     }
@@ -106,10 +113,19 @@ impl Wire {
         let Command { name, arguments } = command;
         let options = Options { timeout: Some(timeout), max_attempts: Some(1), fail_fast: true, ..Options::default() };
         let arguments: Vec<Value> = arguments.into_iter().map(Value::Bytes).collect();
+        if self.gone.is_closed() {
+            return Err(CallError::Unreachable);
+        }
         self.unanswered.fetch_add(1, Relaxed);
         self.waiting();
         let custom = CustomCommand::new_static(name, None, false);
-        match self.client.with_options(&options).custom_raw(custom, arguments).await {
+        let client = self.client.with_options(&options);
+        let result = tokio::select! {
+            biased;
+            result = client.custom_raw(custom, arguments) => result,
+            _closed = self.gone.acquire() => return Err(CallError::Unanswered("the connection was lost".into())),
+        };
+        match result {
             Ok(frame) => {
                 self.unanswered.fetch_sub(1, Relaxed);
                 *self.silent_since() = None;
@@ -152,7 +168,7 @@ impl Wire {
 impl Running {
     /// Waits for its end; why it ended.
     pub(super) async fn ended(&mut self) -> Box<str> {
-        match (&mut self.0).await {
+        match (&mut self.task).await {
             Ok(Ok(())) => "closed".into(),
             Ok(Err(error)) => error.to_string().into(),
             Err(error) => error.to_string().into(),
@@ -162,7 +178,8 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.abort();
+        self.gone.close();
+        self.task.abort();
     }
 }
 

@@ -1,0 +1,187 @@
+//! A Redis Cluster of three primaries.
+
+use std::time::Duration;
+
+use tollgate::{
+    domain::CounterKey,
+    store::redis::{Call, CallError, Caller as _, Client, Connector, Credentials, Endpoint, Script, Topology},
+};
+
+use crate::{
+    calls::{endpoint, local, look},
+    server::{PATIENCE, Redis, free_port, until},
+};
+
+struct Cluster {
+    nodes: Vec<Redis>,
+}
+
+/// A node whose bus port is free too.
+fn node() -> Redis {
+    loop {
+        let (port, bus) = (free_port(), free_port());
+        let bus = bus.to_string();
+        let arguments = ["--cluster-enabled", "yes", "--cluster-node-timeout", "500", "--cluster-port", &bus];
+        let directory = tempfile::tempdir().expect("a directory");
+        if let Some(node) = Redis::try_start(directory, port, &arguments) {
+            return node;
+        }
+    }
+}
+
+impl Cluster {
+    /// Three primaries with a third of the slots each.
+    async fn start() -> Self {
+        let nodes: Vec<_> = (0..3).map(|_| node()).collect();
+        for (node, (first, last)) in nodes.iter().zip([(0, 5460), (5461, 10922), (10923, 16383)]) {
+            node.cli(&["CLUSTER", "ADDSLOTSRANGE", &first.to_string(), &last.to_string()]);
+            let bus = node.cli(&["CONFIG", "GET", "cluster-port"]).lines().last().expect("a port").to_owned();
+            for other in &nodes {
+                other.cli(&["CLUSTER", "MEET", "127.0.0.1", &node.port.to_string(), &bus]);
+            }
+        }
+        let cluster = Self { nodes };
+        until("the cluster is up", || {
+            cluster.nodes.iter().all(|node| {
+                let info = node.cli(&["CLUSTER", "INFO"]);
+                info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3")
+            })
+        })
+        .await;
+        cluster
+    }
+
+    /// Known by one of its nodes.
+    fn endpoint(&self) -> Endpoint {
+        endpoint(Topology::Cluster(vec![local(self.nodes[0].port)]))
+    }
+
+    fn id(&self, node: usize) -> String {
+        self.nodes[node].cli(&["CLUSTER", "MYID"])
+    }
+}
+
+async fn connected(cluster: &Cluster) -> Client {
+    let client = Connector::new(&cluster.endpoint()).expect("a connector").connect();
+    until("connected", || client.open_connections() == 3).await;
+    client
+}
+
+/// A call without keys to the node of a slot.
+async fn call(client: &Client, slot: u16) -> Result<bytes::Bytes, CallError> {
+    let call = Call::new(&[], || Duration::ZERO);
+    client.call(Some(slot), Script::Text, &call).await
+}
+
+/// The key `{x}` of slot 16287, and the slot.
+const KEY: &[u8] = b"x";
+const SLOT: u16 = 16287;
+
+async fn delete(client: &Client) -> Result<bool, CallError> {
+    client.delete(Some(SLOT), &CounterKey::from_bytes(KEY)).await
+}
+
+#[tokio::test]
+async fn each_slot_is_called_on_its_node() {
+    let cluster = Cluster::start().await;
+    let client = connected(&cluster).await;
+    assert!(client.has_slots());
+    for slot in [0, 5460, 5461, 10922, 10923, 16383] {
+        call(&client, slot).await.expect("a reply");
+    }
+    for node in &cluster.nodes {
+        assert_eq!(node.calls("eval"), 2);
+    }
+    look(&client, Script::Text).await.expect("a reply of any node");
+    assert_eq!(cluster.nodes[2].cli(&["CLUSTER", "KEYSLOT", "x"]), SLOT.to_string());
+    cluster.nodes[2].cli(&["SET", "x", "1"]);
+    assert_eq!(delete(&client).await, Ok(true));
+}
+
+#[tokio::test]
+async fn a_slot_that_moves_is_followed() {
+    let cluster = Cluster::start().await;
+    let client = connected(&cluster).await;
+    let (from, to) = (&cluster.nodes[2], &cluster.nodes[0]);
+    let slot = SLOT.to_string();
+    from.cli(&["SET", "x", "1"]);
+    to.cli(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &cluster.id(2)]);
+    from.cli(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &cluster.id(0)]);
+    // On its way, but this key is still there; then it is not (ASK).
+    assert_eq!(delete(&client).await, Ok(true));
+    assert_eq!(delete(&client).await, Ok(false));
+    assert_eq!((from.calls("del"), to.calls("del")), (1, 1));
+    assert_eq!(to.calls("asking"), 1);
+    // Arrived (MOVED).
+    for node in [to, from, &cluster.nodes[1]] {
+        node.cli(&["CLUSTER", "SETSLOT", &slot, "NODE", &cluster.id(0)]);
+    }
+    to.cli(&["SET", "x", "1"]);
+    assert_eq!(delete(&client).await, Ok(true));
+    assert_eq!(delete(&client).await, Ok(false));
+    assert_eq!((from.calls("del"), to.calls("del"), to.calls("asking")), (1, 3, 1));
+}
+
+#[tokio::test]
+async fn a_node_that_is_down_takes_no_other_with_it() {
+    let mut cluster = Cluster::start().await;
+    for node in &cluster.nodes {
+        node.cli(&["CONFIG", "SET", "cluster-require-full-coverage", "no"]);
+    }
+    let client = connected(&cluster).await;
+    cluster.nodes[0].kill();
+    until("lost", || client.open_connections() == 2).await;
+    for _ in 0..100 {
+        assert_eq!(call(&client, 0).await, Err(CallError::Unreachable));
+        call(&client, 5461).await.expect("a reply");
+        look(&client, Script::Text).await.expect("a reply");
+        tokio::task::yield_now().await;
+    }
+    cluster.nodes[0].start_again();
+    let since = std::time::Instant::now();
+    while let Err(error) = call(&client, 0).await {
+        assert!(since.elapsed() < PATIENCE, "{error}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_down_refuses() {
+    let cluster = Cluster::start().await;
+    let client = connected(&cluster).await;
+    cluster.nodes[2].cli(&["CLUSTER", "DELSLOTS", &SLOT.to_string()]);
+    let since = std::time::Instant::now();
+    loop {
+        match delete(&client).await {
+            Err(CallError::Refused(text)) if text.starts_with("CLUSTERDOWN ") => break,
+            other => assert!(since.elapsed() < PATIENCE, "{other:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn closed_it_leaves_no_connection() {
+    let cluster = Cluster::start().await;
+    let connector = Connector::new(&cluster.endpoint()).expect("a connector");
+    for drops in [false, true] {
+        let client = connector.connect();
+        until("connected", || client.open_connections() == 3).await;
+        if drops {
+            drop(client);
+        } else {
+            client.close().await;
+            assert_eq!(call(&client, 0).await, Err(CallError::Unreachable));
+        }
+        until("closed", || connector.open_connections() == 0).await;
+    }
+}
+
+#[tokio::test]
+async fn without_any_node_calls_fail_at_once() {
+    let mut endpoint = endpoint(Topology::Cluster(vec![local(free_port())]));
+    endpoint.credentials = Credentials::None;
+    let client = Connector::new(&endpoint).expect("a connector").connect();
+    assert_eq!(call(&client, 0).await, Err(CallError::Unreachable));
+    assert_eq!(look(&client, Script::Text).await, Err(CallError::Unreachable));
+}
