@@ -2,7 +2,7 @@
 
 use std::{
     fs, io,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, Once},
 };
 
 use tollgate::{
@@ -15,8 +15,24 @@ use crate::{
     server::{Redis, until},
 };
 
+/// What was logged on a thread, which is that of one test.
 #[derive(Clone, Debug, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
+
+thread_local! {
+    static LINES: Lines = Lines::default();
+}
+
+/// The lines of this thread from now on. One subscriber for the process: with one for each thread, what another test
+/// logs first may be left out here.
+fn lines() -> Lines {
+    static LOGGING: Once = Once::new();
+    LOGGING.call_once(|| {
+        let logging = tracing_subscriber::fmt().with_ansi(false).with_max_level(tracing::Level::TRACE);
+        logging.with_writer(|| LINES.with(Lines::clone)).init();
+    });
+    LINES.with(Lines::clone)
+}
 
 impl Lines {
     fn text(&self) -> String {
@@ -41,15 +57,7 @@ impl io::Write for Lines {
 
 #[tokio::test]
 async fn a_change_is_told_once_and_no_password_is() {
-    let lines = Lines::default();
-    let to = lines.clone();
-    let _logging = tracing::subscriber::set_default(
-        tracing_subscriber::fmt()
-            .with_ansi(false)
-            .with_max_level(tracing::Level::TRACE)
-            .with_writer(move || to.clone())
-            .finish(),
-    );
+    let lines = lines();
     let mut redis = Redis::start(&["--requirepass", "geheim"]);
     let file = redis.directory.path().join("password");
     fs::write(&file, "verraten").expect("a file");
@@ -81,11 +89,7 @@ async fn a_change_is_told_once_and_no_password_is() {
 
 #[tokio::test]
 async fn a_password_file_that_cannot_be_read_is_named() {
-    let lines = Lines::default();
-    let to = lines.clone();
-    let _logging = tracing::subscriber::set_default(
-        tracing_subscriber::fmt().with_ansi(false).with_writer(move || to.clone()).finish(),
-    );
+    let lines = lines();
     let redis = Redis::start(&[]);
     let file = redis.directory.path().join("missing");
     let mut endpoint = tcp(&redis);
