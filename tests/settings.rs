@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use settings_support::{deployed, faults, resolve, resolve_with};
 use tollgate::domain::FailureMode;
-use tollgate::settings::{Backend, Listen, LogFormat, Override, Problem, RulesSource, TABLE};
+use tollgate::settings::{
+    Backend, Listen, LogFormat, Override, Problem, RedisServer, RedisTopology, RulesSource, TABLE,
+};
 use tracing::level_filters::LevelFilter;
 
 #[test]
@@ -62,7 +64,7 @@ fn every_fault_is_told_at_once_and_in_full() {
         "PORT: \"http\" is not a port from 0 to 65535\n\
          GRPC_MAX_CONNECTION_AGE: \"-1s\" is not a duration such as 10s, 150us, 1h30m or 0\n\
          SHADOW_MODE: \"yes\" is not true or false (or 1, t, T, TRUE, True, 0, f, F, FALSE, False)\n\
-         REDIS_TIMEOUT: \"10\" is not a duration such as 10s, 150us, 1h30m or 0\n\
+         REDIS_TIMEOUT: \"10\" is not a duration from 1ms to 1h, such as 100ms\n\
          CONFIG_TYPE: \"GRPC_XDS_SOTW\" asks for xDS as the source of rules, which is not supported yet: \
          set CONFIG_TYPE=FILE meanwhile, and RULES to the path of the rules"
     );
@@ -93,20 +95,18 @@ fn a_value_that_is_not_unicode_is_a_fault_and_not_a_panic() {
 
 #[test]
 fn redis_named_without_a_backend_is_the_backend() {
-    for name in ["REDIS_URL", "REDIS_TYPE", "REDIS_SOCKET_TYPE"] {
-        let value = match name {
-            "REDIS_URL" => "redis:6379",
-            "REDIS_TYPE" => "cluster",
-            _ => "TCP",
-        };
-        let error = resolve(&[(name, value)]).expect_err(name).to_string();
-        let expected = "asks for the Redis backend, which is not supported yet: set BACKEND_TYPE=memory meanwhile";
-        assert_eq!(error, format!("{name}: {value:?} {expected}"));
+    for (name, value) in [("REDIS_URL", "redis:6379"), ("REDIS_TYPE", "single"), ("REDIS_SOCKET_TYPE", "UNIX")] {
+        assert!(matches!(resolve(&[(name, value)]).expect(name).backend, Backend::Redis(_)), "{name}");
         let settings = resolve(&[(name, value), ("BACKEND_TYPE", "memory")]).expect("memory");
+        assert!(matches!(settings.backend, Backend::Memory { .. }), "{name}");
         assert_eq!(settings.warnings, [format!("no effect: {name}: the backend is memory")]);
     }
+    for word in ["redis", "REDIS", ""] {
+        assert!(matches!(resolve(&[("BACKEND_TYPE", word)]).expect(word).backend, Backend::Redis(_)), "{word}");
+    }
     // Other variables of Redis do not choose it: Kubernetes injects some of them.
-    assert!(resolve(&[("REDIS_PORT", "tcp://10.0.0.1:6379"), ("REDIS_POOL_SIZE", "5")]).is_ok());
+    let settings = resolve(&[("REDIS_PORT", "tcp://10.0.0.1:6379"), ("REDIS_POOL_SIZE", "5")]).expect("memory");
+    assert!(matches!(settings.backend, Backend::Memory { .. }));
 }
 
 #[test]
@@ -117,8 +117,6 @@ fn a_malformed_backend_is_one_fault_and_not_two() {
 #[test]
 fn features_that_are_to_come_are_refused() {
     for (name, value) in [
-        ("BACKEND_TYPE", "redis"),
-        ("BACKEND_TYPE", ""),
         ("BACKEND_TYPE", "memcache"),
         ("CONFIG_TYPE", "GRPC_XDS_SOTW"),
         ("GRPC_SERVER_USE_TLS", "true"),
@@ -195,8 +193,10 @@ fn secrets_are_never_shown() {
     .expect("settings");
     assert_eq!(settings.keys.descriptor_value_secret.as_ref().expect("a secret").expose(), secret);
     assert!(!format!("{settings:?}").contains(secret));
-    let error = resolve(&[("REDIS_URL", "redis://user:hunter2@redis:6379")]).expect_err("Redis");
-    assert!(!error.to_string().contains(secret) && error.to_string().contains("redis:6379"), "{error}");
+    let settings = resolve(&[("REDIS_URL", "redis://user:hunter2@redis:6379")]).expect("Redis");
+    assert!(!format!("{settings:?}").contains(secret));
+    let error = resolve(&[("REDIS_URL", "redis://user:hunter2@redis:port")]).expect_err("no port").to_string();
+    assert!(!error.contains(secret), "{error}");
     assert_eq!(faults(&[("DESCRIPTOR_VALUE_SECRET", "")]), ["DESCRIPTOR_VALUE_SECRET"]);
 }
 
@@ -216,10 +216,9 @@ fn zero_turns_ages_and_polls_off() {
 }
 
 #[test]
-fn istio_s_sample_serves_from_memory() {
-    let mut environment = deployed("istio/rate-limit-service.yaml");
+fn istio_s_sample_serves_from_redis() {
+    let environment = deployed("istio/rate-limit-service.yaml");
     assert_eq!(environment.len(), 10, "{environment:?}");
-    environment.push(("BACKEND_TYPE".to_owned(), "memory".to_owned()));
     let settings = resolve(&environment).expect("settings");
     assert_eq!(settings.http.to_string(), "[::]:8080");
     assert_eq!(settings.logging.level, LevelFilter::DEBUG);
@@ -229,18 +228,19 @@ fn istio_s_sample_serves_from_memory() {
         PathBuf::from("/data/ratelimit/config")
     );
     assert!(!runtime.watch_root && runtime.ignore_dot_files);
-    assert_eq!(settings.warnings, ["no effect: REDIS_URL, REDIS_SOCKET_TYPE: the backend is memory"]);
+    let Backend::Redis(redis) = &settings.backend else { unreachable!("{:?}", settings.backend) };
+    let server = RedisServer { host: "redis".to_owned(), port: 6379 };
+    assert_eq!(redis.main.topology, RedisTopology::Tcp(server));
+    let expected: [&str; 0] = [];
+    assert_eq!(settings.warnings.iter().filter(|warning| warning.contains("REDIS")).collect::<Vec<_>>(), expected);
 }
 
 #[test]
 fn envoy_gateway_s_deployments_are_refused_for_what_is_to_come_and_nothing_else() {
     for (file, expected) in [
-        ("deployment-default.yaml", &["REDIS_URL", "CONFIG_TYPE", "GRPC_SERVER_USE_TLS"][..]),
-        ("deployment-redis-tls-settings.yaml", &["REDIS_URL", "CONFIG_TYPE", "GRPC_SERVER_USE_TLS"]),
-        (
-            "deployment-enable-tracing-custom.yaml",
-            &["REDIS_URL", "CONFIG_TYPE", "GRPC_SERVER_USE_TLS", "TRACING_ENABLED"],
-        ),
+        ("deployment-default.yaml", &["CONFIG_TYPE", "GRPC_SERVER_USE_TLS"][..]),
+        ("deployment-redis-tls-settings.yaml", &["CONFIG_TYPE", "GRPC_SERVER_USE_TLS"]),
+        ("deployment-enable-tracing-custom.yaml", &["CONFIG_TYPE", "GRPC_SERVER_USE_TLS", "TRACING_ENABLED"]),
     ] {
         let environment = deployed(&format!("envoy-gateway/{file}"));
         assert!(environment.len() > 20, "{file}: {environment:?}");
@@ -249,10 +249,13 @@ fn envoy_gateway_s_deployments_are_refused_for_what_is_to_come_and_nothing_else(
         assert_eq!(faults(&environment), expected, "{file}");
         // Without those features the rest of it is right.
         let mut rest = environment;
-        rest.retain(|(name, _)| !expected.contains(&name.as_str()) && name != "REDIS_SOCKET_TYPE");
+        rest.retain(|(name, _)| !expected.contains(&name.as_str()));
         let settings = resolve(&rest).expect(file);
         assert_eq!(settings.metrics.expect("metrics are on").address.to_string(), ":19001");
         assert!(settings.rules.force_start_without_initial_config);
+        let Backend::Redis(redis) = &settings.backend else { unreachable!("{:?}", settings.backend) };
+        assert!(matches!(redis.main.topology, RedisTopology::Tcp(_)), "{redis:?}");
+        assert_eq!(redis.main.tls.is_some(), file.contains("redis-tls"), "{redis:?}");
     }
 }
 

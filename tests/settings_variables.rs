@@ -4,7 +4,7 @@ mod settings_support;
 
 use proptest::prelude::*;
 use settings_support::{faults, resolve};
-use tollgate::settings::{Effect, Problem, TABLE};
+use tollgate::settings::{Effect, Group, Problem, Settings, TABLE};
 
 const DURATION: (&[&str], &[&str]) =
     (&["0", "10s", "150us", "1h30m", "1.5h"], &["", "10", "-1s", "1d", "ten seconds", " 1s"]);
@@ -36,8 +36,6 @@ fn samples(name: &str) -> (&'static [&'static str], &'static [&'static str]) {
         | "CONFIG_GRPC_XDS_SERVER_CONNECT_RETRY_INTERVAL"
         | "XDS_CLIENT_BACKOFF_INITIAL_INTERVAL"
         | "XDS_CLIENT_BACKOFF_MAX_INTERVAL"
-        | "REDIS_TIMEOUT"
-        | "REDIS_PERSECOND_TIMEOUT"
         | "REDIS_STARTUP_INITIAL_INTERVAL"
         | "REDIS_STARTUP_MAX_INTERVAL"
         | "REDIS_STARTUP_MAX_ELAPSED_TIME"
@@ -74,11 +72,7 @@ fn samples(name: &str) -> (&'static [&'static str], &'static [&'static str]) {
         "MAX_REQUEST_BYTES" | "MAX_DESCRIPTORS" | "MAX_ENTRIES" | "MAX_METRIC_SERIES" => POSITIVE,
         "MAX_COUNTERS" => (&["1", "1000000000"], &["", "0", "-1", "1000000001", "9223372036854775807"]),
         "WORKERS" => (&["", "1", "1024"], &["0", "-1", "1.5", "many", "1025", "100000"]),
-        "LOCAL_CACHE_SIZE_IN_BYTES"
-        | "EXPIRATION_JITTER_MAX_SECONDS"
-        | "XDS_CLIENT_MAX_MSG_SIZE_IN_BYTES"
-        | "REDIS_POOL_SIZE"
-        | "REDIS_PERSECOND_POOL_SIZE"
+        "XDS_CLIENT_MAX_MSG_SIZE_IN_BYTES"
         | "REDIS_PIPELINE_LIMIT"
         | "REDIS_PERSECOND_PIPELINE_LIMIT"
         | "REDIS_CLUSTER_PIPELINE_PARALLELISM"
@@ -95,8 +89,18 @@ fn samples(name: &str) -> (&'static [&'static str], &'static [&'static str]) {
         "CONFIG_TYPE" => (&["FILE", "file"], &["", "XDS", "files"]),
         "BACKEND_TYPE" => (&["memory", "MEMORY"], &["mysql", " memory"]),
         "FAILURE_MODE" => (&["error", "Allow", "DENY", "local"], &["", "open", "fail"]),
-        "REDIS_TYPE" | "REDIS_PERSECOND_TYPE" => (&["SINGLE", "sentinel", "Cluster"], &["", "single node"]),
-        "REDIS_SOCKET_TYPE" | "REDIS_PERSECOND_SOCKET_TYPE" => (&["tcp", "unix"], &["", "udp"]),
+        "LOCAL_CACHE_SIZE_IN_BYTES" => (&["", "0", "1", "1_000", "17179869184"], &["-1", "1MiB", "17179869185"]),
+        "EXPIRATION_JITTER_MAX_SECONDS" => (&["0", "1", "31536000"], &["", "-1", "1s", "31536001"]),
+        "MAX_PENDING_CHECKS" => (&["1", "1000000"], &["", "0", "-1", "1000001"]),
+        "REDIS_POOL_SIZE" | "REDIS_PERSECOND_POOL_SIZE" => (&["1", "0x10", "10000"], &["", "0", "-1", "10001"]),
+        "REDIS_TIMEOUT" | "REDIS_PERSECOND_TIMEOUT" => (&["1ms", "10s", "1h"], &["", "0", "10", "-1s", "999us", "61m"]),
+        "REDIS_URL" | "REDIS_PERSECOND_URL" => (&["other:1", "redis://other/1", "/run/other.sock"], &[]),
+        "REDIS_AUTH" | "REDIS_SENTINEL_AUTH" | "REDIS_PERSECOND_AUTH" | "REDIS_PERSECOND_SENTINEL_AUTH" => {
+            (&["", "a", "a:b", ":b", "ä b:c,d=e"], &["a:", ":"])
+        }
+        // The others do not go with the address: see the tests beside the code.
+        "REDIS_TYPE" | "REDIS_PERSECOND_TYPE" => (&["SINGLE", "Cluster"], &["", "single node"]),
+        "REDIS_SOCKET_TYPE" | "REDIS_PERSECOND_SOCKET_TYPE" => (&["tcp", "TCP"], &["", "udp"]),
         "REDIS_POOL_ON_EMPTY_BEHAVIOR" | "REDIS_PERSECOND_POOL_ON_EMPTY_BEHAVIOR" => {
             (&["WAIT", "create", "ERROR"], &["", "BLOCK"])
         }
@@ -123,15 +127,13 @@ fn samples(name: &str) -> (&'static [&'static str], &'static [&'static str]) {
         | "CONFIG_GRPC_XDS_CLIENT_TLS_KEY"
         | "CONFIG_GRPC_XDS_SERVER_TLS_CACERT"
         | "CONFIG_GRPC_XDS_SERVER_TLS_SAN"
-        | "REDIS_URL"
-        | "REDIS_AUTH"
-        | "REDIS_SENTINEL_AUTH"
+        | "REDIS_AUTH_FILE"
+        | "REDIS_SENTINEL_AUTH_FILE"
+        | "REDIS_PERSECOND_AUTH_FILE"
+        | "REDIS_PERSECOND_SENTINEL_AUTH_FILE"
         | "REDIS_TLS_CLIENT_CERT"
         | "REDIS_TLS_CLIENT_KEY"
         | "REDIS_TLS_CACERT"
-        | "REDIS_PERSECOND_URL"
-        | "REDIS_PERSECOND_AUTH"
-        | "REDIS_PERSECOND_SENTINEL_AUTH"
         | "MEMCACHE_SRV"
         | "MEMCACHE_TLS_CLIENT_CERT"
         | "MEMCACHE_TLS_CLIENT_KEY"
@@ -143,9 +145,38 @@ fn samples(name: &str) -> (&'static [&'static str], &'static [&'static str]) {
     }
 }
 
-/// The variable under test, where the backend is memory, so that Redis's variables do not choose Redis.
+/// The variable under test, where it means something: those of Redis with an address and what else they need.
 fn environment<'a>(name: &'a str, value: &'a str) -> Vec<(&'a str, &'a str)> {
-    vec![(name, value), ("BACKEND_TYPE", "memory")]
+    let mut all = vec![(name, value)];
+    if !TABLE.iter().any(|variable| variable.name == name && variable.group == Group::Redis) {
+        all.push(("BACKEND_TYPE", "memory"));
+        return all;
+    }
+    all.push(("BACKEND_TYPE", "redis"));
+    let needs_sentinels = name.contains("SENTINEL_AUTH");
+    let address = if needs_sentinels { "redis-sentinel://sentinel/master" } else { "redis:6379" };
+    all.push(("REDIS_URL", address));
+    if name.starts_with("REDIS_PERSECOND_") {
+        all.extend([("REDIS_PERSECOND", "true"), ("REDIS_PERSECOND_URL", address)]);
+    }
+    if name == "REDIS_PERSECOND" {
+        all.push(("REDIS_PERSECOND_URL", address));
+    }
+    if name.starts_with("REDIS_TLS_") {
+        all.push(("REDIS_TLS", "true"));
+    }
+    match name {
+        "REDIS_TLS_CLIENT_CERT" if !value.is_empty() => all.push(("REDIS_TLS_CLIENT_KEY", "/key")),
+        "REDIS_TLS_CLIENT_KEY" if !value.is_empty() => all.push(("REDIS_TLS_CLIENT_CERT", "/cert")),
+        _ => {}
+    }
+    all
+}
+
+/// The settings without the variable, in the environment in which it is tested.
+fn without(name: &str) -> Settings {
+    let unset: Vec<_> = environment(name, "").into_iter().skip(1).collect();
+    resolve(&unset).expect(name)
 }
 
 #[test]
@@ -185,8 +216,9 @@ fn all_faults_of_all_variables_are_told_at_once() {
 
 #[test]
 fn a_default_that_is_written_out_changes_nothing() {
-    let unset = resolve(&environment("UNKNOWN", "")).expect("defaults");
     for variable in TABLE.iter().filter(|variable| !variable.default.is_empty()) {
+        let mut unset = without(variable.name);
+        unset.warnings.clear();
         let mut settings = resolve(&environment(variable.name, variable.default)).expect(variable.name);
         settings.warnings.clear();
         assert_eq!(settings, unset, "{}={}", variable.name, variable.default);
@@ -195,14 +227,19 @@ fn a_default_that_is_written_out_changes_nothing() {
 
 #[test]
 fn a_variable_that_works_changes_the_settings_and_one_that_does_not_warns() {
-    let unset = resolve(&environment("UNKNOWN", "")).expect("defaults");
     for variable in TABLE.iter().filter(|variable| variable.name != "BACKEND_TYPE" && variable.name != "CONFIG_TYPE") {
         let outcomes: Vec<_> = samples(variable.name)
             .0
             .iter()
             .map(|value| resolve(&environment(variable.name, value)).expect(variable.name))
             .collect();
-        let warns = outcomes.iter().any(|settings| settings.warnings.iter().any(|text| text.contains(variable.name)));
+        let mut unset = without(variable.name);
+        unset.warnings.clear();
+        // "no effect: A, B: reason"
+        let is_named = |text: &String| {
+            text.split(": ").nth(1).is_some_and(|names| names.split(", ").any(|name| name == variable.name))
+        };
+        let warns = outcomes.iter().any(|settings| settings.warnings.iter().any(is_named));
         let changes = outcomes.iter().any(|settings| {
             let mut settings = settings.clone();
             settings.warnings.clear();
@@ -211,6 +248,8 @@ fn a_variable_that_works_changes_the_settings_and_one_that_does_not_warns() {
         match variable.effect {
             // The names of headers that are not sent, and a page that is not served, are not in the settings.
             Effect::Works if variable.name.starts_with("LIMIT_") && variable.name.ends_with("_HEADER") => {}
+            // It says what the address says, or contradicts it.
+            Effect::Works if variable.name.ends_with("_SOCKET_TYPE") => assert!(!changes && !warns),
             Effect::Works | Effect::Ours => assert!(changes && !warns, "{}", variable.name),
             Effect::NoEffect(_) | Effect::Later(_) => {
                 let is_switch = ["GRPC_SERVER_USE_TLS", "TRACING_ENABLED"].contains(&variable.name);

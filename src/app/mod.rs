@@ -6,11 +6,14 @@
 //!
 //! Everything that runs is owned here. Nothing here decides anything about a request.
 
+mod backend;
 mod background;
 mod configure;
 mod listeners;
 mod readiness;
 mod readings;
+#[cfg(feature = "redis")]
+mod redis;
 mod reload;
 mod signal;
 
@@ -21,13 +24,12 @@ use tokio::sync::oneshot;
 use crate::{
     admin::{self, DebugPages, Limits},
     api::{self, RlsService},
-    domain::{DynRateLimiter, SystemClock},
     engine::{Engine, LiveHandle, stats::Stats},
     server::{self, Server},
-    settings::{Backend, Settings},
-    store::{MemoryConfig, MemoryStore},
+    settings::Settings,
     telemetry::{self, Metrics},
 };
+use backend::Backend;
 use background::Background;
 use listeners::Listeners;
 use readiness::Readiness;
@@ -60,6 +62,18 @@ pub enum AppError {
     /// The metrics contradict each other.
     #[error(transparent)]
     Metrics(#[from] telemetry::MetricsError),
+    /// A file that says how to reach Redis.
+    #[cfg(feature = "redis")]
+    #[error("redis: {0} (REDIS_TLS_CACERT, REDIS_TLS_CLIENT_CERT, REDIS_TLS_CLIENT_KEY)")]
+    Redis(#[source] Box<crate::store::redis::ConnectorError>),
+    /// The store over the client is not there yet.
+    #[cfg(feature = "redis")]
+    #[error("the Redis backend does not count yet: set BACKEND_TYPE=memory meanwhile")]
+    RedisToCome,
+    /// Redis is asked for, and the program was built without it.
+    #[cfg(not(feature = "redis"))]
+    #[error("this program was built without Redis: build it with the cargo feature `redis`")]
+    NotBuilt,
     /// A task that never ends has ended.
     #[error("a background task panicked; its message is above: please report it")]
     Background,
@@ -86,7 +100,7 @@ pub fn run(settings: &Settings) -> Result<(), AppError> {
 struct App {
     live: LiveHandle,
     stats: Arc<Stats>,
-    store: Arc<MemoryStore>,
+    backend: Arc<Backend>,
     parts: Arc<Parts>,
     metrics: Arc<Metrics>,
     ready: Readiness,
@@ -96,12 +110,15 @@ impl App {
     fn new(settings: &Settings) -> Result<Self, AppError> {
         let live = LiveHandle::default();
         let stats = Stats::new(settings.max_metric_series.get());
-        let Backend::Memory { max_counters } = settings.backend;
-        let store = Arc::new(MemoryStore::new(MemoryConfig { max_counters }, Arc::new(SystemClock)));
-        let parts = Arc::new(Parts::new(Arc::clone(&live), Arc::clone(&store), &stats));
+        let backend = Arc::new(Backend::new(settings)?);
+        #[cfg(feature = "redis")]
+        if matches!(*backend, Backend::Redis(_)) {
+            return Err(AppError::RedisToCome);
+        }
+        let parts = Arc::new(Parts::new(Arc::clone(&live), Arc::clone(&backend), &stats));
         let metrics = Arc::new(Metrics::new(parts.clone())?);
         let ready = Readiness::new(settings.healthy_with_at_least_one_config_loaded);
-        Ok(Self { live, stats, store, parts, metrics, ready })
+        Ok(Self { live, stats, backend, parts, metrics, ready })
     }
 
     async fn serve(self, settings: &Settings) -> Result<(), AppError> {
@@ -153,7 +170,7 @@ impl App {
         };
         // before the store: a `/json` call that is under way needs it
         background.end().await;
-        DynRateLimiter::close(&*self.store).await;
+        self.backend.close().await;
         tracing::info!(drained = report.drained, forced = report.forced, "stopped");
         ended
     }
@@ -168,7 +185,9 @@ impl App {
         let rls = self.rls(settings);
         let (grpc_health, follow) = api::health(self.ready.health().follow(), admin::State::is_serving);
         background.spawn(follow);
-        background.sweep(Arc::clone(&self.store));
+        if let Some(store) = self.backend.memory() {
+            background.sweep(Arc::clone(store));
+        }
         let max_body = settings.grpc.max_request_bytes.get();
         let json = api::json_handler(rls());
         let pages = admin::http_router(self.ready.health().clone(), json, max_body);
@@ -192,22 +211,28 @@ impl App {
             source: configure::file_source(&settings.rules),
             live: Arc::clone(&self.live),
             stats: Arc::clone(&self.stats),
-            options: configure::compile_options(settings, DynRateLimiter::capabilities(&*self.store)),
+            options: configure::compile_options(settings, self.backend.capabilities()),
             metrics: Arc::clone(&self.metrics),
             ready: self.ready.clone(),
         }
     }
 
-    /// Makes an RLS service: one for each worker, one for `/json`. Each counts in metrics of its own.
+    /// Makes an RLS service on the current runtime: one for each worker, one for `/json`. Each counts in metrics of its
+    /// own.
     fn rls(&self, settings: &Settings) -> impl Fn() -> RlsService + Send + Sync + use<> {
         let options = Arc::new(configure::engine_options(settings));
         let keys = Arc::new(configure::keys(&settings.keys));
         let respond = Arc::new(configure::response_options(&settings.response));
-        let limiter: Arc<dyn DynRateLimiter> = self.store.clone();
+        let backend = Arc::clone(&self.backend);
         let (live, metrics) = (Arc::clone(&self.live), Arc::clone(&self.metrics));
         move || {
-            let (live, limiter) = (Arc::clone(&live), Arc::clone(&limiter));
-            let engine = Engine::new(live, limiter, Arc::clone(&keys), Arc::clone(&options), metrics.worker());
+            let engine = Engine::new(
+                Arc::clone(&live),
+                backend.limiter(),
+                Arc::clone(&keys),
+                Arc::clone(&options),
+                metrics.worker(),
+            );
             RlsService::new(engine, Arc::clone(&respond))
         }
     }

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use super::backend::Backend;
 use crate::{
     admin::{self, Pieces, RuleLine},
     engine::{
@@ -10,14 +11,13 @@ use crate::{
     },
     rules::{Policy, RuleId},
     server,
-    store::MemoryStore,
     telemetry::{self, ActiveRules, Connections, Readings},
 };
 
 /// The parts that are read.
 pub(super) struct Parts {
     pub(super) live: LiveHandle,
-    pub(super) store: Arc<MemoryStore>,
+    pub(super) backend: Arc<Backend>,
     /// Set once the server runs.
     pub(super) server: OnceLock<Arc<server::Stats>>,
     /// Of no rules, for as long as there are none.
@@ -25,9 +25,9 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    pub(super) fn new(live: LiveHandle, store: Arc<MemoryStore>, stats: &Arc<Stats>) -> Self {
+    pub(super) fn new(live: LiveHandle, backend: Arc<Backend>, stats: &Arc<Stats>) -> Self {
         let empty = Arc::new(StatsTable::build(stats, [], None));
-        Self { live, store, server: OnceLock::new(), empty }
+        Self { live, backend, server: OnceLock::new(), empty }
     }
 }
 
@@ -44,8 +44,16 @@ impl Readings for Parts {
     }
 
     fn memory_store(&self) -> Option<telemetry::MemoryStore> {
-        let stats = self.store.stats();
+        let stats = self.backend.memory()?.stats();
         Some(telemetry::MemoryStore { counters: stats.live, evictions: stats.evicted })
+    }
+
+    fn redis_store(&self) -> Option<telemetry::RedisStore> {
+        self.backend.redis_store()
+    }
+
+    fn deny_cache(&self) -> Option<telemetry::DenyCache> {
+        self.backend.deny_cache()
     }
 
     fn connections(&self) -> Connections {

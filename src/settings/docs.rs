@@ -18,8 +18,8 @@ variable, its value and what is accepted, and the process exits with status 2. V
 - Booleans are Go's: `true`, `false`, `1`, `0`, `t`, `f`, `T`, `F`, `TRUE`, `FALSE`, `True`, `False`.
 - Whole numbers may be written `0x10`, `0o17`, `017` (octal), `0b11` and `1_000`.
 - An empty value is an empty text, list or host. A number, a duration, a boolean or a word is never empty, as in the reference;
-  where this page shows no default, an empty value is as good as none, except for `BACKEND_TYPE`, `REDIS_TYPE`, `REDIS_SOCKET_TYPE` and
-  `DESCRIPTOR_VALUE_SECRET`.
+  where this page shows no default, an empty value is as good as none, except for `BACKEND_TYPE`, `DESCRIPTOR_VALUE_SECRET`, and
+  `REDIS_TYPE` and `REDIS_SOCKET_TYPE` with those of the second Redis.
 
 Kinds: **works** does what the reference does. **ours** is not in the reference. **no effect** is accepted, and a warning at start
 says so. **later** belongs to a feature that does not exist yet: asking for the feature is refused; while it is not asked for, its
@@ -68,9 +68,7 @@ pub fn other_variables(has_flag: impl Fn(&str) -> bool, width: usize) -> String 
 /// The features that are refused, for the help.
 #[must_use]
 pub fn later_features() -> String {
-    [Feature::Redis, Feature::Memcache, Feature::Xds, Feature::ServerTls, Feature::Tracing]
-        .map(Feature::name)
-        .join(", ")
+    [Feature::Memcache, Feature::Xds, Feature::ServerTls, Feature::Tracing].map(Feature::name).join(", ")
 }
 
 fn of(group: Group) -> impl Iterator<Item = &'static Variable> {

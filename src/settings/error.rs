@@ -52,6 +52,38 @@ pub enum Problem {
         /// What to do meanwhile.
         cure: &'static str,
     },
+    /// The value is right, and asks for something that was left out when this program was built.
+    #[error(
+        "{place}: {value:?} asks for {feature}, which this program was built without: build it with the cargo feature `redis`, or set BACKEND_TYPE=memory"
+    )]
+    NotBuilt {
+        /// The variable, or the flag and the variable.
+        place: Place,
+        /// The value as it was given, unless it is secret.
+        value: String,
+        /// What it asks for.
+        feature: &'static str,
+    },
+    /// Two values, each right by itself, that cannot both be.
+    #[error("{place}: {value:?} contradicts {other}: {reason}")]
+    Contradiction {
+        /// The variable, or the flag and the variable.
+        place: Place,
+        /// The value as it was given, unless it is secret.
+        value: String,
+        /// The other variable and its value, unless that is secret.
+        other: String,
+        /// Why they cannot both be.
+        reason: &'static str,
+    },
+    /// A value without which another means nothing.
+    #[error("{place}: is not set, and {because} needs it")]
+    Missing {
+        /// The variable that is to be set.
+        place: Place,
+        /// The variable that needs it, and its value.
+        because: String,
+    },
 }
 
 impl Problem {
@@ -59,7 +91,11 @@ impl Problem {
     #[must_use]
     pub fn place(&self) -> Place {
         match self {
-            Self::Malformed { place, .. } | Self::NotSupportedYet { place, .. } => *place,
+            Self::Malformed { place, .. }
+            | Self::NotSupportedYet { place, .. }
+            | Self::NotBuilt { place, .. }
+            | Self::Contradiction { place, .. }
+            | Self::Missing { place, .. } => *place,
         }
     }
 }

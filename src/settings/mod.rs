@@ -15,15 +15,18 @@ mod docs;
 mod error;
 mod go;
 mod parse;
+mod redis;
 mod resolve;
 mod table;
 mod types;
 mod values;
 mod variables;
+mod warnings;
 
 pub use address::{Host, HostPort};
 pub use docs::{later_features, markdown, other_variables};
 pub use error::{Place, Problem, SettingsError};
+pub use redis::{RedisCredentials, RedisEndpoint, RedisIdentity, RedisServer, RedisSettings, RedisTls, RedisTopology};
 pub use table::{Effect, Feature, Group, Override, Variable};
 pub use types::{
     Backend, DrainSettings, GrpcSettings, HeaderNames, KeySettings, Listen, LogFormat, LoggingSettings,

@@ -13,7 +13,7 @@ use super::values::{HeaderName, HttpPath, MaxCounters, NearLimitRatio, Workers};
 use crate::domain::{FailureMode, Secret};
 
 /// What is printed for a secret.
-const HIDDEN: &str = "(hidden)";
+pub(super) const HIDDEN: &str = "(hidden)";
 
 /// A type of values that a variable can have.
 pub(super) trait Value: Sized {
@@ -186,45 +186,6 @@ impl Value for Secret {
     }
 }
 
-/// A password of another service: may be empty, for none, and is never printed.
-#[derive(Clone, Debug)]
-pub(super) struct Password(Option<Secret>);
-
-impl Value for Password {
-    const ACCEPTED: &'static str = "a text in UTF-8";
-
-    fn parse(text: &str) -> Option<Self> {
-        Some(Self(Secret::parse(text)))
-    }
-
-    fn show(_: &str) -> String {
-        HIDDEN.to_owned()
-    }
-
-    fn is_off(&self) -> bool {
-        self.0.is_none()
-    }
-}
-
-/// The address of a Redis, which may hold a password before its `@`.
-#[derive(Clone, Debug)]
-pub(super) struct Url;
-
-impl Value for Url {
-    const ACCEPTED: &'static str = "an address such as host:port";
-
-    fn parse(_: &str) -> Option<Self> {
-        Some(Self)
-    }
-
-    fn show(text: &str) -> String {
-        match text.rsplit_once('@') {
-            Some((_, address)) => format!("{HIDDEN}@{address}"),
-            None => text.to_owned(),
-        }
-    }
-}
-
 impl Value for Host {
     const ACCEPTED: &'static str = "an IP address, a host name, or empty for every address";
 
@@ -330,35 +291,12 @@ fn split(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').filter(move |_| !text.trim().is_empty())
 }
 
-/// What to do when no connection is free.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum PoolOnEmpty {
-    Wait,
-    Other,
-}
-
-impl Value for PoolOnEmpty {
-    const ACCEPTED: &'static str = "WAIT, CREATE or ERROR, in any case";
-
-    fn parse(text: &str) -> Option<Self> {
-        match text.to_ascii_lowercase().as_str() {
-            "wait" => Some(Self::Wait),
-            "create" | "error" => Some(Self::Other),
-            _ => None,
-        }
-    }
-
-    fn is_off(&self) -> bool {
-        *self == Self::Wait
-    }
-}
-
 /// Makes an enum that is written as one of some words, in any case of letters.
 macro_rules! words {
-    ($(#[$doc:meta])* $name:ident, $accepted:literal, $($variant:ident = $($word:literal)|+),+) => {
+    ($(#[$doc:meta])* $visibility:vis $name:ident, $accepted:literal, $($variant:ident = $($word:literal)|+),+) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(super) enum $name { $($variant),+ }
+        $visibility enum $name { $($variant),+ }
 
         impl Value for $name {
             const ACCEPTED: &'static str = $accepted;
@@ -374,24 +312,18 @@ macro_rules! words {
     };
 }
 
+pub(super) use words;
+
 words!(
     /// Where the counters are.
-    BackendType, "memory, redis or memcache, in any case; empty is redis",
+    pub(super) BackendType, "memory, redis or memcache, in any case; empty is redis",
     Memory = "memory", Redis = "redis" | "", Memcache = "memcache"
 );
 words!(
     /// Where the rules come from.
-    ConfigType, "FILE or GRPC_XDS_SOTW, in any case", File = "file", Xds = "grpc_xds_sotw"
-);
-words!(
-    /// How Redis is set up.
-    RedisType, "SINGLE, SENTINEL or CLUSTER, in any case", Single = "single", Sentinel = "sentinel", Cluster = "cluster"
-);
-words!(
-    /// How Redis is reached.
-    SocketType, "tcp or unix, in any case", Tcp = "tcp", Unix = "unix"
+    pub(super) ConfigType, "FILE or GRPC_XDS_SOTW, in any case", File = "file", Xds = "grpc_xds_sotw"
 );
 words!(
     /// How spans are sent.
-    TracingProtocol, "http or gRPC, in any case", Http = "http", Grpc = "grpc"
+    pub(super) TracingProtocol, "http or gRPC, in any case", Http = "http", Grpc = "grpc"
 );

@@ -8,13 +8,15 @@ use std::time::Duration;
 use super::address::HostPort;
 use super::error::{Problem, SettingsError};
 use super::parse::{BackendType, ConfigType};
-use super::table::{Effect, Feature, Given, Override, Reader, Variable};
+use super::redis;
+use super::table::{Feature, Given, Override, Reader};
 use super::types::{
     Backend, DrainSettings, GrpcSettings, HeaderNames, KeySettings, Listen, LoggingSettings, MetricsListener, Modes,
     RequestLimits, ResponseSettings, RulesSettings, RulesSource, RuntimeDirectory, Settings,
 };
 use super::values::Workers;
 use super::variables::Raw;
+use super::warnings::warnings;
 
 impl Settings {
     /// Reads every variable from `env`, where `overrides` do not give it.
@@ -26,12 +28,16 @@ impl Settings {
         let mut reader = Reader { overrides, env: &env, problems: Vec::new(), asked: Vec::new() };
         let raw = Raw::read(&mut reader);
         let Reader { mut problems, asked, .. } = reader;
+        let backend = backend(&raw, &mut problems);
         refuse_what_is_to_come(&raw, &mut problems);
-        if problems.is_empty() { Ok(typed(warnings(&raw, &asked), raw)) } else { Err(SettingsError(problems)) }
+        match backend {
+            Some(backend) if problems.is_empty() => Ok(typed(warnings(&raw, &asked, &backend), backend, raw)),
+            _ => Err(SettingsError(problems)),
+        }
     }
 }
 
-fn typed(warnings: Vec<String>, raw: Raw) -> Settings {
+fn typed(warnings: Vec<String>, backend: Backend, raw: Raw) -> Settings {
     Settings {
         http: HostPort { host: raw.host.value, port: raw.port.value },
         debug: HostPort { host: raw.debug_host.value, port: raw.debug_port.value },
@@ -66,7 +72,7 @@ fn typed(warnings: Vec<String>, raw: Raw) -> Settings {
             merge_domain_config: raw.merge_domain_config.value,
             force_start_without_initial_config: raw.force_start.value,
         },
-        backend: Backend::Memory { max_counters: raw.max_counters.value.get() },
+        backend,
         keys: KeySettings {
             prefix: raw.cache_key_prefix.value,
             descriptor_value_secret: raw.descriptor_value_secret.value,
@@ -97,6 +103,34 @@ fn typed(warnings: Vec<String>, raw: Raw) -> Settings {
     }
 }
 
+/// Where the counters are; `None` if that cannot be told, and then there is a problem.
+fn backend(raw: &Raw, problems: &mut Vec<Problem>) -> Option<Backend> {
+    let Some(asks) = asks_for_redis(raw) else {
+        return Some(Backend::Memory { max_counters: raw.max_counters.value.get() });
+    };
+    if cfg!(not(feature = "redis")) {
+        let (place, value) = (asks.place, asks.shown.clone());
+        problems.push(Problem::NotBuilt { place, value, feature: "the Redis backend" });
+        return None;
+    }
+    redis::settings(raw, problems).map(|redis| Backend::Redis(Box::new(redis)))
+}
+
+/// What says that the counters are in Redis.
+fn asks_for_redis(raw: &Raw) -> Option<&Given> {
+    match (raw.backend_type.value, &raw.backend_type.given) {
+        (Some(BackendType::Redis), given) => given.as_ref(),
+        (_, Some(_)) => None,
+        // As in the reference, where Redis is the default: whoever names one wants it.
+        (_, None) => {
+            let url = raw.redis_url.given.as_ref().filter(|_| raw.redis_url.value.is_some());
+            let kind = raw.redis_type.given.as_ref().filter(|_| raw.redis_type.value.is_some());
+            let socket = raw.redis_socket_type.given.as_ref().filter(|_| raw.redis_socket_type.value.is_some());
+            url.or(kind).or(socket)
+        }
+    }
+}
+
 /// Adds a problem for each feature that is asked for and does not exist yet.
 fn refuse_what_is_to_come(raw: &Raw, problems: &mut Vec<Problem>) {
     let mut refuse = |feature: Feature, given: &Given| {
@@ -107,20 +141,8 @@ fn refuse_what_is_to_come(raw: &Raw, problems: &mut Vec<Problem>) {
             cure: feature.cure(),
         });
     };
-    match (raw.backend_type.value, &raw.backend_type.given) {
-        (Some(BackendType::Redis), Some(given)) => refuse(Feature::Redis, given),
-        (Some(BackendType::Memcache), Some(given)) => refuse(Feature::Memcache, given),
-        (_, Some(_)) => {}
-        // As in the reference, where Redis is the default: whoever names one wants it.
-        (_, None) => {
-            let url = raw.redis_url.given.as_ref().filter(|_| raw.redis_url.value.is_some());
-            let kind = raw.redis_type.given.as_ref().filter(|_| raw.redis_type.value.is_some());
-            let socket = raw.redis_socket_type.given.as_ref().filter(|_| raw.redis_socket_type.value.is_some());
-            let named = url.or(kind).or(socket);
-            if let Some(given) = named {
-                refuse(Feature::Redis, given);
-            }
-        }
+    if let (Some(BackendType::Memcache), Some(given)) = (raw.backend_type.value, &raw.backend_type.given) {
+        refuse(Feature::Memcache, given);
     }
     if let (ConfigType::Xds, Some(given)) = (raw.config_type.value, &raw.config_type.given) {
         refuse(Feature::Xds, given);
@@ -131,43 +153,6 @@ fn refuse_what_is_to_come(raw: &Raw, problems: &mut Vec<Problem>) {
             refuse(feature, given);
         }
     }
-}
-
-/// One sentence for each reason why something that was asked for has no effect.
-fn warnings(raw: &Raw, asked: &[Variable]) -> Vec<String> {
-    let mut reasons: Vec<(&'static str, Vec<String>)> = Vec::new();
-    let mut add = |reason: &'static str, what: String| match reasons.iter_mut().find(|(known, _)| *known == reason) {
-        Some((_, all)) => all.push(what),
-        None => reasons.push((reason, vec![what])),
-    };
-    for variable in asked {
-        match variable.effect {
-            Effect::Works | Effect::Ours => {}
-            Effect::NoEffect(reason) => add(reason, variable.name.to_owned()),
-            Effect::Later(feature) => add(feature.off(), variable.name.to_owned()),
-        }
-    }
-    let replaced = [
-        (raw.grpc_uds.value.is_some(), "GRPC_UDS replaces it", vec![&raw.grpc_host.given, &raw.grpc_port.given]),
-        (!raw.use_prometheus.value, "USE_PROMETHEUS is false", vec![&raw.prometheus_addr.given]),
-        (
-            raw.rules.value.is_some(),
-            "RULES replaces the RUNTIME_ variables",
-            vec![
-                &raw.runtime_root.given,
-                &raw.runtime_subdirectory.given,
-                &raw.runtime_app_directory.given,
-                &raw.runtime_watch_root.given,
-                &raw.runtime_ignore_dot_files.given,
-            ],
-        ),
-    ];
-    for (is_replaced, reason, all) in replaced {
-        for given in all.into_iter().flatten().filter(|_| is_replaced) {
-            add(reason, given.place.to_string());
-        }
-    }
-    reasons.into_iter().map(|(reason, all)| format!("no effect: {}: {reason}", all.join(", "))).collect()
 }
 
 /// A leading slash means nothing here: the reference joins the parts as text, where `Path::join` would leave the root.

@@ -1,6 +1,7 @@
 //! What a variable is, and how one is read. The variables themselves are in `variables`.
 
 use std::ffi::OsString;
+use std::fmt;
 
 use super::error::{Place, Problem};
 use super::parse::Value;
@@ -38,8 +39,6 @@ pub enum Effect {
 /// A feature that does not exist yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Feature {
-    /// Counters in Redis.
-    Redis,
     /// Counters in memcached.
     Memcache,
     /// Rules from an xDS server.
@@ -52,13 +51,12 @@ pub enum Feature {
 
 impl Feature {
     /// Every one of them.
-    pub const ALL: [Self; 5] = [Self::Redis, Self::Memcache, Self::Xds, Self::ServerTls, Self::Tracing];
+    pub const ALL: [Self; 4] = [Self::Memcache, Self::Xds, Self::ServerTls, Self::Tracing];
 
     /// What it is.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Redis => "the Redis backend",
             Self::Memcache => "the memcache backend",
             Self::Xds => "xDS as the source of rules",
             Self::ServerTls => "TLS on the gRPC listener",
@@ -69,7 +67,7 @@ impl Feature {
     /// Why its variables do nothing while it is not asked for.
     pub(super) const fn off(self) -> &'static str {
         match self {
-            Self::Redis | Self::Memcache => "the backend is memory",
+            Self::Memcache => "the backend is another",
             Self::Xds => "CONFIG_TYPE is FILE",
             Self::ServerTls => "GRPC_SERVER_USE_TLS is false",
             Self::Tracing => "TRACING_ENABLED is false",
@@ -79,7 +77,7 @@ impl Feature {
     /// What to do while it does not exist.
     pub(super) const fn cure(self) -> &'static str {
         match self {
-            Self::Redis | Self::Memcache => "set BACKEND_TYPE=memory meanwhile",
+            Self::Memcache => "set BACKEND_TYPE=redis or BACKEND_TYPE=memory meanwhile",
             Self::Xds => "set CONFIG_TYPE=FILE meanwhile, and RULES to the path of the rules",
             Self::ServerTls => "set GRPC_SERVER_USE_TLS=false meanwhile",
             Self::Tracing => "set TRACING_ENABLED=false meanwhile",
@@ -181,6 +179,12 @@ pub(super) struct Read<T> {
 pub(super) struct Given {
     pub(super) place: Place,
     pub(super) shown: String,
+}
+
+impl fmt::Display for Given {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.place, self.shown)
+    }
 }
 
 /// Reads variables one by one and keeps what it finds wrong.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tracing::level_filters::LevelFilter;
 
 use super::address::HostPort;
+use super::redis::RedisSettings;
 use super::values::{HeaderName, HttpPath, NearLimitRatio};
 use crate::domain::{FailureMode, Secret};
 
@@ -127,6 +128,8 @@ pub enum Backend {
         /// The most counters that are kept.
         max_counters: NonZeroUsize,
     },
+    /// In Redis, where several processes share them.
+    Redis(Box<RedisSettings>),
 }
 
 /// How counters are named.

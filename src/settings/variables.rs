@@ -7,8 +7,9 @@ use std::time::Duration;
 use tracing::level_filters::LevelFilter;
 
 use super::address::{Host, HostPort};
-use super::parse::{
-    BackendType, ConfigType, List, Pairs, Password, PoolOnEmpty, RedisType, SocketType, TracingProtocol, Url,
+use super::parse::{BackendType, ConfigType, List, Pairs, TracingProtocol};
+use super::redis::{
+    Auth, CacheBytes, JitterSeconds, MaxPending, PoolOnEmpty, PoolSize, RedisType, SocketType, Timeout, Url,
 };
 use super::table::{Effect, Feature, Group, Read, Reader, Variable, row, variables};
 use super::types::LogFormat;
@@ -17,9 +18,9 @@ use crate::domain::{FailureMode, Secret};
 use Effect::{Later, NoEffect, Ours, Works};
 
 const BATCHING: Effect = NoEffect("checks are batched without a wait");
-const SHARED: Effect = NoEffect("the memory store needs none");
+const RETRIES: Effect =
+    NoEffect("a connection is tried again for ever, at most a second later; the service listens meanwhile");
 const PROMETHEUS_ONLY: Effect = NoEffect("statistics are served to Prometheus only");
-const REDIS: Effect = Later(Feature::Redis);
 const MEMCACHE: Effect = Later(Feature::Memcache);
 const XDS: Effect = Later(Feature::Xds);
 const TLS: Effect = Later(Feature::ServerTls);
@@ -52,13 +53,11 @@ variables! {
         healthy_with_config: bool = "HEALTHY_WITH_AT_LEAST_ONE_CONFIG_LOADED", "false", Works, "be unhealthy until a domain is loaded";
     }
     Counters {
-        backend_type: Option<BackendType> = "BACKEND_TYPE", "", Works, "where the counters are: `memory`, or `redis` and `memcache` (not supported yet). Unset: redis if `REDIS_URL`, `REDIS_TYPE` or `REDIS_SOCKET_TYPE` is set, else memory";
+        backend_type: Option<BackendType> = "BACKEND_TYPE", "", Works, "where the counters are: `redis`, `memory`, or `memcache` (not supported yet). Unset: redis if `REDIS_URL`, `REDIS_TYPE` or `REDIS_SOCKET_TYPE` is set, else memory";
         max_counters: MaxCounters = "MAX_COUNTERS", "1000000", Ours, "the most counters that the memory store keeps";
         cache_key_prefix: String = "CACHE_KEY_PREFIX", "", Works, "what every counter's name begins with";
         descriptor_value_secret: Option<Secret> = "DESCRIPTOR_VALUE_SECRET", "", Ours, "hash every descriptor value in counters' names, keyed by this secret";
         failure_mode: FailureMode = "FAILURE_MODE", "error", Ours, "the answer when the counters cannot be reached: fail the call, allow, deny, or count locally";
-        local_cache_size: u64 = "LOCAL_CACHE_SIZE_IN_BYTES", "0", SHARED, "cache of counters known to be over their limit";
-        expiration_jitter: u64 = "EXPIRATION_JITTER_MAX_SECONDS", "300", SHARED, "spreads the expiry of counters";
     }
     Answers {
         near_limit_ratio: NearLimitRatio = "NEAR_LIMIT_RATIO", "0.8", Works, "the part of a limit past which a hit counts as near it, in the statistics";
@@ -126,35 +125,42 @@ variables! {
         xds_max_message: u64 = "XDS_CLIENT_MAX_MSG_SIZE_IN_BYTES", "4194304", XDS, "the largest message";
     }
     Redis {
-        redis_url: Option<Url> = "REDIS_URL", "", REDIS, "`host:port`, `redis://…`, a socket's path, or the lists of sentinels or nodes";
-        redis_socket_type: Option<SocketType> = "REDIS_SOCKET_TYPE", "", REDIS, "how Redis is reached; unset: unix";
-        redis_type: Option<RedisType> = "REDIS_TYPE", "", REDIS, "how Redis is set up; unset: SINGLE";
-        redis_pool_size: u64 = "REDIS_POOL_SIZE", "10", REDIS, "connections";
-        redis_auth: Password = "REDIS_AUTH", "", REDIS, "`password` or `user:password`";
-        redis_sentinel_auth: Password = "REDIS_SENTINEL_AUTH", "", REDIS, "the same, for the sentinels";
-        redis_tls: bool = "REDIS_TLS", "false", REDIS, "connect over TLS";
-        redis_tls_cert: String = "REDIS_TLS_CLIENT_CERT", "", REDIS, "path of the client's certificate chain";
-        redis_tls_key: String = "REDIS_TLS_CLIENT_KEY", "", REDIS, "path of the client's private key";
-        redis_tls_cacert: String = "REDIS_TLS_CACERT", "", REDIS, "path of the CA of Redis's certificate";
-        redis_tls_skip: bool = "REDIS_TLS_SKIP_HOSTNAME_VERIFICATION", "false", REDIS, "accept a certificate of another name";
-        redis_timeout: Duration = "REDIS_TIMEOUT", "100ms", REDIS, "deadline of a connection and of a command (the reference's default is 10s)";
-        redis_health: bool = "REDIS_HEALTH_CHECK_ACTIVE_CONNECTION", "false", REDIS, "be unhealthy without a live connection";
-        redis_startup_initial: Duration = "REDIS_STARTUP_INITIAL_INTERVAL", "1s", REDIS, "first pause between attempts at start";
-        redis_startup_max: Duration = "REDIS_STARTUP_MAX_INTERVAL", "30s", REDIS, "longest pause between attempts at start";
-        redis_startup_elapsed: Duration = "REDIS_STARTUP_MAX_ELAPSED_TIME", "0", REDIS, "give up after this; 0: never";
+        redis_url: Option<Url> = "REDIS_URL", "", Works, "`host:port`, a socket's path, `redis://…`, or the lists of sentinels or nodes; unset: `/var/run/nutcracker/ratelimit.sock`";
+        redis_socket_type: Option<SocketType> = "REDIS_SOCKET_TYPE", "", Works, "how Redis is reached; unset: as `REDIS_URL` has it (the reference's default is unix)";
+        redis_type: Option<RedisType> = "REDIS_TYPE", "", Works, "how Redis is set up; unset: as `REDIS_URL` has it, else SINGLE";
+        redis_pool_size: PoolSize = "REDIS_POOL_SIZE", "10", Works, "connections of the process to each node; at least one for each worker";
+        redis_auth: Auth = "REDIS_AUTH", "", Works, "`password` or `user:password`";
+        redis_auth_file: Option<PathBuf> = "REDIS_AUTH_FILE", "", Ours, "path of a file with what `REDIS_AUTH` has, read again at every connection";
+        redis_sentinel_auth: Auth = "REDIS_SENTINEL_AUTH", "", Works, "as `REDIS_AUTH`, for the sentinels";
+        redis_sentinel_auth_file: Option<PathBuf> = "REDIS_SENTINEL_AUTH_FILE", "", Ours, "as `REDIS_AUTH_FILE`, for the sentinels";
+        redis_tls: bool = "REDIS_TLS", "false", Works, "connect over TLS";
+        redis_tls_cert: Option<PathBuf> = "REDIS_TLS_CLIENT_CERT", "", Works, "path of the client's certificate chain";
+        redis_tls_key: Option<PathBuf> = "REDIS_TLS_CLIENT_KEY", "", Works, "path of the client's private key";
+        redis_tls_cacert: Option<PathBuf> = "REDIS_TLS_CACERT", "", Works, "path of the CA of Redis's certificate; unset: the system's";
+        redis_tls_skip: bool = "REDIS_TLS_SKIP_HOSTNAME_VERIFICATION", "false", Works, "accept a certificate of another name; its chain is verified";
+        redis_timeout: Timeout = "REDIS_TIMEOUT", "100ms", Works, "deadline of a connection and of a command (the reference's default is 10s)";
+        max_pending_checks: MaxPending = "MAX_PENDING_CHECKS", "10000", Ours, "checks that may wait for Redis or be in flight, per worker; more fail at once";
+        local_cache_size: Option<CacheBytes> = "LOCAL_CACHE_SIZE_IN_BYTES", "", Works, "size of the deny cache, of counters known to be over their limit; 0: none; unset: 4 MiB (the reference's default is 0)";
+        expiration_jitter: JitterSeconds = "EXPIRATION_JITTER_MAX_SECONDS", "300", Works, "counters live up to this much longer, at random, so that they do not expire all at once";
+        redis_health: bool = "REDIS_HEALTH_CHECK_ACTIVE_CONNECTION", "false", NoEffect("health does not depend on Redis yet"), "be unhealthy without a live connection";
+        redis_startup_initial: Duration = "REDIS_STARTUP_INITIAL_INTERVAL", "1s", RETRIES, "first pause between attempts at start";
+        redis_startup_max: Duration = "REDIS_STARTUP_MAX_INTERVAL", "30s", RETRIES, "longest pause between attempts at start";
+        redis_startup_elapsed: Duration = "REDIS_STARTUP_MAX_ELAPSED_TIME", "0", NoEffect("the service does not give up on Redis yet"), "give up after this; 0: never";
         redis_pool_on_empty: PoolOnEmpty = "REDIS_POOL_ON_EMPTY_BEHAVIOR", "WAIT", NoEffect("a check waits for a connection, as with WAIT"), "what to do when no connection is free";
         redis_pipeline_window: Duration = "REDIS_PIPELINE_WINDOW", "0", BATCHING, "wait to fill a pipeline";
         redis_pipeline_limit: u64 = "REDIS_PIPELINE_LIMIT", "0", BATCHING, "commands in a pipeline";
         redis_parallelism: u64 = "REDIS_CLUSTER_PIPELINE_PARALLELISM", "1", BATCHING, "pipelines at once to a cluster";
-        persecond: bool = "REDIS_PERSECOND", "false", REDIS, "count per-second limits in a second Redis";
-        persecond_url: Option<Url> = "REDIS_PERSECOND_URL", "", REDIS, "as `REDIS_URL`, for the second Redis";
-        persecond_socket_type: SocketType = "REDIS_PERSECOND_SOCKET_TYPE", "unix", REDIS, "as `REDIS_SOCKET_TYPE`";
-        persecond_type: RedisType = "REDIS_PERSECOND_TYPE", "SINGLE", REDIS, "as `REDIS_TYPE`";
-        persecond_pool_size: u64 = "REDIS_PERSECOND_POOL_SIZE", "10", REDIS, "as `REDIS_POOL_SIZE`";
-        persecond_auth: Password = "REDIS_PERSECOND_AUTH", "", REDIS, "as `REDIS_AUTH`";
-        persecond_sentinel_auth: Password = "REDIS_PERSECOND_SENTINEL_AUTH", "", REDIS, "as `REDIS_SENTINEL_AUTH`";
-        persecond_tls: bool = "REDIS_PERSECOND_TLS", "false", REDIS, "as `REDIS_TLS`";
-        persecond_timeout: Duration = "REDIS_PERSECOND_TIMEOUT", "100ms", REDIS, "as `REDIS_TIMEOUT`";
+        persecond: bool = "REDIS_PERSECOND", "false", Works, "count per-second limits in a second Redis";
+        persecond_url: Option<Url> = "REDIS_PERSECOND_URL", "", Works, "as `REDIS_URL`, for the second Redis; unset: `/var/run/nutcracker/ratelimitpersecond.sock`";
+        persecond_socket_type: Option<SocketType> = "REDIS_PERSECOND_SOCKET_TYPE", "", Works, "as `REDIS_SOCKET_TYPE`";
+        persecond_type: Option<RedisType> = "REDIS_PERSECOND_TYPE", "", Works, "as `REDIS_TYPE`";
+        persecond_pool_size: PoolSize = "REDIS_PERSECOND_POOL_SIZE", "10", Works, "as `REDIS_POOL_SIZE`";
+        persecond_auth: Auth = "REDIS_PERSECOND_AUTH", "", Works, "as `REDIS_AUTH`";
+        persecond_auth_file: Option<PathBuf> = "REDIS_PERSECOND_AUTH_FILE", "", Ours, "as `REDIS_AUTH_FILE`";
+        persecond_sentinel_auth: Auth = "REDIS_PERSECOND_SENTINEL_AUTH", "", Works, "as `REDIS_SENTINEL_AUTH`";
+        persecond_sentinel_auth_file: Option<PathBuf> = "REDIS_PERSECOND_SENTINEL_AUTH_FILE", "", Ours, "as `REDIS_SENTINEL_AUTH_FILE`";
+        persecond_tls: bool = "REDIS_PERSECOND_TLS", "false", Works, "as `REDIS_TLS`; the files are those of `REDIS_TLS_…`";
+        persecond_timeout: Timeout = "REDIS_PERSECOND_TIMEOUT", "100ms", Works, "as `REDIS_TIMEOUT`";
         persecond_pool_on_empty: PoolOnEmpty = "REDIS_PERSECOND_POOL_ON_EMPTY_BEHAVIOR", "WAIT", NoEffect("a check waits for a connection, as with WAIT"), "as `REDIS_POOL_ON_EMPTY_BEHAVIOR`";
         persecond_pipeline_window: Duration = "REDIS_PERSECOND_PIPELINE_WINDOW", "0", BATCHING, "as `REDIS_PIPELINE_WINDOW`";
         persecond_pipeline_limit: u64 = "REDIS_PERSECOND_PIPELINE_LIMIT", "0", BATCHING, "as `REDIS_PIPELINE_LIMIT`";

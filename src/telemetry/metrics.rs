@@ -7,6 +7,7 @@ use prometheus::{IntCounter, IntCounterVec, Opts, Registry, TextEncoder};
 use super::{
     exposition::{RuleFamilies, StatsPage},
     readings::{Pulled, Readings},
+    redis::RedisFamilies,
     workers::Workers,
 };
 use crate::engine::stats::RequestMetrics;
@@ -75,6 +76,7 @@ impl Metrics {
         }
         registry.register(Box::new(workers.clone()))?;
         registry.register(Box::new(Pulled::new(readings.clone())?))?;
+        registry.register(Box::new(RedisFamilies::new(readings.clone())?))?;
         registry.register(Box::new(load_success.clone()))?;
         registry.register(Box::new(load_error.clone()))?;
         registry.register(Box::new(reloads.clone()))?;

@@ -7,6 +7,7 @@ mod family;
 pub mod logging;
 mod metrics;
 mod readings;
+mod redis;
 mod workers;
 
 #[cfg(test)]
@@ -15,3 +16,4 @@ mod tests;
 pub use exposition::StatsPage;
 pub use metrics::{CONTENT_TYPE, LoadResult, Metrics, MetricsError, Scrape};
 pub use readings::{ActiveRules, Connections, MemoryStore, Readings};
+pub use redis::{DenyCache, RedisStore};

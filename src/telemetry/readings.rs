@@ -7,7 +7,10 @@ use prometheus::{
     proto::MetricFamily,
 };
 
-use super::family::{Family, Kind};
+use super::{
+    family::{Family, Kind},
+    redis::{DenyCache, RedisStore},
+};
 use crate::engine::stats::StatsTable;
 
 /// The rule set in force.
@@ -51,6 +54,10 @@ pub trait Readings: Send + Sync + 'static {
     fn active_rules(&self) -> Option<ActiveRules>;
     /// None if another store is in use.
     fn memory_store(&self) -> Option<MemoryStore>;
+    /// None if another store is in use.
+    fn redis_store(&self) -> Option<RedisStore>;
+    /// None if there is no deny cache.
+    fn deny_cache(&self) -> Option<DenyCache>;
     /// gRPC connections.
     fn connections(&self) -> Connections;
 }

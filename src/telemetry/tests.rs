@@ -23,6 +23,24 @@ impl Readings for Fixed {
     fn memory_store(&self) -> Option<MemoryStore> {
         Some(MemoryStore { counters: 7, evictions: 8 })
     }
+    fn redis_store(&self) -> Option<RedisStore> {
+        Some(RedisStore {
+            open_connections: 21,
+            connections: 22,
+            calls: 23,
+            groups: 24,
+            merged: 25,
+            resent: 26,
+            errors: vec![("unanswered", 27)],
+            shed: 28,
+            expired: 29,
+            pending: 30,
+            in_flight: 31,
+        })
+    }
+    fn deny_cache(&self) -> Option<DenyCache> {
+        Some(DenyCache { hits: 41, entries: 42, bytes: 43, evictions: 44 })
+    }
     fn connections(&self) -> Connections {
         Connections { open: 9, accepted: 12, refused: 2, aged_out: 1 }
     }
@@ -260,6 +278,31 @@ fn lines_of_equal_names_are_one() {
     let page: String = StatsPage::new(&table).collect();
     assert_eq!(page.lines().count(), 6);
     assert!(page.contains("ratelimit.service.rate_limit.d.a.b.total_hits: 3\n"), "{page}");
+}
+
+#[test]
+fn the_redis_store_and_the_deny_cache_are_exported() {
+    let (types, samples) = parsed(&text(&metrics()));
+    for (name, number) in [
+        ("ratelimit_redis_pool_cx_active", 21.0),
+        ("ratelimit_redis_pool_cx_total", 22.0),
+        ("tollgate_redis_calls_total", 23.0),
+        ("tollgate_redis_groups_total", 24.0),
+        ("tollgate_redis_merged_total", 25.0),
+        ("tollgate_redis_resent_total", 26.0),
+        ("tollgate_redis_shed_total", 28.0),
+        ("tollgate_redis_expired_total", 29.0),
+        ("tollgate_redis_pending", 30.0),
+        ("tollgate_redis_calls_in_flight", 31.0),
+        ("tollgate_deny_cache_hits_total", 41.0),
+        ("tollgate_deny_cache_entries", 42.0),
+        ("tollgate_deny_cache_bytes", 43.0),
+        ("tollgate_deny_cache_evictions_total", 44.0),
+    ] {
+        assert_eq!(value(&samples, name, &[]), Some(number), "{name}");
+        assert_eq!(types[name] == "counter", name.ends_with("_total"), "{name}");
+    }
+    assert_eq!(value(&samples, "tollgate_redis_errors_total", &[("kind", "unanswered")]), Some(27.0));
 }
 
 /// Families that `docs/metrics.md` describes: the first cell of a table's row, in backquotes.

@@ -1,0 +1,92 @@
+//! Where the counters are: makes the limiter that an engine asks, one for each worker.
+
+use std::sync::Arc;
+
+use super::AppError;
+#[cfg(feature = "redis")]
+use super::redis::RedisBackend;
+use crate::{
+    domain::{Capabilities, DynRateLimiter, SystemClock},
+    settings::{self, Settings},
+    store::{MemoryConfig, MemoryStore},
+    telemetry,
+};
+
+/// The counters' home, shared by the workers.
+pub(super) enum Backend {
+    /// One store for all.
+    Memory(Arc<MemoryStore>),
+    /// A stack for each worker, over what they share.
+    #[cfg(feature = "redis")]
+    Redis(Box<RedisBackend>),
+}
+
+impl Backend {
+    /// Reads the files that it needs; connects to nothing.
+    pub(super) fn new(settings: &Settings) -> Result<Self, AppError> {
+        match &settings.backend {
+            settings::Backend::Memory { max_counters } => {
+                let config = MemoryConfig { max_counters: *max_counters };
+                Ok(Self::Memory(Arc::new(MemoryStore::new(config, Arc::new(SystemClock)))))
+            }
+            #[cfg(feature = "redis")]
+            settings::Backend::Redis(redis) => {
+                RedisBackend::new(redis, settings.workers).map(|redis| Self::Redis(Box::new(redis)))
+            }
+            #[cfg(not(feature = "redis"))]
+            settings::Backend::Redis(_) => Err(AppError::NotBuilt),
+        }
+    }
+
+    /// What its limiters can do.
+    pub(super) fn capabilities(&self) -> Capabilities {
+        match self {
+            Self::Memory(store) => DynRateLimiter::capabilities(&**store),
+            #[cfg(feature = "redis")]
+            Self::Redis(_) => unreachable!("the app refuses to start with Redis until its store is there"),
+        }
+    }
+
+    /// A limiter for the engine of the current runtime, on which it may keep tasks and connections.
+    pub(super) fn limiter(&self) -> Arc<dyn DynRateLimiter> {
+        match self {
+            Self::Memory(store) => store.clone(),
+            #[cfg(feature = "redis")]
+            Self::Redis(_) => unreachable!("the app refuses to start with Redis until its store is there"),
+        }
+    }
+
+    /// The memory store, if that is what it is.
+    pub(super) fn memory(&self) -> Option<&Arc<MemoryStore>> {
+        match self {
+            Self::Memory(store) => Some(store),
+            #[cfg(feature = "redis")]
+            Self::Redis(_) => None,
+        }
+    }
+
+    /// What a scrape reads of the Redis store, if that is what it is.
+    pub(super) fn redis_store(&self) -> Option<telemetry::RedisStore> {
+        match self {
+            Self::Memory(_) => None,
+            #[cfg(feature = "redis")]
+            Self::Redis(redis) => Some(redis.store()),
+        }
+    }
+
+    /// What a scrape reads of the deny cache, if there is one.
+    pub(super) fn deny_cache(&self) -> Option<telemetry::DenyCache> {
+        match self {
+            Self::Memory(_) => None,
+            #[cfg(feature = "redis")]
+            Self::Redis(_) => None,
+        }
+    }
+
+    /// After the last call has ended. What belongs to one runtime, as a worker's stack over Redis, has closed with it.
+    pub(super) async fn close(&self) {
+        if let Some(store) = self.memory() {
+            DynRateLimiter::close(&**store).await;
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The Redis backend, from its variables. `docs/redis.md` describes them.
+
+mod endpoint;
+#[cfg(test)]
+mod tests;
+mod types;
+mod url;
+mod values;
+
+use std::num::NonZeroUsize;
+
+use super::error::{Place, Problem};
+use super::variables::Raw;
+use endpoint::Variables;
+pub use types::{RedisCredentials, RedisEndpoint, RedisIdentity, RedisServer, RedisSettings, RedisTls, RedisTopology};
+pub(super) use values::{
+    Auth, CacheBytes, JitterSeconds, MaxPending, PoolOnEmpty, PoolSize, RedisType, SocketType, Timeout, Url,
+};
+
+/// The size of the deny cache where nothing is said.
+const DENY_CACHE_BYTES: NonZeroUsize = NonZeroUsize::new(4 << 20).expect("four MiB is more than nothing");
+
+/// The Redis that the variables describe, or what is wrong with them.
+pub(super) fn settings(raw: &Raw, problems: &mut Vec<Problem>) -> Option<RedisSettings> {
+    let tls = tls(raw, problems)?;
+    let main = Variables {
+        url_name: "REDIS_URL",
+        default_socket: "/var/run/nutcracker/ratelimit.sock",
+        url: &raw.redis_url,
+        socket_type: &raw.redis_socket_type,
+        kind: &raw.redis_type,
+        auth: &raw.redis_auth,
+        auth_file: &raw.redis_auth_file,
+        sentinel_auth: &raw.redis_sentinel_auth,
+        sentinel_auth_file: &raw.redis_sentinel_auth_file,
+        use_tls: &raw.redis_tls,
+        tls: &tls,
+        pool_size: &raw.redis_pool_size,
+        timeout: &raw.redis_timeout,
+    };
+    let per_second = Variables {
+        url_name: "REDIS_PERSECOND_URL",
+        default_socket: "/var/run/nutcracker/ratelimitpersecond.sock",
+        url: &raw.persecond_url,
+        socket_type: &raw.persecond_socket_type,
+        kind: &raw.persecond_type,
+        auth: &raw.persecond_auth,
+        auth_file: &raw.persecond_auth_file,
+        sentinel_auth: &raw.persecond_sentinel_auth,
+        sentinel_auth_file: &raw.persecond_sentinel_auth_file,
+        use_tls: &raw.persecond_tls,
+        tls: &tls,
+        pool_size: &raw.persecond_pool_size,
+        timeout: &raw.persecond_timeout,
+    };
+    let main = main.endpoint(problems);
+    let per_second = if raw.persecond.value { Some(per_second.endpoint(problems)?) } else { None };
+    Some(RedisSettings {
+        main: main?,
+        per_second,
+        max_jitter: raw.expiration_jitter.value.duration(),
+        max_pending: raw.max_pending_checks.value.get(),
+        deny_cache_bytes: raw.local_cache_size.value.map_or(Some(DENY_CACHE_BYTES), CacheBytes::size),
+    })
+}
+
+/// The files are one set for both Redises, as in the reference.
+fn tls(raw: &Raw, problems: &mut Vec<Problem>) -> Option<RedisTls> {
+    let identity = match (&raw.redis_tls_cert, &raw.redis_tls_key) {
+        (cert, key) if cert.value.is_some() == key.value.is_some() => {
+            cert.value.clone().zip(key.value.clone()).map(|(certificate, key)| RedisIdentity { certificate, key })
+        }
+        (cert, key) => {
+            let (missing, given) = match cert.value {
+                Some(_) => ("REDIS_TLS_CLIENT_KEY", &cert.given),
+                None => ("REDIS_TLS_CLIENT_CERT", &key.given),
+            };
+            let because = given.as_ref().map_or_else(String::new, ToString::to_string);
+            problems.push(Problem::Missing { place: Place { variable: missing, flag: None }, because });
+            return None;
+        }
+    };
+    Some(RedisTls { ca: raw.redis_tls_cacert.value.clone(), identity, verify_hostname: !raw.redis_tls_skip.value })
+}

@@ -1,0 +1,308 @@
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::url::redacted;
+use super::*;
+use crate::domain::Secret;
+use crate::settings::{Backend, Settings, SettingsError};
+
+fn resolve(environment: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+    Settings::resolve(&[], |name| {
+        environment.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value))
+    })
+}
+
+fn redis(environment: &[(&str, &str)]) -> RedisSettings {
+    match resolve(environment) {
+        Ok(Settings { backend: Backend::Redis(redis), .. }) => *redis,
+        other => unreachable!("{environment:?}: {other:?}"),
+    }
+}
+
+fn main_of(environment: &[(&str, &str)]) -> RedisEndpoint {
+    redis(environment).main
+}
+
+fn error(environment: &[(&str, &str)]) -> String {
+    resolve(environment)
+        .map(|settings| unreachable!("{environment:?}: {settings:?}"))
+        .unwrap_or_else(|error| error.to_string())
+}
+
+fn server(host: &str, port: u16) -> RedisServer {
+    RedisServer { host: host.to_owned(), port }
+}
+
+fn fixed(user: Option<&str>, password: &str) -> RedisCredentials {
+    RedisCredentials::Fixed { user: user.map(str::to_owned), password: Secret::new(password.to_owned()) }
+}
+
+#[test]
+fn defaults() {
+    let redis = redis(&[("BACKEND_TYPE", "redis")]);
+    let socket = PathBuf::from("/var/run/nutcracker/ratelimit.sock");
+    let main = RedisEndpoint {
+        topology: RedisTopology::Unix(socket),
+        credentials: RedisCredentials::None,
+        tls: None,
+        database: 0,
+        pool_size: NonZeroUsize::new(10).expect("ten"),
+        timeout: Duration::from_millis(100),
+    };
+    assert_eq!(redis.main, main);
+    assert_eq!(redis.per_second, None);
+    assert_eq!(redis.max_jitter, Duration::from_secs(300));
+    assert_eq!(redis.max_pending.get(), 10_000);
+    assert_eq!(redis.deny_cache_bytes.map(NonZeroUsize::get), Some(4 << 20));
+}
+
+#[test]
+fn one_server_in_every_form() {
+    let tcp = |host, port| RedisTopology::Tcp(server(host, port));
+    for (url, topology) in [
+        ("redis:6379", tcp("redis", 6379)),
+        ("10.0.0.1:1", tcp("10.0.0.1", 1)),
+        ("[::1]:6379", tcp("::1", 6379)),
+        ("redis://redis", tcp("redis", 6379)),
+        ("redis://redis:7000/", tcp("redis", 7000)),
+        ("REDIS://[fe80::1]", tcp("fe80::1", 6379)),
+        ("/run/redis.sock", RedisTopology::Unix("/run/redis.sock".into())),
+        ("unix:///run/a%20b.sock", RedisTopology::Unix("/run/a b.sock".into())),
+    ] {
+        let main = main_of(&[("REDIS_URL", url)]);
+        assert_eq!((&main.topology, main.database, &main.tls), (&topology, 0, &None), "{url}");
+        let socket = if matches!(topology, RedisTopology::Unix(_)) { "unix" } else { "TCP" };
+        assert_eq!(
+            main_of(&[("REDIS_URL", url), ("REDIS_SOCKET_TYPE", socket), ("REDIS_TYPE", "single")]),
+            main,
+            "{url}"
+        );
+    }
+    assert_eq!(main_of(&[("REDIS_URL", "redis://h/3")]).database, 3);
+    assert_eq!(main_of(&[("REDIS_URL", "unix:///s?db=9")]).database, 9);
+}
+
+#[test]
+fn sentinels_and_clusters_in_every_form() {
+    let sentinels = RedisTopology::Sentinel {
+        master: "my-master".to_owned(),
+        sentinels: vec![server("a", 26379), server("b", 1)],
+        credentials: RedisCredentials::None,
+    };
+    let bare =
+        main_of(&[("REDIS_URL", "my-master,a:26379, b:1"), ("REDIS_TYPE", "SENTINEL"), ("REDIS_SOCKET_TYPE", "tcp")]);
+    assert_eq!(bare.topology, sentinels);
+    assert_eq!(main_of(&[("REDIS_URL", "redis-sentinel://a,b:1/my%2Dmaster")]).topology, sentinels);
+    let with_database = main_of(&[("REDIS_URL", "rediss-sentinel://u:p@a,b:1/my-master/2")]);
+    assert_eq!((&with_database.topology, with_database.database), (&sentinels, 2));
+    assert!(with_database.tls.is_some() && with_database.credentials == fixed(Some("u"), "p"));
+
+    let cluster = RedisTopology::Cluster(vec![server("a", 6379), server("::1", 2)]);
+    assert_eq!(main_of(&[("REDIS_URL", "a:6379,[::1]:2"), ("REDIS_TYPE", "CLUSTER")]).topology, cluster);
+    assert_eq!(main_of(&[("REDIS_URL", "redis-cluster://a,[::1]:2"), ("REDIS_TYPE", "CLUSTER")]).topology, cluster);
+    assert_eq!(main_of(&[("REDIS_URL", "rediss-cluster://a,[::1]:2/0")]).topology, cluster);
+}
+
+#[test]
+fn addresses_that_are_none() {
+    for (url, kind) in [
+        ("redis", "SINGLE"),
+        ("redis:0", "SINGLE"),
+        ("a:1,b:2", "SINGLE"),
+        (":6379", "SINGLE"),
+        ("redis:6379:1", "SINGLE"),
+        ("::1:6379", "SINGLE"),
+        ("http://redis:1", "SINGLE"),
+        ("redis://", "SINGLE"),
+        ("redis://h:port", "SINGLE"),
+        ("redis://h/db", "SINGLE"),
+        ("redis://h/256", "SINGLE"),
+        ("redis://h/1/2", "SINGLE"),
+        ("redis://user@h", "SINGLE"),
+        ("redis://user:@h", "SINGLE"),
+        ("redis://:%zz@h", "SINGLE"),
+        ("redis://:%e9@h", "SINGLE"),
+        ("unix://run/redis.sock", "SINGLE"),
+        ("unix:///s?database=1", "SINGLE"),
+        ("a:1", "SENTINEL"),
+        ("master,", "SENTINEL"),
+        (",a:1", "SENTINEL"),
+        ("master,a", "SENTINEL"),
+        ("redis-sentinel://a:1", "SENTINEL"),
+        ("redis-sentinel:///master", "SENTINEL"),
+        ("a:1,", "CLUSTER"),
+        ("a", "CLUSTER"),
+        ("redis-cluster://a/1", "CLUSTER"),
+    ] {
+        let text = error(&[("REDIS_URL", url), ("REDIS_TYPE", kind)]);
+        assert!(text.starts_with("REDIS_URL: ") && text.contains(" is not ") && !text.contains('\n'), "{url}: {text}");
+    }
+}
+
+#[test]
+fn who_we_are() {
+    let auth = |value| main_of(&[("REDIS_URL", "h:1"), ("REDIS_AUTH", value)]).credentials;
+    assert_eq!(auth(""), RedisCredentials::None);
+    assert_eq!(auth("hunter2"), fixed(None, "hunter2"));
+    assert_eq!(auth("me:hun:ter2"), fixed(Some("me"), "hun:ter2"));
+    assert_eq!(auth(":hunter2"), fixed(None, "hunter2"));
+    let file = main_of(&[("REDIS_URL", "h:1"), ("REDIS_AUTH_FILE", "/p")]);
+    assert_eq!(file.credentials, RedisCredentials::File("/p".into()));
+    let url = |text| main_of(&[("REDIS_URL", text)]).credentials;
+    assert_eq!(url("redis://:hunter2@h"), fixed(None, "hunter2"));
+    assert_eq!(url("redis://m%65:p%40%3A%2fs@h"), fixed(Some("me"), "p@:/s"));
+    assert_eq!(url("redis://me:p@s@h"), fixed(Some("me"), "p@s"));
+    let sentinel = [("REDIS_URL", "redis-sentinel://u:data@a/m"), ("REDIS_SENTINEL_AUTH", "s:sentinel")];
+    let main = main_of(&sentinel);
+    let RedisTopology::Sentinel { credentials, .. } = main.topology else { unreachable!("{main:?}") };
+    assert_eq!((main.credentials, credentials), (fixed(Some("u"), "data"), fixed(Some("s"), "sentinel")));
+}
+
+#[test]
+fn tls() {
+    let main = main_of(&[
+        ("REDIS_URL", "h:1"),
+        ("REDIS_TLS", "true"),
+        ("REDIS_TLS_CACERT", "/ca"),
+        ("REDIS_TLS_CLIENT_CERT", "/cert"),
+        ("REDIS_TLS_CLIENT_KEY", "/key"),
+        ("REDIS_TLS_SKIP_HOSTNAME_VERIFICATION", "true"),
+    ]);
+    let identity = Some(RedisIdentity { certificate: "/cert".into(), key: "/key".into() });
+    assert_eq!(main.tls, Some(RedisTls { ca: Some("/ca".into()), identity, verify_hostname: false }));
+    let plain = RedisTls { ca: None, identity: None, verify_hostname: true };
+    assert_eq!(main_of(&[("REDIS_URL", "rediss://h:1")]).tls, Some(plain.clone()));
+    // The reference takes the one with the other.
+    assert_eq!(main_of(&[("REDIS_URL", "redis://h:1"), ("REDIS_TLS", "true")]).tls, Some(plain));
+    assert_eq!(
+        error(&[("REDIS_URL", "rediss://h:1"), ("REDIS_TLS_CLIENT_KEY", "/key")]),
+        "REDIS_TLS_CLIENT_CERT: is not set, and REDIS_TLS_CLIENT_KEY=/key needs it"
+    );
+}
+
+#[test]
+fn what_contradicts_is_told_with_both() {
+    for (environment, expected) in [
+        (
+            &[("REDIS_URL", "redis://h"), ("REDIS_TYPE", "cluster")][..],
+            r#"REDIS_TYPE: "cluster" contradicts REDIS_URL=redis://h: the URL is of another type"#,
+        ),
+        (
+            &[("REDIS_URL", "h:1"), ("REDIS_SOCKET_TYPE", "unix")],
+            r#"REDIS_SOCKET_TYPE: "unix" contradicts REDIS_URL=h:1: that is no path of a socket"#,
+        ),
+        (
+            &[("REDIS_URL", "/run/s"), ("REDIS_SOCKET_TYPE", "tcp")],
+            r#"REDIS_SOCKET_TYPE: "tcp" contradicts REDIS_URL=/run/s: that is the path of a socket"#,
+        ),
+        (
+            &[("REDIS_URL", "rediss://h"), ("REDIS_TLS", "false")],
+            r#"REDIS_TLS: "false" contradicts REDIS_URL=rediss://h: the URL asks for TLS"#,
+        ),
+        (
+            &[("REDIS_URL", "/run/s"), ("REDIS_TLS", "1")],
+            r#"REDIS_TLS: "1" contradicts REDIS_URL=/run/s: a unix socket has no TLS"#,
+        ),
+        (
+            &[("REDIS_URL", "redis://:hunter2@h"), ("REDIS_AUTH", "hunter3")],
+            r#"REDIS_AUTH: "(hidden)" contradicts REDIS_URL=redis://(hidden)@h: only one of them may have a password"#,
+        ),
+        (
+            &[("REDIS_URL", "redis://:hunter2@h"), ("REDIS_AUTH_FILE", "/p")],
+            r#"REDIS_AUTH_FILE: "/p" contradicts REDIS_URL=redis://(hidden)@h: only one of them may have a password"#,
+        ),
+        (
+            &[("REDIS_URL", "h:1"), ("REDIS_AUTH", "hunter2"), ("REDIS_AUTH_FILE", "/p")],
+            r#"REDIS_AUTH_FILE: "/p" contradicts REDIS_AUTH=(hidden): only one of them may be set"#,
+        ),
+        (&[("REDIS_TYPE", "CLUSTER")], "REDIS_URL: is not set, and REDIS_TYPE=CLUSTER needs it"),
+        (
+            &[("REDIS_SOCKET_TYPE", "tcp"), ("REDIS_URL", "")],
+            "REDIS_URL: is not set, and REDIS_SOCKET_TYPE=tcp needs it",
+        ),
+    ] {
+        assert_eq!(error(environment), expected);
+    }
+}
+
+#[test]
+fn a_second_redis_has_its_own_variables() {
+    let environment = [
+        ("REDIS_URL", "h:1"),
+        ("REDIS_AUTH", "first"),
+        ("REDIS_PERSECOND", "true"),
+        ("REDIS_PERSECOND_URL", "m,s:2"),
+        ("REDIS_PERSECOND_TYPE", "SENTINEL"),
+        ("REDIS_PERSECOND_AUTH_FILE", "/second"),
+        ("REDIS_PERSECOND_SENTINEL_AUTH", "sentinel"),
+        ("REDIS_PERSECOND_TLS", "true"),
+        ("REDIS_PERSECOND_POOL_SIZE", "3"),
+        ("REDIS_PERSECOND_TIMEOUT", "20ms"),
+        ("REDIS_TLS_CACERT", "/ca"),
+    ];
+    let redis = redis(&environment);
+    assert_eq!((redis.main.credentials, redis.main.tls), (fixed(None, "first"), None));
+    let second = redis.per_second.expect("a second Redis");
+    let credentials = fixed(None, "sentinel");
+    let sentinels = vec![server("s", 2)];
+    assert_eq!(second.topology, RedisTopology::Sentinel { master: "m".to_owned(), sentinels, credentials });
+    assert_eq!(second.credentials, RedisCredentials::File("/second".into()));
+    assert_eq!(second.tls.and_then(|tls| tls.ca), Some("/ca".into()));
+    assert_eq!((second.pool_size.get(), second.timeout), (3, Duration::from_millis(20)));
+    assert_eq!(resolve(&environment).expect("settings").warnings, Vec::<String>::new());
+    let both = error(&[("REDIS_URL", "h"), ("REDIS_PERSECOND", "true"), ("REDIS_PERSECOND_URL", "i")]);
+    assert!(both.starts_with("REDIS_URL: \"h\"") && both.contains("\nREDIS_PERSECOND_URL: \"i\""), "{both}");
+}
+
+#[test]
+fn what_redis_does_not_use_is_warned_about() {
+    let settings = resolve(&[
+        ("REDIS_URL", "h:1"),
+        ("MAX_COUNTERS", "5"),
+        ("FAILURE_MODE", "allow"),
+        ("REDIS_PERSECOND_POOL_SIZE", "5"),
+        ("REDIS_SENTINEL_AUTH", "hunter2"),
+        ("REDIS_TLS_CACERT", "/ca"),
+        ("REDIS_HEALTH_CHECK_ACTIVE_CONNECTION", "true"),
+        ("REDIS_STARTUP_MAX_ELAPSED_TIME", "10s"),
+        ("LOCAL_CACHE_SIZE_IN_BYTES", "0"),
+    ])
+    .expect("settings");
+    let named = |name: &str| settings.warnings.iter().filter(|warning| warning.contains(name)).count();
+    for name in [
+        "MAX_COUNTERS",
+        "FAILURE_MODE",
+        "REDIS_PERSECOND_POOL_SIZE",
+        "REDIS_SENTINEL_AUTH",
+        "REDIS_TLS_CACERT",
+        "REDIS_HEALTH_CHECK_ACTIVE_CONNECTION",
+        "REDIS_STARTUP_MAX_ELAPSED_TIME",
+    ] {
+        assert_eq!(named(name), 1, "{name}: {:?}", settings.warnings);
+    }
+    assert_eq!(settings.warnings.len(), 7, "{:?}", settings.warnings);
+}
+
+#[test]
+fn no_password_of_an_address_is_shown() {
+    for (url, shown) in [
+        ("h:1", "h:1"),
+        ("/run/redis.sock", "/run/redis.sock"),
+        ("unix:///run/redis.sock?db=1", "unix:///run/redis.sock?db=1"),
+        ("redis://h:1/2", "redis://h:1/2"),
+        ("redis://me:hunter2@h:1", "redis://(hidden)@h:1"),
+        ("redis://me:hun@ter2@h:1", "redis://(hidden)@h:1"),
+        ("me:hunter2@h:1", "(hidden)@h:1"),
+        ("redis://me:hunter2", "redis://(hidden)"),
+        ("redis://:hunter2/0", "redis://(hidden)"),
+        ("redis://h:1?password=hunter2", "redis://h:1?(hidden)"),
+        ("redis-sentinel://me:hunter2@a,b:1/m", "redis-sentinel://(hidden)@a,b:1/m"),
+    ] {
+        assert_eq!(redacted(url), shown);
+    }
+    let malformed = error(&[("REDIS_URL", "redis://me:hunter2@h:port")]);
+    assert!(!malformed.contains("hunter2"), "{malformed}");
+    let debug = format!("{:?}", redis(&[("REDIS_URL", "redis://me:hunter2@h:1"), ("REDIS_SENTINEL_AUTH", "hunter2")]));
+    assert!(!debug.contains("hunter2"), "{debug}");
+}

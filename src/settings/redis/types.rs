@@ -1,0 +1,105 @@
+//! The Redis that counters are in, typed: what is here can be connected to, as far as the environment can tell.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::domain::Secret;
+
+/// Counters in Redis.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RedisSettings {
+    /// The Redis that counts.
+    pub main: RedisEndpoint,
+    /// One that counts limits per second in its place.
+    pub per_second: Option<RedisEndpoint>,
+    /// Counters live up to this much longer than needed, at random.
+    pub max_jitter: Duration,
+    /// Checks that may wait or be in flight, per worker.
+    pub max_pending: NonZeroUsize,
+    /// The size of the deny cache; `None`: there is none.
+    pub deny_cache_bytes: Option<NonZeroUsize>,
+}
+
+/// One Redis: a server, a primary that sentinels name, or a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RedisEndpoint {
+    /// Where it is.
+    pub topology: RedisTopology,
+    /// Who we are to it.
+    pub credentials: RedisCredentials,
+    /// How its connections are secured; `None`: not at all. Never with a unix socket.
+    pub tls: Option<RedisTls>,
+    /// The number of the database; 0 in a cluster.
+    pub database: u8,
+    /// Connections to each of its nodes, of the whole process.
+    pub pool_size: NonZeroUsize,
+    /// How long connecting may take, and how long a call may take.
+    pub timeout: Duration,
+}
+
+/// Where a Redis is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RedisTopology {
+    /// One server, over TCP.
+    Tcp(RedisServer),
+    /// One server, over a unix socket.
+    Unix(PathBuf),
+    /// The primary of a group, as its sentinels name it.
+    Sentinel {
+        /// The group's name.
+        master: String,
+        /// Some of the sentinels; never empty.
+        sentinels: Vec<RedisServer>,
+        /// Who we are to the sentinels.
+        credentials: RedisCredentials,
+    },
+    /// A Redis Cluster, found through these of its nodes; never empty.
+    Cluster(Vec<RedisServer>),
+}
+
+/// A host, by name or address, and a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RedisServer {
+    /// The host; an IPv6 address stands without brackets.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
+/// Who we are to a server.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum RedisCredentials {
+    /// Nobody in particular.
+    #[default]
+    None,
+    /// This user (`None`: the default one) with this password.
+    Fixed {
+        /// The ACL user.
+        user: Option<String>,
+        /// The password; never empty.
+        password: Secret,
+    },
+    /// `password` or `user:password`, as this file has it when a connection is made.
+    File(PathBuf),
+}
+
+/// How connections are secured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RedisTls {
+    /// PEM file of the authorities to trust; `None`: those of the system.
+    pub ca: Option<PathBuf>,
+    /// PEM files of our certificate chain and its key.
+    pub identity: Option<RedisIdentity>,
+    /// Whether the certificate must be for the host that we connect to. The chain is verified in any case.
+    pub verify_hostname: bool,
+}
+
+/// A client certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RedisIdentity {
+    /// PEM file of the chain.
+    pub certificate: PathBuf,
+    /// PEM file of the key.
+    pub key: PathBuf,
+}

@@ -1,0 +1,155 @@
+//! Exports what the Redis store and the deny cache before it know. Over another store there is nothing of them.
+
+use std::sync::Arc;
+
+use prometheus::{
+    core::{Collector, Desc},
+    proto::MetricFamily,
+};
+
+use super::{
+    Readings,
+    family::{Family, Kind},
+};
+
+/// The state of the Redis store: sums over all workers, and over both Redises where there are two.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RedisStore {
+    /// Connections that are open.
+    pub open_connections: u64,
+    /// Connections that were made since the start.
+    pub connections: u64,
+    /// Script calls that were sent.
+    pub calls: u64,
+    /// Groups that those calls carried.
+    pub groups: u64,
+    /// Groups of them that shared an entry with an equal one.
+    pub merged: u64,
+    /// Calls that were sent again after a reply that proved that nothing had run.
+    pub resent: u64,
+    /// Calls that failed, by kind.
+    pub errors: Vec<(&'static str, u64)>,
+    /// Groups that were refused at once because too many waited.
+    pub shed: u64,
+    /// Groups that were dropped before they were sent: the caller had gone or its deadline had passed.
+    pub expired: u64,
+    /// Groups that wait or are in flight.
+    pub pending: u64,
+    /// Calls that are in flight.
+    pub in_flight: u64,
+}
+
+/// The state of the deny cache.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DenyCache {
+    /// Groups or hits that it answered.
+    pub hits: u64,
+    /// Denials that it holds.
+    pub entries: u64,
+    /// Memory that they take.
+    pub bytes: u64,
+    /// Denials that had to leave before their time because it was full.
+    pub evictions: u64,
+}
+
+const CX_ACTIVE: Family = Family::new("ratelimit_redis_pool_cx_active", "Open connections to Redis.", &[]);
+const CX_TOTAL: Family = Family::new("ratelimit_redis_pool_cx_total", "Connections that were made to Redis.", &[]);
+const CALLS: Family = Family::new("tollgate_redis_calls_total", "Script calls that were sent to Redis.", &[]);
+const GROUPS: Family =
+    Family::new("tollgate_redis_groups_total", "Requests' hits that were sent to Redis, many in one call.", &[]);
+const MERGED: Family =
+    Family::new("tollgate_redis_merged_total", "Requests' hits that were sent as one with an equal one.", &[]);
+const RESENT: Family = Family::new(
+    "tollgate_redis_resent_total",
+    "Calls that were sent again, after a reply that proved that nothing had run.",
+    &[],
+);
+const ERRORS: Family = Family::new("tollgate_redis_errors_total", "Calls to Redis that failed, by kind.", &["kind"]);
+const SHED: Family = Family::new(
+    "tollgate_redis_shed_total",
+    "Requests that failed at once because too many waited for Redis (MAX_PENDING_CHECKS).",
+    &[],
+);
+const EXPIRED: Family = Family::new(
+    "tollgate_redis_expired_total",
+    "Requests that were not sent to Redis because their caller had gone or their deadline had passed.",
+    &[],
+);
+const PENDING: Family = Family::new("tollgate_redis_pending", "Requests that wait for Redis or are in flight.", &[]);
+const IN_FLIGHT: Family = Family::new("tollgate_redis_calls_in_flight", "Script calls in flight.", &[]);
+const DENY_HITS: Family =
+    Family::new("tollgate_deny_cache_hits_total", "Hits that the deny cache answered without asking Redis.", &[]);
+const DENY_ENTRIES: Family = Family::new("tollgate_deny_cache_entries", "Denials that the deny cache holds.", &[]);
+const DENY_BYTES: Family = Family::new("tollgate_deny_cache_bytes", "Memory of the deny cache's entries.", &[]);
+const DENY_EVICTIONS: Family = Family::new(
+    "tollgate_deny_cache_evictions_total",
+    "Denials that the deny cache dropped before their time because it was full (LOCAL_CACHE_SIZE_IN_BYTES).",
+    &[],
+);
+
+const FAMILIES: [&Family; 15] = [
+    &CX_ACTIVE,
+    &CX_TOTAL,
+    &CALLS,
+    &GROUPS,
+    &MERGED,
+    &RESENT,
+    &ERRORS,
+    &SHED,
+    &EXPIRED,
+    &PENDING,
+    &IN_FLIGHT,
+    &DENY_HITS,
+    &DENY_ENTRIES,
+    &DENY_BYTES,
+    &DENY_EVICTIONS,
+];
+
+/// Exports the [`Readings`] of Redis.
+pub(super) struct RedisFamilies {
+    readings: Arc<dyn Readings>,
+    descs: Box<[Desc]>,
+}
+
+impl RedisFamilies {
+    pub(super) fn new(readings: Arc<dyn Readings>) -> prometheus::Result<Self> {
+        let descs = FAMILIES.map(Family::desc).into_iter().collect::<Result<_, _>>()?;
+        Ok(Self { readings, descs })
+    }
+}
+
+impl Collector for RedisFamilies {
+    fn desc(&self) -> Vec<&Desc> {
+        self.descs.iter().collect()
+    }
+
+    // A family without series is left out by the registry.
+    fn collect(&self) -> Vec<MetricFamily> {
+        let store = self.readings.redis_store();
+        let of_store = |family: &Family, kind, number: fn(&RedisStore) -> u64| {
+            family.of(kind, store.as_ref().map(|store| (vec![], number(store))))
+        };
+        let cache = self.readings.deny_cache();
+        let of_cache = |family: &Family, kind, number: fn(&DenyCache) -> u64| {
+            family.of(kind, cache.as_ref().map(|cache| (vec![], number(cache))))
+        };
+        let errors = store.iter().flat_map(|store| &store.errors).map(|(kind, count)| (vec![*kind], *count));
+        vec![
+            of_store(&CX_ACTIVE, Kind::Gauge, |store| store.open_connections),
+            of_store(&CX_TOTAL, Kind::Counter, |store| store.connections),
+            of_store(&CALLS, Kind::Counter, |store| store.calls),
+            of_store(&GROUPS, Kind::Counter, |store| store.groups),
+            of_store(&MERGED, Kind::Counter, |store| store.merged),
+            of_store(&RESENT, Kind::Counter, |store| store.resent),
+            ERRORS.of(Kind::Counter, errors),
+            of_store(&SHED, Kind::Counter, |store| store.shed),
+            of_store(&EXPIRED, Kind::Counter, |store| store.expired),
+            of_store(&PENDING, Kind::Gauge, |store| store.pending),
+            of_store(&IN_FLIGHT, Kind::Gauge, |store| store.in_flight),
+            of_cache(&DENY_HITS, Kind::Counter, |cache| cache.hits),
+            of_cache(&DENY_ENTRIES, Kind::Gauge, |cache| cache.entries),
+            of_cache(&DENY_BYTES, Kind::Gauge, |cache| cache.bytes),
+            of_cache(&DENY_EVICTIONS, Kind::Counter, |cache| cache.evictions),
+        ]
+    }
+}
