@@ -43,7 +43,7 @@ impl Backend {
         match self {
             Self::Memory(store) => DynRateLimiter::capabilities(&**store),
             #[cfg(feature = "redis")]
-            Self::Redis(_) => unreachable!("the app refuses to start with Redis until its store is there"),
+            Self::Redis(_) => RedisBackend::capabilities(),
         }
     }
 
@@ -52,7 +52,7 @@ impl Backend {
         match self {
             Self::Memory(store) => store.clone(),
             #[cfg(feature = "redis")]
-            Self::Redis(_) => unreachable!("the app refuses to start with Redis until its store is there"),
+            Self::Redis(redis) => redis.limiter(),
         }
     }
 

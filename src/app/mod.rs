@@ -66,10 +66,6 @@ pub enum AppError {
     #[cfg(feature = "redis")]
     #[error("redis: {0} (REDIS_TLS_CACERT, REDIS_TLS_CLIENT_CERT, REDIS_TLS_CLIENT_KEY)")]
     Redis(#[source] Box<crate::store::redis::ConnectorError>),
-    /// The store over the client is not there yet.
-    #[cfg(feature = "redis")]
-    #[error("the Redis backend does not count yet: set BACKEND_TYPE=memory meanwhile")]
-    RedisToCome,
     /// Redis is asked for, and the program was built without it.
     #[cfg(not(feature = "redis"))]
     #[error("this program was built without Redis: build it with the cargo feature `redis`")]
@@ -111,10 +107,6 @@ impl App {
         let live = LiveHandle::default();
         let stats = Stats::new(settings.max_metric_series.get());
         let backend = Arc::new(Backend::new(settings)?);
-        #[cfg(feature = "redis")]
-        if matches!(*backend, Backend::Redis(_)) {
-            return Err(AppError::RedisToCome);
-        }
         let parts = Arc::new(Parts::new(Arc::clone(&live), Arc::clone(&backend), &stats));
         let metrics = Arc::new(Metrics::new(parts.clone())?);
         let ready = Readiness::new(settings.healthy_with_at_least_one_config_loaded);

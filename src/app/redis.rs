@@ -1,17 +1,23 @@
 //! Counters in Redis: connectors and statistics made once, and a stack of decorators over a store for each worker.
 
-use std::num::NonZeroUsize;
+use std::{num::NonZeroUsize, sync::Arc};
 
 use super::AppError;
 use crate::{
+    domain::{Algorithm, Capabilities, DynRateLimiter},
     settings::{RedisCredentials, RedisEndpoint, RedisServer, RedisSettings, RedisTls, RedisTopology},
-    store::redis::{Address, Connector, Credentials, Endpoint, HostPort, Identity, RedisConfig, TlsConfig, Topology},
+    store::redis::{
+        Address, Connector, Credentials, Endpoint, HostPort, Identity, RedisConfig, RedisStats, RedisStore,
+        StoreOptions, TlsConfig, Topology,
+    },
     telemetry,
 };
 
 pub(super) struct RedisBackend {
     main: Connector,
     per_second: Option<Connector>,
+    options: StoreOptions,
+    stats: Arc<RedisStats>,
 }
 
 impl RedisBackend {
@@ -23,16 +29,40 @@ impl RedisBackend {
             |endpoint: &Endpoint| Connector::new(endpoint).map_err(|error| AppError::Redis(Box::new(error)));
         let main = connector(&config.main)?;
         let per_second = config.per_second.as_ref().map(connector).transpose()?;
-        Ok(Self { main, per_second })
+        let options = StoreOptions {
+            timeout: config.main.timeout,
+            per_second_timeout: config.per_second.as_ref().unwrap_or(&config.main).timeout,
+            max_jitter: config.max_jitter,
+            max_pending: config.max_pending,
+        };
+        Ok(Self { main, per_second, options, stats: Arc::default() })
+    }
+
+    pub(super) fn capabilities() -> Capabilities {
+        Capabilities { algorithms: &Algorithm::ALL, atomic_groups: true }
+    }
+
+    /// A stack on the current runtime, which it ends with.
+    pub(super) fn limiter(&self) -> Arc<dyn DynRateLimiter> {
+        let per_second = self.per_second.as_ref().map(Connector::connect);
+        Arc::new(RedisStore::start(self.main.connect(), per_second, self.options, Arc::clone(&self.stats)))
     }
 
     /// What a scrape reads of the store.
     pub(super) fn store(&self) -> telemetry::RedisStore {
         let connectors = || std::iter::once(&self.main).chain(&self.per_second);
+        let stats = &self.stats;
         telemetry::RedisStore {
+            calls: stats.calls(),
+            groups: stats.checks(),
+            merged: stats.checks().saturating_sub(stats.entries()),
+            resent: stats.resent().collect(),
+            errors: stats.failed().collect(),
+            abandoned: stats.abandoned(),
+            pending: stats.pending(),
+            in_flight: stats.in_flight(),
             open_connections: connectors().map(|one| one.open_connections() as u64).sum(),
             connections: connectors().map(Connector::opened_connections).sum(),
-            ..telemetry::RedisStore::default()
         }
     }
 }

@@ -25,14 +25,12 @@ pub struct RedisStore {
     pub groups: u64,
     /// Groups of them that shared an entry with an equal one.
     pub merged: u64,
-    /// Calls that were sent again after a reply that proved that nothing had run.
-    pub resent: u64,
-    /// Calls that failed, by kind.
+    /// Calls that were sent again after a reply that proved that nothing had run, by what that reply said.
+    pub resent: Vec<(&'static str, u64)>,
+    /// Groups that have no verdict, by why.
     pub errors: Vec<(&'static str, u64)>,
-    /// Groups that were refused at once because too many waited.
-    pub shed: u64,
-    /// Groups that were dropped before they were sent: the caller had gone or its deadline had passed.
-    pub expired: u64,
+    /// Groups that were dropped before they were sent, for their caller had gone.
+    pub abandoned: u64,
     /// Groups that wait or are in flight.
     pub pending: u64,
     /// Calls that are in flight.
@@ -61,18 +59,17 @@ const MERGED: Family =
     Family::new("tollgate_redis_merged_total", "Requests' hits that were sent as one with an equal one.", &[]);
 const RESENT: Family = Family::new(
     "tollgate_redis_resent_total",
-    "Calls that were sent again, after a reply that proved that nothing had run.",
-    &[],
+    "Calls that were sent again after a reply that proved that nothing had run, by that reply's code.",
+    &["code"],
 );
-const ERRORS: Family = Family::new("tollgate_redis_errors_total", "Calls to Redis that failed, by kind.", &["kind"]);
-const SHED: Family = Family::new(
-    "tollgate_redis_shed_total",
-    "Requests that failed at once because too many waited for Redis (MAX_PENDING_CHECKS).",
-    &[],
+const ERRORS: Family = Family::new(
+    "tollgate_redis_errors_total",
+    "Requests' hits that have no verdict, by why: `overloaded` were shed (MAX_PENDING_CHECKS), `expired` not sent in time.",
+    &["kind"],
 );
-const EXPIRED: Family = Family::new(
-    "tollgate_redis_expired_total",
-    "Requests that were not sent to Redis because their caller had gone or their deadline had passed.",
+const ABANDONED: Family = Family::new(
+    "tollgate_redis_abandoned_total",
+    "Requests' hits that were not sent to Redis because their caller had gone.",
     &[],
 );
 const PENDING: Family = Family::new("tollgate_redis_pending", "Requests that wait for Redis or are in flight.", &[]);
@@ -87,7 +84,7 @@ const DENY_EVICTIONS: Family = Family::new(
     &[],
 );
 
-const FAMILIES: [&Family; 15] = [
+const FAMILIES: [&Family; 14] = [
     &CX_ACTIVE,
     &CX_TOTAL,
     &CALLS,
@@ -95,8 +92,7 @@ const FAMILIES: [&Family; 15] = [
     &MERGED,
     &RESENT,
     &ERRORS,
-    &SHED,
-    &EXPIRED,
+    &ABANDONED,
     &PENDING,
     &IN_FLIGHT,
     &DENY_HITS,
@@ -134,16 +130,16 @@ impl Collector for RedisFamilies {
             family.of(kind, cache.as_ref().map(|cache| (vec![], number(cache))))
         };
         let errors = store.iter().flat_map(|store| &store.errors).map(|(kind, count)| (vec![*kind], *count));
+        let resent = store.iter().flat_map(|store| &store.resent).map(|(code, count)| (vec![*code], *count));
         vec![
             of_store(&CX_ACTIVE, Kind::Gauge, |store| store.open_connections),
             of_store(&CX_TOTAL, Kind::Counter, |store| store.connections),
             of_store(&CALLS, Kind::Counter, |store| store.calls),
             of_store(&GROUPS, Kind::Counter, |store| store.groups),
             of_store(&MERGED, Kind::Counter, |store| store.merged),
-            of_store(&RESENT, Kind::Counter, |store| store.resent),
+            RESENT.of(Kind::Counter, resent),
             ERRORS.of(Kind::Counter, errors),
-            of_store(&SHED, Kind::Counter, |store| store.shed),
-            of_store(&EXPIRED, Kind::Counter, |store| store.expired),
+            of_store(&ABANDONED, Kind::Counter, |store| store.abandoned),
             of_store(&PENDING, Kind::Gauge, |store| store.pending),
             of_store(&IN_FLIGHT, Kind::Gauge, |store| store.in_flight),
             of_cache(&DENY_HITS, Kind::Counter, |cache| cache.hits),

@@ -30,10 +30,9 @@ impl Readings for Fixed {
             calls: 23,
             groups: 24,
             merged: 25,
-            resent: 26,
+            resent: vec![("noscript", 26)],
             errors: vec![("unanswered", 27)],
-            shed: 28,
-            expired: 29,
+            abandoned: 29,
             pending: 30,
             in_flight: 31,
         })
@@ -289,9 +288,7 @@ fn the_redis_store_and_the_deny_cache_are_exported() {
         ("tollgate_redis_calls_total", 23.0),
         ("tollgate_redis_groups_total", 24.0),
         ("tollgate_redis_merged_total", 25.0),
-        ("tollgate_redis_resent_total", 26.0),
-        ("tollgate_redis_shed_total", 28.0),
-        ("tollgate_redis_expired_total", 29.0),
+        ("tollgate_redis_abandoned_total", 29.0),
         ("tollgate_redis_pending", 30.0),
         ("tollgate_redis_calls_in_flight", 31.0),
         ("tollgate_deny_cache_hits_total", 41.0),
@@ -303,6 +300,7 @@ fn the_redis_store_and_the_deny_cache_are_exported() {
         assert_eq!(types[name] == "counter", name.ends_with("_total"), "{name}");
     }
     assert_eq!(value(&samples, "tollgate_redis_errors_total", &[("kind", "unanswered")]), Some(27.0));
+    assert_eq!(value(&samples, "tollgate_redis_resent_total", &[("code", "noscript")]), Some(26.0));
 }
 
 /// Families that `docs/metrics.md` describes: the first cell of a table's row, in backquotes.
