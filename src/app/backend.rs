@@ -79,7 +79,7 @@ impl Backend {
         match self {
             Self::Memory(_) => None,
             #[cfg(feature = "redis")]
-            Self::Redis(_) => None,
+            Self::Redis(redis) => redis.deny_cache(),
         }
     }
 

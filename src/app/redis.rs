@@ -5,6 +5,7 @@ use std::{num::NonZeroUsize, sync::Arc};
 use super::AppError;
 use crate::{
     domain::{Algorithm, Capabilities, DynRateLimiter},
+    guard::{DenyCache, DenyTable},
     settings::{RedisCredentials, RedisEndpoint, RedisServer, RedisSettings, RedisTls, RedisTopology},
     store::redis::{
         Address, Connector, Credentials, Endpoint, HostPort, Identity, RedisConfig, RedisStats, RedisStore,
@@ -18,6 +19,7 @@ pub(super) struct RedisBackend {
     per_second: Option<Connector>,
     options: StoreOptions,
     stats: Arc<RedisStats>,
+    denied: Option<Arc<DenyTable>>,
 }
 
 impl RedisBackend {
@@ -35,7 +37,8 @@ impl RedisBackend {
             max_jitter: config.max_jitter,
             max_pending: config.max_pending,
         };
-        Ok(Self { main, per_second, options, stats: Arc::default() })
+        let denied = settings.deny_cache_bytes.map(DenyTable::new);
+        Ok(Self { main, per_second, options, stats: Arc::default(), denied })
     }
 
     pub(super) fn capabilities() -> Capabilities {
@@ -45,7 +48,22 @@ impl RedisBackend {
     /// A stack on the current runtime, which it ends with.
     pub(super) fn limiter(&self) -> Arc<dyn DynRateLimiter> {
         let per_second = self.per_second.as_ref().map(Connector::connect);
-        Arc::new(RedisStore::start(self.main.connect(), per_second, self.options, Arc::clone(&self.stats)))
+        let store = RedisStore::start(self.main.connect(), per_second, self.options, Arc::clone(&self.stats));
+        match &self.denied {
+            Some(table) => Arc::new(DenyCache::new(store, Arc::clone(table))),
+            None => Arc::new(store),
+        }
+    }
+
+    /// What a scrape reads of the deny cache, if there is one.
+    pub(super) fn deny_cache(&self) -> Option<telemetry::DenyCache> {
+        let table = self.denied.as_ref()?;
+        Some(telemetry::DenyCache {
+            hits: table.hits(),
+            entries: table.entries(),
+            bytes: table.bytes(),
+            evictions: table.evictions(),
+        })
     }
 
     /// What a scrape reads of the store.

@@ -34,6 +34,12 @@ impl CounterKey {
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
+
+    /// Memory that it takes beyond its own size, in bytes.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        if self.0.spilled() { self.0.capacity() } else { 0 }
+    }
 }
 
 impl fmt::Display for CounterKey {

@@ -1,5 +1,10 @@
-//! Decorators on a limiter, each a [`RateLimiter`](crate::domain::RateLimiter) around another: observation, failure
-//! modes, the deny cache, the breaker.
+//! Decorators on a limiter, each a [`RateLimiter`](crate::domain::RateLimiter) around another.
 //!
-//! Empty so far: the memory store neither fails nor costs a round trip, so nothing needs guarding. They come with the
-//! Redis store; `docs/adr/0003-decorators-for-guards-and-observability.md` has their order.
+//! So far the deny cache. Observation, failure modes and the breaker come with bounded answers;
+//! `docs/adr/0003-decorators-for-guards-and-observability.md` has their order.
+
+#[cfg(feature = "redis")]
+mod deny_cache;
+
+#[cfg(feature = "redis")]
+pub use deny_cache::{DenyCache, DenyTable};

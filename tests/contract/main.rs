@@ -26,3 +26,16 @@ async fn the_memory_store_keeps_the_contract_on_the_system_s_clock() {
     })
     .await;
 }
+
+/// The suite tells the time in every group, which the cache leaves to the store: what it answers itself is tested
+/// beside it. This says that it passes on all else as it is.
+#[cfg(feature = "redis")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_deny_cache_keeps_the_contract() {
+    use tollgate::guard::{DenyCache, DenyTable};
+    suite::run("deny cache, memory", async || {
+        let store = MemoryStore::new(MemoryConfig::default(), Arc::new(tollgate::domain::SystemClock));
+        DenyCache::new(store, DenyTable::new(NonZeroUsize::new(1 << 20).expect("not zero")))
+    })
+    .await;
+}

@@ -1,0 +1,144 @@
+//! Denials by counter, within a bound of memory.
+
+use std::{
+    hash::BuildHasher as _,
+    num::NonZeroUsize,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use foldhash::fast::RandomState;
+use hashlink::LinkedHashMap;
+use tokio::time::Instant;
+
+use super::Entry;
+use crate::domain::{CounterKey, Hit, Verdict};
+
+/// Shards, if there is memory for them: more than there are workers, so that two seldom meet.
+const SHARDS: usize = 16;
+/// A shard of less memory than this holds too few denials to be worth its lock.
+const LEAST_SHARD: usize = 64 * ENTRY_BYTES;
+/// What an entry takes: a list node of key, entry and two links, and its place in an index that is half full.
+const ENTRY_BYTES: usize = size_of::<(CounterKey, Entry)>() + 6 * size_of::<usize>();
+
+/// A shard's denials, the oldest first. As all live for about as long, that is the order in which they end.
+type Denials = LinkedHashMap<CounterKey, Entry, RandomState>;
+
+/// Counters that are over their limit, shared by the workers of a process.
+#[derive(Debug)]
+pub struct DenyTable {
+    shards: Box<[Mutex<Shard>]>,
+    hasher: RandomState,
+    hits: AtomicU64,
+}
+
+/// A part of the table, under one lock. Aligned to keep two locks out of one cache line.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Shard {
+    denials: Denials,
+    bytes: usize,
+    most_bytes: usize,
+    evictions: u64,
+}
+
+impl DenyTable {
+    /// An empty table that takes at most this much memory. Too little for one denial, and it stays empty.
+    #[must_use]
+    pub fn new(bytes: NonZeroUsize) -> Arc<Self> {
+        let shards = (bytes.get() / LEAST_SHARD).clamp(1, SHARDS);
+        let most_bytes = bytes.get() / shards;
+        let shard = || Shard { denials: Denials::default(), bytes: 0, most_bytes, evictions: 0 };
+        let shards = (0..shards).map(|_| Mutex::new(shard())).collect();
+        Arc::new(Self { shards, hasher: RandomState::default(), hits: AtomicU64::new(0) })
+    }
+
+    /// Hits that were answered.
+    #[must_use]
+    pub fn hits(&self) -> u64 {
+        self.hits.load(Relaxed)
+    }
+
+    /// Denials that are held, among them such as have ended since the last of their shard came.
+    #[must_use]
+    pub fn entries(&self) -> u64 {
+        self.sum(|shard| shard.denials.len() as u64)
+    }
+
+    /// Memory that they take.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.sum(|shard| shard.bytes as u64)
+    }
+
+    /// Denials that left before their end, for want of memory.
+    #[must_use]
+    pub fn evictions(&self) -> u64 {
+        self.sum(|shard| shard.evictions)
+    }
+
+    /// What a hit gets, if a denial that is held says so.
+    pub(super) fn answer(&self, hit: &Hit, now: Instant) -> Option<Verdict> {
+        let shard = self.shard(&hit.key);
+        let verdict = shard.denials.get(&hit.key).filter(|entry| entry.covers(hit, now))?.verdict(hit, now);
+        self.hits.fetch_add(1, Relaxed);
+        Some(verdict)
+    }
+
+    /// Holds a denial in place of an earlier one of its counter.
+    pub(super) fn hold(&self, key: CounterKey, entry: Entry) {
+        self.shard(&key).hold(key, entry, Instant::now());
+    }
+
+    /// Drops what is held of a counter.
+    pub(super) fn forget(&self, key: &CounterKey) {
+        self.shard(key).remove(key);
+    }
+
+    fn shard(&self, key: &CounterKey) -> MutexGuard<'_, Shard> {
+        // from the top bits: the index takes the low ones of a hash of its own
+        let at = (self.hasher.hash_one(key) >> 32) as usize % self.shards.len();
+        lock(&self.shards[at])
+    }
+
+    fn sum(&self, of: impl Fn(&Shard) -> u64) -> u64 {
+        self.shards.iter().map(|shard| of(&lock(shard))).sum()
+    }
+}
+
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shard {
+    fn hold(&mut self, key: CounterKey, entry: Entry, now: Instant) {
+        self.remove(&key);
+        while let Some((_, oldest)) = self.denials.front() {
+            let ended = oldest.has_ended(now);
+            if !ended && self.bytes + size(&key) <= self.most_bytes {
+                break;
+            }
+            self.evictions += u64::from(!ended);
+            if let Some((key, _)) = self.denials.pop_front() {
+                self.bytes -= size(&key);
+            }
+        }
+        if self.bytes + size(&key) <= self.most_bytes {
+            self.bytes += size(&key);
+            self.denials.insert(key, entry);
+        }
+    }
+
+    fn remove(&mut self, key: &CounterKey) {
+        if self.denials.remove(key).is_some() {
+            self.bytes -= size(key);
+        }
+    }
+}
+
+/// The memory that an entry of this counter takes.
+fn size(key: &CounterKey) -> usize {
+    ENTRY_BYTES + key.heap_bytes()
+}
