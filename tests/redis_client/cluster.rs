@@ -1,65 +1,17 @@
-//! A Redis Cluster of three primaries.
+//! The client on a Redis Cluster of three primaries.
 
 use std::time::Duration;
 
 use tollgate::{
     domain::CounterKey,
-    store::redis::{Call, CallError, Caller as _, Client, Connector, Credentials, Endpoint, Script, Topology},
+    store::redis::{Call, CallError, Caller as _, Client, Connector, Credentials, Script, Topology},
 };
 
 use crate::{
     calls::{endpoint, local, look},
-    server::{PATIENCE, Redis, free_port, until},
+    cluster_server::Cluster,
+    server::{PATIENCE, free_port, until},
 };
-
-struct Cluster {
-    nodes: Vec<Redis>,
-}
-
-/// A node whose bus port is free too.
-fn node() -> Redis {
-    loop {
-        let (port, bus) = (free_port(), free_port());
-        let bus = bus.to_string();
-        let arguments = ["--cluster-enabled", "yes", "--cluster-node-timeout", "500", "--cluster-port", &bus];
-        let directory = tempfile::tempdir().expect("a directory");
-        if let Some(node) = Redis::try_start(directory, port, &arguments) {
-            return node;
-        }
-    }
-}
-
-impl Cluster {
-    /// Three primaries with a third of the slots each.
-    async fn start() -> Self {
-        let nodes: Vec<_> = (0..3).map(|_| node()).collect();
-        for (node, (first, last)) in nodes.iter().zip([(0, 5460), (5461, 10922), (10923, 16383)]) {
-            node.cli(&["CLUSTER", "ADDSLOTSRANGE", &first.to_string(), &last.to_string()]);
-            let bus = node.cli(&["CONFIG", "GET", "cluster-port"]).lines().last().expect("a port").to_owned();
-            for other in &nodes {
-                other.cli(&["CLUSTER", "MEET", "127.0.0.1", &node.port.to_string(), &bus]);
-            }
-        }
-        let cluster = Self { nodes };
-        until("the cluster is up", || {
-            cluster.nodes.iter().all(|node| {
-                let info = node.cli(&["CLUSTER", "INFO"]);
-                info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3")
-            })
-        })
-        .await;
-        cluster
-    }
-
-    /// Known by one of its nodes.
-    fn endpoint(&self) -> Endpoint {
-        endpoint(Topology::Cluster(vec![local(self.nodes[0].port)]))
-    }
-
-    fn id(&self, node: usize) -> String {
-        self.nodes[node].cli(&["CLUSTER", "MYID"])
-    }
-}
 
 async fn connected(cluster: &Cluster) -> Client {
     let client = Connector::new(&cluster.endpoint()).expect("a connector").connect();

@@ -5,9 +5,12 @@
 
 mod calls;
 mod cluster;
+#[allow(dead_code, reason = "shared")]
+mod cluster_server;
 mod log;
 mod once;
 mod sentinel;
+mod sentinel_group;
 mod server;
 mod single;
 mod tls;

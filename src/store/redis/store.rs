@@ -114,6 +114,9 @@ impl<C: Caller> RateLimiter for RedisStore<C> {
     }
 
     async fn reset(&self, key: &CounterKey) -> Result<bool, StoreError> {
+        if self.inbox.is_closed() {
+            return Err(StoreError::Closed);
+        }
         let mut existed = false;
         for lane in self.routes.of_key(key.as_bytes()) {
             let caller = self.caller(lane.side);

@@ -115,6 +115,10 @@ impl Inbox {
         self.bell.notify_one();
     }
 
+    pub(super) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
     fn land(&self, lane: Lane) {
         self.lock().landed.push(lane);
         self.bell.notify_one();

@@ -1,0 +1,81 @@
+//! A Redis Cluster of three primaries.
+
+use tollgate::store::redis::{Endpoint, Topology};
+
+use crate::{
+    calls::{endpoint, local},
+    server::{Redis, free_port, until},
+};
+
+/// Three primaries with a third of the slots each.
+pub struct Cluster {
+    pub nodes: Vec<Redis>,
+}
+
+/// A node whose bus port is free too.
+fn node() -> Redis {
+    loop {
+        let (port, bus) = (free_port(), free_port());
+        let bus = bus.to_string();
+        let arguments = ["--cluster-enabled", "yes", "--cluster-node-timeout", "500", "--cluster-port", &bus];
+        let directory = tempfile::tempdir().expect("a directory");
+        if let Some(node) = Redis::try_start(directory, port, &arguments) {
+            return node;
+        }
+    }
+}
+
+impl Cluster {
+    pub async fn start() -> Self {
+        let nodes: Vec<_> = (0..3).map(|_| node()).collect();
+        for (node, (first, last)) in nodes.iter().zip([(0, 5460), (5461, 10922), (10923, 16383)]) {
+            node.cli(&["CLUSTER", "ADDSLOTSRANGE", &first.to_string(), &last.to_string()]);
+            for other in &nodes {
+                other.meet(node);
+            }
+        }
+        let cluster = Self { nodes };
+        cluster.settled(3).await;
+        cluster
+    }
+
+    /// Waits until every node knows as many others, and the Cluster is up.
+    async fn settled(&self, nodes: usize) {
+        until("the cluster is up", || {
+            self.nodes.iter().all(|node| {
+                let info = node.cli(&["CLUSTER", "INFO"]);
+                info.contains("cluster_state:ok") && info.contains(&format!("cluster_known_nodes:{nodes}\r\n"))
+            })
+        })
+        .await;
+    }
+
+    /// Adds a replica of a node, and waits until it has what the node has.
+    pub async fn replica(&mut self, of: usize) {
+        let replica = node();
+        replica.cli(&["CONFIG", "SET", "repl-diskless-sync-delay", "0"]);
+        self.nodes[of].cli(&["CONFIG", "SET", "repl-diskless-sync-delay", "0"]);
+        replica.meet(&self.nodes[of]);
+        self.nodes.push(replica);
+        self.settled(self.nodes.len()).await;
+        let (id, replica) = (self.id(of), self.nodes.last().expect("a replica"));
+        until("it is a replica", || replica.cli(&["CLUSTER", "REPLICATE", &id]) == "OK").await;
+        until("it is up to date", || replica.cli(&["INFO", "replication"]).contains("master_link_status:up")).await;
+    }
+
+    /// Known by one of its nodes.
+    pub fn endpoint(&self) -> Endpoint {
+        endpoint(Topology::Cluster(vec![local(self.nodes[0].port)]))
+    }
+
+    pub fn id(&self, node: usize) -> String {
+        self.nodes[node].cli(&["CLUSTER", "MYID"])
+    }
+}
+
+impl Redis {
+    fn meet(&self, node: &Self) {
+        let bus = node.cli(&["CONFIG", "GET", "cluster-port"]).lines().last().expect("a port").to_owned();
+        self.cli(&["CLUSTER", "MEET", "127.0.0.1", &node.port.to_string(), &bus]);
+    }
+}

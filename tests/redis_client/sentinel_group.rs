@@ -1,0 +1,72 @@
+//! A primary and a replica that three sentinels watch over.
+
+use std::fs;
+
+use tollgate::{
+    domain::Secret,
+    store::redis::{Credentials, Endpoint, Topology},
+};
+
+use crate::{
+    calls::{endpoint, local},
+    server::{Redis, free_port, until},
+};
+
+/// The group `gate`, whose servers have the password `geheim`, and its sentinels, who have another.
+pub struct SentinelGroup {
+    pub primary: Redis,
+    pub replica: Redis,
+    pub sentinels: Vec<Redis>,
+}
+
+/// A sentinel of the group `gate`, with a password of its own.
+fn sentinel(primary: u16) -> Redis {
+    loop {
+        let directory = tempfile::tempdir().expect("a directory");
+        let text = format!(
+            "sentinel monitor gate 127.0.0.1 {primary} 2\nsentinel auth-pass gate geheim\n\
+             sentinel down-after-milliseconds gate 500\nsentinel failover-timeout gate 5000\nrequirepass watcher\n\
+             sentinel sentinel-pass watcher\n"
+        );
+        fs::write(directory.path().join("sentinel.conf"), text).expect("a file");
+        if let Some(sentinel) = Redis::try_start(directory, free_port(), &["--sentinel"]) {
+            return sentinel;
+        }
+    }
+}
+
+impl SentinelGroup {
+    /// Waits until the sentinels know each other and the replica.
+    pub async fn start() -> Self {
+        let secret = ["--requirepass", "geheim", "--masterauth", "geheim", "--repl-diskless-sync-delay", "0"];
+        let primary = Redis::start(&secret);
+        let port = primary.port.to_string();
+        let replica = Redis::start(&[&secret[..], &["--replicaof", "127.0.0.1", &port]].concat());
+        let sentinels: Vec<_> = (0..3).map(|_| sentinel(primary.port)).collect();
+        until("the sentinels know each other and the replica", || {
+            sentinels.iter().all(|sentinel| {
+                let master = sentinel.cli(&["-a", "watcher", "SENTINEL", "MASTER", "gate"]);
+                let value = |name: &str| master.lines().skip_while(|line| *line != name).nth(1).map(str::to_owned);
+                value("num-other-sentinels").as_deref() == Some("2") && value("num-slaves").as_deref() == Some("1")
+            }) && text(&replica, &["INFO", "replication"]).contains("master_link_status:up")
+        })
+        .await;
+        Self { primary, replica, sentinels }
+    }
+
+    /// Known by its sentinels.
+    pub fn endpoint(&self) -> Endpoint {
+        let password = |text: &str| Credentials::Fixed { user: None, password: Secret::new(text.to_owned()) };
+        let topology = Topology::Sentinel {
+            master: "gate".to_owned(),
+            sentinels: self.sentinels.iter().map(|sentinel| local(sentinel.port)).collect(),
+            credentials: password("watcher"),
+        };
+        Endpoint { credentials: password("geheim"), ..endpoint(topology) }
+    }
+}
+
+/// What a server of the group says.
+pub fn text(redis: &Redis, command: &[&str]) -> String {
+    redis.cli(&[&["-a", "geheim"], command].concat())
+}
