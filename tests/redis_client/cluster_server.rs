@@ -60,7 +60,7 @@ impl Cluster {
         self.settled(self.nodes.len()).await;
         let (id, replica) = (self.id(of), self.nodes.last().expect("a replica"));
         until("it is a replica", || replica.cli(&["CLUSTER", "REPLICATE", &id]) == "OK").await;
-        until("it is up to date", || replica.cli(&["INFO", "replication"]).contains("master_link_status:up")).await;
+        until("it is up to date", || self.nodes[of].feeds_a_replica(&[])).await;
     }
 
     /// Known by one of its nodes.

@@ -6,7 +6,7 @@ use tollgate::store::redis::{CallError, Caller as _, Connector, Credentials, End
 
 use crate::{
     calls::{connected, endpoint, heals, local, look},
-    sentinel_group::{SentinelGroup, text},
+    sentinel_group::{SentinelGroup, is_primary, text},
     server::{free_port, until},
 };
 
@@ -27,7 +27,7 @@ async fn after_a_failover_the_new_primary_is_found() {
     primary.kill();
     until("lost", || client.open_connections() == 0).await;
     assert_eq!(look(&client, Script::Text).await, Err(CallError::Unreachable));
-    until("failed over", || text(&replica, &["ROLE"]).starts_with("master")).await;
+    until("failed over", || is_primary(&replica)).await;
     heals(&client).await;
     assert!(text(&replica, &["INFO", "commandstats"]).contains("cmdstat_eval:"));
 }

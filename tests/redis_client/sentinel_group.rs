@@ -48,7 +48,7 @@ impl SentinelGroup {
                 let master = sentinel.cli(&["-a", "watcher", "SENTINEL", "MASTER", "gate"]);
                 let value = |name: &str| master.lines().skip_while(|line| *line != name).nth(1).map(str::to_owned);
                 value("num-other-sentinels").as_deref() == Some("2") && value("num-slaves").as_deref() == Some("1")
-            }) && text(&replica, &["INFO", "replication"]).contains("master_link_status:up")
+            }) && primary.feeds_a_replica(&["-a", "geheim"])
         })
         .await;
         Self { primary, replica, sentinels }
@@ -64,6 +64,11 @@ impl SentinelGroup {
         };
         Endpoint { credentials: password("geheim"), ..endpoint(topology) }
     }
+}
+
+/// Whether the sentinels have made a primary of a server; they cut its connections meanwhile, also ours.
+pub fn is_primary(redis: &Redis) -> bool {
+    redis.try_cli(&["-a", "geheim", "ROLE"]).is_some_and(|role| role.starts_with("master"))
 }
 
 /// What a server of the group says.

@@ -86,7 +86,8 @@ impl Redis {
         self.try_cli(command).unwrap_or_else(|| panic!("redis-cli {command:?} failed"))
     }
 
-    fn try_cli(&self, command: &[&str]) -> Option<String> {
+    /// `None` if it failed.
+    pub fn try_cli(&self, command: &[&str]) -> Option<String> {
         let output = Command::new("redis-cli")
             .arg("-e")
             .arg("-s")
@@ -106,6 +107,13 @@ impl Redis {
         let prefix = format!("cmdstat_{command}:calls=");
         let line = stats.lines().find_map(|line| line.strip_prefix(&prefix));
         line.map_or(0, |rest| rest.split(',').next().expect("a number").parse().expect("a number"))
+    }
+
+    /// Whether a replica has told it how far it has read. Until then it keeps what is written to itself, whatever else the
+    /// two say of their link.
+    pub fn feeds_a_replica(&self, options: &[&str]) -> bool {
+        let info = self.cli(&[options, &["INFO", "replication"]].concat());
+        info.contains("state=online") && !info.contains("state=online,offset=0,")
     }
 
     /// Sends it a signal.

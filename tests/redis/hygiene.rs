@@ -1,0 +1,84 @@
+//! What a store leaves behind, and what it says to Redis.
+
+use std::{collections::BTreeSet, num::NonZeroU32};
+
+use tollgate::{
+    domain::{Algorithm, Charge, CounterKey, Group, Hit, Limit, RateLimiter, Unit, Window},
+    store::redis::{Client, RedisStore},
+};
+
+use crate::{
+    calls::tcp,
+    cluster_server::Cluster,
+    server::{Redis, until},
+    stores::{cluster_store, options, store},
+};
+
+fn short(algorithm: Algorithm, seconds: u32) -> Limit {
+    let window = Window::new(Unit::Second, NonZeroU32::new(seconds).expect("not zero")).expect("short");
+    Limit::new(algorithm, 3, window, None, None).expect("a limit")
+}
+
+/// Charges, denials, looks, refunds, groups and a reset, of every algorithm, at Redis's own time.
+async fn everything(store: &RedisStore<Client>) {
+    for (number, algorithm) in Algorithm::ALL.into_iter().cycle().take(60).enumerate() {
+        let limit = short(algorithm, 1 + number as u32 % 2);
+        let key = |name: &str| CounterKey::from_bytes(format!("{{hygiene:{number}}}{name}").as_bytes());
+        assert_eq!(store.allow_n(key("a"), limit, 2).await.expect("a verdict").after, 2);
+        store.allow_n(key("a"), limit, 5).await.expect("a verdict");
+        store.peek(key("a"), limit).await.expect("a verdict");
+        store.check(Group::single(Hit::new(key("a"), limit, Charge::Give(1)))).await[0].expect("a verdict");
+        let hits = ["a", "b", "c"].map(|name| Hit::new(key(name), limit, Charge::Take(1)));
+        for verdict in store.check(Group::new(hits.into_iter().collect()).atomic()).await {
+            verdict.expect("a verdict");
+        }
+        store.reset(&key("b")).await.expect("an answer");
+    }
+}
+
+/// The commands that ran on a server, without what the test itself asked.
+fn commands(redis: &Redis) -> BTreeSet<String> {
+    let stats = redis.cli(&["INFO", "commandstats"]);
+    let names = stats.lines().filter_map(|line| Some(line.strip_prefix("cmdstat_")?.split_once(':')?.0.to_owned()));
+    names.filter(|name| !["info", "config|set", "config|resetstat", "dbsize"].contains(&name.as_str())).collect()
+}
+
+/// A connection begins with these.
+const AT_CONNECT: [&str; 2] = ["ping", "client|id"];
+
+/// Then it carries these, the script and resets.
+const CALLS: [&str; 3] = ["eval", "evalsha", "del"];
+
+/// The script runs these.
+const IN_SCRIPT: [&str; 3] = ["time", "get", "set"];
+
+fn expected(nodes: &[Redis], more: &[&str]) {
+    let expected: BTreeSet<_> =
+        [&AT_CONNECT[..], &CALLS, &IN_SCRIPT, more].concat().into_iter().map(str::to_owned).collect();
+    let sent: BTreeSet<_> = nodes.iter().flat_map(commands).collect();
+    assert_eq!(sent, expected);
+}
+
+#[tokio::test]
+async fn a_single_server_is_left_empty_and_sent_what_is_expected() {
+    let redis = Redis::start(&[]);
+    redis.cli(&["CONFIG", "RESETSTAT"]);
+    let store = store(&tcp(&redis)).await;
+    everything(&store).await;
+    expected(std::slice::from_ref(&redis), &[]);
+    until("every counter is gone", || redis.cli(&["DBSIZE"]) == "0").await;
+}
+
+#[tokio::test]
+async fn a_cluster_is_left_empty_and_sent_what_is_expected() {
+    let cluster = Cluster::start().await;
+    for node in &cluster.nodes {
+        node.cli(&["CONFIG", "RESETSTAT"]);
+    }
+    let store = cluster_store(&cluster.endpoint(), options()).await;
+    everything(&store).await;
+    expected(&cluster.nodes, &["cluster|slots"]);
+    for node in &cluster.nodes {
+        until("every counter is gone", || node.cli(&["DBSIZE"]) == "0").await;
+    }
+}
