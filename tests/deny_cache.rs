@@ -59,8 +59,7 @@ async fn it_saves_calls_and_changes_no_answer_and_no_sum() {
     for cache in ["1000000", "0"] {
         let redis = Redis::start(&[]);
         let tollgate = start(&redis, cache);
-        // each of two workers, and /json
-        server::until("connected", || redis.cli(&["CLIENT", "LIST"]).lines().count() > 3).await;
+        tollgate.connected_to_redis().await;
         let mut expected = vec![Code::Ok; 2];
         expected.resize(HITS as usize, Code::OverLimit);
 

@@ -41,6 +41,7 @@ install_parts() {
     install_debian h2load nghttp2-client
     install_debian promtool prometheus
     install_debian redis-server redis-server redis-tools
+    install_debian faketime faketime
 }
 
 step "installing parts"

@@ -144,6 +144,16 @@ impl Tollgate {
         })
     }
 
+    /// Waits until it has all its connections to one Redis: of a pool of ten, three for each of two workers and for `/json`.
+    pub async fn connected_to_redis(&self) {
+        let client = super::http::Client::new();
+        super::eventually("connections to Redis", async || {
+            let page = client.get(self.address("metrics"), "/metrics").await.body;
+            page.lines().any(|line| line == "ratelimit_redis_pool_cx_active 9").then_some(())
+        })
+        .await;
+    }
+
     fn wait_for<T>(&self, what: &str, check: impl Fn() -> Option<T>) -> T {
         let start = Instant::now();
         loop {

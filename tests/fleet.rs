@@ -1,0 +1,135 @@
+//! Several processes on one Redis count as one, whatever their clocks say.
+#![cfg(all(feature = "server", feature = "redis"))]
+#![allow(missing_docs, unreachable_pub, reason = "a test")]
+#![allow(clippy::panic, clippy::print_stdout, reason = "a test that fails by panicking and prints what it measured")]
+
+use std::{path::PathBuf, sync::Arc, time::SystemTime};
+
+use envoy_types::pb::envoy::service::ratelimit::v3::rate_limit_response::Code;
+use tokio::{sync::Barrier, task::JoinSet};
+
+#[path = "redis_client/server.rs"]
+#[allow(dead_code, reason = "shared")]
+mod server;
+mod support;
+
+use server::Redis;
+use support::{
+    process::{Builder, Tollgate},
+    rls::{ask, client, request},
+};
+
+const LIMIT: u64 = 10_000;
+const PROCESSES: usize = 4;
+const CONNECTIONS: usize = 8;
+/// Calls at the same time on each connection.
+const STREAMS: usize = 4;
+/// Of each stream: together well above the limit.
+const CALLS: usize = 125;
+
+/// Windows of a year, which do not turn meanwhile, but for the bucket: an hour, so that it refills.
+const RULES: &str = "
+domain: fleet
+descriptors:
+  - {key: fixed_window, rate_limit: {unit: year, requests_per_unit: 10000}}
+  - {key: sliding_window, rate_limit: {unit: year, requests_per_unit: 10000, algorithm: sliding_window}}
+  - {key: token_bucket, rate_limit: {unit: hour, requests_per_unit: 10000, algorithm: token_bucket}}
+";
+const HOUR: f64 = 3600.0;
+
+/// How far the clocks of the processes are from the right time, in seconds.
+const TOGETHER: [i64; PROCESSES] = [0; PROCESSES];
+const APART: [i64; PROCESSES] = [0, 7200, -30, 86_400];
+
+/// Debian's libfaketime, for this machine's architecture.
+fn libfaketime() -> PathBuf {
+    let places = std::fs::read_dir("/usr/lib").expect("/usr/lib").flatten();
+    let mut paths = places.map(|place| place.path().join("faketime/libfaketime.so.1"));
+    paths.find(|path| path.exists()).expect("libfaketime: `bash tests/run.sh` installs it")
+}
+
+fn start(redis: &Redis, shift: i64) -> Tollgate {
+    let mut builder = Builder::new().env("REDIS_URL", format!("redis://127.0.0.1:{}", redis.port)).rules(RULES);
+    if shift != 0 {
+        builder = builder
+            .env("LD_PRELOAD", libfaketime())
+            .env("FAKETIME", format!("{shift:+}s"))
+            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    }
+    let tollgate = builder.start();
+    let line: serde_json::Value = serde_json::from_str(&tollgate.log()[0]).expect("JSON");
+    let told = line["@timestamp"].as_str().expect("a time");
+    let seconds = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).expect("past 1970").as_secs() as i64;
+    let (told, now) = (seconds(humantime::parse_rfc3339(told).expect("a time")), seconds(SystemTime::now()));
+    assert!((told - now - shift).abs() < 25, "the clock of the process is not shifted by {shift} s: {line}");
+    tollgate
+}
+
+/// The time of the Redis, in seconds.
+fn time(redis: &Redis) -> f64 {
+    let text = redis.cli(&["TIME"]);
+    let (seconds, micros) = text.split_once('\n').expect("two lines");
+    seconds.parse::<f64>().expect("a number") + micros.parse::<f64>().expect("a number") / 1e6
+}
+
+/// How many of all the calls each process let pass.
+async fn admitted(fleet: &[Tollgate], algorithm: &'static str) -> Vec<u64> {
+    let streams = fleet.len() * CONNECTIONS * STREAMS;
+    let start = Arc::new(Barrier::new(streams));
+    let mut tasks = JoinSet::new();
+    for (process, tollgate) in fleet.iter().enumerate() {
+        for _ in 0..CONNECTIONS {
+            let connection = client(tollgate.address("grpc"));
+            for _ in 0..STREAMS {
+                let (mut rls, start) = (connection.clone(), Arc::clone(&start));
+                tasks.spawn(async move {
+                    start.wait().await;
+                    let mut passed = 0;
+                    for _ in 0..CALLS {
+                        let answer = ask(&mut rls, request("fleet", &[&[(algorithm, "v")]])).await;
+                        passed += u64::from(answer.overall_code() == Code::Ok);
+                    }
+                    (process, passed)
+                });
+            }
+        }
+    }
+    let mut admitted = vec![0; fleet.len()];
+    while let Some(task) = tasks.join_next().await {
+        let (process, passed) = task.expect("no panic");
+        admitted[process] += passed;
+    }
+    admitted
+}
+
+async fn one_limit_for_all(name: &str, clocks: [i64; PROCESSES]) {
+    let redis = Redis::start(&[]);
+    let fleet: Vec<_> = clocks.iter().map(|shift| start(&redis, *shift)).collect();
+    for tollgate in &fleet {
+        tollgate.connected_to_redis().await;
+    }
+    for algorithm in ["fixed_window", "sliding_window", "token_bucket"] {
+        let began = time(&redis);
+        let each = admitted(&fleet, algorithm).await;
+        let elapsed = time(&redis) - began;
+        let sum: u64 = each.iter().sum();
+        let calls = PROCESSES * CONNECTIONS * STREAMS * CALLS;
+        println!(
+            "figures: {PROCESSES} processes with {name} × {CONNECTIONS} connections, {algorithm}: {sum} of {calls} calls \
+             admitted in {elapsed:.2} s, limit {LIMIT}, by process {each:?}"
+        );
+        assert!(each.iter().all(|passed| *passed > 0), "not all took part: {each:?}");
+        let refilled = if algorithm == "token_bucket" { (elapsed * LIMIT as f64 / HOUR).floor() as u64 } else { 0 };
+        assert!((LIMIT..=LIMIT + refilled).contains(&sum), "{algorithm}: {sum} were admitted, {refilled} refilled");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn four_processes_admit_one_limit() {
+    one_limit_for_all("one clock", TOGETHER).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn their_clocks_may_differ() {
+    one_limit_for_all("clocks 2 h ahead, 30 s behind and a day ahead", APART).await;
+}
