@@ -43,7 +43,7 @@ fn commands(redis: &Redis) -> BTreeSet<String> {
     names.filter(|name| !["info", "config|set", "config|resetstat", "dbsize"].contains(&name.as_str())).collect()
 }
 
-/// A connection begins with these.
+/// A connection begins with these, and with INFO, which the test uses too.
 const AT_CONNECT: [&str; 2] = ["ping", "client|id"];
 
 /// Then it carries these, the script and resets.

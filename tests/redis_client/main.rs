@@ -4,6 +4,7 @@
 #![allow(clippy::panic, reason = "a test fails by panicking")]
 
 mod calls;
+mod certificates;
 mod cluster;
 #[allow(dead_code, reason = "shared")]
 mod cluster_server;

@@ -1,0 +1,96 @@
+//! Passwords appear nowhere, whatever goes wrong and however much is logged.
+
+use std::fs;
+
+use crate::{
+    server::{Redis, free_port},
+    service::{ask, builder, page, remaining},
+    support::{
+        eventually,
+        process::{Builder, Tollgate},
+    },
+};
+
+const RIGHT: &str = "correct-horse-battery";
+const WRONG: &str = "wrong-horse-battery";
+
+/// Everything that it has said or shows.
+async fn all(tollgate: &Tollgate) -> String {
+    let mut all = tollgate.log().join("\n");
+    for (listener, path) in
+        [("metrics", "/metrics"), ("debug", "/stats"), ("debug", "/rlconfig"), ("http", "/healthcheck")]
+    {
+        all.push_str(&page(tollgate, listener, path).await);
+    }
+    all
+}
+
+/// The ways to give a password for `gate`.
+fn ways(port: u16, password: &str, file: &std::path::Path) -> [Builder; 3] {
+    fs::write(file, format!("gate:{password}\n")).expect("a file");
+    let loud = || builder().env("LOG_LEVEL", "trace").env("RUST_LOG", "trace");
+    let url = format!("redis://127.0.0.1:{port}");
+    [
+        loud().env("REDIS_URL", format!("redis://gate:{password}@127.0.0.1:{port}")),
+        loud().env("REDIS_URL", &url).env("REDIS_AUTH", format!("gate:{password}")),
+        loud().env("REDIS_URL", &url).env("REDIS_AUTH_FILE", file),
+    ]
+}
+
+#[tokio::test]
+async fn no_password_is_told() {
+    let redis = Redis::start(&[]);
+    redis.cli(&["ACL", "SETUSER", "gate", "on", &format!(">{RIGHT}"), "~*", "+@all"]);
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("password");
+
+    for way in ways(redis.port, RIGHT, &file) {
+        let tollgate = way.start();
+        remaining(&tollgate, &["year"]).await;
+        let said = all(&tollgate).await;
+        assert!(said.contains("\"level\":\"trace\""), "it was to be loud");
+        assert!(!said.contains(RIGHT), "{said}");
+    }
+    for way in ways(redis.port, WRONG, &file) {
+        let tollgate = way.start();
+        eventually("a refusal in the log", async || tollgate.logged("WRONGPASS").pop()).await;
+        let failure = ask(&tollgate, &["year"]).await.expect_err("the password is wrong");
+        let said = all(&tollgate).await + &format!("{failure:?}");
+        assert!(!said.contains(WRONG), "{said}");
+    }
+    for way in ways(free_port(), RIGHT, &file) {
+        let tollgate = way.start();
+        let failure = ask(&tollgate, &["year"]).await.expect_err("nobody is there");
+        let said = all(&tollgate).await + &format!("{failure:?}");
+        assert!(!said.contains(RIGHT), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_setting_does_not_tell_the_password_in_it() {
+    let settings = [
+        ("REDIS_URL", format!("redis://gate:{RIGHT}@127.0.0.1:notaport")),
+        ("REDIS_URL", format!("redis://gate:{RIGHT}@127.0.0.1:6379/notanumber")),
+        ("REDIS_URL", format!("gopher://gate:{RIGHT}@127.0.0.1:6379")),
+        ("REDIS_URL", format!("redis://gate:{RIGHT}%zz@127.0.0.1:6379")),
+    ];
+    for (name, value) in settings {
+        let mut tollgate = builder().env(name, &value).spawn();
+        assert_eq!(tollgate.exit().code(), Some(2), "{name}={value}");
+        let said = eventually("its reason", async || {
+            let said = tollgate.log().join("\n");
+            said.contains(name).then_some(said)
+        })
+        .await;
+        assert!(!said.contains(RIGHT), "{said}");
+    }
+    let mut tollgate =
+        builder().env("REDIS_URL", format!("redis://:{RIGHT}@h:1")).env("REDIS_AUTH", format!("gate:{WRONG}")).spawn();
+    assert_eq!(tollgate.exit().code(), Some(2));
+    let said = eventually("its reason", async || {
+        let said = tollgate.log().join("\n");
+        said.contains("REDIS_AUTH").then_some(said)
+    })
+    .await;
+    assert!(!said.contains(RIGHT) && !said.contains(WRONG), "{said}");
+}

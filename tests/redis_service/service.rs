@@ -1,0 +1,68 @@
+//! The service with rules of a year and of a second, and what the tests ask of it.
+
+use envoy_types::pb::envoy::service::ratelimit::v3::{RateLimitRequest, RateLimitResponse};
+use tonic::Code;
+
+use crate::{
+    server::Redis,
+    support::{
+        eventually, http,
+        process::{Builder, Tollgate},
+        rls::{client, request},
+    },
+};
+
+/// The most requests of a rule.
+pub const LIMIT: u32 = 1000;
+
+const RULES: &str = "
+domain: d
+descriptors:
+  - {key: year, rate_limit: {unit: year, requests_per_unit: 1000}}
+  - {key: sliding, rate_limit: {unit: year, requests_per_unit: 1000, algorithm: sliding_window}}
+  - {key: bucket, rate_limit: {unit: year, requests_per_unit: 1000, algorithm: token_bucket}}
+  - {key: second, rate_limit: {unit: second, requests_per_unit: 1000}}
+";
+
+pub fn builder() -> Builder {
+    Builder::new().rules(RULES)
+}
+
+pub fn on(redis: &Redis) -> Builder {
+    builder().env("REDIS_URL", format!("redis://127.0.0.1:{}", redis.port))
+}
+
+/// One hit on each of these rules.
+pub fn hit(keys: &[&str]) -> RateLimitRequest {
+    let descriptors: Vec<_> = keys.iter().map(|key| [(*key, "v")]).collect();
+    request("d", &descriptors.iter().map(|pairs| &pairs[..]).collect::<Vec<_>>())
+}
+
+pub async fn ask(tollgate: &Tollgate, keys: &[&str]) -> Result<RateLimitResponse, tonic::Status> {
+    let answer = client(tollgate.address("grpc")).should_rate_limit(hit(keys)).await;
+    answer.map(tonic::Response::into_inner)
+}
+
+/// What remains of each rule, once the service answers. What it could not answer was not charged, if nothing but the
+/// connection is missing.
+pub async fn remaining(tollgate: &Tollgate, keys: &[&str]) -> Vec<u32> {
+    let answer = eventually("an answer", async || match ask(tollgate, keys).await {
+        Ok(answer) => Some(answer),
+        Err(status) => {
+            assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+            None
+        }
+    });
+    answer.await.statuses.iter().map(|status| status.limit_remaining).collect()
+}
+
+pub async fn page(tollgate: &Tollgate, listener: &str, path: &str) -> String {
+    http::Client::new().get(tollgate.address(listener), path).await.body
+}
+
+/// The value of a series.
+pub async fn metric(tollgate: &Tollgate, series: &str) -> Option<f64> {
+    let page = page(tollgate, "metrics", "/metrics").await;
+    let value = page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    value.map(|value| value.parse().expect("a number"))
+}
