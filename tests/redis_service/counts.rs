@@ -8,7 +8,8 @@ use crate::{
     support::eventually,
 };
 
-#[tokio::test]
+// the clients of the first process have to see that it goes, while the test waits
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restart_forgets_nothing_and_processes_share() {
     let redis = Redis::start(&[]);
     let rules = ["year", "sliding", "bucket"];
