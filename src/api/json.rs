@@ -30,7 +30,7 @@ async fn answer(State(service): State<RlsService>, body: Result<Bytes, BytesReje
         Ok(message) => message,
         Err(error) => return refuse(StatusCode::BAD_REQUEST, "Bad Request", &error),
     };
-    match service.answer(&message).await {
+    match service.answer(&message, None).await {
         Ok(answer) => respond(&answer),
         Err(error) if callers(&error) => refuse(StatusCode::BAD_REQUEST, "Bad Request", &error.to_string()),
         Err(error) => refuse(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable", &error.to_string()),

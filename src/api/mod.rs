@@ -1,6 +1,7 @@
 //! One adapter for each way in. Each translates between a wire format and the engine, and holds no logic.
 
 mod convert;
+mod deadline;
 mod health;
 mod json;
 mod protocol;

@@ -1,13 +1,13 @@
 //! `envoy.service.ratelimit.v3.RateLimitService` over gRPC.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use envoy_types::pb::envoy::service::ratelimit::v3::{
     RateLimitRequest, RateLimitResponse, rate_limit_service_server::RateLimitService,
 };
 use tonic::{Request, Response, Status};
 
-use super::{ResponseOptions, convert, convert::ConvertError, respond};
+use super::{ResponseOptions, convert, convert::ConvertError, deadline, respond};
 use crate::engine::{DecideError, Engine};
 
 /// Answers `ShouldRateLimit`.
@@ -49,10 +49,14 @@ impl RlsService {
         Self { engine, options }
     }
 
-    /// Answers one message.
-    pub(super) async fn answer(&self, message: &RateLimitRequest) -> Result<RateLimitResponse, CallError> {
+    /// Answers one message. `deadline` is when its caller no longer gains by an answer.
+    pub(super) async fn answer(
+        &self,
+        message: &RateLimitRequest,
+        deadline: Option<Instant>,
+    ) -> Result<RateLimitResponse, CallError> {
         let request = convert::request(message).inspect_err(|_| self.engine.unreadable())?;
-        let decision = self.engine.decide(&request, None).await?;
+        let decision = self.engine.decide(&request, deadline).await?;
         Ok(respond::response(message, &decision, &self.options))
     }
 }
@@ -63,6 +67,7 @@ impl RateLimitService for RlsService {
         &self,
         request: Request<RateLimitRequest>,
     ) -> Result<Response<RateLimitResponse>, Status> {
-        Ok(Response::new(self.answer(request.get_ref()).await?))
+        let deadline = deadline::of(request.metadata(), Instant::now());
+        Ok(Response::new(self.answer(request.get_ref(), deadline).await?))
     }
 }

@@ -110,3 +110,19 @@ async fn the_metrics_and_pages_say_what_it_does() {
     assert!(value("ratelimit_service_should_rate_limit_error{err_type=\"redis_error\"}").await >= 2.0);
     assert!(page(&tollgate, "debug", "/stats").await.contains("ratelimit"));
 }
+
+#[tokio::test]
+async fn a_callers_own_deadline_is_shorter_than_the_timeout_of_redis() {
+    let redis = Redis::start(&[]);
+    let tollgate = on(&redis).env("REDIS_TIMEOUT", "1h").start();
+    remaining(&tollgate, &["year"]).await;
+    redis.signal("STOP");
+    // a client that gives up itself would have no status of ours
+    let mut request = tonic::Request::new(crate::service::hit(&["year"]));
+    request.metadata_mut().insert("grpc-timeout", "1S".parse().expect("ascii"));
+    let answer = crate::support::rls::client(tollgate.address("grpc")).should_rate_limit(request).await;
+    let status = answer.expect_err("Redis hangs");
+    assert_eq!(status.code(), Code::Unavailable);
+    assert!(status.message().contains("did not answer in time"), "{status:?}");
+    redis.signal("CONT");
+}

@@ -7,11 +7,11 @@ use std::{
 };
 
 use smallvec::SmallVec;
-use tokio::{sync::oneshot, task::JoinHandle, time::Instant};
+use tokio::{task::JoinHandle, time::Instant};
 
 use super::{
     CallError, Caller, RedisStats,
-    batch::{Batcher, Inbox, Outcome},
+    batch::{Batcher, Inbox, Ticket},
     refusal,
     route::{Lane, Part, Routes, Side},
 };
@@ -61,7 +61,7 @@ impl<C: Caller> RedisStore<C> {
         Self { main, per_second, routes, options, inbox, stats, batcher }
     }
 
-    fn submit(&self, lane: Lane, group: Group) -> Result<oneshot::Receiver<Outcome>, StoreError> {
+    fn submit(&self, lane: Lane, group: Group) -> Result<Ticket, StoreError> {
         let timeout = match lane.side {
             Side::Main => self.options.timeout,
             Side::PerSecond => self.options.per_second_timeout,
@@ -92,9 +92,9 @@ impl<C: Caller> RedisStore<C> {
 }
 
 /// What became of the hits of one part.
-async fn outcomes(answer: Result<oneshot::Receiver<Outcome>, StoreError>, hits: usize) -> Verdicts {
-    let outcome = match answer {
-        Ok(answer) => answer.await.unwrap_or(Err(StoreError::Closed)),
+async fn outcomes(ticket: Result<Ticket, StoreError>, hits: usize) -> Verdicts {
+    let outcome = match ticket {
+        Ok(ticket) => ticket.outcome().await,
         Err(error) => Err(error),
     };
     match outcome {

@@ -46,6 +46,11 @@ impl Queue {
         self.waiting.push_back(pending);
     }
 
+    /// How many parts it holds, those of callers that have left among them.
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// Nothing waits, nothing is under way.
     pub(super) fn is_idle(&self) -> bool {
         self.waiting.is_empty() && self.in_flight == 0

@@ -28,7 +28,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-pub(super) use self::pending::Outcome;
+pub(super) use self::pending::Ticket;
 use self::{
     flight::Sky,
     lane::Queue,
@@ -79,16 +79,11 @@ impl Inbox {
         Arc::new(Self { mail: Mutex::default(), bell: Notify::new(), places, stats })
     }
 
-    /// Hands a part to the batcher; the answer comes over the channel. It closes without one if the batcher ends.
-    pub(super) fn submit(
-        &self,
-        lane: Lane,
-        group: Group,
-        deadline: std::time::Instant,
-    ) -> Result<oneshot::Receiver<Outcome>, StoreError> {
+    /// Hands a part to the batcher.
+    pub(super) fn submit(&self, lane: Lane, group: Group, deadline: std::time::Instant) -> Result<Ticket, StoreError> {
         let place = self.place()?;
         let (reply, answer) = oneshot::channel();
-        let pending = Pending::new(group, Waiter::new(reply, deadline, place));
+        let pending = Pending::new(group, Waiter::new(reply, deadline));
         {
             let mut mail = self.lock();
             if mail.closed {
@@ -97,7 +92,7 @@ impl Inbox {
             mail.arrived.push((lane, pending));
         }
         self.bell.notify_one();
-        Ok(answer)
+        Ok(Ticket { answer, _place: place })
     }
 
     fn place(&self) -> Result<Place, StoreError> {
@@ -156,6 +151,8 @@ pub(super) struct Batcher<C> {
     lanes: HashMap<Lane, Queue, foldhash::fast::RandomState>,
     flights: JoinSet<()>,
     purge_at: Option<Instant>,
+    /// How many parts the queues hold, those of callers that have left among them.
+    waiting: usize,
 }
 
 impl<C: Caller> Batcher<C> {
@@ -171,7 +168,7 @@ impl<C: Caller> Batcher<C> {
             Arc::new(Sky { caller, max_jitter, stats, trouble })
         };
         let (main, per_second) = (sky(main), per_second.map(sky));
-        Self { inbox, main, per_second, lanes: HashMap::default(), flights: JoinSet::new(), purge_at: None }
+        Self { inbox, main, per_second, lanes: HashMap::default(), flights: JoinSet::new(), purge_at: None, waiting: 0 }
     }
 
     /// Until the inbox is closed and all that came before is answered.
@@ -196,12 +193,17 @@ impl<C: Caller> Batcher<C> {
             }
             for (lane, pending) in arrived {
                 self.lanes.entry(lane).or_default().push(pending);
+                self.waiting += 1;
                 if touched.last() != Some(&lane) {
                     touched.push(lane);
                 }
             }
             for lane in touched {
                 self.send(lane);
+            }
+            // no more than `most` are still waited for: the rest go, so that memory is bounded whoever comes and leaves
+            if self.waiting > 2 * self.inbox.places.most {
+                self.purge();
             }
             if closed && self.lanes.is_empty() {
                 return;
@@ -218,7 +220,10 @@ impl<C: Caller> Batcher<C> {
             _ => &self.main,
         };
         while queue.in_flight < most {
-            let Some(batch) = queue.take(Instant::now().into_std(), &sky.stats) else { break };
+            let before = queue.len();
+            let batch = queue.take(Instant::now().into_std(), &sky.stats);
+            self.waiting -= before - queue.len();
+            let Some(batch) = batch else { break };
             queue.in_flight += 1;
             let (sky, landing) = (Arc::clone(sky), Landing { inbox: Arc::clone(&self.inbox), lane });
             self.flights.spawn(async move {
@@ -241,6 +246,7 @@ impl<C: Caller> Batcher<C> {
         let stats = &self.inbox.stats;
         let next = self.lanes.values_mut().filter_map(|queue| queue.purge(now.into_std(), stats)).min();
         self.lanes.retain(|_, queue| !queue.is_idle());
+        self.waiting = self.lanes.values().map(Queue::len).sum();
         self.purge_at = next.map(|next| Instant::from_std(next).max(now + BETWEEN_PURGES));
     }
 }

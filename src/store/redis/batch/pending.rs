@@ -35,18 +35,18 @@ impl Pending {
 /// Whoever waits for a part, until answered.
 #[derive(Debug)]
 pub(super) struct Waiter {
-    open: Option<(oneshot::Sender<Outcome>, Place)>,
+    reply: Option<oneshot::Sender<Outcome>>,
     deadline: Instant,
 }
 
 impl Waiter {
-    pub(super) fn new(reply: oneshot::Sender<Outcome>, deadline: Instant, place: Place) -> Self {
-        Self { open: Some((reply, place)), deadline }
+    pub(super) const fn new(reply: oneshot::Sender<Outcome>, deadline: Instant) -> Self {
+        Self { reply: Some(reply), deadline }
     }
 
     /// When it will be too late; `None` once answered.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.open.as_ref().map(|_| self.deadline)
+        self.reply.as_ref().map(|_| self.deadline)
     }
 
     /// Whether its deadline has passed.
@@ -56,12 +56,12 @@ impl Waiter {
 
     /// Whether nobody waits any more: answered, or the caller has left.
     pub(super) fn is_gone(&self) -> bool {
-        self.open.as_ref().is_none_or(|(reply, _)| reply.is_closed())
+        self.reply.as_ref().is_none_or(oneshot::Sender::is_closed)
     }
 
     /// Answers, once: later answers are dropped.
     pub(super) fn answer(&mut self, outcome: Outcome) {
-        if let Some((reply, _place)) = self.open.take() {
+        if let Some(reply) = self.reply.take() {
             // whoever has left needs no answer
             let _ = reply.send(outcome);
         }
@@ -69,10 +69,24 @@ impl Waiter {
 
     /// Fails, if not answered before.
     pub(super) fn fail(&mut self, error: StoreError, stats: &RedisStats) {
-        if self.open.is_some() {
+        if self.reply.is_some() {
             stats.count_failed(error);
             self.answer(Err(error));
         }
+    }
+}
+
+/// The answer to a part, and its place. Dropped, the place is free at once; what was not sent yet is not charged.
+#[derive(Debug)]
+pub(in super::super) struct Ticket {
+    pub(super) answer: oneshot::Receiver<Outcome>,
+    pub(super) _place: Place,
+}
+
+impl Ticket {
+    /// Waits for it. A batcher that ended has none.
+    pub(in super::super) async fn outcome(self) -> Outcome {
+        self.answer.await.unwrap_or(Err(StoreError::Closed))
     }
 }
 

@@ -241,6 +241,33 @@ async fn everybody_is_answered_by_the_deadline_and_the_work_is_bounded() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_leaves_frees_its_place_at_once_and_is_not_kept() {
+    let fake = Fake::shut();
+    let (store, stats) = fake.start(10);
+    let mut busy = spawn(&store, ["a"]);
+    settle().await;
+    busy.spawn({
+        let store = Arc::clone(&store);
+        async move { store.check(group("b")).await }
+    });
+    settle().await;
+    let taken = stats.pending();
+    for _ in 0..100 {
+        let mut leaving = spawn(&store, ["c"; 8]);
+        settle().await;
+        assert_eq!(stats.pending(), taken + 8, "none is shed");
+        leaving.shutdown().await;
+        assert_eq!(stats.pending(), taken);
+    }
+    assert!(stats.abandoned() >= 800 - 20, "{} of 800 were let go of", stats.abandoned());
+    assert_eq!(fake.keys().len(), 2, "the Redis still hangs");
+    fake.gate.add_permits(10);
+    busy.join_all().await;
+    settle().await;
+    assert!(!fake.keys().concat().contains(&"c".to_owned()), "what was not sent is not charged");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_callers_own_deadline_is_kept_in_the_queue_and_in_flight() {
     let fake = Fake::shut();
     let (store, _) = fake.start(100);
