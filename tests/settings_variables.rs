@@ -88,6 +88,7 @@ fn samples(name: &str) -> (&'static [&'static str], &'static [&'static str]) {
         "LOG_FORMAT" => (&["json", "JSON", "text", "", "anything"], &[]),
         "CONFIG_TYPE" => (&["FILE", "file"], &["", "XDS", "files"]),
         "BACKEND_TYPE" => (&["memory", "MEMORY"], &["mysql", " memory"]),
+        "REPLICAS" => (&["1", "4294967295"], &["", "0", "-1", "4294967296"]),
         "FAILURE_MODE" => (&["error", "Allow", "DENY", "local"], &["", "open", "fail"]),
         "LOCAL_CACHE_SIZE_IN_BYTES" => (&["", "0", "1", "1_000", "17179869184"], &["-1", "1MiB", "17179869185"]),
         "EXPIRATION_JITTER_MAX_SECONDS" => (&["0", "1", "31536000"], &["", "-1", "1s", "31536001"]),

@@ -48,10 +48,10 @@ pub(super) fn response(
         overall_code: code(decision.code),
         statuses: decision.statuses.iter().map(status).collect(),
         response_headers_to_add: match (&options.headers, tightest) {
-            (Some(names), Some(status)) => headers(names, status),
+            (Some(names), Some(status)) => headers(names, status, decision.degraded),
             _ => Vec::new(),
         },
-        dynamic_metadata: options.dynamic_metadata.then(|| dynamic_metadata(message, &decision.metadata)),
+        dynamic_metadata: options.dynamic_metadata.then(|| dynamic_metadata(message, decision)),
         ..RateLimitResponse::default()
     }
 }
@@ -92,15 +92,22 @@ fn saturate(number: u64) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-fn headers(names: &HeaderNames, status: &Status) -> Vec<HeaderValue> {
+/// Tells that a failure mode answered, beside the three headers of the reference.
+const DEGRADED_HEADER: &str = "x-tollgate-degraded";
+
+fn headers(names: &HeaderNames, status: &Status, degraded: bool) -> Vec<HeaderValue> {
     let (Some(limit), Some(reset)) = (&status.limit, status.reset_after) else { return Vec::new() };
-    [(&names.limit, limit.requests), (&names.remaining, status.remaining), (&names.reset, reset_seconds(reset))]
-        .map(|(name, value)| HeaderValue { key: name.clone(), value: value.to_string(), ..HeaderValue::default() })
-        .into()
+    let header = |key: &str, value| HeaderValue { key: key.to_owned(), value, ..HeaderValue::default() };
+    let numbers =
+        [(&names.limit, limit.requests), (&names.remaining, status.remaining), (&names.reset, reset_seconds(reset))];
+    let numbers = numbers.map(|(name, number)| header(name, number.to_string()));
+    let mark = degraded.then(|| header(DEGRADED_HEADER, "true".to_owned()));
+    numbers.into_iter().chain(mark).collect()
 }
 
 /// What was asked, and what the rules that passed have to say, for later filters and logs.
-fn dynamic_metadata(message: &RateLimitRequest, passed: &Metadata) -> Struct {
+fn dynamic_metadata(message: &RateLimitRequest, decision: &Decision) -> Struct {
+    let passed = &decision.metadata;
     let mut fields = HashMap::from([
         ("domain".to_owned(), string(message.domain.clone())),
         ("descriptors".to_owned(), list(message.descriptors.iter().map(descriptor))),
@@ -110,6 +117,9 @@ fn dynamic_metadata(message: &RateLimitRequest, passed: &Metadata) -> Struct {
     }
     if !passed.is_empty() {
         fields.insert("metadata".to_owned(), structure(metadata(passed)));
+    }
+    if decision.degraded {
+        fields.insert("degraded".to_owned(), value(Kind::BoolValue(true)));
     }
     Struct { fields }
 }

@@ -56,12 +56,21 @@ impl Backend {
         }
     }
 
-    /// The memory store, if that is what it is.
-    pub(super) fn memory(&self) -> Option<&Arc<MemoryStore>> {
+    /// The memory store: of all counters, or of those that are counted while Redis cannot be asked.
+    pub(super) fn memory(&self) -> &Arc<MemoryStore> {
         match self {
-            Self::Memory(store) => Some(store),
+            Self::Memory(store) => store,
             #[cfg(feature = "redis")]
-            Self::Redis(_) => None,
+            Self::Redis(redis) => redis.local(),
+        }
+    }
+
+    /// Hits that a failure mode answered, by mode.
+    pub(super) fn degraded(&self) -> Vec<(&'static str, u64)> {
+        match self {
+            Self::Memory(_) => Vec::new(),
+            #[cfg(feature = "redis")]
+            Self::Redis(redis) => redis.degraded(),
         }
     }
 
@@ -85,8 +94,6 @@ impl Backend {
 
     /// After the last call has ended. What belongs to one runtime, as a worker's stack over Redis, has closed with it.
     pub(super) async fn close(&self) {
-        if let Some(store) = self.memory() {
-            DynRateLimiter::close(&**store).await;
-        }
+        DynRateLimiter::close(&**self.memory()).await;
     }
 }

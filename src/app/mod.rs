@@ -177,9 +177,7 @@ impl App {
         let rls = self.rls(settings);
         let (grpc_health, follow) = api::health(self.ready.health().follow(), admin::State::is_serving);
         background.spawn(follow);
-        if let Some(store) = self.backend.memory() {
-            background.sweep(Arc::clone(store));
-        }
+        background.sweep(Arc::clone(self.backend.memory()));
         let max_body = settings.grpc.max_request_bytes.get();
         let json = api::json_handler(rls());
         let pages = admin::http_router(self.ready.health().clone(), json, max_body);

@@ -43,9 +43,9 @@ impl Readings for Parts {
         Some(ActiveRules { hash: live.hash.clone(), count, age: live.since.elapsed() })
     }
 
-    fn memory_store(&self) -> Option<telemetry::MemoryStore> {
-        let stats = self.backend.memory()?.stats();
-        Some(telemetry::MemoryStore { counters: stats.live, evictions: stats.evicted })
+    fn memory_store(&self) -> telemetry::MemoryStore {
+        let stats = self.backend.memory().stats();
+        telemetry::MemoryStore { counters: stats.live, evictions: stats.evicted }
     }
 
     fn redis_store(&self) -> Option<telemetry::RedisStore> {
@@ -54,6 +54,10 @@ impl Readings for Parts {
 
     fn deny_cache(&self) -> Option<telemetry::DenyCache> {
         self.backend.deny_cache()
+    }
+
+    fn degraded(&self) -> Vec<(&'static str, u64)> {
+        self.backend.degraded()
     }
 
     fn connections(&self) -> Connections {

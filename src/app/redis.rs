@@ -1,15 +1,21 @@
 //! Counters in Redis: connectors and statistics made once, and a stack of decorators over a store for each worker.
 
-use std::{num::NonZeroUsize, sync::Arc};
+use std::{
+    num::{NonZeroU32, NonZeroUsize},
+    sync::Arc,
+};
 
 use super::AppError;
 use crate::{
-    domain::{Algorithm, Capabilities, DynRateLimiter},
-    guard::{DenyCache, DenyTable},
+    domain::{Algorithm, Capabilities, DynRateLimiter, RateLimiter, SystemClock},
+    guard::{DegradedStats, DenyCache, DenyTable, FailMode},
     settings::{RedisCredentials, RedisEndpoint, RedisServer, RedisSettings, RedisTls, RedisTopology},
-    store::redis::{
-        Address, Connector, Credentials, Endpoint, HostPort, Identity, RedisConfig, RedisStats, RedisStore,
-        StoreOptions, TlsConfig, Topology,
+    store::{
+        MemoryConfig, MemoryStore,
+        redis::{
+            Address, Connector, Credentials, Endpoint, HostPort, Identity, RedisConfig, RedisStats, RedisStore,
+            StoreOptions, TlsConfig, Topology,
+        },
     },
     telemetry,
 };
@@ -20,6 +26,9 @@ pub(super) struct RedisBackend {
     options: StoreOptions,
     stats: Arc<RedisStats>,
     denied: Option<Arc<DenyTable>>,
+    local: Arc<MemoryStore>,
+    replicas: NonZeroU32,
+    degraded: Arc<DegradedStats>,
 }
 
 impl RedisBackend {
@@ -38,7 +47,17 @@ impl RedisBackend {
             max_pending: config.max_pending,
         };
         let denied = settings.deny_cache_bytes.map(DenyTable::new);
-        Ok(Self { main, per_second, options, stats: Arc::default(), denied })
+        let local = MemoryConfig { max_counters: settings.max_local_counters };
+        Ok(Self {
+            main,
+            per_second,
+            options,
+            stats: Arc::default(),
+            denied,
+            local: Arc::new(MemoryStore::new(local, Arc::new(SystemClock))),
+            replicas: settings.replicas,
+            degraded: Arc::default(),
+        })
     }
 
     pub(super) fn capabilities() -> Capabilities {
@@ -50,9 +69,23 @@ impl RedisBackend {
         let per_second = self.per_second.as_ref().map(Connector::connect);
         let store = RedisStore::start(self.main.connect(), per_second, self.options, Arc::clone(&self.stats));
         match &self.denied {
-            Some(table) => Arc::new(DenyCache::new(store, Arc::clone(table))),
-            None => Arc::new(store),
+            Some(table) => Arc::new(self.fail_mode(DenyCache::new(store, Arc::clone(table)))),
+            None => Arc::new(self.fail_mode(store)),
         }
+    }
+
+    fn fail_mode<L: RateLimiter>(&self, limiter: L) -> FailMode<L, MemoryStore> {
+        FailMode::new(limiter, Arc::clone(&self.local), self.replicas, Arc::clone(&self.degraded))
+    }
+
+    /// The counters of the failure mode `local`.
+    pub(super) const fn local(&self) -> &Arc<MemoryStore> {
+        &self.local
+    }
+
+    /// Hits that a failure mode answered, by mode.
+    pub(super) fn degraded(&self) -> Vec<(&'static str, u64)> {
+        self.degraded.hits().collect()
     }
 
     /// What a scrape reads of the deny cache, if there is one.

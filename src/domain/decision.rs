@@ -52,6 +52,8 @@ pub struct Decision {
     pub tightest: Option<usize>,
     /// What the matched rules that passed have to say, merged.
     pub metadata: Metadata,
+    /// The store could not be asked for a part of it: a failure mode answered.
+    pub degraded: bool,
 }
 
 impl Decision {

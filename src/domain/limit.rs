@@ -98,6 +98,13 @@ impl Limit {
         Self { algorithm: Algorithm::FixedWindow, window: window.into(), requests, burst: requests, count_denied: true }
     }
 
+    /// The part of it that one of so many processes may use on its own: at least 1 of what is not 0.
+    #[must_use]
+    pub fn share(self, of: std::num::NonZeroU32) -> Self {
+        let part = |whole: u64| if whole == 0 { 0 } else { (whole / u64::from(of.get())).max(1) };
+        Self { requests: part(self.requests), burst: part(self.burst), ..self }
+    }
+
     /// How it is counted.
     #[must_use]
     pub const fn algorithm(&self) -> Algorithm {

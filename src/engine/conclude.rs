@@ -10,7 +10,8 @@ use super::{
     stats::{Answered, Observation, RequestMetrics},
 };
 use crate::domain::{
-    Algorithm, Code, CurrentLimit, Decision, Limit, Metadata, Outcome, Status, StoreError, Verdict, Verdicts, refuses,
+    Algorithm, Code, CurrentLimit, Decision, Limit, Metadata, Outcome, Source, Status, StoreError, Verdict, Verdicts,
+    refuses,
 };
 
 /// What the reference answers as `limit_remaining` of an unlimited rule.
@@ -25,6 +26,7 @@ pub(super) fn conclude(
     options: &Options,
     metrics: &RequestMetrics,
 ) -> Result<Decision, DecideError> {
+    let degraded = verdicts.iter().flatten().any(|verdict| verdict.source == Source::Degraded);
     let mut verdicts = verdicts.iter();
     let mut failure = None;
     let mut outcomes: SmallVec<[Outcome; 2]> = SmallVec::new();
@@ -72,7 +74,7 @@ pub(super) fn conclude(
         metrics.global_shadow_mode();
     }
     let code = if refused && !shadowed { Code::OverLimit } else { Code::Ok };
-    Ok(Decision { code, statuses, tightest: tightest.index, metadata })
+    Ok(Decision { code, statuses, tightest: tightest.index, metadata, degraded })
 }
 
 /// The status of a charged descriptor, and whether it is over (shadow mode aside). Takes its verdicts from the list.
@@ -164,7 +166,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::domain::{RetryAfter, Source};
+    use crate::domain::RetryAfter;
 
     fn verdict(allowed: bool, remaining: u64, reset_seconds: u64) -> Verdict {
         let (reset_after, source) = (Duration::from_secs(reset_seconds), Source::Store);

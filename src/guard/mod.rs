@@ -1,10 +1,14 @@
 //! Decorators on a limiter, each a [`RateLimiter`](crate::domain::RateLimiter) around another.
 //!
-//! So far the deny cache. Observation, failure modes and the breaker come with bounded answers;
-//! `docs/adr/0003-decorators-for-guards-and-observability.md` has their order.
+//! Around a store over the network stand, from without, the failure modes and the deny cache: a verdict of a failure
+//! mode is never remembered. `docs/adr/0003-decorators-for-guards-and-observability.md` has the whole order.
 
 #[cfg(feature = "redis")]
 mod deny_cache;
+#[cfg(feature = "redis")]
+mod fail_mode;
 
 #[cfg(feature = "redis")]
 pub use deny_cache::{DenyCache, DenyTable};
+#[cfg(feature = "redis")]
+pub use fail_mode::{DegradedStats, FailMode};

@@ -54,10 +54,11 @@ variables! {
     }
     Counters {
         backend_type: Option<BackendType> = "BACKEND_TYPE", "", Works, "where the counters are: `redis`, `memory`, or `memcache` (not supported yet). Unset: redis if `REDIS_URL`, `REDIS_TYPE` or `REDIS_SOCKET_TYPE` is set, else memory";
-        max_counters: MaxCounters = "MAX_COUNTERS", "1000000", Ours, "the most counters that the memory store keeps";
+        max_counters: MaxCounters = "MAX_COUNTERS", "1000000", Ours, "the most counters that are kept in this process: all with the memory store; with Redis those of the failure mode `local`";
         cache_key_prefix: String = "CACHE_KEY_PREFIX", "", Works, "what every counter's name begins with";
         descriptor_value_secret: Option<Secret> = "DESCRIPTOR_VALUE_SECRET", "", Ours, "hash every descriptor value in counters' names, keyed by this secret";
         failure_mode: FailureMode = "FAILURE_MODE", "error", Ours, "the answer when the counters cannot be reached: fail the call, allow, deny, or count locally";
+        replicas: NonZeroU32 = "REPLICAS", "1", Ours, "processes that share the limits: in the failure mode `local` each has its part of them, 1 at least";
     }
     Answers {
         near_limit_ratio: NearLimitRatio = "NEAR_LIMIT_RATIO", "0.8", Works, "the part of a limit past which a hit counts as near it, in the statistics";

@@ -4,7 +4,6 @@ use super::redis::RedisTopology;
 use super::table::{Effect, Group, Variable};
 use super::types::Backend;
 use super::variables::Raw;
-use crate::domain::FailureMode;
 
 /// One sentence for each reason why something that was asked for has no effect.
 pub(super) fn warnings(raw: &Raw, asked: &[Variable], backend: &Backend) -> Vec<String> {
@@ -39,12 +38,7 @@ pub(super) fn warnings(raw: &Raw, asked: &[Variable], backend: &Backend) -> Vec<
                 &raw.runtime_ignore_dot_files.given,
             ],
         ),
-        (with_redis, "the backend is redis", vec![&raw.max_counters.given]),
-        (
-            with_redis && raw.failure_mode.value != FailureMode::Error,
-            "a call fails while Redis cannot be reached; the other failure modes are to come",
-            vec![&raw.failure_mode.given],
-        ),
+        (!with_redis, "the memory store does not fail", vec![&raw.failure_mode.given, &raw.replicas.given]),
     ];
     for (is_replaced, reason, all) in replaced {
         for given in all.into_iter().flatten().filter(|_| is_replaced) {

@@ -52,12 +52,14 @@ pub trait Readings: Send + Sync + 'static {
     fn stats(&self) -> Arc<StatsTable>;
     /// None before the first good load.
     fn active_rules(&self) -> Option<ActiveRules>;
-    /// None if another store is in use.
-    fn memory_store(&self) -> Option<MemoryStore>;
+    /// With another store, those of the failure mode `local`.
+    fn memory_store(&self) -> MemoryStore;
     /// None if another store is in use.
     fn redis_store(&self) -> Option<RedisStore>;
     /// None if there is no deny cache.
     fn deny_cache(&self) -> Option<DenyCache>;
+    /// Hits that a failure mode answered in place of the store, by mode; none with a store that does not fail.
+    fn degraded(&self) -> Vec<(&'static str, u64)>;
     /// gRPC connections.
     fn connections(&self) -> Connections;
 }
@@ -148,8 +150,8 @@ impl Collector for Pulled {
             RULES.of(Kind::Gauge, rules.map(|rules| (vec![], rules.count))),
             RULES_INFO.of(Kind::Gauge, rules.map(|rules| (vec![rules.hash.as_str()], 1))),
             RULES_AGE.of(Kind::Gauge, rules.map(|rules| (vec![], rules.age.as_secs()))),
-            COUNTERS.of(Kind::Gauge, memory.map(|store| (vec![], store.counters))),
-            EVICTIONS.of(Kind::Counter, memory.map(|store| (vec![], store.evictions))),
+            COUNTERS.of(Kind::Gauge, [(vec![], memory.counters)]),
+            EVICTIONS.of(Kind::Counter, [(vec![], memory.evictions)]),
             OVERFLOW.of(Kind::Counter, [(vec![], table.stats().overflow())]),
             DOMAIN_NOT_FOUND.of(Kind::Counter, domains.iter().map(|(domain, count)| (vec![&**domain], *count))),
         ]

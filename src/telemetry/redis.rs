@@ -74,6 +74,11 @@ const ABANDONED: Family = Family::new(
 );
 const PENDING: Family = Family::new("tollgate_redis_pending", "Requests that wait for Redis or are in flight.", &[]);
 const IN_FLIGHT: Family = Family::new("tollgate_redis_calls_in_flight", "Script calls in flight.", &[]);
+const DEGRADED: Family = Family::new(
+    "tollgate_degraded_hits_total",
+    "Hits that a failure mode answered, for Redis could not be asked.",
+    &["mode"],
+);
 const DENY_HITS: Family =
     Family::new("tollgate_deny_cache_hits_total", "Hits that the deny cache answered without asking Redis.", &[]);
 const DENY_ENTRIES: Family = Family::new("tollgate_deny_cache_entries", "Denials that the deny cache holds.", &[]);
@@ -142,6 +147,7 @@ impl Collector for RedisFamilies {
             of_store(&ABANDONED, Kind::Counter, |store| store.abandoned),
             of_store(&PENDING, Kind::Gauge, |store| store.pending),
             of_store(&IN_FLIGHT, Kind::Gauge, |store| store.in_flight),
+            DEGRADED.of(Kind::Counter, self.readings.degraded().into_iter().map(|(mode, count)| (vec![mode], count))),
             of_cache(&DENY_HITS, Kind::Counter, |cache| cache.hits),
             of_cache(&DENY_ENTRIES, Kind::Gauge, |cache| cache.entries),
             of_cache(&DENY_BYTES, Kind::Gauge, |cache| cache.bytes),

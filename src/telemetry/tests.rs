@@ -20,8 +20,8 @@ impl Readings for Fixed {
     fn active_rules(&self) -> Option<ActiveRules> {
         Some(ActiveRules { hash: "abc".into(), count: 3, age: Duration::from_secs(5) })
     }
-    fn memory_store(&self) -> Option<MemoryStore> {
-        Some(MemoryStore { counters: 7, evictions: 8 })
+    fn memory_store(&self) -> MemoryStore {
+        MemoryStore { counters: 7, evictions: 8 }
     }
     fn redis_store(&self) -> Option<RedisStore> {
         Some(RedisStore {
@@ -37,6 +37,10 @@ impl Readings for Fixed {
             in_flight: 31,
         })
     }
+    fn degraded(&self) -> Vec<(&'static str, u64)> {
+        vec![("allow", 51), ("local", 52)]
+    }
+
     fn deny_cache(&self) -> Option<DenyCache> {
         Some(DenyCache { hits: 41, entries: 42, bytes: 43, evictions: 44 })
     }
@@ -300,6 +304,7 @@ fn the_redis_store_and_the_deny_cache_are_exported() {
         assert_eq!(types[name] == "counter", name.ends_with("_total"), "{name}");
     }
     assert_eq!(value(&samples, "tollgate_redis_errors_total", &[("kind", "unanswered")]), Some(27.0));
+    assert_eq!(value(&samples, "tollgate_degraded_hits_total", &[("mode", "local")]), Some(52.0));
     assert_eq!(value(&samples, "tollgate_redis_resent_total", &[("code", "noscript")]), Some(26.0));
 }
 

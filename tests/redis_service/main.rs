@@ -14,6 +14,7 @@ mod certificates;
 mod cluster_server;
 mod counts;
 mod example;
+mod failure;
 mod secrets;
 #[path = "../redis_client/sentinel_group.rs"]
 #[allow(dead_code, reason = "shared")]

@@ -61,6 +61,8 @@ pub(super) fn settings(raw: &Raw, problems: &mut Vec<Problem>) -> Option<RedisSe
         max_jitter: raw.expiration_jitter.value.duration(),
         max_pending: raw.max_pending_checks.value.get(),
         deny_cache_bytes: raw.local_cache_size.value.map_or(Some(DENY_CACHE_BYTES), CacheBytes::size),
+        max_local_counters: raw.max_counters.value.get(),
+        replicas: raw.replicas.value,
     })
 }
 

@@ -260,7 +260,8 @@ fn what_redis_does_not_use_is_warned_about() {
     let settings = resolve(&[
         ("REDIS_URL", "h:1"),
         ("MAX_COUNTERS", "5"),
-        ("FAILURE_MODE", "allow"),
+        ("FAILURE_MODE", "local"),
+        ("REPLICAS", "3"),
         ("REDIS_PERSECOND_POOL_SIZE", "5"),
         ("REDIS_SENTINEL_AUTH", "hunter2"),
         ("REDIS_TLS_CACERT", "/ca"),
@@ -271,8 +272,6 @@ fn what_redis_does_not_use_is_warned_about() {
     .expect("settings");
     let named = |name: &str| settings.warnings.iter().filter(|warning| warning.contains(name)).count();
     for name in [
-        "MAX_COUNTERS",
-        "FAILURE_MODE",
         "REDIS_PERSECOND_POOL_SIZE",
         "REDIS_SENTINEL_AUTH",
         "REDIS_TLS_CACERT",
@@ -281,7 +280,13 @@ fn what_redis_does_not_use_is_warned_about() {
     ] {
         assert_eq!(named(name), 1, "{name}: {:?}", settings.warnings);
     }
-    assert_eq!(settings.warnings.len(), 7, "{:?}", settings.warnings);
+    assert_eq!(settings.warnings.len(), 5, "{:?}", settings.warnings);
+}
+
+#[test]
+fn the_memory_store_has_no_use_for_failure_modes() {
+    let settings = resolve(&[("FAILURE_MODE", "allow"), ("REPLICAS", "3")]).expect("settings");
+    assert_eq!(settings.warnings, ["no effect: FAILURE_MODE, REPLICAS: the memory store does not fail"]);
 }
 
 #[test]

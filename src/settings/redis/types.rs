@@ -1,6 +1,6 @@
 //! The Redis that counters are in, typed: what is here can be connected to, as far as the environment can tell.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -19,6 +19,10 @@ pub struct RedisSettings {
     pub max_pending: NonZeroUsize,
     /// The size of the deny cache; `None`: there is none.
     pub deny_cache_bytes: Option<NonZeroUsize>,
+    /// The most counters that the failure mode `local` keeps in this process.
+    pub max_local_counters: NonZeroUsize,
+    /// The processes that share a limit in the failure mode `local`.
+    pub replicas: NonZeroU32,
 }
 
 /// One Redis: a server, a primary that sentinels name, or a cluster.

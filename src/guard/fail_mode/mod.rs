@@ -1,0 +1,146 @@
+//! Answers in place of a limiter that has none, as each hit's failure mode says.
+//!
+//! `error` leaves the failure as it is. `allow` and `deny` answer without counting. `local` counts in a store of this
+//! process, with the limit's share of one process; what was counted there stays there until it expires, and is not
+//! carried over when the limiter answers again. Of the modes of several descriptors the engine takes the strictest
+//! outcome; here each hit is on its own.
+
+mod stats;
+#[cfg(test)]
+mod tests;
+
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
+
+use smallvec::SmallVec;
+
+pub use self::stats::DegradedStats;
+use crate::domain::{
+    Capabilities, Charge, CounterKey, FailureMode, Group, Hit, RateLimiter, RetryAfter, Source, StoreError, Verdict,
+    Verdicts,
+};
+
+/// How long a caller that is denied is told to stay away: the limiter may be back sooner than the limit's window ends.
+const DENIED_FOR: Duration = Duration::from_secs(1);
+
+/// A limiter whose failures are answered by each hit's failure mode.
+#[derive(Debug)]
+pub struct FailMode<L, F> {
+    inner: L,
+    local: Arc<F>,
+    replicas: NonZeroU32,
+    stats: Arc<DegradedStats>,
+}
+
+impl<L: RateLimiter, F: RateLimiter> FailMode<L, F> {
+    /// Answers for `inner`; `local` counts for hits of mode `local`, whose limits `replicas` processes share.
+    #[must_use]
+    pub const fn new(inner: L, local: Arc<F>, replicas: NonZeroU32, stats: Arc<DegradedStats>) -> Self {
+        Self { inner, local, replicas, stats }
+    }
+
+    /// Puts answers in the places of failures.
+    async fn degrade(&self, group: Group, verdicts: &mut Verdicts) {
+        let mut local: SmallVec<[usize; 1]> = SmallVec::new();
+        for (at, (hit, verdict)) in group.hits.iter().zip(verdicts.iter_mut()).enumerate() {
+            if !fails(verdict) {
+                continue;
+            }
+            match hit.on_store_failure {
+                FailureMode::Error => continue,
+                FailureMode::Allow => *verdict = Ok(allowed(hit)),
+                FailureMode::Deny => *verdict = Ok(denied(hit)),
+                FailureMode::Local => local.push(at),
+            }
+            self.stats.count(hit.on_store_failure);
+        }
+        if local.is_empty() {
+            return;
+        }
+        let counted = self.local.check(self.locally(&group, &local, verdicts)).await;
+        for (at, verdict) in local.into_iter().zip(counted) {
+            verdicts[at] = verdict.map(|verdict| Verdict { source: Source::Degraded, ..verdict });
+        }
+    }
+
+    /// The hits at these places, as a group of their own with this process's share of the limits.
+    fn locally(&self, group: &Group, places: &[usize], verdicts: &Verdicts) -> Group {
+        let passed = |(at, hit): (usize, &Hit)| {
+            hit.quota && !places.contains(&at) && verdicts[at].is_ok_and(|verdict| verdict.allowed || hit.shadow)
+        };
+        let quota_passed = group.quota_passed || group.hits.iter().enumerate().any(passed);
+        let hits = places.iter().map(|at| {
+            let hit = group.hits[*at].clone();
+            Hit { limit: hit.limit.share(self.replicas), ..hit }
+        });
+        Group { hits: hits.collect(), quota_passed, deadline: None, ..*group }
+    }
+}
+
+/// Whether there is no verdict. A limiter that was closed is not to be replaced: the process is ending.
+fn fails(verdict: &Result<Verdict, StoreError>) -> bool {
+    verdict.is_err_and(|error| error != StoreError::Closed)
+}
+
+/// As if nothing had been counted before.
+fn allowed(hit: &Hit) -> Verdict {
+    let (asked, burst) = (hit.charge.amount(), hit.limit.burst());
+    let after = if let Charge::Take(n) = hit.charge { n.min(burst) } else { 0 };
+    Verdict {
+        allowed: true,
+        remaining: burst - after,
+        reset_after: hit.limit.window().duration(),
+        retry_after: RetryAfter::Now,
+        before: 0,
+        after,
+        asked,
+        granted: asked,
+        source: Source::Degraded,
+    }
+}
+
+/// As if the counter were full. A refund always passes.
+fn denied(hit: &Hit) -> Verdict {
+    if let Charge::Give(_) = hit.charge {
+        return allowed(hit);
+    }
+    let burst = hit.limit.burst();
+    Verdict {
+        allowed: false,
+        remaining: 0,
+        reset_after: DENIED_FOR,
+        retry_after: RetryAfter::After(DENIED_FOR),
+        before: burst,
+        after: burst,
+        asked: hit.charge.amount(),
+        granted: 0,
+        source: Source::Degraded,
+    }
+}
+
+impl<L: RateLimiter, F: RateLimiter> RateLimiter for FailMode<L, F> {
+    async fn check(&self, group: Group) -> Verdicts {
+        if group.hits.iter().all(|hit| hit.on_store_failure == FailureMode::Error) {
+            return self.inner.check(group).await;
+        }
+        let kept = group.clone();
+        let mut verdicts = self.inner.check(group).await;
+        if verdicts.iter().any(fails) {
+            self.degrade(kept, &mut verdicts).await;
+        }
+        verdicts
+    }
+
+    async fn reset(&self, key: &CounterKey) -> Result<bool, StoreError> {
+        let existed = self.inner.reset(key).await?;
+        Ok(self.local.reset(key).await? || existed)
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+
+    /// The local store is its owner's to close: it may be shared.
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+}

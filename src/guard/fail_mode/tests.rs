@@ -1,0 +1,127 @@
+//! A limiter that fails, hit by hit, and what each mode makes of it.
+
+use std::sync::{
+    Mutex,
+    atomic::{AtomicBool, Ordering::SeqCst},
+};
+
+use super::*;
+use crate::domain::{Algorithm, Limit, Unit};
+
+/// Fails while told so; else allows everything, and remembers what it was asked.
+#[derive(Clone, Debug, Default)]
+struct Fake {
+    down: Arc<AtomicBool>,
+    asked: Arc<Mutex<Vec<Group>>>,
+}
+
+impl RateLimiter for Fake {
+    async fn check(&self, group: Group) -> Verdicts {
+        let down = self.down.load(SeqCst);
+        let answer = |hit: &Hit| if down { Err(StoreError::Unreachable) } else { Ok(allowed(hit)) };
+        let verdicts = group.hits.iter().map(answer).collect();
+        self.asked.lock().expect("no panic").push(group);
+        verdicts
+    }
+
+    async fn reset(&self, _: &CounterKey) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { algorithms: &Algorithm::ALL, atomic_groups: true }
+    }
+
+    async fn close(&self) {}
+}
+
+struct Bench {
+    store: Fake,
+    local: Arc<Fake>,
+    stats: Arc<DegradedStats>,
+    limiter: FailMode<Fake, Fake>,
+}
+
+fn bench() -> Bench {
+    let (store, local, stats) = (Fake::default(), Arc::new(Fake::default()), Arc::default());
+    store.down.store(true, SeqCst);
+    let three = NonZeroU32::new(3).expect("not zero");
+    let limiter = FailMode::new(store.clone(), Arc::clone(&local), three, Arc::clone(&stats));
+    Bench { store, local, stats, limiter }
+}
+
+fn hit(descriptor: u32, mode: FailureMode) -> Hit {
+    let key = CounterKey::from_bytes(format!("{descriptor}").as_bytes());
+    let hit = Hit::new(key, Limit::fixed_window(10, Unit::Minute), Charge::Take(2));
+    Hit { descriptor, on_store_failure: mode, ..hit }
+}
+
+fn all() -> Group {
+    Group::new((0..).zip(FailureMode::ALL).map(|(number, mode)| hit(number, mode)).collect())
+}
+
+#[tokio::test]
+async fn each_hit_is_answered_by_its_own_mode() {
+    let bench = bench();
+    let verdicts = bench.limiter.check(all()).await;
+    assert_eq!(verdicts[0], Err(StoreError::Unreachable));
+    let [allowed, denied, local] = [1, 2, 3].map(|at| verdicts[at].expect("a verdict"));
+    assert!(allowed.allowed && !denied.allowed && local.allowed);
+    assert_eq!((allowed.remaining, allowed.before, allowed.after, allowed.granted), (8, 0, 2, 2));
+    assert_eq!((denied.remaining, denied.granted, denied.reset_after), (0, 0, Duration::from_secs(1)));
+    assert!([allowed, denied, local].iter().all(|verdict| verdict.source == Source::Degraded));
+    assert_eq!(bench.stats.hits().collect::<Vec<_>>(), [("allow", 1), ("deny", 1), ("local", 1)]);
+}
+
+#[tokio::test]
+async fn what_is_counted_locally_is_the_share_of_one_process() {
+    let bench = bench();
+    bench.limiter.check(all().atomic()).await;
+    let asked = bench.local.asked.lock().expect("no panic");
+    assert_eq!(asked.len(), 1);
+    let group = &asked[0];
+    assert!(group.atomic);
+    assert_eq!(group.hits.len(), 1);
+    assert_eq!(group.hits[0].limit.requests(), 3);
+}
+
+#[tokio::test]
+async fn a_store_that_answers_is_believed() {
+    let bench = bench();
+    bench.store.down.store(false, SeqCst);
+    let verdicts = bench.limiter.check(all()).await;
+    assert!(verdicts.iter().all(Result::is_ok));
+    assert!(bench.local.asked.lock().expect("no panic").is_empty());
+    assert_eq!(bench.stats.hits().map(|(_, hits)| hits).sum::<u64>(), 0);
+}
+
+#[tokio::test]
+async fn a_quota_that_passed_elsewhere_is_told_to_the_local_store() {
+    let bench = bench();
+    let quota = |number, mode| Hit { quota: true, ..hit(number, mode) };
+    let hits = [quota(0, FailureMode::Local), quota(1, FailureMode::Allow)];
+    bench.limiter.check(Group::new(hits.into_iter().collect())).await;
+    let hits = [quota(0, FailureMode::Local), quota(1, FailureMode::Deny)];
+    bench.limiter.check(Group::new(hits.into_iter().collect())).await;
+    let asked = bench.local.asked.lock().expect("no panic");
+    assert_eq!(asked.iter().map(|group| group.quota_passed).collect::<Vec<_>>(), [true, false]);
+}
+
+#[tokio::test]
+async fn refunds_pass_whatever_the_mode_and_looks_do_not() {
+    let bench = bench();
+    let give = Hit { charge: Charge::Give(3), ..hit(0, FailureMode::Deny) };
+    let look = Hit { charge: Charge::LOOK, ..hit(0, FailureMode::Deny) };
+    assert!(bench.limiter.check(Group::single(give)).await[0].expect("a verdict").allowed);
+    assert!(!bench.limiter.check(Group::single(look)).await[0].expect("a verdict").allowed);
+}
+
+#[test]
+fn a_share_is_one_at_least_unless_nothing_is_allowed() {
+    let share = |requests, of| {
+        let limit = Limit::new(Algorithm::TokenBucket, requests, Unit::Second.into(), Some(requests * 2 + 1), None);
+        let limit = limit.expect("a limit").share(NonZeroU32::new(of).expect("not zero"));
+        (limit.requests(), limit.burst())
+    };
+    assert_eq!([share(10, 1), share(10, 3), share(2, 3), share(0, 3)], [(10, 21), (3, 7), (1, 1), (0, 0)]);
+}
