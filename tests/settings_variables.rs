@@ -4,7 +4,7 @@ mod settings_support;
 
 use proptest::prelude::*;
 use settings_support::{faults, resolve};
-use tollgate::settings::{Effect, Group, Problem, Settings, TABLE};
+use tollgate::settings::{Effect, Group, Problem, Settings, TABLE, Variable};
 
 const DURATION: (&[&str], &[&str]) =
     (&["0", "10s", "150us", "1h30m", "1.5h"], &["", "10", "-1s", "1d", "ten seconds", " 1s"]);
@@ -64,6 +64,7 @@ fn samples(name: &str) -> (&'static [&'static str], &'static [&'static str]) {
         | "REDIS_HEALTH_CHECK_ACTIVE_CONNECTION"
         | "REDIS_PERSECOND"
         | "REDIS_PERSECOND_TLS"
+        | "BREAKER"
         | "MEMCACHE_TLS"
         | "MEMCACHE_TLS_SKIP_HOSTNAME_VERIFICATION" => BOOLEAN,
         // What they turn on does not exist yet.
@@ -94,7 +95,13 @@ fn samples(name: &str) -> (&'static [&'static str], &'static [&'static str]) {
         "EXPIRATION_JITTER_MAX_SECONDS" => (&["0", "1", "31536000"], &["", "-1", "1s", "31536001"]),
         "MAX_PENDING_CHECKS" => (&["1", "1000000"], &["", "0", "-1", "1000001"]),
         "REDIS_POOL_SIZE" | "REDIS_PERSECOND_POOL_SIZE" => (&["1", "0x10", "10000"], &["", "0", "-1", "10001"]),
-        "REDIS_TIMEOUT" | "REDIS_PERSECOND_TIMEOUT" => (&["1ms", "10s", "1h"], &["", "0", "10", "-1s", "999us", "61m"]),
+        "BREAKER_FAILURES" | "BREAKER_MIN_CALLS" => (&["1", "4294967295"], &["", "0", "-1", "4294967296"]),
+        "BREAKER_FAILURE_RATIO" => (&["0.01", "1", "1e-3"], &["", "0", "-0.1", "1.01", "NaN", "50%"]),
+        "REDIS_TIMEOUT"
+        | "REDIS_PERSECOND_TIMEOUT"
+        | "BREAKER_WINDOW"
+        | "BREAKER_COOLDOWN"
+        | "BREAKER_MAX_COOLDOWN" => (&["1ms", "10s", "1h"], &["", "0", "10", "-1s", "999us", "61m"]),
         "REDIS_URL" | "REDIS_PERSECOND_URL" => (&["other:1", "redis://other/1", "/run/other.sock"], &[]),
         "REDIS_AUTH" | "REDIS_SENTINEL_AUTH" | "REDIS_PERSECOND_AUTH" | "REDIS_PERSECOND_SENTINEL_AUTH" => {
             (&["", "a", "a:b", ":b", "ä b:c,d=e"], &["a:", ":"])
@@ -149,7 +156,8 @@ fn samples(name: &str) -> (&'static [&'static str], &'static [&'static str]) {
 /// The variable under test, where it means something: those of Redis with an address and what else they need.
 fn environment<'a>(name: &'a str, value: &'a str) -> Vec<(&'a str, &'a str)> {
     let mut all = vec![(name, value)];
-    if !TABLE.iter().any(|variable| variable.name == name && variable.group == Group::Redis) {
+    let is_of_redis = |variable: &Variable| variable.name == name && variable.group == Group::Redis;
+    if !["FAILURE_MODE", "REPLICAS"].contains(&name) && !TABLE.iter().any(is_of_redis) {
         all.push(("BACKEND_TYPE", "memory"));
         return all;
     }

@@ -13,8 +13,8 @@ use crate::{
     store::{
         MemoryConfig, MemoryStore,
         redis::{
-            Address, Connector, Credentials, Endpoint, HostPort, Identity, RedisConfig, RedisStats, RedisStore,
-            StoreOptions, TlsConfig, Topology,
+            Address, BreakerConfig, BreakerReading, BreakerState, Connector, Credentials, Endpoint, HostPort, Identity,
+            RedisConfig, RedisStats, RedisStore, StoreOptions, TlsConfig, Topology,
         },
     },
     telemetry,
@@ -112,10 +112,20 @@ impl RedisBackend {
             abandoned: stats.abandoned(),
             pending: stats.pending(),
             in_flight: stats.in_flight(),
+            breakers: connectors().flat_map(Connector::breakers).map(breaker).collect(),
             open_connections: connectors().map(|one| one.open_connections() as u64).sum(),
             connections: connectors().map(Connector::opened_connections).sum(),
         }
     }
+}
+
+fn breaker(reading: BreakerReading) -> telemetry::RedisBreaker {
+    let state = match reading.state {
+        BreakerState::Closed => 0,
+        BreakerState::HalfOpen => 1,
+        BreakerState::Open => 2,
+    };
+    telemetry::RedisBreaker { address: reading.address, state, opened: reading.opened }
 }
 
 fn config(settings: &RedisSettings, stacks: NonZeroUsize) -> RedisConfig {
@@ -144,6 +154,14 @@ fn endpoint(settings: &RedisEndpoint, stacks: NonZeroUsize) -> Endpoint {
         database: settings.database,
         connections: NonZeroUsize::new(settings.pool_size.get() / stacks).unwrap_or(NonZeroUsize::MIN),
         timeout: settings.timeout,
+        breaker: settings.breaker.map(|one| BreakerConfig {
+            consecutive: one.consecutive,
+            ratio: one.ratio.get(),
+            window: one.window,
+            min_calls: one.min_calls,
+            cooldown: one.cooldown,
+            max_cooldown: one.max_cooldown,
+        }),
     }
 }
 

@@ -53,6 +53,9 @@ pub enum StoreError {
     /// There is no connection. Nothing was charged.
     #[error("the counter store cannot be reached; nothing was charged")]
     Unreachable,
+    /// It has not answered for a while, and is not asked until it does again. Nothing was charged.
+    #[error("the counter store does not answer: its breaker is open; nothing was charged")]
+    Tripped,
     /// More work waits than the service holds on to. Nothing was charged.
     #[error("too many checks wait for the counter store; nothing was charged")]
     Overloaded,

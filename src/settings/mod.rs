@@ -26,11 +26,13 @@ mod warnings;
 pub use address::{Host, HostPort};
 pub use docs::{later_features, markdown, other_variables};
 pub use error::{Place, Problem, SettingsError};
-pub use redis::{RedisCredentials, RedisEndpoint, RedisIdentity, RedisServer, RedisSettings, RedisTls, RedisTopology};
+pub use redis::{
+    RedisBreaker, RedisCredentials, RedisEndpoint, RedisIdentity, RedisServer, RedisSettings, RedisTls, RedisTopology,
+};
 pub use table::{Effect, Feature, Group, Override, Variable};
 pub use types::{
     Backend, DrainSettings, GrpcSettings, HeaderNames, KeySettings, Listen, LogFormat, LoggingSettings,
     MetricsListener, Modes, RequestLimits, ResponseSettings, RulesSettings, RulesSource, RuntimeDirectory, Settings,
 };
-pub use values::{HeaderName, HttpPath, NearLimitRatio};
+pub use values::{HeaderName, HttpPath, NearLimitRatio, Share};
 pub use variables::TABLE;

@@ -9,7 +9,7 @@ use tracing::level_filters::LevelFilter;
 use super::address::{Host, HostPort};
 use super::go;
 use super::types::LogFormat;
-use super::values::{HeaderName, HttpPath, MaxCounters, NearLimitRatio, Workers};
+use super::values::{HeaderName, HttpPath, MaxCounters, NearLimitRatio, Share, Workers};
 use crate::domain::{FailureMode, Secret};
 
 /// What is printed for a secret.
@@ -150,6 +150,14 @@ impl Value for NearLimitRatio {
 
     fn parse(text: &str) -> Option<Self> {
         NearLimitRatio::parse(text)
+    }
+}
+
+impl Value for Share {
+    const ACCEPTED: &'static str = "a number above 0, at most 1";
+
+    fn parse(text: &str) -> Option<Self> {
+        Share::parse(text)
     }
 }
 

@@ -121,7 +121,7 @@ pub struct RuntimeDirectory {
 }
 
 /// Where the counters are.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Backend {
     /// In this process.
     Memory {

@@ -19,6 +19,22 @@ impl NearLimitRatio {
     }
 }
 
+/// A share of a whole: more than 0, at most 1.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub struct Share(f64);
+
+impl Share {
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        text.parse().ok().filter(|share: &f64| *share > 0.0 && *share <= 1.0).map(Self)
+    }
+
+    /// The number: more than 0, at most 1.
+    #[must_use]
+    pub fn get(self) -> f64 {
+        self.0
+    }
+}
+
 /// A count from 1 to `MAX`: what costs memory has a bound, so that a slip of the pen does not take the machine down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct UpTo<const MAX: usize>(NonZeroUsize);

@@ -13,7 +13,7 @@ use super::redis::{
 };
 use super::table::{Effect, Feature, Group, Read, Reader, Variable, row, variables};
 use super::types::LogFormat;
-use super::values::{HeaderName, HttpPath, MaxCounters, NearLimitRatio, Workers};
+use super::values::{HeaderName, HttpPath, MaxCounters, NearLimitRatio, Share, Workers};
 use crate::domain::{FailureMode, Secret};
 use Effect::{Later, NoEffect, Ours, Works};
 
@@ -143,6 +143,13 @@ variables! {
         max_pending_checks: MaxPending = "MAX_PENDING_CHECKS", "10000", Ours, "checks that may wait for Redis or be in flight, per worker; more fail at once";
         local_cache_size: Option<CacheBytes> = "LOCAL_CACHE_SIZE_IN_BYTES", "", Works, "size of the deny cache, of counters known to be over their limit; 0: none; unset: 4 MiB (the reference's default is 0)";
         expiration_jitter: JitterSeconds = "EXPIRATION_JITTER_MAX_SECONDS", "300", Works, "counters live up to this much longer, at random, so that they do not expire all at once";
+        breaker: bool = "BREAKER", "true", Ours, "stop asking a Redis that does not answer, until a probe is answered";
+        breaker_failures: NonZeroU32 = "BREAKER_FAILURES", "5", Ours, "calls in a row without an answer that open the breaker";
+        breaker_ratio: Share = "BREAKER_FAILURE_RATIO", "0.5", Ours, "the share of calls without an answer that opens the breaker";
+        breaker_window: Timeout = "BREAKER_WINDOW", "10s", Ours, "the time over which that share is taken";
+        breaker_min_calls: NonZeroU32 = "BREAKER_MIN_CALLS", "20", Ours, "calls in that time below which the share says nothing";
+        breaker_cooldown: Timeout = "BREAKER_COOLDOWN", "200ms", Ours, "until the first probe of a Redis whose breaker opened; twice as long after each that fails, and when it opens again within `BREAKER_WINDOW`; up to a half less at random";
+        breaker_max_cooldown: Timeout = "BREAKER_MAX_COOLDOWN", "2s", Ours, "the longest time between probes";
         redis_health: bool = "REDIS_HEALTH_CHECK_ACTIVE_CONNECTION", "false", NoEffect("health does not depend on Redis yet"), "be unhealthy without a live connection";
         redis_startup_initial: Duration = "REDIS_STARTUP_INITIAL_INTERVAL", "1s", RETRIES, "first pause between attempts at start";
         redis_startup_max: Duration = "REDIS_STARTUP_MAX_INTERVAL", "30s", RETRIES, "longest pause between attempts at start";

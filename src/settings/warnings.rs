@@ -57,6 +57,9 @@ fn idle_redis(name: &str, raw: &Raw, backend: &Backend) -> Option<&'static str> 
     }
     let endpoints = [Some(&redis.main), redis.per_second.as_ref()];
     let mut own = endpoints.into_iter().flatten().skip(usize::from(is_persecond));
+    if name.starts_with("BREAKER_") && !raw.breaker.value {
+        return Some("BREAKER is false");
+    }
     if name.contains("_SENTINEL_AUTH") {
         let sentinel = own.next().is_some_and(|one| matches!(one.topology, RedisTopology::Sentinel { .. }));
         return (!sentinel).then_some("that Redis is not found through sentinels");

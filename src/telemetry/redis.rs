@@ -35,6 +35,19 @@ pub struct RedisStore {
     pub pending: u64,
     /// Calls that are in flight.
     pub in_flight: u64,
+    /// The breaker of each address.
+    pub breakers: Vec<RedisBreaker>,
+}
+
+/// The breaker of one address.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RedisBreaker {
+    /// Of which address.
+    pub address: String,
+    /// 0 closed, 1 half open, 2 open.
+    pub state: u64,
+    /// How often it has opened.
+    pub opened: u64,
 }
 
 /// The state of the deny cache.
@@ -74,6 +87,13 @@ const ABANDONED: Family = Family::new(
 );
 const PENDING: Family = Family::new("tollgate_redis_pending", "Requests that wait for Redis or are in flight.", &[]);
 const IN_FLIGHT: Family = Family::new("tollgate_redis_calls_in_flight", "Script calls in flight.", &[]);
+const BREAKER_STATE: Family = Family::new(
+    "tollgate_redis_breaker_state",
+    "The breaker of an address: 0 closed, 1 half open (a probe is under way), 2 open.",
+    &["address"],
+);
+const BREAKER_OPENED: Family =
+    Family::new("tollgate_redis_breaker_opened_total", "How often the breaker of an address has opened.", &["address"]);
 const DEGRADED: Family = Family::new(
     "tollgate_degraded_hits_total",
     "Hits that a failure mode answered, for Redis could not be asked.",
@@ -134,6 +154,10 @@ impl Collector for RedisFamilies {
         let of_cache = |family: &Family, kind, number: fn(&DenyCache) -> u64| {
             family.of(kind, cache.as_ref().map(|cache| (vec![], number(cache))))
         };
+        let breakers = |number: fn(&RedisBreaker) -> u64| {
+            let all = store.iter().flat_map(|store| &store.breakers);
+            all.map(|breaker| (vec![breaker.address.as_str()], number(breaker))).collect::<Vec<_>>()
+        };
         let errors = store.iter().flat_map(|store| &store.errors).map(|(kind, count)| (vec![*kind], *count));
         let resent = store.iter().flat_map(|store| &store.resent).map(|(code, count)| (vec![*code], *count));
         vec![
@@ -147,6 +171,8 @@ impl Collector for RedisFamilies {
             of_store(&ABANDONED, Kind::Counter, |store| store.abandoned),
             of_store(&PENDING, Kind::Gauge, |store| store.pending),
             of_store(&IN_FLIGHT, Kind::Gauge, |store| store.in_flight),
+            BREAKER_STATE.of(Kind::Gauge, breakers(|breaker| breaker.state)),
+            BREAKER_OPENED.of(Kind::Counter, breakers(|breaker| breaker.opened)),
             DEGRADED.of(Kind::Counter, self.readings.degraded().into_iter().map(|(mode, count)| (vec![mode], count))),
             of_cache(&DENY_HITS, Kind::Counter, |cache| cache.hits),
             of_cache(&DENY_ENTRIES, Kind::Gauge, |cache| cache.entries),

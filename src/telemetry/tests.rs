@@ -35,6 +35,7 @@ impl Readings for Fixed {
             abandoned: 29,
             pending: 30,
             in_flight: 31,
+            breakers: vec![RedisBreaker { address: "h:1".to_owned(), state: 2, opened: 32 }],
         })
     }
     fn degraded(&self) -> Vec<(&'static str, u64)> {
@@ -304,6 +305,9 @@ fn the_redis_store_and_the_deny_cache_are_exported() {
         assert_eq!(types[name] == "counter", name.ends_with("_total"), "{name}");
     }
     assert_eq!(value(&samples, "tollgate_redis_errors_total", &[("kind", "unanswered")]), Some(27.0));
+    let of = [("address", "h:1")];
+    assert_eq!(value(&samples, "tollgate_redis_breaker_state", &of), Some(2.0));
+    assert_eq!(value(&samples, "tollgate_redis_breaker_opened_total", &of), Some(32.0));
     assert_eq!(value(&samples, "tollgate_degraded_hits_total", &[("mode", "local")]), Some(52.0));
     assert_eq!(value(&samples, "tollgate_redis_resent_total", &[("code", "noscript")]), Some(26.0));
 }

@@ -18,6 +18,7 @@ pub fn endpoint(topology: Topology) -> Endpoint {
         database: 0,
         connections: NonZeroUsize::MIN,
         timeout: Duration::from_secs(10),
+        breaker: None,
     }
 }
 

@@ -44,16 +44,20 @@ pub async fn ask(tollgate: &Tollgate, keys: &[&str]) -> Result<RateLimitResponse
 }
 
 /// What remains of each rule, once the service answers. What it could not answer was not charged, if nothing but the
-/// connection is missing.
+/// connection is missing: so each rule is asked by itself, for a Cluster's nodes are not connected at the same moment.
 pub async fn remaining(tollgate: &Tollgate, keys: &[&str]) -> Vec<u32> {
-    let answer = eventually("an answer", async || match ask(tollgate, keys).await {
-        Ok(answer) => Some(answer),
-        Err(status) => {
-            assert_eq!(status.code(), Code::Unavailable, "{status:?}");
-            None
-        }
-    });
-    answer.await.statuses.iter().map(|status| status.limit_remaining).collect()
+    let mut left = Vec::new();
+    for key in keys {
+        let answer = eventually("an answer", async || match ask(tollgate, &[key]).await {
+            Ok(answer) => Some(answer),
+            Err(status) => {
+                assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+                None
+            }
+        });
+        left.push(answer.await.statuses[0].limit_remaining);
+    }
+    left
 }
 
 pub async fn page(tollgate: &Tollgate, listener: &str, path: &str) -> String {

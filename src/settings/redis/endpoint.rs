@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::types::{RedisCredentials, RedisEndpoint, RedisTls, RedisTopology};
+use super::types::{RedisBreaker, RedisCredentials, RedisEndpoint, RedisTls, RedisTopology};
 use super::url::{self, Parsed, Target};
 use super::values::{Auth, PoolSize, RedisType, SocketType, Timeout, Url};
 use crate::settings::error::{Place, Problem};
@@ -23,6 +23,7 @@ pub(super) struct Variables<'a> {
     pub(super) tls: &'a RedisTls,
     pub(super) pool_size: &'a Read<PoolSize>,
     pub(super) timeout: &'a Read<Timeout>,
+    pub(super) breaker: Option<RedisBreaker>,
 }
 
 impl Variables<'_> {
@@ -61,6 +62,7 @@ impl Variables<'_> {
             database,
             pool_size: self.pool_size.value.get(),
             timeout: self.timeout.value.0,
+            breaker: self.breaker,
         })
     }
 

@@ -12,7 +12,9 @@ use std::num::NonZeroUsize;
 use super::error::{Place, Problem};
 use super::variables::Raw;
 use endpoint::Variables;
-pub use types::{RedisCredentials, RedisEndpoint, RedisIdentity, RedisServer, RedisSettings, RedisTls, RedisTopology};
+pub use types::{
+    RedisBreaker, RedisCredentials, RedisEndpoint, RedisIdentity, RedisServer, RedisSettings, RedisTls, RedisTopology,
+};
 pub(super) use values::{
     Auth, CacheBytes, JitterSeconds, MaxPending, PoolOnEmpty, PoolSize, RedisType, SocketType, Timeout, Url,
 };
@@ -23,6 +25,7 @@ const DENY_CACHE_BYTES: NonZeroUsize = NonZeroUsize::new(4 << 20).expect("four M
 /// The Redis that the variables describe, or what is wrong with them.
 pub(super) fn settings(raw: &Raw, problems: &mut Vec<Problem>) -> Option<RedisSettings> {
     let tls = tls(raw, problems)?;
+    let breaker = raw.breaker.value.then(|| breaker(raw));
     let main = Variables {
         url_name: "REDIS_URL",
         default_socket: "/var/run/nutcracker/ratelimit.sock",
@@ -37,6 +40,7 @@ pub(super) fn settings(raw: &Raw, problems: &mut Vec<Problem>) -> Option<RedisSe
         tls: &tls,
         pool_size: &raw.redis_pool_size,
         timeout: &raw.redis_timeout,
+        breaker,
     };
     let per_second = Variables {
         url_name: "REDIS_PERSECOND_URL",
@@ -52,6 +56,7 @@ pub(super) fn settings(raw: &Raw, problems: &mut Vec<Problem>) -> Option<RedisSe
         tls: &tls,
         pool_size: &raw.persecond_pool_size,
         timeout: &raw.persecond_timeout,
+        breaker,
     };
     let main = main.endpoint(problems);
     let per_second = if raw.persecond.value { Some(per_second.endpoint(problems)?) } else { None };
@@ -64,6 +69,18 @@ pub(super) fn settings(raw: &Raw, problems: &mut Vec<Problem>) -> Option<RedisSe
         max_local_counters: raw.max_counters.value.get(),
         replicas: raw.replicas.value,
     })
+}
+
+fn breaker(raw: &Raw) -> RedisBreaker {
+    let cooldown = raw.breaker_cooldown.value.0;
+    RedisBreaker {
+        consecutive: raw.breaker_failures.value,
+        ratio: raw.breaker_ratio.value,
+        window: raw.breaker_window.value.0,
+        min_calls: raw.breaker_min_calls.value,
+        cooldown,
+        max_cooldown: raw.breaker_max_cooldown.value.0.max(cooldown),
+    }
 }
 
 /// The files are one set for both Redises, as in the reference.

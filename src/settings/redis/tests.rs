@@ -1,10 +1,12 @@
 use std::ffi::OsString;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::url::redacted;
 use super::*;
 use crate::domain::Secret;
+use crate::settings::values::Share;
 use crate::settings::{Backend, Settings, SettingsError};
 
 fn resolve(environment: &[(&str, &str)]) -> Result<Settings, SettingsError> {
@@ -49,6 +51,14 @@ fn defaults() {
         database: 0,
         pool_size: NonZeroUsize::new(10).expect("ten"),
         timeout: Duration::from_millis(100),
+        breaker: Some(RedisBreaker {
+            consecutive: NonZeroU32::new(5).expect("five"),
+            ratio: Share::parse("0.5").expect("a half"),
+            window: Duration::from_secs(10),
+            min_calls: NonZeroU32::new(20).expect("twenty"),
+            cooldown: Duration::from_millis(200),
+            max_cooldown: Duration::from_secs(2),
+        }),
     };
     assert_eq!(redis.main, main);
     assert_eq!(redis.per_second, None);

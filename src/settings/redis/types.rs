@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::domain::Secret;
+use crate::settings::values::Share;
 
 /// Counters in Redis.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RedisSettings {
     /// The Redis that counts.
     pub main: RedisEndpoint,
@@ -26,7 +27,7 @@ pub struct RedisSettings {
 }
 
 /// One Redis: a server, a primary that sentinels name, or a cluster.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RedisEndpoint {
     /// Where it is.
     pub topology: RedisTopology,
@@ -40,6 +41,25 @@ pub struct RedisEndpoint {
     pub pool_size: NonZeroUsize,
     /// How long connecting may take, and how long a call may take.
     pub timeout: Duration,
+    /// When to stop asking an address that does not answer; `None`: never.
+    pub breaker: Option<RedisBreaker>,
+}
+
+/// When a breaker opens, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RedisBreaker {
+    /// Failures in a row that open it.
+    pub consecutive: NonZeroU32,
+    /// The share of failures that opens it.
+    pub ratio: Share,
+    /// Over which time the share is taken.
+    pub window: Duration,
+    /// Calls in that time below which the share says nothing.
+    pub min_calls: NonZeroU32,
+    /// Until the first probe.
+    pub cooldown: Duration,
+    /// No cooldown is longer.
+    pub max_cooldown: Duration,
 }
 
 /// Where a Redis is.

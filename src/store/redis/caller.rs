@@ -50,6 +50,9 @@ pub enum CallError {
     /// There is no connection; it was not sent.
     #[error("not connected")]
     Unreachable,
+    /// The breaker of its address is open; it was not sent.
+    #[error("the breaker is open")]
+    Tripped,
     /// It may have been sent, and no reply came: in time, or before the connection broke.
     #[error("no answer: {0}")]
     Unanswered(Box<str>),

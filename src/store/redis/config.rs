@@ -2,10 +2,11 @@
 
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
+use super::BreakerConfig;
 use crate::domain::Secret;
 
 /// A store in Redis.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RedisConfig {
     /// The Redis that counts.
     pub main: Endpoint,
@@ -18,7 +19,7 @@ pub struct RedisConfig {
 }
 
 /// One Redis: a server, a primary that sentinels name, or a cluster.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Endpoint {
     /// Where it is.
     pub topology: Topology,
@@ -32,6 +33,8 @@ pub struct Endpoint {
     pub connections: NonZeroUsize,
     /// How long a call may take. Each step of connecting may take as long, or a second if that is longer.
     pub timeout: Duration,
+    /// When to stop asking an address that does not answer; `None`: never.
+    pub breaker: Option<BreakerConfig>,
 }
 
 /// Where a Redis is.

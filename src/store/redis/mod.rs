@@ -11,6 +11,7 @@
 //! decoded is pure; `batch` knows time and tasks, `client` connections.
 
 mod batch;
+mod breaker;
 mod call;
 mod caller;
 mod client;
@@ -28,9 +29,10 @@ mod store;
 mod tests;
 mod trouble;
 
+pub use breaker::{BreakerConfig, BreakerState};
 pub use call::Call;
 pub use caller::{CallError, Caller, Script};
-pub use client::{Client, Connector, ConnectorError, TlsError};
+pub use client::{BreakerReading, Client, Connector, ConnectorError, TlsError};
 pub use config::{Address, Credentials, Endpoint, HostPort, Identity, RedisConfig, TlsConfig, Topology};
 pub use decode::{Answer, decode};
 pub use entry::{Entry, Equality};

@@ -27,7 +27,8 @@ const RESENT: [&str; 10] =
     ["noscript", "tryagain", "loading", "clusterdown", "masterdown", "busy", "readonly", "moved", "ask", "other"];
 
 /// How checks fail.
-const FAILED: [&str; 7] = ["closed", "unreachable", "overloaded", "expired", "unanswered", "refused", "unreadable"];
+const FAILED: [&str; 8] =
+    ["closed", "unreachable", "overloaded", "expired", "unanswered", "refused", "unreadable", "breaker_open"];
 
 impl RedisStats {
     /// Calls of the script that were sent.
@@ -90,6 +91,7 @@ impl RedisStats {
             StoreError::Unanswered => 4,
             StoreError::Refused(_) => 5,
             StoreError::Unreadable => 6,
+            StoreError::Tripped => 7,
         };
         self.failed[index].fetch_add(1, Relaxed);
     }

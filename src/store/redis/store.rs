@@ -122,6 +122,7 @@ impl<C: Caller> RateLimiter for RedisStore<C> {
             let caller = self.caller(lane.side);
             existed |= caller.delete(lane.slot, key).await.map_err(|error| match error {
                 CallError::Unreachable => StoreError::Unreachable,
+                CallError::Tripped => StoreError::Tripped,
                 CallError::Unanswered(_) => StoreError::Unanswered,
                 CallError::Refused(text) => {
                     let code = refusal::code(&text);

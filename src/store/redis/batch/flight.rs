@@ -121,6 +121,7 @@ async fn send<C: Caller>(
     let reply = awaited(reply, waiters, &sky.stats).await;
     let reply = reply.map_err(|error| match error {
         CallError::Unreachable => Failed::Store(StoreError::Unreachable),
+        CallError::Tripped => Failed::Store(StoreError::Tripped),
         CallError::Unanswered(_) => Failed::Store(StoreError::Unanswered),
         CallError::Refused(text) => Failed::Refused(text),
     })?;

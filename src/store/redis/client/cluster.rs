@@ -124,15 +124,14 @@ impl View {
     }
 
     async fn follow(&self, slot: Option<u16>, command: &Command, deadline: Instant) -> Result<Reply, CallError> {
-        let (mut at, node) = self.owner(slot).ok_or(CallError::Unreachable)?;
-        let mut wire = node.wire().ok_or(CallError::Unreachable)?;
+        let (mut at, mut node) = self.owner(slot).ok_or(CallError::Unreachable)?;
         let mut asking = false;
         for hop in 0.. {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Err(CallError::Unreachable);
             }
-            let error = match wire.run(command.clone(), asking, left).await {
+            let error = match node.run(command.clone(), asking, left).await {
                 Err(CallError::Refused(text)) => text,
                 result => return result,
             };
@@ -140,7 +139,7 @@ impl View {
             if redirection.is_some() || error.starts_with("CLUSTERDOWN") {
                 self.doubt.notify_one();
             }
-            let node = match redirection {
+            node = match redirection {
                 Some(Redirection::Moved { slot, to }) if hop < HOPS => {
                     (at, asking) = (to, false);
                     self.moved(slot, &at)
@@ -152,7 +151,7 @@ impl View {
                 _ => return Err(CallError::Refused(error)),
             };
             // Nothing ran so far. A node that has just become known is worth the wait.
-            wire = timeout_at(deadline, node.connected()).await.ok().flatten().ok_or(CallError::Unreachable)?;
+            timeout_at(deadline, node.connected()).await.ok().flatten().ok_or(CallError::Unreachable)?;
         }
         Err(CallError::Unreachable)
     }

@@ -9,6 +9,10 @@ use std::{
     },
 };
 
+use tokio::sync::Notify;
+
+use crate::store::redis::breaker::{Breaker, BreakerConfig, BreakerState};
+
 /// Connections of all clients of a [`Connector`](super::Connector), whatever their addresses.
 #[derive(Debug, Default)]
 pub(super) struct Totals {
@@ -20,13 +24,24 @@ pub(super) struct Totals {
 #[derive(Debug)]
 pub(super) struct Healths {
     totals: Arc<Totals>,
+    breaker: Option<BreakerConfig>,
     /// Addresses of nodes that left a cluster stay: there are not many.
     of: Mutex<HashMap<String, Arc<Health>>>,
 }
 
 impl Healths {
-    pub(super) fn new(totals: Arc<Totals>) -> Arc<Self> {
-        Arc::new(Self { totals, of: Mutex::default() })
+    pub(super) fn new(totals: Arc<Totals>, breaker: Option<BreakerConfig>) -> Arc<Self> {
+        Arc::new(Self { totals, breaker, of: Mutex::default() })
+    }
+
+    /// The breaker of each address that is in use: its state, and how often it has opened.
+    pub(super) fn breakers(&self) -> Vec<BreakerReading> {
+        let of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
+        let reading = |health: &Arc<Health>| {
+            let breaker = health.breaker.as_ref().filter(|_| health.users.load(Relaxed) > 0)?;
+            Some(BreakerReading { address: health.address.clone(), state: breaker.state(), opened: breaker.opened() })
+        };
+        of.values().filter_map(reading).collect()
     }
 
     /// Of this address.
@@ -34,14 +49,30 @@ impl Healths {
         let address = address.to_string();
         let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
         let health = of.entry(address.clone());
-        Arc::clone(health.or_insert_with(|| Health::new(address, Arc::clone(&self.totals))))
+        Arc::clone(health.or_insert_with(|| Health::new(address, Arc::clone(&self.totals), self.breaker)))
     }
+}
+
+/// What a breaker shows of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BreakerReading {
+    /// Of which address.
+    pub address: String,
+    /// Its state.
+    pub state: BreakerState,
+    /// How often it has opened since the start.
+    pub opened: u64,
 }
 
 /// The connections to one address.
 #[derive(Debug)]
 pub(super) struct Health {
     address: String,
+    pub(super) breaker: Option<Breaker>,
+    /// Told when a connection was made.
+    pub(super) connected: Notify,
+    /// Clients that have connections to it, or try: none if its node has left the cluster.
+    pub(super) users: AtomicUsize,
     totals: Arc<Totals>,
     state: Mutex<State>,
 }
@@ -60,8 +91,25 @@ enum Told {
 }
 
 impl Health {
-    fn new(address: String, totals: Arc<Totals>) -> Arc<Self> {
-        Arc::new(Self { address, totals, state: Mutex::default() })
+    fn new(address: String, totals: Arc<Totals>, breaker: Option<BreakerConfig>) -> Arc<Self> {
+        Arc::new(Self {
+            address,
+            breaker: breaker.map(Breaker::new),
+            connected: Notify::new(),
+            users: AtomicUsize::new(0),
+            totals,
+            state: Mutex::default(),
+        })
+    }
+
+    /// The breaker has opened.
+    pub(super) fn tripped(&self) {
+        tracing::warn!(address = self.address, "redis does not answer: its breaker is open");
+    }
+
+    /// The breaker has closed.
+    pub(super) fn mended(&self) {
+        tracing::info!(address = self.address, "redis answers again: its breaker is closed");
     }
 
     /// A connection was made; it is open until what this returns is closed or dropped.
@@ -73,6 +121,7 @@ impl Health {
         if state.told.replace(Told::Connected) != Some(Told::Connected) {
             tracing::info!(address = self.address, "connected to redis");
         }
+        self.connected.notify_waiters();
         Open { health: Arc::clone(self), lost: None }
     }
 

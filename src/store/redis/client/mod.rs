@@ -24,7 +24,6 @@ use std::{
 
 use bytes::Bytes;
 
-pub use self::tls::TlsError;
 use self::{
     cluster::Cluster,
     health::{Healths, Totals},
@@ -32,6 +31,7 @@ use self::{
     plan::{Plan, Target},
     wire::{Command, Reply},
 };
+pub use self::{health::BreakerReading, tls::TlsError};
 use super::{Address, Call, CallError, Caller, Endpoint, HostPort, Script, Topology, script};
 use crate::domain::CounterKey;
 
@@ -85,7 +85,7 @@ impl Connector {
             }),
             Topology::Cluster(nodes) => Place::Cluster(nodes.clone()),
         };
-        Ok(Self { plan: Arc::new(plan), place, healths: Healths::new(totals) })
+        Ok(Self { plan: Arc::new(plan), place, healths: Healths::new(totals, endpoint.breaker) })
     }
 
     /// A client on the current runtime. It connects in the background, and again for ever.
@@ -104,6 +104,12 @@ impl Connector {
     #[must_use]
     pub fn open_connections(&self) -> usize {
         self.plan.totals.open.load(Relaxed)
+    }
+
+    /// The breaker of each address that its clients have known.
+    #[must_use]
+    pub fn breakers(&self) -> Vec<BreakerReading> {
+        self.healths.breakers()
     }
 
     /// Connections that were ever made, by all its clients.
@@ -144,9 +150,7 @@ impl Client {
         let route = self.route.clone();
         async move {
             match route {
-                Route::One(node, timeout) => {
-                    node.wire().ok_or(CallError::Unreachable)?.run(command, false, timeout).await
-                }
+                Route::One(node, timeout) => node.run(command, false, timeout).await,
                 Route::Cluster(cluster) => cluster.run(slot, command).await,
             }
         }
@@ -206,6 +210,11 @@ impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").field("open", &self.open_connections()).finish_non_exhaustive()
     }
+}
+
+/// A call of the script that only tells the time.
+fn probe() -> Command {
+    command(Script::Sha1, &Call::new(&[], || Duration::ZERO))
 }
 
 fn command(script: Script, call: &Call<'_>) -> Command {

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     time::{Duration, Instant},
@@ -16,7 +16,12 @@ use tokio::{
 use super::{
     health::Health,
     plan::{Plan, Target},
-    wire::Wire,
+    probe,
+    wire::{Command, Reply, Wire},
+};
+use crate::store::redis::{
+    CallError,
+    breaker::{Breaker, BreakerState},
 };
 
 const FIRST_DELAY: Duration = Duration::from_millis(10);
@@ -29,6 +34,9 @@ const BRIEF: u32 = 3;
 pub(super) struct Node {
     links: Vec<Link>,
     next: AtomicUsize,
+    health: Arc<Health>,
+    timeout: Duration,
+    prober: Mutex<Option<AbortHandle>>,
 }
 
 /// A connection and the task that makes it again.
@@ -42,13 +50,56 @@ struct Link {
 impl Node {
     /// Starts to connect, on the current runtime.
     pub(super) fn connect(plan: &Arc<Plan>, target: &Target, health: &Arc<Health>) -> Self {
+        health.users.fetch_add(1, Relaxed);
         let links = (0..plan.connections).map(|_| {
             let (told, wire) = watch::channel(None);
             let again = Arc::new(Notify::new());
             let keep = keep(Arc::clone(plan), target.clone(), Arc::clone(health), Told(told), Arc::clone(&again));
             Link { wire, again, task: tokio::spawn(keep).abort_handle() }
         });
-        Self { links: links.collect(), next: AtomicUsize::new(0) }
+        Self {
+            links: links.collect(),
+            next: AtomicUsize::new(0),
+            health: Arc::clone(health),
+            timeout: plan.timeout,
+            prober: Mutex::default(),
+        }
+    }
+
+    /// Runs a command over one of the connections, unless the breaker is open. Whether it was answered is one
+    /// observation, unless what a redirection left of the time was too little to tell.
+    pub(super) async fn run(
+        self: &Arc<Self>,
+        command: Command,
+        asking: bool,
+        timeout: Duration,
+    ) -> Result<Reply, CallError> {
+        let Some(breaker) = &self.health.breaker else { return self.send(command, asking, timeout).await };
+        if !breaker.admits() {
+            self.watch(breaker);
+            return Err(CallError::Tripped);
+        }
+        let result = self.send(command, asking, timeout).await;
+        let tells = timeout >= self.timeout / 2 || !matches!(result, Err(CallError::Unanswered(_)));
+        if tells && breaker.observe(is_answer(&result), Instant::now()) {
+            self.health.tripped();
+            self.watch(breaker);
+        }
+        result
+    }
+
+    async fn send(&self, command: Command, asking: bool, timeout: Duration) -> Result<Reply, CallError> {
+        self.wire().ok_or(CallError::Unreachable)?.run(command, asking, timeout).await
+    }
+
+    /// Sees to it that somebody probes. The task ends when the breaker closes, or with the node; then another node of the
+    /// same address takes over.
+    fn watch(self: &Arc<Self>, breaker: &Breaker) {
+        if breaker.claim() {
+            let probing = Probing { health: Arc::clone(&self.health), node: Arc::downgrade(self) };
+            let task = tokio::spawn(probing.run()).abort_handle();
+            *self.prober.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
+        }
     }
 
     /// A connection that is open: they take turns.
@@ -83,6 +134,53 @@ impl Node {
         for link in &self.links {
             let mut wire = link.wire.clone();
             while wire.changed().await.is_ok() {}
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.health.users.fetch_sub(1, Relaxed);
+        if let Some(prober) = self.prober.get_mut().unwrap_or_else(PoisonError::into_inner) {
+            prober.abort();
+        }
+    }
+}
+
+/// Whether Redis said anything, be it a refusal.
+const fn is_answer(result: &Result<Reply, CallError>) -> bool {
+    matches!(result, Ok(_) | Err(CallError::Refused(_)))
+}
+
+/// The task that probes an address whose breaker is open: after each cooldown, and when a connection was made.
+struct Probing {
+    health: Arc<Health>,
+    node: Weak<Node>,
+}
+
+impl Probing {
+    async fn run(self) {
+        let Some(breaker) = &self.health.breaker else { return };
+        while breaker.state() != BreakerState::Closed {
+            tokio::select! {
+                () = tokio::time::sleep(breaker.pause()) => {}
+                () = self.health.connected.notified() => {}
+            }
+            let Some(node) = self.node.upgrade() else { return };
+            breaker.probe();
+            let answered = is_answer(&node.send(probe(), false, node.timeout).await);
+            breaker.probed(answered, Instant::now());
+            if answered {
+                self.health.mended();
+            }
+        }
+    }
+}
+
+impl Drop for Probing {
+    fn drop(&mut self) {
+        if let Some(breaker) = &self.health.breaker {
+            breaker.release();
         }
     }
 }

@@ -1,0 +1,190 @@
+//! When to stop asking a Redis that does not answer: one breaker for each address, shared by the workers.
+//!
+//! ```text
+//!            failures in a row, or too large a share of them
+//!   Closed ────────────────────────────────────────────────▶ Open ◀──┐
+//!     ▲                                                       │      │ the probe fails:
+//!     │                                      after a cooldown │      │ a longer cooldown
+//!     │                                                       ▼      │
+//!     └────────────────────────────────────────────────── HalfOpen ──┘
+//!                        the probe is answered
+//! ```
+//!
+//! One call is one observation. Any answer is a success, a refusal too: what is observed is silence. Time is an argument,
+//! and nothing here sends a probe; whoever claims the probing does.
+
+#[cfg(test)]
+mod tests;
+mod window;
+
+use std::{
+    num::NonZeroU32,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use self::window::Window;
+
+/// When a breaker opens, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BreakerConfig {
+    /// Failures in a row that open it.
+    pub consecutive: NonZeroU32,
+    /// The share of failures, from 0 to 1, that opens it.
+    pub ratio: f64,
+    /// Over which time the share is taken.
+    pub window: Duration,
+    /// Calls in that time below which the share says nothing.
+    pub min_calls: NonZeroU32,
+    /// Until the first probe; twice as long after each that fails, and when it opens again within a window.
+    pub cooldown: Duration,
+    /// No cooldown is longer.
+    pub max_cooldown: Duration,
+}
+
+/// What a breaker does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BreakerState {
+    /// Calls go through.
+    Closed,
+    /// A probe is under way; calls fail at once.
+    HalfOpen,
+    /// Calls fail at once.
+    Open,
+}
+
+impl BreakerState {
+    /// As logs and metrics call it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::HalfOpen => "half_open",
+            Self::Open => "open",
+        }
+    }
+}
+
+/// A breaker. Its fast path, while closed and after a success, takes a lock that nothing holds for long.
+#[derive(Debug)]
+pub(super) struct Breaker {
+    config: BreakerConfig,
+    /// Mirrors whether the state is not closed.
+    shut: AtomicBool,
+    opened: AtomicU64,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    state: BreakerState,
+    in_a_row: u32,
+    window: Window,
+    /// The present cooldown, before jitter.
+    cooldown: Duration,
+    /// When it closed last.
+    closed_at: Option<Instant>,
+    is_probed: bool,
+}
+
+impl Breaker {
+    pub(super) fn new(config: BreakerConfig) -> Self {
+        let inner = Inner {
+            state: BreakerState::Closed,
+            in_a_row: 0,
+            window: Window::new(config.window),
+            cooldown: config.cooldown,
+            closed_at: None,
+            is_probed: false,
+        };
+        Self { config, shut: AtomicBool::new(false), opened: AtomicU64::new(0), inner: Mutex::new(inner) }
+    }
+
+    /// Whether a call may be made.
+    pub(super) fn admits(&self) -> bool {
+        !self.shut.load(Relaxed)
+    }
+
+    /// What became of a call; whether that opened it. What comes late, when it has opened already, changes nothing.
+    pub(super) fn observe(&self, answered: bool, now: Instant) -> bool {
+        let mut inner = self.lock();
+        if inner.state != BreakerState::Closed {
+            return false;
+        }
+        inner.window.add(answered, now);
+        inner.in_a_row = if answered { 0 } else { inner.in_a_row.saturating_add(1) };
+        if answered {
+            return false;
+        }
+        let (calls, failures) = inner.window.sums(now);
+        let share = f64::from(failures) / f64::from(calls.max(1));
+        let opens = inner.in_a_row >= self.config.consecutive.get()
+            || (calls >= self.config.min_calls.get() && share >= self.config.ratio);
+        if opens {
+            inner.state = BreakerState::Open;
+            // one that answers probes and nothing else is to be left alone for longer and longer
+            let again = inner.closed_at.is_some_and(|at| now.duration_since(at) < self.config.window);
+            inner.cooldown = if again { self.longer(inner.cooldown) } else { self.config.cooldown };
+            self.shut.store(true, Relaxed);
+            self.opened.fetch_add(1, Relaxed);
+        }
+        opens
+    }
+
+    /// Takes on the probing, if it is open and nobody probes. Whoever does must call [`Self::release`] in the end.
+    pub(super) fn claim(&self) -> bool {
+        let mut inner = self.lock();
+        inner.state != BreakerState::Closed && !std::mem::replace(&mut inner.is_probed, true)
+    }
+
+    /// Leaves the probing to another.
+    pub(super) fn release(&self) {
+        self.lock().is_probed = false;
+    }
+
+    /// How long to wait before the next probe: a half of it to the whole, so that workers and processes do not come all
+    /// at once.
+    pub(super) fn pause(&self) -> Duration {
+        self.lock().cooldown.mul_f64(0.5 + fastrand::f64() / 2.0)
+    }
+
+    /// The probe begins.
+    pub(super) fn probe(&self) {
+        self.lock().state = BreakerState::HalfOpen;
+    }
+
+    /// The probe's end. Answered, the breaker is closed, with nothing held against the address.
+    pub(super) fn probed(&self, answered: bool, now: Instant) {
+        let mut inner = self.lock();
+        if answered {
+            inner.state = BreakerState::Closed;
+            inner.closed_at = Some(now);
+            inner.in_a_row = 0;
+            inner.window = Window::new(self.config.window);
+            self.shut.store(false, Relaxed);
+        } else {
+            inner.state = BreakerState::Open;
+            inner.cooldown = self.longer(inner.cooldown);
+        }
+    }
+
+    fn longer(&self, cooldown: Duration) -> Duration {
+        (cooldown * 2).min(self.config.max_cooldown)
+    }
+
+    pub(super) fn state(&self) -> BreakerState {
+        self.lock().state
+    }
+
+    /// How often it has opened since the start.
+    pub(super) fn opened(&self) -> u64 {
+        self.opened.load(Relaxed)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
