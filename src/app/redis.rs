@@ -8,7 +8,7 @@ use std::{
 use super::AppError;
 use crate::{
     domain::{Algorithm, Capabilities, DynRateLimiter, RateLimiter, SystemClock},
-    guard::{DegradedStats, DenyCache, DenyTable, FailMode},
+    guard::{DegradedStats, DenyCache, DenyTable, FailMode, Observed, OperationTimes},
     settings::{RedisCredentials, RedisEndpoint, RedisServer, RedisSettings, RedisTls, RedisTopology},
     store::{
         MemoryConfig, MemoryStore,
@@ -29,6 +29,7 @@ pub(super) struct RedisBackend {
     local: Arc<MemoryStore>,
     replicas: NonZeroU32,
     degraded: Arc<DegradedStats>,
+    times: Arc<OperationTimes>,
 }
 
 impl RedisBackend {
@@ -57,6 +58,7 @@ impl RedisBackend {
             local: Arc::new(MemoryStore::new(local, Arc::new(SystemClock))),
             replicas: settings.replicas,
             degraded: Arc::default(),
+            times: Arc::default(),
         })
     }
 
@@ -69,13 +71,15 @@ impl RedisBackend {
         let per_second = self.per_second.as_ref().map(Connector::connect);
         let store = RedisStore::start(self.main.connect(), per_second, self.options, Arc::clone(&self.stats));
         match &self.denied {
-            Some(table) => Arc::new(self.fail_mode(DenyCache::new(store, Arc::clone(table)))),
-            None => Arc::new(self.fail_mode(store)),
+            Some(table) => self.guarded(DenyCache::new(store, Arc::clone(table))),
+            None => self.guarded(store),
         }
     }
 
-    fn fail_mode<L: RateLimiter>(&self, limiter: L) -> FailMode<L, MemoryStore> {
-        FailMode::new(limiter, Arc::clone(&self.local), self.replicas, Arc::clone(&self.degraded))
+    fn guarded<L: RateLimiter>(&self, limiter: L) -> Arc<dyn DynRateLimiter> {
+        let degraded = Arc::clone(&self.degraded);
+        let limiter = FailMode::new(limiter, Arc::clone(&self.local), self.replicas, degraded);
+        Arc::new(Observed::new(limiter, Arc::clone(&self.times)))
     }
 
     /// The counters of the failure mode `local`.
@@ -112,6 +116,8 @@ impl RedisBackend {
             abandoned: stats.abandoned(),
             pending: stats.pending(),
             in_flight: stats.in_flight(),
+            call_times: stats.call_times(),
+            operation_times: self.times.totals().collect(),
             breakers: connectors().flat_map(Connector::breakers).map(breaker).collect(),
             open_connections: connectors().map(|one| one.open_connections() as u64).sum(),
             connections: connectors().map(Connector::opened_connections).sum(),
@@ -121,9 +127,9 @@ impl RedisBackend {
 
 fn breaker(reading: BreakerReading) -> telemetry::RedisBreaker {
     let state = match reading.state {
-        BreakerState::Closed => 0,
-        BreakerState::HalfOpen => 1,
-        BreakerState::Open => 2,
+        BreakerState::Closed => telemetry::BreakerState::Closed,
+        BreakerState::HalfOpen => telemetry::BreakerState::HalfOpen,
+        BreakerState::Open => telemetry::BreakerState::Open,
     };
     telemetry::RedisBreaker { address: reading.address, state, opened: reading.opened }
 }

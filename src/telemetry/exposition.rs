@@ -5,6 +5,7 @@
 
 use std::{fmt::Write, sync::Arc};
 
+use super::redis::RedisBreaker;
 use crate::engine::stats::{Figure, Labels, Series, StatsTable};
 
 /// A piece is given out once it is this long, in bytes.
@@ -102,20 +103,22 @@ fn push_escaped(text: &mut String, value: &str) {
 }
 
 /// The rules' figures as the reference's `/stats` page names them, `name: value` lines in pieces, sorted by rule.
-/// Rules whose joined names are equal show as one. Domains without rules come last.
+/// Rules whose joined names are equal show as one. Domains without rules follow, then the breakers, by name.
 #[derive(Debug)]
 pub struct StatsPage {
     series: std::iter::Peekable<std::vec::IntoIter<Arc<Series>>>,
     domains_not_found: Vec<(Arc<str>, u64)>,
+    breakers: Vec<RedisBreaker>,
 }
 
 impl StatsPage {
-    pub(super) fn new(table: &StatsTable) -> Self {
+    pub(super) fn new(table: &StatsTable, mut breakers: Vec<RedisBreaker>) -> Self {
+        breakers.sort_unstable_by(|a, b| a.address.cmp(&b.address));
         let mut series = table.series();
         series.sort_unstable_by(|a, b| joined(a.labels()).cmp(joined(b.labels())));
         let mut domains_not_found = table.stats().domains_not_found();
         domains_not_found.sort_unstable();
-        Self { series: series.into_iter().peekable(), domains_not_found }
+        Self { series: series.into_iter().peekable(), domains_not_found, breakers }
     }
 }
 
@@ -144,6 +147,10 @@ impl Iterator for StatsPage {
         for (domain, count) in std::mem::take(&mut self.domains_not_found) {
             let domain = one_line(domain.to_string());
             line(&mut piece, format_args!("ratelimit.service.rate_limit.{domain}.domain_not_found: {count}"));
+        }
+        for RedisBreaker { address, state, opened } in std::mem::take(&mut self.breakers) {
+            line(&mut piece, format_args!("tollgate.redis.breaker.{address}.opened: {opened}"));
+            line(&mut piece, format_args!("tollgate.redis.breaker.{address}.state.{}: 1", state.name()));
         }
         (!piece.is_empty()).then_some(piece)
     }

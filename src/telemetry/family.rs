@@ -2,8 +2,10 @@
 
 use prometheus::{
     core::Desc,
-    proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType},
+    proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType},
 };
+
+use crate::domain::{LATENCY_BOUNDS, LatencyTotals};
 
 /// The type of a family with one number a series.
 #[derive(Clone, Copy, Debug)]
@@ -57,8 +59,21 @@ impl Family {
         self.family(field_type, metrics.collect())
     }
 
+    /// The family with these histograms, in seconds.
+    pub(super) fn histograms<'a>(
+        &self,
+        series: impl IntoIterator<Item = (Vec<&'a str>, &'a LatencyTotals)>,
+    ) -> MetricFamily {
+        let metrics = series.into_iter().map(|(values, totals)| {
+            let mut metric = self.metric(&values);
+            metric.set_histogram(histogram(totals));
+            metric
+        });
+        self.family(MetricType::HISTOGRAM, metrics.collect())
+    }
+
     /// The family of ready-made metrics.
-    pub(super) fn family(&self, field_type: MetricType, metrics: Vec<Metric>) -> MetricFamily {
+    fn family(&self, field_type: MetricType, metrics: Vec<Metric>) -> MetricFamily {
         let mut family = MetricFamily::default();
         family.set_name(self.name.to_owned());
         family.set_help(self.help.to_owned());
@@ -68,7 +83,7 @@ impl Family {
     }
 
     /// A metric without a number yet.
-    pub(super) fn metric(&self, values: &[&str]) -> Metric {
+    fn metric(&self, values: &[&str]) -> Metric {
         let pairs = self.labels.iter().zip(values).map(|(name, value)| {
             let mut pair = LabelPair::default();
             pair.set_name((*name).to_owned());
@@ -77,4 +92,21 @@ impl Family {
         });
         Metric::from_label(pairs.collect())
     }
+}
+
+#[allow(clippy::cast_precision_loss)]
+fn histogram(totals: &LatencyTotals) -> Histogram {
+    let mut within = 0;
+    let buckets = LATENCY_BOUNDS.iter().zip(totals.buckets).map(|(bound, count)| {
+        within += count;
+        let mut bucket = Bucket::default();
+        bucket.set_upper_bound(bound.as_secs_f64());
+        bucket.set_cumulative_count(within);
+        bucket
+    });
+    let mut histogram = Histogram::default();
+    histogram.set_bucket(buckets.collect());
+    histogram.set_sample_count(totals.count());
+    histogram.set_sample_sum(totals.nanos as f64 / 1e9);
+    histogram
 }

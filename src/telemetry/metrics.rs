@@ -113,7 +113,8 @@ impl Metrics {
     /// The `/stats` page of the debug listener, in pieces.
     #[must_use]
     pub fn stats_page(&self) -> StatsPage {
-        StatsPage::new(&self.readings.stats())
+        let breakers = self.readings.redis_store().map(|store| store.breakers);
+        StatsPage::new(&self.readings.stats(), breakers.unwrap_or_default())
     }
 }
 

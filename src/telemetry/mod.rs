@@ -16,4 +16,4 @@ mod tests;
 pub use exposition::StatsPage;
 pub use metrics::{CONTENT_TYPE, LoadResult, Metrics, MetricsError, Scrape};
 pub use readings::{ActiveRules, Connections, MemoryStore, Readings};
-pub use redis::{DenyCache, RedisBreaker, RedisStore};
+pub use redis::{BreakerState, DenyCache, RedisBreaker, RedisStore};

@@ -11,6 +11,7 @@ use super::{
     Readings,
     family::{Family, Kind},
 };
+use crate::domain::LatencyTotals;
 
 /// The state of the Redis store: sums over all workers, and over both Redises where there are two.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,6 +36,10 @@ pub struct RedisStore {
     pub pending: u64,
     /// Calls that are in flight.
     pub in_flight: u64,
+    /// How long calls took.
+    pub call_times: LatencyTotals,
+    /// How long each operation of the whole stack took, whoever answered.
+    pub operation_times: Vec<(&'static str, LatencyTotals)>,
     /// The breaker of each address.
     pub breakers: Vec<RedisBreaker>,
 }
@@ -44,10 +49,33 @@ pub struct RedisStore {
 pub struct RedisBreaker {
     /// Of which address.
     pub address: String,
-    /// 0 closed, 1 half open, 2 open.
-    pub state: u64,
+    /// What it does.
+    pub state: BreakerState,
     /// How often it has opened.
     pub opened: u64,
+}
+
+/// What a breaker does; the numbers are those of the metric.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BreakerState {
+    /// Calls go through.
+    #[default]
+    Closed = 0,
+    /// A probe is under way; calls fail at once.
+    HalfOpen = 1,
+    /// Calls fail at once.
+    Open = 2,
+}
+
+impl BreakerState {
+    /// On the `/stats` page.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::HalfOpen => "half_open",
+            Self::Open => "open",
+        }
+    }
 }
 
 /// The state of the deny cache.
@@ -87,6 +115,13 @@ const ABANDONED: Family = Family::new(
 );
 const PENDING: Family = Family::new("tollgate_redis_pending", "Requests that wait for Redis or are in flight.", &[]);
 const IN_FLIGHT: Family = Family::new("tollgate_redis_calls_in_flight", "Script calls in flight.", &[]);
+const CALL_TIMES: Family =
+    Family::new("tollgate_redis_call_seconds", "How long script calls took, until answered or given up.", &[]);
+const OPERATION_TIMES: Family = Family::new(
+    "tollgate_store_seconds",
+    "How long requests waited for their counters, whoever answered: Redis, the deny cache or a failure mode.",
+    &["operation"],
+);
 const BREAKER_STATE: Family = Family::new(
     "tollgate_redis_breaker_state",
     "The breaker of an address: 0 closed, 1 half open (a probe is under way), 2 open.",
@@ -109,7 +144,7 @@ const DENY_EVICTIONS: Family = Family::new(
     &[],
 );
 
-const FAMILIES: [&Family; 14] = [
+const FAMILIES: [&Family; 19] = [
     &CX_ACTIVE,
     &CX_TOTAL,
     &CALLS,
@@ -120,6 +155,11 @@ const FAMILIES: [&Family; 14] = [
     &ABANDONED,
     &PENDING,
     &IN_FLIGHT,
+    &CALL_TIMES,
+    &OPERATION_TIMES,
+    &BREAKER_STATE,
+    &BREAKER_OPENED,
+    &DEGRADED,
     &DENY_HITS,
     &DENY_ENTRIES,
     &DENY_BYTES,
@@ -160,6 +200,8 @@ impl Collector for RedisFamilies {
         };
         let errors = store.iter().flat_map(|store| &store.errors).map(|(kind, count)| (vec![*kind], *count));
         let resent = store.iter().flat_map(|store| &store.resent).map(|(code, count)| (vec![*code], *count));
+        let operations = store.iter().flat_map(|store| &store.operation_times);
+        let operations = operations.map(|(operation, totals)| (vec![*operation], totals));
         vec![
             of_store(&CX_ACTIVE, Kind::Gauge, |store| store.open_connections),
             of_store(&CX_TOTAL, Kind::Counter, |store| store.connections),
@@ -171,7 +213,9 @@ impl Collector for RedisFamilies {
             of_store(&ABANDONED, Kind::Counter, |store| store.abandoned),
             of_store(&PENDING, Kind::Gauge, |store| store.pending),
             of_store(&IN_FLIGHT, Kind::Gauge, |store| store.in_flight),
-            BREAKER_STATE.of(Kind::Gauge, breakers(|breaker| breaker.state)),
+            CALL_TIMES.histograms(store.iter().map(|store| (vec![], &store.call_times))),
+            OPERATION_TIMES.histograms(operations),
+            BREAKER_STATE.of(Kind::Gauge, breakers(|breaker| breaker.state as u64)),
             BREAKER_OPENED.of(Kind::Counter, breakers(|breaker| breaker.opened)),
             DEGRADED.of(Kind::Counter, self.readings.degraded().into_iter().map(|(mode, count)| (vec![mode], count))),
             of_cache(&DENY_HITS, Kind::Counter, |cache| cache.hits),

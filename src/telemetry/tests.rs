@@ -6,7 +6,7 @@ use std::{
 
 use super::*;
 use crate::{
-    domain::{Algorithm, Charge, RetryAfter, Source, Verdict},
+    domain::{Algorithm, Charge, Latencies, LatencyTotals, RetryAfter, Source, Verdict},
     engine::stats::{Answered, ErrorKind, Observation, SeriesName, Stats, StatsTable},
     rules::RuleId,
 };
@@ -35,7 +35,9 @@ impl Readings for Fixed {
             abandoned: 29,
             pending: 30,
             in_flight: 31,
-            breakers: vec![RedisBreaker { address: "h:1".to_owned(), state: 2, opened: 32 }],
+            breakers: vec![RedisBreaker { address: "h:1".to_owned(), state: BreakerState::Open, opened: 32 }],
+            call_times: took(Duration::from_millis(3)),
+            operation_times: vec![("check", took(Duration::from_secs(1)))],
         })
     }
     fn degraded(&self) -> Vec<(&'static str, u64)> {
@@ -48,6 +50,12 @@ impl Readings for Fixed {
     fn connections(&self) -> Connections {
         Connections { open: 9, accepted: 12, refused: 2, aged_out: 1 }
     }
+}
+
+fn took(elapsed: Duration) -> LatencyTotals {
+    let latencies = Latencies::default();
+    latencies.record(elapsed);
+    latencies.totals()
 }
 
 const HOSTILE: &str = "a\"b\\c\nd{}=,\r é漢\u{0}";
@@ -271,6 +279,10 @@ fn the_stats_page_names_figures_as_the_reference_does() {
     assert_eq!(d.len(), 18);
     let shape = |line: &str| line.split_once(": ").is_some_and(|(_, number)| number.parse::<u64>().is_ok());
     assert!(page.split_terminator('\n').all(shape), "{page}");
+    assert!(
+        page.ends_with("tollgate.redis.breaker.h:1.opened: 32\ntollgate.redis.breaker.h:1.state.open: 1\n"),
+        "{page}"
+    );
 }
 
 #[test]
@@ -279,7 +291,7 @@ fn lines_of_equal_names_are_one() {
     let names = [SeriesName::of("d.a", ["b"]), SeriesName::of("d", ["a", "b"]), SeriesName::of("d", ["a.b"])];
     let table = StatsTable::build(&stats, (0..).map(RuleId).zip(names), None);
     (0..3).for_each(|id| table.row(RuleId(id)).record_failed(Charge::Take(1)));
-    let page: String = StatsPage::new(&table).collect();
+    let page: String = StatsPage::new(&table, Vec::new()).collect();
     assert_eq!(page.lines().count(), 6);
     assert!(page.contains("ratelimit.service.rate_limit.d.a.b.total_hits: 3\n"), "{page}");
 }
@@ -308,6 +320,11 @@ fn the_redis_store_and_the_deny_cache_are_exported() {
     let of = [("address", "h:1")];
     assert_eq!(value(&samples, "tollgate_redis_breaker_state", &of), Some(2.0));
     assert_eq!(value(&samples, "tollgate_redis_breaker_opened_total", &of), Some(32.0));
+    assert_eq!(value(&samples, "tollgate_redis_call_seconds_bucket", &[("le", "0.005")]), Some(1.0));
+    assert_eq!(value(&samples, "tollgate_redis_call_seconds_sum", &[]), Some(0.003));
+    let of = [("operation", "check"), ("le", "0.5")];
+    assert_eq!(value(&samples, "tollgate_store_seconds_bucket", &of), Some(0.0));
+    assert_eq!(value(&samples, "tollgate_store_seconds_count", &[("operation", "check")]), Some(1.0));
     assert_eq!(value(&samples, "tollgate_degraded_hits_total", &[("mode", "local")]), Some(52.0));
     assert_eq!(value(&samples, "tollgate_redis_resent_total", &[("code", "noscript")]), Some(26.0));
 }

@@ -4,13 +4,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus::{
     core::{Collector, Desc},
-    proto::{Bucket, Histogram, MetricFamily, MetricType},
+    proto::MetricFamily,
 };
 
 use super::family::{Family, Kind};
 use crate::{
     domain::Algorithm,
-    engine::stats::{Answered, BOUNDS, ErrorKind, RequestMetrics, RequestTotals},
+    engine::stats::{Answered, ErrorKind, RequestMetrics, RequestTotals},
 };
 
 const METHOD: &str = "ShouldRateLimit";
@@ -82,30 +82,11 @@ impl Collector for Workers {
         });
         vec![
             TOTAL_REQUESTS.of(Kind::Counter, [(vec![METHOD], totals.started)]),
-            response_times(&totals),
+            RESPONSE_TIME.histograms([(vec![METHOD], &totals.ended)]),
             ERRORS.of(Kind::Counter, errors),
             GLOBAL_SHADOW_MODE.of(Kind::Counter, [(vec![], totals.global_shadow_mode)]),
             DECISIONS.of(Kind::Counter, decisions),
             IN_FLIGHT.of(Kind::Gauge, [(vec![], totals.in_flight())]),
         ]
     }
-}
-
-#[allow(clippy::cast_precision_loss)]
-fn response_times(totals: &RequestTotals) -> MetricFamily {
-    let mut within = 0;
-    let buckets = BOUNDS.iter().zip(totals.ended).map(|(bound, ended)| {
-        within += ended;
-        let mut bucket = Bucket::default();
-        bucket.set_upper_bound(bound.as_secs_f64());
-        bucket.set_cumulative_count(within);
-        bucket
-    });
-    let mut histogram = Histogram::default();
-    histogram.set_bucket(buckets.collect());
-    histogram.set_sample_count(totals.ended.iter().sum());
-    histogram.set_sample_sum(totals.ended_nanos as f64 / 1e9);
-    let mut metric = RESPONSE_TIME.metric(&[METHOD]);
-    metric.set_histogram(histogram);
-    RESPONSE_TIME.family(MetricType::HISTOGRAM, vec![metric])
 }

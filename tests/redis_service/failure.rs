@@ -7,7 +7,7 @@ use envoy_types::pb::{
 
 use crate::{
     server::Redis,
-    service::metric,
+    service::{metric, page},
     support::{
         eventually,
         process::{Builder, Tollgate},
@@ -126,4 +126,22 @@ async fn local_counts_its_share_and_hands_over_when_redis_is_back() {
     .await;
     // the Redis came back empty: its count begins again
     assert_eq!((answer.overall_code(), answer.statuses[0].limit_remaining), (Code::Ok, 7));
+}
+
+#[tokio::test]
+async fn the_breaker_shows_in_metrics_on_the_stats_page_and_once_in_the_log() {
+    let (tollgate, mut redis) = without_redis("deny").await;
+    let of = format!("{{address=\"127.0.0.1:{}\"}}", redis.port);
+    let state = async || metric(&tollgate, &format!("tollgate_redis_breaker_state{of}")).await;
+    assert_eq!(state().await, Some(0.0));
+    for _ in 0..20 {
+        decided(&tollgate, &["service"]).await.expect("a refusal");
+    }
+    assert!(state().await >= Some(1.0), "open, or half open while it is probed");
+    assert_eq!(metric(&tollgate, &format!("tollgate_redis_breaker_opened_total{of}")).await, Some(1.0));
+    assert!(page(&tollgate, "debug", "/stats").await.contains(&format!("127.0.0.1:{}.opened: 1\n", redis.port)));
+    redis.start_again();
+    eventually("a closed breaker", async || (state().await == Some(0.0)).then_some(())).await;
+    let told = ["its breaker is open", "its breaker is closed"].map(|words| tollgate.logged(words).len());
+    assert_eq!(told, [1, 1], "{:#?}", tollgate.log());
 }

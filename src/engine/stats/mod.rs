@@ -16,7 +16,7 @@ mod tests;
 
 pub use dynamic::Stats;
 pub use name::{Labels, SeriesName};
-pub use requests::{Answered, BOUNDS, ErrorKind, InFlight, RequestMetrics, RequestTotals};
+pub use requests::{Answered, ErrorKind, InFlight, RequestMetrics, RequestTotals};
 pub use row::{Figure, Observation, Row, near_threshold};
 pub use series::Series;
 pub use table::StatsTable;

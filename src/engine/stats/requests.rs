@@ -2,31 +2,10 @@
 
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
-use crate::domain::Algorithm;
-
-/// Upper bounds of the response time histogram: the reference's from 5 ms up, finer ones below.
-pub const BOUNDS: [Duration; 17] = [
-    Duration::from_micros(50),
-    Duration::from_micros(100),
-    Duration::from_micros(250),
-    Duration::from_micros(500),
-    Duration::from_micros(1_000),
-    Duration::from_micros(2_500),
-    Duration::from_millis(5),
-    Duration::from_millis(10),
-    Duration::from_millis(25),
-    Duration::from_millis(50),
-    Duration::from_millis(100),
-    Duration::from_millis(250),
-    Duration::from_millis(500),
-    Duration::from_millis(1_000),
-    Duration::from_millis(2_500),
-    Duration::from_secs(5),
-    Duration::from_secs(10),
-];
+use crate::domain::{Algorithm, Latencies, LatencyTotals};
 
 /// Why a call failed, as the reference tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -87,9 +66,8 @@ type Decisions<T> = [[T; Answered::ALL.len()]; Algorithm::ALL.len()];
 #[repr(align(128))]
 pub struct RequestMetrics {
     started: AtomicU64,
-    /// Calls that ended within each bound, each call in one bucket; the last holds those beyond every bound.
-    ended: [AtomicU64; BOUNDS.len() + 1],
-    ended_nanos: AtomicU64,
+    /// Calls that ended.
+    ended: Latencies,
     errors: [AtomicU64; ErrorKind::ALL.len()],
     decisions: Decisions<AtomicU64>,
     global_shadow_mode: AtomicU64,
@@ -124,17 +102,11 @@ impl RequestMetrics {
     pub fn global_shadow_mode(&self) {
         self.global_shadow_mode.fetch_add(1, Relaxed);
     }
-
-    fn ended_after(&self, elapsed: Duration) {
-        let bucket = BOUNDS.partition_point(|bound| *bound < elapsed);
-        self.ended[bucket].fetch_add(1, Relaxed);
-        self.ended_nanos.fetch_add(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX), Relaxed);
-    }
 }
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        self.metrics.ended_after(self.since.elapsed());
+        self.metrics.ended.record(self.since.elapsed());
     }
 }
 
@@ -143,10 +115,8 @@ impl Drop for InFlight<'_> {
 pub struct RequestTotals {
     /// Calls that came in.
     pub started: u64,
-    /// Calls that ended, by bucket of [`BOUNDS`]; the last holds the slower ones.
-    pub ended: [u64; BOUNDS.len() + 1],
-    /// How long they took together, in nanoseconds.
-    pub ended_nanos: u64,
+    /// Calls that ended, by how long they took.
+    pub ended: LatencyTotals,
     /// By [`ErrorKind`].
     pub errors: [u64; ErrorKind::ALL.len()],
     /// By [`Algorithm`], then [`Answered`].
@@ -159,14 +129,13 @@ impl RequestTotals {
     /// Calls under way.
     #[must_use]
     pub fn in_flight(&self) -> u64 {
-        self.started.saturating_sub(self.ended.iter().sum())
+        self.started.saturating_sub(self.ended.count())
     }
 
     /// Adds one worker.
     pub fn add(&mut self, worker: &RequestMetrics) {
         // Ended before started, so that a call that ends between the two is not counted as ended only.
-        add_all(&mut self.ended, &worker.ended);
-        self.ended_nanos += worker.ended_nanos.load(Relaxed);
+        self.ended.add(&worker.ended);
         self.started += worker.started.load(Relaxed);
         add_all(&mut self.errors, &worker.errors);
         for (sums, counters) in self.decisions.iter_mut().zip(&worker.decisions) {
@@ -199,16 +168,6 @@ mod tests {
         assert_eq!(totals(&metrics).in_flight(), 1);
         drop(call);
         assert_eq!((totals(&metrics).in_flight(), totals(&metrics).started), (0, 1));
-    }
-
-    #[test]
-    fn bounds_are_inclusive() {
-        let metrics = RequestMetrics::default();
-        for elapsed in [Duration::ZERO, BOUNDS[0], BOUNDS[0] + Duration::from_nanos(1), BOUNDS[16], Duration::MAX] {
-            metrics.ended_after(elapsed);
-        }
-        let ended = totals(&metrics).ended;
-        assert_eq!((ended[0], ended[1], ended[16], ended[17]), (2, 1, 1, 1));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use super::trouble::Trouble;
-use crate::domain::StoreError;
+use crate::domain::{Latencies, LatencyTotals, StoreError};
 
 /// Counts since the start, and gauges. Shared by the stores of all workers.
 #[derive(Debug, Default)]
@@ -17,6 +17,7 @@ pub struct RedisStats {
     pub(super) checks: AtomicU64,
     pub(super) abandoned: AtomicU64,
     pub(super) pending: AtomicU64,
+    pub(super) call_times: Latencies,
     pub(super) trouble: Arc<Trouble>,
     resent: [AtomicU64; RESENT.len()],
     failed: [AtomicU64; FAILED.len()],
@@ -41,6 +42,12 @@ impl RedisStats {
     #[must_use]
     pub fn in_flight(&self) -> u64 {
         self.in_flight.load(Relaxed)
+    }
+
+    /// How long calls took, until answered or given up.
+    #[must_use]
+    pub fn call_times(&self) -> LatencyTotals {
+        self.call_times.totals()
     }
 
     /// Groups of hits that were in the calls, equal ones as one.

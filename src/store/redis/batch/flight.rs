@@ -18,7 +18,7 @@ use super::{
     lane::{Batch, Waiters},
     pending::Waiter,
 };
-use crate::domain::StoreError;
+use crate::domain::{StoreError, Timed};
 
 /// Before a call is sent once more to a node that was not ready.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -195,18 +195,21 @@ fn fail(error: StoreError, waiters: Vec<Waiters>, stats: &RedisStats) {
 }
 
 /// Counts one call that is under way.
-struct InFlight<'a>(&'a RedisStats);
+struct InFlight<'a> {
+    stats: &'a RedisStats,
+    _timed: Timed<'a>,
+}
 
 impl<'a> InFlight<'a> {
     fn new(stats: &'a RedisStats) -> Self {
         stats.calls.fetch_add(1, Relaxed);
         stats.in_flight.fetch_add(1, Relaxed);
-        Self(stats)
+        Self { stats, _timed: stats.call_times.start() }
     }
 }
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Relaxed);
+        self.stats.in_flight.fetch_sub(1, Relaxed);
     }
 }

@@ -56,18 +56,6 @@ pub enum BreakerState {
     Open,
 }
 
-impl BreakerState {
-    /// As logs and metrics call it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Closed => "closed",
-            Self::HalfOpen => "half_open",
-            Self::Open => "open",
-        }
-    }
-}
-
 /// A breaker. Its fast path, while closed and after a success, takes a lock that nothing holds for long.
 #[derive(Debug)]
 pub(super) struct Breaker {
