@@ -28,6 +28,11 @@ impl Entry {
         self.times = self.times.saturating_add(1);
     }
 
+    /// The same entry, settled so many times.
+    pub(super) const fn settle_for(&mut self, times: NonZeroU32) {
+        self.times = times;
+    }
+
     /// The group.
     #[must_use]
     pub fn group(&self) -> &Group {

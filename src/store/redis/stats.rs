@@ -62,7 +62,7 @@ impl RedisStats {
         self.checks.load(Relaxed)
     }
 
-    /// Checks that were dropped unsent because nobody waited for them any more.
+    /// Checks that were dropped before Redis ran them, because nobody waited for them any more.
     #[must_use]
     pub fn abandoned(&self) -> u64 {
         self.abandoned.load(Relaxed)

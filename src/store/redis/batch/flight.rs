@@ -6,12 +6,14 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep, sleep_until},
+};
 
 use super::{
     super::{
-        Answer, Call, CallError, Caller, Entry, GroupError, RedisStats, Script, decode,
+        Answer, Call, CallError, Caller, GroupError, RedisStats, Script, decode,
         refusal::{self, Again},
         trouble::Trouble,
     },
@@ -32,23 +34,48 @@ pub(super) struct Sky<C> {
     pub(super) trouble: Arc<Trouble>,
 }
 
-/// What has been sent again already: each kind once.
-#[derive(Clone, Copy, Default)]
+/// How a batch is sent, and what it was sent again for already: each kind once.
+#[derive(Clone, Copy)]
 struct Sent {
-    with_text: bool,
+    script: Script,
     later: bool,
 }
 
+impl Sent {
+    /// Whether it may be sent again so. If it may, it has been.
+    fn may(&mut self, again: Again) -> bool {
+        match again {
+            Again::WithText => std::mem::replace(&mut self.script, Script::Text) == Script::Sha1,
+            Again::Later | Again::Apart => !std::mem::replace(&mut self.later, true),
+        }
+    }
+}
+
 /// Sends a batch and answers everybody who waits for it, each no later than at its deadline.
-pub(super) async fn fly<C: Caller>(sky: &Sky<C>, slot: Option<u16>, batch: Batch) {
-    let Batch { entries, mut waiters } = batch;
-    let checks: usize = waiters.iter().map(Waiters::len).sum();
-    sky.stats.entries.fetch_add(entries.len() as u64, Relaxed);
+pub(super) async fn fly<C: Caller>(sky: &Arc<Sky<C>>, slot: Option<u16>, batch: Batch) {
+    let checks: usize = batch.waiters.iter().map(Waiters::len).sum();
+    sky.stats.entries.fetch_add(batch.entries.len() as u64, Relaxed);
     sky.stats.checks.fetch_add(checks as u64, Relaxed);
-    let mut sent = Sent::default();
-    let mut script = Script::Sha1;
+    let sent = Sent { script: Script::Sha1, later: false };
+    let Some((batch, sent)) = deliver(sky, slot, batch, sent).await else { return };
+    // each entry in a call of its own, at the same time: they end with this task
+    let mut parts = JoinSet::new();
+    for (entry, waiters) in batch.entries.into_iter().zip(batch.waiters) {
+        let (sky, part) = (Arc::clone(sky), Batch { entries: vec![entry], waiters: vec![waiters] });
+        parts.spawn(async move { deliver(&sky, slot, part, sent).await.is_none() });
+    }
+    while parts.join_next().await.is_some() {}
+}
+
+/// Sends a batch, again where that is safe, until everybody is answered; or returns it to be sent entry by entry.
+async fn deliver<C: Caller>(
+    sky: &Sky<C>,
+    slot: Option<u16>,
+    mut batch: Batch,
+    mut sent: Sent,
+) -> Option<(Batch, Sent)> {
     loop {
-        let text = match send(sky, slot, script, &entries, &mut waiters).await {
+        let text = match send(sky, slot, sent.script, &mut batch).await {
             Ok(answers) => match read_only(&answers) {
                 Some(text) => text,
                 None => {
@@ -56,47 +83,37 @@ pub(super) async fn fly<C: Caller>(sky: &Sky<C>, slot: Option<u16>, batch: Batch
                     if answers.iter().any(|answer| matches!(answer, Err(error) if error.code() == "READONLY")) {
                         sky.caller.reconnect();
                     }
-                    return hand_out(answers, waiters, &sky.stats);
+                    hand_out(answers, batch.waiters, &sky.stats);
+                    return None;
                 }
             },
             Err(Failed::Refused(text)) => text,
-            Err(Failed::Store(error)) => return fail(error, waiters, &sky.stats),
+            Err(Failed::Store(error)) => {
+                fail(error, batch.waiters, &sky.stats);
+                return None;
+            }
         };
         let code = refusal::code(&text);
         if code == "READONLY" {
             sky.caller.reconnect();
         }
-        let again = refusal::again(code).filter(|again| match again {
-            Again::WithText => !std::mem::replace(&mut sent.with_text, true),
-            Again::Later | Again::Apart => !std::mem::replace(&mut sent.later, true),
-        });
+        let again = refusal::again(code).filter(|again| sent.may(*again));
         let pause = if again == Some(Again::WithText) { Duration::ZERO } else { PAUSE };
-        let Some(again) = again.filter(|_| is_awaited(&waiters, pause)) else {
+        let Some(again) = again.filter(|_| is_awaited(&batch.waiters, pause)) else {
             sky.trouble.refused(&text);
-            return fail(StoreError::Refused(refusal::of(code)), waiters, &sky.stats);
+            fail(StoreError::Refused(refusal::of(code)), batch.waiters, &sky.stats);
+            return None;
         };
-        sky.stats.count_resent(code);
-        script = if again == Again::WithText { Script::Text } else { Script::Sha1 };
         if !pause.is_zero() {
-            sleep(pause).await;
+            awaited(sleep(pause), &mut batch.waiters, StoreError::Expired, &sky.stats).await;
         }
-        if again == Again::Apart && entries.len() > 1 {
-            return apart(sky, slot, entries, waiters).await;
+        batch.keep_awaited(Instant::now().into_std(), &sky.stats);
+        if batch.entries.is_empty() {
+            return None;
         }
-    }
-}
-
-/// Each entry in a call of its own, one after the other, not to be sent again.
-async fn apart<C: Caller>(sky: &Sky<C>, slot: Option<u16>, entries: Vec<Entry>, waiters: Vec<Waiters>) {
-    for (entry, waiters) in entries.into_iter().zip(waiters) {
-        let mut waiters = vec![waiters];
-        match send(sky, slot, Script::Sha1, &[entry], &mut waiters).await {
-            Ok(answers) => hand_out(answers, waiters, &sky.stats),
-            Err(Failed::Store(error)) => fail(error, waiters, &sky.stats),
-            Err(Failed::Refused(text)) => {
-                sky.trouble.refused(&text);
-                fail(StoreError::Refused(refusal::of(refusal::code(&text))), waiters, &sky.stats);
-            }
+        sky.stats.count_resent(code);
+        if again == Again::Apart && batch.entries.len() > 1 {
+            return Some((batch, sent));
         }
     }
 }
@@ -107,18 +124,18 @@ enum Failed {
     Store(StoreError),
 }
 
-/// One call and its reply. Those whose deadline passes meanwhile are answered and gone from `waiters`.
+/// One call and its reply. Those whose deadline passes meanwhile are answered.
 async fn send<C: Caller>(
     sky: &Sky<C>,
     slot: Option<u16>,
     script: Script,
-    entries: &[Entry],
-    waiters: &mut [Waiters],
+    batch: &mut Batch,
 ) -> Result<Vec<Answer>, Failed> {
+    let Batch { entries, waiters } = batch;
     let _counted = InFlight::new(&sky.stats);
     let jitter = || sky.max_jitter.mul_f64(fastrand::f64());
     let reply = sky.caller.call(slot, script, &Call::new(entries, jitter));
-    let reply = awaited(reply, waiters, &sky.stats).await;
+    let reply = awaited(reply, waiters, StoreError::Unanswered, &sky.stats).await;
     let reply = reply.map_err(|error| match error {
         CallError::Unreachable => Failed::Store(StoreError::Unreachable),
         CallError::Tripped => Failed::Store(StoreError::Tripped),
@@ -132,25 +149,26 @@ async fn send<C: Caller>(
     Ok(answers)
 }
 
-/// Waits for the reply; one timer fails those whose deadline passes before.
-async fn awaited(
-    reply: impl Future<Output = Result<Bytes, CallError>>,
+/// Waits for what is to come; one timer tells this error to those whose deadline passes before.
+async fn awaited<T>(
+    coming: impl Future<Output = T>,
     waiters: &mut [Waiters],
+    error: StoreError,
     stats: &RedisStats,
-) -> Result<Bytes, CallError> {
-    let mut reply = pin!(reply);
+) -> T {
+    let mut coming = pin!(coming);
     while let Some(deadline) = waiters.iter().flatten().filter_map(Waiter::deadline).min() {
         tokio::select! {
             biased;
-            reply = &mut reply => return reply,
+            come = &mut coming => return come,
             () = sleep_until(deadline.into()) => {
                 let now = Instant::now().into_std();
                 let late = waiters.iter_mut().flatten().filter(|waiter| waiter.is_late(now));
-                late.for_each(|waiter| waiter.fail(StoreError::Unanswered, stats));
+                late.for_each(|waiter| waiter.fail(error, stats));
             }
         }
     }
-    reply.await
+    coming.await
 }
 
 /// Whether somebody will still wait after this pause.

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    num::NonZeroU32,
     sync::atomic::Ordering::Relaxed,
     time::Instant,
 };
@@ -28,6 +29,21 @@ pub(super) type Waiters = SmallVec<[Waiter; 1]>;
 pub(super) struct Batch {
     pub(super) entries: Vec<Entry>,
     pub(super) waiters: Vec<Waiters>,
+}
+
+impl Batch {
+    /// Drops whom nobody waits for any more, and the entries that are left with nobody.
+    pub(super) fn keep_awaited(&mut self, now: Instant, stats: &RedisStats) {
+        let Self { entries, waiters } = std::mem::take(self);
+        for (mut entry, mut waiters) in entries.into_iter().zip(waiters) {
+            waiters.retain(|waiter| is_awaited(waiter, now, stats));
+            if let Some(times) = NonZeroU32::new(waiters.len() as u32) {
+                entry.settle_for(times);
+                self.entries.push(entry);
+                self.waiters.push(waiters);
+            }
+        }
+    }
 }
 
 /// The queue of one place, first come, first served.
@@ -100,13 +116,15 @@ impl Queue {
 
 /// The same, unless its caller has left or its deadline has passed.
 fn worth_sending(mut pending: Pending, now: Instant, stats: &RedisStats) -> Option<Pending> {
-    if pending.waiter.is_gone() {
+    is_awaited(&mut pending.waiter, now, stats).then_some(pending)
+}
+
+/// Whether somebody waits still. One whose deadline has passed is told, and waits no more.
+fn is_awaited(waiter: &mut Waiter, now: Instant, stats: &RedisStats) -> bool {
+    if waiter.has_left() {
         stats.abandoned.fetch_add(1, Relaxed);
-        return None;
+    } else if waiter.is_late(now) {
+        waiter.fail(StoreError::Expired, stats);
     }
-    if pending.waiter.is_late(now) {
-        pending.waiter.fail(StoreError::Expired, stats);
-        return None;
-    }
-    Some(pending)
+    !waiter.is_gone()
 }

@@ -54,9 +54,14 @@ impl Waiter {
         self.deadline <= now
     }
 
+    /// Whether the caller has left without an answer.
+    pub(super) fn has_left(&self) -> bool {
+        self.reply.as_ref().is_some_and(oneshot::Sender::is_closed)
+    }
+
     /// Whether nobody waits any more: answered, or the caller has left.
     pub(super) fn is_gone(&self) -> bool {
-        self.reply.as_ref().is_none_or(oneshot::Sender::is_closed)
+        self.reply.is_none() || self.has_left()
     }
 
     /// Answers, once: later answers are dropped.

@@ -1,5 +1,7 @@
 //! The batcher and the store over a Redis that answers as it is told.
 
+mod again;
+
 use std::{
     collections::VecDeque,
     num::NonZeroUsize,
@@ -286,62 +288,6 @@ async fn a_callers_own_deadline_is_kept_in_the_queue_and_in_flight() {
     settle().await;
     let flying = store.check(Group { deadline: within(40), ..group("e") }).await;
     assert_eq!((flying[0], start.elapsed().as_millis()), (Err(StoreError::Unanswered), 40));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_call_is_sent_again_only_after_what_proves_that_nothing_ran_and_once() {
-    use Script::{Sha1, Text};
-    let late = || refused("LOADING Redis is loading the dataset in memory");
-    let not_ready = StoreError::Refused(Refusal::NotReady);
-    for (errors, scripts, error) in [
-        (vec![refused("NOSCRIPT No matching script.")], vec![Sha1, Text], None),
-        (vec![late()], vec![Sha1, Sha1], None),
-        (vec![late(), refused("NOSCRIPT x")], vec![Sha1, Sha1, Text], None),
-        (
-            vec![refused("NOSCRIPT x"), refused("NOSCRIPT x")],
-            vec![Sha1, Text],
-            Some(StoreError::Refused(Refusal::Other)),
-        ),
-        (vec![late(), late()], vec![Sha1, Sha1], Some(not_ready)),
-        (vec![refused("BUSY Redis is busy"), refused("MASTERDOWN x")], vec![Sha1, Sha1], Some(not_ready)),
-        (vec![refused("OOM command not allowed")], vec![Sha1], Some(StoreError::Refused(Refusal::OutOfMemory))),
-        (vec![refused("ERR whatever")], vec![Sha1], Some(StoreError::Refused(Refusal::Other))),
-        (vec![refused("WRONGPASS x")], vec![Sha1], Some(StoreError::Refused(Refusal::NotPermitted))),
-        (vec![CallError::Unanswered("lost".into())], vec![Sha1], Some(StoreError::Unanswered)),
-        (vec![CallError::Unreachable], vec![Sha1], Some(StoreError::Unreachable)),
-    ] {
-        let fake = Fake::failing(errors.clone());
-        let (store, _) = fake.start(10);
-        let verdict = store.check(group("a")).await.remove(0);
-        assert_eq!(verdict.err(), error, "{errors:?}");
-        assert_eq!(fake.scripts(), scripts, "{errors:?}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_read_only_node_makes_the_client_look_for_the_primary() {
-    let fake = Fake::open();
-    fake.told.lock().expect("a lock").group_error = Some("READONLY You can't write against a read only replica.");
-    let (store, stats) = fake.start(10);
-    assert!(store.check(group("a")).await[0].expect("the second call passes").allowed);
-    assert_eq!(fake.told.lock().expect("a lock").reconnections, 1);
-    assert_eq!(stats.resent().find(|(code, _)| *code == "readonly"), Some(("readonly", 1)));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_call_that_cannot_be_served_whole_is_sent_in_parts() {
-    let fake = Fake { has_slots: true, ..Fake::shut() };
-    let (store, _) = fake.start(10);
-    let first = spawn(&store, ["{a}0"]);
-    settle().await;
-    let rest = spawn(&store, ["{a}1", "{a}2", "{b}3"]);
-    settle().await;
-    assert_eq!(fake.keys(), [["{a}0"], ["{b}3"]], "one call in flight for a slot; another slot does not wait for it");
-    fake.told.lock().expect("a lock").errors.push_back(refused("TRYAGAIN Multiple keys"));
-    fake.gate.add_permits(100);
-    first.join_all().await;
-    assert!(rest.join_all().await.iter().all(|verdicts| verdicts[0].is_ok()));
-    assert_eq!(fake.keys()[2..], [vec!["{a}1", "{a}2"], vec!["{a}1"], vec!["{a}2"]]);
 }
 
 #[tokio::test(start_paused = true)]
