@@ -27,6 +27,7 @@ descriptors:
 fn start(redis: &Redis, cache: &str) -> Tollgate {
     Builder::new()
         .env("REDIS_URL", format!("redis://127.0.0.1:{}", redis.port))
+        .env("REDIS_TIMEOUT", "10s")
         .env("LOCAL_CACHE_SIZE_IN_BYTES", cache)
         .rules(RULES)
         .start()

@@ -49,7 +49,9 @@ fn libfaketime() -> PathBuf {
 }
 
 fn start(redis: &Redis, shift: i64) -> Tollgate {
-    let mut builder = Builder::new().env("REDIS_URL", format!("redis://127.0.0.1:{}", redis.port)).rules(RULES);
+    let url = format!("redis://127.0.0.1:{}", redis.port);
+    // no answer is to be missed, however busy the machine: what has none may have been admitted or not
+    let mut builder = Builder::new().env("REDIS_URL", url).env("REDIS_TIMEOUT", "30s").rules(RULES);
     if shift != 0 {
         builder = builder
             .env("LD_PRELOAD", libfaketime())

@@ -43,6 +43,7 @@ async fn limits_per_second_are_counted_in_a_redis_of_their_own() {
         .env("REDIS_PERSECOND", "true")
         .env("REDIS_PERSECOND_SOCKET_TYPE", "tcp")
         .env("REDIS_PERSECOND_URL", format!("127.0.0.1:{}", per_second.port))
+        .env("REDIS_PERSECOND_TIMEOUT", "10s")
         .start();
     assert_eq!(remaining(&tollgate, &["year"]).await, [LIMIT - 1]);
     assert_eq!((main.cli(&["DBSIZE"]).as_str(), per_second.cli(&["DBSIZE"]).as_str()), ("1", "0"));
