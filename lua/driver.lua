@@ -84,17 +84,19 @@ while at <= #program do
     for i = 1, counters do held[i] = states[KEYS[first + i]] end
     for _ = 1, times do settle(held, hits, atomic == 1, quota_passed == 1, refused == 1, now) end
 
-    reply = '\0'
+    -- parts that are joined once: a string that grows by each counter would be copied as often
+    local parts = { '\0' }
     for i = 1, counters do
       local key = KEYS[first + i]
       local before, after = states[key], held[i]
       if before then
-        reply = reply .. (before == after and '\2' or '\3') .. stored[key]
+        parts[i + 1] = (before == after and '\2' or '\3') .. stored[key]
       else
-        reply = reply .. (before == after and '\0' or '\1')
+        parts[i + 1] = before == after and '\0' or '\1'
       end
       if before ~= after then write(key, after, now, jitter) end
     end
+    reply = table.concat(parts)
   end
   replies[#replies + 1] = reply
   firsts[#firsts + 1], sizes[#sizes + 1] = first, counters

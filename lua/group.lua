@@ -35,8 +35,11 @@ end
 -- Charges the hits of one descriptor: all, or only its shadow ones if an enforced one is over. Returns whether one was
 -- over, and whether the descriptor is a quota.
 local function charge_together(held, hits, first, last, now)
-  local before = first < last and copy(held)
+  local before = first < last and {}
   local over, quota = false, false
+  if before then
+    for i = first, last do before[i] = held[hits[i][COUNTER]] end
+  end
   for i = first, last do
     local hit = hits[i]
     local allowed = charge(held, hit, now)
@@ -44,7 +47,7 @@ local function charge_together(held, hits, first, last, now)
     if hit[QUOTA] == 1 then quota = true end
   end
   if over and before then
-    put_back(held, before)
+    for i = first, last do held[hits[i][COUNTER]] = before[i] end
     charge_shadows(held, hits, first, last, now)
   end
   return over, quota

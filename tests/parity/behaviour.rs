@@ -308,3 +308,38 @@ fn estimates_that_equal_the_limit_pass() {
     }
     assert!(compared > 10_000 && tight > 100, "{compared} compared, {tight} of them where another order denies");
 }
+
+/// The time on the processor that a call costs Redis, in microseconds: the least of several.
+fn cost(redis: &mut Redis, group: &Group) -> u64 {
+    let used = |redis: &mut Redis| {
+        let stats = redis.text(&["INFO", "cpu"]);
+        let seconds = |name| stats.lines().find_map(|line| line.strip_prefix(name)?.parse::<f64>().ok());
+        let both = seconds("used_cpu_user:").zip(seconds("used_cpu_sys:"));
+        both.map(|(user, system)| ((user + system) * 1e6) as u64).expect("two times")
+    };
+    let mut once = || {
+        let before = used(redis);
+        assert!(redis.check(&[Entry::new(group.clone())], LONG)[0].is_ok());
+        used(redis) - before
+    };
+    (0..5).map(|_| once()).min().expect("five")
+}
+
+/// Redis does nothing else meanwhile: ten times the counters may take about ten times as long, not a hundred times.
+#[test]
+fn a_large_group_costs_what_its_counters_do() {
+    let mut redis = Redis::start();
+    let mut of = |descriptors: u32, limits: u32, atomic: bool| {
+        let hits = (0..descriptors).flat_map(|descriptor| {
+            let key = move |at| format!("{descriptors}:{descriptor}:{at}");
+            (0..limits).map(move |at| Hit { descriptor, ..fixed(&key(at), 1) })
+        });
+        cost(&mut redis, &Group { atomic, ..Group::new(hits.collect()) })
+    };
+    for limits in [1, 2] {
+        for atomic in [false, true] {
+            let (small, large) = (of(1000, limits, atomic), of(10_000, limits, atomic));
+            assert!(large < small * 30, "{limits} limits each, atomic {atomic}: {small} µs, tenfold {large} µs");
+        }
+    }
+}
