@@ -58,9 +58,7 @@ impl Routes {
                 part.group.hits.extend(hits.iter().cloned());
                 part.places.extend(places);
             } else {
-                let Group { atomic, quota_passed, refused, now, deadline, .. } = *group;
-                let hits = hits.iter().cloned().collect();
-                let group = Group { hits, atomic, quota_passed, refused, now, deadline };
+                let group = part_of(group, hits.iter().cloned().collect());
                 parts.push(Part { lane, group, places: places.collect() });
             }
         }
@@ -82,6 +80,24 @@ impl Routes {
         };
         Lane { side, slot: has_slots.then(|| slot::of(hits[0].key.as_bytes())) }
     }
+}
+
+/// The group in pieces of no more than `most` hits, in order, unless a descriptor alone has more.
+pub(super) fn pieces(group: &Group, most: usize) -> impl Iterator<Item = Group> {
+    let mut descriptors = descriptors(&group.hits).map(|(_, hits)| hits).peekable();
+    std::iter::from_fn(move || {
+        let mut hits: SmallVec<_> = descriptors.next()?.iter().cloned().collect();
+        while let Some(more) = descriptors.next_if(|more| hits.len() + more.len() <= most) {
+            hits.extend(more.iter().cloned());
+        }
+        Some(part_of(group, hits))
+    })
+}
+
+/// These hits of a group, told what the whole is told.
+fn part_of(group: &Group, hits: SmallVec<[Hit; 1]>) -> Group {
+    let Group { atomic, quota_passed, refused, now, deadline, .. } = *group;
+    Group { hits, atomic, quota_passed, refused, now, deadline }
 }
 
 fn is_per_second(hit: &Hit) -> bool {

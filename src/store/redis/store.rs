@@ -11,9 +11,9 @@ use tokio::{task::JoinHandle, time::Instant};
 
 use super::{
     CallError, Caller, RedisStats,
-    batch::{Batcher, Inbox, Ticket},
+    batch::{Batcher, Inbox, MAX_COUNTERS, Ticket},
     refusal,
-    route::{Lane, Part, Routes, Side},
+    route::{self, Lane, Part, Routes, Side},
 };
 use crate::domain::{Algorithm, Capabilities, CounterKey, Group, RateLimiter, StoreError, Verdicts};
 
@@ -32,7 +32,8 @@ pub struct StoreOptions {
 
 /// Counters in Redis. Lives on the runtime that started it; each worker has its own.
 ///
-/// A group is atomic on each place that counts it: a Redis, or a slot of a cluster.
+/// A group that is all or nothing is so on each place that counts it: a Redis, or a slot of a cluster. Another is charged
+/// descriptor by descriptor, in as many calls as it takes.
 #[derive(Debug)]
 pub struct RedisStore<C> {
     main: Arc<C>,
@@ -61,20 +62,31 @@ impl<C: Caller> RedisStore<C> {
         Self { main, per_second, routes, options, inbox, stats, batcher }
     }
 
-    fn submit(&self, lane: Lane, group: Group) -> Result<Ticket, StoreError> {
+    /// Hands a part of what was asked for at `asked` to the batcher.
+    fn submit(&self, lane: Lane, group: Group, asked: Instant) -> Result<Ticket, StoreError> {
         let timeout = match lane.side {
             Side::Main => self.options.timeout,
             Side::PerSecond => self.options.per_second_timeout,
         };
-        let latest = (Instant::now() + timeout).into_std();
+        let latest = (asked + timeout).into_std();
         let deadline = group.deadline.map_or(latest, |deadline| deadline.min(latest));
         self.inbox.submit(lane, group, deadline).inspect_err(|error| self.stats.count_failed(*error))
     }
 
-    async fn check_parts(&self, hits: usize, parts: SmallVec<[Part; 4]>) -> Verdicts {
+    /// Checks a group that is sent at once.
+    async fn check_at_once(&self, group: Group, asked: Instant) -> Verdicts {
+        let hits = group.hits.len();
+        match self.routes.whole(&group) {
+            Some(lane) => outcomes(self.submit(lane, group, asked), hits).await,
+            None if hits == 0 => Verdicts::new(),
+            None => self.check_parts(hits, self.routes.split(&group), asked).await,
+        }
+    }
+
+    async fn check_parts(&self, hits: usize, parts: SmallVec<[Part; 4]>, asked: Instant) -> Verdicts {
         let mut verdicts: Verdicts = SmallVec::from_elem(Err(StoreError::Closed), hits);
         let sent: SmallVec<[_; 4]> =
-            parts.into_iter().map(|part| (self.submit(part.lane, part.group), part.places)).collect();
+            parts.into_iter().map(|part| (self.submit(part.lane, part.group, asked), part.places)).collect();
         for (answer, places) in sent {
             for (place, verdict) in places.iter().zip(outcomes(answer, places.len()).await) {
                 verdicts[*place] = verdict;
@@ -105,12 +117,16 @@ async fn outcomes(ticket: Result<Ticket, StoreError>, hits: usize) -> Verdicts {
 
 impl<C: Caller> RateLimiter for RedisStore<C> {
     async fn check(&self, group: Group) -> Verdicts {
-        let hits = group.hits.len();
-        match self.routes.whole(&group) {
-            Some(lane) => outcomes(self.submit(lane, group), hits).await,
-            None if hits == 0 => Verdicts::new(),
-            None => self.check_parts(hits, self.routes.split(&group)).await,
+        let asked = Instant::now();
+        if group.atomic || group.hits.len() <= MAX_COUNTERS {
+            return self.check_at_once(group, asked).await;
         }
+        // one after the other: the calls of other requests come between them
+        let mut verdicts = Verdicts::with_capacity(group.hits.len());
+        for piece in route::pieces(&group, MAX_COUNTERS) {
+            verdicts.extend(self.check_at_once(piece, asked).await);
+        }
+        verdicts
     }
 
     async fn reset(&self, key: &CounterKey) -> Result<bool, StoreError> {

@@ -16,7 +16,7 @@ use super::{
 use crate::domain::StoreError;
 
 /// A call has no more counters than this, unless one group alone has.
-const MAX_COUNTERS: usize = 512;
+pub(in super::super) const MAX_COUNTERS: usize = 512;
 
 /// A call settles no more groups than this, however many are equal.
 const MAX_SETTLED: usize = 4096;

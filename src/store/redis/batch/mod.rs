@@ -28,12 +28,12 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-pub(super) use self::pending::Ticket;
 use self::{
     flight::Sky,
     lane::Queue,
     pending::{Pending, Place, Waiter},
 };
+pub(super) use self::{lane::MAX_COUNTERS, pending::Ticket};
 use super::{
     Caller, RedisStats,
     route::{Lane, Side},

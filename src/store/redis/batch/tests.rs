@@ -1,6 +1,7 @@
 //! The batcher and the store over a Redis that answers as it is told.
 
 mod again;
+mod fair;
 
 use std::{
     collections::VecDeque,
@@ -76,6 +77,17 @@ impl Fake {
     }
 }
 
+/// The counters of each group of a call, and how many times it is settled. A group takes 31 bytes, and 42 for each hit.
+fn groups(mut argument: &[u8]) -> Vec<(u32, u32)> {
+    let mut groups = Vec::new();
+    while !argument.is_empty() {
+        let number = |at: usize| u32::from_le_bytes(argument[at..at + 4].try_into().expect("four"));
+        groups.push((number(7), number(11)));
+        argument = &argument[31 + 42 * number(3) as usize..];
+    }
+    groups
+}
+
 impl Caller for Fake {
     fn call(
         &self,
@@ -84,13 +96,11 @@ impl Caller for Fake {
         call: &Call<'_>,
     ) -> impl Future<Output = Result<Bytes, CallError>> + Send + 'static {
         let keys: Vec<String> = call.keys.iter().map(|key| String::from_utf8_lossy(key).into_owned()).collect();
-        // a group of one hit takes 31 bytes and 42 for the hit; `times` is its third number
-        let times = call.argument.chunks(73).map(|group| u32::from_le_bytes(group[11..15].try_into().expect("four")));
-        let settled = times.sum();
+        let groups = groups(&call.argument);
+        let settled = groups.iter().map(|(_, times)| times).sum();
         let mut told = self.told.lock().expect("a lock");
         let error = told.errors.pop_front();
         let group_error = told.group_error.take();
-        let groups = keys.len();
         told.calls.push((script, slot, keys, settled));
         let gate = Arc::clone(&self.gate);
         async move {
@@ -102,9 +112,12 @@ impl Caller for Fake {
                 return Err(error);
             }
             let mut reply = 1e15f64.to_le_bytes().to_vec();
-            for _ in 0..groups {
+            for (counters, _) in groups {
                 match group_error {
-                    None => reply.extend([0, 1]),
+                    None => {
+                        reply.push(0);
+                        reply.extend(std::iter::repeat_n(1, counters as usize));
+                    }
                     Some(text) => {
                         reply.push(1);
                         reply.extend(1u32.to_le_bytes());
