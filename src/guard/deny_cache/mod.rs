@@ -14,11 +14,15 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
+use foldhash::fast::RandomState;
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
@@ -43,10 +47,10 @@ impl<L: RateLimiter> DenyCache<L> {
 
     /// What the table answers; `None` for the hits that are for the store.
     fn answer(&self, hits: &[Hit]) -> SmallVec<[Option<Verdict>; 1]> {
-        let now = Instant::now();
+        let (now, refunded) = (Instant::now(), refunded(hits));
         let answer = |(at, hit)| {
             let hit: &Hit = hit;
-            let eligible = takes(hit) && is_alone(hits, at) && !is_refunded(hits, &hit.key);
+            let eligible = takes(hit) && is_alone(hits, at) && !refunded.contains(&hit.key);
             eligible.then(|| self.table.answer(hit, now)).flatten()
         };
         hits.iter().enumerate().map(answer).collect()
@@ -82,9 +86,10 @@ enum Note {
 
 fn notes(group: &Group) -> SmallVec<[Note; 1]> {
     let hits = &group.hits;
+    let refunded = refunded(hits);
     let note = |(at, hit): (usize, &Hit)| match hit.charge {
         Charge::Give(_) if !hit.charge.is_look() => Note::Refund(hit.key.clone()),
-        Charge::Take(_) if takes(hit) && !goes_whole(group) && is_alone(hits, at) && !is_refunded(hits, &hit.key) => {
+        Charge::Take(_) if takes(hit) && !goes_whole(group) && is_alone(hits, at) && !refunded.contains(&hit.key) => {
             Note::Taking(hit.clone())
         }
         _ => Note::Nothing,
@@ -108,8 +113,10 @@ fn is_alone(hits: &[Hit], at: usize) -> bool {
     !same(at.checked_sub(1).and_then(|before| hits.get(before))) && !same(hits.get(at + 1))
 }
 
-fn is_refunded(hits: &[Hit], key: &CounterKey) -> bool {
-    hits.len() > 1 && hits.iter().any(|hit| matches!(hit.charge, Charge::Give(_)) && hit.key == *key)
+/// The counters that a request refunds, if it may take from them too.
+fn refunded(hits: &[Hit]) -> HashSet<&CounterKey, RandomState> {
+    let gives = |hit: &&Hit| hits.len() > 1 && matches!(hit.charge, Charge::Give(_));
+    hits.iter().filter(gives).map(|hit| &hit.key).collect()
 }
 
 impl<L: RateLimiter> RateLimiter for DenyCache<L> {
