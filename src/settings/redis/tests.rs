@@ -313,8 +313,25 @@ fn no_password_of_an_address_is_shown() {
         ("redis://:hunter2/0", "redis://(hidden)"),
         ("redis://h:1?password=hunter2", "redis://h:1?(hidden)"),
         ("redis-sentinel://me:hunter2@a,b:1/m", "redis-sentinel://(hidden)@a,b:1/m"),
+        ("redis://h:1?db=hunter2", "redis://h:1?(hidden)"),
+        ("redis://h:1/0#hunter2", "redis://h:1/0#(hidden)"),
+        ("m,h:1,[::1]:2", "m,h:1,[::1]:2"),
+        ("::1:6379", "::1:6379"),
+        ("redis", "redis"),
+        ("./redis.sock", "./redis.sock"),
+        // the scheme is missing, or half of it
+        ("redis//:hunter2", "(hidden)"),
+        ("redis:/me:hunter2@h:1/0", "(hidden)@h:1/0"),
+        ("me:hunter2", "(hidden)"),
+        ("me:hunter2:6379", "(hidden)"),
+        ("m,me:hunter2", "(hidden)"),
     ] {
-        assert_eq!(redacted(url), shown);
+        assert_eq!(redacted(url), shown, "{url}");
+    }
+    // no path: it would be told as the address of the connections
+    for url in ["me:hunter2@h:1/0", "redis:/me:hunter2@h:1/0", "redis//me:hunter2@h"] {
+        let text = error(&[("REDIS_URL", url)]);
+        assert!(text.starts_with("REDIS_URL: \"(hidden)@h") && !text.contains("hunter2"), "{text}");
     }
     let malformed = error(&[("REDIS_URL", "redis://me:hunter2@h:port")]);
     assert!(!malformed.contains("hunter2"), "{malformed}");

@@ -111,7 +111,7 @@ fn bare(text: &str, kind: RedisType) -> Result<Target, Accepted> {
     match kind {
         RedisType::Single => match server(text, None) {
             Some(server) => Ok(Target::Tcp(server)),
-            None if text.contains('/') => Ok(Target::Unix(text.into())),
+            None if is_path(text) => Ok(Target::Unix(text.into())),
             None => Err("host:port, the path of a socket, or a URL such as redis://host:port"),
         },
         RedisType::Sentinel => text
@@ -125,6 +125,11 @@ fn bare(text: &str, kind: RedisType) -> Result<Target, Accepted> {
             list(text, None).map(Target::Cluster).ok_or("host:port,host:port…, which REDIS_TYPE=CLUSTER asks for")
         }
     }
+}
+
+/// Whether a text is the path of a socket, and not a URL whose scheme was forgotten or misspelt.
+fn is_path(text: &str) -> bool {
+    text.starts_with(['/', '.']) || (text.contains('/') && !text.contains([':', '@']))
 }
 
 fn list(text: &str, port: Option<u16>) -> Option<Vec<RedisServer>> {
@@ -174,22 +179,33 @@ fn decoded(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// The URL as it may be printed. What is before an `@` may be a password, what is after a `?` too, and so may anything
-/// in the place of the servers that cannot be read as servers.
+/// The URL as it may be printed. What is before an `@` may be a password, what is after a `?` or a `#` too, and so may
+/// anything in the place of the servers that cannot be read as servers.
 pub(super) fn redacted(text: &str) -> String {
     let (scheme, rest) = text.split_once("://").map_or(("", text), |(_, rest)| text.split_at(text.len() - rest.len()));
     let (before, rest) = match rest.rsplit_once('@') {
         Some((_, rest)) => (format!("{HIDDEN}@"), rest),
         None => (String::new(), rest),
     };
-    let (rest, after) = match rest.split_once('?') {
-        Some((rest, query)) if !query.starts_with("db=") => (rest, format!("?{HIDDEN}")),
+    let (rest, after) = match rest.find(['?', '#']).map(|at| rest.split_at(at)) {
+        Some((rest, after)) if !is_database(after) => (rest, format!("{}{HIDDEN}", &after[..1])),
         _ => (rest, String::new()),
     };
-    let servers = rest.split('/').next().unwrap_or(rest);
-    if scheme.is_empty() || servers.is_empty() || list(servers, Some(REDIS_PORT)).is_some() {
-        format!("{scheme}{before}{rest}{after}")
-    } else {
-        format!("{scheme}{HIDDEN}")
-    }
+    let (servers, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let readable = match scheme {
+        "" => is_path(rest) || (servers.split(',').all(may_be_server) && !path.contains(':')),
+        _ => servers.is_empty() || list(servers, Some(REDIS_PORT)).is_some(),
+    };
+    if readable { format!("{scheme}{before}{rest}{after}") } else { format!("{scheme}{HIDDEN}") }
+}
+
+fn is_database(query: &str) -> bool {
+    query.strip_prefix("?db=").is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Whether a text may be a host, alone or with a port, or an IPv6 address without its brackets; not `user:password`.
+fn may_be_server(text: &str) -> bool {
+    let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_v6 = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit() || b"[]:.".contains(&byte));
+    text.rsplit_once(':').is_none_or(|(host, port)| is_digits(port) && (!host.contains(':') || is_v6(host)))
 }
