@@ -51,7 +51,7 @@ async fn a_primary_of_a_cluster_is_killed() {
 const SLOT: &str = "16287";
 
 /// Moves the slot as `redis-cli --cluster reshard` does.
-fn reshard(cluster: &Cluster, from: usize, to: usize) -> u64 {
+pub fn reshard(cluster: &Cluster, from: usize, to: usize) -> u64 {
     let (source, target) = (&cluster.nodes[from], &cluster.nodes[to]);
     target.cli(&["CLUSTER", "SETSLOT", SLOT, "IMPORTING", &cluster.id(from)]);
     source.cli(&["CLUSTER", "SETSLOT", SLOT, "MIGRATING", &cluster.id(to)]);
