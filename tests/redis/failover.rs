@@ -1,10 +1,20 @@
 //! Primaries that die and slots that move, under load.
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use tokio::task::JoinSet;
+use tollgate::domain::{Algorithm, Charge, CounterKey, Group, Hit, RateLimiter as _};
 
 use crate::{
     cluster_server::Cluster,
-    load::{Load, TASKS, keys},
+    load::{Load, NOW, TASKS, count, keys, wide},
     sentinel_group::{SentinelGroup, is_primary},
     server::until,
     stores::{cluster_store, options, store},
@@ -88,4 +98,65 @@ async fn a_slot_moves_while_its_counters_are_charged() {
     assert_eq!(figures.lost, 0, "{figures:?}");
     figures.only(&[]);
     println!("figures: Cluster, a slot of 48 counters moved 6 times: {figures:?}");
+}
+
+const PAIRS: u64 = 40;
+
+/// Two limits of one descriptor, whose counters share the slot that moves.
+fn pair(number: u64) -> Group {
+    let key = |name| CounterKey::from_bytes(format!("{{x}}pair:{number}:{name}").as_bytes());
+    let limits = [Algorithm::FixedWindow, Algorithm::TokenBucket].map(wide);
+    let hits = limits.map(|limit| Hit::new(key(limit.algorithm()), limit, Charge::Take(1)));
+    Group::new(hits.into_iter().collect()).at(NOW)
+}
+
+/// While one counter of a descriptor has moved and the other has not, nobody can charge both. And the new owner does not
+/// know the script.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn limits_of_one_descriptor_are_charged_together_or_not_at_all_while_their_slot_moves() {
+    let cluster = Cluster::start().await;
+    let store = Arc::new(cluster_store(&cluster.endpoint(), options()).await);
+    let going = Arc::new(AtomicBool::new(true));
+    let errors: Arc<Mutex<BTreeMap<String, u64>>> = Arc::default();
+    let answered: Arc<Vec<AtomicU64>> = Arc::new((0..PAIRS).map(|_| AtomicU64::new(0)).collect());
+    let mut tasks = JoinSet::new();
+    for task in 0..TASKS {
+        let (store, going) = (Arc::clone(&store), Arc::clone(&going));
+        let (errors, answered) = (Arc::clone(&errors), Arc::clone(&answered));
+        tasks.spawn(async move {
+            for number in (0..PAIRS).cycle().skip(task as usize) {
+                let verdicts = store.check(pair(number)).await;
+                match (verdicts[0], verdicts[1]) {
+                    (Ok(_), Ok(_)) => _ = answered[number as usize].fetch_add(1, SeqCst),
+                    (Err(error), Err(other)) if error == other => {
+                        *errors.lock().expect("no panic").entry(format!("{error:?}")).or_default() += 1;
+                        tokio::time::sleep(Duration::from_millis(1)).await;
+                    }
+                    apart => panic!("{apart:?}"),
+                }
+                if !going.load(SeqCst) {
+                    break;
+                }
+            }
+        });
+    }
+    let sum = || answered.iter().map(|one| one.load(SeqCst)).sum::<u64>();
+    for (from, to) in [(2, 0), (0, 1), (1, 2)] {
+        let enough = sum() + 5 * PAIRS;
+        until("more answers", || sum() >= enough).await;
+        cluster.nodes[to].cli(&["SCRIPT", "FLUSH"]);
+        reshard(&cluster, from, to);
+    }
+    going.store(false, SeqCst);
+    while let Some(task) = tasks.join_next().await {
+        task.expect("no panic");
+    }
+    for (number, answered) in answered.iter().enumerate() {
+        for hit in pair(number as u64).hits {
+            assert_eq!(count(&store, &hit.key, hit.limit).await, Ok(answered.load(SeqCst)), "{}", hit.key);
+        }
+    }
+    let (answered, errors) = (sum(), errors.lock().expect("no panic"));
+    println!("figures: Cluster, a slot of {PAIRS} pairs moved 3 times: {answered} decisions, errors {errors:?}");
+    assert!(errors.keys().all(|kind| kind == "Refused(NotReady)"), "{errors:?}");
 }

@@ -10,7 +10,7 @@ use tollgate::{
 
 use crate::{
     calls::tcp,
-    load::{Load, count, keys, take, wide},
+    load::{Load, TASKS, count, keys, take, wide},
     server::{PATIENCE, Redis, until},
     stores::{options, store, store_with},
 };
@@ -50,6 +50,25 @@ async fn connections_that_are_killed_in_a_loop_charge_nothing_twice() {
     assert_eq!(figures.lost, 0, "{figures:?}");
     figures.only(&["Unanswered", "Unreachable"]);
     println!("figures: 50 × CLIENT KILL: {figures:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_writes_all_to_its_disk_is_killed_and_started_again_and_nothing_is_lost() {
+    let mut redis = Redis::start(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let store = Arc::new(store(&tcp(&redis)).await);
+    let load = Load::start(&store, keys("restart", 16));
+    for _ in 0..3 {
+        load.answers(20).await;
+        redis.kill();
+        let errors = load.errors();
+        until("everybody has noticed", || load.errors() > errors + TASKS).await;
+        redis.start_again();
+    }
+    load.answers(20).await;
+    let figures = load.stop().await;
+    assert_eq!(figures.lost, 0, "{figures:?}");
+    figures.only(&["Unanswered", "Unreachable", "Refused(NotReady)"]);
+    println!("figures: killed and started again 3 times: {figures:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -65,7 +65,12 @@ pub struct Load {
 /// What a load that was stopped has seen.
 #[derive(Debug)]
 pub struct Figures {
+    /// Hits that were answered, over all counters.
     pub decisions: u64,
+    /// Hits that Redis has counted.
+    pub counted: u64,
+    /// Hits that Redis may have counted though it did not answer.
+    pub unanswered: u64,
     pub errors: BTreeMap<String, u64>,
     /// Between two answers for one counter.
     pub longest_gap: Duration,
@@ -130,6 +135,8 @@ impl Load {
         }
         let mut figures = Figures {
             decisions: 0,
+            counted: 0,
+            unanswered: 0,
             errors: self.errors.lock().expect("no panic").clone(),
             longest_gap: Duration::ZERO,
             lost: 0,
@@ -143,6 +150,8 @@ impl Load {
                 book.key
             );
             figures.decisions += answered;
+            figures.counted += count;
+            figures.unanswered += unanswered;
             figures.lost += answered.saturating_sub(count);
             figures.longest_gap = figures.longest_gap.max(book.gaps.lock().expect("no panic").1);
         }
