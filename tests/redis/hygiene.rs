@@ -40,7 +40,8 @@ async fn everything(store: &RedisStore<Client>) {
 fn commands(redis: &Redis) -> BTreeSet<String> {
     let stats = redis.cli(&["INFO", "commandstats"]);
     let names = stats.lines().filter_map(|line| Some(line.strip_prefix("cmdstat_")?.split_once(':')?.0.to_owned()));
-    names.filter(|name| !["info", "config|set", "config|resetstat", "dbsize"].contains(&name.as_str())).collect()
+    let of_the_test = ["info", "config", "config|set", "config|resetstat", "dbsize"];
+    names.filter(|name| !of_the_test.contains(&name.as_str())).collect()
 }
 
 /// A connection begins with these, and with INFO, which the test uses too.
@@ -53,9 +54,13 @@ const CALLS: [&str; 3] = ["eval", "evalsha", "del"];
 const IN_SCRIPT: [&str; 3] = ["time", "get", "set"];
 
 fn expected(nodes: &[Redis], more: &[&str]) {
-    let expected: BTreeSet<_> =
-        [&AT_CONNECT[..], &CALLS, &IN_SCRIPT, more].concat().into_iter().map(str::to_owned).collect();
     let sent: BTreeSet<_> = nodes.iter().flat_map(commands).collect();
+    // Redis 6 counts `CLIENT ID` and `CLUSTER SLOTS` as CLIENT and CLUSTER
+    let as_told = |name: &str| match name.split_once('|') {
+        Some((word, _)) if sent.contains(word) => word.to_owned(),
+        _ => name.to_owned(),
+    };
+    let expected: BTreeSet<_> = [&AT_CONNECT[..], &CALLS, &IN_SCRIPT, more].concat().into_iter().map(as_told).collect();
     assert_eq!(sent, expected);
 }
 

@@ -129,7 +129,8 @@ impl Redis {
 
 fn spawn(directory: &TempDir, port: u16, arguments: &[&str]) -> Child {
     let log = fs::File::create(directory.path().join("log")).expect("a log");
-    let mut command = Command::new("redis-server");
+    let program = std::env::var("TOLLGATE_TEST_REDIS_SERVER").unwrap_or_else(|_| "redis-server".to_owned());
+    let mut command = Command::new(program);
     let arguments = match arguments.split_first() {
         Some((&"--sentinel", rest)) => {
             command.arg(directory.path().join("sentinel.conf")).arg("--sentinel");
