@@ -1,6 +1,6 @@
 //! One server in trouble, under load.
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use tokio::task::JoinSet;
 use tollgate::{
@@ -9,7 +9,7 @@ use tollgate::{
 };
 
 use crate::{
-    calls::tcp,
+    calls::{connected, tcp},
     load::{Load, TASKS, count, keys, take, wide},
     server::{PATIENCE, Redis, until},
     stores::{options, store, store_with},
@@ -90,6 +90,44 @@ async fn a_server_that_hangs_leaves_nobody_waiting() {
     figures.only(&["Unanswered", "Expired", "Unreachable"]);
     assert!(figures.errors.contains_key("Unanswered"), "{figures:?}");
     println!("figures: SIGSTOP: {figures:?}");
+}
+
+#[tokio::test]
+async fn while_a_server_hangs_the_work_is_bounded_and_whoever_leaves_is_not_charged() {
+    let redis = Redis::start(&[]);
+    let stats = Arc::new(RedisStats::default());
+    let options = StoreOptions { max_pending: NonZeroUsize::new(100).expect("not zero"), ..options() };
+    let store = Arc::new(RedisStore::start(connected(&tcp(&redis)).await, None, options, Arc::clone(&stats)));
+    let (key, limit) = (CounterKey::from_bytes(b"bound"), wide(Algorithm::FixedWindow));
+    store.check(take(&key, limit)).await[0].expect("a verdict");
+    let check = || {
+        let (store, group) = (Arc::clone(&store), take(&key, limit));
+        async move { store.check(group).await[0] }
+    };
+    redis.signal("STOP");
+    let mut sent = JoinSet::new();
+    for calls in 1..=2 {
+        sent.spawn(check());
+        until("it is sent", || stats.in_flight() == calls).await;
+    }
+    let mut waiting = JoinSet::new();
+    for _ in 0..500 {
+        waiting.spawn(check());
+    }
+    for _ in 0..500 - 98 {
+        let shed = waiting.join_next().await.expect("one that is shed").expect("no panic");
+        assert_eq!(shed, Err(StoreError::Overloaded));
+    }
+    assert_eq!((stats.pending(), stats.in_flight()), (100, 2));
+    waiting.shutdown().await;
+    assert_eq!((stats.pending(), stats.in_flight()), (2, 2));
+    redis.signal("CONT");
+    for verdict in sent.join_all().await {
+        verdict.expect("it was sent");
+    }
+    assert_eq!(count(&store, &key, limit).await, Ok(3), "the first, and the two that were sent");
+    // the first of all was told the script
+    assert_eq!((redis.calls("eval"), redis.calls("evalsha")), (1, 4));
 }
 
 #[tokio::test]

@@ -37,6 +37,15 @@ async fn a_prefix_keeps_services_apart() {
 }
 
 #[tokio::test]
+async fn nothing_is_left_of_a_counter_whose_window_has_passed() {
+    let redis = Redis::start(&[]);
+    let tollgate = on(&redis).env("EXPIRATION_JITTER_MAX_SECONDS", "0").start();
+    remaining(&tollgate, &["second"]).await;
+    assert_eq!(redis.calls("set"), 1);
+    eventually("an empty Redis", async || (redis.cli(&["DBSIZE"]) == "0").then_some(())).await;
+}
+
+#[tokio::test]
 async fn limits_per_second_are_counted_in_a_redis_of_their_own() {
     let (main, mut per_second) = (Redis::start(&[]), Redis::start(&[]));
     let tollgate = on(&main)
@@ -99,7 +108,9 @@ async fn the_metrics_and_pages_say_what_it_does() {
     assert_eq!(value("tollgate_redis_resent_total{code=\"noscript\"}").await, redis.calls("eval") as f64);
     assert_eq!(value("tollgate_redis_pending").await, 0.0);
     assert_eq!(value("tollgate_redis_calls_in_flight").await, 0.0);
+    // three each for the two workers and for /json, as Redis sees it too: the tenth is that of redis-cli
     assert_eq!(value("ratelimit_redis_pool_cx_total").await, 9.0);
+    assert_eq!(redis.cli(&["CLIENT", "LIST"]).lines().count(), 10);
 
     redis.kill();
     let unanswered = eventually("a failure", async || ask(&tollgate, &["year"]).await.err()).await;
