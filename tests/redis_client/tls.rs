@@ -1,40 +1,64 @@
 //! Connections that are secured, with certificates made for the test.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, time::Duration};
 
 use tempfile::TempDir;
-use tollgate::store::redis::{Address, CallError, Connector, Endpoint, Identity, Script, TlsConfig, Topology};
+use tollgate::store::redis::{
+    Address, Call, CallError, Caller as _, Connector, Credentials, Endpoint, Identity, Script, TlsConfig, Topology,
+};
 
 use crate::{
-    calls::{connected, endpoint, local, look},
+    calls::{self, connected, local, look},
     certificates::certificates,
     server::{Redis, free_port, until},
 };
 
-/// A server with TLS only, which wants a certificate of its clients or not, and its endpoint.
-fn start(certificates: &TempDir, clients: &str) -> (Redis, Endpoint) {
+/// What a server is told to have TLS only, and whether it wants a certificate of its clients.
+fn arguments(certificates: &TempDir, port: u16, clients: &str) -> Vec<String> {
     let path = |name: &str| certificates.path().join(name).display().to_string();
     let (certificate, key, ca) = (path("server.crt"), path("server.key"), path("ca.crt"));
-    let tls_port = free_port();
-    let port = tls_port.to_string();
-    let redis = Redis::start(&[
-        "--port",
-        "0",
-        "--tls-port",
-        &port,
-        "--tls-cert-file",
-        &certificate,
-        "--tls-key-file",
-        &key,
-        "--tls-ca-cert-file",
-        &ca,
-        "--tls-auth-clients",
-        clients,
-        "--loglevel",
-        "verbose",
-    ]);
-    let mut endpoint = endpoint(Topology::Single(Address::Tcp(local(tls_port))));
-    endpoint.tls = Some(TlsConfig { ca: Some(path("ca.crt").into()), identity: None, verify_hostname: true });
+    let port = port.to_string();
+    [
+        ["--port", "0"],
+        ["--tls-port", &port],
+        ["--tls-cert-file", &certificate],
+        ["--tls-key-file", &key],
+        ["--tls-ca-cert-file", &ca],
+        ["--tls-auth-clients", clients],
+        ["--tls-replication", "yes"],
+    ]
+    .concat()
+    .into_iter()
+    .map(str::to_owned)
+    .collect()
+}
+
+/// A server with TLS only, told these things before and after that.
+fn running(certificates: &TempDir, clients: &str, more: [&[&str]; 2], directory: impl Fn() -> TempDir) -> Redis {
+    for _ in 0..20 {
+        let port = free_port();
+        let secured = arguments(certificates, port, clients);
+        let secured: Vec<_> = secured.iter().map(String::as_str).collect();
+        if let Some(redis) = Redis::try_start(directory(), port, &[more[0], &secured, more[1]].concat()) {
+            return redis;
+        }
+    }
+    panic!("redis-server does not start with TLS");
+}
+
+fn directory() -> TempDir {
+    tempfile::tempdir().expect("a directory")
+}
+
+fn endpoint(certificates: &TempDir, topology: Topology) -> Endpoint {
+    let ca = Some(certificates.path().join("ca.crt"));
+    Endpoint { tls: Some(TlsConfig { ca, identity: None, verify_hostname: true }), ..calls::endpoint(topology) }
+}
+
+/// A server with TLS only, which wants a certificate of its clients or not, and its endpoint.
+fn start(certificates: &TempDir, clients: &str) -> (Redis, Endpoint) {
+    let redis = running(certificates, clients, [&[], &["--loglevel", "verbose"]], directory);
+    let endpoint = endpoint(certificates, Topology::Single(Address::Tcp(local(redis.port))));
     (redis, endpoint)
 }
 
@@ -90,13 +114,52 @@ async fn a_server_may_want_our_certificate() {
 }
 
 #[tokio::test]
+async fn sentinels_and_their_primary() {
+    let certificates = certificates("IP:127.0.0.1");
+    let (redis, _) = start(&certificates, "no");
+    let sentinel = running(&certificates, "no", [&["--sentinel"], &[]], || {
+        let directory = directory();
+        let text = format!("sentinel monitor gate 127.0.0.1 {} 1\n", redis.port);
+        fs::write(directory.path().join("sentinel.conf"), text).expect("a file");
+        directory
+    });
+    let (master, credentials) = ("gate".to_owned(), Credentials::None);
+    let sentinels = Topology::Sentinel { master, sentinels: vec![local(sentinel.port)], credentials };
+    let client = connected(&endpoint(&certificates, sentinels)).await;
+    look(&client, Script::Text).await.expect("a reply");
+    assert_eq!(redis.calls("eval"), 1);
+}
+
+#[tokio::test]
+async fn the_nodes_of_a_cluster() {
+    const CLUSTER: [&str; 6] =
+        ["--tls-cluster", "yes", "--cluster-enabled", "yes", "--cluster-require-full-coverage", "no"];
+    let certificates = certificates("IP:127.0.0.1");
+    let start = || running(&certificates, "no", [&[], &CLUSTER], directory);
+    let (one, other) = (start(), start());
+    one.cli(&["CLUSTER", "ADDSLOTS", "0"]);
+    other.cli(&["CLUSTER", "ADDSLOTS", "1"]);
+    one.cli(&["CLUSTER", "MEET", "127.0.0.1", &other.port.to_string()]);
+    let is_up = |node: &Redis| node.cli(&["CLUSTER", "INFO"]).contains("cluster_slots_ok:2");
+    until("each knows the other", || is_up(&one) && is_up(&other)).await;
+    let client =
+        Connector::new(&endpoint(&certificates, Topology::Cluster(vec![local(one.port)]))).expect("a connector");
+    let client = client.connect();
+    until("connected", || client.open_connections() == 2).await;
+    for slot in [0, 1] {
+        let call = Call::new(&[], || Duration::ZERO);
+        client.call(Some(slot), Script::Text, &call).await.expect("a reply");
+    }
+    assert_eq!((one.calls("eval"), other.calls("eval")), (1, 1));
+}
+
+#[tokio::test]
 async fn files_that_cannot_be_used_are_named() {
     let certificates = certificates("IP:127.0.0.1");
     let path = |name: &str| -> PathBuf { certificates.path().join(name) };
     fs::write(path("empty"), "").expect("a file");
     fs::write(path("broken"), "-----BEGIN CERTIFICATE-----\n!secret!\n-----END CERTIFICATE-----\n").expect("a file");
-    let mut endpoint = endpoint(Topology::Cluster(vec![]));
-    endpoint.tls = Some(TlsConfig { ca: None, identity: None, verify_hostname: true });
+    let mut endpoint = endpoint(&certificates, Topology::Cluster(vec![]));
     let mut error = |ca: &str, certificate: &str, key: &str| {
         *tls(&mut endpoint) = TlsConfig {
             ca: Some(path(ca)),
