@@ -14,6 +14,8 @@ pub mod algorithm;
 pub mod domain;
 pub mod guard;
 pub mod store;
+#[cfg(feature = "redis")]
+pub mod tls;
 
 #[cfg(feature = "server")]
 pub mod admin;

@@ -11,9 +11,10 @@ use std::{
 const ALLOWED: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("algorithm", &["domain"]),
+    ("tls", &[]),
     ("rules", &["algorithm", "domain"]),
     ("source", &["rules", "domain"]),
-    ("store", &["algorithm", "domain"]),
+    ("store", &["algorithm", "domain", "tls"]),
     ("guard", &["algorithm", "domain"]),
     ("engine", &["rules", "algorithm", "domain"]),
     ("settings", &["domain"]),
@@ -24,7 +25,20 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("client", &[]),
     (
         "app",
-        &["admin", "api", "domain", "engine", "guard", "rules", "server", "settings", "source", "store", "telemetry"],
+        &[
+            "admin",
+            "api",
+            "domain",
+            "engine",
+            "guard",
+            "rules",
+            "server",
+            "settings",
+            "source",
+            "store",
+            "telemetry",
+            "tls",
+        ],
     ),
     ("cli", &["app", "domain", "rules", "settings", "source", "telemetry"]),
     ("main", &["cli"]),
@@ -41,6 +55,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("prometheus", &["telemetry"]),
     ("axum", &["api", "admin", "app"]),
     ("fred", &["store"]),
+    ("rustls_native_certs", &["tls"]),
 ];
 
 #[test]

@@ -3,7 +3,10 @@
 use std::{fs, path::PathBuf};
 
 use tempfile::TempDir;
-use tollgate::store::redis::{Address, CallError, Connector, Endpoint, Identity, Script, TlsConfig, Topology};
+use tollgate::{
+    store::redis::{Address, CallError, Connector, Endpoint, Script, Topology},
+    tls::{ClientFiles, Identity},
+};
 
 use crate::{
     calls::{connected, endpoint, local, look},
@@ -34,11 +37,11 @@ fn start(certificates: &TempDir, clients: &str) -> (Redis, Endpoint) {
         "verbose",
     ]);
     let mut endpoint = endpoint(Topology::Single(Address::Tcp(local(tls_port))));
-    endpoint.tls = Some(TlsConfig { ca: Some(path("ca.crt").into()), identity: None, verify_hostname: true });
+    endpoint.tls = Some(ClientFiles { ca: Some(path("ca.crt").into()), identity: None, verify_hostname: true });
     (redis, endpoint)
 }
 
-fn tls(endpoint: &mut Endpoint) -> &mut TlsConfig {
+fn tls(endpoint: &mut Endpoint) -> &mut ClientFiles {
     endpoint.tls.as_mut().expect("some")
 }
 
@@ -96,9 +99,9 @@ async fn files_that_cannot_be_used_are_named() {
     fs::write(path("empty"), "").expect("a file");
     fs::write(path("broken"), "-----BEGIN CERTIFICATE-----\n!secret!\n-----END CERTIFICATE-----\n").expect("a file");
     let mut endpoint = endpoint(Topology::Cluster(vec![]));
-    endpoint.tls = Some(TlsConfig { ca: None, identity: None, verify_hostname: true });
+    endpoint.tls = Some(ClientFiles { ca: None, identity: None, verify_hostname: true });
     let mut error = |ca: &str, certificate: &str, key: &str| {
-        *tls(&mut endpoint) = TlsConfig {
+        *tls(&mut endpoint) = ClientFiles {
             ca: Some(path(ca)),
             identity: Some(Identity { certificate: path(certificate), key: path(key) }),
             verify_hostname: true,
@@ -107,7 +110,7 @@ async fn files_that_cannot_be_used_are_named() {
     };
     for (ca, certificate, key, file, reason) in [
         ("missing", "client.crt", "client.key", "missing", "No such file"),
-        ("empty", "client.crt", "client.key", "empty", "it has none"),
+        ("empty", "client.crt", "client.key", "empty", "it is empty"),
         ("broken", "client.crt", "client.key", "broken", "no valid PEM"),
         ("ca.crt", "client.key", "client.key", "client.key", "it has none"),
         ("ca.crt", "client.crt", "client.crt", "client.crt", "it has none"),
