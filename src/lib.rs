@@ -14,7 +14,7 @@ pub mod algorithm;
 pub mod domain;
 pub mod guard;
 pub mod store;
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "server", feature = "redis"))]
 pub mod tls;
 
 #[cfg(feature = "server")]

@@ -15,6 +15,14 @@ pub enum TlsError {
         /// What is wrong.
         reason: Box<str>,
     },
+    /// A certificate of ours that no client would take.
+    #[error("the certificate {} expired on {on}; put one there that is valid, or set this machine's clock", path.display())]
+    Expired {
+        /// The file of the chain.
+        path: PathBuf,
+        /// When.
+        on: String,
+    },
     /// The certificate and the key cannot be used.
     #[error(
         "cannot use the {what} {} with the key {}: {reason}; give the two that belong together",

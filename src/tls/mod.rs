@@ -5,11 +5,15 @@
 mod client;
 mod error;
 mod pem;
+#[cfg(feature = "server")]
+mod server;
 
 use std::path::PathBuf;
 
 pub use client::{ClientFiles, client_config};
 pub use error::TlsError;
+#[cfg(feature = "server")]
+pub use server::{ClientAuthority, Counts, Gate, Reason, ServerFiles, ServerTls, Validity, watch};
 
 /// The PEM files of a certificate chain and of its key; they may be one file.
 #[derive(Clone, Debug, PartialEq, Eq)]

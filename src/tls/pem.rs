@@ -43,6 +43,11 @@ impl<'a> PemFile<'a> {
         Ok(file)
     }
 
+    #[cfg(feature = "server")]
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Its certificates: one at least.
     pub(super) fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, TlsError> {
         let all: Vec<_> = CertificateDer::pem_slice_iter(&self.bytes)
