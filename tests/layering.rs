@@ -20,8 +20,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("settings", &["domain"]),
     ("telemetry", &["engine", "rules", "domain", "settings"]),
     ("api", &["engine", "rules", "domain", "telemetry"]),
-    ("admin", &["engine", "rules", "domain", "telemetry"]),
-    ("server", &["domain"]),
+    ("admin", &["engine", "rules", "domain", "telemetry", "tls"]),
+    ("server", &["domain", "tls"]),
     ("client", &[]),
     (
         "app",
@@ -40,7 +40,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "tls",
         ],
     ),
-    ("cli", &["app", "domain", "rules", "settings", "source", "telemetry"]),
+    ("cli", &["app", "domain", "rules", "settings", "source", "telemetry", "tls"]),
     ("main", &["cli"]),
     ("lib", &[]),
 ];
@@ -55,7 +55,6 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("prometheus", &["telemetry"]),
     ("axum", &["api", "admin", "app"]),
     ("fred", &["store"]),
-    ("rustls_native_certs", &["tls"]),
 ];
 
 #[test]
