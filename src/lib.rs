@@ -14,6 +14,8 @@ pub mod algorithm;
 pub mod domain;
 pub mod guard;
 pub mod store;
+#[cfg(any(feature = "server", feature = "redis"))]
+pub mod tls;
 
 #[cfg(feature = "server")]
 pub mod admin;

@@ -22,7 +22,7 @@ async fn start(router: Router, limits: Limits) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("bound");
     let (stop, stopped) = oneshot::channel::<()>();
-    let ended = tokio::spawn(serve(listener, router, limits, async { drop(stopped.await) }));
+    let ended = tokio::spawn(serve(listener, None, router, limits, async { drop(stopped.await) }));
     Server { address, stop: Some(stop), ended }
 }
 

@@ -42,6 +42,7 @@ install_parts() {
     install_debian promtool prometheus
     install_debian redis-server redis-server redis-tools
     install_debian faketime faketime
+    install_debian openssl openssl
 }
 
 step "installing parts"

@@ -10,7 +10,8 @@ use std::time::Duration;
 use settings_support::{deployed, faults, resolve, resolve_with};
 use tollgate::domain::FailureMode;
 use tollgate::settings::{
-    Backend, Listen, LogFormat, Override, Problem, RedisServer, RedisTopology, RulesSource, TABLE,
+    Backend, ClientsTls, GrpcTls, Listen, LogFormat, Override, Problem, RedisServer, RedisTopology, RulesSource, TABLE,
+    TlsIdentity,
 };
 use tracing::level_filters::LevelFilter;
 
@@ -116,19 +117,14 @@ fn a_malformed_backend_is_one_fault_and_not_two() {
 
 #[test]
 fn features_that_are_to_come_are_refused() {
-    for (name, value) in [
-        ("BACKEND_TYPE", "memcache"),
-        ("CONFIG_TYPE", "GRPC_XDS_SOTW"),
-        ("GRPC_SERVER_USE_TLS", "true"),
-        ("TRACING_ENABLED", "1"),
-    ] {
+    for (name, value) in [("BACKEND_TYPE", "memcache"), ("CONFIG_TYPE", "GRPC_XDS_SOTW"), ("TRACING_ENABLED", "1")] {
         let error = resolve(&[(name, value)]).expect_err(name);
         let [Problem::NotSupportedYet { place, value: shown, .. }] = error.problems() else {
             unreachable!("{name}={value}: {error}")
         };
         assert_eq!((place.variable, shown.as_str()), (name, value));
     }
-    let off = [("BACKEND_TYPE", "memory"), ("CONFIG_TYPE", "FILE"), ("GRPC_SERVER_USE_TLS", "false")];
+    let off = [("BACKEND_TYPE", "memory"), ("CONFIG_TYPE", "FILE"), ("TRACING_ENABLED", "false")];
     assert_eq!(resolve(&off).expect("nothing is asked for").warnings, Vec::<String>::new());
 }
 
@@ -161,6 +157,50 @@ fn what_has_no_effect_is_warned_about_once_a_reason() {
     assert_eq!(settings.warnings, expected);
     assert_eq!(settings.grpc.listen, Listen::Unix("/run/tollgate.sock".into()));
     assert_eq!(settings.rules.source, RulesSource::Path("config".into()));
+}
+
+#[test]
+fn tls_without_its_files_is_a_fault_that_names_them() {
+    let text = |environment: &[(&str, &str)]| resolve(environment).expect_err("a fault").to_string();
+    assert_eq!(
+        text(&[("GRPC_SERVER_USE_TLS", "true"), ("GRPC_CLIENT_TLS_SAN", "envoy.example")]),
+        "GRPC_SERVER_TLS_CERT: is not set, and GRPC_SERVER_USE_TLS=true needs it\n\
+         GRPC_SERVER_TLS_KEY: is not set, and GRPC_SERVER_USE_TLS=true needs it\n\
+         GRPC_CLIENT_TLS_CACERT: is not set, and GRPC_CLIENT_TLS_SAN=envoy.example needs it"
+    );
+    assert_eq!(
+        text(&[("HTTP_TLS_CERT", "/c"), ("PROMETHEUS_TLS_KEY", "/k")]),
+        "HTTP_TLS_KEY: is not set, and HTTP_TLS_CERT=/c needs it\n\
+         PROMETHEUS_TLS_CERT: is not set, and PROMETHEUS_TLS_KEY=/k needs it"
+    );
+}
+
+#[test]
+fn tls_of_every_listener_reaches_the_settings() {
+    let settings = resolve(&[
+        ("GRPC_SERVER_USE_TLS", "true"),
+        ("GRPC_SERVER_TLS_CERT", "/g.crt"),
+        ("GRPC_SERVER_TLS_KEY", "/g.key"),
+        ("GRPC_CLIENT_TLS_CACERT", "/ca.crt"),
+        ("GRPC_CLIENT_TLS_SAN", "envoy.example"),
+        ("HTTP_TLS_CERT", "/h.crt"),
+        ("HTTP_TLS_KEY", "/h.key"),
+        ("PROMETHEUS_TLS_CERT", "/m.crt"),
+        ("PROMETHEUS_TLS_KEY", "/m.key"),
+    ])
+    .expect("settings");
+    let identity =
+        |name: &str| TlsIdentity { certificate: format!("/{name}.crt").into(), key: format!("/{name}.key").into() };
+    let name = "envoy.example".try_into().expect("a name");
+    let clients = Some(ClientsTls { ca: "/ca.crt".into(), name: Some(name) });
+    assert_eq!(settings.grpc.tls, Some(GrpcTls { identity: identity("g"), clients }));
+    assert_eq!(settings.http_tls, Some(identity("h")));
+    assert_eq!(settings.metrics.expect("metrics are on").tls, Some(identity("m")));
+    assert_eq!(settings.warnings, Vec::<String>::new());
+    let settings =
+        resolve(&[("PROMETHEUS_TLS_CERT", "/m.crt"), ("PROMETHEUS_TLS_KEY", "/m.key"), ("USE_PROMETHEUS", "0")]);
+    let warnings = settings.expect("settings").warnings;
+    assert_eq!(warnings, ["no effect: PROMETHEUS_TLS_CERT, PROMETHEUS_TLS_KEY: USE_PROMETHEUS is false"]);
 }
 
 #[test]
@@ -238,9 +278,9 @@ fn istio_s_sample_serves_from_redis() {
 #[test]
 fn envoy_gateway_s_deployments_are_refused_for_what_is_to_come_and_nothing_else() {
     for (file, expected) in [
-        ("deployment-default.yaml", &["CONFIG_TYPE", "GRPC_SERVER_USE_TLS"][..]),
-        ("deployment-redis-tls-settings.yaml", &["CONFIG_TYPE", "GRPC_SERVER_USE_TLS"]),
-        ("deployment-enable-tracing-custom.yaml", &["CONFIG_TYPE", "GRPC_SERVER_USE_TLS", "TRACING_ENABLED"]),
+        ("deployment-default.yaml", &["CONFIG_TYPE"][..]),
+        ("deployment-redis-tls-settings.yaml", &["CONFIG_TYPE"]),
+        ("deployment-enable-tracing-custom.yaml", &["CONFIG_TYPE", "TRACING_ENABLED"]),
     ] {
         let environment = deployed(&format!("envoy-gateway/{file}"));
         assert!(environment.len() > 20, "{file}: {environment:?}");
@@ -256,6 +296,9 @@ fn envoy_gateway_s_deployments_are_refused_for_what_is_to_come_and_nothing_else(
         let Backend::Redis(redis) = &settings.backend else { unreachable!("{:?}", settings.backend) };
         assert!(matches!(redis.main.topology, RedisTopology::Tcp(_)), "{redis:?}");
         assert_eq!(redis.main.tls.is_some(), file.contains("redis-tls"), "{redis:?}");
+        // GRPC_SERVER_TLS_CA_CERT is not the reference's, and asks nothing of clients.
+        let tls = settings.grpc.tls.expect("gRPC is served over TLS");
+        assert_eq!((tls.identity.certificate, tls.clients), ("/certs/tls.crt".into(), None), "{file}");
     }
 }
 

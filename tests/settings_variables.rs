@@ -65,10 +65,11 @@ fn samples(name: &str) -> (&'static [&'static str], &'static [&'static str]) {
         | "REDIS_PERSECOND"
         | "REDIS_PERSECOND_TLS"
         | "BREAKER"
+        | "GRPC_SERVER_USE_TLS"
         | "MEMCACHE_TLS"
         | "MEMCACHE_TLS_SKIP_HOSTNAME_VERIFICATION" => BOOLEAN,
-        // What they turn on does not exist yet.
-        "GRPC_SERVER_USE_TLS" | "TRACING_ENABLED" => (&["false", "0"], BOOLEAN.1),
+        // What it turns on does not exist yet.
+        "TRACING_ENABLED" => (&["false", "0"], BOOLEAN.1),
         "MAX_CONCURRENT_STREAMS" => (POSITIVE.0, &["", "0", "-1", "4294967296"]),
         "MAX_REQUEST_BYTES" | "MAX_DESCRIPTORS" | "MAX_ENTRIES" | "MAX_METRIC_SERIES" => POSITIVE,
         "MAX_COUNTERS" => (&["1", "1000000000"], &["", "0", "-1", "1000000001", "9223372036854775807"]),
@@ -113,6 +114,7 @@ fn samples(name: &str) -> (&'static [&'static str], &'static [&'static str]) {
             (&["WAIT", "create", "ERROR"], &["", "BLOCK"])
         }
         "TRACING_EXPORTER_PROTOCOL" => (&["http", "gRPC"], &["", "zipkin"]),
+        "GRPC_CLIENT_TLS_SAN" => (&["", "envoy.example", "10.0.0.1", "::1"], &["a b", "a:80", "spiffe://a/b", " "]),
         "DESCRIPTOR_VALUE_SECRET" => (&["a"], &[""]),
         "EXTRA_TAGS" | "CONFIG_GRPC_XDS_CLIENT_ADDITIONAL_HEADERS" => COLON_PAIRS,
         "CONFIG_GRPC_XDS_NODE_METADATA" => (&["", "a=b", "a=b,c=d:e=f"], &["a", "a:b", "a=b,"]),
@@ -128,7 +130,10 @@ fn samples(name: &str) -> (&'static [&'static str], &'static [&'static str]) {
         | "GRPC_SERVER_TLS_CERT"
         | "GRPC_SERVER_TLS_KEY"
         | "GRPC_CLIENT_TLS_CACERT"
-        | "GRPC_CLIENT_TLS_SAN"
+        | "HTTP_TLS_CERT"
+        | "HTTP_TLS_KEY"
+        | "PROMETHEUS_TLS_CERT"
+        | "PROMETHEUS_TLS_KEY"
         | "CONFIG_GRPC_XDS_SERVER_URL"
         | "CONFIG_GRPC_XDS_NODE_ID"
         | "CONFIG_GRPC_XDS_CLIENT_TLS_CERT"
@@ -153,9 +158,27 @@ fn samples(name: &str) -> (&'static [&'static str], &'static [&'static str]) {
     }
 }
 
-/// The variable under test, where it means something: those of Redis with an address and what else they need.
+/// The variable under test, where it means something: those of TLS with what else they need, and those of Redis, with an
+/// address too.
 fn environment<'a>(name: &'a str, value: &'a str) -> Vec<(&'a str, &'a str)> {
     let mut all = vec![(name, value)];
+    let given = !value.is_empty();
+    if name.starts_with("GRPC_SERVER_TLS_") || name.starts_with("GRPC_CLIENT_TLS_") {
+        all.push(("GRPC_SERVER_USE_TLS", if given || name.starts_with("GRPC_CLIENT_") { "true" } else { "false" }));
+    }
+    if name.starts_with("GRPC_SERVER_") || name.starts_with("GRPC_CLIENT_") {
+        all.extend([("GRPC_SERVER_TLS_CERT", "/cert"), ("GRPC_SERVER_TLS_KEY", "/key")]);
+    }
+    match name {
+        "GRPC_CLIENT_TLS_SAN" => all.push(("GRPC_CLIENT_TLS_CACERT", "/ca")),
+        "HTTP_TLS_CERT" if given => all.push(("HTTP_TLS_KEY", "/key")),
+        "HTTP_TLS_KEY" if given => all.push(("HTTP_TLS_CERT", "/cert")),
+        "PROMETHEUS_TLS_CERT" if given => all.push(("PROMETHEUS_TLS_KEY", "/key")),
+        "PROMETHEUS_TLS_KEY" if given => all.push(("PROMETHEUS_TLS_CERT", "/cert")),
+        "REDIS_TLS_CLIENT_CERT" if given => all.push(("REDIS_TLS_CLIENT_KEY", "/key")),
+        "REDIS_TLS_CLIENT_KEY" if given => all.push(("REDIS_TLS_CLIENT_CERT", "/cert")),
+        _ => {}
+    }
     let is_of_redis = |variable: &Variable| variable.name == name && variable.group == Group::Redis;
     if !["FAILURE_MODE", "REPLICAS"].contains(&name) && !TABLE.iter().any(is_of_redis) {
         all.push(("BACKEND_TYPE", "memory"));
@@ -173,11 +196,6 @@ fn environment<'a>(name: &'a str, value: &'a str) -> Vec<(&'a str, &'a str)> {
     }
     if name.starts_with("REDIS_TLS_") {
         all.push(("REDIS_TLS", "true"));
-    }
-    match name {
-        "REDIS_TLS_CLIENT_CERT" if !value.is_empty() => all.push(("REDIS_TLS_CLIENT_KEY", "/key")),
-        "REDIS_TLS_CLIENT_KEY" if !value.is_empty() => all.push(("REDIS_TLS_CLIENT_CERT", "/cert")),
-        _ => {}
     }
     all
 }
@@ -261,8 +279,7 @@ fn a_variable_that_works_changes_the_settings_and_one_that_does_not_warns() {
             Effect::Works if variable.name.ends_with("_SOCKET_TYPE") => assert!(!changes && !warns),
             Effect::Works | Effect::Ours => assert!(changes && !warns, "{}", variable.name),
             Effect::NoEffect(_) | Effect::Later(_) => {
-                let is_switch = ["GRPC_SERVER_USE_TLS", "TRACING_ENABLED"].contains(&variable.name);
-                assert!(!changes && warns != is_switch, "{}", variable.name);
+                assert!(!changes && warns != (variable.name == "TRACING_ENABLED"), "{}", variable.name);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Serves a router on a listener: bounded in connections and in patience, with a drain that ends.
+//! Serves a router on a listener, over TLS where it is given: bounded in connections and in patience, with a drain that ends.
 
 use std::{convert::Infallible, future::Future, pin::pin, sync::Arc, time::Duration};
 
@@ -6,6 +6,7 @@ use axum::{Router, body::Body, extract::Request, http::StatusCode, response::Int
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
     task::JoinSet,
@@ -13,12 +14,14 @@ use tokio::{
 };
 use tower::ServiceExt;
 
+use crate::tls::{Gate, ServerTls};
+
 /// What clients may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Connections at one time; further ones wait to be accepted.
     pub connections: usize,
-    /// For a request's head to arrive, and for an idle connection.
+    /// For a TLS handshake, for a request's head to arrive, and for an idle connection.
     pub header_read: Duration,
     /// For a request to be read and its answer to begin.
     pub request: Duration,
@@ -45,7 +48,14 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Answers until `shutdown`, then lets requests under way finish for at most `limits.drain`. When it returns, every
 /// connection is closed.
-pub async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdown: impl Future<Output = ()>) {
+pub async fn serve(
+    listener: TcpListener,
+    tls: Option<Arc<ServerTls>>,
+    router: Router,
+    limits: Limits,
+    shutdown: impl Future<Output = ()>,
+) {
+    let secure = tls.map(|tls| Arc::new((tls, Gate::default())));
     let permits = Arc::new(Semaphore::new(limits.connections));
     let (stop, stopping) = watch::channel(false);
     let mut connections = JoinSet::new();
@@ -55,7 +65,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdo
         tokio::select! {
             () = &mut shutdown => break,
             (stream, permit) = accept(&listener, &permits, &mut in_trouble) => {
-                connections.spawn(connection(stream, permit, router.clone(), limits, stopping.clone()));
+                connections.spawn(connection(stream, permit, secure.clone(), router.clone(), limits, stopping.clone()));
             }
             Some(_) = connections.join_next() => {}
         }
@@ -97,6 +107,7 @@ async fn accept(
 async fn connection(
     stream: TcpStream,
     _permit: OwnedSemaphorePermit,
+    secure: Option<Arc<(Arc<ServerTls>, Gate)>>,
     router: Router,
     limits: Limits,
     mut stopping: watch::Receiver<bool>,
@@ -106,6 +117,25 @@ async fn connection(
         tracing::debug!(%error, "an HTTP connection ended before it began");
         return;
     }
+    let Some(secure) = secure else { return requests(stream, router, limits, stopping).await };
+    let (tls, handshakes) = &*secure;
+    let over = async {
+        // However it ends, it is over.
+        let _ = timeout(limits.header_read, stopping.wait_for(|stop| *stop)).await;
+    };
+    let peer = stream.peer_addr().ok();
+    let stream = tls.accept(stream, peer, handshakes, over).await;
+    if let Some(stream) = stream {
+        requests(stream, router, limits, stopping).await;
+    }
+}
+
+async fn requests(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    router: Router,
+    limits: Limits,
+    mut stopping: watch::Receiver<bool>,
+) {
     let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let answer = router.clone().oneshot(Request::from(request.map(Body::new)));
         async move {
@@ -151,7 +181,7 @@ mod tests {
         let router = Router::new().route("/", get(|| async { vec![0_u8; 64 << 20] }));
         let limits = Limits { connections: 1, unread: Duration::from_secs(1), ..Limits::default() };
         let (stop, stopped) = oneshot::channel::<()>();
-        let server = tokio::spawn(serve(listener, router, limits, async { stopped.await.unwrap_or_default() }));
+        let server = tokio::spawn(serve(listener, None, router, limits, async { stopped.await.unwrap_or_default() }));
 
         let mut deaf = TcpStream::connect(address).await.expect("connected");
         deaf.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("sent");

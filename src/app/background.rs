@@ -8,6 +8,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet, time};
 use crate::{
     admin::{self, Limits},
     store::MemoryStore,
+    tls::{self, ServerTls},
 };
 
 /// How often a part of the memory store is searched for expired counters.
@@ -31,18 +32,25 @@ impl Background {
     }
 
     /// Serves pages until the end.
-    pub(super) fn serve(&mut self, listener: TcpListener, pages: Router, limits: Limits) {
+    pub(super) fn serve(&mut self, listener: TcpListener, tls: Option<Arc<ServerTls>>, pages: Router, limits: Limits) {
         let mut stop = self.stop.subscribe();
         let stopped = async move {
             // an error means that the owner is gone, which is as good a reason to stop
             let _ = stop.wait_for(|stop| *stop).await;
         };
-        self.listeners.spawn(admin::serve(listener, pages, limits, stopped));
+        self.listeners.spawn(admin::serve(listener, tls, pages, limits, stopped));
     }
 
     /// Runs a task that may be dropped at any await.
     pub(super) fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
         self.loops.spawn(task);
+    }
+
+    /// Puts new certificates in force.
+    pub(super) fn watch(&mut self, listeners: Vec<Arc<ServerTls>>) {
+        if !listeners.is_empty() {
+            self.spawn(tls::watch(listeners));
+        }
     }
 
     /// Removes expired counters, a few at a time.

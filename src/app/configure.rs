@@ -1,6 +1,6 @@
 //! Settings, as each module's own configuration.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     api,
@@ -10,6 +10,7 @@ use crate::{
     server::{self, ServerConfig},
     settings::{Host, KeySettings, Listen, ResponseSettings, RulesSettings, RulesSource, Settings},
     source::{FileSource, FileSourceConfig, Location},
+    tls::ServerTls,
 };
 
 /// A duration that never ends, for what can be turned off.
@@ -31,8 +32,9 @@ pub(super) fn host(host: &Host) -> String {
     }
 }
 
-pub(super) fn server(settings: &Settings) -> ServerConfig {
+pub(super) fn server(settings: &Settings, tls: Option<Arc<ServerTls>>) -> ServerConfig {
     ServerConfig {
+        tls,
         workers: settings.workers,
         max_connection_age: settings.grpc.max_connection_age.unwrap_or_default(),
         max_connection_age_grace: settings.grpc.max_connection_age_grace.unwrap_or_default(),

@@ -8,6 +8,7 @@
 
 mod backend;
 mod background;
+mod certificates;
 mod configure;
 mod listeners;
 mod readiness;
@@ -28,9 +29,11 @@ use crate::{
     server::{self, Server},
     settings::Settings,
     telemetry::{self, Metrics},
+    tls,
 };
 use backend::Backend;
 use background::Background;
+use certificates::Certificates;
 use listeners::Listeners;
 use readiness::Readiness;
 use readings::Parts;
@@ -55,6 +58,16 @@ pub enum AppError {
         setting: &'static str,
         /// What is wrong.
         error: server::BindError,
+    },
+    /// The certificate of a listener, or what belongs to it.
+    #[error("{listener} listener: {error} ({setting})")]
+    Tls {
+        /// Which listener.
+        listener: &'static str,
+        /// The settings that name the files.
+        setting: &'static str,
+        /// What is wrong.
+        error: Box<tls::TlsError>,
     },
     /// The gRPC server did not start.
     #[error(transparent)]
@@ -107,7 +120,8 @@ impl App {
         let live = LiveHandle::default();
         let stats = Stats::new(settings.max_metric_series.get());
         let backend = Arc::new(Backend::new(settings)?);
-        let parts = Arc::new(Parts::new(Arc::clone(&live), Arc::clone(&backend), &stats));
+        let certificates = Certificates::load(settings)?;
+        let parts = Arc::new(Parts::new(Arc::clone(&live), Arc::clone(&backend), certificates, &stats));
         let metrics = Arc::new(Metrics::new(parts.clone())?);
         let ready = Readiness::new(settings.healthy_with_at_least_one_config_loaded);
         Ok(Self { live, stats, backend, parts, metrics, ready })
@@ -116,8 +130,11 @@ impl App {
     async fn serve(self, settings: &Settings) -> Result<(), AppError> {
         let mut signals = Signals::new().map_err(AppError::Signal)?;
         let mut background = Background::new();
+        let certificates = &self.parts.certificates;
+        background.watch(certificates.all().cloned().collect());
         if let (Some(listener), Some(at)) = (Listeners::metrics(settings).await?, &settings.metrics) {
-            background.serve(listener, self.metrics_page(at.path.as_str()), Limits::default());
+            let page = self.metrics_page(at.path.as_str());
+            background.serve(listener, certificates.metrics.clone(), page, Limits::default());
         }
         let early = settings.rules.force_start_without_initial_config;
         let bound = if early { Some(Listeners::bind(settings).await?) } else { None };
@@ -181,10 +198,11 @@ impl App {
         let max_body = settings.grpc.max_request_bytes.get();
         let json = api::json_handler(rls());
         let pages = admin::http_router(self.ready.health().clone(), json, max_body);
-        background.serve(listeners.http, pages, Limits::default());
-        background.serve(listeners.debug, self.debug_pages(), Limits::default());
+        let Certificates { grpc: grpc_tls, http: http_tls, .. } = self.parts.certificates.clone();
+        background.serve(listeners.http, http_tls, pages, Limits::default());
+        background.serve(listeners.debug, None, self.debug_pages(), Limits::default());
 
-        let config = configure::server(settings);
+        let config = configure::server(settings, grpc_tls);
         let server = Server::start(&config, listeners.grpc, move |_worker| {
             api::grpc_routes(rls(), grpc_health.clone(), max_body)
         })

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::backend::Backend;
+use super::{backend::Backend, certificates::Certificates};
 use crate::{
     admin::{self, Pieces, RuleLine},
     engine::{
@@ -18,6 +18,7 @@ use crate::{
 pub(super) struct Parts {
     pub(super) live: LiveHandle,
     pub(super) backend: Arc<Backend>,
+    pub(super) certificates: Certificates,
     /// Set once the server runs.
     pub(super) server: OnceLock<Arc<server::Stats>>,
     /// Of no rules, for as long as there are none.
@@ -25,9 +26,9 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    pub(super) fn new(live: LiveHandle, backend: Arc<Backend>, stats: &Arc<Stats>) -> Self {
+    pub(super) fn new(live: LiveHandle, backend: Arc<Backend>, certificates: Certificates, stats: &Arc<Stats>) -> Self {
         let empty = Arc::new(StatsTable::build(stats, [], None));
-        Self { live, backend, server: OnceLock::new(), empty }
+        Self { live, backend, certificates, server: OnceLock::new(), empty }
     }
 }
 
@@ -58,6 +59,10 @@ impl Readings for Parts {
 
     fn degraded(&self) -> Vec<(&'static str, u64)> {
         self.backend.degraded()
+    }
+
+    fn tls(&self) -> Vec<telemetry::TlsListener> {
+        self.certificates.readings()
     }
 
     fn connections(&self) -> Connections {

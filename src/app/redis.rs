@@ -13,11 +13,12 @@ use crate::{
     store::{
         MemoryConfig, MemoryStore,
         redis::{
-            Address, BreakerConfig, BreakerReading, BreakerState, Connector, Credentials, Endpoint, HostPort, Identity,
-            RedisConfig, RedisStats, RedisStore, StoreOptions, TlsConfig, Topology,
+            Address, BreakerConfig, BreakerReading, BreakerState, Connector, Credentials, Endpoint, HostPort,
+            RedisConfig, RedisStats, RedisStore, StoreOptions, Topology,
         },
     },
     telemetry,
+    tls::{ClientFiles, Identity},
 };
 
 pub(super) struct RedisBackend {
@@ -185,8 +186,8 @@ fn credentials(settings: &RedisCredentials) -> Credentials {
     }
 }
 
-fn tls(settings: &RedisTls) -> TlsConfig {
-    TlsConfig {
+fn tls(settings: &RedisTls) -> ClientFiles {
+    ClientFiles {
         ca: settings.ca.clone(),
         identity: settings
             .identity

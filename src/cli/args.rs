@@ -5,8 +5,10 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Arg, ArgMatches, Args, FromArgMatches, Parser, Subcommand};
+use rustls::pki_types::ServerName;
 
 use super::entries::Entries;
 use crate::settings::{Override, TABLE, Variable, later_features, other_variables};
@@ -94,6 +96,51 @@ pub struct CheckArgs {
     /// How many hits to charge
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub hits: u32,
+    /// How to reach it.
+    #[command(flatten)]
+    pub tls: TlsArgs,
+}
+
+/// Options of TLS; any of them asks for it.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+#[command(next_help_heading = "TLS")]
+pub struct TlsArgs {
+    /// Connect over TLS; the options below and an address that begins with https:// ask for it too
+    #[arg(long)]
+    pub tls: bool,
+    /// PEM file of the authorities that the service's certificate must be of [default: those of the system]
+    #[arg(long, value_name = "PATH")]
+    pub ca: Option<PathBuf>,
+    /// PEM file of the certificate to show (mTLS)
+    #[arg(long, value_name = "PATH", requires = "key")]
+    pub cert: Option<PathBuf>,
+    /// PEM file of its key
+    #[arg(long, value_name = "PATH", requires = "cert")]
+    pub key: Option<PathBuf>,
+    /// The name that the service's certificate must be for [default: the address's host]
+    #[arg(long, value_name = "NAME")]
+    pub server_name: Option<CertificateName>,
+}
+
+impl TlsArgs {
+    /// Whether TLS is asked for.
+    #[must_use]
+    pub fn asked(&self) -> bool {
+        self.tls || self.ca.is_some() || self.cert.is_some() || self.server_name.is_some()
+    }
+}
+
+/// A name or an address that a certificate can be for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateName(pub ServerName<'static>);
+
+impl FromStr for CertificateName {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let name = ServerName::try_from(text).map_err(|_| "give a DNS name or an IP address")?;
+        Ok(Self(name.to_owned()))
+    }
 }
 
 const ENTRIES_HELP: &str = r"One argument is one descriptor: its entries in order, with a comma between them: country=de,path=/login
@@ -232,6 +279,8 @@ mod tests {
             (&["tollgate", "check", "a:1", "d"], 2),
             (&["tollgate", "check", "a:1", "d", "k"], 2),
             (&["tollgate", "check", "a:1", "d", "k=v", "--hits", "0"], 2),
+            (&["tollgate", "check", "a:1", "d", "k=v", "--cert", "c"], 2),
+            (&["tollgate", "check", "a:1", "d", "k=v", "--server-name", "a b"], 2),
         ] {
             assert_eq!(parse_words(argv).expect_err("an error").exit_code(), code, "{argv:?}");
         }
@@ -261,8 +310,17 @@ mod tests {
                 domain: "d".to_owned(),
                 descriptors: vec![entries("k=v")],
                 hits: 3,
+                tls: TlsArgs::default(),
             })
         );
+        let words =
+            ["tollgate", "check", "a:1", "d", "k=v", "--cert", "c", "--key", "k", "--server-name", "envoy.example"];
+        let Command::Check(check) = parse_words(&words).expect("check") else { unreachable!("not check") };
+        let name = CertificateName("envoy.example".try_into().expect("a name"));
+        let tls =
+            TlsArgs { cert: Some("c".into()), key: Some("k".into()), server_name: Some(name), ..TlsArgs::default() };
+        assert_eq!(check.tls, tls);
+        assert!(check.tls.asked());
     }
 
     #[test]

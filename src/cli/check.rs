@@ -1,6 +1,6 @@
 //! `check`: one real call to a running service, with an answer that a person can read.
 
-use std::fmt::Write as _;
+use std::{error::Error as _, fmt::Write as _};
 
 use envoy_types::pb::envoy::{
     extensions::common::ratelimit::v3::{RateLimitDescriptor, rate_limit_descriptor::Entry},
@@ -10,28 +10,38 @@ use envoy_types::pb::envoy::{
         rate_limit_service_client::RateLimitServiceClient,
     },
 };
-use tonic::transport::Endpoint;
 
-use super::{args::CheckArgs, entries::Entries};
+use super::{
+    args::CheckArgs,
+    channel::{self, Way},
+    entries::Entries,
+};
+use crate::tls::TlsError;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
     /// The address cannot be one.
-    #[error("{address:?} is no gRPC address: {error}; give host:port, such as localhost:8081")]
+    #[error("{address:?} is no gRPC address: {reason}; give host:port, such as localhost:8081")]
     Address {
         /// As typed.
         address: String,
         /// What is wrong with it.
-        error: tonic::transport::Error,
+        reason: String,
     },
+    /// A file for TLS cannot be used.
+    #[error("{0} (--ca, --cert, --key)")]
+    Tls(#[from] TlsError),
     /// Nobody answers there.
-    #[error("cannot reach {address}: {error}; is the service running, and is this its gRPC port (8081 by default)?")]
+    #[error(
+        "cannot reach {address}: {reason}; is the service running, is this its gRPC port (8081 by default), and does it speak \
+         TLS (--tls) or not?"
+    )]
     Unreachable {
         /// As typed.
         address: String,
         /// What the network said.
-        error: String,
+        reason: String,
     },
     /// The service answered with an error.
     #[error("{address} answered {code:?}: {message}")]
@@ -60,31 +70,19 @@ pub(super) fn check(args: &CheckArgs) -> Result<(String, bool), CheckError> {
 
 async fn ask(args: &CheckArgs) -> Result<RateLimitResponse, CheckError> {
     let address = args.address.clone();
-    let uri = if address.contains("://") { address.clone() } else { format!("http://{address}") };
-    let endpoint =
-        Endpoint::from_shared(uri).map_err(|error| CheckError::Address { address: address.clone(), error })?;
-    let channel = endpoint
-        .connect_timeout(std::time::Duration::from_secs(5))
-        .connect()
-        .await
-        .map_err(|error| CheckError::Unreachable { address: address.clone(), error: causes(&error) })?;
+    let way = Way::open(&address, &args.tls).await?;
     let mut request = tonic::Request::new(request(args));
     request.set_timeout(std::time::Duration::from_secs(10));
-    match RateLimitServiceClient::new(channel).should_rate_limit(request).await {
-        Ok(answer) => Ok(answer.into_inner()),
-        Err(status) => Err(CheckError::Refused { address, code: status.code(), message: status.message().to_owned() }),
-    }
-}
-
-/// The innermost causes say what happened; tonic's own text is only "transport error".
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let _ = write!(text, ": {cause}");
-        next = cause.source();
-    }
-    text
+    let status = match RateLimitServiceClient::new(way.channel.clone()).should_rate_limit(request).await {
+        Ok(answer) => return Ok(answer.into_inner()),
+        Err(status) => status,
+    };
+    // What has a cause is no answer: the connection broke.
+    let Some(cause) = status.source() else {
+        return Err(CheckError::Refused { address, code: status.code(), message: status.message().to_owned() });
+    };
+    let reason = way.objection().await.unwrap_or_else(|| channel::causes(cause));
+    Err(CheckError::Unreachable { address, reason })
 }
 
 fn request(args: &CheckArgs) -> RateLimitRequest {

@@ -1,6 +1,7 @@
 //! The command line: what was typed, and a file for each command. `run` is the whole program but its allocator.
 
 pub mod args;
+mod channel;
 mod check;
 mod entries;
 mod explain;

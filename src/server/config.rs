@@ -1,6 +1,8 @@
 //! What can be set about the server, as values that are always valid.
 
-use std::{fmt, num::NonZeroUsize, time::Duration};
+use std::{fmt, num::NonZeroUsize, sync::Arc, time::Duration};
+
+use crate::tls::ServerTls;
 
 /// How the server treats its connections. Durations of zero mean "never" only where it says so.
 #[derive(Clone, Debug)]
@@ -15,7 +17,9 @@ pub struct ServerConfig {
     pub max_concurrent_streams: u32,
     /// Open connections of all workers together; one more is accepted and closed at once.
     pub max_connections: usize,
-    /// How long a peer may take to send the HTTP/2 preface.
+    /// How connections are secured; `None`: not at all.
+    pub tls: Option<Arc<ServerTls>>,
+    /// How long a peer may take for the TLS handshake and the HTTP/2 preface, together.
     pub preface_timeout: Duration,
     /// How long a TCP connection may be silent before the kernel asks the peer's whether it still lives. Whole seconds;
     /// zero: never.
@@ -38,6 +42,7 @@ impl Default for ServerConfig {
             max_connection_age_grace: Duration::from_secs(60 * 60),
             max_concurrent_streams: 1_000,
             max_connections: 10_000,
+            tls: None,
             preface_timeout: Duration::from_secs(10),
             keepalive_interval: Duration::from_secs(60),
             keepalive_timeout: Duration::from_secs(20),

@@ -1,14 +1,14 @@
-//! One connection from its preface to its end: served by hyper, told to go away by age or on drain, and closed.
-//!
-//! TLS will go in [`serve`]: one more arm (or a wrapped `Socket::Tcp`) that finishes the handshake within the preface
-//! timeout and hands its stream to [`serve_stream`], which takes any.
+//! One connection from its first bytes to its end: secured if the listener is, served by hyper, told to go away by age
+//! or on drain, and closed.
 
 use std::{
     collections::hash_map::RandomState,
     convert::Infallible,
     error::Error,
+    fmt,
     hash::{BuildHasher as _, Hasher as _},
-    pin::pin,
+    pin::{Pin, pin},
+    sync::Arc,
     time::Duration,
 };
 
@@ -30,8 +30,9 @@ use tokio::{
 use tower::Service;
 
 use super::{ServerConfig, Stats, io::PeerIo, preface, socket::Parcel, stats::count};
+use crate::tls::{Gate, ServerTls};
 
-/// How long a peer that has only just connected when the drain begins has for its preface.
+/// How long a peer that has only just connected when the drain begins has for its handshake and preface.
 const PREFACE_WHILE_DRAINING: Duration = Duration::from_secs(1);
 
 /// What the server's owner wants of every connection; only ever grows.
@@ -56,8 +57,10 @@ impl<S, B> GrpcService<B> for S where
 }
 
 /// What every connection of a worker is served with.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Terms {
+    tls: Option<Arc<ServerTls>>,
+    handshakes: Gate,
     http2: http2::Builder<TokioExecutor>,
     preface_timeout: Duration,
     age: Duration,
@@ -75,6 +78,8 @@ impl Terms {
             .max_send_buf_size(config.max_send_buffer_size.min(u32::MAX as usize))
             .max_pending_accept_reset_streams(config.max_pending_reset_streams);
         Self {
+            tls: config.tls.clone(),
+            handshakes: Gate::default(),
             http2,
             preface_timeout: config.preface_timeout,
             age: never_if_zero(config.max_connection_age),
@@ -100,21 +105,45 @@ pub(super) async fn serve<S, B>(
 {
     let lost = match parcel {
         Parcel::Tcp(stream) => match TcpStream::from_std(stream) {
-            Ok(stream) => return serve_stream(stream, service, terms, orders, stats).await,
+            Ok(stream) => {
+                let peer = stream.peer_addr().ok();
+                return secure(stream, peer, service, terms, orders, stats).await;
+            }
             Err(error) => error,
         },
         Parcel::Unix(stream) => match UnixStream::from_std(stream) {
-            Ok(stream) => return serve_stream(stream, service, terms, orders, stats).await,
+            Ok(stream) => return secure(stream, "a unix socket", service, terms, orders, stats).await,
             Err(error) => error,
         },
     };
     tracing::warn!("cannot serve an accepted connection: {lost}");
 }
 
+/// Finishes the TLS handshake, where there is one to do, before anything is served.
+async fn secure<T, S, B>(
+    stream: T,
+    peer: impl fmt::Debug,
+    service: S,
+    terms: &Terms,
+    orders: watch::Receiver<Order>,
+    stats: &Stats,
+) where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: GrpcService<B>,
+    B: Body<Error: Into<Box<dyn Error + Send + Sync>>, Data: Send> + Send + 'static,
+{
+    let mut patience = Box::pin(patience(terms.preface_timeout, orders.clone()));
+    let Some(tls) = &terms.tls else { return serve_stream(stream, service, terms, patience, orders, stats).await };
+    if let Some(stream) = tls.accept(stream, peer, &terms.handshakes, patience.as_mut()).await {
+        serve_stream(stream, service, terms, patience, orders, stats).await;
+    }
+}
+
 async fn serve_stream<T, S, B>(
     mut stream: T,
     service: S,
     terms: &Terms,
+    mut patience: Pin<Box<impl Future<Output = ()>>>,
     mut orders: watch::Receiver<Order>,
     stats: &Stats,
 ) where
@@ -122,7 +151,13 @@ async fn serve_stream<T, S, B>(
     S: GrpcService<B>,
     B: Body<Error: Into<Box<dyn Error + Send + Sync>>, Data: Send> + Send + 'static,
 {
-    if !greeted(&mut stream, terms, &mut orders).await {
+    let greeted = tokio::select! {
+        biased;
+        greeted = preface::read(&mut stream) => greeted,
+        () = patience.as_mut() => false,
+    };
+    drop(patience);
+    if !greeted {
         count(&stats.no_preface);
         return;
     }
@@ -148,24 +183,14 @@ async fn serve_stream<T, S, B>(
     count(&stats.forced);
 }
 
-/// Whether the peer sends its preface in time.
-async fn greeted(
-    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
-    terms: &Terms,
-    orders: &mut watch::Receiver<Order>,
-) -> bool {
-    let mut greeting = pin!(timeout(terms.preface_timeout, preface::read(stream)));
-    tokio::select! {
-        biased;
-        greeted = greeting.as_mut() => return greeted.unwrap_or(false),
-        () = ordered(orders, Order::Drain) => {}
-    }
-    tokio::select! {
-        biased;
-        greeted = greeting => greeted.unwrap_or(false),
-        () = sleep(PREFACE_WHILE_DRAINING) => false,
-        () = ordered(orders, Order::Close) => false,
-    }
+/// Ends when a peer has had its time to say something useful: its handshake and its preface, together.
+async fn patience(whole: Duration, mut orders: watch::Receiver<Order>) {
+    let drained = async {
+        ordered(&mut orders, Order::Drain).await;
+        let _ = timeout(PREFACE_WHILE_DRAINING, ordered(&mut orders, Order::Close)).await;
+    };
+    // However it ends, it is over.
+    let _ = timeout(whole, drained).await;
 }
 
 /// Waits until the order is at least this one. An owner that is gone wants everything closed.

@@ -68,7 +68,7 @@ pub fn other_variables(has_flag: impl Fn(&str) -> bool, width: usize) -> String 
 /// The features that are refused, for the help.
 #[must_use]
 pub fn later_features() -> String {
-    [Feature::Memcache, Feature::Xds, Feature::ServerTls, Feature::Tracing].map(Feature::name).join(", ")
+    Feature::ALL.map(Feature::name).join(", ")
 }
 
 fn of(group: Group) -> impl Iterator<Item = &'static Variable> {

@@ -18,6 +18,7 @@ mod parse;
 mod redis;
 mod resolve;
 mod table;
+mod tls;
 mod types;
 mod values;
 mod variables;
@@ -26,10 +27,9 @@ mod warnings;
 pub use address::{Host, HostPort};
 pub use docs::{later_features, markdown, other_variables};
 pub use error::{Place, Problem, SettingsError};
-pub use redis::{
-    RedisBreaker, RedisCredentials, RedisEndpoint, RedisIdentity, RedisServer, RedisSettings, RedisTls, RedisTopology,
-};
+pub use redis::{RedisBreaker, RedisCredentials, RedisEndpoint, RedisServer, RedisSettings, RedisTls, RedisTopology};
 pub use table::{Effect, Feature, Group, Override, Variable};
+pub use tls::{ClientsTls, GrpcTls, TlsIdentity};
 pub use types::{
     Backend, DrainSettings, GrpcSettings, HeaderNames, KeySettings, Listen, LogFormat, LoggingSettings,
     MetricsListener, Modes, RequestLimits, ResponseSettings, RulesSettings, RulesSource, RuntimeDirectory, Settings,

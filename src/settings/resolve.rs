@@ -10,6 +10,7 @@ use super::error::{Problem, SettingsError};
 use super::parse::{BackendType, ConfigType};
 use super::redis;
 use super::table::{Feature, Given, Override, Reader};
+use super::tls::{self, ListenersTls};
 use super::types::{
     Backend, DrainSettings, GrpcSettings, HeaderNames, KeySettings, Listen, LoggingSettings, MetricsListener, Modes,
     RequestLimits, ResponseSettings, RulesSettings, RulesSource, RuntimeDirectory, Settings,
@@ -29,32 +30,36 @@ impl Settings {
         let raw = Raw::read(&mut reader);
         let Reader { mut problems, asked, .. } = reader;
         let backend = backend(&raw, &mut problems);
+        let tls = tls::listeners(&raw, &mut problems);
         refuse_what_is_to_come(&raw, &mut problems);
         match backend {
-            Some(backend) if problems.is_empty() => Ok(typed(warnings(&raw, &asked, &backend), backend, raw)),
+            Some(backend) if problems.is_empty() => Ok(typed(warnings(&raw, &asked, &backend), backend, tls, raw)),
             _ => Err(SettingsError(problems)),
         }
     }
 }
 
-fn typed(warnings: Vec<String>, backend: Backend, raw: Raw) -> Settings {
+fn typed(warnings: Vec<String>, backend: Backend, tls: ListenersTls, raw: Raw) -> Settings {
     Settings {
         http: HostPort { host: raw.host.value, port: raw.port.value },
+        http_tls: tls.http,
         debug: HostPort { host: raw.debug_host.value, port: raw.debug_port.value },
         grpc: GrpcSettings {
             listen: match raw.grpc_uds.value {
                 Some(path) => Listen::Unix(path),
                 None => Listen::Tcp(HostPort { host: raw.grpc_host.value, port: raw.grpc_port.value }),
             },
+            tls: tls.grpc,
             max_connection_age: unless_zero(raw.grpc_max_connection_age.value),
             max_connection_age_grace: unless_zero(raw.grpc_max_connection_age_grace.value),
             max_concurrent_streams: raw.max_concurrent_streams.value,
             max_request_bytes: raw.max_request_bytes.value,
         },
-        metrics: raw
-            .use_prometheus
-            .value
-            .then_some(MetricsListener { address: raw.prometheus_addr.value, path: raw.prometheus_path.value }),
+        metrics: raw.use_prometheus.value.then_some(MetricsListener {
+            address: raw.prometheus_addr.value,
+            path: raw.prometheus_path.value,
+            tls: tls.metrics,
+        }),
         max_metric_series: raw.max_metric_series.value,
         workers: raw.workers.value.map_or_else(available_parallelism, Workers::get),
         rules: RulesSettings {
@@ -147,11 +152,8 @@ fn refuse_what_is_to_come(raw: &Raw, problems: &mut Vec<Problem>) {
     if let (ConfigType::Xds, Some(given)) = (raw.config_type.value, &raw.config_type.given) {
         refuse(Feature::Xds, given);
     }
-    for (switch, feature) in [(&raw.grpc_server_use_tls, Feature::ServerTls), (&raw.tracing_enabled, Feature::Tracing)]
-    {
-        if let (true, Some(given)) = (switch.value, &switch.given) {
-            refuse(feature, given);
-        }
+    if let (true, Some(given)) = (raw.tracing_enabled.value, &raw.tracing_enabled.given) {
+        refuse(Feature::Tracing, given);
     }
 }
 

@@ -43,15 +43,13 @@ pub enum Feature {
     Memcache,
     /// Rules from an xDS server.
     Xds,
-    /// TLS on the gRPC listener.
-    ServerTls,
     /// OTLP spans.
     Tracing,
 }
 
 impl Feature {
     /// Every one of them.
-    pub const ALL: [Self; 4] = [Self::Memcache, Self::Xds, Self::ServerTls, Self::Tracing];
+    pub const ALL: [Self; 3] = [Self::Memcache, Self::Xds, Self::Tracing];
 
     /// What it is.
     #[must_use]
@@ -59,7 +57,6 @@ impl Feature {
         match self {
             Self::Memcache => "the memcache backend",
             Self::Xds => "xDS as the source of rules",
-            Self::ServerTls => "TLS on the gRPC listener",
             Self::Tracing => "tracing",
         }
     }
@@ -69,7 +66,6 @@ impl Feature {
         match self {
             Self::Memcache => "the backend is another",
             Self::Xds => "CONFIG_TYPE is FILE",
-            Self::ServerTls => "GRPC_SERVER_USE_TLS is false",
             Self::Tracing => "TRACING_ENABLED is false",
         }
     }
@@ -79,7 +75,6 @@ impl Feature {
         match self {
             Self::Memcache => "set BACKEND_TYPE=redis or BACKEND_TYPE=memory meanwhile",
             Self::Xds => "set CONFIG_TYPE=FILE meanwhile, and RULES to the path of the rules",
-            Self::ServerTls => "set GRPC_SERVER_USE_TLS=false meanwhile",
             Self::Tracing => "set TRACING_ENABLED=false meanwhile",
         }
     }
@@ -104,7 +99,7 @@ pub enum Group {
     Metrics,
     /// Other statistics sinks.
     Statsd,
-    /// TLS on the gRPC listener.
+    /// TLS on the listeners.
     Tls,
     /// Rules over xDS.
     Xds,
@@ -146,7 +141,7 @@ impl Group {
             Self::Logging => "Logging",
             Self::Metrics => "Prometheus",
             Self::Statsd => "Other statistics sinks",
-            Self::Tls => "TLS on the gRPC listener",
+            Self::Tls => "TLS on the listeners",
             Self::Xds => "Rules over xDS",
             Self::Redis => "Redis",
             Self::Memcache => "Memcache",

@@ -8,6 +8,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::address::HostPort;
 use super::redis::RedisSettings;
+use super::tls::{GrpcTls, TlsIdentity};
 use super::values::{HeaderName, HttpPath, NearLimitRatio};
 use crate::domain::{FailureMode, Secret};
 
@@ -16,6 +17,8 @@ use crate::domain::{FailureMode, Secret};
 pub struct Settings {
     /// Where `/healthcheck` and `/json` are served.
     pub http: HostPort,
+    /// The HTTP listener's certificate; `None`: it serves without TLS.
+    pub http_tls: Option<TlsIdentity>,
     /// Where `/rlconfig` and `/stats` are served.
     pub debug: HostPort,
     /// The gRPC listener.
@@ -55,6 +58,8 @@ pub struct Settings {
 pub struct GrpcSettings {
     /// Where it listens.
     pub listen: Listen,
+    /// How its connections are secured, those of a Unix socket included; `None`: not at all.
+    pub tls: Option<GrpcTls>,
     /// A connection of this age (± 10 % jitter) is sent a GOAWAY; `None`: never.
     pub max_connection_age: Option<Duration>,
     /// How long after the GOAWAY a connection is closed with its calls; `None`: never.
@@ -81,6 +86,8 @@ pub struct MetricsListener {
     pub address: HostPort,
     /// The path of the page.
     pub path: HttpPath,
+    /// Its certificate; `None`: it serves without TLS.
+    pub tls: Option<TlsIdentity>,
 }
 
 /// Where the rules are and when they are read.

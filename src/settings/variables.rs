@@ -12,6 +12,7 @@ use super::redis::{
     Auth, CacheBytes, JitterSeconds, MaxPending, PoolOnEmpty, PoolSize, RedisType, SocketType, Timeout, Url,
 };
 use super::table::{Effect, Feature, Group, Read, Reader, Variable, row, variables};
+use super::tls::San;
 use super::types::LogFormat;
 use super::values::{HeaderName, HttpPath, MaxCounters, NearLimitRatio, Share, Workers};
 use crate::domain::{FailureMode, Secret};
@@ -23,7 +24,6 @@ const RETRIES: Effect =
 const PROMETHEUS_ONLY: Effect = NoEffect("statistics are served to Prometheus only");
 const MEMCACHE: Effect = Later(Feature::Memcache);
 const XDS: Effect = Later(Feature::Xds);
-const TLS: Effect = Later(Feature::ServerTls);
 const TRACING: Effect = Later(Feature::Tracing);
 
 variables! {
@@ -102,11 +102,15 @@ variables! {
         disable_stats: bool = "DISABLE_STATS", "false", NoEffect("to turn metrics off, set USE_PROMETHEUS=false"), "send no statistics";
     }
     Tls {
-        grpc_server_use_tls: bool = "GRPC_SERVER_USE_TLS", "false", TLS, "serve gRPC over TLS";
-        grpc_server_tls_cert: String = "GRPC_SERVER_TLS_CERT", "", TLS, "path of the certificate chain";
-        grpc_server_tls_key: String = "GRPC_SERVER_TLS_KEY", "", TLS, "path of the private key";
-        grpc_client_tls_cacert: String = "GRPC_CLIENT_TLS_CACERT", "", TLS, "path of the CA that clients' certificates must be of";
-        grpc_client_tls_san: String = "GRPC_CLIENT_TLS_SAN", "", TLS, "the name that clients' certificates must have";
+        grpc_server_use_tls: bool = "GRPC_SERVER_USE_TLS", "false", Works, "serve gRPC over TLS, on a Unix socket too";
+        grpc_server_tls_cert: Option<PathBuf> = "GRPC_SERVER_TLS_CERT", "", Works, "path of its certificate chain";
+        grpc_server_tls_key: Option<PathBuf> = "GRPC_SERVER_TLS_KEY", "", Works, "path of its private key";
+        grpc_client_tls_cacert: Option<PathBuf> = "GRPC_CLIENT_TLS_CACERT", "", Works, "path of the CA that clients' certificates must be of, trusted alone (the reference trusts the system's CAs too); unset: clients need no certificate";
+        grpc_client_tls_san: Option<San> = "GRPC_CLIENT_TLS_SAN", "", Works, "the name that clients' certificates must be for; unset: any";
+        http_tls_cert: Option<PathBuf> = "HTTP_TLS_CERT", "", Ours, "path of the HTTP listener's certificate chain; with `HTTP_TLS_KEY`, it serves HTTPS alone";
+        http_tls_key: Option<PathBuf> = "HTTP_TLS_KEY", "", Ours, "path of its private key";
+        metrics_tls_cert: Option<PathBuf> = "PROMETHEUS_TLS_CERT", "", Ours, "path of the metrics listener's certificate chain; with `PROMETHEUS_TLS_KEY`, it serves HTTPS alone";
+        metrics_tls_key: Option<PathBuf> = "PROMETHEUS_TLS_KEY", "", Ours, "path of its private key";
     }
     Xds {
         xds_url: String = "CONFIG_GRPC_XDS_SERVER_URL", "localhost:18000", XDS, "the xDS server";

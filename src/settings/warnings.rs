@@ -16,6 +16,7 @@ pub(super) fn warnings(raw: &Raw, asked: &[Variable], backend: &Backend) -> Vec<
         let reason = match variable.effect {
             Effect::NoEffect(reason) => Some(reason),
             Effect::Later(feature) => Some(feature.off()),
+            Effect::Works | Effect::Ours if variable.group == Group::Tls => idle_tls(variable.name, raw),
             Effect::Works | Effect::Ours if variable.group == Group::Redis => idle_redis(variable.name, raw, backend),
             Effect::Works | Effect::Ours => None,
         };
@@ -46,6 +47,14 @@ pub(super) fn warnings(raw: &Raw, asked: &[Variable], backend: &Backend) -> Vec<
         }
     }
     reasons.into_iter().map(|(reason, all)| format!("no effect: {}: {reason}", all.join(", "))).collect()
+}
+
+/// Why this variable of TLS does nothing, if so.
+fn idle_tls(name: &str, raw: &Raw) -> Option<&'static str> {
+    if name.starts_with("GRPC_") {
+        return (!raw.grpc_server_use_tls.value).then_some("GRPC_SERVER_USE_TLS is false");
+    }
+    (name.starts_with("PROMETHEUS_") && !raw.use_prometheus.value).then_some("USE_PROMETHEUS is false")
 }
 
 /// Why this variable of Redis does nothing, if so.

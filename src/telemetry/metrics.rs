@@ -8,6 +8,7 @@ use super::{
     exposition::{RuleFamilies, StatsPage},
     readings::{Pulled, Readings},
     redis::RedisFamilies,
+    tls::TlsFamilies,
     workers::Workers,
 };
 use crate::engine::stats::RequestMetrics;
@@ -77,6 +78,7 @@ impl Metrics {
         registry.register(Box::new(workers.clone()))?;
         registry.register(Box::new(Pulled::new(readings.clone())?))?;
         registry.register(Box::new(RedisFamilies::new(readings.clone())?))?;
+        registry.register(Box::new(TlsFamilies::new(readings.clone())?))?;
         registry.register(Box::new(load_success.clone()))?;
         registry.register(Box::new(load_error.clone()))?;
         registry.register(Box::new(reloads.clone()))?;

@@ -8,6 +8,7 @@ pub mod logging;
 mod metrics;
 mod readings;
 mod redis;
+mod tls;
 mod workers;
 
 #[cfg(test)]
@@ -17,3 +18,4 @@ pub use exposition::StatsPage;
 pub use metrics::{CONTENT_TYPE, LoadResult, Metrics, MetricsError, Scrape};
 pub use readings::{ActiveRules, Connections, MemoryStore, Readings};
 pub use redis::{BreakerState, DenyCache, RedisBreaker, RedisStore};
+pub use tls::TlsListener;

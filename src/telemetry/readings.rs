@@ -10,6 +10,7 @@ use prometheus::{
 use super::{
     family::{Family, Kind},
     redis::{DenyCache, RedisStore},
+    tls::TlsListener,
 };
 use crate::engine::stats::StatsTable;
 
@@ -62,6 +63,8 @@ pub trait Readings: Send + Sync + 'static {
     fn degraded(&self) -> Vec<(&'static str, u64)>;
     /// gRPC connections.
     fn connections(&self) -> Connections;
+    /// The listeners that have TLS.
+    fn tls(&self) -> Vec<TlsListener>;
 }
 
 const BUILD_INFO: Family = Family::new("tollgate_build_info", "1, with the version of this build.", &["version"]);

@@ -1,7 +1,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, UNIX_EPOCH},
 };
 
 use super::*;
@@ -49,6 +49,11 @@ impl Readings for Fixed {
     }
     fn connections(&self) -> Connections {
         Connections { open: 9, accepted: 12, refused: 2, aged_out: 1 }
+    }
+    fn tls(&self) -> Vec<TlsListener> {
+        let expires = UNIX_EPOCH + Duration::from_secs(61);
+        let failures = vec![("timeout", 63), ("closed", 64)];
+        vec![TlsListener { listener: "grpc", expires, handshakes: 62, failures, reloads: 65, refused_reloads: 66 }]
     }
 }
 
@@ -326,6 +331,17 @@ fn the_redis_store_and_the_deny_cache_are_exported() {
     assert_eq!(value(&samples, "tollgate_store_seconds_bucket", &of), Some(0.0));
     assert_eq!(value(&samples, "tollgate_store_seconds_count", &[("operation", "check")]), Some(1.0));
     assert_eq!(value(&samples, "tollgate_degraded_hits_total", &[("mode", "local")]), Some(52.0));
+    let grpc = ("listener", "grpc");
+    for (name, labels, expected) in [
+        ("tollgate_tls_certificate_expiry_timestamp_seconds", &[grpc][..], 61.0),
+        ("tollgate_tls_handshakes_total", &[grpc], 62.0),
+        ("tollgate_tls_handshake_failures_total", &[grpc, ("reason", "timeout")], 63.0),
+        ("tollgate_tls_handshake_failures_total", &[grpc, ("reason", "closed")], 64.0),
+        ("tollgate_tls_reloads_total", &[grpc, ("result", "applied")], 65.0),
+        ("tollgate_tls_reloads_total", &[grpc, ("result", "refused")], 66.0),
+    ] {
+        assert_eq!(value(&samples, name, labels), Some(expected), "{name} {labels:?}");
+    }
     assert_eq!(value(&samples, "tollgate_redis_resent_total", &[("code", "noscript")]), Some(26.0));
 }
 

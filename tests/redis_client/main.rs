@@ -4,6 +4,8 @@
 #![allow(clippy::panic, reason = "a test fails by panicking")]
 
 mod calls;
+#[path = "../support/certificates.rs"]
+#[allow(dead_code, reason = "shared")]
 mod certificates;
 mod cluster;
 #[allow(dead_code, reason = "shared")]

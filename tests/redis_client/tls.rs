@@ -3,8 +3,9 @@
 use std::{fs, path::PathBuf, time::Duration};
 
 use tempfile::TempDir;
-use tollgate::store::redis::{
-    Address, Call, CallError, Caller as _, Connector, Credentials, Endpoint, Identity, Script, TlsConfig, Topology,
+use tollgate::{
+    store::redis::{Address, Call, CallError, Caller as _, Connector, Credentials, Endpoint, Script, Topology},
+    tls::{ClientFiles, Identity},
 };
 
 use crate::{
@@ -52,7 +53,7 @@ fn directory() -> TempDir {
 
 fn endpoint(certificates: &TempDir, topology: Topology) -> Endpoint {
     let ca = Some(certificates.path().join("ca.crt"));
-    Endpoint { tls: Some(TlsConfig { ca, identity: None, verify_hostname: true }), ..calls::endpoint(topology) }
+    Endpoint { tls: Some(ClientFiles { ca, identity: None, verify_hostname: true }), ..calls::endpoint(topology) }
 }
 
 /// A server with TLS only, which wants a certificate of its clients or not, and its endpoint.
@@ -62,7 +63,7 @@ fn start(certificates: &TempDir, clients: &str) -> (Redis, Endpoint) {
     (redis, endpoint)
 }
 
-fn tls(endpoint: &mut Endpoint) -> &mut TlsConfig {
+fn tls(endpoint: &mut Endpoint) -> &mut ClientFiles {
     endpoint.tls.as_mut().expect("some")
 }
 
@@ -161,7 +162,7 @@ async fn files_that_cannot_be_used_are_named() {
     fs::write(path("broken"), "-----BEGIN CERTIFICATE-----\n!secret!\n-----END CERTIFICATE-----\n").expect("a file");
     let mut endpoint = endpoint(&certificates, Topology::Cluster(vec![]));
     let mut error = |ca: &str, certificate: &str, key: &str| {
-        *tls(&mut endpoint) = TlsConfig {
+        *tls(&mut endpoint) = ClientFiles {
             ca: Some(path(ca)),
             identity: Some(Identity { certificate: path(certificate), key: path(key) }),
             verify_hostname: true,
@@ -170,7 +171,7 @@ async fn files_that_cannot_be_used_are_named() {
     };
     for (ca, certificate, key, file, reason) in [
         ("missing", "client.crt", "client.key", "missing", "No such file"),
-        ("empty", "client.crt", "client.key", "empty", "it has none"),
+        ("empty", "client.crt", "client.key", "empty", "it is empty"),
         ("broken", "client.crt", "client.key", "broken", "no valid PEM"),
         ("ca.crt", "client.key", "client.key", "client.key", "it has none"),
         ("ca.crt", "client.crt", "client.crt", "client.crt", "it has none"),

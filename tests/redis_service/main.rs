@@ -7,8 +7,6 @@ mod acl;
 #[path = "../redis_client/calls.rs"]
 #[allow(dead_code, reason = "shared")]
 mod calls;
-#[path = "../redis_client/certificates.rs"]
-mod certificates;
 #[path = "../redis_client/cluster_server.rs"]
 #[allow(dead_code, reason = "shared")]
 mod cluster_server;

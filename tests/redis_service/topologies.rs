@@ -1,12 +1,11 @@
 //! Sentinel, Cluster and TLS by the variables that users of envoyproxy/ratelimit have, and by URL.
 
 use crate::{
-    certificates::certificates,
     cluster_server::Cluster,
     sentinel_group::SentinelGroup,
     server::{Redis, free_port},
     service::{LIMIT, builder, remaining},
-    support::process::Builder,
+    support::{certificates::certificates, process::Builder},
 };
 
 const RULES: [&str; 4] = ["year", "sliding", "bucket", "second"];

@@ -101,7 +101,8 @@ pub fn binary() -> PathBuf {
     path
 }
 
-fn bootstrap(config: &Config) -> Value {
+/// The bootstrap of [`Envoy::start`], for tests that change it.
+pub fn bootstrap(config: &Config) -> Value {
     let address = |address: SocketAddr| json!({"socket_address": {"address": address.ip().to_string(), "port_value": address.port()}});
     let cluster = |name: &str, to: SocketAddr, more: Value| {
         let mut cluster = json!({

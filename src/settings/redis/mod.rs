@@ -9,12 +9,11 @@ mod values;
 
 use std::num::NonZeroUsize;
 
-use super::error::{Place, Problem};
+use super::error::Problem;
+use super::tls;
 use super::variables::Raw;
 use endpoint::Variables;
-pub use types::{
-    RedisBreaker, RedisCredentials, RedisEndpoint, RedisIdentity, RedisServer, RedisSettings, RedisTls, RedisTopology,
-};
+pub use types::{RedisBreaker, RedisCredentials, RedisEndpoint, RedisServer, RedisSettings, RedisTls, RedisTopology};
 pub(super) use values::{
     Auth, CacheBytes, JitterSeconds, MaxPending, PoolOnEmpty, PoolSize, RedisType, SocketType, Timeout, Url,
 };
@@ -85,19 +84,15 @@ fn breaker(raw: &Raw) -> RedisBreaker {
 
 /// The files are one set for both Redises, as in the reference.
 fn tls(raw: &Raw, problems: &mut Vec<Problem>) -> Option<RedisTls> {
-    let identity = match (&raw.redis_tls_cert, &raw.redis_tls_key) {
-        (cert, key) if cert.value.is_some() == key.value.is_some() => {
-            cert.value.clone().zip(key.value.clone()).map(|(certificate, key)| RedisIdentity { certificate, key })
-        }
-        (cert, key) => {
-            let (missing, given) = match cert.value {
-                Some(_) => ("REDIS_TLS_CLIENT_KEY", &cert.given),
-                None => ("REDIS_TLS_CLIENT_CERT", &key.given),
-            };
-            let because = given.as_ref().map_or_else(String::new, ToString::to_string);
-            problems.push(Problem::Missing { place: Place { variable: missing, flag: None }, because });
-            return None;
-        }
-    };
-    Some(RedisTls { ca: raw.redis_tls_cacert.value.clone(), identity, verify_hostname: !raw.redis_tls_skip.value })
+    let before = problems.len();
+    let identity = tls::pair(
+        ("REDIS_TLS_CLIENT_CERT", &raw.redis_tls_cert),
+        ("REDIS_TLS_CLIENT_KEY", &raw.redis_tls_key),
+        problems,
+    );
+    (problems.len() == before).then(|| RedisTls {
+        ca: raw.redis_tls_cacert.value.clone(),
+        identity,
+        verify_hostname: !raw.redis_tls_skip.value,
+    })
 }

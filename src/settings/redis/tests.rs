@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::url::redacted;
 use super::*;
 use crate::domain::Secret;
+use crate::settings::tls::TlsIdentity;
 use crate::settings::values::Share;
 use crate::settings::{Backend, Settings, SettingsError};
 
@@ -179,7 +180,7 @@ fn tls() {
         ("REDIS_TLS_CLIENT_KEY", "/key"),
         ("REDIS_TLS_SKIP_HOSTNAME_VERIFICATION", "true"),
     ]);
-    let identity = Some(RedisIdentity { certificate: "/cert".into(), key: "/key".into() });
+    let identity = Some(TlsIdentity { certificate: "/cert".into(), key: "/key".into() });
     assert_eq!(main.tls, Some(RedisTls { ca: Some("/ca".into()), identity, verify_hostname: false }));
     let plain = RedisTls { ca: None, identity: None, verify_hostname: true };
     assert_eq!(main_of(&[("REDIS_URL", "rediss://h:1")]).tls, Some(plain.clone()));

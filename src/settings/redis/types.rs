@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::domain::Secret;
-use crate::settings::values::Share;
+use crate::settings::{tls::TlsIdentity, values::Share};
 
 /// Counters in Redis.
 #[derive(Clone, Debug, PartialEq)]
@@ -114,16 +114,7 @@ pub struct RedisTls {
     /// PEM file of the authorities to trust; `None`: those of the system.
     pub ca: Option<PathBuf>,
     /// PEM files of our certificate chain and its key.
-    pub identity: Option<RedisIdentity>,
+    pub identity: Option<TlsIdentity>,
     /// Whether the certificate must be for the host that we connect to. The chain is verified in any case.
     pub verify_hostname: bool,
-}
-
-/// A client certificate.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RedisIdentity {
-    /// PEM file of the chain.
-    pub certificate: PathBuf,
-    /// PEM file of the key.
-    pub key: PathBuf,
 }

@@ -3,7 +3,7 @@
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use super::BreakerConfig;
-use crate::domain::Secret;
+use crate::{domain::Secret, tls::ClientFiles};
 
 /// A store in Redis.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,7 +26,7 @@ pub struct Endpoint {
     /// Who we are to it.
     pub credentials: Credentials,
     /// How its connections are secured; `None`: not at all.
-    pub tls: Option<TlsConfig>,
+    pub tls: Option<ClientFiles>,
     /// The number of the database; 0 in a cluster.
     pub database: u8,
     /// Connections to each of its nodes, per worker.
@@ -89,24 +89,4 @@ pub enum Credentials {
     /// `password` or `user:password`, as this file has it when a connection is made. A newline at its end is not part of
     /// it.
     File(PathBuf),
-}
-
-/// How connections are secured. Files are read when the store is made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlsConfig {
-    /// PEM file of the authorities to trust; `None`: those of the system.
-    pub ca: Option<PathBuf>,
-    /// PEM files of our certificate chain and its key.
-    pub identity: Option<Identity>,
-    /// Whether the certificate must be for the host that we connect to. The chain is verified in any case.
-    pub verify_hostname: bool,
-}
-
-/// A client certificate.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
-    /// PEM file of the chain.
-    pub certificate: PathBuf,
-    /// PEM file of the key.
-    pub key: PathBuf,
 }

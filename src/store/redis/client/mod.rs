@@ -13,7 +13,6 @@ mod health;
 mod node;
 mod plan;
 mod redirection;
-mod tls;
 mod wire;
 
 use std::{
@@ -24,6 +23,7 @@ use std::{
 
 use bytes::Bytes;
 
+pub use self::health::BreakerReading;
 use self::{
     cluster::Cluster,
     health::{Healths, Totals},
@@ -31,9 +31,11 @@ use self::{
     plan::{Plan, Target},
     wire::{Command, Reply},
 };
-pub use self::{health::BreakerReading, tls::TlsError};
 use super::{Address, Call, CallError, Caller, Endpoint, HostPort, Script, Topology, script};
-use crate::domain::CounterKey;
+use crate::{
+    domain::CounterKey,
+    tls::{TlsError, client_config},
+};
 
 /// A reconnection that is asked for sooner after the last one is not made.
 const BETWEEN_RECONNECTIONS: Duration = Duration::from_secs(1);
@@ -69,7 +71,7 @@ impl Connector {
         let totals = Arc::new(Totals::default());
         let plan = Plan {
             credentials: endpoint.credentials.clone(),
-            tls: endpoint.tls.as_ref().map(tls::client_config).transpose()?,
+            tls: endpoint.tls.as_ref().map(client_config).transpose()?.map(Arc::new),
             database: endpoint.database,
             connections: endpoint.connections.get(),
             timeout: endpoint.timeout,

@@ -1,0 +1,81 @@
+//! The listeners' certificates: read before anything is bound, watched from then on.
+
+use std::sync::Arc;
+
+use super::AppError;
+use crate::{
+    settings::{GrpcTls, Settings, TlsIdentity},
+    telemetry,
+    tls::{ClientAuthority, Counts, Identity, ServerFiles, ServerTls},
+};
+
+/// The TLS of each listener that has it.
+#[derive(Clone, Default)]
+pub(super) struct Certificates {
+    pub(super) grpc: Option<Arc<ServerTls>>,
+    pub(super) http: Option<Arc<ServerTls>>,
+    pub(super) metrics: Option<Arc<ServerTls>>,
+}
+
+impl Certificates {
+    pub(super) fn load(settings: &Settings) -> Result<Self, AppError> {
+        let metrics = settings.metrics.as_ref().and_then(|metrics| metrics.tls.as_ref());
+        Ok(Self {
+            grpc: settings.grpc.tls.as_ref().map(grpc).transpose()?,
+            http: page("http", "HTTP_TLS_CERT, HTTP_TLS_KEY", settings.http_tls.as_ref())?,
+            metrics: page("metrics", "PROMETHEUS_TLS_CERT, PROMETHEUS_TLS_KEY", metrics)?,
+        })
+    }
+
+    /// Those that there are.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Arc<ServerTls>> {
+        [&self.grpc, &self.http, &self.metrics].into_iter().flatten()
+    }
+
+    /// What a scrape reads of them.
+    pub(super) fn readings(&self) -> Vec<telemetry::TlsListener> {
+        self.all().map(|tls| reading(tls)).collect()
+    }
+}
+
+fn grpc(settings: &GrpcTls) -> Result<Arc<ServerTls>, AppError> {
+    let clients =
+        settings.clients.as_ref().map(|clients| ClientAuthority { ca: clients.ca.clone(), name: clients.name.clone() });
+    let files = ServerFiles { identity: identity(&settings.identity), clients };
+    load("grpc", "GRPC_SERVER_TLS_CERT, GRPC_SERVER_TLS_KEY, GRPC_CLIENT_TLS_CACERT", files, &[b"h2"])
+}
+
+fn page(
+    listener: &'static str,
+    setting: &'static str,
+    settings: Option<&TlsIdentity>,
+) -> Result<Option<Arc<ServerTls>>, AppError> {
+    let files = |settings| ServerFiles { identity: identity(settings), clients: None };
+    settings.map(|settings| load(listener, setting, files(settings), &[b"http/1.1"])).transpose()
+}
+
+fn load(
+    listener: &'static str,
+    setting: &'static str,
+    files: ServerFiles,
+    protocols: &'static [&'static [u8]],
+) -> Result<Arc<ServerTls>, AppError> {
+    let loaded = ServerTls::load(listener, files, protocols);
+    loaded.map(Arc::new).map_err(|error| AppError::Tls { listener, setting, error: Box::new(error) })
+}
+
+fn identity(settings: &TlsIdentity) -> Identity {
+    Identity { certificate: settings.certificate.clone(), key: settings.key.clone() }
+}
+
+fn reading(tls: &ServerTls) -> telemetry::TlsListener {
+    let Counts { handshakes, failures, reloads, refused_reloads } = tls.counts();
+    telemetry::TlsListener {
+        listener: tls.listener(),
+        expires: tls.validity().not_after,
+        handshakes,
+        failures: failures.map(|(reason, count)| (reason.name(), count)).into(),
+        reloads,
+        refused_reloads,
+    }
+}

@@ -1,0 +1,99 @@
+//! TLS of the listeners, from its variables. `docs/tls.md` describes them.
+
+use std::path::PathBuf;
+
+use rustls::pki_types::ServerName;
+
+use super::error::{Place, Problem};
+use super::parse::Value;
+use super::table::{Given, Read};
+use super::variables::Raw;
+
+/// The files of a certificate and of its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsIdentity {
+    /// PEM file of the chain.
+    pub certificate: PathBuf,
+    /// PEM file of the key.
+    pub key: PathBuf,
+}
+
+/// TLS of the gRPC listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GrpcTls {
+    /// What it shows of itself.
+    pub identity: TlsIdentity,
+    /// Which clients it lets in; `None`: all.
+    pub clients: Option<ClientsTls>,
+}
+
+/// Which clients are let in: those with a certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientsTls {
+    /// PEM file of the authorities that their certificates must be of.
+    pub ca: PathBuf,
+    /// The name that their certificates must be for; `None`: any.
+    pub name: Option<ServerName<'static>>,
+}
+
+/// The name that a client's certificate must be for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct San(ServerName<'static>);
+
+impl Value for San {
+    const ACCEPTED: &'static str = "a DNS name or an IP address";
+
+    fn parse(text: &str) -> Option<Self> {
+        ServerName::try_from(text).ok().map(|name| Self(name.to_owned()))
+    }
+}
+
+/// What the listeners' variables ask for.
+pub(super) struct ListenersTls {
+    pub(super) grpc: Option<GrpcTls>,
+    pub(super) http: Option<TlsIdentity>,
+    pub(super) metrics: Option<TlsIdentity>,
+}
+
+/// Reads the variables together; what they lack is a problem each.
+pub(super) fn listeners(raw: &Raw, problems: &mut Vec<Problem>) -> ListenersTls {
+    let http = pair(("HTTP_TLS_CERT", &raw.http_tls_cert), ("HTTP_TLS_KEY", &raw.http_tls_key), problems);
+    let metrics =
+        pair(("PROMETHEUS_TLS_CERT", &raw.metrics_tls_cert), ("PROMETHEUS_TLS_KEY", &raw.metrics_tls_key), problems);
+    ListenersTls { grpc: raw.grpc_server_use_tls.value.then(|| grpc(raw, problems)).flatten(), http, metrics }
+}
+
+fn grpc(raw: &Raw, problems: &mut Vec<Problem>) -> Option<GrpcTls> {
+    let (certificate, key) = (&raw.grpc_server_tls_cert, &raw.grpc_server_tls_key);
+    for (variable, file) in [("GRPC_SERVER_TLS_CERT", certificate), ("GRPC_SERVER_TLS_KEY", key)] {
+        if file.value.is_none() {
+            problems.push(missing(variable, raw.grpc_server_use_tls.given.as_ref()));
+        }
+    }
+    let name = raw.grpc_client_tls_san.value.clone().map(|San(name)| name);
+    let clients = raw.grpc_client_tls_cacert.value.clone().map(|ca| ClientsTls { ca, name: name.clone() });
+    if clients.is_none() && name.is_some() {
+        problems.push(missing("GRPC_CLIENT_TLS_CACERT", raw.grpc_client_tls_san.given.as_ref()));
+    }
+    let identity = TlsIdentity { certificate: certificate.value.clone()?, key: key.value.clone()? };
+    Some(GrpcTls { identity, clients })
+}
+
+/// The two files of an identity: both, or neither.
+pub(super) fn pair(
+    (certificate_name, certificate): (&'static str, &Read<Option<PathBuf>>),
+    (key_name, key): (&'static str, &Read<Option<PathBuf>>),
+    problems: &mut Vec<Problem>,
+) -> Option<TlsIdentity> {
+    match (&certificate.value, &key.value) {
+        (Some(_), None) => problems.push(missing(key_name, certificate.given.as_ref())),
+        (None, Some(_)) => problems.push(missing(certificate_name, key.given.as_ref())),
+        _ => {}
+    }
+    Some(TlsIdentity { certificate: certificate.value.clone()?, key: key.value.clone()? })
+}
+
+fn missing(variable: &'static str, because: Option<&Given>) -> Problem {
+    let because = because.map_or_else(String::new, ToString::to_string);
+    Problem::Missing { place: Place { variable, flag: None }, because }
+}

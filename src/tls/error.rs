@@ -1,0 +1,55 @@
+//! What can be wrong with the files. No message has anything of their content.
+
+use std::path::PathBuf;
+
+/// Why files cannot be used. Names the file, the fault and the cure.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file cannot be read, or is not what it should be.
+    #[error("cannot read the {what} from {}: {reason}; make it a PEM file that this process may read", path.display())]
+    File {
+        /// What it should hold.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: Box<str>,
+    },
+    /// A certificate of ours that no client would take.
+    #[error("the certificate {} expired on {on}; put one there that is valid, or set this machine's clock", path.display())]
+    Expired {
+        /// The file of the chain.
+        path: PathBuf,
+        /// When.
+        on: String,
+    },
+    /// The certificate and the key cannot be used.
+    #[error(
+        "cannot use the {what} {} with the key {}: {reason}; give the two that belong together",
+        certificate.display(), key.display()
+    )]
+    Identity {
+        /// What the chain is for.
+        what: &'static str,
+        /// The file of the chain.
+        certificate: PathBuf,
+        /// The file of the key.
+        key: PathBuf,
+        /// What is wrong.
+        reason: Box<str>,
+    },
+    /// The system trusts nobody.
+    #[error("the system has no authority to trust{reason}; install its CA certificates, or name a CA file")]
+    NoRoots {
+        /// What went wrong when they were looked for.
+        reason: Box<str>,
+    },
+    /// rustls does not take the authorities.
+    #[error("cannot verify certificates with the authorities of {authorities}: {reason}; check that file")]
+    Verifier {
+        /// Where they are from.
+        authorities: Box<str>,
+        /// What is wrong.
+        reason: Box<str>,
+    },
+}

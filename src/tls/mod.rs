@@ -1,0 +1,25 @@
+//! TLS from PEM files, with rustls and ring: what a client trusts and shows, and what a listener serves.
+//!
+//! Knows no setting and opens no socket: callers say which files, and what the connection is for.
+
+mod client;
+mod error;
+mod pem;
+#[cfg(feature = "server")]
+mod server;
+
+use std::path::PathBuf;
+
+pub use client::{ClientFiles, client_config};
+pub use error::TlsError;
+#[cfg(feature = "server")]
+pub use server::{ClientAuthority, Counts, Gate, Reason, ServerFiles, ServerTls, Validity, watch};
+
+/// The PEM files of a certificate chain and of its key; they may be one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The chain, its own certificate first.
+    pub certificate: PathBuf,
+    /// The key.
+    pub key: PathBuf,
+}

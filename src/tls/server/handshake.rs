@@ -1,0 +1,164 @@
+//! One handshake, on the runtime that will serve the connection: bounded in number, in turn, and counted.
+
+use std::{fmt, io, sync::Arc};
+
+use rustls::{CertificateError, Error, ServerConfig, server::Acceptor};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::Semaphore,
+    task::yield_now,
+};
+use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
+
+use super::ServerTls;
+
+/// Handshakes that a runtime has in flight; further ones wait. Each may hold some 64 KiB that the peer sent.
+const IN_FLIGHT: usize = 1024;
+
+/// What the handshakes of one runtime share.
+#[derive(Debug)]
+pub struct Gate {
+    in_flight: Semaphore,
+    turn: Semaphore,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self { in_flight: Semaphore::new(IN_FLIGHT), turn: Semaphore::new(1) }
+    }
+}
+
+/// Why a handshake failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The peer took too long, or the listener was told to stop.
+    Timeout,
+    /// The peer left.
+    Closed,
+    /// The peer speaks something else.
+    NotTls,
+    /// No common version, suite or protocol, or a breach of TLS.
+    Protocol,
+    /// The client has no certificate, and needs one.
+    CertificateMissing,
+    /// The client's certificate is not of the authority, or is broken.
+    CertificateUntrusted,
+    /// The client's certificate has expired or is not valid yet.
+    CertificateExpired,
+    /// The client's certificate is for another name.
+    CertificateName,
+    /// The client refused, our certificate for one.
+    RefusedByClient,
+}
+
+impl Reason {
+    /// Every one.
+    pub const ALL: [Self; 9] = [
+        Self::Timeout,
+        Self::Closed,
+        Self::NotTls,
+        Self::Protocol,
+        Self::CertificateMissing,
+        Self::CertificateUntrusted,
+        Self::CertificateExpired,
+        Self::CertificateName,
+        Self::RefusedByClient,
+    ];
+
+    /// As metrics have it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::Closed => "closed",
+            Self::NotTls => "not_tls",
+            Self::Protocol => "protocol",
+            Self::CertificateMissing => "certificate_missing",
+            Self::CertificateUntrusted => "certificate_untrusted",
+            Self::CertificateExpired => "certificate_expired",
+            Self::CertificateName => "certificate_name",
+            Self::RefusedByClient => "refused_by_client",
+        }
+    }
+
+    fn of(error: &io::Error) -> Self {
+        use CertificateError::{
+            Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet, NotValidYetContext,
+        };
+
+        match error.get_ref().and_then(|error| error.downcast_ref::<Error>()) {
+            None => Self::Closed,
+            Some(Error::NoCertificatesPresented) => Self::CertificateMissing,
+            Some(Error::InvalidCertificate(
+                Expired | ExpiredContext { .. } | NotValidYet | NotValidYetContext { .. },
+            )) => Self::CertificateExpired,
+            Some(Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. })) => Self::CertificateName,
+            Some(Error::InvalidCertificate(_)) => Self::CertificateUntrusted,
+            Some(Error::AlertReceived(_)) => Self::RefusedByClient,
+            Some(_) => Self::Protocol,
+        }
+    }
+}
+
+impl ServerTls {
+    /// Secures an accepted connection with the certificates of this moment, or gives it up when `over` ends. A failure
+    /// is counted, and logged for those who look for one: peers can make any number of them.
+    pub async fn accept<IO>(
+        &self,
+        io: IO,
+        peer: impl fmt::Debug,
+        gate: &Gate,
+        over: impl Future<Output = ()>,
+    ) -> Option<TlsStream<IO>>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin,
+    {
+        let ended = tokio::select! {
+            biased;
+            ended = handshake(io, gate, || self.config()) => ended,
+            () = over => Err((Reason::Timeout, io::ErrorKind::TimedOut.into())),
+        };
+        match ended {
+            Ok(stream) => {
+                self.stats().finished();
+                Some(stream)
+            }
+            Err((reason, error)) => {
+                self.stats().failed(reason);
+                tracing::debug!(listener = self.listener(), ?peer, reason = reason.name(), %error, "TLS handshake failed");
+                None
+            }
+        }
+    }
+}
+
+async fn handshake<IO>(
+    io: IO,
+    gate: &Gate,
+    config: impl Fn() -> Arc<ServerConfig>,
+) -> Result<TlsStream<IO>, (Reason, io::Error)>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
+    let _place = gate.in_flight.acquire().await.expect("never closed");
+    let hello = LazyConfigAcceptor::new(Acceptor::default(), io).await.map_err(|error| {
+        let reason = match Reason::of(&error) {
+            Reason::Protocol if is_garbage(&error) => Reason::NotTls,
+            reason => reason,
+        };
+        (reason, error)
+    })?;
+    let accept = {
+        // The key exchange and the signature take most of a millisecond of this thread. One at a time, with everybody else
+        // served in between, so that a thousand clients that come back at once do not stop the calls of the others.
+        let _turn = gate.turn.acquire().await.expect("never closed");
+        let accept = hello.into_stream(config());
+        yield_now().await;
+        accept
+    };
+    accept.await.map_err(|error| (Reason::of(&error), error))
+}
+
+fn is_garbage(error: &io::Error) -> bool {
+    matches!(error.get_ref().and_then(|error| error.downcast_ref()), Some(Error::InvalidMessage(_)))
+}

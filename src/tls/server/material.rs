@@ -1,0 +1,142 @@
+//! A listener's files: read together, and made into what handshakes are served with.
+
+use std::{path::PathBuf, sync::Arc, time::SystemTime};
+
+use rustls::{
+    ServerConfig,
+    crypto::ring,
+    pki_types::ServerName,
+    server::{NoServerSessionStorage, WebPkiClientVerifier, danger::ClientCertVerifier},
+};
+
+use super::{clients::Named, validity::Validity};
+use crate::tls::{Identity, TlsError, pem::PemFile};
+
+/// How often files are read anew because they changed meanwhile.
+const ATTEMPTS: usize = 8;
+
+const WHAT: &str = "certificate";
+
+/// What a listener shows of itself, and which clients it lets in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerFiles {
+    /// Its certificate and key.
+    pub identity: Identity,
+    /// Whose certificates clients must have; `None`: they need none.
+    pub clients: Option<ClientAuthority>,
+}
+
+/// Who vouches for clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientAuthority {
+    /// PEM file of the authorities. Nobody else is trusted.
+    pub ca: PathBuf,
+    /// The name that a client's certificate must have.
+    pub name: Option<ServerName<'static>>,
+}
+
+impl ServerFiles {
+    /// Every file that it is made of.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &PathBuf> {
+        let Identity { certificate, key } = &self.identity;
+        [certificate, key].into_iter().chain(self.clients.as_ref().map(|clients| &clients.ca))
+    }
+}
+
+/// What the files held at one moment.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Material<'a> {
+    files: &'a ServerFiles,
+    certificate: PemFile<'a>,
+    key: PemFile<'a>,
+    ca: Option<PemFile<'a>>,
+}
+
+/// What handshakes are served with.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub(super) config: Arc<ServerConfig>,
+    pub(super) validity: Validity,
+    /// Of the files' content.
+    pub(super) digest: blake3::Hash,
+}
+
+impl<'a> Material<'a> {
+    /// Reads the files until two looks agree, so that a key is of the same moment as its certificate. Blocks.
+    pub(super) fn read(files: &'a ServerFiles) -> Result<Self, TlsError> {
+        let mut seen = Self::look(files)?;
+        for _ in 1..ATTEMPTS {
+            let now = Self::look(files)?;
+            if now == seen {
+                break;
+            }
+            seen = now;
+        }
+        Ok(seen)
+    }
+
+    fn look(files: &'a ServerFiles) -> Result<Self, TlsError> {
+        Ok(Self {
+            files,
+            certificate: PemFile::read(WHAT, &files.identity.certificate)?,
+            key: PemFile::read("key", &files.identity.key)?,
+            ca: files
+                .clients
+                .as_ref()
+                .map(|clients| PemFile::read("authorities of clients", &clients.ca))
+                .transpose()?,
+        })
+    }
+
+    pub(super) fn digest(&self) -> blake3::Hash {
+        let mut whole = blake3::Hasher::new();
+        for file in [Some(&self.certificate), Some(&self.key), self.ca.as_ref()].into_iter().flatten() {
+            whole.update(blake3::hash(file.bytes()).as_bytes());
+        }
+        whole.finalize()
+    }
+
+    /// What handshakes are served with, speaking one of `protocols` (ALPN). An expired certificate is refused: no client
+    /// would take it. One that is not valid yet is not, for our clock may be the one that is late.
+    pub(super) fn load(&self, protocols: &[&[u8]], now: SystemTime) -> Result<Loaded, TlsError> {
+        let Identity { certificate, key } = &self.files.identity;
+        let chain = self.certificate.certificates()?;
+        let validity = chain.first().and_then(Validity::of);
+        let validity = validity.ok_or_else(|| self.certificate.fault("its first certificate is malformed"))?;
+        if validity.not_after < now {
+            let on = humantime::format_rfc3339_seconds(validity.not_after).to_string();
+            return Err(TlsError::Expired { path: certificate.clone(), on });
+        }
+        let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("ring has suites for both versions of TLS");
+        let builder = match self.clients()? {
+            Some(verifier) => builder.with_client_cert_verifier(verifier),
+            None => builder.with_no_client_auth(),
+        };
+        let mut config = builder.with_single_cert(chain, self.key.key()?).map_err(|error| TlsError::Identity {
+            what: WHAT,
+            certificate: certificate.clone(),
+            key: key.clone(),
+            reason: error.to_string().into(),
+        })?;
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+        // A resumed session would not be looked at again, after its certificate has expired for one. Connections live for
+        // hours: there is next to nothing to save.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        Ok(Loaded { config: Arc::new(config), validity, digest: self.digest() })
+    }
+
+    fn clients(&self) -> Result<Option<Arc<dyn ClientCertVerifier>>, TlsError> {
+        let (Some(file), Some(clients)) = (&self.ca, &self.files.clients) else { return Ok(None) };
+        let provider = Arc::new(ring::default_provider());
+        let chain = WebPkiClientVerifier::builder_with_provider(Arc::new(file.authorities()?), provider)
+            .build()
+            .map_err(|error| file.fault(error.to_string()))?;
+        Ok(Some(match &clients.name {
+            Some(name) => Arc::new(Named::new(chain, name.clone())),
+            None => chain,
+        }))
+    }
+}

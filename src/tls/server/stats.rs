@@ -1,0 +1,54 @@
+//! What is counted of one listener's TLS: once a handshake or a reload, never once a call.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use super::Reason;
+
+/// Counts since the start.
+#[derive(Debug, Default)]
+pub(super) struct Stats {
+    finished: AtomicU64,
+    failed: [AtomicU64; Reason::ALL.len()],
+    applied: AtomicU64,
+    refused: AtomicU64,
+}
+
+impl Stats {
+    pub(super) fn finished(&self) {
+        self.finished.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn failed(&self, reason: Reason) {
+        self.failed[reason as usize].fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn applied(&self) {
+        self.applied.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn refused(&self) {
+        self.refused.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn reading(&self) -> Counts {
+        Counts {
+            handshakes: self.finished.load(Relaxed),
+            failures: Reason::ALL.map(|reason| (reason, self.failed[reason as usize].load(Relaxed))),
+            reloads: self.applied.load(Relaxed),
+            refused_reloads: self.refused.load(Relaxed),
+        }
+    }
+}
+
+/// What was counted of one listener's TLS since the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counts {
+    /// Handshakes that went well.
+    pub handshakes: u64,
+    /// Handshakes that failed, by why.
+    pub failures: [(Reason, u64); Reason::ALL.len()],
+    /// Changes of files that were put in force.
+    pub reloads: u64,
+    /// Changes of files that were refused.
+    pub refused_reloads: u64,
+}

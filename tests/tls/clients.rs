@@ -1,0 +1,75 @@
+//! Which clients are let in.
+
+use crate::{
+    client::{SERVER, builder, call_once, config, failures, mutual},
+    secret::Secret,
+    support::{
+        certificates::{Authority, Leaf, Pem},
+        eventually,
+    },
+};
+
+const NAME: &str = "DNS:envoy.example";
+
+fn secret(clients: &Authority) -> (Authority, Secret) {
+    let ca = Authority::new("servers");
+    let server = ca.certificate(&format!("DNS:{SERVER}"));
+    let secret = Secret::of(&server, &clients.pem.certificate);
+    (ca, secret)
+}
+
+#[tokio::test]
+async fn clients_need_no_certificate_unless_their_authority_is_named() {
+    let clients = Authority::new("clients");
+    let (ca, secret) = secret(&clients);
+    // Envoy Gateway sets this name, which means nothing.
+    let tollgate = builder(&secret).env("GRPC_SERVER_TLS_CA_CERT", secret.path("ca.crt")).start();
+    let address = tollgate.address("grpc");
+    call_once(address, &config(&ca.pem.certificate, None)).await.expect("without a certificate");
+    let identity = clients.certificate(NAME);
+    call_once(address, &config(&ca.pem.certificate, Some(&identity))).await.expect("with one");
+}
+
+#[tokio::test]
+async fn only_certificates_of_their_authority_are_let_in() {
+    let (clients, other) = (Authority::new("clients"), Authority::new("other"));
+    let (ca, secret) = secret(&clients);
+    // The system trusts the other one; we do not.
+    std::fs::write(secret.path("system"), &other.pem.certificate).expect("a file");
+    let tollgate = mutual(&secret).env("SSL_CERT_FILE", secret.path("system")).start();
+    let address = tollgate.address("grpc");
+    let as_client = |identity: Option<&Pem>| config(&ca.pem.certificate, identity);
+    call_once(address, &as_client(Some(&clients.certificate(NAME)))).await.expect("one of ours");
+    let past = Leaf { names: NAME, since_days: 10, days: 3 };
+    for (what, identity, reason) in [
+        ("no certificate", None, "certificate_missing"),
+        ("another authority", Some(other.certificate(NAME)), "certificate_untrusted"),
+        ("an expired one", Some(clients.issue(past)), "certificate_expired"),
+    ] {
+        call_once(address, &as_client(identity.as_ref())).await.expect_err(what);
+        eventually(what, async || (failures(&tollgate, reason).await == 1).then_some(())).await;
+    }
+    call_once(address, &as_client(Some(&clients.certificate(NAME)))).await.expect("one of ours again");
+}
+
+#[tokio::test]
+async fn the_name_is_one_of_the_certificates() {
+    let clients = Authority::new("clients");
+    let (ca, secret) = secret(&clients);
+    let tollgate = mutual(&secret).env("GRPC_CLIENT_TLS_SAN", "envoy.mesh.example").start();
+    let address = tollgate.address("grpc");
+    let call = async |names: &str| {
+        call_once(address, &config(&ca.pem.certificate, Some(&clients.certificate(names)))).await.is_ok()
+    };
+    for good in ["DNS:envoy.mesh.example", "DNS:other.example,DNS:Envoy.Mesh.Example", "DNS:*.mesh.example"] {
+        assert!(call(good).await, "{good}");
+    }
+    let bad = [NAME, "DNS:envoy.mesh.example.org", "DNS:*.envoy.mesh.example", "URI:spiffe://envoy.mesh.example/x"];
+    for (refused, names) in bad.into_iter().enumerate() {
+        assert!(!call(names).await, "{names}");
+        let expected = refused as u64 + 1;
+        eventually(names, async || (failures(&tollgate, "certificate_name").await == expected).then_some(())).await;
+    }
+    // The name of the subject is no name.
+    assert_eq!(failures(&tollgate, "certificate_untrusted").await, 0);
+}
