@@ -73,7 +73,8 @@ async fn a_secret_that_is_re_pointed_brings_certificate_and_authority() {
     let (server, next) = (it.server(), Authority::new("next"));
     it.secret.put_identity(&server, &next.pem.certificate);
     it.applied(1).await;
-    assert_eq!(it.tollgate.logged("new TLS files are in force").len(), 1);
+    let told = async || (it.tollgate.logged("new TLS files are in force").len() == 1).then_some(());
+    eventually("a line in the log", told).await;
     let newcomer = next.certificate(NAME);
     call_once(address, &it.config(&newcomer)).await.expect("a client of the new authority");
     call_once(address, &it.config(&it.client)).await.expect_err("a client of the old one");

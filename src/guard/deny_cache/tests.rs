@@ -246,24 +246,6 @@ async fn a_refund_or_a_reset_is_seen_at_once() {
     assert_eq!(bench.cache.table.entries(), 0);
 }
 
-/// The worker does nothing else meanwhile: twenty times the hits may take about twenty times as long, not 400 times.
-#[tokio::test(start_paused = true)]
-async fn a_large_request_costs_what_its_hits_do() {
-    let cost = async |hits: u32| {
-        let mut least = Duration::MAX;
-        for _ in 0..5 {
-            let bench = Bench::new();
-            let group = group((0..hits).map(|number| over(&number.to_string())));
-            let start = std::time::Instant::now();
-            bench.check(group).await;
-            least = least.min(start.elapsed());
-        }
-        least
-    };
-    let (small, large) = (cost(1000).await, cost(20_000).await);
-    assert!(large < small * 60, "{small:?}, 20 times as many {large:?}");
-}
-
 #[tokio::test(start_paused = true)]
 async fn closed_it_answers_nothing() {
     let bench = Bench::new();
