@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# What takes too long for every change: the flood of ten million keys, properties with fifty times the cases, and the
-# benchmark against a bare tonic handler. Writes what it saw to docs/long-runs.md. About ten minutes on two cores.
+# What takes too long for every change: the flood of ten million keys, properties with fifty times the cases, what Redis is
+# asked for 100 000 decisions, and the benchmark against a bare tonic handler. Writes what it saw to docs/long-runs.md.
+# About fifteen minutes on two cores.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -17,6 +18,10 @@ cargo build --quiet --release --bin tollgate --examples
     section "Properties, 10 000 cases each"
     PROPTEST_CASES=10000 cargo test --quiet --test model --test rules --test parity --lib -- --nocapture propert model random_traces 2>&1 |
         grep -E '^test result|^model:|^parity'
+    end
+    section "Redis: calls per decision, faults, failover, resharding, four processes"
+    TOLLGATE_TEST_DECISIONS=100000 cargo test --quiet --test redis --test fleet -- --nocapture 2>&1 |
+        grep -aoE '(figures|contract): .*|^test result.*'
     end
     section "Against a bare tonic handler (one descriptor, one counter, 8 connections × 32 streams)"
     bash benches/against_bare_tonic.sh 5 300000

@@ -62,6 +62,11 @@ fn expected(nodes: &[Redis], more: &[&str]) {
     };
     let expected: BTreeSet<_> = [&AT_CONNECT[..], &CALLS, &IN_SCRIPT, more].concat().into_iter().map(as_told).collect();
     assert_eq!(sent, expected);
+    // a node of a cluster rejects what it is asked for another's slot
+    for node in nodes {
+        let stats = node.cli(&["INFO", "commandstats"]);
+        assert_eq!(stats.matches(",rejected_calls=").count(), stats.matches(",rejected_calls=0,").count(), "{stats}");
+    }
 }
 
 #[tokio::test]

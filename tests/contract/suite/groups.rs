@@ -45,10 +45,10 @@ pub(super) async fn the_same_counter_twice<S: RateLimiter>(bench: Bench<S>) {
 }
 
 pub(super) async fn many_hits<S: RateLimiter>(bench: Bench<S>) {
-    let hits = (0..500).map(|number| bench.gentle(&format!("{}", number % 250), 1 + number % 3));
+    let hits = (0..1500).map(|number| bench.gentle(&format!("{}", number % 750), 1 + number % 3));
     let verdicts = bench.group(apart(hits)).await;
-    for number in 0..250u64 {
-        let (first, second) = (1 + number % 3, 1 + (number + 250) % 3);
+    for number in 0..750u64 {
+        let (first, second) = (1 + number % 3, 1 + (number + 750) % 3);
         assert_eq!(verdicts[number as usize].after, first, "in order, {number}");
         assert_eq!(bench.count(&format!("{number}")).await, first + second);
     }
