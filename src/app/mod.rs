@@ -20,7 +20,7 @@ mod signal;
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::sync::oneshot;
+use tokio::{runtime::Handle, sync::oneshot};
 
 use crate::{
     admin::{self, DebugPages, Limits},
@@ -209,6 +209,7 @@ impl App {
         .await?;
         // set once: this function runs once
         let _ = self.parts.server.set(server.stats());
+        let _ = self.parts.background.set(Handle::current().metrics());
         self.ready.listening();
         tracing::info!(listener = "grpc", address = %server.local_addr(), "listening");
         Ok(server)

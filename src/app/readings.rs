@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
+use tokio::runtime::RuntimeMetrics;
+
 use super::{backend::Backend, certificates::Certificates};
 use crate::{
     admin::{self, Pieces, RuleLine},
@@ -11,7 +13,7 @@ use crate::{
     },
     rules::{Policy, RuleId},
     server,
-    telemetry::{self, ActiveRules, Connections, Readings},
+    telemetry::{self, ActiveRules, Connections, Readings, Tasks},
 };
 
 /// The parts that are read.
@@ -21,6 +23,8 @@ pub(super) struct Parts {
     pub(super) certificates: Certificates,
     /// Set once the server runs.
     pub(super) server: OnceLock<Arc<server::Stats>>,
+    /// Of the runtime of all that is not a worker; set once it runs.
+    pub(super) background: OnceLock<RuntimeMetrics>,
     /// Of no rules, for as long as there are none.
     pub(super) empty: Arc<StatsTable>,
 }
@@ -28,7 +32,8 @@ pub(super) struct Parts {
 impl Parts {
     pub(super) fn new(live: LiveHandle, backend: Arc<Backend>, certificates: Certificates, stats: &Arc<Stats>) -> Self {
         let empty = Arc::new(StatsTable::build(stats, [], None));
-        Self { live, backend, certificates, server: OnceLock::new(), empty }
+        let (server, background) = (OnceLock::new(), OnceLock::new());
+        Self { live, backend, certificates, server, background, empty }
     }
 }
 
@@ -72,6 +77,13 @@ impl Readings for Parts {
             refused: server.refused(),
             aged_out: server.aged_out(),
         })
+    }
+
+    fn tasks(&self) -> Tasks {
+        Tasks {
+            workers: self.server.get().map_or(0, |server| server.tasks() as u64),
+            background: self.background.get().map_or(0, |background| background.num_alive_tasks() as u64),
+        }
     }
 }
 

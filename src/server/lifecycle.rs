@@ -88,6 +88,8 @@ impl Server {
         for (id, ready) in starting {
             ready.await.map_err(|_| StartError::Service(id))?;
         }
+        // set once: here
+        let _ = stats.runtimes.set(metrics.iter().cloned().collect());
         let local = listener.local_addr().clone();
         let (stop_accepting, stop) = oneshot::channel();
         let acceptor = Acceptor {

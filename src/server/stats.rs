@@ -1,6 +1,11 @@
 //! What the server counts. All of it moves once a connection, never once a call.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicU64, AtomicUsize, Ordering},
+};
+
+use tokio::runtime::RuntimeMetrics;
 
 /// Counts since start, and the connections that are open now.
 #[derive(Debug)]
@@ -12,6 +17,8 @@ pub struct Stats {
     pub(super) aged_out: AtomicU64,
     pub(super) forced: AtomicU64,
     pub(super) open: Box<[AtomicUsize]>,
+    /// Of the workers, once they run.
+    pub(super) runtimes: OnceLock<Box<[RuntimeMetrics]>>,
 }
 
 impl Stats {
@@ -24,6 +31,7 @@ impl Stats {
             aged_out: AtomicU64::new(0),
             forced: AtomicU64::new(0),
             open: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
+            runtimes: OnceLock::new(),
         }
     }
 
@@ -67,6 +75,12 @@ impl Stats {
     #[must_use]
     pub fn open(&self) -> usize {
         self.open_by_worker().sum()
+    }
+
+    /// Tasks of the workers that have not ended.
+    #[must_use]
+    pub fn tasks(&self) -> usize {
+        self.runtimes.get().into_iter().flatten().map(RuntimeMetrics::num_alive_tasks).sum()
     }
 
     /// Connections open now, worker by worker.

@@ -16,6 +16,6 @@ mod tests;
 
 pub use exposition::StatsPage;
 pub use metrics::{CONTENT_TYPE, LoadResult, Metrics, MetricsError, Scrape};
-pub use readings::{ActiveRules, Connections, MemoryStore, Readings};
+pub use readings::{ActiveRules, Connections, MemoryStore, Readings, Tasks};
 pub use redis::{BreakerState, DenyCache, RedisBreaker, RedisStore};
 pub use tls::TlsListener;

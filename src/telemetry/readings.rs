@@ -47,6 +47,15 @@ pub struct Connections {
     pub aged_out: u64,
 }
 
+/// Tasks that have not ended: what waits for something, by where it runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tasks {
+    /// Connections, calls and what serves them.
+    pub workers: u64,
+    /// Everything else.
+    pub background: u64,
+}
+
 /// What a scrape asks of the rest of the process. Called often, by any thread; must not block.
 pub trait Readings: Send + Sync + 'static {
     /// The statistics of the rules in force.
@@ -65,6 +74,8 @@ pub trait Readings: Send + Sync + 'static {
     fn connections(&self) -> Connections;
     /// The listeners that have TLS.
     fn tls(&self) -> Vec<TlsListener>;
+    /// Tasks of all runtimes.
+    fn tasks(&self) -> Tasks;
 }
 
 const BUILD_INFO: Family = Family::new("tollgate_build_info", "1, with the version of this build.", &["version"]);
@@ -81,6 +92,8 @@ const AGED_OUT: Family = Family::new(
     "gRPC connections that were told to go because of their age (GRPC_MAX_CONNECTION_AGE).",
     &[],
 );
+const TASKS: Family =
+    Family::new("tollgate_tasks", "Tasks that have not ended, of the workers and of all else.", &["runtime"]);
 const RULES: Family = Family::new("tollgate_active_rules", "Rules in force.", &[]);
 const RULES_INFO: Family =
     Family::new("tollgate_active_rules_info", "1, with the hash of the rules in force.", &["hash"]);
@@ -103,12 +116,13 @@ const DOMAIN_NOT_FOUND: Family = Family::new(
     &["domain"],
 );
 
-const FAMILIES: [&Family; 12] = [
+const FAMILIES: [&Family; 13] = [
     &BUILD_INFO,
     &CONNECTIONS,
     &ACCEPTED,
     &REFUSED,
     &AGED_OUT,
+    &TASKS,
     &RULES,
     &RULES_INFO,
     &RULES_AGE,
@@ -143,6 +157,8 @@ impl Collector for Pulled {
         let rules = rules.as_ref();
         let memory = self.readings.memory_store();
         let connections = self.readings.connections();
+        let tasks = self.readings.tasks();
+        let tasks = [(vec!["workers"], tasks.workers), (vec!["background"], tasks.background)];
         let domains = table.stats().domains_not_found();
         vec![
             BUILD_INFO.of(Kind::Gauge, [(vec![env!("CARGO_PKG_VERSION")], 1)]),
@@ -150,6 +166,7 @@ impl Collector for Pulled {
             ACCEPTED.of(Kind::Counter, [(vec![], connections.accepted)]),
             REFUSED.of(Kind::Counter, [(vec![], connections.refused)]),
             AGED_OUT.of(Kind::Counter, [(vec![], connections.aged_out)]),
+            TASKS.of(Kind::Gauge, tasks),
             RULES.of(Kind::Gauge, rules.map(|rules| (vec![], rules.count))),
             RULES_INFO.of(Kind::Gauge, rules.map(|rules| (vec![rules.hash.as_str()], 1))),
             RULES_AGE.of(Kind::Gauge, rules.map(|rules| (vec![], rules.age.as_secs()))),

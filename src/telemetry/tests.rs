@@ -55,6 +55,9 @@ impl Readings for Fixed {
         let failures = vec![("timeout", 63), ("closed", 64)];
         vec![TlsListener { listener: "grpc", expires, handshakes: 62, failures, reloads: 65, refused_reloads: 66 }]
     }
+    fn tasks(&self) -> Tasks {
+        Tasks { workers: 61, background: 62 }
+    }
 }
 
 fn took(elapsed: Duration) -> LatencyTotals {
@@ -343,6 +346,7 @@ fn the_redis_store_and_the_deny_cache_are_exported() {
         assert_eq!(value(&samples, name, labels), Some(expected), "{name} {labels:?}");
     }
     assert_eq!(value(&samples, "tollgate_redis_resent_total", &[("code", "noscript")]), Some(26.0));
+    assert_eq!(value(&samples, "tollgate_tasks", &[("runtime", "background")]), Some(62.0));
 }
 
 /// Families that `docs/metrics.md` describes: the first cell of a table's row, in backquotes.

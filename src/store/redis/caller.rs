@@ -37,6 +37,10 @@ pub trait Caller: Debug + Send + Sync + 'static {
     /// Whether keys have slots, and a call may only have keys of one.
     fn has_slots(&self) -> bool;
 
+    /// Whether a call would be sent: not while the breaker of where it goes is open. Asked for each check, so that none
+    /// waits in vain behind calls that hang.
+    fn admits(&self, slot: Option<u16>) -> bool;
+
     /// Drops every connection and looks for the primary again: the one we talk to takes no writes.
     fn reconnect(&self);
 

@@ -70,7 +70,12 @@ impl<C: Caller> RedisStore<C> {
         };
         let latest = (asked + timeout).into_std();
         let deadline = group.deadline.map_or(latest, |deadline| deadline.min(latest));
-        self.inbox.submit(lane, group, deadline).inspect_err(|error| self.stats.count_failed(*error))
+        let ticket = if self.caller(lane.side).admits(lane.slot) {
+            self.inbox.submit(lane, group, deadline)
+        } else {
+            Err(StoreError::Tripped)
+        };
+        ticket.inspect_err(|error| self.stats.count_failed(*error))
     }
 
     /// Checks a group that is sent at once.

@@ -2,6 +2,7 @@
 
 mod again;
 mod fair;
+mod tripped;
 
 use std::{
     collections::VecDeque,
@@ -36,6 +37,7 @@ struct Told {
     /// Refusals for single groups in the next reply.
     group_error: Option<&'static str>,
     reconnections: usize,
+    tripped: bool,
 }
 
 impl Fake {
@@ -140,6 +142,10 @@ impl Caller for Fake {
 
     fn has_slots(&self) -> bool {
         self.has_slots
+    }
+
+    fn admits(&self, _slot: Option<u16>) -> bool {
+        !self.told.lock().expect("a lock").tripped
     }
 
     fn reconnect(&self) {

@@ -81,6 +81,13 @@ impl Cluster {
         result
     }
 
+    /// Whether the breaker of the node of this slot lets calls through; what it is redirected to has its own.
+    pub(super) fn admits(&self, slot: Option<u16>) -> bool {
+        let map = self.view.map();
+        let owner = slot.and_then(|slot| map.owners.get(usize::from(slot))?.as_ref());
+        owner.is_none_or(|(_, node)| node.admits())
+    }
+
     /// Connections that are open.
     pub(super) fn open(&self) -> usize {
         self.view.map().nodes.values().map(|node| node.open()).sum()

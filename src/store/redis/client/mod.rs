@@ -189,6 +189,13 @@ impl Caller for Client {
         matches!(self.route, Route::Cluster(_))
     }
 
+    fn admits(&self, slot: Option<u16>) -> bool {
+        match &self.route {
+            Route::One(node, _) => node.admits(),
+            Route::Cluster(cluster) => cluster.admits(slot),
+        }
+    }
+
     fn reconnect(&self) {
         let mut reconnected = self.reconnected.lock().unwrap_or_else(PoisonError::into_inner);
         if reconnected.is_none_or(|at| at.elapsed() >= BETWEEN_RECONNECTIONS) {

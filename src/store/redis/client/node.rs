@@ -75,8 +75,7 @@ impl Node {
         timeout: Duration,
     ) -> Result<Reply, CallError> {
         let Some(breaker) = &self.health.breaker else { return self.send(command, asking, timeout).await };
-        if !breaker.admits() {
-            self.watch(breaker);
+        if !self.admits() {
             return Err(CallError::Tripped);
         }
         let result = self.send(command, asking, timeout).await;
@@ -86,6 +85,13 @@ impl Node {
             self.watch(breaker);
         }
         result
+    }
+
+    /// Whether the breaker lets calls through. If not, somebody probes from now on.
+    pub(super) fn admits(self: &Arc<Self>) -> bool {
+        let Some(breaker) = self.health.breaker.as_ref().filter(|breaker| !breaker.admits()) else { return true };
+        self.watch(breaker);
+        false
     }
 
     async fn send(&self, command: Command, asking: bool, timeout: Duration) -> Result<Reply, CallError> {
