@@ -2,21 +2,25 @@
 
 use std::{
     collections::BTreeMap,
+    num::NonZeroU32,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::task::JoinSet;
-use tollgate::domain::{Algorithm, Charge, CounterKey, Group, Hit, RateLimiter as _};
+use tollgate::{
+    domain::{Algorithm, Charge, CounterKey, Group, Hit, RateLimiter as _, StoreError},
+    store::redis::{BreakerConfig, Endpoint},
+};
 
 use crate::{
     cluster_server::Cluster,
-    load::{Load, NOW, TASKS, count, keys, wide},
+    load::{Load, NOW, TASKS, count, keys, take, wide},
     sentinel_group::{SentinelGroup, is_primary},
-    server::until,
+    server::{PATIENCE, until},
     stores::{cluster_store, options, store},
 };
 
@@ -24,12 +28,25 @@ use crate::{
 /// to its replica. That is one hit of each task at most.
 const LOST_AT_MOST: u64 = TASKS;
 
-const ERRORS: [&str; 4] = ["Unanswered", "Unreachable", "Refused(NotReady)", "Refused(ReadOnly)"];
+const ERRORS: [&str; 5] = ["Unanswered", "Unreachable", "Tripped", "Refused(NotReady)", "Refused(ReadOnly)"];
+
+/// As in a service with default settings.
+fn with_breaker(endpoint: Endpoint) -> Endpoint {
+    let breaker = BreakerConfig {
+        consecutive: NonZeroU32::new(5).expect("not zero"),
+        ratio: 0.5,
+        window: Duration::from_secs(10),
+        min_calls: NonZeroU32::new(20).expect("not zero"),
+        cooldown: Duration::from_millis(200),
+        max_cooldown: Duration::from_secs(2),
+    };
+    Endpoint { breaker: Some(breaker), ..endpoint }
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_primary_that_sentinels_watch_is_killed() {
     let mut group = SentinelGroup::start().await;
-    let store = Arc::new(store(&group.endpoint()).await);
+    let store = Arc::new(store(&with_breaker(group.endpoint())).await);
     let load = Load::start(&store, keys("sentinel", 64));
     load.answers(20).await;
     group.primary.kill();
@@ -45,7 +62,7 @@ async fn a_primary_that_sentinels_watch_is_killed() {
 async fn a_primary_of_a_cluster_is_killed() {
     let mut cluster = Cluster::start().await;
     cluster.replica(2).await;
-    let store = Arc::new(cluster_store(&cluster.endpoint(), options()).await);
+    let store = Arc::new(cluster_store(&with_breaker(cluster.endpoint()), options()).await);
     let load = Load::start(&store, keys("cluster", 64));
     load.answers(20).await;
     cluster.nodes[2].kill();
@@ -55,6 +72,29 @@ async fn a_primary_of_a_cluster_is_killed() {
     assert!(figures.lost <= LOST_AT_MOST, "{figures:?}");
     figures.only(&ERRORS);
     println!("figures: Cluster, primary killed: {figures:?}");
+}
+
+#[tokio::test]
+async fn who_has_the_slots_of_a_dead_primary_is_asked_for_as_long_as_its_breaker_is_open() {
+    let mut cluster = Cluster::start().await;
+    let store = cluster_store(&with_breaker(cluster.endpoint()), options()).await;
+    let ask = async || {
+        let group = take(&CounterKey::from_bytes(b"{x}"), wide(Algorithm::FixedWindow));
+        store.check(group).await[0]
+    };
+    ask().await.expect("a verdict");
+    cluster.nodes[2].kill();
+    while ask().await != Err(StoreError::Tripped) {
+        tokio::task::yield_now().await;
+    }
+    let asked = |cluster: &Cluster| cluster.nodes[..2].iter().map(|node| node.calls("cluster|slots")).sum::<u64>();
+    let before = asked(&cluster);
+    let since = Instant::now();
+    while asked(&cluster) < before + 10 {
+        assert!(since.elapsed() < PATIENCE, "it is not asked for");
+        ask().await.expect_err("its primary is dead");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 /// The slot of every key with the tag `{x}`, on the third node.

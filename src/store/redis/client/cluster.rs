@@ -85,7 +85,12 @@ impl Cluster {
     pub(super) fn admits(&self, slot: Option<u16>) -> bool {
         let map = self.view.map();
         let owner = slot.and_then(|slot| map.owners.get(usize::from(slot))?.as_ref());
-        owner.is_none_or(|(_, node)| node.admits())
+        let admits = owner.is_none_or(|(_, node)| node.admits());
+        if !admits {
+            // nothing is sent that could tell that another node has the slot by now
+            self.view.doubt.notify_one();
+        }
+        admits
     }
 
     /// Connections that are open.
