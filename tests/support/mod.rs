@@ -3,6 +3,7 @@
 
 pub mod certificates;
 pub mod envoy;
+pub mod health;
 pub mod http;
 pub mod process;
 pub mod rls;
