@@ -26,7 +26,7 @@ use tonic::{
     Code,
     transport::{Channel, Endpoint},
 };
-use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 
 const RULES: &str = "domain: d\ndescriptors: [{key: k, rate_limit: {unit: year, requests_per_unit: 4000000000}}]\n";
 
@@ -228,6 +228,29 @@ macro_rules! reflected {
         let Some(MessageResponse::ListServicesResponse(list)) = answer.message_response else { panic!("{answer:?}") };
         list.service.into_iter().map(|service| service.name).collect::<Vec<_>>()
     }};
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_watches_its_health_is_told_of_the_end_and_holds_nothing_up() {
+    let mut tollgate = Tollgate::with_rules(RULES);
+    let mut client = HealthClient::new(channel(tollgate.address("grpc")));
+    let mut watches = Vec::new();
+    for service in ["ratelimit", ""] {
+        let request = HealthCheckRequest { service: service.to_owned() };
+        let mut watch = client.watch(request).await.expect("a stream").into_inner();
+        let first = watch.message().await.expect("no error").expect("a status");
+        assert_eq!(first.status(), ServingStatus::Serving);
+        watches.push(watch);
+    }
+    tollgate.signal("TERM");
+    let last = watches[0].message().await.expect("no error").expect("a status");
+    assert_eq!(last.status(), ServingStatus::NotServing);
+    for mut watch in watches {
+        assert_eq!(watch.message().await.expect("no error"), None);
+    }
+    assert!(tollgate.exit().success());
+    let said = tollgate.wait_for_log("\"stopped\"");
+    assert!(said.contains("\"forced\":0"), "{said}");
 }
 
 #[tokio::test]

@@ -165,7 +165,7 @@ impl App {
                 }
             }
         };
-        let server = self.start(settings, listeners, &mut background).await?;
+        let (server, watches) = self.start(settings, listeners, &mut background).await?;
 
         let ended = tokio::select! {
             signal = signals.next() => {
@@ -182,6 +182,7 @@ impl App {
                 signal = signals.next() => tracing::info!(signal, "a second signal: the delay is cut short"),
             }
         }
+        drop(watches);
         let report = tokio::select! {
             report = server.drain(settings.drain.timeout) => report,
             signal = signals.next() => {
@@ -197,15 +198,17 @@ impl App {
         ended
     }
 
-    /// Puts the service behind its listeners. Health says so last.
+    /// Puts the service behind its listeners. Health says so last. Whoever watches it does so until what this returns is
+    /// dropped.
     async fn start(
         &self,
         settings: &Settings,
         listeners: Listeners,
         background: &mut Background,
-    ) -> Result<Server, AppError> {
+    ) -> Result<(Server, oneshot::Sender<()>), AppError> {
         let rls = self.rls(settings);
-        let (grpc_health, follow) = api::health(self.ready.health().follow(), admin::State::is_healthy);
+        let (watches, end) = oneshot::channel();
+        let (grpc_health, follow) = api::health(self.ready.health().follow(), admin::State::is_healthy, end);
         background.spawn(follow);
         #[cfg(feature = "redis")]
         self.backend.tell(&self.ready, background);
@@ -226,7 +229,7 @@ impl App {
         let _ = self.parts.server.set(server.stats());
         self.ready.listening();
         tracing::info!(listener = "grpc", address = %server.local_addr(), "listening");
-        Ok(server)
+        Ok((server, watches))
     }
 
     fn reloader(&self, settings: &Settings) -> Reloader {
