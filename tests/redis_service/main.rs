@@ -21,6 +21,7 @@ mod sentinel_group;
 #[allow(dead_code, reason = "shared")]
 mod server;
 mod service;
+mod shutdown;
 mod startup;
 #[path = "../support/mod.rs"]
 mod support;

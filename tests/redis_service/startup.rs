@@ -109,6 +109,15 @@ async fn a_redis_that_is_no_cluster_is_none() {
 }
 
 #[tokio::test]
+async fn a_signal_ends_it_well_though_it_waits_for_redis() {
+    let (builder, _port) = early();
+    let mut tollgate = builder.env("REDIS_STARTUP_INITIAL_INTERVAL", "1h").start();
+    says(&tollgate, "/healthcheck", 500, &["refused"]).await;
+    tollgate.signal("TERM");
+    assert_eq!(tollgate.exit().code(), Some(0));
+}
+
+#[tokio::test]
 async fn it_gives_up_where_it_is_told_to() {
     let (builder, port) = early();
     let mut tollgate = builder.env("REDIS_STARTUP_MAX_ELAPSED_TIME", "300ms").spawn();
