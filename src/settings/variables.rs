@@ -74,7 +74,7 @@ variables! {
         max_request_bytes: NonZeroUsize = "MAX_REQUEST_BYTES", "262144", Ours, "the largest request, in bytes";
         max_descriptors: NonZeroUsize = "MAX_DESCRIPTORS", "256", Ours, "the most descriptors in a request";
         max_entries: NonZeroUsize = "MAX_ENTRIES", "64", Ours, "the most entries in a descriptor";
-        drain_delay: Duration = "DRAIN_DELAY", "0s", Ours, "how long to go on accepting after a signal has turned the health to unhealthy";
+        drain_delay: Duration = "DRAIN_DELAY", "0s", Ours, "how long to go on accepting after a signal has turned the health to unhealthy; 5s in Kubernetes, and wherever Envoy checks health: see lifecycle.md";
         drain_timeout: Duration = "DRAIN_TIMEOUT", "20s", Ours, "how long calls in flight may take to finish after that";
     }
     Logging {
