@@ -62,26 +62,29 @@ async fn http(health: &Health) -> Server {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn healthcheck_follows_the_state() {
-    let health = Health::starting("no rules yet");
+    let state = |unhealthy: &[&str], unready: &[&str]| {
+        let [unhealthy, unready] = [unhealthy, unready].map(|all| all.iter().map(|&one| one.into()).collect());
+        State { unhealthy, unready }
+    };
+    let health = Health::new(state(&["redis is away"], &["redis is away", "no rules yet"]));
     let server = http(&health).await;
     let (status, answer) = server.ask("GET", "/healthcheck", "").await;
-    assert!(status == 500 && answer.ends_with("\r\n\r\nno rules yet\n"), "{answer}");
-    assert_eq!(server.ask("GET", "/readyz", "").await.0, 503);
+    assert!(status == 500 && answer.ends_with("\r\n\r\nredis is away\n"), "{answer}");
+    let (status, answer) = server.ask("GET", "/readyz", "").await;
+    assert!(status == 503 && answer.ends_with("\r\n\r\nredis is away\nno rules yet\n"), "{answer}");
     assert_eq!(server.ask("GET", "/livez", "").await.0, 200);
-    health.set(State::Serving);
+    health.set(state(&[], &["no rules yet"]));
+    assert_eq!(server.ask("GET", "/readyz", "").await.0, 503);
     let (status, answer) = server.ask("GET", "/healthcheck", "").await;
     assert!(status == 200 && answer.ends_with("\r\n\r\nOK"), "{answer}");
     assert_eq!(server.ask("HEAD", "/healthcheck", "").await.0, 200);
+    health.set(state(&[], &[]));
     assert_eq!(server.ask("GET", "/readyz", "").await.0, 200);
-    health.set(State::Unhealthy("redis is away".into()));
-    assert!(server.ask("GET", "/healthcheck", "").await.1.contains("redis is away"));
-    health.set(State::Draining);
-    assert_eq!(server.ask("GET", "/healthcheck", "").await.0, 500);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn json_is_mounted_and_bounded_and_the_rest_is_not_found() {
-    let server = http(&Health::starting("")).await;
+    let server = http(&Health::new(State::default())).await;
     assert!(server.ask("POST", "/json", "0123456789").await.1.ends_with("0123456789"));
     assert_eq!(server.ask("POST", "/json", "0123456789x").await.0, 413);
     assert_eq!(server.ask("GET", "/nothing", "").await.0, 404);
@@ -131,7 +134,7 @@ async fn metrics_are_at_their_path_as_it_is_written() {
 #[tokio::test(flavor = "multi_thread")]
 async fn silent_connections_are_closed_and_leave_their_place() {
     let limits = Limits { connections: 1, header_read: Duration::from_millis(50), ..Limits::default() };
-    let server = start(http_router(Health::starting(""), post(|| async {}), 10), limits).await;
+    let server = start(http_router(Health::new(State::default()), post(|| async {}), 10), limits).await;
     let silent = server.connect();
     // Waits for its place until the silent one is closed.
     assert_eq!(server.ask("GET", "/livez", "").await.0, 200);
@@ -154,7 +157,7 @@ async fn shutdown_lets_calls_finish_and_ends_the_others() {
         body
     });
     let limits = Limits { drain: Duration::from_secs(1), ..Limits::default() };
-    let mut server = start(http_router(Health::starting(""), slow, 10), limits).await;
+    let mut server = start(http_router(Health::new(State::default()), slow, 10), limits).await;
     let open = |body: &str| {
         let mut stream = server.connect();
         write!(stream, "POST /json HTTP/1.1\r\nhost: t\r\ncontent-length: {}\r\n\r\n{body}", body.len()).expect("sent");

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What takes too long for every change: the flood of ten million keys, properties with fifty times the cases, what Redis is
-# asked for 100 000 decisions, and the benchmark against a bare tonic handler. Writes what it saw to docs/long-runs.md.
-# About fifteen minutes on two cores.
+# asked for 100 000 decisions, the benchmark against a bare tonic handler, and fifty restarts behind Envoy. Writes what it
+# saw to docs/long-runs.md. About twenty minutes on two cores.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -25,6 +25,9 @@ cargo build --quiet --release --bin tollgate --examples
     end
     section "Against a bare tonic handler (one descriptor, one counter, 8 connections × 32 streams)"
     bash benches/against_bare_tonic.sh 5 300000
+    end
+    section "Fifty restarts behind Envoy under load, two Tollgates, one at a time"
+    TOLLGATE_TEST_RESTARTS=50 cargo test --quiet --test restarts -- --nocapture 2>&1 | sed -nE 's/^\.*(.*ratelimit\.error)/\1/p; /^test result/p'
     end
 } | tee "$report.new"
 mv "$report.new" "$report"

@@ -16,6 +16,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use support::{
     eventually,
+    health::{grpc as health, page},
     http::Client,
     process::{Builder, Tollgate},
     rls::{Rls, ask, client, never_sent, request},
@@ -35,18 +36,6 @@ fn channel(address: SocketAddr) -> Channel {
 
 async fn call(client: &mut Rls) -> Result<(), tonic::Status> {
     client.should_rate_limit(request("d", &[&[("k", "v")]])).await.map(drop)
-}
-
-async fn health(tollgate: &Tollgate, service: &str) -> Result<ServingStatus, Code> {
-    let mut client = HealthClient::new(channel(tollgate.address("grpc")));
-    let answer = client.check(HealthCheckRequest { service: service.to_owned() }).await;
-    answer.map(|answer| answer.into_inner().status()).map_err(|status| status.code())
-}
-
-/// Status and body of a page.
-async fn page(tollgate: &Tollgate, path: &str) -> (u16, String) {
-    let answer = Client::new().get(tollgate.address("http"), path).await;
-    (answer.status.as_u16(), answer.body)
 }
 
 #[test]
@@ -241,6 +230,29 @@ macro_rules! reflected {
     }};
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_watches_its_health_is_told_of_the_end_and_holds_nothing_up() {
+    let mut tollgate = Tollgate::with_rules(RULES);
+    let mut client = HealthClient::new(channel(tollgate.address("grpc")));
+    let mut watches = Vec::new();
+    for service in ["ratelimit", ""] {
+        let request = HealthCheckRequest { service: service.to_owned() };
+        let mut watch = client.watch(request).await.expect("a stream").into_inner();
+        let first = watch.message().await.expect("no error").expect("a status");
+        assert_eq!(first.status(), ServingStatus::Serving);
+        watches.push(watch);
+    }
+    tollgate.signal("TERM");
+    let last = watches[0].message().await.expect("no error").expect("a status");
+    assert_eq!(last.status(), ServingStatus::NotServing);
+    for mut watch in watches {
+        assert_eq!(watch.message().await.expect("no error"), None);
+    }
+    assert!(tollgate.exit().success());
+    let said = tollgate.wait_for_log("\"stopped\"");
+    assert!(said.contains("\"forced\":0"), "{said}");
+}
+
 #[tokio::test]
 async fn reflection_lists_what_is_served() {
     let tollgate = Tollgate::with_rules(RULES);
@@ -257,6 +269,8 @@ async fn it_may_need_a_domain_to_be_healthy() {
     let tollgate = Builder::new().rules("domain: [").env("HEALTHY_WITH_AT_LEAST_ONE_CONFIG_LOADED", "true").start();
     let (code, why) = page(&tollgate, "/healthcheck").await;
     assert!(code == 500 && why.contains("no domain is loaded"), "{code} {why}");
+    let (code, all) = page(&tollgate, "/readyz").await;
+    assert!(code == 503 && all.contains(&why) && all.contains("no rules have been loaded"), "{code} {all}");
     assert_eq!(health(&tollgate, "ratelimit").await, Ok(ServingStatus::NotServing));
     tollgate.write_rules(RULES);
     eventually("health", async || (page(&tollgate, "/healthcheck").await.0 == 200).then_some(())).await;
@@ -273,7 +287,9 @@ async fn without_good_rules_it_listens_and_each_call_is_unavailable_until_there_
         let rules = folder.path().join("later");
         let tollgate = Builder::new().env("RULES", &rules).env("FORCE_START_WITHOUT_INITIAL_CONFIG", force).start();
         let mut client = client(tollgate.address("grpc"));
-        assert_eq!(page(&tollgate, "/healthcheck").await.0, 200);
+        assert_eq!((page(&tollgate, "/healthcheck").await.0, page(&tollgate, "/livez").await.0), (200, 200));
+        let (code, why) = page(&tollgate, "/readyz").await;
+        assert!(code == 503 && why.contains("no rules have been loaded"), "{code} {why}");
         let refused = call(&mut client).await.expect_err("no rules");
         assert_eq!((refused.code(), refused.message()), (Code::Unavailable, "no rate limit configuration loaded"));
         tollgate.wait_for_log("rules cannot be read");
@@ -287,6 +303,7 @@ async fn without_good_rules_it_listens_and_each_call_is_unavailable_until_there_
             answer.statuses[0].current_limit.clone()
         })
         .await;
+        assert_eq!(page(&tollgate, "/readyz").await, (200, "OK".to_owned()));
     }
 }
 

@@ -1,37 +1,23 @@
-//! The health of the process: one state, which the pages show and gRPC health follows.
+//! The health of the process: what the pages show and gRPC health follows. Who decides it is not here.
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// How the process is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
-    /// Not ready yet, and why.
-    Starting(Arc<str>),
-    /// Answers calls.
-    Serving,
-    /// Not fit to answer, and why.
-    Unhealthy(Arc<str>),
-    /// Shutting down. Final.
-    Draining,
+/// How the process is: two lists of reasons, each empty where all is well.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    /// Why it is not healthy: `/healthcheck` and gRPC health.
+    pub unhealthy: Vec<Arc<str>>,
+    /// Why it is not ready: `/readyz`.
+    pub unready: Vec<Arc<str>>,
 }
 
 impl State {
-    /// Whether calls are answered.
+    /// Whether it is healthy.
     #[must_use]
-    pub fn is_serving(&self) -> bool {
-        *self == Self::Serving
-    }
-
-    /// Why it is not serving.
-    #[must_use]
-    pub fn reason(&self) -> Option<&str> {
-        match self {
-            Self::Serving => None,
-            Self::Starting(reason) | Self::Unhealthy(reason) => Some(reason),
-            Self::Draining => Some("shutting down"),
-        }
+    pub fn is_healthy(&self) -> bool {
+        self.unhealthy.is_empty()
     }
 }
 
@@ -40,10 +26,10 @@ impl State {
 pub struct Health(watch::Sender<State>);
 
 impl Health {
-    /// Starting, waiting for `reason`.
+    /// In this state.
     #[must_use]
-    pub fn starting(reason: &str) -> Self {
-        Self(watch::Sender::new(State::Starting(reason.into())))
+    pub fn new(state: State) -> Self {
+        Self(watch::Sender::new(state))
     }
 
     /// The present state.
@@ -52,13 +38,11 @@ impl Health {
         self.0.borrow().clone()
     }
 
-    /// Changes the state; nothing leaves [`State::Draining`]. Whether it changed.
+    /// Changes the state. Whether it changed.
     pub fn set(&self, state: State) -> bool {
         self.0.send_if_modified(|present| {
-            let changes = *present != State::Draining && *present != state;
-            if changes {
-                *present = state;
-            }
+            let changes = *present != state;
+            *present = state;
             changes
         })
     }
@@ -75,23 +59,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn draining_is_final() {
-        let health = Health::starting("no rules yet");
-        assert!(health.set(State::Serving));
-        assert!(!health.set(State::Serving));
-        assert!(health.set(State::Draining));
-        assert!(!health.set(State::Serving));
-        assert_eq!(health.state().reason(), Some("shutting down"));
-    }
-
-    #[test]
     fn followers_see_a_change_once() {
-        let health = Health::starting("no rules yet");
+        let health = Health::new(State { unhealthy: vec!["starting".into()], unready: Vec::new() });
         let mut follower = health.follow();
-        health.set(State::Serving);
+        assert!(health.set(State::default()));
         assert!(follower.has_changed().expect("the sender lives"));
-        assert_eq!(*follower.borrow_and_update(), State::Serving);
-        health.set(State::Serving);
+        assert!(follower.borrow_and_update().is_healthy());
+        assert!(!health.set(State::default()));
         assert!(!follower.has_changed().expect("the sender lives"));
     }
 }

@@ -14,7 +14,7 @@ use axum::{
     routing::{MethodRouter, get},
 };
 
-use super::{Health, State};
+use super::Health;
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
@@ -31,9 +31,9 @@ pub fn http_router(health: Health, json: MethodRouter, max_body: usize) -> Route
         .route("/json", json.layer(DefaultBodyLimit::max(max_body)))
         .route(
             "/healthcheck",
-            get(move || async move { when_serving(&healthcheck, StatusCode::INTERNAL_SERVER_ERROR) }),
+            get(move || async move { unless(&healthcheck.state().unhealthy, StatusCode::INTERNAL_SERVER_ERROR) }),
         )
-        .route("/readyz", get(move || async move { when_serving(&readyz, StatusCode::SERVICE_UNAVAILABLE) }))
+        .route("/readyz", get(move || async move { unless(&readyz.state().unready, StatusCode::SERVICE_UNAVAILABLE) }))
         // That it answers is what this page says.
         .route("/livez", get(|| async { "OK" }))
 }
@@ -87,12 +87,13 @@ pub fn debug_router(pages: DebugPages) -> Router {
         .route("/stats", get(move || text_page(stats.clone())))
 }
 
-fn when_serving(health: &Health, otherwise: StatusCode) -> Response {
-    let state = health.state();
-    match (&state, state.reason()) {
-        (State::Serving, _) | (_, None) => "OK".into_response(),
-        (_, Some(reason)) => (otherwise, format!("{reason}\n")).into_response(),
+/// All is well, unless there are reasons why not: then this status, and a line for each.
+fn unless(reasons: &[Arc<str>], status: StatusCode) -> Response {
+    if reasons.is_empty() {
+        return "OK".into_response();
     }
+    let lines: String = reasons.iter().flat_map(|reason| [reason, "\n"]).collect();
+    (status, lines).into_response()
 }
 
 async fn text_page(page: Page) -> Response {

@@ -3,7 +3,7 @@
 
 use std::future::Future;
 
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tonic_health::{
     ServingStatus,
     pb::health_server::{Health, HealthServer},
@@ -12,12 +12,14 @@ use tonic_health::{
 /// The name of the service whose status follows the process.
 const SERVICE: &str = "ratelimit";
 
-/// The service, to be shared by all workers, and a task that keeps it true for as long as `states` has a sender.
+/// The service, to be shared by all workers, and a task that keeps it true until `end`. Then it ends the streams of those
+/// who watch, which would hold a drain up for as long as it may take, and waits to be dropped.
 pub fn health<S: Send + Sync>(
     mut states: watch::Receiver<S>,
     is_serving: impl Fn(&S) -> bool + Send,
+    mut end: oneshot::Receiver<()>,
 ) -> (HealthServer<impl Health>, impl Future<Output = ()> + Send) {
-    let (reporter, service) = tonic_health::server::health_reporter();
+    let (mut reporter, service) = tonic_health::server::health_reporter();
     let follow = async move {
         loop {
             let status = if is_serving(&states.borrow_and_update()) {
@@ -26,10 +28,16 @@ pub fn health<S: Send + Sync>(
                 ServingStatus::NotServing
             };
             reporter.set_service_status(SERVICE, status).await;
-            if states.changed().await.is_err() {
-                return;
+            tokio::select! {
+                biased;
+                Ok(()) = states.changed() => {}
+                _ = &mut end => break,
             }
         }
+        for watched in [SERVICE, ""] {
+            reporter.clear_service_status(watched).await;
+        }
+        std::future::pending::<()>().await;
     };
     (service, follow)
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::AppError;
 #[cfg(feature = "redis")]
-use super::redis::RedisBackend;
+use super::{background::Background, readiness::Readiness, redis::RedisBackend};
 use crate::{
     domain::{Capabilities, DynRateLimiter, SystemClock},
     settings::{self, Settings},
@@ -53,6 +53,23 @@ impl Backend {
             Self::Memory(store) => store.clone(),
             #[cfg(feature = "redis")]
             Self::Redis(redis) => redis.limiter(),
+        }
+    }
+
+    /// Tells how the connections to each store are doing, from now on and until the process drains.
+    #[cfg(feature = "redis")]
+    pub(super) fn tell(&self, ready: &Readiness, background: &mut Background) {
+        if let Self::Redis(redis) = self {
+            redis.tell(ready, background);
+        }
+    }
+
+    /// Waits until it is time to give up on a store that has never answered.
+    pub(super) async fn gave_up(&self) -> AppError {
+        match self {
+            Self::Memory(_) => std::future::pending().await,
+            #[cfg(feature = "redis")]
+            Self::Redis(redis) => redis.gave_up().await,
         }
     }
 

@@ -11,7 +11,7 @@ use crate::{
     tls::{self, ServerTls},
 };
 
-/// How often a part of the memory store is searched for expired counters.
+/// Between two searches of a part of the memory store for expired counters.
 const SWEEP_EVERY: Duration = Duration::from_millis(100);
 
 /// Counters looked at in one such search: a full store of a million is seen once in twelve seconds.
@@ -56,10 +56,9 @@ impl Background {
     /// Removes expired counters, a few at a time.
     pub(super) fn sweep(&mut self, store: Arc<MemoryStore>) {
         self.spawn(async move {
-            let mut ticks = time::interval(SWEEP_EVERY);
-            ticks.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
             loop {
-                ticks.tick().await;
+                // a pause after each search, however long that took: it is where the task can be ended
+                time::sleep(SWEEP_EVERY).await;
                 store.sweep(SWEEP_COUNTERS);
             }
         });

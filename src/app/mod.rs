@@ -10,6 +10,8 @@ mod backend;
 mod background;
 mod certificates;
 mod configure;
+#[cfg(feature = "redis")]
+mod contact;
 mod listeners;
 mod readiness;
 mod readings;
@@ -83,6 +85,16 @@ pub enum AppError {
     #[cfg(not(feature = "redis"))]
     #[error("this program was built without Redis: build it with the cargo feature `redis`")]
     NotBuilt,
+    /// A Redis has never answered, and was given a time for that.
+    #[error(
+        "redis has not answered for {patience:?} since the start ({reasons}); make it reachable, or set REDIS_STARTUP_MAX_ELAPSED_TIME=0 to wait for it for ever"
+    )]
+    NeverAnswered {
+        /// The time.
+        patience: Duration,
+        /// Who has not, by the setting that says where it is, and why.
+        reasons: String,
+    },
     /// A task that never ends has ended.
     #[error("a background task panicked; its message is above: please report it")]
     Background,
@@ -153,7 +165,7 @@ impl App {
                 }
             }
         };
-        let server = self.start(settings, listeners, &mut background).await?;
+        let (server, watches) = self.start(settings, listeners, &mut background).await?;
 
         let ended = tokio::select! {
             signal = signals.next() => {
@@ -161,6 +173,7 @@ impl App {
                 Ok(())
             }
             () = background.failed() => Err(AppError::Background),
+            error = self.backend.gave_up() => Err(error),
         };
         self.ready.draining();
         if ended.is_ok() {
@@ -169,6 +182,7 @@ impl App {
                 signal = signals.next() => tracing::info!(signal, "a second signal: the delay is cut short"),
             }
         }
+        drop(watches);
         let report = tokio::select! {
             report = server.drain(settings.drain.timeout) => report,
             signal = signals.next() => {
@@ -184,16 +198,20 @@ impl App {
         ended
     }
 
-    /// Puts the service behind its listeners. Health says so last.
+    /// Puts the service behind its listeners. Health says so last. Whoever watches it does so until what this returns is
+    /// dropped.
     async fn start(
         &self,
         settings: &Settings,
         listeners: Listeners,
         background: &mut Background,
-    ) -> Result<Server, AppError> {
+    ) -> Result<(Server, oneshot::Sender<()>), AppError> {
         let rls = self.rls(settings);
-        let (grpc_health, follow) = api::health(self.ready.health().follow(), admin::State::is_serving);
+        let (watches, end) = oneshot::channel();
+        let (grpc_health, follow) = api::health(self.ready.health().follow(), admin::State::is_healthy, end);
         background.spawn(follow);
+        #[cfg(feature = "redis")]
+        self.backend.tell(&self.ready, background);
         background.sweep(Arc::clone(self.backend.memory()));
         let max_body = settings.grpc.max_request_bytes.get();
         let json = api::json_handler(rls());
@@ -212,7 +230,7 @@ impl App {
         let _ = self.parts.background.set(Handle::current().metrics());
         self.ready.listening();
         tracing::info!(listener = "grpc", address = %server.local_addr(), "listening");
-        Ok(server)
+        Ok((server, watches))
     }
 
     fn reloader(&self, settings: &Settings) -> Reloader {

@@ -3,18 +3,24 @@
 use std::{
     num::{NonZeroU32, NonZeroUsize},
     sync::Arc,
+    time::Duration,
 };
 
-use super::AppError;
+use super::{
+    AppError,
+    background::Background,
+    contact::{self, Watched},
+    readiness::Readiness,
+};
 use crate::{
     domain::{Algorithm, Capabilities, DynRateLimiter, RateLimiter, SystemClock},
     guard::{DegradedStats, DenyCache, DenyTable, FailMode, Observed, OperationTimes},
-    settings::{RedisCredentials, RedisEndpoint, RedisServer, RedisSettings, RedisTls, RedisTopology},
+    settings::{RedisCredentials, RedisEndpoint, RedisServer, RedisSettings, RedisStartup, RedisTls, RedisTopology},
     store::{
         MemoryConfig, MemoryStore,
         redis::{
             Address, BreakerConfig, BreakerReading, BreakerState, Connector, Credentials, Endpoint, HostPort,
-            RedisConfig, RedisStats, RedisStore, StoreOptions, Topology,
+            RedisConfig, RedisStats, RedisStore, Startup, StoreOptions, Topology,
         },
     },
     telemetry,
@@ -31,6 +37,8 @@ pub(super) struct RedisBackend {
     replicas: NonZeroU32,
     degraded: Arc<DegradedStats>,
     times: Arc<OperationTimes>,
+    needs_connection: bool,
+    give_up: Option<Duration>,
 }
 
 impl RedisBackend {
@@ -60,6 +68,8 @@ impl RedisBackend {
             replicas: settings.replicas,
             degraded: Arc::default(),
             times: Arc::default(),
+            needs_connection: settings.health_needs_connection,
+            give_up: settings.startup.give_up,
         })
     }
 
@@ -81,6 +91,27 @@ impl RedisBackend {
         let degraded = Arc::clone(&self.degraded);
         let limiter = FailMode::new(limiter, Arc::clone(&self.local), self.replicas, degraded);
         Arc::new(Observed::new(limiter, Arc::clone(&self.times)))
+    }
+
+    /// Tells how the connections to each Redis are doing.
+    pub(super) fn tell(&self, ready: &Readiness, background: &mut Background) {
+        for watched in self.watched() {
+            background.spawn(watched.tell(ready.clone()));
+        }
+    }
+
+    /// Waits until it is time to give up on a Redis that has never answered.
+    pub(super) async fn gave_up(&self) -> AppError {
+        contact::gave_up(self.give_up, &self.watched()).await
+    }
+
+    fn watched(&self) -> Vec<Watched> {
+        let named = [("REDIS_URL", Some(&self.main)), ("REDIS_PERSECOND_URL", self.per_second.as_ref())];
+        let watched = named.into_iter().filter_map(|(setting, connector)| {
+            let contact = connector?.follow();
+            Some(Watched { setting, contact, needs_connection: self.needs_connection })
+        });
+        watched.collect()
     }
 
     /// The counters of the failure mode `local`.
@@ -137,14 +168,14 @@ fn breaker(reading: BreakerReading) -> telemetry::RedisBreaker {
 
 fn config(settings: &RedisSettings, stacks: NonZeroUsize) -> RedisConfig {
     RedisConfig {
-        main: endpoint(&settings.main, stacks),
-        per_second: settings.per_second.as_ref().map(|one| endpoint(one, stacks)),
+        main: endpoint(&settings.main, settings.startup, stacks),
+        per_second: settings.per_second.as_ref().map(|one| endpoint(one, settings.startup, stacks)),
         max_jitter: settings.max_jitter,
         max_pending: settings.max_pending,
     }
 }
 
-fn endpoint(settings: &RedisEndpoint, stacks: NonZeroUsize) -> Endpoint {
+fn endpoint(settings: &RedisEndpoint, startup: RedisStartup, stacks: NonZeroUsize) -> Endpoint {
     Endpoint {
         topology: match &settings.topology {
             RedisTopology::Tcp(at) => Topology::Single(Address::Tcp(server(at))),
@@ -169,6 +200,7 @@ fn endpoint(settings: &RedisEndpoint, stacks: NonZeroUsize) -> Endpoint {
             cooldown: one.cooldown,
             max_cooldown: one.max_cooldown,
         }),
+        startup: Startup { initial: startup.initial, longest: startup.longest },
     }
 }
 

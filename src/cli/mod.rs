@@ -43,8 +43,7 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
     match command {
         Command::Serve(args) => match serve::serve(&args) {
             Ok(()) => ExitCode::SUCCESS,
-            Err(error @ ServeError::Settings(_)) => fail(&error, USAGE),
-            Err(error) => fail(&error, FAILURE),
+            Err(error) => fail(&error, if error.is_usage() { USAGE } else { FAILURE }),
         },
         Command::Validate(args) => match validate::validate(&args) {
             Ok(report) => say(&report, 0),

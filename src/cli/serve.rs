@@ -17,12 +17,19 @@ pub enum ServeError {
     /// What it was told makes no sense; exit code 2.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// It cannot start; exit code 1.
+    /// It cannot start, or a part of it broke; exit code 1. With a Redis that never answered it is 2, as in the reference.
     #[error(transparent)]
     App(#[from] AppError),
     /// Somebody else already logs in this process.
     #[error("cannot start logging: {0}")]
     Logging(#[from] tracing::subscriber::SetGlobalDefaultError),
+}
+
+impl ServeError {
+    /// Whether what it was told is at fault.
+    pub(super) const fn is_usage(&self) -> bool {
+        matches!(self, Self::Settings(_) | Self::App(AppError::NeverAnswered { .. }))
+    }
 }
 
 /// Serves until a signal ends it.

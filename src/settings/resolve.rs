@@ -162,7 +162,7 @@ fn below_root(path: &Path) -> PathBuf {
     path.components().filter(|part| !matches!(part, Component::RootDir | Component::Prefix(_))).collect()
 }
 
-fn unless_zero(duration: Duration) -> Option<Duration> {
+pub(super) fn unless_zero(duration: Duration) -> Option<Duration> {
     (!duration.is_zero()).then_some(duration)
 }
 

@@ -19,8 +19,6 @@ use crate::domain::{FailureMode, Secret};
 use Effect::{Later, NoEffect, Ours, Works};
 
 const BATCHING: Effect = NoEffect("checks are batched without a wait");
-const RETRIES: Effect =
-    NoEffect("a connection is tried again for ever, at most a second later; the service listens meanwhile");
 const PROMETHEUS_ONLY: Effect = NoEffect("statistics are served to Prometheus only");
 const MEMCACHE: Effect = Later(Feature::Memcache);
 const XDS: Effect = Later(Feature::Xds);
@@ -76,7 +74,7 @@ variables! {
         max_request_bytes: NonZeroUsize = "MAX_REQUEST_BYTES", "262144", Ours, "the largest request, in bytes";
         max_descriptors: NonZeroUsize = "MAX_DESCRIPTORS", "256", Ours, "the most descriptors in a request";
         max_entries: NonZeroUsize = "MAX_ENTRIES", "64", Ours, "the most entries in a descriptor";
-        drain_delay: Duration = "DRAIN_DELAY", "0s", Ours, "how long to go on accepting after a signal has turned the health to unhealthy";
+        drain_delay: Duration = "DRAIN_DELAY", "0s", Ours, "how long to go on accepting after a signal has turned the health to unhealthy; 5s in Kubernetes, and wherever Envoy checks health: see lifecycle.md";
         drain_timeout: Duration = "DRAIN_TIMEOUT", "20s", Ours, "how long calls in flight may take to finish after that";
     }
     Logging {
@@ -154,10 +152,10 @@ variables! {
         breaker_min_calls: NonZeroU32 = "BREAKER_MIN_CALLS", "20", Ours, "calls in that time below which the share says nothing";
         breaker_cooldown: Timeout = "BREAKER_COOLDOWN", "200ms", Ours, "until the first probe of a Redis whose breaker opened; twice as long after each that fails, and when it opens again within `BREAKER_WINDOW`; up to a half less at random";
         breaker_max_cooldown: Timeout = "BREAKER_MAX_COOLDOWN", "2s", Ours, "the longest time between probes";
-        redis_health: bool = "REDIS_HEALTH_CHECK_ACTIVE_CONNECTION", "false", NoEffect("health does not depend on Redis yet"), "be unhealthy without a live connection";
-        redis_startup_initial: Duration = "REDIS_STARTUP_INITIAL_INTERVAL", "1s", RETRIES, "first pause between attempts at start";
-        redis_startup_max: Duration = "REDIS_STARTUP_MAX_INTERVAL", "30s", RETRIES, "longest pause between attempts at start";
-        redis_startup_elapsed: Duration = "REDIS_STARTUP_MAX_ELAPSED_TIME", "0", NoEffect("the service does not give up on Redis yet"), "give up after this; 0: never";
+        redis_health: bool = "REDIS_HEALTH_CHECK_ACTIVE_CONNECTION", "false", Works, "be unhealthy whenever there is no live connection to a Redis; false: only until there was the first";
+        redis_startup_initial: Duration = "REDIS_STARTUP_INITIAL_INTERVAL", "1s", Works, "first pause between attempts, until a Redis has answered for the first time; twice as long after each, up to a half less at random, never under 10 ms. Later a lost connection is made again within a second";
+        redis_startup_max: Duration = "REDIS_STARTUP_MAX_INTERVAL", "30s", Works, "the longest of those pauses";
+        redis_startup_elapsed: Duration = "REDIS_STARTUP_MAX_ELAPSED_TIME", "0", Works, "exit with status 2 if a Redis has not answered for so long after the start; 0: never";
         redis_pool_on_empty: PoolOnEmpty = "REDIS_POOL_ON_EMPTY_BEHAVIOR", "WAIT", NoEffect("a check waits for a connection, as with WAIT"), "what to do when no connection is free";
         redis_pipeline_window: Duration = "REDIS_PIPELINE_WINDOW", "0", BATCHING, "wait to fill a pipeline";
         redis_pipeline_limit: u64 = "REDIS_PIPELINE_LIMIT", "0", BATCHING, "commands in a pipeline";

@@ -4,7 +4,8 @@ use std::{num::NonZeroUsize, time::Duration};
 
 use bytes::Bytes;
 use tollgate::store::redis::{
-    Address, Call, CallError, Caller as _, Client, Connector, Credentials, Endpoint, HostPort, Script, Topology,
+    Address, Call, CallError, Caller as _, Client, Connector, Credentials, Endpoint, HostPort, Script, Startup,
+    Topology,
 };
 
 use crate::server::{Redis, until};
@@ -19,6 +20,7 @@ pub fn endpoint(topology: Topology) -> Endpoint {
         connections: NonZeroUsize::MIN,
         timeout: Duration::from_secs(10),
         breaker: None,
+        startup: Startup { initial: Duration::ZERO, longest: Duration::from_secs(1) },
     }
 }
 

@@ -4,11 +4,11 @@ use std::{fs, num::NonZeroUsize, time::Duration};
 
 use tollgate::{
     domain::{CounterKey, Secret},
-    store::redis::{CallError, Caller as _, Connector, Credentials, Script},
+    store::redis::{Address, CallError, Caller as _, Connector, Credentials, Script, Topology},
 };
 
 use crate::{
-    calls::{connected, heals, look, tcp, unix},
+    calls::{connected, endpoint, heals, local, look, tcp, unix},
     server::{Redis, until},
 };
 
@@ -144,4 +144,32 @@ async fn a_forced_reconnection_is_made_once_a_second_at_most() {
         let second = std::time::Instant::now();
         until("another may be made", || second.elapsed() > Duration::from_millis(1100)).await;
     }
+}
+
+#[tokio::test]
+async fn until_redis_has_answered_one_connection_tries_and_then_all_connect_at_once() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.set_nonblocking(true).expect("a socket");
+    let port = listener.local_addr().expect("bound").port();
+    let mut endpoint = endpoint(Topology::Single(Address::Tcp(local(port))));
+    endpoint.connections = NonZeroUsize::new(4).expect("not 0");
+    endpoint.startup.initial = Duration::from_secs(3600);
+    let connector = Connector::new(&endpoint).expect("a connector");
+    let clients = [connector.connect(), connector.connect()];
+    let mut accepted = Vec::new();
+    until("one tries", || {
+        accepted.extend(listener.accept().ok());
+        !accepted.is_empty()
+    })
+    .await;
+    drop(accepted);
+    until("it is told why it failed", || connector.contact().trouble.is_some()).await;
+    assert!(listener.accept().is_err(), "all others wait for it, and it pauses");
+
+    drop(listener);
+    let redis = Redis::try_start(tempfile::tempdir().expect("a directory"), port, &[]).expect("the port is free");
+    let [first, second] = clients;
+    drop(first);
+    until("the next one has its turn, and all others follow", || second.open_connections() == 4).await;
+    drop(redis);
 }

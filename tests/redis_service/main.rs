@@ -21,6 +21,8 @@ mod sentinel_group;
 #[allow(dead_code, reason = "shared")]
 mod server;
 mod service;
+mod shutdown;
+mod startup;
 #[path = "../support/mod.rs"]
 mod support;
 mod topologies;

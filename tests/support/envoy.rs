@@ -101,7 +101,7 @@ pub fn binary() -> PathBuf {
     path
 }
 
-/// The bootstrap of [`Envoy::start`], for tests that change it.
+/// The bootstrap of [`Envoy::start`], for tests that change it. Its first cluster is that of Tollgate.
 pub fn bootstrap(config: &Config) -> Value {
     let address = |address: SocketAddr| json!({"socket_address": {"address": address.ip().to_string(), "port_value": address.port()}});
     let cluster = |name: &str, to: SocketAddr, more: Value| {

@@ -1,8 +1,10 @@
 //! What whole-program tests share: the service as a child process, a real Envoy, an HTTP client, waiting.
 #![allow(dead_code, unreachable_pub, clippy::panic, missing_docs)]
 
+pub mod balancer;
 pub mod certificates;
 pub mod envoy;
+pub mod health;
 pub mod http;
 pub mod process;
 pub mod rls;

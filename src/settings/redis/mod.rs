@@ -10,10 +10,13 @@ mod values;
 use std::num::NonZeroUsize;
 
 use super::error::Problem;
+use super::resolve::unless_zero;
 use super::tls;
 use super::variables::Raw;
 use endpoint::Variables;
-pub use types::{RedisBreaker, RedisCredentials, RedisEndpoint, RedisServer, RedisSettings, RedisTls, RedisTopology};
+pub use types::{
+    RedisBreaker, RedisCredentials, RedisEndpoint, RedisServer, RedisSettings, RedisStartup, RedisTls, RedisTopology,
+};
 pub(super) use values::{
     Auth, CacheBytes, JitterSeconds, MaxPending, PoolOnEmpty, PoolSize, RedisType, SocketType, Timeout, Url,
 };
@@ -67,6 +70,12 @@ pub(super) fn settings(raw: &Raw, problems: &mut Vec<Problem>) -> Option<RedisSe
         deny_cache_bytes: raw.local_cache_size.value.map_or(Some(DENY_CACHE_BYTES), CacheBytes::size),
         max_local_counters: raw.max_counters.value.get(),
         replicas: raw.replicas.value,
+        startup: RedisStartup {
+            initial: raw.redis_startup_initial.value,
+            longest: raw.redis_startup_max.value,
+            give_up: unless_zero(raw.redis_startup_elapsed.value),
+        },
+        health_needs_connection: raw.redis_health.value,
     })
 }
 

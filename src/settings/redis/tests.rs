@@ -277,21 +277,32 @@ fn what_redis_does_not_use_is_warned_about() {
         ("REDIS_SENTINEL_AUTH", "hunter2"),
         ("REDIS_TLS_CACERT", "/ca"),
         ("REDIS_HEALTH_CHECK_ACTIVE_CONNECTION", "true"),
+        ("REDIS_POOL_ON_EMPTY_BEHAVIOR", "CREATE"),
         ("REDIS_STARTUP_MAX_ELAPSED_TIME", "10s"),
         ("LOCAL_CACHE_SIZE_IN_BYTES", "0"),
     ])
     .expect("settings");
     let named = |name: &str| settings.warnings.iter().filter(|warning| warning.contains(name)).count();
-    for name in [
-        "REDIS_PERSECOND_POOL_SIZE",
-        "REDIS_SENTINEL_AUTH",
-        "REDIS_TLS_CACERT",
-        "REDIS_HEALTH_CHECK_ACTIVE_CONNECTION",
-        "REDIS_STARTUP_MAX_ELAPSED_TIME",
-    ] {
+    for name in ["REDIS_PERSECOND_POOL_SIZE", "REDIS_SENTINEL_AUTH", "REDIS_TLS_CACERT", "REDIS_POOL_ON_EMPTY_BEHAVIOR"]
+    {
         assert_eq!(named(name), 1, "{name}: {:?}", settings.warnings);
     }
-    assert_eq!(settings.warnings.len(), 5, "{:?}", settings.warnings);
+    assert_eq!(settings.warnings.len(), 4, "{:?}", settings.warnings);
+}
+
+#[test]
+fn how_long_to_try_at_the_start() {
+    let seconds = Duration::from_secs;
+    let startup = redis(&[("REDIS_URL", "h:1")]).startup;
+    assert_eq!((startup.initial, startup.longest, startup.give_up), (seconds(1), seconds(30), None));
+    let startup = redis(&[
+        ("REDIS_URL", "h:1"),
+        ("REDIS_STARTUP_INITIAL_INTERVAL", "0"),
+        ("REDIS_STARTUP_MAX_INTERVAL", "5s"),
+        ("REDIS_STARTUP_MAX_ELAPSED_TIME", "1m"),
+    ])
+    .startup;
+    assert_eq!((startup.initial, startup.longest, startup.give_up), (seconds(0), seconds(5), Some(seconds(60))));
 }
 
 #[test]

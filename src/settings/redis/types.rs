@@ -24,6 +24,21 @@ pub struct RedisSettings {
     pub max_local_counters: NonZeroUsize,
     /// The processes that share a limit in the failure mode `local`.
     pub replicas: NonZeroU32,
+    /// What to do until each Redis has answered for the first time.
+    pub startup: RedisStartup,
+    /// Be unhealthy whenever a Redis has no live connection, not only until it has had one.
+    pub health_needs_connection: bool,
+}
+
+/// What to do until a Redis has answered for the first time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RedisStartup {
+    /// The first pause between attempts.
+    pub initial: Duration,
+    /// The longest one.
+    pub longest: Duration,
+    /// When to give up; `None`: never.
+    pub give_up: Option<Duration>,
 }
 
 /// One Redis: a server, a primary that sentinels name, or a cluster.

@@ -128,16 +128,18 @@ impl MemoryStore {
 
     /// Looks at up to `budget` slots, going on where the last call ended, and drops the counters that have expired;
     /// how many those were. Each new counter also pays for a look at two slots, so the bound holds without this; with
-    /// it an idle store empties.
+    /// it an idle store empties. Ends early when it has seen every counter.
     pub fn sweep(&self, budget: usize) -> usize {
         let now = self.clock.now();
-        let (mut left, mut dropped, mut idle) = (budget, 0, 0);
-        while left > 0 && idle < self.shards.len() {
+        // shards in a row that were seen whole
+        let (mut left, mut dropped, mut whole) = (budget, 0, 0);
+        while left > 0 && whole < self.shards.len() {
             let shard = self.next_sweep.fetch_add(1, Ordering::Relaxed) % self.shards.len();
-            let (seen, gone) = self.lock(shard).sweep(now, left.min(SWEEP_RUN));
+            let run = left.min(SWEEP_RUN);
+            let (seen, gone) = self.lock(shard).sweep(now, run);
             left -= seen;
             dropped += gone;
-            idle = if seen == 0 { idle + 1 } else { 0 };
+            whole = if seen < run { whole + 1 } else { 0 };
         }
         dropped
     }

@@ -133,6 +133,14 @@ fn expired_counters_leave_when_swept() {
     }
 }
 
+#[test]
+fn a_sweep_of_a_few_counters_looks_at_each_shard_once() {
+    let (store, _clock) = store(200_000);
+    take(&store, "alone", limit(Algorithm::FixedWindow, 10, Unit::Day), 1);
+    store.sweep(8192);
+    assert_eq!(store.next_sweep.load(Ordering::Relaxed), store.shards.len());
+}
+
 /// Short-lived keys come and go without a background task: each pays for the removal of an older one.
 #[test]
 fn expired_counters_leave_as_new_ones_come() {

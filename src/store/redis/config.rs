@@ -35,6 +35,18 @@ pub struct Endpoint {
     pub timeout: Duration,
     /// When to stop asking an address that does not answer; `None`: never.
     pub breaker: Option<BreakerConfig>,
+    /// The pace of attempts until it has answered for the first time.
+    pub startup: Startup,
+}
+
+/// The pauses between attempts to reach a Redis that has never answered; never under ten milliseconds. One connection of
+/// the process tries at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Startup {
+    /// The first; each is twice as long as the one before. A half of each at most is taken off at random.
+    pub initial: Duration,
+    /// None is longer.
+    pub longest: Duration,
 }
 
 /// Where a Redis is.

@@ -18,7 +18,7 @@ use tokio::{
 
 use super::{
     health::Healths,
-    node::{Node, delay},
+    node::Node,
     plan::{Plan, Target},
     redirection::{Range, Redirection, ranges},
     wire::{Command, Reply, Wire},
@@ -196,15 +196,17 @@ impl View {
     }
 
     async fn keep(self: Arc<Self>) {
+        let _turn = self.plan.contacts.turn().await;
         let mut failures = 0;
         loop {
             if let Some(ranges) = self.ask().await {
+                self.plan.contacts.answers();
                 self.update(&ranges);
                 failures = 0;
                 let _ = tokio::time::timeout(FRESH, self.doubt.notified()).await;
                 tokio::time::sleep(BETWEEN).await;
             } else {
-                tokio::time::sleep(delay(failures)).await;
+                tokio::time::sleep(self.plan.pause(failures)).await;
                 failures += 1;
             }
         }
@@ -218,37 +220,35 @@ impl View {
         };
         fastrand::shuffle(&mut known);
         for (at, wire) in &known {
-            if let Some(wire) = wire
-                && let Some(ranges) = self.ask_over(wire, at).await
-            {
-                return Some(ranges);
+            let Some(wire) = wire else { continue };
+            match self.ask_over(wire, at).await {
+                Ok(ranges) => return Some(ranges),
+                Err(reason) => tracing::debug!(reason, node = %Target::Tcp(at.clone()), "no slots from a node"),
             }
         }
         let mut others: Vec<_> = self.seeds.iter().cloned().chain(known.into_iter().map(|(at, _)| at)).collect();
         fastrand::shuffle(&mut others);
         for at in others {
             let target = Target::Tcp(at.clone());
-            match Wire::open(&self.plan, &target).await {
+            let asked = match Wire::open(&self.plan, &target).await {
+                Err(reason) => Err(reason),
+                Ok((wire, _running)) => self.ask_over(&wire, &at).await,
+            };
+            match asked {
+                Ok(ranges) => return Some(ranges),
                 Err(reason) => self.healths.of(&target).failed(&reason),
-                Ok((wire, _running)) => {
-                    if let Some(ranges) = self.ask_over(&wire, &at).await {
-                        return Some(ranges);
-                    }
-                }
             }
         }
         None
     }
 
-    async fn ask_over(&self, wire: &Wire, at: &HostPort) -> Option<Vec<Range>> {
+    /// What a node says of the slots, or why that is of no use.
+    async fn ask_over(&self, wire: &Wire, at: &HostPort) -> Result<Vec<Range>, Box<str>> {
         let command = Command { name: "CLUSTER", arguments: vec!["SLOTS".into()] };
-        match wire.run(command, false, self.plan.patience()).await {
-            Ok(reply) => Some(ranges(&reply, &at.host)).filter(|ranges| !ranges.is_empty()),
-            Err(error) => {
-                tracing::debug!(%error, node = %Target::Tcp(at.clone()), "CLUSTER SLOTS failed");
-                None
-            }
-        }
+        let reply = wire.run(command, false, self.plan.patience()).await;
+        let reply = reply.map_err(|error| Box::from(format!("CLUSTER SLOTS: {error}")))?;
+        let ranges = ranges(&reply, &at.host);
+        if ranges.is_empty() { Err("CLUSTER SLOTS names no node: no slot is served yet".into()) } else { Ok(ranges) }
     }
 
     /// Nodes that serve no slot any more are closed.

@@ -5,33 +5,27 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicUsize, Ordering::Relaxed},
     },
 };
 
 use tokio::sync::Notify;
 
+use super::contact::Contacts;
 use crate::store::redis::breaker::{Breaker, BreakerConfig, BreakerState};
-
-/// Connections of all clients of a [`Connector`](super::Connector), whatever their addresses.
-#[derive(Debug, Default)]
-pub(super) struct Totals {
-    pub(super) open: AtomicUsize,
-    pub(super) opened: AtomicU64,
-}
 
 /// The health of each address.
 #[derive(Debug)]
 pub(super) struct Healths {
-    totals: Arc<Totals>,
+    contacts: Arc<Contacts>,
     breaker: Option<BreakerConfig>,
     /// Addresses of nodes that left a cluster stay: there are not many.
     of: Mutex<HashMap<String, Arc<Health>>>,
 }
 
 impl Healths {
-    pub(super) fn new(totals: Arc<Totals>, breaker: Option<BreakerConfig>) -> Arc<Self> {
-        Arc::new(Self { totals, breaker, of: Mutex::default() })
+    pub(super) fn new(contacts: Arc<Contacts>, breaker: Option<BreakerConfig>) -> Arc<Self> {
+        Arc::new(Self { contacts, breaker, of: Mutex::default() })
     }
 
     /// The breaker of each address that is in use: its state, and how often it has opened.
@@ -49,7 +43,7 @@ impl Healths {
         let address = address.to_string();
         let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
         let health = of.entry(address.clone());
-        Arc::clone(health.or_insert_with(|| Health::new(address, Arc::clone(&self.totals), self.breaker)))
+        Arc::clone(health.or_insert_with(|| Health::new(address, Arc::clone(&self.contacts), self.breaker)))
     }
 }
 
@@ -73,7 +67,7 @@ pub(super) struct Health {
     pub(super) connected: Notify,
     /// Clients that have connections to it, or try: none if its node has left the cluster.
     pub(super) users: AtomicUsize,
-    totals: Arc<Totals>,
+    contacts: Arc<Contacts>,
     state: Mutex<State>,
 }
 
@@ -91,13 +85,13 @@ enum Told {
 }
 
 impl Health {
-    fn new(address: String, totals: Arc<Totals>, breaker: Option<BreakerConfig>) -> Arc<Self> {
+    fn new(address: String, contacts: Arc<Contacts>, breaker: Option<BreakerConfig>) -> Arc<Self> {
         Arc::new(Self {
             address,
             breaker: breaker.map(Breaker::new),
             connected: Notify::new(),
             users: AtomicUsize::new(0),
-            totals,
+            contacts,
             state: Mutex::default(),
         })
     }
@@ -114,8 +108,7 @@ impl Health {
 
     /// A connection was made; it is open until what this returns is closed or dropped.
     pub(super) fn opened(self: &Arc<Self>) -> Open {
-        self.totals.open.fetch_add(1, Relaxed);
-        self.totals.opened.fetch_add(1, Relaxed);
+        self.contacts.opened();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.open += 1;
         if state.told.replace(Told::Connected) != Some(Told::Connected) {
@@ -127,6 +120,7 @@ impl Health {
 
     /// An attempt to connect failed.
     pub(super) fn failed(&self, reason: &str) {
+        self.contacts.failed(&self.address, reason);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.open == 0 && state.told.replace(Told::Disconnected) != Some(Told::Disconnected) {
             tracing::warn!(address = self.address, reason, "cannot connect to redis; trying on");
@@ -134,7 +128,7 @@ impl Health {
     }
 
     fn closed(&self, lost: Option<&str>) {
-        self.totals.open.fetch_sub(1, Relaxed);
+        self.contacts.closed(&self.address, lost);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.open -= 1;
         let Some(reason) = lost else { return };

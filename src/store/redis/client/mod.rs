@@ -8,6 +8,7 @@
 //! A client lives on the runtime that made it. Dropped, it closes its connections.
 
 mod cluster;
+mod contact;
 mod credentials;
 mod health;
 mod node;
@@ -17,20 +18,22 @@ mod wire;
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
+use tokio::sync::watch;
 
-pub use self::health::BreakerReading;
 use self::{
     cluster::Cluster,
-    health::{Healths, Totals},
+    contact::Contacts,
+    health::Healths,
     node::Node,
     plan::{Plan, Target},
     wire::{Command, Reply},
 };
+pub use self::{contact::Contact, health::BreakerReading};
 use super::{Address, Call, CallError, Caller, Endpoint, HostPort, Script, Topology, script};
 use crate::{
     domain::CounterKey,
@@ -68,14 +71,15 @@ impl Connector {
     /// # Errors
     /// A TLS file cannot be used.
     pub fn new(endpoint: &Endpoint) -> Result<Self, ConnectorError> {
-        let totals = Arc::new(Totals::default());
+        let contacts = Arc::new(Contacts::new());
         let plan = Plan {
             credentials: endpoint.credentials.clone(),
             tls: endpoint.tls.as_ref().map(client_config).transpose()?.map(Arc::new),
             database: endpoint.database,
             connections: endpoint.connections.get(),
             timeout: endpoint.timeout,
-            totals: Arc::clone(&totals),
+            startup: endpoint.startup,
+            contacts: Arc::clone(&contacts),
         };
         let place = match &endpoint.topology {
             Topology::Single(Address::Tcp(at)) => Place::One(Target::Tcp(at.clone())),
@@ -87,7 +91,7 @@ impl Connector {
             }),
             Topology::Cluster(nodes) => Place::Cluster(nodes.clone()),
         };
-        Ok(Self { plan: Arc::new(plan), place, healths: Healths::new(totals, endpoint.breaker) })
+        Ok(Self { plan: Arc::new(plan), place, healths: Healths::new(contacts, endpoint.breaker) })
     }
 
     /// A client on the current runtime. It connects in the background, and again for ever.
@@ -102,22 +106,34 @@ impl Connector {
         Client { route, reconnected: Mutex::default() }
     }
 
+    /// How the connections of all its clients are doing.
+    #[must_use]
+    pub fn contact(&self) -> Contact {
+        self.plan.contacts.now()
+    }
+
+    /// Follows that.
+    #[must_use]
+    pub fn follow(&self) -> watch::Receiver<Contact> {
+        self.plan.contacts.follow()
+    }
+
     /// Connections that are open, of all its clients.
     #[must_use]
     pub fn open_connections(&self) -> usize {
-        self.plan.totals.open.load(Relaxed)
+        self.contact().open
+    }
+
+    /// Connections that were ever made, by all its clients.
+    #[must_use]
+    pub fn opened_connections(&self) -> u64 {
+        self.contact().made
     }
 
     /// The breaker of each address that its clients have known.
     #[must_use]
     pub fn breakers(&self) -> Vec<BreakerReading> {
         self.healths.breakers()
-    }
-
-    /// Connections that were ever made, by all its clients.
-    #[must_use]
-    pub fn opened_connections(&self) -> u64 {
-        self.plan.totals.opened.load(Relaxed)
     }
 }
 

@@ -1,4 +1,5 @@
 //! A few connections to one address, kept for ever: what breaks is made again, first at once, then at least every second.
+//! Until the first one stands, attempts go at the pace that was set for the start.
 
 use std::{
     sync::{
@@ -24,8 +25,8 @@ use crate::store::redis::{
     breaker::{Breaker, BreakerState},
 };
 
-const FIRST_DELAY: Duration = Duration::from_millis(10);
-const LONGEST_DELAY: Duration = Duration::from_secs(1);
+/// A connection that stands for so long is good.
+const GOOD: Duration = Duration::from_secs(1);
 /// As many failures a connection counts as that was lost soon after it was made.
 const BRIEF: u32 = 3;
 
@@ -208,6 +209,7 @@ impl Drop for Told {
 }
 
 async fn keep(plan: Arc<Plan>, target: Target, health: Arc<Health>, wire: Told, again: Arc<Notify>) {
+    let _turn = plan.contacts.turn().await;
     let mut failures = 0;
     loop {
         match Wire::open(&plan, &target).await {
@@ -225,16 +227,10 @@ async fn keep(plan: Arc<Plan>, target: Target, health: Arc<Health>, wire: Told, 
                 wire.0.send_replace(None);
                 open.lost(reason);
                 // The server is there. One that closes connections as soon as they are used is not hurried.
-                failures = if since.elapsed() > LONGEST_DELAY { 0 } else { failures.min(BRIEF) };
+                failures = if since.elapsed() > GOOD { 0 } else { failures.min(BRIEF) };
             }
         }
-        tokio::time::sleep(delay(failures)).await;
+        tokio::time::sleep(plan.pause(failures)).await;
         failures += 1;
     }
-}
-
-/// How long to wait before the next attempt. Half of it at random, so that workers and processes do not come all at once.
-pub(super) fn delay(failures: u32) -> Duration {
-    let longest = FIRST_DELAY.saturating_mul(1 << failures.min(10)).min(LONGEST_DELAY);
-    longest.mul_f64(0.5 + fastrand::f64() / 2.0)
 }

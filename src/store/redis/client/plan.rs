@@ -2,11 +2,14 @@
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
-use super::health::Totals;
-use crate::store::redis::{Credentials, HostPort};
+use super::contact::Contacts;
+use crate::store::redis::{Credentials, HostPort, Startup};
 
 /// Even where calls may take less, connecting may take this long: no caller waits for it.
 const LEAST_PATIENCE: Duration = Duration::from_secs(1);
+
+/// The pauses once it has answered.
+const RECONNECTION: Startup = Startup { initial: Duration::from_millis(10), longest: Duration::from_secs(1) };
 
 /// What connections of an endpoint have in common.
 #[derive(Clone, Debug)]
@@ -18,7 +21,9 @@ pub(super) struct Plan {
     pub(super) connections: usize,
     /// Of a call.
     pub(super) timeout: Duration,
-    pub(super) totals: Arc<Totals>,
+    /// The pauses between attempts until it has answered for the first time.
+    pub(super) startup: Startup,
+    pub(super) contacts: Arc<Contacts>,
 }
 
 impl Plan {
@@ -30,6 +35,15 @@ impl Plan {
     /// A connection on which nothing comes back for so long is dropped.
     pub(super) fn silence(&self) -> Duration {
         (self.timeout * 4).max(LEAST_PATIENCE)
+    }
+
+    /// How long to wait after so many attempts that failed. Half of it at random, so that workers and processes do not
+    /// come all at once.
+    pub(super) fn pause(&self, failures: u32) -> Duration {
+        let Startup { initial, longest } = if self.contacts.answered() { RECONNECTION } else { self.startup };
+        let first = initial.max(RECONNECTION.initial);
+        let pause = first.saturating_mul(1 << failures.min(16)).min(longest.max(first));
+        pause.mul_f64(0.5 + fastrand::f64() / 2.0)
     }
 }
 
@@ -53,6 +67,46 @@ impl fmt::Display for Target {
             Self::Tcp(HostPort { host, port }) => write!(f, "{host}:{port}"),
             Self::Unix(path) => write!(f, "{}", path.display()),
             Self::Sentinel { master, .. } => write!(f, "the primary of {master}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(initial: u64, longest: u64) -> Plan {
+        let startup = Startup { initial: Duration::from_millis(initial), longest: Duration::from_millis(longest) };
+        let contacts = Arc::new(Contacts::new());
+        let (credentials, timeout) = (Credentials::None, Duration::from_millis(100));
+        Plan { credentials, tls: None, database: 0, connections: 1, timeout, startup, contacts }
+    }
+
+    /// Of many, the shortest and the longest pause in milliseconds, rounded.
+    fn pauses(plan: &Plan, failures: u32) -> (u128, u128) {
+        let pauses = (0..1000).map(|_| (plan.pause(failures).as_micros() + 500) / 1000);
+        pauses.fold((u128::MAX, 0), |(least, most), pause| (least.min(pause), most.max(pause)))
+    }
+
+    #[test]
+    fn until_the_first_answer_pauses_are_as_set_and_later_they_are_our_own() {
+        let plan = plan(1000, 30_000);
+        for (failures, longest) in [(0, 1000), (1, 2000), (4, 16_000), (5, 30_000), (1000, 30_000)] {
+            let (least, most) = pauses(&plan, failures);
+            assert!(least >= longest / 2 && most <= longest && most > least, "{failures}: {least} {most}");
+        }
+        plan.contacts.answers();
+        for (failures, longest) in [(0, 10), (3, 80), (7, 1000), (1000, 1000)] {
+            let (least, most) = pauses(&plan, failures);
+            assert!(least >= longest / 2 && most <= longest, "{failures}: {least} {most}");
+        }
+    }
+
+    #[test]
+    fn pauses_that_make_no_sense_do_no_harm() {
+        for (plan, failures, longest) in [(plan(0, 0), 9, 10), (plan(0, 1000), 0, 10), (plan(5000, 1000), 9, 5000)] {
+            let (least, most) = pauses(&plan, failures);
+            assert!(least >= longest / 2 && most <= longest, "{failures}: {least} {most}");
         }
     }
 }

@@ -170,7 +170,7 @@ impl Running {
     pub(super) async fn ended(&mut self) -> Box<str> {
         match (&mut self.task).await {
             Ok(Ok(())) => "closed".into(),
-            Ok(Err(error)) => error.to_string().into(),
+            Ok(Err(error)) => said(&error),
             Err(error) => error.to_string().into(),
         }
     }
@@ -180,6 +180,16 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.gone.close();
         self.task.abort();
+    }
+}
+
+/// What went wrong, in words: fred has I/O errors in the form that is for debugging.
+fn said(error: &Error) -> Box<str> {
+    let details = error.details();
+    let quoted = details.split_once("message: \"").or_else(|| details.split_once("error: \""));
+    match quoted.and_then(|(_, rest)| rest.split_once('"')) {
+        Some((words, _)) if *error.kind() == ErrorKind::IO => words.into(),
+        _ => error.to_string().into(),
     }
 }
 
@@ -242,5 +252,22 @@ fn connection(plan: &Plan) -> ConnectionConfig {
         tcp: TcpConfig { nodelay: Some(true), ..TcpConfig::default() },
         unresponsive: UnresponsiveConfig { max_timeout: None, ..UnresponsiveConfig::default() },
         ..ConnectionConfig::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn an_io_error_is_told_in_words() {
+        let refused = Error::from(io::Error::from_raw_os_error(111));
+        assert!(refused.to_string().contains("code: 111"), "fred has changed: is this still needed? {refused}");
+        assert_eq!(&*said(&refused), "Connection refused");
+        assert_eq!(&*said(&Error::from(io::Error::other("no such name"))), "no such name");
+        let other = Error::new(ErrorKind::Auth, "WRONGPASS error: \"x\"");
+        assert_eq!(*said(&other), *other.to_string());
     }
 }
