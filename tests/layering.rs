@@ -55,6 +55,8 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("prometheus", &["telemetry"]),
     ("axum", &["api", "admin", "app"]),
     ("fred", &["store"]),
+    ("regex_automata", &["rules"]),
+    ("regex_syntax", &["rules"]),
 ];
 
 #[test]

@@ -9,8 +9,8 @@ mod compile;
 mod diagnostic;
 pub mod explain;
 mod find;
-mod glob;
 mod metric;
+mod pattern;
 mod tree;
 mod yaml;
 
@@ -18,4 +18,4 @@ pub use compile::{CompileOptions, Compiled, RuleFile, compile};
 pub use diagnostic::{CompileErrors, Diagnostic, Excerpt};
 pub use find::Match;
 pub use metric::{MetricLevel, MetricLevels};
-pub use tree::{Domain, Node, OnUnknown, Policy, Rule, RuleId, RuleSet};
+pub use tree::{Domain, Node, OnUnknown, Policy, Rule, RuleId, RuleSet, ValueKind};

@@ -10,6 +10,7 @@ mod matching;
 mod metrics;
 mod properties;
 mod refused;
+mod values;
 
 use tollgate::{
     domain::{Algorithm, Capabilities, Entry},

@@ -69,6 +69,9 @@ keys! {
     Descriptors "descriptors" Reference [Root Descriptor];
     Key "key" Reference [Descriptor];
     Value "value" Reference [Descriptor];
+    Values "values" Ours [Descriptor];
+    Cidr "cidr" Ours [Descriptor];
+    Regex "regex" Ours [Descriptor];
     RateLimit "rate_limit" Reference [Descriptor];
     RateLimits "rate_limits" Ours [Descriptor];
     Unit "unit" Reference [RateLimit RateLimits];
@@ -92,8 +95,6 @@ keys! {
     OnUnknown "on_unknown" Ours [Root];
     Atomic "atomic" Ours [Root];
     Defaults "defaults" Ours [Root];
-    Cidr "cidr" Later [Descriptor];
-    Regex "regex" Later [Descriptor];
     Calendar "calendar" Later [RateLimit];
     TimeZone "time_zone" Later [RateLimit];
 }

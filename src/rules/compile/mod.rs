@@ -5,6 +5,7 @@ mod descriptors;
 mod header;
 mod keys;
 mod limit;
+mod matcher;
 mod metadata;
 mod reader;
 mod report;
@@ -22,6 +23,7 @@ use self::{
 };
 use super::{
     CompileErrors, Diagnostic, Domain, RuleSet,
+    pattern::Budget,
     tree::Hasher,
     yaml::{Document, Kind, Mark},
 };
@@ -76,8 +78,9 @@ pub fn compile(files: &[RuleFile], options: &CompileOptions) -> Result<Compiled,
     let domains = group(sources, options, &names, &mut reports);
     let mut finished: Vec<Domain> = Vec::new();
     let mut first_rule = 0;
+    let mut regexes = Budget::default();
     for (name, plan) in domains {
-        let domain = plan.build(name, first_rule, options, &names, &mut reports);
+        let domain = plan.build(name, first_rule, options, &names, &mut reports, &mut regexes);
         first_rule += u32::try_from(domain.rules.len()).unwrap_or(u32::MAX);
         finished.push(domain);
     }
@@ -194,13 +197,14 @@ impl Plan<'_> {
         options: &CompileOptions,
         files: &[Arc<str>],
         reports: &mut [Report],
+        regexes: &mut Budget,
     ) -> Domain {
         let capabilities = options.capabilities;
         let mut read = |source: Source<'_>, settings: &Settings, builder: &mut Builder| {
             let Source { file, document, header } = source;
             let report = &mut reports[file as usize];
             let reader = Reader { document, report, file };
-            let mut tree = Tree { reader, settings, capabilities, builder, files };
+            let mut tree = Tree { reader, settings, capabilities, builder, files, regexes };
             descriptors::read(&mut tree, header.descriptors);
             if let Some(mark) = document.exhausted() {
                 // what came after it looked empty, so what was told of it is not true

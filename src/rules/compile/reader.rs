@@ -200,6 +200,38 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
+    /// A list of texts, each where it is written; `None` if it is something else, or empty, or an element is no text.
+    pub(super) fn texts(&mut self, field: Field<'a>, path: &Path<'_>) -> Option<Vec<(Mark, &'a str)>> {
+        let document = self.document;
+        if !self.is_list(field) {
+            return self.wrong_type(field.value, path, "a list of texts");
+        }
+        let mut texts = Vec::new();
+        let mut sound = true;
+        for (at, element) in document.children(field.value).enumerate() {
+            match document.kind(document.follow(element)) {
+                Kind::Scalar(scalar) if !scalar.is_null() => texts.push((document.mark(element), scalar.text)),
+                _ => {
+                    self.wrong_type::<()>(element, &path.index(at), "text");
+                    sound = false;
+                }
+            }
+        }
+        if sound && texts.is_empty() && document.exhausted().is_none() {
+            self.report.error(
+                field.mark,
+                path,
+                format!("{} is empty: write at least one, or leave it out", field.name),
+            );
+        }
+        (sound && !texts.is_empty()).then_some(texts)
+    }
+
+    /// Whether a field holds a list.
+    pub(super) fn is_list(&self, field: Field<'_>) -> bool {
+        matches!(self.document.kind(field.value), Kind::List)
+    }
+
     /// A boolean of YAML 1.1, unquoted.
     pub(super) fn boolean(&mut self, field: Field<'a>, path: &Path<'_>) -> Option<bool> {
         match self.typed(field) {
