@@ -5,8 +5,9 @@ mod support;
 
 use envoy_types::pb::envoy::service::ratelimit::v3::rate_limit_response::Code;
 use support::{
+    eventually,
     http::Client,
-    process::Tollgate,
+    process::{Builder, Tollgate},
     rls::{ask, client, request},
 };
 
@@ -73,4 +74,57 @@ async fn networks_regexes_and_lists_are_enforced_and_counted_by_rule() {
         assert!(metrics.lines().any(|line| line == series), "no {series}");
     }
     assert!(!metrics.contains("10.9.9"), "no value is in a label");
+}
+
+const CALENDAR: &str = "
+domain: plan
+descriptors:
+  - key: account
+    rate_limit: {unit: day, requests_per_unit: 3, calendar: true, time_zone: Europe/Berlin}
+  - key: quarter
+    rate_limit: {unit: month, unit_multiplier: 3, requests_per_unit: 3, calendar: true, time_zone: America/New_York}
+";
+
+/// Over the midnight before clocks are put forward, in a process that has its time zones with it: the machine's are hidden.
+#[tokio::test]
+async fn a_day_ends_at_local_midnight_and_the_next_one_has_23_hours() {
+    let tollgate = Builder::new()
+        .rules(CALENDAR)
+        .clock("@2026-03-28 22:59:40")
+        .env("TZDIR", "/nonexistent")
+        .env("BACKEND_TYPE", "memory")
+        .start();
+    let mut rls = client(tollgate.address("grpc"));
+    let mut take = async |key: &str, hits: u32| {
+        let mut charge = request("plan", &[&[(key, "a")]]);
+        charge.hits_addend = hits;
+        let mut answer = ask(&mut rls, charge).await;
+        let status = answer.statuses.remove(0);
+        let reset = status.duration_until_reset.expect("a reset").seconds;
+        (answer.overall_code(), status.limit_remaining, reset)
+    };
+    let (code, left, reset) = take("account", 3).await;
+    assert_eq!((code, left), (Code::Ok, 0));
+    assert!(reset <= 20, "{reset} s to midnight: did the program take 20 s to start?");
+    let next = eventually("the next day", async || {
+        let answer = take("account", 1).await;
+        (answer.0 == Code::Ok).then_some(answer)
+    })
+    .await;
+    let (_, left, reset) = next;
+    assert_eq!(left, 2);
+    assert!((80_000..=23 * 3600).contains(&reset), "{reset} s to the end of a day of 23 hours");
+    let (_, _, reset) = take("quarter", 1).await;
+    // to April 1st, 04:00 UTC
+    assert!((270_000..=277_810).contains(&reset), "{reset} s to the end of the quarter");
+
+    let config = Client::new().get(tollgate.address("debug"), "/rlconfig").await.body;
+    for line in [
+        "plan.account: unit=DAY requests_per_unit=3, shadow_mode: false, quota_mode: false, calendar: true, time_zone: \
+         Europe/Berlin",
+        "plan.quarter: unit=MONTH requests_per_unit=3, shadow_mode: false, quota_mode: false, unit_multiplier: 3, \
+         calendar: true, time_zone: America/New_York",
+    ] {
+        assert!(config.lines().any(|other| other == line), "no {line} in\n{config}");
+    }
 }

@@ -3,6 +3,7 @@
 //!
 //! Pure: no I/O, no clock of its own, and nothing here imports another module of this crate.
 
+mod calendar;
 mod clock;
 mod decision;
 mod descriptor;
@@ -17,6 +18,7 @@ mod secret;
 mod verdict;
 mod window;
 
+pub use calendar::{Calendar, Span, TimeZone};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use decision::{Code, CurrentLimit, Decision, Outcome, Status, refuses};
 pub use descriptor::{Descriptor, Entry, LimitOverride, Request};

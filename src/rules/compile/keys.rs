@@ -61,7 +61,6 @@ macro_rules! keys {
 enum Origin {
     Reference,
     Ours,
-    Later,
 }
 
 keys! {
@@ -90,13 +89,13 @@ keys! {
     Burst "burst" Ours [RateLimit RateLimits Defaults];
     UnitMultiplier "unit_multiplier" Ours [RateLimit RateLimits Defaults];
     CountDenied "count_denied" Ours [RateLimit RateLimits Defaults];
+    Calendar "calendar" Ours [RateLimit RateLimits];
+    TimeZone "time_zone" Ours [RateLimit RateLimits];
     // on a descriptor only beside rate_limits
     OnStoreFailure "on_store_failure" Ours [RateLimit Defaults Root Descriptor];
     OnUnknown "on_unknown" Ours [Root];
     Atomic "atomic" Ours [Root];
     Defaults "defaults" Ours [Root];
-    Calendar "calendar" Later [RateLimit];
-    TimeZone "time_zone" Later [RateLimit];
 }
 
 impl Key {
@@ -105,11 +104,6 @@ impl Key {
     /// The key of this very name.
     pub(super) fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|key| key.name() == name)
-    }
-
-    /// Planned, and refused until it works.
-    pub(super) fn is_not_supported_yet(self) -> bool {
-        self.origin() == Origin::Later
     }
 
     /// A key of the reference, which ignores its own keys in a wrong place.
@@ -124,11 +118,7 @@ impl Key {
 
 /// The keys of a place, as a message lists them.
 pub(super) fn accepted(place: Place) -> String {
-    let names: Vec<_> = Key::ALL
-        .iter()
-        .filter(|key| key.belongs_in(place) && !key.is_not_supported_yet())
-        .map(|key| key.name())
-        .collect();
+    let names: Vec<_> = Key::ALL.iter().filter(|key| key.belongs_in(place)).map(|key| key.name()).collect();
     names.join(", ")
 }
 

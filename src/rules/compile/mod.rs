@@ -9,6 +9,7 @@ mod matcher;
 mod metadata;
 mod reader;
 mod report;
+mod window;
 
 use std::{collections::BTreeMap, sync::Arc};
 

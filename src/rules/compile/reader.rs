@@ -86,10 +86,6 @@ impl<'a> Reader<'a, '_> {
             self.report.error(mark, &here, suggestion(&format!("unknown key `{}`", clip(name)), likely, &accepted));
             return None;
         };
-        if known.is_not_supported_yet() {
-            self.report.error(mark, &here, format!("`{name}` is not supported yet: leave it out"));
-            return None;
-        }
         if !known.belongs_in(place) {
             let belongs: Vec<_> = known.places().iter().map(|place| place.name()).collect();
             let message =

@@ -74,7 +74,7 @@ impl GroupError {
     }
 
     /// The first word of what Redis said: `WRONGTYPE`, `READONLY`, `OOM`, `NOPERM`, …; `WRONGVALUE` is the script's
-    /// own, for a string that is no counter. Empty for what Redis did not say.
+    /// own, for a string that is no counter, and so is `CLOCK`, for a calendar that was sent for another time. Empty for what Redis did not say.
     #[must_use]
     pub fn code(&self) -> &str {
         match self {
