@@ -3,7 +3,10 @@
 
 mod support;
 
+use std::process::{Command, Output, Stdio};
+
 use envoy_types::pb::envoy::service::ratelimit::v3::rate_limit_response::Code;
+use serde_json::{Value, json};
 use support::{
     eventually,
     http::Client,
@@ -74,6 +77,101 @@ async fn networks_regexes_and_lists_are_enforced_and_counted_by_rule() {
         assert!(metrics.lines().any(|line| line == series), "no {series}");
     }
     assert!(!metrics.contains("10.9.9"), "no value is in a label");
+}
+
+/// Over HTTP the same rules hold.
+#[tokio::test]
+async fn json_calls_meet_networks_regexes_and_lists_too() {
+    let tollgate = Tollgate::with_rules(VALUES);
+    let http = Client::new();
+    for (key, value, status) in [
+        ("ip", "10.1.2.3", 200),
+        ("ip", "10.1.2.3", 429),
+        ("ip", "fd00::1", 200),
+        ("path", "/v1/a", 200),
+        ("path", "/v1/a", 429),
+        ("method", "PUT", 200),
+    ] {
+        let call = json!({"domain": "edge", "descriptors": [{"entries": [{"key": key, "value": value}]}]});
+        let answer = http.post(tollgate.address("http"), "/json", &call.to_string()).await;
+        assert_eq!(answer.status, status, "{key}={value}: {}", answer.body);
+    }
+}
+
+/// Runs a command with `rules` in the file `rules.yaml` of the directory that it runs in.
+fn run(rules: &str, args: &[&str]) -> Output {
+    let folder = tempfile::tempdir().expect("a directory");
+    std::fs::write(folder.path().join("rules.yaml"), rules).expect("rules");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+    command.args(args).current_dir(folder.path()).env_clear().stdin(Stdio::null()).output().expect("it runs")
+}
+
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).expect("text")
+}
+
+#[test]
+fn validate_and_explain_know_networks_regexes_lists_and_calendars() {
+    let rules = format!("{VALUES}  - key: a\n    rate_limit: {{unit: week, requests_per_unit: 5, calendar: true}}\n");
+    let validated = run(&rules, &["validate", "rules.yaml"]);
+    assert_eq!(text(validated.stdout), "ok: 1 file, 1 domain, 5 rules\n", "{}", text(validated.stderr));
+
+    let asked = ["ip=10.9.9.1", "ip=10.1.0.1", "path=/v12/x", "path=/v12", "method=PUT", "a=x"];
+    let explained = run(&rules, &[&["explain", "--rules", "rules.yaml", "--json", "edge"], &asked[..]].concat());
+    let explained: Value = serde_json::from_slice(&explained.stdout).expect("JSON");
+    let told: Vec<(Value, Value, Value)> = explained
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|one| {
+            let tried = one["levels"][0]["tried"].as_array().expect("steps").last().expect("one")["candidate"].clone();
+            (tried, one["outcome"]["place"]["line"].clone(), one["counters"][0]["key"].clone())
+        })
+        .collect();
+    let rule = |tried: &str, line: u32, counter: &str| (json!(tried), json!(line), json!(counter));
+    assert_eq!(
+        told,
+        [
+            rule("ip in 10.0.0.0/8|fd00::/8", 4, "{edge|ip~#10.0.0.0/8\\|fd00::/8}f31536000"),
+            rule("ip in 10.1.0.0/16", 8, "{edge|ip=10.1.0.1}f31536000"),
+            rule(r"path matching /v\d+/.*", 11, "{edge|path=/v12/x}f31536000"),
+            (json!("path"), Value::Null, Value::Null),
+            rule("method=POST|PUT", 14, "{edge|method~=POST\\|PUT}f31536000"),
+            rule("a", 18, "{edge|a=x}f1week@UTC"),
+        ]
+    );
+}
+
+#[test]
+fn validate_and_serve_name_the_line_of_a_wrong_network_regex_or_time_zone() {
+    let rules = r"domain: edge
+descriptors:
+  - key: ip
+    cidr: [10.0.0.0/8, 10.0.0.1/16]
+  - key: path
+    regex: '/v(\d+'
+  - key: path
+    regex: '(a|b)*a(a|b){30}'
+  - key: a
+    rate_limit: {unit: day, requests_per_unit: 1, calendar: true, time_zone: Europe/Berln}
+";
+    let faults = [
+        "rules.yaml:4:24: descriptors[0].cidr[1]: invalid cidr `10.0.0.1/16`: it has bits behind its prefix",
+        "rules.yaml:6:12: descriptors[1].regex: the regex is wrong at character 3: unclosed group",
+        "rules.yaml:8:12: descriptors[2].regex: the regex needs an automaton of more than 256 KiB",
+        "rules.yaml:10:78: descriptors[3].rate_limit.time_zone: unknown time zone `Europe/Berln`; did you mean `Europe/Berlin`?",
+    ];
+    let validated = run(rules, &["validate", "rules.yaml"]);
+    assert_eq!(validated.status.code(), Some(1));
+    let told = text(validated.stderr);
+    for fault in faults {
+        assert!(told.lines().any(|line| line.starts_with(fault)), "no {fault} in\n{told}");
+    }
+    let tollgate = Builder::new().rules(rules).spawn();
+    let refused = tollgate.wait_for_log("rules are refused");
+    for fault in faults {
+        assert!(refused.contains(fault), "no {fault} in\n{refused}");
+    }
 }
 
 const CALENDAR: &str = "

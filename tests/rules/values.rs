@@ -379,3 +379,13 @@ fn many_small_regexes_are_no_trouble() {
     assert_eq!(line(&rules, &[("k", "/v9999/x7")]), Some(10_002));
     assert_eq!(line(&rules, &[("k", "/v9999/x-7")]), None);
 }
+
+/// As many networks as lists of clouds' and crawlers' addresses have.
+#[test]
+fn a_list_may_hold_a_hundred_thousand_networks() {
+    let networks: Vec<String> =
+        (0..100_000u32).map(|at| format!("10.{}.{}.{}", at >> 16, at >> 8 & 255, at & 255)).collect();
+    let rules = good(&with(&[&format!("key: ip, cidr: [{}], LIMIT", networks.join(", "))])).rules;
+    assert_eq!(line(&rules, &[("ip", "10.1.134.159")]), Some(3));
+    assert_eq!(line(&rules, &[("ip", "10.1.134.160")]), None);
+}

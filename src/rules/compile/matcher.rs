@@ -1,5 +1,7 @@
 //! Reads what a descriptor asks of an entry's value: `value`, `values`, `cidr` or `regex`.
 
+use std::collections::HashSet;
+
 use super::{
     descriptors::Tree,
     keys::Key,
@@ -115,7 +117,7 @@ impl<'a> Tree<'a, '_> {
         let texts = self.reader.texts(field, path)?;
         let mut values: Vec<(Mark, &str)> = Vec::with_capacity(texts.len());
         let mut sound = true;
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         for (at, (mark, text)) in texts.into_iter().enumerate() {
             let here = path.index(at);
             if text.is_empty() {
@@ -137,16 +139,17 @@ impl<'a> Tree<'a, '_> {
         let texts =
             if is_list { self.reader.texts(field, path)? } else { vec![(field.mark, self.reader.text(field, path)?)] };
         let mut networks: Vec<Network> = Vec::with_capacity(texts.len());
+        let mut seen = HashSet::new();
         let mut sound = true;
         for (at, (mark, text)) in texts.into_iter().enumerate() {
             let element = path.index(at);
             let here = if is_list { &element } else { path };
             match text.parse::<Network>() {
-                Ok(network) if networks.contains(&network) => {
+                Ok(network) if seen.insert(network) => networks.push(network),
+                Ok(network) => {
                     self.reader.report.error(mark, here, format!("`{network}` is listed twice: leave one out"));
                     sound = false;
                 }
-                Ok(network) => networks.push(network),
                 Err(error) => {
                     self.reader.report.error(mark, here, format!("invalid cidr `{}`: {error}", clip(text)));
                     sound = false;
