@@ -18,7 +18,7 @@ fn rules(siblings: &[String]) -> RuleSet {
     }
     let file = RuleFile { name: "rules.yaml".to_owned(), content: content.into_bytes() };
     let capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: true };
-    match compile(&[file], &CompileOptions { merge_domains: false, capabilities }) {
+    match compile(&[file], &CompileOptions { merge_domains: false, capabilities, defaults: None }) {
         Ok(compiled) => compiled.rules,
         Err(errors) => unreachable!("{errors}"),
     }

@@ -14,7 +14,7 @@ mod pattern;
 mod tree;
 mod yaml;
 
-pub use compile::{CompileOptions, Compiled, RuleFile, compile};
+pub use compile::{CompileOptions, Compiled, CompiledDefaults, RuleDefaults, RuleFile, compile};
 pub use diagnostic::{CompileErrors, Diagnostic, Excerpt};
 pub use find::Match;
 pub use metric::{MetricLevel, MetricLevels};

@@ -15,6 +15,10 @@ pub(super) enum Place {
     Replaces,
     /// `defaults`.
     Defaults,
+    /// A file of defaults.
+    DefaultsRoot,
+    /// An element of `defaults` there.
+    DomainDefaults,
 }
 
 impl Place {
@@ -27,7 +31,14 @@ impl Place {
             Self::RateLimits => "an element of rate_limits",
             Self::Replaces => "an element of replaces",
             Self::Defaults => "defaults",
+            Self::DefaultsRoot => "the top of a file of defaults",
+            Self::DomainDefaults => "an element of defaults",
         }
+    }
+
+    /// In a file of defaults, not one of rules.
+    pub(super) const fn is_of_defaults_file(self) -> bool {
+        matches!(self, Self::DefaultsRoot | Self::DomainDefaults)
     }
 }
 
@@ -64,7 +75,7 @@ enum Origin {
 }
 
 keys! {
-    Domain "domain" Reference [Root];
+    Domain "domain" Reference [Root DomainDefaults];
     Descriptors "descriptors" Reference [Root Descriptor];
     Key "key" Reference [Descriptor];
     Value "value" Reference [Descriptor];
@@ -85,17 +96,17 @@ keys! {
     ValueToMetric "value_to_metric" Reference [Descriptor];
     ShareThreshold "share_threshold" Reference [Descriptor];
     Metadata "metadata" Reference [Descriptor];
-    Algorithm "algorithm" Ours [RateLimit RateLimits Defaults];
-    Burst "burst" Ours [RateLimit RateLimits Defaults];
+    Algorithm "algorithm" Ours [RateLimit RateLimits Defaults DomainDefaults];
+    Burst "burst" Ours [RateLimit RateLimits Defaults DomainDefaults];
     UnitMultiplier "unit_multiplier" Ours [RateLimit RateLimits Defaults];
-    CountDenied "count_denied" Ours [RateLimit RateLimits Defaults];
+    CountDenied "count_denied" Ours [RateLimit RateLimits Defaults DomainDefaults];
     Calendar "calendar" Ours [RateLimit RateLimits];
     TimeZone "time_zone" Ours [RateLimit RateLimits];
     // on a descriptor only beside rate_limits
-    OnStoreFailure "on_store_failure" Ours [RateLimit Defaults Root Descriptor];
-    OnUnknown "on_unknown" Ours [Root];
-    Atomic "atomic" Ours [Root];
-    Defaults "defaults" Ours [Root];
+    OnStoreFailure "on_store_failure" Ours [RateLimit Defaults Root Descriptor DomainDefaults];
+    OnUnknown "on_unknown" Ours [Root DomainDefaults];
+    Atomic "atomic" Ours [Root DomainDefaults];
+    Defaults "defaults" Ours [Root DefaultsRoot];
 }
 
 impl Key {

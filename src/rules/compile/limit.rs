@@ -12,7 +12,7 @@ use super::{
     report::Path,
 };
 use crate::{
-    domain::{Algorithm, FailureMode, Limit, LimitError, TimeZone, Unit, Window},
+    domain::{Algorithm, Capabilities, FailureMode, Limit, LimitError, TimeZone, Unit, Window},
     rules::{Policy, yaml::Mark},
 };
 
@@ -22,6 +22,16 @@ pub(super) struct Identity {
     pub(super) name: Option<Arc<str>>,
     pub(super) replaces: Vec<Arc<str>>,
     pub(super) on_store_failure: Option<FailureMode>,
+}
+
+/// What is wrong with `atomic` where the store has no such thing.
+pub(super) const NOT_ATOMIC: &str = "the counter store cannot charge a request all or none: leave atomic out";
+
+/// What is wrong with an algorithm that the store does not count.
+pub(super) fn uncountable(capabilities: &Capabilities, algorithm: Algorithm) -> Option<String> {
+    let can: Vec<_> = capabilities.algorithms.iter().map(|algorithm| algorithm.name()).collect();
+    let message = || format!("the counter store cannot count {algorithm}; it can: {}", can.join(", "));
+    (!capabilities.algorithms.contains(&algorithm)).then(message)
 }
 
 impl<'a> Tree<'a, '_> {
@@ -198,9 +208,7 @@ impl<'a> Tree<'a, '_> {
 
     /// Refuses an algorithm that the store does not count.
     pub(super) fn check_algorithm(&mut self, algorithm: Algorithm, mark: Mark, path: &Path<'_>) {
-        if !self.capabilities.algorithms.contains(&algorithm) {
-            let can: Vec<_> = self.capabilities.algorithms.iter().map(|algorithm| algorithm.name()).collect();
-            let message = format!("the counter store cannot count {algorithm}; it can: {}", can.join(", "));
+        if let Some(message) = uncountable(&self.capabilities, algorithm) {
             self.reader.report.error(mark, path, message);
         }
     }

@@ -87,10 +87,16 @@ impl<'a> Reader<'a, '_> {
             return None;
         };
         if !known.belongs_in(place) {
-            let belongs: Vec<_> = known.places().iter().map(|place| place.name()).collect();
-            let message =
-                format!("`{name}` has no meaning in {}; it belongs in {}", place.name(), belongs.join(" or "));
-            if !known.is_of_reference() {
+            // a person who writes one kind of file is not helped by the other
+            let alike = |other: &&Place| other.is_of_defaults_file() == place.is_of_defaults_file();
+            let belongs: Vec<_> = known.places().iter().filter(alike).map(|place| place.name()).collect();
+            let belongs = match belongs.as_slice() {
+                [] if place.is_of_defaults_file() => "a file of rules".to_owned(),
+                [] => "a file of defaults".to_owned(),
+                places => places.join(" or "),
+            };
+            let message = format!("`{name}` has no meaning in {}; it belongs in {belongs}", place.name());
+            if !known.is_of_reference() || place.is_of_defaults_file() {
                 // no file for the reference has it, so nothing is lost by being strict
                 self.report.error(mark, &here, message);
                 return None;
