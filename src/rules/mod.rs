@@ -14,7 +14,9 @@ mod pattern;
 mod tree;
 mod yaml;
 
-pub use compile::{CompileOptions, Compiled, CompiledDefaults, RuleDefaults, RuleFile, compile};
+pub use compile::{
+    CompileOptions, Compiled, CompiledDefaults, RuleDefaults, RuleFile, compile, defaults_schema, rules_schema,
+};
 pub use diagnostic::{CompileErrors, Diagnostic, Excerpt};
 pub use find::Match;
 pub use metric::{MetricLevel, MetricLevels};

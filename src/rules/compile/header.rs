@@ -26,7 +26,7 @@ pub(super) const FAILURE_MODES: [(&str, FailureMode); 4] = [
     (FailureMode::Deny.name(), FailureMode::Deny),
     (FailureMode::Local.name(), FailureMode::Local),
 ];
-const ON_UNKNOWN: [(&str, OnUnknown); 2] = [("allow", OnUnknown::Allow), ("deny", OnUnknown::Deny)];
+pub(super) const ON_UNKNOWN: [(&str, OnUnknown); 2] = [("allow", OnUnknown::Allow), ("deny", OnUnknown::Deny)];
 
 /// What the top of one file says.
 #[derive(Debug)]

@@ -10,19 +10,23 @@ mod matcher;
 mod metadata;
 mod reader;
 mod report;
+mod schema;
 mod window;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use hashbrown::HashTable;
 
-pub use self::defaults::{CompiledDefaults, RuleDefaults};
 use self::{
     builder::Builder,
     descriptors::Tree,
     header::{Header, Settings},
     reader::Reader,
     report::{Path, Report},
+};
+pub use self::{
+    defaults::{CompiledDefaults, RuleDefaults},
+    schema::{defaults_schema, rules_schema},
 };
 use super::{
     CompileErrors, Diagnostic, Domain, RuleSet,

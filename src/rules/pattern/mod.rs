@@ -10,7 +10,7 @@ use std::sync::Arc;
 use self::{glob::Globs, network::Networks};
 pub(super) use self::{
     network::Network,
-    regex::{Automaton, Budget},
+    regex::{Automaton, Budget, MAX_LENGTH},
 };
 use super::tree::{Hasher, NodeIndex};
 
