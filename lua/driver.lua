@@ -6,20 +6,21 @@
 --   B atomic, B quota_passed, B refused, I4 hits, I4 counters, I4 times, d jitter (ms), d now (us since the epoch; -1:
 --   the server's)
 --   then each of its hits:
---   I4 counter (1 is the group's first), B algorithm (1 fixed window, 2 sliding window, 3 token bucket), B joins the
---   descriptor of the hit before, B shadow, B quota, B gives back, B count_denied, d amount, d limit, d burst,
---   d window (us)
+--   I4 counter (1 is the group's first), B algorithm (1 fixed window, 2 sliding window, 3 token bucket, 4 fixed window
+--   by a calendar), B joins the descriptor of the hit before, B shadow, B quota, B gives back, B count_denied, d amount,
+--   d limit, d burst, d window (us), and by a calendar d six times: the bounds (us) of five windows, one after the other
 --   The group is settled `times` times, one after the other. With no groups the script tells the time.
 -- Returns: one string, little-endian: d the server's time (us), and for each group
 --   B 0, and for each counter a byte (1 if it was written, plus 2 if it existed) and, if it existed, the three doubles
 --   of its state before the group; or
 --   B 1, I4 counter, I4 length, and the error that reading or writing it gave. A group whose counter cannot be read
---   charges nothing; one whose counter cannot be written may have charged others.
+--   charges nothing; one whose counter cannot be written may have charged others. The error is the script's own, and
+--   nothing is charged, if now is in none of the first four windows that were sent of a calendar.
 --
 -- A counter is a string of three doubles (time, current, previous) that expires by itself. Each key is read once in a
 -- call, by GET, and written at most once, by SET ... PX; what only looks or is denied writes nothing.
 
-local GROUP, HIT, STATE = '<BBBI4I4I4dd', '<I4BBBBBBdddd', '<ddd'
+local GROUP, HIT, STATE, BOUNDS = '<BBBI4I4I4dd', '<I4BBBBBBdddd', '<ddd', '<dddddd'
 
 local states = {} -- by key: the state as charged so far, or false
 local stored = {} -- by key: the same, packed
@@ -59,6 +60,17 @@ local function fault_among(first, counters)
   end
 end
 
+-- Of the first calendar whose bounds do not reach to now; nil if all do.
+local function fault_of_bounds(hits, now)
+  for i = 1, #hits do
+    local bounds = hits[i].bounds
+    if bounds and not (bounds[1] <= now and now < bounds[5]) then
+      local fault = 'CLOCK the windows of a calendar were sent for another time than this server has'
+      return pack('<BI4I4', 1, hits[i][COUNTER], #fault) .. fault
+    end
+  end
+end
+
 local clock = redis.call('TIME')
 local server_now = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
 
@@ -75,10 +87,15 @@ while at <= #program do
     local hit = { unpack_at(HIT, program, at) }
     hits[i] = hit
     at = hit[NEXT]
+    if hit[ALGORITHM] == CALENDAR then
+      hit.bounds = { unpack_at(BOUNDS, program, at) }
+      at = hit.bounds[7]
+      hit.bounds[7] = nil
+    end
   end
 
   for i = 1, counters do read(KEYS[first + i]) end
-  local reply = fault_among(first, counters)
+  local reply = fault_among(first, counters) or fault_of_bounds(hits, now)
   if not reply then
     local held = {}
     for i = 1, counters do held[i] = states[KEYS[first + i]] end

@@ -4,8 +4,9 @@
 -- `hits` its hits in order. A state is never changed in place, so a list of states can be kept and put back.
 -- Returns: nothing; what differs in `held` afterwards is to be written.
 
-local STEPS = { fixed_window, sliding_window, token_bucket }
-local ENDS = { fixed_window_ends, sliding_window_ends, token_bucket_ends }
+local STEPS = { fixed_window, sliding_window, token_bucket, calendar_window }
+local ENDS = { fixed_window_ends, sliding_window_ends, token_bucket_ends, calendar_window_ends }
+local CALENDAR = 4
 
 local function copy(list)
   local copied = {}

@@ -47,6 +47,13 @@ local function windows(state, window, now)
   return now, start, 0, 0
 end
 
+-- The place in a list of bounds, in ascending order, of the window that an instant lies in.
+local function place(bounds, at)
+  local i = 1
+  while bounds[i + 1] and bounds[i + 1] <= at do i = i + 1 end
+  return i
+end
+
 local TAKE, GIVE = 1, 2
 
 -- Whether a hit is allowed, and what it does to its counter: TAKE, GIVE, or nothing.

@@ -3,7 +3,7 @@
 #![allow(missing_docs, unreachable_pub, reason = "a test")]
 #![allow(clippy::panic, clippy::print_stdout, reason = "a test that fails by panicking and prints what it measured")]
 
-use std::{path::PathBuf, sync::Arc, time::SystemTime};
+use std::{sync::Arc, time::SystemTime};
 
 use envoy_types::pb::envoy::service::ratelimit::v3::rate_limit_response::Code;
 use tokio::{sync::Barrier, task::JoinSet};
@@ -27,36 +27,39 @@ const STREAMS: usize = 4;
 /// Of each stream: together well above the limit.
 const CALLS: usize = 125;
 
-/// Windows of a year, which do not turn meanwhile, but for the bucket: an hour, so that it refills.
-const RULES: &str = "
+/// Windows of a year, which do not turn meanwhile, but for the bucket: an hour, so that it refills; and the day of a time
+/// zone in which it is about noon.
+fn rules() -> String {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("past 1970").as_secs();
+    // POSIX counts west of Greenwich as positive
+    let west = (now / 3600 % 24) as i64 - 12;
+    format!(
+        "
 domain: fleet
 descriptors:
-  - {key: fixed_window, rate_limit: {unit: year, requests_per_unit: 10000}}
-  - {key: sliding_window, rate_limit: {unit: year, requests_per_unit: 10000, algorithm: sliding_window}}
-  - {key: token_bucket, rate_limit: {unit: hour, requests_per_unit: 10000, algorithm: token_bucket}}
-";
+  - {{key: fixed_window, rate_limit: {{unit: year, requests_per_unit: {LIMIT}}}}}
+  - {{key: sliding_window, rate_limit: {{unit: year, requests_per_unit: {LIMIT}, algorithm: sliding_window}}}}
+  - {{key: token_bucket, rate_limit: {{unit: hour, requests_per_unit: {LIMIT}, algorithm: token_bucket}}}}
+  - key: calendar
+    rate_limit: {{unit: day, requests_per_unit: {LIMIT}, calendar: true, time_zone: Etc/GMT{west:+}}}
+"
+    )
+}
 const HOUR: f64 = 3600.0;
+const DAY: i64 = 86_400;
 
 /// How far the clocks of the processes are from the right time, in seconds.
 const TOGETHER: [i64; PROCESSES] = [0; PROCESSES];
-const APART: [i64; PROCESSES] = [0, 7200, -30, 86_400];
-
-/// Debian's libfaketime, for this machine's architecture.
-fn libfaketime() -> PathBuf {
-    let places = std::fs::read_dir("/usr/lib").expect("/usr/lib").flatten();
-    let mut paths = places.map(|place| place.path().join("faketime/libfaketime.so.1"));
-    paths.find(|path| path.exists()).expect("libfaketime: `bash tests/run.sh` installs it")
-}
+const APART: [i64; PROCESSES] = [0, 7200, -30, DAY];
+/// Further than the windows of a day that are sent along reach.
+const FAR_APART: [i64; PROCESSES] = [0, 40 * DAY, -400 * DAY, 3 * DAY];
 
 fn start(redis: &Redis, shift: i64) -> Tollgate {
     let url = format!("redis://127.0.0.1:{}", redis.port);
     // no answer is to be missed, however busy the machine: what has none may have been admitted or not
-    let mut builder = Builder::new().env("REDIS_URL", url).env("REDIS_TIMEOUT", "30s").rules(RULES);
+    let mut builder = Builder::new().env("REDIS_URL", url).env("REDIS_TIMEOUT", "30s").rules(&rules());
     if shift != 0 {
-        builder = builder
-            .env("LD_PRELOAD", libfaketime())
-            .env("FAKETIME", format!("{shift:+}s"))
-            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        builder = builder.clock(&format!("{shift:+}s"));
     }
     let tollgate = builder.start();
     let line: serde_json::Value = serde_json::from_str(&tollgate.log()[0]).expect("JSON");
@@ -73,6 +76,9 @@ fn time(redis: &Redis) -> f64 {
     let (seconds, micros) = text.split_once('\n').expect("two lines");
     seconds.parse::<f64>().expect("a number") + micros.parse::<f64>().expect("a number") / 1e6
 }
+
+/// The keys of the rules.
+const ALL: [&str; 4] = ["fixed_window", "sliding_window", "token_bucket", "calendar"];
 
 /// How many of all the calls each process let pass.
 async fn admitted(fleet: &[Tollgate], algorithm: &'static str) -> Vec<u64> {
@@ -104,13 +110,13 @@ async fn admitted(fleet: &[Tollgate], algorithm: &'static str) -> Vec<u64> {
     admitted
 }
 
-async fn one_limit_for_all(name: &str, clocks: [i64; PROCESSES]) {
+async fn one_limit_for_all(name: &str, clocks: [i64; PROCESSES], keys: &[&'static str]) {
     let redis = Redis::start(&[]);
     let fleet: Vec<_> = clocks.iter().map(|shift| start(&redis, *shift)).collect();
     for tollgate in &fleet {
         tollgate.connected_to_redis().await;
     }
-    for algorithm in ["fixed_window", "sliding_window", "token_bucket"] {
+    for algorithm in keys.iter().copied() {
         let began = time(&redis);
         let each = admitted(&fleet, algorithm).await;
         let elapsed = time(&redis) - began;
@@ -128,10 +134,16 @@ async fn one_limit_for_all(name: &str, clocks: [i64; PROCESSES]) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn four_processes_admit_one_limit() {
-    one_limit_for_all("one clock", TOGETHER).await;
+    one_limit_for_all("one clock", TOGETHER, &ALL).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn their_clocks_may_differ() {
-    one_limit_for_all("clocks 2 h ahead, 30 s behind and a day ahead", APART).await;
+    one_limit_for_all("clocks 2 h ahead, 30 s behind and a day ahead", APART, &ALL).await;
+}
+
+/// Each asks again for the time that Redis has told, and fails no call.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn their_calendars_may_be_of_other_years() {
+    one_limit_for_all("clocks 40 days ahead, 400 behind and 3 ahead", FAR_APART, &["calendar"]).await;
 }

@@ -55,6 +55,9 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("prometheus", &["telemetry"]),
     ("axum", &["api", "admin", "app"]),
     ("fred", &["store"]),
+    ("jiff", &["domain"]),
+    ("regex_automata", &["rules"]),
+    ("regex_syntax", &["rules"]),
 ];
 
 #[test]

@@ -58,7 +58,7 @@ fn every_block_of_rules_compiles() {
         {
             let file = RuleFile { name: page.display().to_string(), content: block.as_bytes().to_vec() };
             let capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: true };
-            let result = compile(&[file], &CompileOptions { merge_domains: false, capabilities });
+            let result = compile(&[file], &CompileOptions { merge_domains: false, capabilities, defaults: None });
             let rules = result.unwrap_or_else(|errors| panic!("{errors:#}\nin\n{block}"));
             assert_eq!(rules.warnings, [], "{block}");
             compiled += 1;

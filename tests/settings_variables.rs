@@ -121,6 +121,7 @@ fn samples(name: &str) -> (&'static [&'static str], &'static [&'static str]) {
         "USE_DOG_STATSD_MOGRIFIERS" | "MEMCACHE_HOST_PORT" => LIST,
         "GRPC_UDS"
         | "RULES"
+        | "RULE_DEFAULTS"
         | "RUNTIME_ROOT"
         | "RUNTIME_SUBDIRECTORY"
         | "RUNTIME_APPDIRECTORY"

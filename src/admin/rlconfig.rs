@@ -40,6 +40,9 @@ fn write_additions(f: &mut fmt::Formatter<'_>, limit: &Limit) -> fmt::Result {
     if limit.window().multiplier().get() != 1 {
         write!(f, ", unit_multiplier: {}", limit.window().multiplier())?;
     }
+    if let Some(calendar) = limit.window().calendar() {
+        write!(f, ", calendar: true, time_zone: {}", calendar.zone())?;
+    }
     if algorithm != Algorithm::FixedWindow {
         write!(f, ", algorithm: {algorithm}")?;
     }

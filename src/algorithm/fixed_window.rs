@@ -1,27 +1,50 @@
-//! One count per aligned window.
+//! One count per window: aligned ones of one length, or those of a calendar.
 
 use std::time::Duration;
 
 use super::{
     State,
-    meter::{MOST, Meter, Windows, duration, whole},
+    meter::{MOST, Meter, Windows, count, duration, whole},
 };
-use crate::domain::{Limit, RetryAfter, Timestamp};
+use crate::domain::{Calendar, Limit, RetryAfter, Span, Timestamp};
 
 #[derive(Clone, Copy)]
 pub(super) struct FixedWindow {
     limit: f64,
-    length: f64,
     now: f64,
     start: f64,
+    end: f64,
     count: f64,
+}
+
+/// The effective present, the window it lies in, and that window's count. A stored time ahead of now is used as now if it
+/// is no later than the end of the present window: so two clocks that differ by less than a window never reopen a closed
+/// one. A later one (another clock wrote it) is moved to now.
+fn by_calendar(state: Option<State>, calendar: Calendar, now: Timestamp) -> (f64, Span, f64) {
+    let now = now.as_f64();
+    let span = calendar.span(now);
+    let Some(state) = state else { return (now, span, 0.0) };
+    let (now, time, span) = if state.time <= now {
+        (now, state.time, span)
+    } else if state.time <= span.end {
+        (state.time, state.time, if state.time < span.end { span } else { calendar.span(span.end) })
+    } else {
+        (now, now, span)
+    };
+    (now, span, if time >= span.start { count(state.current) } else { 0.0 })
 }
 
 impl Meter for FixedWindow {
     fn read(state: Option<State>, limit: &Limit, now: Timestamp) -> Self {
-        let length = limit.window().micros();
-        let Windows { now, start, current, .. } = Windows::read(state, length, now);
-        Self { limit: limit.requests() as f64, length, now, start, count: current }
+        let (now, Span { start, end }, count) = match limit.window().calendar() {
+            Some(calendar) => by_calendar(state, calendar, now),
+            None => {
+                let length = limit.window().micros();
+                let Windows { now, start, current, .. } = Windows::read(state, length, now);
+                (now, Span { start, end: start + length }, current)
+            }
+        };
+        Self { limit: limit.requests() as f64, now, start, end, count }
     }
 
     fn passes(&self, n: f64) -> bool {
@@ -53,7 +76,7 @@ impl Meter for FixedWindow {
     }
 
     fn reset_after(&self) -> Duration {
-        duration(self.start + self.length - self.now)
+        duration(self.end - self.now)
     }
 
     fn retry_after(&self, n: f64) -> RetryAfter {

@@ -79,7 +79,7 @@ pub(super) fn reconcile(now: f64, stored: f64, window: f64) -> (f64, f64) {
 
 /// A stored count as one that this crate could have written. Not `clamp`, which would keep a NaN.
 #[allow(clippy::manual_clamp)]
-fn count(stored: f64) -> f64 {
+pub(super) fn count(stored: f64) -> f64 {
     stored.max(0.0).min(MOST)
 }
 

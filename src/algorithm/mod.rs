@@ -78,7 +78,10 @@ pub fn hold(prior: Option<State>, limit: &Limit, now: Timestamp, charge: Charge,
 #[must_use]
 pub fn expires_at(state: &State, limit: &Limit) -> Timestamp {
     let micros = match limit.algorithm() {
-        Algorithm::FixedWindow => state.time + limit.window().micros(),
+        Algorithm::FixedWindow => match limit.window().calendar() {
+            Some(calendar) => calendar.span(state.time).end,
+            None => state.time + limit.window().micros(),
+        },
         Algorithm::SlidingWindow => state.time + 2.0 * limit.window().micros(),
         Algorithm::TokenBucket => token_bucket::full_at(state, limit),
     };

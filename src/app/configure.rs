@@ -1,6 +1,6 @@
 //! Settings, as each module's own configuration.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use crate::{
     api,
@@ -54,12 +54,21 @@ pub(super) fn file_source(rules: &RulesSettings) -> FileSource {
             ignore_dot_files: runtime.ignore_dot_files,
         },
     };
+    watched(location, rules)
+}
+
+/// The file of the rules' defaults.
+pub(super) fn defaults_source(path: &Path, rules: &RulesSettings) -> FileSource {
+    watched(Location::Path(path.to_owned()), rules)
+}
+
+fn watched(location: Location, rules: &RulesSettings) -> FileSource {
     let poll_interval = rules.poll_interval.unwrap_or(NEVER);
     FileSource::new(FileSourceConfig { poll_interval, ..FileSourceConfig::new(location) })
 }
 
-pub(super) fn compile_options(settings: &Settings, capabilities: Capabilities) -> CompileOptions {
-    CompileOptions { merge_domains: settings.rules.merge_domain_config, capabilities }
+pub(super) fn compile_options(settings: &Settings, capabilities: Capabilities) -> CompileOptions<'static> {
+    CompileOptions { merge_domains: settings.rules.merge_domain_config, capabilities, defaults: None }
 }
 
 pub(super) fn engine_options(settings: &Settings) -> engine::Options {

@@ -12,6 +12,7 @@ mod certificates;
 mod configure;
 #[cfg(feature = "redis")]
 mod contact;
+mod defaults;
 mod listeners;
 mod readiness;
 mod readings;
@@ -28,14 +29,17 @@ use crate::{
     admin::{self, DebugPages, Limits},
     api::{self, RlsService},
     engine::{Engine, LiveHandle, stats::Stats},
+    rules,
     server::{self, Server},
     settings::Settings,
+    source,
     telemetry::{self, Metrics},
     tls,
 };
 use backend::Backend;
 use background::Background;
 use certificates::Certificates;
+use defaults::Defaults;
 use listeners::Listeners;
 use readiness::Readiness;
 use readings::Parts;
@@ -71,6 +75,12 @@ pub enum AppError {
         /// What is wrong.
         error: Box<tls::TlsError>,
     },
+    /// The file of the rules' defaults cannot be read.
+    #[error("defaults of the rules: {0} (RULE_DEFAULTS)")]
+    DefaultsUnreadable(#[source] source::ReadError),
+    /// There are faults in the rules' defaults.
+    #[error("the defaults of the rules are refused (RULE_DEFAULTS):\n{0:#}")]
+    Defaults(#[source] rules::CompileErrors),
     /// The gRPC server did not start.
     #[error(transparent)]
     Start(#[from] server::StartError),
@@ -125,6 +135,7 @@ struct App {
     parts: Arc<Parts>,
     metrics: Arc<Metrics>,
     ready: Readiness,
+    defaults: Defaults,
 }
 
 impl App {
@@ -133,10 +144,11 @@ impl App {
         let stats = Stats::new(settings.max_metric_series.get());
         let backend = Arc::new(Backend::new(settings)?);
         let certificates = Certificates::load(settings)?;
+        let defaults = Defaults::load(settings.rules.defaults.as_deref(), backend.capabilities())?;
         let parts = Arc::new(Parts::new(Arc::clone(&live), Arc::clone(&backend), certificates, &stats));
         let metrics = Arc::new(Metrics::new(parts.clone())?);
         let ready = Readiness::new(settings.healthy_with_at_least_one_config_loaded);
-        Ok(Self { live, stats, backend, parts, metrics, ready })
+        Ok(Self { live, stats, backend, parts, metrics, ready, defaults })
     }
 
     async fn serve(self, settings: &Settings) -> Result<(), AppError> {
@@ -151,7 +163,12 @@ impl App {
         let early = settings.rules.force_start_without_initial_config;
         let bound = if early { Some(Listeners::bind(settings).await?) } else { None };
         let (loaded, first_load) = oneshot::channel();
-        background.spawn(self.reloader(settings).run(loaded));
+        background.spawn(self.reloader(settings).run(configure::file_source(&settings.rules), loaded));
+        if let Some(path) = &settings.rules.defaults {
+            let files = configure::defaults_source(path, &settings.rules);
+            let (defaults, metrics) = (self.defaults.clone(), Arc::clone(&self.metrics));
+            background.spawn(defaults.follow(files, self.backend.capabilities(), metrics));
+        }
         let listeners = match bound {
             Some(bound) => bound,
             None => {
@@ -235,10 +252,10 @@ impl App {
 
     fn reloader(&self, settings: &Settings) -> Reloader {
         Reloader {
-            source: configure::file_source(&settings.rules),
             live: Arc::clone(&self.live),
             stats: Arc::clone(&self.stats),
             options: configure::compile_options(settings, self.backend.capabilities()),
+            defaults: self.defaults.newest(),
             metrics: Arc::clone(&self.metrics),
             ready: self.ready.clone(),
         }

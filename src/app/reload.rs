@@ -1,20 +1,26 @@
 //! From whole sets of rule files to the rules in force: compile beside the request path, swap, or keep the old ones.
+//! New defaults are a reason to compile the same files again.
 
 use std::{
+    fmt::Display,
+    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use tokio::{sync::oneshot, task, task::JoinSet};
 
-use super::readiness::Readiness;
+use super::{
+    defaults::{Good, Newest},
+    readiness::Readiness,
+};
 use crate::{
     engine::{
         Live, LiveHandle,
         stats::{SeriesName, Stats, StatsTable},
     },
     rules::{self, CompileErrors, CompileOptions, Compiled, RuleFile, RuleSet},
-    source::{FileSource, Snapshot, Update},
+    source::{ContentHash, FileSource, Snapshot, SourceFile},
     telemetry::{LoadResult, Metrics},
 };
 
@@ -23,23 +29,50 @@ const RETIRE_POLL: Duration = Duration::from_millis(50);
 
 /// Applies what a source yields.
 pub(super) struct Reloader {
-    pub(super) source: FileSource,
     pub(super) live: LiveHandle,
     pub(super) stats: Arc<Stats>,
-    pub(super) options: CompileOptions,
+    pub(super) options: CompileOptions<'static>,
+    pub(super) defaults: Newest,
     pub(super) metrics: Arc<Metrics>,
     pub(super) ready: Readiness,
 }
 
+/// Rules that can be compiled, more than once.
+struct Rules {
+    files: Vec<RuleFile>,
+    hash: ContentHash,
+}
+
 impl Reloader {
     /// Runs until dropped. Says when the first load has ended, well or not.
-    pub(super) async fn run(mut self, first: oneshot::Sender<()>) {
+    pub(super) async fn run(mut self, mut source: FileSource, first: oneshot::Sender<()>) {
         let mut first = Some(first);
         let mut retired = JoinSet::new();
+        let mut last: Option<Arc<Rules>> = None;
         loop {
-            let update = self.source.next().await;
-            if let Some(old) = self.apply(update).await {
-                retired.spawn(retire(old));
+            let update = {
+                let mut next = pin!(source.next());
+                loop {
+                    tokio::select! {
+                        update = &mut next => break update,
+                        () = self.defaults.changed() => {}
+                    }
+                    match &last {
+                        Some(rules) => retired.extend(self.apply(Arc::clone(rules)).await.map(retire)),
+                        // they will be used when there are rules
+                        None => drop(self.defaults.get()),
+                    }
+                }
+            };
+            match update {
+                Ok(Snapshot { files, hash }) => {
+                    let file = |file: SourceFile| RuleFile { name: file.name, content: file.bytes };
+                    let rules = Arc::new(Rules { files: files.into_iter().map(file).collect(), hash });
+                    // a copy of the files is only kept where it may be needed
+                    last = self.defaults.may_change().then(|| Arc::clone(&rules));
+                    retired.extend(self.apply(rules).await.map(retire));
+                }
+                Err(error) => self.refused("cannot be read", " ", error),
             }
             while retired.try_join_next().is_some() {}
             if let Some(first) = first.take() {
@@ -49,39 +82,31 @@ impl Reloader {
         }
     }
 
-    /// What holds while a load has failed.
-    fn meanwhile(&self) -> &'static str {
-        if self.live.load().is_some() {
+    /// Counts and tells a load that failed.
+    fn refused(&self, what: &str, before: &str, faults: impl Display) {
+        self.metrics.config_load(LoadResult::Refused);
+        let meanwhile = if self.live.load().is_some() {
             "the former ones stay in force"
         } else {
             "and there are none yet: every call is answered UNAVAILABLE until they load"
-        }
+        };
+        tracing::error!("rules {what}, {meanwhile}:{before}{faults}");
     }
 
-    /// Gives the rules that are no longer in force.
-    async fn apply(&self, update: Update) -> Option<Arc<Live>> {
-        let snapshot = match update {
-            Ok(snapshot) => snapshot,
-            Err(error) => {
-                self.metrics.config_load(LoadResult::Refused);
-                tracing::error!("rules cannot be read, {}: {error}", self.meanwhile());
-                return None;
-            }
-        };
-        let (hash, files) = (snapshot.hash.to_string(), snapshot.files.len());
+    /// Puts rules in force, with the newest defaults. Gives the rules that are no longer.
+    async fn apply(&mut self, rules: Arc<Rules>) -> Option<Arc<Live>> {
+        let (files, defaults) = (rules.files.len(), self.defaults.get());
         let (options, stats, previous) = (self.options, Arc::clone(&self.stats), self.live.load_full());
-        let compiled = task::spawn_blocking(move || compile(snapshot, &options, &stats, previous.as_deref())).await;
-        let (live, warnings) = match compiled {
+        let compile = move || compile(&rules, defaults.as_deref(), options, &stats, previous.as_deref());
+        let (live, warnings) = match task::spawn_blocking(compile).await {
             Ok(Ok(compiled)) => compiled,
             Ok(Err(errors)) => {
-                self.metrics.config_load(LoadResult::Refused);
-                tracing::error!("rules are refused, {}:\n{errors}", self.meanwhile());
+                self.refused("are refused", "\n", errors);
                 return None;
             }
             // the runtime is shutting down, or compiling panicked, which has been printed
             Err(error) => {
-                self.metrics.config_load(LoadResult::Refused);
-                tracing::error!("rules could not be compiled, {}: {error}", self.meanwhile());
+                self.refused("could not be compiled", " ", error);
                 return None;
             }
         };
@@ -91,7 +116,7 @@ impl Reloader {
         for warning in &warnings {
             tracing::warn!("{warning}");
         }
-        let (domains, rules) = (live.rules.domains().len(), live.rules.rule_count());
+        let (domains, rules, hash) = (live.rules.domains().len(), live.rules.rule_count(), live.hash.clone());
         let old = self.live.swap(Some(Arc::new(live)));
         self.metrics.config_load(LoadResult::Applied);
         self.ready.rules_loaded(domains);
@@ -101,15 +126,15 @@ impl Reloader {
 }
 
 fn compile(
-    snapshot: Snapshot,
-    options: &CompileOptions,
+    rules: &Rules,
+    defaults: Option<&Good>,
+    options: CompileOptions<'_>,
     stats: &Arc<Stats>,
     previous: Option<&Live>,
 ) -> Result<(Live, Vec<rules::Diagnostic>), CompileErrors> {
-    let hash = snapshot.hash.to_string();
-    let files: Vec<RuleFile> =
-        snapshot.files.into_iter().map(|file| RuleFile { name: file.name, content: file.bytes }).collect();
-    let Compiled { rules, warnings } = rules::compile(&files, options)?;
+    let hash = defaults.map_or(rules.hash, |defaults| rules.hash.and(defaults.hash)).to_string();
+    let options = CompileOptions { defaults: defaults.map(|good| &good.defaults), ..options };
+    let Compiled { rules, warnings } = rules::compile(&rules.files, &options)?;
     let stats = StatsTable::build(stats, names(&rules), previous.map(|live| &*live.stats));
     Ok((Live { rules, stats: Arc::new(stats), hash, since: Instant::now() }, warnings))
 }

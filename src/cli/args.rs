@@ -16,6 +16,7 @@ use crate::settings::{Override, TABLE, Variable, later_features, other_variables
 /// A flag of `serve`: itself, the variable that it overrides, and what stands for its value in the help.
 const SERVE_FLAGS: &[(&str, &str, &str)] = &[
     ("--rules", "RULES", "PATH"),
+    ("--defaults", "RULE_DEFAULTS", "PATH"),
     ("--host", "HOST", "HOST"),
     ("--port", "PORT", "PORT"),
     ("--grpc-host", "GRPC_HOST", "HOST"),
@@ -56,6 +57,9 @@ pub struct ValidateArgs {
     /// Files, or directories with all their files
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
+    /// The defaults of the rules, as with RULE_DEFAULTS
+    #[arg(long, value_name = "PATH")]
+    pub defaults: Option<PathBuf>,
     /// Several files may add to one domain, as with MERGE_DOMAIN_CONFIG=true
     #[arg(long)]
     pub merge_domain_config: bool,
@@ -68,6 +72,9 @@ pub struct ExplainArgs {
     /// The rules: a file, or a directory with all its files
     #[arg(long, value_name = "PATH")]
     pub rules: PathBuf,
+    /// The defaults of the rules, as with RULE_DEFAULTS
+    #[arg(long, value_name = "PATH")]
+    pub defaults: Option<PathBuf>,
     /// Several files may add to one domain, as with MERGE_DOMAIN_CONFIG=true
     #[arg(long)]
     pub merge_domain_config: bool,
@@ -290,13 +297,18 @@ mod tests {
     fn the_other_commands_take_their_arguments() {
         let entries = |text: &str| text.parse::<Entries>().expect("entries");
         assert_eq!(
-            parse_words(&["tollgate", "validate", "a", "b"]).expect("validate"),
-            Command::Validate(ValidateArgs { paths: vec!["a".into(), "b".into()], merge_domain_config: false })
+            parse_words(&["tollgate", "validate", "a", "b", "--defaults", "c"]).expect("validate"),
+            Command::Validate(ValidateArgs {
+                paths: vec!["a".into(), "b".into()],
+                defaults: Some("c".into()),
+                merge_domain_config: false,
+            })
         );
         assert_eq!(
             parse_words(&["tollgate", "explain", "--rules", "r", "--json", "d", "k=v,l=w", "m=x"]).expect("explain"),
             Command::Explain(ExplainArgs {
                 rules: "r".into(),
+                defaults: None,
                 merge_domain_config: false,
                 json: true,
                 domain: "d".to_owned(),

@@ -1,10 +1,10 @@
 //! Rules for a command that looks at them once.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::{
     domain::{Algorithm, Capabilities},
-    rules::{self, CompileErrors, CompileOptions, Compiled, RuleFile},
+    rules::{self, CompileErrors, CompileOptions, Compiled, CompiledDefaults, RuleDefaults, RuleFile},
     source::{self, Location, ReadError},
 };
 
@@ -23,17 +23,33 @@ pub enum LoadError {
 pub(super) struct Loaded {
     pub(super) compiled: Compiled,
     pub(super) files: usize,
+    pub(super) defaults: Option<CompiledDefaults>,
 }
 
-/// Reads files and directories, and compiles all together as one set.
-pub(super) fn load(paths: &[PathBuf], merge_domains: bool) -> Result<Loaded, LoadError> {
-    let mut files = Vec::new();
-    for path in paths {
-        let snapshot = source::read(&Location::Path(path.clone()))?;
-        files.extend(snapshot.files.into_iter().map(|file| RuleFile { name: file.name, content: file.bytes }));
-    }
+/// Reads files and directories, and compiles all together as one set, with the defaults if there are any.
+pub(super) fn load(paths: &[PathBuf], defaults: Option<&Path>, merge_domains: bool) -> Result<Loaded, LoadError> {
     // what a store cannot do is for the service to say, which knows its store
     let capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: true };
-    let compiled = rules::compile(&files, &CompileOptions { merge_domains, capabilities })?;
-    Ok(Loaded { compiled, files: files.len() })
+    let mut files = Vec::new();
+    for path in paths {
+        files.extend(read(path)?);
+    }
+    let defaults = defaults.map(read).transpose()?.map(|files| RuleDefaults::compile(&files, capabilities));
+    // without the defaults the rules are read for their faults all the same
+    let good = defaults.as_ref().and_then(|defaults| defaults.as_ref().ok()).map(|good| &good.defaults);
+    let compiled = rules::compile(&files, &CompileOptions { merge_domains, capabilities, defaults: good });
+    match (defaults.transpose(), compiled) {
+        (Ok(defaults), Ok(compiled)) => Ok(Loaded { compiled, files: files.len(), defaults }),
+        (Ok(_), Err(errors)) | (Err(errors), Ok(_)) => Err(errors.into()),
+        (Err(mut all), Err(more)) => {
+            all.errors.extend(more.errors);
+            all.warnings.extend(more.warnings);
+            Err(all.into())
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<RuleFile>, ReadError> {
+    let snapshot = source::read(&Location::Path(path.to_owned()))?;
+    Ok(snapshot.files.into_iter().map(|file| RuleFile { name: file.name, content: file.bytes }).collect())
 }

@@ -1,11 +1,13 @@
 //! The name of a counter: the same for the same prefix, domain, entries, algorithm and window, different for any two
 //! that differ in one of them.
 //!
-//! Layout: `prefix{domain|key=value|key~pattern}f60`. Inside the braces each of `\ | = ~ { }` is escaped by `\`, so no
+//! Layout: `prefix{domain|key=value|key~pattern}f60`. Inside the braces each of `\ | = ~ # { }` is escaped by `\`, so no
 //! two inputs meet and the braces are ours alone: on a Redis Cluster they make all limits of one descriptor share a
-//! slot. `=` is followed by the request's value, `~` by a rule's pattern that many values share, `#` by a keyed hash of
-//! the value. The last part is the algorithm's letter and the window in seconds. A key longer than 200 bytes is
-//! replaced by `#` and a 128-bit hash of itself. The limit's number is not part of the key: raising it keeps the count.
+//! slot. `=` is followed by the request's value, `#` by a keyed hash of it, `~` by a rule's pattern that many values
+//! share: `~=` if that is a list of values, `~#` of networks, `~~` a regular expression. The last part is the algorithm's
+//! letter and the window in seconds, or as in `f1month@Europe/Berlin` by the calendar of a time zone. A key longer than
+//! 200 bytes is replaced by `#` and a 128-bit hash of itself. The limit's number is not part of the key: raising it keeps
+//! the count.
 
 use std::fmt;
 
@@ -59,8 +61,26 @@ impl fmt::Debug for CounterKey {
 pub enum KeyValue<'a> {
     /// The request's own value.
     Exact(&'a str),
-    /// The pattern of a `share_threshold` rule, in place of the values that match it.
-    Shared(&'a str),
+    /// What a `share_threshold` rule asks for, in place of the values that match it.
+    Shared {
+        /// What kind of pattern it is: equal texts of two kinds are two patterns.
+        kind: SharedKind,
+        /// The pattern.
+        text: &'a str,
+    },
+}
+
+/// What kind of pattern many values share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SharedKind {
+    /// A value with `*`.
+    Glob,
+    /// A list of values.
+    List,
+    /// Networks.
+    Cidr,
+    /// A regular expression.
+    Regex,
 }
 
 /// Builds counter keys. One for the process: all its keys have one prefix.
@@ -104,9 +124,15 @@ impl KeyBuilder {
             bytes.push(b'|');
             escape(&mut bytes, key);
             match (value, &self.secret) {
-                (KeyValue::Shared(pattern), _) => {
-                    bytes.push(b'~');
-                    escape(&mut bytes, pattern);
+                (KeyValue::Shared { kind, text }, _) => {
+                    // a second mark cannot come from the text, where it would be escaped
+                    bytes.extend_from_slice(match kind {
+                        SharedKind::Glob => b"~",
+                        SharedKind::List => b"~=",
+                        SharedKind::Cidr => b"~#",
+                        SharedKind::Regex => b"~~",
+                    });
+                    escape(&mut bytes, text);
                 }
                 (KeyValue::Exact(value), None) => {
                     bytes.push(b'=');
@@ -143,7 +169,15 @@ impl KeyBase {
             Algorithm::SlidingWindow => b's',
             Algorithm::TokenBucket => b'b',
         });
-        push_decimal(&mut self.0, window.seconds());
+        match window.calendar() {
+            None => push_decimal(&mut self.0, window.seconds()),
+            Some(calendar) => {
+                push_decimal(&mut self.0, window.multiplier().get().into());
+                self.0.extend_from_slice(window.unit().name().as_bytes());
+                self.0.push(b'@');
+                self.0.extend_from_slice(calendar.zone().name().as_bytes());
+            }
+        }
         CounterKey(self.0)
     }
 }
@@ -185,10 +219,17 @@ mod tests {
         builder.base(domain, entries.iter().copied()).counter(Algorithm::FixedWindow, Unit::Minute.into())
     }
 
+    fn shared(kind: SharedKind, text: &str) -> KeyValue<'_> {
+        KeyValue::Shared { kind, text }
+    }
+
     #[test]
     fn a_key_reads_like_its_descriptor() {
-        let built =
-            key(&KeyBuilder::new("p:"), "shop", &[("path", KeyValue::Exact("/a")), ("ip", KeyValue::Shared("10.*"))]);
+        let built = key(
+            &KeyBuilder::new("p:"),
+            "shop",
+            &[("path", KeyValue::Exact("/a")), ("ip", shared(SharedKind::Glob, "10.*"))],
+        );
         assert_eq!(built.to_string(), "p:{shop|path=/a|ip~10.*}f60");
     }
 
@@ -201,7 +242,10 @@ mod tests {
             key(&builder, "d", &[("a", KeyValue::Exact("b")), ("c", KeyValue::Exact(""))]),
             key(&builder, "d", &[("a", KeyValue::Exact("b|c="))]),
             key(&builder, "d|a=b", &[("c", KeyValue::Exact(""))]),
-            key(&builder, "d", &[("a", KeyValue::Shared("b_c"))]),
+            key(&builder, "d", &[("a", shared(SharedKind::Glob, "b_c"))]),
+            key(&builder, "d", &[("a", shared(SharedKind::List, "b_c"))]),
+            key(&builder, "d", &[("a", shared(SharedKind::Cidr, "b_c"))]),
+            key(&builder, "d", &[("a", shared(SharedKind::Regex, "b_c"))]),
         ];
         for (i, one) in keys.iter().enumerate() {
             assert!(keys[i + 1..].iter().all(|other| one != other), "{one} twice");
@@ -230,12 +274,13 @@ mod tests {
     proptest! {
         #[test]
         fn different_descriptors_never_meet(
-            one in proptest::collection::vec(("[a|=~\\\\{}#_]{0,3}", "[b|=~\\\\{}#_]{0,3}", any::<bool>()), 1..4),
-            two in proptest::collection::vec(("[a|=~\\\\{}#_]{0,3}", "[b|=~\\\\{}#_]{0,3}", any::<bool>()), 1..4),
+            one in proptest::collection::vec(("[a|=~\\\\{}#_]{0,3}", "[b|=~\\\\{}#_]{0,3}", 0..5usize), 1..4),
+            two in proptest::collection::vec(("[a|=~\\\\{}#_]{0,3}", "[b|=~\\\\{}#_]{0,3}", 0..5usize), 1..4),
         ) {
-            let build = |entries: &[(String, String, bool)]| {
-                let entries: Vec<_> = entries.iter().map(|(k, v, shared)| {
-                    (k.as_str(), if *shared { KeyValue::Shared(v.as_str()) } else { KeyValue::Exact(v.as_str()) })
+            let kinds = [SharedKind::Glob, SharedKind::List, SharedKind::Cidr, SharedKind::Regex];
+            let build = |entries: &[(String, String, usize)]| {
+                let entries: Vec<_> = entries.iter().map(|(key, text, kind)| {
+                    (key.as_str(), kinds.get(*kind).map_or(KeyValue::Exact(text), |kind| shared(*kind, text)))
                 }).collect();
                 key(&KeyBuilder::default(), "d", &entries)
             };

@@ -54,6 +54,9 @@ pub enum LimitError {
     /// `burst: 0`, a bucket that could never pass anything.
     #[error("burst 0 would refuse every request; give at least 1, or requests_per_unit: 0 to deny all")]
     ZeroBurst,
+    /// A calendar with an algorithm that does not count by it.
+    #[error("calendar is for algorithm fixed_window; {0} needs a window of one length: leave one of them out")]
+    CalendarOfOtherAlgorithm(Algorithm),
 }
 
 /// What one counter may hold: `requests` a `window`, counted by `algorithm`.
@@ -71,7 +74,8 @@ impl Limit {
     /// Numbers above [`MAX_COUNT`] are taken as that.
     ///
     /// # Errors
-    /// If `burst` is zero, or given for another algorithm than the token bucket.
+    /// If `burst` is zero, or given for another algorithm than the token bucket, or a calendar for another one than the
+    /// fixed window.
     pub fn new(
         algorithm: Algorithm,
         requests: u64,
@@ -84,6 +88,9 @@ impl Limit {
             Some(0) => return Err(LimitError::ZeroBurst),
             other => other,
         };
+        if window.calendar().is_some() && algorithm != Algorithm::FixedWindow {
+            return Err(LimitError::CalendarOfOtherAlgorithm(algorithm));
+        }
         let count_denied = count_denied.unwrap_or(algorithm == Algorithm::FixedWindow);
         let requests = requests.min(MAX_COUNT);
         // a bucket that never refills is empty from the start: "0 requests" denies everything, whatever the burst

@@ -3,6 +3,7 @@
 //!
 //! Pure: no I/O, no clock of its own, and nothing here imports another module of this crate.
 
+mod calendar;
 mod clock;
 mod decision;
 mod descriptor;
@@ -17,12 +18,13 @@ mod secret;
 mod verdict;
 mod window;
 
+pub use calendar::{Calendar, Span, TimeZone};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use decision::{Code, CurrentLimit, Decision, Outcome, Status, refuses};
 pub use descriptor::{Descriptor, Entry, LimitOverride, Request};
 pub use failure::{FailureMode, Refusal, StoreError};
 pub use hit::{Charge, Group, Hit};
-pub use key::{CounterKey, KeyBase, KeyBuilder, KeyValue};
+pub use key::{CounterKey, KeyBase, KeyBuilder, KeyValue, SharedKind};
 pub use latency::{LATENCY_BOUNDS, Latencies, LatencyTotals, Timed};
 pub use limit::{Algorithm, Limit, LimitError, MAX_COUNT};
 pub use limiter::{BoxFuture, Capabilities, DynRateLimiter, RateLimiter};

@@ -1,6 +1,8 @@
-//! The window of a limit: a unit of the rule format times a whole number.
+//! The window of a limit: a unit of the rule format times a whole number, of a fixed length or by a calendar.
 
 use std::{fmt, num::NonZeroU32, time::Duration};
+
+use super::{Calendar, TimeZone};
 
 /// A unit of time of the rule format. Its numbers are those of `RateLimitUnit` in the RLS answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -13,11 +15,11 @@ pub enum Unit {
     Hour,
     /// 86 400 seconds.
     Day,
-    /// Seven days. Windows are counted from the epoch, so they begin on a Thursday.
+    /// Seven days. Windows are counted from the epoch, so they begin on a Thursday; by a calendar on a Monday.
     Week,
-    /// 30 days, as the reference counts them.
+    /// 30 days, as the reference counts them; by a calendar as many as it has.
     Month,
-    /// 365 days, as the reference counts them.
+    /// 365 days, as the reference counts them; by a calendar as many as it has.
     Year,
 }
 
@@ -66,32 +68,68 @@ impl fmt::Display for Unit {
     }
 }
 
-/// A window was longer than the algorithms can count.
+/// A window that cannot be counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a window of {multiplier} × {unit} is longer than 100 years; choose a smaller unit_multiplier")]
-pub struct WindowError {
-    unit: Unit,
-    multiplier: NonZeroU32,
+pub enum WindowError {
+    /// It is longer than the algorithms can count.
+    #[error("a window of {multiplier} × {unit} is longer than 100 years; choose a smaller unit_multiplier")]
+    TooLong {
+        /// The unit.
+        unit: Unit,
+        /// How many of them.
+        multiplier: NonZeroU32,
+    },
+    /// A calendar does not change it.
+    #[error("calendar is for day, week, month and year; every {0} has one length everywhere: leave calendar out")]
+    NoCalendar(Unit),
 }
 
-/// The length of a limit's window: `multiplier` × `unit`, at most 100 years.
+/// The window of a limit: `multiplier` × `unit`, at most 100 years. Either of a fixed length, one after the other since
+/// the epoch, or by the calendar of a time zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Window {
     unit: Unit,
     multiplier: NonZeroU32,
+    zone: Option<TimeZone>,
 }
 
 impl Window {
     const MAX_SECONDS: u64 = 100 * 365 * 86_400;
 
-    /// A window of `multiplier` units.
+    /// A window of `multiplier` units of fixed length.
     ///
     /// # Errors
     /// If it is longer than 100 years.
     pub const fn new(unit: Unit, multiplier: NonZeroU32) -> Result<Self, WindowError> {
         match unit.seconds().checked_mul(multiplier.get() as u64) {
-            Some(seconds) if seconds <= Self::MAX_SECONDS => Ok(Self { unit, multiplier }),
-            _ => Err(WindowError { unit, multiplier }),
+            Some(seconds) if seconds <= Self::MAX_SECONDS => Ok(Self { unit, multiplier, zone: None }),
+            _ => Err(WindowError::TooLong { unit, multiplier }),
+        }
+    }
+
+    /// A window of `multiplier` units as a time zone counts them.
+    ///
+    /// # Errors
+    /// If it is longer than about 100 years, or the unit is shorter than a day.
+    pub fn by_calendar(unit: Unit, multiplier: NonZeroU32, zone: TimeZone) -> Result<Self, WindowError> {
+        if Calendar::new(unit, multiplier, zone).is_none() {
+            return Err(WindowError::NoCalendar(unit));
+        }
+        Self::new(unit, multiplier).map(|window| Self { zone: Some(zone), ..window })
+    }
+
+    /// The calendar that says where windows begin and end; `None` if they have one length.
+    #[must_use]
+    pub fn calendar(self) -> Option<Calendar> {
+        Calendar::new(self.unit, self.multiplier, self.zone?)
+    }
+
+    /// Whether limits of both windows, else alike, count on one counter.
+    #[must_use]
+    pub fn shares_counters_with(self, other: Self) -> bool {
+        match (self.zone, other.zone) {
+            (None, None) => self.seconds() == other.seconds(),
+            _ => self == other,
         }
     }
 
@@ -107,20 +145,20 @@ impl Window {
         self.multiplier
     }
 
-    /// Length in seconds, at least 1.
+    /// Length in seconds, at least 1; by a calendar what it is without one.
     #[must_use]
     pub const fn seconds(self) -> u64 {
         self.unit.seconds() * self.multiplier.get() as u64
     }
 
-    /// Length in microseconds as the algorithms compute with it; exact.
+    /// Length in microseconds as the algorithms compute with it, where there is no calendar; exact.
     #[must_use]
     #[allow(clippy::cast_precision_loss)]
     pub const fn micros(self) -> f64 {
         (self.seconds() * 1_000_000) as f64
     }
 
-    /// The length.
+    /// The length, likewise.
     #[must_use]
     pub const fn duration(self) -> Duration {
         Duration::from_secs(self.seconds())
@@ -129,13 +167,18 @@ impl Window {
 
 impl From<Unit> for Window {
     fn from(unit: Unit) -> Self {
-        Self { unit, multiplier: NonZeroU32::MIN }
+        Self { unit, multiplier: NonZeroU32::MIN, zone: None }
     }
 }
 
 impl fmt::Display for Window {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.multiplier.get() == 1 { self.unit.fmt(f) } else { write!(f, "{} {}s", self.multiplier, self.unit) }
+        let calendar = if self.zone.is_some() { "calendar " } else { "" };
+        match self.multiplier.get() {
+            1 => write!(f, "{calendar}{}", self.unit)?,
+            several => write!(f, "{several} {calendar}{}s", self.unit)?,
+        }
+        self.zone.map_or(Ok(()), |zone| write!(f, " in {zone}"))
     }
 }
 
@@ -155,5 +198,18 @@ mod tests {
         assert_eq!(years(100).map(Window::seconds), Ok(3_153_600_000));
         assert!(years(101).is_err());
         assert!(years(u32::MAX).is_err());
+    }
+
+    #[test]
+    fn a_calendar_is_part_of_a_window() {
+        let zone = TimeZone::from_name("Europe/Berlin").expect("a time zone");
+        let days = |n| Window::by_calendar(Unit::Day, NonZeroU32::new(n).expect("not zero"), zone).expect("valid");
+        assert_eq!(days(1).to_string(), "calendar day in Europe/Berlin");
+        assert_eq!(days(3).to_string(), "3 calendar days in Europe/Berlin");
+        assert!(days(7).calendar().is_some_and(|calendar| calendar.zone() == zone));
+        assert!(!days(1).shares_counters_with(Unit::Day.into()));
+        assert_eq!(Window::by_calendar(Unit::Hour, NonZeroU32::MIN, zone), Err(WindowError::NoCalendar(Unit::Hour)));
+        let minute = Window::new(Unit::Second, NonZeroU32::new(60).expect("not zero")).expect("valid");
+        assert!(minute.shares_counters_with(Unit::Minute.into()) && minute != Unit::Minute.into());
     }
 }

@@ -70,7 +70,7 @@ const CAPABILITIES: Capabilities = Capabilities { algorithms: &Algorithm::ALL, a
 
 fn live(yaml: &str) -> Arc<Live> {
     let file = RuleFile { name: "rules.yaml".to_owned(), content: yaml.into() };
-    let options = CompileOptions { merge_domains: false, capabilities: CAPABILITIES };
+    let options = CompileOptions { merge_domains: false, capabilities: CAPABILITIES, defaults: None };
     let rules = rules::compile(&[file], &options).expect("valid rules").rules;
     let names = rules.rules().map(|(domain, found)| {
         let name = found

@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::{Value, json};
 
 use super::{
-    Domain, Node, Policy, RuleId, RuleSet, glob,
+    Domain, Node, Policy, RuleId, RuleSet, ValueKind,
     tree::{NodeIndex, ROOT},
 };
 use crate::domain::Entry;
@@ -144,22 +144,22 @@ impl Walk<'_> {
         let (key, value) = (entry.key.to_owned(), entry.value.to_owned());
         let mut level = Level { key, value, tried: Vec::new(), more: 0 };
         if entry.value.is_empty() {
-            let why = "the entry's value is empty: only patterns and siblings without a value can match".to_owned();
+            let why =
+                "the entry's value is empty: only patterns, regexes and siblings without a value can match".to_owned();
             level.tell(Tried { candidate: format!("{}=", entry.key), place: None, matched: false, why });
         } else if let Some(found) = self.child(&mut level, parent, entry, Some(entry.value), "the very value") {
             return (level, Some(found));
         }
-        let matched = self.domain.wildcard_child(parent, entry);
-        for at in self.domain.wildcard_siblings(parent, entry.key) {
-            let node = &self.domain.nodes[*at as usize];
-            let why = if glob::matches(node.value().unwrap_or_default(), entry.value) {
-                "the pattern matches".to_owned()
-            } else {
-                format!("`{}` does not match the pattern", entry.value)
-            };
-            level.tell(self.tried(node, matched == Some(*at), why));
-            if matched == Some(*at) {
-                return (level, matched);
+        if let Some(group) = self.domain.pattern_group(parent, entry.key) {
+            let found = group.find(&self.domain.hasher, entry.value);
+            for at in group.siblings() {
+                let node = &self.domain.nodes[at as usize];
+                let chosen = found == Some(at);
+                let matches = chosen || group.is_match(at, entry.value);
+                level.tell(self.tried(node, chosen, why(node.value_kind(), entry.value, matches, chosen)));
+                if chosen {
+                    return (level, found);
+                }
             }
         }
         let found = self.child(&mut level, parent, entry, None, "any value will do");
@@ -176,7 +176,11 @@ impl Walk<'_> {
     ) -> Option<NodeIndex> {
         let found = self.domain.child(parent, entry.key, value);
         level.tell(match found {
-            Some(at) => self.tried(&self.domain.nodes[at as usize], true, why.to_owned()),
+            Some(at) => {
+                let node = &self.domain.nodes[at as usize];
+                let why = if node.value_kind() == ValueKind::List { "one of its values" } else { why };
+                self.tried(node, true, why.to_owned())
+            }
             None => {
                 let candidate = value.map_or(entry.key.to_owned(), |value| format!("{}={value}", entry.key));
                 Tried { candidate, place: None, matched: false, why: "there is no such sibling".to_owned() }
@@ -202,7 +206,25 @@ impl Level {
 }
 
 fn shown(node: &Node) -> String {
-    node.value().map_or_else(|| node.key().to_owned(), |value| format!("{}={value}", node.key()))
+    let relation = match node.value_kind() {
+        ValueKind::Cidr => " in ",
+        ValueKind::Regex => " matching ",
+        ValueKind::Any | ValueKind::Exact | ValueKind::Glob | ValueKind::List => "=",
+    };
+    node.value().map_or_else(|| node.key().to_owned(), |value| format!("{}{relation}{value}", node.key()))
+}
+
+/// Why a value is, or is not, what a sibling asks for.
+fn why(kind: ValueKind, value: &str, matches: bool, chosen: bool) -> String {
+    match (kind, matches) {
+        (ValueKind::Cidr, true) if chosen => "the address is in the network".to_owned(),
+        (ValueKind::Cidr, true) => "the address is in it, and in a smaller network of another sibling".to_owned(),
+        (ValueKind::Cidr, false) => format!("`{value}` is no address in it"),
+        (ValueKind::Regex, true) => "the regex matches the whole value".to_owned(),
+        (ValueKind::Regex, false) => format!("the regex does not match the whole of `{value}`"),
+        (_, true) => "the pattern matches".to_owned(),
+        (_, false) => format!("`{value}` does not match the pattern"),
+    }
 }
 
 fn policy(policy: &Policy) -> String {

@@ -6,8 +6,8 @@ use smallvec::SmallVec;
 
 use super::{
     Domain, Node, Rule,
-    glob::WildcardGroup,
-    tree::{Hasher, NO_RULE, NodeIndex, ROOT},
+    pattern::PatternGroup,
+    tree::{Hasher, Listed, NO_RULE, NodeIndex, ROOT},
 };
 use crate::domain::{Entry, KeyValue};
 
@@ -27,13 +27,7 @@ impl<'a> Match<'a> {
     where
         'a: 'e,
     {
-        entries.iter().zip(self.path.clone()).map(|(entry, node)| {
-            let value = match node.value() {
-                Some(pattern) if node.share_threshold() => KeyValue::Shared(pattern),
-                _ => KeyValue::Exact(entry.value),
-            };
-            (entry.key, value)
-        })
+        entries.iter().zip(self.path.clone()).map(|(entry, node)| (entry.key, node.key_value(entry.value)))
     }
 }
 
@@ -60,11 +54,12 @@ impl Domain {
         Some(Match { path, rule })
     }
 
-    /// The child that an entry leads to: its very value, else the first pattern in file order, else any value.
+    /// The child that an entry leads to: its very value, else the smallest network, else the first pattern or regular
+    /// expression in file order, else any value.
     fn step(&self, parent: NodeIndex, entry: Entry<'_>) -> Option<NodeIndex> {
         // an empty value is the same as none, in a file as in a request
         let exact = if entry.value.is_empty() { None } else { self.child(parent, entry.key, Some(entry.value)) };
-        exact.or_else(|| self.wildcard_child(parent, entry)).or_else(|| self.child(parent, entry.key, None))
+        exact.or_else(|| self.pattern_child(parent, entry)).or_else(|| self.child(parent, entry.key, None))
     }
 
     /// The child with this key and this value, or without one. A value that is the very text of a pattern counts as exact.
@@ -74,31 +69,32 @@ impl Domain {
             let node = &self.nodes[*at as usize];
             node.parent == parent && node.value.as_deref() == value && *node.key == *key
         };
-        self.index.find(hash, is_it).copied()
+        let is_listed = |listed: &Listed| {
+            let node = &self.nodes[listed.node as usize];
+            node.parent == parent && value == Some(&*listed.value) && *node.key == *key
+        };
+        let one = self.index.find(hash, is_it).copied();
+        one.or_else(|| self.listed.find(hash, is_listed).map(|listed| listed.node))
     }
 
-    /// The first child, in file order, whose pattern the value matches.
-    pub(super) fn wildcard_child(&self, parent: NodeIndex, entry: Entry<'_>) -> Option<NodeIndex> {
-        let has_wildcards =
-            self.nodes.get(parent as usize).map_or(self.root_has_wildcards, |node| node.flags.has_wildcards);
-        if !has_wildcards {
+    /// The child with this key that a value belongs to, of those that ask for a network or a pattern.
+    fn pattern_child(&self, parent: NodeIndex, entry: Entry<'_>) -> Option<NodeIndex> {
+        let has_patterns =
+            self.nodes.get(parent as usize).map_or(self.root_has_patterns, |node| node.flags.has_patterns);
+        if !has_patterns {
             return None;
         }
-        self.wildcard_group(parent, entry.key)?.first_match(&self.nodes, &self.hasher, entry.value)
+        self.pattern_group(parent, entry.key)?.find(&self.hasher, entry.value)
     }
 
-    /// The children with this key and a pattern, in file order.
-    pub(super) fn wildcard_siblings(&self, parent: NodeIndex, key: &str) -> &[NodeIndex] {
-        self.wildcard_group(parent, key).map_or(&[], WildcardGroup::patterns)
-    }
-
-    fn wildcard_group(&self, parent: NodeIndex, key: &str) -> Option<&WildcardGroup> {
+    /// The children with this key that ask for networks or patterns.
+    pub(super) fn pattern_group(&self, parent: NodeIndex, key: &str) -> Option<&PatternGroup> {
         let hash = place_hash(&self.hasher, parent, key, None);
         let is_it = |at: &u32| {
-            let group = &self.wildcards[*at as usize];
+            let group = &self.patterns[*at as usize];
             group.parent == parent && *group.key == *key
         };
-        self.wildcard_index.find(hash, is_it).map(|at| &self.wildcards[*at as usize])
+        self.pattern_index.find(hash, is_it).map(|at| &self.patterns[*at as usize])
     }
 
     /// The rule of a node.

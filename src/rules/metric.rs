@@ -4,7 +4,7 @@ use std::fmt;
 
 use smallvec::SmallVec;
 
-use super::{Match, Node};
+use super::{Match, Node, ValueKind};
 use crate::domain::Entry;
 
 /// One level of a statistic's name. Printed as `key` or `key_value`.
@@ -12,7 +12,7 @@ use crate::domain::Entry;
 pub struct MetricLevel<'a> {
     /// The rule's key.
     pub key: &'a str,
-    /// The rule's value or pattern, or the request's value.
+    /// The rule's own (see [`Node::value`]), or the request's value.
     pub value: Option<&'a str>,
 }
 
@@ -76,7 +76,7 @@ impl<'a> Match<'a> {
 /// Whether the statistics of a rule at the end of `path` can depend on the request.
 pub(super) fn varies<'a>(path: impl IntoIterator<Item = &'a Node>, detailed: bool) -> bool {
     path.into_iter().any(|node| {
-        let any_value = node.value.is_none() || (node.is_wildcard() && !node.share_threshold());
+        let any_value = node.value_kind() != ValueKind::Exact && !node.share_threshold();
         any_value && (detailed || node.value_to_metric())
     })
 }

@@ -9,13 +9,15 @@ mod compile;
 mod diagnostic;
 pub mod explain;
 mod find;
-mod glob;
 mod metric;
+mod pattern;
 mod tree;
 mod yaml;
 
-pub use compile::{CompileOptions, Compiled, RuleFile, compile};
+pub use compile::{
+    CompileOptions, Compiled, CompiledDefaults, RuleDefaults, RuleFile, compile, defaults_schema, rules_schema,
+};
 pub use diagnostic::{CompileErrors, Diagnostic, Excerpt};
 pub use find::Match;
 pub use metric::{MetricLevel, MetricLevels};
-pub use tree::{Domain, Node, OnUnknown, Policy, Rule, RuleId, RuleSet};
+pub use tree::{Domain, Node, OnUnknown, Policy, Rule, RuleId, RuleSet, ValueKind};

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 use smallvec::SmallVec;
 
-use super::{Match, glob::WildcardGroup};
-use crate::domain::{FailureMode, Limit, Metadata};
+use super::{Match, pattern::PatternGroup};
+use crate::domain::{FailureMode, KeyValue, Limit, Metadata, SharedKind};
 
 /// A rule's number within its set: dense, from 0, domain by domain in the order of their names, then in file order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -59,19 +59,29 @@ pub struct Domain {
     /// In file order. Their ids begin at `first_rule`.
     pub(super) rules: Box<[Rule]>,
     pub(super) first_rule: u32,
-    pub(super) root_has_wildcards: bool,
-    /// Every node, by parent, key and value.
+    pub(super) root_has_patterns: bool,
+    /// By parent, key and value: every node that asks for one value, or for any.
     pub(super) index: HashTable<NodeIndex>,
-    /// The wildcards among the children of one node that have one key.
-    pub(super) wildcards: Box<[WildcardGroup]>,
-    pub(super) wildcard_index: HashTable<u32>,
+    /// By the same: the values of nodes that ask for one of several.
+    pub(super) listed: HashTable<Listed>,
+    /// The patterns among the children of one node that have one key.
+    pub(super) patterns: Box<[PatternGroup]>,
+    pub(super) pattern_index: HashTable<u32>,
     pub(super) hasher: Hasher,
+}
+
+/// One of the values that a node asks for.
+#[derive(Debug)]
+pub(super) struct Listed {
+    pub(super) node: NodeIndex,
+    pub(super) value: Box<str>,
 }
 
 /// One descriptor of a file: a step on the way to a rule.
 #[derive(Debug)]
 pub struct Node {
     pub(super) key: Arc<str>,
+    /// See [`Node::value`].
     pub(super) value: Option<Box<str>>,
     pub(super) parent: NodeIndex,
     pub(super) rule: u32,
@@ -80,11 +90,29 @@ pub struct Node {
     pub(super) flags: NodeFlags,
 }
 
+/// What a node asks of an entry's value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ValueKind {
+    /// Nothing.
+    #[default]
+    Any,
+    /// To be this one.
+    Exact,
+    /// To match a pattern with `*`.
+    Glob,
+    /// To be one of several, or to match one of several patterns.
+    List,
+    /// To be an address in a network.
+    Cidr,
+    /// To match a regular expression as a whole.
+    Regex,
+}
+
 /// What a node says beside its key and value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct NodeFlags {
-    pub(super) wildcard: bool,
-    pub(super) has_wildcards: bool,
+    pub(super) kind: ValueKind,
+    pub(super) has_patterns: bool,
     pub(super) share_threshold: bool,
     pub(super) detailed_metric: bool,
     pub(super) value_to_metric: bool,
@@ -203,25 +231,44 @@ impl Domain {
 }
 
 impl Node {
+    /// What an entry's value must be.
+    #[must_use]
+    pub fn value_kind(&self) -> ValueKind {
+        self.flags.kind
+    }
+
     /// The key that an entry must have.
     #[must_use]
     pub fn key(&self) -> &str {
         &self.key
     }
 
-    /// The value that an entry must have, or the pattern it must match, as written; `None` if any value will do.
+    /// What stands for the value in statistics: the value that an entry must have, or the pattern or regular expression
+    /// it must match, as written; of several values or networks all, sorted, with `|` between them, and a hash in place
+    /// of a long rest. `None` if any value will do.
     #[must_use]
     pub fn value(&self) -> Option<&str> {
         self.value.as_deref()
     }
 
-    /// The value is a pattern.
-    #[must_use]
-    pub fn is_wildcard(&self) -> bool {
-        self.flags.wildcard
+    /// What stands for `value`, which this node matched, in a counter's key.
+    pub(super) fn key_value<'a>(&'a self, value: &'a str) -> KeyValue<'a> {
+        match self.value() {
+            Some(text) if self.share_threshold() => KeyValue::Shared { kind: self.shared_kind(), text },
+            _ => KeyValue::Exact(value),
+        }
     }
 
-    /// All values that match the pattern share one counter: the pattern takes the value's place in the counter key.
+    fn shared_kind(&self) -> SharedKind {
+        match self.value_kind() {
+            ValueKind::List => SharedKind::List,
+            ValueKind::Cidr => SharedKind::Cidr,
+            ValueKind::Regex => SharedKind::Regex,
+            ValueKind::Any | ValueKind::Exact | ValueKind::Glob => SharedKind::Glob,
+        }
+    }
+
+    /// All values that match share one counter: the pattern takes the value's place in the counter key.
     #[must_use]
     pub fn share_threshold(&self) -> bool {
         self.flags.share_threshold

@@ -73,6 +73,7 @@ fn typed(warnings: Vec<String>, backend: Backend, tls: ListenersTls, raw: Raw) -
                     ignore_dot_files: raw.runtime_ignore_dot_files.value,
                 }),
             },
+            defaults: raw.rule_defaults.value,
             poll_interval: unless_zero(raw.rules_poll_interval.value),
             merge_domain_config: raw.merge_domain_config.value,
             force_start_without_initial_config: raw.force_start.value,

@@ -95,6 +95,8 @@ pub struct MetricsListener {
 pub struct RulesSettings {
     /// Where they are.
     pub source: RulesSource,
+    /// Where the file is that says what rules are which do not say it themselves.
+    pub defaults: Option<PathBuf>,
     /// How often the files are compared with what was loaded, whether or not a change was noticed; `None`: never.
     pub poll_interval: Option<Duration>,
     /// Several files may add to one domain.

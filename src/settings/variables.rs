@@ -39,6 +39,7 @@ variables! {
     }
     Rules {
         rules: Option<PathBuf> = "RULES", "", Ours, "path of the rules, a file or a directory; replaces the `RUNTIME_` variables";
+        rule_defaults: Option<PathBuf> = "RULE_DEFAULTS", "", Ours, "path of a file with what rules of any source are that do not say it, by domain: `algorithm`, `burst` and others; see rules.md";
         rules_poll_interval: Duration = "RULES_POLL_INTERVAL", "10s", Ours, "how often the files are compared with what was loaded, besides the notices of the file system; 0: never";
         config_type: ConfigType = "CONFIG_TYPE", "FILE", Works, "where the rules come from: files, or an xDS server (not supported yet)";
         runtime_root: PathBuf = "RUNTIME_ROOT", "/srv/runtime_data/current", Works, "rules are all files below `RUNTIME_ROOT/RUNTIME_SUBDIRECTORY/RUNTIME_APPDIRECTORY`";

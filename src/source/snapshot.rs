@@ -30,6 +30,15 @@ pub struct Snapshot {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ContentHash(blake3::Hash);
 
+impl ContentHash {
+    /// The hash of two sets together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let both = [self, other].map(|hash| *hash.0.as_bytes());
+        Self(blake3::hash(both.as_flattened()))
+    }
+}
+
 impl fmt::Display for ContentHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.to_hex())

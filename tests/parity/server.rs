@@ -9,7 +9,10 @@ use std::{
 };
 
 use tempfile::TempDir;
-use tollgate::store::redis::{Answer, Call, Entry, decode, script};
+use tollgate::{
+    domain::{Clock as _, SystemClock, Timestamp},
+    store::redis::{Answer, Call, Entry, decode, script},
+};
 
 /// A reply, as Redis has them in protocol version 2.
 #[derive(Debug, PartialEq)]
@@ -95,7 +98,12 @@ impl Redis {
 
     /// Calls the script for these entries.
     pub fn evalsha(&mut self, entries: &[Entry], jitter: Duration) -> Reply {
-        let call = Call::new(entries, || jitter);
+        self.evalsha_about(entries, SystemClock.now(), jitter)
+    }
+
+    /// Calls the script for these entries, with the windows of calendars as they are about `now`.
+    pub fn evalsha_about(&mut self, entries: &[Entry], now: Timestamp, jitter: Duration) -> Reply {
+        let call = Call::new(entries, now, || jitter);
         let count = call.keys.len().to_string();
         let mut words: Vec<&[u8]> = vec![b"EVALSHA", script::SHA1.as_bytes(), count.as_bytes()];
         words.extend(&call.keys);

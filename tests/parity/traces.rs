@@ -10,7 +10,7 @@ use proptest::{
 use smallvec::SmallVec;
 use tollgate::{
     algorithm::{self, Counters, Held, State, expires_at},
-    domain::{Algorithm, Charge, CounterKey, Group, Hit, Limit, MAX_COUNT, Timestamp, Unit, Verdict, Window},
+    domain::{Algorithm, Charge, CounterKey, Group, Hit, Limit, MAX_COUNT, TimeZone, Timestamp, Unit, Verdict, Window},
     store::redis::Entry,
 };
 
@@ -49,10 +49,25 @@ fn window() -> impl Strategy<Value = Window> {
     })
 }
 
+fn calendar() -> impl Strategy<Value = Window> {
+    let zones = ["UTC", "Europe/Berlin", "America/St_Johns", "Pacific/Apia", "Asia/Kolkata", "Africa/Cairo"];
+    let units = [Unit::Day, Unit::Day, Unit::Day, Unit::Week, Unit::Month, Unit::Year];
+    let zone = prop_oneof![select(zones.map(str::to_owned).to_vec()), select(TimeZone::names())];
+    (select(units.to_vec()), prop_oneof![3 => Just(1u32), 1 => 2..=100u32], zone).prop_map(
+        |(unit, multiplier, zone)| {
+            let zone = TimeZone::from_name(&zone).expect("a time zone");
+            let multiplier = NonZeroU32::new(multiplier).expect("not zero");
+            Window::by_calendar(unit, multiplier, zone).expect("at most a hundred years")
+        },
+    )
+}
+
 fn limit() -> impl Strategy<Value = Limit> {
     let algorithm = select(&Algorithm::ALL[..]);
-    (algorithm, requests(), window(), proptest::option::of(requests()), proptest::option::of(any::<bool>())).prop_map(
-        |(algorithm, requests, window, burst, count_denied)| {
+    let options = (proptest::option::of(requests()), proptest::option::of(any::<bool>()));
+    (algorithm, requests(), window(), options, proptest::option::of(calendar())).prop_map(
+        |(algorithm, requests, window, (burst, count_denied), calendar)| {
+            let window = calendar.filter(|_| algorithm == Algorithm::FixedWindow).unwrap_or(window);
             let burst = burst.filter(|burst| algorithm == Algorithm::TokenBucket && *burst > 0);
             Limit::new(algorithm, requests, window, burst, count_denied).expect("a limit")
         },
@@ -91,6 +106,8 @@ fn tick() -> impl Strategy<Value = i64> {
     let w = SECOND as i64;
     prop_oneof![
         2 => Just(0i64), 4 => 0..w / 2, 3 => 0..30 * w, 1 => -w..0, 1 => -200 * w..0, 1 => (1..400i64).prop_map(move |n| n * w),
+        // of calendars: hours and days
+        1 => -30 * 3600 * w..0, 1 => (1..60i64).prop_map(move |n| n * 1800 * w), 1 => 0..40 * 86_400 * w,
         1 => -(1i64 << 52)..1i64 << 52,
     ]
 }

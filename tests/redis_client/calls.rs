@@ -45,7 +45,7 @@ pub async fn connected(endpoint: &Endpoint) -> Client {
 
 /// A call that only tells the time: no keys, no entries.
 pub async fn look(client: &Client, script: Script) -> Result<Bytes, CallError> {
-    let call = Call::new(&[], || Duration::ZERO);
+    let call = Call::of_nothing();
     client.call(None, script, &call).await
 }
 

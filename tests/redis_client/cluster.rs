@@ -21,7 +21,7 @@ async fn connected(cluster: &Cluster) -> Client {
 
 /// A call without keys to the node of a slot.
 async fn call(client: &Client, slot: u16) -> Result<bytes::Bytes, CallError> {
-    let call = Call::new(&[], || Duration::ZERO);
+    let call = Call::of_nothing();
     client.call(Some(slot), Script::Text, &call).await
 }
 

@@ -1,6 +1,6 @@
 //! Connections that are secured, with certificates made for the test.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{fs, path::PathBuf};
 
 use tempfile::TempDir;
 use tollgate::{
@@ -148,7 +148,7 @@ async fn the_nodes_of_a_cluster() {
     let client = client.connect();
     until("connected", || client.open_connections() == 2).await;
     for slot in [0, 1] {
-        let call = Call::new(&[], || Duration::ZERO);
+        let call = Call::of_nothing();
         client.call(Some(slot), Script::Text, &call).await.expect("a reply");
     }
     assert_eq!((one.calls("eval"), other.calls("eval")), (1, 1));

@@ -2,9 +2,9 @@
 
 use std::{fs, path::Path};
 
-use tollgate::rules::{Compiled, compile};
+use tollgate::rules::{Compiled, RuleDefaults, compile};
 
-use super::{OPTIONS, file, find};
+use super::{EVERYTHING, OPTIONS, file, find};
 
 fn load(path: &str) -> Compiled {
     let content = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("the file");
@@ -33,8 +33,12 @@ fn every_example_of_the_manual() {
     let mut examples = 0;
     for block in manual.split("```yaml\n").skip(1) {
         let example = block.split("```").next().expect("a fence");
-        let loaded = super::good(example);
-        assert!(loaded.warnings.is_empty(), "{:?}\n{example}", loaded.warnings);
+        let warnings = if example.starts_with("defaults:") {
+            RuleDefaults::compile(&[file("manual", example)], EVERYTHING).expect("defaults").warnings
+        } else {
+            super::good(example).warnings
+        };
+        assert!(warnings.is_empty(), "{warnings:?}\n{example}");
         examples += 1;
     }
     assert!(examples >= 5, "only {examples} examples");

@@ -34,6 +34,37 @@ descriptors:
 }
 
 #[test]
+fn windows_of_a_calendar() {
+    let content = "\
+domain: d
+defaults: {algorithm: sliding_window}
+descriptors:
+  - key: a
+    rate_limit: {unit: month, requests_per_unit: 5, calendar: true, time_zone: America/New_York}
+  - key: b
+    rate_limits:
+      - {unit: day, requests_per_unit: 5, calendar: yes}
+      - {unit: day, requests_per_unit: 9, calendar: yes, time_zone: Asia/Tokyo}
+      - {unit: day, requests_per_unit: 9, calendar: no, algorithm: fixed_window}
+      - {unit: week, unit_multiplier: 2, requests_per_unit: 50, calendar: on, count_denied: no}
+";
+    let loaded = good(content);
+    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+    let a = limits(&loaded.rules, "a")[0];
+    assert_eq!(a.algorithm(), Algorithm::FixedWindow, "a calendar counts in windows, whatever the defaults");
+    assert_eq!(a.to_string(), "5 per calendar month in America/New_York (fixed_window)");
+    let told: Vec<_> = limits(&loaded.rules, "b").iter().map(|limit| limit.window().to_string()).collect();
+    assert_eq!(
+        told,
+        ["calendar day in UTC", "calendar day in Asia/Tokyo", "day", "2 calendar weeks in UTC"],
+        "four counters"
+    );
+    let twice = "domain: d\ndescriptors: [{key: k, rate_limits: [{unit: day, requests_per_unit: 1, calendar: true}, \
+                 {unit: day, requests_per_unit: 2, calendar: true, time_zone: UTC}]}]\n";
+    assert!(bad(twice)[0].contains("a second fixed_window limit a calendar day in UTC"), "{:?}", bad(twice));
+}
+
+#[test]
 fn options_that_make_no_sense() {
     let one = |limit: &str| {
         let errors = bad(&format!(

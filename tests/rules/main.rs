@@ -2,6 +2,7 @@
 #![allow(clippy::panic)]
 
 mod accepted;
+mod defaults;
 mod explained;
 mod files;
 mod hostile;
@@ -10,6 +11,7 @@ mod matching;
 mod metrics;
 mod properties;
 mod refused;
+mod values;
 
 use tollgate::{
     domain::{Algorithm, Capabilities, Entry},
@@ -17,8 +19,9 @@ use tollgate::{
 };
 
 const EVERYTHING: Capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: true };
-const OPTIONS: CompileOptions = CompileOptions { merge_domains: false, capabilities: EVERYTHING };
-const MERGE: CompileOptions = CompileOptions { merge_domains: true, ..OPTIONS };
+const OPTIONS: CompileOptions<'static> =
+    CompileOptions { merge_domains: false, capabilities: EVERYTHING, defaults: None };
+const MERGE: CompileOptions<'static> = CompileOptions { merge_domains: true, ..OPTIONS };
 
 fn file(name: &str, content: impl Into<Vec<u8>>) -> RuleFile {
     RuleFile { name: name.to_owned(), content: content.into() }

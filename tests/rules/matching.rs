@@ -1,5 +1,7 @@
 //! Which rule a descriptor matches.
 
+use tollgate::rules::ValueKind;
+
 use super::{entries, find, good, line};
 
 const TREE: &str = "\
@@ -63,8 +65,8 @@ fn the_path_tells_each_level() {
     let rules = good("domain: d\ndescriptors: [{key: a, value: 'x*', share_threshold: true, descriptors: [{key: b, rate_limit: {unit: day, requests_per_unit: 1}}]}]").rules;
     let found = find(&rules, "d", &[("a", "xyz"), ("b", "1")]).expect("a rule");
     let path: Vec<_> =
-        found.path.iter().map(|node| (node.key(), node.value(), node.is_wildcard(), node.share_threshold())).collect();
-    assert_eq!(path, [("a", Some("x*"), true, true), ("b", None, false, false)]);
+        found.path.iter().map(|node| (node.key(), node.value(), node.value_kind(), node.share_threshold())).collect();
+    assert_eq!(path, [("a", Some("x*"), ValueKind::Glob, true), ("b", None, ValueKind::Any, false)]);
 }
 
 #[test]

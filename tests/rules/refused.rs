@@ -160,6 +160,7 @@ fn share_threshold_without_a_pattern() {
         "5:5: descriptors[0].share_threshold: share_threshold is for a value with a `*`",
     );
     one(&with("key: k*\nshare_threshold: true"), "4:5: descriptors[0].share_threshold");
+    one(&with("key: k\nvalue: [v]\nshare_threshold: true"), "4:12: descriptors[0].value: expected text; found a list");
 }
 
 #[test]
@@ -179,17 +180,44 @@ fn numbers_that_are_none() {
 }
 
 #[test]
-fn what_comes_later_says_so() {
-    one(&with("key: k\ncidr: 10.0.0.0/8"), "4:5: descriptors[0].cidr: `cidr` is not supported yet");
-    one(&with("key: k\nregex: a+"), "4:5: descriptors[0].regex: `regex` is not supported yet");
-    let limit = "key: k\nrate_limit: {unit: day, requests_per_unit: 1, ";
+fn calendars_that_make_no_sense() {
+    let limit = |options: &str| with(&format!("key: k\nrate_limit: {{unit: day, requests_per_unit: 1, {options}}}"));
     one(
-        &with(&format!("{limit}calendar: true}}")),
-        "4:51: descriptors[0].rate_limit.calendar: `calendar` is not supported yet",
+        &limit("calendar: true, algorithm: sliding_window"),
+        "4:78: descriptors[0].rate_limit.algorithm: calendar is for algorithm fixed_window; sliding_window needs",
     );
     one(
-        &with(&format!("{limit}time_zone: UTC}}")),
-        "4:51: descriptors[0].rate_limit.time_zone: `time_zone` is not supported yet",
+        &limit("algorithm: token_bucket, calendar: yes"),
+        "4:62: descriptors[0].rate_limit.algorithm: calendar is for algorithm fixed_window; token_bucket needs",
+    );
+    one(
+        &limit("calendar: true, time_zone: europe/berlin"),
+        "4:78: descriptors[0].rate_limit.time_zone: unknown time zone `europe/berlin`; did you mean `Europe/Berlin`?",
+    );
+    one(
+        &limit("calendar: true, time_zone: Middle-earth/Bree"),
+        "4:78: descriptors[0].rate_limit.time_zone: unknown time zone `Middle-earth/Bree`; accepted: a name of the IANA",
+    );
+    one(
+        &limit("time_zone: UTC"),
+        "4:51: descriptors[0].rate_limit.time_zone: time_zone is for calendar: true; add that, or leave time_zone out",
+    );
+    one(&limit("calendar: 1"), "4:61: descriptors[0].rate_limit.calendar: expected a boolean");
+    one(
+        &limit("calendar: true, unit_multiplier: 36501"),
+        "4:84: descriptors[0].rate_limit.unit_multiplier: a window of",
+    );
+    one(
+        &with("key: k\nrate_limit: {unit: hour, requests_per_unit: 1, calendar: true}"),
+        "4:52: descriptors[0].rate_limit.calendar: calendar is for day, week, month and year; every hour has one length",
+    );
+    one(
+        &with("key: k\nrate_limit: {unlimited: true, calendar: true}"),
+        "4:35: descriptors[0].rate_limit.calendar: an unlimited rule has no calendar",
+    );
+    one(
+        "domain: d\ndefaults: {time_zone: UTC}\n",
+        "2:12: defaults.time_zone: `time_zone` has no meaning in defaults; it belongs in rate_limit or an element of",
     );
 }
 

@@ -69,6 +69,17 @@ impl Builder {
         self
     }
 
+    /// A wall clock that is set as libfaketime has it: `+30s`, or `@2026-03-29 00:00:00` (UTC) to start at.
+    pub fn clock(self, faketime: &str) -> Self {
+        let places = std::fs::read_dir("/usr/lib").expect("/usr/lib").flatten();
+        let mut paths = places.map(|place| place.path().join("faketime/libfaketime.so.1"));
+        let library = paths.find(|path| path.exists()).expect("libfaketime: `bash tests/run.sh` installs it");
+        self.env("LD_PRELOAD", library)
+            .env("FAKETIME", faketime)
+            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+            .env("TZ", "UTC")
+    }
+
     /// Another path to the same binary, for tests of its name.
     pub fn program(mut self, program: &Path) -> Self {
         self.program = program.to_owned();

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::MAX_COUNT;
+use crate::domain::{MAX_COUNT, TimeZone};
 
 fn any_window() -> impl Strategy<Value = Window> {
     let longest = 100 * 365 * 86_400u32;
@@ -16,10 +16,20 @@ fn any_amount() -> impl Strategy<Value = u64> {
     prop_oneof![0..20u64, any::<u64>(), MAX_COUNT - 3..MAX_COUNT + 3, Just(u64::MAX)]
 }
 
+fn any_calendar() -> impl Strategy<Value = Window> {
+    let unit = proptest::sample::select(&[Unit::Day, Unit::Week, Unit::Month, Unit::Year][..]);
+    (unit, 1..=100u32, proptest::sample::select(TimeZone::names())).prop_map(|(unit, multiplier, zone)| {
+        let zone = TimeZone::from_name(&zone).expect("a time zone");
+        Window::by_calendar(unit, NonZeroU32::new(multiplier).expect("not zero"), zone).expect("a hundred years")
+    })
+}
+
 fn any_limit() -> impl Strategy<Value = Limit> {
     let algorithm = proptest::sample::select(&Algorithm::ALL[..]);
-    (algorithm, any_amount(), any_window(), proptest::option::of(any_amount()), any::<bool>()).prop_map(
-        |(algorithm, requests, window, burst, count_denied)| {
+    let calendar = proptest::option::of(any_calendar());
+    (algorithm, any_amount(), any_window(), proptest::option::of(any_amount()), any::<bool>(), calendar).prop_map(
+        |(algorithm, requests, window, burst, count_denied, calendar)| {
+            let window = calendar.filter(|_| algorithm == Algorithm::FixedWindow).unwrap_or(window);
             let burst = burst.filter(|burst| algorithm == Algorithm::TokenBucket && *burst > 0);
             Limit::new(algorithm, requests, window, burst, Some(count_denied)).expect("a limit")
         },

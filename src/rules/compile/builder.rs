@@ -7,22 +7,31 @@ use std::{
 
 use hashbrown::HashTable;
 
-use super::header::Settings;
+use super::{header::Settings, matcher::Matcher, reader::clip};
 use crate::rules::{
     Domain, Node, Rule, RuleId,
     find::place_hash,
-    glob::WildcardGroup,
     metric,
-    tree::{Hasher, NO_RULE, NodeFlags, NodeIndex, ROOT},
+    pattern::{Draft, Network, PatternGroup},
+    tree::{Hasher, Listed, NO_RULE, NodeFlags, NodeIndex, ROOT},
 };
 
 /// A node that is to be added.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct NewNode<'a> {
     pub(super) parent: NodeIndex,
     pub(super) key: &'a str,
-    pub(super) value: Option<&'a str>,
+    pub(super) matcher: Matcher<'a>,
     pub(super) flags: NodeFlags,
+    pub(super) file: u32,
+    pub(super) line: u32,
+}
+
+/// A sibling that asks for the same as a node that is to be added.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Twin {
+    /// What both ask for.
+    pub(super) asks: String,
     pub(super) file: u32,
     pub(super) line: u32,
 }
@@ -32,37 +41,107 @@ pub(super) struct Builder {
     nodes: Vec<Node>,
     rules: Vec<Rule>,
     index: HashTable<NodeIndex>,
+    listed: HashTable<Listed>,
+    /// By parent and key.
+    patterns: HashMap<(NodeIndex, Arc<str>), Draft>,
+    networks: HashMap<(NodeIndex, Arc<str>, Network), NodeIndex>,
+    regexes: HashMap<(NodeIndex, Arc<str>, Box<str>), NodeIndex>,
     texts: HashSet<Arc<str>>,
     orphans: u32,
     hasher: Hasher,
 }
 
 impl Builder {
-    /// Adds a node; gives the one that is already there if it is a sibling with the same key and value.
-    pub(super) fn node(&mut self, new: NewNode<'_>) -> Result<NodeIndex, &Node> {
-        let hash = place_hash(&self.hasher, new.parent, new.key, new.value);
-        let nodes = &self.nodes;
-        let same = |at: &NodeIndex| {
-            let node = &nodes[*at as usize];
-            node.parent == new.parent && node.value.as_deref() == new.value && *node.key == *new.key
-        };
-        if let Some(at) = self.index.find(hash, same) {
-            return Err(&self.nodes[*at as usize]);
+    /// Adds a node, unless a sibling with its key asks for the same.
+    pub(super) fn node(&mut self, new: NewNode<'_>) -> Result<NodeIndex, Twin> {
+        let NewNode { parent, key, matcher, flags, file, line } = new;
+        let key = self.intern(key);
+        if let Some((at, asks)) = self.twin(parent, &key, &matcher) {
+            let Node { file, line, .. } = self.nodes[at as usize];
+            return Err(Twin { asks, file, line });
         }
         let at = u32::try_from(self.nodes.len()).expect("a file below 4 GiB has fewer nodes than 2^32");
-        self.index.insert_unique(hash, at, |at| {
-            let node = &nodes[*at as usize];
-            place_hash(&self.hasher, node.parent, &node.key, node.value.as_deref())
-        });
-        let key = self.intern(new.key);
-        let NewNode { parent, flags, file, line, .. } = new;
-        self.nodes.push(Node { key, value: new.value.map(Into::into), parent, rule: NO_RULE, file, line, flags });
-        if flags.wildcard
-            && let Some(parent) = self.nodes.get_mut(parent as usize)
-        {
-            parent.flags.has_wildcards = true;
+        let value = matcher.text();
+        self.nodes.push(Node { key: key.clone(), value, parent, rule: NO_RULE, file, line, flags });
+        match matcher {
+            Matcher::Any => self.index(at),
+            Matcher::Value(value) => {
+                self.index(at);
+                if value.contains('*') {
+                    self.pattern(parent, key, |patterns| patterns.globs.push((at, value.into())));
+                }
+            }
+            Matcher::Values(values) => {
+                for value in values {
+                    self.list(at, value);
+                    if value.contains('*') {
+                        self.pattern(parent, key.clone(), |patterns| patterns.globs.push((at, value.into())));
+                    }
+                }
+            }
+            Matcher::Cidr(networks) => {
+                for network in networks {
+                    self.networks.insert((parent, key.clone(), network), at);
+                    self.pattern(parent, key.clone(), |patterns| patterns.networks.push((network, at)));
+                }
+            }
+            Matcher::Regex { text, automaton } => {
+                self.regexes.insert((parent, key.clone(), text.into()), at);
+                self.pattern(parent, key, |patterns| patterns.regexes.push((at, automaton)));
+            }
         }
         Ok(at)
+    }
+
+    /// A sibling that asks for something that the new node asks for too, and what that is.
+    fn twin(&self, parent: NodeIndex, key: &Arc<str>, matcher: &Matcher<'_>) -> Option<(NodeIndex, String)> {
+        let of_value = |value: &str| {
+            let at = self.find(parent, key, Some(value))?;
+            Some((at, format!("value `{}`", clip(value))))
+        };
+        match matcher {
+            Matcher::Any => self.find(parent, key, None).map(|at| (at, "no value".to_owned())),
+            Matcher::Value(value) => of_value(value),
+            Matcher::Values(values) => values.iter().find_map(|value| of_value(value)),
+            Matcher::Cidr(networks) => networks.iter().find_map(|network| {
+                let at = self.networks.get(&(parent, key.clone(), *network))?;
+                Some((*at, format!("cidr `{network}`")))
+            }),
+            Matcher::Regex { text, .. } => {
+                let at = self.regexes.get(&(parent, key.clone(), Box::from(*text)))?;
+                Some((*at, format!("regex `{}`", clip(text))))
+            }
+        }
+    }
+
+    /// The sibling that asks for this very value, alone or among others, or for any.
+    fn find(&self, parent: NodeIndex, key: &str, value: Option<&str>) -> Option<NodeIndex> {
+        let hash = place_hash(&self.hasher, parent, key, value);
+        let is_there = |at: NodeIndex| self.nodes[at as usize].parent == parent && *self.nodes[at as usize].key == *key;
+        let one = self.index.find(hash, |at| self.nodes[*at as usize].value.as_deref() == value && is_there(*at));
+        let listed = || self.listed.find(hash, |listed| value == Some(&*listed.value) && is_there(listed.node));
+        one.copied().or_else(|| listed().map(|listed| listed.node))
+    }
+
+    fn index(&mut self, at: NodeIndex) {
+        let (nodes, hasher) = (&self.nodes, &self.hasher);
+        self.index.insert_unique(hash_of(hasher, nodes, at), at, |at| hash_of(hasher, nodes, *at));
+    }
+
+    fn list(&mut self, node: NodeIndex, value: &str) {
+        let hash = |listed: &Listed| {
+            let Node { parent, key, .. } = &self.nodes[listed.node as usize];
+            place_hash(&self.hasher, *parent, key, Some(&listed.value))
+        };
+        let listed = Listed { node, value: value.into() };
+        self.listed.insert_unique(hash(&listed), listed, hash);
+    }
+
+    fn pattern(&mut self, parent: NodeIndex, key: Arc<str>, add: impl FnOnce(&mut Draft)) {
+        add(self.patterns.entry((parent, key)).or_default());
+        if let Some(parent) = self.nodes.get_mut(parent as usize) {
+            parent.flags.has_patterns = true;
+        }
     }
 
     /// One copy of a text that comes often.
@@ -98,48 +177,43 @@ impl Builder {
         for (number, rule) in (first_rule..).zip(&mut self.rules) {
             rule.id = RuleId(number);
         }
-        self.index.shrink_to_fit(|at| {
-            let node = &self.nodes[*at as usize];
-            place_hash(&self.hasher, node.parent, &node.key, node.value.as_deref())
-        });
-        let (wildcards, wildcard_index) = self.wildcards();
+        let (nodes, hasher) = (&self.nodes, &self.hasher);
+        self.index.shrink_to_fit(|at| hash_of(hasher, nodes, *at));
+        let (patterns, pattern_index) = groups(self.patterns, &self.hasher);
         Domain {
             name,
             atomic: settings.atomic(),
             on_unknown: settings.on_unknown(),
             on_store_failure: settings.on_store_failure(),
-            root_has_wildcards: wildcards.iter().any(|group| group.parent == ROOT),
+            root_has_patterns: patterns.iter().any(|group| group.parent == ROOT),
             nodes: self.nodes.into_boxed_slice(),
             rules: self.rules.into_boxed_slice(),
             first_rule,
             index: self.index,
-            wildcards,
-            wildcard_index,
+            listed: self.listed,
+            patterns,
+            pattern_index,
             hasher: self.hasher,
         }
     }
+}
 
-    fn wildcards(&self) -> (Box<[WildcardGroup]>, HashTable<u32>) {
-        let mut by_place: HashMap<(NodeIndex, &Arc<str>), Vec<NodeIndex>> = HashMap::new();
-        for (at, node) in (0..).zip(&self.nodes) {
-            if node.flags.wildcard {
-                by_place.entry((node.parent, &node.key)).or_default().push(at);
-            }
-        }
-        let groups: Box<[WildcardGroup]> = by_place
-            .into_iter()
-            .map(|((parent, key), patterns)| {
-                WildcardGroup::new(parent, key.clone(), patterns, &self.nodes, &self.hasher)
-            })
-            .collect();
-        let hash = |at: &u32| {
-            let group = &groups[*at as usize];
-            place_hash(&self.hasher, group.parent, &group.key, None)
-        };
-        let mut index = HashTable::with_capacity(groups.len());
-        for at in (0..).take(groups.len()) {
-            index.insert_unique(hash(&at), at, hash);
-        }
-        (groups, index)
+fn hash_of(hasher: &Hasher, nodes: &[Node], at: NodeIndex) -> u64 {
+    let node = &nodes[at as usize];
+    place_hash(hasher, node.parent, &node.key, node.value.as_deref())
+}
+
+/// The patterns by parent and key, and where to find them.
+fn groups(drafts: HashMap<(NodeIndex, Arc<str>), Draft>, hasher: &Hasher) -> (Box<[PatternGroup]>, HashTable<u32>) {
+    let groups: Box<[PatternGroup]> =
+        drafts.into_iter().map(|((parent, key), draft)| PatternGroup::new(parent, key, draft, hasher)).collect();
+    let hash = |at: &u32| {
+        let group = &groups[*at as usize];
+        place_hash(hasher, group.parent, &group.key, None)
+    };
+    let mut index = HashTable::with_capacity(groups.len());
+    for at in (0..).take(groups.len()) {
+        index.insert_unique(hash(&at), at, hash);
     }
+    (groups, index)
 }

@@ -1,17 +1,19 @@
 //! Reads `descriptors`, level by level, into a domain under construction.
 
 use super::{
-    builder::{Builder, NewNode},
+    builder::{Builder, NewNode, Twin},
     header::Settings,
     keys::{Key, Place},
     limit::Identity,
+    matcher::Matcher,
     reader::{Field, Fields, Reader, clip},
     report::Path,
 };
 use crate::{
     domain::Capabilities,
     rules::{
-        Policy, Rule, RuleId,
+        Policy, Rule, RuleId, ValueKind,
+        pattern::Budget,
         tree::{Extras, NodeFlags, NodeIndex, ROOT},
         yaml::{MAX_DEPTH, Mark, NodeId},
     },
@@ -26,6 +28,8 @@ pub(super) struct Tree<'a, 'b> {
     pub(super) builder: &'b mut Builder,
     /// The names of all files of the load.
     pub(super) files: &'b [std::sync::Arc<str>],
+    /// What is left for the regular expressions of the load.
+    pub(super) regexes: &'b mut Budget,
 }
 
 impl<'a> Tree<'a, '_> {
@@ -47,17 +51,16 @@ impl<'a> Tree<'a, '_> {
     fn descriptor(&mut self, map: NodeId, mark: Mark, parent: NodeIndex, path: &Path<'_>, depth: usize) {
         let fields = self.reader.fields(map, Place::Descriptor, path);
         let key = self.key(&fields, mark, path);
-        let value = fields.get(Key::Value).and_then(|field| self.reader.text(field, &path.key(field.name)));
-        let value = value.filter(|value| !value.is_empty());
-        let flags = self.flags(&fields, value, path);
+        let matcher = self.matcher(&fields, path);
+        let flags = self.flags(&fields, matcher.as_ref(), path);
         let shadow = self.flag(&fields, Key::ShadowMode, path);
         let quota = self.flag(&fields, Key::QuotaMode, path);
         let metadata = fields.get(Key::Metadata).and_then(|field| self.reader.metadata(field, &path.key(field.name)));
         let (policy, identity) = self.policy(&fields, path);
 
         // without a key there is no node, and what is below it hangs in the air, to be read for its faults
-        let node = key.and_then(|key| {
-            let new = NewNode { parent, key, value, flags, file: self.reader.file, line: mark.line };
+        let node = key.zip(matcher).and_then(|(key, matcher)| {
+            let new = NewNode { parent, key, matcher, flags, file: self.reader.file, line: mark.line };
             self.add(new, mark, path)
         });
         if let (Some(node), Some(policy)) = (node, policy) {
@@ -103,19 +106,20 @@ impl<'a> Tree<'a, '_> {
         fields.get(key).and_then(|field| self.reader.boolean(field, &path.key(field.name))).unwrap_or(false)
     }
 
-    fn flags(&mut self, fields: &Fields<'a>, value: Option<&str>, path: &Path<'_>) -> NodeFlags {
-        let wildcard = value.is_some_and(|value| value.contains('*'));
+    fn flags(&mut self, fields: &Fields<'a>, matcher: Option<&Matcher<'_>>, path: &Path<'_>) -> NodeFlags {
+        let kind = matcher.map_or(ValueKind::Any, Matcher::kind);
         let share_threshold = self.flag(fields, Key::ShareThreshold, path);
         if share_threshold
-            && !wildcard
+            && matcher.is_some_and(|matcher| matches!(matcher.kind(), ValueKind::Any | ValueKind::Exact))
             && let Some(field) = fields.get(Key::ShareThreshold)
         {
-            let message = "share_threshold is for a value with a `*`, whose matches share one counter: leave it out";
+            let message = "share_threshold is for a value with a `*`, values, cidr or regex, whose matches share one \
+                           counter: leave it out";
             self.reader.report.error(field.key_mark, &path.key(field.name), message);
         }
         NodeFlags {
-            wildcard,
-            has_wildcards: false,
+            kind,
+            has_patterns: false,
             share_threshold,
             detailed_metric: self.flag(fields, Key::DetailedMetric, path),
             value_to_metric: self.flag(fields, Key::ValueToMetric, path),
@@ -157,15 +161,13 @@ impl<'a> Tree<'a, '_> {
     }
 
     fn add(&mut self, new: NewNode<'_>, mark: Mark, path: &Path<'_>) -> Option<NodeIndex> {
+        let key = new.key;
         match self.builder.node(new) {
             Ok(node) => Some(node),
-            Err(there) => {
-                let what = match new.value {
-                    Some(value) => format!("key `{}` and value `{}`", clip(new.key), clip(value)),
-                    None => format!("key `{}` and no value", clip(new.key)),
-                };
-                let (file, line) = (self.files.get(there.file as usize), there.line);
-                let place = match file.filter(|_| there.file != self.reader.file) {
+            Err(Twin { asks, file: there, line }) => {
+                let what = format!("key `{}` and {asks}", clip(key));
+                let file = self.files.get(there as usize);
+                let place = match file.filter(|_| there != self.reader.file) {
                     Some(file) => format!("{file}:{line}"),
                     None => format!("line {line}"),
                 };

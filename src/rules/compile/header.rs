@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     keys::{Key, Place},
-    reader::{Field, Reader},
+    reader::{Field, Fields, Reader},
     report::{Path, Report},
 };
 use crate::{
@@ -26,7 +26,7 @@ pub(super) const FAILURE_MODES: [(&str, FailureMode); 4] = [
     (FailureMode::Deny.name(), FailureMode::Deny),
     (FailureMode::Local.name(), FailureMode::Local),
 ];
-const ON_UNKNOWN: [(&str, OnUnknown); 2] = [("allow", OnUnknown::Allow), ("deny", OnUnknown::Deny)];
+pub(super) const ON_UNKNOWN: [(&str, OnUnknown); 2] = [("allow", OnUnknown::Allow), ("deny", OnUnknown::Deny)];
 
 /// What the top of one file says.
 #[derive(Debug)]
@@ -82,6 +82,24 @@ impl Settings {
         self.defaults.on_store_failure.as_ref().map(|given| given.value).or(self.on_store_failure())
     }
 
+    /// Adds what stands in for what the domain's own files do not say.
+    pub(super) fn complete(&mut self, other: &Self) {
+        fn or<T: Clone>(ours: &mut Option<Given<T>>, other: &Option<Given<T>>) {
+            if ours.is_none() {
+                ours.clone_from(other);
+            }
+        }
+        or(&mut self.on_unknown, &other.on_unknown);
+        or(&mut self.atomic, &other.atomic);
+        or(&mut self.on_store_failure, &other.on_store_failure);
+        let (ours, other) = (&mut self.defaults, &other.defaults);
+        or(&mut ours.algorithm, &other.algorithm);
+        or(&mut ours.burst, &other.burst);
+        or(&mut ours.unit_multiplier, &other.unit_multiplier);
+        or(&mut ours.count_denied, &other.count_denied);
+        or(&mut ours.on_store_failure, &other.on_store_failure);
+    }
+
     /// Adds what another file says of the same domain. What both say must agree.
     pub(super) fn merge(&mut self, other: Self, report: &mut Report) {
         let root = Path::Root;
@@ -115,22 +133,11 @@ impl<'a> Reader<'a, '_> {
     pub(super) fn header(&mut self, root: NodeId) -> Header<'a> {
         let path = Path::Root;
         let fields = self.fields(root, Place::Root, &path);
-        let domain_path = path.key(Key::Domain.name());
-        let domain = match fields.get(Key::Domain) {
-            Some(field) => self.text(field, &domain_path).map(|name| (name, field.mark)),
-            None => Some(("", fields.mark_or(Key::Domain, self.document.mark(root)))),
-        };
-        let domain = domain.filter(|(name, mark)| {
-            if name.is_empty() {
-                self.report.error(*mark, &domain_path, "the domain is missing or empty: write `domain: NAME`");
-            }
-            !name.is_empty()
-        });
+        let domain = self.domain(&fields, root, &path, "write `domain: NAME`");
         let settings = Settings {
-            on_unknown: self.given(fields.get(Key::OnUnknown), &path, |r, f, p| r.choice(f, p, &ON_UNKNOWN)),
-            atomic: self.given(fields.get(Key::Atomic), &path, Self::boolean),
-            on_store_failure: self
-                .given(fields.get(Key::OnStoreFailure), &path, |r, f, p| r.choice(f, p, &FAILURE_MODES)),
+            on_unknown: self.on_unknown(&fields, &path),
+            atomic: self.atomic(&fields, &path),
+            on_store_failure: self.on_store_failure(&fields, &path),
             defaults: fields.get(Key::Defaults).map(|field| self.defaults(field, &path)).unwrap_or_default(),
         };
         Header { domain, settings, descriptors: fields.get(Key::Descriptors) }
@@ -138,18 +145,73 @@ impl<'a> Reader<'a, '_> {
 
     fn defaults(&mut self, field: Field<'a>, path: &Path<'_>) -> Defaults {
         let path = path.key(field.name);
+        if self.is_list(field) {
+            let message = "expected a map; found a list: a file of defaults for domains is no rule file; name it in \
+                           RULE_DEFAULTS, and keep it elsewhere";
+            self.report.error(field.mark, &path, message);
+            return Defaults::default();
+        }
         if !self.is_map(field.value, &path) {
             return Defaults::default();
         }
         let fields = self.fields(field.value, Place::Defaults, &path);
         Defaults {
-            algorithm: self.given(fields.get(Key::Algorithm), &path, |r, f, p| r.choice(f, p, &ALGORITHMS)),
+            algorithm: self.algorithm(&fields, &path),
             burst: self.given(fields.get(Key::Burst), &path, Self::positive),
             unit_multiplier: self.given(fields.get(Key::UnitMultiplier), &path, Self::positive),
             count_denied: self.given(fields.get(Key::CountDenied), &path, Self::boolean),
-            on_store_failure: self
-                .given(fields.get(Key::OnStoreFailure), &path, |r, f, p| r.choice(f, p, &FAILURE_MODES)),
+            on_store_failure: self.on_store_failure(&fields, &path),
         }
+    }
+
+    /// An element of a file of defaults, but its domain.
+    pub(super) fn domain_defaults(&mut self, fields: &Fields<'a>, path: &Path<'_>) -> Settings {
+        Settings {
+            on_unknown: self.on_unknown(fields, path),
+            atomic: self.atomic(fields, path),
+            on_store_failure: self.on_store_failure(fields, path),
+            defaults: Defaults {
+                algorithm: self.algorithm(fields, path),
+                burst: self.given(fields.get(Key::Burst), path, Self::positive),
+                count_denied: self.given(fields.get(Key::CountDenied), path, Self::boolean),
+                ..Defaults::default()
+            },
+        }
+    }
+
+    /// The name of a domain, and where it is; `None` if it is missing or wrong, which is told with its cure.
+    pub(super) fn domain(
+        &mut self,
+        fields: &Fields<'a>,
+        map: NodeId,
+        path: &Path<'_>,
+        cure: &str,
+    ) -> Option<(&'a str, Mark)> {
+        let here = path.key(Key::Domain.name());
+        let (name, mark) = match fields.get(Key::Domain) {
+            Some(field) => (self.text(field, &here)?, field.mark),
+            None => ("", fields.mark_or(Key::Domain, self.document.mark(map))),
+        };
+        if name.is_empty() {
+            self.report.error(mark, &here, format!("the domain is missing or empty: {cure}"));
+        }
+        (!name.is_empty()).then_some((name, mark))
+    }
+
+    fn algorithm(&mut self, fields: &Fields<'a>, path: &Path<'_>) -> Option<Given<Algorithm>> {
+        self.given(fields.get(Key::Algorithm), path, |r, f, p| r.choice(f, p, &ALGORITHMS))
+    }
+
+    fn on_unknown(&mut self, fields: &Fields<'a>, path: &Path<'_>) -> Option<Given<OnUnknown>> {
+        self.given(fields.get(Key::OnUnknown), path, |r, f, p| r.choice(f, p, &ON_UNKNOWN))
+    }
+
+    fn atomic(&mut self, fields: &Fields<'a>, path: &Path<'_>) -> Option<Given<bool>> {
+        self.given(fields.get(Key::Atomic), path, Self::boolean)
+    }
+
+    fn on_store_failure(&mut self, fields: &Fields<'a>, path: &Path<'_>) -> Option<Given<FailureMode>> {
+        self.given(fields.get(Key::OnStoreFailure), path, |r, f, p| r.choice(f, p, &FAILURE_MODES))
     }
 
     fn given<T>(

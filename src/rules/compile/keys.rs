@@ -15,6 +15,10 @@ pub(super) enum Place {
     Replaces,
     /// `defaults`.
     Defaults,
+    /// A file of defaults.
+    DefaultsRoot,
+    /// An element of `defaults` there.
+    DomainDefaults,
 }
 
 impl Place {
@@ -27,7 +31,14 @@ impl Place {
             Self::RateLimits => "an element of rate_limits",
             Self::Replaces => "an element of replaces",
             Self::Defaults => "defaults",
+            Self::DefaultsRoot => "the top of a file of defaults",
+            Self::DomainDefaults => "an element of defaults",
         }
+    }
+
+    /// In a file of defaults, not one of rules.
+    pub(super) const fn is_of_defaults_file(self) -> bool {
+        matches!(self, Self::DefaultsRoot | Self::DomainDefaults)
     }
 }
 
@@ -61,14 +72,16 @@ macro_rules! keys {
 enum Origin {
     Reference,
     Ours,
-    Later,
 }
 
 keys! {
-    Domain "domain" Reference [Root];
+    Domain "domain" Reference [Root DomainDefaults];
     Descriptors "descriptors" Reference [Root Descriptor];
     Key "key" Reference [Descriptor];
     Value "value" Reference [Descriptor];
+    Values "values" Ours [Descriptor];
+    Cidr "cidr" Ours [Descriptor];
+    Regex "regex" Ours [Descriptor];
     RateLimit "rate_limit" Reference [Descriptor];
     RateLimits "rate_limits" Ours [Descriptor];
     Unit "unit" Reference [RateLimit RateLimits];
@@ -83,19 +96,17 @@ keys! {
     ValueToMetric "value_to_metric" Reference [Descriptor];
     ShareThreshold "share_threshold" Reference [Descriptor];
     Metadata "metadata" Reference [Descriptor];
-    Algorithm "algorithm" Ours [RateLimit RateLimits Defaults];
-    Burst "burst" Ours [RateLimit RateLimits Defaults];
+    Algorithm "algorithm" Ours [RateLimit RateLimits Defaults DomainDefaults];
+    Burst "burst" Ours [RateLimit RateLimits Defaults DomainDefaults];
     UnitMultiplier "unit_multiplier" Ours [RateLimit RateLimits Defaults];
-    CountDenied "count_denied" Ours [RateLimit RateLimits Defaults];
+    CountDenied "count_denied" Ours [RateLimit RateLimits Defaults DomainDefaults];
+    Calendar "calendar" Ours [RateLimit RateLimits];
+    TimeZone "time_zone" Ours [RateLimit RateLimits];
     // on a descriptor only beside rate_limits
-    OnStoreFailure "on_store_failure" Ours [RateLimit Defaults Root Descriptor];
-    OnUnknown "on_unknown" Ours [Root];
-    Atomic "atomic" Ours [Root];
-    Defaults "defaults" Ours [Root];
-    Cidr "cidr" Later [Descriptor];
-    Regex "regex" Later [Descriptor];
-    Calendar "calendar" Later [RateLimit];
-    TimeZone "time_zone" Later [RateLimit];
+    OnStoreFailure "on_store_failure" Ours [RateLimit Defaults Root Descriptor DomainDefaults];
+    OnUnknown "on_unknown" Ours [Root DomainDefaults];
+    Atomic "atomic" Ours [Root DomainDefaults];
+    Defaults "defaults" Ours [Root DefaultsRoot];
 }
 
 impl Key {
@@ -104,11 +115,6 @@ impl Key {
     /// The key of this very name.
     pub(super) fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|key| key.name() == name)
-    }
-
-    /// Planned, and refused until it works.
-    pub(super) fn is_not_supported_yet(self) -> bool {
-        self.origin() == Origin::Later
     }
 
     /// A key of the reference, which ignores its own keys in a wrong place.
@@ -123,11 +129,7 @@ impl Key {
 
 /// The keys of a place, as a message lists them.
 pub(super) fn accepted(place: Place) -> String {
-    let names: Vec<_> = Key::ALL
-        .iter()
-        .filter(|key| key.belongs_in(place) && !key.is_not_supported_yet())
-        .map(|key| key.name())
-        .collect();
+    let names: Vec<_> = Key::ALL.iter().filter(|key| key.belongs_in(place)).map(|key| key.name()).collect();
     names.join(", ")
 }
 

@@ -1,6 +1,6 @@
 //! Reads `rate_limit` and the elements of `rate_limits`.
 
-use std::{num::NonZeroU32, sync::Arc};
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 
@@ -12,11 +12,9 @@ use super::{
     report::Path,
 };
 use crate::{
-    domain::{Algorithm, FailureMode, Limit, Unit, Window},
+    domain::{Algorithm, Capabilities, FailureMode, Limit, LimitError, TimeZone, Unit, Window},
     rules::{Policy, yaml::Mark},
 };
-
-const UNITS: &str = "second, minute, hour, day, week, month, year";
 
 /// What a rule says beside its limits.
 #[derive(Debug, Default)]
@@ -24,6 +22,16 @@ pub(super) struct Identity {
     pub(super) name: Option<Arc<str>>,
     pub(super) replaces: Vec<Arc<str>>,
     pub(super) on_store_failure: Option<FailureMode>,
+}
+
+/// What is wrong with `atomic` where the store has no such thing.
+pub(super) const NOT_ATOMIC: &str = "the counter store cannot charge a request all or none: leave atomic out";
+
+/// What is wrong with an algorithm that the store does not count.
+pub(super) fn uncountable(capabilities: &Capabilities, algorithm: Algorithm) -> Option<String> {
+    let can: Vec<_> = capabilities.algorithms.iter().map(|algorithm| algorithm.name()).collect();
+    let message = || format!("the counter store cannot count {algorithm}; it can: {}", can.join(", "));
+    (!capabilities.algorithms.contains(&algorithm)).then(message)
 }
 
 impl<'a> Tree<'a, '_> {
@@ -63,7 +71,7 @@ impl<'a> Tree<'a, '_> {
                 continue;
             };
             let counter = |(algorithm, window, _): &&(Algorithm, Window, u32)| {
-                *algorithm == limit.algorithm() && window.seconds() == limit.window().seconds()
+                *algorithm == limit.algorithm() && window.shares_counters_with(limit.window())
             };
             if let Some((algorithm, window, line)) = lines.iter().find(counter) {
                 let message =
@@ -125,7 +133,9 @@ impl<'a> Tree<'a, '_> {
     }
 
     fn unlimited(&mut self, fields: &Fields<'a>, path: &Path<'_>) -> Option<Policy> {
-        for key in [Key::Unit, Key::Algorithm, Key::Burst, Key::UnitMultiplier, Key::CountDenied] {
+        for key in
+            [Key::Unit, Key::Algorithm, Key::Burst, Key::UnitMultiplier, Key::CountDenied, Key::Calendar, Key::TimeZone]
+        {
             let Some(field) = fields.get(key) else { continue };
             let here = path.key(field.name);
             if key == Key::Unit {
@@ -153,7 +163,8 @@ impl<'a> Tree<'a, '_> {
 
     /// One limit. `mark` is where it begins.
     fn limit(&mut self, fields: &Fields<'a>, mark: Mark, path: &Path<'_>) -> Option<Limit> {
-        let unit = self.unit(fields, mark, path);
+        let zone = self.time_zone(fields, path);
+        let window = self.window(fields, zone, mark, path);
         let requests = match fields.get(Key::RequestsPerUnit) {
             Some(field) => self.reader.number(field, &path.key(field.name)),
             None => {
@@ -163,15 +174,19 @@ impl<'a> Tree<'a, '_> {
                 Some(0)
             }
         };
-        let algorithm = self.algorithm(fields, path);
+        let algorithm = self.algorithm(fields, zone.flatten(), path);
         let count_denied = match fields.get(Key::CountDenied) {
             Some(field) => self.reader.boolean(field, &path.key(field.name)).map(Some),
             None => Some(self.settings.defaults.count_denied.as_ref().map(|given| given.value)),
         };
         let burst = self.burst(fields, algorithm, path);
-        let window = self.window(fields, unit, mark, path);
         match Limit::new(algorithm?, requests?.into(), window?, burst?.map(Into::into), count_denied?) {
             Ok(limit) => Some(limit),
+            Err(error @ LimitError::CalendarOfOtherAlgorithm(_)) => {
+                let mark = fields.get(Key::Algorithm).map_or(mark, |field| field.mark);
+                self.reader.report.error(mark, &path.key(Key::Algorithm.name()), error.to_string());
+                None
+            }
             Err(error) => {
                 self.reader.report.error(mark, path, error.to_string());
                 None
@@ -179,24 +194,10 @@ impl<'a> Tree<'a, '_> {
         }
     }
 
-    fn unit(&mut self, fields: &Fields<'a>, mark: Mark, path: &Path<'_>) -> Option<Unit> {
-        let here = path.key(Key::Unit.name());
-        let Some(field) = fields.get(Key::Unit) else {
-            let message = format!("the unit is missing; accepted: {UNITS}, in any letter case");
-            self.reader.report.error(fields.mark_or(Key::Unit, mark), &here, message);
-            return None;
-        };
-        let text = self.reader.text(field, &here)?;
-        let unit = Unit::from_name(text);
-        if unit.is_none() {
-            self.reader.invalid(field, text, &here, Unit::ALL.map(Unit::name), ", in any letter case");
-        }
-        unit
-    }
-
-    fn algorithm(&mut self, fields: &Fields<'a>, path: &Path<'_>) -> Option<Algorithm> {
+    /// The rule's own algorithm, else the default one, which is for limits without a calendar.
+    fn algorithm(&mut self, fields: &Fields<'a>, calendar: Option<TimeZone>, path: &Path<'_>) -> Option<Algorithm> {
         let Some(field) = fields.get(Key::Algorithm) else {
-            let default = self.settings.defaults.algorithm.as_ref();
+            let default = self.settings.defaults.algorithm.as_ref().filter(|_| calendar.is_none());
             return Some(default.map_or(Algorithm::FixedWindow, |given| given.value));
         };
         let here = path.key(field.name);
@@ -207,9 +208,7 @@ impl<'a> Tree<'a, '_> {
 
     /// Refuses an algorithm that the store does not count.
     pub(super) fn check_algorithm(&mut self, algorithm: Algorithm, mark: Mark, path: &Path<'_>) {
-        if !self.capabilities.algorithms.contains(&algorithm) {
-            let can: Vec<_> = self.capabilities.algorithms.iter().map(|algorithm| algorithm.name()).collect();
-            let message = format!("the counter store cannot count {algorithm}; it can: {}", can.join(", "));
+        if let Some(message) = uncountable(&self.capabilities, algorithm) {
             self.reader.report.error(mark, path, message);
         }
     }
@@ -228,21 +227,6 @@ impl<'a> Tree<'a, '_> {
             Ok(_) => Some(Some(burst)),
             Err(error) => {
                 self.reader.report.error(field.key_mark, &here, error.to_string());
-                None
-            }
-        }
-    }
-
-    fn window(&mut self, fields: &Fields<'a>, unit: Option<Unit>, mark: Mark, path: &Path<'_>) -> Option<Window> {
-        let here = path.key(Key::UnitMultiplier.name());
-        let (multiplier, mark) = match fields.get(Key::UnitMultiplier) {
-            Some(field) => (self.reader.positive(field, &here)?, field.mark),
-            None => (self.settings.defaults.unit_multiplier.as_ref().map_or(1, |given| given.value), mark),
-        };
-        match Window::new(unit?, NonZeroU32::new(multiplier)?) {
-            Ok(window) => Some(window),
-            Err(error) => {
-                self.reader.report.error(mark, &here, error.to_string());
                 None
             }
         }

@@ -1,13 +1,17 @@
 //! From files to a [`RuleSet`]: all files are read to their ends, all faults are told.
 
 mod builder;
+mod defaults;
 mod descriptors;
 mod header;
 mod keys;
 mod limit;
+mod matcher;
 mod metadata;
 mod reader;
 mod report;
+mod schema;
+mod window;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -20,8 +24,13 @@ use self::{
     reader::Reader,
     report::{Path, Report},
 };
+pub use self::{
+    defaults::{CompiledDefaults, RuleDefaults},
+    schema::{defaults_schema, rules_schema},
+};
 use super::{
     CompileErrors, Diagnostic, Domain, RuleSet,
+    pattern::Budget,
     tree::Hasher,
     yaml::{Document, Kind, Mark},
 };
@@ -38,11 +47,13 @@ pub struct RuleFile {
 
 /// What a load depends on beside the files.
 #[derive(Clone, Copy, Debug)]
-pub struct CompileOptions {
+pub struct CompileOptions<'d> {
     /// Several files may add to one domain.
     pub merge_domains: bool,
     /// What the store can do.
     pub capabilities: Capabilities,
+    /// What the rules are where their own files do not say it.
+    pub defaults: Option<&'d RuleDefaults>,
 }
 
 /// A good load.
@@ -58,12 +69,15 @@ pub struct Compiled {
 ///
 /// # Errors
 /// All faults of all files, if there are any.
-pub fn compile(files: &[RuleFile], options: &CompileOptions) -> Result<Compiled, CompileErrors> {
+pub fn compile(files: &[RuleFile], options: &CompileOptions<'_>) -> Result<Compiled, CompileErrors> {
     let names: Box<[Arc<str>]> = files.iter().map(|file| file.name.as_str().into()).collect();
     let mut reports: Vec<Report> = names.iter().map(|name| Report::new(name.clone())).collect();
     let texts: Vec<Option<&str>> = files.iter().zip(&mut reports).map(|(file, report)| text(file, report)).collect();
-    let documents: Vec<Option<Document>> =
-        texts.iter().zip(&mut reports).map(|(text, report)| text.and_then(|text| parse(text, report))).collect();
+    let documents: Vec<Option<Document>> = texts
+        .iter()
+        .zip(&mut reports)
+        .map(|(text, report)| text.and_then(|text| parse(text, "domain: NAME", report)))
+        .collect();
 
     let mut sources: Vec<Source<'_>> = Vec::new();
     for ((file, document), report) in (0..).zip(&documents).zip(&mut reports) {
@@ -76,8 +90,12 @@ pub fn compile(files: &[RuleFile], options: &CompileOptions) -> Result<Compiled,
     let domains = group(sources, options, &names, &mut reports);
     let mut finished: Vec<Domain> = Vec::new();
     let mut first_rule = 0;
-    for (name, plan) in domains {
-        let domain = plan.build(name, first_rule, options, &names, &mut reports);
+    let mut regexes = Budget::default();
+    for (name, mut plan) in domains {
+        if let Some(defaults) = options.defaults {
+            defaults.complete(name, &mut plan.settings);
+        }
+        let domain = plan.build(name, first_rule, options, &names, &mut reports, &mut regexes);
         first_rule += u32::try_from(domain.rules.len()).unwrap_or(u32::MAX);
         finished.push(domain);
     }
@@ -123,7 +141,8 @@ fn text<'f>(file: &'f RuleFile, report: &mut Report) -> Option<&'f str> {
     }
 }
 
-fn parse(text: &str, report: &mut Report) -> Option<Document> {
+/// The document, which must be a map. `first` is what a file of its kind begins with.
+fn parse(text: &str, first: &str, report: &mut Report) -> Option<Document> {
     let document = match Document::parse(text) {
         Ok(document) => document,
         Err(error) => {
@@ -138,9 +157,9 @@ fn parse(text: &str, report: &mut Report) -> Option<Document> {
     match document.root().map(|root| document.kind(root)) {
         Some(Kind::Map) => return Some(document),
         Some(kind) if !is_null(kind) => {
-            report.error(Mark::START, &Path::Root, "the file is not a map: begin with `domain: NAME`");
+            report.error(Mark::START, &Path::Root, format!("the file is not a map: begin with `{first}`"));
         }
-        _ => report.error(Mark::START, &Path::Root, "the file is empty: it needs at least `domain: NAME`"),
+        _ => report.error(Mark::START, &Path::Root, format!("the file is empty: it needs at least `{first}`")),
     }
     None
 }
@@ -148,7 +167,7 @@ fn parse(text: &str, report: &mut Report) -> Option<Document> {
 /// Puts the files of one domain together, if they may share it.
 fn group<'a>(
     sources: Vec<Source<'a>>,
-    options: &CompileOptions,
+    options: &CompileOptions<'_>,
     names: &[Arc<str>],
     reports: &mut [Report],
 ) -> BTreeMap<&'a str, Plan<'a>> {
@@ -163,8 +182,7 @@ fn group<'a>(
         if let Some(given) = source.header.settings.atomic.as_ref().filter(|given| given.value)
             && !options.capabilities.atomic_groups
         {
-            let message = "the counter store cannot charge a request all or none: leave atomic out";
-            report.error(given.mark, &path.key("atomic"), message);
+            report.error(given.mark, &path.key("atomic"), limit::NOT_ATOMIC);
         }
         let plan = domains.entry(name).or_default();
         match plan.sources.first() {
@@ -191,16 +209,17 @@ impl Plan<'_> {
         self,
         name: &str,
         first_rule: u32,
-        options: &CompileOptions,
+        options: &CompileOptions<'_>,
         files: &[Arc<str>],
         reports: &mut [Report],
+        regexes: &mut Budget,
     ) -> Domain {
         let capabilities = options.capabilities;
         let mut read = |source: Source<'_>, settings: &Settings, builder: &mut Builder| {
             let Source { file, document, header } = source;
             let report = &mut reports[file as usize];
             let reader = Reader { document, report, file };
-            let mut tree = Tree { reader, settings, capabilities, builder, files };
+            let mut tree = Tree { reader, settings, capabilities, builder, files, regexes };
             descriptors::read(&mut tree, header.descriptors);
             if let Some(mark) = document.exhausted() {
                 // what came after it looked empty, so what was told of it is not true

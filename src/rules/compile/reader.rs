@@ -86,15 +86,17 @@ impl<'a> Reader<'a, '_> {
             self.report.error(mark, &here, suggestion(&format!("unknown key `{}`", clip(name)), likely, &accepted));
             return None;
         };
-        if known.is_not_supported_yet() {
-            self.report.error(mark, &here, format!("`{name}` is not supported yet: leave it out"));
-            return None;
-        }
         if !known.belongs_in(place) {
-            let belongs: Vec<_> = known.places().iter().map(|place| place.name()).collect();
-            let message =
-                format!("`{name}` has no meaning in {}; it belongs in {}", place.name(), belongs.join(" or "));
-            if !known.is_of_reference() {
+            // a person who writes one kind of file is not helped by the other
+            let alike = |other: &&Place| other.is_of_defaults_file() == place.is_of_defaults_file();
+            let belongs: Vec<_> = known.places().iter().filter(alike).map(|place| place.name()).collect();
+            let belongs = match belongs.as_slice() {
+                [] if place.is_of_defaults_file() => "a file of rules".to_owned(),
+                [] => "a file of defaults".to_owned(),
+                places => places.join(" or "),
+            };
+            let message = format!("`{name}` has no meaning in {}; it belongs in {belongs}", place.name());
+            if !known.is_of_reference() || place.is_of_defaults_file() {
                 // no file for the reference has it, so nothing is lost by being strict
                 self.report.error(mark, &here, message);
                 return None;
@@ -198,6 +200,38 @@ impl<'a> Reader<'a, '_> {
             Kind::Scalar(scalar) => Some(scalar.text),
             _ => self.wrong_type(field.value, path, "text"),
         }
+    }
+
+    /// A list of texts, each where it is written; `None` if it is something else, or empty, or an element is no text.
+    pub(super) fn texts(&mut self, field: Field<'a>, path: &Path<'_>) -> Option<Vec<(Mark, &'a str)>> {
+        let document = self.document;
+        if !self.is_list(field) {
+            return self.wrong_type(field.value, path, "a list of texts");
+        }
+        let mut texts = Vec::new();
+        let mut sound = true;
+        for (at, element) in document.children(field.value).enumerate() {
+            match document.kind(document.follow(element)) {
+                Kind::Scalar(scalar) if !scalar.is_null() => texts.push((document.mark(element), scalar.text)),
+                _ => {
+                    self.wrong_type::<()>(element, &path.index(at), "text");
+                    sound = false;
+                }
+            }
+        }
+        if sound && texts.is_empty() && document.exhausted().is_none() {
+            self.report.error(
+                field.mark,
+                path,
+                format!("{} is empty: write at least one, or leave it out", field.name),
+            );
+        }
+        (sound && !texts.is_empty()).then_some(texts)
+    }
+
+    /// Whether a field holds a list.
+    pub(super) fn is_list(&self, field: Field<'_>) -> bool {
+        matches!(self.document.kind(field.value), Kind::List)
     }
 
     /// A boolean of YAML 1.1, unquoted.

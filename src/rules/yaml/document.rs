@@ -78,8 +78,11 @@ impl Document {
         let mut ended = false;
         let mut second_document = None;
         for event in parser {
-            let (event, span) =
-                event.map_err(|error| SyntaxError { mark: mark(*error.marker()), message: error.info().to_owned() })?;
+            let (event, span) = event.map_err(|error| {
+                let is_alias = text.chars().nth(error.marker().index()) == Some('*');
+                let cure = if is_alias { ": put a text that begins with `*` in quotes" } else { "" };
+                SyntaxError { mark: mark(*error.marker()), message: format!("{}{cure}", error.info()) }
+            })?;
             match event {
                 Event::DocumentStart(_) if ended => {
                     second_document = Some(mark(span.start));

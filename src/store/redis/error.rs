@@ -73,8 +73,9 @@ impl GroupError {
         Self::Refused { key, text: plain.trim_end().into() }
     }
 
-    /// The first word of what Redis said: `WRONGTYPE`, `READONLY`, `OOM`, `NOPERM`, …; `WRONGVALUE` is the script's
-    /// own, for a string that is no counter. Empty for what Redis did not say.
+    /// The first word of what Redis said: `WRONGTYPE`, `READONLY`, `OOM`, `NOPERM`, …; two are the script's own:
+    /// `WRONGVALUE`, for a string that is no counter, and `CLOCK`, for a calendar that was sent for another time. Empty
+    /// for what Redis did not say.
     #[must_use]
     pub fn code(&self) -> &str {
         match self {

@@ -14,7 +14,7 @@ pub(super) fn of(code: &str) -> Refusal {
         "OOM" => Refusal::OutOfMemory,
         "WRONGTYPE" | "WRONGVALUE" => Refusal::WrongType,
         "NOPERM" | "NOAUTH" | "WRONGPASS" => Refusal::NotPermitted,
-        "LOADING" | "BUSY" | "CLUSTERDOWN" | "MASTERDOWN" | "TRYAGAIN" | "MOVED" | "ASK" => Refusal::NotReady,
+        "LOADING" | "BUSY" | "CLUSTERDOWN" | "MASTERDOWN" | "TRYAGAIN" | "MOVED" | "ASK" | "CLOCK" => Refusal::NotReady,
         _ => Refusal::Other,
     }
 }
@@ -35,6 +35,8 @@ pub(super) fn again(code: &str) -> Option<Again> {
     match code {
         "NOSCRIPT" => Some(Again::WithText),
         "TRYAGAIN" => Some(Again::Apart),
+        // the script's own: the next call is made for the time that this one told
+        "CLOCK" => Some(Again::Later),
         "MOVED" | "ASK" | "LOADING" | "CLUSTERDOWN" | "MASTERDOWN" | "BUSY" | "READONLY" => Some(Again::Later),
         _ => None,
     }

@@ -24,8 +24,19 @@ pub struct RedisStats {
 }
 
 /// Why calls are sent again.
-const RESENT: [&str; 10] =
-    ["noscript", "tryagain", "loading", "clusterdown", "masterdown", "busy", "readonly", "moved", "ask", "other"];
+const RESENT: [&str; 11] = [
+    "noscript",
+    "tryagain",
+    "loading",
+    "clusterdown",
+    "masterdown",
+    "busy",
+    "readonly",
+    "moved",
+    "ask",
+    "clock",
+    "other",
+];
 
 /// How checks fail.
 const FAILED: [&str; 8] =

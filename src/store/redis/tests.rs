@@ -9,7 +9,7 @@ use smallvec::smallvec;
 use super::*;
 use crate::domain::{Charge, CounterKey, Group, Hit, Limit, Timestamp, Unit};
 
-const NOW: u64 = 1_700_000_000_000_000;
+const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 
 fn hit(key: &str, n: u64) -> Hit {
     Hit::new(CounterKey::from_bytes(key.as_bytes()), Limit::fixed_window(10, Unit::Minute), Charge::Take(n))
@@ -29,7 +29,7 @@ fn doubles<const N: usize>(numbers: [f64; N]) -> Vec<u8> {
 }
 
 fn now() -> Vec<u8> {
-    doubles([NOW as f64])
+    doubles([NOW.as_f64()])
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn a_call_is_laid_out_as_the_driver_reads_it() {
     let mut twice = entry("z", 1);
     twice.again();
     let entries = [Entry::new(group), twice];
-    let call = Call::new(&entries, || Duration::from_millis(250));
+    let call = Call::new(&entries, NOW, || Duration::from_millis(250));
     assert_eq!(call.keys, [b"a".as_slice(), b"a\0\r\n", b"b", b"z"]);
     let (minute, ten) = (60e6, 10.0);
     let head = |flags: [u8; 3], counts: [u32; 3], now| {
@@ -74,9 +74,9 @@ fn a_call_is_laid_out_as_the_driver_reads_it() {
 fn verdicts_are_derived_from_the_state_that_was_found() {
     let mut twice = entry("a", 3);
     twice.again();
-    let state = doubles([(NOW - NOW % 60_000_000) as f64, 6.0, 0.0]);
+    let state = doubles([(NOW.as_micros() - NOW.as_micros() % 60_000_000) as f64, 6.0, 0.0]);
     let (time, answers) = decode(&[twice], &reply(&[&now(), &[0, 3], &state])).expect("a reply");
-    assert_eq!(time.as_micros(), NOW);
+    assert_eq!(time, NOW);
     let verdicts = answers[0].as_ref().expect("verdicts");
     let told: Vec<_> = verdicts.iter().map(|one| (one[0].allowed, one[0].before, one[0].after)).collect();
     assert_eq!(told, [(true, 6, 9), (false, 9, 12)]);
@@ -133,8 +133,8 @@ fn malformed_replies_say_where() {
 
 #[test]
 fn an_empty_call_tells_the_time() {
-    assert_eq!(Call::new(&[], || Duration::ZERO), Call { keys: Vec::new(), argument: Vec::new() });
-    assert_eq!(decode(&[], &now()), Ok((Timestamp::from_micros(NOW), Vec::new())));
+    assert_eq!(Call::new(&[], NOW, || Duration::ZERO), Call::of_nothing());
+    assert_eq!(decode(&[], &now()), Ok((NOW, Vec::new())));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! It uses the `RateLimiter` trait alone, tells the time by `Group.now`, and keeps to counters of its own, so that it can
 //! run beside others on a shared store. Charges are made at least a second before their counter expires.
 
+mod calendar;
 mod charges;
 mod concurrency;
 mod groups;
@@ -132,6 +133,14 @@ pub(crate) async fn run<S: RateLimiter>(name: &str, make: impl AsyncFn() -> S) {
             parity::{random_hits}
             groups::{an_empty_group, one_hit_after_another, the_same_counter_twice, many_hits}
         );
+        if algorithm == Algorithm::FixedWindow {
+            cases += run_cases!(&store, algorithm,
+                calendar::{
+                    days_turn_at_local_midnight, months_are_real_ones, a_clock_behind_midnight, a_day_beside_a_second,
+                    random_days,
+                }
+            );
+        }
         if algorithm == Algorithm::TokenBucket {
             cases += run_cases!(&store, algorithm, charges::{a_burst_is_its_own_bound});
         }

@@ -9,17 +9,17 @@ use tollgate::algorithm::{Counters, Held, State, settle, step};
 use super::*;
 
 /// A small generator (xorshift), so that every store meets the same trace.
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         self.0 % bound
     }
 
-    fn charge(&mut self) -> Charge {
+    pub(super) fn charge(&mut self) -> Charge {
         match self.below(12) {
             0 => Charge::LOOK,
             1 => Charge::Give(self.below(20)),

@@ -2,7 +2,10 @@
 
 use std::{
     pin::pin,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -20,7 +23,7 @@ use super::{
     lane::{Batch, Waiters},
     pending::Waiter,
 };
-use crate::domain::{StoreError, Timed};
+use crate::domain::{Clock as _, StoreError, SystemClock, Timed, Timestamp};
 
 /// Before a call is sent once more to a node that was not ready.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -30,8 +33,27 @@ const PAUSE: Duration = Duration::from_millis(10);
 pub(super) struct Sky<C> {
     pub(super) caller: Arc<C>,
     pub(super) max_jitter: Duration,
+    pub(super) ahead: Ahead,
     pub(super) stats: Arc<RedisStats>,
     pub(super) trouble: Arc<Trouble>,
+}
+
+/// By how many microseconds the clock of Redis was ahead of this machine's when it last told the time. The windows of a
+/// calendar are sent for its time, of which those before and behind it leave some room.
+#[derive(Debug, Default)]
+pub(super) struct Ahead(AtomicI64);
+
+impl Ahead {
+    /// The time that Redis has, about.
+    fn now(&self) -> Timestamp {
+        let here = SystemClock.now().as_micros() as i64;
+        Timestamp::from_micros(here.saturating_add(self.0.load(Relaxed)).max(0) as u64)
+    }
+
+    /// Redis has told this time.
+    fn told(&self, there: Timestamp) {
+        self.0.store(there.as_micros() as i64 - SystemClock.now().as_micros() as i64, Relaxed);
+    }
 }
 
 /// How a batch is sent, and what it was sent again for already: each kind once.
@@ -76,7 +98,7 @@ async fn deliver<C: Caller>(
 ) -> Option<(Batch, Sent)> {
     loop {
         let text = match send(sky, slot, sent.script, &mut batch).await {
-            Ok(answers) => match read_only(&answers) {
+            Ok(answers) => match nothing_ran(&answers) {
                 Some(text) => text,
                 None => {
                     sky.trouble.watch(&answers);
@@ -134,7 +156,7 @@ async fn send<C: Caller>(
     let Batch { entries, waiters } = batch;
     let _counted = InFlight::new(&sky.stats);
     let jitter = || sky.max_jitter.mul_f64(fastrand::f64());
-    let reply = sky.caller.call(slot, script, &Call::new(entries, jitter));
+    let reply = sky.caller.call(slot, script, &Call::new(entries, sky.ahead.now(), jitter));
     let reply = awaited(reply, waiters, StoreError::Unanswered, &sky.stats).await;
     let reply = reply.map_err(|error| match error {
         CallError::Unreachable => Failed::Store(StoreError::Unreachable),
@@ -142,10 +164,11 @@ async fn send<C: Caller>(
         CallError::Unanswered(_) => Failed::Store(StoreError::Unanswered),
         CallError::Refused(text) => Failed::Refused(text),
     })?;
-    let (_, answers) = decode(entries, &reply).map_err(|error| {
+    let (now, answers) = decode(entries, &reply).map_err(|error| {
         sky.trouble.unreadable(&error);
         Failed::Store(StoreError::Unreadable)
     })?;
+    sky.ahead.told(now);
     Ok(answers)
 }
 
@@ -177,12 +200,15 @@ fn is_awaited(waiters: &[Waiters], pause: Duration) -> bool {
     waiters.iter().flatten().any(|waiter| !waiter.is_gone() && !waiter.is_late(soon))
 }
 
-/// What Redis said, if it refused every entry because it takes no writes: then nothing ran.
-fn read_only(answers: &[Answer]) -> Option<Box<str>> {
+/// What Redis said, if it refused every entry because it takes no writes, or because its time is not the one that calendars
+/// were sent for: then nothing ran.
+fn nothing_ran(answers: &[Answer]) -> Option<Box<str>> {
     let mut said = None;
     for answer in answers {
         match answer {
-            Err(GroupError::Refused { text, .. }) if refusal::code(text) == "READONLY" => said = Some(text.clone()),
+            Err(GroupError::Refused { text, .. }) if matches!(refusal::code(text), "READONLY" | "CLOCK") => {
+                said = Some(text.clone());
+            }
             _ => return None,
         }
     }

@@ -29,7 +29,7 @@ use tokio::{
 };
 
 use self::{
-    flight::Sky,
+    flight::{Ahead, Sky},
     lane::Queue,
     pending::{Pending, Place, Waiter},
 };
@@ -165,7 +165,7 @@ impl<C: Caller> Batcher<C> {
     ) -> Self {
         let sky = |caller| {
             let (stats, trouble) = (Arc::clone(&inbox.stats), Arc::clone(trouble));
-            Arc::new(Sky { caller, max_jitter, stats, trouble })
+            Arc::new(Sky { caller, max_jitter, ahead: Ahead::default(), stats, trouble })
         };
         let (main, per_second) = (sky(main), per_second.map(sky));
         Self { inbox, main, per_second, lanes: HashMap::default(), flights: JoinSet::new(), purge_at: None, waiting: 0 }

@@ -6,7 +6,7 @@ mod tripped;
 
 use std::{
     collections::VecDeque,
-    num::NonZeroUsize,
+    num::{NonZeroU32, NonZeroUsize},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -16,9 +16,15 @@ use smallvec::smallvec;
 use tokio::{sync::Semaphore, task::JoinSet, time::Instant};
 
 use super::super::{Call, CallError, Caller, RedisStats, RedisStore, Script, StoreOptions};
-use crate::domain::{Charge, CounterKey, Group, Hit, Limit, RateLimiter as _, Refusal, StoreError, Unit, Verdicts};
+use crate::domain::{
+    Charge, CounterKey, Group, Hit, Limit, RateLimiter as _, Refusal, StoreError, TimeZone, Timestamp, Unit, Verdicts,
+    Window,
+};
 
 const TIMEOUT: Duration = Duration::from_millis(100);
+
+/// The time that the Redis has: decades behind.
+const THERE: Timestamp = Timestamp::from_micros(1_000_000_000_000_000);
 
 /// A Redis in which every counter is always found missing. Calls wait for a permit of its gate.
 #[derive(Clone, Debug)]
@@ -32,6 +38,8 @@ struct Fake {
 struct Told {
     /// The script, slot, keys and settled groups of each call.
     calls: Vec<(Script, Option<u16>, Vec<String>, u32)>,
+    /// The argument of the last call.
+    argument: Vec<u8>,
     /// What to answer next in place of a reply.
     errors: VecDeque<CallError>,
     /// Refusals for single groups in the next reply.
@@ -79,13 +87,18 @@ impl Fake {
     }
 }
 
-/// The counters of each group of a call, and how many times it is settled. A group takes 31 bytes, and 42 for each hit.
+/// The counters of each group of a call, and how many times it is settled. A group takes 31 bytes, and 42 for
+/// each hit, 90 by a calendar.
 fn groups(mut argument: &[u8]) -> Vec<(u32, u32)> {
     let mut groups = Vec::new();
     while !argument.is_empty() {
         let number = |at: usize| u32::from_le_bytes(argument[at..at + 4].try_into().expect("four"));
         groups.push((number(7), number(11)));
-        argument = &argument[31 + 42 * number(3) as usize..];
+        let hits = number(3);
+        argument = &argument[31..];
+        for _ in 0..hits {
+            argument = &argument[if argument[4] == 4 { 90 } else { 42 }..];
+        }
     }
     groups
 }
@@ -103,6 +116,7 @@ impl Caller for Fake {
         let mut told = self.told.lock().expect("a lock");
         let error = told.errors.pop_front();
         let group_error = told.group_error.take();
+        told.argument.clone_from(&call.argument);
         told.calls.push((script, slot, keys, settled));
         let gate = Arc::clone(&self.gate);
         async move {
@@ -113,7 +127,7 @@ impl Caller for Fake {
             if let Some(error) = error {
                 return Err(error);
             }
-            let mut reply = 1e15f64.to_le_bytes().to_vec();
+            let mut reply = THERE.as_f64().to_le_bytes().to_vec();
             for (counters, _) in groups {
                 match group_error {
                     None => {

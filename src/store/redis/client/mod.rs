@@ -239,7 +239,7 @@ impl fmt::Debug for Client {
 
 /// A call of the script that only tells the time.
 fn probe() -> Command {
-    command(Script::Sha1, &Call::new(&[], || Duration::ZERO))
+    command(Script::Sha1, &Call::of_nothing())
 }
 
 fn command(script: Script, call: &Call<'_>) -> Command {

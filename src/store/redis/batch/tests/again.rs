@@ -137,3 +137,26 @@ async fn a_deadline_is_kept_in_the_pause_before_a_call_is_sent_again() {
     assert!(rest.join_all().await[0][0].is_ok());
     assert_eq!(fake.keys()[2], ["{a}1"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_calendar_is_sent_again_for_the_time_that_the_server_has_told() {
+    let fake = Fake::open();
+    fake.told.lock().expect("a lock").group_error = Some("CLOCK the windows were sent for another time");
+    let (store, stats) = fake.start(10);
+    let zone = TimeZone::from_name("Europe/Berlin").expect("a time zone");
+    let window = Window::by_calendar(Unit::Day, NonZeroU32::MIN, zone).expect("a window");
+    let day = || Group::single(Hit { limit: Limit::fixed_window(3, window), ..hit("a") });
+    // what ends the argument: the bounds of five windows
+    let bounds = || -> Vec<f64> {
+        let argument = fake.told.lock().expect("a lock").argument.clone();
+        let (eights, _) = argument[argument.len() - 48..].as_chunks::<8>();
+        eights.iter().map(|eight| f64::from_le_bytes(*eight)).collect()
+    };
+    let calendar = window.calendar().expect("a calendar");
+    assert_eq!(store.check(day()).await[0].expect("the second call passes").after, 1);
+    assert_eq!(bounds(), calendar.around(THERE));
+    assert_eq!(stats.resent().find(|(code, _)| *code == "clock"), Some(("clock", 1)));
+    assert!(store.check(day()).await[0].is_ok());
+    assert_eq!(bounds(), calendar.around(THERE), "it is remembered");
+    assert_eq!(fake.scripts().len(), 3);
+}

@@ -1,22 +1,17 @@
-//! Patterns: values with one or more `*`, each for any run of characters, an empty one too.
+//! Values with one or more `*`, each for any run of characters, an empty one too.
 
-use std::{collections::HashMap, hash::BuildHasher, sync::Arc};
+use std::{collections::HashMap, hash::BuildHasher};
 
-use super::{
-    Node,
-    tree::{Hasher, NodeIndex},
-};
+use crate::rules::tree::{Hasher, NodeIndex};
 
 /// Up to this many patterns are tried one after the other.
 const FEW: usize = 8;
 
-/// The siblings of one key that have patterns.
-#[derive(Debug)]
-pub(super) struct WildcardGroup {
-    pub(super) parent: NodeIndex,
-    pub(super) key: Arc<str>,
+/// The patterns of siblings. A node may have several.
+#[derive(Debug, Default)]
+pub(super) struct Globs {
     /// In file order.
-    patterns: Box<[NodeIndex]>,
+    patterns: Box<[(NodeIndex, Box<str>)]>,
     shapes: Option<Shapes>,
 }
 
@@ -25,55 +20,58 @@ pub(super) struct WildcardGroup {
 struct Shapes {
     /// The lengths of the texts before the first `*` and behind the last one, each pair once.
     lengths: Box<[(usize, usize)]>,
-    /// By the hash of lengths and texts: patterns in file order.
-    by_ends: HashMap<u64, Vec<NodeIndex>, foldhash::fast::RandomState>,
+    /// By the hash of lengths and texts: places in the list of patterns, in order.
+    by_ends: HashMap<u64, Vec<u32>, foldhash::fast::RandomState>,
 }
 
-impl WildcardGroup {
-    /// `patterns` in file order, each with a value that holds a `*`.
-    pub(super) fn new(
-        parent: NodeIndex,
-        key: Arc<str>,
-        patterns: Vec<NodeIndex>,
-        nodes: &[Node],
-        hasher: &Hasher,
-    ) -> Self {
-        let shapes = (patterns.len() > FEW).then(|| Shapes::new(&patterns, nodes, hasher));
-        Self { parent, key, patterns: patterns.into_boxed_slice(), shapes }
+impl Globs {
+    /// `patterns` in file order, each of which holds a `*`.
+    pub(super) fn new(patterns: Vec<(NodeIndex, Box<str>)>, hasher: &Hasher) -> Self {
+        let shapes = (patterns.len() > FEW).then(|| Shapes::new(&patterns, hasher));
+        Self { patterns: patterns.into_boxed_slice(), shapes }
     }
 
-    /// The first pattern in file order that `value` matches.
-    pub(super) fn first_match(&self, nodes: &[Node], hasher: &Hasher, value: &str) -> Option<NodeIndex> {
-        let is_match = |at: &NodeIndex| matches(pattern(nodes, *at), value);
-        match &self.shapes {
-            None => self.patterns.iter().copied().find(is_match),
-            Some(shapes) => shapes.first_match(hasher, value, is_match),
-        }
+    /// The node of the first pattern in file order that `value` matches.
+    pub(super) fn find(&self, hasher: &Hasher, value: &str) -> Option<NodeIndex> {
+        let found = match &self.shapes {
+            None => self.patterns.iter().find(|(_, pattern)| matches(pattern, value)),
+            Some(shapes) => {
+                let is_match = |at: &u32| matches(&self.patterns[*at as usize].1, value);
+                shapes.find(hasher, value, is_match).map(|at| &self.patterns[at as usize])
+            }
+        };
+        found.map(|(at, _)| *at)
     }
 
-    /// All patterns, in file order.
-    pub(super) fn patterns(&self) -> &[NodeIndex] {
-        &self.patterns
+    /// Whether `value` matches a pattern of this node.
+    pub(super) fn is_match(&self, node: NodeIndex, value: &str) -> bool {
+        let first = self.patterns.partition_point(|(at, _)| *at < node);
+        let of_node = self.patterns[first..].iter().take_while(|(at, _)| *at == node);
+        of_node.clone().any(|(_, pattern)| matches(pattern, value))
+    }
+
+    pub(super) fn nodes(&self) -> impl Iterator<Item = NodeIndex> + '_ {
+        self.patterns.iter().map(|(at, _)| *at)
     }
 }
 
 impl Shapes {
-    fn new(patterns: &[NodeIndex], nodes: &[Node], hasher: &Hasher) -> Self {
+    fn new(patterns: &[(NodeIndex, Box<str>)], hasher: &Hasher) -> Self {
         let mut lengths = Vec::new();
-        let mut by_ends: HashMap<u64, Vec<NodeIndex>, _> = HashMap::default();
-        for at in patterns {
-            let (prefix, _, suffix) = split(pattern(nodes, *at));
+        let mut by_ends: HashMap<u64, Vec<u32>, _> = HashMap::default();
+        for (at, (_, pattern)) in (0..).zip(patterns) {
+            let (prefix, _, suffix) = split(pattern);
             lengths.push((prefix.len(), suffix.len()));
-            by_ends.entry(ends_hash(hasher, prefix.as_bytes(), suffix.as_bytes())).or_default().push(*at);
+            by_ends.entry(ends_hash(hasher, prefix.as_bytes(), suffix.as_bytes())).or_default().push(at);
         }
         lengths.sort_unstable();
         lengths.dedup();
         Self { lengths: lengths.into_boxed_slice(), by_ends }
     }
 
-    fn first_match(&self, hasher: &Hasher, value: &str, is_match: impl Fn(&NodeIndex) -> bool) -> Option<NodeIndex> {
+    fn find(&self, hasher: &Hasher, value: &str, is_match: impl Fn(&u32) -> bool) -> Option<u32> {
         let bytes = value.as_bytes();
-        let mut best: Option<NodeIndex> = None;
+        let mut best: Option<u32> = None;
         for (prefix, suffix) in &self.lengths {
             if prefix + suffix > bytes.len() {
                 continue;
@@ -91,10 +89,6 @@ fn ends_hash(hasher: &Hasher, prefix: &[u8], suffix: &[u8]) -> u64 {
     hasher.hash_one((prefix, suffix))
 }
 
-fn pattern(nodes: &[Node], at: NodeIndex) -> &str {
-    nodes[at as usize].value.as_deref().unwrap_or_default()
-}
-
 /// What stands before the first `*`, between the first and the last, and behind the last.
 fn split(pattern: &str) -> (&str, Option<&str>, &str) {
     let Some((prefix, rest)) = pattern.split_once('*') else { return (pattern, None, "") };
@@ -106,7 +100,7 @@ fn split(pattern: &str) -> (&str, Option<&str>, &str) {
 
 /// Whether `value` matches `pattern`, which holds a `*`. The leftmost place for each part is as good as any other, so
 /// nothing is tried twice.
-pub(super) fn matches(pattern: &str, value: &str) -> bool {
+fn matches(pattern: &str, value: &str) -> bool {
     let (prefix, middle, suffix) = split(pattern);
     let Some(rest) = value.strip_prefix(prefix) else { return false };
     let Some(mut rest) = rest.strip_suffix(suffix) else { return false };
