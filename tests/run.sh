@@ -43,6 +43,7 @@ install_parts() {
     install_debian redis-server redis-server redis-tools
     install_debian faketime faketime
     install_debian openssl openssl
+    install_debian ip iproute2
 }
 
 step "installing parts"

@@ -19,6 +19,8 @@ pub struct Redis {
     pub directory: TempDir,
     pub port: u16,
     arguments: Vec<String>,
+    /// Of the network; `None`: the test's own.
+    namespace: Option<String>,
 }
 
 impl Drop for Redis {
@@ -41,12 +43,24 @@ impl Redis {
         panic!("redis-server does not start: `bash tests/run.sh` installs it");
     }
 
+    /// Starts one in a network namespace, whose ports are all free. Its socket is a file, and so within reach.
+    pub fn start_in(namespace: &str, port: u16, arguments: &[&str]) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut redis = Self::of(directory, port, arguments, Some(namespace.to_owned()));
+        assert!(redis.listens(), "redis-server does not start in {namespace}");
+        redis
+    }
+
     /// `None` if another process has taken the port meanwhile.
     pub fn try_start(directory: TempDir, port: u16, arguments: &[&str]) -> Option<Self> {
-        let child = spawn(&directory, port, arguments);
-        let arguments = arguments.iter().map(|&text| text.to_owned()).collect();
-        let mut redis = Self { child, directory, port, arguments };
+        let mut redis = Self::of(directory, port, arguments, None);
         redis.listens().then_some(redis)
+    }
+
+    fn of(directory: TempDir, port: u16, arguments: &[&str], namespace: Option<String>) -> Self {
+        let child = spawn(&directory, port, arguments, namespace.as_deref());
+        let arguments = arguments.iter().map(|&text| text.to_owned()).collect();
+        Self { child, directory, port, arguments, namespace }
     }
 
     /// Kills it, as a machine does that loses its power.
@@ -59,7 +73,7 @@ impl Redis {
     /// Starts it again, on the same port.
     pub fn start_again(&mut self) {
         let arguments: Vec<_> = self.arguments.iter().map(String::as_str).collect();
-        self.child = spawn(&self.directory, self.port, &arguments);
+        self.child = spawn(&self.directory, self.port, &arguments, self.namespace.as_deref());
         assert!(self.listens(), "a server does not start again");
     }
 
@@ -127,10 +141,17 @@ impl Redis {
     }
 }
 
-fn spawn(directory: &TempDir, port: u16, arguments: &[&str]) -> Child {
+fn spawn(directory: &TempDir, port: u16, arguments: &[&str], namespace: Option<&str>) -> Child {
     let log = fs::File::create(directory.path().join("log")).expect("a log");
     let program = std::env::var("TOLLGATE_TEST_REDIS_SERVER").unwrap_or_else(|_| "redis-server".to_owned());
-    let mut command = Command::new(program);
+    let mut command = match namespace {
+        None => Command::new(program),
+        Some(namespace) => {
+            let mut command = Command::new("ip");
+            command.args(["netns", "exec", namespace, &program]);
+            command
+        }
+    };
     let arguments = match arguments.split_first() {
         Some((&"--sentinel", rest)) => {
             command.arg(directory.path().join("sentinel.conf")).arg("--sentinel");

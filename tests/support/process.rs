@@ -63,6 +63,11 @@ impl Builder {
         self
     }
 
+    pub fn args(mut self, args: impl IntoIterator<Item: AsRef<OsStr>>) -> Self {
+        self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self
+    }
+
     /// Rules to start with, in a file that [`Tollgate::write_rules`] can replace.
     pub fn rules(mut self, yaml: &str) -> Self {
         self.rules = Some(yaml.to_owned());
@@ -185,6 +190,7 @@ impl Tollgate {
         staged.persist(dir.join("rules.yaml")).expect("rules are renamed");
     }
 
+    /// Its number, to look it up in `/proc`.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }

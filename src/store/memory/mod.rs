@@ -1,8 +1,8 @@
 //! Counters in this process: bounded, sharded, with groups that are atomic across shards.
 //!
-//! A counter costs 64 bytes, its key, and about 11 bytes of index. A shard takes the address space for all its slots
-//! when it gets its first counter, and the system gives the memory as slots are used, so nothing is ever copied to
-//! grow. A full shard evicts, in constant time, the counter with most of its budget left. It does not survive a restart.
+//! A counter costs 64 bytes, its key, and about 11 bytes of index. A shard grows by doubling, which copies
+//! a quarter of a megabyte at most, so that a few counters cost little. A full shard evicts, in constant time, the
+//! counter with most of its budget left. It does not survive a restart.
 
 mod budget;
 mod shard;
@@ -31,8 +31,8 @@ use crate::{
 };
 
 /// Counters in one shard, at most. Large enough that, of a million counters spread by chance, no shard is full before
-/// the store is 96 % full; small enough that the index of one (16 384 places, see [`Shard::insert`]) is put in order
-/// again in a fraction of a millisecond.
+/// the store is 96 % full; small enough that the index of one is grown, or put in order again, in a
+/// fraction of a millisecond.
 const SHARD_COUNTERS: usize = 7168;
 
 /// Slots that [`MemoryStore::sweep`] looks at under one lock.

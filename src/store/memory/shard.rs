@@ -1,4 +1,4 @@
-//! One shard: a hash table of slot numbers over an array of slots that never moves.
+//! One shard: a hash table of slot numbers over an array of slots.
 
 use hashbrown::HashTable;
 
@@ -14,6 +14,9 @@ use crate::{
 
 /// Slots that a new counter looks at, on average one more than it fills: sweeping gains on filling.
 const SWEEP_ON_INSERT: usize = 2;
+
+/// Slots that a shard begins with.
+const FIRST_SLOTS: usize = 16;
 
 /// What to write into a counter.
 pub(super) struct Change {
@@ -104,12 +107,6 @@ impl Shard {
             self.drop_counter(victim);
             self.evicted += 1;
         }
-        if self.slots.capacity() == 0 {
-            // only address space: the system gives the memory as slots are used
-            self.slots.reserve_exact(self.capacity);
-            // twice the need, so that hashbrown clears away what removals left without ever growing
-            self.index.reserve(2 * self.capacity, |_| 0);
-        }
         let counter = Slot {
             key: key.into(),
             state: change.state,
@@ -120,6 +117,7 @@ impl Shard {
         };
         let slot = self.free;
         let slot = if slot == NONE {
+            self.make_room();
             self.slots.push(counter);
             self.slots.len() as u32 - 1
         } else {
@@ -130,6 +128,15 @@ impl Shard {
         };
         self.classes.append(&mut self.slots, change.class, slot);
         self.index.insert_unique(spread(hash), slot, |slot| spread(self.slots[*slot as usize].hash));
+    }
+
+    /// Doubles the slots when all have been used, up to the capacity and no further.
+    fn make_room(&mut self) {
+        let used = self.slots.len();
+        if used == self.slots.capacity() {
+            let more = used.max(FIRST_SLOTS).min(self.capacity - used);
+            self.slots.reserve_exact(more);
+        }
     }
 
     /// Drops a counter; whether it was there and had not expired.
