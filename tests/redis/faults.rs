@@ -87,7 +87,8 @@ async fn a_server_that_hangs_leaves_nobody_waiting() {
     load.answers(10).await;
     let figures = load.stop().await;
     assert_eq!(figures.lost, 0, "{figures:?}");
-    figures.only(&["Unanswered", "Expired", "Unreachable"]);
+    // a server that was stopped in a script, for longer than scripts may take, says BUSY when it wakes
+    figures.only(&["Unanswered", "Expired", "Unreachable", "Refused(NotReady)"]);
     assert!(figures.errors.contains_key("Unanswered"), "{figures:?}");
     println!("figures: SIGSTOP: {figures:?}");
 }

@@ -14,6 +14,7 @@ mod log;
 mod once;
 mod sentinel;
 mod sentinel_group;
+#[allow(dead_code, reason = "shared")]
 mod server;
 mod single;
 mod tls;
