@@ -18,6 +18,9 @@ use crate::{
 pub(super) const TRUE: [&str; 8] = ["y", "Y", "yes", "Yes", "YES", "on", "On", "ON"];
 const FALSE: [&str; 8] = ["n", "N", "no", "No", "NO", "off", "Off", "OFF"];
 
+/// The whole numbers that YAML 1.2 has for texts: those with a `_`, in base two or, with the `o`, in base eight.
+const NUMBER: &str = r"^\+?([0-9]+_[0-9_]*|0[xX][0-9a-fA-F_]+|0[bB][01_]+|0[oO][0-7_]+)$";
+
 /// The schema of a key's value. Null is the same as leaving the key out, unless it is needed.
 pub(super) fn of(key: Key, place: Place) -> Value {
     let (kind, meaning) = describe(key, place);
@@ -64,9 +67,12 @@ fn describe(key: Key, place: Place) -> (Kind, &'static str) {
         Key::Descriptors => (Optional(list(Place::Descriptor)), "The rules of the next entry of a descriptor"),
         Key::Key => (Needed(key_text()), "The entry's key, exactly"),
         Key::Value => (Optional(text()), "The entry's value, or a pattern with *; any value without it"),
-        Key::Values => (Optional(texts(&some_text())), "Several values or patterns, one of which the entry's value is"),
+        Key::Values => (
+            Optional(some(json!({"type": "array", "items": some_text()}))),
+            "Several values or patterns, one of which the entry's value is",
+        ),
         Key::Cidr => (
-            Optional(json!({"anyOf": [network(), texts(&network())]})),
+            Optional(json!({"anyOf": [network(), networks()]})),
             "The network, or several, that the entry's value, an IP address, is in",
         ),
         Key::Regex => (Optional(regex()), "What the entry's whole value must match: RE2's syntax, on bytes"),
@@ -74,10 +80,7 @@ fn describe(key: Key, place: Place) -> (Kind, &'static str) {
         Key::RateLimits => {
             (Optional(some(list(Place::RateLimits))), "Several limits, charged all or none; the tightest is reported")
         }
-        Key::Unit if place == Place::RateLimit => {
-            (Optional(json!({"anyOf": [unit(), {"const": ""}]})), "The unit of the window; see calendar")
-        }
-        Key::Unit => (Optional(unit()), "The unit of the window; see calendar"),
+        Key::Unit => (Optional(unit(place)), "The unit of the window; see calendar"),
         Key::RequestsPerUnit => (Optional(number(0, u32::MAX)), "How many requests a window may hold; 0 denies all"),
         Key::Unlimited => (Optional(boolean()), "Never counted; no unit then"),
         Key::Name if place == Place::Replaces => (Needed(some_text()), "The name of a rule to replace"),
@@ -136,9 +139,9 @@ fn some(mut list: Value) -> Value {
     list
 }
 
-/// Several different texts of a kind.
-fn texts(of: &Value) -> Value {
-    json!({"type": "array", "items": of, "minItems": 1, "uniqueItems": true})
+/// Several different networks. Values cannot be held to be different: `1` and `1.0` are, but not to JSON.
+fn networks() -> Value {
+    json!({"type": "array", "items": network(), "minItems": 1, "uniqueItems": true})
 }
 
 /// A text as it is written: a number or a boolean is one too.
@@ -161,7 +164,7 @@ fn domain_or_all() -> Value {
 }
 
 fn network() -> Value {
-    json!({"type": "string", "pattern": r"^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$"})
+    json!({"type": "string", "pattern": r"^[0-9A-Fa-f:.]+(/[0-9]+)?$"})
 }
 
 fn regex() -> Value {
@@ -177,15 +180,16 @@ fn time_zone() -> Value {
     json!({"type": "string", "minLength": 1, "examples": examples})
 }
 
+/// The words are a pattern, and no list, for an editor offers all that is in a list.
 fn boolean() -> Value {
     let words = [TRUE, FALSE].concat();
-    json!({"anyOf": [{"type": "boolean"}, {"enum": words}]})
+    json!({"type": ["boolean", "string"], "pattern": format!("^({})$", words.join("|"))})
 }
 
 fn number(least: u32, most: u32) -> Value {
     json!({"anyOf": [
         {"type": "integer", "minimum": least, "maximum": most},
-        {"type": "string", "pattern": "^[0-9]+(_[0-9]+)+$"},
+        {"type": "string", "pattern": NUMBER},
     ]})
 }
 
@@ -194,9 +198,12 @@ fn choice<T>(choices: &[(&'static str, T)]) -> Value {
 }
 
 /// A unit in any letter case; what an editor completes is in lower case.
-fn unit() -> Value {
+/// An unlimited rule may have an empty one, which is none.
+fn unit(place: Place) -> Value {
     let names = Unit::ALL.map(Unit::name);
-    json!({"anyOf": [{"enum": names}, {"type": "string", "pattern": any_case(&names)}]})
+    let any_case = any_case(&names);
+    let pattern = if place == Place::RateLimit { format!("{any_case}|^$") } else { any_case };
+    json!({"anyOf": [{"enum": names}, {"type": "string", "pattern": pattern}]})
 }
 
 /// A pattern of these names in any letter case.
