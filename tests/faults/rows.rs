@@ -95,7 +95,7 @@ pub const ALL: &[Row] = &[
         name: "a replica (`READONLY`)",
         begin: |stage, _| _ = stage.redis.cli(&["REPLICAOF", "127.0.0.1", "1"]),
         end: |stage| _ = stage.redis.cli(&["REPLICAOF", "NO", "ONE"]),
-        breaker: Breaker::Either,
+        breaker: Breaker::Stays,
         ..SILENT
     },
     Row {

@@ -1,10 +1,16 @@
 //! One server: what a client connects with, and that it heals.
 
-use std::{fs, num::NonZeroUsize, time::Duration};
+use std::{
+    fs,
+    num::{NonZeroU32, NonZeroUsize},
+    time::Duration,
+};
 
 use tollgate::{
     domain::{CounterKey, Secret},
-    store::redis::{Address, CallError, Caller as _, Connector, Credentials, Script, Topology},
+    store::redis::{
+        Address, BreakerConfig, CallError, Caller as _, Connector, Credentials, Endpoint, Script, Topology,
+    },
 };
 
 use crate::{
@@ -172,4 +178,26 @@ async fn until_redis_has_answered_one_connection_tries_and_then_all_connect_at_o
     drop(first);
     until("the next one has its turn, and all others follow", || second.open_connections() == 4).await;
     drop(redis);
+}
+
+#[tokio::test]
+async fn a_client_that_gets_no_connection_opens_no_breaker_for_those_that_have_one() {
+    let redis = Redis::start(&["--maxclients", "1"]);
+    let breaker = BreakerConfig {
+        consecutive: NonZeroU32::new(5).expect("not zero"),
+        ratio: 0.5,
+        window: Duration::from_secs(10),
+        min_calls: NonZeroU32::new(20).expect("not zero"),
+        cooldown: Duration::from_millis(200),
+        max_cooldown: Duration::from_secs(2),
+    };
+    let endpoint = Endpoint { breaker: Some(breaker), ..tcp(&redis) };
+    let connector = Connector::new(&endpoint).expect("a connector");
+    let one = connector.connect();
+    until("connected", || one.open_connections() == 1).await;
+    let other = connector.connect();
+    for _ in 0..100 {
+        assert_eq!(look(&other, Script::Text).await, Err(CallError::Unreachable));
+        look(&one, Script::Text).await.expect("a reply");
+    }
 }

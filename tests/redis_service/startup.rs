@@ -89,6 +89,24 @@ async fn health_may_need_a_live_connection() {
 }
 
 #[tokio::test]
+async fn a_connection_that_hangs_is_not_live() {
+    let redis = Redis::start(&[]);
+    let needs = on(&redis).env("REDIS_HEALTH_CHECK_ACTIVE_CONNECTION", "true");
+    let tollgate = needs.env("REDIS_TIMEOUT", "100ms").start();
+    says(&tollgate, "/healthcheck", 200, &["OK"]).await;
+    redis.signal("STOP");
+    let why = eventually("calls without an answer, and no connection", async || {
+        let _ = ask(&tollgate, &["year"]).await;
+        let (status, body) = page(&tollgate, "/healthcheck").await;
+        (status == 500).then_some(body)
+    })
+    .await;
+    assert!(why.contains("REDIS_HEALTH_CHECK_ACTIVE_CONNECTION"), "{why}");
+    redis.signal("CONT");
+    says(&tollgate, "/healthcheck", 200, &["OK"]).await;
+}
+
+#[tokio::test]
 async fn each_redis_must_answer_once() {
     let redis = Redis::start(&[]);
     let tollgate = on(&redis)

@@ -75,6 +75,8 @@ struct Inner {
     cooldown: Duration,
     /// When it closed last.
     closed_at: Option<Instant>,
+    /// Whether it opened soon after it had closed.
+    reopened: bool,
     is_probed: bool,
 }
 
@@ -86,6 +88,7 @@ impl Breaker {
             window: Window::new(config.window),
             cooldown: config.cooldown,
             closed_at: None,
+            reopened: false,
             is_probed: false,
         };
         Self { config, shut: AtomicBool::new(false), opened: AtomicU64::new(0), inner: Mutex::new(inner) }
@@ -115,6 +118,7 @@ impl Breaker {
             inner.state = BreakerState::Open;
             // one that answers probes and nothing else is to be left alone for longer and longer
             let again = inner.closed_at.is_some_and(|at| now.duration_since(at) < self.config.window);
+            inner.reopened = again;
             inner.cooldown = if again { self.longer(inner.cooldown) } else { self.config.cooldown };
             self.shut.store(true, Relaxed);
             self.opened.fetch_add(1, Relaxed);
@@ -137,6 +141,12 @@ impl Breaker {
     /// at once.
     pub(super) fn pause(&self) -> Duration {
         self.lock().cooldown.mul_f64(0.5 + fastrand::f64() / 2.0)
+    }
+
+    /// Whether there is reason enough in a connection that was just made to probe before the cooldown is over. None for an
+    /// address that answers probes and nothing else.
+    pub(super) fn may_be_hurried(&self) -> bool {
+        !self.lock().reopened
     }
 
     /// The probe begins.

@@ -74,15 +74,18 @@ fn one_probes_and_its_cooldowns_grow_to_a_bound() {
 #[test]
 fn one_that_opens_again_soon_cools_down_for_longer() {
     let (breaker, mut now) = (Breaker::new(config()), Instant::now());
-    let mut pauses = Vec::new();
+    let (mut pauses, mut hurried) = (Vec::new(), Vec::new());
     for between in [0, 1, 1, 1, 1, 1, 11, 1] {
         now += Duration::from_secs(between);
         (0..5).for_each(|_| _ = breaker.observe(false, now));
+        hurried.push(breaker.may_be_hurried());
         pauses.push(breaker.lock().cooldown.as_millis());
         breaker.probe();
         breaker.probed(true, now);
     }
     assert_eq!(pauses, [100, 200, 400, 800, 1600, 2000, 100, 200]);
+    // a connection says nothing of an address that is connected to, and then does not answer
+    assert_eq!(hurried, [true, false, false, false, false, false, true, false]);
 }
 
 /// What the breaker is to do, from the whole history of calls.

@@ -65,6 +65,8 @@ pub(super) struct Health {
     pub(super) breaker: Option<Breaker>,
     /// Told when a connection was made.
     pub(super) connected: Notify,
+    /// Told when a connection fell silent while the breaker was open: the others are no better.
+    pub(super) silent: Notify,
     /// Clients that have connections to it, or try: none if its node has left the cluster.
     pub(super) users: AtomicUsize,
     contacts: Arc<Contacts>,
@@ -90,10 +92,23 @@ impl Health {
             address,
             breaker: breaker.map(Breaker::new),
             connected: Notify::new(),
+            silent: Notify::new(),
             users: AtomicUsize::new(0),
             contacts,
             state: Mutex::default(),
         })
+    }
+
+    /// Whether any client is connected to it.
+    pub(super) fn is_connected(&self) -> bool {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).open > 0
+    }
+
+    /// A connection has had no reply for too long. If calls have had none either, no connection is worth its name.
+    pub(super) fn fell_silent(&self) {
+        if self.breaker.as_ref().is_some_and(|breaker| !breaker.admits()) {
+            self.silent.notify_waiters();
+        }
     }
 
     /// The breaker has opened.
@@ -101,9 +116,9 @@ impl Health {
         tracing::warn!(address = self.address, "redis does not answer: its breaker is open");
     }
 
-    /// The breaker has closed.
+    /// The breaker has closed. As loud as its opening: whoever reads the one wants to read the other.
     pub(super) fn mended(&self) {
-        tracing::info!(address = self.address, "redis answers again: its breaker is closed");
+        tracing::warn!(address = self.address, "redis answers again: its breaker is closed");
     }
 
     /// A connection was made; it is open until what this returns is closed or dropped.

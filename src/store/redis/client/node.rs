@@ -18,7 +18,7 @@ use super::{
     health::Health,
     plan::{Plan, Target},
     probe,
-    wire::{Command, Reply, Wire},
+    wire::{Command, Reply, Running, Wire},
 };
 use crate::store::redis::{
     CallError,
@@ -80,7 +80,12 @@ impl Node {
             return Err(CallError::Tripped);
         }
         let result = self.send(command, asking, timeout).await;
-        let tells = timeout >= self.timeout / 2 || !matches!(result, Err(CallError::Unanswered(_)));
+        let tells = match result {
+            Err(CallError::Unanswered(_)) => timeout >= self.timeout / 2,
+            // whoever has no connection knows nothing of an address that others are connected to
+            Err(CallError::Unreachable) => !self.health.is_connected(),
+            _ => true,
+        };
         if tells && breaker.observe(is_answer(&result), Instant::now()) {
             self.health.tripped();
             self.watch(breaker);
@@ -102,11 +107,21 @@ impl Node {
     /// Sees to it that somebody probes. The task ends when the breaker closes, or with the node; then another node of the
     /// same address takes over.
     fn watch(self: &Arc<Self>, breaker: &Breaker) {
-        if breaker.claim() {
+        if !breaker.claim() {
+            return;
+        }
+        if self.can_probe() {
             let probing = Probing { health: Arc::clone(&self.health), node: Arc::downgrade(self) };
             let task = tokio::spawn(probing.run()).abort_handle();
             *self.prober.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
+        } else {
+            breaker.release();
         }
+    }
+
+    /// Whether its probes tell of the address. Without a connection they do only if nobody else has one.
+    fn can_probe(&self) -> bool {
+        self.open() > 0 || !self.health.is_connected()
     }
 
     /// A connection that is open: they take turns.
@@ -126,7 +141,7 @@ impl Node {
         wire.wait_for(Option::is_some).await.ok()?.clone()
     }
 
-    /// Drops the connections and makes others.
+    /// Makes other connections, and then drops these.
     pub(super) fn reconnect(&self) {
         for link in &self.links {
             link.again.notify_one();
@@ -159,7 +174,8 @@ const fn is_answer(result: &Result<Reply, CallError>) -> bool {
     matches!(result, Ok(_) | Err(CallError::Refused(_)))
 }
 
-/// The task that probes an address whose breaker is open: after each cooldown, and when a connection was made.
+/// The task that probes an address whose breaker is open: after each cooldown, and when a connection was made, unless the
+/// address is one that is connected to and then does not answer.
 struct Probing {
     health: Arc<Health>,
     node: Weak<Node>,
@@ -171,9 +187,9 @@ impl Probing {
         while breaker.state() != BreakerState::Closed {
             tokio::select! {
                 () = tokio::time::sleep(breaker.pause()) => {}
-                () = self.health.connected.notified() => {}
+                () = self.health.connected.notified(), if breaker.may_be_hurried() => {}
             }
-            let Some(node) = self.node.upgrade() else { return };
+            let Some(node) = self.node.upgrade().filter(|node| node.can_probe()) else { return };
             breaker.probe();
             let answered = is_answer(&node.send(probe(), false, node.timeout).await);
             breaker.probed(answered, Instant::now());
@@ -210,19 +226,32 @@ impl Drop for Told {
 
 async fn keep(plan: Arc<Plan>, target: Target, health: Arc<Health>, wire: Told, again: Arc<Notify>) {
     let _turn = plan.contacts.turn().await;
-    let mut failures = 0;
+    let (mut failures, mut successor, mut former) = (0, None, None);
     loop {
-        match Wire::open(&plan, &target).await {
+        let opened = match successor.take() {
+            Some(opened) => Ok(opened),
+            None => Wire::open(&plan, &target).await,
+        };
+        match opened {
             Err(reason) => health.failed(&reason),
             Ok((made, mut running)) => {
                 let since = Instant::now();
                 let made = Arc::new(made);
                 let open = health.opened();
                 wire.0.send_replace(Some(Arc::clone(&made)));
+                // the successor of one that takes no writes stands before that goes
+                drop(former.take());
                 let reason = tokio::select! {
                     reason = running.ended() => reason,
-                    () = again.notified() => "it takes no writes".into(),
-                    () = made.silent.notified() => format!("no reply for {:?}", plan.silence()).into(),
+                    next = succeeding(&plan, &target, &health, &again) => {
+                        (successor, former) = (Some(next), Some((open, running)));
+                        continue;
+                    }
+                    () = made.silent.notified() => {
+                        health.fell_silent();
+                        format!("no reply for {:?}", plan.silence()).into()
+                    }
+                    () = health.silent.notified() => "no reply on another connection".into(),
                 };
                 wire.0.send_replace(None);
                 open.lost(reason);
@@ -232,5 +261,16 @@ async fn keep(plan: Arc<Plan>, target: Target, health: Arc<Health>, wire: Told, 
         }
         tokio::time::sleep(plan.pause(failures)).await;
         failures += 1;
+    }
+}
+
+/// Makes another connection once it is asked for.
+async fn succeeding(plan: &Arc<Plan>, target: &Target, health: &Health, again: &Notify) -> (Wire, Running) {
+    loop {
+        again.notified().await;
+        match Wire::open(plan, target).await {
+            Ok(made) => return made,
+            Err(reason) => health.failed(&reason),
+        }
     }
 }
