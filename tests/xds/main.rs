@@ -4,6 +4,7 @@
 
 mod configs;
 mod floods;
+mod independent;
 mod protocol;
 mod server;
 mod service;
