@@ -2,10 +2,12 @@
 #![allow(missing_docs, unreachable_pub, reason = "a test")]
 #![allow(clippy::panic, clippy::print_stdout, reason = "a test fails by panicking")]
 
+mod changes;
 mod configs;
 mod floods;
 mod independent;
 mod protocol;
+mod scale;
 mod server;
 mod service;
 mod slow;

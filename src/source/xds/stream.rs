@@ -129,7 +129,7 @@ impl fmt::Display for Ended {
                     while let Some(deeper) = cause.source() {
                         cause = deeper;
                     }
-                    write!(f, "a ping went unanswered, or the connection was misused: {cause}")
+                    write!(f, "a ping went unanswered, or the connection was misused ({cause})")
                 }
                 None => {
                     write!(f, "{:?}: {}", status.code(), status.message())?;
