@@ -4,6 +4,7 @@
 
 mod changes;
 mod configs;
+mod defaults;
 mod floods;
 mod independent;
 mod protocol;
