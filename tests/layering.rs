@@ -13,7 +13,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("algorithm", &["domain"]),
     ("tls", &[]),
     ("rules", &["algorithm", "domain"]),
-    ("source", &["rules", "domain"]),
+    ("source", &["rules", "domain", "tls"]),
     ("store", &["algorithm", "domain", "tls"]),
     ("guard", &["algorithm", "domain"]),
     ("engine", &["rules", "algorithm", "domain"]),
@@ -47,9 +47,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
 
 /// External crates that stay inside some modules, so that each can be replaced.
 const CONFINED: &[(&str, &[&str])] = &[
-    ("tonic", &["api", "server", "app", "cli", "client"]),
-    ("prost", &["api", "server", "app", "client"]),
-    ("envoy_types", &["api", "cli"]),
+    ("tonic", &["api", "server", "source", "app", "cli", "client"]),
+    ("prost", &["api", "server", "source", "app", "client"]),
+    ("envoy_types", &["api", "source", "cli"]),
     ("saphyr_parser", &["rules"]),
     ("notify", &["source"]),
     ("prometheus", &["telemetry"]),

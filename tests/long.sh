@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What takes too long for every change: the flood of ten million keys, properties with fifty times the cases, what Redis is
-# asked for 100 000 decisions, the benchmark against a bare tonic handler, and fifty restarts behind Envoy. Writes what it
-# saw to docs/long-runs.md. About twenty minutes on two cores.
+# asked for 100 000 decisions, large rule sets over xDS, the benchmark against a bare tonic handler, and fifty restarts
+# behind Envoy. Writes what it saw to docs/long-runs.md. About twenty minutes on two cores.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -22,6 +22,11 @@ cargo build --quiet --release --bin tollgate --examples
     section "Redis: calls per decision, faults, failover, resharding, four processes"
     TOLLGATE_TEST_DECISIONS=100000 cargo test --quiet --test redis --test fleet -- --nocapture 2>&1 |
         grep -aoE '(figures|contract): .*|^test result.*'
+    end
+    section "Rules over xDS: changes under load, ten thousand domains, a million descriptors"
+    TOLLGATE_TEST_XDS_CHANGES=1000 TOLLGATE_TEST_XDS_DOMAINS=10000 TOLLGATE_TEST_XDS_DESCRIPTORS=1000000 \
+        cargo test --quiet --release --test xds -- --nocapture --test-threads 1 changes:: scale:: 2>&1 |
+        grep -aoE 'xds: .*|^test result.*'
     end
     section "Against a bare tonic handler (one descriptor, one counter, 8 connections × 32 streams)"
     bash benches/against_bare_tonic.sh 5 300000

@@ -11,7 +11,7 @@ use settings_support::{deployed, faults, resolve, resolve_with};
 use tollgate::domain::FailureMode;
 use tollgate::settings::{
     Backend, ClientsTls, GrpcTls, Listen, LogFormat, Override, Problem, RedisServer, RedisTopology, RulesSource, TABLE,
-    TlsIdentity,
+    TlsIdentity, XdsServer,
 };
 use tracing::level_filters::LevelFilter;
 
@@ -57,7 +57,7 @@ fn every_fault_is_told_at_once_and_in_full() {
         ("SHADOW_MODE", "yes"),
         ("GRPC_MAX_CONNECTION_AGE", "-1s"),
         ("REDIS_TIMEOUT", "10"),
-        ("CONFIG_TYPE", "GRPC_XDS_SOTW"),
+        ("TRACING_ENABLED", "true"),
     ])
     .expect_err("five faults");
     assert_eq!(
@@ -66,8 +66,7 @@ fn every_fault_is_told_at_once_and_in_full() {
          GRPC_MAX_CONNECTION_AGE: \"-1s\" is not a duration such as 10s, 150us, 1h30m or 0\n\
          SHADOW_MODE: \"yes\" is not true or false (or 1, t, T, TRUE, True, 0, f, F, FALSE, False)\n\
          REDIS_TIMEOUT: \"10\" is not a duration from 1ms to 1h, such as 100ms\n\
-         CONFIG_TYPE: \"GRPC_XDS_SOTW\" asks for xDS as the source of rules, which is not supported yet: \
-         set CONFIG_TYPE=FILE meanwhile, and RULES to the path of the rules"
+         TRACING_ENABLED: \"true\" asks for tracing, which is not supported yet: set TRACING_ENABLED=false meanwhile"
     );
 }
 
@@ -117,7 +116,7 @@ fn a_malformed_backend_is_one_fault_and_not_two() {
 
 #[test]
 fn features_that_are_to_come_are_refused() {
-    for (name, value) in [("BACKEND_TYPE", "memcache"), ("CONFIG_TYPE", "GRPC_XDS_SOTW"), ("TRACING_ENABLED", "1")] {
+    for (name, value) in [("BACKEND_TYPE", "memcache"), ("TRACING_ENABLED", "1")] {
         let error = resolve(&[(name, value)]).expect_err(name);
         let [Problem::NotSupportedYet { place, value: shown, .. }] = error.problems() else {
             unreachable!("{name}={value}: {error}")
@@ -204,6 +203,37 @@ fn tls_of_every_listener_reaches_the_settings() {
 }
 
 #[test]
+fn variables_of_xds_mean_something_with_rules_from_there_alone() {
+    let given = [
+        ("CONFIG_GRPC_XDS_SERVER_URL", "ads:1"),
+        ("XDS_CLIENT_BACKOFF_JITTER", "true"),
+        ("CONFIG_GRPC_XDS_CLIENT_TLS_CERT", "/cert"),
+    ];
+    let settings = resolve(&given).expect("settings");
+    assert_eq!(
+        settings.warnings,
+        ["no effect: CONFIG_GRPC_XDS_SERVER_URL, CONFIG_GRPC_XDS_CLIENT_TLS_CERT, XDS_CLIENT_BACKOFF_JITTER: \
+          CONFIG_TYPE is FILE"]
+    );
+    let xds = ("CONFIG_TYPE", "GRPC_XDS_SOTW");
+    let settings = resolve(&[&given[..], &[xds, ("RULES", "/rules"), ("RULES_POLL_INTERVAL", "5s")]].concat());
+    assert_eq!(
+        settings.expect("settings").warnings,
+        [
+            "no effect: CONFIG_GRPC_XDS_CLIENT_TLS_CERT: CONFIG_GRPC_XDS_SERVER_USE_TLS is false",
+            "no effect: RULES, RULES_POLL_INTERVAL: CONFIG_TYPE is GRPC_XDS_SOTW",
+        ]
+    );
+    // the file of defaults is polled all the same
+    let defaults = [("RULE_DEFAULTS", "/defaults"), ("RULES_POLL_INTERVAL", "5s")];
+    let settings = resolve(&[&defaults[..], &[xds]].concat()).expect("settings");
+    assert_eq!(settings.warnings, [""; 0]);
+    let tls = ("CONFIG_GRPC_XDS_SERVER_USE_TLS", "true");
+    let error = resolve(&[&given[..], &[xds, tls]].concat()).expect_err("a key is missing").to_string();
+    assert_eq!(error, "CONFIG_GRPC_XDS_CLIENT_TLS_KEY: is not set, and CONFIG_GRPC_XDS_CLIENT_TLS_CERT=/cert needs it");
+}
+
+#[test]
 fn an_address_for_metrics_that_are_off_is_warned_about() {
     let flag = [Override { flag: "--metrics-addr", variable: "PROMETHEUS_ADDR", value: ":1".into() }];
     let settings = resolve_with(&flag, &[("USE_PROMETHEUS", "false")]).expect("settings");
@@ -235,6 +265,11 @@ fn secrets_are_never_shown() {
     assert!(!format!("{settings:?}").contains(secret));
     let settings = resolve(&[("REDIS_URL", "redis://user:hunter2@redis:6379")]).expect("Redis");
     assert!(!format!("{settings:?}").contains(secret));
+    let headers = ("CONFIG_GRPC_XDS_CLIENT_ADDITIONAL_HEADERS", "authorization:hunter2");
+    let settings = resolve(&[("CONFIG_TYPE", "GRPC_XDS_SOTW"), headers]).expect("xDS");
+    assert!(!format!("{settings:?}").contains(secret));
+    let error = resolve(&[(headers.0, "a b:hunter2")]).expect_err("no name").to_string();
+    assert!(!error.contains(secret), "{error}");
     let error = resolve(&[("REDIS_URL", "redis://user:hunter2@redis:port")]).expect_err("no port").to_string();
     assert!(!error.contains(secret), "{error}");
     assert_eq!(faults(&[("DESCRIPTOR_VALUE_SECRET", "")]), ["DESCRIPTOR_VALUE_SECRET"]);
@@ -276,16 +311,18 @@ fn istio_s_sample_serves_from_redis() {
 }
 
 #[test]
-fn envoy_gateway_s_deployments_are_refused_for_what_is_to_come_and_nothing_else() {
+fn envoy_gateway_s_deployments_are_understood_and_only_tracing_is_refused() {
     for (file, expected) in [
-        ("deployment-default.yaml", &["CONFIG_TYPE"][..]),
-        ("deployment-redis-tls-settings.yaml", &["CONFIG_TYPE"]),
-        ("deployment-enable-tracing-custom.yaml", &["CONFIG_TYPE", "TRACING_ENABLED"]),
+        ("deployment-default.yaml", &[][..]),
+        ("deployment-redis-tls-settings.yaml", &[]),
+        ("deployment-enable-tracing-custom.yaml", &["TRACING_ENABLED"]),
     ] {
         let environment = deployed(&format!("envoy-gateway/{file}"));
         assert!(environment.len() > 20, "{file}: {environment:?}");
-        let error = resolve(&environment).expect_err(file);
-        assert!(error.problems().iter().all(|problem| matches!(problem, Problem::NotSupportedYet { .. })), "{error}");
+        if let Err(error) = resolve(&environment) {
+            let is_to_come = |problem: &Problem| matches!(problem, Problem::NotSupportedYet { .. });
+            assert!(error.problems().iter().all(is_to_come), "{file}: {error}");
+        }
         assert_eq!(faults(&environment), expected, "{file}");
         // Without those features the rest of it is right.
         let mut rest = environment;
@@ -293,6 +330,21 @@ fn envoy_gateway_s_deployments_are_refused_for_what_is_to_come_and_nothing_else(
         let settings = resolve(&rest).expect(file);
         assert_eq!(settings.metrics.expect("metrics are on").address.to_string(), ":19001");
         assert!(settings.rules.force_start_without_initial_config);
+        let RulesSource::Xds(xds) = &settings.rules.source else { unreachable!("{:?}", settings.rules.source) };
+        let server = XdsServer { host: "envoy-gateway".to_owned(), port: 18001 };
+        assert_eq!((&xds.server, xds.node_id.as_str()), (&server, "envoy-ratelimit"));
+        let tls = xds.tls.as_ref().expect("mTLS");
+        let identity = tls.identity.as_ref().expect("mTLS");
+        assert_eq!(
+            [&identity.certificate, &identity.key, tls.ca.as_ref().expect("a CA")]
+                .map(|path| path.display().to_string()),
+            ["/certs/tls.crt", "/certs/tls.key", "/certs/ca.crt"]
+        );
+        assert_eq!(
+            settings.warnings.iter().filter(|warning| warning.contains("XDS")).collect::<Vec<_>>(),
+            ["no effect: RUNTIME_ROOT, RUNTIME_SUBDIRECTORY, RUNTIME_WATCH_ROOT, RUNTIME_IGNOREDOTFILES: \
+              CONFIG_TYPE is GRPC_XDS_SOTW"]
+        );
         let Backend::Redis(redis) = &settings.backend else { unreachable!("{:?}", settings.backend) };
         assert!(matches!(redis.main.topology, RedisTopology::Tcp(_)), "{redis:?}");
         assert_eq!(redis.main.tls.is_some(), file.contains("redis-tls"), "{redis:?}");

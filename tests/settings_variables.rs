@@ -36,6 +36,7 @@ fn samples(name: &str) -> (&'static [&'static str], &'static [&'static str]) {
         | "CONFIG_GRPC_XDS_SERVER_CONNECT_RETRY_INTERVAL"
         | "XDS_CLIENT_BACKOFF_INITIAL_INTERVAL"
         | "XDS_CLIENT_BACKOFF_MAX_INTERVAL"
+        | "XDS_CLIENT_KEEPALIVE_INTERVAL"
         | "REDIS_STARTUP_INITIAL_INTERVAL"
         | "REDIS_STARTUP_MAX_INTERVAL"
         | "REDIS_STARTUP_MAX_ELAPSED_TIME"
@@ -74,8 +75,10 @@ fn samples(name: &str) -> (&'static [&'static str], &'static [&'static str]) {
         "MAX_REQUEST_BYTES" | "MAX_DESCRIPTORS" | "MAX_ENTRIES" | "MAX_METRIC_SERIES" => POSITIVE,
         "MAX_COUNTERS" => (&["1", "1000000000"], &["", "0", "-1", "1000000001", "9223372036854775807"]),
         "WORKERS" => (&["", "1", "1024"], &["0", "-1", "1.5", "many", "1025", "100000"]),
-        "XDS_CLIENT_MAX_MSG_SIZE_IN_BYTES"
-        | "REDIS_PIPELINE_LIMIT"
+        "XDS_CLIENT_MAX_MSG_SIZE_IN_BYTES" => {
+            (&["1", "4194304", "0x10", "4294967295"], &["", "0", "-1", "4MiB", "4294967296"])
+        }
+        "REDIS_PIPELINE_LIMIT"
         | "REDIS_PERSECOND_PIPELINE_LIMIT"
         | "REDIS_CLUSTER_PIPELINE_PARALLELISM"
         | "REDIS_PERSECOND_CLUSTER_PIPELINE_PARALLELISM"
@@ -88,7 +91,7 @@ fn samples(name: &str) -> (&'static [&'static str], &'static [&'static str]) {
             (&["trace", "DEBUG", "Info", "warn", "WARNING", "error", "fatal", "panic"], &["", "verbose", "0", " info"])
         }
         "LOG_FORMAT" => (&["json", "JSON", "text", "", "anything"], &[]),
-        "CONFIG_TYPE" => (&["FILE", "file"], &["", "XDS", "files"]),
+        "CONFIG_TYPE" => (&["FILE", "file", "GRPC_XDS_SOTW", "grpc_xds_sotw"], &["", "XDS", "files"]),
         "BACKEND_TYPE" => (&["memory", "MEMORY"], &["mysql", " memory"]),
         "REPLICAS" => (&["1", "4294967295"], &["", "0", "-1", "4294967296"]),
         "FAILURE_MODE" => (&["error", "Allow", "DENY", "local"], &["", "open", "fail"]),
@@ -116,7 +119,15 @@ fn samples(name: &str) -> (&'static [&'static str], &'static [&'static str]) {
         "TRACING_EXPORTER_PROTOCOL" => (&["http", "gRPC"], &["", "zipkin"]),
         "GRPC_CLIENT_TLS_SAN" => (&["", "envoy.example", "10.0.0.1", "::1"], &["a b", "a:80", "spiffe://a/b", " "]),
         "DESCRIPTOR_VALUE_SECRET" => (&["a"], &[""]),
-        "EXTRA_TAGS" | "CONFIG_GRPC_XDS_CLIENT_ADDITIONAL_HEADERS" => COLON_PAIRS,
+        "EXTRA_TAGS" => COLON_PAIRS,
+        "CONFIG_GRPC_XDS_CLIENT_ADDITIONAL_HEADERS" => (
+            &["", "a:b", "A:b c,d:", "authorization:Bearer x"],
+            &["a", "a:b:c", "a:b,", "a=b", "a b:c", "x-bin:a", "a:ä"],
+        ),
+        "CONFIG_GRPC_XDS_SERVER_URL" => {
+            (&["a:1", "10.0.0.1:18000", "[::1]:1", "dns:///a.b:2"], &["", "a", "a:0", "a:65536", "http://a:1", "a b:1"])
+        }
+        "CONFIG_GRPC_XDS_SERVER_TLS_SAN" => (&["", "a.b", "10.0.0.1", "::1"], &["a b", "a:1", "1.2.3.4.5"]),
         "CONFIG_GRPC_XDS_NODE_METADATA" => (&["", "a=b", "a=b,c=d:e=f"], &["a", "a:b", "a=b,"]),
         "USE_DOG_STATSD_MOGRIFIERS" | "MEMCACHE_HOST_PORT" => LIST,
         "GRPC_UDS"
@@ -135,12 +146,10 @@ fn samples(name: &str) -> (&'static [&'static str], &'static [&'static str]) {
         | "HTTP_TLS_KEY"
         | "PROMETHEUS_TLS_CERT"
         | "PROMETHEUS_TLS_KEY"
-        | "CONFIG_GRPC_XDS_SERVER_URL"
         | "CONFIG_GRPC_XDS_NODE_ID"
         | "CONFIG_GRPC_XDS_CLIENT_TLS_CERT"
         | "CONFIG_GRPC_XDS_CLIENT_TLS_KEY"
         | "CONFIG_GRPC_XDS_SERVER_TLS_CACERT"
-        | "CONFIG_GRPC_XDS_SERVER_TLS_SAN"
         | "REDIS_AUTH_FILE"
         | "REDIS_SENTINEL_AUTH_FILE"
         | "REDIS_PERSECOND_AUTH_FILE"
@@ -159,16 +168,23 @@ fn samples(name: &str) -> (&'static [&'static str], &'static [&'static str]) {
     }
 }
 
-/// The variable under test, where it means something: those of TLS with what else they need, and those of Redis, with an
-/// address too.
+/// The variable under test, where it means something: those of TLS with what else they need, those of Redis with an
+/// address too, and those of xDS with rules from there.
 fn environment<'a>(name: &'a str, value: &'a str) -> Vec<(&'a str, &'a str)> {
     let mut all = vec![(name, value)];
     let given = !value.is_empty();
+    let is_of = |group| TABLE.iter().any(|variable: &Variable| variable.name == name && variable.group == group);
     if name.starts_with("GRPC_SERVER_TLS_") || name.starts_with("GRPC_CLIENT_TLS_") {
         all.push(("GRPC_SERVER_USE_TLS", if given || name.starts_with("GRPC_CLIENT_") { "true" } else { "false" }));
     }
     if name.starts_with("GRPC_SERVER_") || name.starts_with("GRPC_CLIENT_") {
         all.extend([("GRPC_SERVER_TLS_CERT", "/cert"), ("GRPC_SERVER_TLS_KEY", "/key")]);
+    }
+    if is_of(Group::Xds) {
+        all.push(("CONFIG_TYPE", "GRPC_XDS_SOTW"));
+        if name.contains("_TLS_") {
+            all.push(("CONFIG_GRPC_XDS_SERVER_USE_TLS", "true"));
+        }
     }
     match name {
         "GRPC_CLIENT_TLS_SAN" => all.push(("GRPC_CLIENT_TLS_CACERT", "/ca")),
@@ -176,12 +192,13 @@ fn environment<'a>(name: &'a str, value: &'a str) -> Vec<(&'a str, &'a str)> {
         "HTTP_TLS_KEY" if given => all.push(("HTTP_TLS_CERT", "/cert")),
         "PROMETHEUS_TLS_CERT" if given => all.push(("PROMETHEUS_TLS_KEY", "/key")),
         "PROMETHEUS_TLS_KEY" if given => all.push(("PROMETHEUS_TLS_CERT", "/cert")),
+        "CONFIG_GRPC_XDS_CLIENT_TLS_CERT" if given => all.push(("CONFIG_GRPC_XDS_CLIENT_TLS_KEY", "/key")),
+        "CONFIG_GRPC_XDS_CLIENT_TLS_KEY" if given => all.push(("CONFIG_GRPC_XDS_CLIENT_TLS_CERT", "/cert")),
         "REDIS_TLS_CLIENT_CERT" if given => all.push(("REDIS_TLS_CLIENT_KEY", "/key")),
         "REDIS_TLS_CLIENT_KEY" if given => all.push(("REDIS_TLS_CLIENT_CERT", "/cert")),
         _ => {}
     }
-    let is_of_redis = |variable: &Variable| variable.name == name && variable.group == Group::Redis;
-    if !["FAILURE_MODE", "REPLICAS"].contains(&name) && !TABLE.iter().any(is_of_redis) {
+    if !["FAILURE_MODE", "REPLICAS"].contains(&name) && !is_of(Group::Redis) {
         all.push(("BACKEND_TYPE", "memory"));
         return all;
     }

@@ -4,13 +4,18 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use crate::{
     api,
-    domain::{Capabilities, KeyBuilder},
+    domain::{Capabilities, KeyBuilder, Secret},
     engine,
     rules::CompileOptions,
     server::{self, ServerConfig},
-    settings::{Host, KeySettings, Listen, ResponseSettings, RulesSettings, RulesSource, Settings},
-    source::{FileSource, FileSourceConfig, Location},
-    tls::ServerTls,
+    settings::{
+        HeaderName, Host, KeySettings, Listen, ResponseSettings, RulesSettings, RulesSource, Settings, XdsSettings,
+    },
+    source::{
+        BackoffConfig, BadHeader, FileSource, FileSourceConfig, Location, Source, XdsConfig, XdsSource, XdsStats,
+        XdsTlsConfig,
+    },
+    tls::{ClientFiles, Identity, ServerTls},
 };
 
 /// A duration that never ends, for what can be turned off.
@@ -43,8 +48,14 @@ pub(super) fn server(settings: &Settings, tls: Option<Arc<ServerTls>>) -> Server
     }
 }
 
-pub(super) fn file_source(rules: &RulesSettings) -> FileSource {
+/// Where the rules come from, and what a scrape reads of it if that is an xDS server.
+pub(super) fn source(rules: &RulesSettings) -> Result<(Source, Option<Arc<XdsStats>>), BadHeader> {
     let location = match &rules.source {
+        RulesSource::Xds(xds) => {
+            let stats = Arc::default();
+            let source = XdsSource::new(xds_source(xds), Arc::clone(&stats))?;
+            return Ok((Source::Xds(Box::new(source)), Some(stats)));
+        }
         RulesSource::Path(path) => Location::Path(path.clone()),
         RulesSource::Runtime(runtime) => Location::Runtime {
             root: runtime.root.clone(),
@@ -54,7 +65,7 @@ pub(super) fn file_source(rules: &RulesSettings) -> FileSource {
             ignore_dot_files: runtime.ignore_dot_files,
         },
     };
-    watched(location, rules)
+    Ok((Source::Files(watched(location, rules)), None))
 }
 
 /// The file of the rules' defaults.
@@ -65,6 +76,37 @@ pub(super) fn defaults_source(path: &Path, rules: &RulesSettings) -> FileSource 
 fn watched(location: Location, rules: &RulesSettings) -> FileSource {
     let poll_interval = rules.poll_interval.unwrap_or(NEVER);
     FileSource::new(FileSourceConfig { poll_interval, ..FileSourceConfig::new(location) })
+}
+
+fn xds_source(xds: &XdsSettings) -> XdsConfig {
+    let header = |(name, value): &(HeaderName, Secret)| (name.as_str().to_owned(), value.clone());
+    XdsConfig {
+        host: xds.server.host.clone(),
+        port: xds.server.port,
+        node_id: xds.node_id.clone(),
+        node_metadata: xds.node_metadata.clone(),
+        headers: xds.headers.iter().map(header).collect(),
+        tls: xds.tls.as_ref().map(|tls| XdsTlsConfig {
+            files: ClientFiles {
+                ca: tls.ca.clone(),
+                identity: tls
+                    .identity
+                    .as_ref()
+                    .map(|one| Identity { certificate: one.certificate.clone(), key: one.key.clone() }),
+                verify_hostname: true,
+            },
+            name: tls.name.clone(),
+        }),
+        connect_retry: xds.connect_retry,
+        backoff: BackoffConfig {
+            initial: xds.backoff.initial,
+            max: xds.backoff.max,
+            factor: xds.backoff.factor,
+            jitter: xds.backoff.jitter,
+        },
+        keepalive: xds.keepalive,
+        max_message_bytes: xds.max_message_bytes.get(),
+    }
 }
 
 pub(super) fn compile_options(settings: &Settings, capabilities: Capabilities) -> CompileOptions<'static> {

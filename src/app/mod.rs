@@ -32,7 +32,7 @@ use crate::{
     rules,
     server::{self, Server},
     settings::Settings,
-    source,
+    source::{self, Source},
     telemetry::{self, Metrics},
     tls,
 };
@@ -91,6 +91,9 @@ pub enum AppError {
     #[cfg(feature = "redis")]
     #[error("redis: {0} (REDIS_TLS_CACERT, REDIS_TLS_CLIENT_CERT, REDIS_TLS_CLIENT_KEY)")]
     Redis(#[source] Box<crate::store::redis::ConnectorError>),
+    /// A header for the xDS server.
+    #[error("{0} (CONFIG_GRPC_XDS_CLIENT_ADDITIONAL_HEADERS)")]
+    Header(#[from] source::BadHeader),
     /// Redis is asked for, and the program was built without it.
     #[cfg(not(feature = "redis"))]
     #[error("this program was built without Redis: build it with the cargo feature `redis`")]
@@ -121,7 +124,8 @@ pub fn run(settings: &Settings) -> Result<(), AppError> {
         .enable_all()
         .build()
         .map_err(AppError::Runtime)?;
-    let ended = runtime.block_on(App::new(settings)?.serve(settings));
+    let (app, source) = App::new(settings)?;
+    let ended = runtime.block_on(app.serve(settings, source));
     // a thread may still be compiling rules that nobody will use
     runtime.shutdown_timeout(Duration::from_secs(1));
     ended
@@ -139,19 +143,20 @@ struct App {
 }
 
 impl App {
-    fn new(settings: &Settings) -> Result<Self, AppError> {
+    fn new(settings: &Settings) -> Result<(Self, Source), AppError> {
         let live = LiveHandle::default();
         let stats = Stats::new(settings.max_metric_series.get());
         let backend = Arc::new(Backend::new(settings)?);
         let certificates = Certificates::load(settings)?;
         let defaults = Defaults::load(settings.rules.defaults.as_deref(), backend.capabilities())?;
-        let parts = Arc::new(Parts::new(Arc::clone(&live), Arc::clone(&backend), certificates, &stats));
+        let (source, xds) = configure::source(&settings.rules)?;
+        let parts = Arc::new(Parts::new(Arc::clone(&live), Arc::clone(&backend), certificates, &stats, xds));
         let metrics = Arc::new(Metrics::new(parts.clone())?);
         let ready = Readiness::new(settings.healthy_with_at_least_one_config_loaded);
-        Ok(Self { live, stats, backend, parts, metrics, ready, defaults })
+        Ok((Self { live, stats, backend, parts, metrics, ready, defaults }, source))
     }
 
-    async fn serve(self, settings: &Settings) -> Result<(), AppError> {
+    async fn serve(self, settings: &Settings, source: Source) -> Result<(), AppError> {
         let mut signals = Signals::new().map_err(AppError::Signal)?;
         let mut background = Background::new();
         let certificates = &self.parts.certificates;
@@ -163,7 +168,7 @@ impl App {
         let early = settings.rules.force_start_without_initial_config;
         let bound = if early { Some(Listeners::bind(settings).await?) } else { None };
         let (loaded, first_load) = oneshot::channel();
-        background.spawn(self.reloader(settings).run(configure::file_source(&settings.rules), loaded));
+        background.spawn(self.reloader(settings).run(source, loaded));
         if let Some(path) = &settings.rules.defaults {
             let files = configure::defaults_source(path, &settings.rules);
             let (defaults, metrics) = (self.defaults.clone(), Arc::clone(&self.metrics));

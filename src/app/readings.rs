@@ -13,6 +13,7 @@ use crate::{
     },
     rules::{Policy, RuleId},
     server,
+    source::XdsStats,
     telemetry::{self, ActiveRules, Connections, Readings, Tasks},
 };
 
@@ -27,13 +28,21 @@ pub(super) struct Parts {
     pub(super) background: OnceLock<RuntimeMetrics>,
     /// Of no rules, for as long as there are none.
     pub(super) empty: Arc<StatsTable>,
+    /// If that is where the rules come from.
+    pub(super) xds: Option<Arc<XdsStats>>,
 }
 
 impl Parts {
-    pub(super) fn new(live: LiveHandle, backend: Arc<Backend>, certificates: Certificates, stats: &Arc<Stats>) -> Self {
+    pub(super) fn new(
+        live: LiveHandle,
+        backend: Arc<Backend>,
+        certificates: Certificates,
+        stats: &Arc<Stats>,
+        xds: Option<Arc<XdsStats>>,
+    ) -> Self {
         let empty = Arc::new(StatsTable::build(stats, [], None));
         let (server, background) = (OnceLock::new(), OnceLock::new());
-        Self { live, backend, certificates, server, background, empty }
+        Self { live, backend, certificates, server, background, empty, xds }
     }
 }
 
@@ -68,6 +77,18 @@ impl Readings for Parts {
 
     fn tls(&self) -> Vec<telemetry::TlsListener> {
         self.certificates.readings()
+    }
+
+    fn xds(&self) -> Option<telemetry::Xds> {
+        self.xds.as_ref().map(|xds| telemetry::Xds {
+            connected: xds.connected(),
+            behind: xds.behind(),
+            acks: xds.acks(),
+            nacks: xds.nacks(),
+            streams: xds.streams(),
+            failed_connections: xds.failed_connections(),
+            version: xds.version(),
+        })
     }
 
     fn connections(&self) -> Connections {

@@ -1,8 +1,7 @@
-//! From whole sets of rule files to the rules in force: compile beside the request path, swap, or keep the old ones.
-//! New defaults are a reason to compile the same files again.
+//! From whole sets of rules to the rules in force: compile beside the request path, swap, or keep the old ones, and tell
+//! the source which. New defaults are a reason to compile the same rules again.
 
 use std::{
-    fmt::Display,
     pin::pin,
     sync::Arc,
     time::{Duration, Instant},
@@ -19,8 +18,8 @@ use crate::{
         Live, LiveHandle,
         stats::{SeriesName, Stats, StatsTable},
     },
-    rules::{self, CompileErrors, CompileOptions, Compiled, RuleFile, RuleSet},
-    source::{ContentHash, FileSource, Snapshot, SourceFile},
+    rules::{self, CompileErrors, CompileOptions, Compiled, RuleSet},
+    source::{Content, News, RawRules, Source},
     telemetry::{LoadResult, Metrics},
 };
 
@@ -37,53 +36,57 @@ pub(super) struct Reloader {
     pub(super) ready: Readiness,
 }
 
-/// Rules that can be compiled, more than once.
-struct Rules {
-    files: Vec<RuleFile>,
-    hash: ContentHash,
-}
-
 impl Reloader {
     /// Runs until dropped. Says when the first load has ended, well or not.
-    pub(super) async fn run(mut self, mut source: FileSource, first: oneshot::Sender<()>) {
+    pub(super) async fn run(mut self, mut source: Source, first: oneshot::Sender<()>) {
         let mut first = Some(first);
         let mut retired = JoinSet::new();
-        let mut last: Option<Arc<Rules>> = None;
+        let mut last: Option<Arc<RawRules>> = None;
+        let mut defaults = self.defaults.get();
         loop {
-            let update = {
+            let news = {
                 let mut next = pin!(source.next());
                 loop {
                     tokio::select! {
-                        update = &mut next => break update,
-                        () = self.defaults.changed() => {}
+                        news = &mut next => break news,
+                        () = self.defaults.changed() => defaults = self.defaults.get(),
                     }
-                    match &last {
-                        Some(rules) => retired.extend(self.apply(Arc::clone(rules)).await.map(retire)),
-                        // they will be used when there are rules
-                        None => drop(self.defaults.get()),
+                    if let Some(rules) = &last {
+                        let outcome = self.apply(Arc::clone(rules), defaults.clone()).await;
+                        // what is refused has been told, and leaves things as they are
+                        retired.extend(outcome.ok().flatten().map(retire));
                     }
                 }
             };
-            match update {
-                Ok(Snapshot { files, hash }) => {
-                    let file = |file: SourceFile| RuleFile { name: file.name, content: file.bytes };
-                    let rules = Arc::new(Rules { files: files.into_iter().map(file).collect(), hash });
-                    // a copy of the files is only kept where it may be needed
-                    last = self.defaults.may_change().then(|| Arc::clone(&rules));
-                    retired.extend(self.apply(rules).await.map(retire));
+            let outcome = match news {
+                News::Rules(rules) => {
+                    let rules = Arc::new(rules);
+                    let outcome = self.apply(Arc::clone(&rules), defaults.clone()).await;
+                    // new defaults may cure files; a server that is told of a refusal counts on its former rules
+                    let is_wanted = outcome.is_ok() || matches!(rules.content, Content::Files(_));
+                    // a copy of the rules is only kept where it may be needed
+                    if self.defaults.may_change() && is_wanted {
+                        last = Some(rules);
+                    }
+                    outcome.map(|old| retired.extend(old.map(retire)))
                 }
-                Err(error) => self.refused("cannot be read", " ", error),
-            }
+                News::Unchanged => {
+                    self.metrics.config_load(LoadResult::Unchanged);
+                    continue;
+                }
+                News::Unreadable(error) => Err(self.refused("cannot be read", " ", error.to_string())),
+            };
             while retired.try_join_next().is_some() {}
             if let Some(first) = first.take() {
                 // nobody listens where the service did not wait for the rules
                 let _ = first.send(());
             }
+            source.settle(outcome).await;
         }
     }
 
-    /// Counts and tells a load that failed.
-    fn refused(&self, what: &str, before: &str, faults: impl Display) {
+    /// Counts and tells a load that failed; gives its faults.
+    fn refused(&self, what: &str, before: &str, faults: String) -> String {
         self.metrics.config_load(LoadResult::Refused);
         let meanwhile = if self.live.load().is_some() {
             "the former ones stay in force"
@@ -91,27 +94,26 @@ impl Reloader {
             "and there are none yet: every call is answered UNAVAILABLE until they load"
         };
         tracing::error!("rules {what}, {meanwhile}:{before}{faults}");
+        faults
     }
 
-    /// Puts rules in force, with the newest defaults. Gives the rules that are no longer.
-    async fn apply(&mut self, rules: Arc<Rules>) -> Option<Arc<Live>> {
-        let (files, defaults) = (rules.files.len(), self.defaults.get());
+    /// Puts rules in force. Gives those that are no longer, or what is wrong with the new ones, a line for each fault.
+    async fn apply(&self, rules: Arc<RawRules>, defaults: Option<Arc<Good>>) -> Result<Option<Arc<Live>>, String> {
+        let (files, resources) = match &rules.content {
+            Content::Files(files) => (Some(files.len()), None),
+            Content::Resources(resources) => (None, Some(resources.len())),
+        };
         let (options, stats, previous) = (self.options, Arc::clone(&self.stats), self.live.load_full());
         let compile = move || compile(&rules, defaults.as_deref(), options, &stats, previous.as_deref());
         let (live, warnings) = match task::spawn_blocking(compile).await {
             Ok(Ok(compiled)) => compiled,
-            Ok(Err(errors)) => {
-                self.refused("are refused", "\n", errors);
-                return None;
-            }
+            Ok(Err(errors)) => return Err(self.refused("are refused", "\n", errors.to_string())),
             // the runtime is shutting down, or compiling panicked, which has been printed
-            Err(error) => {
-                self.refused("could not be compiled", " ", error);
-                return None;
-            }
+            Err(error) => return Err(self.refused("could not be compiled", " ", error.to_string())),
         };
-        if files == 0 {
-            tracing::warn!("there are no rule files: every request is allowed");
+        if files.or(resources) == Some(0) {
+            let what = if files.is_some() { "are no rule files" } else { "is no resource of rules" };
+            tracing::warn!("there {what}: every request is allowed");
         }
         for warning in &warnings {
             tracing::warn!("{warning}");
@@ -120,13 +122,13 @@ impl Reloader {
         let old = self.live.swap(Some(Arc::new(live)));
         self.metrics.config_load(LoadResult::Applied);
         self.ready.rules_loaded(domains);
-        tracing::info!(files, domains, rules, hash, "rules loaded");
-        old
+        tracing::info!(files, resources, domains, rules, hash, "rules loaded");
+        Ok(old)
     }
 }
 
 fn compile(
-    rules: &Rules,
+    rules: &RawRules,
     defaults: Option<&Good>,
     options: CompileOptions<'_>,
     stats: &Arc<Stats>,
@@ -134,7 +136,10 @@ fn compile(
 ) -> Result<(Live, Vec<rules::Diagnostic>), CompileErrors> {
     let hash = defaults.map_or(rules.hash, |defaults| rules.hash.and(defaults.hash)).to_string();
     let options = CompileOptions { defaults: defaults.map(|good| &good.defaults), ..options };
-    let Compiled { rules, warnings } = rules::compile(&rules.files, &options)?;
+    let Compiled { rules, warnings } = match &rules.content {
+        Content::Files(files) => rules::compile(files, &options)?,
+        Content::Resources(resources) => rules::compile_resources(resources, &options)?,
+    };
     let stats = StatsTable::build(stats, names(&rules), previous.map(|live| &*live.stats));
     Ok((Live { rules, stats: Arc::new(stats), hash, since: Instant::now() }, warnings))
 }

@@ -7,7 +7,7 @@ use std::{fmt, sync::Arc};
 /// `{}` prints one line, `file:line:column: path: message`; `{:#}` adds the line of the file with a caret below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// The file's name, as given in [`RuleFile`](super::RuleFile).
+    /// The name of the [`RuleFile`](super::RuleFile) or [`RuleResource`](super::RuleResource).
     pub file: Arc<str>,
     /// From 1; 0 if the fault is in no particular line.
     pub line: u32,

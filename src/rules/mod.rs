@@ -1,7 +1,8 @@
 //! Rules: what the YAML says, compiled to an immutable tree that is matched by hash.
 //!
-//! [`compile`] turns files into a [`RuleSet`] or tells all that is wrong with them; [`Domain::find`] matches a
-//! descriptor; [`explain`](explain::explain) tells how. `docs/rules.md` is the format.
+//! [`compile`] turns files into a [`RuleSet`] or tells all that is wrong with them, and [`compile_resources`] does so
+//! with what was never a file; [`Domain::find`] matches a descriptor; [`explain`](explain::explain) tells how.
+//! `docs/rules.md` is the format.
 //!
 //! Knows nothing of stores, requests in flight, or where files come from.
 
@@ -11,13 +12,16 @@ pub mod explain;
 mod find;
 mod metric;
 mod pattern;
+mod resource;
 mod tree;
 mod yaml;
 
 pub use compile::{
-    CompileOptions, Compiled, CompiledDefaults, RuleDefaults, RuleFile, compile, defaults_schema, rules_schema,
+    CompileOptions, Compiled, CompiledDefaults, RuleDefaults, RuleFile, compile, compile_resources, defaults_schema,
+    rules_schema,
 };
 pub use diagnostic::{CompileErrors, Diagnostic, Excerpt};
 pub use find::Match;
 pub use metric::{MetricLevel, MetricLevels};
+pub use resource::{ListWriter, MapWriter, RuleResource, TooLarge};
 pub use tree::{Domain, Node, OnUnknown, Policy, Rule, RuleId, RuleSet, ValueKind};

@@ -23,6 +23,7 @@ mod types;
 mod values;
 mod variables;
 mod warnings;
+mod xds;
 
 pub use address::{Host, HostPort};
 pub use docs::{later_features, markdown, other_variables};
@@ -38,3 +39,4 @@ pub use types::{
 };
 pub use values::{HeaderName, HttpPath, NearLimitRatio, Share};
 pub use variables::TABLE;
+pub use xds::{XdsBackoff, XdsServer, XdsSettings, XdsTls};

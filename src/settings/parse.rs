@@ -295,7 +295,14 @@ impl<const SEPARATOR: char> Value for Pairs<SEPARATOR> {
     }
 }
 
-fn split(text: &str) -> impl Iterator<Item = &str> {
+impl<const SEPARATOR: char> Pairs<SEPARATOR> {
+    /// Keys and values.
+    pub(super) fn pairs(&self) -> &[(String, String)] {
+        &self.0
+    }
+}
+
+pub(super) fn split(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').filter(move |_| !text.trim().is_empty())
 }
 

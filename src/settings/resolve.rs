@@ -18,6 +18,7 @@ use super::types::{
 use super::values::Workers;
 use super::variables::Raw;
 use super::warnings::warnings;
+use super::xds;
 
 impl Settings {
     /// Reads every variable from `env`, where `overrides` do not give it.
@@ -31,15 +32,18 @@ impl Settings {
         let Reader { mut problems, asked, .. } = reader;
         let backend = backend(&raw, &mut problems);
         let tls = tls::listeners(&raw, &mut problems);
+        let source = rules_source(&raw, &mut problems);
         refuse_what_is_to_come(&raw, &mut problems);
         match backend {
-            Some(backend) if problems.is_empty() => Ok(typed(warnings(&raw, &asked, &backend), backend, tls, raw)),
+            Some(backend) if problems.is_empty() => {
+                Ok(typed(warnings(&raw, &asked, &backend, &source), backend, source, tls, raw))
+            }
             _ => Err(SettingsError(problems)),
         }
     }
 }
 
-fn typed(warnings: Vec<String>, backend: Backend, tls: ListenersTls, raw: Raw) -> Settings {
+fn typed(warnings: Vec<String>, backend: Backend, source: RulesSource, tls: ListenersTls, raw: Raw) -> Settings {
     Settings {
         http: HostPort { host: raw.host.value, port: raw.port.value },
         http_tls: tls.http,
@@ -63,16 +67,7 @@ fn typed(warnings: Vec<String>, backend: Backend, tls: ListenersTls, raw: Raw) -
         max_metric_series: raw.max_metric_series.value,
         workers: raw.workers.value.map_or_else(available_parallelism, Workers::get),
         rules: RulesSettings {
-            source: match raw.rules.value {
-                Some(path) => RulesSource::Path(path),
-                None => RulesSource::Runtime(RuntimeDirectory {
-                    root: raw.runtime_root.value,
-                    subdirectory: below_root(&raw.runtime_subdirectory.value),
-                    app_directory: below_root(&raw.runtime_app_directory.value),
-                    watch_root: raw.runtime_watch_root.value,
-                    ignore_dot_files: raw.runtime_ignore_dot_files.value,
-                }),
-            },
+            source,
             defaults: raw.rule_defaults.value,
             poll_interval: unless_zero(raw.rules_poll_interval.value),
             merge_domain_config: raw.merge_domain_config.value,
@@ -106,6 +101,21 @@ fn typed(warnings: Vec<String>, backend: Backend, tls: ListenersTls, raw: Raw) -
         logging: LoggingSettings { level: raw.log_level.value, format: raw.log_format.value },
         drain: DrainSettings { delay: raw.drain_delay.value, timeout: raw.drain_timeout.value },
         warnings,
+    }
+}
+
+/// Where the rules are; what the variables lack is a problem.
+fn rules_source(raw: &Raw, problems: &mut Vec<Problem>) -> RulesSource {
+    match (raw.config_type.value, &raw.rules.value) {
+        (ConfigType::Xds, _) => RulesSource::Xds(Box::new(xds::settings(raw, problems))),
+        (ConfigType::File, Some(path)) => RulesSource::Path(path.clone()),
+        (ConfigType::File, None) => RulesSource::Runtime(RuntimeDirectory {
+            root: raw.runtime_root.value.clone(),
+            subdirectory: below_root(&raw.runtime_subdirectory.value),
+            app_directory: below_root(&raw.runtime_app_directory.value),
+            watch_root: raw.runtime_watch_root.value,
+            ignore_dot_files: raw.runtime_ignore_dot_files.value,
+        }),
     }
 }
 
@@ -149,9 +159,6 @@ fn refuse_what_is_to_come(raw: &Raw, problems: &mut Vec<Problem>) {
     };
     if let (Some(BackendType::Memcache), Some(given)) = (raw.backend_type.value, &raw.backend_type.given) {
         refuse(Feature::Memcache, given);
-    }
-    if let (ConfigType::Xds, Some(given)) = (raw.config_type.value, &raw.config_type.given) {
-        refuse(Feature::Xds, given);
     }
     if let (true, Some(given)) = (raw.tracing_enabled.value, &raw.tracing_enabled.given) {
         refuse(Feature::Tracing, given);

@@ -41,22 +41,19 @@ pub enum Effect {
 pub enum Feature {
     /// Counters in memcached.
     Memcache,
-    /// Rules from an xDS server.
-    Xds,
     /// OTLP spans.
     Tracing,
 }
 
 impl Feature {
     /// Every one of them.
-    pub const ALL: [Self; 3] = [Self::Memcache, Self::Xds, Self::Tracing];
+    pub const ALL: [Self; 2] = [Self::Memcache, Self::Tracing];
 
     /// What it is.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Memcache => "the memcache backend",
-            Self::Xds => "xDS as the source of rules",
             Self::Tracing => "tracing",
         }
     }
@@ -65,7 +62,6 @@ impl Feature {
     pub(super) const fn off(self) -> &'static str {
         match self {
             Self::Memcache => "the backend is another",
-            Self::Xds => "CONFIG_TYPE is FILE",
             Self::Tracing => "TRACING_ENABLED is false",
         }
     }
@@ -74,7 +70,6 @@ impl Feature {
     pub(super) const fn cure(self) -> &'static str {
         match self {
             Self::Memcache => "set BACKEND_TYPE=redis or BACKEND_TYPE=memory meanwhile",
-            Self::Xds => "set CONFIG_TYPE=FILE meanwhile, and RULES to the path of the rules",
             Self::Tracing => "set TRACING_ENABLED=false meanwhile",
         }
     }

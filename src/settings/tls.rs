@@ -1,4 +1,4 @@
-//! TLS of the listeners, from its variables. `docs/tls.md` describes them.
+//! TLS of the listeners, from its variables, and what other TLS shares with it. `docs/tls.md` describes them.
 
 use std::path::PathBuf;
 
@@ -36,9 +36,15 @@ pub struct ClientsTls {
     pub name: Option<ServerName<'static>>,
 }
 
-/// The name that a client's certificate must be for.
+/// The name that a peer's certificate must be for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct San(ServerName<'static>);
+
+impl San {
+    pub(super) fn into_name(self) -> ServerName<'static> {
+        self.0
+    }
+}
 
 impl Value for San {
     const ACCEPTED: &'static str = "a DNS name or an IP address";
@@ -70,7 +76,7 @@ fn grpc(raw: &Raw, problems: &mut Vec<Problem>) -> Option<GrpcTls> {
             problems.push(missing(variable, raw.grpc_server_use_tls.given.as_ref()));
         }
     }
-    let name = raw.grpc_client_tls_san.value.clone().map(|San(name)| name);
+    let name = raw.grpc_client_tls_san.value.clone().map(San::into_name);
     let clients = raw.grpc_client_tls_cacert.value.clone().map(|ca| ClientsTls { ca, name: name.clone() });
     if clients.is_none() && name.is_some() {
         problems.push(missing("GRPC_CLIENT_TLS_CACERT", raw.grpc_client_tls_san.given.as_ref()));

@@ -10,6 +10,7 @@ use super::address::HostPort;
 use super::redis::RedisSettings;
 use super::tls::{GrpcTls, TlsIdentity};
 use super::values::{HeaderName, HttpPath, NearLimitRatio};
+use super::xds::XdsSettings;
 use crate::domain::{FailureMode, Secret};
 
 /// Every setting, resolved and valid. Made by [`Settings::resolve`].
@@ -91,7 +92,7 @@ pub struct MetricsListener {
 }
 
 /// Where the rules are and when they are read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RulesSettings {
     /// Where they are.
     pub source: RulesSource,
@@ -99,19 +100,21 @@ pub struct RulesSettings {
     pub defaults: Option<PathBuf>,
     /// How often the files are compared with what was loaded, whether or not a change was noticed; `None`: never.
     pub poll_interval: Option<Duration>,
-    /// Several files may add to one domain.
+    /// Several files, or resources of xDS, may add to one domain.
     pub merge_domain_config: bool,
     /// Listen before the first load has ended.
     pub force_start_without_initial_config: bool,
 }
 
 /// Where the rules are.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum RulesSource {
     /// One file, or every file of a directory.
     Path(PathBuf),
     /// The layout of the reference: every file below `root/subdirectory/app_directory`.
     Runtime(RuntimeDirectory),
+    /// An xDS server.
+    Xds(Box<XdsSettings>),
 }
 
 /// The layout of the reference: every file below `root/subdirectory/app_directory`.

@@ -15,13 +15,13 @@ use super::table::{Effect, Feature, Group, Read, Reader, Variable, row, variable
 use super::tls::San;
 use super::types::LogFormat;
 use super::values::{HeaderName, HttpPath, MaxCounters, NearLimitRatio, Share, Workers};
+use super::xds::{Headers, MessageBytes, XdsServer};
 use crate::domain::{FailureMode, Secret};
 use Effect::{Later, NoEffect, Ours, Works};
 
 const BATCHING: Effect = NoEffect("checks are batched without a wait");
 const PROMETHEUS_ONLY: Effect = NoEffect("statistics are served to Prometheus only");
 const MEMCACHE: Effect = Later(Feature::Memcache);
-const XDS: Effect = Later(Feature::Xds);
 const TRACING: Effect = Later(Feature::Tracing);
 
 variables! {
@@ -41,13 +41,13 @@ variables! {
         rules: Option<PathBuf> = "RULES", "", Ours, "path of the rules, a file or a directory; replaces the `RUNTIME_` variables";
         rule_defaults: Option<PathBuf> = "RULE_DEFAULTS", "", Ours, "path of a file with what rules of any source are that do not say it, by domain: `algorithm`, `burst` and others; see rules.md";
         rules_poll_interval: Duration = "RULES_POLL_INTERVAL", "10s", Ours, "how often the files are compared with what was loaded, besides the notices of the file system; 0: never";
-        config_type: ConfigType = "CONFIG_TYPE", "FILE", Works, "where the rules come from: files, or an xDS server (not supported yet)";
+        config_type: ConfigType = "CONFIG_TYPE", "FILE", Works, "where the rules come from: files, or an xDS server";
         runtime_root: PathBuf = "RUNTIME_ROOT", "/srv/runtime_data/current", Works, "rules are all files below `RUNTIME_ROOT/RUNTIME_SUBDIRECTORY/RUNTIME_APPDIRECTORY`";
         runtime_subdirectory: PathBuf = "RUNTIME_SUBDIRECTORY", "", Works, "see `RUNTIME_ROOT`";
         runtime_app_directory: PathBuf = "RUNTIME_APPDIRECTORY", "config", Works, "see `RUNTIME_ROOT`";
         runtime_watch_root: bool = "RUNTIME_WATCH_ROOT", "true", Works, "reload when `RUNTIME_ROOT` is re-pointed; false: watch the rules directory itself";
         runtime_ignore_dot_files: bool = "RUNTIME_IGNOREDOTFILES", "false", Works, "skip files and directories whose name begins with a dot";
-        merge_domain_config: bool = "MERGE_DOMAIN_CONFIG", "false", Works, "several files may add to one domain; else that is an error";
+        merge_domain_config: bool = "MERGE_DOMAIN_CONFIG", "false", Works, "several files, or resources of xDS, may add to one domain; else that is an error";
         force_start: bool = "FORCE_START_WITHOUT_INITIAL_CONFIG", "false", Works, "listen before the first load of the rules has ended";
         healthy_with_config: bool = "HEALTHY_WITH_AT_LEAST_ONE_CONFIG_LOADED", "false", Works, "be unhealthy until a domain is loaded";
     }
@@ -112,21 +112,22 @@ variables! {
         metrics_tls_key: Option<PathBuf> = "PROMETHEUS_TLS_KEY", "", Ours, "path of its private key";
     }
     Xds {
-        xds_url: String = "CONFIG_GRPC_XDS_SERVER_URL", "localhost:18000", XDS, "the xDS server";
-        xds_node_id: String = "CONFIG_GRPC_XDS_NODE_ID", "default", XDS, "node id";
-        xds_node_metadata: Pairs<'='> = "CONFIG_GRPC_XDS_NODE_METADATA", "", XDS, "node metadata";
-        xds_retry: Duration = "CONFIG_GRPC_XDS_SERVER_CONNECT_RETRY_INTERVAL", "3s", XDS, "pause between attempts to connect";
-        xds_headers: Pairs<':'> = "CONFIG_GRPC_XDS_CLIENT_ADDITIONAL_HEADERS", "", XDS, "gRPC metadata to send";
-        xds_tls: bool = "CONFIG_GRPC_XDS_SERVER_USE_TLS", "false", XDS, "connect over TLS";
-        xds_tls_cert: String = "CONFIG_GRPC_XDS_CLIENT_TLS_CERT", "", XDS, "path of the client's certificate chain";
-        xds_tls_key: String = "CONFIG_GRPC_XDS_CLIENT_TLS_KEY", "", XDS, "path of the client's private key";
-        xds_tls_cacert: String = "CONFIG_GRPC_XDS_SERVER_TLS_CACERT", "", XDS, "path of the CA of the server's certificate";
-        xds_tls_san: String = "CONFIG_GRPC_XDS_SERVER_TLS_SAN", "", XDS, "the name that the server's certificate must have";
-        xds_backoff_initial: Duration = "XDS_CLIENT_BACKOFF_INITIAL_INTERVAL", "10s", XDS, "first pause after a broken stream";
-        xds_backoff_max: Duration = "XDS_CLIENT_BACKOFF_MAX_INTERVAL", "60s", XDS, "longest pause after a broken stream";
-        xds_backoff_factor: f64 = "XDS_CLIENT_BACKOFF_RANDOM_FACTOR", "0.5", XDS, "what the pause is multiplied by each time";
-        xds_backoff_jitter: bool = "XDS_CLIENT_BACKOFF_JITTER", "true", XDS, "add jitter to the pause";
-        xds_max_message: u64 = "XDS_CLIENT_MAX_MSG_SIZE_IN_BYTES", "4194304", XDS, "the largest message";
+        xds_url: XdsServer = "CONFIG_GRPC_XDS_SERVER_URL", "localhost:18000", Works, "the xDS server";
+        xds_node_id: String = "CONFIG_GRPC_XDS_NODE_ID", "default", Works, "node id: who we are to the server";
+        xds_node_metadata: Pairs<'='> = "CONFIG_GRPC_XDS_NODE_METADATA", "", Works, "node metadata: a map of texts";
+        xds_retry: Duration = "CONFIG_GRPC_XDS_SERVER_CONNECT_RETRY_INTERVAL", "3s", Works, "pause between attempts to connect, 100ms at least";
+        xds_headers: Headers = "CONFIG_GRPC_XDS_CLIENT_ADDITIONAL_HEADERS", "", Works, "gRPC metadata to send";
+        xds_tls: bool = "CONFIG_GRPC_XDS_SERVER_USE_TLS", "false", Works, "connect over TLS";
+        xds_tls_cert: Option<PathBuf> = "CONFIG_GRPC_XDS_CLIENT_TLS_CERT", "", Works, "path of the client's certificate chain; read again at each connection, as are the next two";
+        xds_tls_key: Option<PathBuf> = "CONFIG_GRPC_XDS_CLIENT_TLS_KEY", "", Works, "path of the client's private key";
+        xds_tls_cacert: Option<PathBuf> = "CONFIG_GRPC_XDS_SERVER_TLS_CACERT", "", Works, "path of the CA of the server's certificate; unset: the system's";
+        xds_tls_san: Option<San> = "CONFIG_GRPC_XDS_SERVER_TLS_SAN", "", Works, "the name that the server's certificate must have; unset: the host of `CONFIG_GRPC_XDS_SERVER_URL`";
+        xds_backoff_initial: Duration = "XDS_CLIENT_BACKOFF_INITIAL_INTERVAL", "10s", Works, "pause after a stream that ended, 100ms at least";
+        xds_backoff_max: Duration = "XDS_CLIENT_BACKOFF_MAX_INTERVAL", "60s", Works, "the longest such pause";
+        xds_backoff_factor: f64 = "XDS_CLIENT_BACKOFF_RANDOM_FACTOR", "0.5", Works, "what the pause is multiplied by each time; below 1 it stays as it is";
+        xds_backoff_jitter: bool = "XDS_CLIENT_BACKOFF_JITTER", "true", Works, "make each pause up to a quarter longer at random";
+        xds_max_message: MessageBytes = "XDS_CLIENT_MAX_MSG_SIZE_IN_BYTES", "4194304", Works, "the largest message that is taken: a larger one ends the stream";
+        xds_keepalive: Duration = "XDS_CLIENT_KEEPALIVE_INTERVAL", "310s", Ours, "how often a quiet connection is sent an HTTP/2 ping; gRPC servers in Go hang up on more than one in 5 minutes unless told otherwise; 0: never";
     }
     Redis {
         redis_url: Option<Url> = "REDIS_URL", "", Works, "`host:port`, a socket's path, `redis://…`, or the lists of sentinels or nodes; unset: `/var/run/nutcracker/ratelimit.sock`";

@@ -2,11 +2,13 @@
 
 use super::redis::RedisTopology;
 use super::table::{Effect, Group, Variable};
-use super::types::Backend;
+use super::types::{Backend, RulesSource};
 use super::variables::Raw;
 
+const FROM_XDS: &str = "CONFIG_TYPE is GRPC_XDS_SOTW";
+
 /// One sentence for each reason why something that was asked for has no effect.
-pub(super) fn warnings(raw: &Raw, asked: &[Variable], backend: &Backend) -> Vec<String> {
+pub(super) fn warnings(raw: &Raw, asked: &[Variable], backend: &Backend, source: &RulesSource) -> Vec<String> {
     let mut reasons: Vec<(&'static str, Vec<String>)> = Vec::new();
     let mut add = |reason: &'static str, what: String| match reasons.iter_mut().find(|(known, _)| *known == reason) {
         Some((_, all)) => all.push(what),
@@ -18,6 +20,7 @@ pub(super) fn warnings(raw: &Raw, asked: &[Variable], backend: &Backend) -> Vec<
             Effect::Later(feature) => Some(feature.off()),
             Effect::Works | Effect::Ours if variable.group == Group::Tls => idle_tls(variable.name, raw),
             Effect::Works | Effect::Ours if variable.group == Group::Redis => idle_redis(variable.name, raw, backend),
+            Effect::Works | Effect::Ours if variable.group == Group::Xds => idle_xds(variable.name, source),
             Effect::Works | Effect::Ours => None,
         };
         if let Some(reason) = reason {
@@ -25,12 +28,16 @@ pub(super) fn warnings(raw: &Raw, asked: &[Variable], backend: &Backend) -> Vec<
         }
     }
     let with_redis = matches!(backend, Backend::Redis(_));
+    let with_xds = matches!(source, RulesSource::Xds(_));
     let replaced = [
         (raw.grpc_uds.value.is_some(), "GRPC_UDS replaces it", vec![&raw.grpc_host.given, &raw.grpc_port.given]),
         (!raw.use_prometheus.value, "USE_PROMETHEUS is false", vec![&raw.prometheus_addr.given]),
+        (with_xds, FROM_XDS, vec![&raw.rules.given]),
+        // the file of defaults is polled, too
+        (with_xds && raw.rule_defaults.value.is_none(), FROM_XDS, vec![&raw.rules_poll_interval.given]),
         (
-            raw.rules.value.is_some(),
-            "RULES replaces the RUNTIME_ variables",
+            with_xds || raw.rules.value.is_some(),
+            if with_xds { FROM_XDS } else { "RULES replaces the RUNTIME_ variables" },
             vec![
                 &raw.runtime_root.given,
                 &raw.runtime_subdirectory.given,
@@ -55,6 +62,13 @@ fn idle_tls(name: &str, raw: &Raw) -> Option<&'static str> {
         return (!raw.grpc_server_use_tls.value).then_some("GRPC_SERVER_USE_TLS is false");
     }
     (name.starts_with("PROMETHEUS_") && !raw.use_prometheus.value).then_some("USE_PROMETHEUS is false")
+}
+
+/// Why this variable of xDS does nothing, if so.
+fn idle_xds(name: &str, source: &RulesSource) -> Option<&'static str> {
+    let RulesSource::Xds(xds) = source else { return Some("CONFIG_TYPE is FILE") };
+    let of_tls = name.contains("_CLIENT_TLS_") || name.contains("_SERVER_TLS_");
+    (of_tls && xds.tls.is_none()).then_some("CONFIG_GRPC_XDS_SERVER_USE_TLS is false")
 }
 
 /// Why this variable of Redis does nothing, if so.

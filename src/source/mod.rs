@@ -1,13 +1,29 @@
-//! Where rules come from. A source yields whole sets of rule files, one [`Update`] for each settled change; it neither
-//! parses nor applies them.
+//! Where rules come from. A source yields whole sets of rules, one for each settled change; it neither compiles nor
+//! applies them.
 //!
-//! [`FileSource`] watches files. Rules over xDS have a place here too.
+//! [`FileSource`] watches files, [`XdsSource`] is the client of an xDS server, and [`Source`] is one of them.
 
+mod any;
 mod file;
 mod snapshot;
+mod xds;
 
+pub use any::{Content, News, RawRules, Source};
 pub use file::{FileSource, FileSourceConfig, Location, MAX_BYTES, MAX_DEPTH, MAX_ENTRIES, ReadError, read};
 pub use snapshot::{ContentHash, Snapshot, SourceFile};
+pub use xds::{BackoffConfig, BadHeader, XdsConfig, XdsSnapshot, XdsSource, XdsStats, XdsTlsConfig, XdsUpdate};
 
 /// What a file source yields: the files as they are now, or why they cannot be read.
 pub type Update = Result<Snapshot, ReadError>;
+
+/// Runs `work` where it may block.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // the runtime is shutting down, and the caller with it
+            Err(_) => std::future::pending().await,
+        },
+    }
+}

@@ -10,6 +10,7 @@ use super::{
     redis::RedisFamilies,
     tls::TlsFamilies,
     workers::Workers,
+    xds::XdsFamilies,
 };
 use crate::engine::stats::RequestMetrics;
 
@@ -79,6 +80,7 @@ impl Metrics {
         registry.register(Box::new(Pulled::new(readings.clone())?))?;
         registry.register(Box::new(RedisFamilies::new(readings.clone())?))?;
         registry.register(Box::new(TlsFamilies::new(readings.clone())?))?;
+        registry.register(Box::new(XdsFamilies::new(readings.clone())?))?;
         registry.register(Box::new(load_success.clone()))?;
         registry.register(Box::new(load_error.clone()))?;
         registry.register(Box::new(reloads.clone()))?;

@@ -10,6 +10,7 @@ mod readings;
 mod redis;
 mod tls;
 mod workers;
+mod xds;
 
 #[cfg(test)]
 mod tests;
@@ -19,3 +20,4 @@ pub use metrics::{CONTENT_TYPE, LoadResult, Metrics, MetricsError, Scrape};
 pub use readings::{ActiveRules, Connections, MemoryStore, Readings, Tasks};
 pub use redis::{BreakerState, DenyCache, RedisBreaker, RedisStore};
 pub use tls::TlsListener;
+pub use xds::Xds;

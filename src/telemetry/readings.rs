@@ -11,6 +11,7 @@ use super::{
     family::{Family, Kind},
     redis::{DenyCache, RedisStore},
     tls::TlsListener,
+    xds::Xds,
 };
 use crate::engine::stats::StatsTable;
 
@@ -70,6 +71,8 @@ pub trait Readings: Send + Sync + 'static {
     fn deny_cache(&self) -> Option<DenyCache>;
     /// Hits that a failure mode answered in place of the store, by mode; none with a store that does not fail.
     fn degraded(&self) -> Vec<(&'static str, u64)>;
+    /// None if the rules come from elsewhere.
+    fn xds(&self) -> Option<Xds>;
     /// gRPC connections.
     fn connections(&self) -> Connections;
     /// The listeners that have TLS.

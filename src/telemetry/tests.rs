@@ -47,6 +47,10 @@ impl Readings for Fixed {
     fn deny_cache(&self) -> Option<DenyCache> {
         Some(DenyCache { hits: 41, entries: 42, bytes: 43, evictions: 44 })
     }
+    fn xds(&self) -> Option<Xds> {
+        let version = Some("v\"7".to_owned());
+        Some(Xds { connected: true, behind: true, acks: 61, nacks: 62, streams: 63, failed_connections: 64, version })
+    }
     fn connections(&self) -> Connections {
         Connections { open: 9, accepted: 12, refused: 2, aged_out: 1 }
     }
@@ -347,6 +351,23 @@ fn the_redis_store_and_the_deny_cache_are_exported() {
     }
     assert_eq!(value(&samples, "tollgate_redis_resent_total", &[("code", "noscript")]), Some(26.0));
     assert_eq!(value(&samples, "tollgate_tasks", &[("runtime", "background")]), Some(62.0));
+}
+
+#[test]
+fn the_xds_source_is_exported() {
+    let (types, samples) = parsed(&text(&metrics()));
+    for (name, number) in [
+        ("tollgate_xds_connected", 1.0),
+        ("tollgate_xds_behind", 1.0),
+        ("tollgate_xds_acks_total", 61.0),
+        ("tollgate_xds_nacks_total", 62.0),
+        ("tollgate_xds_streams_total", 63.0),
+        ("tollgate_xds_failed_connections_total", 64.0),
+    ] {
+        assert_eq!(value(&samples, name, &[]), Some(number), "{name}");
+        assert_eq!(types[name] == "counter", name.ends_with("_total"), "{name}");
+    }
+    assert_eq!(value(&samples, "tollgate_xds_version_info", &[("version", "v\"7")]), Some(1.0));
 }
 
 /// Families that `docs/metrics.md` describes: the first cell of a table's row, in backquotes.

@@ -11,6 +11,7 @@ mod matching;
 mod metrics;
 mod properties;
 mod refused;
+mod resources;
 mod values;
 
 use tollgate::{

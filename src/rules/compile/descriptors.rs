@@ -7,7 +7,7 @@ use super::{
     limit::Identity,
     matcher::Matcher,
     reader::{Field, Fields, Reader, clip},
-    report::Path,
+    report::{Path, place},
 };
 use crate::{
     domain::Capabilities,
@@ -166,11 +166,8 @@ impl<'a> Tree<'a, '_> {
             Ok(node) => Some(node),
             Err(Twin { asks, file: there, line }) => {
                 let what = format!("key `{}` and {asks}", clip(key));
-                let file = self.files.get(there as usize);
-                let place = match file.filter(|_| there != self.reader.file) {
-                    Some(file) => format!("{file}:{line}"),
-                    None => format!("line {line}"),
-                };
+                let file = self.files.get(there as usize).filter(|_| there != self.reader.file);
+                let place = place(file.map(|file| &**file), line);
                 let message = format!("a sibling with {what} is already in {place}: leave one out");
                 self.reader.report.error(mark, path, message);
                 None

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     keys::{Key, Place},
     reader::{Field, Fields, Reader},
-    report::{Path, Report},
+    report::{Path, Report, place},
 };
 use crate::{
     domain::{Algorithm, FailureMode},
@@ -119,8 +119,8 @@ impl Settings {
 fn agree<T: PartialEq>(ours: &mut Option<Given<T>>, other: Option<Given<T>>, path: &Path<'_>, report: &mut Report) {
     match (&*ours, other) {
         (Some(ours), Some(other)) if ours.value != other.value => {
-            let (file, line) = (&ours.file, ours.mark.line);
-            let message = format!("says otherwise than {file}:{line} of the same domain: give it once, or alike");
+            let there = place(Some(&ours.file), ours.mark.line);
+            let message = format!("says otherwise than {there} of the same domain: give it once, or alike");
             report.error(other.mark, path, message);
         }
         (None, other @ Some(_)) => *ours = other,

@@ -1,4 +1,4 @@
-//! From files to a [`RuleSet`]: all files are read to their ends, all faults are told.
+//! From files, or resources that stand for files, to a [`RuleSet`]: all are read to their ends, all faults are told.
 
 mod builder;
 mod defaults;
@@ -22,14 +22,14 @@ use self::{
     descriptors::Tree,
     header::{Header, Settings},
     reader::Reader,
-    report::{Path, Report},
+    report::{Path, Report, place},
 };
 pub use self::{
     defaults::{CompiledDefaults, RuleDefaults},
     schema::{defaults_schema, rules_schema},
 };
 use super::{
-    CompileErrors, Diagnostic, Domain, RuleSet,
+    CompileErrors, Diagnostic, Domain, RuleResource, RuleSet,
     pattern::Budget,
     tree::Hasher,
     yaml::{Document, Kind, Mark},
@@ -78,10 +78,32 @@ pub fn compile(files: &[RuleFile], options: &CompileOptions<'_>) -> Result<Compi
         .zip(&mut reports)
         .map(|(text, report)| text.and_then(|text| parse(text, "domain: NAME", report)))
         .collect();
+    let documents: Vec<Option<&Document>> = documents.iter().map(Option::as_ref).collect();
+    compile_documents(&documents, &texts, names, reports, options)
+}
 
+/// Compiles rules that were never text, as [`compile`] does files.
+///
+/// # Errors
+/// All faults of all resources, if there are any.
+pub fn compile_resources(resources: &[RuleResource], options: &CompileOptions<'_>) -> Result<Compiled, CompileErrors> {
+    let names: Box<[Arc<str>]> = resources.iter().map(|resource| resource.name.clone()).collect();
+    let reports = names.iter().map(|name| Report::new(name.clone())).collect();
+    let documents: Vec<Option<&Document>> = resources.iter().map(|resource| Some(&resource.document)).collect();
+    compile_documents(&documents, &vec![None; resources.len()], names, reports, options)
+}
+
+/// `texts` are for excerpts. A file without a document has been reported.
+fn compile_documents(
+    documents: &[Option<&Document>],
+    texts: &[Option<&str>],
+    names: Box<[Arc<str>]>,
+    mut reports: Vec<Report>,
+    options: &CompileOptions<'_>,
+) -> Result<Compiled, CompileErrors> {
     let mut sources: Vec<Source<'_>> = Vec::new();
-    for ((file, document), report) in (0..).zip(&documents).zip(&mut reports) {
-        let Some((document, root)) = document.as_ref().and_then(|document| Some((document, document.root()?))) else {
+    for ((file, document), report) in (0..).zip(documents).zip(&mut reports) {
+        let Some((document, root)) = document.and_then(|document| Some((document, document.root()?))) else {
             continue;
         };
         let mut reader = Reader { document, report, file };
@@ -101,7 +123,7 @@ pub fn compile(files: &[RuleFile], options: &CompileOptions<'_>) -> Result<Compi
     }
 
     let (mut errors, mut warnings) = (Vec::new(), Vec::new());
-    for (report, text) in reports.into_iter().zip(&texts) {
+    for (report, text) in reports.into_iter().zip(texts) {
         let (file_errors, file_warnings) = report.finish(text.unwrap_or_default());
         errors.extend(file_errors);
         warnings.extend(file_warnings);
@@ -187,10 +209,11 @@ fn group<'a>(
         let plan = domains.entry(name).or_default();
         match plan.sources.first() {
             Some(first) if !options.merge_domains => {
-                let (file, line) = (&names[first.file as usize], first.header.domain.map_or(1, |(_, mark)| mark.line));
+                let line = first.header.domain.map_or(1, |(_, mark)| mark.line);
+                let there = place(Some(&names[first.file as usize]), line);
                 let name = reader::clip(name);
                 let message = format!(
-                    "the domain `{name}` is already in {file}:{line}; MERGE_DOMAIN_CONFIG=true lets files share one"
+                    "the domain `{name}` is already in {there}; MERGE_DOMAIN_CONFIG=true lets several share one"
                 );
                 report.error(mark, &path.key("domain"), message);
                 plan.strays.push(source);

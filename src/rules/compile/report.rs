@@ -44,6 +44,16 @@ impl<'p> Path<'p> {
     }
 }
 
+/// How a message calls a place in a file, or in its own file for `None`. What was never text has no lines.
+pub(super) fn place(file: Option<&str>, line: u32) -> String {
+    match (file, line) {
+        (Some(file), 0) => file.to_owned(),
+        (Some(file), line) => format!("{file}:{line}"),
+        (None, 0) => "the same list".to_owned(),
+        (None, line) => format!("line {line}"),
+    }
+}
+
 /// The faults and warnings of one file.
 #[derive(Debug)]
 pub(super) struct Report {
@@ -108,7 +118,7 @@ impl Told {
             told.excerpt = lines.line(told.line).map(|line| excerpt(line, told.column));
         }
         if self.more > 0 {
-            let message = format!("and {} more {what} in this file", self.more);
+            let message = format!("and {} more {what}", self.more);
             let (line, column, path) = (0, 0, String::new());
             self.list.push(Diagnostic { file: file.clone(), line, column, path, message, excerpt: None });
         }

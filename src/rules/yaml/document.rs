@@ -4,7 +4,13 @@
 //! a million rules is three allocations. Aliases stay references: what they expand to is charged to a budget that
 //! grows with the file, when they are followed.
 
-use std::{cell::Cell, collections::HashMap};
+use std::{
+    collections::HashMap,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
@@ -23,6 +29,8 @@ pub(in crate::rules) struct Mark {
 impl Mark {
     /// The beginning of the file.
     pub(in crate::rules) const START: Self = Self { line: 1, column: 1 };
+    /// Of what was never text.
+    pub(in crate::rules) const NOWHERE: Self = Self { line: 0, column: 0 };
 }
 
 /// A node of one [`Document`].
@@ -45,7 +53,7 @@ pub(in crate::rules) struct SyntaxError {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Content {
+pub(super) enum Content {
     Scalar { start: u32, len: u32, plain: bool },
     List { end: u32, text_bytes: u32 },
     Map { end: u32, text_bytes: u32 },
@@ -53,9 +61,9 @@ enum Content {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Item {
-    mark: Mark,
-    content: Content,
+pub(super) struct Item {
+    pub(super) mark: Mark,
+    pub(super) content: Content,
 }
 
 /// The first document of a file.
@@ -63,8 +71,8 @@ struct Item {
 pub(in crate::rules) struct Document {
     items: Vec<Item>,
     text: String,
-    alias_budget: Cell<u64>,
-    exhausted_at: Cell<Option<Mark>>,
+    alias_budget: AtomicU64,
+    exhausted_at: OnceLock<Mark>,
     second_document: Option<Mark>,
 }
 
@@ -93,9 +101,14 @@ impl Document {
                 other => builder.take(other, span)?,
             }
         }
-        let alias_budget = Cell::new(10 * builder.items.len() as u64 + 100_000);
         let Builder { items, text, .. } = builder;
-        Ok(Self { items, text, alias_budget, exhausted_at: Cell::new(None), second_document })
+        Ok(Self { second_document, ..Self::new(items, text) })
+    }
+
+    /// A document of these items.
+    pub(super) fn new(items: Vec<Item>, text: String) -> Self {
+        let alias_budget = AtomicU64::new(10 * items.len() as u64 + 100_000);
+        Self { items, text, alias_budget, exhausted_at: OnceLock::new(), second_document: None }
     }
 
     /// The whole document; `None` if the file holds nothing but comments.
@@ -111,7 +124,7 @@ impl Document {
     /// The alias that went past the budget, if one did. From then on every container looks empty, so that any walk
     /// ends.
     pub(in crate::rules) fn exhausted(&self) -> Option<Mark> {
-        self.exhausted_at.get()
+        self.exhausted_at.get().copied()
     }
 
     /// Where the node is written; for an alias, where the alias is.
@@ -129,10 +142,9 @@ impl Document {
             }
             Content::Alias { .. } => 1,
         };
-        match self.alias_budget.get().checked_sub(cost) {
-            Some(left) => self.alias_budget.set(left),
-            None if self.exhausted_at.get().is_none() => self.exhausted_at.set(Some(self.mark(id))),
-            None => {}
+        let charged = self.alias_budget.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(cost));
+        if charged.is_err() {
+            self.exhausted_at.get_or_init(|| self.mark(id));
         }
         NodeId(target)
     }

@@ -1,12 +1,15 @@
 //! YAML as the reference reads it, with positions: a compact tree built from `saphyr-parser`'s events, YAML 1.1
-//! scalars, merge keys, duplicate keys, and bounds on depth and on what aliases may expand to.
+//! scalars, merge keys, duplicate keys, and bounds on depth and on what aliases may expand to. Or the same tree without
+//! text, piece by piece.
 //!
 //! Knows nothing of rules.
 
 mod document;
 mod map;
 mod scalar;
+mod write;
 
 pub(super) use document::{Document, Kind, MAX_DEPTH, Mark, NodeId};
 pub(super) use map::{Notice, Pair};
 pub(super) use scalar::{Scalar, Typed};
+pub(super) use write::Writer;

@@ -11,7 +11,6 @@ use std::{
 
 use tokio::{
     sync::Notify,
-    task::spawn_blocking,
     time::{Instant, timeout},
 };
 use tracing::warn;
@@ -22,7 +21,7 @@ use super::{
     scan::{Found, scan},
     watcher::Watcher,
 };
-use crate::source::{ContentHash, Update};
+use crate::source::{ContentHash, Update, blocking};
 
 /// How many debounce times a source waits at most for files to settle; then it takes them as they are.
 const PATIENCE: u32 = 20;
@@ -199,16 +198,4 @@ impl FileSource {
 
 fn state(update: &Update) -> State {
     State::of(update.as_ref().map(|snapshot| snapshot.hash))
-}
-
-/// Runs `work` where it may block.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime is shutting down, and the caller with it.
-            Err(_) => std::future::pending().await,
-        },
-    }
 }

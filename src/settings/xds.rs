@@ -1,0 +1,193 @@
+//! Rules over xDS, from their variables. `docs/xds.md` describes them.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustls::pki_types::ServerName;
+
+use super::address::{Host, HostPort};
+use super::error::Problem;
+use super::go;
+use super::parse::{HIDDEN, Value, split};
+use super::tls::{San, TlsIdentity, pair};
+use super::values::{HeaderName, UpTo};
+use super::variables::Raw;
+use crate::domain::Secret;
+
+/// Where the rules are served, and how to ask for them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct XdsSettings {
+    /// The ADS server.
+    pub server: XdsServer,
+    /// Who we are to it.
+    pub node_id: String,
+    /// What else it is told of us.
+    pub node_metadata: Vec<(String, String)>,
+    /// gRPC metadata that goes with each stream.
+    pub headers: Vec<(HeaderName, Secret)>,
+    /// How the connection is secured; `None`: not at all.
+    pub tls: Option<XdsTls>,
+    /// The pause between attempts to connect.
+    pub connect_retry: Duration,
+    /// The pauses between streams.
+    pub backoff: XdsBackoff,
+    /// How often a quiet connection is asked for a sign of life; `None`: never.
+    pub keepalive: Option<Duration>,
+    /// The largest message that is taken.
+    pub max_message_bytes: NonZeroUsize,
+}
+
+/// A host, by name or address, and a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct XdsServer {
+    /// The host; an IPv6 address stands without brackets.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
+/// How the connection is secured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct XdsTls {
+    /// PEM file of the authorities to trust; `None`: those of the system.
+    pub ca: Option<PathBuf>,
+    /// PEM files of our certificate chain and its key.
+    pub identity: Option<TlsIdentity>,
+    /// The name or address that the server's certificate must have; `None`: that of the server's host.
+    pub name: Option<ServerName<'static>>,
+}
+
+/// The pauses after streams that ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct XdsBackoff {
+    /// The first.
+    pub initial: Duration,
+    /// No pause grows beyond it.
+    pub max: Duration,
+    /// What each is multiplied by for the next.
+    pub factor: f64,
+    /// Add some time at random.
+    pub jitter: bool,
+}
+
+/// The source that the variables describe; what they lack is a problem.
+pub(super) fn settings(raw: &Raw, problems: &mut Vec<Problem>) -> XdsSettings {
+    XdsSettings {
+        server: raw.xds_url.value.clone(),
+        node_id: raw.xds_node_id.value.clone(),
+        node_metadata: raw.xds_node_metadata.value.pairs().to_vec(),
+        headers: raw.xds_headers.value.0.clone(),
+        tls: raw.xds_tls.value.then(|| tls(raw, problems)),
+        connect_retry: raw.xds_retry.value,
+        backoff: XdsBackoff {
+            initial: raw.xds_backoff_initial.value,
+            max: raw.xds_backoff_max.value,
+            factor: raw.xds_backoff_factor.value,
+            jitter: raw.xds_backoff_jitter.value,
+        },
+        keepalive: Some(raw.xds_keepalive.value).filter(|interval| !interval.is_zero()),
+        max_message_bytes: raw.xds_max_message.value.0.get(),
+    }
+}
+
+fn tls(raw: &Raw, problems: &mut Vec<Problem>) -> XdsTls {
+    let identity = pair(
+        ("CONFIG_GRPC_XDS_CLIENT_TLS_CERT", &raw.xds_tls_cert),
+        ("CONFIG_GRPC_XDS_CLIENT_TLS_KEY", &raw.xds_tls_key),
+        problems,
+    );
+    let name = raw.xds_tls_san.value.clone().map(San::into_name);
+    XdsTls { ca: raw.xds_tls_cacert.value.clone(), identity, name }
+}
+
+impl Value for XdsServer {
+    const ACCEPTED: &'static str = "an address such as envoy-gateway:18001, [::1]:18000 or dns:///host:18000";
+
+    fn parse(text: &str) -> Option<Self> {
+        // as gRPC targets are written
+        let address = text.strip_prefix("dns:").map_or(text, |rest| rest.strip_prefix("///").unwrap_or(rest));
+        let HostPort { host, port } = HostPort::parse(address)?;
+        let host = match host {
+            Host::Any => "localhost".to_owned(),
+            Host::Ip(address) => address.to_string(),
+            Host::Name(name) => name,
+        };
+        (port > 0).then_some(Self { host, port })
+    }
+}
+
+/// Headers for each stream. Their values may be tokens, so they are never printed.
+#[derive(Clone, Debug)]
+pub(super) struct Headers(Vec<(HeaderName, Secret)>);
+
+impl Value for Headers {
+    const ACCEPTED: &'static str =
+        "pairs such as k:v,k:v with one colon in each: names of HTTP headers that do not end in -bin, printable ASCII";
+
+    fn parse(text: &str) -> Option<Self> {
+        let pair = |pair: &str| {
+            let (name, value) = pair.split_once(':')?;
+            let (name, value) = (name.trim(), value.trim());
+            let is_text = value.bytes().all(|byte| (0x20..0x7f).contains(&byte)) && !value.contains(':');
+            let name = HeaderName::parse(&name.to_ascii_lowercase()).filter(|name| !name.as_str().ends_with("-bin"))?;
+            is_text.then(|| (name, Secret::new(value.to_owned())))
+        };
+        split(text).map(pair).collect::<Option<_>>().map(Self)
+    }
+
+    fn show(text: &str) -> String {
+        if text.is_empty() { String::new() } else { HIDDEN.to_owned() }
+    }
+
+    fn is_off(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// A size that gRPC can say.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct MessageBytes(UpTo<4_294_967_295>);
+
+impl Value for MessageBytes {
+    const ACCEPTED: &'static str = "a number of bytes from 1 to 4294967295";
+
+    fn parse(text: &str) -> Option<Self> {
+        UpTo::new(go::integer(text)?.try_into().ok()?).map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_are_written_as_grpc_targets() {
+        for (text, host, port) in [
+            ("localhost:18000", "localhost", 18000),
+            ("envoy-gateway.ns.svc:18001", "envoy-gateway.ns.svc", 18001),
+            ("10.0.0.1:1", "10.0.0.1", 1),
+            ("[::1]:18000", "::1", 18000),
+            (":18000", "localhost", 18000),
+            ("dns:host:1", "host", 1),
+            ("dns:///host:1", "host", 1),
+        ] {
+            assert_eq!(XdsServer::parse(text), Some(XdsServer { host: host.to_owned(), port }), "{text}");
+        }
+        for bad in ["", "host", "host:0", "host:65536", "http://host:1", "unix:/run/x", "::1:1", "dns://8.8.8.8/host:1"]
+        {
+            assert_eq!(XdsServer::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn headers_are_lowercase_and_their_values_hidden() {
+        let Headers(headers) = Headers::parse("Authorization:Bearer abc, x-tenant:a").expect("headers");
+        let shown: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
+        assert_eq!(shown, [("authorization", "Bearer abc"), ("x-tenant", "a")]);
+        assert!(!format!("{headers:?}").contains("abc"));
+        for bad in ["a", "a b:c", "a:b:c", "a:b,", "x-bin:a", "a:\u{e4}", ":path"] {
+            assert!(Headers::parse(bad).is_none(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! One HTTP/2 connection to the server, over TCP or TLS.
+
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use hyper::{client::conn::http2, rt::Executor};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::pki_types::ServerName;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    sync::watch,
+    task::JoinSet,
+    time::timeout,
+};
+use tokio_rustls::TlsConnector;
+
+use super::{
+    XdsConfig, XdsTlsConfig,
+    witness::{Fate, Witness},
+};
+use crate::{
+    source::blocking,
+    tls::{TlsError, client_config},
+};
+
+/// How long connecting may take, with the TLS handshake, until the server's first word.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// How long a ping may go without an answer before the connection counts as dead, or as long as the interval.
+const PING: Duration = Duration::from_secs(20);
+
+/// After this long without a word the kernel asks whether the peer's machine is there, and this often until it has said
+/// nothing for [`TCP_GONE`], which also ends the wait for it to acknowledge what was sent. So a machine that is gone is
+/// found; a server that hangs is found by pings.
+const TCP_IDLE: Duration = Duration::from_secs(30);
+const TCP_INTERVAL: Duration = Duration::from_secs(10);
+const TCP_GONE: Duration = Duration::from_secs(60);
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ConnectError {
+    #[error("{0}; is the server there, and CONFIG_GRPC_XDS_SERVER_URL right?")]
+    Tcp(io::Error),
+    #[error("the server hung up: {0}")]
+    Refused(String),
+    #[error("no HTTP/2 connection within {CONNECT:?}; is the server there, and CONFIG_GRPC_XDS_SERVER_URL right?")]
+    Late,
+    #[error("{0} (CONFIG_GRPC_XDS_SERVER_TLS_CACERT, CONFIG_GRPC_XDS_CLIENT_TLS_CERT, CONFIG_GRPC_XDS_CLIENT_TLS_KEY)")]
+    Tls(#[from] TlsError),
+    #[error("`{0}` is no name that a certificate can have; set CONFIG_GRPC_XDS_SERVER_TLS_SAN")]
+    Name(String),
+    #[error(
+        "the TLS handshake failed: {0} (CONFIG_GRPC_XDS_SERVER_USE_TLS, CONFIG_GRPC_XDS_SERVER_TLS_CACERT, \
+         CONFIG_GRPC_XDS_SERVER_TLS_SAN)"
+    )]
+    Handshake(io::Error),
+    #[error("the server does not speak HTTP/2: {0}")]
+    Http(hyper::Error),
+}
+
+/// A connection, and the tasks that drive it.
+pub(super) struct Connection {
+    pub(super) requests: http2::SendRequest<tonic::body::Body>,
+    pub(super) running: Running,
+    pub(super) fate: watch::Receiver<Fate>,
+}
+
+/// The tasks of a connection, which end when it is dropped: one that hangs must not linger.
+pub(super) struct Running(Tasks);
+
+#[cfg(test)]
+impl Running {
+    pub(super) fn nothing() -> Self {
+        Self(Tasks::default())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
+    }
+}
+
+/// What hyper starts its tasks with. They hold it themselves.
+#[derive(Clone, Default)]
+struct Tasks(Arc<Mutex<JoinSet<()>>>);
+
+impl<F: Future<Output: Send> + Send + 'static> Executor<F> for Tasks {
+    fn execute(&self, task: F) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).spawn(async move { drop(task.await) });
+    }
+}
+
+pub(super) async fn connect(config: &XdsConfig) -> Result<Connection, ConnectError> {
+    let opening = async {
+        let tls = match &config.tls {
+            Some(options) => Some(tls(config, options).await?),
+            None => None,
+        };
+        let tcp = tcp(config).await.map_err(ConnectError::Tcp)?;
+        match tls {
+            Some((connector, name)) => {
+                http(config, connector.connect(name, tcp).await.map_err(ConnectError::Handshake)?).await
+            }
+            None => http(config, tcp).await,
+        }
+    };
+    timeout(CONNECT, opening).await.unwrap_or(Err(ConnectError::Late))
+}
+
+/// How to secure the connection, and whom to expect.
+async fn tls(config: &XdsConfig, options: &XdsTlsConfig) -> Result<(TlsConnector, ServerName<'static>), ConnectError> {
+    let name = match &options.name {
+        Some(name) => name.clone(),
+        None => ServerName::try_from(config.host.clone()).map_err(|_| ConnectError::Name(config.host.clone()))?,
+    };
+    let files = options.files.clone();
+    let mut client = blocking(move || client_config(&files)).await?;
+    client.alpn_protocols.push(b"h2".to_vec());
+    Ok((TlsConnector::from(Arc::new(client)), name))
+}
+
+async fn tcp(config: &XdsConfig) -> io::Result<TcpStream> {
+    let tcp = TcpStream::connect((config.host.as_str(), config.port)).await?;
+    tcp.set_nodelay(true)?;
+    let socket = SockRef::from(&tcp);
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(TCP_IDLE).with_interval(TCP_INTERVAL))?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(TCP_GONE))?;
+    Ok(tcp)
+}
+
+async fn http<IO>(config: &XdsConfig, io: IO) -> Result<Connection, ConnectError>
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let tasks = Tasks::default();
+    let mut builder = http2::Builder::new(tasks.clone());
+    builder.timer(TokioTimer::new());
+    if let Some(interval) = config.keepalive {
+        builder.keep_alive_interval(interval).keep_alive_timeout(PING.min(interval)).keep_alive_while_idle(true);
+    }
+    let (io, mut fate) = Witness::new(io);
+    let (requests, connection) = builder.handshake(TokioIo::new(io)).await.map_err(|error| match &*fate.borrow() {
+        Fate::Over(reason) => ConnectError::Refused(reason.clone()),
+        Fate::Silent | Fate::Heard => ConnectError::Http(error),
+    })?;
+    // what ends it fails the stream, which tells
+    tasks.execute(connection);
+    let running = Running(tasks);
+    // a server that does not like our certificate says so after the handshake; one that likes it says hello
+    match fate.wait_for(|fate| *fate != Fate::Silent).await.map(|fate| fate.clone()) {
+        Ok(Fate::Over(reason)) => Err(ConnectError::Refused(reason)),
+        Err(_) => Err(ConnectError::Refused("the connection broke".to_owned())),
+        Ok(Fate::Heard | Fate::Silent) => Ok(Connection { requests, running, fate }),
+    }
+}

@@ -1,0 +1,159 @@
+//! One stream of `StreamAggregatedResources`: requests go in, responses come out, until it ends.
+
+use std::{error::Error, fmt, future::Future, pin::Pin, time::Duration};
+
+use envoy_types::pb::envoy::service::discovery::v3::{
+    DiscoveryRequest, DiscoveryResponse, aggregated_discovery_service_client::AggregatedDiscoveryServiceClient,
+};
+use hyper::Uri;
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, timeout},
+};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Code, Request, Status, Streaming, metadata::MetadataMap};
+
+use super::{
+    XdsConfig,
+    connect::{ConnectError, Connection, Running, connect},
+    witness::Fate,
+};
+
+/// How long a request may wait for the server to read on, before the stream counts as broken.
+const HAND_OVER: Duration = Duration::from_secs(30);
+
+type Opening = Pin<Box<dyn Future<Output = Result<Streaming<DiscoveryResponse>, Status>> + Send>>;
+
+/// An open stream, with its connection: both end when it is dropped.
+pub(super) struct AdsStream {
+    requests: mpsc::Sender<DiscoveryRequest>,
+    responses: Responses,
+    pub(super) opened: Instant,
+    fate: watch::Receiver<Fate>,
+    _running: Running,
+}
+
+enum Responses {
+    /// The server has not begun to answer: one in Go does so with its first response.
+    Awaited(Opening),
+    Arriving(Box<Streaming<DiscoveryResponse>>),
+}
+
+impl fmt::Debug for AdsStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AdsStream").field("opened", &self.opened).finish_non_exhaustive()
+    }
+}
+
+/// Why a stream is over.
+#[derive(Debug)]
+pub(super) enum Ended {
+    ByServer,
+    Failed(Box<Status>),
+    /// And the stream with it, for this reason.
+    Disconnected(String),
+    /// It sends, and does not read.
+    Deaf,
+}
+
+impl AdsStream {
+    /// Connects, and asks for everything.
+    pub(super) async fn open(
+        config: &XdsConfig,
+        metadata: MetadataMap,
+        first: DiscoveryRequest,
+    ) -> Result<Self, ConnectError> {
+        let Connection { requests, running, fate } = connect(config).await?;
+        let service = tower::service_fn(move |request| requests.clone().send_request(request));
+        let mut client = AggregatedDiscoveryServiceClient::with_origin(service, origin(config)?)
+            .max_decoding_message_size(config.max_message_bytes);
+        let (sender, receiver) = mpsc::channel(1);
+        sender.try_send(first).expect("an empty channel has room");
+        let mut request = Request::new(ReceiverStream::new(receiver));
+        *request.metadata_mut() = metadata;
+        let opening = async move { client.stream_aggregated_resources(request).await.map(tonic::Response::into_inner) };
+        let responses = Responses::Awaited(Box::pin(opening));
+        Ok(Self { requests: sender, responses, opened: Instant::now(), fate, _running: running })
+    }
+
+    /// The next response. Cancelling it loses none.
+    pub(super) async fn next(&mut self) -> Result<DiscoveryResponse, Ended> {
+        match (self.response().await, &*self.fate.borrow()) {
+            (Err(Ended::Failed(_)), Fate::Over(reason)) => Err(Ended::Disconnected(reason.clone())),
+            (outcome, _) => outcome,
+        }
+    }
+
+    async fn response(&mut self) -> Result<DiscoveryResponse, Ended> {
+        if let Responses::Awaited(opening) = &mut self.responses {
+            self.responses = Responses::Arriving(Box::new(opening.await.map_err(Ended::from)?));
+        }
+        match &mut self.responses {
+            Responses::Arriving(arriving) => arriving.message().await?.ok_or(Ended::ByServer),
+            Responses::Awaited(_) => Err(Ended::ByServer),
+        }
+    }
+
+    /// Hands a request over.
+    pub(super) async fn send(&mut self, request: DiscoveryRequest) -> Result<(), Ended> {
+        match timeout(HAND_OVER, self.requests.send(request)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(Ended::ByServer),
+            Err(_) => Err(Ended::Deaf),
+        }
+    }
+}
+
+fn origin(config: &XdsConfig) -> Result<Uri, ConnectError> {
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    let origin = Uri::builder().scheme(scheme).authority(config.authority()).path_and_query("/").build();
+    origin.map_err(|_| ConnectError::Name(config.authority()))
+}
+
+impl From<Status> for Ended {
+    fn from(status: Status) -> Self {
+        Self::Failed(Box::new(status))
+    }
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ByServer => f.write_str("the server ended it"),
+            Self::Deaf => write!(f, "the server has read nothing for {HAND_OVER:?}"),
+            Self::Disconnected(reason) => f.write_str(reason),
+            Self::Failed(status) => match status.source() {
+                // nothing was wrong with the bytes
+                Some(cause) => {
+                    let mut cause: &dyn Error = cause;
+                    while let Some(deeper) = cause.source() {
+                        cause = deeper;
+                    }
+                    write!(f, "a ping went unanswered, or the connection was misused ({cause})")
+                }
+                None => {
+                    write!(f, "{:?}: {}", status.code(), status.message())?;
+                    let too_large = status.code() == Code::OutOfRange;
+                    f.write_str(if too_large { "; raise XDS_CLIENT_MAX_MSG_SIZE_IN_BYTES" } else { "" })
+                }
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_does_not_read_is_given_up() {
+        let (requests, _unread) = mpsc::channel(1);
+        let (_alive, fate) = watch::channel(Fate::Heard);
+        let responses = Responses::Awaited(Box::pin(std::future::pending()));
+        let mut stream = AdsStream { requests, responses, opened: Instant::now(), fate, _running: Running::nothing() };
+        stream.send(DiscoveryRequest::default()).await.expect("there is room for one");
+        let began = Instant::now();
+        let ended = stream.send(DiscoveryRequest::default()).await.expect_err("there is none");
+        assert_eq!((ended.to_string().as_str(), began.elapsed()), ("the server has read nothing for 30s", HAND_OVER));
+    }
+}

@@ -1,0 +1,144 @@
+//! Large snapshots: how long they take, what memory they take, and what they do to decisions. Prints figures; asserts
+//! that all rules are there. `TOLLGATE_TEST_XDS_DOMAINS` and `TOLLGATE_TEST_XDS_DESCRIPTORS` set how large.
+
+use std::{env, fs, time::Instant};
+
+use envoy_types::pb::google::protobuf::Any;
+
+use super::{
+    configs::{resource, rule},
+    server::{Ads, AdsStream, ack},
+    service::{builder, limit_of, metric},
+    support::{
+        process::Tollgate,
+        rls::{Rls, ask, client, request},
+    },
+};
+
+fn size(variable: &str, default: u32) -> u32 {
+    env::var(variable).map_or(default, |text| text.parse().expect("a number"))
+}
+
+/// What is asked before and after: it is in every snapshot.
+fn probe() -> Any {
+    resource("probe", [rule("k", 1_000_000_000)])
+}
+
+struct Scale {
+    tollgate: Tollgate,
+    stream: AdsStream,
+    client: Rls,
+    _ads: Ads,
+}
+
+impl Scale {
+    async fn start() -> Self {
+        let mut ads = Ads::start().await;
+        let tollgate = builder(ads.address).env("XDS_CLIENT_MAX_MSG_SIZE_IN_BYTES", "1_000_000_000").spawn();
+        let mut stream = ads.accept().await;
+        stream.request().await;
+        stream.send("small", "small", [probe()]).await;
+        assert_eq!(stream.said().await, ack("small", "small"));
+        let client = client(tollgate.address("grpc"));
+        Self { tollgate, stream, client, _ads: ads }
+    }
+
+    /// Loads these and tells what it took; gives the mean time of a decision.
+    async fn load(&mut self, what: &str, resources: Vec<Any>, key: impl Fn(u32) -> (String, String)) {
+        let before = self.decision(|_| ("probe".to_owned(), "k".to_owned())).await;
+        let bytes: usize = resources.iter().map(|any| any.value.len()).sum();
+        let rss = self.rss();
+        let began = Instant::now();
+        let resources = resources.into_iter().chain([probe()]);
+        self.stream.send("large", "large", resources).await;
+        let mut waits = Vec::new();
+        let asking = async {
+            loop {
+                let asked = Instant::now();
+                ask(&mut self.client, request("probe", &[&[("k", "v")]])).await;
+                waits.push(asked.elapsed());
+            }
+        };
+        tokio::select! {
+            said = self.stream.said() => assert_eq!(said, ack("large", "large")),
+            () = asking => {}
+        }
+        let (took, after_load) = (began.elapsed(), self.rss());
+        waits.sort_unstable();
+        let calls = waits.len();
+        let wait =
+            |hundredths: usize| waits.get(calls.saturating_sub(1) * hundredths / 100).copied().unwrap_or_default();
+        let same = self.decision(|_| ("probe".to_owned(), "k".to_owned())).await;
+        let spread = self.decision(key).await;
+        println!(
+            "xds: {what}, {:.1} MB on the wire: acknowledged after {took:.2?}; memory {} → {} MiB, {} at the most; \
+             {calls} calls meanwhile, half of them within {:.0?} and all within {:.0?}; \
+             a decision {before:.1} → {same:.1} µs (× {:.2}), on rules all over it {spread:.1} µs (× {:.2})",
+            bytes as f64 / 1e6,
+            rss / 1024,
+            after_load / 1024,
+            self.memory("VmHWM") / 1024,
+            wait(50),
+            wait(100),
+            same / before,
+            spread / before,
+        );
+    }
+
+    /// The mean time of a decision in microseconds, as the service itself measures it.
+    async fn decision(&mut self, key: impl Fn(u32) -> (String, String)) -> f64 {
+        const CALLS: u32 = 4000;
+        let measured = async |name: &str| {
+            let series = format!("ratelimit_service_response_time_seconds_{name}{{grpc_method=\"ShouldRateLimit\"}}");
+            metric(&self.tollgate, &series).await
+        };
+        let (sum, count) = (measured("sum").await, measured("count").await);
+        for number in 0..CALLS {
+            let (domain, key) = key(number.wrapping_mul(2_654_435_761));
+            let answer = ask(&mut self.client, request(&domain, &[&[(&key, "v")]])).await;
+            assert!(answer.statuses[0].current_limit.is_some(), "{domain} {key}");
+        }
+        (measured("sum").await - sum) / (measured("count").await - count) * 1e6
+    }
+
+    fn rss(&self) -> u64 {
+        self.memory("VmRSS")
+    }
+
+    /// A line of the kernel's account of the process, in KiB.
+    fn memory(&self, name: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.tollgate.pid())).expect("Linux");
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect(name);
+        line.trim_start_matches(':').trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_domains() {
+    let count = size("TOLLGATE_TEST_XDS_DOMAINS", 1000);
+    let mut scale = Scale::start().await;
+    let domain = |number: u32| format!("domain-{number}");
+    let resources = (0..count).map(|number| resource(&domain(number), [rule("k", number + 1)])).collect();
+    scale.load(&format!("{count} domains"), resources, |random| (domain(random % count), "k".to_owned())).await;
+    for number in [0, count / 2, count - 1] {
+        assert_eq!(limit_of(&mut scale.client, &domain(number), "k").await, Some(number + 1));
+    }
+    assert_eq!(metric(&scale.tollgate, "tollgate_active_rules").await, f64::from(count + 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_descriptors() {
+    let count = size("TOLLGATE_TEST_XDS_DESCRIPTORS", 20_000);
+    let mut scale = Scale::start().await;
+    let key = |number: u32| format!("descriptor-{number}");
+    let descriptors: Vec<_> = (0..count).map(|number| rule(&key(number), number + 1)).collect();
+    let resources = vec![resource("d", descriptors)];
+    scale.load(&format!("{count} descriptors"), resources, |random| ("d".to_owned(), key(random % count))).await;
+    for number in [0, count / 2, count - 1] {
+        assert_eq!(limit_of(&mut scale.client, "d", &key(number)).await, Some(number + 1));
+    }
+    // and back: what was large is given up
+    scale.stream.send("small again", "n", [probe()]).await;
+    assert_eq!(scale.stream.said().await, ack("small again", "n"));
+    assert_eq!(metric(&scale.tollgate, "tollgate_active_rules").await, 1.0);
+}
