@@ -150,20 +150,28 @@ impl RedisBackend {
             in_flight: stats.in_flight(),
             call_times: stats.call_times(),
             operation_times: self.times.totals().collect(),
-            breakers: connectors().flat_map(Connector::breakers).map(breaker).collect(),
+            breakers: self.breakers().collect(),
             open_connections: connectors().map(|one| one.open_connections() as u64).sum(),
             connections: connectors().map(Connector::opened_connections).sum(),
         }
     }
+
+    fn breakers(&self) -> impl Iterator<Item = telemetry::RedisBreaker> {
+        let named = [("main", Some(&self.main)), ("per_second", self.per_second.as_ref())];
+        named.into_iter().flat_map(|(redis, connector)| {
+            let readings = connector.map(Connector::breakers).unwrap_or_default();
+            readings.into_iter().map(move |reading| breaker(redis, reading))
+        })
+    }
 }
 
-fn breaker(reading: BreakerReading) -> telemetry::RedisBreaker {
+fn breaker(redis: &'static str, reading: BreakerReading) -> telemetry::RedisBreaker {
     let state = match reading.state {
         BreakerState::Closed => telemetry::BreakerState::Closed,
         BreakerState::HalfOpen => telemetry::BreakerState::HalfOpen,
         BreakerState::Open => telemetry::BreakerState::Open,
     };
-    telemetry::RedisBreaker { address: reading.address, state, opened: reading.opened }
+    telemetry::RedisBreaker { redis, address: reading.address, state, opened: reading.opened }
 }
 
 fn config(settings: &RedisSettings, stacks: NonZeroUsize) -> RedisConfig {

@@ -113,7 +113,7 @@ pub struct StatsPage {
 
 impl StatsPage {
     pub(super) fn new(table: &StatsTable, mut breakers: Vec<RedisBreaker>) -> Self {
-        breakers.sort_unstable_by(|a, b| a.address.cmp(&b.address));
+        breakers.sort_unstable_by(|a, b| (a.redis, &a.address).cmp(&(b.redis, &b.address)));
         let mut series = table.series();
         series.sort_unstable_by(|a, b| joined(a.labels()).cmp(joined(b.labels())));
         let mut domains_not_found = table.stats().domains_not_found();
@@ -148,9 +148,9 @@ impl Iterator for StatsPage {
             let domain = one_line(domain.to_string());
             line(&mut piece, format_args!("ratelimit.service.rate_limit.{domain}.domain_not_found: {count}"));
         }
-        for RedisBreaker { address, state, opened } in std::mem::take(&mut self.breakers) {
-            line(&mut piece, format_args!("tollgate.redis.breaker.{address}.opened: {opened}"));
-            line(&mut piece, format_args!("tollgate.redis.breaker.{address}.state.{}: 1", state.name()));
+        for RedisBreaker { redis, address, state, opened } in std::mem::take(&mut self.breakers) {
+            line(&mut piece, format_args!("tollgate.redis.breaker.{redis}.{address}.opened: {opened}"));
+            line(&mut piece, format_args!("tollgate.redis.breaker.{redis}.{address}.state.{}: 1", state.name()));
         }
         (!piece.is_empty()).then_some(piece)
     }

@@ -44,9 +44,11 @@ pub struct RedisStore {
     pub breakers: Vec<RedisBreaker>,
 }
 
-/// The breaker of one address.
+/// The breaker of one address. Two Redises may be one server, of two databases, and then have one address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RedisBreaker {
+    /// Of which Redis: `main` or `per_second`.
+    pub redis: &'static str,
     /// Of which address.
     pub address: String,
     /// What it does.
@@ -125,10 +127,13 @@ const OPERATION_TIMES: Family = Family::new(
 const BREAKER_STATE: Family = Family::new(
     "tollgate_redis_breaker_state",
     "The breaker of an address: 0 closed, 1 half open (a probe is under way), 2 open.",
-    &["address"],
+    &["redis", "address"],
 );
-const BREAKER_OPENED: Family =
-    Family::new("tollgate_redis_breaker_opened_total", "How often the breaker of an address has opened.", &["address"]);
+const BREAKER_OPENED: Family = Family::new(
+    "tollgate_redis_breaker_opened_total",
+    "How often the breaker of an address has opened.",
+    &["redis", "address"],
+);
 const DEGRADED: Family = Family::new(
     "tollgate_degraded_hits_total",
     "Hits that a failure mode answered, for Redis could not be asked.",
@@ -196,7 +201,7 @@ impl Collector for RedisFamilies {
         };
         let breakers = |number: fn(&RedisBreaker) -> u64| {
             let all = store.iter().flat_map(|store| &store.breakers);
-            all.map(|breaker| (vec![breaker.address.as_str()], number(breaker))).collect::<Vec<_>>()
+            all.map(|breaker| (vec![breaker.redis, breaker.address.as_str()], number(breaker))).collect::<Vec<_>>()
         };
         let errors = store.iter().flat_map(|store| &store.errors).map(|(kind, count)| (vec![*kind], *count));
         let resent = store.iter().flat_map(|store| &store.resent).map(|(code, count)| (vec![*code], *count));

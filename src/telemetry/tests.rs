@@ -35,7 +35,11 @@ impl Readings for Fixed {
             abandoned: 29,
             pending: 30,
             in_flight: 31,
-            breakers: vec![RedisBreaker { address: "h:1".to_owned(), state: BreakerState::Open, opened: 32 }],
+            // two databases of one server
+            breakers: vec![
+                RedisBreaker { redis: "main", address: "h:1".to_owned(), state: BreakerState::Open, opened: 32 },
+                RedisBreaker { redis: "per_second", address: "h:1".to_owned(), ..RedisBreaker::default() },
+            ],
             call_times: took(Duration::from_millis(3)),
             operation_times: vec![("check", took(Duration::from_secs(1)))],
         })
@@ -291,10 +295,12 @@ fn the_stats_page_names_figures_as_the_reference_does() {
     assert_eq!(d.len(), 18);
     let shape = |line: &str| line.split_once(": ").is_some_and(|(_, number)| number.parse::<u64>().is_ok());
     assert!(page.split_terminator('\n').all(shape), "{page}");
-    assert!(
-        page.ends_with("tollgate.redis.breaker.h:1.opened: 32\ntollgate.redis.breaker.h:1.state.open: 1\n"),
-        "{page}"
-    );
+    let breakers = "tollgate.redis.breaker.main.h:1.opened: 32
+tollgate.redis.breaker.main.h:1.state.open: 1
+tollgate.redis.breaker.per_second.h:1.opened: 0
+tollgate.redis.breaker.per_second.h:1.state.closed: 1
+";
+    assert!(page.ends_with(breakers), "{page}");
 }
 
 #[test]
@@ -329,9 +335,11 @@ fn the_redis_store_and_the_deny_cache_are_exported() {
         assert_eq!(types[name] == "counter", name.ends_with("_total"), "{name}");
     }
     assert_eq!(value(&samples, "tollgate_redis_errors_total", &[("kind", "unanswered")]), Some(27.0));
-    let of = [("address", "h:1")];
-    assert_eq!(value(&samples, "tollgate_redis_breaker_state", &of), Some(2.0));
-    assert_eq!(value(&samples, "tollgate_redis_breaker_opened_total", &of), Some(32.0));
+    for (redis, state, opened) in [("main", 2.0, 32.0), ("per_second", 0.0, 0.0)] {
+        let of = [("redis", redis), ("address", "h:1")];
+        assert_eq!(value(&samples, "tollgate_redis_breaker_state", &of), Some(state));
+        assert_eq!(value(&samples, "tollgate_redis_breaker_opened_total", &of), Some(opened));
+    }
     assert_eq!(value(&samples, "tollgate_redis_call_seconds_bucket", &[("le", "0.005")]), Some(1.0));
     assert_eq!(value(&samples, "tollgate_redis_call_seconds_sum", &[]), Some(0.003));
     let of = [("operation", "check"), ("le", "0.5")];

@@ -75,6 +75,29 @@ async fn limits_per_second_are_counted_in_a_redis_of_their_own() {
 }
 
 #[tokio::test]
+async fn two_databases_of_one_server_are_two_redises() {
+    let redis = Redis::start(&[]);
+    let tollgate = on(&redis)
+        .env("REDIS_PERSECOND", "true")
+        .env("REDIS_PERSECOND_URL", format!("redis://127.0.0.1:{}/1", redis.port))
+        .env("REDIS_PERSECOND_TIMEOUT", "10s")
+        .start();
+    remaining(&tollgate, &["year", "second"]).await;
+    let scrape = page(&tollgate, "metrics", "/metrics").await;
+    let series: Vec<_> = scrape.lines().filter(|line| !line.starts_with('#')).collect();
+    let series: Vec<_> = series.iter().filter_map(|line| line.rsplit_once(' ')).map(|(series, _)| series).collect();
+    let stats = page(&tollgate, "debug", "/stats").await;
+    let lines: Vec<_> = stats.lines().filter_map(|line| line.split_once(": ")).map(|(name, _)| name).collect();
+    for names in [&series, &lines] {
+        let twice: Vec<_> = names.iter().filter(|one| names.iter().filter(|other| other == one).count() > 1).collect();
+        assert!(twice.is_empty(), "{twice:?}");
+    }
+    let breakers = |names: &[&str], prefix| names.iter().filter(|name| name.starts_with(prefix)).count();
+    assert_eq!(breakers(&series, "tollgate_redis_breaker_state{"), 2, "{scrape}");
+    assert_eq!(breakers(&lines, "tollgate.redis.breaker."), 4, "{stats}");
+}
+
+#[tokio::test]
 async fn it_starts_without_redis_and_works_when_there_is_one() {
     let port = free_port();
     let tollgate = builder().env("REDIS_URL", format!("redis://127.0.0.1:{port}")).start();

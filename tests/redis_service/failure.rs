@@ -131,7 +131,7 @@ async fn local_counts_its_share_and_hands_over_when_redis_is_back() {
 #[tokio::test]
 async fn the_breaker_shows_in_metrics_on_the_stats_page_and_once_in_the_log() {
     let (tollgate, mut redis) = without_redis("deny").await;
-    let of = format!("{{address=\"127.0.0.1:{}\"}}", redis.port);
+    let of = format!("{{redis=\"main\",address=\"127.0.0.1:{}\"}}", redis.port);
     let state = async || metric(&tollgate, &format!("tollgate_redis_breaker_state{of}")).await;
     assert_eq!(state().await, Some(0.0));
     for _ in 0..20 {

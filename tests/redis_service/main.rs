@@ -26,3 +26,4 @@ mod startup;
 #[path = "../support/mod.rs"]
 mod support;
 mod topologies;
+mod wrong_replies;

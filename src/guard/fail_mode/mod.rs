@@ -15,8 +15,8 @@ use smallvec::SmallVec;
 
 pub use self::stats::DegradedStats;
 use crate::domain::{
-    Capabilities, Charge, CounterKey, FailureMode, Group, Hit, RateLimiter, RetryAfter, Source, StoreError, Verdict,
-    Verdicts,
+    Capabilities, Charge, CounterKey, FailureMode, Group, Hit, Outcome, RateLimiter, RetryAfter, Source, StoreError,
+    Verdict, Verdicts, refuses,
 };
 
 /// How long a caller that is denied is told to stay away: the limiter may be back sooner than the limit's window ends.
@@ -62,17 +62,31 @@ impl<L: RateLimiter, F: RateLimiter> FailMode<L, F> {
         }
     }
 
-    /// The hits at these places, as a group of their own with this process's share of the limits.
+    /// The hits at these places, as a group of their own with this process's share of the limits. It is told what the
+    /// others decided: one that is over refuses an atomic group, which then charges nothing here either.
     fn locally(&self, group: &Group, places: &[usize], verdicts: &Verdicts) -> Group {
-        let passed = |(at, hit): (usize, &Hit)| {
-            hit.quota && !places.contains(&at) && verdicts[at].is_ok_and(|verdict| verdict.allowed || hit.shadow)
-        };
-        let quota_passed = group.quota_passed || group.hits.iter().enumerate().any(passed);
+        let (mut quota_passed, mut at) = (group.quota_passed, 0);
+        let mut outcomes: SmallVec<[Outcome; 2]> = SmallVec::new();
+        for run in group.hits.chunk_by(|one, next| one.descriptor == next.descriptor) {
+            let Hit { shadow, quota, .. } = run[0];
+            let (mut over, mut decided) = (false, true);
+            for place in at..at + run.len() {
+                match verdicts[place] {
+                    Ok(verdict) if !places.contains(&place) => over |= !verdict.allowed,
+                    _ => decided = false,
+                }
+            }
+            at += run.len();
+            quota_passed |= quota && decided && (!over || shadow);
+            // what is not decided yet refuses nothing
+            outcomes.push(Outcome { over, shadow, quota });
+        }
+        let refused = group.refused || group.atomic && refuses(outcomes, group.quota_passed);
         let hits = places.iter().map(|at| {
             let hit = group.hits[*at].clone();
             Hit { limit: hit.limit.share(self.replicas), ..hit }
         });
-        Group { hits: hits.collect(), quota_passed, deadline: None, ..*group }
+        Group { hits: hits.collect(), quota_passed, refused, deadline: None, ..*group }
     }
 }
 

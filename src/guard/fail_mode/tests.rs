@@ -108,6 +108,43 @@ async fn a_quota_that_passed_elsewhere_is_told_to_the_local_store() {
 }
 
 #[tokio::test]
+async fn an_atomic_group_that_another_member_refuses_is_not_charged_locally() {
+    use FailureMode::{Allow, Deny, Local};
+    let quota = |hit| Hit { quota: true, ..hit };
+    let shadow = |hit| Hit { shadow: true, ..hit };
+    // a second limit of the first descriptor
+    let second = |mode| Hit { descriptor: 0, ..hit(9, mode) };
+    let local = || hit(1, Local);
+    for (hits, refused) in [
+        (vec![hit(0, Deny), local()], true),
+        (vec![local(), hit(2, Deny)], true),
+        (vec![hit(0, Allow), local()], false),
+        (vec![hit(0, Allow), second(Deny), local()], true),
+        (vec![shadow(hit(0, Deny)), local()], false),
+        // the other quota, that is counted here, may still pass
+        (vec![quota(hit(0, Deny)), quota(local())], false),
+        (vec![quota(hit(0, Deny)), local()], true),
+        (vec![quota(hit(0, Deny)), quota(hit(2, Allow)), local()], false),
+        (vec![quota(hit(0, FailureMode::Error)), quota(hit(2, Deny)), local()], false),
+    ] {
+        let bench = bench();
+        bench.limiter.check(Group::new(hits.clone().into()).atomic()).await;
+        bench.limiter.check(Group::new(hits.clone().into())).await;
+        let asked = bench.local.asked.lock().expect("no panic");
+        assert_eq!(asked.iter().map(|group| group.refused).collect::<Vec<_>>(), [refused, false], "{hits:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_quota_of_two_limits_passes_only_if_both_do() {
+    let bench = bench();
+    let quota = |number, descriptor, mode| Hit { quota: true, descriptor, ..hit(number, mode) };
+    let hits = [quota(0, 0, FailureMode::Allow), quota(1, 0, FailureMode::Deny), quota(2, 1, FailureMode::Local)];
+    bench.limiter.check(Group::new(hits.into_iter().collect())).await;
+    assert!(!bench.local.asked.lock().expect("no panic")[0].quota_passed);
+}
+
+#[tokio::test]
 async fn refunds_pass_whatever_the_mode_and_looks_do_not() {
     let bench = bench();
     let give = Hit { charge: Charge::Give(3), ..hit(0, FailureMode::Deny) };

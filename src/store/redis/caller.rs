@@ -63,4 +63,7 @@ pub enum CallError {
     /// Redis answered with an error, in these words. Never holds credentials.
     #[error("redis answered: {0}")]
     Refused(Box<str>),
+    /// Redis answered with what is no reply to this call; it may have run. Says of which kind, never what it held.
+    #[error("redis answered with {0}")]
+    Unreadable(Box<str>),
 }

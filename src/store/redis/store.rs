@@ -145,6 +145,10 @@ impl<C: Caller> RateLimiter for RedisStore<C> {
                 CallError::Unreachable => StoreError::Unreachable,
                 CallError::Tripped => StoreError::Tripped,
                 CallError::Unanswered(_) => StoreError::Unanswered,
+                CallError::Unreadable(_) => {
+                    self.stats.trouble.unreadable(&error);
+                    StoreError::Unreadable
+                }
                 CallError::Refused(text) => {
                     let code = refusal::code(&text);
                     if code == "READONLY" {

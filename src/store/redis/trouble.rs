@@ -1,11 +1,12 @@
-//! Tells the log what Redis says when it refuses: a line now and then, not one for each request.
+//! Tells the log what Redis says when it refuses, or says what makes no sense: a line now and then, not one for each request.
 
 use std::{
+    fmt::Display,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use super::{Answer, GroupError, ReplyError};
+use super::{Answer, GroupError};
 
 /// Between two lines.
 const QUIET: Duration = Duration::from_secs(10);
@@ -21,7 +22,7 @@ impl Trouble {
     }
 
     /// The reply to a call makes no sense.
-    pub(super) fn unreadable(&self, error: &ReplyError) {
+    pub(super) fn unreadable(&self, error: &dyn Display) {
         self.tell("redis' reply cannot be read", error);
     }
 
@@ -39,7 +40,7 @@ impl Trouble {
         }
     }
 
-    fn tell(&self, what: &str, words: &dyn std::fmt::Display) {
+    fn tell(&self, what: &str, words: &dyn Display) {
         let now = Instant::now();
         let left_out = {
             let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,6 +1,7 @@
 //! One call on its way: sent, awaited, sent again where that is safe, and its answers handed out.
 
 use std::{
+    fmt::Display,
     pin::pin,
     sync::{
         Arc,
@@ -158,16 +159,18 @@ async fn send<C: Caller>(
     let jitter = || sky.max_jitter.mul_f64(fastrand::f64());
     let reply = sky.caller.call(slot, script, &Call::new(entries, sky.ahead.now(), jitter));
     let reply = awaited(reply, waiters, StoreError::Unanswered, &sky.stats).await;
+    let unreadable = |error: &dyn Display| {
+        sky.trouble.unreadable(error);
+        Failed::Store(StoreError::Unreadable)
+    };
     let reply = reply.map_err(|error| match error {
         CallError::Unreachable => Failed::Store(StoreError::Unreachable),
         CallError::Tripped => Failed::Store(StoreError::Tripped),
         CallError::Unanswered(_) => Failed::Store(StoreError::Unanswered),
         CallError::Refused(text) => Failed::Refused(text),
+        CallError::Unreadable(_) => unreadable(&error),
     })?;
-    let (now, answers) = decode(entries, &reply).map_err(|error| {
-        sky.trouble.unreadable(&error);
-        Failed::Store(StoreError::Unreadable)
-    })?;
+    let (now, answers) = decode(entries, &reply).map_err(|error| unreadable(&error))?;
     sky.ahead.told(now);
     Ok(answers)
 }

@@ -186,7 +186,7 @@ impl Caller for Client {
         async move {
             match reply.await? {
                 Reply::Bytes(bytes) => Ok(bytes),
-                other => Err(CallError::Unanswered(format!("a script replied {other:?}").into())),
+                other => Err(unreadable("a script", &other)),
             }
         }
     }
@@ -198,7 +198,12 @@ impl Caller for Client {
     ) -> impl Future<Output = Result<bool, CallError>> + Send + 'static {
         let key = Bytes::copy_from_slice(key.as_bytes());
         let reply = self.run(slot, Command { name: "DEL", arguments: vec![key] });
-        async move { Ok(reply.await? == Reply::Number(1)) }
+        async move {
+            match reply.await? {
+                Reply::Number(deleted) => Ok(deleted == 1),
+                other => Err(unreadable("DEL", &other)),
+            }
+        }
     }
 
     fn has_slots(&self) -> bool {
@@ -235,6 +240,10 @@ impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").field("open", &self.open_connections()).finish_non_exhaustive()
     }
+}
+
+fn unreadable(to: &str, reply: &Reply) -> CallError {
+    CallError::Unreadable(format!("{reply}, which is no reply to {to}: does a proxy mix up replies?").into())
 }
 
 /// A call of the script that only tells the time.

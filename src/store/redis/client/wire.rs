@@ -6,6 +6,7 @@
 //! and a call fails at once when the connection is gone.
 
 use std::{
+    fmt,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -48,6 +49,18 @@ pub(super) enum Reply {
     Number(i64),
     List(Vec<Reply>),
     Other,
+}
+
+/// Of which kind it is. What it holds may be a secret of somebody else's.
+impl fmt::Display for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes(bytes) => write!(f, "a string of {} bytes", bytes.len()),
+            Self::Number(number) => write!(f, "the number {number}"),
+            Self::List(list) => write!(f, "a list of {}", list.len()),
+            Self::Other => f.write_str("nil"),
+        }
+    }
 }
 
 /// A connection that was made.

@@ -31,6 +31,7 @@ async fn a_call_is_sent_again_only_after_what_proves_that_nothing_ran_and_once()
         (vec![refused("ERR whatever")], vec![Sha1], Some(StoreError::Refused(Refusal::Other))),
         (vec![refused("WRONGPASS x")], vec![Sha1], Some(StoreError::Refused(Refusal::NotPermitted))),
         (vec![CallError::Unanswered("lost".into())], vec![Sha1], Some(StoreError::Unanswered)),
+        (vec![CallError::Unreadable("nil".into())], vec![Sha1], Some(StoreError::Unreadable)),
         (vec![CallError::Unreachable], vec![Sha1], Some(StoreError::Unreachable)),
     ] {
         let fake = Fake::failing(errors.clone());
