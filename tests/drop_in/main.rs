@@ -1,10 +1,18 @@
 //! Files that users of the reference deploy, with this program in the image's place, and our own below deploy/.
 //!
-//! `manifest` reads them, `pod` runs what they say as Kubernetes would: `istio` and `ours` are the cases.
+//! `manifest` reads them, `pod` runs what they say as Kubernetes would: `istio`, `envoy_gateway` and `ours` are the cases.
 #![allow(clippy::panic, clippy::print_stdout, missing_docs, unreachable_pub)]
 
+#[path = "../xds/server.rs"]
+#[allow(dead_code, reason = "shared")]
+mod ads;
+#[path = "../xds/configs.rs"]
+#[allow(dead_code, reason = "shared")]
+mod configs;
 mod ends;
 mod envoy_filter;
+mod envoy_gateway;
+mod grafana;
 mod guide;
 mod isolation;
 mod istio;
@@ -16,8 +24,14 @@ mod pod;
 #[allow(dead_code, reason = "shared")]
 mod redis;
 mod running;
+#[path = "../tls/secret.rs"]
+#[allow(dead_code, reason = "shared")]
+mod secret;
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../tls/client.rs"]
+#[allow(dead_code, reason = "shared")]
+mod tls_client;
 mod volume;
 
 use std::process::Command;

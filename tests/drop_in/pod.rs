@@ -37,6 +37,7 @@ pub struct Pod {
     /// Names and ports of neighbours, and where they really are.
     neighbours: Vec<(String, u16, SocketAddr)>,
     environment: Vec<(String, String)>,
+    authorities: String,
 }
 
 impl Pod {
@@ -50,7 +51,8 @@ impl Pod {
                 .insert(mount.filled_by.clone(), Volume::new(directory.path().join("volumes").join(mount.filled_by)));
         }
         let environment = deployment.environment(POD_NAME);
-        Self { isolation, deployment, directory, volumes, neighbours: Vec::new(), environment }
+        let (neighbours, authorities) = (Vec::new(), String::new());
+        Self { isolation, deployment, directory, volumes, neighbours, environment, authorities }
     }
 
     pub fn deployment(&self) -> &Deployment {
@@ -78,6 +80,11 @@ impl Pod {
     /// Adds to the environment, as Kubernetes or a variant of the manifest does.
     pub fn add(&mut self, variables: impl IntoIterator<Item = (String, String)>) {
         self.environment.extend(variables);
+    }
+
+    /// An authority that the image trusts, in PEM.
+    pub fn trust(&mut self, authority: &str) {
+        authority.clone_into(&mut self.authorities);
     }
 
     pub fn start(&self) -> Running {
@@ -148,6 +155,7 @@ impl Pod {
         write("etc/hosts", &format!("127.0.0.1 localhost\n::1 localhost\n{hosts}"));
         write("etc/resolv.conf", "");
         write("etc/nsswitch.conf", "hosts: files dns\n");
+        write("etc/ssl/certs/ca-certificates.crt", &self.authorities);
         write("bin/tollgate", "");
         symlink("tollgate", root.join("bin/ratelimit")).expect("a link");
 
@@ -188,6 +196,9 @@ impl Pod {
         if let Some(root) = self.runtime_root() {
             environment.push(("RUNTIME_ROOT".to_owned(), root.display().to_string()));
         }
+        let authorities = self.directory.path().join("authorities.crt");
+        fs::write(&authorities, &self.authorities).expect("written");
+        environment.push(("SSL_CERT_FILE".to_owned(), authorities.display().to_string()));
         for (name, port) in [("PORT", 8080), ("GRPC_PORT", 8081), ("DEBUG_PORT", 6070)] {
             environment.push((name.to_owned(), ports[&port].to_string()));
         }
