@@ -213,10 +213,51 @@ fn check_of_nobody_says_what_to_look_at() {
 }
 
 #[test]
+fn health_says_whether_the_service_of_this_environment_is_healthy() {
+    let tollgate = Builder::new().rules(ONE).env("DRAIN_DELAY", "1h").start();
+    let port = tollgate.address("http").port().to_string();
+    for env in [&[("PORT", port.as_str())][..], &[("PORT", &port), ("HOST", "127.0.0.1")]] {
+        let ran = run_with(&["health"], env);
+        assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (Some(0), "OK\n", ""));
+    }
+    let address = format!("127.0.0.1:{port}");
+    assert_eq!(run(&["health", &address]).code, Some(0));
+
+    tollgate.signal("TERM");
+    tollgate.wait_for_log("unready from now on");
+    let page = |page: &str| run(&["health", &format!("http://{address}/{page}")]);
+    let ran = run_with(&["health"], &[("PORT", &port)]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""));
+    let told = format!("http://localhost:{port}/healthcheck answered 500 Internal Server Error: shutting down\n");
+    assert_eq!(ran.stderr, told);
+    assert_eq!((page("readyz").code, page("livez").code), (Some(1), Some(0)));
+    let ran = page("no-such-page");
+    assert!(ran.code == Some(1) && ran.stderr.contains("404"), "{}", ran.stderr);
+}
+
+#[test]
+fn health_of_nobody_is_one_and_never_two_which_docker_keeps_for_itself() {
+    for (args, env, told) in [
+        (&["health"][..], &[("HOST", "127.0.0.1"), ("PORT", "1")][..], "is the service running"),
+        (&["health", "no address"], &[], "localhost:8080"),
+        (&["health"], &[("PORT", "tcp://10.0.0.1:80")], "PORT"),
+    ] {
+        let ran = run_with(args, env);
+        assert!(ran.code == Some(1) && ran.stdout.is_empty(), "{args:?}");
+        assert!(ran.stderr.contains(told), "no '{told}' in {}", ran.stderr);
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let deaf = listener.local_addr().expect("its address").to_string();
+    let ran = run(&["health", &deaf]);
+    assert!(ran.code == Some(1) && ran.stderr.contains("did not answer within"), "{}", ran.stderr);
+    drop(listener);
+}
+
+#[test]
 fn help_lists_commands_and_groups_flags() {
     let ran = run(&["--help"]);
     assert_eq!(ran.code, Some(0));
-    for command in ["serve", "validate", "explain", "check"] {
+    for command in ["serve", "validate", "explain", "check", "health"] {
         assert!(ran.stdout.lines().any(|line| line.trim_start().starts_with(command)), "{}", ran.stdout);
     }
     let ran = run(&["serve", "--help"]);

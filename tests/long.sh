@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What takes too long for every change: the flood of ten million keys, properties with fifty times the cases, what Redis is
-# asked for 100 000 decisions, large rule sets over xDS, the benchmark against a bare tonic handler, and fifty restarts
-# behind Envoy. Writes what it saw to docs/long-runs.md. About twenty minutes on two cores.
+# asked for 100 000 decisions, large rule sets over xDS, the benchmark against a bare tonic handler, fifty restarts behind
+# Envoy, and the image's release build. Writes what it saw to docs/long-runs.md. About half an hour on two cores.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -33,6 +33,9 @@ cargo build --quiet --release --bin tollgate --examples
     end
     section "Fifty restarts behind Envoy under load, two Tollgates, one at a time"
     TOLLGATE_TEST_RESTARTS=50 cargo test --quiet --test restarts -- --nocapture 2>&1 | sed -nE 's/^\.*(.*ratelimit\.error)/\1/p; /^test result/p'
+    end
+    section "The image, step by step, from nothing"
+    python3 tests/image.py --full 2>/dev/null | grep -E '^Rust|^the image|^it serves'
     end
 } | tee "$report.new"
 mv "$report.new" "$report"

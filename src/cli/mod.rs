@@ -5,6 +5,7 @@ mod channel;
 mod check;
 mod entries;
 mod explain;
+mod health;
 mod load;
 mod serve;
 mod validate;
@@ -18,6 +19,7 @@ use std::{
 
 pub use check::CheckError;
 pub use entries::{Entries, EntriesError};
+pub use health::HealthError;
 pub use load::LoadError;
 pub use serve::ServeError;
 
@@ -57,6 +59,11 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
             Ok((report, true)) => say(&report, 0),
             Ok((report, false)) => say(&report, FAILURE),
             Err(error) => fail(&error, USAGE),
+        },
+        // Docker has a meaning of its own for 2
+        Command::Health(args) => match health::health(&args, serve::env_var) {
+            Ok(()) => say("OK\n", 0),
+            Err(error) => fail(&error, FAILURE),
         },
     }
 }

@@ -58,6 +58,7 @@ fn says_log_level(args: &ServeArgs) -> bool {
     env_var(NAME).is_some() || args.overrides.iter().any(|given| given.variable == NAME)
 }
 
-fn env_var(name: &str) -> Option<OsString> {
+/// A variable of this process's environment.
+pub(super) fn env_var(name: &str) -> Option<OsString> {
     env::var_os(name)
 }

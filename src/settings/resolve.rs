@@ -149,19 +149,13 @@ fn asks_for_redis(raw: &Raw) -> Option<&Given> {
 
 /// Adds a problem for each feature that is asked for and does not exist yet.
 fn refuse_what_is_to_come(raw: &Raw, problems: &mut Vec<Problem>) {
-    let mut refuse = |feature: Feature, given: &Given| {
+    if let (Some(BackendType::Memcache), Some(given)) = (raw.backend_type.value, &raw.backend_type.given) {
         problems.push(Problem::NotSupportedYet {
             place: given.place,
             value: given.shown.clone(),
-            feature: feature.name(),
-            cure: feature.cure(),
+            feature: Feature::Memcache.name(),
+            cure: Feature::Memcache.cure(),
         });
-    };
-    if let (Some(BackendType::Memcache), Some(given)) = (raw.backend_type.value, &raw.backend_type.given) {
-        refuse(Feature::Memcache, given);
-    }
-    if let (true, Some(given)) = (raw.tracing_enabled.value, &raw.tracing_enabled.given) {
-        refuse(Feature::Tracing, given);
     }
 }
 

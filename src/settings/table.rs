@@ -41,20 +41,17 @@ pub enum Effect {
 pub enum Feature {
     /// Counters in memcached.
     Memcache,
-    /// OTLP spans.
-    Tracing,
 }
 
 impl Feature {
     /// Every one of them.
-    pub const ALL: [Self; 2] = [Self::Memcache, Self::Tracing];
+    pub const ALL: [Self; 1] = [Self::Memcache];
 
     /// What it is.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Memcache => "the memcache backend",
-            Self::Tracing => "tracing",
         }
     }
 
@@ -62,7 +59,6 @@ impl Feature {
     pub(super) const fn off(self) -> &'static str {
         match self {
             Self::Memcache => "the backend is another",
-            Self::Tracing => "TRACING_ENABLED is false",
         }
     }
 
@@ -70,7 +66,6 @@ impl Feature {
     pub(super) const fn cure(self) -> &'static str {
         match self {
             Self::Memcache => "set BACKEND_TYPE=redis or BACKEND_TYPE=memory meanwhile",
-            Self::Tracing => "set TRACING_ENABLED=false meanwhile",
         }
     }
 }

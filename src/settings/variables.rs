@@ -22,7 +22,7 @@ use Effect::{Later, NoEffect, Ours, Works};
 const BATCHING: Effect = NoEffect("checks are batched without a wait");
 const PROMETHEUS_ONLY: Effect = NoEffect("statistics are served to Prometheus only");
 const MEMCACHE: Effect = Later(Feature::Memcache);
-const TRACING: Effect = Later(Feature::Tracing);
+const TRACING: Effect = NoEffect("spans are not sent yet");
 
 variables! {
     Listeners {

@@ -100,24 +100,11 @@ impl Builder {
             env.insert("RULES".to_owned(), dir.path().into());
             dir
         });
-        let mut child = Command::new(program)
-            .args(args)
-            .env_clear()
-            .envs(env)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("tollgate starts");
-        let log = Arc::new(Mutex::new(Vec::new()));
-        let stderr = child.stderr.take().expect("stderr is piped");
-        let lines = Arc::clone(&log);
-        std::thread::spawn(move || {
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                lines.lock().expect("no panic while logging").push(line);
-            }
-        });
-        Tollgate { child, log, rules_dir }
+        let mut command = Command::new(program);
+        command.args(args).env_clear().envs(env);
+        let mut tollgate = Tollgate::spawn(command);
+        tollgate.rules_dir = rules_dir;
+        tollgate
     }
 
     /// Starts it and waits until it takes calls.
@@ -129,6 +116,21 @@ impl Builder {
 }
 
 impl Tollgate {
+    /// Runs a command of the caller's own, which becomes the program.
+    pub fn spawn(mut command: Command) -> Self {
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("tollgate starts");
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let stderr = child.stderr.take().expect("stderr is piped");
+        let lines = Arc::clone(&log);
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                lines.lock().expect("no panic while logging").push(line);
+            }
+        });
+        Self { child, log, rules_dir: None }
+    }
+
     /// With these rules and the tests' usual environment.
     pub fn with_rules(yaml: &str) -> Self {
         Builder::new().rules(yaml).start()
@@ -147,6 +149,13 @@ impl Tollgate {
     /// Waits for a line that holds this text.
     pub fn wait_for_log(&self, text: &str) -> String {
         self.wait_for(&format!("a log line with '{text}'"), || self.logged(text).pop())
+    }
+
+    /// Waits for a line that holds one of these texts.
+    pub fn wait_for_log_of(&self, texts: &[&str]) -> String {
+        self.wait_for(&format!("a log line with one of {texts:?}"), || {
+            self.log().into_iter().find(|line| texts.iter().any(|text| line.contains(text)))
+        })
     }
 
     /// Where it listens: `grpc`, `http`, `debug` or `metrics`.

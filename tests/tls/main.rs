@@ -8,6 +8,7 @@ mod client;
 mod clients;
 mod expiry;
 mod faults;
+mod health;
 mod in_front;
 mod page;
 mod reload;

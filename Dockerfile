@@ -1,0 +1,42 @@
+# syntax=docker/dockerfile:1
+# One binary on a base without a shell. `tests/image.py` runs these steps where no container engine is at hand.
+ARG RUST_VERSION=1.95
+FROM rust:${RUST_VERSION}-slim-bookworm AS build
+WORKDIR /build
+
+# The dependencies, by way of an empty program: this layer lasts until they change.
+COPY Cargo.toml Cargo.lock ./
+RUN mkdir src \
+    && echo 'fn main() {}' > src/main.rs \
+    && cp src/main.rs build.rs \
+    && touch src/lib.rs \
+    && cargo build --release --locked --bin tollgate \
+    && rm -r src build.rs target/release/.fingerprint/tollgate-*
+
+COPY build.rs ./
+COPY lua lua
+COPY proto proto
+COPY src src
+RUN cargo build --release --locked --bin tollgate \
+    && mkdir -p image/bin \
+    && cp target/release/tollgate image/bin/tollgate \
+    && ln -s tollgate image/bin/ratelimit
+
+# glibc, libgcc, the system's certificate authorities and time zones; no shell, no package manager.
+FROM gcr.io/distroless/cc-debian12:nonroot
+ARG VERSION=unknown
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="Tollgate" \
+      org.opencontainers.image.description="The rate limit service for Envoy and Istio" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+
+# ratelimit is a link to tollgate: manifests of envoyproxy/ratelimit run /bin/ratelimit.
+COPY --from=build /build/image/bin/ /bin/
+
+USER 65534:65534
+# RLS, /json and health, debug pages, metrics
+EXPOSE 8081 8080 6070 9090
+HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD ["/bin/tollgate", "health"]
+ENTRYPOINT ["/bin/tollgate"]

@@ -1,0 +1,230 @@
+#!/usr/bin/env python3
+"""Runs the steps of the Dockerfile where no container engine is at hand, and then the image's program.
+
+Each stage is a directory below target/image. COPY copies, minding .dockerignore; RUN runs the very command, in the
+stage's WORKDIR, with this machine's toolchain in place of the base image's: so RUN lines keep to relative paths, and
+what the bases hold is taken on trust, but for the libraries of the last one, which are checked by name. By default the
+compiler is told not to optimise and finds what it compiled before, for a release build takes long; `--full` leaves it
+alone and starts from nothing."""
+
+import argparse
+import fnmatch
+import json
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SCRATCH = ROOT / "target" / "image"
+KEPT = ROOT / "target" / "image-target"
+QUICK = {"OPT_LEVEL": "0", "DEBUG": "false", "LTO": "off", "CODEGEN_UNITS": "256", "STRIP": "debuginfo"}
+# of gcr.io/distroless/cc-debian12
+LIBRARIES = {"libc.so.6", "libm.so.6", "libgcc_s.so.1", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"}
+
+
+def instructions(text):
+    """(line number, keyword, arguments) of each instruction; continued lines are one."""
+    pending, start = "", 0
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.lstrip().startswith("#") or (not pending and not line.strip()):
+            continue
+        start = start if pending else number
+        pending += line.removesuffix("\\").strip() + " "
+        if not line.endswith("\\"):
+            keyword, _, arguments = pending.strip().partition(" ")
+            yield start, keyword, arguments.strip()
+            pending = ""
+
+
+def context():
+    """The files that the engine would be sent: every one that .dockerignore does not leave out, by its last match."""
+    rules = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
+    for name in output("git", "-C", ROOT, "ls-files", "--cached", "--others", "--exclude-standard").splitlines():
+        parts = pathlib.PurePosixPath(name)
+        prefixes = [str(parts), *map(str, parts.parents)][:-1]
+        sent = True
+        for rule in rules:
+            if any(fnmatch.fnmatch(prefix, rule.removeprefix("!").rstrip("/")) for prefix in prefixes):
+                sent = rule.startswith("!")
+        if sent and (ROOT / name).is_file():
+            yield name
+
+
+def output(*command):
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+class Stage:
+    """One FROM and what follows it."""
+
+    def __init__(self, name, base, environment):
+        self.name, self.base, self.root = name, base, SCRATCH / name
+        self.workdir, self.arguments, self.settings = pathlib.PurePosixPath("/"), {}, {}
+        self.environment = environment
+
+    def path(self, path):
+        return self.root / str(self.workdir / path).lstrip("/")
+
+    def copy(self, arguments, stages, files):
+        *sources, target = shlex.split(arguments)
+        origin = stages[sources.pop(0).removeprefix("--from=")].path if arguments.startswith("--from=") else None
+        for source in sources:
+            if origin:
+                files = [str(path.relative_to(origin("."))) for path in origin(source).rglob("*") if not path.is_dir()]
+                source = str(origin(source).relative_to(origin(".")))
+            # the content of a directory, but a file under its own name
+            inside = [name for name in files if name.startswith(f"{source}/")]
+            own = pathlib.PurePosixPath(source).name if target.endswith("/") else "."
+            found = {name: name.removeprefix(f"{source}/") for name in inside} or dict.fromkeys({source} & {*files}, own)
+            if not found:
+                sys.exit(f"COPY {source}: the engine is sent nothing of that name: see .dockerignore")
+            for name, there in found.items():
+                to = self.path(target) / there
+                to.parent.mkdir(parents=True, exist_ok=True)
+                to.unlink(missing_ok=True)
+                shutil.copy2((origin or ROOT.joinpath)(name), to, follow_symlinks=False)
+
+    def run(self, command):
+        if re.search(r"(?<![\w.])/\w", command):
+            sys.exit(f"RUN {command}: an absolute path, which this script cannot redirect")
+        print(f"   $ {command}", flush=True)
+        environment = {**os.environ, **self.environment}
+        shell = subprocess.Popen(
+            ["sh", "-ec", command], cwd=self.path("."), env=environment, stderr=subprocess.PIPE, text=True
+        )
+        said = [sys.stderr.write(line) and line for line in shell.stderr]
+        if shell.wait() != 0:
+            sys.exit(f"RUN ended with {shell.returncode}")
+        return re.findall(r"^ *Compiling (\S+)", "".join(said), re.M)
+
+
+def build(environment, keep):
+    """The last stage, and the crates that each RUN has compiled."""
+    stages, stage, defaults, compiled = {}, None, {}, []
+    files = list(context())
+    for number, keyword, arguments in instructions((ROOT / "Dockerfile").read_text()):
+        known = {**defaults, **(stage.arguments if stage else {})}
+        arguments = re.sub(r"\$\{(\w+)\}", lambda name: known[name[1]], arguments) if keyword != "RUN" else arguments
+        print(f"{number:>3}: {keyword} {arguments}", flush=True)
+        match keyword:
+            case "ARG":
+                name, _, value = arguments.partition("=")
+                (stage.arguments if stage else defaults)[name] = value
+            case "FROM":
+                base, *rest = arguments.split()
+                stage = Stage(rest[1] if rest else "image", base, environment)
+                stages[stage.name] = stage
+                stage.root.mkdir(parents=True, exist_ok=True)
+            case "WORKDIR":
+                stage.workdir /= arguments
+                stage.path(".").mkdir(parents=True, exist_ok=True)
+                if keep:
+                    stage.path("target").symlink_to(KEPT)
+            case "COPY":
+                stage.copy(arguments, stages, files)
+            case "RUN":
+                compiled.append(stage.run(arguments))
+            case "LABEL" | "USER" | "EXPOSE" | "HEALTHCHECK" | "ENTRYPOINT":
+                stage.settings[keyword] = arguments
+            case _:
+                sys.exit(f"line {number}: this script does not know {keyword}: teach it")
+    check_bases([stage.base for stage in stages.values()])
+    return stage, compiled
+
+
+def check_bases(bases):
+    """A program that was linked against a newer C library would not start."""
+    assert [base.rsplit("-", 1)[1] for base in bases] == ["bookworm", "debian12:nonroot"], f"{bases}: one Debian for both"
+
+
+def check_toolchain(full):
+    wanted = re.search(r"^ARG RUST_VERSION=(\S+)", (ROOT / "Dockerfile").read_text(), re.M)[1]
+    least = re.search(r'^rust-version = "(.+)"', (ROOT / "Cargo.toml").read_text(), re.M)[1]
+    number = lambda text: tuple(map(int, text.split(".")[:2]))
+    assert number(wanted) >= number(least), f"the image builds with Rust {wanted}, and Cargo.toml asks for {least}"
+    form = "a release build" if full else "compiled without optimisation"
+    print(f"Rust {output('rustc', '--version').split()[1]} here, {wanted} in the image; {form}")
+
+
+def check_image(image):
+    """What the stage holds is the program and its link, with no library that the base lacks."""
+    held = sorted(str(path.relative_to(image.root)) for path in image.root.rglob("*") if not path.is_dir())
+    assert held == ["bin/ratelimit", "bin/tollgate"], held
+    assert os.readlink(image.root / "bin/ratelimit") == "tollgate"
+    program = image.root / "bin/tollgate"
+    needed = set(re.findall(r"\(NEEDED\).*\[(.+)\]", output("readelf", "--dynamic", program)))
+    assert needed <= LIBRARIES, f"{image.base} has no {needed - LIBRARIES}"
+    assert image.settings["USER"] == "65534:65534", image.settings
+    size = program.stat().st_size / 2**20
+    print(f"the image adds {size:.0f} MiB to {image.base}; it links {', '.join(sorted(needed))}")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+def check_program(image):
+    """It serves under the name /bin/ratelimit, as the image's user, and HEALTHCHECK tells whether it does."""
+    with tempfile.TemporaryDirectory() as root:
+        # where any user may look, which the directory of the sources may not be
+        shutil.copytree(image.root, root, symlinks=True, dirs_exist_ok=True)
+        shutil.copytree(ROOT / "config/rules", f"{root}/rules")
+        os.chmod(root, 0o755)
+        serve_and_ask(image.settings, pathlib.Path(root))
+
+
+def serve_and_ask(settings, root):
+    inside = lambda command: [str(root / command[0].lstrip("/")), *command[1:]]
+    assert json.loads(settings["ENTRYPOINT"]) == ["/bin/tollgate"], "manifests give the program its arguments only"
+    probe = inside(json.loads(settings["HEALTHCHECK"].partition("CMD ")[2]))
+    ports = {name: free_port() for name in ("PORT", "GRPC_PORT", "DEBUG_PORT")}
+    environment = {"HOST": "127.0.0.1", "USE_PROMETHEUS": "false", "RULES": str(root / "rules"), **ports}
+    ask = lambda: subprocess.run(probe, env=environment, capture_output=True, text=True)
+    assert ask().returncode == 1, "nothing serves yet"
+    user = settings["USER"].split(":")
+    become = ["setpriv", f"--reuid={user[0]}", f"--regid={user[1]}", "--clear-groups", "--no-new-privs", "--"]
+    root_here = os.geteuid() == 0
+    command = [*(become if root_here else []), *inside(["/bin/ratelimit"])]
+    serving = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, cwd="/")
+    try:
+        for _ in range(600):
+            answer = ask()
+            if answer.returncode == 0 or serving.poll() is not None:
+                break
+            time.sleep(0.1)
+        assert answer.returncode == 0, answer.stderr
+    finally:
+        serving.terminate()
+    assert serving.wait(timeout=60) == 0, "SIGTERM ends it well"
+    assert ask().returncode == 1, "it is gone"
+    who = f"as user {user[0]}" if root_here else f"not as user {user[0]}, for this is not root"
+    print(f"it serves as /bin/ratelimit, {who}: HEALTHCHECK gave 1, then 0, and 1 when it had gone")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--full", action="store_true", help="the release build, from nothing")
+    full = parser.parse_args().full
+    shutil.rmtree(SCRATCH, ignore_errors=True)
+    KEPT.mkdir(parents=True, exist_ok=True)
+    check_toolchain(full)
+    environment = {} if full else {f"CARGO_PROFILE_RELEASE_{name}": value for name, value in QUICK.items()}
+    # the build is what the Dockerfile says, wherever this script is called from
+    environment |= {"CARGO_TARGET_DIR": "target", "CARGO_TERM_COLOR": "never"}
+    image, compiled = build(environment, keep=not full)
+    assert compiled[-1] == ["tollgate"], f"the layer of dependencies does not hold: {compiled[-1]} were compiled again"
+    check_image(image)
+    check_program(image)
+
+
+if __name__ == "__main__":
+    main()

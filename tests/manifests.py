@@ -1,0 +1,124 @@
+"""Checks deploy/ against schemas: Kubernetes' own, of the oldest and the newest version that kubernetes-validate has, strictly
+(an unknown field is a fault), and those of Istio and Envoy Gateway, from the CRDs in their Go modules, made as strict. The
+rules that CRDs have in CEL are not evaluated. Of Helm's values it checks that the chart of Envoy Gateway has such."""
+
+import functools
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import jsonschema
+import kubernetes_validate
+import yaml
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+VERSIONS = [kubernetes_validate.utils.all_versions()[0], kubernetes_validate.latest_version()]
+
+ISTIO = ("istio.io/api", "v1.31.4", "h1:AcnncYrlDj1PJkym7h88Gggkef4MAra8QpGaXRMsr+E=")
+GATEWAY = ("github.com/envoyproxy/gateway", "v1.9.1", "h1:vAVp6/AlBXJ1aOhp1mxL7fNEzVEfjADUguUhm2wzxQY=")
+CRDS_OF_GATEWAY = "charts/gateway-helm/charts/crds/crds"
+CRDS = {
+    "EnvoyFilter": (ISTIO, "kubernetes/customresourcedefinitions.gen.yaml"),
+    "BackendTrafficPolicy": (GATEWAY, f"{CRDS_OF_GATEWAY}/generated/gateway.envoyproxy.io_backendtrafficpolicies.yaml"),
+    "EnvoyProxy": (GATEWAY, f"{CRDS_OF_GATEWAY}/generated/gateway.envoyproxy.io_envoyproxies.yaml"),
+    "HTTPRoute": (GATEWAY, f"{CRDS_OF_GATEWAY}/gatewayapi-crds.yaml"),
+}
+
+
+@functools.cache
+def module(path, version, checksum):
+    """Where a Go module is on this machine, fetched by `go` if it is not there yet."""
+    # tests/run.sh puts one there if the machine's is too old
+    go = shutil.which("go", path=f"{ROOT}/target/parts/venv/bin:{os.environ['PATH']}")
+    command = [go, "mod", "download", "-json", f"{path}@{version}"]
+    found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, cwd=ROOT).stdout)
+    if found["Sum"] != checksum:
+        sys.exit(f"{path}@{version}: its checksum is {found['Sum']}, and was {checksum}")
+    return pathlib.Path(found["Dir"])
+
+
+def strict(schema):
+    """An unknown field is a fault, where the CRD does not say that it may be."""
+    if isinstance(schema, list):
+        return [strict(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    schema = {key: strict(value) for key, value in schema.items()}
+    if schema.get("x-kubernetes-int-or-string"):
+        schema["type"] = ["integer", "string"]
+    if isinstance(schema.get("properties"), dict) and not schema.get("x-kubernetes-preserve-unknown-fields"):
+        schema.setdefault("additionalProperties", False)
+    return schema
+
+
+@functools.cache
+def validator(kind, api_version):
+    source, path = CRDS[kind]
+    for crd in yaml.safe_load_all((module(*source) / path).read_text()):
+        if crd and crd["spec"]["names"]["kind"] == kind:
+            for version in crd["spec"]["versions"]:
+                if f"{crd['spec']['group']}/{version['name']}" == api_version:
+                    schema = strict(version["schema"]["openAPIV3Schema"])
+                    schema["properties"] |= {"apiVersion": {}, "kind": {}, "metadata": {}}
+                    return jsonschema.Draft202012Validator(schema)
+    sys.exit(f"no CRD for {kind} of {api_version}")
+
+
+def envoy_gateway(text):
+    """EnvoyGateway has no CRD; the Deployment in it is of the type that EnvoyProxy has for its own, which is in one."""
+    config = yaml.safe_load(text)
+    config["provider"]["kubernetes"]["envoyDeployment"] = config["provider"]["kubernetes"].pop("rateLimitDeployment")
+    proxy = {"apiVersion": config["apiVersion"], "kind": "EnvoyProxy", "spec": {"provider": config["provider"]}}
+    validator("EnvoyProxy", config["apiVersion"]).validate(proxy)
+
+
+def chart_values():
+    """What the Helm chart of Envoy Gateway has values for."""
+    return yaml.safe_load((module(*GATEWAY) / "charts/gateway-helm/values.tmpl.yaml").read_text())
+
+
+def unknown_values(ours, theirs, path=""):
+    """The values of ours that the chart would overlook."""
+    for key, value in ours.items():
+        if not isinstance(theirs, dict) or key not in theirs:
+            yield f"{path}{key}"
+        elif isinstance(value, dict):
+            yield from unknown_values(value, theirs[key], f"{path}{key}.")
+
+
+def check(document):
+    if document["kind"] in CRDS:
+        validator(document["kind"], document["apiVersion"]).validate(document)
+        return
+    for version in VERSIONS:
+        kubernetes_validate.validate(document, version, strict=True)
+    if document["metadata"]["name"] == "envoy-gateway-config":
+        envoy_gateway(document["data"]["envoy-gateway.yaml"])
+
+
+def main():
+    checked = failed = 0
+    for path in sorted((ROOT / "deploy").rglob("*.yaml")):
+        if path.name == "values.yaml":
+            unknown = list(unknown_values(yaml.safe_load(path.read_text()), chart_values()))
+            print(f"{'no such value' if unknown else 'ok'}: {path.relative_to(ROOT)} {' '.join(unknown)}")
+            checked, failed = checked + 1, failed + bool(unknown)
+            continue
+        for document in yaml.safe_load_all(path.read_text()):
+            checked += 1
+            name = f"{path.relative_to(ROOT)}: {document['kind']} {document['metadata']['name']}"
+            try:
+                check(document)
+                print(f"ok: {name}")
+            except jsonschema.ValidationError as fault:
+                failed += 1
+                print(f"{name}: {'.'.join(map(str, fault.absolute_path))}: {fault.message}", file=sys.stderr)
+    print(f"{checked} manifests, {failed} faulty; Kubernetes {' and '.join(VERSIONS)}")
+    sys.exit(failed > 0 or checked == 0)
+
+
+if __name__ == "__main__":
+    main()
