@@ -123,7 +123,11 @@ async fn what_cannot_be_used_is_refused_once_and_the_former_stays() {
     for (refused, ([certificate, key, ca], reason)) in bad.into_iter().enumerate() {
         it.secret.put(&[("tls.crt", certificate), ("tls.key", key), ("ca.crt", ca)]);
         it.refused(refused as u64 + 1).await;
-        let said = it.tollgate.logged("new TLS files are refused");
+        let said = eventually("a line of the log", async || {
+            let said = it.tollgate.logged("new TLS files are refused");
+            (said.len() > refused).then_some(said)
+        })
+        .await;
         assert_eq!(said.len(), refused + 1, "{said:#?}");
         assert!(said[refused].contains(reason) && said[refused].contains("\"listener\":\"grpc\""), "{}", said[refused]);
         assert_eq!(it.shown().await, before, "{reason}");
