@@ -111,7 +111,7 @@ impl Node {
             return;
         }
         if self.can_probe() {
-            let probing = Probing { health: Arc::clone(&self.health), node: Arc::downgrade(self) };
+            let probing = Probing { health: Arc::clone(&self.health), node: Arc::downgrade(self), holds: true };
             let task = tokio::spawn(probing.run()).abort_handle();
             *self.prober.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
         } else {
@@ -179,22 +179,34 @@ const fn is_answer(result: &Result<Reply, CallError>) -> bool {
 struct Probing {
     health: Arc<Health>,
     node: Weak<Node>,
+    /// Whether it has taken on the probing; if not, it looks for another chance.
+    holds: bool,
 }
 
 impl Probing {
-    async fn run(self) {
-        let Some(breaker) = &self.health.breaker else { return };
+    async fn run(mut self) {
+        let health = Arc::clone(&self.health);
+        let Some(breaker) = &health.breaker else { return };
         while breaker.state() != BreakerState::Closed {
             tokio::select! {
                 () = tokio::time::sleep(breaker.pause()) => {}
-                () = self.health.connected.notified(), if breaker.may_be_hurried() => {}
+                () = health.connected.notified(), if breaker.may_be_hurried() => {}
             }
-            let Some(node) = self.node.upgrade().filter(|node| node.can_probe()) else { return };
+            let Some(node) = self.node.upgrade() else { return };
+            if !self.holds && !breaker.claim() {
+                return;
+            }
+            self.holds = node.can_probe();
+            if !self.holds {
+                // another client is connected: its next call takes the probing on, if this does not get a connection first
+                breaker.release();
+                continue;
+            }
             breaker.probe();
             let answered = is_answer(&node.send(probe(), false, node.timeout).await);
             breaker.probed(answered, Instant::now());
             if answered {
-                self.health.mended();
+                health.mended();
             }
         }
     }
@@ -202,7 +214,7 @@ impl Probing {
 
 impl Drop for Probing {
     fn drop(&mut self) {
-        if let Some(breaker) = &self.health.breaker {
+        if let (true, Some(breaker)) = (self.holds, &self.health.breaker) {
             breaker.release();
         }
     }
