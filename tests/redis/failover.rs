@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    num::NonZeroU32,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
@@ -11,12 +10,10 @@ use std::{
 };
 
 use tokio::task::JoinSet;
-use tollgate::{
-    domain::{Algorithm, Charge, CounterKey, Group, Hit, RateLimiter as _, StoreError},
-    store::redis::{BreakerConfig, Endpoint},
-};
+use tollgate::domain::{Algorithm, Charge, CounterKey, Group, Hit, RateLimiter as _, StoreError};
 
 use crate::{
+    calls::with_breaker,
     cluster_server::Cluster,
     load::{Load, NOW, TASKS, count, keys, take, wide},
     sentinel_group::{SentinelGroup, is_primary},
@@ -29,19 +26,6 @@ use crate::{
 const LOST_AT_MOST: u64 = TASKS;
 
 const ERRORS: [&str; 5] = ["Unanswered", "Unreachable", "Tripped", "Refused(NotReady)", "Refused(ReadOnly)"];
-
-/// As in a service with default settings.
-fn with_breaker(endpoint: Endpoint) -> Endpoint {
-    let breaker = BreakerConfig {
-        consecutive: NonZeroU32::new(5).expect("not zero"),
-        ratio: 0.5,
-        window: Duration::from_secs(10),
-        min_calls: NonZeroU32::new(20).expect("not zero"),
-        cooldown: Duration::from_millis(200),
-        max_cooldown: Duration::from_secs(2),
-    };
-    Endpoint { breaker: Some(breaker), ..endpoint }
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_primary_that_sentinels_watch_is_killed() {

@@ -1,11 +1,14 @@
 //! What the tests call.
 
-use std::{num::NonZeroUsize, time::Duration};
+use std::{
+    num::{NonZeroU32, NonZeroUsize},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use tollgate::store::redis::{
-    Address, Call, CallError, Caller as _, Client, Connector, Credentials, Endpoint, HostPort, Script, Startup,
-    Topology,
+    Address, BreakerConfig, Call, CallError, Caller as _, Client, Connector, Credentials, Endpoint, HostPort, Script,
+    Startup, Topology,
 };
 
 use crate::server::{Redis, until};
@@ -34,6 +37,19 @@ pub fn tcp(redis: &Redis) -> Endpoint {
 
 pub fn unix(redis: &Redis) -> Endpoint {
     endpoint(Topology::Single(Address::Unix(redis.socket())))
+}
+
+/// As in a service with default settings.
+pub fn with_breaker(endpoint: Endpoint) -> Endpoint {
+    let breaker = BreakerConfig {
+        consecutive: NonZeroU32::new(5).expect("not zero"),
+        ratio: 0.5,
+        window: Duration::from_secs(10),
+        min_calls: NonZeroU32::new(20).expect("not zero"),
+        cooldown: Duration::from_millis(200),
+        max_cooldown: Duration::from_secs(2),
+    };
+    Endpoint { breaker: Some(breaker), ..endpoint }
 }
 
 /// A client that has connected.

@@ -1,20 +1,14 @@
 //! One server: what a client connects with, and that it heals.
 
-use std::{
-    fs,
-    num::{NonZeroU32, NonZeroUsize},
-    time::Duration,
-};
+use std::{fs, num::NonZeroUsize, time::Duration};
 
 use tollgate::{
     domain::{CounterKey, Secret},
-    store::redis::{
-        Address, BreakerConfig, CallError, Caller as _, Connector, Credentials, Endpoint, Script, Topology,
-    },
+    store::redis::{Address, CallError, Caller as _, Connector, Credentials, Script, Topology},
 };
 
 use crate::{
-    calls::{connected, endpoint, heals, local, look, tcp, unix},
+    calls::{connected, endpoint, heals, local, look, tcp, unix, with_breaker},
     server::{Redis, until},
 };
 
@@ -183,16 +177,7 @@ async fn until_redis_has_answered_one_connection_tries_and_then_all_connect_at_o
 #[tokio::test]
 async fn a_client_that_gets_no_connection_opens_no_breaker_for_those_that_have_one() {
     let redis = Redis::start(&["--maxclients", "1"]);
-    let breaker = BreakerConfig {
-        consecutive: NonZeroU32::new(5).expect("not zero"),
-        ratio: 0.5,
-        window: Duration::from_secs(10),
-        min_calls: NonZeroU32::new(20).expect("not zero"),
-        cooldown: Duration::from_millis(200),
-        max_cooldown: Duration::from_secs(2),
-    };
-    let endpoint = Endpoint { breaker: Some(breaker), ..tcp(&redis) };
-    let connector = Connector::new(&endpoint).expect("a connector");
+    let connector = Connector::new(&with_breaker(tcp(&redis))).expect("a connector");
     let one = connector.connect();
     until("connected", || one.open_connections() == 1).await;
     let other = connector.connect();

@@ -61,6 +61,7 @@ impl Ahead {
 #[derive(Clone, Copy)]
 struct Sent {
     script: Script,
+    apart: bool,
     later: bool,
 }
 
@@ -69,7 +70,8 @@ impl Sent {
     fn may(&mut self, again: Again) -> bool {
         match again {
             Again::WithText => std::mem::replace(&mut self.script, Script::Text) == Script::Sha1,
-            Again::Later | Again::Apart => !std::mem::replace(&mut self.later, true),
+            Again::Apart => !std::mem::replace(&mut self.apart, true),
+            Again::Later => !std::mem::replace(&mut self.later, true),
         }
     }
 }
@@ -79,7 +81,7 @@ pub(super) async fn fly<C: Caller>(sky: &Arc<Sky<C>>, slot: Option<u16>, batch: 
     let checks: usize = batch.waiters.iter().map(Waiters::len).sum();
     sky.stats.entries.fetch_add(batch.entries.len() as u64, Relaxed);
     sky.stats.checks.fetch_add(checks as u64, Relaxed);
-    let sent = Sent { script: Script::Sha1, later: false };
+    let sent = Sent { script: Script::Sha1, apart: false, later: false };
     let Some((batch, sent)) = deliver(sky, slot, batch, sent).await else { return };
     // each entry in a call of its own, at the same time: they end with this task
     let mut parts = JoinSet::new();
