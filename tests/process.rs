@@ -213,6 +213,14 @@ async fn grpc_health_knows_its_names() {
     assert_eq!(health(&tollgate, "other").await, Err(Code::NotFound));
 }
 
+/// A huge page for each few bytes would be most of what a service at rest holds, and grow under no load.
+#[test]
+fn its_memory_is_in_small_pages() {
+    let tollgate = Tollgate::with_rules(RULES);
+    let status = fs::read_to_string(format!("/proc/{}/status", tollgate.pid())).expect("procfs");
+    assert!(status.contains("\nTHP_enabled:\t0\n"), "{status}");
+}
+
 /// Asks one version of reflection for the services that it lists.
 macro_rules! reflected {
     ($version:ident, $address:expr) => {{
