@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # What takes too long for every change: the flood of ten million keys, properties with fifty times the cases, what Redis is
-# asked for 100 000 decisions, large rule sets over xDS, the benchmark against a bare tonic handler, fifty restarts behind
-# Envoy, and the image's release build. Writes what it saw to docs/long-runs.md. About half an hour on two cores.
+# asked for 100 000 decisions, large rule sets over xDS, fifty restarts behind Envoy, and the image's release build. Writes what it saw to docs/long-runs.md. About half an hour on two cores.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -27,9 +26,6 @@ cargo build --quiet --release --bin tollgate --examples
     TOLLGATE_TEST_XDS_CHANGES=1000 TOLLGATE_TEST_XDS_DOMAINS=10000 TOLLGATE_TEST_XDS_DESCRIPTORS=1000000 \
         cargo test --quiet --release --test xds -- --nocapture --test-threads 1 changes:: scale:: 2>&1 |
         grep -aoE 'xds: .*|^test result.*'
-    end
-    section "Against a bare tonic handler (one descriptor, one counter, 8 connections × 32 streams)"
-    bash benches/against_bare_tonic.sh 5 300000
     end
     section "Fifty restarts behind Envoy under load, two Tollgates, one at a time"
     TOLLGATE_TEST_RESTARTS=50 cargo test --quiet --test restarts -- --nocapture 2>&1 | sed -nE 's/^\.*(.*ratelimit\.error)/\1/p; /^test result/p'

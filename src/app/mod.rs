@@ -46,6 +46,9 @@ use readings::Parts;
 use reload::Reloader;
 use signal::Signals;
 
+#[cfg(feature = "redis")]
+pub(crate) use redis::endpoint as redis_endpoint;
+
 /// Why the service did not start, or ended badly.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {

@@ -183,7 +183,8 @@ fn config(settings: &RedisSettings, stacks: NonZeroUsize) -> RedisConfig {
     }
 }
 
-fn endpoint(settings: &RedisEndpoint, startup: RedisStartup, stacks: NonZeroUsize) -> Endpoint {
+/// One Redis, for so many stacks that share its pool.
+pub(crate) fn endpoint(settings: &RedisEndpoint, startup: RedisStartup, stacks: NonZeroUsize) -> Endpoint {
     Endpoint {
         topology: match &settings.topology {
             RedisTopology::Tcp(at) => Topology::Single(Address::Tcp(server(at))),

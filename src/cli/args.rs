@@ -10,6 +10,8 @@ use std::str::FromStr;
 use clap::{Arg, ArgMatches, Args, FromArgMatches, Parser, Subcommand};
 use rustls::pki_types::ServerName;
 
+#[cfg(feature = "redis")]
+use super::bench::BenchArgs;
 use super::entries::Entries;
 use crate::settings::{Override, TABLE, Variable, later_features, other_variables};
 
@@ -32,7 +34,7 @@ const SERVE_FLAGS: &[(&str, &str, &str)] = &[
 ];
 
 /// What to do.
-#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+#[derive(Clone, Debug, PartialEq, Subcommand)]
 pub enum Command {
     /// Answer rate limit requests (the default)
     Serve(ServeArgs),
@@ -42,6 +44,9 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Ask a running service once, charging the hits
     Check(CheckArgs),
+    /// Make load for a service, ours or another's, and measure its answers
+    #[cfg(feature = "redis")]
+    Bench(Box<BenchArgs>),
     /// Ask whether the service in this container is healthy: for HEALTHCHECK and exec probes
     Health(HealthArgs),
 }

@@ -1,6 +1,8 @@
 //! The command line: what was typed, and a file for each command. `run` is the whole program but its allocator.
 
 pub mod args;
+#[cfg(feature = "redis")]
+mod bench;
 mod channel;
 mod check;
 mod entries;
@@ -17,6 +19,8 @@ use std::{
     process::ExitCode,
 };
 
+#[cfg(feature = "redis")]
+pub use bench::{BenchArgs, BenchError};
 pub use check::CheckError;
 pub use entries::{Entries, EntriesError};
 pub use health::HealthError;
@@ -56,6 +60,12 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
             Err(error) => fail(&error, FAILURE),
         },
         Command::Check(args) => match check::check(&args) {
+            Ok((report, true)) => say(&report, 0),
+            Ok((report, false)) => say(&report, FAILURE),
+            Err(error) => fail(&error, USAGE),
+        },
+        #[cfg(feature = "redis")]
+        Command::Bench(args) => match bench::bench(&args) {
             Ok((report, true)) => say(&report, 0),
             Ok((report, false)) => say(&report, FAILURE),
             Err(error) => fail(&error, USAGE),
