@@ -65,7 +65,7 @@ impl Prometheus {
         Self { child, address, http: Client::new(), _directory: directory }
     }
 
-    /// Waits until an expression gives something above zero.
+    /// Waits until an expression gives a number above zero.
     pub async fn finds(&self, expression: &str) {
         let path = format!("/api/v1/query?query={}", escaped(expression));
         eventually(&format!("data for {expression}"), async || {
@@ -73,7 +73,7 @@ impl Prometheus {
             let answer: Value = serde_json::from_str(&answer.body).ok()?;
             assert_eq!(answer["status"], "success", "{expression}: {answer}");
             let series = answer["data"]["result"].as_array()?;
-            series.iter().any(|one| one["value"][1].as_str() > Some("0")).then_some(())
+            series.iter().any(|one| is_data(&one["value"][1])).then_some(())
         })
         .await;
     }
@@ -96,6 +96,18 @@ impl Drop for Prometheus {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Prometheus sends numbers as text. A quotient of two series that are empty is `NaN`, and shows nothing.
+fn is_data(sample: &Value) -> bool {
+    let number: f64 = sample.as_str().and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("{sample}"));
+    number.is_finite() && number > 0.0
+}
+
+#[test]
+fn only_a_finite_number_above_zero_is_data() {
+    assert!(["5", "0.25", "1e+09"].into_iter().all(|sample| is_data(&sample.into())));
+    assert!(!["0", "-1", "NaN", "+Inf", "-Inf"].into_iter().any(|sample| is_data(&sample.into())));
 }
 
 fn escaped(text: &str) -> String {
