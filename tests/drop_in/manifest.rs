@@ -161,6 +161,14 @@ impl Deployment {
             .collect()
     }
 
+    /// The seconds that the pod has to end.
+    pub fn grace(&self) -> u64 {
+        match &self.pod()["terminationGracePeriodSeconds"] {
+            Value::Null => 30,
+            seconds => seconds.as_u64().expect("seconds"),
+        }
+    }
+
     /// The port and path that a scraper is told of.
     pub fn scrape(&self) -> Option<Probe> {
         let said = &self.0["spec"]["template"]["metadata"]["annotations"];

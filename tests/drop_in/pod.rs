@@ -92,6 +92,10 @@ impl Pod {
             let filled = self.volumes[&mount.filled_by].path().join("..data").exists();
             assert!(filled || mount.optional, "{mount:?} is not filled: the pod would wait for it");
         }
+        // docs/lifecycle.md: "more than DRAIN_DELAY + DRAIN_TIMEOUT + 8 s"
+        let (needs, grace) =
+            (self.seconds("DRAIN_DELAY", 0) + self.seconds("DRAIN_TIMEOUT", 20) + 8, self.deployment.grace());
+        assert!(grace > needs, "the pod would be killed after {grace} s, and may need {needs} s");
         let own = [8080, 8081, 6070, self.metrics_port()].into_iter();
         match self.isolation {
             Isolation::Namespaces => {
@@ -122,9 +126,22 @@ impl Pod {
         said.contains("listening").then_some(running)
     }
 
+    /// A variable, the last if there are more of that name.
+    fn variable(&self, name: &str) -> Option<&str> {
+        let said = self.environment.iter().rev().find(|(other, _)| other == name);
+        said.map(|(_, value)| value.as_str())
+    }
+
     fn metrics_port(&self) -> u16 {
-        let said = self.environment.iter().rev().find(|(name, _)| name == "PROMETHEUS_ADDR");
-        said.map_or(9090, |(_, address)| address.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port"))
+        let port = |address: &str| address.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
+        self.variable("PROMETHEUS_ADDR").map_or(9090, port)
+    }
+
+    /// A variable that is a duration.
+    fn seconds(&self, name: &str, default: u64) -> u64 {
+        let parse = |text: &str| text.strip_suffix('s').and_then(|number| number.parse().ok());
+        self.variable(name)
+            .map_or(default, |text| parse(text).unwrap_or_else(|| panic!("{name}={text}: not in seconds")))
     }
 
     fn contained(&self, Identity { user, group }: Identity) -> Command {
