@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, process::Command};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::{
@@ -125,6 +125,25 @@ async fn limits(isolation: Isolation) {
 #[test]
 fn the_envoy_filters_of_the_sample_limit() {
     within(limits);
+}
+
+/// A port's name that no container has would shut out whom the policy means to let in.
+#[test]
+fn the_network_policy_opens_to_all_the_port_that_envoy_asks_and_no_other() {
+    let all = folder("kubernetes");
+    let deployment = find(&all, "Deployment", "tollgate");
+    let ports = deployment["spec"]["template"]["spec"]["containers"][0]["ports"].as_array().expect("ports");
+    let policy = find(&all, "NetworkPolicy", "tollgate");
+    let (mut to_all, mut to_some) = (Vec::new(), Vec::new());
+    for rule in policy["spec"]["ingress"].as_array().expect("rules") {
+        let from = rule["from"].as_array().expect("from whom");
+        let into = if from.contains(&json!({"namespaceSelector": {}})) { &mut to_all } else { &mut to_some };
+        into.extend(rule["ports"].as_array().expect("ports").iter().map(|port| port["port"].as_str().expect("a name")));
+    }
+    assert_eq!((to_all, to_some), (vec!["grpc"], vec!["metrics"]));
+    for name in ["grpc", "metrics"] {
+        assert!(ports.iter().any(|port| port["name"] == name), "the container has no port {name}");
+    }
 }
 
 #[test]
