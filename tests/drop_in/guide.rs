@@ -22,16 +22,21 @@ use crate::{
 
 const PAGE: &str = include_str!("../../docs/drop-in.md");
 
-/// The lines that the steps have in their blocks of code.
-fn steps() -> Vec<&'static str> {
-    let (_, section) = PAGE.split_once("## Istio's sample, step by step\n").expect("the section");
+/// The blocks of code in a language, below a heading.
+pub fn blocks(heading: &str, language: &str) -> Vec<&'static str> {
+    let (_, section) = PAGE.split_once(&format!("## {heading}, step by step\n")).expect("the section");
     let (section, _) = section.split_once("\n## ").expect("its end");
-    let blocks = section.split("```sh\n").skip(1).map(|block| block.split_once("```").expect("its end").0);
-    blocks.flat_map(str::lines).collect()
+    let begin = format!("```{language}\n");
+    section.split(&begin).skip(1).map(|block| block.split_once("```").expect("its end").0).collect()
+}
+
+/// The lines that the steps have in their blocks of code.
+pub fn steps(heading: &str) -> Vec<&'static str> {
+    blocks(heading, "sh").into_iter().flat_map(str::lines).collect()
 }
 
 /// A line as the shell takes it: words, of which some are in quotes, and the file that takes the output.
-fn words(line: &str) -> (Vec<String>, Option<String>) {
+pub fn words(line: &str) -> (Vec<String>, Option<String>) {
     let (line, file) = match line.split_once(" > ") {
         Some((line, file)) => (line, Some(file.to_owned())),
         None => (line, None),
@@ -126,7 +131,7 @@ impl Cluster {
     }
 }
 
-fn succeeded(output: Output) -> String {
+pub fn succeeded(output: Output) -> String {
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).expect("text")
 }
@@ -149,7 +154,7 @@ async fn is_followed(isolation: Isolation) {
     };
 
     let mut roll_outs = 0;
-    for line in steps() {
+    for line in steps("Istio's sample") {
         println!("$ {line}");
         let (words, file) = words(line);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();

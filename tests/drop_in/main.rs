@@ -12,6 +12,7 @@ mod configs;
 mod ends;
 mod envoy_filter;
 mod envoy_gateway;
+mod envoy_gateway_guide;
 mod grafana;
 mod guide;
 mod isolation;

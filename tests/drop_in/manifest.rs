@@ -179,6 +179,20 @@ impl Deployment {
     }
 }
 
+/// Adds to a list of maps, of which those of the same name are replaced.
+pub fn amend(list: &mut Value, with: &Value) {
+    if list.is_null() {
+        *list = Value::Array(Vec::new());
+    }
+    let list = list.as_array_mut().expect("a list");
+    for one in with.as_array().into_iter().flatten() {
+        match list.iter_mut().find(|other| other["name"] == one["name"]) {
+            Some(other) => *other = one.clone(),
+            None => list.push(one.clone()),
+        }
+    }
+}
+
 /// What Kubernetes adds to the environment of a pod for each Service of its namespace.
 pub fn service_links(documents: &[Value]) -> Vec<(String, String)> {
     let services = documents.iter().filter(|one| one["kind"] == "Service");
