@@ -96,6 +96,26 @@ fn blocks() -> Vec<(String, String)> {
     blocks
 }
 
+/// The files in every ConfigMap of the manifests, ours and those of others.
+fn mounted() -> Vec<(String, String)> {
+    let mut paths = Vec::new();
+    for directory in ["deploy", "tests/compat"] {
+        files(directory, &mut paths);
+    }
+    let mut mounted = Vec::new();
+    for path in paths {
+        // another's may be a template, which is no YAML yet
+        for document in read(&path).split("\n---\n").filter(|text| text.lines().any(|line| line == "kind: ConfigMap")) {
+            let map: Value =
+                yaml_serde::from_str(document).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            for (name, content) in map["data"].as_object().expect("files") {
+                mounted.push((format!("{}, {name}", path.display()), content.as_str().expect("a text").to_owned()));
+            }
+        }
+    }
+    mounted
+}
+
 #[test]
 fn every_good_file_is_valid() {
     let mut paths = Vec::new();
@@ -108,12 +128,16 @@ fn every_good_file_is_valid() {
     let rules: Vec<_> = blocks().into_iter().filter(|(_, block)| begins(block, "domain:")).collect();
     assert!(rules.len() >= 8, "{} examples", rules.len());
     texts.extend(rules);
+    let (defaults, rules): (Vec<_>, Vec<_>) = mounted().into_iter().partition(|(_, text)| begins(text, "defaults:"));
+    assert!(rules.len() >= 4 && !defaults.is_empty(), "{rules:?} {defaults:?}");
+    texts.extend(rules);
     for (name, fault) in judge_texts(RULES, &texts) {
         assert_eq!(fault, None, "{name}");
     }
 
     let mut texts = vec![("config/defaults.yaml".to_owned(), read("config/defaults.yaml"))];
     texts.extend(blocks().into_iter().filter(|(_, block)| block.starts_with("defaults:")));
+    texts.extend(defaults);
     assert!(texts.len() >= 2, "an example in the manual");
     for (name, fault) in judge_texts(DEFAULTS, &texts) {
         assert_eq!(fault, None, "{name}");
