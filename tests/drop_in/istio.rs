@@ -23,8 +23,10 @@ use crate::{
 
 const SERVICE: &str = include_str!("../compat/istio/rate-limit-service.yaml");
 const CONFIG_MAP: &str = include_str!("../compat/istio/rate-limit-configmap.yaml");
-/// A template: of namespaces.
-const POLICY: &str = include_str!("../compat/istio/enable_envoy_ratelimit.yaml");
+/// For sidecars. A template: of namespaces.
+const SIDECAR: &str = include_str!("../compat/istio/enable_envoy_ratelimit.yaml");
+/// For the ingress gateway.
+const GATEWAY: &str = include_str!("../compat/istio/productpage_envoy_ratelimit.yaml");
 
 pub fn config_map() -> Value {
     find(&documents(CONFIG_MAP), "ConfigMap", "ratelimit-config")
@@ -158,23 +160,23 @@ fn the_sample_is_served_unchanged_without_namespaces() {
     run(Isolation::Rewritten, is_served_unchanged);
 }
 
-/// Istio's own policy for the sample, in a real Envoy, which has no DNS here.
-async fn is_asked_as_the_policy_says(isolation: Isolation) {
-    let (pod, _redis) = sample(isolation);
+/// One of Istio's own policies for the sample, in a real Envoy, which has no DNS here. The policy names the domain, and "can be
+/// anything! Match it to the ratelimter service config".
+async fn is_asked(isolation: Isolation, policy: String, (context, host): (&'static str, &str), domain: &str) {
+    assert!(policy.contains(&format!("domain: {domain}\n")), "{policy}");
+    let (mut pod, _redis) = sample(isolation);
+    pod.fill(
+        "ratelimit-config",
+        &[("config.yaml", &rules().replace("domain: echo-ratelimit", &format!("domain: {domain}")))],
+    );
     let running = pod.start();
     answers(&running, 8080, "/healthcheck").await;
     let service = running.at(8081);
-    let policy = POLICY
-        .replace("{{ .EchoNamespace }}", "echo")
-        // Istio reads durations as Go does, Envoy as proto3 JSON
-        .replace("dns_refresh_rate: 500ms", "dns_refresh_rate: 0.5s")
-        .replace(
-            "address: ratelimit.{{ .RateLimitNamespace }}.svc.cluster.local",
-            &format!("address: {}", service.ip()),
-        )
+    let policy = policy
+        .replace("address: ratelimit.default.svc.cluster.local", &format!("address: {}", service.ip()))
         .replace("port_value: 8081", &format!("port_value: {}", service.port()));
     let upstream = Upstream::start().await;
-    let mut proxy = Proxy::new("SIDECAR_OUTBOUND", "srv.echo.svc.cluster.local:80", upstream.address);
+    let mut proxy = Proxy::new(context, host, upstream.address);
     documents(&policy).iter().for_each(|filter| proxy.apply(filter));
     let envoy = Envoy::run("envoy.json", &proxy.bootstrap()).await;
 
@@ -191,6 +193,17 @@ async fn is_asked_as_the_policy_says(isolation: Isolation) {
 }
 
 #[test]
-fn the_policy_of_the_sample_limits_in_a_real_envoy() {
-    within(is_asked_as_the_policy_says);
+fn the_policy_for_sidecars_limits_in_a_real_envoy() {
+    let policy = SIDECAR
+        .replace("{{ .EchoNamespace }}", "echo")
+        .replace("{{ .RateLimitNamespace }}", "default")
+        // Istio reads durations as Go does, Envoy as proto3 JSON
+        .replace("dns_refresh_rate: 500ms", "dns_refresh_rate: 0.5s");
+    let at = ("SIDECAR_OUTBOUND", "srv.echo.svc.cluster.local:80");
+    within(move |isolation| is_asked(isolation, policy, at, "echo-ratelimit"));
+}
+
+#[test]
+fn the_policy_for_the_ingress_gateway_limits_in_a_real_envoy() {
+    within(|isolation| is_asked(isolation, GATEWAY.to_owned(), ("GATEWAY", "*:80"), "productpage-ratelimit"));
 }
