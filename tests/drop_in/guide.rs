@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use crate::{
     isolation::{self, Isolation},
     istio::{self, answers, refuses_the_second},
-    manifest::Deployment,
+    manifest::{Deployment, amend},
     pod::Pod,
     running::Running,
     support::{eventually, rls::client},
@@ -194,6 +194,31 @@ async fn is_followed(isolation: Isolation) {
         let left: i64 = redis.cli(&["TTL", key]).parse().expect("seconds");
         assert!(left >= 0 || left == -2, "{key} stays for ever");
     }
+}
+
+/// The patch that mounts a file of defaults, laid over the sample, whose own rules say nothing of an algorithm.
+#[test]
+fn the_sample_takes_a_file_of_defaults() {
+    isolation::within(async |isolation| {
+        let [patch] = blocks("Istio's sample", "yaml").try_into().expect("one patch");
+        let patch: Value = yaml_serde::from_str(patch).expect("YAML");
+        let patch = &patch["spec"]["template"]["spec"];
+        let mut deployment = istio::deployment();
+        let pod = &mut deployment["spec"]["template"]["spec"];
+        amend(&mut pod["volumes"], &patch["volumes"]);
+        let (container, changes) = (&mut pod["containers"][0], &patch["containers"][0]);
+        assert_eq!(container["name"], changes["name"]);
+        for list in ["env", "volumeMounts"] {
+            amend(&mut container[list], &changes[list]);
+        }
+        let mut pod = istio::pod(isolation, Deployment::new(deployment));
+        pod.fill("ratelimit-defaults", &[("defaults.yaml", include_str!("../../config/defaults.yaml"))]);
+        let _redis = istio::redis_at(pod.neighbour("redis", 6379), &[]);
+        let running = pod.start();
+        let rules = answers(&running, 6070, "/rlconfig").await;
+        assert_eq!(rules.matches("algorithm: sliding_window").count(), 2, "{rules}");
+        assert_eq!(running.stop().await, Some(0));
+    });
 }
 
 #[test]
