@@ -10,7 +10,8 @@ use crate::{
     running::Running,
 };
 
-/// Starts a container, does something with it at the end of a test, and waits until it is gone.
+/// Starts a container, does something with it at the end of a test, and waits until it is gone. Where there are no containers
+/// there is nothing to test, which `within` says.
 fn ends_after(last: impl FnOnce(Running) + Send + 'static) {
     within(|isolation| async move {
         if isolation == Isolation::Namespaces {

@@ -6,16 +6,20 @@
 //! to a container: the seccomp profile and the limits on resources.
 //!
 //! Anybody else gets [`Isolation::Rewritten`]: the program runs as the test does; of the environment the paths, the
-//! neighbours' names and the ports are rewritten, and nothing else.
+//! neighbours' names and the ports are rewritten, and nothing else. What is asserted about containers is not asserted then,
+//! which the tests say on stderr; with `TOLLGATE_TEST_REQUIRE_NAMESPACES=1` they fail in place of that.
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader},
+    io::{self, BufRead as _, BufReader, Write as _},
     os::fd::AsFd as _,
     process::{Command, Stdio},
+    sync::Once,
 };
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+const REQUIRE: &str = "TOLLGATE_TEST_REQUIRE_NAMESPACES";
 
 /// How close to a container the test comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +31,27 @@ pub enum Isolation {
 /// Runs a test in the strongest isolation that this user may make, on a thread of its own.
 pub fn within<F: Future<Output = ()>>(test: impl FnOnce(Isolation) -> F + Send + 'static) {
     let isolation = if may_make_namespaces() { Isolation::Namespaces } else { Isolation::Rewritten };
+    if isolation == Isolation::Rewritten {
+        fall_back();
+    }
     println!("isolation: {isolation:?}");
     run(isolation, test);
+}
+
+/// Says once, where it is seen, what these tests leave out; or fails, if they must not.
+fn fall_back() {
+    static SAID: Once = Once::new();
+    let required = std::env::var(REQUIRE).is_ok_and(|value| !["", "0"].contains(&value.as_str()));
+    assert!(!required, "namespaces are refused to this user, and {REQUIRE} is set: run the tests as root");
+    SAID.call_once(|| {
+        // not eprintln, which is shown of a test that fails only
+        let told = writeln!(
+            io::stderr(),
+            "\nno containers: namespaces are refused to this user, so the user, the read-only root, the capabilities and the end of \
+             containers are not tested. As root they are; {REQUIRE}=1 fails without"
+        );
+        told.expect("stderr");
+    });
 }
 
 pub fn run<F: Future<Output = ()>>(isolation: Isolation, test: impl FnOnce(Isolation) -> F + Send + 'static) {

@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     envoy_filter::Proxy,
-    isolation::{Isolation, within},
+    isolation::{Isolation, run, within},
     istio::{answers, redis_at},
     manifest::{Deployment, documents, find},
     pod::Pod,
@@ -70,6 +70,12 @@ async fn lives(isolation: Isolation, name: &'static str) {
 #[test]
 fn the_plain_manifests_run() {
     within(|isolation| lives(isolation, "kubernetes"));
+}
+
+/// Where there are no namespaces: this form must hold everywhere.
+#[test]
+fn the_plain_manifests_run_without_namespaces() {
+    run(Isolation::Rewritten, |isolation| lives(isolation, "kubernetes"));
 }
 
 #[test]

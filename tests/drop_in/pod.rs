@@ -121,8 +121,9 @@ impl Pod {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
         command.env_clear().envs(environment.clone());
         let running = self.running(command, environment, ports);
-        // gRPC is the last
-        let said = running.tollgate.wait_for_log_of(&["listener=\"grpc\"", "another process has it"]);
+        // gRPC is the last; the log may be text or JSON
+        let told = [r#"listener="grpc""#, r#""listener":"grpc""#, "another process has it"];
+        let said = running.tollgate.wait_for_log_of(&told);
         said.contains("listening").then_some(running)
     }
 
