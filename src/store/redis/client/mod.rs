@@ -1,8 +1,8 @@
 //! The client: connections that are kept for ever, and calls that are sent at most once.
 //!
 //! ```text
-//!  Connector ──connect──▶ Client ──▶ Node ──▶ wires: one connection each, by fred (`wire`, the one file that names it)
-//!                            └──▶ Cluster ──▶ Node…
+//!  Connector ──connect──▶ Client ──▶ Node ──▶ links ──▶ wires: one connection each, by fred (`wire`, the one file that
+//!                            └──▶ Cluster ──▶ Node…       names it)
 //! ```
 //!
 //! A client lives on the runtime that made it. Dropped, it closes its connections.
@@ -11,8 +11,10 @@ mod cluster;
 mod contact;
 mod credentials;
 mod health;
+mod link;
 mod node;
 mod plan;
+mod probing;
 mod redirection;
 mod wire;
 

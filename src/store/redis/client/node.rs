@@ -1,34 +1,23 @@
-//! A few connections to one address, kept for ever: what breaks is made again, first at once, then at least every second.
-//! Until the first one stands, attempts go at the pace that was set for the start.
+//! A few connections to one address, which take turns, and calls over them past the breaker of the address.
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError, Weak,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
 
-use tokio::{
-    sync::{Notify, watch},
-    task::AbortHandle,
-};
+use tokio::task::AbortHandle;
 
 use super::{
     health::Health,
+    link::Link,
     plan::{Plan, Target},
-    probe,
-    wire::{Command, Reply, Running, Wire},
+    probing::Probing,
+    wire::{Command, Reply, Wire},
 };
-use crate::store::redis::{
-    CallError,
-    breaker::{Breaker, BreakerState},
-};
-
-/// A connection that stands for so long is good.
-const GOOD: Duration = Duration::from_secs(1);
-/// As many failures a connection counts as that was lost soon after it was made.
-const BRIEF: u32 = 3;
+use crate::store::redis::{CallError, breaker::Breaker};
 
 /// The connections of one client to one address.
 #[derive(Debug)]
@@ -36,28 +25,16 @@ pub(super) struct Node {
     links: Vec<Link>,
     next: AtomicUsize,
     health: Arc<Health>,
-    timeout: Duration,
+    /// Of a call.
+    pub(super) timeout: Duration,
     prober: Mutex<Option<AbortHandle>>,
-}
-
-/// A connection and the task that makes it again.
-#[derive(Debug)]
-struct Link {
-    wire: watch::Receiver<Option<Arc<Wire>>>,
-    again: Arc<Notify>,
-    task: AbortHandle,
 }
 
 impl Node {
     /// Starts to connect, on the current runtime.
     pub(super) fn connect(plan: &Arc<Plan>, target: &Target, health: &Arc<Health>) -> Self {
         health.users.fetch_add(1, Relaxed);
-        let links = (0..plan.connections).map(|_| {
-            let (told, wire) = watch::channel(None);
-            let again = Arc::new(Notify::new());
-            let keep = keep(Arc::clone(plan), target.clone(), Arc::clone(health), Told(told), Arc::clone(&again));
-            Link { wire, again, task: tokio::spawn(keep).abort_handle() }
-        });
+        let links = (0..plan.connections).map(|_| Link::keep(plan, target, health));
         Self {
             links: links.collect(),
             next: AtomicUsize::new(0),
@@ -100,7 +77,7 @@ impl Node {
         false
     }
 
-    async fn send(&self, command: Command, asking: bool, timeout: Duration) -> Result<Reply, CallError> {
+    pub(super) async fn send(&self, command: Command, asking: bool, timeout: Duration) -> Result<Reply, CallError> {
         self.wire().ok_or(CallError::Unreachable)?.run(command, asking, timeout).await
     }
 
@@ -111,8 +88,7 @@ impl Node {
             return;
         }
         if self.can_probe() {
-            let probing = Probing { health: Arc::clone(&self.health), node: Arc::downgrade(self), holds: true };
-            let task = tokio::spawn(probing.run()).abort_handle();
+            let task = Probing::start(self, &self.health).abort_handle();
             *self.prober.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
         } else {
             breaker.release();
@@ -120,42 +96,38 @@ impl Node {
     }
 
     /// Whether its probes tell of the address. Without a connection they do only if nobody else has one.
-    fn can_probe(&self) -> bool {
+    pub(super) fn can_probe(&self) -> bool {
         self.open() > 0 || !self.health.is_connected()
     }
 
     /// A connection that is open: they take turns.
     pub(super) fn wire(&self) -> Option<Arc<Wire>> {
         let first = self.next.fetch_add(1, Relaxed);
-        (0..self.links.len()).find_map(|n| self.links[first.wrapping_add(n) % self.links.len()].wire.borrow().clone())
+        (0..self.links.len()).find_map(|n| self.links[first.wrapping_add(n) % self.links.len()].wire())
     }
 
     /// Connections that are open.
     pub(super) fn open(&self) -> usize {
-        self.links.iter().filter(|link| link.wire.borrow().is_some()).count()
+        self.links.iter().filter(|link| link.wire().is_some()).count()
     }
 
     /// Waits until a connection is open.
     pub(super) async fn connected(&self) -> Option<Arc<Wire>> {
-        let mut wire = self.links.first()?.wire.clone();
-        wire.wait_for(Option::is_some).await.ok()?.clone()
+        self.links.first()?.connected().await
     }
 
     /// Makes other connections, and then drops these.
     pub(super) fn reconnect(&self) {
         for link in &self.links {
-            link.again.notify_one();
+            link.replace();
         }
     }
 
     /// Closes the connections for good.
     pub(super) async fn close(&self) {
+        self.links.iter().for_each(Link::end);
         for link in &self.links {
-            link.task.abort();
-        }
-        for link in &self.links {
-            let mut wire = link.wire.clone();
-            while wire.changed().await.is_ok() {}
+            link.ended().await;
         }
     }
 }
@@ -170,119 +142,6 @@ impl Drop for Node {
 }
 
 /// Whether Redis said anything, be it a refusal.
-const fn is_answer(result: &Result<Reply, CallError>) -> bool {
+pub(super) const fn is_answer(result: &Result<Reply, CallError>) -> bool {
     matches!(result, Ok(_) | Err(CallError::Refused(_)))
-}
-
-/// The task that probes an address whose breaker is open: after each cooldown, and when a connection was made, unless the
-/// address is one that is connected to and then does not answer.
-struct Probing {
-    health: Arc<Health>,
-    node: Weak<Node>,
-    /// Whether it has taken on the probing; if not, it looks for another chance.
-    holds: bool,
-}
-
-impl Probing {
-    async fn run(mut self) {
-        let health = Arc::clone(&self.health);
-        let Some(breaker) = &health.breaker else { return };
-        while breaker.state() != BreakerState::Closed {
-            tokio::select! {
-                () = tokio::time::sleep(breaker.pause()) => {}
-                () = health.connected.notified(), if breaker.may_be_hurried() => {}
-            }
-            let Some(node) = self.node.upgrade() else { return };
-            if !self.holds && !breaker.claim() {
-                return;
-            }
-            self.holds = node.can_probe();
-            if !self.holds {
-                // another client is connected: its next call takes the probing on, if this does not get a connection first
-                breaker.release();
-                continue;
-            }
-            breaker.probe();
-            let answered = is_answer(&node.send(probe(), false, node.timeout).await);
-            breaker.probed(answered, Instant::now());
-            if answered {
-                health.mended();
-            }
-        }
-    }
-}
-
-impl Drop for Probing {
-    fn drop(&mut self) {
-        if let (true, Some(breaker)) = (self.holds, &self.health.breaker) {
-            breaker.release();
-        }
-    }
-}
-
-impl Drop for Link {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-/// Tells of the connection; dropped, that there is none.
-#[derive(Debug)]
-struct Told(watch::Sender<Option<Arc<Wire>>>);
-
-impl Drop for Told {
-    fn drop(&mut self) {
-        self.0.send_replace(None);
-    }
-}
-
-async fn keep(plan: Arc<Plan>, target: Target, health: Arc<Health>, wire: Told, again: Arc<Notify>) {
-    let _turn = plan.contacts.turn().await;
-    let (mut failures, mut successor, mut former) = (0, None, None);
-    loop {
-        let opened = match successor.take() {
-            Some(opened) => Ok(opened),
-            None => Wire::open(&plan, &target).await,
-        };
-        match opened {
-            Err(reason) => health.failed(&reason),
-            Ok((made, mut running)) => {
-                let since = Instant::now();
-                let made = Arc::new(made);
-                let open = health.opened();
-                wire.0.send_replace(Some(Arc::clone(&made)));
-                // the successor of one that takes no writes stands before that goes
-                drop(former.take());
-                let reason = tokio::select! {
-                    reason = running.ended() => reason,
-                    next = succeeding(&plan, &target, &health, &again) => {
-                        (successor, former) = (Some(next), Some((open, running)));
-                        continue;
-                    }
-                    () = made.silent.notified() => {
-                        health.fell_silent();
-                        format!("no reply for {:?}", plan.silence()).into()
-                    }
-                    () = health.silent.notified() => "no reply on another connection".into(),
-                };
-                wire.0.send_replace(None);
-                open.lost(reason);
-                // The server is there. One that closes connections as soon as they are used is not hurried.
-                failures = if since.elapsed() > GOOD { 0 } else { failures.min(BRIEF) };
-            }
-        }
-        tokio::time::sleep(plan.pause(failures)).await;
-        failures += 1;
-    }
-}
-
-/// Makes another connection once it is asked for.
-async fn succeeding(plan: &Arc<Plan>, target: &Target, health: &Health, again: &Notify) -> (Wire, Running) {
-    loop {
-        again.notified().await;
-        match Wire::open(plan, target).await {
-            Ok(made) => return made,
-            Err(reason) => health.failed(&reason),
-        }
-    }
 }

@@ -1,0 +1,135 @@
+//! A connection that is kept for ever: what breaks is made again, first at once, then at least every second. Until the
+//! first one stands, attempts go at the pace that was set for the start.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    sync::{Notify, watch},
+    task::AbortHandle,
+};
+
+use super::{
+    health::Health,
+    plan::{Plan, Target},
+    wire::{Running, Wire},
+};
+
+/// A connection that stands for so long is good.
+const GOOD: Duration = Duration::from_secs(1);
+/// As many failures a connection counts as that was lost soon after it was made.
+const BRIEF: u32 = 3;
+
+/// A connection and the task that makes it again.
+#[derive(Debug)]
+pub(super) struct Link {
+    wire: watch::Receiver<Option<Arc<Wire>>>,
+    again: Arc<Notify>,
+    task: AbortHandle,
+}
+
+impl Link {
+    /// Starts to connect, on the current runtime.
+    pub(super) fn keep(plan: &Arc<Plan>, target: &Target, health: &Arc<Health>) -> Self {
+        let (told, wire) = watch::channel(None);
+        let again = Arc::new(Notify::new());
+        let keep = keep(Arc::clone(plan), target.clone(), Arc::clone(health), Told(told), Arc::clone(&again));
+        Self { wire, again, task: tokio::spawn(keep).abort_handle() }
+    }
+
+    /// The connection, if it is open.
+    pub(super) fn wire(&self) -> Option<Arc<Wire>> {
+        self.wire.borrow().clone()
+    }
+
+    /// Waits until it is open.
+    pub(super) async fn connected(&self) -> Option<Arc<Wire>> {
+        let mut wire = self.wire.clone();
+        wire.wait_for(Option::is_some).await.ok()?.clone()
+    }
+
+    /// Makes another connection, and then drops this.
+    pub(super) fn replace(&self) {
+        self.again.notify_one();
+    }
+
+    /// Begins to close it for good.
+    pub(super) fn end(&self) {
+        self.task.abort();
+    }
+
+    /// Waits until it is closed for good.
+    pub(super) async fn ended(&self) {
+        let mut wire = self.wire.clone();
+        while wire.changed().await.is_ok() {}
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Tells of the connection; dropped, that there is none.
+#[derive(Debug)]
+struct Told(watch::Sender<Option<Arc<Wire>>>);
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        self.0.send_replace(None);
+    }
+}
+
+async fn keep(plan: Arc<Plan>, target: Target, health: Arc<Health>, wire: Told, again: Arc<Notify>) {
+    let _turn = plan.contacts.turn().await;
+    let (mut failures, mut successor, mut former) = (0, None, None);
+    loop {
+        let opened = match successor.take() {
+            Some(opened) => Ok(opened),
+            None => Wire::open(&plan, &target).await,
+        };
+        match opened {
+            Err(reason) => health.failed(&reason),
+            Ok((made, mut running)) => {
+                let since = Instant::now();
+                let made = Arc::new(made);
+                let open = health.opened();
+                wire.0.send_replace(Some(Arc::clone(&made)));
+                // the successor of one that takes no writes stands before that goes
+                drop(former.take());
+                let reason = tokio::select! {
+                    reason = running.ended() => reason,
+                    next = succeeding(&plan, &target, &health, &again) => {
+                        (successor, former) = (Some(next), Some((open, running)));
+                        continue;
+                    }
+                    () = made.silent.notified() => {
+                        health.fell_silent();
+                        format!("no reply for {:?}", plan.silence()).into()
+                    }
+                    () = health.silent.notified() => "no reply on another connection".into(),
+                };
+                wire.0.send_replace(None);
+                open.lost(reason);
+                // The server is there. One that closes connections as soon as they are used is not hurried.
+                failures = if since.elapsed() > GOOD { 0 } else { failures.min(BRIEF) };
+            }
+        }
+        tokio::time::sleep(plan.pause(failures)).await;
+        failures += 1;
+    }
+}
+
+/// Makes another connection once it is asked for.
+async fn succeeding(plan: &Arc<Plan>, target: &Target, health: &Health, again: &Notify) -> (Wire, Running) {
+    loop {
+        again.notified().await;
+        match Wire::open(plan, target).await {
+            Ok(made) => return made,
+            Err(reason) => health.failed(&reason),
+        }
+    }
+}
