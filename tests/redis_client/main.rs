@@ -10,6 +10,8 @@ mod certificates;
 mod cluster;
 #[allow(dead_code, reason = "shared")]
 mod cluster_server;
+mod fake;
+mod faults;
 mod log;
 mod once;
 mod sentinel;

@@ -106,7 +106,7 @@ async fn keep(plan: Arc<Plan>, target: Target, health: Arc<Health>, wire: Told, 
                         (successor, former) = (Some(next), Some((open, running)));
                         continue;
                     }
-                    () = made.silent.notified() => {
+                    () = silence(&made, &plan) => {
                         health.fell_silent();
                         format!("no reply for {:?}", plan.silence()).into()
                     }
@@ -120,6 +120,16 @@ async fn keep(plan: Arc<Plan>, target: Target, health: Arc<Health>, wire: Told, 
         }
         tokio::time::sleep(plan.pause(failures)).await;
         failures += 1;
+    }
+}
+
+/// Ends when a call went unanswered and a PING does too: what answers late is slow, not dead.
+async fn silence(wire: &Wire, plan: &Plan) {
+    loop {
+        wire.doubt.notified().await;
+        if !wire.answers(plan.silence()).await {
+            return;
+        }
     }
 }
 

@@ -32,7 +32,7 @@ impl Plan {
         self.timeout.max(LEAST_PATIENCE)
     }
 
-    /// A connection on which nothing comes back for so long is dropped.
+    /// A connection on which a call went unanswered, and then a PING for so long, is dropped.
     pub(super) fn silence(&self) -> Duration {
         (self.timeout * 4).max(LEAST_PATIENCE)
     }

@@ -8,10 +8,10 @@
 use std::{
     fmt,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -67,13 +67,12 @@ impl fmt::Display for Reply {
 #[derive(Debug)]
 pub(super) struct Wire {
     client: Client,
-    /// Calls that were sent and not answered, those included whose caller gave up.
+    /// Calls that were sent and whose reply has not come, those included whose caller gave up.
     unanswered: AtomicUsize,
-    /// Since when no reply has come to what was sent.
-    silent_since: Mutex<Option<Instant>>,
-    silence: Duration,
-    /// Told when the silence became too long.
-    pub(super) silent: Notify,
+    /// Those of them whose caller gave up.
+    left: AtomicUsize,
+    /// Told when a caller gave up: it is to be asked whether it [answers](Self::answers) at all.
+    pub(super) doubt: Notify,
     /// Closed when the connection is: fred would let calls wait that come when its task has just ended.
     gone: Arc<Semaphore>,
 }
@@ -99,14 +98,8 @@ impl Wire {
         while client.state() != ClientState::Connected {
             tokio::task::yield_now().await;
         }
-        let wire = Self {
-            client,
-            unanswered: AtomicUsize::new(0),
-            silent_since: Mutex::default(),
-            silence: plan.silence(),
-            silent: Notify::new(),
-            gone,
-        };
+        let wire =
+            Self { client, unanswered: AtomicUsize::new(0), left: AtomicUsize::new(0), doubt: Notify::new(), gone };
         Ok((wire, running))
     }
 
@@ -123,37 +116,48 @@ impl Wire {
     }
 
     async fn send(&self, command: Command, timeout: Duration) -> Result<Reply, CallError> {
-        let Command { name, arguments } = command;
-        let options = Options { timeout: Some(timeout), max_attempts: Some(1), fail_fast: true, ..Options::default() };
-        let arguments: Vec<Value> = arguments.into_iter().map(Value::Bytes).collect();
         if self.gone.is_closed() {
             return Err(CallError::Unreachable);
         }
-        self.unanswered.fetch_add(1, Relaxed);
-        self.waiting();
-        let custom = CustomCommand::new_static(name, None, false);
-        let client = self.client.with_options(&options);
-        let result = tokio::select! {
-            biased;
-            result = client.custom_raw(custom, arguments) => result,
-            _closed = self.gone.acquire() => return Err(CallError::Unanswered("the connection was lost".into())),
-        };
-        match result {
-            Ok(frame) => {
-                self.unanswered.fetch_sub(1, Relaxed);
-                *self.silent_since() = None;
+        let sent = Sent::over(self);
+        match self.exchange(command, timeout).await {
+            Some(Ok(frame)) => {
+                sent.answered();
                 reply(frame)
             }
-            Err(error) => Err(self.failure(&error)),
+            Some(Err(error)) => Err(self.failure(&error)),
+            None => Err(CallError::Unanswered("the connection was lost".into())),
         }
     }
 
-    fn silent_since(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
-        self.silent_since.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whether a PING is answered in time, be it by a refusal. Replies come in the order of the calls: those that nobody
+    /// waits for any more have come before. Asked by one at a time.
+    pub(super) async fn answers(&self, patience: Duration) -> bool {
+        let left = self.left.load(Relaxed);
+        match self.exchange(Command { name: "PING", arguments: Vec::new() }, patience).await {
+            Some(Ok(_)) => {
+                self.left.fetch_sub(left, Relaxed);
+                self.unanswered.fetch_sub(left, Relaxed);
+                true
+            }
+            // whatever else went wrong has ended the connection, and is told there
+            Some(Err(error)) => *error.kind() != ErrorKind::Timeout,
+            None => true,
+        }
     }
 
-    fn waiting(&self) {
-        self.silent_since().get_or_insert_with(Instant::now);
+    /// A command and what came of it; `None`: the connection was lost meanwhile.
+    async fn exchange(&self, command: Command, timeout: Duration) -> Option<Result<Resp3Frame, Error>> {
+        let Command { name, arguments } = command;
+        let options = Options { timeout: Some(timeout), max_attempts: Some(1), fail_fast: true, ..Options::default() };
+        let arguments: Vec<Value> = arguments.into_iter().map(Value::Bytes).collect();
+        let custom = CustomCommand::new_static(name, None, false);
+        let client = self.client.with_options(&options);
+        tokio::select! {
+            biased;
+            result = client.custom_raw(custom, arguments) => Some(result),
+            _closed = self.gone.acquire() => None,
+        }
     }
 
     fn failure(&self, error: &Error) -> CallError {
@@ -163,17 +167,40 @@ impl Wire {
             ErrorKind::Canceled if words == "Connection closed unexpectedly." => CallError::Unreachable,
             ErrorKind::Unknown if words == "Failed to send command to router." => CallError::Unreachable,
             ErrorKind::Unknown if words == "Client is not initialized." => CallError::Unreachable,
-            ErrorKind::Timeout => {
-                if self.silent_since().is_some_and(|since| since.elapsed() >= self.silence) {
-                    self.silent.notify_one();
-                }
-                CallError::Unanswered("timed out".into())
-            }
+            ErrorKind::Timeout => CallError::Unanswered("timed out".into()),
             // fred tells it to all calls in flight, though it answers one.
             _ if words.starts_with("CLUSTERDOWN") && self.unanswered.load(Relaxed) == 1 => {
                 CallError::Refused(words.into())
             }
             _ => CallError::Unanswered(error.to_string().into()),
+        }
+    }
+}
+
+/// A call that was sent. Dropped, its caller has given up.
+struct Sent<'a> {
+    wire: &'a Wire,
+    answered: bool,
+}
+
+impl<'a> Sent<'a> {
+    fn over(wire: &'a Wire) -> Self {
+        wire.unanswered.fetch_add(1, Relaxed);
+        Self { wire, answered: false }
+    }
+
+    fn answered(mut self) {
+        self.answered = true;
+    }
+}
+
+impl Drop for Sent<'_> {
+    fn drop(&mut self) {
+        if self.answered {
+            self.wire.unanswered.fetch_sub(1, Relaxed);
+        } else {
+            self.wire.left.fetch_add(1, Relaxed);
+            self.wire.doubt.notify_one();
         }
     }
 }

@@ -1,0 +1,138 @@
+//! A server that speaks as much of the protocol as a client needs to connect, and is told how to behave: for what a real
+//! one does only by chance.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::mpsc,
+    task::JoinSet,
+    time::{Instant, sleep_until},
+};
+
+/// What the script answers, if nothing else is said: some time.
+const TIME: &str = "$8\r\n12345678\r\n";
+
+/// A running server. Dropped, it is gone.
+pub struct Fake {
+    pub port: u16,
+    behaviour: Arc<Behaviour>,
+    _tasks: JoinSet<()>,
+}
+
+#[derive(Default)]
+struct Behaviour {
+    made: AtomicU64,
+    /// Milliseconds.
+    delay: AtomicU64,
+    says: Mutex<HashMap<&'static str, String>>,
+    seen: Mutex<HashMap<String, u64>>,
+}
+
+impl Fake {
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+        let (port, behaviour) = (listener.local_addr().expect("an address").port(), Arc::<Behaviour>::default());
+        let mut tasks = JoinSet::new();
+        let theirs = Arc::clone(&behaviour);
+        tasks.spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                theirs.made.fetch_add(1, SeqCst);
+                connections.spawn(serve(stream, Arc::clone(&theirs)));
+            }
+        });
+        Self { port, behaviour, _tasks: tasks }
+    }
+
+    /// Each reply is so late.
+    pub fn delay(&self, by: Duration) {
+        self.behaviour.delay.store(by.as_millis() as u64, SeqCst);
+    }
+
+    /// What a command, in capitals, is answered from now on.
+    pub fn says(&self, command: &'static str, reply: &str) {
+        self.behaviour.says.lock().expect("no panic").insert(command, format!("{reply}\r\n"));
+    }
+
+    /// Connections that were ever made.
+    pub fn made(&self) -> u64 {
+        self.behaviour.made.load(SeqCst)
+    }
+
+    /// How often a command, in capitals, has come.
+    pub fn seen(&self, command: &str) -> u64 {
+        self.behaviour.seen.lock().expect("no panic").get(command).copied().unwrap_or_default()
+    }
+}
+
+impl Behaviour {
+    fn reply(&self, words: &[String]) -> String {
+        let name = words.first().map(|name| name.to_uppercase()).unwrap_or_default();
+        *self.seen.lock().expect("no panic").entry(name.clone()).or_default() += 1;
+        if let Some(reply) = self.says.lock().expect("no panic").get(name.as_str()) {
+            return reply.clone();
+        }
+        let reply = match name.as_str() {
+            "EVALSHA" | "EVAL" => TIME,
+            "CLIENT" => ":1\r\n",
+            "INFO" => "$19\r\nredis_version:7.0.0\r\n",
+            "PING" => "+PONG\r\n",
+            _ => "+OK\r\n",
+        };
+        reply.to_owned()
+    }
+}
+
+async fn serve(stream: TcpStream, behaviour: Arc<Behaviour>) {
+    let (reader, writer) = stream.into_split();
+    let mut reader = BufReader::new(reader);
+    let (replies, coming) = mpsc::unbounded_channel();
+    let mut writing = JoinSet::new();
+    writing.spawn(write(writer, coming));
+    while let Some(words) = read(&mut reader).await {
+        let reply = behaviour.reply(&words);
+        let at = Instant::now() + Duration::from_millis(behaviour.delay.load(SeqCst));
+        if replies.send((at, reply)).is_err() {
+            return;
+        }
+    }
+}
+
+async fn write(mut to: OwnedWriteHalf, mut replies: mpsc::UnboundedReceiver<(Instant, String)>) {
+    while let Some((at, reply)) = replies.recv().await {
+        sleep_until(at).await;
+        if to.write_all(reply.as_bytes()).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The words of the next command; `None`: there is none.
+async fn read(from: &mut BufReader<OwnedReadHalf>) -> Option<Vec<String>> {
+    let mut words = Vec::new();
+    for _ in 0..number(from).await? {
+        let mut word = vec![0; number(from).await? + 2];
+        from.read_exact(&mut word).await.ok()?;
+        words.push(String::from_utf8_lossy(&word[..word.len() - 2]).into_owned());
+    }
+    Some(words)
+}
+
+/// Of a line such as `*3` or `$5`.
+async fn number(from: &mut BufReader<OwnedReadHalf>) -> Option<usize> {
+    let mut line = String::new();
+    from.read_line(&mut line).await.ok()?;
+    line.get(1..)?.trim_end().parse().ok()
+}

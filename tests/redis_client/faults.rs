@@ -1,0 +1,65 @@
+//! Servers that do not answer, or late: which connections are dropped.
+
+use std::{
+    num::NonZeroUsize,
+    time::{Duration, Instant},
+};
+
+use tollgate::store::redis::{Address, CallError, Client, Connector, Endpoint, Script, Topology};
+
+use crate::{
+    calls::{endpoint, local, look},
+    fake::Fake,
+    server::{PATIENCE, until},
+};
+
+const DEADLINE: Duration = Duration::from_millis(100);
+
+fn to(fake: &Fake, connections: usize) -> Endpoint {
+    let endpoint = endpoint(Topology::Single(Address::Tcp(local(fake.port))));
+    let connections = NonZeroUsize::new(connections).expect("not 0");
+    Endpoint { connections, timeout: DEADLINE, ..endpoint }
+}
+
+/// Clients with all their connections.
+async fn clients<const N: usize>(connector: &Connector, connections: usize) -> [Client; N] {
+    let clients = [(); N].map(|()| connector.connect());
+    until("connected", || clients.iter().all(|client| client.open_connections() == connections)).await;
+    clients
+}
+
+async fn call(client: &Client) -> Result<(), CallError> {
+    look(client, Script::Sha1).await.map(|_| ())
+}
+
+#[tokio::test]
+async fn a_server_that_answers_late_loses_no_connection() {
+    let fake = Fake::start().await;
+    let connector = Connector::new(&to(&fake, 3)).expect("a connector");
+    let clients: [_; 2] = clients(&connector, 3).await;
+    fake.delay(DEADLINE * 3 / 2);
+    let since = Instant::now();
+    // each of the connections is asked more often than one that does not answer would be
+    while fake.seen("PING") < 60 {
+        assert!(since.elapsed() < PATIENCE, "no connection is asked whether it answers");
+        let [one, other] = &clients;
+        let late = tokio::join!(call(one), call(other));
+        assert!(matches!(late, (Err(CallError::Unanswered(_)), Err(CallError::Unanswered(_)))), "{late:?}");
+    }
+    assert_eq!((fake.made(), connector.open_connections()), (6, 6));
+}
+
+#[tokio::test]
+async fn a_call_that_is_alone_on_a_connection_is_refused_though_another_was_late() {
+    let fake = Fake::start().await;
+    let connector = Connector::new(&Endpoint { timeout: 10 * DEADLINE, ..to(&fake, 1) }).expect("a connector");
+    let [client] = clients(&connector, 1).await;
+    fake.delay(15 * DEADLINE);
+    call(&client).await.expect_err("in time");
+    fake.delay(Duration::ZERO);
+    until("it is known that the late reply has come", || fake.seen("PING") > 0).await;
+    // the reply to that is on its way, and comes before the next one
+    call(&client).await.expect("a reply");
+    fake.says("EVALSHA", "-CLUSTERDOWN The cluster is down");
+    assert_eq!(call(&client).await, Err(CallError::Refused("CLUSTERDOWN The cluster is down".into())));
+}
