@@ -34,6 +34,8 @@ pub struct Fake {
 #[derive(Default)]
 struct Behaviour {
     made: AtomicU64,
+    /// The connections before this one get no reply any more.
+    mute_before: AtomicU64,
     /// Milliseconds.
     delay: AtomicU64,
     says: Mutex<HashMap<&'static str, String>>,
@@ -49,11 +51,21 @@ impl Fake {
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                theirs.made.fetch_add(1, SeqCst);
-                connections.spawn(serve(stream, Arc::clone(&theirs)));
+                let number = theirs.made.fetch_add(1, SeqCst);
+                connections.spawn(serve(stream, number, Arc::clone(&theirs)));
             }
         });
         Self { port, behaviour, _tasks: tasks }
+    }
+
+    /// No connection gets a reply any more, not even one that is yet to be made.
+    pub fn mute(&self) {
+        self.behaviour.mute_before.store(u64::MAX, SeqCst);
+    }
+
+    /// Connections that are made from now on work. Those that were made stay as they are.
+    pub fn unmute(&self) {
+        self.behaviour.mute_before.store(self.behaviour.made.load(SeqCst), SeqCst);
     }
 
     /// Each reply is so late.
@@ -95,7 +107,7 @@ impl Behaviour {
     }
 }
 
-async fn serve(stream: TcpStream, behaviour: Arc<Behaviour>) {
+async fn serve(stream: TcpStream, number: u64, behaviour: Arc<Behaviour>) {
     let (reader, writer) = stream.into_split();
     let mut reader = BufReader::new(reader);
     let (replies, coming) = mpsc::unbounded_channel();
@@ -103,6 +115,9 @@ async fn serve(stream: TcpStream, behaviour: Arc<Behaviour>) {
     writing.spawn(write(writer, coming));
     while let Some(words) = read(&mut reader).await {
         let reply = behaviour.reply(&words);
+        if number < behaviour.mute_before.load(SeqCst) {
+            continue;
+        }
         let at = Instant::now() + Duration::from_millis(behaviour.delay.load(SeqCst));
         if replies.send((at, reply)).is_err() {
             return;

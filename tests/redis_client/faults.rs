@@ -1,14 +1,14 @@
-//! Servers that do not answer, or late: which connections are dropped.
+//! Servers that do not answer, or late: which connections are dropped, and when a breaker opens and closes.
 
 use std::{
     num::NonZeroUsize,
     time::{Duration, Instant},
 };
 
-use tollgate::store::redis::{Address, CallError, Client, Connector, Endpoint, Script, Topology};
+use tollgate::store::redis::{Address, BreakerState, CallError, Client, Connector, Endpoint, Script, Topology};
 
 use crate::{
-    calls::{endpoint, local, look},
+    calls::{endpoint, local, look, with_breaker},
     fake::Fake,
     server::{PATIENCE, until},
 };
@@ -21,6 +21,10 @@ fn to(fake: &Fake, connections: usize) -> Endpoint {
     Endpoint { connections, timeout: DEADLINE, ..endpoint }
 }
 
+fn state(connector: &Connector) -> Option<BreakerState> {
+    connector.breakers().first().map(|breaker| breaker.state)
+}
+
 /// Clients with all their connections.
 async fn clients<const N: usize>(connector: &Connector, connections: usize) -> [Client; N] {
     let clients = [(); N].map(|()| connector.connect());
@@ -30,6 +34,25 @@ async fn clients<const N: usize>(connector: &Connector, connections: usize) -> [
 
 async fn call(client: &Client) -> Result<(), CallError> {
     look(client, Script::Sha1).await.map(|_| ())
+}
+
+#[tokio::test]
+async fn a_breaker_opens_though_calls_are_rare_and_another_client_is_idle() {
+    for connections in [1, 2] {
+        let fake = Fake::start().await;
+        let connector = Connector::new(&with_breaker(to(&fake, connections))).expect("a connector");
+        let [mine, _other] = clients(&connector, connections).await;
+        fake.mute();
+        let since = Instant::now();
+        while state(&connector) == Some(BreakerState::Closed) {
+            assert!(since.elapsed() < PATIENCE / 4, "{connections}: every call fails, and nobody is told");
+            call(&mine).await.expect_err("nobody answers");
+            tokio::time::sleep(4 * DEADLINE).await;
+        }
+        fake.unmute();
+        until("it closes again", || state(&connector) == Some(BreakerState::Closed)).await;
+        call(&mine).await.expect("a reply");
+    }
 }
 
 #[tokio::test]

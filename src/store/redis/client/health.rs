@@ -65,8 +65,8 @@ pub(super) struct Health {
     pub(super) breaker: Option<Breaker>,
     /// Told when a connection was made.
     pub(super) connected: Notify,
-    /// Told when a connection fell silent while the breaker was open: the others are no better.
-    pub(super) silent: Notify,
+    /// Told when there is reason to ask each connection whether it answers at all, used or not.
+    pub(super) doubt: Notify,
     /// Clients that have connections to it, or try: none if its node has left the cluster.
     pub(super) users: AtomicUsize,
     contacts: Arc<Contacts>,
@@ -92,7 +92,7 @@ impl Health {
             address,
             breaker: breaker.map(Breaker::new),
             connected: Notify::new(),
-            silent: Notify::new(),
+            doubt: Notify::new(),
             users: AtomicUsize::new(0),
             contacts,
             state: Mutex::default(),
@@ -104,15 +104,14 @@ impl Health {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).open > 0
     }
 
-    /// A connection has had no reply for too long. If calls have had none either, no connection is worth its name.
+    /// A connection answers nothing any more. Those that are idle may be no better, and must not pass for connected.
     pub(super) fn fell_silent(&self) {
-        if self.breaker.as_ref().is_some_and(|breaker| !breaker.admits()) {
-            self.silent.notify_waiters();
-        }
+        self.doubt.notify_waiters();
     }
 
     /// The breaker has opened.
     pub(super) fn tripped(&self) {
+        self.doubt.notify_waiters();
         tracing::warn!(address = self.address, "redis does not answer: its breaker is open");
     }
 

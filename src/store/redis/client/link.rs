@@ -106,11 +106,10 @@ async fn keep(plan: Arc<Plan>, target: Target, health: Arc<Health>, wire: Told, 
                         (successor, former) = (Some(next), Some((open, running)));
                         continue;
                     }
-                    () = silence(&made, &plan) => {
+                    () = silence(&made, &plan, &health) => {
                         health.fell_silent();
                         format!("no reply for {:?}", plan.silence()).into()
                     }
-                    () = health.silent.notified() => "no reply on another connection".into(),
                 };
                 wire.0.send_replace(None);
                 open.lost(reason);
@@ -123,10 +122,13 @@ async fn keep(plan: Arc<Plan>, target: Target, health: Arc<Health>, wire: Told, 
     }
 }
 
-/// Ends when a call went unanswered and a PING does too: what answers late is slow, not dead.
-async fn silence(wire: &Wire, plan: &Plan) {
+/// Ends when a call went unanswered, here or on others, and a PING does too: what answers late is slow, not dead.
+async fn silence(wire: &Wire, plan: &Plan, health: &Health) {
     loop {
-        wire.doubt.notified().await;
+        tokio::select! {
+            () = wire.doubt.notified() => {}
+            () = health.doubt.notified() => {}
+        }
         if !wire.answers(plan.silence()).await {
             return;
         }
