@@ -132,6 +132,11 @@ impl Breaker {
         inner.state != BreakerState::Closed && !std::mem::replace(&mut inner.is_probed, true)
     }
 
+    /// Whether somebody has.
+    pub(super) fn is_probed(&self) -> bool {
+        self.lock().is_probed
+    }
+
     /// Leaves the probing to another.
     pub(super) fn release(&self) {
         self.lock().is_probed = false;

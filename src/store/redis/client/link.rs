@@ -39,6 +39,13 @@ impl Link {
         Self { wire, again, task: tokio::spawn(keep).abort_handle() }
     }
 
+    /// One that is told of connections by a test.
+    #[cfg(test)]
+    pub(super) fn by_hand() -> (watch::Sender<Option<Arc<Wire>>>, Self) {
+        let (told, wire) = watch::channel(None);
+        (told, Self { wire, again: Arc::default(), task: tokio::spawn(std::future::pending::<()>()).abort_handle() })
+    }
+
     /// The connection, if it is open.
     pub(super) fn wire(&self) -> Option<Arc<Wire>> {
         self.wire.borrow().clone()

@@ -1,5 +1,8 @@
 //! A few connections to one address, which take turns, and calls over them past the breaker of the address.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
@@ -8,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 
 use super::{
     health::Health,
@@ -27,7 +30,7 @@ pub(super) struct Node {
     health: Arc<Health>,
     /// Of a call.
     pub(super) timeout: Duration,
-    prober: Mutex<Option<AbortHandle>>,
+    prober: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Node {
@@ -81,17 +84,19 @@ impl Node {
         self.wire().ok_or(CallError::Unreachable)?.run(command, asking, timeout).await
     }
 
-    /// Sees to it that somebody probes. The task ends when the breaker closes, or with the node; then another node of the
-    /// same address takes over.
+    /// Sees to it that somebody probes: this node, at once or as soon as it can, if nobody does. The task ends when the
+    /// breaker closes, or with the node.
     fn watch(self: &Arc<Self>, breaker: &Breaker) {
-        if !breaker.claim() {
+        if breaker.is_probed() {
             return;
         }
-        if self.can_probe() {
-            let task = Probing::start(self, &self.health).abort_handle();
-            *self.prober.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
-        } else {
-            breaker.release();
+        let mut prober = self.prober.lock().unwrap_or_else(PoisonError::into_inner);
+        let holds = self.can_probe() && breaker.claim();
+        if !holds && prober.as_ref().is_some_and(|task| !task.is_finished()) {
+            return;
+        }
+        if let Some(former) = prober.replace(Probing::start(self, &self.health, holds)) {
+            former.abort();
         }
     }
 

@@ -13,20 +13,20 @@ use super::{
     node::{Node, is_answer},
     probe,
 };
-use crate::store::redis::breaker::BreakerState;
+use crate::store::redis::breaker::{Breaker, BreakerState};
 
 /// Probes over the connections of one node, and ends when the breaker closes, or with the node.
 pub(super) struct Probing {
     health: Arc<Health>,
     node: Weak<Node>,
-    /// Whether it has taken on the probing; if not, it looks for another chance.
+    /// Whether it has taken on the probing; if not, it looks for a chance to, each time that it would probe.
     holds: bool,
 }
 
 impl Probing {
-    /// Starts it, on the current runtime, for one that has taken on the probing.
-    pub(super) fn start(node: &Arc<Node>, health: &Arc<Health>) -> JoinHandle<()> {
-        tokio::spawn(Self { health: Arc::clone(health), node: Arc::downgrade(node), holds: true }.run())
+    /// Starts it, on the current runtime. `holds`: the probing has been taken on for it.
+    pub(super) fn start(node: &Arc<Node>, health: &Arc<Health>, holds: bool) -> JoinHandle<()> {
+        tokio::spawn(Self { health: Arc::clone(health), node: Arc::downgrade(node), holds }.run())
     }
 
     async fn run(mut self) {
@@ -38,13 +38,7 @@ impl Probing {
                 () = health.connected.notified(), if breaker.may_be_hurried() => {}
             }
             let Some(node) = self.node.upgrade() else { return };
-            if !self.holds && !breaker.claim() {
-                return;
-            }
-            self.holds = node.can_probe();
-            if !self.holds {
-                // another client is connected: its next call takes the probing on, if this does not get a connection first
-                breaker.release();
+            if !self.may_probe(&node, breaker) {
                 continue;
             }
             breaker.probe();
@@ -54,6 +48,16 @@ impl Probing {
                 health.mended();
             }
         }
+    }
+
+    /// Takes the probing on if its node can probe and nobody else does, or leaves it to another.
+    fn may_probe(&mut self, node: &Node, breaker: &Breaker) -> bool {
+        let can = node.can_probe();
+        if self.holds && !can {
+            breaker.release();
+        }
+        self.holds = can && (self.holds || breaker.claim());
+        self.holds
     }
 }
 

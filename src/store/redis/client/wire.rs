@@ -103,6 +103,14 @@ impl Wire {
         Ok((wire, running))
     }
 
+    /// One that was never made: what is sent fails at once.
+    #[cfg(test)]
+    pub(super) fn unmade() -> Self {
+        let client = Client::new(Config::default(), None, None, None);
+        let (unanswered, left) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self { client, unanswered, left, doubt: Notify::new(), gone: Arc::new(Semaphore::new(0)) }
+    }
+
     /// Sends a command once, and waits for its reply until `timeout` has passed. `asking`: to a node that is about to get
     /// the slot.
     pub(super) async fn run(&self, command: Command, asking: bool, timeout: Duration) -> Result<Reply, CallError> {

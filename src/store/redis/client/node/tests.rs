@@ -1,0 +1,89 @@
+//! Who probes, by time that is paused and links that are told of connections by hand.
+
+use std::num::NonZeroU32;
+
+use tokio::{runtime::Handle, sync::watch, time::sleep};
+
+use super::*;
+use crate::store::redis::{
+    breaker::{BreakerConfig, BreakerState},
+    client::{contact::Contacts, health::Healths},
+};
+
+const COOLDOWN: Duration = Duration::from_millis(200);
+
+fn healths() -> Arc<Healths> {
+    let breaker = BreakerConfig {
+        consecutive: NonZeroU32::new(5).expect("not zero"),
+        ratio: 0.5,
+        window: Duration::from_secs(10),
+        min_calls: NonZeroU32::new(20).expect("not zero"),
+        cooldown: COOLDOWN,
+        max_cooldown: Duration::from_secs(2),
+    };
+    Healths::new(Arc::new(Contacts::new()), Some(breaker))
+}
+
+/// A node with one link, which is not connected.
+fn node(health: &Arc<Health>) -> (watch::Sender<Option<Arc<Wire>>>, Arc<Node>) {
+    health.users.fetch_add(1, Relaxed);
+    let (told, link) = Link::by_hand();
+    let (health, timeout) = (Arc::clone(health), Duration::from_millis(100));
+    let node = Node { links: vec![link], next: AtomicUsize::new(0), health, timeout, prober: Mutex::default() };
+    (told, Arc::new(node))
+}
+
+fn trip(health: &Health) -> &Breaker {
+    let breaker = health.breaker.as_ref().expect("a breaker");
+    while !breaker.observe(false, Instant::now()) {}
+    breaker
+}
+
+/// Waits until probes were made. They find no server, so the cooldown has grown.
+async fn is_probed(breaker: &Breaker) -> bool {
+    for _ in 0..100 {
+        if breaker.pause() > COOLDOWN {
+            return true;
+        }
+        sleep(COOLDOWN).await;
+    }
+    false
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_cannot_probe_when_the_breaker_opens_does_as_soon_as_it_can() {
+    for i_connect in [true, false] {
+        let health = healths().of(&"redis:6379");
+        // another client is connected, and idle
+        let other = health.opened();
+        let (told, node) = node(&health);
+        let breaker = trip(&health);
+        let tasks = Handle::current().metrics().num_alive_tasks();
+        assert!((0..100).all(|_| !node.admits()));
+        assert_eq!(Handle::current().metrics().num_alive_tasks(), tasks + 1, "one waits for its chance");
+        sleep(10 * COOLDOWN).await;
+        assert!(breaker.pause() <= COOLDOWN && breaker.state() == BreakerState::Open, "it cannot tell");
+        if i_connect {
+            told.send_replace(Some(Arc::new(Wire::unmade())));
+        } else {
+            drop(other);
+        }
+        assert!(is_probed(breaker).await);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_takes_over_from_one_that_is_gone() {
+    let health = healths().of(&"redis:6379");
+    let open = health.opened();
+    let [(mine, first), (theirs, second)] = [node(&health), node(&health)];
+    mine.send_replace(Some(Arc::new(Wire::unmade())));
+    let breaker = trip(&health);
+    // the first probes, the second cannot, and nobody calls any more
+    assert!(!second.admits());
+    assert!(!first.admits());
+    drop(first);
+    theirs.send_replace(Some(Arc::new(Wire::unmade())));
+    assert!(is_probed(breaker).await);
+    drop(open);
+}
