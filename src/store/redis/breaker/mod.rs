@@ -7,7 +7,7 @@
 //!     │                                      after a cooldown │      │ a longer cooldown
 //!     │                                                       ▼      │
 //!     └────────────────────────────────────────────────── HalfOpen ──┘
-//!                        the probe is answered
+//!              the probe is answered, or nobody uses the address any more
 //! ```
 //!
 //! One call is one observation. Any answer is a success, a refusal too: what is observed is silence. Time is an argument,
@@ -163,15 +163,28 @@ impl Breaker {
     pub(super) fn probed(&self, answered: bool, now: Instant) {
         let mut inner = self.lock();
         if answered {
-            inner.state = BreakerState::Closed;
+            self.close(&mut inner);
             inner.closed_at = Some(now);
-            inner.in_a_row = 0;
-            inner.window = Window::new(self.config.window);
-            self.shut.store(false, Relaxed);
         } else {
             inner.state = BreakerState::Open;
             inner.cooldown = self.longer(inner.cooldown);
         }
+    }
+
+    /// Forgets what it knows of the address; whether that closed it. Who probes goes on to until they release it.
+    pub(super) fn reset(&self) -> bool {
+        let mut inner = self.lock();
+        let was_shut = inner.state != BreakerState::Closed;
+        self.close(&mut inner);
+        inner.closed_at = None;
+        was_shut
+    }
+
+    fn close(&self, inner: &mut Inner) {
+        inner.state = BreakerState::Closed;
+        inner.in_a_row = 0;
+        inner.window = Window::new(self.config.window);
+        self.shut.store(false, Relaxed);
     }
 
     fn longer(&self, cooldown: Duration) -> Duration {

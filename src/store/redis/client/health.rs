@@ -68,7 +68,7 @@ pub(super) struct Health {
     /// Told when there is reason to ask each connection whether it answers at all, used or not.
     pub(super) doubt: Notify,
     /// Clients that have connections to it, or try: none if its node has left the cluster.
-    pub(super) users: AtomicUsize,
+    users: AtomicUsize,
     contacts: Arc<Contacts>,
     state: Mutex<State>,
 }
@@ -97,6 +97,19 @@ impl Health {
             contacts,
             state: Mutex::default(),
         })
+    }
+
+    /// A client begins to use it.
+    pub(super) fn joined(&self) {
+        self.users.fetch_add(1, Relaxed);
+    }
+
+    /// A client will use it no more. Of an address that nobody asks nothing is known: should it serve a cluster again, it
+    /// begins afresh.
+    pub(super) fn left(&self) {
+        if self.users.fetch_sub(1, Relaxed) == 1 && self.breaker.as_ref().is_some_and(Breaker::reset) {
+            tracing::warn!(address = self.address, "redis is not used any more: its breaker is closed");
+        }
     }
 
     /// Whether any client is connected to it.

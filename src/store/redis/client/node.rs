@@ -36,7 +36,7 @@ pub(super) struct Node {
 impl Node {
     /// Starts to connect, on the current runtime.
     pub(super) fn connect(plan: &Arc<Plan>, target: &Target, health: &Arc<Health>) -> Self {
-        health.users.fetch_add(1, Relaxed);
+        health.joined();
         let links = (0..plan.connections).map(|_| Link::keep(plan, target, health));
         Self {
             links: links.collect(),
@@ -139,10 +139,10 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        self.health.users.fetch_sub(1, Relaxed);
         if let Some(prober) = self.prober.get_mut().unwrap_or_else(PoisonError::into_inner) {
             prober.abort();
         }
+        self.health.left();
     }
 }
 

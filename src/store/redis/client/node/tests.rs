@@ -26,7 +26,7 @@ fn healths() -> Arc<Healths> {
 
 /// A node with one link, which is not connected.
 fn node(health: &Arc<Health>) -> (watch::Sender<Option<Arc<Wire>>>, Arc<Node>) {
-    health.users.fetch_add(1, Relaxed);
+    health.joined();
     let (told, link) = Link::by_hand();
     let (health, timeout) = (Arc::clone(health), Duration::from_millis(100));
     let node = Node { links: vec![link], next: AtomicUsize::new(0), health, timeout, prober: Mutex::default() };
@@ -86,4 +86,17 @@ async fn another_takes_over_from_one_that_is_gone() {
     theirs.send_replace(Some(Arc::new(Wire::unmade())));
     assert!(is_probed(breaker).await);
     drop(open);
+}
+
+#[tokio::test]
+async fn a_breaker_is_closed_when_the_last_client_leaves_its_address() {
+    let healths = healths();
+    let health = healths.of(&"redis:6379");
+    let [(_, first), (_, second)] = [node(&health), node(&health)];
+    let breaker = trip(&health);
+    drop(first);
+    assert_eq!(breaker.state(), BreakerState::Open, "the second knows no better");
+    drop(second);
+    let (_, third) = node(&healths.of(&"redis:6379"));
+    assert!(third.admits(), "nobody has asked it for a while");
 }
