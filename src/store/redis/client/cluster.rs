@@ -163,7 +163,7 @@ impl View {
                 _ => return Err(CallError::Refused(error)),
             };
             // Nothing ran so far. A node that has just become known is worth the wait.
-            timeout_at(deadline, node.connected()).await.ok().flatten().ok_or(CallError::Unreachable)?;
+            timeout_at(deadline, node.connected()).await.map_err(|_| CallError::Unreachable)?;
         }
         Err(CallError::Unreachable)
     }

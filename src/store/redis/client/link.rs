@@ -51,12 +51,6 @@ impl Link {
         self.wire.borrow().clone()
     }
 
-    /// Waits until it is open.
-    pub(super) async fn connected(&self) -> Option<Arc<Wire>> {
-        let mut wire = self.wire.clone();
-        wire.wait_for(Option::is_some).await.ok()?.clone()
-    }
-
     /// Makes another connection, and then drops this.
     pub(super) fn replace(&self) {
         self.again.notify_one();
@@ -103,8 +97,9 @@ async fn keep(plan: Arc<Plan>, target: Target, health: Arc<Health>, wire: Told, 
             Ok((made, mut running)) => {
                 let since = Instant::now();
                 let made = Arc::new(made);
-                let open = health.opened();
                 wire.0.send_replace(Some(Arc::clone(&made)));
+                // whoever is told of it finds it
+                let open = health.opened();
                 // the successor of one that takes no writes stands before that goes
                 drop(former.take());
                 let reason = tokio::select! {

@@ -116,9 +116,15 @@ impl Node {
         self.links.iter().filter(|link| link.wire().is_some()).count()
     }
 
-    /// Waits until a connection is open.
-    pub(super) async fn connected(&self) -> Option<Arc<Wire>> {
-        self.links.first()?.connected().await
+    /// Waits until any connection is open.
+    pub(super) async fn connected(&self) {
+        loop {
+            let made = self.health.connected.notified();
+            if self.open() > 0 {
+                return;
+            }
+            made.await;
+        }
     }
 
     /// Makes other connections, and then drops these.

@@ -2,7 +2,11 @@
 
 use std::num::NonZeroU32;
 
-use tokio::{runtime::Handle, sync::watch, time::sleep};
+use tokio::{
+    runtime::Handle,
+    sync::watch,
+    time::{sleep, timeout},
+};
 
 use super::*;
 use crate::store::redis::{
@@ -99,4 +103,28 @@ async fn a_breaker_is_closed_when_the_last_client_leaves_its_address() {
     drop(second);
     let (_, third) = node(&healths.of(&"redis:6379"));
     assert!(third.admits(), "nobody has asked it for a while");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_for_a_connection_takes_any() {
+    let (_first, mut links) = Link::by_hand();
+    let health = healths().of(&"redis:6379");
+    let (told, mut node) = node(&health);
+    let two = Arc::get_mut(&mut node).expect("the only one");
+    std::mem::swap(&mut two.links[0], &mut links);
+    two.links.push(links);
+    assert!(timeout(COOLDOWN, node.connected()).await.is_err(), "there is none");
+    told.send_replace(Some(Arc::new(Wire::unmade())));
+    timeout(COOLDOWN, node.connected()).await.expect("the second link is connected");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_for_a_connection_is_told_of_it() {
+    let health = healths().of(&"redis:6379");
+    let (told, node) = node(&health);
+    let waits = tokio::spawn(async move { node.connected().await });
+    tokio::task::yield_now().await;
+    told.send_replace(Some(Arc::new(Wire::unmade())));
+    let _open = health.opened();
+    timeout(COOLDOWN, waits).await.expect("told").expect("no panic");
 }
