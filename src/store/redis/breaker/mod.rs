@@ -56,6 +56,12 @@ pub enum BreakerState {
     Open,
 }
 
+/// A call that was let through: before which opening.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Admitted {
+    opened: u64,
+}
+
 /// A breaker. Its fast path, while closed and after a success, takes a lock that nothing holds for long.
 #[derive(Debug)]
 pub(super) struct Breaker {
@@ -99,10 +105,17 @@ impl Breaker {
         !self.shut.load(Relaxed)
     }
 
-    /// What became of a call; whether that opened it. What comes late, when it has opened already, changes nothing.
-    pub(super) fn observe(&self, answered: bool, now: Instant) -> bool {
+    /// Lets a call be made, or not.
+    pub(super) fn admit(&self) -> Option<Admitted> {
+        let opened = self.opened();
+        self.admits().then_some(Admitted { opened })
+    }
+
+    /// What became of a call; whether that opened it. What comes late, when it has opened already, changes nothing, be it
+    /// closed again by then.
+    pub(super) fn observe(&self, call: Admitted, answered: bool, now: Instant) -> bool {
         let mut inner = self.lock();
-        if inner.state != BreakerState::Closed {
+        if inner.state != BreakerState::Closed || call.opened != self.opened() {
             return false;
         }
         inner.window.add(answered, now);

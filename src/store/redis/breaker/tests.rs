@@ -15,16 +15,21 @@ fn config() -> BreakerConfig {
     }
 }
 
+/// What became of a call that was made just now.
+fn observe(breaker: &Breaker, answered: bool, now: Instant) -> bool {
+    breaker.observe(Admitted { opened: breaker.opened() }, answered, now)
+}
+
 #[test]
 fn it_opens_on_failures_in_a_row_and_not_before() {
     let (breaker, now) = (Breaker::new(config()), Instant::now());
     for _ in 0..3 {
         for _ in 0..4 {
-            assert!(!breaker.observe(false, now));
+            assert!(!observe(&breaker, false, now));
         }
-        assert!(!breaker.observe(true, now));
+        assert!(!observe(&breaker, true, now));
     }
-    let opened: Vec<_> = (0..5).map(|_| breaker.observe(false, now)).collect();
+    let opened: Vec<_> = (0..5).map(|_| observe(&breaker, false, now)).collect();
     assert_eq!(opened, [false, false, false, false, true]);
     assert_eq!((breaker.admits(), breaker.state(), breaker.opened()), (false, BreakerState::Open, 1));
 }
@@ -33,9 +38,9 @@ fn it_opens_on_failures_in_a_row_and_not_before() {
 fn it_opens_on_a_share_of_enough_calls() {
     let (breaker, now) = (Breaker::new(config()), Instant::now());
     for call in 0..19 {
-        assert!(!breaker.observe(call % 2 == 0, now), "{call}: too few calls");
+        assert!(!observe(&breaker, call % 2 == 0, now), "{call}: too few calls");
     }
-    assert!(breaker.observe(false, now));
+    assert!(observe(&breaker, false, now));
 }
 
 #[test]
@@ -43,7 +48,7 @@ fn failures_of_long_ago_do_not_count() {
     let (breaker, start) = (Breaker::new(config()), Instant::now());
     for second in 0..1000 {
         let now = start + Duration::from_secs(second);
-        assert!(!breaker.observe(second % 2 == 0, now), "10 calls in each window are too few");
+        assert!(!observe(&breaker, second % 2 == 0, now), "10 calls in each window are too few");
     }
 }
 
@@ -51,7 +56,7 @@ fn failures_of_long_ago_do_not_count() {
 fn one_probes_and_its_cooldowns_grow_to_a_bound() {
     let (breaker, now) = (Breaker::new(config()), Instant::now());
     assert!(!breaker.claim(), "it is closed");
-    (0..5).for_each(|_| _ = breaker.observe(false, now));
+    (0..5).for_each(|_| _ = observe(&breaker, false, now));
     assert!(breaker.claim() && !breaker.claim());
     for expected in [100, 200, 400, 800, 1600, 2000, 2000] {
         let pause = breaker.pause().as_millis();
@@ -64,11 +69,11 @@ fn one_probes_and_its_cooldowns_grow_to_a_bound() {
     breaker.release();
     assert!(breaker.claim(), "another may go on");
     breaker.probe();
-    assert!(!breaker.observe(false, now), "what comes late changes nothing");
+    assert!(!observe(&breaker, false, now), "what comes late changes nothing");
     breaker.probed(true, now);
     breaker.release();
     assert!(breaker.admits() && !breaker.claim());
-    assert!((0..4).all(|_| !breaker.observe(false, now)), "nothing is held against it");
+    assert!((0..4).all(|_| !observe(&breaker, false, now)), "nothing is held against it");
 }
 
 #[test]
@@ -77,7 +82,7 @@ fn one_that_opens_again_soon_cools_down_for_longer() {
     let (mut pauses, mut hurried) = (Vec::new(), Vec::new());
     for between in [0, 1, 1, 1, 1, 1, 11, 1] {
         now += Duration::from_secs(between);
-        (0..5).for_each(|_| _ = breaker.observe(false, now));
+        (0..5).for_each(|_| _ = observe(&breaker, false, now));
         hurried.push(breaker.may_be_hurried());
         pauses.push(breaker.lock().cooldown.as_millis());
         breaker.probe();
@@ -86,6 +91,20 @@ fn one_that_opens_again_soon_cools_down_for_longer() {
     assert_eq!(pauses, [100, 200, 400, 800, 1600, 2000, 100, 200]);
     // a connection says nothing of an address that is connected to, and then does not answer
     assert_eq!(hurried, [true, false, false, false, false, false, true, false]);
+}
+
+#[test]
+fn calls_of_before_it_opened_tell_nothing_once_it_is_closed_again() {
+    let (breaker, now) = (Breaker::new(config()), Instant::now());
+    let late = breaker.admit().expect("it is closed");
+    (0..5).for_each(|_| _ = observe(&breaker, false, now));
+    assert!(breaker.admit().is_none());
+    breaker.probe();
+    breaker.probed(true, now);
+    assert!((0..10).all(|_| !breaker.observe(late, false, now)), "they were sent before the probe was answered");
+    assert!((0..4).all(|_| !observe(&breaker, false, now)));
+    assert!(!breaker.observe(late, true, now));
+    assert!(observe(&breaker, false, now), "a fifth of now opens it");
 }
 
 /// What the breaker is to do, from the whole history of calls.
@@ -114,7 +133,7 @@ proptest! {
         let (mut model, mut at) = (Model::default(), 0);
         for (step, answered) in steps {
             at += step;
-            let opened = breaker.observe(answered, start + Duration::from_millis(at));
+            let opened = observe(&breaker, answered, start + Duration::from_millis(at));
             prop_assert_eq!(opened, model.observe(answered, at), "at {} ms", at);
             prop_assert_eq!(breaker.admits(), !opened);
             if opened {

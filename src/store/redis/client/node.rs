@@ -56,9 +56,10 @@ impl Node {
         timeout: Duration,
     ) -> Result<Reply, CallError> {
         let Some(breaker) = &self.health.breaker else { return self.send(command, asking, timeout).await };
-        if !self.admits() {
+        let Some(call) = breaker.admit() else {
+            self.watch(breaker);
             return Err(CallError::Tripped);
-        }
+        };
         let result = self.send(command, asking, timeout).await;
         let tells = match result {
             Err(CallError::Unanswered(_)) => timeout >= self.timeout / 2,
@@ -66,7 +67,7 @@ impl Node {
             Err(CallError::Unreachable) => !self.health.is_connected(),
             _ => true,
         };
-        if tells && breaker.observe(is_answer(&result), Instant::now()) {
+        if tells && breaker.observe(call, is_answer(&result), Instant::now()) {
             self.health.tripped();
             self.watch(breaker);
         }
