@@ -2,10 +2,13 @@
 
 use std::{
     num::NonZeroUsize,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use tollgate::store::redis::{Address, BreakerState, CallError, Client, Connector, Endpoint, Script, Topology};
+use tollgate::store::redis::{
+    Address, BreakerState, CallError, Caller as _, Client, Connector, Endpoint, Script, Topology,
+};
 
 use crate::{
     calls::{endpoint, local, look, with_breaker},
@@ -85,4 +88,25 @@ async fn a_call_that_is_alone_on_a_connection_is_refused_though_another_was_late
     call(&client).await.expect("a reply");
     fake.says("EVALSHA", "-CLUSTERDOWN The cluster is down");
     assert_eq!(call(&client).await, Err(CallError::Refused("CLUSTERDOWN The cluster is down".into())));
+}
+
+#[tokio::test]
+async fn calls_in_flight_are_answered_though_the_connection_is_being_replaced() {
+    let fake = Fake::start().await;
+    let connector = Connector::new(&Endpoint { timeout: 10 * DEADLINE, ..to(&fake, 1) }).expect("a connector");
+    let [client] = clients(&connector, 1).await;
+    fake.delay(3 * DEADLINE);
+    let client = Arc::new(client);
+    let late = tokio::spawn({
+        let client = Arc::clone(&client);
+        async move { call(&client).await }
+    });
+    until("it is on its way", || fake.seen("EVALSHA") == 1).await;
+    fake.delay(Duration::ZERO);
+    client.reconnect();
+    until("there is another connection", || connector.opened_connections() == 2).await;
+    call(&client).await.expect("a reply over the new one");
+    late.await.expect("no panic").expect("a reply over the old one");
+    until("the old one is closed", || connector.open_connections() == 1).await;
+    call(&client).await.expect("a reply");
 }

@@ -2,6 +2,7 @@
 //! first one stands, attempts go at the pace that was set for the start.
 
 use std::{
+    convert::Infallible,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -12,7 +13,7 @@ use tokio::{
 };
 
 use super::{
-    health::Health,
+    health::{Health, Open},
     plan::{Plan, Target},
     wire::{Running, Wire},
 };
@@ -51,7 +52,7 @@ impl Link {
         self.wire.borrow().clone()
     }
 
-    /// Makes another connection, and then drops this.
+    /// Makes another connection, and drops this when its calls have ended.
     pub(super) fn replace(&self) {
         self.again.notify_one();
     }
@@ -100,10 +101,10 @@ async fn keep(plan: Arc<Plan>, target: Target, health: Arc<Health>, wire: Told, 
                 wire.0.send_replace(Some(Arc::clone(&made)));
                 // whoever is told of it finds it
                 let open = health.opened();
-                // the successor of one that takes no writes stands before that goes
-                drop(former.take());
+                let retiring = former.take();
                 let reason = tokio::select! {
                     reason = running.ended() => reason,
+                    never = retire(retiring, plan.timeout) => match never {},
                     next = succeeding(&plan, &target, &health, &again) => {
                         (successor, former) = (Some(next), Some((open, running)));
                         continue;
@@ -135,6 +136,13 @@ async fn silence(wire: &Wire, plan: &Plan, health: &Health) {
             return;
         }
     }
+}
+
+/// Closes a connection that another has replaced, when the calls that are on their way there have ended. Never ends.
+async fn retire(former: Option<(Open, Running)>, timeout: Duration) -> Infallible {
+    tokio::time::sleep(timeout).await;
+    drop(former);
+    std::future::pending().await
 }
 
 /// Makes another connection once it is asked for.

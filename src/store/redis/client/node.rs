@@ -128,7 +128,7 @@ impl Node {
         }
     }
 
-    /// Makes other connections, and then drops these.
+    /// Makes other connections, and drops these when their calls have ended.
     pub(super) fn reconnect(&self) {
         for link in &self.links {
             link.replace();
