@@ -36,8 +36,8 @@ struct Behaviour {
     made: AtomicU64,
     /// The connections before this one get no reply any more.
     mute_before: AtomicU64,
-    /// Milliseconds.
-    delay: AtomicU64,
+    /// Of each reply, or of those to one command.
+    delay: Mutex<(Duration, Option<&'static str>)>,
     says: Mutex<HashMap<&'static str, String>>,
     seen: Mutex<HashMap<String, u64>>,
 }
@@ -70,7 +70,12 @@ impl Fake {
 
     /// Each reply is so late.
     pub fn delay(&self, by: Duration) {
-        self.behaviour.delay.store(by.as_millis() as u64, SeqCst);
+        *self.behaviour.delay.lock().expect("no panic") = (by, None);
+    }
+
+    /// Each reply to this command, in capitals, is so late, and what comes behind it.
+    pub fn delay_of(&self, command: &'static str, by: Duration) {
+        *self.behaviour.delay.lock().expect("no panic") = (by, Some(command));
     }
 
     /// What a command, in capitals, is answered from now on.
@@ -90,13 +95,19 @@ impl Fake {
 }
 
 impl Behaviour {
-    fn reply(&self, words: &[String]) -> String {
-        let name = words.first().map(|name| name.to_uppercase()).unwrap_or_default();
-        *self.seen.lock().expect("no panic").entry(name.clone()).or_default() += 1;
-        if let Some(reply) = self.says.lock().expect("no panic").get(name.as_str()) {
+    /// To a command of this name, and how late.
+    fn reply(&self, name: &str) -> (Duration, String) {
+        let (delay, only) = *self.delay.lock().expect("no panic");
+        let delay = if only.is_none_or(|only| only == name) { delay } else { Duration::ZERO };
+        (delay, self.says(name))
+    }
+
+    fn says(&self, name: &str) -> String {
+        *self.seen.lock().expect("no panic").entry(name.to_owned()).or_default() += 1;
+        if let Some(reply) = self.says.lock().expect("no panic").get(name) {
             return reply.clone();
         }
-        let reply = match name.as_str() {
+        let reply = match name {
             "EVALSHA" | "EVAL" => TIME,
             "CLIENT" => ":1\r\n",
             "INFO" => "$19\r\nredis_version:7.0.0\r\n",
@@ -114,12 +125,12 @@ async fn serve(stream: TcpStream, number: u64, behaviour: Arc<Behaviour>) {
     let mut writing = JoinSet::new();
     writing.spawn(write(writer, coming));
     while let Some(words) = read(&mut reader).await {
-        let reply = behaviour.reply(&words);
+        let name = words.first().map(|name| name.to_uppercase()).unwrap_or_default();
+        let (delay, reply) = behaviour.reply(&name);
         if number < behaviour.mute_before.load(SeqCst) {
             continue;
         }
-        let at = Instant::now() + Duration::from_millis(behaviour.delay.load(SeqCst));
-        if replies.send((at, reply)).is_err() {
+        if replies.send((Instant::now() + delay, reply)).is_err() {
             return;
         }
     }

@@ -2,6 +2,7 @@
 //! address is one that is connected to and then does not answer.
 
 use std::{
+    pin::pin,
     sync::{Arc, Weak},
     time::Instant,
 };
@@ -32,11 +33,14 @@ impl Probing {
     async fn run(mut self) {
         let health = Arc::clone(&self.health);
         let Some(breaker) = &health.breaker else { return };
+        let mut connected = pin!(health.connected.notified());
         while breaker.state() != BreakerState::Closed {
             tokio::select! {
                 () = tokio::time::sleep(breaker.pause()) => {}
-                () = health.connected.notified(), if breaker.may_be_hurried() => {}
+                () = connected.as_mut(), if breaker.may_be_hurried() => {}
             }
+            // from now on: one that is made during the probe counts for the next
+            connected.set(health.connected.notified());
             let Some(node) = self.node.upgrade() else { return };
             if !self.may_probe(&node, breaker) {
                 continue;
