@@ -153,7 +153,7 @@ variables! {
         breaker_window: Timeout = "BREAKER_WINDOW", "10s", Ours, "the time over which that share is taken";
         breaker_min_calls: NonZeroU32 = "BREAKER_MIN_CALLS", "20", Ours, "calls in that time below which the share says nothing";
         breaker_cooldown: Timeout = "BREAKER_COOLDOWN", "200ms", Ours, "until the first probe of a Redis whose breaker opened; twice as long after each that fails, and when it opens again within `BREAKER_WINDOW`; up to a half less at random";
-        breaker_max_cooldown: Timeout = "BREAKER_MAX_COOLDOWN", "2s", Ours, "the longest time between probes";
+        breaker_max_cooldown: Timeout = "BREAKER_MAX_COOLDOWN", "2s", Ours, "the longest time between probes, no shorter than `BREAKER_COOLDOWN`";
         redis_health: bool = "REDIS_HEALTH_CHECK_ACTIVE_CONNECTION", "false", Works, "be unhealthy whenever there is no live connection to a Redis; false: only until there was the first";
         redis_startup_initial: Duration = "REDIS_STARTUP_INITIAL_INTERVAL", "1s", Works, "first pause between attempts, until a Redis has answered for the first time; twice as long after each, up to a half less at random, never under 10 ms. Later a lost connection is made again within a second";
         redis_startup_max: Duration = "REDIS_STARTUP_MAX_INTERVAL", "30s", Works, "the longest of those pauses";
