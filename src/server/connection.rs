@@ -30,7 +30,7 @@ use tokio::{
 use tower::Service;
 
 use super::{ServerConfig, Stats, io::PeerIo, preface, socket::Parcel, stats::count};
-use crate::tls::{Gate, ServerTls};
+use crate::tls::{Gate, Peer, ServerTls};
 
 /// How long a peer that has only just connected when the drain begins has for its handshake and preface.
 const PREFACE_WHILE_DRAINING: Duration = Duration::from_secs(1);
@@ -128,7 +128,7 @@ async fn secure<T, S, B>(
     orders: watch::Receiver<Order>,
     stats: &Stats,
 ) where
-    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    T: Peer + Send + 'static,
     S: GrpcService<B>,
     B: Body<Error: Into<Box<dyn Error + Send + Sync>>, Data: Send> + Send + 'static,
 {
