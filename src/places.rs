@@ -33,13 +33,23 @@ impl Places {
     /// This many of them, all free.
     #[must_use]
     pub fn new(count: usize) -> Self {
-        Self { free: Arc::new(Semaphore::new(count)), waiting: Mutex::new(0), asked_for: Semaphore::new(0) }
+        Self {
+            free: Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS))),
+            waiting: Mutex::new(0),
+            asked_for: Semaphore::new(0),
+        }
+    }
+
+    /// A place, if one is free.
+    #[must_use]
+    pub fn try_take(&self) -> Option<Place> {
+        Arc::clone(&self.free).try_acquire_owned().ok().map(Place)
     }
 
     /// Takes a place: at once if one is free, else when it is this one's turn.
     pub async fn take(&self) -> Place {
-        if let Ok(place) = Arc::clone(&self.free).try_acquire_owned() {
-            return Place(place);
+        if let Some(place) = self.try_take() {
+            return place;
         }
         let _asks = Asks::new(self);
         Place(Arc::clone(&self.free).acquire_owned().await.expect("never closed"))
@@ -103,8 +113,10 @@ mod tests {
         let places = Places::new(2);
         let mut silent = pin!(places.asked_for());
         let _first = taken(&places);
-        let _second = taken(&places);
-        assert!(poll(silent.as_mut()).is_pending());
+        let second = taken(&places);
+        assert!(poll(silent.as_mut()).is_pending() && places.try_take().is_none());
+        drop(second);
+        assert!(places.try_take().is_some());
     }
 
     #[test]
