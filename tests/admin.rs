@@ -142,6 +142,58 @@ async fn silent_connections_are_closed_and_leave_their_place() {
     assert!(rest.is_empty() || rest.starts_with("HTTP/1.1 408"), "{rest}");
 }
 
+/// However many connect and say nothing, or half of a request, or were answered and stay: whoever comes next is answered.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_of_idle_connections_keeps_nobody_out() {
+    let forever = Duration::from_secs(600);
+    let (connections, request_if_crowded) = (4, Duration::from_millis(10));
+    let limits =
+        Limits { connections, request_if_crowded, header_read: forever, request: forever, ..Limits::default() };
+    let stuck = post(|_body: String| async {});
+    let server = start(http_router(Health::new(State::default()), stuck, 100), limits).await;
+    let mut crowd = Vec::new();
+    for says in [
+        "",
+        "GET /livez HT",
+        "POST /json HTTP/1.1\r\nhost: t\r\ncontent-length: 9\r\n\r\nhalf",
+        "GET /livez HTTP/1.1\r\nhost: t\r\n\r\n",
+    ] {
+        for _ in 0..6 {
+            let mut stream = server.connect();
+            // One of those that had to go already: as good as idle.
+            let _ = stream.write_all(says.as_bytes());
+            crowd.push(stream);
+        }
+        for _ in 0..2 {
+            assert_eq!(server.ask("GET", "/livez", "").await.0, 200, "after {says:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_under_way_keeps_its_place() {
+    let (entered, mut entries) = tokio::sync::mpsc::channel(1);
+    let release = Arc::new(tokio::sync::Notify::new());
+    let gate = release.clone();
+    let slow = post(move || async move {
+        entered.send(()).await.expect("the test waits");
+        gate.notified().await;
+        "done"
+    });
+    let request_if_crowded = Duration::from_secs(600);
+    let limits = Limits { connections: 2, request_if_crowded, ..Limits::default() };
+    let server = start(http_router(Health::new(State::default()), slow, 10), limits).await;
+    let mut call = server.connect();
+    write!(call, "POST /json HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r\n").expect("sent");
+    entries.recv().await.expect("the call arrives");
+    let crowd: Vec<_> = (0..20).map(|_| server.connect()).collect();
+    assert_eq!(server.ask("GET", "/livez", "").await.0, 200);
+    release.notify_one();
+    let answer = tokio::task::spawn_blocking(move || read_all(call)).await.expect("no panic");
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("done"), "{answer}");
+    drop(crowd);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn shutdown_lets_calls_finish_and_ends_the_others() {
     let (entered, mut entries) = tokio::sync::mpsc::channel(2);

@@ -45,6 +45,7 @@ async fn networks_regexes_and_lists_are_enforced_and_counted_by_rule() {
         ("ip", "fd00::3", over),
         ("ip", "10.1.0.1", Code::Ok),
         ("ip", "10.1.0.1", over),
+        ("ip", "::FFFF:a01:1", over),
         ("ip", "10.1.0.2", Code::Ok),
         ("ip", "11.0.0.1", Code::Ok),
         ("path", "/v1/a", Code::Ok),
@@ -71,7 +72,7 @@ async fn networks_regexes_and_lists_are_enforced_and_counted_by_rule() {
     }
     let metrics = http.get(tollgate.address("metrics"), "/metrics").await.body;
     for (key1, hits) in
-        [("ip_10.0.0.0/8|fd00::/8", 3), ("ip_10.1.0.0/16", 3), (r"path_/v\\d+/.*", 3), ("method_POST|PUT", 3)]
+        [("ip_10.0.0.0/8|fd00::/8", 3), ("ip_10.1.0.0/16", 4), (r"path_/v\\d+/.*", 3), ("method_POST|PUT", 3)]
     {
         let series = format!("ratelimit_service_rate_limit_total_hits{{domain=\"edge\",key1=\"{key1}\"}} {hits}");
         assert!(metrics.lines().any(|line| line == series), "no {series}");

@@ -6,6 +6,7 @@ mod support;
 use std::{
     io::{Read as _, Write as _},
     net::TcpStream,
+    time::Duration,
 };
 
 use support::{
@@ -34,6 +35,30 @@ async fn a_json_call_in_flight_at_the_signal_is_answered() {
     call.read_to_string(&mut answer).expect("answered");
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert!(tollgate.exit().success());
+}
+
+#[tokio::test]
+async fn a_probe_is_answered_whatever_the_crowd() {
+    let tollgate = Tollgate::with_rules(RULES);
+    for listener in ["http", "debug", "metrics"] {
+        let address = tollgate.address(listener);
+        let crowd: Vec<_> = (0..1_200).map(|_| TcpStream::connect(address).expect("queued")).collect();
+        let path = match listener {
+            "http" => "/livez",
+            "debug" => "/stats",
+            _ => "/metrics",
+        };
+        let answer = tokio::task::spawn_blocking(move || {
+            let mut probe = TcpStream::connect(address).expect("queued");
+            // The crowd would otherwise be there for ten seconds.
+            probe.set_read_timeout(Some(Duration::from_secs(8))).expect("not zero");
+            write!(probe, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").expect("sent");
+            let mut answer = [0; 12];
+            probe.read_exact(&mut answer).map(|()| String::from_utf8_lossy(&answer).into_owned())
+        });
+        assert_eq!(answer.await.expect("no panic").expect("in time"), "HTTP/1.1 200", "{listener}");
+        drop(crowd);
+    }
 }
 
 #[tokio::test]

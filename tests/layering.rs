@@ -11,7 +11,8 @@ use std::{
 const ALLOWED: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("algorithm", &["domain"]),
-    ("tls", &[]),
+    ("places", &[]),
+    ("tls", &["places"]),
     ("rules", &["algorithm", "domain"]),
     ("source", &["rules", "domain", "tls"]),
     ("store", &["algorithm", "domain", "tls"]),
@@ -20,8 +21,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("settings", &["domain"]),
     ("telemetry", &["engine", "rules", "domain", "settings"]),
     ("api", &["engine", "rules", "domain", "telemetry"]),
-    ("admin", &["engine", "rules", "domain", "telemetry", "tls"]),
-    ("server", &["domain", "tls"]),
+    ("admin", &["engine", "rules", "domain", "telemetry", "tls", "places"]),
+    ("server", &["domain", "tls", "places"]),
     ("client", &[]),
     (
         "app",

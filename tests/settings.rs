@@ -88,7 +88,7 @@ fn a_value_that_is_not_unicode_is_a_fault_and_not_a_panic() {
     for variable in TABLE {
         let value = std::ffi::OsString::from_vec(vec![b'a', 0xff]);
         let value = |name: &str| (name == variable.name).then(|| value.clone());
-        let error = tollgate::settings::Settings::resolve(&[], value).expect_err(variable.name);
+        let error = tollgate::settings::Settings::resolve(&[], value, []).expect_err(variable.name);
         let [Problem::Malformed { place, .. }] = error.problems() else { unreachable!("{}: {error}", variable.name) };
         assert_eq!(place.variable, variable.name);
     }
@@ -122,6 +122,27 @@ fn features_that_are_to_come_are_refused() {
     assert_eq!((place.variable, value.as_str()), ("BACKEND_TYPE", "memcache"));
     let off = [("BACKEND_TYPE", "memory"), ("CONFIG_TYPE", "FILE"), ("TRACING_ENABLED", "false")];
     assert_eq!(resolve(&off).expect("nothing is asked for").warnings, Vec::<String>::new());
+}
+
+#[test]
+fn variables_without_a_name_of_their_own_in_the_table_are_named_too() {
+    let settings = resolve(&[
+        ("USE_DOG_STATSD_MOGRIFIERS", "FOO"),
+        ("DOG_STATSD_MOGRIFIER_FOO_PATTERN", "^a"),
+        ("DOG_STATSD_MOGRIFIER_FOO_TAGS", ""),
+        ("OTEL_TRACES_SAMPLER", "always_on"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318"),
+        ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "authorization=s3cret"),
+        ("OTEL_SERVICE_NAME", "r"),
+        ("OTEL_COLLECTOR_PORT", "tcp://10.0.0.1:4317"),
+        ("REDIS_PORT", "tcp://10.0.0.1:6379"),
+    ]);
+    let expected = [
+        "no effect: USE_DOG_STATSD_MOGRIFIERS, DOG_STATSD_MOGRIFIER_FOO_PATTERN: statistics are served to Prometheus only",
+        "no effect: OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_TRACES_HEADERS, OTEL_TRACES_SAMPLER, \
+         OTEL_SERVICE_NAME: spans are not sent yet",
+    ];
+    assert_eq!(settings.expect("settings").warnings, expected);
 }
 
 #[test]

@@ -208,6 +208,12 @@ fn environment<'a>(name: &'a str, value: &'a str) -> Vec<(&'a str, &'a str)> {
     if name.starts_with("REDIS_PERSECOND_") {
         all.extend([("REDIS_PERSECOND", "true"), ("REDIS_PERSECOND_URL", address)]);
     }
+    // neither contradicts the other
+    match name {
+        "BREAKER_COOLDOWN" => all.push(("BREAKER_MAX_COOLDOWN", "1h")),
+        "BREAKER_MAX_COOLDOWN" => all.push(("BREAKER_COOLDOWN", "1ms")),
+        _ => {}
+    }
     if name == "REDIS_PERSECOND" {
         all.push(("REDIS_PERSECOND_URL", address));
     }

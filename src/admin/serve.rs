@@ -1,4 +1,7 @@
 //! Serves a router on a listener, over TLS where it is given: bounded in connections and in patience, with a drain that ends.
+//!
+//! When all connections are taken and another comes, the one that has been idle longest is closed: no crowd of them keeps
+//! a probe from its answer.
 
 use std::{convert::Infallible, future::Future, pin::pin, sync::Arc, time::Duration};
 
@@ -8,23 +11,28 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    sync::watch,
     task::JoinSet,
     time::{sleep, timeout},
 };
 use tower::ServiceExt;
 
-use crate::tls::{Gate, ServerTls};
+use crate::{
+    places::{Place, Places},
+    tls::{Gate, ServerTls},
+};
 
 /// What clients may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections at one time; further ones wait to be accepted.
+    /// Connections at one time; for a further one the connection that has been idle longest is closed.
     pub connections: usize,
     /// For a TLS handshake, for a request's head to arrive, and for an idle connection.
     pub header_read: Duration,
     /// For a request to be read and its answer to begin.
     pub request: Duration,
+    /// From a request's head on, where another wants the connection's place: as good as idle after that.
+    pub request_if_crowded: Duration,
     /// For a client to take more of what it was sent, in whole milliseconds; the kernel breaks the connection then.
     pub unread: Duration,
     /// For requests under way once the listener shuts down.
@@ -37,6 +45,7 @@ impl Default for Limits {
             connections: 1024,
             header_read: Duration::from_secs(10),
             request: Duration::from_secs(30),
+            request_if_crowded: Duration::from_secs(1),
             unread: Duration::from_secs(10),
             drain: Duration::from_secs(5),
         }
@@ -45,6 +54,16 @@ impl Default for Limits {
 
 /// How long to wait before accepting again when the process is out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What every connection of a listener is served with.
+#[derive(Clone)]
+struct Terms {
+    places: Arc<Places>,
+    secure: Option<Arc<(Arc<ServerTls>, Gate)>>,
+    router: Router,
+    limits: Limits,
+    stopping: watch::Receiver<bool>,
+}
 
 /// Answers until `shutdown`, then lets requests under way finish for at most `limits.drain`. When it returns, every
 /// connection is closed.
@@ -56,19 +75,19 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) {
     let secure = tls.map(|tls| Arc::new((tls, Gate::default())));
-    let permits = Arc::new(Semaphore::new(limits.connections));
     let (stop, stopping) = watch::channel(false);
+    let terms = Terms { places: Arc::new(Places::new(limits.connections)), secure, router, limits, stopping };
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
     let mut in_trouble = false;
     loop {
-        tokio::select! {
+        let (stream, place) = tokio::select! {
             () = &mut shutdown => break,
-            (stream, permit) = accept(&listener, &permits, &mut in_trouble) => {
-                connections.spawn(connection(stream, permit, secure.clone(), router.clone(), limits, stopping.clone()));
-            }
-            Some(_) = connections.join_next() => {}
-        }
+            accepted = accept(&listener, &terms.places, &mut in_trouble) => accepted,
+        };
+        // Never more of them than there are places.
+        while connections.try_join_next().is_some() {}
+        connections.spawn(connection(stream, place, terms.clone()));
     }
     drop(listener);
     stop.send_replace(true);
@@ -80,19 +99,14 @@ pub async fn serve(
 
 /// `in_trouble` is whether there was no connection to take when the last one was asked for: logged when it begins and
 /// when it is over.
-async fn accept(
-    listener: &TcpListener,
-    permits: &Arc<Semaphore>,
-    in_trouble: &mut bool,
-) -> (TcpStream, OwnedSemaphorePermit) {
-    let permit = permits.clone().acquire_owned().await.expect("the semaphore is never closed");
+async fn accept(listener: &TcpListener, places: &Places, in_trouble: &mut bool) -> (TcpStream, Place) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
                 if std::mem::take(in_trouble) {
                     tracing::info!("accepting connections again on an HTTP listener");
                 }
-                return (stream, permit);
+                return (stream, places.take().await);
             }
             Err(error) => {
                 if !std::mem::replace(in_trouble, true) {
@@ -104,41 +118,37 @@ async fn accept(
     }
 }
 
-async fn connection(
-    stream: TcpStream,
-    _permit: OwnedSemaphorePermit,
-    secure: Option<Arc<(Arc<ServerTls>, Gate)>>,
-    router: Router,
-    limits: Limits,
-    mut stopping: watch::Receiver<bool>,
-) {
+async fn connection(stream: TcpStream, _place: Place, mut terms: Terms) {
     #[cfg(target_os = "linux")]
-    if let Err(error) = socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(limits.unread)) {
+    if let Err(error) = socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(terms.limits.unread)) {
         tracing::debug!(%error, "an HTTP connection ended before it began");
         return;
     }
-    let Some(secure) = secure else { return requests(stream, router, limits, stopping).await };
+    let Some(secure) = terms.secure.take() else { return requests(stream, terms).await };
     let (tls, handshakes) = &*secure;
     let over = async {
-        // However it ends, it is over.
-        let _ = timeout(limits.header_read, stopping.wait_for(|stop| *stop)).await;
+        tokio::select! {
+            // However it ends, it is over.
+            _ = timeout(terms.limits.header_read, terms.stopping.wait_for(|stop| *stop)) => {}
+            () = terms.places.asked_for() => {}
+        }
     };
     let peer = stream.peer_addr().ok();
     let stream = tls.accept(stream, peer, handshakes, over).await;
     if let Some(stream) = stream {
-        requests(stream, router, limits, stopping).await;
+        requests(stream, terms).await;
     }
 }
 
-async fn requests(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    router: Router,
-    limits: Limits,
-    mut stopping: watch::Receiver<bool>,
-) {
+async fn requests(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, terms: Terms) {
+    let Terms { places, router, limits, mut stopping, .. } = terms;
+    let (under_way, calls) = watch::channel(false);
+    let under_way = Arc::new(under_way);
     let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let answer = router.clone().oneshot(Request::from(request.map(Body::new)));
+        let call = Call::begin(&under_way);
         async move {
+            let _call = call;
             Ok::<_, Infallible>(match timeout(limits.request, answer).await {
                 Ok(Ok(response)) => response,
                 Ok(Err(never)) => match never {},
@@ -153,14 +163,49 @@ async fn requests(
     let mut served = pin!(served);
     let stopped = async { stopping.wait_for(|stop| *stop).await.is_ok() };
     let result = tokio::select! {
+        biased;
         result = served.as_mut() => result,
         _ = stopped => {
             served.as_mut().graceful_shutdown();
             served.await
         }
+        () = in_the_way(&places, calls, limits.request_if_crowded) => {
+            tracing::debug!("an idle HTTP connection gave its place to another");
+            return;
+        }
     };
     if let Err(error) = result {
         tracing::debug!(%error, "an HTTP connection ended early");
+    }
+}
+
+/// Ends when the connection is idle and its place is asked for. A call under way is left alone for `patience`.
+async fn in_the_way(places: &Places, mut calls: watch::Receiver<bool>, patience: Duration) {
+    loop {
+        // However long it is still under way: only the peer's silence, or a fault of ours, lasts so long.
+        let _ = timeout(patience, calls.wait_for(|under_way| !*under_way)).await;
+        tokio::select! {
+            biased;
+            // Never an error: the connection that is served has the other end.
+            _ = calls.changed() => {}
+            () = places.asked_for() => return,
+        }
+    }
+}
+
+/// A call under way on a connection, which has one at a time.
+struct Call(Arc<watch::Sender<bool>>);
+
+impl Call {
+    fn begin(under_way: &Arc<watch::Sender<bool>>) -> Self {
+        under_way.send_replace(true);
+        Self(Arc::clone(under_way))
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.0.send_replace(false);
     }
 }
 

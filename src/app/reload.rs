@@ -148,7 +148,7 @@ fn names(rules: &RuleSet) -> impl Iterator<Item = (rules::RuleId, SeriesName<'_>
     rules.rules().map(|(domain, found)| {
         let name = found
             .static_levels()
-            .fold(SeriesName::new(domain.name()), |name, level| name.level(level.key, level.value));
+            .fold(SeriesName::new(domain.name()), |name, level| name.level(level.key, level.value.as_deref()));
         (found.rule.id(), name)
     })
 }

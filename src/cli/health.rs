@@ -88,7 +88,7 @@ pub(super) fn health(args: &HealthArgs, env: impl Fn(&str) -> Option<OsString>) 
     let url = match &args.address {
         Some(address) => typed(address)?,
         None => {
-            let settings = Settings::resolve(&[], env)?;
+            let settings = Settings::resolve(&[], env, [])?;
             local(if settings.http_tls.is_some() { "https" } else { "http" }, &settings.http)
         }
     };
@@ -192,7 +192,7 @@ mod tests {
 
     fn from(environment: &[(&str, &str)]) -> String {
         let env = |name: &str| environment.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into());
-        local("http", &Settings::resolve(&[], env).expect("settings").http).to_string()
+        local("http", &Settings::resolve(&[], env, []).expect("settings").http).to_string()
     }
 
     #[test]

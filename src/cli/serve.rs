@@ -37,7 +37,7 @@ impl ServeError {
 /// # Errors
 /// If it cannot start.
 pub(super) fn serve(args: &ServeArgs) -> Result<(), ServeError> {
-    let mut settings = Settings::resolve(&args.overrides, env_var)?;
+    let mut settings = Settings::resolve(&args.overrides, env_var, env::vars_os().map(|(name, _)| name))?;
     if std::io::stderr().is_terminal() && !says_log_level(args) {
         // a person who starts it wants to see that it runs
         settings.logging.level = LevelFilter::INFO;

@@ -3,13 +3,13 @@
 //!
 //! Layout: `prefix{domain|key=value|key~pattern}f60`. Inside the braces each of `\ | = ~ # { }` is escaped by `\`, so no
 //! two inputs meet and the braces are ours alone: on a Redis Cluster they make all limits of one descriptor share a
-//! slot. `=` is followed by the request's value, `#` by a keyed hash of it, `~` by a rule's pattern that many values
+//! slot. `=` is followed by the request's value (the usual text of an address, where a rule asks for a network), `#` by a keyed hash of it, `~` by a rule's pattern that many values
 //! share: `~=` if that is a list of values, `~#` of networks, `~~` a regular expression. The last part is the algorithm's
 //! letter and the window in seconds, or as in `f1month@Europe/Berlin` by the calendar of a time zone. A key longer than
 //! 200 bytes is replaced by `#` and a 128-bit hash of itself. The limit's number is not part of the key: raising it keeps
 //! the count.
 
-use std::fmt;
+use std::{fmt, net::IpAddr};
 
 use smallvec::SmallVec;
 
@@ -61,6 +61,8 @@ impl fmt::Debug for CounterKey {
 pub enum KeyValue<'a> {
     /// The request's own value.
     Exact(&'a str),
+    /// The address that the request's value is, however it is written there: its usual text stands in the key.
+    Address(IpAddr),
     /// What a `share_threshold` rule asks for, in place of the values that match it.
     Shared {
         /// What kind of pattern it is: equal texts of two kinds are two patterns.
@@ -123,8 +125,10 @@ impl KeyBuilder {
         for (key, value) in entries {
             bytes.push(b'|');
             escape(&mut bytes, key);
-            match (value, &self.secret) {
-                (KeyValue::Shared { kind, text }, _) => {
+            match value {
+                KeyValue::Exact(value) => self.value(&mut bytes, value),
+                KeyValue::Address(address) => self.value(&mut bytes, &address.to_string()),
+                KeyValue::Shared { kind, text } => {
                     // a second mark cannot come from the text, where it would be escaped
                     bytes.extend_from_slice(match kind {
                         SharedKind::Glob => b"~",
@@ -133,14 +137,6 @@ impl KeyBuilder {
                         SharedKind::Regex => b"~~",
                     });
                     escape(&mut bytes, text);
-                }
-                (KeyValue::Exact(value), None) => {
-                    bytes.push(b'=');
-                    escape(&mut bytes, value);
-                }
-                (KeyValue::Exact(value), Some(secret)) => {
-                    bytes.push(b'#');
-                    push_hash(&mut bytes, blake3::keyed_hash(secret, value.as_bytes()));
                 }
             }
         }
@@ -153,6 +149,19 @@ impl KeyBuilder {
             bytes.push(b'}');
         }
         KeyBase(bytes)
+    }
+
+    fn value(&self, into: &mut Bytes, value: &str) {
+        match &self.secret {
+            None => {
+                into.push(b'=');
+                escape(into, value);
+            }
+            Some(secret) => {
+                into.push(b'#');
+                push_hash(into, blake3::keyed_hash(secret, value.as_bytes()));
+            }
+        }
     }
 }
 
@@ -269,6 +278,19 @@ mod tests {
         let two = key(&KeyBuilder::default().hashing_values("b"), "d", &value);
         assert_ne!(one, two);
         assert!(!one.to_string().contains("s3cret"));
+    }
+
+    #[test]
+    fn an_address_is_its_usual_text_hashed_or_not() {
+        for builder in [KeyBuilder::default(), KeyBuilder::default().hashing_values("a")] {
+            for usual in ["10.0.0.1", "2001:db8::1"] {
+                let address = KeyValue::Address(usual.parse().expect("an address"));
+                assert_eq!(
+                    key(&builder, "d", &[("ip", address)]),
+                    key(&builder, "d", &[("ip", KeyValue::Exact(usual))])
+                );
+            }
+        }
     }
 
     proptest! {

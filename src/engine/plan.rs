@@ -154,9 +154,9 @@ impl<'a> Draft<'a, '_> {
         let stats = match found.metric_levels(&descriptor.entries) {
             None => RowRef::Static(self.live.stats.row(rule.id())),
             Some(levels) => {
-                let name = levels
-                    .iter()
-                    .fold(SeriesName::new(self.domain.name()), |name, level| name.level(level.key, level.value));
+                let name = levels.iter().fold(SeriesName::new(self.domain.name()), |name, level| {
+                    name.level(level.key, level.value.as_deref())
+                });
                 RowRef::Dynamic(self.live.stats.dynamic(name))
             }
         };

@@ -75,7 +75,7 @@ fn live(yaml: &str) -> Arc<Live> {
     let names = rules.rules().map(|(domain, found)| {
         let name = found
             .static_levels()
-            .fold(SeriesName::new(domain.name()), |name, level| name.level(level.key, level.value));
+            .fold(SeriesName::new(domain.name()), |name, level| name.level(level.key, level.value.as_deref()));
         (found.rule.id(), name)
     });
     let stats = StatsTable::build(&Stats::new(100), names, None);

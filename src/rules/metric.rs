@@ -1,6 +1,6 @@
 //! The statistic that a match counts towards: one label for each level, as the reference names them.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use smallvec::SmallVec;
 
@@ -8,17 +8,17 @@ use super::{Match, Node, ValueKind};
 use crate::domain::Entry;
 
 /// One level of a statistic's name. Printed as `key` or `key_value`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct MetricLevel<'a> {
     /// The rule's key.
     pub key: &'a str,
-    /// The rule's own (see [`Node::value`]), or the request's value.
-    pub value: Option<&'a str>,
+    /// The rule's own (see [`Node::value`]), or the request's value: of an address that a network holds, the usual text.
+    pub value: Option<Cow<'a, str>>,
 }
 
 impl fmt::Display for MetricLevel<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.value {
+        match &self.value {
             Some(value) => write!(f, "{}_{value}", self.key),
             None => f.write_str(self.key),
         }
@@ -32,7 +32,7 @@ impl Node {
     /// This node's level of the name, where no request takes part in it.
     #[must_use]
     pub fn metric_level(&self) -> MetricLevel<'_> {
-        MetricLevel { key: self.key(), value: self.value() }
+        MetricLevel { key: self.key(), value: self.value().map(Cow::Borrowed) }
     }
 }
 
@@ -65,6 +65,8 @@ impl<'a> Match<'a> {
                 () if detailed || node.value_to_metric() => Some(entry.value).filter(|value| !value.is_empty()),
                 () => node.value(),
             };
+            let usual = |value| node.address(value).filter(|_| !node.share_threshold()).map(|usual| usual.to_string());
+            let value = value.map(|value| usual(value).map_or(Cow::Borrowed(value), Cow::Owned));
             MetricLevel { key: node.key(), value }
         };
         let levels: MetricLevels<'e> = self.path.iter().zip(entries).map(level).collect();

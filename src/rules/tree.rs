@@ -4,12 +4,15 @@
 //! for the whole domain, so a level of 10 000 siblings costs what a level of ten costs, and a level of one costs no
 //! table of its own.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use hashbrown::HashTable;
 use smallvec::SmallVec;
 
-use super::{Match, pattern::PatternGroup};
+use super::{
+    Match,
+    pattern::{PatternGroup, address},
+};
 use crate::domain::{FailureMode, KeyValue, Limit, Metadata, SharedKind};
 
 /// A rule's number within its set: dense, from 0, domain by domain in the order of their names, then in file order.
@@ -255,8 +258,13 @@ impl Node {
     pub(super) fn key_value<'a>(&'a self, value: &'a str) -> KeyValue<'a> {
         match self.value() {
             Some(text) if self.share_threshold() => KeyValue::Shared { kind: self.shared_kind(), text },
-            _ => KeyValue::Exact(value),
+            _ => self.address(value).map_or(KeyValue::Exact(value), KeyValue::Address),
         }
+    }
+
+    /// The address that `value`, which this node matched, is, if the node asks for one.
+    pub(super) fn address(&self, value: &str) -> Option<IpAddr> {
+        if self.value_kind() == ValueKind::Cidr { address(value) } else { None }
     }
 
     fn shared_kind(&self) -> SharedKind {

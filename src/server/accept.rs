@@ -1,16 +1,17 @@
-//! Takes connections from the system and deals them to the workers.
+//! Takes connections from the system and deals them to the workers. Where there are as many as may be, the one that has
+//! been silent longest since it came is closed for the next; if all have spoken, the next is refused.
 
 use std::{
     future::poll_fn,
     io::{self, ErrorKind},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
 use tokio::{
     runtime::RuntimeMetrics,
     sync::{mpsc, oneshot},
-    time::sleep,
+    time::{sleep, timeout},
 };
 
 use super::{
@@ -19,11 +20,15 @@ use super::{
     socket::{Keepalive, Socket},
     stats::count,
     tcp::BACKLOG,
-    worker::{Dealt, Seat, Worker},
+    worker::{Dealt, Seat, Silent, Worker},
 };
+use crate::places::{Place, Places};
 
 /// The first pause after the system had no connection to give, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+
+/// How long a connection whose place is wanted may take to go. Its worker answers calls meanwhile.
+const TO_GO: Duration = Duration::from_millis(100);
 
 /// What the acceptor deals to, and its books.
 #[derive(Debug)]
@@ -32,7 +37,7 @@ pub(super) struct Acceptor {
     pub(super) queues: Vec<mpsc::Sender<Dealt>>,
     pub(super) metrics: Vec<RuntimeMetrics>,
     pub(super) stats: Arc<Stats>,
-    pub(super) max_connections: usize,
+    pub(super) places: Arc<Places>,
     pub(super) keepalive: Keepalive,
 }
 
@@ -50,7 +55,8 @@ impl Acceptor {
             match accepted {
                 Ok(socket) => {
                     trouble.over();
-                    self.deal(socket, &mut dealer);
+                    let place = self.place().await;
+                    self.deal(socket, place, &mut dealer);
                 }
                 Err(error) if is_the_peers(&error) => {}
                 Err(error) => {
@@ -66,27 +72,35 @@ impl Acceptor {
         // No more than the queue held: peers that go on connecting must not hold up the end.
         for _ in 0..BACKLOG {
             match self.listener.accept_queued() {
-                Ok(socket) => self.deal(socket, &mut dealer),
+                Ok(socket) => self.deal(socket, self.places.try_take(), &mut dealer),
                 Err(error) if is_the_peers(&error) => {}
                 Err(_) => break,
             }
         }
     }
 
-    fn deal(&self, socket: Socket, dealer: &mut Dealer) {
+    fn deal(&self, socket: Socket, place: Option<Place>, dealer: &mut Dealer) {
         count(&self.stats.accepted);
-        let open: Vec<_> = self.stats.open_by_worker().collect();
-        if open.iter().sum::<usize>() >= self.max_connections {
+        let Some(place) = place else {
             count(&self.stats.refused);
             return;
-        }
+        };
+        let open: Vec<_> = self.stats.open_by_worker().collect();
         let chosen = dealer.next(&open, |worker| Worker::busy(&self.metrics[worker]), Instant::now());
         // Fails only for a connection that the peer has broken already.
         let Ok(parcel) = socket.pack(self.keepalive) else { return };
-        let dealt = Dealt { parcel, seat: Seat::take(&self.stats, chosen) };
+        let dealt = Dealt { parcel, seat: Seat::take(&self.stats, chosen, place), silent: Silent::new(&self.stats) };
         // A full queue means a worker that hangs; the peer does better elsewhere.
         if self.queues[chosen].try_send(dealt).is_err() {
             count(&self.stats.refused);
+        }
+    }
+
+    /// A place, for which a silent connection may have to go.
+    async fn place(&self) -> Option<Place> {
+        match self.places.try_take() {
+            None if self.stats.silent.load(Ordering::Relaxed) > 0 => timeout(TO_GO, self.places.take()).await.ok(),
+            place => place,
         }
     }
 }
@@ -151,7 +165,7 @@ mod tests {
             queues: vec![queue],
             metrics: vec![tokio::runtime::Handle::current().metrics()],
             stats: Arc::clone(&stats),
-            max_connections: config.max_connections,
+            places: Arc::new(Places::new(config.max_connections)),
             keepalive: Keepalive::new(&config),
         };
         let (stop, stopped) = oneshot::channel();

@@ -15,7 +15,8 @@ pub struct ServerConfig {
     pub max_connection_age_grace: Duration,
     /// Calls that one connection may have open at a time; the rest wait at the client.
     pub max_concurrent_streams: u32,
-    /// Open connections of all workers together; one more is accepted and closed at once.
+    /// Open connections of all workers together. For one more the connection is closed that has been silent longest since
+    /// it came; if all have spoken, that one itself, at once.
     pub max_connections: usize,
     /// How connections are secured; `None`: not at all.
     pub tls: Option<Arc<ServerTls>>,

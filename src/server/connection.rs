@@ -6,6 +6,7 @@ use std::{
     convert::Infallible,
     error::Error,
     fmt,
+    future::ready,
     hash::{BuildHasher as _, Hasher as _},
     pin::{Pin, pin},
     sync::Arc,
@@ -29,8 +30,11 @@ use tokio::{
 };
 use tower::Service;
 
-use super::{ServerConfig, Stats, io::PeerIo, preface, socket::Parcel, stats::count};
-use crate::tls::{Gate, ServerTls};
+use super::{ServerConfig, Stats, io::PeerIo, preface, socket::Parcel, stats::count, worker::Silent};
+use crate::{
+    places::Places,
+    tls::{Gate, Peer, ServerTls},
+};
 
 /// How long a peer that has only just connected when the drain begins has for its handshake and preface.
 const PREFACE_WHILE_DRAINING: Duration = Duration::from_secs(1);
@@ -61,6 +65,7 @@ impl<S, B> GrpcService<B> for S where
 pub(super) struct Terms {
     tls: Option<Arc<ServerTls>>,
     handshakes: Gate,
+    places: Arc<Places>,
     http2: http2::Builder<TokioExecutor>,
     preface_timeout: Duration,
     age: Duration,
@@ -68,7 +73,7 @@ pub(super) struct Terms {
 }
 
 impl Terms {
-    pub(super) fn new(config: &ServerConfig) -> Self {
+    pub(super) fn new(config: &ServerConfig, places: Arc<Places>) -> Self {
         let mut http2 = http2::Builder::new(TokioExecutor::new());
         http2
             // No gRPC client wants a date, and it costs a header on each answer.
@@ -80,6 +85,7 @@ impl Terms {
         Self {
             tls: config.tls.clone(),
             handshakes: Gate::default(),
+            places,
             http2,
             preface_timeout: config.preface_timeout,
             age: never_if_zero(config.max_connection_age),
@@ -95,6 +101,7 @@ fn never_if_zero(duration: Duration) -> Duration {
 /// Serves a connection until it ends. Must be called on the worker's runtime.
 pub(super) async fn serve<S, B>(
     parcel: Parcel,
+    silent: Silent,
     service: S,
     terms: &Terms,
     orders: watch::Receiver<Order>,
@@ -107,32 +114,44 @@ pub(super) async fn serve<S, B>(
         Parcel::Tcp(stream) => match TcpStream::from_std(stream) {
             Ok(stream) => {
                 let peer = stream.peer_addr().ok();
-                return secure(stream, peer, service, terms, orders, stats).await;
+                return secure(stream, peer, silent, service, terms, orders, stats).await;
             }
             Err(error) => error,
         },
         Parcel::Unix(stream) => match UnixStream::from_std(stream) {
-            Ok(stream) => return secure(stream, "a unix socket", service, terms, orders, stats).await,
+            Ok(stream) => return secure(stream, "a unix socket", silent, service, terms, orders, stats).await,
             Err(error) => error,
         },
     };
     tracing::warn!("cannot serve an accepted connection: {lost}");
 }
 
-/// Finishes the TLS handshake, where there is one to do, before anything is served.
+/// Waits for the peer to speak, unless its place is wanted meanwhile, and finishes the TLS handshake, where there is one to
+/// do, before anything is served.
 async fn secure<T, S, B>(
     stream: T,
     peer: impl fmt::Debug,
+    silent: Silent,
     service: S,
     terms: &Terms,
     orders: watch::Receiver<Order>,
     stats: &Stats,
 ) where
-    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    T: Peer + Send + 'static,
     S: GrpcService<B>,
     B: Body<Error: Into<Box<dyn Error + Send + Sync>>, Data: Send> + Send + 'static,
 {
-    let mut patience = Box::pin(patience(terms.preface_timeout, orders.clone()));
+    let mut patience: Patience = Box::pin(patience(terms.preface_timeout, orders.clone()));
+    let given_up = tokio::select! {
+        biased;
+        _ = stream.heard() => false,
+        () = patience.as_mut() => true,
+        () = terms.places.asked_for() => true,
+    };
+    drop(silent);
+    if given_up {
+        patience = Box::pin(ready(()));
+    }
     let Some(tls) = &terms.tls else { return serve_stream(stream, service, terms, patience, orders, stats).await };
     if let Some(stream) = tls.accept(stream, peer, &terms.handshakes, patience.as_mut()).await {
         serve_stream(stream, service, terms, patience, orders, stats).await;
@@ -143,7 +162,7 @@ async fn serve_stream<T, S, B>(
     mut stream: T,
     service: S,
     terms: &Terms,
-    mut patience: Pin<Box<impl Future<Output = ()>>>,
+    mut patience: Patience,
     mut orders: watch::Receiver<Order>,
     stats: &Stats,
 ) where
@@ -182,6 +201,9 @@ async fn serve_stream<T, S, B>(
     }
     count(&stats.forced);
 }
+
+/// See [`patience`].
+type Patience = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Ends when a peer has had its time to say something useful: its handshake and its preface, together.
 async fn patience(whole: Duration, mut orders: watch::Receiver<Order>) {

@@ -16,6 +16,7 @@ use super::{
     socket::Keepalive,
     worker::{self, Worker},
 };
+use crate::places::Places;
 
 /// How long closed connections and ended runtimes may take to be gone.
 const LAST_BREATH: Duration = Duration::from_secs(2);
@@ -73,11 +74,12 @@ impl Server {
         let factory = Arc::new(factory);
         let count = config.workers.get();
         let stats = Arc::new(Stats::new(count));
+        let places = Arc::new(Places::new(config.max_connections));
         let (orders, _) = watch::channel(Order::Serve);
         let (mut queues, mut metrics, mut workers, mut starting) = (vec![], vec![], vec![], vec![]);
         for id in (0..count).map(WorkerId) {
             let factory = Arc::clone(&factory);
-            let started = worker::start(id, config, move |id| factory(id), orders.subscribe());
+            let started = worker::start(id, config, Arc::clone(&places), move |id| factory(id), orders.subscribe());
             let (worker, ready) = started.map_err(|error| StartError::Worker { worker: id, error })?;
             let Worker { queue, metrics: measured, done, thread } = worker;
             queues.push(queue);
@@ -97,7 +99,7 @@ impl Server {
             queues,
             metrics,
             stats: Arc::clone(&stats),
-            max_connections: config.max_connections,
+            places,
             keepalive: Keepalive::new(config),
         };
         let acceptor = tokio::spawn(acceptor.run(stop));

@@ -17,6 +17,8 @@ pub struct Stats {
     pub(super) aged_out: AtomicU64,
     pub(super) forced: AtomicU64,
     pub(super) open: Box<[AtomicUsize]>,
+    /// Connections that are open and whose peers have not spoken yet.
+    pub(super) silent: AtomicUsize,
     /// Of the workers, once they run.
     pub(super) runtimes: OnceLock<Box<[RuntimeMetrics]>>,
 }
@@ -31,6 +33,7 @@ impl Stats {
             aged_out: AtomicU64::new(0),
             forced: AtomicU64::new(0),
             open: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
+            silent: AtomicUsize::new(0),
             runtimes: OnceLock::new(),
         }
     }
@@ -41,7 +44,7 @@ impl Stats {
         self.accepted.load(Ordering::Relaxed)
     }
 
-    /// Connections closed at once, because too many were open.
+    /// Connections closed at once, because too many were open and all had spoken.
     #[must_use]
     pub fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
@@ -53,7 +56,8 @@ impl Stats {
         self.accept_errors.load(Ordering::Relaxed)
     }
 
-    /// Connections closed because the peer sent no HTTP/2 preface, or something else.
+    /// Connections closed because the peer sent no HTTP/2 preface in time, or not before its place was wanted, or something
+    /// else.
     #[must_use]
     pub fn no_preface(&self) -> u64 {
         self.no_preface.load(Ordering::Relaxed)

@@ -20,6 +20,7 @@ use super::{
     connection::{self, GrpcService, Order, Terms},
     socket::Parcel,
 };
+use crate::places::{Place, Places};
 
 /// Connections that may wait for a worker to take them up.
 const QUEUE: usize = 1024;
@@ -46,6 +47,7 @@ impl Worker {
 pub(super) struct Dealt {
     pub(super) parcel: Parcel,
     pub(super) seat: Seat,
+    pub(super) silent: Silent,
 }
 
 /// Counts one open connection of a worker for as long as it lives.
@@ -53,12 +55,13 @@ pub(super) struct Dealt {
 pub(super) struct Seat {
     stats: Arc<Stats>,
     worker: usize,
+    _place: Place,
 }
 
 impl Seat {
-    pub(super) fn take(stats: &Arc<Stats>, worker: usize) -> Self {
+    pub(super) fn take(stats: &Arc<Stats>, worker: usize, place: Place) -> Self {
         stats.open[worker].fetch_add(1, Ordering::Relaxed);
-        Self { stats: Arc::clone(stats), worker }
+        Self { stats: Arc::clone(stats), worker, _place: place }
     }
 }
 
@@ -68,11 +71,29 @@ impl Drop for Seat {
     }
 }
 
+/// Counts one open connection whose peer has not spoken yet, until it has.
+#[derive(Debug)]
+pub(super) struct Silent(Arc<Stats>);
+
+impl Silent {
+    pub(super) fn new(stats: &Arc<Stats>) -> Self {
+        stats.silent.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(stats))
+    }
+}
+
+impl Drop for Silent {
+    fn drop(&mut self) {
+        self.0.silent.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Starts a worker's thread; `factory` makes its service on its runtime. Fails if the system gives no thread or
 /// runtime.
 pub(super) fn start<S, B, F>(
     id: WorkerId,
     config: &ServerConfig,
+    places: Arc<Places>,
     factory: F,
     orders: watch::Receiver<Order>,
 ) -> io::Result<(Worker, oneshot::Receiver<()>)>
@@ -86,7 +107,7 @@ where
     let (queue, dealt) = mpsc::channel(QUEUE);
     let (ready, is_ready) = oneshot::channel();
     let (finished, done) = oneshot::channel();
-    let terms = Arc::new(Terms::new(config));
+    let terms = Arc::new(Terms::new(config, places));
     let thread = thread::Builder::new().name(id.to_string()).spawn(move || {
         let main = async move {
             let service = factory(id);
@@ -120,10 +141,10 @@ async fn serve_all<S, B>(
     loop {
         tokio::select! {
             next = dealt.recv() => match next {
-                Some(Dealt { parcel, seat }) => {
+                Some(Dealt { parcel, seat, silent }) => {
                     let (service, terms, orders) = (service.clone(), Arc::clone(terms), orders.clone());
                     connections.spawn(async move {
-                        connection::serve(parcel, service, &terms, orders, &seat.stats).await;
+                        connection::serve(parcel, silent, service, &terms, orders, &seat.stats).await;
                     });
                 }
                 None => break,

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::table::{Effect, Feature, Group, Variable};
-use super::variables::TABLE;
+use super::table::{Effect, Family, Feature, Group, Variable};
+use super::variables::{FAMILIES, TABLE};
 
 const HEAD: &str = "\
 # Settings
@@ -12,7 +12,8 @@ Generated from the table in `src/settings/variables.rs`; a test compares the two
 
 Tollgate is set up by environment variables, those of `envoyproxy/ratelimit` with their names, defaults and syntax, and some of
 its own. `tollgate serve --help` lists the flags; a flag overrides its variable. Every fault is reported at once, each with the
-variable, its value and what is accepted, and the process exits with status 2. Variables that are not listed here are ignored.
+variable, its value and what is accepted, and the process exits with status 2. Variables that are not listed here are ignored;
+`…` stands for any end of a name.
 
 - Durations are Go's: `10s`, `150us`, `1h30m`, `1.5h`, `0`. Negative ones are refused.
 - Booleans are Go's: `true`, `false`, `1`, `0`, `t`, `f`, `T`, `F`, `TRUE`, `FALSE`, `True`, `False`.
@@ -42,6 +43,9 @@ pub fn markdown() -> String {
                 Effect::Later(feature) => format!("later: {}", feature.name()),
             };
             let _ = writeln!(page, "| `{name}` | {default} | {meaning} | {accepted} | {kind} |");
+        }
+        for Family { prefix, meaning, reason, .. } in FAMILIES.iter().filter(|family| family.group == group) {
+            let _ = writeln!(page, "| `{prefix}…` |  | {meaning} | anything | no effect: {reason} |");
         }
     }
     page

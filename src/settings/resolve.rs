@@ -21,12 +21,17 @@ use super::warnings::warnings;
 use super::xds;
 
 impl Settings {
-    /// Reads every variable from `env`, where `overrides` do not give it.
+    /// Reads every variable from `env`, where `overrides` do not give it. `names` are all that `env` has, for warnings of
+    /// those that are known by how they begin.
     ///
     /// # Errors
     /// Every value that cannot be read, and every one that asks for a feature that does not exist yet. The process
     /// should exit with status 2.
-    pub fn resolve(overrides: &[Override], env: impl Fn(&str) -> Option<OsString>) -> Result<Self, SettingsError> {
+    pub fn resolve(
+        overrides: &[Override],
+        env: impl Fn(&str) -> Option<OsString>,
+        names: impl IntoIterator<Item = OsString>,
+    ) -> Result<Self, SettingsError> {
         let mut reader = Reader { overrides, env: &env, problems: Vec::new(), asked: Vec::new() };
         let raw = Raw::read(&mut reader);
         let Reader { mut problems, asked, .. } = reader;
@@ -36,11 +41,20 @@ impl Settings {
         refuse_what_is_to_come(&raw, &mut problems);
         match backend {
             Some(backend) if problems.is_empty() => {
-                Ok(typed(warnings(&raw, &asked, &backend, &source), backend, source, tls, raw))
+                let names = not_empty(names, &env);
+                Ok(typed(warnings(&raw, &asked, &names, &backend, &source), backend, source, tls, raw))
             }
             _ => Err(SettingsError(problems)),
         }
     }
+}
+
+/// The names whose values ask for something, sorted.
+fn not_empty(names: impl IntoIterator<Item = OsString>, env: &dyn Fn(&str) -> Option<OsString>) -> Vec<String> {
+    let names = names.into_iter().filter_map(|name| name.into_string().ok());
+    let mut names: Vec<String> = names.filter(|name| env(name).is_some_and(|value| !value.is_empty())).collect();
+    names.sort_unstable();
+    names
 }
 
 fn typed(warnings: Vec<String>, backend: Backend, source: RulesSource, tls: ListenersTls, raw: Raw) -> Settings {

@@ -23,6 +23,16 @@ pub struct Variable {
     pub meaning: &'static str,
 }
 
+/// Variables that are known by how their names begin, for there is no end of them. None has an effect; a warning names
+/// each that is set.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Family {
+    pub(super) prefix: &'static str,
+    pub(super) group: Group,
+    pub(super) reason: &'static str,
+    pub(super) meaning: &'static str,
+}
+
 /// What setting a variable does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {

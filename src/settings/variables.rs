@@ -11,7 +11,7 @@ use super::parse::{BackendType, ConfigType, List, Pairs, TracingProtocol};
 use super::redis::{
     Auth, CacheBytes, JitterSeconds, MaxPending, PoolOnEmpty, PoolSize, RedisType, SocketType, Timeout, Url,
 };
-use super::table::{Effect, Feature, Group, Read, Reader, Variable, row, variables};
+use super::table::{Effect, Family, Feature, Group, Read, Reader, Variable, row, variables};
 use super::tls::San;
 use super::types::LogFormat;
 use super::values::{HeaderName, HttpPath, MaxCounters, NearLimitRatio, Share, Workers};
@@ -20,9 +20,11 @@ use crate::domain::{FailureMode, Secret};
 use Effect::{Later, NoEffect, Ours, Works};
 
 const BATCHING: Effect = NoEffect("checks are batched without a wait");
-const PROMETHEUS_ONLY: Effect = NoEffect("statistics are served to Prometheus only");
+const NO_STATSD: &str = "statistics are served to Prometheus only";
+const NO_SPANS: &str = "spans are not sent yet";
+const PROMETHEUS_ONLY: Effect = NoEffect(NO_STATSD);
 const MEMCACHE: Effect = Later(Feature::Memcache);
-const TRACING: Effect = NoEffect("spans are not sent yet");
+const TRACING: Effect = NoEffect(NO_SPANS);
 
 variables! {
     Listeners {
@@ -96,7 +98,7 @@ variables! {
         statsd_port: u16 = "STATSD_PORT", "8125", PROMETHEUS_ONLY, "port of statsd";
         stats_flush_interval: Duration = "STATS_FLUSH_INTERVAL", "10s", PROMETHEUS_ONLY, "how often statistics are sent";
         use_dog_statsd: bool = "USE_DOG_STATSD", "false", PROMETHEUS_ONLY, "send statistics to a Datadog agent";
-        use_dog_statsd_mogrifiers: List = "USE_DOG_STATSD_MOGRIFIERS", "", PROMETHEUS_ONLY, "names of `DOG_STATSD_MOGRIFIER_…` variables, which are not read";
+        use_dog_statsd_mogrifiers: List = "USE_DOG_STATSD_MOGRIFIERS", "", PROMETHEUS_ONLY, "names of `DOG_STATSD_MOGRIFIER_…` variables";
         extra_tags: Pairs<':'> = "EXTRA_TAGS", "", PROMETHEUS_ONLY, "tags to add to statistics";
         disable_stats: bool = "DISABLE_STATS", "false", NoEffect("to turn metrics off, set USE_PROMETHEUS=false"), "send no statistics";
     }
@@ -153,7 +155,7 @@ variables! {
         breaker_window: Timeout = "BREAKER_WINDOW", "10s", Ours, "the time over which that share is taken";
         breaker_min_calls: NonZeroU32 = "BREAKER_MIN_CALLS", "20", Ours, "calls in that time below which the share says nothing";
         breaker_cooldown: Timeout = "BREAKER_COOLDOWN", "200ms", Ours, "until the first probe of a Redis whose breaker opened; twice as long after each that fails, and when it opens again within `BREAKER_WINDOW`; up to a half less at random";
-        breaker_max_cooldown: Timeout = "BREAKER_MAX_COOLDOWN", "2s", Ours, "the longest time between probes";
+        breaker_max_cooldown: Timeout = "BREAKER_MAX_COOLDOWN", "2s", Ours, "the longest time between probes, no shorter than `BREAKER_COOLDOWN`";
         redis_health: bool = "REDIS_HEALTH_CHECK_ACTIVE_CONNECTION", "false", Works, "be unhealthy whenever there is no live connection to a Redis; false: only until there was the first";
         redis_startup_initial: Duration = "REDIS_STARTUP_INITIAL_INTERVAL", "1s", Works, "first pause between attempts, until a Redis has answered for the first time; twice as long after each, up to a half less at random, never under 10 ms. Later a lost connection is made again within a second";
         redis_startup_max: Duration = "REDIS_STARTUP_MAX_INTERVAL", "30s", Works, "the longest of those pauses";
@@ -191,10 +193,25 @@ variables! {
     }
     Tracing {
         tracing_enabled: bool = "TRACING_ENABLED", "false", TRACING, "send OTLP spans";
-        tracing_protocol: TracingProtocol = "TRACING_EXPORTER_PROTOCOL", "http", TRACING, "how spans are sent; `OTEL_EXPORTER_OTLP_…` variables say where, and are not read yet";
+        tracing_protocol: TracingProtocol = "TRACING_EXPORTER_PROTOCOL", "http", TRACING, "how spans are sent; `OTEL_EXPORTER_OTLP_…` variables say where";
         tracing_name: String = "TRACING_SERVICE_NAME", "RateLimit", TRACING, "the spans' service";
         tracing_namespace: String = "TRACING_SERVICE_NAMESPACE", "", TRACING, "the spans' namespace";
         tracing_instance: String = "TRACING_SERVICE_INSTANCE_ID", "", TRACING, "the spans' instance; unset: a UUID";
         tracing_rate: f64 = "TRACING_SAMPLING_RATE", "1", TRACING, "the part of requests that make spans";
     }
 }
+
+const fn family(group: Group, prefix: &'static str, reason: &'static str, meaning: &'static str) -> Family {
+    Family { prefix, group, reason, meaning }
+}
+
+/// Variables that the reference, or a library in it, knows by how their names begin.
+pub(super) const FAMILIES: &[Family] = &[
+    family(Group::Statsd, "DOG_STATSD_MOGRIFIER_", NO_STATSD, "how statistics are renamed for a Datadog agent"),
+    family(Group::Tracing, "OTEL_EXPORTER_OTLP_", NO_SPANS, "where spans are sent, and how"),
+    family(Group::Tracing, "OTEL_TRACES_", NO_SPANS, "which spans are sent, and by what"),
+    family(Group::Tracing, "OTEL_BSP_", NO_SPANS, "how many spans are sent at a time"),
+    family(Group::Tracing, "OTEL_SPAN_", NO_SPANS, "how large a span is"),
+    family(Group::Tracing, "OTEL_RESOURCE_ATTRIBUTES", NO_SPANS, "what the spans' service is"),
+    family(Group::Tracing, "OTEL_SERVICE_NAME", NO_SPANS, "the spans' service"),
+];

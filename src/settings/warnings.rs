@@ -3,12 +3,19 @@
 use super::redis::RedisTopology;
 use super::table::{Effect, Group, Variable};
 use super::types::{Backend, RulesSource};
-use super::variables::Raw;
+use super::variables::{FAMILIES, Raw};
 
 const FROM_XDS: &str = "CONFIG_TYPE is GRPC_XDS_SOTW";
 
-/// One sentence for each reason why something that was asked for has no effect.
-pub(super) fn warnings(raw: &Raw, asked: &[Variable], backend: &Backend, source: &RulesSource) -> Vec<String> {
+/// One sentence for each reason why something that was asked for has no effect. `names` are those of the whole
+/// environment that are not empty.
+pub(super) fn warnings(
+    raw: &Raw,
+    asked: &[Variable],
+    names: &[String],
+    backend: &Backend,
+    source: &RulesSource,
+) -> Vec<String> {
     let mut reasons: Vec<(&'static str, Vec<String>)> = Vec::new();
     let mut add = |reason: &'static str, what: String| match reasons.iter_mut().find(|(known, _)| *known == reason) {
         Some((_, all)) => all.push(what),
@@ -25,6 +32,11 @@ pub(super) fn warnings(raw: &Raw, asked: &[Variable], backend: &Backend, source:
         };
         if let Some(reason) = reason {
             add(reason, variable.name.to_owned());
+        }
+    }
+    for family in FAMILIES {
+        for name in names.iter().filter(|name| name.starts_with(family.prefix)) {
+            add(family.reason, name.clone());
         }
     }
     let with_redis = matches!(backend, Backend::Redis(_));

@@ -159,7 +159,7 @@ fn counter(rules: &RuleSet, pairs: &[(&str, &str)]) -> String {
 fn each_value_has_its_counter_unless_they_share_one() {
     let rules = good(&with(&[
         "key: each, values: [a, b], LIMIT",
-        "key: ip, cidr: 10.0.0.0/8, LIMIT",
+        "key: ip, cidr: [10.0.0.0/8, '2001:db8::/32'], LIMIT",
         "key: path, regex: '/v\\d+', LIMIT",
         "key: all, values: [b, a], share_threshold: true, LIMIT",
         "key: net, cidr: ['::/0', 10.0.0.0/8], share_threshold: true, LIMIT",
@@ -169,6 +169,11 @@ fn each_value_has_its_counter_unless_they_share_one() {
     for (pair, name) in [
         (("each", "a"), "{d|each=a}f86400"),
         (("ip", "10.0.0.1"), "{d|ip=10.0.0.1}f86400"),
+        (("ip", "::ffff:10.0.0.1"), "{d|ip=10.0.0.1}f86400"),
+        (("ip", "::FFFF:a00:1"), "{d|ip=10.0.0.1}f86400"),
+        (("ip", "0:0:0:0:0:ffff:0a00:0001"), "{d|ip=10.0.0.1}f86400"),
+        (("ip", "2001:db8::1"), "{d|ip=2001:db8::1}f86400"),
+        (("ip", "2001:DB8:0:0::0001"), "{d|ip=2001:db8::1}f86400"),
         (("path", "/v1"), "{d|path=/v1}f86400"),
         (("all", "a"), r"{d|all~=a\|b}f86400"),
         (("all", "b"), r"{d|all~=a\|b}f86400"),
@@ -178,6 +183,30 @@ fn each_value_has_its_counter_unless_they_share_one() {
     ] {
         assert_eq!(counter(&rules, &[pair]), name);
     }
+}
+
+/// Only a network makes an address of a value: other rules count each spelling for itself, as in the reference.
+#[test]
+fn without_a_network_a_value_is_counted_as_it_is_written() {
+    let rules = good(&with(&[
+        "key: any, LIMIT",
+        "key: one, value: '::FFFF:a00:1', LIMIT",
+        "key: one, cidr: 10.0.0.0/8, LIMIT",
+        "key: glob, value: '::*', LIMIT",
+        "key: net, cidr: 10.0.0.0/8, LIMIT",
+        "key: net, LIMIT",
+    ]))
+    .rules;
+    for (key, value) in [
+        ("any", "::ffff:10.0.0.1"),
+        ("one", "::FFFF:a00:1"),
+        ("glob", "::FFFF:a00:1"),
+        ("net", "::FFFF:b00:1"),
+        ("net", "2001:DB8::1"),
+    ] {
+        assert_eq!(counter(&rules, &[(key, value)]), format!("{{d|{key}={value}}}f86400"));
+    }
+    assert_eq!(counter(&rules, &[("one", "::ffff:a00:1")]), "{d|one=10.0.0.1}f86400");
 }
 
 #[test]
@@ -200,6 +229,7 @@ fn statistics_are_named_by_the_rule() {
     assert_eq!(names(("path", "/v17")), (r"path_/v\d+".to_owned(), None));
     assert_eq!(names(("ip", "10.0.0.1")), ("ip_10.0.0.0/8|192.168.0.0/16".to_owned(), None));
     assert_eq!(names(("ip", "172.16.0.1")), ("ip_172.16.0.0/12".to_owned(), Some("ip_172.16.0.1".to_owned())));
+    assert_eq!(names(("ip", "::FFFF:ac10:1")), ("ip_172.16.0.0/12".to_owned(), Some("ip_172.16.0.1".to_owned())));
     assert_eq!(names(("ip", "1")), ("ip_1.*".to_owned(), None), "a shared pattern stays, as with `*`");
     let (long, varying) = names(("many", "value7"));
     assert!(long.starts_with("many_value0|value1|value10|") && long.len() < 170, "{long}");

@@ -1,9 +1,13 @@
 //! Connections are spread evenly, stay where they are, and come over every kind of socket.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use hyper_util::rt::TokioIo;
-use tokio::{net::UnixStream, task::JoinSet};
+use tokio::{
+    io::AsyncReadExt as _,
+    net::{TcpStream, UnixStream},
+    task::JoinSet,
+};
 use tollgate::server::{Listen, ServerConfig};
 use tonic::transport::Endpoint;
 
@@ -60,8 +64,10 @@ async fn a_thousand_connections_at_once() {
 async fn too_many_are_closed_and_counted() {
     let (server, _) = serve(&ServerConfig { max_connections: 2, ..config(2) }).await;
     let address = address(&server);
-    let (mut first, second) = (client(&address).await, client(&address).await);
-    until("both are open", || server.stats().open() == 2).await;
+    let (mut first, mut second) = (client(&address).await, client(&address).await);
+    for client in [&mut first, &mut second] {
+        call(client, "", 0).await.expect("both are served");
+    }
     let refused = Client::connect(format!("http://{address}")).await;
     if let Ok(mut client) = refused {
         call(&mut client, "", 0).await.expect_err("closed");
@@ -71,6 +77,34 @@ async fn too_many_are_closed_and_counted() {
     drop(second);
     until("one has left", || server.stats().open() == 1).await;
     call(&mut client(&address).await, "", 0).await.expect("there is room again");
+}
+
+#[tokio::test]
+async fn whoever_says_nothing_makes_room() {
+    let preface_timeout = Duration::from_secs(600);
+    let (server, _) = serve(&ServerConfig { max_connections: 3, preface_timeout, ..config(2) }).await;
+    let (address, stats) = (address(&server), server.stats());
+    let mut silent = Vec::new();
+    for _ in 0..8 {
+        silent.push(TcpStream::connect(&address).await.expect("queued"));
+    }
+    let mut clients = Vec::new();
+    for _ in 0..3 {
+        let mut client = client(&address).await;
+        call(&mut client, "", 0).await.expect("answered");
+        clients.push(client);
+    }
+    until("the silent are gone", || stats.open() == 3).await;
+    assert_eq!((stats.accepted(), stats.no_preface(), stats.refused()), (11, 8, 0));
+    for mut one in silent {
+        assert_eq!(one.read(&mut [0]).await.unwrap_or(0), 0, "closed");
+    }
+    // Those who have spoken stay, and the next is refused.
+    let _ = TcpStream::connect(&address).await.expect("queued");
+    until("it is refused", || stats.refused() == 1).await;
+    for client in &mut clients {
+        call(client, "", 0).await.expect("they go on");
+    }
 }
 
 #[tokio::test]
@@ -87,7 +121,7 @@ async fn a_unix_socket_serves_and_leaves_no_file() {
     let endpoint = Endpoint::from_static("http://unix.socket");
     let mut client = Client::new(endpoint.connect_with_connector(connector).await.expect("connected"));
     assert_eq!(call(&mut client, "", 0).await.expect("answered"), "worker-0");
-    let report = server.drain(std::time::Duration::from_secs(60)).await;
+    let report = server.drain(Duration::from_secs(60)).await;
     assert_eq!((report.drained, report.forced), (1, 0));
     assert!(!path.exists());
 }

@@ -17,9 +17,10 @@ pub(crate) fn resolve_with<K: AsRef<str>, V: AsRef<str>>(
     overrides: &[Override],
     environment: &[(K, V)],
 ) -> Result<Settings, SettingsError> {
-    Settings::resolve(overrides, |name| {
+    let value = |name: &str| {
         environment.iter().find(|(key, _)| key.as_ref() == name).map(|(_, value)| OsString::from(value.as_ref()))
-    })
+    };
+    Settings::resolve(overrides, value, environment.iter().map(|(key, _)| key.as_ref().into()))
 }
 
 /// The variables that are at fault, in the order of the faults.

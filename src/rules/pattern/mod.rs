@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use self::{glob::Globs, network::Networks};
 pub(super) use self::{
-    network::Network,
+    network::{Network, address},
     regex::{Automaton, Budget, MAX_LENGTH},
 };
 use super::tree::{Hasher, NodeIndex};

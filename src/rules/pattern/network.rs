@@ -11,6 +11,12 @@ use std::{
 
 use crate::rules::tree::NodeIndex;
 
+/// The address that a value is; an IPv4 address, if it is one that is written as IPv6. Its text is the usual one: that of
+/// RFC 5952 for IPv6.
+pub(in crate::rules) fn address(value: &str) -> Option<IpAddr> {
+    value.parse().ok().map(|address: IpAddr| address.to_canonical())
+}
+
 /// A range of addresses. No bits are set behind its prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(in crate::rules) enum Network {
@@ -133,15 +139,14 @@ impl Networks {
         if self.by_network.is_empty() {
             return None;
         }
-        let address = value.parse::<IpAddr>().ok()?.to_canonical();
+        let address = address(value)?;
         let lengths = if address.is_ipv4() { &self.lengths4 } else { &self.lengths6 };
         lengths.iter().find_map(|length| self.by_network.get(&Network::around(address, *length)).copied())
     }
 
     /// Whether `value` lies in a network of this node.
     pub(super) fn holds(&self, node: NodeIndex, value: &str) -> bool {
-        let Ok(address) = value.parse::<IpAddr>() else { return false };
-        let address = address.to_canonical();
+        let Some(address) = address(value) else { return false };
         let of_node = self.by_network.iter().filter(|(_, at)| **at == node);
         of_node.clone().any(|(network, _)| network.holds(address))
     }

@@ -44,6 +44,12 @@ pub(in crate::rules) enum RegexError {
     Syntax { at: usize, problem: String },
     #[error("the regex needs an automaton of more than {} KiB: repeat less, or split it", MAX_BYTES >> 10)]
     TooLarge,
+    #[error(
+        "the regex has a Unicode word boundary, which no automaton over bytes can tell: write `\\b` without `(?u)`, for ASCII"
+    )]
+    UnicodeBoundary,
+    #[error("the regex cannot be made an automaton: {0}")]
+    Unsupported(String),
     #[error("the regexes of all files need automata of more than 64 MiB together: this one is too much")]
     TooMany,
 }
@@ -59,10 +65,13 @@ impl Automaton {
         }
         let mut parser = ParserBuilder::new().unicode(false).utf8(false).nest_limit(MAX_NESTING).build();
         let hir = parser.parse(regex).map_err(|error| syntax(regex, &error))?;
+        if hir.properties().look_set().contains_word_unicode() {
+            return Err(RegexError::UnicodeBoundary);
+        }
         // put around the parsed expression, not its text, which may hold `|`, flags or a comment
         let whole = Hir::concat(vec![Hir::look(Look::Start), hir, Hir::look(Look::End)]);
         budget.0 = budget.0.checked_sub(MAX_BYTES).ok_or(RegexError::TooMany)?;
-        let automaton = compile(&whole).ok_or(RegexError::TooLarge)?;
+        let automaton = compile(&whole)?;
         budget.0 += MAX_BYTES.saturating_sub(automaton.memory_usage());
         Ok(Self(Box::new(automaton)))
     }
@@ -74,17 +83,21 @@ impl Automaton {
     }
 }
 
-fn compile(hir: &Hir) -> Option<dense::DFA<Vec<u32>>> {
+fn compile(hir: &Hir) -> Result<dense::DFA<Vec<u32>>, RegexError> {
     let limited = thompson::Config::new()
         .utf8(false)
         .nfa_size_limit(Some(MAX_BYTES))
         .which_captures(thompson::WhichCaptures::None);
-    let nfa = thompson::Compiler::new().configure(limited).build_from_hir(hir).ok()?;
+    let nfa = thompson::Compiler::new().configure(limited).build_from_hir(hir).map_err(|error| {
+        if error.size_limit().is_some() { RegexError::TooLarge } else { RegexError::Unsupported(error.to_string()) }
+    })?;
     let limited = dense::Config::new()
         .start_kind(StartKind::Anchored)
         .dfa_size_limit(Some(MAX_BYTES))
         .determinize_size_limit(Some(MAX_BYTES));
-    dense::Builder::new().configure(limited).build_from_nfa(&nfa).ok()
+    dense::Builder::new().configure(limited).build_from_nfa(&nfa).map_err(|error| {
+        if error.is_size_limit_exceeded() { RegexError::TooLarge } else { RegexError::Unsupported(error.to_string()) }
+    })
 }
 
 fn syntax(regex: &str, error: &regex_syntax::Error) -> RegexError {
@@ -163,6 +176,14 @@ mod tests {
         let doomed = "(a|b)*a(a|b){20}";
         for wanted in [RegexError::TooLarge, RegexError::TooLarge, RegexError::TooMany] {
             assert_eq!(Automaton::new(doomed, &mut budget).expect_err("refused"), wanted);
+        }
+    }
+
+    #[test]
+    fn a_word_boundary_of_unicode_is_refused_for_what_it_is() {
+        for text in [r"(?u)\bx\b", r"x(?u:\B)", r"(?u)\b{start}x", r"(?u)(a|b\b)"] {
+            let told = fault(text);
+            assert!(told.contains("Unicode word boundary") && told.contains("without `(?u)`"), "{text}: {told}");
         }
     }
 

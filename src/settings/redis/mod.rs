@@ -9,10 +9,11 @@ mod values;
 
 use std::num::NonZeroUsize;
 
-use super::error::Problem;
+use super::error::{Place, Problem};
 use super::resolve::unless_zero;
+use super::table::{Given, Read};
 use super::tls;
-use super::variables::Raw;
+use super::variables::{Raw, TABLE};
 use endpoint::Variables;
 pub use types::{
     RedisBreaker, RedisCredentials, RedisEndpoint, RedisServer, RedisSettings, RedisStartup, RedisTls, RedisTopology,
@@ -27,7 +28,7 @@ const DENY_CACHE_BYTES: NonZeroUsize = NonZeroUsize::new(4 << 20).expect("four M
 /// The Redis that the variables describe, or what is wrong with them.
 pub(super) fn settings(raw: &Raw, problems: &mut Vec<Problem>) -> Option<RedisSettings> {
     let tls = tls(raw, problems)?;
-    let breaker = raw.breaker.value.then(|| breaker(raw));
+    let breaker = if raw.breaker.value { Some(breaker(raw, problems)?) } else { None };
     let main = Variables {
         url_name: "REDIS_URL",
         default_socket: "/var/run/nutcracker/ratelimit.sock",
@@ -79,16 +80,42 @@ pub(super) fn settings(raw: &Raw, problems: &mut Vec<Problem>) -> Option<RedisSe
     })
 }
 
-fn breaker(raw: &Raw) -> RedisBreaker {
-    let cooldown = raw.breaker_cooldown.value.0;
-    RedisBreaker {
+/// `None` if the longest cooldown is shorter than the first, and then there is a problem.
+fn breaker(raw: &Raw, problems: &mut Vec<Problem>) -> Option<RedisBreaker> {
+    const FIRST: &str = "BREAKER_COOLDOWN";
+    const LONGEST: &str = "BREAKER_MAX_COOLDOWN";
+    let (cooldown, max_cooldown) = (raw.breaker_cooldown.value.0, raw.breaker_max_cooldown.value.0);
+    // a default that stands in for what cannot be read contradicts nothing
+    let unread = problems.iter().any(|problem| [FIRST, LONGEST].contains(&problem.place().variable));
+    if cooldown > max_cooldown && !unread {
+        let (first, longest) =
+            (given_or_default(&raw.breaker_cooldown, FIRST), given_or_default(&raw.breaker_max_cooldown, LONGEST));
+        let (this, other) = if raw.breaker_max_cooldown.given.is_some() { (longest, first) } else { (first, longest) };
+        problems.push(Problem::Contradiction {
+            place: this.place,
+            value: this.shown,
+            other: other.to_string(),
+            reason: "the longest time between probes is no shorter than the first: raise BREAKER_MAX_COOLDOWN, or lower BREAKER_COOLDOWN",
+        });
+        return None;
+    }
+    Some(RedisBreaker {
         consecutive: raw.breaker_failures.value,
         ratio: raw.breaker_ratio.value,
         window: raw.breaker_window.value.0,
         min_calls: raw.breaker_min_calls.value,
         cooldown,
-        max_cooldown: raw.breaker_max_cooldown.value.0.max(cooldown),
-    }
+        max_cooldown,
+    })
+}
+
+/// The value of this variable as it was written, or as the table has it.
+fn given_or_default<T>(read: &Read<T>, name: &'static str) -> Given {
+    read.given.clone().unwrap_or_else(|| {
+        let row = TABLE.iter().find(|variable| variable.name == name);
+        let shown = row.map(|variable| variable.default).unwrap_or_default().to_owned();
+        Given { place: Place { variable: name, flag: None }, shown }
+    })
 }
 
 /// The files are one set for both Redises, as in the reference.

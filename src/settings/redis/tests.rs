@@ -11,9 +11,8 @@ use crate::settings::values::Share;
 use crate::settings::{Backend, Settings, SettingsError};
 
 fn resolve(environment: &[(&str, &str)]) -> Result<Settings, SettingsError> {
-    Settings::resolve(&[], |name| {
-        environment.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value))
-    })
+    let value = |name: &str| environment.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value));
+    Settings::resolve(&[], value, [])
 }
 
 fn redis(environment: &[(&str, &str)]) -> RedisSettings {
@@ -349,4 +348,27 @@ fn no_password_of_an_address_is_shown() {
     assert!(!malformed.contains("hunter2"), "{malformed}");
     let debug = format!("{:?}", redis(&[("REDIS_URL", "redis://me:hunter2@h:1"), ("REDIS_SENTINEL_AUTH", "hunter2")]));
     assert!(!debug.contains("hunter2"), "{debug}");
+}
+
+#[test]
+fn the_longest_cooldown_is_no_shorter_than_the_first() {
+    let address = ("REDIS_URL", "redis:6379");
+    for (cooldown, longest, shown) in [
+        (Some("5s"), Some("1s"), "BREAKER_MAX_COOLDOWN: \"1s\" contradicts BREAKER_COOLDOWN=5s: "),
+        (Some("5s"), None, "BREAKER_COOLDOWN: \"5s\" contradicts BREAKER_MAX_COOLDOWN=2s: "),
+        (None, Some("100ms"), "BREAKER_MAX_COOLDOWN: \"100ms\" contradicts BREAKER_COOLDOWN=200ms: "),
+    ] {
+        let given = [("BREAKER_COOLDOWN", cooldown), ("BREAKER_MAX_COOLDOWN", longest)];
+        let mut all: Vec<_> = given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+        all.push(address);
+        let told = error(&all);
+        assert!(told.starts_with(shown) && told.contains("raise BREAKER_MAX_COOLDOWN"), "{told}");
+        // nothing cools down then, which a warning says
+        all.push(("BREAKER", "false"));
+        assert!(resolve(&all).is_ok());
+    }
+    let unread = error(&[address, ("BREAKER_COOLDOWN", "5s"), ("BREAKER_MAX_COOLDOWN", "soon")]);
+    assert!(unread.starts_with("BREAKER_MAX_COOLDOWN: \"soon\" is not") && !unread.contains('\n'), "{unread}");
+    let equal = main_of(&[address, ("BREAKER_COOLDOWN", "3s"), ("BREAKER_MAX_COOLDOWN", "3s")]);
+    assert_eq!(equal.breaker.map(|breaker| breaker.max_cooldown), Some(Duration::from_secs(3)));
 }

@@ -1,37 +1,55 @@
 //! One handshake, on the runtime that will serve the connection: bounded in number, in turn, and counted.
+//!
+//! A peer that has said nothing yet holds no place, and one that falls silent in the middle holds it for a second, if
+//! others want it.
 
-use std::{fmt, io, sync::Arc};
+use std::{fmt, io, sync::Arc, time::Duration};
 
 use rustls::{CertificateError, Error, ServerConfig, server::Acceptor};
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    sync::Semaphore,
-    task::yield_now,
-};
+use tokio::{sync::Semaphore, task::yield_now, time::sleep};
 use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
 
-use super::ServerTls;
+use super::{Peer, ServerTls};
+use crate::places::Places;
 
 /// Handshakes that a runtime has in flight; further ones wait. Each may hold some 64 KiB that the peer sent.
 const IN_FLIGHT: usize = 1024;
 
+/// How long a peer may take for what it has to say next, where others want its place.
+const WHERE_OTHERS_WAIT: Duration = Duration::from_secs(1);
+
 /// What the handshakes of one runtime share.
 #[derive(Debug)]
 pub struct Gate {
-    in_flight: Semaphore,
+    in_flight: Places,
     turn: Semaphore,
 }
 
 impl Default for Gate {
     fn default() -> Self {
-        Self { in_flight: Semaphore::new(IN_FLIGHT), turn: Semaphore::new(1) }
+        Self { in_flight: Places::new(IN_FLIGHT), turn: Semaphore::new(1) }
+    }
+}
+
+impl Gate {
+    /// Hears what a peer has to say next; an error if it takes long and its place is wanted.
+    async fn hear<T>(&self, said: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+        let in_the_way = async {
+            sleep(WHERE_OTHERS_WAIT).await;
+            self.in_flight.asked_for().await;
+        };
+        tokio::select! {
+            biased;
+            said = said => said,
+            () = in_the_way => Err(io::Error::new(io::ErrorKind::TimedOut, "silent while others wait")),
+        }
     }
 }
 
 /// Why a handshake failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// The peer took too long, or the listener was told to stop.
+    /// The peer took too long, or long while others waited, or the listener was told to stop.
     Timeout,
     /// The peer left.
     Closed,
@@ -86,6 +104,9 @@ impl Reason {
             Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet, NotValidYetContext,
         };
 
+        if error.kind() == io::ErrorKind::TimedOut {
+            return Self::Timeout;
+        }
         match error.get_ref().and_then(|error| error.downcast_ref::<Error>()) {
             None => Self::Closed,
             Some(Error::NoCertificatesPresented) => Self::CertificateMissing,
@@ -111,7 +132,7 @@ impl ServerTls {
         over: impl Future<Output = ()>,
     ) -> Option<TlsStream<IO>>
     where
-        IO: AsyncRead + AsyncWrite + Unpin,
+        IO: Peer,
     {
         let ended = tokio::select! {
             biased;
@@ -138,10 +159,11 @@ async fn handshake<IO>(
     config: impl Fn() -> Arc<ServerConfig>,
 ) -> Result<TlsStream<IO>, (Reason, io::Error)>
 where
-    IO: AsyncRead + AsyncWrite + Unpin,
+    IO: Peer,
 {
-    let _place = gate.in_flight.acquire().await.expect("never closed");
-    let hello = LazyConfigAcceptor::new(Acceptor::default(), io).await.map_err(|error| {
+    io.heard().await.map_err(|error| (Reason::of(&error), error))?;
+    let _place = gate.in_flight.take().await;
+    let hello = gate.hear(LazyConfigAcceptor::new(Acceptor::default(), io)).await.map_err(|error| {
         let reason = match Reason::of(&error) {
             Reason::Protocol if is_garbage(&error) => Reason::NotTls,
             reason => reason,
@@ -156,7 +178,7 @@ where
         yield_now().await;
         accept
     };
-    accept.await.map_err(|error| (Reason::of(&error), error))
+    gate.hear(accept).await.map_err(|error| (Reason::of(&error), error))
 }
 
 fn is_garbage(error: &io::Error) -> bool {

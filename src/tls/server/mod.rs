@@ -12,6 +12,7 @@ mod clients;
 mod expiry;
 mod handshake;
 mod material;
+mod peer;
 mod stats;
 mod validity;
 mod watch;
@@ -23,6 +24,7 @@ use rustls::ServerConfig;
 
 pub use handshake::{Gate, Reason};
 pub use material::{ClientAuthority, ServerFiles};
+pub use peer::Peer;
 pub use stats::Counts;
 pub use validity::Validity;
 pub use watch::watch;

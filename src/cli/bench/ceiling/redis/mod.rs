@@ -66,7 +66,7 @@ impl Redis {
     /// The one that a URL names, as REDIS_URL does.
     pub(in super::super) fn new(url: &str) -> Result<Self, RedisError> {
         let url = Override { flag: "--redis", variable: "REDIS_URL", value: OsString::from(url) };
-        let settings = Settings::resolve(&[url], |_| None)?;
+        let settings = Settings::resolve(&[url], |_| None, [])?;
         let Backend::Redis(redis) = settings.backend else { return Err(RedisError::Topology) };
         // as many connections as each worker of the service has, and calls that fail only if something is wrong
         let stacks = settings.workers.saturating_add(1);
