@@ -8,6 +8,7 @@ report=docs/long-runs.md
 section() { printf '\n## %s\n\n```text\n' "$1"; }
 end() { printf '```\n'; }
 
+command -v valgrind >/dev/null || { echo "valgrind is missing: install it" >&2; exit 1; }
 cargo build --quiet --release --bin tollgate --examples
 {
     printf '# Long runs\n\nThe last output of `bash tests/long.sh`. Times and rates are of a shared machine with %s cores: read the ratios.\n' "$(nproc)"
@@ -26,6 +27,9 @@ cargo build --quiet --release --bin tollgate --examples
     TOLLGATE_TEST_XDS_CHANGES=1000 TOLLGATE_TEST_XDS_DOMAINS=10000 TOLLGATE_TEST_XDS_DESCRIPTORS=1000000 \
         cargo test --quiet --release --test xds -- --nocapture --test-threads 1 changes:: scale:: 2>&1 |
         grep -aoE 'xds: .*|^test result.*'
+    end
+    section "Instructions of each part of a decision, and what changed since benches/instructions.txt was written"
+    cargo bench --quiet --bench instructions
     end
     section "Fifty restarts behind Envoy under load, two Tollgates, one at a time"
     TOLLGATE_TEST_RESTARTS=50 cargo test --quiet --test restarts -- --nocapture 2>&1 | sed -nE 's/^\.*(.*ratelimit\.error)/\1/p; /^test result/p'

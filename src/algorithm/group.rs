@@ -80,7 +80,8 @@ impl Held {
 /// If `counters` is of another group or `held` has another length.
 pub fn settle(group: &Group, now: Timestamp, counters: &Counters, held: &mut [Held]) -> SmallVec<[Verdict; 1]> {
     let untouched: Option<SmallVec<[Held; 8]>> = group.atomic.then(|| SmallVec::from_slice(held));
-    let mut settling = Settling { hits: &group.hits, now, of_hit: &counters.of_hit, held, verdicts: SmallVec::new() };
+    let verdicts = SmallVec::with_capacity(group.hits.len());
+    let mut settling = Settling { hits: &group.hits, now, of_hit: &counters.of_hit, held, verdicts };
     let mut outcomes: SmallVec<[Outcome; 8]> = SmallVec::new();
     for run in runs(&group.hits) {
         settling.charge_together(run.clone());

@@ -191,9 +191,19 @@ impl KeyBase {
     }
 }
 
+/// Whether the byte means something in a key.
+const fn is_mark(byte: u8) -> bool {
+    matches!(byte, b'\\' | b'|' | b'=' | b'~' | b'#' | b'{' | b'}')
+}
+
 fn escape(into: &mut Bytes, text: &str) {
     let mut rest = text.as_bytes();
-    while let Some(at) = rest.iter().position(|byte| matches!(byte, b'\\' | b'|' | b'=' | b'~' | b'#' | b'{' | b'}')) {
+    // nearly always there is none; looked for without stopping, which the compiler does many bytes at a time
+    if !rest.iter().fold(false, |found, byte| found | is_mark(*byte)) {
+        into.extend_from_slice(rest);
+        return;
+    }
+    while let Some(at) = rest.iter().position(|byte| is_mark(*byte)) {
         into.extend_from_slice(&rest[..at]);
         into.extend_from_slice(&[b'\\', rest[at]]);
         rest = &rest[at + 1..];
@@ -206,15 +216,17 @@ fn push_hash(into: &mut Bytes, hash: blake3::Hash) {
 }
 
 fn push_decimal(into: &mut Bytes, mut number: u64) {
-    let mut digits: SmallVec<[u8; 20]> = SmallVec::new();
+    let mut digits = [0; 20];
+    let mut at = digits.len();
     loop {
-        digits.push(b'0' + (number % 10) as u8);
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
         number /= 10;
         if number == 0 {
             break;
         }
     }
-    into.extend(digits.into_iter().rev());
+    into.extend_from_slice(&digits[at..]);
 }
 
 #[cfg(test)]

@@ -29,8 +29,8 @@ pub(super) fn conclude(
     let degraded = verdicts.iter().flatten().any(|verdict| verdict.source == Source::Degraded);
     let mut verdicts = verdicts.iter();
     let mut failure = None;
-    let mut outcomes: SmallVec<[Outcome; 2]> = SmallVec::new();
-    let mut statuses: SmallVec<[Status; 2]> = SmallVec::new();
+    let mut outcomes: SmallVec<[Outcome; 2]> = SmallVec::with_capacity(plan.descriptors.len());
+    let mut statuses: SmallVec<[Status; 2]> = SmallVec::with_capacity(plan.descriptors.len());
     let mut tightest = Tightest::default();
     let mut metadata = Metadata::default();
     let mut quota_passed = false;

@@ -102,7 +102,8 @@ impl<'a> Plan<'a> {
         let replaced_names = replaced_names(&matches);
         let replaced = |rule: &Rule| rule.name().is_some_and(|name| replaced_names.contains(&**name));
 
-        let mut draft = Draft { live, domain, keys, options, group: Group::new(SmallVec::new()) };
+        let hits = SmallVec::with_capacity(request.descriptors.len());
+        let mut draft = Draft { live, domain, keys, options, group: Group::new(hits) };
         draft.group.atomic = options.modes.atomic || domain.atomic();
         draft.group.deadline = deadline;
         let descriptors: SmallVec<[Planned<'a>; 2]> = request

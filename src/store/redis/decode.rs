@@ -23,7 +23,10 @@ pub fn decode(entries: &[Entry], reply: &[u8]) -> Result<(Timestamp, Vec<Answer>
         return Err(ReplyError::Time(now));
     }
     let now = Timestamp::from_micros(now as u64);
-    let answers = entries.iter().map(|entry| reader.answer(entry, now)).collect::<Result<_, _>>()?;
+    let mut answers = Vec::with_capacity(entries.len());
+    for entry in entries {
+        answers.push(reader.answer(entry, now)?);
+    }
     if reader.at < reply.len() {
         return Err(ReplyError::Long { used: reader.at, length: reply.len() });
     }

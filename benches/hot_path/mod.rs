@@ -1,0 +1,269 @@
+//! The parts of a decision, each as a function that does it once: for `micro` (how long), `instructions` (how many
+//! instructions) and `tests/allocations.rs` (how many allocations), which so speak of the same work.
+
+#![allow(unreachable_pub, missing_docs, reason = "no library: part of each program that uses it")]
+
+use std::{
+    fmt::Write as _,
+    future::Future,
+    hint::black_box,
+    num::NonZeroUsize,
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::{Duration, Instant},
+};
+
+use envoy_types::pb::envoy::{
+    extensions::common::ratelimit::v3::{RateLimitDescriptor, rate_limit_descriptor::Entry as DescriptorEntry},
+    service::ratelimit::v3::{RateLimitRequest, rate_limit_service_server::RateLimitService as _},
+};
+use prost::Message as _;
+use tollgate::{
+    algorithm::{self, State},
+    api::{ResponseOptions, RlsService},
+    domain::{
+        Algorithm, Capabilities, Charge, Clock, CounterKey, Descriptor, Entry, FailureMode, Group, Hit, KeyBuilder,
+        KeyValue, Limit, MAX_COUNT, ManualClock, RateLimiter as _, Request, SystemClock, Timestamp, Unit,
+    },
+    engine::{
+        Engine, Live, LiveHandle, Modes, Options, RequestLimits,
+        stats::{SeriesName, Stats, StatsTable},
+    },
+    rules::{self, CompileOptions, RuleFile, RuleSet},
+    store::{MemoryConfig, MemoryStore, redis},
+};
+
+/// Does it once.
+pub type Work = Box<dyn FnMut() + Send>;
+
+/// What it is called, and how it is made ready.
+pub type Case = (&'static str, fn() -> Work);
+
+/// Counters that uniform keys are spread over.
+pub const KEYS: usize = 10_000;
+
+/// All cases but those that need minutes to be made ready.
+pub const CASES: &[Case] = &[
+    ("match, 10 rules", || find(10)),
+    ("match, 10 000 rules", || find(10_000)),
+    ("key", key),
+    ("step, fixed window", || step(Algorithm::FixedWindow)),
+    ("step, sliding window", || step(Algorithm::SlidingWindow)),
+    ("step, token bucket", || step(Algorithm::TokenBucket)),
+    ("memory store, hot key", || memory(1)),
+    ("memory store, 10 000 keys", || memory(KEYS)),
+    ("decision, 1 descriptor", || decide(1)),
+    ("decision, 5 descriptors", || decide(5)),
+    ("decision, refused", refuse),
+    ("message to message, 1 descriptor", || answer(1)),
+    ("message to message, 5 descriptors", || answer(5)),
+    ("Redis, a call of 64 decisions", redis_call),
+    ("Redis, a reply of 64 decisions", redis_reply),
+    ("statistics of a rule", count),
+];
+
+/// The futures of these parts never wait.
+pub fn ready<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => unreachable!("nothing here waits"),
+    }
+}
+
+/// A rule for each of so many values, and one without, for all others.
+pub fn rules(count: usize) -> RuleSet {
+    let mut content = String::from("domain: d\ndescriptors:\n");
+    let limit = format!("rate_limit: {{unit: hour, requests_per_unit: {}}}", u32::MAX);
+    for number in 0..count - 1 {
+        let _ = writeln!(content, "  - {{key: user, value: u{number}, {limit}}}");
+    }
+    let _ = writeln!(content, "  - {{key: path, {limit}}}");
+    content.push_str("  - {key: closed, rate_limit: {unit: hour, requests_per_unit: 0}}\n");
+    compile(content)
+}
+
+fn compile(content: String) -> RuleSet {
+    let file = RuleFile { name: "rules.yaml".to_owned(), content: content.into() };
+    let capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: true };
+    let options = CompileOptions { merge_domains: false, capabilities, defaults: None };
+    rules::compile(&[file], &options).map(|compiled| compiled.rules).expect("valid rules")
+}
+
+/// Look-ups of a rule among so many, another one each time.
+pub fn find(count: usize) -> Work {
+    let rules = rules(count);
+    let values: Vec<String> = (0..1024).map(|turn| format!("u{}", turn * 7919 % (count - 1))).collect();
+    let mut turn = 0;
+    Box::new(move || {
+        turn += 1;
+        let entry = Entry { key: "user", value: &values[turn % values.len()] };
+        let domain = rules.domain("d").expect("the domain");
+        black_box(domain.find(black_box(&[entry]))).expect("a rule");
+    })
+}
+
+fn key() -> Work {
+    let builder = KeyBuilder::new("prefix:");
+    let limit = limit(Algorithm::FixedWindow);
+    Box::new(move || {
+        let entries = [("path", KeyValue::Exact("/hello")), ("user", KeyValue::Exact("somebody@example.com"))];
+        black_box(builder.base(black_box("domain"), entries).counter(limit.algorithm(), limit.window()));
+    })
+}
+
+fn limit(algorithm: Algorithm) -> Limit {
+    Limit::new(algorithm, 1_000_000, Unit::Hour.into(), None, None).expect("a limit")
+}
+
+fn step(algorithm: Algorithm) -> Work {
+    let limit = limit(algorithm);
+    let (mut state, mut now): (Option<State>, _) = (None, SystemClock.now());
+    Box::new(move || {
+        now = now.saturating_add(Duration::from_micros(100));
+        let step = algorithm::step(black_box(state), &limit, now, Charge::Take(1));
+        state = step.next.or(state);
+        black_box(step.verdict);
+    })
+}
+
+fn store() -> Arc<MemoryStore> {
+    let max_counters = NonZeroUsize::new(1_000_000).expect("not zero");
+    let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp::from_micros(1_700_000_000_000_000)));
+    Arc::new(MemoryStore::new(MemoryConfig { max_counters }, clock))
+}
+
+fn keys(count: usize) -> Vec<CounterKey> {
+    (0..count).map(|number| CounterKey::from_bytes(format!("d|user=u{number:05}|f3600").as_bytes())).collect()
+}
+
+/// Hits on these keys in turn, in a store of their own.
+pub fn memory(count: usize) -> Work {
+    hits(store(), count, 0)
+}
+
+/// The same in a store that is shared, beginning elsewhere.
+pub fn hits(store: Arc<MemoryStore>, count: usize, first: usize) -> Work {
+    let (keys, limit) = (keys(count), Limit::fixed_window(MAX_COUNT, Unit::Hour));
+    let mut turn = first;
+    Box::new(move || {
+        // a step that visits every key and no two neighbours
+        turn += 7919;
+        let key = keys[turn % count].clone();
+        ready(store.check(Group::single(Hit::new(key, limit, Charge::Take(1))))).pop();
+    })
+}
+
+/// A store for [`hits`].
+pub fn shared_store() -> Arc<MemoryStore> {
+    store()
+}
+
+/// An engine over memory, as a worker has it.
+pub fn engine() -> Engine {
+    let rules = rules(10);
+    let names = rules.rules().map(|(domain, found)| {
+        let levels = found.static_levels();
+        (
+            found.rule.id(),
+            levels.fold(SeriesName::new(domain.name()), |name, level| name.level(level.key, level.value.as_deref())),
+        )
+    });
+    let stats = Arc::new(StatsTable::build(&Stats::new(1000), names, None));
+    let live = LiveHandle::default();
+    live.store(Some(Arc::new(Live { stats, rules, hash: String::new(), since: Instant::now() })));
+    let most = NonZeroUsize::new(100).expect("not zero");
+    let options = Options {
+        modes: Modes::default(),
+        limits: RequestLimits { max_descriptors: most, max_entries: most },
+        near_limit_ratio: 0.8,
+        on_store_failure: FailureMode::Error,
+    };
+    Engine::new(live, store(), Arc::default(), Arc::new(options), Arc::default())
+}
+
+fn request<'a>(key: &'a str, value: &'a str, descriptors: usize) -> Request<'a> {
+    let descriptor = Descriptor {
+        entries: [Entry { key, value }].into_iter().collect(),
+        limit: None,
+        hits_addend: None,
+        is_negative_hits: false,
+    };
+    Request { domain: "d", descriptors: (0..descriptors).map(|_| descriptor.clone()).collect(), hits_addend: 0 }
+}
+
+/// A whole decision, that all pass.
+fn decide(descriptors: usize) -> Work {
+    let engine = engine();
+    Box::new(move || {
+        let request = request("path", "/hello", descriptors);
+        black_box(ready(engine.decide(black_box(&request), None))).expect("a decision");
+    })
+}
+
+fn refuse() -> Work {
+    let engine = engine();
+    Box::new(move || {
+        let request = request("closed", "x", 1);
+        black_box(ready(engine.decide(black_box(&request), None))).expect("a decision");
+    })
+}
+
+/// From the bytes of a request to the bytes of its answer: what is between two frames of HTTP/2.
+fn answer(descriptors: usize) -> Work {
+    let service = RlsService::new(engine(), Arc::new(ResponseOptions::default()));
+    let descriptor = RateLimitDescriptor {
+        entries: vec![DescriptorEntry { key: "path".to_owned(), value: "/hello".to_owned() }],
+        ..RateLimitDescriptor::default()
+    };
+    let descriptors = vec![descriptor; descriptors];
+    let message = RateLimitRequest { domain: "d".to_owned(), descriptors, hits_addend: 0 }.encode_to_vec();
+    let mut answer = Vec::with_capacity(256);
+    Box::new(move || {
+        let request = RateLimitRequest::decode(black_box(&message[..])).expect("a request");
+        let response = ready(service.should_rate_limit(tonic::Request::new(request))).expect("an answer");
+        answer.clear();
+        response.get_ref().encode(&mut answer).expect("room");
+        black_box(&answer);
+    })
+}
+
+fn entries() -> Vec<redis::Entry> {
+    let limit = Limit::fixed_window(MAX_COUNT, Unit::Hour);
+    keys(64).into_iter().map(|key| redis::Entry::new(Group::single(Hit::new(key, limit, Charge::Take(1))))).collect()
+}
+
+/// What is sent for 64 decisions that were gathered.
+fn redis_call() -> Work {
+    let entries = entries();
+    let now = SystemClock.now();
+    Box::new(move || drop(black_box(redis::Call::new(black_box(&entries), now, || Duration::ZERO))))
+}
+
+/// What is made of the script's reply: each of the counters is new, and was written.
+fn redis_reply() -> Work {
+    let entries = entries();
+    let mut reply = SystemClock.now().as_f64().to_le_bytes().to_vec();
+    for _ in &entries {
+        reply.extend([0, 1]);
+    }
+    Box::new(move || {
+        black_box(redis::decode(&entries, black_box(&reply))).expect("a reply");
+    })
+}
+
+fn count() -> Work {
+    use tollgate::{domain::Verdict, engine::stats::Observation};
+
+    let rules = rules(10);
+    let names = rules.rules().map(|(domain, found)| (found.rule.id(), SeriesName::new(domain.name()).level("k", None)));
+    let table = StatsTable::build(&Stats::new(1000), names, None);
+    let id = rules.rules().next().expect("a rule").1.rule.id();
+    let limit = Limit::fixed_window(1000, Unit::Hour);
+    let key = CounterKey::from_bytes(b"k");
+    let verdict: Verdict = ready(store().allow(key, limit)).expect("a verdict");
+    Box::new(move || {
+        let observation = Observation { limit: 1000, verdict: &verdict, charge: Charge::Take(1), shadow: false };
+        table.row(black_box(id)).record(black_box(&observation), 0.8);
+    })
+}

@@ -1,0 +1,65 @@
+//! How many allocations a decision makes. Each costs time on the path of every request, so each has its reason here, and one
+//! more fails the test.
+#![allow(missing_docs, clippy::print_stdout)]
+
+#[path = "../benches/hot_path/mod.rs"]
+#[allow(dead_code, reason = "shared")]
+mod hot_path;
+
+use std::alloc::System;
+
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+const TIMES: usize = 1000;
+
+/// What each part allocates, and why.
+const EXPECTED: &[(&str, usize)] = &[
+    ("match, 10 rules", 0),
+    ("match, 10 000 rules", 0),
+    // a key of up to 96 bytes is kept in place
+    ("key", 0),
+    ("step, fixed window", 0),
+    ("step, sliding window", 0),
+    ("step, token bucket", 0),
+    ("memory store, hot key", 0),
+    ("memory store, 10 000 keys", 0),
+    // the store's future, which is behind the one trait object between engine and stores
+    ("decision, 1 descriptor", 1),
+    // lists have places of their own for one descriptor or two; for more, each is allocated once: descriptors, matches, what
+    // applies, hits, verdicts (the algorithm's and the store's), outcomes, statuses
+    ("decision, 5 descriptors", 9),
+    ("decision, refused", 1),
+    // beside the decision's: the future of tonic's trait, the statuses, and prost's request: a list of descriptors (which grows
+    // once for five), and for each descriptor a list of entries and two texts; the domain
+    ("message to message, 1 descriptor", 8),
+    ("message to message, 5 descriptors", 29),
+    // KEYS, and ARGV\[1\]
+    ("Redis, a call of 64 decisions", 2),
+    // the answers
+    ("Redis, a reply of 64 decisions", 1),
+    ("statistics of a rule", 0),
+];
+
+/// One test, for the counts are of the whole process.
+#[test]
+fn each_part_of_a_decision_allocates_what_it_must_and_no_more() {
+    let mut wrong = Vec::new();
+    for (name, make) in hot_path::CASES {
+        let mut work = make();
+        // what is made once: tables that grow, names of series
+        (0..20_000).for_each(|_| work());
+        let region = Region::new(ALLOCATOR);
+        (0..TIMES).for_each(|_| work());
+        let change = region.change();
+        let each = (change.allocations + change.reallocations) as f64 / TIMES as f64;
+        println!("figures: {name}: {each} allocations");
+        let expected = EXPECTED.iter().find(|(known, _)| known == name).map(|(_, count)| *count);
+        if expected.is_none_or(|expected| each != expected as f64) {
+            wrong.push(format!("{name}: {each}, and not {expected:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
