@@ -38,7 +38,6 @@ install_parts() {
         chmod +x "$parts"/venv/lib/python3*/site-packages/"$server"
         ln -sf "$(realpath "$parts"/venv/lib/python3*/site-packages/"$server")" "$parts/bin/${server%%/*}"
     done
-    install_debian h2load nghttp2-client
     install_debian promtool prometheus
     install_debian redis-server redis-server redis-tools
     install_debian faketime faketime

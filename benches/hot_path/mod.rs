@@ -210,7 +210,7 @@ fn refuse() -> Work {
 }
 
 /// From the bytes of a request to the bytes of its answer: what is between two frames of HTTP/2.
-fn answer(descriptors: usize) -> Work {
+pub fn answer(descriptors: usize) -> Work {
     let service = RlsService::new(engine(), Arc::new(ResponseOptions::default()));
     let descriptor = RateLimitDescriptor {
         entries: vec![DescriptorEntry { key: "path".to_owned(), value: "/hello".to_owned() }],
