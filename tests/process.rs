@@ -6,6 +6,7 @@ mod support;
 use std::{
     fs,
     net::SocketAddr,
+    process::Command,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -219,6 +220,22 @@ fn its_memory_is_in_small_pages() {
     let tollgate = Tollgate::with_rules(RULES);
     let status = fs::read_to_string(format!("/proc/{}/status", tollgate.pid())).expect("procfs");
     assert!(status.contains("\nTHP_enabled:\t0\n"), "{status}");
+}
+
+/// Each connection is one, and a shell's soft limit is often 1024.
+#[test]
+fn it_may_open_as_many_files_as_the_hard_limit_says() {
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "ulimit -Sn 256 && exec \"$0\" --port 0 --grpc-port 0 --debug-port 0 --metrics-addr 127.0.0.1:0"]);
+    command.arg(env!("CARGO_BIN_EXE_tollgate")).env_clear();
+    command.envs([("LOG_FORMAT", "json"), ("LOG_LEVEL", "info"), ("BACKEND_TYPE", "memory")]);
+    let tollgate = Tollgate::spawn(command);
+    tollgate.address("grpc");
+    let limits = fs::read_to_string(format!("/proc/{}/limits", tollgate.pid())).expect("procfs");
+    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files")).expect("a limit");
+    let [soft, hard, _] = files.split_whitespace().collect::<Vec<_>>()[..] else { panic!("{files}") };
+    assert!(soft == hard && soft != "256", "{files}");
 }
 
 /// Asks one version of reflection for the services that it lists.

@@ -8,6 +8,7 @@ mod check;
 mod entries;
 mod explain;
 mod health;
+mod host;
 mod load;
 mod serve;
 mod validate;
@@ -38,6 +39,7 @@ const USAGE: u8 = 2;
 /// wrongly, or no answer.
 #[must_use]
 pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
+    host::prepare();
     let command = match args::parse(argv) {
         Ok(command) => command,
         Err(error) => {
