@@ -57,7 +57,17 @@ impl Places {
 
     /// Ends when whoever awaits this is to give its place up. Of several, the one who has awaited it longest.
     pub async fn asked_for(&self) {
-        self.asked_for.acquire().await.expect("never closed").forget();
+        loop {
+            self.asked_for.acquire().await.expect("never closed").forget();
+            // whom it was for may have got another place, or given up, while it was on its way
+            if self.waiting() > 0 {
+                return;
+            }
+        }
+    }
+
+    fn waiting(&self) -> usize {
+        *self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes how many wait; then no more places are asked for than that.
@@ -117,6 +127,22 @@ mod tests {
         assert!(poll(silent.as_mut()).is_pending() && places.try_take().is_none());
         drop(second);
         assert!(places.try_take().is_some());
+    }
+
+    /// The one who was asked hears of it only when the other has a place already.
+    #[test]
+    fn who_is_asked_too_late_stays() {
+        let places = Places::new(2);
+        let (speaks, _silent) = (taken(&places), taken(&places));
+        let mut asked = pin!(places.asked_for());
+        assert!(poll(asked.as_mut()).is_pending());
+        {
+            let mut waits = pin!(places.take());
+            assert!(poll(waits.as_mut()).is_pending());
+            drop(speaks);
+            assert!(poll(waits.as_mut()).is_ready());
+        }
+        assert!(poll(asked.as_mut()).is_pending(), "nobody waits any more");
     }
 
     #[test]

@@ -34,9 +34,9 @@ fn nanos(mut work: impl FnMut()) -> f64 {
     rounds[ROUNDS / 2].as_secs_f64() * 1e9 / f64::from(TIMES)
 }
 
-/// Resident bytes of this process: `VmRSS` of proc(5).
-fn resident() -> f64 {
-    let status = fs::read_to_string("/proc/self/status").expect("procfs");
+/// Resident bytes of a process: `VmRSS` of proc(5).
+pub fn resident(process: &str) -> f64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).expect("procfs");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
     line.split_whitespace().next().and_then(|kib| kib.parse::<f64>().ok()).expect("a number") * 1024.0
 }
@@ -52,10 +52,10 @@ fn scattered(count: usize) -> impl FnMut() -> usize {
 
 pub fn rules(sizes: &Sizes) -> Value {
     let cost = |count: usize| {
-        let before = resident();
+        let before = resident("self");
         let start = Instant::now();
         let rules = hot_path::rules(count);
-        let (loaded, weight) = (start.elapsed(), resident() - before);
+        let (loaded, weight) = (start.elapsed(), resident("self") - before);
         let domain = rules.domain("d").expect("the domain");
         let find = |value: &str| {
             let entry = tollgate::domain::Entry { key: "user", value };
@@ -84,9 +84,9 @@ pub fn counters(sizes: &Sizes) -> Value {
             let key = key(number);
             ready(store.check(Group::single(Hit::new(key, limit, Charge::Take(1))))).pop();
         };
-        let before = resident();
+        let before = resident("self");
         (0..count).for_each(hit);
-        let weight = (resident() - before) / count as f64;
+        let weight = (resident("self") - before) / count as f64;
         let mut next = scattered(count);
         let uniform = nanos(|| hit(next()));
         let hot = nanos(|| hit(1));

@@ -58,7 +58,7 @@ const SMALL: Sizes = Sizes {
 };
 
 fn main() {
-    // huge pages are off in the service, too: main.rs says why
+    // huge pages are off in the service, too: src/cli/host.rs says why
     rustix::thread::disable_transparent_huge_pages(true).expect("Linux");
     let small = env::var_os("SCALE").is_some_and(|value| value == "small");
     let sizes = if small { &SMALL } else { &FULL };
@@ -82,6 +82,10 @@ fn main() {
     if !small {
         save(&report);
     }
+    assert!(
+        small || report["targets"].as_array().is_some_and(|all| all.iter().all(|one| one["holds"] == true)),
+        "a target is missed"
+    );
 }
 
 /// What is promised of the largest sizes.

@@ -2,7 +2,6 @@
 //! in Redis, cost it.
 
 use std::{
-    fs,
     process::{Child, Command, Output, Stdio},
     thread,
     time::{Duration, Instant},
@@ -12,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Sizes,
+    inside::resident,
     server::Redis,
     support::{
         http::Client,
@@ -55,9 +55,7 @@ pub fn connections(sizes: &Sizes) -> Value {
 }
 
 fn resident_mib(tollgate: &Tollgate) -> f64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", tollgate.pid())).expect("procfs");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
-    line.split_whitespace().next().and_then(|kib| kib.parse::<f64>().ok()).expect("a number") / 1024.0
+    resident(&tollgate.pid().to_string()) / f64::from(1 << 20)
 }
 
 fn many_rules(count: usize, requests: u32) -> String {
@@ -100,6 +98,7 @@ pub fn reload(sizes: &Sizes) -> Value {
     wait(&tollgate, before);
     let reloaded = changed.elapsed();
     let during = report(&during.wait_with_output().expect("it ran"));
+    assert_eq!((&quiet["failed"], &during["failed"]), (&json!(0), &json!(0)), "{during:#}");
     println!("{} rules: start {started:.2?}, reload {reloaded:.2?}", sizes.reload);
     json!({
         "rules": sizes.reload, "start_ms": started.as_secs_f64() * 1e3, "reload_ms": reloaded.as_secs_f64() * 1e3,

@@ -6,6 +6,7 @@
 use std::{convert::Infallible, future::Future, pin::pin, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, extract::Request, http::StatusCode, response::IntoResponse};
+use http_body_util::BodyExt as _;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
@@ -148,12 +149,17 @@ async fn requests(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, 
         let answer = router.clone().oneshot(Request::from(request.map(Body::new)));
         let call = Call::begin(&under_way);
         async move {
-            let _call = call;
-            Ok::<_, Infallible>(match timeout(limits.request, answer).await {
+            let response = match timeout(limits.request, answer).await {
                 Ok(Ok(response)) => response,
                 Ok(Err(never)) => match never {},
                 Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
-            })
+            };
+            // it is under way until the last of its body is written
+            let under_way = move |frame| {
+                let _held = &call;
+                frame
+            };
+            Ok::<_, Infallible>(response.map(|body| Body::new(body.map_frame(under_way))))
         }
     });
     let served = http1::Builder::new()

@@ -74,7 +74,7 @@ pub(super) struct LoadArgs {
     /// A request without an answer after this has failed
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration, help_heading = LOAD)]
     pub(super) timeout: Duration,
-    /// Threads that make the load [default: half of the cores]
+    /// Threads that make the load [default: one for each core]
     #[arg(long, value_name = "N", help_heading = LOAD)]
     pub(super) threads: Option<NonZeroUsize>,
 
@@ -125,7 +125,7 @@ measured. docs/performance.md says how to read the figures.";
 
 impl LoadArgs {
     pub(super) fn plan(&self) -> Plan {
-        let threads = self.threads.unwrap_or_else(half_of_the_cores);
+        let threads = self.threads.unwrap_or_else(cores);
         Plan {
             connections: self.connections,
             streams: self.streams,
@@ -147,9 +147,8 @@ impl LoadArgs {
     }
 }
 
-pub(super) fn half_of_the_cores() -> NonZeroUsize {
-    let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    NonZeroUsize::new(cores.get() / 2).unwrap_or(NonZeroUsize::MIN)
+pub(super) fn cores() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
 pub(super) fn duration(text: &str) -> Result<Duration, String> {

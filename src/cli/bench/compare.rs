@@ -12,6 +12,8 @@ pub(super) struct Sample {
     pub(super) rate: Option<f64>,
     pub(super) p50: Option<f64>,
     pub(super) p99: Option<f64>,
+    /// How late the generator was with what was due in an open loop: 99 of 100 were made within this.
+    pub(super) late: Option<f64>,
     pub(super) server_cpu: Option<f64>,
     pub(super) redis_cpu: Option<f64>,
     pub(super) generator_cpu: Option<f64>,
@@ -25,14 +27,15 @@ pub(super) enum Figure {
     Rate,
     P50,
     P99,
+    Late,
     ServerCpu,
     RedisCpu,
     GeneratorCpu,
 }
 
 impl Figure {
-    pub(super) const ALL: [Self; 6] =
-        [Self::Rate, Self::P50, Self::P99, Self::ServerCpu, Self::RedisCpu, Self::GeneratorCpu];
+    pub(super) const ALL: [Self; 7] =
+        [Self::Rate, Self::P50, Self::P99, Self::Late, Self::ServerCpu, Self::RedisCpu, Self::GeneratorCpu];
 
     /// Its name in JSON.
     pub(super) const fn name(self) -> &'static str {
@@ -40,6 +43,7 @@ impl Figure {
             Self::Rate => "rate",
             Self::P50 => "p50_us",
             Self::P99 => "p99_us",
+            Self::Late => "late_p99_us",
             Self::ServerCpu => "server_cpu_us",
             Self::RedisCpu => "redis_cpu_us",
             Self::GeneratorCpu => "generator_cpu_us",
@@ -51,6 +55,7 @@ impl Figure {
             Self::Rate => sample.rate,
             Self::P50 => sample.p50,
             Self::P99 => sample.p99,
+            Self::Late => sample.late,
             Self::ServerCpu => sample.server_cpu,
             Self::RedisCpu => sample.redis_cpu,
             Self::GeneratorCpu => sample.generator_cpu,
@@ -67,6 +72,7 @@ impl From<&Measured> for Sample {
             rate: Some(measured.rate()),
             p50: quantile(0.5),
             p99: quantile(0.99),
+            late: (!tally.lateness.is_empty()).then(|| tally.lateness.value_at_quantile(0.99) as f64 / 1e3),
             server_cpu: each(costs.server),
             redis_cpu: each(costs.redis),
             generator_cpu: each(costs.own),

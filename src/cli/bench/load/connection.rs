@@ -110,8 +110,8 @@ impl Driver<'_> {
                 Ok(session) => return Some(session),
                 Err(_) => {
                     self.tally().connections.refused += 1;
-                    sleep(delay.min(LONGEST_DELAY)).await;
-                    delay *= 2;
+                    sleep(delay).await;
+                    delay = (delay * 2).min(LONGEST_DELAY);
                 }
             }
         }

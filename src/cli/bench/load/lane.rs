@@ -94,7 +94,7 @@ pub(super) trait Calls {
     /// Calls that have not ended.
     fn under_way(&self) -> usize;
     /// Whether another can be made now.
-    fn has_room(&self) -> bool;
+    fn has_room(&mut self) -> bool;
     /// Makes a call, which is given up at the `deadline`. False if the connection takes no more.
     fn call(&mut self, ticket: Ticket, message: Bytes, deadline: Instant) -> bool;
 }
@@ -138,6 +138,9 @@ impl Lane {
 
     /// Makes the requests that can be made now. In an open loop, those that are due.
     pub(super) fn send(&mut self, calls: &mut impl Calls, now: Instant, tally: &mut Tally) {
+        if !self.has_room(calls) {
+            self.held_up = now;
+        }
         self.expire(now, tally);
         loop {
             let due = match self.source {
@@ -169,7 +172,7 @@ impl Lane {
         }
     }
 
-    fn has_room(&self, calls: &impl Calls) -> bool {
+    fn has_room(&self, calls: &mut impl Calls) -> bool {
         calls.under_way() < self.shared.plan.streams.get() && calls.has_room()
     }
 
@@ -209,7 +212,8 @@ impl Lane {
         }
     }
 
-    /// Fails the requests that have been due for too long, or will not be made any more.
+    /// Fails the requests that have been due for too long. After a stop none is made any more: those that had to wait until
+    /// then have failed, the others are nobody's.
     fn expire(&mut self, now: Instant, tally: &mut Tally) {
         let stopped = self.shared.stop.load(Relaxed);
         while let Source::Open(_, Some(due)) = self.source {
@@ -217,7 +221,8 @@ impl Lane {
                 return;
             }
             self.advance();
-            if due >= self.window.measured {
+            let waited = !stopped || due <= self.held_up;
+            if waited && due >= self.window.measured {
                 tally.made += 1;
                 tally.failed(Trouble::NotSent, "");
                 self.shared.failed.fetch_add(1, Relaxed);
@@ -261,7 +266,7 @@ impl Lane {
     }
 
     /// When the next request of an open loop is due that could be made.
-    pub(super) fn alarm(&self, calls: &impl Calls) -> Option<Instant> {
+    pub(super) fn alarm(&self, calls: &mut impl Calls) -> Option<Instant> {
         let Source::Open(_, due) = self.source else { return None };
         due.filter(|_| self.has_room(calls))
     }

@@ -137,20 +137,14 @@ pub(super) async fn run(
         let _ = start.send(window);
     }
 
-    sleep_until(window.measured.into()).await;
-    let before = meters.read().await;
     let mut run = Running { shared, window, hears, stopped: false };
-    let (tally, after) = run.finish(meters, &mut watch, stop).await?;
-    let after = match after {
-        Some(after) => after,
-        None => meters.read().await,
-    };
+    let (tally, costs) = run.finish(meters, &mut watch, stop).await?;
     let last = tally.last.unwrap_or(window.measured);
     let elapsed = match window.end {
         Some(end) if !run.stopped => end - window.measured,
         _ => last - window.measured,
     };
-    Ok(Measured { tally, elapsed, costs: after.since(&before), stopped: run.stopped })
+    Ok(Measured { tally, elapsed, costs, stopped: run.stopped })
 }
 
 struct Running<'a> {
@@ -161,35 +155,44 @@ struct Running<'a> {
 }
 
 impl Running<'_> {
-    /// Waits until all threads are done. Gives what they saw, and what it had cost at the end of the measured time.
+    /// Waits until all threads are done. Gives what they saw, and what the measured time has cost.
     async fn finish(
         &mut self,
         meters: &mut Meters,
         watch: &mut impl FnMut(Progress),
         stop: impl Future<Output = ()>,
-    ) -> Result<(Tally, Option<Costs>), LoadError> {
+    ) -> Result<(Tally, Costs), LoadError> {
         let mut ticks = interval(BETWEEN_REPORTS);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut stop = std::pin::pin!(stop);
-        let (mut all, mut costs) = (Tally::default(), None);
+        let (mut all, mut before, mut after) = (Tally::default(), None, None);
         loop {
-            let end = self.window.end.filter(|_| costs.is_none());
+            let measured = Some(self.window.measured).filter(|_| before.is_none());
+            let end = self.window.end.filter(|_| after.is_none());
             tokio::select! {
                 said = self.hears.recv() => match said {
                     Some(Said::Done(tally)) => all.add(&tally),
                     Some(Said::Failed(error)) => return Err(LoadError::Failed(error)),
                     Some(Said::Connected | Said::Unreachable(_)) => {}
-                    None => return Ok((all, costs)),
+                    None => break,
                 },
-                () = wait_until(end), if end.is_some() => costs = Some(meters.read().await),
+                () = wait_until(measured), if measured.is_some() => before = Some(meters.read().await),
+                () = wait_until(end), if end.is_some() => after = Some(meters.read().await),
                 () = stop.as_mut(), if !self.stopped => {
                     self.stopped = true;
                     self.shared.stop.store(true, Relaxed);
-                    costs = Some(meters.read().await);
+                    after = Some(meters.read().await);
                 }
                 _ = ticks.tick() => watch(self.progress()),
             }
         }
+        // ended while it warmed up, it has cost nothing that was measured
+        let Some(before) = before else { return Ok((all, Costs::default())) };
+        let after = match after {
+            Some(after) => after,
+            None => meters.read().await,
+        };
+        Ok((all, after.since(&before)))
     }
 
     fn progress(&self) -> Progress {

@@ -3,7 +3,11 @@
 //!
 //! It knows when a call must have its answer and nothing else of the load: what to ask and when is the lane's matter.
 
-use std::{io, time::Instant};
+use std::{
+    io,
+    task::{Context, Waker},
+    time::Instant,
+};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
@@ -155,8 +159,10 @@ impl Calls for Session {
         self.calls.len()
     }
 
-    fn has_room(&self) -> bool {
-        self.end.is_none() && self.calls.len() < self.max_streams()
+    fn has_room(&mut self) -> bool {
+        // a call that was given up has its stream until the server is told so: then the connection is not ready
+        let ready = self.send.poll_ready(&mut Context::from_waker(Waker::noop()));
+        self.end.is_none() && self.calls.len() < self.max_streams() && ready.is_ready()
     }
 
     fn call(&mut self, ticket: Ticket, message: Bytes, deadline: Instant) -> bool {

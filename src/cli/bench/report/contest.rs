@@ -9,7 +9,7 @@ use super::{
     format::{count, things, three_digits, time},
 };
 
-const TITLES: [&str; 8] = ["", "a second", "of bare", "p50", "p99", "server CPU", "Redis CPU", "CPU here"];
+const TITLES: [&str; 9] = ["", "a second", "of bare", "p50", "p99", "late p99", "server CPU", "Redis CPU", "CPU here"];
 
 /// A table. The one at `base` is what the others are a part of.
 pub(in super::super) fn as_text(title: &str, series: &[Series], base: usize) -> String {
@@ -24,6 +24,7 @@ pub(in super::super) fn as_text(title: &str, series: &[Series], base: usize) -> 
             one.ratio(Figure::Rate, &series[base]).map_or_else(String::new, |ratio| format!("{ratio:.3}")),
             figure(Figure::P50, micros),
             figure(Figure::P99, micros),
+            figure(Figure::Late, micros),
             figure(Figure::ServerCpu, cpu),
             figure(Figure::RedisCpu, cpu),
             figure(Figure::GeneratorCpu, cpu),

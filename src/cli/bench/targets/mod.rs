@@ -17,8 +17,9 @@ use serde_json::{Value, json};
 
 use super::{
     Reason,
-    args::{duration, half_of_the_cores},
+    args::{cores, duration},
     plan::{Pace, Plan, Until},
+    progress::interrupted,
     report,
 };
 use cases::Case;
@@ -46,7 +47,7 @@ pub(super) struct TargetsArgs {
     /// Requests under way on each connection, at most
     #[arg(short = 'm', long, value_name = "N", default_value = "32")]
     streams: NonZeroUsize,
-    /// Threads that make the load [default: half of the cores]
+    /// Threads that make the load [default: one for each core]
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
     /// A Redis that runs, such as redis://localhost:6379 [default: start `redis-server`]
@@ -65,7 +66,7 @@ impl TargetsArgs {
         Plan {
             connections: self.connections,
             streams: self.streams,
-            threads: self.threads.unwrap_or_else(half_of_the_cores).min(self.connections),
+            threads: self.threads.unwrap_or_else(cores).min(self.connections),
             pace: Pace::Answers,
             until: self.requests.map_or(Until::Elapsed(self.duration), Until::Sent),
             warm_up: self.warm_up,
@@ -77,9 +78,18 @@ impl TargetsArgs {
 
 /// Measures everything. Gives the report, and whether all targets hold.
 pub(super) async fn run(args: &TargetsArgs) -> Result<(String, bool), Reason> {
-    let scene = Scene::set(args.redis.as_deref()).await?;
+    // told to end from here on, it takes the servers with it
+    let mut stop = std::pin::pin!(interrupted()?);
+    let ready = async {
+        let scene = Scene::set(args.redis.as_deref()).await?;
+        let rows = scene.at_rest().await;
+        Ok::<_, Reason>((scene, rows))
+    };
+    let (scene, mut rows) = tokio::select! {
+        ready = ready => ready?,
+        () = stop.as_mut() => return Err(Reason::Interrupted),
+    };
     let plan = args.plan();
-    let mut rows = scene.at_rest().await;
     let mut contests = Vec::new();
     let mut text = String::new();
     let mut rates = cases::Rates::default();

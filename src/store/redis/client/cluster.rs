@@ -98,7 +98,7 @@ impl Cluster {
         self.view.map().nodes.values().map(|node| node.open()).sum()
     }
 
-    /// Drops every connection and looks for the nodes again.
+    /// Replaces every connection and looks for the nodes again.
     pub(super) fn reconnect(&self) {
         for node in self.view.map().nodes.values() {
             node.reconnect();

@@ -5,9 +5,10 @@ use std::{io, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::{TcpStream, UnixStream},
+    time::timeout,
 };
 
-use super::RedisError;
+use super::{PATIENCE, RedisError};
 use crate::store::redis::{Address, Credentials, HostPort};
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -28,6 +29,10 @@ impl std::fmt::Debug for Connection {
 
 impl Connection {
     pub(super) async fn open(address: &Address, credentials: &Credentials, database: u8) -> Result<Self, RedisError> {
+        timeout(PATIENCE, Self::connect(address, credentials, database)).await.map_err(|_| RedisError::Unreachable)?
+    }
+
+    async fn connect(address: &Address, credentials: &Credentials, database: u8) -> Result<Self, RedisError> {
         let stream: Box<dyn Stream> = match address {
             Address::Tcp(HostPort { host, port }) => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;
@@ -87,6 +92,10 @@ impl Connection {
 
     /// Sends bytes that are so many commands, and waits for as many replies.
     pub(super) async fn exchange(&mut self, commands: &[u8], replies: usize) -> Result<String, RedisError> {
+        timeout(PATIENCE, self.send_and_receive(commands, replies)).await.map_err(|_| RedisError::Silent)?
+    }
+
+    async fn send_and_receive(&mut self, commands: &[u8], replies: usize) -> Result<String, RedisError> {
         self.stream.write_all(commands).await?;
         let mut last = String::new();
         for _ in 0..replies {

@@ -44,6 +44,9 @@ pub(in super::super) enum RedisError {
     /// It does not take connections.
     #[error("cannot reach Redis: not connected within {PATIENCE:?}")]
     Unreachable,
+    /// It was asked, and says nothing.
+    #[error("redis does not answer within {PATIENCE:?}")]
+    Silent,
     /// A call of the script.
     #[error("a call of the script failed: {0}")]
     Call(#[from] CallError),

@@ -46,7 +46,7 @@ impl Calls for Waiting {
         self.calls.len()
     }
 
-    fn has_room(&self) -> bool {
+    fn has_room(&mut self) -> bool {
         true
     }
 
@@ -162,13 +162,13 @@ fn an_open_loop_makes_what_is_due_and_no_more() {
 #[test]
 fn an_alarm_is_set_only_if_the_request_could_go() {
     let mut run = Run::new(plan(rate(10), sent(3), 1));
-    assert_eq!(run.lane.alarm(&run.waiting), Some(run.start));
+    assert_eq!(run.lane.alarm(&mut run.waiting), Some(run.start));
     run.step(Duration::ZERO, false);
-    assert_eq!(run.lane.alarm(&run.waiting), None);
+    assert_eq!(run.lane.alarm(&mut run.waiting), None);
     run.step(Duration::from_millis(1), true);
-    assert_eq!(run.lane.alarm(&run.waiting), Some(run.start + Duration::from_millis(100)));
+    assert_eq!(run.lane.alarm(&mut run.waiting), Some(run.start + Duration::from_millis(100)));
     run.steps(Duration::ZERO, SECOND, true);
-    assert_eq!((run.lane.alarm(&run.waiting), run.tally.made), (None, 3));
+    assert_eq!((run.lane.alarm(&mut run.waiting), run.tally.made), (None, 3));
 }
 
 #[test]
@@ -253,6 +253,17 @@ fn a_number_of_requests_is_given_up_if_nobody_takes_them() {
     let now = run.start + SECOND;
     assert!(run.lane.wait_for_connection(now, run.start, &mut run.tally));
     assert!(!run.lane.wait_for_connection(run.start + 10 * SECOND, run.start, &mut run.tally));
+}
+
+/// As Ctrl-C does: a request that is due at that very time is no error of the server's.
+#[test]
+fn a_stop_fails_nothing_that_could_have_gone() {
+    let mut run = Run::new(plan(rate(10), Until::Elapsed(100 * SECOND), 1));
+    run.step(Duration::ZERO, true);
+    run.shared.stop.store(true, Relaxed);
+    run.step(Duration::from_millis(100), true);
+    assert!(run.lane.is_done(run.start + Duration::from_millis(100)));
+    assert_eq!((run.tally.made, run.tally.ok, run.tally.errors()), (1, 1, 0));
 }
 
 #[test]
