@@ -52,10 +52,9 @@ fn scattered(count: usize) -> impl FnMut() -> usize {
 
 pub fn rules(sizes: &Sizes) -> Value {
     let cost = |count: usize| {
-        let before = resident("self");
         let start = Instant::now();
         let rules = hot_path::rules(count);
-        let (loaded, weight) = (start.elapsed(), resident("self") - before);
+        let loaded = start.elapsed();
         let domain = rules.domain("d").expect("the domain");
         let find = |value: &str| {
             let entry = tollgate::domain::Entry { key: "user", value };
@@ -68,7 +67,6 @@ pub fn rules(sizes: &Sizes) -> Value {
         println!("{count} rules: {hot:.0} ns hot, {uniform:.0} ns uniform; loaded in {loaded:.2?}");
         json!({
             "rules": count, "hot_ns": hot, "uniform_ns": uniform, "load_ms": loaded.as_secs_f64() * 1e3,
-            "bytes_each": (count >= 10_000).then_some(weight / count as f64),
         })
     };
     sizes.rules.iter().map(|count| cost(*count)).collect()

@@ -71,6 +71,10 @@ fn many_rules(count: usize, requests: u32) -> String {
 
 /// A thousand requests a second, in an open loop: without a reload, and while all rules are loaded anew.
 pub fn reload(sizes: &Sizes) -> Value {
+    let few = Builder::new().rules(RULES).env("BACKEND_TYPE", "memory").start();
+    few.wait_for_log("rules loaded");
+    let little = resident_mib(&few);
+    drop(few);
     let yaml = many_rules(sizes.reload, 1);
     let start = Instant::now();
     let tollgate = Builder::new().rules(&yaml).env("BACKEND_TYPE", "memory").env("RULES_POLL_INTERVAL", "1s").start();
@@ -83,7 +87,7 @@ pub fn reload(sizes: &Sizes) -> Value {
         }
     };
     wait(&tollgate, 0);
-    let started = start.elapsed();
+    let (started, much) = (start.elapsed(), resident_mib(&tollgate));
     let address = tollgate.address("grpc").to_string();
     let load = |seconds: &str| -> Child {
         let args = ["--rate", "1000", "-c", "8", "--keys", "uniform:100", "-d", seconds];
@@ -104,7 +108,8 @@ pub fn reload(sizes: &Sizes) -> Value {
         "rules": sizes.reload, "start_ms": started.as_secs_f64() * 1e3, "reload_ms": reloaded.as_secs_f64() * 1e3,
         "without": {"latency_us": quiet["latency_us"], "failed": quiet["failed"]},
         "meanwhile": {"latency_us": during["latency_us"], "failed": during["failed"], "lateness_us": during["lateness_us"]},
-        "resident_mib": resident_mib(&tollgate),
+        "resident_mib": {"with_one_rule": little, "with_all": much, "after_the_reload": resident_mib(&tollgate)},
+        "bytes_each_rule": (much - little) * f64::from(1 << 20) / sizes.reload as f64,
     })
 }
 
