@@ -71,6 +71,25 @@ local function fault_of_bounds(hits, now)
   end
 end
 
+-- What settle() comes to for a hit on its own that may pass without others: most of all groups, and so without a list of
+-- anything. Returns its part of the reply; nil if the counter has a fault.
+local function settle_lone(key, hit, times, now, jitter)
+  read(key)
+  local before = states[key]
+  if before == nil then return nil end
+  local step, after = STEPS[hit[ALGORITHM]], before
+  for _ = 1, times do
+    local _, state = step(after, hit, now)
+    after = state or after
+  end
+  if before == after then
+    return before and '\0\2' .. stored[key] or '\0\0'
+  end
+  local reply = before and '\0\3' .. stored[key] or '\0\1'
+  write(key, after, now, jitter)
+  return reply
+end
+
 local clock = redis.call('TIME')
 local server_now = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
 
@@ -94,26 +113,31 @@ while at <= #program do
     end
   end
 
-  for i = 1, counters do read(KEYS[first + i]) end
-  local reply = fault_among(first, counters) or fault_of_bounds(hits, now)
-  if not reply then
-    local held = {}
-    for i = 1, counters do held[i] = states[KEYS[first + i]] end
-    for _ = 1, times do settle(held, hits, atomic == 1, quota_passed == 1, refused == 1, now) end
+  local reply
+  if hit_count == 1 and atomic == 0 and not hits[1].bounds then
+    reply = settle_lone(KEYS[first + 1], hits[1], times, now, jitter) or fault_among(first, 1)
+  else
+    for i = 1, counters do read(KEYS[first + i]) end
+    reply = fault_among(first, counters) or fault_of_bounds(hits, now)
+    if not reply then
+      local held = {}
+      for i = 1, counters do held[i] = states[KEYS[first + i]] end
+      for _ = 1, times do settle(held, hits, atomic == 1, quota_passed == 1, refused == 1, now) end
 
-    -- parts that are joined once: a string that grows by each counter would be copied as often
-    local parts = { '\0' }
-    for i = 1, counters do
-      local key = KEYS[first + i]
-      local before, after = states[key], held[i]
-      if before then
-        parts[i + 1] = (before == after and '\2' or '\3') .. stored[key]
-      else
-        parts[i + 1] = before == after and '\0' or '\1'
+      -- parts that are joined once: a string that grows by each counter would be copied as often
+      local parts = { '\0' }
+      for i = 1, counters do
+        local key = KEYS[first + i]
+        local before, after = states[key], held[i]
+        if before then
+          parts[i + 1] = (before == after and '\2' or '\3') .. stored[key]
+        else
+          parts[i + 1] = before == after and '\0' or '\1'
+        end
+        if before ~= after then write(key, after, now, jitter) end
       end
-      if before ~= after then write(key, after, now, jitter) end
+      reply = table.concat(parts)
     end
-    reply = table.concat(parts)
   end
   replies[#replies + 1] = reply
   firsts[#firsts + 1], sizes[#sizes + 1] = first, counters
