@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures what is promised of Tollgate's speed, on a machine with nothing else to do: the table of targets, and what grows with
-# rules, counters, descriptors and connections. Writes docs/performance/, of which docs/performance.md tells. About a quarter
-# of an hour on two cores. Needs redis-server.
+# rules, counters, descriptors and connections. Writes docs/performance/ anew, of which docs/performance.md tells. About ten
+# minutes on two cores. Needs redis-server. Fails if a target is missed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -18,7 +18,7 @@ async fn two_processes_count_as_one() {
     let page = fs::read_to_string(root.join("docs/redis.md")).expect("the page");
     let block = page.split("```sh\n").nth(1).expect("the first lines").split("\n```").next().expect("an end");
     let lines: Vec<_> = block.lines().collect();
-    let [server, first, second, checks @ ..] = &lines[..] else { panic!("{block}") };
+    let [server, first, second, "sleep 1", checks @ ..] = &lines[..] else { panic!("{block}") };
     assert_eq!(*server, "redis-server --port 6379 --save '' &");
     let redis = Redis::start(&[]);
 

@@ -17,7 +17,8 @@ async fn the_pages_commands_do_what_it_says() {
 
     let commands = commands.replace("\\\n", " ");
     let commands: Vec<Vec<_>> = commands.lines().map(|line| line.split_whitespace().collect()).collect();
-    let [serve, check, refused] = &commands[..] else { panic!("{commands:#?}") };
+    let [serve, wait, check, refused] = &commands[..] else { panic!("{commands:#?}") };
+    assert_eq!(wait[..], ["sleep", "1"]);
     let mut builder = Builder::new();
     for (name, value) in serve.iter().map_while(|word| word.split_once('=')) {
         let file = directory.path().join(value);

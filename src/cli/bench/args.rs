@@ -118,7 +118,8 @@ Examples:
   tollgate bench localhost:8081 demo path=/hello
   tollgate bench localhost:8081 demo 'x-user=u{}' --keys zipf:10000 --rate 20000 --duration 1m
 
-  tollgate bench localhost:8081 demo 'x-user=u{}' --keys zipf:10000 --ceilings --redis redis://localhost:6379
+  tollgate bench localhost:8081 demo 'x-user=u{}' --keys zipf:10000 --ceilings \\
+      --redis redis://localhost:6379
 
 Hits are charged as if they were real. The exit code is 0 if every request was answered, 1 if not, 2 if nothing could be
 measured. docs/performance.md says how to read the figures.";
