@@ -1,14 +1,15 @@
 -- Evaluates many groups of hits in one call, each atomically, in order. The end of the script that the build assembles
 -- from this folder; src/store/redis/ writes its input and reads its output.
 --
--- KEYS: for each group, its counters, each once. A key may come again in another group.
--- ARGV[1]: for each group, little-endian and without gaps:
---   B atomic, B quota_passed, B refused, I4 hits, I4 counters, I4 times, d jitter (ms), d now (us since the epoch; -1:
---   the server's)
+-- KEYS: the counters of all groups, each once.
+-- ARGV[1]: the kinds of group that there are, little-endian and without gaps:
+--   B atomic, B quota_passed, B refused, I4 hits, I4 counters, d now (us since the epoch; -1: the server's)
 --   then each of its hits:
 --   I4 counter (1 is the group's first), B algorithm (1 fixed window, 2 sliding window, 3 token bucket, 4 fixed window
 --   by a calendar), B joins the descriptor of the hit before, B shadow, B quota, B gives back, B count_denied, d amount,
 --   d limit, d burst, d window (us), and by a calendar d six times: the bounds (us) of five windows, one after the other
+-- ARGV[2]: for each group, likewise:
+--   I4 kind (1 is the first of ARGV[1]), I4 times, I4 jitter (ms), and for each of its counters I4: which of KEYS it is
 --   The group is settled `times` times, one after the other. With no groups the script tells the time.
 -- Returns: one string, little-endian: d the server's time (us), and for each group
 --   B 0, and for each counter a byte (1 if it was written, plus 2 if it existed) and, if it existed, the three doubles
@@ -17,46 +18,71 @@
 --   charges nothing; one whose counter cannot be written may have charged others. The error is the script's own, and
 --   nothing is charged, if now is in none of the first four windows that were sent of a calendar.
 --
--- A counter is a string of three doubles (time, current, previous) that expires by itself. Each key is read once in a
--- call, by GET, and written at most once, by SET ... PX; what only looks or is denied writes nothing.
+-- A counter is a string of three doubles (time, current, previous) that expires by itself. All are read at once, by MGET;
+-- a group writes each counter that it has changed by one SET. What only looks or is denied writes nothing.
 
-local GROUP, HIT, STATE, BOUNDS = '<BBBI4I4I4dd', '<I4BBBBBBdddd', '<ddd', '<dddddd'
+local KIND, HIT, BOUNDS, GROUP, COUNTER, STATE = '<BBBI4I4d', '<I4BBBBBBdddd', '<dddddd', '<I4I4I4', '<I4', '<ddd'
 
-local states = {} -- by key: the state as charged so far, or false
-local stored = {} -- by key: the same, packed
+local STEPS = { fixed_window, sliding_window, token_bucket, calendar_window }
+local ENDS = { fixed_window_ends, sliding_window_ends, token_bucket_ends, calendar_window_ends }
+local TOKEN_BUCKET, CALENDAR = 3, 4
+
+local MOST_AT_ONCE = 1000 -- keys in a command: Lua bounds what unpack() may give
+
+local clock = redis.call('TIME')
+local server_now = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
+
+local values = {} -- by key: the counter as charged so far, packed; false if it does not exist
 local faults = {} -- by key: why it cannot be read or written
-local lives = {} -- by key: for how many milliseconds it is to be written
-local written = {} -- the keys of lives, in order
 
-local function read(key)
-  if states[key] ~= nil or faults[key] then return end
-  local value = redis.pcall('GET', key)
-  if not value then
-    states[key] = false
-  elseif type(value) == 'table' then
-    faults[key] = value.err
-  elseif #value ~= 24 then
-    faults[key] = 'WRONGVALUE the key holds a string that is not a counter'
-  else
-    local time, current, previous = unpack_at(STATE, value)
-    states[key] = { time = time, current = current, previous = previous }
-    stored[key] = value
+for first = 1, #KEYS, MOST_AT_ONCE do
+  local last = min(first + MOST_AT_ONCE - 1, #KEYS)
+  local found = redis.pcall('MGET', unpack(KEYS, first, last))
+  for i = first, last do
+    values[i] = found[i - first + 1]
+    faults[i] = found.err
   end
 end
 
-local function write(key, state, now, jitter)
-  if not lives[key] then written[#written + 1] = key end
-  local ends = min(ENDS[state.by[ALGORITHM]](state, state.by), MOST)
-  lives[key] = max(ceil((ends - now) / 1000), 1) + jitter
-  states[key] = state
-  stored[key] = pack(STATE, state.time, state.current, state.previous)
+-- The packed state of a counter; false if it does not exist or has a fault.
+local function read(i)
+  if faults[i] then return false end
+  local value = values[i]
+  if not value then
+    -- MGET tells of a key of another type that it does not exist
+    local found = redis.pcall('GET', KEYS[i])
+    if found then faults[i] = found.err end
+  elseif #value ~= 24 then
+    faults[i] = 'WRONGVALUE the key holds a string that is not a counter'
+    return false
+  end
+  return value
 end
 
--- The first counter of a group that has a fault, as the reply tells it; nil if there is none.
-local function fault_among(first, counters)
-  for i = 1, counters do
-    local fault = faults[KEYS[first + i]]
-    if fault then return pack('<BI4I4', 1, i, #fault) .. fault end
+-- Writes the state that a hit has left. `found` is the time of the state before. All that was counted in one window
+-- expires with it, so a counter that was counted in it before does so already.
+local function write(i, hit, now, jitter, found, time, current, previous)
+  local value = pack(STATE, time, current, previous)
+  local result
+  if found == time and hit.expires_with_window then
+    result = redis.pcall('SET', KEYS[i], value, 'KEEPTTL')
+  else
+    local ends = min(hit.ends(hit, time, current), MOST)
+    result = redis.pcall('SET', KEYS[i], value, 'PX', max(ceil((ends - now) / 1000), 1) + jitter)
+  end
+  if result.err then faults[i] = result.err else values[i] = value end
+end
+
+-- A group's part of the reply if its counter of this number has this fault.
+local function refusal(counter, fault)
+  return pack('<BI4I4', 1, counter, #fault) .. fault
+end
+
+-- The same of the first of a group's counters that has one; nil if there is none.
+local function fault_among(counters)
+  for i = 1, #counters do
+    local fault = faults[counters[i]]
+    if fault then return refusal(i, fault) end
   end
 end
 
@@ -65,96 +91,122 @@ local function fault_of_bounds(hits, now)
   for i = 1, #hits do
     local bounds = hits[i].bounds
     if bounds and not (bounds[1] <= now and now < bounds[5]) then
-      local fault = 'CLOCK the windows of a calendar were sent for another time than this server has'
-      return pack('<BI4I4', 1, hits[i][COUNTER], #fault) .. fault
+      return refusal(hits[i].counter, 'CLOCK the windows of a calendar were sent for another time than this server has')
     end
   end
 end
 
--- What settle() comes to for a hit on its own that may pass without others: most of all groups, and so without a list of
--- anything. Returns its part of the reply; nil if the counter has a fault.
-local function settle_lone(key, hit, times, now, jitter)
-  read(key)
-  local before = states[key]
-  if before == nil then return nil end
-  local step, after = STEPS[hit[ALGORITHM]], before
+local replies, said = { pack('<d', server_now) }, 1 -- the parts of the reply, and how many there are
+
+-- Settles a hit on its own that may pass without others, as settle() would, without a list of anything.
+local function settle_lone(kind, counter, times, jitter)
+  local hit, now = kind.lone, kind.now
+  local before = read(counter)
+  if faults[counter] then
+    said = said + 1
+    replies[said] = refusal(1, faults[counter])
+    return
+  end
+  local time, current, previous
+  if before then time, current, previous = unpack_at(STATE, before) end
+  local found, changed, step = time, false, hit.step
   for _ = 1, times do
-    local _, state = step(after, hit, now)
-    after = state or after
+    local _, t, c, p = step(hit, now, time, current, previous)
+    if t then time, current, previous, changed = t, c, p, true end
   end
-  if before == after then
-    return before and '\0\2' .. stored[key] or '\0\0'
-  end
-  local reply = before and '\0\3' .. stored[key] or '\0\1'
-  write(key, after, now, jitter)
-  return reply
-end
-
-local clock = redis.call('TIME')
-local server_now = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
-
-local replies = { pack('<d', server_now) }
-local firsts, sizes = {}, {} -- by group: how many keys come before its own, and how many it has
-local program, at, first = ARGV[1], 1, 0
-
-while at <= #program do
-  local atomic, quota_passed, refused, hit_count, counters, times, jitter, now
-  atomic, quota_passed, refused, hit_count, counters, times, jitter, now, at = unpack_at(GROUP, program, at)
-  if now < 0 then now = server_now end
-  local hits = {}
-  for i = 1, hit_count do
-    local hit = { unpack_at(HIT, program, at) }
-    hits[i] = hit
-    at = hit[NEXT]
-    if hit[ALGORITHM] == CALENDAR then
-      hit.bounds = { unpack_at(BOUNDS, program, at) }
-      at = hit.bounds[7]
-      hit.bounds[7] = nil
+  if changed then
+    write(counter, hit, now, jitter, found, time, current, previous)
+    if faults[counter] then
+      said = said + 1
+      replies[said] = refusal(1, faults[counter])
+      return
     end
   end
-
-  local reply
-  if hit_count == 1 and atomic == 0 and not hits[1].bounds then
-    reply = settle_lone(KEYS[first + 1], hits[1], times, now, jitter) or fault_among(first, 1)
+  said = said + 1
+  if before then
+    replies[said] = changed and '\0\3' or '\0\2'
+    said = said + 1
+    replies[said] = before
   else
-    for i = 1, counters do read(KEYS[first + i]) end
-    reply = fault_among(first, counters) or fault_of_bounds(hits, now)
-    if not reply then
-      local held = {}
-      for i = 1, counters do held[i] = states[KEYS[first + i]] end
-      for _ = 1, times do settle(held, hits, atomic == 1, quota_passed == 1, refused == 1, now) end
+    replies[said] = changed and '\0\1' or '\0\0'
+  end
+end
 
-      -- parts that are joined once: a string that grows by each counter would be copied as often
-      local parts = { '\0' }
-      for i = 1, counters do
-        local key = KEYS[first + i]
-        local before, after = states[key], held[i]
-        if before then
-          parts[i + 1] = (before == after and '\2' or '\3') .. stored[key]
-        else
-          parts[i + 1] = before == after and '\0' or '\1'
-        end
-        if before ~= after then write(key, after, now, jitter) end
-      end
-      reply = table.concat(parts)
+-- Settles any group; its part of the reply.
+local function settle_group(kind, counters, times, jitter)
+  local before, held = {}, {}
+  for i = 1, #counters do
+    local value = read(counters[i])
+    before[i] = value
+    held[i] = value and { unpack_at(STATE, value) }
+  end
+  local states = copy(held)
+  local fault = fault_among(counters) or fault_of_bounds(kind.hits, kind.now)
+  if fault then return fault end
+
+  for _ = 1, times do settle(held, kind.hits, kind.atomic, kind.quota_passed, kind.refused, kind.now) end
+
+  local parts = { '\0' }
+  for i = 1, #counters do
+    local state, found = held[i], states[i]
+    local changed = state ~= found
+    if changed then
+      write(counters[i], state[4], kind.now, jitter, found and found[1], state[1], state[2], state[3])
+    end
+    if before[i] then
+      parts[i + 1] = (changed and '\3' or '\2') .. before[i]
+    else
+      parts[i + 1] = changed and '\1' or '\0'
     end
   end
-  replies[#replies + 1] = reply
-  firsts[#firsts + 1], sizes[#sizes + 1] = first, counters
-  first = first + counters
+  return fault_among(counters) or table.concat(parts)
 end
 
-local failed = false
-for i = 1, #written do
-  local key = written[i]
-  local result = redis.pcall('SET', key, stored[key], 'PX', lives[key])
-  if result.err then
-    faults[key] = result.err
-    failed = true
+-- The hit at this place of ARGV[1], and the place after it.
+local function hit_at(at, by_server)
+  local hit, algorithm, joins, shadow, quota, gives, count_denied = {}
+  hit.counter, algorithm, joins, shadow, quota, gives, count_denied, hit.amount, hit.limit, hit.burst, hit.window, at =
+    unpack_at(HIT, ARGV[1], at)
+  hit.joins, hit.shadow, hit.quota = joins == 1, shadow == 1, quota == 1
+  hit.gives, hit.count_denied = gives == 1, count_denied == 1
+  hit.step, hit.ends = STEPS[algorithm], ENDS[algorithm]
+  hit.expires_with_window = by_server and algorithm ~= TOKEN_BUCKET
+  if algorithm == CALENDAR then
+    local bounds = { unpack_at(BOUNDS, ARGV[1], at) }
+    at = bounds[7]
+    bounds[7] = nil
+    hit.bounds = bounds
   end
+  return hit, at
 end
-if failed then
-  -- whatever was told of these counters in this call was told of charges that are not there
-  for group = 1, #firsts do replies[group + 1] = fault_among(firsts[group], sizes[group]) or replies[group + 1] end
+
+local kinds, at = {}, 1
+while at <= #ARGV[1] do
+  local kind = { hits = {} }
+  local atomic, quota_passed, refused, hits
+  atomic, quota_passed, refused, hits, kind.counters, kind.now, at = unpack_at(KIND, ARGV[1], at)
+  kind.atomic, kind.quota_passed, kind.refused = atomic == 1, quota_passed == 1, refused == 1
+  local by_server = kind.now < 0
+  if by_server then kind.now = server_now end
+  for i = 1, hits do kind.hits[i], at = hit_at(at, by_server) end
+  if hits == 1 and not kind.atomic and not kind.hits[1].bounds then kind.lone = kind.hits[1] end
+  kinds[#kinds + 1] = kind
+end
+
+local groups = ARGV[2]
+at = 1
+while at <= #groups do
+  local kind, times, jitter, counter
+  kind, times, jitter, at = unpack_at(GROUP, groups, at)
+  kind = kinds[kind]
+  if kind.lone then
+    counter, at = unpack_at(COUNTER, groups, at)
+    settle_lone(kind, counter, times, jitter)
+  else
+    local counters = {}
+    for i = 1, kind.counters do counters[i], at = unpack_at(COUNTER, groups, at) end
+    said = said + 1
+    replies[said] = settle_group(kind, counters, times, jitter)
+  end
 end
 return table.concat(replies)

@@ -1,12 +1,9 @@
 -- Settling all the hits of one request on the states of its counters. Its equal in Rust is src/algorithm/group.rs.
 --
 -- KEYS, ARGV: none of its own. `held` is the list of the group's states, which settle() replaces by the new ones;
--- `hits` its hits in order. A state is never changed in place, so a list of states can be kept and put back.
+-- `hits` its hits in order. A state is here { time, current, previous, the hit that wrote it }, or false if the counter
+-- does not exist. It is never changed in place, so a list of states can be kept and put back.
 -- Returns: nothing; what differs in `held` afterwards is to be written.
-
-local STEPS = { fixed_window, sliding_window, token_bucket, calendar_window }
-local ENDS = { fixed_window_ends, sliding_window_ends, token_bucket_ends, calendar_window_ends }
-local CALENDAR = 4
 
 local function copy(list)
   local copied = {}
@@ -20,16 +17,16 @@ end
 
 -- Charges one hit; whether it was allowed.
 local function charge(held, hit, now)
-  local counter = hit[COUNTER]
-  local allowed, state = STEPS[hit[ALGORITHM]](held[counter], hit, now)
-  if state then held[counter] = state end
+  local state = held[hit.counter] or {}
+  local allowed, time, current, previous = hit.step(hit, now, state[1], state[2], state[3])
+  if time then held[hit.counter] = { time, current, previous, hit } end
   return allowed
 end
 
 -- What is left of hits that were refused together: their shadow members.
 local function charge_shadows(held, hits, first, last, now)
   for i = first, last do
-    if hits[i][SHADOW] == 1 then charge(held, hits[i], now) end
+    if hits[i].shadow then charge(held, hits[i], now) end
   end
 end
 
@@ -39,16 +36,16 @@ local function charge_together(held, hits, first, last, now)
   local before = first < last and {}
   local over, quota = false, false
   if before then
-    for i = first, last do before[i] = held[hits[i][COUNTER]] end
+    for i = first, last do before[i] = held[hits[i].counter] end
   end
   for i = first, last do
     local hit = hits[i]
     local allowed = charge(held, hit, now)
-    if not allowed and hit[SHADOW] == 0 then over = true end
-    if hit[QUOTA] == 1 then quota = true end
+    if not allowed and not hit.shadow then over = true end
+    if hit.quota then quota = true end
   end
   if over and before then
-    for i = first, last do held[hits[i][COUNTER]] = before[i] end
+    for i = first, last do held[hits[i].counter] = before[i] end
     charge_shadows(held, hits, first, last, now)
   end
   return over, quota
@@ -60,7 +57,7 @@ local function settle(held, hits, atomic, quota_passed, refused, now)
   local first = 1
   while hits[first] do
     local last = first
-    while hits[last + 1] and hits[last + 1][JOINS] == 1 do last = last + 1 end
+    while hits[last + 1] and hits[last + 1].joins do last = last + 1 end
     local over, quota = charge_together(held, hits, first, last, now)
     if quota then
       quotas = true

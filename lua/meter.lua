@@ -4,16 +4,15 @@
 --
 -- KEYS, ARGV, returns: none; see driver.lua.
 --
--- A state is { time =, current =, previous =, by = }: three doubles, and the hit that wrote it in this call.
--- A counter that does not exist is `false`.
+-- A state is three doubles: time, current, previous. They are passed one by one, as tables for each counter of a call would
+-- be most of what it costs; of a counter that does not exist all three are nil.
+--
+-- A step of an algorithm, step(hit, now, time, current, previous), returns whether the hit is allowed, and the new state;
+-- no state if nothing is to be written.
 
 local floor, ceil, pack, unpack_at = math.floor, math.ceil, struct.pack, struct.unpack
 
 local MOST = 9007199254740991 -- 2^53 - 1
-
--- the fields of a hit, in the order in which ARGV has them
-local COUNTER, ALGORITHM, JOINS, SHADOW, QUOTA, GIVES, COUNT_DENIED, AMOUNT, LIMIT, BURST, WINDOW, NEXT =
-  1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
 
 -- of two numbers, the second where the first is not a number, as Rust's f64::min and f64::max have it
 local function min(a, b)
@@ -26,6 +25,11 @@ local function max(a, b)
   return b
 end
 
+-- A stored count as one that the script could have written.
+local function count_of(stored)
+  return min(max(stored, 0), MOST)
+end
+
 -- The effective present and the effective time of a state.
 local function reconcile(now, stored, window)
   if stored <= now then return now, stored end
@@ -34,15 +38,14 @@ local function reconcile(now, stored, window)
 end
 
 -- The effective present, the start of its window, and the counts of that window and of the one before.
-local function windows(state, window, now)
-  if not state then return now, floor(now / window) * window, 0, 0 end
-  local time
-  now, time = reconcile(now, state.time, window)
+local function windows(now, window, time, current, previous)
+  if not time then return now, floor(now / window) * window, 0, 0 end
+  now, time = reconcile(now, time, window)
   local start = floor(now / window) * window
   if time >= start then
-    return now, start, min(max(state.current, 0), MOST), min(max(state.previous, 0), MOST)
+    return now, start, count_of(current), count_of(previous)
   elseif time >= start - window then
-    return now, start, 0, min(max(state.current, 0), MOST)
+    return now, start, 0, count_of(current)
   end
   return now, start, 0, 0
 end
@@ -58,13 +61,13 @@ local TAKE, GIVE = 1, 2
 
 -- Whether a hit is allowed, and what it does to its counter: TAKE, GIVE, or nothing.
 local function decide(hit, fits, untouched)
-  local look = hit[AMOUNT] == 0
-  if hit[GIVES] == 1 then
+  local look = hit.amount == 0
+  if hit.gives then
     if look or untouched then return true, nil end
     return true, GIVE
   end
   if look then return fits, nil end
   if fits then return true, TAKE end
-  if hit[COUNT_DENIED] == 1 then return false, TAKE end
+  if hit.count_denied then return false, TAKE end
   return false, nil
 end

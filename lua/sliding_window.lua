@@ -2,27 +2,25 @@
 -- src/algorithm/sliding_window.rs.
 --
 -- KEYS: none of its own; the driver reads and writes.
--- ARGV: of the hit AMOUNT, LIMIT, WINDOW (microseconds), GIVES, COUNT_DENIED.
--- Returns: whether the hit is allowed, and the new state; no state if nothing is to be written.
+-- ARGV: of the hit amount, limit, window (microseconds), gives, count_denied.
+-- Returns: what a step does, see meter.lua.
 -- State: time is the start of the present window, current its count, previous the count of the window before.
 
-local function sliding_window(state, hit, now)
-  local n, window = hit[AMOUNT], hit[WINDOW]
-  local at, start, current, previous = windows(state, window, now)
+local function sliding_window(hit, now, time, current, previous)
+  local n, window = hit.amount, hit.window
+  local at, start
+  at, start, current, previous = windows(now, window, time, current, previous)
   local estimate = previous * (window - (at - start)) / window + current
-  local allowed, act = decide(hit, estimate + n <= hit[LIMIT], current == 0 and previous == 0)
+  local allowed, act = decide(hit, estimate + n <= hit.limit, current == 0 and previous == 0)
   if act == TAKE then
-    current = min(current + n, MOST)
+    return allowed, start, min(current + n, MOST), previous
   elseif act == GIVE then
-    previous = max(previous - max(n - current, 0), 0)
-    current = max(current - n, 0)
-  else
-    return allowed, nil
+    return allowed, start, max(current - n, 0), max(previous - max(n - current, 0), 0)
   end
-  return allowed, { time = start, current = current, previous = previous, by = hit }
+  return allowed
 end
 
 -- When the counter can be forgotten: the end of the next window, in microseconds since the epoch.
-local function sliding_window_ends(state, hit)
-  return state.time + 2 * hit[WINDOW]
+local function sliding_window_ends(hit, time)
+  return time + 2 * hit.window
 end

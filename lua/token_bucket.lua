@@ -1,18 +1,18 @@
 -- A bucket of BURST tokens that refills evenly, by LIMIT a window. Its equal in Rust is src/algorithm/token_bucket.rs.
 --
 -- KEYS: none of its own; the driver reads and writes.
--- ARGV: of the hit AMOUNT, LIMIT, BURST, WINDOW (microseconds), GIVES, COUNT_DENIED.
--- Returns: whether the hit is allowed, and the new state; no state if nothing is to be written.
+-- ARGV: of the hit amount, limit, burst, window (microseconds), gives, count_denied.
+-- Returns: what a step does, see meter.lua.
 -- State: current is the level that the bucket had at time (negative: debt), previous 0.
 
-local function token_bucket(state, hit, now)
-  local n, burst, window = hit[AMOUNT], hit[BURST], hit[WINDOW]
-  local at, time, anchor = now, now, burst
-  if state then
-    at, time = reconcile(now, state.time, window)
-    anchor = max(min(state.current, burst), -10 * burst)
+local function token_bucket(hit, now, time, current)
+  local n, burst, window = hit.amount, hit.burst, hit.window
+  local at, since, anchor = now, now, burst
+  if time then
+    at, since = reconcile(now, time, window)
+    anchor = max(min(current, burst), -10 * burst)
   end
-  local level = min(anchor + (at - time) * hit[LIMIT] / window, burst)
+  local level = min(anchor + (at - since) * hit.limit / window, burst)
   local full = level >= burst
   local allowed, act = decide(hit, level >= n, full)
   if act == TAKE then
@@ -20,17 +20,17 @@ local function token_bucket(state, hit, now)
   elseif act == GIVE then
     level = min(level + n, burst)
   else
-    return allowed, nil
+    return allowed
   end
   -- a limit of 0 has a bucket of 0, which is full whatever is taken from it
-  if full and level >= burst then return allowed, nil end
-  return allowed, { time = at, current = level, previous = 0, by = hit }
+  if full and level >= burst then return allowed end
+  return allowed, at, level, 0
 end
 
 -- When the counter can be forgotten: when the bucket is full with its debt paid, in microseconds since the epoch. The
 -- product may round by a few microseconds, which the added millisecond covers.
-local function token_bucket_ends(state, hit)
-  local lacks = hit[BURST] - state.current
-  if lacks <= 0 then return state.time end
-  return state.time + ceil(lacks * hit[WINDOW] / hit[LIMIT]) + 1000
+local function token_bucket_ends(hit, time, current)
+  local lacks = hit.burst - current
+  if lacks <= 0 then return time end
+  return time + ceil(lacks * hit.window / hit.limit) + 1000
 end

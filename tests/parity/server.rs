@@ -107,7 +107,7 @@ impl Redis {
         let count = call.keys.len().to_string();
         let mut words: Vec<&[u8]> = vec![b"EVALSHA", script::SHA1.as_bytes(), count.as_bytes()];
         words.extend(&call.keys);
-        words.push(&call.argument);
+        words.extend([call.kinds.as_slice(), &call.groups]);
         self.send(&words)
     }
 

@@ -51,7 +51,7 @@ const AT_CONNECT: [&str; 2] = ["ping", "client|id"];
 const CALLS: [&str; 3] = ["eval", "evalsha", "del"];
 
 /// The script runs these.
-const IN_SCRIPT: [&str; 3] = ["time", "get", "set"];
+const IN_SCRIPT: [&str; 4] = ["time", "mget", "get", "set"];
 
 fn expected(nodes: &[Redis], more: &[&str]) {
     let sent: BTreeSet<_> = nodes.iter().flat_map(commands).collect();

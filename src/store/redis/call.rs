@@ -1,52 +1,110 @@
 //! What the script is told. `lua/driver.lua` describes the format.
 
-use std::time::Duration;
+use std::{collections::HashMap, ops::Range, time::Duration};
 
 use super::Entry;
 use crate::domain::{Algorithm, Charge, Hit, Timestamp};
 
-/// Bytes of a group's head, and of each of its hits without the bounds of a calendar.
-const GROUP_BYTES: usize = 31;
-const HIT_BYTES: usize = 42;
+/// Bytes of a group without its counters, and of each of those.
+const GROUP_BYTES: usize = 12;
+const COUNTER_BYTES: usize = 4;
 
-/// The keys and the argument of one `EVALSHA sha1 numkeys key… argument`.
+/// The keys and the arguments of one `EVALSHA sha1 numkeys key… kinds groups`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call<'a> {
-    /// KEYS: the counters of each entry, in order. One may come again in a later entry.
+    /// KEYS: the counters of all entries, each once.
     pub keys: Vec<&'a [u8]>,
-    /// ARGV\[1\], binary.
-    pub argument: Vec<u8>,
+    /// ARGV\[1\], binary: the kinds of entry that there are.
+    pub kinds: Vec<u8>,
+    /// ARGV\[2\], binary: of which kind each entry is, and its counters.
+    pub groups: Vec<u8>,
 }
 
 impl<'a> Call<'a> {
     /// A call of no entries, whose reply only tells the time.
     #[must_use]
     pub fn of_nothing() -> Self {
-        Self { keys: Vec::new(), argument: Vec::new() }
+        Self { keys: Vec::new(), kinds: Vec::new(), groups: Vec::new() }
     }
 
     /// The call for these entries, where it is about `now` by the server's clock: the script counts by the clock itself,
     /// and must find its time in the windows of calendars that are sent along. `jitter` is asked once for each entry, for
     /// how much longer than needed its counters live.
     pub fn new(entries: &'a [Entry], now: Timestamp, mut jitter: impl FnMut() -> Duration) -> Self {
-        let hits: usize = entries.iter().map(|entry| entry.group().hits.len()).sum();
-        let mut keys = Vec::with_capacity(hits);
-        let mut argument = Vec::with_capacity(entries.len() * GROUP_BYTES + hits * HIT_BYTES);
+        let counters: usize = entries.iter().map(|entry| entry.counters().len()).sum();
+        let mut keys = Keys::with_capacity(counters);
+        let mut kinds = Kinds::default();
+        let mut groups = Vec::with_capacity(entries.len() * GROUP_BYTES + counters * COUNTER_BYTES);
         for entry in entries {
-            keys.extend(entry.counters().first_hits().map(|hit| entry.group().hits[hit].key.as_bytes()));
-            push_entry(&mut argument, entry, now, jitter());
+            for number in [kinds.number_of(entry, now), entry.times(), jitter().as_millis() as u32] {
+                groups.extend(number.to_le_bytes());
+            }
+            for hit in entry.counters().first_hits() {
+                groups.extend(keys.number_of(entry.group().hits[hit].key.as_bytes()).to_le_bytes());
+            }
         }
-        Self { keys, argument }
+        Self { keys: keys.in_order, kinds: kinds.encoded, groups }
     }
 }
 
-fn push_entry(into: &mut Vec<u8>, entry: &Entry, now: Timestamp, jitter: Duration) {
+/// Different keys, numbered from 1 in the order in which they came.
+struct Keys<'a> {
+    in_order: Vec<&'a [u8]>,
+    numbers: HashMap<&'a [u8], u32, foldhash::fast::RandomState>,
+}
+
+impl<'a> Keys<'a> {
+    fn with_capacity(keys: usize) -> Self {
+        let numbers = HashMap::with_capacity_and_hasher(keys, foldhash::fast::RandomState::default());
+        Self { in_order: Vec::with_capacity(keys), numbers }
+    }
+
+    fn number_of(&mut self, key: &'a [u8]) -> u32 {
+        let next = self.in_order.len() as u32 + 1;
+        let number = *self.numbers.entry(key).or_insert(next);
+        if number == next {
+            self.in_order.push(key);
+        }
+        number
+    }
+}
+
+/// Kinds of entry, numbered from 1.
+#[derive(Default)]
+struct Kinds {
+    encoded: Vec<u8>,
+    /// Where each is.
+    places: Vec<Range<usize>>,
+}
+
+impl Kinds {
+    /// So many are looked at for one that is the same. If there are more, some are sent again.
+    const REMEMBERED: usize = 8;
+
+    fn number_of(&mut self, entry: &Entry, now: Timestamp) -> u32 {
+        let end = self.encoded.len();
+        push_kind(&mut self.encoded, entry, now);
+        let (before, kind) = self.encoded.split_at(end);
+        let known = self.places.iter().rev().take(Self::REMEMBERED).position(|place| &before[place.clone()] == kind);
+        match known {
+            Some(back) => {
+                self.encoded.truncate(end);
+                (self.places.len() - back) as u32
+            }
+            None => {
+                self.places.push(end..self.encoded.len());
+                self.places.len() as u32
+            }
+        }
+    }
+}
+
+fn push_kind(into: &mut Vec<u8>, entry: &Entry, now: Timestamp) {
     let group = entry.group();
     into.extend([group.atomic, group.quota_passed, group.refused].map(u8::from));
-    for count in [group.hits.len() as u32, entry.counters().len() as u32, entry.times()] {
+    for count in [group.hits.len() as u32, entry.counters().len() as u32] {
         into.extend(count.to_le_bytes());
     }
-    into.extend((jitter.as_millis() as f64).to_le_bytes());
     into.extend(group.now.map_or(-1.0, Timestamp::as_f64).to_le_bytes());
     let mut before: Option<&Hit> = None;
     for (hit, counter) in group.hits.iter().zip(entry.counters().of_hits()) {

@@ -28,6 +28,10 @@ fn doubles<const N: usize>(numbers: [f64; N]) -> Vec<u8> {
     numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
 }
 
+fn integers(numbers: impl IntoIterator<Item = u32>) -> Vec<u8> {
+    numbers.into_iter().flat_map(u32::to_le_bytes).collect()
+}
+
 fn now() -> Vec<u8> {
     doubles([NOW.as_f64()])
 }
@@ -53,21 +57,40 @@ fn a_call_is_laid_out_as_the_driver_reads_it() {
     let call = Call::new(&entries, NOW, || Duration::from_millis(250));
     assert_eq!(call.keys, [b"a".as_slice(), b"a\0\r\n", b"b", b"z"]);
     let (minute, ten) = (60e6, 10.0);
-    let head = |flags: [u8; 3], counts: [u32; 3], now| {
-        [flags.to_vec(), counts.iter().flat_map(|count| count.to_le_bytes()).collect(), doubles([250.0, now])].concat()
-    };
+    let head = |flags: [u8; 3], counts: [u32; 2], now| [flags.to_vec(), integers(counts), doubles([now])].concat();
     let line = |counter: u32, flags: [u8; 6], n| {
         [counter.to_le_bytes().to_vec(), flags.to_vec(), doubles([n, ten, ten, minute])].concat()
     };
-    let expected = [
-        head([1, 0, 1], [3, 3, 1], 5.0),
+    let kinds = [
+        head([1, 0, 1], [3, 3], 5.0),
         line(2, [1, 0, 0, 0, 0, 1], 3.0),
         line(3, [1, 0, 1, 0, 0, 1], 0.0),
         line(1, [1, 1, 0, 1, 1, 1], 7.0),
-        head([0, 0, 0], [1, 1, 2], -1.0),
+        head([0, 0, 0], [1, 1], -1.0),
         line(1, [1, 0, 0, 0, 0, 1], 1.0),
     ];
-    assert_eq!(call.argument, expected.concat());
+    assert_eq!(call.kinds, kinds.concat());
+    assert_eq!(call.groups, [integers([1, 1, 250, 1, 2, 3]), integers([2, 2, 250, 4])].concat());
+}
+
+#[test]
+fn keys_and_kinds_are_sent_once() {
+    let pair = |one, other| Entry::new(Group::new(smallvec![hit(one, 1), Hit { descriptor: 1, ..hit(other, 1) }]));
+    let entries = [entry("a", 1), entry("b", 1), entry("a", 2), pair("b", "c"), pair("d", "a"), entry("d", 1)];
+    let call = Call::new(&entries, NOW, || Duration::ZERO);
+    assert_eq!(call.keys, [b"a", b"b", b"c", b"d"]);
+    let alone = |entry: &Entry| Call::new(std::slice::from_ref(entry), NOW, || Duration::ZERO).kinds;
+    assert_eq!(call.kinds, [0, 2, 3, 4].map(|one| alone(&entries[one])).concat());
+    let groups = [&[1, 1, 0, 1][..], &[1, 1, 0, 2], &[2, 1, 0, 1], &[3, 1, 0, 2, 3], &[4, 1, 0, 1, 4], &[1, 1, 0, 4]];
+    assert_eq!(call.groups, groups.map(|numbers| integers(numbers.iter().copied())).concat());
+}
+
+#[test]
+fn of_many_kinds_some_are_sent_again() {
+    let entries: Vec<_> = (1..=100).chain(1..=100).map(|n| entry("a", n)).collect();
+    let call = Call::new(&entries, NOW, || Duration::ZERO);
+    assert_eq!(call.kinds.len(), 200 * Call::new(&entries[..1], NOW, || Duration::ZERO).kinds.len());
+    assert_eq!(call.groups, integers((1..=200).flat_map(|kind| [kind, 1, 0, 1])));
 }
 
 #[test]

@@ -38,8 +38,8 @@ struct Fake {
 struct Told {
     /// The script, slot, keys and settled groups of each call.
     calls: Vec<(Script, Option<u16>, Vec<String>, u32)>,
-    /// The argument of the last call.
-    argument: Vec<u8>,
+    /// The kinds of group in the last call.
+    kinds: Vec<u8>,
     /// What to answer next in place of a reply.
     errors: VecDeque<CallError>,
     /// Refusals for single groups in the next reply.
@@ -87,18 +87,27 @@ impl Fake {
     }
 }
 
-/// The counters of each group of a call, and how many times it is settled. A group takes 31 bytes, and 42 for
-/// each hit, 90 by a calendar.
-fn groups(mut argument: &[u8]) -> Vec<(u32, u32)> {
-    let mut groups = Vec::new();
-    while !argument.is_empty() {
-        let number = |at: usize| u32::from_le_bytes(argument[at..at + 4].try_into().expect("four"));
-        groups.push((number(7), number(11)));
-        let hits = number(3);
-        argument = &argument[31..];
+fn number(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four"))
+}
+
+/// The counters of each group of a call, and how many times it is settled. A kind takes 19 bytes, and 42 for each hit, 90
+/// by a calendar; a group 12 and 4 for each counter.
+fn groups(call: &Call<'_>) -> Vec<(u32, u32)> {
+    let (mut kinds, mut counters_of) = (call.kinds.as_slice(), Vec::new());
+    while !kinds.is_empty() {
+        counters_of.push(number(kinds, 7));
+        let hits = number(kinds, 3);
+        kinds = &kinds[19..];
         for _ in 0..hits {
-            argument = &argument[if argument[4] == 4 { 90 } else { 42 }..];
+            kinds = &kinds[if kinds[4] == 4 { 90 } else { 42 }..];
         }
+    }
+    let (mut bytes, mut groups) = (call.groups.as_slice(), Vec::new());
+    while !bytes.is_empty() {
+        let counters = counters_of[number(bytes, 0) as usize - 1];
+        groups.push((counters, number(bytes, 4)));
+        bytes = &bytes[12 + 4 * counters as usize..];
     }
     groups
 }
@@ -111,12 +120,12 @@ impl Caller for Fake {
         call: &Call<'_>,
     ) -> impl Future<Output = Result<Bytes, CallError>> + Send + 'static {
         let keys: Vec<String> = call.keys.iter().map(|key| String::from_utf8_lossy(key).into_owned()).collect();
-        let groups = groups(&call.argument);
+        let groups = groups(call);
         let settled = groups.iter().map(|(_, times)| times).sum();
         let mut told = self.told.lock().expect("a lock");
         let error = told.errors.pop_front();
         let group_error = told.group_error.take();
-        told.argument.clone_from(&call.argument);
+        told.kinds.clone_from(&call.kinds);
         told.calls.push((script, slot, keys, settled));
         let gate = Arc::clone(&self.gate);
         async move {

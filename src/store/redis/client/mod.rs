@@ -258,10 +258,10 @@ fn command(script: Script, call: &Call<'_>) -> Command {
         Script::Sha1 => ("EVALSHA", script::SHA1),
         Script::Text => ("EVAL", script::TEXT),
     };
-    let mut arguments = Vec::with_capacity(call.keys.len() + 3);
+    let mut arguments = Vec::with_capacity(call.keys.len() + 4);
     arguments.push(Bytes::from_static(which.as_bytes()));
     arguments.push(Bytes::from(call.keys.len().to_string()));
     arguments.extend(call.keys.iter().map(|key| Bytes::copy_from_slice(key)));
-    arguments.push(Bytes::copy_from_slice(&call.argument));
+    arguments.extend([&call.kinds, &call.groups].map(|argument| Bytes::copy_from_slice(argument)));
     Command { name, arguments }
 }

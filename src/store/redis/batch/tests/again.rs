@@ -150,10 +150,10 @@ async fn a_calendar_is_sent_again_for_the_time_that_the_server_has_told() {
     let zone = TimeZone::from_name("Europe/Berlin").expect("a time zone");
     let window = Window::by_calendar(Unit::Day, NonZeroU32::MIN, zone).expect("a window");
     let day = || Group::single(Hit { limit: Limit::fixed_window(3, window), ..hit("a") });
-    // what ends the argument: the bounds of five windows
+    // what ends the only kind: the bounds of five windows
     let bounds = || -> Vec<f64> {
-        let argument = fake.told.lock().expect("a lock").argument.clone();
-        let (eights, _) = argument[argument.len() - 48..].as_chunks::<8>();
+        let kinds = fake.told.lock().expect("a lock").kinds.clone();
+        let (eights, _) = kinds[kinds.len() - 48..].as_chunks::<8>();
         eights.iter().map(|eight| f64::from_le_bytes(*eight)).collect()
     };
     let calendar = window.calendar().expect("a calendar");
