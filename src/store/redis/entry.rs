@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use crate::{
     algorithm::Counters,
-    domain::{Charge, CounterKey, Group, Limit, Timestamp},
+    domain::{CounterKey, Group, Hit},
 };
 
 /// A group and how many times it is settled, one after the other. Equal groups of different requests make one entry.
@@ -45,6 +45,23 @@ impl Entry {
         self.times.get()
     }
 
+    /// The key of its hit, if it has one alone: only then can it equal another.
+    pub(super) fn lone_key(&self) -> Option<&CounterKey> {
+        let [hit] = self.group.hits.as_slice() else { return None };
+        Some(&hit.key)
+    }
+
+    /// Whether both are of one hit, and the script cannot tell them apart: then one of them, settled as often as both,
+    /// serves both.
+    #[must_use]
+    pub fn equals(&self, other: &Self) -> bool {
+        let (one, two) = (&self.group, &other.group);
+        let ([hit], [like]) = (one.hits.as_slice(), two.hits.as_slice()) else { return false };
+        let of_hits = |hit: &Hit| (hit.limit, hit.charge, hit.shadow, hit.quota);
+        let of_groups = |group: &Group| (group.atomic, group.quota_passed, group.refused, group.now);
+        hit.key == like.key && of_hits(hit) == of_hits(like) && of_groups(one) == of_groups(two)
+    }
+
     /// Which of its hits share a counter.
     pub(super) fn counters(&self) -> &Counters {
         &self.counters
@@ -54,31 +71,5 @@ impl Entry {
     pub(super) fn key(&self, counter: usize) -> &CounterKey {
         let hit = self.counters.first_hits().nth(counter).expect("a counter of this group");
         &self.group.hits[hit].key
-    }
-}
-
-/// What makes two groups of one hit the same to the script, so that one entry serves both. For a map of the entries
-/// that wait.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Equality {
-    key: CounterKey,
-    limit: Limit,
-    charge: Charge,
-    flags: [bool; 5],
-    now: Option<Timestamp>,
-}
-
-impl Equality {
-    /// Of this group; `None` if it has not exactly one hit, and is sent on its own.
-    #[must_use]
-    pub fn of(group: &Group) -> Option<Self> {
-        let [hit] = group.hits.as_slice() else { return None };
-        Some(Self {
-            key: hit.key.clone(),
-            limit: hit.limit,
-            charge: hit.charge,
-            flags: [hit.shadow, hit.quota, group.atomic, group.quota_passed, group.refused],
-            now: group.now,
-        })
     }
 }

@@ -35,7 +35,7 @@ pub use caller::{CallError, Caller, Script};
 pub use client::{BreakerReading, Client, Connector, ConnectorError, Contact};
 pub use config::{Address, Credentials, Endpoint, HostPort, RedisConfig, Startup, Topology};
 pub use decode::{Answer, decode};
-pub use entry::{Entry, Equality};
+pub use entry::Entry;
 pub use error::{GroupError, ReplyError};
 pub use stats::RedisStats;
 pub use store::{RedisStore, StoreOptions};

@@ -84,8 +84,18 @@ impl<C: Caller> RedisStore<C> {
         match self.routes.whole(&group) {
             Some(lane) => outcomes(self.submit(lane, group, asked), hits).await,
             None if hits == 0 => Verdicts::new(),
-            None => self.check_parts(hits, self.routes.split(&group), asked).await,
+            // boxed, as it is seldom and large
+            None => Box::pin(self.check_parts(hits, self.routes.split(&group), asked)).await,
         }
+    }
+
+    /// Checks a group that no call can carry, one piece after the other: the calls of other requests come between them.
+    async fn check_pieces(&self, group: Group, asked: Instant) -> Verdicts {
+        let mut verdicts = Verdicts::with_capacity(group.hits.len());
+        for piece in route::pieces(&group, MAX_COUNTERS) {
+            verdicts.extend(self.check_at_once(piece, asked).await);
+        }
+        verdicts
     }
 
     async fn check_parts(&self, hits: usize, parts: SmallVec<[Part; 4]>, asked: Instant) -> Verdicts {
@@ -126,12 +136,7 @@ impl<C: Caller> RateLimiter for RedisStore<C> {
         if group.atomic || group.hits.len() <= MAX_COUNTERS {
             return self.check_at_once(group, asked).await;
         }
-        // one after the other: the calls of other requests come between them
-        let mut verdicts = Verdicts::with_capacity(group.hits.len());
-        for piece in route::pieces(&group, MAX_COUNTERS) {
-            verdicts.extend(self.check_at_once(piece, asked).await);
-        }
-        verdicts
+        Box::pin(self.check_pieces(group, asked)).await
     }
 
     async fn reset(&self, key: &CounterKey) -> Result<bool, StoreError> {

@@ -1,16 +1,14 @@
 //! What waits for one place, and how it becomes calls.
 
 use std::{
-    collections::{HashMap, VecDeque},
-    num::NonZeroU32,
-    sync::atomic::Ordering::Relaxed,
-    time::Instant,
+    collections::VecDeque, hash::BuildHasher as _, num::NonZeroU32, sync::atomic::Ordering::Relaxed, time::Instant,
 };
 
+use hashbrown::{HashTable, hash_table};
 use smallvec::{SmallVec, smallvec};
 
 use super::{
-    super::{Entry, Equality, RedisStats},
+    super::{Entry, RedisStats},
     pending::{Pending, Waiter},
 };
 use crate::domain::StoreError;
@@ -79,25 +77,35 @@ impl Queue {
 
     /// Takes what the next call can carry; `None` if nothing is left that is worth sending.
     pub(super) fn take(&mut self, now: Instant, stats: &RedisStats) -> Option<Batch> {
-        let mut batch = Batch::default();
-        let mut places: HashMap<Equality, usize, foldhash::fast::RandomState> = HashMap::default();
+        let most = self.waiting.len().min(MAX_COUNTERS);
+        let mut batch = Batch { entries: Vec::with_capacity(most), waiters: Vec::with_capacity(most) };
+        // the places of those entries that others may equal
+        let mut places: HashTable<u32> = HashTable::new();
+        let hasher = foldhash::fast::RandomState::default();
+        let hash_of = |entry: &Entry| entry.lone_key().map(|key| hasher.hash_one(key));
         let (mut counters, mut settled) = (0, 0);
         // a queue of one has nothing to merge
-        let merges = self.waiting.len() > 1;
+        let merges = most > 1;
         while counters < MAX_COUNTERS && settled < MAX_SETTLED {
             let Some(pending) = self.waiting.pop_front() else { break };
-            let Some(mut pending) = worth_sending(pending, now, stats) else { continue };
+            let Some(Pending { group, waiter }) = worth_sending(pending, now, stats) else { continue };
             settled += 1;
-            let equality = pending.equality.take().filter(|_| merges);
-            if let Some(place) = equality.as_ref().and_then(|equality| places.get(equality)) {
-                batch.entries[*place].again();
-                batch.waiters[*place].push(pending.waiter);
-                continue;
+            let entry = Entry::new(group);
+            if let Some(hash) = hash_of(&entry).filter(|_| merges) {
+                let equals = |place: &u32| batch.entries[*place as usize].equals(&entry);
+                let rehash = |place: &u32| hash_of(&batch.entries[*place as usize]).unwrap_or_default();
+                match places.entry(hash, equals, rehash) {
+                    hash_table::Entry::Occupied(place) => {
+                        let place = *place.get() as usize;
+                        batch.entries[place].again();
+                        batch.waiters[place].push(waiter);
+                        continue;
+                    }
+                    hash_table::Entry::Vacant(place) => {
+                        place.insert(batch.entries.len() as u32);
+                    }
+                }
             }
-            if let Some(equality) = equality {
-                places.insert(equality, batch.entries.len());
-            }
-            let (entry, waiter) = pending.into_entry();
             counters += entry.counters().len();
             batch.entries.push(entry);
             batch.waiters.push(smallvec![waiter]);

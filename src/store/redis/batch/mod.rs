@@ -22,6 +22,7 @@ use std::{
     time::Duration,
 };
 
+use smallvec::SmallVec;
 use tokio::{
     sync::{Notify, oneshot},
     task::JoinSet,
@@ -83,7 +84,7 @@ impl Inbox {
     pub(super) fn submit(&self, lane: Lane, group: Group, deadline: std::time::Instant) -> Result<Ticket, StoreError> {
         let place = self.place()?;
         let (reply, answer) = oneshot::channel();
-        let pending = Pending::new(group, Waiter::new(reply, deadline));
+        let pending = Pending { group, waiter: Waiter::new(reply, deadline) };
         {
             let mut mail = self.lock();
             if mail.closed {
@@ -119,10 +120,11 @@ impl Inbox {
         self.bell.notify_one();
     }
 
-    fn take(&self) -> Mail {
+    /// Swaps what has come for `emptied`, which keeps its room for what comes next.
+    fn take(&self, emptied: &mut Mail) {
         let mut mail = self.lock();
-        let closed = mail.closed;
-        std::mem::replace(&mut mail, Mail { closed, ..Mail::default() })
+        emptied.closed = mail.closed;
+        std::mem::swap(&mut *mail, emptied);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Mail> {
@@ -151,6 +153,7 @@ pub(super) struct Batcher<C> {
     lanes: HashMap<Lane, Queue, foldhash::fast::RandomState>,
     flights: JoinSet<()>,
     purge_at: Option<Instant>,
+    mail: Mail,
     /// How many parts the queues hold, those of callers that have left among them.
     waiting: usize,
 }
@@ -168,7 +171,16 @@ impl<C: Caller> Batcher<C> {
             Arc::new(Sky { caller, max_jitter, ahead: Ahead::default(), stats, trouble })
         };
         let (main, per_second) = (sky(main), per_second.map(sky));
-        Self { inbox, main, per_second, lanes: HashMap::default(), flights: JoinSet::new(), purge_at: None, waiting: 0 }
+        Self {
+            inbox,
+            main,
+            per_second,
+            lanes: HashMap::default(),
+            flights: JoinSet::new(),
+            purge_at: None,
+            mail: Mail::default(),
+            waiting: 0,
+        }
     }
 
     /// Until the inbox is closed and all that came before is answered.
@@ -183,15 +195,16 @@ impl<C: Caller> Batcher<C> {
                 },
             }
             while self.flights.try_join_next().is_some() {}
-            let Mail { arrived, landed, closed } = inbox.take();
+            inbox.take(&mut self.mail);
+            let closed = self.mail.closed;
             // those that lost a flight first, so that a new arrival is not sent before what waited for it
-            let mut touched: Vec<Lane> = landed;
+            let mut touched: SmallVec<[Lane; 4]> = self.mail.landed.drain(..).collect();
             for lane in &touched {
                 if let Some(queue) = self.lanes.get_mut(lane) {
                     queue.in_flight = queue.in_flight.saturating_sub(1);
                 }
             }
-            for (lane, pending) in arrived {
+            for (lane, pending) in self.mail.arrived.drain(..) {
                 self.lanes.entry(lane).or_default().push(pending);
                 self.waiting += 1;
                 if touched.last() != Some(&lane) {

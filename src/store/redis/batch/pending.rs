@@ -8,7 +8,7 @@ use std::{
 use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
-use super::super::{Entry, Equality, RedisStats};
+use super::super::RedisStats;
 use crate::domain::{Group, StoreError, Verdict};
 
 /// The outcome of a part: a verdict for each of its hits.
@@ -17,19 +17,8 @@ pub(in super::super) type Outcome = Result<SmallVec<[Verdict; 1]>, StoreError>;
 /// A part that has not been sent.
 #[derive(Debug)]
 pub(super) struct Pending {
-    pub(super) equality: Option<Equality>,
     pub(super) group: Group,
     pub(super) waiter: Waiter,
-}
-
-impl Pending {
-    pub(super) fn new(group: Group, waiter: Waiter) -> Self {
-        Self { equality: Equality::of(&group), group, waiter }
-    }
-
-    pub(super) fn into_entry(self) -> (Entry, Waiter) {
-        (Entry::new(self.group), self.waiter)
-    }
 }
 
 /// Whoever waits for a part, until answered.

@@ -168,12 +168,13 @@ impl Client {
         command: Command,
     ) -> impl Future<Output = Result<Reply, CallError>> + Send + use<> {
         let route = self.route.clone();
-        async move {
+        // boxed, as all that wait for it would carry it
+        Box::pin(async move {
             match route {
                 Route::One(node, timeout) => node.run(command, false, timeout).await,
                 Route::Cluster(cluster) => cluster.run(slot, command).await,
             }
-        }
+        })
     }
 }
 

@@ -161,9 +161,11 @@ impl Wire {
         let arguments: Vec<Value> = arguments.into_iter().map(Value::Bytes).collect();
         let custom = CustomCommand::new_static(name, None, false);
         let client = self.client.with_options(&options);
+        // boxed: what fred makes of it is 7 KiB, which every future around it would carry, and copy
+        let result = Box::pin(client.custom_raw(custom, arguments));
         tokio::select! {
             biased;
-            result = client.custom_raw(custom, arguments) => Some(result),
+            result = result => Some(result),
             _closed = self.gone.acquire() => None,
         }
     }
