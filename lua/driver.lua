@@ -164,33 +164,35 @@ end
 
 -- The hit at this place of ARGV[1], and the place after it.
 local function hit_at(at, by_server)
-  local hit, algorithm, joins, shadow, quota, gives, count_denied = {}
-  hit.counter, algorithm, joins, shadow, quota, gives, count_denied, hit.amount, hit.limit, hit.burst, hit.window, at =
+  local counter, algorithm, joins, shadow, quota, gives, count_denied, amount, limit, burst, window, after =
     unpack_at(HIT, ARGV[1], at)
-  hit.joins, hit.shadow, hit.quota = joins == 1, shadow == 1, quota == 1
-  hit.gives, hit.count_denied = gives == 1, count_denied == 1
-  hit.step, hit.ends = STEPS[algorithm], ENDS[algorithm]
-  hit.expires_with_window = by_server and algorithm ~= TOKEN_BUCKET
+  local bounds
   if algorithm == CALENDAR then
-    local bounds = { unpack_at(BOUNDS, ARGV[1], at) }
-    at = bounds[7]
+    bounds = { unpack_at(BOUNDS, ARGV[1], after) }
+    after = bounds[7]
     bounds[7] = nil
-    hit.bounds = bounds
   end
-  return hit, at
+  -- all at once, as a table that grows is made several times
+  local hit = {
+    counter = counter, step = STEPS[algorithm], ends = ENDS[algorithm], joins = joins == 1, shadow = shadow == 1,
+    quota = quota == 1, gives = gives == 1, count_denied = count_denied == 1, amount = amount, limit = limit,
+    burst = burst, window = window, bounds = bounds, expires_with_window = by_server and algorithm ~= TOKEN_BUCKET,
+  }
+  return hit, after
 end
 
 local kinds, at = {}, 1
 while at <= #ARGV[1] do
-  local kind = { hits = {} }
-  local atomic, quota_passed, refused, hits
-  atomic, quota_passed, refused, hits, kind.counters, kind.now, at = unpack_at(KIND, ARGV[1], at)
-  kind.atomic, kind.quota_passed, kind.refused = atomic == 1, quota_passed == 1, refused == 1
-  local by_server = kind.now < 0
-  if by_server then kind.now = server_now end
-  for i = 1, hits do kind.hits[i], at = hit_at(at, by_server) end
-  if hits == 1 and not kind.atomic and not kind.hits[1].bounds then kind.lone = kind.hits[1] end
-  kinds[#kinds + 1] = kind
+  local atomic, quota_passed, refused, count, counters, now
+  atomic, quota_passed, refused, count, counters, now, at = unpack_at(KIND, ARGV[1], at)
+  local by_server = now < 0
+  local hits = {}
+  for i = 1, count do hits[i], at = hit_at(at, by_server) end
+  kinds[#kinds + 1] = {
+    atomic = atomic == 1, quota_passed = quota_passed == 1, refused = refused == 1, counters = counters,
+    now = by_server and server_now or now, hits = hits,
+    lone = count == 1 and atomic == 0 and not hits[1].bounds and hits[1],
+  }
 end
 
 local groups = ARGV[2]
