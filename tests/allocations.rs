@@ -29,13 +29,13 @@ const EXPECTED: &[(&str, usize)] = &[
     // the store's future, which is behind the one trait object between engine and stores
     ("decision, 1 descriptor", 1),
     // lists have places of their own for one descriptor or two; for more, each is allocated once: descriptors, matches, what
-    // applies, hits, verdicts (the algorithm's and the store's), outcomes, statuses
-    ("decision, 5 descriptors", 9),
+    // applies, hits, verdicts, outcomes, statuses
+    ("decision, 5 descriptors", 8),
     ("decision, refused", 1),
     // beside the decision's: the future of tonic's trait, the statuses, and prost's request: a list of descriptors (which grows
     // once for five), and for each descriptor a list of entries and two texts; the domain
     ("message to message, 1 descriptor", 8),
-    ("message to message, 5 descriptors", 29),
+    ("message to message, 5 descriptors", 28),
     // KEYS, and ARGV\[1\]
     ("Redis, a call of 64 decisions", 2),
     // the answers

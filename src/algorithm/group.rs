@@ -8,7 +8,11 @@ use smallvec::SmallVec;
 use super::{State, Step, hold, step};
 use crate::domain::{Group, Hit, Outcome, Timestamp, Verdict, refuses};
 
-/// Which hits of a group share a counter. Counters have numbers from 0, in no order that means anything.
+/// Hits up to which comparing each with those before it is cheaper than sorting.
+const FEW: usize = 8;
+
+/// Which hits of a group share a counter. Counters have numbers from 0, in the order of their first hits:
+/// so groups that differ in nothing but names are alike.
 #[derive(Clone, Debug)]
 pub struct Counters {
     of_hit: SmallVec<[u32; 8]>,
@@ -19,16 +23,39 @@ impl Counters {
     /// Tells a group's counters apart by their keys.
     #[must_use]
     pub fn of(group: &Group) -> Self {
+        if group.hits.len() > FEW { Self::sorted(group) } else { Self::compared(group) }
+    }
+
+    /// Looks for each hit's counter among those before it.
+    fn compared(group: &Group) -> Self {
+        let (mut of_hit, mut first_hit) = (SmallVec::new(), SmallVec::<[u32; 8]>::new());
+        for (number, hit) in group.hits.iter().enumerate() {
+            let known = first_hit.iter().position(|first| group.hits[*first as usize].key == hit.key);
+            of_hit.push(known.unwrap_or(first_hit.len()) as u32);
+            if known.is_none() {
+                first_hit.push(number as u32);
+            }
+        }
+        Self { of_hit, first_hit }
+    }
+
+    /// Finds the first hit of each hit's counter by making equal keys neighbours.
+    fn sorted(group: &Group) -> Self {
         let key = |hit: u32| &group.hits[hit as usize].key;
         let mut order: SmallVec<[u32; 8]> = (0..group.hits.len() as u32).collect();
         order.sort_unstable_by(|one, other| key(*one).cmp(key(*other)).then(one.cmp(other)));
-        let mut of_hit = SmallVec::from_elem(0, order.len());
-        let mut first_hit: SmallVec<[u32; 8]> = SmallVec::new();
-        for hit in order {
-            if first_hit.last().is_none_or(|first| key(*first) != key(hit)) {
-                first_hit.push(hit);
+        let mut first_of: SmallVec<[u32; 8]> = SmallVec::from_elem(0, order.len());
+        for run in order.chunk_by(|one, next| key(*one) == key(*next)) {
+            run.iter().for_each(|hit| first_of[*hit as usize] = run[0]);
+        }
+        let (mut of_hit, mut first_hit) = (SmallVec::<[u32; 8]>::new(), SmallVec::<[u32; 8]>::new());
+        for (number, first) in first_of.into_iter().enumerate() {
+            if first as usize == number {
+                of_hit.push(first_hit.len() as u32);
+                first_hit.push(first);
+            } else {
+                of_hit.push(of_hit[first as usize]);
             }
-            of_hit[hit as usize] = first_hit.len() as u32 - 1;
         }
         Self { of_hit, first_hit }
     }
@@ -98,7 +125,8 @@ pub fn settle(group: &Group, now: Timestamp, counters: &Counters, held: &mut [He
     settling.verdicts
 }
 
-/// [`settle`] for a group whose only hit is `hit`, without a list of anything.
+/// [`settle`] without a list of anything, for a hit that no other of its group depends on: the only one, or one of a group
+/// that is not atomic and alone of its descriptor.
 #[must_use]
 pub fn settle_one(group: &Group, hit: &Hit, now: Timestamp, prior: Option<State>) -> Step {
     let charged = step(prior, &hit.limit, now, hit.charge);

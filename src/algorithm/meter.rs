@@ -90,7 +90,8 @@ pub(super) fn duration(micros: f64) -> Duration {
 
 /// `amount` rounded down; nothing below zero.
 pub(super) fn whole(amount: f64) -> u64 {
-    amount.floor() as u64
+    // towards zero, and what is below is zero
+    amount as u64
 }
 
 /// The first whole microsecond after `denied` at which `pass` holds. `pass` is false at `denied` and, once true, stays

@@ -62,7 +62,7 @@ impl Hit {
     }
 }
 
-/// All the hits of one request, handled in order and committed together.
+/// All the hits of one request, handled in order. Those of an atomic group, and of one descriptor, are committed together.
 #[derive(Clone, Debug)]
 pub struct Group {
     /// In the order of the request's descriptors.

@@ -41,6 +41,21 @@ fn the_same_counter_twice_sees_itself() {
 }
 
 #[test]
+fn equal_keys_are_one_counter_however_many_there_are() {
+    for (hits, different) in (0..20).flat_map(|hits| [1, 2, 3, 7, 19].map(|different| (hits, different))) {
+        let keys: Vec<String> = (0..hits).map(|hit| format!("{}", hit * 13 % different)).collect();
+        let group = Group::new(keys.iter().map(|key| hit(key, 1, 0)).collect());
+        let counters = Counters::of(&group);
+        let first: Vec<usize> = counters.first_hits().collect();
+        assert!(first.is_sorted(), "numbered as they come");
+        let found: Vec<usize> = counters.of_hits().map(|counter| first[counter]).collect();
+        let expected: Vec<usize> =
+            keys.iter().map(|key| keys.iter().position(|other| other == key).expect("itself")).collect();
+        assert_eq!((found, first.len()), (expected, keys.iter().collect::<std::collections::HashSet<_>>().len()));
+    }
+}
+
+#[test]
 fn one_descriptors_limits_are_charged_all_or_none() {
     let (verdicts, written) = settled(vec![hit("a", 1, 0), hit("b", 1, 0), hit("c", 1, 1)], false, &[("b", 10.0)]);
     assert_eq!(verdicts, [(true, 0, 0), (false, 10, 0), (true, 1, 1)]);

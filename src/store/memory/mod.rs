@@ -156,19 +156,19 @@ impl MemoryStore {
         self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn check_now(&self, group: &Group) -> Verdicts {
+    fn settle_all(&self, group: &Group) -> Verdicts {
         if self.closed.load(Ordering::Acquire) {
             return group.hits.iter().map(|_| Err(StoreError::Closed)).collect();
         }
         let now = group.now.unwrap_or_else(|| self.clock.now());
-        match group.hits.as_slice() {
-            [hit] => {
-                let mut verdicts = Verdicts::new();
-                verdicts.push(Ok(self.settle_one(group, hit, now)));
-                verdicts
-            }
-            _ => self.settle(group, now).into_iter().map(Ok).collect(),
+        if depends_on_each_other(group) {
+            return self.settle(group, now).into_iter().map(Ok).collect();
         }
+        let mut verdicts = Verdicts::with_capacity(group.hits.len());
+        for hit in &group.hits {
+            verdicts.push(Ok(self.settle_one(group, hit, now)));
+        }
+        verdicts
     }
 
     fn settle_one(&self, group: &Group, hit: &Hit, now: Timestamp) -> Verdict {
@@ -240,9 +240,15 @@ impl MemoryStore {
     }
 }
 
+/// Whether hits are charged all or none: those of an atomic group, and of a descriptor with several limits.
+fn depends_on_each_other(group: &Group) -> bool {
+    let several = group.hits.len() > 1;
+    several && (group.atomic || group.hits.windows(2).any(|pair| pair[0].descriptor == pair[1].descriptor))
+}
+
 impl RateLimiter for MemoryStore {
     async fn check(&self, group: Group) -> Verdicts {
-        self.check_now(&group)
+        self.settle_all(&group)
     }
 
     async fn reset(&self, key: &CounterKey) -> Result<bool, StoreError> {
