@@ -108,7 +108,8 @@ fn key() -> Work {
     let limit = limit(Algorithm::FixedWindow);
     Box::new(move || {
         let entries = [("path", KeyValue::Exact("/hello")), ("user", KeyValue::Exact("somebody@example.com"))];
-        black_box(builder.base(black_box("domain"), entries).counter(limit.algorithm(), limit.window()));
+        let mut keys = builder.domain(black_box("domain"));
+        black_box(keys.base(entries).counter(limit.algorithm(), limit.window()));
     })
 }
 

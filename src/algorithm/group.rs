@@ -6,7 +6,7 @@ use std::ops::Range;
 use smallvec::SmallVec;
 
 use super::{State, Step, hold, step};
-use crate::domain::{Group, Hit, Outcome, Timestamp, Verdict, refuses};
+use crate::domain::{Group, Hit, Outcome, Tally, Timestamp, Verdict, refuses};
 
 /// Hits up to which comparing each with those before it is cheaper than sorting.
 const FEW: usize = 8;
@@ -109,15 +109,15 @@ pub fn settle(group: &Group, now: Timestamp, counters: &Counters, held: &mut [He
     let untouched: Option<SmallVec<[Held; 8]>> = group.atomic.then(|| SmallVec::from_slice(held));
     let verdicts = SmallVec::with_capacity(group.hits.len());
     let mut settling = Settling { hits: &group.hits, now, of_hit: &counters.of_hit, held, verdicts };
-    let mut outcomes: SmallVec<[Outcome; 8]> = SmallVec::new();
+    let mut tally = Tally::new(group.quota_passed);
     for run in runs(&group.hits) {
         settling.charge_together(run.clone());
         if group.atomic {
-            outcomes.push(settling.outcome(run));
+            tally.add(settling.outcome(run));
         }
     }
     if let Some(untouched) = untouched
-        && (group.refused || refuses(outcomes, group.quota_passed))
+        && (group.refused || tally.refuses())
     {
         settling.held.copy_from_slice(&untouched);
         settling.refuse(0..group.hits.len());

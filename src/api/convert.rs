@@ -4,6 +4,8 @@ use envoy_types::pb::envoy::{
     extensions::common::ratelimit::v3::RateLimitDescriptor, service::ratelimit::v3::RateLimitRequest,
 };
 
+use smallvec::SmallVec;
+
 use crate::domain::{Descriptor, Entry, LimitOverride, Request, Unit};
 
 /// A request that says something impossible.
@@ -24,12 +26,11 @@ pub(super) enum ConvertError {
 
 /// The request in the engine's words.
 pub(super) fn request(message: &RateLimitRequest) -> Result<Request<'_>, ConvertError> {
-    let descriptors = message.descriptors.iter().enumerate().map(|(index, from)| descriptor(index, from));
-    Ok(Request {
-        domain: &message.domain,
-        descriptors: descriptors.collect::<Result<_, _>>()?,
-        hits_addend: u64::from(message.hits_addend),
-    })
+    let mut descriptors = SmallVec::with_capacity(message.descriptors.len());
+    for (index, from) in message.descriptors.iter().enumerate() {
+        descriptors.push(descriptor(index, from)?);
+    }
+    Ok(Request { domain: &message.domain, descriptors, hits_addend: u64::from(message.hits_addend) })
 }
 
 fn descriptor(index: usize, from: &RateLimitDescriptor) -> Result<Descriptor<'_>, ConvertError> {

@@ -55,7 +55,9 @@ fn counters(rules: &RuleSet, domain: &str, entries: &[Entry<'_>]) -> Vec<(String
     let Some(domain) = rules.domain(domain) else { return Vec::new() };
     let Some(found) = domain.find(entries) else { return Vec::new() };
     let Policy::Limited(limits) = found.rule.policy() else { return Vec::new() };
-    let base = KeyBuilder::default().base(domain.name(), found.key_entries(entries));
-    let key = |limit: &Limit| base.clone().counter(limit.algorithm(), limit.window()).to_string();
+    let builder = KeyBuilder::default();
+    let mut keys = builder.domain(domain.name());
+    let mut base = keys.base(found.key_entries(entries));
+    let mut key = |limit: &Limit| base.counter(limit.algorithm(), limit.window()).to_string();
     limits.iter().map(|limit| (key(limit), limit.to_string())).collect()
 }

@@ -47,7 +47,7 @@ pub struct Decision {
     /// The answer.
     pub code: Code,
     /// One for each descriptor, in order.
-    pub statuses: SmallVec<[Status; 2]>,
+    pub statuses: SmallVec<[Status; 1]>,
     /// The status that response headers speak of: the one closest to its limit.
     pub tightest: Option<usize>,
     /// What the matched rules that passed have to say, merged.
@@ -75,23 +75,48 @@ pub struct Outcome {
     pub quota: bool,
 }
 
-/// Whether these descriptors refuse their request: one that is enforced and not a quota is over, or there are quota
-/// descriptors and all of them are over. A shadow descriptor that is over counts as passed.
+/// Whether descriptors refuse their request, told of them one by one: one that is enforced and not a quota is over, or
+/// there are quota descriptors and all of them are over. A shadow descriptor that is over counts as passed.
 ///
 /// This is the one place that says so; stores ask it for atomic groups, the engine for the answer.
-#[must_use]
-pub fn refuses(outcomes: impl IntoIterator<Item = Outcome>, quota_passed: bool) -> bool {
-    let (mut quotas, mut quota_passed) = (false, quota_passed);
-    for outcome in outcomes {
+#[derive(Clone, Copy, Debug)]
+pub struct Tally {
+    refused: bool,
+    quotas: bool,
+    quota_passed: bool,
+}
+
+impl Tally {
+    /// Of no descriptor yet, but `quota_passed` if one passed that is not told.
+    #[must_use]
+    pub const fn new(quota_passed: bool) -> Self {
+        Self { refused: false, quotas: false, quota_passed }
+    }
+
+    /// Adds a descriptor.
+    pub const fn add(&mut self, outcome: Outcome) {
         let over = outcome.over && !outcome.shadow;
         if outcome.quota {
-            quotas = true;
-            quota_passed |= !over;
-        } else if over {
-            return true;
+            self.quotas = true;
+            self.quota_passed |= !over;
+        } else {
+            self.refused |= over;
         }
     }
-    quotas && !quota_passed
+
+    /// Whether those that were added refuse the request.
+    #[must_use]
+    pub const fn refuses(self) -> bool {
+        self.refused || self.quotas && !self.quota_passed
+    }
+}
+
+/// [`Tally::refuses`] of all these.
+#[must_use]
+pub fn refuses(outcomes: impl IntoIterator<Item = Outcome>, quota_passed: bool) -> bool {
+    let mut tally = Tally::new(quota_passed);
+    outcomes.into_iter().for_each(|outcome| tally.add(outcome));
+    tally.refuses()
 }
 
 #[cfg(test)]

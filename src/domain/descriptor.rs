@@ -41,7 +41,7 @@ pub struct Request<'a> {
     /// Which set of rules to ask.
     pub domain: &'a str,
     /// Every one of them is matched and charged.
-    pub descriptors: SmallVec<[Descriptor<'a>; 4]>,
+    pub descriptors: SmallVec<[Descriptor<'a>; 1]>,
     /// Hits for each descriptor that has none of its own; 0 means 1.
     pub hits_addend: u64,
 }

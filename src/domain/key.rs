@@ -17,6 +17,9 @@ use super::{Algorithm, Window};
 
 type Bytes = SmallVec<[u8; 96]>;
 
+/// Room for a text that becomes a key, so that few grow.
+const USUAL_ROOM: usize = 256;
+
 /// The name of one counter. See the module's documentation for its layout.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CounterKey(Bytes);
@@ -115,43 +118,17 @@ impl KeyBuilder {
         Self { secret: Some(blake3::derive_key("tollgate 2026 descriptor values", secret.as_bytes())), ..self }
     }
 
-    /// The part of the key that all limits of one descriptor share.
+    /// The keys of a domain's counters.
     #[must_use]
-    pub fn base<'a>(&self, domain: &str, entries: impl IntoIterator<Item = (&'a str, KeyValue<'a>)>) -> KeyBase {
-        let mut bytes = Bytes::new();
-        bytes.extend_from_slice(self.prefix.as_bytes());
-        bytes.push(b'{');
-        escape(&mut bytes, domain);
-        for (key, value) in entries {
-            bytes.push(b'|');
-            escape(&mut bytes, key);
-            match value {
-                KeyValue::Exact(value) => self.value(&mut bytes, value),
-                KeyValue::Address(address) => self.value(&mut bytes, &address.to_string()),
-                KeyValue::Shared { kind, text } => {
-                    // a second mark cannot come from the text, where it would be escaped
-                    bytes.extend_from_slice(match kind {
-                        SharedKind::Glob => b"~",
-                        SharedKind::List => b"~=",
-                        SharedKind::Cidr => b"~#",
-                        SharedKind::Regex => b"~~",
-                    });
-                    escape(&mut bytes, text);
-                }
-            }
-        }
-        bytes.push(b'}');
-        if bytes.len() > CounterKey::MAX_BYTES {
-            let hash = blake3::hash(&bytes);
-            bytes.truncate(self.prefix.len());
-            bytes.extend_from_slice(b"{#");
-            push_hash(&mut bytes, hash);
-            bytes.push(b'}');
-        }
-        KeyBase(bytes)
+    pub fn domain(&self, domain: &str) -> DomainKeys<'_> {
+        let mut text = Vec::with_capacity(USUAL_ROOM);
+        text.extend_from_slice(self.prefix.as_bytes());
+        text.push(b'{');
+        escape(&mut text, domain);
+        DomainKeys { builder: self, entries_at: text.len(), text }
     }
 
-    fn value(&self, into: &mut Bytes, value: &str) {
+    fn value(&self, into: &mut Vec<u8>, value: &str) {
         match &self.secret {
             None => {
                 into.push(b'=');
@@ -165,44 +142,118 @@ impl KeyBuilder {
     }
 }
 
-/// A counter key that still lacks its algorithm and window.
-#[derive(Clone, Debug)]
-pub struct KeyBase(Bytes);
+/// Writes the keys of one domain's counters, one after the other over the same text.
+#[derive(Debug)]
+pub struct DomainKeys<'b> {
+    builder: &'b KeyBuilder,
+    /// Ends with the domain up to `entries_at`; what follows is of the last descriptor.
+    text: Vec<u8>,
+    entries_at: usize,
+}
 
-impl KeyBase {
+impl DomainKeys<'_> {
+    /// The part of the key that all limits of one descriptor share.
+    pub fn base<'a>(&mut self, entries: impl IntoIterator<Item = (&'a str, KeyValue<'a>)>) -> KeyBase<'_> {
+        let Self { builder, text, entries_at } = self;
+        text.truncate(*entries_at);
+        for (key, value) in entries {
+            text.push(b'|');
+            escape(text, key);
+            match value {
+                KeyValue::Exact(value) => builder.value(text, value),
+                KeyValue::Address(address) => builder.value(text, &address.to_string()),
+                KeyValue::Shared { kind, text: pattern } => {
+                    // a second mark cannot come from the text, where it would be escaped
+                    text.extend_from_slice(match kind {
+                        SharedKind::Glob => b"~",
+                        SharedKind::List => b"~=",
+                        SharedKind::Cidr => b"~#",
+                        SharedKind::Regex => b"~~",
+                    });
+                    escape(text, pattern);
+                }
+            }
+        }
+        text.push(b'}');
+        let mut from = 0;
+        if text.len() > CounterKey::MAX_BYTES {
+            let hash = blake3::hash(text);
+            from = text.len();
+            text.extend_from_slice(builder.prefix.as_bytes());
+            text.extend_from_slice(b"{#");
+            push_hash(text, hash);
+            text.push(b'}');
+        }
+        KeyBase { end: text.len(), from, text }
+    }
+}
+
+/// A counter key that still lacks its algorithm and window.
+#[derive(Debug)]
+pub struct KeyBase<'k> {
+    /// This part is from `from` to `end`.
+    text: &'k mut Vec<u8>,
+    from: usize,
+    end: usize,
+}
+
+impl KeyBase<'_> {
     /// The key of the counter for this algorithm and window.
-    #[must_use]
-    pub fn counter(mut self, algorithm: Algorithm, window: Window) -> CounterKey {
-        self.0.push(match algorithm {
+    pub fn counter(&mut self, algorithm: Algorithm, window: Window) -> CounterKey {
+        let Self { text, from, end } = self;
+        text.truncate(*end);
+        text.push(match algorithm {
             Algorithm::FixedWindow => b'f',
             Algorithm::SlidingWindow => b's',
             Algorithm::TokenBucket => b'b',
         });
         match window.calendar() {
-            None => push_decimal(&mut self.0, window.seconds()),
+            None => push_decimal(text, window.seconds()),
             Some(calendar) => {
-                push_decimal(&mut self.0, window.multiplier().get().into());
-                self.0.extend_from_slice(window.unit().name().as_bytes());
-                self.0.push(b'@');
-                self.0.extend_from_slice(calendar.zone().name().as_bytes());
+                push_decimal(text, window.multiplier().get().into());
+                text.extend_from_slice(window.unit().name().as_bytes());
+                text.push(b'@');
+                text.extend_from_slice(calendar.zone().name().as_bytes());
             }
         }
-        CounterKey(self.0)
+        CounterKey(Bytes::from_slice(&text[*from..]))
     }
 }
 
-/// Whether the byte means something in a key.
+/// Whether the byte means something in a key: `{`, `|`, `}` and `~` are neighbours.
 const fn is_mark(byte: u8) -> bool {
-    matches!(byte, b'\\' | b'|' | b'=' | b'~' | b'#' | b'{' | b'}')
+    (byte.wrapping_sub(b'{') < 4) | (byte == b'\\') | (byte == b'=') | (byte == b'#')
 }
 
-fn escape(into: &mut Bytes, text: &str) {
-    let mut rest = text.as_bytes();
-    // nearly always there is none; looked for without stopping, which the compiler does many bytes at a time
-    if !rest.iter().fold(false, |found, byte| found | is_mark(*byte)) {
-        into.extend_from_slice(rest);
-        return;
+/// [`is_mark`] of every byte.
+static MARKS: [bool; 256] = {
+    let mut marks = [false; 256];
+    let mut byte = 0;
+    while byte < marks.len() {
+        marks[byte] = is_mark(byte as u8);
+        byte += 1;
     }
+    marks
+};
+
+fn has_mark(text: &[u8]) -> bool {
+    let (chunks, rest) = text.as_chunks::<16>();
+    // without stopping, and in numbers: the compiler then does 16 at a time
+    let in_chunks = chunks.as_flattened().iter().fold(0, |found, byte| found | u8::from(is_mark(*byte)));
+    in_chunks != 0 || rest.iter().any(|byte| MARKS[usize::from(*byte)])
+}
+
+fn escape(into: &mut Vec<u8>, text: &str) {
+    if has_mark(text.as_bytes()) {
+        escape_marks(into, text.as_bytes());
+    } else {
+        into.extend_from_slice(text.as_bytes());
+    }
+}
+
+/// Apart, for texts with marks are few.
+#[cold]
+fn escape_marks(into: &mut Vec<u8>, mut rest: &[u8]) {
     while let Some(at) = rest.iter().position(|byte| is_mark(*byte)) {
         into.extend_from_slice(&rest[..at]);
         into.extend_from_slice(&[b'\\', rest[at]]);
@@ -211,11 +262,11 @@ fn escape(into: &mut Bytes, text: &str) {
     into.extend_from_slice(rest);
 }
 
-fn push_hash(into: &mut Bytes, hash: blake3::Hash) {
+fn push_hash(into: &mut Vec<u8>, hash: blake3::Hash) {
     into.extend_from_slice(&hash.to_hex().as_bytes()[..32]);
 }
 
-fn push_decimal(into: &mut Bytes, mut number: u64) {
+fn push_decimal(into: &mut Vec<u8>, mut number: u64) {
     let mut digits = [0; 20];
     let mut at = digits.len();
     loop {
@@ -237,7 +288,7 @@ mod tests {
     use crate::domain::Unit;
 
     fn key(builder: &KeyBuilder, domain: &str, entries: &[(&str, KeyValue<'_>)]) -> CounterKey {
-        builder.base(domain, entries.iter().copied()).counter(Algorithm::FixedWindow, Unit::Minute.into())
+        builder.domain(domain).base(entries.iter().copied()).counter(Algorithm::FixedWindow, Unit::Minute.into())
     }
 
     fn shared(kind: SharedKind, text: &str) -> KeyValue<'_> {
@@ -281,6 +332,37 @@ mod tests {
         assert!(built.to_string().starts_with("p:{#"), "{built}");
         let other = key(&KeyBuilder::new("p:"), "d", &[("k", KeyValue::Exact(&long[1..]))]);
         assert_ne!(built, other);
+    }
+
+    #[test]
+    fn keys_of_one_request_leave_nothing_to_the_next() {
+        let builder = KeyBuilder::new("p:");
+        let mut keys = builder.domain("d");
+        let long = "x".repeat(300);
+        for value in ["first", &long, "second", ""] {
+            let entries = [("k", KeyValue::Exact(value))];
+            let mut base = keys.base(entries);
+            for (algorithm, unit) in [(Algorithm::TokenBucket, Unit::Day), (Algorithm::FixedWindow, Unit::Second)] {
+                let alone = builder.domain("d").base(entries).counter(algorithm, unit.into());
+                assert_eq!(base.counter(algorithm, unit.into()), alone);
+            }
+        }
+        assert_eq!(key(&builder, "d", &[("k", KeyValue::Exact("second"))]).to_string(), "p:{d|k=second}f60");
+    }
+
+    #[test]
+    fn a_mark_is_found_wherever_it_is() {
+        for mark in 0..=u8::MAX {
+            assert_eq!(MARKS[usize::from(mark)], br"\|=~#{}".contains(&mark), "{mark}");
+        }
+        for (length, mark) in (1..50).flat_map(|length| br"\|=~#{}".map(|mark| (length, mark))) {
+            for at in 0..length {
+                let mut text = vec![b'x'; length];
+                assert!(!has_mark(&text));
+                text[at] = mark;
+                assert!(has_mark(&text), "{} at {at} of {length}", char::from(mark));
+            }
+        }
     }
 
     #[test]

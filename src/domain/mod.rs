@@ -20,11 +20,11 @@ mod window;
 
 pub use calendar::{Calendar, Span, TimeZone};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
-pub use decision::{Code, CurrentLimit, Decision, Outcome, Status, refuses};
+pub use decision::{Code, CurrentLimit, Decision, Outcome, Status, Tally, refuses};
 pub use descriptor::{Descriptor, Entry, LimitOverride, Request};
 pub use failure::{FailureMode, Refusal, StoreError};
 pub use hit::{Charge, Group, Hit};
-pub use key::{CounterKey, KeyBase, KeyBuilder, KeyValue, SharedKind};
+pub use key::{CounterKey, DomainKeys, KeyBase, KeyBuilder, KeyValue, SharedKind};
 pub use latency::{LATENCY_BOUNDS, Latencies, LatencyTotals, Timed};
 pub use limit::{Algorithm, Limit, LimitError, MAX_COUNT};
 pub use limiter::{BoxFuture, Capabilities, DynRateLimiter, RateLimiter};

@@ -6,12 +6,12 @@ use smallvec::SmallVec;
 
 use super::{
     DecideError, Options,
-    plan::{Counted, Plan, Planned},
+    plan::{Counted, Planned},
     stats::{Answered, Observation, RequestMetrics},
 };
 use crate::domain::{
-    Algorithm, Code, CurrentLimit, Decision, Limit, Metadata, Outcome, Source, Status, StoreError, Verdict, Verdicts,
-    refuses,
+    Algorithm, Code, CurrentLimit, Decision, Limit, Metadata, Outcome, Source, Status, StoreError, Tally, Verdict,
+    Verdicts,
 };
 
 /// What the reference answers as `limit_remaining` of an unlimited rule.
@@ -21,7 +21,7 @@ const FREE: Status = Status { code: Code::Ok, limit: None, remaining: 0, reset_a
 
 /// Turns verdicts into the answer, and counts it.
 pub(super) fn conclude(
-    plan: &Plan<'_>,
+    descriptors: &[Planned<'_>],
     verdicts: &Verdicts,
     options: &Options,
     metrics: &RequestMetrics,
@@ -29,18 +29,15 @@ pub(super) fn conclude(
     let degraded = verdicts.iter().flatten().any(|verdict| verdict.source == Source::Degraded);
     let mut verdicts = verdicts.iter();
     let mut failure = None;
-    let mut outcomes: SmallVec<[Outcome; 2]> = SmallVec::with_capacity(plan.descriptors.len());
-    let mut statuses: SmallVec<[Status; 2]> = SmallVec::with_capacity(plan.descriptors.len());
+    let mut statuses: SmallVec<[Status; 1]> = SmallVec::with_capacity(descriptors.len());
     let mut tightest = Tightest::default();
     let mut metadata = Metadata::default();
-    let mut quota_passed = false;
+    let mut tally = Tally::new(false);
 
-    for planned in &plan.descriptors {
+    for planned in descriptors {
         let (status, over, shadow, quota) = match planned {
-            Planned::Free => {
-                quota_passed |= options.modes.quota;
-                (FREE, false, false, false)
-            }
+            // under the global quota mode it is one that passed
+            Planned::Free => (FREE, false, false, options.modes.quota),
             Planned::Unknown => (Status { code: Code::OverLimit, ..FREE }, true, false, options.modes.quota),
             Planned::Unlimited => (Status { remaining: UNLIMITED_REMAINING, ..FREE }, false, false, false),
             Planned::Counted(counted) => {
@@ -55,7 +52,7 @@ pub(super) fn conclude(
                 }
             }
         };
-        outcomes.push(Outcome { over, shadow, quota });
+        tally.add(Outcome { over, shadow, quota });
         tightest.offer(statuses.len(), &status, quota);
         if let (Planned::Counted(Counted { rule: Some(rule), .. }), Code::Ok) = (planned, status.code)
             && let Some(of_rule) = rule.metadata()
@@ -65,7 +62,7 @@ pub(super) fn conclude(
         statuses.push(status);
     }
 
-    let refused = refuses(outcomes, quota_passed);
+    let refused = tally.refuses();
     if !refused && let Some(failure) = failure {
         return Err(failure.into());
     }

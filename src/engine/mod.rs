@@ -87,9 +87,9 @@ impl Engine {
     async fn try_decide(&self, request: &Request<'_>, deadline: Option<Instant>) -> Result<Decision, DecideError> {
         self.options.limits.check(request)?;
         let live = self.live.load_full().ok_or(DecideError::NoRules)?;
-        let (plan, group) = Plan::new(&live, request, &self.keys, &self.options, deadline);
-        let verdicts = if group.hits.is_empty() { Verdicts::new() } else { self.limiter.check(group).await };
-        conclude::conclude(&plan, &verdicts, &self.options, &self.metrics)
+        let plan = Plan::new(&live, request, &self.keys, &self.options, deadline);
+        let verdicts = if plan.group.hits.is_empty() { Verdicts::new() } else { self.limiter.check(plan.group).await };
+        conclude::conclude(&plan.descriptors, &verdicts, &self.options, &self.metrics)
     }
 }
 

@@ -9,14 +9,20 @@ use super::{
     stats::{Row, Series, SeriesName},
 };
 use crate::{
-    domain::{Charge, Descriptor, FailureMode, Group, Hit, KeyBuilder, KeyValue, Limit, LimitOverride, Request},
+    domain::{
+        Charge, Descriptor, DomainKeys, FailureMode, Group, Hit, KeyBase, KeyBuilder, KeyValue, Limit, LimitOverride,
+        Request,
+    },
     rules::{Domain, Match, OnUnknown, Policy, Rule},
 };
 
-/// What applies to each descriptor of a request, in order.
+/// What is to be done about a request.
 #[derive(Debug)]
 pub(super) struct Plan<'a> {
-    pub(super) descriptors: SmallVec<[Planned<'a>; 2]>,
+    /// What to ask the store.
+    pub(super) group: Group,
+    /// What applies to each descriptor, in order.
+    pub(super) descriptors: SmallVec<[Planned<'a>; 1]>,
 }
 
 /// What applies to one descriptor.
@@ -92,40 +98,39 @@ impl<'a> Plan<'a> {
         keys: &KeyBuilder,
         options: &Options,
         deadline: Option<Instant>,
-    ) -> (Self, Group) {
+    ) -> Self {
         let Some(domain) = live.rules.domain(request.domain) else {
             live.stats.stats().domain_not_found(request.domain, request.descriptors.len() as u64);
             let descriptors = request.descriptors.iter().map(|_| Planned::Free).collect();
-            return (Self { descriptors }, Group::new(SmallVec::new()));
+            return Self { group: Group::new(SmallVec::new()), descriptors };
         };
-        let matches: SmallVec<[Matched<'a>; 2]> = request.descriptors.iter().map(|d| find(domain, d)).collect();
+        let count = request.descriptors.len();
+        let mut matches: SmallVec<[Matched<'a>; 1]> = SmallVec::with_capacity(count);
+        for descriptor in &request.descriptors {
+            matches.push(find(domain, descriptor));
+        }
         let replaced_names = replaced_names(&matches);
         let replaced = |rule: &Rule| rule.name().is_some_and(|name| replaced_names.contains(&**name));
 
-        let hits = SmallVec::with_capacity(request.descriptors.len());
-        let mut draft = Draft { live, domain, keys, options, group: Group::new(hits) };
-        draft.group.atomic = options.modes.atomic || domain.atomic();
-        draft.group.deadline = deadline;
-        let descriptors: SmallVec<[Planned<'a>; 2]> = request
-            .descriptors
-            .iter()
-            .zip(&matches)
-            .enumerate()
-            .map(|(index, (descriptor, matched))| {
-                let charge = charge(descriptor, request.hits_addend);
-                match matched {
-                    Matched::Rule(found) if *found.rule.policy() == Policy::Unlimited => Planned::Unlimited,
-                    Matched::Rule(found) if replaced(found.rule) => draft.free(),
-                    Matched::Rule(found) => draft.count(index, descriptor, charge, found),
-                    Matched::Override(limit) => draft.count_override(index, descriptor, charge, *limit),
-                    Matched::Nothing if domain.on_unknown() == OnUnknown::Deny => Planned::Unknown,
-                    Matched::Nothing => draft.free(),
-                }
-            })
-            .collect();
+        let mut group = Group::new(SmallVec::with_capacity(count));
+        group.atomic = options.modes.atomic || domain.atomic();
+        group.deadline = deadline;
+        let mut draft = Draft { live, domain, keys: keys.domain(domain.name()), options, group };
+        let mut descriptors: SmallVec<[Planned<'a>; 1]> = SmallVec::with_capacity(count);
+        for (index, (descriptor, matched)) in request.descriptors.iter().zip(&matches).enumerate() {
+            let charge = charge(descriptor, request.hits_addend);
+            descriptors.push(match matched {
+                Matched::Rule(found) if *found.rule.policy() == Policy::Unlimited => Planned::Unlimited,
+                Matched::Rule(found) if replaced(found.rule) => draft.free(),
+                Matched::Rule(found) => draft.count(index, descriptor, charge, found),
+                Matched::Override(limit) => draft.count_override(index, descriptor, charge, *limit),
+                Matched::Nothing if domain.on_unknown() == OnUnknown::Deny => Planned::Unknown,
+                Matched::Nothing => draft.free(),
+            });
+        }
         // under the global quota mode an unknown descriptor is a quota like the others, and may not refuse alone
         draft.group.refused = !options.modes.quota && descriptors.iter().any(|d| matches!(d, Planned::Unknown));
-        (Self { descriptors }, draft.group)
+        Self { group: draft.group, descriptors }
     }
 }
 
@@ -133,7 +138,7 @@ impl<'a> Plan<'a> {
 struct Draft<'a, 'k> {
     live: &'a Live,
     domain: &'a Domain,
-    keys: &'k KeyBuilder,
+    keys: DomainKeys<'k>,
     options: &'k Options,
     group: Group,
 }
@@ -148,10 +153,15 @@ impl<'a> Draft<'a, '_> {
     fn count(&mut self, index: usize, descriptor: &Descriptor<'_>, charge: Charge, found: &Match<'a>) -> Planned<'a> {
         let rule = found.rule;
         let Policy::Limited(limits) = rule.policy() else { return Planned::Unlimited };
-        let base = self.keys.base(self.domain.name(), found.key_entries(&descriptor.entries));
-        let on_store_failure = rule.on_store_failure().unwrap_or(self.options.on_store_failure);
-        let quota = rule.quota() || self.options.modes.quota;
-        self.push(index, base, limits, charge, rule.shadow(), quota, on_store_failure);
+        let base = self.keys.base(found.key_entries(&descriptor.entries));
+        let like = Like {
+            charge,
+            shadow: rule.shadow(),
+            quota: rule.quota() || self.options.modes.quota,
+            descriptor: number(index),
+            on_store_failure: rule.on_store_failure().unwrap_or(self.options.on_store_failure),
+        };
+        like.push(&mut self.group, base, limits);
         let stats = match found.metric_levels(&descriptor.entries) {
             None => RowRef::Static(self.live.stats.row(rule.id())),
             Some(levels) => {
@@ -179,9 +189,15 @@ impl<'a> Draft<'a, '_> {
     ) -> Planned<'a> {
         let limit = Limit::fixed_window(u64::from(limit.requests), limit.unit);
         let entries = descriptor.entries.iter().map(|entry| (entry.key, KeyValue::Exact(entry.value)));
-        let base = self.keys.base(self.domain.name(), entries);
-        let on_store_failure = self.domain.on_store_failure().unwrap_or(self.options.on_store_failure);
-        self.push(index, base, &[limit], charge, false, self.options.modes.quota, on_store_failure);
+        let base = self.keys.base(entries);
+        let like = Like {
+            charge,
+            shadow: false,
+            quota: self.options.modes.quota,
+            descriptor: number(index),
+            on_store_failure: self.domain.on_store_failure().unwrap_or(self.options.on_store_failure),
+        };
+        like.push(&mut self.group, base, &[limit]);
         let name = SeriesName::new(self.domain.name());
         let name = descriptor
             .entries
@@ -190,26 +206,30 @@ impl<'a> Draft<'a, '_> {
         let stats = RowRef::Dynamic(self.live.stats.dynamic(name));
         Planned::Counted(Counted { limits: Limits::Override(limit), rule: None, stats, shadow: false, charge })
     }
+}
 
-    #[allow(clippy::too_many_arguments)]
-    fn push(
-        &mut self,
-        index: usize,
-        base: crate::domain::KeyBase,
-        limits: &[Limit],
-        charge: Charge,
-        shadow: bool,
-        quota: bool,
-        on_store_failure: FailureMode,
-    ) {
-        let descriptor = u32::try_from(index).unwrap_or(u32::MAX);
-        let hit = |key, limit| Hit { key, limit, charge, shadow, quota, descriptor, on_store_failure };
-        let [earlier @ .., last] = limits else { return };
-        for limit in earlier {
-            self.group.hits.push(hit(base.clone().counter(limit.algorithm(), limit.window()), *limit));
+/// What all hits of one descriptor have in common.
+struct Like {
+    charge: Charge,
+    shadow: bool,
+    quota: bool,
+    descriptor: u32,
+    on_store_failure: FailureMode,
+}
+
+impl Like {
+    /// Adds a hit for each limit.
+    fn push(self, group: &mut Group, mut base: KeyBase<'_>, limits: &[Limit]) {
+        let Self { charge, shadow, quota, descriptor, on_store_failure } = self;
+        for limit in limits {
+            let key = base.counter(limit.algorithm(), limit.window());
+            group.hits.push(Hit { key, limit: *limit, charge, shadow, quota, descriptor, on_store_failure });
         }
-        self.group.hits.push(hit(base.counter(last.algorithm(), last.window()), *last));
     }
+}
+
+fn number(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
 }
 
 fn find<'a>(domain: &'a Domain, descriptor: &Descriptor<'_>) -> Matched<'a> {

@@ -23,11 +23,11 @@ pub struct Match<'a> {
 impl<'a> Match<'a> {
     /// The entries as the counter's key has them: a pattern whose values share one counter stands for the value.
     /// `entries` are those that were matched.
-    pub fn key_entries<'e>(&self, entries: &'e [Entry<'e>]) -> impl Iterator<Item = (&'e str, KeyValue<'e>)>
+    pub fn key_entries<'e>(&'e self, entries: &'e [Entry<'e>]) -> impl Iterator<Item = (&'e str, KeyValue<'e>)>
     where
         'a: 'e,
     {
-        entries.iter().zip(self.path.clone()).map(|(entry, node)| (entry.key, node.key_value(entry.value)))
+        entries.iter().zip(&self.path).map(|(entry, node)| (entry.key, node.key_value(entry.value)))
     }
 }
 

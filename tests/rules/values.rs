@@ -151,8 +151,11 @@ fn siblings_that_ask_for_the_same() {
 /// The counter that a descriptor charges.
 fn counter(rules: &RuleSet, pairs: &[(&str, &str)]) -> String {
     let found = find(rules, "d", pairs).expect("a rule");
-    let base = KeyBuilder::default().base("d", found.key_entries(&entries(pairs)));
-    base.counter(tollgate::domain::Algorithm::FixedWindow, Unit::Day.into()).to_string()
+    let (builder, entries) = (KeyBuilder::default(), entries(pairs));
+    let mut keys = builder.domain("d");
+    keys.base(found.key_entries(&entries))
+        .counter(tollgate::domain::Algorithm::FixedWindow, Unit::Day.into())
+        .to_string()
 }
 
 #[test]
