@@ -3,9 +3,15 @@
 //! The header is that of gRPC over HTTP/2
 //! (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests>): at most eight digits and a unit.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::LazyLock,
+    time::{Duration, Instant},
+};
 
-use tonic::metadata::MetadataMap;
+use tonic::metadata::{AsciiMetadataKey, MetadataMap};
+
+/// Made once: a name as text is read letter by letter each time.
+static TIMEOUT: LazyLock<AsciiMetadataKey> = LazyLock::new(|| AsciiMetadataKey::from_static("grpc-timeout"));
 
 /// An answer made at the deadline itself comes too late about half of the time.
 const LEAST_MARGIN: Duration = Duration::from_millis(2);
@@ -14,7 +20,7 @@ const MARGIN_SHARE: u32 = 5;
 /// When the caller of a request that arrived at `now` no longer gains by an answer; `None` if it waits for ever, or says
 /// nothing that can be read.
 pub(super) fn of(metadata: &MetadataMap, now: Instant) -> Option<Instant> {
-    let timeout = parse(metadata.get("grpc-timeout")?.to_str().ok()?)?;
+    let timeout = parse(metadata.get(&*TIMEOUT)?.to_str().ok()?)?;
     let margin = LEAST_MARGIN.max(timeout / MARGIN_SHARE);
     now.checked_add(timeout.saturating_sub(margin))
 }

@@ -8,7 +8,10 @@ use envoy_types::pb::envoy::service::ratelimit::v3::{
 use tonic::{Request, Response, Status};
 
 use super::{ResponseOptions, convert, convert::ConvertError, deadline, respond};
-use crate::engine::{DecideError, Engine};
+use crate::{
+    domain::BoxFuture,
+    engine::{DecideError, Engine},
+};
 
 /// Answers `ShouldRateLimit`.
 #[derive(Clone, Debug)]
@@ -61,13 +64,18 @@ impl RlsService {
     }
 }
 
-#[tonic::async_trait]
 impl RateLimitService for RlsService {
-    async fn should_rate_limit(
-        &self,
+    /// What `async_trait` would make of an `async fn`, but that keeps the request twice, and with it the metadata.
+    fn should_rate_limit<'s, 'f>(
+        &'s self,
         request: Request<RateLimitRequest>,
-    ) -> Result<Response<RateLimitResponse>, Status> {
+    ) -> BoxFuture<'f, Result<Response<RateLimitResponse>, Status>>
+    where
+        's: 'f,
+        Self: 'f,
+    {
         let deadline = deadline::of(request.metadata(), Instant::now());
-        Ok(Response::new(self.answer(request.get_ref(), deadline).await?))
+        let message = request.into_inner();
+        Box::pin(async move { Ok(Response::new(self.answer(&message, deadline).await?)) })
     }
 }
