@@ -26,16 +26,17 @@ const EXPECTED: &[(&str, usize)] = &[
     ("step, token bucket", 0),
     ("memory store, hot key", 0),
     ("memory store, 10 000 keys", 0),
-    // that text; the store's future, which is behind the one trait object between engine and stores
-    ("decision, 1 descriptor", 2),
+    // that text
+    ("decision, 1 descriptor", 1),
     // lists have a place of their own for one descriptor; for more, each is allocated once: descriptors, matches, hits, what
     // applies, verdicts, statuses
-    ("decision, 5 descriptors", 8),
-    ("decision, refused", 2),
+    ("decision, 5 descriptors", 7),
+    ("decision, refused", 1),
+    ("decision, refused by the deny cache", 1),
     // beside the decision's: the future of tonic's trait, the statuses, and prost's request: a list of descriptors (which grows
     // once for five), and for each descriptor a list of entries and two texts; the domain
-    ("message to message, 1 descriptor", 9),
-    ("message to message, 5 descriptors", 28),
+    ("message to message, 1 descriptor", 8),
+    ("message to message, 5 descriptors", 27),
     // KEYS, and ARGV\[1\]
     ("Redis, a call of 64 decisions", 2),
     // the answers

@@ -7,7 +7,7 @@ use std::{
     fmt::Write as _,
     future::Future,
     hint::black_box,
-    num::NonZeroUsize,
+    num::{NonZeroU32, NonZeroUsize},
     pin::pin,
     sync::Arc,
     task::{Context, Poll, Waker},
@@ -23,13 +23,14 @@ use tollgate::{
     algorithm::{self, State},
     api::{ResponseOptions, RlsService},
     domain::{
-        Algorithm, Capabilities, Charge, Clock, CounterKey, Descriptor, Entry, FailureMode, Group, Hit, KeyBuilder,
-        KeyValue, Limit, MAX_COUNT, ManualClock, RateLimiter as _, Request, SystemClock, Timestamp, Unit,
+        self, Algorithm, Capabilities, Charge, Clock, CounterKey, Descriptor, Entry, FailureMode, Group, Hit,
+        KeyBuilder, KeyValue, Limit, MAX_COUNT, ManualClock, RateLimiter as _, Request, SystemClock, Timestamp, Unit,
     },
     engine::{
         Engine, Live, LiveHandle, Modes, Options, RequestLimits,
         stats::{SeriesName, Stats, StatsTable},
     },
+    guard::{DenyCache, DenyTable, FailMode, Observed},
     rules::{self, CompileOptions, RuleFile, RuleSet},
     store::{MemoryConfig, MemoryStore, redis},
 };
@@ -56,6 +57,7 @@ pub const CASES: &[Case] = &[
     ("decision, 1 descriptor", || decide(1)),
     ("decision, 5 descriptors", || decide(5)),
     ("decision, refused", refuse),
+    ("decision, refused by the deny cache", refuse_from_cache),
     ("message to message, 1 descriptor", || answer(1)),
     ("message to message, 5 descriptors", || answer(5)),
     ("Redis, a call of 64 decisions", redis_call),
@@ -129,9 +131,13 @@ fn step(algorithm: Algorithm) -> Work {
 }
 
 fn store() -> Arc<MemoryStore> {
+    Arc::new(own_store())
+}
+
+fn own_store() -> MemoryStore {
     let max_counters = NonZeroUsize::new(1_000_000).expect("not zero");
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp::from_micros(1_700_000_000_000_000)));
-    Arc::new(MemoryStore::new(MemoryConfig { max_counters }, clock))
+    MemoryStore::new(MemoryConfig { max_counters }, clock)
 }
 
 fn keys(count: usize) -> Vec<CounterKey> {
@@ -162,6 +168,10 @@ pub fn shared_store() -> Arc<MemoryStore> {
 
 /// An engine over memory, as a worker has it.
 pub fn engine() -> Engine {
+    engine_over(store())
+}
+
+fn engine_over(limiter: Arc<dyn domain::DynRateLimiter>) -> Engine {
     let rules = rules(10);
     let names = rules.rules().map(|(domain, found)| {
         let levels = found.static_levels();
@@ -180,7 +190,7 @@ pub fn engine() -> Engine {
         near_limit_ratio: 0.8,
         on_store_failure: FailureMode::Error,
     };
-    Engine::new(live, store(), Arc::default(), Arc::new(options), Arc::default())
+    Engine::new(live, limiter, Arc::default(), Arc::new(options), Arc::default())
 }
 
 fn request<'a>(key: &'a str, value: &'a str, descriptors: usize) -> Request<'a> {
@@ -203,7 +213,18 @@ fn decide(descriptors: usize) -> Work {
 }
 
 fn refuse() -> Work {
-    let engine = engine();
+    refuse_by(engine())
+}
+
+/// With all that stands before a store over the network, which is asked anew once a second.
+fn refuse_from_cache() -> Work {
+    let table = DenyTable::new(NonZeroUsize::new(1 << 22).expect("not zero"));
+    let cached = DenyCache::new(own_store(), table);
+    let limiter = FailMode::new(cached, store(), NonZeroU32::MIN, Arc::default());
+    refuse_by(engine_over(Arc::new(Observed::new(limiter, Arc::default()))))
+}
+
+fn refuse_by(engine: Engine) -> Work {
     Box::new(move || {
         let request = request("closed", "x", 1);
         black_box(ready(engine.decide(black_box(&request), None))).expect("a decision");

@@ -21,6 +21,12 @@ pub trait RateLimiter: Debug + Send + Sync + 'static {
     /// Charges a group and gives one outcome for each hit, in order.
     fn check(&self, group: Group) -> impl Future<Output = Verdicts> + Send;
 
+    /// What [`check`](Self::check) would give, if that needs no waiting; else `None`, and nothing was charged. Asked first
+    /// where every request passes, for it spares a future that carries the group.
+    fn check_at_once(&self, _group: &Group) -> Option<Verdicts> {
+        None
+    }
+
     /// Forgets one counter; whether there was one.
     fn reset(&self, key: &CounterKey) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
@@ -61,6 +67,8 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub trait DynRateLimiter: Debug + Send + Sync + 'static {
     /// See [`RateLimiter::check`].
     fn check(&self, group: Group) -> BoxFuture<'_, Verdicts>;
+    /// See [`RateLimiter::check_at_once`].
+    fn check_at_once(&self, group: &Group) -> Option<Verdicts>;
     /// See [`RateLimiter::reset`].
     fn reset<'a>(&'a self, key: &'a CounterKey) -> BoxFuture<'a, Result<bool, StoreError>>;
     /// See [`RateLimiter::capabilities`].
@@ -72,6 +80,10 @@ pub trait DynRateLimiter: Debug + Send + Sync + 'static {
 impl<T: RateLimiter> DynRateLimiter for T {
     fn check(&self, group: Group) -> BoxFuture<'_, Verdicts> {
         Box::pin(RateLimiter::check(self, group))
+    }
+
+    fn check_at_once(&self, group: &Group) -> Option<Verdicts> {
+        RateLimiter::check_at_once(self, group)
     }
 
     fn reset<'a>(&'a self, key: &'a CounterKey) -> BoxFuture<'a, Result<bool, StoreError>> {

@@ -88,7 +88,13 @@ impl Engine {
         self.options.limits.check(request)?;
         let live = self.live.load_full().ok_or(DecideError::NoRules)?;
         let plan = Plan::new(&live, request, &self.keys, &self.options, deadline);
-        let verdicts = if plan.group.hits.is_empty() { Verdicts::new() } else { self.limiter.check(plan.group).await };
+        let verdicts = if plan.group.hits.is_empty() {
+            Verdicts::new()
+        } else if let Some(verdicts) = self.limiter.check_at_once(&plan.group) {
+            verdicts
+        } else {
+            self.limiter.check(plan.group).await
+        };
         conclude::conclude(&plan.descriptors, &verdicts, &self.options, &self.metrics)
     }
 }

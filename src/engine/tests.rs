@@ -18,7 +18,8 @@ use crate::{
 };
 use stats::{Figure, SeriesName, Stats};
 
-/// Denies keys that contain `over`, fails those with `broken`, and keeps what it was asked.
+/// Denies keys that contain `over`, fails those with `broken`, answers at once for those with `known`, and keeps what else
+/// it was asked.
 #[derive(Debug, Default)]
 struct Scripted {
     asked: Mutex<Vec<Group>>,
@@ -28,10 +29,8 @@ impl Scripted {
     fn asked(&self) -> MutexGuard<'_, Vec<Group>> {
         self.asked.lock().expect("no test panics while it holds this")
     }
-}
 
-impl RateLimiter for Scripted {
-    fn check(&self, group: Group) -> impl Future<Output = Verdicts> + Send {
+    fn answer(group: &Group) -> Verdicts {
         let verdicts = group.hits.iter().map(|hit| {
             let key = hit.key.to_string();
             let allowed = !key.contains("over");
@@ -48,9 +47,20 @@ impl RateLimiter for Scripted {
             };
             if key.contains("broken") { Err(StoreError::Closed) } else { Ok(verdict) }
         });
-        let verdicts = verdicts.collect();
+        verdicts.collect()
+    }
+}
+
+impl RateLimiter for Scripted {
+    fn check(&self, group: Group) -> impl Future<Output = Verdicts> + Send {
+        let verdicts = Self::answer(&group);
         self.asked().push(group);
         ready(verdicts)
+    }
+
+    fn check_at_once(&self, group: &Group) -> Option<Verdicts> {
+        let known = group.hits.iter().all(|hit| hit.key.to_string().contains("known"));
+        known.then(|| Self::answer(group))
     }
 
     fn reset(&self, _: &CounterKey) -> impl Future<Output = Result<bool, StoreError>> + Send {
@@ -147,6 +157,18 @@ fn a_store_that_fails_is_an_error_unless_the_request_is_refused_anyway() {
 
 fn engine_with_quota() -> Engine {
     engine(RULES, Modes { quota: true, ..Modes::default() }).0
+}
+
+#[test]
+fn what_is_known_at_once_is_the_answer() {
+    let (engine, limiter, live) = engine(RULES, Modes::default());
+    let code = |pairs: &[_]| decide(&engine, "d", pairs).expect("an answer").code;
+    assert_eq!(code(&[("a", "known")]), Code::Ok);
+    assert_eq!(code(&[("a", "known"), ("a", "known over")]), Code::OverLimit);
+    assert!(limiter.asked().is_empty());
+    assert_eq!(code(&[("a", "known"), ("a", "1")]), Code::Ok);
+    assert_eq!(limiter.asked()[0].hits.len(), 2, "whole, if a part is not known");
+    assert_eq!(live.stats.series()[0].get(Figure::TotalHits), 5);
 }
 
 #[test]

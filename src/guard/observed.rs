@@ -1,7 +1,7 @@
 //! Times a limiter: what the engine waits for, whoever answers in the end. Calls that their callers leave count as well,
 //! up to that moment.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use crate::domain::{Capabilities, CounterKey, Group, Latencies, LatencyTotals, RateLimiter, StoreError, Verdicts};
 
@@ -40,6 +40,13 @@ impl<L: RateLimiter> RateLimiter for Observed<L> {
         self.inner.check(group).await
     }
 
+    fn check_at_once(&self, group: &Group) -> Option<Verdicts> {
+        let since = Instant::now();
+        let verdicts = self.inner.check_at_once(group)?;
+        self.times.check.record(since.elapsed());
+        Some(verdicts)
+    }
+
     async fn reset(&self, key: &CounterKey) -> Result<bool, StoreError> {
         let _timed = self.times.reset.start();
         self.inner.reset(key).await
@@ -61,13 +68,17 @@ mod tests {
     use super::*;
     use crate::domain::Algorithm;
 
-    /// Answers checks never, resets at once.
+    /// Answers checks never, unless at once, and resets at once.
     #[derive(Debug)]
     struct Hung;
 
     impl RateLimiter for Hung {
         async fn check(&self, _: Group) -> Verdicts {
             std::future::pending().await
+        }
+
+        fn check_at_once(&self, group: &Group) -> Option<Verdicts> {
+            group.atomic.then(Verdicts::new)
         }
 
         async fn reset(&self, _: &CounterKey) -> Result<bool, StoreError> {
@@ -88,7 +99,9 @@ mod tests {
         let check = limiter.check(Group::new(Default::default()));
         assert!(tokio::time::timeout(Duration::from_millis(1), check).await.is_err());
         limiter.reset(&CounterKey::from_bytes(b"k")).await.expect("an answer");
+        assert!(limiter.check_at_once(&Group::new(Default::default())).is_none(), "counts when it is asked in earnest");
+        limiter.check_at_once(&Group::new(Default::default()).atomic()).expect("an answer");
         let counts: Vec<_> = times.totals().map(|(operation, totals)| (operation, totals.count())).collect();
-        assert_eq!(counts, [("check", 1), ("reset", 1)]);
+        assert_eq!(counts, [("check", 2), ("reset", 1)]);
     }
 }

@@ -45,15 +45,13 @@ impl<L: RateLimiter> DenyCache<L> {
         Self { inner, table, closed: AtomicBool::new(false) }
     }
 
-    /// What the table answers; `None` for the hits that are for the store.
-    fn answer(&self, hits: &[Hit]) -> SmallVec<[Option<Verdict>; 1]> {
+    /// What the table answers, hit by hit; `None` for those that are for the store.
+    fn answers<'h>(&'h self, hits: &'h [Hit]) -> impl Iterator<Item = Option<Verdict>> + 'h {
         let (now, refunded) = (Instant::now(), refunded(hits));
-        let answer = |(at, hit)| {
-            let hit: &Hit = hit;
+        hits.iter().enumerate().map(move |(at, hit)| {
             let eligible = takes(hit) && is_alone(hits, at) && !refunded.contains(&hit.key);
-            eligible.then(|| self.table.answer(hit, now)).flatten()
-        };
-        hits.iter().enumerate().map(answer).collect()
+            if eligible { self.table.answer(hit, now) } else { None }
+        })
     }
 
     /// Asks the store, and keeps or drops what its answers change. `sent` is when the question was put.
@@ -127,22 +125,33 @@ impl<L: RateLimiter> RateLimiter for DenyCache<L> {
         if goes_whole(&group) {
             return self.ask(group).await;
         }
-        let known = self.answer(&group.hits);
-        if known.iter().all(Option::is_none) {
+        let known: SmallVec<[Option<Verdict>; 1]> = self.answers(&group.hits).collect();
+        let answered = known.iter().flatten().count();
+        if answered == 0 {
             return self.ask(group).await;
         }
-        if known.iter().all(Option::is_some) {
-            return known.into_iter().flatten().map(Ok).collect();
-        }
+        self.table.count(answered);
         let mut rest = group;
         let mut known_too = known.iter();
         rest.hits.retain(|_| known_too.next().is_some_and(Option::is_none));
-        let mut asked = self.ask(rest).await.into_iter();
+        let mut asked = if rest.hits.is_empty() { Verdicts::new() } else { self.ask(rest).await }.into_iter();
         let filled = known.into_iter().map(|known| match known {
             Some(verdict) => Ok(verdict),
             None => asked.next().expect("a limiter gives one outcome for each hit"),
         });
         filled.collect()
+    }
+
+    fn check_at_once(&self, group: &Group) -> Option<Verdicts> {
+        if self.closed.load(Ordering::Relaxed) || goes_whole(group) {
+            return None;
+        }
+        let mut verdicts = Verdicts::with_capacity(group.hits.len());
+        for answer in self.answers(&group.hits) {
+            verdicts.push(Ok(answer?));
+        }
+        self.table.count(verdicts.len());
+        Some(verdicts)
     }
 
     async fn reset(&self, key: &CounterKey) -> Result<bool, StoreError> {

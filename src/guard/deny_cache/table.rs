@@ -50,9 +50,11 @@ impl DenyTable {
     pub fn new(bytes: NonZeroUsize) -> Arc<Self> {
         let shards = (bytes.get() / LEAST_SHARD).clamp(1, SHARDS);
         let most_bytes = bytes.get() / shards;
-        let shard = || Shard { denials: Denials::default(), bytes: 0, most_bytes, evictions: 0 };
+        let hasher = RandomState::default();
+        let denials = || Denials::with_hasher(hasher.clone());
+        let shard = || Shard { denials: denials(), bytes: 0, most_bytes, evictions: 0 };
         let shards = (0..shards).map(|_| Mutex::new(shard())).collect();
-        Arc::new(Self { shards, hasher: RandomState::default(), hits: AtomicU64::new(0) })
+        Arc::new(Self { shards, hasher, hits: AtomicU64::new(0) })
     }
 
     /// Hits that were answered.
@@ -81,25 +83,34 @@ impl DenyTable {
 
     /// What a hit gets, if a denial that is held says so.
     pub(super) fn answer(&self, hit: &Hit, now: Instant) -> Option<Verdict> {
-        let shard = self.shard(&hit.key);
-        let verdict = shard.denials.get(&hit.key).filter(|entry| entry.covers(hit, now))?.verdict(hit, now);
-        self.hits.fetch_add(1, Relaxed);
-        Some(verdict)
+        let hash = self.hash(&hit.key);
+        let shard = self.shard(hash);
+        let (_, entry) = shard.denials.raw_entry().from_key_hashed_nocheck(hash, &hit.key)?;
+        if entry.covers(hit, now) { Some(entry.verdict(hit, now)) } else { None }
+    }
+
+    /// Counts hits that were answered.
+    pub(super) fn count(&self, hits: usize) {
+        self.hits.fetch_add(hits as u64, Relaxed);
     }
 
     /// Holds a denial in place of an earlier one of its counter.
     pub(super) fn hold(&self, key: CounterKey, entry: Entry) {
-        self.shard(&key).hold(key, entry, Instant::now());
+        self.shard(self.hash(&key)).hold(key, entry, Instant::now());
     }
 
     /// Drops what is held of a counter.
     pub(super) fn forget(&self, key: &CounterKey) {
-        self.shard(key).remove(key);
+        self.shard(self.hash(key)).remove(key);
     }
 
-    fn shard(&self, key: &CounterKey) -> MutexGuard<'_, Shard> {
-        // from the top bits: the index takes the low ones of a hash of its own
-        let at = (self.hasher.hash_one(key) >> 32) as usize % self.shards.len();
+    fn hash(&self, key: &CounterKey) -> u64 {
+        self.hasher.hash_one(key)
+    }
+
+    fn shard(&self, hash: u64) -> MutexGuard<'_, Shard> {
+        // by other bits than the shard's own index goes by, which is of the same hash
+        let at = (hash >> 32) as usize % self.shards.len();
         lock(&self.shards[at])
     }
 

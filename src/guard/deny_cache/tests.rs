@@ -74,8 +74,14 @@ impl Bench {
         Self { cache: DenyCache::new(Arc::clone(&inner), table), inner }
     }
 
+    /// Asked for at once and then with patience: the same is known both times, or the limiter is asked.
     async fn check(&self, group: Group) -> Vec<Verdict> {
-        self.cache.check(group).await.into_iter().map(|verdict| verdict.expect("an answer")).collect()
+        let asked = || self.inner.asked.lock().expect("no panic").len();
+        let (at_once, before) = (self.cache.check_at_once(&group), asked());
+        let verdicts = self.cache.check(group).await;
+        assert_eq!(at_once.is_none(), asked() > before);
+        assert!(at_once.is_none_or(|known| known == verdicts));
+        verdicts.into_iter().map(|verdict| verdict.expect("an answer")).collect()
     }
 
     async fn one(&self, hit: Hit) -> Verdict {
@@ -136,7 +142,7 @@ async fn a_denial_is_asked_for_once_a_second() {
         assert!(bench.inner.asked().is_empty(), "{algorithm}");
         bench.advance(Duration::from_millis(1)).await;
         bench.deny(&hit).await;
-        assert_eq!(bench.cache.table.hits(), 3);
+        assert_eq!(bench.cache.table.hits(), 6, "each is asked for twice");
     }
 }
 
@@ -251,6 +257,7 @@ async fn closed_it_answers_nothing() {
     let bench = Bench::new();
     bench.deny(&over("a")).await;
     bench.cache.close().await;
+    assert!(bench.cache.check_at_once(&Group::single(over("a"))).is_none());
     assert_eq!(bench.cache.check(Group::single(over("a"))).await[0], Err(StoreError::Closed));
 }
 

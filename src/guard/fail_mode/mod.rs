@@ -144,6 +144,11 @@ impl<L: RateLimiter, F: RateLimiter> RateLimiter for FailMode<L, F> {
         verdicts
     }
 
+    /// Who answers at once has not failed.
+    fn check_at_once(&self, group: &Group) -> Option<Verdicts> {
+        self.inner.check_at_once(group)
+    }
+
     async fn reset(&self, key: &CounterKey) -> Result<bool, StoreError> {
         let existed = self.inner.reset(key).await?;
         Ok(self.local.reset(key).await? || existed)

@@ -251,6 +251,10 @@ impl RateLimiter for MemoryStore {
         self.settle_all(&group)
     }
 
+    fn check_at_once(&self, group: &Group) -> Option<Verdicts> {
+        Some(self.settle_all(group))
+    }
+
     async fn reset(&self, key: &CounterKey) -> Result<bool, StoreError> {
         if self.closed.load(Ordering::Acquire) {
             return Err(StoreError::Closed);
