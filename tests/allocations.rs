@@ -37,8 +37,8 @@ const EXPECTED: &[(&str, usize)] = &[
     // once for five), and for each descriptor a list of entries and two texts; the domain
     ("message to message, 1 descriptor", 8),
     ("message to message, 5 descriptors", 27),
-    // KEYS, and ARGV\[1\]
-    ("Redis, a call of 64 decisions", 2),
+    // KEYS, and their numbers; ARGV\[2\]; the places of kinds, and ARGV\[1\], which grows five times
+    ("Redis, a call of 64 decisions", 9),
     // the answers
     ("Redis, a reply of 64 decisions", 1),
     ("statistics of a rule", 0),
