@@ -102,7 +102,7 @@ impl<'a> Plan<'a> {
         let Some(domain) = live.rules.domain(request.domain) else {
             live.stats.stats().domain_not_found(request.domain, request.descriptors.len() as u64);
             let descriptors = request.descriptors.iter().map(|_| Planned::Free).collect();
-            return Self { group: Group::new(SmallVec::new()), descriptors };
+            return Self { group: Group::new(Vec::new()), descriptors };
         };
         let count = request.descriptors.len();
         let mut matches: SmallVec<[Matched<'a>; 1]> = SmallVec::with_capacity(count);
@@ -112,7 +112,7 @@ impl<'a> Plan<'a> {
         let replaced_names = replaced_names(&matches);
         let replaced = |rule: &Rule| rule.name().is_some_and(|name| replaced_names.contains(&**name));
 
-        let mut group = Group::new(SmallVec::with_capacity(count));
+        let mut group = Group::new(Vec::with_capacity(count));
         group.atomic = options.modes.atomic || domain.atomic();
         group.deadline = deadline;
         let mut draft = Draft { live, domain, keys: keys.domain(domain.name()), options, group };

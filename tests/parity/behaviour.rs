@@ -110,7 +110,7 @@ fn a_counter_of_another_type_fails_its_own_group_only() {
     let mut redis = Redis::start();
     redis.command(&["LPUSH", "list", "x"]);
     redis.command(&["SET", "text", "17"]);
-    let with = |key| Entry::new(Group::new(smallvec![fixed("shared", 1), fixed(key, 1)]));
+    let with = |key| Entry::new(Group::new(vec![fixed("shared", 1), fixed(key, 1)]));
     let entries = [
         single(fixed("before", 1)),
         with("list"),
@@ -160,7 +160,7 @@ fn a_full_redis_answers_looks_and_refuses_charges() {
     one(&mut redis, single(fixed("a", 3)));
     redis.command(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
     redis.command(&["CONFIG", "SET", "maxmemory", "1"]);
-    let both = Entry::new(Group::new(smallvec![fixed("a", 1), fixed("b", 1)]));
+    let both = Entry::new(Group::new(vec![fixed("a", 1), fixed("b", 1)]));
     let answers = redis.check(&[single(fixed("a", 0)), both, single(fixed("c", 0))], NONE);
     assert_eq!(only(&answers[0]).after, 3);
     assert_eq!(code(&answers[1]), "OOM");
@@ -323,7 +323,7 @@ fn the_windows_of_a_calendar_are_chosen_by_the_server_s_clock() {
 /// Windows of five lengths before or after the server's time: nothing is charged.
 fn out_of_reach(redis: &mut Redis, key: &str, limit: Limit, length: i64, shifted: impl Fn(i64) -> Timestamp) {
     for by in [5 * length, -5 * length, 86_400_000, -86_400_000] {
-        let group = Group::new(smallvec![fixed("beside", 1), hit(key, limit, 1)]);
+        let group = Group::new(vec![fixed("beside", 1), hit(key, limit, 1)]);
         let entries = [Entry::new(group), single(fixed("neighbour", 1))];
         let Reply::Bytes(reply) = redis.evalsha_about(&entries, shifted(by), NONE) else { panic!("no reply") };
         let answers = decode(&entries, &reply).expect("a reply").1;
@@ -403,7 +403,7 @@ fn estimates_that_equal_the_limit_pass() {
                 let witness =
                     Hit { charge: Charge::Take(1), limit: Limit::fixed_window(MAX_COUNT, Unit::Hour), ..witness };
                 let look = sliding(seconds, estimate, &key, Charge::LOOK);
-                let group = Group::new(smallvec![look, witness]).atomic();
+                let group = Group::new(vec![look, witness]).atomic();
                 entries.push(Entry::new(group.at(Timestamp::from_micros(start + elapsed * SECOND))));
                 let share = (seconds - elapsed) as f64 / seconds as f64;
                 tight += u32::from(previous as f64 * share > estimate as f64);

@@ -96,7 +96,7 @@ fn group(limits: Vec<Limit>) -> impl Strategy<Value = Group> {
     let flags = (prop::bool::weighted(0.4), prop::bool::weighted(0.15), prop::bool::weighted(0.1));
     (hits, flags).prop_map(|(mut hits, (atomic, quota_passed, refused))| {
         hits.sort_by_key(|hit| hit.descriptor);
-        Group { atomic, quota_passed, refused, ..Group::new(SmallVec::from_vec(hits)) }
+        Group { atomic, quota_passed, refused, ..Group::new(hits) }
     })
 }
 

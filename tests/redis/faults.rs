@@ -176,8 +176,7 @@ async fn a_key_of_a_wrong_type_fails_its_own_group_only() {
         .map(|key| take(key, wide(Algorithm::FixedWindow)).hits[0].clone())
         .collect::<Vec<Hit>>();
     let together = Arc::clone(&store);
-    let group =
-        tokio::spawn(async move { together.check(Group::new(group.into()).atomic().at(crate::load::NOW)).await });
+    let group = tokio::spawn(async move { together.check(Group::new(group).atomic().at(crate::load::NOW)).await });
     tokio::task::yield_now().await;
     redis.signal("CONT");
     while let Some(check) = checks.join_next().await {

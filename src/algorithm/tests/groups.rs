@@ -1,7 +1,5 @@
 //! Settling several hits together.
 
-use smallvec::SmallVec;
-
 use super::*;
 use crate::domain::{CounterKey, Group, Hit};
 
@@ -17,7 +15,7 @@ type Settled = (Vec<(bool, u64, u64)>, Vec<(String, f64)>);
 
 /// Settles hits on counters that hold the given counts; (allowed, after, granted) of each, and the counts afterwards.
 fn settled(hits: Vec<Hit>, atomic: bool, prior: &[(&str, f64)]) -> Settled {
-    let group = Group { atomic, ..Group::new(SmallVec::from_vec(hits)) };
+    let group = Group { atomic, ..Group::new(hits) };
     let counters = Counters::of(&group);
     let key = |hit: usize| group.hits[hit].key.to_string();
     let count = |hit: usize| prior.iter().find(|(name, _)| *name == key(hit)).map(|(_, count)| *count);
@@ -119,7 +117,7 @@ fn one_hit_alone_is_settled_as_in_a_list() {
 /// A request that is refused for another reason charges its shadow hits alone, and reports the others as they stand.
 #[test]
 fn an_atomic_group_that_is_refused_anyway_charges_only_shadow_hits() {
-    let refused = |hits: Vec<Hit>| Group { refused: true, atomic: true, ..Group::new(SmallVec::from_vec(hits)) };
+    let refused = |hits: Vec<Hit>| Group { refused: true, atomic: true, ..Group::new(hits) };
     let shadow = Hit { shadow: true, ..hit("b", 3, 1) };
     let group = refused(vec![hit("a", 1, 0), shadow.clone()]);
     let counters = Counters::of(&group);

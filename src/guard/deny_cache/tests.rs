@@ -201,7 +201,7 @@ async fn groups_that_hang_together_go_whole() {
         || group([over("a"), over("b")]).atomic(),
         || group([over("a"), over("b")]).at(Timestamp::from_micros(1_700_000_000_000_000)),
         || Group { refused: true, ..group([over("a"), over("b")]) },
-        || Group::new(SmallVec::from_vec(vec![over("a"), over("b")])),
+        || Group::new(vec![over("a"), over("b")]),
     ];
     for make in whole {
         let bench = Bench::new();

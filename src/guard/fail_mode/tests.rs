@@ -128,8 +128,8 @@ async fn an_atomic_group_that_another_member_refuses_is_not_charged_locally() {
         (vec![quota(hit(0, FailureMode::Error)), quota(hit(2, Deny)), local()], false),
     ] {
         let bench = bench();
-        bench.limiter.check(Group::new(hits.clone().into()).atomic()).await;
-        bench.limiter.check(Group::new(hits.clone().into())).await;
+        bench.limiter.check(Group::new(hits.clone()).atomic()).await;
+        bench.limiter.check(Group::new(hits.clone())).await;
         let asked = bench.local.asked.lock().expect("no panic");
         assert_eq!(asked.iter().map(|group| group.refused).collect::<Vec<_>>(), [refused, false], "{hits:?}");
     }

@@ -5,6 +5,10 @@ use std::{collections::HashMap, ops::Range, time::Duration};
 use super::Entry;
 use crate::domain::{Algorithm, Charge, Hit, Timestamp};
 
+/// Bytes of a kind without its hits, and of each of those without the bounds of a calendar.
+const KIND_BYTES: usize = 19;
+const HIT_BYTES: usize = 42;
+
 /// Bytes of a group without its counters, and of each of those.
 const GROUP_BYTES: usize = 12;
 const COUNTER_BYTES: usize = 4;
@@ -33,7 +37,7 @@ impl<'a> Call<'a> {
     pub fn new(entries: &'a [Entry], now: Timestamp, mut jitter: impl FnMut() -> Duration) -> Self {
         let counters: usize = entries.iter().map(|entry| entry.counters().len()).sum();
         let mut keys = Keys::with_capacity(counters);
-        let mut kinds = Kinds::default();
+        let mut kinds = Kinds::with_room();
         let mut groups = Vec::with_capacity(entries.len() * GROUP_BYTES + counters * COUNTER_BYTES);
         for entry in entries {
             for number in [kinds.number_of(entry, now), entry.times(), jitter().as_millis() as u32] {
@@ -70,7 +74,6 @@ impl<'a> Keys<'a> {
 }
 
 /// Kinds of entry, numbered from 1.
-#[derive(Default)]
 struct Kinds {
     encoded: Vec<u8>,
     /// Where each is.
@@ -80,6 +83,11 @@ struct Kinds {
 impl Kinds {
     /// So many are looked at for one that is the same. If there are more, some are sent again.
     const REMEMBERED: usize = 8;
+
+    /// With room for a few.
+    fn with_room() -> Self {
+        Self { encoded: Vec::with_capacity(4 * (KIND_BYTES + HIT_BYTES)), places: Vec::with_capacity(4) }
+    }
 
     fn number_of(&mut self, entry: &Entry, now: Timestamp) -> u32 {
         let end = self.encoded.len();

@@ -58,7 +58,7 @@ impl Routes {
                 part.group.hits.extend(hits.iter().cloned());
                 part.places.extend(places);
             } else {
-                let group = part_of(group, hits.iter().cloned().collect());
+                let group = part_of(group, hits.to_vec());
                 parts.push(Part { lane, group, places: places.collect() });
             }
         }
@@ -86,7 +86,7 @@ impl Routes {
 pub(super) fn pieces(group: &Group, most: usize) -> impl Iterator<Item = Group> {
     let mut descriptors = descriptors(&group.hits).map(|(_, hits)| hits).peekable();
     std::iter::from_fn(move || {
-        let mut hits: SmallVec<_> = descriptors.next()?.iter().cloned().collect();
+        let mut hits: Vec<_> = descriptors.next()?.to_vec();
         while let Some(more) = descriptors.next_if(|more| hits.len() + more.len() <= most) {
             hits.extend(more.iter().cloned());
         }
@@ -95,7 +95,7 @@ pub(super) fn pieces(group: &Group, most: usize) -> impl Iterator<Item = Group> 
 }
 
 /// These hits of a group, told what the whole is told.
-fn part_of(group: &Group, hits: SmallVec<[Hit; 1]>) -> Group {
+fn part_of(group: &Group, hits: Vec<Hit>) -> Group {
     let Group { atomic, quota_passed, refused, now, deadline, .. } = *group;
     Group { hits, atomic, quota_passed, refused, now, deadline }
 }
@@ -117,7 +117,6 @@ fn descriptors(hits: &[Hit]) -> impl Iterator<Item = (usize, &[Hit])> {
 
 #[cfg(test)]
 mod tests {
-    use smallvec::smallvec;
 
     use super::*;
     use crate::domain::{Charge, CounterKey, Limit};
@@ -129,18 +128,18 @@ mod tests {
 
     #[test]
     fn a_single_redis_gets_the_group_whole() {
-        let group = Group::new(smallvec![hit("a", 0, Unit::Second), hit("b", 1, Unit::Day)]);
+        let group = Group::new(vec![hit("a", 0, Unit::Second), hit("b", 1, Unit::Day)]);
         let routes = Routes { main_has_slots: false, per_second_has_slots: None };
         assert_eq!(routes.whole(&group), Some(Lane { side: Side::Main, slot: None }));
     }
 
     #[test]
     fn limits_per_second_have_their_own_redis_but_descriptors_stay_whole() {
-        let group = Group::new(smallvec![
+        let group = Group::new(vec![
             hit("a", 0, Unit::Second),
             hit("b", 1, Unit::Second),
             hit("b", 1, Unit::Day),
-            hit("c", 2, Unit::Second)
+            hit("c", 2, Unit::Second),
         ]);
         let routes = Routes { main_has_slots: false, per_second_has_slots: Some(false) };
         assert_eq!(routes.whole(&group), None);
@@ -153,8 +152,7 @@ mod tests {
     #[test]
     fn a_cluster_gets_a_part_for_each_slot() {
         let routes = Routes { main_has_slots: true, per_second_has_slots: None };
-        let group =
-            Group::new(smallvec![hit("{a}1", 0, Unit::Day), hit("{b}1", 1, Unit::Day), hit("{a}2", 2, Unit::Day)]);
+        let group = Group::new(vec![hit("{a}1", 0, Unit::Day), hit("{b}1", 1, Unit::Day), hit("{a}2", 2, Unit::Day)]);
         let parts = routes.split(&group);
         let told: Vec<_> = parts.iter().map(|part| (part.lane.slot, part.places.as_slice())).collect();
         assert_eq!(told, [(Some(slot::of(b"a")), &[0, 2][..]), (Some(slot::of(b"b")), &[1][..])]);

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use smallvec::smallvec;
 
 use super::*;
 use crate::domain::{Charge, CounterKey, Group, Hit, Limit, Timestamp, Unit};
@@ -49,7 +48,7 @@ fn the_script_has_all_its_parts_and_its_name() {
 fn a_call_is_laid_out_as_the_driver_reads_it() {
     let shadow = Hit { shadow: true, descriptor: 1, ..hit("b", 0) };
     let refund = Hit { charge: Charge::Give(7), quota: true, descriptor: 1, ..hit("a", 0) };
-    let group = Group::new(smallvec![hit("a\0\r\n", 3), shadow, refund]).atomic().at(Timestamp::from_micros(5));
+    let group = Group::new(vec![hit("a\0\r\n", 3), shadow, refund]).atomic().at(Timestamp::from_micros(5));
     let group = Group { refused: true, ..group };
     let mut twice = entry("z", 1);
     twice.again();
@@ -75,7 +74,7 @@ fn a_call_is_laid_out_as_the_driver_reads_it() {
 
 #[test]
 fn keys_and_kinds_are_sent_once() {
-    let pair = |one, other| Entry::new(Group::new(smallvec![hit(one, 1), Hit { descriptor: 1, ..hit(other, 1) }]));
+    let pair = |one, other| Entry::new(Group::new(vec![hit(one, 1), Hit { descriptor: 1, ..hit(other, 1) }]));
     let entries = [entry("a", 1), entry("b", 1), entry("a", 2), pair("b", "c"), pair("d", "a"), entry("d", 1)];
     let call = Call::new(&entries, NOW, || Duration::ZERO);
     assert_eq!(call.keys, [b"a", b"b", b"c", b"d"]);
@@ -107,7 +106,7 @@ fn verdicts_are_derived_from_the_state_that_was_found() {
 
 #[test]
 fn an_error_is_of_its_group_only_and_names_the_counter() {
-    let entries = [Entry::new(Group::new(smallvec![hit("b", 1), hit("a", 1)])), entry("c", 1)];
+    let entries = [Entry::new(Group::new(vec![hit("b", 1), hit("a", 1)])), entry("c", 1)];
     let text = b"WRONGTYPE not yours";
     let refused = [&[1u8][..], &1u32.to_le_bytes(), &(text.len() as u32).to_le_bytes(), text].concat();
     let (_, answers) = decode(&entries, &reply(&[&now(), &refused, &[0, 1]])).expect("a reply");
@@ -181,7 +180,7 @@ fn groups_are_equal_if_the_script_cannot_tell_them_apart() {
     for other in different {
         assert!(!equal(&base, &other), "{other:?}");
     }
-    let pair = Group::new(smallvec![hit("a", 1), hit("b", 1)]);
+    let pair = Group::new(vec![hit("a", 1), hit("b", 1)]);
     assert!(!equal(&pair, &pair), "only single hits are merged");
 }
 

@@ -19,7 +19,6 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use smallvec::SmallVec;
 use tollgate::domain::{
     Algorithm, Charge, CounterKey, Group, Hit, Limit, RateLimiter, Timestamp, Unit, Verdict, Window,
 };
@@ -93,7 +92,7 @@ impl<S: RateLimiter> Bench<S> {
 
 /// Hits as a group that charges each of `descriptors` on its own.
 fn together(hits: impl IntoIterator<Item = Hit>) -> Group {
-    Group::new(hits.into_iter().collect::<SmallVec<[Hit; 1]>>())
+    Group::new(hits.into_iter().collect())
 }
 
 fn micros(duration: Duration) -> u64 {

@@ -12,7 +12,6 @@ use std::{
 };
 
 use bytes::Bytes;
-use smallvec::smallvec;
 use tokio::{sync::Semaphore, task::JoinSet, time::Instant};
 
 use super::super::{Call, CallError, Caller, RedisStats, RedisStore, Script, StoreOptions};
@@ -336,7 +335,7 @@ async fn a_callers_own_deadline_is_kept_in_the_queue_and_in_flight() {
 async fn one_wrong_counter_fails_alone_and_parts_are_put_together_in_order() {
     let fake = Fake { has_slots: true, ..Fake::open() };
     let (store, _) = fake.start(10);
-    let group = Group::new(smallvec![
+    let group = Group::new(vec![
         Hit { descriptor: 0, ..hit("{a}1") },
         Hit { descriptor: 1, charge: Charge::Take(2), ..hit("{b}1") },
         Hit { descriptor: 2, charge: Charge::Take(3), ..hit("{c}2") },
