@@ -14,6 +14,7 @@ mod configure;
 mod contact;
 mod defaults;
 mod listeners;
+mod memory;
 mod readiness;
 mod readings;
 #[cfg(feature = "redis")]
@@ -163,6 +164,7 @@ impl App {
         let mut signals = Signals::new().map_err(AppError::Signal)?;
         let mut background = Background::new();
         let certificates = &self.parts.certificates;
+        background.spawn(memory::keep_giving_back());
         background.watch(certificates.all().cloned().collect());
         if let (Some(listener), Some(at)) = (Listeners::metrics(settings).await?, &settings.metrics) {
             let page = self.metrics_page(at.path.as_str());
