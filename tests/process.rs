@@ -220,6 +220,10 @@ fn its_memory_is_in_small_pages() {
     let tollgate = Tollgate::with_rules(RULES);
     let status = fs::read_to_string(format!("/proc/{}/status", tollgate.pid())).expect("procfs");
     assert!(status.contains("\nTHP_enabled:\t0\n"), "{status}");
+    // nor were there any before it said so
+    let maps = fs::read_to_string(format!("/proc/{}/smaps_rollup", tollgate.pid())).expect("procfs");
+    let huge = maps.lines().find_map(|line| line.strip_prefix("AnonHugePages:")).expect("a figure");
+    assert_eq!(huge.trim(), "0 kB");
 }
 
 /// Each connection is one, and a shell's soft limit is often 1024.

@@ -158,3 +158,40 @@ async fn a_config_map_below_the_runtime_root_is_followed() {
         assert_eq!(metric(metrics, "ratelimit_service_config_load_error").await, Some(0.0));
     }
 }
+
+/// The allocator gives back what was freed a second ago, on any thread that frees something then; here, after an hour. A thread
+/// that answers would stand still over a large load.
+#[tokio::test]
+async fn the_memory_of_old_rules_is_given_back_by_no_thread_that_answers() {
+    use std::fmt::Write as _;
+
+    let mut many = rules(5).replace("[{", "\n  - {").replace("}]", "}");
+    for number in 0..60_000 {
+        let _ = writeln!(many, "  - {{key: k, value: v{number}, rate_limit: {{unit: year, requests_per_unit: 5}}}}");
+    }
+    let tollgate = Builder::new().rules(&many).env("MIMALLOC_PURGE_DELAY", "3600000").start();
+    let resident = || {
+        let status = fs::read_to_string(format!("/proc/{}/status", tollgate.pid())).expect("procfs");
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("a figure");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number")
+    };
+    let much = resident();
+    tollgate.write_rules(&rules(5));
+    let what = format!("less than half of {much} kB");
+    eventually(&what, async || (resident() < much / 2).then_some(())).await;
+}
+
+#[test]
+fn rules_are_loaded_by_a_thread_that_gives_way_to_those_that_answer() {
+    let tollgate = Tollgate::with_rules(&rules(5));
+    let nice = |name: &str| {
+        let threads = fs::read_dir(format!("/proc/{}/task", tollgate.pid())).expect("procfs");
+        let stats =
+            threads.map(|thread| fs::read_to_string(thread.expect("procfs").path().join("stat")).expect("procfs"));
+        let all: Vec<_> = stats.collect();
+        let of_name = all.iter().find_map(|stat| stat.split_once(&format!("({name}) "))).expect(name);
+        // the 19th field of proc(5)
+        of_name.1.split(' ').nth(16).and_then(|nice| nice.parse::<i32>().ok()).expect("a number")
+    };
+    assert_eq!(nice("rules"), (nice("worker-0") + 10).min(19));
+}

@@ -1,9 +1,17 @@
 //! The protocol as data: the descriptor set compiled from `proto/`, for JSON and reflection.
 
-use std::sync::LazyLock;
+use std::{
+    convert::Infallible,
+    marker::PhantomData,
+    sync::LazyLock,
+    task::{Context, Poll},
+};
 
+use http::{Request, Response};
 use prost_reflect::{DescriptorPool, MessageDescriptor};
-use tonic::service::Routes;
+use tonic::{body::Body, server::NamedService, service::Routes};
+use tonic_reflection::server::{Builder, Error};
+use tower::Service;
 
 const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
@@ -15,14 +23,57 @@ pub(super) fn message(name: &str) -> MessageDescriptor {
     POOL.get_message_by_name(name).expect("build.rs compiles every message that is asked for")
 }
 
+/// Both versions of gRPC server reflection. They hold the descriptors in a form that takes megabytes, and few ever ask: they
+/// are made for the first who does, and once for all workers.
+static REFLECTION: LazyLock<Routes> = LazyLock::new(|| {
+    let valid = "the descriptor sets are valid";
+    Routes::new(builder().build_v1().expect(valid)).add_service(builder().build_v1alpha().expect(valid))
+});
+
+fn builder() -> Builder<'static> {
+    Builder::configure()
+        .register_encoded_file_descriptor_set(DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+}
+
 /// Adds gRPC server reflection for what the gRPC port serves, in its v1 and v1alpha form.
 pub(super) fn reflection(routes: Routes) -> Routes {
-    let builder = || {
-        tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(DESCRIPTORS)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-    };
-    let v1 = builder().build_v1().expect("the descriptor sets are valid");
-    let v1alpha = builder().build_v1alpha().expect("the descriptor sets are valid");
+    let v1 = Lazy::in_place_of(|| builder().build_v1());
+    let v1alpha = Lazy::in_place_of(|| builder().build_v1alpha());
     routes.add_service(v1).add_service(v1alpha)
+}
+
+/// Bears the name of a service that [`REFLECTION`] holds.
+#[derive(Debug)]
+struct Lazy<S>(PhantomData<fn() -> S>);
+
+impl<S> Lazy<S> {
+    /// The type is all that is needed of what would make the service.
+    fn in_place_of(_: fn() -> Result<S, Error>) -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<S> Clone for Lazy<S> {
+    fn clone(&self) -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<S: NamedService> NamedService for Lazy<S> {
+    const NAME: &'static str = S::NAME;
+}
+
+impl<S> Service<Request<Body>> for Lazy<S> {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = <Routes as Service<Request<Body>>>::Future;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        REFLECTION.clone().call(request)
+    }
 }

@@ -14,6 +14,8 @@ mod configure;
 mod contact;
 mod defaults;
 mod listeners;
+mod loader;
+mod memory;
 mod readiness;
 mod readings;
 #[cfg(feature = "redis")]
@@ -41,6 +43,7 @@ use background::Background;
 use certificates::Certificates;
 use defaults::Defaults;
 use listeners::Listeners;
+use loader::{Loader, LoaderThread};
 use readiness::Readiness;
 use readings::Parts;
 use reload::Reloader;
@@ -127,9 +130,11 @@ pub fn run(settings: &Settings) -> Result<(), AppError> {
         .enable_all()
         .build()
         .map_err(AppError::Runtime)?;
-    let (app, source) = App::new(settings)?;
+    let loader = LoaderThread::new().map_err(AppError::Runtime)?;
+    let (app, source) = App::new(settings, loader.loader())?;
     let ended = runtime.block_on(app.serve(settings, source));
-    // a thread may still be compiling rules that nobody will use
+    loader.end();
+    // a thread may still be reading rules that nobody will use
     runtime.shutdown_timeout(Duration::from_secs(1));
     ended
 }
@@ -143,10 +148,11 @@ struct App {
     metrics: Arc<Metrics>,
     ready: Readiness,
     defaults: Defaults,
+    loader: Loader,
 }
 
 impl App {
-    fn new(settings: &Settings) -> Result<(Self, Source), AppError> {
+    fn new(settings: &Settings, loader: Loader) -> Result<(Self, Source), AppError> {
         let live = LiveHandle::default();
         let stats = Stats::new(settings.max_metric_series.get());
         let backend = Arc::new(Backend::new(settings)?);
@@ -156,13 +162,14 @@ impl App {
         let parts = Arc::new(Parts::new(Arc::clone(&live), Arc::clone(&backend), certificates, &stats, xds));
         let metrics = Arc::new(Metrics::new(parts.clone())?);
         let ready = Readiness::new(settings.healthy_with_at_least_one_config_loaded);
-        Ok((Self { live, stats, backend, parts, metrics, ready, defaults }, source))
+        Ok((Self { live, stats, backend, parts, metrics, ready, defaults, loader }, source))
     }
 
     async fn serve(self, settings: &Settings, source: Source) -> Result<(), AppError> {
         let mut signals = Signals::new().map_err(AppError::Signal)?;
         let mut background = Background::new();
         let certificates = &self.parts.certificates;
+        background.spawn(memory::keep_giving_back());
         background.watch(certificates.all().cloned().collect());
         if let (Some(listener), Some(at)) = (Listeners::metrics(settings).await?, &settings.metrics) {
             let page = self.metrics_page(at.path.as_str());
@@ -263,6 +270,7 @@ impl App {
             live: Arc::clone(&self.live),
             stats: Arc::clone(&self.stats),
             options: configure::compile_options(settings, self.backend.capabilities()),
+            loader: self.loader.clone(),
             defaults: self.defaults.newest(),
             metrics: Arc::clone(&self.metrics),
             ready: self.ready.clone(),

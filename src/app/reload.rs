@@ -7,10 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{sync::oneshot, task, task::JoinSet};
+use tokio::{sync::oneshot, task::JoinSet};
 
 use super::{
     defaults::{Good, Newest},
+    loader::Loader,
     readiness::Readiness,
 };
 use crate::{
@@ -31,6 +32,7 @@ pub(super) struct Reloader {
     pub(super) live: LiveHandle,
     pub(super) stats: Arc<Stats>,
     pub(super) options: CompileOptions<'static>,
+    pub(super) loader: Loader,
     pub(super) defaults: Newest,
     pub(super) metrics: Arc<Metrics>,
     pub(super) ready: Readiness,
@@ -54,7 +56,7 @@ impl Reloader {
                     if let Some(rules) = &last {
                         let outcome = self.apply(Arc::clone(rules), defaults.clone()).await;
                         // what is refused has been told, and leaves things as they are
-                        retired.extend(outcome.ok().flatten().map(retire));
+                        retired.extend(outcome.ok().flatten().map(|old| retire(old, self.loader.clone())));
                     }
                 }
             };
@@ -65,10 +67,10 @@ impl Reloader {
                     // new defaults may cure files; a server that is told of a refusal counts on its former rules
                     let is_wanted = outcome.is_ok() || matches!(rules.content, Content::Files(_));
                     // a copy of the rules is only kept where it may be needed
-                    if self.defaults.may_change() && is_wanted {
-                        last = Some(rules);
-                    }
-                    outcome.map(|old| retired.extend(old.map(retire)))
+                    let keep = self.defaults.may_change() && is_wanted;
+                    let unwanted = if keep { last.replace(rules) } else { Some(rules) };
+                    retired.extend(unwanted.map(|rules| self.loader.clone().free(rules)));
+                    outcome.map(|old| retired.extend(old.map(|old| retire(old, self.loader.clone()))))
                 }
                 News::Unchanged => {
                     self.metrics.config_load(LoadResult::Unchanged);
@@ -105,7 +107,7 @@ impl Reloader {
         };
         let (options, stats, previous) = (self.options, Arc::clone(&self.stats), self.live.load_full());
         let compile = move || compile(&rules, defaults.as_deref(), options, &stats, previous.as_deref());
-        let (live, warnings) = match task::spawn_blocking(compile).await {
+        let (live, warnings) = match self.loader.run(compile).await {
             Ok(Ok(compiled)) => compiled,
             Ok(Err(errors)) => return Err(self.refused("are refused", "\n", errors.to_string())),
             // the runtime is shutting down, or compiling panicked, which has been printed
@@ -153,12 +155,10 @@ fn names(rules: &RuleSet) -> impl Iterator<Item = (rules::RuleId, SeriesName<'_>
     })
 }
 
-/// Drops an old rule set once no request uses it, on a thread where that may take long: a million rules are not freed
-/// at once.
-async fn retire(old: Arc<Live>) {
+/// Frees an old rule set once no request uses it.
+async fn retire(old: Arc<Live>, loader: Loader) {
     while Arc::strong_count(&old) > 1 {
         tokio::time::sleep(RETIRE_POLL).await;
     }
-    // an error means that the runtime is shutting down, and then the process ends anyway
-    let _ = task::spawn_blocking(move || drop(old)).await;
+    loader.free(old).await;
 }

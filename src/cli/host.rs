@@ -4,8 +4,9 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Asks. A system that refuses leaves the process as it was, which works too.
 pub(super) fn prepare() {
-    // The allocator asks for huge pages and some hosts give them to all: each would make 2 MiB resident for the first byte in
-    // it, 30 MiB for a service at rest, and more whenever the kernel gathers pages.
+    // Some hosts give huge pages to all: each would make 2 MiB resident for the first byte in it, 30 MiB for a service at rest,
+    // and more whenever the kernel gathers pages. (Where they go to those who ask, the allocator would get some before this: so
+    // it is built not to ask.)
     #[cfg(target_os = "linux")]
     {
         _ = rustix::thread::disable_transparent_huge_pages(true);

@@ -65,15 +65,15 @@ impl Domain {
     /// The child with this key and this value, or without one. A value that is the very text of a pattern counts as exact.
     pub(super) fn child(&self, parent: NodeIndex, key: &str, value: Option<&str>) -> Option<NodeIndex> {
         let hash = place_hash(&self.hasher, parent, key, value);
-        let is_it = |at: &NodeIndex| {
-            let node = &self.nodes[*at as usize];
-            node.parent == parent && node.value.as_deref() == value && *node.key == *key
+        let is_it = |at: NodeIndex| {
+            let node = &self.nodes[at as usize];
+            node.parent == parent && node.value.is(value) && *node.key == *key
         };
         let is_listed = |listed: &Listed| {
             let node = &self.nodes[listed.node as usize];
             node.parent == parent && value == Some(&*listed.value) && *node.key == *key
         };
-        let one = self.index.find(hash, is_it).copied();
+        let one = self.index.find(hash, is_it);
         one.or_else(|| self.listed.find(hash, is_listed).map(|listed| listed.node))
     }
 

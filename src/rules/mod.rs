@@ -10,10 +10,12 @@ mod compile;
 mod diagnostic;
 pub mod explain;
 mod find;
+mod index;
 mod metric;
 mod pattern;
 mod resource;
 mod tree;
+mod value;
 mod yaml;
 
 pub use compile::{

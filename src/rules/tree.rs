@@ -11,7 +11,9 @@ use smallvec::SmallVec;
 
 use super::{
     Match,
+    index::Index,
     pattern::{PatternGroup, address},
+    value::Value,
 };
 use crate::domain::{FailureMode, KeyValue, Limit, Metadata, SharedKind};
 
@@ -64,7 +66,7 @@ pub struct Domain {
     pub(super) first_rule: u32,
     pub(super) root_has_patterns: bool,
     /// By parent, key and value: every node that asks for one value, or for any.
-    pub(super) index: HashTable<NodeIndex>,
+    pub(super) index: Index,
     /// By the same: the values of nodes that ask for one of several.
     pub(super) listed: HashTable<Listed>,
     /// The patterns among the children of one node that have one key.
@@ -80,12 +82,13 @@ pub(super) struct Listed {
     pub(super) value: Box<str>,
 }
 
-/// One descriptor of a file: a step on the way to a rule.
+/// One descriptor of a file: a step on the way to a rule. All of it lies in one line of the processor's caches.
 #[derive(Debug)]
+#[repr(align(64))]
 pub struct Node {
     pub(super) key: Arc<str>,
     /// See [`Node::value`].
-    pub(super) value: Option<Box<str>>,
+    pub(super) value: Value,
     pub(super) parent: NodeIndex,
     pub(super) rule: u32,
     pub(super) file: u32,
@@ -251,7 +254,7 @@ impl Node {
     /// of a long rest. `None` if any value will do.
     #[must_use]
     pub fn value(&self) -> Option<&str> {
-        self.value.as_deref()
+        self.value.get()
     }
 
     /// What stands for `value`, which this node matched, in a counter's key.

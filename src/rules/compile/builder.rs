@@ -11,9 +11,11 @@ use super::{header::Settings, matcher::Matcher, reader::clip};
 use crate::rules::{
     Domain, Node, Rule, RuleId,
     find::place_hash,
+    index::Index,
     metric,
     pattern::{Draft, Network, PatternGroup},
     tree::{Hasher, Listed, NO_RULE, NodeFlags, NodeIndex, ROOT},
+    value::Value,
 };
 
 /// A node that is to be added.
@@ -40,7 +42,7 @@ pub(super) struct Twin {
 pub(super) struct Builder {
     nodes: Vec<Node>,
     rules: Vec<Rule>,
-    index: HashTable<NodeIndex>,
+    index: Index,
     listed: HashTable<Listed>,
     /// By parent and key.
     patterns: HashMap<(NodeIndex, Arc<str>), Draft>,
@@ -61,7 +63,7 @@ impl Builder {
             return Err(Twin { asks, file, line });
         }
         let at = u32::try_from(self.nodes.len()).expect("a file below 4 GiB has fewer nodes than 2^32");
-        let value = matcher.text();
+        let value = Value::new(matcher.text().as_deref());
         self.nodes.push(Node { key: key.clone(), value, parent, rule: NO_RULE, file, line, flags });
         match matcher {
             Matcher::Any => self.index(at),
@@ -118,14 +120,14 @@ impl Builder {
     fn find(&self, parent: NodeIndex, key: &str, value: Option<&str>) -> Option<NodeIndex> {
         let hash = place_hash(&self.hasher, parent, key, value);
         let is_there = |at: NodeIndex| self.nodes[at as usize].parent == parent && *self.nodes[at as usize].key == *key;
-        let one = self.index.find(hash, |at| self.nodes[*at as usize].value.as_deref() == value && is_there(*at));
+        let one = self.index.find(hash, |at| self.nodes[at as usize].value.is(value) && is_there(at));
         let listed = || self.listed.find(hash, |listed| value == Some(&*listed.value) && is_there(listed.node));
-        one.copied().or_else(|| listed().map(|listed| listed.node))
+        one.or_else(|| listed().map(|listed| listed.node))
     }
 
     fn index(&mut self, at: NodeIndex) {
-        let (nodes, hasher) = (&self.nodes, &self.hasher);
-        self.index.insert_unique(hash_of(hasher, nodes, at), at, |at| hash_of(hasher, nodes, *at));
+        let node = &self.nodes[at as usize];
+        self.index.insert(place_hash(&self.hasher, node.parent, &node.key, node.value.get()), at);
     }
 
     fn list(&mut self, node: NodeIndex, value: &str) {
@@ -177,8 +179,7 @@ impl Builder {
         for (number, rule) in (first_rule..).zip(&mut self.rules) {
             rule.id = RuleId(number);
         }
-        let (nodes, hasher) = (&self.nodes, &self.hasher);
-        self.index.shrink_to_fit(|at| hash_of(hasher, nodes, *at));
+        self.index.shrink();
         let (patterns, pattern_index) = groups(self.patterns, &self.hasher);
         Domain {
             name,
@@ -196,11 +197,6 @@ impl Builder {
             hasher: self.hasher,
         }
     }
-}
-
-fn hash_of(hasher: &Hasher, nodes: &[Node], at: NodeIndex) -> u64 {
-    let node = &nodes[at as usize];
-    place_hash(hasher, node.parent, &node.key, node.value.as_deref())
 }
 
 /// The patterns by parent and key, and where to find them.

@@ -1,6 +1,6 @@
 //! Reads what a descriptor asks of an entry's value: `value`, `values`, `cidr` or `regex`.
 
-use std::collections::HashSet;
+use std::{borrow::Cow, collections::HashSet};
 
 use super::{
     descriptors::Tree,
@@ -47,21 +47,21 @@ impl Matcher<'_> {
     }
 
     /// What stands for the value in statistics and in the key of a counter that many values share.
-    pub(super) fn text(&self) -> Option<Box<str>> {
+    pub(super) fn text(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::Any => None,
-            Self::Value(value) => Some((*value).into()),
+            Self::Value(value) => Some(Cow::Borrowed(value)),
             Self::Values(values) => {
-                Some(joined(values.iter().map(|value| value.replace('\\', r"\\").replace('|', r"\|"))))
+                Some(joined(values.iter().map(|value| value.replace('\\', r"\\").replace('|', r"\|"))).into())
             }
-            Self::Cidr(networks) => Some(joined(networks.iter().map(ToString::to_string))),
-            Self::Regex { text, .. } => Some((*text).into()),
+            Self::Cidr(networks) => Some(joined(networks.iter().map(ToString::to_string)).into()),
+            Self::Regex { text, .. } => Some(Cow::Borrowed(text)),
         }
     }
 }
 
 /// The parts, sorted, with `|` between them. However long the list, this is short, and no two lists have the same.
-fn joined(parts: impl Iterator<Item = String>) -> Box<str> {
+fn joined(parts: impl Iterator<Item = String>) -> String {
     let mut parts: Vec<String> = parts.collect();
     parts.sort_unstable();
     let mut text = parts.join("|");
@@ -71,7 +71,7 @@ fn joined(parts: impl Iterator<Item = String>) -> Box<str> {
         text += "…#";
         text += &hash[..32];
     }
-    text.into_boxed_str()
+    text
 }
 
 impl<'a> Tree<'a, '_> {
@@ -176,7 +176,7 @@ mod tests {
     use super::*;
 
     fn text(values: &[&str]) -> String {
-        Matcher::Values(values.to_vec()).text().expect("a text").into_string()
+        Matcher::Values(values.to_vec()).text().expect("a text").into_owned()
     }
 
     #[test]
