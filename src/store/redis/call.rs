@@ -40,7 +40,8 @@ impl<'a> Call<'a> {
         let mut kinds = Kinds::with_room();
         let mut groups = Vec::with_capacity(entries.len() * GROUP_BYTES + counters * COUNTER_BYTES);
         for entry in entries {
-            for number in [kinds.number_of(entry, now), entry.times(), jitter().as_millis() as u32] {
+            let jitter = u32::try_from(jitter().as_millis()).unwrap_or(u32::MAX); // 49 days at most
+            for number in [kinds.number_of(entry, now), entry.times(), jitter] {
                 groups.extend(number.to_le_bytes());
             }
             for hit in entry.counters().first_hits() {

@@ -85,6 +85,12 @@ fn keys_and_kinds_are_sent_once() {
 }
 
 #[test]
+fn a_jitter_of_years_is_one_of_weeks() {
+    let call = |jitter| Call::new(&[entry("a", 1)], NOW, || jitter).groups.clone();
+    assert_eq!(call(Duration::from_secs(1 << 30)), call(Duration::from_millis(u32::MAX.into())));
+}
+
+#[test]
 fn of_many_kinds_some_are_sent_again() {
     let entries: Vec<_> = (1..=100).chain(1..=100).map(|n| entry("a", n)).collect();
     let call = Call::new(&entries, NOW, || Duration::ZERO);
