@@ -18,8 +18,8 @@
 --   charges nothing; one whose counter cannot be written may have charged others. The error is the script's own, and
 --   nothing is charged, if now is in none of the first four windows that were sent of a calendar.
 --
--- A counter is a string of three doubles (time, current, previous) that expires by itself. All are read at once, by MGET;
--- a group writes each counter that it has changed by one SET. What only looks or is denied writes nothing.
+-- A counter is a string of three doubles (time, current, previous) that expires by itself. All are read at once, by MGET,
+-- and those that have changed in the end are written by one SET each. What only looks or is denied writes nothing.
 
 local KIND, HIT, BOUNDS, GROUP, COUNTER, STATE = '<BBBI4I4d', '<I4BBBBBBdddd', '<dddddd', '<I4I4I4', '<I4', '<ddd'
 
@@ -34,6 +34,9 @@ local server_now = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
 
 local values = {} -- by key: the counter as charged so far, packed; false if it does not exist
 local faults = {} -- by key: why it cannot be read or written
+local KEPT = 0 -- in place of a life: it expires when it does already
+local lives = {} -- by key: for how many milliseconds it is to be written
+local changed, changes = {}, 0 -- the keys of lives, in order, and how many there are
 
 for first = 1, #KEYS, MOST_AT_ONCE do
   local last = min(first + MOST_AT_ONCE - 1, #KEYS)
@@ -59,18 +62,20 @@ local function read(i)
   return value
 end
 
--- Writes the state that a hit has left. `found` is the time of the state before. All that was counted in one window
--- expires with it, so a counter that was counted in it before does so already.
-local function write(i, hit, now, jitter, found, time, current, previous)
-  local value = pack(STATE, time, current, previous)
-  local result
-  if found == time and hit.expires_with_window then
-    result = redis.pcall('SET', KEYS[i], value, 'KEEPTTL')
-  else
-    local ends = min(hit.ends(hit, time, current), MOST)
-    result = redis.pcall('SET', KEYS[i], value, 'PX', max(ceil((ends - now) / 1000), 1) + jitter)
+-- Notes the state that a hit has left. `found` is the time of the state before. All that was counted in one window expires
+-- with it, so a counter that was counted in it before does so already.
+local function change(i, hit, now, jitter, found, time, current, previous)
+  values[i] = pack(STATE, time, current, previous)
+  if not lives[i] then
+    changes = changes + 1
+    changed[changes] = i
   end
-  if result.err then faults[i] = result.err else values[i] = value end
+  if found ~= time or not hit.expires_with_window then
+    local ends = min(hit.ends(hit, time, current), MOST)
+    lives[i] = max(ceil((ends - now) / 1000), 1) + jitter
+  elseif not lives[i] then
+    lives[i] = KEPT
+  end
 end
 
 -- A group's part of the reply if its counter of this number has this fault.
@@ -98,37 +103,30 @@ end
 
 local replies, said = { pack('<d', server_now) }, 1 -- the parts of the reply, and how many there are
 
--- Settles a hit on its own that may pass without others, as settle() would, without a list of anything.
+-- Settles a hit on its own that may pass without others, as settle() would, without a list of anything. Adds its part of the
+-- reply.
 local function settle_lone(kind, counter, times, jitter)
   local hit, now = kind.lone, kind.now
   local before = read(counter)
+  said = said + 1
   if faults[counter] then
-    said = said + 1
     replies[said] = refusal(1, faults[counter])
     return
   end
   local time, current, previous
   if before then time, current, previous = unpack_at(STATE, before) end
-  local found, changed, step = time, false, hit.step
+  local found, charged, step = time, false, hit.step
   for _ = 1, times do
     local _, t, c, p = step(hit, now, time, current, previous)
-    if t then time, current, previous, changed = t, c, p, true end
+    if t then time, current, previous, charged = t, c, p, true end
   end
-  if changed then
-    write(counter, hit, now, jitter, found, time, current, previous)
-    if faults[counter] then
-      said = said + 1
-      replies[said] = refusal(1, faults[counter])
-      return
-    end
-  end
-  said = said + 1
+  if charged then change(counter, hit, now, jitter, found, time, current, previous) end
   if before then
-    replies[said] = changed and '\0\3' or '\0\2'
+    replies[said] = charged and '\0\3' or '\0\2'
     said = said + 1
     replies[said] = before
   else
-    replies[said] = changed and '\0\1' or '\0\0'
+    replies[said] = charged and '\0\1' or '\0\0'
   end
 end
 
@@ -149,17 +147,17 @@ local function settle_group(kind, counters, times, jitter)
   local parts = { '\0' }
   for i = 1, #counters do
     local state, found = held[i], states[i]
-    local changed = state ~= found
-    if changed then
-      write(counters[i], state[4], kind.now, jitter, found and found[1], state[1], state[2], state[3])
+    local charged = state ~= found
+    if charged then
+      change(counters[i], state[4], kind.now, jitter, found and found[1], state[1], state[2], state[3])
     end
     if before[i] then
-      parts[i + 1] = (changed and '\3' or '\2') .. before[i]
+      parts[i + 1] = (charged and '\3' or '\2') .. before[i]
     else
-      parts[i + 1] = changed and '\1' or '\0'
+      parts[i + 1] = charged and '\1' or '\0'
     end
   end
-  return fault_among(counters) or table.concat(parts)
+  return table.concat(parts)
 end
 
 -- The hit at this place of ARGV[1], and the place after it.
@@ -195,20 +193,64 @@ while at <= #ARGV[1] do
   }
 end
 
-local groups = ARGV[2]
-at = 1
-while at <= #groups do
-  local kind, times, jitter, counter
-  kind, times, jitter, at = unpack_at(GROUP, groups, at)
+-- The place after the group that is at this one of ARGV[2], its kind, times, jitter, and counters: a list, or for a lone hit
+-- the one counter itself.
+local function group_at(at)
+  local kind, times, jitter, after = unpack_at(GROUP, ARGV[2], at)
   kind = kinds[kind]
+  local counters
   if kind.lone then
-    counter, at = unpack_at(COUNTER, groups, at)
-    settle_lone(kind, counter, times, jitter)
+    counters, after = unpack_at(COUNTER, ARGV[2], after)
   else
-    local counters = {}
-    for i = 1, kind.counters do counters[i], at = unpack_at(COUNTER, groups, at) end
+    counters = {}
+    for i = 1, kind.counters do counters[i], after = unpack_at(COUNTER, ARGV[2], after) end
+  end
+  return after, kind, times, jitter, counters
+end
+
+local ends, group = {}, 0 -- by group: where its part of the reply ends, and which one it is
+at = 1
+while at <= #ARGV[2] do
+  local kind, times, jitter, counters
+  at, kind, times, jitter, counters = group_at(at)
+  if kind.lone then
+    settle_lone(kind, counters, times, jitter)
+  else
     said = said + 1
     replies[said] = settle_group(kind, counters, times, jitter)
   end
+  group = group + 1
+  ends[group] = said
 end
-return table.concat(replies)
+
+local failed = false
+for n = 1, changes do
+  local i = changed[n]
+  local result
+  if lives[i] == KEPT then
+    result = redis.pcall('SET', KEYS[i], values[i], 'KEEPTTL')
+  else
+    result = redis.pcall('SET', KEYS[i], values[i], 'PX', lives[i])
+  end
+  if result.err then
+    faults[i] = result.err
+    failed = true
+  end
+end
+if not failed then return table.concat(replies) end
+
+-- whatever was told of these counters in this call was told of charges that are not there
+local told = { replies[1] }
+at, group = 1, 0
+while at <= #ARGV[2] do
+  local _, kind, counters
+  at, kind, _, _, counters = group_at(at)
+  group = group + 1
+  local fault = fault_among(kind.lone and { counters } or counters)
+  if fault then
+    told[#told + 1] = fault
+  else
+    for part = (ends[group - 1] or 1) + 1, ends[group] do told[#told + 1] = replies[part] end
+  end
+end
+return table.concat(told)

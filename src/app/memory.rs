@@ -18,7 +18,7 @@ pub(super) async fn keep_giving_back() {
 }
 
 /// Has the allocator give back what nobody uses and what this thread freed. It has no call for that but in C; but it does it
-/// before it says that there is no memory. So it is asked for more than any address space has.
+/// before it says that there is no memory. So it is asked for more than an address space of 64 bits has.
 pub(super) fn give_back() {
     const TOO_MUCH: usize = isize::MAX as usize / 2;
     // out of the sight of the compiler, which may leave out an allocation that nobody uses

@@ -45,10 +45,10 @@ impl Entry {
         self.times.get()
     }
 
-    /// The key of its hit, if it has one alone: only then can it equal another.
-    pub(super) fn lone_key(&self) -> Option<&CounterKey> {
+    /// Its hit, if it has one alone: only then can it equal another.
+    pub(super) fn lone_hit(&self) -> Option<&Hit> {
         let [hit] = self.group.hits.as_slice() else { return None };
-        Some(&hit.key)
+        Some(hit)
     }
 
     /// Whether both are of one hit, and the script cannot tell them apart: then one of them, settled as often as both,

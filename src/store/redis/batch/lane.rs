@@ -82,7 +82,7 @@ impl Queue {
         // the places of those entries that others may equal
         let mut places: HashTable<u32> = HashTable::new();
         let hasher = foldhash::fast::RandomState::default();
-        let hash_of = |entry: &Entry| entry.lone_key().map(|key| hasher.hash_one(key));
+        let hash_of = |entry: &Entry| entry.lone_hit().map(|hit| hasher.hash_one((&hit.key, hit.charge)));
         let (mut counters, mut settled) = (0, 0);
         // a queue of one has nothing to merge
         let merges = most > 1;
