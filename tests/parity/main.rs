@@ -3,5 +3,9 @@
 #![allow(clippy::panic, clippy::print_stdout, missing_docs, unreachable_pub)]
 
 mod behaviour;
+mod calendar;
+mod hits;
+mod lives;
+mod refusals;
 mod server;
 mod traces;
