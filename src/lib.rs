@@ -30,6 +30,8 @@ pub mod engine;
 #[cfg(feature = "server")]
 pub mod places;
 #[cfg(feature = "server")]
+pub mod rejections;
+#[cfg(feature = "server")]
 pub mod rules;
 #[cfg(feature = "server")]
 pub mod server;

@@ -11,6 +11,7 @@ use crate::{
         Live, LiveHandle,
         stats::{Stats, StatsTable},
     },
+    rejections::Rejections,
     rules::{Policy, RuleId},
     server,
     source::XdsStats,
@@ -22,6 +23,7 @@ pub(super) struct Parts {
     pub(super) live: LiveHandle,
     pub(super) backend: Arc<Backend>,
     pub(super) certificates: Certificates,
+    pub(super) rejections: Arc<Rejections>,
     /// Set once the server runs.
     pub(super) server: OnceLock<Arc<server::Stats>>,
     /// Of the runtime of all that is not a worker; set once it runs.
@@ -42,7 +44,8 @@ impl Parts {
     ) -> Self {
         let empty = Arc::new(StatsTable::build(stats, [], None));
         let (server, background) = (OnceLock::new(), OnceLock::new());
-        Self { live, backend, certificates, server, background, empty, xds }
+        let rejections = Arc::default();
+        Self { live, backend, certificates, rejections, server, background, empty, xds }
     }
 }
 
@@ -73,6 +76,10 @@ impl Readings for Parts {
 
     fn degraded(&self) -> Vec<(&'static str, u64)> {
         self.backend.degraded()
+    }
+
+    fn rejected(&self) -> Vec<(&'static str, &'static str, u64)> {
+        self.rejections.totals().map(|(api, reason, total)| (api.name(), reason.name(), total)).collect()
     }
 
     fn tls(&self) -> Vec<telemetry::TlsListener> {

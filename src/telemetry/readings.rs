@@ -71,6 +71,8 @@ pub trait Readings: Send + Sync + 'static {
     fn deny_cache(&self) -> Option<DenyCache>;
     /// Hits that a failure mode answered in place of the store, by mode; none with a store that does not fail.
     fn degraded(&self) -> Vec<(&'static str, u64)>;
+    /// Calls that were refused before they were decided: API, reason, count.
+    fn rejected(&self) -> Vec<(&'static str, &'static str, u64)>;
     /// None if the rules come from elsewhere.
     fn xds(&self) -> Option<Xds>;
     /// gRPC connections.
@@ -94,6 +96,11 @@ const AGED_OUT: Family = Family::new(
     "tollgate_connections_aged_out_total",
     "gRPC connections that were told to go because of their age (GRPC_MAX_CONNECTION_AGE).",
     &[],
+);
+const REJECTED: Family = Family::new(
+    "tollgate_rejected_calls_total",
+    "Calls, streams and connections that were refused before a decision, by API and reason.",
+    &["api", "reason"],
 );
 const TASKS: Family =
     Family::new("tollgate_tasks", "Tasks that have not ended, of the workers and of all else.", &["runtime"]);
@@ -119,12 +126,13 @@ const DOMAIN_NOT_FOUND: Family = Family::new(
     &["domain"],
 );
 
-const FAMILIES: [&Family; 13] = [
+const FAMILIES: [&Family; 14] = [
     &BUILD_INFO,
     &CONNECTIONS,
     &ACCEPTED,
     &REFUSED,
     &AGED_OUT,
+    &REJECTED,
     &TASKS,
     &RULES,
     &RULES_INFO,
@@ -160,6 +168,7 @@ impl Collector for Pulled {
         let rules = rules.as_ref();
         let memory = self.readings.memory_store();
         let connections = self.readings.connections();
+        let rejected = self.readings.rejected();
         let tasks = self.readings.tasks();
         let tasks = [(vec!["workers"], tasks.workers), (vec!["background"], tasks.background)];
         let domains = table.stats().domains_not_found();
@@ -169,6 +178,7 @@ impl Collector for Pulled {
             ACCEPTED.of(Kind::Counter, [(vec![], connections.accepted)]),
             REFUSED.of(Kind::Counter, [(vec![], connections.refused)]),
             AGED_OUT.of(Kind::Counter, [(vec![], connections.aged_out)]),
+            REJECTED.of(Kind::Counter, rejected.iter().map(|(api, reason, count)| (vec![*api, *reason], *count))),
             TASKS.of(Kind::Gauge, tasks),
             RULES.of(Kind::Gauge, rules.map(|rules| (vec![], rules.count))),
             RULES_INFO.of(Kind::Gauge, rules.map(|rules| (vec![rules.hash.as_str()], 1))),

@@ -47,6 +47,9 @@ impl Readings for Fixed {
     fn degraded(&self) -> Vec<(&'static str, u64)> {
         vec![("allow", 51), ("local", 52)]
     }
+    fn rejected(&self) -> Vec<(&'static str, &'static str, u64)> {
+        vec![("rls", "malformed", 53)]
+    }
 
     fn deny_cache(&self) -> Option<DenyCache> {
         Some(DenyCache { hits: 41, entries: 42, bytes: 43, evictions: 44 })

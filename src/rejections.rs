@@ -1,0 +1,221 @@
+//! Calls that are refused before they are decided. Envoy lets such a call pass unless its filter says otherwise, so each
+//! is counted by reason and, at a bounded rate, logged with its peer.
+
+use std::{
+    fmt::{self, Display},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+/// Between two log lines of one API and reason.
+const BETWEEN_LINES: Duration = Duration::from_secs(60);
+
+/// The API that a call came in by: the value of label `api`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Api {
+    /// The gRPC port, `RateLimitService` above all.
+    Rls,
+    /// `/json` over HTTP.
+    Json,
+}
+
+impl Api {
+    /// Every API.
+    pub const ALL: [Self; 2] = [Self::Rls, Self::Json];
+
+    /// The value of label `api`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Rls => "rls",
+            Self::Json => "json",
+        }
+    }
+}
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal;)*) => {
+        /// Why a call, a stream or a connection was refused: the value of label `reason`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Reason {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Reason {
+            /// Every reason.
+            pub const ALL: [Self; [$($name),*].len()] = [$(Self::$variant),*];
+
+            /// The value of label `reason`.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The message is longer than MAX_REQUEST_BYTES, compressed or not.
+    MessageTooLarge = "message_too_large";
+    /// The message, its gRPC frame or its compression cannot be read.
+    Malformed = "malformed";
+    /// The request ended before its message did.
+    Incomplete = "incomplete";
+    /// The message had not come whole when its memory was needed for others.
+    OutOfMemory = "out_of_memory";
+    /// A compression other than gzip.
+    Encoding = "encoding";
+    /// The domain is empty.
+    NoDomain = "no_domain";
+    /// There are no descriptors.
+    NoDescriptors = "no_descriptors";
+    /// More descriptors than MAX_DESCRIPTORS.
+    TooManyDescriptors = "too_many_descriptors";
+    /// A descriptor with more entries than MAX_ENTRIES.
+    TooManyEntries = "too_many_entries";
+    /// An override whose unit is none.
+    OverrideUnit = "override_unit";
+    /// No rules were loaded yet.
+    NoRules = "no_rules";
+    /// An HTTP method other than POST.
+    Method = "method";
+    /// A content type other than gRPC's.
+    ContentType = "content_type";
+    /// A `grpc-timeout` that cannot be read.
+    Timeout = "timeout";
+    /// The caller's deadline had passed before the request had come.
+    DeadlineExceeded = "deadline_exceeded";
+    /// No such service or method on this port.
+    UnknownMethod = "unknown_method";
+    /// The headers are longer than MAX_HEADER_LIST_BYTES.
+    HeadersTooLarge = "headers_too_large";
+    /// The HTTP/2 server reset the stream: its headers or frames break the protocol.
+    StreamProtocol = "stream_protocol";
+    /// The HTTP/2 server refused the stream: more than MAX_CONCURRENT_STREAMS.
+    StreamRefused = "stream_refused";
+    /// The HTTP/2 server reset the stream for another reason.
+    StreamOther = "stream_other";
+    /// The HTTP/2 server closed the connection for an error of the peer.
+    ConnectionError = "connection_error";
+    /// The connection began with HTTP/1.
+    Http1 = "http1";
+    /// The connection began with something else, or nothing came in time.
+    Preface = "preface";
+    /// The TLS handshake failed.
+    TlsHandshake = "tls_handshake";
+}
+
+/// Counts since the start, by API and reason. One for the process.
+#[derive(Debug, Default)]
+pub struct Rejections {
+    counts: [[Count; Reason::ALL.len()]; Api::ALL.len()],
+}
+
+#[derive(Debug, Default)]
+struct Count {
+    total: AtomicU64,
+    /// When the last line was logged, and the total that it gave.
+    logged: Mutex<Option<(Instant, u64)>>,
+}
+
+impl Count {
+    /// Counts one more. If a line is due, how many it stands for.
+    fn add(&self, now: Instant) -> Option<u64> {
+        let total = self.total.fetch_add(1, Relaxed) + 1;
+        // somebody else is about to log: that line is enough
+        let mut logged = match self.logged.try_lock() {
+            Ok(logged) => logged,
+            Err(std::sync::TryLockError::Poisoned(poisoned)) => PoisonError::into_inner(poisoned),
+            Err(std::sync::TryLockError::WouldBlock) => return None,
+        };
+        let before = match *logged {
+            Some((last, _)) if now.saturating_duration_since(last) < BETWEEN_LINES => return None,
+            Some((_, before)) => before,
+            None => 0,
+        };
+        *logged = Some((now, total));
+        Some(total.saturating_sub(before))
+    }
+}
+
+impl Rejections {
+    /// Counts one, and logs it unless one of its kind was logged within the last minute. `detail` says what is wrong, and
+    /// must not hold values that a client sent.
+    pub fn record(&self, api: Api, reason: Reason, peer: &dyn Display, detail: &dyn Display) {
+        let Some(count) = self.counts[api as usize][reason as usize].add(Instant::now()) else { return };
+        tracing::warn!(
+            api = api.name(),
+            reason = reason.name(),
+            %peer,
+            count,
+            "rejected before a decision, and Envoy lets such requests pass unless failure_mode_deny is set: {detail} \
+             (counted in tollgate_rejected_calls_total)"
+        );
+    }
+
+    /// How many were counted.
+    #[must_use]
+    pub fn total(&self, api: Api, reason: Reason) -> u64 {
+        self.counts[api as usize][reason as usize].total.load(Relaxed)
+    }
+
+    /// Every count that is not zero.
+    pub fn totals(&self) -> impl Iterator<Item = (Api, Reason, u64)> + '_ {
+        let pairs = Api::ALL.into_iter().flat_map(|api| Reason::ALL.into_iter().map(move |reason| (api, reason)));
+        pairs.map(|(api, reason)| (api, reason, self.total(api, reason))).filter(|(_, _, total)| *total > 0)
+    }
+}
+
+/// The far end of a connection, for logs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum PeerName {
+    /// An address.
+    Tcp(std::net::SocketAddr),
+    /// Whoever opened the Unix socket.
+    Unix,
+    /// The system did not say.
+    Unknown,
+}
+
+impl Display for PeerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix => f.write_str("unix socket"),
+            Self::Unknown => f.write_str("unknown"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_due_once_a_minute_and_says_for_how_many_it_stands() {
+        let count = Count::default();
+        let start = Instant::now();
+        assert_eq!(count.add(start), Some(1));
+        assert_eq!(count.add(start + Duration::from_secs(1)), None);
+        assert_eq!(count.add(start + Duration::from_secs(59)), None);
+        assert_eq!(count.add(start + Duration::from_secs(60)), Some(3));
+        assert_eq!(count.total.load(Relaxed), 4);
+    }
+
+    #[test]
+    fn counts_are_kept_apart() {
+        let rejections = Rejections::default();
+        for (api, reason) in
+            [(Api::Rls, Reason::Malformed), (Api::Json, Reason::Malformed), (Api::Rls, Reason::Malformed)]
+        {
+            rejections.record(api, reason, &PeerName::Unknown, &"test");
+        }
+        let all: Vec<_> = rejections.totals().collect();
+        assert_eq!(all, [(Api::Rls, Reason::Malformed, 2), (Api::Json, Reason::Malformed, 1)]);
+    }
+}
