@@ -282,7 +282,7 @@ fn run_trace(limits: &[Limit], ops: &[Op]) -> Result<u64, TestCaseError> {
                     shadow: *shadow,
                     ..Hit::new(key(*number), limits[*number], *charge)
                 });
-                let group = Group { atomic: *atomic, ..Group::new(hits.collect()) };
+                let group = Group { atomic: *atomic, ..Group::new(hits) };
                 hits_run += group.hits.len() as u64;
                 let expected = model.check(&group, t);
                 let verdicts = ready(store.check(group));

@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use smallvec::SmallVec;
+
 use super::{CounterKey, FailureMode, Limit, MAX_COUNT, Timestamp};
 
 /// What a hit does to its counter. Amounts saturate at [`MAX_COUNT`].
@@ -64,7 +66,7 @@ impl Hit {
 #[derive(Clone, Debug)]
 pub struct Group {
     /// In the order of the request's descriptors.
-    pub hits: Vec<Hit>,
+    pub hits: SmallVec<[Hit; 1]>,
     /// All or nothing: if the group's decision is over the limit, no enforced member is charged or refunded.
     pub atomic: bool,
     /// A quota descriptor of the request passed without a counter, so quota rules cannot refuse it.
@@ -80,14 +82,15 @@ pub struct Group {
 impl Group {
     /// A group that charges each descriptor on its own, at the store's time, without a deadline.
     #[must_use]
-    pub fn new(hits: Vec<Hit>) -> Self {
+    pub fn new(hits: impl IntoIterator<Item = Hit>) -> Self {
+        let hits = hits.into_iter().collect();
         Self { hits, atomic: false, quota_passed: false, refused: false, now: None, deadline: None }
     }
 
     /// A group of one hit.
     #[must_use]
     pub fn single(hit: Hit) -> Self {
-        Self::new(vec![hit])
+        Self::new([hit])
     }
 
     /// The same group, all or nothing.

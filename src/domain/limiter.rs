@@ -1,6 +1,6 @@
 //! The interface that every store and every decorator implements.
 
-use std::{fmt::Debug, future::Future, pin::Pin};
+use std::{fmt::Debug, future::Future, pin::Pin, sync::Arc};
 
 use super::{Algorithm, Charge, CounterKey, Group, Hit, Limit, StoreError, Verdict, Verdicts};
 
@@ -15,16 +15,21 @@ pub struct Capabilities {
 
 /// Counts hits against limits.
 ///
-/// Implementors provide [`check`](Self::check), [`reset`](Self::reset), [`capabilities`](Self::capabilities) and
-/// [`close`](Self::close); the rest is in terms of `check`.
+/// Implementors provide [`begin`](Self::begin), [`try_check`](Self::try_check), [`reset`](Self::reset),
+/// [`capabilities`](Self::capabilities) and [`close`](Self::close); the rest is in terms of `begin`.
 pub trait RateLimiter: Debug + Send + Sync + 'static {
-    /// Charges a group and gives one outcome for each hit, in order.
-    fn check(&self, group: Group) -> impl Future<Output = Verdicts> + Send;
+    /// Starts to charge a group, and returns what to wait for: one outcome for each hit, in order. What needs no waiting, such as
+    /// handing the group to the store, is done before this returns. The future borrows nothing, so that it can be kept
+    /// anywhere; dropping it abandons the check, and what was not sent by then is not charged.
+    fn begin(&self, group: Arc<Group>) -> impl Future<Output = Verdicts> + Send + use<Self>;
 
-    /// What [`check`](Self::check) would give, if that needs no waiting; else `None`, and nothing was charged. Asked first
-    /// where every request passes, for it spares a future that carries the group.
-    fn check_at_once(&self, _group: &Group) -> Option<Verdicts> {
-        None
+    /// What [`begin`](Self::begin) would give, if that needs no waiting; `None` means that nothing was charged. Asked first
+    /// for every request, for it spares a future and a place for the group. Decorators must forward it.
+    fn try_check(&self, group: &Group) -> Option<Verdicts>;
+
+    /// Charges a group that is not shared.
+    fn check(&self, group: Group) -> impl Future<Output = Verdicts> + Send + use<Self> {
+        self.begin(Arc::new(group))
     }
 
     /// Forgets one counter; whether there was one.
@@ -65,10 +70,10 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// [`RateLimiter`] as a trait object: the one boxed seam, between the engine and the store stack.
 pub trait DynRateLimiter: Debug + Send + Sync + 'static {
-    /// See [`RateLimiter::check`].
-    fn check(&self, group: Group) -> BoxFuture<'_, Verdicts>;
-    /// See [`RateLimiter::check_at_once`].
-    fn check_at_once(&self, group: &Group) -> Option<Verdicts>;
+    /// See [`RateLimiter::begin`].
+    fn begin(&self, group: Arc<Group>) -> BoxFuture<'static, Verdicts>;
+    /// See [`RateLimiter::try_check`].
+    fn try_check(&self, group: &Group) -> Option<Verdicts>;
     /// See [`RateLimiter::reset`].
     fn reset<'a>(&'a self, key: &'a CounterKey) -> BoxFuture<'a, Result<bool, StoreError>>;
     /// See [`RateLimiter::capabilities`].
@@ -78,12 +83,12 @@ pub trait DynRateLimiter: Debug + Send + Sync + 'static {
 }
 
 impl<T: RateLimiter> DynRateLimiter for T {
-    fn check(&self, group: Group) -> BoxFuture<'_, Verdicts> {
-        Box::pin(RateLimiter::check(self, group))
+    fn begin(&self, group: Arc<Group>) -> BoxFuture<'static, Verdicts> {
+        Box::pin(RateLimiter::begin(self, group))
     }
 
-    fn check_at_once(&self, group: &Group) -> Option<Verdicts> {
-        RateLimiter::check_at_once(self, group)
+    fn try_check(&self, group: &Group) -> Option<Verdicts> {
+        RateLimiter::try_check(self, group)
     }
 
     fn reset<'a>(&'a self, key: &'a CounterKey) -> BoxFuture<'a, Result<bool, StoreError>> {

@@ -5,14 +5,15 @@ use std::cmp::Reverse;
 use smallvec::SmallVec;
 
 use super::{
-    DecideError, Options,
-    plan::{Counted, Planned},
-    stats::{Answered, Observation, RequestMetrics},
+    DecideError, Live, Options,
+    plan::{Applied, By, Counted, Planned},
+    stats::{Answered, Observation, RequestMetrics, Row},
 };
 use crate::domain::{
-    Algorithm, Code, CurrentLimit, Decision, Limit, Metadata, Outcome, Source, Status, StoreError, Tally, Verdict,
-    Verdicts,
+    Algorithm, Charge, Code, CurrentLimit, Decision, Limit, Metadata, Outcome, Source, Status, StoreError, Tally,
+    Verdict, Verdicts,
 };
+use crate::rules::{Domain, Rule};
 
 /// What the reference answers as `limit_remaining` of an unlimited rule.
 const UNLIMITED_REMAINING: u64 = u32::MAX as u64;
@@ -21,11 +22,14 @@ const FREE: Status = Status { code: Code::Ok, limit: None, remaining: 0, reset_a
 
 /// Turns verdicts into the answer, and counts it.
 pub(super) fn conclude(
-    descriptors: &[Planned<'_>],
+    live: &Live,
+    applied: &Applied,
     verdicts: &Verdicts,
     options: &Options,
     metrics: &RequestMetrics,
 ) -> Result<Decision, DecideError> {
+    let domain = applied.domain.map(|index| live.rules.domain_at(index));
+    let descriptors = &applied.descriptors;
     let degraded = verdicts.iter().flatten().any(|verdict| verdict.source == Source::Degraded);
     let mut verdicts = verdicts.iter();
     let mut failure = None;
@@ -35,14 +39,19 @@ pub(super) fn conclude(
     let mut tally = Tally::new(false);
 
     for planned in descriptors {
+        let mut of_rules = None;
         let (status, over, shadow, quota) = match planned {
             // under the global quota mode it is one that passed
             Planned::Free => (FREE, false, false, options.modes.quota),
             Planned::Unknown => (Status { code: Code::OverLimit, ..FREE }, true, false, options.modes.quota),
             Planned::Unlimited => (Status { remaining: UNLIMITED_REMAINING, ..FREE }, false, false, false),
             Planned::Counted(counted) => {
-                let quota = options.modes.quota || counted.rule.is_some_and(crate::rules::Rule::quota);
-                match status(counted, &mut verdicts, options, metrics) {
+                let counted = Charged::new(live, domain, counted);
+                let quota = options.modes.quota || counted.rule.is_some_and(Rule::quota);
+                if let Some(of_rule) = counted.rule.and_then(Rule::metadata) {
+                    of_rules = Some(of_rule);
+                }
+                match status(&counted, &mut verdicts, options, metrics) {
                     Ok((status, over)) => (status, over, counted.shadow, quota),
                     Err(error) => {
                         failure = Some(error);
@@ -54,9 +63,7 @@ pub(super) fn conclude(
         };
         tally.add(Outcome { over, shadow, quota });
         tightest.offer(statuses.len(), &status, quota);
-        if let (Planned::Counted(Counted { rule: Some(rule), .. }), Code::Ok) = (planned, status.code)
-            && let Some(of_rule) = rule.metadata()
-        {
+        if let (Some(of_rule), Code::Ok) = (of_rules, status.code) {
             metadata.merge(of_rule);
         }
         statuses.push(status);
@@ -74,14 +81,40 @@ pub(super) fn conclude(
     Ok(Decision { code, statuses, tightest: tightest.index, metadata, degraded })
 }
 
+/// A charged descriptor, with what the rules say of it.
+struct Charged<'a> {
+    limits: &'a [Limit],
+    /// None for an override.
+    rule: Option<&'a Rule>,
+    row: &'a Row,
+    shadow: bool,
+    charge: Charge,
+}
+
+impl<'a> Charged<'a> {
+    fn new(live: &'a Live, domain: Option<&'a Domain>, counted: &'a Counted) -> Self {
+        let charge = counted.charge;
+        match &counted.by {
+            By::Rule { id, series } => {
+                let rule = domain.expect("a rule is of the request's domain").rule(*id);
+                let row = series.as_deref().unwrap_or_else(|| live.stats.row(*id));
+                Self { limits: rule.limits(), rule: Some(rule), row, shadow: rule.shadow(), charge }
+            }
+            By::Override { limit, series } => {
+                Self { limits: std::slice::from_ref(limit), rule: None, row: series, shadow: false, charge }
+            }
+        }
+    }
+}
+
 /// The status of a charged descriptor, and whether it is over (shadow mode aside). Takes its verdicts from the list.
 fn status<'v>(
-    counted: &Counted<'_>,
+    counted: &Charged<'_>,
     verdicts: &mut impl Iterator<Item = &'v Result<Verdict, StoreError>>,
     options: &Options,
     metrics: &RequestMetrics,
 ) -> Result<(Status, bool), StoreError> {
-    let limits = counted.limits.as_slice();
+    let limits = counted.limits;
     let mut worst: Option<(&Limit, &Verdict)> = None;
     let mut failure = None;
     for limit in limits {
@@ -99,13 +132,13 @@ fn status<'v>(
         (Some(worst), None) => worst,
         (Some(worst), Some(_)) if !worst.1.allowed => worst,
         (_, failure) => {
-            counted.stats.row().record_failed(counted.charge);
+            counted.row.record_failed(counted.charge);
             metrics.decided(limits[0].algorithm(), Answered::Error);
             return Err(failure.unwrap_or(StoreError::Closed));
         }
     };
     let over = !verdict.allowed;
-    counted.stats.row().record(
+    counted.row.record(
         &Observation { verdict, charge: counted.charge, limit: limit.burst(), shadow: counted.shadow },
         options.near_limit_ratio,
     );

@@ -8,7 +8,14 @@ mod options;
 mod plan;
 pub mod stats;
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Instant,
+};
 
 use arc_swap::ArcSwapOption;
 
@@ -16,11 +23,11 @@ pub use error::DecideError;
 pub use options::{Modes, Options, RequestLimits};
 
 use crate::{
-    domain::{Decision, DynRateLimiter, KeyBuilder, Request, Verdicts},
+    domain::{BoxFuture, Decision, DynRateLimiter, KeyBuilder, Request, Verdicts},
     rules::RuleSet,
 };
-use plan::Plan;
-use stats::{ErrorKind, RequestMetrics, StatsTable};
+use plan::{Applied, Plan};
+use stats::{ErrorKind, InFlight, RequestMetrics, StatsTable};
 
 /// The rules in force and their statistics, which change together.
 #[derive(Debug)]
@@ -38,14 +45,30 @@ pub struct Live {
 /// The handle on what is in force; shared by all engines of a process. Empty until the first good load.
 pub type LiveHandle = Arc<ArcSwapOption<Live>>;
 
-/// Decides requests. Cheap to make: each worker has its own, with its own limiter.
+/// Decides requests. Each worker has its own, with its own limiter; clones are the same one.
 #[derive(Clone, Debug)]
 pub struct Engine {
+    parts: Arc<Parts>,
+}
+
+/// What an engine is made of: in one allocation of its worker, so that a call that waits shares nothing with other workers.
+#[derive(Debug)]
+struct Parts {
     live: LiveHandle,
     limiter: Arc<dyn DynRateLimiter>,
     keys: Arc<KeyBuilder>,
     options: Arc<Options>,
     metrics: Arc<RequestMetrics>,
+}
+
+/// What became of a request at once.
+#[derive(Debug)]
+#[must_use = "a decision that is pending is abandoned when this is dropped"]
+pub enum Begun {
+    /// It is decided, or cannot be.
+    Decided(Result<Decision, DecideError>),
+    /// The limiter has to be waited for.
+    Pending(Pending),
 }
 
 impl Engine {
@@ -58,7 +81,31 @@ impl Engine {
         options: Arc<Options>,
         metrics: Arc<RequestMetrics>,
     ) -> Self {
-        Self { live, limiter, keys, options, metrics }
+        Self { parts: Arc::new(Parts { live, limiter, keys, options, metrics }) }
+    }
+
+    /// Begins to decide one request, without waiting. `deadline` is when its caller gives up. The hits are with the limiter when
+    /// this returns, and nothing of the request is needed any more.
+    pub fn begin(&self, request: &Request<'_>, deadline: Option<Instant>) -> Begun {
+        let parts = &self.parts;
+        let in_flight = parts.metrics.start(Instant::now());
+        if let Err(error) = parts.options.limits.check(request) {
+            return Begun::Decided(parts.count(Err(error)));
+        }
+        let live = parts.live.load();
+        let Some(rules) = live.as_ref() else { return Begun::Decided(parts.count(Err(DecideError::NoRules))) };
+        let Plan { group, applied } = Plan::new(rules, request, &parts.keys, &parts.options, deadline);
+        let verdicts = if group.hits.is_empty() { Some(Verdicts::new()) } else { parts.limiter.try_check(&group) };
+        if let Some(verdicts) = verdicts {
+            return Begun::Decided(parts.finish(rules, &applied, &verdicts));
+        }
+        Begun::Pending(Pending {
+            verdicts: parts.limiter.begin(Arc::new(group)),
+            applied,
+            rules: Arc::clone(rules),
+            in_flight: in_flight.waiting(Arc::clone(&parts.metrics)),
+            parts: Arc::clone(parts),
+        })
     }
 
     /// Decides one request. `deadline` is when its caller gives up.
@@ -67,35 +114,66 @@ impl Engine {
     /// If the request is not one that can be answered, no rules were ever loaded, or the store failed and no
     /// descriptor refuses the request anyway.
     pub async fn decide(&self, request: &Request<'_>, deadline: Option<Instant>) -> Result<Decision, DecideError> {
-        let _in_flight = self.metrics.start(Instant::now());
-        let decision = self.try_decide(request, deadline).await;
+        match self.begin(request, deadline) {
+            Begun::Decided(decision) => decision,
+            Begun::Pending(pending) => pending.await,
+        }
+    }
+
+    /// Counts a call whose request could not even be put as a question.
+    pub fn unreadable(&self) {
+        let _in_flight = self.parts.metrics.start(Instant::now());
+        self.parts.metrics.failed(ErrorKind::Service);
+    }
+}
+
+impl Parts {
+    /// The decision that verdicts make.
+    fn finish(&self, rules: &Live, applied: &Applied, verdicts: &Verdicts) -> Result<Decision, DecideError> {
+        let decision = conclude::conclude(rules, applied, verdicts, &self.options, &self.metrics);
+        if let (Ok(decision), Some(domain)) = (&decision, applied.domain)
+            && decision.over_limit()
+        {
+            tracing::debug!(domain = &**rules.rules.domain_at(domain).name(), "over limit");
+        }
+        self.count(decision)
+    }
+
+    fn count(&self, decision: Result<Decision, DecideError>) -> Result<Decision, DecideError> {
         match &decision {
-            Ok(decision) if decision.over_limit() => tracing::debug!(domain = request.domain, "over limit"),
             Ok(_) => {}
             Err(DecideError::Store(_)) => self.metrics.failed(ErrorKind::Store),
             Err(_) => self.metrics.failed(ErrorKind::Service),
         }
         decision
     }
+}
 
-    /// Counts a call whose request could not even be put as a question.
-    pub fn unreadable(&self) {
-        let _in_flight = self.metrics.start(Instant::now());
-        self.metrics.failed(ErrorKind::Service);
+/// A decision that waits for the limiter's verdicts. It owns all that it needs: the rules that it was planned with, what applies of
+/// them, and the check. Dropped, the check is abandoned.
+#[must_use = "the decision is abandoned when this is dropped"]
+pub struct Pending {
+    verdicts: BoxFuture<'static, Verdicts>,
+    applied: Applied,
+    rules: Arc<Live>,
+    parts: Arc<Parts>,
+    /// Ends the call in the metrics when this is dropped.
+    #[expect(dead_code, reason = "it is held, not used")]
+    in_flight: InFlight<Arc<RequestMetrics>>,
+}
+
+impl fmt::Debug for Pending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pending").field("applied", &self.applied).finish_non_exhaustive()
     }
+}
 
-    async fn try_decide(&self, request: &Request<'_>, deadline: Option<Instant>) -> Result<Decision, DecideError> {
-        self.options.limits.check(request)?;
-        let live = self.live.load_full().ok_or(DecideError::NoRules)?;
-        let plan = Plan::new(&live, request, &self.keys, &self.options, deadline);
-        let verdicts = if plan.group.hits.is_empty() {
-            Verdicts::new()
-        } else if let Some(verdicts) = self.limiter.check_at_once(&plan.group) {
-            verdicts
-        } else {
-            self.limiter.check(plan.group).await
-        };
-        conclude::conclude(&plan.descriptors, &verdicts, &self.options, &self.metrics)
+impl Future for Pending {
+    type Output = Result<Decision, DecideError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let verdicts = ready!(self.verdicts.as_mut().poll(cx));
+        Poll::Ready(self.parts.finish(&self.rules, &self.applied, &verdicts))
     }
 }
 

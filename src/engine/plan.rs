@@ -6,28 +6,37 @@ use smallvec::SmallVec;
 
 use super::{
     Live, Options,
-    stats::{Row, Series, SeriesName},
+    stats::{Series, SeriesName},
 };
 use crate::{
     domain::{
         Charge, Descriptor, DomainKeys, FailureMode, Group, Hit, KeyBase, KeyBuilder, KeyValue, Limit, LimitOverride,
         Request,
     },
-    rules::{Domain, Match, OnUnknown, Policy, Rule},
+    rules::{Domain, DomainIndex, Match, OnUnknown, Policy, Rule, RuleId},
 };
 
-/// What is to be done about a request.
+/// What is to be done about a request. Borrows nothing, so that it can wait for the store as it is.
 #[derive(Debug)]
-pub(super) struct Plan<'a> {
+pub(super) struct Plan {
     /// What to ask the store.
     pub(super) group: Group,
-    /// What applies to each descriptor, in order.
-    pub(super) descriptors: SmallVec<[Planned<'a>; 1]>,
+    /// What applies to the request's descriptors.
+    pub(super) applied: Applied,
+}
+
+/// What applies to the descriptors of a request, in the words of the rules that it was planned with.
+#[derive(Debug)]
+pub(super) struct Applied {
+    /// None if no file has the domain; then no descriptor is counted.
+    pub(super) domain: Option<DomainIndex>,
+    /// In order.
+    pub(super) descriptors: SmallVec<[Planned; 1]>,
 }
 
 /// What applies to one descriptor.
 #[derive(Debug)]
-pub(super) enum Planned<'a> {
+pub(super) enum Planned {
     /// No limit: it passes uncounted.
     Free,
     /// No rule, and its domain refuses what it does not know.
@@ -35,52 +44,23 @@ pub(super) enum Planned<'a> {
     /// A rule without a limit, or a limit that another one replaces.
     Unlimited,
     /// As many hits of the group as it has limits.
-    Counted(Counted<'a>),
+    Counted(Counted),
 }
 
 /// A descriptor that is charged.
 #[derive(Debug)]
-pub(super) struct Counted<'a> {
-    pub(super) limits: Limits<'a>,
-    /// None for an override.
-    pub(super) rule: Option<&'a Rule>,
-    pub(super) stats: RowRef<'a>,
-    pub(super) shadow: bool,
+pub(super) struct Counted {
+    pub(super) by: By,
     pub(super) charge: Charge,
 }
 
-/// The limits of one descriptor; never empty.
+/// What a descriptor is charged by.
 #[derive(Debug)]
-pub(super) enum Limits<'a> {
-    Rule(&'a [Limit]),
-    Override(Limit),
-}
-
-impl Limits<'_> {
-    pub(super) fn as_slice(&self) -> &[Limit] {
-        match self {
-            Self::Rule(limits) => limits,
-            Self::Override(limit) => std::slice::from_ref(limit),
-        }
-    }
-}
-
-/// Where a descriptor's hits are counted.
-#[derive(Debug)]
-pub(super) enum RowRef<'a> {
-    /// The rule's own row.
-    Static(&'a Series),
-    /// A row for values of the request.
-    Dynamic(Arc<Series>),
-}
-
-impl RowRef<'_> {
-    pub(super) fn row(&self) -> &Row {
-        match self {
-            Self::Static(row) => row,
-            Self::Dynamic(row) => row,
-        }
-    }
+pub(super) enum By {
+    /// A rule of the request's domain that has limits. Its statistics are its own, unless values of the request make a series.
+    Rule { id: RuleId, series: Option<Arc<Series>> },
+    /// The limit that the request brings along.
+    Override { limit: Limit, series: Arc<Series> },
 }
 
 /// A descriptor's match, while `replaces` is still to be looked at.
@@ -90,33 +70,35 @@ enum Matched<'a> {
     Override(LimitOverride),
 }
 
-impl<'a> Plan<'a> {
+impl Plan {
     /// Matches every descriptor and lays out the hits.
     pub(super) fn new(
-        live: &'a Live,
+        live: &Live,
         request: &Request<'_>,
         keys: &KeyBuilder,
         options: &Options,
         deadline: Option<Instant>,
     ) -> Self {
-        let Some(domain) = live.rules.domain(request.domain) else {
+        let Some(index) = live.rules.domain_index(request.domain) else {
             live.stats.stats().domain_not_found(request.domain, request.descriptors.len() as u64);
             let descriptors = request.descriptors.iter().map(|_| Planned::Free).collect();
-            return Self { group: Group::new(Vec::new()), descriptors };
+            return Self { group: Group::new([]), applied: Applied { domain: None, descriptors } };
         };
+        let domain = live.rules.domain_at(index);
         let count = request.descriptors.len();
-        let mut matches: SmallVec<[Matched<'a>; 1]> = SmallVec::with_capacity(count);
+        let mut matches: SmallVec<[Matched<'_>; 1]> = SmallVec::with_capacity(count);
         for descriptor in &request.descriptors {
             matches.push(find(domain, descriptor));
         }
         let replaced_names = replaced_names(&matches);
         let replaced = |rule: &Rule| rule.name().is_some_and(|name| replaced_names.contains(&**name));
 
-        let mut group = Group::new(Vec::with_capacity(count));
+        let mut group = Group::new([]);
+        group.hits.reserve(count);
         group.atomic = options.modes.atomic || domain.atomic();
         group.deadline = deadline;
         let mut draft = Draft { live, domain, keys: keys.domain(domain.name()), options, group };
-        let mut descriptors: SmallVec<[Planned<'a>; 1]> = SmallVec::with_capacity(count);
+        let mut descriptors: SmallVec<[Planned; 1]> = SmallVec::with_capacity(count);
         for (index, (descriptor, matched)) in request.descriptors.iter().zip(&matches).enumerate() {
             let charge = charge(descriptor, request.hits_addend);
             descriptors.push(match matched {
@@ -130,7 +112,7 @@ impl<'a> Plan<'a> {
         }
         // under the global quota mode an unknown descriptor is a quota like the others, and may not refuse alone
         draft.group.refused = !options.modes.quota && descriptors.iter().any(|d| matches!(d, Planned::Unknown));
-        Self { group: draft.group, descriptors }
+        Self { group: draft.group, applied: Applied { domain: Some(index), descriptors } }
     }
 }
 
@@ -145,12 +127,12 @@ struct Draft<'a, 'k> {
 
 impl<'a> Draft<'a, '_> {
     /// A descriptor that passes uncounted. Under the global quota mode it is a quota that passed.
-    fn free(&mut self) -> Planned<'a> {
+    fn free(&mut self) -> Planned {
         self.group.quota_passed |= self.options.modes.quota;
         Planned::Free
     }
 
-    fn count(&mut self, index: usize, descriptor: &Descriptor<'_>, charge: Charge, found: &Match<'a>) -> Planned<'a> {
+    fn count(&mut self, index: usize, descriptor: &Descriptor<'_>, charge: Charge, found: &Match<'a>) -> Planned {
         let rule = found.rule;
         let Policy::Limited(limits) = rule.policy() else { return Planned::Unlimited };
         let base = self.keys.base(found.key_entries(&descriptor.entries));
@@ -162,22 +144,13 @@ impl<'a> Draft<'a, '_> {
             on_store_failure: rule.on_store_failure().unwrap_or(self.options.on_store_failure),
         };
         like.push(&mut self.group, base, limits);
-        let stats = match found.metric_levels(&descriptor.entries) {
-            None => RowRef::Static(self.live.stats.row(rule.id())),
-            Some(levels) => {
-                let name = levels.iter().fold(SeriesName::new(self.domain.name()), |name, level| {
-                    name.level(level.key, level.value.as_deref())
-                });
-                RowRef::Dynamic(self.live.stats.dynamic(name))
-            }
-        };
-        Planned::Counted(Counted {
-            limits: Limits::Rule(limits),
-            rule: Some(rule),
-            stats,
-            shadow: rule.shadow(),
-            charge,
-        })
+        let series = found.metric_levels(&descriptor.entries).map(|levels| {
+            let name = levels
+                .iter()
+                .fold(SeriesName::new(self.domain.name()), |name, level| name.level(level.key, level.value.as_deref()));
+            self.live.stats.dynamic(name)
+        });
+        Planned::Counted(Counted { by: By::Rule { id: rule.id(), series }, charge })
     }
 
     fn count_override(
@@ -186,7 +159,7 @@ impl<'a> Draft<'a, '_> {
         descriptor: &Descriptor<'_>,
         charge: Charge,
         limit: LimitOverride,
-    ) -> Planned<'a> {
+    ) -> Planned {
         let limit = Limit::fixed_window(u64::from(limit.requests), limit.unit);
         let entries = descriptor.entries.iter().map(|entry| (entry.key, KeyValue::Exact(entry.value)));
         let base = self.keys.base(entries);
@@ -203,8 +176,8 @@ impl<'a> Draft<'a, '_> {
             .entries
             .iter()
             .fold(name, |name, entry| name.level(entry.key, Some(entry.value).filter(|value| !value.is_empty())));
-        let stats = RowRef::Dynamic(self.live.stats.dynamic(name));
-        Planned::Counted(Counted { limits: Limits::Override(limit), rule: None, stats, shadow: false, charge })
+        let series = self.live.stats.dynamic(name);
+        Planned::Counted(Counted { by: By::Override { limit, series }, charge })
     }
 }
 

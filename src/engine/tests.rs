@@ -52,13 +52,13 @@ impl Scripted {
 }
 
 impl RateLimiter for Scripted {
-    fn check(&self, group: Group) -> impl Future<Output = Verdicts> + Send {
+    fn begin(&self, group: Arc<Group>) -> impl Future<Output = Verdicts> + Send + use<> {
         let verdicts = Self::answer(&group);
-        self.asked().push(group);
+        self.asked().push(Arc::unwrap_or_clone(group));
         ready(verdicts)
     }
 
-    fn check_at_once(&self, group: &Group) -> Option<Verdicts> {
+    fn try_check(&self, group: &Group) -> Option<Verdicts> {
         let known = group.hits.iter().all(|hit| hit.key.to_string().contains("known"));
         known.then(|| Self::answer(group))
     }
@@ -137,7 +137,7 @@ descriptors:
 #[test]
 fn without_rules_there_is_no_answer() {
     let (engine, ..) = engine(RULES, Modes::default());
-    engine.live.store(None);
+    engine.parts.live.store(None);
     assert_eq!(decide(&engine, "d", &[("a", "1")]), Err(DecideError::NoRules));
 }
 

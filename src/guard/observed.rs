@@ -34,15 +34,31 @@ impl<L: RateLimiter> Observed<L> {
     }
 }
 
+/// A check that is awaited; its time ends when this is dropped.
+struct CheckTimed {
+    times: Arc<OperationTimes>,
+    since: Instant,
+}
+
+impl Drop for CheckTimed {
+    fn drop(&mut self) {
+        self.times.check.record(self.since.elapsed());
+    }
+}
+
 impl<L: RateLimiter> RateLimiter for Observed<L> {
-    async fn check(&self, group: Group) -> Verdicts {
-        let _timed = self.times.check.start();
-        self.inner.check(group).await
+    fn begin(&self, group: Arc<Group>) -> impl Future<Output = Verdicts> + Send + use<L> {
+        let timed = CheckTimed { times: Arc::clone(&self.times), since: Instant::now() };
+        let outcome = self.inner.begin(group);
+        async move {
+            let _timed = timed;
+            outcome.await
+        }
     }
 
-    fn check_at_once(&self, group: &Group) -> Option<Verdicts> {
+    fn try_check(&self, group: &Group) -> Option<Verdicts> {
         let since = Instant::now();
-        let verdicts = self.inner.check_at_once(group)?;
+        let verdicts = self.inner.try_check(group)?;
         self.times.check.record(since.elapsed());
         Some(verdicts)
     }
@@ -73,11 +89,11 @@ mod tests {
     struct Hung;
 
     impl RateLimiter for Hung {
-        async fn check(&self, _: Group) -> Verdicts {
-            std::future::pending().await
+        fn begin(&self, _: Arc<Group>) -> impl Future<Output = Verdicts> + Send + use<> {
+            std::future::pending()
         }
 
-        fn check_at_once(&self, group: &Group) -> Option<Verdicts> {
+        fn try_check(&self, group: &Group) -> Option<Verdicts> {
             group.atomic.then(Verdicts::new)
         }
 
@@ -96,11 +112,11 @@ mod tests {
     async fn a_call_that_its_caller_leaves_counts_too() {
         let times = Arc::new(OperationTimes::default());
         let limiter = Observed::new(Hung, Arc::clone(&times));
-        let check = limiter.check(Group::new(Default::default()));
+        let check = limiter.check(Group::new([]));
         assert!(tokio::time::timeout(Duration::from_millis(1), check).await.is_err());
         limiter.reset(&CounterKey::from_bytes(b"k")).await.expect("an answer");
-        assert!(limiter.check_at_once(&Group::new(Default::default())).is_none(), "counts when it is asked in earnest");
-        limiter.check_at_once(&Group::new(Default::default()).atomic()).expect("an answer");
+        assert!(limiter.try_check(&Group::new([])).is_none(), "counts when it is asked in earnest");
+        limiter.try_check(&Group::new([]).atomic()).expect("an answer");
         let counts: Vec<_> = times.totals().map(|(operation, totals)| (operation, totals.count())).collect();
         assert_eq!(counts, [("check", 2), ("reset", 1)]);
     }

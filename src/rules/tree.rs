@@ -21,6 +21,10 @@ use crate::domain::{FailureMode, KeyValue, Limit, Metadata, SharedKind};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RuleId(pub u32);
 
+/// A domain's number within its set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DomainIndex(u32);
+
 /// Everything that is in force at one time. Immutable.
 #[derive(Debug, Default)]
 pub struct RuleSet {
@@ -159,10 +163,24 @@ impl RuleSet {
     /// The rules of a domain; `None` if no file has it.
     #[must_use]
     pub fn domain(&self, name: &str) -> Option<&Domain> {
+        self.domain_index(name).map(|index| self.domain_at(index))
+    }
+
+    /// Which domain has this name: a handle on it that outlives a borrow of the set. `None` if no file has it.
+    #[must_use]
+    pub fn domain_index(&self, name: &str) -> Option<DomainIndex> {
         use std::hash::BuildHasher;
         let hash = self.hasher.hash_one(name);
-        let at = self.by_name.find(hash, |at| &*self.domains[*at as usize].name == name)?;
-        Some(&self.domains[*at as usize])
+        self.by_name.find(hash, |at| &*self.domains[*at as usize].name == name).map(|at| DomainIndex(*at))
+    }
+
+    /// The domain of an index that this very set gave.
+    ///
+    /// # Panics
+    /// If the index is of another set, with more domains.
+    #[must_use]
+    pub fn domain_at(&self, index: DomainIndex) -> &Domain {
+        &self.domains[index.0 as usize]
     }
 
     /// All domains, by name.
@@ -222,6 +240,15 @@ impl Domain {
     #[must_use]
     pub fn on_store_failure(&self) -> Option<FailureMode> {
         self.on_store_failure
+    }
+
+    /// A rule of this domain.
+    ///
+    /// # Panics
+    /// If the rule is of another domain.
+    #[must_use]
+    pub fn rule(&self, id: RuleId) -> &Rule {
+        &self.rules[(id.0 - self.first_rule) as usize]
     }
 
     fn as_match<'a>(&'a self, rule: &'a Rule) -> Match<'a> {
@@ -309,6 +336,15 @@ impl Rule {
     #[must_use]
     pub fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// Its limits; empty if it is unlimited.
+    #[must_use]
+    pub fn limits(&self) -> &[Limit] {
+        match &self.policy {
+            Policy::Unlimited => &[],
+            Policy::Limited(limits) => limits,
+        }
     }
 
     /// Its name, reported with the limit and named by others' `replaces`.

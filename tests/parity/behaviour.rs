@@ -31,8 +31,7 @@ fn counts<const N: usize>(counts: [(&str, u64); N]) -> BTreeMap<String, u64> {
 fn all_counters_of_a_call_are_read_by_one_command_and_each_is_written_by_one() {
     let mut redis = Redis::start();
     redis.command(&["CONFIG", "RESETSTAT"]);
-    let group =
-        Group::new(Algorithm::ALL.map(|algorithm| hit(algorithm.name(), limit(algorithm, 1), 1)).into_iter().collect());
+    let group = Group::new(Algorithm::ALL.map(|algorithm| hit(algorithm.name(), limit(algorithm, 1), 1)));
     let mut merged = single(fixed("hot", 1));
     (0..99).for_each(|_| merged.again());
     let entries = [Entry::new(group), merged];
@@ -201,7 +200,7 @@ fn a_large_group_costs_what_its_counters_do() {
             let key = move |at| format!("{descriptors}:{descriptor}:{at}");
             (0..limits).map(move |at| Hit { descriptor, ..fixed(&key(at), 1) })
         });
-        cost(&mut redis, &Group { atomic, ..Group::new(hits.collect()) })
+        cost(&mut redis, &Group { atomic, ..Group::new(hits) })
     };
     for limits in [1, 2] {
         for atomic in [false, true] {

@@ -135,7 +135,7 @@ fn pair(number: u64) -> Group {
     let key = |name| CounterKey::from_bytes(format!("{{x}}pair:{number}:{name}").as_bytes());
     let limits = [Algorithm::FixedWindow, Algorithm::TokenBucket].map(wide);
     let hits = limits.map(|limit| Hit::new(key(limit.algorithm()), limit, Charge::Take(1)));
-    Group::new(hits.into_iter().collect()).at(NOW)
+    Group::new(hits).at(NOW)
 }
 
 /// While one counter of a descriptor has moved and the other has not, nobody can charge both. And the new owner does not

@@ -29,7 +29,7 @@ async fn everything(store: &RedisStore<Client>) {
         store.peek(key("a"), limit).await.expect("a verdict");
         store.check(Group::single(Hit::new(key("a"), limit, Charge::Give(1)))).await[0].expect("a verdict");
         let hits = ["a", "b", "c"].map(|name| Hit::new(key(name), limit, Charge::Take(1)));
-        for verdict in store.check(Group::new(hits.into_iter().collect()).atomic()).await {
+        for verdict in store.check(Group::new(hits).atomic()).await {
             verdict.expect("a verdict");
         }
         store.reset(&key("b")).await.expect("an answer");

@@ -42,7 +42,7 @@ fn the_same_counter_twice_sees_itself() {
 fn equal_keys_are_one_counter_however_many_there_are() {
     for (hits, different) in (0..20).flat_map(|hits| [1, 2, 3, 7, 19].map(|different| (hits, different))) {
         let keys: Vec<String> = (0..hits).map(|hit| format!("{}", hit * 13 % different)).collect();
-        let group = Group::new(keys.iter().map(|key| hit(key, 1, 0)).collect());
+        let group = Group::new(keys.iter().map(|key| hit(key, 1, 0)));
         let counters = Counters::of(&group);
         let first: Vec<usize> = counters.first_hits().collect();
         assert!(first.is_sorted(), "numbered as they come");

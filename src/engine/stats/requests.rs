@@ -1,7 +1,11 @@
 //! What one worker answered, and how fast. Each worker has its own, so that counting contends with nobody.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    ops::Deref,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Instant,
 };
 
@@ -73,17 +77,17 @@ pub struct RequestMetrics {
     global_shadow_mode: AtomicU64,
 }
 
-/// A call under way; when dropped, it has ended.
+/// A call under way; when dropped, it has ended. `M` is a reference to the counters, borrowed or owned.
 #[derive(Debug)]
 #[must_use = "the call ends when this is dropped"]
-pub struct InFlight<'a> {
-    metrics: &'a RequestMetrics,
+pub struct InFlight<M: Deref<Target = RequestMetrics>> {
+    metrics: M,
     since: Instant,
 }
 
 impl RequestMetrics {
     /// Counts a call that came in at `since`.
-    pub fn start(&self, since: Instant) -> InFlight<'_> {
+    pub fn start(&self, since: Instant) -> InFlight<&Self> {
         self.started.fetch_add(1, Relaxed);
         InFlight { metrics: self, since }
     }
@@ -104,7 +108,16 @@ impl RequestMetrics {
     }
 }
 
-impl Drop for InFlight<'_> {
+impl InFlight<&RequestMetrics> {
+    /// The same call, for as long as it has to wait. `metrics` are the same counters.
+    pub fn waiting(self, metrics: Arc<RequestMetrics>) -> InFlight<Arc<RequestMetrics>> {
+        let since = self.since;
+        std::mem::forget(self);
+        InFlight { metrics, since }
+    }
+}
+
+impl<M: Deref<Target = RequestMetrics>> Drop for InFlight<M> {
     fn drop(&mut self) {
         self.metrics.ended.record(self.since.elapsed());
     }

@@ -34,6 +34,12 @@ use crate::domain::{Capabilities, Charge, CounterKey, Group, Hit, RateLimiter, S
 #[derive(Debug)]
 pub struct DenyCache<L> {
     inner: L,
+    memory: Arc<Memory>,
+}
+
+/// What the checks that are under way share.
+#[derive(Debug)]
+struct Memory {
     table: Arc<DenyTable>,
     closed: AtomicBool,
 }
@@ -41,10 +47,47 @@ pub struct DenyCache<L> {
 impl<L: RateLimiter> DenyCache<L> {
     /// Puts the table in front of a limiter.
     #[must_use]
-    pub const fn new(inner: L, table: Arc<DenyTable>) -> Self {
-        Self { inner, table, closed: AtomicBool::new(false) }
+    pub fn new(inner: L, table: Arc<DenyTable>) -> Self {
+        Self { inner, memory: Arc::new(Memory { table, closed: AtomicBool::new(false) }) }
     }
 
+    /// Asks the store, and keeps or drops what its answers change.
+    fn ask(&self, group: Arc<Group>) -> impl Future<Output = Verdicts> + Send + use<L> {
+        let (memory, sent) = (Arc::clone(&self.memory), Instant::now());
+        let outcome = self.inner.begin(Arc::clone(&group));
+        async move {
+            let verdicts = outcome.await;
+            memory.learn(&group, &verdicts, sent);
+            verdicts
+        }
+    }
+}
+
+impl<L: RateLimiter> DenyCache<L> {
+    /// Asks the store for what the table does not know.
+    fn divide(&self, group: Arc<Group>) -> Asked<impl Future<Output = Verdicts> + Send + use<L>> {
+        if self.memory.closed.load(Ordering::Relaxed) {
+            return Asked::Known(group.hits.iter().map(|_| Err(StoreError::Closed)).collect());
+        }
+        if goes_whole(&group) {
+            return Asked::Store(self.ask(group));
+        }
+        let known: SmallVec<[Option<Verdict>; 1]> = self.memory.answers(&group.hits).collect();
+        let answered = known.iter().flatten().count();
+        if answered == 0 {
+            return Asked::Store(self.ask(group));
+        }
+        self.memory.table.count(answered);
+        if answered == known.len() {
+            return Asked::Known(known.into_iter().flatten().map(Ok).collect());
+        }
+        let hits = group.hits.iter().zip(&known).filter(|(_, known)| known.is_none()).map(|(hit, _)| hit.clone());
+        let rest = self.ask(Arc::new(Group { hits: hits.collect(), ..*group }));
+        Asked::Both { known, rest }
+    }
+}
+
+impl Memory {
     /// What the table answers, hit by hit; `None` for those that are for the store.
     fn answers<'h>(&'h self, hits: &'h [Hit]) -> impl Iterator<Item = Option<Verdict>> + 'h {
         let (now, refunded) = (Instant::now(), refunded(hits));
@@ -54,45 +97,41 @@ impl<L: RateLimiter> DenyCache<L> {
         })
     }
 
-    /// Asks the store, and keeps or drops what its answers change. `sent` is when the question was put.
-    async fn ask(&self, group: Group) -> Verdicts {
-        let notes: SmallVec<[Note; 1]> = notes(&group);
-        let sent = Instant::now();
-        let verdicts = self.inner.check(group).await;
-        for (note, verdict) in notes.into_iter().zip(&verdicts) {
-            match (note, verdict) {
+    /// Keeps or drops what the store's answers to a question put at `sent` change.
+    fn learn(&self, group: &Group, verdicts: &Verdicts, sent: Instant) {
+        let (hits, whole) = (&group.hits, goes_whole(group));
+        let refunded = refunded(hits);
+        for (at, (hit, verdict)) in hits.iter().zip(verdicts).enumerate() {
+            match (hit.charge, verdict) {
                 // also if the store did not say: it may have refunded
-                (Note::Refund(key), _) => self.table.forget(&key),
-                (Note::Taking(hit), Ok(verdict)) => {
-                    if let Some(entry) = Entry::of(&hit, verdict, sent) {
-                        self.table.hold(hit.key, entry);
+                (Charge::Give(_), _) if !hit.charge.is_look() => self.table.forget(&hit.key),
+                (Charge::Take(_), Ok(verdict))
+                    if !verdict.allowed
+                        && takes(hit)
+                        && !whole
+                        && is_alone(hits, at)
+                        && !refunded.contains(&hit.key) =>
+                {
+                    if let Some(entry) = Entry::of(hit, verdict, sent) {
+                        self.table.hold(hit.key.clone(), entry);
                     }
                 }
-                (Note::Taking(_), Err(_)) | (Note::Nothing, _) => {}
+                _ => {}
             }
         }
-        verdicts
     }
 }
 
-/// What the store's answer to a hit may do to the table.
-enum Note {
-    Taking(Hit),
-    Refund(CounterKey),
-    Nothing,
-}
-
-fn notes(group: &Group) -> SmallVec<[Note; 1]> {
-    let hits = &group.hits;
-    let refunded = refunded(hits);
-    let note = |(at, hit): (usize, &Hit)| match hit.charge {
-        Charge::Give(_) if !hit.charge.is_look() => Note::Refund(hit.key.clone()),
-        Charge::Take(_) if takes(hit) && !goes_whole(group) && is_alone(hits, at) && !refunded.contains(&hit.key) => {
-            Note::Taking(hit.clone())
-        }
-        _ => Note::Nothing,
-    };
-    hits.iter().enumerate().map(note).collect()
+/// Who answers a check.
+enum Asked<F> {
+    /// This process alone.
+    Known(Verdicts),
+    Store(F),
+    /// The store those hits that the table does not know.
+    Both {
+        known: SmallVec<[Option<Verdict>; 1]>,
+        rest: F,
+    },
 }
 
 /// Whether the store has to see the whole group: its outcomes depend on each other, or on a time that is not ours.
@@ -118,46 +157,40 @@ fn refunded(hits: &[Hit]) -> HashSet<&CounterKey, RandomState> {
 }
 
 impl<L: RateLimiter> RateLimiter for DenyCache<L> {
-    async fn check(&self, group: Group) -> Verdicts {
-        if self.closed.load(Ordering::Relaxed) {
-            return group.hits.iter().map(|_| Err(StoreError::Closed)).collect();
+    fn begin(&self, group: Arc<Group>) -> impl Future<Output = Verdicts> + Send + use<L> {
+        let asked = self.divide(group);
+        async move {
+            match asked {
+                Asked::Known(verdicts) => verdicts,
+                Asked::Store(outcome) => outcome.await,
+                Asked::Both { known, rest } => {
+                    let mut asked = rest.await.into_iter();
+                    let filled = known.into_iter().map(|known| match known {
+                        Some(verdict) => Ok(verdict),
+                        None => asked.next().expect("a limiter gives one outcome for each hit"),
+                    });
+                    filled.collect()
+                }
+            }
         }
-        if goes_whole(&group) {
-            return self.ask(group).await;
-        }
-        let known: SmallVec<[Option<Verdict>; 1]> = self.answers(&group.hits).collect();
-        let answered = known.iter().flatten().count();
-        if answered == 0 {
-            return self.ask(group).await;
-        }
-        self.table.count(answered);
-        let mut rest = group;
-        let mut known_too = known.iter();
-        rest.hits.retain(|_| known_too.next().is_some_and(Option::is_none));
-        let mut asked = if rest.hits.is_empty() { Verdicts::new() } else { self.ask(rest).await }.into_iter();
-        let filled = known.into_iter().map(|known| match known {
-            Some(verdict) => Ok(verdict),
-            None => asked.next().expect("a limiter gives one outcome for each hit"),
-        });
-        filled.collect()
     }
 
-    fn check_at_once(&self, group: &Group) -> Option<Verdicts> {
-        if self.closed.load(Ordering::Relaxed) || goes_whole(group) {
+    fn try_check(&self, group: &Group) -> Option<Verdicts> {
+        if self.memory.closed.load(Ordering::Relaxed) || goes_whole(group) {
             return None;
         }
         let mut verdicts = Verdicts::with_capacity(group.hits.len());
-        for answer in self.answers(&group.hits) {
+        for answer in self.memory.answers(&group.hits) {
             verdicts.push(Ok(answer?));
         }
-        self.table.count(verdicts.len());
+        self.memory.table.count(verdicts.len());
         Some(verdicts)
     }
 
     async fn reset(&self, key: &CounterKey) -> Result<bool, StoreError> {
         let outcome = self.inner.reset(key).await;
         // also if the store did not say: it may have forgotten the counter
-        self.table.forget(key);
+        self.memory.table.forget(key);
         outcome
     }
 
@@ -166,7 +199,7 @@ impl<L: RateLimiter> RateLimiter for DenyCache<L> {
     }
 
     async fn close(&self) {
-        self.closed.store(true, Ordering::Relaxed);
+        self.memory.closed.store(true, Ordering::Relaxed);
         self.inner.close().await;
     }
 }

@@ -41,9 +41,14 @@ impl Inner {
 }
 
 impl RateLimiter for Arc<Inner> {
-    async fn check(&self, group: Group) -> Verdicts {
+    fn begin(&self, group: Arc<Group>) -> impl Future<Output = Verdicts> + Send + use<> {
         self.asked.lock().expect("no panic").push(group.hits.iter().map(|hit| hit.key.to_string()).collect());
-        group.hits.iter().map(|hit| Ok(self.step(hit))).collect()
+        let verdicts: Verdicts = group.hits.iter().map(|hit| Ok(self.step(hit))).collect();
+        std::future::ready(verdicts)
+    }
+
+    fn try_check(&self, _: &Group) -> Option<Verdicts> {
+        None
     }
 
     async fn reset(&self, key: &CounterKey) -> Result<bool, StoreError> {
@@ -77,7 +82,7 @@ impl Bench {
     /// Asked for at once and then with patience: the same is known both times, or the limiter is asked.
     async fn check(&self, group: Group) -> Vec<Verdict> {
         let asked = || self.inner.asked.lock().expect("no panic").len();
-        let (at_once, before) = (self.cache.check_at_once(&group), asked());
+        let (at_once, before) = (self.cache.try_check(&group), asked());
         let verdicts = self.cache.check(group).await;
         assert_eq!(at_once.is_none(), asked() > before);
         assert!(at_once.is_none_or(|known| known == verdicts));
@@ -119,7 +124,7 @@ fn take(name: &str, limit: Limit, n: u64) -> Hit {
 
 fn group(hits: impl IntoIterator<Item = Hit>) -> Group {
     let numbered = hits.into_iter().zip(0..).map(|(hit, descriptor)| Hit { descriptor, ..hit });
-    Group::new(numbered.collect())
+    Group::new(numbered)
 }
 
 #[tokio::test(start_paused = true)]
@@ -142,7 +147,7 @@ async fn a_denial_is_asked_for_once_a_second() {
         assert!(bench.inner.asked().is_empty(), "{algorithm}");
         bench.advance(Duration::from_millis(1)).await;
         bench.deny(&hit).await;
-        assert_eq!(bench.cache.table.hits(), 6, "each is asked for twice");
+        assert_eq!(bench.cache.memory.table.hits(), 6, "each is asked for twice");
     }
 }
 
@@ -187,7 +192,7 @@ async fn what_the_store_has_to_count_goes_to_it() {
             let verdict = bench.one(hit.clone()).await;
             assert_eq!(verdict.source, Source::Store);
         }
-        assert_eq!(bench.cache.table.entries(), 0, "{hit:?}");
+        assert_eq!(bench.cache.memory.table.entries(), 0, "{hit:?}");
     }
     let bench = Bench::new();
     bench.deny(&over("a")).await;
@@ -206,7 +211,7 @@ async fn groups_that_hang_together_go_whole() {
     for make in whole {
         let bench = Bench::new();
         bench.check(make()).await;
-        assert_eq!(bench.cache.table.entries(), 0, "{:?}", make());
+        assert_eq!(bench.cache.memory.table.entries(), 0, "{:?}", make());
         bench.deny(&over("a")).await;
         bench.inner.asked();
         let sources: Vec<_> = bench.check(make()).await.iter().map(|verdict| verdict.source).collect();
@@ -249,7 +254,7 @@ async fn a_refund_or_a_reset_is_seen_at_once() {
     bench.deny(&hit).await;
     let both = bench.check(group([refund, hit.clone()])).await;
     assert!(both[1].allowed);
-    assert_eq!(bench.cache.table.entries(), 0);
+    assert_eq!(bench.cache.memory.table.entries(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -257,7 +262,7 @@ async fn closed_it_answers_nothing() {
     let bench = Bench::new();
     bench.deny(&over("a")).await;
     bench.cache.close().await;
-    assert!(bench.cache.check_at_once(&Group::single(over("a"))).is_none());
+    assert!(bench.cache.try_check(&Group::single(over("a"))).is_none());
     assert_eq!(bench.cache.check(Group::single(over("a"))).await[0], Err(StoreError::Closed));
 }
 
@@ -267,7 +272,7 @@ async fn memory_is_bounded_and_the_oldest_leave() {
     for number in 0..5_000 {
         bench.one(over(&format!("{number}"))).await;
     }
-    let table = &bench.cache.table;
+    let table = &bench.cache.memory.table;
     let (entries, bytes) = (table.entries(), table.bytes());
     assert!(bytes <= 100_000 && bytes > 80_000, "{bytes}");
     assert_eq!(table.evictions(), 5_000 - entries);
@@ -284,7 +289,7 @@ async fn memory_is_bounded_and_the_oldest_leave() {
     let none = Bench::of(1);
     none.deny(&over("a")).await;
     none.deny(&over("a")).await;
-    assert_eq!((none.cache.table.entries(), none.cache.table.bytes()), (0, 0));
+    assert_eq!((none.cache.memory.table.entries(), none.cache.memory.table.bytes()), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -294,7 +299,7 @@ async fn what_has_ended_leaves_when_others_come() {
     bench.deny(&over("b")).await;
     bench.advance(Duration::from_secs(1)).await;
     bench.deny(&over("c")).await;
-    assert_eq!((bench.cache.table.entries(), bench.cache.table.evictions()), (1, 0));
+    assert_eq!((bench.cache.memory.table.entries(), bench.cache.memory.table.evictions()), (1, 0));
 }
 
 proptest! {

@@ -26,6 +26,12 @@ const DENIED_FOR: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct FailMode<L, F> {
     inner: L,
+    fallback: Arc<Fallback<F>>,
+}
+
+/// What answers in place of the limiter.
+#[derive(Debug)]
+struct Fallback<F> {
     local: Arc<F>,
     replicas: NonZeroU32,
     stats: Arc<DegradedStats>,
@@ -34,12 +40,14 @@ pub struct FailMode<L, F> {
 impl<L: RateLimiter, F: RateLimiter> FailMode<L, F> {
     /// Answers for `inner`; `local` counts for hits of mode `local`, whose limits `replicas` processes share.
     #[must_use]
-    pub const fn new(inner: L, local: Arc<F>, replicas: NonZeroU32, stats: Arc<DegradedStats>) -> Self {
-        Self { inner, local, replicas, stats }
+    pub fn new(inner: L, local: Arc<F>, replicas: NonZeroU32, stats: Arc<DegradedStats>) -> Self {
+        Self { inner, fallback: Arc::new(Fallback { local, replicas, stats }) }
     }
+}
 
-    /// Puts answers in the places of failures.
-    async fn degrade(&self, group: Group, verdicts: &mut Verdicts) {
+impl<F: RateLimiter> Fallback<F> {
+    /// Replaces failures by what the hits' modes answer.
+    async fn replace_failures(&self, group: &Group, verdicts: &mut Verdicts) {
         let mut local: SmallVec<[usize; 1]> = SmallVec::new();
         for (at, (hit, verdict)) in group.hits.iter().zip(verdicts.iter_mut()).enumerate() {
             if !fails(verdict) {
@@ -56,23 +64,23 @@ impl<L: RateLimiter, F: RateLimiter> FailMode<L, F> {
         if local.is_empty() {
             return;
         }
-        let counted = self.local.check(self.locally(&group, &local, verdicts)).await;
+        let counted = self.local.check(self.local_group(group, &local, verdicts)).await;
         for (at, verdict) in local.into_iter().zip(counted) {
             verdicts[at] = verdict.map(|verdict| Verdict { source: Source::Degraded, ..verdict });
         }
     }
 
-    /// The hits at these places, as a group of their own with this process's share of the limits. It is told what the
-    /// others decided: one that is over refuses an atomic group, which then charges nothing here either.
-    fn locally(&self, group: &Group, places: &[usize], verdicts: &Verdicts) -> Group {
+    /// The hits at these indices, as a group of their own with this process's share of the limits. It takes into account what
+    /// the others decided: one that is over refuses an atomic group, which then charges nothing here either.
+    fn local_group(&self, group: &Group, indices: &[usize], verdicts: &Verdicts) -> Group {
         let (mut quota_passed, mut at) = (group.quota_passed, 0);
         let mut outcomes: SmallVec<[Outcome; 2]> = SmallVec::new();
         for run in group.hits.chunk_by(|one, next| one.descriptor == next.descriptor) {
             let Hit { shadow, quota, .. } = run[0];
             let (mut over, mut decided) = (false, true);
-            for place in at..at + run.len() {
-                match verdicts[place] {
-                    Ok(verdict) if !places.contains(&place) => over |= !verdict.allowed,
+            for index in at..at + run.len() {
+                match verdicts[index] {
+                    Ok(verdict) if !indices.contains(&index) => over |= !verdict.allowed,
                     _ => decided = false,
                 }
             }
@@ -82,7 +90,7 @@ impl<L: RateLimiter, F: RateLimiter> FailMode<L, F> {
             outcomes.push(Outcome { over, shadow, quota });
         }
         let refused = group.refused || group.atomic && refuses(outcomes, group.quota_passed);
-        let hits = places.iter().map(|at| {
+        let hits = indices.iter().map(|at| {
             let hit = group.hits[*at].clone();
             Hit { limit: hit.limit.share(self.replicas), ..hit }
         });
@@ -132,26 +140,30 @@ fn denied(hit: &Hit) -> Verdict {
 }
 
 impl<L: RateLimiter, F: RateLimiter> RateLimiter for FailMode<L, F> {
-    async fn check(&self, group: Group) -> Verdicts {
-        if group.hits.iter().all(|hit| hit.on_store_failure == FailureMode::Error) {
-            return self.inner.check(group).await;
+    fn begin(&self, group: Arc<Group>) -> impl Future<Output = Verdicts> + Send + use<L, F> {
+        let replaceable = group.hits.iter().any(|hit| hit.on_store_failure != FailureMode::Error);
+        let fallback = replaceable.then(|| (Arc::clone(&self.fallback), Arc::clone(&group)));
+        let outcome = self.inner.begin(group);
+        async move {
+            let mut verdicts = outcome.await;
+            if let Some((fallback, group)) = fallback
+                && verdicts.iter().any(fails)
+            {
+                // boxed, as it is seldom and large
+                Box::pin(fallback.replace_failures(&group, &mut verdicts)).await;
+            }
+            verdicts
         }
-        let kept = group.clone();
-        let mut verdicts = self.inner.check(group).await;
-        if verdicts.iter().any(fails) {
-            self.degrade(kept, &mut verdicts).await;
-        }
-        verdicts
     }
 
-    /// Who answers at once has not failed.
-    fn check_at_once(&self, group: &Group) -> Option<Verdicts> {
-        self.inner.check_at_once(group)
+    /// What answers without waiting has not failed.
+    fn try_check(&self, group: &Group) -> Option<Verdicts> {
+        self.inner.try_check(group)
     }
 
     async fn reset(&self, key: &CounterKey) -> Result<bool, StoreError> {
         let existed = self.inner.reset(key).await?;
-        Ok(self.local.reset(key).await? || existed)
+        Ok(self.fallback.local.reset(key).await? || existed)
     }
 
     fn capabilities(&self) -> Capabilities {

@@ -16,12 +16,16 @@ struct Fake {
 }
 
 impl RateLimiter for Fake {
-    async fn check(&self, group: Group) -> Verdicts {
+    fn begin(&self, group: Arc<Group>) -> impl Future<Output = Verdicts> + Send + use<> {
         let down = self.down.load(SeqCst);
         let answer = |hit: &Hit| if down { Err(StoreError::Unreachable) } else { Ok(allowed(hit)) };
-        let verdicts = group.hits.iter().map(answer).collect();
-        self.asked.lock().expect("no panic").push(group);
-        verdicts
+        let verdicts: Verdicts = group.hits.iter().map(answer).collect();
+        self.asked.lock().expect("no panic").push(Arc::unwrap_or_clone(group));
+        std::future::ready(verdicts)
+    }
+
+    fn try_check(&self, _: &Group) -> Option<Verdicts> {
+        None
     }
 
     async fn reset(&self, _: &CounterKey) -> Result<bool, StoreError> {
@@ -57,7 +61,7 @@ fn hit(descriptor: u32, mode: FailureMode) -> Hit {
 }
 
 fn all() -> Group {
-    Group::new((0..).zip(FailureMode::ALL).map(|(number, mode)| hit(number, mode)).collect())
+    Group::new((0..).zip(FailureMode::ALL).map(|(number, mode)| hit(number, mode)))
 }
 
 #[tokio::test]
@@ -100,9 +104,9 @@ async fn a_quota_that_passed_elsewhere_is_told_to_the_local_store() {
     let bench = bench();
     let quota = |number, mode| Hit { quota: true, ..hit(number, mode) };
     let hits = [quota(0, FailureMode::Local), quota(1, FailureMode::Allow)];
-    bench.limiter.check(Group::new(hits.into_iter().collect())).await;
+    bench.limiter.check(Group::new(hits)).await;
     let hits = [quota(0, FailureMode::Local), quota(1, FailureMode::Deny)];
-    bench.limiter.check(Group::new(hits.into_iter().collect())).await;
+    bench.limiter.check(Group::new(hits)).await;
     let asked = bench.local.asked.lock().expect("no panic");
     assert_eq!(asked.iter().map(|group| group.quota_passed).collect::<Vec<_>>(), [true, false]);
 }
@@ -140,7 +144,7 @@ async fn a_quota_of_two_limits_passes_only_if_both_do() {
     let bench = bench();
     let quota = |number, descriptor, mode| Hit { quota: true, descriptor, ..hit(number, mode) };
     let hits = [quota(0, 0, FailureMode::Allow), quota(1, 0, FailureMode::Deny), quota(2, 1, FailureMode::Local)];
-    bench.limiter.check(Group::new(hits.into_iter().collect())).await;
+    bench.limiter.check(Group::new(hits)).await;
     assert!(!bench.local.asked.lock().expect("no panic")[0].quota_passed);
 }
 

@@ -12,6 +12,7 @@ mod tests;
 
 use std::{
     fmt,
+    future::{Future, ready},
     hash::BuildHasher,
     num::NonZeroUsize,
     sync::{
@@ -247,11 +248,11 @@ fn depends_on_each_other(group: &Group) -> bool {
 }
 
 impl RateLimiter for MemoryStore {
-    async fn check(&self, group: Group) -> Verdicts {
-        self.settle_all(&group)
+    fn begin(&self, group: Arc<Group>) -> impl Future<Output = Verdicts> + Send + use<> {
+        ready(self.settle_all(&group))
     }
 
-    fn check_at_once(&self, group: &Group) -> Option<Verdicts> {
+    fn try_check(&self, group: &Group) -> Option<Verdicts> {
         Some(self.settle_all(group))
     }
 

@@ -159,7 +159,7 @@ fn one_slot_serves_a_group_of_two() {
     let (store, _clock) = store(1);
     let hit = |name: &str| Hit::new(key(name), limit(Algorithm::FixedWindow, 10, Unit::Day), Charge::Take(1));
     for _ in 0..3 {
-        let group = Group::new([hit("a"), hit("b")].into_iter().collect());
+        let group = Group::new([hit("a"), hit("b")]);
         assert_eq!(ready(store.check(group)).len(), 2);
         assert_eq!(store.len(), 1);
     }
@@ -179,7 +179,7 @@ fn threads_leave_a_sound_store() {
                     let hits = (0..5).map(|n| {
                         Hit::new(name(n), limit(Algorithm::ALL[n as usize % 3], 3, Unit::Minute), Charge::Take(n))
                     });
-                    let mut group = Group::new(hits.collect());
+                    let mut group = Group::new(hits);
                     group.atomic = number % 2 == 0;
                     ready(store.check(group));
                     if number % 50 == 0 {

@@ -1,6 +1,6 @@
 //! A group on its way to Redis, once or several times.
 
-use std::num::NonZeroU32;
+use std::{num::NonZeroU32, sync::Arc};
 
 use crate::{
     algorithm::Counters,
@@ -10,7 +10,7 @@ use crate::{
 /// A group and how many times it is settled, one after the other. Equal groups of different requests make one entry.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    group: Group,
+    group: Arc<Group>,
     counters: Counters,
     times: NonZeroU32,
 }
@@ -18,7 +18,8 @@ pub struct Entry {
 impl Entry {
     /// A group that is settled once.
     #[must_use]
-    pub fn new(group: Group) -> Self {
+    pub fn new(group: impl Into<Arc<Group>>) -> Self {
+        let group = group.into();
         let counters = Counters::of(&group);
         Self { group, counters, times: NonZeroU32::MIN }
     }

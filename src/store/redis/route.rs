@@ -32,12 +32,15 @@ pub(super) struct Routes {
     pub(super) per_second_has_slots: Option<bool>,
 }
 
-/// A part of a group, and the places of its hits in the whole.
+/// The indices of a part's hits in the whole group.
+pub(super) type Indices = SmallVec<[usize; 4]>;
+
+/// A part of a group, and the indices of its hits in the whole.
 #[derive(Debug)]
 pub(super) struct Part {
     pub(super) lane: Lane,
     pub(super) group: Group,
-    pub(super) places: SmallVec<[usize; 4]>,
+    pub(super) indices: Indices,
 }
 
 impl Routes {
@@ -53,13 +56,13 @@ impl Routes {
         let mut parts: SmallVec<[Part; 4]> = SmallVec::new();
         for (first, hits) in descriptors(&group.hits) {
             let lane = self.lane(hits);
-            let places = first..first + hits.len();
+            let indices = first..first + hits.len();
             if let Some(part) = parts.iter_mut().find(|part| part.lane == lane) {
                 part.group.hits.extend(hits.iter().cloned());
-                part.places.extend(places);
+                part.indices.extend(indices);
             } else {
-                let group = part_of(group, hits.to_vec());
-                parts.push(Part { lane, group, places: places.collect() });
+                let group = part_of(group, hits.iter().cloned().collect());
+                parts.push(Part { lane, group, indices: indices.collect() });
             }
         }
         parts
@@ -86,7 +89,7 @@ impl Routes {
 pub(super) fn pieces(group: &Group, most: usize) -> impl Iterator<Item = Group> {
     let mut descriptors = descriptors(&group.hits).map(|(_, hits)| hits).peekable();
     std::iter::from_fn(move || {
-        let mut hits: Vec<_> = descriptors.next()?.to_vec();
+        let mut hits: SmallVec<[Hit; 1]> = descriptors.next()?.iter().cloned().collect();
         while let Some(more) = descriptors.next_if(|more| hits.len() + more.len() <= most) {
             hits.extend(more.iter().cloned());
         }
@@ -95,7 +98,7 @@ pub(super) fn pieces(group: &Group, most: usize) -> impl Iterator<Item = Group> 
 }
 
 /// These hits of a group, told what the whole is told.
-fn part_of(group: &Group, hits: Vec<Hit>) -> Group {
+fn part_of(group: &Group, hits: SmallVec<[Hit; 1]>) -> Group {
     let Group { atomic, quota_passed, refused, now, deadline, .. } = *group;
     Group { hits, atomic, quota_passed, refused, now, deadline }
 }
@@ -144,7 +147,7 @@ mod tests {
         let routes = Routes { main_has_slots: false, per_second_has_slots: Some(false) };
         assert_eq!(routes.whole(&group), None);
         let parts = routes.split(&Group { quota_passed: true, refused: true, ..group.atomic() });
-        let told: Vec<_> = parts.iter().map(|part| (part.lane.side, part.places.as_slice())).collect();
+        let told: Vec<_> = parts.iter().map(|part| (part.lane.side, part.indices.as_slice())).collect();
         assert_eq!(told, [(Side::PerSecond, &[0, 3][..]), (Side::Main, &[1, 2][..])]);
         assert!(parts.iter().all(|part| part.group.atomic && part.group.quota_passed && part.group.refused));
     }
@@ -154,7 +157,7 @@ mod tests {
         let routes = Routes { main_has_slots: true, per_second_has_slots: None };
         let group = Group::new(vec![hit("{a}1", 0, Unit::Day), hit("{b}1", 1, Unit::Day), hit("{a}2", 2, Unit::Day)]);
         let parts = routes.split(&group);
-        let told: Vec<_> = parts.iter().map(|part| (part.lane.slot, part.places.as_slice())).collect();
+        let told: Vec<_> = parts.iter().map(|part| (part.lane.slot, part.indices.as_slice())).collect();
         assert_eq!(told, [(Some(slot::of(b"a")), &[0, 2][..]), (Some(slot::of(b"b")), &[1][..])]);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     num::NonZeroUsize,
+    pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -13,7 +14,7 @@ use super::{
     CallError, Caller, RedisStats,
     batch::{Batcher, Inbox, MAX_COUNTERS, Ticket},
     refusal,
-    route::{self, Lane, Part, Routes, Side},
+    route::{self, Indices, Lane, Part, Routes, Side},
 };
 use crate::domain::{Algorithm, Capabilities, CounterKey, Group, RateLimiter, StoreError, Verdicts};
 
@@ -36,13 +37,19 @@ pub struct StoreOptions {
 /// descriptor by descriptor, in as many calls as it takes.
 #[derive(Debug)]
 pub struct RedisStore<C> {
+    shared: Arc<Shared<C>>,
+    batcher: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What checks that are under way need of the store.
+#[derive(Debug)]
+struct Shared<C> {
     main: Arc<C>,
     per_second: Option<Arc<C>>,
     routes: Routes,
     options: StoreOptions,
     inbox: Arc<Inbox>,
     stats: Arc<RedisStats>,
-    batcher: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl<C: Caller> RedisStore<C> {
@@ -59,11 +66,13 @@ impl<C: Caller> RedisStore<C> {
         let (one, other) = (Arc::clone(&main), per_second.clone());
         let batcher = Batcher::new(Arc::clone(&inbox), one, other, options.max_jitter, &stats.trouble);
         let batcher = Mutex::new(Some(tokio::spawn(batcher.run())));
-        Self { main, per_second, routes, options, inbox, stats, batcher }
+        Self { shared: Arc::new(Shared { main, per_second, routes, options, inbox, stats }), batcher }
     }
+}
 
+impl<C: Caller> Shared<C> {
     /// Hands a part of what was asked for at `asked` to the batcher.
-    fn submit(&self, lane: Lane, group: Group, asked: Instant) -> Result<Ticket, StoreError> {
+    fn submit(&self, lane: Lane, group: Arc<Group>, asked: Instant) -> Result<Ticket, StoreError> {
         let timeout = match lane.side {
             Side::Main => self.options.timeout,
             Side::PerSecond => self.options.per_second_timeout,
@@ -78,34 +87,26 @@ impl<C: Caller> RedisStore<C> {
         ticket.inspect_err(|error| self.stats.count_failed(*error))
     }
 
-    /// Checks a group that is sent at once.
-    async fn check_at_once(&self, group: Group, asked: Instant) -> Verdicts {
-        let hits = group.hits.len();
+    /// Hands a group to the batcher, in as many parts as there are lanes.
+    fn dispatch(&self, group: Arc<Group>, asked: Instant) -> Dispatched {
         match self.routes.whole(&group) {
-            Some(lane) => outcomes(self.submit(lane, group, asked), hits).await,
-            None if hits == 0 => Verdicts::new(),
-            // boxed, as it is seldom and large
-            None => Box::pin(self.check_parts(hits, self.routes.split(&group), asked)).await,
+            Some(lane) => {
+                let hits = group.hits.len();
+                Dispatched::Whole { ticket: self.submit(lane, group, asked), hits }
+            }
+            None => {
+                let submit = |part: Part| (self.submit(part.lane, Arc::new(part.group), asked), part.indices);
+                let parts = self.routes.split(&group).into_iter().map(submit).collect();
+                Dispatched::Parts { parts, hits: group.hits.len() }
+            }
         }
     }
 
     /// Checks a group that no call can carry, one piece after the other: the calls of other requests come between them.
-    async fn check_pieces(&self, group: Group, asked: Instant) -> Verdicts {
+    async fn check_pieces(self: Arc<Self>, group: Arc<Group>, asked: Instant) -> Verdicts {
         let mut verdicts = Verdicts::with_capacity(group.hits.len());
         for piece in route::pieces(&group, MAX_COUNTERS) {
-            verdicts.extend(self.check_at_once(piece, asked).await);
-        }
-        verdicts
-    }
-
-    async fn check_parts(&self, hits: usize, parts: SmallVec<[Part; 4]>, asked: Instant) -> Verdicts {
-        let mut verdicts: Verdicts = SmallVec::from_elem(Err(StoreError::Closed), hits);
-        let sent: SmallVec<[_; 4]> =
-            parts.into_iter().map(|part| (self.submit(part.lane, part.group, asked), part.places)).collect();
-        for (answer, places) in sent {
-            for (place, verdict) in places.iter().zip(outcomes(answer, places.len()).await) {
-                verdicts[*place] = verdict;
-            }
+            verdicts.extend(self.dispatch(Arc::new(piece), asked).outcome().await);
         }
         verdicts
     }
@@ -118,10 +119,40 @@ impl<C: Caller> RedisStore<C> {
     }
 }
 
+/// A group that the batcher has.
+enum Dispatched {
+    Whole {
+        ticket: Result<Ticket, StoreError>,
+        hits: usize,
+    },
+    /// Each with the indices of its hits in the whole; boxed, for they are few.
+    Parts {
+        parts: Box<[(Result<Ticket, StoreError>, Indices)]>,
+        hits: usize,
+    },
+}
+
+impl Dispatched {
+    async fn outcome(self) -> Verdicts {
+        match self {
+            Self::Whole { ticket, hits } => outcomes(ticket, hits).await,
+            Self::Parts { parts, hits } => {
+                let mut verdicts: Verdicts = SmallVec::from_elem(Err(StoreError::Closed), hits);
+                for (ticket, indices) in parts {
+                    for (index, verdict) in indices.iter().zip(outcomes(ticket, indices.len()).await) {
+                        verdicts[*index] = verdict;
+                    }
+                }
+                verdicts
+            }
+        }
+    }
+}
+
 /// What became of the hits of one part.
 async fn outcomes(ticket: Result<Ticket, StoreError>, hits: usize) -> Verdicts {
     let outcome = match ticket {
-        Ok(ticket) => ticket.outcome().await,
+        Ok(ticket) => ticket.await,
         Err(error) => Err(error),
     };
     match outcome {
@@ -130,28 +161,47 @@ async fn outcomes(ticket: Result<Ticket, StoreError>, hits: usize) -> Verdicts {
     }
 }
 
+/// A group on its way, or one that goes in pieces.
+enum Asked<F> {
+    Dispatched(Dispatched),
+    Pieces(Pin<Box<F>>),
+}
+
 impl<C: Caller> RateLimiter for RedisStore<C> {
-    async fn check(&self, group: Group) -> Verdicts {
+    fn begin(&self, group: Arc<Group>) -> impl Future<Output = Verdicts> + Send + use<C> {
         let asked = Instant::now();
-        if group.atomic || group.hits.len() <= MAX_COUNTERS {
-            return self.check_at_once(group, asked).await;
+        let under_way = if group.atomic || group.hits.len() <= MAX_COUNTERS {
+            Asked::Dispatched(self.shared.dispatch(group, asked))
+        } else {
+            Asked::Pieces(Box::pin(Arc::clone(&self.shared).check_pieces(group, asked)))
+        };
+        async move {
+            match under_way {
+                Asked::Dispatched(dispatched) => dispatched.outcome().await,
+                Asked::Pieces(pieces) => pieces.await,
+            }
         }
-        Box::pin(self.check_pieces(group, asked)).await
+    }
+
+    /// Redis always has to be waited for.
+    fn try_check(&self, _: &Group) -> Option<Verdicts> {
+        None
     }
 
     async fn reset(&self, key: &CounterKey) -> Result<bool, StoreError> {
-        if self.inbox.is_closed() {
+        let shared = &self.shared;
+        if shared.inbox.is_closed() {
             return Err(StoreError::Closed);
         }
         let mut existed = false;
-        for lane in self.routes.of_key(key.as_bytes()) {
-            let caller = self.caller(lane.side);
+        for lane in shared.routes.of_key(key.as_bytes()) {
+            let caller = shared.caller(lane.side);
             existed |= caller.delete(lane.slot, key).await.map_err(|error| match error {
                 CallError::Unreachable => StoreError::Unreachable,
                 CallError::Tripped => StoreError::Tripped,
                 CallError::Unanswered(_) => StoreError::Unanswered,
                 CallError::Unreadable(_) => {
-                    self.stats.trouble.unreadable(&error);
+                    shared.stats.trouble.unreadable(&error);
                     StoreError::Unreadable
                 }
                 CallError::Refused(text) => {
@@ -171,14 +221,14 @@ impl<C: Caller> RateLimiter for RedisStore<C> {
     }
 
     async fn close(&self) {
-        self.inbox.close();
+        self.shared.inbox.close();
         let batcher = self.batcher.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(batcher) = batcher {
             // it ends by itself: every call in flight has a deadline
             let _ = batcher.await;
         }
-        self.main.close().await;
-        if let Some(per_second) = &self.per_second {
+        self.shared.main.close().await;
+        if let Some(per_second) = &self.shared.per_second {
             per_second.close().await;
         }
     }

@@ -192,7 +192,7 @@ proptest! {
     #[test]
     fn no_reply_makes_it_panic(reply: Vec<u8>, groups in proptest::collection::vec(1..4usize, 0..4)) {
         let entries: Vec<Entry> =
-            groups.iter().map(|hits| Entry::new(Group::new((0..*hits).map(|at| hit(&at.to_string(), 1)).collect()))).collect();
+            groups.iter().map(|hits| Entry::new(Group::new((0..*hits).map(|at| hit(&at.to_string(), 1))))).collect();
         let _ = decode(&entries, &reply);
         let timely = [now(), reply].concat();
         let _ = decode(&entries, &timely);

@@ -92,7 +92,7 @@ impl<S: RateLimiter> Bench<S> {
 
 /// Hits as a group that charges each of `descriptors` on its own.
 fn together(hits: impl IntoIterator<Item = Hit>) -> Group {
-    Group::new(hits.into_iter().collect())
+    Group::new(hits)
 }
 
 fn micros(duration: Duration) -> u64 {

@@ -21,8 +21,8 @@ use super::{
         refusal::{self, Again},
         trouble::Trouble,
     },
-    lane::{Batch, Waiters},
-    pending::Waiter,
+    queue::{Batch, Waiters},
+    slots::Slots,
 };
 use crate::domain::{Clock as _, StoreError, SystemClock, Timed, Timestamp};
 
@@ -35,6 +35,7 @@ pub(super) struct Sky<C> {
     pub(super) caller: Arc<C>,
     pub(super) max_jitter: Duration,
     pub(super) ahead: Ahead,
+    pub(super) slots: Arc<Slots>,
     pub(super) stats: Arc<RedisStats>,
     pub(super) trouble: Arc<Trouble>,
 }
@@ -100,7 +101,7 @@ async fn deliver<C: Caller>(
     mut sent: Sent,
 ) -> Option<(Batch, Sent)> {
     loop {
-        let text = match send(sky, slot, sent.script, &mut batch).await {
+        let text = match send(sky, slot, sent.script, &batch).await {
             Ok(answers) => match nothing_ran(&answers) {
                 Some(text) => text,
                 None => {
@@ -108,13 +109,13 @@ async fn deliver<C: Caller>(
                     if answers.iter().any(|answer| matches!(answer, Err(error) if error.code() == "READONLY")) {
                         sky.caller.reconnect();
                     }
-                    hand_out(answers, batch.waiters, &sky.stats);
+                    hand_out(answers, batch.waiters, &sky.slots);
                     return None;
                 }
             },
             Err(Failed::Refused(text)) => text,
             Err(Failed::Store(error)) => {
-                fail(error, batch.waiters, &sky.stats);
+                fail(error, batch.waiters, &sky.slots);
                 return None;
             }
         };
@@ -124,15 +125,15 @@ async fn deliver<C: Caller>(
         }
         let again = refusal::again(code).filter(|again| sent.may(*again));
         let pause = if again == Some(Again::WithText) { Duration::ZERO } else { PAUSE };
-        let Some(again) = again.filter(|_| is_awaited(&batch.waiters, pause)) else {
+        let Some(again) = again.filter(|_| is_awaited(&batch.waiters, pause, &sky.slots)) else {
             sky.trouble.refused(&text);
-            fail(StoreError::Refused(refusal::of(code)), batch.waiters, &sky.stats);
+            fail(StoreError::Refused(refusal::of(code)), batch.waiters, &sky.slots);
             return None;
         };
         if !pause.is_zero() {
-            awaited(sleep(pause), &mut batch.waiters, StoreError::Expired, &sky.stats).await;
+            awaited(sleep(pause), &batch.waiters, StoreError::Expired, &sky.slots).await;
         }
-        batch.keep_awaited(Instant::now().into_std(), &sky.stats);
+        batch.keep_awaited(Instant::now().into_std(), &sky.slots);
         if batch.entries.is_empty() {
             return None;
         }
@@ -154,13 +155,13 @@ async fn send<C: Caller>(
     sky: &Sky<C>,
     slot: Option<u16>,
     script: Script,
-    batch: &mut Batch,
+    batch: &Batch,
 ) -> Result<Vec<Answer>, Failed> {
     let Batch { entries, waiters } = batch;
     let _counted = InFlight::new(&sky.stats);
     let jitter = || sky.max_jitter.mul_f64(fastrand::f64());
     let reply = sky.caller.call(slot, script, &Call::new(entries, sky.ahead.now(), jitter));
-    let reply = awaited(reply, waiters, StoreError::Unanswered, &sky.stats).await;
+    let reply = awaited(reply, waiters, StoreError::Unanswered, &sky.slots).await;
     let unreadable = |error: &dyn Display| {
         sky.trouble.unreadable(error);
         Failed::Store(StoreError::Unreadable)
@@ -177,32 +178,36 @@ async fn send<C: Caller>(
     Ok(answers)
 }
 
-/// Waits for what is to come; one timer tells this error to those whose deadline passes before.
-async fn awaited<T>(
-    coming: impl Future<Output = T>,
-    waiters: &mut [Waiters],
-    error: StoreError,
-    stats: &RedisStats,
-) -> T {
+/// Waits for what is to come; one timer fails the checks whose deadline passes before with this error.
+async fn awaited<T>(coming: impl Future<Output = T>, waiters: &[Waiters], error: StoreError, slots: &Slots) -> T {
     let mut coming = pin!(coming);
-    while let Some(deadline) = waiters.iter().flatten().filter_map(Waiter::deadline).min() {
+    while let Some(deadline) = first_deadline(waiters, slots) {
         tokio::select! {
             biased;
             come = &mut coming => return come,
             () = sleep_until(deadline.into()) => {
                 let now = Instant::now().into_std();
-                let late = waiters.iter_mut().flatten().filter(|waiter| waiter.is_late(now));
-                late.for_each(|waiter| waiter.fail(error, stats));
+                let mut session = slots.session();
+                for id in waiters.iter().flatten() {
+                    session.expire(*id, now, error);
+                }
             }
         }
     }
     coming.await
 }
 
+/// When the first of these checks will be too late; `None` if nobody waits for any of them.
+fn first_deadline(waiters: &[Waiters], slots: &Slots) -> Option<std::time::Instant> {
+    let mut session = slots.session();
+    waiters.iter().flatten().filter_map(|id| session.deadline(*id)).min()
+}
+
 /// Whether somebody will still wait after this pause.
-fn is_awaited(waiters: &[Waiters], pause: Duration) -> bool {
+fn is_awaited(waiters: &[Waiters], pause: Duration, slots: &Slots) -> bool {
     let soon = (Instant::now() + pause).into_std();
-    waiters.iter().flatten().any(|waiter| !waiter.is_gone() && !waiter.is_late(soon))
+    let mut session = slots.session();
+    waiters.iter().flatten().any(|id| session.deadline(*id).is_some_and(|deadline| deadline > soon))
 }
 
 /// What Redis said, if it refused every entry because it takes no writes, or because its time is not the one that calendars
@@ -220,12 +225,13 @@ fn nothing_ran(answers: &[Answer]) -> Option<Box<str>> {
     said
 }
 
-fn hand_out(answers: Vec<Answer>, waiters: Vec<Waiters>, stats: &RedisStats) {
+fn hand_out(answers: Vec<Answer>, waiters: Vec<Waiters>, slots: &Slots) {
+    let mut session = slots.session();
     for (answer, waiters) in answers.into_iter().zip(waiters) {
         match answer {
             Ok(verdicts) => {
-                for (mut waiter, verdicts) in waiters.into_iter().zip(verdicts) {
-                    waiter.answer(Ok(verdicts));
+                for (id, verdicts) in waiters.into_iter().zip(verdicts) {
+                    session.answer(id, Ok(verdicts));
                 }
             }
             Err(error) => {
@@ -233,14 +239,15 @@ fn hand_out(answers: Vec<Answer>, waiters: Vec<Waiters>, stats: &RedisStats) {
                     GroupError::Refused { .. } => StoreError::Refused(refusal::of(error.code())),
                     GroupError::Diverged { .. } => StoreError::Unreadable,
                 };
-                waiters.into_iter().for_each(|mut waiter| waiter.fail(error, stats));
+                waiters.into_iter().for_each(|id| session.fail(id, error));
             }
         }
     }
 }
 
-fn fail(error: StoreError, waiters: Vec<Waiters>, stats: &RedisStats) {
-    waiters.into_iter().flatten().for_each(|mut waiter| waiter.fail(error, stats));
+fn fail(error: StoreError, waiters: Vec<Waiters>, slots: &Slots) {
+    let mut session = slots.session();
+    waiters.into_iter().flatten().for_each(|id| session.fail(id, error));
 }
 
 /// Counts one call that is under way.

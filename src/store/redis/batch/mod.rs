@@ -10,31 +10,28 @@
 //! is a task of the store, and the flights are tasks of the batcher; callers only wait, and may leave.
 
 mod flight;
-mod lane;
-mod pending;
+mod queue;
+mod slots;
 
 use std::{
     collections::HashMap,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use smallvec::SmallVec;
 use tokio::{
-    sync::{Notify, oneshot},
+    sync::Notify,
     task::JoinSet,
     time::{Instant, sleep_until},
 };
 
 use self::{
     flight::{Ahead, Sky},
-    lane::Queue,
-    pending::{Pending, Place, Waiter},
+    queue::Queue,
+    slots::{SlotId, Slots},
 };
-pub(super) use self::{lane::MAX_COUNTERS, pending::Ticket};
+pub(super) use self::{queue::MAX_COUNTERS, slots::Ticket};
 use super::{
     Caller, RedisStats,
     route::{Lane, Side},
@@ -51,58 +48,45 @@ const IN_FLIGHT_OF_SLOT: usize = 1;
 /// What waits is looked through for what has expired no more often than this.
 const BETWEEN_PURGES: Duration = Duration::from_millis(1);
 
-/// The places for parts that wait or are in flight.
-#[derive(Debug)]
-pub(super) struct Places {
-    most: usize,
-    taken: AtomicUsize,
-}
-
 /// The way to the batcher.
 #[derive(Debug)]
 pub(super) struct Inbox {
     mail: Mutex<Mail>,
     bell: Notify,
-    places: Arc<Places>,
+    slots: Arc<Slots>,
     stats: Arc<RedisStats>,
 }
 
 #[derive(Debug, Default)]
 struct Mail {
-    arrived: Vec<(Lane, Pending)>,
+    arrived: Vec<(Lane, SlotId, std::time::Instant)>,
     landed: Vec<Lane>,
     closed: bool,
 }
 
 impl Inbox {
     pub(super) fn new(max_pending: usize, stats: Arc<RedisStats>) -> Arc<Self> {
-        let places = Arc::new(Places { most: max_pending, taken: AtomicUsize::new(0) });
-        Arc::new(Self { mail: Mutex::default(), bell: Notify::new(), places, stats })
+        let slots = Slots::new(max_pending, Arc::clone(&stats));
+        Arc::new(Self { mail: Mutex::default(), bell: Notify::new(), slots, stats })
     }
 
     /// Hands a part to the batcher.
-    pub(super) fn submit(&self, lane: Lane, group: Group, deadline: std::time::Instant) -> Result<Ticket, StoreError> {
-        let place = self.place()?;
-        let (reply, answer) = oneshot::channel();
-        let pending = Pending { group, waiter: Waiter::new(reply, deadline) };
+    pub(super) fn submit(
+        &self,
+        lane: Lane,
+        group: Arc<Group>,
+        deadline: std::time::Instant,
+    ) -> Result<Ticket, StoreError> {
+        let ticket = self.slots.queue(group, deadline)?;
         {
             let mut mail = self.lock();
             if mail.closed {
                 return Err(StoreError::Closed);
             }
-            mail.arrived.push((lane, pending));
+            mail.arrived.push((lane, ticket.id(), deadline));
         }
         self.bell.notify_one();
-        Ok(Ticket { answer, _place: place })
-    }
-
-    fn place(&self) -> Result<Place, StoreError> {
-        if self.places.taken.fetch_add(1, Relaxed) >= self.places.most {
-            self.places.taken.fetch_sub(1, Relaxed);
-            return Err(StoreError::Overloaded);
-        }
-        self.stats.pending.fetch_add(1, Relaxed);
-        Ok(Place { held: Arc::clone(&self.places), stats: Arc::clone(&self.stats) })
+        Ok(ticket)
     }
 
     /// Takes nothing more; the batcher ends when what it has is answered.
@@ -132,14 +116,19 @@ impl Inbox {
     }
 }
 
-/// Says that a flight has ended, however it ended.
+/// Says that a flight has ended, however it ended; if by a panic, its checks fail.
 struct Landing {
     inbox: Arc<Inbox>,
     lane: Lane,
+    checks: Vec<SlotId>,
 }
 
 impl Drop for Landing {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            let mut session = self.inbox.slots.session();
+            self.checks.iter().for_each(|id| session.fail(*id, StoreError::Closed));
+        }
         self.inbox.land(self.lane);
     }
 }
@@ -168,7 +157,8 @@ impl<C: Caller> Batcher<C> {
     ) -> Self {
         let sky = |caller| {
             let (stats, trouble) = (Arc::clone(&inbox.stats), Arc::clone(trouble));
-            Arc::new(Sky { caller, max_jitter, ahead: Ahead::default(), stats, trouble })
+            let slots = Arc::clone(&inbox.slots);
+            Arc::new(Sky { caller, max_jitter, ahead: Ahead::default(), slots, stats, trouble })
         };
         let (main, per_second) = (sky(main), per_second.map(sky));
         Self {
@@ -204,8 +194,8 @@ impl<C: Caller> Batcher<C> {
                     queue.in_flight = queue.in_flight.saturating_sub(1);
                 }
             }
-            for (lane, pending) in self.mail.arrived.drain(..) {
-                self.lanes.entry(lane).or_default().push(pending);
+            for (lane, id, deadline) in self.mail.arrived.drain(..) {
+                self.lanes.entry(lane).or_default().push(id, deadline);
                 self.waiting += 1;
                 if touched.last() != Some(&lane) {
                     touched.push(lane);
@@ -215,7 +205,7 @@ impl<C: Caller> Batcher<C> {
                 self.send(lane);
             }
             // no more than `most` are still waited for: the rest go, so that memory is bounded whoever comes and leaves
-            if self.waiting > 2 * self.inbox.places.most {
+            if self.waiting > 2 * self.inbox.slots.most() {
                 self.purge();
             }
             if closed && self.lanes.is_empty() {
@@ -234,11 +224,12 @@ impl<C: Caller> Batcher<C> {
         };
         while queue.in_flight < most {
             let before = queue.len();
-            let batch = queue.take(Instant::now().into_std(), &sky.stats);
+            let batch = queue.take(Instant::now().into_std(), &sky.slots);
             self.waiting -= before - queue.len();
             let Some(batch) = batch else { break };
             queue.in_flight += 1;
-            let (sky, landing) = (Arc::clone(sky), Landing { inbox: Arc::clone(&self.inbox), lane });
+            let checks = batch.waiters.iter().flatten().copied().collect();
+            let (sky, landing) = (Arc::clone(sky), Landing { inbox: Arc::clone(&self.inbox), lane, checks });
             self.flights.spawn(async move {
                 let _landing = landing;
                 flight::fly(&sky, lane.slot, batch).await;
@@ -256,11 +247,19 @@ impl<C: Caller> Batcher<C> {
     /// Fails what has expired, and drops what nobody waits for.
     fn purge(&mut self) {
         let now = Instant::now();
-        let stats = &self.inbox.stats;
-        let next = self.lanes.values_mut().filter_map(|queue| queue.purge(now.into_std(), stats)).min();
+        let slots = &self.inbox.slots;
+        let next = self.lanes.values_mut().filter_map(|queue| queue.purge(now.into_std(), slots)).min();
         self.lanes.retain(|_, queue| !queue.is_idle());
         self.waiting = self.lanes.values().map(Queue::len).sum();
         self.purge_at = next.map(|next| Instant::from_std(next).max(now + BETWEEN_PURGES));
+    }
+}
+
+impl<C> Drop for Batcher<C> {
+    /// However it ends: by itself, aborted with the store, or by a panic.
+    fn drop(&mut self) {
+        self.inbox.close();
+        self.inbox.slots.close();
     }
 }
 

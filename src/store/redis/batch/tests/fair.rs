@@ -8,7 +8,7 @@ fn many(descriptors: u32, limits: u32) -> Group {
     let hits = (0..descriptors).flat_map(|descriptor| {
         (0..limits).map(move |limit| Hit { descriptor, ..hit(&format!("{descriptor:04}:{limit}")) })
     });
-    Group::new(hits.collect())
+    Group::new(hits)
 }
 
 fn check(store: &Arc<RedisStore<Fake>>, group: Group) -> tokio::task::JoinHandle<Verdicts> {

@@ -1,15 +1,13 @@
-//! What waits for one place, and how it becomes calls.
+//! What waits for one lane, and how it becomes calls.
 
-use std::{
-    collections::VecDeque, hash::BuildHasher as _, num::NonZeroU32, sync::atomic::Ordering::Relaxed, time::Instant,
-};
+use std::{collections::VecDeque, hash::BuildHasher as _, num::NonZeroU32, time::Instant};
 
 use hashbrown::{HashTable, hash_table};
 use smallvec::{SmallVec, smallvec};
 
 use super::{
-    super::{Entry, RedisStats},
-    pending::{Pending, Waiter},
+    super::Entry,
+    slots::{Queued, SlotId, Slots},
 };
 use crate::domain::StoreError;
 
@@ -19,10 +17,10 @@ pub(in super::super) const MAX_COUNTERS: usize = 512;
 /// A call settles no more groups than this, however many are equal.
 const MAX_SETTLED: usize = 4096;
 
-/// Those who wait for one entry, in the order of its answers.
-pub(super) type Waiters = SmallVec<[Waiter; 1]>;
+/// The checks that one entry answers, in the order of its answers.
+pub(super) type Waiters = SmallVec<[SlotId; 1]>;
 
-/// Entries for one call, and who waits for each.
+/// Entries for one call, and the checks that each answers.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub(super) entries: Vec<Entry>,
@@ -30,11 +28,12 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    /// Drops whom nobody waits for any more, and the entries that are left with nobody.
-    pub(super) fn keep_awaited(&mut self, now: Instant, stats: &RedisStats) {
+    /// Drops the checks that nobody waits for any more, and the entries that are left with none.
+    pub(super) fn keep_awaited(&mut self, now: Instant, slots: &Slots) {
         let Self { entries, waiters } = std::mem::take(self);
+        let mut session = slots.session();
         for (mut entry, mut waiters) in entries.into_iter().zip(waiters) {
-            waiters.retain(|waiter| is_awaited(waiter, now, stats));
+            waiters.retain(|id| session.is_awaited(*id, now, StoreError::Expired));
             if let Some(times) = NonZeroU32::new(waiters.len() as u32) {
                 entry.settle_for(times);
                 self.entries.push(entry);
@@ -44,20 +43,20 @@ impl Batch {
     }
 }
 
-/// The queue of one place, first come, first served.
+/// The queue of one lane, first come, first served.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    waiting: VecDeque<Pending>,
+    waiting: VecDeque<SlotId>,
     first_deadline: Option<Instant>,
     pub(super) in_flight: usize,
 }
 
 impl Queue {
-    pub(super) fn push(&mut self, pending: Pending) {
-        let deadline = pending.waiter.deadline();
+    /// Adds a check that has this long.
+    pub(super) fn push(&mut self, id: SlotId, deadline: Instant) {
         let before = self.first_deadline();
-        self.first_deadline = before.into_iter().chain(deadline).min();
-        self.waiting.push_back(pending);
+        self.first_deadline = before.into_iter().chain([deadline]).min();
+        self.waiting.push_back(id);
     }
 
     /// How many parts it holds, those of callers that have left among them.
@@ -76,7 +75,7 @@ impl Queue {
     }
 
     /// Takes what the next call can carry; `None` if nothing is left that is worth sending.
-    pub(super) fn take(&mut self, now: Instant, stats: &RedisStats) -> Option<Batch> {
+    pub(super) fn take(&mut self, now: Instant, slots: &Slots) -> Option<Batch> {
         let most = self.waiting.len().min(MAX_COUNTERS);
         let mut batch = Batch { entries: Vec::with_capacity(most), waiters: Vec::with_capacity(most) };
         // the places of those entries that others may equal
@@ -86,9 +85,10 @@ impl Queue {
         let (mut counters, mut settled) = (0, 0);
         // a queue of one has nothing to merge
         let merges = most > 1;
+        let mut session = slots.session();
         while counters < MAX_COUNTERS && settled < MAX_SETTLED {
-            let Some(pending) = self.waiting.pop_front() else { break };
-            let Some(Pending { group, waiter }) = worth_sending(pending, now, stats) else { continue };
+            let Some(id) = self.waiting.pop_front() else { break };
+            let Queued::Ready(group) = session.take(id, now) else { continue };
             settled += 1;
             let entry = Entry::new(group);
             if let Some(hash) = hash_of(&entry).filter(|_| merges) {
@@ -98,7 +98,7 @@ impl Queue {
                     hash_table::Entry::Occupied(place) => {
                         let place = *place.get() as usize;
                         batch.entries[place].again();
-                        batch.waiters[place].push(waiter);
+                        batch.waiters[place].push(id);
                         continue;
                     }
                     hash_table::Entry::Vacant(place) => {
@@ -108,31 +108,16 @@ impl Queue {
             }
             counters += entry.counters().len();
             batch.entries.push(entry);
-            batch.waiters.push(smallvec![waiter]);
+            batch.waiters.push(smallvec![id]);
         }
         (!batch.entries.is_empty()).then_some(batch)
     }
 
     /// Drops what is not worth sending any more; the earliest deadline of the rest.
-    pub(super) fn purge(&mut self, now: Instant, stats: &RedisStats) -> Option<Instant> {
-        let waiting = std::mem::take(&mut self.waiting);
-        self.waiting = waiting.into_iter().filter_map(|pending| worth_sending(pending, now, stats)).collect();
-        self.first_deadline = self.waiting.iter().filter_map(|pending| pending.waiter.deadline()).min();
+    pub(super) fn purge(&mut self, now: Instant, slots: &Slots) -> Option<Instant> {
+        let mut session = slots.session();
+        self.waiting.retain(|id| session.is_awaited(*id, now, StoreError::Expired));
+        self.first_deadline = self.waiting.iter().filter_map(|id| session.deadline(*id)).min();
         self.first_deadline
     }
-}
-
-/// The same, unless its caller has left or its deadline has passed.
-fn worth_sending(mut pending: Pending, now: Instant, stats: &RedisStats) -> Option<Pending> {
-    is_awaited(&mut pending.waiter, now, stats).then_some(pending)
-}
-
-/// Whether somebody waits still. One whose deadline has passed is told, and waits no more.
-fn is_awaited(waiter: &mut Waiter, now: Instant, stats: &RedisStats) -> bool {
-    if waiter.has_left() {
-        stats.abandoned.fetch_add(1, Relaxed);
-    } else if waiter.is_late(now) {
-        waiter.fail(StoreError::Expired, stats);
-    }
-    !waiter.is_gone()
 }

@@ -1,0 +1,384 @@
+//! The checks that wait for Redis: a slot each, in one table of the store.
+//!
+//! A caller holds a [`Ticket`], the batcher a [`SlotId`]. A ticket that is dropped frees its slot, and with it the group that
+//! was not sent yet; the id that the batcher still has is then of no slot any more. Outcomes of a whole call are written under
+//! one lock, and each different waker among those who wait is woken once.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
+    task::{Context, Poll, Waker},
+    time::Instant,
+};
+
+use smallvec::SmallVec;
+
+use super::super::RedisStats;
+use crate::domain::{Group, StoreError, Verdict};
+
+/// The outcome of a part of a request: a verdict for each of its hits.
+pub(in super::super) type Outcome = Result<SmallVec<[Verdict; 1]>, StoreError>;
+
+/// A waker is compared with so many that came before it: as many connections may take turns without being woken twice.
+const REMEMBERED_WAKERS: usize = 16;
+
+/// Which slot, and which of the checks that were in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SlotId {
+    index: u32,
+    generation: u32,
+}
+
+/// The slots of a store, fewer than a bound.
+#[derive(Debug)]
+pub(super) struct Slots {
+    table: Mutex<Table>,
+    most: usize,
+    stats: Arc<RedisStats>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    generation: u32,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Free,
+    /// Not sent yet.
+    Queued {
+        group: Arc<Group>,
+        deadline: Instant,
+        waker: Option<Waker>,
+    },
+    /// In a call.
+    Sent {
+        deadline: Instant,
+        waker: Option<Waker>,
+    },
+    Done(Outcome),
+}
+
+impl State {
+    fn deadline(&self) -> Option<Instant> {
+        match self {
+            Self::Queued { deadline, .. } | Self::Sent { deadline, .. } => Some(*deadline),
+            Self::Free | Self::Done(_) => None,
+        }
+    }
+}
+
+/// What became of a check that was queued.
+#[derive(Debug)]
+pub(super) enum Queued {
+    /// It is to be sent, and counts as sent from now on.
+    Ready(Arc<Group>),
+    /// Its deadline has passed: it has failed.
+    Expired,
+    /// Its caller has left.
+    Abandoned,
+}
+
+impl Slots {
+    pub(super) fn new(most: usize, stats: Arc<RedisStats>) -> Arc<Self> {
+        Arc::new(Self { table: Mutex::default(), most: most.min(u32::MAX as usize), stats })
+    }
+
+    pub(super) const fn most(&self) -> usize {
+        self.most
+    }
+
+    /// A slot for a group that is to be sent; an error if all are taken.
+    pub(super) fn queue(self: &Arc<Self>, group: Arc<Group>, deadline: Instant) -> Result<Ticket, StoreError> {
+        let mut table = self.lock();
+        let Table { slots, free } = &mut *table;
+        let state = State::Queued { group, deadline, waker: None };
+        let id = if let Some(index) = free.pop() {
+            let slot = &mut slots[index as usize];
+            slot.state = state;
+            SlotId { index, generation: slot.generation }
+        } else if slots.len() < self.most {
+            slots.push(Slot { generation: 0, state });
+            SlotId { index: slots.len() as u32 - 1, generation: 0 }
+        } else {
+            return Err(StoreError::Overloaded);
+        };
+        self.stats.pending.fetch_add(1, Relaxed);
+        Ok(Ticket { slots: Arc::clone(self), id })
+    }
+
+    /// Fails every check that has no answer: nobody will give one any more.
+    pub(super) fn close(&self) {
+        let mut session = self.session();
+        let ids: Vec<SlotId> = session.table().waiting().collect();
+        ids.into_iter().for_each(|id| session.fail(id, StoreError::Closed));
+    }
+
+    /// The checks of one batch, under one lock.
+    pub(super) fn session(&self) -> Session<'_> {
+        Session { table: Some(self.lock()), stats: &self.stats, wakers: SmallVec::new() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    fn get(&mut self, id: SlotId) -> Option<&mut Slot> {
+        self.slots.get_mut(id.index as usize).filter(|slot| slot.generation == id.generation)
+    }
+
+    fn waiting(&self) -> impl Iterator<Item = SlotId> + '_ {
+        let waiting = (0..).zip(&self.slots).filter(|(_, slot)| slot.state.deadline().is_some());
+        waiting.map(|(index, slot)| SlotId { index, generation: slot.generation })
+    }
+
+    /// Makes the slot another's.
+    fn free(&mut self, id: SlotId) {
+        if let Some(slot) = self.get(id) {
+            slot.generation = slot.generation.wrapping_add(1);
+            slot.state = State::Free;
+            self.free.push(id.index);
+        }
+    }
+}
+
+/// Works on many slots under one lock, and wakes those who waited for what became of them when it is dropped: after the lock
+/// was given back, and each different waker once.
+#[derive(Debug)]
+pub(super) struct Session<'s> {
+    table: Option<MutexGuard<'s, Table>>,
+    stats: &'s RedisStats,
+    wakers: SmallVec<[Waker; 8]>,
+}
+
+impl Session<'_> {
+    fn table(&mut self) -> &mut Table {
+        self.table.as_mut().expect("it is given back by drop alone")
+    }
+
+    /// Takes the group of a check out, to be sent.
+    pub(super) fn take(&mut self, id: SlotId, now: Instant) -> Queued {
+        let abandoned = &self.stats.abandoned;
+        let Some(slot) = self.table.as_mut().expect("it is given back by drop alone").get(id) else {
+            abandoned.fetch_add(1, Relaxed);
+            return Queued::Abandoned;
+        };
+        match std::mem::replace(&mut slot.state, State::Free) {
+            State::Queued { group, deadline, waker } => {
+                slot.state = State::Sent { deadline, waker };
+                if deadline > now {
+                    return Queued::Ready(group);
+                }
+                self.fail(id, StoreError::Expired);
+                Queued::Expired
+            }
+            state => {
+                slot.state = state;
+                Queued::Expired
+            }
+        }
+    }
+
+    /// Whether the check is still waited for: not answered, its caller there. One whose deadline has passed fails now.
+    pub(super) fn is_awaited(&mut self, id: SlotId, now: Instant, late: StoreError) -> bool {
+        let Some(slot) = self.table().get(id) else {
+            self.stats.abandoned.fetch_add(1, Relaxed);
+            return false;
+        };
+        match slot.state.deadline() {
+            None => false,
+            Some(deadline) if deadline > now => true,
+            Some(_) => {
+                self.fail(id, late);
+                false
+            }
+        }
+    }
+
+    /// When the check will be too late; `None` if nobody waits for it any more.
+    pub(super) fn deadline(&mut self, id: SlotId) -> Option<Instant> {
+        self.table().get(id)?.state.deadline()
+    }
+
+    /// Fails the check if its deadline has passed.
+    pub(super) fn expire(&mut self, id: SlotId, now: Instant, error: StoreError) {
+        if self.deadline(id).is_some_and(|deadline| deadline <= now) {
+            self.fail(id, error);
+        }
+    }
+
+    /// Answers a check that has no answer yet; whether it had none, and its caller waits.
+    pub(super) fn answer(&mut self, id: SlotId, outcome: Outcome) -> bool {
+        let Some(slot) = self.table().get(id) else { return false };
+        if slot.state.deadline().is_none() {
+            return false;
+        }
+        match std::mem::replace(&mut slot.state, State::Done(outcome)) {
+            State::Queued { waker: Some(waker), .. } | State::Sent { waker: Some(waker), .. } => self.wake(waker),
+            _ => {}
+        }
+        true
+    }
+
+    /// Wakes it at the end, unless it is one of the last few that are known already.
+    fn wake(&mut self, waker: Waker) {
+        if !self.wakers.iter().rev().take(REMEMBERED_WAKERS).any(|known| known.will_wake(&waker)) {
+            self.wakers.push(waker);
+        }
+    }
+
+    /// Fails a check that has no answer yet.
+    pub(super) fn fail(&mut self, id: SlotId, error: StoreError) {
+        if self.answer(id, Err(error)) {
+            self.stats.count_failed(error);
+        }
+    }
+}
+
+impl Drop for Session<'_> {
+    fn drop(&mut self) {
+        self.table = None;
+        self.wakers.drain(..).for_each(Waker::wake);
+    }
+}
+
+/// The way to the outcome of a check. Dropped, its slot is free at once, and what was not sent yet is not charged.
+#[derive(Debug)]
+pub(in super::super) struct Ticket {
+    slots: Arc<Slots>,
+    id: SlotId,
+}
+
+impl Ticket {
+    pub(super) const fn id(&self) -> SlotId {
+        self.id
+    }
+}
+
+impl Future for Ticket {
+    type Output = Outcome;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
+        let mut table = self.slots.lock();
+        // freed by the ticket alone
+        let slot = table.get(self.id).expect("a ticket's slot is its own until it is dropped");
+        match &mut slot.state {
+            State::Queued { waker, .. } | State::Sent { waker, .. } => {
+                if !waker.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
+                    *waker = Some(cx.waker().clone());
+                }
+                Poll::Pending
+            }
+            State::Done(outcome) => Poll::Ready(std::mem::replace(outcome, Err(StoreError::Closed))),
+            State::Free => Poll::Ready(Err(StoreError::Closed)),
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.slots.lock().free(self.id);
+        self.slots.stats.pending.fetch_sub(1, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering::SeqCst},
+        task::Wake,
+        time::Duration,
+    };
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, SeqCst);
+        }
+    }
+
+    fn slots(most: usize) -> Arc<Slots> {
+        Slots::new(most, Arc::default())
+    }
+
+    fn queue(slots: &Arc<Slots>) -> Ticket {
+        slots.queue(Arc::new(Group::new([])), Instant::now() + Duration::from_secs(60)).expect("a slot")
+    }
+
+    fn poll(ticket: &mut Ticket, woken: &Arc<Woken>) -> Poll<Outcome> {
+        let waker = Arc::clone(woken).into();
+        Pin::new(ticket).poll(&mut Context::from_waker(&waker))
+    }
+
+    #[test]
+    fn a_call_wakes_each_of_those_who_wait_once_however_many_checks_it_has() {
+        let slots = slots(100);
+        let connections: [Arc<Woken>; 2] = Default::default();
+        let mut tickets: Vec<_> = (0..64).map(|_| queue(&slots)).collect();
+        for (ticket, at) in tickets.iter_mut().zip((0..2).cycle()) {
+            assert!(poll(ticket, &connections[at]).is_pending());
+        }
+        let mut session = slots.session();
+        tickets.iter().for_each(|ticket| assert!(session.answer(ticket.id(), Ok(SmallVec::new()))));
+        drop(session);
+        assert_eq!(connections.each_ref().map(|woken| woken.0.load(SeqCst)), [1, 1]);
+        assert!(tickets.iter_mut().all(|ticket| poll(ticket, &connections[0]) == Poll::Ready(Ok(SmallVec::new()))));
+    }
+
+    #[test]
+    fn who_leaves_frees_its_slot_and_its_group_and_the_next_there_is_another() {
+        let slots = slots(1);
+        let group = Arc::new(Group::new([]));
+        let late = Instant::now() + Duration::from_secs(60);
+        let first = slots.queue(Arc::clone(&group), late).expect("a slot");
+        let id = first.id();
+        assert_eq!(slots.queue(Arc::clone(&group), late).expect_err("one alone"), StoreError::Overloaded);
+        drop(first);
+        assert_eq!(Arc::strong_count(&group), 1, "what was not sent is not kept");
+        let second = slots.queue(Arc::clone(&group), late).expect("a slot");
+        let mut session = slots.session();
+        assert!(matches!(session.take(id, Instant::now()), Queued::Abandoned));
+        assert!(!session.answer(id, Ok(SmallVec::new())), "the second is not answered for the first");
+        assert!(matches!(session.take(second.id(), Instant::now()), Queued::Ready(_)));
+        drop(session);
+        assert_eq!((slots.stats.abandoned(), slots.stats.pending()), (1, 1));
+    }
+
+    #[test]
+    fn a_check_is_answered_once() {
+        let slots = slots(1);
+        let (mut ticket, woken) = (queue(&slots), Arc::default());
+        let mut session = slots.session();
+        session.fail(ticket.id(), StoreError::Unanswered);
+        assert!(!session.answer(ticket.id(), Ok(SmallVec::new())));
+        drop(session);
+        assert_eq!(poll(&mut ticket, &woken), Poll::Ready(Err(StoreError::Unanswered)));
+    }
+
+    #[test]
+    fn what_waits_fails_when_the_batcher_ends() {
+        let slots = slots(2);
+        let (mut queued, mut sent, woken) = (queue(&slots), queue(&slots), Arc::default());
+        assert!(poll(&mut sent, &woken).is_pending());
+        assert!(matches!(slots.session().take(sent.id(), Instant::now()), Queued::Ready(_)));
+        slots.close();
+        assert_eq!(woken.0.load(SeqCst), 1);
+        for ticket in [&mut queued, &mut sent] {
+            assert_eq!(poll(ticket, &woken), Poll::Ready(Err(StoreError::Closed)));
+        }
+    }
+}
