@@ -57,7 +57,6 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("notify", &["source"]),
     ("prometheus", &["telemetry"]),
     ("axum", &["api", "admin", "app"]),
-    ("fred", &["store"]),
     ("jiff", &["domain"]),
     ("regex_automata", &["rules"]),
     ("regex_syntax", &["rules"]),

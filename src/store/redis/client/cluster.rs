@@ -21,12 +21,14 @@ use super::{
     node::Node,
     plan::{Plan, Target},
     redirection::{Range, Redirection, ranges},
-    wire::{Command, Reply, Wire},
+    wire::{Command, Reply, ReplyLimit, Wire},
 };
 use crate::store::redis::{CallError, HostPort};
 
 /// Slots of a cluster.
 const SLOTS: usize = 16_384;
+/// What `CLUSTER SLOTS` may say: some thousand ranges with their replicas.
+const SLOTS_LIMIT: ReplyLimit = ReplyLimit { bytes: 4 << 20, items: 256 << 10 };
 /// Redirections that a call follows.
 const HOPS: usize = 3;
 /// How long what `CLUSTER SLOTS` said is believed without any doubt.
@@ -244,7 +246,7 @@ impl View {
 
     /// What a node says of the slots, or why that is of no use.
     async fn ask_over(&self, wire: &Wire, at: &HostPort) -> Result<Vec<Range>, Box<str>> {
-        let command = Command { name: "CLUSTER", arguments: vec!["SLOTS".into()] };
+        let command = Command::new(&[b"CLUSTER", b"SLOTS"], SLOTS_LIMIT);
         let reply = wire.run(command, false, self.plan.patience()).await;
         let reply = reply.map_err(|error| Box::from(format!("CLUSTER SLOTS: {error}")))?;
         let ranges = ranges(&reply, &at.host);

@@ -1,8 +1,8 @@
 //! The client: connections that are kept for ever, and calls that are sent at most once.
 //!
 //! ```text
-//!  Connector ──connect──▶ Client ──▶ Node ──▶ links ──▶ wires: one connection each, by fred (`wire`, the one file that
-//!                            └──▶ Cluster ──▶ Node…       names it)
+//!  Connector ──connect──▶ Client ──▶ Node ──▶ links ──▶ wires: one connection each
+//!                            └──▶ Cluster ──▶ Node…
 //! ```
 //!
 //! A client lives on the runtime that made it. Dropped, it closes its connections.
@@ -33,7 +33,7 @@ use self::{
     health::Healths,
     node::Node,
     plan::{Plan, Target},
-    wire::{Command, Reply},
+    wire::{Command, Reply, ReplyLimit},
 };
 pub use self::{contact::Contact, health::BreakerReading};
 use super::{Address, Call, CallError, Caller, Endpoint, HostPort, Script, Topology, script};
@@ -199,8 +199,7 @@ impl Caller for Client {
         slot: Option<u16>,
         key: &CounterKey,
     ) -> impl Future<Output = Result<bool, CallError>> + Send + 'static {
-        let key = Bytes::copy_from_slice(key.as_bytes());
-        let reply = self.run(slot, Command { name: "DEL", arguments: vec![key] });
+        let reply = self.run(slot, Command::new(&[b"DEL", key.as_bytes()], ReplyLimit::SHORT));
         async move {
             match reply.await? {
                 Reply::Number(deleted) => Ok(deleted == 1),
@@ -255,14 +254,17 @@ fn probe() -> Command {
 }
 
 fn command(script: Script, call: &Call<'_>) -> Command {
-    let (name, which) = match script {
-        Script::Sha1 => ("EVALSHA", script::SHA1),
-        Script::Text => ("EVAL", script::TEXT),
+    let (name, which): (&[u8], &str) = match script {
+        Script::Sha1 => (b"EVALSHA", script::SHA1),
+        Script::Text => (b"EVAL", script::TEXT),
     };
-    let mut arguments = Vec::with_capacity(call.keys.len() + 4);
-    arguments.push(Bytes::from_static(which.as_bytes()));
-    arguments.push(Bytes::from(call.keys.len().to_string()));
-    arguments.extend(call.keys.iter().map(|key| Bytes::copy_from_slice(key)));
-    arguments.extend([&call.kinds, &call.groups].map(|argument| Bytes::copy_from_slice(argument)));
-    Command { name, arguments }
+    let count = call.keys.len().to_string();
+    let words = [name, which.as_bytes(), count.as_bytes()];
+    let words = words.into_iter().chain(call.keys.iter().copied()).chain([&call.kinds[..], &call.groups]);
+    Command::of(call.keys.len() + 5, words, reply_limit(call))
+}
+
+/// Far above what the script can say: a state for each counter, or an error for each group.
+fn reply_limit(call: &Call<'_>) -> ReplyLimit {
+    ReplyLimit { bytes: (64 << 10) + 256 * call.keys.len() + 128 * call.groups.len(), ..ReplyLimit::SHORT }
 }

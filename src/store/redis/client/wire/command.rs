@@ -1,0 +1,75 @@
+//! What is sent, encoded once (RESP2, <https://redis.io/docs/latest/develop/reference/protocol-spec/>), and what may come back.
+
+use bytes::Bytes;
+
+/// What a reply may take up: more ends the connection. A hostile or confused peer is bounded by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) struct ReplyLimit {
+    /// Bytes of all its strings.
+    pub(in super::super) bytes: usize,
+    /// Values in all its lists.
+    pub(in super::super) items: usize,
+}
+
+impl ReplyLimit {
+    /// Of replies that are one word or a few.
+    pub(in super::super) const SHORT: Self = Self { bytes: 64 << 10, items: 64 };
+}
+
+/// A command to send.
+#[derive(Clone, Debug)]
+pub(in super::super) struct Command {
+    pub(super) encoded: Bytes,
+    pub(super) limit: ReplyLimit,
+}
+
+impl Command {
+    /// A command of these words.
+    pub(in super::super) fn new(words: &[&[u8]], limit: ReplyLimit) -> Self {
+        Self::of(words.len(), words.iter().copied(), limit)
+    }
+
+    /// A command of so many words.
+    pub(in super::super) fn of<'a>(count: usize, words: impl Iterator<Item = &'a [u8]>, limit: ReplyLimit) -> Self {
+        let mut encoded = Vec::with_capacity(512);
+        header(&mut encoded, b'*', count);
+        let mut written = 0;
+        for word in words {
+            header(&mut encoded, b'$', word.len());
+            encoded.extend_from_slice(word);
+            encoded.extend_from_slice(b"\r\n");
+            written += 1;
+        }
+        debug_assert_eq!(written, count);
+        Self { encoded: encoded.into(), limit }
+    }
+}
+
+fn header(into: &mut Vec<u8>, kind: u8, number: usize) {
+    let mut digits = [0; 20];
+    let (mut at, mut rest) = (digits.len(), number);
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    into.push(kind);
+    into.extend_from_slice(&digits[at..]);
+    into.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_lists_of_strings() {
+        let command = Command::new(&[b"SET", b"a\r\n", b""], ReplyLimit::SHORT);
+        assert_eq!(&command.encoded[..], b"*3\r\n$3\r\nSET\r\n$3\r\na\r\n\r\n$0\r\n\r\n");
+        let long = vec![b'x'; 1234];
+        assert!(Command::new(&[&long], ReplyLimit::SHORT).encoded.starts_with(b"*1\r\n$1234\r\nx"));
+    }
+}

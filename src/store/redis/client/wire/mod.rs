@@ -1,0 +1,233 @@
+//! One connection to Redis, which speaks RESP2 over TCP, TLS or a Unix socket. It is never made again, only replaced (see
+//! `link`), and never sends a command twice.
+//!
+//! ```text
+//!  run ─▶ Exchange ─▶ Driver (a task): writes what is queued, decodes replies ─▶ Exchange ─▶ run
+//! ```
+//!
+//! Commands are pipelined and replies come in their order. A reply that its command cannot cause, or one to no command, ends
+//! the connection: what stands at the other end may be anything.
+
+mod command;
+mod decoder;
+mod exchange;
+mod sentinel;
+mod stream;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use tokio::{sync::Notify, task::JoinHandle, time::timeout};
+
+pub(super) use self::command::{Command, ReplyLimit};
+use self::{
+    exchange::{Driver, Ended, Exchange},
+    stream::Stream,
+};
+use super::{
+    credentials::{Login, login},
+    plan::{Plan, Target},
+};
+use crate::store::redis::{CallError, Credentials, HostPort};
+
+/// How a server that has let us in may refuse a PING.
+const LET_IN: [&str; 7] =
+    ["NOPERM ", "LOADING ", "BUSY ", "MASTERDOWN ", "MISCONF ", "CLUSTERDOWN ", "ERR unknown command"];
+
+/// A reply that is no error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Reply {
+    Bytes(Bytes),
+    Number(i64),
+    List(Vec<Reply>),
+    /// Nil.
+    Other,
+}
+
+/// Of which kind it is. What it holds may be a secret of somebody else's.
+impl fmt::Display for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes(bytes) => write!(f, "a string of {} bytes", bytes.len()),
+            Self::Number(number) => write!(f, "the number {number}"),
+            Self::List(list) => write!(f, "a list of {}", list.len()),
+            Self::Other => f.write_str("nil"),
+        }
+    }
+}
+
+/// A connection that was made.
+#[derive(Debug)]
+pub(super) struct Wire {
+    exchange: Arc<Exchange>,
+    /// Notified when a caller gave up: it is to be asked whether it [answers](Self::answers) at all.
+    pub(super) doubt: Notify,
+}
+
+/// The task of a connection. Dropped, it closes it.
+#[derive(Debug)]
+pub(super) struct Running {
+    exchange: Arc<Exchange>,
+    task: JoinHandle<Ended>,
+}
+
+impl Wire {
+    /// Connects and logs in. The error says why not, without credentials.
+    pub(super) async fn open(plan: &Plan, target: &Target) -> Result<(Self, Running), Box<str>> {
+        let (patience, tls) = (plan.patience(), plan.tls.as_ref());
+        let stream = match target {
+            Target::Tcp(at) => Stream::tcp(at, tls, patience).await?,
+            Target::Unix(path) => Stream::unix(path, patience).await?,
+            Target::Sentinel { master, sentinels, credentials } => {
+                let at = sentinel::primary(plan, master, sentinels, credentials).await?;
+                Stream::tcp(&at, tls, patience).await?
+            }
+        };
+        let (wire, running) = Self::start(stream);
+        wire.log_in(&plan.credentials, patience).await?;
+        if plan.database != 0 {
+            wire.expect_ok(&[b"SELECT", plan.database.to_string().as_bytes()], patience).await?;
+        }
+        if matches!(target, Target::Sentinel { .. }) {
+            wire.expect_primary(patience).await?;
+        }
+        Ok((wire, running))
+    }
+
+    /// Connects to a sentinel. Those have the TLS of the servers, and a login of their own.
+    async fn to_sentinel(plan: &Plan, at: &HostPort, credentials: &Credentials) -> Result<(Self, Running), Box<str>> {
+        let stream = Stream::tcp(at, plan.tls.as_ref(), plan.patience()).await?;
+        let (wire, running) = Self::start(stream);
+        wire.log_in(credentials, plan.patience()).await?;
+        Ok((wire, running))
+    }
+
+    fn start(stream: Stream) -> (Self, Running) {
+        let exchange = Arc::<Exchange>::default();
+        let task = tokio::spawn(Driver::new(stream, Arc::clone(&exchange)));
+        let running = Running { exchange: Arc::clone(&exchange), task };
+        (Self { exchange, doubt: Notify::new() }, running)
+    }
+
+    /// One that was never made: what is sent fails at once.
+    #[cfg(test)]
+    pub(super) fn unmade() -> Self {
+        let exchange = Arc::<Exchange>::default();
+        exchange.close();
+        Self { exchange, doubt: Notify::new() }
+    }
+
+    /// Logs in, if there is a password, and finds out whether the server lets us in: it has to answer a PING, be it by a
+    /// refusal that is not about the login.
+    async fn log_in(&self, credentials: &Credentials, patience: Duration) -> Result<(), Box<str>> {
+        let Login { user, password } = login(credentials).await?;
+        if let Some(password) = password {
+            let mut words: Vec<&[u8]> = vec![b"AUTH"];
+            words.extend(user.as_ref().map(String::as_bytes));
+            words.push(password.expose().as_bytes());
+            self.expect_ok(&words, patience).await?;
+        }
+        match self.exchange(None, &Command::new(&[b"PING"], ReplyLimit::SHORT), patience).await {
+            Ok(_) => Ok(()),
+            Err(CallError::Refused(text)) if LET_IN.iter().any(|code| text.starts_with(code)) => Ok(()),
+            Err(error) => Err(reason(error)),
+        }
+    }
+
+    async fn expect_ok(&self, words: &[&[u8]], patience: Duration) -> Result<(), Box<str>> {
+        match self.exchange(None, &Command::new(words, ReplyLimit::SHORT), patience).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(reason(error)),
+        }
+    }
+
+    /// What the sentinels say may be out of date.
+    async fn expect_primary(&self, patience: Duration) -> Result<(), Box<str>> {
+        match self.exchange(None, &Command::new(&[b"ROLE"], ReplyLimit::SHORT), patience).await {
+            Ok(Reply::List(parts)) if parts.first() == Some(&Reply::Bytes(Bytes::from_static(b"master"))) => Ok(()),
+            Ok(_) => Err("the sentinels name a server that is not the primary".into()),
+            Err(error) => Err(reason(error)),
+        }
+    }
+
+    /// Sends a command once, and waits for its reply until `timeout` has passed. `asking`: to a node that is about to get
+    /// the slot.
+    pub(super) async fn run(&self, command: Command, asking: bool, timeout: Duration) -> Result<Reply, CallError> {
+        let ask = asking.then(|| Command::new(&[b"ASKING"], ReplyLimit::SHORT));
+        let doubtful = Doubtful { wire: self, answered: false };
+        let outcome = self.exchange(ask.as_ref(), &command, timeout).await;
+        doubtful.ended(&outcome);
+        outcome
+    }
+
+    /// Whether a PING is answered in time, be it by a refusal. Replies come in the order of the calls: those that nobody
+    /// waits for any more have come before.
+    pub(super) async fn answers(&self, patience: Duration) -> bool {
+        let ping = Command::new(&[b"PING"], ReplyLimit::SHORT);
+        match self.exchange.send(None, &ping) {
+            // one that is lost has ended, which is reported there
+            Ok(reply) => timeout(patience, reply).await.is_ok(),
+            Err(_) => true,
+        }
+    }
+
+    /// Commands and what came of the last.
+    async fn exchange(
+        &self,
+        before: Option<&Command>,
+        command: &Command,
+        patience: Duration,
+    ) -> Result<Reply, CallError> {
+        match timeout(patience, self.exchange.send(before, command)?).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => Err(CallError::Unanswered("the connection was lost".into())),
+            Err(_) => Err(CallError::Unanswered("timed out".into())),
+        }
+    }
+}
+
+/// Why it cannot be used, as said to an operator.
+fn reason(error: CallError) -> Box<str> {
+    match error {
+        CallError::Refused(text) => text,
+        other => other.to_string().into(),
+    }
+}
+
+/// A call that was sent. Unless it ends with an answer, the connection is to be asked whether it answers at all.
+struct Doubtful<'a> {
+    wire: &'a Wire,
+    answered: bool,
+}
+
+impl Doubtful<'_> {
+    fn ended(mut self, outcome: &Result<Reply, CallError>) {
+        self.answered = matches!(outcome, Ok(_) | Err(CallError::Refused(_) | CallError::Unreachable));
+    }
+}
+
+impl Drop for Doubtful<'_> {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.wire.doubt.notify_one();
+        }
+    }
+}
+
+impl Running {
+    /// Waits for its end; why it ended.
+    pub(super) async fn ended(&mut self) -> Box<str> {
+        match (&mut self.task).await {
+            Ok(ended) => ended.to_string().into(),
+            Err(error) => error.to_string().into(),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // at once: the task ends only when its runtime comes to it
+        self.exchange.close();
+        self.task.abort();
+    }
+}

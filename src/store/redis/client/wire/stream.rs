@@ -1,0 +1,103 @@
+//! Connecting: a stream to an address, secured if need be, on which we are logged in.
+
+use std::{
+    future::Future,
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use rustls::pki_types::ServerName;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpStream, UnixStream},
+    time::timeout,
+};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+use super::exchange::words;
+use crate::store::redis::HostPort;
+
+/// A connection's stream.
+#[derive(Debug)]
+pub(super) enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Stream {
+    /// Connects by TCP, and secures it if there is a configuration for that. The error says what is wrong, without the address.
+    pub(super) async fn tcp(
+        at: &HostPort,
+        tls: Option<&Arc<rustls::ClientConfig>>,
+        patience: Duration,
+    ) -> Result<Self, Box<str>> {
+        let connecting = async { TcpStream::connect((at.host.as_str(), at.port)).await.map_err(|error| words(&error)) };
+        let stream = in_time("connecting", patience, connecting).await?;
+        // a call is one small write; it must not wait for the one before to be acknowledged
+        stream.set_nodelay(true).map_err(|error| words(&error))?;
+        let Some(tls) = tls else { return Ok(Self::Tcp(stream)) };
+        let name = ServerName::try_from(at.host.clone())
+            .map_err(|_| format!("{:?} is no name that a certificate can have", at.host))?;
+        let connecting = TlsConnector::from(Arc::clone(tls)).connect(name, stream);
+        let handshake = async { connecting.await.map_err(|error| format!("TLS handshake: {}", words(&error))) };
+        in_time("the TLS handshake", patience, handshake).await.map(|stream| Self::Tls(Box::new(stream)))
+    }
+
+    /// Connects to a Unix socket.
+    pub(super) async fn unix(path: &std::path::Path, patience: Duration) -> Result<Self, Box<str>> {
+        let connecting = async { UnixStream::connect(path).await.map_err(|error| words(&error)) };
+        in_time("connecting", patience, connecting).await.map(Self::Unix)
+    }
+}
+
+/// What comes of it, unless it takes too long.
+async fn in_time<T>(
+    what: &str,
+    patience: Duration,
+    coming: impl Future<Output = Result<T, String>>,
+) -> Result<T, Box<str>> {
+    match timeout(patience, coming).await {
+        Ok(outcome) => outcome.map_err(Into::into),
+        Err(_) => Err(format!("{what} took longer than {patience:?}").into()),
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
