@@ -6,6 +6,7 @@ mod defaults;
 mod explained;
 mod files;
 mod hostile;
+mod keys;
 mod limits;
 mod matching;
 mod metrics;
