@@ -30,7 +30,7 @@ pub(super) fn request(message: &RateLimitRequest) -> Result<Request<'_>, Convert
     for (index, from) in message.descriptors.iter().enumerate() {
         descriptors.push(descriptor(index, from)?);
     }
-    Ok(Request { domain: &message.domain, descriptors, hits_addend: u64::from(message.hits_addend) })
+    Ok(Request { domain: message.domain.as_bytes(), descriptors, hits_addend: u64::from(message.hits_addend) })
 }
 
 fn descriptor(index: usize, from: &RateLimitDescriptor) -> Result<Descriptor<'_>, ConvertError> {
@@ -42,7 +42,7 @@ fn descriptor(index: usize, from: &RateLimitDescriptor) -> Result<Descriptor<'_>
         }
     };
     Ok(Descriptor {
-        entries: from.entries.iter().map(|entry| Entry { key: &entry.key, value: &entry.value }).collect(),
+        entries: from.entries.iter().map(|entry| Entry::new(&entry.key, &entry.value)).collect(),
         limit,
         hits_addend: from.hits_addend.as_ref().map(|hits| hits.value),
         is_negative_hits: from.is_negative_hits,

@@ -16,7 +16,7 @@ pub use error::DecideError;
 pub use options::{Modes, Options, RequestLimits};
 
 use crate::{
-    domain::{Decision, DynRateLimiter, KeyBuilder, Request, Verdicts},
+    domain::{Decision, DynRateLimiter, Escaped, KeyBuilder, Request, Verdicts},
     rules::RuleSet,
 };
 use plan::Plan;
@@ -70,7 +70,9 @@ impl Engine {
         let _in_flight = self.metrics.start(Instant::now());
         let decision = self.try_decide(request, deadline).await;
         match &decision {
-            Ok(decision) if decision.over_limit() => tracing::debug!(domain = request.domain, "over limit"),
+            Ok(decision) if decision.over_limit() => {
+                tracing::debug!(domain = &*Escaped(request.domain).to_text(), "over limit");
+            }
             Ok(_) => {}
             Err(DecideError::Store(_)) => self.metrics.failed(ErrorKind::Store),
             Err(_) => self.metrics.failed(ErrorKind::Service),

@@ -166,7 +166,7 @@ impl<'a> Draft<'a, '_> {
             None => RowRef::Static(self.live.stats.row(rule.id())),
             Some(levels) => {
                 let name = levels.iter().fold(SeriesName::new(self.domain.name()), |name, level| {
-                    name.level(level.key, level.value.as_deref())
+                    name.level(level.key.as_bytes(), level.value.as_deref())
                 });
                 RowRef::Dynamic(self.live.stats.dynamic(name))
             }
