@@ -61,6 +61,12 @@ impl Engine {
         Self { live, limiter, keys, options, metrics }
     }
 
+    /// What a request may hold.
+    #[must_use]
+    pub fn limits(&self) -> &RequestLimits {
+        &self.options.limits
+    }
+
     /// Decides one request. `deadline` is when its caller gives up.
     ///
     /// # Errors
