@@ -1,6 +1,6 @@
 //! Matching one descriptor: level by level, entry by entry, without going back.
 
-use std::hash::{BuildHasher, Hash, Hasher as _};
+use std::hash::{BuildHasher, Hasher as _};
 
 use smallvec::SmallVec;
 
@@ -34,9 +34,12 @@ impl<'a> Match<'a> {
 /// How a child is found: by its parent, key and value. Over bytes, for rules as for requests: `str` hashes otherwise.
 pub(super) fn place_hash(hasher: &Hasher, parent: NodeIndex, key: &[u8], value: Option<&[u8]>) -> u64 {
     let mut state = hasher.build_hasher();
-    parent.hash(&mut state);
-    key.hash(&mut state);
-    value.hash(&mut state);
+    state.write_u32(parent);
+    // without the lengths that `Hash` adds: the hasher mixes them in, and what is found is compared anyway
+    state.write(key);
+    if let Some(value) = value {
+        state.write(value);
+    }
     state.finish()
 }
 

@@ -4,7 +4,11 @@
 //! for the whole domain, so a level of 10 000 siblings costs what a level of ten costs, and a level of one costs no
 //! table of its own.
 
-use std::{hash::BuildHasher, net::IpAddr, sync::Arc};
+use std::{
+    hash::{BuildHasher, Hasher as _},
+    net::IpAddr,
+    sync::Arc,
+};
 
 use hashbrown::HashTable;
 use smallvec::SmallVec;
@@ -157,7 +161,9 @@ pub(super) struct Extras {
 
 /// How a domain is found. Over bytes, for rules as for requests: `str` hashes otherwise.
 pub(super) fn domain_hash(hasher: &Hasher, name: &[u8]) -> u64 {
-    hasher.hash_one(name)
+    let mut state = hasher.build_hasher();
+    state.write(name);
+    state.finish()
 }
 
 impl RuleSet {
