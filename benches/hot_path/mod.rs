@@ -99,7 +99,7 @@ pub fn find(count: usize) -> Work {
     let mut turn = 0;
     Box::new(move || {
         turn += 1;
-        let entry = Entry { key: "user", value: &values[turn % values.len()] };
+        let entry = Entry::new("user", &values[turn % values.len()]);
         let domain = rules.domain("d").expect("the domain");
         black_box(domain.find(black_box(&[entry]))).expect("a rule");
     })
@@ -109,7 +109,8 @@ fn key() -> Work {
     let builder = KeyBuilder::new("prefix:");
     let limit = limit(Algorithm::FixedWindow);
     Box::new(move || {
-        let entries = [("path", KeyValue::Exact("/hello")), ("user", KeyValue::Exact("somebody@example.com"))];
+        let entries = [("path", "/hello"), ("user", "somebody@example.com")];
+        let entries = entries.map(|(key, value)| (key.as_bytes(), KeyValue::Exact(value.as_bytes())));
         let mut keys = builder.domain(black_box("domain"));
         black_box(keys.base(entries).counter(limit.algorithm(), limit.window()));
     })
@@ -195,12 +196,12 @@ fn engine_over(limiter: Arc<dyn domain::DynRateLimiter>) -> Engine {
 
 fn request<'a>(key: &'a str, value: &'a str, descriptors: usize) -> Request<'a> {
     let descriptor = Descriptor {
-        entries: [Entry { key, value }].into_iter().collect(),
+        entries: [Entry::new(key, value)].into_iter().collect(),
         limit: None,
         hits_addend: None,
         is_negative_hits: false,
     };
-    Request { domain: "d", descriptors: (0..descriptors).map(|_| descriptor.clone()).collect(), hits_addend: 0 }
+    Request { domain: b"d", descriptors: (0..descriptors).map(|_| descriptor.clone()).collect(), hits_addend: 0 }
 }
 
 /// A whole decision, that all pass.

@@ -57,7 +57,7 @@ pub fn rules(sizes: &Sizes) -> Value {
         let loaded = start.elapsed();
         let domain = rules.domain("d").expect("the domain");
         let find = |value: &str| {
-            let entry = tollgate::domain::Entry { key: "user", value };
+            let entry = tollgate::domain::Entry::new("user", value);
             black_box(domain.find(black_box(&[entry]))).expect("a rule");
         };
         let hot = nanos(|| find("u1"));

@@ -6,65 +6,32 @@ use envoy_types::pb::envoy::{
 
 use smallvec::SmallVec;
 
-use crate::domain::{Descriptor, Entry, LimitOverride, Request, Unit};
-
-/// A request that says something impossible.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum ConvertError {
-    /// An override without a usable unit.
-    #[error(
-        "descriptors[{descriptor}].limit.unit is {unit}, which is no unit; accepted are 1 (SECOND), 2 (MINUTE), \
-         3 (HOUR), 4 (DAY), 5 (MONTH), 6 (YEAR), 7 (WEEK)"
-    )]
-    OverrideUnit {
-        /// Which descriptor.
-        descriptor: usize,
-        /// The number it gives.
-        unit: i32,
-    },
-}
+use super::{decode::DecodeError, unit::unit};
+use crate::domain::{Descriptor, Entry, LimitOverride, Request};
 
 /// The request in the engine's words.
-pub(super) fn request(message: &RateLimitRequest) -> Result<Request<'_>, ConvertError> {
+pub(super) fn request(message: &RateLimitRequest) -> Result<Request<'_>, DecodeError> {
     let mut descriptors = SmallVec::with_capacity(message.descriptors.len());
     for (index, from) in message.descriptors.iter().enumerate() {
         descriptors.push(descriptor(index, from)?);
     }
-    Ok(Request { domain: &message.domain, descriptors, hits_addend: u64::from(message.hits_addend) })
+    Ok(Request { domain: message.domain.as_bytes(), descriptors, hits_addend: u64::from(message.hits_addend) })
 }
 
-fn descriptor(index: usize, from: &RateLimitDescriptor) -> Result<Descriptor<'_>, ConvertError> {
+fn descriptor(index: usize, from: &RateLimitDescriptor) -> Result<Descriptor<'_>, DecodeError> {
     let limit = match &from.limit {
         None => None,
         Some(limit) => {
-            let unit = unit(limit.unit).ok_or(ConvertError::OverrideUnit { descriptor: index, unit: limit.unit })?;
+            let unit = unit(limit.unit).ok_or(DecodeError::OverrideUnit { descriptor: index, unit: limit.unit })?;
             Some(LimitOverride { requests: limit.requests_per_unit, unit })
         }
     };
     Ok(Descriptor {
-        entries: from.entries.iter().map(|entry| Entry { key: &entry.key, value: &entry.value }).collect(),
+        entries: from.entries.iter().map(|entry| Entry::new(&entry.key, &entry.value)).collect(),
         limit,
         hits_addend: from.hits_addend.as_ref().map(|hits| hits.value),
         is_negative_hits: from.is_negative_hits,
     })
-}
-
-/// The unit of this number. Requests (`envoy.type.v3.RateLimitUnit`) and answers number them alike.
-fn unit(number: i32) -> Option<Unit> {
-    Unit::ALL.into_iter().find(|unit| unit_number(*unit) == number)
-}
-
-/// The number of a unit in requests and answers.
-pub(super) const fn unit_number(unit: Unit) -> i32 {
-    match unit {
-        Unit::Second => 1,
-        Unit::Minute => 2,
-        Unit::Hour => 3,
-        Unit::Day => 4,
-        Unit::Month => 5,
-        Unit::Year => 6,
-        Unit::Week => 7,
-    }
 }
 
 #[cfg(test)]
@@ -72,6 +39,7 @@ mod tests {
     use envoy_types::pb::envoy::extensions::common::ratelimit::v3::rate_limit_descriptor::RateLimitOverride;
 
     use super::*;
+    use crate::{api::unit::unit_number, domain::Unit};
 
     fn with_unit(unit: i32) -> RateLimitRequest {
         let limit = Some(RateLimitOverride { requests_per_unit: 3, unit });
@@ -91,7 +59,7 @@ mod tests {
     #[test]
     fn an_unknown_override_unit_is_refused() {
         for unit in [0, 8, 99, -1, i32::MIN] {
-            assert_eq!(request(&with_unit(unit)), Err(ConvertError::OverrideUnit { descriptor: 0, unit }));
+            assert_eq!(request(&with_unit(unit)), Err(DecodeError::OverrideUnit { descriptor: 0, unit }));
         }
     }
 }

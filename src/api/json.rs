@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{MethodRouter, any},
 };
-use envoy_types::pb::envoy::service::ratelimit::v3::{RateLimitRequest, RateLimitResponse, rate_limit_response::Code};
+use envoy_types::pb::envoy::service::ratelimit::v3::{RateLimitResponse, rate_limit_response::Code};
 use prost::Message as _;
 use prost_reflect::{DeserializeOptions, DynamicMessage};
 
@@ -41,14 +41,14 @@ fn callers(error: &CallError) -> bool {
     error.is_callers()
 }
 
-fn parse(body: &[u8]) -> Result<RateLimitRequest, String> {
+/// The request as the gRPC port would get it.
+fn parse(body: &[u8]) -> Result<Vec<u8>, String> {
     let mut json = serde_json::Deserializer::from_slice(body);
     let options = DeserializeOptions::new().deny_unknown_fields(true);
     let descriptor = protocol::message("envoy.service.ratelimit.v3.RateLimitRequest");
-    let message = DynamicMessage::deserialize_with_options(descriptor, &mut json, &options)
-        .and_then(|message| json.end().map(|()| message))
-        .map_err(|error| format!("the body is not a RateLimitRequest in JSON: {error}"))?;
-    message.transcode_to().map_err(|error| error.to_string())
+    DynamicMessage::deserialize_with_options(descriptor, &mut json, &options)
+        .and_then(|message| json.end().map(|()| message.encode_to_vec()))
+        .map_err(|error| format!("the body is not a RateLimitRequest in JSON: {error}"))
 }
 
 fn respond(answer: &RateLimitResponse) -> Response {

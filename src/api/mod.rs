@@ -2,12 +2,14 @@
 
 mod convert;
 mod deadline;
+mod decode;
 mod health;
 mod json;
 mod protocol;
 mod respond;
 mod rls;
 mod routes;
+mod unit;
 
 pub use health::health;
 pub use json::json_handler;

@@ -5,17 +5,16 @@ use std::{collections::HashMap, time::Duration};
 use envoy_types::pb::{
     envoy::{
         config::core::v3::HeaderValue,
-        extensions::common::ratelimit::v3::RateLimitDescriptor,
         service::ratelimit::v3::{
-            RateLimitRequest, RateLimitResponse,
+            RateLimitResponse,
             rate_limit_response::{Code as WireCode, DescriptorStatus, RateLimit},
         },
     },
     google::protobuf::{Duration as WireDuration, ListValue, Struct, Value, value::Kind},
 };
 
-use super::convert::unit_number;
-use crate::domain::{Code, CurrentLimit, Decision, Metadata, MetadataValue, Status};
+use super::unit::unit_number;
+use crate::domain::{Code, CurrentLimit, Decision, Descriptor, Escaped, Metadata, MetadataValue, Request, Status};
 
 /// What an answer carries beside the statuses.
 #[derive(Clone, Debug, Default)]
@@ -37,12 +36,8 @@ pub struct HeaderNames {
     pub reset: String,
 }
 
-/// The answer to `message`.
-pub(super) fn response(
-    message: &RateLimitRequest,
-    decision: &Decision,
-    options: &ResponseOptions,
-) -> RateLimitResponse {
+/// The answer to `request`.
+pub(super) fn response(request: &Request<'_>, decision: &Decision, options: &ResponseOptions) -> RateLimitResponse {
     let tightest = decision.tightest.and_then(|index| decision.statuses.get(index));
     RateLimitResponse {
         overall_code: code(decision.code),
@@ -51,7 +46,7 @@ pub(super) fn response(
             (Some(names), Some(status)) => headers(names, status, decision.degraded),
             _ => Vec::new(),
         },
-        dynamic_metadata: options.dynamic_metadata.then(|| dynamic_metadata(message, decision)),
+        dynamic_metadata: options.dynamic_metadata.then(|| dynamic_metadata(request, decision)),
         ..RateLimitResponse::default()
     }
 }
@@ -105,15 +100,16 @@ fn headers(names: &HeaderNames, status: &Status, degraded: bool) -> Vec<HeaderVa
     numbers.into_iter().chain(mark).collect()
 }
 
-/// What was asked, and what the rules that passed have to say, for later filters and logs.
-fn dynamic_metadata(message: &RateLimitRequest, decision: &Decision) -> Struct {
+/// What was asked, and what the rules that passed have to say, for later filters and logs. All of it is text: Envoy
+/// refuses an answer in which a string is not UTF-8.
+fn dynamic_metadata(request: &Request<'_>, decision: &Decision) -> Struct {
     let passed = &decision.metadata;
     let mut fields = HashMap::from([
-        ("domain".to_owned(), string(message.domain.clone())),
-        ("descriptors".to_owned(), list(message.descriptors.iter().map(descriptor))),
+        ("domain".to_owned(), string(Escaped(request.domain).to_string())),
+        ("descriptors".to_owned(), list(request.descriptors.iter().map(descriptor))),
     ]);
-    if message.hits_addend != 0 {
-        fields.insert("hitsAddend".to_owned(), number(f64::from(message.hits_addend)));
+    if request.hits_addend != 0 {
+        fields.insert("hitsAddend".to_owned(), count(request.hits_addend));
     }
     if !passed.is_empty() {
         fields.insert("metadata".to_owned(), structure(metadata(passed)));
@@ -124,20 +120,20 @@ fn dynamic_metadata(message: &RateLimitRequest, decision: &Decision) -> Struct {
     Struct { fields }
 }
 
-fn descriptor(descriptor: &RateLimitDescriptor) -> Value {
-    let entries = descriptor.entries.iter().map(|entry| string(format!("{}={}", entry.key, entry.value)));
+fn descriptor(descriptor: &Descriptor<'_>) -> Value {
+    let entries = descriptor.entries.iter();
+    let entries = entries.map(|entry| string(format!("{}={}", Escaped(entry.key), Escaped(entry.value))));
     let mut fields = HashMap::from([("entries".to_owned(), list(entries))]);
     if let Some(limit) = &descriptor.limit {
         // the text form of the protobuf message, which leaves out what is 0
-        let requests = match limit.requests_per_unit {
+        let requests = match limit.requests {
             0 => String::new(),
             requests => format!("requests_per_unit:{requests} "),
         };
-        fields.insert("limit".to_owned(), string(format!("{requests}unit:{}", limit.unit().as_str_name())));
+        fields.insert("limit".to_owned(), string(format!("{requests}unit:{}", limit.unit.name().to_uppercase())));
     }
-    if let Some(hits) = &descriptor.hits_addend {
-        #[allow(clippy::cast_precision_loss)]
-        fields.insert("hitsAddend".to_owned(), number(hits.value as f64));
+    if let Some(hits) = descriptor.hits_addend {
+        fields.insert("hitsAddend".to_owned(), count(hits));
     }
     structure(Struct { fields })
 }
@@ -169,10 +165,62 @@ fn number(from: f64) -> Value {
     value(Kind::NumberValue(from))
 }
 
+#[allow(clippy::cast_precision_loss)]
+fn count(hits: u64) -> Value {
+    number(hits as f64)
+}
+
 fn structure(from: Struct) -> Value {
     value(Kind::StructValue(from))
 }
 
 fn list(values: impl Iterator<Item = Value>) -> Value {
     value(Kind::ListValue(ListValue { values: values.collect() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use smallvec::smallvec;
+
+    use super::*;
+    use crate::domain::{Entry, LimitOverride, Unit};
+
+    #[test]
+    fn dynamic_metadata_is_text_whatever_was_asked() {
+        let descriptor = Descriptor {
+            entries: smallvec![Entry::new("ua", b"caf\xe9"), Entry::new(b"k\xff", "é")],
+            limit: Some(LimitOverride { requests: 3, unit: Unit::Minute }),
+            hits_addend: Some(2),
+            is_negative_hits: false,
+        };
+        let request = Request { domain: b"d\xff", descriptors: smallvec![descriptor], hits_addend: 4 };
+        let decision = Decision {
+            code: Code::Ok,
+            statuses: smallvec![],
+            tightest: None,
+            metadata: Metadata::default(),
+            degraded: false,
+        };
+        let wanted = Struct {
+            fields: HashMap::from([
+                ("domain".to_owned(), string(r"d\xff".to_owned())),
+                ("hitsAddend".to_owned(), number(4.0)),
+                (
+                    "descriptors".to_owned(),
+                    list(std::iter::once(structure(Struct {
+                        fields: HashMap::from([
+                            (
+                                "entries".to_owned(),
+                                list([r"ua=caf\xe9", r"k\xff=é"].map(|text| string(text.to_owned())).into_iter()),
+                            ),
+                            ("limit".to_owned(), string("requests_per_unit:3 unit:MINUTE".to_owned())),
+                            ("hitsAddend".to_owned(), number(2.0)),
+                        ]),
+                    }))),
+                ),
+            ]),
+        };
+        let options = ResponseOptions { dynamic_metadata: true, ..ResponseOptions::default() };
+        assert_eq!(response(&request, &decision, &options).dynamic_metadata, Some(wanted));
+    }
 }

@@ -7,9 +7,13 @@ use envoy_types::pb::envoy::service::ratelimit::v3::{
 };
 use tonic::{Request, Response, Status};
 
-use super::{ResponseOptions, convert, convert::ConvertError, deadline, respond};
+use super::{
+    ResponseOptions, convert, deadline,
+    decode::{DecodeError, decode},
+    respond,
+};
 use crate::{
-    domain::BoxFuture,
+    domain::{self, BoxFuture},
     engine::{DecideError, Engine},
 };
 
@@ -25,7 +29,7 @@ pub struct RlsService {
 pub(super) enum CallError {
     /// It cannot be read.
     #[error(transparent)]
-    Convert(#[from] ConvertError),
+    Decode(#[from] DecodeError),
     /// It cannot be decided.
     #[error(transparent)]
     Decide(#[from] DecideError),
@@ -52,15 +56,23 @@ impl RlsService {
         Self { engine, options }
     }
 
-    /// Answers one message. `deadline` is when its caller no longer gains by an answer.
+    /// Answers an encoded `RateLimitRequest`. `deadline` is when its caller gives up.
     pub(super) async fn answer(
         &self,
-        message: &RateLimitRequest,
+        message: &[u8],
         deadline: Option<Instant>,
     ) -> Result<RateLimitResponse, CallError> {
-        let request = convert::request(message).inspect_err(|_| self.engine.unreadable())?;
-        let decision = self.engine.decide(&request, deadline).await?;
-        Ok(respond::response(message, &decision, &self.options))
+        let request = decode(message, self.engine.limits()).inspect_err(|_| self.engine.unreadable())?;
+        self.answer_request(&request, deadline).await
+    }
+
+    async fn answer_request(
+        &self,
+        request: &domain::Request<'_>,
+        deadline: Option<Instant>,
+    ) -> Result<RateLimitResponse, CallError> {
+        let decision = self.engine.decide(request, deadline).await?;
+        Ok(respond::response(request, &decision, &self.options))
     }
 }
 
@@ -76,6 +88,10 @@ impl RateLimitService for RlsService {
     {
         let deadline = deadline::of(request.metadata(), Instant::now());
         let message = request.into_inner();
-        Box::pin(async move { Ok(Response::new(self.answer(&message, deadline).await?)) })
+        Box::pin(async move {
+            let request =
+                convert::request(&message).map_err(CallError::from).inspect_err(|_| self.engine.unreadable())?;
+            Ok(Response::new(self.answer_request(&request, deadline).await?))
+        })
     }
 }

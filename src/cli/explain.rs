@@ -47,7 +47,7 @@ fn as_json(rules: &RuleSet, domain: &str, entries: &Entries) -> Value {
 }
 
 fn borrow(entries: &Entries) -> Vec<Entry<'_>> {
-    entries.iter().map(|(key, value)| Entry { key, value }).collect()
+    entries.iter().map(|(key, value)| Entry::new(key, value)).collect()
 }
 
 /// The counters that the descriptor charges, with CACHE_KEY_PREFIX left out, and what each may hold.

@@ -1,16 +1,35 @@
 //! What a caller asks: a domain and a list of descriptors. Borrowed from the wire message, so nothing is copied.
+//!
+//! Keys, values and the domain are bytes, whatever the wire format calls them: Envoy puts header values into descriptors
+//! as they came, and a value must not escape its limit by a byte that is not UTF-8.
+
+use std::fmt;
 
 use smallvec::SmallVec;
 
-use super::Unit;
+use super::{Escaped, Unit};
 
 /// One key/value pair of a descriptor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Entry<'a> {
     /// Never checked here: an empty key merely matches no rule.
-    pub key: &'a str,
+    pub key: &'a [u8],
     /// May be empty, which matches a rule without a value.
-    pub value: &'a str,
+    pub value: &'a [u8],
+}
+
+impl<'a> Entry<'a> {
+    /// An entry of texts or bytes.
+    #[must_use]
+    pub fn new(key: &'a (impl AsRef<[u8]> + ?Sized), value: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
+        Self { key: key.as_ref(), value: value.as_ref() }
+    }
+}
+
+impl fmt::Debug for Entry<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}={:?}", Escaped(self.key).to_text(), Escaped(self.value).to_text())
+    }
 }
 
 /// A limit that the request brings along, in place of the rules' one. Always a fixed window.
@@ -38,8 +57,8 @@ pub struct Descriptor<'a> {
 /// One question: may this pass?
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request<'a> {
-    /// Which set of rules to ask.
-    pub domain: &'a str,
+    /// Which set of rules to ask. One that is not UTF-8 has none.
+    pub domain: &'a [u8],
     /// Every one of them is matched and charged.
     pub descriptors: SmallVec<[Descriptor<'a>; 1]>,
     /// Hits for each descriptor that has none of its own; 0 means 1.

@@ -3,17 +3,19 @@
 //!
 //! Layout: `prefix{domain|key=value|key~pattern}f60`. Inside the braces each of `\ | = ~ # { }` is escaped by `\`, so no
 //! two inputs meet and the braces are ours alone: on a Redis Cluster they make all limits of one descriptor share a
-//! slot. `=` is followed by the request's value (the usual text of an address, where a rule asks for a network), `#` by a keyed hash of it, `~` by a rule's pattern that many values
-//! share: `~=` if that is a list of values, `~#` of networks, `~~` a regular expression. The last part is the algorithm's
-//! letter and the window in seconds, or as in `f1month@Europe/Berlin` by the calendar of a time zone. A key longer than
-//! 200 bytes is replaced by `#` and a 128-bit hash of itself. The limit's number is not part of the key: raising it keeps
-//! the count.
+//! slot. `=` is followed by the request's value (the usual text of an address, where a rule asks for a network), `#` by a
+//! keyed hash of it, `~` by a rule's pattern that many values share: `~=` if that is a list of values, `~#` of networks,
+//! `~~` a regular expression. The last part is the algorithm's letter and the window in seconds, or as in
+//! `f1month@Europe/Berlin` by the calendar of a time zone. A key longer than 200 bytes is replaced by `#` and a 128-bit
+//! hash of itself. The limit's number is not part of the key: raising it keeps the count.
+//!
+//! Keys and values of a descriptor stand in it byte by byte, UTF-8 or not.
 
 use std::{fmt, net::IpAddr};
 
 use smallvec::SmallVec;
 
-use super::{Algorithm, Window};
+use super::{Algorithm, Escaped, Window};
 
 type Bytes = SmallVec<[u8; 96]>;
 
@@ -34,7 +36,7 @@ impl CounterKey {
         Self(Bytes::from_slice(bytes))
     }
 
-    /// The name as bytes; UTF-8 if the builder made it.
+    /// The name as bytes: UTF-8 if the keys and values of the descriptor are.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -49,7 +51,7 @@ impl CounterKey {
 
 impl fmt::Display for CounterKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&String::from_utf8_lossy(&self.0))
+        Escaped(&self.0).fmt(f)
     }
 }
 
@@ -63,7 +65,7 @@ impl fmt::Debug for CounterKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyValue<'a> {
     /// The request's own value.
-    Exact(&'a str),
+    Exact(&'a [u8]),
     /// The address that the request's value is, however it is written there: its usual text stands in the key.
     Address(IpAddr),
     /// What a `share_threshold` rule asks for, in place of the values that match it.
@@ -124,11 +126,11 @@ impl KeyBuilder {
         let mut text = Vec::with_capacity(USUAL_ROOM);
         text.extend_from_slice(self.prefix.as_bytes());
         text.push(b'{');
-        escape(&mut text, domain);
+        escape(&mut text, domain.as_bytes());
         DomainKeys { builder: self, entries_at: text.len(), text }
     }
 
-    fn value(&self, into: &mut Vec<u8>, value: &str) {
+    fn value(&self, into: &mut Vec<u8>, value: &[u8]) {
         match &self.secret {
             None => {
                 into.push(b'=');
@@ -136,7 +138,7 @@ impl KeyBuilder {
             }
             Some(secret) => {
                 into.push(b'#');
-                push_hash(into, blake3::keyed_hash(secret, value.as_bytes()));
+                push_hash(into, blake3::keyed_hash(secret, value));
             }
         }
     }
@@ -153,7 +155,7 @@ pub struct DomainKeys<'b> {
 
 impl DomainKeys<'_> {
     /// The part of the key that all limits of one descriptor share.
-    pub fn base<'a>(&mut self, entries: impl IntoIterator<Item = (&'a str, KeyValue<'a>)>) -> KeyBase<'_> {
+    pub fn base<'a>(&mut self, entries: impl IntoIterator<Item = (&'a [u8], KeyValue<'a>)>) -> KeyBase<'_> {
         let Self { builder, text, entries_at } = self;
         text.truncate(*entries_at);
         for (key, value) in entries {
@@ -161,7 +163,7 @@ impl DomainKeys<'_> {
             escape(text, key);
             match value {
                 KeyValue::Exact(value) => builder.value(text, value),
-                KeyValue::Address(address) => builder.value(text, &address.to_string()),
+                KeyValue::Address(address) => builder.value(text, address.to_string().as_bytes()),
                 KeyValue::Shared { kind, text: pattern } => {
                     // a second mark cannot come from the text, where it would be escaped
                     text.extend_from_slice(match kind {
@@ -170,7 +172,7 @@ impl DomainKeys<'_> {
                         SharedKind::Cidr => b"~#",
                         SharedKind::Regex => b"~~",
                     });
-                    escape(text, pattern);
+                    escape(text, pattern.as_bytes());
                 }
             }
         }
@@ -243,11 +245,11 @@ fn has_mark(text: &[u8]) -> bool {
     in_chunks != 0 || rest.iter().any(|byte| MARKS[usize::from(*byte)])
 }
 
-fn escape(into: &mut Vec<u8>, text: &str) {
-    if has_mark(text.as_bytes()) {
-        escape_marks(into, text.as_bytes());
+fn escape(into: &mut Vec<u8>, text: &[u8]) {
+    if has_mark(text) {
+        escape_marks(into, text);
     } else {
-        into.extend_from_slice(text.as_bytes());
+        into.extend_from_slice(text);
     }
 }
 
@@ -288,7 +290,12 @@ mod tests {
     use crate::domain::Unit;
 
     fn key(builder: &KeyBuilder, domain: &str, entries: &[(&str, KeyValue<'_>)]) -> CounterKey {
-        builder.domain(domain).base(entries.iter().copied()).counter(Algorithm::FixedWindow, Unit::Minute.into())
+        let entries = entries.iter().map(|(key, value)| (key.as_bytes(), *value));
+        builder.domain(domain).base(entries).counter(Algorithm::FixedWindow, Unit::Minute.into())
+    }
+
+    fn exact(value: &str) -> KeyValue<'_> {
+        KeyValue::Exact(value.as_bytes())
     }
 
     fn shared(kind: SharedKind, text: &str) -> KeyValue<'_> {
@@ -297,11 +304,8 @@ mod tests {
 
     #[test]
     fn a_key_reads_like_its_descriptor() {
-        let built = key(
-            &KeyBuilder::new("p:"),
-            "shop",
-            &[("path", KeyValue::Exact("/a")), ("ip", shared(SharedKind::Glob, "10.*"))],
-        );
+        let built =
+            key(&KeyBuilder::new("p:"), "shop", &[("path", exact("/a")), ("ip", shared(SharedKind::Glob, "10.*"))]);
         assert_eq!(built.to_string(), "p:{shop|path=/a|ip~10.*}f60");
     }
 
@@ -309,11 +313,11 @@ mod tests {
     fn the_reference_s_collisions_are_gone() {
         let builder = KeyBuilder::default();
         let keys = [
-            key(&builder, "d", &[("a_b", KeyValue::Exact("c"))]),
-            key(&builder, "d", &[("a", KeyValue::Exact("b_c"))]),
-            key(&builder, "d", &[("a", KeyValue::Exact("b")), ("c", KeyValue::Exact(""))]),
-            key(&builder, "d", &[("a", KeyValue::Exact("b|c="))]),
-            key(&builder, "d|a=b", &[("c", KeyValue::Exact(""))]),
+            key(&builder, "d", &[("a_b", exact("c"))]),
+            key(&builder, "d", &[("a", exact("b_c"))]),
+            key(&builder, "d", &[("a", exact("b")), ("c", exact(""))]),
+            key(&builder, "d", &[("a", exact("b|c="))]),
+            key(&builder, "d|a=b", &[("c", exact(""))]),
             key(&builder, "d", &[("a", shared(SharedKind::Glob, "b_c"))]),
             key(&builder, "d", &[("a", shared(SharedKind::List, "b_c"))]),
             key(&builder, "d", &[("a", shared(SharedKind::Cidr, "b_c"))]),
@@ -327,10 +331,10 @@ mod tests {
     #[test]
     fn a_long_key_becomes_a_hash() {
         let long = "x".repeat(1 << 20);
-        let built = key(&KeyBuilder::new("p:"), "d", &[("k", KeyValue::Exact(&long))]);
+        let built = key(&KeyBuilder::new("p:"), "d", &[("k", exact(&long))]);
         assert!(built.as_bytes().len() < 64, "{built}");
         assert!(built.to_string().starts_with("p:{#"), "{built}");
-        let other = key(&KeyBuilder::new("p:"), "d", &[("k", KeyValue::Exact(&long[1..]))]);
+        let other = key(&KeyBuilder::new("p:"), "d", &[("k", exact(&long[1..]))]);
         assert_ne!(built, other);
     }
 
@@ -340,14 +344,14 @@ mod tests {
         let mut keys = builder.domain("d");
         let long = "x".repeat(300);
         for value in ["first", &long, "second", ""] {
-            let entries = [("k", KeyValue::Exact(value))];
+            let entries = [(&b"k"[..], KeyValue::Exact(value.as_bytes()))];
             let mut base = keys.base(entries);
             for (algorithm, unit) in [(Algorithm::TokenBucket, Unit::Day), (Algorithm::FixedWindow, Unit::Second)] {
                 let alone = builder.domain("d").base(entries).counter(algorithm, unit.into());
                 assert_eq!(base.counter(algorithm, unit.into()), alone);
             }
         }
-        assert_eq!(key(&builder, "d", &[("k", KeyValue::Exact("second"))]).to_string(), "p:{d|k=second}f60");
+        assert_eq!(key(&builder, "d", &[("k", exact("second"))]).to_string(), "p:{d|k=second}f60");
     }
 
     #[test]
@@ -367,7 +371,7 @@ mod tests {
 
     #[test]
     fn hashed_values_are_not_readable_and_depend_on_the_secret() {
-        let value = [("token", KeyValue::Exact("s3cret"))];
+        let value = [("token", exact("s3cret"))];
         let one = key(&KeyBuilder::default().hashing_values("a"), "d", &value);
         let two = key(&KeyBuilder::default().hashing_values("b"), "d", &value);
         assert_ne!(one, two);
@@ -375,32 +379,59 @@ mod tests {
     }
 
     #[test]
+    fn bytes_that_are_not_utf8_stand_in_the_key_as_they_are() {
+        let raw = |value: &'static [u8]| [(&b"u\xff"[..], KeyValue::Exact(value))];
+        let builder = KeyBuilder::new("p:");
+        let key = |value| builder.domain("d").base(raw(value)).counter(Algorithm::FixedWindow, Unit::Minute.into());
+        assert_eq!(key(b"caf\xe9|").as_bytes(), b"p:{d|u\xff=caf\xe9\\|}f60");
+        assert_eq!(key(b"caf\xe9").to_string(), r"p:{d|u\xff=caf\xe9}f60");
+        assert_ne!(key(b"caf\xe9"), key(b"caf\xe8"));
+        assert_ne!(key(b"caf\xe9"), key(br"caf\xe9"), "not what its escaped form spells");
+        assert_ne!(key(b"\xe9"), key("\u{fffd}".as_bytes()));
+    }
+
+    #[test]
     fn an_address_is_its_usual_text_hashed_or_not() {
         for builder in [KeyBuilder::default(), KeyBuilder::default().hashing_values("a")] {
             for usual in ["10.0.0.1", "2001:db8::1"] {
                 let address = KeyValue::Address(usual.parse().expect("an address"));
-                assert_eq!(
-                    key(&builder, "d", &[("ip", address)]),
-                    key(&builder, "d", &[("ip", KeyValue::Exact(usual))])
-                );
+                assert_eq!(key(&builder, "d", &[("ip", address)]), key(&builder, "d", &[("ip", exact(usual))]));
             }
         }
+    }
+
+    type Drawn = (Vec<u8>, Vec<u8>, usize);
+
+    /// A pattern of some kind, which is always text, or the exact value.
+    fn drawn(text: &[u8], kind: usize) -> KeyValue<'_> {
+        let kinds = [SharedKind::Glob, SharedKind::List, SharedKind::Cidr, SharedKind::Regex];
+        match (kinds.get(kind), str::from_utf8(text)) {
+            (Some(kind), Ok(text)) => shared(*kind, text),
+            _ => KeyValue::Exact(text),
+        }
+    }
+
+    /// Mostly what means something in a key, and one byte that is not UTF-8.
+    fn texts(letter: u8) -> impl Strategy<Value = Vec<u8>> {
+        let bytes = proptest::sample::select([&[letter, 0xff][..], br"|=~\{}#_"].concat());
+        proptest::collection::vec(bytes, 0..4)
     }
 
     proptest! {
         #[test]
         fn different_descriptors_never_meet(
-            one in proptest::collection::vec(("[a|=~\\\\{}#_]{0,3}", "[b|=~\\\\{}#_]{0,3}", 0..5usize), 1..4),
-            two in proptest::collection::vec(("[a|=~\\\\{}#_]{0,3}", "[b|=~\\\\{}#_]{0,3}", 0..5usize), 1..4),
+            one in proptest::collection::vec((texts(b'a'), texts(b'b'), 0..5usize), 1..4),
+            two in proptest::collection::vec((texts(b'a'), texts(b'b'), 0..5usize), 1..4),
         ) {
-            let kinds = [SharedKind::Glob, SharedKind::List, SharedKind::Cidr, SharedKind::Regex];
-            let build = |entries: &[(String, String, usize)]| {
-                let entries: Vec<_> = entries.iter().map(|(key, text, kind)| {
-                    (key.as_str(), kinds.get(*kind).map_or(KeyValue::Exact(text), |kind| shared(*kind, text)))
-                }).collect();
-                key(&KeyBuilder::default(), "d", &entries)
+            let build = |entries: &[Drawn]| {
+                let entries = entries.iter().map(|(key, text, kind)| (&key[..], drawn(text, *kind)));
+                let builder = KeyBuilder::default();
+                builder.domain("d").base(entries).counter(Algorithm::FixedWindow, Unit::Minute.into())
             };
-            prop_assert_eq!(one == two, build(&one) == build(&two));
+            let same = one.len() == two.len() && one.iter().zip(&two).all(|((key, text, kind), other)| {
+                *key == other.0 && drawn(text, *kind) == drawn(&other.1, other.2)
+            });
+            prop_assert_eq!(same, build(&one) == build(&two));
         }
     }
 }

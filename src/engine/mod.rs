@@ -108,6 +108,12 @@ impl Engine {
         })
     }
 
+    /// What a request may hold.
+    #[must_use]
+    pub fn limits(&self) -> &RequestLimits {
+        &self.parts.options.limits
+    }
+
     /// Decides one request. `deadline` is when its caller gives up.
     ///
     /// # Errors

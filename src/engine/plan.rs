@@ -145,9 +145,9 @@ impl<'a> Draft<'a, '_> {
         };
         like.push(&mut self.group, base, limits);
         let series = found.metric_levels(&descriptor.entries).map(|levels| {
-            let name = levels
-                .iter()
-                .fold(SeriesName::new(self.domain.name()), |name, level| name.level(level.key, level.value.as_deref()));
+            let name = levels.iter().fold(SeriesName::new(self.domain.name()), |name, level| {
+                name.level(level.key.as_bytes(), level.value.as_deref())
+            });
             self.live.stats.dynamic(name)
         });
         Planned::Counted(Counted { by: By::Rule { id: rule.id(), series }, charge })

@@ -8,7 +8,7 @@ use super::{
     Domain, Node, Policy, RuleId, RuleSet, ValueKind,
     tree::{NodeIndex, ROOT},
 };
-use crate::domain::Entry;
+use crate::domain::{Entry, Escaped};
 
 /// At most this many siblings that did not match are told at a level; the rest is counted.
 const MAX_TOLD: usize = 20;
@@ -27,9 +27,9 @@ pub struct Explanation {
 /// One entry, and what it was compared with, in the order of matching.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Level {
-    /// The entry's key.
+    /// The entry's key, [`Escaped`].
     pub key: String,
-    /// The entry's value.
+    /// The entry's value, [`Escaped`].
     pub value: String,
     /// In the order of matching; the last one matched if any did.
     pub tried: Vec<Tried>,
@@ -141,12 +141,12 @@ impl Walk<'_> {
 
     /// The same steps as [`Domain::find`] takes, told.
     fn level(&self, parent: NodeIndex, entry: Entry<'_>) -> (Level, Option<NodeIndex>) {
-        let (key, value) = (entry.key.to_owned(), entry.value.to_owned());
+        let (key, value) = (Escaped(entry.key).to_string(), Escaped(entry.value).to_string());
         let mut level = Level { key, value, tried: Vec::new(), more: 0 };
         if entry.value.is_empty() {
             let why =
                 "the entry's value is empty: only patterns, regexes and siblings without a value can match".to_owned();
-            level.tell(Tried { candidate: format!("{}=", entry.key), place: None, matched: false, why });
+            level.tell(Tried { candidate: format!("{}=", Escaped(entry.key)), place: None, matched: false, why });
         } else if let Some(found) = self.child(&mut level, parent, entry, Some(entry.value), "the very value") {
             return (level, Some(found));
         }
@@ -171,7 +171,7 @@ impl Walk<'_> {
         level: &mut Level,
         parent: NodeIndex,
         entry: Entry<'_>,
-        value: Option<&str>,
+        value: Option<&[u8]>,
         why: &str,
     ) -> Option<NodeIndex> {
         let found = self.domain.child(parent, entry.key, value);
@@ -182,7 +182,8 @@ impl Walk<'_> {
                 self.tried(node, true, why.to_owned())
             }
             None => {
-                let candidate = value.map_or(entry.key.to_owned(), |value| format!("{}={value}", entry.key));
+                let key = Escaped(entry.key);
+                let candidate = value.map_or_else(|| key.to_string(), |value| format!("{key}={}", Escaped(value)));
                 Tried { candidate, place: None, matched: false, why: "there is no such sibling".to_owned() }
             }
         });
@@ -215,7 +216,8 @@ fn shown(node: &Node) -> String {
 }
 
 /// Why a value is, or is not, what a sibling asks for.
-fn why(kind: ValueKind, value: &str, matches: bool, chosen: bool) -> String {
+fn why(kind: ValueKind, value: &[u8], matches: bool, chosen: bool) -> String {
+    let value = Escaped(value);
     match (kind, matches) {
         (ValueKind::Cidr, true) if chosen => "the address is in the network".to_owned(),
         (ValueKind::Cidr, true) => "the address is in it, and in a smaller network of another sibling".to_owned(),

@@ -1,6 +1,6 @@
 //! Matching one descriptor: level by level, entry by entry, without going back.
 
-use std::hash::{BuildHasher, Hash, Hasher as _};
+use std::hash::{BuildHasher, Hasher as _};
 
 use smallvec::SmallVec;
 
@@ -23,7 +23,7 @@ pub struct Match<'a> {
 impl<'a> Match<'a> {
     /// The entries as the counter's key has them: a pattern whose values share one counter stands for the value.
     /// `entries` are those that were matched.
-    pub fn key_entries<'e>(&'e self, entries: &'e [Entry<'e>]) -> impl Iterator<Item = (&'e str, KeyValue<'e>)>
+    pub fn key_entries<'e>(&'e self, entries: &'e [Entry<'e>]) -> impl Iterator<Item = (&'e [u8], KeyValue<'e>)>
     where
         'a: 'e,
     {
@@ -31,12 +31,15 @@ impl<'a> Match<'a> {
     }
 }
 
-/// How a child is found: by the texts of its place in the tree.
-pub(super) fn place_hash(hasher: &Hasher, parent: NodeIndex, key: &str, value: Option<&str>) -> u64 {
+/// How a child is found: by its parent, key and value. Over bytes, for rules as for requests: `str` hashes otherwise.
+pub(super) fn place_hash(hasher: &Hasher, parent: NodeIndex, key: &[u8], value: Option<&[u8]>) -> u64 {
     let mut state = hasher.build_hasher();
-    parent.hash(&mut state);
-    key.hash(&mut state);
-    value.hash(&mut state);
+    state.write_u32(parent);
+    // without the lengths that `Hash` adds: the hasher mixes them in, and what is found is compared anyway
+    state.write(key);
+    if let Some(value) = value {
+        state.write(value);
+    }
     state.finish()
 }
 
@@ -63,15 +66,15 @@ impl Domain {
     }
 
     /// The child with this key and this value, or without one. A value that is the very text of a pattern counts as exact.
-    pub(super) fn child(&self, parent: NodeIndex, key: &str, value: Option<&str>) -> Option<NodeIndex> {
+    pub(super) fn child(&self, parent: NodeIndex, key: &[u8], value: Option<&[u8]>) -> Option<NodeIndex> {
         let hash = place_hash(&self.hasher, parent, key, value);
         let is_it = |at: NodeIndex| {
             let node = &self.nodes[at as usize];
-            node.parent == parent && node.value.is(value) && *node.key == *key
+            node.parent == parent && node.value.is(value) && node.key.as_bytes() == key
         };
         let is_listed = |listed: &Listed| {
             let node = &self.nodes[listed.node as usize];
-            node.parent == parent && value == Some(&*listed.value) && *node.key == *key
+            node.parent == parent && value == Some(listed.value.as_bytes()) && node.key.as_bytes() == key
         };
         let one = self.index.find(hash, is_it);
         one.or_else(|| self.listed.find(hash, is_listed).map(|listed| listed.node))
@@ -88,11 +91,11 @@ impl Domain {
     }
 
     /// The children with this key that ask for networks or patterns.
-    pub(super) fn pattern_group(&self, parent: NodeIndex, key: &str) -> Option<&PatternGroup> {
+    pub(super) fn pattern_group(&self, parent: NodeIndex, key: &[u8]) -> Option<&PatternGroup> {
         let hash = place_hash(&self.hasher, parent, key, None);
         let is_it = |at: &u32| {
             let group = &self.patterns[*at as usize];
-            group.parent == parent && *group.key == *key
+            group.parent == parent && group.key.as_bytes() == key
         };
         self.pattern_index.find(hash, is_it).map(|at| &self.patterns[*at as usize])
     }

@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt};
 use smallvec::SmallVec;
 
 use super::{Match, Node, ValueKind};
-use crate::domain::Entry;
+use crate::domain::{Entry, Escaped};
 
 /// One level of a statistic's name. Printed as `key` or `key_value`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -13,13 +13,13 @@ pub struct MetricLevel<'a> {
     /// The rule's key.
     pub key: &'a str,
     /// The rule's own (see [`Node::value`]), or the request's value: of an address that a network holds, the usual text.
-    pub value: Option<Cow<'a, str>>,
+    pub value: Option<Cow<'a, [u8]>>,
 }
 
 impl fmt::Display for MetricLevel<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.value {
-            Some(value) => write!(f, "{}_{value}", self.key),
+            Some(value) => write!(f, "{}_{}", self.key, Escaped(value)),
             None => f.write_str(self.key),
         }
     }
@@ -32,7 +32,7 @@ impl Node {
     /// This node's level of the name, where no request takes part in it.
     #[must_use]
     pub fn metric_level(&self) -> MetricLevel<'_> {
-        MetricLevel { key: self.key(), value: self.value().map(Cow::Borrowed) }
+        MetricLevel { key: self.key(), value: self.value.bytes().map(Cow::Borrowed) }
     }
 }
 
@@ -57,16 +57,17 @@ impl<'a> Match<'a> {
         }
         let detailed = self.path.last().is_some_and(|node| node.detailed_metric());
         // the reference writes an empty value as `key_` unless a level is shared, which goes another way there
-        let empty = if self.path.iter().any(|node| node.share_threshold()) { None } else { Some("") };
+        let empty = if self.path.iter().any(|node| node.share_threshold()) { None } else { Some(&b""[..]) };
         let level = |(node, entry): (&&'a Node, &Entry<'e>)| {
             let value = match () {
-                () if node.share_threshold() => node.value(),
+                () if node.share_threshold() => node.value.bytes(),
                 () if detailed && entry.value.is_empty() => empty,
                 () if detailed || node.value_to_metric() => Some(entry.value).filter(|value| !value.is_empty()),
-                () => node.value(),
+                () => node.value.bytes(),
             };
             let usual = |value| node.address(value).filter(|_| !node.share_threshold()).map(|usual| usual.to_string());
-            let value = value.map(|value| usual(value).map_or(Cow::Borrowed(value), Cow::Owned));
+            let value =
+                value.map(|value| usual(value).map_or(Cow::Borrowed(value), |usual| Cow::Owned(usual.into_bytes())));
             MetricLevel { key: node.key(), value }
         };
         let levels: MetricLevels<'e> = self.path.iter().zip(entries).map(level).collect();

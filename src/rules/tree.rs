@@ -4,7 +4,11 @@
 //! for the whole domain, so a level of 10 000 siblings costs what a level of ten costs, and a level of one costs no
 //! table of its own.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    hash::{BuildHasher, Hasher as _},
+    net::IpAddr,
+    sync::Arc,
+};
 
 use hashbrown::HashTable;
 use smallvec::SmallVec;
@@ -159,19 +163,26 @@ pub(super) struct Extras {
     pub(super) metadata: Option<Arc<Metadata>>,
 }
 
+/// How a domain is found. Over bytes, for rules as for requests: `str` hashes otherwise.
+pub(super) fn domain_hash(hasher: &Hasher, name: &[u8]) -> u64 {
+    let mut state = hasher.build_hasher();
+    state.write(name);
+    state.finish()
+}
+
 impl RuleSet {
     /// The rules of a domain; `None` if no file has it.
     #[must_use]
-    pub fn domain(&self, name: &str) -> Option<&Domain> {
+    pub fn domain(&self, name: impl AsRef<[u8]>) -> Option<&Domain> {
         self.domain_index(name).map(|index| self.domain_at(index))
     }
 
     /// Which domain has this name: a handle on it that outlives a borrow of the set. `None` if no file has it.
     #[must_use]
-    pub fn domain_index(&self, name: &str) -> Option<DomainIndex> {
-        use std::hash::BuildHasher;
-        let hash = self.hasher.hash_one(name);
-        self.by_name.find(hash, |at| &*self.domains[*at as usize].name == name).map(|at| DomainIndex(*at))
+    pub fn domain_index(&self, name: impl AsRef<[u8]>) -> Option<DomainIndex> {
+        let name = name.as_ref();
+        let at = self.by_name.find(domain_hash(&self.hasher, name), |at| self.domains[*at as usize].is_named(name))?;
+        Some(DomainIndex(*at))
     }
 
     /// The domain of an index that this very set gave.
@@ -251,6 +262,10 @@ impl Domain {
         &self.rules[(id.0 - self.first_rule) as usize]
     }
 
+    fn is_named(&self, name: &[u8]) -> bool {
+        self.name.as_bytes() == name
+    }
+
     fn as_match<'a>(&'a self, rule: &'a Rule) -> Match<'a> {
         let mut path = SmallVec::new();
         let mut at = rule.node;
@@ -285,7 +300,7 @@ impl Node {
     }
 
     /// What stands for `value`, which this node matched, in a counter's key.
-    pub(super) fn key_value<'a>(&'a self, value: &'a str) -> KeyValue<'a> {
+    pub(super) fn key_value<'a>(&'a self, value: &'a [u8]) -> KeyValue<'a> {
         match self.value() {
             Some(text) if self.share_threshold() => KeyValue::Shared { kind: self.shared_kind(), text },
             _ => self.address(value).map_or(KeyValue::Exact(value), KeyValue::Address),
@@ -293,7 +308,7 @@ impl Node {
     }
 
     /// The address that `value`, which this node matched, is, if the node asks for one.
-    pub(super) fn address(&self, value: &str) -> Option<IpAddr> {
+    pub(super) fn address(&self, value: &[u8]) -> Option<IpAddr> {
         if self.value_kind() == ValueKind::Cidr { address(value) } else { None }
     }
 

@@ -36,11 +36,11 @@ impl Value {
     }
 
     /// Whether it is this one. Cheaper than [`Value::get`].
-    pub(super) fn is(&self, other: Option<&str>) -> bool {
-        self.bytes() == other.map(str::as_bytes)
+    pub(super) fn is(&self, other: Option<&[u8]>) -> bool {
+        self.bytes() == other
     }
 
-    fn bytes(&self) -> Option<&[u8]> {
+    pub(super) fn bytes(&self) -> Option<&[u8]> {
         match self {
             Self::None => None,
             Self::Short { len, bytes } => Some(&bytes[..usize::from(*len)]),
@@ -65,8 +65,8 @@ mod tests {
         for text in [None, Some(""), Some("a"), Some(&ä[..22]), Some(&ä[..24]), Some(&*ä)] {
             let value = Value::new(text);
             assert_eq!(value.get(), text);
-            assert!(value.is(text));
-            assert!(!value.is(Some("other")));
+            assert!(value.is(text.map(str::as_bytes)));
+            assert!(!value.is(Some(b"other")));
             assert_eq!(value.is(None), text.is_none());
         }
         assert!(matches!(Value::new(Some(&ä[..22])), Value::Short { .. }));

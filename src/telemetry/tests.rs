@@ -106,7 +106,7 @@ fn metrics() -> Metrics {
         let charge = Charge::Take(12);
         table.row(RuleId(id)).record(&Observation { verdict: &verdict, charge, limit: 10, shadow: true }, 0.8);
     }
-    stats.domain_not_found(HOSTILE, 2);
+    stats.domain_not_found(HOSTILE.as_bytes(), 2);
     Metrics::new(Arc::new(Fixed(Arc::new(table)))).expect("families do not clash")
 }
 

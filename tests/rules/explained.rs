@@ -1,6 +1,9 @@
 //! How a match is told.
 
-use tollgate::rules::explain::{Explanation, Outcome, explain};
+use tollgate::{
+    domain::Entry,
+    rules::explain::{Explanation, Outcome, explain},
+};
 
 use super::{entries, good};
 
@@ -26,6 +29,24 @@ fn a_match_names_its_rule_and_place() {
     assert!(text.ends_with("rule at f.yaml:3: 7 per minute (fixed_window)"), "{text}");
     assert_eq!(told.to_json()["outcome"]["place"]["line"], 3);
     assert_eq!(told.to_json()["levels"][0]["tried"][1]["matched"], true);
+}
+
+#[test]
+fn bytes_that_are_not_utf8_are_escaped() {
+    let rules = good("domain: d\ndescriptors: [{key: ua, regex: 'x.*'}, {key: ua, value: 'y*'}, {key: ua}]").rules;
+    let told = explain(&rules, "d", &[Entry::new("ua", b"caf\xe9"), Entry::new(b"k\xff", b"")]);
+    let text = told.to_string();
+    for line in [
+        r"entry 1: ua=caf\xe9",
+        r"✗ ua=caf\xe9: there is no such sibling",
+        r"✗ ua matching x.*: the regex does not match the whole of `caf\xe9`",
+        r"✗ ua=y*: `caf\xe9` does not match the pattern",
+        r"✗ k\xff=: the entry's value is empty",
+        r"✗ k\xff: there is no such sibling",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    assert_eq!(told.to_json()["levels"][0]["value"], r"caf\xe9");
 }
 
 #[test]

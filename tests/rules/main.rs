@@ -6,6 +6,7 @@ mod defaults;
 mod explained;
 mod files;
 mod hostile;
+mod keys;
 mod limits;
 mod matching;
 mod metrics;
@@ -49,7 +50,7 @@ fn warnings(content: &str) -> Vec<String> {
 }
 
 fn entries<'a>(pairs: &[(&'a str, &'a str)]) -> Vec<Entry<'a>> {
-    pairs.iter().map(|(key, value)| Entry { key, value }).collect()
+    pairs.iter().map(|(key, value)| Entry::new(*key, *value)).collect()
 }
 
 fn find<'a>(rules: &'a RuleSet, domain: &str, pairs: &[(&str, &str)]) -> Option<Match<'a>> {

@@ -89,7 +89,7 @@ fn naive(siblings: &[Plain], first: u32, entries: &[(String, String)]) -> Option
 }
 
 fn found(rules: &RuleSet, entries: &[(String, String)]) -> Option<String> {
-    let entries: Vec<_> = entries.iter().map(|(key, value)| Entry { key, value }).collect();
+    let entries: Vec<_> = entries.iter().map(|(key, value)| Entry::new(key, value)).collect();
     let found = rules.domain("d").expect("the domain").find(&entries)?;
     Some(found.rule.name().expect("a name").to_string())
 }

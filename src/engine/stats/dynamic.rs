@@ -11,15 +11,12 @@ use std::{
 
 use super::{
     Figure, Series, SeriesName,
-    name::NameRef,
+    name::{self, NameRef},
     series::{Hasher, SeriesSet},
 };
 use crate::domain::Charge;
 
 const SHARDS: usize = 16;
-
-/// The longest name, in bytes, that gets a series of its own: the cap bounds their number, this bounds their memory.
-const MAX_NAME: usize = 1024;
 
 /// The name of the series, and the domain, into which what has no room falls.
 const OTHER: &str = "other";
@@ -59,8 +56,9 @@ impl Stats {
     }
 
     /// Counts descriptors that came for a domain without rules.
-    pub fn domain_not_found(&self, domain: &str, descriptors: u64) {
-        let name = SeriesName::new(domain);
+    pub fn domain_not_found(&self, domain: &[u8], descriptors: u64) {
+        let domain = name::text(domain);
+        let name = SeriesName::new(&domain);
         let hash = self.hash(name.parts());
         let series = self.find_or_add(&self.unknown_domains, hash, name).unwrap_or_else(|| self.other_domain.clone());
         series.record_failed(Charge::Take(descriptors));
@@ -128,7 +126,8 @@ impl Stats {
     }
 
     fn find_or_add(&self, set: &RwLock<SeriesSet>, hash: u64, name: SeriesName<'_>) -> Option<Arc<Series>> {
-        if name.len() > MAX_NAME {
+        // the cap bounds the number of series, this bounds their memory
+        if name.len() > name::MAX_DYNAMIC {
             self.overflow.fetch_add(1, Ordering::Relaxed);
             return None;
         }

@@ -1,6 +1,20 @@
 //! Names of series: a domain and the levels below it, kept as one text.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
+
+use crate::domain::Escaped;
+
+/// The longest name, in bytes, that a request's values may give a series of its own.
+pub(super) const MAX_DYNAMIC: usize = 1024;
+
+/// What a request sent, as a part of a name: escaped where it is not UTF-8. Then not more is escaped than makes the name
+/// too long, so that a long value does not become one four times as long.
+pub(super) fn text(bytes: &[u8]) -> Cow<'_, str> {
+    match str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => Cow::Owned(Escaped(bytes.get(..=MAX_DYNAMIC).unwrap_or(bytes)).to_string()),
+    }
+}
 
 /// The name of a series while it is put together: the domain, then one level for each entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,9 +37,10 @@ impl<'a> SeriesName<'a> {
     }
 
     /// The same name one level deeper: `key`, or `key_value` if there is a value, be it an empty one. A level without a
-    /// text is left out, for an empty label is no label to Prometheus.
+    /// text is left out, for an empty label is no label to Prometheus. Names are text: other bytes are [`Escaped`].
     #[must_use]
-    pub fn level(mut self, key: &str, value: Option<&str>) -> Self {
+    pub fn level(mut self, key: impl AsRef<[u8]>, value: Option<&[u8]>) -> Self {
+        let key = key.as_ref();
         if key.is_empty() && value.is_none() {
             return self;
         }
@@ -34,10 +49,10 @@ impl<'a> SeriesName<'a> {
         if !first {
             text.levels.push('.');
         }
-        text.levels.push_str(key);
+        text.levels.push_str(&self::text(key));
         if let Some(value) = value {
             text.levels.push('_');
-            text.levels.push_str(value);
+            text.levels.push_str(&self::text(value));
         }
         let end = u32::try_from(text.levels.len()).unwrap_or(u32::MAX);
         if first {
@@ -166,8 +181,20 @@ mod tests {
 
     #[test]
     fn a_value_joins_its_key() {
-        let name = SeriesName::new("d").level("a", Some("1")).level("b", None);
+        let name = SeriesName::new("d").level("a", Some(b"1")).level("b", None);
         assert_eq!(name.parts().labels().levels, "a_1.b");
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8_are_escaped_as_far_as_it_matters() {
+        let name = SeriesName::new("d").level(b"ua\xff", Some(b"caf\xe9")).level("é", Some("é".as_bytes()));
+        assert_eq!(name.parts().labels().levels, r"ua\xff_caf\xe9.é_é");
+        let long = [0xff; 1 << 20];
+        let name = SeriesName::new("d").level("k", Some(&long));
+        assert!((MAX_DYNAMIC + 1..8 * MAX_DYNAMIC).contains(&name.len()), "{}", name.len());
+        // that it would be UTF-8 if it were cut makes no difference: it is too long in any case
+        let name = SeriesName::new("d").level("k", Some(&[&[b'x'; 1 << 20], &b"\xff"[..]].concat()));
+        assert!((MAX_DYNAMIC + 1..8 * MAX_DYNAMIC).contains(&name.len()), "{}", name.len());
     }
 
     #[test]

@@ -215,7 +215,7 @@ fn unknown_domains_share_the_cap() {
     let stats = Stats::new(1);
     let rules = table(&stats, &[], None);
     for domain in ["x", "y", "z", "x"] {
-        stats.domain_not_found(domain, 2);
+        stats.domain_not_found(domain.as_bytes(), 2);
     }
     hit(&rules, &["k"]);
     let mut domains = stats.domains_not_found();

@@ -118,22 +118,24 @@ impl Builder {
 
     /// The sibling that asks for this very value, alone or among others, or for any.
     fn find(&self, parent: NodeIndex, key: &str, value: Option<&str>) -> Option<NodeIndex> {
-        let hash = place_hash(&self.hasher, parent, key, value);
+        let value = value.map(str::as_bytes);
+        let hash = place_hash(&self.hasher, parent, key.as_bytes(), value);
         let is_there = |at: NodeIndex| self.nodes[at as usize].parent == parent && *self.nodes[at as usize].key == *key;
         let one = self.index.find(hash, |at| self.nodes[at as usize].value.is(value) && is_there(at));
-        let listed = || self.listed.find(hash, |listed| value == Some(&*listed.value) && is_there(listed.node));
+        let listed =
+            || self.listed.find(hash, |listed| value == Some(listed.value.as_bytes()) && is_there(listed.node));
         one.or_else(|| listed().map(|listed| listed.node))
     }
 
     fn index(&mut self, at: NodeIndex) {
         let node = &self.nodes[at as usize];
-        self.index.insert(place_hash(&self.hasher, node.parent, &node.key, node.value.get()), at);
+        self.index.insert(place_hash(&self.hasher, node.parent, node.key.as_bytes(), node.value.bytes()), at);
     }
 
     fn list(&mut self, node: NodeIndex, value: &str) {
         let hash = |listed: &Listed| {
             let Node { parent, key, .. } = &self.nodes[listed.node as usize];
-            place_hash(&self.hasher, *parent, key, Some(&listed.value))
+            place_hash(&self.hasher, *parent, key.as_bytes(), Some(listed.value.as_bytes()))
         };
         let listed = Listed { node, value: value.into() };
         self.listed.insert_unique(hash(&listed), listed, hash);
@@ -205,7 +207,7 @@ fn groups(drafts: HashMap<(NodeIndex, Arc<str>), Draft>, hasher: &Hasher) -> (Bo
         drafts.into_iter().map(|((parent, key), draft)| PatternGroup::new(parent, key, draft, hasher)).collect();
     let hash = |at: &u32| {
         let group = &groups[*at as usize];
-        place_hash(hasher, group.parent, &group.key, None)
+        place_hash(hasher, group.parent, group.key.as_bytes(), None)
     };
     let mut index = HashTable::with_capacity(groups.len());
     for at in (0..).take(groups.len()) {

@@ -31,7 +31,7 @@ pub use self::{
 use super::{
     CompileErrors, Diagnostic, Domain, RuleResource, RuleSet,
     pattern::Budget,
-    tree::Hasher,
+    tree::{Hasher, domain_hash},
     yaml::{Document, Kind, Mark},
 };
 use crate::domain::Capabilities;
@@ -264,10 +264,9 @@ impl Plan<'_> {
 }
 
 fn rule_set(domains: Vec<Domain>, files: Box<[Arc<str>]>, rule_count: u32) -> RuleSet {
-    use std::hash::BuildHasher;
     let hasher = Hasher::default();
     let domains = domains.into_boxed_slice();
-    let hash = |at: &u32| hasher.hash_one(&*domains[*at as usize].name);
+    let hash = |at: &u32| domain_hash(&hasher, domains[*at as usize].name.as_bytes());
     let mut by_name = HashTable::with_capacity(domains.len());
     for at in (0..).take(domains.len()) {
         by_name.insert_unique(hash(&at), at, hash);

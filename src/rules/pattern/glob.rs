@@ -1,6 +1,8 @@
-//! Values with one or more `*`, each for any run of characters, an empty one too.
+//! Values with one or more `*`, each for any run of bytes, an empty one too.
 
 use std::{collections::HashMap, hash::BuildHasher};
+
+use memchr::memmem;
 
 use crate::rules::tree::{Hasher, NodeIndex};
 
@@ -32,7 +34,7 @@ impl Globs {
     }
 
     /// The node of the first pattern in file order that `value` matches.
-    pub(super) fn find(&self, hasher: &Hasher, value: &str) -> Option<NodeIndex> {
+    pub(super) fn find(&self, hasher: &Hasher, value: &[u8]) -> Option<NodeIndex> {
         let found = match &self.shapes {
             None => self.patterns.iter().find(|(_, pattern)| matches(pattern, value)),
             Some(shapes) => {
@@ -44,7 +46,7 @@ impl Globs {
     }
 
     /// Whether `value` matches a pattern of this node.
-    pub(super) fn is_match(&self, node: NodeIndex, value: &str) -> bool {
+    pub(super) fn is_match(&self, node: NodeIndex, value: &[u8]) -> bool {
         let first = self.patterns.partition_point(|(at, _)| *at < node);
         let of_node = self.patterns[first..].iter().take_while(|(at, _)| *at == node);
         of_node.clone().any(|(_, pattern)| matches(pattern, value))
@@ -69,14 +71,13 @@ impl Shapes {
         Self { lengths: lengths.into_boxed_slice(), by_ends }
     }
 
-    fn find(&self, hasher: &Hasher, value: &str, is_match: impl Fn(&u32) -> bool) -> Option<u32> {
-        let bytes = value.as_bytes();
+    fn find(&self, hasher: &Hasher, value: &[u8], is_match: impl Fn(&u32) -> bool) -> Option<u32> {
         let mut best: Option<u32> = None;
         for (prefix, suffix) in &self.lengths {
-            if prefix + suffix > bytes.len() {
+            if prefix + suffix > value.len() {
                 continue;
             }
-            let hash = ends_hash(hasher, &bytes[..*prefix], &bytes[bytes.len() - suffix..]);
+            let hash = ends_hash(hasher, &value[..*prefix], &value[value.len() - suffix..]);
             let Some(candidates) = self.by_ends.get(&hash) else { continue };
             let earlier = candidates.iter().take_while(|at| best.is_none_or(|best| **at < best));
             best = earlier.copied().find(&is_match).or(best);
@@ -100,12 +101,12 @@ fn split(pattern: &str) -> (&str, Option<&str>, &str) {
 
 /// Whether `value` matches `pattern`, which holds a `*`. The leftmost place for each part is as good as any other, so
 /// nothing is tried twice.
-fn matches(pattern: &str, value: &str) -> bool {
+fn matches(pattern: &str, value: &[u8]) -> bool {
     let (prefix, middle, suffix) = split(pattern);
-    let Some(rest) = value.strip_prefix(prefix) else { return false };
-    let Some(mut rest) = rest.strip_suffix(suffix) else { return false };
+    let Some(rest) = value.strip_prefix(prefix.as_bytes()) else { return false };
+    let Some(mut rest) = rest.strip_suffix(suffix.as_bytes()) else { return false };
     for part in middle.into_iter().flat_map(|middle| middle.split('*')) {
-        let Some(at) = rest.find(part) else { return false };
+        let Some(at) = memmem::find(rest, part.as_bytes()) else { return false };
         rest = &rest[at + part.len()..];
     }
     true
@@ -118,35 +119,43 @@ mod tests {
     use super::*;
 
     /// The definition, by trying everything.
-    fn naive(pattern: &[char], value: &[char]) -> bool {
+    fn naive<T: PartialEq + From<u8>>(pattern: &[T], value: &[T]) -> bool {
         match pattern.split_first() {
             None => value.is_empty(),
-            Some(('*', rest)) => (0..=value.len()).any(|skip| naive(rest, &value[skip..])),
+            Some((star, rest)) if *star == b'*'.into() => (0..=value.len()).any(|skip| naive(rest, &value[skip..])),
             Some((c, rest)) => value.first() == Some(c) && naive(rest, &value[1..]),
         }
     }
 
     #[test]
     fn runs_may_be_empty_and_do_not_overlap() {
-        assert!(matches("*", ""));
-        assert!(matches("a*b*c", "abc"));
-        assert!(!matches("ab*ba", "aba"));
-        assert!(matches("**", "x"));
-        assert!(!matches("*.example.com", "example.com"));
+        assert!(matches("*", b""));
+        assert!(matches("a*b*c", b"abc"));
+        assert!(!matches("ab*ba", b"aba"));
+        assert!(matches("**", b"x"));
+        assert!(!matches("*.example.com", b"example.com"));
     }
 
     #[test]
     fn a_hostile_pattern_is_no_slower_than_its_length() {
         // exponential, or even cubic, matching would not come back
         let pattern = "a*".repeat(20_000) + "b";
-        assert!(!matches(&pattern, &"a".repeat(200_000)));
+        assert!(!matches(&pattern, &[b'a'; 200_000]));
     }
 
     proptest! {
         #[test]
         fn agrees_with_the_definition(pattern in "[ab*é]{0,4}\\*[ab*é]{0,4}", value in "[abé]{0,8}") {
             let chars = |text: &str| text.chars().collect::<Vec<_>>();
-            prop_assert_eq!(matches(&pattern, &value), naive(&chars(&pattern), &chars(&value)));
+            prop_assert_eq!(matches(&pattern, value.as_bytes()), naive(&chars(&pattern), &chars(&value)));
+        }
+
+        #[test]
+        fn agrees_with_the_definition_on_bytes(
+            pattern in "[ab*é]{0,4}\\*[ab*é]{0,4}",
+            value in proptest::collection::vec(proptest::sample::select(b"ab\xc3\xa9\xff".to_vec()), 0..10),
+        ) {
+            prop_assert_eq!(matches(&pattern, &value), naive(pattern.as_bytes(), &value));
         }
     }
 }

@@ -48,7 +48,7 @@ impl PatternGroup {
 
     /// The sibling that a value belongs to: the one with the smallest network that holds it, else the first in file
     /// order whose pattern or regular expression it matches.
-    pub(super) fn find(&self, hasher: &Hasher, value: &str) -> Option<NodeIndex> {
+    pub(super) fn find(&self, hasher: &Hasher, value: &[u8]) -> Option<NodeIndex> {
         self.networks.find(value).or_else(|| {
             let glob = self.globs.find(hasher, value);
             let earlier = self.regexes.iter().take_while(|(at, _)| glob.is_none_or(|glob| *at < glob));
@@ -70,7 +70,7 @@ impl PatternGroup {
     }
 
     /// Whether the value matches what this sibling asks for, whoever comes before it.
-    pub(super) fn is_match(&self, sibling: NodeIndex, value: &str) -> bool {
+    pub(super) fn is_match(&self, sibling: NodeIndex, value: &[u8]) -> bool {
         self.networks.holds(sibling, value)
             || self.globs.is_match(sibling, value)
             || self.regexes.iter().any(|(at, regex)| *at == sibling && regex.matches(value))

@@ -11,10 +11,17 @@ use std::{
 
 use crate::rules::tree::NodeIndex;
 
+/// The bytes of the longest text of an address: eight groups of IPv6, the last two written as IPv4.
+const LONGEST_ADDRESS: usize = "0000:0000:0000:0000:0000:ffff:255.255.255.255".len();
+
 /// The address that a value is; an IPv4 address, if it is one that is written as IPv6. Its text is the usual one: that of
 /// RFC 5952 for IPv6.
-pub(in crate::rules) fn address(value: &str) -> Option<IpAddr> {
-    value.parse().ok().map(|address: IpAddr| address.to_canonical())
+pub(in crate::rules) fn address(value: &[u8]) -> Option<IpAddr> {
+    if value.len() > LONGEST_ADDRESS {
+        return None;
+    }
+    let address: IpAddr = str::from_utf8(value).ok()?.parse().ok()?;
+    Some(address.to_canonical())
 }
 
 /// A range of addresses. No bits are set behind its prefix.
@@ -135,7 +142,7 @@ impl Networks {
     }
 
     /// The node of the longest prefix that `value`, if it is an address, begins with.
-    pub(super) fn find(&self, value: &str) -> Option<NodeIndex> {
+    pub(super) fn find(&self, value: &[u8]) -> Option<NodeIndex> {
         if self.by_network.is_empty() {
             return None;
         }
@@ -145,7 +152,7 @@ impl Networks {
     }
 
     /// Whether `value` lies in a network of this node.
-    pub(super) fn holds(&self, node: NodeIndex, value: &str) -> bool {
+    pub(super) fn holds(&self, node: NodeIndex, value: &[u8]) -> bool {
         let Some(address) = address(value) else { return false };
         let of_node = self.by_network.iter().filter(|(_, at)| **at == node);
         of_node.clone().any(|(network, _)| network.holds(address))
@@ -219,6 +226,16 @@ mod tests {
         })
     }
 
+    #[test]
+    fn every_way_to_write_an_address_is_read_and_no_other_byte() {
+        let longest = b"0000:0000:0000:0000:0000:ffff:255.255.255.255";
+        assert_eq!(longest.len(), LONGEST_ADDRESS);
+        assert_eq!(address(longest), Some(Ipv4Addr::BROADCAST.into()));
+        for value in [&b"10.0.0.1\xff"[..], b"\xff10.0.0.1", b"10.0.0.1 ", b"", &[b'0'; 100]] {
+            assert_eq!(address(value), None, "{value:?}");
+        }
+    }
+
     proptest! {
         #[test]
         fn the_longest_prefix_wins(
@@ -237,7 +254,7 @@ mod tests {
                     IpAddr::V4(address) if mapped => address.to_ipv6_mapped().to_string(),
                     address => address.to_string(),
                 };
-                prop_assert_eq!(table.find(&text).map(|at| at as usize), naive(&all, address), "{}", text);
+                prop_assert_eq!(table.find(text.as_bytes()).map(|at| at as usize), naive(&all, address), "{}", text);
             }
         }
 

@@ -2,7 +2,9 @@
 //! expression, and what would become too large is refused when it is compiled.
 //!
 //! The syntax is RE2's, as in Envoy: no look-around and no back-references. It works on bytes, with the ASCII meaning of
-//! `\d`, `\w`, `\s`, `\b` and `(?i)`; a character beyond ASCII stands for itself, and cannot be in a class.
+//! `\d`, `\w`, `\s`, `\b` and `(?i)`; a character beyond ASCII stands for itself, and cannot be in a class. So `.` and
+//! `[^/]` match any byte, but a line feed or a slash, be it part of a character or not UTF-8 at all; `(?u:.)` matches a
+//! whole character, and no byte that is not UTF-8.
 
 use std::fmt;
 
@@ -77,7 +79,7 @@ impl Automaton {
     }
 
     /// Whether the expression matches all of `value`.
-    pub(in crate::rules) fn matches(&self, value: &str) -> bool {
+    pub(in crate::rules) fn matches(&self, value: &[u8]) -> bool {
         let input = Input::new(value).anchored(Anchored::Yes);
         self.0.try_search_fwd(&input).expect("it has an anchored start, and no byte on which it gives up").is_some()
     }
@@ -144,6 +146,22 @@ mod tests {
             (r"\bx\b", "x", "xx"),
             (r"a\*", "a*", "aa"),
         ] {
+            assert!(regex(text).matches(matching.as_bytes()), "{text} on {matching:?}");
+            assert!(!regex(text).matches(other.as_bytes()), "{text} on {other:?}");
+        }
+    }
+
+    #[test]
+    fn a_byte_that_is_not_utf8_is_one_that_is_no_other() {
+        for (text, matching, other) in [
+            ("caf.", &b"caf\xe9"[..], &b"caf\xc3\xa9"[..]),
+            ("caf..", b"caf\xc3\xa9", b"caf\xe9"),
+            ("[^/]+", b"\xff\xc3\xa9", b"\xff/"),
+            (r"\W", b"\xff", b"x"),
+            (r"\xe9", b"\xe9", "\u{e9}".as_bytes()),
+            ("(?u:caf.)", b"caf\xc3\xa9", b"caf\xe9"),
+            ("\u{e9}", b"\xc3\xa9", b"\xe9"),
+        ] {
             assert!(regex(text).matches(matching), "{text} on {matching:?}");
             assert!(!regex(text).matches(other), "{text} on {other:?}");
         }
@@ -192,7 +210,7 @@ mod tests {
     fn a_long_value_takes_one_step_a_byte() {
         let long = "a".repeat(1 << 20);
         for text in ["(a+)+b", "(a|aa)+b", "(a*)*b", "(.*a){12}b", "(?:a?){50}a{50}"] {
-            assert!(!regex(text).matches(&long), "{text}");
+            assert!(!regex(text).matches(long.as_bytes()), "{text}");
         }
     }
 }

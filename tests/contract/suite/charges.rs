@@ -125,6 +125,13 @@ pub(super) async fn counters_are_apart<S: RateLimiter>(bench: Bench<S>) {
     for name in ["", "a", "b", "ab", "a\0", "\u{fc}"] {
         assert_eq!(bench.count(name).await, 3, "{name:?}");
     }
+    // bytes that are not UTF-8, the text that is often put in their place, and their escaped form
+    for end in [&b"\xff"[..], b"\xfe", b"\xff\xfe", "\u{fffd}".as_bytes(), br"\xff"] {
+        let key = CounterKey::from_bytes(&[bench.key("raw").as_bytes(), end].concat());
+        let hit = Hit::new(key, bench.limit(L, false), Charge::Take(3));
+        assert_eq!(bench.one(hit.clone(), START).await.before, 0, "{end:?}");
+        assert_eq!(bench.one(hit, START).await.before, 3, "{end:?}");
+    }
 }
 
 pub(super) async fn a_limit_that_is_raised_keeps_the_count<S: RateLimiter>(bench: Bench<S>) {
