@@ -13,6 +13,8 @@ use tonic::{body::Body, server::NamedService, service::Routes};
 use tonic_reflection::server::{Builder, Error};
 use tower::Service;
 
+use super::routes::MAX_ROUTED;
+
 const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
 static POOL: LazyLock<DescriptorPool> =
@@ -27,7 +29,9 @@ pub(super) fn message(name: &str) -> MessageDescriptor {
 /// are made for the first who does, and once for all workers.
 static REFLECTION: LazyLock<Routes> = LazyLock::new(|| {
     let valid = "the descriptor sets are valid";
-    Routes::new(builder().build_v1().expect(valid)).add_service(builder().build_v1alpha().expect(valid))
+    let v1 = builder().build_v1().expect(valid).max_decoding_message_size(MAX_ROUTED);
+    let v1alpha = builder().build_v1alpha().expect(valid).max_decoding_message_size(MAX_ROUTED);
+    Routes::new(v1).add_service(v1alpha)
 });
 
 fn builder() -> Builder<'static> {

@@ -24,6 +24,8 @@ pub struct ResponseOptions {
     pub headers: Option<HeaderNames>,
     /// Whether to fill `dynamic_metadata`.
     pub dynamic_metadata: bool,
+    /// The overall answer to a request that cannot be decided; `None`: an error that says why.
+    pub undecidable: Option<Code>,
 }
 
 /// Names of the response headers.
@@ -56,7 +58,8 @@ pub(super) fn response(
     }
 }
 
-fn code(code: Code) -> i32 {
+/// The number of an overall answer.
+pub(super) fn code(code: Code) -> i32 {
     match code {
         Code::Ok => WireCode::Ok.into(),
         Code::OverLimit => WireCode::OverLimit.into(),

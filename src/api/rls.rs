@@ -1,16 +1,21 @@
-//! `envoy.service.ratelimit.v3.RateLimitService` over gRPC.
+//! `envoy.service.ratelimit.v3.RateLimitService`: from the bytes of a request to the bytes of its answer.
 
 use std::{sync::Arc, time::Instant};
 
-use envoy_types::pb::envoy::service::ratelimit::v3::{
-    RateLimitRequest, RateLimitResponse, rate_limit_service_server::RateLimitService,
-};
-use tonic::{Request, Response, Status};
+use bytes::Bytes;
+use envoy_types::pb::envoy::service::ratelimit::v3::{RateLimitRequest, RateLimitResponse};
+use prost::Message as _;
+use tonic::Code;
 
-use super::{ResponseOptions, convert, convert::ConvertError, deadline, respond};
+use super::{
+    ResponseOptions,
+    convert::{self, ConvertError},
+    grpc::{Answer, Rejection, Reply, Unary},
+    respond,
+};
 use crate::{
-    domain::BoxFuture,
     engine::{DecideError, Engine},
+    rejections::Reason,
 };
 
 /// Answers `ShouldRateLimit`.
@@ -23,7 +28,10 @@ pub struct RlsService {
 /// Why a call has no answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CallError {
-    /// It cannot be read.
+    /// Its bytes are no request.
+    #[error("grpc: failed to unmarshal the received message: {0}")]
+    Decode(#[from] prost::DecodeError),
+    /// It says something impossible.
     #[error(transparent)]
     Convert(#[from] ConvertError),
     /// It cannot be decided.
@@ -32,16 +40,32 @@ pub(super) enum CallError {
 }
 
 impl CallError {
-    /// Whether the caller is at fault, who would get the same answer again.
-    pub(super) fn is_callers(&self) -> bool {
-        !matches!(self, Self::Decide(DecideError::NoRules | DecideError::Store(_)))
+    /// How it is counted; `None` where the store is at fault, which has metrics of its own.
+    pub(super) fn reason(&self) -> Option<Reason> {
+        Some(match self {
+            Self::Decode(_) => Reason::Malformed,
+            Self::Convert(ConvertError::OverrideUnit { .. }) => Reason::OverrideUnit,
+            Self::Decide(DecideError::NoDomain) => Reason::NoDomain,
+            Self::Decide(DecideError::NoDescriptors) => Reason::NoDescriptors,
+            Self::Decide(DecideError::TooManyDescriptors { .. }) => Reason::TooManyDescriptors,
+            Self::Decide(DecideError::TooManyEntries { .. }) => Reason::TooManyEntries,
+            Self::Decide(DecideError::NoRules) => Reason::NoRules,
+            Self::Decide(DecideError::Store(_)) => return None,
+        })
+    }
+
+    fn code(&self) -> Code {
+        match self {
+            Self::Decode(_) => Code::Internal,
+            Self::Decide(DecideError::NoRules | DecideError::Store(_)) => Code::Unavailable,
+            Self::Convert(_) | Self::Decide(_) => Code::InvalidArgument,
+        }
     }
 }
 
-impl From<CallError> for Status {
+impl From<CallError> for Rejection {
     fn from(error: CallError) -> Self {
-        let message = error.to_string();
-        if error.is_callers() { Self::invalid_argument(message) } else { Self::unavailable(message) }
+        Self { code: error.code(), message: error.to_string(), reason: error.reason() }
     }
 }
 
@@ -62,20 +86,27 @@ impl RlsService {
         let decision = self.engine.decide(&request, deadline).await?;
         Ok(respond::response(message, &decision, &self.options))
     }
+
+    /// The answer to a request that cannot be decided, if it is not an error.
+    pub(super) fn undecidable(&self) -> Option<RateLimitResponse> {
+        let code = respond::code(self.options.undecidable?);
+        Some(RateLimitResponse { overall_code: code, ..RateLimitResponse::default() })
+    }
 }
 
-impl RateLimitService for RlsService {
-    /// What `async_trait` would make of an `async fn`, but that keeps the request twice, and with it the metadata.
-    fn should_rate_limit<'s, 'f>(
-        &'s self,
-        request: Request<RateLimitRequest>,
-    ) -> BoxFuture<'f, Result<Response<RateLimitResponse>, Status>>
-    where
-        's: 'f,
-        Self: 'f,
-    {
-        let deadline = deadline::of(request.metadata(), Instant::now());
-        let message = request.into_inner();
-        Box::pin(async move { Ok(Response::new(self.answer(&message, deadline).await?)) })
+impl Unary for RlsService {
+    fn call(self: Arc<Self>, message: Bytes, deadline: Option<Instant>) -> Reply {
+        let message = match RateLimitRequest::decode(&message[..]) {
+            Ok(message) => message,
+            Err(error) => return Reply::Ready(Err(CallError::from(error).into())),
+        };
+        Reply::Pending(Box::pin(async move {
+            let answer = self.answer(&message, deadline).await?;
+            Ok(Answer::encode(&answer))
+        }))
+    }
+
+    fn undecidable(&self) -> Option<Answer> {
+        Self::undecidable(self).map(|answer| Answer::encode(&answer))
     }
 }

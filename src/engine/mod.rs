@@ -7,6 +7,7 @@ mod error;
 mod options;
 mod plan;
 pub mod stats;
+mod without_rules;
 
 use std::{sync::Arc, time::Instant};
 
@@ -86,7 +87,7 @@ impl Engine {
 
     async fn try_decide(&self, request: &Request<'_>, deadline: Option<Instant>) -> Result<Decision, DecideError> {
         self.options.limits.check(request)?;
-        let live = self.live.load_full().ok_or(DecideError::NoRules)?;
+        let Some(live) = self.live.load_full() else { return without_rules::decide(request, &self.options) };
         let plan = Plan::new(&live, request, &self.keys, &self.options, deadline);
         let verdicts = if plan.group.hits.is_empty() {
             Verdicts::new()
