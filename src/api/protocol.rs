@@ -9,7 +9,7 @@ use std::{
 
 use http::{Request, Response};
 use prost_reflect::{DescriptorPool, MessageDescriptor};
-use tonic::{body::Body, server::NamedService, service::Routes};
+use tonic::{body::Body, codec::CompressionEncoding, server::NamedService, service::Routes};
 use tonic_reflection::server::{Builder, Error};
 use tower::Service;
 
@@ -29,9 +29,10 @@ pub(super) fn message(name: &str) -> MessageDescriptor {
 /// are made for the first who does, and once for all workers.
 static REFLECTION: LazyLock<Routes> = LazyLock::new(|| {
     let valid = "the descriptor sets are valid";
-    let v1 = builder().build_v1().expect(valid).max_decoding_message_size(MAX_ROUTED);
-    let v1alpha = builder().build_v1alpha().expect(valid).max_decoding_message_size(MAX_ROUTED);
-    Routes::new(v1).add_service(v1alpha)
+    let (v1, v1alpha) = (builder().build_v1().expect(valid), builder().build_v1alpha().expect(valid));
+    let gzip = CompressionEncoding::Gzip;
+    Routes::new(v1.max_decoding_message_size(MAX_ROUTED).accept_compressed(gzip))
+        .add_service(v1alpha.max_decoding_message_size(MAX_ROUTED).accept_compressed(gzip))
 });
 
 fn builder() -> Builder<'static> {

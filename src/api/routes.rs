@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tonic::service::Routes;
+use tonic::{codec::CompressionEncoding, service::Routes};
 use tonic_health::pb::health_server::{Health, HealthServer};
 
 use super::{GrpcOptions, GrpcService, RlsService, protocol};
@@ -17,13 +17,13 @@ const ROUTED: &[(&str, &[&str])] = &[
     ("grpc.reflection.v1alpha.ServerReflection", &["ServerReflectionInfo"]),
 ];
 
-/// The most bytes of a message to one of them: the name of a service, a file or a symbol.
+/// The most bytes of a message to one of them, compressed or not: the name of a service, a file or a symbol.
 pub(super) const MAX_ROUTED: usize = 16 << 10;
 
 /// RLS, health and reflection.
 #[must_use]
 pub fn grpc_service(rls: RlsService, health: HealthServer<impl Health>, options: &GrpcOptions) -> GrpcService {
-    let health = health.max_decoding_message_size(MAX_ROUTED);
+    let health = health.max_decoding_message_size(MAX_ROUTED).accept_compressed(CompressionEncoding::Gzip);
     let routes = protocol::reflection(Routes::new(health)).prepare();
     GrpcService::new(vec![(SHOULD_RATE_LIMIT, Arc::new(rls))], routes, ROUTED, options)
 }

@@ -1,6 +1,6 @@
 //! The answers are those of grpc-go 1.85, asked the same calls, unless a line says otherwise.
 
-use std::io::Write as _;
+use std::{io::Write as _, slice};
 
 use bytes::Bytes;
 use envoy_types::pb::envoy::service::ratelimit::v3::{RateLimitResponse, rate_limit_response::Code};
@@ -208,6 +208,9 @@ async fn calls_are_refused_uncharged_and_each_is_counted() {
     assert!(logged.iter().all(|line| line.contains("127.0.0.1:") && !line.contains("grpc-web")), "{logged:#?}");
 }
 
+/// Headers besides those of every call, and DATA frames.
+type Way<'a> = (&'a [(&'a str, &'a str)], &'a [Bytes]);
+
 #[tokio::test]
 async fn every_way_to_send_a_whole_message_is_answered() {
     let tollgate = Tollgate::with_rules(RULES);
@@ -216,15 +219,15 @@ async fn every_way_to_send_a_whole_message_is_answered() {
     let whole = frame(0, &good);
     let members = [zip(&good[..7]), zip(&good[7..])].concat();
     let bytes: Vec<Bytes> = whole.chunks(1).map(Bytes::copy_from_slice).collect();
-    let ways: &[(&[(&str, &str)], &[Bytes])] = &[
-        (&[], &[whole.clone()]),
+    let ways: &[Way<'_>] = &[
+        (&[], slice::from_ref(&whole)),
         (&[], &bytes),
         (&[], &[whole.clone(), Bytes::new()]),
-        (&[("grpc-encoding", "identity")], &[whole.clone()]),
-        (&gzip, &[whole.clone()]),
+        (&[("grpc-encoding", "identity")], slice::from_ref(&whole)),
+        (&gzip, slice::from_ref(&whole)),
         (&gzip, &[frame(1, &zip(&good))]),
         (&gzip, &[frame(1, &members)]),
-        (&[("content-type", "text/plain"), ("grpc-timeout", "99999999H")], &[whole.clone()]),
+        (&[("content-type", "text/plain"), ("grpc-timeout", "99999999H")], slice::from_ref(&whole)),
     ];
     let before = left(&tollgate).await;
     for (headers, frames) in ways {
@@ -233,4 +236,15 @@ async fn every_way_to_send_a_whole_message_is_answered() {
         assert!(answer.headers.get("grpc-encoding").is_none(), "answers are not compressed");
     }
     assert_eq!(left(&tollgate).await, before - u32::try_from(ways.len()).expect("few"), "each is charged once");
+}
+
+#[tokio::test]
+async fn health_takes_gzip_too() {
+    let tollgate = Tollgate::with_rules(RULES);
+    let mut raw = Raw::connect(tollgate.address("grpc")).await;
+    let headers = [GRPC, ("grpc-encoding", "gzip")];
+    // the service "ratelimit"
+    let message = frame(1, &zip(b"\x0a\x09ratelimit"));
+    let answer = raw.call("POST", "/grpc.health.v1.Health/Check", &headers, &[message]).await;
+    assert_eq!((answer.code(), &answer.body[..]), (0, &b"\0\0\0\0\x02\x08\x01"[..]));
 }
