@@ -57,6 +57,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("notify", &["source"]),
     ("prometheus", &["telemetry"]),
     ("axum", &["api", "admin", "app"]),
+    ("flate2", &["api"]),
     ("fred", &["store"]),
     ("jiff", &["domain"]),
     ("regex_automata", &["rules"]),

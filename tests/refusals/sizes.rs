@@ -4,11 +4,14 @@ use std::{path::Path, process::Command};
 
 use serde_json::{Value, json};
 
-use crate::support::{
-    envoy::{Config, Envoy, bootstrap},
-    http::Client,
-    process::Tollgate,
-    upstream::Upstream,
+use crate::{
+    rejected,
+    support::{
+        envoy::{Config, Envoy, bootstrap},
+        http::Client,
+        process::{Builder, Tollgate},
+        upstream::Upstream,
+    },
 };
 
 const RULES: &str = "
@@ -69,6 +72,20 @@ async fn what_a_client_makes_large_is_limited_all_the_same() {
         assert_eq!(twice(&path, &[parent, ("tracestate", &state)]).await, [200, 429], "{kilobytes} kB of tracestate");
     }
     assert_eq!(tollgate.logged("rejected before a decision"), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_request_that_is_too_large_passes_or_is_denied_as_the_operator_chose() {
+    for (setting, status) in [("error", 200), ("deny", 429)] {
+        let builder = Builder::new().rules(RULES).env("MAX_REQUEST_BYTES", "4096").env("ON_INVALID_REQUEST", setting);
+        let tollgate = builder.start();
+        let upstream = Upstream::start().await;
+        let envoy = envoy(&tollgate, &upstream).await;
+        let headers = [("x-big", &*"x".repeat(1000))];
+        let answer = Client::new().send(hyper::Method::GET, envoy.address, "/", &headers, "").await;
+        assert_eq!(answer.expect("an answer").status, status, "{setting}");
+        assert_eq!(rejected(&tollgate, "rls", "message_too_large").await, 1);
+    }
 }
 
 /// What another implementation prints about its calls.
