@@ -158,6 +158,19 @@ impl Rejections {
         );
     }
 
+    /// The same for a request that was denied because it could not be decided.
+    pub fn record_denied(&self, api: Api, reason: Reason, peer: &dyn Display, detail: &dyn Display) {
+        let Some(count) = self.counts[api as usize][reason as usize].add(Instant::now()) else { return };
+        tracing::warn!(
+            api = api.name(),
+            reason = reason.name(),
+            %peer,
+            count,
+            "answered without a decision, as ON_INVALID_REQUEST=deny has it: {detail} (counted in \
+             tollgate_rejected_calls_total)"
+        );
+    }
+
     /// How many were counted.
     #[must_use]
     pub fn total(&self, api: Api, reason: Reason) -> u64 {

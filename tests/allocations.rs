@@ -34,10 +34,10 @@ const EXPECTED: &[(&str, usize)] = &[
     ("decision, 5 descriptors", 7),
     ("decision, refused", 2),
     ("decision, refused by the deny cache", 2),
-    // beside the decision's: the future of tonic's trait, the statuses, and prost's request: a list of descriptors (which grows
-    // once for five), and for each descriptor a list of entries and two texts; the domain
-    ("message to message, 1 descriptor", 9),
-    ("message to message, 5 descriptors", 27),
+    // beside the decision's: the future of a call that may wait, the statuses, the frame of the answer, and prost's request: a
+    // list of descriptors (which grows once for five), and for each descriptor a list of entries and two texts; the domain
+    ("message to message, 1 descriptor", 10),
+    ("message to message, 5 descriptors", 28),
     // KEYS, and their numbers; the places of kinds, and ARGV\[1\]; ARGV\[2\]
     ("Redis, a call of 64 decisions", 5),
     // the answers

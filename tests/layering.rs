@@ -22,7 +22,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("settings", &["domain"]),
     ("telemetry", &["engine", "rules", "domain", "settings"]),
     ("api", &["engine", "rejections", "rules", "domain", "telemetry"]),
-    ("admin", &["engine", "rules", "domain", "telemetry", "tls", "places"]),
+    ("admin", &["engine", "rejections", "rules", "domain", "telemetry", "tls", "places"]),
     ("server", &["domain", "rejections", "tls", "places"]),
     ("client", &[]),
     (
@@ -57,6 +57,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("notify", &["source"]),
     ("prometheus", &["telemetry"]),
     ("axum", &["api", "admin", "app"]),
+    ("flate2", &["api"]),
     ("jiff", &["domain"]),
     ("regex_automata", &["rules"]),
     ("regex_syntax", &["rules"]),

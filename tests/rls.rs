@@ -259,15 +259,16 @@ async fn requests_that_cannot_be_answered_get_an_error() {
     assert_eq!((code, message.as_str()), (Grpc::InvalidArgument, "rate limit domain must not be empty"));
     let (code, message) = refused(request("shop", &[])).await;
     assert_eq!((code, message.as_str()), (Grpc::InvalidArgument, "rate limit descriptor list must not be empty"));
-    let (code, message) = refused(request("shop", &vec![&[("path", "/a")][..]; 1000])).await;
+    let (code, message) = refused(request("shop", &vec![&[("path", "/a")][..]; 2000])).await;
     assert_eq!(code, Grpc::InvalidArgument);
-    assert!(message.contains("1000") && message.contains("MAX_DESCRIPTORS"), "{message}");
-    let (code, message) = refused(request("shop", &[&vec![("path", "/a"); 1000]])).await;
+    assert!(message.contains("2000") && message.contains("MAX_DESCRIPTORS"), "{message}");
+    let (code, message) = refused(request("shop", &[&vec![("path", "/a"); 2000]])).await;
     assert_eq!(code, Grpc::InvalidArgument);
-    assert!(message.contains("1000") && message.contains("MAX_ENTRIES"), "{message}");
+    assert!(message.contains("2000") && message.contains("MAX_ENTRIES"), "{message}");
     let megabytes = "x".repeat(8 << 20);
-    let (code, _) = refused(request("shop", &[&[("path", &megabytes)]])).await;
-    assert_eq!(code, Grpc::OutOfRange);
+    let (code, message) = refused(request("shop", &[&[("path", &megabytes)]])).await;
+    assert_eq!(code, Grpc::ResourceExhausted);
+    assert!(message.contains("vs. 4194304, setting MAX_REQUEST_BYTES"), "{message}");
 
     // none of it did any harm
     let answer = client.should_rate_limit(request("shop", &[&[("path", "/a")]])).await.expect("an answer");

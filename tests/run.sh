@@ -69,9 +69,10 @@ install_yq() {
         GOBIN=$PWD/$parts/bin go install "github.com/mikefarah/yq/v4@$version"
 }
 
-# An ADS server that is not ours.
+# An ADS server and a client of rate limit services that are not ours.
 install_ads() {
     go build -C tests/independent/ads -buildvcs=false -o "$PWD/$parts/bin/ads" .
+    go build -C tests/independent/ads -buildvcs=false -o "$PWD/$parts/bin/caller" ./caller
 }
 
 step "installing parts"

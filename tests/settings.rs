@@ -10,8 +10,8 @@ use std::time::Duration;
 use settings_support::{deployed, faults, resolve, resolve_with};
 use tollgate::domain::FailureMode;
 use tollgate::settings::{
-    Backend, ClientsTls, GrpcTls, Listen, LogFormat, Override, Problem, RedisServer, RedisTopology, RulesSource, TABLE,
-    TlsIdentity, XdsServer,
+    Backend, ClientsTls, GrpcTls, Listen, LogFormat, OnInvalidRequest, Override, Problem, RedisServer, RedisTopology,
+    RulesSource, TABLE, TlsIdentity, XdsServer,
 };
 use tracing::level_filters::LevelFilter;
 
@@ -25,7 +25,9 @@ fn an_empty_environment_gives_the_defaults() {
     assert_eq!(settings.grpc.max_connection_age, Some(Duration::from_secs(24 * 3600)));
     assert_eq!(settings.grpc.max_connection_age_grace, Some(Duration::from_secs(3600)));
     assert_eq!(settings.grpc.max_concurrent_streams.get(), 1024);
-    assert_eq!(settings.grpc.max_request_bytes.get(), 256 << 10);
+    assert_eq!(settings.grpc.max_request_bytes.get(), 4 << 20);
+    assert_eq!(settings.grpc.max_header_list_bytes, 1 << 20);
+    assert_eq!(settings.on_invalid_request, OnInvalidRequest::Error);
     let metrics = settings.metrics.expect("metrics are on");
     assert_eq!((metrics.address.to_string().as_str(), metrics.path.as_str()), (":9090", "/metrics"));
     assert_eq!(settings.max_metric_series.get(), 10_000);
@@ -43,7 +45,7 @@ fn an_empty_environment_gives_the_defaults() {
     assert!(!settings.modes.shadow && !settings.modes.quota && !settings.modes.stop_increment_when_over);
     assert_eq!(settings.modes.near_limit_ratio.get(), 0.8);
     assert!(!settings.response.dynamic_metadata && settings.response.headers.is_none());
-    assert_eq!((settings.request_limits.max_descriptors.get(), settings.request_limits.max_entries.get()), (256, 64));
+    assert_eq!((settings.request_limits.max_descriptors.get(), settings.request_limits.max_entries.get()), (1024, 256));
     assert!(!settings.healthy_with_at_least_one_config_loaded);
     assert_eq!((settings.logging.level, settings.logging.format), (LevelFilter::WARN, LogFormat::Text));
     assert_eq!((settings.drain.delay, settings.drain.timeout), (Duration::ZERO, Duration::from_secs(20)));

@@ -72,6 +72,7 @@ fn samples(name: &str) -> (&'static [&'static str], &'static [&'static str]) {
         | "MEMCACHE_TLS_SKIP_HOSTNAME_VERIFICATION" => BOOLEAN,
         "MAX_CONCURRENT_STREAMS" => (POSITIVE.0, &["", "0", "-1", "4294967296"]),
         "MAX_REQUEST_BYTES" | "MAX_DESCRIPTORS" | "MAX_ENTRIES" | "MAX_METRIC_SERIES" => POSITIVE,
+        "MAX_HEADER_LIST_BYTES" => (&["1", "1048576", "16777216"], &["", "0", "-1", "16777217", "1MiB"]),
         "MAX_COUNTERS" => (&["1", "1000000000"], &["", "0", "-1", "1000000001", "9223372036854775807"]),
         "WORKERS" => (&["", "1", "1024"], &["0", "-1", "1.5", "many", "1025", "100000"]),
         "XDS_CLIENT_MAX_MSG_SIZE_IN_BYTES" => {
@@ -93,6 +94,7 @@ fn samples(name: &str) -> (&'static [&'static str], &'static [&'static str]) {
         "CONFIG_TYPE" => (&["FILE", "file", "GRPC_XDS_SOTW", "grpc_xds_sotw"], &["", "XDS", "files"]),
         "BACKEND_TYPE" => (&["memory", "MEMORY"], &["mysql", " memory"]),
         "REPLICAS" => (&["1", "4294967295"], &["", "0", "-1", "4294967296"]),
+        "ON_INVALID_REQUEST" => (&["error", "Deny"], &["", "allow", "local"]),
         "FAILURE_MODE" => (&["error", "Allow", "DENY", "local"], &["", "open", "fail"]),
         "LOCAL_CACHE_SIZE_IN_BYTES" => (&["", "0", "1", "1_000", "17179869184"], &["-1", "1MiB", "17179869185"]),
         "EXPIRATION_JITTER_MAX_SECONDS" => (&["0", "1", "31536000"], &["", "-1", "1s", "31536001"]),

@@ -16,12 +16,12 @@ use std::{
 
 use envoy_types::pb::envoy::{
     extensions::common::ratelimit::v3::{RateLimitDescriptor, rate_limit_descriptor::Entry as DescriptorEntry},
-    service::ratelimit::v3::{RateLimitRequest, rate_limit_service_server::RateLimitService as _},
+    service::ratelimit::v3::RateLimitRequest,
 };
 use prost::Message as _;
 use tollgate::{
     algorithm::{self, State},
-    api::{ResponseOptions, RlsService},
+    api::{Reply, ResponseOptions, RlsService, Unary as _},
     domain::{
         self, Algorithm, Capabilities, Charge, Clock, CounterKey, Descriptor, Entry, FailureMode, Group, Hit,
         KeyBuilder, KeyValue, Limit, MAX_COUNT, ManualClock, RateLimiter as _, Request, SystemClock, Timestamp, Unit,
@@ -234,20 +234,20 @@ fn refuse_by(engine: Engine) -> Work {
 
 /// From the bytes of a request to the bytes of its answer: what is between two frames of HTTP/2.
 pub fn answer(descriptors: usize) -> Work {
-    let service = RlsService::new(engine(), Arc::new(ResponseOptions::default()));
+    let service = Arc::new(RlsService::new(engine(), Arc::new(ResponseOptions::default())));
     let descriptor = RateLimitDescriptor {
         entries: vec![DescriptorEntry { key: "path".to_owned(), value: "/hello".to_owned() }],
         ..RateLimitDescriptor::default()
     };
     let descriptors = vec![descriptor; descriptors];
     let message = RateLimitRequest { domain: "d".to_owned(), descriptors, hits_addend: 0 }.encode_to_vec();
-    let mut answer = Vec::with_capacity(256);
+    let message = bytes::Bytes::from(message);
     Box::new(move || {
-        let request = RateLimitRequest::decode(black_box(&message[..])).expect("a request");
-        let response = ready(service.should_rate_limit(tonic::Request::new(request))).expect("an answer");
-        answer.clear();
-        response.get_ref().encode(&mut answer).expect("room");
-        black_box(&answer);
+        let answer = match Arc::clone(&service).call(black_box(&message).clone(), None) {
+            Reply::Ready(answer) => answer,
+            Reply::Pending(answer) => ready(answer),
+        };
+        black_box(answer.expect("an answer"));
     })
 }
 

@@ -5,7 +5,6 @@ use std::{convert::Infallible, fmt, sync::Arc};
 use axum::{
     Router,
     body::Body,
-    extract::DefaultBodyLimit,
     http::{
         StatusCode, Uri,
         header::{CONTENT_TYPE, HeaderValue},
@@ -24,11 +23,11 @@ pub type Pieces = Box<dyn Iterator<Item = String> + Send>;
 /// Makes the text of a page; called for each request, on a thread that may block.
 type Page = Arc<dyn Fn() -> Pieces + Send + Sync>;
 
-/// The HTTP listener (8080): health, and `/json`, whose handler may extract bodies of at most `max_body` bytes.
-pub fn http_router(health: Health, json: MethodRouter, max_body: usize) -> Router {
+/// The HTTP listener (8080): health, and `/json`, whose handler bounds the bodies that it reads.
+pub fn http_router(health: Health, json: MethodRouter) -> Router {
     let (healthcheck, readyz) = (health.clone(), health);
     Router::new()
-        .route("/json", json.layer(DefaultBodyLimit::max(max_body)))
+        .route("/json", json)
         .route(
             "/healthcheck",
             get(move || async move { unless(&healthcheck.state().unhealthy, StatusCode::INTERNAL_SERVER_ERROR) }),

@@ -20,6 +20,7 @@ use tower::ServiceExt;
 
 use crate::{
     places::{Place, Places},
+    rejections::PeerName,
     tls::{Gate, ServerTls},
 };
 
@@ -125,7 +126,9 @@ async fn connection(stream: TcpStream, _place: Place, mut terms: Terms) {
         tracing::debug!(%error, "an HTTP connection ended before it began");
         return;
     }
-    let Some(secure) = terms.secure.take() else { return requests(stream, terms).await };
+    let peer = stream.peer_addr().ok();
+    let name = peer.map_or(PeerName::Unknown, PeerName::Tcp);
+    let Some(secure) = terms.secure.take() else { return requests(stream, name, terms).await };
     let (tls, handshakes) = &*secure;
     let over = async {
         tokio::select! {
@@ -134,18 +137,19 @@ async fn connection(stream: TcpStream, _place: Place, mut terms: Terms) {
             () = terms.places.asked_for() => {}
         }
     };
-    let peer = stream.peer_addr().ok();
     let stream = tls.accept(stream, peer, handshakes, over).await;
     if let Some(stream) = stream {
-        requests(stream, terms).await;
+        requests(stream, name, terms).await;
     }
 }
 
-async fn requests(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, terms: Terms) {
+/// Serves a connection. Handlers find its peer in the extensions of a request.
+async fn requests(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: PeerName, terms: Terms) {
     let Terms { places, router, limits, mut stopping, .. } = terms;
     let (under_way, calls) = watch::channel(false);
     let under_way = Arc::new(under_way);
-    let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+    let service = hyper::service::service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(peer.clone());
         let answer = router.clone().oneshot(Request::from(request.map(Body::new)));
         let call = Call::begin(&under_way);
         async move {

@@ -1,8 +1,11 @@
 //! `/json`: the same call with proto3 JSON over HTTP, for a person with curl.
 
+use std::{future::poll_fn, pin::Pin, sync::Arc, task::Poll};
+
 use axum::{
-    body::Bytes,
-    extract::{State, rejection::BytesRejection},
+    Extension,
+    body::{Body, Bytes, HttpBody as _},
+    extract::State,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::{MethodRouter, any},
@@ -11,44 +14,139 @@ use envoy_types::pb::envoy::service::ratelimit::v3::{RateLimitResponse, rate_lim
 use prost::Message as _;
 use prost_reflect::{DeserializeOptions, DynamicMessage};
 
-use super::{RlsService, protocol, rls::CallError};
+use super::{
+    GrpcOptions, RlsService,
+    budget::{GaveWay, Share},
+    is_undecidable, protocol,
+    rls::{Begun, CallError},
+};
+use crate::rejections::{Api, PeerName, Reason};
 
-/// The handler of `/json`. Any method is read as POST, as the reference does.
-pub fn json_handler(service: RlsService) -> MethodRouter {
-    any(answer).with_state(service)
+/// Why there is no decision.
+#[derive(Debug, thiserror::Error)]
+enum JsonError {
+    #[error("the body is longer than {max} bytes; setting MAX_REQUEST_BYTES bounds it")]
+    TooLarge { max: usize },
+    #[error(transparent)]
+    OutOfMemory(#[from] GaveWay),
+    #[error("the body could not be read: {0}")]
+    Broken(axum::Error),
+    #[error("the body is not a RateLimitRequest in JSON: {0}")]
+    Parse(#[from] serde_json::Error),
+    #[error(transparent)]
+    Call(#[from] CallError),
 }
 
-async fn answer(State(service): State<RlsService>, body: Result<Bytes, BytesRejection>) -> Response {
-    let body = match body {
-        Ok(body) => body,
-        Err(rejection) => {
-            let why = format!("{}; setting MAX_REQUEST_BYTES bounds the body", rejection.body_text());
-            return refuse(StatusCode::BAD_REQUEST, "Bad Request", &why);
+impl JsonError {
+    fn reason(&self) -> Option<Reason> {
+        Some(match self {
+            Self::TooLarge { .. } => Reason::MessageTooLarge,
+            Self::OutOfMemory(_) => Reason::OutOfMemory,
+            Self::Broken(_) => Reason::Incomplete,
+            Self::Parse(_) => Reason::Malformed,
+            Self::Call(error) => return error.reason(),
+        })
+    }
+
+    /// What is wrong, without anything that the client sent.
+    fn detail(&self) -> String {
+        match self {
+            Self::Parse(error) => {
+                format!("the body is not a RateLimitRequest in JSON (line {}, column {})", error.line(), error.column())
+            }
+            other => other.to_string(),
         }
-    };
-    let message = match parse(&body) {
-        Ok(message) => message,
-        Err(error) => return refuse(StatusCode::BAD_REQUEST, "Bad Request", &error),
-    };
-    match service.answer(&message, None).await {
-        Ok(answer) => respond(&answer),
-        Err(error) if callers(&error) => refuse(StatusCode::BAD_REQUEST, "Bad Request", &error.to_string()),
-        Err(error) => refuse(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable", &error.to_string()),
+    }
+
+    fn response(&self) -> Response {
+        let (status, title) = match self.reason() {
+            None | Some(Reason::NoRules | Reason::OutOfMemory) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable")
+            }
+            Some(_) => (StatusCode::BAD_REQUEST, "Bad Request"),
+        };
+        refuse(status, title, &self.to_string())
     }
 }
 
-fn callers(error: &CallError) -> bool {
-    error.is_callers()
+#[derive(Debug)]
+struct Json {
+    service: RlsService,
+    options: GrpcOptions,
+    /// The listener counts as one connection, for its connections have one call each.
+    share: Share,
+}
+
+/// The handler of `/json`. Any method is read as POST, as the reference does.
+pub fn json_handler(service: RlsService, options: GrpcOptions) -> MethodRouter {
+    let share = options.budget.connection();
+    any(answer).with_state(Arc::new(Json { service, options, share }))
+}
+
+async fn answer(State(json): State<Arc<Json>>, peer: Option<Extension<PeerName>>, body: Body) -> Response {
+    let error = match json.answer(body).await {
+        Ok(answer) => return respond(&answer),
+        Err(error) => error,
+    };
+    let Some(reason) = error.reason() else { return error.response() };
+    let peer = peer.map_or(PeerName::Unknown, |Extension(peer)| peer);
+    let rejections = &json.options.rejections;
+    if is_undecidable(reason)
+        && let Some(answer) = json.service.undecidable()
+    {
+        rejections.record_denied(Api::Json, reason, &peer, &error.detail());
+        return respond(&answer);
+    }
+    rejections.record(Api::Json, reason, &peer, &error.detail());
+    error.response()
+}
+
+impl Json {
+    async fn answer(&self, body: Body) -> Result<RateLimitResponse, JsonError> {
+        let body = self.read(body).await?;
+        let message = parse(&body)?;
+        drop(body);
+        match self.service.begin(&message, None) {
+            Begun::Answered(answer) => Ok(answer?),
+            Begun::Pending(pending) => Ok(pending.await?),
+        }
+    }
+
+    /// The whole body, gathered under the budget.
+    async fn read(&self, mut body: Body) -> Result<Bytes, JsonError> {
+        let max = self.options.max_request;
+        let announced = body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
+        if announced.is_some_and(|length| length > max) {
+            return Err(JsonError::TooLarge { max });
+        }
+        let (mut partial, mut length) = (self.share.open()?, 0);
+        loop {
+            let frame = poll_fn(|cx| match Pin::new(&mut body).poll_frame(cx) {
+                Poll::Pending => match partial.check(cx) {
+                    Ok(()) => Poll::Pending,
+                    Err(gave_way) => Poll::Ready(Err(gave_way)),
+                },
+                Poll::Ready(frame) => Poll::Ready(Ok(frame)),
+            });
+            let Some(frame) = frame.await? else { return Ok(partial.finish()?.into()) };
+            let Ok(data) = frame.map_err(JsonError::Broken)?.into_data() else { continue };
+            length += data.len();
+            if length > max {
+                return Err(JsonError::TooLarge { max });
+            }
+            partial.append(&data, announced.unwrap_or(max))?;
+        }
+    }
 }
 
 /// The request as the gRPC port would get it.
-fn parse(body: &[u8]) -> Result<Vec<u8>, String> {
+fn parse(body: &[u8]) -> Result<Vec<u8>, JsonError> {
     let mut json = serde_json::Deserializer::from_slice(body);
     let options = DeserializeOptions::new().deny_unknown_fields(true);
     let descriptor = protocol::message("envoy.service.ratelimit.v3.RateLimitRequest");
-    DynamicMessage::deserialize_with_options(descriptor, &mut json, &options)
-        .and_then(|message| json.end().map(|()| message.encode_to_vec()))
-        .map_err(|error| format!("the body is not a RateLimitRequest in JSON: {error}"))
+    let message = DynamicMessage::deserialize_with_options(descriptor, &mut json, &options)
+        .and_then(|message| json.end().map(|()| message))?;
+    Ok(message.encode_to_vec())
 }
 
 fn respond(answer: &RateLimitResponse) -> Response {

@@ -1,8 +1,10 @@
 //! One adapter for each way in. Each translates between a wire format and the engine, and holds no logic.
 
+mod budget;
+#[cfg(test)]
 mod convert;
-mod deadline;
 mod decode;
+mod grpc;
 mod health;
 mod json;
 mod protocol;
@@ -11,8 +13,29 @@ mod rls;
 mod routes;
 mod unit;
 
+pub use budget::Budget;
+pub use grpc::{Answer, Call, GrpcConnection, GrpcOptions, GrpcService, Rejection, Reply, ResponseBody, Unary};
 pub use health::health;
 pub use json::json_handler;
 pub use respond::{HeaderNames, ResponseOptions};
 pub use rls::RlsService;
-pub use routes::grpc_routes;
+pub use routes::grpc_service;
+
+use crate::rejections::Reason;
+
+/// Whether requests that are rejected for this cannot be decided, and so are answered as ON_INVALID_REQUEST has it. The other
+/// rejections are of calls that no Envoy makes, or follow other settings.
+fn is_undecidable(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::MessageTooLarge
+            | Reason::Malformed
+            | Reason::Incomplete
+            | Reason::OutOfMemory
+            | Reason::NoDomain
+            | Reason::NoDescriptors
+            | Reason::TooManyDescriptors
+            | Reason::TooManyEntries
+            | Reason::OverrideUnit
+    )
+}

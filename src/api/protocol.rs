@@ -9,9 +9,11 @@ use std::{
 
 use http::{Request, Response};
 use prost_reflect::{DescriptorPool, MessageDescriptor};
-use tonic::{body::Body, server::NamedService, service::Routes};
+use tonic::{body::Body, codec::CompressionEncoding, server::NamedService, service::Routes};
 use tonic_reflection::server::{Builder, Error};
 use tower::Service;
+
+use super::routes::MAX_ROUTED;
 
 const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
@@ -27,7 +29,10 @@ pub(super) fn message(name: &str) -> MessageDescriptor {
 /// are made for the first who does, and once for all workers.
 static REFLECTION: LazyLock<Routes> = LazyLock::new(|| {
     let valid = "the descriptor sets are valid";
-    Routes::new(builder().build_v1().expect(valid)).add_service(builder().build_v1alpha().expect(valid))
+    let (v1, v1alpha) = (builder().build_v1().expect(valid), builder().build_v1alpha().expect(valid));
+    let gzip = CompressionEncoding::Gzip;
+    Routes::new(v1.max_decoding_message_size(MAX_ROUTED).accept_compressed(gzip))
+        .add_service(v1alpha.max_decoding_message_size(MAX_ROUTED).accept_compressed(gzip))
 });
 
 fn builder() -> Builder<'static> {

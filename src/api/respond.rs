@@ -23,6 +23,8 @@ pub struct ResponseOptions {
     pub headers: Option<HeaderNames>,
     /// Whether to fill `dynamic_metadata`.
     pub dynamic_metadata: bool,
+    /// The overall answer to a request that cannot be decided; `None`: an error that says why.
+    pub undecidable: Option<Code>,
 }
 
 /// Names of the response headers.
@@ -36,8 +38,19 @@ pub struct HeaderNames {
     pub reset: String,
 }
 
-/// The answer to `request`.
-pub(super) fn response(request: &Request<'_>, decision: &Decision, options: &ResponseOptions) -> RateLimitResponse {
+/// What an answer repeats of its request, kept until there is a decision.
+#[derive(Debug)]
+pub(super) struct Asked(Option<Struct>);
+
+impl Asked {
+    /// Nothing, unless dynamic metadata is wanted.
+    pub(super) fn of(request: &Request<'_>, options: &ResponseOptions) -> Self {
+        Self(options.dynamic_metadata.then(|| asked(request)))
+    }
+}
+
+/// The answer to a request of which this was kept.
+pub(super) fn response(asked: Asked, decision: &Decision, options: &ResponseOptions) -> RateLimitResponse {
     let tightest = decision.tightest.and_then(|index| decision.statuses.get(index));
     RateLimitResponse {
         overall_code: code(decision.code),
@@ -46,12 +59,13 @@ pub(super) fn response(request: &Request<'_>, decision: &Decision, options: &Res
             (Some(names), Some(status)) => headers(names, status, decision.degraded),
             _ => Vec::new(),
         },
-        dynamic_metadata: options.dynamic_metadata.then(|| dynamic_metadata(request, decision)),
+        dynamic_metadata: asked.0.map(|asked| dynamic_metadata(asked, decision)),
         ..RateLimitResponse::default()
     }
 }
 
-fn code(code: Code) -> i32 {
+/// The number of an overall answer.
+pub(super) fn code(code: Code) -> i32 {
     match code {
         Code::Ok => WireCode::Ok.into(),
         Code::OverLimit => WireCode::OverLimit.into(),
@@ -100,10 +114,8 @@ fn headers(names: &HeaderNames, status: &Status, degraded: bool) -> Vec<HeaderVa
     numbers.into_iter().chain(mark).collect()
 }
 
-/// What was asked, and what the rules that passed have to say, for later filters and logs. All of it is text: Envoy
-/// refuses an answer in which a string is not UTF-8.
-fn dynamic_metadata(request: &Request<'_>, decision: &Decision) -> Struct {
-    let passed = &decision.metadata;
+/// What was asked, for later filters and logs. All of it is text: Envoy refuses an answer in which a string is not UTF-8.
+fn asked(request: &Request<'_>) -> Struct {
     let mut fields = HashMap::from([
         ("domain".to_owned(), string(Escaped(request.domain).to_string())),
         ("descriptors".to_owned(), list(request.descriptors.iter().map(descriptor))),
@@ -111,13 +123,19 @@ fn dynamic_metadata(request: &Request<'_>, decision: &Decision) -> Struct {
     if request.hits_addend != 0 {
         fields.insert("hitsAddend".to_owned(), count(request.hits_addend));
     }
+    Struct { fields }
+}
+
+/// What was asked, and what the rules that passed have to say.
+fn dynamic_metadata(mut asked: Struct, decision: &Decision) -> Struct {
+    let passed = &decision.metadata;
     if !passed.is_empty() {
-        fields.insert("metadata".to_owned(), structure(metadata(passed)));
+        asked.fields.insert("metadata".to_owned(), structure(metadata(passed)));
     }
     if decision.degraded {
-        fields.insert("degraded".to_owned(), value(Kind::BoolValue(true)));
+        asked.fields.insert("degraded".to_owned(), value(Kind::BoolValue(true)));
     }
-    Struct { fields }
+    asked
 }
 
 fn descriptor(descriptor: &Descriptor<'_>) -> Value {
@@ -221,6 +239,6 @@ mod tests {
             ]),
         };
         let options = ResponseOptions { dynamic_metadata: true, ..ResponseOptions::default() };
-        assert_eq!(response(&request, &decision, &options).dynamic_metadata, Some(wanted));
+        assert_eq!(response(Asked::of(&request, &options), &decision, &options).dynamic_metadata, Some(wanted));
     }
 }

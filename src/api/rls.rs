@@ -1,20 +1,26 @@
-//! `envoy.service.ratelimit.v3.RateLimitService` over gRPC.
+//! `envoy.service.ratelimit.v3.RateLimitService`: from the bytes of a request to the bytes of its answer.
 
-use std::{sync::Arc, time::Instant};
-
-use envoy_types::pb::envoy::service::ratelimit::v3::{
-    RateLimitRequest, RateLimitResponse, rate_limit_service_server::RateLimitService,
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Instant,
 };
-use tonic::{Request, Response, Status};
+
+use bytes::Bytes;
+use envoy_types::pb::envoy::service::ratelimit::v3::RateLimitResponse;
+use tonic::Code;
 
 use super::{
-    ResponseOptions, convert, deadline,
+    ResponseOptions,
     decode::{DecodeError, decode},
-    respond,
+    grpc::{Answer, Rejection, Reply, Unary},
+    respond::{self, Asked},
 };
 use crate::{
-    domain::{self, BoxFuture},
-    engine::{DecideError, Engine},
+    engine::{self, DecideError, Engine},
+    rejections::Reason,
 };
 
 /// Answers `ShouldRateLimit`.
@@ -27,25 +33,54 @@ pub struct RlsService {
 /// Why a call has no answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CallError {
-    /// It cannot be read.
+    /// Its bytes are no request.
+    #[error("grpc: failed to unmarshal the received message: {0}")]
+    Malformed(DecodeError),
+    /// An override without a usable unit.
     #[error(transparent)]
-    Decode(#[from] DecodeError),
+    OverrideUnit(DecodeError),
     /// It cannot be decided.
     #[error(transparent)]
     Decide(#[from] DecideError),
 }
 
 impl CallError {
-    /// Whether the caller is at fault, who would get the same answer again.
-    pub(super) fn is_callers(&self) -> bool {
-        !matches!(self, Self::Decide(DecideError::NoRules | DecideError::Store(_)))
+    /// How it is counted; `None` where the store is at fault, which has metrics of its own.
+    pub(super) fn reason(&self) -> Option<Reason> {
+        Some(match self {
+            Self::Malformed(_) => Reason::Malformed,
+            Self::OverrideUnit(_) => Reason::OverrideUnit,
+            Self::Decide(DecideError::NoDomain) => Reason::NoDomain,
+            Self::Decide(DecideError::NoDescriptors) => Reason::NoDescriptors,
+            Self::Decide(DecideError::TooManyDescriptors { .. }) => Reason::TooManyDescriptors,
+            Self::Decide(DecideError::TooManyEntries { .. }) => Reason::TooManyEntries,
+            Self::Decide(DecideError::NoRules) => Reason::NoRules,
+            Self::Decide(DecideError::Store(_)) => return None,
+        })
+    }
+
+    fn code(&self) -> Code {
+        match self {
+            Self::Malformed(_) => Code::Internal,
+            Self::Decide(DecideError::NoRules | DecideError::Store(_)) => Code::Unavailable,
+            Self::OverrideUnit(_) | Self::Decide(_) => Code::InvalidArgument,
+        }
     }
 }
 
-impl From<CallError> for Status {
+impl From<DecodeError> for CallError {
+    fn from(error: DecodeError) -> Self {
+        match error {
+            DecodeError::Malformed(_) => Self::Malformed(error),
+            DecodeError::OverrideUnit { .. } => Self::OverrideUnit(error),
+            DecodeError::TooMany(too_many) => Self::Decide(too_many),
+        }
+    }
+}
+
+impl From<CallError> for Rejection {
     fn from(error: CallError) -> Self {
-        let message = error.to_string();
-        if error.is_callers() { Self::invalid_argument(message) } else { Self::unavailable(message) }
+        Self { code: error.code(), message: error.to_string(), reason: error.reason() }
     }
 }
 
@@ -56,42 +91,78 @@ impl RlsService {
         Self { engine, options }
     }
 
-    /// Answers an encoded `RateLimitRequest`. `deadline` is when its caller gives up.
-    pub(super) async fn answer(
-        &self,
-        message: &[u8],
-        deadline: Option<Instant>,
-    ) -> Result<RateLimitResponse, CallError> {
-        let request = decode(message, self.engine.limits()).inspect_err(|_| self.engine.unreadable())?;
-        self.answer_request(&request, deadline).await
+    /// Begins to answer an encoded `RateLimitRequest`, without waiting. `deadline` is when its caller no longer gains by an answer.
+    pub(super) fn begin(&self, message: &[u8], deadline: Option<Instant>) -> Begun {
+        let request = match decode(message, self.engine.limits()) {
+            Ok(request) => request,
+            Err(error) => {
+                // what is no message has not come as far as the service of the reference either
+                if !matches!(error, DecodeError::Malformed(_)) {
+                    self.engine.unreadable();
+                }
+                return Begun::Answered(Err(error.into()));
+            }
+        };
+        match self.engine.begin(&request, deadline) {
+            engine::Begun::Decided(decision) => Begun::Answered(
+                decision
+                    .map(|decision| respond::response(Asked::of(&request, &self.options), &decision, &self.options))
+                    .map_err(CallError::from),
+            ),
+            engine::Begun::Pending(decision) => Begun::Pending(Pending {
+                decision,
+                asked: Some(Asked::of(&request, &self.options)),
+                options: Arc::clone(&self.options),
+            }),
+        }
     }
 
-    async fn answer_request(
-        &self,
-        request: &domain::Request<'_>,
-        deadline: Option<Instant>,
-    ) -> Result<RateLimitResponse, CallError> {
-        let decision = self.engine.decide(request, deadline).await?;
-        Ok(respond::response(request, &decision, &self.options))
+    /// The answer to a request that cannot be decided, if it is not an error.
+    pub(super) fn undecidable(&self) -> Option<RateLimitResponse> {
+        let code = respond::code(self.options.undecidable?);
+        Some(RateLimitResponse { overall_code: code, ..RateLimitResponse::default() })
     }
 }
 
-impl RateLimitService for RlsService {
-    /// What `async_trait` would make of an `async fn`, but that keeps the request twice, and with it the metadata.
-    fn should_rate_limit<'s, 'f>(
-        &'s self,
-        request: Request<RateLimitRequest>,
-    ) -> BoxFuture<'f, Result<Response<RateLimitResponse>, Status>>
-    where
-        's: 'f,
-        Self: 'f,
-    {
-        let deadline = deadline::of(request.metadata(), Instant::now());
-        let message = request.into_inner();
-        Box::pin(async move {
-            let request =
-                convert::request(&message).map_err(CallError::from).inspect_err(|_| self.engine.unreadable())?;
-            Ok(Response::new(self.answer_request(&request, deadline).await?))
-        })
+/// What became of a message at once.
+#[derive(Debug)]
+pub(super) enum Begun {
+    Answered(Result<RateLimitResponse, CallError>),
+    Pending(Pending),
+}
+
+/// An answer that waits for its decision, and keeps nothing of the message but what the answer repeats.
+#[derive(Debug)]
+pub(super) struct Pending {
+    decision: engine::Pending,
+    /// Until the decision is there.
+    asked: Option<Asked>,
+    options: Arc<ResponseOptions>,
+}
+
+impl Future for Pending {
+    type Output = Result<RateLimitResponse, CallError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let decision = ready!(Pin::new(&mut self.decision).poll(cx))?;
+        let asked = self.asked.take().expect("there is one decision");
+        Poll::Ready(Ok(respond::response(asked, &decision, &self.options)))
+    }
+}
+
+fn encode(answer: Result<RateLimitResponse, CallError>) -> Result<Answer, Rejection> {
+    answer.map(|answer| Answer::encode(&answer)).map_err(Rejection::from)
+}
+
+impl Unary for RlsService {
+    fn call(&self, message: Bytes, deadline: Option<Instant>) -> Reply {
+        match self.begin(&message, deadline) {
+            Begun::Answered(answer) => Reply::Ready(encode(answer)),
+            Begun::Pending(pending) => Reply::Pending(Box::pin(async move { encode(pending.await) })),
+        }
+    }
+
+    fn undecidable(&self) -> Option<Answer> {
+        Self::undecidable(self).map(|answer| Answer::encode(&answer))
     }
 }

@@ -4,12 +4,12 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use crate::{
     api,
-    domain::{Capabilities, KeyBuilder, Secret},
+    domain::{Capabilities, Code, KeyBuilder, Secret},
     engine,
     rules::CompileOptions,
     server::{self, ServerConfig},
     settings::{
-        HeaderName, Host, KeySettings, Listen, ResponseSettings, RulesSettings, RulesSource, Settings, XdsSettings,
+        HeaderName, Host, KeySettings, Listen, OnInvalidRequest, RulesSettings, RulesSource, Settings, XdsSettings,
     },
     source::{
         BackoffConfig, BadHeader, FileSource, FileSourceConfig, Location, Source, XdsConfig, XdsSource, XdsStats,
@@ -44,6 +44,7 @@ pub(super) fn server(settings: &Settings, tls: Option<Arc<ServerTls>>) -> Server
         max_connection_age: settings.grpc.max_connection_age.unwrap_or_default(),
         max_connection_age_grace: settings.grpc.max_connection_age_grace.unwrap_or_default(),
         max_concurrent_streams: settings.grpc.max_concurrent_streams.get(),
+        max_header_list_size: settings.grpc.max_header_list_bytes,
         ..ServerConfig::default()
     }
 }
@@ -137,11 +138,17 @@ pub(super) fn keys(keys: &KeySettings) -> KeyBuilder {
     }
 }
 
-pub(super) fn response_options(response: &ResponseSettings) -> api::ResponseOptions {
+pub(super) fn response_options(settings: &Settings) -> api::ResponseOptions {
+    let response = &settings.response;
     let headers = response.headers.as_ref().map(|names| api::HeaderNames {
         limit: names.limit.as_str().to_owned(),
         remaining: names.remaining.as_str().to_owned(),
         reset: names.reset.as_str().to_owned(),
     });
-    api::ResponseOptions { headers, dynamic_metadata: response.dynamic_metadata }
+    let undecidable = match settings.on_invalid_request {
+        OnInvalidRequest::Error => None,
+        OnInvalidRequest::Deny if settings.modes.shadow => Some(Code::Ok),
+        OnInvalidRequest::Deny => Some(Code::OverLimit),
+    };
+    api::ResponseOptions { headers, dynamic_metadata: response.dynamic_metadata, undecidable }
 }

@@ -245,16 +245,22 @@ impl App {
         #[cfg(feature = "redis")]
         self.backend.tell(&self.ready, background);
         background.sweep(Arc::clone(self.backend.memory()));
-        let max_body = settings.grpc.max_request_bytes.get();
-        let json = api::json_handler(rls());
-        let pages = admin::http_router(self.ready.health().clone(), json, max_body);
+        let max_request = settings.grpc.max_request_bytes.get();
+        let options = api::GrpcOptions {
+            max_request,
+            budget: api::Budget::new(max_request),
+            rejections: Arc::clone(&self.parts.rejections),
+        };
+        let json = api::json_handler(rls(), options.clone());
+        let pages = admin::http_router(self.ready.health().clone(), json);
         let Certificates { grpc: grpc_tls, http: http_tls, .. } = self.parts.certificates.clone();
         background.serve(listeners.http, http_tls, pages, Limits::default());
         background.serve(listeners.debug, None, self.debug_pages(), Limits::default());
 
         let config = configure::server(settings, grpc_tls);
         let server = Server::start(&config, listeners.grpc, move |_worker| {
-            api::grpc_routes(rls(), grpc_health.clone(), max_body)
+            let service = api::grpc_service(rls(), grpc_health.clone(), &options);
+            move |peer| service.connection(peer)
         })
         .await?;
         // set once: this function runs once
@@ -282,7 +288,7 @@ impl App {
     fn rls(&self, settings: &Settings) -> impl Fn() -> RlsService + Send + Sync + use<> {
         let options = Arc::new(configure::engine_options(settings));
         let keys = Arc::new(configure::keys(&settings.keys));
-        let respond = Arc::new(configure::response_options(&settings.response));
+        let respond = Arc::new(configure::response_options(settings));
         let backend = Arc::clone(&self.backend);
         let (live, metrics) = (Arc::clone(&self.live), Arc::clone(&self.metrics));
         move || {

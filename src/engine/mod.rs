@@ -7,6 +7,7 @@ mod error;
 mod options;
 mod plan;
 pub mod stats;
+mod without_rules;
 
 use std::{
     fmt,
@@ -93,7 +94,9 @@ impl Engine {
             return Begun::Decided(parts.count(Err(error)));
         }
         let live = parts.live.load();
-        let Some(rules) = live.as_ref() else { return Begun::Decided(parts.count(Err(DecideError::NoRules))) };
+        let Some(rules) = live.as_ref() else {
+            return Begun::Decided(parts.count(without_rules::decide(request, &parts.options)));
+        };
         let Plan { group, applied } = Plan::new(rules, request, &parts.keys, &parts.options, deadline);
         let verdicts = if group.hits.is_empty() { Some(Verdicts::new()) } else { parts.limiter.try_check(&group) };
         if let Some(verdicts) = verdicts {

@@ -135,10 +135,25 @@ descriptors:
 ";
 
 #[test]
-fn without_rules_there_is_no_answer() {
-    let (engine, ..) = engine(RULES, Modes::default());
-    engine.parts.live.store(None);
-    assert_eq!(decide(&engine, "d", &[("a", "1")]), Err(DecideError::NoRules));
+fn without_rules_the_failure_mode_of_the_service_answers() {
+    let answer = |on_store_failure, shadow| {
+        let (mut engine, ..) = engine(RULES, Modes { shadow, ..Modes::default() });
+        let parts = Arc::get_mut(&mut engine.parts).expect("no other engine");
+        Arc::make_mut(&mut parts.options).on_store_failure = on_store_failure;
+        parts.live.store(None);
+        let decision = decide(&engine, "d", &[("a", "1"), ("a", "2")])?;
+        assert!(decision.degraded);
+        Ok((decision.code, decision.statuses.iter().map(|status| status.code).collect::<Vec<_>>()))
+    };
+    assert_eq!(answer(FailureMode::Error, false), Err(DecideError::NoRules));
+    assert_eq!(answer(FailureMode::Allow, false), Ok((Code::Ok, vec![Code::Ok; 2])));
+    assert_eq!(answer(FailureMode::Local, false), Ok((Code::Ok, vec![Code::Ok; 2])));
+    assert_eq!(answer(FailureMode::Deny, false), Ok((Code::OverLimit, vec![Code::OverLimit; 2])));
+    assert_eq!(
+        answer(FailureMode::Deny, true),
+        Ok((Code::Ok, vec![Code::OverLimit; 2])),
+        "shadow mode refuses nothing"
+    );
 }
 
 #[test]

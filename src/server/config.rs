@@ -27,7 +27,7 @@ pub struct ServerConfig {
     pub keepalive_interval: Duration,
     /// How long the peer's kernel may take to acknowledge that, or an answer, before the connection is closed.
     pub keepalive_timeout: Duration,
-    /// Bytes of headers that one call may have.
+    /// Bytes of headers that one call may have, as HTTP/2 counts them.
     pub max_header_list_size: u32,
     /// Bytes of answers that may wait to be sent on one stream.
     pub max_send_buffer_size: usize,
@@ -47,7 +47,7 @@ impl Default for ServerConfig {
             preface_timeout: Duration::from_secs(10),
             keepalive_interval: Duration::from_secs(60),
             keepalive_timeout: Duration::from_secs(20),
-            max_header_list_size: 16 << 10,
+            max_header_list_size: 1 << 20,
             max_send_buffer_size: 256 << 10,
             max_pending_reset_streams: 100,
         }

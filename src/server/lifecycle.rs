@@ -16,7 +16,7 @@ use super::{
     socket::Keepalive,
     worker::{self, Worker},
 };
-use crate::places::Places;
+use crate::{places::Places, rejections::PeerName};
 
 /// How long closed connections and ended runtimes may take to be gone.
 const LAST_BREATH: Duration = Duration::from_secs(2);
@@ -60,14 +60,15 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts the workers, each with the service that `factory` makes on its runtime (where it may spawn), and then
-    /// accepts on this runtime.
+    /// Starts the workers, and then accepts on this runtime. `factory` is called once on each worker's runtime (where it
+    /// may spawn), and what it returns once for each connection, with its peer, for what serves that connection.
     ///
     /// # Errors
     /// If a worker cannot start.
-    pub async fn start<S, B, F>(config: &ServerConfig, listener: Listener, factory: F) -> Result<Self, StartError>
+    pub async fn start<M, S, B, F>(config: &ServerConfig, listener: Listener, factory: F) -> Result<Self, StartError>
     where
-        F: Fn(WorkerId) -> S + Send + Sync + 'static,
+        F: Fn(WorkerId) -> M + Send + Sync + 'static,
+        M: Fn(PeerName) -> S + 'static,
         S: GrpcService<B>,
         B: Body<Error: Into<Box<dyn Error + Send + Sync>>, Data: Send> + Send + 'static,
     {

@@ -6,6 +6,7 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::ServerConfig;
+use crate::rejections::PeerName;
 
 /// An accepted connection on the acceptor's runtime.
 #[derive(Debug)]
@@ -19,6 +20,16 @@ pub(super) enum Socket {
 pub(super) enum Parcel {
     Tcp(std::net::TcpStream),
     Unix(std::os::unix::net::UnixStream),
+}
+
+impl Parcel {
+    /// The far end.
+    pub(super) fn peer(&self) -> PeerName {
+        match self {
+            Self::Tcp(stream) => stream.peer_addr().map_or(PeerName::Unknown, PeerName::Tcp),
+            Self::Unix(_) => PeerName::Unix,
+        }
+    }
 }
 
 impl Socket {

@@ -20,7 +20,10 @@ use super::{
     connection::{self, GrpcService, Order, Terms},
     socket::Parcel,
 };
-use crate::places::{Place, Places};
+use crate::{
+    places::{Place, Places},
+    rejections::PeerName,
+};
 
 /// Connections that may wait for a worker to take them up.
 const QUEUE: usize = 1024;
@@ -88,9 +91,9 @@ impl Drop for Silent {
     }
 }
 
-/// Starts a worker's thread; `factory` makes its service on its runtime. Fails if the system gives no thread or
-/// runtime.
-pub(super) fn start<S, B, F>(
+/// Starts a worker's thread; `factory` makes there what makes the service of each connection. Fails if the system gives no
+/// thread or runtime.
+pub(super) fn start<M, S, B, F>(
     id: WorkerId,
     config: &ServerConfig,
     places: Arc<Places>,
@@ -98,7 +101,8 @@ pub(super) fn start<S, B, F>(
     orders: watch::Receiver<Order>,
 ) -> io::Result<(Worker, oneshot::Receiver<()>)>
 where
-    F: FnOnce(WorkerId) -> S + Send + 'static,
+    F: FnOnce(WorkerId) -> M + Send + 'static,
+    M: Fn(PeerName) -> S,
     S: GrpcService<B>,
     B: Body<Error: Into<Box<dyn Error + Send + Sync>>, Data: Send> + Send + 'static,
 {
@@ -110,10 +114,10 @@ where
     let terms = Arc::new(Terms::new(config, places));
     let thread = thread::Builder::new().name(id.to_string()).spawn(move || {
         let main = async move {
-            let service = factory(id);
+            let make = factory(id);
             // If nobody waits for this any more, the orders say so too.
             let _ = ready.send(());
-            serve_all(service, &terms, dealt, orders).await;
+            serve_all(make, &terms, dealt, orders).await;
         };
         run(runtime, main);
         let _ = finished.send(());
@@ -128,12 +132,13 @@ fn run(runtime: Runtime, main: impl Future<Output = ()>) {
 }
 
 /// Serves what is dealt until the dealer is gone and every connection has ended.
-async fn serve_all<S, B>(
-    service: S,
+async fn serve_all<M, S, B>(
+    make: M,
     terms: &Arc<Terms>,
     mut dealt: mpsc::Receiver<Dealt>,
     orders: watch::Receiver<Order>,
 ) where
+    M: Fn(PeerName) -> S,
     S: GrpcService<B>,
     B: Body<Error: Into<Box<dyn Error + Send + Sync>>, Data: Send> + Send + 'static,
 {
@@ -142,7 +147,8 @@ async fn serve_all<S, B>(
         tokio::select! {
             next = dealt.recv() => match next {
                 Some(Dealt { parcel, seat, silent }) => {
-                    let (service, terms, orders) = (service.clone(), Arc::clone(terms), orders.clone());
+                    let service = make(parcel.peer());
+                    let (terms, orders) = (Arc::clone(terms), orders.clone());
                     connections.spawn(async move {
                         connection::serve(parcel, silent, service, &terms, orders, &seat.stats).await;
                     });

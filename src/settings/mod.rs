@@ -35,7 +35,8 @@ pub use table::{Effect, Feature, Group, Override, Variable};
 pub use tls::{ClientsTls, GrpcTls, TlsIdentity};
 pub use types::{
     Backend, DrainSettings, GrpcSettings, HeaderNames, KeySettings, Listen, LogFormat, LoggingSettings,
-    MetricsListener, Modes, RequestLimits, ResponseSettings, RulesSettings, RulesSource, RuntimeDirectory, Settings,
+    MetricsListener, Modes, OnInvalidRequest, RequestLimits, ResponseSettings, RulesSettings, RulesSource,
+    RuntimeDirectory, Settings,
 };
 pub use values::{HeaderName, HttpPath, NearLimitRatio, Share};
 pub use variables::TABLE;

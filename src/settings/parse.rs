@@ -8,8 +8,8 @@ use tracing::level_filters::LevelFilter;
 
 use super::address::{Host, HostPort};
 use super::go;
-use super::types::LogFormat;
-use super::values::{HeaderName, HttpPath, MaxCounters, NearLimitRatio, Share, Workers};
+use super::types::{LogFormat, OnInvalidRequest};
+use super::values::{HeaderListBytes, HeaderName, HttpPath, MaxCounters, NearLimitRatio, Share, Workers};
 use crate::domain::{FailureMode, Secret};
 
 /// What is printed for a secret.
@@ -123,6 +123,14 @@ impl Value for Workers {
 
 impl Value for MaxCounters {
     const ACCEPTED: &'static str = "a whole number from 1 to 1000000000";
+
+    fn parse(text: &str) -> Option<Self> {
+        Self::new(go::integer(text)?.try_into().ok()?)
+    }
+}
+
+impl Value for HeaderListBytes {
+    const ACCEPTED: &'static str = "a whole number from 1 to 16777216";
 
     fn parse(text: &str) -> Option<Self> {
         Self::new(go::integer(text)?.try_into().ok()?)
@@ -254,6 +262,18 @@ impl Value for FailureMode {
 
     fn parse(text: &str) -> Option<Self> {
         Self::from_name(&text.to_ascii_lowercase())
+    }
+}
+
+impl Value for OnInvalidRequest {
+    const ACCEPTED: &'static str = "error or deny, in any case";
+
+    fn parse(text: &str) -> Option<Self> {
+        match text.to_ascii_lowercase().as_str() {
+            "error" => Some(Self::Error),
+            "deny" => Some(Self::Deny),
+            _ => None,
+        }
     }
 }
 

@@ -72,6 +72,8 @@ fn typed(warnings: Vec<String>, backend: Backend, source: RulesSource, tls: List
             max_connection_age_grace: unless_zero(raw.grpc_max_connection_age_grace.value),
             max_concurrent_streams: raw.max_concurrent_streams.value,
             max_request_bytes: raw.max_request_bytes.value,
+            // bounded by its type
+            max_header_list_bytes: u32::try_from(raw.max_header_list_bytes.value.get().get()).unwrap_or(u32::MAX),
         },
         metrics: raw.use_prometheus.value.then_some(MetricsListener {
             address: raw.prometheus_addr.value,
@@ -93,6 +95,7 @@ fn typed(warnings: Vec<String>, backend: Backend, source: RulesSource, tls: List
             descriptor_value_secret: raw.descriptor_value_secret.value,
         },
         failure_mode: raw.failure_mode.value,
+        on_invalid_request: raw.on_invalid_request.value,
         modes: Modes {
             shadow: raw.shadow_mode.value,
             quota: raw.quota_mode.value,

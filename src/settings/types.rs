@@ -38,6 +38,8 @@ pub struct Settings {
     pub keys: KeySettings,
     /// What to answer when the counters cannot be reached and the rule does not say.
     pub failure_mode: FailureMode,
+    /// The answer to a request that cannot be decided.
+    pub on_invalid_request: OnInvalidRequest,
     /// Modes that change every decision.
     pub modes: Modes,
     /// What an answer carries beside the decision.
@@ -69,6 +71,8 @@ pub struct GrpcSettings {
     pub max_concurrent_streams: NonZeroU32,
     /// The largest message, in bytes.
     pub max_request_bytes: NonZeroUsize,
+    /// The largest header list of a call, in bytes, as HTTP/2 counts them.
+    pub max_header_list_bytes: u32,
 }
 
 /// A place to listen at.
@@ -193,6 +197,15 @@ pub struct RequestLimits {
     pub max_descriptors: NonZeroUsize,
     /// Entries in a descriptor.
     pub max_entries: NonZeroUsize,
+}
+
+/// The answer to a request that cannot be decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnInvalidRequest {
+    /// An error that says why; Envoy lets the request pass unless `failure_mode_deny` is set.
+    Error,
+    /// The request is over its limit.
+    Deny,
 }
 
 /// What is logged, and how.

@@ -45,6 +45,9 @@ pub(super) type Workers = UpTo<1024>;
 /// Counters in memory. Each costs some 130 bytes once it is used.
 pub(super) type MaxCounters = UpTo<1_000_000_000>;
 
+/// Bytes of a header list. A connection may hold so many while they come; grpc-go's own bound is the most.
+pub(super) type HeaderListBytes = UpTo<{ 16 << 20 }>;
+
 impl<const MAX: usize> UpTo<MAX> {
     pub(super) fn new(count: usize) -> Option<Self> {
         NonZeroUsize::new(count).filter(|count| count.get() <= MAX).map(Self)

@@ -13,8 +13,8 @@ use super::redis::{
 };
 use super::table::{Effect, Family, Feature, Group, Read, Reader, Variable, row, variables};
 use super::tls::San;
-use super::types::LogFormat;
-use super::values::{HeaderName, HttpPath, MaxCounters, NearLimitRatio, Share, Workers};
+use super::types::{LogFormat, OnInvalidRequest};
+use super::values::{HeaderListBytes, HeaderName, HttpPath, MaxCounters, NearLimitRatio, Share, Workers};
 use super::xds::{Headers, MessageBytes, XdsServer};
 use crate::domain::{FailureMode, Secret};
 use Effect::{Later, NoEffect, Ours, Works};
@@ -59,6 +59,7 @@ variables! {
         cache_key_prefix: String = "CACHE_KEY_PREFIX", "", Works, "what every counter's name begins with";
         descriptor_value_secret: Option<Secret> = "DESCRIPTOR_VALUE_SECRET", "", Ours, "hash every descriptor value in counters' names, keyed by this secret";
         failure_mode: FailureMode = "FAILURE_MODE", "error", Ours, "the answer when the counters cannot be reached: fail the call, allow, deny, or count locally";
+        on_invalid_request: OnInvalidRequest = "ON_INVALID_REQUEST", "error", Ours, "the answer to a request that cannot be decided (too large, malformed, without a domain and so on): fail the call, or deny; see failure.md";
         replicas: NonZeroU32 = "REPLICAS", "1", Ours, "processes that share the limits: in the failure mode `local` each has its part of them, 1 at least";
     }
     Answers {
@@ -74,9 +75,10 @@ variables! {
     }
     Process {
         workers: Option<Workers> = "WORKERS", "", Ours, "threads that answer requests. Unset: one for each CPU that the process may use (affinity and cgroup quota)";
-        max_request_bytes: NonZeroUsize = "MAX_REQUEST_BYTES", "262144", Ours, "the largest request, in bytes";
-        max_descriptors: NonZeroUsize = "MAX_DESCRIPTORS", "256", Ours, "the most descriptors in a request";
-        max_entries: NonZeroUsize = "MAX_ENTRIES", "64", Ours, "the most entries in a descriptor";
+        max_request_bytes: NonZeroUsize = "MAX_REQUEST_BYTES", "4194304", Ours, "the largest request, in bytes, compressed or not; requests that have not come whole may hold 16 times as much, see security.md";
+        max_header_list_bytes: HeaderListBytes = "MAX_HEADER_LIST_BYTES", "1048576", Ours, "the largest header list of a gRPC call, in bytes, 32 more for each header";
+        max_descriptors: NonZeroUsize = "MAX_DESCRIPTORS", "1024", Ours, "the most descriptors in a request";
+        max_entries: NonZeroUsize = "MAX_ENTRIES", "256", Ours, "the most entries in a descriptor";
         drain_delay: Duration = "DRAIN_DELAY", "0s", Ours, "how long to go on accepting after a signal has turned the health to unhealthy; 5s in Kubernetes, and wherever Envoy checks health: see lifecycle.md";
         drain_timeout: Duration = "DRAIN_TIMEOUT", "20s", Ours, "how long calls in flight may take to finish after that";
     }

@@ -58,7 +58,7 @@ pub(super) fn warnings(
                 &raw.runtime_ignore_dot_files.given,
             ],
         ),
-        (!with_redis, "the memory store does not fail", vec![&raw.failure_mode.given, &raw.replicas.given]),
+        (!with_redis, "the memory store does not fail", vec![&raw.replicas.given]),
     ];
     for (is_replaced, reason, all) in replaced {
         for given in all.into_iter().flatten().filter(|_| is_replaced) {

@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use hyper_util::service::TowerToHyperService;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
-use tollgate::server::{BindError, Listen, Listener, Server, ServerConfig, StartError};
+use tollgate::{
+    rejections::PeerName,
+    server::{BindError, Listen, Listener, Server, ServerConfig, StartError},
+};
 use tonic::{Code, service::Routes};
 
 use crate::support::{address, any_port, call, client, config, serve, until};
@@ -53,10 +57,15 @@ async fn a_panic_fails_its_own_call() {
     assert_eq!(server.stats().accepted(), 1, "on the same connection");
 }
 
+/// What serves a connection that has nothing to serve.
+fn no_service(_: PeerName) -> TowerToHyperService<Routes> {
+    TowerToHyperService::new(Routes::default())
+}
+
 #[tokio::test]
 async fn an_unknown_method_is_unimplemented() {
     let listener = Listener::bind(&any_port()).await.expect("bound");
-    let server = Server::start(&config(1), listener, |_| Routes::default()).await.expect("started");
+    let server = Server::start(&config(1), listener, |_| no_service).await.expect("started");
     let mut client = client(&address(&server)).await;
     assert_eq!(call(&mut client, "", 0).await.expect_err("no service").code(), Code::Unimplemented);
 }
@@ -67,7 +76,7 @@ async fn a_service_that_cannot_be_made_is_an_error_at_start() {
     let local = listener.local_addr().to_string();
     let factory = |worker: tollgate::server::WorkerId| {
         assert!(worker.index() != 1, "as asked");
-        Routes::default()
+        no_service
     };
     let error = Server::start(&config(3), listener, factory).await.expect_err("worker-1 has no service");
     assert!(matches!(error, StartError::Service(worker) if worker.index() == 1), "{error}");

@@ -19,6 +19,7 @@ use envoy_types::pb::envoy::service::ratelimit::v3::{
     rate_limit_service_client::RateLimitServiceClient,
     rate_limit_service_server::{RateLimitService, RateLimitServiceServer},
 };
+use hyper_util::service::TowerToHyperService;
 use tokio::{
     sync::Semaphore,
     time::{Instant, sleep},
@@ -98,7 +99,10 @@ pub(crate) async fn serve_at(listen: &Listen, config: &ServerConfig) -> (Server,
     let calls = Arc::new(calls);
     let listener = Listener::bind(listen).await.expect("bound");
     let shared = Arc::clone(&calls);
-    let factory = move |_| Routes::new(RateLimitServiceServer::new(Obedient(Arc::clone(&shared)))).prepare();
+    let factory = move |_| {
+        let routes = Routes::new(RateLimitServiceServer::new(Obedient(Arc::clone(&shared)))).prepare();
+        move |_peer| TowerToHyperService::new(routes.clone())
+    };
     (Server::start(config, listener, factory).await.expect("started"), calls)
 }
 

@@ -7,6 +7,7 @@ pub mod envoy;
 pub mod health;
 pub mod http;
 pub mod process;
+pub mod raw;
 pub mod rls;
 pub mod upstream;
 

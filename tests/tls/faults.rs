@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use hyper_util::service::TowerToHyperService;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream, ReadBuf, duplex},
     net::TcpStream,
@@ -53,7 +54,8 @@ async fn serve(preface_timeout: Duration) -> Service {
     let listen = Listen::Tcp { host: "127.0.0.1".to_owned(), port: 0 };
     let listener = Listener::bind(&listen).await.expect("bound");
     let LocalAddr::Tcp(address) = *listener.local_addr() else { panic!("not TCP") };
-    let server = Server::start(&config, listener, |_| Routes::default()).await.expect("started");
+    let server =
+        Server::start(&config, listener, |_| |_| TowerToHyperService::new(Routes::default())).await.expect("started");
     Service { server, tls, ca, address }
 }
 

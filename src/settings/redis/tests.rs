@@ -305,9 +305,9 @@ fn how_long_to_try_at_the_start() {
 }
 
 #[test]
-fn the_memory_store_has_no_use_for_failure_modes() {
+fn the_memory_store_has_no_use_for_replicas() {
     let settings = resolve(&[("FAILURE_MODE", "allow"), ("REPLICAS", "3")]).expect("settings");
-    assert_eq!(settings.warnings, ["no effect: FAILURE_MODE, REPLICAS: the memory store does not fail"]);
+    assert_eq!(settings.warnings, ["no effect: REPLICAS: the memory store does not fail"]);
 }
 
 #[test]

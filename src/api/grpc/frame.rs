@@ -1,0 +1,68 @@
+//! The frame of a gRPC message: a flag for its compression, its length in four bytes, and its bytes.
+
+use bytes::Bytes;
+use prost::Message;
+
+use super::refusal::Refusal;
+
+/// Bytes before a message.
+pub(super) const PREFIX: usize = 5;
+
+/// What a prefix says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Prefix {
+    pub(super) compressed: bool,
+    pub(super) length: usize,
+}
+
+impl Prefix {
+    /// Reads the first bytes of a frame. The length is refused before the flag, as grpc-go does.
+    pub(super) fn read(bytes: [u8; PREFIX], max: usize) -> Result<Self, Refusal> {
+        let [flag, length @ ..] = bytes;
+        let announced = u32::from_be_bytes(length);
+        let length = usize::try_from(announced).ok().filter(|length| *length <= max);
+        let length = length.ok_or(Refusal::TooLarge { length: announced, max })?;
+        match flag {
+            0 => Ok(Self { compressed: false, length }),
+            1 => Ok(Self { compressed: true, length }),
+            _ => Err(Refusal::Format(flag)),
+        }
+    }
+
+    /// The bytes of the whole frame.
+    pub(super) fn frame(self) -> usize {
+        PREFIX + self.length
+    }
+}
+
+/// Frames a message, without compression.
+pub(super) fn encode(message: &impl Message) -> Bytes {
+    let length = message.encoded_len();
+    let mut frame = Vec::with_capacity(PREFIX + length);
+    frame.push(0);
+    // answers are as long as requests at most, give or take a constant: never 4 GiB
+    frame.extend(u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
+    message.encode_raw(&mut frame);
+    frame.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_is_read_as_it_was_written() {
+        let frame = encode(&"text".to_owned());
+        let prefix = Prefix::read(frame[..PREFIX].try_into().expect("five bytes"), 100).expect("valid");
+        assert_eq!((prefix.compressed, prefix.frame()), (false, frame.len()));
+    }
+
+    #[test]
+    fn lengths_and_flags_are_refused() {
+        let error = |bytes| Prefix::read(bytes, 256).expect_err("refused").to_string();
+        assert!(error([9, 0, 0, 1, 1]).contains("(257 vs. 256"));
+        assert!(error([0, 255, 255, 255, 255]).contains("(4294967295 vs. 256"));
+        assert_eq!(error([2, 0, 0, 1, 0]), "grpc: received unexpected payload format 2");
+        assert!(Prefix::read([1, 0, 0, 1, 0], 256).expect("valid").compressed);
+    }
+}

@@ -1,0 +1,131 @@
+//! What the head of a call says, and the calls that are refused for it: in the order and with the answers of grpc-go.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, Method};
+
+use super::{
+    refusal::{Quoted, Refusal},
+    timeout,
+};
+
+const CONTENT_TYPE: &[u8] = b"application/grpc";
+
+/// What is needed of a call's head.
+#[derive(Debug)]
+pub(super) struct Head {
+    /// How long the caller waits, from the call's arrival.
+    pub(super) timeout: Option<Duration>,
+    /// How its message is compressed, if it is.
+    pub(super) encoding: Encoding,
+}
+
+/// `grpc-encoding`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Encoding {
+    Identity,
+    Gzip,
+    Unsupported(HeaderValue),
+}
+
+impl Head {
+    /// Of headers that occur more than once, any content type may be valid, every timeout must be, and the last one
+    /// counts: so it is with grpc-go.
+    pub(super) fn read(method: &Method, headers: &HeaderMap) -> Result<Self, Refusal> {
+        let mut content_type = Err(None);
+        let mut timeout = Ok(None);
+        let mut encoding = Encoding::Identity;
+        for (name, value) in headers {
+            match name.as_str() {
+                "content-type" if is_grpc(value.as_bytes()) => content_type = Ok(()),
+                "content-type" => content_type = content_type.map_err(|_| Some(value)),
+                "grpc-timeout" => timeout = timeout.and_then(|_| timeout::parse(value.as_bytes()).map(Some)),
+                "grpc-encoding" => encoding = Encoding::read(value),
+                _ => {}
+            }
+        }
+        content_type
+            .map_err(|value| Refusal::ContentType(Quoted::new(value.map_or(&b""[..], HeaderValue::as_bytes))))?;
+        let timeout = timeout.map_err(Refusal::Timeout)?;
+        if method != Method::POST {
+            return Err(Refusal::Method(Quoted::new(method.as_str().as_bytes())));
+        }
+        if timeout.is_some_and(|timeout| timeout.is_zero()) {
+            return Err(Refusal::Expired);
+        }
+        Ok(Self { timeout, encoding })
+    }
+}
+
+impl Encoding {
+    fn read(value: &HeaderValue) -> Self {
+        match value.as_bytes() {
+            b"" | b"identity" => Self::Identity,
+            b"gzip" => Self::Gzip,
+            _ => Self::Unsupported(value.clone()),
+        }
+    }
+}
+
+fn is_grpc(value: &[u8]) -> bool {
+    value.strip_prefix(CONTENT_TYPE).is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(method: &str, headers: &[(&'static str, &'static str)]) -> Result<Head, String> {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(*name, HeaderValue::from_static(value));
+        }
+        let method = Method::from_bytes(method.as_bytes()).expect("a method");
+        Head::read(&method, &map).map_err(|refusal| refusal.to_string())
+    }
+
+    const GRPC: (&str, &str) = ("content-type", "application/grpc");
+
+    #[test]
+    fn grpc_s_content_types() {
+        for good in
+            ["application/grpc", "application/grpc+proto", "application/grpc;charset=utf-8", "application/grpc+"]
+        {
+            assert!(read("POST", &[("content-type", good)]).is_ok(), "{good}");
+        }
+        for bad in ["", "application/json", "application/grpc-web", "Application/grpc", "application/grp"] {
+            let error = read("POST", &[("content-type", bad)]).expect_err("not gRPC");
+            assert_eq!(error, format!("invalid gRPC request content-type \"{bad}\""));
+        }
+        assert_eq!(read("POST", &[]).expect_err("none"), "invalid gRPC request content-type \"\"");
+        assert!(read("POST", &[("content-type", "text/plain"), GRPC]).is_ok());
+        assert!(read("POST", &[GRPC, ("content-type", "text/plain")]).is_ok());
+    }
+
+    #[test]
+    fn refusals_have_grpc_go_s_order() {
+        let bad_timeout = ("grpc-timeout", "x");
+        assert!(read("GET", &[bad_timeout]).expect_err("refused").contains("content-type"));
+        assert!(read("GET", &[GRPC, bad_timeout]).expect_err("refused").contains("malformed grpc-timeout"));
+        assert!(read("GET", &[GRPC, ("grpc-timeout", "0n")]).expect_err("refused").contains(":method \"GET\""));
+        assert_eq!(read("POST", &[GRPC, ("grpc-timeout", "0H")]).expect_err("refused"), "context deadline exceeded");
+    }
+
+    #[test]
+    fn every_timeout_must_be_valid_and_the_last_counts() {
+        let timeout = |value| ("grpc-timeout", value);
+        assert!(read("POST", &[GRPC, timeout("x"), timeout("1S")]).is_err());
+        assert!(read("POST", &[GRPC, timeout("1S"), timeout("x")]).is_err());
+        let head = read("POST", &[GRPC, timeout("1S"), timeout("2S")]).expect("valid");
+        assert_eq!(head.timeout, Some(Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn encodings() {
+        let encoding = |value| read("POST", &[GRPC, ("grpc-encoding", value)]).expect("valid").encoding;
+        assert_eq!(read("POST", &[GRPC]).expect("valid").encoding, Encoding::Identity);
+        assert_eq!((encoding(""), encoding("identity")), (Encoding::Identity, Encoding::Identity));
+        assert_eq!(encoding("gzip"), Encoding::Gzip);
+        assert_eq!(encoding("GZIP"), Encoding::Unsupported(HeaderValue::from_static("GZIP")));
+    }
+}

@@ -1,0 +1,242 @@
+//! The one message of a unary call, as its frames come. One that lies whole in a frame, and ends the call there, is
+//! taken as it is; another is gathered under the budget, for a frame that is kept would keep the connection's whole
+//! read buffer.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use bytes::{Buf as _, Bytes};
+use hyper::body::{Body as _, Incoming};
+use tokio::time::{Sleep, sleep_until};
+
+use super::{
+    frame::{PREFIX, Prefix},
+    gzip,
+    head::{Encoding, Head},
+    refusal::Refusal,
+};
+use crate::api::budget::{GaveWay, Partial, Share};
+
+/// How long a message may take to come whole.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A call whose message is awaited.
+#[derive(Debug)]
+pub(super) struct Receiver {
+    body: Incoming,
+    gzip: bool,
+    arrived: Instant,
+    timeout: Option<Duration>,
+    received: Received,
+    /// Only for a call that had to wait.
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+#[derive(Debug)]
+enum Received {
+    Nothing,
+    Whole(Prefix, Bytes),
+    Part(Part),
+}
+
+/// A frame of which parts are still to come.
+#[derive(Debug)]
+struct Part {
+    partial: Partial,
+    /// What it begins with, as far as it came.
+    head: [u8; PREFIX],
+    prefix: Option<Prefix>,
+    length: usize,
+}
+
+impl Receiver {
+    pub(super) fn new(head: &Head, body: Incoming, arrived: Instant) -> Self {
+        let gzip = head.encoding == Encoding::Gzip;
+        Self { body, gzip, arrived, timeout: head.timeout, received: Received::Nothing, timer: None }
+    }
+
+    /// When the call arrived, and how long its caller waits.
+    pub(super) fn timing(&self) -> (Instant, Option<Duration>) {
+        (self.arrived, self.timeout)
+    }
+
+    /// The message, once the client has ended the call; of `max` bytes at most, compressed or not.
+    pub(super) fn poll(&mut self, share: &Share, max: usize, cx: &mut Context<'_>) -> Poll<Result<Bytes, Refusal>> {
+        loop {
+            match Pin::new(&mut self.body).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    // trailers say nothing to a unary method
+                    if let Ok(data) = frame.into_data() {
+                        self.received.push(data, share, max)?;
+                    }
+                    if self.body.is_end_stream() {
+                        return Poll::Ready(self.finish(max));
+                    }
+                }
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(Refusal::Broken(error))),
+                Poll::Ready(None) => return Poll::Ready(self.finish(max)),
+                Poll::Pending => return self.wait(share, cx).map(Err),
+            }
+        }
+    }
+
+    /// Ready when the call has waited too long, or must give way.
+    fn wait(&mut self, share: &Share, cx: &mut Context<'_>) -> Poll<Refusal> {
+        if let Err(gave_way) = self.received.part(share).and_then(|part| part.partial.check(cx)) {
+            return Poll::Ready(gave_way.into());
+        }
+        let patience = self.timeout.map_or(PATIENCE, |timeout| timeout.min(PATIENCE));
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until((self.arrived + patience).into())));
+        timer.as_mut().poll(cx).map(|()| if self.has_expired() { Refusal::Expired } else { Refusal::TooSlow(PATIENCE) })
+    }
+
+    fn has_expired(&self) -> bool {
+        self.timeout.is_some_and(|timeout| self.arrived.elapsed() >= timeout)
+    }
+
+    fn finish(&mut self, max: usize) -> Result<Bytes, Refusal> {
+        let received = std::mem::replace(&mut self.received, Received::Nothing);
+        if self.timer.is_some() && self.has_expired() {
+            return Err(Refusal::Expired);
+        }
+        let (prefix, mut frame) = match received {
+            Received::Nothing => return Err(Refusal::NoMessage),
+            Received::Whole(prefix, frame) => (prefix, frame),
+            Received::Part(part) => part.finish()?,
+        };
+        frame.advance(PREFIX);
+        match (prefix.compressed, self.gzip) {
+            (false, _) => Ok(frame),
+            (true, true) => gzip::inflate(&frame, max).map(Bytes::from),
+            (true, false) => Err(Refusal::CompressedIdentity),
+        }
+    }
+}
+
+impl Received {
+    fn push(&mut self, data: Bytes, share: &Share, max: usize) -> Result<(), Refusal> {
+        if data.is_empty() {
+            return Ok(());
+        }
+        match self {
+            Self::Nothing => {}
+            Self::Whole(..) => return Err(Refusal::SecondMessage),
+            Self::Part(part) => return part.push(&data, max),
+        }
+        if let Some(head) = data.first_chunk() {
+            let prefix = Prefix::read(*head, max)?;
+            if data.len() == prefix.frame() {
+                *self = Self::Whole(prefix, data);
+                return Ok(());
+            }
+        }
+        self.part(share)?.push(&data, max)
+    }
+
+    /// What came so far, under the budget.
+    fn part(&mut self, share: &Share) -> Result<&mut Part, GaveWay> {
+        if let Self::Part(part) = self {
+            return Ok(part);
+        }
+        let mut part = Part { partial: share.open()?, head: [0; PREFIX], prefix: None, length: 0 };
+        if let Self::Whole(prefix, frame) = self {
+            part.partial.append(frame, frame.len())?;
+            part.prefix = Some(*prefix);
+            part.length = frame.len();
+        }
+        *self = Self::Part(part);
+        match self {
+            Self::Part(part) => Ok(part),
+            Self::Nothing | Self::Whole(..) => unreachable!("it was made a part above"),
+        }
+    }
+}
+
+impl Part {
+    fn push(&mut self, data: &[u8], max: usize) -> Result<(), Refusal> {
+        let length = self.length + data.len();
+        if self.prefix.is_none() {
+            let missing = &mut self.head[self.length..];
+            let came = missing.len().min(data.len());
+            missing[..came].copy_from_slice(&data[..came]);
+            if length >= PREFIX {
+                self.prefix = Some(Prefix::read(self.head, max)?);
+            }
+        }
+        let frame = self.prefix.map_or(PREFIX, Prefix::frame);
+        if length > frame {
+            return Err(Refusal::SecondMessage);
+        }
+        self.partial.append(data, frame)?;
+        self.length = length;
+        Ok(())
+    }
+
+    fn finish(self) -> Result<(Prefix, Bytes), Refusal> {
+        match self.prefix {
+            Some(prefix) if prefix.frame() == self.length => Ok((prefix, self.partial.finish()?.into())),
+            None if self.length == 0 => Err(Refusal::NoMessage),
+            _ => Err(Refusal::Incomplete),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::budget::Budget;
+
+    const MAX: usize = 100;
+
+    /// What is made of a call whose frames these are.
+    fn receive(frames: &[&[u8]]) -> Result<Vec<u8>, String> {
+        let share = Budget::new(MAX).connection();
+        let mut received = Received::Nothing;
+        for frame in frames {
+            received.push(Bytes::copy_from_slice(frame), &share, MAX).map_err(|refusal| refusal.to_string())?;
+        }
+        let finished = match received {
+            Received::Nothing => Err(Refusal::NoMessage),
+            Received::Whole(_, frame) => Ok(frame),
+            Received::Part(part) => part.finish().map(|(_, frame)| frame),
+        };
+        finished.map(|frame| frame[PREFIX..].to_vec()).map_err(|refusal| refusal.to_string())
+    }
+
+    #[test]
+    fn a_message_is_the_same_however_it_is_cut() {
+        let frame = b"\0\0\0\0\x07message";
+        for first in 0..=frame.len() {
+            for second in first..=frame.len() {
+                let pieces = [&frame[..first], &frame[first..second], &frame[second..]];
+                assert_eq!(receive(&pieces), Ok(b"message".to_vec()), "{pieces:?}");
+            }
+        }
+        assert_eq!(receive(&[b"\0\0\0\0\0"]), Ok(vec![]));
+    }
+
+    #[test]
+    fn what_is_no_single_message_is_refused() {
+        let none = "cardinality violation: received no request message from non-client-streaming RPC";
+        let two = "cardinality violation: received multiple request messages for non-client-streaming RPC";
+        for (frames, error) in [
+            (&[][..], none),
+            (&[&b""[..]][..], none),
+            (&[b"\0\0"], "unexpected EOF"),
+            (&[b"\0\0\0\0\x02x"], "unexpected EOF"),
+            (&[b"\0\0\0\0\x01x\0\0\0\0\x01x"], two),
+            (&[b"\0\0\0\0\x01x", b"\0\0\0\0\x01x"], two),
+            (&[b"\0\0\0", b"\0\x01x\0"], two),
+            (&[b"\x02\0\0\0\x01x"], "grpc: received unexpected payload format 2"),
+        ] {
+            assert_eq!(receive(frames).expect_err("refused"), error, "{frames:?}");
+        }
+        for frames in [&[&b"\0\0\0\0\x65"[..]][..], &[b"\0\0\0", b"\0\x65"]] {
+            let error = receive(frames).expect_err("longer than allowed");
+            assert!(error.contains("(101 vs. 100, setting MAX_REQUEST_BYTES)"), "{error}");
+        }
+    }
+}

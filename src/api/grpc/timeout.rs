@@ -1,0 +1,100 @@
+//! `grpc-timeout`: how long a caller waits, as gRPC over HTTP/2 has it
+//! (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests>): at most eight digits and a unit.
+
+use std::time::{Duration, Instant};
+
+use super::refusal::Quoted;
+
+/// An answer made at the deadline itself comes too late about half of the time.
+const LEAST_MARGIN: Duration = Duration::from_millis(2);
+const MARGIN_SHARE: u32 = 5;
+
+/// The most digits and a unit.
+const LONGEST: usize = 9;
+
+/// A `grpc-timeout` that cannot be read, in the words of grpc-go.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum TimeoutError {
+    #[error("transport: timeout string is too short: {0}")]
+    TooShort(Quoted),
+    #[error("transport: timeout string is too long: {0}")]
+    TooLong(Quoted),
+    #[error("transport: timeout unit is not recognized: {0}")]
+    Unit(Quoted),
+    #[error("strconv.ParseUint: parsing {0}: invalid syntax")]
+    Digits(Quoted),
+}
+
+/// The time that a header gives.
+pub(super) fn parse(value: &[u8]) -> Result<Duration, TimeoutError> {
+    let quoted = || Quoted::new(value);
+    let Some((unit, digits)) = value.split_last().filter(|(_, digits)| !digits.is_empty()) else {
+        return Err(TimeoutError::TooShort(quoted()));
+    };
+    if value.len() > LONGEST {
+        return Err(TimeoutError::TooLong(quoted()));
+    }
+    let unit = match unit {
+        b'H' => Duration::from_secs(3600),
+        b'M' => Duration::from_secs(60),
+        b'S' => Duration::from_secs(1),
+        b'm' => Duration::from_millis(1),
+        b'u' => Duration::from_micros(1),
+        b'n' => Duration::from_nanos(1),
+        _ => return Err(TimeoutError::Unit(quoted())),
+    };
+    let mut number = 0;
+    for digit in digits {
+        if !digit.is_ascii_digit() {
+            return Err(TimeoutError::Digits(Quoted::new(digits)));
+        }
+        // eight digits at most
+        number = number * 10 + u32::from(digit - b'0');
+    }
+    Ok(unit * number)
+}
+
+/// When the caller of a request that arrived at `now` no longer gains by an answer: its timeout less what the answer needs
+/// for its way back.
+pub(super) fn deadline(timeout: Duration, now: Instant) -> Option<Instant> {
+    let margin = LEAST_MARGIN.max(timeout / MARGIN_SHARE);
+    now.checked_add(timeout.saturating_sub(margin))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn left(text: &str) -> Option<Duration> {
+        let now = Instant::now();
+        deadline(parse(text.as_bytes()).expect("valid"), now).map(|deadline| deadline - now)
+    }
+
+    #[test]
+    fn a_fifth_of_the_time_is_kept_for_the_answer() {
+        assert_eq!(left("20m"), Some(Duration::from_millis(16)));
+        assert_eq!(left("1S"), Some(Duration::from_millis(800)));
+        assert_eq!(left("5000u"), Some(Duration::from_millis(3)));
+        assert_eq!(left("1000000n"), Some(Duration::ZERO));
+        assert_eq!(left("2M"), Some(Duration::from_secs(96)));
+        assert_eq!(left("99999999H"), Some(Duration::from_secs(99_999_999 * 3600 / 5 * 4)));
+    }
+
+    /// The texts are grpc-go's.
+    #[test]
+    fn what_cannot_be_read_is_named() {
+        for (text, error) in [
+            ("", "transport: timeout string is too short: \"\""),
+            ("S", "transport: timeout string is too short: \"S\""),
+            ("10", "transport: timeout unit is not recognized: \"10\""),
+            ("1x", "transport: timeout unit is not recognized: \"1x\""),
+            ("123456789m", "transport: timeout string is too long: \"123456789m\""),
+            ("-1S", "strconv.ParseUint: parsing \"-1\": invalid syntax"),
+            ("+1S", "strconv.ParseUint: parsing \"+1\": invalid syntax"),
+            ("1.5S", "strconv.ParseUint: parsing \"1.5\": invalid syntax"),
+            (" 1S", "strconv.ParseUint: parsing \" 1\": invalid syntax"),
+        ] {
+            assert_eq!(parse(text.as_bytes()).expect_err("malformed").to_string(), error, "{text:?}");
+        }
+    }
+}
