@@ -1,7 +1,7 @@
 //! What a caller asks: a domain and a list of descriptors. Borrowed from the wire message, so nothing is copied.
 //!
-//! Keys, values and the domain are bytes, whatever the wire format calls them: Envoy puts header values into descriptors
-//! as they came, and a value must not escape its limit by a byte that is not UTF-8.
+//! Keys, values and the domain are bytes, whatever the wire format calls them: Envoy copies header values into
+//! descriptors unchecked, and a value must not escape its limit by a byte that is not UTF-8.
 
 use std::fmt;
 

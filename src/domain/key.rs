@@ -3,9 +3,9 @@
 //!
 //! Layout: `prefix{domain|key=value|key~pattern}f60`. Inside the braces each of `\ | = ~ # { }` is escaped by `\`, so no
 //! two inputs meet and the braces are ours alone: on a Redis Cluster they make all limits of one descriptor share a
-//! slot. `=` is followed by the request's value (the usual text of an address, where a rule asks for a network), `#` by a
-//! keyed hash of it, `~` by a rule's pattern that many values share: `~=` if that is a list of values, `~#` of networks,
-//! `~~` a regular expression. The last part is the algorithm's letter and the window in seconds, or as in
+//! slot. `=` is followed by the request's value (the usual text of an address, where a rule asks for a network), `#` by
+//! a keyed hash of it, `~` by a rule's pattern that many values share: `~=` if that is a list of values, `~#` of
+//! networks, `~~` a regular expression. The last part is the algorithm's letter and the window in seconds, or as in
 //! `f1month@Europe/Berlin` by the calendar of a time zone. A key longer than 200 bytes is replaced by `#` and a 128-bit
 //! hash of itself. The limit's number is not part of the key: raising it keeps the count.
 //!

@@ -14,14 +14,19 @@ descriptors:
   - {key: one, value: /x, rate_limit: {algorithm: sliding_window, unit: hour, requests_per_unit: 1}}
   - key: one
     value: a
-    descriptors: [{key: two, rate_limit: {algorithm: token_bucket, unit: second, unit_multiplier: 30, requests_per_unit: 1}}]
+    descriptors:
+      - key: two
+        rate_limit: {algorithm: token_bucket, unit: second, unit_multiplier: 30, requests_per_unit: 1}
   - {key: glob, value: 'a*b', rate_limit: {unit: day, requests_per_unit: 1}}
   - {key: list, values: [x, 'y*'], rate_limit: {unit: day, requests_per_unit: 1}}
   - {key: ip, cidr: [10.0.0.0/8, '2001:db8::/32'], rate_limit: {unit: day, requests_per_unit: 1}}
   - {key: re, regex: '[^/]*', rate_limit: {unit: day, requests_per_unit: 1}}
   - {key: sglob, value: 'a*b', share_threshold: true, rate_limit: {unit: day, requests_per_unit: 1}}
   - {key: slist, values: ['y*', x], share_threshold: true, rate_limit: {unit: day, requests_per_unit: 1}}
-  - {key: sip, cidr: [10.0.0.0/8, '2001:db8::/32'], share_threshold: true, rate_limit: {unit: day, requests_per_unit: 1}}
+  - key: sip
+    cidr: [10.0.0.0/8, '2001:db8::/32']
+    share_threshold: true
+    rate_limit: {unit: day, requests_per_unit: 1}
   - {key: sre, regex: 'é\d|#.*', share_threshold: true, rate_limit: {unit: day, requests_per_unit: 1}}
   - {key: cal, rate_limit: {unit: month, requests_per_unit: 1, calendar: true, time_zone: Europe/Berlin}}
   - key: several

@@ -1,8 +1,8 @@
 //! `RateLimitRequest` from its bytes, without a message in between: the domain, keys and values are borrowed.
 //!
-//! Equal to prost on every message that prost accepts: the last of a scalar counts, messages that are there twice merge,
-//! unknown fields are skipped. The one difference is meant: a text may hold any bytes, for what cannot be decided is not
-//! limited.
+//! Equal to prost on every message that prost accepts: the last value of a scalar field counts, a message field that
+//! occurs twice merges, unknown fields are skipped. The one difference is intended: a string field may hold any bytes,
+//! because Envoy lets a request pass whose message is rejected.
 
 #[cfg(test)]
 mod differential;
@@ -41,8 +41,8 @@ pub(super) enum DecodeError {
     TooMany(DecideError),
 }
 
-/// Reads a whole message. Of descriptors and entries beyond `limits` none is kept, so that few bytes cannot become much
-/// memory: an empty descriptor has two bytes, and takes more than a hundred here.
+/// Decodes a whole message. Descriptors and entries beyond `limits` are counted but not kept, which bounds the memory:
+/// an empty descriptor has two bytes on the wire, and takes more than a hundred here.
 ///
 /// # Errors
 /// If the bytes are malformed anywhere; else the first thing that is not accepted.

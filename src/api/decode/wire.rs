@@ -146,8 +146,8 @@ impl<'a> Reader<'a> {
         Ok(Self { rest, end: self.at(), depth: self.depth - 1 })
     }
 
-    /// Skips the field of this key, which is none that the message's type has with this wire type. The fields of the type
-    /// are those from 1 to `known`.
+    /// Skips an unknown field. A key of one of the fields 1 to `known`, which the message's type has, is one with the
+    /// wrong wire type: an error, as in prost.
     #[cold]
     pub(super) fn skip_unknown(&mut self, key: u32, known: u32) -> Result<(), Malformed> {
         if key >> 3 <= known {

@@ -7,8 +7,8 @@ use crate::domain::Escaped;
 /// The longest name, in bytes, that a request's values may give a series of its own.
 pub(super) const MAX_DYNAMIC: usize = 1024;
 
-/// What a request sent, as a part of a name: escaped where it is not UTF-8. Then not more is escaped than makes the name
-/// too long, so that a long value does not become one four times as long.
+/// A part of a request as a part of a name: escaped where it is not UTF-8. Escapes no more than makes the name too
+/// long, so that a long value does not become four times as long.
 pub(super) fn text(bytes: &[u8]) -> Cow<'_, str> {
     match str::from_utf8(bytes) {
         Ok(text) => Cow::Borrowed(text),
