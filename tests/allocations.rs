@@ -24,20 +24,19 @@ const EXPECTED: &[(&str, usize)] = &[
     ("step, fixed window", 0),
     ("step, sliding window", 0),
     ("step, token bucket", 0),
-    // the hits of the group, which are out of the way of the futures that carry it
+    // the group, which is shared with what waits for it
     ("memory store, hot key", 1),
     ("memory store, 10 000 keys", 1),
-    // that text, and the hits
-    ("decision, 1 descriptor", 2),
-    // other lists have a place of their own for one descriptor; for more, each is allocated once: descriptors, matches, hits, what
+    // that text
+    ("decision, 1 descriptor", 1),
+    // lists have room of their own for one descriptor; for more, each is allocated once: descriptors, matches, hits, what
     // applies, verdicts, statuses
     ("decision, 5 descriptors", 7),
-    ("decision, refused", 2),
-    ("decision, refused by the deny cache", 2),
-    // beside the decision's: the future of a call that may wait, the statuses, the frame of the answer, and prost's request: a
-    // list of descriptors (which grows once for five), and for each descriptor a list of entries and two texts; the domain
-    ("message to message, 1 descriptor", 10),
-    ("message to message, 5 descriptors", 28),
+    ("decision, refused", 1),
+    ("decision, refused by the deny cache", 1),
+    // beside the decision's: the statuses, and the answer's bytes
+    ("message to message, 1 descriptor", 3),
+    ("message to message, 5 descriptors", 9),
     // KEYS, and their numbers; the places of kinds, and ARGV\[1\]; ARGV\[2\]
     ("Redis, a call of 64 decisions", 5),
     // the answers

@@ -234,7 +234,7 @@ fn refuse_by(engine: Engine) -> Work {
 
 /// From the bytes of a request to the bytes of its answer: what is between two frames of HTTP/2.
 pub fn answer(descriptors: usize) -> Work {
-    let service = Arc::new(RlsService::new(engine(), Arc::new(ResponseOptions::default())));
+    let service = RlsService::new(engine(), Arc::new(ResponseOptions::default()));
     let descriptor = RateLimitDescriptor {
         entries: vec![DescriptorEntry { key: "path".to_owned(), value: "/hello".to_owned() }],
         ..RateLimitDescriptor::default()
@@ -243,7 +243,7 @@ pub fn answer(descriptors: usize) -> Work {
     let message = RateLimitRequest { domain: "d".to_owned(), descriptors, hits_addend: 0 }.encode_to_vec();
     let message = bytes::Bytes::from(message);
     Box::new(move || {
-        let answer = match Arc::clone(&service).call(black_box(&message).clone(), None) {
+        let answer = match service.call(black_box(&message).clone(), None) {
             Reply::Ready(answer) => answer,
             Reply::Pending(answer) => ready(answer),
         };
