@@ -135,8 +135,9 @@ async fn connection(stream: TcpStream, _place: Place, mut terms: Terms) {
         }
     };
     let peer = stream.peer_addr().ok();
+    // A failure has been counted and logged.
     let stream = tls.accept(stream, peer, handshakes, over).await;
-    if let Some(stream) = stream {
+    if let Ok(stream) = stream {
         requests(stream, terms).await;
     }
 }

@@ -252,7 +252,7 @@ impl App {
         background.serve(listeners.http, http_tls, pages, Limits::default());
         background.serve(listeners.debug, None, self.debug_pages(), Limits::default());
 
-        let config = configure::server(settings, grpc_tls);
+        let config = configure::server(settings, grpc_tls, Arc::clone(&self.parts.rejections));
         let server = Server::start(&config, listeners.grpc, move |_worker| {
             api::grpc_routes(rls(), grpc_health.clone(), max_body)
         })
