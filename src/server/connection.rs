@@ -170,6 +170,7 @@ async fn secure<T, S, B>(
         Ok(stream) => serve_stream(stream, peer, service, terms, patience, orders, stats).await,
         // Left of its own accord, as TCP health checks do.
         Err(HandshakeError { reason: tls::Reason::Closed, .. }) => {}
+        Err(HandshakeError { reason: tls::Reason::Timeout, .. }) if *orders.borrow() >= Order::Drain => {}
         Err(error) => peer.reject(Reason::TlsHandshake, &format_args!("the TLS handshake failed: {error}")),
     }
 }
@@ -199,7 +200,7 @@ async fn serve_stream<T, S, B>(
         match greeted {
             Some(Greeting::Http1) => peer.reject(Reason::Http1, &"this port speaks gRPC over HTTP/2 alone"),
             Some(Greeting::Other) => {
-                peer.reject(Reason::Preface, &"the connection did not begin with HTTP/2's preface")
+                peer.reject(Reason::Preface, &"the connection did not begin with HTTP/2's preface");
             }
             None if !draining => {
                 peer.reject(Reason::Preface, &"the peer sent no HTTP/2 preface in time, or before its slot was needed");

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  Listener ─▶ acceptor ─▶ dealer ─┬▶ worker-0: one thread, one current-thread runtime, its own service
-//!  (bind)      (caller's           ├▶ worker-1        └▶ connection: TLS, preface, hyper http2, age, GOAWAY
+//!  (bind)      (caller's           ├▶ worker-1        └▶ connection: TLS, preface, filter, hyper http2, age, GOAWAY
 //!               runtime)           └▶ …
 //! ```
 //!

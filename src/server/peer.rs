@@ -35,7 +35,7 @@ impl PeerContext {
                 self.reject(Reason::StreamProtocol, &format_args!("{:?}: {detail}", name(code)));
             }
             Rejected::Stream(code @ REFUSED_STREAM) => {
-                let detail = "the connection has as many calls open as GRPC_MAX_CONCURRENT_STREAMS allows";
+                let detail = "the connection has as many calls open as MAX_CONCURRENT_STREAMS allows";
                 self.reject(Reason::StreamRefused, &format_args!("{:?}: {detail}", name(code)));
             }
             Rejected::Stream(code) => {

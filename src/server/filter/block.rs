@@ -1,6 +1,6 @@
 //! A request's header block on the wire: a HEADERS frame and the CONTINUATION frames that follow it.
 
-use std::ops::Range;
+use std::{ops::Range, slice};
 
 use super::{
     authority::{self, Edit},
@@ -36,7 +36,7 @@ pub(super) fn examine(wire: &[u8], head: Head) -> Verdict {
         Edit::Keep => return Verdict::Pass,
         Edit::Undecided if first.ends_block && block.len() == first.length => return Verdict::Pass,
         Edit::Undecided => {}
-        Edit::Replace(range, new) => return replace(wire, &[first.clone()], block, &range, &new),
+        Edit::Replace(range, new) => return replace(wire, slice::from_ref(&first), block, &range, &new),
     }
     let mut fragments = vec![first];
     loop {
