@@ -31,9 +31,18 @@ pub(super) enum Edit {
 
 /// Decides from the front of a header block. Only the first `:authority` counts, and it precedes every regular field: if it
 /// does not, h2 rejects the request for that.
+#[inline]
 pub(super) fn edit(block: &[u8]) -> Edit {
     let mut at = 0;
     loop {
+        // Nearly all of a busy connection's fields are an index of one byte.
+        while let Some(index) = block.get(at).copied().and_then(hpack::one_byte_index) {
+            match usize::from(index) {
+                AUTHORITY => return Edit::Replace(at..at + 1, Vec::new()),
+                index if is_regular(index) => return Edit::Keep,
+                _ => at += 1,
+            }
+        }
         let (field, length) = match hpack::field(&block[at..]) {
             Ok(read) => read,
             Err(Unread::Incomplete) => return Edit::Undecided,
@@ -82,7 +91,11 @@ fn kind<'a>(field: &Field<'a>) -> Kind<'a> {
             Kind::Authority { inserted, value, value_at }
         }
         Field::Indexed(index) | Field::Literal { name: Name::Index(index), .. } => {
-            if (LAST_PSEUDO + 1..=STATIC).contains(&index) { Kind::Regular } else { Kind::Other }
+            if is_regular(index) {
+                Kind::Regular
+            } else {
+                Kind::Other
+            }
         }
         Field::Literal { name: Name::Literal(name), .. } => {
             if is_pseudo(name) {
@@ -92,6 +105,11 @@ fn kind<'a>(field: &Field<'a>) -> Kind<'a> {
             }
         }
     }
+}
+
+/// Whether this entry is known to be no pseudo-header.
+fn is_regular(index: usize) -> bool {
+    index > LAST_PSEUDO && index <= STATIC
 }
 
 fn is_authority(name: Name<'_>) -> bool {

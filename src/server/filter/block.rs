@@ -25,6 +25,7 @@ pub(super) enum Verdict {
 }
 
 /// Decides from what has arrived; the result is the same in whatever pieces it arrives.
+#[inline]
 pub(super) fn examine(wire: &[u8], head: Head) -> Verdict {
     let first = match Fragment::of_headers(wire, head) {
         Ok(first) => first,
@@ -35,9 +36,16 @@ pub(super) fn examine(wire: &[u8], head: Head) -> Verdict {
     match decide(block) {
         Edit::Keep => return Verdict::Pass,
         Edit::Undecided if first.ends_block && block.len() == first.length => return Verdict::Pass,
+        Edit::Undecided if !first.is_whole(wire) => return Verdict::Wait,
         Edit::Undecided => {}
         Edit::Replace(range, new) => return replace(wire, slice::from_ref(&first), block, &range, &new),
     }
+    examine_on(wire, head, first)
+}
+
+/// Goes on behind the first frame.
+#[cold]
+fn examine_on(wire: &[u8], head: Head, first: Fragment) -> Verdict {
     let mut fragments = vec![first];
     loop {
         let last = fragments.last().expect("there is a first");
@@ -61,6 +69,7 @@ pub(super) fn examine(wire: &[u8], head: Head) -> Verdict {
     }
 }
 
+#[inline]
 fn decide(block: &[u8]) -> Edit {
     match authority::edit(&block[..block.len().min(MAX_BYTES)]) {
         Edit::Undecided if block.len() >= MAX_BYTES => Edit::Keep,
@@ -84,6 +93,7 @@ struct Fragment {
 
 impl Fragment {
     /// Or what follows from it if there is none.
+    #[inline]
     fn of_headers(wire: &[u8], head: Head) -> Result<Self, Verdict> {
         let prefix = usize::from(head.has(flag::PADDED)) + if head.has(flag::PRIORITY) { 5 } else { 0 };
         let start = HEAD + prefix;
@@ -100,6 +110,7 @@ impl Fragment {
         Self::new(wire, at, at + HEAD, head.length, head)
     }
 
+    #[inline]
     fn new(wire: &[u8], at: usize, start: usize, length: usize, head: Head) -> Self {
         let arrived = start..(start + length).min(wire.len());
         Self { at, arrived, length, end: at + head.frame(), ends_block: head.has(flag::END_HEADERS) }
@@ -116,6 +127,7 @@ fn joined(wire: &[u8], fragments: &[Fragment]) -> Vec<u8> {
 
 /// The frames with one field replaced. Each keeps its flags, priority, padding and the rest of its fragment; those that held
 /// a part of the field hold no more of what replaces it than that.
+#[cold]
 fn replace(wire: &[u8], fragments: &[Fragment], block: &[u8], field: &Range<usize>, mut new: &[u8]) -> Verdict {
     debug_assert!(new.len() <= field.len(), "no replacement is longer");
     let last = fragments.last().expect("there is a first");

@@ -44,6 +44,12 @@ pub(super) enum Field<'a> {
     Size,
 }
 
+/// The index that a first byte is by itself.
+#[inline]
+pub(super) fn one_byte_index(first: u8) -> Option<u8> {
+    (0x81..0xff).contains(&first).then_some(first & 0x7f)
+}
+
 /// The field at the front, and its length.
 pub(super) fn field(bytes: &[u8]) -> Result<(Field<'_>, usize), Unread> {
     let first = *bytes.first().ok_or(Unread::Incomplete)?;
@@ -149,6 +155,17 @@ mod tests {
             for length in 0..whole.len() {
                 assert_eq!(field(&whole[..length]), Err(Unread::Incomplete), "{length} of {whole:x?}: {complete:?}");
             }
+        }
+    }
+
+    #[test]
+    fn an_index_of_one_byte_is_read_like_any_field() {
+        for first in 0..=255 {
+            let read = match field(&[first]) {
+                Ok((Field::Indexed(index), 1)) => Some(index),
+                _ => None,
+            };
+            assert_eq!(one_byte_index(first).map(usize::from), read, "{first:x}");
         }
     }
 

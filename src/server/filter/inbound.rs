@@ -63,10 +63,12 @@ impl Inbound {
             }
             let arrived = &mut buf.filled_mut()[start..];
             let passed = self.walk.pass(arrived);
-            self.held.clear();
-            self.held.extend_from_slice(&arrived[passed.read..]);
+            if passed.read < arrived.len() || !self.held.is_empty() {
+                self.held.clear();
+                self.held.extend_from_slice(&arrived[passed.read..]);
+                self.release();
+            }
             buf.set_filled(start + passed.written);
-            self.release();
             if passed.written > 0 {
                 break;
             }

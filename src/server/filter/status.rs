@@ -33,6 +33,12 @@ impl Statuses {
         }
         let (mut at, mut found) = (0, false);
         while at < payload.len() {
+            // Nearly all of a busy connection's fields are an index of one byte.
+            if let Some(index) = hpack::one_byte_index(payload[at]) {
+                found |= self.is_entry(usize::from(index));
+                at += 1;
+                continue;
+            }
             match hpack::field(&payload[at..]) {
                 Ok((field, length)) => {
                     found |= self.field(&field);
@@ -47,14 +53,16 @@ impl Statuses {
         found
     }
 
+    /// Whether this index is that of the status. The newest entry has the first one after the static entries.
     #[inline]
+    fn is_entry(&self, index: usize) -> bool {
+        self.too_large.is_some_and(|entry| self.inserted - entry + STATIC as u64 == index as u64)
+    }
+
     fn field(&mut self, field: &Field<'_>) -> bool {
         match *field {
             Field::Size => false,
-            Field::Indexed(index) => {
-                // The newest entry has the first index after the static ones.
-                self.too_large.is_some_and(|entry| self.inserted - entry + STATIC as u64 == index as u64)
-            }
+            Field::Indexed(index) => self.is_entry(index),
             Field::Literal { inserted, name, value, .. } => {
                 let found = matches!(name, Name::Index(index) if STATUS.contains(&index)) && is_too_large(value);
                 if inserted {
