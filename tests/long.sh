@@ -16,7 +16,7 @@ cargo build --quiet --release --bin tollgate --examples
     cargo run --quiet --release --example flood
     end
     section "Properties, 10 000 cases each"
-    PROPTEST_CASES=10000 cargo test --quiet --test model --test rules --test parity --lib -- --nocapture propert model random_traces 2>&1 |
+    PROPTEST_CASES=10000 cargo test --quiet --test model --test rules --test parity --lib -- --nocapture propert model random_traces server::filter 2>&1 |
         grep -E '^test result|^model:|^parity'
     end
     section "Redis: calls per decision, faults, failover, resharding, four processes"

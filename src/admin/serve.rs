@@ -137,8 +137,9 @@ async fn connection(stream: TcpStream, _place: Place, mut terms: Terms) {
             () = terms.places.asked_for() => {}
         }
     };
+    // A failure has been counted and logged.
     let stream = tls.accept(stream, peer, handshakes, over).await;
-    if let Some(stream) = stream {
+    if let Ok(stream) = stream {
         requests(stream, name, terms).await;
     }
 }

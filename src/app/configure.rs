@@ -6,6 +6,7 @@ use crate::{
     api,
     domain::{Capabilities, Code, KeyBuilder, Secret},
     engine,
+    rejections::Rejections,
     rules::CompileOptions,
     server::{self, ServerConfig},
     settings::{
@@ -37,9 +38,10 @@ pub(super) fn host(host: &Host) -> String {
     }
 }
 
-pub(super) fn server(settings: &Settings, tls: Option<Arc<ServerTls>>) -> ServerConfig {
+pub(super) fn server(settings: &Settings, tls: Option<Arc<ServerTls>>, rejections: Arc<Rejections>) -> ServerConfig {
     ServerConfig {
         tls,
+        rejections,
         workers: settings.workers,
         max_connection_age: settings.grpc.max_connection_age.unwrap_or_default(),
         max_connection_age_grace: settings.grpc.max_connection_age_grace.unwrap_or_default(),

@@ -257,7 +257,7 @@ impl App {
         background.serve(listeners.http, http_tls, pages, Limits::default());
         background.serve(listeners.debug, None, self.debug_pages(), Limits::default());
 
-        let config = configure::server(settings, grpc_tls);
+        let config = configure::server(settings, grpc_tls, Arc::clone(&self.parts.rejections));
         let server = Server::start(&config, listeners.grpc, move |_worker| {
             let service = api::grpc_service(rls(), grpc_health.clone(), &options);
             move |peer| service.connection(peer)

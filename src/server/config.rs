@@ -2,7 +2,7 @@
 
 use std::{fmt, num::NonZeroUsize, sync::Arc, time::Duration};
 
-use crate::tls::ServerTls;
+use crate::{rejections::Rejections, tls::ServerTls};
 
 /// How the server treats its connections. Durations of zero mean "never" only where it says so.
 #[derive(Clone, Debug)]
@@ -33,6 +33,8 @@ pub struct ServerConfig {
     pub max_send_buffer_size: usize,
     /// Streams that a peer may open and reset before anybody looks at them (the rapid reset attack).
     pub max_pending_reset_streams: usize,
+    /// Where calls and connections that are rejected are counted.
+    pub rejections: Arc<Rejections>,
 }
 
 impl Default for ServerConfig {
@@ -50,6 +52,7 @@ impl Default for ServerConfig {
             max_header_list_size: 1 << 20,
             max_send_buffer_size: 256 << 10,
             max_pending_reset_streams: 100,
+            rejections: Arc::default(),
         }
     }
 }

@@ -5,7 +5,6 @@ use std::{
     collections::hash_map::RandomState,
     convert::Infallible,
     error::Error,
-    fmt,
     future::ready,
     hash::{BuildHasher as _, Hasher as _},
     pin::{Pin, pin},
@@ -27,10 +26,19 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{ServerConfig, Stats, io::PeerIo, preface, socket::Parcel, stats::count, worker::Silent};
+use super::{
+    ServerConfig, Stats,
+    io::PeerIo,
+    peer::PeerContext,
+    preface::{self, Greeting},
+    socket::Parcel,
+    stats::count,
+    worker::Silent,
+};
 use crate::{
     places::Places,
-    tls::{Gate, Peer, ServerTls},
+    rejections::{PeerName, Reason, Rejections},
+    tls::{self, Gate, HandshakeError, Peer, ServerTls},
 };
 
 /// How long a peer that has only just connected when the drain begins has for its handshake and preface.
@@ -74,6 +82,7 @@ pub(super) struct Terms {
     handshakes: Gate,
     places: Arc<Places>,
     http2: http2::Builder<TokioExecutor>,
+    rejections: Arc<Rejections>,
     preface_timeout: Duration,
     age: Duration,
     grace: Duration,
@@ -96,6 +105,7 @@ impl Terms {
             handshakes: Gate::default(),
             places,
             http2,
+            rejections: Arc::clone(&config.rejections),
             preface_timeout: config.preface_timeout,
             age: never_if_zero(config.max_connection_age),
             grace: never_if_zero(config.max_connection_age_grace),
@@ -122,13 +132,13 @@ pub(super) async fn serve<S, B>(
     let lost = match parcel {
         Parcel::Tcp(stream) => match TcpStream::from_std(stream) {
             Ok(stream) => {
-                let peer = stream.peer_addr().ok();
+                let peer = stream.peer_addr().map_or(PeerName::Unknown, PeerName::Tcp);
                 return secure(stream, peer, silent, service, terms, orders, stats).await;
             }
             Err(error) => error,
         },
         Parcel::Unix(stream) => match UnixStream::from_std(stream) {
-            Ok(stream) => return secure(stream, "a unix socket", silent, service, terms, orders, stats).await,
+            Ok(stream) => return secure(stream, PeerName::Unix, silent, service, terms, orders, stats).await,
             Err(error) => error,
         },
     };
@@ -139,7 +149,7 @@ pub(super) async fn serve<S, B>(
 /// do, before anything is served.
 async fn secure<T, S, B>(
     stream: T,
-    peer: impl fmt::Debug,
+    peer: PeerName,
     silent: Silent,
     service: S,
     terms: &Terms,
@@ -161,14 +171,22 @@ async fn secure<T, S, B>(
     if given_up {
         patience = Box::pin(ready(()));
     }
-    let Some(tls) = &terms.tls else { return serve_stream(stream, service, terms, patience, orders, stats).await };
-    if let Some(stream) = tls.accept(stream, peer, &terms.handshakes, patience.as_mut()).await {
-        serve_stream(stream, service, terms, patience, orders, stats).await;
+    let peer = PeerContext { name: peer, rejections: Arc::clone(&terms.rejections) };
+    let Some(tls) = &terms.tls else {
+        return serve_stream(stream, peer, service, terms, patience, orders, stats).await;
+    };
+    match tls.accept(stream, &peer.name, &terms.handshakes, patience.as_mut()).await {
+        Ok(stream) => serve_stream(stream, peer, service, terms, patience, orders, stats).await,
+        // Left of its own accord, as TCP health checks do.
+        Err(HandshakeError { reason: tls::Reason::Closed, .. }) => {}
+        Err(HandshakeError { reason: tls::Reason::Timeout, .. }) if *orders.borrow() >= Order::Drain => {}
+        Err(error) => peer.reject(Reason::TlsHandshake, &format_args!("the TLS handshake failed: {error}")),
     }
 }
 
 async fn serve_stream<T, S, B>(
     mut stream: T,
+    peer: PeerContext,
     service: S,
     terms: &Terms,
     mut patience: Patience,
@@ -181,15 +199,26 @@ async fn serve_stream<T, S, B>(
 {
     let greeted = tokio::select! {
         biased;
-        greeted = preface::read(&mut stream) => greeted,
-        () = patience.as_mut() => false,
+        greeted = preface::read(&mut stream) => Some(greeted),
+        () = patience.as_mut() => None,
     };
     drop(patience);
-    if !greeted {
+    if greeted != Some(Greeting::Http2) {
         count(&stats.no_preface);
+        let draining = *orders.borrow() >= Order::Drain;
+        match greeted {
+            Some(Greeting::Http1) => peer.reject(Reason::Http1, &"this port speaks gRPC over HTTP/2 alone"),
+            Some(Greeting::Other) => {
+                peer.reject(Reason::Preface, &"the connection did not begin with HTTP/2's preface");
+            }
+            None if !draining => {
+                peer.reject(Reason::Preface, &"the peer sent no HTTP/2 preface in time, or before its slot was needed");
+            }
+            _ => {}
+        }
         return;
     }
-    let io = TokioIo::new(PeerIo::new(stream));
+    let io = TokioIo::new(PeerIo::new(stream, peer));
     let mut connection = pin!(terms.http2.serve_connection(io, service));
     let mut grace = Duration::MAX;
     tokio::select! {

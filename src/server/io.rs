@@ -1,4 +1,5 @@
-//! A peer's stream as hyper sees it: the preface that was read already comes first, and the end is gentle.
+//! A peer's stream as hyper sees it: the preface that was read already comes first, frames pass the filter, and the end is
+//! gentle.
 
 use std::{
     io::{self, IoSlice},
@@ -13,7 +14,11 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use super::preface::PREFACE;
+use super::{
+    filter::{Inbound, Outbound},
+    peer::PeerContext,
+    preface::PREFACE,
+};
 
 /// How long a closed connection waits for the peer to close too.
 const LINGER: Duration = Duration::from_secs(1);
@@ -27,6 +32,9 @@ const LINGER: Duration = Duration::from_secs(1);
 pub(super) struct PeerIo<T> {
     inner: T,
     replayed: usize,
+    inbound: Inbound,
+    outbound: Outbound,
+    peer: PeerContext,
     end: End,
 }
 
@@ -37,8 +45,9 @@ enum End {
 }
 
 impl<T> PeerIo<T> {
-    pub(super) fn new(inner: T) -> Self {
-        Self { inner, replayed: 0, end: End::Open }
+    pub(super) fn new(inner: T, peer: PeerContext) -> Self {
+        let (inbound, outbound) = (Inbound::default(), Outbound::default());
+        Self { inner, replayed: 0, inbound, outbound, peer, end: End::Open }
     }
 }
 
@@ -67,14 +76,17 @@ impl<T: AsyncRead + Unpin> AsyncRead for PeerIo<T> {
             this.replayed += n;
             return Poll::Ready(Ok(()));
         }
-        Pin::new(&mut this.inner).poll_read(cx, buf)
+        this.inbound.poll_read(Pin::new(&mut this.inner), cx, buf)
     }
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for PeerIo<T> {
     #[inline]
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().inner).poll_write(cx, buf)
+        let Self { inner, outbound, peer, .. } = self.get_mut();
+        let sent = ready!(Pin::new(inner).poll_write(cx, buf))?;
+        outbound.sent(&buf[..sent], &mut |rejected| peer.reject_http2(rejected));
+        Poll::Ready(Ok(sent))
     }
 
     #[inline]
@@ -83,7 +95,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for PeerIo<T> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().inner).poll_write_vectored(cx, bufs)
+        let Self { inner, outbound, peer, .. } = self.get_mut();
+        let sent = ready!(Pin::new(inner).poll_write_vectored(cx, bufs))?;
+        let mut left = sent;
+        for buf in bufs {
+            let part = &buf[..buf.len().min(left)];
+            outbound.sent(part, &mut |rejected| peer.reject_http2(rejected));
+            left -= part.len();
+        }
+        Poll::Ready(Ok(sent))
     }
 
     #[inline]
@@ -115,25 +135,33 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for PeerIo<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 
     use super::*;
+    use crate::rejections::PeerName;
+
+    fn peer() -> PeerContext {
+        PeerContext { name: PeerName::Unknown, rejections: Arc::default() }
+    }
 
     #[tokio::test]
     async fn the_preface_comes_first() {
         let (near, mut far) = duplex(64);
-        let mut io = PeerIo::new(near);
-        far.write_all(b"then this").await.expect("room");
-        let mut read = [0; PREFACE.len() + 9];
+        let mut io = PeerIo::new(near, peer());
+        let frame = b"\0\0\x05\0\0\0\0\0\x01frame";
+        far.write_all(frame).await.expect("room");
+        let mut read = [0; PREFACE.len() + 14];
         io.read_exact(&mut read[..5]).await.expect("some of it");
         io.read_exact(&mut read[5..]).await.expect("the rest");
-        assert_eq!(read, *b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nthen this");
+        assert_eq!(&read[..], [&PREFACE[..], frame].concat());
     }
 
     #[tokio::test]
     async fn the_end_waits_for_the_peer_but_not_for_ever() {
         let (near, mut far) = duplex(64);
-        let mut io = PeerIo::new(near);
+        let mut io = PeerIo::new(near, peer());
         let polite = async move {
             assert_eq!(far.read(&mut [0; 8]).await.expect("readable"), 0, "told of the end at once");
             far.write_all(&[0; 1000]).await.expect("taken and thrown away");
@@ -142,7 +170,7 @@ mod tests {
         shut.expect("shut down");
 
         let (near, far) = duplex(64);
-        PeerIo::new(near).shutdown().await.expect("shut down, though the peer stays");
+        PeerIo::new(near, peer()).shutdown().await.expect("shut down, though the peer stays");
         drop(far);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  Listener ─▶ acceptor ─▶ dealer ─┬▶ worker-0: one thread, one current-thread runtime, its own service
-//!  (bind)      (caller's           ├▶ worker-1        └▶ connection: TLS, preface, hyper http2, age, GOAWAY
+//!  (bind)      (caller's           ├▶ worker-1        └▶ connection: TLS, preface, filter, hyper http2, age, GOAWAY
 //!               runtime)           └▶ …
 //! ```
 //!
@@ -14,9 +14,11 @@ mod accept;
 mod config;
 mod connection;
 mod deal;
+mod filter;
 mod io;
 mod lifecycle;
 mod listen;
+mod peer;
 mod preface;
 mod socket;
 mod stats;

@@ -1,8 +1,9 @@
 //! Logging: `tracing` events to standard error, as text for a person or as one JSON object a line with the keys of the
 //! reference.
 //!
-//! Spans are not written. The level holds for this crate; what other crates say is written at `info` and above, and in
-//! full at `trace`, for a debug line of the HTTP/2 library comes with every frame.
+//! Spans are not written. The level holds for this crate. Of other crates only errors are written, for peers can make the
+//! HTTP/2 library warn at any rate; from `debug` on what is `info` and above, and all of it at `trace`: a debug line of that
+//! library comes with every frame.
 
 use std::fmt::{self, Write as _};
 use std::io::IsTerminal as _;
@@ -43,7 +44,11 @@ pub fn subscriber<W>(level: LevelFilter, format: Format, colour: bool, writer: W
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let others = if level == LevelFilter::TRACE { level } else { level.min(LevelFilter::INFO) };
+    let others = match level {
+        LevelFilter::TRACE => LevelFilter::TRACE,
+        LevelFilter::DEBUG => LevelFilter::INFO,
+        level => level.min(LevelFilter::ERROR),
+    };
     let registry = tracing_subscriber::registry()
         .with(Targets::new().with_target(env!("CARGO_CRATE_NAME"), level).with_default(others));
     let layer = tracing_subscriber::fmt::layer().with_writer(writer);
@@ -242,12 +247,18 @@ mod tests {
     }
 
     #[test]
-    fn other_crates_are_heard_from_info_up_and_in_full_at_trace() {
+    fn other_crates_are_heard_as_far_as_the_level_asks() {
         let debug = || tracing::debug!(target: "h2::codec", "frame");
         let info = || tracing::info!(target: "h2", "settings");
+        let warn = || tracing::warn!(target: "h2", "unexpected PING ACK");
+        let error = || tracing::error!(target: "h2", "broken");
         assert_eq!(written(LevelFilter::DEBUG, Format::Text, debug), "");
         assert!(written(LevelFilter::DEBUG, Format::Text, info).contains("settings"));
-        assert_eq!(written(LevelFilter::WARN, Format::Text, info), "");
+        for level in [LevelFilter::WARN, LevelFilter::INFO] {
+            assert_eq!(written(level, Format::Text, info), "");
+            assert_eq!(written(level, Format::Text, warn), "", "peers can make it warn at any rate");
+            assert!(written(level, Format::Text, error).contains("broken"));
+        }
         assert!(written(LevelFilter::TRACE, Format::Text, debug).contains("frame"));
     }
 

@@ -17,7 +17,9 @@ pub use anyone::trusting_anyone;
 pub use client::{ClientFiles, client_config};
 pub use error::TlsError;
 #[cfg(feature = "server")]
-pub use server::{ClientAuthority, Counts, Gate, Peer, Reason, ServerFiles, ServerTls, Validity, watch};
+pub use server::{
+    ClientAuthority, Counts, Gate, HandshakeError, Peer, Reason, ServerFiles, ServerTls, Validity, watch,
+};
 
 /// The PEM files of a certificate chain and of its key; they may be one file.
 #[derive(Clone, Debug, PartialEq, Eq)]

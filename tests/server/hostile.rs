@@ -8,7 +8,7 @@ use tokio::{
     net::TcpStream,
 };
 use tollgate::{
-    rejections::PeerName,
+    rejections::{Api, PeerName, Reason},
     server::{BindError, Listen, Listener, Server, ServerConfig, StartError},
 };
 use tonic::{Code, service::Routes};
@@ -33,6 +33,7 @@ async fn a_silent_peer_is_cut() {
     assert_eq!(read_all(&mut silent).await, b"");
     assert_eq!(read_all(&mut slow).await, b"");
     until("both are gone", || server.stats().open() == 0 && server.stats().no_preface() == 2).await;
+    assert_eq!(config.rejections.total(Api::Rls, Reason::Preface), 2);
 }
 
 #[tokio::test]
@@ -47,7 +48,8 @@ async fn http1_is_answered_and_closed() {
 
 #[tokio::test]
 async fn a_panic_fails_its_own_call() {
-    let (server, _) = serve(&config(1)).await;
+    let config = config(1);
+    let (server, _) = serve(&config).await;
     let mut client = client(&address(&server)).await;
     let mut other = client.clone();
     let meanwhile = tokio::spawn(async move { call(&mut other, "sleep", 50).await });
@@ -55,6 +57,7 @@ async fn a_panic_fails_its_own_call() {
     meanwhile.await.expect("no panic").expect("a call beside it");
     call(&mut client, "", 0).await.expect("a call after it");
     assert_eq!(server.stats().accepted(), 1, "on the same connection");
+    assert_eq!(config.rejections.total(Api::Rls, Reason::StreamOther), 1, "it got no decision");
 }
 
 /// What serves a connection that has nothing to serve.

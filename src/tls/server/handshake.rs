@@ -121,16 +121,30 @@ impl Reason {
     }
 }
 
+/// A handshake that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {error}", reason.name())]
+pub struct HandshakeError {
+    /// The kind of failure.
+    pub reason: Reason,
+    /// What went wrong.
+    #[source]
+    pub error: io::Error,
+}
+
 impl ServerTls {
     /// Secures an accepted connection with the certificates of this moment, or gives it up when `over` ends. A failure
-    /// is counted, and logged for those who look for one: peers can make any number of them.
+    /// is counted, and logged at level debug: peers can make any number of them.
+    ///
+    /// # Errors
+    /// If the handshake failed.
     pub async fn accept<IO>(
         &self,
         io: IO,
         peer: impl fmt::Debug,
         gate: &Gate,
         over: impl Future<Output = ()>,
-    ) -> Option<TlsStream<IO>>
+    ) -> Result<TlsStream<IO>, HandshakeError>
     where
         IO: Peer,
     {
@@ -142,12 +156,12 @@ impl ServerTls {
         match ended {
             Ok(stream) => {
                 self.stats().finished();
-                Some(stream)
+                Ok(stream)
             }
             Err((reason, error)) => {
                 self.stats().failed(reason);
                 tracing::debug!(listener = self.listener(), ?peer, reason = reason.name(), %error, "TLS handshake failed");
-                None
+                Err(HandshakeError { reason, error })
             }
         }
     }

@@ -1,0 +1,77 @@
+//! Raw HTTP/2, for what no client sends by itself.
+
+use std::net::SocketAddr;
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::timeout,
+};
+
+/// A connection of which the preface is sent.
+pub struct Peer(TcpStream);
+
+/// A frame: kind, flags, stream and payload.
+#[derive(Debug)]
+pub struct Frame {
+    pub kind: u8,
+    pub flags: u8,
+    pub stream: u32,
+    pub payload: Vec<u8>,
+}
+
+pub const HEADERS: u8 = 1;
+pub const RST_STREAM: u8 = 3;
+pub const SETTINGS: u8 = 4;
+pub const GOAWAY: u8 = 7;
+pub const END_STREAM: u8 = 1;
+pub const END_HEADERS: u8 = 4;
+
+impl Peer {
+    pub async fn connect(address: SocketAddr) -> Self {
+        let mut stream = TcpStream::connect(address).await.expect("connected");
+        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.expect("sent");
+        let mut peer = Self(stream);
+        peer.send(SETTINGS, 0, 0, &[]).await;
+        peer
+    }
+
+    pub async fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+        let length = u32::try_from(payload.len()).expect("short").to_be_bytes();
+        let frame = [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat();
+        self.0.write_all(&frame).await.expect("sent");
+    }
+
+    pub async fn send_raw(&mut self, bytes: &[u8]) {
+        self.0.write_all(bytes).await.expect("sent");
+    }
+
+    /// A call without a message, its header block as given.
+    pub async fn call(&mut self, stream: u32, block: &[u8]) {
+        self.send(HEADERS, END_STREAM | END_HEADERS, stream, block).await;
+    }
+
+    /// The next frame of one of these kinds.
+    pub async fn next(&mut self, kinds: &[u8]) -> Frame {
+        let read = async {
+            loop {
+                let mut head = [0; 9];
+                self.0.read_exact(&mut head).await.expect("a frame");
+                let [l0, l1, l2, kind, flags, s0, s1, s2, s3] = head;
+                let mut payload = vec![0; u32::from_be_bytes([0, l0, l1, l2]) as usize];
+                self.0.read_exact(&mut payload).await.expect("its payload");
+                if kinds.contains(&kind) {
+                    return Frame { kind, flags, stream: u32::from_be_bytes([s0, s1, s2, s3]), payload };
+                }
+            }
+        };
+        timeout(std::time::Duration::from_secs(60), read).await.expect("in a minute")
+    }
+}
+
+/// The front of a call to the service, as no table has it: method, scheme, path and content type.
+pub fn call(authority: &[u8]) -> Vec<u8> {
+    let path = b"/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit";
+    let content_type = b"\x0f\x10\x10application/grpc";
+    [&b"\x83\x86\x04"[..], &[path.len() as u8], path, authority, content_type].concat()
+}

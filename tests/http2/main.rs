@@ -1,0 +1,19 @@
+//! HTTP/2 as peers of every kind speak it: the whole program behind a real Envoy, grpcio, and raw frames.
+#![allow(missing_docs, missing_debug_implementations, unreachable_pub, clippy::panic, reason = "a test")]
+
+mod behind_envoy;
+#[allow(dead_code, reason = "a frame as it is read, for messages of failed tests")]
+mod frames;
+mod grpcio;
+mod rejected;
+#[path = "../support/mod.rs"]
+mod support;
+
+use support::{http::Client, process::Tollgate};
+
+/// The series of rejected calls that have moved, as the metrics page has them.
+pub async fn rejections(tollgate: &Tollgate) -> Vec<String> {
+    let page = Client::new().get(tollgate.address("metrics"), "/metrics").await.body;
+    let lines = page.lines().filter_map(|line| line.strip_prefix("tollgate_rejected_calls_total"));
+    lines.map(str::to_owned).collect()
+}
