@@ -20,7 +20,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("guard", &["algorithm", "domain"]),
     ("engine", &["rules", "algorithm", "domain"]),
     ("settings", &["domain"]),
-    ("telemetry", &["engine", "rules", "domain", "settings"]),
+    ("telemetry", &["engine", "rejections", "rules", "domain", "settings"]),
     ("api", &["engine", "rejections", "rules", "domain", "telemetry"]),
     ("admin", &["engine", "rejections", "rules", "domain", "telemetry", "tls", "places"]),
     ("server", &["domain", "rejections", "tls", "places"]),

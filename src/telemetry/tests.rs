@@ -8,6 +8,7 @@ use super::*;
 use crate::{
     domain::{Algorithm, Charge, Latencies, LatencyTotals, RetryAfter, Source, Verdict},
     engine::stats::{Answered, ErrorKind, Observation, SeriesName, Stats, StatsTable},
+    rejections::Reason,
     rules::RuleId,
 };
 
@@ -382,14 +383,25 @@ fn the_xds_source_is_exported() {
 }
 
 /// Families that `docs/metrics.md` describes: the first cell of a table's row, in backquotes.
+const PAGE: &str = include_str!("../../docs/metrics.md");
+
 fn documented() -> BTreeSet<String> {
-    let page = include_str!("../../docs/metrics.md");
-    let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
-    rows.map(|(name, _)| name.to_owned()).collect()
+    let rows = PAGE.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    let families = ["process_", "ratelimit_", "tollgate_"];
+    rows.map(|(name, _)| name.to_owned())
+        .filter(|name| families.iter().any(|family| name.starts_with(family)))
+        .collect()
 }
 
 #[test]
 fn every_family_is_documented_and_every_documented_family_exists() {
     let (types, _) = parsed(&text(&metrics()));
     assert_eq!(types.into_keys().collect::<BTreeSet<_>>(), documented());
+}
+
+#[test]
+fn every_reason_of_a_rejection_is_documented() {
+    let rows: String = PAGE.lines().filter_map(|line| line.strip_prefix("| `")?.split(" | ").next()).collect();
+    let missing: Vec<_> = Reason::ALL.map(Reason::name).into_iter().filter(|name| !rows.contains(name)).collect();
+    assert!(missing.is_empty(), "not in docs/metrics.md: {missing:?}");
 }
