@@ -382,9 +382,9 @@ fn the_xds_source_is_exported() {
     assert_eq!(value(&samples, "tollgate_xds_version_info", &[("version", "v\"7")]), Some(1.0));
 }
 
-/// Families that `docs/metrics.md` describes: the first cell of a table's row, in backquotes.
 const PAGE: &str = include_str!("../../docs/metrics.md");
 
+/// Families that the page describes: the first cell of a table's row, in backquotes and not a label's value.
 fn documented() -> BTreeSet<String> {
     let rows = PAGE.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
     let families = ["process_", "ratelimit_", "tollgate_"];

@@ -109,7 +109,7 @@ async fn connections_that_h2_closes() {
 
 #[tokio::test]
 async fn headers_that_are_too_large() {
-    let tollgate = Tollgate::with_rules(RULES);
+    let tollgate = Builder::new().rules(RULES).env("MAX_HEADER_LIST_BYTES", "16384").start();
     let mut peer = Peer::connect(tollgate.address("grpc")).await;
     let large = |n: usize| [&call(b"\x01\x01a")[..], b"\x00\x01x\x7f\xe9\x83\x01", &vec![b'x'; n]].concat();
     for n in 0..10 {
