@@ -2,7 +2,6 @@
 
 use std::{
     fmt::Display,
-    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering::Relaxed},
@@ -12,7 +11,7 @@ use std::{
 
 use tokio::{
     task::JoinSet,
-    time::{Instant, sleep, sleep_until},
+    time::{Instant, sleep},
 };
 
 use super::{
@@ -131,9 +130,12 @@ async fn deliver<C: Caller>(
             return None;
         };
         if !pause.is_zero() {
-            awaited(sleep(pause), &batch.waiters, StoreError::Expired, &sky.slots).await;
+            // nothing of it has run meanwhile
+            set_late(&batch.waiters, StoreError::Expired, &sky.slots);
+            sleep(pause).await;
         }
         batch.keep_awaited(Instant::now().into_std(), &sky.slots);
+        set_late(&batch.waiters, StoreError::Unanswered, &sky.slots);
         if batch.entries.is_empty() {
             return None;
         }
@@ -150,18 +152,17 @@ enum Failed {
     Store(StoreError),
 }
 
-/// One call and its reply. Those whose deadline passes meanwhile are answered.
+/// One call and its reply. The batcher fails those whose deadline passes meanwhile.
 async fn send<C: Caller>(
     sky: &Sky<C>,
     slot: Option<u16>,
     script: Script,
     batch: &Batch,
 ) -> Result<Vec<Answer>, Failed> {
-    let Batch { entries, waiters } = batch;
+    let entries = &batch.entries;
     let _counted = InFlight::new(&sky.stats);
     let jitter = || sky.max_jitter.mul_f64(fastrand::f64());
-    let reply = sky.caller.call(slot, script, &Call::new(entries, sky.ahead.now(), jitter));
-    let reply = awaited(reply, waiters, StoreError::Unanswered, &sky.slots).await;
+    let reply = sky.caller.call(slot, script, &Call::new(entries, sky.ahead.now(), jitter)).await;
     let unreadable = |error: &dyn Display| {
         sky.trouble.unreadable(error);
         Failed::Store(StoreError::Unreadable)
@@ -178,29 +179,9 @@ async fn send<C: Caller>(
     Ok(answers)
 }
 
-/// Waits for what is to come; one timer fails the checks whose deadline passes before with this error.
-async fn awaited<T>(coming: impl Future<Output = T>, waiters: &[Waiters], error: StoreError, slots: &Slots) -> T {
-    let mut coming = pin!(coming);
-    while let Some(deadline) = first_deadline(waiters, slots) {
-        tokio::select! {
-            biased;
-            come = &mut coming => return come,
-            () = sleep_until(deadline.into()) => {
-                let now = Instant::now().into_std();
-                let mut session = slots.session();
-                for id in waiters.iter().flatten() {
-                    session.expire(*id, now, error);
-                }
-            }
-        }
-    }
-    coming.await
-}
-
-/// When the first of these checks will be too late; `None` if nobody waits for any of them.
-fn first_deadline(waiters: &[Waiters], slots: &Slots) -> Option<std::time::Instant> {
+fn set_late(waiters: &[Waiters], error: StoreError, slots: &Slots) {
     let mut session = slots.session();
-    waiters.iter().flatten().filter_map(|id| session.deadline(*id)).min()
+    waiters.iter().flatten().for_each(|id| session.set_late(*id, error));
 }
 
 /// Whether somebody will still wait after this pause.

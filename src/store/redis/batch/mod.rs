@@ -15,6 +15,7 @@ mod slots;
 
 use std::{
     collections::HashMap,
+    pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -23,7 +24,7 @@ use smallvec::SmallVec;
 use tokio::{
     sync::Notify,
     task::JoinSet,
-    time::{Instant, sleep_until},
+    time::{Instant, Sleep, sleep_until},
 };
 
 use self::{
@@ -59,7 +60,7 @@ pub(super) struct Inbox {
 
 #[derive(Debug, Default)]
 struct Mail {
-    arrived: Vec<(Lane, SlotId, std::time::Instant)>,
+    arrived: Vec<(Lane, SlotId)>,
     landed: Vec<Lane>,
     closed: bool,
 }
@@ -83,7 +84,7 @@ impl Inbox {
             if mail.closed {
                 return Err(StoreError::Closed);
             }
-            mail.arrived.push((lane, ticket.id(), deadline));
+            mail.arrived.push((lane, ticket.id()));
         }
         self.bell.notify_one();
         Ok(ticket)
@@ -141,7 +142,10 @@ pub(super) struct Batcher<C> {
     per_second: Option<Arc<Sky<C>>>,
     lanes: HashMap<Lane, Queue, foldhash::fast::RandomState>,
     flights: JoinSet<()>,
-    purge_at: Option<Instant>,
+    /// Ends no later than the first deadline of all checks; it is not moved for each, but looks again when it ends.
+    timer: Pin<Box<Sleep>>,
+    is_timed: bool,
+    purged: Instant,
     mail: Mail,
     /// How many parts the queues hold, those of callers that have left among them.
     waiting: usize,
@@ -167,7 +171,9 @@ impl<C: Caller> Batcher<C> {
             per_second,
             lanes: HashMap::default(),
             flights: JoinSet::new(),
-            purge_at: None,
+            timer: Box::pin(sleep_until(Instant::now())),
+            is_timed: false,
+            purged: Instant::now(),
             mail: Mail::default(),
             waiting: 0,
         }
@@ -177,12 +183,9 @@ impl<C: Caller> Batcher<C> {
     pub(super) async fn run(mut self) {
         loop {
             let inbox = Arc::clone(&self.inbox);
-            match self.purge_at {
-                None => inbox.bell.notified().await,
-                Some(at) => tokio::select! {
-                    () = inbox.bell.notified() => {}
-                    () = sleep_until(at) => self.purge(),
-                },
+            tokio::select! {
+                () = inbox.bell.notified() => {}
+                () = self.timer.as_mut(), if self.is_timed => self.purge(),
             }
             while self.flights.try_join_next().is_some() {}
             inbox.take(&mut self.mail);
@@ -194,8 +197,8 @@ impl<C: Caller> Batcher<C> {
                     queue.in_flight = queue.in_flight.saturating_sub(1);
                 }
             }
-            for (lane, id, deadline) in self.mail.arrived.drain(..) {
-                self.lanes.entry(lane).or_default().push(id, deadline);
+            for (lane, id) in self.mail.arrived.drain(..) {
+                self.lanes.entry(lane).or_default().push(id);
                 self.waiting += 1;
                 if touched.last() != Some(&lane) {
                     touched.push(lane);
@@ -211,6 +214,7 @@ impl<C: Caller> Batcher<C> {
             if closed && self.lanes.is_empty() {
                 return;
             }
+            self.set_timer();
         }
     }
 
@@ -237,21 +241,27 @@ impl<C: Caller> Batcher<C> {
         }
         if queue.is_idle() {
             self.lanes.remove(&lane);
-        } else if let Some(deadline) = queue.first_deadline() {
-            // it waits for a flight that may take longer than its deadline
-            let at = Instant::from_std(deadline);
-            self.purge_at = Some(self.purge_at.map_or(at, |earlier| earlier.min(at)));
+        }
+    }
+
+    /// Sees to it that no deadline passes unseen.
+    fn set_timer(&mut self) {
+        let Some(first) = self.inbox.slots.first_deadline().map(Instant::from_std) else { return };
+        if !self.is_timed || first < self.timer.deadline() {
+            self.timer.as_mut().reset(first.max(self.purged + BETWEEN_PURGES));
+            self.is_timed = true;
         }
     }
 
     /// Fails what has expired, and drops what nobody waits for.
     fn purge(&mut self) {
         let now = Instant::now();
+        (self.is_timed, self.purged) = (false, now);
         let slots = &self.inbox.slots;
-        let next = self.lanes.values_mut().filter_map(|queue| queue.purge(now.into_std(), slots)).min();
+        slots.expire(now.into_std());
+        self.lanes.values_mut().for_each(|queue| queue.purge(slots));
         self.lanes.retain(|_, queue| !queue.is_idle());
         self.waiting = self.lanes.values().map(Queue::len).sum();
-        self.purge_at = next.map(|next| Instant::from_std(next).max(now + BETWEEN_PURGES));
     }
 }
 

@@ -47,15 +47,11 @@ impl Batch {
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     waiting: VecDeque<SlotId>,
-    first_deadline: Option<Instant>,
     pub(super) in_flight: usize,
 }
 
 impl Queue {
-    /// Adds a check that has this long.
-    pub(super) fn push(&mut self, id: SlotId, deadline: Instant) {
-        let before = self.first_deadline();
-        self.first_deadline = before.into_iter().chain([deadline]).min();
+    pub(super) fn push(&mut self, id: SlotId) {
         self.waiting.push_back(id);
     }
 
@@ -67,11 +63,6 @@ impl Queue {
     /// Nothing waits, nothing is under way.
     pub(super) fn is_idle(&self) -> bool {
         self.waiting.is_empty() && self.in_flight == 0
-    }
-
-    /// No earlier than this does anything that waits expire; `None` if nothing waits.
-    pub(super) fn first_deadline(&self) -> Option<Instant> {
-        self.first_deadline.filter(|_| !self.waiting.is_empty())
     }
 
     /// Takes what the next call can carry; `None` if nothing is left that is worth sending.
@@ -113,11 +104,9 @@ impl Queue {
         (!batch.entries.is_empty()).then_some(batch)
     }
 
-    /// Drops what is not worth sending any more; the earliest deadline of the rest.
-    pub(super) fn purge(&mut self, now: Instant, slots: &Slots) -> Option<Instant> {
+    /// Drops what nobody waits for any more.
+    pub(super) fn purge(&mut self, slots: &Slots) {
         let mut session = slots.session();
-        self.waiting.retain(|id| session.is_awaited(*id, now, StoreError::Expired));
-        self.first_deadline = self.waiting.iter().filter_map(|id| session.deadline(*id)).min();
-        self.first_deadline
+        self.waiting.retain(|id| session.is_waiting(*id));
     }
 }

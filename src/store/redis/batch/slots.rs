@@ -42,6 +42,8 @@ pub(super) struct Slots {
 struct Table {
     slots: Vec<Slot>,
     free: Vec<u32>,
+    /// No check that waits has a deadline before this; `None`: none waits.
+    first_deadline: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -59,10 +61,11 @@ enum State {
         deadline: Instant,
         waker: Option<Waker>,
     },
-    /// In a call.
+    /// In a call, or about to be sent again. `late` is how it fails at its deadline.
     Sent {
         deadline: Instant,
         waker: Option<Waker>,
+        late: StoreError,
     },
     Done(Outcome),
 }
@@ -99,7 +102,7 @@ impl Slots {
     /// A slot for a group that is to be sent; an error if all are taken.
     pub(super) fn queue(self: &Arc<Self>, group: Arc<Group>, deadline: Instant) -> Result<Ticket, StoreError> {
         let mut table = self.lock();
-        let Table { slots, free } = &mut *table;
+        let Table { slots, free, first_deadline } = &mut *table;
         let state = State::Queued { group, deadline, waker: None };
         let id = if let Some(index) = free.pop() {
             let slot = &mut slots[index as usize];
@@ -111,8 +114,23 @@ impl Slots {
         } else {
             return Err(StoreError::Overloaded);
         };
+        *first_deadline = Some(first_deadline.map_or(deadline, |first| first.min(deadline)));
         self.stats.pending.fetch_add(1, Relaxed);
         Ok(Ticket { slots: Arc::clone(self), id })
+    }
+
+    /// No check that waits has a deadline before this; `None`: none waits. Lags behind answers, not behind checks that come.
+    pub(super) fn first_deadline(&self) -> Option<Instant> {
+        self.lock().first_deadline
+    }
+
+    /// Fails the checks whose deadline has passed: those that were sent are unanswered.
+    pub(super) fn expire(&self, now: Instant) {
+        let mut session = self.session();
+        let late: SmallVec<[(SlotId, StoreError); 8]> = session.table().late(now).collect();
+        late.into_iter().for_each(|(id, error)| session.fail(id, error));
+        let table = session.table();
+        table.first_deadline = table.slots.iter().filter_map(|slot| slot.state.deadline()).min();
     }
 
     /// Fails every check that has no answer: nobody will give one any more.
@@ -140,6 +158,18 @@ impl Table {
     fn waiting(&self) -> impl Iterator<Item = SlotId> + '_ {
         let waiting = (0..).zip(&self.slots).filter(|(_, slot)| slot.state.deadline().is_some());
         waiting.map(|(index, slot)| SlotId { index, generation: slot.generation })
+    }
+
+    /// The checks whose deadline has passed, and how they fail.
+    fn late(&self, now: Instant) -> impl Iterator<Item = (SlotId, StoreError)> + '_ {
+        (0..).zip(&self.slots).filter_map(move |(index, slot)| {
+            let error = match slot.state {
+                State::Queued { deadline, .. } if deadline <= now => StoreError::Expired,
+                State::Sent { deadline, late, .. } if deadline <= now => late,
+                _ => return None,
+            };
+            Some((SlotId { index, generation: slot.generation }, error))
+        })
     }
 
     /// Makes the slot another's.
@@ -175,7 +205,7 @@ impl Session<'_> {
         };
         match std::mem::replace(&mut slot.state, State::Free) {
             State::Queued { group, deadline, waker } => {
-                slot.state = State::Sent { deadline, waker };
+                slot.state = State::Sent { deadline, waker, late: StoreError::Unanswered };
                 if deadline > now {
                     return Queued::Ready(group);
                 }
@@ -186,6 +216,17 @@ impl Session<'_> {
                 slot.state = state;
                 Queued::Expired
             }
+        }
+    }
+
+    /// Whether the check waits to be sent. One whose caller has left is counted.
+    pub(super) fn is_waiting(&mut self, id: SlotId) -> bool {
+        match self.table().get(id) {
+            None => {
+                self.stats.abandoned.fetch_add(1, Relaxed);
+                false
+            }
+            Some(slot) => matches!(slot.state, State::Queued { .. }),
         }
     }
 
@@ -205,16 +246,16 @@ impl Session<'_> {
         }
     }
 
+    /// How the check, which was sent, is to fail if its deadline passes.
+    pub(super) fn set_late(&mut self, id: SlotId, error: StoreError) {
+        if let Some(Slot { state: State::Sent { late, .. }, .. }) = self.table().get(id) {
+            *late = error;
+        }
+    }
+
     /// When the check will be too late; `None` if nobody waits for it any more.
     pub(super) fn deadline(&mut self, id: SlotId) -> Option<Instant> {
         self.table().get(id)?.state.deadline()
-    }
-
-    /// Fails the check if its deadline has passed.
-    pub(super) fn expire(&mut self, id: SlotId, now: Instant, error: StoreError) {
-        if self.deadline(id).is_some_and(|deadline| deadline <= now) {
-            self.fail(id, error);
-        }
     }
 
     /// Answers a check that has no answer yet; whether it had none, and its caller waits.

@@ -13,6 +13,7 @@ use bytes::BytesMut;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite},
     sync::oneshot,
+    time::{Instant, Sleep, sleep_until},
 };
 
 use super::{
@@ -28,6 +29,9 @@ const MAX_OUTGOING: usize = 16 << 20;
 const READ_ROOM: usize = 16 << 10;
 /// Buffers that grew beyond this are given back when they are empty.
 const KEPT_ROOM: usize = 256 << 10;
+
+/// Why a command whose deadline passed has no reply.
+pub(super) const TIMED_OUT: &str = "timed out";
 
 /// What came of a command.
 pub(super) type Outcome = Result<Reply, CallError>;
@@ -45,6 +49,8 @@ struct State {
     queued: u64,
     written: u64,
     waiting: VecDeque<Waiting>,
+    /// No command that waits has a deadline before this; `None`: none waits for the first time.
+    first_deadline: Option<Instant>,
     closed: bool,
     /// Of the task that owns the stream.
     task: Option<Waker>,
@@ -56,15 +62,37 @@ struct Waiting {
     /// Where in the stream it begins.
     begins: u64,
     limit: ReplyLimit,
-    reply: oneshot::Sender<Outcome>,
+    deadline: Instant,
+    /// `None` once its caller was told that it took too long: its reply is still to come.
+    reply: Option<oneshot::Sender<Outcome>>,
 }
 
 impl State {
-    fn push(&mut self, command: &Command, reply: oneshot::Sender<Outcome>) {
+    fn push(&mut self, command: &Command, deadline: Instant, reply: Option<oneshot::Sender<Outcome>>) {
         let begins = self.queued;
         self.outgoing.extend_from_slice(&command.encoded);
         self.queued += command.encoded.len() as u64;
-        self.waiting.push_back(Waiting { begins, limit: command.limit, reply });
+        if reply.is_some() {
+            self.first_deadline = Some(self.first_deadline.map_or(deadline, |first| first.min(deadline)));
+        }
+        self.waiting.push_back(Waiting { begins, limit: command.limit, deadline, reply });
+    }
+
+    /// Fails the commands whose deadline has passed.
+    fn expire(&mut self, now: Instant) {
+        self.first_deadline = None;
+        for waiting in &mut self.waiting {
+            if waiting.reply.is_none() {
+                continue;
+            }
+            if waiting.deadline > now {
+                let first = self.first_deadline.unwrap_or(waiting.deadline);
+                self.first_deadline = Some(first.min(waiting.deadline));
+            } else if let Some(reply) = waiting.reply.take() {
+                // a caller that has left needs no answer
+                let _ = reply.send(Err(CallError::Unanswered(TIMED_OUT.into())));
+            }
+        }
     }
 }
 
@@ -73,11 +101,13 @@ impl Exchange {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues a command, directly after another one if need be, the reply to which is dropped; where its reply will come.
+    /// Queues a command, directly after another one if need be, the reply to which is dropped; where its reply will come, or by
+    /// `deadline` that there is none.
     pub(super) fn send(
         &self,
         before: Option<&Command>,
         command: &Command,
+        deadline: Instant,
     ) -> Result<oneshot::Receiver<Outcome>, CallError> {
         let (reply, coming) = oneshot::channel();
         let task = {
@@ -86,15 +116,23 @@ impl Exchange {
                 return Err(CallError::Unreachable);
             }
             if let Some(before) = before {
-                state.push(before, oneshot::channel().0);
+                state.push(before, deadline, None);
             }
-            state.push(command, reply);
+            state.push(command, deadline, Some(reply));
             state.task.take()
         };
         if let Some(task) = task {
             task.wake();
         }
         Ok(coming)
+    }
+
+    /// Whom to wake when there is something to send, or a deadline that nobody waits for yet.
+    fn woken_by(&self, waker: &Waker) {
+        let mut state = self.lock();
+        if !state.task.as_ref().is_some_and(|task| task.will_wake(waker)) {
+            state.task = Some(waker.clone());
+        }
     }
 
     /// Fails what is waited for, and everything that comes: what was not handed to the stream is known not to have run.
@@ -111,8 +149,10 @@ impl Exchange {
             } else {
                 CallError::Unanswered("the connection was lost".into())
             };
-            // a caller that has left needs no answer
-            let _ = reply.send(Err(error));
+            if let Some(reply) = reply {
+                // a caller that has left needs no answer
+                let _ = reply.send(Err(error));
+            }
         }
     }
 }
@@ -127,12 +167,17 @@ pub(super) struct Driver<S> {
     writing: Vec<u8>,
     written: usize,
     flushing: bool,
+    /// Ends no later than the first deadline; it is not moved for each command, but looks again when it ends.
+    timer: Pin<Box<Sleep>>,
+    is_timed: bool,
 }
 
 impl<S> Driver<S> {
     pub(super) fn new(stream: S, exchange: Arc<Exchange>) -> Self {
         let (decoder, incoming) = (Decoder::default(), BytesMut::new());
-        Self { stream, exchange, decoder, incoming, writing: Vec::new(), written: 0, flushing: false }
+        let timer = Box::pin(sleep_until(Instant::now()));
+        let (writing, written, flushing, is_timed) = (Vec::new(), 0, false, false);
+        Self { stream, exchange, decoder, incoming, writing, written, flushing, timer, is_timed }
     }
 }
 
@@ -178,9 +223,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 let mut state = self.exchange.lock();
                 std::mem::swap(&mut state.outgoing, &mut self.writing);
                 if self.writing.is_empty() {
-                    if !state.task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
-                        state.task = Some(cx.waker().clone());
-                    }
                     drop(state);
                     if self.flushing {
                         match ready!(Pin::new(&mut self.stream).poll_flush(cx)) {
@@ -230,8 +272,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             let Some(outcome) = decoded else { break };
             let waiting = self.exchange.lock().waiting.pop_front();
             match (waiting, outcome) {
-                // a caller that has left needs no answer
-                (Some(waiting), outcome) => drop(waiting.reply.send(outcome.map_err(CallError::Refused))),
+                (Some(waiting), outcome) => {
+                    if let Some(reply) = waiting.reply {
+                        // a caller that has left needs no answer
+                        let _ = reply.send(outcome.map_err(CallError::Refused));
+                    }
+                }
                 (None, Err(text)) => return Err(Ended::Said(text)),
                 (None, Ok(_)) => return Err(DecodeError::Unasked.into()),
             }
@@ -240,16 +286,39 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 }
 
+impl<S> Driver<S> {
+    /// Fails the commands whose deadline passes, and sees to being woken for the next.
+    fn poll_deadlines(&mut self, cx: &mut Context<'_>) {
+        loop {
+            let Some(first) = self.exchange.lock().first_deadline else { return };
+            if !self.is_timed || first < self.timer.deadline() {
+                self.timer.as_mut().reset(first);
+                self.is_timed = true;
+            }
+            if self.timer.as_mut().poll(cx).is_pending() {
+                return;
+            }
+            self.is_timed = false;
+            self.exchange.lock().expire(Instant::now());
+        }
+    }
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
     type Output = Ended;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
         let this = self.get_mut();
+        this.exchange.woken_by(cx.waker());
         // replies first: they may bring on what is to be written
         if let Poll::Ready(ended) = this.poll_read(cx) {
             return Poll::Ready(ended);
         }
-        this.poll_write(cx)
+        if let Poll::Ready(ended) = this.poll_write(cx) {
+            return Poll::Ready(ended);
+        }
+        this.poll_deadlines(cx);
+        Poll::Pending
     }
 }
 
@@ -263,6 +332,10 @@ mod tests {
         Command::new(&[name.as_bytes()], ReplyLimit::SHORT)
     }
 
+    fn later() -> Instant {
+        Instant::now() + std::time::Duration::from_secs(60)
+    }
+
     fn text(text: &'static str) -> Outcome {
         Ok(Reply::Bytes(text.into()))
     }
@@ -272,9 +345,9 @@ mod tests {
         let (near, mut far) = duplex(1024);
         let exchange = Arc::new(Exchange::default());
         let driver = tokio::spawn(Driver::new(near, Arc::clone(&exchange)));
-        let one = exchange.send(None, &command("A")).expect("open");
-        drop(exchange.send(None, &command("B")).expect("open"));
-        let three = exchange.send(Some(&command("ASKING")), &command("C")).expect("open");
+        let one = exchange.send(None, &command("A"), later()).expect("open");
+        drop(exchange.send(None, &command("B"), later()).expect("open"));
+        let three = exchange.send(Some(&command("ASKING")), &command("C"), later()).expect("open");
         let mut sent = vec![0; 11 + 11 + 16 + 11];
         far.read_exact(&mut sent).await.expect("sent");
         assert!(sent.ends_with(b"*1\r\n$6\r\nASKING\r\n*1\r\n$1\r\nC\r\n"));
@@ -283,7 +356,7 @@ mod tests {
         assert_eq!(three.await.expect("a reply"), text("c"));
         drop(far);
         assert_eq!(driver.await.expect("no panic").to_string(), "closed");
-        assert_eq!(exchange.send(None, &command("D")).expect_err("it is gone"), CallError::Unreachable);
+        assert_eq!(exchange.send(None, &command("D"), later()).expect_err("it is gone"), CallError::Unreachable);
     }
 
     #[tokio::test]
@@ -291,12 +364,31 @@ mod tests {
         let (near, mut far) = duplex(16);
         let exchange = Arc::new(Exchange::default());
         let driver = tokio::spawn(Driver::new(near, Arc::clone(&exchange)));
-        let first = exchange.send(None, &command("0123456789")).expect("open");
-        let second = exchange.send(None, &command("B")).expect("open");
+        let first = exchange.send(None, &command("0123456789"), later()).expect("open");
+        let second = exchange.send(None, &command("B"), later()).expect("open");
         far.read_exact(&mut [0; 8]).await.expect("the beginning of the first");
         driver.abort();
         assert!(matches!(first.await.expect("told"), Err(CallError::Unanswered(_))));
         assert_eq!(second.await.expect("told"), Err(CallError::Unreachable));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_command_without_a_reply_in_time_fails_alone_and_its_late_reply_is_skipped() {
+        let (near, mut far) = duplex(1024);
+        let exchange = Arc::new(Exchange::default());
+        let _driver = tokio::spawn(Driver::new(near, Arc::clone(&exchange)));
+        let (start, soon) = (Instant::now(), std::time::Duration::from_millis(100));
+        let patient = exchange.send(None, &command("A"), later()).expect("open");
+        let first = exchange.send(None, &command("B"), start + soon).expect("open");
+        let second = exchange.send(None, &command("C"), start + 2 * soon).expect("open");
+        let timed_out = Err(CallError::Unanswered("timed out".into()));
+        assert_eq!((first.await.expect("told"), start.elapsed()), (timed_out.clone(), soon));
+        assert_eq!((second.await.expect("told"), start.elapsed()), (timed_out, 2 * soon));
+        far.write_all(b"+a\r\n+b\r\n+c\r\n").await.expect("room");
+        assert_eq!(patient.await.expect("a reply"), text("a"));
+        let next = exchange.send(None, &command("D"), later()).expect("open");
+        far.write_all(b"+d\r\n").await.expect("room");
+        assert_eq!(next.await.expect("a reply"), text("d"));
     }
 
     #[tokio::test]
@@ -313,8 +405,21 @@ mod tests {
         let exchange = Arc::new(Exchange::default());
         let _driver = tokio::spawn(Driver::new(near, Arc::clone(&exchange)));
         let large = Command::new(&[&vec![0; 1 << 20]], ReplyLimit::SHORT);
-        let sent = (0..100).take_while(|_| exchange.send(None, &large).is_ok()).count();
+        let sent = (0..100).take_while(|_| exchange.send(None, &large, later()).is_ok()).count();
         assert!(sent <= 18, "{sent}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn deadlines_hold_though_the_peer_reads_nothing() {
+        let (near, _far) = duplex(16);
+        let exchange = Arc::new(Exchange::default());
+        let _driver = tokio::spawn(Driver::new(near, Arc::clone(&exchange)));
+        for _ in 0..3 {
+            let deadline = Instant::now() + std::time::Duration::from_millis(100);
+            let reply = exchange.send(None, &command("0123456789"), deadline).expect("open");
+            assert_eq!(reply.await.expect("told"), Err(CallError::Unanswered(TIMED_OUT.into())));
+            assert_eq!(Instant::now(), deadline);
+        }
     }
 
     #[test]

@@ -17,11 +17,11 @@ mod stream;
 use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use tokio::{sync::Notify, task::JoinHandle, time::timeout};
+use tokio::{sync::Notify, task::JoinHandle, time::Instant};
 
 pub(super) use self::command::{Command, ReplyLimit};
 use self::{
-    exchange::{Driver, Ended, Exchange},
+    exchange::{Driver, Ended, Exchange, TIMED_OUT},
     stream::Stream,
 };
 use super::{
@@ -164,11 +164,8 @@ impl Wire {
     /// waits for any more have come before.
     pub(super) async fn answers(&self, patience: Duration) -> bool {
         let ping = Command::new(&[b"PING"], ReplyLimit::SHORT);
-        match self.exchange.send(None, &ping) {
-            // one that is lost has ended, which is reported there
-            Ok(reply) => timeout(patience, reply).await.is_ok(),
-            Err(_) => true,
-        }
+        // one that is lost has ended, which is reported there
+        !matches!(self.exchange(None, &ping, patience).await, Err(CallError::Unanswered(text)) if &*text == TIMED_OUT)
     }
 
     /// Commands and what came of the last.
@@ -178,11 +175,8 @@ impl Wire {
         command: &Command,
         patience: Duration,
     ) -> Result<Reply, CallError> {
-        match timeout(patience, self.exchange.send(before, command)?).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err(CallError::Unanswered("the connection was lost".into())),
-            Err(_) => Err(CallError::Unanswered("timed out".into())),
-        }
+        let outcome = self.exchange.send(before, command, Instant::now() + patience)?.await;
+        outcome.unwrap_or_else(|_| Err(CallError::Unanswered("the connection was lost".into())))
     }
 }
 
