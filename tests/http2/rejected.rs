@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use envoy_types::pb::envoy::service::ratelimit::v3::rate_limit_response::Code;
+use prost::Message as _;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -14,6 +16,8 @@ use crate::{
         certificates::certificates,
         eventually,
         process::{Builder, Tollgate},
+        raw::frame,
+        rls::{ask, client, request},
     },
 };
 
@@ -83,6 +87,34 @@ async fn streams_that_h2_resets() {
         peer.send(HEADERS, END_HEADERS, 2 * n + 1, &call(b"\x01\x01a")).await;
     }
     assert_counted(&tollgate, &[("stream_protocol", 20), ("stream_refused", 5)]).await;
+}
+
+#[tokio::test]
+async fn a_call_that_its_client_cancels_is_neither_charged_nor_rejected() {
+    const DATA: u8 = 0;
+    const PING: u8 = 6;
+    let tollgate = Tollgate::with_rules(RULES);
+    let mut peer = Peer::connect(tollgate.address("grpc")).await;
+    let asked = request("edge", &[&[("path", "/a")]]);
+    let message = frame(0, &asked.encode_to_vec());
+    let mut stream = 1;
+    // NO_ERROR, REFUSED_STREAM, CANCEL
+    for code in [0, 7, 8] {
+        for sent in [&message[..0], &message[..9], &message] {
+            peer.send(HEADERS, END_HEADERS, stream, &call(b"\x01\x01a")).await;
+            peer.send(DATA, 0, stream, sent).await;
+            peer.send(RST_STREAM, 0, stream, &[0, 0, 0, code]).await;
+            stream += 2;
+        }
+    }
+    // answered after all that came before it
+    peer.send(PING, 0, 0, &[0; 8]).await;
+    peer.next(&[PING]).await;
+    let mut client = client(tollgate.address("grpc"));
+    for _ in 0..2 {
+        assert_eq!(ask(&mut client, asked.clone()).await.overall_code(), Code::Ok);
+    }
+    assert_eq!(rejections(&tollgate).await, [""; 0]);
 }
 
 #[tokio::test]
