@@ -2,18 +2,22 @@
 
 use std::net::SocketAddr;
 
+use envoy_types::pb::envoy::service::ratelimit::v3::rate_limit_response::Code;
+use prost::Message as _;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
 
 use crate::{
-    frames::{END_HEADERS, GOAWAY, HEADERS, Peer, RST_STREAM, call},
+    frames::{END_HEADERS, END_STREAM, GOAWAY, HEADERS, Peer, RST_STREAM, call},
     rejections,
     support::{
         certificates::certificates,
         eventually,
         process::{Builder, Tollgate},
+        raw::frame,
+        rls::{ask, client, request},
     },
 };
 
@@ -83,6 +87,62 @@ async fn streams_that_h2_resets() {
         peer.send(HEADERS, END_HEADERS, 2 * n + 1, &call(b"\x01\x01a")).await;
     }
     assert_counted(&tollgate, &[("stream_protocol", 20), ("stream_refused", 5)]).await;
+}
+
+#[tokio::test]
+async fn a_call_that_its_client_cancels_is_neither_charged_nor_rejected() {
+    const DATA: u8 = 0;
+    const PING: u8 = 6;
+    let tollgate = Tollgate::with_rules(RULES);
+    let mut peer = Peer::connect(tollgate.address("grpc")).await;
+    let asked = request("edge", &[&[("path", "/a")]]);
+    let message = frame(0, &asked.encode_to_vec());
+    let mut stream = 1;
+    // NO_ERROR, REFUSED_STREAM, CANCEL
+    for code in [0, 7, 8] {
+        for sent in [&message[..0], &message[..9], &message] {
+            peer.send(HEADERS, END_HEADERS, stream, &call(b"\x01\x01a")).await;
+            peer.send(DATA, 0, stream, sent).await;
+            peer.send(RST_STREAM, 0, stream, &[0, 0, 0, code]).await;
+            stream += 2;
+        }
+    }
+    // answered after all that came before it
+    peer.send(PING, 0, 0, &[0; 8]).await;
+    peer.next(&[PING]).await;
+    let mut client = client(tollgate.address("grpc"));
+    for _ in 0..2 {
+        assert_eq!(ask(&mut client, asked.clone()).await.overall_code(), Code::Ok);
+    }
+    assert_eq!(rejections(&tollgate).await, [""; 0]);
+}
+
+/// h2 closes a connection that has many small frames unread, but for those that end a call; some clients end a call by
+/// an empty frame of its own.
+#[tokio::test]
+async fn a_burst_of_calls_that_end_in_a_frame_of_their_own_is_answered() {
+    const DATA: u8 = 0;
+    const CALLS: u32 = 1000;
+    let tollgate = Tollgate::with_rules(RULES);
+    let mut peer = Peer::connect(tollgate.address("grpc")).await;
+    let message = frame(0, &request("edge", &[&[("path", "/a")]]).encode_to_vec());
+    let block = call(b"\x01\x01a");
+    let mut burst = Vec::new();
+    for stream in (1..).step_by(2).take(CALLS as usize).map(u32::to_be_bytes) {
+        for (kind, flags, payload) in [(HEADERS, END_HEADERS, &block[..]), (DATA, 0, &message), (DATA, END_STREAM, &[])]
+        {
+            burst.extend_from_slice(&[&[0, 0, payload.len() as u8, kind, flags], &stream[..], payload].concat());
+        }
+    }
+    peer.send_raw(&burst).await;
+    let mut answered = 0;
+    while answered < CALLS {
+        let answer = peer.next(&[HEADERS, GOAWAY]).await;
+        assert_eq!(answer.kind, HEADERS, "after {answered} calls: {answer:?}");
+        // the head has no END_STREAM, the trailers have
+        answered += u32::from(answer.flags & END_STREAM != 0);
+    }
+    assert_eq!(rejections(&tollgate).await, [""; 0]);
 }
 
 #[tokio::test]

@@ -77,7 +77,9 @@ impl Receiver {
                     }
                 }
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(Refusal::Broken(error))),
-                Poll::Ready(None) => return Poll::Ready(self.finish(max)),
+                Poll::Ready(None) if self.body.is_end_stream() => return Poll::Ready(self.finish(max)),
+                // hyper gives a RST_STREAM with NO_ERROR as an end, though the client has not ended its request
+                Poll::Ready(None) => return Poll::Ready(Err(Refusal::Cancelled)),
                 Poll::Pending => return self.wait(share, cx).map(Err),
             }
         }

@@ -75,6 +75,8 @@ pub(super) enum Refusal {
     OutOfMemory(#[from] GaveWay),
     #[error("the connection broke before the request had come: {0}")]
     Broken(hyper::Error),
+    #[error("the client cancelled the call before the request had come")]
+    Cancelled,
     #[error("{0}")]
     Handler(Rejection),
 }
@@ -93,7 +95,7 @@ impl Refusal {
             Self::SecondMessage | Self::Format(_) | Self::CompressedIdentity | Self::Gzip(_) => Reason::Malformed,
             Self::TooLarge { .. } | Self::InflatedTooLarge { .. } => Reason::MessageTooLarge,
             Self::OutOfMemory(_) => Reason::OutOfMemory,
-            Self::Broken(_) => return None,
+            Self::Broken(_) | Self::Cancelled => return None,
             Self::Handler(rejection) => return rejection.reason,
         })
     }
@@ -119,6 +121,7 @@ impl Refusal {
             Self::UnknownMethod(_) | Self::Encoding(_) => Code::Unimplemented,
             Self::TooLarge { .. } | Self::InflatedTooLarge { .. } | Self::OutOfMemory(_) => Code::ResourceExhausted,
             Self::Handler(rejection) => rejection.code,
+            Self::Cancelled => Code::Cancelled,
             Self::Method(_)
             | Self::Timeout(_)
             | Self::NoMessage
