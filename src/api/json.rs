@@ -1,6 +1,6 @@
 //! `/json`: the same call with proto3 JSON over HTTP, for a person with curl.
 
-use std::{future::poll_fn, pin::Pin, sync::Arc, task::Poll};
+use std::{future::poll_fn, pin::Pin, sync::Arc, task::Poll, time::Duration};
 
 use axum::{
     Extension,
@@ -13,6 +13,7 @@ use axum::{
 use envoy_types::pb::envoy::service::ratelimit::v3::{RateLimitResponse, rate_limit_response::Code};
 use prost::Message as _;
 use prost_reflect::{DeserializeOptions, DynamicMessage};
+use tokio::time::timeout;
 
 use super::{
     GrpcOptions, RlsService,
@@ -22,11 +23,21 @@ use super::{
 };
 use crate::rejections::{Api, PeerName, Reason};
 
+/// The longest body: what JSON is parsed into takes a hundred times as much memory, on a thread that also answers probes.
+const MAX_BODY: usize = 256 << 10;
+
+/// How long a body may take to come whole.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Why there is no decision.
 #[derive(Debug, thiserror::Error)]
 enum JsonError {
-    #[error("the body is longer than {max} bytes; setting MAX_REQUEST_BYTES bounds it")]
+    #[error(
+        "the body is longer than {max} bytes: MAX_REQUEST_BYTES bounds it, and {MAX_BODY} in any case; ask over gRPC"
+    )]
     TooLarge { max: usize },
+    #[error("the body has not come whole within {PATIENCE:?}; send it faster")]
+    TooSlow,
     #[error(transparent)]
     OutOfMemory(#[from] GaveWay),
     #[error("the body could not be read: {0}")]
@@ -42,7 +53,7 @@ impl JsonError {
         Some(match self {
             Self::TooLarge { .. } => Reason::MessageTooLarge,
             Self::OutOfMemory(_) => Reason::OutOfMemory,
-            Self::Broken(_) => Reason::Incomplete,
+            Self::TooSlow | Self::Broken(_) => Reason::Incomplete,
             Self::Parse(_) => Reason::Malformed,
             Self::Call(error) => return error.reason(),
         })
@@ -103,7 +114,7 @@ async fn answer(State(json): State<Arc<Json>>, peer: Option<Extension<PeerName>>
 
 impl Json {
     async fn answer(&self, body: Body) -> Result<RateLimitResponse, JsonError> {
-        let body = self.read(body).await?;
+        let body = timeout(PATIENCE, self.read(body)).await.map_err(|_| JsonError::TooSlow)??;
         let message = parse(&body)?;
         drop(body);
         match self.service.begin(&message, None) {
@@ -114,7 +125,7 @@ impl Json {
 
     /// The whole body, gathered under the budget.
     async fn read(&self, mut body: Body) -> Result<Bytes, JsonError> {
-        let max = self.options.max_request;
+        let max = self.options.max_request.min(MAX_BODY);
         let announced = body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
         if announced.is_some_and(|length| length > max) {
             return Err(JsonError::TooLarge { max });

@@ -19,7 +19,7 @@ pub struct Capabilities {
 /// [`capabilities`](Self::capabilities) and [`close`](Self::close); the rest is in terms of `begin`.
 pub trait RateLimiter: Debug + Send + Sync + 'static {
     /// Starts to charge a group, and returns what to wait for: one outcome for each hit, in order. What needs no waiting, such as
-    /// handing the group to the store, is done before this returns. The future borrows nothing, so that it can be kept
+    /// handing the group to the store, is done before this returns (of a group that takes several calls to a store, the first). The future borrows nothing, so that it can be kept
     /// anywhere; dropping it abandons the check, and what was not sent by then is not charged.
     fn begin(&self, group: Arc<Group>) -> impl Future<Output = Verdicts> + Send + use<Self>;
 

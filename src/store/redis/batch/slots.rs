@@ -172,13 +172,13 @@ impl Table {
         })
     }
 
-    /// Makes the slot another's.
-    fn free(&mut self, id: SlotId) {
-        if let Some(slot) = self.get(id) {
-            slot.generation = slot.generation.wrapping_add(1);
-            slot.state = State::Free;
-            self.free.push(id.index);
-        }
+    /// Makes the slot another's. What was in it is returned, to be dropped when the lock was given back: a waker may be anything.
+    fn free(&mut self, id: SlotId) -> Option<State> {
+        let slot = self.get(id)?;
+        slot.generation = slot.generation.wrapping_add(1);
+        let state = std::mem::replace(&mut slot.state, State::Free);
+        self.free.push(id.index);
+        Some(state)
     }
 }
 
@@ -328,7 +328,8 @@ impl Future for Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.slots.lock().free(self.id);
+        let left = self.slots.lock().free(self.id);
+        drop(left);
         self.slots.stats.pending.fetch_sub(1, Relaxed);
     }
 }

@@ -103,7 +103,11 @@ impl Decoder {
             let Some(line) = self.line(from)? else { return Ok(None) };
             let (kind, text) = (line[0], line.slice(1..));
             match kind {
-                b'+' => return Ok(Some(Reply::Bytes(text))),
+                b'+' => {
+                    self.bytes = self.bytes.saturating_add(text.len());
+                    self.bounded(limit)?;
+                    return Ok(Some(Reply::Bytes(text)));
+                }
                 b'-' => {
                     let words = String::from_utf8_lossy(&text[..text.len().min(MAX_ERROR)]);
                     self.error.get_or_insert_with(|| words.into());
@@ -231,6 +235,7 @@ mod tests {
             (b"*101\r\n", DecodeError::Large(LIMIT)),
             (b"*2\r\n*99\r\n", DecodeError::Large(LIMIT)),
             (b"*3\r\n$600\r\n", DecodeError::Large(LIMIT)),
+            (&[&b"*2\r\n"[..], &[b'+'; 600], b"\r\n", &[b'+'; 600], b"\r\n"].concat(), DecodeError::Large(LIMIT)),
         ] {
             let mut sent = sent.to_vec();
             if sent.starts_with(b"*3") {

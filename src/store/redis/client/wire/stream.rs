@@ -12,7 +12,7 @@ use std::{
 use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpStream, UnixStream},
+    net::{TcpStream, UnixStream, lookup_host},
     time::timeout,
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
@@ -35,8 +35,7 @@ impl Stream {
         tls: Option<&Arc<rustls::ClientConfig>>,
         patience: Duration,
     ) -> Result<Self, Box<str>> {
-        let connecting = async { TcpStream::connect((at.host.as_str(), at.port)).await.map_err(|error| words(&error)) };
-        let stream = in_time("connecting", patience, connecting).await?;
+        let stream = reach(at, patience).await?;
         // a call is one small write; it must not wait for the one before to be acknowledged
         stream.set_nodelay(true).map_err(|error| words(&error))?;
         let Some(tls) = tls else { return Ok(Self::Tcp(stream)) };
@@ -52,6 +51,23 @@ impl Stream {
         let connecting = async { UnixStream::connect(path).await.map_err(|error| words(&error)) };
         in_time("connecting", patience, connecting).await.map(Self::Unix)
     }
+}
+
+/// Connects to the first address of the host that can be reached. Each has its share of the time, so that one that swallows
+/// packets does not stand before the others.
+async fn reach(at: &HostPort, patience: Duration) -> Result<TcpStream, Box<str>> {
+    let resolving = async { lookup_host((at.host.as_str(), at.port)).await.map_err(|error| words(&error)) };
+    let addresses: Vec<_> = in_time("resolving its name", patience, resolving).await?.collect();
+    let share = patience / u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
+    let mut failed: Box<str> = "its name has no addresses".into();
+    for address in addresses {
+        let connecting = async { TcpStream::connect(address).await.map_err(|error| words(&error)) };
+        match in_time("connecting", share, connecting).await {
+            Ok(stream) => return Ok(stream),
+            Err(reason) => failed = reason,
+        }
+    }
+    Err(failed)
 }
 
 /// What comes of it, unless it takes too long.
