@@ -232,7 +232,7 @@ fn the_engine_decides_and_counts_over_redis_as_over_memory() {
     println!("figures: memory and Redis: {cases} sequences, {requests} requests");
 }
 
-/// By the clocks of the machine, and so compared without times; and without refunds, which the cache may see a second late.
+/// By the clocks of the machine, so compared without times; and without refunds, which the cache may see a second late.
 #[test]
 fn the_deny_cache_changes_no_answer() {
     let (redis, runtime) = (Redis::start(&[]), runtime());

@@ -1,0 +1,59 @@
+//! A process that stands still for a moment, as a worker does that the system gives no time: it finds at once what its
+//! peers have sent meanwhile. An Envoy gives a call up after 20 ms, so most of it are calls with their resets.
+
+use crate::{
+    frames::{DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, Peer, RST_STREAM, frame, repeated_call},
+    rejections,
+    support::process::Builder,
+};
+
+const RULES: &str =
+    "domain: edge\ndescriptors:\n  - {key: path, rate_limit: {unit: year, requests_per_unit: 4000000}}\n";
+
+/// RateLimitRequest{domain: "edge", descriptors: [{entries: [{key: "path", value: "/flip"}]}]}, framed
+const MESSAGE: &[u8] = b"\0\0\0\0\x17\x0a\x04edge\x12\x0f\x0a\x0d\x0a\x04path\x12\x05/flip";
+
+#[tokio::test]
+async fn calls_that_were_given_up_meanwhile_close_no_connection() {
+    let tollgate = Builder::new().rules(RULES).env("WORKERS", "1").start();
+    let mut peer = Peer::connect(tollgate.address("grpc")).await;
+    let (first, again) = repeated_call();
+    peer.send(HEADERS, END_HEADERS, 1, &first).await;
+    peer.send(DATA, END_STREAM, 1, MESSAGE).await;
+    answered(&mut peer, 1).await;
+
+    let mut stream = 1;
+    // a few, what waits in a socket that has not grown, and more than is read in one turn
+    for calls in [200, 2000, 10_000] {
+        let mut meanwhile = Vec::new();
+        for _ in 0..calls {
+            stream += 2;
+            meanwhile.extend(frame(HEADERS, END_HEADERS, stream, again));
+            meanwhile.extend(frame(DATA, END_STREAM, stream, MESSAGE));
+            meanwhile.extend(frame(RST_STREAM, 0, stream, &[0, 0, 0, 8]));
+        }
+        tollgate.signal("STOP");
+        let sent = peer.send_until_full(&meanwhile);
+        tollgate.signal("CONT");
+        stream += 2;
+        meanwhile.extend(frame(HEADERS, END_HEADERS, stream, again));
+        meanwhile.extend(frame(DATA, END_STREAM, stream, MESSAGE));
+        peer.send_raw(&meanwhile[sent..]).await;
+        answered(&mut peer, stream).await;
+    }
+    assert_eq!(rejections(&tollgate).await, [""; 0]);
+}
+
+/// Waits for the end of an answer, whatever becomes of others.
+async fn answered(peer: &mut Peer, stream: u32) {
+    loop {
+        let frame = peer.next(&[HEADERS, RST_STREAM, GOAWAY]).await;
+        assert_ne!(frame.kind, GOAWAY, "{}", String::from_utf8_lossy(&frame.payload[8..]));
+        if frame.stream == stream {
+            assert_eq!(frame.kind, HEADERS, "{frame:?}");
+            if frame.flags & END_STREAM != 0 {
+                return;
+            }
+        }
+    }
+}
