@@ -15,33 +15,52 @@ const MESSAGE: &[u8] = b"\0\0\0\0\x17\x0a\x04edge\x12\x0f\x0a\x0d\x0a\x04path\x1
 
 #[tokio::test]
 async fn calls_that_were_given_up_meanwhile_close_no_connection() {
+    // a few, what waits in a socket that has not grown, and many
+    stall(&[200, 2000, 10_000], |stream, again| {
+        let reset = frame(RST_STREAM, 0, stream, &[0, 0, 0, 8]);
+        [whole_call(stream, again), reset].concat()
+    })
+    .await;
+}
+
+/// The clients of hyper and .NET send a call's end by itself. As many as may be open at one time.
+#[tokio::test]
+async fn calls_whose_end_comes_by_itself_close_no_connection() {
+    stall(&[200, 500, 1000], |stream, again| {
+        let head = frame(HEADERS, END_HEADERS, stream, again);
+        [head, frame(DATA, 0, stream, MESSAGE), frame(DATA, END_STREAM, stream, b"")].concat()
+    })
+    .await;
+}
+
+/// Sends so many calls to a process that stands still, then goes on, and asserts that one after them is answered.
+async fn stall(numbers: &[usize], call: impl Fn(u32, &[u8]) -> Vec<u8>) {
     let tollgate = Builder::new().rules(RULES).env("WORKERS", "1").start();
     let mut peer = Peer::connect(tollgate.address("grpc")).await;
     let (first, again) = repeated_call();
-    peer.send(HEADERS, END_HEADERS, 1, &first).await;
-    peer.send(DATA, END_STREAM, 1, MESSAGE).await;
+    peer.send_raw(&whole_call(1, &first)).await;
     answered(&mut peer, 1).await;
 
     let mut stream = 1;
-    // a few, what waits in a socket that has not grown, and more than is read in one turn
-    for calls in [200, 2000, 10_000] {
+    for calls in numbers {
         let mut meanwhile = Vec::new();
-        for _ in 0..calls {
+        for _ in 0..*calls {
             stream += 2;
-            meanwhile.extend(frame(HEADERS, END_HEADERS, stream, again));
-            meanwhile.extend(frame(DATA, END_STREAM, stream, MESSAGE));
-            meanwhile.extend(frame(RST_STREAM, 0, stream, &[0, 0, 0, 8]));
+            meanwhile.extend(call(stream, again));
         }
         tollgate.signal("STOP");
         let sent = peer.send_until_full(&meanwhile);
         tollgate.signal("CONT");
         stream += 2;
-        meanwhile.extend(frame(HEADERS, END_HEADERS, stream, again));
-        meanwhile.extend(frame(DATA, END_STREAM, stream, MESSAGE));
+        meanwhile.extend(whole_call(stream, again));
         peer.send_raw(&meanwhile[sent..]).await;
         answered(&mut peer, stream).await;
     }
     assert_eq!(rejections(&tollgate).await, [""; 0]);
+}
+
+fn whole_call(stream: u32, block: &[u8]) -> Vec<u8> {
+    [frame(HEADERS, END_HEADERS, stream, block), frame(DATA, END_STREAM, stream, MESSAGE)].concat()
 }
 
 /// Waits for the end of an answer, whatever becomes of others.
