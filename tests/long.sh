@@ -16,8 +16,12 @@ cargo build --quiet --release --bin tollgate --examples
     cargo run --quiet --release --example flood
     end
     section "Properties, 10 000 cases each"
-    PROPTEST_CASES=10000 cargo test --quiet --test model --test rules --test parity --lib -- --nocapture propert model random_traces server::filter 2>&1 |
-        grep -E '^test result|^model:|^parity'
+    PROPTEST_CASES=10000 cargo test --quiet --test model --test rules --test parity --test halves --lib -- --nocapture propert model random_traces halves server::filter api::decode 2>&1 |
+        grep -E '^test result|^model:|^parity|^halves:'
+    end
+    section "The engine over Redis and over memory, 3000 sequences each"
+    PROPTEST_CASES=3000 cargo test --quiet --test redis -- --nocapture halves:: 2>&1 |
+        grep -aoE 'figures: .*|^test result.*'
     end
     section "Redis: calls per decision, faults, failover, resharding, four processes"
     TOLLGATE_TEST_DECISIONS=100000 cargo test --quiet --test redis --test fleet -- --nocapture 2>&1 |

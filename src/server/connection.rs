@@ -33,6 +33,7 @@ use super::{
     preface::{self, Greeting},
     socket::Parcel,
     stats::count,
+    turn::Turn,
     worker::Silent,
 };
 use crate::{
@@ -229,12 +230,13 @@ async fn serve_stream<T, S, B>(
         }
         return;
     }
-    let io = TokioIo::new(PeerIo::new(stream, peer));
+    let turn = Turn::default();
+    let io = TokioIo::new(PeerIo::new(turn.paced(stream), peer));
     let mut connection = pin!(terms.http2.serve_connection(io, service));
     let mut grace = Duration::MAX;
     tokio::select! {
         biased;
-        ended = connection.as_mut() => return log_end(ended),
+        ended = turn.each(connection.as_mut()) => return log_end(ended),
         () = sleep(jittered(terms.age)) => {
             count(&stats.aged_out);
             grace = terms.grace;
@@ -244,7 +246,7 @@ async fn serve_stream<T, S, B>(
     connection.as_mut().graceful_shutdown();
     tokio::select! {
         biased;
-        ended = connection.as_mut() => return log_end(ended),
+        ended = turn.each(connection.as_mut()) => return log_end(ended),
         () = sleep(grace) => {}
         () = ordered(&mut orders, Order::Close) => {}
     }

@@ -23,6 +23,7 @@ mod preface;
 mod socket;
 mod stats;
 mod tcp;
+mod turn;
 mod unix;
 mod worker;
 

@@ -20,6 +20,7 @@ pub struct Frame {
     pub payload: Vec<u8>,
 }
 
+pub const DATA: u8 = 0;
 pub const HEADERS: u8 = 1;
 pub const RST_STREAM: u8 = 3;
 pub const SETTINGS: u8 = 4;
@@ -37,13 +38,23 @@ impl Peer {
     }
 
     pub async fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
-        let length = u32::try_from(payload.len()).expect("short").to_be_bytes();
-        let frame = [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat();
-        self.0.write_all(&frame).await.expect("sent");
+        self.0.write_all(&frame(kind, flags, stream, payload)).await.expect("sent");
     }
 
     pub async fn send_raw(&mut self, bytes: &[u8]) {
         self.0.write_all(bytes).await.expect("sent");
+    }
+
+    /// Sends what the sockets take while the other end reads nothing; how many bytes those are.
+    pub fn send_until_full(&mut self, bytes: &[u8]) -> usize {
+        let mut sent = 0;
+        while let Ok(more) = self.0.try_write(&bytes[sent..]) {
+            sent += more;
+            if sent == bytes.len() {
+                break;
+            }
+        }
+        sent
     }
 
     /// A call without a message, its header block as given.
@@ -74,4 +85,17 @@ pub fn call(authority: &[u8]) -> Vec<u8> {
     let path = b"/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit";
     let content_type = b"\x0f\x10\x10application/grpc";
     [&b"\x83\x86\x04"[..], &[path.len() as u8], path, authority, content_type].concat()
+}
+
+/// Two blocks of the same call: the first enters its fields into the table, as clients do, and the second refers to them.
+pub fn repeated_call() -> (Vec<u8>, &'static [u8]) {
+    let path = b"/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit";
+    let first = [&b"\x83\x86\x44"[..], &[path.len() as u8], path, b"\x41\x04edge\x5f\x10application/grpc"].concat();
+    (first, b"\x83\x86\xc0\xbf\xbe")
+}
+
+/// A frame in bytes.
+pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).expect("short").to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }

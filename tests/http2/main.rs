@@ -6,6 +6,7 @@ mod behind_envoy;
 mod frames;
 mod grpcio;
 mod rejected;
+mod stalled;
 #[path = "../support/mod.rs"]
 mod support;
 

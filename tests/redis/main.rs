@@ -14,6 +14,7 @@ mod cluster_server;
 mod contract;
 mod failover;
 mod faults;
+mod halves;
 mod hygiene;
 mod load;
 #[path = "../redis_client/sentinel_group.rs"]
@@ -22,6 +23,12 @@ mod sentinel_group;
 #[path = "../redis_client/server.rs"]
 #[allow(dead_code, reason = "shared")]
 mod server;
+#[path = "../halves/side.rs"]
+#[allow(dead_code, reason = "shared")]
+mod side;
 mod stores;
 #[path = "../contract/suite/mod.rs"]
 mod suite;
+#[path = "../halves/world/mod.rs"]
+#[allow(dead_code, reason = "shared")]
+mod world;

@@ -47,6 +47,23 @@ async fn http1_is_answered_and_closed() {
 }
 
 #[tokio::test]
+async fn a_peer_that_resets_more_calls_than_may_wait_is_cut() {
+    let config = ServerConfig { max_pending_reset_streams: 10, ..config(1) };
+    let (server, _) = serve(&config).await;
+    let mut peer = TcpStream::connect(address(&server)).await.expect("connected");
+    let mut sent = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_vec();
+    for stream in (1..100_u8).step_by(2) {
+        // POST, http, /
+        sent.extend([0, 0, 3, 1, 4, 0, 0, 0, stream, 0x83, 0x86, 0x84]);
+        sent.extend([0, 0, 4, 3, 0, 0, 0, 0, stream, 0, 0, 0, 8]);
+    }
+    peer.write_all(&sent).await.expect("sent");
+    let answer = read_all(&mut peer).await;
+    assert!(answer.ends_with(b"\0\0\0\x0btoo_many_resets"), "{answer:?}");
+    assert_eq!(config.rejections.total(Api::Rls, Reason::ConnectionError), 1);
+}
+
+#[tokio::test]
 async fn a_panic_fails_its_own_call() {
     let config = config(1);
     let (server, _) = serve(&config).await;

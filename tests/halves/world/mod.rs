@@ -1,0 +1,152 @@
+//! Random rules, requests and what becomes of each request: that on which engines are compared.
+
+mod rules;
+
+use std::time::Duration;
+
+use proptest::{collection::vec, prelude::*, sample::select};
+use tollgate::{
+    domain::{Descriptor, Entry, LimitOverride, Request, Unit},
+    engine::Modes,
+};
+
+/// What a request may hold; some of the random ones hold more.
+pub const MAX_DESCRIPTORS: usize = 4;
+pub const MAX_ENTRIES: usize = 3;
+
+/// One run.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// Two versions of the rules, each a file for each domain. The first is loaded at the start.
+    pub rules: [Vec<String>; 2],
+    pub modes: Modes,
+    /// Whether keys of counters hold hashes in place of values.
+    pub hashing: bool,
+    pub steps: Vec<Step>,
+}
+
+#[derive(Clone, Debug)]
+pub enum Step {
+    Ask(Ask, Fate),
+    /// One of the requests that wait comes to its end.
+    End(usize),
+    /// All of them do, and the time goes on.
+    Wait(Duration),
+    Load(usize),
+}
+
+/// What becomes of a request that has to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    Answered,
+    /// Its caller leaves after the store has charged it.
+    LeftCharged,
+    /// Its caller leaves before.
+    LeftUncharged,
+}
+
+/// A request that owns its parts.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    domain: &'static [u8],
+    descriptors: Vec<Asked>,
+    hits_addend: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Asked {
+    entries: Vec<(&'static [u8], &'static [u8])>,
+    limit: Option<LimitOverride>,
+    hits_addend: Option<u64>,
+    is_negative_hits: bool,
+}
+
+impl Ask {
+    pub fn request(&self) -> Request<'_> {
+        let descriptor = |asked: &Asked| Descriptor {
+            entries: asked.entries.iter().map(|&(key, value)| Entry { key, value }).collect(),
+            limit: asked.limit,
+            hits_addend: asked.hits_addend,
+            is_negative_hits: asked.is_negative_hits,
+        };
+        let descriptors = self.descriptors.iter().map(descriptor).collect();
+        Request { domain: self.domain, descriptors, hits_addend: self.hits_addend }
+    }
+
+    /// The same request, which gives nothing back.
+    pub fn without_refunds(mut self) -> Self {
+        for asked in &mut self.descriptors {
+            asked.is_negative_hits = false;
+        }
+        self
+    }
+}
+
+/// How long the windows are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Windows {
+    /// From seconds to years.
+    Any,
+    /// Days and more, so that no counter expires during a test.
+    Long,
+}
+
+/// Domains without rules, the last of which is none.
+const STRANGE: [&[u8]; 3] = [b"none", b"\xff", b""];
+
+const KEYS: [&[u8]; 2] = [b"a", b"b"];
+
+const VALUES: [&[u8]; 9] = [b"", b"x", b"x1", b"x\xff", b"y", b"z\xe9", b"\xe9", b"\xe9\x01", b"10.0.0.1"];
+
+pub fn worlds(windows: Windows, steps: std::ops::Range<usize>) -> impl Strategy<Value = World> {
+    let modes = prop_oneof![
+        4 => Just(Modes::default()),
+        1 => (any::<bool>(), any::<bool>(), any::<bool>())
+            .prop_map(|(shadow, quota, atomic)| Modes { shadow, quota, atomic }),
+    ];
+    let rules = || (rules::file("d", windows), rules::file("e", windows)).prop_map(|(one, other)| vec![one, other]);
+    (rules(), rules(), modes, proptest::bool::weighted(0.1), vec(step(windows), steps))
+        .prop_map(|(before, after, modes, hashing, steps)| World { rules: [before, after], modes, hashing, steps })
+}
+
+fn step(windows: Windows) -> impl Strategy<Value = Step> {
+    let fate = prop_oneof![8 => Just(Fate::Answered), 1 => Just(Fate::LeftCharged), 1 => Just(Fate::LeftUncharged)];
+    let longest = match windows {
+        Windows::Any => 100_000_000_u64,
+        Windows::Long => 86_400_000_000 * 40,
+    };
+    prop_oneof![
+        20 => (ask(), fate).prop_map(|(ask, fate)| Step::Ask(ask, fate)),
+        8 => any::<usize>().prop_map(Step::End),
+        2 => prop_oneof![0..2_000_000_u64, 0..longest].prop_map(Duration::from_micros).prop_map(Step::Wait),
+        1 => (0..2_usize).prop_map(Step::Load),
+    ]
+}
+
+fn ask() -> impl Strategy<Value = Ask> {
+    let domain = prop_oneof![30 => Just(&b"d"[..]), 6 => Just(&b"e"[..]), 1 => select(&STRANGE[..])];
+    let unit = select(&[Unit::Day, Unit::Week, Unit::Year][..]);
+    let limit = (0..5_u32, unit).prop_map(|(requests, unit)| LimitOverride { requests, unit });
+    let key = prop_oneof![30 => select(&KEYS[..]), 1 => Just(&b"c"[..])];
+    // rules are mostly of one level or two
+    let depth = prop_oneof![60 => Just(1), 25 => Just(2), 8 => Just(3), 1 => Just(MAX_ENTRIES + 1)];
+    let asked = (
+        depth.prop_flat_map(move |depth| vec((key.clone(), select(&VALUES[..])), depth)),
+        proptest::option::weighted(0.1, limit),
+        prop_oneof![8 => Just(None), 1 => Just(Some(0)), 1 => (1..4_u64).prop_map(Some)],
+        proptest::bool::weighted(0.1),
+    )
+        .prop_map(|(entries, limit, hits_addend, is_negative_hits)| Asked {
+            entries,
+            limit,
+            hits_addend,
+            is_negative_hits,
+        });
+    let count = prop_oneof![1 => Just(0), 30 => 1..=MAX_DESCRIPTORS, 1 => Just(MAX_DESCRIPTORS + 1)];
+    let descriptors = count.prop_flat_map(move |count| vec(asked.clone(), count));
+    (domain, descriptors, prop_oneof![4 => Just(0), 1 => 1..4_u64]).prop_map(|(domain, descriptors, hits_addend)| Ask {
+        domain,
+        descriptors,
+        hits_addend,
+    })
+}
