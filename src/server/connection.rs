@@ -59,19 +59,9 @@ pub(super) enum Order {
 /// does not read its answers is not.
 const STREAM_WINDOW: u32 = 64 << 10;
 
-/// The least that a connection may send before it is read.
-const LEAST_CONNECTION_WINDOW: u32 = 128 << 10;
-
-/// What each call adds to it. h2 closes a connection whose unread DATA frames fall short of 256 bytes each by more than half
-/// of the window in sum, and reads all that has come before any of it is handed on. So a call may have one short frame
-/// unread beside the one that ends it, as those of clients that end a call by an empty frame have.
-const CONNECTION_WINDOW_OF_CALL: u32 = 512;
-
-/// Bytes that a connection with so many calls may send before they are read.
-fn connection_window(max_concurrent_streams: u32) -> u32 {
-    // the last is HTTP/2's bound
-    max_concurrent_streams.saturating_mul(CONNECTION_WINDOW_OF_CALL).clamp(LEAST_CONNECTION_WINDOW, i32::MAX as u32)
-}
+/// Bytes that a connection may send before they are read. h2 derives from it how many short frames may lie unread; `turn`
+/// sees to it that fewer do.
+const CONNECTION_WINDOW: u32 = 128 << 10;
 
 /// What serves one connection; made for it by its worker's factory.
 pub trait GrpcService<B>:
@@ -106,7 +96,7 @@ impl Terms {
         http2
             // No gRPC client wants a date, and it costs a header on each answer.
             .auto_date_header(false)
-            .initial_connection_window_size(connection_window(config.max_concurrent_streams))
+            .initial_connection_window_size(CONNECTION_WINDOW)
             .initial_stream_window_size(STREAM_WINDOW)
             .max_concurrent_streams(config.max_concurrent_streams)
             .max_header_list_size(config.max_header_list_size)

@@ -19,9 +19,13 @@ use super::{
     peer::PeerContext,
     preface::PREFACE,
 };
+use crate::rejections::Reason;
 
 /// How long a closed connection waits for the peer to close too.
 const LINGER: Duration = Duration::from_secs(1);
+
+/// How long a header block may take to come whole: h2 keeps some megabytes for one that is large.
+const BLOCK_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A stream whose preface has been read.
 ///
@@ -35,6 +39,8 @@ pub(super) struct PeerIo<T> {
     inbound: Inbound,
     outbound: Outbound,
     peer: PeerContext,
+    /// While a header block is incomplete, and the peer was waited for.
+    block: Option<Pin<Box<Sleep>>>,
     end: End,
 }
 
@@ -47,7 +53,7 @@ enum End {
 impl<T> PeerIo<T> {
     pub(super) fn new(inner: T, peer: PeerContext) -> Self {
         let (inbound, outbound) = (Inbound::default(), Outbound::default());
-        Self { inner, replayed: 0, inbound, outbound, peer, end: End::Open }
+        Self { inner, replayed: 0, inbound, outbound, peer, block: None, end: End::Open }
     }
 }
 
@@ -76,7 +82,17 @@ impl<T: AsyncRead + Unpin> AsyncRead for PeerIo<T> {
             this.replayed += n;
             return Poll::Ready(Ok(()));
         }
-        this.inbound.poll_read(Pin::new(&mut this.inner), cx, buf)
+        let polled = this.inbound.poll_read(Pin::new(&mut this.inner), cx, buf);
+        if !this.inbound.is_within_block() {
+            this.block = None;
+        } else if polled.is_pending() {
+            let timer = this.block.get_or_insert_with(|| Box::pin(sleep(BLOCK_PATIENCE)));
+            if timer.as_mut().poll(cx).is_ready() {
+                this.peer.reject(Reason::Incomplete, &"the headers of a call have not come whole within ten seconds");
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+        }
+        polled
     }
 }
 
@@ -156,6 +172,36 @@ mod tests {
         io.read_exact(&mut read[..5]).await.expect("some of it");
         io.read_exact(&mut read[5..]).await.expect("the rest");
         assert_eq!(&read[..], [&PREFACE[..], frame].concat());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_header_block_that_does_not_end_ends_the_connection() {
+        for begun in [&b"\0\0\x01\x01\0\0\0\0\x01\x83"[..], b"\0\0\x09\x01\x04\0\0\0\x01\x83"] {
+            let (near, mut far) = duplex(1024);
+            let peer = peer();
+            let mut io = PeerIo::new(near, peer.clone());
+            let start = tokio::time::Instant::now();
+            far.write_all(begun).await.expect("room");
+            let mut read = Vec::new();
+            let error = io.read_to_end(&mut read).await.expect_err("it takes too long");
+            assert_eq!((error.kind(), start.elapsed()), (io::ErrorKind::TimedOut, BLOCK_PATIENCE));
+            assert_eq!(peer.rejections.total(crate::rejections::Api::Rls, Reason::Incomplete), 1);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_block_that_ends_and_a_silent_peer_take_what_time_they_like() {
+        let (near, mut far) = duplex(1024);
+        let mut io = PeerIo::new(near, peer());
+        let mut read = vec![0; PREFACE.len() + 10 + 9 + 17];
+        let (ended, ()) = tokio::join!(io.read_exact(&mut read), async {
+            far.write_all(b"\0\0\x01\x01\0\0\0\0\x01\x83").await.expect("room");
+            sleep(BLOCK_PATIENCE / 2).await;
+            far.write_all(b"\0\0\0\x09\x04\0\0\0\x01").await.expect("room");
+            sleep(BLOCK_PATIENCE * 3).await;
+            far.write_all(b"\0\0\x08\x06\0\0\0\0\0.a ping.").await.expect("room");
+        });
+        ended.expect("the block, and what comes later");
     }
 
     #[tokio::test]

@@ -8,7 +8,7 @@ use crate::{
     RULES, left, rejected,
     support::{
         http::Client,
-        process::Builder,
+        process::{Builder, Tollgate},
         raw::{Raw, SHOULD_RATE_LIMIT, frame},
         rls::request,
     },
@@ -84,4 +84,13 @@ async fn over_json_too() {
         let lines = tollgate.logged("\"api\":\"json\"");
         assert!(!lines.is_empty() && lines.iter().all(|line| line.contains("127.0.0.1:")), "{lines:#?}");
     }
+}
+
+#[tokio::test]
+async fn json_has_a_bound_of_its_own() {
+    let tollgate = Tollgate::with_rules(RULES);
+    let answer = Client::new().post(tollgate.address("http"), "/json", &" ".repeat((256 << 10) + 1)).await;
+    assert_eq!(answer.status, 400);
+    assert!(answer.body.contains("longer than 262144 bytes") && answer.body.contains("gRPC"), "{answer:?}");
+    assert_eq!(rejected(&tollgate, "json", "message_too_large").await, 1);
 }

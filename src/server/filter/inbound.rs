@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 use super::{
     block::{self, Verdict},
-    frame::{Head, kind},
+    frame::{Head, flag, kind},
 };
 
 /// Above this, the memory of bytes held back is given up once it is empty.
@@ -76,6 +76,12 @@ impl Inbound {
         Poll::Ready(Ok(()))
     }
 
+    /// Whether a header block has begun and not ended: h2 keeps what it has of it, decoded.
+    pub(in super::super) fn is_within_block(&self) -> bool {
+        // of a frame that is held back, the type is its fourth byte
+        self.walk.within_block || self.held.get(self.ready + 3) == Some(&kind::HEADERS)
+    }
+
     fn deliver(&mut self, buf: &mut ReadBuf<'_>) {
         let length = self.ready.min(buf.remaining());
         buf.put_slice(&self.held[..length]);
@@ -120,6 +126,8 @@ struct Passed {
 struct Walk {
     /// Bytes of the frame at hand that pass as they are.
     rest: usize,
+    /// The header block that began last has not ended.
+    within_block: bool,
 }
 
 impl Walk {
@@ -136,6 +144,9 @@ impl Walk {
             let wire = &bytes[at.read..];
             let Some(head) = Head::parse(wire) else { return at };
             let verdict = if head.kind == kind::HEADERS { block::examine(wire, head) } else { Verdict::Pass };
+            if verdict != Verdict::Wait && matches!(head.kind, kind::HEADERS | kind::CONTINUATION) {
+                self.within_block = !head.has(flag::END_HEADERS);
+            }
             match verdict {
                 Verdict::Pass => self.rest = head.frame(),
                 Verdict::Wait => return at,
