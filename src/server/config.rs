@@ -31,14 +31,14 @@ pub struct ServerConfig {
     pub max_header_list_size: u32,
     /// Bytes of answers that may wait to be sent on one stream.
     pub max_send_buffer_size: usize,
-    /// Streams of one connection that its peer may open and reset before the worker has looked at them; one more closes the
-    /// connection (the rapid reset attack).
+    /// Streams of one connection that its peer may open and reset before the worker has looked at them; one more closes
+    /// the connection (the rapid reset attack).
     ///
-    /// A peer that gives calls up after a few milliseconds, as Envoy does, leaves thousands of them in the socket while the
-    /// worker does not run: a container that is throttled stands still for most of 100 ms, again and again. Closing the
-    /// connection would then fail every other call on it as well. So the bound is above what one turn of a connection reads,
-    /// 17 KiB, after which the worker looks at every stream. Such a stream holds about 1 KiB and the headers that came in that
-    /// turn.
+    /// A peer that gives calls up after a few milliseconds, as Envoy does, leaves thousands of them in the socket while
+    /// the worker does not run: a container that is throttled stands still for most of 100 ms, again and again. Closing
+    /// the connection would then fail every other call on it as well. So the bound is above what one turn of a
+    /// connection reads, 17 KiB, after which the worker looks at every stream. Such a stream holds about 1 KiB and the
+    /// headers that came in that turn.
     pub max_pending_reset_streams: usize,
     /// Where calls and connections that are rejected are counted.
     pub rejections: Arc<Rejections>,

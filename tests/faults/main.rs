@@ -16,7 +16,12 @@
 
 mod breaker;
 mod cable;
+mod cancel;
+mod cancelled;
 mod drive;
+#[path = "../http2/frames.rs"]
+#[allow(dead_code, reason = "shared")]
+mod frames;
 mod judge;
 mod load;
 mod matrix;

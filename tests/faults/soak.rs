@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// What a soak is to be, from the environment; a short one unless it says otherwise.
-fn wanted(name: &str, default: u64) -> u64 {
+pub fn wanted(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
 }
 

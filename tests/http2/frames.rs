@@ -25,6 +25,7 @@ pub const HEADERS: u8 = 1;
 pub const RST_STREAM: u8 = 3;
 pub const SETTINGS: u8 = 4;
 pub const GOAWAY: u8 = 7;
+pub const WINDOW_UPDATE: u8 = 8;
 pub const END_STREAM: u8 = 1;
 pub const END_HEADERS: u8 = 4;
 
@@ -87,7 +88,8 @@ pub fn call(authority: &[u8]) -> Vec<u8> {
     [&b"\x83\x86\x04"[..], &[path.len() as u8], path, authority, content_type].concat()
 }
 
-/// Two blocks of the same call: the first enters its fields into the table, as clients do, and the second refers to them.
+/// Two blocks of the same call: the first enters its fields into the table, as clients do, and the second refers to
+/// them.
 pub fn repeated_call() -> (Vec<u8>, &'static [u8]) {
     let path = b"/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit";
     let first = [&b"\x83\x86\x44"[..], &[path.len() as u8], path, b"\x41\x04edge\x5f\x10application/grpc"].concat();

@@ -1,10 +1,10 @@
 //! HTTP/2 as peers of every kind speak it: the whole program behind a real Envoy, grpcio, and raw frames.
 #![allow(missing_docs, missing_debug_implementations, unreachable_pub, clippy::panic, reason = "a test")]
 
-mod behind_envoy;
 #[allow(dead_code, reason = "a frame as it is read, for messages of failed tests")]
 mod frames;
 mod grpcio;
+mod inputs;
 mod rejected;
 mod stalled;
 #[path = "../support/mod.rs"]

@@ -22,6 +22,11 @@ import (
 var names = map[string]string{"OK": "OK", "ResourceExhausted": "RESOURCE_EXHAUSTED", "Unimplemented": "UNIMPLEMENTED"}
 
 func main() {
+	// TARGET SALT [CA], or an ADDRESS for the sizes
+	if len(os.Args) > 2 {
+		inputs(os.Args[1], os.Args[2], strings.Join(os.Args[3:], ""))
+		return
+	}
 	conn, err := grpc.NewClient(os.Args[1], grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		panic(err)
