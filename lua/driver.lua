@@ -103,8 +103,8 @@ end
 
 local replies, said = { pack('<d', server_now) }, 1 -- the parts of the reply, and how many there are
 
--- Settles a hit on its own that may pass without others, as settle() would, without a list of anything. Adds its part of the
--- reply.
+-- Settles a hit on its own that nothing else refuses, as settle() would, without a list of anything. Adds its part of
+-- the reply.
 local function settle_lone(kind, counter, times, jitter)
   local hit, now = kind.lone, kind.now
   local before = read(counter)
@@ -173,8 +173,9 @@ local function hit_at(at, by_server)
   -- all at once, as a table that grows is made several times
   local hit = {
     counter = counter, step = STEPS[algorithm], ends = ENDS[algorithm], joins = joins == 1, shadow = shadow == 1,
-    quota = quota == 1, gives = gives == 1, count_denied = count_denied == 1, amount = amount, limit = limit,
-    burst = burst, window = window, bounds = bounds, expires_with_window = by_server and algorithm ~= TOKEN_BUCKET,
+    quota = quota == 1, gives = gives == 1, count_denied = count_denied == 1, amount = amount,
+    asked = asked(amount, count_denied == 1), limit = limit, burst = burst, window = window, bounds = bounds,
+    expires_with_window = by_server and algorithm ~= TOKEN_BUCKET,
   }
   return hit, after
 end
@@ -189,7 +190,7 @@ while at <= #ARGV[1] do
   kinds[#kinds + 1] = {
     atomic = atomic == 1, quota_passed = quota_passed == 1, refused = refused == 1, counters = counters,
     now = by_server and server_now or now, hits = hits,
-    lone = count == 1 and atomic == 0 and not hits[1].bounds and hits[1],
+    lone = count == 1 and (atomic == 0 or refused == 0) and not hits[1].bounds and hits[1],
   }
 end
 

@@ -2,14 +2,14 @@
 -- src/algorithm/fixed_window.rs.
 --
 -- KEYS: none of its own; the driver reads and writes.
--- ARGV: of the hit amount, limit, window (microseconds), gives, count_denied; of a calendar's its bounds in place of
--- the window, which hold now in one of the first four of their five windows.
+-- ARGV: of the hit amount, asked (see meter.lua), limit, window (microseconds), gives, count_denied; of a
+-- calendar's its bounds in place of the window, which hold now in one of the first four of their five windows.
 -- Returns: what a step does, see meter.lua.
 -- State: time is the start of the window, current its count, previous 0.
 
-local function charge_window(hit, start, count)
+local function charge_window(hit, start, count, denied)
   local n = hit.amount
-  local allowed, act = decide(hit, count + n <= hit.limit, count == 0)
+  local allowed, act = decide(hit, count + hit.asked <= hit.limit, count == 0, denied)
   if act == TAKE then
     return allowed, start, min(count + n, MOST), 0
   elseif act == GIVE then
@@ -18,12 +18,12 @@ local function charge_window(hit, start, count)
   return allowed
 end
 
-local function fixed_window(hit, now, time, current)
+local function fixed_window(hit, now, time, current, _, denied)
   local _, start, count = windows(now, hit.window, time, current, 0)
-  return charge_window(hit, start, count)
+  return charge_window(hit, start, count, denied)
 end
 
-local function calendar_window(hit, now, time, current)
+local function calendar_window(hit, now, time, current, _, denied)
   local bounds, count = hit.bounds, 0
   local at = place(bounds, now)
   if time then
@@ -36,7 +36,7 @@ local function calendar_window(hit, now, time, current)
     end
     if time >= bounds[at] then count = count_of(current) end
   end
-  return charge_window(hit, bounds[at], count)
+  return charge_window(hit, bounds[at], count, denied)
 end
 
 -- When the counter can be forgotten: the end of its window, in microseconds since the epoch.

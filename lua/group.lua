@@ -15,60 +15,66 @@ local function put_back(held, before)
   for i = 1, #before do held[i] = before[i] end
 end
 
--- Charges one hit; whether it was allowed.
-local function charge(held, hit, now)
+-- Charges one hit, which may have been `denied` before; whether it was allowed.
+local function charge(held, hit, now, denied)
   local state = held[hit.counter] or {}
-  local allowed, time, current, previous = hit.step(hit, now, state[1], state[2], state[3])
+  local allowed, time, current, previous = hit.step(hit, now, state[1], state[2], state[3], denied)
   if time then held[hit.counter] = { time, current, previous, hit } end
   return allowed
 end
 
--- What is left of hits that were refused together: their shadow members.
-local function charge_shadows(held, hits, first, last, now)
+-- What is left of hits that were refused together, on states that are again as before them: shadow ones are charged;
+-- enforced ones are taken in full if they were over, as `over` says by hit, and their limits count what they deny.
+local function refuse(held, hits, first, last, now, over)
   for i = first, last do
-    if hits[i].shadow then charge(held, hits[i], now) end
+    local hit = hits[i]
+    if hit.shadow then
+      charge(held, hit, now)
+    elseif over[i] and hit.count_denied and hit.amount > 0 then
+      charge(held, hit, now, true)
+    end
   end
 end
 
--- Charges the hits of one descriptor: all, or only its shadow ones if an enforced one is over. Returns whether one was
--- over, and whether the descriptor is a quota.
-local function charge_together(held, hits, first, last, now)
+-- Charges the hits of one descriptor: all, unless an enforced one of several is over. Returns whether one was over, and
+-- whether the descriptor is a quota; `over` notes which hits were.
+local function charge_together(held, hits, first, last, now, over)
   local before = first < last and {}
-  local over, quota = false, false
+  local any_over, quota = false, false
   if before then
     for i = first, last do before[i] = held[hits[i].counter] end
   end
   for i = first, last do
     local hit = hits[i]
-    local allowed = charge(held, hit, now)
-    if not allowed and not hit.shadow then over = true end
+    over[i] = not charge(held, hit, now)
+    if over[i] and not hit.shadow then any_over = true end
     if hit.quota then quota = true end
   end
-  if over and before then
+  if any_over and before then
     for i = first, last do held[hits[i].counter] = before[i] end
-    charge_shadows(held, hits, first, last, now)
+    refuse(held, hits, first, last, now, over)
   end
-  return over, quota
+  return any_over, quota
 end
 
 local function settle(held, hits, atomic, quota_passed, refused, now)
   local before = atomic and copy(held)
-  local quotas = false
+  local over, quotas = {}, false
   local first = 1
   while hits[first] do
     local last = first
     while hits[last + 1] and hits[last + 1].joins do last = last + 1 end
-    local over, quota = charge_together(held, hits, first, last, now)
+    local any_over, quota = charge_together(held, hits, first, last, now, over)
     if quota then
       quotas = true
-      quota_passed = quota_passed or not over
-    elseif over then
+      quota_passed = quota_passed or not any_over
+    elseif any_over then
       refused = true
     end
     first = last + 1
   end
   if before and (refused or quotas and not quota_passed) then
     put_back(held, before)
-    charge_shadows(held, hits, 1, #hits, now)
+    refuse(held, hits, 1, #hits, now, over)
   end
 end

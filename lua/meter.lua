@@ -7,8 +7,9 @@
 -- A state is three doubles: time, current, previous. They are passed one by one, as tables for each counter of a call would
 -- be most of what it costs; of a counter that does not exist all three are nil.
 --
--- A step of an algorithm, step(hit, now, time, current, previous), returns whether the hit is allowed, and the new state;
--- no state if nothing is to be written.
+-- A step of an algorithm, step(hit, now, time, current, previous, denied), returns whether the hit is allowed, and the
+-- new state; no state if nothing is to be written. With `denied` nothing is decided: the hit is not allowed, and is
+-- taken in full.
 
 local floor, ceil, pack, unpack_at = math.floor, math.ceil, struct.pack, struct.unpack
 
@@ -57,10 +58,19 @@ local function place(bounds, at)
   return i
 end
 
+-- The amount that has to fit for a hit to pass. A look asks for nothing, so it passes until the count is above the
+-- limit. Where denied hits are not charged the count never gets there; a look then asks for 1.
+local function asked(amount, count_denied)
+  if amount == 0 and not count_denied then return 1 end
+  return amount
+end
+
 local TAKE, GIVE = 1, 2
 
--- Whether a hit is allowed, and what it does to its counter: TAKE, GIVE, or nothing.
-local function decide(hit, fits, untouched)
+-- Whether a hit is allowed, and what it does to its counter: TAKE, GIVE, or nothing. `denied` if that was decided
+-- before.
+local function decide(hit, fits, untouched, denied)
+  if denied then return false, TAKE end
   local look = hit.amount == 0
   if hit.gives then
     if look or untouched then return true, nil end

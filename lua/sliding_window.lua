@@ -2,16 +2,16 @@
 -- src/algorithm/sliding_window.rs.
 --
 -- KEYS: none of its own; the driver reads and writes.
--- ARGV: of the hit amount, limit, window (microseconds), gives, count_denied.
+-- ARGV: of the hit amount, asked (see meter.lua), limit, window (microseconds), gives, count_denied.
 -- Returns: what a step does, see meter.lua.
 -- State: time is the start of the present window, current its count, previous the count of the window before.
 
-local function sliding_window(hit, now, time, current, previous)
+local function sliding_window(hit, now, time, current, previous, denied)
   local n, window = hit.amount, hit.window
   local at, start
   at, start, current, previous = windows(now, window, time, current, previous)
   local estimate = previous * (window - (at - start)) / window + current
-  local allowed, act = decide(hit, estimate + n <= hit.limit, current == 0 and previous == 0)
+  local allowed, act = decide(hit, estimate + hit.asked <= hit.limit, current == 0 and previous == 0, denied)
   if act == TAKE then
     return allowed, start, min(current + n, MOST), previous
   elseif act == GIVE then

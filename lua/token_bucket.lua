@@ -1,11 +1,11 @@
 -- A bucket of BURST tokens that refills evenly, by LIMIT a window. Its equal in Rust is src/algorithm/token_bucket.rs.
 --
 -- KEYS: none of its own; the driver reads and writes.
--- ARGV: of the hit amount, limit, burst, window (microseconds), gives, count_denied.
+-- ARGV: of the hit amount, asked (see meter.lua), limit, burst, window (microseconds), gives, count_denied.
 -- Returns: what a step does, see meter.lua.
 -- State: current is the level that the bucket had at time (negative: debt), previous 0.
 
-local function token_bucket(hit, now, time, current)
+local function token_bucket(hit, now, time, current, _, denied)
   local n, burst, window = hit.amount, hit.burst, hit.window
   local at, since, anchor = now, now, burst
   if time then
@@ -14,7 +14,7 @@ local function token_bucket(hit, now, time, current)
   end
   local level = min(anchor + (at - since) * hit.limit / window, burst)
   local full = level >= burst
-  local allowed, act = decide(hit, level >= n, full)
+  local allowed, act = decide(hit, level >= hit.asked, full, denied)
   if act == TAKE then
     level = max(level - n, -10 * burst)
   elseif act == GIVE then

@@ -224,3 +224,73 @@ async fn connections_age_out_under_load_and_fail_no_request() {
     let connections: u64 = stats.trim().rsplit(' ').next().and_then(|n| n.parse().ok()).expect("a count");
     assert!(connections >= 5, "Envoy made {connections} connections to a server that ages them out twice a second");
 }
+
+/// A look before each request, and its cost at the end of the stream, as docs/algorithms.md has it. Envoy 1.40 heeds
+/// `hits_addend` in the filter's configuration of a route, and not in the `rate_limits` of the route itself.
+#[tokio::test]
+async fn costs_that_are_known_afterwards_use_a_budget_up() {
+    for stop in ["false", "true"] {
+        use_a_budget_up(stop).await;
+    }
+}
+
+async fn use_a_budget_up(stop: &str) {
+    const RULE: &str = "unit: year, requests_per_unit: 12";
+    let rules = format!(
+        "domain: edge
+descriptors:
+  - {{key: fixed, rate_limit: {{{RULE}}}}}
+  - {{key: sliding, rate_limit: {{{RULE}, algorithm: sliding_window, count_denied: true}}}}
+  - {{key: bucket, rate_limit: {{{RULE}, algorithm: token_bucket, count_denied: true}}}}
+  - {{key: forgetful, rate_limit: {{{RULE}, algorithm: token_bucket}}}}
+"
+    );
+    let tollgate = Builder::new().rules(&rules).env("STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT", stop).start();
+    let upstream = Upstream::start().await;
+    let client = Client::new();
+    for key in ["fixed", "sliding", "bucket", "forgetful"] {
+        let envoy = Envoy::run("envoy.json", &late_costs(&tollgate, &upstream, key).to_string()).await;
+        // an answer is here before its cost is charged
+        let charged = async |units: u64| {
+            let series = format!("ratelimit_service_rate_limit_total_hits{{domain=\"edge\",key1=\"{key}\"}} {units}");
+            eventually(&series, async || {
+                let page = client.get(tollgate.address("metrics"), "/metrics").await.body;
+                page.lines().any(|line| line == series).then_some(())
+            })
+            .await;
+        };
+        let mut statuses = Vec::new();
+        for n in 1..=6_u64 {
+            statuses.push(client.get_with(envoy.address, "/any", &[("x-user", "ann")]).await.status.as_u16());
+            charged(5 * n).await;
+        }
+        let other = client.get_with(envoy.address, "/any", &[("x-user", "eve")]).await.status;
+        let expected = if key == "forgetful" { [200; 6] } else { [200, 200, 200, 429, 429, 429] };
+        println!("late costs of 5 under 12 behind Envoy, {key}, STOP {stop}: {statuses:?}");
+        assert_eq!((statuses.as_slice(), other.as_u16()), (&expected[..], 200), "{key}");
+    }
+    tollgate.wait_for_log("without count_denied is looked at");
+}
+
+/// An Envoy that looks before a request and charges 5 after it.
+fn late_costs(tollgate: &Tollgate, upstream: &Upstream, key: &str) -> serde_json::Value {
+    let mut bootstrap = support::envoy::bootstrap(&Config {
+        tollgate: tollgate.address("grpc"),
+        upstream: upstream.address,
+        domain: "edge",
+        failure_mode_deny: true,
+        rate_limits: json!([]),
+        timeout: "5s",
+    });
+    let actions = json!([{"request_headers": {"header_name": "x-user", "descriptor_key": key}}]);
+    let connections = &mut bootstrap["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0];
+    let route = &mut connections["typed_config"]["route_config"]["virtual_hosts"][0]["routes"][0];
+    route["typed_per_filter_config"] = json!({"envoy.filters.http.ratelimit": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.ratelimit.v3.RateLimitPerRoute",
+        "rate_limits": [
+            {"actions": actions, "hits_addend": {"number": 0}},
+            {"actions": actions, "hits_addend": {"number": 5}, "apply_on_stream_done": true},
+        ],
+    }});
+    bootstrap
+}

@@ -166,53 +166,80 @@ fn ratio_up(above: i128, below: i128) -> i128 {
 struct Model(HashMap<CounterKey, Count>);
 
 impl Model {
-    fn hit(&mut self, hit: &Hit, t: i128, held: Option<bool>) -> Told {
+    /// Charges a hit. `decided`: it is one of a group that was refused, which had found it within its limit or over.
+    fn hit(&mut self, hit: &Hit, t: i128, decided: Option<bool>) -> Told {
         let limit = &hit.limit;
         let w = i128::from(limit.window().seconds()) * 1_000_000;
         let terms = Terms { l: limit.requests().into(), b: limit.burst().into(), w };
         let n = i128::from(hit.charge.amount());
+        let asked = if n == 0 && !limit.count_denied() { 1 } else { n };
         let before = Count::read(self.0.get(&hit.key).copied(), limit.algorithm(), t, terms);
-        let (passes, after) = match hit.charge {
-            Charge::Give(_) => (true, before.give(n, terms)),
-            Charge::Take(_) if before.passes(n, t, terms) => (true, before.take(n, terms)),
-            Charge::Take(_) if limit.count_denied() => (false, before.take(n, terms)),
-            Charge::Take(_) => (false, before),
+        let passes = matches!(hit.charge, Charge::Give(_)) || before.passes(asked, t, terms);
+        let allowed = decided.unwrap_or(passes);
+        let charged = if allowed { decided.is_none() } else { limit.count_denied() };
+        let after = match hit.charge {
+            Charge::Give(_) if charged => before.give(n, terms),
+            Charge::Take(_) if charged => before.take(n, terms),
+            _ => before,
         };
-        let after = if held.is_some() { before } else { after };
-        if held.is_none() && (passes || limit.count_denied()) {
+        if charged {
             self.0.insert(hit.key.clone(), after);
         }
-        let allowed = held.unwrap_or(passes);
         let ((used_before, scale), (used, _)) = (before.used(t, terms), after.used(t, terms));
-        let retry = if allowed || passes { Some(0) } else { after.retry(n, t, terms) };
+        let retry = if allowed || after.passes(asked, t, terms) { Some(0) } else { after.retry(asked, t, terms) };
         Told {
             allowed,
             before: used_before / scale,
             after: used / scale,
             remaining: (terms.b * scale - used).max(0) / scale,
-            granted: if allowed && held.is_none() { n } else { 0 },
+            granted: if allowed && charged { n } else { 0 },
             reset: after.reset(t, terms),
             retry,
         }
     }
 
     fn check(&mut self, group: &Group, t: i128) -> Vec<Told> {
+        let over = |hits: &[Hit], told: &[Told]| hits.iter().zip(told).any(|(hit, told)| !hit.shadow && !told.allowed);
         let before = self.0.clone();
-        let told: Vec<Told> = group.hits.iter().map(|hit| self.hit(hit, t, None)).collect();
-        if !group.atomic || group.hits.iter().zip(&told).all(|(hit, told)| hit.shadow || told.allowed) {
-            return told;
+        let mut told: Vec<Told> = Vec::new();
+        for hits in group.hits.chunk_by(|one, other| one.descriptor == other.descriptor) {
+            let before = self.0.clone();
+            let mut one: Vec<Told> = hits.iter().map(|hit| self.hit(hit, t, None)).collect();
+            if hits.len() > 1 && over(hits, &one) {
+                self.0 = before;
+                one = self.refuse(hits, &one, t);
+            }
+            told.extend(one);
         }
-        self.0 = before;
-        let held = |hit: &Hit, told: &Told| (!hit.shadow).then_some(told.allowed);
-        group.hits.iter().zip(&told).map(|(hit, told)| self.hit(hit, t, held(hit, told))).collect()
+        if group.atomic && over(&group.hits, &told) {
+            self.0 = before;
+            told = self.refuse(&group.hits, &told, t);
+        }
+        told
     }
+
+    /// What becomes of hits that were refused together, once all they did was put back.
+    fn refuse(&mut self, hits: &[Hit], told: &[Told], t: i128) -> Vec<Told> {
+        let decided = |hit: &Hit, told: &Told| (!hit.shadow).then_some(told.allowed);
+        hits.iter().zip(told).map(|(hit, told)| self.hit(hit, t, decided(hit, told))).collect()
+    }
+}
+
+/// A hit of an operation.
+#[derive(Clone, Debug)]
+struct Asked {
+    counter: usize,
+    charge: Charge,
+    shadow: bool,
+    /// It is of the descriptor of the hit before.
+    joins: bool,
 }
 
 /// One operation; times are in units that the trace multiplies.
 #[derive(Clone, Debug)]
 enum Op {
     Wait(u64),
-    Check { hits: Vec<(usize, Charge, bool)>, atomic: bool },
+    Check { hits: Vec<Asked>, atomic: bool },
     Reset(usize),
     Sweep(usize),
 }
@@ -224,7 +251,14 @@ fn any_op() -> impl Strategy<Value = Op> {
         1 => Just(Charge::LOOK),
         1 => (0..20u64).prop_map(Charge::Give),
     ];
-    let hits = proptest::collection::vec((0..3usize, charge, proptest::bool::weighted(0.2)), 1..4);
+    let (shadow, joins) = (proptest::bool::weighted(0.2), proptest::bool::weighted(0.3));
+    let hit = (0..3usize, charge, shadow, joins).prop_map(|(counter, charge, shadow, joins)| Asked {
+        counter,
+        charge,
+        shadow,
+        joins,
+    });
+    let hits = proptest::collection::vec(hit, 1..4);
     prop_oneof![
         4 => prop_oneof![0..20u64, 0..400u64].prop_map(Op::Wait),
         10 => (hits, any::<bool>()).prop_map(|(hits, atomic)| Op::Check { hits, atomic }),
@@ -277,10 +311,10 @@ fn run_trace(limits: &[Limit], ops: &[Op]) -> Result<u64, TestCaseError> {
         match op {
             Op::Wait(units) => clock.advance(Duration::from_micros(units * unit_of(limits))),
             Op::Check { hits, atomic } => {
-                let hits = hits.iter().zip(0..).map(|((number, charge, shadow), descriptor)| Hit {
-                    descriptor,
-                    shadow: *shadow,
-                    ..Hit::new(key(*number), limits[*number], *charge)
+                let mut descriptor = 0;
+                let hits = hits.iter().map(|&Asked { counter, charge, shadow, joins }| {
+                    descriptor += u32::from(!joins);
+                    Hit { descriptor, shadow, ..Hit::new(key(counter), limits[counter], charge) }
                 });
                 let group = Group { atomic: *atomic, ..Group::new(hits) };
                 hits_run += group.hits.len() as u64;

@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
-use super::{State, Step, hold, step};
-use crate::domain::{Group, Hit, Outcome, Tally, Timestamp, Verdict, refuses};
+use super::{State, Step, refuse, step};
+use crate::domain::{Group, Hit, Outcome, Tally, Timestamp, Verdict};
 
 /// Hits up to which comparing each with those before it is cheaper than sorting.
 const FEW: usize = 8;
@@ -130,9 +130,9 @@ pub fn settle(group: &Group, now: Timestamp, counters: &Counters, held: &mut [He
 #[must_use]
 pub fn settle_one(group: &Group, hit: &Hit, now: Timestamp, prior: Option<State>) -> Step {
     let charged = step(prior, &hit.limit, now, hit.charge);
-    let outcome = Outcome { over: !charged.verdict.allowed, shadow: hit.shadow, quota: hit.quota };
-    if group.atomic && !hit.shadow && (group.refused || refuses([outcome], group.quota_passed)) {
-        Step { next: None, verdict: hold(prior, &hit.limit, now, hit.charge, charged.verdict.allowed) }
+    // one that is over is charged alike whether it refuses its group or not
+    if group.atomic && group.refused && !hit.shadow && charged.verdict.allowed {
+        refuse(prior, &hit.limit, now, hit.charge, true)
     } else {
         charged
     }
@@ -158,7 +158,7 @@ struct Settling<'a> {
 }
 
 impl Settling<'_> {
-    /// Charges the hits of one descriptor: all, or only its shadow ones if an enforced one is over.
+    /// Charges the hits of one descriptor: all, unless an enforced one of several is over.
     fn charge_together(&mut self, run: Range<usize>) {
         let untouched: SmallVec<[Held; 4]> = match run.len() {
             0 | 1 => SmallVec::new(),
@@ -187,16 +187,21 @@ impl Settling<'_> {
         verdict
     }
 
-    /// Charges shadow hits, and reports the others as they were found, on states that are again as before them.
+    /// What is left of hits that were refused together, on states that are again as before them: shadow ones are
+    /// charged; enforced ones are, if they were over and their limits count that, and are reported as they were found.
     fn refuse(&mut self, run: Range<usize>) {
         for hit in run {
             let Hit { limit, charge, shadow, .. } = &self.hits[hit];
-            self.verdicts[hit] = if *shadow {
-                self.charge(hit)
-            } else {
-                let state = self.held[self.of_hit[hit] as usize].state;
-                hold(state, limit, self.now, *charge, self.verdicts[hit].allowed)
-            };
+            if *shadow {
+                self.verdicts[hit] = self.charge(hit);
+                continue;
+            }
+            let held = &mut self.held[self.of_hit[hit] as usize];
+            let Step { next, verdict } = refuse(held.state, limit, self.now, *charge, self.verdicts[hit].allowed);
+            if next.is_some() {
+                *held = Held { state: next, written_by: Some(hit) };
+            }
+            self.verdicts[hit] = verdict;
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::State;
-use crate::domain::{Limit, MAX_COUNT, RetryAfter, Timestamp};
+use crate::domain::{Charge, Limit, MAX_COUNT, RetryAfter, Timestamp};
 
 /// [`MAX_COUNT`] as the algorithms compute with it.
 pub(super) const MOST: f64 = MAX_COUNT as f64;
@@ -30,6 +30,12 @@ pub(super) trait Meter: Copy {
     fn reset_after(&self) -> Duration;
     /// Until `n`, which do not fit now, would.
     fn retry_after(&self, n: f64) -> RetryAfter;
+}
+
+/// The amount that has to fit for a hit to pass. A look asks for nothing, so it passes until the count is above the
+/// limit. Where denied hits are not charged the count never gets there; a look then asks for 1.
+pub(super) fn asked(charge: Charge, limit: &Limit) -> f64 {
+    if charge.is_look() && !limit.count_denied() { 1.0 } else { charge.amount() as f64 }
 }
 
 /// The window that `state` is read in: its start, the effective present and the counts of it and of the one before.

@@ -19,7 +19,7 @@ pub use group::{Counters, Held, settle, settle_one};
 use std::time::Duration;
 
 use fixed_window::FixedWindow;
-use meter::Meter;
+use meter::{Meter, asked};
 use sliding_window::SlidingWindow;
 use token_bucket::TokenBucket;
 
@@ -62,15 +62,31 @@ pub fn step(prior: Option<State>, limit: &Limit, now: Timestamp, charge: Charge)
     }
 }
 
-/// The verdict of a hit that its group kept from being charged: `allowed` as the group found it, nothing granted, and
-/// every number from the state as it stays.
+/// Settles a hit of a group that was refused, and found it `allowed` or over: one that was over is taken in full if its
+/// limit counts what it denies, whether it would fit now or not; any other is not charged. Every number is of the state
+/// as it stays.
 #[must_use]
-pub fn hold(prior: Option<State>, limit: &Limit, now: Timestamp, charge: Charge, allowed: bool) -> Verdict {
+pub fn refuse(prior: Option<State>, limit: &Limit, now: Timestamp, charge: Charge, allowed: bool) -> Step {
     match limit.algorithm() {
-        Algorithm::FixedWindow => hold_on::<FixedWindow>(prior, limit, now, charge, allowed),
-        Algorithm::SlidingWindow => hold_on::<SlidingWindow>(prior, limit, now, charge, allowed),
-        Algorithm::TokenBucket => hold_on::<TokenBucket>(prior, limit, now, charge, allowed),
+        Algorithm::FixedWindow => refuse_on::<FixedWindow>(prior, limit, now, charge, allowed),
+        Algorithm::SlidingWindow => refuse_on::<SlidingWindow>(prior, limit, now, charge, allowed),
+        Algorithm::TokenBucket => refuse_on::<TokenBucket>(prior, limit, now, charge, allowed),
     }
+}
+
+/// Units of a hit that a bucket did not take although its limit counts what it denies: its debt is as deep as may be. A
+/// part of a unit is left out.
+#[must_use]
+pub fn debt_forgiven(limit: &Limit, verdict: &Verdict) -> u64 {
+    let charged = !verdict.allowed && limit.count_denied() && verdict.source == Source::Store;
+    if !charged || limit.algorithm() != Algorithm::TokenBucket || limit.burst() == 0 {
+        return 0;
+    }
+    // a bucket that is not as deep took all; what it says of that is rounded
+    if verdict.after < token_bucket::most_used(limit) {
+        return 0;
+    }
+    verdict.asked.saturating_sub(verdict.after - verdict.before.min(verdict.after))
 }
 
 /// When a counter can be forgotten because it is as if never charged: the end of its window, the end of the next one
@@ -90,34 +106,38 @@ pub fn expires_at(state: &State, limit: &Limit) -> Timestamp {
 
 fn step_on<M: Meter>(prior: Option<State>, limit: &Limit, now: Timestamp, charge: Charge) -> Step {
     let before = M::read(prior, limit, now);
-    let n = charge.amount() as f64;
+    let (n, asked) = (charge.amount() as f64, asked(charge, limit));
     let (allowed, after) = match charge {
         // a look moves nothing, not even a bucket's time, so its numbers are those of the state that stays
-        Charge::Take(0) => (before.passes(n), before),
+        Charge::Take(0) => (before.passes(asked), before),
         Charge::Give(_) if charge.is_look() || before.is_untouched() => (true, before),
         Charge::Give(_) => (true, before.give(n)),
-        Charge::Take(_) if before.passes(n) => (true, before.take(n)),
+        Charge::Take(_) if before.passes(asked) => (true, before.take(n)),
         Charge::Take(_) if limit.count_denied() => (false, before.take(n)),
         Charge::Take(_) => (false, before),
     };
     let unchanged = charge.is_look() || (!allowed && !limit.count_denied());
     let still_untouched = before.is_untouched() && after.is_untouched();
     let next = if unchanged || still_untouched { None } else { Some(after.state()) };
-    let retry_after = if allowed { RetryAfter::Now } else { after.retry_after(n) };
+    let retry_after = if allowed { RetryAfter::Now } else { after.retry_after(asked) };
     let granted = if allowed { charge.amount() } else { 0 };
     Step { next, verdict: verdict(&before, &after, charge, allowed, granted, retry_after) }
 }
 
-fn hold_on<M: Meter>(prior: Option<State>, limit: &Limit, now: Timestamp, charge: Charge, allowed: bool) -> Verdict {
-    let meter = M::read(prior, limit, now);
-    let n = charge.amount() as f64;
-    let retry_after = match (allowed, meter.passes(n)) {
+fn refuse_on<M: Meter>(prior: Option<State>, limit: &Limit, now: Timestamp, charge: Charge, allowed: bool) -> Step {
+    let before = M::read(prior, limit, now);
+    let asked = asked(charge, limit);
+    let charged = !allowed && limit.count_denied() && !charge.is_look();
+    let after = if charged { before.take(asked) } else { before };
+    let still_untouched = before.is_untouched() && after.is_untouched();
+    let next = if charged && !still_untouched { Some(after.state()) } else { None };
+    let retry_after = match (allowed, after.passes(asked)) {
         (true, _) => RetryAfter::Now,
         // over only because of what the same group had charged tentatively: alone it could pass at once
         (false, true) => RetryAfter::After(Duration::ZERO),
-        (false, false) => meter.retry_after(n),
+        (false, false) => after.retry_after(asked),
     };
-    verdict(&meter, &meter, charge, allowed, 0, retry_after)
+    Step { next, verdict: verdict(&before, &after, charge, allowed, 0, retry_after) }
 }
 
 fn verdict<M: Meter>(

@@ -90,6 +90,12 @@ impl Meter for TokenBucket {
     }
 }
 
+/// What is used of a bucket whose debt is as deep as may be.
+pub(super) fn most_used(limit: &Limit) -> u64 {
+    let burst = limit.burst() as f64;
+    whole(burst - -DEEPEST_DEBT * burst)
+}
+
 /// When a stored bucket is full.
 pub(super) fn full_at(state: &State, limit: &Limit) -> f64 {
     let stored = Timestamp::from_micros(state.time as u64);

@@ -9,7 +9,8 @@ use super::{CounterKey, FailureMode, Limit, MAX_COUNT, Timestamp};
 /// What a hit does to its counter. Amounts saturate at [`MAX_COUNT`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Charge {
-    /// Take this many; 0 looks without charging.
+    /// Take this many; 0 looks without charging, and is over once the count is above the limit. If the limit does not
+    /// count what it denies, that never comes to be, and 0 is over when 1 would be.
     Take(u64),
     /// Give this many back. Always passes.
     Give(u64),
@@ -67,11 +68,12 @@ impl Hit {
 pub struct Group {
     /// In the order of the request's descriptors.
     pub hits: SmallVec<[Hit; 1]>,
-    /// All or nothing: if the group's decision is over the limit, no enforced member is charged or refunded.
+    /// All or nothing: if the group's decision is over the limit, no enforced member is charged or refunded, but for
+    /// those that are over themselves under a limit that counts what it denies.
     pub atomic: bool,
     /// A quota descriptor of the request passed without a counter, so quota rules cannot refuse it.
     pub quota_passed: bool,
-    /// The request is refused whatever the counters say. An atomic group is then looked at, not charged.
+    /// The request is refused whatever the counters say, and an atomic group charged as one that refused itself.
     pub refused: bool,
     /// The time to count at, in place of the store's own clock.
     pub now: Option<Timestamp>,

@@ -9,6 +9,7 @@ use super::{
     plan::{Applied, By, Counted, Planned},
     stats::{Answered, Observation, RequestMetrics, Row},
 };
+use crate::algorithm;
 use crate::domain::{
     Algorithm, Charge, Code, CurrentLimit, Decision, Limit, Metadata, Outcome, Source, Status, StoreError, Tally,
     Verdict, Verdicts,
@@ -120,6 +121,7 @@ fn status<'v>(
     for limit in limits {
         match verdicts.next() {
             Some(Ok(verdict)) => {
+                metrics.debt_forgiven(algorithm::debt_forgiven(limit, verdict));
                 if worst.is_none_or(|(_, worst)| tighter(verdict, worst)) {
                     worst = Some((limit, verdict));
                 }

@@ -4,6 +4,7 @@
 
 mod conclude;
 mod error;
+mod late_costs;
 mod options;
 mod plan;
 pub mod stats;

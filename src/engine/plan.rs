@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::Arc, time::Instant};
 use smallvec::SmallVec;
 
 use super::{
-    Live, Options,
+    Live, Options, late_costs,
     stats::{Series, SeriesName},
 };
 use crate::{
@@ -144,6 +144,7 @@ impl<'a> Draft<'a, '_> {
             on_store_failure: rule.on_store_failure().unwrap_or(self.options.on_store_failure),
         };
         like.push(&mut self.group, base, limits);
+        late_costs::check(self.live, self.domain, found, charge);
         let series = found.metric_levels(&descriptor.entries).map(|levels| {
             let name = levels.iter().fold(SeriesName::new(self.domain.name()), |name, level| {
                 name.level(level.key.as_bytes(), level.value.as_deref())

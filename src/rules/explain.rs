@@ -8,7 +8,7 @@ use super::{
     Domain, Node, Policy, RuleId, RuleSet, ValueKind,
     tree::{NodeIndex, ROOT},
 };
-use crate::domain::{Entry, Escaped};
+use crate::domain::{Algorithm, Entry, Escaped, Limit};
 
 /// At most this many siblings that did not match are told at a level; the rest is counted.
 const MAX_TOLD: usize = 20;
@@ -70,9 +70,20 @@ pub enum Outcome {
         place: Place,
         /// What it allows, in words.
         policy: String,
+        /// For each of its limits, what becomes of costs that are reported afterwards.
+        late_costs: Vec<LateCosts>,
     },
     /// None applies, for this reason.
     NoRule(String),
+}
+
+/// What a limit makes of a cost that is charged after the work was let pass by a look (`hits_addend: 0`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LateCosts {
+    /// Whether a cost that does not fit is counted all the same, so that the next looks are over.
+    pub hold: bool,
+    /// For how long, or why not, in words.
+    pub why: String,
 }
 
 /// Matches a descriptor and tells how.
@@ -110,8 +121,9 @@ impl Walk<'_> {
         let node = &self.domain.nodes[at as usize];
         match self.domain.rule_at(at) {
             Some(rule) => {
+                let late_costs = rule.limits().iter().map(late_costs).collect();
                 let policy = policy(rule.policy());
-                Outcome::Rule { id: rule.id(), place: self.place(node), policy }
+                Outcome::Rule { id: rule.id(), place: self.place(node), policy, late_costs }
             }
             None if self.has_children(at) => Outcome::NoRule(format!(
                 "the last entry matched {}, which has no limit of its own: the limits are deeper, and a deeper limit \
@@ -236,6 +248,20 @@ fn policy(policy: &Policy) -> String {
     }
 }
 
+fn late_costs(limit: &Limit) -> LateCosts {
+    let why = match limit.algorithm() {
+        _ if !limit.count_denied() => {
+            "are lost if they do not fit, for it does not count what it denies: say count_denied: true".to_owned()
+        }
+        Algorithm::FixedWindow => "hold until the window ends".to_owned(),
+        Algorithm::SlidingWindow => "hold, fading, until the next window ends".to_owned(),
+        Algorithm::TokenBucket => {
+            format!("hold as debt until it is paid, up to {} (10 × burst)", u128::from(limit.burst()) * 10)
+        }
+    };
+    LateCosts { hold: limit.count_denied(), why }
+}
+
 impl Explanation {
     /// The same as a JSON object.
     #[must_use]
@@ -258,8 +284,16 @@ impl Explanation {
             })
         };
         let outcome = match &self.outcome {
-            Outcome::Rule { id, place: at, policy } => {
-                json!({"matched": true, "rule": id.0, "place": place(at), "policy": policy})
+            Outcome::Rule { id, place: at, policy, late_costs } => {
+                let late_costs: Vec<_> =
+                    late_costs.iter().map(|costs| json!({"hold": costs.hold, "why": costs.why})).collect();
+                json!({
+                    "matched": true,
+                    "rule": id.0,
+                    "place": place(at),
+                    "policy": policy,
+                    "late_costs": late_costs,
+                })
             }
             Outcome::NoRule(why) => json!({"matched": false, "why": why}),
         };
@@ -292,7 +326,14 @@ impl fmt::Display for Explanation {
             }
         }
         match &self.outcome {
-            Outcome::Rule { place, policy, .. } => write!(f, "rule at {}:{}: {policy}", place.file, place.line),
+            Outcome::Rule { place, policy, late_costs, .. } => {
+                write!(f, "rule at {}:{}: {policy}", place.file, place.line)?;
+                for (number, costs) in late_costs.iter().enumerate() {
+                    let of = if late_costs.len() > 1 { format!(" of limit {}", number + 1) } else { String::new() };
+                    write!(f, "\nlate costs{of} {}", costs.why)?;
+                }
+                Ok(())
+            }
             Outcome::NoRule(why) => write!(f, "no rule: {why}"),
         }
     }

@@ -164,7 +164,7 @@ pub struct Modes {
     pub shadow: bool,
     /// `QUOTA_MODE`: every descriptor counts as a quota descriptor.
     pub quota: bool,
-    /// `STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT`: a request that is over its limit is charged nowhere.
+    /// `STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT`: a refused request is charged only to limits that it is over.
     pub stop_increment_when_over: bool,
     /// The part of a limit past which a hit counts as near it, in the statistics.
     pub near_limit_ratio: NearLimitRatio,

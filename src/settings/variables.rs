@@ -64,7 +64,7 @@ variables! {
     }
     Answers {
         near_limit_ratio: NearLimitRatio = "NEAR_LIMIT_RATIO", "0.8", Works, "the part of a limit past which a hit counts as near it, in the statistics";
-        stop_increment: bool = "STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT", "false", Works, "a request that is over a limit is charged nowhere";
+        stop_increment: bool = "STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT", "false", Works, "a request that is over a limit is charged only to the limits that it is over";
         shadow_mode: bool = "SHADOW_MODE", "false", Works, "the overall answer is always OK";
         quota_mode: bool = "QUOTA_MODE", "false", Works, "every descriptor counts as a quota descriptor";
         response_dynamic_metadata: bool = "RESPONSE_DYNAMIC_METADATA", "false", Works, "fill the answer's `dynamic_metadata`";

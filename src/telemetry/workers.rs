@@ -33,9 +33,15 @@ const DECISIONS: Family = Family::new(
     "Descriptors that were counted, by the algorithm of their limit and the outcome.",
     &["algorithm", "result"],
 );
+const DEBT_FORGIVEN: Family = Family::new(
+    "tollgate_debt_forgiven_total",
+    "Units of denied hits that token buckets with count_denied did not take, as their debt was ten bursts deep.",
+    &[],
+);
 const IN_FLIGHT: Family = Family::new("tollgate_requests_in_flight", "Calls being answered now.", &[]);
 
-const FAMILIES: [&Family; 6] = [&TOTAL_REQUESTS, &RESPONSE_TIME, &ERRORS, &GLOBAL_SHADOW_MODE, &DECISIONS, &IN_FLIGHT];
+const FAMILIES: [&Family; 7] =
+    [&TOTAL_REQUESTS, &RESPONSE_TIME, &ERRORS, &GLOBAL_SHADOW_MODE, &DECISIONS, &DEBT_FORGIVEN, &IN_FLIGHT];
 
 /// The workers' counters. Clones are the same list.
 #[derive(Clone, Debug)]
@@ -86,6 +92,7 @@ impl Collector for Workers {
             ERRORS.of(Kind::Counter, errors),
             GLOBAL_SHADOW_MODE.of(Kind::Counter, [(vec![], totals.global_shadow_mode)]),
             DECISIONS.of(Kind::Counter, decisions),
+            DEBT_FORGIVEN.of(Kind::Counter, [(vec![], totals.debt_forgiven)]),
             IN_FLIGHT.of(Kind::Gauge, [(vec![], totals.in_flight())]),
         ]
     }

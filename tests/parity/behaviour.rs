@@ -141,9 +141,9 @@ fn the_time_is_the_server_s() {
 #[test]
 fn estimates_that_equal_the_limit_pass() {
     let mut redis = Redis::start();
-    let sliding = |seconds: u64, requests, key: &str, charge| {
+    let sliding = |seconds: u64, requests, key: &str, charge, counts| {
         let window = Window::new(Unit::Second, NonZeroU32::new(seconds as u32).expect("not zero")).expect("short");
-        let limit = Limit::new(Algorithm::SlidingWindow, requests, window, None, None).expect("a limit");
+        let limit = Limit::new(Algorithm::SlidingWindow, requests, window, None, Some(counts)).expect("a limit");
         Hit { charge, ..hit(key, limit, 0) }
     };
     let (mut compared, mut tight) = (0, 0);
@@ -152,16 +152,19 @@ fn estimates_that_equal_the_limit_pass() {
         let mut entries = Vec::new();
         for previous in 1..=100 {
             let key = format!("{seconds}/{previous}");
-            let before = sliding(seconds, previous, &key, Charge::Take(previous));
+            let before = sliding(seconds, previous, &key, Charge::Take(previous), true);
             entries.push(at(before, start - 1));
             for elapsed in (0..seconds).filter(|elapsed| previous * (seconds - elapsed) % seconds == 0) {
                 let estimate = previous * (seconds - elapsed) / seconds;
                 let witness = Hit { descriptor: 1, ..fixed("witness", 0) };
                 let witness =
                     Hit { charge: Charge::Take(1), limit: Limit::fixed_window(MAX_COUNT, Unit::Hour), ..witness };
-                let look = sliding(seconds, estimate, &key, Charge::LOOK);
-                let group = Group::new(vec![look, witness]).atomic();
-                entries.push(Entry::new(group.at(Timestamp::from_micros(start + elapsed * SECOND))));
+                // where denials do not count, a look asks for 1
+                for (limit, counts) in [(estimate, true), (estimate + 1, false)] {
+                    let look = sliding(seconds, limit, &key, Charge::LOOK, counts);
+                    let group = Group::new(vec![look, witness.clone()]).atomic();
+                    entries.push(Entry::new(group.at(Timestamp::from_micros(start + elapsed * SECOND))));
+                }
                 let share = (seconds - elapsed) as f64 / seconds as f64;
                 tight += u32::from(previous as f64 * share > estimate as f64);
             }

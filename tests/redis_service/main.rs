@@ -13,6 +13,7 @@ mod cluster_server;
 mod counts;
 mod example;
 mod failure;
+mod late_costs;
 mod secrets;
 #[path = "../redis_client/sentinel_group.rs"]
 #[allow(dead_code, reason = "shared")]

@@ -26,9 +26,43 @@ fn a_match_names_its_rule_and_place() {
     let text = told.to_string();
     assert!(text.contains("✗ path=/abc: there is no such sibling"), "{text}");
     assert!(text.contains("✓ path=/a*: the pattern matches (f.yaml:3)"), "{text}");
-    assert!(text.ends_with("rule at f.yaml:3: 7 per minute (fixed_window)"), "{text}");
+    let rule = "rule at f.yaml:3: 7 per minute (fixed_window)\nlate costs hold until the window ends";
+    assert!(text.ends_with(rule), "{text}");
+    assert_eq!(told.to_json()["outcome"]["late_costs"][0]["hold"], true);
     assert_eq!(told.to_json()["outcome"]["place"]["line"], 3);
     assert_eq!(told.to_json()["levels"][0]["tried"][1]["matched"], true);
+}
+
+#[test]
+fn what_becomes_of_late_costs() {
+    let told = |limit: &str| {
+        let rules = good(&format!("domain: d\ndescriptors: [{{key: k, {limit}}}]")).rules;
+        explain(&rules, "d", &entries(&[("k", "v")]))
+    };
+    let limit = |more: &str| told(&format!("rate_limit: {{unit: day, requests_per_unit: 7, {more}}}"));
+    let lost = "late costs are lost if they do not fit, for it does not count what it denies: say count_denied: true";
+    for (more, expected, hold) in [
+        ("count_denied: true", "late costs hold until the window ends", true),
+        ("count_denied: false", lost, false),
+        ("algorithm: sliding_window", lost, false),
+        ("algorithm: token_bucket, burst: 3", lost, false),
+        ("algorithm: sliding_window, count_denied: true", "late costs hold, fading, until the next window ends", true),
+        (
+            "algorithm: token_bucket, burst: 3, count_denied: true",
+            "late costs hold as debt until it is paid, up to 30 (10 × burst)",
+            true,
+        ),
+    ] {
+        let told = limit(more);
+        assert_eq!(told.to_string().lines().last(), Some(expected));
+        assert_eq!(told.to_json()["outcome"]["late_costs"][0]["hold"], hold);
+    }
+    let two =
+        "rate_limits: [{unit: second, requests_per_unit: 1, count_denied: no}, {unit: day, requests_per_unit: 5}]";
+    let told = told(two).to_string();
+    assert!(told.contains("\nlate costs of limit 1 are lost"), "{told}");
+    assert!(told.ends_with("\nlate costs of limit 2 hold until the window ends"), "{told}");
+    assert!(!self::told(&[("path", "/x")]).to_string().contains("late costs"));
 }
 
 #[test]

@@ -10,6 +10,11 @@ fn hit(key: &str, n: u64, descriptor: u32) -> Hit {
     Hit { descriptor, ..Hit::new(CounterKey::from_bytes(key.as_bytes()), limit, Charge::Take(n)) }
 }
 
+/// A hit that leaves no trace if it is denied.
+fn gentle(key: &str, n: u64, descriptor: u32) -> Hit {
+    Hit { limit: limit_with(Algorithm::FixedWindow, TEN, 60, None, Some(false)), ..hit(key, n, descriptor) }
+}
+
 /// (allowed, after, granted) of each hit, and what was written to which counter.
 type Settled = (Vec<(bool, u64, u64)>, Vec<(String, f64)>);
 
@@ -56,8 +61,10 @@ fn equal_keys_are_one_counter_however_many_there_are() {
 #[test]
 fn one_descriptors_limits_are_charged_all_or_none() {
     let (verdicts, written) = settled(vec![hit("a", 1, 0), hit("b", 1, 0), hit("c", 1, 1)], false, &[("b", 10.0)]);
-    assert_eq!(verdicts, [(true, 0, 0), (false, 10, 0), (true, 1, 1)]);
-    assert_eq!(written, [("c".into(), 1.0)]);
+    assert_eq!(verdicts, [(true, 0, 0), (false, 11, 0), (true, 1, 1)]);
+    assert_eq!(written, [("b".into(), 11.0), ("c".into(), 1.0)], "what was over itself is charged");
+    let (verdicts, written) = settled(vec![gentle("a", 1, 0), gentle("b", 1, 0)], false, &[("b", 10.0)]);
+    assert_eq!((verdicts, written), (vec![(true, 0, 0), (false, 10, 0)], vec![]));
 }
 
 #[test]
@@ -69,13 +76,52 @@ fn a_shadow_descriptor_that_is_over_is_charged_limit_by_limit() {
 }
 
 #[test]
-fn a_refused_atomic_group_charges_only_shadow_hits() {
+fn a_refused_atomic_group_charges_shadow_hits_and_what_was_over() {
     let shadow = Hit { shadow: true, ..hit("s", 1, 2) };
     let refund = Hit { charge: Charge::Give(1), ..hit("r", 0, 3) };
     let hits = vec![hit("a", 1, 0), hit("b", 1, 1), shadow, refund];
     let (verdicts, written) = settled(hits, true, &[("b", 10.0), ("r", 5.0)]);
-    assert_eq!(verdicts, [(true, 0, 0), (false, 10, 0), (true, 1, 1), (true, 5, 0)]);
-    assert_eq!(written, [("s".into(), 1.0)]);
+    assert_eq!(verdicts, [(true, 0, 0), (false, 11, 0), (true, 1, 1), (true, 5, 0)]);
+    assert_eq!(written, [("b".into(), 11.0), ("s".into(), 1.0)]);
+}
+
+/// What was over only because of its group may fit once the group is put back. It was denied all the same.
+#[test]
+fn what_a_refused_group_denied_is_not_decided_anew() {
+    for algorithm in Algorithm::ALL {
+        for (count_denied, left) in [(false, 0), (true, 2)] {
+            for (atomic, descriptors) in [(true, [0, 1]), (false, [0, 0]), (true, [0, 0])] {
+                let limit = limit_with(algorithm, 3, 60, None, Some(count_denied));
+                let hits = descriptors.map(|descriptor| Hit { limit, ..hit("a", 2, descriptor) });
+                let group = Group { atomic, ..Group::new(hits) };
+                let mut held = [Held::found(None)];
+                let verdicts = settle(&group, at(0), &Counters::of(&group), &mut held);
+                let brief = verdicts.iter().map(|one| (one.allowed, one.before, one.after, one.granted));
+                let expected = [(true, 0, 0, 0), (false, 0, left, 0)];
+                assert_eq!(brief.collect::<Vec<_>>(), expected, "{algorithm} {count_denied} {descriptors:?}");
+                assert_eq!(held[0].written_by, count_denied.then_some(1));
+                let look = step(held[0].state, &limit, at(0), Charge::LOOK).verdict;
+                assert_eq!((look.allowed, look.after), (true, left));
+            }
+        }
+    }
+}
+
+/// The shadow hit comes first on the counter that both name, so the one that was over adds to what it left.
+#[test]
+fn a_refused_group_is_charged_in_order() {
+    let shadow = |n| Hit { shadow: true, ..hit("b", n, 1) };
+    let (verdicts, written) = settled(vec![hit("a", 1, 0), shadow(2), hit("b", 3, 2)], true, &[("b", 8.0)]);
+    assert_eq!(verdicts, [(true, 0, 0), (true, 10, 2), (false, 13, 0)]);
+    assert_eq!(written, [("b".into(), 13.0)]);
+    let (verdicts, _) = settled(vec![hit("b", 3, 0), shadow(2)], true, &[("b", 8.0)]);
+    assert_eq!(verdicts, [(false, 11, 0), (false, 13, 0)]);
+}
+
+#[test]
+fn looks_of_a_refused_group_change_nothing() {
+    let (verdicts, written) = settled(vec![hit("a", 0, 0), hit("b", 0, 1)], true, &[("b", 11.0)]);
+    assert_eq!((verdicts, written), (vec![(true, 0, 0), (false, 11, 0)], vec![]));
 }
 
 #[test]
@@ -92,18 +138,19 @@ fn quotas_refuse_only_together() {
     let (one_left, _) = settled(vec![quota("a", 0), quota("c", 1)], true, &full);
     assert_eq!(one_left, [(false, 11, 0), (true, 1, 1)]);
     let (none_left, written) = settled(vec![quota("a", 0), quota("b", 1), hit("c", 1, 2)], true, &full);
-    assert_eq!(none_left, [(false, 10, 0), (false, 10, 0), (true, 0, 0)]);
-    assert!(written.is_empty());
+    assert_eq!(none_left, [(false, 11, 0), (false, 11, 0), (true, 0, 0)]);
+    assert_eq!(written, [("a".into(), 11.0), ("b".into(), 11.0)]);
 }
 
 #[test]
 fn one_hit_alone_is_settled_as_in_a_list() {
-    for (atomic, shadow, quota, quota_passed) in
-        (0..16).map(|bits| (bits & 1 > 0, bits & 2 > 0, bits & 4 > 0, bits & 8 > 0))
-    {
-        for (n, count) in [(1, 9.0), (1, 10.0), (0, 11.0), (11, 0.0)] {
-            let one = Hit { shadow, quota, ..hit("a", n, 0) };
-            let group = Group { atomic, quota_passed, ..Group::single(one) };
+    for bits in 0..64 {
+        let [atomic, shadow, quota, quota_passed, refused, count_denied] =
+            [1, 2, 4, 8, 16, 32].map(|bit| bits & bit > 0);
+        let limit = limit_with(Algorithm::FixedWindow, TEN, 60, None, Some(count_denied));
+        for (n, count) in [(1, 9.0), (1, 10.0), (0, 11.0), (0, 10.0), (11, 0.0)] {
+            let one = Hit { shadow, quota, limit, ..hit("a", n, 0) };
+            let group = Group { atomic, quota_passed, refused, ..Group::single(one) };
             let prior = Some(State { time: 0.0, current: count, previous: 0.0 });
             let mut held = [Held::found(prior)];
             let verdicts = settle(&group, at(0), &Counters::of(&group), &mut held);
@@ -114,9 +161,10 @@ fn one_hit_alone_is_settled_as_in_a_list() {
     }
 }
 
-/// A request that is refused for another reason charges its shadow hits alone, and reports the others as they stand.
+/// A request that is refused for another reason charges its shadow hits and what is over by itself, and reports the
+/// others as they stand.
 #[test]
-fn an_atomic_group_that_is_refused_anyway_charges_only_shadow_hits() {
+fn an_atomic_group_that_is_refused_anyway_charges_what_it_would_have() {
     let refused = |hits: Vec<Hit>| Group { refused: true, atomic: true, ..Group::new(hits) };
     let shadow = Hit { shadow: true, ..hit("b", 3, 1) };
     let group = refused(vec![hit("a", 1, 0), shadow.clone()]);
@@ -124,9 +172,9 @@ fn an_atomic_group_that_is_refused_anyway_charges_only_shadow_hits() {
     let full = State { time: 0.0, current: 10.0, previous: 0.0 };
     let mut held = [Held::found(Some(full)), Held::found(None)];
     let verdicts = settle(&group, at(0), &counters, &mut held);
-    assert!(!verdicts[0].allowed, "the full counter is over, also when it is only looked at");
-    assert_eq!((verdicts[0].after, verdicts[1].after), (10, 3));
-    assert_eq!((held[0].written_by, held[1].written_by), (None, Some(1)));
+    assert!(!verdicts[0].allowed);
+    assert_eq!((verdicts[0].after, verdicts[1].after), (11, 3));
+    assert_eq!((held[0].written_by, held[1].written_by), (Some(0), Some(1)));
 
     for (one, written) in [(hit("a", 1, 0), false), (shadow, true)] {
         let group = refused(vec![one.clone()]);

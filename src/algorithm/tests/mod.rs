@@ -3,6 +3,7 @@
 mod calendar;
 mod examples;
 mod groups;
+mod looks;
 mod properties;
 
 use std::{num::NonZeroU32, time::Duration};

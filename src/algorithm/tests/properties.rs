@@ -72,7 +72,9 @@ proptest! {
         let done = step(state, &limit, at(now), charge);
         prop_assert!(done.verdict.granted <= done.verdict.asked && done.verdict.asked <= MAX_COUNT);
         prop_assert_eq!(done.verdict.allowed, done.verdict.retry_after == RetryAfter::Now);
-        prop_assert_eq!(hold(state, &limit, at(now), charge, allowed).granted, 0);
+        let refused = refuse(state, &limit, at(now), charge, allowed);
+        prop_assert_eq!((refused.verdict.granted, refused.verdict.allowed), (0, allowed));
+        prop_assert!(refused.next.is_none() || !allowed && limit.count_denied());
         if let Some(next) = done.next {
             prop_assert!(expires_at(&next, &limit) <= Timestamp::MAX);
             prop_assert!(next.current.is_finite() && next.previous.is_finite());

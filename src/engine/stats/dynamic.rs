@@ -5,7 +5,7 @@ use std::{
     hash::BuildHasher,
     sync::{
         Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -17,6 +17,9 @@ use super::{
 use crate::domain::Charge;
 
 const SHARDS: usize = 16;
+
+/// The most rules that the log names as looked at without `count_denied`.
+const MAX_LOOK_WARNINGS: u32 = 100;
 
 /// The name of the series, and the domain, into which what has no room falls.
 const OTHER: &str = "other";
@@ -32,6 +35,7 @@ pub struct Stats {
     other_domain: Arc<Series>,
     room: AtomicUsize,
     overflow: AtomicU64,
+    look_warnings: AtomicU32,
 }
 
 impl Stats {
@@ -46,6 +50,7 @@ impl Stats {
             other_domain: keep(SeriesName::new(OTHER)),
             room: AtomicUsize::new(max_series),
             overflow: AtomicU64::new(0),
+            look_warnings: AtomicU32::new(0),
         })
     }
 
@@ -53,6 +58,13 @@ impl Stats {
     #[must_use]
     pub fn overflow(&self) -> u64 {
         self.overflow.load(Ordering::Relaxed)
+    }
+
+    /// Whether one more rule may be logged as looked at without `count_denied`, and if so whether it is the last one.
+    pub fn may_warn_of_look(&self) -> Option<bool> {
+        let more = |warned: u32| (warned < MAX_LOOK_WARNINGS).then_some(warned + 1);
+        let before = self.look_warnings.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
+        Some(before + 1 == MAX_LOOK_WARNINGS)
     }
 
     /// Counts descriptors that came for a domain without rules.

@@ -75,6 +75,7 @@ pub struct RequestMetrics {
     errors: [AtomicU64; ErrorKind::ALL.len()],
     decisions: Decisions<AtomicU64>,
     global_shadow_mode: AtomicU64,
+    debt_forgiven: AtomicU64,
 }
 
 /// A call under way; when dropped, it has ended. `M` is a reference to the counters, borrowed or owned.
@@ -106,6 +107,13 @@ impl RequestMetrics {
     pub fn global_shadow_mode(&self) {
         self.global_shadow_mode.fetch_add(1, Relaxed);
     }
+
+    /// Counts units that a bucket in debt as deep as may be did not take.
+    pub fn debt_forgiven(&self, units: u64) {
+        if units > 0 {
+            self.debt_forgiven.fetch_add(units, Relaxed);
+        }
+    }
 }
 
 impl InFlight<&RequestMetrics> {
@@ -136,6 +144,8 @@ pub struct RequestTotals {
     pub decisions: Decisions<u64>,
     /// Calls that only the global shadow mode let pass.
     pub global_shadow_mode: u64,
+    /// Units that buckets in debt as deep as may be did not take.
+    pub debt_forgiven: u64,
 }
 
 impl RequestTotals {
@@ -155,6 +165,7 @@ impl RequestTotals {
             add_all(sums, counters);
         }
         self.global_shadow_mode += worker.global_shadow_mode.load(Relaxed);
+        self.debt_forgiven += worker.debt_forgiven.load(Relaxed);
     }
 }
 

@@ -129,7 +129,8 @@ fn near_part_within(verdict: &Verdict, threshold: u64, asked: u64) -> u64 {
 /// The near and the over part of a denied hit.
 fn split_denied(verdict: &Verdict, limit: u64, threshold: u64, asked: u64) -> (u64, u64) {
     let charged = verdict.after > verdict.before;
-    if !charged || verdict.before >= limit {
+    // what was over only beside others of its request can be charged and stay below the limit
+    if !charged || verdict.before >= limit || verdict.after < limit {
         return (0, asked);
     }
     // The bounds change nothing for a fixed window. The counts of the other algorithms are rounded down, so that a hit

@@ -1,6 +1,14 @@
 //! One exported series: a name and its figures, in one allocation; and sets of them by name.
 
-use std::{fmt, hash::BuildHasher, ops::Deref, sync::Arc};
+use std::{
+    fmt,
+    hash::BuildHasher,
+    ops::Deref,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
 
 use hashbrown::HashTable;
 
@@ -15,12 +23,20 @@ pub(super) type Hasher = foldhash::quality::RandomState;
 #[derive(Debug)]
 pub struct Series {
     row: Row,
+    looked_at: AtomicBool,
     name: Name,
 }
 
 impl Series {
     pub(super) fn new(name: Name) -> Arc<Self> {
-        Arc::new(Self { row: Row::default(), name })
+        Arc::new(Self { row: Row::default(), looked_at: AtomicBool::new(false), name })
+    }
+
+    /// Notes that its rule was looked at; whether that is the first time.
+    #[must_use]
+    pub fn looked_at(&self) -> bool {
+        // read first: a flag that every look wrote would be fought over by all workers
+        !self.looked_at.load(Relaxed) && !self.looked_at.swap(true, Relaxed)
     }
 
     /// What it is exported with.

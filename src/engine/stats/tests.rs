@@ -45,6 +45,12 @@ fn a_denial_that_charged_nothing_is_over_as_a_whole() {
     assert_eq!(recorded(&verdict(false, 0, 0, 4, Source::DenyCache), 10, true), [4, 0, 0, 4, 4, 4]);
 }
 
+/// Over beside another hit of its request, charged once both were put back: it stays below the limit.
+#[test]
+fn a_denial_that_was_charged_below_the_limit_is_over_as_a_whole() {
+    assert_eq!(recorded(&verdict(false, 0, 2, 2, Source::Store), 3, false), [2, 0, 0, 2, 0, 0]);
+}
+
 #[test]
 fn a_denial_by_a_fraction_counts_as_one() {
     // A sliding window at 9.5 of 10, with count_denied: 10.5 is over, though both counts round down to within.

@@ -4,10 +4,10 @@
 //! empties. So a denial is held for that long, for one second at most: a refund or a reset elsewhere is seen then.
 //!
 //! What goes to the store in any case, and is not held: all-or-nothing groups and descriptors (their members depend on
-//! each other), requests that are refused already, looks, refunds, and takings from a counter that the same request
-//! refunds. Denials by a sliding window or a bucket that counts what it denies are not held either: there the store
-//! has to count each one. A fixed window that is over stays so, however much more is counted; like the reference, what
-//! is answered from here is no longer added to it.
+//! each other, and one that is over may fit again once its group is put back), requests that are refused already,
+//! looks, refunds, and takings from a counter that the same request refunds. Denials by a sliding window or a bucket
+//! that counts what it denies are not held either: there the store has to count each one. A fixed window that is over
+//! stays so, however much more is counted; like the reference, what is answered from here is no longer added to it.
 
 mod entry;
 mod table;

@@ -71,7 +71,7 @@ impl<F: RateLimiter> Fallback<F> {
     }
 
     /// The hits at these indices, as a group of their own with this process's share of the limits. It takes into account what
-    /// the others decided: one that is over refuses an atomic group, which then charges nothing here either.
+    /// the others decided: one that is over refuses an atomic group, of which only what is over itself is charged here.
     fn local_group(&self, group: &Group, indices: &[usize], verdicts: &Verdicts) -> Group {
         let (mut quota_passed, mut at) = (group.quota_passed, 0);
         let mut outcomes: SmallVec<[Outcome; 2]> = SmallVec::new();

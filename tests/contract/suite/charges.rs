@@ -20,7 +20,9 @@ pub(super) async fn admits_the_limit_and_no_more<S: RateLimiter>(bench: Bench<S>
 pub(super) async fn nothing_allowed<S: RateLimiter>(bench: Bench<S>) {
     for count_denied in [false, true] {
         let hit = |n| Hit::new(bench.key("k"), bench.limit(0, count_denied), Charge::Take(n));
-        assert!(bench.one(hit(0), START).await.allowed, "a look takes nothing");
+        let look = bench.one(hit(0), START).await;
+        let expected = if count_denied { RetryAfter::Now } else { RetryAfter::Never };
+        assert_eq!((look.allowed, look.retry_after), (count_denied, expected), "nothing was counted yet");
         for n in [1, u64::MAX] {
             let denied = bench.one(hit(n), START).await;
             assert!(!denied.allowed && denied.remaining == 0, "{denied:?}");
@@ -45,6 +47,30 @@ pub(super) async fn a_look_says_when_it_is_over<S: RateLimiter>(bench: Bench<S>)
     assert!(!bench.one(bench.harsh("k", 1), START).await.allowed);
     let look = bench.one(bench.harsh("k", 0), START).await;
     assert!(!look.allowed && look.after == L + 1, "{look:?}");
+}
+
+pub(super) async fn a_look_asks_for_one_where_denials_do_not_count<S: RateLimiter>(bench: Bench<S>) {
+    assert!(bench.one(bench.gentle("k", L - 1), START).await.allowed);
+    assert!(bench.one(bench.gentle("k", 0), START).await.allowed);
+    assert!(bench.one(bench.gentle("k", 1), START).await.allowed);
+    let (look, hit) = (bench.one(bench.gentle("k", 0), START).await, bench.one(bench.gentle("k", 1), START).await);
+    assert_eq!(look, Verdict { asked: 0, ..hit });
+    assert!(!look.allowed && look.after == L, "{look:?}");
+}
+
+/// A look before each request, and what the request cost after it.
+pub(super) async fn late_costs<S: RateLimiter>(bench: Bench<S>) {
+    for (count_denied, cost, passes) in [(true, 1, L + 1), (false, 1, L), (true, 4, 3), (false, 4, 20), (true, 25, 1)] {
+        let name = format!("{count_denied} {cost}");
+        let hit = |n| Hit::new(bench.key(&name), bench.limit(L, count_denied), Charge::Take(n));
+        let mut passed = 0;
+        for _ in 0..20 {
+            passed += u64::from(bench.one(hit(0), START).await.allowed);
+            bench.one(hit(cost), START).await;
+        }
+        // of 4 two fit, and where the third leaves no trace two of the ten stay free for ever
+        assert_eq!(passed, passes, "{name}");
+    }
 }
 
 pub(super) async fn more_than_the_limit<S: RateLimiter>(bench: Bench<S>) {

@@ -58,8 +58,12 @@ pub(super) async fn limits_of_one_descriptor<S: RateLimiter>(bench: Bench<S>) {
     fill(&bench, &["full"]).await;
     let hits = [bench.harsh("a", 1), bench.harsh("full", 1), Hit { descriptor: 1, ..bench.harsh("b", 1) }];
     let verdicts = bench.group(together(hits)).await;
-    assert_eq!(brief(&verdicts), [(true, 0, 0), (false, L, 0), (true, 1, 1)], "all or none, even counting denials");
-    assert_eq!((bench.count("a").await, bench.count("full").await, bench.count("b").await), (0, L, 1));
+    assert_eq!(brief(&verdicts), [(true, 0, 0), (false, L + 1, 0), (true, 1, 1)], "what was over is charged alone");
+    assert_eq!((bench.count("a").await, bench.count("full").await, bench.count("b").await), (0, L + 1, 1));
+    fill(&bench, &["gentle"]).await;
+    let verdicts = bench.group(together([bench.gentle("a", 1), bench.gentle("gentle", 1)])).await;
+    assert_eq!(brief(&verdicts), [(true, 0, 0), (false, L, 0)]);
+    assert_eq!((bench.count("a").await, bench.count("gentle").await), (0, L));
 }
 
 pub(super) async fn limits_of_one_descriptor_in_shadow<S: RateLimiter>(bench: Bench<S>) {
@@ -68,28 +72,46 @@ pub(super) async fn limits_of_one_descriptor_in_shadow<S: RateLimiter>(bench: Be
     assert_eq!(brief(&bench.group(together(hits)).await), [(true, 1, 1), (false, L + 1, 0)], "each on its own");
 }
 
-pub(super) async fn a_refused_group_charges_nobody<S: RateLimiter>(bench: Bench<S>) {
+pub(super) async fn a_refused_group_charges_what_was_over<S: RateLimiter>(bench: Bench<S>) {
     fill(&bench, &["full"]).await;
-    let hits = || apart([bench.harsh("a", 1), bench.harsh("full", 1), bench.harsh("b", 1)]);
-    let verdicts = bench.group(hits().atomic()).await;
-    assert_eq!(brief(&verdicts), [(true, 0, 0), (false, L, 0), (true, 0, 0)]);
+    let hits =
+        |hit: fn(&Bench<S>, &str, u64) -> Hit| apart(["a", "full", "b"].map(|name| hit(&bench, name, 1))).atomic();
+    assert_eq!(brief(&bench.group(hits(Bench::gentle)).await), [(true, 0, 0), (false, L, 0), (true, 0, 0)]);
     assert_eq!((bench.count("a").await, bench.count("full").await, bench.count("b").await), (0, L, 0));
-    let twice = bench.group(apart([bench.gentle("t", 6), bench.gentle("t", 6)]).atomic()).await;
-    assert_eq!(brief(&twice), [(true, 0, 0), (false, 0, 0)]);
+    assert_eq!(brief(&bench.group(hits(Bench::harsh)).await), [(true, 0, 0), (false, L + 1, 0), (true, 0, 0)]);
+    assert_eq!((bench.count("a").await, bench.count("full").await, bench.count("b").await), (0, L + 1, 0));
+}
+
+/// After the group was put back the second hit would fit.
+pub(super) async fn a_refused_group_decides_nothing_anew<S: RateLimiter>(bench: Bench<S>) {
+    for (counted, left) in [(false, 0), (true, 6)] {
+        for (form, atomic) in [("atomic", true), ("limits", false)] {
+            let name = format!("{counted} {form}");
+            let hit = || if counted { bench.harsh(&name, 6) } else { bench.gentle(&name, 6) };
+            let hits = [hit(), hit()];
+            let verdicts = bench.group(if atomic { apart(hits).atomic() } else { together(hits) }).await;
+            assert_eq!(brief(&verdicts), [(true, 0, 0), (false, left, 0)], "{name}");
+            assert_eq!(bench.count(&name).await, left, "{name}");
+        }
+    }
 }
 
 pub(super) async fn a_refused_group_of_one<S: RateLimiter>(bench: Bench<S>) {
     fill(&bench, &["full"]).await;
     let verdicts = bench.group(apart([bench.harsh("full", 1)]).atomic()).await;
-    assert_eq!(brief(&verdicts), [(false, L, 0)]);
+    assert_eq!(brief(&verdicts), [(false, L + 1, 0)]);
+    let verdicts = bench.group(apart([bench.gentle("full", 1)]).atomic()).await;
+    assert_eq!(brief(&verdicts), [(false, L + 1, 0)]);
     let verdicts = bench.group(apart([shadow(bench.harsh("full", 1))]).atomic()).await;
-    assert_eq!(brief(&verdicts), [(false, L + 1, 0)], "a shadow hit is charged");
+    assert_eq!(brief(&verdicts), [(false, L + 2, 0)], "a shadow hit is charged");
+    let refused = Group { refused: true, ..apart([bench.harsh("a", 1)]).atomic() };
+    assert_eq!(brief(&bench.group(refused).await), [(true, 0, 0)], "within its limit, and not charged");
 }
 
 pub(super) async fn shadow_hits_are_charged_in_any_case<S: RateLimiter>(bench: Bench<S>) {
     fill(&bench, &["full", "dark"]).await;
     let refused = [bench.harsh("a", 1), shadow(bench.harsh("s", 2)), bench.harsh("full", 1)];
-    assert_eq!(brief(&bench.group(apart(refused).atomic()).await), [(true, 0, 0), (true, 2, 2), (false, L, 0)]);
+    assert_eq!(brief(&bench.group(apart(refused).atomic()).await), [(true, 0, 0), (true, 2, 2), (false, L + 1, 0)]);
     let passed = [shadow(bench.harsh("dark", 1)), bench.harsh("a", 1)];
     assert_eq!(brief(&bench.group(apart(passed).atomic()).await), [(false, L + 1, 0), (true, 1, 1)]);
 }

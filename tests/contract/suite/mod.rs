@@ -123,6 +123,7 @@ pub(crate) async fn run<S: RateLimiter>(name: &str, make: impl AsyncFn() -> S) {
         let mut cases = run_cases!(&store, algorithm,
             charges::{
                 admits_the_limit_and_no_more, nothing_allowed, a_look_writes_nothing, a_look_says_when_it_is_over,
+                a_look_asks_for_one_where_denials_do_not_count, late_costs,
                 more_than_the_limit, refunds, denied_hits_uncounted, denied_hits_counted, huge_numbers,
                 retry_after_is_the_first_chance, reset_after_empties, counters_are_apart,
                 a_limit_that_is_raised_keeps_the_count, a_clock_that_is_a_little_behind,
@@ -146,8 +147,9 @@ pub(crate) async fn run<S: RateLimiter>(name: &str, make: impl AsyncFn() -> S) {
         if capabilities.atomic_groups {
             cases += run_cases!(&store, algorithm,
                 groups::{
-                    limits_of_one_descriptor, limits_of_one_descriptor_in_shadow, a_refused_group_charges_nobody,
-                    a_refused_group_of_one, shadow_hits_are_charged_in_any_case, a_refused_refund_is_not_applied,
+                    limits_of_one_descriptor, limits_of_one_descriptor_in_shadow, a_refused_group_charges_what_was_over,
+                    a_refused_group_decides_nothing_anew, a_refused_group_of_one,
+                    shadow_hits_are_charged_in_any_case, a_refused_refund_is_not_applied,
                     quotas_refuse_together, a_quota_that_passed_elsewhere, an_override_shares_its_counter,
                 }
                 concurrency::{atomic_groups_stay_level}
