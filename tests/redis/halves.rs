@@ -125,7 +125,7 @@ impl Run {
         Self { clock, in_memory, in_redis, memory, redis, waiting: Vec::new(), counters: HashMap::new() }
     }
 
-    async fn step(&mut self, step: &Step, world: &World) -> Result<(), TestCaseError> {
+    async fn step(&mut self, step: &Step) -> Result<(), TestCaseError> {
         match step {
             Step::Ask(ask, _) => self.ask(&ask.request()).await?,
             Step::End(_) if self.waiting.is_empty() => {}
@@ -134,10 +134,9 @@ impl Run {
                 self.end_all().await?;
                 self.clock.advance(*time);
             }
-            Step::Load(version) => {
-                self.memory.load(&world.rules[*version]);
-                self.redis.load(&world.rules[*version]);
-            }
+            // A bucket that is full is gone from Redis by the machine's clock, and stays in memory by ours: equal for one limit,
+            // not for another burst. tests/halves has changes of rules.
+            Step::Load(_) => {}
         }
         Ok(())
     }
@@ -222,7 +221,7 @@ fn the_engine_decides_and_counts_over_redis_as_over_memory() {
     let test = async |world: &World, prefix: &str| {
         let mut run = Run::new(world, &stack, prefix);
         for step in &world.steps {
-            run.step(step, world).await?;
+            run.step(step).await?;
         }
         run.end_all().await?;
         run.compare().await?;
@@ -233,7 +232,8 @@ fn the_engine_decides_and_counts_over_redis_as_over_memory() {
 }
 
 /// By the clocks of the machine, so compared without times. What is left as a remembered denial has it may be a second
-/// old, and so may be what is chosen by it; a refund may be seen a second late, so there are none here.
+/// old, and so may be what is chosen by it; a refund may be seen a second late, so there are none here. What the cache
+/// answers is no longer added to the counter, which another limit on it would see, so there are no overrides either.
 #[test]
 fn the_deny_cache_changes_no_answer() {
     let (redis, runtime) = (Redis::start(&[]), runtime());
@@ -244,7 +244,7 @@ fn the_deny_cache_changes_no_answer() {
         let redis = Side::new(Arc::clone(&stack) as _, world, prefix);
         for step in &world.steps {
             let Step::Ask(ask, _) = step else { continue };
-            let ask = ask.clone().without_refunds();
+            let ask = ask.clone().without_refunds().without_overrides();
             let told = redis.engine.decide(&ask.request(), None).await;
             prop_assert_eq!(timeless(told), timeless(memory.decided(&ask.request())), "{:?}", ask);
         }

@@ -80,6 +80,14 @@ impl Ask {
         }
         self
     }
+
+    /// The same request, in which nothing brings a limit along.
+    pub fn without_overrides(mut self) -> Self {
+        for asked in &mut self.descriptors {
+            asked.limit = None;
+        }
+        self
+    }
 }
 
 /// How long the windows are.
