@@ -189,7 +189,7 @@ impl Rejections {
 pub enum PeerName {
     /// An address.
     Tcp(std::net::SocketAddr),
-    /// Whoever opened the Unix socket.
+    /// A client of the Unix socket.
     Unix,
     /// The system did not say.
     Unknown,

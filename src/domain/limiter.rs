@@ -24,7 +24,7 @@ pub trait RateLimiter: Debug + Send + Sync + 'static {
     fn begin(&self, group: Arc<Group>) -> impl Future<Output = Verdicts> + Send + use<Self>;
 
     /// What [`begin`](Self::begin) would give, if that needs no waiting; `None` means that nothing was charged. Asked first
-    /// for every request, for it spares a future and a place for the group. Decorators must forward it.
+    /// for every request, for it spares a future and an allocation for the group. Decorators must forward it.
     fn try_check(&self, group: &Group) -> Option<Verdicts>;
 
     /// Charges a group that is not shared.

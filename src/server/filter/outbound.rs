@@ -14,7 +14,7 @@ const MAX_BLOCK: usize = 16 << 10;
 /// Streams that were answered with 431 and may yet be reset, which is no second rejection.
 const MAX_ANSWERED: usize = 64;
 
-// HTTP/2 error codes (RFC 9113, section 7) that are told apart.
+// HTTP/2 error codes (RFC 9113, section 7) that are counted by reason.
 const NO_ERROR: u32 = 0;
 /// A peer broke the protocol.
 pub(in super::super) const PROTOCOL_ERROR: u32 = 1;

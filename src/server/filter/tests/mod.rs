@@ -79,7 +79,7 @@ fn filtered(stream: &[u8], cuts: &Cuts) -> Vec<u8> {
             Poll::Ready(Ok(())) if buf.filled().is_empty() => return read,
             Poll::Ready(Ok(())) => read.extend_from_slice(buf.filled()),
             Poll::Ready(Err(error)) => unreachable!("pieces do not fail: {error}"),
-            Poll::Pending => assert!(buf.filled().is_empty(), "bytes were given to a caller that is told to wait"),
+            Poll::Pending => assert!(buf.filled().is_empty(), "bytes with Pending"),
         }
     }
 }

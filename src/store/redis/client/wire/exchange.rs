@@ -63,7 +63,7 @@ struct Waiting {
     begins: u64,
     limit: ReplyLimit,
     deadline: Instant,
-    /// `None` once its caller was told that it took too long: its reply is still to come.
+    /// `None` once it has failed for taking too long: its reply is still to come.
     reply: Option<oneshot::Sender<Outcome>>,
 }
 
