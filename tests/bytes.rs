@@ -12,8 +12,8 @@ use std::{
 use smallvec::smallvec;
 use tollgate::{
     domain::{
-        Algorithm, Capabilities, Clock, Code, Descriptor, Entry, FailureMode, KeyBuilder, LimitOverride, ManualClock,
-        Request, Timestamp, Unit,
+        Algorithm, AtomicGroups, Capabilities, Clock, Code, Descriptor, Entry, FailureMode, KeyBuilder, LimitOverride,
+        ManualClock, Request, Timestamp, Unit,
     },
     engine::{
         Engine, Live, LiveHandle, Modes, Options, RequestLimits,
@@ -49,7 +49,7 @@ struct Service {
 
 fn rules(text: &str) -> RuleSet {
     let file = RuleFile { name: "rules.yaml".to_owned(), content: text.into() };
-    let capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: true };
+    let capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported };
     let options = CompileOptions { merge_domains: false, capabilities, defaults: None };
     compile(&[file], &options).unwrap_or_else(|errors| panic!("{errors:#}")).rules
 }

@@ -112,6 +112,7 @@ fn samples(name: &str) -> (&'static [&'static str], &'static [&'static str]) {
             (&["", "a", "a:b", ":b", "ä b:c,d=e"], &["a:", ":"])
         }
         // The others do not go with the address: see the tests beside the code.
+        "REDIS_KEYS_PER_CALL" | "REDIS_PERSECOND_KEYS_PER_CALL" => (&["auto", "MANY", "one"], &["two", "1", "one key"]),
         "REDIS_TYPE" | "REDIS_PERSECOND_TYPE" => (&["SINGLE", "Cluster"], &["", "single node"]),
         "REDIS_SOCKET_TYPE" | "REDIS_PERSECOND_SOCKET_TYPE" => (&["tcp", "TCP"], &["", "udp"]),
         "REDIS_POOL_ON_EMPTY_BEHAVIOR" | "REDIS_PERSECOND_POOL_ON_EMPTY_BEHAVIOR" => {

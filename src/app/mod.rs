@@ -13,6 +13,8 @@ mod configure;
 #[cfg(feature = "redis")]
 mod contact;
 mod defaults;
+#[cfg(feature = "redis")]
+mod keys_per_call;
 mod listeners;
 mod loader;
 mod memory;
@@ -276,6 +278,8 @@ impl App {
             live: Arc::clone(&self.live),
             stats: Arc::clone(&self.stats),
             options: configure::compile_options(settings, self.backend.capabilities()),
+            atomic_groups: self.backend.atomic_groups(),
+            stop_increment: settings.modes.stop_increment_when_over,
             loader: self.loader.clone(),
             defaults: self.defaults.newest(),
             metrics: Arc::clone(&self.metrics),

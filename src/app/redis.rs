@@ -6,21 +6,27 @@ use std::{
     time::Duration,
 };
 
+use tokio::sync::watch;
+
 use super::{
     AppError,
     background::Background,
     contact::{self, Watched},
+    keys_per_call,
     readiness::Readiness,
 };
 use crate::{
-    domain::{Algorithm, Capabilities, DynRateLimiter, RateLimiter, SystemClock},
+    domain::{Algorithm, AtomicGroups, Capabilities, DynRateLimiter, RateLimiter, SystemClock},
     guard::{DegradedStats, DenyCache, DenyTable, FailMode, Observed, OperationTimes},
-    settings::{RedisCredentials, RedisEndpoint, RedisServer, RedisSettings, RedisStartup, RedisTls, RedisTopology},
+    settings::{
+        RedisCredentials, RedisEndpoint, RedisKeysPerCall, RedisServer, RedisSettings, RedisStartup, RedisTls,
+        RedisTopology,
+    },
     store::{
         MemoryConfig, MemoryStore,
         redis::{
             Address, BreakerConfig, BreakerReading, BreakerState, Connector, Credentials, Endpoint, HostPort,
-            RedisConfig, RedisStats, RedisStore, Startup, StoreOptions, Topology,
+            KeysPerCall, RedisConfig, RedisStats, RedisStore, Startup, StoreOptions, Topology,
         },
     },
     telemetry,
@@ -37,6 +43,7 @@ pub(super) struct RedisBackend {
     replicas: NonZeroU32,
     degraded: Arc<DegradedStats>,
     times: Arc<OperationTimes>,
+    atomic_groups: watch::Sender<AtomicGroups>,
     needs_connection: bool,
     give_up: Option<Duration>,
 }
@@ -58,6 +65,8 @@ impl RedisBackend {
         };
         let denied = settings.deny_cache_bytes.map(DenyTable::new);
         let local = MemoryConfig { max_counters: settings.max_local_counters };
+        let now = |connector: &Connector| *connector.keys_per_call().borrow();
+        let atomic_groups = keys_per_call::atomic_groups(now(&main), per_second.as_ref().and_then(now));
         Ok(Self {
             main,
             per_second,
@@ -68,13 +77,20 @@ impl RedisBackend {
             replicas: settings.replicas,
             degraded: Arc::default(),
             times: Arc::default(),
+            atomic_groups: watch::Sender::new(atomic_groups),
             needs_connection: settings.health_needs_connection,
             give_up: settings.startup.give_up,
         })
     }
 
-    pub(super) fn capabilities() -> Capabilities {
-        Capabilities { algorithms: &Algorithm::ALL, atomic_groups: true }
+    /// What it can do, as far as its peers are known.
+    pub(super) fn capabilities(&self) -> Capabilities {
+        Capabilities { algorithms: &Algorithm::ALL, atomic_groups: *self.atomic_groups.borrow() }
+    }
+
+    /// Follows whether it can charge groups all or none.
+    pub(super) fn atomic_groups(&self) -> watch::Receiver<AtomicGroups> {
+        self.atomic_groups.subscribe()
     }
 
     /// A stack on the current runtime, which it ends with.
@@ -98,6 +114,8 @@ impl RedisBackend {
         for watched in self.watched() {
             background.spawn(watched.tell(ready.clone()));
         }
+        let per_second = self.per_second.as_ref().map(Connector::keys_per_call);
+        background.spawn(keys_per_call::follow(self.main.keys_per_call(), per_second, self.atomic_groups.clone()));
     }
 
     /// Waits until it is time to give up on a Redis that has never answered.
@@ -210,6 +228,11 @@ pub(crate) fn endpoint(settings: &RedisEndpoint, startup: RedisStartup, stacks: 
             max_cooldown: one.max_cooldown,
         }),
         startup: Startup { initial: startup.initial, longest: startup.longest },
+        keys_per_call: match settings.keys_per_call {
+            RedisKeysPerCall::Auto => None,
+            RedisKeysPerCall::Many => Some(KeysPerCall::Many),
+            RedisKeysPerCall::One => Some(KeysPerCall::One),
+        },
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::{
-    domain::{Algorithm, Capabilities},
+    domain::{Algorithm, AtomicGroups, Capabilities},
     rules::{self, CompileErrors, CompileOptions, Compiled, CompiledDefaults, RuleDefaults, RuleFile},
     source::{self, Location, ReadError},
 };
@@ -29,7 +29,7 @@ pub(super) struct Loaded {
 /// Reads files and directories, and compiles all together as one set, with the defaults if there are any.
 pub(super) fn load(paths: &[PathBuf], defaults: Option<&Path>, merge_domains: bool) -> Result<Loaded, LoadError> {
     // what a store cannot do is for the service to say, which knows its store
-    let capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: true };
+    let capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported };
     let mut files = Vec::new();
     for path in paths {
         files.extend(read(path)?);

@@ -29,7 +29,7 @@ pub use hit::{Charge, Group, Hit};
 pub use key::{CounterKey, DomainKeys, KeyBase, KeyBuilder, KeyValue, SharedKind};
 pub use latency::{LATENCY_BOUNDS, Latencies, LatencyTotals, Timed};
 pub use limit::{Algorithm, Limit, LimitError, MAX_COUNT};
-pub use limiter::{BoxFuture, Capabilities, DynRateLimiter, RateLimiter};
+pub use limiter::{AtomicGroups, BoxFuture, Capabilities, DynRateLimiter, RateLimiter};
 pub use metadata::{Metadata, MetadataValue};
 pub use secret::Secret;
 pub use verdict::{RetryAfter, Source, Verdict, Verdicts};

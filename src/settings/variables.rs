@@ -9,7 +9,8 @@ use tracing::level_filters::LevelFilter;
 use super::address::{Host, HostPort};
 use super::parse::{BackendType, ConfigType, List, Pairs, TracingProtocol};
 use super::redis::{
-    Auth, CacheBytes, JitterSeconds, MaxPending, PoolOnEmpty, PoolSize, RedisType, SocketType, Timeout, Url,
+    Auth, CacheBytes, JitterSeconds, KeysPerCall, MaxPending, PoolOnEmpty, PoolSize, RedisType, SocketType, Timeout,
+    Url,
 };
 use super::table::{Effect, Family, Feature, Group, Read, Reader, Variable, row, variables};
 use super::tls::San;
@@ -138,6 +139,7 @@ variables! {
         redis_socket_type: Option<SocketType> = "REDIS_SOCKET_TYPE", "", Works, "how Redis is reached; unset: as `REDIS_URL` has it (the reference's default is unix)";
         redis_type: Option<RedisType> = "REDIS_TYPE", "", Works, "how Redis is set up; unset: as `REDIS_URL` has it, else SINGLE";
         redis_pool_size: PoolSize = "REDIS_POOL_SIZE", "10", Works, "connections of the process to each node; at least one for each worker";
+        redis_keys_per_call: KeysPerCall = "REDIS_KEYS_PER_CALL", "auto", Ours, "how many counters a call may carry: `one` behind a proxy that shards keys over several Redises, where groups that are all or nothing are refused; `many` if one Redis, or a cluster by its slots, has them all; `auto`: what the peer is found to be. See redis.md";
         redis_auth: Auth = "REDIS_AUTH", "", Works, "`password` or `user:password`";
         redis_auth_file: Option<PathBuf> = "REDIS_AUTH_FILE", "", Ours, "path of a file with what `REDIS_AUTH` has, read again at every connection";
         redis_sentinel_auth: Auth = "REDIS_SENTINEL_AUTH", "", Works, "as `REDIS_AUTH`, for the sentinels";
@@ -171,6 +173,7 @@ variables! {
         persecond_socket_type: Option<SocketType> = "REDIS_PERSECOND_SOCKET_TYPE", "", Works, "as `REDIS_SOCKET_TYPE`";
         persecond_type: Option<RedisType> = "REDIS_PERSECOND_TYPE", "", Works, "as `REDIS_TYPE`";
         persecond_pool_size: PoolSize = "REDIS_PERSECOND_POOL_SIZE", "10", Works, "as `REDIS_POOL_SIZE`";
+        persecond_keys_per_call: KeysPerCall = "REDIS_PERSECOND_KEYS_PER_CALL", "auto", Ours, "as `REDIS_KEYS_PER_CALL`";
         persecond_auth: Auth = "REDIS_PERSECOND_AUTH", "", Works, "as `REDIS_AUTH`";
         persecond_auth_file: Option<PathBuf> = "REDIS_PERSECOND_AUTH_FILE", "", Ours, "as `REDIS_AUTH_FILE`";
         persecond_sentinel_auth: Auth = "REDIS_PERSECOND_SENTINEL_AUTH", "", Works, "as `REDIS_SENTINEL_AUTH`";

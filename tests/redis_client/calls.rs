@@ -7,8 +7,8 @@ use std::{
 
 use bytes::Bytes;
 use tollgate::store::redis::{
-    Address, BreakerConfig, Call, CallError, Caller as _, Client, Connector, Credentials, Endpoint, HostPort, Script,
-    Startup, Topology,
+    Address, BreakerConfig, Call, CallError, Caller as _, Client, Connector, Credentials, Endpoint, HostPort,
+    KeysPerCall, Script, Startup, Topology,
 };
 
 use crate::server::{Redis, until};
@@ -23,6 +23,7 @@ pub fn endpoint(topology: Topology) -> Endpoint {
         connections: NonZeroUsize::MIN,
         timeout: Duration::from_secs(10),
         breaker: None,
+        keys_per_call: Some(KeysPerCall::Many),
         startup: Startup { initial: Duration::ZERO, longest: Duration::from_secs(1) },
     }
 }

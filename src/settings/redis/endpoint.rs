@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::types::{RedisBreaker, RedisCredentials, RedisEndpoint, RedisTls, RedisTopology};
+use super::types::{RedisBreaker, RedisCredentials, RedisEndpoint, RedisKeysPerCall, RedisTls, RedisTopology};
 use super::url::{self, Parsed, Target};
-use super::values::{Auth, PoolSize, RedisType, SocketType, Timeout, Url};
+use super::values::{Auth, KeysPerCall, PoolSize, RedisType, SocketType, Timeout, Url};
 use crate::settings::error::{Place, Problem};
 use crate::settings::table::{Given, Read};
 
@@ -22,6 +22,7 @@ pub(super) struct Variables<'a> {
     pub(super) use_tls: &'a Read<bool>,
     pub(super) tls: &'a RedisTls,
     pub(super) pool_size: &'a Read<PoolSize>,
+    pub(super) keys_per_call: &'a Read<KeysPerCall>,
     pub(super) timeout: &'a Read<Timeout>,
     pub(super) breaker: Option<RedisBreaker>,
 }
@@ -61,9 +62,24 @@ impl Variables<'_> {
             tls: (tls || self.use_tls.value).then(|| self.tls.clone()),
             database,
             pool_size: self.pool_size.value.get(),
+            keys_per_call: match self.keys_per_call.value {
+                KeysPerCall::Auto => RedisKeysPerCall::Auto,
+                KeysPerCall::Many => RedisKeysPerCall::Many,
+                KeysPerCall::One => RedisKeysPerCall::One,
+            },
             timeout: self.timeout.value.0,
             breaker: self.breaker,
         })
+    }
+
+    /// Where a call carries one key, no request can be charged all or none.
+    pub(super) fn may_be_atomic(&self, stop_increment: &Read<bool>, problems: &mut Vec<Problem>) {
+        if self.keys_per_call.value == KeysPerCall::One && stop_increment.value {
+            let reason = "a request is charged all or none with the one, which cannot be with the other, as its counters may \
+                be on different servers: leave STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT out, or count in a Redis or a Redis \
+                Cluster without a proxy";
+            contradict(self.keys_per_call.given.as_ref(), stop_increment.given.as_ref(), reason, problems);
+        }
     }
 
     fn login(&self, problems: &mut Vec<Problem>) -> RedisCredentials {

@@ -16,10 +16,12 @@ use super::tls;
 use super::variables::{Raw, TABLE};
 use endpoint::Variables;
 pub use types::{
-    RedisBreaker, RedisCredentials, RedisEndpoint, RedisServer, RedisSettings, RedisStartup, RedisTls, RedisTopology,
+    RedisBreaker, RedisCredentials, RedisEndpoint, RedisKeysPerCall, RedisServer, RedisSettings, RedisStartup,
+    RedisTls, RedisTopology,
 };
 pub(super) use values::{
-    Auth, CacheBytes, JitterSeconds, MaxPending, PoolOnEmpty, PoolSize, RedisType, SocketType, Timeout, Url,
+    Auth, CacheBytes, JitterSeconds, KeysPerCall, MaxPending, PoolOnEmpty, PoolSize, RedisType, SocketType, Timeout,
+    Url,
 };
 
 /// The size of the deny cache where nothing is said.
@@ -42,6 +44,7 @@ pub(super) fn settings(raw: &Raw, problems: &mut Vec<Problem>) -> Option<RedisSe
         use_tls: &raw.redis_tls,
         tls: &tls,
         pool_size: &raw.redis_pool_size,
+        keys_per_call: &raw.redis_keys_per_call,
         timeout: &raw.redis_timeout,
         breaker,
     };
@@ -58,9 +61,13 @@ pub(super) fn settings(raw: &Raw, problems: &mut Vec<Problem>) -> Option<RedisSe
         use_tls: &raw.persecond_tls,
         tls: &tls,
         pool_size: &raw.persecond_pool_size,
+        keys_per_call: &raw.persecond_keys_per_call,
         timeout: &raw.persecond_timeout,
         breaker,
     };
+    for one in [Some(&main), raw.persecond.value.then_some(&per_second)].into_iter().flatten() {
+        one.may_be_atomic(&raw.stop_increment, problems);
+    }
     let main = main.endpoint(problems);
     let per_second = if raw.persecond.value { Some(per_second.endpoint(problems)?) } else { None };
     Some(RedisSettings {

@@ -41,6 +41,34 @@ fn fixed(user: Option<&str>, password: &str) -> RedisCredentials {
 }
 
 #[test]
+fn each_redis_has_its_own_number_of_keys_per_call() {
+    let redis = redis(&[
+        ("REDIS_URL", "redis://a"),
+        ("REDIS_KEYS_PER_CALL", "One"),
+        ("REDIS_PERSECOND", "true"),
+        ("REDIS_PERSECOND_URL", "redis://b"),
+        ("REDIS_PERSECOND_KEYS_PER_CALL", "many"),
+    ]);
+    assert_eq!(redis.main.keys_per_call, RedisKeysPerCall::One);
+    assert_eq!(redis.per_second.map(|one| one.keys_per_call), Some(RedisKeysPerCall::Many));
+}
+
+#[test]
+fn where_a_call_carries_one_key_requests_cannot_be_charged_all_or_none() {
+    let stop = ("STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT", "true");
+    let second = ("REDIS_PERSECOND", "true");
+    let both = [("REDIS_URL", "redis://a"), ("REDIS_PERSECOND_URL", "redis://b"), stop, second];
+    for name in ["REDIS_KEYS_PER_CALL", "REDIS_PERSECOND_KEYS_PER_CALL"] {
+        let told = error(&[&both[..], &[(name, "one")]].concat());
+        assert!(told.contains(name) && told.contains(stop.0) && told.contains("leave STOP"), "{told}");
+        for fine in ["auto", "many"] {
+            main_of(&[&both[..], &[(name, fine)]].concat());
+        }
+    }
+    main_of(&[("REDIS_URL", "redis://a"), stop, ("REDIS_PERSECOND_KEYS_PER_CALL", "one")]);
+}
+
+#[test]
 fn defaults() {
     let redis = redis(&[("BACKEND_TYPE", "redis")]);
     let socket = PathBuf::from("/var/run/nutcracker/ratelimit.sock");
@@ -50,6 +78,7 @@ fn defaults() {
         tls: None,
         database: 0,
         pool_size: NonZeroUsize::new(10).expect("ten"),
+        keys_per_call: RedisKeysPerCall::Auto,
         timeout: Duration::from_millis(100),
         breaker: Some(RedisBreaker {
             consecutive: NonZeroU32::new(5).expect("five"),

@@ -85,6 +85,11 @@ words!(
     pub(in crate::settings) SocketType, "tcp or unix, in any case", Tcp = "tcp", Unix = "unix"
 );
 
+words!(
+    /// How many keys a call may carry.
+    pub(in crate::settings) KeysPerCall, "auto, many or one, in any case", Auto = "auto", Many = "many", One = "one"
+);
+
 /// How long Redis may take. Nothing waits for it without bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::settings) struct Timeout(pub(super) Duration);

@@ -31,7 +31,7 @@ mod trouble;
 
 pub use breaker::{BreakerConfig, BreakerState};
 pub use call::Call;
-pub use caller::{CallError, Caller, Script};
+pub use caller::{CallError, Caller, KeysPerCall, Script};
 pub use client::{BreakerReading, Client, Connector, ConnectorError, Contact};
 pub use config::{Address, Credentials, Endpoint, HostPort, RedisConfig, Startup, Topology};
 pub use decode::{Answer, decode};

@@ -113,6 +113,12 @@ async fn deliver<C: Caller>(
                 }
             },
             Err(Failed::Refused(text)) => text,
+            Err(Failed::ManyKeys) if batch.entries.len() > 1 && sent.may(Again::Apart) => return Some((batch, sent)),
+            Err(Failed::ManyKeys) => {
+                sky.trouble.divided();
+                fail(StoreError::Divided, batch.waiters, &sky.slots);
+                return None;
+            }
             Err(Failed::Store(error)) => {
                 fail(error, batch.waiters, &sky.slots);
                 return None;
@@ -149,6 +155,8 @@ async fn deliver<C: Caller>(
 enum Failed {
     /// Redis answered with this error.
     Refused(Box<str>),
+    /// It has more keys than a call may carry, as became known after it was put together. It was not sent.
+    ManyKeys,
     Store(StoreError),
 }
 
@@ -171,6 +179,7 @@ async fn send<C: Caller>(
         CallError::Unreachable => Failed::Store(StoreError::Unreachable),
         CallError::Tripped => Failed::Store(StoreError::Tripped),
         CallError::Unanswered(_) => Failed::Store(StoreError::Unanswered),
+        CallError::ManyKeys => Failed::ManyKeys,
         CallError::Refused(text) => Failed::Refused(text),
         CallError::Unreadable(_) => unreadable(&error),
     })?;

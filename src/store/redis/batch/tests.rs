@@ -2,6 +2,7 @@
 
 mod again;
 mod fair;
+mod one_key;
 mod tripped;
 
 use std::{
@@ -14,7 +15,7 @@ use std::{
 use bytes::Bytes;
 use tokio::{sync::Semaphore, task::JoinSet, time::Instant};
 
-use super::super::{Call, CallError, Caller, RedisStats, RedisStore, Script, StoreOptions};
+use super::super::{Call, CallError, Caller, KeysPerCall, RedisStats, RedisStore, Script, StoreOptions};
 use crate::domain::{
     Charge, CounterKey, Group, Hit, Limit, RateLimiter as _, Refusal, StoreError, TimeZone, Timestamp, Unit, Verdicts,
     Window,
@@ -31,6 +32,7 @@ struct Fake {
     gate: Arc<Semaphore>,
     told: Arc<Mutex<Told>>,
     has_slots: bool,
+    keys_per_call: Arc<Mutex<Option<KeysPerCall>>>,
 }
 
 #[derive(Debug, Default)]
@@ -49,7 +51,8 @@ struct Told {
 
 impl Fake {
     fn open() -> Self {
-        Self { gate: Arc::new(Semaphore::new(1 << 20)), told: Arc::default(), has_slots: false }
+        let keys_per_call = Arc::new(Mutex::new(Some(KeysPerCall::Many)));
+        Self { gate: Arc::new(Semaphore::new(1 << 20)), told: Arc::default(), has_slots: false, keys_per_call }
     }
 
     fn shut() -> Self {
@@ -164,6 +167,10 @@ impl Caller for Fake {
 
     fn has_slots(&self) -> bool {
         self.has_slots
+    }
+
+    fn keys_per_call(&self) -> Option<KeysPerCall> {
+        *self.keys_per_call.lock().expect("a lock")
     }
 
     fn admits(&self, _slot: Option<u16>) -> bool {

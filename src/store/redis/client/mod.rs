@@ -11,6 +11,7 @@ mod cluster;
 mod contact;
 mod credentials;
 mod health;
+mod keys;
 mod link;
 mod node;
 mod plan;
@@ -31,12 +32,13 @@ use self::{
     cluster::Cluster,
     contact::Contacts,
     health::Healths,
+    keys::Keys,
     node::Node,
     plan::{Plan, Target},
     wire::{Command, Reply, ReplyLimit},
 };
 pub use self::{contact::Contact, health::BreakerReading};
-use super::{Address, Call, CallError, Caller, Endpoint, HostPort, Script, Topology, script};
+use super::{Address, Call, CallError, Caller, Endpoint, HostPort, KeysPerCall, Script, Topology, script};
 use crate::{
     domain::CounterKey,
     tls::{TlsError, client_config},
@@ -82,6 +84,7 @@ impl Connector {
             timeout: endpoint.timeout,
             startup: endpoint.startup,
             contacts: Arc::clone(&contacts),
+            keys: Arc::new(Keys::new(keys_per_call(endpoint))),
         };
         let place = match &endpoint.topology {
             Topology::Single(Address::Tcp(at)) => Place::One(Target::Tcp(at.clone())),
@@ -105,7 +108,7 @@ impl Connector {
             }
             Place::Cluster(seeds) => Route::Cluster(Arc::new(Cluster::connect(&self.plan, seeds, &self.healths))),
         };
-        Client { route, reconnected: Mutex::default() }
+        Client { route, keys: Arc::clone(&self.plan.keys), reconnected: Mutex::default() }
     }
 
     /// How the connections of all its clients are doing.
@@ -118,6 +121,12 @@ impl Connector {
     #[must_use]
     pub fn follow(&self) -> watch::Receiver<Contact> {
         self.plan.contacts.follow()
+    }
+
+    /// Follows how many keys a call may carry; `None` while that is not known yet.
+    #[must_use]
+    pub fn keys_per_call(&self) -> watch::Receiver<Option<KeysPerCall>> {
+        self.plan.keys.follow()
     }
 
     /// Connections that are open, of all its clients.
@@ -139,9 +148,18 @@ impl Connector {
     }
 }
 
+/// What is set, or goes without saying: what sentinels name is a Redis, and a cluster's keys have slots.
+fn keys_per_call(endpoint: &Endpoint) -> Option<KeysPerCall> {
+    match endpoint.topology {
+        Topology::Single(_) => endpoint.keys_per_call,
+        Topology::Sentinel { .. } | Topology::Cluster(_) => endpoint.keys_per_call.or(Some(KeysPerCall::Many)),
+    }
+}
+
 /// Sends calls to one endpoint.
 pub struct Client {
     route: Route,
+    keys: Arc<Keys>,
     reconnected: Mutex<Option<Instant>>,
 }
 
@@ -212,6 +230,10 @@ impl Caller for Client {
         matches!(self.route, Route::Cluster(_))
     }
 
+    fn keys_per_call(&self) -> Option<KeysPerCall> {
+        self.keys.now()
+    }
+
     fn admits(&self, slot: Option<u16>) -> bool {
         match &self.route {
             Route::One(node, _) => node.admits(),
@@ -261,7 +283,7 @@ fn command(script: Script, call: &Call<'_>) -> Command {
     let count = call.keys.len().to_string();
     let words = [name, which.as_bytes(), count.as_bytes()];
     let words = words.into_iter().chain(call.keys.iter().copied()).chain([&call.kinds[..], &call.groups]);
-    Command::of(call.keys.len() + 5, words, reply_limit(call))
+    Command::of(call.keys.len() + 5, words, reply_limit(call)).with_keys(call.keys.len())
 }
 
 /// Far above what the script can say: a state for each counter, or an error for each group.

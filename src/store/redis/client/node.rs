@@ -65,6 +65,8 @@ impl Node {
             Err(CallError::Unanswered(_)) => timeout >= self.timeout / 2,
             // whoever has no connection knows nothing of an address that others are connected to
             Err(CallError::Unreachable) => !self.health.is_connected(),
+            // it was not sent
+            Err(CallError::ManyKeys) => false,
             _ => true,
         };
         if tells && breaker.observe(call, is_answer(&result), Instant::now()) {

@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
-use super::contact::Contacts;
+use super::{contact::Contacts, keys::Keys};
 use crate::store::redis::{Credentials, HostPort, Startup};
 
 /// Even where calls may take less, connecting may take this long: no caller waits for it.
@@ -24,6 +24,8 @@ pub(super) struct Plan {
     /// The pauses between attempts until it has answered for the first time.
     pub(super) startup: Startup,
     pub(super) contacts: Arc<Contacts>,
+    /// How many keys a call may carry.
+    pub(super) keys: Arc<Keys>,
 }
 
 impl Plan {
@@ -77,9 +79,9 @@ mod tests {
 
     fn plan(initial: u64, longest: u64) -> Plan {
         let startup = Startup { initial: Duration::from_millis(initial), longest: Duration::from_millis(longest) };
-        let contacts = Arc::new(Contacts::new());
+        let (contacts, keys) = (Arc::new(Contacts::new()), Arc::new(Keys::new(None)));
         let (credentials, timeout) = (Credentials::None, Duration::from_millis(100));
-        Plan { credentials, tls: None, database: 0, connections: 1, timeout, startup, contacts }
+        Plan { credentials, tls: None, database: 0, connections: 1, timeout, startup, contacts, keys }
     }
 
     /// Of many, the shortest and the longest pause in milliseconds, rounded.

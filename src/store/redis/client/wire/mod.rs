@@ -11,6 +11,7 @@
 mod command;
 mod decoder;
 mod exchange;
+mod peer;
 mod sentinel;
 mod stream;
 
@@ -26,9 +27,10 @@ use self::{
 };
 use super::{
     credentials::{Login, login},
+    keys::Keys,
     plan::{Plan, Target},
 };
-use crate::store::redis::{CallError, Credentials, HostPort};
+use crate::store::redis::{CallError, Credentials, HostPort, KeysPerCall};
 
 /// How a server that has let us in may refuse a PING.
 const LET_IN: [&str; 7] =
@@ -60,6 +62,8 @@ impl fmt::Display for Reply {
 #[derive(Debug)]
 pub(super) struct Wire {
     exchange: Arc<Exchange>,
+    /// What a call may carry.
+    keys: Arc<Keys>,
     /// Notified when a caller gave up: it is to be asked whether it [answers](Self::answers) at all.
     pub(super) doubt: Notify,
 }
@@ -72,8 +76,14 @@ pub(super) struct Running {
 }
 
 impl Wire {
-    /// Connects and logs in. The error says why not, without credentials.
+    /// Connects, logs in, and asks the peer what it is unless that is set. The error says why not, without credentials.
     pub(super) async fn open(plan: &Plan, target: &Target) -> Result<(Self, Running), Box<str>> {
+        let opened = Self::log_in_to(plan, target).await?;
+        if plan.keys.asks() { peer::ask(plan, target, opened).await } else { Ok(opened) }
+    }
+
+    /// Connects and logs in.
+    async fn log_in_to(plan: &Plan, target: &Target) -> Result<(Self, Running), Box<str>> {
         let (patience, tls) = (plan.patience(), plan.tls.as_ref());
         let stream = match target {
             Target::Tcp(at) => Stream::tcp(at, tls, patience).await?,
@@ -83,7 +93,7 @@ impl Wire {
                 Stream::tcp(&at, tls, patience).await?
             }
         };
-        let (wire, running) = Self::start(stream);
+        let (wire, running) = Self::start(stream, plan);
         wire.log_in(&plan.credentials, patience).await?;
         if plan.database != 0 {
             wire.expect_ok(&[b"SELECT", plan.database.to_string().as_bytes()], patience).await?;
@@ -97,16 +107,16 @@ impl Wire {
     /// Connects to a sentinel. Those have the TLS of the servers, and a login of their own.
     async fn to_sentinel(plan: &Plan, at: &HostPort, credentials: &Credentials) -> Result<(Self, Running), Box<str>> {
         let stream = Stream::tcp(at, plan.tls.as_ref(), plan.patience()).await?;
-        let (wire, running) = Self::start(stream);
+        let (wire, running) = Self::start(stream, plan);
         wire.log_in(credentials, plan.patience()).await?;
         Ok((wire, running))
     }
 
-    fn start(stream: Stream) -> (Self, Running) {
+    fn start(stream: Stream, plan: &Plan) -> (Self, Running) {
         let exchange = Arc::<Exchange>::default();
         let task = tokio::spawn(Driver::new(stream, Arc::clone(&exchange)));
         let running = Running { exchange: Arc::clone(&exchange), task };
-        (Self { exchange, doubt: Notify::new() }, running)
+        (Self { exchange, keys: Arc::clone(&plan.keys), doubt: Notify::new() }, running)
     }
 
     /// One that was never made: what is sent fails at once.
@@ -114,7 +124,7 @@ impl Wire {
     pub(super) fn unmade() -> Self {
         let exchange = Arc::<Exchange>::default();
         exchange.close();
-        Self { exchange, doubt: Notify::new() }
+        Self { exchange, keys: Arc::new(Keys::new(Some(KeysPerCall::Many))), doubt: Notify::new() }
     }
 
     /// Logs in, if there is a password, and finds out whether the server lets us in: it has to answer a PING, be it by a
@@ -153,6 +163,10 @@ impl Wire {
     /// Sends a command once, and waits for its reply until `timeout` has passed. `asking`: to a node that is about to get
     /// the slot.
     pub(super) async fn run(&self, command: Command, asking: bool, timeout: Duration) -> Result<Reply, CallError> {
+        // what was put together before the peer was known
+        if command.keys > 1 && self.keys.now() == Some(KeysPerCall::One) {
+            return Err(CallError::ManyKeys);
+        }
         let ask = asking.then(|| Command::new(&[b"ASKING"], ReplyLimit::SHORT));
         let doubtful = Doubtful { wire: self, answered: false };
         let outcome = self.exchange(ask.as_ref(), &command, timeout).await;
