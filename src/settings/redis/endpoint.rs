@@ -48,6 +48,14 @@ impl Variables<'_> {
             contradict(given.as_ref(), url, "only one of them may have a password", problems);
         }
         let credentials = if credentials == RedisCredentials::None { login } else { credentials };
+        if database != 0
+            && self.keys_per_call.value == KeysPerCall::One
+            && matches!(target, Target::Tcp(_) | Target::Unix(_))
+        {
+            let reason = "a proxy may not keep a database for each of its clients, and some have one: leave its number out \
+                of the URL, and keep services apart by CACHE_KEY_PREFIX";
+            contradict(self.keys_per_call.given.as_ref(), url, reason, problems);
+        }
         let topology = match target {
             Target::Tcp(server) => RedisTopology::Tcp(server),
             Target::Unix(path) => RedisTopology::Unix(path),

@@ -69,6 +69,16 @@ fn where_a_call_carries_one_key_requests_cannot_be_charged_all_or_none() {
 }
 
 #[test]
+fn behind_a_proxy_there_is_one_database() {
+    for url in ["redis://a/1", "unix:///run/proxy.sock?db=1"] {
+        let told = error(&[("REDIS_URL", url), ("REDIS_KEYS_PER_CALL", "one")]);
+        assert!(told.contains("REDIS_KEYS_PER_CALL") && told.contains("CACHE_KEY_PREFIX"), "{told}");
+        assert_eq!(main_of(&[("REDIS_URL", url)]).database, 1);
+    }
+    main_of(&[("REDIS_URL", "redis-sentinel://s1/m/1"), ("REDIS_KEYS_PER_CALL", "one")]);
+}
+
+#[test]
 fn defaults() {
     let redis = redis(&[("BACKEND_TYPE", "redis")]);
     let socket = PathBuf::from("/var/run/nutcracker/ratelimit.sock");

@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use tokio::{task::JoinHandle, time::Instant};
 
 use super::{
-    CallError, Caller, RedisStats,
+    CallError, Caller, KeysPerCall, RedisStats,
     batch::{Batcher, Inbox, MAX_COUNTERS, Ticket},
     refusal,
     route::{self, Hasher, Indices, Lane, Part, Routes, Side, Way},
@@ -93,6 +93,9 @@ impl<C: Caller> Shared<C> {
 
     /// Counts and logs hits that go nowhere.
     fn refuse(&self, error: StoreError) -> StoreError {
+        if self.inbox.is_closed() {
+            return StoreError::Closed;
+        }
         self.stats.count_failed(error);
         self.stats.trouble.divided();
         error
@@ -233,7 +236,14 @@ impl<C: Caller> RateLimiter for RedisStore<C> {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported }
+        let callers = [Some(&self.shared.main), self.shared.per_second.as_ref()];
+        let mut known = callers.into_iter().flatten().map(|caller| caller.keys_per_call());
+        let atomic_groups = if known.any(|keys| keys == Some(KeysPerCall::One)) {
+            AtomicGroups::Unsupported("a call to this Redis may carry one key")
+        } else {
+            AtomicGroups::Supported
+        };
+        Capabilities { algorithms: &Algorithm::ALL, atomic_groups }
     }
 
     async fn close(&self) {

@@ -36,6 +36,10 @@ use crate::store::redis::{CallError, Credentials, HostPort, KeysPerCall};
 const LET_IN: [&str; 7] =
     ["NOPERM ", "LOADING ", "BUSY ", "MASTERDOWN ", "MISCONF ", "CLUSTERDOWN ", "ERR unknown command"];
 
+/// Envoy's redis_proxy sends a SELECT on over connections that its clients share; others have no databases at all.
+const ONE_DATABASE: &str = "this is a proxy, which may not keep a database for each of its clients: leave the number of the \
+    database out of the URL, and keep services apart by CACHE_KEY_PREFIX";
+
 /// A reply that is no error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Reply {
@@ -78,8 +82,22 @@ pub(super) struct Running {
 impl Wire {
     /// Connects, logs in, and asks the peer what it is unless that is set. The error says why not, without credentials.
     pub(super) async fn open(plan: &Plan, target: &Target) -> Result<(Self, Running), Box<str>> {
-        let opened = Self::log_in_to(plan, target).await?;
-        if plan.keys.asks() { peer::ask(plan, target, opened).await } else { Ok(opened) }
+        let mut opened = Self::log_in_to(plan, target).await?;
+        if plan.keys.asks() {
+            opened = peer::ask(plan, target, opened).await?;
+        }
+        let (wire, patience) = (&opened.0, plan.patience());
+        if plan.database != 0 {
+            // of two such clients, each would count in the database that the other selected last
+            if plan.keys.now() == Some(KeysPerCall::One) && !matches!(target, Target::Sentinel { .. }) {
+                return Err(ONE_DATABASE.into());
+            }
+            wire.expect_ok(&[b"SELECT", plan.database.to_string().as_bytes()], patience).await?;
+        }
+        if matches!(target, Target::Sentinel { .. }) {
+            wire.expect_primary(patience).await?;
+        }
+        Ok(opened)
     }
 
     /// Connects and logs in.
@@ -95,12 +113,6 @@ impl Wire {
         };
         let (wire, running) = Self::start(stream, plan);
         wire.log_in(&plan.credentials, patience).await?;
-        if plan.database != 0 {
-            wire.expect_ok(&[b"SELECT", plan.database.to_string().as_bytes()], patience).await?;
-        }
-        if matches!(target, Target::Sentinel { .. }) {
-            wire.expect_primary(patience).await?;
-        }
         Ok((wire, running))
     }
 
@@ -147,6 +159,15 @@ impl Wire {
     async fn expect_ok(&self, words: &[&[u8]], patience: Duration) -> Result<(), Box<str>> {
         match self.exchange(None, &Command::new(words, ReplyLimit::SHORT), patience).await {
             Ok(_) => Ok(()),
+            Err(CallError::Unanswered(text)) if &*text != TIMED_OUT => {
+                let command = String::from_utf8_lossy(words[0]);
+                let hint = match words {
+                    [b"AUTH", _, _] => "; a proxy may take a password without a user",
+                    [b"SELECT", _] => "; a proxy may have one database: leave its number out of the URL",
+                    _ => "",
+                };
+                Err(format!("it closed the connection at {command}{hint}").into())
+            }
             Err(error) => Err(reason(error)),
         }
     }
