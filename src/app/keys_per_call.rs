@@ -46,7 +46,7 @@ async fn changed(keys: Option<&mut watch::Receiver<Option<KeysPerCall>>>) {
         None => false,
     };
     if !news {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -165,7 +165,7 @@ impl Reloader {
 async fn changed(atomic_groups: &mut watch::Receiver<AtomicGroups>) {
     if atomic_groups.changed().await.is_err() {
         // of a store whose abilities do not change
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 
