@@ -115,6 +115,12 @@ impl Redis {
         (output.status.success() || String::from_utf8_lossy(&output.stderr).contains("NOAUTH")).then_some(text)
     }
 
+    /// The names of all counters, but for those that show whether Redis counts.
+    pub fn counters(&self) -> Vec<String> {
+        let keys = self.cli(&["KEYS", "*"]);
+        keys.lines().filter(|key| !key.is_empty() && !key.contains("{|probe=")).map(str::to_owned).collect()
+    }
+
     /// How often a command ran, as `INFO commandstats` has it.
     pub fn calls(&self, command: &str) -> u64 {
         let stats = self.cli(&["INFO", "commandstats"]);
