@@ -141,7 +141,7 @@ impl RedisBackend {
 
     /// What a scrape reads of the store.
     pub(super) fn store(&self) -> telemetry::RedisStore {
-        let connectors = || std::iter::once(&self.main).chain(&self.per_second);
+        let connectors = || self.named().map(|(_, connector)| connector);
         let stats = &self.stats;
         telemetry::RedisStore {
             calls: stats.calls(),
@@ -157,15 +157,18 @@ impl RedisBackend {
             breakers: self.breakers().collect(),
             open_connections: connectors().map(|one| one.open_connections() as u64).sum(),
             connections: connectors().map(Connector::opened_connections).sum(),
+            failed_connections: self.named().map(|(redis, one)| (redis, one.failed_connections())).collect(),
         }
     }
 
+    /// Each Redis with its name in metrics.
+    fn named(&self) -> impl Iterator<Item = (&'static str, &Connector)> {
+        std::iter::once(("main", &self.main)).chain(self.per_second.iter().map(|one| ("per_second", one)))
+    }
+
     fn breakers(&self) -> impl Iterator<Item = telemetry::RedisBreaker> {
-        let named = [("main", Some(&self.main)), ("per_second", self.per_second.as_ref())];
-        named.into_iter().flat_map(|(redis, connector)| {
-            let readings = connector.map(Connector::breakers).unwrap_or_default();
-            readings.into_iter().map(move |reading| breaker(redis, reading))
-        })
+        let readings = self.named().flat_map(|(redis, one)| one.breakers().into_iter().map(move |one| (redis, one)));
+        readings.map(|(redis, reading)| breaker(redis, reading))
     }
 }
 

@@ -52,6 +52,15 @@ async fn each_slot_is_called_on_its_node() {
 }
 
 #[tokio::test]
+async fn a_call_that_comes_before_the_map_waits_for_it() {
+    let cluster = Cluster::start().await;
+    for slot in [0, SLOT, 16_383] {
+        let client = Connector::new(&cluster.endpoint()).expect("a connector").connect();
+        call(&client, slot).await.expect("a reply");
+    }
+}
+
+#[tokio::test]
 async fn a_slot_that_moves_is_followed() {
     let cluster = Cluster::start().await;
     let client = connected(&cluster).await;

@@ -26,6 +26,26 @@ async fn by_sha_and_by_text() {
 }
 
 #[tokio::test]
+async fn a_call_that_comes_before_the_connection_waits_for_it() {
+    let redis = Redis::start(&[]);
+    for endpoint in [tcp(&redis), unix(&redis)] {
+        let client = Connector::new(&endpoint).expect("a connector").connect();
+        look(&client, Script::Text).await.expect("a reply");
+        // and for the next one, where others are connected
+        redis.cli(&["CLIENT", "KILL", "TYPE", "normal"]);
+        heals(&client).await;
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_comes_before_the_connection_does_not_wait_once_it_is_known_to_fail() {
+    let mut endpoint = tcp(&Redis::start(&[]));
+    endpoint.timeout = Duration::from_secs(3600);
+    let client = Connector::new(&endpoint).expect("a connector").connect();
+    assert_eq!(look(&client, Script::Text).await, Err(CallError::Unreachable));
+}
+
+#[tokio::test]
 async fn a_deleted_counter_is_gone_from_the_database_of_the_endpoint() {
     let redis = Redis::start(&[]);
     let mut endpoint = tcp(&redis);

@@ -20,7 +20,7 @@ impl Replied {
     /// What the reply holds for each group of the call: nothing, or the words in which Redis refused it. If all were
     /// refused for a reason that will not pass by itself, the call was a failure. One group that Redis decided is an
     /// answer: denials and looks need no memory and no primary, so a Redis that refuses the others is worth asking.
-    pub(super) fn holds<'a>(&mut self, groups: &mut dyn Iterator<Item = Option<&'a str>>) {
+    pub(super) fn holds(&mut self, groups: &mut dyn Iterator<Item = Option<&str>>) {
         let Some(observation) = &mut self.observation else { return };
         let mut first = None;
         for text in groups {

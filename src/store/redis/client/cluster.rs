@@ -19,6 +19,7 @@ use tokio::{
 };
 
 use super::{
+    contact::Member,
     cure,
     health::Healths,
     node::Node,
@@ -57,6 +58,8 @@ struct View {
     plan: Arc<Plan>,
     seeds: Vec<HostPort>,
     healths: Arc<Healths>,
+    /// The client.
+    member: Arc<Member>,
     map: RwLock<Map>,
     /// Notified when the map may be out of date.
     doubt: Arc<Notify>,
@@ -72,11 +75,12 @@ struct Map {
 
 impl Cluster {
     /// Starts to look for the nodes, on the current runtime.
-    pub(super) fn connect(plan: &Arc<Plan>, seeds: &[HostPort], healths: &Arc<Healths>) -> Self {
+    pub(super) fn connect(plan: &Arc<Plan>, seeds: &[HostPort], healths: &Arc<Healths>, member: Arc<Member>) -> Self {
         let view = Arc::new(View {
             plan: Arc::clone(plan),
             seeds: seeds.to_vec(),
             healths: Arc::clone(healths),
+            member,
             map: RwLock::new(Map { nodes: HashMap::new(), owners: vec![None; SLOTS] }),
             doubt: Arc::default(),
             news: Notify::new(),
@@ -254,7 +258,7 @@ impl View {
         let target = Target::Tcp(at.clone());
         let proof = Proof::of_node(&self.plan.key_prefix, &self.plan.credentials, &self.doubt);
         proof.serve(slots);
-        Node::connect(Peer::new(&self.plan, &target, &self.healths.of(&target), proof))
+        Node::connect(Peer::new(&self.plan, &target, &self.healths.of(&target), proof, &self.member))
     }
 
     fn moved(&self, slot: u16, to: &HostPort) -> Arc<Node> {
@@ -270,7 +274,7 @@ impl View {
     async fn keep(self: Arc<Self>) {
         let report = async {
             self.proven().await;
-            self.plan.contacts.counts();
+            self.member.counts();
             std::future::pending::<()>().await;
         };
         tokio::join!(self.keep_map(), report);

@@ -25,7 +25,9 @@ pub struct Contact {
     pub made: u64,
     /// Attempts to connect that failed: the server was not reached, did not let us in, or did not count.
     pub failed: u64,
-    /// Clients that have counted on each of their nodes; once is enough.
+    /// Clients that were made.
+    pub clients: usize,
+    /// Those of them that have counted on each of their nodes; once is enough.
     pub counting: usize,
     /// Addresses that clients use.
     pub used: usize,
@@ -76,9 +78,16 @@ impl Contacts {
         self.gate.close();
     }
 
-    /// One more client has counted on each of its nodes.
-    pub(super) fn counts(&self) {
-        self.now.send_modify(|now| now.counting += 1);
+    /// One more client is made; until what this returns is dropped.
+    pub(super) fn joins(self: &Arc<Self>) -> Arc<Member> {
+        self.now.send_modify(|now| now.clients += 1);
+        Arc::new(Member { contacts: Arc::clone(self), counts: AtomicBool::new(false) })
+    }
+
+    /// Waits until each client has counted on each of its nodes.
+    pub(super) async fn all_count(&self) {
+        // an error would mean that this is gone
+        let _ = self.follow().wait_for(|now| now.counting >= now.clients).await;
     }
 
     /// One more address is used, or one less; `shut`: its breaker is not closed.
@@ -131,6 +140,32 @@ impl Contacts {
     /// What was said of an address does not matter any more.
     pub(super) fn forget(&self, address: &str) {
         self.now.send_if_modified(|now| now.trouble.remove(address).is_some());
+    }
+}
+
+/// A client of the endpoint.
+#[derive(Debug)]
+pub(super) struct Member {
+    contacts: Arc<Contacts>,
+    counts: AtomicBool,
+}
+
+impl Member {
+    /// It has counted on each of its nodes.
+    pub(super) fn counts(&self) {
+        if !self.counts.swap(true, Relaxed) {
+            self.contacts.now.send_modify(|now| now.counting += 1);
+        }
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        let counted = usize::from(*self.counts.get_mut());
+        self.contacts.now.send_modify(|now| {
+            now.clients -= 1;
+            now.counting -= counted;
+        });
     }
 }
 

@@ -21,7 +21,9 @@ pub(super) fn of(text: &str, has_slots: bool, credentials: &Credentials, prefix:
             Credentials::Fixed { user: None, .. } | Credentials::None => "default",
             Credentials::File(_) => "USER",
         };
-        return Some(format!("allow the user `{user}` to count: ACL SETUSER {user} ~{prefix}* {RIGHTS}"));
+        // keys and commands apart: a user who may use all keys cannot be given some
+        let lacks = if text.contains(" key") { format!("~{prefix}*") } else { RIGHTS.to_owned() };
+        return Some(format!("allow the user `{user}` to count: ACL SETUSER {user} {lacks}"));
     }
     let cure = match refusal::code(text) {
         "MOVED" | "ASK" | "CROSSSLOT" | "CLUSTERDOWN" if !has_slots => {

@@ -34,11 +34,12 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// Starts to connect, on the current runtime.
-    pub(super) fn keep(peer: &Arc<Peer>) -> Self {
+    /// Starts to connect, on the current runtime. Only the `first` one of each client has to stand; the others wait for
+    /// those of all clients, so that none is left without where Redis takes no more.
+    pub(super) fn keep(peer: &Arc<Peer>, first: bool) -> Self {
         let (told, wire) = watch::channel(None);
         let again = Arc::new(Notify::new());
-        let keep = keep(Arc::clone(peer), Told(told), Arc::clone(&again));
+        let keep = keep(Arc::clone(peer), first, Told(told), Arc::clone(&again));
         Self { wire, again, task: tokio::spawn(keep).abort_handle() }
     }
 
@@ -87,8 +88,11 @@ impl Drop for Told {
     }
 }
 
-async fn keep(peer: Arc<Peer>, wire: Told, again: Arc<Notify>) {
+async fn keep(peer: Arc<Peer>, first: bool, wire: Told, again: Arc<Notify>) {
     let (plan, health) = (&peer.plan, &peer.health);
+    if !first {
+        plan.contacts.all_count().await;
+    }
     let _turn = plan.contacts.turn().await;
     let (mut failures, mut successor, mut former) = (0, None, None);
     loop {

@@ -106,13 +106,16 @@ impl Connector {
     /// A client on the current runtime. It connects in the background, and again for ever.
     #[must_use]
     pub fn connect(&self) -> Client {
+        let member = self.plan.contacts.joins();
         let route = match &self.place {
             Place::One(target) => {
                 let proof = Proof::of_one(&self.plan.key_prefix, &self.plan.credentials);
-                let peer = Peer::new(&self.plan, target, &self.healths.of(target), proof);
+                let peer = Peer::new(&self.plan, target, &self.healths.of(target), proof, &member);
                 Route::One(Node::connect(peer), self.plan.timeout)
             }
-            Place::Cluster(seeds) => Route::Cluster(Arc::new(Cluster::connect(&self.plan, seeds, &self.healths))),
+            Place::Cluster(seeds) => {
+                Route::Cluster(Arc::new(Cluster::connect(&self.plan, seeds, &self.healths, member)))
+            }
         };
         Client { route, reconnected: Mutex::default() }
     }
@@ -133,6 +136,12 @@ impl Connector {
     #[must_use]
     pub fn open_connections(&self) -> usize {
         self.contact().open
+    }
+
+    /// Attempts to connect that failed, of all its clients.
+    #[must_use]
+    pub fn failed_connections(&self) -> u64 {
+        self.contact().failed
     }
 
     /// Connections that were ever made, by all its clients.

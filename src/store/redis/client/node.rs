@@ -40,7 +40,7 @@ pub(super) struct Node {
 impl Node {
     /// Starts to connect, on the current runtime.
     pub(super) fn connect(peer: Arc<Peer>) -> Arc<Self> {
-        let links = (0..peer.plan.connections).map(|_| Link::keep(&peer)).collect();
+        let links = (0..peer.plan.connections).map(|number| Link::keep(&peer, number == 0)).collect();
         Self::with(links, peer)
     }
 

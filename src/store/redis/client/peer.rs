@@ -6,6 +6,7 @@ use std::sync::{
 };
 
 use super::{
+    contact::Member,
     health::Health,
     plan::{Plan, Target},
     proof::{Proof, Unproven},
@@ -30,16 +31,24 @@ pub(super) struct Peer {
     pub(super) target: Target,
     pub(super) health: Arc<Health>,
     pub(super) proof: Proof,
+    /// The client.
+    member: Arc<Member>,
     standing: AtomicU8,
     /// Whether the last attempt to connect failed.
     fails: AtomicBool,
 }
 
 impl Peer {
-    pub(super) fn new(plan: &Arc<Plan>, target: &Target, health: &Arc<Health>, proof: Proof) -> Arc<Self> {
-        let (plan, target, health) = (Arc::clone(plan), target.clone(), Arc::clone(health));
+    pub(super) fn new(
+        plan: &Arc<Plan>,
+        target: &Target,
+        health: &Arc<Health>,
+        proof: Proof,
+        member: &Arc<Member>,
+    ) -> Arc<Self> {
+        let (plan, target, health, member) = (Arc::clone(plan), target.clone(), Arc::clone(health), Arc::clone(member));
         let standing = AtomicU8::new(Standing::Unknown as u8);
-        Arc::new(Self { plan, target, health, proof, standing, fails: AtomicBool::new(false) })
+        Arc::new(Self { plan, target, health, proof, member, standing, fails: AtomicBool::new(false) })
     }
 
     /// What is known of it.
@@ -77,10 +86,10 @@ impl Peer {
     }
 
     fn prove(&self) {
-        let before = self.standing.swap(Standing::Proven as u8, Relaxed);
+        self.standing.store(Standing::Proven as u8, Relaxed);
         // a client of a cluster counts when all its nodes do
-        if before != Standing::Proven as u8 && !self.proof.has_slots() {
-            self.plan.contacts.counts();
+        if !self.proof.has_slots() {
+            self.member.counts();
         }
     }
 

@@ -228,12 +228,10 @@ mod tests {
     fn each_slot_has_a_key() {
         let proof = Proof::of_one("", &Credentials::None);
         let mut missing: std::collections::HashSet<usize> = (0..16_384).collect();
-        for number in 0..1 << 20 {
+        let mut numbers = 0..1 << 20;
+        while let Some(number) = numbers.next().filter(|_| !missing.is_empty()) {
             missing.remove(&slot_of(&proof.key(number)));
-            if missing.is_empty() {
-                return;
-            }
         }
-        panic!("no key for {missing:?}");
+        assert!(missing.is_empty(), "no key for {missing:?}");
     }
 }

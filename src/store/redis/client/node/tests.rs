@@ -41,8 +41,9 @@ fn node(health: &Arc<Health>) -> (watch::Sender<Option<Arc<Wire>>>, Arc<Node>) {
     let plan =
         Plan { credentials, key_prefix: "".into(), tls: None, database: 0, connections: 1, timeout, startup, contacts };
     let proof = Proof::of_one("", &Credentials::None);
+    let member = plan.contacts.joins();
     let target = Target::Tcp(HostPort { host: "redis".to_owned(), port: 6379 });
-    (told, Node::with(vec![link], Peer::new(&Arc::new(plan), &target, health, proof)))
+    (told, Node::with(vec![link], Peer::new(&Arc::new(plan), &target, health, proof, &member)))
 }
 
 fn trip(health: &Health) -> &Breaker {
