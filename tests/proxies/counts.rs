@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use envoy_types::pb::envoy::service::ratelimit::v3::rate_limit_response::Code;
+use envoy_types::pb::envoy::service::ratelimit::v3::rate_limit_response::{Code, DescriptorStatus};
 use tokio::task::JoinSet;
 
 use crate::{
@@ -35,7 +35,7 @@ async fn storm(services: &[Arc<Tollgate>]) -> HashMap<(&'static str, &'static st
                 let descriptors = asked.map(|pair| [pair]);
                 let descriptors = descriptors.each_ref().map(|pairs| &pairs[..]);
                 let answer = rls.should_rate_limit(request("d", &descriptors)).await.expect("an answer").into_inner();
-                let codes = answer.statuses.iter().map(|status| status.code());
+                let codes = answer.statuses.iter().map(DescriptorStatus::code);
                 passed.extend(asked.into_iter().zip(codes).filter(|(_, code)| *code == Code::Ok).map(|(pair, _)| pair));
             }
             passed
@@ -61,7 +61,6 @@ async fn exactly(kind: Kind) {
     let shards = Shards::start(kind).await;
     let counts = storm(&services(&shards).await).await;
     let sizes = shards.sizes();
-    println!("{kind:?}: {sizes:?} counters, passed: {counts:?}");
     assert_eq!(counts.len(), ALGORITHMS.len() * VALUES.len());
     assert!(counts.values().all(|passed| *passed == LIMIT), "{kind:?}: {counts:?}");
     assert!(sizes.iter().all(|size| *size > 0), "both have some: {sizes:?}");
@@ -136,6 +135,10 @@ async fn one_down(kind: Kind) {
     }
     let page = http::Client::new().get(tollgate.address("metrics"), "/metrics").await.body;
     assert!(page.contains("tollgate_redis_errors_total{kind=\"refused\"}"), "{page}");
+    // a service that starts now counts what it can
+    let later = shards.service().start();
+    ready(&later).await;
+    assert!(is_counted(&later, kept[0].0, kept[0].1).await && !is_counted(&later, lost[0].0, lost[0].1).await);
     shards.redises[0].start_again();
     for (rule, value) in &lost {
         eventually("a counter that is back", async || is_counted(&tollgate, rule, value).await.then_some(())).await;
@@ -151,6 +154,42 @@ async fn a_redis_that_is_down_behind_envoy_takes_only_its_own_counters_along() {
 #[tokio::test]
 async fn a_redis_that_is_down_behind_twemproxy_takes_only_its_own_counters_along() {
     one_down(Kind::Twemproxy).await;
+}
+
+/// One of the two takes no writes, and says so to each call: that is no word of the other, so no breaker opens.
+async fn one_full(kind: Kind) {
+    let shards = Shards::start(kind).await;
+    let tollgate = shards.service().start();
+    ready(&tollgate).await;
+    let all: Vec<_> = ALGORITHMS.iter().flat_map(|rule| VALUES.map(|value| (*rule, value))).collect();
+    for (rule, value) in &all {
+        assert!(is_counted(&tollgate, rule, value).await, "{rule}={value}");
+    }
+    let (full, kept): (Vec<_>, Vec<_>) = all.iter().partition(|(rule, value)| shards.owner(rule, value) == 0);
+    shards.redises[0].cli(&["CONFIG", "SET", "maxmemory", "1"]);
+    for round in 0..5 {
+        for (rule, value) in &full {
+            assert!(!is_counted(&tollgate, rule, value).await, "{kind:?}: {round}: {rule}={value} is full");
+        }
+        for (rule, value) in &kept {
+            assert!(is_counted(&tollgate, rule, value).await, "{kind:?}: {round}: {rule}={value} is on the other");
+        }
+    }
+    // a service that starts now finds one that counts
+    let later = shards.service().start();
+    ready(&later).await;
+    shards.redises[0].cli(&["CONFIG", "SET", "maxmemory", "0"]);
+    assert!(is_counted(&tollgate, full[0].0, full[0].1).await && is_counted(&later, full[0].0, full[0].1).await);
+}
+
+#[tokio::test]
+async fn a_redis_that_is_full_behind_envoy_takes_only_its_own_counters_along() {
+    one_full(Kind::Envoy).await;
+}
+
+#[tokio::test]
+async fn a_redis_that_is_full_behind_twemproxy_takes_only_its_own_counters_along() {
+    one_full(Kind::Twemproxy).await;
 }
 
 /// One of the two hangs: the proxy gives up on it before we give up on the proxy, and goes on with the other.

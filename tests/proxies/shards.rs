@@ -99,9 +99,9 @@ impl Shards {
             .env("REDIS_TIMEOUT", "10s")
     }
 
-    /// How many counters each of the Redises has.
+    /// How many counters of rules each of the Redises has.
     pub fn sizes(&self) -> [usize; 2] {
-        self.redises.each_ref().map(|redis| redis.cli(&["DBSIZE"]).parse().expect("a number"))
+        self.redises.each_ref().map(|redis| redis.cli(&["KEYS", "{d|*"]).lines().count())
     }
 
     /// Which of the Redises has the counter of this rule and value.

@@ -11,7 +11,7 @@
 mod command;
 mod decoder;
 mod exchange;
-mod peer;
+mod proxy;
 mod sentinel;
 mod stream;
 
@@ -27,7 +27,7 @@ use self::{
 };
 use super::{
     credentials::{Login, login},
-    keys::Keys,
+    key_limit::KeyLimit,
     plan::{Plan, Target},
 };
 use crate::store::redis::{CallError, Credentials, HostPort, KeysPerCall};
@@ -67,7 +67,7 @@ impl fmt::Display for Reply {
 pub(super) struct Wire {
     exchange: Arc<Exchange>,
     /// What a call may carry.
-    keys: Arc<Keys>,
+    keys: Arc<KeyLimit>,
     /// Notified when a caller gave up: it is to be asked whether it [answers](Self::answers) at all.
     pub(super) doubt: Notify,
 }
@@ -84,7 +84,7 @@ impl Wire {
     pub(super) async fn open(plan: &Plan, target: &Target) -> Result<(Self, Running), Box<str>> {
         let mut opened = Self::log_in_to(plan, target).await?;
         if plan.keys.asks() {
-            opened = peer::ask(plan, target, opened).await?;
+            opened = proxy::ask(plan, target, opened).await?;
         }
         let (wire, patience) = (&opened.0, plan.patience());
         if plan.database != 0 {
@@ -136,7 +136,7 @@ impl Wire {
     pub(super) fn unmade() -> Self {
         let exchange = Arc::<Exchange>::default();
         exchange.close();
-        Self { exchange, keys: Arc::new(Keys::new(Some(KeysPerCall::Many))), doubt: Notify::new() }
+        Self { exchange, keys: Arc::new(KeyLimit::new(Some(KeysPerCall::Many))), doubt: Notify::new() }
     }
 
     /// Logs in, if there is a password, and finds out whether the server lets us in: it has to answer a PING, be it by a
@@ -185,7 +185,7 @@ impl Wire {
     /// the slot.
     pub(super) async fn run(&self, command: Command, asking: bool, timeout: Duration) -> Result<Reply, CallError> {
         // what was put together before the peer was known
-        if command.keys > 1 && self.keys.now() == Some(KeysPerCall::One) {
+        if command.keys > 1 && self.carries_one_key() {
             return Err(CallError::ManyKeys);
         }
         let ask = asking.then(|| Command::new(&[b"ASKING"], ReplyLimit::SHORT));
@@ -193,6 +193,11 @@ impl Wire {
         let outcome = self.exchange(ask.as_ref(), &command, timeout).await;
         doubtful.ended(&outcome);
         outcome
+    }
+
+    /// Whether a call may carry no more than one key.
+    pub(super) fn carries_one_key(&self) -> bool {
+        self.keys.now() == Some(KeysPerCall::One)
     }
 
     /// Whether a PING is answered in time, be it by a refusal. Replies come in the order of the calls: those that nobody

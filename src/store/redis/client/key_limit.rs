@@ -15,14 +15,14 @@ const ONE: u8 = 2;
 
 /// What is known, and whether peers are asked.
 #[derive(Debug)]
-pub(super) struct Keys {
+pub(super) struct KeyLimit {
     /// What each call looks at.
     now: AtomicU8,
     known: watch::Sender<Option<KeysPerCall>>,
     asks: bool,
 }
 
-impl Keys {
+impl KeyLimit {
     /// As set; `None`: to be found out.
     pub(super) fn new(set: Option<KeysPerCall>) -> Self {
         let keys = Self { now: AtomicU8::new(UNKNOWN), known: watch::Sender::default(), asks: set.is_none() };
@@ -66,8 +66,9 @@ impl Keys {
             KeysPerCall::One => tracing::warn!(
                 address = %peer,
                 because,
-                "this is a proxy that may have several redises behind it: a call carries one key, and what is all or \
-                 nothing is refused; if one redis has all keys, set REDIS_KEYS_PER_CALL=many"
+                "this is a proxy that may have several redises behind it: a call carries one key, what is all or nothing \
+                 is refused, and being ready says that one of them counts; if one redis has all keys, set \
+                 REDIS_KEYS_PER_CALL=many"
             ),
         }
     }
@@ -93,14 +94,14 @@ mod tests {
     #[test]
     fn what_is_set_is_not_asked() {
         for set in [KeysPerCall::Many, KeysPerCall::One] {
-            let keys = Keys::new(Some(set));
+            let keys = KeyLimit::new(Some(set));
             assert_eq!((keys.now(), keys.asks()), (Some(set), false));
         }
     }
 
     #[test]
     fn every_new_peer_is_asked_until_one_may_get_one_key() {
-        let keys = Keys::new(None);
+        let keys = KeyLimit::new(None);
         let seen = keys.follow();
         assert_eq!((keys.now(), keys.asks()), (None, true));
         keys.found(KeysPerCall::Many, &"a:1", "it knows INFO");
