@@ -93,4 +93,7 @@ async fn a_redis_whose_user_may_not_say_what_it_is_is_a_redis() {
         .env("REDIS_URL", format!("redis://tollgate:geheim@127.0.0.1:{}", redis.port));
     let tollgate = started(service).await;
     assert_eq!((tollgate.logged(MANY).len(), tollgate.logged(ONE).len()), (1, 0), "{:#?}", tollgate.log());
+    let log = redis.cli(&["ACL", "LOG"]);
+    let refused: Vec<_> = log.lines().skip_while(|line| *line != "object").skip(1).take(1).collect();
+    assert!(matches!(refused[..], ["info" | "client|getname"]), "{log}");
 }
