@@ -40,7 +40,7 @@ install_parts() {
     done
     install_debian promtool prometheus
     install_debian redis-server redis-server redis-tools
-    # outside of the path of who is not root
+    # Debian has it where only root looks for programs
     [ -x /usr/sbin/nutcracker ] || install_debian nutcracker nutcracker
     install_debian faketime faketime
     install_debian openssl openssl

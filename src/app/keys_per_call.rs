@@ -4,8 +4,8 @@ use tokio::sync::watch;
 
 use crate::{domain::AtomicGroups, store::redis::KeysPerCall};
 
-/// Whether groups are charged all or none where the main Redis and that for limits per second are so. What is not known yet
-/// is taken for a Redis.
+/// Whether groups are charged all or none where the main Redis and that for limits per second are so. What is not known
+/// yet is taken for a Redis.
 pub(super) fn atomic_groups(main: Option<KeysPerCall>, per_second: Option<KeysPerCall>) -> AtomicGroups {
     if main == Some(KeysPerCall::One) {
         AtomicGroups::Unsupported(
@@ -22,7 +22,7 @@ pub(super) fn atomic_groups(main: Option<KeysPerCall>, per_second: Option<KeysPe
     }
 }
 
-/// Tells `groups` of what becomes known, for as long as it runs.
+/// Keeps `groups` up to date with what becomes known, for as long as it runs.
 pub(super) async fn follow(
     mut main: watch::Receiver<Option<KeysPerCall>>,
     mut per_second: Option<watch::Receiver<Option<KeysPerCall>>>,
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_becomes_known_later_is_told() {
+    async fn what_becomes_known_later_is_passed_on() {
         let main = watch::Sender::new(None);
         let per_second = watch::Sender::new(Some(KeysPerCall::Many));
         let groups = watch::Sender::new(AtomicGroups::Supported);

@@ -13,8 +13,8 @@ pub struct Capabilities {
     pub atomic_groups: AtomicGroups,
 }
 
-/// Whether a store charges the counters of a group all or none: those of a request of an atomic domain, and several limits
-/// on one descriptor.
+/// Whether a store charges the counters of a group all or none: those of a request of an atomic domain, and several
+/// limits on one descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AtomicGroups {
     /// It does.

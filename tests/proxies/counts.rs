@@ -1,4 +1,5 @@
-//! What is counted through a proxy: exactly as much as the limits allow, by each algorithm, whatever happens to a shard.
+//! What is counted through a proxy: exactly as much as the limits allow, by each algorithm, whatever happens to one of
+//! the Redises.
 
 use std::{collections::HashMap, sync::Arc};
 

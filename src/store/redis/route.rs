@@ -1,7 +1,7 @@
 //! Which part of a group goes where: to which endpoint, and which other keys may share its calls.
 //!
-//! The hits of one descriptor stay together: they are charged all or none, and their keys share a hash tag. What the
-//! group is told as a whole (atomic, refused, quotas passed) every part is told, so a group is atomic for each lane.
+//! The hits of one descriptor stay together: they are charged all or none, and their keys share a hash tag. Each part has
+//! the flags of the whole group (atomic, refused, quotas passed), so a group is atomic for each lane.
 //!
 //! Where a call may carry one key, hits that belong together and have several keys have no lane: they are refused.
 
@@ -201,7 +201,7 @@ pub(super) fn pieces(group: &Group, most: usize) -> impl Iterator<Item = Group> 
     })
 }
 
-/// These hits of a group, told what the whole is told.
+/// These hits of a group, with the flags of the whole.
 fn part_of(group: &Group, hits: SmallVec<[Hit; 1]>) -> Group {
     let Group { atomic, quota_passed, refused, now, deadline, .. } = *group;
     Group { hits, atomic, quota_passed, refused, now, deadline }

@@ -1,7 +1,7 @@
 //! What stands at the other end: a Redis, or a proxy that sends each call to the server of its first key.
 //!
-//! A proxy is one that says so, or to which neither INFO nor CLIENT is a command: it refuses them as unknown, or closes the
-//! connection. A refusal of the right to run them (NOPERM) is no sign of one. Each sign was seen, or read in a source:
+//! A proxy is one that says so, or to which neither INFO nor CLIENT is a command: it refuses them as unknown, or closes
+//! the connection. A refusal of the right to run them (NOPERM) is no sign of one. Each sign was seen, or read in a source:
 //!
 //! | peer | INFO | CLIENT |
 //! |---|---|---|
@@ -46,7 +46,7 @@ impl Answer {
     fn is_unknown(&self) -> bool {
         let Self::Error(text) = self else { return *self == Self::Closed };
         let text = text.to_ascii_lowercase();
-        ["unknown command", "unsupported command", "not supported", "not allowed", "disallowed"]
+        ["unknown command", "unsupport", "not support", "not allowed", "disallowed", "invalid command"]
             .iter()
             .any(|words| text.contains(words))
             && !text.starts_with("noperm")
@@ -127,6 +127,8 @@ mod tests {
             ),
             ("Envoy 1.40 with a server down", error("upstream failure"), error("ERR … not supported by the proxy")),
             ("an Envoy between", text("# Server\r\nredis_mode:cluster\r\n"), unknown()),
+            ("overlord", error("ERR command not support now"), error("ERR command not support now")),
+            ("redis-cluster-proxy", error("ERR unsupported command `info`"), error("ERR unsupported command `client`")),
             ("Codis", error("ERR backend server 'server' not found"), Answer::Closed),
             ("predixy", text("# Proxy\nVersion:7.0.1\nRedisMode:proxy\n"), error("ERR unknown command 'client'")),
             ("one that closes for one alone", Answer::Closed, unknown()),
