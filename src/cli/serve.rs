@@ -55,7 +55,7 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), ServeError> {
 
 fn says_log_level(args: &ServeArgs) -> bool {
     const NAME: &str = "LOG_LEVEL";
-    env_var(NAME).is_some() || args.overrides.iter().any(|given| given.variable == NAME)
+    env_var(NAME).is_some_and(|level| !level.is_empty()) || args.overrides.iter().any(|given| given.variable == NAME)
 }
 
 /// A variable of this process's environment.
