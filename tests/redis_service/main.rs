@@ -27,4 +27,5 @@ mod startup;
 #[path = "../support/mod.rs"]
 mod support;
 mod topologies;
+mod urls;
 mod wrong_replies;
