@@ -20,6 +20,8 @@ pub struct RedisStore {
     pub open_connections: u64,
     /// Connections that were made since the start.
     pub connections: u64,
+    /// Attempts to connect that failed, by Redis: `main` or `per_second`.
+    pub failed_connections: Vec<(&'static str, u64)>,
     /// Script calls that were sent.
     pub calls: u64,
     /// Groups that those calls carried.
@@ -95,6 +97,11 @@ pub struct DenyCache {
 
 const CX_ACTIVE: Family = Family::new("ratelimit_redis_pool_cx_active", "Open connections to Redis.", &[]);
 const CX_TOTAL: Family = Family::new("ratelimit_redis_pool_cx_total", "Connections that were made to Redis.", &[]);
+const FAILED_CONNECTIONS: Family = Family::new(
+    "tollgate_redis_failed_connections_total",
+    "Attempts to connect to Redis that failed, or over which it did not count.",
+    &["redis"],
+);
 const CALLS: Family = Family::new("tollgate_redis_calls_total", "Script calls that were sent to Redis.", &[]);
 const GROUPS: Family =
     Family::new("tollgate_redis_groups_total", "Requests' hits that were sent to Redis, many in one call.", &[]);
@@ -149,9 +156,10 @@ const DENY_EVICTIONS: Family = Family::new(
     &[],
 );
 
-const FAMILIES: [&Family; 19] = [
+const FAMILIES: [&Family; 20] = [
     &CX_ACTIVE,
     &CX_TOTAL,
+    &FAILED_CONNECTIONS,
     &CALLS,
     &GROUPS,
     &MERGED,
@@ -203,6 +211,8 @@ impl Collector for RedisFamilies {
             let all = store.iter().flat_map(|store| &store.breakers);
             all.map(|breaker| (vec![breaker.redis, breaker.address.as_str()], number(breaker))).collect::<Vec<_>>()
         };
+        let failed = store.iter().flat_map(|store| &store.failed_connections);
+        let failed = failed.map(|(redis, count)| (vec![*redis], *count));
         let errors = store.iter().flat_map(|store| &store.errors).map(|(kind, count)| (vec![*kind], *count));
         let resent = store.iter().flat_map(|store| &store.resent).map(|(code, count)| (vec![*code], *count));
         let operations = store.iter().flat_map(|store| &store.operation_times);
@@ -210,6 +220,7 @@ impl Collector for RedisFamilies {
         vec![
             of_store(&CX_ACTIVE, Kind::Gauge, |store| store.open_connections),
             of_store(&CX_TOTAL, Kind::Counter, |store| store.connections),
+            FAILED_CONNECTIONS.of(Kind::Counter, failed),
             of_store(&CALLS, Kind::Counter, |store| store.calls),
             of_store(&GROUPS, Kind::Counter, |store| store.groups),
             of_store(&MERGED, Kind::Counter, |store| store.merged),

@@ -28,6 +28,7 @@ impl Readings for Fixed {
         Some(RedisStore {
             open_connections: 21,
             connections: 22,
+            failed_connections: vec![("main", 65)],
             calls: 23,
             groups: 24,
             merged: 25,
