@@ -78,6 +78,7 @@ fn a_flag_overrides_its_variable_and_is_named_in_its_fault() {
     let flag = |value: &str| [Override { flag: "--port", variable: "PORT", value: value.into() }];
     assert_eq!(resolve_with(&flag("1"), &[("PORT", "2")]).expect("settings").http.port, 1);
     assert_eq!(resolve_with(&flag("1"), &[("PORT", "bad")]).expect("settings").http.port, 1);
+    assert_eq!(resolve_with(&flag(""), &[("PORT", "2")]).expect("settings").http.port, 2);
     let error = resolve_with(&flag("bad"), &[("PORT", "2")]).expect_err("a fault").to_string();
     assert_eq!(error, "--port (PORT): \"bad\" is not a port from 0 to 65535");
 }

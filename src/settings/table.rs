@@ -209,10 +209,11 @@ impl<'a> Reader<'a> {
         Self { overrides, env, problems: vec![], given: vec![], asked: vec![], notes: vec![] }
     }
 
-    /// The variable's value: the flag's, else the environment's, else the default. An empty value is as none: templates
-    /// make them. The default also stands in for a value that cannot be read, so that reading goes on to the next fault.
+    /// The variable's value: the flag's, else the environment's, else the default. An empty one is as none: templates make
+    /// those. The default also stands in for a value that cannot be read, so that reading goes on to the next fault.
     pub(super) fn read<T: Value>(&mut self, variable: Variable) -> Read<T> {
-        let overriding = self.overrides.iter().find(|one| one.variable == variable.name);
+        let is_its = |one: &&Override| one.variable == variable.name && !one.value.is_empty();
+        let overriding = self.overrides.iter().find(is_its);
         let place = Place { variable: variable.name, flag: overriding.map(|one| one.flag) };
         let default = || T::parse_default(variable.default).expect("a test reads every default of the table");
         let Some(text) = overriding.map(|one| one.value.clone()).or_else(|| (self.env)(variable.name)) else {
