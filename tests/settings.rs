@@ -377,6 +377,31 @@ fn envoy_gateway_s_deployments_are_understood() {
     }
 }
 
+/// From public bug reports, charts and the reference's own tests.
+#[test]
+fn what_people_deploy_starts() {
+    for environment in [
+        &[
+            ("LOCAL_CACHE_SIZE_IN_BYTES", "32767"),
+            ("REDIS_PIPELINE_LIMIT", "1"),
+            ("REDIS_PIPELINE_WINDOW", "1"),
+            ("REDIS_POOL_SIZE", "40"),
+            ("REDIS_TYPE", "cluster"),
+            ("REDIS_URL", "redis-cluster-1:6379, redis-cluster-2:6379, redis-cluster-3:6379"),
+            ("STATSD_HOST", "statsd-exporter.infrastructure.svc"),
+            ("USE_STATSD", "true"),
+        ][..],
+        &[("BACKEND_TYPE", ""), ("REDIS_SOCKET_TYPE", "tcp"), ("REDIS_URL", "localhost:6379"), ("REDIS_AUTH", "")],
+        &[("REDIS_SOCKET_TYPE", "tcp"), ("REDIS_URL", "redis://10.0.0.7:9489/11"), ("MAX_SLEEPING_ROUTINES", "64")],
+        &[("REDIS_SOCKET_TYPE", "tcp"), ("REDIS_URL", "redis://:p455w0rd@localhost:6379\n"), ("REDIS_PASSWORD", "p")],
+        &[("REDIS_TYPE", "sentinel"), ("REDIS_URL", "mymaster,redis://:p455w0rd@localhost:26379"), ("REDIS_AUTH", "p")],
+        &[("RUNTIME_SUBDIRECTORY", "/"), ("LOCAL_CACHE_SIZE_IN_BYTES", "1000"), ("REDIS_TLS", "false")],
+        &[("REDIS_PERSECOND", "false"), ("REDIS_PERSECOND_URL", "10.11.0.1:6379,10.12.3.4:6379")],
+    ] {
+        resolve(environment).unwrap_or_else(|error| unreachable!("{environment:?}: {error}"));
+    }
+}
+
 #[test]
 fn workers_are_as_many_as_asked_for() {
     assert_eq!(Some(resolve(&[("WORKERS", "3")]).expect("settings").workers), NonZeroUsize::new(3));

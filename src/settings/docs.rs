@@ -19,14 +19,14 @@ variable, its value and what is accepted, and the process exits with status 2. V
 - Booleans are Go's: `true`, `false`, `1`, `0`, `t`, `f`, `T`, `F`, `TRUE`, `FALSE`, `True`, `False`.
 - Whole numbers may be written `0x10`, `0o17`, `017` (octal), `0b11` and `1_000`.
 - An empty value is as none, of every variable: the default holds.
-- A value that has no effect beside the others (of Redis while the backend is memory, of xDS while the rules come from files, and
-  so on) cannot be wrong: a warning names its variable.
-- Some values that are not accepted stop the start nowhere: the reference runs with them, so another stands in, and a warning says
-  which. They are listed in [drop-in.md](drop-in.md#values-that-make-no-sense).
+- A value that has no effect beside the others (of Redis while the backend is memory, of xDS while the rules come from
+  files, and so on) cannot be wrong: a warning names its variable.
+- Some values that are not accepted do not end the start, because the reference runs with them: a warning says what stands
+  in. They are listed in [drop-in.md](drop-in.md#values-that-make-no-sense).
 
-Kinds: **works** does what the reference does. **ours** is not in the reference. **no effect** may have any value, and a warning at
-start says that it does nothing. **later** belongs to a feature that does not exist yet: asking for the feature is refused; while it
-is not asked for, its variables are as those without effect.
+Kinds: **works** does what the reference does. **ours** is not in the reference. **no effect** may have any value, and a
+warning at start says that it does nothing. **later** belongs to a feature that does not exist yet: asking for the feature
+is refused; while it is not asked for, its variables are as those without effect.
 ";
 
 /// The page `docs/settings.md`.

@@ -33,14 +33,10 @@ impl Variables<'_> {
     pub(super) fn endpoint(&self, problems: &mut Vec<Problem>, notes: &mut Vec<Note>) -> Option<RedisEndpoint> {
         let before = problems.len();
         let parsed = self.parsed(problems);
-        let (servers, sentinels) = parsed
-            .as_ref()
-            .map_or((&[][..], &[][..]), |parsed| (parsed.logins.as_slice(), parsed.sentinel_logins.as_slice()));
+        let in_url = parsed.as_ref().map_or(&[][..], |parsed| &parsed.logins);
         let is_cluster = parsed.as_ref().is_some_and(|parsed| matches!(parsed.target, Target::Cluster(_)));
-        let credentials = self.who((self.auth, self.auth_file), servers, is_cluster, problems, notes);
-        let to_sentinels = (self.sentinel_auth, self.sentinel_auth_file);
-        let sentinel_login = self.who(to_sentinels, sentinels, false, problems, notes);
-        let Parsed { target, tls, database, notes: odd, .. } = parsed?;
+        let credentials = self.login((self.auth, self.auth_file), in_url, is_cluster, problems, notes);
+        let Parsed { target, sentinel_logins, tls, database, notes: odd, .. } = parsed?;
         let url = self.url.given.as_ref();
         notes.extend(odd.into_iter().map(|odd| self.note(odd)));
         self.agree(&target, problems);
@@ -55,7 +51,9 @@ impl Variables<'_> {
             Target::Tcp(server) => RedisTopology::Tcp(server),
             Target::Unix(path) => RedisTopology::Unix(path),
             Target::Sentinel { master, sentinels } => {
-                RedisTopology::Sentinel { master, sentinels, credentials: sentinel_login }
+                let own = (self.sentinel_auth, self.sentinel_auth_file);
+                let credentials = self.login(own, &sentinel_logins, false, problems, notes);
+                RedisTopology::Sentinel { master, sentinels, credentials }
             }
             Target::Cluster(servers) => RedisTopology::Cluster(servers),
         };
@@ -70,8 +68,9 @@ impl Variables<'_> {
         })
     }
 
-    /// Who we are: what the variable says, and of the rest what the URL says; or the file.
-    fn who(
+    /// Who we are: what the variable says, and of the rest what the URL says; or what the file says. `must_agree`: one login
+    /// is for servers that each have one in the URL.
+    fn login(
         &self,
         (auth, file): (&Read<Auth>, &Read<Option<PathBuf>>),
         in_url: &[Login],
@@ -102,7 +101,8 @@ impl Variables<'_> {
             }
         }
         if first.lacks_password() {
-            let place = auth.given.as_ref().map_or(self.url_name, |given| given.place.variable);
+            let has_user = auth.given.as_ref().filter(|_| own.user.is_some());
+            let place = has_user.map_or(self.url_name, |given| given.place.variable);
             let text = format!(
                 "{place} has a user without a password: Redis lets in only one that needs none (nopass); \
                  a password alone is written as redis://:password@host, or in REDIS_AUTH without a colon"
