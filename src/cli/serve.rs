@@ -55,7 +55,8 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), ServeError> {
 
 fn says_log_level(args: &ServeArgs) -> bool {
     const NAME: &str = "LOG_LEVEL";
-    env_var(NAME).is_some() || args.overrides.iter().any(|given| given.variable == NAME)
+    let flags = args.overrides.iter().filter(|given| given.variable == NAME).map(|given| given.value.clone());
+    env_var(NAME).into_iter().chain(flags).any(|level| !level.is_empty())
 }
 
 /// A variable of this process's environment.

@@ -14,6 +14,8 @@ mod address;
 mod docs;
 mod error;
 mod go;
+mod idle;
+mod lenient;
 mod parse;
 mod redis;
 mod resolve;

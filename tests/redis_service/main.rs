@@ -29,4 +29,5 @@ mod startup;
 #[path = "../support/mod.rs"]
 mod support;
 mod topologies;
+mod urls;
 mod wrong_replies;

@@ -129,7 +129,7 @@ pub enum RedisCredentials {
     Fixed {
         /// The ACL user.
         user: Option<String>,
-        /// The password; never empty.
+        /// The password; empty only for a user that needs none.
         password: Secret,
     },
     /// `password` or `user:password`, as this file has it when a connection is made.
