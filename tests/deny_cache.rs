@@ -80,5 +80,24 @@ async fn it_saves_calls_and_changes_no_answer_and_no_sum() {
             assert_eq!(asked - told + local as u64, u64::from(HITS), "{key}");
             assert_eq!(local > 0.0, cache != "0", "{key}");
         }
+        // under the names of the reference's cache too
+        let page = http::Client::new().get(tollgate.address("metrics"), "/metrics").await.body;
+        let value = |name: &str| {
+            let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            line.map(|value| value.parse::<u64>().expect("a number"))
+        };
+        let of_cache = |name: &str| value(&format!("ratelimit_localcache_{name}"));
+        if cache == "0" {
+            assert!(!page.contains("ratelimit_localcache_"), "{page}");
+            continue;
+        }
+        let hits = value("tollgate_deny_cache_hits_total").expect("a cache");
+        assert_eq!(of_cache("hitCount"), Some(hits));
+        assert_eq!(of_cache("lookupCount"), Some(2 * u64::from(HITS)));
+        assert_eq!(of_cache("missCount"), Some(2 * u64::from(HITS) - hits));
+        assert_eq!(of_cache("entryCount"), value("tollgate_deny_cache_entries"));
+        for name in ["evacuateCount", "expiredCount", "overwriteCount"] {
+            assert!(of_cache(name).is_some(), "{name}");
+        }
     }
 }

@@ -129,15 +129,17 @@ impl RedisBackend {
         let table = self.denied.as_ref()?;
         Some(telemetry::DenyCache {
             hits: table.hits(),
+            misses: table.misses(),
             entries: table.entries(),
             bytes: table.bytes(),
             evictions: table.evictions(),
+            expired: table.expired(),
+            overwritten: table.overwritten(),
         })
     }
 
     /// What a scrape reads of the store.
     pub(super) fn store(&self) -> telemetry::RedisStore {
-        let connectors = || std::iter::once(&self.main).chain(&self.per_second);
         let stats = &self.stats;
         telemetry::RedisStore {
             calls: stats.calls(),
@@ -151,8 +153,8 @@ impl RedisBackend {
             call_times: stats.call_times(),
             operation_times: self.times.totals().collect(),
             breakers: self.breakers().collect(),
-            open_connections: connectors().map(|one| one.open_connections() as u64).sum(),
-            connections: connectors().map(Connector::opened_connections).sum(),
+            main: pool(&self.main),
+            per_second: self.per_second.as_ref().map(pool),
         }
     }
 
@@ -163,6 +165,10 @@ impl RedisBackend {
             readings.into_iter().map(move |reading| breaker(redis, reading))
         })
     }
+}
+
+fn pool(connector: &Connector) -> telemetry::RedisPool {
+    telemetry::RedisPool { open: connector.open_connections() as u64, made: connector.opened_connections() }
 }
 
 fn breaker(redis: &'static str, reading: BreakerReading) -> telemetry::RedisBreaker {
