@@ -30,9 +30,8 @@ impl Backend {
                 Ok(Self::Memory(Arc::new(MemoryStore::new(config, Arc::new(SystemClock)))))
             }
             #[cfg(feature = "redis")]
-            settings::Backend::Redis(redis) => {
-                RedisBackend::new(redis, settings.workers).map(|redis| Self::Redis(Box::new(redis)))
-            }
+            settings::Backend::Redis(redis) => RedisBackend::new(redis, &settings.keys.prefix, settings.workers)
+                .map(|redis| Self::Redis(Box::new(redis))),
             #[cfg(not(feature = "redis"))]
             settings::Backend::Redis(_) => Err(AppError::NotBuilt),
         }

@@ -37,15 +37,17 @@ pub(super) struct RedisBackend {
     replicas: NonZeroU32,
     degraded: Arc<DegradedStats>,
     times: Arc<OperationTimes>,
+    /// Stacks, each with a client of each Redis.
+    stacks: NonZeroUsize,
     needs_connection: bool,
     give_up: Option<Duration>,
 }
 
 impl RedisBackend {
     /// Reads the TLS files; connects to nothing. `workers` share the pool with the stack of `/json`.
-    pub(super) fn new(settings: &RedisSettings, workers: NonZeroUsize) -> Result<Self, AppError> {
+    pub(super) fn new(settings: &RedisSettings, key_prefix: &str, workers: NonZeroUsize) -> Result<Self, AppError> {
         let stacks = workers.saturating_add(1);
-        let config = config(settings, stacks);
+        let config = config(settings, key_prefix, stacks);
         let connector =
             |endpoint: &Endpoint| Connector::new(endpoint).map_err(|error| AppError::Redis(Box::new(error)));
         let main = connector(&config.main)?;
@@ -68,6 +70,7 @@ impl RedisBackend {
             replicas: settings.replicas,
             degraded: Arc::default(),
             times: Arc::default(),
+            stacks,
             needs_connection: settings.health_needs_connection,
             give_up: settings.startup.give_up,
         })
@@ -109,7 +112,8 @@ impl RedisBackend {
         let named = [("REDIS_URL", Some(&self.main)), ("REDIS_PERSECOND_URL", self.per_second.as_ref())];
         let watched = named.into_iter().filter_map(|(setting, connector)| {
             let contact = connector?.follow();
-            Some(Watched { setting, contact, needs_connection: self.needs_connection })
+            let clients = self.stacks.get();
+            Some(Watched { setting, contact, clients, needs_connection: self.needs_connection })
         });
         watched.collect()
     }
@@ -155,15 +159,18 @@ impl RedisBackend {
             breakers: self.breakers().collect(),
             main: pool(&self.main),
             per_second: self.per_second.as_ref().map(pool),
+            failed_connections: self.named().map(|(redis, one)| (redis, one.failed_connections())).collect(),
         }
     }
 
+    /// Each Redis with its name in metrics.
+    fn named(&self) -> impl Iterator<Item = (&'static str, &Connector)> {
+        std::iter::once(("main", &self.main)).chain(self.per_second.iter().map(|one| ("per_second", one)))
+    }
+
     fn breakers(&self) -> impl Iterator<Item = telemetry::RedisBreaker> {
-        let named = [("main", Some(&self.main)), ("per_second", self.per_second.as_ref())];
-        named.into_iter().flat_map(|(redis, connector)| {
-            let readings = connector.map(Connector::breakers).unwrap_or_default();
-            readings.into_iter().map(move |reading| breaker(redis, reading))
-        })
+        let readings = self.named().flat_map(|(redis, one)| one.breakers().into_iter().map(move |one| (redis, one)));
+        readings.map(|(redis, reading)| breaker(redis, reading))
     }
 }
 
@@ -180,17 +187,23 @@ fn breaker(redis: &'static str, reading: BreakerReading) -> telemetry::RedisBrea
     telemetry::RedisBreaker { redis, address: reading.address, state, opened: reading.opened }
 }
 
-fn config(settings: &RedisSettings, stacks: NonZeroUsize) -> RedisConfig {
+fn config(settings: &RedisSettings, key_prefix: &str, stacks: NonZeroUsize) -> RedisConfig {
+    let endpoint = |one| endpoint(one, settings.startup, key_prefix, stacks);
     RedisConfig {
-        main: endpoint(&settings.main, settings.startup, stacks),
-        per_second: settings.per_second.as_ref().map(|one| endpoint(one, settings.startup, stacks)),
+        main: endpoint(&settings.main),
+        per_second: settings.per_second.as_ref().map(endpoint),
         max_jitter: settings.max_jitter,
         max_pending: settings.max_pending,
     }
 }
 
-/// One Redis, for so many stacks that share its pool.
-pub(crate) fn endpoint(settings: &RedisEndpoint, startup: RedisStartup, stacks: NonZeroUsize) -> Endpoint {
+/// One Redis, for so many stacks that share its pool. `key_prefix` is that of all counters.
+pub(crate) fn endpoint(
+    settings: &RedisEndpoint,
+    startup: RedisStartup,
+    key_prefix: &str,
+    stacks: NonZeroUsize,
+) -> Endpoint {
     Endpoint {
         topology: match &settings.topology {
             RedisTopology::Tcp(at) => Topology::Single(Address::Tcp(server(at))),
@@ -203,6 +216,7 @@ pub(crate) fn endpoint(settings: &RedisEndpoint, startup: RedisStartup, stacks: 
             RedisTopology::Cluster(nodes) => Topology::Cluster(nodes.iter().map(server).collect()),
         },
         credentials: credentials(&settings.credentials),
+        key_prefix: key_prefix.to_owned(),
         tls: settings.tls.as_ref().map(tls),
         database: settings.database,
         connections: NonZeroUsize::new(settings.pool_size.get() / stacks).unwrap_or(NonZeroUsize::MIN),

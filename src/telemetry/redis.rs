@@ -21,6 +21,8 @@ pub struct RedisStore {
     pub main: RedisPool,
     /// Those to the Redis of limits per second, if there is one.
     pub per_second: Option<RedisPool>,
+    /// Attempts to connect that failed, by Redis: `main` or `per_second`.
+    pub failed_connections: Vec<(&'static str, u64)>,
     /// Script calls that were sent.
     pub calls: u64,
     /// Groups that those calls carried.
@@ -81,6 +83,11 @@ impl BreakerState {
     }
 }
 
+const FAILED_CONNECTIONS: Family = Family::new(
+    "tollgate_redis_failed_connections_total",
+    "Attempts to connect to Redis that failed, or over which it did not count.",
+    &["redis"],
+);
 const CALLS: Family = Family::new("tollgate_redis_calls_total", "Script calls that were sent to Redis.", &[]);
 const GROUPS: Family =
     Family::new("tollgate_redis_groups_total", "Requests' hits that were sent to Redis, many in one call.", &[]);
@@ -125,7 +132,8 @@ const DEGRADED: Family = Family::new(
     "Hits that a failure mode answered, for Redis could not be asked.",
     &["mode"],
 );
-const FAMILIES: [&Family; 13] = [
+const FAMILIES: [&Family; 14] = [
+    &FAILED_CONNECTIONS,
     &CALLS,
     &GROUPS,
     &MERGED,
@@ -169,11 +177,14 @@ impl Collector for RedisFamilies {
             let all = store.iter().flat_map(|store| &store.breakers);
             all.map(|breaker| (vec![breaker.redis, breaker.address.as_str()], number(breaker))).collect::<Vec<_>>()
         };
+        let failed = store.iter().flat_map(|store| &store.failed_connections);
+        let failed = failed.map(|(redis, count)| (vec![*redis], *count));
         let errors = store.iter().flat_map(|store| &store.errors).map(|(kind, count)| (vec![*kind], *count));
         let resent = store.iter().flat_map(|store| &store.resent).map(|(code, count)| (vec![*code], *count));
         let operations = store.iter().flat_map(|store| &store.operation_times);
         let operations = operations.map(|(operation, totals)| (vec![*operation], totals));
         vec![
+            FAILED_CONNECTIONS.of(Kind::Counter, failed),
             of_store(&CALLS, Kind::Counter, |store| store.calls),
             of_store(&GROUPS, Kind::Counter, |store| store.groups),
             of_store(&MERGED, Kind::Counter, |store| store.merged),

@@ -28,6 +28,7 @@ impl Readings for Fixed {
         Some(RedisStore {
             main: RedisPool { open: 21, made: 122 },
             per_second: Some(RedisPool { open: 11, made: 12 }),
+            failed_connections: vec![("main", 65)],
             calls: 23,
             groups: 24,
             merged: 25,

@@ -2,6 +2,8 @@
 
 use std::{fs, path::Path};
 
+use tollgate::store::redis::RIGHTS;
+
 use crate::{
     cluster_server::Cluster,
     sentinel_group::{SentinelGroup, text},
@@ -98,6 +100,16 @@ async fn the_documented_users_are_enough_behind_sentinels() {
     for sentinel in &group.sentinels {
         assert_eq!(sentinel.cli(&["-a", "watcher", "ACL", "LOG"]), "", "a sentinel refused something");
     }
+}
+
+/// Health tells an operator whose user lacks a right to give all of these.
+#[test]
+fn the_documented_user_has_the_rights_that_health_asks_for() {
+    let documented = user();
+    for right in RIGHTS.split(' ') {
+        assert!(documented.iter().any(|word| word == right), "{right}");
+    }
+    assert_eq!(documented.iter().filter(|word| word.starts_with('+')).count(), RIGHTS.split(' ').count());
 }
 
 #[tokio::test]

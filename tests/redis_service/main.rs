@@ -14,6 +14,7 @@ mod counts;
 mod example;
 mod failure;
 mod late_costs;
+mod ready;
 mod secrets;
 #[path = "../redis_client/sentinel_group.rs"]
 #[allow(dead_code, reason = "shared")]

@@ -2,9 +2,7 @@
 
 use std::fmt::Debug;
 
-use bytes::Bytes;
-
-use super::Call;
+use super::{Call, Replied};
 use crate::domain::CounterKey;
 
 /// How the script is named in a call.
@@ -25,7 +23,7 @@ pub trait Caller: Debug + Send + Sync + 'static {
         slot: Option<u16>,
         script: Script,
         call: &Call<'_>,
-    ) -> impl Future<Output = Result<Bytes, CallError>> + Send + 'static;
+    ) -> impl Future<Output = Result<Replied, CallError>> + Send + 'static;
 
     /// Deletes a counter; whether there was one.
     fn delete(

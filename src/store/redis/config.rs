@@ -25,6 +25,8 @@ pub struct Endpoint {
     pub topology: Topology,
     /// Who we are to it.
     pub credentials: Credentials,
+    /// What the names of all counters begin with.
+    pub key_prefix: String,
     /// How its connections are secured; `None`: not at all.
     pub tls: Option<ClientFiles>,
     /// The number of the database; 0 in a cluster.

@@ -205,11 +205,10 @@ impl<C: Caller> RateLimiter for RedisStore<C> {
                     StoreError::Unreadable
                 }
                 CallError::Refused(text) => {
-                    let code = refusal::code(&text);
-                    if code == "READONLY" {
+                    if refusal::code(&text) == "READONLY" {
                         caller.reconnect();
                     }
-                    StoreError::Refused(refusal::of(code))
+                    StoreError::Refused(refusal::of(&text))
                 }
             })?;
         }

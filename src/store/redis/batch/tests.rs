@@ -11,10 +11,9 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use tokio::{sync::Semaphore, task::JoinSet, time::Instant};
 
-use super::super::{Call, CallError, Caller, RedisStats, RedisStore, Script, StoreOptions};
+use super::super::{Call, CallError, Caller, RedisStats, RedisStore, Replied, Script, StoreOptions};
 use crate::domain::{
     Charge, CounterKey, Group, Hit, Limit, RateLimiter as _, Refusal, StoreError, TimeZone, Timestamp, Unit, Verdicts,
     Window,
@@ -117,7 +116,7 @@ impl Caller for Fake {
         slot: Option<u16>,
         script: Script,
         call: &Call<'_>,
-    ) -> impl Future<Output = Result<Bytes, CallError>> + Send + 'static {
+    ) -> impl Future<Output = Result<Replied, CallError>> + Send + 'static {
         let keys: Vec<String> = call.keys.iter().map(|key| String::from_utf8_lossy(key).into_owned()).collect();
         let groups = groups(call);
         let settled = groups.iter().map(|(_, times)| times).sum();
@@ -150,7 +149,7 @@ impl Caller for Fake {
                     }
                 }
             }
-            Ok(reply.into())
+            Ok(Replied::from(reply))
         }
     }
 

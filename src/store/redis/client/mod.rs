@@ -1,7 +1,7 @@
 //! The client: connections that are kept for ever, and calls that are sent at most once.
 //!
 //! ```text
-//!  Connector ──connect──▶ Client ──▶ Node ──▶ links ──▶ wires: one connection each
+//!  Connector ──connect──▶ Client ──▶ Node ──▶ links ──▶ wires: one connection each, proven to count
 //!                            └──▶ Cluster ──▶ Node…
 //! ```
 //!
@@ -10,11 +10,15 @@
 mod cluster;
 mod contact;
 mod credentials;
+mod cure;
 mod health;
 mod link;
 mod node;
+mod observation;
+mod peer;
 mod plan;
 mod probing;
+mod proof;
 mod redirection;
 mod wire;
 
@@ -24,19 +28,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use tokio::sync::watch;
 
+pub(super) use self::observation::Observation;
 use self::{
     cluster::Cluster,
     contact::Contacts,
     health::Healths,
     node::Node,
+    peer::Peer,
     plan::{Plan, Target},
+    proof::Proof,
     wire::{Command, Reply, ReplyLimit},
 };
-pub use self::{contact::Contact, health::BreakerReading};
-use super::{Address, Call, CallError, Caller, Endpoint, HostPort, Script, Topology, script};
+pub use self::{contact::Contact, cure::RIGHTS, health::BreakerReading};
+use super::{Address, Call, CallError, Caller, Endpoint, HostPort, Replied, Script, Topology, script};
 use crate::{
     domain::CounterKey,
     tls::{TlsError, client_config},
@@ -76,6 +82,7 @@ impl Connector {
         let contacts = Arc::new(Contacts::new());
         let plan = Plan {
             credentials: endpoint.credentials.clone(),
+            key_prefix: endpoint.key_prefix.as_str().into(),
             tls: endpoint.tls.as_ref().map(client_config).transpose()?.map(Arc::new),
             database: endpoint.database,
             connections: endpoint.connections.get(),
@@ -99,11 +106,16 @@ impl Connector {
     /// A client on the current runtime. It connects in the background, and again for ever.
     #[must_use]
     pub fn connect(&self) -> Client {
+        let member = self.plan.contacts.joins();
         let route = match &self.place {
             Place::One(target) => {
-                Route::One(Arc::new(Node::connect(&self.plan, target, &self.healths.of(target))), self.plan.timeout)
+                let proof = Proof::of_one(&self.plan.key_prefix, &self.plan.credentials);
+                let peer = Peer::new(&self.plan, target, &self.healths.of(target), proof, &member);
+                Route::One(Node::connect(peer), self.plan.timeout)
             }
-            Place::Cluster(seeds) => Route::Cluster(Arc::new(Cluster::connect(&self.plan, seeds, &self.healths))),
+            Place::Cluster(seeds) => {
+                Route::Cluster(Arc::new(Cluster::connect(&self.plan, seeds, &self.healths, member)))
+            }
         };
         Client { route, reconnected: Mutex::default() }
     }
@@ -124,6 +136,12 @@ impl Connector {
     #[must_use]
     pub fn open_connections(&self) -> usize {
         self.contact().open
+    }
+
+    /// Attempts to connect that failed, of all its clients.
+    #[must_use]
+    pub fn failed_connections(&self) -> u64 {
+        self.contact().failed
     }
 
     /// Connections that were ever made, by all its clients.
@@ -166,7 +184,7 @@ impl Client {
         &self,
         slot: Option<u16>,
         command: Command,
-    ) -> impl Future<Output = Result<Reply, CallError>> + Send + use<> {
+    ) -> impl Future<Output = Result<(Reply, Option<Observation>), CallError>> + Send + use<> {
         let route = self.route.clone();
         // boxed, as all that wait for it would carry it
         Box::pin(async move {
@@ -184,12 +202,12 @@ impl Caller for Client {
         slot: Option<u16>,
         script: Script,
         call: &Call<'_>,
-    ) -> impl Future<Output = Result<Bytes, CallError>> + Send + 'static {
+    ) -> impl Future<Output = Result<Replied, CallError>> + Send + 'static {
         let reply = self.run(slot, command(script, call));
         async move {
             match reply.await? {
-                Reply::Bytes(bytes) => Ok(bytes),
-                other => Err(unreadable("a script", &other)),
+                (Reply::Bytes(bytes), observation) => Ok(Replied::observed(bytes, observation)),
+                (other, _) => Err(unreadable("a script", &other)),
             }
         }
     }
@@ -202,8 +220,8 @@ impl Caller for Client {
         let reply = self.run(slot, Command::new(&[b"DEL", key.as_bytes()], ReplyLimit::SHORT));
         async move {
             match reply.await? {
-                Reply::Number(deleted) => Ok(deleted == 1),
-                other => Err(unreadable("DEL", &other)),
+                (Reply::Number(deleted), _) => Ok(deleted == 1),
+                (other, _) => Err(unreadable("DEL", &other)),
             }
         }
     }
@@ -246,11 +264,6 @@ impl fmt::Debug for Client {
 
 fn unreadable(to: &str, reply: &Reply) -> CallError {
     CallError::Unreadable(format!("{reply}, which is no reply to {to}: does a proxy mix up replies?").into())
-}
-
-/// A call of the script that only tells the time.
-fn probe() -> Command {
-    command(Script::Sha1, &Call::of_nothing())
 }
 
 fn command(script: Script, call: &Call<'_>) -> Command {

@@ -10,8 +10,13 @@ use tokio::{
 
 use super::*;
 use crate::store::redis::{
+    Credentials, HostPort, Startup,
     breaker::{BreakerConfig, BreakerState},
-    client::{contact::Contacts, health::Healths},
+    client::{
+        contact::Contacts,
+        health::{Health, Healths},
+        plan::{Plan, Target},
+    },
 };
 
 const COOLDOWN: Duration = Duration::from_millis(200);
@@ -30,16 +35,21 @@ fn healths() -> Arc<Healths> {
 
 /// A node with one link, which is not connected.
 fn node(health: &Arc<Health>) -> (watch::Sender<Option<Arc<Wire>>>, Arc<Node>) {
-    health.joined();
     let (told, link) = Link::by_hand();
-    let (health, timeout) = (Arc::clone(health), Duration::from_millis(100));
-    let node = Node { links: vec![link], next: AtomicUsize::new(0), health, timeout, prober: Mutex::default() };
-    (told, Arc::new(node))
+    let (timeout, startup) = (Duration::from_millis(100), Startup { initial: COOLDOWN, longest: COOLDOWN });
+    let (credentials, contacts) = (Credentials::None, Arc::new(Contacts::new()));
+    let plan =
+        Plan { credentials, key_prefix: "".into(), tls: None, database: 0, connections: 1, timeout, startup, contacts };
+    let proof = Proof::of_one("", &Credentials::None);
+    let member = plan.contacts.joins();
+    let target = Target::Tcp(HostPort { host: "redis".to_owned(), port: 6379 });
+    (told, Node::with(vec![link], Peer::new(&Arc::new(plan), &target, health, proof, &member)))
 }
 
 fn trip(health: &Health) -> &Breaker {
     let breaker = health.breaker.as_ref().expect("a breaker");
     while breaker.admit().is_some_and(|call| !breaker.observe(call, false, Instant::now())) {}
+    health.tripped(None);
     breaker
 }
 
@@ -106,7 +116,7 @@ async fn a_breaker_is_closed_when_the_last_client_leaves_its_address() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_waits_for_a_connection_takes_any() {
+async fn one_that_waits_for_a_connection_takes_any() {
     let (_first, mut links) = Link::by_hand();
     let health = healths().of(&"redis:6379");
     let (told, mut node) = node(&health);
@@ -119,7 +129,7 @@ async fn whoever_waits_for_a_connection_takes_any() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_waits_for_a_connection_is_told_of_it() {
+async fn one_that_waits_for_a_connection_is_told_of_it() {
     let health = healths().of(&"redis:6379");
     let (told, node) = node(&health);
     let waits = tokio::spawn(async move { node.connected().await });
