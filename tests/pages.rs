@@ -302,7 +302,7 @@ async fn calls_of_grpc_methods_are_counted_by_method_and_those_of_json_are_not()
         ask(&mut client(tollgate.address("grpc")), request("d", &[&[("k", "v")]])).await;
     }
     for service in ["ratelimit", "", "nobody"] {
-        drop(health::grpc(&tollgate, service).await);
+        let _ = health::grpc(&tollgate, service).await;
     }
     let metrics = page(&tollgate, "metrics", "/metrics").await;
     for (method, calls) in [("ShouldRateLimit", 2), ("Check", 3)] {

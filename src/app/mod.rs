@@ -13,6 +13,7 @@ mod configure;
 #[cfg(feature = "redis")]
 mod contact;
 mod defaults;
+mod inspect;
 mod listeners;
 mod loader;
 mod memory;
@@ -52,6 +53,7 @@ use readings::Parts;
 use reload::Reloader;
 use signal::Signals;
 
+pub(crate) use inspect::{certificates, rules_location, try_bind, xds_config};
 #[cfg(feature = "redis")]
 pub(crate) use redis::endpoint as redis_endpoint;
 
