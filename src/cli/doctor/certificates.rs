@@ -155,7 +155,7 @@ mod tests {
         let day = Duration::from_secs(24 * 60 * 60);
         let now = SystemTime::UNIX_EPOCH + day * 20_000;
         for (from, to, verdict, part) in [
-            (19_000, 20_400, Verdict::Ok, "is valid until 2025-11-09T00:00:00Z"),
+            (19_000, 20_400, Verdict::Ok, "is valid until 2025-11-08T00:00:00Z"),
             (19_000, 20_014, Verdict::Ok, "is valid until"),
             (19_000, 20_013, Verdict::Warn, "expires on 2024-10-17T00:00:00Z, in 13 days"),
             (19_000, 20_000, Verdict::Warn, "in 0 days"),

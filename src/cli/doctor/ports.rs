@@ -11,8 +11,7 @@ use crate::{
     settings::{HostPort, Listen, Settings},
 };
 
-const RUNS: &str =
-    "a service answers at the HTTP port of these settings: it runs here already, and this is for the next start";
+const RUNS: &str = "nothing is wrong, if that is this service, which runs here already";
 
 pub(super) fn check(settings: &Arc<Settings>) -> Check {
     let settings = Arc::clone(settings);
@@ -67,7 +66,10 @@ impl Port {
         match state {
             State::Free if at.ends_with(":0") => Finding::ok(name, format!("{at} is any port that is free")),
             State::Free => Finding::ok(name, format!("{at} is free")),
-            State::Taken(_) if runs => Finding::warn(name, format!("{at} is in use")).cure(RUNS),
+            State::Taken(_) if runs => {
+                Finding::warn(name, format!("{at} is in use, and a service answers at the HTTP port of these settings"))
+                    .cure(RUNS)
+            }
             State::Taken(reason) | State::Unusable(reason) if needed => Finding::fail(name, reason),
             State::Taken(reason) | State::Unusable(reason) => {
                 Finding::warn(name, format!("{reason}; the service does without it"))
