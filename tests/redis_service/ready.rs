@@ -95,6 +95,10 @@ async fn one_that_takes_no_writes_is_none() {
         ("min-replicas-to-write", "1", "0", &["NOREPLICAS", "too few replicas"]),
     ] {
         let redis = Redis::start(&[&format!("--{setting}"), bad]);
+        // 6 lets scripts write without replicas
+        if words[0] == "NOREPLICAS" && redis.cli(&["INFO", "server"]).contains("redis_version:6.") {
+            continue;
+        }
         let tollgate = quick(on(&redis)).env("REDIS_HEALTH_CHECK_ACTIVE_CONNECTION", "true").start();
         is_unready(&tollgate, words).await;
         redis.cli(&["CONFIG", "SET", setting, good]);
@@ -104,7 +108,8 @@ async fn one_that_takes_no_writes_is_none() {
 
 #[tokio::test]
 async fn one_that_cannot_save_is_none() {
-    let redis = Redis::start(&["--save", "3600 1", "--dbfilename", "sub.rdb"]);
+    let redis = Redis::start(&["--dbfilename", "sub.rdb"]);
+    redis.cli(&["CONFIG", "SET", "save", "3600 1"]);
     // the file that it would write to is a directory
     std::fs::create_dir(redis.directory.path().join("sub.rdb")).expect("a directory");
     redis.cli(&["SET", "a", "b"]);
@@ -124,7 +129,7 @@ async fn one_whose_commands_were_renamed_is_none() {
     for command in ["EVALSHA", "EVAL", "SET", "MGET", "TIME"] {
         let redis = Redis::start(&["--rename-command", command, "hidden"]);
         let tollgate = quick(on(&redis)).start();
-        is_unready(&tollgate, &["nknown", "rename-command"]).await;
+        is_unready(&tollgate, &["nknown", "command", "rename-command"]).await;
     }
 }
 
@@ -155,7 +160,8 @@ async fn a_node_of_a_cluster_is_no_redis_alone() {
 
     let lonely = Redis::start(&["--cluster-enabled", "yes"]);
     let tollgate = quick(on(&lonely)).start();
-    is_unready(&tollgate, &["CLUSTERDOWN", "set REDIS_TYPE=CLUSTER"]).await;
+    // CLUSTERDOWN, of Valkey CROSSSLOT
+    is_unready(&tollgate, &["set REDIS_TYPE=CLUSTER"]).await;
 }
 
 #[tokio::test]
@@ -210,6 +216,10 @@ async fn further_connections_that_are_refused_are_told_and_not_needed() {
     assert_eq!(tollgate.logged("cannot make another connection").len(), 1, "{:#?}", tollgate.log());
 }
 
+fn max_memory(redis: &Redis, bytes: &str) {
+    redis.cli(&["CONFIG", "SET", "maxmemory", bytes]);
+}
+
 /// Breaks a Redis that counts, and mends it.
 type Change<'a> = &'a dyn Fn(&Redis);
 
@@ -217,14 +227,12 @@ type Change<'a> = &'a dyn Fn(&Redis);
 async fn one_that_stops_to_count_opens_the_breaker_and_no_refusal_closes_it() {
     let primary = Redis::start(&[]);
     let port = primary.port.to_string();
-    let replicate: Change<'_> = &|redis| drop(redis.cli(&["REPLICAOF", "127.0.0.1", &port]));
+    let replicate: Change<'_> = &|redis| _ = redis.cli(&["REPLICAOF", "127.0.0.1", &port]);
     let cases: [(&str, Change<'_>, Change<'_>); 4] = [
-        ("READONLY", replicate, &|redis| drop(redis.cli(&["REPLICAOF", "NO", "ONE"]))),
-        ("OOM", &|redis| drop(redis.cli(&["CONFIG", "SET", "maxmemory", "1"])), &|redis| {
-            drop(redis.cli(&["CONFIG", "SET", "maxmemory", "0"]))
-        }),
+        ("READONLY", replicate, &|redis| _ = redis.cli(&["REPLICAOF", "NO", "ONE"])),
+        ("OOM", &|redis| max_memory(redis, "1"), &|redis| max_memory(redis, "0")),
         ("NOPERM", &|redis| user(redis, &["-evalsha"], "~*"), &|redis| user(redis, &[], "~*")),
-        ("can't run this command", &|redis| user(redis, &["-set"], "~*"), &|redis| user(redis, &[], "~*")),
+        ("script", &|redis| user(redis, &["-set"], "~*"), &|redis| user(redis, &[], "~*")),
     ];
     for (words, spoil, mend) in cases {
         let redis = Redis::start(&[]);

@@ -30,8 +30,9 @@ fn is_denied_in_script(text: &str) -> bool {
 
 /// Whether Redis does not know a command: it was renamed, or a proxy leaves it out.
 pub(super) fn is_unknown_command(text: &str) -> bool {
-    let text = text.to_ascii_lowercase();
-    text.starts_with("err unknown command") || text.starts_with("err unknown redis command")
+    // in a script 6 says "Unknown Redis command called from Lua script", 7 "… from script", Valkey "Unknown command called …"
+    text.starts_with("ERR unknown command")
+        || ["Unknown Redis command called from", "Unknown command called from"].iter().any(|words| text.contains(words))
 }
 
 /// Whether an error of these words will come again until somebody mends the set-up: then Redis counts nothing, however
@@ -72,11 +73,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_redis_7_and_8_say_of_a_right_that_lacks_is_one_refusal() {
+    fn a_right_that_lacks_is_one_refusal_in_the_words_of_every_version() {
         for text in [
             "NOPERM this user has no permissions to run the 'evalsha' command",
             "ERR The user executing the script can't run this command or subcommand script: 80a6, on @user_script:1.",
             "ERR ACL failure in script: User rl has no permissions to run the 'set' command",
+            "The user executing the script can't run this command or subcommand",
+            "ERR Error running script (call to f_27cd): @user_script:1: @user_script: 1: The user executing the script \
+             can't run this command or subcommand",
         ] {
             assert_eq!(of(text), Refusal::NotPermitted, "{text}");
             assert!(is_sticky(text, false) && is_sticky(text, true), "{text}");
@@ -108,6 +112,10 @@ mod tests {
             "ERR unknown command 'evalsha', with args beginning with: 'abc'",
             "ERR unknown command `EVALSHA`, with args beginning with: ",
             "ERR Unknown Redis command called from script",
+            "ERR Unknown command called from script",
+            "Unknown Redis command called from Lua script",
+            "ERR Error running script (call to f_27cd): @user_script:1: @user_script: 1: Unknown Redis command called from \
+             Lua script",
         ] {
             assert!(is_sticky(text, false) && is_sticky(text, true), "{text}");
         }

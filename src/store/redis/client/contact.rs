@@ -92,7 +92,7 @@ impl Contacts {
 
     /// One more address is used, or one less; `shut`: its breaker is not closed.
     pub(super) fn uses(&self, more: bool, shut: bool) {
-        let step = |count: &mut usize| *count = if more { *count + 1 } else { *count - 1 };
+        let step = |count: &mut usize| *count = if more { *count + 1 } else { count.saturating_sub(1) };
         self.now.send_modify(|now| {
             step(&mut now.used);
             if shut {
@@ -103,7 +103,7 @@ impl Contacts {
 
     /// The breaker of an address that is used has opened, or closed.
     pub(super) fn shuts(&self, shut: bool) {
-        self.now.send_modify(|now| now.shut = if shut { now.shut + 1 } else { now.shut - 1 });
+        self.now.send_modify(|now| now.shut = if shut { now.shut + 1 } else { now.shut.saturating_sub(1) });
     }
 
     /// A connection was made.

@@ -152,7 +152,9 @@ impl Health {
                 self.doubt.notify_waiters();
                 tracing::warn!(address = self.address, "redis does not answer: its breaker is open");
             }
-            Some(text) => tracing::warn!(address = self.address, "redis refuses to count: its breaker is open: {text}"),
+            Some(text) => {
+                tracing::warn!(address = self.address, reason = text, "redis refuses to count: its breaker is open");
+            }
         }
     }
 

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::store::redis::{
     CallError,
-    breaker::{Admitted, Breaker},
+    breaker::{Admitted, Breaker, Outcome},
     refusal,
 };
 
@@ -84,11 +84,11 @@ impl Node {
         self.peer.plan.timeout
     }
 
-    /// What became of a call.
-    pub(super) fn observe(self: &Arc<Self>, call: Admitted, outcome: Result<(), Option<&str>>) {
+    /// What became of a call. `text`: the words of a refusal.
+    pub(super) fn observe(self: &Arc<Self>, call: Admitted, outcome: Outcome, text: Option<&str>) {
         let Some(breaker) = &self.peer.health.breaker else { return };
-        if breaker.observe(call, outcome.is_ok(), Instant::now()) {
-            self.peer.health.tripped(outcome.err().flatten());
+        if breaker.observe(call, outcome, Instant::now()) {
+            self.peer.health.tripped(text);
             self.watch(breaker);
         }
     }

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use super::node::Node;
-use crate::store::redis::breaker::Admitted;
+use crate::store::redis::breaker::{self, Admitted};
 
 /// A call that was let through. Dropped, it is observed: as answered, unless something else was said.
 pub(in super::super) struct Observation {
@@ -50,12 +50,12 @@ impl Observation {
 impl Drop for Observation {
     fn drop(&mut self) {
         let outcome = match &self.outcome {
-            Outcome::Answered => Ok(()),
-            Outcome::Refused(text) => Err(Some(&**text)),
-            Outcome::Silent => Err(None),
+            Outcome::Answered => breaker::Outcome::Answered,
+            Outcome::Refused(text) => return self.node.observe(self.call, breaker::Outcome::Refused, Some(text)),
+            Outcome::Silent => breaker::Outcome::Silent,
             Outcome::Nothing => return,
         };
-        self.node.observe(self.call, outcome);
+        self.node.observe(self.call, outcome, None);
     }
 }
 

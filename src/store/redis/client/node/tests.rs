@@ -48,7 +48,7 @@ fn node(health: &Arc<Health>) -> (watch::Sender<Option<Arc<Wire>>>, Arc<Node>) {
 
 fn trip(health: &Health) -> &Breaker {
     let breaker = health.breaker.as_ref().expect("a breaker");
-    while breaker.admit().is_some_and(|call| !breaker.observe(call, false, Instant::now())) {}
+    while breaker.admit().is_some_and(|call| !breaker.observe(call, Outcome::Silent, Instant::now())) {}
     health.tripped(None);
     breaker
 }
