@@ -148,7 +148,7 @@ fn an_address_with_one_more_byte_is_none() {
 #[test]
 fn a_limit_that_the_request_brings_holds_for_it() {
     let service = Service::new(RULES);
-    let limit = Some(LimitOverride { requests: 1, unit: Unit::Day });
+    let limit = Some(LimitOverride { requests: 1, unit: Ok(Unit::Day) });
     let ask = |key: &[u8], value: &[u8]| {
         let entries = smallvec![Entry::new(key, value)];
         service.ask(b"d", Descriptor { entries, limit, hits_addend: None, is_negative_hits: false })

@@ -151,15 +151,17 @@ impl RedisBackend {
         let table = self.denied.as_ref()?;
         Some(telemetry::DenyCache {
             hits: table.hits(),
+            misses: table.misses(),
             entries: table.entries(),
             bytes: table.bytes(),
             evictions: table.evictions(),
+            expired: table.expired(),
+            overwritten: table.overwritten(),
         })
     }
 
     /// What a scrape reads of the store.
     pub(super) fn store(&self) -> telemetry::RedisStore {
-        let connectors = || self.named().map(|(_, connector)| connector);
         let stats = &self.stats;
         telemetry::RedisStore {
             calls: stats.calls(),
@@ -173,8 +175,8 @@ impl RedisBackend {
             call_times: stats.call_times(),
             operation_times: self.times.totals().collect(),
             breakers: self.breakers().collect(),
-            open_connections: connectors().map(|one| one.open_connections() as u64).sum(),
-            connections: connectors().map(Connector::opened_connections).sum(),
+            main: pool(&self.main),
+            per_second: self.per_second.as_ref().map(pool),
             failed_connections: self.named().map(|(redis, one)| (redis, one.failed_connections())).collect(),
         }
     }
@@ -188,6 +190,10 @@ impl RedisBackend {
         let readings = self.named().flat_map(|(redis, one)| one.breakers().into_iter().map(move |one| (redis, one)));
         readings.map(|(redis, reading)| breaker(redis, reading))
     }
+}
+
+fn pool(connector: &Connector) -> telemetry::RedisPool {
+    telemetry::RedisPool { open: connector.open_connections() as u64, made: connector.opened_connections() }
 }
 
 fn breaker(redis: &'static str, reading: BreakerReading) -> telemetry::RedisBreaker {

@@ -22,7 +22,7 @@ mod window;
 pub use calendar::{Calendar, Span, TimeZone};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use decision::{Code, CurrentLimit, Decision, Outcome, Status, Tally, refuses};
-pub use descriptor::{Descriptor, Entry, LimitOverride, Request};
+pub use descriptor::{Descriptor, Entry, LimitOverride, Request, UnknownUnit};
 pub use escaped::Escaped;
 pub use failure::{FailureMode, Refusal, StoreError};
 pub use hit::{Charge, Group, Hit};

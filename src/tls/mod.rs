@@ -18,7 +18,7 @@ pub use client::{ClientFiles, client_config};
 pub use error::TlsError;
 #[cfg(feature = "server")]
 pub use server::{
-    ClientAuthority, Counts, Gate, HandshakeError, Peer, Reason, ServerFiles, ServerTls, Validity, watch,
+    ClientAuthority, Counts, Gate, HandshakeError, Peer, Reason, ServerFiles, ServerTls, Validity, validities, watch,
 };
 
 /// The PEM files of a certificate chain and of its key; they may be one file.

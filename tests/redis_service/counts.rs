@@ -67,8 +67,26 @@ async fn limits_per_second_are_counted_in_a_redis_of_their_own() {
     let both = ask(&tollgate, &["year", "second"]).await.expect("an answer");
     assert_eq!(both.statuses[0].limit_remaining, LIMIT - 2);
     assert_eq!(charged(), (2, 2));
+    // each pool has series of its own, as in the reference
+    let pools = ["ratelimit_redis_pool", "ratelimit_redis_per_second_pool"];
+    let numbers = async |of: &str| {
+        let [active, total, closed] = ["cx_active", "cx_total", "cx_local_close"].map(|name| format!("{of}_{name}"));
+        [metric(&tollgate, &active).await, metric(&tollgate, &total).await, metric(&tollgate, &closed).await]
+    };
+    for pool in pools {
+        eventually("all connections", async || {
+            (numbers(pool).await == [Some(9.0), Some(9.0), Some(0.0)]).then_some(())
+        })
+        .await;
+    }
 
     per_second.kill();
+    eventually("a Redis without connections", async || {
+        let [active, total, closed] = numbers(pools[1]).await;
+        (active == Some(0.0) && total == closed).then_some(())
+    })
+    .await;
+    assert_eq!(numbers(pools[0]).await, [Some(9.0), Some(9.0), Some(0.0)]);
     let status = eventually("a failure", async || ask(&tollgate, &["second"]).await.err()).await;
     assert_eq!(status.code(), Code::Unavailable, "{status:?}");
     assert_eq!(remaining(&tollgate, &["year"]).await, [LIMIT - 3]);

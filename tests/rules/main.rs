@@ -14,6 +14,7 @@ mod properties;
 mod refused;
 mod resources;
 mod values;
+mod yaml;
 
 use tollgate::{
     domain::{Algorithm, AtomicGroups, Capabilities, Entry},

@@ -7,6 +7,7 @@
 //!
 //! A client lives on the runtime that made it. Dropped, it closes its connections.
 
+mod ask;
 mod cluster;
 mod contact;
 mod credentials;
