@@ -51,10 +51,7 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     match command {
-        Command::Serve(args) => match serve::serve(&args) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => fail(&error, if error.is_usage() { USAGE } else { FAILURE }),
-        },
+        Command::Serve(args) => serve::serve(&args),
         Command::Validate(args) => match validate::validate(&args) {
             Ok(report) => say(&report, 0),
             Err(error) => fail(&error, FAILURE),

@@ -21,6 +21,9 @@ impl Readings for Fixed {
     fn active_rules(&self) -> Option<ActiveRules> {
         Some(ActiveRules { hash: "abc".into(), count: 3, age: Duration::from_secs(5) })
     }
+    fn log_lines_dropped(&self) -> u64 {
+        71
+    }
     fn memory_store(&self) -> MemoryStore {
         MemoryStore { counters: 7, evictions: 8 }
     }
