@@ -8,7 +8,7 @@ use rustls::{
         WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
-    crypto::ring,
+    crypto::aws_lc_rs,
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
 
@@ -30,7 +30,7 @@ pub struct ClientFiles {
 /// # Errors
 /// If a file cannot be used, or the system trusts nobody.
 pub fn client_config(files: &ClientFiles) -> Result<ClientConfig, TlsError> {
-    let provider = Arc::new(ring::default_provider());
+    let provider = Arc::new(aws_lc_rs::default_provider());
     let authorities: Box<str> =
         files.ca.as_ref().map_or_else(|| "the system".into(), |path| path.display().to_string().into());
     let verifier_error =
@@ -45,7 +45,7 @@ pub fn client_config(files: &ClientFiles) -> Result<ClientConfig, TlsError> {
     let verifier: Arc<dyn ServerCertVerifier> = if files.verify_hostname { chain } else { Arc::new(AnyName { chain }) };
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .expect("ring has suites for both versions of TLS")
+        .expect("AWS-LC has suites for both versions of TLS")
         .dangerous()
         .with_custom_certificate_verifier(verifier);
     let Some(Identity { certificate, key }) = &files.identity else { return Ok(builder.with_no_client_auth()) };

@@ -1,4 +1,4 @@
-//! TLS from PEM files, with rustls and ring: what a client trusts and shows, and what a listener serves.
+//! TLS from PEM files, with rustls and AWS-LC: what a client trusts and shows, and what a listener serves.
 //!
 //! Knows no setting and opens no socket: callers say which files, and what the connection is for.
 

@@ -4,7 +4,7 @@ use std::{fs, net::SocketAddr, path::Path, sync::Arc};
 
 use rustls::{
     RootCertStore, ServerConfig,
-    crypto::ring,
+    crypto::aws_lc_rs,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
     server::WebPkiClientVerifier,
 };
@@ -19,13 +19,14 @@ use super::{
 
 /// A server that speaks HTTP/2 over TLS, as gRPC servers in Go do, and asks for certificates of `client_ca`.
 fn acceptor(directory: &Path, client_ca: Option<&str>) -> TlsAcceptor {
-    let provider = Arc::new(ring::default_provider());
+    let provider = Arc::new(aws_lc_rs::default_provider());
     let read = |name: &str| -> Vec<CertificateDer<'static>> {
         let certificates = CertificateDer::pem_file_iter(directory.join(name)).expect("a file");
         certificates.collect::<Result<_, _>>().expect("certificates")
     };
-    let builder =
-        ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions().expect("ring");
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .expect("versions");
     let builder = match client_ca {
         None => builder.with_no_client_auth(),
         Some(ca) => {

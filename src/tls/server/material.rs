@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::SystemTime};
 
 use rustls::{
     ServerConfig,
-    crypto::ring,
+    crypto::aws_lc_rs,
     pki_types::ServerName,
     server::{NoServerSessionStorage, WebPkiClientVerifier, danger::ClientCertVerifier},
 };
@@ -107,9 +107,9 @@ impl<'a> Material<'a> {
             let on = humantime::format_rfc3339_seconds(validity.not_after).to_string();
             return Err(TlsError::Expired { path: certificate.clone(), on });
         }
-        let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        let builder = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
-            .expect("ring has suites for both versions of TLS");
+            .expect("AWS-LC has suites for both versions of TLS");
         let builder = match self.clients()? {
             Some(verifier) => builder.with_client_cert_verifier(verifier),
             None => builder.with_no_client_auth(),
@@ -130,7 +130,7 @@ impl<'a> Material<'a> {
 
     fn clients(&self) -> Result<Option<Arc<dyn ClientCertVerifier>>, TlsError> {
         let (Some(file), Some(clients)) = (&self.ca, &self.files.clients) else { return Ok(None) };
-        let provider = Arc::new(ring::default_provider());
+        let provider = Arc::new(aws_lc_rs::default_provider());
         let chain = WebPkiClientVerifier::builder_with_provider(Arc::new(file.authorities()?), provider)
             .build()
             .map_err(|error| file.fault(error.to_string()))?;
