@@ -55,7 +55,7 @@ pub(super) fn server(settings: &Settings, tls: Option<Arc<ServerTls>>, rejection
 pub(super) fn source(rules: &RulesSettings) -> Result<(Source, Option<Arc<XdsStats>>), BadHeader> {
     let location = match &rules.source {
         RulesSource::Xds(xds) => {
-            let stats = Arc::default();
+            let stats = Arc::new(XdsStats::new(xds.tls.is_some()));
             let source = XdsSource::new(xds_source(xds), Arc::clone(&stats))?;
             return Ok((Source::Xds(Box::new(source)), Some(stats)));
         }

@@ -24,7 +24,7 @@ use crate::{
         },
     },
     telemetry,
-    tls::{ClientFiles, Identity},
+    tls::{ClientFiles, ClientStats, Identity},
 };
 
 pub(super) struct RedisBackend {
@@ -154,6 +154,12 @@ impl RedisBackend {
             open_connections: connectors().map(|one| one.open_connections() as u64).sum(),
             connections: connectors().map(Connector::opened_connections).sum(),
         }
+    }
+
+    /// The TLS handshakes with each Redis that has TLS.
+    pub(super) fn handshakes(&self) -> Vec<(&'static str, &ClientStats)> {
+        let named = [("redis", Some(&self.main)), ("redis_per_second", self.per_second.as_ref())];
+        named.into_iter().filter_map(|(server, connector)| Some((server, connector?.handshakes()?))).collect()
     }
 
     fn breakers(&self) -> impl Iterator<Item = telemetry::RedisBreaker> {

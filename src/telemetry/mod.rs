@@ -19,5 +19,5 @@ pub use exposition::StatsPage;
 pub use metrics::{CONTENT_TYPE, LoadResult, Metrics, MetricsError, Scrape};
 pub use readings::{ActiveRules, Connections, MemoryStore, Readings, Tasks};
 pub use redis::{BreakerState, DenyCache, RedisBreaker, RedisStore};
-pub use tls::TlsListener;
+pub use tls::{TlsClient, TlsListener};
 pub use xds::Xds;

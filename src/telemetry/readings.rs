@@ -10,7 +10,7 @@ use prometheus::{
 use super::{
     family::{Family, Kind},
     redis::{DenyCache, RedisStore},
-    tls::TlsListener,
+    tls::{TlsClient, TlsListener},
     xds::Xds,
 };
 use crate::engine::stats::StatsTable;
@@ -79,6 +79,8 @@ pub trait Readings: Send + Sync + 'static {
     fn connections(&self) -> Connections;
     /// The listeners that have TLS.
     fn tls(&self) -> Vec<TlsListener>;
+    /// The servers that are reached over TLS.
+    fn tls_clients(&self) -> Vec<TlsClient>;
     /// Tasks of all runtimes.
     fn tasks(&self) -> Tasks;
 }

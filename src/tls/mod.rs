@@ -6,9 +6,12 @@
 mod anyone;
 mod client;
 mod error;
+mod failure;
+mod outbound;
 mod pem;
 #[cfg(feature = "server")]
 mod server;
+mod tally;
 
 use std::path::PathBuf;
 
@@ -16,10 +19,10 @@ use std::path::PathBuf;
 pub use anyone::trusting_anyone;
 pub use client::{ClientFiles, client_config};
 pub use error::TlsError;
+pub use failure::{HandshakeError, Reason};
+pub use outbound::{ClientStats, ClientStream, ClientTls};
 #[cfg(feature = "server")]
-pub use server::{
-    ClientAuthority, Counts, Gate, HandshakeError, Peer, Reason, ServerFiles, ServerTls, Validity, watch,
-};
+pub use server::{ClientAuthority, Counts, Gate, Peer, ServerFiles, ServerTls, Validity, watch};
 
 /// The PEM files of a certificate chain and of its key; they may be one file.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use crate::{
     cluster_server::Cluster,
     sentinel_group::SentinelGroup,
     server::{Redis, free_port},
-    service::{LIMIT, builder, remaining},
+    service::{LIMIT, builder, metric, remaining},
     support::{certificates::certificates, process::Builder},
 };
 
@@ -80,6 +80,39 @@ async fn tls_with_certificates_of_both_sides_and_a_user() {
         with_files(builder()).env("REDIS_URL", format!("rediss://gate:geheim@127.0.0.1:{port}")),
     ])
     .await;
+}
+
+#[tokio::test]
+async fn tls_handshakes_that_fail_are_counted_and_logged_with_their_cause_and_peer() {
+    let certificates = certificates("DNS:redis.example");
+    let path = |name: &str| certificates.path().join(name).display().to_string();
+    let port = free_port();
+    let (tls_port, certificate, key, ca) = (port.to_string(), path("server.crt"), path("server.key"), path("ca.crt"));
+    let _redis = Redis::start(
+        &[
+            &["--port", "0", "--tls-port", &tls_port, "--tls-cert-file", &certificate, "--tls-key-file", &key][..],
+            &["--tls-ca-cert-file", &ca, "--tls-auth-clients", "yes"],
+        ]
+        .concat(),
+    );
+    for (ca, skip, reason, cause) in [
+        ("other.crt", "false", "certificate_untrusted", "UnknownIssuer"),
+        ("ca.crt", "false", "certificate_name", "is only valid for DnsName"),
+        ("ca.crt", "true", "refused_by_server", "CertificateRequired"),
+    ] {
+        let tollgate = builder()
+            .env("REDIS_URL", format!("rediss://127.0.0.1:{port}"))
+            .env("REDIS_TLS_CACERT", path(ca))
+            .env("REDIS_TLS_SKIP_HOSTNAME_VERIFICATION", skip)
+            .spawn();
+        let line = tollgate.wait_for_log(&format!("\"reason\":\"{reason}\""));
+        for part in [cause, &format!("\"peer\":\"127.0.0.1:{port}\""), "\"server\":\"redis\"", "\"level\":\"warning\""]
+        {
+            assert!(line.contains(part), "{part}: {line}");
+        }
+        let series = format!("tollgate_tls_client_handshake_failures_total{{server=\"redis\",reason=\"{reason}\"}}");
+        assert!(metric(&tollgate, &series).await.is_some_and(|count| count >= 1.0), "{series}");
+    }
 }
 
 #[tokio::test]

@@ -52,6 +52,11 @@ fn showing(builder: Builder, directory: &Path) -> Builder {
         .env("CONFIG_GRPC_XDS_CLIENT_TLS_KEY", directory.join("client.key"))
 }
 
+/// The series of handshakes that failed for this reason.
+fn failures(reason: &str) -> String {
+    format!("tollgate_tls_client_handshake_failures_total{{server=\"xds\",reason=\"{reason}\"}}")
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_of_the_named_authority_is_trusted() {
     let files = certificates("IP:127.0.0.1");
@@ -60,18 +65,29 @@ async fn a_server_of_the_named_authority_is_trusted() {
         started(over_tls(ads.address, &files.path().join("ca.crt")), &mut ads, limit(5)).await;
     assert_eq!(service::limit(&mut client).await, Some(5));
     assert_eq!(metric(&tollgate, "tollgate_xds_connected").await, 1.0);
+    assert_eq!(metric(&tollgate, "tollgate_tls_client_handshakes_total{server=\"xds\"}").await, 1.0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_of_another_authority_or_name_is_not_and_the_log_says_what_to_look_at() {
     let files = certificates("DNS:ads.example");
     let ads = Ads::tls(acceptor(files.path(), None)).await;
-    for (ca, wanted) in [("other.crt", "UnknownIssuer"), ("ca.crt", "not valid for name \\\"127.0.0.1\\\"")] {
+    for (ca, wanted, reason) in [
+        ("other.crt", "UnknownIssuer", "certificate_untrusted"),
+        ("ca.crt", "not valid for name \\\"127.0.0.1\\\"", "certificate_name"),
+    ] {
         let tollgate = over_tls(ads.address, &files.path().join(ca)).spawn();
         let told = tollgate.wait_for_log("cannot connect to the xDS server");
         assert!(told.contains("the TLS handshake failed") && told.contains(wanted), "{told}");
         assert!(told.contains("CONFIG_GRPC_XDS_SERVER_TLS_SAN"), "{told}");
         assert_eq!(metric(&tollgate, "tollgate_xds_connected").await, 0.0);
+        let peer = format!("\"peer\":\"{}\"", ads.address);
+        assert!(
+            tollgate.wait_for_log(&peer).contains(&format!("\"reason\":\"{reason}\"")),
+            "{:?}",
+            tollgate.logged(&peer)
+        );
+        assert!(metric(&tollgate, &failures(reason)).await >= 1.0);
     }
 }
 
@@ -100,8 +116,11 @@ async fn a_client_shows_its_certificate_and_one_without_is_told_why_it_is_refuse
     assert_eq!(service::limit(&mut client).await, Some(5));
 
     // in TLS 1.3 the refusal comes after the client's handshake is done
-    let told = over_tls(ads.address, &ca).spawn().wait_for_log("cannot connect to the xDS server");
+    let refused = over_tls(ads.address, &ca).spawn();
+    let told = refused.wait_for_log("cannot connect to the xDS server");
     assert!(told.contains("the server hung up: received fatal alert: CertificateRequired"), "{told}");
+    assert!(refused.wait_for_log("\"reason\":\"refused_by_server\"").contains("CertificateRequired"));
+    assert!(metric(&refused, &failures("refused_by_server")).await >= 1.0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

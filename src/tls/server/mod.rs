@@ -22,7 +22,7 @@ use std::{sync::Arc, time::SystemTime};
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 
-pub use handshake::{Gate, HandshakeError, Reason};
+pub use handshake::Gate;
 pub use material::{ClientAuthority, ServerFiles};
 pub use peer::Peer;
 pub use stats::Counts;

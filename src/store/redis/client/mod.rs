@@ -39,7 +39,7 @@ pub use self::{contact::Contact, health::BreakerReading};
 use super::{Address, Call, CallError, Caller, Endpoint, HostPort, Script, Topology, script};
 use crate::{
     domain::CounterKey,
-    tls::{TlsError, client_config},
+    tls::{ClientStats, ClientTls, TlsError, client_config},
 };
 
 /// A reconnection that is asked for sooner after the last one is not made.
@@ -76,7 +76,10 @@ impl Connector {
         let contacts = Arc::new(Contacts::new());
         let plan = Plan {
             credentials: endpoint.credentials.clone(),
-            tls: endpoint.tls.as_ref().map(client_config).transpose()?.map(Arc::new),
+            tls: match &endpoint.tls {
+                Some(files) => Some(ClientTls::new(client_config(files)?, Arc::new(ClientStats::new("redis")))),
+                None => None,
+            },
             database: endpoint.database,
             connections: endpoint.connections.get(),
             timeout: endpoint.timeout,
@@ -130,6 +133,12 @@ impl Connector {
     #[must_use]
     pub fn opened_connections(&self) -> u64 {
         self.contact().made
+    }
+
+    /// The TLS handshakes of all its clients; `None` without TLS.
+    #[must_use]
+    pub fn handshakes(&self) -> Option<&ClientStats> {
+        self.plan.tls.as_ref().map(ClientTls::stats)
     }
 
     /// The breaker of each address that its clients have known.

@@ -3,7 +3,10 @@
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use super::contact::Contacts;
-use crate::store::redis::{Credentials, HostPort, Startup};
+use crate::{
+    store::redis::{Credentials, HostPort, Startup},
+    tls::ClientTls,
+};
 
 /// Even where calls may take less, connecting may take this long: no caller waits for it.
 const LEAST_PATIENCE: Duration = Duration::from_secs(1);
@@ -15,7 +18,7 @@ const RECONNECTION: Startup = Startup { initial: Duration::from_millis(10), long
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     pub(super) credentials: Credentials,
-    pub(super) tls: Option<Arc<rustls::ClientConfig>>,
+    pub(super) tls: Option<ClientTls>,
     pub(super) database: u8,
     /// Connections to each node.
     pub(super) connections: usize,
