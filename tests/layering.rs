@@ -60,6 +60,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("axum", &["api", "admin", "app"]),
     ("flate2", &["api"]),
     ("jiff", &["domain"]),
+    ("der", &["tls"]),
     ("regex_automata", &["rules"]),
     ("regex_syntax", &["rules"]),
 ];

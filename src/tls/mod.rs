@@ -4,14 +4,21 @@
 
 #[cfg(feature = "server")]
 mod anyone;
+mod certificate;
 mod client;
 mod error;
+mod extensions;
 mod failure;
+mod identity;
 mod outbound;
 mod pem;
+mod provider;
 #[cfg(feature = "server")]
 mod server;
 mod tally;
+mod trust;
+mod validity;
+mod verify;
 
 use std::path::PathBuf;
 
@@ -22,7 +29,9 @@ pub use error::TlsError;
 pub use failure::{HandshakeError, Reason};
 pub use outbound::{ClientStats, ClientStream, ClientTls};
 #[cfg(feature = "server")]
-pub use server::{ClientAuthority, Counts, Gate, Peer, ServerFiles, ServerTls, Validity, watch};
+pub use server::{ClientAuthority, Counts, Gate, Peer, ServerFiles, ServerTls, watch};
+#[cfg(feature = "server")]
+pub use validity::Validity;
 
 /// The PEM files of a certificate chain and of its key; they may be one file.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,7 +14,10 @@ use super::{
     configs::limit,
     server::{Ads, ack},
     service::{self, builder, metric, started, until_metric},
-    support::{certificates::certificates, process::Builder},
+    support::{
+        certificates::{certificates, selfsigned},
+        process::Builder,
+    },
 };
 
 /// A server that speaks HTTP/2 over TLS, as gRPC servers in Go do, and asks for certificates of `client_ca`.
@@ -89,6 +92,19 @@ async fn a_server_of_another_authority_or_name_is_not_and_the_log_says_what_to_l
         );
         assert!(metric(&tollgate, &failures(reason)).await >= 1.0);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_whose_certificate_is_trusted_itself() {
+    let files = tempfile::tempdir().expect("a directory");
+    let own = selfsigned("IP:127.0.0.1");
+    for (name, content) in [("server.crt", &own.certificate), ("server.key", &own.key)] {
+        fs::write(files.path().join(name), content).expect("a file");
+    }
+    let mut ads = Ads::tls(acceptor(files.path(), None)).await;
+    let trusting = over_tls(ads.address, &files.path().join("server.crt"));
+    let (_tollgate, _stream, mut client) = started(trusting, &mut ads, limit(5)).await;
+    assert_eq!(service::limit(&mut client).await, Some(5));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
