@@ -5,7 +5,7 @@
 use std::{hint::black_box, time::Instant};
 
 use tollgate::{
-    domain::{Algorithm, Capabilities, Entry},
+    domain::{Algorithm, AtomicGroups, Capabilities, Entry},
     rules::{CompileOptions, RuleFile, RuleSet, compile},
 };
 
@@ -17,7 +17,7 @@ fn rules(siblings: &[String]) -> RuleSet {
         content += &format!("  - {{key: k, {asks}, rate_limit: {{unit: day, requests_per_unit: 1}}}}\n");
     }
     let file = RuleFile { name: "rules.yaml".to_owned(), content: content.into_bytes() };
-    let capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: true };
+    let capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported };
     match compile(&[file], &CompileOptions { merge_domains: false, capabilities, defaults: None }) {
         Ok(compiled) => compiled.rules,
         Err(errors) => unreachable!("{errors}"),

@@ -12,6 +12,9 @@ use axum::{Router, routing::post};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 use tollgate::admin::{DebugPages, Health, Limits, State, debug_router, http_router, metrics_router, serve};
 
+/// Those that probes and proxies send, and such as nobody does: the reference answers each as GET.
+const METHODS: [&str; 10] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "get"];
+
 struct Server {
     address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
@@ -77,7 +80,13 @@ async fn healthcheck_follows_the_state() {
     assert_eq!(server.ask("GET", "/readyz", "").await.0, 503);
     let (status, answer) = server.ask("GET", "/healthcheck", "").await;
     assert!(status == 200 && answer.ends_with("\r\n\r\nOK"), "{answer}");
-    assert_eq!(server.ask("HEAD", "/healthcheck", "").await.0, 200);
+    for method in METHODS {
+        let (status, answer) = server.ask(method, "/healthcheck", "").await;
+        let body = if matches!(method, "HEAD" | "CONNECT") { "" } else { "OK" };
+        assert!(status == 200 && answer.ends_with(&format!("\r\n\r\n{body}")), "{method}: {answer}");
+        assert_eq!(server.ask(method, "/readyz", "").await.0, 503, "{method}");
+        assert_eq!(server.ask(method, "/livez?x=1", "body").await.0, 200, "{method}");
+    }
     health.set(state(&[], &[]));
     assert_eq!(server.ask("GET", "/readyz", "").await.0, 200);
 }
@@ -86,8 +95,14 @@ async fn healthcheck_follows_the_state() {
 async fn json_is_mounted_and_the_rest_is_not_found() {
     let server = http(&Health::new(State::default())).await;
     assert!(server.ask("POST", "/json", "0123456789").await.1.ends_with("0123456789"));
-    assert_eq!(server.ask("GET", "/nothing", "").await.0, 404);
-    assert_eq!(server.ask("GET", "/rlconfig", "").await.0, 404);
+    for (method, path) in [("GET", "/nothing"), ("POST", "/"), ("GET", "/healthcheck/"), ("OPTIONS", "/rlconfig")] {
+        let (status, answer) = server.ask(method, path, "").await;
+        assert!(status == 404 && answer.ends_with("404 page not found\n"), "{method} {path}: {answer}");
+    }
+    let (status, answer) = server.ask("GET", "//healthcheck?x=1", "").await;
+    assert!(status == 301 && answer.contains("location: /healthcheck?x=1\r\n"), "{answer}");
+    let (status, answer) = server.ask("OPTIONS", "*", "").await;
+    assert!(status == 200 && answer.ends_with("\r\n\r\n"), "{answer}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -102,11 +117,21 @@ async fn debug_pages_are_text_and_read_only() {
     let (_, answer) = server.ask("GET", "/rlconfig", "").await;
     assert!(answer.contains("text/plain") && answer.contains("d.a: x\n") && answer.contains("d.b: y\n"), "{answer}");
     assert_eq!(server.ask("GET", "/stats", "").await.0, 200);
-    for path in ["/", "/rlconfig", "/stats"] {
-        assert_eq!(server.ask("HEAD", path, "").await.0, 200);
-        assert_eq!(server.ask("POST", path, "").await.0, 405, "{path}");
+    // any method reads, as in the reference
+    for (method, path) in METHODS.into_iter().flat_map(|method| ["/", "/rlconfig", "/stats"].map(|path| (method, path)))
+    {
+        assert_eq!(server.ask(method, path, "").await.0, 200, "{method} {path}");
     }
+    for path in ["/nothing", "/rlconfig/", "/debug"] {
+        assert!(
+            server.ask("GET", path, "").await.1.ends_with(index.split("\r\n\r\n").last().expect("a body")),
+            "{path}"
+        );
+    }
+    assert_eq!(server.ask("GET", "//rlconfig", "").await.0, 301);
+    assert_eq!(server.ask("OPTIONS", "*", "").await.0, 200);
     assert_eq!(server.ask("GET", "/debug/pprof/", "").await.0, 404);
+    assert_eq!(server.ask("POST", "/debug/pprof/profile", "").await.0, 404);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -127,7 +152,11 @@ async fn metrics_are_at_their_path_as_it_is_written() {
     let (status, answer) = server.ask("GET", "/x{y}/:z", "").await;
     assert!(status == 200 && answer.contains("version=0.0.4") && answer.contains("a 1\n"), "{answer}");
     assert_eq!(server.ask("GET", "/metrics", "").await.0, 404);
-    assert_eq!(server.ask("POST", "/x{y}/:z", "").await.0, 405);
+    for method in METHODS {
+        assert_eq!(server.ask(method, "/x{y}/:z", "").await.0, 200, "{method}");
+        assert_eq!(server.ask(method, "/metrics", "").await.0, 404, "{method}");
+    }
+    assert_eq!(server.ask("OPTIONS", "*", "").await.0, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,8 +12,8 @@ use std::{
 use smallvec::smallvec;
 use tollgate::{
     domain::{
-        Algorithm, Capabilities, Clock, Code, Descriptor, Entry, FailureMode, KeyBuilder, LimitOverride, ManualClock,
-        Request, Timestamp, Unit,
+        Algorithm, AtomicGroups, Capabilities, Clock, Code, Descriptor, Entry, FailureMode, KeyBuilder, LimitOverride,
+        ManualClock, Request, Timestamp, Unit,
     },
     engine::{
         Engine, Live, LiveHandle, Modes, Options, RequestLimits,
@@ -49,7 +49,7 @@ struct Service {
 
 fn rules(text: &str) -> RuleSet {
     let file = RuleFile { name: "rules.yaml".to_owned(), content: text.into() };
-    let capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: true };
+    let capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported };
     let options = CompileOptions { merge_domains: false, capabilities, defaults: None };
     compile(&[file], &options).unwrap_or_else(|errors| panic!("{errors:#}")).rules
 }
@@ -148,7 +148,7 @@ fn an_address_with_one_more_byte_is_none() {
 #[test]
 fn a_limit_that_the_request_brings_holds_for_it() {
     let service = Service::new(RULES);
-    let limit = Some(LimitOverride { requests: 1, unit: Unit::Day });
+    let limit = Some(LimitOverride { requests: 1, unit: Ok(Unit::Day) });
     let ask = |key: &[u8], value: &[u8]| {
         let entries = smallvec![Entry::new(key, value)];
         service.ask(b"d", Descriptor { entries, limit, hits_addend: None, is_negative_hits: false })

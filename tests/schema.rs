@@ -12,13 +12,13 @@ use std::{
 
 use serde_json::{Map, Value, json};
 use tollgate::{
-    domain::{Algorithm, Capabilities},
+    domain::{Algorithm, AtomicGroups, Capabilities},
     rules::{
         CompileErrors, CompileOptions, Diagnostic, RuleDefaults, RuleFile, compile, defaults_schema, rules_schema,
     },
 };
 
-const EVERYTHING: Capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: true };
+const EVERYTHING: Capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported };
 const RULES: &str = "config/rules.schema.json";
 const DEFAULTS: &str = "config/defaults.schema.json";
 

@@ -23,8 +23,9 @@ use tollgate::{
     algorithm::{self, State},
     api::{Reply, ResponseOptions, RlsService, Unary as _},
     domain::{
-        self, Algorithm, Capabilities, Charge, Clock, CounterKey, Descriptor, Entry, FailureMode, Group, Hit,
-        KeyBuilder, KeyValue, Limit, MAX_COUNT, ManualClock, RateLimiter as _, Request, SystemClock, Timestamp, Unit,
+        self, Algorithm, AtomicGroups, Capabilities, Charge, Clock, CounterKey, Descriptor, Entry, FailureMode, Group,
+        Hit, KeyBuilder, KeyValue, Limit, MAX_COUNT, ManualClock, RateLimiter as _, Request, SystemClock, Timestamp,
+        Unit,
     },
     engine::{
         Engine, Live, LiveHandle, Modes, Options, RequestLimits,
@@ -87,7 +88,7 @@ pub fn rules(count: usize) -> RuleSet {
 
 fn compile(content: String) -> RuleSet {
     let file = RuleFile { name: "rules.yaml".to_owned(), content: content.into() };
-    let capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: true };
+    let capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported };
     let options = CompileOptions { merge_domains: false, capabilities, defaults: None };
     rules::compile(&[file], &options).map(|compiled| compiled.rules).expect("valid rules")
 }

@@ -2,6 +2,7 @@
 //!
 //! Content comes in through closures, so nothing here knows where it is from. `/json` is mounted, not made here.
 
+mod elsewhere;
 mod health;
 mod pages;
 mod rlconfig;

@@ -1,4 +1,5 @@
-//! Which path shows what, on each of the three listeners.
+//! Which path shows what, on each of the three listeners. Pages are read whatever the method, as in the reference:
+//! HAProxy's health checks are `OPTIONS`.
 
 use std::{convert::Infallible, fmt, sync::Arc};
 
@@ -6,14 +7,17 @@ use axum::{
     Router,
     body::Body,
     http::{
-        StatusCode, Uri,
-        header::{CONTENT_TYPE, HeaderValue},
+        Method, StatusCode, Uri,
+        header::{CONTENT_TYPE, HeaderValue, LOCATION},
     },
     response::{IntoResponse, Response},
-    routing::{MethodRouter, get},
+    routing::{MethodRouter, any},
 };
 
-use super::Health;
+use super::{
+    Health,
+    elsewhere::{elsewhere, moved},
+};
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
@@ -30,11 +34,12 @@ pub fn http_router(health: Health, json: MethodRouter) -> Router {
         .route("/json", json)
         .route(
             "/healthcheck",
-            get(move || async move { unless(&healthcheck.state().unhealthy, StatusCode::INTERNAL_SERVER_ERROR) }),
+            any(move || async move { unless(&healthcheck.state().unhealthy, StatusCode::INTERNAL_SERVER_ERROR) }),
         )
-        .route("/readyz", get(move || async move { unless(&readyz.state().unready, StatusCode::SERVICE_UNAVAILABLE) }))
+        .route("/readyz", any(move || async move { unless(&readyz.state().unready, StatusCode::SERVICE_UNAVAILABLE) }))
         // That it answers is what this page says.
-        .route("/livez", get(|| async { "OK" }))
+        .route("/livez", any(|| async { "OK" }))
+        .fallback(|method: Method, uri: Uri| async move { elsewhere(&method, &uri) })
 }
 
 /// The Prometheus listener (9090): `scrape` at `path`, which begins with `/`. An error is a fault's description.
@@ -44,11 +49,11 @@ where
     I: Iterator<Item = String> + Send + 'static,
 {
     let path: Arc<str> = path.into();
-    let page = move |uri: Uri| {
+    let page = move |method: Method, uri: Uri| {
         let (here, scrape) = (uri.path() == &*path, scrape.clone());
         async move {
             if !here {
-                return StatusCode::NOT_FOUND.into_response();
+                return elsewhere(&method, &uri);
             }
             match off_runtime(scrape).await {
                 Ok(Ok(pieces)) => streamed(HeaderValue::from_static(content_type), Box::new(pieces)),
@@ -58,7 +63,7 @@ where
         }
     };
     // The path is a setting and taken as it is written: as a route, braces in it would capture.
-    Router::new().fallback_service(get(page))
+    Router::new().fallback_service(any(page))
 }
 
 /// What the debug listener shows.
@@ -76,14 +81,23 @@ impl fmt::Debug for DebugPages {
     }
 }
 
-/// The debug listener (6070).
+/// The debug listener (6070). As in the reference, a path without a page shows the index; not where profiles are there,
+/// so that a profiler sees that there are none.
 pub fn debug_router(pages: DebugPages) -> Router {
     let DebugPages { rlconfig, stats } = pages;
     let index = "/rlconfig: print out the rules in force\n/stats: print out stats\n";
     Router::new()
-        .route("/", get(move || async move { index }))
-        .route("/rlconfig", get(move || text_page(rlconfig.clone())))
-        .route("/stats", get(move || text_page(stats.clone())))
+        .fallback(move |method: Method, uri: Uri| async move {
+            if uri.path().starts_with("/debug/pprof") || uri.path() == "*" {
+                return elsewhere(&method, &uri);
+            }
+            match moved(&uri) {
+                Some(location) => (StatusCode::MOVED_PERMANENTLY, [(LOCATION, location)]).into_response(),
+                None => index.into_response(),
+            }
+        })
+        .route("/rlconfig", any(move || text_page(rlconfig.clone())))
+        .route("/stats", any(move || text_page(stats.clone())))
 }
 
 /// All is well, unless there are reasons why not: then this status, and a line for each.

@@ -13,7 +13,7 @@ use envoy_types::pb::{
     google::protobuf::{Duration as WireDuration, ListValue, Struct, Value, value::Kind},
 };
 
-use super::unit::unit_number;
+use super::unit::{unit_number, unit_text};
 use crate::domain::{Code, CurrentLimit, Decision, Descriptor, Escaped, Metadata, MetadataValue, Request, Status};
 
 /// What an answer carries beside the statuses.
@@ -144,11 +144,10 @@ fn descriptor(descriptor: &Descriptor<'_>) -> Value {
     let mut fields = HashMap::from([("entries".to_owned(), list(entries))]);
     if let Some(limit) = &descriptor.limit {
         // the text form of the protobuf message, which leaves out what is 0
-        let requests = match limit.requests {
-            0 => String::new(),
-            requests => format!("requests_per_unit:{requests} "),
-        };
-        fields.insert("limit".to_owned(), string(format!("{requests}unit:{}", limit.unit.name().to_uppercase())));
+        let requests = (limit.requests != 0).then(|| format!("requests_per_unit:{}", limit.requests));
+        let unit = unit_text(limit.unit).map(|unit| format!("unit:{unit}"));
+        let text: Vec<_> = requests.into_iter().chain(unit).collect();
+        fields.insert("limit".to_owned(), string(text.join(" ")));
     }
     if let Some(hits) = descriptor.hits_addend {
         fields.insert("hitsAddend".to_owned(), count(hits));
@@ -207,7 +206,7 @@ mod tests {
     fn dynamic_metadata_is_text_whatever_was_asked() {
         let descriptor = Descriptor {
             entries: smallvec![Entry::new("ua", b"caf\xe9"), Entry::new(b"k\xff", "é")],
-            limit: Some(LimitOverride { requests: 3, unit: Unit::Minute }),
+            limit: Some(LimitOverride { requests: 3, unit: Ok(Unit::Minute) }),
             hits_addend: Some(2),
             is_negative_hits: false,
         };

@@ -36,9 +36,6 @@ pub(super) enum CallError {
     /// Its bytes are no request.
     #[error("grpc: failed to unmarshal the received message: {0}")]
     Malformed(DecodeError),
-    /// An override without a usable unit.
-    #[error(transparent)]
-    OverrideUnit(DecodeError),
     /// It cannot be decided.
     #[error(transparent)]
     Decide(#[from] DecideError),
@@ -49,7 +46,7 @@ impl CallError {
     pub(super) fn reason(&self) -> Option<Reason> {
         Some(match self {
             Self::Malformed(_) => Reason::Malformed,
-            Self::OverrideUnit(_) => Reason::OverrideUnit,
+            Self::Decide(DecideError::OverrideUnit { .. }) => Reason::OverrideUnit,
             Self::Decide(DecideError::NoDomain) => Reason::NoDomain,
             Self::Decide(DecideError::NoDescriptors) => Reason::NoDescriptors,
             Self::Decide(DecideError::TooManyDescriptors { .. }) => Reason::TooManyDescriptors,
@@ -63,7 +60,7 @@ impl CallError {
         match self {
             Self::Malformed(_) => Code::Internal,
             Self::Decide(DecideError::NoRules | DecideError::Store(_)) => Code::Unavailable,
-            Self::OverrideUnit(_) | Self::Decide(_) => Code::InvalidArgument,
+            Self::Decide(_) => Code::InvalidArgument,
         }
     }
 }
@@ -72,7 +69,6 @@ impl From<DecodeError> for CallError {
     fn from(error: DecodeError) -> Self {
         match error {
             DecodeError::Malformed(_) => Self::Malformed(error),
-            DecodeError::OverrideUnit { .. } => Self::OverrideUnit(error),
             DecodeError::TooMany(too_many) => Self::Decide(too_many),
         }
     }

@@ -1,10 +1,21 @@
 //! Units by their numbers: requests (`envoy.type.v3.RateLimitUnit`) and answers number them alike.
 
-use crate::domain::Unit;
+use crate::domain::{Unit, UnknownUnit};
 
 /// The unit of this number.
-pub(super) fn unit(number: i32) -> Option<Unit> {
-    Unit::ALL.into_iter().find(|unit| unit_number(*unit) == number)
+pub(super) fn unit(number: i32) -> Result<Unit, UnknownUnit> {
+    Unit::ALL.into_iter().find(|unit| unit_number(*unit) == number).ok_or(UnknownUnit(number))
+}
+
+/// How the text form of a request's override gives its unit, as the reference has it: the name that
+/// `envoy.type.v3.RateLimitUnit` knows, which is none for a week, else the number; nothing for 0.
+pub(super) fn unit_text(unit: Result<Unit, UnknownUnit>) -> Option<String> {
+    match unit {
+        Err(UnknownUnit(0)) => None,
+        Err(UnknownUnit(number)) => Some(number.to_string()),
+        Ok(Unit::Week) => Some(unit_number(Unit::Week).to_string()),
+        Ok(unit) => Some(unit.name().to_uppercase()),
+    }
 }
 
 /// The number of a unit.

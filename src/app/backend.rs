@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
+
 use super::AppError;
 #[cfg(feature = "redis")]
 use super::{background::Background, readiness::Readiness, redis::RedisBackend};
 use crate::{
-    domain::{Capabilities, DynRateLimiter, SystemClock},
+    domain::{AtomicGroups, Capabilities, DynRateLimiter, SystemClock},
     settings::{self, Settings},
     store::{MemoryConfig, MemoryStore},
     telemetry,
@@ -31,9 +33,8 @@ impl Backend {
                 Ok(Self::Memory(Arc::new(MemoryStore::new(config, Arc::new(SystemClock)))))
             }
             #[cfg(feature = "redis")]
-            settings::Backend::Redis(redis) => {
-                RedisBackend::new(redis, settings.workers).map(|redis| Self::Redis(Box::new(redis)))
-            }
+            settings::Backend::Redis(redis) => RedisBackend::new(redis, &settings.keys.prefix, settings.workers)
+                .map(|redis| Self::Redis(Box::new(redis))),
             #[cfg(not(feature = "redis"))]
             settings::Backend::Redis(_) => Err(AppError::NotBuilt),
         }
@@ -44,7 +45,16 @@ impl Backend {
         match self {
             Self::Memory(store) => DynRateLimiter::capabilities(&**store),
             #[cfg(feature = "redis")]
-            Self::Redis(_) => RedisBackend::capabilities(),
+            Self::Redis(redis) => redis.capabilities(),
+        }
+    }
+
+    /// Follows whether its limiters charge groups all or none: with Redis that may become known later.
+    pub(super) fn atomic_groups(&self) -> watch::Receiver<AtomicGroups> {
+        match self {
+            Self::Memory(_) => watch::Sender::new(AtomicGroups::Supported).subscribe(),
+            #[cfg(feature = "redis")]
+            Self::Redis(redis) => redis.atomic_groups(),
         }
     }
 

@@ -19,12 +19,8 @@ pub(super) struct Certificates {
 
 impl Certificates {
     pub(super) fn load(settings: &Settings) -> Result<Self, AppError> {
-        let metrics = settings.metrics.as_ref().and_then(|metrics| metrics.tls.as_ref());
-        Ok(Self {
-            grpc: settings.grpc.tls.as_ref().map(grpc).transpose()?,
-            http: page("http", "HTTP_TLS_CERT, HTTP_TLS_KEY", settings.http_tls.as_ref())?,
-            metrics: page("metrics", "PROMETHEUS_TLS_CERT, PROMETHEUS_TLS_KEY", metrics)?,
-        })
+        let [(_, grpc), (_, http), (_, metrics)] = each(settings);
+        Ok(Self { grpc: grpc?, http: http?, metrics: metrics? })
     }
 
     /// Those that there are.
@@ -36,6 +32,19 @@ impl Certificates {
     pub(super) fn readings(&self) -> Vec<telemetry::TlsListener> {
         self.all().map(|tls| reading(tls)).collect()
     }
+}
+
+/// None of a listener that has no TLS.
+type Loaded = Result<Option<Arc<ServerTls>>, AppError>;
+
+/// That of each listener by its name, read now.
+pub(super) fn each(settings: &Settings) -> [(&'static str, Loaded); 3] {
+    let metrics = settings.metrics.as_ref().and_then(|metrics| metrics.tls.as_ref());
+    [
+        ("grpc", settings.grpc.tls.as_ref().map(grpc).transpose()),
+        ("http", page("http", "HTTP_TLS_CERT, HTTP_TLS_KEY", settings.http_tls.as_ref())),
+        ("metrics", page("metrics", "PROMETHEUS_TLS_CERT, PROMETHEUS_TLS_KEY", metrics)),
+    ]
 }
 
 fn grpc(settings: &GrpcTls) -> Result<Arc<ServerTls>, AppError> {

@@ -53,12 +53,19 @@ pub(super) fn server(settings: &Settings, tls: Option<Arc<ServerTls>>, rejection
 
 /// Where the rules come from, and what a scrape reads of it if that is an xDS server.
 pub(super) fn source(rules: &RulesSettings) -> Result<(Source, Option<Arc<XdsStats>>), BadHeader> {
-    let location = match &rules.source {
-        RulesSource::Xds(xds) => {
-            let stats = Arc::new(XdsStats::new(xds.tls.is_some()));
-            let source = XdsSource::new(xds_source(xds), Arc::clone(&stats))?;
-            return Ok((Source::Xds(Box::new(source)), Some(stats)));
-        }
+    if let RulesSource::Xds(xds) = &rules.source {
+        let stats = Arc::new(XdsStats::new(xds.tls.is_some()));
+        let source = XdsSource::new(xds_source(xds), Arc::clone(&stats))?;
+        return Ok((Source::Xds(Box::new(source)), Some(stats)));
+    }
+    let location = location(&rules.source).expect("what is no xDS server is files");
+    Ok((Source::Files(watched(location, rules)), None))
+}
+
+/// Where the files of the rules are, if that is where they come from.
+pub(super) fn location(source: &RulesSource) -> Option<Location> {
+    Some(match source {
+        RulesSource::Xds(_) => return None,
         RulesSource::Path(path) => Location::Path(path.clone()),
         RulesSource::Runtime(runtime) => Location::Runtime {
             root: runtime.root.clone(),
@@ -67,8 +74,7 @@ pub(super) fn source(rules: &RulesSettings) -> Result<(Source, Option<Arc<XdsSta
             watch_root: runtime.watch_root,
             ignore_dot_files: runtime.ignore_dot_files,
         },
-    };
-    Ok((Source::Files(watched(location, rules)), None))
+    })
 }
 
 /// The file of the rules' defaults.
@@ -81,7 +87,7 @@ fn watched(location: Location, rules: &RulesSettings) -> FileSource {
     FileSource::new(FileSourceConfig { poll_interval, ..FileSourceConfig::new(location) })
 }
 
-fn xds_source(xds: &XdsSettings) -> XdsConfig {
+pub(super) fn xds_source(xds: &XdsSettings) -> XdsConfig {
     let header = |(name, value): &(HeaderName, Secret)| (name.as_str().to_owned(), value.clone());
     XdsConfig {
         host: xds.server.host.clone(),

@@ -13,6 +13,8 @@ pub(super) struct Watched {
     /// The setting that says where it is.
     pub(super) setting: &'static str,
     pub(super) contact: watch::Receiver<Contact>,
+    /// Its clients, each of which has to count once: one for each worker, and that of `/json`.
+    pub(super) clients: usize,
     /// REDIS_HEALTH_CHECK_ACTIVE_CONNECTION.
     pub(super) needs_connection: bool,
 }
@@ -20,9 +22,17 @@ pub(super) struct Watched {
 impl Watched {
     /// Tells how it is at once, and whenever that changes for as long as this runs.
     pub(super) fn tell(mut self, ready: Readiness) -> impl Future<Output = ()> {
-        let tell = move |one: &mut Self| {
-            let fault = fault(one.setting, &one.contact.borrow_and_update(), one.needs_connection);
-            ready.store(one.setting, fault);
+        let mut counts = false;
+        let mut tell = move |one: &mut Self| {
+            let contact = one.contact.borrow_and_update();
+            counts |= contact.counting >= one.clients;
+            let fault = if counts {
+                one.needs_connection.then(|| lost(one.setting, &contact)).flatten()
+            } else {
+                Some(never_counted(one.setting, &contact))
+            };
+            drop(contact);
+            ready.store(one.setting, fault.map(Arc::from));
         };
         tell(&mut self);
         async move {
@@ -35,16 +45,21 @@ impl Watched {
     }
 }
 
-/// What is wrong, if anything. Names the address and what it said last, never credentials.
-fn fault(setting: &str, contact: &Contact, needs_connection: bool) -> Option<Arc<str>> {
-    let fault = if contact.made == 0 {
-        format!("redis has not answered yet ({setting}): {contact}")
-    } else if needs_connection && contact.open == 0 {
-        format!("no connection to redis ({setting}), and REDIS_HEALTH_CHECK_ACTIVE_CONNECTION asks for one: {contact}")
+/// Why it is not ready, with the address and what it said last, never credentials.
+fn never_counted(setting: &str, contact: &Contact) -> String {
+    format!("redis has not counted yet ({setting}): {contact}")
+}
+
+/// What is wrong where a live connection is asked for, if anything.
+fn lost(setting: &str, contact: &Contact) -> Option<String> {
+    const ASKS: &str = "REDIS_HEALTH_CHECK_ACTIVE_CONNECTION asks for one that works";
+    if contact.open == 0 {
+        Some(format!("no connection to redis ({setting}), and {ASKS}: {contact}"))
+    } else if contact.used > 0 && contact.shut == contact.used {
+        Some(format!("redis refuses or does not answer ({setting}): its breaker is open, and {ASKS}"))
     } else {
-        return None;
-    };
-    Some(fault.into())
+        None
+    }
 }
 
 /// Waits until `patience` is over; gives those that have never answered, unless there are none.
@@ -64,40 +79,63 @@ mod tests {
     use super::*;
 
     fn contact(open: usize, made: u64, trouble: Option<&str>) -> Contact {
-        Contact { open, made, trouble: trouble.map(Arc::from) }
+        let trouble = trouble.map(|reason| ("redis:1".into(), reason.into()));
+        Contact { open, made, used: 1, trouble: trouble.into_iter().collect(), ..Contact::default() }
     }
 
-    #[test]
-    fn one_answer_is_enough_unless_a_connection_is_asked_for() {
-        let cases = [
-            (contact(0, 0, None), true, true),
-            (contact(0, 0, Some("redis:1: refused")), true, true),
-            (contact(1, 1, None), false, false),
-            (contact(0, 1, Some("redis:1: closed")), false, true),
-            (contact(1, 2, None), false, false),
-        ];
-        for (contact, otherwise, where_asked_for) in cases {
-            let found = [false, true].map(|needs| fault("REDIS_URL", &contact, needs));
-            assert_eq!(found.each_ref().map(Option::is_some), [otherwise, where_asked_for], "{contact:?}");
-            for fault in found.iter().flatten() {
-                let trouble = contact.trouble.as_deref().unwrap_or_default();
-                assert!(fault.contains("REDIS_URL") && fault.contains(trouble), "{fault}");
-            }
+    /// What health says of these contacts, one after the other.
+    async fn said(needs_connection: bool, contacts: impl IntoIterator<Item = Contact>) -> Vec<Vec<Arc<str>>> {
+        let ready = Readiness::new(false);
+        ready.listening();
+        ready.rules_loaded(1);
+        let (sender, contact) = watch::channel(Contact::default());
+        let watched = Watched { setting: "REDIS_URL", contact, clients: 2, needs_connection };
+        let telling = tokio::spawn(watched.tell(ready.clone()));
+        let mut said = Vec::new();
+        for contact in contacts {
+            sender.send_replace(contact);
+            tokio::task::yield_now().await;
+            said.push(ready.health().state().unhealthy);
         }
+        telling.abort();
+        said
+    }
+
+    #[tokio::test]
+    async fn each_client_must_count_once_and_then_only_a_setting_makes_it_unhealthy() {
+        let counting = |counting, contact| Contact { counting, ..contact };
+        let steps = || {
+            [
+                counting(0, contact(0, 0, None)),
+                counting(0, contact(0, 0, Some("refused"))),
+                counting(1, contact(1, 1, None)),
+                counting(2, contact(2, 2, None)),
+                counting(2, contact(0, 2, Some("closed"))),
+                Contact { shut: 1, ..counting(2, contact(1, 3, None)) },
+                Contact { shut: 1, used: 2, ..counting(2, contact(1, 3, None)) },
+            ]
+        };
+        let is_healthy = |said: &[Vec<Arc<str>>]| said.iter().map(Vec::is_empty).collect::<Vec<_>>();
+        let never = said(false, steps()).await;
+        assert_eq!(is_healthy(&never), [false, false, false, true, true, true, true], "{never:?}");
+        assert!(never[1][0].contains("REDIS_URL") && never[1][0].contains("redis:1: refused"), "{never:?}");
+        let needing = said(true, steps()).await;
+        assert_eq!(is_healthy(&needing), [false, false, false, true, false, false, true], "{needing:?}");
+        assert!(needing[4][0].contains("redis:1: closed") && needing[5][0].contains("breaker"), "{needing:?}");
     }
 
     #[tokio::test(start_paused = true)]
     async fn it_gives_up_on_those_alone_that_never_answered() {
         let watched = |setting, contact| {
             let (sender, contact) = watch::channel(contact);
-            (sender, Watched { setting, contact, needs_connection: false })
+            (sender, Watched { setting, contact, clients: 1, needs_connection: false })
         };
-        let (_a, lost) = watched("REDIS_URL", contact(0, 1, Some("a:1: closed")));
-        let (_b, never) = watched("REDIS_PERSECOND_URL", contact(0, 0, Some("b:1: refused")));
+        let (_a, lost) = watched("REDIS_URL", contact(0, 1, Some("closed of a")));
+        let (_b, never) = watched("REDIS_PERSECOND_URL", contact(0, 0, Some("refused of b")));
         let all = [lost.clone(), never];
         let error = gave_up(Some(Duration::from_secs(5)), &all).await.to_string();
         assert!(error.contains("5s") && error.contains("REDIS_STARTUP_MAX_ELAPSED_TIME"), "{error}");
-        assert!(error.contains("REDIS_PERSECOND_URL: b:1: refused") && !error.contains("a:1"), "{error}");
+        assert!(error.contains("REDIS_PERSECOND_URL: redis:1: refused of b") && !error.contains("of a"), "{error}");
 
         let year = Duration::from_secs(365 * 24 * 60 * 60);
         for (patience, watched) in [(Some(Duration::from_secs(5)), &[lost][..]), (None, &all)] {

@@ -12,7 +12,8 @@ use crate::{
 pub(super) struct Listeners {
     pub(super) grpc: Listener,
     pub(super) http: TcpListener,
-    pub(super) debug: TcpListener,
+    /// None if it could not be bound: the service works without it.
+    pub(super) debug: Option<TcpListener>,
 }
 
 impl Listeners {
@@ -25,16 +26,20 @@ impl Listeners {
         let grpc =
             Listener::bind(&listen).await.map_err(|error| AppError::Bind { listener: "grpc", setting, error })?;
         let http = tcp("http", "HOST, PORT", &settings.http).await?;
-        let debug = tcp("debug", "DEBUG_HOST, DEBUG_PORT", &settings.debug).await?;
+        let debug = dispensable(tcp("debug", "DEBUG_HOST, DEBUG_PORT", &settings.debug).await);
         Ok(Self { grpc, http, debug })
     }
 
-    pub(super) async fn metrics(settings: &Settings) -> Result<Option<TcpListener>, AppError> {
-        match &settings.metrics {
-            Some(metrics) => tcp("metrics", "PROMETHEUS_ADDR", &metrics.address).await.map(Some),
-            None => Ok(None),
-        }
+    pub(super) async fn metrics(settings: &Settings) -> Option<TcpListener> {
+        let metrics = settings.metrics.as_ref()?;
+        dispensable(tcp("metrics", "PROMETHEUS_ADDR", &metrics.address).await)
     }
+}
+
+/// As in the reference, a port that only shows the service does not keep it from serving. Its metrics are off unless they
+/// are asked for, so their port may well be another program's.
+fn dispensable(bound: Result<TcpListener, AppError>) -> Option<TcpListener> {
+    bound.inspect_err(|error| tracing::error!("{error}: serving without it")).ok()
 }
 
 async fn tcp(listener: &'static str, setting: &'static str, at: &HostPort) -> Result<TcpListener, AppError> {

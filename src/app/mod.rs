@@ -13,6 +13,9 @@ mod configure;
 #[cfg(feature = "redis")]
 mod contact;
 mod defaults;
+mod inspect;
+#[cfg(feature = "redis")]
+mod keys_per_call;
 mod listeners;
 mod loader;
 mod memory;
@@ -30,7 +33,10 @@ use tokio::{runtime::Handle, sync::oneshot};
 use crate::{
     admin::{self, DebugPages, Limits},
     api::{self, RlsService},
-    engine::{Engine, LiveHandle, stats::Stats},
+    engine::{
+        Engine, LiveHandle,
+        stats::{RequestMetrics, Stats},
+    },
     rules,
     server::{self, Server},
     settings::Settings,
@@ -49,6 +55,7 @@ use readings::Parts;
 use reload::Reloader;
 use signal::Signals;
 
+pub(crate) use inspect::{certificates, rules_location, try_bind, xds_config};
 #[cfg(feature = "redis")]
 pub(crate) use redis::endpoint as redis_endpoint;
 
@@ -171,7 +178,7 @@ impl App {
         let certificates = &self.parts.certificates;
         background.spawn(memory::keep_giving_back());
         background.watch(certificates.all().cloned().collect());
-        if let (Some(listener), Some(at)) = (Listeners::metrics(settings).await?, &settings.metrics) {
+        if let (Some(listener), Some(at)) = (Listeners::metrics(settings).await, &settings.metrics) {
             let page = self.metrics_page(at.path.as_str());
             background.serve(listener, certificates.metrics.clone(), page, Limits::default());
         }
@@ -240,7 +247,8 @@ impl App {
     ) -> Result<(Server, oneshot::Sender<()>), AppError> {
         let rls = self.rls(settings);
         let (watches, end) = oneshot::channel();
-        let (grpc_health, follow) = api::health(self.ready.health().follow(), admin::State::is_healthy, end);
+        let (grpc_health, follow) =
+            api::health(self.ready.health().follow(), admin::State::is_healthy, end, self.metrics.health_checks());
         background.spawn(follow);
         #[cfg(feature = "redis")]
         self.backend.tell(&self.ready, background);
@@ -251,15 +259,18 @@ impl App {
             budget: api::Budget::new(max_request),
             rejections: Arc::clone(&self.parts.rejections),
         };
-        let json = api::json_handler(rls(), options.clone());
+        let json = api::json_handler(rls(self.metrics.json()), options.clone());
         let pages = admin::http_router(self.ready.health().clone(), json);
         let Certificates { grpc: grpc_tls, http: http_tls, .. } = self.parts.certificates.clone();
         background.serve(listeners.http, http_tls, pages, Limits::default());
-        background.serve(listeners.debug, None, self.debug_pages(), Limits::default());
+        if let Some(debug) = listeners.debug {
+            background.serve(debug, None, self.debug_pages(), Limits::default());
+        }
 
         let config = configure::server(settings, grpc_tls, Arc::clone(&self.parts.rejections));
+        let metrics = Arc::clone(&self.metrics);
         let server = Server::start(&config, listeners.grpc, move |_worker| {
-            let service = api::grpc_service(rls(), grpc_health.clone(), &options);
+            let service = api::grpc_service(rls(metrics.worker()), grpc_health.clone(), &options);
             move |peer| service.connection(peer)
         })
         .await?;
@@ -276,6 +287,8 @@ impl App {
             live: Arc::clone(&self.live),
             stats: Arc::clone(&self.stats),
             options: configure::compile_options(settings, self.backend.capabilities()),
+            atomic_groups: self.backend.atomic_groups(),
+            stop_increment: settings.modes.stop_increment_when_over,
             loader: self.loader.clone(),
             defaults: self.defaults.newest(),
             metrics: Arc::clone(&self.metrics),
@@ -285,20 +298,15 @@ impl App {
 
     /// Makes an RLS service on the current runtime: one for each worker, one for `/json`. Each counts in metrics of its
     /// own.
-    fn rls(&self, settings: &Settings) -> impl Fn() -> RlsService + Send + Sync + use<> {
+    fn rls(&self, settings: &Settings) -> impl Fn(Arc<RequestMetrics>) -> RlsService + Send + Sync + use<> {
         let options = Arc::new(configure::engine_options(settings));
         let keys = Arc::new(configure::keys(&settings.keys));
         let respond = Arc::new(configure::response_options(settings));
         let backend = Arc::clone(&self.backend);
-        let (live, metrics) = (Arc::clone(&self.live), Arc::clone(&self.metrics));
-        move || {
-            let engine = Engine::new(
-                Arc::clone(&live),
-                backend.limiter(),
-                Arc::clone(&keys),
-                Arc::clone(&options),
-                metrics.worker(),
-            );
+        let live = Arc::clone(&self.live);
+        move |metrics| {
+            let engine =
+                Engine::new(Arc::clone(&live), backend.limiter(), Arc::clone(&keys), Arc::clone(&options), metrics);
             RlsService::new(engine, Arc::clone(&respond))
         }
     }

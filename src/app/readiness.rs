@@ -29,12 +29,15 @@ struct Facts {
     domains: Option<usize>,
     /// What is wrong with stores, by the setting that says where they are.
     stores: BTreeMap<&'static str, Arc<str>>,
+    /// Why some requests cannot be counted as the rules have it.
+    groups: Option<Arc<str>>,
 }
 
 impl Readiness {
     /// Not ready yet. With `needs_domain` it also waits for rules that have one, to be healthy.
     pub(super) fn new(needs_domain: bool) -> Self {
-        let facts = Facts { listening: false, draining: false, needs_domain, domains: None, stores: BTreeMap::new() };
+        let (stores, groups) = (BTreeMap::new(), None);
+        let facts = Facts { listening: false, draining: false, needs_domain, domains: None, stores, groups };
         Self { health: Health::new(facts.state()), facts: Arc::new(Mutex::new(facts)) }
     }
 
@@ -59,6 +62,11 @@ impl Readiness {
             Some(fault) => drop(facts.stores.insert(setting, fault)),
             None => drop(facts.stores.remove(setting)),
         });
+    }
+
+    /// Why requests that are to be charged all or none cannot be, if they cannot.
+    pub(super) fn groups(&self, fault: Option<Arc<str>>) {
+        self.learn(|facts| facts.groups = fault);
     }
 
     /// The process is about to end.
@@ -91,6 +99,7 @@ impl Facts {
         if self.domains.is_none() {
             unready.push("no rules have been loaded: every call is answered UNAVAILABLE; the log says why".into());
         }
+        unready.extend(self.groups.clone());
         State { unhealthy, unready }
     }
 }
@@ -135,6 +144,18 @@ mod tests {
         readiness.rules_loaded(1);
         assert_eq!(readiness.health().state().unready, ["b is away".into()]);
         readiness.store("B", None);
+        assert_eq!(is(&readiness), (true, true));
+    }
+
+    #[test]
+    fn groups_that_cannot_be_counted_make_it_unready_and_not_unhealthy() {
+        let readiness = Readiness::new(false);
+        readiness.listening();
+        readiness.rules_loaded(1);
+        readiness.groups(Some("a rule asks for too much".into()));
+        assert_eq!(is(&readiness), (true, false), "no restart would cure that");
+        assert_eq!(readiness.health().state().unready, ["a rule asks for too much".into()]);
+        readiness.groups(None);
         assert_eq!(is(&readiness), (true, true));
     }
 

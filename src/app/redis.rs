@@ -6,21 +6,27 @@ use std::{
     time::Duration,
 };
 
+use tokio::sync::watch;
+
 use super::{
     AppError,
     background::Background,
     contact::{self, Watched},
+    keys_per_call,
     readiness::Readiness,
 };
 use crate::{
-    domain::{Algorithm, Capabilities, DynRateLimiter, RateLimiter, SystemClock},
+    domain::{Algorithm, AtomicGroups, Capabilities, DynRateLimiter, RateLimiter, SystemClock},
     guard::{DegradedStats, DenyCache, DenyTable, FailMode, Observed, OperationTimes},
-    settings::{RedisCredentials, RedisEndpoint, RedisServer, RedisSettings, RedisStartup, RedisTls, RedisTopology},
+    settings::{
+        RedisCredentials, RedisEndpoint, RedisKeysPerCall, RedisServer, RedisSettings, RedisStartup, RedisTls,
+        RedisTopology,
+    },
     store::{
         MemoryConfig, MemoryStore,
         redis::{
             Address, BreakerConfig, BreakerReading, BreakerState, Connector, Credentials, Endpoint, HostPort,
-            RedisConfig, RedisStats, RedisStore, Startup, StoreOptions, Topology,
+            KeysPerCall, RedisConfig, RedisStats, RedisStore, Startup, StoreOptions, Topology,
         },
     },
     telemetry,
@@ -37,15 +43,18 @@ pub(super) struct RedisBackend {
     replicas: NonZeroU32,
     degraded: Arc<DegradedStats>,
     times: Arc<OperationTimes>,
+    atomic_groups: watch::Sender<AtomicGroups>,
+    /// Stacks, each with a client of each Redis.
+    stacks: NonZeroUsize,
     needs_connection: bool,
     give_up: Option<Duration>,
 }
 
 impl RedisBackend {
     /// Reads the TLS files; connects to nothing. `workers` share the pool with the stack of `/json`.
-    pub(super) fn new(settings: &RedisSettings, workers: NonZeroUsize) -> Result<Self, AppError> {
+    pub(super) fn new(settings: &RedisSettings, key_prefix: &str, workers: NonZeroUsize) -> Result<Self, AppError> {
         let stacks = workers.saturating_add(1);
-        let config = config(settings, stacks);
+        let config = config(settings, key_prefix, stacks);
         let connector =
             |endpoint: &Endpoint| Connector::new(endpoint).map_err(|error| AppError::Redis(Box::new(error)));
         let main = connector(&config.main)?;
@@ -58,6 +67,8 @@ impl RedisBackend {
         };
         let denied = settings.deny_cache_bytes.map(DenyTable::new);
         let local = MemoryConfig { max_counters: settings.max_local_counters };
+        let now = |connector: &Connector| *connector.keys_per_call().borrow();
+        let atomic_groups = keys_per_call::atomic_groups(now(&main), per_second.as_ref().and_then(now));
         Ok(Self {
             main,
             per_second,
@@ -68,13 +79,21 @@ impl RedisBackend {
             replicas: settings.replicas,
             degraded: Arc::default(),
             times: Arc::default(),
+            atomic_groups: watch::Sender::new(atomic_groups),
+            stacks,
             needs_connection: settings.health_needs_connection,
             give_up: settings.startup.give_up,
         })
     }
 
-    pub(super) fn capabilities() -> Capabilities {
-        Capabilities { algorithms: &Algorithm::ALL, atomic_groups: true }
+    /// What it can do, as far as its peers are known.
+    pub(super) fn capabilities(&self) -> Capabilities {
+        Capabilities { algorithms: &Algorithm::ALL, atomic_groups: *self.atomic_groups.borrow() }
+    }
+
+    /// Follows whether it can charge groups all or none.
+    pub(super) fn atomic_groups(&self) -> watch::Receiver<AtomicGroups> {
+        self.atomic_groups.subscribe()
     }
 
     /// A stack on the current runtime, which it ends with.
@@ -98,6 +117,8 @@ impl RedisBackend {
         for watched in self.watched() {
             background.spawn(watched.tell(ready.clone()));
         }
+        let per_second = self.per_second.as_ref().map(Connector::keys_per_call);
+        background.spawn(keys_per_call::follow(self.main.keys_per_call(), per_second, self.atomic_groups.clone()));
     }
 
     /// Waits until it is time to give up on a Redis that has never answered.
@@ -109,7 +130,8 @@ impl RedisBackend {
         let named = [("REDIS_URL", Some(&self.main)), ("REDIS_PERSECOND_URL", self.per_second.as_ref())];
         let watched = named.into_iter().filter_map(|(setting, connector)| {
             let contact = connector?.follow();
-            Some(Watched { setting, contact, needs_connection: self.needs_connection })
+            let clients = self.stacks.get();
+            Some(Watched { setting, contact, clients, needs_connection: self.needs_connection })
         });
         watched.collect()
     }
@@ -129,15 +151,17 @@ impl RedisBackend {
         let table = self.denied.as_ref()?;
         Some(telemetry::DenyCache {
             hits: table.hits(),
+            misses: table.misses(),
             entries: table.entries(),
             bytes: table.bytes(),
             evictions: table.evictions(),
+            expired: table.expired(),
+            overwritten: table.overwritten(),
         })
     }
 
     /// What a scrape reads of the store.
     pub(super) fn store(&self) -> telemetry::RedisStore {
-        let connectors = || std::iter::once(&self.main).chain(&self.per_second);
         let stats = &self.stats;
         telemetry::RedisStore {
             calls: stats.calls(),
@@ -151,8 +175,9 @@ impl RedisBackend {
             call_times: stats.call_times(),
             operation_times: self.times.totals().collect(),
             breakers: self.breakers().collect(),
-            open_connections: connectors().map(|one| one.open_connections() as u64).sum(),
-            connections: connectors().map(Connector::opened_connections).sum(),
+            main: pool(&self.main),
+            per_second: self.per_second.as_ref().map(pool),
+            failed_connections: self.named().map(|(redis, one)| (redis, one.failed_connections())).collect(),
         }
     }
 
@@ -162,13 +187,19 @@ impl RedisBackend {
         named.into_iter().filter_map(|(server, connector)| Some((server, connector?.handshakes()?))).collect()
     }
 
-    fn breakers(&self) -> impl Iterator<Item = telemetry::RedisBreaker> {
-        let named = [("main", Some(&self.main)), ("per_second", self.per_second.as_ref())];
-        named.into_iter().flat_map(|(redis, connector)| {
-            let readings = connector.map(Connector::breakers).unwrap_or_default();
-            readings.into_iter().map(move |reading| breaker(redis, reading))
-        })
+    /// Each Redis with its name in metrics.
+    fn named(&self) -> impl Iterator<Item = (&'static str, &Connector)> {
+        std::iter::once(("main", &self.main)).chain(self.per_second.iter().map(|one| ("per_second", one)))
     }
+
+    fn breakers(&self) -> impl Iterator<Item = telemetry::RedisBreaker> {
+        let readings = self.named().flat_map(|(redis, one)| one.breakers().into_iter().map(move |one| (redis, one)));
+        readings.map(|(redis, reading)| breaker(redis, reading))
+    }
+}
+
+fn pool(connector: &Connector) -> telemetry::RedisPool {
+    telemetry::RedisPool { open: connector.open_connections() as u64, made: connector.opened_connections() }
 }
 
 fn breaker(redis: &'static str, reading: BreakerReading) -> telemetry::RedisBreaker {
@@ -180,17 +211,23 @@ fn breaker(redis: &'static str, reading: BreakerReading) -> telemetry::RedisBrea
     telemetry::RedisBreaker { redis, address: reading.address, state, opened: reading.opened }
 }
 
-fn config(settings: &RedisSettings, stacks: NonZeroUsize) -> RedisConfig {
+fn config(settings: &RedisSettings, key_prefix: &str, stacks: NonZeroUsize) -> RedisConfig {
+    let endpoint = |one| endpoint(one, settings.startup, key_prefix, stacks);
     RedisConfig {
-        main: endpoint(&settings.main, settings.startup, stacks),
-        per_second: settings.per_second.as_ref().map(|one| endpoint(one, settings.startup, stacks)),
+        main: endpoint(&settings.main),
+        per_second: settings.per_second.as_ref().map(endpoint),
         max_jitter: settings.max_jitter,
         max_pending: settings.max_pending,
     }
 }
 
-/// One Redis, for so many stacks that share its pool.
-pub(crate) fn endpoint(settings: &RedisEndpoint, startup: RedisStartup, stacks: NonZeroUsize) -> Endpoint {
+/// One Redis, for so many stacks that share its pool. `key_prefix` is that of all counters.
+pub(crate) fn endpoint(
+    settings: &RedisEndpoint,
+    startup: RedisStartup,
+    key_prefix: &str,
+    stacks: NonZeroUsize,
+) -> Endpoint {
     Endpoint {
         topology: match &settings.topology {
             RedisTopology::Tcp(at) => Topology::Single(Address::Tcp(server(at))),
@@ -203,6 +240,7 @@ pub(crate) fn endpoint(settings: &RedisEndpoint, startup: RedisStartup, stacks: 
             RedisTopology::Cluster(nodes) => Topology::Cluster(nodes.iter().map(server).collect()),
         },
         credentials: credentials(&settings.credentials),
+        key_prefix: key_prefix.to_owned(),
         tls: settings.tls.as_ref().map(tls),
         database: settings.database,
         connections: NonZeroUsize::new(settings.pool_size.get() / stacks).unwrap_or(NonZeroUsize::MIN),
@@ -216,6 +254,11 @@ pub(crate) fn endpoint(settings: &RedisEndpoint, startup: RedisStartup, stacks: 
             max_cooldown: one.max_cooldown,
         }),
         startup: Startup { initial: startup.initial, longest: startup.longest },
+        keys_per_call: match settings.keys_per_call {
+            RedisKeysPerCall::Auto => None,
+            RedisKeysPerCall::Many => Some(KeysPerCall::Many),
+            RedisKeysPerCall::One => Some(KeysPerCall::One),
+        },
     }
 }
 

@@ -7,7 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{sync::oneshot, task::JoinSet};
+use tokio::{
+    sync::{oneshot, watch},
+    task::JoinSet,
+};
 
 use super::{
     defaults::{Good, Newest},
@@ -15,6 +18,7 @@ use super::{
     readiness::Readiness,
 };
 use crate::{
+    domain::{AtomicGroups, Capabilities},
     engine::{
         Live, LiveHandle,
         stats::{SeriesName, Stats, StatsTable},
@@ -32,6 +36,10 @@ pub(super) struct Reloader {
     pub(super) live: LiveHandle,
     pub(super) stats: Arc<Stats>,
     pub(super) options: CompileOptions<'static>,
+    /// Whether the store charges groups all or none, which may become known later.
+    pub(super) atomic_groups: watch::Receiver<AtomicGroups>,
+    /// STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT: requests are such groups, whatever their rules say.
+    pub(super) stop_increment: bool,
     pub(super) loader: Loader,
     pub(super) defaults: Newest,
     pub(super) metrics: Arc<Metrics>,
@@ -52,6 +60,10 @@ impl Reloader {
                     tokio::select! {
                         news = &mut next => break news,
                         () = self.defaults.changed() => defaults = self.defaults.get(),
+                        () = changed(&mut self.atomic_groups) => {
+                            self.judge_groups();
+                            continue;
+                        }
                     }
                     if let Some(rules) = &last {
                         let outcome = self.apply(Arc::clone(rules), defaults.clone()).await;
@@ -87,6 +99,23 @@ impl Reloader {
         }
     }
 
+    /// Finds out whether the rules in force, or a setting, ask for groups that are charged all or none, where the store
+    /// turned out not to do that: new rules are refused, but these were there before.
+    fn judge_groups(&self) {
+        let fault = self.atomic_groups.borrow().unsupported().and_then(|why| {
+            let asks = if self.stop_increment {
+                "STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT is true".to_owned()
+            } else {
+                self.live.load().as_ref()?.rules.all_or_none()?.to_string()
+            };
+            Some(format!("{asks}, and the counter store cannot charge a request all or none: {why}"))
+        });
+        if let Some(fault) = &fault {
+            tracing::error!("unready: {fault}");
+        }
+        self.ready.groups(fault.map(Into::into));
+    }
+
     /// Counts and tells a load that failed; gives its faults.
     fn refused(&self, what: &str, before: &str, faults: String) -> String {
         self.metrics.config_load(LoadResult::Refused);
@@ -105,7 +134,9 @@ impl Reloader {
             Content::Files(files) => (Some(files.len()), None),
             Content::Resources(resources) => (None, Some(resources.len())),
         };
-        let (options, stats, previous) = (self.options, Arc::clone(&self.stats), self.live.load_full());
+        let capabilities = Capabilities { atomic_groups: *self.atomic_groups.borrow(), ..self.options.capabilities };
+        let options = CompileOptions { capabilities, ..self.options };
+        let (stats, previous) = (Arc::clone(&self.stats), self.live.load_full());
         let compile = move || compile(&rules, defaults.as_deref(), options, &stats, previous.as_deref());
         let (live, warnings) = match self.loader.run(compile).await {
             Ok(Ok(compiled)) => compiled,
@@ -124,8 +155,17 @@ impl Reloader {
         let old = self.live.swap(Some(Arc::new(live)));
         self.metrics.config_load(LoadResult::Applied);
         self.ready.rules_loaded(domains);
+        self.judge_groups();
         tracing::info!(files, resources, domains, rules, hash, "rules loaded");
         Ok(old)
+    }
+}
+
+/// Waits until it is known that groups are charged all or none, or are not.
+async fn changed(atomic_groups: &mut watch::Receiver<AtomicGroups>) {
+    if atomic_groups.changed().await.is_err() {
+        // of a store whose abilities do not change
+        std::future::pending::<()>().await;
     }
 }
 

@@ -6,8 +6,9 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
-use clap::{Arg, ArgMatches, Args, FromArgMatches, Parser, Subcommand};
+use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser, Subcommand};
 use rustls::pki_types::ServerName;
 
 #[cfg(feature = "redis")]
@@ -40,6 +41,8 @@ pub enum Command {
     Serve(ServeArgs),
     /// Check rules and report every fault, with its file and line
     Validate(ValidateArgs),
+    /// Look at all that the service needs, and say what is wrong: settings, rules, ports, certificates, Redis, xDS
+    Doctor(DoctorArgs),
     /// Show which rule a descriptor matches, and why
     Explain(ExplainArgs),
     /// Ask a running service once, charging the hits
@@ -56,6 +59,17 @@ pub enum Command {
 pub struct ServeArgs {
     /// For [`Settings::resolve`](crate::settings::Settings::resolve).
     pub overrides: Vec<Override>,
+}
+
+/// `doctor`: looks at the service that `serve` would be with the same environment and flags.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DoctorArgs {
+    /// For [`Settings::resolve`](crate::settings::Settings::resolve).
+    pub overrides: Vec<Override>,
+    /// Whether to answer in JSON.
+    pub json: bool,
+    /// What each check may take.
+    pub timeout: Duration,
 }
 
 /// `validate PATH…`
@@ -211,20 +225,65 @@ pub fn parse(argv: impl IntoIterator<Item = OsString>) -> Result<Command, clap::
     CommandLine::try_parse_from(argv).map(|line| line.command)
 }
 
+/// The flags that set the service up.
+fn serve_flags() -> impl Iterator<Item = Arg> {
+    SERVE_FLAGS.iter().map(|(flag, variable, value)| {
+        let Variable { group, meaning, default, .. } = variable_named(variable);
+        let default = if default.is_empty() { String::new() } else { format!(" [default: {default}]") };
+        Arg::new(*flag)
+            .long(flag.trim_start_matches('-'))
+            .value_name(*value)
+            .value_parser(clap::value_parser!(OsString))
+            .help(format!("{} [env: {variable}]{default}", meaning.replace('`', "")))
+            .help_heading(group.title())
+    })
+}
+
+/// Those of them that were given.
+fn overrides(matches: &ArgMatches) -> Vec<Override> {
+    let given = |(flag, variable, _): &(&'static str, &'static str, _)| {
+        matches.get_one::<OsString>(flag).map(|value| Override { flag, variable, value: value.clone() })
+    };
+    SERVE_FLAGS.iter().filter_map(given).collect()
+}
+
+const DOCTOR_HELP: &str = r"It reads the environment and the flags as `serve` does, and changes nothing, but that Redis counts
+a hit of a second on keys that no rule can have. A line is `ok`, `warn` or `fail`, what was looked at, what was found, and
+the cure. Exit code 0: nothing fails. 1: something does. 2: it could not look. docs/doctor.md explains each line.";
+
+impl Args for DoctorArgs {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help("Answer in JSON");
+        let timeout = Arg::new("timeout")
+            .long("timeout")
+            .value_name("DURATION")
+            .value_parser(humantime::parse_duration)
+            .default_value("5s")
+            .help("How long each check may take; they run side by side");
+        command.args([json, timeout]).args(serve_flags()).after_help(DOCTOR_HELP)
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for DoctorArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let timeout = matches.get_one("timeout").copied().unwrap_or_default();
+        Ok(Self { overrides: overrides(matches), json: matches.get_flag("json"), timeout })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
 impl Args for ServeArgs {
     fn augment_args(command: clap::Command) -> clap::Command {
-        let flags = SERVE_FLAGS.iter().map(|(flag, variable, value)| {
-            let Variable { group, meaning, default, .. } = variable_named(variable);
-            let default = if default.is_empty() { String::new() } else { format!(" [default: {default}]") };
-            Arg::new(*flag)
-                .long(flag.trim_start_matches('-'))
-                .value_name(*value)
-                .value_parser(clap::value_parser!(OsString))
-                .help(format!("{} [env: {variable}]{default}", meaning.replace('`', "")))
-                .help_heading(group.title())
-        });
         let others = other_variables(|name| SERVE_FLAGS.iter().any(|(_, variable, _)| *variable == name), 96);
-        command.args(flags).after_help(format!(
+        command.args(serve_flags()).after_help(format!(
             "A flag overrides its variable. Variables without a flag:\n{others}\
              docs/settings.md describes each, and those of features that do not exist yet:\n  {}.",
             later_features()
@@ -238,10 +297,7 @@ impl Args for ServeArgs {
 
 impl FromArgMatches for ServeArgs {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let given = |(flag, variable, _): &(&'static str, &'static str, _)| {
-            matches.get_one::<OsString>(flag).map(|value| Override { flag, variable, value: value.clone() })
-        };
-        Ok(Self { overrides: SERVE_FLAGS.iter().filter_map(given).collect() })
+        Ok(Self { overrides: overrides(matches) })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{
     args::ExplainArgs,
     entries::Entries,
-    load::{LoadError, load},
+    load::{LoadError, load_paths},
 };
 use crate::{
     domain::{Entry, KeyBuilder, Limit},
@@ -19,7 +19,7 @@ use crate::{
 /// # Errors
 /// If the rules cannot be read, or have faults.
 pub(super) fn explain(args: &ExplainArgs) -> Result<String, LoadError> {
-    let loaded = load(std::slice::from_ref(&args.rules), args.defaults.as_deref(), args.merge_domain_config)?;
+    let loaded = load_paths(std::slice::from_ref(&args.rules), args.defaults.as_deref(), args.merge_domain_config)?;
     let rules = &loaded.compiled.rules;
     if args.json {
         let all: Vec<Value> = args.descriptors.iter().map(|entries| as_json(rules, &args.domain, entries)).collect();

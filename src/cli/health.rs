@@ -87,14 +87,22 @@ pub enum HealthError {
 pub(super) fn health(args: &HealthArgs, env: impl Fn(&str) -> Option<OsString>) -> Result<(), HealthError> {
     let url = match &args.address {
         Some(address) => typed(address)?,
-        None => {
-            let settings = Settings::resolve(&[], env, [])?;
-            local(if settings.http_tls.is_some() { "https" } else { "http" }, &settings.http)
-        }
+        None => url(&Settings::resolve(&[], env, [])?),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let asked = runtime.block_on(async { tokio::time::timeout(PATIENCE, ask(&url)).await });
     asked.unwrap_or_else(|_| Err(HealthError::Silent { url }))
+}
+
+/// Whether a service answers where these settings make one listen, healthy or not.
+pub(super) async fn answers(settings: &Settings) -> bool {
+    let url = url(settings);
+    let asked = tokio::time::timeout(PATIENCE, ask(&url)).await;
+    matches!(asked, Ok(Ok(()) | Err(HealthError::Unhealthy { status: StatusCode::INTERNAL_SERVER_ERROR, .. })))
+}
+
+fn url(settings: &Settings) -> Uri {
+    local(if settings.http_tls.is_some() { "https" } else { "http" }, &settings.http)
 }
 
 async fn ask(url: &Uri) -> Result<(), HealthError> {
@@ -161,8 +169,8 @@ fn page_at(scheme: &str, authority: &str) -> Uri {
 }
 
 /// A connection, secured or not.
-trait Stream: AsyncRead + AsyncWrite + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Unpin> Stream for T {}
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
 /// Over TLS whoever answers is believed: a service's certificate is seldom for `localhost`.
 async fn connect(url: &Uri) -> io::Result<Box<dyn Stream>> {

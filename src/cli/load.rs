@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::{
-    domain::{Algorithm, Capabilities},
+    domain::{Algorithm, AtomicGroups, Capabilities},
     rules::{self, CompileErrors, CompileOptions, Compiled, CompiledDefaults, RuleDefaults, RuleFile},
     source::{self, Location, ReadError},
 };
@@ -27,14 +27,23 @@ pub(super) struct Loaded {
 }
 
 /// Reads files and directories, and compiles all together as one set, with the defaults if there are any.
-pub(super) fn load(paths: &[PathBuf], defaults: Option<&Path>, merge_domains: bool) -> Result<Loaded, LoadError> {
+pub(super) fn load_paths(paths: &[PathBuf], defaults: Option<&Path>, merge_domains: bool) -> Result<Loaded, LoadError> {
+    let locations: Vec<_> = paths.iter().cloned().map(Location::Path).collect();
+    load(&locations, defaults, merge_domains)
+}
+
+/// The same of what is at these locations.
+pub(super) fn load(locations: &[Location], defaults: Option<&Path>, merge_domains: bool) -> Result<Loaded, LoadError> {
     // what a store cannot do is for the service to say, which knows its store
-    let capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: true };
+    let capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported };
     let mut files = Vec::new();
-    for path in paths {
-        files.extend(read(path)?);
+    for location in locations {
+        files.extend(read(location)?);
     }
-    let defaults = defaults.map(read).transpose()?.map(|files| RuleDefaults::compile(&files, capabilities));
+    let defaults = defaults
+        .map(|path| read(&Location::Path(path.to_owned())))
+        .transpose()?
+        .map(|files| RuleDefaults::compile(&files, capabilities));
     // without the defaults the rules are read for their faults all the same
     let good = defaults.as_ref().and_then(|defaults| defaults.as_ref().ok()).map(|good| &good.defaults);
     let compiled = rules::compile(&files, &CompileOptions { merge_domains, capabilities, defaults: good });
@@ -49,7 +58,7 @@ pub(super) fn load(paths: &[PathBuf], defaults: Option<&Path>, merge_domains: bo
     }
 }
 
-fn read(path: &Path) -> Result<Vec<RuleFile>, ReadError> {
-    let snapshot = source::read(&Location::Path(path.to_owned()))?;
+fn read(location: &Location) -> Result<Vec<RuleFile>, ReadError> {
+    let snapshot = source::read(location)?;
     Ok(snapshot.files.into_iter().map(|file| RuleFile { name: file.name, content: file.bytes }).collect())
 }

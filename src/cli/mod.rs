@@ -5,6 +5,7 @@ pub mod args;
 mod bench;
 mod channel;
 mod check;
+mod doctor;
 mod entries;
 mod explain;
 mod health;
@@ -23,6 +24,7 @@ use std::{
 #[cfg(feature = "redis")]
 pub use bench::{BenchArgs, BenchError};
 pub use check::CheckError;
+pub use doctor::DoctorError;
 pub use entries::{Entries, EntriesError};
 pub use health::HealthError;
 pub use load::LoadError;
@@ -56,6 +58,10 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Validate(args) => match validate::validate(&args) {
             Ok(report) => say(&report, 0),
             Err(error) => fail(&error, FAILURE),
+        },
+        Command::Doctor(args) => match doctor::doctor(&args, serve::env_var, serve::env_names()) {
+            Ok((report, exit)) => say(&report, exit),
+            Err(error) => fail(&error, USAGE),
         },
         Command::Explain(args) => match explain::explain(&args) {
             Ok(report) => say(&report, 0),

@@ -37,7 +37,7 @@ impl ServeError {
 /// # Errors
 /// If it cannot start.
 pub(super) fn serve(args: &ServeArgs) -> Result<(), ServeError> {
-    let mut settings = Settings::resolve(&args.overrides, env_var, env::vars_os().map(|(name, _)| name))?;
+    let mut settings = Settings::resolve(&args.overrides, env_var, env_names())?;
     if std::io::stderr().is_terminal() && !says_log_level(args) {
         // a person who starts it wants to see that it runs
         settings.logging.level = LevelFilter::INFO;
@@ -55,7 +55,13 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), ServeError> {
 
 fn says_log_level(args: &ServeArgs) -> bool {
     const NAME: &str = "LOG_LEVEL";
-    env_var(NAME).is_some() || args.overrides.iter().any(|given| given.variable == NAME)
+    let flags = args.overrides.iter().filter(|given| given.variable == NAME).map(|given| given.value.clone());
+    env_var(NAME).into_iter().chain(flags).any(|level| !level.is_empty())
+}
+
+/// The names of this process's environment.
+pub(super) fn env_names() -> impl Iterator<Item = OsString> {
+    env::vars_os().map(|(name, _)| name)
 }
 
 /// A variable of this process's environment.

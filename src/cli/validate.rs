@@ -4,15 +4,22 @@ use std::fmt::Write as _;
 
 use super::{
     args::ValidateArgs,
-    load::{LoadError, Loaded, load},
+    load::{LoadError, Loaded, load_paths},
 };
+
+/// How many of each.
+pub(super) fn size(files: usize, domains: usize, rules: usize) -> String {
+    let plural = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
+    format!("{}, {}, {}", plural(files, "file"), plural(domains, "domain"), plural(rules, "rule"))
+}
 
 /// Checks the rules. Gives what is good about them, and what could be better.
 ///
 /// # Errors
 /// All faults.
 pub(super) fn validate(args: &ValidateArgs) -> Result<String, LoadError> {
-    let Loaded { compiled, files, defaults } = load(&args.paths, args.defaults.as_deref(), args.merge_domain_config)?;
+    let Loaded { compiled, files, defaults } =
+        load_paths(&args.paths, args.defaults.as_deref(), args.merge_domain_config)?;
     let mut report = String::new();
     if files == 0 {
         report
@@ -28,13 +35,6 @@ pub(super) fn validate(args: &ValidateArgs) -> Result<String, LoadError> {
         }
     }
     let (domains, rules) = (compiled.rules.domains().len(), compiled.rules.rule_count());
-    let plural = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
-    let _ = writeln!(
-        report,
-        "ok: {}, {}, {}",
-        plural(files, "file"),
-        plural(domains, "domain"),
-        plural(rules as usize, "rule")
-    );
+    let _ = writeln!(report, "ok: {}", size(files, domains, rules as usize));
     Ok(report)
 }

@@ -38,8 +38,13 @@ pub struct LimitOverride {
     /// Requests allowed per `unit`.
     pub requests: u32,
     /// The window.
-    pub unit: Unit,
+    pub unit: Result<Unit, UnknownUnit>,
 }
+
+/// A number that stands for no unit. It is an error only where there are rules to apply it by: in a domain without any
+/// every request passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownUnit(pub i32);
 
 /// An ordered list of entries, and how much of its limit it asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]

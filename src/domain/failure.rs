@@ -65,6 +65,12 @@ pub enum StoreError {
     /// The store was asked and did not answer in time. The hit may have been charged.
     #[error("the counter store did not answer in time; the hit may have been charged")]
     Unanswered,
+    /// The hits belong together, and the store cannot charge them all or none: they may be on servers of their own.
+    /// Nothing was charged.
+    #[error(
+        "the counters of this request may be on different servers, so they cannot be charged all or none; nothing was charged"
+    )]
+    Divided,
     /// The store answered with an error.
     #[error("the counter store refused: {0}")]
     Refused(Refusal),

@@ -9,8 +9,29 @@ use super::{Algorithm, Charge, CounterKey, Group, Hit, Limit, StoreError, Verdic
 pub struct Capabilities {
     /// The algorithms it counts.
     pub algorithms: &'static [Algorithm],
-    /// Whether all-or-nothing groups (atomic domains, several limits on one descriptor) hold.
-    pub atomic_groups: bool,
+    /// Whether all-or-nothing groups hold.
+    pub atomic_groups: AtomicGroups,
+}
+
+/// Whether a store charges the counters of a group all or none: those of a request of an atomic domain, and several
+/// limits on one descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AtomicGroups {
+    /// It does.
+    Supported,
+    /// It does not: the setting that is the reason, and what to do about it, for an error.
+    Unsupported(&'static str),
+}
+
+impl AtomicGroups {
+    /// Why they are not supported, if so.
+    #[must_use]
+    pub const fn unsupported(self) -> Option<&'static str> {
+        match self {
+            Self::Supported => None,
+            Self::Unsupported(why) => Some(why),
+        }
+    }
 }
 
 /// Counts hits against limits.

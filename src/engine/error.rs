@@ -29,6 +29,17 @@ pub enum DecideError {
         /// How many it may have.
         max: usize,
     },
+    /// An override without a usable unit.
+    #[error(
+        "descriptors[{descriptor}].limit.unit is {unit}, which is no unit; accepted are 1 (SECOND), 2 (MINUTE), \
+         3 (HOUR), 4 (DAY), 5 (MONTH), 6 (YEAR), 7 (WEEK)"
+    )]
+    OverrideUnit {
+        /// Which descriptor.
+        descriptor: usize,
+        /// The number it gives.
+        unit: i32,
+    },
     /// No load of rules has succeeded yet.
     #[error("no rate limit configuration loaded")]
     NoRules,

@@ -98,7 +98,11 @@ impl Engine {
         let Some(rules) = live.as_ref() else {
             return Begun::Decided(parts.count(without_rules::decide(request, &parts.options)));
         };
-        let Plan { group, applied } = Plan::new(rules, request, &parts.keys, &parts.options, deadline);
+        let plan = Plan::new(rules, request, &parts.keys, &parts.options, deadline);
+        let Plan { group, applied } = match plan {
+            Ok(plan) => plan,
+            Err(error) => return Begun::Decided(parts.count(Err(error))),
+        };
         let verdicts = if group.hits.is_empty() { Some(Verdicts::new()) } else { parts.limiter.try_check(&group) };
         if let Some(verdicts) = verdicts {
             return Begun::Decided(parts.finish(rules, &applied, &verdicts));

@@ -5,13 +5,13 @@ use std::{collections::HashSet, sync::Arc, time::Instant};
 use smallvec::SmallVec;
 
 use super::{
-    Live, Options, late_costs,
+    DecideError, Live, Options, late_costs,
     stats::{Series, SeriesName},
 };
 use crate::{
     domain::{
         Charge, Descriptor, DomainKeys, FailureMode, Group, Hit, KeyBase, KeyBuilder, KeyValue, Limit, LimitOverride,
-        Request,
+        Request, Unit, UnknownUnit,
     },
     rules::{Domain, DomainIndex, Match, OnUnknown, Policy, Rule, RuleId},
 };
@@ -67,28 +67,31 @@ pub(super) enum By {
 enum Matched<'a> {
     Nothing,
     Rule(Match<'a>),
-    Override(LimitOverride),
+    Override { requests: u32, unit: Unit },
 }
 
 impl Plan {
     /// Matches every descriptor and lays out the hits.
+    ///
+    /// # Errors
+    /// If a descriptor of a domain that has rules brings a limit of no known unit.
     pub(super) fn new(
         live: &Live,
         request: &Request<'_>,
         keys: &KeyBuilder,
         options: &Options,
         deadline: Option<Instant>,
-    ) -> Self {
+    ) -> Result<Self, DecideError> {
         let Some(index) = live.rules.domain_index(request.domain) else {
             live.stats.stats().domain_not_found(request.domain, request.descriptors.len() as u64);
             let descriptors = request.descriptors.iter().map(|_| Planned::Free).collect();
-            return Self { group: Group::new([]), applied: Applied { domain: None, descriptors } };
+            return Ok(Self { group: Group::new([]), applied: Applied { domain: None, descriptors } });
         };
         let domain = live.rules.domain_at(index);
         let count = request.descriptors.len();
         let mut matches: SmallVec<[Matched<'_>; 1]> = SmallVec::with_capacity(count);
-        for descriptor in &request.descriptors {
-            matches.push(find(domain, descriptor));
+        for (index, descriptor) in request.descriptors.iter().enumerate() {
+            matches.push(find(domain, index, descriptor)?);
         }
         let replaced_names = replaced_names(&matches);
         let replaced = |rule: &Rule| rule.name().is_some_and(|name| replaced_names.contains(&**name));
@@ -105,14 +108,17 @@ impl Plan {
                 Matched::Rule(found) if *found.rule.policy() == Policy::Unlimited => Planned::Unlimited,
                 Matched::Rule(found) if replaced(found.rule) => draft.free(),
                 Matched::Rule(found) => draft.count(index, descriptor, charge, found),
-                Matched::Override(limit) => draft.count_override(index, descriptor, charge, *limit),
+                Matched::Override { requests, unit } => {
+                    let limit = Limit::fixed_window(u64::from(*requests), *unit);
+                    draft.count_override(index, descriptor, charge, limit)
+                }
                 Matched::Nothing if domain.on_unknown() == OnUnknown::Deny => Planned::Unknown,
                 Matched::Nothing => draft.free(),
             });
         }
         // under the global quota mode an unknown descriptor is a quota like the others, and may not refuse alone
         draft.group.refused = !options.modes.quota && descriptors.iter().any(|d| matches!(d, Planned::Unknown));
-        Self { group: draft.group, applied: Applied { domain: Some(index), descriptors } }
+        Ok(Self { group: draft.group, applied: Applied { domain: Some(index), descriptors } })
     }
 }
 
@@ -154,14 +160,7 @@ impl<'a> Draft<'a, '_> {
         Planned::Counted(Counted { by: By::Rule { id: rule.id(), series }, charge })
     }
 
-    fn count_override(
-        &mut self,
-        index: usize,
-        descriptor: &Descriptor<'_>,
-        charge: Charge,
-        limit: LimitOverride,
-    ) -> Planned {
-        let limit = Limit::fixed_window(u64::from(limit.requests), limit.unit);
+    fn count_override(&mut self, index: usize, descriptor: &Descriptor<'_>, charge: Charge, limit: Limit) -> Planned {
         let entries = descriptor.entries.iter().map(|entry| (entry.key, KeyValue::Exact(entry.value)));
         let base = self.keys.base(entries);
         let like = Like {
@@ -206,18 +205,21 @@ fn number(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(u32::MAX)
 }
 
-fn find<'a>(domain: &'a Domain, descriptor: &Descriptor<'_>) -> Matched<'a> {
-    match descriptor.limit {
-        Some(limit) => Matched::Override(limit),
+fn find<'a>(domain: &'a Domain, index: usize, descriptor: &Descriptor<'_>) -> Result<Matched<'a>, DecideError> {
+    Ok(match descriptor.limit {
+        Some(LimitOverride { requests, unit: Ok(unit) }) => Matched::Override { requests, unit },
+        Some(LimitOverride { unit: Err(UnknownUnit(unit)), .. }) => {
+            return Err(DecideError::OverrideUnit { descriptor: index, unit });
+        }
         None => domain.find(&descriptor.entries).map_or(Matched::Nothing, Matched::Rule),
-    }
+    })
 }
 
 /// The names of limits that matched rules replace. A replaced rule still replaces others, as does an unlimited one.
 fn replaced_names<'a>(matches: &[Matched<'a>]) -> HashSet<&'a str, foldhash::quality::RandomState> {
     let rules = matches.iter().filter_map(|matched| match matched {
         Matched::Rule(found) => Some(found.rule),
-        Matched::Nothing | Matched::Override(_) => None,
+        Matched::Nothing | Matched::Override { .. } => None,
     });
     rules.flat_map(|rule| rule.replaces().iter().map(|name| &**name)).collect()
 }

@@ -11,8 +11,8 @@ use smallvec::smallvec;
 use super::*;
 use crate::{
     domain::{
-        Algorithm, Capabilities, Code, CounterKey, Descriptor, Entry, FailureMode, Group, RateLimiter, RetryAfter,
-        Source, StoreError, Verdict,
+        Algorithm, AtomicGroups, Capabilities, Code, CounterKey, Descriptor, Entry, FailureMode, Group, RateLimiter,
+        RetryAfter, Source, StoreError, Verdict,
     },
     rules::{self, CompileOptions, RuleFile},
 };
@@ -76,7 +76,7 @@ impl RateLimiter for Scripted {
     }
 }
 
-const CAPABILITIES: Capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: true };
+const CAPABILITIES: Capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported };
 
 fn live(yaml: &str) -> Arc<Live> {
     let file = RuleFile { name: "rules.yaml".to_owned(), content: yaml.into() };

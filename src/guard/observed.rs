@@ -82,7 +82,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::domain::Algorithm;
+    use crate::domain::{Algorithm, AtomicGroups};
 
     /// Answers checks never, unless at once, and resets at once.
     #[derive(Debug)]
@@ -102,7 +102,7 @@ mod tests {
         }
 
         fn capabilities(&self) -> Capabilities {
-            Capabilities { algorithms: &Algorithm::ALL, atomic_groups: true }
+            Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported }
         }
 
         async fn close(&self) {}

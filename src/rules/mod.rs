@@ -26,4 +26,4 @@ pub use diagnostic::{CompileErrors, Diagnostic, Excerpt};
 pub use find::Match;
 pub use metric::{MetricLevel, MetricLevels};
 pub use resource::{ListWriter, MapWriter, RuleResource, TooLarge};
-pub use tree::{Domain, DomainIndex, Node, OnUnknown, Policy, Rule, RuleId, RuleSet, ValueKind};
+pub use tree::{AllOrNone, Domain, DomainIndex, Node, OnUnknown, Policy, Rule, RuleId, RuleSet, ValueKind};

@@ -5,6 +5,7 @@
 //! table of its own.
 
 use std::{
+    fmt,
     hash::{BuildHasher, Hasher as _},
     net::IpAddr,
     sync::Arc,
@@ -42,6 +43,25 @@ pub struct RuleSet {
 
 /// Hashes the texts of rules and requests. Requests cannot add to the tables, so speed is what counts.
 pub(super) type Hasher = foldhash::fast::RandomState;
+
+/// Rules whose counters are charged all or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AllOrNone<'a> {
+    /// The domain's name.
+    pub domain: &'a str,
+    /// The file and line of a rule with several limits; `None`: the domain is atomic.
+    pub rule: Option<(&'a str, u32)>,
+}
+
+impl fmt::Display for AllOrNone<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { domain, rule } = self;
+        match rule {
+            Some((file, line)) => write!(f, "{file}:{line}: a rule of domain `{domain}` has several rate_limits"),
+            None => write!(f, "the domain `{domain}` is `atomic: true`"),
+        }
+    }
+}
 
 /// What to answer for a descriptor that matches no rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -218,6 +238,18 @@ impl RuleSet {
         let domain = self.domains.get(behind.checked_sub(1)?)?;
         let rule = domain.rules.get((id.0 - domain.first_rule) as usize)?;
         Some((domain, domain.as_match(rule)))
+    }
+
+    /// The first domain or rule whose counters are charged all or none.
+    #[must_use]
+    pub fn all_or_none(&self) -> Option<AllOrNone<'_>> {
+        let domain = self.domains.iter().find(|domain| domain.atomic);
+        let of_domain = domain.map(|domain| AllOrNone { domain: &domain.name, rule: None });
+        of_domain.or_else(|| {
+            let (domain, found) = self.rules().find(|(_, found)| found.rule.limits().len() > 1)?;
+            let rule = found.path.last().map(|node| self.location(node));
+            Some(AllOrNone { domain: &domain.name, rule })
+        })
     }
 
     /// The file and line where a node of this set is written.

@@ -90,6 +90,18 @@ pub enum BindError {
     },
 }
 
+impl BindError {
+    /// Whether another process has it.
+    #[must_use]
+    pub fn is_taken(&self) -> bool {
+        match self {
+            Self::Tcp { error, .. } => error.kind() == io::ErrorKind::AddrInUse,
+            Self::UnixInUse(_) => true,
+            Self::Resolve { .. } | Self::NotASocket(_) | Self::Unix { .. } => false,
+        }
+    }
+}
+
 /// A bound socket. A unix socket's file is removed when this is dropped.
 #[derive(Debug)]
 pub struct Listener {

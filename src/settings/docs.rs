@@ -15,16 +15,18 @@ its own. `tollgate serve --help` lists the flags; a flag overrides its variable.
 variable, its value and what is accepted, and the process exits with status 2. Variables that are not listed here are ignored;
 `…` stands for any end of a name.
 
-- Durations are Go's: `10s`, `150us`, `1h30m`, `1.5h`, `0`. Negative ones are refused.
+- Durations are Go's: `10s`, `150us`, `1h30m`, `1.5h`, `0`. A number without a unit is refused, as there.
 - Booleans are Go's: `true`, `false`, `1`, `0`, `t`, `f`, `T`, `F`, `TRUE`, `FALSE`, `True`, `False`.
 - Whole numbers may be written `0x10`, `0o17`, `017` (octal), `0b11` and `1_000`.
-- An empty value is an empty text, list or host. A number, a duration, a boolean or a word is never empty, as in the reference;
-  where this page shows no default, an empty value is as good as none, except for `BACKEND_TYPE`, `DESCRIPTOR_VALUE_SECRET`, and
-  `REDIS_TYPE` and `REDIS_SOCKET_TYPE` with those of the second Redis.
+- An empty value is as none, of every variable: the default holds.
+- A value that has no effect beside the others (of Redis while the backend is memory, of xDS while the rules come from
+  files, and so on) cannot be wrong: a warning names its variable.
+- Some values that are not accepted do not end the start, because the reference runs with them: a warning says what stands
+  in. They are listed in [drop-in.md](drop-in.md#values-that-make-no-sense).
 
-Kinds: **works** does what the reference does. **ours** is not in the reference. **no effect** is accepted, and a warning at start
-says so. **later** belongs to a feature that does not exist yet: asking for the feature is refused; while it is not asked for, its
-variables are checked, and a warning says that they have no effect.
+Kinds: **works** does what the reference does. **ours** is not in the reference. **no effect** may have any value, and a
+warning at start says that it does nothing. **later** belongs to a feature that does not exist yet: asking for the feature
+is refused; while it is not asked for, its variables are as those without effect.
 ";
 
 /// The page `docs/settings.md`.

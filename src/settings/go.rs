@@ -1,5 +1,5 @@
 //! Values as Go's standard library reads them, for that is how the reference reads its environment: `strconv.ParseBool`,
-//! `strconv.ParseInt` with base 0, `time.ParseDuration`. Negative durations are refused: none has a meaning here.
+//! `strconv.ParseInt` with base 0, `strconv.ParseFloat`, `time.ParseDuration`.
 
 use std::time::Duration;
 
@@ -40,9 +40,38 @@ pub(super) fn integer(text: &str) -> Option<i64> {
     i64::try_from(if negative { -size } else { size }).ok()
 }
 
-/// `0`, or decimal numbers with a unit each: `10s`, `150us`, `1h30m`, `1.5h`. At most some 292 years.
+/// A decimal number, with an exponent or without; `_` may stand between its digits. Also `inf` and `nan`. Go's hexadecimal
+/// ones are not read.
+pub(super) fn number(text: &str) -> Option<f64> {
+    let is_digit = |at: Option<&u8>| at.is_some_and(u8::is_ascii_digit);
+    let bytes = text.as_bytes();
+    let misplaced =
+        |at: usize| !is_digit(at.checked_sub(1).and_then(|at| bytes.get(at))) || !is_digit(bytes.get(at + 1));
+    if text.match_indices('_').any(|(at, _)| misplaced(at)) {
+        return None;
+    }
+    let number = text.replace('_', "").parse().ok()?;
+    // one that is out of range is an error in Go, and infinite here
+    let is_written = |number: f64| number.is_finite() || !text.bytes().any(|byte| byte.is_ascii_digit());
+    Some(number).filter(|&number| is_written(number))
+}
+
+/// `0`, or decimal numbers with a unit each: `10s`, `150us`, `1h30m`, `1.5h`. At most some 292 years; not negative.
 pub(super) fn duration(text: &str) -> Option<Duration> {
-    let mut rest = text.strip_prefix('+').unwrap_or(text);
+    signed_duration(text).and_then(|(negative, size)| (!negative || size.is_zero()).then_some(size))
+}
+
+/// Whether it is negative, and how long it is.
+pub(super) fn signed_duration(text: &str) -> Option<(bool, Duration)> {
+    match text.strip_prefix('-') {
+        Some(rest) if !rest.starts_with('+') => Some((true, size(rest)?)),
+        Some(_) => None,
+        None => Some((false, size(text.strip_prefix('+').unwrap_or(text))?)),
+    }
+}
+
+fn size(text: &str) -> Option<Duration> {
+    let mut rest = text;
     if rest == "0" {
         return Some(Duration::ZERO);
     }
@@ -160,6 +189,8 @@ mod tests {
         let good = [
             ("0", 0),
             ("+0", 0),
+            ("-0", 0),
+            ("-0s", 0),
             ("0s", 0),
             ("10s", 10_000_000_000),
             ("150us", 150_000),
@@ -185,6 +216,9 @@ mod tests {
             "-1s",
             "-",
             "+",
+            "+-1s",
+            "-+1s",
+            "--1s",
             "1d",
             "1 s",
             "1s ",
@@ -198,6 +232,30 @@ mod tests {
         ];
         for text in bad {
             assert_eq!(duration(text), None, "{text}");
+        }
+        assert_eq!(signed_duration("-1m"), Some((true, Duration::from_secs(60))));
+        assert_eq!(signed_duration("1m"), Some((false, Duration::from_secs(60))));
+    }
+
+    #[test]
+    fn numbers() {
+        for (text, value) in [
+            ("0", 0.0),
+            ("-0", 0.0),
+            ("+0.8", 0.8),
+            (".8", 0.8),
+            ("8.", 8.0),
+            ("1e-3", 0.001),
+            ("1_0", 10.0),
+            ("-2", -2.0),
+            ("Inf", f64::INFINITY),
+            ("-infinity", f64::NEG_INFINITY),
+        ] {
+            assert_eq!(number(text), Some(value), "{text}");
+        }
+        assert!(number("NaN").is_some_and(f64::is_nan));
+        for text in ["", "80%", "1e400", "_1", "1_", "1__0", "1_.0", "0x1p-1", " 1", "1,5", "one"] {
+            assert_eq!(number(text), None, "{text}");
         }
     }
 
@@ -216,7 +274,7 @@ mod tests {
         #[test]
         fn no_text_panics(text in "\\PC{0,12}", likely in "[-+0-9._xobhmsuµ]{0,24}") {
             for text in [&text, &likely] {
-                let _ = (boolean(text), integer(text), duration(text));
+                let _ = (boolean(text), integer(text), number(text), signed_duration(text));
             }
         }
     }

@@ -14,6 +14,8 @@ mod address;
 mod docs;
 mod error;
 mod go;
+mod idle;
+mod lenient;
 mod parse;
 mod redis;
 mod resolve;
@@ -29,7 +31,8 @@ pub use address::{Host, HostPort};
 pub use docs::{later_features, markdown, other_variables};
 pub use error::{Place, Problem, SettingsError};
 pub use redis::{
-    RedisBreaker, RedisCredentials, RedisEndpoint, RedisServer, RedisSettings, RedisStartup, RedisTls, RedisTopology,
+    RedisBreaker, RedisCredentials, RedisEndpoint, RedisKeysPerCall, RedisServer, RedisSettings, RedisStartup,
+    RedisTls, RedisTopology,
 };
 pub use table::{Effect, Feature, Group, Override, Variable};
 pub use tls::{ClientsTls, GrpcTls, TlsIdentity};

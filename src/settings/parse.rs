@@ -9,7 +9,7 @@ use tracing::level_filters::LevelFilter;
 use super::address::{Host, HostPort};
 use super::go;
 use super::types::{LogFormat, OnInvalidRequest};
-use super::values::{HeaderListBytes, HeaderName, HttpPath, MaxCounters, NearLimitRatio, Share, Workers};
+use super::values::{HeaderListBytes, HeaderName, HttpPath, MaxCounters, Share, Workers};
 use crate::domain::{FailureMode, Secret};
 
 /// What is printed for a secret.
@@ -19,11 +19,22 @@ pub(super) const HIDDEN: &str = "(hidden)";
 pub(super) trait Value: Sized {
     /// What is accepted, to follow "is not".
     const ACCEPTED: &'static str;
-    /// Where it is optional, an empty text means that there is none.
-    const EMPTY_IS_NONE: bool = true;
+    /// What to say of an empty text, to follow the variable's name, where to take it as none may surprise.
+    const EMPTY: Option<&'static str> = None;
 
-    /// The value of this text.
+    /// The value of this text, which is not empty, unless an empty one is a default of the table.
     fn parse(text: &str) -> Option<Self>;
+
+    /// What stands in for a text that is no value, but which the reference runs with; and what to say of it, to follow
+    /// the text.
+    fn instead(_: &str) -> Option<(Self, &'static str)> {
+        None
+    }
+
+    /// What is odd about the text of a value, to follow the variable's name.
+    fn hint(_: &str) -> Option<&'static str> {
+        None
+    }
 
     /// The text as it may be printed.
     fn show(text: &str) -> String {
@@ -43,9 +54,18 @@ pub(super) trait Value: Sized {
 
 impl<T: Value> Value for Option<T> {
     const ACCEPTED: &'static str = T::ACCEPTED;
+    const EMPTY: Option<&'static str> = T::EMPTY;
 
     fn parse(text: &str) -> Option<Self> {
-        if text.is_empty() && T::EMPTY_IS_NONE { Some(None) } else { T::parse(text).map(Some) }
+        T::parse(text).map(Some)
+    }
+
+    fn instead(text: &str) -> Option<(Self, &'static str)> {
+        T::instead(text).map(|(value, note)| (Some(value), note))
+    }
+
+    fn hint(text: &str) -> Option<&'static str> {
+        T::hint(text)
     }
 
     fn parse_default(text: &str) -> Option<Self> {
@@ -149,15 +169,7 @@ impl Value for f64 {
     const ACCEPTED: &'static str = "a number, 0 or more";
 
     fn parse(text: &str) -> Option<Self> {
-        text.parse().ok().filter(|number: &f64| number.is_finite() && *number >= 0.0)
-    }
-}
-
-impl Value for NearLimitRatio {
-    const ACCEPTED: &'static str = "a number, 0 or more";
-
-    fn parse(text: &str) -> Option<Self> {
-        NearLimitRatio::parse(text)
+        go::number(text).filter(|number| number.is_finite() && *number >= 0.0)
     }
 }
 
@@ -190,11 +202,12 @@ impl Value for PathBuf {
 }
 
 impl Value for Secret {
-    const ACCEPTED: &'static str = "a text in UTF-8, one character or more";
-    const EMPTY_IS_NONE: bool = false;
+    const ACCEPTED: &'static str = "a text in UTF-8";
+    const EMPTY: Option<&'static str> =
+        Some("is empty, which is as unset: values stand in counters' names as they are");
 
     fn parse(text: &str) -> Option<Self> {
-        (!text.is_empty()).then(|| Self::new(text.to_owned()))
+        Some(Self::new(text.to_owned()))
     }
 
     fn show(_: &str) -> String {
@@ -203,7 +216,9 @@ impl Value for Secret {
 }
 
 impl Value for Host {
-    const ACCEPTED: &'static str = "an IP address, a host name, or empty for every address";
+    const ACCEPTED: &'static str = "an IP address (:: for every address, of IPv4 too) or a host name";
+    const EMPTY: Option<&'static str> =
+        Some("is empty, which is as unset: 0.0.0.0; for every address of the machine, of IPv6 too, set it to ::");
 
     fn parse(text: &str) -> Option<Self> {
         Host::parse(text)
@@ -277,51 +292,6 @@ impl Value for OnInvalidRequest {
     }
 }
 
-/// Items with a comma between them; an empty text has none.
-#[derive(Clone, Debug)]
-pub(super) struct List(Vec<String>);
-
-impl Value for List {
-    const ACCEPTED: &'static str = "a list such as a,b";
-
-    fn parse(text: &str) -> Option<Self> {
-        Some(Self(split(text).map(str::to_owned).collect()))
-    }
-
-    fn is_off(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-/// Pairs with `SEPARATOR` in each and a comma between them; an empty text has none.
-#[derive(Clone, Debug)]
-pub(super) struct Pairs<const SEPARATOR: char>(Vec<(String, String)>);
-
-impl<const SEPARATOR: char> Value for Pairs<SEPARATOR> {
-    const ACCEPTED: &'static str =
-        if SEPARATOR == ':' { "pairs such as k:v,k:v with one colon in each" } else { "pairs such as k=v,k=v" };
-
-    fn parse(text: &str) -> Option<Self> {
-        let pair = |pair: &str| {
-            let (key, value) = pair.split_once(SEPARATOR)?;
-            let whole = SEPARATOR != ':' || !value.contains(':');
-            whole.then(|| (key.to_owned(), value.to_owned()))
-        };
-        split(text).map(pair).collect::<Option<_>>().map(Self)
-    }
-
-    fn is_off(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl<const SEPARATOR: char> Pairs<SEPARATOR> {
-    /// Keys and values.
-    pub(super) fn pairs(&self) -> &[(String, String)] {
-        &self.0
-    }
-}
-
 pub(super) fn split(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').filter(move |_| !text.trim().is_empty())
 }
@@ -335,7 +305,6 @@ macro_rules! words {
 
         impl Value for $name {
             const ACCEPTED: &'static str = $accepted;
-            const EMPTY_IS_NONE: bool = false;
 
             fn parse(text: &str) -> Option<Self> {
                 match text.to_ascii_lowercase().as_str() {
@@ -351,14 +320,10 @@ pub(super) use words;
 
 words!(
     /// Where the counters are.
-    pub(super) BackendType, "memory, redis or memcache, in any case; empty is redis",
-    Memory = "memory", Redis = "redis" | "", Memcache = "memcache"
+    pub(super) BackendType, "memory, redis or memcache, in any case",
+    Memory = "memory", Redis = "redis", Memcache = "memcache"
 );
 words!(
     /// Where the rules come from.
     pub(super) ConfigType, "FILE or GRPC_XDS_SOTW, in any case", File = "file", Xds = "grpc_xds_sotw"
-);
-words!(
-    /// How spans are sent.
-    pub(super) TracingProtocol, "http or gRPC, in any case", Http = "http", Grpc = "grpc"
 );

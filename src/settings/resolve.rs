@@ -6,10 +6,11 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use super::address::HostPort;
-use super::error::{Problem, SettingsError};
+use super::error::{Place, Problem, SettingsError};
+use super::idle::{GATES, Idle};
 use super::parse::{BackendType, ConfigType};
 use super::redis;
-use super::table::{Feature, Given, Override, Reader};
+use super::table::{Feature, Given, Note, Override, Reader, Variable};
 use super::tls::{self, ListenersTls};
 use super::types::{
     Backend, DrainSettings, GrpcSettings, HeaderNames, KeySettings, Listen, LoggingSettings, MetricsListener, Modes,
@@ -17,7 +18,7 @@ use super::types::{
 };
 use super::values::Workers;
 use super::variables::Raw;
-use super::warnings::warnings;
+use super::warnings::{Findings, warnings};
 use super::xds;
 
 impl Settings {
@@ -32,20 +33,33 @@ impl Settings {
         env: impl Fn(&str) -> Option<OsString>,
         names: impl IntoIterator<Item = OsString>,
     ) -> Result<Self, SettingsError> {
-        let mut reader = Reader { overrides, env: &env, problems: Vec::new(), asked: Vec::new() };
+        let mut reader = Reader::new(overrides, &env);
         let raw = Raw::read(&mut reader);
-        let Reader { mut problems, asked, .. } = reader;
-        let backend = backend(&raw, &mut problems);
+        let Reader { mut problems, given, asked, mut notes, .. } = reader;
+        let idle = Idle::of(&raw);
+        forgive_what_is_idle(&idle, &given, &mut problems);
+        let backend = backend(&raw, &mut problems, &mut notes);
         let tls = tls::listeners(&raw, &mut problems);
-        let source = rules_source(&raw, &mut problems);
         refuse_what_is_to_come(&raw, &mut problems);
         match backend {
             Some(backend) if problems.is_empty() => {
                 let names = not_empty(names, &env);
-                Ok(typed(warnings(&raw, &asked, &names, &backend, &source), backend, source, tls, raw))
+                let warnings = warnings(&idle, Findings { given, asked, notes }, &names);
+                Ok(typed(warnings, backend, rules_source(&raw), tls, raw))
             }
             _ => Err(SettingsError(problems)),
         }
+    }
+}
+
+/// What has no effect cannot be wrong: a warning names it.
+fn forgive_what_is_idle(idle: &Idle<'_>, given: &[(Variable, Place)], problems: &mut Vec<Problem>) {
+    let is_idle = |problem: &Problem| {
+        let name = problem.place().variable;
+        given.iter().any(|(one, _)| one.name == name && idle.reason(one).is_some())
+    };
+    if !problems.iter().any(|problem| GATES.contains(&problem.place().variable) && !is_idle(problem)) {
+        problems.retain(|problem| !is_idle(problem));
     }
 }
 
@@ -69,7 +83,7 @@ fn typed(warnings: Vec<String>, backend: Backend, source: RulesSource, tls: List
             },
             tls: tls.grpc,
             max_connection_age: unless_zero(raw.grpc_max_connection_age.value),
-            max_connection_age_grace: unless_zero(raw.grpc_max_connection_age_grace.value),
+            max_connection_age_grace: unless_zero(raw.grpc_max_connection_age_grace.value.0),
             max_concurrent_streams: raw.max_concurrent_streams.value,
             max_request_bytes: raw.max_request_bytes.value,
             // bounded by its type
@@ -121,15 +135,15 @@ fn typed(warnings: Vec<String>, backend: Backend, source: RulesSource, tls: List
     }
 }
 
-/// Where the rules are; what the variables lack is a problem.
-fn rules_source(raw: &Raw, problems: &mut Vec<Problem>) -> RulesSource {
+/// Where the rules are.
+fn rules_source(raw: &Raw) -> RulesSource {
     match (raw.config_type.value, &raw.rules.value) {
-        (ConfigType::Xds, _) => RulesSource::Xds(Box::new(xds::settings(raw, problems))),
+        (ConfigType::Xds, _) => RulesSource::Xds(Box::new(xds::settings(raw))),
         (ConfigType::File, Some(path)) => RulesSource::Path(path.clone()),
         (ConfigType::File, None) => RulesSource::Runtime(RuntimeDirectory {
             root: raw.runtime_root.value.clone(),
             subdirectory: below_root(&raw.runtime_subdirectory.value),
-            app_directory: below_root(&raw.runtime_app_directory.value),
+            app_directory: below_root(&raw.runtime_app_directory.value.0),
             watch_root: raw.runtime_watch_root.value,
             ignore_dot_files: raw.runtime_ignore_dot_files.value,
         }),
@@ -137,7 +151,7 @@ fn rules_source(raw: &Raw, problems: &mut Vec<Problem>) -> RulesSource {
 }
 
 /// Where the counters are; `None` if that cannot be told, and then there is a problem.
-fn backend(raw: &Raw, problems: &mut Vec<Problem>) -> Option<Backend> {
+fn backend(raw: &Raw, problems: &mut Vec<Problem>, notes: &mut Vec<Note>) -> Option<Backend> {
     let Some(asks) = asks_for_redis(raw) else {
         return Some(Backend::Memory { max_counters: raw.max_counters.value.get() });
     };
@@ -146,11 +160,11 @@ fn backend(raw: &Raw, problems: &mut Vec<Problem>) -> Option<Backend> {
         problems.push(Problem::NotBuilt { place, value, feature: "the Redis backend" });
         return None;
     }
-    redis::settings(raw, problems).map(|redis| Backend::Redis(Box::new(redis)))
+    redis::settings(raw, problems, notes).map(|redis| Backend::Redis(Box::new(redis)))
 }
 
 /// What says that the counters are in Redis.
-fn asks_for_redis(raw: &Raw) -> Option<&Given> {
+pub(super) fn asks_for_redis(raw: &Raw) -> Option<&Given> {
     match (raw.backend_type.value, &raw.backend_type.given) {
         (Some(BackendType::Redis), given) => given.as_ref(),
         (_, Some(_)) => None,

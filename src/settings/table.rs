@@ -184,33 +184,77 @@ impl fmt::Display for Given {
 
 /// Reads variables one by one and keeps what it finds wrong.
 pub(super) struct Reader<'a> {
-    pub(super) overrides: &'a [Override],
-    pub(super) env: &'a dyn Fn(&str) -> Option<OsString>,
+    overrides: &'a [Override],
+    env: &'a dyn Fn(&str) -> Option<OsString>,
     pub(super) problems: Vec<Problem>,
-    /// The variables that were given and ask for something.
+    /// The variables that have a value, and where it is from.
+    pub(super) given: Vec<(Variable, Place)>,
+    /// Those of them that ask for something.
     pub(super) asked: Vec<Variable>,
+    /// What to say of values that are taken otherwise than they are written.
+    pub(super) notes: Vec<Note>,
 }
 
-impl Reader<'_> {
-    /// The variable's value: the flag's, else the environment's, else the default, which also stands in for a value
-    /// that cannot be read, so that reading goes on to the next fault.
+/// What to say of a variable's value.
+#[derive(Clone, Debug)]
+pub(super) struct Note {
+    /// The variable's name.
+    pub(super) variable: &'static str,
+    /// A sentence for the log.
+    pub(super) text: String,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(overrides: &'a [Override], env: &'a dyn Fn(&str) -> Option<OsString>) -> Self {
+        Self { overrides, env, problems: vec![], given: vec![], asked: vec![], notes: vec![] }
+    }
+
+    /// The variable's value: the flag's, else the environment's, else the default. An empty one is as none: templates make
+    /// those. The default also stands in for a value that cannot be read, so that reading goes on to the next fault.
     pub(super) fn read<T: Value>(&mut self, variable: Variable) -> Read<T> {
-        let overriding = self.overrides.iter().find(|one| one.variable == variable.name);
+        let is_its = |one: &&Override| one.variable == variable.name && !one.value.is_empty();
+        let overriding = self.overrides.iter().find(is_its);
         let place = Place { variable: variable.name, flag: overriding.map(|one| one.flag) };
         let default = || T::parse_default(variable.default).expect("a test reads every default of the table");
         let Some(text) = overriding.map(|one| one.value.clone()).or_else(|| (self.env)(variable.name)) else {
             return Read { value: default(), given: None };
         };
+        if text.is_empty() {
+            if let Some(note) = T::EMPTY {
+                self.note(variable.name, format!("{place} {note}"));
+            }
+            return Read { value: default(), given: None };
+        }
         let given = Given { place, shown: T::show(&text.to_string_lossy()) };
-        let value = text.to_str().and_then(T::parse).unwrap_or_else(|| {
-            let value = given.shown.clone();
-            self.problems.push(Problem::Malformed { place, value, accepted: T::ACCEPTED });
-            default()
-        });
-        if !value.is_off() {
+        self.given.push((variable, place));
+        let value: Option<T> = self.value(text.to_str(), &given, variable);
+        if value.as_ref().is_none_or(|value| !value.is_off()) {
             self.asked.push(variable);
         }
-        Read { value, given: Some(given) }
+        Read { value: value.unwrap_or_else(default), given: Some(given) }
+    }
+
+    /// The value of a text, or `None`, and then there is a problem, unless the variable does nothing.
+    fn value<T: Value>(&mut self, text: Option<&str>, given: &Given, variable: Variable) -> Option<T> {
+        let Given { place, shown } = given;
+        if let Some(value) = text.and_then(T::parse) {
+            if let Some(hint) = text.and_then(T::hint) {
+                self.note(variable.name, format!("{place} {hint}"));
+            }
+            return Some(value);
+        }
+        if let Some((value, note)) = text.and_then(T::instead) {
+            self.note(variable.name, format!("{place}: {shown:?} {note}"));
+            return Some(value);
+        }
+        if !matches!(variable.effect, Effect::NoEffect(_) | Effect::Later(_)) {
+            self.problems.push(Problem::Malformed { place: *place, value: shown.clone(), accepted: T::ACCEPTED });
+        }
+        None
+    }
+
+    fn note(&mut self, variable: &'static str, text: String) {
+        self.notes.push(Note { variable, text });
     }
 }
 
@@ -221,7 +265,11 @@ pub(super) const fn row<T: Value>(
     effect: Effect,
     meaning: &'static str,
 ) -> Variable {
-    Variable { name, default, accepted: T::ACCEPTED, group, effect, meaning }
+    let accepted = match effect {
+        Effect::Works | Effect::Ours => T::ACCEPTED,
+        Effect::NoEffect(_) | Effect::Later(_) => "anything",
+    };
+    Variable { name, default, accepted, group, effect, meaning }
 }
 
 /// Makes `TABLE`, and the struct `Raw` of all variables' values with its `read`, from one list.

@@ -18,6 +18,13 @@ pub struct TlsIdentity {
     pub key: PathBuf,
 }
 
+impl TlsIdentity {
+    /// That of a client. As in the reference, one file without the other is none: a warning says so.
+    pub(super) fn of(certificate: &Read<Option<PathBuf>>, key: &Read<Option<PathBuf>>) -> Option<Self> {
+        Some(Self { certificate: certificate.value.clone()?, key: key.value.clone()? })
+    }
+}
+
 /// TLS of the gRPC listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GrpcTls {
@@ -85,8 +92,8 @@ fn grpc(raw: &Raw, problems: &mut Vec<Problem>) -> Option<GrpcTls> {
     Some(GrpcTls { identity, clients })
 }
 
-/// The two files of an identity: both, or neither.
-pub(super) fn pair(
+/// The two files of an identity of our own: both, or neither.
+fn pair(
     (certificate_name, certificate): (&'static str, &Read<Option<PathBuf>>),
     (key_name, key): (&'static str, &Read<Option<PathBuf>>),
     problems: &mut Vec<Problem>,
@@ -96,7 +103,7 @@ pub(super) fn pair(
         (None, Some(_)) => problems.push(missing(certificate_name, key.given.as_ref())),
         _ => {}
     }
-    Some(TlsIdentity { certificate: certificate.value.clone()?, key: key.value.clone()? })
+    TlsIdentity::of(certificate, key)
 }
 
 fn missing(variable: &'static str, because: Option<&Given>) -> Problem {

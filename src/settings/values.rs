@@ -3,13 +3,16 @@
 use std::fmt;
 use std::num::NonZeroUsize;
 
+use super::go;
+
 /// The part of a limit past which a hit counts as near it: finite, not negative.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct NearLimitRatio(f32);
 
 impl NearLimitRatio {
+    #[expect(clippy::cast_possible_truncation, reason = "what is too large for it is infinite, which is refused")]
     pub(super) fn parse(text: &str) -> Option<Self> {
-        text.parse().ok().filter(|ratio: &f32| ratio.is_finite() && *ratio >= 0.0).map(Self)
+        go::number(text).map(|ratio| ratio as f32).filter(|ratio| ratio.is_finite() && *ratio >= 0.0).map(Self)
     }
 
     /// The number: finite, not negative.

@@ -7,15 +7,17 @@ use std::time::Duration;
 use tracing::level_filters::LevelFilter;
 
 use super::address::{Host, HostPort};
-use super::parse::{BackendType, ConfigType, List, Pairs, TracingProtocol};
+use super::lenient::{AppDirectory, Factor, GiveUp, Grace, Pause};
+use super::parse::{BackendType, ConfigType};
 use super::redis::{
-    Auth, CacheBytes, JitterSeconds, MaxPending, PoolOnEmpty, PoolSize, RedisType, SocketType, Timeout, Url,
+    Auth, CacheBytes, CallTimeout, JitterSeconds, KeysPerCall, MaxPending, PoolOnEmpty, PoolSize, RedisType,
+    SocketType, Timeout, Url,
 };
 use super::table::{Effect, Family, Feature, Group, Read, Reader, Variable, row, variables};
 use super::tls::San;
 use super::types::{LogFormat, OnInvalidRequest};
 use super::values::{HeaderListBytes, HeaderName, HttpPath, MaxCounters, NearLimitRatio, Share, Workers};
-use super::xds::{Headers, MessageBytes, XdsServer};
+use super::xds::{Headers, MessageBytes, NodeMetadata, XdsServer};
 use crate::domain::{FailureMode, Secret};
 use Effect::{Later, NoEffect, Ours, Works};
 
@@ -36,7 +38,7 @@ variables! {
         grpc_port: u16 = "GRPC_PORT", "8081", Works, "gRPC listener: port";
         grpc_uds: Option<PathBuf> = "GRPC_UDS", "", Works, "path of a Unix socket, in place of the gRPC listener's host and port";
         grpc_max_connection_age: Duration = "GRPC_MAX_CONNECTION_AGE", "24h", Works, "a gRPC connection is sent a GOAWAY at this age, ± 10 %; 0: never";
-        grpc_max_connection_age_grace: Duration = "GRPC_MAX_CONNECTION_AGE_GRACE", "1h", Works, "how long after the GOAWAY the connection is closed; 0: never";
+        grpc_max_connection_age_grace: Grace = "GRPC_MAX_CONNECTION_AGE_GRACE", "1h", Works, "how long after the GOAWAY the connection is closed; 0: never";
         max_concurrent_streams: NonZeroU32 = "MAX_CONCURRENT_STREAMS", "1024", Ours, "calls in flight on one gRPC connection";
     }
     Rules {
@@ -46,7 +48,7 @@ variables! {
         config_type: ConfigType = "CONFIG_TYPE", "FILE", Works, "where the rules come from: files, or an xDS server";
         runtime_root: PathBuf = "RUNTIME_ROOT", "/srv/runtime_data/current", Works, "rules are all files below `RUNTIME_ROOT/RUNTIME_SUBDIRECTORY/RUNTIME_APPDIRECTORY`";
         runtime_subdirectory: PathBuf = "RUNTIME_SUBDIRECTORY", "", Works, "see `RUNTIME_ROOT`";
-        runtime_app_directory: PathBuf = "RUNTIME_APPDIRECTORY", "config", Works, "see `RUNTIME_ROOT`";
+        runtime_app_directory: AppDirectory = "RUNTIME_APPDIRECTORY", "config", Works, "see `RUNTIME_ROOT`";
         runtime_watch_root: bool = "RUNTIME_WATCH_ROOT", "true", Works, "reload when `RUNTIME_ROOT` is re-pointed; false: watch the rules directory itself";
         runtime_ignore_dot_files: bool = "RUNTIME_IGNOREDOTFILES", "false", Works, "skip files and directories whose name begins with a dot";
         merge_domain_config: bool = "MERGE_DOMAIN_CONFIG", "false", Works, "several files, or resources of xDS, may add to one domain; else that is an error";
@@ -100,8 +102,8 @@ variables! {
         statsd_port: u16 = "STATSD_PORT", "8125", PROMETHEUS_ONLY, "port of statsd";
         stats_flush_interval: Duration = "STATS_FLUSH_INTERVAL", "10s", PROMETHEUS_ONLY, "how often statistics are sent";
         use_dog_statsd: bool = "USE_DOG_STATSD", "false", PROMETHEUS_ONLY, "send statistics to a Datadog agent";
-        use_dog_statsd_mogrifiers: List = "USE_DOG_STATSD_MOGRIFIERS", "", PROMETHEUS_ONLY, "names of `DOG_STATSD_MOGRIFIER_…` variables";
-        extra_tags: Pairs<':'> = "EXTRA_TAGS", "", PROMETHEUS_ONLY, "tags to add to statistics";
+        use_dog_statsd_mogrifiers: String = "USE_DOG_STATSD_MOGRIFIERS", "", PROMETHEUS_ONLY, "names of `DOG_STATSD_MOGRIFIER_…` variables";
+        extra_tags: String = "EXTRA_TAGS", "", PROMETHEUS_ONLY, "tags to add to statistics";
         disable_stats: bool = "DISABLE_STATS", "false", NoEffect("to turn metrics off, set USE_PROMETHEUS=false"), "send no statistics";
     }
     Tls {
@@ -118,27 +120,28 @@ variables! {
     Xds {
         xds_url: XdsServer = "CONFIG_GRPC_XDS_SERVER_URL", "localhost:18000", Works, "the xDS server";
         xds_node_id: String = "CONFIG_GRPC_XDS_NODE_ID", "default", Works, "node id: who we are to the server";
-        xds_node_metadata: Pairs<'='> = "CONFIG_GRPC_XDS_NODE_METADATA", "", Works, "node metadata: a map of texts";
-        xds_retry: Duration = "CONFIG_GRPC_XDS_SERVER_CONNECT_RETRY_INTERVAL", "3s", Works, "pause between attempts to connect, 100ms at least";
+        xds_node_metadata: NodeMetadata = "CONFIG_GRPC_XDS_NODE_METADATA", "", Works, "node metadata: a map of texts; what is no pair is left out";
+        xds_retry: Pause<0> = "CONFIG_GRPC_XDS_SERVER_CONNECT_RETRY_INTERVAL", "3s", Works, "pause between attempts to connect, 100ms at least";
         xds_headers: Headers = "CONFIG_GRPC_XDS_CLIENT_ADDITIONAL_HEADERS", "", Works, "gRPC metadata to send";
         xds_tls: bool = "CONFIG_GRPC_XDS_SERVER_USE_TLS", "false", Works, "connect over TLS";
         xds_tls_cert: Option<PathBuf> = "CONFIG_GRPC_XDS_CLIENT_TLS_CERT", "", Works, "path of the client's certificate chain; read again at each connection, as are the next two";
         xds_tls_key: Option<PathBuf> = "CONFIG_GRPC_XDS_CLIENT_TLS_KEY", "", Works, "path of the client's private key";
         xds_tls_cacert: Option<PathBuf> = "CONFIG_GRPC_XDS_SERVER_TLS_CACERT", "", Works, "path of the CA of the server's certificate; unset: the system's";
         xds_tls_san: Option<San> = "CONFIG_GRPC_XDS_SERVER_TLS_SAN", "", Works, "the name that the server's certificate must have; unset: the host of `CONFIG_GRPC_XDS_SERVER_URL`";
-        xds_backoff_initial: Duration = "XDS_CLIENT_BACKOFF_INITIAL_INTERVAL", "10s", Works, "pause after a stream that ended, 100ms at least";
-        xds_backoff_max: Duration = "XDS_CLIENT_BACKOFF_MAX_INTERVAL", "60s", Works, "the longest such pause";
-        xds_backoff_factor: f64 = "XDS_CLIENT_BACKOFF_RANDOM_FACTOR", "0.5", Works, "what the pause is multiplied by each time; below 1 it stays as it is";
+        xds_backoff_initial: Pause<100> = "XDS_CLIENT_BACKOFF_INITIAL_INTERVAL", "10s", Works, "pause after a stream that ended, 100ms at least; 0 or less: 100ms";
+        xds_backoff_max: Pause<10_000> = "XDS_CLIENT_BACKOFF_MAX_INTERVAL", "60s", Works, "the longest such pause; 0 or less: 10s";
+        xds_backoff_factor: Factor = "XDS_CLIENT_BACKOFF_RANDOM_FACTOR", "0.5", Works, "what the pause is multiplied by each time; below 1 it stays as it is; 0 or less: 2";
         xds_backoff_jitter: bool = "XDS_CLIENT_BACKOFF_JITTER", "true", Works, "make each pause up to a quarter longer at random";
-        xds_max_message: MessageBytes = "XDS_CLIENT_MAX_MSG_SIZE_IN_BYTES", "4194304", Works, "the largest message that is taken: a larger one ends the stream";
+        xds_max_message: MessageBytes = "XDS_CLIENT_MAX_MSG_SIZE_IN_BYTES", "4194304", Works, "the largest message that is taken: a larger one ends the stream; 0: as unset";
         xds_keepalive: Duration = "XDS_CLIENT_KEEPALIVE_INTERVAL", "310s", Ours, "how often a quiet connection is sent an HTTP/2 ping; gRPC servers in Go hang up on more than one in 5 minutes unless told otherwise; 0: never";
     }
     Redis {
         redis_url: Option<Url> = "REDIS_URL", "", Works, "`host:port`, a socket's path, `redis://…`, or the lists of sentinels or nodes; unset: `/var/run/nutcracker/ratelimit.sock`";
-        redis_socket_type: Option<SocketType> = "REDIS_SOCKET_TYPE", "", Works, "how Redis is reached; unset: as `REDIS_URL` has it (the reference's default is unix)";
+        redis_socket_type: Option<SocketType> = "REDIS_SOCKET_TYPE", "", Works, "how Redis is reached; unset: as `REDIS_URL` has it (the reference's default is unix); no matter for sentinels and clusters";
         redis_type: Option<RedisType> = "REDIS_TYPE", "", Works, "how Redis is set up; unset: as `REDIS_URL` has it, else SINGLE";
-        redis_pool_size: PoolSize = "REDIS_POOL_SIZE", "10", Works, "connections of the process to each node; at least one for each worker";
-        redis_auth: Auth = "REDIS_AUTH", "", Works, "`password` or `user:password`";
+        redis_pool_size: PoolSize = "REDIS_POOL_SIZE", "10", Works, "connections of the process to each node, at least one for each worker; 0: 4";
+        redis_keys_per_call: KeysPerCall = "REDIS_KEYS_PER_CALL", "auto", Ours, "how many counters a call may carry: `one` behind a proxy that shards keys over several Redises, where groups that are all or nothing are refused; `many` if one Redis, or a cluster by its slots, has them all; `auto`: what the peer is found to be. See redis.md";
+        redis_auth: Auth = "REDIS_AUTH", "", Works, "`password`, `user:password`, or `user:`, of a user whose password is in `REDIS_URL` or who needs none";
         redis_auth_file: Option<PathBuf> = "REDIS_AUTH_FILE", "", Ours, "path of a file with what `REDIS_AUTH` has, read again at every connection";
         redis_sentinel_auth: Auth = "REDIS_SENTINEL_AUTH", "", Works, "as `REDIS_AUTH`, for the sentinels";
         redis_sentinel_auth_file: Option<PathBuf> = "REDIS_SENTINEL_AUTH_FILE", "", Ours, "as `REDIS_AUTH_FILE`, for the sentinels";
@@ -147,9 +150,9 @@ variables! {
         redis_tls_key: Option<PathBuf> = "REDIS_TLS_CLIENT_KEY", "", Works, "path of the client's private key";
         redis_tls_cacert: Option<PathBuf> = "REDIS_TLS_CACERT", "", Works, "path of the CA of Redis's certificate; unset: the system's";
         redis_tls_skip: bool = "REDIS_TLS_SKIP_HOSTNAME_VERIFICATION", "false", Works, "accept a certificate of another name; its chain is verified";
-        redis_timeout: Timeout = "REDIS_TIMEOUT", "100ms", Works, "deadline of a connection and of a command (the reference's default is 10s)";
+        redis_timeout: CallTimeout = "REDIS_TIMEOUT", "100ms", Works, "deadline of a connection and of a command (the reference's default is 10s); 0 or less: 100ms";
         max_pending_checks: MaxPending = "MAX_PENDING_CHECKS", "10000", Ours, "checks that may wait for Redis or be in flight, per worker; more fail at once";
-        local_cache_size: Option<CacheBytes> = "LOCAL_CACHE_SIZE_IN_BYTES", "", Works, "size of the deny cache, of counters known to be over their limit; 0: none; unset: 4 MiB (the reference's default is 0)";
+        local_cache_size: Option<CacheBytes> = "LOCAL_CACHE_SIZE_IN_BYTES", "", Works, "size of the deny cache, of counters known to be over their limit, at least 512 KiB; 0: none; unset: 4 MiB (the reference's default is 0)";
         expiration_jitter: JitterSeconds = "EXPIRATION_JITTER_MAX_SECONDS", "300", Works, "counters live up to this much longer, at random, so that they do not expire all at once";
         breaker: bool = "BREAKER", "true", Ours, "stop asking a Redis that does not answer, until a probe is answered";
         breaker_failures: NonZeroU32 = "BREAKER_FAILURES", "5", Ours, "calls in a row without an answer that open the breaker";
@@ -159,9 +162,9 @@ variables! {
         breaker_cooldown: Timeout = "BREAKER_COOLDOWN", "200ms", Ours, "until the first probe of a Redis whose breaker opened; twice as long after each that fails, and when it opens again within `BREAKER_WINDOW`; up to a half less at random";
         breaker_max_cooldown: Timeout = "BREAKER_MAX_COOLDOWN", "2s", Ours, "the longest time between probes, no shorter than `BREAKER_COOLDOWN`";
         redis_health: bool = "REDIS_HEALTH_CHECK_ACTIVE_CONNECTION", "false", Works, "be unhealthy whenever there is no live connection to a Redis; false: only until there was the first";
-        redis_startup_initial: Duration = "REDIS_STARTUP_INITIAL_INTERVAL", "1s", Works, "first pause between attempts, until a Redis has answered for the first time; twice as long after each, up to a half less at random, never under 10 ms. Later a lost connection is made again within a second";
-        redis_startup_max: Duration = "REDIS_STARTUP_MAX_INTERVAL", "30s", Works, "the longest of those pauses";
-        redis_startup_elapsed: Duration = "REDIS_STARTUP_MAX_ELAPSED_TIME", "0", Works, "exit with status 2 if a Redis has not answered for so long after the start; 0: never";
+        redis_startup_initial: Pause<100> = "REDIS_STARTUP_INITIAL_INTERVAL", "1s", Works, "first pause between attempts, until a Redis has answered for the first time; twice as long after each, up to a half less at random, never under 10 ms; 0 or less: 100ms. Later a lost connection is made again within a second";
+        redis_startup_max: Pause<10_000> = "REDIS_STARTUP_MAX_INTERVAL", "30s", Works, "the longest of those pauses; 0 or less: 10s";
+        redis_startup_elapsed: GiveUp = "REDIS_STARTUP_MAX_ELAPSED_TIME", "0", Works, "exit with status 2 if a Redis has not answered for so long after the start; 0 or less: never";
         redis_pool_on_empty: PoolOnEmpty = "REDIS_POOL_ON_EMPTY_BEHAVIOR", "WAIT", NoEffect("a check waits for a connection, as with WAIT"), "what to do when no connection is free";
         redis_pipeline_window: Duration = "REDIS_PIPELINE_WINDOW", "0", BATCHING, "wait to fill a pipeline";
         redis_pipeline_limit: u64 = "REDIS_PIPELINE_LIMIT", "0", BATCHING, "commands in a pipeline";
@@ -171,19 +174,20 @@ variables! {
         persecond_socket_type: Option<SocketType> = "REDIS_PERSECOND_SOCKET_TYPE", "", Works, "as `REDIS_SOCKET_TYPE`";
         persecond_type: Option<RedisType> = "REDIS_PERSECOND_TYPE", "", Works, "as `REDIS_TYPE`";
         persecond_pool_size: PoolSize = "REDIS_PERSECOND_POOL_SIZE", "10", Works, "as `REDIS_POOL_SIZE`";
+        persecond_keys_per_call: KeysPerCall = "REDIS_PERSECOND_KEYS_PER_CALL", "auto", Ours, "as `REDIS_KEYS_PER_CALL`";
         persecond_auth: Auth = "REDIS_PERSECOND_AUTH", "", Works, "as `REDIS_AUTH`";
         persecond_auth_file: Option<PathBuf> = "REDIS_PERSECOND_AUTH_FILE", "", Ours, "as `REDIS_AUTH_FILE`";
         persecond_sentinel_auth: Auth = "REDIS_PERSECOND_SENTINEL_AUTH", "", Works, "as `REDIS_SENTINEL_AUTH`";
         persecond_sentinel_auth_file: Option<PathBuf> = "REDIS_PERSECOND_SENTINEL_AUTH_FILE", "", Ours, "as `REDIS_SENTINEL_AUTH_FILE`";
         persecond_tls: bool = "REDIS_PERSECOND_TLS", "false", Works, "as `REDIS_TLS`; the files are those of `REDIS_TLS_…`";
-        persecond_timeout: Timeout = "REDIS_PERSECOND_TIMEOUT", "100ms", Works, "as `REDIS_TIMEOUT`";
+        persecond_timeout: CallTimeout = "REDIS_PERSECOND_TIMEOUT", "100ms", Works, "as `REDIS_TIMEOUT`";
         persecond_pool_on_empty: PoolOnEmpty = "REDIS_PERSECOND_POOL_ON_EMPTY_BEHAVIOR", "WAIT", NoEffect("a check waits for a connection, as with WAIT"), "as `REDIS_POOL_ON_EMPTY_BEHAVIOR`";
         persecond_pipeline_window: Duration = "REDIS_PERSECOND_PIPELINE_WINDOW", "0", BATCHING, "as `REDIS_PIPELINE_WINDOW`";
         persecond_pipeline_limit: u64 = "REDIS_PERSECOND_PIPELINE_LIMIT", "0", BATCHING, "as `REDIS_PIPELINE_LIMIT`";
         persecond_parallelism: u64 = "REDIS_PERSECOND_CLUSTER_PIPELINE_PARALLELISM", "1", BATCHING, "as `REDIS_CLUSTER_PIPELINE_PARALLELISM`";
     }
     Memcache {
-        memcache_host_port: List = "MEMCACHE_HOST_PORT", "", MEMCACHE, "servers, `host:port,host:port`";
+        memcache_host_port: String = "MEMCACHE_HOST_PORT", "", MEMCACHE, "servers, `host:port,host:port`";
         memcache_srv: String = "MEMCACHE_SRV", "", MEMCACHE, "an SRV record that names the servers";
         memcache_srv_refresh: Duration = "MEMCACHE_SRV_REFRESH", "0", MEMCACHE, "how often it is resolved; 0: once";
         memcache_max_idle: u64 = "MEMCACHE_MAX_IDLE_CONNS", "2", MEMCACHE, "idle connections kept to each server";
@@ -195,7 +199,7 @@ variables! {
     }
     Tracing {
         tracing_enabled: bool = "TRACING_ENABLED", "false", TRACING, "send OTLP spans";
-        tracing_protocol: TracingProtocol = "TRACING_EXPORTER_PROTOCOL", "http", TRACING, "how spans are sent; `OTEL_EXPORTER_OTLP_…` variables say where";
+        tracing_protocol: String = "TRACING_EXPORTER_PROTOCOL", "http", TRACING, "how spans are sent; `OTEL_EXPORTER_OTLP_…` variables say where";
         tracing_name: String = "TRACING_SERVICE_NAME", "RateLimit", TRACING, "the spans' service";
         tracing_namespace: String = "TRACING_SERVICE_NAMESPACE", "", TRACING, "the spans' namespace";
         tracing_instance: String = "TRACING_SERVICE_INSTANCE_ID", "", TRACING, "the spans' instance; unset: a UUID";

@@ -7,10 +7,9 @@ use std::time::Duration;
 use rustls::pki_types::ServerName;
 
 use super::address::{Host, HostPort};
-use super::error::Problem;
 use super::go;
 use super::parse::{HIDDEN, Value, split};
-use super::tls::{San, TlsIdentity, pair};
+use super::tls::{San, TlsIdentity};
 use super::values::{HeaderName, UpTo};
 use super::variables::Raw;
 use crate::domain::Secret;
@@ -71,19 +70,19 @@ pub struct XdsBackoff {
     pub jitter: bool,
 }
 
-/// The source that the variables describe; what they lack is a problem.
-pub(super) fn settings(raw: &Raw, problems: &mut Vec<Problem>) -> XdsSettings {
+/// The source that the variables describe.
+pub(super) fn settings(raw: &Raw) -> XdsSettings {
     XdsSettings {
         server: raw.xds_url.value.clone(),
         node_id: raw.xds_node_id.value.clone(),
-        node_metadata: raw.xds_node_metadata.value.pairs().to_vec(),
+        node_metadata: raw.xds_node_metadata.value.0.clone(),
         headers: raw.xds_headers.value.0.clone(),
-        tls: raw.xds_tls.value.then(|| tls(raw, problems)),
-        connect_retry: raw.xds_retry.value,
+        tls: raw.xds_tls.value.then(|| tls(raw)),
+        connect_retry: raw.xds_retry.value.0,
         backoff: XdsBackoff {
-            initial: raw.xds_backoff_initial.value,
-            max: raw.xds_backoff_max.value,
-            factor: raw.xds_backoff_factor.value,
+            initial: raw.xds_backoff_initial.value.0,
+            max: raw.xds_backoff_max.value.0,
+            factor: raw.xds_backoff_factor.value.0,
             jitter: raw.xds_backoff_jitter.value,
         },
         keepalive: Some(raw.xds_keepalive.value).filter(|interval| !interval.is_zero()),
@@ -91,12 +90,8 @@ pub(super) fn settings(raw: &Raw, problems: &mut Vec<Problem>) -> XdsSettings {
     }
 }
 
-fn tls(raw: &Raw, problems: &mut Vec<Problem>) -> XdsTls {
-    let identity = pair(
-        ("CONFIG_GRPC_XDS_CLIENT_TLS_CERT", &raw.xds_tls_cert),
-        ("CONFIG_GRPC_XDS_CLIENT_TLS_KEY", &raw.xds_tls_key),
-        problems,
-    );
+fn tls(raw: &Raw) -> XdsTls {
+    let identity = TlsIdentity::of(&raw.xds_tls_cert, &raw.xds_tls_key);
     let name = raw.xds_tls_san.value.clone().map(San::into_name);
     XdsTls { ca: raw.xds_tls_cacert.value.clone(), identity, name }
 }
@@ -106,7 +101,8 @@ impl Value for XdsServer {
 
     fn parse(text: &str) -> Option<Self> {
         // as gRPC targets are written
-        let address = text.strip_prefix("dns:").map_or(text, |rest| rest.strip_prefix("///").unwrap_or(rest));
+        let resolver = text.strip_prefix("dns:").or_else(|| text.strip_prefix("passthrough:"));
+        let address = resolver.map_or(text, |rest| rest.strip_prefix("///").unwrap_or(rest));
         let HostPort { host, port } = HostPort::parse(address)?;
         let host = match host {
             Host::Any => "localhost".to_owned(),
@@ -145,15 +141,48 @@ impl Value for Headers {
     }
 }
 
-/// A size that gRPC can say.
+/// Pairs of a key and a text.
+#[derive(Clone, Debug)]
+pub(super) struct NodeMetadata(Vec<(String, String)>);
+
+impl Value for NodeMetadata {
+    const ACCEPTED: &'static str = "pairs such as k=v,k=v";
+
+    fn parse(text: &str) -> Option<Self> {
+        let pairs = text.split(',').filter_map(|pair| pair.split_once('='));
+        Some(Self(pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()))
+    }
+
+    fn hint(text: &str) -> Option<&'static str> {
+        let is_left_out = |item: &str| !item.is_empty() && !item.contains('=');
+        text.split(',').any(is_left_out).then_some("has parts that are no pairs such as k=v: those are left out")
+    }
+
+    fn is_off(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// A size that gRPC can say; 0: its own default.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct MessageBytes(UpTo<4_294_967_295>);
 
+const DEFAULT_MESSAGE_BYTES: usize = 4 << 20;
+
 impl Value for MessageBytes {
-    const ACCEPTED: &'static str = "a number of bytes from 1 to 4294967295";
+    const ACCEPTED: &'static str = "a number of bytes from 1 to 4294967295, or 0";
 
     fn parse(text: &str) -> Option<Self> {
-        UpTo::new(go::integer(text)?.try_into().ok()?).map(Self)
+        let bytes = match go::integer(text)? {
+            0 => DEFAULT_MESSAGE_BYTES,
+            bytes => bytes.try_into().ok()?,
+        };
+        UpTo::new(bytes).map(Self)
+    }
+
+    fn instead(text: &str) -> Option<(Self, &'static str)> {
+        let most = UpTo::new(u32::MAX.try_into().ok()?).filter(|_| go::integer(text).is_some_and(|bytes| bytes > 0))?;
+        Some((Self(most), "is taken as 4294967295, the largest message that gRPC has"))
     }
 }
 
@@ -171,6 +200,7 @@ mod tests {
             (":18000", "localhost", 18000),
             ("dns:host:1", "host", 1),
             ("dns:///host:1", "host", 1),
+            ("passthrough:///host:1", "host", 1),
         ] {
             assert_eq!(XdsServer::parse(text), Some(XdsServer { host: host.to_owned(), port }), "{text}");
         }

@@ -5,14 +5,16 @@ use std::{fmt, sync::Arc};
 use prometheus::{IntCounter, IntCounterVec, Opts, Registry, TextEncoder};
 
 use super::{
+    deny_cache::DenyCacheFamilies,
     exposition::{RuleFamilies, StatsPage},
+    pools::PoolFamilies,
     readings::{Pulled, Readings},
     redis::RedisFamilies,
     tls::TlsFamilies,
     workers::Workers,
     xds::XdsFamilies,
 };
-use crate::engine::stats::RequestMetrics;
+use crate::{domain::Latencies, engine::stats::RequestMetrics};
 
 /// The content type of a [`Scrape`].
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -78,7 +80,9 @@ impl Metrics {
         }
         registry.register(Box::new(workers.clone()))?;
         registry.register(Box::new(Pulled::new(readings.clone())?))?;
+        registry.register(Box::new(PoolFamilies::new(readings.clone())?))?;
         registry.register(Box::new(RedisFamilies::new(readings.clone())?))?;
+        registry.register(Box::new(DenyCacheFamilies::new(readings.clone())?))?;
         registry.register(Box::new(TlsFamilies::new(readings.clone())?))?;
         registry.register(Box::new(XdsFamilies::new(readings.clone())?))?;
         registry.register(Box::new(load_success.clone()))?;
@@ -93,6 +97,18 @@ impl Metrics {
     #[must_use]
     pub fn worker(&self) -> Arc<RequestMetrics> {
         self.workers.add()
+    }
+
+    /// Counters for `/json`. As in the reference, what is said of gRPC methods says nothing of its calls.
+    #[must_use]
+    pub fn json(&self) -> Arc<RequestMetrics> {
+        self.workers.add_json()
+    }
+
+    /// Counts the calls of gRPC's `Health/Check`.
+    #[must_use]
+    pub fn health_checks(&self) -> Arc<Latencies> {
+        self.workers.health_checks()
     }
 
     /// Counts rules that were read.

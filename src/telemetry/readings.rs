@@ -8,8 +8,9 @@ use prometheus::{
 };
 
 use super::{
+    deny_cache::DenyCache,
     family::{Family, Kind},
-    redis::{DenyCache, RedisStore},
+    redis::RedisStore,
     tls::{TlsClient, TlsListener},
     xds::Xds,
 };

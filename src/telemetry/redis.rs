@@ -1,4 +1,4 @@
-//! Exports what the Redis store and the deny cache before it know. Over another store there is nothing of them.
+//! Exports what the Redis store knows. Over another store there is nothing of them.
 
 use std::sync::Arc;
 
@@ -10,16 +10,19 @@ use prometheus::{
 use super::{
     Readings,
     family::{Family, Kind},
+    pools::RedisPool,
 };
 use crate::domain::LatencyTotals;
 
-/// The state of the Redis store: sums over all workers, and over both Redises where there are two.
+/// The state of the Redis store: sums over all workers, and, but for connections, over both Redises where there are two.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RedisStore {
-    /// Connections that are open.
-    pub open_connections: u64,
-    /// Connections that were made since the start.
-    pub connections: u64,
+    /// The connections to the one Redis.
+    pub main: RedisPool,
+    /// Those to the Redis of limits per second, if there is one.
+    pub per_second: Option<RedisPool>,
+    /// Attempts to connect that failed, by Redis: `main` or `per_second`.
+    pub failed_connections: Vec<(&'static str, u64)>,
     /// Script calls that were sent.
     pub calls: u64,
     /// Groups that those calls carried.
@@ -80,21 +83,11 @@ impl BreakerState {
     }
 }
 
-/// The state of the deny cache.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DenyCache {
-    /// Groups or hits that it answered.
-    pub hits: u64,
-    /// Denials that it holds.
-    pub entries: u64,
-    /// Memory that they take.
-    pub bytes: u64,
-    /// Denials that had to leave before their time because it was full.
-    pub evictions: u64,
-}
-
-const CX_ACTIVE: Family = Family::new("ratelimit_redis_pool_cx_active", "Open connections to Redis.", &[]);
-const CX_TOTAL: Family = Family::new("ratelimit_redis_pool_cx_total", "Connections that were made to Redis.", &[]);
+const FAILED_CONNECTIONS: Family = Family::new(
+    "tollgate_redis_failed_connections_total",
+    "Attempts to connect to Redis that failed, or over which it did not count.",
+    &["redis"],
+);
 const CALLS: Family = Family::new("tollgate_redis_calls_total", "Script calls that were sent to Redis.", &[]);
 const GROUPS: Family =
     Family::new("tollgate_redis_groups_total", "Requests' hits that were sent to Redis, many in one call.", &[]);
@@ -139,19 +132,8 @@ const DEGRADED: Family = Family::new(
     "Hits that a failure mode answered, for Redis could not be asked.",
     &["mode"],
 );
-const DENY_HITS: Family =
-    Family::new("tollgate_deny_cache_hits_total", "Hits that the deny cache answered without asking Redis.", &[]);
-const DENY_ENTRIES: Family = Family::new("tollgate_deny_cache_entries", "Denials that the deny cache holds.", &[]);
-const DENY_BYTES: Family = Family::new("tollgate_deny_cache_bytes", "Memory of the deny cache's entries.", &[]);
-const DENY_EVICTIONS: Family = Family::new(
-    "tollgate_deny_cache_evictions_total",
-    "Denials that the deny cache dropped before their time because it was full (LOCAL_CACHE_SIZE_IN_BYTES).",
-    &[],
-);
-
-const FAMILIES: [&Family; 19] = [
-    &CX_ACTIVE,
-    &CX_TOTAL,
+const FAMILIES: [&Family; 14] = [
+    &FAILED_CONNECTIONS,
     &CALLS,
     &GROUPS,
     &MERGED,
@@ -165,10 +147,6 @@ const FAMILIES: [&Family; 19] = [
     &BREAKER_STATE,
     &BREAKER_OPENED,
     &DEGRADED,
-    &DENY_HITS,
-    &DENY_ENTRIES,
-    &DENY_BYTES,
-    &DENY_EVICTIONS,
 ];
 
 /// Exports the [`Readings`] of Redis.
@@ -195,21 +173,18 @@ impl Collector for RedisFamilies {
         let of_store = |family: &Family, kind, number: fn(&RedisStore) -> u64| {
             family.of(kind, store.as_ref().map(|store| (vec![], number(store))))
         };
-        let cache = self.readings.deny_cache();
-        let of_cache = |family: &Family, kind, number: fn(&DenyCache) -> u64| {
-            family.of(kind, cache.as_ref().map(|cache| (vec![], number(cache))))
-        };
         let breakers = |number: fn(&RedisBreaker) -> u64| {
             let all = store.iter().flat_map(|store| &store.breakers);
             all.map(|breaker| (vec![breaker.redis, breaker.address.as_str()], number(breaker))).collect::<Vec<_>>()
         };
+        let failed = store.iter().flat_map(|store| &store.failed_connections);
+        let failed = failed.map(|(redis, count)| (vec![*redis], *count));
         let errors = store.iter().flat_map(|store| &store.errors).map(|(kind, count)| (vec![*kind], *count));
         let resent = store.iter().flat_map(|store| &store.resent).map(|(code, count)| (vec![*code], *count));
         let operations = store.iter().flat_map(|store| &store.operation_times);
         let operations = operations.map(|(operation, totals)| (vec![*operation], totals));
         vec![
-            of_store(&CX_ACTIVE, Kind::Gauge, |store| store.open_connections),
-            of_store(&CX_TOTAL, Kind::Counter, |store| store.connections),
+            FAILED_CONNECTIONS.of(Kind::Counter, failed),
             of_store(&CALLS, Kind::Counter, |store| store.calls),
             of_store(&GROUPS, Kind::Counter, |store| store.groups),
             of_store(&MERGED, Kind::Counter, |store| store.merged),
@@ -223,10 +198,6 @@ impl Collector for RedisFamilies {
             BREAKER_STATE.of(Kind::Gauge, breakers(|breaker| breaker.state as u64)),
             BREAKER_OPENED.of(Kind::Counter, breakers(|breaker| breaker.opened)),
             DEGRADED.of(Kind::Counter, self.readings.degraded().into_iter().map(|(mode, count)| (vec![mode], count))),
-            of_cache(&DENY_HITS, Kind::Counter, |cache| cache.hits),
-            of_cache(&DENY_ENTRIES, Kind::Gauge, |cache| cache.entries),
-            of_cache(&DENY_BYTES, Kind::Gauge, |cache| cache.bytes),
-            of_cache(&DENY_EVICTIONS, Kind::Counter, |cache| cache.evictions),
         ]
     }
 }

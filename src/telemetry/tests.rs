@@ -26,8 +26,9 @@ impl Readings for Fixed {
     }
     fn redis_store(&self) -> Option<RedisStore> {
         Some(RedisStore {
-            open_connections: 21,
-            connections: 22,
+            main: RedisPool { open: 21, made: 122 },
+            per_second: Some(RedisPool { open: 11, made: 12 }),
+            failed_connections: vec![("main", 65)],
             calls: 23,
             groups: 24,
             merged: 25,
@@ -53,7 +54,7 @@ impl Readings for Fixed {
     }
 
     fn deny_cache(&self) -> Option<DenyCache> {
-        Some(DenyCache { hits: 41, entries: 42, bytes: 43, evictions: 44 })
+        Some(DenyCache { hits: 41, misses: 45, entries: 42, bytes: 43, evictions: 44, expired: 46, overwritten: 47 })
     }
     fn xds(&self) -> Option<Xds> {
         let version = Some("v\"7".to_owned());
@@ -235,6 +236,11 @@ fn workers_are_summed() {
     let workers = [metrics.worker(), metrics.worker()];
     drop(workers[0].start(Instant::now()));
     let under_way = workers[1].start(Instant::now());
+    let json = metrics.json();
+    drop(json.start(Instant::now()));
+    json.decided(Algorithm::TokenBucket, Answered::OverLimit);
+    assert!(!text(&metrics).contains("Check"));
+    metrics.health_checks().record(Duration::from_micros(1));
     workers[0].failed(ErrorKind::Store);
     workers[0].decided(Algorithm::TokenBucket, Answered::OverLimit);
     workers[1].decided(Algorithm::TokenBucket, Answered::OverLimit);
@@ -250,11 +256,14 @@ fn workers_are_summed() {
     assert_eq!(types["ratelimit_service_response_time_seconds"], "histogram");
     expect("ratelimit_service_should_rate_limit_error", &[("err_type", "redis_error")], 1.0);
     expect("ratelimit_service_should_rate_limit_error", &[("err_type", "service_error")], 0.0);
-    expect("tollgate_decisions_total", &[("algorithm", "token_bucket"), ("result", "over_limit")], 2.0);
+    expect("tollgate_decisions_total", &[("algorithm", "token_bucket"), ("result", "over_limit")], 3.0);
+    let check = ("grpc_method", "Check");
+    expect("ratelimit_service_total_requests", &[check], 1.0);
+    expect("ratelimit_service_response_time_seconds_count", &[check], 1.0);
     expect("ratelimit_service_global_shadow_mode", &[], 1.0);
     let bounds: Vec<f64> = samples
         .iter()
-        .filter(|sample| sample.0.ends_with("_time_seconds_bucket"))
+        .filter(|sample| sample.0.ends_with("_time_seconds_bucket") && sample.1["grpc_method"] == method.1)
         .map(|sample| sample.1["le"].parse().expect("a number"))
         .collect();
     assert!(
@@ -326,7 +335,18 @@ fn the_redis_store_and_the_deny_cache_are_exported() {
     let (types, samples) = parsed(&text(&metrics()));
     for (name, number) in [
         ("ratelimit_redis_pool_cx_active", 21.0),
-        ("ratelimit_redis_pool_cx_total", 22.0),
+        ("ratelimit_redis_pool_cx_total", 122.0),
+        ("ratelimit_redis_pool_cx_local_close", 101.0),
+        ("ratelimit_redis_per_second_pool_cx_active", 11.0),
+        ("ratelimit_redis_per_second_pool_cx_total", 12.0),
+        ("ratelimit_redis_per_second_pool_cx_local_close", 1.0),
+        ("ratelimit_localcache_hitCount", 41.0),
+        ("ratelimit_localcache_missCount", 45.0),
+        ("ratelimit_localcache_lookupCount", 86.0),
+        ("ratelimit_localcache_entryCount", 42.0),
+        ("ratelimit_localcache_evacuateCount", 44.0),
+        ("ratelimit_localcache_expiredCount", 46.0),
+        ("ratelimit_localcache_overwriteCount", 47.0),
         ("tollgate_redis_calls_total", 23.0),
         ("tollgate_redis_groups_total", 24.0),
         ("tollgate_redis_merged_total", 25.0),
@@ -339,7 +359,8 @@ fn the_redis_store_and_the_deny_cache_are_exported() {
         ("tollgate_deny_cache_evictions_total", 44.0),
     ] {
         assert_eq!(value(&samples, name, &[]), Some(number), "{name}");
-        assert_eq!(types[name] == "counter", name.ends_with("_total"), "{name}");
+        let counts = name.ends_with("_total") || name.ends_with("_local_close");
+        assert_eq!(types[name] == "counter", counts, "{name}");
     }
     assert_eq!(value(&samples, "tollgate_redis_errors_total", &[("kind", "unanswered")]), Some(27.0));
     for (redis, state, opened) in [("main", 2.0, 32.0), ("per_second", 0.0, 0.0)] {

@@ -88,14 +88,12 @@ pub const ALL: &[Row] = &[
         redis: &["--maxmemory-policy", "noeviction"],
         begin: |stage, _| _ = stage.redis.cli(&["CONFIG", "SET", "maxmemory", "1"]),
         end: |stage| _ = stage.redis.cli(&["CONFIG", "SET", "maxmemory", "0"]),
-        breaker: Breaker::Stays,
         ..SILENT
     },
     Row {
         name: "a replica (`READONLY`)",
         begin: |stage, _| _ = stage.redis.cli(&["REPLICAOF", "127.0.0.1", "1"]),
         end: |stage| _ = stage.redis.cli(&["REPLICAOF", "NO", "ONE"]),
-        breaker: Breaker::Stays,
         ..SILENT
     },
     Row {

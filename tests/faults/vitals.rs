@@ -44,7 +44,8 @@ impl Monitor {
         Vitals {
             resident: status(pid, "VmRSS:"),
             own: status(pid, "RssAnon:"),
-            connections: sum(&page, "ratelimit_redis_pool_cx_active"),
+            connections: sum(&page, "ratelimit_redis_pool_cx_active")
+                + sum(&page, "ratelimit_redis_per_second_pool_cx_active"),
             tasks: sum(&page, "tollgate_tasks"),
             descriptors: fs::read_dir(format!("/proc/{pid}/fd")).expect("it runs").count() as u64,
             threads: status(pid, "Threads:"),

@@ -11,7 +11,9 @@ use std::{
 };
 
 use tollgate::{
-    domain::{Algorithm, Capabilities, Decision, DynRateLimiter, FailureMode, Group, KeyBuilder, Request},
+    domain::{
+        Algorithm, AtomicGroups, Capabilities, Decision, DynRateLimiter, FailureMode, Group, KeyBuilder, Request,
+    },
     engine::{
         DecideError, Engine, Live, LiveHandle, Options, RequestLimits,
         stats::{Figure, RequestMetrics, RequestTotals, SeriesName, Stats, StatsTable},
@@ -24,7 +26,8 @@ use super::world::{MAX_DESCRIPTORS, MAX_ENTRIES, World};
 /// More than a run makes, so that what is counted does not depend on who comes first.
 const MAX_SERIES: usize = 100_000;
 
-pub const CAPABILITIES: Capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: true };
+pub const CAPABILITIES: Capabilities =
+    Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported };
 
 /// What became of a request.
 pub type Outcome = Result<Decision, DecideError>;

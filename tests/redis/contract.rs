@@ -1,5 +1,7 @@
 //! The contract that every store keeps, on each kind of Redis.
 
+use tollgate::store::redis::{Endpoint, KeysPerCall};
+
 use crate::{
     calls::{tcp, unix},
     cluster_server::Cluster,
@@ -13,6 +15,24 @@ use crate::{
 async fn on_a_single_server() {
     let redis = Redis::start(&[]);
     suite::run("redis, single", async || store(&tcp(&redis)).await).await;
+}
+
+/// As behind a proxy.
+fn one_key(endpoint: Endpoint) -> Endpoint {
+    Endpoint { keys_per_call: Some(KeysPerCall::One), ..endpoint }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_a_single_server_with_one_key_a_call() {
+    let redis = Redis::start(&[]);
+    suite::run("redis, one key a call", async || store(&one_key(tcp(&redis))).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_a_cluster_with_one_key_a_call() {
+    let cluster = Cluster::start().await;
+    let make = async || cluster_store(&one_key(cluster.endpoint()), options()).await;
+    suite::run("redis, Cluster, one key a call", make).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

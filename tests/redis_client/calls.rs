@@ -5,10 +5,9 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use tollgate::store::redis::{
-    Address, BreakerConfig, Call, CallError, Caller as _, Client, Connector, Credentials, Endpoint, HostPort, Script,
-    Startup, Topology,
+    Address, BreakerConfig, Call, CallError, Caller as _, Client, Connector, Credentials, Endpoint, HostPort,
+    KeysPerCall, Script, Startup, Topology,
 };
 
 use crate::server::{Redis, until};
@@ -18,11 +17,13 @@ pub fn endpoint(topology: Topology) -> Endpoint {
     Endpoint {
         topology,
         credentials: Credentials::None,
+        key_prefix: String::new(),
         tls: None,
         database: 0,
         connections: NonZeroUsize::MIN,
         timeout: Duration::from_secs(10),
         breaker: None,
+        keys_per_call: Some(KeysPerCall::Many),
         startup: Startup { initial: Duration::ZERO, longest: Duration::from_secs(1) },
     }
 }
@@ -60,9 +61,9 @@ pub async fn connected(endpoint: &Endpoint) -> Client {
 }
 
 /// A call that only tells the time: no keys, no entries.
-pub async fn look(client: &Client, script: Script) -> Result<Bytes, CallError> {
+pub async fn look(client: &Client, script: Script) -> Result<Vec<u8>, CallError> {
     let call = Call::of_nothing();
-    client.call(None, script, &call).await
+    client.call(None, script, &call).await.map(|reply| reply.to_vec())
 }
 
 /// Calls until one succeeds.

@@ -20,9 +20,9 @@ async fn connected(cluster: &Cluster) -> Client {
 }
 
 /// A call without keys to the node of a slot.
-async fn call(client: &Client, slot: u16) -> Result<bytes::Bytes, CallError> {
+async fn call(client: &Client, slot: u16) -> Result<Vec<u8>, CallError> {
     let call = Call::of_nothing();
-    client.call(Some(slot), Script::Text, &call).await
+    client.call(Some(slot), Script::Text, &call).await.map(|reply| reply.to_vec())
 }
 
 /// The key `{x}` of slot 16287, and the slot.
@@ -38,16 +38,26 @@ async fn each_slot_is_called_on_its_node() {
     let cluster = Cluster::start().await;
     let client = connected(&cluster).await;
     assert!(client.has_slots());
+    let before: Vec<_> = cluster.nodes.iter().map(|node| node.calls("eval")).collect();
     for slot in [0, 5460, 5461, 10922, 10923, 16383] {
         call(&client, slot).await.expect("a reply");
     }
-    for node in &cluster.nodes {
-        assert_eq!(node.calls("eval"), 2);
+    for (node, before) in cluster.nodes.iter().zip(before) {
+        assert_eq!(node.calls("eval"), before + 2);
     }
     look(&client, Script::Text).await.expect("a reply of any node");
     assert_eq!(cluster.nodes[2].cli(&["CLUSTER", "KEYSLOT", "x"]), SLOT.to_string());
     cluster.nodes[2].cli(&["SET", "x", "1"]);
     assert_eq!(delete(&client).await, Ok(true));
+}
+
+#[tokio::test]
+async fn a_call_that_comes_before_the_map_waits_for_it() {
+    let cluster = Cluster::start().await;
+    for slot in [0, SLOT, 16_383] {
+        let client = Connector::new(&cluster.endpoint()).expect("a connector").connect();
+        call(&client, slot).await.expect("a reply");
+    }
 }
 
 #[tokio::test]

@@ -21,8 +21,10 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-/// What the script answers, if nothing else is said: some time.
+/// What the script answers, if nothing else is said: some time, and to a call that shows whether Redis counts, that each
+/// of its two counters was written.
 const TIME: &str = "$8\r\n12345678\r\n";
+const PROOF: &str = "$12\r\n12345678\0\x01\0\x01\r\n";
 
 /// A running server. Dropped, it is gone.
 pub struct Fake {
@@ -96,18 +98,19 @@ impl Fake {
 
 impl Behaviour {
     /// To a command of this name, and how late.
-    fn reply(&self, name: &str) -> (Duration, String) {
+    fn reply(&self, name: &str, is_proof: bool) -> (Duration, String) {
         let (delay, only) = *self.delay.lock().expect("no panic");
         let delay = if only.is_none_or(|only| only == name) { delay } else { Duration::ZERO };
-        (delay, self.says(name))
+        (delay, self.says(name, is_proof))
     }
 
-    fn says(&self, name: &str) -> String {
+    fn says(&self, name: &str, is_proof: bool) -> String {
         *self.seen.lock().expect("no panic").entry(name.to_owned()).or_default() += 1;
         if let Some(reply) = self.says.lock().expect("no panic").get(name) {
             return reply.clone();
         }
         let reply = match name {
+            "EVALSHA" | "EVAL" if is_proof => PROOF,
             "EVALSHA" | "EVAL" => TIME,
             "PING" => "+PONG\r\n",
             _ => "+OK\r\n",
@@ -124,7 +127,8 @@ async fn serve(stream: TcpStream, number: u64, behaviour: Arc<Behaviour>) {
     writing.spawn(write(writer, coming));
     while let Some(words) = read(&mut reader).await {
         let name = words.first().map(|name| name.to_uppercase()).unwrap_or_default();
-        let (delay, reply) = behaviour.reply(&name);
+        let is_proof = words.get(3).is_some_and(|key| key.starts_with("{|probe="));
+        let (delay, reply) = behaviour.reply(&name, is_proof);
         if number < behaviour.mute_before.load(SeqCst) {
             continue;
         }

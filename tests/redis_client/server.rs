@@ -115,12 +115,28 @@ impl Redis {
         (output.status.success() || String::from_utf8_lossy(&output.stderr).contains("NOAUTH")).then_some(text)
     }
 
+    /// The names of all counters, but for those that show whether Redis counts.
+    pub fn counters(&self) -> Vec<String> {
+        let keys = self.cli(&["KEYS", "*"]);
+        keys.lines().filter(|key| !key.is_empty() && !key.contains("{|probe=")).map(str::to_owned).collect()
+    }
+
     /// How often a command ran, as `INFO commandstats` has it.
     pub fn calls(&self, command: &str) -> u64 {
+        self.command_stat(command, "calls=")
+    }
+
+    /// How often a command was refused before it ran.
+    pub fn rejected(&self, command: &str) -> u64 {
+        self.command_stat(command, "rejected_calls=")
+    }
+
+    fn command_stat(&self, command: &str, field: &str) -> u64 {
         let stats = self.cli(&["INFO", "commandstats"]);
-        let prefix = format!("cmdstat_{command}:calls=");
-        let line = stats.lines().find_map(|line| line.strip_prefix(&prefix));
-        line.map_or(0, |rest| rest.split(',').next().expect("a number").parse().expect("a number"))
+        let prefix = format!("cmdstat_{command}:");
+        let fields = stats.lines().find_map(|line| line.strip_prefix(&prefix)).unwrap_or_default();
+        let number = fields.split(',').find_map(|one| one.strip_prefix(field));
+        number.map_or(0, |number| number.trim().parse().expect("a number"))
     }
 
     /// Whether a replica has told it how far it has read. Until then it keeps what is written to itself, whatever else the

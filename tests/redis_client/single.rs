@@ -16,13 +16,33 @@ use crate::{
 async fn by_sha_and_by_text() {
     let redis = Redis::start(&[]);
     for endpoint in [tcp(&redis), unix(&redis)] {
-        redis.cli(&["SCRIPT", "FLUSH"]);
         let client = connected(&endpoint).await;
+        redis.cli(&["SCRIPT", "FLUSH"]);
         let error = look(&client, Script::Sha1).await.expect_err("no such script yet");
         assert!(matches!(&error, CallError::Refused(text) if text.starts_with("NOSCRIPT ")), "{error}");
         look(&client, Script::Text).await.expect("a reply");
         look(&client, Script::Sha1).await.expect("a reply");
     }
+}
+
+#[tokio::test]
+async fn a_call_that_comes_before_the_connection_waits_for_it() {
+    let redis = Redis::start(&[]);
+    for endpoint in [tcp(&redis), unix(&redis)] {
+        let client = Connector::new(&endpoint).expect("a connector").connect();
+        look(&client, Script::Text).await.expect("a reply");
+        // and for the next one, where others are connected
+        redis.cli(&["CLIENT", "KILL", "TYPE", "normal"]);
+        heals(&client).await;
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_comes_before_the_connection_does_not_wait_once_it_is_known_to_fail() {
+    let mut endpoint = tcp(&Redis::start(&[]));
+    endpoint.timeout = Duration::from_secs(3600);
+    let client = Connector::new(&endpoint).expect("a connector").connect();
+    assert_eq!(look(&client, Script::Text).await, Err(CallError::Unreachable));
 }
 
 #[tokio::test]
@@ -163,7 +183,7 @@ async fn until_redis_has_answered_one_connection_tries_and_then_all_connect_at_o
     })
     .await;
     drop(accepted);
-    until("it is told why it failed", || connector.contact().trouble.is_some()).await;
+    until("it is told why it failed", || !connector.contact().trouble.is_empty()).await;
     assert!(listener.accept().is_err(), "all others wait for it, and it pauses");
 
     drop(listener);

@@ -2,6 +2,8 @@
 
 use std::{fs, path::Path};
 
+use tollgate::store::redis::RIGHTS;
+
 use crate::{
     cluster_server::Cluster,
     sentinel_group::{SentinelGroup, text},
@@ -56,8 +58,10 @@ async fn the_documented_user_is_enough_for_one_server() {
     let redis = Redis::start(&[]);
     let user = user();
     give(&redis, &user);
+    // nothing is refused but the question what it is, which `many` spares it
+    let builder = builder().env("REDIS_KEYS_PER_CALL", "many");
     let port = redis.port;
-    serves(builder().env("REDIS_URL", format!("redis://127.0.0.1:{port}")), &[redis], &user).await;
+    serves(builder.env("REDIS_URL", format!("redis://127.0.0.1:{port}")), &[redis], &user).await;
 }
 
 #[tokio::test]
@@ -98,6 +102,16 @@ async fn the_documented_users_are_enough_behind_sentinels() {
     for sentinel in &group.sentinels {
         assert_eq!(sentinel.cli(&["-a", "watcher", "ACL", "LOG"]), "", "a sentinel refused something");
     }
+}
+
+/// Health tells an operator whose user lacks a right to give all of these.
+#[test]
+fn the_documented_user_has_the_rights_that_health_asks_for() {
+    let documented = user();
+    for right in RIGHTS.split(' ') {
+        assert!(documented.iter().any(|word| word == right), "{right}");
+    }
+    assert_eq!(documented.iter().filter(|word| word.starts_with('+')).count(), RIGHTS.split(' ').count());
 }
 
 #[tokio::test]

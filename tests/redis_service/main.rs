@@ -14,6 +14,7 @@ mod counts;
 mod example;
 mod failure;
 mod late_costs;
+mod ready;
 mod secrets;
 #[path = "../redis_client/sentinel_group.rs"]
 #[allow(dead_code, reason = "shared")]
@@ -23,8 +24,10 @@ mod sentinel_group;
 mod server;
 mod service;
 mod shutdown;
+mod starts;
 mod startup;
 #[path = "../support/mod.rs"]
 mod support;
 mod topologies;
+mod urls;
 mod wrong_replies;

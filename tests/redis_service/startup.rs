@@ -37,12 +37,12 @@ async fn is_serving(tollgate: &Tollgate) -> bool {
 }
 
 #[tokio::test]
-async fn it_answers_without_redis_and_is_healthy_from_the_first_contact_on() {
+async fn it_answers_without_redis_and_is_healthy_once_redis_has_counted() {
     let (builder, port) = early();
     let tollgate = builder.env("FAILURE_MODE", "allow").start();
     let address = format!("127.0.0.1:{port}");
     for (path, code) in [("/healthcheck", 500), ("/readyz", 503)] {
-        let why = says(&tollgate, path, code, &["redis has not answered yet (REDIS_URL)", &address, "refused"]).await;
+        let why = says(&tollgate, path, code, &["redis has not counted yet (REDIS_URL)", &address, "refused"]).await;
         assert!(!why.contains("geheim"), "{why}");
     }
     assert!(!is_serving(&tollgate).await);
@@ -107,22 +107,25 @@ async fn a_connection_that_hangs_is_not_live() {
 }
 
 #[tokio::test]
-async fn each_redis_must_answer_once() {
+async fn each_redis_must_count_once() {
     let redis = Redis::start(&[]);
     let tollgate = on(&redis)
         .env("REDIS_PERSECOND", "true")
         .env("REDIS_PERSECOND_URL", format!("redis://127.0.0.1:{}", free_port()))
         .start();
     assert_eq!(remaining(&tollgate, &["year"]).await, [LIMIT - 1]);
-    let why = says(&tollgate, "/healthcheck", 500, &["(REDIS_PERSECOND_URL)", "refused"]).await;
-    assert_eq!(why.lines().count(), 1, "{why}");
+    eventually("the one that does not count is left", async || {
+        let why = says(&tollgate, "/healthcheck", 500, &["(REDIS_PERSECOND_URL)", "refused"]).await;
+        (why.lines().count() == 1).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_redis_that_is_no_cluster_is_none() {
     let redis = Redis::start(&[]);
     let tollgate = builder().env("REDIS_URL", format!("redis-cluster://127.0.0.1:{}", redis.port)).start();
-    let why = says(&tollgate, "/healthcheck", 500, &["CLUSTER SLOTS", "cluster support disabled"]).await;
+    let why = says(&tollgate, "/healthcheck", 500, &["cluster support disabled", "set REDIS_TYPE=SINGLE"]).await;
     assert!(why.contains(&format!("127.0.0.1:{}", redis.port)), "{why}");
 }
 

@@ -14,7 +14,7 @@ use crate::{
 const RULES: [&str; 4] = ["year", "sliding", "bucket", "second"];
 
 /// The two ways to name the same Redis count in the same counters.
-async fn counts(ways: [Builder; 2]) {
+pub async fn counts(ways: [Builder; 2]) {
     for (before, way) in ways.into_iter().enumerate() {
         let tollgate = way.env("REDIS_TIMEOUT", "10s").start();
         let left = remaining(&tollgate, &RULES).await;

@@ -1,7 +1,7 @@
 //! Files of defaults: what they give the rules, who wins, and what is refused in them.
 
 use tollgate::{
-    domain::{Algorithm, Capabilities, FailureMode, Limit},
+    domain::{Algorithm, AtomicGroups, Capabilities, FailureMode, Limit},
     rules::{CompileOptions, CompiledDefaults, OnUnknown, Policy, RuleDefaults, RuleFile, RuleSet, compile},
 };
 
@@ -192,7 +192,8 @@ fn several_files_are_one_set() {
 
 #[test]
 fn what_the_store_cannot_do_is_refused() {
-    let capabilities = Capabilities { algorithms: &[Algorithm::FixedWindow], atomic_groups: false };
+    let capabilities =
+        Capabilities { algorithms: &[Algorithm::FixedWindow], atomic_groups: AtomicGroups::Unsupported("SETTING=x") };
     let told = faults_of(&[file("x.yaml", DEFAULTS)], capabilities);
     assert!(
         told[0].starts_with("x.yaml:3:16: defaults[0].algorithm: the counter store cannot count sliding"),

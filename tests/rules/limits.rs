@@ -1,7 +1,7 @@
 //! Our extensions: algorithms, several limits, the options of a file and of a domain, what the store cannot do.
 
 use tollgate::{
-    domain::{Algorithm, Capabilities, FailureMode, Limit, Unit},
+    domain::{Algorithm, AtomicGroups, Capabilities, FailureMode, Limit, Unit},
     rules::{CompileErrors, CompileOptions, OnUnknown, Policy, RuleSet, compile},
 };
 
@@ -204,7 +204,8 @@ fn files_of_one_domain_share_its_options() {
 
 #[test]
 fn what_the_store_cannot_do_is_refused() {
-    let capabilities = Capabilities { algorithms: &[Algorithm::FixedWindow], atomic_groups: false };
+    let capabilities =
+        Capabilities { algorithms: &[Algorithm::FixedWindow], atomic_groups: AtomicGroups::Unsupported("SETTING=x") };
     let options = CompileOptions { capabilities, ..OPTIONS };
     let content = "\
 domain: d

@@ -14,13 +14,14 @@ mod properties;
 mod refused;
 mod resources;
 mod values;
+mod yaml;
 
 use tollgate::{
-    domain::{Algorithm, Capabilities, Entry},
+    domain::{Algorithm, AtomicGroups, Capabilities, Entry},
     rules::{CompileErrors, CompileOptions, Compiled, Match, RuleFile, RuleSet, compile},
 };
 
-const EVERYTHING: Capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: true };
+const EVERYTHING: Capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported };
 const OPTIONS: CompileOptions<'static> =
     CompileOptions { merge_domains: false, capabilities: EVERYTHING, defaults: None };
 const MERGE: CompileOptions<'static> = CompileOptions { merge_domains: true, ..OPTIONS };

@@ -179,6 +179,15 @@ impl Tollgate {
         .await;
     }
 
+    /// Waits until `/healthcheck` says that all is well.
+    pub async fn is_healthy(&self) {
+        let client = super::http::Client::new();
+        super::eventually("a healthy service", async || {
+            (client.get(self.address("http"), "/healthcheck").await.status == 200).then_some(())
+        })
+        .await;
+    }
+
     fn wait_for<T>(&self, what: &str, check: impl Fn() -> Option<T>) -> T {
         let start = Instant::now();
         loop {

@@ -25,17 +25,6 @@ pub(super) enum DecodeError {
     /// They are no `RateLimitRequest`.
     #[error("the message is not a RateLimitRequest: {0}")]
     Malformed(#[from] Malformed),
-    /// An override without a usable unit.
-    #[error(
-        "descriptors[{descriptor}].limit.unit is {unit}, which is no unit; accepted are 1 (SECOND), 2 (MINUTE), \
-         3 (HOUR), 4 (DAY), 5 (MONTH), 6 (YEAR), 7 (WEEK)"
-    )]
-    OverrideUnit {
-        /// Which descriptor.
-        descriptor: usize,
-        /// The number it gives.
-        unit: i32,
-    },
     /// The request holds more than the settings allow.
     #[error(transparent)]
     TooMany(DecideError),
@@ -113,18 +102,9 @@ fn descriptor<'a>(
             other => reader.skip_unknown(other, 4)?,
         }
     }
-    let mut rejected = None;
-    if let Some(Override { requests, unit: number }) = limit {
-        match unit(number) {
-            Some(unit) => descriptor.limit = Some(LimitOverride { requests, unit }),
-            None => rejected = Some(DecodeError::OverrideUnit { descriptor: index, unit: number }),
-        }
-    }
-    if count > max {
-        let too_many = DecideError::TooManyEntries { descriptor: index, count, max };
-        rejected = rejected.or(Some(DecodeError::TooMany(too_many)));
-    }
-    Ok((descriptor, rejected))
+    descriptor.limit = limit.map(|Override { requests, unit: number }| LimitOverride { requests, unit: unit(number) });
+    let too_many = DecideError::TooManyEntries { descriptor: index, count, max };
+    Ok((descriptor, (count > max).then_some(DecodeError::TooMany(too_many))))
 }
 
 fn entry(mut reader: Reader<'_>) -> Result<Entry<'_>, Malformed> {

@@ -1,7 +1,7 @@
 use std::num::NonZeroUsize;
 
 use super::{wire::Fault, *};
-use crate::domain::Unit;
+use crate::domain::{Unit, UnknownUnit};
 
 const LIMITS: RequestLimits = limits(3, 2);
 
@@ -42,7 +42,7 @@ fn a_request_is_read_and_borrowed() {
     let empty = Descriptor { entries: SmallVec::new(), limit: None, hits_addend: None, is_negative_hits: false };
     let full = Descriptor {
         entries: SmallVec::from_elem(Entry::new("path", b"caf\xe9"), 2),
-        limit: Some(LimitOverride { requests: 7, unit: Unit::Hour }),
+        limit: Some(LimitOverride { requests: 7, unit: Ok(Unit::Hour) }),
         hits_addend: Some(5),
         is_negative_hits: true,
     };
@@ -69,7 +69,7 @@ fn the_last_scalar_counts_and_messages_merge() {
     let request = decode(&bytes, &LIMITS).expect("a request");
     assert_eq!((request.domain, request.hits_addend), (&b"b"[..], 2));
     let descriptor = &request.descriptors[0];
-    assert_eq!(descriptor.limit, Some(LimitOverride { requests: 1, unit: Unit::Minute }));
+    assert_eq!(descriptor.limit, Some(LimitOverride { requests: 1, unit: Ok(Unit::Minute) }));
     assert_eq!((descriptor.hits_addend, descriptor.is_negative_hits), (Some(5), false));
     assert_eq!(descriptor.entries[..], [Entry::new("k", "b")]);
 }
@@ -86,8 +86,8 @@ fn numbers_are_cut_to_their_type() {
     assert_eq!(decode(&long, &LIMITS).expect("a request").hits_addend, u64::from(u32::MAX));
     // a negative number of an enum has ten bytes
     let negative = [&[0x10][..], &[0xff; 9], &[1]].concat();
-    let error = decode(&field(2, field(2, negative)), &LIMITS).expect_err("a unit");
-    assert_eq!(error, DecodeError::OverrideUnit { descriptor: 0, unit: -1 });
+    let limit = decode(&field(2, field(2, negative)), &LIMITS).expect("a request").descriptors[0].limit;
+    assert_eq!(limit, Some(LimitOverride { requests: 0, unit: Err(UnknownUnit(-1)) }));
 }
 
 #[test]
@@ -148,11 +148,11 @@ fn every_unit_has_its_number() {
         let wire = u8::try_from(crate::api::unit::unit_number(unit)).expect("small");
         let bytes = field(2, field(2, [number(1, 3), number(2, wire)].concat()));
         let limit = decode(&bytes, &LIMITS).expect("a request").descriptors[0].limit;
-        assert_eq!(limit, Some(LimitOverride { requests: 3, unit }));
+        assert_eq!(limit, Some(LimitOverride { requests: 3, unit: Ok(unit) }));
     }
     for wire in [0, 8, 99] {
-        let bytes = [field(2, ""), field(2, field(2, number(2, wire)))].concat();
-        let error = DecodeError::OverrideUnit { descriptor: 1, unit: i32::from(wire) };
-        assert_eq!(decode(&bytes, &LIMITS), Err(error));
+        let bytes = field(2, field(2, number(2, wire)));
+        let limit = decode(&bytes, &LIMITS).expect("a request").descriptors[0].limit;
+        assert_eq!(limit, Some(LimitOverride { requests: 0, unit: Err(UnknownUnit(i32::from(wire))) }));
     }
 }

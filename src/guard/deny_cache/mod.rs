@@ -72,7 +72,8 @@ impl<L: RateLimiter> DenyCache<L> {
         if goes_whole(&group) {
             return Asked::Store(self.ask(group));
         }
-        let known: SmallVec<[Option<Verdict>; 1]> = self.memory.answers(&group.hits).collect();
+        let known: SmallVec<[Option<Verdict>; 1]> =
+            self.memory.answers(&group.hits, DenyTable::answer_or_miss).collect();
         let answered = known.iter().flatten().count();
         if answered == 0 {
             return Asked::Store(self.ask(group));
@@ -87,13 +88,16 @@ impl<L: RateLimiter> DenyCache<L> {
     }
 }
 
+/// How the table is asked about a hit.
+type Look = fn(&DenyTable, &Hit, Instant) -> Option<Verdict>;
+
 impl Memory {
     /// What the table answers, hit by hit; `None` for those that are for the store.
-    fn answers<'h>(&'h self, hits: &'h [Hit]) -> impl Iterator<Item = Option<Verdict>> + 'h {
+    fn answers<'h>(&'h self, hits: &'h [Hit], look: Look) -> impl Iterator<Item = Option<Verdict>> + 'h {
         let (now, refunded) = (Instant::now(), refunded(hits));
         hits.iter().enumerate().map(move |(at, hit)| {
             let eligible = takes(hit) && is_alone(hits, at) && !refunded.contains(&hit.key);
-            if eligible { self.table.answer(hit, now) } else { None }
+            if eligible { look(&self.table, hit, now) } else { None }
         })
     }
 
@@ -180,7 +184,7 @@ impl<L: RateLimiter> RateLimiter for DenyCache<L> {
             return None;
         }
         let mut verdicts = Verdicts::with_capacity(group.hits.len());
-        for answer in self.memory.answers(&group.hits) {
+        for answer in self.memory.answers(&group.hits, DenyTable::answer) {
             verdicts.push(Ok(answer?));
         }
         self.memory.table.count(verdicts.len());

@@ -41,7 +41,10 @@ struct Shard {
     denials: Denials,
     bytes: usize,
     most_bytes: usize,
+    misses: u64,
     evictions: u64,
+    expired: u64,
+    overwritten: u64,
 }
 
 impl DenyTable {
@@ -52,7 +55,8 @@ impl DenyTable {
         let most_bytes = bytes.get() / shards;
         let hasher = RandomState::default();
         let denials = || Denials::with_hasher(hasher.clone());
-        let shard = || Shard { denials: denials(), bytes: 0, most_bytes, evictions: 0 };
+        let (misses, evictions, expired, overwritten) = (0, 0, 0, 0);
+        let shard = || Shard { denials: denials(), bytes: 0, most_bytes, misses, evictions, expired, overwritten };
         let shards = (0..shards).map(|_| Mutex::new(shard())).collect();
         Arc::new(Self { shards, hasher, hits: AtomicU64::new(0) })
     }
@@ -61,6 +65,12 @@ impl DenyTable {
     #[must_use]
     pub fn hits(&self) -> u64 {
         self.hits.load(Relaxed)
+    }
+
+    /// Hits that it had no answer to, of those that went to the store alone.
+    #[must_use]
+    pub fn misses(&self) -> u64 {
+        self.sum(|shard| shard.misses)
     }
 
     /// Denials that are held, among them such as have ended since the last of their shard came.
@@ -81,12 +91,31 @@ impl DenyTable {
         self.sum(|shard| shard.evictions)
     }
 
+    /// Denials that left because they had ended.
+    #[must_use]
+    pub fn expired(&self) -> u64 {
+        self.sum(|shard| shard.expired)
+    }
+
+    /// Denials that took the place of an earlier one of their counter.
+    #[must_use]
+    pub fn overwritten(&self) -> u64 {
+        self.sum(|shard| shard.overwritten)
+    }
+
     /// What a hit gets, if a denial that is held says so.
     pub(super) fn answer(&self, hit: &Hit, now: Instant) -> Option<Verdict> {
         let hash = self.hash(&hit.key);
-        let shard = self.shard(hash);
-        let (_, entry) = shard.denials.raw_entry().from_key_hashed_nocheck(hash, &hit.key)?;
-        if entry.covers(hit, now) { Some(entry.verdict(hit, now)) } else { None }
+        self.shard(hash).answer(hash, hit, now)
+    }
+
+    /// The same, for a hit that goes to the store unless there is an answer: then it is a miss.
+    pub(super) fn answer_or_miss(&self, hit: &Hit, now: Instant) -> Option<Verdict> {
+        let hash = self.hash(&hit.key);
+        let mut shard = self.shard(hash);
+        let answer = shard.answer(hash, hit, now);
+        shard.misses += u64::from(answer.is_none());
+        answer
     }
 
     /// Counts hits that were answered.
@@ -124,14 +153,20 @@ fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
 }
 
 impl Shard {
+    fn answer(&self, hash: u64, hit: &Hit, now: Instant) -> Option<Verdict> {
+        let (_, entry) = self.denials.raw_entry().from_key_hashed_nocheck(hash, &hit.key)?;
+        if entry.covers(hit, now) { Some(entry.verdict(hit, now)) } else { None }
+    }
+
     fn hold(&mut self, key: CounterKey, entry: Entry, now: Instant) {
-        self.remove(&key);
+        self.overwritten += u64::from(self.remove(&key));
         while let Some((_, oldest)) = self.denials.front() {
             let ended = oldest.has_ended(now);
             if !ended && self.bytes + size(&key) <= self.most_bytes {
                 break;
             }
             self.evictions += u64::from(!ended);
+            self.expired += u64::from(ended);
             if let Some((key, _)) = self.denials.pop_front() {
                 self.bytes -= size(&key);
             }
@@ -142,10 +177,13 @@ impl Shard {
         }
     }
 
-    fn remove(&mut self, key: &CounterKey) {
-        if self.denials.remove(key).is_some() {
+    /// Whether there was one.
+    fn remove(&mut self, key: &CounterKey) -> bool {
+        let found = self.denials.remove(key).is_some();
+        if found {
             self.bytes -= size(key);
         }
+        found
     }
 }
 

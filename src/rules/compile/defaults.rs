@@ -7,7 +7,7 @@ use super::{
     RuleFile,
     header::{Given, Settings},
     keys::{Key, Place},
-    limit::{NOT_ATOMIC, uncountable},
+    limit::{not_atomic, uncountable},
     parse,
     reader::{Reader, clip},
     report::{Path, Report},
@@ -129,9 +129,9 @@ impl Draft {
             report.error(*mark, &path.key(Key::Algorithm.name()), message);
         }
         if let Some(Given { value: true, mark, .. }) = settings.atomic
-            && !self.capabilities.atomic_groups
+            && let Some(why) = self.capabilities.atomic_groups.unsupported()
         {
-            report.error(mark, &path.key(Key::Atomic.name()), NOT_ATOMIC);
+            report.error(mark, &path.key(Key::Atomic.name()), not_atomic(why));
         }
     }
 

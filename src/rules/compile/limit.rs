@@ -24,8 +24,10 @@ pub(super) struct Identity {
     pub(super) on_store_failure: Option<FailureMode>,
 }
 
-/// What is wrong with `atomic` where the store has no such thing.
-pub(super) const NOT_ATOMIC: &str = "the counter store cannot charge a request all or none: leave atomic out";
+/// What is wrong with `atomic` where the store has no such thing, for this reason.
+pub(super) fn not_atomic(why: &str) -> String {
+    format!("the counter store cannot charge a request all or none: leave atomic out, or change what is set: {why}")
+}
 
 /// What is wrong with an algorithm that the store does not count.
 pub(super) fn uncountable(capabilities: &Capabilities, algorithm: Algorithm) -> Option<String> {
@@ -85,8 +87,10 @@ impl<'a> Tree<'a, '_> {
             let message = "rate_limits holds no limit: write at least one, or leave it out";
             self.reader.report.error(field.key_mark, path, message);
         }
-        if elements > 1 && !self.capabilities.atomic_groups {
-            let message = "the counter store cannot charge several limits all or none: use one rate_limit";
+        if let Some(why) = self.capabilities.atomic_groups.unsupported().filter(|_| elements > 1) {
+            let message = format!(
+                "the counter store cannot charge several limits all or none: use one rate_limit, or change what is set: {why}"
+            );
             self.reader.report.error(field.key_mark, path, message);
         }
         (sound && !limits.is_empty()).then_some(Policy::Limited(limits))

@@ -202,9 +202,9 @@ fn group<'a>(
             continue;
         };
         if let Some(given) = source.header.settings.atomic.as_ref().filter(|given| given.value)
-            && !options.capabilities.atomic_groups
+            && let Some(why) = options.capabilities.atomic_groups.unsupported()
         {
-            report.error(given.mark, &path.key("atomic"), limit::NOT_ATOMIC);
+            report.error(given.mark, &path.key("atomic"), limit::not_atomic(why));
         }
         let plan = domains.entry(name).or_default();
         match plan.sources.first() {

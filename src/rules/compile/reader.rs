@@ -4,7 +4,9 @@ use super::{
     keys::{self, Key, Place},
     report::{Path, Report},
 };
-use crate::rules::yaml::{Document, Kind, Mark, NodeId, Notice, Scalar, Typed};
+use crate::rules::yaml::{Document, Kind, Mark, NodeId, Notice, Scalar, Typed, cure_of_blanks};
+
+const WHOLE_NUMBER: &str = "a whole number without quotes, from 0 to 4294967295";
 
 /// One file under reading.
 #[derive(Debug)]
@@ -83,6 +85,10 @@ impl<'a> Reader<'a, '_> {
             let likely = keys::likely(name, here_first.map(|key| key.name()))
                 .or_else(|| keys::likely(name, Key::ALL.iter().map(|key| key.name())));
             let accepted = format!("accepted in {}: {}", place.name(), keys::accepted(place));
+            if let Some(cure) = cure_of_blanks(name) {
+                self.report.error(mark, &here, format!("unknown key `{}`: {cure}", clip(name)));
+                return None;
+            }
             self.report.error(mark, &here, suggestion(&format!("unknown key `{}`", clip(name)), likely, &accepted));
             return None;
         };
@@ -246,9 +252,14 @@ impl<'a> Reader<'a, '_> {
     pub(super) fn number(&mut self, field: Field<'a>, path: &Path<'_>) -> Option<u32> {
         let number = match self.typed(field) {
             Some(Typed::Int(value)) => u32::try_from(value).ok(),
+            // as templates write large numbers, Helm's among them
+            Some(Typed::Float(value)) if value.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&value) => {
+                let wanted = format!("{WHOLE_NUMBER}, such as {value}");
+                return self.wrong_type(field.value, path, &wanted);
+            }
             _ => None,
         };
-        number.or_else(|| self.wrong_type(field.value, path, "a whole number without quotes, from 0 to 4294967295"))
+        number.or_else(|| self.wrong_type(field.value, path, WHOLE_NUMBER))
     }
 
     /// A whole number from 1 to 2^32 − 1, unquoted.

@@ -12,9 +12,9 @@ use std::{
     },
 };
 
-use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
+use saphyr_parser::{Event, Parser, Span};
 
-use super::Scalar;
+use super::{Scalar, blanks, tag};
 
 /// Lists and maps inside one another, and merge keys and aliases on top of them, at most this many.
 pub(in crate::rules) const MAX_DEPTH: usize = 200;
@@ -52,6 +52,19 @@ pub(in crate::rules) struct SyntaxError {
     pub(in crate::rules) message: String,
 }
 
+impl SyntaxError {
+    /// The same fault where it comes from, if that is a blank which only looks like indentation.
+    fn at_its_origin(self, text: &str) -> Self {
+        let tabs = self.message.contains("tab");
+        let Some((line, column, remark)) = blanks::origin(text, self.mark.line as usize, tabs) else { return self };
+        let mark = Mark { line: number(line), column: number(column) };
+        Self { mark, message: format!("{remark} ({})", self.message) }
+    }
+}
+
+/// How the parser begins to say that it does not take a tab there.
+const TAB_BEHIND_COLON: &str = "':' must be followed by a valid YAML whitespace";
+
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Content {
     Scalar { start: u32, len: u32, plain: bool },
@@ -81,6 +94,14 @@ impl Document {
     pub(in crate::rules) fn parse(text: &str) -> Result<Self, SyntaxError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         check_characters(text)?;
+        Self::read(text).or_else(|fault| {
+            let spaced = if fault.message.starts_with(TAB_BEHIND_COLON) { blanks::spaced(text) } else { None };
+            let read = spaced.map_or(Err(fault), |spaced| Self::read(&spaced));
+            read.map_err(|fault| fault.at_its_origin(text))
+        })
+    }
+
+    fn read(text: &str) -> Result<Self, SyntaxError> {
         let mut builder = Builder::default();
         let parser = Parser::new_from_str(text);
         let mut ended = false;
@@ -183,8 +204,11 @@ impl Document {
 }
 
 fn mark(marker: saphyr_parser::Marker) -> Mark {
-    let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     Mark { line: number(marker.line()), column: number(marker.col()).saturating_add(1) }
+}
+
+fn number(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
 }
 
 /// YAML allows no control characters; the parser would take a NUL for the end of the file.
@@ -198,7 +222,6 @@ fn check_characters(text: &str) -> Result<(), SyntaxError> {
     let before = text[..at].replace("\r\n", "\n");
     let line = before.matches(['\n', '\r']).count() + 1;
     let column = before.rsplit(['\n', '\r']).next().unwrap_or_default().chars().count() + 1;
-    let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let mark = Mark { line: number(line), column: number(column) };
     Err(SyntaxError { mark, message: format!("the control character U+{:04X} is not allowed in YAML", found as u32) })
 }
@@ -226,7 +249,8 @@ impl Builder {
                 self.items.push(Item { mark, content: Content::Alias { target } });
             }
             Event::Scalar(text, style, anchor, tag) => {
-                let plain = is_plain(style, tag.as_deref()).map_err(|message| SyntaxError { mark, message })?;
+                let resolved = tag::resolve(text, style, tag.as_deref());
+                let (text, plain) = resolved.map_err(|message| SyntaxError { mark, message })?;
                 let start = self.offset(self.text.len(), mark)?;
                 let len = self.offset(text.len(), mark)?;
                 self.text.push_str(&text);
@@ -279,15 +303,4 @@ impl Builder {
 
 fn error<T>(mark: Mark, message: &str) -> Result<T, SyntaxError> {
     Err(SyntaxError { mark, message: message.to_owned() })
-}
-
-/// Whether a scalar may mean a number, a boolean or null; an explicit tag says so or forbids it.
-fn is_plain(style: ScalarStyle, tag: Option<&Tag>) -> Result<bool, String> {
-    let Some(tag) = tag else { return Ok(style == ScalarStyle::Plain) };
-    match (tag.is_yaml_core_schema(), tag.suffix.as_str()) {
-        (true, "str") => Ok(false),
-        (true, "int" | "float" | "bool" | "null") => Ok(true),
-        (false, "" | "!") => Ok(false),
-        _ => Err(format!("the tag {tag} is not supported; accepted: !!str, !!int, !!float, !!bool, !!null")),
-    }
 }

@@ -4,11 +4,14 @@
 //!
 //! Knows nothing of rules.
 
+mod blanks;
 mod document;
 mod map;
 mod scalar;
+mod tag;
 mod write;
 
+pub(super) use blanks::cure as cure_of_blanks;
 pub(super) use document::{Document, Kind, MAX_DEPTH, Mark, NodeId};
 pub(super) use map::{Notice, Pair};
 pub(super) use scalar::{Scalar, Typed};

@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
-use super::types::{RedisBreaker, RedisCredentials, RedisEndpoint, RedisTls, RedisTopology};
+use super::auth::Auth;
+use super::login::Login;
+use super::types::{RedisBreaker, RedisCredentials, RedisEndpoint, RedisKeysPerCall, RedisTls, RedisTopology};
 use super::url::{self, Parsed, Target};
-use super::values::{Auth, PoolSize, RedisType, SocketType, Timeout, Url};
+use super::values::{CallTimeout, KeysPerCall, PoolSize, RedisType, SocketType, Url};
 use crate::settings::error::{Place, Problem};
-use crate::settings::table::{Given, Read};
+use crate::settings::table::{Given, Note, Read};
 
 /// The variables of one Redis.
 pub(super) struct Variables<'a> {
@@ -22,36 +24,45 @@ pub(super) struct Variables<'a> {
     pub(super) use_tls: &'a Read<bool>,
     pub(super) tls: &'a RedisTls,
     pub(super) pool_size: &'a Read<PoolSize>,
-    pub(super) timeout: &'a Read<Timeout>,
+    pub(super) keys_per_call: &'a Read<KeysPerCall>,
+    pub(super) timeout: &'a Read<CallTimeout>,
     pub(super) breaker: Option<RedisBreaker>,
 }
 
 impl Variables<'_> {
-    /// The endpoint, or what is wrong with it.
-    pub(super) fn endpoint(&self, problems: &mut Vec<Problem>) -> Option<RedisEndpoint> {
+    /// The endpoint, or what is wrong with it; and what is odd about it.
+    pub(super) fn endpoint(&self, problems: &mut Vec<Problem>, notes: &mut Vec<Note>) -> Option<RedisEndpoint> {
         let before = problems.len();
-        let login = self.login(problems);
-        let sentinel_login = one_of(self.sentinel_auth, self.sentinel_auth_file, problems);
-        let Parsed { target, credentials, tls, database } = self.parsed(problems)?;
+        let parsed = self.parsed(problems);
+        let in_url = parsed.as_ref().map_or(&[][..], |parsed| &parsed.logins);
+        let is_cluster = parsed.as_ref().is_some_and(|parsed| matches!(parsed.target, Target::Cluster(_)));
+        let credentials = self.login((self.auth, self.auth_file), in_url, is_cluster, problems, notes);
+        let Parsed { target, sentinel_logins, tls, database, notes: odd, .. } = parsed?;
         let url = self.url.given.as_ref();
+        notes.extend(odd.into_iter().map(|odd| self.note(odd)));
         self.agree(&target, problems);
         if tls && !self.use_tls.value {
             contradict(self.use_tls.given.as_ref(), url, "the URL asks for TLS", problems);
         }
-        if self.use_tls.value && target.socket() == SocketType::Unix {
+        if self.use_tls.value && matches!(target, Target::Unix(_)) {
             let other = url.or(self.socket_type.given.as_ref());
             contradict(self.use_tls.given.as_ref(), other, "a unix socket has no TLS", problems);
         }
-        if credentials != RedisCredentials::None && login != RedisCredentials::None {
-            let given = if self.auth_file.value.is_some() { &self.auth_file.given } else { &self.auth.given };
-            contradict(given.as_ref(), url, "only one of them may have a password", problems);
+        if database != 0
+            && self.keys_per_call.value == KeysPerCall::One
+            && matches!(target, Target::Tcp(_) | Target::Unix(_))
+        {
+            let reason = "a proxy may not keep a database for each of its clients, and some have one: leave its number out \
+                of the URL, and keep services apart by CACHE_KEY_PREFIX";
+            contradict(self.keys_per_call.given.as_ref(), url, reason, problems);
         }
-        let credentials = if credentials == RedisCredentials::None { login } else { credentials };
         let topology = match target {
             Target::Tcp(server) => RedisTopology::Tcp(server),
             Target::Unix(path) => RedisTopology::Unix(path),
             Target::Sentinel { master, sentinels } => {
-                RedisTopology::Sentinel { master, sentinels, credentials: sentinel_login }
+                let own = (self.sentinel_auth, self.sentinel_auth_file);
+                let credentials = self.login(own, &sentinel_logins, false, problems, notes);
+                RedisTopology::Sentinel { master, sentinels, credentials }
             }
             Target::Cluster(servers) => RedisTopology::Cluster(servers),
         };
@@ -61,13 +72,81 @@ impl Variables<'_> {
             tls: (tls || self.use_tls.value).then(|| self.tls.clone()),
             database,
             pool_size: self.pool_size.value.get(),
+            keys_per_call: match self.keys_per_call.value {
+                KeysPerCall::Auto => RedisKeysPerCall::Auto,
+                KeysPerCall::Many => RedisKeysPerCall::Many,
+                KeysPerCall::One => RedisKeysPerCall::One,
+            },
             timeout: self.timeout.value.0,
             breaker: self.breaker,
         })
     }
 
-    fn login(&self, problems: &mut Vec<Problem>) -> RedisCredentials {
-        one_of(self.auth, self.auth_file, problems)
+    /// Where a call carries one key, no request can be charged all or none.
+    pub(super) fn may_be_atomic(&self, stop_increment: &Read<bool>, problems: &mut Vec<Problem>) {
+        if self.keys_per_call.value == KeysPerCall::One && stop_increment.value {
+            let reason = "a request is charged all or none with the one, which cannot be with the other, as its counters may \
+                be on different servers: leave STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT out, or count in a Redis or a Redis \
+                Cluster without a proxy";
+            contradict(self.keys_per_call.given.as_ref(), stop_increment.given.as_ref(), reason, problems);
+        }
+    }
+
+    /// Who we are: what the variable says, and of the rest what the URL says; or what the file says. `must_agree`: one login
+    /// is for servers that each have one in the URL.
+    fn login(
+        &self,
+        (auth, file): (&Read<Auth>, &Read<Option<PathBuf>>),
+        in_url: &[Login],
+        must_agree: bool,
+        problems: &mut Vec<Problem>,
+        notes: &mut Vec<Note>,
+    ) -> RedisCredentials {
+        let said: Vec<&Login> = in_url.iter().filter(|login| **login != Login::default()).collect();
+        if let Some(path) = &file.value {
+            let url = self.url.given.as_ref().filter(|_| !said.is_empty());
+            contradict(file.given.as_ref(), auth.given.as_ref(), "only one of them may be set", problems);
+            contradict(file.given.as_ref(), url, "only one of them may have a password", problems);
+            return RedisCredentials::File(path.clone());
+        }
+        let own = &auth.value.0;
+        if let Some(given) = auth.given.as_ref().filter(|_| said.iter().any(|login| own.contradicts(login))) {
+            let text =
+                format!("{} replaces what {} has for a user or a password, which differs", given.place, self.url_name);
+            notes.push(Note { variable: given.place.variable, text });
+        }
+        let mut logins = said.iter().map(|login| own.over(login));
+        let first = logins.next().unwrap_or_else(|| own.clone());
+        if logins.any(|login| login != first) {
+            if must_agree {
+                self.malformed("a list of nodes that all have one user and password", problems);
+            } else {
+                notes.push(self.note("has several users or passwords for its sentinels: the first is for all of them"));
+            }
+        }
+        if first.lacks_password() {
+            let has_user = auth.given.as_ref().filter(|_| own.user.is_some());
+            let place = has_user.map_or(self.url_name, |given| given.place.variable);
+            let text = format!(
+                "{place} has a user without a password: Redis lets in only one that needs none (nopass); \
+                 a password alone is written as redis://:password@host, or in REDIS_AUTH without a colon"
+            );
+            notes.push(Note { variable: place, text });
+        }
+        first.credentials()
+    }
+
+    fn note(&self, text: &str) -> Note {
+        Note { variable: self.url_name, text: format!("{} {text}", self.url_place()) }
+    }
+
+    fn url_place(&self) -> Place {
+        self.url.given.as_ref().map_or(Place { variable: self.url_name, flag: None }, |given| given.place)
+    }
+
+    fn malformed(&self, accepted: &'static str, problems: &mut Vec<Problem>) {
+        let value = self.url.given.as_ref().map_or_else(String::new, |given| given.shown.clone());
+        problems.push(Problem::Malformed { place: self.url_place(), value, accepted });
     }
 
     fn parsed(&self, problems: &mut Vec<Problem>) -> Option<Parsed> {
@@ -77,8 +156,7 @@ impl Variables<'_> {
                 (Some(RedisType::Sentinel | RedisType::Cluster), _) => &self.kind.given,
                 (_, Some(SocketType::Tcp)) => &self.socket_type.given,
                 _ => {
-                    let target = Target::Unix(self.default_socket.into());
-                    return Some(Parsed { target, credentials: RedisCredentials::None, tls: false, database: 0 });
+                    return Some(Parsed::plain(Target::Unix(self.default_socket.into())));
                 }
             };
             let place = Place { variable: self.url_name, flag: None };
@@ -87,12 +165,8 @@ impl Variables<'_> {
             return None;
         };
         let kind = self.kind.value.unwrap_or(RedisType::Single);
-        let parsed = url::parse(text.expose(), kind);
-        parsed
-            .map_err(|accepted| {
-                let given = self.url.given.as_ref().expect("only what is given has a value");
-                problems.push(Problem::Malformed { place: given.place, value: given.shown.clone(), accepted });
-            })
+        url::parse(text.expose(), kind, self.socket_type.value)
+            .map_err(|accepted| self.malformed(accepted, problems))
             .ok()
     }
 
@@ -102,26 +176,15 @@ impl Variables<'_> {
         if self.kind.value.is_some_and(|kind| kind != target.kind()) {
             contradict(self.kind.given.as_ref(), url, "the URL is of another type", problems);
         }
-        match (self.socket_type.value, target.socket()) {
-            (Some(SocketType::Unix), SocketType::Tcp) => {
+        match (self.socket_type.value, target) {
+            (Some(SocketType::Unix), Target::Tcp(_)) => {
                 contradict(self.socket_type.given.as_ref(), url, "that is no path of a socket", problems);
             }
-            (Some(SocketType::Tcp), SocketType::Unix) => {
+            (Some(SocketType::Tcp), Target::Unix(_)) => {
                 contradict(self.socket_type.given.as_ref(), url, "that is the path of a socket", problems);
             }
+            // sentinels and nodes are always reached over TCP, as in the reference
             _ => {}
-        }
-    }
-}
-
-/// A password, or the file that has it.
-fn one_of(auth: &Read<Auth>, file: &Read<Option<PathBuf>>, problems: &mut Vec<Problem>) -> RedisCredentials {
-    match (&auth.value.0, &file.value) {
-        (RedisCredentials::None, Some(path)) => RedisCredentials::File(path.clone()),
-        (fixed, None) => fixed.clone(),
-        (_, Some(_)) => {
-            contradict(file.given.as_ref(), auth.given.as_ref(), "only one of them may be set", problems);
-            RedisCredentials::None
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The Redis backend, from its variables. `docs/redis.md` describes them.
 
+mod auth;
 mod endpoint;
+mod login;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -11,23 +13,26 @@ use std::num::NonZeroUsize;
 
 use super::error::{Place, Problem};
 use super::resolve::unless_zero;
-use super::table::{Given, Read};
-use super::tls;
+use super::table::{Given, Note, Read};
+use super::tls::TlsIdentity;
 use super::variables::{Raw, TABLE};
+pub(super) use auth::Auth;
 use endpoint::Variables;
 pub use types::{
-    RedisBreaker, RedisCredentials, RedisEndpoint, RedisServer, RedisSettings, RedisStartup, RedisTls, RedisTopology,
+    RedisBreaker, RedisCredentials, RedisEndpoint, RedisKeysPerCall, RedisServer, RedisSettings, RedisStartup,
+    RedisTls, RedisTopology,
 };
 pub(super) use values::{
-    Auth, CacheBytes, JitterSeconds, MaxPending, PoolOnEmpty, PoolSize, RedisType, SocketType, Timeout, Url,
+    CacheBytes, CallTimeout, JitterSeconds, KeysPerCall, MaxPending, PoolOnEmpty, PoolSize, RedisType, SocketType,
+    Timeout, Url,
 };
 
 /// The size of the deny cache where nothing is said.
 const DENY_CACHE_BYTES: NonZeroUsize = NonZeroUsize::new(4 << 20).expect("four MiB is more than nothing");
 
-/// The Redis that the variables describe, or what is wrong with them.
-pub(super) fn settings(raw: &Raw, problems: &mut Vec<Problem>) -> Option<RedisSettings> {
-    let tls = tls(raw, problems)?;
+/// The Redis that the variables describe, or what is wrong with them; and what is odd about them.
+pub(super) fn settings(raw: &Raw, problems: &mut Vec<Problem>, notes: &mut Vec<Note>) -> Option<RedisSettings> {
+    let tls = tls(raw);
     let breaker = if raw.breaker.value { Some(breaker(raw, problems)?) } else { None };
     let main = Variables {
         url_name: "REDIS_URL",
@@ -42,6 +47,7 @@ pub(super) fn settings(raw: &Raw, problems: &mut Vec<Problem>) -> Option<RedisSe
         use_tls: &raw.redis_tls,
         tls: &tls,
         pool_size: &raw.redis_pool_size,
+        keys_per_call: &raw.redis_keys_per_call,
         timeout: &raw.redis_timeout,
         breaker,
     };
@@ -58,11 +64,15 @@ pub(super) fn settings(raw: &Raw, problems: &mut Vec<Problem>) -> Option<RedisSe
         use_tls: &raw.persecond_tls,
         tls: &tls,
         pool_size: &raw.persecond_pool_size,
+        keys_per_call: &raw.persecond_keys_per_call,
         timeout: &raw.persecond_timeout,
         breaker,
     };
-    let main = main.endpoint(problems);
-    let per_second = if raw.persecond.value { Some(per_second.endpoint(problems)?) } else { None };
+    for one in [Some(&main), raw.persecond.value.then_some(&per_second)].into_iter().flatten() {
+        one.may_be_atomic(&raw.stop_increment, problems);
+    }
+    let main = main.endpoint(problems, notes);
+    let per_second = if raw.persecond.value { Some(per_second.endpoint(problems, notes)?) } else { None };
     Some(RedisSettings {
         main: main?,
         per_second,
@@ -72,9 +82,9 @@ pub(super) fn settings(raw: &Raw, problems: &mut Vec<Problem>) -> Option<RedisSe
         max_local_counters: raw.max_counters.value.get(),
         replicas: raw.replicas.value,
         startup: RedisStartup {
-            initial: raw.redis_startup_initial.value,
-            longest: raw.redis_startup_max.value,
-            give_up: unless_zero(raw.redis_startup_elapsed.value),
+            initial: raw.redis_startup_initial.value.0,
+            longest: raw.redis_startup_max.value.0,
+            give_up: unless_zero(raw.redis_startup_elapsed.value.0),
         },
         health_needs_connection: raw.redis_health.value,
     })
@@ -119,16 +129,35 @@ fn given_or_default<T>(read: &Read<T>, name: &'static str) -> Given {
 }
 
 /// The files are one set for both Redises, as in the reference.
-fn tls(raw: &Raw, problems: &mut Vec<Problem>) -> Option<RedisTls> {
-    let before = problems.len();
-    let identity = tls::pair(
-        ("REDIS_TLS_CLIENT_CERT", &raw.redis_tls_cert),
-        ("REDIS_TLS_CLIENT_KEY", &raw.redis_tls_key),
-        problems,
-    );
-    (problems.len() == before).then(|| RedisTls {
+fn tls(raw: &Raw) -> RedisTls {
+    RedisTls {
         ca: raw.redis_tls_cacert.value.clone(),
-        identity,
+        identity: TlsIdentity::of(&raw.redis_tls_cert, &raw.redis_tls_key),
         verify_hostname: !raw.redis_tls_skip.value,
-    })
+    }
+}
+
+/// What kinds of Redis the variables ask for, as far as each can be told from its address alone.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kinds {
+    pub(super) main: RedisType,
+    pub(super) per_second: Option<RedisType>,
+    /// One of them is reached over TLS.
+    pub(super) tls: bool,
+}
+
+pub(super) fn kinds(raw: &Raw) -> Kinds {
+    let of_url = |url: &Read<Option<Url>>| url.value.as_ref().and_then(|Url(text)| url::kind(text.expose()));
+    let kind = |url: &Read<Option<Url>>, kind: &Read<Option<RedisType>>| {
+        of_url(url).or(kind.value).unwrap_or(RedisType::Single)
+    };
+    let tls = |url: &Read<Option<Url>>| url.value.as_ref().is_some_and(|Url(text)| url::asks_for_tls(text.expose()));
+    let second = raw.persecond.value;
+    Kinds {
+        main: kind(&raw.redis_url, &raw.redis_type),
+        per_second: second.then(|| kind(&raw.persecond_url, &raw.persecond_type)),
+        tls: raw.redis_tls.value
+            || tls(&raw.redis_url)
+            || (second && (raw.persecond_tls.value || tls(&raw.persecond_url))),
+    }
 }

@@ -56,8 +56,21 @@ pub struct RedisEndpoint {
     pub pool_size: NonZeroUsize,
     /// How long connecting may take, and how long a call may take.
     pub timeout: Duration,
+    /// How many keys a call may carry.
+    pub keys_per_call: RedisKeysPerCall,
     /// When to stop asking an address that does not answer; `None`: never.
     pub breaker: Option<RedisBreaker>,
+}
+
+/// How many keys a call may carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RedisKeysPerCall {
+    /// As many as its peers are found to bear.
+    Auto,
+    /// As many as there are.
+    Many,
+    /// One: a proxy shards keys over several Redises.
+    One,
 }
 
 /// When a breaker opens, and for how long.
@@ -116,7 +129,7 @@ pub enum RedisCredentials {
     Fixed {
         /// The ACL user.
         user: Option<String>,
-        /// The password; never empty.
+        /// The password; empty only for a user that needs none.
         password: Secret,
     },
     /// `password` or `user:password`, as this file has it when a connection is made.

@@ -3,38 +3,11 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use super::types::RedisCredentials;
 use super::url;
 use crate::domain::Secret;
 use crate::settings::go;
-use crate::settings::parse::{HIDDEN, Value, words};
+use crate::settings::parse::{Value, words};
 use crate::settings::values::UpTo;
-
-/// `password` or `user:password`; may be empty, for none, and is never printed.
-#[derive(Clone, Debug)]
-pub(in crate::settings) struct Auth(pub(super) RedisCredentials);
-
-impl Value for Auth {
-    const ACCEPTED: &'static str = "`password` or `user:password`, with a password of one character or more";
-
-    fn parse(text: &str) -> Option<Self> {
-        if text.is_empty() {
-            return Some(Self(RedisCredentials::None));
-        }
-        let (user, password) = text.split_once(':').unwrap_or(("", text));
-        let user = (!user.is_empty()).then(|| user.to_owned());
-        (!password.is_empty())
-            .then(|| Self(RedisCredentials::Fixed { user, password: Secret::new(password.to_owned()) }))
-    }
-
-    fn show(_: &str) -> String {
-        HIDDEN.to_owned()
-    }
-
-    fn is_off(&self) -> bool {
-        self.0 == RedisCredentials::None
-    }
-}
 
 /// The address of a Redis as it was written. What it means depends on other variables, and it may hold a password.
 #[derive(Clone, Debug)]
@@ -52,26 +25,21 @@ impl Value for Url {
     }
 }
 
-/// What to do when no connection is free.
+/// What to do when no connection is free. What does nothing is not read further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::settings) enum PoolOnEmpty {
-    Wait,
-    Other,
+pub(in crate::settings) struct PoolOnEmpty {
+    waits: bool,
 }
 
 impl Value for PoolOnEmpty {
-    const ACCEPTED: &'static str = "WAIT, CREATE or ERROR, in any case";
+    const ACCEPTED: &'static str = "WAIT";
 
     fn parse(text: &str) -> Option<Self> {
-        match text.to_ascii_lowercase().as_str() {
-            "wait" => Some(Self::Wait),
-            "create" | "error" => Some(Self::Other),
-            _ => None,
-        }
+        Some(Self { waits: text.eq_ignore_ascii_case("wait") })
     }
 
     fn is_off(&self) -> bool {
-        *self == Self::Wait
+        self.waits
     }
 }
 
@@ -80,9 +48,33 @@ words!(
     pub(in crate::settings) RedisType, "SINGLE, SENTINEL or CLUSTER, in any case",
     Single = "single", Sentinel = "sentinel", Cluster = "cluster"
 );
+/// How Redis is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::settings) enum SocketType {
+    Tcp,
+    Unix,
+}
+
+impl Value for SocketType {
+    const ACCEPTED: &'static str = "tcp or unix, in any case";
+
+    fn parse(text: &str) -> Option<Self> {
+        match text.to_ascii_lowercase().as_str() {
+            "tcp" => Some(Self::Tcp),
+            "unix" => Some(Self::Unix),
+            _ => None,
+        }
+    }
+
+    fn instead(text: &str) -> Option<(Self, &'static str)> {
+        let is_go_s = ["tcp4", "tcp6"].contains(&text.to_ascii_lowercase().as_str());
+        is_go_s.then_some((Self::Tcp, "is taken as tcp: addresses of IPv4 and of IPv6 are tried"))
+    }
+}
+
 words!(
-    /// How Redis is reached.
-    pub(in crate::settings) SocketType, "tcp or unix, in any case", Tcp = "tcp", Unix = "unix"
+    /// How many keys a call may carry.
+    pub(in crate::settings) KeysPerCall, "auto, many or one, in any case", Auto = "auto", Many = "many", One = "one"
 );
 
 /// How long Redis may take. Nothing waits for it without bound.
@@ -99,6 +91,30 @@ impl Value for Timeout {
     }
 }
 
+/// The deadline of a connection and of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::settings) struct CallTimeout(pub(super) Duration);
+
+impl Value for CallTimeout {
+    const ACCEPTED: &'static str = Timeout::ACCEPTED;
+
+    fn parse(text: &str) -> Option<Self> {
+        Timeout::parse(text).map(|Timeout(timeout)| Self(timeout))
+    }
+
+    fn instead(text: &str) -> Option<(Self, &'static str)> {
+        let (negative, timeout) = go::signed_duration(text)?;
+        let (millis, note) = if negative || timeout.is_zero() {
+            (100, "is taken as 100ms: nothing waits for Redis without a deadline")
+        } else if timeout < Duration::from_secs(1) {
+            (1, "is taken as 1ms, the shortest deadline")
+        } else {
+            (3_600_000, "is taken as 1h, the longest deadline")
+        };
+        Some((Self(Duration::from_millis(millis)), note))
+    }
+}
+
 /// Connections: each costs a file descriptor here and there, and some memory.
 pub(in crate::settings) type PoolSize = UpTo<10_000>;
 
@@ -107,6 +123,15 @@ impl Value for PoolSize {
 
     fn parse(text: &str) -> Option<Self> {
         Self::new(go::integer(text)?.try_into().ok()?)
+    }
+
+    fn instead(text: &str) -> Option<(Self, &'static str)> {
+        let (size, note) = match go::integer(text)? {
+            0 => (4, "is taken as 4, which is the default of the reference's Redis client"),
+            10_001.. => (10_000, "is taken as 10000, the largest pool"),
+            _ => return None,
+        };
+        Some((Self::new(size)?, note))
     }
 }
 
@@ -121,16 +146,25 @@ impl Value for MaxPending {
     }
 }
 
+/// What the reference's cache has at least. A cache that is much smaller holds next to nothing.
+const LEAST_CACHE: usize = 512 << 10;
+
 /// The size of the deny cache; 0: none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::settings) struct CacheBytes(pub(super) usize);
 
 impl Value for CacheBytes {
-    const ACCEPTED: &'static str = "a number of bytes from 0 to 17179869184";
+    const ACCEPTED: &'static str = "a number of bytes from 524288 to 17179869184, or 0";
 
     fn parse(text: &str) -> Option<Self> {
-        let bytes = u64::try_from(go::integer(text)?).ok().filter(|&bytes| bytes <= 16 << 30)?;
-        bytes.try_into().ok().map(Self)
+        let bytes = usize::try_from(go::integer(text)?).ok()?;
+        (bytes == 0 || (LEAST_CACHE..=16 << 30).contains(&bytes)).then_some(Self(bytes))
+    }
+
+    fn instead(text: &str) -> Option<(Self, &'static str)> {
+        let is_small = usize::try_from(go::integer(text)?).map_or(true, |bytes| bytes < LEAST_CACHE);
+        is_small
+            .then_some((Self(LEAST_CACHE), "is taken as 524288 (512 KiB), which the reference's cache has at least"))
     }
 
     fn is_off(&self) -> bool {
@@ -144,6 +178,8 @@ impl CacheBytes {
     }
 }
 
+const YEAR: u32 = 31_536_000;
+
 /// By how much the expiry of counters is spread, in seconds: at most a year.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::settings) struct JitterSeconds(u32);
@@ -152,7 +188,15 @@ impl Value for JitterSeconds {
     const ACCEPTED: &'static str = "a whole number from 0 to 31536000";
 
     fn parse(text: &str) -> Option<Self> {
-        go::integer(text)?.try_into().ok().filter(|&seconds| seconds <= 31_536_000).map(Self)
+        go::integer(text)?.try_into().ok().filter(|&seconds| seconds <= YEAR).map(Self)
+    }
+
+    fn instead(text: &str) -> Option<(Self, &'static str)> {
+        Some(if go::integer(text)? < 0 {
+            (Self(0), "is taken as 0: all counters of a window expire at once")
+        } else {
+            (Self(YEAR), "is taken as 31536000, a year")
+        })
     }
 
     fn is_off(&self) -> bool {

@@ -15,6 +15,7 @@ mod connect;
 mod convert;
 mod decode;
 mod nack;
+mod reach;
 mod request;
 mod source;
 mod stats;
@@ -22,6 +23,7 @@ mod stream;
 mod witness;
 
 pub use config::{BackoffConfig, XdsConfig, XdsTlsConfig};
+pub use reach::reach;
 pub use request::BadHeader;
 pub use source::{XdsSnapshot, XdsSource, XdsUpdate};
 pub use stats::XdsStats;

@@ -27,7 +27,8 @@ use self::shard::{Change, Shard};
 use crate::{
     algorithm::{self, Counters, Held, Step},
     domain::{
-        Algorithm, Capabilities, Clock, CounterKey, Group, Hit, RateLimiter, StoreError, Timestamp, Verdict, Verdicts,
+        Algorithm, AtomicGroups, Capabilities, Clock, CounterKey, Group, Hit, RateLimiter, StoreError, Timestamp,
+        Verdict, Verdicts,
     },
 };
 
@@ -265,7 +266,7 @@ impl RateLimiter for MemoryStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { algorithms: &Algorithm::ALL, atomic_groups: true }
+        Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported }
     }
 
     async fn close(&self) {

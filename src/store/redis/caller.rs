@@ -2,9 +2,7 @@
 
 use std::fmt::Debug;
 
-use bytes::Bytes;
-
-use super::Call;
+use super::{Call, Replied};
 use crate::domain::CounterKey;
 
 /// How the script is named in a call.
@@ -16,6 +14,15 @@ pub enum Script {
     Text,
 }
 
+/// How many keys a call may carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeysPerCall {
+    /// As many as there are: one server has them all, or all of a slot.
+    Many,
+    /// One: the peer sends a call to the server of its first key, and other keys may be elsewhere.
+    One,
+}
+
 /// Sends calls, each at most once.
 pub trait Caller: Debug + Send + Sync + 'static {
     /// Runs the script on the node that owns `slot` (`None`: the only one). What is to be sent is built before this
@@ -25,7 +32,7 @@ pub trait Caller: Debug + Send + Sync + 'static {
         slot: Option<u16>,
         script: Script,
         call: &Call<'_>,
-    ) -> impl Future<Output = Result<Bytes, CallError>> + Send + 'static;
+    ) -> impl Future<Output = Result<Replied, CallError>> + Send + 'static;
 
     /// Deletes a counter; whether there was one.
     fn delete(
@@ -36,6 +43,9 @@ pub trait Caller: Debug + Send + Sync + 'static {
 
     /// Whether keys have slots, and a call may only have keys of one.
     fn has_slots(&self) -> bool;
+
+    /// How many keys a call may carry; `None` while that is not known yet. Once it is `One`, it stays so.
+    fn keys_per_call(&self) -> Option<KeysPerCall>;
 
     /// Whether a call would be sent: not while the breaker of where it goes is open. Asked for each check, so that none
     /// waits in vain behind calls that hang.
@@ -57,6 +67,9 @@ pub enum CallError {
     /// The breaker of its address is open; it was not sent.
     #[error("the breaker is open")]
     Tripped,
+    /// It has several keys, and may have one; it was not sent.
+    #[error("a call may carry one key")]
+    ManyKeys,
     /// It may have been sent, and no reply came: in time, or before the connection broke.
     #[error("no answer: {0}")]
     Unanswered(Box<str>),

@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
-use super::BreakerConfig;
+use super::{BreakerConfig, KeysPerCall};
 use crate::{domain::Secret, tls::ClientFiles};
 
 /// A store in Redis.
@@ -25,6 +25,8 @@ pub struct Endpoint {
     pub topology: Topology,
     /// Who we are to it.
     pub credentials: Credentials,
+    /// What the names of all counters begin with.
+    pub key_prefix: String,
     /// How its connections are secured; `None`: not at all.
     pub tls: Option<ClientFiles>,
     /// The number of the database; 0 in a cluster.
@@ -37,6 +39,8 @@ pub struct Endpoint {
     pub breaker: Option<BreakerConfig>,
     /// The pace of attempts until it has answered for the first time.
     pub startup: Startup,
+    /// How many keys a call may carry; `None`: as many as its peers are found to bear.
+    pub keys_per_call: Option<KeysPerCall>,
 }
 
 /// The pauses between attempts to reach a Redis that has never answered; never under ten milliseconds. One connection of

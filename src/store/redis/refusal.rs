@@ -7,15 +7,41 @@ pub(super) fn code(text: &str) -> &str {
     text.split(' ').next().unwrap_or_default()
 }
 
-/// An error of this code, as the store tells it.
-pub(super) fn of(code: &str) -> Refusal {
-    match code {
+/// An error in these words, as the store reports it.
+pub(super) fn of(text: &str) -> Refusal {
+    if is_denied_in_script(text) {
+        return Refusal::NotPermitted;
+    }
+    match code(text) {
         "READONLY" | "NOREPLICAS" => Refusal::ReadOnly,
         "OOM" => Refusal::OutOfMemory,
         "WRONGTYPE" | "WRONGVALUE" => Refusal::WrongType,
         "NOPERM" | "NOAUTH" | "WRONGPASS" => Refusal::NotPermitted,
         "LOADING" | "BUSY" | "CLUSTERDOWN" | "MASTERDOWN" | "TRYAGAIN" | "MOVED" | "ASK" | "CLOCK" => Refusal::NotReady,
         _ => Refusal::Other,
+    }
+}
+
+/// Whether the user who runs the script may not run one of its commands. Redis has no code for that: 7 says "The user
+/// executing the script can't run this command", 8 "ACL failure in script".
+fn is_denied_in_script(text: &str) -> bool {
+    ["can't run this command", "ACL failure in script"].iter().any(|words| text.contains(words))
+}
+
+/// Whether Redis does not know a command: it was renamed, or a proxy leaves it out.
+pub(super) fn is_unknown_command(text: &str) -> bool {
+    // in a script 6 says "Unknown Redis command called from Lua script", 7 "… from script", Valkey "Unknown command called …"
+    text.starts_with("ERR unknown command")
+        || ["Unknown Redis command called from", "Unknown command called from"].iter().any(|words| text.contains(words))
+}
+
+/// Whether an error of these words will come again until somebody mends the set-up: then Redis counts nothing, however
+/// quickly it answers. `has_slots`: of a node of a cluster, to which keys may be redirected.
+pub(super) fn is_sticky(text: &str, has_slots: bool) -> bool {
+    match code(text) {
+        "NOPERM" | "NOAUTH" | "WRONGPASS" | "READONLY" | "OOM" | "MISCONF" | "NOREPLICAS" => true,
+        "MOVED" | "ASK" | "CROSSSLOT" => !has_slots,
+        _ => is_denied_in_script(text) || is_unknown_command(text),
     }
 }
 
@@ -39,5 +65,62 @@ pub(super) fn again(code: &str) -> Option<Again> {
         "CLOCK" => Some(Again::Later),
         "MOVED" | "ASK" | "LOADING" | "CLUSTERDOWN" | "MASTERDOWN" | "BUSY" | "READONLY" => Some(Again::Later),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_right_that_lacks_is_one_refusal_in_the_words_of_every_version() {
+        for text in [
+            "NOPERM this user has no permissions to run the 'evalsha' command",
+            "ERR The user executing the script can't run this command or subcommand script: 80a6, on @user_script:1.",
+            "ERR ACL failure in script: User rl has no permissions to run the 'set' command",
+            "The user executing the script can't run this command or subcommand",
+            "ERR Error running script (call to f_27cd): @user_script:1: @user_script: 1: The user executing the script \
+             can't run this command or subcommand",
+        ] {
+            assert_eq!(of(text), Refusal::NotPermitted, "{text}");
+            assert!(is_sticky(text, false) && is_sticky(text, true), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_passes_by_itself_is_not_sticky() {
+        for text in [
+            "LOADING Redis is loading the dataset in memory",
+            "BUSY Redis is busy running a script.",
+            "TRYAGAIN Multiple keys request during rehashing of slot",
+            "CLUSTERDOWN Hash slot not served",
+            "MASTERDOWN Link with MASTER is down",
+            "WRONGTYPE Operation against a key holding the wrong kind of value",
+            "ERR Error running script",
+        ] {
+            assert!(!is_sticky(text, false), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_needs_an_operator_is_sticky() {
+        for text in [
+            "READONLY You can't write against a read only replica.",
+            "OOM command not allowed when used memory > 'maxmemory'.",
+            "MISCONF Redis is configured to save RDB snapshots",
+            "NOREPLICAS Not enough good replicas to write.",
+            "ERR unknown command 'evalsha', with args beginning with: 'abc'",
+            "ERR unknown command `EVALSHA`, with args beginning with: ",
+            "ERR Unknown Redis command called from script",
+            "ERR Unknown command called from script",
+            "Unknown Redis command called from Lua script",
+            "ERR Error running script (call to f_27cd): @user_script:1: @user_script: 1: Unknown Redis command called from \
+             Lua script",
+        ] {
+            assert!(is_sticky(text, false) && is_sticky(text, true), "{text}");
+        }
+        for text in ["MOVED 1 10.0.0.1:7000", "CROSSSLOT Keys in request don't hash to the same slot"] {
+            assert!(is_sticky(text, false) && !is_sticky(text, true), "{text}");
+        }
     }
 }

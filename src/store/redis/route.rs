@@ -1,12 +1,19 @@
-//! Which part of a group goes where: to which endpoint, and in a cluster to which slot.
+//! Which part of a group goes where: to which endpoint, and which other keys may share its calls.
 //!
-//! The hits of one descriptor stay together: they are charged all or none, and their keys share a hash tag. What the
-//! group is told as a whole (atomic, refused, quotas passed) every part is told, so a group is atomic for each place.
+//! The hits of one descriptor stay together: they are charged all or none, and their keys share a hash tag. Each part has
+//! the flags of the whole group (atomic, refused, quotas passed), so a group is atomic for each lane.
+//!
+//! Where a call may carry one key, hits that belong together and have several keys have no lane: they are refused.
+
+#[cfg(test)]
+mod tests;
+
+use std::hash::BuildHasher as _;
 
 use smallvec::SmallVec;
 
-use super::slot;
-use crate::domain::{Group, Hit, Unit};
+use super::{Caller, KeysPerCall, slot};
+use crate::domain::{CounterKey, Group, Hit, StoreError, Unit};
 
 /// An endpoint of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,20 +23,86 @@ pub(super) enum Side {
     PerSecond,
 }
 
-/// A place that one call can serve.
+/// What one call can serve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Lane {
     pub(super) side: Side,
-    /// None where keys have no slots.
-    pub(super) slot: Option<u16>,
+    pub(super) partition: Partition,
 }
+
+/// Which keys of an endpoint share calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Partition {
+    /// All.
+    Whole,
+    /// Those of one slot of a cluster.
+    Slot(u16),
+    /// One key alone, by its hash. Should two have the same, the client does not send what has both.
+    Key { hash: u64, slot: Option<u16> },
+}
+
+impl Partition {
+    /// The slot of its keys; `None` where keys have no slots.
+    pub(super) const fn slot(self) -> Option<u16> {
+        match self {
+            Self::Whole => None,
+            Self::Slot(slot) => Some(slot),
+            Self::Key { slot, .. } => slot,
+        }
+    }
+}
+
+/// How an endpoint has to be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Way {
+    pub(super) has_slots: bool,
+    /// `None`: not known yet. Calls of one key are right in any case.
+    pub(super) keys_per_call: Option<KeysPerCall>,
+}
+
+impl Way {
+    pub(super) fn to(caller: &impl Caller) -> Self {
+        Self { has_slots: caller.has_slots(), keys_per_call: caller.keys_per_call() }
+    }
+
+    fn carries_many(self) -> bool {
+        self.keys_per_call == Some(KeysPerCall::Many)
+    }
+
+    /// The partition of a key.
+    fn partition(self, hasher: &Hasher, key: &CounterKey) -> Partition {
+        let slot = self.has_slots.then(|| slot::of(key.as_bytes()));
+        match slot {
+            _ if !self.carries_many() => Partition::Key { hash: hasher.hash_one(key), slot },
+            Some(slot) => Partition::Slot(slot),
+            None => Partition::Whole,
+        }
+    }
+
+    /// The partition of hits that belong together.
+    fn partition_of(self, hasher: &Hasher, hits: &[Hit]) -> Result<Partition, StoreError> {
+        let first = &hits[0].key;
+        if self.carries_many() || hits.iter().all(|hit| hit.key == *first) {
+            return Ok(self.partition(hasher, first));
+        }
+        match self.keys_per_call {
+            Some(_) => Err(StoreError::Divided),
+            // the client knows by the time it sends them
+            None => Ok(self.has_slots.then(|| slot::of(first.as_bytes())).map_or(Partition::Whole, Partition::Slot)),
+        }
+    }
+}
+
+/// Hashes keys. Its seed is random, so that nobody outside can find two keys of one hash.
+pub(super) type Hasher = foldhash::quality::RandomState;
 
 /// What there is to choose from.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Routes {
-    pub(super) main_has_slots: bool,
+pub(super) struct Routes<'h> {
+    pub(super) main: Way,
     /// None: there is no second endpoint.
-    pub(super) per_second_has_slots: Option<bool>,
+    pub(super) per_second: Option<Way>,
+    pub(super) hasher: &'h Hasher,
 }
 
 /// The indices of a part's hits in the whole group.
@@ -38,50 +111,81 @@ pub(super) type Indices = SmallVec<[usize; 4]>;
 /// A part of a group, and the indices of its hits in the whole.
 #[derive(Debug)]
 pub(super) struct Part {
-    pub(super) lane: Lane,
+    /// Where it goes, or why it goes nowhere.
+    pub(super) lane: Result<Lane, StoreError>,
     pub(super) group: Group,
     pub(super) indices: Indices,
 }
 
-impl Routes {
-    /// Where every hit of the group goes, if that is one place.
+impl Routes<'_> {
+    /// Where every hit of the group goes, if that is one lane.
     pub(super) fn whole(&self, group: &Group) -> Option<Lane> {
+        // no other keys have a hash of their own for each
+        if !self.all_carry_many() && group.hits.len() > 1 {
+            return None;
+        }
         let mut lanes = descriptors(&group.hits).map(|(_, hits)| self.lane(hits));
         let first = lanes.next()?;
-        lanes.all(|lane| lane == first).then_some(first)
+        lanes.all(|lane| lane == first).then_some(first)?.ok()
     }
 
     /// The parts of a group, in the order of their first hits.
     pub(super) fn split(&self, group: &Group) -> SmallVec<[Part; 4]> {
         let mut parts: SmallVec<[Part; 4]> = SmallVec::new();
         for (first, hits) in descriptors(&group.hits) {
-            let lane = self.lane(hits);
+            let (side, way) = self.side(hits);
+            // an atomic group is one part for each endpoint where keys cannot be told apart by their lanes
+            let lane = if group.atomic && !way.carries_many() { None } else { Some(self.lane(hits)) };
+            let joins = |part: &&mut Part| match (lane, part.lane) {
+                (None, _) => self.side(&part.group.hits).0 == side,
+                (Some(Ok(lane)), Ok(other)) => {
+                    // a hash may be that of another key
+                    lane == other && (way.carries_many() || part.group.hits[0].key == hits[0].key)
+                }
+                _ => false,
+            };
             let indices = first..first + hits.len();
-            if let Some(part) = parts.iter_mut().find(|part| part.lane == lane) {
+            if let Some(part) = parts.iter_mut().find(joins) {
                 part.group.hits.extend(hits.iter().cloned());
                 part.indices.extend(indices);
             } else {
                 let group = part_of(group, hits.iter().cloned().collect());
+                // that of an atomic group is known when it has all its hits
+                let lane = lane.unwrap_or(Err(StoreError::Divided));
                 parts.push(Part { lane, group, indices: indices.collect() });
+            }
+        }
+        if group.atomic {
+            for part in parts.iter_mut().filter(|part| part.lane.is_err()) {
+                part.lane = self.lane(&part.group.hits);
             }
         }
         parts
     }
 
-    /// Where a key can be, for whoever has no limit to tell which.
-    pub(super) fn of_key(&self, key: &[u8]) -> impl Iterator<Item = Lane> + use<> {
-        let slot = slot::of(key);
-        let lane = move |side, has_slots: bool| Lane { side, slot: has_slots.then_some(slot) };
-        let per_second = self.per_second_has_slots.map(|has_slots| lane(Side::PerSecond, has_slots));
-        std::iter::once(lane(Side::Main, self.main_has_slots)).chain(per_second)
+    /// Where a key can be, for a caller that does not know its limit.
+    pub(super) fn of_key(&self, key: &CounterKey) -> impl Iterator<Item = Lane> + use<> {
+        let lane = |side, way: Way| Lane { side, partition: way.partition(self.hasher, key) };
+        let per_second = self.per_second.map(|way| lane(Side::PerSecond, way));
+        std::iter::once(lane(Side::Main, self.main)).chain(per_second)
     }
 
-    fn lane(&self, hits: &[Hit]) -> Lane {
-        let (side, has_slots) = match self.per_second_has_slots {
-            Some(has_slots) if hits.iter().all(is_per_second) => (Side::PerSecond, has_slots),
-            _ => (Side::Main, self.main_has_slots),
-        };
-        Lane { side, slot: has_slots.then(|| slot::of(hits[0].key.as_bytes())) }
+    fn all_carry_many(&self) -> bool {
+        self.main.carries_many() && self.per_second.is_none_or(Way::carries_many)
+    }
+
+    /// The endpoint of hits that belong together.
+    fn side(&self, hits: &[Hit]) -> (Side, Way) {
+        match self.per_second {
+            Some(way) if hits.iter().all(is_per_second) => (Side::PerSecond, way),
+            _ => (Side::Main, self.main),
+        }
+    }
+
+    /// The lane of hits that belong together.
+    fn lane(&self, hits: &[Hit]) -> Result<Lane, StoreError> {
+        let (side, way) = self.side(hits);
+        way.partition_of(self.hasher, hits).map(|partition| Lane { side, partition })
     }
 }
 
@@ -97,7 +201,7 @@ pub(super) fn pieces(group: &Group, most: usize) -> impl Iterator<Item = Group> 
     })
 }
 
-/// These hits of a group, told what the whole is told.
+/// These hits of a group, with the flags of the whole.
 fn part_of(group: &Group, hits: SmallVec<[Hit; 1]>) -> Group {
     let Group { atomic, quota_passed, refused, now, deadline, .. } = *group;
     Group { hits, atomic, quota_passed, refused, now, deadline }
@@ -116,48 +220,4 @@ fn descriptors(hits: &[Hit]) -> impl Iterator<Item = (usize, &[Hit])> {
         at += chunk.len();
         (first, chunk)
     })
-}
-
-#[cfg(test)]
-mod tests {
-
-    use super::*;
-    use crate::domain::{Charge, CounterKey, Limit};
-
-    fn hit(key: &str, descriptor: u32, unit: Unit) -> Hit {
-        let key = CounterKey::from_bytes(key.as_bytes());
-        Hit { descriptor, ..Hit::new(key, Limit::fixed_window(1, unit), Charge::Take(1)) }
-    }
-
-    #[test]
-    fn a_single_redis_gets_the_group_whole() {
-        let group = Group::new(vec![hit("a", 0, Unit::Second), hit("b", 1, Unit::Day)]);
-        let routes = Routes { main_has_slots: false, per_second_has_slots: None };
-        assert_eq!(routes.whole(&group), Some(Lane { side: Side::Main, slot: None }));
-    }
-
-    #[test]
-    fn limits_per_second_have_their_own_redis_but_descriptors_stay_whole() {
-        let group = Group::new(vec![
-            hit("a", 0, Unit::Second),
-            hit("b", 1, Unit::Second),
-            hit("b", 1, Unit::Day),
-            hit("c", 2, Unit::Second),
-        ]);
-        let routes = Routes { main_has_slots: false, per_second_has_slots: Some(false) };
-        assert_eq!(routes.whole(&group), None);
-        let parts = routes.split(&Group { quota_passed: true, refused: true, ..group.atomic() });
-        let told: Vec<_> = parts.iter().map(|part| (part.lane.side, part.indices.as_slice())).collect();
-        assert_eq!(told, [(Side::PerSecond, &[0, 3][..]), (Side::Main, &[1, 2][..])]);
-        assert!(parts.iter().all(|part| part.group.atomic && part.group.quota_passed && part.group.refused));
-    }
-
-    #[test]
-    fn a_cluster_gets_a_part_for_each_slot() {
-        let routes = Routes { main_has_slots: true, per_second_has_slots: None };
-        let group = Group::new(vec![hit("{a}1", 0, Unit::Day), hit("{b}1", 1, Unit::Day), hit("{a}2", 2, Unit::Day)]);
-        let parts = routes.split(&group);
-        let told: Vec<_> = parts.iter().map(|part| (part.lane.slot, part.indices.as_slice())).collect();
-        assert_eq!(told, [(Some(slot::of(b"a")), &[0, 2][..]), (Some(slot::of(b"b")), &[1][..])]);
-    }
 }

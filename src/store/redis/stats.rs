@@ -39,8 +39,17 @@ const RESENT: [&str; 11] = [
 ];
 
 /// How checks fail.
-const FAILED: [&str; 8] =
-    ["closed", "unreachable", "overloaded", "expired", "unanswered", "refused", "unreadable", "breaker_open"];
+const FAILED: [&str; 9] = [
+    "closed",
+    "unreachable",
+    "overloaded",
+    "expired",
+    "unanswered",
+    "refused",
+    "unreadable",
+    "breaker_open",
+    "divided",
+];
 
 impl RedisStats {
     /// Calls of the script that were sent.
@@ -110,6 +119,7 @@ impl RedisStats {
             StoreError::Refused(_) => 5,
             StoreError::Unreadable => 6,
             StoreError::Tripped => 7,
+            StoreError::Divided => 8,
         };
         self.failed[index].fetch_add(1, Relaxed);
     }

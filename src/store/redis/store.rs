@@ -11,12 +11,12 @@ use smallvec::SmallVec;
 use tokio::{task::JoinHandle, time::Instant};
 
 use super::{
-    CallError, Caller, RedisStats,
+    CallError, Caller, KeysPerCall, RedisStats,
     batch::{Batcher, Inbox, MAX_COUNTERS, Ticket},
     refusal,
-    route::{self, Indices, Lane, Part, Routes, Side},
+    route::{self, Hasher, Indices, Lane, Part, Routes, Side, Way},
 };
-use crate::domain::{Algorithm, Capabilities, CounterKey, Group, RateLimiter, StoreError, Verdicts};
+use crate::domain::{Algorithm, AtomicGroups, Capabilities, CounterKey, Group, RateLimiter, StoreError, Verdicts};
 
 /// How a store behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,8 +33,8 @@ pub struct StoreOptions {
 
 /// Counters in Redis. Lives on the runtime that started it; each worker has its own.
 ///
-/// A group that is all or nothing is so on each place that counts it: a Redis, or a slot of a cluster. Another is charged
-/// descriptor by descriptor, in as many calls as it takes.
+/// A group that is all or nothing is so in each Redis that counts it, or slot of a cluster. Another is charged descriptor by
+/// descriptor, in as many calls as it takes. Where a call may carry one key, what belongs together and has several is refused.
 #[derive(Debug)]
 pub struct RedisStore<C> {
     shared: Arc<Shared<C>>,
@@ -46,7 +46,7 @@ pub struct RedisStore<C> {
 struct Shared<C> {
     main: Arc<C>,
     per_second: Option<Arc<C>>,
-    routes: Routes,
+    hasher: Hasher,
     options: StoreOptions,
     inbox: Arc<Inbox>,
     stats: Arc<RedisStats>,
@@ -58,19 +58,23 @@ impl<C: Caller> RedisStore<C> {
     #[must_use]
     pub fn start(main: C, per_second: Option<C>, options: StoreOptions, stats: Arc<RedisStats>) -> Self {
         let (main, per_second) = (Arc::new(main), per_second.map(Arc::new));
-        let routes = Routes {
-            main_has_slots: main.has_slots(),
-            per_second_has_slots: per_second.as_ref().map(|caller| caller.has_slots()),
-        };
         let inbox = Inbox::new(options.max_pending.get(), Arc::clone(&stats));
         let (one, other) = (Arc::clone(&main), per_second.clone());
         let batcher = Batcher::new(Arc::clone(&inbox), one, other, options.max_jitter, &stats.trouble);
         let batcher = Mutex::new(Some(tokio::spawn(batcher.run())));
-        Self { shared: Arc::new(Shared { main, per_second, routes, options, inbox, stats }), batcher }
+        Self {
+            shared: Arc::new(Shared { main, per_second, hasher: Hasher::default(), options, inbox, stats }),
+            batcher,
+        }
     }
 }
 
 impl<C: Caller> Shared<C> {
+    fn routes(&self) -> Routes<'_> {
+        let per_second = self.per_second.as_deref().map(Way::to);
+        Routes { main: Way::to(&*self.main), per_second, hasher: &self.hasher }
+    }
+
     /// Hands a part of what was asked for at `asked` to the batcher.
     fn submit(&self, lane: Lane, group: Arc<Group>, asked: Instant) -> Result<Ticket, StoreError> {
         let timeout = match lane.side {
@@ -79,7 +83,7 @@ impl<C: Caller> Shared<C> {
         };
         let latest = (asked + timeout).into_std();
         let deadline = group.deadline.map_or(latest, |deadline| deadline.min(latest));
-        let ticket = if self.caller(lane.side).admits(lane.slot) {
+        let ticket = if self.caller(lane.side).admits(lane.partition.slot()) {
             self.inbox.submit(lane, group, deadline)
         } else {
             Err(StoreError::Tripped)
@@ -87,16 +91,30 @@ impl<C: Caller> Shared<C> {
         ticket.inspect_err(|error| self.stats.count_failed(*error))
     }
 
+    /// Counts and logs hits that go nowhere.
+    fn refuse(&self, error: StoreError) -> StoreError {
+        if self.inbox.is_closed() {
+            return StoreError::Closed;
+        }
+        self.stats.count_failed(error);
+        self.stats.trouble.divided();
+        error
+    }
+
     /// Hands a group to the batcher, in as many parts as there are lanes.
     fn dispatch(&self, group: Arc<Group>, asked: Instant) -> Dispatched {
-        match self.routes.whole(&group) {
+        let routes = self.routes();
+        match routes.whole(&group) {
             Some(lane) => {
                 let hits = group.hits.len();
                 Dispatched::Whole { ticket: self.submit(lane, group, asked), hits }
             }
             None => {
-                let submit = |part: Part| (self.submit(part.lane, Arc::new(part.group), asked), part.indices);
-                let parts = self.routes.split(&group).into_iter().map(submit).collect();
+                let submit = |part: Part| match part.lane {
+                    Ok(lane) => (self.submit(lane, Arc::new(part.group), asked), part.indices),
+                    Err(error) => (Err(self.refuse(error)), part.indices),
+                };
+                let parts = routes.split(&group).into_iter().map(submit).collect();
                 Dispatched::Parts { parts, hits: group.hits.len() }
             }
         }
@@ -194,22 +212,22 @@ impl<C: Caller> RateLimiter for RedisStore<C> {
             return Err(StoreError::Closed);
         }
         let mut existed = false;
-        for lane in shared.routes.of_key(key.as_bytes()) {
+        for lane in shared.routes().of_key(key) {
             let caller = shared.caller(lane.side);
-            existed |= caller.delete(lane.slot, key).await.map_err(|error| match error {
+            existed |= caller.delete(lane.partition.slot(), key).await.map_err(|error| match error {
                 CallError::Unreachable => StoreError::Unreachable,
                 CallError::Tripped => StoreError::Tripped,
+                CallError::ManyKeys => StoreError::Divided,
                 CallError::Unanswered(_) => StoreError::Unanswered,
                 CallError::Unreadable(_) => {
                     shared.stats.trouble.unreadable(&error);
                     StoreError::Unreadable
                 }
                 CallError::Refused(text) => {
-                    let code = refusal::code(&text);
-                    if code == "READONLY" {
+                    if refusal::code(&text) == "READONLY" {
                         caller.reconnect();
                     }
-                    StoreError::Refused(refusal::of(code))
+                    StoreError::Refused(refusal::of(&text))
                 }
             })?;
         }
@@ -217,7 +235,14 @@ impl<C: Caller> RateLimiter for RedisStore<C> {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { algorithms: &Algorithm::ALL, atomic_groups: true }
+        let callers = [Some(&self.shared.main), self.shared.per_second.as_ref()];
+        let mut known = callers.into_iter().flatten().map(|caller| caller.keys_per_call());
+        let atomic_groups = if known.any(|keys| keys == Some(KeysPerCall::One)) {
+            AtomicGroups::Unsupported("a call to this Redis may carry one key")
+        } else {
+            AtomicGroups::Supported
+        };
+        Capabilities { algorithms: &Algorithm::ALL, atomic_groups }
     }
 
     async fn close(&self) {

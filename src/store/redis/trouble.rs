@@ -26,6 +26,15 @@ impl Trouble {
         self.tell("redis' reply cannot be read", error);
     }
 
+    /// Hits that belong together have counters that may be on different servers.
+    pub(super) fn divided(&self) {
+        self.tell(
+            "a request that is all or nothing was not counted, because a call to this Redis may carry one key",
+            &"use one rate_limit for each descriptor, no `atomic: true` and no \
+              STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT; or, if one server has all keys, set REDIS_KEYS_PER_CALL=many",
+        );
+    }
+
     /// Groups of a call may have been refused. Their keys hold what clients sent, so they are not told.
     pub(super) fn watch(&self, answers: &[Answer]) {
         for answer in answers {

@@ -9,6 +9,7 @@
 //! A connection keeps what it was made with until it ends.
 
 mod clients;
+mod dates;
 mod expiry;
 mod handshake;
 mod material;
@@ -21,6 +22,7 @@ use std::{sync::Arc, time::SystemTime};
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 
+pub use dates::validities;
 pub use handshake::Gate;
 pub use material::{ClientAuthority, ServerFiles};
 pub use peer::Peer;

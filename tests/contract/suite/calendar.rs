@@ -58,7 +58,7 @@ pub(super) async fn a_clock_behind_midnight<S: RateLimiter>(bench: Bench<S>) {
 
 /// Two limits of one descriptor, charged all or none where the store can.
 pub(super) async fn a_day_beside_a_second<S: RateLimiter>(bench: Bench<S>) {
-    if !bench.store.capabilities().atomic_groups {
+    if bench.store.capabilities().atomic_groups != AtomicGroups::Supported {
         return;
     }
     let day = || Hit::new(bench.key("day"), berlin(5), Charge::Take(1));

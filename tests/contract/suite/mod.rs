@@ -20,7 +20,7 @@ use std::{
 };
 
 use tollgate::domain::{
-    Algorithm, Charge, CounterKey, Group, Hit, Limit, RateLimiter, Timestamp, Unit, Verdict, Window,
+    Algorithm, AtomicGroups, Charge, CounterKey, Group, Hit, Limit, RateLimiter, Timestamp, Unit, Verdict, Window,
 };
 
 /// Requests per window, and burst, of the usual limit.
@@ -144,7 +144,7 @@ pub(crate) async fn run<S: RateLimiter>(name: &str, make: impl AsyncFn() -> S) {
         if algorithm == Algorithm::TokenBucket {
             cases += run_cases!(&store, algorithm, charges::{a_burst_is_its_own_bound});
         }
-        if capabilities.atomic_groups {
+        if capabilities.atomic_groups == AtomicGroups::Supported {
             cases += run_cases!(&store, algorithm,
                 groups::{
                     limits_of_one_descriptor, limits_of_one_descriptor_in_shadow, a_refused_group_charges_what_was_over,

@@ -134,7 +134,7 @@ fn step(windows: Windows) -> impl Strategy<Value = Step> {
 fn ask() -> impl Strategy<Value = Ask> {
     let domain = prop_oneof![30 => Just(&b"d"[..]), 6 => Just(&b"e"[..]), 1 => select(&STRANGE[..])];
     let unit = select(&[Unit::Day, Unit::Week, Unit::Year][..]);
-    let limit = (0..5_u32, unit).prop_map(|(requests, unit)| LimitOverride { requests, unit });
+    let limit = (0..5_u32, unit).prop_map(|(requests, unit)| LimitOverride { requests, unit: Ok(unit) });
     let key = prop_oneof![30 => select(&KEYS[..]), 1 => Just(&b"c"[..])];
     // rules are mostly of one level or two
     let depth = prop_oneof![60 => Just(1), 25 => Just(2), 8 => Just(3), 1 => Just(MAX_ENTRIES + 1)];

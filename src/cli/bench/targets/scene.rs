@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn the_rules_are_valid_and_go_with_their_owner() {
         let rules = Rules::write().expect("written");
-        let compiled = crate::cli::load::load(std::slice::from_ref(&rules.0), None, false).expect("valid rules");
+        let compiled = crate::cli::load::load_paths(std::slice::from_ref(&rules.0), None, false).expect("valid rules");
         assert_eq!(compiled.compiled.rules.rule_count(), 9);
         let path = rules.0.clone();
         drop(rules);

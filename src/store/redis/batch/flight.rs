@@ -113,6 +113,12 @@ async fn deliver<C: Caller>(
                 }
             },
             Err(Failed::Refused(text)) => text,
+            Err(Failed::ManyKeys) if batch.entries.len() > 1 && sent.may(Again::Apart) => return Some((batch, sent)),
+            Err(Failed::ManyKeys) => {
+                sky.trouble.divided();
+                fail(StoreError::Divided, batch.waiters, &sky.slots);
+                return None;
+            }
             Err(Failed::Store(error)) => {
                 fail(error, batch.waiters, &sky.slots);
                 return None;
@@ -126,7 +132,7 @@ async fn deliver<C: Caller>(
         let pause = if again == Some(Again::WithText) { Duration::ZERO } else { PAUSE };
         let Some(again) = again.filter(|_| is_awaited(&batch.waiters, pause, &sky.slots)) else {
             sky.trouble.refused(&text);
-            fail(StoreError::Refused(refusal::of(code)), batch.waiters, &sky.slots);
+            fail(StoreError::Refused(refusal::of(&text)), batch.waiters, &sky.slots);
             return None;
         };
         if !pause.is_zero() {
@@ -149,6 +155,8 @@ async fn deliver<C: Caller>(
 enum Failed {
     /// Redis answered with this error.
     Refused(Box<str>),
+    /// It has more keys than a call may carry, as became known after it was put together. It was not sent.
+    ManyKeys,
     Store(StoreError),
 }
 
@@ -167,15 +175,21 @@ async fn send<C: Caller>(
         sky.trouble.unreadable(error);
         Failed::Store(StoreError::Unreadable)
     };
-    let reply = reply.map_err(|error| match error {
+    let mut reply = reply.map_err(|error| match error {
         CallError::Unreachable => Failed::Store(StoreError::Unreachable),
         CallError::Tripped => Failed::Store(StoreError::Tripped),
         CallError::Unanswered(_) => Failed::Store(StoreError::Unanswered),
+        CallError::ManyKeys => Failed::ManyKeys,
         CallError::Refused(text) => Failed::Refused(text),
         CallError::Unreadable(_) => unreadable(&error),
     })?;
     let (now, answers) = decode(entries, &reply).map_err(|error| unreadable(&error))?;
     sky.ahead.told(now);
+    let mut texts = answers.iter().map(|answer| match answer {
+        Err(GroupError::Refused { text, .. }) => Some(&**text),
+        _ => None,
+    });
+    reply.holds(&mut texts);
     Ok(answers)
 }
 
@@ -217,7 +231,7 @@ fn hand_out(answers: Vec<Answer>, waiters: Vec<Waiters>, slots: &Slots) {
             }
             Err(error) => {
                 let error = match &error {
-                    GroupError::Refused { .. } => StoreError::Refused(refusal::of(error.code())),
+                    GroupError::Refused { text, .. } => StoreError::Refused(refusal::of(text)),
                     GroupError::Diverged { .. } => StoreError::Unreadable,
                 };
                 waiters.into_iter().for_each(|id| session.fail(id, error));

@@ -6,7 +6,7 @@
 //!             └────────────────── landed ◀──────────────────┘
 //! ```
 //!
-//! A lane is what one call can serve: a whole Redis, or one slot of a cluster. An idle lane sends at once. The batcher
+//! A lane is what one call can serve: a whole Redis, one slot of a cluster, or one key behind a proxy. An idle lane sends at once. The batcher
 //! is a task of the store, and the flights are tasks of the batcher; callers only wait, and may leave.
 
 mod flight;
@@ -35,16 +35,16 @@ use self::{
 pub(super) use self::{queue::MAX_COUNTERS, slots::Ticket};
 use super::{
     Caller, RedisStats,
-    route::{Lane, Side},
+    route::{Lane, Partition, Side},
     trouble::Trouble,
 };
 use crate::domain::{Group, StoreError};
 
-/// Calls in flight on a Redis without slots: one runs while the other travels. More would make small batches.
+/// Calls in flight on a Redis as a whole: one runs while the other travels. More would make small batches.
 const IN_FLIGHT: usize = 2;
 
-/// Calls in flight for a slot: what is hot batches, what is not leaves at once.
-const IN_FLIGHT_OF_SLOT: usize = 1;
+/// Calls in flight for a slot or a key: what is hot batches, what is not leaves at once.
+const IN_FLIGHT_OF_PARTITION: usize = 1;
 
 /// What waits is looked through for what has expired no more often than this.
 const BETWEEN_PURGES: Duration = Duration::from_millis(1);
@@ -221,7 +221,10 @@ impl<C: Caller> Batcher<C> {
     /// Sends what a lane has, as far as it may.
     fn send(&mut self, lane: Lane) {
         let Some(queue) = self.lanes.get_mut(&lane) else { return };
-        let most = if lane.slot.is_some() { IN_FLIGHT_OF_SLOT } else { IN_FLIGHT };
+        let most = match lane.partition {
+            Partition::Whole => IN_FLIGHT,
+            Partition::Slot(_) | Partition::Key { .. } => IN_FLIGHT_OF_PARTITION,
+        };
         let sky = match (lane.side, &self.per_second) {
             (Side::PerSecond, Some(sky)) => sky,
             _ => &self.main,
@@ -236,7 +239,7 @@ impl<C: Caller> Batcher<C> {
             let (sky, landing) = (Arc::clone(sky), Landing { inbox: Arc::clone(&self.inbox), lane, checks });
             self.flights.spawn(async move {
                 let _landing = landing;
-                flight::fly(&sky, lane.slot, batch).await;
+                flight::fly(&sky, lane.partition.slot(), batch).await;
             });
         }
         if queue.is_idle() {

@@ -2,6 +2,7 @@
 
 mod again;
 mod fair;
+mod one_key;
 mod tripped;
 
 use std::{
@@ -11,10 +12,9 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use tokio::{sync::Semaphore, task::JoinSet, time::Instant};
 
-use super::super::{Call, CallError, Caller, RedisStats, RedisStore, Script, StoreOptions};
+use super::super::{Call, CallError, Caller, KeysPerCall, RedisStats, RedisStore, Replied, Script, StoreOptions};
 use crate::domain::{
     Charge, CounterKey, Group, Hit, Limit, RateLimiter as _, Refusal, StoreError, TimeZone, Timestamp, Unit, Verdicts,
     Window,
@@ -31,6 +31,7 @@ struct Fake {
     gate: Arc<Semaphore>,
     told: Arc<Mutex<Told>>,
     has_slots: bool,
+    keys_per_call: Arc<Mutex<Option<KeysPerCall>>>,
 }
 
 #[derive(Debug, Default)]
@@ -49,7 +50,8 @@ struct Told {
 
 impl Fake {
     fn open() -> Self {
-        Self { gate: Arc::new(Semaphore::new(1 << 20)), told: Arc::default(), has_slots: false }
+        let keys_per_call = Arc::new(Mutex::new(Some(KeysPerCall::Many)));
+        Self { gate: Arc::new(Semaphore::new(1 << 20)), told: Arc::default(), has_slots: false, keys_per_call }
     }
 
     fn shut() -> Self {
@@ -117,7 +119,7 @@ impl Caller for Fake {
         slot: Option<u16>,
         script: Script,
         call: &Call<'_>,
-    ) -> impl Future<Output = Result<Bytes, CallError>> + Send + 'static {
+    ) -> impl Future<Output = Result<Replied, CallError>> + Send + 'static {
         let keys: Vec<String> = call.keys.iter().map(|key| String::from_utf8_lossy(key).into_owned()).collect();
         let groups = groups(call);
         let settled = groups.iter().map(|(_, times)| times).sum();
@@ -150,7 +152,7 @@ impl Caller for Fake {
                     }
                 }
             }
-            Ok(reply.into())
+            Ok(Replied::from(reply))
         }
     }
 
@@ -164,6 +166,10 @@ impl Caller for Fake {
 
     fn has_slots(&self) -> bool {
         self.has_slots
+    }
+
+    fn keys_per_call(&self) -> Option<KeysPerCall> {
+        *self.keys_per_call.lock().expect("a lock")
     }
 
     fn admits(&self, _slot: Option<u16>) -> bool {

@@ -10,8 +10,8 @@
 //!              the probe is answered, or nobody uses the address any more
 //! ```
 //!
-//! One call is one observation. Any answer is a success, a refusal too: what is observed is silence. Time is an argument,
-//! and nothing here sends a probe; whoever claims the probing does.
+//! One call is one observation: silence is a failure, and so is a refusal that will not pass by itself. Time is an argument,
+//! and nothing here sends a probe; the one that claims the probing does.
 
 #[cfg(test)]
 mod tests;
@@ -54,6 +54,18 @@ pub enum BreakerState {
     HalfOpen,
     /// Calls fail at once.
     Open,
+}
+
+/// What became of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Redis replied: a verdict, or a refusal that will pass by itself.
+    Answered,
+    /// Redis refused, and will go on to. Some in a row open the breaker, a share of them does not: where Redis still
+    /// decides some of what it is asked (denials and looks need neither memory nor a primary), it is worth asking.
+    Refused,
+    /// Redis did not reply in time, or could not be reached.
+    Silent,
 }
 
 /// A call that was let through: before which opening.
@@ -113,20 +125,21 @@ impl Breaker {
 
     /// What became of a call; whether that opened it. What comes late, when it has opened already, changes nothing, be it
     /// closed again by then.
-    pub(super) fn observe(&self, call: Admitted, answered: bool, now: Instant) -> bool {
+    pub(super) fn observe(&self, call: Admitted, outcome: Outcome, now: Instant) -> bool {
         let mut inner = self.lock();
         if inner.state != BreakerState::Closed || call.opened != self.opened() {
             return false;
         }
-        inner.window.add(answered, now);
-        inner.in_a_row = if answered { 0 } else { inner.in_a_row.saturating_add(1) };
-        if answered {
+        inner.window.add(outcome != Outcome::Silent, now);
+        if outcome == Outcome::Answered {
+            inner.in_a_row = 0;
             return false;
         }
+        inner.in_a_row = inner.in_a_row.saturating_add(1);
         let (calls, failures) = inner.window.sums(now);
         let share = f64::from(failures) / f64::from(calls.max(1));
-        let opens = inner.in_a_row >= self.config.consecutive.get()
-            || (calls >= self.config.min_calls.get() && share >= self.config.ratio);
+        let is_share = outcome == Outcome::Silent && calls >= self.config.min_calls.get() && share >= self.config.ratio;
+        let opens = inner.in_a_row >= self.config.consecutive.get() || is_share;
         if opens {
             inner.state = BreakerState::Open;
             // one that answers probes and nothing else is to be left alone for longer and longer

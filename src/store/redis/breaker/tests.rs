@@ -17,7 +17,11 @@ fn config() -> BreakerConfig {
 
 /// What became of a call that was made just now.
 fn observe(breaker: &Breaker, answered: bool, now: Instant) -> bool {
-    breaker.observe(Admitted { opened: breaker.opened() }, answered, now)
+    observe_as(breaker, if answered { Outcome::Answered } else { Outcome::Silent }, now)
+}
+
+fn observe_as(breaker: &Breaker, outcome: Outcome, now: Instant) -> bool {
+    breaker.observe(Admitted { opened: breaker.opened() }, outcome, now)
 }
 
 #[test]
@@ -32,6 +36,20 @@ fn it_opens_on_failures_in_a_row_and_not_before() {
     let opened: Vec<_> = (0..5).map(|_| observe(&breaker, false, now)).collect();
     assert_eq!(opened, [false, false, false, false, true]);
     assert_eq!((breaker.admits(), breaker.state(), breaker.opened()), (false, BreakerState::Open, 1));
+}
+
+#[test]
+fn refusals_open_it_in_a_row_and_not_by_their_share() {
+    let (breaker, now) = (Breaker::new(config()), Instant::now());
+    for _ in 0..100 {
+        for _ in 0..4 {
+            assert!(!observe_as(&breaker, Outcome::Refused, now));
+        }
+        assert!(!observe(&breaker, true, now));
+    }
+    // with silence among them, by the row
+    let row = [Outcome::Refused, Outcome::Silent, Outcome::Refused, Outcome::Silent, Outcome::Refused];
+    assert_eq!(row.map(|outcome| observe_as(&breaker, outcome, now)), [false, false, false, false, true]);
 }
 
 #[test]
@@ -101,9 +119,12 @@ fn calls_of_before_it_opened_tell_nothing_once_it_is_closed_again() {
     assert!(breaker.admit().is_none());
     breaker.probe();
     breaker.probed(true, now);
-    assert!((0..10).all(|_| !breaker.observe(late, false, now)), "they were sent before the probe was answered");
+    assert!(
+        (0..10).all(|_| !breaker.observe(late, Outcome::Silent, now)),
+        "they were sent before the probe was answered"
+    );
     assert!((0..4).all(|_| !observe(&breaker, false, now)));
-    assert!(!breaker.observe(late, true, now));
+    assert!(!breaker.observe(late, Outcome::Answered, now));
     assert!(observe(&breaker, false, now), "a fifth of now opens it");
 }
 

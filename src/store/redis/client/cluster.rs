@@ -6,6 +6,8 @@
 
 use std::{
     collections::HashMap,
+    ops::Range as Indices,
+    pin::pin,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::Duration,
 };
@@ -13,14 +15,19 @@ use std::{
 use tokio::{
     sync::Notify,
     task::AbortHandle,
-    time::{Instant, timeout_at},
+    time::{Instant, sleep_until, timeout_at},
 };
 
 use super::{
+    contact::Member,
+    cure,
     health::Healths,
     node::Node,
+    observation::Observation,
+    peer::{Peer, Standing},
     plan::{Plan, Target},
-    redirection::{Range, Redirection, ranges},
+    proof::Proof,
+    redirection::{Range, Redirection, nowhere, ranges},
     wire::{Command, Reply, ReplyLimit, Wire},
 };
 use crate::store::redis::{CallError, HostPort};
@@ -35,6 +42,9 @@ const HOPS: usize = 3;
 const FRESH: Duration = Duration::from_secs(30);
 /// Time between two `CLUSTER SLOTS`.
 const BETWEEN: Duration = Duration::from_millis(100);
+/// For so long at the start a node that cannot be reached keeps the client from being ready, if another node counts. One
+/// shard that is down must not keep the others from being served.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// A client's view of a cluster, and the task that keeps it up to date.
 #[derive(Debug)]
@@ -48,9 +58,13 @@ struct View {
     plan: Arc<Plan>,
     seeds: Vec<HostPort>,
     healths: Arc<Healths>,
+    /// The client.
+    member: Arc<Member>,
     map: RwLock<Map>,
-    /// Told when the map may be out of date.
-    doubt: Notify,
+    /// Notified when the map may be out of date.
+    doubt: Arc<Notify>,
+    /// Notified when the first map has come, or could not.
+    news: Notify,
 }
 
 #[derive(Debug)]
@@ -61,20 +75,26 @@ struct Map {
 
 impl Cluster {
     /// Starts to look for the nodes, on the current runtime.
-    pub(super) fn connect(plan: &Arc<Plan>, seeds: &[HostPort], healths: &Arc<Healths>) -> Self {
+    pub(super) fn connect(plan: &Arc<Plan>, seeds: &[HostPort], healths: &Arc<Healths>, member: Arc<Member>) -> Self {
         let view = Arc::new(View {
             plan: Arc::clone(plan),
             seeds: seeds.to_vec(),
             healths: Arc::clone(healths),
+            member,
             map: RwLock::new(Map { nodes: HashMap::new(), owners: vec![None; SLOTS] }),
-            doubt: Notify::new(),
+            doubt: Arc::default(),
+            news: Notify::new(),
         });
         let task = tokio::spawn(Arc::clone(&view).keep()).abort_handle();
         Self { view, task }
     }
 
     /// Sends a command to the node of this slot (`None`: any), and to where it is redirected.
-    pub(super) async fn run(&self, slot: Option<u16>, command: Command) -> Result<Reply, CallError> {
+    pub(super) async fn run(
+        &self,
+        slot: Option<u16>,
+        command: Command,
+    ) -> Result<(Reply, Option<Observation>), CallError> {
         let deadline = Instant::now() + self.view.plan.timeout;
         let result = self.view.follow(slot, &command, deadline).await;
         if !matches!(&result, Ok(_) | Err(CallError::Refused(_))) {
@@ -137,7 +157,13 @@ impl View {
         self.map.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn follow(&self, slot: Option<u16>, command: &Command, deadline: Instant) -> Result<Reply, CallError> {
+    async fn follow(
+        &self,
+        slot: Option<u16>,
+        command: &Command,
+        deadline: Instant,
+    ) -> Result<(Reply, Option<Observation>), CallError> {
+        timeout_at(deadline, self.mapped()).await.map_err(|_| CallError::Unreachable)?;
         let (mut at, mut node) = self.owner(slot).ok_or(CallError::Unreachable)?;
         let mut asking = false;
         for hop in 0.. {
@@ -170,6 +196,45 @@ impl View {
         Err(CallError::Unreachable)
     }
 
+    /// Waits for the first map, unless no node that could send it is known to answer.
+    async fn mapped(&self) {
+        loop {
+            let mut news = pin!(self.news.notified());
+            news.as_mut().enable();
+            if !self.map().nodes.is_empty() || !self.plan.contacts.now().trouble.is_empty() {
+                return;
+            }
+            news.await;
+        }
+    }
+
+    /// Waits until this client has counted on each node that serves slots; one that cannot be reached is given up on after
+    /// a while, if another counts.
+    async fn proven(&self) {
+        let mut news = self.plan.contacts.follow();
+        let mut patience = None;
+        loop {
+            let (mut proven, mut refused, mut unknown) = (0, 0, 0);
+            for node in self.map().nodes.values().filter(|node| node.proof().has_keys()) {
+                match node.standing() {
+                    Standing::Proven => proven += 1,
+                    Standing::Refused => refused += 1,
+                    Standing::Unknown => unknown += 1,
+                }
+            }
+            let is_mapped = proven + refused + unknown > 0;
+            let given_up = *patience.get_or_insert_with(|| Instant::now() + GRACE) <= Instant::now();
+            if is_mapped && refused == 0 && (unknown == 0 || given_up && proven > 0) {
+                return;
+            }
+            let deadline = patience.filter(|_| !given_up && is_mapped);
+            tokio::select! {
+                Ok(()) = news.changed() => {}
+                () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {}
+            }
+        }
+    }
+
     /// The node of a slot; of none, one that is connected.
     fn owner(&self, slot: Option<u16>) -> Option<(HostPort, Arc<Node>)> {
         let map = self.map();
@@ -185,29 +250,49 @@ impl View {
     }
 
     fn connect(&self, at: &HostPort) -> Arc<Node> {
+        self.connect_to(at, Vec::new())
+    }
+
+    /// Connects to a node that serves these slots.
+    fn connect_to(&self, at: &HostPort, slots: Vec<Indices<usize>>) -> Arc<Node> {
         let target = Target::Tcp(at.clone());
-        Arc::new(Node::connect(&self.plan, &target, &self.healths.of(&target)))
+        let proof = Proof::of_node(&self.plan.key_prefix, &self.plan.credentials, &self.doubt);
+        proof.serve(slots);
+        Node::connect(Peer::new(&self.plan, &target, &self.healths.of(&target), proof, &self.member))
     }
 
     fn moved(&self, slot: u16, to: &HostPort) -> Arc<Node> {
         let node = self.node(to);
+        node.proof().serve_also(slot);
         if let Some(owner) = self.map_mut().owners.get_mut(usize::from(slot)) {
             *owner = Some((to.clone(), Arc::clone(&node)));
         }
         node
     }
 
+    /// Keeps the map up to date, for ever; and reports once that the client counts on each node.
     async fn keep(self: Arc<Self>) {
+        let report = async {
+            self.proven().await;
+            self.member.counts();
+            std::future::pending::<()>().await;
+        };
+        tokio::join!(self.keep_map(), report);
+    }
+
+    async fn keep_map(&self) {
         let _turn = self.plan.contacts.turn().await;
         let mut failures = 0;
         loop {
             if let Some(ranges) = self.ask().await {
                 self.plan.contacts.answers();
                 self.update(&ranges);
+                self.news.notify_waiters();
                 failures = 0;
                 let _ = tokio::time::timeout(FRESH, self.doubt.notified()).await;
                 tokio::time::sleep(BETWEEN).await;
             } else {
+                self.news.notify_waiters();
                 tokio::time::sleep(self.plan.pause(failures)).await;
                 failures += 1;
             }
@@ -238,7 +323,11 @@ impl View {
             };
             match asked {
                 Ok(ranges) => return Some(ranges),
-                Err(reason) => self.healths.of(&target).failed(&reason),
+                Err(reason) => {
+                    let cure = cure::of(&reason, true, &self.plan.credentials, &self.plan.key_prefix);
+                    let cure = cure.map(|cure| format!(": {cure}")).unwrap_or_default();
+                    self.healths.of(&target).failed(&format!("{reason}{cure}"));
+                }
             }
         }
         None
@@ -247,24 +336,41 @@ impl View {
     /// What a node says of the slots, or why that is of no use.
     async fn ask_over(&self, wire: &Wire, at: &HostPort) -> Result<Vec<Range>, Box<str>> {
         let command = Command::new(&[b"CLUSTER", b"SLOTS"], SLOTS_LIMIT);
-        let reply = wire.run(command, false, self.plan.patience()).await;
-        let reply = reply.map_err(|error| Box::from(format!("CLUSTER SLOTS: {error}")))?;
+        let reply = match wire.run(command, false, self.plan.patience()).await {
+            Ok(reply) => reply,
+            Err(CallError::Refused(text)) => return Err(text),
+            Err(error) => return Err(format!("CLUSTER SLOTS: {error}").into()),
+        };
         let ranges = ranges(&reply, &at.host);
-        if ranges.is_empty() { Err("CLUSTER SLOTS names no node: no slot is served yet".into()) } else { Ok(ranges) }
+        if ranges.is_empty() { Err(nowhere(&reply).into()) } else { Ok(ranges) }
     }
 
-    /// Nodes that serve no slot any more are closed.
+    /// The map is this from now on. Nodes that serve no slot any more are closed.
     fn update(&self, ranges: &[Range]) {
+        let mut slots: HashMap<&HostPort, Vec<Indices<usize>>> = HashMap::new();
+        for Range { slots: range, at } in ranges {
+            slots.entry(at).or_default().push(range.clone());
+        }
         let mut map = self.map_mut();
         let mut before = std::mem::take(&mut map.nodes);
         map.owners.fill(None);
-        for Range { slots, at } in ranges {
-            let node =
-                map.nodes.entry(at.clone()).or_insert_with(|| before.remove(at).unwrap_or_else(|| self.connect(at)));
-            let owner = Some((at.clone(), Arc::clone(node)));
-            if let Some(owners) = map.owners.get_mut(slots.clone()) {
-                owners.fill(owner);
+        for (at, slots) in slots {
+            let node = match before.remove(at) {
+                Some(node) => {
+                    node.proof().serve(slots.clone());
+                    node
+                }
+                None => self.connect_to(at, slots.clone()),
+            };
+            for range in slots {
+                if let Some(owners) = map.owners.get_mut(range) {
+                    owners.fill(Some((at.clone(), Arc::clone(&node))));
+                }
             }
+            map.nodes.insert(at.clone(), node);
+        }
+        for seed in self.seeds.iter().filter(|seed| !map.nodes.contains_key(seed)) {
+            self.plan.contacts.forget(&Target::Tcp(seed.clone()).to_string());
         }
     }
 }

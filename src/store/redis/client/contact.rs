@@ -1,19 +1,40 @@
 //! How the connections to one endpoint are doing, as one who watches it sees; and until the first of them is made, whose
 //! turn it is to try. Shared by the workers.
 
-use std::{fmt, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
 
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
-/// The connections to one endpoint, whatever their addresses.
+/// Addresses whose trouble is shown. A cluster may have hundreds that fail alike.
+const SHOWN: usize = 3;
+
+/// The connections to one endpoint, whatever their addresses. Each was proven to count, but for those to nodes of a cluster
+/// that serve no slot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Contact {
     /// Connections that are open.
     pub open: usize,
     /// Connections that were ever made.
     pub made: u64,
-    /// Why there is none, without credentials; `None`: there is one, or no attempt has ended yet.
-    pub trouble: Option<Arc<str>>,
+    /// Attempts to connect that failed: the server was not reached, did not let us in, or did not count.
+    pub failed: u64,
+    /// Clients that were made.
+    pub clients: usize,
+    /// Those of them that have counted on each of their nodes; once is enough.
+    pub counting: usize,
+    /// Addresses that clients use.
+    pub used: usize,
+    /// Those of them whose breaker is not closed.
+    pub shut: usize,
+    /// Why there is no connection, by address, without credentials.
+    pub trouble: BTreeMap<Arc<str>, Arc<str>>,
 }
 
 /// Keeps a [`Contact`], and the gate that is shut until the endpoint was reached.
@@ -22,11 +43,13 @@ pub(super) struct Contacts {
     now: watch::Sender<Contact>,
     /// Has one permit, and is closed for good once the endpoint has answered.
     gate: Semaphore,
+    /// Whether a connection was ever made.
+    made: AtomicBool,
 }
 
 impl Contacts {
     pub(super) fn new() -> Self {
-        Self { now: watch::Sender::default(), gate: Semaphore::new(1) }
+        Self { now: watch::Sender::default(), gate: Semaphore::new(1), made: AtomicBool::new(false) }
     }
 
     /// The present state.
@@ -45,51 +68,120 @@ impl Contacts {
         self.gate.acquire().await.ok()
     }
 
-    /// Whether the endpoint has answered.
-    pub(super) fn answered(&self) -> bool {
-        self.gate.is_closed()
+    /// Whether a connection was ever made.
+    pub(super) fn has_connected(&self) -> bool {
+        self.made.load(Relaxed)
     }
 
-    /// The endpoint answers: nobody has to wait for a turn any more.
+    /// The endpoint answers: nobody has to wait for a turn any more. What its seeds said does not matter any more.
     pub(super) fn answers(&self) {
         self.gate.close();
     }
 
-    /// A connection was made.
-    pub(super) fn opened(&self) {
-        self.answers();
-        self.now.send_modify(|now| *now = Contact { open: now.open + 1, made: now.made + 1, trouble: None });
+    /// One more client is made; until what this returns is dropped.
+    pub(super) fn joins(self: &Arc<Self>) -> Arc<Member> {
+        self.now.send_modify(|now| now.clients += 1);
+        Arc::new(Member { contacts: Arc::clone(self), counts: AtomicBool::new(false) })
     }
 
-    /// An attempt to connect failed.
-    pub(super) fn failed(&self, address: &str, reason: &str) {
-        self.now.send_if_modified(|now| now.open == 0 && now.trouble(address, reason));
+    /// Waits until each client has counted on each of its nodes.
+    pub(super) async fn all_count(&self) {
+        // an error would mean that this is gone
+        let _ = self.follow().wait_for(|now| now.counting >= now.clients).await;
     }
 
-    /// A connection is gone; `lost` says why, if not on purpose.
-    pub(super) fn closed(&self, address: &str, lost: Option<&str>) {
+    /// One more address is used, or one less; `shut`: its breaker is not closed.
+    pub(super) fn uses(&self, more: bool, shut: bool) {
+        let step = |count: &mut usize| *count = if more { *count + 1 } else { count.saturating_sub(1) };
         self.now.send_modify(|now| {
-            now.open -= 1;
-            if let (0, Some(reason)) = (now.open, lost) {
-                now.trouble(address, reason);
+            step(&mut now.used);
+            if shut {
+                step(&mut now.shut);
             }
         });
     }
+
+    /// The breaker of an address that is used has opened, or closed.
+    pub(super) fn shuts(&self, shut: bool) {
+        self.now.send_modify(|now| now.shut = if shut { now.shut + 1 } else { now.shut.saturating_sub(1) });
+    }
+
+    /// A connection was made.
+    pub(super) fn opened(&self, address: &str) {
+        self.made.store(true, Relaxed);
+        self.answers();
+        self.now.send_modify(|now| {
+            now.open += 1;
+            now.made += 1;
+            now.trouble.remove(address);
+        });
+    }
+
+    /// An attempt to connect failed. `alone`: no connection to this address is open.
+    pub(super) fn failed(&self, address: &str, reason: &str, alone: bool) {
+        self.now.send_modify(|now| {
+            now.failed += 1;
+            if alone {
+                now.trouble.insert(address.into(), reason.into());
+            }
+        });
+    }
+
+    /// A connection is gone. `lost` says why, if not on purpose and no other to the address is open.
+    pub(super) fn closed(&self, address: &str, lost: Option<&str>) {
+        self.now.send_modify(|now| {
+            now.open -= 1;
+            if let Some(reason) = lost {
+                now.trouble.insert(address.into(), reason.into());
+            }
+        });
+    }
+
+    /// What was said of an address does not matter any more.
+    pub(super) fn forget(&self, address: &str) {
+        self.now.send_if_modified(|now| now.trouble.remove(address).is_some());
+    }
 }
 
-impl Contact {
-    /// Whether that changes anything.
-    fn trouble(&mut self, address: &str, reason: &str) -> bool {
-        let trouble: Arc<str> = format_args!("{address}: {reason}").to_string().into();
-        let changes = self.trouble.as_ref() != Some(&trouble);
-        self.trouble = Some(trouble);
-        changes
+/// A client of the endpoint.
+#[derive(Debug)]
+pub(super) struct Member {
+    contacts: Arc<Contacts>,
+    counts: AtomicBool,
+}
+
+impl Member {
+    /// It has counted on each of its nodes.
+    pub(super) fn counts(&self) {
+        if !self.counts.swap(true, Relaxed) {
+            self.contacts.now.send_modify(|now| now.counting += 1);
+        }
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        let counted = usize::from(*self.counts.get_mut());
+        self.contacts.now.send_modify(|now| {
+            now.clients -= 1;
+            now.counting -= counted;
+        });
     }
 }
 
 impl fmt::Display for Contact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.trouble.as_deref().unwrap_or("no attempt to connect has ended yet"))
+        if self.trouble.is_empty() {
+            return f.write_str("no attempt to connect has ended yet");
+        }
+        for (number, (address, reason)) in self.trouble.iter().take(SHOWN).enumerate() {
+            let between = if number > 0 { "; " } else { "" };
+            write!(f, "{between}{address}: {reason}")?;
+        }
+        match self.trouble.len().checked_sub(SHOWN) {
+            None | Some(0) => Ok(()),
+            Some(more) => write!(f, "; and {more} addresses more"),
+        }
     }
 }
 
@@ -98,22 +190,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_reason_stands_while_there_is_no_connection() {
+    fn the_last_reason_of_an_address_stands_while_it_has_no_connection() {
         let contacts = Contacts::new();
-        let mut seen = contacts.follow();
-        contacts.failed("redis:6379", "refused");
-        contacts.failed("redis:6379", "refused");
-        assert!(seen.has_changed().expect("a sender"));
-        assert_eq!(seen.borrow_and_update().to_string(), "redis:6379: refused");
-        contacts.opened();
-        contacts.opened();
-        contacts.failed("other:6379", "refused");
-        contacts.closed("redis:6379", Some("closed"));
-        assert_eq!(contacts.now(), Contact { open: 1, made: 2, trouble: None });
+        contacts.failed("redis:6379", "refused", true);
+        contacts.failed("redis:6379", "timeout", true);
+        assert_eq!(contacts.now().to_string(), "redis:6379: timeout");
+        contacts.opened("redis:6379");
+        contacts.opened("redis:6379");
+        contacts.failed("redis:6379", "maxclients", false);
+        contacts.closed("redis:6379", None);
+        let now = contacts.now();
+        assert_eq!((now.open, now.made, now.failed, now.trouble.len()), (1, 2, 3, 0));
         contacts.closed("redis:6379", Some("closed"));
         assert_eq!((contacts.now().open, contacts.now().to_string()), (0, "redis:6379: closed".to_owned()));
-        contacts.failed("redis:6379", "refused");
-        assert_eq!(contacts.now().to_string(), "redis:6379: refused");
+        contacts.failed("other:6379", "refused", true);
+        assert_eq!(contacts.now().to_string(), "other:6379: refused; redis:6379: closed");
+        contacts.forget("other:6379");
+        assert_eq!(contacts.now().to_string(), "redis:6379: closed");
+    }
+
+    #[test]
+    fn of_many_addresses_some_are_shown() {
+        let contacts = Contacts::new();
+        for node in 0..9 {
+            contacts.failed(&format!("node{node}"), "refused", true);
+        }
+        let shown = contacts.now().to_string();
+        assert!(shown.starts_with("node0: refused; node1: ") && shown.ends_with("; and 6 addresses more"), "{shown}");
     }
 
     #[tokio::test]
@@ -125,7 +228,7 @@ mod tests {
             async move { contacts.turn().await.is_some() }
         });
         tokio::task::yield_now().await;
-        assert!(!other.is_finished() && !contacts.answered());
+        assert!(!other.is_finished() && !contacts.has_connected());
         contacts.answers();
         assert!(!other.await.expect("no panic"), "it needs no turn");
         assert!(contacts.turn().await.is_none());
@@ -133,6 +236,6 @@ mod tests {
 
         let contacts = Contacts::new();
         drop(contacts.turn().await);
-        assert!(contacts.turn().await.is_some(), "whoever gives up passes it on");
+        assert!(contacts.turn().await.is_some(), "one that gives up passes it on");
     }
 }

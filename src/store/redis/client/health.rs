@@ -1,4 +1,4 @@
-//! How the connections to one address are doing: counted, and told once when that changes. Shared by the workers.
+//! How the connections to one address are doing: counted, and logged once when that changes. Shared by the workers.
 
 use std::{
     collections::HashMap,
@@ -63,8 +63,10 @@ pub struct BreakerReading {
 pub(super) struct Health {
     address: String,
     pub(super) breaker: Option<Breaker>,
-    /// Told when a connection was made.
+    /// Notified when a connection was made.
     pub(super) connected: Notify,
+    /// Notified when a connection was made, or could not be.
+    pub(super) news: Notify,
     /// Told when there is reason to ask each connection whether it answers at all, used or not.
     pub(super) doubt: Notify,
     /// Clients that have connections to it, or try: none if its node has left the cluster.
@@ -83,6 +85,8 @@ struct State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Told {
     Connected,
+    /// There are connections, and further ones cannot be made.
+    Partly,
     Disconnected,
 }
 
@@ -92,6 +96,7 @@ impl Health {
             address,
             breaker: breaker.map(Breaker::new),
             connected: Notify::new(),
+            news: Notify::new(),
             doubt: Notify::new(),
             users: AtomicUsize::new(0),
             contacts,
@@ -101,14 +106,25 @@ impl Health {
 
     /// A client begins to use it.
     pub(super) fn joined(&self) {
-        self.users.fetch_add(1, Relaxed);
+        if self.users.fetch_add(1, Relaxed) == 0 {
+            self.contacts.uses(true, self.is_shut());
+        }
+    }
+
+    fn is_shut(&self) -> bool {
+        self.breaker.as_ref().is_some_and(|breaker| !breaker.admits())
     }
 
     /// A client will use it no more. Of an address that nobody asks nothing is known: should it serve a cluster again, it
     /// begins afresh.
     pub(super) fn left(&self) {
-        if self.users.fetch_sub(1, Relaxed) == 1 && self.breaker.as_ref().is_some_and(Breaker::reset) {
-            tracing::warn!(address = self.address, "redis is not used any more: its breaker is closed");
+        if self.users.fetch_sub(1, Relaxed) == 1 {
+            let was_shut = self.breaker.as_ref().is_some_and(Breaker::reset);
+            self.contacts.uses(false, was_shut);
+            self.contacts.forget(&self.address);
+            if was_shut {
+                tracing::warn!(address = self.address, "redis is not used any more: its breaker is closed");
+            }
         }
     }
 
@@ -117,49 +133,74 @@ impl Health {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).open > 0
     }
 
+    /// Whether nobody is connected to it, and the last that was heard of it is that it cannot be.
+    pub(super) fn is_down(&self) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.open == 0 && state.told == Some(Told::Disconnected)
+    }
+
     /// A connection answers nothing any more. Those that are idle may be no better, and must not pass for connected.
     pub(super) fn fell_silent(&self) {
         self.doubt.notify_waiters();
     }
 
-    /// The breaker has opened.
-    pub(super) fn tripped(&self) {
-        self.doubt.notify_waiters();
-        tracing::warn!(address = self.address, "redis does not answer: its breaker is open");
+    /// The breaker has opened: on silence, or on a call that was refused in these words.
+    pub(super) fn tripped(&self, refused: Option<&str>) {
+        self.contacts.shuts(true);
+        match refused {
+            None => {
+                self.doubt.notify_waiters();
+                tracing::warn!(address = self.address, "redis does not answer: its breaker is open");
+            }
+            Some(text) => {
+                tracing::warn!(address = self.address, reason = text, "redis refuses to count: its breaker is open");
+            }
+        }
     }
 
     /// The breaker has closed. As loud as its opening: whoever reads the one wants to read the other.
     pub(super) fn mended(&self) {
+        self.contacts.shuts(false);
         tracing::warn!(address = self.address, "redis answers again: its breaker is closed");
     }
 
     /// A connection was made; it is open until what this returns is closed or dropped.
     pub(super) fn opened(self: &Arc<Self>) -> Open {
-        self.contacts.opened();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        self.contacts.opened(&self.address);
         state.open += 1;
-        if state.told.replace(Told::Connected) != Some(Told::Connected) {
+        // one more may be made while others still fail
+        if state.told != Some(Told::Partly) && state.told.replace(Told::Connected) != Some(Told::Connected) {
             tracing::info!(address = self.address, "connected to redis");
         }
         self.connected.notify_waiters();
+        self.news.notify_waiters();
         Open { health: Arc::clone(self), lost: None }
     }
 
-    /// An attempt to connect failed.
+    /// An attempt to connect failed. Where others are open it is one that `REDIS_POOL_SIZE` asks for, and Redis may have
+    /// too many already.
     pub(super) fn failed(&self, reason: &str) {
-        self.contacts.failed(&self.address, reason);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.open == 0 && state.told.replace(Told::Disconnected) != Some(Told::Disconnected) {
-            tracing::warn!(address = self.address, reason, "cannot connect to redis; trying on");
+        self.contacts.failed(&self.address, reason, state.open == 0);
+        if state.open == 0 {
+            if state.told.replace(Told::Disconnected) != Some(Told::Disconnected) {
+                tracing::warn!(address = self.address, reason, "cannot connect to redis; trying on");
+            }
+        } else if state.told.replace(Told::Partly) != Some(Told::Partly) {
+            let open = state.open;
+            tracing::warn!(address = self.address, open, reason, "cannot make another connection to redis; trying on");
         }
+        self.news.notify_waiters();
     }
 
     fn closed(&self, lost: Option<&str>) {
-        self.contacts.closed(&self.address, lost);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.open -= 1;
+        let lost = lost.filter(|_| state.open == 0);
+        self.contacts.closed(&self.address, lost);
         let Some(reason) = lost else { return };
-        if state.open == 0 && state.told.replace(Told::Disconnected) != Some(Told::Disconnected) {
+        if state.told.replace(Told::Disconnected) != Some(Told::Disconnected) {
             tracing::warn!(address = self.address, reason, "lost the connection to redis; connecting again");
         }
     }

@@ -1,5 +1,6 @@
 //! A connection that is kept for ever: what breaks is made again, first at once, then at least every second. Until the
-//! first one stands, attempts go at the pace that was set for the start.
+//! first one stands, attempts go at the pace that was set for the start. It stands when it was [proven](super::proof) to
+//! count.
 
 use std::{
     convert::Infallible,
@@ -14,7 +15,8 @@ use tokio::{
 
 use super::{
     health::{Health, Open},
-    plan::{Plan, Target},
+    peer::Peer,
+    plan::Plan,
     wire::{Running, Wire},
 };
 
@@ -32,11 +34,12 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// Starts to connect, on the current runtime.
-    pub(super) fn keep(plan: &Arc<Plan>, target: &Target, health: &Arc<Health>) -> Self {
+    /// Starts to connect, on the current runtime. Only the `first` one of each client has to stand; the others wait for
+    /// those of all clients, so that none is left without where Redis takes no more.
+    pub(super) fn keep(peer: &Arc<Peer>, first: bool) -> Self {
         let (told, wire) = watch::channel(None);
         let again = Arc::new(Notify::new());
-        let keep = keep(Arc::clone(plan), target.clone(), Arc::clone(health), Told(told), Arc::clone(&again));
+        let keep = keep(Arc::clone(peer), first, Told(told), Arc::clone(&again));
         Self { wire, again, task: tokio::spawn(keep).abort_handle() }
     }
 
@@ -85,13 +88,17 @@ impl Drop for Told {
     }
 }
 
-async fn keep(plan: Arc<Plan>, target: Target, health: Arc<Health>, wire: Told, again: Arc<Notify>) {
+async fn keep(peer: Arc<Peer>, first: bool, wire: Told, again: Arc<Notify>) {
+    let (plan, health) = (&peer.plan, &peer.health);
+    if !first {
+        plan.contacts.all_count().await;
+    }
     let _turn = plan.contacts.turn().await;
     let (mut failures, mut successor, mut former) = (0, None, None);
     loop {
         let opened = match successor.take() {
             Some(opened) => Ok(opened),
-            None => Wire::open(&plan, &target).await,
+            None => peer.open().await,
         };
         match opened {
             Err(reason) => health.failed(&reason),
@@ -105,11 +112,11 @@ async fn keep(plan: Arc<Plan>, target: Target, health: Arc<Health>, wire: Told, 
                 let reason = tokio::select! {
                     reason = running.ended() => reason,
                     never = retire(retiring, plan.timeout) => match never {},
-                    next = succeeding(&plan, &target, &health, &again) => {
+                    next = succeeding(&peer, &again) => {
                         (successor, former) = (Some(next), Some((open, running)));
                         continue;
                     }
-                    () = silence(&made, &plan, &health) => {
+                    () = silence(&made, plan, health) => {
                         health.fell_silent();
                         format!("no reply for {:?}", plan.silence()).into()
                     }
@@ -146,12 +153,12 @@ async fn retire(former: Option<(Open, Running)>, timeout: Duration) -> Infallibl
 }
 
 /// Makes another connection once it is asked for.
-async fn succeeding(plan: &Arc<Plan>, target: &Target, health: &Health, again: &Notify) -> (Wire, Running) {
+async fn succeeding(peer: &Peer, again: &Notify) -> (Wire, Running) {
     loop {
         again.notified().await;
-        match Wire::open(plan, target).await {
+        match peer.open().await {
             Ok(made) => return made,
-            Err(reason) => health.failed(&reason),
+            Err(reason) => peer.health.failed(&reason),
         }
     }
 }

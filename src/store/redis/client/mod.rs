@@ -1,20 +1,26 @@
 //! The client: connections that are kept for ever, and calls that are sent at most once.
 //!
 //! ```text
-//!  Connector ──connect──▶ Client ──▶ Node ──▶ links ──▶ wires: one connection each
+//!  Connector ──connect──▶ Client ──▶ Node ──▶ links ──▶ wires: one connection each, proven to count
 //!                            └──▶ Cluster ──▶ Node…
 //! ```
 //!
 //! A client lives on the runtime that made it. Dropped, it closes its connections.
 
+mod ask;
 mod cluster;
 mod contact;
 mod credentials;
+mod cure;
 mod health;
+mod key_limit;
 mod link;
 mod node;
+mod observation;
+mod peer;
 mod plan;
 mod probing;
+mod proof;
 mod redirection;
 mod wire;
 
@@ -24,19 +30,22 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use tokio::sync::watch;
 
+pub(super) use self::observation::Observation;
 use self::{
     cluster::Cluster,
     contact::Contacts,
     health::Healths,
+    key_limit::KeyLimit,
     node::Node,
+    peer::Peer,
     plan::{Plan, Target},
+    proof::Proof,
     wire::{Command, Reply, ReplyLimit},
 };
-pub use self::{contact::Contact, health::BreakerReading};
-use super::{Address, Call, CallError, Caller, Endpoint, HostPort, Script, Topology, script};
+pub use self::{contact::Contact, cure::RIGHTS, health::BreakerReading};
+use super::{Address, Call, CallError, Caller, Endpoint, HostPort, KeysPerCall, Replied, Script, Topology, script};
 use crate::{
     domain::CounterKey,
     tls::{ClientStats, ClientTls, TlsError, client_config},
@@ -76,6 +85,7 @@ impl Connector {
         let contacts = Arc::new(Contacts::new());
         let plan = Plan {
             credentials: endpoint.credentials.clone(),
+            key_prefix: endpoint.key_prefix.as_str().into(),
             tls: match &endpoint.tls {
                 Some(files) => Some(ClientTls::new(client_config(files)?, Arc::new(ClientStats::new("redis")))),
                 None => None,
@@ -85,6 +95,7 @@ impl Connector {
             timeout: endpoint.timeout,
             startup: endpoint.startup,
             contacts: Arc::clone(&contacts),
+            keys: Arc::new(KeyLimit::new(keys_per_call(endpoint))),
         };
         let place = match &endpoint.topology {
             Topology::Single(Address::Tcp(at)) => Place::One(Target::Tcp(at.clone())),
@@ -102,13 +113,18 @@ impl Connector {
     /// A client on the current runtime. It connects in the background, and again for ever.
     #[must_use]
     pub fn connect(&self) -> Client {
+        let member = self.plan.contacts.joins();
         let route = match &self.place {
             Place::One(target) => {
-                Route::One(Arc::new(Node::connect(&self.plan, target, &self.healths.of(target))), self.plan.timeout)
+                let proof = Proof::of_one(&self.plan.key_prefix, &self.plan.credentials);
+                let peer = Peer::new(&self.plan, target, &self.healths.of(target), proof, &member);
+                Route::One(Node::connect(peer), self.plan.timeout)
             }
-            Place::Cluster(seeds) => Route::Cluster(Arc::new(Cluster::connect(&self.plan, seeds, &self.healths))),
+            Place::Cluster(seeds) => {
+                Route::Cluster(Arc::new(Cluster::connect(&self.plan, seeds, &self.healths, member)))
+            }
         };
-        Client { route, reconnected: Mutex::default() }
+        Client { route, keys: Arc::clone(&self.plan.keys), reconnected: Mutex::default() }
     }
 
     /// How the connections of all its clients are doing.
@@ -123,10 +139,22 @@ impl Connector {
         self.plan.contacts.follow()
     }
 
+    /// Follows how many keys a call may carry; `None` while that is not known yet.
+    #[must_use]
+    pub fn keys_per_call(&self) -> watch::Receiver<Option<KeysPerCall>> {
+        self.plan.keys.follow()
+    }
+
     /// Connections that are open, of all its clients.
     #[must_use]
     pub fn open_connections(&self) -> usize {
         self.contact().open
+    }
+
+    /// Attempts to connect that failed, of all its clients.
+    #[must_use]
+    pub fn failed_connections(&self) -> u64 {
+        self.contact().failed
     }
 
     /// Connections that were ever made, by all its clients.
@@ -148,9 +176,18 @@ impl Connector {
     }
 }
 
+/// What is set, or goes without saying: what sentinels name is a Redis, and a cluster's keys have slots.
+fn keys_per_call(endpoint: &Endpoint) -> Option<KeysPerCall> {
+    match endpoint.topology {
+        Topology::Single(_) => endpoint.keys_per_call,
+        Topology::Sentinel { .. } | Topology::Cluster(_) => endpoint.keys_per_call.or(Some(KeysPerCall::Many)),
+    }
+}
+
 /// Sends calls to one endpoint.
 pub struct Client {
     route: Route,
+    keys: Arc<KeyLimit>,
     reconnected: Mutex<Option<Instant>>,
 }
 
@@ -175,7 +212,7 @@ impl Client {
         &self,
         slot: Option<u16>,
         command: Command,
-    ) -> impl Future<Output = Result<Reply, CallError>> + Send + use<> {
+    ) -> impl Future<Output = Result<(Reply, Option<Observation>), CallError>> + Send + use<> {
         let route = self.route.clone();
         // boxed, as all that wait for it would carry it
         Box::pin(async move {
@@ -193,12 +230,12 @@ impl Caller for Client {
         slot: Option<u16>,
         script: Script,
         call: &Call<'_>,
-    ) -> impl Future<Output = Result<Bytes, CallError>> + Send + 'static {
+    ) -> impl Future<Output = Result<Replied, CallError>> + Send + 'static {
         let reply = self.run(slot, command(script, call));
         async move {
             match reply.await? {
-                Reply::Bytes(bytes) => Ok(bytes),
-                other => Err(unreadable("a script", &other)),
+                (Reply::Bytes(bytes), observation) => Ok(Replied::observed(bytes, observation)),
+                (other, _) => Err(unreadable("a script", &other)),
             }
         }
     }
@@ -211,14 +248,18 @@ impl Caller for Client {
         let reply = self.run(slot, Command::new(&[b"DEL", key.as_bytes()], ReplyLimit::SHORT));
         async move {
             match reply.await? {
-                Reply::Number(deleted) => Ok(deleted == 1),
-                other => Err(unreadable("DEL", &other)),
+                (Reply::Number(deleted), _) => Ok(deleted == 1),
+                (other, _) => Err(unreadable("DEL", &other)),
             }
         }
     }
 
     fn has_slots(&self) -> bool {
         matches!(self.route, Route::Cluster(_))
+    }
+
+    fn keys_per_call(&self) -> Option<KeysPerCall> {
+        self.keys.now()
     }
 
     fn admits(&self, slot: Option<u16>) -> bool {
@@ -257,11 +298,6 @@ fn unreadable(to: &str, reply: &Reply) -> CallError {
     CallError::Unreadable(format!("{reply}, which is no reply to {to}: does a proxy mix up replies?").into())
 }
 
-/// A call of the script that only tells the time.
-fn probe() -> Command {
-    command(Script::Sha1, &Call::of_nothing())
-}
-
 fn command(script: Script, call: &Call<'_>) -> Command {
     let (name, which): (&[u8], &str) = match script {
         Script::Sha1 => (b"EVALSHA", script::SHA1),
@@ -270,7 +306,7 @@ fn command(script: Script, call: &Call<'_>) -> Command {
     let count = call.keys.len().to_string();
     let words = [name, which.as_bytes(), count.as_bytes()];
     let words = words.into_iter().chain(call.keys.iter().copied()).chain([&call.kinds[..], &call.groups]);
-    Command::of(call.keys.len() + 5, words, reply_limit(call))
+    Command::of(call.keys.len() + 5, words, reply_limit(call)).with_keys(call.keys.len())
 }
 
 /// Far above what the script can say: a state for each counter, or an error for each group.

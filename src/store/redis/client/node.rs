@@ -4,6 +4,7 @@
 mod tests;
 
 use std::{
+    pin::pin,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -11,78 +12,145 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::task::JoinHandle;
+use tokio::{task::JoinHandle, time::timeout_at};
 
 use super::{
-    health::Health,
     link::Link,
-    plan::{Plan, Target},
+    observation::Observation,
+    peer::{Peer, Standing},
     probing::Probing,
+    proof::{Proof, Unproven},
     wire::{Command, Reply, Wire},
 };
-use crate::store::redis::{CallError, breaker::Breaker};
+use crate::store::redis::{
+    CallError, KeysPerCall,
+    breaker::{Admitted, Breaker, Outcome},
+    refusal,
+};
 
 /// The connections of one client to one address.
 #[derive(Debug)]
 pub(super) struct Node {
     links: Vec<Link>,
     next: AtomicUsize,
-    health: Arc<Health>,
-    /// Of a call.
-    pub(super) timeout: Duration,
+    pub(super) peer: Arc<Peer>,
     prober: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Node {
     /// Starts to connect, on the current runtime.
-    pub(super) fn connect(plan: &Arc<Plan>, target: &Target, health: &Arc<Health>) -> Self {
-        health.joined();
-        let links = (0..plan.connections).map(|_| Link::keep(plan, target, health));
-        Self {
-            links: links.collect(),
-            next: AtomicUsize::new(0),
-            health: Arc::clone(health),
-            timeout: plan.timeout,
-            prober: Mutex::default(),
-        }
+    pub(super) fn connect(peer: Arc<Peer>) -> Arc<Self> {
+        let links = (0..peer.plan.connections).map(|number| Link::keep(&peer, number == 0)).collect();
+        Self::with(links, peer)
     }
 
-    /// Runs a command over one of the connections, unless the breaker is open. Whether it was answered is one
-    /// observation, unless what a redirection left of the time was too little to tell.
+    fn with(links: Vec<Link>, peer: Arc<Peer>) -> Arc<Self> {
+        peer.health.joined();
+        Arc::new(Self { links, next: AtomicUsize::new(0), peer, prober: Mutex::default() })
+    }
+
+    /// Runs a command over one of the connections, unless the breaker is open. That is one observation: of a reply, it is
+    /// made when what comes with the reply is dropped; of silence, unless what a redirection left of the time was too
+    /// little to tell.
     pub(super) async fn run(
         self: &Arc<Self>,
         command: Command,
         asking: bool,
         timeout: Duration,
-    ) -> Result<Reply, CallError> {
-        let Some(breaker) = &self.health.breaker else { return self.send(command, asking, timeout).await };
+    ) -> Result<(Reply, Option<Observation>), CallError> {
+        let Some(breaker) = &self.peer.health.breaker else {
+            return self.send(command, asking, timeout).await.map(|reply| (reply, None));
+        };
         let Some(call) = breaker.admit() else {
             self.watch(breaker);
             return Err(CallError::Tripped);
         };
+        let mut observation = Observation::new(self, call);
         let result = self.send(command, asking, timeout).await;
-        let tells = match result {
-            Err(CallError::Unanswered(_)) => timeout >= self.timeout / 2,
-            // whoever has no connection knows nothing of an address that others are connected to
-            Err(CallError::Unreachable) => !self.health.is_connected(),
-            _ => true,
-        };
-        if tells && breaker.observe(call, is_answer(&result), Instant::now()) {
-            self.health.tripped();
+        match &result {
+            Ok(_) => observation.answered(),
+            Err(CallError::Refused(text)) if observation.is_sticky(text) => observation.refused(text),
+            Err(CallError::Refused(_)) => observation.answered(),
+            // too little time to tell, or no connection to an address that others are connected to
+            Err(CallError::Unanswered(_)) if timeout < self.timeout() / 2 => {}
+            Err(CallError::Unreachable) if self.peer.health.is_connected() => {}
+            // it was not sent
+            Err(CallError::ManyKeys) => {}
+            Err(_) => observation.silent(),
+        }
+        result.map(|reply| (reply, Some(observation)))
+    }
+
+    /// Of a call.
+    fn timeout(&self) -> Duration {
+        self.peer.plan.timeout
+    }
+
+    /// What became of a call. `text`: the words of a refusal.
+    pub(super) fn observe(self: &Arc<Self>, call: Admitted, outcome: Outcome, text: Option<&str>) {
+        let Some(breaker) = &self.peer.health.breaker else { return };
+        if breaker.observe(call, outcome, Instant::now()) {
+            self.peer.health.tripped(text);
             self.watch(breaker);
         }
-        result
+    }
+
+    /// Whether an error in these words will come again until somebody mends the set-up. What one of the servers behind a
+    /// proxy says is not said by the others.
+    pub(super) fn is_sticky(&self, text: &str) -> bool {
+        self.peer.plan.keys.now() != Some(KeysPerCall::One) && refusal::is_sticky(text, self.peer.proof.has_slots())
+    }
+
+    /// Whether it counts; `Err(None)`: there is no connection.
+    pub(super) async fn prove(&self) -> Result<(), Option<Unproven>> {
+        let wire = self.wire().ok_or(None)?;
+        self.peer.proof.charge(&wire, self.timeout()).await.map(drop).map_err(Some)
+    }
+
+    /// What is charged there to see whether it counts.
+    pub(super) fn proof(&self) -> &Proof {
+        &self.peer.proof
+    }
+
+    /// What this client knows of the address.
+    pub(super) fn standing(&self) -> Standing {
+        self.peer.standing()
     }
 
     /// Whether the breaker lets calls through. If not, somebody probes from now on.
     pub(super) fn admits(self: &Arc<Self>) -> bool {
-        let Some(breaker) = self.health.breaker.as_ref().filter(|breaker| !breaker.admits()) else { return true };
+        let Some(breaker) = self.peer.health.breaker.as_ref().filter(|breaker| !breaker.admits()) else { return true };
         self.watch(breaker);
         false
     }
 
-    pub(super) async fn send(&self, command: Command, asking: bool, timeout: Duration) -> Result<Reply, CallError> {
-        self.wire().ok_or(CallError::Unreachable)?.run(command, asking, timeout).await
+    async fn send(&self, command: Command, asking: bool, timeout: Duration) -> Result<Reply, CallError> {
+        let (wire, left) = match self.wire() {
+            Some(wire) => (wire, timeout),
+            None if !self.peer.may_connect() => return Err(CallError::Unreachable),
+            None => {
+                let deadline = tokio::time::Instant::now() + timeout;
+                let wire = timeout_at(deadline, self.connects()).await.ok().flatten().ok_or(CallError::Unreachable)?;
+                (wire, deadline.saturating_duration_since(tokio::time::Instant::now()))
+            }
+        };
+        wire.run(command, asking, left).await
+    }
+
+    /// Waits for a connection that is on its way; `None`: it is not, any more.
+    async fn connects(&self) -> Option<Arc<Wire>> {
+        loop {
+            // from now on: what happens between the look and the wait is not missed
+            let mut news = pin!(self.peer.health.news.notified());
+            news.as_mut().enable();
+            if let Some(wire) = self.wire() {
+                return Some(wire);
+            }
+            if !self.peer.may_connect() {
+                return None;
+            }
+            news.await;
+        }
     }
 
     /// Sees to it that somebody probes: this node, at once or as soon as it can, if nobody does. The task ends when the
@@ -96,14 +164,14 @@ impl Node {
         if !holds && prober.as_ref().is_some_and(|task| !task.is_finished()) {
             return;
         }
-        if let Some(former) = prober.replace(Probing::start(self, &self.health, holds)) {
+        if let Some(former) = prober.replace(Probing::start(self, holds)) {
             former.abort();
         }
     }
 
     /// Whether its probes tell of the address. Without a connection they do only if nobody else has one.
     pub(super) fn can_probe(&self) -> bool {
-        self.open() > 0 || !self.health.is_connected()
+        self.open() > 0 || !self.peer.health.is_connected()
     }
 
     /// A connection that is open: they take turns.
@@ -120,7 +188,8 @@ impl Node {
     /// Waits until any connection is open.
     pub(super) async fn connected(&self) {
         loop {
-            let made = self.health.connected.notified();
+            let mut made = pin!(self.peer.health.news.notified());
+            made.as_mut().enable();
             if self.open() > 0 {
                 return;
             }
@@ -149,11 +218,6 @@ impl Drop for Node {
         if let Some(prober) = self.prober.get_mut().unwrap_or_else(PoisonError::into_inner) {
             prober.abort();
         }
-        self.health.left();
+        self.peer.health.left();
     }
-}
-
-/// Whether Redis said anything, be it a refusal.
-pub(super) const fn is_answer(result: &Result<Reply, CallError>) -> bool {
-    matches!(result, Ok(_) | Err(CallError::Refused(_)))
 }

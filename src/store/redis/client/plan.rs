@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
-use super::contact::Contacts;
+use super::{contact::Contacts, key_limit::KeyLimit};
 use crate::{
     store::redis::{Credentials, HostPort, Startup},
     tls::ClientTls,
@@ -11,13 +11,15 @@ use crate::{
 /// Even where calls may take less, connecting may take this long: no caller waits for it.
 const LEAST_PATIENCE: Duration = Duration::from_secs(1);
 
-/// The pauses once it has answered.
+/// The pauses once it has counted.
 const RECONNECTION: Startup = Startup { initial: Duration::from_millis(10), longest: Duration::from_secs(1) };
 
 /// What connections of an endpoint have in common.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     pub(super) credentials: Credentials,
+    /// That of all counters.
+    pub(super) key_prefix: Box<str>,
     pub(super) tls: Option<ClientTls>,
     pub(super) database: u8,
     /// Connections to each node.
@@ -27,6 +29,8 @@ pub(super) struct Plan {
     /// The pauses between attempts until it has answered for the first time.
     pub(super) startup: Startup,
     pub(super) contacts: Arc<Contacts>,
+    /// How many keys a call may carry.
+    pub(super) keys: Arc<KeyLimit>,
 }
 
 impl Plan {
@@ -43,7 +47,7 @@ impl Plan {
     /// How long to wait after so many attempts that failed. Half of it at random, so that workers and processes do not
     /// come all at once.
     pub(super) fn pause(&self, failures: u32) -> Duration {
-        let Startup { initial, longest } = if self.contacts.answered() { RECONNECTION } else { self.startup };
+        let Startup { initial, longest } = if self.contacts.has_connected() { RECONNECTION } else { self.startup };
         let first = initial.max(RECONNECTION.initial);
         let pause = first.saturating_mul(1 << failures.min(16)).min(longest.max(first));
         pause.mul_f64(0.5 + fastrand::f64() / 2.0)
@@ -80,9 +84,10 @@ mod tests {
 
     fn plan(initial: u64, longest: u64) -> Plan {
         let startup = Startup { initial: Duration::from_millis(initial), longest: Duration::from_millis(longest) };
-        let contacts = Arc::new(Contacts::new());
+        let (contacts, keys) = (Arc::new(Contacts::new()), Arc::new(KeyLimit::new(None)));
         let (credentials, timeout) = (Credentials::None, Duration::from_millis(100));
-        Plan { credentials, tls: None, database: 0, connections: 1, timeout, startup, contacts }
+        let key_prefix = "".into();
+        Plan { credentials, key_prefix, tls: None, database: 0, connections: 1, timeout, startup, contacts, keys }
     }
 
     /// Of many, the shortest and the longest pause in milliseconds, rounded.
@@ -98,7 +103,7 @@ mod tests {
             let (least, most) = pauses(&plan, failures);
             assert!(least >= longest / 2 && most <= longest && most > least, "{failures}: {least} {most}");
         }
-        plan.contacts.answers();
+        plan.contacts.opened("redis:6379");
         for (failures, longest) in [(0, 10), (3, 80), (7, 1000), (1000, 1000)] {
             let (least, most) = pauses(&plan, failures);
             assert!(least >= longest / 2 && most <= longest, "{failures}: {least} {most}");

@@ -1,5 +1,6 @@
 //! The task that probes an address whose breaker is open: after each cooldown, and when a connection was made, unless the
-//! address is one that is connected to and then does not answer.
+//! address is one that is connected to and then does not answer. A probe is what [proves](super::proof) a connection: no
+//! refusal closes the breaker.
 
 use std::{
     pin::pin,
@@ -9,11 +10,7 @@ use std::{
 
 use tokio::task::JoinHandle;
 
-use super::{
-    health::Health,
-    node::{Node, is_answer},
-    probe,
-};
+use super::{health::Health, node::Node, proof::Unproven};
 use crate::store::redis::breaker::{Breaker, BreakerState};
 
 /// Probes over the connections of one node, and ends when the breaker closes, or with the node.
@@ -26,8 +23,8 @@ pub(super) struct Probing {
 
 impl Probing {
     /// Starts it, on the current runtime. `holds`: the probing has been taken on for it.
-    pub(super) fn start(node: &Arc<Node>, health: &Arc<Health>, holds: bool) -> JoinHandle<()> {
-        tokio::spawn(Self { health: Arc::clone(health), node: Arc::downgrade(node), holds }.run())
+    pub(super) fn start(node: &Arc<Node>, holds: bool) -> JoinHandle<()> {
+        tokio::spawn(Self { health: Arc::clone(&node.peer.health), node: Arc::downgrade(node), holds }.run())
     }
 
     async fn run(mut self) {
@@ -46,10 +43,13 @@ impl Probing {
                 continue;
             }
             breaker.probe();
-            let answered = is_answer(&node.send(probe(), false, node.timeout).await);
-            breaker.probed(answered, Instant::now());
-            if answered {
-                health.mended();
+            let proven = node.prove().await;
+            breaker.probed(proven.is_ok(), Instant::now());
+            match proven {
+                Ok(()) => health.mended(),
+                // another may be the primary by now: the next probe goes over connections that were made since
+                Err(unproven) if unproven.as_ref().is_some_and(Unproven::is_replica) => node.reconnect(),
+                Err(_) => {}
             }
         }
     }

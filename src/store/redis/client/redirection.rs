@@ -43,6 +43,24 @@ pub(super) fn ranges(reply: &Reply, from: &str) -> Vec<Range> {
     list.iter().filter_map(|range| self::range(range, from)).collect()
 }
 
+/// Why a reply to `CLUSTER SLOTS` names no node.
+pub(super) fn nowhere(reply: &Reply) -> &'static str {
+    let Reply::List(list) = reply else { return "CLUSTER SLOTS was not answered with a list: is this a Redis?" };
+    let is_unknown = |range: &Reply| match range {
+        Reply::List(parts) => match parts.get(2) {
+            Some(Reply::List(primary)) => primary.first() == Some(&Reply::Bytes("?".into())),
+            _ => false,
+        },
+        _ => false,
+    };
+    if list.iter().any(is_unknown) {
+        "CLUSTER SLOTS names its nodes `?`: they prefer a host name and announce none. Set cluster-announce-hostname on \
+         each node, or cluster-preferred-endpoint-type ip"
+    } else {
+        "CLUSTER SLOTS names no node: no slot is served yet"
+    }
+}
+
 fn range(reply: &Reply, from: &str) -> Option<Range> {
     let Reply::List(parts) = reply else { return None };
     let [Reply::Number(first), Reply::Number(last), Reply::List(primary), ..] = &parts[..] else { return None };
@@ -108,5 +126,10 @@ mod tests {
         let read = vec![Range { slots: 0..100, at: at("a", 1) }, Range { slots: 100..101, at: at("here", 3) }];
         assert_eq!(ranges(&reply, "here"), read);
         assert_eq!(ranges(&Reply::Other, "here"), vec![]);
+
+        let unknown = Reply::List(vec![range(0, 16_383, vec![node(Reply::Bytes("?".into()), 4)])]);
+        assert_eq!(ranges(&unknown, "here"), vec![]);
+        assert!(nowhere(&unknown).contains("cluster-announce-hostname"));
+        assert!(nowhere(&Reply::List(Vec::new())).contains("no slot is served yet"));
     }
 }

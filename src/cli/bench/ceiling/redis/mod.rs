@@ -73,8 +73,11 @@ impl Redis {
         let Backend::Redis(redis) = settings.backend else { return Err(RedisError::Topology) };
         // as many connections as each worker of the service has, and calls that fail only if something is wrong
         let stacks = settings.workers.saturating_add(1);
-        let endpoint =
-            Endpoint { timeout: PATIENCE, breaker: None, ..app::redis_endpoint(&redis.main, redis.startup, stacks) };
+        let endpoint = Endpoint {
+            timeout: PATIENCE,
+            breaker: None,
+            ..app::redis_endpoint(&redis.main, redis.startup, "tollgate-bench:", stacks)
+        };
         match &endpoint.topology {
             Topology::Single(address) if endpoint.tls.is_none() => Ok(Self { address: address.clone(), endpoint }),
             _ => Err(RedisError::Topology),

@@ -10,8 +10,14 @@ use tokio::{
 
 use super::*;
 use crate::store::redis::{
+    Credentials, HostPort, Startup,
     breaker::{BreakerConfig, BreakerState},
-    client::{contact::Contacts, health::Healths},
+    client::{
+        contact::Contacts,
+        health::{Health, Healths},
+        key_limit::KeyLimit,
+        plan::{Plan, Target},
+    },
 };
 
 const COOLDOWN: Duration = Duration::from_millis(200);
@@ -30,16 +36,22 @@ fn healths() -> Arc<Healths> {
 
 /// A node with one link, which is not connected.
 fn node(health: &Arc<Health>) -> (watch::Sender<Option<Arc<Wire>>>, Arc<Node>) {
-    health.joined();
     let (told, link) = Link::by_hand();
-    let (health, timeout) = (Arc::clone(health), Duration::from_millis(100));
-    let node = Node { links: vec![link], next: AtomicUsize::new(0), health, timeout, prober: Mutex::default() };
-    (told, Arc::new(node))
+    let (timeout, startup) = (Duration::from_millis(100), Startup { initial: COOLDOWN, longest: COOLDOWN });
+    let (credentials, contacts) = (Credentials::None, Arc::new(Contacts::new()));
+    let keys = Arc::new(KeyLimit::new(None));
+    let (key_prefix, database, connections) = ("".into(), 0, 1);
+    let plan = Plan { credentials, key_prefix, tls: None, database, connections, timeout, startup, contacts, keys };
+    let proof = Proof::of_one("", &Credentials::None);
+    let member = plan.contacts.joins();
+    let target = Target::Tcp(HostPort { host: "redis".to_owned(), port: 6379 });
+    (told, Node::with(vec![link], Peer::new(&Arc::new(plan), &target, health, proof, &member)))
 }
 
 fn trip(health: &Health) -> &Breaker {
     let breaker = health.breaker.as_ref().expect("a breaker");
-    while breaker.admit().is_some_and(|call| !breaker.observe(call, false, Instant::now())) {}
+    while breaker.admit().is_some_and(|call| !breaker.observe(call, Outcome::Silent, Instant::now())) {}
+    health.tripped(None);
     breaker
 }
 
@@ -106,7 +118,7 @@ async fn a_breaker_is_closed_when_the_last_client_leaves_its_address() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_waits_for_a_connection_takes_any() {
+async fn one_that_waits_for_a_connection_takes_any() {
     let (_first, mut links) = Link::by_hand();
     let health = healths().of(&"redis:6379");
     let (told, mut node) = node(&health);
@@ -119,7 +131,7 @@ async fn whoever_waits_for_a_connection_takes_any() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_waits_for_a_connection_is_told_of_it() {
+async fn one_that_waits_for_a_connection_is_told_of_it() {
     let health = healths().of(&"redis:6379");
     let (told, node) = node(&health);
     let waits = tokio::spawn(async move { node.connected().await });
@@ -127,4 +139,14 @@ async fn whoever_waits_for_a_connection_is_told_of_it() {
     told.send_replace(Some(Arc::new(Wire::unmade())));
     let _open = health.opened();
     timeout(COOLDOWN, waits).await.expect("told").expect("no panic");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_one_server_behind_a_proxy_refuses_is_no_word_of_the_others() {
+    let healths = healths();
+    let (_told, node) = node(&healths.of(&"redis:6379"));
+    let full = "OOM command not allowed when used memory > 'maxmemory'.";
+    assert!(node.is_sticky(full));
+    node.peer.plan.keys.found(KeysPerCall::One, &"redis:6379", "it says so");
+    assert!(!node.is_sticky(full));
 }

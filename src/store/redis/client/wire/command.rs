@@ -21,6 +21,8 @@ impl ReplyLimit {
 pub(in super::super) struct Command {
     pub(super) encoded: Bytes,
     pub(super) limit: ReplyLimit,
+    /// Counters that it names.
+    pub(super) keys: usize,
 }
 
 impl Command {
@@ -41,7 +43,12 @@ impl Command {
             written += 1;
         }
         debug_assert_eq!(written, count);
-        Self { encoded: encoded.into(), limit }
+        Self { encoded: encoded.into(), limit, keys: 0 }
+    }
+
+    /// The same command, which names so many counters.
+    pub(in super::super) fn with_keys(self, keys: usize) -> Self {
+        Self { keys, ..self }
     }
 }
 

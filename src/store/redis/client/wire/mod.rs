@@ -11,6 +11,7 @@
 mod command;
 mod decoder;
 mod exchange;
+mod proxy;
 mod sentinel;
 mod stream;
 
@@ -26,13 +27,18 @@ use self::{
 };
 use super::{
     credentials::{Login, login},
+    key_limit::KeyLimit,
     plan::{Plan, Target},
 };
-use crate::store::redis::{CallError, Credentials, HostPort};
+use crate::store::redis::{CallError, Credentials, HostPort, KeysPerCall};
 
 /// How a server that has let us in may refuse a PING.
 const LET_IN: [&str; 7] =
     ["NOPERM ", "LOADING ", "BUSY ", "MASTERDOWN ", "MISCONF ", "CLUSTERDOWN ", "ERR unknown command"];
+
+/// Envoy's redis_proxy sends a SELECT on over connections that its clients share; others have no databases at all.
+const ONE_DATABASE: &str = "this is a proxy, which may not keep a database for each of its clients: leave the number of the \
+    database out of the URL, and keep services apart by CACHE_KEY_PREFIX";
 
 /// A reply that is no error.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +66,8 @@ impl fmt::Display for Reply {
 #[derive(Debug)]
 pub(super) struct Wire {
     exchange: Arc<Exchange>,
+    /// What a call may carry.
+    keys: Arc<KeyLimit>,
     /// Notified when a caller gave up: it is to be asked whether it [answers](Self::answers) at all.
     pub(super) doubt: Notify,
 }
@@ -72,8 +80,28 @@ pub(super) struct Running {
 }
 
 impl Wire {
-    /// Connects and logs in. The error says why not, without credentials.
+    /// Connects, logs in, and asks the peer what it is unless that is set. The error says why not, without credentials.
     pub(super) async fn open(plan: &Plan, target: &Target) -> Result<(Self, Running), Box<str>> {
+        let mut opened = Self::log_in_to(plan, target).await?;
+        if plan.keys.asks() {
+            opened = proxy::ask(plan, target, opened).await?;
+        }
+        let (wire, patience) = (&opened.0, plan.patience());
+        if plan.database != 0 {
+            // of two such clients, each would count in the database that the other selected last
+            if plan.keys.now() == Some(KeysPerCall::One) && !matches!(target, Target::Sentinel { .. }) {
+                return Err(ONE_DATABASE.into());
+            }
+            wire.expect_ok(&[b"SELECT", plan.database.to_string().as_bytes()], patience).await?;
+        }
+        if matches!(target, Target::Sentinel { .. }) {
+            wire.expect_primary(patience).await?;
+        }
+        Ok(opened)
+    }
+
+    /// Connects and logs in.
+    async fn log_in_to(plan: &Plan, target: &Target) -> Result<(Self, Running), Box<str>> {
         let (patience, tls) = (plan.patience(), plan.tls.as_ref());
         let stream = match target {
             Target::Tcp(at) => Stream::tcp(at, tls, patience).await?,
@@ -83,30 +111,24 @@ impl Wire {
                 Stream::tcp(&at, tls, patience).await?
             }
         };
-        let (wire, running) = Self::start(stream);
+        let (wire, running) = Self::start(stream, plan);
         wire.log_in(&plan.credentials, patience).await?;
-        if plan.database != 0 {
-            wire.expect_ok(&[b"SELECT", plan.database.to_string().as_bytes()], patience).await?;
-        }
-        if matches!(target, Target::Sentinel { .. }) {
-            wire.expect_primary(patience).await?;
-        }
         Ok((wire, running))
     }
 
     /// Connects to a sentinel. Those have the TLS of the servers, and a login of their own.
     async fn to_sentinel(plan: &Plan, at: &HostPort, credentials: &Credentials) -> Result<(Self, Running), Box<str>> {
         let stream = Stream::tcp(at, plan.tls.as_ref(), plan.patience()).await?;
-        let (wire, running) = Self::start(stream);
+        let (wire, running) = Self::start(stream, plan);
         wire.log_in(credentials, plan.patience()).await?;
         Ok((wire, running))
     }
 
-    fn start(stream: Stream) -> (Self, Running) {
+    fn start(stream: Stream, plan: &Plan) -> (Self, Running) {
         let exchange = Arc::<Exchange>::default();
         let task = tokio::spawn(Driver::new(stream, Arc::clone(&exchange)));
         let running = Running { exchange: Arc::clone(&exchange), task };
-        (Self { exchange, doubt: Notify::new() }, running)
+        (Self { exchange, keys: Arc::clone(&plan.keys), doubt: Notify::new() }, running)
     }
 
     /// One that was never made: what is sent fails at once.
@@ -114,7 +136,7 @@ impl Wire {
     pub(super) fn unmade() -> Self {
         let exchange = Arc::<Exchange>::default();
         exchange.close();
-        Self { exchange, doubt: Notify::new() }
+        Self { exchange, keys: Arc::new(KeyLimit::new(Some(KeysPerCall::Many))), doubt: Notify::new() }
     }
 
     /// Logs in, if there is a password, and finds out whether the server lets us in: it has to answer a PING, be it by a
@@ -137,6 +159,15 @@ impl Wire {
     async fn expect_ok(&self, words: &[&[u8]], patience: Duration) -> Result<(), Box<str>> {
         match self.exchange(None, &Command::new(words, ReplyLimit::SHORT), patience).await {
             Ok(_) => Ok(()),
+            Err(CallError::Unanswered(text)) if &*text != TIMED_OUT => {
+                let command = String::from_utf8_lossy(words[0]);
+                let hint = match words {
+                    [b"AUTH", _, _] => "; a proxy may take a password without a user",
+                    [b"SELECT", _] => "; a proxy may have one database: leave its number out of the URL",
+                    _ => "",
+                };
+                Err(format!("it closed the connection at {command}{hint}").into())
+            }
             Err(error) => Err(reason(error)),
         }
     }
@@ -153,11 +184,20 @@ impl Wire {
     /// Sends a command once, and waits for its reply until `timeout` has passed. `asking`: to a node that is about to get
     /// the slot.
     pub(super) async fn run(&self, command: Command, asking: bool, timeout: Duration) -> Result<Reply, CallError> {
+        // what was put together before the peer was known
+        if command.keys > 1 && self.carries_one_key() {
+            return Err(CallError::ManyKeys);
+        }
         let ask = asking.then(|| Command::new(&[b"ASKING"], ReplyLimit::SHORT));
         let doubtful = Doubtful { wire: self, answered: false };
         let outcome = self.exchange(ask.as_ref(), &command, timeout).await;
         doubtful.ended(&outcome);
         outcome
+    }
+
+    /// Whether a call may carry no more than one key.
+    pub(super) fn carries_one_key(&self) -> bool {
+        self.keys.now() == Some(KeysPerCall::One)
     }
 
     /// Whether a PING is answered in time, be it by a refusal. Replies come in the order of the calls: those that nobody

@@ -1,3 +1,6 @@
+mod auth;
+mod urls;
+
 use std::ffi::OsString;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -41,6 +44,44 @@ fn fixed(user: Option<&str>, password: &str) -> RedisCredentials {
 }
 
 #[test]
+fn each_redis_has_its_own_number_of_keys_per_call() {
+    let redis = redis(&[
+        ("REDIS_URL", "redis://a"),
+        ("REDIS_KEYS_PER_CALL", "One"),
+        ("REDIS_PERSECOND", "true"),
+        ("REDIS_PERSECOND_URL", "redis://b"),
+        ("REDIS_PERSECOND_KEYS_PER_CALL", "many"),
+    ]);
+    assert_eq!(redis.main.keys_per_call, RedisKeysPerCall::One);
+    assert_eq!(redis.per_second.map(|one| one.keys_per_call), Some(RedisKeysPerCall::Many));
+}
+
+#[test]
+fn where_a_call_carries_one_key_requests_cannot_be_charged_all_or_none() {
+    let stop = ("STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT", "true");
+    let second = ("REDIS_PERSECOND", "true");
+    let both = [("REDIS_URL", "redis://a"), ("REDIS_PERSECOND_URL", "redis://b"), stop, second];
+    for name in ["REDIS_KEYS_PER_CALL", "REDIS_PERSECOND_KEYS_PER_CALL"] {
+        let told = error(&[&both[..], &[(name, "one")]].concat());
+        assert!(told.contains(name) && told.contains(stop.0) && told.contains("leave STOP"), "{told}");
+        for fine in ["auto", "many"] {
+            main_of(&[&both[..], &[(name, fine)]].concat());
+        }
+    }
+    main_of(&[("REDIS_URL", "redis://a"), stop, ("REDIS_PERSECOND_KEYS_PER_CALL", "one")]);
+}
+
+#[test]
+fn behind_a_proxy_there_is_one_database() {
+    for url in ["redis://a/1", "unix:///run/proxy.sock?db=1"] {
+        let told = error(&[("REDIS_URL", url), ("REDIS_KEYS_PER_CALL", "one")]);
+        assert!(told.contains("REDIS_KEYS_PER_CALL") && told.contains("CACHE_KEY_PREFIX"), "{told}");
+        assert_eq!(main_of(&[("REDIS_URL", url)]).database, 1);
+    }
+    main_of(&[("REDIS_URL", "redis-sentinel://s1/m/1"), ("REDIS_KEYS_PER_CALL", "one")]);
+}
+
+#[test]
 fn defaults() {
     let redis = redis(&[("BACKEND_TYPE", "redis")]);
     let socket = PathBuf::from("/var/run/nutcracker/ratelimit.sock");
@@ -50,6 +91,7 @@ fn defaults() {
         tls: None,
         database: 0,
         pool_size: NonZeroUsize::new(10).expect("ten"),
+        keys_per_call: RedisKeysPerCall::Auto,
         timeout: Duration::from_millis(100),
         breaker: Some(RedisBreaker {
             consecutive: NonZeroU32::new(5).expect("five"),
@@ -120,7 +162,6 @@ fn addresses_that_are_none() {
         ("redis", "SINGLE"),
         ("redis:0", "SINGLE"),
         ("a:1,b:2", "SINGLE"),
-        (":6379", "SINGLE"),
         ("redis:6379:1", "SINGLE"),
         ("::1:6379", "SINGLE"),
         ("http://redis:1", "SINGLE"),
@@ -129,19 +170,17 @@ fn addresses_that_are_none() {
         ("redis://h/db", "SINGLE"),
         ("redis://h/256", "SINGLE"),
         ("redis://h/1/2", "SINGLE"),
-        ("redis://user@h", "SINGLE"),
-        ("redis://user:@h", "SINGLE"),
         ("redis://:%zz@h", "SINGLE"),
         ("redis://:%e9@h", "SINGLE"),
         ("unix://run/redis.sock", "SINGLE"),
-        ("unix:///s?database=1", "SINGLE"),
+        ("unix:///s?db=one", "SINGLE"),
         ("a:1", "SENTINEL"),
         ("master,", "SENTINEL"),
         (",a:1", "SENTINEL"),
         ("master,a", "SENTINEL"),
         ("redis-sentinel://a:1", "SENTINEL"),
         ("redis-sentinel:///master", "SENTINEL"),
-        ("a:1,", "CLUSTER"),
+        (",", "CLUSTER"),
         ("a", "CLUSTER"),
         ("redis-cluster://a/1", "CLUSTER"),
     ] {
@@ -185,18 +224,22 @@ fn tls() {
     assert_eq!(main_of(&[("REDIS_URL", "rediss://h:1")]).tls, Some(plain.clone()));
     // The reference takes the one with the other.
     assert_eq!(main_of(&[("REDIS_URL", "redis://h:1"), ("REDIS_TLS", "true")]).tls, Some(plain));
-    assert_eq!(
-        error(&[("REDIS_URL", "rediss://h:1"), ("REDIS_TLS_CLIENT_KEY", "/key")]),
-        "REDIS_TLS_CLIENT_CERT: is not set, and REDIS_TLS_CLIENT_KEY=/key needs it"
-    );
+    // The reference ignores the one without the other, whether there is TLS or not.
+    for (tls, reason) in
+        [("true", "REDIS_TLS_CLIENT_CERT is not set, and it needs both"), ("false", "Redis is not reached over TLS")]
+    {
+        let settings = resolve(&[("REDIS_URL", "h:1"), ("REDIS_TLS", tls), ("REDIS_TLS_CLIENT_KEY", "/key")]);
+        let settings = settings.expect("Redis");
+        assert_eq!(settings.warnings, [format!("no effect: REDIS_TLS_CLIENT_KEY: {reason}")]);
+    }
 }
 
 #[test]
 fn what_contradicts_is_told_with_both() {
     for (environment, expected) in [
         (
-            &[("REDIS_URL", "redis://h"), ("REDIS_TYPE", "cluster")][..],
-            r#"REDIS_TYPE: "cluster" contradicts REDIS_URL=redis://h: the URL is of another type"#,
+            &[("REDIS_URL", "redis-sentinel://h/m"), ("REDIS_TYPE", "cluster")][..],
+            r#"REDIS_TYPE: "cluster" contradicts REDIS_URL=redis-sentinel://h/m: the URL is of another type"#,
         ),
         (
             &[("REDIS_URL", "h:1"), ("REDIS_SOCKET_TYPE", "unix")],
@@ -213,10 +256,6 @@ fn what_contradicts_is_told_with_both() {
         (
             &[("REDIS_URL", "/run/s"), ("REDIS_TLS", "1")],
             r#"REDIS_TLS: "1" contradicts REDIS_URL=/run/s: a unix socket has no TLS"#,
-        ),
-        (
-            &[("REDIS_URL", "redis://:hunter2@h"), ("REDIS_AUTH", "hunter3")],
-            r#"REDIS_AUTH: "(hidden)" contradicts REDIS_URL=redis://(hidden)@h: only one of them may have a password"#,
         ),
         (
             &[("REDIS_URL", "redis://:hunter2@h"), ("REDIS_AUTH_FILE", "/p")],
@@ -296,12 +335,15 @@ fn how_long_to_try_at_the_start() {
     assert_eq!((startup.initial, startup.longest, startup.give_up), (seconds(1), seconds(30), None));
     let startup = redis(&[
         ("REDIS_URL", "h:1"),
-        ("REDIS_STARTUP_INITIAL_INTERVAL", "0"),
+        ("REDIS_STARTUP_INITIAL_INTERVAL", "1ns"),
         ("REDIS_STARTUP_MAX_INTERVAL", "5s"),
         ("REDIS_STARTUP_MAX_ELAPSED_TIME", "1m"),
     ])
     .startup;
-    assert_eq!((startup.initial, startup.longest, startup.give_up), (seconds(0), seconds(5), Some(seconds(60))));
+    assert_eq!(
+        (startup.initial, startup.longest, startup.give_up),
+        (Duration::from_nanos(1), seconds(5), Some(seconds(60)))
+    );
 }
 
 #[test]
@@ -336,6 +378,15 @@ fn no_password_of_an_address_is_shown() {
         ("me:hunter2", "(hidden)"),
         ("me:hunter2:6379", "(hidden)"),
         ("m,me:hunter2", "(hidden)"),
+        // lists of URLs
+        ("m,redis://:hunter2@a:1,redis://b:2", "m,redis://(hidden)@a:1,redis://b:2"),
+        ("m,a:1,redis://:hun@ter2@b:1", "m,a:1,redis://(hidden)@b:1"),
+        ("m,redis://a:1,redis://b:2", "m,redis://a:1,redis://b:2"),
+        ("m,redis://a:1?password=hunter2,redis://b:2", "m,redis://a:1?(hidden)"),
+        ("redis://:hunter2@a,redis://:hunter2@b:1/0", "redis://(hidden)@b:1/0"),
+        ("m,redis://a:1,redis://:hun/ter2", "m,redis://(hidden)"),
+        ("me:hunter2,redis://a:1", "(hidden)"),
+        ("redis://:hun,hunter2,x@a,b", "redis://(hidden)@a,b"),
     ] {
         assert_eq!(redacted(url), shown, "{url}");
     }

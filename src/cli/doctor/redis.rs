@@ -1,0 +1,152 @@
+//! Each Redis: whether the service could count there, by the very call that it makes; and, where Redis lets us ask, whether
+//! its clock is ours and whether it would throw counters away.
+
+use std::{
+    num::NonZeroUsize,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use super::{Check, RESERVE, finding::Finding};
+use crate::{
+    app,
+    settings::{Backend, Settings},
+    store::redis::{Address, Client, Connector, Contact, Endpoint, HostPort, Topology},
+};
+
+/// Clocks that differ by less say nothing: that much a call may take on a busy machine.
+const SKEW: Duration = Duration::from_secs(2);
+
+/// A Redis, and the settings that say how it is reached.
+#[derive(Clone, Copy)]
+struct Named {
+    name: &'static str,
+    url: &'static str,
+    auth: &'static str,
+    tls: &'static str,
+}
+
+const MAIN: Named = Named { name: "redis", url: "REDIS_URL", auth: "REDIS_AUTH", tls: "REDIS_TLS" };
+const PER_SECOND: Named = Named {
+    name: "redis per second",
+    url: "REDIS_PERSECOND_URL",
+    auth: "REDIS_PERSECOND_AUTH",
+    tls: "REDIS_PERSECOND_TLS",
+};
+
+/// None over another store.
+pub(super) fn check(settings: &Arc<Settings>, patience: Duration) -> Option<Check> {
+    let Backend::Redis(redis) = &settings.backend else { return None };
+    let (redis, prefix) = (redis.clone(), settings.keys.prefix.clone());
+    let patience = patience - patience / RESERVE;
+    Some(Check::new("redis", async move {
+        let named = [(MAIN, Some(&redis.main)), (PER_SECOND, redis.per_second.as_ref())];
+        let looks = named.into_iter().filter_map(|(named, settings)| {
+            // as the service has it, with one connection to each node
+            let endpoint = app::redis_endpoint(settings?, redis.startup, &prefix, NonZeroUsize::MIN);
+            Some(look(named, Endpoint { connections: NonZeroUsize::MIN, ..endpoint }, patience))
+        });
+        futures_util::future::join_all(looks).await.concat()
+    }))
+}
+
+async fn look(named: Named, endpoint: Endpoint, patience: Duration) -> Vec<Finding> {
+    let name = named.name;
+    let connector = match Connector::new(&endpoint) {
+        Ok(connector) => connector,
+        Err(error) => return vec![Finding::fail(name, error.to_string())],
+    };
+    let client = connector.connect();
+    match counts(&connector, &endpoint.topology, patience).await {
+        Ok(found) => {
+            let (clock, eviction) = tokio::join!(clock(name, &client), eviction(name, &client));
+            [Finding::ok(name, found)].into_iter().chain(clock).chain(eviction).collect()
+        }
+        Err(reason) => {
+            let finding = Finding::fail(name, format!("{reason} ({})", named.url));
+            vec![match cure(&reason, named) {
+                Some(cure) => finding.cure(cure),
+                None => finding,
+            }]
+        }
+    }
+}
+
+/// Waits until the client has counted on each node, or says why it cannot. A connection is open only once Redis has counted
+/// over it.
+async fn counts(connector: &Connector, topology: &Topology, patience: Duration) -> Result<String, String> {
+    let is_cluster = matches!(topology, Topology::Cluster(_));
+    let counts = |contact: &Contact| contact.clients > 0 && contact.counting >= contact.clients;
+    // of a cluster another node may do what one does not
+    let gave_up = |contact: &Contact| !is_cluster && contact.open == 0 && !contact.trouble.is_empty();
+    let mut contacts = connector.follow();
+    let decided = contacts.wait_for(|contact| counts(contact) || gave_up(contact));
+    let in_time = tokio::time::timeout(patience, decided).await.is_ok();
+    let contact = connector.contact();
+    if counts(&contact) {
+        let nodes = if is_cluster { format!(" on its {} nodes", contact.used) } else { String::new() };
+        return Ok(format!("{} lets us in and counts{nodes}", place(topology)));
+    }
+    if !in_time && contact.trouble.is_empty() {
+        return Err(format!("{} says nothing within {patience:?}", place(topology)));
+    }
+    let some = if contact.made > 0 { "not all nodes count: " } else { "" };
+    Err(format!("{some}{contact}"))
+}
+
+/// What to do about it, where what was said does not tell.
+fn cure(reason: &str, Named { url, auth, tls, .. }: Named) -> Option<String> {
+    let says = |words: &[&str]| words.iter().any(|word| reason.contains(word));
+    if says(&["WRONGPASS", "NOAUTH"]) {
+        return Some(format!("correct {auth}: user:password, or the password of the default user alone"));
+    }
+    if says(&["TLS", "certificate"]) {
+        return Some(format!(
+            "does it speak TLS there, and which certificates does it have? See {tls} and REDIS_TLS_CACERT"
+        ));
+    }
+    let unreachable = ["refused", "No such file", "lookup", "unreachable", "says nothing", "no answer", "timed out"];
+    if says(&unreachable) && !says(&["NOPERM"]) {
+        return Some(format!("start it, let this machine reach it, or correct {url}"));
+    }
+    says(&["no sentinel"]).then(|| format!("correct the addresses of the sentinels, or the master's name, in {url}"))
+}
+
+/// Where it is, without credentials.
+fn place(topology: &Topology) -> String {
+    let server = |at: &HostPort| format!("{}:{}", at.host, at.port);
+    match topology {
+        Topology::Single(Address::Tcp(at)) => server(at),
+        Topology::Single(Address::Unix(path)) => path.display().to_string(),
+        Topology::Sentinel { master, .. } => format!("the primary of {master}"),
+        Topology::Cluster(nodes) => {
+            format!("the cluster of {}", nodes.iter().map(server).collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
+/// Counters go by the clock of Redis, everything else by ours: certificates, the log, limits that are counted here while
+/// Redis is away.
+async fn clock(name: &'static str, client: &Client) -> Option<Finding> {
+    let before = SystemTime::now();
+    let theirs = client.time().await.ok()?;
+    let (after, half) = (SystemTime::now(), Duration::from_millis(1));
+    let ours = before + after.duration_since(before).unwrap_or(half) / 2;
+    let skew = theirs.duration_since(ours).unwrap_or_else(|error| error.duration());
+    let side = if theirs > ours { "ahead of" } else { "behind" };
+    (skew > SKEW).then(|| {
+        Finding::warn(name, format!("its clock is {} s {side} this machine's", skew.as_secs()))
+            .cure("let both follow the same time server: counters go by the clock of Redis, failure modes by ours")
+    })
+}
+
+/// Redis need not let us ask.
+async fn eviction(name: &'static str, client: &Client) -> Option<Finding> {
+    let info = client.info("memory").await.ok()?;
+    let field = |field: &str| info.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':')).map(str::trim);
+    let (policy, most) = (field("maxmemory_policy")?, field("maxmemory")?);
+    (policy != "noeviction" && most != "0").then(|| {
+        Finding::warn(name, format!("maxmemory-policy is {policy}: when it is full, counters go before their time"))
+            .cure("a limit begins anew then: give it a Redis of its own with noeviction, and enough memory")
+    })
+}

@@ -1,0 +1,146 @@
+//! Which variables have no effect beside the others, and why.
+
+use super::parse::ConfigType;
+use super::redis::{self, Kinds, RedisType};
+use super::resolve::asks_for_redis;
+use super::table::{Effect, Group, Variable};
+use super::variables::Raw;
+
+const FROM_XDS: &str = "CONFIG_TYPE is GRPC_XDS_SOTW";
+
+/// The variables that say which others have an effect. While one cannot be read, nothing is known of those.
+pub(super) const GATES: [&str; 14] = [
+    "BACKEND_TYPE",
+    "BREAKER",
+    "CONFIG_GRPC_XDS_SERVER_USE_TLS",
+    "CONFIG_TYPE",
+    "GRPC_SERVER_USE_TLS",
+    "LIMIT_RESPONSE_HEADERS_ENABLED",
+    "REDIS_PERSECOND",
+    "REDIS_PERSECOND_TLS",
+    "REDIS_PERSECOND_TYPE",
+    "REDIS_PERSECOND_URL",
+    "REDIS_TLS",
+    "REDIS_TYPE",
+    "REDIS_URL",
+    "USE_PROMETHEUS",
+];
+
+/// What decides which variables have an effect.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Idle<'a> {
+    raw: &'a Raw,
+    /// `None`: the counters are not in Redis.
+    redis: Option<Kinds>,
+    with_xds: bool,
+}
+
+impl<'a> Idle<'a> {
+    pub(super) fn of(raw: &'a Raw) -> Self {
+        let redis = asks_for_redis(raw).map(|_| redis::kinds(raw));
+        Self { raw, redis, with_xds: raw.config_type.value == ConfigType::Xds }
+    }
+
+    /// Why this variable does nothing, if so.
+    pub(super) fn reason(&self, variable: &Variable) -> Option<&'static str> {
+        self.useless(variable).or_else(|| self.replaced(variable.name))
+    }
+
+    /// Why a value of this variable that asks for something is in vain.
+    pub(super) fn useless(&self, variable: &Variable) -> Option<&'static str> {
+        match (variable.effect, variable.group) {
+            (Effect::NoEffect(reason), _) => Some(reason),
+            (Effect::Later(feature), _) => Some(feature.off()),
+            (_, Group::Tls) => self.tls(variable.name),
+            (_, Group::Redis) => self.of_redis(variable.name),
+            (_, Group::Xds) => self.xds(variable.name),
+            (_, Group::Answers) => {
+                let is_name = variable.name.starts_with("LIMIT_") && variable.name.ends_with("_HEADER");
+                (is_name && !self.raw.response_headers.value).then_some("LIMIT_RESPONSE_HEADERS_ENABLED is false")
+            }
+            _ => None,
+        }
+    }
+
+    /// What is in force in place of this variable, whatever its value is.
+    pub(super) fn replaced(&self, name: &str) -> Option<&'static str> {
+        let raw = self.raw;
+        match name {
+            "GRPC_HOST" | "GRPC_PORT" => raw.grpc_uds.value.is_some().then_some("GRPC_UDS replaces it"),
+            "PROMETHEUS_ADDR" | "PROMETHEUS_PATH" => (!raw.use_prometheus.value).then_some("USE_PROMETHEUS is false"),
+            "RULES" => self.with_xds.then_some(FROM_XDS),
+            // the file of defaults is polled, too
+            "RULES_POLL_INTERVAL" => (self.with_xds && raw.rule_defaults.value.is_none()).then_some(FROM_XDS),
+            "RUNTIME_ROOT"
+            | "RUNTIME_SUBDIRECTORY"
+            | "RUNTIME_APPDIRECTORY"
+            | "RUNTIME_WATCH_ROOT"
+            | "RUNTIME_IGNOREDOTFILES" => {
+                let rules = raw.rules.value.is_some().then_some("RULES replaces the RUNTIME_ variables");
+                if self.with_xds { Some(FROM_XDS) } else { rules }
+            }
+            "REPLICAS" => self.redis.is_none().then_some("the memory store does not fail"),
+            _ => None,
+        }
+    }
+
+    fn tls(&self, name: &str) -> Option<&'static str> {
+        if name == "GRPC_SERVER_USE_TLS" {
+            return None;
+        }
+        if name.starts_with("GRPC_") {
+            return (!self.raw.grpc_server_use_tls.value).then_some("GRPC_SERVER_USE_TLS is false");
+        }
+        (name.starts_with("PROMETHEUS_") && !self.raw.use_prometheus.value).then_some("USE_PROMETHEUS is false")
+    }
+
+    fn xds(&self, name: &str) -> Option<&'static str> {
+        if !self.with_xds {
+            return Some("CONFIG_TYPE is FILE");
+        }
+        let of_tls = name.contains("_CLIENT_TLS_") || name.contains("_SERVER_TLS_");
+        if of_tls && !self.raw.xds_tls.value {
+            return Some("CONFIG_GRPC_XDS_SERVER_USE_TLS is false");
+        }
+        match name {
+            "CONFIG_GRPC_XDS_CLIENT_TLS_CERT" if self.raw.xds_tls_key.value.is_none() => {
+                Some("CONFIG_GRPC_XDS_CLIENT_TLS_KEY is not set, and it needs both")
+            }
+            "CONFIG_GRPC_XDS_CLIENT_TLS_KEY" if self.raw.xds_tls_cert.value.is_none() => {
+                Some("CONFIG_GRPC_XDS_CLIENT_TLS_CERT is not set, and it needs both")
+            }
+            _ => None,
+        }
+    }
+
+    fn of_redis(&self, name: &str) -> Option<&'static str> {
+        let Some(kinds) = self.redis else { return Some("the backend is memory") };
+        let kind = if name.starts_with("REDIS_PERSECOND_") {
+            let Some(kind) = kinds.per_second else { return Some("REDIS_PERSECOND is false") };
+            kind
+        } else {
+            kinds.main
+        };
+        if name.starts_with("BREAKER_") && !self.raw.breaker.value {
+            return Some("BREAKER is false");
+        }
+        if name.contains("_SENTINEL_AUTH") && kind != RedisType::Sentinel {
+            return Some("that Redis is not found through sentinels");
+        }
+        if name.ends_with("_SOCKET_TYPE") && kind != RedisType::Single {
+            return Some("sentinels and nodes of a cluster are reached over TCP");
+        }
+        if name.starts_with("REDIS_TLS_") && !kinds.tls {
+            return Some("Redis is not reached over TLS");
+        }
+        match name {
+            "REDIS_TLS_CLIENT_CERT" if self.raw.redis_tls_key.value.is_none() => {
+                Some("REDIS_TLS_CLIENT_KEY is not set, and it needs both")
+            }
+            "REDIS_TLS_CLIENT_KEY" if self.raw.redis_tls_cert.value.is_none() => {
+                Some("REDIS_TLS_CLIENT_CERT is not set, and it needs both")
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Who we are to a server, as one place says it; several places may, and then they are laid over each other.
+
+use super::types::RedisCredentials;
+use crate::domain::Secret;
+
+/// A user and a password; either may be missing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Login {
+    /// Never empty.
+    pub(super) user: Option<String>,
+    pub(super) password: Option<Secret>,
+}
+
+impl Login {
+    /// What this says, and what the other says of the rest.
+    pub(super) fn over(&self, other: &Self) -> Self {
+        let (user, password) = (self.user.as_ref(), self.password.as_ref());
+        Self { user: user.or(other.user.as_ref()).cloned(), password: password.or(other.password.as_ref()).cloned() }
+    }
+
+    /// Whether both say something, and not the same.
+    pub(super) fn contradicts(&self, other: &Self) -> bool {
+        fn differ<T: PartialEq>(one: Option<&T>, other: Option<&T>) -> bool {
+            matches!((one, other), (Some(one), Some(other)) if one != other)
+        }
+        differ(self.user.as_ref(), other.user.as_ref()) || differ(self.password.as_ref(), other.password.as_ref())
+    }
+
+    /// Whether it lacks the password of the user that it has.
+    pub(super) fn lacks_password(&self) -> bool {
+        self.user.is_some() && self.password.as_ref().is_none_or(|password| password.expose().is_empty())
+    }
+
+    /// What to log in with. A user without a password has the empty one.
+    pub(super) fn credentials(self) -> RedisCredentials {
+        let password = self.password.unwrap_or_else(|| Secret::new(String::new()));
+        if self.user.is_none() && password.expose().is_empty() {
+            return RedisCredentials::None;
+        }
+        RedisCredentials::Fixed { user: self.user, password }
+    }
+}

@@ -1,0 +1,176 @@
+//! The forms of `REDIS_URL`.
+//!
+//! ```text
+//! host:port                    redis://[user:password@]host[:port][/db]                       one server
+//! /path/of/the/socket          unix://[user:password@]/path[?db=1]                            one server
+//! master,host:port,host:port   redis-sentinel://[user:password@]host[:port],…/master[/db]     with REDIS_TYPE=SENTINEL
+//! host:port,host:port          redis-cluster://[user:password@]host[:port],…                  with REDIS_TYPE=CLUSTER
+//! ```
+//!
+//! `rediss://`, `rediss-sentinel://` and `rediss-cluster://` are over TLS. In the lists of the last two lines, an address
+//! may be a `redis://` URL, as in the reference. How URLs are taken apart is in `pieces`.
+
+mod list;
+mod pieces;
+mod redact;
+
+use std::path::PathBuf;
+
+use super::login::Login;
+use super::types::RedisServer;
+use super::values::{RedisType, SocketType};
+use pieces::{Pieces, database, decoded, server, servers};
+pub(super) use redact::redacted;
+
+const REDIS_PORT: u16 = 6379;
+const SENTINEL_PORT: u16 = 26379;
+
+const SENTINEL_LIST: Accepted = "master,host:port,host:port…, which REDIS_TYPE=SENTINEL asks for";
+const CLUSTER_LIST: Accepted = "host:port,host:port…, which REDIS_TYPE=CLUSTER asks for";
+
+/// What an address says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Parsed {
+    pub(super) target: Target,
+    /// Who we are to the servers, as each part of the address has it.
+    pub(super) logins: Vec<Login>,
+    /// Who we are to the sentinels, as each part of the address has it.
+    pub(super) sentinel_logins: Vec<Login>,
+    pub(super) tls: bool,
+    pub(super) database: u8,
+    /// What to warn of, to follow the variable's name.
+    pub(super) notes: Vec<&'static str>,
+}
+
+impl Parsed {
+    /// Without a login, without TLS.
+    pub(super) fn plain(target: Target) -> Self {
+        Self { target, logins: vec![], sentinel_logins: vec![], tls: false, database: 0, notes: vec![] }
+    }
+}
+
+/// Where a Redis is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    Tcp(RedisServer),
+    Unix(PathBuf),
+    Sentinel { master: String, sentinels: Vec<RedisServer> },
+    Cluster(Vec<RedisServer>),
+}
+
+impl Target {
+    /// The type that this is.
+    pub(super) fn kind(&self) -> RedisType {
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => RedisType::Single,
+            Self::Sentinel { .. } => RedisType::Sentinel,
+            Self::Cluster(_) => RedisType::Cluster,
+        }
+    }
+}
+
+/// What is accepted, to follow "is not".
+type Accepted = &'static str;
+
+/// Reads an address; one without a scheme is of type `kind`. `socket`: how it is to be reached, if that is known.
+pub(super) fn parse(text: &str, kind: RedisType, socket: Option<SocketType>) -> Result<Parsed, Accepted> {
+    let trimmed = text.trim();
+    let parsed = match (scheme(trimmed), kind) {
+        (Some(("redis" | "rediss", _, _)), RedisType::Sentinel) => Err(SENTINEL_LIST),
+        (Some(("redis" | "rediss", _, _)) | None, RedisType::Cluster) => list::cluster(trimmed),
+        (None, RedisType::Sentinel) => list::sentinel(trimmed),
+        (None, RedisType::Single) => single(trimmed, socket).map(Parsed::plain),
+        (Some((form, tls, rest)), _) => url(form, tls, rest),
+    };
+    parsed.map(|mut parsed| {
+        if trimmed != text {
+            parsed.notes.push("has white space around it, which is ignored");
+        }
+        parsed
+    })
+}
+
+/// The type that an address is of, as far as its scheme says.
+pub(super) fn kind(text: &str) -> Option<RedisType> {
+    match scheme(text.trim())?.0 {
+        "redis-sentinel" | "rediss-sentinel" => Some(RedisType::Sentinel),
+        "redis-cluster" | "rediss-cluster" => Some(RedisType::Cluster),
+        _ => None,
+    }
+}
+
+/// Whether an address, or one in it, asks for TLS.
+pub(super) fn asks_for_tls(text: &str) -> bool {
+    let begins = |item: &str| item.trim().get(..6).is_some_and(|word| word.eq_ignore_ascii_case("rediss"));
+    text.split(',').any(|item| begins(item) && item.contains("://"))
+}
+
+/// The scheme that a whole address begins with, whether it asks for TLS, and what follows it. An unknown one is "".
+fn scheme(text: &str) -> Option<(&'static str, bool, &str)> {
+    const KNOWN: [&str; 7] =
+        ["redis", "rediss", "redis-sentinel", "rediss-sentinel", "redis-cluster", "rediss-cluster", "unix"];
+    let (word, rest) = text.split_once("://").filter(|(word, _)| !word.contains(','))?;
+    let known = KNOWN.into_iter().find(|known| known.eq_ignore_ascii_case(word)).unwrap_or("");
+    Some((known, known.starts_with("rediss"), rest))
+}
+
+fn url(scheme: &str, tls: bool, rest: &str) -> Result<Parsed, Accepted> {
+    let accepted = match scheme {
+        "redis" => "redis://[user:password@]host[:port][/database], with the / ? # @ of a password percent-encoded",
+        "rediss" => "rediss://[user:password@]host[:port][/database], with the / ? # @ of a password percent-encoded",
+        "redis-sentinel" => "redis-sentinel://[user:password@]host[:port],…/master[/database]",
+        "rediss-sentinel" => "rediss-sentinel://[user:password@]host[:port],…/master[/database]",
+        "redis-cluster" => "redis-cluster://[user:password@]host[:port],…",
+        "rediss-cluster" => "rediss-cluster://[user:password@]host[:port],…",
+        "unix" => "unix://[user:password@]/path/of/the/socket[?db=1]",
+        _ => {
+            return Err("host:port, the path of a socket, or a URL that begins with redis, rediss, redis-sentinel, \
+                        rediss-sentinel, redis-cluster, rediss-cluster or unix");
+        }
+    };
+    let read = || {
+        let Pieces { login, servers: at, path, database: asked, notes } = Pieces::of(rest)?;
+        let (target, database) = match scheme.trim_start_matches("rediss").trim_start_matches("redis") {
+            "unix" => {
+                let path = path.filter(|_| at.is_empty())?;
+                (Target::Unix(format!("/{}", decoded(path)?).into()), database("", asked.as_deref())?)
+            }
+            "-sentinel" => {
+                let path = path.unwrap_or_default();
+                let (master, path) = path.split_once('/').unwrap_or((path, ""));
+                let master = decoded(master).filter(|master| !master.is_empty())?;
+                let sentinels = servers(at, Some(SENTINEL_PORT))?;
+                (Target::Sentinel { master, sentinels }, database(path, asked.as_deref())?)
+            }
+            "-cluster" => {
+                let nodes = servers(at, Some(REDIS_PORT))?;
+                let database = database(path.unwrap_or_default(), asked.as_deref())?;
+                (Target::Cluster(nodes), Some(database).filter(|&database| database == 0)?)
+            }
+            _ => {
+                let server = server(at, Some(REDIS_PORT))?;
+                (Target::Tcp(server), database(path.unwrap_or_default(), asked.as_deref())?)
+            }
+        };
+        Some(Parsed { target, logins: vec![login], sentinel_logins: vec![], tls, database, notes })
+    };
+    read().ok_or(accepted)
+}
+
+/// What the reference takes for one server.
+fn single(text: &str, socket: Option<SocketType>) -> Result<Target, Accepted> {
+    // what may be a user and a password is no path
+    let may_be_path = socket == Some(SocketType::Unix) && !text.contains([':', '@', ',']);
+    match server(text, None) {
+        Some(server) => Ok(Target::Tcp(server)),
+        None if is_path(text) || may_be_path => Ok(Target::Unix(text.into())),
+        None if text.contains(',') => Err("one server: a list needs REDIS_TYPE=SENTINEL (master,host:port,…) or \
+                                           REDIS_TYPE=CLUSTER (host:port,…)"),
+        None => Err("host:port, the path of a socket, or a URL such as redis://host:port"),
+    }
+}
+
+/// Whether a text is the path of a socket, and not a URL whose scheme was forgotten or misspelt.
+fn is_path(text: &str) -> bool {
+    text.starts_with(['/', '.']) || (text.contains('/') && !text.contains([':', '@']))
+}

@@ -1,0 +1,54 @@
+//! What to do about a Redis that refuses to count.
+
+use crate::store::redis::{Credentials, refusal};
+
+/// All that a user needs to be allowed, on a Redis alone, behind sentinels or in a cluster.
+pub const RIGHTS: &str = "+eval +evalsha +del +get +mget +set +time +ping +cluster|slots +role";
+
+/// The cure of a refusal in these words, if one is known. `has_slots`: it was said by a node that we take for one of a
+/// cluster.
+pub(super) fn of(text: &str, has_slots: bool, credentials: &Credentials, prefix: &str) -> Option<String> {
+    if refusal::is_unknown_command(text) {
+        return Some(
+            "counting needs EVAL and EVALSHA, and in the script GET, MGET, SET and TIME: let this Redis have them under \
+             their own names (rename-command, or the proxy before it, takes one away)"
+                .to_owned(),
+        );
+    }
+    if refusal::of(text) == crate::domain::Refusal::NotPermitted {
+        let user = match credentials {
+            Credentials::Fixed { user: Some(user), .. } => user,
+            Credentials::Fixed { user: None, .. } | Credentials::None => "default",
+            Credentials::File(_) => "USER",
+        };
+        // keys and commands apart: a user who may use all keys cannot be given some
+        let lacks = if text.contains(" key") { format!("~{prefix}*") } else { RIGHTS.to_owned() };
+        return Some(format!("allow the user `{user}` to count: ACL SETUSER {user} {lacks}"));
+    }
+    let cure = match refusal::code(text) {
+        "MOVED" | "ASK" | "CROSSSLOT" | "CLUSTERDOWN" if !has_slots => {
+            "this Redis is a node of a cluster: set REDIS_TYPE=CLUSTER (of the second Redis, REDIS_PERSECOND_TYPE); if it is \
+             a proxy before one, REDIS_KEYS_PER_CALL=one (REDIS_PERSECOND_KEYS_PER_CALL)"
+        }
+        // Alibaba's proxy has words of its own
+        "ERR" if !has_slots && text.contains("keys must be in same slot") => {
+            "this is a proxy before a cluster: set REDIS_KEYS_PER_CALL=one (of the second Redis, \
+             REDIS_PERSECOND_KEYS_PER_CALL)"
+        }
+        "READONLY" => {
+            "this Redis is a replica, which takes no writes: name its primary, or the sentinels with REDIS_TYPE=SENTINEL"
+        }
+        "OOM" => "this Redis is full: raise its maxmemory, or remove what else it holds",
+        "MISCONF" => {
+            "this Redis cannot save its data and so takes no writes: see its log, or set stop-writes-on-bgsave-error no"
+        }
+        "NOREPLICAS" => "too few replicas are connected to this Redis: see its min-replicas-to-write",
+        "WRONGTYPE" | "WRONGVALUE" => "another program writes keys of the same names: set a CACHE_KEY_PREFIX",
+        "LOADING" => "it is to be ready when it has read its data",
+        "ERR" if has_slots && text.contains("cluster support disabled") => {
+            "this Redis is no node of a cluster: set REDIS_TYPE=SINGLE (of the second Redis, REDIS_PERSECOND_TYPE)"
+        }
+        _ => return None,
+    };
+    Some(cure.to_owned())
+}

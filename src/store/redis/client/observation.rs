@@ -1,0 +1,66 @@
+//! What one call tells the breaker of its address.
+
+use std::{fmt, sync::Arc};
+
+use super::node::Node;
+use crate::store::redis::breaker::{self, Admitted};
+
+/// A call that was let through. Dropped, it is observed: as answered, unless something else was said.
+pub(in super::super) struct Observation {
+    node: Arc<Node>,
+    call: Admitted,
+    outcome: Outcome,
+}
+
+enum Outcome {
+    Answered,
+    Refused(Box<str>),
+    Silent,
+    /// It says nothing of the address.
+    Nothing,
+}
+
+impl Observation {
+    /// Of a call that runs. A caller that goes away takes it along unobserved.
+    pub(super) fn new(node: &Arc<Node>, call: Admitted) -> Self {
+        Self { node: Arc::clone(node), call, outcome: Outcome::Nothing }
+    }
+
+    /// Redis replied.
+    pub(super) fn answered(&mut self) {
+        self.outcome = Outcome::Answered;
+    }
+
+    /// Redis refused in these words, and will go on to.
+    pub(in super::super) fn refused(&mut self, text: &str) {
+        self.outcome = Outcome::Refused(text.into());
+    }
+
+    /// Redis did not reply in time, or could not be reached.
+    pub(super) fn silent(&mut self) {
+        self.outcome = Outcome::Silent;
+    }
+
+    /// Whether an error in these words will come again until somebody mends the set-up.
+    pub(in super::super) fn is_sticky(&self, text: &str) -> bool {
+        self.node.is_sticky(text)
+    }
+}
+
+impl Drop for Observation {
+    fn drop(&mut self) {
+        let outcome = match &self.outcome {
+            Outcome::Answered => breaker::Outcome::Answered,
+            Outcome::Refused(text) => return self.node.observe(self.call, breaker::Outcome::Refused, Some(text)),
+            Outcome::Silent => breaker::Outcome::Silent,
+            Outcome::Nothing => return,
+        };
+        self.node.observe(self.call, outcome, None);
+    }
+}
+
+impl fmt::Debug for Observation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Observation").field("call", &self.call).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,103 @@
+//! One address, as one client sees it: what its connections need to know, and what they have found out.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU8, Ordering::Relaxed},
+};
+
+use super::{
+    contact::Member,
+    health::Health,
+    plan::{Plan, Target},
+    proof::{Proof, Unproven},
+    wire::{Running, Wire},
+};
+
+/// What is known of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It has not counted, and nothing that it said shows why not: not tried, not reached, or not ready.
+    Unknown,
+    /// It has not counted, and refuses for a reason that somebody has to mend.
+    Refused,
+    /// It has counted, over a connection of this client: the rest of its life it counts as one that does.
+    Proven,
+}
+
+/// An address, and how this client stands to it.
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) plan: Arc<Plan>,
+    pub(super) target: Target,
+    pub(super) health: Arc<Health>,
+    pub(super) proof: Proof,
+    /// The client.
+    member: Arc<Member>,
+    standing: AtomicU8,
+    /// Whether the last attempt to connect failed.
+    fails: AtomicBool,
+}
+
+impl Peer {
+    pub(super) fn new(
+        plan: &Arc<Plan>,
+        target: &Target,
+        health: &Arc<Health>,
+        proof: Proof,
+        member: &Arc<Member>,
+    ) -> Arc<Self> {
+        let (plan, target, health, member) = (Arc::clone(plan), target.clone(), Arc::clone(health), Arc::clone(member));
+        let standing = AtomicU8::new(Standing::Unknown as u8);
+        Arc::new(Self { plan, target, health, proof, member, standing, fails: AtomicBool::new(false) })
+    }
+
+    /// What is known of it.
+    pub(super) fn standing(&self) -> Standing {
+        match self.standing.load(Relaxed) {
+            refused if refused == Standing::Refused as u8 => Standing::Refused,
+            proven if proven == Standing::Proven as u8 => Standing::Proven,
+            _ => Standing::Unknown,
+        }
+    }
+
+    /// Whether a call that finds no connection should wait for one: it is on its way, as far as anybody knows.
+    pub(super) fn may_connect(&self) -> bool {
+        !self.fails.load(Relaxed) && !self.health.is_down()
+    }
+
+    /// Makes a connection over which it has counted. The error says why there is none, without credentials.
+    pub(super) async fn open(&self) -> Result<(Wire, Running), Box<str>> {
+        let opened = self.connect().await;
+        self.fails.store(opened.is_err(), Relaxed);
+        opened
+    }
+
+    async fn connect(&self) -> Result<(Wire, Running), Box<str>> {
+        let (wire, running) = Wire::open(&self.plan, &self.target).await?;
+        match self.proof.charge(&wire, self.plan.patience()).await {
+            Ok(true) => self.prove(),
+            Ok(false) => {}
+            Err(unproven) => {
+                self.refuse(&unproven);
+                return Err(unproven.to_string().into());
+            }
+        }
+        Ok((wire, running))
+    }
+
+    fn prove(&self) {
+        self.standing.store(Standing::Proven as u8, Relaxed);
+        // a client of a cluster counts when all its nodes do
+        if !self.proof.has_slots() {
+            self.member.counts();
+        }
+    }
+
+    fn refuse(&self, unproven: &Unproven) {
+        if self.standing() != Standing::Proven {
+            let sticky = unproven.is_sticky(self.proof.has_slots());
+            let standing = if sticky { Standing::Refused } else { Standing::Unknown };
+            self.standing.store(standing as u8, Relaxed);
+        }
+    }
+}
