@@ -24,7 +24,7 @@ use std::{
 #[cfg(feature = "redis")]
 pub use bench::{BenchArgs, BenchError};
 pub use check::CheckError;
-pub use doctor::DoctorError;
+pub use doctor::{DoctorArgs, DoctorError};
 pub use entries::{Entries, EntriesError};
 pub use health::HealthError;
 pub use load::LoadError;
