@@ -1,5 +1,5 @@
-//! What a certificate says, as far as webpki does not report it: version, dates, what its key may do, and the bytes that
-//! its issuer signed.
+//! What a certificate says, as far as webpki does not report it: version, dates, what its key may do, and the bytes
+//! that its issuer signed.
 //!
 //! The encoding is read by the `der` crate, strictly; this module knows the fields' order alone.
 

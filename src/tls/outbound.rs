@@ -80,7 +80,8 @@ impl ClientTls {
         &self.stats
     }
 
-    /// Secures a connection to `peer`, whose certificate must be for `name` if names count, or gives it up when `over` ends.
+    /// Secures a connection to `peer`, whose certificate must be for `name` if names count, or gives it up when `over`
+    /// ends.
     ///
     /// # Errors
     /// If the handshake failed.
@@ -114,8 +115,8 @@ impl ClientTls {
     }
 }
 
-/// A secured connection. In TLS 1.3 a server may refuse our certificate after the handshake is over for us: what it says
-/// first decides whether the handshake counts as failed.
+/// A secured connection. In TLS 1.3 a server may refuse our certificate after the handshake is over for us: what it
+/// says first decides whether the handshake counts as failed.
 #[derive(Debug)]
 pub struct ClientStream<IO> {
     stream: TlsStream<IO>,

@@ -13,29 +13,30 @@ pub(super) enum VerifyError {
     #[error("its encoding is broken: {0}; issue it anew")]
     Malformed(der::Error),
     #[error(
-        "{of} has a critical extension that is unknown here; issue it anew without, or with that extension not critical"
+        "{of} has a critical extension that is unknown here; issue it anew without, or with that extension not \
+         critical"
     )]
     UnknownCritical { of: Link },
     #[error(
-        "the key usage of the certificate does not allow digital signatures, which every handshake needs; issue it anew \
-         with -addext keyUsage=digitalSignature, or without a key usage"
+        "the key usage of the certificate does not allow digital signatures, which every handshake needs; issue \
+         it anew with -addext keyUsage=digitalSignature, or without a key usage"
     )]
     NoDigitalSignature,
     #[error(
-        "{of} is not for {purpose} by its extended key usage; issue it anew with that purpose, or without an extended key \
-         usage"
+        "{of} is not for {purpose} by its extended key usage; issue it anew with that purpose, or without an \
+         extended key usage"
     )]
     Purpose { of: Link, purpose: &'static str },
     #[error(
-        "{of} does not say that it may issue certificates, by basicConstraints=CA:TRUE, and keyUsage=keyCertSign if it has \
-         a key usage; let one that says so issue the certificate"
+        "{of} does not say that it may issue certificates, by basicConstraints=CA:TRUE, and keyUsage=keyCertSign \
+         if it has a key usage; let one that says so issue the certificate"
     )]
     NotAuthority { of: Link },
     #[error("{of} allows fewer authorities below it than there are; issue it anew with a longer path length")]
     PathLength { of: Link },
     #[error(
-        "{of} has name constraints, which are checked for ordinary certificates alone, and this one says CA:TRUE, is of \
-         X.509 v1 or is for any purpose; issue it anew with -addext basicConstraints=CA:FALSE"
+        "{of} has name constraints, which are checked for ordinary certificates alone, and this one says CA:TRUE, \
+         is of X.509 v1 or is for any purpose; issue it anew with -addext basicConstraints=CA:FALSE"
     )]
     NameConstraints { of: Link },
     #[error("more than {max} signatures would have to be checked; send the certificate's own chain alone")]

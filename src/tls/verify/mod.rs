@@ -1,9 +1,9 @@
 //! Whether a peer's certificate is to be trusted: webpki decides, and what it cannot judge is judged here.
 //!
-//! webpki refuses certificates that Go's crypto/x509, and so the reference, accepts: one that is itself among the trusted
-//! ones, one that says CA:TRUE, one of X.509 v1, and one for any extended key usage. [`reconsider`] takes them up again,
-//! and checks all that makes a certificate good: see [`path`]. Names and the handshake's signature are checked for every certificate,
-//! whoever found its chain good.
+//! webpki refuses certificates that Go's crypto/x509, and so the reference, accepts: one that is itself among the
+//! trusted ones, one that says CA:TRUE, one of X.509 v1, and one for any extended key usage. [`reconsider`] takes
+//! them up again, and checks all that makes a certificate good: see [`path`]. Names and the handshake's signature are
+//! checked for every certificate, whichever of the two found its chain good.
 
 mod distrusted;
 mod error;

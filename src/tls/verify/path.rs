@@ -1,7 +1,8 @@
 //! The checks of RFC 5280, section 6, for a certificate that webpki cannot judge, from it up to a trusted one.
 //!
 //! Stricter than webpki where that costs nothing: the trusted certificate must be valid now and say that it is an
-//! authority, key usages count, and a chain with name constraints is refused, for only webpki checks names against them.
+//! authority, key usages count, and a chain with name constraints is refused, for only webpki checks names against
+//! them.
 
 use std::cell::Cell;
 
@@ -99,8 +100,8 @@ impl<'a> Search<'a> {
         Err(closest)
     }
 
-    /// Checks that `issuer` may have issued `child`, has, and is good itself. `below`: the authorities between it and the
-    /// end of the chain.
+    /// Checks that `issuer` may have issued `child`, has, and is good itself. `below`: the authorities between it and
+    /// the end of the chain.
     fn check_issuer(
         &self,
         issuer: &Certificate<'_>,

@@ -1,5 +1,5 @@
-//! Shows each kind in either direction and compares the verdicts. Go 1.26's crypto/x509 was asked about each; the rows say
-//! where it differs.
+//! Shows each kind in either direction and compares the verdicts. Go 1.26's crypto/x509 was asked about each; the rows
+//! say where it differs.
 
 use std::sync::LazyLock;
 
