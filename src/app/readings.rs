@@ -7,7 +7,10 @@ use std::{
 
 use tokio::runtime::RuntimeMetrics;
 
-use super::{backend::Backend, certificates::Certificates};
+use super::{
+    backend::Backend,
+    certificates::{self, Certificates},
+};
 use crate::{
     admin::{self, Pieces, RuleLine},
     engine::{
@@ -102,6 +105,12 @@ impl Readings for Parts {
 
     fn tls(&self) -> Vec<telemetry::TlsListener> {
         self.certificates.readings()
+    }
+
+    fn tls_clients(&self) -> Vec<telemetry::TlsClient> {
+        let xds = self.xds.as_ref().and_then(|xds| Some(("xds", xds.tls()?)));
+        let clients = self.backend.handshakes().into_iter().chain(xds);
+        clients.map(|(server, stats)| certificates::client(server, stats)).collect()
     }
 
     fn xds(&self) -> Option<telemetry::Xds> {

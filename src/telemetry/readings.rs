@@ -11,7 +11,7 @@ use super::{
     deny_cache::DenyCache,
     family::{Family, Kind},
     redis::RedisStore,
-    tls::TlsListener,
+    tls::{TlsClient, TlsListener},
     xds::Xds,
 };
 use crate::engine::stats::StatsTable;
@@ -82,6 +82,8 @@ pub trait Readings: Send + Sync + 'static {
     fn connections(&self) -> Connections;
     /// The listeners that have TLS.
     fn tls(&self) -> Vec<TlsListener>;
+    /// The servers that are reached over TLS.
+    fn tls_clients(&self) -> Vec<TlsClient>;
     /// Tasks of all runtimes.
     fn tasks(&self) -> Tasks;
 }
