@@ -196,10 +196,11 @@ impl Health {
         self.contacts.opened(&self.address);
         state.open += 1;
         // one more may be made while others still fail
-        if state.told != Some(Told::Partly) && state.told.replace(Told::Connected) != Some(Told::Connected) {
-            if let Some(left_out) = self.lines.line(Instant::now()) {
-                tracing::info!(address = self.address, left_out, "connected to redis");
-            }
+        if state.told != Some(Told::Partly)
+            && state.told.replace(Told::Connected) != Some(Told::Connected)
+            && let Some(left_out) = self.lines.line(Instant::now())
+        {
+            tracing::info!(address = self.address, left_out, "connected to redis");
         }
         self.connected.notify_waiters();
         self.news.notify_waiters();
@@ -212,10 +213,10 @@ impl Health {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         self.contacts.failed(&self.address, reason, state.open == 0);
         if state.open == 0 {
-            if state.told.replace(Told::Disconnected) != Some(Told::Disconnected) {
-                if let Some(left_out) = self.lines.line(Instant::now()) {
-                    tracing::warn!(address = self.address, reason, left_out, "cannot connect to redis; trying on");
-                }
+            if state.told.replace(Told::Disconnected) != Some(Told::Disconnected)
+                && let Some(left_out) = self.lines.line(Instant::now())
+            {
+                tracing::warn!(address = self.address, reason, left_out, "cannot connect to redis; trying on");
             }
         } else if state.told.replace(Told::Partly) != Some(Told::Partly) {
             let open = state.open;
@@ -230,11 +231,11 @@ impl Health {
         let lost = lost.filter(|_| state.open == 0);
         self.contacts.closed(&self.address, lost);
         let Some(reason) = lost else { return };
-        if state.told.replace(Told::Disconnected) != Some(Told::Disconnected) {
-            if let Some(left_out) = self.lines.line(Instant::now()) {
-                let address = &*self.address;
-                tracing::warn!(address, reason, left_out, "lost the connection to redis; connecting again");
-            }
+        if state.told.replace(Told::Disconnected) != Some(Told::Disconnected)
+            && let Some(left_out) = self.lines.line(Instant::now())
+        {
+            let address = &*self.address;
+            tracing::warn!(address, reason, left_out, "lost the connection to redis; connecting again");
         }
     }
 }
