@@ -17,7 +17,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("tls", &["places", "throttle"]),
     ("rules", &["algorithm", "domain"]),
     ("source", &["rules", "domain", "tls"]),
-    ("store", &["algorithm", "domain", "tls"]),
+    ("store", &["algorithm", "domain", "throttle", "tls"]),
     ("guard", &["algorithm", "domain"]),
     ("engine", &["rules", "algorithm", "domain"]),
     ("settings", &["domain"]),

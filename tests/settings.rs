@@ -285,6 +285,29 @@ fn the_parts_of_the_rules_directory_stay_below_its_root() {
 }
 
 #[test]
+fn an_empty_redis_url_is_no_silent_change_of_stores() {
+    let warns = |variables: &[(&str, &str)]| {
+        let settings = resolve(variables).expect("settings");
+        settings.warnings.iter().any(|warning| warning.contains("REDIS_URL is empty"))
+    };
+    assert!(warns(&[("REDIS_URL", "")]) && !warns(&[]));
+    assert!(!warns(&[("REDIS_URL", ""), ("BACKEND_TYPE", "memory")]));
+}
+
+#[test]
+fn a_prefix_for_a_cluster_keeps_the_limits_of_a_descriptor_together() {
+    let with = |prefix, url| resolve(&[("CACHE_KEY_PREFIX", prefix), ("REDIS_URL", url)]);
+    for prefix in ["{}", "a{}:", "{}{b}"] {
+        let error = with(prefix, "redis-cluster://h:1").expect_err(prefix).to_string();
+        assert!(error.contains("CACHE_KEY_PREFIX") && error.contains("cluster"), "{error}");
+        with(prefix, "redis://h:1").expect("no cluster");
+    }
+    for prefix in ["{a}", "a{b", "}{", ""] {
+        with(prefix, "redis-cluster://h:1").expect(prefix);
+    }
+}
+
+#[test]
 fn secrets_are_never_shown() {
     let secret = "hunter2";
     let settings = resolve(&[

@@ -25,7 +25,8 @@ impl Watched {
         let mut counts = false;
         let mut tell = move |one: &mut Self| {
             let contact = one.contact.borrow_and_update();
-            counts |= contact.counting >= one.clients;
+            // while a breaker is open nothing is asked, whoever counts
+            counts |= contact.counting >= one.clients && !contact.is_shut();
             let fault = if counts {
                 one.needs_connection.then(|| lost(one.setting, &contact)).flatten()
             } else {
@@ -55,7 +56,7 @@ fn lost(setting: &str, contact: &Contact) -> Option<String> {
     const ASKS: &str = "REDIS_HEALTH_CHECK_ACTIVE_CONNECTION asks for one that works";
     if contact.open == 0 {
         Some(format!("no connection to redis ({setting}), and {ASKS}: {contact}"))
-    } else if contact.used > 0 && contact.shut == contact.used {
+    } else if contact.is_shut() {
         Some(format!("redis refuses or does not answer ({setting}): its breaker is open, and {ASKS}"))
     } else {
         None
@@ -80,7 +81,8 @@ mod tests {
 
     fn contact(open: usize, made: u64, trouble: Option<&str>) -> Contact {
         let trouble = trouble.map(|reason| ("redis:1".into(), reason.into()));
-        Contact { open, made, used: 1, trouble: trouble.into_iter().collect(), ..Contact::default() }
+        let used = [("redis:1".into(), false)].into();
+        Contact { open, made, used, trouble: trouble.into_iter().collect(), ..Contact::default() }
     }
 
     /// What health says of these contacts, one after the other.
@@ -111,8 +113,11 @@ mod tests {
                 counting(1, contact(1, 1, None)),
                 counting(2, contact(2, 2, None)),
                 counting(2, contact(0, 2, Some("closed"))),
-                Contact { shut: 1, ..counting(2, contact(1, 3, None)) },
-                Contact { shut: 1, used: 2, ..counting(2, contact(1, 3, None)) },
+                Contact { used: [("redis:1".into(), true)].into(), ..counting(2, contact(1, 3, None)) },
+                Contact {
+                    used: [("redis:1".into(), true), ("redis:2".into(), false)].into(),
+                    ..counting(2, contact(1, 3, None))
+                },
             ]
         };
         let is_healthy = |said: &[Vec<Arc<str>>]| said.iter().map(Vec::is_empty).collect::<Vec<_>>();

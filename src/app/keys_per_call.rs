@@ -6,7 +6,7 @@ use crate::{domain::AtomicGroups, store::redis::KeysPerCall};
 
 /// Whether groups are charged all or none where the main Redis and that for limits per second are so. What is not known
 /// yet is taken for a Redis.
-pub(super) fn atomic_groups(main: Option<KeysPerCall>, per_second: Option<KeysPerCall>) -> AtomicGroups {
+pub(crate) fn atomic_groups(main: Option<KeysPerCall>, per_second: Option<KeysPerCall>) -> AtomicGroups {
     if main == Some(KeysPerCall::One) {
         AtomicGroups::Unsupported(
             "REDIS_KEYS_PER_CALL is one, or auto found it to be, as a proxy may have several Redises behind it; set it to \

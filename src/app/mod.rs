@@ -57,6 +57,8 @@ use signal::Signals;
 
 pub(crate) use inspect::{certificates, rules_location, try_bind, xds_config};
 #[cfg(feature = "redis")]
+pub(crate) use keys_per_call::atomic_groups;
+#[cfg(feature = "redis")]
 pub(crate) use redis::endpoint as redis_endpoint;
 
 /// Why the service did not start, or ended badly.

@@ -35,7 +35,17 @@ pub(super) fn load_paths(paths: &[PathBuf], defaults: Option<&Path>, merge_domai
 /// The same of what is at these locations.
 pub(super) fn load(locations: &[Location], defaults: Option<&Path>, merge_domains: bool) -> Result<Loaded, LoadError> {
     // what a store cannot do is for the service to say, which knows its store
-    let capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported };
+    load_for(locations, defaults, merge_domains, AtomicGroups::Supported)
+}
+
+/// The same for a store that is known.
+pub(super) fn load_for(
+    locations: &[Location],
+    defaults: Option<&Path>,
+    merge_domains: bool,
+    atomic_groups: AtomicGroups,
+) -> Result<Loaded, LoadError> {
+    let capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups };
     let mut files = Vec::new();
     for location in locations {
         files.extend(read(location)?);

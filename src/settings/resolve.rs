@@ -35,10 +35,10 @@ impl Settings {
     ) -> Result<Self, SettingsError> {
         let mut reader = Reader::new(overrides, &env);
         let raw = Raw::read(&mut reader);
-        let Reader { mut problems, given, asked, mut notes, .. } = reader;
+        let Reader { mut problems, given, asked, empty, mut notes, .. } = reader;
         let idle = Idle::of(&raw);
         forgive_what_is_idle(&idle, &given, &mut problems);
-        let backend = backend(&raw, &mut problems, &mut notes);
+        let backend = backend(&raw, &empty, &mut problems, &mut notes);
         let tls = tls::listeners(&raw, &mut problems);
         refuse_what_is_to_come(&raw, &mut problems);
         match backend {
@@ -151,8 +151,13 @@ fn rules_source(raw: &Raw) -> RulesSource {
 }
 
 /// Where the counters are; `None` if that cannot be told, and then there is a problem.
-fn backend(raw: &Raw, problems: &mut Vec<Problem>, notes: &mut Vec<Note>) -> Option<Backend> {
+fn backend(raw: &Raw, empty: &[&str], problems: &mut Vec<Problem>, notes: &mut Vec<Note>) -> Option<Backend> {
     let Some(asks) = asks_for_redis(raw) else {
+        if empty.contains(&"REDIS_URL") && raw.backend_type.value.is_none() {
+            let text = "REDIS_URL is empty, as where a template lost its value: counters are in this process, so each \
+                        replica has the whole of each limit; give it an address, or set BACKEND_TYPE=memory";
+            notes.push(Note { variable: "BACKEND_TYPE", text: text.to_owned() });
+        }
         return Some(Backend::Memory { max_counters: raw.max_counters.value.get() });
     };
     if cfg!(not(feature = "redis")) {

@@ -191,6 +191,8 @@ pub(super) struct Reader<'a> {
     pub(super) given: Vec<(Variable, Place)>,
     /// Those of them that ask for something.
     pub(super) asked: Vec<Variable>,
+    /// Those that are set, to nothing.
+    pub(super) empty: Vec<&'static str>,
     /// What to say of values that are taken otherwise than they are written.
     pub(super) notes: Vec<Note>,
 }
@@ -206,7 +208,7 @@ pub(super) struct Note {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(overrides: &'a [Override], env: &'a dyn Fn(&str) -> Option<OsString>) -> Self {
-        Self { overrides, env, problems: vec![], given: vec![], asked: vec![], notes: vec![] }
+        Self { overrides, env, problems: vec![], given: vec![], asked: vec![], empty: vec![], notes: vec![] }
     }
 
     /// The variable's value: the flag's, else the environment's, else the default. An empty one is as none: templates make
@@ -220,6 +222,7 @@ impl<'a> Reader<'a> {
             return Read { value: default(), given: None };
         };
         if text.is_empty() {
+            self.empty.push(variable.name);
             if let Some(note) = T::EMPTY {
                 self.note(variable.name, format!("{place} {note}"));
             }

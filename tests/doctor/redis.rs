@@ -124,3 +124,17 @@ fn no_secret_is_printed() {
     let bad = Doctor::new().env("REDIS_URL", format!("redis://u:{SECRET}@h:port")).env("REDIS_AUTH", SECRET).run();
     assert!(bad.code == 1 && !bad.stdout.contains(SECRET), "{}", bad.stdout);
 }
+
+#[test]
+fn rules_that_the_redis_refuses_fail() {
+    let redis = Redis::start(&[]);
+    let rules = crate::run::rules_file(
+        "domain: d\ndescriptors:\n  - key: k\n    rate_limits:\n      - {unit: day, requests_per_unit: 9}\n      \
+         - {unit: hour, requests_per_unit: 1}\n",
+    );
+    let ran = |keys: &str| on(local(&redis)).env("RULES", rules.path()).env("REDIS_KEYS_PER_CALL", keys).run();
+    let one = ran("one");
+    assert_eq!(one.code, 1, "{}", one.stdout);
+    assert!(one.stdout.contains("fail  rules") && one.stdout.contains("REDIS_KEYS_PER_CALL"), "{}", one.stdout);
+    assert_eq!(ran("many").code, 0);
+}

@@ -188,6 +188,24 @@ async fn each_primary_of_a_cluster_must_count() {
 }
 
 #[tokio::test]
+async fn a_node_that_lets_nobody_in_is_not_one_that_is_down() {
+    let cluster = Cluster::start().await;
+    cluster.nodes[2].cli(&["CONFIG", "SET", "requirepass", "another"]);
+    let url = format!("redis-cluster://127.0.0.1:{}", cluster.nodes[0].port);
+    let tollgate = quick(builder()).env("REDIS_URL", url).env("REDIS_TIMEOUT", "10s").start();
+    // for longer than one that is down would be waited for
+    let since = std::time::Instant::now();
+    while since.elapsed() < std::time::Duration::from_secs(7) {
+        let (status, why) = page(&tollgate, "/healthcheck").await;
+        assert_eq!(status, 500, "{why}");
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert!(page(&tollgate, "/healthcheck").await.1.contains("NOAUTH"));
+    cluster.nodes[2].cli(&["-a", "another", "CONFIG", "SET", "requirepass", ""]);
+    is_ready(&tollgate).await;
+}
+
+#[tokio::test]
 async fn a_shard_that_is_down_does_not_keep_the_others_from_being_served() {
     let mut cluster = Cluster::start().await;
     for node in &cluster.nodes {

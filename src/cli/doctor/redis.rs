@@ -11,7 +11,7 @@ use super::{Check, RESERVE, finding::Finding};
 use crate::{
     app,
     settings::{Backend, Settings},
-    store::redis::{Address, Client, Connector, Contact, Endpoint, HostPort, Topology},
+    store::redis::{Address, Client, Connector, Contact, Endpoint, HostPort, KeysPerCall, Topology},
 };
 
 /// Clocks that differ by less say nothing: that much a call may take on a busy machine.
@@ -37,27 +37,41 @@ const PER_SECOND: Named = Named {
 /// None over another store.
 pub(super) fn check(settings: &Arc<Settings>, patience: Duration) -> Option<Check> {
     let Backend::Redis(redis) = &settings.backend else { return None };
-    let (redis, prefix) = (redis.clone(), settings.keys.prefix.clone());
+    let (redis, prefix, settings) = (redis.clone(), settings.keys.prefix.clone(), Arc::clone(settings));
     let patience = patience - patience / RESERVE;
     Some(Check::new("redis", async move {
         let named = [(MAIN, Some(&redis.main)), (PER_SECOND, redis.per_second.as_ref())];
-        let looks = named.into_iter().filter_map(|(named, settings)| {
+        let looks = named.map(|(named, one)| {
             // as the service has it, with one connection to each node
-            let endpoint = app::redis_endpoint(settings?, redis.startup, &prefix, NonZeroUsize::MIN);
-            Some(look(named, Endpoint { connections: NonZeroUsize::MIN, ..endpoint }, patience))
+            let endpoint = one.map(|one| app::redis_endpoint(one, redis.startup, &prefix, NonZeroUsize::MIN));
+            let endpoint = endpoint.map(|endpoint| Endpoint { connections: NonZeroUsize::MIN, ..endpoint });
+            async move {
+                match endpoint {
+                    Some(endpoint) => look(named, endpoint, patience).await,
+                    None => (Vec::new(), None),
+                }
+            }
         });
-        futures_util::future::join_all(looks).await.concat()
+        let [main, per_second] = looks;
+        let ((mut findings, main), (more, per_second)) = tokio::join!(main, per_second);
+        findings.extend(more);
+        let groups = app::atomic_groups(main, per_second);
+        if groups.unsupported().is_some() {
+            findings.extend(super::blocking("rules", move || super::rules::refused(&settings, groups)).await);
+        }
+        findings
     }))
 }
 
-async fn look(named: Named, endpoint: Endpoint, patience: Duration) -> Vec<Finding> {
+/// What was found, and how many keys a call may carry there, if that is known.
+async fn look(named: Named, endpoint: Endpoint, patience: Duration) -> (Vec<Finding>, Option<KeysPerCall>) {
     let name = named.name;
     let connector = match Connector::new(&endpoint) {
         Ok(connector) => connector,
-        Err(error) => return vec![Finding::fail(name, error.to_string())],
+        Err(error) => return (vec![Finding::fail(name, error.to_string())], None),
     };
     let client = connector.connect();
-    match counts(&connector, &endpoint.topology, patience).await {
+    let findings = match counts(&connector, &endpoint.topology, patience).await {
         Ok(found) => {
             let (clock, eviction) = tokio::join!(clock(name, &client), eviction(name, &client));
             [Finding::ok(name, found)].into_iter().chain(clock).chain(eviction).collect()
@@ -69,14 +83,18 @@ async fn look(named: Named, endpoint: Endpoint, patience: Duration) -> Vec<Findi
                 None => finding,
             }]
         }
-    }
+    };
+    let keys = *connector.keys_per_call().borrow();
+    (findings, keys)
 }
 
 /// Waits until the client has counted on each node, or says why it cannot. A connection is open only once Redis has counted
 /// over it.
 async fn counts(connector: &Connector, topology: &Topology, patience: Duration) -> Result<String, String> {
     let is_cluster = matches!(topology, Topology::Cluster(_));
-    let counts = |contact: &Contact| contact.clients > 0 && contact.counting >= contact.clients;
+    // a service does not wait for a node that it cannot reach; somebody who asks wants to hear of it
+    let counts =
+        |contact: &Contact| contact.clients > 0 && contact.counting >= contact.clients && contact.trouble.is_empty();
     // of a cluster another node may do what one does not
     let gave_up = |contact: &Contact| !is_cluster && contact.open == 0 && !contact.trouble.is_empty();
     let mut contacts = connector.follow();
@@ -84,7 +102,7 @@ async fn counts(connector: &Connector, topology: &Topology, patience: Duration) 
     let in_time = tokio::time::timeout(patience, decided).await.is_ok();
     let contact = connector.contact();
     if counts(&contact) {
-        let nodes = if is_cluster { format!(" on its {} nodes", contact.used) } else { String::new() };
+        let nodes = if is_cluster { format!(" on its {} nodes", contact.used.len()) } else { String::new() };
         return Ok(format!("{} lets us in and counts{nodes}", place(topology)));
     }
     if !in_time && contact.trouble.is_empty() {

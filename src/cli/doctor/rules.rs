@@ -6,10 +6,12 @@ use super::{
     Check, blocking,
     finding::{Finding, bounded},
 };
+#[cfg(feature = "redis")]
+use crate::domain::AtomicGroups;
 use crate::{
     app,
     cli::{
-        load::{LoadError, Loaded, load},
+        load::{LoadError, Loaded, load, load_for},
         validate::size,
     },
     rules::Diagnostic,
@@ -47,6 +49,28 @@ fn look(settings: &Settings) -> Vec<Finding> {
     };
     findings.extend(warnings.iter().map(|warning| Finding::warn(NAME, warning.to_string())));
     bounded(findings, "`tollgate validate PATH` shows all of them, with their lines")
+}
+
+/// What of the rules a store refuses in which nothing is charged all or none.
+#[cfg(feature = "redis")]
+pub(super) fn refused(settings: &Settings, groups: AtomicGroups) -> Vec<Finding> {
+    let rules = &settings.rules;
+    let location = app::rules_location(&rules.source);
+    let mut findings = match load_for(location.as_slice(), rules.defaults.as_deref(), rules.merge_domain_config, groups)
+    {
+        // what else is wrong is the other check's to say
+        Err(LoadError::Compile(errors)) => {
+            let is_known = load(location.as_slice(), rules.defaults.as_deref(), rules.merge_domain_config).is_err();
+            if is_known { Vec::new() } else { errors.errors.iter().map(fault).collect() }
+        }
+        Ok(_) | Err(LoadError::Read(_)) => Vec::new(),
+    };
+    if let (true, Some(why)) = (settings.modes.stop_increment_when_over, groups.unsupported()) {
+        let found =
+            format!("STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT charges requests all or none, which cannot be: {why}");
+        findings.push(Finding::fail(NAME, found));
+    }
+    bounded(findings, "with REDIS_KEYS_PER_CALL=one the service refuses each of them at its start")
 }
 
 fn fault(error: &Diagnostic) -> Finding {

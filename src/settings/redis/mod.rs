@@ -72,6 +72,16 @@ pub(super) fn settings(raw: &Raw, problems: &mut Vec<Problem>, notes: &mut Vec<N
         one.may_be_atomic(&raw.stop_increment, problems);
     }
     let main = main.endpoint(problems, notes);
+    let is_cluster = |one: &RedisEndpoint| matches!(one.topology, RedisTopology::Cluster(_));
+    // of the first pair of braces a cluster takes the slot, and of an empty one that of the whole key
+    let has_empty_tag = |prefix: &str| prefix.split_once('{').is_some_and(|(_, rest)| rest.starts_with('}'));
+    if main.as_ref().is_some_and(is_cluster) && has_empty_tag(&raw.cache_key_prefix.value) {
+        problems.push(Problem::Malformed {
+            place: Place { variable: "CACHE_KEY_PREFIX", flag: None },
+            value: raw.cache_key_prefix.value.clone(),
+            accepted: "a prefix for a cluster, which gives the limits of one descriptor different slots if {} comes first",
+        });
+    }
     let per_second = if raw.persecond.value { Some(per_second.endpoint(problems, notes)?) } else { None };
     Some(RedisSettings {
         main: main?,

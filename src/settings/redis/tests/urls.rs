@@ -63,10 +63,14 @@ fn databases_and_logins_of_one_server() {
 
 #[test]
 fn a_url_that_radix_cannot_take_apart_is_refused_with_the_cure() {
-    for url in ["redis://:p/s@h:1", "redis://:p?s@h:1", "redis://:p#s@h:1", "redis://:%zz@h:1"] {
+    // the last of them look like a host and a port, which would be dialled and printed
+    let numbers = ["redis://:123#45@h:1", "redis://me:123?45@h:1", "redis://t0k#en@h:1"];
+    for url in ["redis://:p/s@h:1", "redis://:p?s@h:1", "redis://:p#s@h:1", "redis://:%zz@h:1"].iter().chain(&numbers) {
         let text = error(&[("REDIS_URL", url)]);
         assert!(text.contains("percent-encoded") && !text.contains(&url[8..12]), "{url}: {text}");
     }
+    // a parameter may hold one
+    assert_eq!(read("redis://h:1?username=u&password=p@ss", "").1, 0);
     for url in ["redis://h:1?password=%zz", "redis://h:1?password=a;b", "redis://h:1/3/", "redis://h:1?db=+3"] {
         assert!(error(&[("REDIS_URL", url)]).contains(" is not redis://"), "{url}");
     }

@@ -32,6 +32,11 @@ impl<'a> Pieces<'a> {
     pub(super) fn of(rest: &'a str) -> Option<Self> {
         let (rest, fragment) = rest.split_once('#').map_or((rest, None), |(rest, fragment)| (rest, Some(fragment)));
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+        // a password that was not encoded: what is before it would be dialled, and printed
+        let is_cut = |behind: &str| behind.split_once('@').is_some_and(|(before, _)| !before.contains('='));
+        if !rest.contains('@') && (fragment.is_some_and(is_cut) || is_cut(query)) {
+            return None;
+        }
         let (authority, path) = rest.split_once('/').map_or((rest, None), |(authority, path)| (authority, Some(path)));
         let (own, servers) = match authority.rsplit_once('@') {
             Some((who, servers)) => (before_at(who)?, servers),

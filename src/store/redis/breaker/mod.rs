@@ -185,9 +185,12 @@ impl Breaker {
         self.lock().state = BreakerState::HalfOpen;
     }
 
-    /// The probe's end. Answered, the breaker is closed, with nothing held against the address.
-    pub(super) fn probed(&self, answered: bool, now: Instant) {
+    /// The probe's end; whether that closed it, with nothing held against the address. It may have been closed meanwhile.
+    pub(super) fn probed(&self, answered: bool, now: Instant) -> bool {
         let mut inner = self.lock();
+        if inner.state == BreakerState::Closed {
+            return false;
+        }
         if answered {
             self.close(&mut inner);
             inner.closed_at = Some(now);
@@ -195,6 +198,19 @@ impl Breaker {
             inner.state = BreakerState::Open;
             inner.cooldown = self.longer(inner.cooldown);
         }
+        answered
+    }
+
+    /// A connection that was just made has shown as much as a probe would; whether that closed it. It does not where the
+    /// address has answered probes before, and nothing else.
+    pub(super) fn proven(&self, now: Instant) -> bool {
+        let mut inner = self.lock();
+        let closes = inner.state != BreakerState::Closed && !inner.reopened;
+        if closes {
+            self.close(&mut inner);
+            inner.closed_at = Some(now);
+        }
+        closes
     }
 
     /// Forgets what it knows of the address; whether that closed it. Who probes goes on to until they release it.

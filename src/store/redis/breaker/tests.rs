@@ -167,3 +167,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_connection_that_was_just_proven_closes_it_as_a_probe_would() {
+    let (breaker, now) = (Breaker::new(config()), Instant::now());
+    assert!(!breaker.proven(now), "it is closed");
+    (0..5).for_each(|_| _ = observe(&breaker, false, now));
+    assert!(breaker.claim());
+    breaker.probe();
+    assert!(breaker.proven(now) && breaker.admits());
+    // the probe that was under way comes to nothing, whatever it says
+    assert!(!breaker.probed(false, now) && !breaker.probed(true, now) && breaker.admits());
+    breaker.release();
+    // not so soon after it had closed: it answers probes, and nothing else
+    (0..5).for_each(|_| _ = observe(&breaker, false, now));
+    assert!(!breaker.proven(now) && !breaker.admits());
+}

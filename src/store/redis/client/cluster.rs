@@ -8,7 +8,10 @@ use std::{
     collections::{HashMap, HashSet},
     ops::Range as Indices,
     pin::pin,
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{
+        Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -68,6 +71,8 @@ struct View {
     doubt: Arc<Notify>,
     /// Notified when the first map has come, or could not.
     news: Notify,
+    /// Whether no node could be asked for the map when that was last tried.
+    failed: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -87,6 +92,7 @@ impl Cluster {
             map: RwLock::new(Map { nodes: HashMap::new(), owners: vec![None; SLOTS] }),
             doubt: Arc::default(),
             news: Notify::new(),
+            failed: AtomicBool::new(false),
         });
         let task = tokio::spawn(Arc::clone(&view).keep()).abort_handle();
         Self { view, task }
@@ -204,7 +210,7 @@ impl View {
         loop {
             let mut news = pin!(self.news.notified());
             news.as_mut().enable();
-            if !self.map().nodes.is_empty() || !self.plan.contacts.now().trouble.is_empty() {
+            if !self.map().nodes.is_empty() || self.failed.load(Relaxed) {
                 return;
             }
             news.await;
@@ -226,7 +232,8 @@ impl View {
                 }
             }
             let is_mapped = proven + refused + unknown > 0;
-            let given_up = *patience.get_or_insert_with(|| Instant::now() + GRACE) <= Instant::now();
+            // since the map has come: before, nobody could know whom to wait for
+            let given_up = is_mapped && *patience.get_or_insert_with(|| Instant::now() + GRACE) <= Instant::now();
             if is_mapped && refused == 0 && (unknown == 0 || given_up && proven > 0) {
                 return;
             }
@@ -299,6 +306,7 @@ impl View {
                 let _ = tokio::time::timeout(FRESH, self.doubt.notified()).await;
                 tokio::time::sleep(BETWEEN).await;
             } else {
+                self.failed.store(true, Relaxed);
                 self.news.notify_waiters();
                 tokio::time::sleep(self.plan.pause(failures)).await;
                 failures += 1;
@@ -369,7 +377,12 @@ impl View {
         for (at, slots) in slots {
             let node = match before.remove(at) {
                 Some(node) => {
+                    let had_none = !node.proof().has_keys();
                     node.proof().serve(slots.clone());
+                    if had_none && node.standing() != Standing::Proven {
+                        // its connections could not be proven
+                        node.reconnect();
+                    }
                     node
                 }
                 None => self.connect_to(at, slots.clone()),

@@ -29,10 +29,8 @@ pub struct Contact {
     pub clients: usize,
     /// Those of them that have counted on each of their nodes; once is enough.
     pub counting: usize,
-    /// Addresses that clients use.
-    pub used: usize,
-    /// Those of them whose breaker is not closed.
-    pub shut: usize,
+    /// Addresses that clients use, and whether their breaker is not closed.
+    pub used: BTreeMap<Arc<str>, bool>,
     /// Why there is no connection, by address, without credentials.
     pub trouble: BTreeMap<Arc<str>, Arc<str>>,
 }
@@ -90,20 +88,13 @@ impl Contacts {
         let _ = self.follow().wait_for(|now| now.counting >= now.clients).await;
     }
 
-    /// One more address is used, or one less; `shut`: its breaker is not closed.
-    pub(super) fn uses(&self, more: bool, shut: bool) {
-        let step = |count: &mut usize| *count = if more { *count + 1 } else { count.saturating_sub(1) };
-        self.now.send_modify(|now| {
-            step(&mut now.used);
-            if shut {
-                step(&mut now.shut);
-            }
+    /// What has become of an address: whether its breaker is not closed; `None`: nobody uses it. Asked for under the lock, so
+    /// that the last to come here says how it is.
+    pub(super) fn note(&self, address: &str, is_shut: impl FnOnce() -> Option<bool>) {
+        self.now.send_modify(|now| match is_shut() {
+            Some(shut) => drop(now.used.insert(address.into(), shut)),
+            None => drop(now.used.remove(address)),
         });
-    }
-
-    /// The breaker of an address that is used has opened, or closed.
-    pub(super) fn shuts(&self, shut: bool) {
-        self.now.send_modify(|now| now.shut = if shut { now.shut + 1 } else { now.shut.saturating_sub(1) });
     }
 
     /// A connection was made.
@@ -166,6 +157,14 @@ impl Drop for Member {
             now.clients -= 1;
             now.counting -= counted;
         });
+    }
+}
+
+impl Contact {
+    /// Whether the breaker of each address that is used is open.
+    #[must_use]
+    pub fn is_shut(&self) -> bool {
+        !self.used.is_empty() && self.used.values().all(|shut| *shut)
     }
 }
 

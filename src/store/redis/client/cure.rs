@@ -15,6 +15,9 @@ pub(super) fn of(text: &str, has_slots: bool, credentials: &Credentials, prefix:
                 .to_owned(),
         );
     }
+    if matches!(refusal::code(text), "NOAUTH" | "WRONGPASS") {
+        return None;
+    }
     if refusal::of(text) == crate::domain::Refusal::NotPermitted {
         let user = match credentials {
             Credentials::Fixed { user: Some(user), .. } => user,
@@ -22,7 +25,13 @@ pub(super) fn of(text: &str, has_slots: bool, credentials: &Credentials, prefix:
             Credentials::File(_) => "USER",
         };
         // keys and commands apart: a user who may use all keys cannot be given some
-        let lacks = if text.contains(" key") { format!("~{prefix}*") } else { RIGHTS.to_owned() };
+        let lacks = if text.contains(" key") {
+            format!("~{}*", escaped(prefix))
+        } else if text.contains("'select'") {
+            format!("{RIGHTS} +select")
+        } else {
+            RIGHTS.to_owned()
+        };
         return Some(format!("allow the user `{user}` to count: ACL SETUSER {user} {lacks}"));
     }
     let cure = match refusal::code(text) {
@@ -51,4 +60,36 @@ pub(super) fn of(text: &str, has_slots: bool, credentials: &Credentials, prefix:
         _ => return None,
     };
     Some(cure.to_owned())
+}
+
+/// A text as a pattern of keys that matches it alone.
+fn escaped(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len());
+    for char in text.chars() {
+        if matches!(char, '*' | '?' | '[' | ']' | '\\' | '^') {
+            pattern.push('\\');
+        }
+        pattern.push(char);
+    }
+    pattern
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pattern_of_a_prefix_matches_it_alone() {
+        let cure = |prefix| {
+            of("NOPERM this user has no permissions to access one of the keys", false, &Credentials::None, prefix)
+        };
+        assert!(cure("gate:").is_some_and(|cure| cure.ends_with("ACL SETUSER default ~gate:*")));
+        assert!(cure("a[b]:").is_some_and(|cure| cure.ends_with(r"ACL SETUSER default ~a\[b\]:*")));
+    }
+
+    #[test]
+    fn a_database_takes_one_right_more() {
+        let text = "NOPERM this user has no permissions to run the 'select' command";
+        assert!(of(text, false, &Credentials::None, "").is_some_and(|cure| cure.ends_with(" +role +select")));
+    }
 }

@@ -132,13 +132,20 @@ impl Health {
 
     /// A client begins to use it.
     pub(super) fn joined(&self) {
-        if self.users.fetch_add(1, Relaxed) == 0 {
-            self.contacts.uses(true, self.is_shut());
-        }
+        self.users.fetch_add(1, Relaxed);
+        self.note();
     }
 
-    fn is_shut(&self) -> bool {
-        self.breaker.as_ref().is_some_and(|breaker| !breaker.admits())
+    fn note(&self) {
+        let is_shut = || self.breaker.as_ref().is_some_and(|breaker| !breaker.admits());
+        self.contacts.note(&self.address, || (self.users.load(Relaxed) > 0).then(is_shut));
+    }
+
+    /// A connection has just counted: no probe could show more. Not of an address that did so before, and then nothing else.
+    pub(super) fn proven(&self) {
+        if self.breaker.as_ref().is_some_and(|breaker| breaker.proven(Instant::now())) {
+            self.mended();
+        }
     }
 
     /// A client will use it no more. Of an address that nobody asks nothing is known: should it serve a cluster again, it
@@ -146,7 +153,7 @@ impl Health {
     pub(super) fn left(&self) {
         if self.users.fetch_sub(1, Relaxed) == 1 {
             let was_shut = self.breaker.as_ref().is_some_and(Breaker::reset);
-            self.contacts.uses(false, was_shut);
+            self.note();
             self.contacts.forget(&self.address);
             if was_shut {
                 tracing::warn!(address = self.address, "redis is not used any more: its breaker is closed");
@@ -172,7 +179,7 @@ impl Health {
 
     /// The breaker has opened: on silence, or on a call that was refused in these words.
     pub(super) fn tripped(&self, refused: Option<&str>) {
-        self.contacts.shuts(true);
+        self.note();
         match refused {
             None => {
                 self.doubt.notify_waiters();
@@ -186,7 +193,7 @@ impl Health {
 
     /// The breaker has closed. As loud as its opening: whoever reads the one wants to read the other.
     pub(super) fn mended(&self) {
-        self.contacts.shuts(false);
+        self.note();
         tracing::warn!(address = self.address, "redis answers again: its breaker is closed");
     }
 

@@ -73,7 +73,15 @@ impl Peer {
     }
 
     async fn connect(&self) -> Result<(Wire, Running), Box<str>> {
-        let (wire, running) = Wire::open(&self.plan, &self.target).await?;
+        let (wire, running) = match Wire::open(&self.plan, &self.target).await {
+            Ok(opened) => opened,
+            // it may not let us in at all
+            Err(reason) => {
+                let unproven = self.proof.refused(&reason);
+                self.refuse(&unproven);
+                return Err(unproven.to_string().into());
+            }
+        };
         match self.proof.charge(&wire, self.plan.patience()).await {
             Ok(true) => self.prove(),
             Ok(false) => {}
@@ -87,6 +95,7 @@ impl Peer {
 
     fn prove(&self) {
         self.standing.store(Standing::Proven as u8, Relaxed);
+        self.health.proven();
         // a client of a cluster counts when all its nodes do
         if !self.proof.has_slots() {
             self.member.counts();

@@ -44,9 +44,10 @@ impl Probing {
             }
             breaker.probe();
             let proven = node.prove().await;
-            breaker.probed(proven.is_ok(), Instant::now());
+            let closed = breaker.probed(proven.is_ok(), Instant::now());
             match proven {
-                Ok(()) => health.mended(),
+                Ok(()) if closed => health.mended(),
+                Ok(()) => {}
                 // another may be the primary by now: the next probe goes over connections that were made since
                 Err(unproven) if unproven.as_ref().is_some_and(Unproven::is_replica) => node.reconnect(),
                 Err(_) => {}
