@@ -15,6 +15,8 @@ pub mod domain;
 pub mod guard;
 pub mod store;
 #[cfg(any(feature = "server", feature = "redis"))]
+mod throttle;
+#[cfg(any(feature = "server", feature = "redis"))]
 pub mod tls;
 
 #[cfg(feature = "server")]

@@ -3,15 +3,10 @@
 
 use std::{
     fmt::{self, Display},
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    time::{Duration, Instant},
+    time::Instant,
 };
 
-/// Between two log lines of one API and reason.
-const BETWEEN_LINES: Duration = Duration::from_secs(60);
+use crate::throttle::Throttled;
 
 /// The API that a call came in by: the value of label `api`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -113,34 +108,7 @@ reasons! {
 /// Counts since the start, by API and reason. One for the process.
 #[derive(Debug, Default)]
 pub struct Rejections {
-    counts: [[Count; Reason::ALL.len()]; Api::ALL.len()],
-}
-
-#[derive(Debug, Default)]
-struct Count {
-    total: AtomicU64,
-    /// When the last line was logged, and the total that it gave.
-    logged: Mutex<Option<(Instant, u64)>>,
-}
-
-impl Count {
-    /// Counts one more. If a line is due, how many it stands for.
-    fn add(&self, now: Instant) -> Option<u64> {
-        let total = self.total.fetch_add(1, Relaxed) + 1;
-        // somebody else is about to log: that line is enough
-        let mut logged = match self.logged.try_lock() {
-            Ok(logged) => logged,
-            Err(std::sync::TryLockError::Poisoned(poisoned)) => PoisonError::into_inner(poisoned),
-            Err(std::sync::TryLockError::WouldBlock) => return None,
-        };
-        let before = match *logged {
-            Some((last, _)) if now.saturating_duration_since(last) < BETWEEN_LINES => return None,
-            Some((_, before)) => before,
-            None => 0,
-        };
-        *logged = Some((now, total));
-        Some(total.saturating_sub(before))
-    }
+    counts: [[Throttled; Reason::ALL.len()]; Api::ALL.len()],
 }
 
 impl Rejections {
@@ -171,10 +139,15 @@ impl Rejections {
         );
     }
 
+    /// Counts one that has been logged elsewhere.
+    pub fn count(&self, api: Api, reason: Reason) {
+        self.counts[api as usize][reason as usize].count();
+    }
+
     /// How many were counted.
     #[must_use]
     pub fn total(&self, api: Api, reason: Reason) -> u64 {
-        self.counts[api as usize][reason as usize].total.load(Relaxed)
+        self.counts[api as usize][reason as usize].total()
     }
 
     /// Every count that is not zero.
@@ -208,17 +181,6 @@ impl Display for PeerName {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_line_is_due_once_a_minute_and_says_for_how_many_it_stands() {
-        let count = Count::default();
-        let start = Instant::now();
-        assert_eq!(count.add(start), Some(1));
-        assert_eq!(count.add(start + Duration::from_secs(1)), None);
-        assert_eq!(count.add(start + Duration::from_secs(59)), None);
-        assert_eq!(count.add(start + Duration::from_secs(60)), Some(3));
-        assert_eq!(count.total.load(Relaxed), 4);
-    }
 
     #[test]
     fn counts_are_kept_apart() {

@@ -60,7 +60,7 @@ fn read_all(mut stream: TcpStream) -> String {
 
 async fn http(health: &Health) -> Server {
     let json = post(|body: String| async move { body });
-    start(http_router(health.clone(), json), Limits::default()).await
+    start(http_router(health.clone(), || None, json), Limits::default()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -162,7 +162,7 @@ async fn metrics_are_at_their_path_as_it_is_written() {
 #[tokio::test(flavor = "multi_thread")]
 async fn silent_connections_are_closed_and_leave_their_place() {
     let limits = Limits { connections: 1, header_read: Duration::from_millis(50), ..Limits::default() };
-    let server = start(http_router(Health::new(State::default()), post(|| async {})), limits).await;
+    let server = start(http_router(Health::new(State::default()), || None, post(|| async {})), limits).await;
     let silent = server.connect();
     // Waits for its place until the silent one is closed.
     assert_eq!(server.ask("GET", "/livez", "").await.0, 200);
@@ -178,7 +178,7 @@ async fn a_crowd_of_idle_connections_keeps_nobody_out() {
     let limits =
         Limits { connections, request_if_crowded, header_read: forever, request: forever, ..Limits::default() };
     let stuck = post(|_body: String| async {});
-    let server = start(http_router(Health::new(State::default()), stuck), limits).await;
+    let server = start(http_router(Health::new(State::default()), || None, stuck), limits).await;
     let mut crowd = Vec::new();
     for says in [
         "",
@@ -210,7 +210,7 @@ async fn a_call_under_way_keeps_its_place() {
     });
     let request_if_crowded = Duration::from_secs(600);
     let limits = Limits { connections: 2, request_if_crowded, ..Limits::default() };
-    let server = start(http_router(Health::new(State::default()), slow), limits).await;
+    let server = start(http_router(Health::new(State::default()), || None, slow), limits).await;
     let mut call = server.connect();
     write!(call, "POST /json HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r\n").expect("sent");
     entries.recv().await.expect("the call arrives");
@@ -237,7 +237,7 @@ async fn shutdown_lets_calls_finish_and_ends_the_others() {
         body
     });
     let limits = Limits { drain: Duration::from_secs(1), ..Limits::default() };
-    let mut server = start(http_router(Health::new(State::default()), slow), limits).await;
+    let mut server = start(http_router(Health::new(State::default()), || None, slow), limits).await;
     let open = |body: &str| {
         let mut stream = server.connect();
         write!(stream, "POST /json HTTP/1.1\r\nhost: t\r\ncontent-length: {}\r\n\r\n{body}", body.len()).expect("sent");

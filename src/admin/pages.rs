@@ -27,8 +27,12 @@ pub type Pieces = Box<dyn Iterator<Item = String> + Send>;
 /// Makes the text of a page; called for each request, on a thread that may block.
 type Page = Arc<dyn Fn() -> Pieces + Send + Sync>;
 
-/// The HTTP listener (8080): health, and `/json`, whose handler bounds the bodies that it reads.
-pub fn http_router(health: Health, json: MethodRouter) -> Router {
+/// The HTTP listener (8080): health; `stuck` says which worker does nothing, if any; and `/json`, whose handler bounds the bodies that it reads.
+pub fn http_router(
+    health: Health,
+    stuck: impl Fn() -> Option<String> + Clone + Send + Sync + 'static,
+    json: MethodRouter,
+) -> Router {
     let (healthcheck, readyz) = (health.clone(), health);
     Router::new()
         .route("/json", json)
@@ -37,8 +41,12 @@ pub fn http_router(health: Health, json: MethodRouter) -> Router {
             any(move || async move { unless(&healthcheck.state().unhealthy, StatusCode::INTERNAL_SERVER_ERROR) }),
         )
         .route("/readyz", any(move || async move { unless(&readyz.state().unready, StatusCode::SERVICE_UNAVAILABLE) }))
-        // That it answers is what this page says.
-        .route("/livez", any(|| async { "OK" }))
+        .route(
+            "/livez",
+            any(move || async move {
+                unless(&stuck().map(Arc::from).into_iter().collect::<Vec<_>>(), StatusCode::SERVICE_UNAVAILABLE)
+            }),
+        )
         .fallback(|method: Method, uri: Uri| async move { elsewhere(&method, &uri) })
 }
 

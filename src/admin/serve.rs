@@ -126,8 +126,7 @@ async fn connection(stream: TcpStream, _place: Place, mut terms: Terms) {
         tracing::debug!(%error, "an HTTP connection ended before it began");
         return;
     }
-    let peer = stream.peer_addr().ok();
-    let name = peer.map_or(PeerName::Unknown, PeerName::Tcp);
+    let name = stream.peer_addr().map_or(PeerName::Unknown, PeerName::Tcp);
     let Some(secure) = terms.secure.take() else { return requests(stream, name, terms).await };
     let (tls, handshakes) = &*secure;
     let over = async {
@@ -138,7 +137,7 @@ async fn connection(stream: TcpStream, _place: Place, mut terms: Terms) {
         }
     };
     // A failure has been counted and logged.
-    let stream = tls.accept(stream, peer, handshakes, over).await;
+    let stream = tls.accept(stream, &name, handshakes, over).await;
     if let Ok(stream) = stream {
         requests(stream, name, terms).await;
     }

@@ -12,6 +12,7 @@ use crate::{
     settings::{self, Settings},
     store::{MemoryConfig, MemoryStore},
     telemetry,
+    tls::ClientStats,
 };
 
 /// The counters' home, shared by the workers.
@@ -80,6 +81,15 @@ impl Backend {
             Self::Memory(_) => std::future::pending().await,
             #[cfg(feature = "redis")]
             Self::Redis(redis) => redis.gave_up().await,
+        }
+    }
+
+    /// The TLS handshakes with each of its servers that has TLS.
+    pub(super) fn handshakes(&self) -> Vec<(&'static str, &ClientStats)> {
+        match self {
+            Self::Memory(_) => Vec::new(),
+            #[cfg(feature = "redis")]
+            Self::Redis(redis) => redis.handshakes(),
         }
     }
 

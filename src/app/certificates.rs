@@ -6,7 +6,7 @@ use super::AppError;
 use crate::{
     settings::{GrpcTls, Settings, TlsIdentity},
     telemetry,
-    tls::{ClientAuthority, Counts, Identity, ServerFiles, ServerTls},
+    tls::{ClientAuthority, ClientStats, Counts, Identity, ServerFiles, ServerTls},
 };
 
 /// The TLS of each listener that has it.
@@ -87,4 +87,10 @@ fn reading(tls: &ServerTls) -> telemetry::TlsListener {
         reloads,
         refused_reloads,
     }
+}
+
+/// What a scrape reads of the handshakes with one kind of server.
+pub(super) fn client(server: &'static str, stats: &ClientStats) -> telemetry::TlsClient {
+    let failures = stats.failures().map(|(reason, count)| (reason.name(), count)).into();
+    telemetry::TlsClient { server, handshakes: stats.handshakes(), failures }
 }

@@ -54,7 +54,7 @@ pub(super) fn server(settings: &Settings, tls: Option<Arc<ServerTls>>, rejection
 /// Where the rules come from, and what a scrape reads of it if that is an xDS server.
 pub(super) fn source(rules: &RulesSettings) -> Result<(Source, Option<Arc<XdsStats>>), BadHeader> {
     if let RulesSource::Xds(xds) = &rules.source {
-        let stats = Arc::default();
+        let stats = Arc::new(XdsStats::new(xds.tls.is_some()));
         let source = XdsSource::new(xds_source(xds), Arc::clone(&stats))?;
         return Ok((Source::Xds(Box::new(source)), Some(stats)));
     }

@@ -41,7 +41,7 @@ use crate::{
     server::{self, Server},
     settings::Settings,
     source::{self, Source},
-    telemetry::{self, Metrics},
+    telemetry::{self, Metrics, logging::LogQueue},
     tls,
 };
 use backend::Backend;
@@ -130,7 +130,7 @@ pub enum AppError {
 ///
 /// # Errors
 /// If it cannot start, or a part of it broke.
-pub fn run(settings: &Settings) -> Result<(), AppError> {
+pub fn run(settings: &Settings, log: &LogQueue) -> Result<(), AppError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("background")
@@ -138,7 +138,7 @@ pub fn run(settings: &Settings) -> Result<(), AppError> {
         .build()
         .map_err(AppError::Runtime)?;
     let loader = LoaderThread::new().map_err(AppError::Runtime)?;
-    let (app, source) = App::new(settings, loader.loader())?;
+    let (app, source) = App::new(settings, loader.loader(), log.clone())?;
     let ended = runtime.block_on(app.serve(settings, source));
     loader.end();
     // a thread may still be reading rules that nobody will use
@@ -159,14 +159,14 @@ struct App {
 }
 
 impl App {
-    fn new(settings: &Settings, loader: Loader) -> Result<(Self, Source), AppError> {
+    fn new(settings: &Settings, loader: Loader, log: LogQueue) -> Result<(Self, Source), AppError> {
         let live = LiveHandle::default();
         let stats = Stats::new(settings.max_metric_series.get());
         let backend = Arc::new(Backend::new(settings)?);
         let certificates = Certificates::load(settings)?;
         let defaults = Defaults::load(settings.rules.defaults.as_deref(), backend.capabilities())?;
         let (source, xds) = configure::source(&settings.rules)?;
-        let parts = Arc::new(Parts::new(Arc::clone(&live), Arc::clone(&backend), certificates, &stats, xds));
+        let parts = Arc::new(Parts::new(Arc::clone(&live), Arc::clone(&backend), certificates, &stats, xds, log));
         let metrics = Arc::new(Metrics::new(parts.clone())?);
         let ready = Readiness::new(settings.healthy_with_at_least_one_config_loaded);
         Ok((Self { live, stats, backend, parts, metrics, ready, defaults, loader }, source))
@@ -260,7 +260,8 @@ impl App {
             rejections: Arc::clone(&self.parts.rejections),
         };
         let json = api::json_handler(rls(self.metrics.json()), options.clone());
-        let pages = admin::http_router(self.ready.health().clone(), json);
+        let parts = Arc::clone(&self.parts);
+        let pages = admin::http_router(self.ready.health().clone(), move || parts.stuck_worker(), json);
         let Certificates { grpc: grpc_tls, http: http_tls, .. } = self.parts.certificates.clone();
         background.serve(listeners.http, http_tls, pages, Limits::default());
         if let Some(debug) = listeners.debug {

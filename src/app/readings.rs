@@ -1,10 +1,16 @@
 //! What a scrape and the debug pages read of the running parts.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use tokio::runtime::RuntimeMetrics;
 
-use super::{backend::Backend, certificates::Certificates};
+use super::{
+    backend::Backend,
+    certificates::{self, Certificates},
+};
 use crate::{
     admin::{self, Pieces, RuleLine},
     engine::{
@@ -15,8 +21,12 @@ use crate::{
     rules::{Policy, RuleId},
     server,
     source::XdsStats,
-    telemetry::{self, ActiveRules, Connections, Readings, Tasks},
+    telemetry::{self, ActiveRules, Connections, Readings, Tasks, logging::LogQueue},
 };
+
+/// A worker that does nothing for so long is stuck. Far longer than a busy machine lets one wait: load alone must not restart
+/// the process.
+const STUCK: Duration = Duration::from_secs(10);
 
 /// The parts that are read.
 pub(super) struct Parts {
@@ -32,6 +42,7 @@ pub(super) struct Parts {
     pub(super) empty: Arc<StatsTable>,
     /// If that is where the rules come from.
     pub(super) xds: Option<Arc<XdsStats>>,
+    log: LogQueue,
 }
 
 impl Parts {
@@ -41,11 +52,17 @@ impl Parts {
         certificates: Certificates,
         stats: &Arc<Stats>,
         xds: Option<Arc<XdsStats>>,
+        log: LogQueue,
     ) -> Self {
         let empty = Arc::new(StatsTable::build(stats, [], None));
         let (server, background) = (OnceLock::new(), OnceLock::new());
         let rejections = Arc::default();
-        Self { live, backend, certificates, rejections, server, background, empty, xds }
+        Self { live, backend, certificates, rejections, server, background, empty, xds, log }
+    }
+
+    /// Asks each worker whether it does anything; why not, if one has not answered for long.
+    pub(super) fn stuck_worker(&self) -> Option<String> {
+        self.server.get()?.stuck(STUCK)
     }
 }
 
@@ -59,6 +76,10 @@ impl Readings for Parts {
         let live = live.as_ref()?;
         let count = u64::from(live.rules.rule_count());
         Some(ActiveRules { hash: live.hash.clone(), count, age: live.since.elapsed() })
+    }
+
+    fn log_lines_dropped(&self) -> u64 {
+        self.log.dropped()
     }
 
     fn memory_store(&self) -> telemetry::MemoryStore {
@@ -84,6 +105,12 @@ impl Readings for Parts {
 
     fn tls(&self) -> Vec<telemetry::TlsListener> {
         self.certificates.readings()
+    }
+
+    fn tls_clients(&self) -> Vec<telemetry::TlsClient> {
+        let xds = self.xds.as_ref().and_then(|xds| Some(("xds", xds.tls()?)));
+        let clients = self.backend.handshakes().into_iter().chain(xds);
+        clients.map(|(server, stats)| certificates::client(server, stats)).collect()
     }
 
     fn xds(&self) -> Option<telemetry::Xds> {

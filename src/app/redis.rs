@@ -30,7 +30,7 @@ use crate::{
         },
     },
     telemetry,
-    tls::{ClientFiles, Identity},
+    tls::{ClientFiles, ClientStats, Identity},
 };
 
 pub(super) struct RedisBackend {
@@ -179,6 +179,12 @@ impl RedisBackend {
             per_second: self.per_second.as_ref().map(pool),
             failed_connections: self.named().map(|(redis, one)| (redis, one.failed_connections())).collect(),
         }
+    }
+
+    /// The TLS handshakes with each Redis that has TLS.
+    pub(super) fn handshakes(&self) -> Vec<(&'static str, &ClientStats)> {
+        let named = [("redis", Some(&self.main)), ("redis_per_second", self.per_second.as_ref())];
+        named.into_iter().filter_map(|(server, connector)| Some((server, connector?.handshakes()?))).collect()
     }
 
     /// Each Redis with its name in metrics.

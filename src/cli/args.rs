@@ -6,13 +6,13 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::time::Duration;
 
-use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser, Subcommand};
+use clap::{Arg, ArgMatches, Args, FromArgMatches, Parser, Subcommand};
 use rustls::pki_types::ServerName;
 
 #[cfg(feature = "redis")]
 use super::bench::BenchArgs;
+use super::doctor::DoctorArgs;
 use super::entries::Entries;
 use crate::settings::{Override, TABLE, Variable, later_features, other_variables};
 
@@ -59,17 +59,6 @@ pub enum Command {
 pub struct ServeArgs {
     /// For [`Settings::resolve`](crate::settings::Settings::resolve).
     pub overrides: Vec<Override>,
-}
-
-/// `doctor`: looks at the service that `serve` would be with the same environment and flags.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DoctorArgs {
-    /// For [`Settings::resolve`](crate::settings::Settings::resolve).
-    pub overrides: Vec<Override>,
-    /// Whether to answer in JSON.
-    pub json: bool,
-    /// What each check may take.
-    pub timeout: Duration,
 }
 
 /// `validate PATH…`
@@ -226,7 +215,7 @@ pub fn parse(argv: impl IntoIterator<Item = OsString>) -> Result<Command, clap::
 }
 
 /// The flags that set the service up.
-fn serve_flags() -> impl Iterator<Item = Arg> {
+pub(super) fn serve_flags() -> impl Iterator<Item = Arg> {
     SERVE_FLAGS.iter().map(|(flag, variable, value)| {
         let Variable { group, meaning, default, .. } = variable_named(variable);
         let default = if default.is_empty() { String::new() } else { format!(" [default: {default}]") };
@@ -240,44 +229,11 @@ fn serve_flags() -> impl Iterator<Item = Arg> {
 }
 
 /// Those of them that were given.
-fn overrides(matches: &ArgMatches) -> Vec<Override> {
+pub(super) fn overrides(matches: &ArgMatches) -> Vec<Override> {
     let given = |(flag, variable, _): &(&'static str, &'static str, _)| {
         matches.get_one::<OsString>(flag).map(|value| Override { flag, variable, value: value.clone() })
     };
     SERVE_FLAGS.iter().filter_map(given).collect()
-}
-
-const DOCTOR_HELP: &str = r"It reads the environment and the flags as `serve` does, and changes nothing, but that Redis counts
-a hit of a second on keys that no rule can have. A line is `ok`, `warn` or `fail`, what was looked at, what was found, and
-the cure. Exit code 0: nothing fails. 1: something does. 2: it could not look. docs/doctor.md explains each line.";
-
-impl Args for DoctorArgs {
-    fn augment_args(command: clap::Command) -> clap::Command {
-        let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help("Answer in JSON");
-        let timeout = Arg::new("timeout")
-            .long("timeout")
-            .value_name("DURATION")
-            .value_parser(humantime::parse_duration)
-            .default_value("5s")
-            .help("How long each check may take; they run side by side");
-        command.args([json, timeout]).args(serve_flags()).after_help(DOCTOR_HELP)
-    }
-
-    fn augment_args_for_update(command: clap::Command) -> clap::Command {
-        Self::augment_args(command)
-    }
-}
-
-impl FromArgMatches for DoctorArgs {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let timeout = matches.get_one("timeout").copied().unwrap_or_default();
-        Ok(Self { overrides: overrides(matches), json: matches.get_flag("json"), timeout })
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        *self = Self::from_arg_matches(matches)?;
-        Ok(())
-    }
 }
 
 impl Args for ServeArgs {

@@ -14,7 +14,7 @@ use tonic::transport::{Channel, Endpoint, Uri};
 use tower::service_fn;
 
 use super::{args::TlsArgs, check::CheckError};
-use crate::tls::{ClientFiles, Identity, client_config};
+use crate::tls::{ClientFiles, HandshakeError, Identity, client_config};
 
 /// How long connecting may take, with the handshake.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -87,7 +87,8 @@ struct Secure {
 impl Secure {
     async fn connect(&self, to: &Uri) -> io::Result<TlsStream<TcpStream>> {
         let stream = TcpStream::connect((host(to), to.port_u16().unwrap_or(443))).await?;
-        self.connector.connect(self.name.clone(), stream).await
+        let connected = self.connector.connect(self.name.clone(), stream).await;
+        connected.map_err(|error| io::Error::other(HandshakeError::with_server(error).cause().to_string()))
     }
 }
 

@@ -24,7 +24,7 @@ use std::{
 #[cfg(feature = "redis")]
 pub use bench::{BenchArgs, BenchError};
 pub use check::CheckError;
-pub use doctor::DoctorError;
+pub use doctor::{DoctorArgs, DoctorError};
 pub use entries::{Entries, EntriesError};
 pub use health::HealthError;
 pub use load::LoadError;
@@ -51,10 +51,7 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     match command {
-        Command::Serve(args) => match serve::serve(&args) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => fail(&error, if error.is_usage() { USAGE } else { FAILURE }),
-        },
+        Command::Serve(args) => serve::serve(&args),
         Command::Validate(args) => match validate::validate(&args) {
             Ok(report) => say(&report, 0),
             Err(error) => fail(&error, FAILURE),

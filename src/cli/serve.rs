@@ -1,14 +1,14 @@
 //! `serve`: settings from the environment and flags, logging, and then the service itself.
 
-use std::{env, ffi::OsString, io::IsTerminal as _};
+use std::{env, ffi::OsString, io::IsTerminal as _, process::ExitCode};
 
 use tracing::level_filters::LevelFilter;
 
-use super::args::ServeArgs;
+use super::{FAILURE, USAGE, args::ServeArgs, code, fail};
 use crate::{
     app::{self, AppError},
     settings::{LogFormat, Settings, SettingsError},
-    telemetry::logging,
+    telemetry::logging::{self, LogQueue, LoggingError},
 };
 
 /// Why the service does not run.
@@ -20,23 +20,45 @@ pub enum ServeError {
     /// It cannot start, or a part of it broke; exit code 1. With a Redis that never answered it is 2, as in the reference.
     #[error(transparent)]
     App(#[from] AppError),
-    /// Somebody else already logs in this process.
-    #[error("cannot start logging: {0}")]
-    Logging(#[from] tracing::subscriber::SetGlobalDefaultError),
+    /// There is no log; exit code 1.
+    #[error(transparent)]
+    Logging(#[from] LoggingError),
 }
 
 impl ServeError {
-    /// Whether what it was told is at fault.
-    pub(super) const fn is_usage(&self) -> bool {
-        matches!(self, Self::Settings(_) | Self::App(AppError::NeverAnswered { .. }))
+    const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Settings(_) | Self::App(AppError::NeverAnswered { .. }) => USAGE,
+            Self::App(_) | Self::Logging(_) => FAILURE,
+        }
     }
 }
 
-/// Serves until a signal ends it.
-///
-/// # Errors
-/// If it cannot start.
-pub(super) fn serve(args: &ServeArgs) -> Result<(), ServeError> {
+/// Serves until a signal ends it; the exit code. Once the log has begun everything goes through it, for a write to standard
+/// error may wait for ever.
+pub(super) fn serve(args: &ServeArgs) -> ExitCode {
+    let (settings, log) = match begin(args) {
+        Ok(begun) => begun,
+        Err(error) => return fail(&error, error.exit_code()),
+    };
+    for warning in &settings.warnings {
+        tracing::warn!("{warning}");
+    }
+    let code = match app::run(&settings, &log).map_err(ServeError::from) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // faulty rules stand in lines of their own
+            for line in format!("{error:#}").lines() {
+                log.push(line.as_bytes());
+            }
+            code(error.exit_code())
+        }
+    };
+    log.flush();
+    code
+}
+
+fn begin(args: &ServeArgs) -> Result<(Settings, LogQueue), ServeError> {
     let mut settings = Settings::resolve(&args.overrides, env_var, env_names())?;
     if std::io::stderr().is_terminal() && !says_log_level(args) {
         // a person who starts it wants to see that it runs
@@ -46,11 +68,8 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), ServeError> {
         LogFormat::Text => logging::Format::Text,
         LogFormat::Json => logging::Format::Json,
     };
-    logging::init(settings.logging.level, format)?;
-    for warning in &settings.warnings {
-        tracing::warn!("{warning}");
-    }
-    Ok(app::run(&settings)?)
+    let log = logging::init(settings.logging.level, format)?;
+    Ok((settings, log))
 }
 
 fn says_log_level(args: &ServeArgs) -> bool {

@@ -182,7 +182,8 @@ async fn secure<T, S, B>(
         // Left of its own accord, as TCP health checks do.
         Err(HandshakeError { reason: tls::Reason::Closed, .. }) => {}
         Err(HandshakeError { reason: tls::Reason::Timeout, .. }) if *orders.borrow() >= Order::Drain => {}
-        Err(error) => peer.reject(Reason::TlsHandshake, &format_args!("the TLS handshake failed: {error}")),
+        // Logged there.
+        Err(_) => peer.count(Reason::TlsHandshake),
     }
 }
 

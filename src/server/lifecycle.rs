@@ -80,7 +80,8 @@ impl Server {
         let (mut queues, mut metrics, mut workers, mut starting) = (vec![], vec![], vec![], vec![]);
         for id in (0..count).map(WorkerId) {
             let factory = Arc::clone(&factory);
-            let started = worker::start(id, config, Arc::clone(&places), move |id| factory(id), orders.subscribe());
+            let started =
+                worker::start(id, config, Arc::clone(&places), &stats, move |id| factory(id), orders.subscribe());
             let (worker, ready) = started.map_err(|error| StartError::Worker { worker: id, error })?;
             let Worker { queue, metrics: measured, done, thread } = worker;
             queues.push(queue);

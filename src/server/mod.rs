@@ -11,6 +11,7 @@
 //! gRPC-Web, HTTP/1, and the `grpc-timeout` header, which is for the services to respect.
 
 mod accept;
+mod beat;
 mod config;
 mod connection;
 mod deal;

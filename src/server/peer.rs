@@ -14,6 +14,11 @@ pub(super) struct PeerContext {
 }
 
 impl PeerContext {
+    /// Counts a rejection that has been logged.
+    pub(super) fn count(&self, reason: Reason) {
+        self.rejections.count(Api::Rls, reason);
+    }
+
     /// Counts a rejection, and logs it at a bounded rate.
     pub(super) fn reject(&self, reason: Reason, detail: &dyn Display) {
         self.rejections.record(Api::Rls, reason, &self.name, detail);

@@ -1,11 +1,16 @@
 //! What the server counts. All of it moves once a connection, never once a call.
 
-use std::sync::{
-    OnceLock,
-    atomic::{AtomicU64, AtomicUsize, Ordering},
+use std::{
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use tokio::runtime::RuntimeMetrics;
+
+use super::beat::Beat;
 
 /// Counts since start, and the connections that are open now.
 #[derive(Debug)]
@@ -19,6 +24,8 @@ pub struct Stats {
     pub(super) open: Box<[AtomicUsize]>,
     /// Connections that are open and whose peers have not spoken yet.
     pub(super) silent: AtomicUsize,
+    /// One for each worker.
+    pub(super) beats: Box<[Beat]>,
     /// Of the workers, once they run.
     pub(super) runtimes: OnceLock<Box<[RuntimeMetrics]>>,
 }
@@ -34,8 +41,18 @@ impl Stats {
             forced: AtomicU64::new(0),
             open: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
             silent: AtomicUsize::new(0),
+            beats: (0..workers).map(|_| Beat::default()).collect(),
             runtimes: OnceLock::new(),
         }
+    }
+
+    /// Asks each worker whether it runs its tasks. If one has not answered such a question for longer than `patience`, which,
+    /// and for how long.
+    #[must_use]
+    pub fn stuck(&self, patience: Duration) -> Option<String> {
+        let waited = self.beats.iter().map(Beat::ask).collect::<Vec<_>>();
+        let (worker, waited) = waited.into_iter().enumerate().find(|(_, waited)| *waited > patience)?;
+        Some(format!("worker {worker} has run no task for {} s", waited.as_secs()))
     }
 
     /// Connections taken from the system, those refused afterwards included.

@@ -97,6 +97,7 @@ pub(super) fn start<M, S, B, F>(
     id: WorkerId,
     config: &ServerConfig,
     places: Arc<Places>,
+    stats: &Arc<Stats>,
     factory: F,
     orders: watch::Receiver<Order>,
 ) -> io::Result<(Worker, oneshot::Receiver<()>)>
@@ -112,17 +113,29 @@ where
     let (ready, is_ready) = oneshot::channel();
     let (finished, done) = oneshot::channel();
     let terms = Arc::new(Terms::new(config, places));
+    let stats = Arc::clone(stats);
     let thread = thread::Builder::new().name(id.to_string()).spawn(move || {
         let main = async move {
             let make = factory(id);
             // If nobody waits for this any more, the orders say so too.
             let _ = ready.send(());
-            serve_all(make, &terms, dealt, orders).await;
+            tokio::select! {
+                () = serve_all(make, &terms, dealt, orders) => {}
+                () = answer(&stats, id) => {}
+            }
         };
         run(runtime, main);
         let _ = finished.send(());
     })?;
     Ok((Worker { queue, metrics, done, thread }, is_ready))
+}
+
+/// Answers whoever asks whether the worker runs its tasks, for as long as this runs.
+async fn answer(stats: &Stats, id: WorkerId) {
+    match stats.beats.get(id.index()) {
+        Some(beat) => beat.answer().await,
+        None => std::future::pending().await,
+    }
 }
 
 fn run(runtime: Runtime, main: impl Future<Output = ()>) {

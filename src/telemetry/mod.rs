@@ -23,5 +23,5 @@ pub use metrics::{CONTENT_TYPE, LoadResult, Metrics, MetricsError, Scrape};
 pub use pools::RedisPool;
 pub use readings::{ActiveRules, Connections, MemoryStore, Readings, Tasks};
 pub use redis::{BreakerState, RedisBreaker, RedisStore};
-pub use tls::TlsListener;
+pub use tls::{TlsClient, TlsListener};
 pub use xds::Xds;

@@ -11,7 +11,7 @@ use super::{
     deny_cache::DenyCache,
     family::{Family, Kind},
     redis::RedisStore,
-    tls::TlsListener,
+    tls::{TlsClient, TlsListener},
     xds::Xds,
 };
 use crate::engine::stats::StatsTable;
@@ -64,6 +64,8 @@ pub trait Readings: Send + Sync + 'static {
     fn stats(&self) -> Arc<StatsTable>;
     /// None before the first good load.
     fn active_rules(&self) -> Option<ActiveRules>;
+    /// Lines of the log that were dropped, for nobody read them.
+    fn log_lines_dropped(&self) -> u64;
     /// With another store, those of the failure mode `local`.
     fn memory_store(&self) -> MemoryStore;
     /// None if another store is in use.
@@ -80,6 +82,8 @@ pub trait Readings: Send + Sync + 'static {
     fn connections(&self) -> Connections;
     /// The listeners that have TLS.
     fn tls(&self) -> Vec<TlsListener>;
+    /// The servers that are reached over TLS.
+    fn tls_clients(&self) -> Vec<TlsClient>;
     /// Tasks of all runtimes.
     fn tasks(&self) -> Tasks;
 }
@@ -105,6 +109,8 @@ const REJECTED: Family = Family::new(
 );
 const TASKS: Family =
     Family::new("tollgate_tasks", "Tasks that have not ended, of the workers and of all else.", &["runtime"]);
+const LOG_DROPPED: Family =
+    Family::new("tollgate_log_lines_dropped_total", "Lines of the log that were dropped, for nobody read them.", &[]);
 const RULES: Family = Family::new("tollgate_active_rules", "Rules in force.", &[]);
 const RULES_INFO: Family =
     Family::new("tollgate_active_rules_info", "1, with the hash of the rules in force.", &["hash"]);
@@ -127,7 +133,7 @@ const DOMAIN_NOT_FOUND: Family = Family::new(
     &["domain"],
 );
 
-const FAMILIES: [&Family; 14] = [
+const FAMILIES: [&Family; 15] = [
     &BUILD_INFO,
     &CONNECTIONS,
     &ACCEPTED,
@@ -135,6 +141,7 @@ const FAMILIES: [&Family; 14] = [
     &AGED_OUT,
     &REJECTED,
     &TASKS,
+    &LOG_DROPPED,
     &RULES,
     &RULES_INFO,
     &RULES_AGE,
@@ -181,6 +188,7 @@ impl Collector for Pulled {
             AGED_OUT.of(Kind::Counter, [(vec![], connections.aged_out)]),
             REJECTED.of(Kind::Counter, rejected.iter().map(|(api, reason, count)| (vec![*api, *reason], *count))),
             TASKS.of(Kind::Gauge, tasks),
+            LOG_DROPPED.of(Kind::Counter, [(vec![], self.readings.log_lines_dropped())]),
             RULES.of(Kind::Gauge, rules.map(|rules| (vec![], rules.count))),
             RULES_INFO.of(Kind::Gauge, rules.map(|rules| (vec![rules.hash.as_str()], 1))),
             RULES_AGE.of(Kind::Gauge, rules.map(|rules| (vec![], rules.age.as_secs()))),

@@ -21,6 +21,9 @@ impl Readings for Fixed {
     fn active_rules(&self) -> Option<ActiveRules> {
         Some(ActiveRules { hash: "abc".into(), count: 3, age: Duration::from_secs(5) })
     }
+    fn log_lines_dropped(&self) -> u64 {
+        71
+    }
     fn memory_store(&self) -> MemoryStore {
         MemoryStore { counters: 7, evictions: 8 }
     }
@@ -67,6 +70,9 @@ impl Readings for Fixed {
         let expires = UNIX_EPOCH + Duration::from_secs(61);
         let failures = vec![("timeout", 63), ("closed", 64)];
         vec![TlsListener { listener: "grpc", expires, handshakes: 62, failures, reloads: 65, refused_reloads: 66 }]
+    }
+    fn tls_clients(&self) -> Vec<TlsClient> {
+        vec![TlsClient { server: "redis", handshakes: 67, failures: vec![("certificate_name", 68)] }]
     }
     fn tasks(&self) -> Tasks {
         Tasks { workers: 61, background: 62 }
@@ -379,6 +385,8 @@ fn the_redis_store_and_the_deny_cache_are_exported() {
         ("tollgate_tls_handshake_failures_total", &[grpc, ("reason", "closed")], 64.0),
         ("tollgate_tls_reloads_total", &[grpc, ("result", "applied")], 65.0),
         ("tollgate_tls_reloads_total", &[grpc, ("result", "refused")], 66.0),
+        ("tollgate_tls_client_handshakes_total", &[("server", "redis")], 67.0),
+        ("tollgate_tls_client_handshake_failures_total", &[("server", "redis"), ("reason", "certificate_name")], 68.0),
     ] {
         assert_eq!(value(&samples, name, labels), Some(expected), "{name} {labels:?}");
     }

@@ -1,4 +1,4 @@
-//! Exports what the listeners' TLS knows. Of a listener without it there is nothing.
+//! Exports what the TLS of listeners and of clients knows. Where there is none there is nothing.
 
 use std::{
     sync::Arc,
@@ -32,6 +32,17 @@ pub struct TlsListener {
     pub refused_reloads: u64,
 }
 
+/// TLS handshakes with one kind of server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsClient {
+    /// What it is.
+    pub server: &'static str,
+    /// Handshakes that went well, since the start.
+    pub handshakes: u64,
+    /// Handshakes that failed, by why.
+    pub failures: Vec<(&'static str, u64)>,
+}
+
 const EXPIRY: Family = Family::new(
     "tollgate_tls_certificate_expiry_timestamp_seconds",
     "When the certificate that a listener shows expires, in seconds since 1970.",
@@ -50,7 +61,15 @@ const FAILURES: Family = Family::new(
     &["listener", "reason"],
 );
 
-const FAMILIES: [&Family; 4] = [&EXPIRY, &RELOADS, &HANDSHAKES, &FAILURES];
+const CLIENT_HANDSHAKES: Family =
+    Family::new("tollgate_tls_client_handshakes_total", "TLS handshakes with servers that went well.", &["server"]);
+const CLIENT_FAILURES: Family = Family::new(
+    "tollgate_tls_client_handshake_failures_total",
+    "TLS handshakes with servers that failed, by why.",
+    &["server", "reason"],
+);
+
+const FAMILIES: [&Family; 6] = [&EXPIRY, &RELOADS, &HANDSHAKES, &FAILURES, &CLIENT_HANDSHAKES, &CLIENT_FAILURES];
 
 /// Exports the [`Readings`] of TLS.
 pub(super) struct TlsFamilies {
@@ -80,11 +99,17 @@ impl Collector for TlsFamilies {
         });
         let failures =
             all.iter().flat_map(|one| one.failures.iter().map(|(reason, count)| (vec![one.listener, reason], *count)));
+        let clients = self.readings.tls_clients();
+        let client_failures = clients
+            .iter()
+            .flat_map(|one| one.failures.iter().map(|(reason, count)| (vec![one.server, reason], *count)));
         vec![
             EXPIRY.of(Kind::Gauge, all.iter().map(|one| (vec![one.listener], seconds(one.expires)))),
             RELOADS.of(Kind::Counter, reloads),
             HANDSHAKES.of(Kind::Counter, all.iter().map(|one| (vec![one.listener], one.handshakes))),
             FAILURES.of(Kind::Counter, failures),
+            CLIENT_HANDSHAKES.of(Kind::Counter, clients.iter().map(|one| (vec![one.server], one.handshakes))),
+            CLIENT_FAILURES.of(Kind::Counter, client_failures),
         ]
     }
 }

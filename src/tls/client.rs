@@ -3,21 +3,30 @@
 use std::{path::PathBuf, sync::Arc};
 
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    ClientConfig, DigitallySignedStruct, Error, SignatureScheme,
     client::{
-        WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+        verify_server_cert_signed_by_trust_anchor,
     },
-    crypto::ring,
+    crypto::WebPkiSupportedAlgorithms,
     pki_types::{CertificateDer, ServerName, UnixTime},
+    server::ParsedCertificate,
 };
 
-use super::{Identity, TlsError, pem::PemFile};
+use super::{
+    Identity, TlsError,
+    extensions::Purpose,
+    identity,
+    pem::PemFile,
+    provider::{HAS_SUITES, provider},
+    trust::Trust,
+    verify,
+};
 
 /// How a client secures its connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientFiles {
-    /// PEM file of the authorities to trust; `None`: those of the system.
+    /// PEM file of the certificates to trust; `None`: those of the system.
     pub ca: Option<PathBuf>,
     /// What it shows of itself to a server that asks.
     pub identity: Option<Identity>,
@@ -30,70 +39,63 @@ pub struct ClientFiles {
 /// # Errors
 /// If a file cannot be used, or the system trusts nobody.
 pub fn client_config(files: &ClientFiles) -> Result<ClientConfig, TlsError> {
-    let provider = Arc::new(ring::default_provider());
-    let authorities: Box<str> =
-        files.ca.as_ref().map_or_else(|| "the system".into(), |path| path.display().to_string().into());
-    let verifier_error =
-        |reason: String| TlsError::Verifier { authorities: authorities.clone(), reason: reason.into() };
-    let roots = match &files.ca {
-        Some(path) => PemFile::read("authorities", path)?.authorities()?,
-        None => system_roots()?,
+    let provider = provider();
+    let verifier = ServerVerifier {
+        trust: match &files.ca {
+            Some(path) => Trust::of_file(&PemFile::read("authorities", path)?)?,
+            None => Trust::of_system()?,
+        },
+        algorithms: provider.signature_verification_algorithms,
+        verify_name: files.verify_hostname,
     };
-    let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
-        .build()
-        .map_err(|error| verifier_error(error.to_string()))?;
-    let verifier: Arc<dyn ServerCertVerifier> = if files.verify_hostname { chain } else { Arc::new(AnyName { chain }) };
-    let builder = ClientConfig::builder_with_provider(provider)
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .expect("ring has suites for both versions of TLS")
+        .expect(HAS_SUITES)
         .dangerous()
-        .with_custom_certificate_verifier(verifier);
+        .with_custom_certificate_verifier(Arc::new(verifier));
     let Some(Identity { certificate, key }) = &files.identity else { return Ok(builder.with_no_client_auth()) };
-    let chain = PemFile::read(WHAT, certificate)?.certificates()?;
-    let private = PemFile::read("client key", key)?.key()?;
-    builder.with_client_auth_cert(chain, private).map_err(|error| TlsError::Identity {
-        what: WHAT,
-        certificate: certificate.clone(),
-        key: key.clone(),
-        reason: error.to_string().into(),
-    })
+    let (chain, key) = (PemFile::read("client certificate", certificate)?, PemFile::read("client key", key)?);
+    Ok(builder.with_client_cert_resolver(identity::read(&provider, &chain, &key)?))
 }
 
-const WHAT: &str = "client certificate";
-
-fn system_roots() -> Result<RootCertStore, TlsError> {
-    let found = rustls_native_certs::load_native_certs();
-    let mut roots = RootCertStore::empty();
-    let (added, _ignored) = roots.add_parsable_certificates(found.certs);
-    if added == 0 {
-        let reason = found.errors.first().map(|error| format!(": {error}")).unwrap_or_default();
-        return Err(TlsError::NoRoots { reason: reason.into() });
-    }
-    Ok(roots)
-}
-
-/// Verifies as usual, but does not mind for which host a certificate is.
+/// Verifies the chain, then the name if it counts.
 #[derive(Debug)]
-struct AnyName {
-    chain: Arc<WebPkiServerVerifier>,
+struct ServerVerifier {
+    trust: Trust,
+    algorithms: WebPkiSupportedAlgorithms,
+    verify_name: bool,
 }
 
-impl ServerCertVerifier for AnyName {
+impl ServerVerifier {
+    fn verify_chain(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        let parsed = ParsedCertificate::try_from(end_entity)?;
+        let anchors = self.trust.anchors();
+        verify_server_cert_signed_by_trust_anchor(&parsed, anchors, intermediates, now, self.algorithms.all)
+    }
+}
+
+impl ServerCertVerifier for ServerVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
+        _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        // The name is looked at last, when the chain has been found good.
-        match self.chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
-            Err(Error::InvalidCertificate(
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) => Ok(ServerCertVerified::assertion()),
-            verdict => verdict,
+        self.verify_chain(end_entity, intermediates, now).or_else(|refusal| {
+            let shown = (end_entity, intermediates);
+            verify::reconsider(refusal, &self.trust, &self.algorithms, Purpose::Server, shown, now)
+        })?;
+        if self.verify_name {
+            verify::verify_name(end_entity, server_name)?;
         }
+        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -102,7 +104,7 @@ impl ServerCertVerifier for AnyName {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.chain.verify_tls12_signature(message, cert, dss)
+        verify::verify_tls12(message, cert, dss, &self.algorithms)
     }
 
     fn verify_tls13_signature(
@@ -111,10 +113,10 @@ impl ServerCertVerifier for AnyName {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.chain.verify_tls13_signature(message, cert, dss)
+        verify::verify_tls13(message, cert, dss, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.chain.supported_verify_schemes()
+        self.algorithms.supported_schemes()
     }
 }

@@ -38,18 +38,23 @@ pub enum TlsError {
         /// What is wrong.
         reason: Box<str>,
     },
+    /// A key that cannot be signed with.
+    #[error(
+        "cannot use the {what} {}: {reason}; give one of RSA with 2048 to 8192 bits, P-256, P-384, P-521 or Ed25519",
+        path.display()
+    )]
+    Key {
+        /// What it is for.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: Box<str>,
+    },
     /// The system trusts nobody.
     #[error("the system has no authority to trust{reason}; install its CA certificates, or name a CA file")]
     NoRoots {
         /// What went wrong when they were looked for.
-        reason: Box<str>,
-    },
-    /// rustls does not take the authorities.
-    #[error("cannot verify certificates with the authorities of {authorities}: {reason}; check that file")]
-    Verifier {
-        /// Where they are from.
-        authorities: Box<str>,
-        /// What is wrong.
         reason: Box<str>,
     },
 }

@@ -1,14 +1,24 @@
-//! TLS from PEM files, with rustls and ring: what a client trusts and shows, and what a listener serves.
+//! TLS from PEM files, with rustls and AWS-LC: what a client trusts and shows, and what a listener serves.
 //!
 //! Knows no setting and opens no socket: callers say which files, and what the connection is for.
 
 #[cfg(feature = "server")]
 mod anyone;
+mod certificate;
 mod client;
 mod error;
+mod extensions;
+mod failure;
+mod identity;
+mod outbound;
 mod pem;
+mod provider;
 #[cfg(feature = "server")]
 mod server;
+mod tally;
+mod trust;
+mod validity;
+mod verify;
 
 use std::path::PathBuf;
 
@@ -16,10 +26,11 @@ use std::path::PathBuf;
 pub use anyone::trusting_anyone;
 pub use client::{ClientFiles, client_config};
 pub use error::TlsError;
+pub use failure::{HandshakeError, Reason};
+pub use outbound::{ClientStats, ClientStream, ClientTls};
 #[cfg(feature = "server")]
-pub use server::{
-    ClientAuthority, Counts, Gate, HandshakeError, Peer, Reason, ServerFiles, ServerTls, Validity, validities, watch,
-};
+pub use server::{ClientAuthority, Counts, Gate, Peer, ServerFiles, ServerTls, validities, watch};
+pub use validity::Validity;
 
 /// The PEM files of a certificate chain and of its key; they may be one file.
 #[derive(Clone, Debug, PartialEq, Eq)]

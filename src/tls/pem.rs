@@ -6,10 +6,7 @@ use std::{
     path::Path,
 };
 
-use rustls::{
-    RootCertStore,
-    pki_types::{CertificateDer, PrivateKeyDer, pem, pem::PemObject},
-};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem, pem::PemObject};
 
 use super::TlsError;
 
@@ -63,13 +60,13 @@ impl<'a> PemFile<'a> {
         })
     }
 
-    /// Its certificates, as those to trust.
-    pub(super) fn authorities(&self) -> Result<RootCertStore, TlsError> {
-        let mut roots = RootCertStore::empty();
-        for certificate in self.certificates()? {
-            roots.add(certificate).map_err(|error| self.fault(error.to_string()))?;
-        }
-        Ok(roots)
+    /// What it should hold, for messages.
+    pub(super) fn what(&self) -> &'static str {
+        self.what
+    }
+
+    pub(super) fn path(&self) -> &'a Path {
+        self.path
     }
 
     pub(super) fn fault(&self, reason: impl Into<Box<str>>) -> TlsError {

@@ -60,7 +60,7 @@ impl Certificates {
     /// Envoy Gateway's own server: it lets in only whom the authority vouches for.
     pub fn acceptor(&self) -> TlsAcceptor {
         let server = self.authority.certificate("DNS:envoy-gateway,IP:127.0.0.1");
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let certificate = |pem: &str| CertificateDer::from_pem_slice(pem.as_bytes()).expect("PEM");
         let mut roots = RootCertStore::empty();
         roots.add(certificate(&self.authority.pem.certificate)).expect("an authority");

@@ -203,6 +203,9 @@ async fn peers_that_fail_in_the_tls_handshake() {
         send(address, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
         send(address, b"").await;
     }
-    assert_counted(&tollgate, &[("tls_handshake", 5)]).await;
-    assert!(tollgate.logged("\"reason\":\"tls_handshake\"")[0].contains("not_tls"), "the cause");
+    let expected = ["{api=\"rls\",reason=\"tls_handshake\"} 5"];
+    eventually("all are counted", async || (rejections(&tollgate).await == expected).then_some(())).await;
+    let logged = tollgate.logged("the TLS handshake failed");
+    let [line] = &logged[..] else { panic!("not one line: {logged:?}") };
+    assert!(line.contains("\"reason\":\"not_tls\"") && line.contains("\"peer\":\"127.0.0.1:"), "{line}");
 }

@@ -20,6 +20,9 @@ use crate::{
 /// The most requests of each rule.
 pub const LIMIT: usize = 10;
 
+/// What the proxies call the Redises: where a counter is depends on it.
+const NAMES: [&str; 2] = ["one", "two"];
+
 const RULES: &str = "
 domain: d
 descriptors:
@@ -141,7 +144,12 @@ async fn envoy(redises: &[Redis; 2], options: &Options) -> (Proxy, u16) {
             "auth_password": secret,
         }});
     }
-    let endpoints: Vec<_> = redises.iter().map(|redis| json!({"endpoint": {"address": local(redis.port)}})).collect();
+    // by their names and not their ports, so that each has the same counters in every run
+    let endpoint = |(redis, name): (&Redis, &str)| {
+        let metadata = json!({"filter_metadata": {"envoy.lb": {"hash_key": name}}});
+        json!({"endpoint": {"address": local(redis.port)}, "metadata": metadata})
+    };
+    let endpoints: Vec<_> = redises.iter().zip(NAMES).map(endpoint).collect();
     let bootstrap = json!({
         "admin": {"address": local(0)},
         "static_resources": {
@@ -173,7 +181,8 @@ async fn twemproxy(redises: &[Redis; 2], options: &Options) -> (Proxy, u16) {
         let path = directory.path().join("nutcracker.yml");
         let configuration = format!(
             "shards:\n  listen: 127.0.0.1:{port}\n  hash: fnv1a_64\n  distribution: ketama\n  redis: true\n{auth}  \
-             timeout: {timeout}\n  servers:\n   - 127.0.0.1:{one}:1\n   - 127.0.0.1:{other}:1\n"
+             timeout: {timeout}\n  servers:\n   - 127.0.0.1:{one}:1 {}\n   - 127.0.0.1:{other}:1 {}\n",
+            NAMES[0], NAMES[1]
         );
         std::fs::write(&path, configuration).expect("a configuration");
         let mut child = Command::new(program())

@@ -4,8 +4,11 @@ use crate::{
     cluster_server::Cluster,
     sentinel_group::SentinelGroup,
     server::{Redis, free_port},
-    service::{LIMIT, builder, remaining},
-    support::{certificates::certificates, process::Builder},
+    service::{LIMIT, builder, metric, remaining},
+    support::{
+        certificates::{certificates, selfsigned},
+        process::Builder,
+    },
 };
 
 const RULES: [&str; 4] = ["year", "sliding", "bucket", "second"];
@@ -80,6 +83,72 @@ async fn tls_with_certificates_of_both_sides_and_a_user() {
         with_files(builder()).env("REDIS_URL", format!("rediss://gate:geheim@127.0.0.1:{port}")),
     ])
     .await;
+}
+
+/// As in the reference's own suite, and with the certificate in the bundle of the system's authorities.
+#[tokio::test]
+async fn tls_with_a_certificate_that_is_trusted_itself() {
+    let certificates = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| certificates.path().join(name).display().to_string();
+    let own = selfsigned("IP:127.0.0.1");
+    for (file, content) in [("cert.pem", &own.certificate), ("key.pem", &own.key)] {
+        std::fs::write(path(file), content).expect("a file");
+    }
+    let port = free_port();
+    let (tls_port, certificate, key) = (port.to_string(), path("cert.pem"), path("key.pem"));
+    let _redis = Redis::start(
+        &[
+            &["--port", "0", "--tls-port", &tls_port, "--tls-cert-file", &certificate, "--tls-key-file", &key][..],
+            &["--tls-ca-cert-file", &certificate, "--tls-auth-clients", "yes"],
+        ]
+        .concat(),
+    );
+    // the client shows the same certificate
+    let both = |builder: Builder| {
+        let url = format!("rediss://127.0.0.1:{port}");
+        builder
+            .env("REDIS_URL", url)
+            .env("REDIS_TLS_CLIENT_CERT", path("cert.pem"))
+            .env("REDIS_TLS_CLIENT_KEY", path("key.pem"))
+    };
+    counts([
+        both(builder()).env("REDIS_TLS_CACERT", path("cert.pem")),
+        both(builder()).env("SSL_CERT_FILE", path("cert.pem")),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn tls_handshakes_that_fail_are_counted_and_logged_with_their_cause_and_peer() {
+    let certificates = certificates("DNS:redis.example");
+    let path = |name: &str| certificates.path().join(name).display().to_string();
+    let port = free_port();
+    let (tls_port, certificate, key, ca) = (port.to_string(), path("server.crt"), path("server.key"), path("ca.crt"));
+    let _redis = Redis::start(
+        &[
+            &["--port", "0", "--tls-port", &tls_port, "--tls-cert-file", &certificate, "--tls-key-file", &key][..],
+            &["--tls-ca-cert-file", &ca, "--tls-auth-clients", "yes"],
+        ]
+        .concat(),
+    );
+    for (ca, skip, reason, cause) in [
+        ("other.crt", "false", "certificate_untrusted", "UnknownIssuer"),
+        ("ca.crt", "false", "certificate_name", "is only valid for DnsName"),
+        ("ca.crt", "true", "refused_by_server", "CertificateRequired"),
+    ] {
+        let tollgate = builder()
+            .env("REDIS_URL", format!("rediss://127.0.0.1:{port}"))
+            .env("REDIS_TLS_CACERT", path(ca))
+            .env("REDIS_TLS_SKIP_HOSTNAME_VERIFICATION", skip)
+            .spawn();
+        let line = tollgate.wait_for_log(&format!("\"reason\":\"{reason}\""));
+        for part in [cause, &format!("\"peer\":\"127.0.0.1:{port}\""), "\"server\":\"redis\"", "\"level\":\"warning\""]
+        {
+            assert!(line.contains(part), "{part}: {line}");
+        }
+        let series = format!("tollgate_tls_client_handshake_failures_total{{server=\"redis\",reason=\"{reason}\"}}");
+        assert!(metric(&tollgate, &series).await.is_some_and(|count| count >= 1.0), "{series}");
+    }
 }
 
 #[tokio::test]

@@ -56,6 +56,13 @@ impl Authority {
     }
 }
 
+/// One that vouches for itself and says CA:TRUE: what `openssl req -x509` makes by default, as in the reference's
+/// Makefile.
+pub fn selfsigned(names: &str) -> Pem {
+    let directory = tempfile::tempdir().expect("a directory");
+    make(directory.path(), "own", 0, &format!("-days 2 -subj /O=Dis/CN=localhost -addext subjectAltName={names}"))
+}
+
 /// Two authorities, and of the first a server and a client: `NAME.crt` and `NAME.key`.
 pub fn certificates(server: &str) -> TempDir {
     let directory = tempfile::tempdir().expect("a directory");

@@ -4,7 +4,7 @@ use crate::{
     client::{SERVER, builder, call_once, config, failures, mutual},
     secret::Secret,
     support::{
-        certificates::{Authority, Leaf, Pem},
+        certificates::{Authority, Leaf, Pem, selfsigned},
         eventually,
     },
 };
@@ -72,4 +72,22 @@ async fn the_name_is_one_of_the_certificates() {
     }
     // The name of the subject is no name.
     assert_eq!(failures(&tollgate, "certificate_untrusted").await, 0);
+}
+
+/// Client and server each show what `openssl req -x509` made, and trust that of the other.
+#[tokio::test]
+async fn certificates_that_are_trusted_themselves() {
+    let (server, client) = (selfsigned(&format!("DNS:{SERVER}")), selfsigned(NAME));
+    let secret = Secret::of(&server, &client.certificate);
+    let tollgate = mutual(&secret).env("GRPC_CLIENT_TLS_SAN", "envoy.example").start();
+    let address = tollgate.address("grpc");
+    let files = |name: &str| secret.path(name).display().to_string();
+    std::fs::write(secret.path("client.crt"), &client.certificate).expect("a file");
+    std::fs::write(secret.path("client.key"), &client.key).expect("a file");
+    let asked = std::process::Command::new(env!("CARGO_BIN_EXE_tollgate"))
+        .args(["check", "--ca", &files("tls.crt"), "--cert", &files("client.crt"), "--key", &files("client.key")])
+        .args(["--server-name", SERVER, &address.to_string(), "d", "k=v"])
+        .output()
+        .expect("it runs");
+    assert!(asked.status.success(), "{}", String::from_utf8_lossy(&asked.stderr));
 }

@@ -10,6 +10,7 @@ mod expiry;
 mod faults;
 mod health;
 mod in_front;
+mod kinds;
 mod page;
 mod reload;
 mod rotation;

@@ -69,8 +69,12 @@ async fn what_speaks_no_tls_or_no_h2_is_refused_and_counted() {
 
     drop(TcpStream::connect(address).await.expect("connected"));
     eventually("it is counted", async || (failures(&tollgate, "closed").await == 1).then_some(())).await;
+    call(&mut plain).await.expect_err("still no TLS");
+    eventually("it is counted", async || (failures(&tollgate, "not_tls").await >= 2).then_some(())).await;
     let logged = tollgate.logged("handshake failed");
-    assert!(logged.len() == 1 && logged[0].contains("not_tls"), "the first cause, once a minute: {logged:?}");
+    let [not_tls, protocol] = &logged[..] else { panic!("not each cause once a minute: {logged:?}") };
+    assert!(not_tls.contains("\"not_tls\"") && protocol.contains("\"protocol\""), "{logged:?}");
+    assert!(logged.iter().all(|line| line.contains("\"peer\":\"127.0.0.1:")), "{logged:?}");
 }
 
 /// Whether openssl's client gets through with this version of TLS.
@@ -156,6 +160,10 @@ async fn the_http_and_metrics_listeners_have_tls_of_their_own() {
         curl("metrics", "/metrics")
             .contains("tollgate_tls_handshake_failures_total{listener=\"http\",reason=\"not_tls\"} 1")
     );
+    let line = tollgate.wait_for_log("the TLS handshake failed");
+    for part in ["\"listener\":\"http\"", "\"peer\":\"127.0.0.1:", "\"reason\":\"not_tls\"", "\"level\":\"warning\""] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
 }
 
 /// The families that this machine has.

@@ -4,7 +4,7 @@ use std::{fs, net::SocketAddr, path::Path, sync::Arc};
 
 use rustls::{
     RootCertStore, ServerConfig,
-    crypto::ring,
+    crypto::aws_lc_rs,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
     server::WebPkiClientVerifier,
 };
@@ -14,18 +14,22 @@ use super::{
     configs::limit,
     server::{Ads, ack},
     service::{self, builder, metric, started, until_metric},
-    support::{certificates::certificates, process::Builder},
+    support::{
+        certificates::{certificates, selfsigned},
+        process::Builder,
+    },
 };
 
 /// A server that speaks HTTP/2 over TLS, as gRPC servers in Go do, and asks for certificates of `client_ca`.
 fn acceptor(directory: &Path, client_ca: Option<&str>) -> TlsAcceptor {
-    let provider = Arc::new(ring::default_provider());
+    let provider = Arc::new(aws_lc_rs::default_provider());
     let read = |name: &str| -> Vec<CertificateDer<'static>> {
         let certificates = CertificateDer::pem_file_iter(directory.join(name)).expect("a file");
         certificates.collect::<Result<_, _>>().expect("certificates")
     };
-    let builder =
-        ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions().expect("ring");
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .expect("versions");
     let builder = match client_ca {
         None => builder.with_no_client_auth(),
         Some(ca) => {
@@ -51,6 +55,11 @@ fn showing(builder: Builder, directory: &Path) -> Builder {
         .env("CONFIG_GRPC_XDS_CLIENT_TLS_KEY", directory.join("client.key"))
 }
 
+/// The series of handshakes that failed for this reason.
+fn failures(reason: &str) -> String {
+    format!("tollgate_tls_client_handshake_failures_total{{server=\"xds\",reason=\"{reason}\"}}")
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_of_the_named_authority_is_trusted() {
     let files = certificates("IP:127.0.0.1");
@@ -59,19 +68,43 @@ async fn a_server_of_the_named_authority_is_trusted() {
         started(over_tls(ads.address, &files.path().join("ca.crt")), &mut ads, limit(5)).await;
     assert_eq!(service::limit(&mut client).await, Some(5));
     assert_eq!(metric(&tollgate, "tollgate_xds_connected").await, 1.0);
+    assert_eq!(metric(&tollgate, "tollgate_tls_client_handshakes_total{server=\"xds\"}").await, 1.0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_of_another_authority_or_name_is_not_and_the_log_says_what_to_look_at() {
     let files = certificates("DNS:ads.example");
     let ads = Ads::tls(acceptor(files.path(), None)).await;
-    for (ca, wanted) in [("other.crt", "UnknownIssuer"), ("ca.crt", "not valid for name \\\"127.0.0.1\\\"")] {
+    for (ca, wanted, reason) in [
+        ("other.crt", "UnknownIssuer", "certificate_untrusted"),
+        ("ca.crt", "not valid for name \\\"127.0.0.1\\\"", "certificate_name"),
+    ] {
         let tollgate = over_tls(ads.address, &files.path().join(ca)).spawn();
         let told = tollgate.wait_for_log("cannot connect to the xDS server");
         assert!(told.contains("the TLS handshake failed") && told.contains(wanted), "{told}");
         assert!(told.contains("CONFIG_GRPC_XDS_SERVER_TLS_SAN"), "{told}");
         assert_eq!(metric(&tollgate, "tollgate_xds_connected").await, 0.0);
+        let peer = format!("\"peer\":\"{}\"", ads.address);
+        assert!(
+            tollgate.wait_for_log(&peer).contains(&format!("\"reason\":\"{reason}\"")),
+            "{:?}",
+            tollgate.logged(&peer)
+        );
+        assert!(metric(&tollgate, &failures(reason)).await >= 1.0);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_whose_certificate_is_trusted_itself() {
+    let files = tempfile::tempdir().expect("a directory");
+    let own = selfsigned("IP:127.0.0.1");
+    for (name, content) in [("server.crt", &own.certificate), ("server.key", &own.key)] {
+        fs::write(files.path().join(name), content).expect("a file");
+    }
+    let mut ads = Ads::tls(acceptor(files.path(), None)).await;
+    let trusting = over_tls(ads.address, &files.path().join("server.crt"));
+    let (_tollgate, _stream, mut client) = started(trusting, &mut ads, limit(5)).await;
+    assert_eq!(service::limit(&mut client).await, Some(5));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -99,8 +132,11 @@ async fn a_client_shows_its_certificate_and_one_without_is_told_why_it_is_refuse
     assert_eq!(service::limit(&mut client).await, Some(5));
 
     // in TLS 1.3 the refusal comes after the client's handshake is done
-    let told = over_tls(ads.address, &ca).spawn().wait_for_log("cannot connect to the xDS server");
+    let refused = over_tls(ads.address, &ca).spawn();
+    let told = refused.wait_for_log("cannot connect to the xDS server");
     assert!(told.contains("the server hung up: received fatal alert: CertificateRequired"), "{told}");
+    assert!(refused.wait_for_log("\"reason\":\"refused_by_server\"").contains("CertificateRequired"));
+    assert!(metric(&refused, &failures("refused_by_server")).await >= 1.0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,6 +5,7 @@
 //!  environment, flags ─▶ settings ─▶ rules, ports, certificates, xds, redis (side by side) ─▶ report ─▶ exit code
 //! ```
 
+mod args;
 mod certificates;
 mod finding;
 mod ports;
@@ -20,8 +21,9 @@ use std::{ffi::OsString, io, pin::Pin, sync::Arc, time::Duration};
 use tokio::{task::JoinSet, time::timeout};
 
 use self::{finding::Finding, report::Report};
-use super::args::DoctorArgs;
 use crate::settings::Settings;
+
+pub use args::DoctorArgs;
 
 /// Why nothing could be looked at.
 #[derive(Debug, thiserror::Error)]

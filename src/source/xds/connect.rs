@@ -15,9 +15,8 @@ use tokio::{
     net::TcpStream,
     sync::watch,
     task::JoinSet,
-    time::timeout,
+    time::{Instant, sleep_until, timeout_at},
 };
-use tokio_rustls::TlsConnector;
 
 use super::{
     XdsConfig, XdsTlsConfig,
@@ -25,7 +24,7 @@ use super::{
 };
 use crate::{
     source::blocking,
-    tls::{TlsError, client_config},
+    tls::{ClientStats, ClientTls, HandshakeError, Reason, TlsError, client_config},
 };
 
 /// How long connecting may take, with the TLS handshake, until the server's first word.
@@ -58,9 +57,18 @@ pub(super) enum ConnectError {
         "the TLS handshake failed: {0} (CONFIG_GRPC_XDS_SERVER_USE_TLS, CONFIG_GRPC_XDS_SERVER_TLS_CACERT, \
          CONFIG_GRPC_XDS_SERVER_TLS_SAN)"
     )]
-    Handshake(io::Error),
+    Handshake(String),
     #[error("the server does not speak HTTP/2: {0}")]
     Http(hyper::Error),
+}
+
+impl ConnectError {
+    fn of_handshake(error: &HandshakeError) -> Self {
+        match error.reason {
+            Reason::Timeout => Self::Late,
+            _ => Self::Handshake(error.cause().to_string()),
+        }
+    }
 }
 
 /// A connection, and the tasks that drive it.
@@ -96,25 +104,32 @@ impl<F: Future<Output: Send> + Send + 'static> Executor<F> for Tasks {
     }
 }
 
-pub(super) async fn connect(config: &XdsConfig) -> Result<Connection, ConnectError> {
+/// Connects, and counts the TLS handshake there.
+pub(super) async fn connect(config: &XdsConfig, handshakes: &Arc<ClientStats>) -> Result<Connection, ConnectError> {
+    let deadline = Instant::now() + CONNECT;
     let opening = async {
         let tls = match &config.tls {
-            Some(options) => Some(tls(config, options).await?),
+            Some(options) => Some(tls(config, options, handshakes).await?),
             None => None,
         };
         let tcp = tcp(config).await.map_err(ConnectError::Tcp)?;
         match tls {
-            Some((connector, name)) => {
-                http(config, connector.connect(name, tcp).await.map_err(ConnectError::Handshake)?).await
+            Some((tls, name)) => {
+                let secured = tls.connect(name, tcp, &config.authority(), sleep_until(deadline)).await;
+                http(config, secured.map_err(|error| ConnectError::of_handshake(&error))?).await
             }
             None => http(config, tcp).await,
         }
     };
-    timeout(CONNECT, opening).await.unwrap_or(Err(ConnectError::Late))
+    timeout_at(deadline, opening).await.unwrap_or(Err(ConnectError::Late))
 }
 
 /// How to secure the connection, and whom to expect.
-async fn tls(config: &XdsConfig, options: &XdsTlsConfig) -> Result<(TlsConnector, ServerName<'static>), ConnectError> {
+async fn tls(
+    config: &XdsConfig,
+    options: &XdsTlsConfig,
+    handshakes: &Arc<ClientStats>,
+) -> Result<(ClientTls, ServerName<'static>), ConnectError> {
     let name = match &options.name {
         Some(name) => name.clone(),
         None => ServerName::try_from(config.host.clone()).map_err(|_| ConnectError::Name(config.host.clone()))?,
@@ -122,7 +137,7 @@ async fn tls(config: &XdsConfig, options: &XdsTlsConfig) -> Result<(TlsConnector
     let files = options.files.clone();
     let mut client = blocking(move || client_config(&files)).await?;
     client.alpn_protocols.push(b"h2".to_vec());
-    Ok((TlsConnector::from(Arc::new(client)), name))
+    Ok((ClientTls::new(client, Arc::clone(handshakes)), name))
 }
 
 async fn tcp(config: &XdsConfig) -> io::Result<TcpStream> {

@@ -252,7 +252,7 @@ impl XdsSource {
         let server = self.config.authority();
         loop {
             let first = self.requests.request(&self.version, "", None);
-            match AdsStream::open(&self.config, self.requests.metadata(), first).await {
+            match AdsStream::open(&self.config, self.stats.handshakes(), self.requests.metadata(), first).await {
                 Ok(stream) => {
                     self.stats.opened();
                     self.told = None;

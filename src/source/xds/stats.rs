@@ -1,13 +1,17 @@
 //! What an operator wants to know of the xDS source. Read by scrapes at any time.
 
 use std::sync::{
-    Mutex, PoisonError,
+    Arc, Mutex, PoisonError,
     atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
 };
 
+use crate::tls::ClientStats;
+
 /// Counted since the start.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct XdsStats {
+    over_tls: bool,
+    handshakes: Arc<ClientStats>,
     connected: AtomicBool,
     behind: AtomicBool,
     acks: AtomicU64,
@@ -18,6 +22,32 @@ pub struct XdsStats {
 }
 
 impl XdsStats {
+    /// Of a source that connects over TLS, or not.
+    #[must_use]
+    pub fn new(over_tls: bool) -> Self {
+        Self {
+            over_tls,
+            handshakes: Arc::new(ClientStats::new("xds")),
+            connected: AtomicBool::default(),
+            behind: AtomicBool::default(),
+            acks: AtomicU64::default(),
+            nacks: AtomicU64::default(),
+            streams: AtomicU64::default(),
+            failed_connections: AtomicU64::default(),
+            version: Mutex::default(),
+        }
+    }
+
+    /// Its TLS handshakes; `None` without TLS.
+    #[must_use]
+    pub fn tls(&self) -> Option<&ClientStats> {
+        self.over_tls.then_some(&*self.handshakes)
+    }
+
+    pub(super) fn handshakes(&self) -> &Arc<ClientStats> {
+        &self.handshakes
+    }
+
     /// A stream to the server is open.
     #[must_use]
     pub fn connected(&self) -> bool {

@@ -1,6 +1,6 @@
 //! One stream of `StreamAggregatedResources`: requests go in, responses come out, until it ends.
 
-use std::{error::Error, fmt, future::Future, pin::Pin, time::Duration};
+use std::{error::Error, fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use envoy_types::pb::envoy::service::discovery::v3::{
     DiscoveryRequest, DiscoveryResponse, aggregated_discovery_service_client::AggregatedDiscoveryServiceClient,
@@ -18,6 +18,7 @@ use super::{
     connect::{ConnectError, Connection, Running, connect},
     witness::Fate,
 };
+use crate::tls::ClientStats;
 
 /// How long a request may wait for the server to read on, before the stream counts as broken.
 const HAND_OVER: Duration = Duration::from_secs(30);
@@ -60,10 +61,11 @@ impl AdsStream {
     /// Connects, and asks for everything.
     pub(super) async fn open(
         config: &XdsConfig,
+        handshakes: &Arc<ClientStats>,
         metadata: MetadataMap,
         first: DiscoveryRequest,
     ) -> Result<Self, ConnectError> {
-        let Connection { requests, running, fate } = connect(config).await?;
+        let Connection { requests, running, fate } = connect(config, handshakes).await?;
         let service = tower::service_fn(move |request| requests.clone().send_request(request));
         let mut client = AggregatedDiscoveryServiceClient::with_origin(service, origin(config)?)
             .max_decoding_message_size(config.max_message_bytes);

@@ -1,52 +1,72 @@
-//! Clients that must have a certain name as well as a certificate of the right authority.
+//! Which clients are let in: those with a certificate of the right authority, and of the right name if one is set.
 
 use std::sync::Arc;
 
 use rustls::{
-    DigitallySignedStruct, DistinguishedName, Error, SignatureScheme,
-    client::{danger::HandshakeSignatureValid, verify_server_name},
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme,
+    client::danger::HandshakeSignatureValid,
+    crypto::{CryptoProvider, WebPkiSupportedAlgorithms},
     pki_types::{CertificateDer, ServerName, UnixTime},
     server::{
-        ParsedCertificate,
+        VerifierBuilderError, WebPkiClientVerifier,
         danger::{ClientCertVerified, ClientCertVerifier},
     },
 };
 
+use crate::tls::{extensions::Purpose, trust::Trust, verify};
+
 /// Verifies the chain, then the name: the certificate must be for it, as that of a server would have to be.
 #[derive(Debug)]
-pub(super) struct Named {
-    chain: Arc<dyn ClientCertVerifier>,
-    name: ServerName<'static>,
+pub(super) struct ClientVerifier {
+    trust: Trust,
+    /// `None` if no trusted certificate is that of an authority.
+    webpki: Option<Arc<dyn ClientCertVerifier>>,
+    algorithms: WebPkiSupportedAlgorithms,
+    name: Option<ServerName<'static>>,
+    subjects: Vec<DistinguishedName>,
 }
 
-impl Named {
-    pub(super) fn new(chain: Arc<dyn ClientCertVerifier>, name: ServerName<'static>) -> Self {
-        Self { chain, name }
+impl ClientVerifier {
+    pub(super) fn new(
+        trust: Trust,
+        name: Option<ServerName<'static>>,
+        provider: &Arc<CryptoProvider>,
+    ) -> Result<Self, VerifierBuilderError> {
+        let anchors = trust.anchors();
+        let webpki = if anchors.is_empty() {
+            None
+        } else {
+            let builder = WebPkiClientVerifier::builder_with_provider(Arc::clone(anchors), Arc::clone(provider));
+            Some(builder.build()?)
+        };
+        let subjects = trust.subjects();
+        Ok(Self { trust, webpki, algorithms: provider.signature_verification_algorithms, name, subjects })
     }
 }
 
-impl ClientCertVerifier for Named {
+impl ClientCertVerifier for ClientVerifier {
     fn verify_client_cert(
         &self,
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        let verified = self.chain.verify_client_cert(end_entity, intermediates, now)?;
-        verify_server_name(&ParsedCertificate::try_from(end_entity)?, &self.name)?;
-        Ok(verified)
+        let verdict = match &self.webpki {
+            Some(webpki) => webpki.verify_client_cert(end_entity, intermediates, now).map(drop),
+            None => Err(CertificateError::UnknownIssuer.into()),
+        };
+        verdict.or_else(|refusal| {
+            let shown = (end_entity, intermediates);
+            verify::reconsider(refusal, &self.trust, &self.algorithms, Purpose::Client, shown, now)
+        })?;
+        if let Some(name) = &self.name {
+            verify::verify_name(end_entity, name)?;
+        }
+        Ok(ClientCertVerified::assertion())
     }
 
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        self.chain.root_hint_subjects()
-    }
-
-    fn client_auth_mandatory(&self) -> bool {
-        self.chain.client_auth_mandatory()
-    }
-
-    fn offer_client_auth(&self) -> bool {
-        self.chain.offer_client_auth()
+        &self.subjects
     }
 
     fn verify_tls12_signature(
@@ -55,7 +75,7 @@ impl ClientCertVerifier for Named {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.chain.verify_tls12_signature(message, cert, dss)
+        verify::verify_tls12(message, cert, dss, &self.algorithms)
     }
 
     fn verify_tls13_signature(
@@ -64,10 +84,10 @@ impl ClientCertVerifier for Named {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.chain.verify_tls13_signature(message, cert, dss)
+        verify::verify_tls13(message, cert, dss, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.chain.supported_verify_schemes()
+        self.algorithms.supported_schemes()
     }
 }

@@ -5,12 +5,15 @@
 
 use std::{fmt, io, sync::Arc, time::Duration};
 
-use rustls::{CertificateError, Error, ServerConfig, server::Acceptor};
+use rustls::{ServerConfig, server::Acceptor};
 use tokio::{sync::Semaphore, task::yield_now, time::sleep};
 use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
 
 use super::{Peer, ServerTls};
-use crate::places::Places;
+use crate::{
+    places::Places,
+    tls::{HandshakeError, Reason, failure::is_garbage},
+};
 
 /// Handshakes that a runtime has in flight; further ones wait. Each may hold some 64 KiB that the peer sent.
 const IN_FLIGHT: usize = 1024;
@@ -46,102 +49,16 @@ impl Gate {
     }
 }
 
-/// Why a handshake failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// The peer took too long, or long while others waited, or the listener was told to stop.
-    Timeout,
-    /// The peer left.
-    Closed,
-    /// The peer speaks something else.
-    NotTls,
-    /// No common version, suite or protocol, or a breach of TLS.
-    Protocol,
-    /// The client has no certificate, and needs one.
-    CertificateMissing,
-    /// The client's certificate is not of the authority, or is broken.
-    CertificateUntrusted,
-    /// The client's certificate has expired or is not valid yet.
-    CertificateExpired,
-    /// The client's certificate is for another name.
-    CertificateName,
-    /// The client refused, our certificate for one.
-    RefusedByClient,
-}
-
-impl Reason {
-    /// Every one.
-    pub const ALL: [Self; 9] = [
-        Self::Timeout,
-        Self::Closed,
-        Self::NotTls,
-        Self::Protocol,
-        Self::CertificateMissing,
-        Self::CertificateUntrusted,
-        Self::CertificateExpired,
-        Self::CertificateName,
-        Self::RefusedByClient,
-    ];
-
-    /// As metrics have it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Timeout => "timeout",
-            Self::Closed => "closed",
-            Self::NotTls => "not_tls",
-            Self::Protocol => "protocol",
-            Self::CertificateMissing => "certificate_missing",
-            Self::CertificateUntrusted => "certificate_untrusted",
-            Self::CertificateExpired => "certificate_expired",
-            Self::CertificateName => "certificate_name",
-            Self::RefusedByClient => "refused_by_client",
-        }
-    }
-
-    fn of(error: &io::Error) -> Self {
-        use CertificateError::{
-            Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet, NotValidYetContext,
-        };
-
-        if error.kind() == io::ErrorKind::TimedOut {
-            return Self::Timeout;
-        }
-        match error.get_ref().and_then(|error| error.downcast_ref::<Error>()) {
-            None => Self::Closed,
-            Some(Error::NoCertificatesPresented) => Self::CertificateMissing,
-            Some(Error::InvalidCertificate(
-                Expired | ExpiredContext { .. } | NotValidYet | NotValidYetContext { .. },
-            )) => Self::CertificateExpired,
-            Some(Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. })) => Self::CertificateName,
-            Some(Error::InvalidCertificate(_)) => Self::CertificateUntrusted,
-            Some(Error::AlertReceived(_)) => Self::RefusedByClient,
-            Some(_) => Self::Protocol,
-        }
-    }
-}
-
-/// A handshake that failed.
-#[derive(Debug, thiserror::Error)]
-#[error("{}: {error}", reason.name())]
-pub struct HandshakeError {
-    /// The kind of failure.
-    pub reason: Reason,
-    /// What went wrong.
-    #[source]
-    pub error: io::Error,
-}
-
 impl ServerTls {
     /// Secures an accepted connection with the certificates of this moment, or gives it up when `over` ends. A failure
-    /// is counted, and logged at level debug: peers can make any number of them.
+    /// is counted, and logged as a warning once a minute for each reason: peers can make any number of them.
     ///
     /// # Errors
     /// If the handshake failed.
     pub async fn accept<IO>(
         &self,
         io: IO,
-        peer: impl fmt::Debug,
+        peer: impl fmt::Display,
         gate: &Gate,
         over: impl Future<Output = ()>,
     ) -> Result<TlsStream<IO>, HandshakeError>
@@ -155,14 +72,37 @@ impl ServerTls {
         };
         match ended {
             Ok(stream) => {
-                self.stats().finished();
+                self.stats().tally.finished();
                 Ok(stream)
             }
             Err((reason, error)) => {
-                self.stats().failed(reason);
-                tracing::debug!(listener = self.listener(), ?peer, reason = reason.name(), %error, "TLS handshake failed");
-                Err(HandshakeError { reason, error })
+                let error = HandshakeError { reason, error };
+                self.failed(&peer, &error);
+                Err(error)
             }
+        }
+    }
+
+    fn failed(&self, peer: &dyn fmt::Display, error: &HandshakeError) {
+        let (listener, reason, cause) = (self.listener(), error.reason.name(), error.cause());
+        let tally = &self.stats().tally;
+        let due = match error.reason {
+            // left of its own accord, as TCP health checks do
+            Reason::Closed => {
+                tally.failed_quietly(error.reason);
+                None
+            }
+            reason => tally.failed(reason),
+        };
+        match due {
+            Some(count) => tracing::warn!(
+                listener,
+                %peer,
+                reason,
+                count,
+                "the TLS handshake failed: {cause} (counted in tollgate_tls_handshake_failures_total)"
+            ),
+            None => tracing::debug!(listener, %peer, reason, "the TLS handshake failed: {cause}"),
         }
     }
 }
@@ -175,10 +115,10 @@ async fn handshake<IO>(
 where
     IO: Peer,
 {
-    io.heard().await.map_err(|error| (Reason::of(&error), error))?;
+    io.heard().await.map_err(|error| (reason(&error), error))?;
     let _place = gate.in_flight.take().await;
     let hello = gate.hear(LazyConfigAcceptor::new(Acceptor::default(), io)).await.map_err(|error| {
-        let reason = match Reason::of(&error) {
+        let reason = match reason(&error) {
             Reason::Protocol if is_garbage(&error) => Reason::NotTls,
             reason => reason,
         };
@@ -192,9 +132,9 @@ where
         yield_now().await;
         accept
     };
-    gate.hear(accept).await.map_err(|error| (Reason::of(&error), error))
+    gate.hear(accept).await.map_err(|error| (reason(&error), error))
 }
 
-fn is_garbage(error: &io::Error) -> bool {
-    matches!(error.get_ref().and_then(|error| error.downcast_ref()), Some(Error::InvalidMessage(_)))
+fn reason(error: &io::Error) -> Reason {
+    Reason::of(error, Reason::RefusedByClient)
 }

@@ -2,15 +2,15 @@
 
 use std::{path::PathBuf, sync::Arc, time::SystemTime};
 
-use rustls::{
-    ServerConfig,
-    crypto::ring,
-    pki_types::ServerName,
-    server::{NoServerSessionStorage, WebPkiClientVerifier, danger::ClientCertVerifier},
-};
+use rustls::{ServerConfig, crypto::CryptoProvider, pki_types::ServerName, server::NoServerSessionStorage};
 
-use super::{clients::Named, validity::Validity};
-use crate::tls::{Identity, TlsError, pem::PemFile};
+use super::clients::ClientVerifier;
+use crate::tls::{
+    Identity, TlsError, Validity, identity,
+    pem::PemFile,
+    provider::{HAS_SUITES, provider},
+    trust::Trust,
+};
 
 /// How often files are read anew because they changed meanwhile.
 const ATTEMPTS: usize = 8;
@@ -99,27 +99,22 @@ impl<'a> Material<'a> {
     /// What handshakes are served with, speaking one of `protocols` (ALPN). An expired certificate is refused: no client
     /// would take it. One that is not valid yet is not, for our clock may be the one that is late.
     pub(super) fn load(&self, protocols: &[&[u8]], now: SystemTime) -> Result<Loaded, TlsError> {
-        let Identity { certificate, key } = &self.files.identity;
         let chain = self.certificate.certificates()?;
         let validity = chain.first().and_then(Validity::of);
         let validity = validity.ok_or_else(|| self.certificate.fault("its first certificate is malformed"))?;
         if validity.not_after < now {
             let on = humantime::format_rfc3339_seconds(validity.not_after).to_string();
-            return Err(TlsError::Expired { path: certificate.clone(), on });
+            return Err(TlsError::Expired { path: self.files.identity.certificate.clone(), on });
         }
-        let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        let provider = provider();
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
-            .expect("ring has suites for both versions of TLS");
-        let builder = match self.clients()? {
-            Some(verifier) => builder.with_client_cert_verifier(verifier),
+            .expect(HAS_SUITES);
+        let builder = match self.clients(&provider)? {
+            Some(verifier) => builder.with_client_cert_verifier(Arc::new(verifier)),
             None => builder.with_no_client_auth(),
         };
-        let mut config = builder.with_single_cert(chain, self.key.key()?).map_err(|error| TlsError::Identity {
-            what: WHAT,
-            certificate: certificate.clone(),
-            key: key.clone(),
-            reason: error.to_string().into(),
-        })?;
+        let mut config = builder.with_cert_resolver(identity::read(&provider, &self.certificate, &self.key)?);
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
         // A resumed session would not be looked at again, after its certificate has expired for one. Connections live for
         // hours: there is next to nothing to save.
@@ -128,15 +123,9 @@ impl<'a> Material<'a> {
         Ok(Loaded { config: Arc::new(config), validity, digest: self.digest() })
     }
 
-    fn clients(&self) -> Result<Option<Arc<dyn ClientCertVerifier>>, TlsError> {
+    fn clients(&self, provider: &Arc<CryptoProvider>) -> Result<Option<ClientVerifier>, TlsError> {
         let (Some(file), Some(clients)) = (&self.ca, &self.files.clients) else { return Ok(None) };
-        let provider = Arc::new(ring::default_provider());
-        let chain = WebPkiClientVerifier::builder_with_provider(Arc::new(file.authorities()?), provider)
-            .build()
-            .map_err(|error| file.fault(error.to_string()))?;
-        Ok(Some(match &clients.name {
-            Some(name) => Arc::new(Named::new(chain, name.clone())),
-            None => chain,
-        }))
+        let verifier = ClientVerifier::new(Trust::of_file(file)?, clients.name.clone(), provider);
+        verifier.map(Some).map_err(|error| file.fault(error.to_string()))
     }
 }

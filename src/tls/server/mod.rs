@@ -15,7 +15,6 @@ mod handshake;
 mod material;
 mod peer;
 mod stats;
-mod validity;
 mod watch;
 
 use std::{sync::Arc, time::SystemTime};
@@ -24,14 +23,13 @@ use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 
 pub use dates::validities;
-pub use handshake::{Gate, HandshakeError, Reason};
+pub use handshake::Gate;
 pub use material::{ClientAuthority, ServerFiles};
 pub use peer::Peer;
 pub use stats::Counts;
-pub use validity::Validity;
 pub use watch::watch;
 
-use super::TlsError;
+use super::{TlsError, Validity};
 use material::{Loaded, Material};
 use stats::Stats;
 

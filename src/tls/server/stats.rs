@@ -2,26 +2,17 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::Reason;
+use crate::tls::{Reason, tally::Tally};
 
 /// Counts since the start.
 #[derive(Debug, Default)]
 pub(super) struct Stats {
-    finished: AtomicU64,
-    failed: [AtomicU64; Reason::ALL.len()],
+    pub(super) tally: Tally,
     applied: AtomicU64,
     refused: AtomicU64,
 }
 
 impl Stats {
-    pub(super) fn finished(&self) {
-        self.finished.fetch_add(1, Relaxed);
-    }
-
-    pub(super) fn failed(&self, reason: Reason) {
-        self.failed[reason as usize].fetch_add(1, Relaxed);
-    }
-
     pub(super) fn applied(&self) {
         self.applied.fetch_add(1, Relaxed);
     }
@@ -32,8 +23,8 @@ impl Stats {
 
     pub(super) fn reading(&self) -> Counts {
         Counts {
-            handshakes: self.finished.load(Relaxed),
-            failures: Reason::ALL.map(|reason| (reason, self.failed[reason as usize].load(Relaxed))),
+            handshakes: self.tally.handshakes(),
+            failures: Reason::OF_LISTENERS.map(|reason| (reason, self.tally.failures(reason))),
             reloads: self.applied.load(Relaxed),
             refused_reloads: self.refused.load(Relaxed),
         }
@@ -46,7 +37,7 @@ pub struct Counts {
     /// Handshakes that went well.
     pub handshakes: u64,
     /// Handshakes that failed, by why.
-    pub failures: [(Reason, u64); Reason::ALL.len()],
+    pub failures: [(Reason, u64); Reason::OF_LISTENERS.len()],
     /// Changes of files that were put in force.
     pub reloads: u64,
     /// Changes of files that were refused.

@@ -48,7 +48,7 @@ pub use self::{contact::Contact, cure::RIGHTS, health::BreakerReading};
 use super::{Address, Call, CallError, Caller, Endpoint, HostPort, KeysPerCall, Replied, Script, Topology, script};
 use crate::{
     domain::CounterKey,
-    tls::{TlsError, client_config},
+    tls::{ClientStats, ClientTls, TlsError, client_config},
 };
 
 /// A reconnection that is asked for sooner after the last one is not made.
@@ -86,7 +86,10 @@ impl Connector {
         let plan = Plan {
             credentials: endpoint.credentials.clone(),
             key_prefix: endpoint.key_prefix.as_str().into(),
-            tls: endpoint.tls.as_ref().map(client_config).transpose()?.map(Arc::new),
+            tls: match &endpoint.tls {
+                Some(files) => Some(ClientTls::new(client_config(files)?, Arc::new(ClientStats::new("redis")))),
+                None => None,
+            },
             database: endpoint.database,
             connections: endpoint.connections.get(),
             timeout: endpoint.timeout,
@@ -158,6 +161,12 @@ impl Connector {
     #[must_use]
     pub fn opened_connections(&self) -> u64 {
         self.contact().made
+    }
+
+    /// The TLS handshakes of all its clients; `None` without TLS.
+    #[must_use]
+    pub fn handshakes(&self) -> Option<&ClientStats> {
+        self.plan.tls.as_ref().map(ClientTls::stats)
     }
 
     /// The breaker of each address that its clients have known.

@@ -3,7 +3,10 @@
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use super::{contact::Contacts, key_limit::KeyLimit};
-use crate::store::redis::{Credentials, HostPort, Startup};
+use crate::{
+    store::redis::{Credentials, HostPort, Startup},
+    tls::ClientTls,
+};
 
 /// Even where calls may take less, connecting may take this long: no caller waits for it.
 const LEAST_PATIENCE: Duration = Duration::from_secs(1);
@@ -17,7 +20,7 @@ pub(super) struct Plan {
     pub(super) credentials: Credentials,
     /// That of all counters.
     pub(super) key_prefix: Box<str>,
-    pub(super) tls: Option<Arc<rustls::ClientConfig>>,
+    pub(super) tls: Option<ClientTls>,
     pub(super) database: u8,
     /// Connections to each node.
     pub(super) connections: usize,

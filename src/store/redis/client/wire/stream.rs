@@ -4,7 +4,6 @@ use std::{
     future::Future,
     io,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -13,37 +12,38 @@ use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpStream, UnixStream, lookup_host},
-    time::timeout,
+    time::{sleep, timeout},
 };
-use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::exchange::words;
-use crate::store::redis::HostPort;
+use crate::{
+    store::redis::HostPort,
+    tls::{ClientStream, ClientTls, Reason},
+};
 
 /// A connection's stream.
 #[derive(Debug)]
 pub(super) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<ClientStream<TcpStream>>),
 }
 
 impl Stream {
     /// Connects by TCP, and secures it if there is a configuration for that. The error says what is wrong, without the address.
-    pub(super) async fn tcp(
-        at: &HostPort,
-        tls: Option<&Arc<rustls::ClientConfig>>,
-        patience: Duration,
-    ) -> Result<Self, Box<str>> {
+    pub(super) async fn tcp(at: &HostPort, tls: Option<&ClientTls>, patience: Duration) -> Result<Self, Box<str>> {
         let stream = reach(at, patience).await?;
         // a call is one small write; it must not wait for the one before to be acknowledged
         stream.set_nodelay(true).map_err(|error| words(&error))?;
         let Some(tls) = tls else { return Ok(Self::Tcp(stream)) };
         let name = ServerName::try_from(at.host.clone())
             .map_err(|_| format!("{:?} is no name that a certificate can have", at.host))?;
-        let connecting = TlsConnector::from(Arc::clone(tls)).connect(name, stream);
-        let handshake = async { connecting.await.map_err(|error| format!("TLS handshake: {}", words(&error))) };
-        in_time("the TLS handshake", patience, handshake).await.map(|stream| Self::Tls(Box::new(stream)))
+        let peer = format!("{}:{}", at.host, at.port);
+        match tls.connect(name, stream, &peer, sleep(patience)).await {
+            Ok(stream) => Ok(Self::Tls(Box::new(stream))),
+            Err(error) if error.reason == Reason::Timeout => Err(late("the TLS handshake", patience)),
+            Err(error) => Err(format!("TLS handshake: {}", error.cause()).into()),
+        }
     }
 
     /// Connects to a Unix socket.
@@ -78,8 +78,12 @@ async fn in_time<T>(
 ) -> Result<T, Box<str>> {
     match timeout(patience, coming).await {
         Ok(outcome) => outcome.map_err(Into::into),
-        Err(_) => Err(format!("{what} took longer than {patience:?}").into()),
+        Err(_) => Err(late(what, patience)),
     }
+}
+
+fn late(what: &str, patience: Duration) -> Box<str> {
+    format!("{what} took longer than {patience:?}").into()
 }
 
 impl AsyncRead for Stream {

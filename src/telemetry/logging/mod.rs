@@ -1,12 +1,17 @@
 //! Logging: `tracing` events to standard error, as text for a person or as one JSON object a line with the keys of the
-//! reference.
+//! reference. A [queue](LogQueue) stands between, so that nobody who logs waits for whatever reads standard error.
 //!
 //! Spans are not written. The level holds for this crate. Of other crates only errors are written, for peers can make the
 //! HTTP/2 library warn at any rate; from `debug` on what is `info` and above, and all of it at `trace`: a debug line of that
 //! library comes with every frame.
 
+mod clean;
+mod queue;
+
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fmt::{self, Write as _};
-use std::io::IsTerminal as _;
+use std::io::{self, IsTerminal as _};
+use std::panic;
 use std::time::SystemTime;
 
 use serde_json::{Map, Value};
@@ -20,6 +25,8 @@ use tracing_subscriber::fmt::{FmtContext, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 
+pub use self::queue::LogQueue;
+
 /// How an event is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -29,13 +36,61 @@ pub enum Format {
     Json,
 }
 
-/// Sends the process's events at `level` and above to standard error, from now on.
+/// Why logging does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum LoggingError {
+    /// Somebody else already logs in this process.
+    #[error("cannot start logging: {0}")]
+    Taken(#[from] SetGlobalDefaultError),
+    /// The system gives no thread.
+    #[error("cannot start the thread that writes the log: {0}")]
+    Thread(#[from] io::Error),
+}
+
+/// Sends the process's events at `level` and above, and its panics, to standard error, from now on. What is returned takes
+/// other lines, and is to be flushed before the process ends.
 ///
 /// # Errors
-/// Somebody else has already done this in this process.
-pub fn init(level: LevelFilter, format: Format) -> Result<(), SetGlobalDefaultError> {
-    let colour = std::io::stderr().is_terminal();
-    tracing::subscriber::set_global_default(subscriber(level, format, colour, std::io::stderr))
+/// There is no thread, or somebody else has already done this in this process.
+pub fn init(level: LevelFilter, format: Format) -> Result<LogQueue, LoggingError> {
+    let colour = io::stderr().is_terminal();
+    let report = move |dropped| {
+        let text = format!("{dropped} lines of the log were dropped, for they were not read fast enough");
+        line(format, Level::WARN, &text)
+    };
+    let queue = LogQueue::start(io::stderr(), colour, report)?;
+    tracing::subscriber::set_global_default(subscriber(level, format, colour, queue.clone()))?;
+    let panics = queue.clone();
+    panic::set_hook(Box::new(move |info| {
+        let backtrace = Backtrace::capture();
+        let thread = std::thread::current();
+        let mut text = format!("thread '{}' {info}", thread.name().unwrap_or("<unnamed>"));
+        if backtrace.status() == BacktraceStatus::Captured {
+            // a string takes everything
+            let _ = write!(text, ": {backtrace}");
+        }
+        // not an event: the panic may have come from one
+        panics.push(line(format, Level::ERROR, &text).as_bytes());
+    }));
+    Ok(queue)
+}
+
+/// A line that is no event.
+fn line(format: Format, level: Level, text: &str) -> String {
+    let time = humantime::format_rfc3339_millis(SystemTime::now());
+    match format {
+        Format::Text => format!("{time} {level:>5} {text}\n"),
+        Format::Json => {
+            let object = [
+                ("@timestamp", time.to_string()),
+                ("@message", text.to_owned()),
+                ("level", level_name(level).to_owned()),
+            ];
+            let object: Map<String, Value> =
+                object.into_iter().map(|(name, text)| (name.to_owned(), text.into())).collect();
+            format!("{}\n", Value::Object(object))
+        }
+    }
 }
 
 /// What [`init`] installs, with a writer of the caller's choice. `colour` holds for text alone, and where the

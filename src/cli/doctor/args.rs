@@ -1,0 +1,54 @@
+//! The command line of `doctor`: the flags of `serve`, and its own.
+
+use std::time::Duration;
+
+use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches};
+
+use crate::{
+    cli::args::{overrides, serve_flags},
+    settings::Override,
+};
+
+/// `doctor`: looks at the service that `serve` would be with the same environment and flags.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DoctorArgs {
+    /// For [`Settings::resolve`](crate::settings::Settings::resolve).
+    pub overrides: Vec<Override>,
+    /// Whether to answer in JSON.
+    pub json: bool,
+    /// What each check may take.
+    pub timeout: Duration,
+}
+
+const DOCTOR_HELP: &str = r"It reads the environment and the flags as `serve` does, and changes nothing, but that Redis counts
+a hit of a second on keys that no rule can have. A line is `ok`, `warn` or `fail`, what was looked at, what was found, and
+the cure. Exit code 0: nothing fails. 1: something does. 2: it could not look. docs/doctor.md explains each line.";
+
+impl Args for DoctorArgs {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help("Answer in JSON");
+        let timeout = Arg::new("timeout")
+            .long("timeout")
+            .value_name("DURATION")
+            .value_parser(humantime::parse_duration)
+            .default_value("5s")
+            .help("How long each check may take; they run side by side");
+        command.args([json, timeout]).args(serve_flags()).after_help(DOCTOR_HELP)
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for DoctorArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let timeout = matches.get_one("timeout").copied().unwrap_or_default();
+        Ok(Self { overrides: overrides(matches), json: matches.get_flag("json"), timeout })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,58 @@
+//! What we show of ourselves: a chain and its key, as a listener or as a client.
+
+use std::sync::Arc;
+
+use rustls::{
+    Error, InconsistentKeys,
+    crypto::CryptoProvider,
+    pki_types::CertificateDer,
+    sign::{CertifiedKey, SingleCertAndKey},
+};
+
+use super::{
+    TlsError,
+    certificate::{Certificate, Version},
+    pem::PemFile,
+};
+
+/// The chain of a file with the key of another, or of the same.
+pub(super) fn read(
+    provider: &CryptoProvider,
+    chain: &PemFile<'_>,
+    key: &PemFile<'_>,
+) -> Result<Arc<SingleCertAndKey>, TlsError> {
+    let signing = provider.key_provider.load_private_key(key.key()?).map_err(|error| TlsError::Key {
+        what: key.what(),
+        path: key.path().to_owned(),
+        reason: match error {
+            Error::General(reason) => reason.into(),
+            error => error.to_string().into(),
+        },
+    })?;
+    let certified = CertifiedKey::new(chain.certificates()?, signing);
+    match check(&certified) {
+        // Some keys do not say what their public half is: peers will see.
+        Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => {
+            Ok(Arc::new(SingleCertAndKey::from(certified)))
+        }
+        Err(error) => Err(TlsError::Identity {
+            what: chain.what(),
+            certificate: chain.path().to_owned(),
+            key: key.path().to_owned(),
+            reason: error.to_string().into(),
+        }),
+    }
+}
+
+/// Whether the key is that of the first certificate. rustls cannot read one of X.509 v1.
+fn check(certified: &CertifiedKey) -> Result<(), Error> {
+    let own: &CertificateDer<'_> = certified.end_entity_cert()?;
+    let Some(v1) = Certificate::read(own).ok().filter(|own| own.version == Version::V1) else {
+        return certified.keys_match();
+    };
+    match certified.key.public_key() {
+        None => Err(InconsistentKeys::Unknown.into()),
+        Some(public) if *public == *v1.key.encoded => Ok(()),
+        Some(_) => Err(InconsistentKeys::KeyMismatch.into()),
+    }
+}

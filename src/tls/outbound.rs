@@ -1,0 +1,178 @@
+//! Handshakes of ours with servers: counted, and the failed ones logged at a bounded rate.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use rustls::{ClientConfig, Error, pki_types::ServerName};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+use super::{HandshakeError, Reason, tally::Tally};
+
+/// What was counted of the handshakes with one kind of server.
+#[derive(Debug)]
+pub struct ClientStats {
+    server: &'static str,
+    tally: Tally,
+}
+
+impl ClientStats {
+    /// `server`: what it is, as metrics and logs name it.
+    #[must_use]
+    pub fn new(server: &'static str) -> Self {
+        Self { server, tally: Tally::default() }
+    }
+
+    /// What kind of server.
+    #[must_use]
+    pub fn server(&self) -> &'static str {
+        self.server
+    }
+
+    /// Handshakes after which the server spoke.
+    #[must_use]
+    pub fn handshakes(&self) -> u64 {
+        self.tally.handshakes()
+    }
+
+    /// Handshakes that failed, by why.
+    #[must_use]
+    pub fn failures(&self) -> [(Reason, u64); Reason::OF_CLIENTS.len()] {
+        Reason::OF_CLIENTS.map(|reason| (reason, self.tally.failures(reason)))
+    }
+
+    fn failed(&self, peer: &str, error: &HandshakeError) {
+        let (server, reason, cause) = (self.server, error.reason.name(), error.cause());
+        match self.tally.failed(error.reason) {
+            Some(count) => tracing::warn!(
+                server,
+                peer,
+                reason,
+                count,
+                "the TLS handshake failed: {cause} (counted in tollgate_tls_client_handshake_failures_total)"
+            ),
+            None => tracing::debug!(server, peer, reason, "the TLS handshake failed: {cause}"),
+        }
+    }
+}
+
+/// Secures connections to one kind of server.
+#[derive(Clone, Debug)]
+pub struct ClientTls {
+    config: Arc<ClientConfig>,
+    stats: Arc<ClientStats>,
+}
+
+impl ClientTls {
+    /// Handshakes with this configuration, counted there.
+    #[must_use]
+    pub fn new(config: ClientConfig, stats: Arc<ClientStats>) -> Self {
+        Self { config: Arc::new(config), stats }
+    }
+
+    /// What is counted of them.
+    #[must_use]
+    pub fn stats(&self) -> &ClientStats {
+        &self.stats
+    }
+
+    /// Secures a connection to `peer`, whose certificate must be for `name` if names count, or gives it up when `over`
+    /// ends.
+    ///
+    /// # Errors
+    /// If the handshake failed.
+    pub async fn connect<IO>(
+        &self,
+        name: ServerName<'static>,
+        io: IO,
+        peer: &str,
+        over: impl Future<Output = ()>,
+    ) -> Result<ClientStream<IO>, HandshakeError>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin,
+    {
+        let connecting = TlsConnector::from(Arc::clone(&self.config)).connect(name, io);
+        let connected = tokio::select! {
+            biased;
+            connected = connecting => connected,
+            () = over => Err(io::ErrorKind::TimedOut.into()),
+        };
+        match connected {
+            Ok(stream) => {
+                let pending = Some((Arc::clone(&self.stats), peer.into()));
+                Ok(ClientStream { stream, pending })
+            }
+            Err(error) => {
+                let error = HandshakeError::with_server(error);
+                self.stats.failed(peer, &error);
+                Err(error)
+            }
+        }
+    }
+}
+
+/// A secured connection. In TLS 1.3 a server may refuse our certificate after the handshake is over for us: what it
+/// says first decides whether the handshake counts as failed.
+#[derive(Debug)]
+pub struct ClientStream<IO> {
+    stream: TlsStream<IO>,
+    /// Until the server has spoken.
+    pending: Option<(Arc<ClientStats>, Box<str>)>,
+}
+
+impl<IO> ClientStream<IO> {
+    fn heard(&mut self, outcome: &io::Result<()>) {
+        let Some((stats, peer)) = self.pending.take() else { return };
+        match outcome.as_ref().err().and_then(alert) {
+            Some(refusal) => stats.failed(&peer, &HandshakeError::with_server(io::Error::other(refusal))),
+            None => stats.tally.finished(),
+        }
+    }
+}
+
+/// What the server refused us with.
+fn alert(error: &io::Error) -> Option<Error> {
+    let error = error.get_ref()?.downcast_ref::<Error>()?;
+    matches!(error, Error::AlertReceived(_)).then(|| error.clone())
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncRead for ClientStream<IO> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let outcome = Pin::new(&mut this.stream).poll_read(cx, buf);
+        if let Poll::Ready(outcome) = &outcome {
+            this.heard(outcome);
+        }
+        outcome
+    }
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ClientStream<IO> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,99 @@
+//! The certificates that are trusted: those of a file, or the system's.
+
+use std::sync::Arc;
+
+use rustls::{CertificateError, RootCertStore, pki_types::CertificateDer, server::ParsedCertificate};
+
+use super::{
+    TlsError,
+    certificate::{Certificate, Version},
+    pem::PemFile,
+    verify,
+};
+
+/// Certificates that are trusted: each for itself, and those of authorities for what they issue.
+#[derive(Clone, Debug)]
+pub(super) struct Trust {
+    certificates: Vec<CertificateDer<'static>>,
+    /// What webpki needs to know of the authorities among them.
+    anchors: Arc<RootCertStore>,
+}
+
+impl Trust {
+    /// Those of a PEM file. One that cannot be read is left out, as Go does, unless none remains.
+    pub(super) fn of_file(file: &PemFile<'_>) -> Result<Self, TlsError> {
+        let mut trust = Self::empty();
+        let mut unreadable = None;
+        for (position, certificate) in (1..).zip(file.certificates()?) {
+            if let Err(error) = trust.add(certificate) {
+                tracing::warn!(
+                    file = %file.path().display(),
+                    "certificate {position} of the {} cannot be read and is not trusted: {error}", file.what()
+                );
+                unreadable = Some(error);
+            }
+        }
+        match unreadable {
+            Some(error) if trust.certificates.is_empty() => Err(file.fault(error.to_string())),
+            _ => Ok(trust),
+        }
+    }
+
+    /// Those of the system.
+    pub(super) fn of_system() -> Result<Self, TlsError> {
+        let found = rustls_native_certs::load_native_certs();
+        let mut trust = Self::empty();
+        for certificate in found.certs {
+            // The system's list may have one that is of no use to anybody.
+            let _ = trust.add(certificate);
+        }
+        if trust.certificates.is_empty() {
+            let reason = found.errors.first().map(|error| format!(": {error}")).unwrap_or_default();
+            return Err(TlsError::NoRoots { reason: reason.into() });
+        }
+        Ok(trust)
+    }
+
+    fn empty() -> Self {
+        Self { certificates: Vec::new(), anchors: Arc::new(RootCertStore::empty()) }
+    }
+
+    /// A certificate that does not say CA:TRUE, and could, vouches for itself alone: its owner may not issue others.
+    fn add(&mut self, certificate: CertificateDer<'static>) -> Result<(), rustls::Error> {
+        if verify::is_distrusted(&certificate) {
+            return Err(CertificateError::Revoked.into());
+        }
+        let vouches_for_itself =
+            Certificate::read(&certificate).is_ok_and(|one| one.version == Version::V3 && !one.extensions.is_ca());
+        if vouches_for_itself {
+            ParsedCertificate::try_from(&certificate)?;
+        } else {
+            Arc::make_mut(&mut self.anchors).add(certificate.clone())?;
+        }
+        self.certificates.push(certificate);
+        Ok(())
+    }
+
+    /// What webpki builds chains to; empty if no certificate is that of an authority.
+    pub(super) fn anchors(&self) -> &Arc<RootCertStore> {
+        &self.anchors
+    }
+
+    /// Whether exactly this certificate is trusted.
+    pub(super) fn contains(&self, certificate: &CertificateDer<'_>) -> bool {
+        self.certificates.iter().any(|one| one == certificate)
+    }
+
+    /// The subjects of all, which a client is sent to choose its certificate by.
+    #[cfg(feature = "server")]
+    pub(super) fn subjects(&self) -> Vec<rustls::DistinguishedName> {
+        let readable = self.certificates.iter().filter_map(|one| Certificate::read(one).ok());
+        readable.map(|one| rustls::DistinguishedName::in_sequence(one.subject)).collect()
+    }
+
+    /// Those with this subject.
+    pub(super) fn issuers(&self, subject: &[u8]) -> impl Iterator<Item = Certificate<'_>> {
+        let readable = self.certificates.iter().filter_map(|one| Certificate::read(one).ok());
+        readable.filter(move |one| one.subject == subject)
+    }
+}

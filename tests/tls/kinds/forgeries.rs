@@ -1,0 +1,92 @@
+//! Peers that show what others are trusted for.
+
+use super::{
+    forge::{Key, P256, Spec, ca, names, not_ca},
+    shown::{Listener, NAME, Shown, VERSIONS, as_server},
+};
+
+/// The refusals of our client and of our listener, which must both refuse.
+async fn refusals(
+    shown: &std::sync::Arc<Shown>,
+    trusted: &[rustls::pki_types::CertificateDer<'static>],
+) -> Vec<String> {
+    let mut refusals = Vec::new();
+    for version in VERSIONS {
+        for verify in [true, false] {
+            refusals.push(as_server(shown, trusted, verify, version, NAME).await.expect_err("as a server"));
+        }
+        let listener = Listener::new(trusted, None).expect("a listener");
+        refusals.push(listener.shown(shown, version).await.expect_err("as a client"));
+    }
+    refusals
+}
+
+#[tokio::test]
+async fn a_trusted_certificate_without_its_key() {
+    let (owner, thief) = (Key::new(P256), Key::new(P256));
+    let selfsigned = Spec::new("peer", "peer", &owner, &[ca(None), names(&[NAME])]).signed_by(&owner);
+    let no_authority = Spec::new("peer", "peer", &owner, &[not_ca(), names(&[NAME])]).signed_by(&owner);
+    let v1 = Spec::v1("peer", "peer", &owner).signed_by(&owner);
+    let ed25519 = Key::new(super::forge::ED25519);
+    for (kind, certificate) in [("CA:TRUE", selfsigned), ("CA:FALSE", no_authority), ("v1", v1)] {
+        let trusted = [certificate.clone()];
+        for refusal in refusals(&Shown::new(&trusted, &thief), &trusted).await {
+            // a v1 certificate has no name, which is found first
+            assert!(refusal.contains("BadSignature") || refusal.contains("any names"), "{kind}: {refusal}");
+        }
+        // a key of another kind: its signature is not even of a scheme for the certificate's key
+        refusals(&Shown::new(&trusted, &ed25519), &trusted).await;
+    }
+}
+
+#[tokio::test]
+async fn one_that_only_looks_like_the_trusted_one() {
+    let (owner, thief) = (Key::new(P256), Key::new(P256));
+    let trusted = [Spec::new("peer", "peer", &owner, &[ca(None), names(&[NAME])]).signed_by(&owner)];
+    let copy = Spec::new("peer", "peer", &thief, &[ca(None), names(&[NAME])]).signed_by(&thief);
+    let v1 = Spec::v1("peer", "peer", &thief).signed_by(&thief);
+    let cousin = Spec::new("peer", "peer", &thief, &[not_ca(), names(&[NAME])]).signed_by(&thief);
+    for certificate in [copy, v1, cousin] {
+        refusals(&Shown::new(std::slice::from_ref(&certificate), &thief), &trusted).await;
+        // with the trusted one beside it
+        refusals(&Shown::new(&[certificate, trusted[0].clone()], &thief), &trusted).await;
+    }
+}
+
+/// The owner of a certificate that is trusted for itself issues one.
+#[tokio::test]
+async fn a_trusted_certificate_that_is_no_authority_vouches_for_nobody() {
+    let (owner, other) = (Key::new(P256), Key::new(P256));
+    for constraints in [vec![not_ca()], Vec::new()] {
+        let trusted = [constraints, vec![names(&["other.example"])]].concat();
+        let trusted = [Spec::new("peer", "peer", &owner, &trusted).signed_by(&owner)];
+        for extensions in [&[not_ca(), names(&[NAME])][..], &[ca(None), names(&[NAME])], &[names(&[NAME])]] {
+            let issued = Spec::new("peer", "minted", &other, extensions).signed_by(&owner);
+            refusals(&Shown::new(&[issued], &other), &trusted).await;
+        }
+        let v1 = Spec::v1("peer", "minted", &other).signed_by(&owner);
+        refusals(&Shown::new(&[v1], &other), &trusted).await;
+    }
+}
+
+#[tokio::test]
+async fn more_authorities_than_are_worth_looking_at() {
+    let (root, middle, peer) = (Key::new(P256), Key::new(P256), Key::new(P256));
+    let trusted = [Spec::new("root", "root", &root, &[ca(None)]).signed_by(&root)];
+    let leaf = Spec::new("middle", "peer", &peer, &[ca(None), names(&[NAME])]).signed_by(&peer);
+    let decoy = Spec::new("middle", "middle", &middle, &[ca(None)]).signed_by(&middle);
+    let chain = [vec![leaf], vec![decoy; 50]].concat();
+    for refusal in refusals(&Shown::new(&chain, &peer), &trusted).await {
+        assert!(refusal.contains("more than 32 signatures"), "{refusal}");
+    }
+    // a ladder that goes on and on is left at the seventh step
+    let subjects = ["peer", "a", "b", "c", "d", "e", "f", "g", "root"];
+    let steps = subjects.windows(2).map(|pair| {
+        let (issuer, key) = if pair[1] == "root" { (&root, &peer) } else { (&peer, &peer) };
+        Spec::new(pair[1], pair[0], key, &[ca(None), names(&[NAME])]).signed_by(issuer)
+    });
+    let ladder: Vec<_> = steps.collect();
+    for refusal in refusals(&Shown::new(&ladder, &peer), &trusted).await {
+        assert!(refusal.contains("UnknownIssuer"), "{refusal}");
+    }
+}
