@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What takes too long for every change: the flood of ten million keys, properties with fifty times the cases, what Redis is
-# asked for 100 000 decisions, large rule sets over xDS, fifty restarts behind Envoy, starts on a busy machine, and the image's release build. Writes what it saw to docs/long-runs.md. About half an hour on two cores.
+# What takes too long for every change: the flood of ten million keys, properties with fifty times the cases, a hundred
+# thousand sets of patterns, what Redis is asked for 100 000 decisions, large rule sets over xDS, fifty restarts behind Envoy, starts on a busy machine, and the image's release build. Writes what it saw to docs/long-runs.md. About half an hour on two cores.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,6 +18,9 @@ cargo build --quiet --release --bin tollgate --examples
     section "Properties, 10 000 cases each"
     PROPTEST_CASES=10000 cargo test --quiet --test model --test rules --test parity --test halves --lib -- --nocapture propert model random_traces halves server::filter api::decode 2>&1 |
         grep -E '^test result|^model:|^parity|^halves:'
+    end
+    section "Patterns with several *: 100 000 sets of rules and values against the definition and the former matching"
+    PROPTEST_CASES=100000 cargo test --quiet --release --lib -- rules::pattern::glob 2>&1 | grep -E '^test result'
     end
     section "The engine over Redis and over memory, 3000 sequences each"
     PROPTEST_CASES=3000 cargo test --quiet --test redis -- --nocapture halves:: 2>&1 |

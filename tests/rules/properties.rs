@@ -62,7 +62,7 @@ fn size(siblings: &[Plain]) -> u32 {
     siblings.iter().map(|plain| 1 + size(&plain.children)).sum()
 }
 
-fn glob(pattern: &str, value: &str) -> bool {
+pub(super) fn glob(pattern: &str, value: &str) -> bool {
     match pattern.as_bytes().split_first() {
         None => value.is_empty(),
         Some((b'*', _)) => (0..=value.len()).any(|skip| glob(&pattern[1..], &value[skip..])),
