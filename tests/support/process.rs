@@ -26,6 +26,8 @@ pub struct Builder {
 pub struct Tollgate {
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
+    /// Held while nobody is to read what it writes.
+    reading: Arc<Mutex<()>>,
     /// Where the rules file lives, if the test gave rules.
     pub rules_dir: Option<TempDir>,
 }
@@ -122,18 +124,41 @@ impl Tollgate {
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("tollgate starts");
         let log = Arc::new(Mutex::new(Vec::new()));
         let stderr = child.stderr.take().expect("stderr is piped");
-        let lines = Arc::clone(&log);
+        let (lines, reading) = (Arc::clone(&log), Arc::<Mutex<()>>::default());
+        let may_read = Arc::clone(&reading);
         std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                drop(may_read.lock());
                 lines.lock().expect("no panic while logging").push(line);
             }
         });
-        Self { child, log, rules_dir: None }
+        Self { child, log, reading, rules_dir: None }
     }
 
     /// With these rules and the tests' usual environment.
     pub fn with_rules(yaml: &str) -> Self {
         Builder::new().rules(yaml).start()
+    }
+
+    /// Nobody reads what it logs, until this is dropped.
+    pub fn unread(&self) -> impl Drop + use<> {
+        struct Unread(Option<std::thread::JoinHandle<()>>, std::sync::mpsc::Sender<()>);
+        impl Drop for Unread {
+            fn drop(&mut self) {
+                let _ = self.1.send(());
+                let _ = self.0.take().map(std::thread::JoinHandle::join);
+            }
+        }
+        let reading = Arc::clone(&self.reading);
+        let (end, ended) = std::sync::mpsc::channel();
+        let (held, is_held) = std::sync::mpsc::channel();
+        let holder = std::thread::spawn(move || {
+            let _held = reading.lock();
+            let _ = held.send(());
+            let _ = ended.recv();
+        });
+        is_held.recv().expect("it is held");
+        Unread(Some(holder), end)
     }
 
     /// Everything it has logged.

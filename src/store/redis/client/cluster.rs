@@ -5,7 +5,7 @@
 //! something hints that it has changed, and now and then.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     ops::Range as Indices,
     pin::pin,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
@@ -36,6 +36,9 @@ use crate::store::redis::{CallError, HostPort};
 const SLOTS: usize = 16_384;
 /// What `CLUSTER SLOTS` may say: some thousand ranges with their replicas.
 const SLOTS_LIMIT: ReplyLimit = ReplyLimit { bytes: 4 << 20, items: 256 << 10 };
+/// Nodes of a cluster that are connected to. A cluster has fewer (its specification speaks of a thousand, replicas too); what
+/// names more is confused or means harm.
+pub(super) const MAX_NODES: usize = 1000;
 /// Redirections that a call follows.
 const HOPS: usize = 3;
 /// How long what `CLUSTER SLOTS` said is believed without any doubt.
@@ -182,11 +185,11 @@ impl View {
             node = match redirection {
                 Some(Redirection::Moved { slot, to }) if hop < HOPS => {
                     (at, asking) = (to, false);
-                    self.moved(slot, &at)
+                    self.moved(slot, &at).ok_or(CallError::Refused(error))?
                 }
                 Some(Redirection::Ask { to }) if hop < HOPS => {
                     (at, asking) = (to, true);
-                    self.node(&at)
+                    self.node(&at).ok_or(CallError::Refused(error))?
                 }
                 _ => return Err(CallError::Refused(error)),
             };
@@ -244,9 +247,13 @@ impl View {
         }
     }
 
-    fn node(&self, at: &HostPort) -> Arc<Node> {
+    /// The node at this address, which becomes known if it was not; `None`: too many are.
+    fn node(&self, at: &HostPort) -> Option<Arc<Node>> {
         let mut map = self.map_mut();
-        Arc::clone(map.nodes.entry(at.clone()).or_insert_with(|| self.connect(at)))
+        if map.nodes.len() >= MAX_NODES && !map.nodes.contains_key(at) {
+            return None;
+        }
+        Some(Arc::clone(map.nodes.entry(at.clone()).or_insert_with(|| self.connect(at))))
     }
 
     fn connect(&self, at: &HostPort) -> Arc<Node> {
@@ -261,13 +268,13 @@ impl View {
         Node::connect(Peer::new(&self.plan, &target, &self.healths.of(&target), proof, &self.member))
     }
 
-    fn moved(&self, slot: u16, to: &HostPort) -> Arc<Node> {
-        let node = self.node(to);
+    fn moved(&self, slot: u16, to: &HostPort) -> Option<Arc<Node>> {
+        let node = self.node(to)?;
         node.proof().serve_also(slot);
         if let Some(owner) = self.map_mut().owners.get_mut(usize::from(slot)) {
             *owner = Some((to.clone(), Arc::clone(&node)));
         }
-        node
+        Some(node)
     }
 
     /// Keeps the map up to date, for ever; and reports once that the client counts on each node.
@@ -342,7 +349,12 @@ impl View {
             Err(error) => return Err(format!("CLUSTER SLOTS: {error}").into()),
         };
         let ranges = ranges(&reply, &at.host);
-        if ranges.is_empty() { Err(nowhere(&reply).into()) } else { Ok(ranges) }
+        let nodes = ranges.iter().map(|range| &range.at).collect::<HashSet<_>>().len();
+        match nodes {
+            0 => Err(nowhere(&reply).into()),
+            1..=MAX_NODES => Ok(ranges),
+            _ => Err(format!("CLUSTER SLOTS names {nodes} nodes, of which a cluster has {MAX_NODES} at most").into()),
+        }
     }
 
     /// The map is this from now on. Nodes that serve no slot any more are closed.

@@ -7,25 +7,35 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
+    time::Instant,
 };
 
 use tokio::sync::Notify;
 
-use super::contact::Contacts;
-use crate::store::redis::breaker::{Breaker, BreakerConfig, BreakerState};
+use super::{cluster::MAX_NODES, contact::Contacts};
+use crate::{
+    store::redis::breaker::{Breaker, BreakerConfig, BreakerState},
+    throttle::LineBudget,
+};
 
 /// The health of each address.
 #[derive(Debug)]
 pub(super) struct Healths {
     contacts: Arc<Contacts>,
     breaker: Option<BreakerConfig>,
-    /// Addresses of nodes that left a cluster stay: there are not many.
+    /// Of connections that come and go.
+    lines: Arc<LineBudget>,
     of: Mutex<HashMap<String, Arc<Health>>>,
 }
 
+/// Addresses that are remembered though nobody uses them: for what was logged of them. A cluster may name others all the
+/// time.
+const MAX_UNUSED: usize = 2 * MAX_NODES;
+
 impl Healths {
     pub(super) fn new(contacts: Arc<Contacts>, breaker: Option<BreakerConfig>) -> Arc<Self> {
-        Arc::new(Self { contacts, breaker, of: Mutex::default() })
+        let lines = Arc::new(LineBudget::new(Instant::now()));
+        Arc::new(Self { contacts, breaker, lines, of: Mutex::default() })
     }
 
     /// The breaker of each address that is in use: its state, and how often it has opened.
@@ -42,8 +52,17 @@ impl Healths {
     pub(super) fn of(&self, address: &impl fmt::Display) -> Arc<Health> {
         let address = address.to_string();
         let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
-        let health = of.entry(address.clone());
-        Arc::clone(health.or_insert_with(|| Health::new(address, Arc::clone(&self.contacts), self.breaker)))
+        if of.len() > MAX_UNUSED && !of.contains_key(&address) {
+            of.retain(|address, health| {
+                let is_used = Arc::strong_count(health) > 1;
+                if !is_used {
+                    self.contacts.forget(address);
+                }
+                is_used
+            });
+        }
+        let new = || Health::new(address.clone(), Arc::clone(&self.contacts), self.breaker, Arc::clone(&self.lines));
+        Arc::clone(of.entry(address.clone()).or_insert_with(new))
     }
 }
 
@@ -72,6 +91,7 @@ pub(super) struct Health {
     /// Clients that have connections to it, or try: none if its node has left the cluster.
     users: AtomicUsize,
     contacts: Arc<Contacts>,
+    lines: Arc<LineBudget>,
     state: Mutex<State>,
 }
 
@@ -91,7 +111,12 @@ enum Told {
 }
 
 impl Health {
-    fn new(address: String, contacts: Arc<Contacts>, breaker: Option<BreakerConfig>) -> Arc<Self> {
+    fn new(
+        address: String,
+        contacts: Arc<Contacts>,
+        breaker: Option<BreakerConfig>,
+        lines: Arc<LineBudget>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             address,
             breaker: breaker.map(Breaker::new),
@@ -100,6 +125,7 @@ impl Health {
             doubt: Notify::new(),
             users: AtomicUsize::new(0),
             contacts,
+            lines,
             state: Mutex::default(),
         })
     }
@@ -170,8 +196,11 @@ impl Health {
         self.contacts.opened(&self.address);
         state.open += 1;
         // one more may be made while others still fail
-        if state.told != Some(Told::Partly) && state.told.replace(Told::Connected) != Some(Told::Connected) {
-            tracing::info!(address = self.address, "connected to redis");
+        if state.told != Some(Told::Partly)
+            && state.told.replace(Told::Connected) != Some(Told::Connected)
+            && let Some(left_out) = self.lines.line(Instant::now())
+        {
+            tracing::info!(address = self.address, left_out, "connected to redis");
         }
         self.connected.notify_waiters();
         self.news.notify_waiters();
@@ -184,8 +213,10 @@ impl Health {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         self.contacts.failed(&self.address, reason, state.open == 0);
         if state.open == 0 {
-            if state.told.replace(Told::Disconnected) != Some(Told::Disconnected) {
-                tracing::warn!(address = self.address, reason, "cannot connect to redis; trying on");
+            if state.told.replace(Told::Disconnected) != Some(Told::Disconnected)
+                && let Some(left_out) = self.lines.line(Instant::now())
+            {
+                tracing::warn!(address = self.address, reason, left_out, "cannot connect to redis; trying on");
             }
         } else if state.told.replace(Told::Partly) != Some(Told::Partly) {
             let open = state.open;
@@ -200,8 +231,11 @@ impl Health {
         let lost = lost.filter(|_| state.open == 0);
         self.contacts.closed(&self.address, lost);
         let Some(reason) = lost else { return };
-        if state.told.replace(Told::Disconnected) != Some(Told::Disconnected) {
-            tracing::warn!(address = self.address, reason, "lost the connection to redis; connecting again");
+        if state.told.replace(Told::Disconnected) != Some(Told::Disconnected)
+            && let Some(left_out) = self.lines.line(Instant::now())
+        {
+            let address = &*self.address;
+            tracing::warn!(address, reason, left_out, "lost the connection to redis; connecting again");
         }
     }
 }

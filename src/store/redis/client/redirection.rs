@@ -75,11 +75,15 @@ fn range(reply: &Reply, from: &str) -> Option<Range> {
     Some(Range { slots, at })
 }
 
-/// An empty host is the one that said it; `?` one that is not known.
-fn host_port(host: &str, port: u16, from: &str) -> Option<HostPort> {
+/// The longest name of a host (RFC 1035).
+const MAX_HOST: usize = 253;
+
+/// An empty host is the one that said it; `?` one that is not known. What can be the name of none is left out.
+pub(super) fn host_port(host: &str, port: u16, from: &str) -> Option<HostPort> {
     let host = match host {
         "" => from,
         "?" => return None,
+        host if host.len() > MAX_HOST || host.contains(|char: char| char.is_control() || char == ' ') => return None,
         host => host.trim_start_matches('[').trim_end_matches(']'),
     };
     Some(HostPort { host: host.to_owned(), port })
@@ -103,6 +107,9 @@ mod tests {
             parse("MOVED 12 2001:db8::1:7000"),
             Some(Redirection::Moved { slot: 12, to: at("2001:db8::1", 7000) })
         );
+        let long = format!("MOVED 1 {}:5", "a".repeat(254));
+        assert_eq!(parse(&long), None);
+        assert_eq!(parse("MOVED 1 a\u{9b}:5"), None);
         for text in ["", "MOVED", "MOVED x 1.2.3.4:5", "MOVED 1 1.2.3.4", "MOVED 1 ?:5", "ERR 1 a:5", "TRYAGAIN 1 a:5"]
         {
             assert_eq!(parse(text), None, "{text}");

@@ -8,7 +8,10 @@ use super::{
 };
 use crate::store::redis::{
     Credentials, HostPort,
-    client::plan::{Plan, Target},
+    client::{
+        plan::{Plan, Target},
+        redirection,
+    },
 };
 
 /// The address of the primary of this name: the first that a sentinel, in random order, names. The error has the reason of each.
@@ -46,7 +49,8 @@ async fn ask(plan: &Plan, master: &str, at: &HostPort, credentials: &Credentials
 }
 
 fn host_port(host: &Bytes, port: &Bytes) -> Option<HostPort> {
-    let host = std::str::from_utf8(host).ok()?.to_owned();
     let port = std::str::from_utf8(port).ok()?.parse().ok()?;
-    Some(HostPort { host, port })
+    // an empty one would be the sentinel's own
+    let host = std::str::from_utf8(host).ok().filter(|host| !host.is_empty())?;
+    redirection::host_port(host, port, host)
 }

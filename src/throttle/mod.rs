@@ -1,5 +1,8 @@
 //! Events that peers can cause at will: each is counted, and a line is logged of them at most once a minute.
 
+#[cfg(feature = "redis")]
+mod lines;
+
 use std::{
     sync::{
         Mutex, PoisonError, TryLockError,
@@ -7,6 +10,9 @@ use std::{
     },
     time::{Duration, Instant},
 };
+
+#[cfg(feature = "redis")]
+pub(crate) use self::lines::LineBudget;
 
 /// Between two lines of one kind.
 const BETWEEN_LINES: Duration = Duration::from_secs(60);

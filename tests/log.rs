@@ -1,0 +1,96 @@
+//! A log that nobody reads keeps nobody from an answer, and the process from no end.
+#![allow(clippy::panic, missing_docs)]
+
+mod support;
+
+use support::{
+    eventually,
+    health::page,
+    http::Client,
+    process::{Builder, Tollgate},
+    rls::{client, request},
+};
+use tokio::task::JoinSet;
+
+const RULES: &str = "domain: d\ndescriptors: [{key: k, rate_limit: {unit: year, requests_per_unit: 4000000000}}]\n";
+
+/// Calls over a connection of its own each, which all are answered.
+async fn calls(tollgate: &Tollgate, count: usize) {
+    let address = tollgate.address("grpc");
+    let mut calls = JoinSet::new();
+    for _ in 0..count {
+        calls.spawn(async move { client(address).should_rate_limit(request("d", &[&[("k", "v")]])).await.map(drop) });
+    }
+    for answer in calls.join_all().await {
+        answer.expect("an answer");
+    }
+}
+
+async fn dropped(tollgate: &Tollgate) -> f64 {
+    let page = Client::new().get(tollgate.address("metrics"), "/metrics").await.body;
+    let value = page.lines().find_map(|line| line.strip_prefix("tollgate_log_lines_dropped_total "));
+    value.expect("the series").parse().expect("a number")
+}
+
+/// A service that logs each frame of HTTP/2, and bad rules.
+fn talkative() -> Tollgate {
+    Builder::new().rules(RULES).env("LOG_LEVEL", "trace").env("DRAIN_DELAY", "0").start()
+}
+
+/// Calls and bad reloads until lines are dropped.
+async fn overflow(tollgate: &Tollgate) {
+    let mut round = 0;
+    eventually("lines that are dropped", async || {
+        round += 1;
+        tollgate.write_rules(&format!("domain: d\ndescriptors: [{{kee: {round}}}]\n"));
+        calls(tollgate, 20).await;
+        (dropped(tollgate).await > 0.0).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_and_probes_are_answered_while_nobody_reads_the_log() {
+    let tollgate = talkative();
+    for address in ["grpc", "http", "metrics"] {
+        tollgate.address(address);
+    }
+    let unread = tollgate.unread();
+    overflow(&tollgate).await;
+    for path in ["/livez", "/healthcheck", "/readyz"] {
+        assert_eq!(page(&tollgate, path).await.0, 200, "{path}");
+    }
+    calls(&tollgate, 100).await;
+    drop(unread);
+    tollgate.wait_for_log(" lines of the log were dropped");
+    // what is logged from now on is read
+    tollgate.write_rules("domain: d\ndescriptors: [{kee: last}]\n");
+    eventually("the last refusal", async || tollgate.logged("kee").pop()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_signal_ends_it_though_nobody_reads_the_log() {
+    let mut tollgate = talkative();
+    for address in ["grpc", "http", "metrics"] {
+        tollgate.address(address);
+    }
+    let unread = tollgate.unread();
+    overflow(&tollgate).await;
+    tollgate.signal("TERM");
+    assert_eq!(tollgate.exit().code(), Some(0));
+    drop(unread);
+}
+
+#[tokio::test]
+async fn text_of_others_forges_no_line_and_no_control_character_reaches_the_log() {
+    for format in ["text", "json"] {
+        let tollgate = Builder::new().rules(RULES).env("LOG_FORMAT", format).spawn();
+        tollgate.wait_for_log("rules loaded");
+        let forged = "x\\n2026-01-01T00:00:00Z  INFO forged \\x1b[2J \\u009b31m";
+        tollgate.write_rules(&format!("domain: d\ndescriptors: [{{\"{forged}\": 1}}]\n"));
+        let said = eventually("the refusal", async || tollgate.logged("forged").pop()).await;
+        let log = tollgate.log().concat();
+        assert!(!log.contains(['\u{1b}', '\u{9b}']), "{log:?}");
+        assert!(!said.starts_with("2026-01-01"), "{said:?}");
+    }
+}
