@@ -116,7 +116,7 @@ async fn ask(args: &CheckArgs) -> Result<Answer, CheckError> {
 
 fn request(args: &CheckArgs) -> RateLimitRequest {
     // 0 is 1 for a request as a whole, and a look for a descriptor
-    let look = (args.hits == 0).then(|| UInt64Value { value: 0 });
+    let look = (args.hits == 0).then_some(UInt64Value { value: 0 });
     let descriptor = |entries: &Entries| RateLimitDescriptor {
         entries: entries.iter().map(|(key, value)| Entry { key: key.to_owned(), value: value.to_owned() }).collect(),
         hits_addend: look,

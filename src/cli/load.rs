@@ -78,7 +78,7 @@ pub(super) fn load_paths(paths: &[PathBuf], defaults: Option<&Path>, merge_domai
         return Err(LoadError::NoRulesInManifests { skipped });
     }
     let template = files.iter().find(|file| manifest::is_template(file)).map(|file| file.name.clone());
-    match (compile(files, defaults, merge_domains), template) {
+    match (compile(&files, defaults, merge_domains), template) {
         (Ok(loaded), _) => Ok(Loaded { skipped, ..loaded }),
         (Err(LoadError::Compile(errors)), Some(template)) => Err(LoadError::Template(errors, template)),
         (Err(error), _) => Err(error),
@@ -91,10 +91,10 @@ pub(super) fn load(locations: &[Location], defaults: Option<&Path>, merge_domain
     for location in locations {
         files.extend(read(location)?);
     }
-    compile(files, defaults, merge_domains)
+    compile(&files, defaults, merge_domains)
 }
 
-fn compile(files: Vec<RuleFile>, defaults: Option<&Path>, merge_domains: bool) -> Result<Loaded, LoadError> {
+fn compile(files: &[RuleFile], defaults: Option<&Path>, merge_domains: bool) -> Result<Loaded, LoadError> {
     // what a store cannot do is for the service to say, which knows its store
     let capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported };
     let defaults = defaults
@@ -103,7 +103,7 @@ fn compile(files: Vec<RuleFile>, defaults: Option<&Path>, merge_domains: bool) -
         .map(|files| RuleDefaults::compile(&files, capabilities));
     // without the defaults the rules are read for their faults all the same
     let good = defaults.as_ref().and_then(|defaults| defaults.as_ref().ok()).map(|good| &good.defaults);
-    let compiled = rules::compile(&files, &CompileOptions { merge_domains, capabilities, defaults: good });
+    let compiled = rules::compile(files, &CompileOptions { merge_domains, capabilities, defaults: good });
     match (defaults.transpose(), compiled) {
         (Ok(defaults), Ok(compiled)) => Ok(Loaded { compiled, files: files.len(), defaults, skipped: Vec::new() }),
         (Ok(_), Err(errors)) | (Err(errors), Ok(_)) => Err(errors.into()),

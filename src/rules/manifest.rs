@@ -62,7 +62,7 @@ fn take(document: &Tree, file: &str, lines: &[&str], into: &mut Embedded) {
                         into.files.push(rule_file(file, name, key, value, lines));
                     }
                     _ => {
-                        into.skipped.push(format!("{file}: ConfigMap {name}, {key}: no `domain` and no `descriptors`"))
+                        into.skipped.push(format!("{file}: ConfigMap {name}, {key}: no `domain` and no `descriptors`"));
                     }
                 }
             }
