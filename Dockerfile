@@ -17,7 +17,8 @@ COPY build.rs ./
 COPY lua lua
 COPY proto proto
 COPY src src
-RUN cargo build --release --locked --bin tollgate \
+ARG REVISION=unknown
+RUN TOLLGATE_COMMIT="${REVISION}" cargo build --release --locked --bin tollgate \
     && mkdir -p image/bin \
     && cp target/release/tollgate image/bin/tollgate \
     && ln -s tollgate image/bin/ratelimit

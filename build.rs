@@ -2,7 +2,7 @@
 //! run time (message types themselves come from `envoy-types`; protox makes `protoc` needless), and assembles the
 //! files of `lua/` to the one script that Redis runs.
 
-use std::{env, error::Error, fs, path::Path};
+use std::{env, error::Error, fs, path::Path, process::Command};
 
 use prost::Message as _;
 
@@ -12,6 +12,7 @@ const SCRIPT: [&str; 6] = ["meter", "fixed_window", "sliding_window", "token_buc
 fn main() -> Result<(), Box<dyn Error>> {
     let out = env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?;
     println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rustc-env=TOLLGATE_COMMIT={}", commit());
     if env::var_os("CARGO_FEATURE_SERVER").is_some() {
         descriptors(Path::new(&out))?;
     }
@@ -19,6 +20,26 @@ fn main() -> Result<(), Box<dyn Error>> {
         script(Path::new(&out))?;
     }
     Ok(())
+}
+
+/// What this is built from: the variable `TOLLGATE_COMMIT`, which a build without a repository sets, or what git says. Not
+/// of debug builds, which would be built anew after each commit.
+fn commit() -> String {
+    println!("cargo:rerun-if-env-changed=TOLLGATE_COMMIT");
+    if let Some(commit) = env::var("TOLLGATE_COMMIT").ok().filter(|commit| !commit.trim().is_empty()) {
+        return commit.trim().chars().take(40).filter(|c| !c.is_control()).collect();
+    }
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git").args(arguments).output().ok().filter(|output| output.status.success())?;
+        String::from_utf8(output.stdout).ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+    };
+    if env::var("PROFILE").as_deref() != Ok("release") {
+        return "unknown".to_owned();
+    }
+    if let Some(log) = git(&["rev-parse", "--git-path", "logs/HEAD"]).filter(|log| Path::new(log).exists()) {
+        println!("cargo:rerun-if-changed={log}");
+    }
+    git(&["rev-parse", "--short=12", "HEAD"]).unwrap_or_else(|| "unknown".to_owned())
 }
 
 fn descriptors(out: &Path) -> Result<(), Box<dyn Error>> {

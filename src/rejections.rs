@@ -75,6 +75,8 @@ reasons! {
     TooManyEntries = "too_many_entries";
     /// An override whose unit is none.
     OverrideUnit = "override_unit";
+    /// A descriptor gives hits back, and REFUNDS is `deny`.
+    Refund = "refund";
     /// No rules were loaded yet.
     NoRules = "no_rules";
     /// An HTTP method other than POST.
@@ -126,16 +128,16 @@ impl Rejections {
         );
     }
 
-    /// The same for a request that was denied because it could not be decided.
+    /// The same for a request that was denied in place of an error, by the setting that says so.
     pub fn record_denied(&self, api: Api, reason: Reason, peer: &dyn Display, detail: &dyn Display) {
         let Some(count) = self.counts[api as usize][reason as usize].add(Instant::now()) else { return };
+        let setting = if reason == Reason::Refund { "REFUNDS=deny" } else { "ON_INVALID_REQUEST=deny" };
         tracing::warn!(
             api = api.name(),
             reason = reason.name(),
             %peer,
             count,
-            "answered without a decision, as ON_INVALID_REQUEST=deny has it: {detail} (counted in \
-             tollgate_rejected_calls_total)"
+            "answered without a decision, as {setting} has it: {detail} (counted in tollgate_rejected_calls_total)"
         );
     }
 

@@ -78,6 +78,7 @@ impl Service {
             limits: RequestLimits { max_descriptors: most, max_entries: most },
             near_limit_ratio: 0.8,
             on_store_failure: FailureMode::Error,
+            refunds: true,
         };
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp::from_micros(1_700_000_000_000_000)));
         let store = Arc::new(MemoryStore::new(MemoryConfig { max_counters: most }, clock));

@@ -102,7 +102,13 @@ fn validate_reports_all_faults_of_all_files() {
 #[test]
 fn validate_says_what_is_good_and_what_it_cannot_read() {
     let ran = run(&["validate", "config/rules"]);
-    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "ok: 1 file, 1 domain, 7 rules\n"), "{}", ran.stderr);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(
+        ran.stdout.ends_with("\nok: 1 file, 1 domain, 8 rules\n") && !ran.stdout.contains("warning"),
+        "{}",
+        ran.stdout
+    );
+    assert!(ran.stdout.contains("path=/hello and 1 more match this very text alone"), "{}", ran.stdout);
     let ran = run(&["validate", "no/such/rules"]);
     assert_eq!(ran.code, Some(1));
     assert!(ran.stderr.contains("no/such/rules does not exist") && ran.stderr.contains("create it"), "{}", ran.stderr);
@@ -141,21 +147,31 @@ fn explain_tells_the_rule_what_was_tried_the_counter_and_the_policy() {
         ),
         ("plan=free,x-user=bob", &["✓ plan=free", "entry 2: x-user=bob", "100 per hour"]),
         ("plan=internal,x-user=bob", &["✓ plan=internal", ": unlimited"]),
-        ("plan=free", &["✓ plan=free", "no rule: ", "deeper"]),
-        ("path=/hello,more=x", &["no rule: ", "does not apply to more than 1 entry"]),
-        ("nothing=x", &["✗ nothing: there is no such sibling", "no rule: nothing in the domain matches entry 1"]),
+        ("path=/api/x", &["path=/api/*: all matching values share one counter", "counter {demo|path~/api/*}s60"]),
+        ("plan=free", &["✓ plan=free", "no limit applies: ", "deeper"]),
+        ("path=/hello,more=x", &["no limit applies: ", "does not apply to more than 1 entry"]),
+        (
+            "nothing=x",
+            &["✗ nothing: there is no such sibling", "no limit applies: nothing in the domain matches entry 1"],
+        ),
     ] {
         let ran = run(&["explain", "--rules", "config/rules", "demo", descriptor]);
-        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        let no_limit = ran.stdout.contains("no limit applies");
+        assert_eq!(ran.code, Some(if no_limit { 3 } else { 0 }), "{}", ran.stderr);
         for part in expected {
             assert!(ran.stdout.contains(part), "{descriptor}: no '{part}' in\n{}", ran.stdout);
         }
         let places = ran.stdout.lines().filter(|line| line.starts_with("rule at"));
-        assert_eq!(places.clone().count(), usize::from(!ran.stdout.contains("no rule")), "{}", ran.stdout);
+        assert_eq!(places.clone().count(), usize::from(!no_limit), "{}", ran.stdout);
         assert!(places.into_iter().all(|line| line.contains(&format!("{SAMPLE}:"))), "{}", ran.stdout);
     }
-    let ran = run(&["explain", "--rules", "config/rules", "unknown", "a=b"]);
-    assert!(ran.stdout.contains("no file has the domain; known: demo"), "{}", ran.stdout);
+    let ran = run(&["explain", "--rules", "config/rules", "dmeo", "a=b"]);
+    assert_eq!(ran.code, Some(3));
+    let told = "no limit applies: domain `dmeo` is unknown; did you mean `demo`? (known: demo)";
+    assert!(ran.stdout.contains(told), "{}", ran.stdout);
+    // one that matches is enough
+    let ran = run(&["explain", "--rules", "config/rules", "demo", "a=b", "path=/hello"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stdout);
     let ran = run(&["explain", "--rules", FIVE, "shop", "a=b"]);
     assert_eq!((ran.code, faults(&ran.stderr).len()), (Some(1), 5));
 }
@@ -169,7 +185,7 @@ fn explain_answers_in_json_too() {
     assert_eq!(matched["outcome"]["matched"], true);
     assert_eq!(matched["outcome"]["place"]["file"], SAMPLE);
     assert_eq!(matched["outcome"]["policy"], "60 per minute (sliding_window)");
-    assert_eq!(matched["counters"][0]["key"], "{demo|path=/api/x}s60");
+    assert_eq!(matched["counters"][0]["key"], "{demo|path~/api/*}s60");
     let tried = matched["levels"][0]["tried"].as_array().expect("a list");
     let tried: Vec<_> = tried.iter().map(|one| (one["candidate"].as_str(), one["matched"].as_bool())).collect();
     assert_eq!(tried, [(Some("path=/api/x"), Some(false)), (Some("path=/api/*"), Some(true))]);
@@ -195,6 +211,24 @@ fn check_asks_a_running_service_and_its_exit_code_is_the_answer() {
     let ran = run(&["check", &address, "d", "k=v", "--hits", "2"]);
     assert_eq!(ran.code, Some(1));
     assert!(ran.stdout.starts_with("OVER_LIMIT\n  k=v: OVER_LIMIT, 0 of 3 per year left"), "{}", ran.stdout);
+
+    // a look charges nothing
+    for _ in 0..2 {
+        let ran = run(&["check", &address, "d", "k=w", "--hits", "0"]);
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        assert!(
+            ran.stdout.starts_with("OK (a look: nothing was charged)\n  k=w: OK, 3 of 3 per year left"),
+            "{}",
+            ran.stdout
+        );
+    }
+
+    let ran = run(&["check", &address, "d", "none=x"]);
+    assert_eq!(ran.code, Some(3));
+    assert!(ran.stdout.contains("no limit applies: no rule of domain `d` matches"), "{}", ran.stdout);
+    let ran = run(&["check", &address, "e", "k=v"]);
+    assert_eq!(ran.code, Some(3));
+    assert!(ran.stdout.contains("no limit applies: domain `e` is unknown"), "{}", ran.stdout);
 
     let ran = run(&["check", &address, "", "k=v"]);
     assert_eq!(ran.code, Some(2));

@@ -191,6 +191,7 @@ fn engine_over(limiter: Arc<dyn domain::DynRateLimiter>) -> Engine {
         limits: RequestLimits { max_descriptors: most, max_entries: most },
         near_limit_ratio: 0.8,
         on_store_failure: FailureMode::Error,
+        refunds: true,
     };
     Engine::new(live, limiter, Arc::default(), Arc::new(options), Arc::default())
 }

@@ -103,7 +103,7 @@ async fn answer(State(json): State<Arc<Json>>, peer: Option<Extension<PeerName>>
     let peer = peer.map_or(PeerName::Unknown, |Extension(peer)| peer);
     let rejections = &json.options.rejections;
     if is_undecidable(reason)
-        && let Some(answer) = json.service.undecidable()
+        && let Some(answer) = json.service.undecidable(reason)
     {
         rejections.record_denied(Api::Json, reason, &peer, &error.detail());
         return respond(&answer);
@@ -118,7 +118,7 @@ impl Json {
         let message = parse(&body)?;
         drop(body);
         match self.service.begin(&message, None) {
-            Begun::Answered(answer) => Ok(answer?),
+            Begun::Answered(answer) => Ok(answer?.0),
             Begun::Pending(pending) => Ok(pending.await?),
         }
     }

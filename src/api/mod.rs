@@ -14,7 +14,7 @@ mod routes;
 mod unit;
 
 pub use budget::Budget;
-pub use grpc::{Answer, Call, GrpcConnection, GrpcOptions, GrpcService, Rejection, Reply, ResponseBody, Unary};
+pub use grpc::{Answer, Call, GrpcConnection, GrpcOptions, GrpcService, Note, Rejection, Reply, ResponseBody, Unary};
 pub use health::health;
 pub use json::json_handler;
 pub use respond::{HeaderNames, ResponseOptions};
@@ -23,8 +23,9 @@ pub use routes::grpc_service;
 
 use crate::rejections::Reason;
 
-/// Whether requests that are rejected for this cannot be decided, and so are answered as ON_INVALID_REQUEST has it. The other
-/// rejections are of calls that no Envoy makes, or follow other settings.
+/// Whether requests that are rejected for this are answered as a setting has it: ON_INVALID_REQUEST for those that cannot be
+/// decided, REFUNDS for those that give hits back. The other rejections are of calls that no Envoy makes, or follow other
+/// settings.
 fn is_undecidable(reason: Reason) -> bool {
     matches!(
         reason,
@@ -37,5 +38,6 @@ fn is_undecidable(reason: Reason) -> bool {
             | Reason::TooManyDescriptors
             | Reason::TooManyEntries
             | Reason::OverrideUnit
+            | Reason::Refund
     )
 }

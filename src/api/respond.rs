@@ -25,6 +25,9 @@ pub struct ResponseOptions {
     pub dynamic_metadata: bool,
     /// The overall answer to a request that cannot be decided; `None`: an error that says why.
     pub undecidable: Option<Code>,
+    /// The overall answer to a request that gives hits back where that is not allowed. Never an error, which Envoy would let
+    /// pass with whatever else the request asks.
+    pub refund: Option<Code>,
 }
 
 /// Names of the response headers.
@@ -217,6 +220,7 @@ mod tests {
             tightest: None,
             metadata: Metadata::default(),
             degraded: false,
+            unknown_domain: false,
         };
         let wanted = Struct {
             fields: HashMap::from([

@@ -15,7 +15,7 @@ use tonic::Code;
 use super::{
     ResponseOptions,
     decode::{DecodeError, decode},
-    grpc::{Answer, Rejection, Reply, Unary},
+    grpc::{Answer, Note, Rejection, Reply, Unary},
     respond::{self, Asked},
 };
 use crate::{
@@ -51,6 +51,7 @@ impl CallError {
             Self::Decide(DecideError::NoDescriptors) => Reason::NoDescriptors,
             Self::Decide(DecideError::TooManyDescriptors { .. }) => Reason::TooManyDescriptors,
             Self::Decide(DecideError::TooManyEntries { .. }) => Reason::TooManyEntries,
+            Self::Decide(DecideError::Refund { .. }) => Reason::Refund,
             Self::Decide(DecideError::NoRules) => Reason::NoRules,
             Self::Decide(DecideError::Store(_)) => return None,
         })
@@ -100,11 +101,12 @@ impl RlsService {
             }
         };
         match self.engine.begin(&request, deadline) {
-            engine::Begun::Decided(decision) => Begun::Answered(
-                decision
-                    .map(|decision| respond::response(Asked::of(&request, &self.options), &decision, &self.options))
-                    .map_err(CallError::from),
-            ),
+            engine::Begun::Decided(Ok(decision)) => {
+                let response = respond::response(Asked::of(&request, &self.options), &decision, &self.options);
+                let note = decision.unknown_domain.then_some(Note::UnknownDomain);
+                Begun::Answered(Ok((response, note)))
+            }
+            engine::Begun::Decided(Err(error)) => Begun::Answered(Err(error.into())),
             engine::Begun::Pending(decision) => Begun::Pending(Pending {
                 decision,
                 asked: Some(Asked::of(&request, &self.options)),
@@ -113,9 +115,10 @@ impl RlsService {
         }
     }
 
-    /// The answer to a request that cannot be decided, if it is not an error.
-    pub(super) fn undecidable(&self) -> Option<RateLimitResponse> {
-        let code = respond::code(self.options.undecidable?);
+    /// The answer to a request that is rejected for this reason, if it is not an error.
+    pub(super) fn undecidable(&self, reason: Reason) -> Option<RateLimitResponse> {
+        let answer = if reason == Reason::Refund { self.options.refund } else { self.options.undecidable };
+        let code = respond::code(answer?);
         Some(RateLimitResponse { overall_code: code, ..RateLimitResponse::default() })
     }
 }
@@ -123,7 +126,7 @@ impl RlsService {
 /// What became of a message at once.
 #[derive(Debug)]
 pub(super) enum Begun {
-    Answered(Result<RateLimitResponse, CallError>),
+    Answered(Result<(RateLimitResponse, Option<Note>), CallError>),
     Pending(Pending),
 }
 
@@ -146,19 +149,20 @@ impl Future for Pending {
     }
 }
 
-fn encode(answer: Result<RateLimitResponse, CallError>) -> Result<Answer, Rejection> {
-    answer.map(|answer| Answer::encode(&answer)).map_err(Rejection::from)
-}
-
 impl Unary for RlsService {
     fn call(&self, message: Bytes, deadline: Option<Instant>) -> Reply {
         match self.begin(&message, deadline) {
-            Begun::Answered(answer) => Reply::Ready(encode(answer)),
-            Begun::Pending(pending) => Reply::Pending(Box::pin(async move { encode(pending.await) })),
+            Begun::Answered(answer) => {
+                Reply::Ready(answer.map(|(answer, note)| Answer::encode(&answer).with(note)).map_err(Rejection::from))
+            }
+            // only a domain with rules has counters to wait for
+            Begun::Pending(pending) => Reply::Pending(Box::pin(async move {
+                pending.await.map(|answer| Answer::encode(&answer)).map_err(Rejection::from)
+            })),
         }
     }
 
-    fn undecidable(&self) -> Option<Answer> {
-        Self::undecidable(self).map(|answer| Answer::encode(&answer))
+    fn undecidable(&self, reason: Reason) -> Option<Answer> {
+        Self::undecidable(self, reason).map(|answer| Answer::encode(&answer))
     }
 }

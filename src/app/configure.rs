@@ -10,7 +10,8 @@ use crate::{
     rules::CompileOptions,
     server::{self, ServerConfig},
     settings::{
-        HeaderName, Host, KeySettings, Listen, OnInvalidRequest, RulesSettings, RulesSource, Settings, XdsSettings,
+        HeaderName, Host, KeySettings, Listen, OnInvalidRequest, Refunds, RulesSettings, RulesSource, Settings,
+        XdsSettings,
     },
     source::{
         BackoffConfig, BadHeader, FileSource, FileSourceConfig, Location, Source, XdsConfig, XdsSource, XdsStats,
@@ -77,6 +78,17 @@ pub(super) fn location(source: &RulesSource) -> Option<Location> {
     })
 }
 
+/// The settings that say where the rules are.
+pub(super) fn source_setting(source: &RulesSource) -> &'static str {
+    match source {
+        RulesSource::Path(_) => "RULES, --rules",
+        RulesSource::Runtime(_) => {
+            "RUNTIME_ROOT, RUNTIME_SUBDIRECTORY, RUNTIME_APPDIRECTORY; or name a file or a directory with RULES or --rules"
+        }
+        RulesSource::Xds(_) => "CONFIG_GRPC_XDS_SERVER_URL",
+    }
+}
+
 /// The file of the rules' defaults.
 pub(super) fn defaults_source(path: &Path, rules: &RulesSettings) -> FileSource {
     watched(Location::Path(path.to_owned()), rules)
@@ -135,6 +147,7 @@ pub(super) fn engine_options(settings: &Settings) -> engine::Options {
         },
         near_limit_ratio: settings.modes.near_limit_ratio.get(),
         on_store_failure: settings.failure_mode,
+        refunds: settings.refunds == Refunds::Allow,
     }
 }
 
@@ -153,10 +166,8 @@ pub(super) fn response_options(settings: &Settings) -> api::ResponseOptions {
         remaining: names.remaining.as_str().to_owned(),
         reset: names.reset.as_str().to_owned(),
     });
-    let undecidable = match settings.on_invalid_request {
-        OnInvalidRequest::Error => None,
-        OnInvalidRequest::Deny if settings.modes.shadow => Some(Code::Ok),
-        OnInvalidRequest::Deny => Some(Code::OverLimit),
-    };
-    api::ResponseOptions { headers, dynamic_metadata: response.dynamic_metadata, undecidable }
+    let denied = if settings.modes.shadow { Code::Ok } else { Code::OverLimit };
+    let undecidable = (settings.on_invalid_request == OnInvalidRequest::Deny).then_some(denied);
+    let refund = (settings.refunds == Refunds::Deny).then_some(denied);
+    api::ResponseOptions { headers, dynamic_metadata: response.dynamic_metadata, undecidable, refund }
 }

@@ -25,6 +25,7 @@ mod readings;
 mod redis;
 mod reload;
 mod signal;
+mod started;
 
 use std::{sync::Arc, time::Duration};
 
@@ -54,6 +55,7 @@ use readiness::Readiness;
 use readings::Parts;
 use reload::Reloader;
 use signal::Signals;
+use started::Addresses;
 
 pub(crate) use inspect::{certificates, rules_location, try_bind, xds_config};
 #[cfg(feature = "redis")]
@@ -180,7 +182,9 @@ impl App {
         let certificates = &self.parts.certificates;
         background.spawn(memory::keep_giving_back());
         background.watch(certificates.all().cloned().collect());
+        let mut addresses = Addresses::default();
         if let (Some(listener), Some(at)) = (Listeners::metrics(settings).await, &settings.metrics) {
+            addresses.metrics = listener.local_addr().ok();
             let page = self.metrics_page(at.path.as_str());
             background.serve(listener, certificates.metrics.clone(), page, Limits::default());
         }
@@ -206,7 +210,10 @@ impl App {
                 }
             }
         };
+        addresses.http = listeners.http.local_addr().ok();
+        addresses.debug = listeners.debug.as_ref().and_then(|listener| listener.local_addr().ok());
         let (server, watches) = self.start(settings, listeners, &mut background).await?;
+        started::log(settings, self.live.load().as_deref(), &addresses, server.local_addr());
 
         let ended = tokio::select! {
             signal = signals.next() => {
@@ -292,6 +299,7 @@ impl App {
             options: configure::compile_options(settings, self.backend.capabilities()),
             atomic_groups: self.backend.atomic_groups(),
             stop_increment: settings.modes.stop_increment_when_over,
+            source_setting: configure::source_setting(&settings.rules.source),
             loader: self.loader.clone(),
             defaults: self.defaults.newest(),
             metrics: Arc::clone(&self.metrics),

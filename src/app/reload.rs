@@ -40,6 +40,8 @@ pub(super) struct Reloader {
     pub(super) atomic_groups: watch::Receiver<AtomicGroups>,
     /// STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT: requests are such groups, whatever their rules say.
     pub(super) stop_increment: bool,
+    /// The settings that say where the rules are.
+    pub(super) source_setting: &'static str,
     pub(super) loader: Loader,
     pub(super) defaults: Newest,
     pub(super) metrics: Arc<Metrics>,
@@ -88,7 +90,10 @@ impl Reloader {
                     self.metrics.config_load(LoadResult::Unchanged);
                     continue;
                 }
-                News::Unreadable(error) => Err(self.refused("cannot be read", " ", error.to_string())),
+                News::Unreadable(error) => {
+                    let faults = format!("{error} ({})", self.source_setting);
+                    Err(self.refused("cannot be read", " ", faults))
+                }
             };
             while retired.try_join_next().is_some() {}
             if let Some(first) = first.take() {

@@ -63,8 +63,10 @@ pub struct ServeArgs {
 
 /// `validate PATH…`
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
+#[command(after_help = VALIDATE_HELP)]
 pub struct ValidateArgs {
-    /// Files, or directories with all their files
+    /// Files, directories with all their files, or - for standard input. Of Kubernetes manifests the rules in ConfigMaps are
+    /// checked
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// The defaults of the rules, as with RULE_DEFAULTS
@@ -77,9 +79,9 @@ pub struct ValidateArgs {
 
 /// `explain --rules PATH DOMAIN k=v,k=v…`
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
-#[command(after_help = ENTRIES_HELP)]
+#[command(after_help = EXPLAIN_HELP)]
 pub struct ExplainArgs {
-    /// The rules: a file, or a directory with all its files
+    /// The rules: a file, a directory with all its files, or - for standard input
     #[arg(long, value_name = "PATH")]
     pub rules: PathBuf,
     /// The defaults of the rules, as with RULE_DEFAULTS
@@ -100,7 +102,7 @@ pub struct ExplainArgs {
 
 /// `check ADDR DOMAIN k=v,k=v…`
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
-#[command(after_help = ENTRIES_HELP)]
+#[command(after_help = CHECK_HELP)]
 pub struct CheckArgs {
     /// The service's gRPC address, such as localhost:8081
     #[arg(value_name = "ADDR")]
@@ -110,12 +112,16 @@ pub struct CheckArgs {
     /// The descriptors of one request
     #[arg(required = true, value_name = "KEY=VALUE,…")]
     pub descriptors: Vec<Entries>,
-    /// How many hits to charge
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    /// How many hits to charge; 0 looks and charges nothing
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = hits, allow_negative_numbers = true)]
     pub hits: u32,
     /// How to reach it.
     #[command(flatten)]
     pub tls: TlsArgs,
+}
+
+fn hits(text: &str) -> Result<u32, &'static str> {
+    text.parse().map_err(|_| "give a whole number, 0 or more")
 }
 
 /// Options of TLS; any of them asks for it.
@@ -175,15 +181,40 @@ const HEALTH_HELP: &str = r"The page is /healthcheck unless ADDRESS has one.
 Exit code 0: it answers OK. 1: it does not within 3 seconds; standard error says why.
 A service that has its port from a flag (serve --port) needs the ADDRESS.";
 
-const ENTRIES_HELP: &str = r"One argument is one descriptor: its entries in order, with a comma between them: country=de,path=/login
-A comma in a key or a value, an equals sign in a key and a backslash are written after a backslash: list=a\,b";
+const VALIDATE_HELP: &str = r"Exit code 0: the rules are good; warnings and notes say what may not be meant. 1: they are not,
+or cannot be read. 2: it was asked for wrongly.
+  kubectl get configmap NAME -o yaml | tollgate validate -
+  helm template CHART | tollgate validate -";
+
+/// How a descriptor is typed. A macro, so that the help of commands can be made of it.
+macro_rules! entries_help {
+    () => {
+        r"One argument is one descriptor: its entries in order, with a comma between them: country=de,path=/login
+A comma in a key or a value, an equals sign in a key and a backslash are written after a backslash: list=a\,b
+"
+    };
+}
+
+const EXPLAIN_HELP: &str = concat!(
+    entries_help!(),
+    r"Exit code 0: a rule applies. 1: the rules are faulty, or cannot be read. 2: it was asked for wrongly. 3: no limit applies:
+the domain is unknown, or no rule matches."
+);
+
+const CHECK_HELP: &str = concat!(
+    entries_help!(),
+    r"Exit code 0: the request may pass. 1: it may not. 2: there is no answer, or it was asked for wrongly. 3: it may pass, for
+no limit applies: the domain is unknown, or no rule matches."
+);
 
 #[derive(Debug, Parser)]
 #[command(
     name = "tollgate",
     version,
     about = "The rate limit service for Envoy and Istio",
-    after_help = "With no command it serves, set up by the environment alone: see `tollgate serve --help`.",
+    after_help = "With no command it serves, set up by the environment alone: see `tollgate serve --help`.\n\
+        Exit code 0: done. 1: not done, or the answer is no. 2: asked for wrongly, or no answer. 3: no limit applies. \
+        `--help` of a command has its own.",
     subcommand_required = true,
     arg_required_else_help = false
 )]
@@ -241,7 +272,9 @@ impl Args for ServeArgs {
         let others = other_variables(|name| SERVE_FLAGS.iter().any(|(_, variable, _)| *variable == name), 96);
         command.args(serve_flags()).after_help(format!(
             "A flag overrides its variable. Variables without a flag:\n{others}\
-             docs/settings.md describes each, and those of features that do not exist yet:\n  {}.",
+             docs/settings.md describes each, and those of features that do not exist yet:\n  {}.\n\
+             Exit code 0: a signal ended it. 1: it could not start, or a part of it broke. 2: a variable or a flag is wrong, or \
+             a Redis did not answer within REDIS_STARTUP_MAX_ELAPSED_TIME.",
             later_features()
         ))
     }
@@ -319,7 +352,7 @@ mod tests {
             (&["tollgate", "explain", "d", "k=v"], 2),
             (&["tollgate", "check", "a:1", "d"], 2),
             (&["tollgate", "check", "a:1", "d", "k"], 2),
-            (&["tollgate", "check", "a:1", "d", "k=v", "--hits", "0"], 2),
+            (&["tollgate", "check", "a:1", "d", "k=v", "--hits", "-1"], 2),
             (&["tollgate", "check", "a:1", "d", "k=v", "--cert", "c"], 2),
             (&["tollgate", "check", "a:1", "d", "k=v", "--server-name", "a b"], 2),
         ] {

@@ -13,19 +13,24 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use tonic::transport::{Channel, Endpoint, Uri};
 use tower::service_fn;
 
-use super::{args::TlsArgs, check::CheckError};
+use super::{
+    args::TlsArgs,
+    check::CheckError,
+    diagnosis::{self, Refused},
+};
 use crate::tls::{ClientFiles, HandshakeError, Identity, client_config};
 
 /// How long connecting may take, with the handshake.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What an HTTP/2 client says first: the preface and empty settings.
-const GREETING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+pub(super) const GREETING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
 /// A way that is open.
 pub(super) struct Way {
     pub(super) channel: Channel,
-    tls: Option<(Secure, Uri)>,
+    uri: Uri,
+    tls: Option<Secure>,
 }
 
 impl Way {
@@ -39,14 +44,30 @@ impl Way {
         };
         let malformed = |reason: String| CheckError::Address { address: address.to_owned(), reason };
         let endpoint = Endpoint::from_shared(uri).map_err(|error| malformed(causes(&error)))?.connect_timeout(PATIENCE);
-        let unreachable = |error| CheckError::Unreachable {
+        let uri = endpoint.uri().clone();
+        // a URL has the port of its scheme
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
+        if host(&uri).is_empty() {
+            return Err(malformed("the host is missing".to_owned()));
+        }
+        if uri.port().is_none() && !address.contains("://") {
+            let port = authority.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.contains(']'));
+            return Err(malformed(match port {
+                Some(port) if !port.is_empty() => format!("`{port}` is no port"),
+                _ => "the port is missing".to_owned(),
+            }));
+        }
+        let unreachable = |error, cure| CheckError::Unreachable {
             address: address.to_owned(),
             reason: causes(&error as &dyn std::error::Error),
+            cure,
         };
         if !args.asked() && !address.starts_with("https://") {
-            return Ok(Self { channel: endpoint.connect().await.map_err(unreachable)?, tls: None });
+            return match endpoint.connect().await {
+                Ok(channel) => Ok(Self { channel, uri, tls: None }),
+                Err(error) => Err(unreachable(error, diagnosis::of_plain(&uri).await)),
+            };
         }
-        let uri = endpoint.uri().clone();
         let name = match &args.server_name {
             Some(name) => name.0.clone(),
             None => name(&uri).ok_or_else(|| malformed("it has no host that a certificate can be for".into()))?,
@@ -59,20 +80,35 @@ impl Way {
                 async move { secure.connect(&uri).await.map(TokioIo::new) }
             })
         };
-        let channel = endpoint.connect_with_connector(connect).await.map_err(unreachable)?;
-        Ok(Self { channel, tls: Some((secure, uri)) })
+        match endpoint.connect_with_connector(connect).await {
+            Ok(channel) => Ok(Self { channel, uri, tls: Some(secure) }),
+            Err(error) => {
+                let cure = diagnosis::of_unmade_tls(&error, &uri).await;
+                Err(unreachable(error, cure))
+            }
+        }
+    }
+
+    /// What to do about a connection that was made and broke without a word.
+    pub(super) async fn cure(&self) -> &'static str {
+        match self.tls {
+            Some(_) => diagnosis::UNKNOWN,
+            None => diagnosis::of_plain(&self.uri).await,
+        }
     }
 
     /// What the service holds against us, if it closed a connection that was made: with TLS 1.3 it looks at a certificate
     /// when the handshake is over for us. The channel knows only that the connection is gone, so this asks once more.
-    pub(super) async fn objection(&self) -> Option<String> {
-        let (secure, uri) = self.tls.as_ref()?;
+    /// With it, what to do.
+    pub(super) async fn objection(&self) -> Option<(String, &'static str)> {
+        let secure = self.tls.as_ref()?;
         let ask = async {
-            let mut stream = secure.connect(uri).await?;
+            let mut stream = secure.connect(&self.uri).await?;
             stream.write_all(GREETING).await?;
             stream.read_u8().await
         };
-        timeout(PATIENCE, ask).await.ok()?.err().map(|error| error.to_string())
+        let error = timeout(PATIENCE, ask).await.ok()?.err()?;
+        Some((error.to_string(), diagnosis::of_tls(&error)))
     }
 }
 
@@ -88,7 +124,10 @@ impl Secure {
     async fn connect(&self, to: &Uri) -> io::Result<TlsStream<TcpStream>> {
         let stream = TcpStream::connect((host(to), to.port_u16().unwrap_or(443))).await?;
         let connected = self.connector.connect(self.name.clone(), stream).await;
-        connected.map_err(|error| io::Error::other(HandshakeError::with_server(error).cause().to_string()))
+        connected.map_err(|error| {
+            let cure = diagnosis::of_tls(&error);
+            io::Error::other(Refused { text: HandshakeError::with_server(error).cause().to_string(), cure })
+        })
     }
 }
 
@@ -105,7 +144,7 @@ fn name(uri: &Uri) -> Option<ServerName<'static>> {
 }
 
 /// Without the brackets of an IPv6 address.
-fn host(uri: &Uri) -> &str {
+pub(super) fn host(uri: &Uri) -> &str {
     uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']')
 }
 
@@ -114,7 +153,11 @@ pub(super) fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {
-        let _ = write!(text, ": {cause}");
+        let said = cause.to_string();
+        // some repeat their causes
+        if !text.ends_with(&said) {
+            let _ = write!(text, ": {said}");
+        }
         next = cause.source();
     }
     text

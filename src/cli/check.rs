@@ -10,8 +10,10 @@ use envoy_types::pb::envoy::{
         rate_limit_service_client::RateLimitServiceClient,
     },
 };
+use envoy_types::pb::google::protobuf::UInt64Value;
 
 use super::{
+    FAILURE, NO_LIMIT,
     args::CheckArgs,
     channel::{self, Way},
     entries::Entries,
@@ -29,19 +31,29 @@ pub enum CheckError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Both cannot be what they stand for, and could be each other.
+    #[error(
+        "{domain:?} looks like the address, and {address:?} like the domain: the address comes first, as in `tollgate check \
+         {domain} {address} key=value`"
+    )]
+    Swapped {
+        /// What stands for the address.
+        address: String,
+        /// What stands for the domain.
+        domain: String,
+    },
     /// A file for TLS cannot be used.
     #[error("{0} (--ca, --cert, --key)")]
     Tls(#[from] TlsError),
     /// Nobody answers there.
-    #[error(
-        "cannot reach {address}: {reason}; is the service running, is this its gRPC port (8081 by default), and does it speak \
-         TLS (--tls) or not?"
-    )]
+    #[error("cannot reach {address}: {reason}; {cure}")]
     Unreachable {
         /// As typed.
         address: String,
         /// What the network said.
         reason: String,
+        /// What to do about it.
+        cure: &'static str,
     },
     /// The service answered with an error.
     #[error("{address} answered {code:?}: {message}")]
@@ -58,36 +70,56 @@ pub enum CheckError {
     Runtime(#[from] std::io::Error),
 }
 
-/// Asks once. Gives the answer as text, and whether the request may pass.
+/// What came of the call.
+struct Answer {
+    response: RateLimitResponse,
+    /// The service says that no rules have the domain. Only Tollgate does.
+    unknown_domain: bool,
+}
+
+/// Asks once. Gives the answer as text, and the exit code.
 ///
 /// # Errors
 /// If there is no answer.
-pub(super) fn check(args: &CheckArgs) -> Result<(String, bool), CheckError> {
+pub(super) fn check(args: &CheckArgs) -> Result<(String, u8), CheckError> {
+    let has_port = |text: &str| text.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    if !has_port(&args.address) && !args.address.contains("://") && has_port(&args.domain) {
+        return Err(CheckError::Swapped { address: args.address.clone(), domain: args.domain.clone() });
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let answer = runtime.block_on(ask(args))?;
-    Ok((describe(args, &answer), answer.overall_code() == Code::Ok))
+    Ok(describe(args, &answer))
 }
 
-async fn ask(args: &CheckArgs) -> Result<RateLimitResponse, CheckError> {
+async fn ask(args: &CheckArgs) -> Result<Answer, CheckError> {
     let address = args.address.clone();
     let way = Way::open(&address, &args.tls).await?;
     let mut request = tonic::Request::new(request(args));
     request.set_timeout(std::time::Duration::from_secs(10));
     let status = match RateLimitServiceClient::new(way.channel.clone()).should_rate_limit(request).await {
-        Ok(answer) => return Ok(answer.into_inner()),
+        Ok(answer) => {
+            let unknown_domain = answer.metadata().get("x-tollgate-domain").is_some_and(|said| said == "unknown");
+            return Ok(Answer { response: answer.into_inner(), unknown_domain });
+        }
         Err(status) => status,
     };
     // What has a cause is no answer: the connection broke.
     let Some(cause) = status.source() else {
         return Err(CheckError::Refused { address, code: status.code(), message: status.message().to_owned() });
     };
-    let reason = way.objection().await.unwrap_or_else(|| channel::causes(cause));
-    Err(CheckError::Unreachable { address, reason })
+    let (reason, cure) = match way.objection().await {
+        Some(objection) => objection,
+        None => (channel::causes(cause), way.cure().await),
+    };
+    Err(CheckError::Unreachable { address, reason, cure })
 }
 
 fn request(args: &CheckArgs) -> RateLimitRequest {
+    // 0 is 1 for a request as a whole, and a look for a descriptor
+    let look = (args.hits == 0).then_some(UInt64Value { value: 0 });
     let descriptor = |entries: &Entries| RateLimitDescriptor {
         entries: entries.iter().map(|(key, value)| Entry { key: key.to_owned(), value: value.to_owned() }).collect(),
+        hits_addend: look,
         ..RateLimitDescriptor::default()
     };
     RateLimitRequest {
@@ -97,21 +129,57 @@ fn request(args: &CheckArgs) -> RateLimitRequest {
     }
 }
 
-fn describe(args: &CheckArgs, answer: &RateLimitResponse) -> String {
-    let mut text = format!("{}\n", code(answer.overall_code()));
-    for (entries, status) in args.descriptors.iter().zip(&answer.statuses) {
+/// The answer as text, and the exit code.
+fn describe(args: &CheckArgs, answer: &Answer) -> (String, u8) {
+    let Answer { response, unknown_domain } = answer;
+    let looked = if args.hits == 0 { " (a look: nothing was charged)" } else { "" };
+    let mut text = format!("{}{looked}\n", code(response.overall_code()));
+    for (entries, status) in args.descriptors.iter().zip(&response.statuses) {
         let _ = writeln!(text, "  {entries}: {}", describe_status(status));
     }
-    for header in &answer.response_headers_to_add {
+    for header in &response.response_headers_to_add {
         let _ = writeln!(text, "  header {}: {}", header.key, header.value);
     }
-    text
+    if response.overall_code() != Code::Ok {
+        return (text, FAILURE);
+    }
+    if response.statuses.iter().any(|status| status.code() != Code::Ok || applies(status)) {
+        return (text, 0);
+    }
+    let domain = &args.domain;
+    let _ = if *unknown_domain {
+        writeln!(
+            text,
+            "no limit applies: domain `{domain}` is unknown: no rules of the service have it; `tollgate explain --rules PATH \
+             {domain} …` finds the likely one in your rules"
+        )
+    } else {
+        writeln!(
+            text,
+            "no limit applies: no rule of domain `{domain}` matches, or none are loaded; `tollgate explain --rules PATH \
+             {domain} …` says why"
+        )
+    };
+    (text, NO_LIMIT)
+}
+
+/// Whether a rule matched.
+fn applies(status: &DescriptorStatus) -> bool {
+    status.current_limit.is_some() || is_unlimited(status)
+}
+
+fn is_unlimited(status: &DescriptorStatus) -> bool {
+    status.limit_remaining == u32::MAX
 }
 
 fn describe_status(status: &DescriptorStatus) -> String {
     let code = code(status.code());
     let Some(limit) = &status.current_limit else {
-        let why = if status.limit_remaining == u32::MAX { "unlimited" } else { "no limit applies" };
+        let why = match status.code() {
+            _ if is_unlimited(status) => "unlimited",
+            Code::OverLimit => "no rule matches, and the service denies what it has no rule for",
+            _ => "no limit applies",
+        };
         return format!("{code}, {why}");
     };
     let name = if limit.name.is_empty() { String::new() } else { format!(" ({})", limit.name) };

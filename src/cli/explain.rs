@@ -11,21 +11,29 @@ use super::{
 };
 use crate::{
     domain::{Entry, KeyBuilder, Limit},
-    rules::{Policy, RuleSet, explain::explain as walk},
+    rules::{
+        Policy, RuleSet,
+        explain::explain as walk,
+        sharing::{self, Sharing},
+    },
 };
 
-/// Explains each descriptor, as text or as JSON.
+/// Explains each descriptor, as text or as JSON, and says whether a rule matches any of them.
 ///
 /// # Errors
 /// If the rules cannot be read, or have faults.
-pub(super) fn explain(args: &ExplainArgs) -> Result<String, LoadError> {
+pub(super) fn explain(args: &ExplainArgs) -> Result<(String, bool), LoadError> {
     let loaded = load_paths(std::slice::from_ref(&args.rules), args.defaults.as_deref(), args.merge_domain_config)?;
     let rules = &loaded.compiled.rules;
+    let domain = rules.domain(&args.domain);
+    let matches =
+        args.descriptors.iter().any(|entries| domain.is_some_and(|domain| domain.find(&borrow(entries)).is_some()));
     if args.json {
         let all: Vec<Value> = args.descriptors.iter().map(|entries| as_json(rules, &args.domain, entries)).collect();
-        return Ok(format!("{:#}\n", Value::Array(all)));
+        return Ok((format!("{:#}\n", Value::Array(all)), matches));
     }
-    Ok(args.descriptors.iter().map(|entries| as_text(rules, &args.domain, entries)).collect::<Vec<_>>().join("\n"))
+    let all: Vec<String> = args.descriptors.iter().map(|entries| as_text(rules, &args.domain, entries)).collect();
+    Ok((all.join("\n"), matches))
 }
 
 fn as_text(rules: &RuleSet, domain: &str, entries: &Entries) -> String {
@@ -33,6 +41,9 @@ fn as_text(rules: &RuleSet, domain: &str, entries: &Entries) -> String {
     let mut text = format!("{}\n", walk(rules, domain, &typed));
     for (key, limit) in counters(rules, domain, &typed) {
         let _ = writeln!(text, "counter {key}  ({limit})");
+    }
+    for sharing in sharing(rules, domain, &typed) {
+        let _ = writeln!(text, "{sharing}");
     }
     text
 }
@@ -43,11 +54,19 @@ fn as_json(rules: &RuleSet, domain: &str, entries: &Entries) -> Value {
     let counters: Vec<Value> =
         counters(rules, domain, &typed).into_iter().map(|(key, limit)| json!({"key": key, "policy": limit})).collect();
     explained["counters"] = counters.into();
+    let sharing = sharing(rules, domain, &typed).into_iter().map(|sharing| Value::from(sharing.to_string()));
+    explained["sharing"] = sharing.collect::<Vec<_>>().into();
     explained
 }
 
 fn borrow(entries: &Entries) -> Vec<Entry<'_>> {
     entries.iter().map(|(key, value)| Entry::new(key, value)).collect()
+}
+
+/// For each pattern that the descriptor matched, whether the values that match it share a counter.
+fn sharing<'r>(rules: &'r RuleSet, domain: &str, entries: &[Entry<'_>]) -> Vec<Sharing<'r>> {
+    let found = rules.domain(domain).and_then(|domain| domain.find(entries));
+    found.map(|found| sharing::of(&found)).unwrap_or_default()
 }
 
 /// The counters that the descriptor charges, with CACHE_KEY_PREFIX left out, and what each may hold.

@@ -1,11 +1,17 @@
 //! Rules for a command that looks at them once.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::Read as _,
+    path::{Path, PathBuf},
+};
 
 use crate::{
     domain::{Algorithm, AtomicGroups, Capabilities},
-    rules::{self, CompileErrors, CompileOptions, Compiled, CompiledDefaults, RuleDefaults, RuleFile},
-    source::{self, Location, ReadError},
+    rules::{
+        self, CompileErrors, CompileOptions, Compiled, CompiledDefaults, RuleDefaults, RuleFile,
+        manifest::{self, Content},
+    },
+    source::{self, Location, MAX_BYTES, ReadError},
 };
 
 /// Why there are no rules to look at.
@@ -17,22 +23,70 @@ pub enum LoadError {
     /// The rules have faults.
     #[error(transparent)]
     Compile(#[from] CompileErrors),
+    /// The rules have faults, and so they should: they are what Helm makes rules of.
+    #[error(
+        "{0:#}\n{1} looks like a template of Helm: `helm template CHART | tollgate validate -` checks what it makes"
+    )]
+    Template(#[source] CompileErrors, String),
+    /// Standard input cannot be read.
+    #[error(
+        "cannot read the rules from standard input: {0}; pipe them in, as in `kubectl get configmap NAME -o yaml | …`"
+    )]
+    Input(#[source] std::io::Error),
+    /// There are manifests, and no rules in them.
+    #[error(
+        "there are manifests, and no rules in them: rules are in the `data` of a ConfigMap, in a value with `domain:`\
+         {skipped}"
+    )]
+    NoRulesInManifests {
+        /// What was looked at, a line each.
+        skipped: String,
+    },
 }
+
+/// What stands for standard input, in the place of a path.
+const INPUT: &str = "-";
 
 /// What was read.
 pub(super) struct Loaded {
     pub(super) compiled: Compiled,
     pub(super) files: usize,
     pub(super) defaults: Option<CompiledDefaults>,
+    /// What was found in manifests and looks like no rule file, each with the reason.
+    pub(super) skipped: Vec<String>,
 }
 
-/// Reads files and directories, and compiles all together as one set, with the defaults if there are any.
+/// Reads files, directories and, for `-`, standard input, and compiles all together as one set, with the defaults if there
+/// are any. Of Kubernetes manifests it reads the rules in ConfigMaps.
 pub(super) fn load_paths(paths: &[PathBuf], defaults: Option<&Path>, merge_domains: bool) -> Result<Loaded, LoadError> {
-    let locations: Vec<_> = paths.iter().cloned().map(Location::Path).collect();
-    load(&locations, defaults, merge_domains)
+    let (mut files, mut skipped, mut manifests) = (Vec::new(), Vec::new(), false);
+    for path in paths {
+        let read = if path == Path::new(INPUT) { vec![input()?] } else { read(&Location::Path(path.clone()))? };
+        for file in read {
+            match manifest::open(file) {
+                Content::Rules(file) => files.push(file),
+                Content::Manifests(embedded) => {
+                    manifests = true;
+                    files.extend(embedded.files);
+                    skipped.extend(embedded.skipped);
+                }
+            }
+        }
+    }
+    if manifests && files.is_empty() {
+        let skipped = skipped.iter().map(|skipped| format!("\n  {skipped}")).collect();
+        return Err(LoadError::NoRulesInManifests { skipped });
+    }
+    let template = files.iter().find(|file| manifest::is_template(file)).map(|file| file.name.clone());
+    // what a store cannot do is for the service to say, which knows its store
+    match (compile(&files, defaults, merge_domains, AtomicGroups::Supported), template) {
+        (Ok(loaded), _) => Ok(Loaded { skipped, ..loaded }),
+        (Err(LoadError::Compile(errors)), Some(template)) => Err(LoadError::Template(errors, template)),
+        (Err(error), _) => Err(error),
+    }
 }
 
-/// The same of what is at these locations.
+/// The same of what is at these locations, as the service reads it.
 pub(super) fn load(locations: &[Location], defaults: Option<&Path>, merge_domains: bool) -> Result<Loaded, LoadError> {
     // what a store cannot do is for the service to say, which knows its store
     load_for(locations, defaults, merge_domains, AtomicGroups::Supported)
@@ -45,20 +99,29 @@ pub(super) fn load_for(
     merge_domains: bool,
     atomic_groups: AtomicGroups,
 ) -> Result<Loaded, LoadError> {
-    let capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups };
     let mut files = Vec::new();
     for location in locations {
         files.extend(read(location)?);
     }
+    compile(&files, defaults, merge_domains, atomic_groups)
+}
+
+fn compile(
+    files: &[RuleFile],
+    defaults: Option<&Path>,
+    merge_domains: bool,
+    atomic_groups: AtomicGroups,
+) -> Result<Loaded, LoadError> {
+    let capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups };
     let defaults = defaults
         .map(|path| read(&Location::Path(path.to_owned())))
         .transpose()?
         .map(|files| RuleDefaults::compile(&files, capabilities));
     // without the defaults the rules are read for their faults all the same
     let good = defaults.as_ref().and_then(|defaults| defaults.as_ref().ok()).map(|good| &good.defaults);
-    let compiled = rules::compile(&files, &CompileOptions { merge_domains, capabilities, defaults: good });
+    let compiled = rules::compile(files, &CompileOptions { merge_domains, capabilities, defaults: good });
     match (defaults.transpose(), compiled) {
-        (Ok(defaults), Ok(compiled)) => Ok(Loaded { compiled, files: files.len(), defaults }),
+        (Ok(defaults), Ok(compiled)) => Ok(Loaded { compiled, files: files.len(), defaults, skipped: Vec::new() }),
         (Ok(_), Err(errors)) | (Err(errors), Ok(_)) => Err(errors.into()),
         (Err(mut all), Err(more)) => {
             all.errors.extend(more.errors);
@@ -66,6 +129,16 @@ pub(super) fn load_for(
             Err(all.into())
         }
     }
+}
+
+/// Standard input, as far as rules may go.
+fn input() -> Result<RuleFile, LoadError> {
+    let mut content = Vec::new();
+    std::io::stdin().lock().take(MAX_BYTES + 1).read_to_end(&mut content).map_err(LoadError::Input)?;
+    if content.len() as u64 > MAX_BYTES {
+        return Err(ReadError::TooLarge { path: INPUT.into() }.into());
+    }
+    Ok(RuleFile { name: "<stdin>".to_owned(), content })
 }
 
 fn read(location: &Location) -> Result<Vec<RuleFile>, ReadError> {

@@ -5,10 +5,12 @@ pub mod args;
 mod bench;
 mod channel;
 mod check;
+mod diagnosis;
 mod doctor;
 mod entries;
 mod explain;
 mod health;
+mod hints;
 mod host;
 mod load;
 mod serve;
@@ -36,17 +38,23 @@ use args::Command;
 const FAILURE: u8 = 1;
 /// It was asked for wrongly: the environment, a flag, an address.
 const USAGE: u8 = 2;
+/// No limit applies to what was asked.
+const NO_LIMIT: u8 = 3;
 
 /// Does what `argv` says, and gives the exit code: 0 done; 1 not done, faulty rules, or over the limit; 2 asked for
-/// wrongly, or no answer.
+/// wrongly, or no answer; 3 no limit applies. Each command's `--help` has its own.
 #[must_use]
 pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
     host::prepare();
-    let command = match args::parse(argv) {
+    let argv: Vec<OsString> = argv.into_iter().collect();
+    let command = match args::parse(argv.iter().cloned()) {
         Ok(command) => command,
         Err(error) => {
             // help goes to standard output, faults to standard error; nothing is left to do if either is closed
             let _ = error.print();
+            if let Some(hint) = hints::of(&argv, &error).filter(|_| error.exit_code() != 0) {
+                let _ = writeln!(io::stderr().lock(), "\nhint: {hint}");
+            }
             return code(u8::try_from(error.exit_code()).unwrap_or(USAGE));
         }
     };
@@ -61,12 +69,12 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
             Err(error) => fail(&error, USAGE),
         },
         Command::Explain(args) => match explain::explain(&args) {
-            Ok(report) => say(&report, 0),
+            Ok((report, true)) => say(&report, 0),
+            Ok((report, false)) => say(&report, NO_LIMIT),
             Err(error) => fail(&error, FAILURE),
         },
         Command::Check(args) => match check::check(&args) {
-            Ok((report, true)) => say(&report, 0),
-            Ok((report, false)) => say(&report, FAILURE),
+            Ok((report, exit)) => say(&report, exit),
             Err(error) => fail(&error, USAGE),
         },
         #[cfg(feature = "redis")]

@@ -6,6 +6,13 @@ use super::{
     args::ValidateArgs,
     load::{LoadError, Loaded, load_paths},
 };
+use crate::rules::{
+    RuleSet,
+    sharing::{self, Unshared},
+};
+
+/// At most so many notes of a kind are printed; the rest is counted.
+const MOST: usize = 20;
 
 /// How many of each.
 pub(super) fn size(files: usize, domains: usize, rules: usize) -> String {
@@ -18,7 +25,7 @@ pub(super) fn size(files: usize, domains: usize, rules: usize) -> String {
 /// # Errors
 /// All faults.
 pub(super) fn validate(args: &ValidateArgs) -> Result<String, LoadError> {
-    let Loaded { compiled, files, defaults } =
+    let Loaded { compiled, files, defaults, skipped } =
         load_paths(&args.paths, args.defaults.as_deref(), args.merge_domain_config)?;
     let mut report = String::new();
     if files == 0 {
@@ -34,7 +41,33 @@ pub(super) fn validate(args: &ValidateArgs) -> Result<String, LoadError> {
             let _ = writeln!(report, "warning: there are defaults for the domain `{domain}`, and no rules");
         }
     }
+    report.extend(skipped.iter().map(|skipped| format!("note: skipped {skipped}\n")));
+    report.push_str(&counters(&compiled.rules));
     let (domains, rules) = (compiled.rules.domains().len(), compiled.rules.rule_count());
     let _ = writeln!(report, "ok: {}", size(files, domains, rules as usize));
     Ok(report)
+}
+
+/// A line for each pattern whose values have a counter each, and one for each domain with exact paths.
+pub(super) fn counters(rules: &RuleSet) -> String {
+    let mut report = String::new();
+    let (mut warned, mut noted) = (Vec::new(), Vec::new());
+    for Unshared { sharing, place: (file, line), of_paths } in sharing::unshared(rules) {
+        if of_paths {
+            warned.push(format!(
+                "warning: {file}:{line}: {sharing}: a client that varies the path, by a query string for one, has a fresh \
+                 budget each time; see \"Paths\" in docs/rules.md\n"
+            ));
+        } else {
+            noted.push(format!("note: {file}:{line}: {sharing}\n"));
+        }
+    }
+    noted.extend(sharing::exact_paths(rules).iter().map(|paths| format!("note: {paths}\n")));
+    for (lines, what) in [(warned, "warning"), (noted, "note")] {
+        report.extend(lines.iter().take(MOST).map(String::as_str));
+        if let Some(more) = lines.len().checked_sub(MOST).filter(|more| *more > 0) {
+            let _ = writeln!(report, "{what}: and {more} more like these");
+        }
+    }
+    report
 }

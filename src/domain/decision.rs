@@ -54,6 +54,8 @@ pub struct Decision {
     pub metadata: Metadata,
     /// The store could not be asked for a part of it: a failure mode answered.
     pub degraded: bool,
+    /// No rules have the request's domain, so nothing was counted.
+    pub unknown_domain: bool,
 }
 
 impl Decision {

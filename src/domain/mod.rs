@@ -16,6 +16,7 @@ mod limit;
 mod limiter;
 mod metadata;
 mod secret;
+mod spelling;
 mod verdict;
 mod window;
 
@@ -32,5 +33,6 @@ pub use limit::{Algorithm, Limit, LimitError, MAX_COUNT};
 pub use limiter::{AtomicGroups, BoxFuture, Capabilities, DynRateLimiter, RateLimiter};
 pub use metadata::{Metadata, MetadataValue};
 pub use secret::Secret;
+pub use spelling::{likely, slip};
 pub use verdict::{RetryAfter, Source, Verdict, Verdicts};
 pub use window::{Unit, Window, WindowError};

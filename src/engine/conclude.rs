@@ -79,7 +79,8 @@ pub(super) fn conclude(
         metrics.global_shadow_mode();
     }
     let code = if refused && !shadowed { Code::OverLimit } else { Code::Ok };
-    Ok(Decision { code, statuses, tightest: tightest.index, metadata, degraded })
+    let unknown_domain = domain.is_none();
+    Ok(Decision { code, statuses, tightest: tightest.index, metadata, degraded, unknown_domain })
 }
 
 /// A charged descriptor, with what the rules say of it.

@@ -40,6 +40,12 @@ pub enum DecideError {
         /// The number it gives.
         unit: i32,
     },
+    /// A descriptor that gives hits back, where that is not allowed.
+    #[error("descriptors[{descriptor}] gives hits back (is_negative_hits), which is not allowed (setting REFUNDS)")]
+    Refund {
+        /// The first such descriptor.
+        descriptor: usize,
+    },
     /// No load of rules has succeeded yet.
     #[error("no rate limit configuration loaded")]
     NoRules,

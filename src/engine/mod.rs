@@ -8,6 +8,7 @@ mod late_costs;
 mod options;
 mod plan;
 pub mod stats;
+mod unknown_domain;
 mod without_rules;
 
 use std::{
@@ -91,7 +92,7 @@ impl Engine {
     pub fn begin(&self, request: &Request<'_>, deadline: Option<Instant>) -> Begun {
         let parts = &self.parts;
         let in_flight = parts.metrics.start(Instant::now());
-        if let Err(error) = parts.options.limits.check(request) {
+        if let Err(error) = parts.options.check(request) {
             return Begun::Decided(parts.count(Err(error)));
         }
         let live = parts.live.load();

@@ -16,6 +16,22 @@ pub struct Options {
     pub near_limit_ratio: f32,
     /// For rules and domains that say nothing themselves.
     pub on_store_failure: FailureMode,
+    /// Whether requests may give hits back.
+    pub refunds: bool,
+}
+
+impl Options {
+    /// Rejects a request that cannot or may not be answered.
+    ///
+    /// # Errors
+    /// Says what is missing, too many, or not allowed.
+    pub(super) fn check(&self, request: &Request<'_>) -> Result<(), DecideError> {
+        self.limits.check(request)?;
+        match request.descriptors.iter().position(|descriptor| descriptor.is_negative_hits) {
+            Some(descriptor) if !self.refunds => Err(DecideError::Refund { descriptor }),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Modes for all rules at once.

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use super::{
     DecideError, Live, Options, late_costs,
     stats::{Series, SeriesName},
+    unknown_domain,
 };
 use crate::{
     domain::{
@@ -83,7 +84,7 @@ impl Plan {
         deadline: Option<Instant>,
     ) -> Result<Self, DecideError> {
         let Some(index) = live.rules.domain_index(request.domain) else {
-            live.stats.stats().domain_not_found(request.domain, request.descriptors.len() as u64);
+            unknown_domain::record(live, request);
             let descriptors = request.descriptors.iter().map(|_| Planned::Free).collect();
             return Ok(Self { group: Group::new([]), applied: Applied { domain: None, descriptors } });
         };

@@ -101,6 +101,7 @@ fn engine(yaml: &str, modes: Modes) -> (Engine, Arc<Scripted>, Arc<Live>) {
         limits: RequestLimits { max_descriptors: max, max_entries: max },
         near_limit_ratio: 0.8,
         on_store_failure: FailureMode::Deny,
+        refunds: true,
     };
     let handle = LiveHandle::default();
     handle.store(Some(Arc::clone(&live)));

@@ -18,5 +18,6 @@ pub(super) fn decide(request: &Request<'_>, options: &Options) -> Result<Decisio
         tightest: None,
         metadata: Metadata::default(),
         degraded: true,
+        unknown_domain: false,
     })
 }

@@ -8,7 +8,7 @@ use super::{
     Domain, Node, Policy, RuleId, RuleSet, ValueKind,
     tree::{NodeIndex, ROOT},
 };
-use crate::domain::{Algorithm, Entry, Escaped, Limit};
+use crate::domain::{Algorithm, Entry, Escaped, Limit, likely};
 
 /// At most this many siblings that did not match are told at a level; the rest is counted.
 const MAX_TOLD: usize = 20;
@@ -92,8 +92,17 @@ pub fn explain(rules: &RuleSet, domain: &str, entries: &[Entry<'_>]) -> Explanat
     let mut levels = Vec::new();
     let outcome = match rules.domain(domain) {
         None => {
-            let known: Vec<_> = rules.domains().take(MAX_TOLD).map(|domain| &**domain.name()).collect();
-            Outcome::NoRule(format!("no file has the domain; known: {}", known.join(", ")))
+            let names = || rules.domains().map(|domain| &**domain.name());
+            let likely =
+                likely(domain, names()).map(|likely| format!("; did you mean `{likely}`?")).unwrap_or_default();
+            let known: Vec<_> = names().take(MAX_TOLD).collect();
+            let more = rules.domains().len().saturating_sub(MAX_TOLD);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            Outcome::NoRule(format!(
+                "domain `{}` is unknown{likely} (known: {known}{more})",
+                Escaped(domain.as_bytes())
+            ))
         }
         Some(_) if entries.is_empty() => Outcome::NoRule("the descriptor has no entries".to_owned()),
         Some(domain) => Walk { rules, domain, levels: &mut levels }.run(entries),
@@ -334,7 +343,7 @@ impl fmt::Display for Explanation {
                 }
                 Ok(())
             }
-            Outcome::NoRule(why) => write!(f, "no rule: {why}"),
+            Outcome::NoRule(why) => write!(f, "no limit applies: {why}"),
         }
     }
 }

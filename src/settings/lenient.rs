@@ -95,7 +95,7 @@ impl Value for Factor {
 }
 
 impl Value for NearLimitRatio {
-    const ACCEPTED: &'static str = "a number, 0 or more";
+    const ACCEPTED: &'static str = "a number, 0 or more, such as 0.8";
 
     fn parse(text: &str) -> Option<Self> {
         NearLimitRatio::parse(text)

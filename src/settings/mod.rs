@@ -16,6 +16,7 @@ mod error;
 mod go;
 mod idle;
 mod lenient;
+mod mistyped;
 mod parse;
 mod redis;
 mod resolve;
@@ -38,7 +39,7 @@ pub use table::{Effect, Feature, Group, Override, Variable};
 pub use tls::{ClientsTls, GrpcTls, TlsIdentity};
 pub use types::{
     Backend, DrainSettings, GrpcSettings, HeaderNames, KeySettings, Listen, LogFormat, LoggingSettings,
-    MetricsListener, Modes, OnInvalidRequest, RequestLimits, ResponseSettings, RulesSettings, RulesSource,
+    MetricsListener, Modes, OnInvalidRequest, Refunds, RequestLimits, ResponseSettings, RulesSettings, RulesSource,
     RuntimeDirectory, Settings,
 };
 pub use values::{HeaderName, HttpPath, NearLimitRatio, Share};

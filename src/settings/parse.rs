@@ -8,7 +8,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::address::{Host, HostPort};
 use super::go;
-use super::types::{LogFormat, OnInvalidRequest};
+use super::types::{LogFormat, OnInvalidRequest, Refunds};
 use super::values::{HeaderListBytes, HeaderName, HttpPath, MaxCounters, Share, Workers};
 use crate::domain::{FailureMode, Secret};
 
@@ -24,6 +24,11 @@ pub(super) trait Value: Sized {
 
     /// The value of this text, which is not empty, unless an empty one is a default of the table.
     fn parse(text: &str) -> Option<Self>;
+
+    /// What to say in place of [`Value::ACCEPTED`] of a text whose fault is known.
+    fn accepted(_: &str) -> &'static str {
+        Self::ACCEPTED
+    }
 
     /// What stands in for a text that is no value, but which the reference runs with; and what to say of it, to follow
     /// the text.
@@ -58,6 +63,10 @@ impl<T: Value> Value for Option<T> {
 
     fn parse(text: &str) -> Option<Self> {
         T::parse(text).map(Some)
+    }
+
+    fn accepted(text: &str) -> &'static str {
+        T::accepted(text)
     }
 
     fn instead(text: &str) -> Option<(Self, &'static str)> {
@@ -107,6 +116,17 @@ impl Value for Duration {
 
 impl Value for u16 {
     const ACCEPTED: &'static str = "a port from 0 to 65535";
+
+    fn accepted(text: &str) -> &'static str {
+        if text.starts_with("tcp://") || text.starts_with("udp://") {
+            "a port from 0 to 65535; Kubernetes sets such a value where a Service has that name: say enableServiceLinks: false in \
+             the pod's spec"
+        } else if text.starts_with(':') {
+            "a port from 0 to 65535: leave the colon out"
+        } else {
+            Self::ACCEPTED
+        }
+    }
 
     fn parse(text: &str) -> Option<Self> {
         go::integer(text)?.try_into().ok()
@@ -286,6 +306,18 @@ impl Value for OnInvalidRequest {
     fn parse(text: &str) -> Option<Self> {
         match text.to_ascii_lowercase().as_str() {
             "error" => Some(Self::Error),
+            "deny" => Some(Self::Deny),
+            _ => None,
+        }
+    }
+}
+
+impl Value for Refunds {
+    const ACCEPTED: &'static str = "allow or deny, in any case";
+
+    fn parse(text: &str) -> Option<Self> {
+        match text.to_ascii_lowercase().as_str() {
+            "allow" => Some(Self::Allow),
             "deny" => Some(Self::Deny),
             _ => None,
         }

@@ -72,6 +72,7 @@ fn not_empty(names: impl IntoIterator<Item = OsString>, env: &dyn Fn(&str) -> Op
 }
 
 fn typed(warnings: Vec<String>, backend: Backend, source: RulesSource, tls: ListenersTls, raw: Raw) -> Settings {
+    let backend_because = backend_because(&raw);
     Settings {
         http: HostPort { host: raw.host.value, port: raw.port.value },
         http_tls: tls.http,
@@ -104,12 +105,14 @@ fn typed(warnings: Vec<String>, backend: Backend, source: RulesSource, tls: List
             force_start_without_initial_config: raw.force_start.value,
         },
         backend,
+        backend_because,
         keys: KeySettings {
             prefix: raw.cache_key_prefix.value,
             descriptor_value_secret: raw.descriptor_value_secret.value,
         },
         failure_mode: raw.failure_mode.value,
         on_invalid_request: raw.on_invalid_request.value,
+        refunds: raw.refunds.value,
         modes: Modes {
             shadow: raw.shadow_mode.value,
             quota: raw.quota_mode.value,
@@ -180,6 +183,15 @@ pub(super) fn asks_for_redis(raw: &Raw) -> Option<&Given> {
             let socket = raw.redis_socket_type.given.as_ref().filter(|_| raw.redis_socket_type.value.is_some());
             url.or(kind).or(socket)
         }
+    }
+}
+
+/// What says where the counters are. Without values, for a URL may hold a password.
+fn backend_because(raw: &Raw) -> String {
+    match (asks_for_redis(raw), &raw.backend_type.given) {
+        (Some(given), _) if given.place.variable != "BACKEND_TYPE" => format!("{} is set", given.place),
+        (_, Some(given)) => given.to_string(),
+        _ => "BACKEND_TYPE, REDIS_URL, REDIS_TYPE and REDIS_SOCKET_TYPE are not set".to_owned(),
     }
 }
 

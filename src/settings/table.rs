@@ -251,7 +251,8 @@ impl<'a> Reader<'a> {
             return Some(value);
         }
         if !matches!(variable.effect, Effect::NoEffect(_) | Effect::Later(_)) {
-            self.problems.push(Problem::Malformed { place: *place, value: shown.clone(), accepted: T::ACCEPTED });
+            let accepted = T::accepted(text.unwrap_or_default());
+            self.problems.push(Problem::Malformed { place: *place, value: shown.clone(), accepted });
         }
         None
     }

@@ -34,12 +34,16 @@ pub struct Settings {
     pub rules: RulesSettings,
     /// Where the counters are.
     pub backend: Backend,
+    /// What says so: a variable, or that none does.
+    pub backend_because: String,
     /// How counters are named.
     pub keys: KeySettings,
     /// What to answer when the counters cannot be reached and the rule does not say.
     pub failure_mode: FailureMode,
     /// The answer to a request that cannot be decided.
     pub on_invalid_request: OnInvalidRequest,
+    /// Whether requests may give hits back.
+    pub refunds: Refunds,
     /// Modes that change every decision.
     pub modes: Modes,
     /// What an answer carries beside the decision.
@@ -205,6 +209,15 @@ pub enum OnInvalidRequest {
     /// An error that says why; Envoy lets the request pass unless `failure_mode_deny` is set.
     Error,
     /// The request is over its limit.
+    Deny,
+}
+
+/// What becomes of a request that gives hits back (`is_negative_hits`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refunds {
+    /// The counter is reduced, as in the reference.
+    Allow,
+    /// The request is over its limit, and nothing of it is charged.
     Deny,
 }
 

@@ -15,7 +15,7 @@ use super::redis::{
 };
 use super::table::{Effect, Family, Feature, Group, Read, Reader, Variable, row, variables};
 use super::tls::San;
-use super::types::{LogFormat, OnInvalidRequest};
+use super::types::{LogFormat, OnInvalidRequest, Refunds};
 use super::values::{HeaderListBytes, HeaderName, HttpPath, MaxCounters, NearLimitRatio, Share, Workers};
 use super::xds::{Headers, MessageBytes, NodeMetadata, XdsServer};
 use crate::domain::{FailureMode, Secret};
@@ -62,6 +62,7 @@ variables! {
         descriptor_value_secret: Option<Secret> = "DESCRIPTOR_VALUE_SECRET", "", Ours, "hash every descriptor value in counters' names, keyed by this secret";
         failure_mode: FailureMode = "FAILURE_MODE", "error", Ours, "the answer when the counters cannot be reached: fail the call, allow, deny, or count locally";
         on_invalid_request: OnInvalidRequest = "ON_INVALID_REQUEST", "error", Ours, "the answer to a request that cannot be decided (too large, malformed, without a domain and so on): fail the call, or deny; see failure.md";
+        refunds: Refunds = "REFUNDS", "allow", Ours, "requests that give hits back (`is_negative_hits`): reduce the counter, as the reference does, or deny, so that such a request is over its limit and charges nothing; see security.md";
         replicas: NonZeroU32 = "REPLICAS", "1", Ours, "processes that share the limits: in the failure mode `local` each has its part of them, 1 at least";
     }
     Answers {

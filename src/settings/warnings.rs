@@ -2,6 +2,7 @@
 
 use super::error::Place;
 use super::idle::Idle;
+use super::mistyped;
 use super::table::{Note, Variable};
 use super::variables::FAMILIES;
 
@@ -15,8 +16,8 @@ pub(super) struct Findings {
     pub(super) notes: Vec<Note>,
 }
 
-/// One sentence for each reason why something that was asked for has no effect, and one for each value that is odd and has
-/// one. `names` are those of the whole environment that are not empty.
+/// One sentence for each reason why something that was asked for has no effect, one for each value that is odd and has
+/// one, and one for each name that looks like a mistyped variable. `names` are those of the whole environment that are not empty.
 pub(super) fn warnings(idle: &Idle<'_>, findings: Findings, names: &[String]) -> Vec<String> {
     let Findings { given, asked, notes } = findings;
     let mut reasons: Vec<(&'static str, Vec<String>)> = Vec::new();
@@ -42,5 +43,5 @@ pub(super) fn warnings(idle: &Idle<'_>, findings: Findings, names: &[String]) ->
     let in_vain = |name: &str| given.iter().any(|(one, _)| one.name == name && idle.reason(one).is_some());
     let notes = notes.into_iter().filter(|note| !in_vain(note.variable)).map(|note| note.text);
     let reasons = reasons.into_iter().map(|(reason, all)| format!("no effect: {}: {reason}", all.join(", ")));
-    reasons.chain(notes).collect()
+    reasons.chain(notes).chain(mistyped::warnings(names)).collect()
 }

@@ -58,6 +58,7 @@ impl Side {
             limits: RequestLimits { max_descriptors: limit(MAX_DESCRIPTORS), max_entries: limit(MAX_ENTRIES) },
             near_limit_ratio: 0.8,
             on_store_failure: FailureMode::Error,
+            refunds: true,
         };
         let (live, metrics) = (LiveHandle::default(), Arc::<RequestMetrics>::default());
         let keys = KeyBuilder::new(prefix);

@@ -9,6 +9,7 @@ mod denied;
 mod like_grpc_go;
 mod no_rules;
 mod partial;
+mod refunds;
 mod sizes;
 
 use envoy_types::pb::{envoy::service::ratelimit::v3::RateLimitRequest, google::protobuf::UInt64Value};

@@ -95,5 +95,5 @@ fn no_match_says_why() {
     assert_eq!(why(&[("other", "u")]), "nothing in the domain matches entry 1");
     assert_eq!(why(&[]), "the descriptor has no entries");
     let elsewhere = explain(&good("domain: d").rules, "e", &[]);
-    assert_eq!(elsewhere.outcome, Outcome::NoRule("no file has the domain; known: d".to_owned()));
+    assert_eq!(elsewhere.outcome, Outcome::NoRule("domain `e` is unknown (known: d)".to_owned()));
 }

@@ -35,14 +35,19 @@ async fn check_shows_and_wants_certificates() {
     let good = "--ca @servers.crt --cert @client.crt --key @client.key --server-name tollgate.example";
     let (code, said) = check(good);
     assert!(code == Some(0) && said.starts_with("OK\n"), "{said}");
-    for (options, expected) in [
-        ("", "does it speak TLS (--tls) or not?"),
-        ("--tls", "invalid peer certificate: UnknownIssuer"),
-        ("--ca @servers.crt", "certificate not valid for name \"127.0.0.1\""),
-        ("--ca @servers.crt --server-name tollgate.example", "CertificateRequired"),
-        ("--ca @absent --server-name tollgate.example", "absent: No such file"),
+    for (options, expected, cure) in [
+        ("", "", "it speaks TLS: add --tls"),
+        ("--tls", "invalid peer certificate: UnknownIssuer", "name the authority's file with --ca"),
+        ("--ca @servers.crt", "certificate not valid for name \"127.0.0.1\"", "give that with --server-name"),
+        ("--ca @servers.crt --server-name tollgate.example", "CertificateRequired", "show one with --cert and --key"),
+        (
+            "--ca @servers.crt --server-name tollgate.example --cert @servers.crt --key @client.key",
+            "servers.crt",
+            "--cert, --key",
+        ),
+        ("--ca @absent --server-name tollgate.example", "absent: No such file", "--ca"),
     ] {
         let (code, said) = check(options);
-        assert!(code == Some(2) && said.contains(expected), "{options}: {said}");
+        assert!(code == Some(2) && said.contains(expected) && said.contains(cure), "{options}: {said}");
     }
 }

@@ -26,7 +26,7 @@ pub enum ResponseBody {
 
 impl From<Answer> for ResponseBody {
     fn from(answer: Answer) -> Self {
-        Self::Answer(answer.0)
+        Self::Answer(answer.frame)
     }
 }
 

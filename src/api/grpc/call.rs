@@ -10,13 +10,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response, header::CONTENT_TYPE};
+use http::{HeaderName, HeaderValue, Request, Response, header::CONTENT_TYPE};
 use hyper::body::Incoming;
 use tonic::service::Routes;
 use tower::Service as _;
 
 use super::{
-    Answer, Rejection, Reply,
+    Answer, Note, Rejection, Reply,
     body::ResponseBody,
     head::{Encoding, Head},
     receive::Receiver,
@@ -25,6 +25,9 @@ use super::{
     timeout,
 };
 use crate::{api::is_undecidable, domain::BoxFuture};
+
+/// The header of [`Note::UnknownDomain`].
+const DOMAIN: HeaderName = HeaderName::from_static("x-tollgate-domain");
 
 /// The future of a call.
 pub struct Call(State);
@@ -102,7 +105,7 @@ impl Asked {
 
     fn refuse(&self, refusal: &Refusal) -> Response<ResponseBody> {
         if let Some(reason) = refusal.reason().filter(|reason| is_undecidable(*reason))
-            && let Some(answer) = self.connection.method(self.method).undecidable()
+            && let Some(answer) = self.connection.method(self.method).undecidable(reason)
         {
             self.connection.record_denied(reason, refusal);
             return answered(answer);
@@ -112,8 +115,12 @@ impl Asked {
 }
 
 fn answered(answer: Answer) -> Response<ResponseBody> {
+    let note = answer.note;
     let mut response = Response::new(ResponseBody::from(answer));
     response.headers_mut().insert(CONTENT_TYPE, GRPC);
+    if note == Some(Note::UnknownDomain) {
+        response.headers_mut().insert(DOMAIN, HeaderValue::from_static("unknown"));
+    }
     response
 }
 

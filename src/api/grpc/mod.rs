@@ -24,4 +24,4 @@ mod unary;
 pub use body::ResponseBody;
 pub use call::Call;
 pub use service::{GrpcConnection, GrpcOptions, GrpcService};
-pub use unary::{Answer, Rejection, Reply, Unary};
+pub use unary::{Answer, Note, Rejection, Reply, Unary};

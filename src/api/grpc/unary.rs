@@ -14,8 +14,8 @@ pub trait Unary: fmt::Debug + Send + Sync {
     /// answer.
     fn call(&self, message: Bytes, deadline: Option<Instant>) -> Reply;
 
-    /// What to answer to a request that cannot be decided, in place of the error that says why; `None`: that error.
-    fn undecidable(&self) -> Option<Answer>;
+    /// What to answer to a request that is rejected for this reason, in place of the error that says why; `None`: that error.
+    fn undecidable(&self, reason: Reason) -> Option<Answer>;
 }
 
 /// What a method makes of a message.
@@ -37,19 +37,35 @@ impl fmt::Debug for Reply {
 
 /// An encoded answer, framed as gRPC has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer(pub(super) Bytes);
+pub struct Answer {
+    pub(super) frame: Bytes,
+    pub(super) note: Option<Note>,
+}
+
+/// What the head of an answer says to those who look: Envoy does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// `x-tollgate-domain: unknown`: no rules have the request's domain.
+    UnknownDomain,
+}
 
 impl Answer {
     /// Encodes a message.
     #[must_use]
     pub fn encode(message: &impl prost::Message) -> Self {
-        Self(frame::encode(message))
+        Self { frame: frame::encode(message), note: None }
+    }
+
+    /// The same with a note.
+    #[must_use]
+    pub fn with(self, note: Option<Note>) -> Self {
+        Self { note, ..self }
     }
 
     /// The message, without the frame's prefix.
     #[must_use]
     pub fn message(&self) -> &[u8] {
-        self.0.get(frame::PREFIX..).unwrap_or_default()
+        self.frame.get(frame::PREFIX..).unwrap_or_default()
     }
 }
 

@@ -32,7 +32,7 @@ fn look(settings: &Settings) -> Vec<Finding> {
     let defaults = rules.defaults.as_deref();
     let loaded = load(location.as_slice(), defaults, rules.merge_domain_config);
     let (mut findings, warnings) = match loaded {
-        Ok(Loaded { compiled, defaults, files }) => {
+        Ok(Loaded { compiled, defaults, files, .. }) => {
             let of_defaults = defaults.into_iter().flat_map(|defaults| defaults.warnings);
             let (domains, rules) = (compiled.rules.domains().len(), compiled.rules.rule_count());
             let found = size(files, domains, rules as usize);
@@ -44,8 +44,12 @@ fn look(settings: &Settings) -> Vec<Finding> {
             };
             (vec![first], of_defaults.chain(compiled.warnings).collect())
         }
-        Err(LoadError::Read(error)) => (vec![Finding::fail(NAME, error.to_string())], Vec::new()),
-        Err(LoadError::Compile(errors)) => (errors.errors.iter().map(fault).collect(), errors.warnings),
+        Err(error @ (LoadError::Read(_) | LoadError::Input(_) | LoadError::NoRulesInManifests { .. })) => {
+            (vec![Finding::fail(NAME, error.to_string())], Vec::new())
+        }
+        Err(LoadError::Compile(errors) | LoadError::Template(errors, _)) => {
+            (errors.errors.iter().map(fault).collect(), errors.warnings)
+        }
     };
     findings.extend(warnings.iter().map(|warning| Finding::warn(NAME, warning.to_string())));
     bounded(findings, "`tollgate validate PATH` shows all of them, with their lines")
@@ -63,7 +67,7 @@ pub(super) fn refused(settings: &Settings, groups: AtomicGroups) -> Vec<Finding>
             let is_known = load(location.as_slice(), rules.defaults.as_deref(), rules.merge_domain_config).is_err();
             if is_known { Vec::new() } else { errors.errors.iter().map(fault).collect() }
         }
-        Ok(_) | Err(LoadError::Read(_)) => Vec::new(),
+        Ok(_) | Err(_) => Vec::new(),
     };
     if let (true, Some(why)) = (settings.modes.stop_increment_when_over, groups.unsupported()) {
         let found =

@@ -4,9 +4,10 @@
 use std::{
     hash::BuildHasher,
     sync::{
-        Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -20,6 +21,9 @@ const SHARDS: usize = 16;
 
 /// The most rules that the log names as looked at without `count_denied`.
 const MAX_LOOK_WARNINGS: u32 = 100;
+
+/// Between two log lines about unknown domains.
+const BETWEEN_LINES: Duration = Duration::from_secs(60);
 
 /// The name of the series, and the domain, into which what has no room falls.
 const OTHER: &str = "other";
@@ -36,6 +40,9 @@ pub struct Stats {
     room: AtomicUsize,
     overflow: AtomicU64,
     look_warnings: AtomicU32,
+    unknown_domain_requests: AtomicU64,
+    /// When the log named one last, and how many requests there were until then.
+    unknown_domain_line: Mutex<Option<(Instant, u64)>>,
 }
 
 impl Stats {
@@ -51,6 +58,8 @@ impl Stats {
             room: AtomicUsize::new(max_series),
             overflow: AtomicU64::new(0),
             look_warnings: AtomicU32::new(0),
+            unknown_domain_requests: AtomicU64::new(0),
+            unknown_domain_line: Mutex::new(None),
         })
     }
 
@@ -74,6 +83,20 @@ impl Stats {
         let hash = self.hash(name.parts());
         let series = self.find_or_add(&self.unknown_domains, hash, name).unwrap_or_else(|| self.other_domain.clone());
         series.record_failed(Charge::Take(descriptors));
+    }
+
+    /// Counts a request for an unknown domain. If a log line is due, how many requests it stands for.
+    pub fn unknown_domain_line_due(&self) -> Option<u64> {
+        let total = self.unknown_domain_requests.fetch_add(1, Ordering::Relaxed) + 1;
+        // where another worker holds the lock, its line is enough
+        let mut line = self.unknown_domain_line.try_lock().ok()?;
+        let before = match *line {
+            Some((last, _)) if last.elapsed() < BETWEEN_LINES => return None,
+            Some((_, before)) => before,
+            None => 0,
+        };
+        *line = Some((Instant::now(), total));
+        Some(total.saturating_sub(before))
     }
 
     /// Unknown domains that were asked for, each with the descriptors that came for it.

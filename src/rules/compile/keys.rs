@@ -133,51 +133,10 @@ pub(super) fn accepted(place: Place) -> String {
     names.join(", ")
 }
 
-/// The name that a misspelt one may have meant.
-pub(super) fn likely<'n>(misspelt: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    // no name is half as long; a long one would cost its square
-    if misspelt.len() > 40 {
-        return None;
-    }
-    let misspelt = normal(misspelt);
-    names
-        .into_iter()
-        .map(|name| {
-            let normal = normal(name);
-            let begins = misspelt.len() >= 4 && normal.starts_with(&misspelt);
-            (if begins { 1 } else { distance(&misspelt, &normal) }, name)
-        })
-        .filter(|(distance, name)| *distance <= (name.len() / 3).clamp(1, 4) && *distance < name.len())
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| name)
-}
-
-fn normal(name: &str) -> Vec<char> {
-    name.chars().filter(|c| !matches!(c, '_' | '-' | ' ')).flat_map(char::to_lowercase).collect()
-}
-
-/// How many letters to insert, delete, replace, or swap with their neighbour.
-fn distance(a: &[char], b: &[char]) -> usize {
-    let mut rows: [Vec<usize>; 3] = [vec![], (0..=b.len()).collect(), vec![]];
-    for (i, x) in a.iter().enumerate() {
-        let [older, old, new] = &mut rows;
-        new.clear();
-        new.push(i + 1);
-        for (j, y) in b.iter().enumerate() {
-            let mut cost = (old[j] + usize::from(x != y)).min(old[j + 1] + 1).min(new[j] + 1);
-            if i > 0 && j > 0 && a[i - 1] == *y && b[j - 1] == *x {
-                cost = cost.min(older[j - 1] + 1);
-            }
-            new.push(cost);
-        }
-        rows.rotate_left(1);
-    }
-    rows[1][b.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::likely;
 
     #[test]
     fn misspelt_keys_find_theirs() {
@@ -196,14 +155,5 @@ mod tests {
         }
         assert_eq!(likely("completely_different", names()), None);
         assert_eq!(likely(&"x".repeat(1 << 20), names()), None);
-    }
-
-    #[test]
-    fn distances() {
-        let letters = |text: &str| text.chars().collect::<Vec<_>>();
-        let between = |a: &str, b: &str| distance(&letters(a), &letters(b));
-        assert_eq!(between("", "abc"), 3);
-        assert_eq!(between("kitten", "sitting"), 3);
-        assert_eq!(between("ab", "ba"), 1);
     }
 }

@@ -4,7 +4,10 @@ use super::{
     keys::{self, Key, Place},
     report::{Path, Report},
 };
-use crate::rules::yaml::{Document, Kind, Mark, NodeId, Notice, Scalar, Typed, cure_of_blanks};
+use crate::{
+    domain::likely,
+    rules::yaml::{Document, Kind, Mark, NodeId, Notice, Scalar, Typed, cure_of_blanks},
+};
 
 const WHOLE_NUMBER: &str = "a whole number without quotes, from 0 to 4294967295";
 
@@ -82,8 +85,14 @@ impl<'a> Reader<'a, '_> {
         }
         let Some(known) = Key::from_name(name) else {
             let here_first = Key::ALL.iter().filter(|key| key.belongs_in(place));
-            let likely = keys::likely(name, here_first.map(|key| key.name()))
-                .or_else(|| keys::likely(name, Key::ALL.iter().map(|key| key.name())));
+            let likely = likely(name, here_first.map(|key| key.name()))
+                .or_else(|| likely(name, Key::ALL.iter().map(|key| key.name())));
+            if name == "apiVersion" && matches!(place, Place::Root | Place::DefaultsRoot) {
+                let message = "this is a Kubernetes manifest: give the file that is in its `data`, as a mounted ConfigMap \
+                               has it; `tollgate validate` reads manifests too";
+                self.report.error(mark, &here, message);
+                return None;
+            }
             let accepted = format!("accepted in {}: {}", place.name(), keys::accepted(place));
             if let Some(cure) = cure_of_blanks(name) {
                 self.report.error(mark, &here, format!("unknown key `{}`: {cure}", clip(name)));
@@ -303,7 +312,7 @@ impl<'a> Reader<'a, '_> {
         remark: &str,
     ) {
         let names: Vec<_> = names.into_iter().collect();
-        let likely = keys::likely(text, names.iter().copied());
+        let likely = likely(text, names.iter().copied());
         let problem = format!("invalid {} `{}`", field.name, clip(text));
         let accepted = format!("accepted: {}{remark}", names.join(", "));
         self.report.error(field.mark, path, suggestion(&problem, likely, &accepted));

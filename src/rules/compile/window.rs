@@ -4,12 +4,12 @@ use std::num::NonZeroU32;
 
 use super::{
     descriptors::Tree,
-    keys::{self, Key},
+    keys::Key,
     reader::{Fields, clip},
     report::Path,
 };
 use crate::{
-    domain::{TimeZone, Unit, Window, WindowError},
+    domain::{TimeZone, Unit, Window, WindowError, likely},
     rules::yaml::Mark,
 };
 
@@ -81,7 +81,7 @@ impl<'a> Tree<'a, '_> {
         let zone = TimeZone::from_name(name);
         if zone.is_none() {
             let names = TimeZone::names();
-            let meant = keys::likely(name, names.iter().map(String::as_str));
+            let meant = likely(name, names.iter().map(String::as_str));
             let meant = meant.map_or(String::new(), |meant| format!("; did you mean `{meant}`?"));
             let accepted = "accepted: a name of the IANA database, such as UTC or Europe/Berlin";
             let separator = if meant.is_empty() { "; " } else { " " };

@@ -27,6 +27,9 @@ use tracing_subscriber::registry::LookupSpan;
 
 pub use self::queue::LogQueue;
 
+/// The target of the line that says what has started: it is written at any level.
+pub const START: &str = concat!(env!("CARGO_CRATE_NAME"), "::start");
+
 /// How an event is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -104,8 +107,12 @@ where
         LevelFilter::DEBUG => LevelFilter::INFO,
         level => level.min(LevelFilter::ERROR),
     };
-    let registry = tracing_subscriber::registry()
-        .with(Targets::new().with_target(env!("CARGO_CRATE_NAME"), level).with_default(others));
+    let registry = tracing_subscriber::registry().with(
+        Targets::new()
+            .with_target(env!("CARGO_CRATE_NAME"), level)
+            .with_target(START, level.max(LevelFilter::INFO))
+            .with_default(others),
+    );
     let layer = tracing_subscriber::fmt::layer().with_writer(writer);
     match format {
         Format::Json => Box::new(registry.with(layer.with_ansi(false).event_format(JsonLines))),
@@ -298,6 +305,14 @@ mod tests {
         for format in [Format::Text, Format::Json] {
             assert_eq!(written(LevelFilter::WARN, format, || tracing::info!("quiet")), "");
             assert!(written(LevelFilter::WARN, format, || tracing::warn!("loud")).contains("loud"));
+        }
+    }
+
+    #[test]
+    fn the_line_of_the_start_is_written_at_any_level() {
+        let log = || tracing::info!(target: START, "started");
+        for level in [LevelFilter::OFF, LevelFilter::ERROR, LevelFilter::WARN, LevelFilter::TRACE] {
+            assert_eq!(written(level, Format::Text, log).lines().count(), 1, "{level}");
         }
     }
 

@@ -180,9 +180,14 @@ impl Breaker {
         !self.lock().reopened
     }
 
-    /// The probe begins.
-    pub(super) fn probe(&self) {
-        self.lock().state = BreakerState::HalfOpen;
+    /// The probe begins; not if it has been closed meanwhile.
+    pub(super) fn probe(&self) -> bool {
+        let mut inner = self.lock();
+        let is_shut = inner.state != BreakerState::Closed;
+        if is_shut {
+            inner.state = BreakerState::HalfOpen;
+        }
+        is_shut
     }
 
     /// The probe's end; whether that closed it, with nothing held against the address. It may have been closed meanwhile.

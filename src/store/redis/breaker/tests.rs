@@ -176,6 +176,7 @@ fn a_connection_that_was_just_proven_closes_it_as_a_probe_would() {
     assert!(breaker.claim());
     breaker.probe();
     assert!(breaker.proven(now) && breaker.admits());
+    assert!(!breaker.probe(), "there is nothing to probe any more");
     // the probe that was under way comes to nothing, whatever it says
     assert!(!breaker.probed(false, now) && !breaker.probed(true, now) && breaker.admits());
     breaker.release();

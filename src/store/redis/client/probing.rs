@@ -42,7 +42,9 @@ impl Probing {
             if !self.may_probe(&node, breaker) {
                 continue;
             }
-            breaker.probe();
+            if !breaker.probe() {
+                return;
+            }
             let proven = node.prove().await;
             let closed = breaker.probed(proven.is_ok(), Instant::now());
             match proven {

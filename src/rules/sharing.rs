@@ -1,0 +1,130 @@
+//! Which counters the values that match a pattern charge: one that they share, or one each. Without `share_threshold` each
+//! value has its own, so that whoever can vary the value has as many budgets as they like.
+
+use std::{collections::BTreeMap, fmt};
+
+use super::{Match, Node, RuleSet, ValueKind};
+
+/// What becomes of the values that match one descriptor of the rules.
+#[derive(Clone, Copy, Debug)]
+pub struct Sharing<'r> {
+    node: &'r Node,
+}
+
+/// A descriptor whose values have a counter each.
+#[derive(Clone, Copy, Debug)]
+pub struct Unshared<'r> {
+    /// What becomes of its values.
+    pub sharing: Sharing<'r>,
+    /// Its file and line.
+    pub place: (&'r str, u32),
+    /// Whether that is likely to be unwanted: a path can be written in more ways than anyone can count.
+    pub of_paths: bool,
+}
+
+/// Of each level of a match that asks for a pattern, network or list.
+#[must_use]
+pub fn of<'r>(found: &Match<'r>) -> Vec<Sharing<'r>> {
+    if found.rule.limits().is_empty() {
+        return Vec::new();
+    }
+    found.path.iter().copied().filter(|node| is_open(node)).map(|node| Sharing { node }).collect()
+}
+
+/// Every descriptor of the rules whose matching values have a counter each, by file and line. Those that no limit is at or
+/// below are left out.
+#[must_use]
+pub fn unshared(rules: &RuleSet) -> Vec<Unshared<'_>> {
+    let mut found = BTreeMap::new();
+    for (_, rule) in rules.rules() {
+        for sharing in of(&rule).into_iter().filter(|sharing| !sharing.node.share_threshold()) {
+            let place = rules.location(sharing.node);
+            // of two in one line, as in a flow map, the text tells them apart
+            let key = (place, sharing.node.key(), sharing.node.value());
+            found.entry(key).or_insert(Unshared { sharing, place, of_paths: is_of_paths(sharing.node) });
+        }
+    }
+    found.into_values().collect()
+}
+
+/// What a domain matches as exact paths.
+#[derive(Clone, Copy, Debug)]
+pub struct ExactPaths<'r> {
+    /// The domain.
+    pub domain: &'r str,
+    /// The first of them in the file.
+    pub first: &'r Node,
+    /// How many there are beside it.
+    pub more: usize,
+}
+
+/// The exact paths of each domain that has any: `/hello` is not `/hello?a=1`.
+#[must_use]
+pub fn exact_paths(rules: &RuleSet) -> Vec<ExactPaths<'_>> {
+    let mut all: Vec<ExactPaths<'_>> = Vec::new();
+    for (domain, rule) in rules.rules() {
+        let is_path = |node: &&Node| {
+            node.value_kind() == ValueKind::Exact && node.value().is_some_and(|value| value.starts_with('/'))
+        };
+        let Some(first) = rule.path.iter().copied().find(is_path).filter(|_| !rule.rule.limits().is_empty()) else {
+            continue;
+        };
+        match all.last_mut() {
+            Some(last) if last.domain == &**domain.name() => last.more += 1,
+            _ => all.push(ExactPaths { domain: domain.name(), first, more: 0 }),
+        }
+    }
+    all
+}
+
+impl fmt::Display for ExactPaths<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { domain, first, more } = self;
+        let (key, value) = (first.key(), first.value().unwrap_or_default());
+        let (more, verb) = match more {
+            0 => (String::new(), "matches"),
+            1 => (" and 1 more".to_owned(), "match"),
+            more => (format!(" and {more} more"), "match"),
+        };
+        write!(
+            f,
+            "domain `{domain}`: {key}={value}{more} {verb} this very text alone: `{value}?a=1`, `{value}/` and other letter \
+             case are other values; see \"Paths\" in docs/rules.md"
+        )
+    }
+}
+
+/// Whether the number of values that match has no bound, or a large one.
+fn is_open(node: &Node) -> bool {
+    match node.value_kind() {
+        ValueKind::Glob | ValueKind::Regex | ValueKind::Cidr => true,
+        // of a list that holds no pattern there are as many as it has
+        ValueKind::List => node.value().is_some_and(|values| values.contains('*')),
+        ValueKind::Any | ValueKind::Exact => false,
+    }
+}
+
+fn is_of_paths(node: &Node) -> bool {
+    let key = node.key().to_ascii_lowercase();
+    let is_named_so = ["path", "url", "uri"].iter().any(|word| key.contains(word));
+    let pattern = node.value().unwrap_or_default();
+    let begins_so = node.value_kind() != ValueKind::Cidr && pattern.trim_start_matches(['^', '(']).starts_with('/');
+    is_named_so || begins_so
+}
+
+impl fmt::Display for Sharing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let node = self.node;
+        let relation = match node.value_kind() {
+            ValueKind::Cidr => " in ",
+            ValueKind::Regex => " matching ",
+            ValueKind::Any | ValueKind::Exact | ValueKind::Glob | ValueKind::List => "=",
+        };
+        write!(f, "{}{relation}{}: ", node.key(), node.value().unwrap_or_default())?;
+        f.write_str(if node.share_threshold() {
+            "all matching values share one counter"
+        } else {
+            "each matching value has its own counter (share_threshold: true makes them share one)"
+        })
+    }
+}

@@ -1,0 +1,157 @@
+//! Names in the environment that are no variables, and look like one that was mistyped or guessed.
+
+use super::variables::{FAMILIES, TABLE};
+use crate::domain::slip;
+
+/// At most this many are named.
+const MOST: usize = 20;
+
+/// Names that people expect, and the variable that does what they want.
+const GUESSES: &[(&str, &str)] = &[
+    ("CONFIG_PATH", "RULES"),
+    ("GRPC_ADDR", "GRPC_HOST and GRPC_PORT"),
+    ("HTTP_HOST", "HOST"),
+    ("HTTP_PORT", "PORT"),
+    ("METRICS_ADDR", "PROMETHEUS_ADDR"),
+    ("METRICS_PORT", "PROMETHEUS_ADDR"),
+    ("PROMETHEUS_PORT", "PROMETHEUS_ADDR"),
+    ("RATELIMIT_CONFIG", "RULES"),
+    ("REDIS_ADDR", "REDIS_URL"),
+    ("REDIS_ADDRESS", "REDIS_URL"),
+    ("REDIS_HOST", "REDIS_URL"),
+    ("REDIS_PASSWORD", "REDIS_AUTH"),
+    ("REDIS_USERNAME", "REDIS_AUTH"),
+    ("RULES_DIR", "RULES"),
+    ("RULES_FILE", "RULES"),
+    ("RULES_PATH", "RULES"),
+    ("RUNTIME_APP_DIRECTORY", "RUNTIME_APPDIRECTORY"),
+];
+
+/// One sentence for each. `names` are those of the whole environment that are not empty, sorted.
+pub(super) fn warnings(names: &[String]) -> Vec<String> {
+    let found = names.iter().filter_map(|name| Some((name, meant(name, names)?)));
+    let mut warnings: Vec<String> = found
+        .map(|(name, meant)| format!("{name} is no variable of this service and has no effect; did you mean {meant}?"))
+        .collect();
+    if warnings.len() > MOST {
+        let more = warnings.len() - MOST;
+        warnings.truncate(MOST);
+        warnings.push(format!("{more} more names in the environment look like mistyped variables of this service"));
+    }
+    warnings
+}
+
+/// The variable that this name may have meant.
+fn meant(name: &str, names: &[String]) -> Option<&'static str> {
+    let is_known = |name: &str| {
+        TABLE.iter().any(|variable| variable.name == name)
+            || FAMILIES.iter().any(|family| name.starts_with(family.prefix))
+    };
+    if is_known(name) || is_service_link(name, names) {
+        return None;
+    }
+    // other programs of a container may have variables of these names, and templates make REDIS_URL of REDIS_HOST
+    let is_set = |meant: &str| names.iter().any(|name| meant.split(" and ").any(|meant| meant == name));
+    let bare = name.strip_prefix("TOLLGATE_").unwrap_or(name);
+    let guess = GUESSES.iter().find(|(guess, _)| guess.eq_ignore_ascii_case(bare));
+    if let Some((_, meant)) = guess.filter(|(_, meant)| !is_set(meant)) {
+        return Some(meant);
+    }
+    slip(bare, TABLE.iter().map(|variable| variable.name))
+}
+
+/// Whether Kubernetes, or a container's link, makes a name like this for each service of the namespace: of `redis` it is
+/// `REDIS_SERVICE_HOST`, `REDIS_PORT` (`tcp://…`), `REDIS_PORT_6379_TCP_ADDR` and others.
+fn is_service_link(name: &str, names: &[String]) -> bool {
+    let of_service = |service: &str| names.iter().any(|name| name.strip_suffix("_SERVICE_HOST") == Some(service));
+    let numbered = |rest: &str| {
+        let digits = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+        digits.len() < rest.len() && (digits.starts_with("_TCP") || digits.starts_with("_UDP"))
+    };
+    name.ends_with("_SERVICE_HOST")
+        || name.contains("_SERVICE_PORT")
+        || name.strip_suffix("_PORT").is_some_and(of_service)
+        || name.match_indices("_PORT_").any(|(at, part)| numbered(&name[at + part.len()..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn warned(names: &[&str]) -> Vec<String> {
+        warnings(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_mistyped_name_is_told_with_the_likely_one() {
+        for (name, meant) in [
+            ("RULSE", "RULES"),
+            ("GRPC_PROT", "GRPC_PORT"),
+            ("REDIS_ULR", "REDIS_URL"),
+            ("REDISURL", "REDIS_URL"),
+            ("redis_url", "REDIS_URL"),
+            ("FAILUREMODE", "FAILURE_MODE"),
+            ("BACKEND_TPYE", "BACKEND_TYPE"),
+            ("LOGLEVEL", "LOG_LEVEL"),
+            ("SHADOW_MOD", "SHADOW_MODE"),
+            ("USE_PROMETEUS", "USE_PROMETHEUS"),
+            ("TOLLGATE_RULES", "RULES"),
+            ("REDIS_PASSWORD", "REDIS_AUTH"),
+            ("RULES_PATH", "RULES"),
+            ("CONFIG_GRPC_XDS_SERVER_ULR", "CONFIG_GRPC_XDS_SERVER_URL"),
+        ] {
+            let [warning] = &warned(&[name])[..] else { unreachable!("{name}: no warning, or several") };
+            assert!(warning.starts_with(&format!("{name} is no variable")), "{warning}");
+            assert!(warning.ends_with(&format!("did you mean {meant}?")), "{warning}");
+        }
+    }
+
+    #[test]
+    fn what_others_set_is_not_told() {
+        for name in [
+            "HOSTNAME",
+            "HOME",
+            "PATH",
+            "PWD",
+            "LANG",
+            "TERM",
+            "USER",
+            "SHELL",
+            "TZ",
+            "RUST_LOG",
+            "RUST_BACKTRACE",
+            "NO_COLOR",
+            "SSL_CERT_FILE",
+            "HTTP_PROXY",
+            "POD_NAME",
+            "POD_IP",
+            "GOMAXPROCS",
+            "MALLOC_ARENA_MAX",
+            "KUBERNETES_SERVICE_HOST",
+            "KUBERNETES_SERVICE_PORT_HTTPS",
+            "KUBERNETES_PORT",
+            "KUBERNETES_PORT_443_TCP_ADDR",
+            "REDIS_SERVICE_HOST",
+            "REDIS_SERVICE_PORT",
+            "REDIS_PORT",
+            "REDIS_PORT_6379_TCP_PROTO",
+            "GRPC_PORTS_SERVICE_PORT",
+            "TOLLGATE_SERVICE_HOST",
+            "TOLLGATE_PORT_8081_TCP",
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+        ] {
+            assert_eq!(warned(&[name]), [""; 0], "{name}");
+        }
+        for variable in TABLE {
+            assert_eq!(warned(&[variable.name]), [""; 0], "{}", variable.name);
+        }
+        assert_eq!(warned(&["REDIS_HOST", "REDIS_URL"]), [""; 0], "a template has used it");
+        assert_eq!(warned(&["TOLLGATE_PORT", "TOLLGATE_SERVICE_HOST"]), [""; 0], "of a Service named tollgate");
+    }
+
+    #[test]
+    fn there_is_an_end_to_them() {
+        let names: Vec<String> = (b'A'..=b'Z').map(|letter| format!("RULES{}", char::from(letter))).collect();
+        assert_eq!(warnings(&names).len(), MOST + 1);
+    }
+}
