@@ -6,18 +6,18 @@ use super::{
     Check, blocking,
     finding::{Finding, bounded},
 };
-#[cfg(feature = "redis")]
-use crate::domain::AtomicGroups;
 use crate::{
     app,
     cli::{
-        load::{LoadError, Loaded, load, load_for},
+        load::{LoadError, Loaded, load},
         validate::size,
     },
     rules::Diagnostic,
     settings::Settings,
     source::Location,
 };
+#[cfg(feature = "redis")]
+use crate::{cli::load::load_for, domain::AtomicGroups};
 
 const NAME: &str = "rules";
 
