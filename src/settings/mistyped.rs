@@ -27,6 +27,9 @@ const GUESSES: &[(&str, &str)] = &[
     ("RUNTIME_APP_DIRECTORY", "RUNTIME_APPDIRECTORY"),
 ];
 
+/// Names that well-known deployments set, and that the service which we replace does not read either.
+const OF_OTHERS: &[&str] = &["GRPC_SERVER_TLS_CA_CERT"]; // Envoy Gateway's
+
 /// One sentence for each. `names` are those of the whole environment that are not empty, sorted.
 pub(super) fn warnings(names: &[String]) -> Vec<String> {
     let found = names.iter().filter_map(|name| Some((name, meant(name, names)?)));
@@ -47,7 +50,7 @@ fn meant(name: &str, names: &[String]) -> Option<&'static str> {
         TABLE.iter().any(|variable| variable.name == name)
             || FAMILIES.iter().any(|family| name.starts_with(family.prefix))
     };
-    if is_known(name) || is_service_link(name, names) {
+    if is_known(name) || OF_OTHERS.contains(&name) || is_service_link(name, names) {
         return None;
     }
     // other programs of a container may have variables of these names, and templates make REDIS_URL of REDIS_HOST
@@ -109,6 +112,7 @@ mod tests {
     #[test]
     fn what_others_set_is_not_told() {
         for name in [
+            "GRPC_SERVER_TLS_CA_CERT",
             "HOSTNAME",
             "HOME",
             "PATH",
