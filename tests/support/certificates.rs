@@ -83,7 +83,16 @@ fn make(directory: &Path, name: &str, days_ago: u32, options: &str) -> Pem {
     }
     let key = format!("-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout {name}.key -out {name}.crt");
     command.args(["req", "-x509"]).args(key.split(' ')).args(options.split(' '));
-    let output = command.current_dir(directory).output().expect("openssl");
+    command.current_dir(directory);
+    // faketime names a semaphore after its process, and one of that number may have left its own behind
+    let is_taken = |output: &std::process::Output| String::from_utf8_lossy(&output.stderr).contains("sem_open");
+    let mut output = command.output().expect("openssl");
+    for _ in 0..10 {
+        if !is_taken(&output) {
+            break;
+        }
+        output = command.output().expect("openssl");
+    }
     assert!(output.status.success(), "openssl {options}: {}", String::from_utf8_lossy(&output.stderr));
     let read = |ending: &str| fs::read_to_string(directory.join(format!("{name}.{ending}"))).expect("openssl wrote it");
     Pem { certificate: read("crt"), key: read("key") }
