@@ -25,7 +25,7 @@ impl Watched {
         let mut counts = false;
         let mut tell = move |one: &mut Self| {
             let contact = one.contact.borrow_and_update();
-            // while a breaker is open nothing is asked, whoever counts
+            // while each breaker is open nothing is asked of redis
             counts |= contact.counting >= one.clients && !contact.is_shut();
             let fault = if counts {
                 one.needs_connection.then(|| lost(one.setting, &contact)).flatten()

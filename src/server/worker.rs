@@ -130,7 +130,7 @@ where
     Ok((Worker { queue, metrics, done, thread }, is_ready))
 }
 
-/// Answers whoever asks whether the worker runs its tasks, for as long as this runs.
+/// Answers the question whether the worker runs its tasks, for as long as this runs.
 async fn answer(stats: &Stats, id: WorkerId) {
     match stats.beats.get(id.index()) {
         Some(beat) => beat.answer().await,

@@ -89,7 +89,7 @@ impl<'a> Race<'a> {
         let (mut started, mut state) = (0, START);
         let begin = self.patterns.first().map_or(0, |pattern| pattern.prefix as usize);
         for (at, byte) in self.value.iter().enumerate().skip(begin) {
-            // not before: whoever may take a part later must not stand before others in its queue
+            // not before: a pattern that may take a part only later must not stand before others in its queue
             while self.patterns.get(started).is_some_and(|pattern| pattern.prefix as usize <= at) {
                 self.wait(started as u32, at);
                 started += 1;
