@@ -1,6 +1,6 @@
 //! What has to hold of a run, whatever the machine: outcomes, and that nothing piles up. No durations.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::{
     drive::Run,
@@ -13,6 +13,9 @@ use crate::{
 const LATE_CONNECTIONS: u64 = 2;
 /// Tasks of one of them.
 const TASKS: u64 = 2;
+
+/// For so long at most a denial by Redis is repeated without asking it (docs/redis.md).
+const REMEMBERED: Duration = Duration::from_secs(1);
 
 /// Panics with what does not hold.
 pub fn hold(run: &Run) {
@@ -78,7 +81,13 @@ fn answers(run: &Run, name: &str, samples: &[&Sample], (since, until): (Instant,
     assert!(!settled.is_empty(), "{name}: nobody asked");
     let of_redis = settled.iter().filter(|sample| sample.is_of_redis()).count();
     match run.row.answers {
-        Answers::None => assert_eq!(of_redis, 0, "{name}: answers of Redis, of {}", settled.len()),
+        Answers::None => {
+            // on a slow machine the tight counter is over its limit before the fault is there
+            let remembered =
+                |sample: &Sample| sample.told == Told::Over && sample.tight && sample.sent < since + REMEMBERED;
+            let of_redis = settled.iter().filter(|sample| sample.is_of_redis() && !remembered(sample)).count();
+            assert_eq!(of_redis, 0, "{name}: answers of Redis, of {}", settled.len());
+        }
         Answers::All => {
             assert!(of_redis * 2 > settled.len(), "{name}: {of_redis} of {}", settled.len());
             let early = settled.iter().find(|sample| !sample.is_of_redis() && sample.took < run.deadline / 2);
