@@ -127,3 +127,17 @@ descriptors:
     let (_, said) = run(&["explain", "--rules", "-", "--json", "d", "path=/b1"], rules);
     assert!(said.contains("path=/b*: all matching values share one counter"), "{said}");
 }
+
+#[test]
+fn many_regexes_of_one_level_are_warned_about() {
+    let rules = |regexes: usize| {
+        let rule =
+            |number| format!("- {{key: k, regex: '.*a{number}.*', rate_limit: {{unit: day, requests_per_unit: 1}}}}\n");
+        format!("domain: d\ndescriptors:\n{}", (0..regexes).map(rule).collect::<String>())
+    };
+    let (code, said) = validate(&rules(65));
+    let warning = "warning: <stdin>:3: domain `d`: a value of `k` is read once for each of 65 regexes";
+    assert!(code == Some(0) && said.contains(warning), "{said}");
+    let (code, said) = validate(&rules(64));
+    assert!(code == Some(0) && !said.contains("is read once"), "{said}");
+}

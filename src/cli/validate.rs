@@ -7,7 +7,7 @@ use super::{
     load::{LoadError, Loaded, load_paths},
 };
 use crate::rules::{
-    RuleSet,
+    RuleSet, regex_lists,
     sharing::{self, Unshared},
 };
 
@@ -48,7 +48,8 @@ pub(super) fn validate(args: &ValidateArgs) -> Result<String, LoadError> {
     Ok(report)
 }
 
-/// A line for each pattern whose values have a counter each, and one for each domain with exact paths.
+/// A line for each pattern whose values have a counter each, for each domain with exact paths, and for each level with many
+/// regular expressions.
 pub(super) fn counters(rules: &RuleSet) -> String {
     let mut report = String::new();
     let (mut warned, mut noted) = (Vec::new(), Vec::new());
@@ -62,6 +63,7 @@ pub(super) fn counters(rules: &RuleSet) -> String {
             noted.push(format!("note: {file}:{line}: {sharing}\n"));
         }
     }
+    warned.extend(regex_lists::long(rules).iter().map(|list| format!("warning: {list}\n")));
     noted.extend(sharing::exact_paths(rules).iter().map(|paths| format!("note: {paths}\n")));
     for (lines, what) in [(warned, "warning"), (noted, "note")] {
         report.extend(lines.iter().take(MOST).map(String::as_str));

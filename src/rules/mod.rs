@@ -14,6 +14,7 @@ mod index;
 pub mod manifest;
 mod metric;
 mod pattern;
+pub mod regex_lists;
 mod resource;
 pub mod sharing;
 mod tree;

@@ -56,6 +56,11 @@ impl PatternGroup {
         })
     }
 
+    /// The siblings that ask for a regular expression, in file order.
+    pub(super) fn regexes(&self) -> impl ExactSizeIterator<Item = NodeIndex> {
+        self.regexes.iter().map(|(at, _)| *at)
+    }
+
     /// The siblings in the order in which they are asked: those with networks, then the others, each in file order.
     pub(super) fn siblings(&self) -> Vec<NodeIndex> {
         let sorted = |nodes: &mut dyn Iterator<Item = NodeIndex>| {
@@ -65,7 +70,7 @@ impl PatternGroup {
             nodes
         };
         let mut all = sorted(&mut self.networks.nodes());
-        all.extend(sorted(&mut self.globs.nodes().chain(self.regexes.iter().map(|(at, _)| *at))));
+        all.extend(sorted(&mut self.globs.nodes().chain(self.regexes())));
         all
     }
 
