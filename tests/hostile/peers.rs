@@ -39,6 +39,8 @@ pub enum Way {
     NamesOthersEachTime,
     MovesInCircles,
     SendsEndlessSlots,
+    NamesEverySlotAgainAndAgain,
+    NamesSlotsThatNoClusterHas,
 }
 
 impl Way {
@@ -57,8 +59,14 @@ impl Way {
         Self::NeverEndsALine,
     ];
     pub const SENTINEL: &'static [Self] = &[Self::NamesItself, Self::NamesALongHost];
-    pub const CLUSTER: &'static [Self] =
-        &[Self::NamesFourThousandNodes, Self::NamesOthersEachTime, Self::MovesInCircles, Self::SendsEndlessSlots];
+    pub const CLUSTER: &'static [Self] = &[
+        Self::NamesFourThousandNodes,
+        Self::NamesOthersEachTime,
+        Self::MovesInCircles,
+        Self::SendsEndlessSlots,
+        Self::NamesEverySlotAgainAndAgain,
+        Self::NamesSlotsThatNoClusterHas,
+    ];
 }
 
 impl fmt::Display for Way {
@@ -203,6 +211,14 @@ impl Connection {
                 self.endless(&b"*3\r\n:0\r\n:1\r\n*2\r\n$9\r\n127.0.0.1\r\n:1\r\n".repeat(1000), Duration::ZERO)
                     .await?;
             }
+            Way::NamesEverySlotAgainAndAgain => {
+                let slots = format!("*30000\r\n{}", range(0, 16_383, "127.0.0.1", self.port).repeat(30_000));
+                self.answer_all(move |command| reply(command, "SLOTS", &slots)).await?;
+            }
+            Way::NamesSlotsThatNoClusterHas => {
+                let slots = format!("*1\r\n{}", range(20_000, 20_000, "127.0.0.1", self.port));
+                self.answer_all(move |command| reply(command, "SLOTS", &slots)).await?;
+            }
         }
         // whatever comes is read, and never answered
         let mut nothing = [0; 4096];
@@ -252,8 +268,12 @@ fn slots(nodes: usize, host: impl Fn(usize) -> String, port: u16) -> String {
     let mut reply = format!("*{nodes}\r\n");
     for node in 0..nodes {
         let (first, last) = (node * 16_384 / nodes, (node + 1) * 16_384 / nodes - 1);
-        let host = host(node);
-        reply += &format!("*3\r\n:{first}\r\n:{last}\r\n*3\r\n${}\r\n{host}\r\n:{port}\r\n$2\r\nid\r\n", host.len());
+        reply += &range(first, last, &host(node), port);
     }
     reply
+}
+
+/// An item of that.
+fn range(first: usize, last: usize, host: &str, port: u16) -> String {
+    format!("*3\r\n:{first}\r\n:{last}\r\n*3\r\n${}\r\n{host}\r\n:{port}\r\n$2\r\nid\r\n", host.len())
 }

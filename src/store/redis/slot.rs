@@ -1,7 +1,8 @@
 //! The slot of a key in a Redis Cluster: CRC16/XMODEM of its hash tag, modulo 16384, as the cluster specification has it
 //! (<https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/>).
 
-const SLOTS: u16 = 16_384;
+/// Of a cluster.
+pub(super) const SLOTS: u16 = 16_384;
 
 /// CRC16 of every byte, polynomial 0x1021.
 const TABLE: [u16; 256] = {

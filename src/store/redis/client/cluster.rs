@@ -33,10 +33,10 @@ use super::{
     redirection::{Range, Redirection, nowhere, ranges},
     wire::{Command, Reply, ReplyLimit, Wire},
 };
-use crate::store::redis::{CallError, HostPort};
+use crate::store::redis::{CallError, HostPort, slot};
 
 /// Slots of a cluster.
-const SLOTS: usize = 16_384;
+const SLOTS: usize = slot::SLOTS as usize;
 /// What `CLUSTER SLOTS` may say: some thousand ranges with their replicas.
 const SLOTS_LIMIT: ReplyLimit = ReplyLimit { bytes: 4 << 20, items: 256 << 10 };
 /// Nodes of a cluster that are connected to. A cluster has fewer (its specification speaks of a thousand, replicas too); what
@@ -357,6 +357,9 @@ impl View {
             Err(error) => return Err(format!("CLUSTER SLOTS: {error}").into()),
         };
         let ranges = ranges(&reply, &at.host);
+        if ranges.iter().map(|range| range.slots.len()).sum::<usize>() > SLOTS {
+            return Err("CLUSTER SLOTS names several nodes for one slot".into());
+        }
         let nodes = ranges.iter().map(|range| &range.at).collect::<HashSet<_>>().len();
         match nodes {
             0 => Err(nowhere(&reply).into()),

@@ -3,7 +3,7 @@
 use std::ops::Range as Indices;
 
 use super::wire::Reply;
-use crate::store::redis::HostPort;
+use crate::store::redis::{HostPort, slot};
 
 /// Where a node sends a call that it did not run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +70,10 @@ fn range(reply: &Reply, from: &str) -> Option<Range> {
         Reply::Other => "",
         Reply::Number(_) | Reply::List(_) => return None,
     };
-    let slots = usize::try_from(*first).ok()?..usize::try_from(*last).ok()? + 1;
+    let slots = usize::try_from(*first).ok()?..usize::try_from(*last).ok()?.checked_add(1)?;
+    if slots.is_empty() || slots.end > usize::from(slot::SLOTS) {
+        return None;
+    }
     let at = host_port(host, u16::try_from(*port).ok()?, from)?;
     Some(Range { slots, at })
 }
@@ -127,6 +130,10 @@ mod tests {
             range(100, 100, vec![node(Reply::Other, 3)]),
             range(200, 300, vec![node(Reply::Bytes("?".into()), 4)]),
             range(-1, 300, vec![node(Reply::Bytes("a".into()), 4)]),
+            range(16_000, 16_384, vec![node(Reply::Bytes("a".into()), 4)]),
+            range(20_000, 20_000, vec![node(Reply::Bytes("a".into()), 4)]),
+            range(9, 8, vec![node(Reply::Bytes("a".into()), 4)]),
+            range(0, i64::MAX, vec![node(Reply::Bytes("a".into()), 4)]),
             range(1, 2, vec![]),
             Reply::Number(1),
         ]);
