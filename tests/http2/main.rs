@@ -1,6 +1,14 @@
 //! HTTP/2 as peers of every kind speak it: the whole program behind a real Envoy, grpcio, and raw frames.
-#![allow(missing_docs, missing_debug_implementations, unreachable_pub, clippy::panic, reason = "a test")]
+#![allow(
+    missing_docs,
+    missing_debug_implementations,
+    unreachable_pub,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test"
+)]
 
+mod floods;
 #[allow(dead_code, reason = "a frame as it is read, for messages of failed tests")]
 mod frames;
 mod grpcio;
