@@ -25,7 +25,7 @@ pub(super) fn size(files: usize, domains: usize, rules: usize) -> String {
 /// # Errors
 /// All faults.
 pub(super) fn validate(args: &ValidateArgs) -> Result<String, LoadError> {
-    let Loaded { compiled, files, defaults, skipped } =
+    let Loaded { compiled, files, defaults, skipped, warnings } =
         load_paths(&args.paths, args.defaults.as_deref(), args.merge_domain_config)?;
     let mut report = String::new();
     if files == 0 {
@@ -36,6 +36,7 @@ pub(super) fn validate(args: &ValidateArgs) -> Result<String, LoadError> {
     for warning in of_defaults.chain(&compiled.warnings) {
         let _ = writeln!(report, "warning: {warning}");
     }
+    report.extend(warnings.iter().map(|warning| format!("warning: {warning}\n")));
     for domain in defaults.iter().flat_map(|defaults| defaults.defaults.domains()) {
         if compiled.rules.domain(domain).is_none() {
             let _ = writeln!(report, "warning: there are defaults for the domain `{domain}`, and no rules");
