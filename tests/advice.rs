@@ -104,10 +104,10 @@ fn one_client(_: usize) -> String {
 
 /// The example of the README, as it is but for its ports, and a patience that a busy machine cannot exhaust.
 async fn example(tollgate: &Tollgate) -> Envoy {
-    changed_example(tollgate, |bootstrap| bootstrap).await
+    changed_example(tollgate, str::to_owned).await
 }
 
-async fn changed_example(tollgate: &Tollgate, change: impl FnOnce(String) -> String) -> Envoy {
+async fn changed_example(tollgate: &Tollgate, change: impl FnOnce(&str) -> String) -> Envoy {
     let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port");
     let mut bootstrap = file("examples/envoy.yaml");
     for (port, own) in [(8081, tollgate.address("grpc").port()), (10001, free.port()), (10000, 0), (9901, 0)] {
@@ -116,7 +116,7 @@ async fn changed_example(tollgate: &Tollgate, change: impl FnOnce(String) -> Str
     let patient = "                      failure_mode_deny: true\n                      timeout: 30s\n";
     let with = bootstrap.replace("                      failure_mode_deny: false\n", patient);
     assert_ne!(bootstrap, with);
-    Envoy::run("envoy.yaml", &change(with)).await
+    Envoy::run("envoy.yaml", &change(&with)).await
 }
 
 #[tokio::test]
@@ -153,7 +153,7 @@ async fn no_header_of_a_client_escapes_the_example() {
 }
 
 /// In front of the Envoy is a load balancer, as the comment in the example has it: a header names the client.
-fn behind_a_balancer(bootstrap: String) -> String {
+fn behind_a_balancer(bootstrap: &str) -> String {
     let changed = bootstrap.replacen(
         "                use_remote_address: true\n",
         "                use_remote_address: true\n                xff_num_trusted_hops: 1\n",
@@ -208,7 +208,7 @@ async fn no_header_of_a_client_stands_before_that_of_the_authentication() {
                               header: {key: x-user, value: "%REQ(x-token)%"}
                               append_action: APPEND_IF_EXISTS_OR_ADD
 "#;
-    let with = |bootstrap: String| bootstrap.replacen("                http_filters:\n", authentication, 1);
+    let with = |bootstrap: &str| bootstrap.replacen("                http_filters:\n", authentication, 1);
     let envoy = changed_example(&tollgate, with).await;
     let client = Client::new();
     let mut passed = 0;

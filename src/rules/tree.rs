@@ -334,7 +334,7 @@ impl Node {
     pub(super) fn key_value<'a>(&'a self, value: &'a [u8]) -> KeyValue<'a> {
         match self.value() {
             Some(text) if self.share_threshold() => KeyValue::Shared { kind: self.shared_kind(), text },
-            _ => self.network(value).map_or(KeyValue::Exact(value), |network| network.key_value()),
+            _ => self.network(value).map_or(KeyValue::Exact(value), Network::key_value),
         }
     }
 

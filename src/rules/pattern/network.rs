@@ -109,7 +109,7 @@ impl Network {
     }
 
     /// What stands for it in a counter's key.
-    pub(in crate::rules) fn key_value(self) -> KeyValue<'static> {
+    pub(in crate::rules) fn key_value<'a>(self) -> KeyValue<'a> {
         match self.single() {
             Some(address) => KeyValue::Address(address),
             None => KeyValue::Network { first: self.first(), length: self.length() },
