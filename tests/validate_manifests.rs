@@ -238,6 +238,13 @@ fn paths_without_a_value_in_lists_and_behind_flags_are_warned_of() {
         let (code, said) = validate(&format!("domain: d\ndescriptors:\n  - {}\n", exact.replace("LIMIT", LIMIT)));
         assert!(code == Some(0) && said.contains(note), "{exact}: {said}");
     }
+    let addresses = format!("domain: d\ndescriptors:\n  - {{key: remote_address, {LIMIT}}}\n");
+    let (code, said) = validate(&addresses);
+    let note =
+        "note: <stdin>:3: remote_address, without a value: each value has its own counter: a client of IPv6 has many";
+    assert!(code == Some(0) && said.contains(note) && !said.contains("warning"), "{said}");
+    let (_, said) = validate(&addresses.replace("remote", "masked_remote"));
+    assert_eq!(said, "ok: 1 file, 1 domain, 1 rule\n");
     let rules = format!("domain: d\ndescriptors:\n  - {{key: path, {LIMIT}}}\n");
     let (code, said) = run(&["explain", "--rules", "-", "d", "path=/c?a=1"], &rules);
     assert!(code == Some(0) && said.contains("path, without a value: each value has its own counter"), "{said}");

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::rules::{
     RuleSet, regex_lists,
-    sharing::{self, Unshared},
+    sharing::{self, Unshared, Values},
 };
 
 /// At most so many notes of a kind are printed; the rest is counted.
@@ -54,14 +54,17 @@ pub(super) fn validate(args: &ValidateArgs) -> Result<String, LoadError> {
 pub(super) fn counters(rules: &RuleSet) -> String {
     let mut report = String::new();
     let (mut warned, mut noted) = (Vec::new(), Vec::new());
-    for Unshared { sharing, place: (file, line), of_paths } in sharing::unshared(rules) {
-        if of_paths {
-            warned.push(format!(
+    for Unshared { sharing, place: (file, line), values } in sharing::unshared(rules) {
+        match values {
+            Values::Paths => warned.push(format!(
                 "warning: {file}:{line}: {sharing}: a client that varies the path, by a query string for one, has a fresh \
                  budget each time; see \"Paths\" in docs/rules.md\n"
-            ));
-        } else {
-            noted.push(format!("note: {file}:{line}: {sharing}\n"));
+            )),
+            Values::Addresses => noted.push(format!(
+                "note: {file}:{line}: {sharing}: a client of IPv6 has many addresses, and with masked_remote_address one \
+                 budget; see \"Clients\" in docs/rules.md\n"
+            )),
+            Values::Others => noted.push(format!("note: {file}:{line}: {sharing}\n")),
         }
     }
     warned.extend(regex_lists::long(rules).iter().map(|list| format!("warning: {list}\n")));

@@ -18,11 +18,22 @@ pub struct Unshared<'r> {
     pub sharing: Sharing<'r>,
     /// Its file and line.
     pub place: (&'r str, u32),
-    /// Whether that is likely to be unwanted: a path can be written in more ways than anyone can count.
-    pub of_paths: bool,
+    /// What is known of them.
+    pub values: Values,
 }
 
-/// Of each level of a match that asks for a pattern, network or list, or for any path.
+/// What the values are that have a counter each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Values {
+    /// Paths, which can be written in more ways than anyone can count: counters of their own are likely to be unwanted.
+    Paths,
+    /// Whole addresses, of which a client of IPv6 has many.
+    Addresses,
+    /// Others.
+    Others,
+}
+
+/// Of each level of a match that asks for a pattern, network or list, or for any path or address.
 #[must_use]
 pub fn of<'r>(found: &Match<'r>) -> Vec<Sharing<'r>> {
     if found.rule.limits().is_empty() {
@@ -41,7 +52,7 @@ pub fn unshared(rules: &RuleSet) -> Vec<Unshared<'_>> {
             let place = rules.location(sharing.node);
             // of two in one line, as in a flow map, the text tells them apart
             let key = (place, sharing.node.key(), sharing.node.value());
-            found.entry(key).or_insert(Unshared { sharing, place, of_paths: is_of_paths(sharing.node) });
+            found.entry(key).or_insert(Unshared { sharing, place, values: values(sharing.node) });
         }
     }
     found.into_values().collect()
@@ -122,20 +133,22 @@ fn is_open(node: &Node) -> bool {
         ValueKind::Glob | ValueKind::Regex | ValueKind::Cidr => true,
         // of a list that holds no pattern there are as many as it has
         ValueKind::List => node.value().is_some_and(|values| values.contains('*')),
-        // users and addresses are meant to have a counter each
-        ValueKind::Any => is_named_as_path(node),
+        // users, for example, are meant to have a counter each
+        ValueKind::Any => values(node) != Values::Others,
         ValueKind::Exact => false,
     }
 }
 
-fn is_of_paths(node: &Node) -> bool {
-    let begins_so = node.value_kind() != ValueKind::Cidr && begins_with_slash(node.value().unwrap_or_default());
-    is_named_as_path(node) || begins_so
-}
-
-fn is_named_as_path(node: &Node) -> bool {
+fn values(node: &Node) -> Values {
     let key = node.key().to_ascii_lowercase();
-    ["path", "url", "uri"].iter().any(|word| key.contains(word))
+    let is_named_so = ["path", "url", "uri"].iter().any(|word| key.contains(word));
+    let begins_so = node.value_kind() != ValueKind::Cidr && begins_with_slash(node.value().unwrap_or_default());
+    match node.value_kind() {
+        _ if is_named_so || begins_so => Values::Paths,
+        // the action of Envoy whose value has no mask
+        ValueKind::Any if key == "remote_address" => Values::Addresses,
+        _ => Values::Others,
+    }
 }
 
 /// Whether the first text that a pattern or regular expression asks for begins with a slash. Wildcards, groups and flags may
