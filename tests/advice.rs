@@ -54,6 +54,8 @@ fn spellings(path: &str) -> Vec<String> {
         format!("/x/..;/{name}"),
         format!("/x/..;a/;b/{}", name.to_uppercase()),
         format!("/.;/{name}"),
+        format!("/x/%2e%2e;/{name}"),
+        format!("/x/..%3b/{name}"),
         format!("/%3ba/{name}"),
     ];
     let many = (1..=15).flat_map(|n| {
@@ -209,15 +211,53 @@ async fn no_header_of_a_client_stands_before_that_of_the_authentication() {
                               append_action: APPEND_IF_EXISTS_OR_ADD
 "#;
     let with = |bootstrap: &str| bootstrap.replacen("                http_filters:\n", authentication, 1);
-    let envoy = changed_example(&tollgate, with).await;
+    assert_eq!(passed_under_other_names(&changed_example(&tollgate, with).await, "al").await, 10, "of a limit of 10");
+
+    // removed by the route, a header is removed when the filters are done
+    let too_late = |bootstrap: &str| {
+        let route = "domains: [\"*\"]\n                      request_headers_to_remove: [x-user]";
+        let late = with(bootstrap).replacen("domains: [\"*\"]", route, 1);
+        let late = late.replace("- remove: x-user", "- remove: x-other");
+        assert!(late.contains("request_headers_to_remove") && late.contains("x-other"), "{late}");
+        late
+    };
+    assert_eq!(passed_under_other_names(&changed_example(&tollgate, too_late).await, "bo").await, 20, "too late");
+}
+
+/// How many of twenty requests of one user pass that have other names before the user's.
+async fn passed_under_other_names(envoy: &Envoy, user: &str) -> usize {
     let client = Client::new();
     let mut passed = 0;
     for n in 0..20 {
-        let (user, other) = (format!("user{n}"), format!("other{n}"));
-        let headers = [("x-token", "al"), ("x-user", &*user), ("X-User", &*other)];
+        let (own, other) = (format!("user{n}"), format!("other{n}"));
+        let headers = [("x-token", user), ("x-user", &*own), ("X-User", &*other)];
         passed += usize::from(client.get_with(envoy.address, "/any", &headers).await.status == 200);
     }
-    assert_eq!(passed, 10, "of a limit of 10");
+    passed
+}
+
+/// docs/rules.md: a first route that refuses matrix parameters.
+#[tokio::test]
+async fn a_route_can_refuse_paths_with_matrix_parameters() {
+    let tollgate = Builder::new().arg("--rules").arg("config/rules").start();
+    let page = file("docs/rules.md");
+    let (_, rest) = page.split_once("a first route with\n`match: ").expect("the advice");
+    let (matched, rest) = rest.split_once("` and `direct_response: ").expect("and its answer");
+    let answer = rest.split('`').next().expect("its end");
+    let refusing = |bootstrap: &str| {
+        let routes = "                      routes:\n";
+        let route = format!(
+            "{routes}                        - match: {matched}\n                          direct_response: {answer}\n"
+        );
+        bootstrap.replacen(routes, &route, 1)
+    };
+    let envoy = changed_example(&tollgate, refusing).await;
+    let client = Client::new();
+    for (path, status) in
+        [("/;a/hello", 400), ("/x/%2e%2e;/hello", 400), ("/x;", 400), ("/a%3B/b", 400), ("/x?a=;", 200), ("/x", 200)]
+    {
+        assert_eq!(client.get(envoy.address, path).await.status, status, "{path}");
+    }
 }
 
 /// What docs/rules.md says that Envoy sends, and which rules match it.
