@@ -67,7 +67,7 @@ pub fn redis_at(address: SocketAddr, arguments: &[&str]) -> Redis {
     Redis::try_start(directory, address.port(), arguments).expect("redis-server, which tests/run.sh installs")
 }
 
-/// An answer; a machine that is busy with other tests may need longer for one than `REDIS_TIMEOUT`, which is 100 ms.
+/// An answer; a machine that is busy with other tests may need longer for one than `REDIS_TIMEOUT`.
 async fn asked(client: &mut Rls, path: &str) -> RateLimitResponse {
     eventually("an answer", async || {
         let asked = client.should_rate_limit(request("echo-ratelimit", &[&[("PATH", path)]])).await;
