@@ -32,7 +32,7 @@ async fn start(router: Router, limits: Limits) -> Server {
 impl Server {
     fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.address).expect("it listens");
-        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("not zero");
+        stream.set_read_timeout(Some(Duration::from_secs(120))).expect("not zero");
         stream
     }
 
@@ -161,7 +161,7 @@ async fn metrics_are_at_their_path_as_it_is_written() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn silent_connections_are_closed_and_leave_their_place() {
-    let limits = Limits { connections: 1, header_read: Duration::from_millis(50), ..Limits::default() };
+    let limits = Limits { connections: 1, header_read: Duration::from_secs(2), ..Limits::default() };
     let server = start(http_router(Health::new(State::default()), || None, post(|| async {})), limits).await;
     let silent = server.connect();
     // Waits for its place until the silent one is closed.
@@ -236,7 +236,7 @@ async fn shutdown_lets_calls_finish_and_ends_the_others() {
         }
         body
     });
-    let limits = Limits { drain: Duration::from_secs(1), ..Limits::default() };
+    let limits = Limits { drain: Duration::from_secs(5), ..Limits::default() };
     let mut server = start(http_router(Health::new(State::default()), || None, slow), limits).await;
     let open = |body: &str| {
         let mut stream = server.connect();

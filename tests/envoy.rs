@@ -8,7 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Duration,
+    time::SystemTime,
 };
 
 use serde_json::json;
@@ -55,7 +55,7 @@ async fn envoy(tollgate: &Tollgate, upstream: &Upstream, failure_mode_deny: bool
         domain: "edge",
         failure_mode_deny,
         rate_limits: actions(),
-        timeout: "5s",
+        timeout: "60s",
     })
     .await
 }
@@ -122,18 +122,11 @@ async fn the_failure_mode_is_envoy_s_when_tollgate_is_gone() {
 async fn the_example_limits() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let tollgate = Builder::new().env("RULES", root.join("config/rules")).start();
-    let application =
-        std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port");
-    let example = std::fs::read_to_string(root.join("examples/envoy.yaml")).expect("the example");
-    let mut bootstrap = example.clone();
-    for (port, own) in [(8081, tollgate.address("grpc").port()), (10001, application.port()), (10000, 0), (9901, 0)] {
-        bootstrap = bootstrap.replace(&format!("port_value: {port}}}"), &format!("port_value: {own}}}"));
-    }
-    assert_ne!(bootstrap, example);
-    let envoy = Envoy::run("envoy.yaml", &bootstrap).await;
+    let envoy = Envoy::run("envoy.yaml", &support::envoy::example(tollgate.address("grpc"))).await;
     let client = Client::new();
-    // ten a minute, and one minute may end meanwhile
-    let mut passed = 0;
+    let minute = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a clock past 1970").as_secs() / 60;
+    // ten a minute, and minutes may end meanwhile
+    let (began, mut passed) = (minute(), 0);
     let refused = loop {
         let answer = client.get(envoy.address, "/hello").await;
         if answer.status != 200 {
@@ -141,7 +134,7 @@ async fn the_example_limits() {
         }
         assert_eq!(answer.body, "hello\n");
         passed += 1;
-        assert!(passed <= 20, "nothing is refused");
+        assert!(passed <= 10 * (minute() - began + 1), "nothing is refused");
     };
     assert_eq!(refused.status, 429);
     assert!(passed >= 10, "{passed}");
@@ -193,6 +186,7 @@ async fn a_hundred_reloads_under_load_change_the_outcome_and_fail_no_request() {
         })
         .await;
     }
+    eventually("load enough to say something", async || (load.sent.load(Ordering::Relaxed) > 1000).then_some(())).await;
     load.stop.store(true, Ordering::Relaxed);
     for worker in workers {
         worker.await.expect("the load runs to its end");
@@ -200,7 +194,6 @@ async fn a_hundred_reloads_under_load_change_the_outcome_and_fail_no_request() {
     let (sent, failed) = (load.sent.load(Ordering::Relaxed), load.failed.load(Ordering::Relaxed));
     println!("100 reloads under load: {sent} requests sent, {failed} failed");
     assert_eq!(failed, 0, "of {sent}");
-    assert!(sent > 1000, "too little load to say anything: {sent}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -208,21 +201,23 @@ async fn connections_age_out_under_load_and_fail_no_request() {
     let tollgate = Builder::new()
         .rules(&rules_with(4_000_000_000))
         .env("GRPC_MAX_CONNECTION_AGE", "500ms")
-        .env("GRPC_MAX_CONNECTION_AGE_GRACE", "2s")
+        .env("GRPC_MAX_CONNECTION_AGE_GRACE", "2m")
         .start();
     let upstream = Upstream::start().await;
     let envoy = envoy(&tollgate, &upstream, true).await;
     let client = Client::new();
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(5);
     let mut sent = 0;
-    while tokio::time::Instant::now() < deadline {
-        assert_eq!(client.get(envoy.address, "/flip").await.status, 200, "request {sent}");
-        sent += 1;
-    }
+    eventually("five connections to a server that ages them out twice a second", async || {
+        for _ in 0..50 {
+            assert_eq!(client.get(envoy.address, "/flip").await.status, 200, "request {sent}");
+            sent += 1;
+        }
+        let stats = client.get(envoy.admin, "/stats?filter=cluster.tollgate.upstream_cx_total").await.body;
+        let connections: u64 = stats.trim().rsplit(' ').next().and_then(|n| n.parse().ok()).expect("a count");
+        (connections >= 5).then_some(())
+    })
+    .await;
     println!("connections aged out under load: {sent} requests, 0 failed");
-    let stats = client.get(envoy.admin, "/stats?filter=cluster.tollgate.upstream_cx_total").await.body;
-    let connections: u64 = stats.trim().rsplit(' ').next().and_then(|n| n.parse().ok()).expect("a count");
-    assert!(connections >= 5, "Envoy made {connections} connections to a server that ages them out twice a second");
 }
 
 /// A look before each request, and its cost at the end of the stream, as docs/algorithms.md has it. Envoy 1.40 heeds
@@ -280,7 +275,7 @@ fn late_costs(tollgate: &Tollgate, upstream: &Upstream, key: &str) -> serde_json
         domain: "edge",
         failure_mode_deny: true,
         rate_limits: json!([]),
-        timeout: "5s",
+        timeout: "60s",
     });
     let actions = json!([{"request_headers": {"header_name": "x-user", "descriptor_key": key}}]);
     let connections = &mut bootstrap["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0];

@@ -191,7 +191,7 @@ descriptors:
 async fn a_day_ends_at_local_midnight_and_the_next_one_has_23_hours() {
     let tollgate = Builder::new()
         .rules(CALENDAR)
-        .clock("@2026-03-28 22:59:40")
+        .clock("@2026-03-28 22:59:00")
         .env("TZDIR", "/nonexistent")
         .env("BACKEND_TYPE", "memory")
         .start();
@@ -206,7 +206,7 @@ async fn a_day_ends_at_local_midnight_and_the_next_one_has_23_hours() {
     };
     let (code, left, reset) = take("account", 3).await;
     assert_eq!((code, left), (Code::Ok, 0));
-    assert!(reset <= 20, "{reset} s to midnight: did the program take 20 s to start?");
+    assert!(reset <= 60, "{reset} s to midnight: did the program take a minute to start?");
     let next = eventually("the next day", async || {
         let answer = take("account", 1).await;
         (answer.0 == Code::Ok).then_some(answer)

@@ -16,6 +16,7 @@ section() { # TITLE TEST
     printf '```\n'
 }
 
+export FAULTS_REDIS_TIMEOUT=100ms # the default
 FAULTS_PAGE=$report.new run matrix::
 {
     section "What opens the breaker" breaker::

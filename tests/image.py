@@ -166,10 +166,13 @@ def check_image(image):
     print(f"the image adds {size:.0f} MiB to {image.base}; it links {', '.join(sorted(needed))}")
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
+def free_port(held=[]):
+    """A port that no other process is given: a socket stays bound to it. What sets SO_REUSEADDR can listen there."""
+    holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind(("127.0.0.1", 0))
+    held.append(holder)
+    return str(holder.getsockname()[1])
 
 
 def check_program(image):
@@ -204,7 +207,7 @@ def serve_and_ask(settings, root):
         assert answer.returncode == 0, answer.stderr
     finally:
         serving.terminate()
-    assert serving.wait(timeout=60) == 0, "SIGTERM ends it well"
+    assert serving.wait(timeout=120) == 0, "SIGTERM ends it well"
     assert ask().returncode == 1, "it is gone"
     who = f"as user {user[0]}" if root_here else f"not as user {user[0]}, for this is not root"
     print(f"it serves as /bin/ratelimit, {who}: HEALTHCHECK gave 1, then 0, and 1 when it had gone")

@@ -86,7 +86,7 @@ async fn bad_rules_change_nothing_and_are_told_once() {
     // what comes after it was read later: whatever the bad rules had to say has been said
     tollgate.write_rules(&rules(6));
     until(&mut client, Some((6, 3))).await;
-    let told = tollgate.logged("rules are refused");
+    let told = tollgate.wait_for_lines("rules are refused", 1);
     let [line] = told.as_slice() else { panic!("told once: {told:#?}") };
     let event: Value = serde_json::from_str(line).expect("JSON");
     assert_eq!(event["level"], "error");

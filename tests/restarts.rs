@@ -27,9 +27,11 @@ use tokio::task::{JoinSet, block_in_place};
 
 const RULES: &str = "domain: d\ndescriptors: [{key: k, rate_limit: {unit: year, requests_per_unit: 4000000000}}]\n";
 
-/// As docs/lifecycle.md has it for Kubernetes: Envoy itself waits for up to a second before its workers hear of a change
-/// of health.
-const DRAIN_DELAY: &str = "5s";
+/// Envoy itself waits for up to a second before its workers hear of a change of health. On a machine that is busy with
+/// other tests, the 5 s of docs/lifecycle.md may be too short; many restarts are for one that is not.
+fn drain_delay() -> &'static str {
+    if std::env::var_os("TOLLGATE_TEST_RESTARTS").is_some() { "5s" } else { "15s" }
+}
 
 fn restarts() -> usize {
     std::env::var("TOLLGATE_TEST_RESTARTS").map_or(3, |text| text.parse().expect("TOLLGATE_TEST_RESTARTS is a number"))
@@ -42,7 +44,7 @@ fn start(ip: IpAddr, port: u16) -> Tollgate {
             .rules(RULES)
             .env("GRPC_HOST", ip.to_string())
             .env("GRPC_PORT", port.to_string())
-            .env("DRAIN_DELAY", DRAIN_DELAY)
+            .env("DRAIN_DELAY", drain_delay())
             .start()
     })
 }
@@ -90,6 +92,10 @@ impl Load {
         }
         (load, callers)
     }
+
+    async fn says_something(&self) {
+        eventually("more than a thousand requests", async || (self.sent.load(SeqCst) > 1000).then_some(())).await;
+    }
 }
 
 /// Envoy in front of Tollgates that are listed, with what else its cluster has.
@@ -100,7 +106,7 @@ async fn envoy(tollgates: &[SocketAddr], upstream: &Upstream, more: Value) -> En
         domain: "d",
         failure_mode_deny: false,
         rate_limits: json!([{"actions": [{"generic_key": {"descriptor_key": "k", "descriptor_value": "v"}}]}]),
-        timeout: "5s",
+        timeout: "60s",
     });
     let cluster = &mut bootstrap["static_resources"]["clusters"][0];
     let endpoint = |at: &SocketAddr| json!({"endpoint": {"address": {"socket_address": {"address": at.ip().to_string(), "port_value": at.port()}}}});
@@ -129,7 +135,6 @@ async fn no_error_counted(how: &str, envoy: &Envoy, load: &Load) {
         panic!("{error} errors:\n{stats}");
     }
     assert_eq!((ok, other), (sent, 0));
-    assert!(sent > 1000, "too little load to say anything: {sent}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
@@ -137,7 +142,8 @@ async fn with_health_checks_no_restart_is_an_error() {
     let (upstream, mut fleet, restarts) = (Upstream::start().await, fleet(), restarts());
     let addresses: Vec<_> = fleet.iter().map(|one| one.address("grpc")).collect();
     let check = json!({"health_checks": [{
-        "timeout": "1s", "interval": "0.1s", "no_traffic_interval": "0.1s", "unhealthy_threshold": 2, "healthy_threshold": 1,
+        "timeout": "10s", "interval": "0.1s", "no_traffic_interval": "0.1s",
+        "unhealthy_threshold": 2, "healthy_threshold": 1,
         "grpc_health_check": {"service_name": "ratelimit"},
     }]});
     let envoy = envoy(&addresses, &upstream, check).await;
@@ -153,6 +159,7 @@ async fn with_health_checks_no_restart_is_an_error() {
         restart(&mut fleet[turn % 2]);
         healthy().await;
     }
+    load.says_something().await;
     load.stop.store(true, SeqCst);
     callers.join_all().await;
     no_error_counted(&format!("{restarts} restarts, Envoy checks health"), &envoy, &load).await;
@@ -175,6 +182,7 @@ async fn behind_one_address_no_restart_is_an_error() {
         balancer.put(one.address("grpc"), one.address("http"));
         ready().await;
     }
+    load.says_something().await;
     load.stop.store(true, SeqCst);
     callers.join_all().await;
     no_error_counted(&format!("{restarts} restarts, one address, no health checks"), &envoy, &load).await;
@@ -190,6 +198,7 @@ async fn connections_that_age_out_are_no_error() {
         (counter(&envoy, "cluster.tollgate.upstream_cx_total").await >= 20).then_some(())
     })
     .await;
+    load.says_something().await;
     load.stop.store(true, SeqCst);
     callers.join_all().await;
     no_error_counted("connections that leave at an age of 200 ms", &envoy, &load).await;

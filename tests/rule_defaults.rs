@@ -135,7 +135,7 @@ async fn faulty_defaults_change_nothing_and_are_told_once() {
     // rules that come meanwhile take the former ones
     tollgate.write_rules(&RULES.replace("key: user", "key: guest"));
     until_rule(&tollgate, &rule("guest", ", algorithm: token_bucket, burst: 5")).await;
-    let told = tollgate.logged("new defaults of the rules are refused");
+    let told = tollgate.wait_for_lines("new defaults of the rules are refused", 1);
     let [line] = told.as_slice() else { panic!("told once: {told:#?}") };
     let event: Value = serde_json::from_str(line).expect("JSON");
     assert_eq!(event["level"], "error");
@@ -177,7 +177,7 @@ fn faulty_defaults_at_start_are_told_with_their_line() {
     assert_eq!(tollgate.exit().code(), Some(1));
     let told = tollgate.wait_for_log("defaults[0].burst");
     assert!(told.contains("defaults.yaml:3:12: defaults[0].burst: expected a whole number without quotes"), "{told}");
-    assert!(!tollgate.logged("(RULE_DEFAULTS)").is_empty(), "{:?}", tollgate.log());
+    tollgate.wait_for_log("(RULE_DEFAULTS)");
 
     let mut tollgate = Builder::new().rules(RULES).arg("--defaults").arg("/no/such/file").spawn();
     assert_eq!(tollgate.exit().code(), Some(1));

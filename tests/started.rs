@@ -39,7 +39,7 @@ fn one_line_at_any_level_says_what_runs() {
         }
         tollgate.signal("TERM");
         assert!(tollgate.exit().success());
-        assert_eq!(tollgate.logged("tollgate started").len(), 1);
+        assert_eq!(tollgate.wait_for_lines("tollgate started", 1).len(), 1);
         if level == "error" {
             assert_eq!(tollgate.log().len(), 1, "{:#?}", tollgate.log());
         }
@@ -105,7 +105,7 @@ async fn an_unknown_domain_is_counted_and_logged_at_a_bounded_rate() {
     }
     let line = tollgate.wait_for_log("no limit applies: no rules have this domain");
     assert!(line.contains("\"domain\":\"dmeo\"") && line.contains("did you mean `demo`?"), "{line}");
-    assert_eq!(tollgate.logged("no rules have this domain").len(), 1);
+    assert_eq!(tollgate.wait_for_lines("no rules have this domain", 1).len(), 1);
     let page = Client::new().get(tollgate.address("metrics"), "/metrics").await.body;
     let counted = "ratelimit_service_rate_limit_domain_not_found{domain=\"dmeo\"} 50";
     assert!(page.lines().any(|line| line == counted), "{page}");

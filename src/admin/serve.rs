@@ -244,7 +244,7 @@ mod tests {
         deaf.read_exact(&mut first).await.expect("the answer has begun");
         let mut next = TcpStream::connect(address).await.expect("queued");
         next.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("sent");
-        let answered = timeout(Duration::from_secs(25), next.read_exact(&mut first)).await;
+        let answered = timeout(Duration::from_secs(120), next.read_exact(&mut first)).await;
         answered.expect("in time").expect("answered");
         drop((next, deaf));
         stop.send(()).expect("the server waits");

@@ -109,8 +109,11 @@ const REJECTED: Family = Family::new(
 );
 const TASKS: Family =
     Family::new("tollgate_tasks", "Tasks that have not ended, of the workers and of all else.", &["runtime"]);
-const LOG_DROPPED: Family =
-    Family::new("tollgate_log_lines_dropped_total", "Lines of the log that were dropped, for nobody read them, or that could not be written.", &[]);
+const LOG_DROPPED: Family = Family::new(
+    "tollgate_log_lines_dropped_total",
+    "Lines of the log that were dropped, for nobody read them, or that could not be written.",
+    &[],
+);
 const RULES: Family = Family::new("tollgate_active_rules", "Rules in force.", &[]);
 const RULES_INFO: Family =
     Family::new("tollgate_active_rules_info", "1, with the hash of the rules in force.", &["hash"]);

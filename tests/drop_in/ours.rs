@@ -83,10 +83,10 @@ fn the_sample_for_istio_runs() {
     within(|isolation| lives(isolation, "istio"));
 }
 
-/// Requests come in bursts, of which the first is answered 200, until one is refused.
+/// One passes, and then they come in bursts until one is refused.
 async fn refuses_a_burst(envoy: &Envoy, path: &'static str) {
     let (http, address) = (Client::new(), envoy.address);
-    assert_eq!(http.get(address, path).await.status, 200);
+    eventually("a 200", async || (http.get(address, path).await.status == 200).then_some(())).await;
     eventually("a 429", async || {
         let mut burst = JoinSet::new();
         for _ in 0..100 {
@@ -117,7 +117,7 @@ async fn limits(isolation: Isolation) {
     let http = Client::new();
     let shown = eventually("headers", async || {
         let answer = http.get(gateway.address, "/productpage?u=test").await;
-        assert_eq!(answer.status, 200, "{answer:?}");
+        assert!(matches!(answer.status.as_u16(), 200 | 429), "{answer:?}");
         answer.header("x-ratelimit-limit").map(str::to_owned)
     })
     .await;

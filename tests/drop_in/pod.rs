@@ -50,7 +50,9 @@ impl Pod {
             volumes
                 .insert(mount.filled_by.clone(), Volume::new(directory.path().join("volumes").join(mount.filled_by)));
         }
-        let environment = deployment.environment(POD_NAME);
+        // what the manifest says of it wins: on a machine that is busy, Redis may need longer for an answer than 100 ms
+        let mut environment = vec![("REDIS_TIMEOUT".to_owned(), "10s".to_owned())];
+        environment.extend(deployment.environment(POD_NAME));
         let (neighbours, authorities) = (Vec::new(), String::new());
         Self { isolation, deployment, directory, volumes, neighbours, environment, authorities }
     }

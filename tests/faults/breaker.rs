@@ -31,11 +31,15 @@ async fn it_opens_though_the_deny_cache_answers_nine_of_ten() {
     for _ in 0..=LIMIT {
         hit(&rls, "tight").await.expect("Redis is there");
     }
-    let known = hits().await;
-    hit(&rls, "tight").await.expect("Redis is there");
-    assert_eq!(hits().await, known + 1, "it is known to be over");
+    // what is known is known for a second at most, in which the machine may have other things to do
+    eventually("an answer of the deny cache", async || {
+        let known = hits().await;
+        hit(&rls, "tight").await.expect("Redis is there");
+        (hits().await > known).then_some(())
+    })
+    .await;
     stage.redis.signal("STOP");
-    // what is known is known for a second at most: then these too are for Redis
+    // when that second is over, these too are for Redis
     let (mut cached, mut asked) = (0, 0);
     while opened().await == 0 {
         let before = hits().await;
@@ -63,7 +67,7 @@ async fn it_stays_closed_when_a_burst_is_shed() {
     };
     let mut stage = Stage::set(&setting).await;
     // healthy, but far enough away for a burst to be there before the answer is
-    stage.proxy().set(Way::Late(Duration::from_millis(20)));
+    stage.proxy().set(Way::Late(Duration::from_millis(100)));
     let monitor = Monitor::new();
     let rls = client(stage.tollgate.address("grpc"));
     let mut counted = [0, 0];
@@ -99,10 +103,13 @@ async fn it_stays_closed_when_callers_wait_for_less_than_redis_takes() {
     stage.proxy().set(Way::Late(Duration::from_millis(50)));
     let load = Load::start(Point::Envoy(stage.envoy.address), 100, &[Mode::Error]);
     let monitor = Monitor::new();
-    eventually("calls", async || (load.samples().len() >= 200).then_some(())).await;
+    eventually("calls of which Redis hears", async || {
+        let asked = monitor.metric(&stage.tollgate, "tollgate_redis_calls_total").await;
+        (load.samples().len() >= 200 && asked > 5).then_some(())
+    })
+    .await;
     let samples = load.stop();
     assert!(samples.iter().all(|sample| sample.told == Told::Error), "nobody waits for 50 ms");
-    assert!(monitor.metric(&stage.tollgate, "tollgate_redis_calls_total").await > 5, "Redis was asked");
     assert_eq!(monitor.metric(&stage.tollgate, "tollgate_redis_breaker_opened_total").await, 0);
 }
 
@@ -124,13 +131,17 @@ async fn answers_made_at_a_callers_deadline_reach_it() {
         eventually("answers of Redis", async || load.samples().iter().any(Sample::is_of_redis).then_some(())).await;
         stage.redis.signal("STOP");
         load.take();
-        eventually("calls", async || (load.samples().len() >= 10 * rate.min(100) as usize).then_some(())).await;
+        eventually("calls, and answers that reach Envoy", async || {
+            let samples = load.samples();
+            let is_over = |sample: &Sample| sample.told == Told::Over;
+            (samples.len() >= 10 * rate.min(100) as usize && samples.iter().any(is_over)).then_some(())
+        })
+        .await;
         let samples = load.stop();
         let reached = samples.iter().filter(|sample| sample.told == Told::Over).count();
         let share = 100.0 * reached as f64 / samples.len() as f64;
         figures += &format!("\n  {name}: {reached} of {} ({share:.1} %)", samples.len());
         assert!(samples.iter().all(|sample| matches!(sample.told, Told::Over | Told::Pass)), "{samples:?}");
-        assert!(reached > 0, "no answer reaches Envoy");
     }
     println!("figures: answers that reach an Envoy with its 20 ms while Redis hangs:{figures}");
 }

@@ -26,7 +26,8 @@ use tokio::{
 
 use crate::{
     frames::{
-        DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, RST_STREAM, SETTINGS, WINDOW_UPDATE, frame, repeated_call,
+        ACK, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS, WINDOW_UPDATE, frame,
+        repeated_call,
     },
     support::{raw, rls::request},
 };
@@ -40,6 +41,9 @@ const TICK: Duration = Duration::from_millis(1);
 const COUNTERS: u32 = 16;
 /// CANCEL, of RFC 9113.
 const CANCEL: [u8; 4] = [0, 0, 0, 8];
+/// So many calls of a connection may be on their way to the service at most: one that is starved is not sent more than
+/// it reads. It is asked how far it is four times as often.
+const AHEAD: u64 = 128;
 
 /// Load that goes on until it is stopped, on a thread of its own.
 pub struct Cancelling {
@@ -69,7 +73,7 @@ impl Seen {
 }
 
 impl Cancelling {
-    /// `rate` calls a second, over all connections.
+    /// `rate` calls a second, over all connections, or as many as the service takes.
     pub fn start(address: SocketAddr, rate: u32) -> Self {
         let seen = Arc::<Seen>::default();
         let of_thread = Arc::clone(&seen);
@@ -105,13 +109,16 @@ struct Shared {
     answered: Mutex<HashSet<u32>>,
     /// Bytes of messages that the service takes.
     window: AtomicI64,
+    /// Calls that the service has read, as far as is known.
+    read: AtomicU64,
 }
 
 async fn connection(address: SocketAddr, rate: u32, seen: Arc<Seen>) {
     let stream = TcpStream::connect(address).await.expect("connected");
     stream.set_nodelay(true).expect("a socket");
     let (reader, writer) = stream.into_split();
-    let shared = Arc::new(Shared { seen, answered: Mutex::default(), window: AtomicI64::new(65_535) });
+    let shared =
+        Arc::new(Shared { seen, answered: Mutex::default(), window: AtomicI64::new(65_535), read: AtomicU64::new(0) });
     let reading = tokio::spawn(read(reader, Arc::clone(&shared)));
     if let Err(error) = write(writer, rate, &shared).await {
         shared.seen.report(format!("cannot send: {error}"));
@@ -126,17 +133,22 @@ async fn write(mut writer: OwnedWriteHalf, rate: u32, shared: &Shared) -> std::i
     writer.write_all(&[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &hello[..]].concat()).await?;
     let messages: Vec<_> = (0..COUNTERS).map(message).collect();
     let (first, again) = repeated_call();
-    let (mut stream, mut sent) = (1, 0);
+    let (mut stream, mut sent, mut asked) = (1, 0_u64, 0);
     let mut open: VecDeque<(u32, Instant)> = VecDeque::new();
-    let began = Instant::now();
+    let (mut last, mut due) = (Instant::now(), 0.0);
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut bytes = Vec::new();
     loop {
         ticks.tick().await;
         let over = shared.seen.over.load(Relaxed);
-        let due = (began.elapsed().as_secs_f64() * f64::from(rate)) as u64;
-        while sent < due && !over {
+        due += last.elapsed().as_secs_f64() * f64::from(rate);
+        last = Instant::now();
+        let room = AHEAD.saturating_sub(sent - shared.read.load(Relaxed));
+        let calls = if over { 0 } else { (due as u64).min(room) };
+        // what there is no room for is not made up for
+        due = due.fract();
+        for _ in 0..calls {
             let message = &messages[sent as usize % messages.len()];
             bytes.extend(frame(HEADERS, END_HEADERS, stream, if sent == 0 { &first } else { again }));
             bytes.extend(frame(DATA, END_STREAM, stream, message));
@@ -146,6 +158,10 @@ async fn write(mut writer: OwnedWriteHalf, rate: u32, shared: &Shared) -> std::i
             open.push_back((stream, Instant::now()));
             (stream, sent) = (stream + 2, sent + 1);
             shared.seen.sent.fetch_add(1, Relaxed);
+        }
+        if sent >= asked + AHEAD / 4 {
+            asked = sent;
+            bytes.extend(frame(PING, 0, 0, &sent.to_be_bytes()));
         }
         while let Some((stream, _)) = open.front().copied().filter(|(_, since)| since.elapsed() >= PATIENCE) {
             open.pop_front();
@@ -183,6 +199,9 @@ async fn read(mut reader: OwnedReadHalf, shared: Arc<Shared>) {
             WINDOW_UPDATE if stream == 0 => {
                 let more = u32::from_be_bytes(payload[..4].try_into().expect("four bytes"));
                 shared.window.fetch_add(more.into(), Relaxed);
+            }
+            PING if flags & ACK != 0 => {
+                shared.read.store(u64::from_be_bytes(payload[..].try_into().expect("eight bytes")), Relaxed);
             }
             GOAWAY => return shared.seen.report(format!("GOAWAY: {}", String::from_utf8_lossy(&payload[8..]))),
             RST_STREAM => shared.seen.report(format!("stream {stream} was reset: {payload:?}")),

@@ -20,6 +20,8 @@ const ENOUGH: usize = 10;
 pub struct Form {
     /// `REDIS_TIMEOUT`. What is slow is slow in proportion.
     pub deadline: Duration,
+    /// Envoy's, for its calls to Tollgate.
+    pub patience: &'static str,
     pub before: Duration,
     /// The fault's length, at least.
     pub fault: Duration,
@@ -71,7 +73,8 @@ impl Run {
 /// Runs a row for these modes at once. Blocks now and then: for a thread of its own.
 pub async fn drive(row: &'static Row, form: &Form, modes: &[Mode]) -> Run {
     let deadline = format!("{}ms", form.deadline.as_millis());
-    let setting = Setting { redis: row.redis, road: row.road, env: &[("REDIS_TIMEOUT", &deadline)], ..Setting::USUAL };
+    let env = [("REDIS_TIMEOUT", deadline.as_str())];
+    let setting = Setting { redis: row.redis, road: row.road, env: &env, timeout: form.patience, ..Setting::USUAL };
     let mut stage = Stage::set(&setting).await;
     let monitor = Monitor::new();
     let (envoy, direct) = (stage.envoy.address, stage.tollgate.address("grpc"));

@@ -26,7 +26,7 @@ use crate::support::{
 };
 
 /// Who has no answer after this will have none: it is far beyond every deadline.
-const HUNG: Duration = Duration::from_secs(10);
+const HUNG: Duration = Duration::from_secs(60);
 /// The load asks this often, for a few at a time if it is to be more.
 const TICK: Duration = Duration::from_millis(1);
 /// Of so many requests one is for the tight counter, while there is one.

@@ -15,7 +15,8 @@ use crate::{
 
 /// Deadlines are long, for the machine is busy, and what is slow is slow in proportion.
 const SHORT: Form = Form {
-    deadline: Duration::from_millis(400),
+    deadline: Duration::from_secs(2),
+    patience: "50s",
     before: Duration::ZERO,
     fault: Duration::from_millis(2500),
     after: Duration::ZERO,
@@ -27,6 +28,7 @@ const SHORT: Form = Form {
 
 const FULL: Form = Form {
     deadline: Duration::from_millis(100),
+    patience: "2s",
     before: Duration::from_secs(2),
     fault: Duration::from_secs(10),
     after: Duration::from_secs(2),

@@ -67,15 +67,17 @@ pub const ALL: &[Row] = &[
         name: "`DEBUG SLEEP`",
         redis: &["--enable-debug-command", "local"],
         begin: |stage, form| {
-            stage.until = Some(Instant::now() + form.fault);
-            in_background(&stage.redis, &["DEBUG", "SLEEP", &form.fault.as_secs_f64().to_string()]);
+            // it ends by itself, and not before everybody knows of it
+            let length = form.fault.max(5 * form.deadline);
+            stage.until = Some(Instant::now() + length);
+            in_background(&stage.redis, &["DEBUG", "SLEEP", &length.as_secs_f64().to_string()]);
         },
         end: |stage| until_it_answers(&stage.redis),
         ..SILENT
     },
     Row {
         name: "a script that does not end (`BUSY`)",
-        redis: &["--lua-time-limit", "1000"],
+        redis: &["--lua-time-limit", "5000"],
         begin: |stage, _| in_background(&stage.redis, &["EVAL", "while true do end", "0"]),
         end: |stage| {
             stage.redis.cli(&["SCRIPT", "KILL"]);

@@ -24,9 +24,12 @@ pub const DATA: u8 = 0;
 pub const HEADERS: u8 = 1;
 pub const RST_STREAM: u8 = 3;
 pub const SETTINGS: u8 = 4;
+pub const PING: u8 = 6;
 pub const GOAWAY: u8 = 7;
 pub const WINDOW_UPDATE: u8 = 8;
 pub const END_STREAM: u8 = 1;
+/// Of SETTINGS and PING.
+pub const ACK: u8 = 1;
 pub const END_HEADERS: u8 = 4;
 
 impl Peer {
@@ -77,7 +80,7 @@ impl Peer {
                 }
             }
         };
-        timeout(std::time::Duration::from_secs(60), read).await.expect("in a minute")
+        timeout(std::time::Duration::from_secs(120), read).await.expect("in time")
     }
 }
 

@@ -98,7 +98,7 @@ impl Service {
             domain: "edge",
             failure_mode_deny: false,
             rate_limits: big.into_iter().chain(others).collect(),
-            timeout: "10s",
+            timeout: "60s",
         });
         let resources = &mut bootstrap["static_resources"];
         let manager = &mut resources["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"];

@@ -35,7 +35,7 @@ async fn assert_counted(tollgate: &Tollgate, reasons: &[(&str, u64)]) {
     })
     .await;
     for (reason, _) in reasons {
-        let lines = tollgate.logged(&format!("\"reason\":\"{reason}\""));
+        let lines = tollgate.wait_for_lines(&format!("\"reason\":\"{reason}\""), 1);
         assert_eq!(lines.len(), 1, "{lines:?}");
         assert!(lines[0].contains("\"peer\":\"127.0.0.1:"), "{lines:?}");
     }
@@ -205,7 +205,7 @@ async fn peers_that_fail_in_the_tls_handshake() {
     }
     let expected = ["{api=\"rls\",reason=\"tls_handshake\"} 5"];
     eventually("all are counted", async || (rejections(&tollgate).await == expected).then_some(())).await;
-    let logged = tollgate.logged("the TLS handshake failed");
+    let logged = tollgate.wait_for_lines("the TLS handshake failed", 1);
     let [line] = &logged[..] else { panic!("not one line: {logged:?}") };
     assert!(line.contains("\"reason\":\"not_tls\"") && line.contains("\"peer\":\"127.0.0.1:"), "{line}");
 }

@@ -19,7 +19,7 @@ def main():
             options.append(("grpc.default_authority", authority))
         with grpc.insecure_channel(address, options=options) as channel:
             ask = channel.unary_unary("/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit")
-            answers = [ask(REQUEST, timeout=30) for _ in range(5)]
+            answers = [ask(REQUEST, timeout=120) for _ in range(5)]
         assert all(answer.startswith(OK) for answer in answers), f"{authority}: {answers}"
         answered += 1
     print(answered, "answered")

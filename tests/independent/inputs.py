@@ -53,7 +53,7 @@ def main():
             codes = []
             for _ in range(2):
                 try:
-                    codes.append(code(ask(message, timeout=30, **how)))
+                    codes.append(code(ask(message, timeout=120, **how)))
                 except grpc.RpcError as error:
                     codes.append(f"{error.code().name} {error.details()}")
         print(f"{name}:", *codes)

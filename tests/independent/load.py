@@ -1,6 +1,7 @@
 """Calls ShouldRateLimit through grpcio, an implementation that shares nothing with ours, for some seconds.
 
-load.py ADDRESS SECONDS THREADS: prints "CALLS FAILED" and, for each kind of failure, a line.
+load.py ADDRESS SECONDS CALLS THREADS: calls for so long at least, and until there were so many calls. Prints
+"CALLS FAILED" and, for each kind of failure, a line.
 """
 
 import collections
@@ -16,13 +17,13 @@ REQUEST = b"\x0a\x04edge\x12\x0f\x0a\x0d\x0a\x04path\x12\x05/flip"
 OK = b"\x08\x01"
 
 
-def call(address, until, calls, failures):
+def call(address, until, least, calls, failures):
     with grpc.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
         ask = channel.unary_unary("/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit")
-        while time.monotonic() < until:
+        while time.monotonic() < until or len(calls) < least:
             calls.append(1)
             try:
-                answer = ask(REQUEST, timeout=10)
+                answer = ask(REQUEST, timeout=120)
                 if not answer.startswith(OK):
                     failures.append(f"answer {answer!r}")
             except grpc.RpcError as error:
@@ -30,10 +31,10 @@ def call(address, until, calls, failures):
 
 
 def main():
-    address, seconds, threads = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
+    address, seconds, least, threads = sys.argv[1], float(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
     until = time.monotonic() + seconds
     calls, failures = [], []
-    workers = [threading.Thread(target=call, args=(address, until, calls, failures)) for _ in range(threads)]
+    workers = [threading.Thread(target=call, args=(address, until, least, calls, failures)) for _ in range(threads)]
     for worker in workers:
         worker.start()
     for worker in workers:

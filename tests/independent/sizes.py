@@ -29,7 +29,7 @@ def main():
 
         def call(name, size, **options):
             try:
-                ask(request(size), timeout=30, **options)
+                ask(request(size), timeout=120, **options)
                 print(f"{name}: OK")
             except grpc.RpcError as error:
                 print(f"{name}: {error.code().name}")

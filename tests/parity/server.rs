@@ -56,7 +56,7 @@ impl Redis {
             .stdout(log)
             .spawn()
             .unwrap_or_else(|error| panic!("{program} does not start ({error}): `bash tests/run.sh` installs it"));
-        let patience = Instant::now() + Duration::from_secs(30);
+        let patience = Instant::now() + Duration::from_secs(120);
         let stream = loop {
             match UnixStream::connect(&socket) {
                 Ok(stream) => break stream,

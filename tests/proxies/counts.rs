@@ -196,7 +196,7 @@ async fn a_redis_that_is_full_behind_twemproxy_takes_only_its_own_counters_along
 
 /// One of the two hangs: the proxy gives up on it before we give up on the proxy, and goes on with the other.
 async fn one_hangs(kind: Kind) {
-    let shards = Shards::with(kind, &Options { timeout: 200, ..Options::default() }).await;
+    let shards = Shards::with(kind, &Options { timeout: 3000, ..Options::default() }).await;
     let tollgate = shards.service().start();
     ready(&tollgate).await;
     let all: Vec<_> = ["fixed", "bucket"].iter().flat_map(|rule| VALUES.map(|value| (*rule, value))).collect();

@@ -25,7 +25,7 @@ async fn both_proxies_are_found_out_and_said_to_be_so_once() {
         let shards = Shards::start(kind).await;
         let tollgate = started(shards.service()).await;
         tollgate.connected_to_redis().await;
-        assert_eq!(tollgate.logged(ONE).len(), 1, "{kind:?}: {:#?}", tollgate.log());
+        assert_eq!(tollgate.wait_for_lines(ONE, 1).len(), 1, "{kind:?}: {:#?}", tollgate.log());
         assert_eq!(tollgate.logged(MANY).len(), 0, "{kind:?}: {:#?}", tollgate.log());
     }
 }
@@ -40,7 +40,7 @@ async fn both_proxies_take_a_password() {
         let shards = Shards::with(kind, &password()).await;
         let tollgate = started(shards.service().env("REDIS_AUTH", "geheim")).await;
         ask(&mut client(tollgate.address("grpc")), request("d", &[&[("fixed", "a")], &[("fixed", "b")]])).await;
-        assert_eq!(tollgate.logged(ONE).len(), 1, "{kind:?}: {:#?}", tollgate.log());
+        assert_eq!(tollgate.wait_for_lines(ONE, 1).len(), 1, "{kind:?}: {:#?}", tollgate.log());
     }
     let shards = Shards::with(Kind::Twemproxy, &password()).await;
     let tollgate = shards.service().env("REDIS_AUTH", "user:geheim").start();
@@ -77,7 +77,8 @@ async fn a_value_that_is_set_wins_and_is_not_asked_for() {
             .env("REDIS_KEYS_PER_CALL", value);
         let tollgate = started(service).await;
         tollgate.connected_to_redis().await;
-        assert_eq!((tollgate.logged(MANY).len(), tollgate.logged(ONE).len()), (usize::from(told), 0), "{value}");
+        let many = tollgate.wait_for_lines(MANY, usize::from(told));
+        assert_eq!((many.len(), tollgate.logged(ONE).len()), (usize::from(told), 0), "{value}");
         // redis-cli asks for this alone
         assert_eq!(redis.calls("client|getname") + redis.calls("client"), if told { 9 } else { 0 }, "{value}");
     }
@@ -92,7 +93,7 @@ async fn a_redis_whose_user_may_not_say_what_it_is_is_a_redis() {
         .rules("domain: d\ndescriptors: [{key: fixed, rate_limit: {unit: year, requests_per_unit: 10}}]\n")
         .env("REDIS_URL", format!("redis://tollgate:geheim@127.0.0.1:{}", redis.port));
     let tollgate = started(service).await;
-    assert_eq!((tollgate.logged(MANY).len(), tollgate.logged(ONE).len()), (1, 0), "{:#?}", tollgate.log());
+    assert_eq!((tollgate.wait_for_lines(MANY, 1).len(), tollgate.logged(ONE).len()), (1, 0), "{:#?}", tollgate.log());
     let log = redis.cli(&["ACL", "LOG"]);
     let refused: Vec<_> = log.lines().skip_while(|line| *line != "object").skip(1).take(1).collect();
     assert!(matches!(refused[..], ["info" | "client|getname"]), "{log}");

@@ -66,7 +66,7 @@ async fn with_the_value_set_they_are_refused_at_start_and_at_reload() {
     }
     let mut stop = one().env("STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT", "true").spawn();
     assert_eq!(stop.exit().code(), Some(2));
-    let said = stop.log().concat();
+    let said = stop.wait_for_log("REDIS_KEYS_PER_CALL");
     assert!(said.contains("STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT") && said.contains("REDIS_KEYS_PER_CALL"), "{said}");
 }
 

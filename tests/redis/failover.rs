@@ -101,7 +101,7 @@ pub fn reshard(cluster: &Cluster, from: usize, to: usize) -> u64 {
         }
         let port = target.port.to_string();
         let keys: Vec<_> = keys.lines().collect();
-        source.cli(&[&["MIGRATE", "127.0.0.1", &port, "", "0", "5000", "KEYS"], &keys[..]].concat());
+        source.cli(&[&["MIGRATE", "127.0.0.1", &port, "", "0", "60000", "KEYS"], &keys[..]].concat());
         moved += keys.len() as u64;
     }
     for node in [target, source].into_iter().chain(&cluster.nodes) {

@@ -74,7 +74,7 @@ async fn a_server_that_writes_all_to_its_disk_is_killed_and_started_again_and_no
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_hangs_leaves_nobody_waiting() {
     let redis = Redis::start(&[]);
-    let timeout = Duration::from_millis(100);
+    let timeout = Duration::from_secs(1);
     let endpoint = Endpoint { timeout, ..tcp(&redis) };
     let store =
         Arc::new(store_with(&endpoint, StoreOptions { timeout, per_second_timeout: timeout, ..options() }).await);
@@ -98,7 +98,8 @@ async fn while_a_server_hangs_the_work_is_bounded_and_whoever_leaves_is_not_char
     let redis = Redis::start(&[]);
     let stats = Arc::new(RedisStats::default());
     let options = StoreOptions { max_pending: NonZeroUsize::new(100).expect("not zero"), ..options() };
-    let store = Arc::new(RedisStore::start(connected(&tcp(&redis)).await, None, options, Arc::clone(&stats)));
+    let endpoint = Endpoint { timeout: PATIENCE, ..tcp(&redis) };
+    let store = Arc::new(RedisStore::start(connected(&endpoint).await, None, options, Arc::clone(&stats)));
     let (key, limit) = (CounterKey::from_bytes(b"bound"), wide(Algorithm::FixedWindow));
     store.check(take(&key, limit)).await[0].expect("a verdict");
     let before = redis.calls("evalsha");
@@ -156,7 +157,8 @@ async fn a_full_server_refuses_what_writes_and_still_shows_its_counters() {
 async fn a_key_of_a_wrong_type_fails_its_own_group_only() {
     const EACH: u64 = 10;
     let redis = Redis::start(&[]);
-    let store = Arc::new(store(&tcp(&redis)).await);
+    let stats = Arc::new(RedisStats::default());
+    let store = Arc::new(RedisStore::start(connected(&tcp(&redis)).await, None, options(), Arc::clone(&stats)));
     redis.cli(&["SADD", "load:type:1", "not", "a", "counter"]);
     let keys = keys("type", 6);
     let refused = Err(StoreError::Refused(Refusal::WrongType));
@@ -177,7 +179,8 @@ async fn a_key_of_a_wrong_type_fails_its_own_group_only() {
         .collect::<Vec<Hit>>();
     let together = Arc::clone(&store);
     let group = tokio::spawn(async move { together.check(Group::new(group).atomic().at(crate::load::NOW)).await });
-    tokio::task::yield_now().await;
+    let all = checks.len() as u64 + 1;
+    until("all wait for it", || stats.pending() == all).await;
     redis.signal("CONT");
     while let Some(check) = checks.join_next().await {
         let (number, verdict) = check.expect("no panic");

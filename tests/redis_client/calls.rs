@@ -21,7 +21,7 @@ pub fn endpoint(topology: Topology) -> Endpoint {
         tls: None,
         database: 0,
         connections: NonZeroUsize::MIN,
-        timeout: Duration::from_secs(10),
+        timeout: Duration::from_secs(30),
         breaker: None,
         keys_per_call: Some(KeysPerCall::Many),
         startup: Startup { initial: Duration::ZERO, longest: Duration::from_secs(1) },

@@ -4,7 +4,7 @@ use tollgate::store::redis::{Endpoint, Topology};
 
 use crate::{
     calls::{endpoint, local},
-    server::{Redis, free_port, until},
+    server::{Redis, free_port, hold, until},
 };
 
 /// Three primaries with a third of the slots each.
@@ -12,13 +12,18 @@ pub struct Cluster {
     pub nodes: Vec<Redis>,
 }
 
-/// A node. The port of its bus is 10 000 more than its own (Redis 6 knows no other): where that is taken, it does not
-/// start.
+/// How long a node may say nothing before it is given up: longer than one is starved on a busy machine.
+const NODE_TIMEOUT_MS: &str = "4000";
+
+/// A node. The port of its bus is 10 000 more than its own (Redis 6 knows no other): both have to be free.
 fn node() -> Redis {
     for _ in 0..100 {
-        let arguments = ["--cluster-enabled", "yes", "--cluster-node-timeout", "500"];
-        let directory = tempfile::tempdir().expect("a directory");
-        if let Some(node) = Redis::try_start(directory, free_port(), &arguments) {
+        let arguments = ["--cluster-enabled", "yes", "--cluster-node-timeout", NODE_TIMEOUT_MS];
+        let (directory, port) = (tempfile::tempdir().expect("a directory"), free_port());
+        if port.checked_add(10_000).and_then(hold).is_none() {
+            continue;
+        }
+        if let Some(node) = Redis::try_start(directory, port, &arguments) {
             return node;
         }
     }

@@ -16,7 +16,8 @@ use crate::{
     server::{PATIENCE, until},
 };
 
-const DEADLINE: Duration = Duration::from_millis(100);
+/// Longer than this process is kept from running on a busy machine: what comes in time is seen in time.
+const DEADLINE: Duration = Duration::from_secs(1);
 
 fn to(fake: &Fake, connections: usize) -> Endpoint {
     let endpoint = endpoint(Topology::Single(Address::Tcp(local(fake.port))));
@@ -48,9 +49,9 @@ async fn a_breaker_opens_though_calls_are_rare_and_another_client_is_idle() {
         fake.mute();
         let since = Instant::now();
         while state(&connector) == Some(BreakerState::Closed) {
-            assert!(since.elapsed() < PATIENCE / 4, "{connections}: every call fails, and nobody is told");
+            assert!(since.elapsed() < PATIENCE, "{connections}: every call fails, and nobody is told");
             call(&mine).await.expect_err("nobody answers");
-            tokio::time::sleep(4 * DEADLINE).await;
+            tokio::time::sleep(DEADLINE).await;
         }
         fake.unmute();
         until("it closes again", || state(&connector) == Some(BreakerState::Closed)).await;
@@ -61,10 +62,9 @@ async fn a_breaker_opens_though_calls_are_rare_and_another_client_is_idle() {
 #[tokio::test]
 async fn a_server_that_answers_late_loses_no_connection() {
     let fake = Fake::start().await;
-    let deadline = 5 * DEADLINE;
-    let connector = Connector::new(&Endpoint { timeout: deadline, ..to(&fake, 3) }).expect("a connector");
+    let connector = Connector::new(&to(&fake, 3)).expect("a connector");
     let clients: [_; 2] = clients(&connector, 3).await;
-    fake.delay(deadline * 3 / 2);
+    fake.delay(DEADLINE * 3 / 2);
     let since = Instant::now();
     // each of the connections is asked more often than one that does not answer would be
     while fake.seen("PING") < 24 {
@@ -78,9 +78,9 @@ async fn a_server_that_answers_late_loses_no_connection() {
 #[tokio::test]
 async fn a_call_that_is_alone_on_a_connection_is_refused_though_another_was_late() {
     let fake = Fake::start().await;
-    let connector = Connector::new(&Endpoint { timeout: 10 * DEADLINE, ..to(&fake, 1) }).expect("a connector");
+    let connector = Connector::new(&Endpoint { timeout: 2 * DEADLINE, ..to(&fake, 1) }).expect("a connector");
     let [client] = clients(&connector, 1).await;
-    fake.delay(15 * DEADLINE);
+    fake.delay(3 * DEADLINE);
     while call(&client).await.is_ok() {}
     fake.delay(Duration::ZERO);
     until("it is known that the late reply has come", || fake.seen("PING") > 0).await;
@@ -114,13 +114,13 @@ async fn calls_in_flight_are_answered_though_the_connection_is_being_replaced() 
 #[tokio::test]
 async fn a_connection_that_is_made_during_a_probe_brings_on_the_next_one() {
     let fake = Fake::start().await;
-    let mut endpoint = with_breaker(Endpoint { timeout: 10 * DEADLINE, ..to(&fake, 1) });
+    let mut endpoint = with_breaker(Endpoint { timeout: 2 * DEADLINE, ..to(&fake, 1) });
     let breaker = endpoint.breaker.as_mut().expect("a breaker");
     // nothing but connections brings a probe on
     (breaker.cooldown, breaker.max_cooldown) = (60 * PATIENCE, 60 * PATIENCE);
     let connector = Connector::new(&endpoint).expect("a connector");
     let [client] = clients(&connector, 1).await;
-    fake.delay_of("EVALSHA", 12 * DEADLINE);
+    fake.delay_of("EVALSHA", 4 * DEADLINE);
     let _ = tokio::join!(call(&client), call(&client), call(&client), call(&client), call(&client));
     assert_eq!(state(&connector), Some(BreakerState::Open));
     let calls = fake.seen("EVALSHA");

@@ -91,7 +91,8 @@ async fn a_call_whose_reply_is_lost_is_not_sent_again() {
 async fn calls_to_a_server_that_hangs_end_by_themselves_and_run_once_at_most() {
     let redis = Redis::start(&[]);
     let mut endpoint = tcp(&redis);
-    endpoint.timeout = Duration::from_millis(100);
+    // so long that the silence is not too long for the connection before all have been sent
+    endpoint.timeout = Duration::from_secs(1);
     let connector = Connector::new(&endpoint).expect("a connector");
     let client = Arc::new(connector.connect());
     until("connected", || client.open_connections() == 1).await;

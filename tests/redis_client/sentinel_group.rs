@@ -19,13 +19,13 @@ pub struct SentinelGroup {
     pub sentinels: Vec<Redis>,
 }
 
-/// A sentinel of the group `gate`, with a password of its own.
+/// A sentinel of the group `gate`, with a password of its own. It takes no server for down that is only starved.
 fn sentinel(primary: u16) -> Redis {
     loop {
         let directory = tempfile::tempdir().expect("a directory");
         let text = format!(
             "sentinel monitor gate 127.0.0.1 {primary} 2\nsentinel auth-pass gate geheim\n\
-             sentinel down-after-milliseconds gate 500\nsentinel failover-timeout gate 5000\nrequirepass watcher\n\
+             sentinel down-after-milliseconds gate 3000\nsentinel failover-timeout gate 10000\nrequirepass watcher\n\
              sentinel sentinel-pass watcher\n"
         );
         fs::write(directory.path().join("sentinel.conf"), text).expect("a file");

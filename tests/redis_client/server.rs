@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    net::TcpListener,
     path::PathBuf,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -10,8 +9,14 @@ use std::{
 
 use tempfile::TempDir;
 
+#[allow(clippy::duplicate_mod, reason = "some binaries have it for themselves as well")]
+#[path = "../support/ports.rs"]
+mod ports;
+#[allow(unused_imports, reason = "shared")]
+pub use ports::{free_port, hold};
+
 /// Longer than any condition takes to come true on a machine that is not hung.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A running server: on a TCP port of the loopback, and on a unix socket. Killed when dropped.
 pub struct Redis {
@@ -193,11 +198,6 @@ fn spawn(directory: &TempDir, port: u16, arguments: &[&str], namespace: Option<&
         .stdout(log)
         .spawn()
         .expect("redis-server: `bash tests/run.sh` installs it")
-}
-
-/// A port that is free now.
-pub fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).expect("a port").local_addr().expect("an address").port()
 }
 
 /// Waits until a condition holds.

@@ -9,7 +9,7 @@ use tollgate::{
 
 use crate::{
     calls::{connected, endpoint, heals, local, look, tcp, unix, with_breaker},
-    server::{Redis, until},
+    server::{Redis, free_port, until},
 };
 
 #[tokio::test]
@@ -153,24 +153,28 @@ async fn a_forced_reconnection_is_made_once_a_second_at_most() {
     let connector = Connector::new(&tcp(&redis)).expect("a connector");
     let client = connector.connect();
     until("connected", || client.open_connections() == 1).await;
-    for opened in 2..=3 {
+    for _ in 0..2 {
+        let (since, opened) = (std::time::Instant::now(), connector.opened_connections() + 1);
         client.reconnect();
-        until("connected again", || client.open_connections() == 1 && connector.opened_connections() == opened).await;
+        until("connected again", || client.open_connections() == 1 && connector.opened_connections() >= opened).await;
         for _ in 0..100 {
             client.reconnect();
         }
         look(&client, Script::Text).await.expect("a reply over the same connection");
-        assert_eq!(connector.opened_connections(), opened);
-        let second = std::time::Instant::now();
-        until("another may be made", || second.elapsed() > Duration::from_millis(1100)).await;
+        // where that took longer than a second, another may have been made
+        if since.elapsed() < Duration::from_secs(1) {
+            assert_eq!(connector.opened_connections(), opened);
+        }
+        tokio::time::sleep(Duration::from_millis(1100)).await;
+        until("all that were asked for are made", || client.open_connections() == 1).await;
     }
 }
 
 #[tokio::test]
 async fn until_redis_has_answered_one_connection_tries_and_then_all_connect_at_once() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = free_port();
+    let listener = std::net::TcpListener::bind(("127.0.0.1", port)).expect("a port");
     listener.set_nonblocking(true).expect("a socket");
-    let port = listener.local_addr().expect("bound").port();
     let mut endpoint = endpoint(Topology::Single(Address::Tcp(local(port))));
     endpoint.connections = NonZeroUsize::new(4).expect("not 0");
     endpoint.startup.initial = Duration::from_secs(3600);

@@ -142,6 +142,6 @@ async fn the_breaker_shows_in_metrics_on_the_stats_page_and_once_in_the_log() {
     assert!(page(&tollgate, "debug", "/stats").await.contains(&format!("127.0.0.1:{}.opened: 1\n", redis.port)));
     redis.start_again();
     eventually("a closed breaker", async || (state().await == Some(0.0)).then_some(())).await;
-    let told = ["its breaker is open", "its breaker is closed"].map(|words| tollgate.logged(words).len());
+    let told = ["its breaker is open", "its breaker is closed"].map(|words| tollgate.wait_for_lines(words, 1).len());
     assert_eq!(told, [1, 1], "{:#?}", tollgate.log());
 }

@@ -267,10 +267,11 @@ async fn one_that_stops_to_count_opens_the_breaker_and_no_refusal_closes_it() {
         spoil(&redis);
         let of = format!("tollgate_redis_breaker_state{{redis=\"main\",address=\"127.0.0.1:{}\"}}", redis.port);
         for one in [&tollgate, &needing] {
-            for _ in 0..20 {
+            eventually("an open breaker", async || {
                 ask(one, &["year"]).await.expect("the failure mode's answer");
-            }
-            assert!(metric(one, &of).await >= Some(1.0), "{words}: {:#?}", one.log());
+                (metric(one, &of).await >= Some(1.0)).then_some(())
+            })
+            .await;
             let said = one.wait_for_log("redis refuses to count: its breaker is open");
             assert!(said.contains(words), "{said}");
         }

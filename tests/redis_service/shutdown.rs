@@ -62,7 +62,7 @@ async fn calls_that_wait_for_a_hung_redis_are_answered_when_it_wakes() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_that_wait_for_a_redis_that_stays_hung_are_answered_at_their_deadline() {
     let redis = Redis::start(&[]);
-    let builder = on(&redis).env("REDIS_TIMEOUT", "4s");
+    let builder = on(&redis).env("REDIS_TIMEOUT", "15s").env("DRAIN_TIMEOUT", "2m");
     let (mut tollgate, calls) = stopping(&redis, builder).await;
     for answer in calls.join_all().await {
         assert_eq!(answer, Err(tonic::Code::Unavailable));

@@ -92,7 +92,7 @@ async fn health_may_need_a_live_connection() {
 async fn a_connection_that_hangs_is_not_live() {
     let redis = Redis::start(&[]);
     let needs = on(&redis).env("REDIS_HEALTH_CHECK_ACTIVE_CONNECTION", "true");
-    let tollgate = needs.env("REDIS_TIMEOUT", "100ms").start();
+    let tollgate = needs.env("REDIS_TIMEOUT", "1s").start();
     says(&tollgate, "/healthcheck", 200, &["OK"]).await;
     redis.signal("STOP");
     let why = eventually("calls without an answer, and no connection", async || {
@@ -141,7 +141,7 @@ async fn a_signal_ends_it_well_though_it_waits_for_redis() {
 #[tokio::test]
 async fn it_gives_up_where_it_is_told_to() {
     let (builder, port) = early();
-    let mut tollgate = builder.env("REDIS_STARTUP_MAX_ELAPSED_TIME", "300ms").spawn();
+    let mut tollgate = builder.env("REDIS_STARTUP_MAX_ELAPSED_TIME", "5s").spawn();
     assert_eq!(tollgate.exit().code(), Some(2));
     let said = tollgate.wait_for_log("REDIS_STARTUP_MAX_ELAPSED_TIME");
     assert!(said.contains(&format!("REDIS_URL: 127.0.0.1:{port}: ")) && said.contains("refused"), "{said}");

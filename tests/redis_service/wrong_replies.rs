@@ -80,8 +80,8 @@ async fn a_reply_of_the_wrong_kind_is_told_in_the_log_once_and_is_no_silence() {
         }
         assert_eq!(metric(&tollgate, "tollgate_redis_errors_total{kind=\"unreadable\"}").await, Some(3.0));
         let told = format!("redis answered with {told}");
-        eventually("a line", async || tollgate.logged(&told).pop()).await;
-        assert_eq!(tollgate.logged("cannot be read").len(), 1, "{:#?}", tollgate.log());
+        tollgate.wait_for_log(&told);
+        assert_eq!(tollgate.wait_for_lines("cannot be read", 1).len(), 1, "{:#?}", tollgate.log());
         assert!(tollgate.logged("geheim").is_empty());
     }
 }

@@ -48,7 +48,7 @@ async fn a_denied_one_is_over_its_limit_and_charges_nothing() {
         }
         assert_eq!(code(&tollgate, user()).await, Code::OverLimit, "nothing was given back");
         assert_eq!(left(&tollgate).await, before, "and nothing charged");
-        let lines = tollgate.logged("as REFUNDS=deny has it");
+        let lines = tollgate.wait_for_lines("as REFUNDS=deny has it", 1);
         assert!(lines.len() == 1 && lines[0].contains("is_negative_hits"), "{lines:#?}");
     }
 }

@@ -31,7 +31,7 @@ async fn envoy(tollgate: &Tollgate, upstream: &Upstream) -> Envoy {
         domain: "shop",
         failure_mode_deny: false,
         rate_limits: json!([big("big"), big("b"), big("c"), big("d"), big("e"), header(":path", "path")]),
-        timeout: "5s",
+        timeout: "60s",
     };
     let mut bootstrap = bootstrap(&config);
     let manager = bootstrap

@@ -43,12 +43,12 @@ async fn no_call_fails_for_it() {
             callers.spawn(keep_calling(client.clone(), Arc::clone(&stop)));
         }
     }
-    until("each connection left five times", || stats.aged_out() >= 30).await;
+    let enough = || stats.aged_out() >= 30 && calls.begun.load(Ordering::SeqCst) > 1000;
+    until("each connection left five times, under many calls", enough).await;
     stop.store(true, Ordering::Relaxed);
     let (answered, failed): (Vec<_>, Vec<_>) = callers.join_all().await.into_iter().unzip();
     let (answered, failed): (u64, Vec<_>) = (answered.iter().sum(), failed.concat());
     assert!(failed.is_empty(), "{} failed beside {answered}, the first: {:?}", failed.len(), failed[0]);
-    assert!(answered > 1000, "{answered} calls");
     assert_eq!(calls.begun.load(Ordering::SeqCst), answered, "every call that got here was answered");
     assert_eq!(stats.forced(), 0);
     assert!(stats.accepted() >= 30, "the clients came back: {}", stats.accepted());
@@ -56,7 +56,8 @@ async fn no_call_fails_for_it() {
 
 #[tokio::test]
 async fn a_call_that_ends_within_the_grace_is_answered() {
-    let age = Duration::from_millis(50);
+    // long enough for the call to be there before, however busy the machine
+    let age = Duration::from_secs(2);
     let (server, calls) = serve(&ServerConfig { max_connection_age: age, ..config(1) }).await;
     let stats = server.stats();
     let mut client = client(&address(&server)).await;
@@ -70,7 +71,7 @@ async fn a_call_that_ends_within_the_grace_is_answered() {
 
 #[tokio::test]
 async fn a_call_past_the_grace_is_cut() {
-    let (age, grace) = (Duration::from_millis(50), Duration::from_millis(50));
+    let (age, grace) = (Duration::from_secs(2), Duration::from_millis(50));
     let config = ServerConfig { max_connection_age: age, max_connection_age_grace: grace, ..config(1) };
     let (server, calls) = serve(&config).await;
     let mut client = client(&address(&server)).await;

@@ -14,7 +14,7 @@ use tollgate::source::{FileSource, FileSourceConfig, Location, ReadError, Snapsh
 pub(crate) const NEVER: Duration = Duration::from_secs(3_600);
 
 /// Longer than any wait here on the slowest machine: for what must happen.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A directory of its own for one test.
 pub(crate) struct Place(TempDir);

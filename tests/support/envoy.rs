@@ -10,7 +10,7 @@ use std::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{eventually, http::Client};
+use super::{eventually, http::Client, ports::free_port};
 
 /// A running Envoy with the ratelimit HTTP filter in front of one upstream; killed when dropped.
 pub struct Envoy {
@@ -101,12 +101,30 @@ pub fn binary() -> PathBuf {
     path
 }
 
+/// The example of the README, as it is but for its ports and for how long it waits: a request passes after 20 ms, which
+/// are too short on a machine that is busy.
+pub fn example(tollgate: SocketAddr) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/envoy.yaml");
+    let mut bootstrap = std::fs::read_to_string(path).expect("the example");
+    let ports = [(8081, tollgate.port()), (10001, free_port()), (10000, 0), (9901, 0)]
+        .map(|(port, own)| (format!("port_value: {port}}}"), format!("port_value: {own}}}")));
+    let waits = "failure_mode_deny: false";
+    let patience = ("connect_timeout: 1s".to_owned(), "connect_timeout: 60s".to_owned());
+    let all =
+        ports.into_iter().chain([patience, (waits.to_owned(), format!("timeout: 60s\n                      {waits}"))]);
+    for (theirs, ours) in all {
+        assert!(bootstrap.contains(&theirs), "{theirs} is not in the example");
+        bootstrap = bootstrap.replace(&theirs, &ours);
+    }
+    bootstrap
+}
+
 /// The bootstrap of [`Envoy::start`], for tests that change it. Its first cluster is that of Tollgate.
 pub fn bootstrap(config: &Config) -> Value {
     let address = |address: SocketAddr| json!({"socket_address": {"address": address.ip().to_string(), "port_value": address.port()}});
     let cluster = |name: &str, to: SocketAddr, more: Value| {
         let mut cluster = json!({
-            "name": name, "type": "STATIC", "connect_timeout": "1s",
+            "name": name, "type": "STATIC", "connect_timeout": "60s",
             "load_assignment": {"cluster_name": name,
                 "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address(to)}}]}]},
         });

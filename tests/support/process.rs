@@ -14,6 +14,8 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::PATIENCE;
+
 /// How to start one.
 pub struct Builder {
     env: BTreeMap<String, OsString>,
@@ -96,6 +98,12 @@ impl Builder {
     /// Starts it, without waiting for anything.
     pub fn spawn(self) -> Tollgate {
         let Self { mut env, args, rules, program } = self;
+        // on a machine that is busy, Redis may need longer for an answer than the 100 ms that are the default
+        for redis in ["REDIS", "REDIS_PERSECOND"] {
+            if env.contains_key(&format!("{redis}_URL")) {
+                env.entry(format!("{redis}_TIMEOUT")).or_insert_with(|| "10s".into());
+            }
+        }
         let rules_dir = rules.map(|yaml| {
             let dir = TempDir::new().expect("a temporary directory");
             std::fs::write(dir.path().join("rules.yaml"), yaml).expect("rules are written");
@@ -171,6 +179,13 @@ impl Tollgate {
         self.log().into_iter().filter(|line| line.contains(message)).collect()
     }
 
+    /// Waits until at least so many lines hold this text; all that do. What a metric shows may not be logged yet.
+    pub fn wait_for_lines(&self, text: &str, count: usize) -> Vec<String> {
+        self.wait_for(&format!("{count} log lines with '{text}'"), || {
+            Some(self.logged(text)).filter(|lines| lines.len() >= count)
+        })
+    }
+
     /// Waits for a line that holds this text.
     pub fn wait_for_log(&self, text: &str) -> String {
         self.wait_for(&format!("a log line with '{text}'"), || self.logged(text).pop())
@@ -219,7 +234,7 @@ impl Tollgate {
             if let Some(found) = check() {
                 return found;
             }
-            assert!(start.elapsed() < Duration::from_secs(30), "waited in vain for {what}; log: {:#?}", self.log());
+            assert!(start.elapsed() < PATIENCE, "waited in vain for {what}; log: {:#?}", self.log());
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -251,7 +266,7 @@ impl Tollgate {
             if let Some(status) = self.child.try_wait().expect("the child can be waited for") {
                 return status;
             }
-            assert!(start.elapsed() < Duration::from_secs(30), "it does not exit; log: {:#?}", self.log());
+            assert!(start.elapsed() < PATIENCE, "it does not exit; log: {:#?}", self.log());
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -267,5 +282,9 @@ impl Drop for Tollgate {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // libfaketime names these after the process: one that is killed leaves them, and another of its id would fail
+        for name in ["faketime_shm", "sem.faketime_sem"] {
+            let _ = std::fs::remove_file(format!("/dev/shm/{name}_{}", self.child.id()));
+        }
     }
 }

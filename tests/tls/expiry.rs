@@ -18,5 +18,5 @@ async fn an_end_that_is_near_is_told_once() {
     // Another one is told of at once: some looks have passed in between.
     secret.put_identity(&ca.issue(Leaf { names: &names, since_days: 98, days: 100 }), &ca.pem.certificate);
     tollgate.wait_for_log("in 1day 23h");
-    assert_eq!(tollgate.logged(" expires on ").len(), 2);
+    assert_eq!(tollgate.wait_for_lines(" expires on ", 2).len(), 2);
 }

@@ -24,7 +24,7 @@ use tonic::service::Routes;
 use crate::{
     client::{SERVER, config, handshake},
     secret::Secret,
-    support::{certificates::Authority, eventually},
+    support::{PATIENCE, certificates::Authority, eventually},
 };
 
 /// A server without services, with one worker and little patience.
@@ -73,7 +73,7 @@ impl Service {
     async fn is_answered(&self) -> bool {
         let trusting = config(&self.ca.pem.certificate, None);
         let answered = async { handshake(self.connect().await, &trusting).await.is_ok() };
-        timeout(Duration::from_secs(60), answered).await.unwrap_or(false)
+        timeout(PATIENCE, answered).await.unwrap_or(false)
     }
 
     /// More peers than a worker has handshakes in flight (1024), each of which says this and no more.
@@ -92,7 +92,7 @@ impl Service {
 /// Waits until the service has closed the connection, however it did.
 async fn closed(mut peer: impl AsyncRead + Unpin) {
     let mut said = Vec::new();
-    let end = timeout(Duration::from_secs(60), peer.read_to_end(&mut said));
+    let end = timeout(PATIENCE, peer.read_to_end(&mut said));
     let _ = end.await.expect("the service closes the connection");
 }
 
@@ -101,7 +101,8 @@ const HELLO: [u8; 9] = [22, 3, 1, 2, 0, 1, 0, 1, 252];
 
 #[tokio::test]
 async fn handshake_and_preface_have_one_time_together() {
-    let service = serve(Duration::from_millis(100)).await;
+    // enough for the handshake below, however busy the machine
+    let service = serve(Duration::from_secs(3)).await;
     let silent = service.connect().await;
     let mut slow = service.connect().await;
     slow.write_all(&HELLO).await.expect("sent");

@@ -49,7 +49,7 @@ async fn envoy_limits_over_mtls_and_one_of_another_authority_does_not() {
             rate_limits: json!([{"actions": [
                 {"request_headers": {"header_name": ":path", "descriptor_key": "path"}},
             ]}]),
-            timeout: "5s",
+            timeout: "60s",
         });
         bootstrap["static_resources"]["clusters"][0]["transport_socket"] = transport(&servers.pem, client);
         Envoy::run("envoy.json", &bootstrap.to_string()).await

@@ -141,7 +141,7 @@ async fn what_cannot_be_used_is_refused_once_and_the_former_stays() {
     it.secret.put_identity(&server, &ca);
     it.applied(1).await;
     assert_eq!(it.shown().await, der(&server));
-    assert_eq!((reloads(&it.tollgate, "refused").await, it.tollgate.logged("refused").len()), (6, 6));
+    assert_eq!((reloads(&it.tollgate, "refused").await, it.tollgate.wait_for_lines("refused", 6).len()), (6, 6));
 }
 
 #[tokio::test]

@@ -71,7 +71,7 @@ async fn what_speaks_no_tls_or_no_h2_is_refused_and_counted() {
     eventually("it is counted", async || (failures(&tollgate, "closed").await == 1).then_some(())).await;
     call(&mut plain).await.expect_err("still no TLS");
     eventually("it is counted", async || (failures(&tollgate, "not_tls").await >= 2).then_some(())).await;
-    let logged = tollgate.logged("handshake failed");
+    let logged = tollgate.wait_for_lines("handshake failed", 2);
     let [not_tls, protocol] = &logged[..] else { panic!("not each cause once a minute: {logged:?}") };
     assert!(not_tls.contains("\"not_tls\"") && protocol.contains("\"protocol\""), "{logged:?}");
     assert!(logged.iter().all(|line| line.contains("\"peer\":\"127.0.0.1:")), "{logged:?}");

@@ -48,7 +48,7 @@ async fn a_bad_snapshot_that_is_sent_without_end_is_refused_once_a_second() {
     }
     assert_eq!(service::limit(&mut client).await, Some(6));
     assert_eq!(metric(&tollgate, "ratelimit_service_config_load_error").await, 1.0, "judged once");
-    assert_eq!(tollgate.logged("rules are refused").len(), 1);
+    assert_eq!(tollgate.wait_for_lines("rules are refused", 1).len(), 1);
 }
 
 #[tokio::test]

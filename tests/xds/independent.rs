@@ -4,7 +4,6 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::Stdio,
-    time::Duration,
 };
 
 use serde_json::Value;
@@ -17,6 +16,7 @@ use tokio::{
 use super::{
     service::{self, builder, metric, until_metric},
     support::{
+        PATIENCE,
         certificates::certificates,
         http::Client,
         process::{Builder, Tollgate},
@@ -57,7 +57,7 @@ impl GoControlPlane {
 
     /// What the client said next: version, nonce and error.
     async fn said(&mut self) -> (String, String, String) {
-        let line = timeout(Duration::from_secs(30), self.said.next_line()).await.expect("the client says something");
+        let line = timeout(PATIENCE, self.said.next_line()).await.expect("the client says something");
         let line = line.expect("output").expect("a line");
         let said: Value = serde_json::from_str(&line).expect("JSON");
         assert_eq!(said["node"], "n");

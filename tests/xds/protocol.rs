@@ -69,7 +69,7 @@ async fn a_good_snapshot_is_in_force_when_it_is_acknowledged() {
     assert_eq!(metric(&tollgate, "tollgate_xds_version_info{version=\"3\"}").await, 1.0);
     assert_eq!(metric(&tollgate, "tollgate_xds_acks_total").await, 4.0);
     assert_eq!(metric(&tollgate, "ratelimit_service_config_load_success").await, 4.0);
-    assert_eq!(tollgate.logged("rules loaded").len(), 4);
+    assert_eq!(tollgate.wait_for_lines("rules loaded", 4).len(), 4);
 }
 
 #[tokio::test]
@@ -86,7 +86,7 @@ async fn a_bad_snapshot_is_refused_and_the_old_rules_stay() {
     assert_eq!(service::limit(&mut client).await, Some(5));
     assert_eq!(metric(&tollgate, "tollgate_xds_behind").await, 1.0);
     assert_eq!(metric(&tollgate, "ratelimit_service_config_load_error").await, 1.0);
-    assert_eq!(tollgate.logged("rules are refused, the former ones stay in force").len(), 1);
+    assert_eq!(tollgate.wait_for_lines("rules are refused, the former ones stay in force", 1).len(), 1);
 
     stream.send("3", "n3", limit(6)).await;
     assert_eq!(stream.said().await, ack("3", "n3"));
@@ -174,7 +174,7 @@ async fn what_cannot_be_decoded_is_refused_and_is_no_load() {
     assert_eq!(service::limit(&mut client).await, Some(7));
     assert_eq!(metric(&tollgate, "ratelimit_service_config_load_error").await, 0.0);
     assert_eq!(metric(&tollgate, "ratelimit_service_config_load_success").await, 2.0);
-    assert_eq!(tollgate.logged("cannot be decoded").len(), 2);
+    assert_eq!(tollgate.wait_for_lines("cannot be decoded", 2).len(), 2);
 }
 
 #[tokio::test]

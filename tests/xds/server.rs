@@ -29,7 +29,7 @@ use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap, transpo
 use super::configs::TYPE_URL;
 
 /// Longer than anything that is waited for takes, however busy the machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A server that accepts streams until it is dropped.
 pub struct Ads {

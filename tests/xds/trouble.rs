@@ -33,8 +33,8 @@ async fn a_stream_that_ends_is_opened_again_with_the_last_accepted_version_and_n
     stream.send("3", "m2", limit(6)).await;
     assert_eq!(stream.said().await, ack("3", "m2"));
     assert_eq!(service::limit(&mut client).await, Some(6));
-    assert_eq!(tollgate.logged("the xDS stream ended").len(), 2);
-    assert_eq!(tollgate.logged("no leader").len(), 1);
+    assert_eq!(tollgate.wait_for_lines("the xDS stream ended", 2).len(), 2);
+    assert_eq!(tollgate.wait_for_lines("no leader", 1).len(), 1);
     assert_eq!(metric(&tollgate, "tollgate_xds_streams_total").await, 3.0);
     assert_eq!(metric(&tollgate, "ratelimit_service_config_load_error").await, 1.0, "equal rules are judged once");
 }
@@ -51,7 +51,7 @@ async fn a_server_that_is_away_is_awaited_and_told_about_once() {
     })
     .await;
     assert_eq!(service::limit(&mut client).await, Some(5), "the rules stay");
-    assert_eq!(tollgate.logged("cannot connect to the xDS server").len(), 1);
+    assert_eq!(tollgate.wait_for_lines("cannot connect to the xDS server", 1).len(), 1);
 
     let mut ads = Ads::at(address, None).await;
     let mut stream = ads.accept().await;
@@ -122,7 +122,7 @@ async fn a_message_that_is_too_large_ends_the_stream_and_the_log_says_what_to_ra
     let mut stream = ads.accept().await;
     assert_eq!(stream.said().await, ack("1", ""));
     assert_eq!(service::limit(&mut client).await, Some(5));
-    let told = tollgate.logged("the xDS stream ended");
+    let told = tollgate.wait_for_lines("the xDS stream ended", 1);
     assert!(told[0].contains("the limit is: 1000 bytes; raise XDS_CLIENT_MAX_MSG_SIZE_IN_BYTES"), "{told:?}");
 }
 
@@ -153,7 +153,7 @@ async fn proxy(to: SocketAddr) -> (SocketAddr, tokio::sync::watch::Sender<bool>)
 async fn a_connection_that_is_half_open_is_noticed() {
     let mut ads = Ads::start().await;
     let (address, hang) = proxy(ads.address).await;
-    let pinging = builder(address).env("XDS_CLIENT_KEEPALIVE_INTERVAL", "200ms");
+    let pinging = builder(address).env("XDS_CLIENT_KEEPALIVE_INTERVAL", "3s");
     let (tollgate, _stream, mut client) = started(pinging, &mut ads, limit(5)).await;
     hang.send_replace(true);
     let mut stream = ads.accept().await;
@@ -161,6 +161,6 @@ async fn a_connection_that_is_half_open_is_noticed() {
     stream.send("2", "n2", limit(6)).await;
     assert_eq!(stream.said().await, ack("2", "n2"));
     assert_eq!(service::limit(&mut client).await, Some(6));
-    let told = tollgate.logged("the xDS stream ended");
+    let told = tollgate.wait_for_lines("the xDS stream ended", 1);
     assert!(told.iter().any(|line| line.contains("a ping went unanswered")), "{told:?}");
 }

@@ -58,7 +58,9 @@ pub enum LoggingError {
 pub fn init(level: LevelFilter, format: Format) -> Result<LogQueue, LoggingError> {
     let colour = io::stderr().is_terminal();
     let report = move |dropped| {
-        let text = format!("{dropped} lines of the log were dropped, for they were not read fast enough or could not be written");
+        let text = format!(
+            "{dropped} lines of the log were dropped, for they were not read fast enough or could not be written"
+        );
         line(format, Level::WARN, &text)
     };
     let queue = LogQueue::start(io::stderr(), colour, report)?;

@@ -7,6 +7,11 @@ use super::*;
 const TASKS: u64 = 64;
 const HITS: u64 = 50;
 
+/// Long enough for a storm, in a store that expires by its own clock.
+fn hourly<S: RateLimiter>(bench: &Bench<S>, requests: u64, count_denied: bool) -> Limit {
+    Limit::new(bench.algorithm, requests, Window::from(Unit::Hour), None, Some(count_denied)).expect("a limit")
+}
+
 async fn storm<S: RateLimiter>(bench: &Arc<Bench<S>>, limit: Limit) -> u64 {
     let mut tasks = JoinSet::new();
     for _ in 0..TASKS {
@@ -24,13 +29,13 @@ async fn storm<S: RateLimiter>(bench: &Arc<Bench<S>>, limit: Limit) -> u64 {
 }
 
 pub(super) async fn many_tasks_admit_exactly_the_limit<S: RateLimiter>(bench: Bench<S>) {
-    let limit = bench.limit(1000, false);
+    let limit = hourly(&bench, 1000, false);
     assert_eq!(storm(&Arc::new(bench), limit).await, 1000);
 }
 
 pub(super) async fn denied_tasks_are_all_counted<S: RateLimiter>(bench: Bench<S>) {
     let bench = Arc::new(bench);
-    let limit = bench.limit(1000, true);
+    let limit = hourly(&bench, 1000, true);
     assert_eq!(storm(&bench, limit).await, 1000);
     assert_eq!(bench.one(Hit::new(bench.key("k"), limit, Charge::LOOK), START).await.after, TASKS * HITS);
 }
@@ -38,7 +43,7 @@ pub(super) async fn denied_tasks_are_all_counted<S: RateLimiter>(bench: Bench<S>
 /// Groups name two counters in either order; both must always have been charged by the same groups.
 pub(super) async fn atomic_groups_stay_level<S: RateLimiter>(bench: Bench<S>) {
     let bench = Arc::new(bench);
-    let (wide, narrow) = (bench.limit(5000, false), bench.limit(700, false));
+    let (wide, narrow) = (hourly(&bench, 5000, false), hourly(&bench, 700, false));
     let mut tasks = JoinSet::new();
     for task in 0..TASKS {
         let bench = Arc::clone(&bench);

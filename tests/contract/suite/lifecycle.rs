@@ -7,7 +7,7 @@ use super::*;
 pub(super) async fn reset_forgets<S: RateLimiter>(bench: Bench<S>) {
     assert_eq!(bench.store.reset(&bench.key("k")).await, Ok(false), "there was none");
     // at the store's own time: whether a counter is still there is not for an invented one to say
-    let limit = bench.limit(L, true);
+    let limit = Limit::new(bench.algorithm, L, Window::from(Unit::Year), None, Some(true)).expect("a limit");
     let taken = bench.store.allow_n(bench.key("k"), limit, L + 1).await.expect("an answer");
     assert!(!taken.allowed);
     assert_eq!(bench.store.reset(&bench.key("k")).await, Ok(true));
