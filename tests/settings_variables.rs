@@ -263,7 +263,8 @@ fn every_odd_value_runs_with_one_warning_that_names_it() {
             let settings = resolve(&environment(variable.name, value)).expect(variable.name);
             let [warning] = &settings.warnings[..] else { unreachable!("{}={value}: {settings:?}", variable.name) };
             assert!(warning.starts_with(variable.name), "{}={value}: {warning}", variable.name);
-            if warning.contains("is taken as") {
+            // of this one the rest is taken as it is
+            if variable.name != "CONFIG_GRPC_XDS_NODE_METADATA" {
                 assert!(warning.ends_with(&format!("; accepted: {}", variable.accepted)), "{warning}");
             }
         }

@@ -253,10 +253,7 @@ impl<'a> Reader<'a> {
             return Some(value);
         }
         if let Some((value, note)) = text.and_then(T::instead) {
-            // of some the note says what there is
-            let accepted =
-                if note.starts_with("is taken as") { format!("; accepted: {}", T::ACCEPTED) } else { String::new() };
-            self.note(variable.name, format!("{place}: {shown:?} {note}{accepted}"));
+            self.note(variable.name, format!("{place}: {shown:?} {note}; accepted: {}", T::ACCEPTED));
             return Some(value);
         }
         if !matches!(variable.effect, Effect::NoEffect(_) | Effect::Later(_)) {

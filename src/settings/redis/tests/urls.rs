@@ -274,10 +274,14 @@ fn what_other_clients_are_set_up_with_is_refused_with_the_cure_and_without_the_p
 #[test]
 fn nothing_that_may_be_a_password_is_dialled_as_a_path_or_asked_for_as_a_master() {
     for url in ["/tmp/x.sock?password=hunter2", "/u:hunter2@host:1", "./u:hunter2@h", "/tmp/x.sock#hunter2"] {
-        for socket in ["", "unix"] {
+        for socket in ["", "unix", "UNIX"] {
             let text = error(&[("REDIS_URL", url), ("REDIS_SOCKET_TYPE", socket)]);
             assert!(text.contains("unix:///path?db=1") && !text.contains("hunter2"), "{url}: {text}");
         }
+    }
+    for url in ["x.sock?password=hunter2", "x.sock#hunter2", "hunter2@x.sock"] {
+        let text = error(&[("REDIS_URL", url), ("REDIS_SOCKET_TYPE", "unix")]);
+        assert!(text.starts_with("REDIS_URL: ") && !text.contains("hunter2"), "{url}: {text}");
     }
     for (kind, url) in [
         ("", "unix:///u:hunter2@h/x.sock"),

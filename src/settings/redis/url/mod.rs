@@ -200,7 +200,7 @@ fn single(text: &str, socket: Option<SocketType>) -> Result<Target, Accepted> {
     match server(text, None) {
         Some(server) => Ok(Target::Tcp(server)),
         // it is dialled, and logged whole
-        None if is_path(text) && text.contains(['?', '#', '@']) => Err(PLAIN_PATH),
+        None if (is_path(text) || may_be_path) && text.contains(['?', '#', '@']) => Err(PLAIN_PATH),
         None if is_path(text) || may_be_path => Ok(Target::Unix(text.into())),
         None if text.contains(',') => Err("one server: a list needs REDIS_TYPE=SENTINEL (master,host:port,…) or \
                                            REDIS_TYPE=CLUSTER (host:port,…)"),
