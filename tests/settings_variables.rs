@@ -442,6 +442,8 @@ fn a_value_that_cannot_be_read_is_as_none_nowhere() {
         let mut all: Vec<_> = environment(variable.name, "/x").into_iter().map(|(k, v)| (k, v.into())).collect();
         all[0].1 = unreadable(b"/x");
         assert_eq!(faults(&all), [variable.name], "{}", variable.name);
+        let told = resolve(&all).expect_err(variable.name).to_string();
+        assert!(told.contains(" in UTF-8"), "{told}");
     }
     // of two files that need each other, neither makes the other one idle
     for certificate in TABLE.iter().filter(|variable| variable.name.ends_with("_CERT")).filter(works) {

@@ -257,7 +257,7 @@ impl<'a> Reader<'a> {
             return Some(value);
         }
         if !matches!(variable.effect, Effect::NoEffect(_) | Effect::Later(_)) {
-            let accepted = T::accepted(text.unwrap_or_default());
+            let accepted = text.map_or(String::ACCEPTED, T::accepted);
             self.problems.push(Problem::Malformed { place: *place, value: shown.clone(), accepted });
         }
         None
