@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use support::{
     envoy::{self, Config, Envoy},
     eventually,
-    http::Client,
+    http::{Answer, Client},
     process::{Builder, Tollgate},
     upstream::Upstream,
 };
@@ -42,39 +42,90 @@ fn spellings(path: &str) -> Vec<String> {
         format!("{path}%20"),
         format!("{path}.json"),
         escaped,
+        format!("/%2f{name}"),
+        format!("/%2F{name}?a=1"),
+        format!("/%2f%2F{name}"),
+        format!("/%5c{name}"),
+        format!("/%5C{name}/"),
+        format!("/x%2f..%2f{name}"),
+        // applications on Java servers leave out what follows a `;` in a segment
+        format!("/;a/{name}"),
+        format!("/;a=1;b/{name}"),
+        format!("/x/..;/{name}"),
+        format!("/x/..;a/;b/{}", name.to_uppercase()),
+        format!("/.;/{name}"),
+        format!("/%3ba/{name}"),
     ];
-    let many = (1..=15).flat_map(|n| [format!("{path}?a={n}"), format!("{path}/?a={n}"), format!("{path};v={n}")]);
+    let many = (1..=15).flat_map(|n| {
+        let after = [format!("{path}?a={n}"), format!("{path}/?a={n}"), format!("{path};v={n}")];
+        let before = [
+            format!("/%2f{name}?a={n}"),
+            format!("/%5c{name}?a={n}"),
+            format!("/x{n}/..;/{name}"),
+            format!("/;{n}/{name}"),
+        ];
+        after.into_iter().chain(before)
+    });
     once.into_iter().chain(many).collect()
 }
 
-/// How many of these requests pass. Two minutes may take part in it, so at most twice the limit of one.
-async fn passed(envoy: &Envoy, paths: &[String], headers: &[(&str, &str)]) -> usize {
+/// The answer to a request, after the redirections that a browser follows.
+async fn answer(client: &Client, envoy: &Envoy, path: &str, headers: &[(&str, &str)]) -> Answer {
+    let mut path = path.to_owned();
+    for _ in 0..5 {
+        let answer = client.get_with(envoy.address, &path, headers).await;
+        if answer.status != 307 {
+            return answer;
+        }
+        path = answer.header("location").expect("where to").to_owned();
+    }
+    panic!("redirected without an end: {path}")
+}
+
+/// How many of these requests pass. Two minutes may take part in it, so at most twice the limit of one. Each must be one that
+/// the limit of ten a minute is about.
+async fn passed(envoy: &Envoy, paths: &[String], client_at: impl Fn(usize) -> String) -> usize {
     let client = Client::new();
     let mut passed = 0;
-    for path in paths {
-        let status = client.get_with(envoy.address, path, headers).await.status.as_u16();
-        assert!(matches!(status, 200 | 429), "{path}: {status}");
-        passed += usize::from(status == 200);
+    for (n, path) in paths.iter().enumerate() {
+        let answer = answer(&client, envoy, path, &[("x-forwarded-for", &client_at(n))]).await;
+        assert!(matches!(answer.status.as_u16(), 200 | 429), "{path}: {}", answer.status);
+        let limits = answer.header("x-ratelimit-limit").unwrap_or_default();
+        assert!(limits.split(", ").any(|limit| limit.starts_with("10;w=60")), "{path} escapes: {limits:?}");
+        passed += usize::from(answer.status == 200);
     }
     passed
 }
 
-/// The example of the README, as it is but for its ports.
+/// The same client each time.
+fn one_client(_: usize) -> String {
+    "10.0.0.1".to_owned()
+}
+
+/// The example of the README, as it is but for its ports, and a patience that a busy machine cannot exhaust.
 async fn example(tollgate: &Tollgate) -> Envoy {
+    changed_example(tollgate, str::to_owned).await
+}
+
+async fn changed_example(tollgate: &Tollgate, change: impl FnOnce(&str) -> String) -> Envoy {
     let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port");
     let mut bootstrap = file("examples/envoy.yaml");
     for (port, own) in [(8081, tollgate.address("grpc").port()), (10001, free.port()), (10000, 0), (9901, 0)] {
         bootstrap = bootstrap.replace(&format!("port_value: {port}}}"), &format!("port_value: {own}}}"));
     }
-    Envoy::run("envoy.yaml", &bootstrap).await
+    let patient = "                      failure_mode_deny: true\n                      timeout: 30s\n";
+    let with = bootstrap.replace("                      failure_mode_deny: false\n", patient);
+    assert_ne!(bootstrap, with);
+    Envoy::run("envoy.yaml", &change(&with)).await
 }
 
 #[tokio::test]
 async fn no_spelling_of_a_path_escapes_the_example() {
     let tollgate = Builder::new().arg("--rules").arg("config/rules").start();
-    let envoy = example(&tollgate).await;
+    // a client each time, so that it is not the limit of each client that holds
+    let envoy = changed_example(&tollgate, behind_a_balancer).await;
     let paths = spellings("/hello");
-    let passed = passed(&envoy, &paths, &[]).await;
+    let passed = passed(&envoy, &paths, |n| format!("10.0.{n}.1")).await;
     assert!((10..=20).contains(&passed), "{passed} of {} passed a limit of 10 a minute", paths.len());
 }
 
@@ -101,8 +152,141 @@ async fn no_header_of_a_client_escapes_the_example() {
     .await;
 }
 
-/// An Envoy that sends what these actions make, and leaves paths one spelling, as the pages say.
+/// In front of the Envoy is a load balancer, as the comment in the example has it: a header names the client.
+fn behind_a_balancer(bootstrap: &str) -> String {
+    let changed = bootstrap.replacen(
+        "                use_remote_address: true\n",
+        "                use_remote_address: true\n                xff_num_trusted_hops: 1\n",
+        1,
+    );
+    assert_ne!(bootstrap, changed);
+    changed
+}
+
+/// A client has at least a /64 of IPv6, and can use each of its addresses.
+#[tokio::test]
+async fn no_address_of_a_network_escapes_the_example() {
+    let tollgate = Builder::new().arg("--rules").arg("config/rules").start();
+    let envoy = changed_example(&tollgate, behind_a_balancer).await;
+    let (client, address) = (Client::new(), envoy.address);
+    let burst = async |from: &dyn Fn(u32) -> String| {
+        let mut burst = JoinSet::new();
+        for n in 0..200 {
+            let (client, from) = (client.clone(), from(n));
+            burst.spawn(async move {
+                client.get_with(address, "/any", &[("x-forwarded-for", &from)]).await.status.as_u16()
+            });
+        }
+        burst.join_all().await
+    };
+    let others = burst(&|n| format!("2001:db8:2:{n:x}::1")).await;
+    assert_eq!(others, [200; 200], "each network has a limit of its own");
+    let others = burst(&|n| format!("10.0.0.{n}")).await;
+    assert_eq!(others, [200; 200], "each IPv4 address has");
+    let round = std::sync::atomic::AtomicU32::new(0);
+    eventually("a 429 for a client that changes its address", async || {
+        let round = round.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        burst(&|n| format!("2001:db8:1:2::{round:x}:{n:x}")).await.contains(&429).then_some(())
+    })
+    .await;
+}
+
+/// What the early mutation of the example, and the policy for Envoy Gateway, are for. The filter that is put in stands for an
+/// authentication that appends the name it has found.
+#[tokio::test]
+async fn no_header_of_a_client_stands_before_that_of_the_authentication() {
+    let tollgate = Tollgate::with_rules(
+        "domain: demo\ndescriptors: [{key: x-user, rate_limit: {unit: year, requests_per_unit: 10}}]\n",
+    );
+    let authentication = r#"                http_filters:
+                  - name: authentication
+                    typed_config:
+                      "@type": type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation
+                      mutations:
+                        request_mutations:
+                          - append:
+                              header: {key: x-user, value: "%REQ(x-token)%"}
+                              append_action: APPEND_IF_EXISTS_OR_ADD
+"#;
+    let with = |bootstrap: &str| bootstrap.replacen("                http_filters:\n", authentication, 1);
+    let envoy = changed_example(&tollgate, with).await;
+    let client = Client::new();
+    let mut passed = 0;
+    for n in 0..20 {
+        let (user, other) = (format!("user{n}"), format!("other{n}"));
+        let headers = [("x-token", "al"), ("x-user", &*user), ("X-User", &*other)];
+        passed += usize::from(client.get_with(envoy.address, "/any", &headers).await.status == 200);
+    }
+    assert_eq!(passed, 10, "of a limit of 10");
+}
+
+/// What docs/rules.md says that Envoy sends, and which rules match it.
+#[tokio::test]
+async fn a_masked_address_has_a_prefix_length_and_is_in_networks() {
+    let rule = |value: &str, limit: u32| {
+        format!("  - {{key: masked_remote_address, {value}, rate_limit: {{unit: day, requests_per_unit: {limit}}}}}\n")
+    };
+    let rules: String = [
+        ("value: 192.0.2.7/32", 1_001),
+        ("value: 192.0.2.8", 1_002),
+        ("value: '2001:db8:1:2::/64'", 1_003),
+        ("cidr: 192.0.2.8", 1_004),
+        ("cidr: ['2001:db8:3::/48', '192.0.3.0/24']", 1_005),
+        ("cidr: '2001:db8:4::1'", 1_006),
+        ("value: ~", 1_007),
+    ]
+    .iter()
+    .map(|(value, limit)| rule(value, *limit))
+    .collect();
+    let tollgate = Tollgate::with_rules(&format!("domain: d\ndescriptors:\n{rules}"));
+    let upstream = Upstream::start().await;
+    let action = path_of_each_client()[1].take();
+    let envoy = behind(&tollgate, &upstream, "d", json!([action])).await;
+    let client = Client::new();
+    for (from, limit) in [
+        ("192.0.2.7", 1_001),
+        ("192.0.2.8", 1_004),
+        ("192.0.3.255", 1_005),
+        ("192.0.4.1", 1_007),
+        ("2001:db8:1:2:3:4:5:6", 1_003),
+        ("2001:db8:3:ffff::1", 1_005),
+        ("2001:db8:4::1", 1_007),
+    ] {
+        let answer = client.get_with(envoy.address, "/", &[("x-forwarded-for", from)]).await;
+        let shown = answer.header("x-ratelimit-limit").expect("a limit");
+        assert!(shown.starts_with(&format!("{limit}, ")), "{from}: {shown}");
+    }
+}
+
+/// The example's other paths are limited too, at least as tightly as the limit of each client.
+#[tokio::test]
+async fn each_path_of_the_rules_is_asked_for_by_the_example() {
+    let tollgate = Builder::new().arg("--rules").arg("config/rules").start();
+    let envoy = example(&tollgate).await;
+    for (path, limit) in [("/upload", "5;w=1"), ("/api/x", "60;w=60"), ("/api", "60;w=60"), ("/hello", "10;w=60")] {
+        let shown = eventually("headers", async || {
+            let answer = Client::new().get(envoy.address, path).await;
+            answer.header("x-ratelimit-limit").map(str::to_owned)
+        })
+        .await;
+        assert!(shown.split(", ").any(|one| one.starts_with(limit)), "{path}: {shown}");
+    }
+}
+
+/// An Envoy that sends what these actions make, and leaves paths fewer spellings, as the pages say.
 async fn behind(tollgate: &Tollgate, upstream: &Upstream, domain: &'static str, actions: Value) -> Envoy {
+    let settings = json!({"normalize_path": true, "merge_slashes": true, "use_remote_address": true, "xff_num_trusted_hops": 1,
+        "path_with_escaped_slashes_action": "UNESCAPE_AND_REDIRECT"});
+    behind_with(tollgate, upstream, domain, actions, settings).await
+}
+
+async fn behind_with(
+    tollgate: &Tollgate,
+    upstream: &Upstream,
+    domain: &'static str,
+    actions: Value,
+    settings: Value,
+) -> Envoy {
     let mut bootstrap = envoy::bootstrap(&Config {
         tollgate: tollgate.address("grpc"),
         upstream: upstream.address,
@@ -113,14 +297,25 @@ async fn behind(tollgate: &Tollgate, upstream: &Upstream, domain: &'static str, 
     });
     let connections = &mut bootstrap["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0];
     let config = connections["typed_config"].as_object_mut().expect("a configuration");
-    for setting in ["normalize_path", "merge_slashes", "use_remote_address"] {
-        config.insert(setting.to_owned(), json!(true));
-    }
+    config.extend(settings.as_object().expect("settings").clone());
     Envoy::run("envoy.json", &bootstrap.to_string()).await
 }
 
 fn path_of_each_client() -> Value {
-    json!([{"request_headers": {"header_name": ":path", "descriptor_key": "path"}}, {"remote_address": {}}])
+    json!([{"request_headers": {"header_name": ":path", "descriptor_key": "path"}},
+        {"masked_remote_address": {"v4_prefix_mask_len": 32, "v6_prefix_mask_len": 64}}])
+}
+
+/// Requests for a path from as many addresses of one /64.
+async fn passed_of_a_network(envoy: &Envoy, path: &str) -> usize {
+    let client = Client::new();
+    let mut passed = 0;
+    for n in 0..40 {
+        let from = format!("2001:db8:1:2:{n}::{n}");
+        let answer = client.get_with(envoy.address, path, &[("x-forwarded-for", &from)]).await;
+        passed += usize::from(answer.status == 200);
+    }
+    passed
 }
 
 /// The values of a ConfigMap, without its manifest.
@@ -137,21 +332,26 @@ async fn no_spelling_of_a_path_escapes_the_rules_for_kubernetes() {
     let upstream = Upstream::start().await;
     let envoy = behind(&tollgate, &upstream, "demo", path_of_each_client()).await;
     let paths = spellings("/login");
-    let passed = passed(&envoy, &paths, &[("x-forwarded-for", "10.0.0.1")]).await;
+    let passed = passed(&envoy, &paths, one_client).await;
     assert!((10..=20).contains(&passed), "{passed} of {} passed a limit of 10 a minute", paths.len());
+    let passed = passed_of_a_network(&envoy, "/login").await;
+    assert!((10..=20).contains(&passed), "{passed} of 40 from one network passed a limit of 10 a minute");
+}
+
+fn page_of_paths() -> String {
+    let page = file("docs/rules.md");
+    let (_, block) = page.split_once("```yaml\ndomain: site\n").expect("the rules of the section");
+    format!("domain: site\n{}", block.split("```").next().expect("its end"))
 }
 
 /// As docs/rules.md has it below "Paths".
 #[tokio::test]
 async fn no_spelling_of_a_path_escapes_the_page_on_rules() {
-    let page = file("docs/rules.md");
-    let (_, block) = page.split_once("```yaml\ndomain: site\n").expect("the rules of the section");
-    let rules = format!("domain: site\n{}", block.split("```").next().expect("its end"));
-    let tollgate = Tollgate::with_rules(&rules);
+    let tollgate = Tollgate::with_rules(&page_of_paths());
     let upstream = Upstream::start().await;
     let envoy = behind(&tollgate, &upstream, "site", path_of_each_client()).await;
     let paths = spellings("/login");
-    let passed = passed(&envoy, &paths, &[]).await;
+    let passed = passed(&envoy, &paths, one_client).await;
     assert!((10..=20).contains(&passed), "{passed} of {} passed a limit of 10 a minute", paths.len());
 }
 
@@ -164,10 +364,35 @@ async fn no_spelling_of_a_path_escapes_the_rules_for_istio() {
     let tollgate = Tollgate::with_rules(&few);
     let upstream = Upstream::start().await;
     let path = json!([{"request_headers": {"header_name": ":path", "descriptor_key": "path"}}]);
-    let envoy = behind(&tollgate, &upstream, "gateway", path).await;
+    // what DECODE_AND_MERGE_SLASHES makes of an Envoy
+    let settings = json!({"normalize_path": true, "merge_slashes": true, "path_with_escaped_slashes_action": "UNESCAPE_AND_FORWARD"});
+    let envoy = behind_with(&tollgate, &upstream, "gateway", path, settings).await;
     let paths = spellings("/productpage");
-    let passed = passed(&envoy, &paths, &[]).await;
+    let passed = passed(&envoy, &paths, one_client).await;
     assert!((10..=20).contains(&passed), "{passed} of {} passed a limit of 10 a minute", paths.len());
+}
+
+/// Defence in depth: the rules hold too where the connection manager leaves escaped slashes as they are.
+#[tokio::test]
+async fn an_escaped_slash_escapes_none_of_the_rules_though_envoy_keeps_it() {
+    let kubernetes = rules_of(&file("deploy/kubernetes/rules.yaml"), "rules.yaml");
+    let istio = rules_of(&file("deploy/istio/rules.yaml"), "gateway.yaml")
+        .replace("requests_per_unit: 100}", "requests_per_unit: 10}");
+    let upstream = Upstream::start().await;
+    for (rules, domain, path) in
+        [(kubernetes, "demo", "/login"), (page_of_paths(), "site", "/login"), (istio, "gateway", "/productpage")]
+    {
+        let tollgate = Tollgate::with_rules(&rules);
+        let actions = match domain {
+            "gateway" => json!([{"request_headers": {"header_name": ":path", "descriptor_key": "path"}}]),
+            _ => path_of_each_client(),
+        };
+        let settings = json!({"normalize_path": true, "merge_slashes": true, "use_remote_address": true});
+        let envoy = behind_with(&tollgate, &upstream, domain, actions, settings).await;
+        let paths = spellings(path);
+        let passed = passed(&envoy, &paths, one_client).await;
+        assert!((10..=20).contains(&passed), "{domain}: {passed} of {} passed a limit of 10 a minute", paths.len());
+    }
 }
 
 /// docs/hot-reload.md: a fixed window counts what it denies.

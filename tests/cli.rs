@@ -169,9 +169,15 @@ fn explain_tells_the_rule_what_was_tried_the_counter_and_the_policy() {
     assert_eq!(ran.code, Some(3));
     let told = "no limit applies: domain `dmeo` is unknown; did you mean `demo`? (known: demo)";
     assert!(ran.stdout.contains(told), "{}", ran.stdout);
-    // one that matches is enough
+    // one that matches is enough, for they are those of one request
     let ran = run(&["explain", "--rules", "config/rules", "demo", "a=b", "path=/hello"]);
     assert_eq!(ran.code, Some(0), "{}", ran.stdout);
+    let ran = run(&["explain", "--rules", "config/rules", "demo", "a=b", "c=d"]);
+    assert_eq!(ran.code, Some(3), "{}", ran.stdout);
+    for command in ["explain", "check"] {
+        let help = run(&[command, "--help"]).stdout.replace('\n', " ");
+        assert!(help.contains("3 if none of them has a rule"), "{help}");
+    }
     let ran = run(&["explain", "--rules", FIVE, "shop", "a=b"]);
     assert_eq!((ran.code, faults(&ran.stderr).len()), (Some(1), 5));
 }
@@ -223,6 +229,8 @@ fn check_asks_a_running_service_and_its_exit_code_is_the_answer() {
         );
     }
 
+    let ran = run(&["check", &address, "d", "none=x", "nor=x"]);
+    assert_eq!(ran.code, Some(3));
     let ran = run(&["check", &address, "d", "none=x"]);
     assert_eq!(ran.code, Some(3));
     assert!(ran.stdout.contains("no limit applies: no rule of domain `d` matches"), "{}", ran.stdout);

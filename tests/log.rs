@@ -1,7 +1,9 @@
 //! A log that nobody reads keeps nobody from an answer, and the process from no end.
-#![allow(clippy::panic, missing_docs)]
+#![allow(clippy::panic, clippy::print_stdout, missing_docs)]
 
 mod support;
+
+use std::time::Duration;
 
 use support::{
     eventually,
@@ -10,7 +12,7 @@ use support::{
     process::{Builder, Tollgate},
     rls::{client, request},
 };
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::Instant};
 
 const RULES: &str = "domain: d\ndescriptors: [{key: k, rate_limit: {unit: year, requests_per_unit: 4000000000}}]\n";
 
@@ -79,6 +81,59 @@ async fn a_signal_ends_it_though_nobody_reads_the_log() {
     tollgate.signal("TERM");
     assert_eq!(tollgate.exit().code(), Some(0));
     drop(unread);
+}
+
+/// How long nobody reads, in seconds.
+fn patience() -> Duration {
+    let seconds = std::env::var("TOLLGATE_TEST_UNREAD_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(3))
+}
+
+/// At the usual level, where only bad reloads are heard of.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn under_load_and_bad_reloads_nobody_misses_the_log() {
+    let mut tollgate = Builder::new().rules(RULES).env("DRAIN_DELAY", "0").start();
+    for address in ["grpc", "http", "metrics"] {
+        tollgate.address(address);
+    }
+    let unread = tollgate.unread();
+    let (since, mut rounds) = (Instant::now(), 0);
+    while since.elapsed() < patience() || dropped(&tollgate).await == 0.0 {
+        rounds += 1;
+        let faults: String = (0..400).map(|number| format!("- {{kee{number}: {rounds}}}\n")).collect();
+        tollgate.write_rules(&format!("domain: d\ndescriptors:\n{faults}"));
+        calls(&tollgate, 50).await;
+        assert_eq!(page(&tollgate, "/livez").await.0, 200);
+    }
+    let lost = dropped(&tollgate).await;
+    println!(
+        "log unread for {} s: {} calls answered, 0 failed, {rounds} bad reloads, {lost} lines dropped",
+        since.elapsed().as_secs(),
+        rounds * 50
+    );
+    drop(unread);
+    tollgate.wait_for_log(" lines of the log were dropped");
+    let _unread = tollgate.unread();
+    tollgate.signal("TERM");
+    assert_eq!(tollgate.exit().code(), Some(0));
+}
+
+#[tokio::test]
+async fn every_line_is_an_object_where_json_is_asked_for() {
+    let tollgate = Builder::new().rules(RULES).start();
+    let faults: String = (0..400).map(|number| format!("- {{kee{number}: \"\\e[2J\\x7f\"}}\n")).collect();
+    tollgate.write_rules(&format!("domain: d\ndescriptors:\n{faults}"));
+    tollgate.wait_for_log("kee7:");
+    let taken = tollgate.address("grpc");
+    let mut second = Builder::new().rules(RULES).env("GRPC_PORT", taken.port().to_string()).spawn();
+    assert_eq!(second.exit().code(), Some(1));
+    second.wait_for_log("cannot listen on");
+    for line in tollgate.log().iter().chain(&second.log()) {
+        let object: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        for key in ["@timestamp", "@message", "level"] {
+            assert!(object[key].is_string(), "{key}: {line}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
 # What takes too long for every change: the flood of ten million keys, properties with fifty times the cases, a hundred
-# thousand sets of patterns, what Redis is asked for 100 000 decisions, large rule sets over xDS, fifty restarts behind Envoy, starts on a busy machine, and the image's release build. Writes what it saw to docs/long-runs.md. About half an hour on two cores.
+# thousand sets of patterns, what Redis is asked for 100 000 decisions, large rule sets over xDS, fifty restarts behind
+# Envoy, starts on a busy machine, a log that nobody reads, floods, replies of Redis that a fuzzer makes up, and the image's
+# release build. Writes what it saw to docs/long-runs.md. About an hour on two cores, with valgrind, and for the fuzzer a
+# nightly toolchain and cargo-fuzz.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,6 +12,7 @@ section() { printf '\n## %s\n\n```text\n' "$1"; }
 end() { printf '```\n'; }
 
 command -v valgrind >/dev/null || { echo "valgrind is missing: install it" >&2; exit 1; }
+cargo fuzz --version >/dev/null || { echo "cargo-fuzz is missing: cargo install cargo-fuzz --locked" >&2; exit 1; }
 cargo build --quiet --release --bin tollgate --examples
 {
     printf '# Long runs\n\nThe last output of `bash tests/long.sh`. Times and rates are of a shared machine with %s cores: read the ratios.\n' "$(nproc)"
@@ -45,6 +49,18 @@ cargo build --quiet --release --bin tollgate --examples
     TOLLGATE_TEST_STARTS=200 TOLLGATE_TEST_BUSY=6 TOLLGATE_TEST_STARTS_TIMEOUT=100ms \
         cargo test --quiet --release --test redis_service starts:: -- --nocapture --test-threads 1 2>&1 |
         grep -aoE 'starts, .*|^test result.*'
+    end
+    section "A log that nobody reads for a minute, under load and bad reloads"
+    TOLLGATE_TEST_UNREAD_SECONDS=60 cargo test --quiet --release --test log -- --nocapture nobody_misses 2>&1 |
+        grep -aoE 'log unread .*|^test result.*'
+    end
+    section "Floods of ten seconds each, at the usual level of the log"
+    TOLLGATE_TEST_FLOOD_SECONDS=10 cargo test --quiet --release --test http2 floods:: -- --nocapture --test-threads 1 2>&1 |
+        grep -aoE 'flood, .*|^test result.*'
+    end
+    section "Replies of Redis, made up by libFuzzer for ten minutes"
+    cargo +nightly fuzz run --fuzz-dir tests/fuzz redis_replies -- -max_total_time=600 -max_len=8192 -rss_limit_mb=512 \
+        -dict=tests/fuzz/redis_replies.dict -print_final_stats=1 2>&1 | grep -E '^stat::|^Done|ERROR'
     end
     section "The image, step by step, from nothing"
     python3 tests/image.py --full 2>/dev/null | grep -E '^Rust|^the image|^it serves'

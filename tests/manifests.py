@@ -19,6 +19,7 @@ CRDS_OF_GATEWAY = f"{chart.CHART}/charts/crds/crds"
 CRDS = {
     "EnvoyFilter": (ISTIO, "kubernetes/customresourcedefinitions.gen.yaml"),
     "BackendTrafficPolicy": (chart.GATEWAY, f"{CRDS_OF_GATEWAY}/generated/gateway.envoyproxy.io_backendtrafficpolicies.yaml"),
+    "ClientTrafficPolicy": (chart.GATEWAY, f"{CRDS_OF_GATEWAY}/generated/gateway.envoyproxy.io_clienttrafficpolicies.yaml"),
     "EnvoyProxy": (chart.GATEWAY, f"{CRDS_OF_GATEWAY}/generated/gateway.envoyproxy.io_envoyproxies.yaml"),
     "HTTPRoute": (chart.GATEWAY, f"{CRDS_OF_GATEWAY}/gatewayapi-crds.yaml"),
 }

@@ -74,6 +74,68 @@ fn rules_are_read_from_manifests() {
     }
 }
 
+/// A ConfigMap with these keys and values.
+fn map(name: &str, data: &[(&str, &str)]) -> String {
+    let values: String = data
+        .iter()
+        .map(|(key, value)| {
+            format!("  {key}: |\n{}", value.lines().map(|line| format!("    {line}\n")).collect::<String>())
+        })
+        .collect();
+    format!("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\ndata:\n{values}")
+}
+
+const GOOD: &str = "domain: d\ndescriptors: [{key: k, rate_limit: {unit: day, requests_per_unit: 1}}]\n";
+
+/// The service refuses all rules for the sake of one such file.
+#[test]
+fn a_file_that_the_service_would_refuse_is_not_skipped() {
+    for (bad, fault) in [
+        ("Domain: d\nDescriptors: []\n", "unknown key `Domain`"),
+        ("domains: d\n", "unknown key `domains`"),
+        ("descriptor: []\n", "unknown key `descriptor`"),
+        ("domain : [\ndescripters:\n", "bad YAML"),
+    ] {
+        for key in ["b.yaml", "b.yml", "b.json", "B.YAML", "b"] {
+            let (code, said) = validate(&(map("a", &[("a.yaml", GOOD)]) + &map("b", &[(key, bad)])));
+            assert!(code == Some(1) && said.contains(fault), "{key}: {bad}: {said}");
+        }
+    }
+    for (bad, fault) in [("other: 1\n", "unknown key `other`"), ("# nothing\n", "the file is empty"), ("[]\n", "a map")]
+    {
+        for key in ["b.yaml", "b.yml", "b.json"] {
+            let (code, said) = validate(&map("rules", &[("a.yaml", GOOD), (key, bad)]));
+            assert!(code == Some(1) && said.contains(fault), "{key}: {bad}: {said}");
+        }
+    }
+    // a chart has other ConfigMaps too
+    let (code, said) =
+        validate(&(map("rules", &[("a.yaml", GOOD)]) + &map("other", &[("prometheus.yml", "global: {}\n")])));
+    assert_eq!(code, Some(0), "{said}");
+    let note = "note: skipped <stdin>: ConfigMap other, prometheus.yml: no `domain` and no `descriptors`\n";
+    assert!(said.contains(note), "{said}");
+    let (code, said) = validate(&map("rules", &[("a.yaml", GOOD), ("notes", "hello\n")]));
+    assert!(
+        code == Some(0) && said.contains("notes: no `domain` and no `descriptors`; RUNTIME_ROOT reads it"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_key_that_a_directory_of_rules_would_not_have_is_warned_about() {
+    let warning =
+        "of a directory, RULES reads .yaml, .yml and .json alone, so not this key (RUNTIME_ROOT reads every key)";
+    for key in ["a", "a.txt", "a.yaml.bak", "yaml", "a.conf"] {
+        let (code, said) = validate(&map("rules", &[(key, GOOD)]));
+        let call = format!("ConfigMap rules, {key}: {warning}: call it {key}.yaml");
+        assert!(code == Some(0) && said.contains(&call), "{key}: {said}");
+    }
+    for key in ["a.yaml", "a.yml", "a.json", "a.b.YAML"] {
+        let (code, said) = validate(&map("rules", &[(key, GOOD)]));
+        assert!(code == Some(0) && !said.contains("warning"), "{key}: {said}");
+    }
+}
+
 #[test]
 fn a_fault_is_shown_where_it_stands_in_the_manifest() {
     let faulty = CHART.replace("unit: minute", "unit: minuet");
@@ -126,6 +188,66 @@ descriptors:
     assert!(said.contains("path matching /c.*: each matching value has its own counter"), "{said}");
     let (_, said) = run(&["explain", "--rules", "-", "--json", "d", "path=/b1"], rules);
     assert!(said.contains("path=/b*: all matching values share one counter"), "{said}");
+}
+
+/// Forms of the same trap that no `share_threshold` mends, or whose beginning hides the slash.
+#[test]
+fn paths_without_a_value_in_lists_and_behind_flags_are_warned_of() {
+    const LIMIT: &str = "rate_limit: {unit: day, requests_per_unit: 1}";
+    for warned in [
+        "{key: path, LIMIT}",
+        "{key: request_path, descriptors: [{key: user, LIMIT}]}",
+        "{key: URL, value: ~, LIMIT}",
+        "{key: user, descriptors: [{key: uri, LIMIT}]}",
+        "{key: endpoint, regex: '(?i)/login.*', LIMIT}",
+        "{key: endpoint, regex: '(?i:/login).*', LIMIT}",
+        "{key: endpoint, regex: '^(/login|/signin).*', LIMIT}",
+        "{key: endpoint, regex: '(?:/a|/b).*', LIMIT}",
+        "{key: endpoint, regex: '\\/login.*', LIMIT}",
+        "{key: endpoint, regex: '[/]login.*', LIMIT}",
+        "{key: endpoint, regex: '.*/login', LIMIT}",
+        "{key: endpoint, value: '*/login*', LIMIT}",
+    ] {
+        let (code, said) = validate(&format!("domain: d\ndescriptors:\n  - {}\n", warned.replace("LIMIT", LIMIT)));
+        assert!(code == Some(0) && said.contains("warning: <stdin>:3: "), "{warned}: {said}");
+        let without = !warned.contains("value: '") && !warned.contains("regex");
+        assert_eq!(
+            said.contains("without a value: each value has its own counter: a client"),
+            without,
+            "{warned}: {said}"
+        );
+        assert_eq!(said.contains("share_threshold"), !without, "{warned}: {said}");
+    }
+    for silent in [
+        "{key: user, LIMIT}",
+        "{key: path}",
+        "{key: path, rate_limit: {unlimited: true}}",
+        "{key: path, value: /a, descriptors: [{key: remote_address, LIMIT}]}",
+        "{key: endpoint, regex: '(?i)/login.*', share_threshold: true, LIMIT}",
+        "{key: endpoint, regex: '(?i)bot.*', LIMIT}",
+    ] {
+        let (code, said) = validate(&format!("domain: d\ndescriptors:\n  - {}\n", silent.replace("LIMIT", LIMIT)));
+        assert!(code == Some(0) && !said.contains("warning"), "{silent}: {said}");
+    }
+    for (exact, note) in [
+        ("{key: k, values: [/login, /signin], LIMIT}", "k=/login and 1 more match this very text alone: `/login?a=1`"),
+        ("{key: k, values: [b, /a], LIMIT}", "k=/a matches this very text alone"),
+        ("{key: k, values: [/a, '/b*'], share_threshold: true, LIMIT}", "k=/a matches this very text alone"),
+        ("{key: k, value: /a, descriptors: [{key: b, LIMIT}, {key: c, LIMIT}]}", "k=/a matches this very text alone"),
+    ] {
+        let (code, said) = validate(&format!("domain: d\ndescriptors:\n  - {}\n", exact.replace("LIMIT", LIMIT)));
+        assert!(code == Some(0) && said.contains(note), "{exact}: {said}");
+    }
+    let addresses = format!("domain: d\ndescriptors:\n  - {{key: remote_address, {LIMIT}}}\n");
+    let (code, said) = validate(&addresses);
+    let note =
+        "note: <stdin>:3: remote_address, without a value: each value has its own counter: a client of IPv6 has many";
+    assert!(code == Some(0) && said.contains(note) && !said.contains("warning"), "{said}");
+    let (_, said) = validate(&addresses.replace("remote", "masked_remote"));
+    assert_eq!(said, "ok: 1 file, 1 domain, 1 rule\n");
+    let rules = format!("domain: d\ndescriptors:\n  - {{key: path, {LIMIT}}}\n");
+    let (code, said) = run(&["explain", "--rules", "-", "d", "path=/c?a=1"], &rules);
+    assert!(code == Some(0) && said.contains("path, without a value: each value has its own counter"), "{said}");
 }
 
 #[test]

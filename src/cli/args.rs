@@ -198,13 +198,14 @@ A comma in a key or a value, an equals sign in a key and a backslash are written
 const EXPLAIN_HELP: &str = concat!(
     entries_help!(),
     r"Exit code 0: a rule applies. 1: the rules are faulty, or cannot be read. 2: it was asked for wrongly. 3: no limit applies:
-the domain is unknown, or no rule matches."
+the domain is unknown, or no rule matches. Several descriptors are those of one request: 3 if none of them has a rule."
 );
 
 const CHECK_HELP: &str = concat!(
     entries_help!(),
     r"Exit code 0: the request may pass. 1: it may not. 2: there is no answer, or it was asked for wrongly. 3: it may pass, for
-no limit applies: the domain is unknown, or no rule matches."
+no limit applies: the domain is unknown, or no rule matches. Several descriptors are asked for as one request: 3 if none of
+them has a rule."
 );
 
 #[derive(Debug, Parser)]

@@ -54,12 +54,14 @@ pub(super) struct Loaded {
     pub(super) defaults: Option<CompiledDefaults>,
     /// What was found in manifests and looks like no rule file, each with the reason.
     pub(super) skipped: Vec<String>,
+    /// What the service may read otherwise than it was read here.
+    pub(super) warnings: Vec<String>,
 }
 
 /// Reads files, directories and, for `-`, standard input, and compiles all together as one set, with the defaults if there
 /// are any. Of Kubernetes manifests it reads the rules in ConfigMaps.
 pub(super) fn load_paths(paths: &[PathBuf], defaults: Option<&Path>, merge_domains: bool) -> Result<Loaded, LoadError> {
-    let (mut files, mut skipped, mut manifests) = (Vec::new(), Vec::new(), false);
+    let (mut files, mut skipped, mut warnings, mut manifests) = (Vec::new(), Vec::new(), Vec::new(), false);
     for path in paths {
         let read = if path == Path::new(INPUT) { vec![input()?] } else { read(&Location::Path(path.clone()))? };
         for file in read {
@@ -69,6 +71,7 @@ pub(super) fn load_paths(paths: &[PathBuf], defaults: Option<&Path>, merge_domai
                     manifests = true;
                     files.extend(embedded.files);
                     skipped.extend(embedded.skipped);
+                    warnings.extend(embedded.warnings);
                 }
             }
         }
@@ -80,7 +83,7 @@ pub(super) fn load_paths(paths: &[PathBuf], defaults: Option<&Path>, merge_domai
     let template = files.iter().find(|file| manifest::is_template(file)).map(|file| file.name.clone());
     // what a store cannot do is for the service to say, which knows its store
     match (compile(&files, defaults, merge_domains, AtomicGroups::Supported), template) {
-        (Ok(loaded), _) => Ok(Loaded { skipped, ..loaded }),
+        (Ok(loaded), _) => Ok(Loaded { skipped, warnings, ..loaded }),
         (Err(LoadError::Compile(errors)), Some(template)) => Err(LoadError::Template(errors, template)),
         (Err(error), _) => Err(error),
     }
@@ -121,7 +124,10 @@ fn compile(
     let good = defaults.as_ref().and_then(|defaults| defaults.as_ref().ok()).map(|good| &good.defaults);
     let compiled = rules::compile(files, &CompileOptions { merge_domains, capabilities, defaults: good });
     match (defaults.transpose(), compiled) {
-        (Ok(defaults), Ok(compiled)) => Ok(Loaded { compiled, files: files.len(), defaults, skipped: Vec::new() }),
+        (Ok(defaults), Ok(compiled)) => {
+            let (skipped, warnings) = (Vec::new(), Vec::new());
+            Ok(Loaded { compiled, files: files.len(), defaults, skipped, warnings })
+        }
         (Ok(_), Err(errors)) | (Err(errors), Ok(_)) => Err(errors.into()),
         (Err(mut all), Err(more)) => {
             all.errors.extend(more.errors);

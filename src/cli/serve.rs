@@ -47,10 +47,7 @@ pub(super) fn serve(args: &ServeArgs) -> ExitCode {
     let code = match app::run(&settings, &log).map_err(ServeError::from) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // faulty rules stand in lines of their own
-            for line in format!("{error:#}").lines() {
-                log.push(line.as_bytes());
-            }
+            logging::failure(&log, log_format(settings.logging.format), &format!("{error:#}"));
             code(error.exit_code())
         }
     };
@@ -64,12 +61,16 @@ fn begin(args: &ServeArgs) -> Result<(Settings, LogQueue), ServeError> {
         // a person who starts it wants to see that it runs
         settings.logging.level = LevelFilter::INFO;
     }
-    let format = match settings.logging.format {
-        LogFormat::Text => logging::Format::Text,
-        LogFormat::Json => logging::Format::Json,
-    };
+    let format = log_format(settings.logging.format);
     let log = logging::init(settings.logging.level, format)?;
     Ok((settings, log))
+}
+
+fn log_format(format: LogFormat) -> logging::Format {
+    match format {
+        LogFormat::Text => logging::Format::Text,
+        LogFormat::Json => logging::Format::Json,
+    }
 }
 
 fn says_log_level(args: &ServeArgs) -> bool {

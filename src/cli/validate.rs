@@ -8,7 +8,7 @@ use super::{
 };
 use crate::rules::{
     RuleSet, regex_lists,
-    sharing::{self, Unshared},
+    sharing::{self, Unshared, Values},
 };
 
 /// At most so many notes of a kind are printed; the rest is counted.
@@ -25,7 +25,7 @@ pub(super) fn size(files: usize, domains: usize, rules: usize) -> String {
 /// # Errors
 /// All faults.
 pub(super) fn validate(args: &ValidateArgs) -> Result<String, LoadError> {
-    let Loaded { compiled, files, defaults, skipped } =
+    let Loaded { compiled, files, defaults, skipped, warnings } =
         load_paths(&args.paths, args.defaults.as_deref(), args.merge_domain_config)?;
     let mut report = String::new();
     if files == 0 {
@@ -36,6 +36,7 @@ pub(super) fn validate(args: &ValidateArgs) -> Result<String, LoadError> {
     for warning in of_defaults.chain(&compiled.warnings) {
         let _ = writeln!(report, "warning: {warning}");
     }
+    report.extend(warnings.iter().map(|warning| format!("warning: {warning}\n")));
     for domain in defaults.iter().flat_map(|defaults| defaults.defaults.domains()) {
         if compiled.rules.domain(domain).is_none() {
             let _ = writeln!(report, "warning: there are defaults for the domain `{domain}`, and no rules");
@@ -53,14 +54,17 @@ pub(super) fn validate(args: &ValidateArgs) -> Result<String, LoadError> {
 pub(super) fn counters(rules: &RuleSet) -> String {
     let mut report = String::new();
     let (mut warned, mut noted) = (Vec::new(), Vec::new());
-    for Unshared { sharing, place: (file, line), of_paths } in sharing::unshared(rules) {
-        if of_paths {
-            warned.push(format!(
+    for Unshared { sharing, place: (file, line), values } in sharing::unshared(rules) {
+        match values {
+            Values::Paths => warned.push(format!(
                 "warning: {file}:{line}: {sharing}: a client that varies the path, by a query string for one, has a fresh \
                  budget each time; see \"Paths\" in docs/rules.md\n"
-            ));
-        } else {
-            noted.push(format!("note: {file}:{line}: {sharing}\n"));
+            )),
+            Values::Addresses => noted.push(format!(
+                "note: {file}:{line}: {sharing}: a client of IPv6 has many addresses, and with masked_remote_address one \
+                 budget; see \"Clients\" in docs/rules.md\n"
+            )),
+            Values::Others => noted.push(format!("note: {file}:{line}: {sharing}\n")),
         }
     }
     warned.extend(regex_lists::long(rules).iter().map(|list| format!("warning: {list}\n")));

@@ -3,8 +3,8 @@
 //!
 //! Layout: `prefix{domain|key=value|key~pattern}f60`. Inside the braces each of `\ | = ~ # { }` is escaped by `\`, so no
 //! two inputs meet and the braces are ours alone: on a Redis Cluster they make all limits of one descriptor share a
-//! slot. `=` is followed by the request's value (the usual text of an address, where a rule asks for a network), `#` by
-//! a keyed hash of it, `~` by a rule's pattern that many values share: `~=` if that is a list of values, `~#` of
+//! slot. `=` is followed by the request's value (the usual text of an address or network, where a rule asks for a
+//! network), `#` by a keyed hash of it, `~` by a rule's pattern that many values share: `~=` if that is a list of values, `~#` of
 //! networks, `~~` a regular expression. The last part is the algorithm's letter and the window in seconds, or as in
 //! `f1month@Europe/Berlin` by the calendar of a time zone. A key longer than 200 bytes is replaced by `#` and a 128-bit
 //! hash of itself. The limit's number is not part of the key: raising it keeps the count.
@@ -68,6 +68,13 @@ pub enum KeyValue<'a> {
     Exact(&'a [u8]),
     /// The address that the request's value is, however it is written there: its usual text stands in the key.
     Address(IpAddr),
+    /// The network that the request's value is, however it is written there: it stands in the key as `first/length`.
+    Network {
+        /// Its first address.
+        first: IpAddr,
+        /// The length of its prefix.
+        length: u8,
+    },
     /// What a `share_threshold` rule asks for, in place of the values that match it.
     Shared {
         /// What kind of pattern it is: equal texts of two kinds are two patterns.
@@ -164,6 +171,7 @@ impl DomainKeys<'_> {
             match value {
                 KeyValue::Exact(value) => builder.value(text, value),
                 KeyValue::Address(address) => builder.value(text, address.to_string().as_bytes()),
+                KeyValue::Network { first, length } => builder.value(text, format!("{first}/{length}").as_bytes()),
                 KeyValue::Shared { kind, text: pattern } => {
                     // a second mark cannot come from the text, where it would be escaped
                     text.extend_from_slice(match kind {

@@ -242,7 +242,7 @@ fn why(kind: ValueKind, value: &[u8], matches: bool, chosen: bool) -> String {
     match (kind, matches) {
         (ValueKind::Cidr, true) if chosen => "the address is in the network".to_owned(),
         (ValueKind::Cidr, true) => "the address is in it, and in a smaller network of another sibling".to_owned(),
-        (ValueKind::Cidr, false) => format!("`{value}` is no address in it"),
+        (ValueKind::Cidr, false) => format!("`{value}` is no address or network in it"),
         (ValueKind::Regex, true) => "the regex matches the whole value".to_owned(),
         (ValueKind::Regex, false) => format!("the regex does not match the whole of `{value}`"),
         (_, true) => "the pattern matches".to_owned(),

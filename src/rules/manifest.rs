@@ -4,8 +4,11 @@
 
 mod tree;
 
+use std::path::Path;
+
 use self::tree::{Tree, documents};
 use super::RuleFile;
+use crate::domain::slip;
 
 /// What a file holds.
 #[derive(Clone, Debug)]
@@ -23,6 +26,8 @@ pub struct Embedded {
     pub files: Vec<RuleFile>,
     /// What looks like no rule file, each with the reason.
     pub skipped: Vec<String>,
+    /// What the service may read otherwise than it was read here.
+    pub warnings: Vec<String>,
 }
 
 /// Finds out whether a file is made of manifests, and takes the rule files out of them.
@@ -56,14 +61,24 @@ fn take(document: &Tree, file: &str, lines: &[&str], into: &mut Embedded) {
     match document.text("kind") {
         Some("ConfigMap") => {
             let name = document.get("metadata").and_then(|metadata| metadata.text("name")).unwrap_or("?");
-            for (key, value) in document.get("data").map(Tree::pairs).unwrap_or_default() {
-                match value {
-                    Tree::Scalar { text, .. } if is_rules(text) => {
-                        into.files.push(rule_file(file, name, key, value, lines));
-                    }
-                    _ => {
-                        into.skipped.push(format!("{file}: ConfigMap {name}, {key}: no `domain` and no `descriptors`"));
-                    }
+            let data = document.get("data").map(Tree::pairs).unwrap_or_default();
+            let looks_like_rules = |value: &Tree| matches!(value, Tree::Scalar { text, .. } if is_rules(text));
+            // the service reads each file of a directory of rules, whatever is in it
+            let is_of_rules = data.iter().any(|(_, value)| looks_like_rules(value));
+            for (key, value) in data {
+                let (rules, has_extension) = (looks_like_rules(value), has_extension(Path::new(key)));
+                if rules || (is_of_rules && has_extension) {
+                    into.files.push(rule_file(file, name, key, value, lines));
+                } else {
+                    let also = if is_of_rules { "; RUNTIME_ROOT reads it all the same" } else { "" };
+                    into.skipped
+                        .push(format!("{file}: ConfigMap {name}, {key}: no `domain` and no `descriptors`{also}"));
+                }
+                if rules && !has_extension {
+                    into.warnings.push(format!(
+                        "{file}: ConfigMap {name}, {key}: of a directory, RULES reads .yaml, .yml and .json alone, so not this \
+                         key (RUNTIME_ROOT reads every key): call it {key}.yaml"
+                    ));
                 }
             }
         }
@@ -76,9 +91,16 @@ fn take(document: &Tree, file: &str, lines: &[&str], into: &mut Embedded) {
     }
 }
 
+/// Whether the service reads a file of this name in a directory that RULES names.
+#[must_use]
+pub fn has_extension(name: &Path) -> bool {
+    let extension = name.extension().unwrap_or_default();
+    ["yaml", "yml", "json"].iter().any(|accepted| extension.eq_ignore_ascii_case(accepted))
+}
+
 /// Whether a text is meant to be a rule file, however faulty.
 fn is_rules(text: &str) -> bool {
-    let is_key = |key: &str| key == "domain" || key == "descriptors";
+    let is_key = |key: &str| slip(key, ["domain", "descriptors"]).is_some();
     match documents(text).as_deref() {
         Some([first, ..]) => first.pairs().iter().any(|(key, _)| is_key(key)),
         Some([]) => false,
@@ -126,7 +148,9 @@ mod tests {
     }
 
     fn embedded(text: &str) -> (Vec<(String, String)>, Vec<String>) {
-        let Content::Manifests(Embedded { files, skipped }) = opened(text) else { unreachable!("no manifest: {text}") };
+        let Content::Manifests(Embedded { files, skipped, .. }) = opened(text) else {
+            unreachable!("no manifest: {text}")
+        };
         let texts = files.into_iter().map(|file| (file.name, String::from_utf8(file.content).expect("UTF-8")));
         (texts.collect(), skipped)
     }
@@ -147,7 +171,9 @@ data:
         let (files, skipped) = embedded(MAP);
         let at = "\n\n\n\n\n    domain: a\n\n    descriptors: []\n";
         assert_eq!(files, [("m.yaml".to_owned(), at.to_owned())]);
-        assert_eq!(skipped, ["m.yaml: ConfigMap rules, note.txt: no `domain` and no `descriptors`"]);
+        let why =
+            "m.yaml: ConfigMap rules, note.txt: no `domain` and no `descriptors`; RUNTIME_ROOT reads it all the same";
+        assert_eq!(skipped, [why]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt};
 
 use smallvec::SmallVec;
 
-use super::{Match, Node, ValueKind};
+use super::{Match, Node, ValueKind, pattern::Network};
 use crate::domain::{Entry, Escaped};
 
 /// One level of a statistic's name. Printed as `key` or `key_value`.
@@ -12,7 +12,8 @@ use crate::domain::{Entry, Escaped};
 pub struct MetricLevel<'a> {
     /// The rule's key.
     pub key: &'a str,
-    /// The rule's own (see [`Node::value`]), or the request's value: of an address that a network holds, the usual text.
+    /// The rule's own (see [`Node::value`]), or the request's value: of an address or network that a network holds, the
+    /// usual text.
     pub value: Option<Cow<'a, [u8]>>,
 }
 
@@ -65,7 +66,7 @@ impl<'a> Match<'a> {
                 () if detailed || node.value_to_metric() => Some(entry.value).filter(|value| !value.is_empty()),
                 () => node.value.bytes(),
             };
-            let usual = |value| node.address(value).filter(|_| !node.share_threshold()).map(|usual| usual.to_string());
+            let usual = |value| node.network(value).filter(|_| !node.share_threshold()).map(Network::usual);
             let value =
                 value.map(|value| usual(value).map_or(Cow::Borrowed(value), |usual| Cow::Owned(usual.into_bytes())));
             MetricLevel { key: node.key(), value }

@@ -18,11 +18,22 @@ pub struct Unshared<'r> {
     pub sharing: Sharing<'r>,
     /// Its file and line.
     pub place: (&'r str, u32),
-    /// Whether that is likely to be unwanted: a path can be written in more ways than anyone can count.
-    pub of_paths: bool,
+    /// What is known of them.
+    pub values: Values,
 }
 
-/// Of each level of a match that asks for a pattern, network or list.
+/// What the values are that have a counter each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Values {
+    /// Paths, which can be written in more ways than anyone can count: counters of their own are likely to be unwanted.
+    Paths,
+    /// Whole addresses, of which a client of IPv6 has many.
+    Addresses,
+    /// Others.
+    Others,
+}
+
+/// Of each level of a match that asks for a pattern, network or list, or for any path or address.
 #[must_use]
 pub fn of<'r>(found: &Match<'r>) -> Vec<Sharing<'r>> {
     if found.rule.limits().is_empty() {
@@ -41,7 +52,7 @@ pub fn unshared(rules: &RuleSet) -> Vec<Unshared<'_>> {
             let place = rules.location(sharing.node);
             // of two in one line, as in a flow map, the text tells them apart
             let key = (place, sharing.node.key(), sharing.node.value());
-            found.entry(key).or_insert(Unshared { sharing, place, of_paths: is_of_paths(sharing.node) });
+            found.entry(key).or_insert(Unshared { sharing, place, values: values(sharing.node) });
         }
     }
     found.into_values().collect()
@@ -52,10 +63,14 @@ pub fn unshared(rules: &RuleSet) -> Vec<Unshared<'_>> {
 pub struct ExactPaths<'r> {
     /// The domain.
     pub domain: &'r str,
-    /// The first of them in the file.
-    pub first: &'r Node,
+    /// The key of the first of them in the file.
+    pub key: &'r str,
+    /// That path.
+    pub first: &'r str,
     /// How many there are beside it.
     pub more: usize,
+    /// The descriptor of the last one.
+    last: &'r Node,
 }
 
 /// The exact paths of each domain that has any: `/hello` is not `/hello?a=1`.
@@ -63,24 +78,42 @@ pub struct ExactPaths<'r> {
 pub fn exact_paths(rules: &RuleSet) -> Vec<ExactPaths<'_>> {
     let mut all: Vec<ExactPaths<'_>> = Vec::new();
     for (domain, rule) in rules.rules() {
-        let is_path = |node: &&Node| {
-            node.value_kind() == ValueKind::Exact && node.value().is_some_and(|value| value.starts_with('/'))
-        };
-        let Some(first) = rule.path.iter().copied().find(is_path).filter(|_| !rule.rule.limits().is_empty()) else {
+        if rule.rule.limits().is_empty() {
             continue;
-        };
-        match all.last_mut() {
-            Some(last) if last.domain == &**domain.name() => last.more += 1,
-            _ => all.push(ExactPaths { domain: domain.name(), first, more: 0 }),
+        }
+        let Some(node) = rule.path.iter().copied().find(|node| paths(node).next().is_some()) else { continue };
+        let mut paths = paths(node);
+        match all.last_mut().filter(|last| last.domain == &**domain.name()) {
+            // several limits below one descriptor
+            Some(last) if std::ptr::eq(last.last, node) => {}
+            Some(last) => {
+                last.more += paths.count();
+                last.last = node;
+            }
+            None => {
+                let Some(first) = paths.next() else { continue };
+                let (domain, key, more) = (domain.name(), node.key(), paths.count());
+                all.push(ExactPaths { domain, key, first, more, last: node });
+            }
         }
     }
     all
 }
 
+/// The paths that a descriptor matches exactly; of a long list the first ones.
+fn paths(node: &Node) -> impl Iterator<Item = &str> {
+    let values = node.value().unwrap_or_default();
+    let (one, several) = match node.value_kind() {
+        ValueKind::Exact => (Some(values), None),
+        ValueKind::List => (None, Some(values.split('|').filter(|value| !value.contains('*')))),
+        ValueKind::Any | ValueKind::Glob | ValueKind::Cidr | ValueKind::Regex => (None, None),
+    };
+    one.into_iter().chain(several.into_iter().flatten()).filter(|value| value.starts_with('/'))
+}
+
 impl fmt::Display for ExactPaths<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { domain, first, more } = self;
-        let (key, value) = (first.key(), first.value().unwrap_or_default());
+        let Self { domain, key, first: value, more, .. } = self;
         let (more, verb) = match more {
             0 => (String::new(), "matches"),
             1 => (" and 1 more".to_owned(), "match"),
@@ -94,22 +127,38 @@ impl fmt::Display for ExactPaths<'_> {
     }
 }
 
-/// Whether the number of values that match has no bound, or a large one.
+/// Whether the number of values that match has no bound, or a large one, and that can be a surprise.
 fn is_open(node: &Node) -> bool {
     match node.value_kind() {
         ValueKind::Glob | ValueKind::Regex | ValueKind::Cidr => true,
         // of a list that holds no pattern there are as many as it has
         ValueKind::List => node.value().is_some_and(|values| values.contains('*')),
-        ValueKind::Any | ValueKind::Exact => false,
+        // users, for example, are meant to have a counter each
+        ValueKind::Any => values(node) != Values::Others,
+        ValueKind::Exact => false,
     }
 }
 
-fn is_of_paths(node: &Node) -> bool {
+fn values(node: &Node) -> Values {
     let key = node.key().to_ascii_lowercase();
     let is_named_so = ["path", "url", "uri"].iter().any(|word| key.contains(word));
-    let pattern = node.value().unwrap_or_default();
-    let begins_so = node.value_kind() != ValueKind::Cidr && pattern.trim_start_matches(['^', '(']).starts_with('/');
-    is_named_so || begins_so
+    let begins_so = node.value_kind() != ValueKind::Cidr && begins_with_slash(node.value().unwrap_or_default());
+    match node.value_kind() {
+        _ if is_named_so || begins_so => Values::Paths,
+        // the action of Envoy whose value has no mask
+        ValueKind::Any if key == "remote_address" => Values::Addresses,
+        _ => Values::Others,
+    }
+}
+
+/// Whether the first text that a pattern or regular expression asks for begins with a slash. Wildcards, groups and flags may
+/// come before it.
+fn begins_with_slash(mut pattern: &str) -> bool {
+    const BEFORE: [&str; 12] = ["^", r"\A", ".*?", ".*", ".+", "*", "(?:", "(?i)", "(?i:", "(?s)", "(?is)", "("];
+    while let Some(rest) = BEFORE.iter().find_map(|before| pattern.strip_prefix(before)) {
+        pattern = rest;
+    }
+    ["/", r"\/", "[/", "%2f", "%2F"].iter().any(|slash| pattern.starts_with(slash))
 }
 
 impl fmt::Display for Sharing<'_> {
@@ -120,7 +169,10 @@ impl fmt::Display for Sharing<'_> {
             ValueKind::Regex => " matching ",
             ValueKind::Any | ValueKind::Exact | ValueKind::Glob | ValueKind::List => "=",
         };
-        write!(f, "{}{relation}{}: ", node.key(), node.value().unwrap_or_default())?;
+        let Some(value) = node.value() else {
+            return write!(f, "{}, without a value: each value has its own counter", node.key());
+        };
+        write!(f, "{}{relation}{value}: ", node.key())?;
         f.write_str(if node.share_threshold() {
             "all matching values share one counter"
         } else {

@@ -7,7 +7,6 @@
 use std::{
     fmt,
     hash::{BuildHasher, Hasher as _},
-    net::IpAddr,
     sync::Arc,
 };
 
@@ -17,7 +16,7 @@ use smallvec::SmallVec;
 use super::{
     Match,
     index::Index,
-    pattern::{PatternGroup, address},
+    pattern::{Network, PatternGroup, network},
     value::Value,
 };
 use crate::domain::{FailureMode, KeyValue, Limit, Metadata, SharedKind};
@@ -335,13 +334,13 @@ impl Node {
     pub(super) fn key_value<'a>(&'a self, value: &'a [u8]) -> KeyValue<'a> {
         match self.value() {
             Some(text) if self.share_threshold() => KeyValue::Shared { kind: self.shared_kind(), text },
-            _ => self.address(value).map_or(KeyValue::Exact(value), KeyValue::Address),
+            _ => self.network(value).map_or(KeyValue::Exact(value), Network::key_value),
         }
     }
 
-    /// The address that `value`, which this node matched, is, if the node asks for one.
-    pub(super) fn address(&self, value: &[u8]) -> Option<IpAddr> {
-        if self.value_kind() == ValueKind::Cidr { address(value) } else { None }
+    /// The address or network that `value`, which this node matched, is, if the node asks for one.
+    pub(super) fn network(&self, value: &[u8]) -> Option<Network> {
+        if self.value_kind() == ValueKind::Cidr { network(value) } else { None }
     }
 
     fn shared_kind(&self) -> SharedKind {

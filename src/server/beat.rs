@@ -1,7 +1,7 @@
 //! Whether a worker runs its tasks: it is asked, and answers when it comes to it. Nothing happens while nobody asks.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -10,24 +10,49 @@ use tokio::sync::Notify;
 /// The question to one worker.
 #[derive(Debug, Default)]
 pub(super) struct Beat {
-    /// Since when the question has been open.
-    asked: Mutex<Option<Instant>>,
+    question: Mutex<Question>,
     ask: Notify,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Question {
+    /// Nobody has asked, or it was answered.
+    #[default]
+    None,
+    /// Asked at this time.
+    Open(Instant),
+    /// The worker has ended as it should, with all its connections. It owes no answer.
+    Over,
 }
 
 impl Beat {
     /// Asks, unless that has been done; for how long the question has been open.
     pub(super) fn ask(&self) -> Duration {
-        let since = *self.asked.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(Instant::now);
+        let mut question = self.lock();
+        let since = match *question {
+            Question::Over => return Duration::ZERO,
+            Question::Open(since) => since,
+            Question::None => Instant::now(),
+        };
+        *question = Question::Open(since);
         self.ask.notify_one();
         since.elapsed()
+    }
+
+    /// The worker has ended, and not by a panic.
+    pub(super) fn end(&self) {
+        *self.lock() = Question::Over;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Question> {
+        self.question.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Answers, for as long as this runs.
     pub(super) async fn answer(&self) {
         loop {
             self.ask.notified().await;
-            *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            *self.lock() = Question::None;
         }
     }
 }
@@ -44,8 +69,11 @@ mod tests {
         assert!(beat.ask() >= first + Duration::from_millis(20), "nobody answers");
         tokio::select! {
             () = beat.answer() => {}
-            () = async { while beat.asked.lock().expect("no panic").is_some() { tokio::task::yield_now().await } } => {}
+            () = async { while *beat.lock() != Question::None { tokio::task::yield_now().await } } => {}
         }
-        assert!(beat.ask() < Duration::from_millis(20), "it was answered");
+        let again = beat.ask();
+        assert_ne!(*beat.lock(), Question::None, "{again:?}");
+        beat.end();
+        assert_eq!(beat.ask(), Duration::ZERO, "it has ended");
     }
 }

@@ -120,7 +120,11 @@ where
             // If nobody waits for this any more, the orders say so too.
             let _ = ready.send(());
             tokio::select! {
-                () = serve_all(make, &terms, dealt, orders) => {}
+                () = serve_all(make, &terms, dealt, orders) => {
+                    if let Some(beat) = stats.beats.get(id.index()) {
+                        beat.end();
+                    }
+                }
                 () = answer(&stats, id) => {}
             }
         };

@@ -9,6 +9,7 @@ const MOST: usize = 20;
 /// Names that people expect, and the variable that does what they want.
 const GUESSES: &[(&str, &str)] = &[
     ("CONFIG_PATH", "RULES"),
+    ("FAIL_MODE", "FAILURE_MODE"),
     ("GRPC_ADDR", "GRPC_HOST and GRPC_PORT"),
     ("HTTP_HOST", "HOST"),
     ("HTTP_PORT", "PORT"),
@@ -22,6 +23,7 @@ const GUESSES: &[(&str, &str)] = &[
     ("REDIS_PASSWORD", "REDIS_AUTH"),
     ("REDIS_USERNAME", "REDIS_AUTH"),
     ("RULES_DIR", "RULES"),
+    ("RULES_DIRECTORY", "RULES"),
     ("RULES_FILE", "RULES"),
     ("RULES_PATH", "RULES"),
     ("RUNTIME_APP_DIRECTORY", "RUNTIME_APPDIRECTORY"),
@@ -101,6 +103,8 @@ mod tests {
             ("TOLLGATE_RULES", "RULES"),
             ("REDIS_PASSWORD", "REDIS_AUTH"),
             ("RULES_PATH", "RULES"),
+            ("RULES_DIRECTORY", "RULES"),
+            ("FAIL_MODE", "FAILURE_MODE"),
             ("CONFIG_GRPC_XDS_SERVER_ULR", "CONFIG_GRPC_XDS_SERVER_URL"),
         ] {
             let [warning] = &warned(&[name])[..] else { unreachable!("{name}: no warning, or several") };

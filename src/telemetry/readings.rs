@@ -64,7 +64,7 @@ pub trait Readings: Send + Sync + 'static {
     fn stats(&self) -> Arc<StatsTable>;
     /// None before the first good load.
     fn active_rules(&self) -> Option<ActiveRules>;
-    /// Lines of the log that were dropped, for nobody read them.
+    /// Lines of the log that were dropped, for nobody read them, or that could not be written.
     fn log_lines_dropped(&self) -> u64;
     /// With another store, those of the failure mode `local`.
     fn memory_store(&self) -> MemoryStore;
@@ -110,7 +110,7 @@ const REJECTED: Family = Family::new(
 const TASKS: Family =
     Family::new("tollgate_tasks", "Tasks that have not ended, of the workers and of all else.", &["runtime"]);
 const LOG_DROPPED: Family =
-    Family::new("tollgate_log_lines_dropped_total", "Lines of the log that were dropped, for nobody read them.", &[]);
+    Family::new("tollgate_log_lines_dropped_total", "Lines of the log that were dropped, for nobody read them, or that could not be written.", &[]);
 const RULES: Family = Family::new("tollgate_active_rules", "Rules in force.", &[]);
 const RULES_INFO: Family =
     Family::new("tollgate_active_rules_info", "1, with the hash of the rules in force.", &["hash"]);

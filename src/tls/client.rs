@@ -42,7 +42,7 @@ pub fn client_config(files: &ClientFiles) -> Result<ClientConfig, TlsError> {
     let provider = provider();
     let verifier = ServerVerifier {
         trust: match &files.ca {
-            Some(path) => Trust::of_file(&PemFile::read("authorities", path)?)?,
+            Some(path) => Trust::of_file(&PemFile::read("authorities", path)?, Purpose::Server)?,
             None => Trust::of_system()?,
         },
         algorithms: provider.signature_verification_algorithms,
@@ -75,7 +75,8 @@ impl ServerVerifier {
     ) -> Result<(), Error> {
         let parsed = ParsedCertificate::try_from(end_entity)?;
         let anchors = self.trust.anchors();
-        verify_server_cert_signed_by_trust_anchor(&parsed, anchors, intermediates, now, self.algorithms.all)
+        let intermediates = verify::few_of_each_name(intermediates);
+        verify_server_cert_signed_by_trust_anchor(&parsed, anchors, &intermediates, now, self.algorithms.all)
     }
 }
 

@@ -9,6 +9,7 @@ const KEY_USAGE: &[u8] = &[0x55, 0x1d, 15];
 const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 17];
 const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 19];
 const NAME_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 30];
+const CRL_DISTRIBUTION_POINTS: &[u8] = &[0x55, 0x1d, 31];
 const EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1d, 37];
 
 const ANY_EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1d, 37, 0];
@@ -53,7 +54,7 @@ impl Purpose {
 pub(super) struct BasicConstraints {
     pub(super) is_ca: bool,
     /// How many authorities may stand between it and the last certificate.
-    pub(super) path_length: Option<u8>,
+    pub(super) path_length: Option<u64>,
 }
 
 /// The extensions of a certificate that this program knows.
@@ -102,7 +103,8 @@ impl<'a> Extensions<'a> {
                 self.has_name_constraints = true;
                 return Ok(());
             }
-            SUBJECT_ALT_NAME => return Ok(()), // webpki reads it
+            // webpki reads the one, and nobody follows the other
+            SUBJECT_ALT_NAME | CRL_DISTRIBUTION_POINTS => return Ok(()),
             _ => {
                 self.has_unknown_critical |= critical;
                 return Ok(());
@@ -146,7 +148,7 @@ impl<'a> Extensions<'a> {
 fn basic_constraints(value: &mut SliceReader<'_>) -> Result<BasicConstraints> {
     value.sequence(|fields| {
         let is_ca = !fields.is_finished() && Tag::peek(fields)? == Tag::Boolean && bool::decode(fields)?;
-        let path_length = if fields.is_finished() { None } else { Some(u8::decode(fields)?) };
+        let path_length = if fields.is_finished() { None } else { Some(u64::decode(fields)?) };
         Ok(BasicConstraints { is_ca, path_length })
     })
 }

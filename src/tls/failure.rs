@@ -15,7 +15,7 @@ pub enum Reason {
     NotTls,
     /// No common version, suite or protocol, or a breach of TLS.
     Protocol,
-    /// The client has no certificate, and needs one.
+    /// The peer has no certificate, and needs one.
     CertificateMissing,
     /// The peer's certificate is not of a trusted authority, or is broken.
     CertificateUntrusted,
@@ -47,11 +47,12 @@ impl Reason {
     ];
 
     /// Those of a client.
-    pub const OF_CLIENTS: [Self; 8] = [
+    pub const OF_CLIENTS: [Self; 9] = [
         Self::Timeout,
         Self::Closed,
         Self::NotTls,
         Self::Protocol,
+        Self::CertificateMissing,
         Self::CertificateUntrusted,
         Self::CertificateExpired,
         Self::CertificateName,

@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use rustls::{ClientConfig, Error, pki_types::ServerName};
+use rustls::{ClientConfig, Error, ProtocolVersion, pki_types::ServerName};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
@@ -125,10 +125,21 @@ pub struct ClientStream<IO> {
 }
 
 impl<IO> ClientStream<IO> {
-    fn heard(&mut self, outcome: &io::Result<()>) {
+    /// What came first: bytes, if any, or an error.
+    fn heard(&mut self, outcome: &io::Result<()>, bytes: usize) {
         let Some((stats, peer)) = self.pending.take() else { return };
-        match outcome.as_ref().err().and_then(alert) {
-            Some(refusal) => stats.failed(&peer, &HandshakeError::with_server(io::Error::other(refusal))),
+        let is_of_tls13 = self.stream.get_ref().1.protocol_version() == Some(ProtocolVersion::TLSv1_3);
+        let failure = match outcome {
+            // the server's `Finished` of TLS 1.2 was its word
+            Ok(()) if bytes > 0 || !is_of_tls13 => None,
+            Ok(()) => Some(io::ErrorKind::UnexpectedEof.into()),
+            Err(error) => match alert(error) {
+                Some(refusal) => Some(io::Error::other(refusal)),
+                None => is_of_tls13.then(|| error.kind().into()),
+            },
+        };
+        match failure {
+            Some(error) => stats.failed(&peer, &HandshakeError::with_server(error)),
             None => stats.tally.finished(),
         }
     }
@@ -143,9 +154,10 @@ fn alert(error: &io::Error) -> Option<Error> {
 impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncRead for ClientStream<IO> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        let before = buf.filled().len();
         let outcome = Pin::new(&mut this.stream).poll_read(cx, buf);
         if let Poll::Ready(outcome) = &outcome {
-            this.heard(outcome);
+            this.heard(outcome, buf.filled().len() - before);
         }
         outcome
     }

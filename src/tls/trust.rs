@@ -7,6 +7,7 @@ use rustls::{CertificateError, RootCertStore, pki_types::CertificateDer, server:
 use super::{
     TlsError,
     certificate::{Certificate, Version},
+    extensions::Purpose,
     pem::PemFile,
     verify,
 };
@@ -17,12 +18,14 @@ pub(super) struct Trust {
     certificates: Vec<CertificateDer<'static>>,
     /// What webpki needs to know of the authorities among them.
     anchors: Arc<RootCertStore>,
+    /// What the peers use their keys for.
+    purpose: Purpose,
 }
 
 impl Trust {
     /// Those of a PEM file. One that cannot be read is left out, as Go does, unless none remains.
-    pub(super) fn of_file(file: &PemFile<'_>) -> Result<Self, TlsError> {
-        let mut trust = Self::empty();
+    pub(super) fn of_file(file: &PemFile<'_>, purpose: Purpose) -> Result<Self, TlsError> {
+        let mut trust = Self::empty(purpose);
         let mut unreadable = None;
         for (position, certificate) in (1..).zip(file.certificates()?) {
             if let Err(error) = trust.add(certificate) {
@@ -39,10 +42,10 @@ impl Trust {
         }
     }
 
-    /// Those of the system.
+    /// Those of the system, for servers.
     pub(super) fn of_system() -> Result<Self, TlsError> {
         let found = rustls_native_certs::load_native_certs();
-        let mut trust = Self::empty();
+        let mut trust = Self::empty(Purpose::Server);
         for certificate in found.certs {
             // The system's list may have one that is of no use to anybody.
             let _ = trust.add(certificate);
@@ -54,20 +57,21 @@ impl Trust {
         Ok(trust)
     }
 
-    fn empty() -> Self {
-        Self { certificates: Vec::new(), anchors: Arc::new(RootCertStore::empty()) }
+    fn empty(purpose: Purpose) -> Self {
+        Self { certificates: Vec::new(), anchors: Arc::new(RootCertStore::empty()), purpose }
     }
 
-    /// A certificate that does not say CA:TRUE, and could, vouches for itself alone: its owner may not issue others.
+    /// A certificate that does not say CA:TRUE, and could, vouches for itself alone: its owner may not issue others. The
+    /// purposes of an authority hold for what it issues, which webpki does not look at.
     fn add(&mut self, certificate: CertificateDer<'static>) -> Result<(), rustls::Error> {
         if verify::is_distrusted(&certificate) {
             return Err(CertificateError::Revoked.into());
         }
-        let vouches_for_itself =
-            Certificate::read(&certificate).is_ok_and(|one| one.version == Version::V3 && !one.extensions.is_ca());
-        if vouches_for_itself {
+        // webpki would take what cannot be read here for an authority
+        let read = Certificate::read(&certificate).map_err(|_| CertificateError::BadEncoding)?;
+        if read.version == Version::V3 && !read.extensions.is_ca() {
             ParsedCertificate::try_from(&certificate)?;
-        } else {
+        } else if read.extensions.allows(self.purpose).unwrap_or(false) {
             Arc::make_mut(&mut self.anchors).add(certificate.clone())?;
         }
         self.certificates.push(certificate);

@@ -44,6 +44,14 @@ fn exact_and_listed_then_the_smallest_network_then_patterns_and_regexes_in_file_
         ("::ffff:10.1.0.4", 7),
         ("10.2.0.4", 6),
         ("2001:DB8:0::7", 7),
+        ("10.1.0.4/32", 7),
+        ("10.1.0.0/24", 7),
+        ("10.2.0.4/32", 6),
+        ("10.0.0.0/9", 6),
+        ("::ffff:10.2.0.4/128", 6),
+        ("2001:DB8:1:2::/64", 7),
+        ("10.1.0.4/24", 4),
+        ("2001:db8::/31", 3),
         ("10.1.x", 4),
         ("10.1.0.4:80", 4),
         ("x10.1.", 3),
@@ -60,7 +68,7 @@ fn exact_and_listed_then_the_smallest_network_then_patterns_and_regexes_in_file_
 }
 
 #[test]
-fn the_text_of_a_pattern_counts_as_itself_and_that_of_a_list_a_network_or_a_regex_does_not() {
+fn the_text_of_a_pattern_or_network_counts_as_itself_and_that_of_a_list_or_a_regex_does_not() {
     let rules = good(&with(&[
         "key: k, values: [a, b], LIMIT",
         "key: k, regex: '[x]', LIMIT",
@@ -69,7 +77,8 @@ fn the_text_of_a_pattern_counts_as_itself_and_that_of_a_list_a_network_or_a_rege
     ]))
     .rules;
     assert_eq!(line(&rules, &[("k", "p*q")]), Some(6));
-    for text in ["a|b", "[x]", "10.0.0.0/8"] {
+    assert_eq!(line(&rules, &[("k", "10.0.0.0/8")]), Some(5));
+    for text in ["a|b", "[x]"] {
         assert_eq!(line(&rules, &[("k", text)]), None, "{text}");
     }
 }
@@ -175,13 +184,20 @@ fn each_value_has_its_counter_unless_they_share_one() {
         (("ip", "::ffff:10.0.0.1"), "{d|ip=10.0.0.1}f86400"),
         (("ip", "::FFFF:a00:1"), "{d|ip=10.0.0.1}f86400"),
         (("ip", "0:0:0:0:0:ffff:0a00:0001"), "{d|ip=10.0.0.1}f86400"),
+        (("ip", "10.0.0.1/32"), "{d|ip=10.0.0.1}f86400"),
+        (("ip", "10.0.0.0/24"), "{d|ip=10.0.0.0/24}f86400"),
+        (("ip", "::ffff:10.0.0.0/120"), "{d|ip=10.0.0.0/24}f86400"),
         (("ip", "2001:db8::1"), "{d|ip=2001:db8::1}f86400"),
+        (("ip", "2001:db8::1/128"), "{d|ip=2001:db8::1}f86400"),
+        (("ip", "2001:DB8:1:2:0::/64"), "{d|ip=2001:db8:1:2::/64}f86400"),
         (("ip", "2001:DB8:0:0::0001"), "{d|ip=2001:db8::1}f86400"),
         (("path", "/v1"), "{d|path=/v1}f86400"),
         (("all", "a"), r"{d|all~=a\|b}f86400"),
         (("all", "b"), r"{d|all~=a\|b}f86400"),
         (("net", "::1"), r"{d|net~#10.0.0.0/8\|::/0}f86400"),
         (("net", "10.9.9.9"), r"{d|net~#10.0.0.0/8\|::/0}f86400"),
+        (("net", "10.9.9.9/32"), r"{d|net~#10.0.0.0/8\|::/0}f86400"),
+        (("net", "2001:db8::/64"), r"{d|net~#10.0.0.0/8\|::/0}f86400"),
         (("any", "/v"), r"{d|any~~/v\\d*}f86400"),
     ] {
         assert_eq!(counter(&rules, &[pair]), name);
@@ -232,6 +248,8 @@ fn statistics_are_named_by_the_rule() {
     assert_eq!(names(("path", "/v17")), (r"path_/v\d+".to_owned(), None));
     assert_eq!(names(("ip", "10.0.0.1")), ("ip_10.0.0.0/8|192.168.0.0/16".to_owned(), None));
     assert_eq!(names(("ip", "172.16.0.1")), ("ip_172.16.0.0/12".to_owned(), Some("ip_172.16.0.1".to_owned())));
+    assert_eq!(names(("ip", "172.16.0.1/32")), ("ip_172.16.0.0/12".to_owned(), Some("ip_172.16.0.1".to_owned())));
+    assert_eq!(names(("ip", "172.16.0.0/24")).1, Some("ip_172.16.0.0/24".to_owned()));
     assert_eq!(names(("ip", "::FFFF:ac10:1")), ("ip_172.16.0.0/12".to_owned(), Some("ip_172.16.0.1".to_owned())));
     assert_eq!(names(("ip", "1")), ("ip_1.*".to_owned(), None), "a shared pattern stays, as with `*`");
     let (long, varying) = names(("many", "value7"));
@@ -262,7 +280,7 @@ fn each_step_is_explained() {
     assert!(told("b").contains("✓ ip=a|b: one of its values (f.yaml:5)"), "{}", told("b"));
     let regex = told("xx");
     for part in [
-        "✗ ip in 10.1.0.0/16: `xx` is no address in it (f.yaml:4)",
+        "✗ ip in 10.1.0.0/16: `xx` is no address or network in it (f.yaml:4)",
         "✗ ip=10.*: `xx` does not match the pattern (f.yaml:6)",
         "✓ ip matching x+: the regex matches the whole value (f.yaml:7)",
     ] {

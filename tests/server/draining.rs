@@ -40,6 +40,7 @@ async fn calls_in_flight_finish() {
     assert!(report.drained >= 4, "{report:?}");
     assert_eq!(report, DrainReport { drained: report.drained, forced: 0, stuck_workers: 0 });
     assert_eq!(stats.open(), 0);
+    assert_eq!(stats.stuck(Duration::ZERO), None, "workers that have ended owe nothing");
 }
 
 /// Calls until the server is gone: how many were answered, and how many failed before `draining`.
@@ -95,11 +96,13 @@ async fn the_deadline_closes_what_is_left() {
 #[tokio::test]
 async fn a_worker_that_hangs_holds_nobody_up() {
     let (server, calls) = serve(&config(1)).await;
+    let stats = server.stats();
     let mut client = client(&address(&server)).await;
     let blocked = tokio::spawn(async move { call(&mut client, "block", 10_000).await });
     until("it blocks", || calls.running.load(Ordering::SeqCst) == 1).await;
     let report = server.drain(Duration::ZERO).await;
     assert_eq!(report, DrainReport { drained: 0, forced: 1, stuck_workers: 1 });
+    assert!(stats.stuck(Duration::ZERO).is_some(), "it has not ended");
     blocked.abort();
 }
 

@@ -53,7 +53,7 @@ fn files_that_cannot_be_used_are_named_with_the_reason() {
             .spawn();
         assert_eq!(tollgate.exit().code(), Some(1), "{reason}");
         let said = tollgate.wait_for_log(reason);
-        assert!(said.starts_with("grpc listener: ") && said.contains("GRPC_SERVER_TLS_CERT"), "{said}");
+        assert!(said.contains("\"@message\":\"grpc listener: ") && said.contains("GRPC_SERVER_TLS_CERT"), "{said}");
         assert!(said.contains(secret.path(named).to_str().expect("UTF-8")), "{said}");
         assert!(tollgate.logged("listening").is_empty(), "nothing listens before: {:?}", tollgate.log());
     }

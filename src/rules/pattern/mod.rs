@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use self::{glob::Globs, network::Networks};
 pub(super) use self::{
-    network::{Network, address},
+    network::{Network, network},
     regex::{Automaton, Budget, MAX_LENGTH},
 };
 use super::tree::{Hasher, NodeIndex};

@@ -1,5 +1,8 @@
 //! Networks: ranges of addresses that share a prefix, as `cidr` writes them, and which of many holds an address.
 //!
+//! A request's value is an address, or a network of its own: Envoy's `masked_remote_address` sends `10.0.0.1/32` and
+//! `2001:db8:1:2::/64`. A rule's network holds it if it holds all of its addresses.
+//!
 //! An IPv4 address that is written as IPv6 (`::ffff:10.0.0.1`) is that IPv4 address, in a rule as in a request.
 
 use std::{
@@ -9,19 +12,17 @@ use std::{
     str::FromStr,
 };
 
-use crate::rules::tree::NodeIndex;
+use crate::{domain::KeyValue, rules::tree::NodeIndex};
 
-/// The bytes of the longest text of an address: eight groups of IPv6, the last two written as IPv4.
-const LONGEST_ADDRESS: usize = "0000:0000:0000:0000:0000:ffff:255.255.255.255".len();
+/// The bytes of the longest text of a network: eight groups of IPv6, the last two written as IPv4, and a prefix length.
+const LONGEST_TEXT: usize = "0000:0000:0000:0000:0000:ffff:255.255.255.255/128".len();
 
-/// The address that a value is; an IPv4 address, if it is one that is written as IPv6. Its text is the usual one: that of
-/// RFC 5952 for IPv6.
-pub(in crate::rules) fn address(value: &[u8]) -> Option<IpAddr> {
-    if value.len() > LONGEST_ADDRESS {
+/// The network that a request's value is; that of one address, if it has no prefix length.
+pub(in crate::rules) fn network(value: &[u8]) -> Option<Network> {
+    if value.len() > LONGEST_TEXT {
         return None;
     }
-    let address: IpAddr = str::from_utf8(value).ok()?.parse().ok()?;
-    Some(address.to_canonical())
+    str::from_utf8(value).ok()?.parse().ok()
 }
 
 /// A range of addresses. No bits are set behind its prefix.
@@ -57,8 +58,9 @@ impl Network {
         }
     }
 
-    fn holds(self, address: IpAddr) -> bool {
-        self.first().is_ipv4() == address.is_ipv4() && Self::around(address, self.length()) == self
+    /// Whether all addresses of the other are in this one.
+    fn holds(self, other: Self) -> bool {
+        self.length() <= other.length() && Self::around(other.first(), self.length()) == self
     }
 
     fn length(self) -> u8 {
@@ -94,6 +96,26 @@ impl FromStr for Network {
 }
 
 impl Network {
+    /// Its one address, if it has no more.
+    fn single(self) -> Option<IpAddr> {
+        let first = self.first();
+        let whole = if first.is_ipv4() { 32 } else { 128 };
+        (self.length() == whole).then_some(first)
+    }
+
+    /// The text that names it, however a request writes it. That of IPv6 is RFC 5952's; a single address has no prefix length.
+    pub(in crate::rules) fn usual(self) -> String {
+        self.single().map_or_else(|| self.to_string(), |address| address.to_string())
+    }
+
+    /// What stands for it in a counter's key.
+    pub(in crate::rules) fn key_value<'a>(self) -> KeyValue<'a> {
+        match self.single() {
+            Some(address) => KeyValue::Address(address),
+            None => KeyValue::Network { first: self.first(), length: self.length() },
+        }
+    }
+
     /// Its first address.
     fn first(self) -> IpAddr {
         match self {
@@ -117,7 +139,7 @@ impl fmt::Display for Network {
     }
 }
 
-/// Finds the smallest of many networks that holds an address: one look for each length that occurs.
+/// Finds the smallest of many networks that holds an address or a network: one look for each length that occurs.
 #[derive(Debug, Default)]
 pub(super) struct Networks {
     by_network: HashMap<Network, NodeIndex, foldhash::fast::RandomState>,
@@ -141,21 +163,23 @@ impl Networks {
         Self { by_network: networks.into_iter().collect(), lengths4, lengths6 }
     }
 
-    /// The node of the longest prefix that `value`, if it is an address, begins with.
+    /// The node of the longest prefix that `value`, if it is an address or a network, begins with.
     pub(super) fn find(&self, value: &[u8]) -> Option<NodeIndex> {
         if self.by_network.is_empty() {
             return None;
         }
-        let address = address(value)?;
-        let lengths = if address.is_ipv4() { &self.lengths4 } else { &self.lengths6 };
-        lengths.iter().find_map(|length| self.by_network.get(&Network::around(address, *length)).copied())
+        let asked = network(value)?;
+        let (first, longest) = (asked.first(), asked.length());
+        let lengths = if first.is_ipv4() { &self.lengths4 } else { &self.lengths6 };
+        let lengths = lengths.iter().filter(|length| **length <= longest);
+        lengths.map(|length| Network::around(first, *length)).find_map(|network| self.by_network.get(&network).copied())
     }
 
     /// Whether `value` lies in a network of this node.
     pub(super) fn holds(&self, node: NodeIndex, value: &[u8]) -> bool {
-        let Some(address) = address(value) else { return false };
+        let Some(asked) = network(value) else { return false };
         let of_node = self.by_network.iter().filter(|(_, at)| **at == node);
-        of_node.clone().any(|(network, _)| network.holds(address))
+        of_node.clone().any(|(network, _)| network.holds(asked))
     }
 
     pub(super) fn nodes(&self) -> impl Iterator<Item = NodeIndex> + '_ {
@@ -204,13 +228,15 @@ mod tests {
     }
 
     /// The definition, bit by bit.
-    fn naive(networks: &[Network], address: IpAddr) -> Option<usize> {
+    fn naive(networks: &[Network], asked: Network) -> Option<usize> {
+        let address = asked.first();
         let bit = |address: IpAddr, at: u8| match address {
             IpAddr::V4(address) => address.to_bits() >> (31 - at) & 1 == 1,
             IpAddr::V6(address) => address.to_bits() >> (127 - at) & 1 == 1,
         };
         let holds = |network: &Network| {
             network.first().is_ipv4() == address.is_ipv4()
+                && network.length() <= asked.length()
                 && (0..network.length()).all(|at| bit(network.first(), at) == bit(address, at))
         };
         (0..networks.len()).filter(|at| holds(&networks[*at])).max_by_key(|at| networks[*at].length())
@@ -228,11 +254,58 @@ mod tests {
 
     #[test]
     fn every_way_to_write_an_address_is_read_and_no_other_byte() {
-        let longest = b"0000:0000:0000:0000:0000:ffff:255.255.255.255";
-        assert_eq!(longest.len(), LONGEST_ADDRESS);
-        assert_eq!(address(longest), Some(Ipv4Addr::BROADCAST.into()));
-        for value in [&b"10.0.0.1\xff"[..], b"\xff10.0.0.1", b"10.0.0.1 ", b"", &[b'0'; 100]] {
-            assert_eq!(address(value), None, "{value:?}");
+        let longest = b"0000:0000:0000:0000:0000:ffff:255.255.255.255/128";
+        assert_eq!(longest.len(), LONGEST_TEXT);
+        let usual = |value: &[u8]| network(value).map(Network::usual);
+        for (value, wanted) in [
+            (&longest[..], "255.255.255.255"),
+            (b"0000:0000:0000:0000:0000:ffff:255.255.255.255", "255.255.255.255"),
+            (b"10.0.0.1/32", "10.0.0.1"),
+            (b"::ffff:a00:1/128", "10.0.0.1"),
+            (b"2001:DB8:0:1::1", "2001:db8:0:1::1"),
+            (b"2001:DB8:1:2:0::/64", "2001:db8:1:2::/64"),
+            (b"10.0.0.0/024", "10.0.0.0/24"),
+        ] {
+            assert_eq!(usual(value).as_deref(), Some(wanted), "{}", value.escape_ascii());
+        }
+        let none: [&[u8]; 9] = [
+            b"10.0.0.1\xff",
+            b"\xff10.0.0.1",
+            b"10.0.0.1 ",
+            b"",
+            &[b'0'; 100],
+            b"10.0.0.1/",
+            b"10.0.0.1/33",
+            b"10.0.0.1/24",
+            b"10.0.0.1/-1",
+        ];
+        for value in none {
+            assert_eq!(network(value), None, "{}", value.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn a_network_is_in_those_that_hold_all_of_it() {
+        let networks = ["10.0.0.0/8", "10.1.0.0/16", "2001:db8::/32", "2001:db8::/80"];
+        let table = Networks::new(networks.map(|text| text.parse().expect(text)).into_iter().zip(0..).collect());
+        for (value, wanted) in [
+            ("10.1.2.3/32", Some(1)),
+            ("10.1.2.0/24", Some(1)),
+            ("10.1.0.0/16", Some(1)),
+            ("10.0.0.0/15", Some(0)),
+            ("10.0.0.0/8", Some(0)),
+            ("10.0.0.0/7", None),
+            ("0.0.0.0/0", None),
+            ("2001:db8::1/128", Some(3)),
+            ("2001:db8::/64", Some(2)),
+            ("2001:db8::/31", None),
+            ("::ffff:10.1.0.0/112", Some(1)),
+        ] {
+            assert_eq!(table.find(value.as_bytes()), wanted, "{value}");
+            for (at, text) in (0..).zip(networks) {
+                let held = wanted == Some(at) || (wanted, at) == (Some(1), 0) || (wanted, at) == (Some(3), 2);
+                assert_eq!(table.holds(at, value.as_bytes()), held, "{value} in {text}");
+            }
         }
     }
 
@@ -240,7 +313,7 @@ mod tests {
         #[test]
         fn the_longest_prefix_wins(
             networks in proptest::collection::vec((addresses(), 0..=128u8), 0..40),
-            asked in proptest::collection::vec((addresses(), any::<bool>()), 1..20),
+            asked in proptest::collection::vec((addresses(), any::<bool>(), 0..=160u8), 1..20),
         ) {
             let mut all: Vec<Network> = networks
                 .into_iter()
@@ -249,12 +322,15 @@ mod tests {
             all.sort_unstable();
             all.dedup();
             let table = Networks::new(all.iter().copied().zip(0..).collect());
-            for (address, mapped) in asked {
-                let text = match address {
-                    IpAddr::V4(address) if mapped => address.to_ipv6_mapped().to_string(),
-                    address => address.to_string(),
+            for (address, mapped, length) in asked {
+                let whole = if address.is_ipv4() { 32 } else { 128 };
+                let network = Network::around(address, length.min(whole));
+                let text = match network.first() {
+                    IpAddr::V4(first) if mapped => format!("{}/{}", first.to_ipv6_mapped(), network.length() + 96),
+                    first if length > whole => first.to_string(),
+                    _ => network.to_string(),
                 };
-                prop_assert_eq!(table.find(text.as_bytes()).map(|at| at as usize), naive(&all, address), "{}", text);
+                prop_assert_eq!(table.find(text.as_bytes()).map(|at| at as usize), naive(&all, network.canonical()), "{}", text);
             }
         }
 

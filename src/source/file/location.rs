@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::rules::manifest::has_extension;
+
 /// Where rule files are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Location {
@@ -60,10 +62,7 @@ impl Location {
     /// Whether a regular file, `relative` to the top, holds rules.
     pub(super) fn takes(&self, relative: &Path) -> bool {
         match self {
-            Self::Path(_) => {
-                let extension = relative.extension().and_then(OsStr::to_str).unwrap_or_default();
-                ["yaml", "yml", "json"].iter().any(|accepted| extension.eq_ignore_ascii_case(accepted))
-            }
+            Self::Path(_) => has_extension(relative),
             Self::Runtime { .. } => self.prefix().is_none_or(|prefix| flat(relative).starts_with(&prefix)),
         }
     }

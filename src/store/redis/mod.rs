@@ -33,6 +33,8 @@ mod trouble;
 pub use breaker::{BreakerConfig, BreakerState};
 pub use call::Call;
 pub use caller::{CallError, Caller, KeysPerCall, Script};
+#[cfg(fuzzing)]
+pub use client::read_replies;
 pub use client::{BreakerReading, Client, Connector, ConnectorError, Contact, RIGHTS};
 pub use config::{Address, Credentials, Endpoint, HostPort, RedisConfig, Startup, Topology};
 pub use decode::{Answer, decode};

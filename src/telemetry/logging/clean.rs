@@ -3,15 +3,16 @@
 use std::borrow::Cow;
 
 /// What stands in place of the rest of a line that is too long.
-const CUT: &str = "… (cut)";
+pub(super) const CUT: &str = "… (cut)";
 
 /// The line, cut to `max` bytes, with a newline at its end, and without control characters, which some terminals obey. Lines
 /// within it begin with blanks, so that no text of others passes for a line of ours. `is_coloured`: the escapes that colour
 /// it are ours, and stay.
 pub(super) fn clean(line: &[u8], max: usize, is_coloured: bool) -> Box<[u8]> {
-    let text = String::from_utf8_lossy(line);
-    let text = text.strip_suffix('\n').unwrap_or(&text);
-    let mut text = escaped(text, is_coloured);
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    // what is cut off need not be looked at
+    let text = String::from_utf8_lossy(&line[..line.len().min(max)]);
+    let mut text = escaped(&text, is_coloured);
     if text.len() + 1 > max {
         let mut end = max - CUT.len() - 1;
         while !text.is_char_boundary(end) {
@@ -26,8 +27,9 @@ pub(super) fn clean(line: &[u8], max: usize, is_coloured: bool) -> Box<[u8]> {
     line.into()
 }
 
-fn escaped(text: &str, is_coloured: bool) -> Cow<'_, str> {
-    let is_bad = |char: char| char.is_control() && char != '\t' && !(is_coloured && char == '\u{1b}');
+/// The same for all of a text.
+pub(super) fn escaped(text: &str, is_coloured: bool) -> Cow<'_, str> {
+    let is_bad = |char: char| is_obeyed(char) && char != '\t' && !(is_coloured && char == '\u{1b}');
     if !text.contains(is_bad) {
         return Cow::Borrowed(text);
     }
@@ -41,6 +43,13 @@ fn escaped(text: &str, is_coloured: bool) -> Cow<'_, str> {
         }
     }
     Cow::Owned(clean)
+}
+
+/// Whether a terminal or viewer may do something about it but show it: controls, ends of lines, and what changes the
+/// direction of writing (<https://trojansource.codes>).
+fn is_obeyed(char: char) -> bool {
+    let turns = ['\u{61c}', '\u{200e}', '\u{200f}', '\u{2028}', '\u{2029}'];
+    char.is_control() || turns.contains(&char) || matches!(char, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -59,6 +68,7 @@ mod tests {
             cleaned("a\u{9b}31mb\u{85}c\u{1b}[2Jd\u{7f}\r\n"),
             "a\\u009b31mb\\u0085c\\u001b[2Jd\\u007f\\u000d\n"
         );
+        assert_eq!(cleaned("a\u{202e}b\u{2066}c\u{2028}d"), "a\\u202eb\\u2066c\\u2028d\n");
         let coloured = clean("\u{1b}[33m WARN\u{1b}[0m a\u{9b}b\n".as_bytes(), 100, true);
         assert_eq!(&*coloured, "\u{1b}[33m WARN\u{1b}[0m a\\u009bb\n".as_bytes());
     }

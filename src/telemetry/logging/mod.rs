@@ -6,25 +6,25 @@
 //! library comes with every frame.
 
 mod clean;
+mod json;
+mod output;
 mod queue;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _};
 use std::panic;
 use std::time::SystemTime;
 
-use serde_json::{Map, Value};
-use tracing::field::{Field, Visit};
+use serde_json::Map;
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::SetGlobalDefaultError;
-use tracing::{Event, Level, Subscriber};
+use tracing::{Level, Subscriber};
 use tracing_subscriber::filter::Targets;
-use tracing_subscriber::fmt::format::{self, FormatEvent, FormatFields};
-use tracing_subscriber::fmt::{FmtContext, MakeWriter};
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::registry::LookupSpan;
 
+use self::json::JsonLines;
 pub use self::queue::LogQueue;
 
 /// The target of the line that says what has started: it is written at any level.
@@ -58,7 +58,7 @@ pub enum LoggingError {
 pub fn init(level: LevelFilter, format: Format) -> Result<LogQueue, LoggingError> {
     let colour = io::stderr().is_terminal();
     let report = move |dropped| {
-        let text = format!("{dropped} lines of the log were dropped, for they were not read fast enough");
+        let text = format!("{dropped} lines of the log were dropped, for they were not read fast enough or could not be written");
         line(format, Level::WARN, &text)
     };
     let queue = LogQueue::start(io::stderr(), colour, report)?;
@@ -78,21 +78,19 @@ pub fn init(level: LevelFilter, format: Format) -> Result<LogQueue, LoggingError
     Ok(queue)
 }
 
+/// What ended the process. As text it has lines of its own, as a person reads it.
+pub fn failure(log: &LogQueue, format: Format, text: &str) {
+    match format {
+        Format::Text => text.lines().for_each(|line| log.push(line.as_bytes())),
+        Format::Json => log.push(line(format, Level::ERROR, text).as_bytes()),
+    }
+}
+
 /// A line that is no event.
 fn line(format: Format, level: Level, text: &str) -> String {
-    let time = humantime::format_rfc3339_millis(SystemTime::now());
     match format {
-        Format::Text => format!("{time} {level:>5} {text}\n"),
-        Format::Json => {
-            let object = [
-                ("@timestamp", time.to_string()),
-                ("@message", text.to_owned()),
-                ("level", level_name(level).to_owned()),
-            ];
-            let object: Map<String, Value> =
-                object.into_iter().map(|(name, text)| (name.to_owned(), text.into())).collect();
-            format!("{}\n", Value::Object(object))
-        }
+        Format::Text => format!("{} {level:>5} {text}\n", humantime::format_rfc3339_millis(SystemTime::now())),
+        Format::Json => json::line(level, text.to_owned(), Map::new()) + "\n",
     }
 }
 
@@ -121,103 +119,12 @@ where
     }
 }
 
-struct JsonLines;
-
-impl<S, N> FormatEvent<S, N> for JsonLines
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-{
-    fn format_event(&self, _: &FmtContext<'_, S, N>, mut line: format::Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        let mut fields = JsonFields::default();
-        event.record(&mut fields);
-        let JsonFields { mut object, message } = fields;
-        object.insert("@timestamp".to_owned(), humantime::format_rfc3339_millis(SystemTime::now()).to_string().into());
-        object.insert("@message".to_owned(), message.into());
-        object.insert("level".to_owned(), level_name(*event.metadata().level()).into());
-        writeln!(line, "{}", Value::Object(object))
-    }
-}
-
-/// The level as the reference's logger spells it.
-fn level_name(level: Level) -> &'static str {
-    match level {
-        Level::TRACE => "trace",
-        Level::DEBUG => "debug",
-        Level::INFO => "info",
-        Level::WARN => "warning",
-        Level::ERROR => "error",
-    }
-}
-
-/// Collects an event's fields as JSON.
-#[derive(Default)]
-struct JsonFields {
-    object: Map<String, Value>,
-    message: String,
-}
-
-impl JsonFields {
-    fn put(&mut self, field: &Field, value: Value) {
-        let name = match field.name() {
-            // Taken: moved aside, as the reference's logger does.
-            taken @ ("@timestamp" | "@message" | "level") => format!("fields.{taken}"),
-            name => name.strip_prefix("r#").unwrap_or(name).to_owned(),
-        };
-        self.object.insert(name, value);
-    }
-}
-
-impl Visit for JsonFields {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        if field.name() == "message" {
-            // Writing to a string fails only if the value's own formatting does; what it wrote until then stays.
-            let _ = write!(self.message, "{value:?}");
-        } else {
-            self.put(field, format!("{value:?}").into());
-        }
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        if field.name() == "message" {
-            self.message.push_str(value);
-        } else {
-            self.put(field, value.into());
-        }
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.put(field, value.into());
-    }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.put(field, value.into());
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.put(field, value.into());
-    }
-
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        // JSON has no NaN and no infinity.
-        self.put(field, if value.is_finite() { value.into() } else { value.to_string().into() });
-    }
-
-    fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
-        let mut text = value.to_string();
-        let mut cause = value.source();
-        while let Some(error) = cause {
-            let _ = write!(text, ": {error}");
-            cause = error.source();
-        }
-        self.put(field, text.into());
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io;
     use std::sync::{Arc, Mutex};
+
+    use serde_json::{Map, Value};
 
     use super::*;
 
@@ -269,6 +176,23 @@ mod tests {
             "ok": true, "type": "t",
         });
         assert_eq!(Value::Object(rest), expected);
+    }
+
+    #[test]
+    fn what_is_too_long_is_cut_before_it_is_json() {
+        for text in ["x".repeat(100_000), "\u{1b}\n\"\u{7f}".repeat(100_000), "é€".repeat(100_000)] {
+            let written = written(LevelFilter::INFO, Format::Json, || {
+                tracing::error!(one = text, two = text, short = "short", "{text}");
+            });
+            for line in [written, line(Format::Json, Level::ERROR, &text)] {
+                let clean = clean::clean(line.as_bytes(), queue::MAX_LINE, false);
+                let object: Map<String, Value> = serde_json::from_slice(&clean).expect("an object");
+                let message = object["@message"].as_str().expect("a text");
+                assert!(message.ends_with("… (cut)") && message.len() >= 500, "{}", message.len());
+                assert_eq!(object["level"], "error");
+                assert!(object.get("short").is_none_or(|short| short == "short"), "{object:?}");
+            }
+        }
     }
 
     #[test]

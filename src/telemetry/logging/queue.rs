@@ -1,8 +1,9 @@
 //! Between those who log and the file that takes the lines: a bounded queue, and one thread that writes.
 //!
-//! Whatever reads standard error may stop to (a collector that hangs, a full disk), and a write then takes as long as it
-//! pleases. Nobody who logs waits for that: a line for which there is no room is dropped, counted, and reported once lines
-//! are taken again. Standard error is left as it is (no `O_NONBLOCK`: other processes may share it).
+//! Whatever reads standard error may stop to (a collector that hangs), and a write then takes as long as it pleases. Nobody
+//! who logs waits for that: a line for which there is no room is dropped, counted, and reported once lines are taken again.
+//! So is one that cannot be written (a full disk). Standard error is left as it is: it may be set to `O_NONBLOCK` or not, for
+//! other processes may share it.
 
 use std::{
     collections::VecDeque,
@@ -17,14 +18,14 @@ use std::{
 
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::clean::clean;
+use super::{clean::clean, output::Output};
 
 /// Bytes of the lines that wait. As many may be with the thread.
 const MAX_BYTES: usize = 1 << 20;
 /// Lines that wait.
 const MAX_LINES: usize = 8192;
 /// Of one line; the rest is cut off.
-const MAX_LINE: usize = 16 << 10;
+pub(super) const MAX_LINE: usize = 16 << 10;
 /// For so long the end of the process waits until all lines are written.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -88,9 +89,12 @@ impl LogQueue {
         }
     }
 
-    /// Adds a line, which ends with a newline, or drops it.
+    /// Adds a line, or drops it.
     pub fn push(&self, line: &[u8]) {
-        let line = clean(line, MAX_LINE, self.0.is_coloured);
+        self.put(clean(line, MAX_LINE, false));
+    }
+
+    fn put(&self, line: Box<[u8]>) {
         let mut waiting = self.0.lock();
         if waiting.lines.len() >= MAX_LINES || waiting.bytes + line.len() > MAX_BYTES {
             self.0.dropped.fetch_add(1, Relaxed);
@@ -102,20 +106,20 @@ impl LogQueue {
         self.0.more.notify_one();
     }
 
-    fn write_all(&self, mut to: impl Write, report: impl Fn(u64) -> String) {
+    fn write_all(&self, to: impl Write, report: impl Fn(u64) -> String) {
+        let mut to = Output::new(to);
         let mut reported = 0;
         loop {
-            let lines = self.take();
-            // nobody is left to hear of a failure
-            for line in lines {
-                let _ = to.write_all(&line);
+            for line in self.take() {
+                // the reason would have to go where the line cannot
+                if to.line(&line).is_err() {
+                    self.0.dropped.fetch_add(1, Relaxed);
+                }
             }
             let dropped = self.dropped();
-            if dropped > reported {
-                let _ = to.write_all(&clean(report(dropped - reported).as_bytes(), MAX_LINE, false));
+            if dropped > reported && to.line(&clean(report(dropped - reported).as_bytes(), MAX_LINE, false)).is_ok() {
                 reported = dropped;
             }
-            let _ = to.flush();
             self.0.lock().taken = 0;
             self.0.idle.notify_all();
         }
@@ -160,7 +164,7 @@ impl Write for Line<'_> {
 impl Drop for Line<'_> {
     fn drop(&mut self) {
         if !self.text.is_empty() {
-            self.queue.push(&self.text);
+            self.queue.put(clean(&self.text, MAX_LINE, self.queue.0.is_coloured));
         }
     }
 }

@@ -15,6 +15,9 @@ use rustls::{
 
 use crate::tls::{extensions::Purpose, trust::Trust, verify};
 
+/// Bytes of the subjects that a client is sent. The message has 64 KiB, for their lengths and for other things too.
+const MAX_SUBJECTS: usize = 32 << 10;
+
 /// Verifies the chain, then the name: the certificate must be for it, as that of a server would have to be.
 #[derive(Debug)]
 pub(super) struct ClientVerifier {
@@ -39,7 +42,11 @@ impl ClientVerifier {
             let builder = WebPkiClientVerifier::builder_with_provider(Arc::clone(anchors), Arc::clone(provider));
             Some(builder.build()?)
         };
-        let subjects = trust.subjects();
+        let mut subjects = trust.subjects();
+        if subjects.iter().map(|subject| subject.as_ref().len()).sum::<usize>() > MAX_SUBJECTS {
+            // clients need none to choose by
+            subjects = Vec::new();
+        }
         Ok(Self { trust, webpki, algorithms: provider.signature_verification_algorithms, name, subjects })
     }
 }
@@ -52,7 +59,9 @@ impl ClientCertVerifier for ClientVerifier {
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
         let verdict = match &self.webpki {
-            Some(webpki) => webpki.verify_client_cert(end_entity, intermediates, now).map(drop),
+            Some(webpki) => {
+                webpki.verify_client_cert(end_entity, &verify::few_of_each_name(intermediates), now).map(drop)
+            }
             None => Err(CertificateError::UnknownIssuer.into()),
         };
         verdict.or_else(|refusal| {

@@ -6,7 +6,9 @@ use rustls::{ServerConfig, crypto::CryptoProvider, pki_types::ServerName, server
 
 use super::clients::ClientVerifier;
 use crate::tls::{
-    Identity, TlsError, Validity, identity,
+    Identity, TlsError, Validity,
+    extensions::Purpose,
+    identity,
     pem::PemFile,
     provider::{HAS_SUITES, provider},
     trust::Trust,
@@ -125,7 +127,7 @@ impl<'a> Material<'a> {
 
     fn clients(&self, provider: &Arc<CryptoProvider>) -> Result<Option<ClientVerifier>, TlsError> {
         let (Some(file), Some(clients)) = (&self.ca, &self.files.clients) else { return Ok(None) };
-        let verifier = ClientVerifier::new(Trust::of_file(file)?, clients.name.clone(), provider);
+        let verifier = ClientVerifier::new(Trust::of_file(file, Purpose::Client)?, clients.name.clone(), provider);
         verifier.map(Some).map_err(|error| file.fault(error.to_string()))
     }
 }

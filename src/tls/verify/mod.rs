@@ -10,6 +10,8 @@ mod error;
 mod path;
 mod signature;
 
+use std::collections::HashMap;
+
 use rustls::{
     CertificateError, Error,
     client::verify_server_name,
@@ -55,6 +57,26 @@ pub(super) fn reconsider(
     }
     search.check_end_entity(&leaf)?;
     Ok(search.find_chain(&leaf, intermediates)?)
+}
+
+/// Certificates of one subject that are worth a look: an authority may have been issued by several, and renewed.
+const MAX_OF_ONE_NAME: usize = 4;
+
+/// What webpki may build chains from. It tries all ways through what a peer sends, before it checks any signature: of a few
+/// hundred certificates of one subject these are too many.
+pub(super) fn few_of_each_name<'a>(intermediates: &[CertificateDer<'a>]) -> Vec<CertificateDer<'a>> {
+    let mut counts: HashMap<_, usize> = HashMap::new();
+    let mut few = Vec::with_capacity(intermediates.len().min(MAX_OF_ONE_NAME));
+    for one in intermediates {
+        // those that cannot be read here count together
+        let subject = Certificate::read(one).ok().map(|one| one.subject);
+        let count = counts.entry(subject).or_default();
+        *count += 1;
+        if *count <= MAX_OF_ONE_NAME {
+            few.push(one.clone());
+        }
+    }
+    few
 }
 
 /// Whether the certificate is for this name, by its subject alternative names alone. One of X.509 v1 has none.

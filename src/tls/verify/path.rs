@@ -117,7 +117,7 @@ impl<'a> Search<'a> {
             return Err(VerifyError::NotAuthority { of });
         }
         let allowed = extensions.basic_constraints.and_then(|constraints| constraints.path_length);
-        if allowed.is_some_and(|allowed| below > usize::from(allowed)) {
+        if allowed.is_some_and(|allowed| below as u64 > allowed) {
             return Err(VerifyError::PathLength { of });
         }
         if extensions.has_name_constraints {

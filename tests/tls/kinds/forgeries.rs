@@ -1,7 +1,7 @@
 //! Peers that show what others are trusted for.
 
 use super::{
-    forge::{Key, P256, Spec, ca, names, not_ca},
+    forge::{Key, P256, Spec, ca, der, extension, names, not_ca},
     shown::{Listener, NAME, Shown, VERSIONS, as_server},
 };
 
@@ -66,6 +66,55 @@ async fn a_trusted_certificate_that_is_no_authority_vouches_for_nobody() {
         }
         let v1 = Spec::v1("peer", "minted", &other).signed_by(&owner);
         refusals(&Shown::new(&[v1], &other), &trusted).await;
+    }
+}
+
+/// What we cannot read webpki may, and would take for an authority.
+#[tokio::test]
+async fn a_trusted_certificate_that_cannot_be_read_vouches_for_nobody() {
+    let (owner, other) = (Key::new(P256), Key::new(P256));
+    let own = [not_ca(), names(&["other.example"])];
+    let [_, not_after] = Spec::new("peer", "peer", &owner, &own).times;
+    let many: Vec<_> = (0..70).map(|number| extension(&[100, number], false, &[5, 0])).collect();
+    let odd = [
+        Spec::new("peer", "peer", &owner, &own).times(der(0x17, &[b"2611280101Z"]), not_after),
+        Spec::new("peer", "peer", &owner, &own).times(der(0x17, &[b"2111280101Z"]), der(0x17, &[b"2211280101Z"])),
+        Spec::new("peer", "peer", &owner, &[&own[..], &many].concat()),
+    ];
+    // beside one that can be read, without which the file is refused
+    let beside = Spec::new("beside", "beside", &other, &[ca(None)]).signed_by(&other);
+    for trusted in odd {
+        let trusted = [trusted.signed_by(&owner), beside.clone()];
+        let minted = Spec::new("peer", "minted", &other, &[not_ca(), names(&[NAME])]).signed_by(&owner);
+        for refusal in refusals(&Shown::new(&[minted], &other), &trusted).await {
+            assert!(refusal.contains("UnknownIssuer"), "{refusal}");
+        }
+    }
+}
+
+/// Their subjects do not fit into the message that asks for a certificate.
+#[tokio::test]
+async fn more_trusted_clients_than_can_be_named() {
+    let key = Key::new(P256);
+    let name = |number: usize| -> &'static str { format!("{number:0>120}").leak() };
+    let trusted: Vec<_> = (0..600)
+        .map(|number| Spec::new(name(number), name(number), &key, &[not_ca(), names(&[NAME])]).signed_by(&key))
+        .collect();
+    let listener = Listener::new(&trusted, None).expect("a listener");
+    for version in VERSIONS {
+        listener.shown(&Shown::new(&trusted[..1], &key), version).await.expect("it is trusted");
+    }
+}
+
+#[tokio::test]
+async fn many_certificates_of_one_name_are_no_maze() {
+    let (root, other, peer) = (Key::new(P256), Key::new(P256), Key::new(P256));
+    let trusted = [Spec::new("root", "root", &root, &[ca(None)]).signed_by(&root)];
+    let leaf = Spec::new("a", "peer", &peer, &[not_ca(), names(&[NAME])]).signed_by(&other);
+    let steps = (1..=200).map(|serial| Spec::new("a", "a", &other, &[ca(None)]).serial(&[serial]).signed_by(&other));
+    let chain: Vec<_> = std::iter::once(leaf).chain(steps).collect();
+    for refusal in refusals(&Shown::new(&chain, &peer), &trusted).await {
+        assert!(!refusal.contains("Maximum"), "{refusal}");
     }
 }
 

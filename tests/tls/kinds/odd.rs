@@ -1,7 +1,10 @@
 //! Certificates that webpki judges.
 
 use super::{
-    forge::{DIGITAL_SIGNATURE, Spec, ca, der, extension, key_usage, names, not_ca, permitted},
+    forge::{
+        CLIENT_AUTH, DIGITAL_SIGNATURE, SERVER_AUTH, Spec, ca, der, extension, key_usage, names, not_ca, permitted,
+        purposes,
+    },
     shown::{NAME, Shown, VERSIONS, as_server},
     table::{EXPIRED, KEYS, NAMELESS, UNKNOWN, Verdict, YES, assert_all, below, issued, kind, middle, root},
 };
@@ -81,6 +84,40 @@ async fn oddities_of_certificates_that_an_authority_issued() {
             &[&root(&[ca(Some(0))])],
             [YES; 4],
         ),
+        kind(
+            "below a trusted one for clients",
+            &[&issued(&[]).signed_by(root_key)],
+            &[&root(&[ca(None), purposes(&[CLIENT_AUTH])])],
+            [UNKNOWN, UNKNOWN, YES, YES],
+        ),
+        kind(
+            "below a trusted one for servers",
+            &[&issued(&[]).signed_by(root_key)],
+            &[&root(&[ca(None), purposes(&[SERVER_AUTH])])],
+            [YES, YES, UNKNOWN, UNKNOWN],
+        ),
+        // Go refuses it
+        kind(
+            "below a trusted one with an unknown critical extension",
+            &[&issued(&[]).signed_by(root_key)],
+            &[&root(&[ca(None), extension(&[99], true, &[5, 0])])],
+            [YES; 4],
+        ),
+        one("critical places of revocation lists", issued(&[not_ca(), extension(&[31], true, &[0x30, 0])]), [YES; 4]),
+        one("the same of an authority", issued(&[ca(None), extension(&[31], true, &[0x30, 0])]), [YES; 4]),
+        kind(
+            "an authority below a path length of 300",
+            &[&issued(&[ca(None)]).signed_by(root_key)],
+            &[&root(&[extension(&[19], true, &[0x30, 7, 1, 1, 0xff, 2, 2, 1, 44])])],
+            [YES; 4],
+        ),
+        // Go reads these
+        under(
+            "below policy constraints",
+            &[ca(None), extension(&[36], true, &[0x30, 3, 0x80, 1, 0])],
+            [Some("UnsupportedCriticalExtension"); 4],
+        ),
+        one("no purpose at all", issued(&[purposes(&[])]), [Some("EmptyEku"); 4]),
         kind(
             "below a trusted one that is no authority",
             &[&leaf],

@@ -225,9 +225,17 @@ impl Health {
             {
                 tracing::warn!(address = self.address, reason, left_out, "cannot connect to redis; trying on");
             }
-        } else if state.told.replace(Told::Partly) != Some(Told::Partly) {
+        } else if state.told.replace(Told::Partly) != Some(Told::Partly)
+            && let Some(left_out) = self.lines.line(Instant::now())
+        {
             let open = state.open;
-            tracing::warn!(address = self.address, open, reason, "cannot make another connection to redis; trying on");
+            tracing::warn!(
+                address = self.address,
+                open,
+                reason,
+                left_out,
+                "cannot make another connection to redis; trying on"
+            );
         }
         self.news.notify_waiters();
     }

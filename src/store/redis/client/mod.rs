@@ -12,6 +12,8 @@ mod cluster;
 mod contact;
 mod credentials;
 mod cure;
+#[cfg(fuzzing)]
+mod fuzzing;
 mod health;
 mod key_limit;
 mod link;
@@ -32,6 +34,8 @@ use std::{
 
 use tokio::sync::watch;
 
+#[cfg(fuzzing)]
+pub use self::fuzzing::read_replies;
 pub(super) use self::observation::Observation;
 use self::{
     cluster::Cluster,

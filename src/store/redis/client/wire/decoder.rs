@@ -171,6 +171,22 @@ fn length(text: &[u8]) -> Result<Option<usize>, DecodeError> {
     }
 }
 
+/// All replies to bytes that come in these chunks.
+#[cfg(any(test, fuzzing))]
+pub(super) fn decode_chunks<'a>(
+    chunks: impl IntoIterator<Item = &'a [u8]>,
+    limit: ReplyLimit,
+) -> Result<Vec<Outcome>, DecodeError> {
+    let (mut decoder, mut buffer, mut replies) = (Decoder::default(), BytesMut::new(), Vec::new());
+    for chunk in chunks {
+        buffer.extend_from_slice(chunk);
+        while let Some(reply) = decoder.decode(&mut buffer, limit)? {
+            replies.push(reply);
+        }
+    }
+    Ok(replies)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -179,19 +195,8 @@ mod tests {
 
     const LIMIT: ReplyLimit = ReplyLimit { bytes: 1000, items: 100 };
 
-    fn decode_chunks<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<Outcome>, DecodeError> {
-        let (mut decoder, mut buffer, mut replies) = (Decoder::default(), BytesMut::new(), Vec::new());
-        for chunk in chunks {
-            buffer.extend_from_slice(chunk);
-            while let Some(reply) = decoder.decode(&mut buffer, LIMIT)? {
-                replies.push(reply);
-            }
-        }
-        Ok(replies)
-    }
-
     fn decode(bytes: &[u8]) -> Result<Vec<Outcome>, DecodeError> {
-        decode_chunks([bytes])
+        decode_chunks([bytes], LIMIT)
     }
 
     fn bytes(text: &'static str) -> Reply {
@@ -277,7 +282,7 @@ mod tests {
             let sent = replies.concat();
             let whole = decode(&sent);
             prop_assert!(whole.as_ref().is_ok_and(|decoded| decoded.len() == replies.len()));
-            prop_assert_eq!(decode_chunks(sent.chunks(size)), whole);
+            prop_assert_eq!(decode_chunks(sent.chunks(size), LIMIT), whole);
         }
 
         #[test]
@@ -285,7 +290,7 @@ mod tests {
             sent in proptest::collection::vec(prop_oneof![any::<u8>(), prop::sample::select(&b"*$+-:\r\n0123456789"[..])], 0..200),
             size in 1..40_usize,
         ) {
-            prop_assert_eq!(decode_chunks(sent.chunks(size)).is_ok(), decode(&sent).is_ok());
+            prop_assert_eq!(decode_chunks(sent.chunks(size), LIMIT).is_ok(), decode(&sent).is_ok());
         }
     }
 }

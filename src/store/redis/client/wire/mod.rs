@@ -63,6 +63,15 @@ impl fmt::Display for Reply {
     }
 }
 
+/// All replies to bytes that come in these chunks; `None`: some are no replies.
+#[cfg(fuzzing)]
+pub(super) fn decode_chunks<'a>(
+    chunks: impl IntoIterator<Item = &'a [u8]>,
+    limit: ReplyLimit,
+) -> Option<Vec<Result<Reply, Box<str>>>> {
+    decoder::decode_chunks(chunks, limit).ok()
+}
+
 /// A connection that was made.
 #[derive(Debug)]
 pub(super) struct Wire {
