@@ -99,7 +99,7 @@ fn a_value_that_is_not_unicode_is_a_fault_and_not_a_panic() {
             // unless it does nothing
             Ok(settings) => {
                 let [warning] = &settings.warnings[..] else { unreachable!("{}: {settings:?}", variable.name) };
-                assert!(warning.starts_with(&format!("no effect: {}: ", variable.name)), "{warning}");
+                assert!(warning.starts_with(&format!("no effect: {}", variable.name)), "{warning}");
             }
         }
     }
@@ -111,7 +111,7 @@ fn redis_named_without_a_backend_is_the_backend() {
         assert!(matches!(resolve(&[(name, value)]).expect(name).backend, Backend::Redis(_)), "{name}");
         let settings = resolve(&[(name, value), ("BACKEND_TYPE", "memory")]).expect("memory");
         assert!(matches!(settings.backend, Backend::Memory { .. }), "{name}");
-        assert_eq!(settings.warnings, [format!("no effect: {name}: the backend is memory")]);
+        assert_eq!(settings.warnings, [format!("no effect: {name}={value}: the backend is memory")]);
     }
     for word in ["redis", "REDIS"] {
         assert!(matches!(resolve(&[("BACKEND_TYPE", word)]).expect(word).backend, Backend::Redis(_)), "{word}");
@@ -149,11 +149,41 @@ fn variables_without_a_name_of_their_own_in_the_table_are_named_too() {
         ("REDIS_PORT", "tcp://10.0.0.1:6379"),
     ]);
     let expected = [
-        "no effect: USE_DOG_STATSD_MOGRIFIERS, DOG_STATSD_MOGRIFIER_FOO_PATTERN: statistics are served to Prometheus only",
+        "no effect: USE_DOG_STATSD_MOGRIFIERS=FOO, DOG_STATSD_MOGRIFIER_FOO_PATTERN: statistics are served to Prometheus only",
         "no effect: OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_TRACES_HEADERS, OTEL_TRACES_SAMPLER, \
          OTEL_SERVICE_NAME: spans are not sent yet",
     ];
     assert_eq!(settings.expect("settings").warnings, expected);
+}
+
+#[test]
+fn a_value_without_effect_is_shown_in_one_line_unless_it_may_be_secret() {
+    let warned = |name, value: &str| resolve(&[(name, value)]).expect(name).warnings;
+    for (name, value, shown) in [
+        ("STATSD_HOST", "a b", r#"STATSD_HOST="a b""#),
+        ("STATSD_HOST", "a\nb", r#"STATSD_HOST="a\nb""#),
+        ("STATSD_HOST", "a, b", r#"STATSD_HOST="a, b""#),
+        ("STATSD_PORT", "8125", "STATSD_PORT=8125"),
+        ("REDIS_AUTH", "s3cret", "REDIS_AUTH"),
+        (
+            "CONFIG_GRPC_XDS_CLIENT_ADDITIONAL_HEADERS",
+            "authorization:s3cret",
+            "CONFIG_GRPC_XDS_CLIENT_ADDITIONAL_HEADERS",
+        ),
+    ] {
+        let reason = ": ";
+        let [warning] = &warned(name, value)[..] else { unreachable!("{name}") };
+        assert!(warning.starts_with(&format!("no effect: {shown}{reason}")), "{warning}");
+        assert!(!warning.contains("s3cret"), "{warning}");
+    }
+    let [long] = &warned("EXTRA_TAGS", &"x".repeat(1000))[..] else { unreachable!("one") };
+    assert!(long.contains("xxx…\"") && long.len() < 200, "{long}");
+    let [url] =
+        &resolve(&[("REDIS_URL", "redis://:s3cret@h:1"), ("BACKEND_TYPE", "memory")]).expect("memory").warnings[..]
+    else {
+        unreachable!("one")
+    };
+    assert_eq!(url, "no effect: REDIS_URL=redis://(hidden)@h:1: the backend is memory");
 }
 
 #[test]
@@ -174,13 +204,13 @@ fn what_has_no_effect_is_warned_about_once_a_reason() {
     ])
     .expect("settings");
     let expected = [
-        "no effect: PROMETHEUS_MAPPER_YAML: metrics need no mapping, their names and labels are right already",
-        "no effect: USE_STATSD, STATSD_HOST: statistics are served to Prometheus only",
-        "no effect: GRPC_SERVER_TLS_CERT: GRPC_SERVER_USE_TLS is false",
-        "no effect: REDIS_POOL_ON_EMPTY_BEHAVIOR: a check waits for a connection, as with WAIT",
-        "no effect: REDIS_PIPELINE_WINDOW, REDIS_PERSECOND_PIPELINE_LIMIT: checks are batched without a wait",
-        "no effect: GRPC_PORT: GRPC_UDS replaces it",
-        "no effect: RUNTIME_ROOT: RULES replaces the RUNTIME_ variables",
+        "no effect: PROMETHEUS_MAPPER_YAML=/absent: metrics need no mapping, their names and labels are right already",
+        "no effect: USE_STATSD=true, STATSD_HOST=statsd: statistics are served to Prometheus only",
+        "no effect: GRPC_SERVER_TLS_CERT=/certs/tls.crt: GRPC_SERVER_USE_TLS is false",
+        "no effect: REDIS_POOL_ON_EMPTY_BEHAVIOR=ERROR: a check waits for a connection, as with WAIT",
+        "no effect: REDIS_PIPELINE_WINDOW=150us, REDIS_PERSECOND_PIPELINE_LIMIT=8: checks are batched without a wait",
+        "no effect: GRPC_PORT=1: GRPC_UDS replaces it",
+        "no effect: RUNTIME_ROOT=/data: RULES replaces the RUNTIME_ variables",
     ];
     assert_eq!(settings.warnings, expected);
     assert_eq!(settings.grpc.listen, Listen::Unix("/run/tollgate.sock".into()));
@@ -228,7 +258,7 @@ fn tls_of_every_listener_reaches_the_settings() {
     let settings =
         resolve(&[("PROMETHEUS_TLS_CERT", "/m.crt"), ("PROMETHEUS_TLS_KEY", "/m.key"), ("USE_PROMETHEUS", "0")]);
     let warnings = settings.expect("settings").warnings;
-    assert_eq!(warnings, ["no effect: PROMETHEUS_TLS_CERT, PROMETHEUS_TLS_KEY: USE_PROMETHEUS is false"]);
+    assert_eq!(warnings, ["no effect: PROMETHEUS_TLS_CERT=/m.crt, PROMETHEUS_TLS_KEY=/m.key: USE_PROMETHEUS is false"]);
 }
 
 #[test]
@@ -241,16 +271,16 @@ fn variables_of_xds_mean_something_with_rules_from_there_alone() {
     let settings = resolve(&given).expect("settings");
     assert_eq!(
         settings.warnings,
-        ["no effect: CONFIG_GRPC_XDS_SERVER_URL, CONFIG_GRPC_XDS_CLIENT_TLS_CERT, XDS_CLIENT_BACKOFF_JITTER: \
-          CONFIG_TYPE is FILE"]
+        ["no effect: CONFIG_GRPC_XDS_SERVER_URL=ads:1, CONFIG_GRPC_XDS_CLIENT_TLS_CERT=/cert, \
+          XDS_CLIENT_BACKOFF_JITTER=true: CONFIG_TYPE is FILE"]
     );
     let xds = ("CONFIG_TYPE", "GRPC_XDS_SOTW");
     let settings = resolve(&[&given[..], &[xds, ("RULES", "/rules"), ("RULES_POLL_INTERVAL", "5s")]].concat());
     assert_eq!(
         settings.expect("settings").warnings,
         [
-            "no effect: CONFIG_GRPC_XDS_CLIENT_TLS_CERT: CONFIG_GRPC_XDS_SERVER_USE_TLS is false",
-            "no effect: RULES, RULES_POLL_INTERVAL: CONFIG_TYPE is GRPC_XDS_SOTW",
+            "no effect: CONFIG_GRPC_XDS_CLIENT_TLS_CERT=/cert: CONFIG_GRPC_XDS_SERVER_USE_TLS is false",
+            "no effect: RULES=/rules, RULES_POLL_INTERVAL=5s: CONFIG_TYPE is GRPC_XDS_SOTW",
         ]
     );
     // the file of defaults is polled all the same
@@ -262,7 +292,9 @@ fn variables_of_xds_mean_something_with_rules_from_there_alone() {
     let settings = resolve(&[&given[..], &[xds, tls]].concat()).expect("settings");
     assert_eq!(
         settings.warnings,
-        ["no effect: CONFIG_GRPC_XDS_CLIENT_TLS_CERT: CONFIG_GRPC_XDS_CLIENT_TLS_KEY is not set, and it needs both"]
+        [
+            "no effect: CONFIG_GRPC_XDS_CLIENT_TLS_CERT=/cert: CONFIG_GRPC_XDS_CLIENT_TLS_KEY is not set, and it needs both"
+        ]
     );
 }
 
@@ -271,7 +303,7 @@ fn an_address_for_metrics_that_are_off_is_warned_about() {
     let flag = [Override { flag: "--metrics-addr", variable: "PROMETHEUS_ADDR", value: ":1".into() }];
     let settings = resolve_with(&flag, &[("USE_PROMETHEUS", "false")]).expect("settings");
     assert!(settings.metrics.is_none());
-    assert_eq!(settings.warnings, ["no effect: --metrics-addr (PROMETHEUS_ADDR): USE_PROMETHEUS is false"]);
+    assert_eq!(settings.warnings, ["no effect: --metrics-addr (PROMETHEUS_ADDR)=:1: USE_PROMETHEUS is false"]);
 }
 
 #[test]
@@ -388,8 +420,8 @@ fn envoy_gateway_s_deployments_are_understood() {
         );
         assert_eq!(
             settings.warnings.iter().filter(|warning| warning.contains("XDS")).collect::<Vec<_>>(),
-            ["no effect: RUNTIME_ROOT, RUNTIME_SUBDIRECTORY, RUNTIME_WATCH_ROOT, RUNTIME_IGNOREDOTFILES: \
-              CONFIG_TYPE is GRPC_XDS_SOTW"]
+            ["no effect: RUNTIME_ROOT=/data, RUNTIME_SUBDIRECTORY=ratelimit, RUNTIME_WATCH_ROOT=false, \
+              RUNTIME_IGNOREDOTFILES=true: CONFIG_TYPE is GRPC_XDS_SOTW"]
         );
         let Backend::Redis(redis) = &settings.backend else { unreachable!("{:?}", settings.backend) };
         assert!(matches!(redis.main.topology, RedisTopology::Tcp(_)), "{redis:?}");

@@ -3,7 +3,7 @@
 mod settings_support;
 
 use proptest::prelude::*;
-use settings_support::{faults, resolve};
+use settings_support::{faults, resolve, unreadable};
 use tollgate::settings::{Effect, Group, Problem, Settings, TABLE, Variable};
 
 const DURATION: (&[&str], &[&str]) =
@@ -263,6 +263,10 @@ fn every_odd_value_runs_with_one_warning_that_names_it() {
             let settings = resolve(&environment(variable.name, value)).expect(variable.name);
             let [warning] = &settings.warnings[..] else { unreachable!("{}={value}: {settings:?}", variable.name) };
             assert!(warning.starts_with(variable.name), "{}={value}: {warning}", variable.name);
+            // of this one the rest is taken as it is
+            if variable.name != "CONFIG_GRPC_XDS_NODE_METADATA" {
+                assert!(warning.ends_with(&format!("; accepted: {}", variable.accepted)), "{warning}");
+            }
         }
     }
 }
@@ -274,18 +278,40 @@ fn an_empty_value_is_as_none() {
             environment(variable.name, "").into_iter().filter(|(name, _)| *name != variable.name).collect();
         let mut unset = resolve(&others).expect(variable.name);
         let mut settings = resolve(&[&others[..], &[(variable.name, "")]].concat()).expect(variable.name);
-        let surprises = ["HOST", "DEBUG_HOST", "GRPC_HOST", "RUNTIME_APPDIRECTORY", "DESCRIPTOR_VALUE_SECRET"];
-        let warned = settings.warnings.len() - unset.warnings.len();
-        assert_eq!(
-            warned,
-            usize::from(surprises.contains(&variable.name)),
-            "{}: {:?}",
-            variable.name,
-            settings.warnings
-        );
+        // that they are taken as unset may surprise, or leaves something unprotected
+        let surprises = [
+            "HOST",
+            "DEBUG_HOST",
+            "GRPC_HOST",
+            "RUNTIME_ROOT",
+            "RUNTIME_APPDIRECTORY",
+            "RULE_DEFAULTS",
+            "DESCRIPTOR_VALUE_SECRET",
+            "FAILURE_MODE",
+            "ON_INVALID_REQUEST",
+            "REFUNDS",
+            "GRPC_SERVER_USE_TLS",
+            "GRPC_CLIENT_TLS_CACERT",
+            "GRPC_CLIENT_TLS_SAN",
+            "HTTP_TLS_CERT",
+            "PROMETHEUS_TLS_CERT",
+            "CONFIG_GRPC_XDS_NODE_ID",
+            "CONFIG_GRPC_XDS_SERVER_USE_TLS",
+            "REDIS_TLS",
+            "REDIS_PERSECOND_TLS",
+        ];
+        let warned: Vec<_> = settings.warnings.iter().filter(|warning| !unset.warnings.contains(warning)).collect();
+        let says = |warning: &&String| warning.starts_with(&format!("{} is empty, which is as unset: ", variable.name));
+        assert_eq!(warned.len(), usize::from(surprises.contains(&variable.name)), "{}: {warned:?}", variable.name);
+        assert!(warned.iter().all(says), "{warned:?}");
         settings.warnings.clear();
         unset.warnings.clear();
         assert_eq!(settings, unset, "{}", variable.name);
+    }
+    // where another variable makes it idle, nothing is said
+    for name in ["GRPC_CLIENT_TLS_CACERT", "CONFIG_GRPC_XDS_NODE_ID", "PROMETHEUS_TLS_CERT", "REDIS_TLS"] {
+        let settings = resolve(&[(name, ""), ("USE_PROMETHEUS", "false")]).expect(name);
+        assert_eq!(settings.warnings, [""; 0], "{name}");
     }
     // a template that knows of all of them
     let all: Vec<(&str, &str)> = TABLE.iter().map(|variable| (variable.name, "")).collect();
@@ -356,9 +382,10 @@ fn a_variable_that_works_changes_the_settings_and_one_that_does_not_warns() {
             .collect();
         let mut unset = without(variable.name);
         unset.warnings.clear();
-        // "no effect: A, B: reason"
+        // "no effect: A=value, B=value: reason"
         let is_named = |text: &String| {
-            text.split(": ").nth(1).is_some_and(|names| names.split(", ").any(|name| name == variable.name))
+            let mut named = text.strip_prefix("no effect: ").unwrap_or_default().split(", ");
+            named.any(|named| named.split('=').next() == Some(variable.name))
         };
         let warns = outcomes.iter().any(|settings| settings.warnings.iter().any(is_named));
         let changes = outcomes.iter().any(|settings| {
@@ -404,5 +431,60 @@ proptest! {
             let everywhere: Vec<(&str, &str)> = TABLE.iter().map(|variable| (variable.name, value.as_str())).collect();
             let _ = resolve(&everywhere);
         }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_value_that_cannot_be_read_is_as_none_nowhere() {
+    let works = |variable: &&Variable| matches!(variable.effect, Effect::Works | Effect::Ours);
+    for variable in TABLE.iter().filter(works) {
+        let mut all: Vec<_> = environment(variable.name, "/x").into_iter().map(|(k, v)| (k, v.into())).collect();
+        all[0].1 = unreadable(b"/x");
+        assert_eq!(faults(&all), [variable.name], "{}", variable.name);
+        let told = resolve(&all).expect_err(variable.name).to_string();
+        assert!(told.contains(" in UTF-8"), "{told}");
+    }
+    // of two files that need each other, neither makes the other one idle
+    for certificate in TABLE.iter().filter(|variable| variable.name.ends_with("_CERT")).filter(works) {
+        let key = certificate.name.replace("_CERT", "_KEY");
+        let mut all: Vec<_> = environment(certificate.name, "/x").into_iter().map(|(k, v)| (k, v.into())).collect();
+        all.splice(..1, [(certificate.name, unreadable(b"/c")), (&*key, unreadable(b"/k"))]);
+        assert_eq!(faults(&all), [certificate.name, &key]);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_fault_in_what_asks_for_redis_does_not_start_on_memory() {
+    let url = unreadable(b"redis://:p@h:6379/");
+    let tcp = unreadable(b"tcp");
+    let (url, tcp) = (url.as_os_str(), tcp.as_os_str());
+    let text = std::ffi::OsStr::new;
+    for (environment, wrong) in [
+        (&[("REDIS_URL", url)][..], "REDIS_URL"),
+        (&[("REDIS_TYPE", text("CLUSTR"))], "REDIS_TYPE"),
+        (&[("REDIS_SOCKET_TYPE", text("tpc"))], "REDIS_SOCKET_TYPE"),
+        (&[("REDIS_SOCKET_TYPE", tcp)], "REDIS_SOCKET_TYPE"),
+        (&[("REDIS_URL", text("")), ("REDIS_TYPE", text("CLUSTR"))], "REDIS_TYPE"),
+        (&[("REDIS_URL", text("")), ("REDIS_SOCKET_TYPE", text("tpc"))], "REDIS_SOCKET_TYPE"),
+        (&[("REDIS_URL", text("h:1")), ("REDIS_TYPE", text("CLUSTR"))], "REDIS_TYPE"),
+        (&[("REDIS_URL", text("a:1,b:2")), ("REDIS_TYPE", text("CLUSTR"))], "REDIS_TYPE"),
+        (&[("REDIS_URL", text("m,b:2")), ("REDIS_TYPE", text("SENTINAL"))], "REDIS_TYPE"),
+        (&[("REDIS_URL", text("r.sock")), ("REDIS_SOCKET_TYPE", text("unx"))], "REDIS_SOCKET_TYPE"),
+        (&[("REDIS_URL", url), ("REDIS_TYPE", text("CLUSTER"))], "REDIS_URL"),
+        (&[("REDIS_URL", url), ("REDIS_SOCKET_TYPE", text("tcp"))], "REDIS_URL"),
+        (&[("REDIS_URL", url), ("REDIS_POOL_SIZE", text("5"))], "REDIS_URL"),
+        (&[("REDIS_URL", text("")), ("REDIS_SOCKET_TYPE", text("tcp"))], "REDIS_URL"),
+        (
+            &[("REDIS_URL", text("h:1")), ("REDIS_PERSECOND", text("true")), ("REDIS_PERSECOND_URL", url)],
+            "REDIS_PERSECOND_URL",
+        ),
+    ] {
+        assert_eq!(faults(environment), [wrong], "{environment:?}");
+        let shown = resolve(environment).expect_err(wrong).to_string();
+        assert!(!shown.contains(":p@"), "{shown}");
+        let memory = [environment, &[("BACKEND_TYPE", text("memory"))]].concat();
+        assert!(resolve(&memory).is_ok(), "{environment:?}");
     }
 }

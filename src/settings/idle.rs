@@ -9,7 +9,7 @@ use super::variables::Raw;
 const FROM_XDS: &str = "CONFIG_TYPE is GRPC_XDS_SOTW";
 
 /// The variables that say which others have an effect. While one cannot be read, nothing is known of those.
-pub(super) const GATES: [&str; 14] = [
+pub(super) const GATES: [&str; 15] = [
     "BACKEND_TYPE",
     "BREAKER",
     "CONFIG_GRPC_XDS_SERVER_USE_TLS",
@@ -20,13 +20,14 @@ pub(super) const GATES: [&str; 14] = [
     "REDIS_PERSECOND_TLS",
     "REDIS_PERSECOND_TYPE",
     "REDIS_PERSECOND_URL",
+    "REDIS_SOCKET_TYPE",
     "REDIS_TLS",
     "REDIS_TYPE",
     "REDIS_URL",
     "USE_PROMETHEUS",
 ];
 
-/// What decides which variables have an effect.
+/// What decides which variables have an effect. Where it is whether another is set, one that cannot be read is.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Idle<'a> {
     raw: &'a Raw,
@@ -66,17 +67,17 @@ impl<'a> Idle<'a> {
     pub(super) fn replaced(&self, name: &str) -> Option<&'static str> {
         let raw = self.raw;
         match name {
-            "GRPC_HOST" | "GRPC_PORT" => raw.grpc_uds.value.is_some().then_some("GRPC_UDS replaces it"),
+            "GRPC_HOST" | "GRPC_PORT" => raw.grpc_uds.given.is_some().then_some("GRPC_UDS replaces it"),
             "PROMETHEUS_ADDR" | "PROMETHEUS_PATH" => (!raw.use_prometheus.value).then_some("USE_PROMETHEUS is false"),
             "RULES" => self.with_xds.then_some(FROM_XDS),
             // the file of defaults is polled, too
-            "RULES_POLL_INTERVAL" => (self.with_xds && raw.rule_defaults.value.is_none()).then_some(FROM_XDS),
+            "RULES_POLL_INTERVAL" => (self.with_xds && raw.rule_defaults.given.is_none()).then_some(FROM_XDS),
             "RUNTIME_ROOT"
             | "RUNTIME_SUBDIRECTORY"
             | "RUNTIME_APPDIRECTORY"
             | "RUNTIME_WATCH_ROOT"
             | "RUNTIME_IGNOREDOTFILES" => {
-                let rules = raw.rules.value.is_some().then_some("RULES replaces the RUNTIME_ variables");
+                let rules = raw.rules.given.is_some().then_some("RULES replaces the RUNTIME_ variables");
                 if self.with_xds { Some(FROM_XDS) } else { rules }
             }
             "REPLICAS" => self.redis.is_none().then_some("the memory store does not fail"),
@@ -103,10 +104,10 @@ impl<'a> Idle<'a> {
             return Some("CONFIG_GRPC_XDS_SERVER_USE_TLS is false");
         }
         match name {
-            "CONFIG_GRPC_XDS_CLIENT_TLS_CERT" if self.raw.xds_tls_key.value.is_none() => {
+            "CONFIG_GRPC_XDS_CLIENT_TLS_CERT" if self.raw.xds_tls_key.given.is_none() => {
                 Some("CONFIG_GRPC_XDS_CLIENT_TLS_KEY is not set, and it needs both")
             }
-            "CONFIG_GRPC_XDS_CLIENT_TLS_KEY" if self.raw.xds_tls_cert.value.is_none() => {
+            "CONFIG_GRPC_XDS_CLIENT_TLS_KEY" if self.raw.xds_tls_cert.given.is_none() => {
                 Some("CONFIG_GRPC_XDS_CLIENT_TLS_CERT is not set, and it needs both")
             }
             _ => None,
@@ -134,10 +135,10 @@ impl<'a> Idle<'a> {
             return Some("Redis is not reached over TLS");
         }
         match name {
-            "REDIS_TLS_CLIENT_CERT" if self.raw.redis_tls_key.value.is_none() => {
+            "REDIS_TLS_CLIENT_CERT" if self.raw.redis_tls_key.given.is_none() => {
                 Some("REDIS_TLS_CLIENT_KEY is not set, and it needs both")
             }
-            "REDIS_TLS_CLIENT_KEY" if self.raw.redis_tls_cert.value.is_none() => {
+            "REDIS_TLS_CLIENT_KEY" if self.raw.redis_tls_cert.given.is_none() => {
                 Some("REDIS_TLS_CLIENT_CERT is not set, and it needs both")
             }
             _ => None,

@@ -1,6 +1,5 @@
 //! Values that the reference runs with although they make no sense here: what stands in for each, with a warning.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::go;
@@ -106,20 +105,6 @@ impl Value for NearLimitRatio {
         let is_no_part = ratio < 0.0 || !ratio.is_finite();
         let default = NearLimitRatio::parse("0.8").filter(|_| is_no_part)?;
         Some((default, "is no part of a limit: 0.8 is used, which the statistics alone depend on"))
-    }
-}
-
-/// The last part of the path of the rules.
-#[derive(Clone, Debug)]
-pub(super) struct AppDirectory(pub(super) PathBuf);
-
-impl Value for AppDirectory {
-    const ACCEPTED: &'static str = PathBuf::ACCEPTED;
-    const EMPTY: Option<&'static str> =
-        Some("is empty, which is as unset: config; for rules in RUNTIME_ROOT/RUNTIME_SUBDIRECTORY itself, set it to .");
-
-    fn parse(text: &str) -> Option<Self> {
-        Some(Self(text.into()))
     }
 }
 

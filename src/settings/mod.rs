@@ -12,6 +12,7 @@
 
 mod address;
 mod docs;
+mod empty;
 mod error;
 mod go;
 mod idle;

@@ -19,8 +19,6 @@ pub(super) const HIDDEN: &str = "(hidden)";
 pub(super) trait Value: Sized {
     /// What is accepted, to follow "is not".
     const ACCEPTED: &'static str;
-    /// What to say of an empty text, to follow the variable's name, where to take it as none may surprise.
-    const EMPTY: Option<&'static str> = None;
 
     /// The value of this text, which is not empty, unless an empty one is a default of the table.
     fn parse(text: &str) -> Option<Self>;
@@ -59,7 +57,6 @@ pub(super) trait Value: Sized {
 
 impl<T: Value> Value for Option<T> {
     const ACCEPTED: &'static str = T::ACCEPTED;
-    const EMPTY: Option<&'static str> = T::EMPTY;
 
     fn parse(text: &str) -> Option<Self> {
         T::parse(text).map(Some)
@@ -223,8 +220,6 @@ impl Value for PathBuf {
 
 impl Value for Secret {
     const ACCEPTED: &'static str = "a text in UTF-8";
-    const EMPTY: Option<&'static str> =
-        Some("is empty, which is as unset: values stand in counters' names as they are");
 
     fn parse(text: &str) -> Option<Self> {
         Some(Self::new(text.to_owned()))
@@ -237,8 +232,6 @@ impl Value for Secret {
 
 impl Value for Host {
     const ACCEPTED: &'static str = "an IP address (:: for every address, of IPv4 too) or a host name";
-    const EMPTY: Option<&'static str> =
-        Some("is empty, which is as unset: 0.0.0.0; for every address of the machine, of IPv6 too, set it to ::");
 
     fn parse(text: &str) -> Option<Self> {
         Host::parse(text)

@@ -6,11 +6,11 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use super::address::HostPort;
-use super::error::{Place, Problem, SettingsError};
+use super::error::{Problem, SettingsError};
 use super::idle::{GATES, Idle};
 use super::parse::{BackendType, ConfigType};
 use super::redis;
-use super::table::{Feature, Given, Note, Override, Reader, Variable};
+use super::table::{Feature, Found, Given, Note, Override, Reader};
 use super::tls::{self, ListenersTls};
 use super::types::{
     Backend, DrainSettings, GrpcSettings, HeaderNames, KeySettings, Listen, LoggingSettings, MetricsListener, Modes,
@@ -35,7 +35,7 @@ impl Settings {
     ) -> Result<Self, SettingsError> {
         let mut reader = Reader::new(overrides, &env);
         let raw = Raw::read(&mut reader);
-        let Reader { mut problems, given, asked, empty, mut notes, .. } = reader;
+        let Reader { mut problems, given, empty, mut notes, .. } = reader;
         let idle = Idle::of(&raw);
         forgive_what_is_idle(&idle, &given, &mut problems);
         let backend = backend(&raw, &empty, &mut problems, &mut notes);
@@ -44,7 +44,7 @@ impl Settings {
         match backend {
             Some(backend) if problems.is_empty() => {
                 let names = not_empty(names, &env);
-                let warnings = warnings(&idle, Findings { given, asked, notes }, &names);
+                let warnings = warnings(&idle, Findings { given, notes }, &names);
                 Ok(typed(warnings, backend, rules_source(&raw), tls, raw))
             }
             _ => Err(SettingsError(problems)),
@@ -53,10 +53,10 @@ impl Settings {
 }
 
 /// What has no effect cannot be wrong: a warning names it.
-fn forgive_what_is_idle(idle: &Idle<'_>, given: &[(Variable, Place)], problems: &mut Vec<Problem>) {
+fn forgive_what_is_idle(idle: &Idle<'_>, given: &[Found], problems: &mut Vec<Problem>) {
     let is_idle = |problem: &Problem| {
         let name = problem.place().variable;
-        given.iter().any(|(one, _)| one.name == name && idle.reason(one).is_some())
+        given.iter().any(|one| one.variable.name == name && idle.reason(&one.variable).is_some())
     };
     if !problems.iter().any(|problem| GATES.contains(&problem.place().variable) && !is_idle(problem)) {
         problems.retain(|problem| !is_idle(problem));
@@ -146,7 +146,7 @@ fn rules_source(raw: &Raw) -> RulesSource {
         (ConfigType::File, None) => RulesSource::Runtime(RuntimeDirectory {
             root: raw.runtime_root.value.clone(),
             subdirectory: below_root(&raw.runtime_subdirectory.value),
-            app_directory: below_root(&raw.runtime_app_directory.value.0),
+            app_directory: below_root(&raw.runtime_app_directory.value),
             watch_root: raw.runtime_watch_root.value,
             ignore_dot_files: raw.runtime_ignore_dot_files.value,
         }),
@@ -178,10 +178,9 @@ pub(super) fn asks_for_redis(raw: &Raw) -> Option<&Given> {
         (_, Some(_)) => None,
         // As in the reference, where Redis is the default: whoever names one wants it.
         (_, None) => {
-            let url = raw.redis_url.given.as_ref().filter(|_| raw.redis_url.value.is_some());
-            let kind = raw.redis_type.given.as_ref().filter(|_| raw.redis_type.value.is_some());
-            let socket = raw.redis_socket_type.given.as_ref().filter(|_| raw.redis_socket_type.value.is_some());
-            url.or(kind).or(socket)
+            // One that cannot be read asks for it too: the fault is to end the start, not to count in memory.
+            let (url, kind) = (raw.redis_url.given.as_ref(), raw.redis_type.given.as_ref());
+            url.or(kind).or(raw.redis_socket_type.given.as_ref())
         }
     }
 }

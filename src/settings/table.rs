@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fmt;
 
+use super::empty;
 use super::error::{Place, Problem};
 use super::parse::Value;
 
@@ -187,14 +188,21 @@ pub(super) struct Reader<'a> {
     overrides: &'a [Override],
     env: &'a dyn Fn(&str) -> Option<OsString>,
     pub(super) problems: Vec<Problem>,
-    /// The variables that have a value, and where it is from.
-    pub(super) given: Vec<(Variable, Place)>,
-    /// Those of them that ask for something.
-    pub(super) asked: Vec<Variable>,
+    /// The variables that have a value.
+    pub(super) given: Vec<Found>,
     /// Those that are set, to nothing.
     pub(super) empty: Vec<&'static str>,
     /// What to say of values that are taken otherwise than they are written.
     pub(super) notes: Vec<Note>,
+}
+
+/// A variable that has a value.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    pub(super) variable: Variable,
+    pub(super) given: Given,
+    /// Whether it asks for something.
+    pub(super) asks: bool,
 }
 
 /// What to say of a variable's value.
@@ -208,7 +216,7 @@ pub(super) struct Note {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(overrides: &'a [Override], env: &'a dyn Fn(&str) -> Option<OsString>) -> Self {
-        Self { overrides, env, problems: vec![], given: vec![], asked: vec![], empty: vec![], notes: vec![] }
+        Self { overrides, env, problems: vec![], given: vec![], empty: vec![], notes: vec![] }
     }
 
     /// The variable's value: the flag's, else the environment's, else the default. An empty one is as none: templates make
@@ -223,17 +231,15 @@ impl<'a> Reader<'a> {
         };
         if text.is_empty() {
             self.empty.push(variable.name);
-            if let Some(note) = T::EMPTY {
-                self.note(variable.name, format!("{place} {note}"));
+            if let Some(note) = empty::note(variable.name) {
+                self.note(variable.name, format!("{place} is empty, which is as unset: {note}"));
             }
             return Read { value: default(), given: None };
         }
         let given = Given { place, shown: T::show(&text.to_string_lossy()) };
-        self.given.push((variable, place));
         let value: Option<T> = self.value(text.to_str(), &given, variable);
-        if value.as_ref().is_none_or(|value| !value.is_off()) {
-            self.asked.push(variable);
-        }
+        let asks = value.as_ref().is_none_or(|value| !value.is_off());
+        self.given.push(Found { variable, given: given.clone(), asks });
         Read { value: value.unwrap_or_else(default), given: Some(given) }
     }
 
@@ -247,11 +253,11 @@ impl<'a> Reader<'a> {
             return Some(value);
         }
         if let Some((value, note)) = text.and_then(T::instead) {
-            self.note(variable.name, format!("{place}: {shown:?} {note}"));
+            self.note(variable.name, format!("{place}: {shown:?} {note}; accepted: {}", T::ACCEPTED));
             return Some(value);
         }
         if !matches!(variable.effect, Effect::NoEffect(_) | Effect::Later(_)) {
-            let accepted = T::accepted(text.unwrap_or_default());
+            let accepted = text.map_or(String::ACCEPTED, T::accepted);
             self.problems.push(Problem::Malformed { place: *place, value: shown.clone(), accepted });
         }
         None

@@ -79,13 +79,13 @@ pub(super) fn listeners(raw: &Raw, problems: &mut Vec<Problem>) -> ListenersTls 
 fn grpc(raw: &Raw, problems: &mut Vec<Problem>) -> Option<GrpcTls> {
     let (certificate, key) = (&raw.grpc_server_tls_cert, &raw.grpc_server_tls_key);
     for (variable, file) in [("GRPC_SERVER_TLS_CERT", certificate), ("GRPC_SERVER_TLS_KEY", key)] {
-        if file.value.is_none() {
+        if file.given.is_none() {
             problems.push(missing(variable, raw.grpc_server_use_tls.given.as_ref()));
         }
     }
     let name = raw.grpc_client_tls_san.value.clone().map(San::into_name);
     let clients = raw.grpc_client_tls_cacert.value.clone().map(|ca| ClientsTls { ca, name: name.clone() });
-    if clients.is_none() && name.is_some() {
+    if raw.grpc_client_tls_cacert.given.is_none() && name.is_some() {
         problems.push(missing("GRPC_CLIENT_TLS_CACERT", raw.grpc_client_tls_san.given.as_ref()));
     }
     let identity = TlsIdentity { certificate: certificate.value.clone()?, key: key.value.clone()? };
@@ -99,8 +99,10 @@ fn pair(
     problems: &mut Vec<Problem>,
 ) -> Option<TlsIdentity> {
     match (&certificate.value, &key.value) {
-        (Some(_), None) => problems.push(missing(key_name, certificate.given.as_ref())),
-        (None, Some(_)) => problems.push(missing(certificate_name, key.given.as_ref())),
+        (Some(_), None) if key.given.is_none() => problems.push(missing(key_name, certificate.given.as_ref())),
+        (None, Some(_)) if certificate.given.is_none() => {
+            problems.push(missing(certificate_name, key.given.as_ref()));
+        }
         _ => {}
     }
     TlsIdentity::of(certificate, key)

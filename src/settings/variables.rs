@@ -7,7 +7,7 @@ use std::time::Duration;
 use tracing::level_filters::LevelFilter;
 
 use super::address::{Host, HostPort};
-use super::lenient::{AppDirectory, Factor, GiveUp, Grace, Pause};
+use super::lenient::{Factor, GiveUp, Grace, Pause};
 use super::parse::{BackendType, ConfigType};
 use super::redis::{
     Auth, CacheBytes, CallTimeout, JitterSeconds, KeysPerCall, MaxPending, PoolOnEmpty, PoolSize, RedisType,
@@ -48,7 +48,7 @@ variables! {
         config_type: ConfigType = "CONFIG_TYPE", "FILE", Works, "where the rules come from: files, or an xDS server";
         runtime_root: PathBuf = "RUNTIME_ROOT", "/srv/runtime_data/current", Works, "rules are all files below `RUNTIME_ROOT/RUNTIME_SUBDIRECTORY/RUNTIME_APPDIRECTORY`";
         runtime_subdirectory: PathBuf = "RUNTIME_SUBDIRECTORY", "", Works, "see `RUNTIME_ROOT`";
-        runtime_app_directory: AppDirectory = "RUNTIME_APPDIRECTORY", "config", Works, "see `RUNTIME_ROOT`";
+        runtime_app_directory: PathBuf = "RUNTIME_APPDIRECTORY", "config", Works, "see `RUNTIME_ROOT`";
         runtime_watch_root: bool = "RUNTIME_WATCH_ROOT", "true", Works, "reload when `RUNTIME_ROOT` is re-pointed; false: watch the rules directory itself";
         runtime_ignore_dot_files: bool = "RUNTIME_IGNOREDOTFILES", "false", Works, "skip files and directories whose name begins with a dot";
         merge_domain_config: bool = "MERGE_DOMAIN_CONFIG", "false", Works, "several files, or resources of xDS, may add to one domain; else that is an error";

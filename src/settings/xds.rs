@@ -111,6 +111,11 @@ impl Value for XdsServer {
         };
         (port > 0).then_some(Self { host, port })
     }
+
+    fn show(text: &str) -> String {
+        // a server has no login in its address, which a person may not know
+        text.rsplit_once('@').map_or_else(|| text.to_owned(), |(_, rest)| format!("{HIDDEN}@{rest}"))
+    }
 }
 
 /// Headers for each stream. Their values may be tokens, so they are never printed.

@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use crate::{
     run::{Doctor, Ran},
     server::{Redis, free_port},
+    support::echo,
 };
 
 const SECRET: &str = "s3cr3t-Of-a-test";
@@ -123,6 +124,19 @@ fn no_secret_is_printed() {
     assert!(json.code == 1 && !json.stdout.contains(SECRET), "{}", json.stdout);
     let bad = Doctor::new().env("REDIS_URL", format!("redis://u:{SECRET}@h:port")).env("REDIS_AUTH", SECRET).run();
     assert!(bad.code == 1 && !bad.stdout.contains(SECRET), "{}", bad.stdout);
+}
+
+#[test]
+fn a_server_that_repeats_the_password_is_not_quoted() {
+    for refuse in [echo::as_unknown, echo::quoted, echo::shortened] as [echo::Refuse; 3] {
+        for format in [&[][..], &["--json"]] {
+            let url = format!("redis://gate:{SECRET}@127.0.0.1:{}", echo::start(refuse));
+            let ran = on(url).args(format).run();
+            assert!(ran.code == 1 && !ran.stdout.contains(SECRET) && !ran.stderr.contains(SECRET), "{}", ran.stdout);
+            let parts = ["this Redis takes no password", "(hidden)"];
+            assert!(parts.iter().any(|part| ran.stdout.contains(part)), "{}", ran.stdout);
+        }
+    }
 }
 
 #[test]

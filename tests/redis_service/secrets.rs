@@ -6,7 +6,7 @@ use crate::{
     server::{Redis, free_port},
     service::{ask, builder, page, remaining},
     support::{
-        eventually,
+        echo, eventually,
         process::{Builder, Tollgate},
     },
 };
@@ -103,4 +103,55 @@ async fn a_warning_does_not_tell_the_password_that_it_is_about() {
     })
     .await;
     assert!(!said.contains(RIGHT) && !said.contains(WRONG), "{said}");
+}
+
+/// A server that refuses AUTH in these words makes nothing say the password.
+async fn nothing_says(password: &str, refuse: echo::Refuse, type_and_auth: &[(&str, String)]) -> String {
+    let port = echo::start(refuse);
+    let mut builder = builder().env("LOG_LEVEL", "trace").env("RUST_LOG", "trace");
+    for (name, value) in type_and_auth {
+        builder = builder.env(name, value.replace("PORT", &port.to_string()));
+    }
+    let tollgate = builder.start();
+    eventually("a refusal in the log", async || tollgate.logged("cannot connect to redis").pop()).await;
+    let failure = ask(&tollgate, &["year"]).await.expect_err("nobody lets us in");
+    let said = all(&tollgate).await + &page(&tollgate, "http", "/readyz").await + &format!("{failure:?}");
+    // eight bytes of one are too many
+    let parts = password.as_bytes().chunks(8).filter(|part| part.len() == 8);
+    for part in parts.map(|part| std::str::from_utf8(part).expect("ASCII")) {
+        assert!(!said.contains(part), "{part}: {said}");
+    }
+    page(&tollgate, "http", "/healthcheck").await
+}
+
+#[tokio::test]
+async fn a_server_that_repeats_the_password_is_not_quoted() {
+    let long: String = (0..40).map(|number| format!("k{number:02}Zq")).collect();
+    let hard = "cor\"rect\\horse battery'staple";
+    for refuse in [echo::as_unknown, echo::quoted, echo::shortened] as [echo::Refuse; 3] {
+        for (password, auth) in [
+            (RIGHT, format!("gate:{RIGHT}")),
+            (RIGHT, RIGHT.to_owned()),
+            (&*long, format!("gate:{long}")),
+            (hard, format!("gate:{hard}")),
+        ] {
+            let url = ("REDIS_URL", "127.0.0.1:PORT".to_owned());
+            let health = nothing_says(password, refuse, &[url, ("REDIS_AUTH", auth)]).await;
+            if refuse as usize == echo::as_unknown as echo::Refuse as usize {
+                assert!(health.contains("ERR unknown command 'AUTH'"), "{health}");
+                assert!(health.contains("this Redis takes no password: leave it out"), "{health}");
+            } else {
+                assert!(health.contains("(hidden)"), "{health}");
+            }
+        }
+    }
+    for (refuse, part) in [
+        (echo::as_unknown as echo::Refuse, "this sentinel takes no password: leave it out of REDIS_SENTINEL_AUTH"),
+        (echo::quoted, "(hidden)"),
+    ] {
+        let sentinels = ("REDIS_URL", "m,127.0.0.1:PORT".to_owned());
+        let auth = ("REDIS_SENTINEL_AUTH", format!("gate:{RIGHT}"));
+        let health = nothing_says(RIGHT, refuse, &[("REDIS_TYPE", "SENTINEL".to_owned()), sentinels, auth]).await;
+        assert!(health.contains(part), "{health}");
+    }
 }

@@ -239,3 +239,62 @@ fn no_files_are_no_rules() {
     assert_eq!((loaded.rules.rule_count(), loaded.rules.domains().len()), (0, 0));
     assert!(load("domain: d").is_ok());
 }
+
+#[test]
+fn what_is_empty_where_limits_belong_is_none_with_a_warning() {
+    for null in ["", " null", " ~", " # lost"] {
+        let content = format!("domain: d\ndescriptors:\n  - key: k\n    rate_limit:{null}\n");
+        let message = "4:5: descriptors[0].rate_limit: rate_limit is empty: nothing is limited here; write unit and \
+                       requests_per_unit, or leave it out";
+        assert_eq!(warnings(&content), [message], "{null}");
+    }
+    let several = "domain: d\ndescriptors:\n  - key: k\n    rate_limits:\n";
+    assert_eq!(
+        warnings(several),
+        [
+            "4:5: descriptors[0].rate_limits: rate_limits is empty: nothing is limited here; write at least one limit, or \
+          leave it out"
+        ]
+    );
+    let below = "domain: d\ndescriptors:\n  - key: k\n    descriptors:\n  - key: l\n    rate_limit: {unit: day, requests_per_unit: 1}\n";
+    assert_eq!(
+        warnings(below),
+        [
+            "4:5: descriptors[0].descriptors: descriptors is empty: nothing is limited here; write at least one, or leave \
+          it out"
+        ]
+    );
+    assert_eq!(warnings("domain: d\ndescriptors:\n").len(), 1);
+    assert_eq!(warnings("domain: d\ndescriptors: []\n").len(), 0);
+}
+
+#[test]
+fn files_in_utf_16_with_a_mark_load() {
+    let content = "domain: d\ndescriptors:\n  - key: grüße\n    value: \u{1f6a6}\n    rate_limit: {unit: day, requests_per_unit: 7}\n";
+    let (little, big) = (utf_16(content, u16::to_le_bytes), utf_16(content, u16::to_be_bytes));
+    for bytes in [little.clone(), big] {
+        let loaded = load(bytes).expect("UTF-16");
+        assert!(find(&loaded.rules, "d", &[("grüße", "\u{1f6a6}")]).is_some());
+    }
+    // faults have their places
+    let faulty = content.replace("unit: day", "unit: dya");
+    let errors = load(utf_16(&faulty, u16::to_le_bytes)).expect_err("a fault");
+    let told = format!("{errors:#}");
+    assert!(told.contains("f.yaml:5:24: descriptors[0].rate_limit.unit: invalid unit `dya`"), "{told}");
+    assert!(told.contains("rate_limit: {unit: dya"), "{told}");
+    // what UTF-16 does not have: half a unit, half a pair
+    let mut odd = little.clone();
+    odd.pop();
+    let mut half = little;
+    half.extend(0xd83d_u16.to_le_bytes());
+    for bytes in [odd, half] {
+        let told = load(bytes).expect_err("no text").to_string();
+        assert!(told.contains("the file is not UTF-16, as its first bytes say: save it as UTF-8"), "{told}");
+    }
+    let told = load(b"domain: d\n# \xe4\n".to_vec()).expect_err("no text").to_string();
+    assert!(told.contains("the first wrong byte is in line 2: save it as UTF-8"), "{told}");
+}
+
+fn utf_16(content: &str, order: fn(u16) -> [u8; 2]) -> Vec<u8> {
+    std::iter::once(0xfeff).chain(content.encode_utf16()).flat_map(order).collect()
+}

@@ -236,7 +236,10 @@ fn our_own_keys_in_a_wrong_place() {
 #[test]
 fn text_that_is_not_utf_8() {
     let errors = load(b"domain: d\nx: \xff\n".to_vec()).expect_err("a fault").errors;
-    assert_eq!(errors[0].to_string(), "f.yaml: the file is not UTF-8: the first wrong byte is in line 2");
+    assert_eq!(
+        errors[0].to_string(),
+        "f.yaml: the file is not UTF-8: the first wrong byte is in line 2: save it as UTF-8"
+    );
 }
 
 #[test]

@@ -183,3 +183,23 @@ fn a_byte_order_mark_and_carriage_returns_are_fine() {
     let errors = bad("domain: d\n\u{feff}descriptors: []\n");
     assert!(errors[0].starts_with("2:1: "), "{errors:#?}");
 }
+
+#[test]
+fn a_blank_that_is_none_before_or_behind_a_value_is_named() {
+    let remark = "U+00A0 (a no-break space) is no blank to YAML: put an ordinary space in its place";
+    for (requests, found) in [("\u{a0}5", "`\u{a0}5`"), ("5\u{a0}", "`5\u{a0}`"), ("  \u{a0} 5", "`\u{a0} 5`")] {
+        let [told] = &bad(&with_requests(requests))[..] else { unreachable!("{requests:?}") };
+        assert!(told.contains(&format!("found {found}: {remark}")), "{told}");
+    }
+    let limit = |unit: &str, algorithm: &str| {
+        format!(
+            "domain: d\ndescriptors:\n  - key: k\n    rate_limit: {{unit: {unit}, algorithm: {algorithm}, requests_per_unit: 1}}\n"
+        )
+    };
+    for content in [limit("\u{a0}day", "fixed_window"), limit("day", "fixed_window\u{a0}")] {
+        let [told] = &bad(&content)[..] else { unreachable!("{content}") };
+        assert!(told.contains(remark), "{told}");
+    }
+    let flag = "domain: d\ndescriptors:\n  - key: k\n    shadow_mode: \u{2003}true\n";
+    assert!(bad(flag)[0].contains("U+2003 is no blank to YAML"), "{:?}", bad(flag));
+}

@@ -1,19 +1,19 @@
 //! What the tests of the settings share.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::Path;
 
 use tollgate::settings::{Override, Settings, SettingsError};
 
-/// Resolves exactly this environment.
-pub(crate) fn resolve<K: AsRef<str>, V: AsRef<str>>(environment: &[(K, V)]) -> Result<Settings, SettingsError> {
+/// Resolves exactly this environment, whose values need not be UTF-8.
+pub(crate) fn resolve<K: AsRef<str>, V: AsRef<OsStr>>(environment: &[(K, V)]) -> Result<Settings, SettingsError> {
     resolve_with(&[], environment)
 }
 
 /// Resolves this environment under these flags.
-pub(crate) fn resolve_with<K: AsRef<str>, V: AsRef<str>>(
+pub(crate) fn resolve_with<K: AsRef<str>, V: AsRef<OsStr>>(
     overrides: &[Override],
     environment: &[(K, V)],
 ) -> Result<Settings, SettingsError> {
@@ -24,7 +24,7 @@ pub(crate) fn resolve_with<K: AsRef<str>, V: AsRef<str>>(
 }
 
 /// The variables that are at fault, in the order of the faults.
-pub(crate) fn faults<K: AsRef<str>, V: AsRef<str>>(environment: &[(K, V)]) -> Vec<&'static str> {
+pub(crate) fn faults<K: AsRef<str>, V: AsRef<OsStr>>(environment: &[(K, V)]) -> Vec<&'static str> {
     match resolve(environment) {
         Ok(_) => Vec::new(),
         Err(error) => error.problems().iter().map(|problem| problem.place().variable).collect(),
@@ -50,4 +50,10 @@ pub(crate) fn deployed(file: &str) -> Vec<(String, String)> {
             Some((name(pair[0])?, value))
         })
         .collect()
+}
+
+/// A value that is not UTF-8, so that no variable can be read from it.
+#[cfg(unix)]
+pub(crate) fn unreadable(text: &[u8]) -> OsString {
+    std::os::unix::ffi::OsStringExt::from_vec([text, b"\xff"].concat())
 }

@@ -3,6 +3,7 @@
 
 pub mod balancer;
 pub mod certificates;
+pub mod echo;
 pub mod envoy;
 pub mod health;
 pub mod http;

@@ -48,10 +48,10 @@ impl RuleDefaults {
         for file in files {
             let mut report = Report::new(file.name.as_str().into());
             let content = text(file, &mut report);
-            if let Some(content) = content {
+            if let Some(content) = &content {
                 draft.read(content, &mut report);
             }
-            let (file_errors, file_warnings) = report.finish(content.unwrap_or_default());
+            let (file_errors, file_warnings) = report.finish(content.as_deref().unwrap_or_default());
             errors.extend(file_errors);
             warnings.extend(file_warnings);
         }

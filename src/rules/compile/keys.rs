@@ -122,6 +122,17 @@ impl Key {
         self.origin() == Origin::Reference
     }
 
+    /// What to write where the key has nothing behind it, if rules limit less without it than they seem to: as where
+    /// a template lost its value. The reference loads it, too.
+    pub(super) fn cure_of_nothing(self) -> Option<&'static str> {
+        match self {
+            Self::RateLimit => Some("write unit and requests_per_unit"),
+            Self::RateLimits => Some("write at least one limit"),
+            Self::Descriptors => Some("write at least one"),
+            _ => None,
+        }
+    }
+
     pub(super) fn belongs_in(self, place: Place) -> bool {
         self.places().contains(&place)
     }

@@ -11,9 +11,10 @@ mod metadata;
 mod reader;
 mod report;
 mod schema;
+mod text;
 mod window;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use hashbrown::HashTable;
 
@@ -41,7 +42,7 @@ use crate::domain::Capabilities;
 pub struct RuleFile {
     /// What errors call it.
     pub name: String,
-    /// What it holds, which ought to be YAML in UTF-8.
+    /// What it holds, which ought to be YAML in UTF-8, or in UTF-16 with a byte order mark.
     pub content: Vec<u8>,
 }
 
@@ -72,7 +73,9 @@ pub struct Compiled {
 pub fn compile(files: &[RuleFile], options: &CompileOptions<'_>) -> Result<Compiled, CompileErrors> {
     let names: Box<[Arc<str>]> = files.iter().map(|file| file.name.as_str().into()).collect();
     let mut reports: Vec<Report> = names.iter().map(|name| Report::new(name.clone())).collect();
-    let texts: Vec<Option<&str>> = files.iter().zip(&mut reports).map(|(file, report)| text(file, report)).collect();
+    let texts: Vec<Option<Cow<'_, str>>> =
+        files.iter().zip(&mut reports).map(|(file, report)| text(file, report)).collect();
+    let texts: Vec<Option<&str>> = texts.iter().map(Option::as_deref).collect();
     let documents: Vec<Option<Document>> = texts
         .iter()
         .zip(&mut reports)
@@ -152,15 +155,8 @@ struct Plan<'a> {
     strays: Vec<Source<'a>>,
 }
 
-fn text<'f>(file: &'f RuleFile, report: &mut Report) -> Option<&'f str> {
-    match std::str::from_utf8(&file.content) {
-        Ok(text) => Some(text),
-        Err(error) => {
-            let line = file.content[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
-            report.error_anywhere(format!("the file is not UTF-8: the first wrong byte is in line {line}"));
-            None
-        }
-    }
+fn text<'f>(file: &'f RuleFile, report: &mut Report) -> Option<Cow<'f, str>> {
+    text::decode(&file.content).map_err(|message| report.error_anywhere(message)).ok()
 }
 
 /// The document, which must be a map. `first` is what a file of its kind begins with.

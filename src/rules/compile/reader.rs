@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     domain::likely,
-    rules::yaml::{Document, Kind, Mark, NodeId, Notice, Scalar, Typed, cure_of_blanks},
+    rules::yaml::{Document, Kind, Mark, NodeId, Notice, Scalar, Typed, cure_of_blanks, remark_on_blanks},
 };
 
 const WHOLE_NUMBER: &str = "a whole number without quotes, from 0 to 4294967295";
@@ -61,6 +61,10 @@ impl<'a> Reader<'a, '_> {
                     let value = document.follow(pair.value);
                     let null = matches!(document.kind(value), Kind::Scalar(scalar) if scalar.is_null());
                     let mark = document.mark(pair.value);
+                    if null && let Some(cure) = key.cure_of_nothing() {
+                        let message = format!("{name} is empty: nothing is limited here; {cure}, or leave it out");
+                        self.report.warn(pair.mark, &path.key(name), message);
+                    }
                     fields.0[key as usize] = Some(Field { name, key_mark: pair.mark, mark, value, null });
                 }
                 Some(_) => self.ignored(pair.value, &path.key(name), 0),
@@ -313,7 +317,8 @@ impl<'a> Reader<'a, '_> {
     ) {
         let names: Vec<_> = names.into_iter().collect();
         let likely = likely(text, names.iter().copied());
-        let problem = format!("invalid {} `{}`", field.name, clip(text));
+        let blanks = blanks(text);
+        let problem = format!("invalid {} `{}`{blanks}", field.name, clip(text));
         let accepted = format!("accepted: {}{remark}", names.join(", "));
         self.report.error(field.mark, path, suggestion(&problem, likely, &accepted));
     }
@@ -324,7 +329,7 @@ impl<'a> Reader<'a, '_> {
         let found = match self.document.kind(value) {
             Kind::List => "a list".to_owned(),
             Kind::Map => "a map".to_owned(),
-            Kind::Scalar(scalar) => shown(scalar),
+            Kind::Scalar(scalar) => shown(scalar) + &blanks(scalar.text),
         };
         self.report.error(mark, path, format!("expected {wanted}; found {found}"));
         None
@@ -336,6 +341,11 @@ fn suggestion(problem: &str, likely: Option<&str>, accepted: &str) -> String {
         Some(likely) => format!("{problem}; did you mean `{likely}`? {accepted}"),
         None => format!("{problem}; {accepted}"),
     }
+}
+
+/// What to say of a blank around a text that is none to YAML.
+fn blanks(text: &str) -> String {
+    remark_on_blanks(text).map(|remark| format!(": {remark}")).unwrap_or_default()
 }
 
 /// A scalar as a message shows it.

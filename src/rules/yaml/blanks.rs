@@ -14,12 +14,22 @@ fn in_indentation(line: &str) -> Option<(usize, char)> {
 
 /// What to say of a name that such a blank begins, or stands in behind the mark of a list.
 pub(in crate::rules) fn cure(name: &str) -> Option<String> {
-    in_indentation(name).map(|(_, c)| remark(c))
+    in_indentation(name).map(|(_, c)| no_indentation(c))
 }
 
-fn remark(c: char) -> String {
+fn no_indentation(c: char) -> String {
+    format!("{} is no indentation to YAML: put ordinary spaces in its place", called(c))
+}
+
+/// What to say of a value that such a blank begins or ends.
+pub(in crate::rules) fn remark(text: &str) -> Option<String> {
+    let c = [text.chars().next(), text.chars().next_back()].into_iter().flatten().find(|c| is_odd(*c))?;
+    Some(format!("{} is no blank to YAML: put an ordinary space in its place", called(c)))
+}
+
+fn called(c: char) -> String {
     let name = if c == '\u{a0}' { " (a no-break space)" } else { "" };
-    format!("U+{:04X}{name} is no indentation to YAML: put ordinary spaces in its place", u32::from(c))
+    format!("U+{:04X}{name}", u32::from(c))
 }
 
 /// Where a fault that was found in line `found` comes from, as line, column and remark, if it comes from such a blank, or
@@ -35,7 +45,7 @@ pub(super) fn origin(text: &str, found: usize, tabs: bool) -> Option<(usize, usi
     let odd = |number: usize| {
         let line = line(number)?;
         let (at, c) = in_indentation(line).or_else(|| after_colon(line))?;
-        Some((number, at + 1, remark(c)))
+        Some((number, at + 1, no_indentation(c)))
     };
     let tab = tabs.then(|| tab(found).or_else(|| tab(found + 1))).flatten();
     tab.or_else(|| odd(found)).or_else(|| odd(found.checked_sub(1)?)).or_else(|| odd(found + 1))

@@ -11,7 +11,7 @@ mod scalar;
 mod tag;
 mod write;
 
-pub(super) use blanks::cure as cure_of_blanks;
+pub(super) use blanks::{cure as cure_of_blanks, remark as remark_on_blanks};
 pub(super) use document::{Document, Kind, MAX_DEPTH, Mark, NodeId};
 pub(super) use map::{Notice, Pair};
 pub(super) use scalar::{Scalar, Typed};

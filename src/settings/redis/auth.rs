@@ -1,6 +1,7 @@
 //! `REDIS_AUTH` and its kin.
 
 use super::login::Login;
+use super::values::UNREPLACED;
 use crate::domain::Secret;
 use crate::settings::parse::{HIDDEN, Value};
 
@@ -33,9 +34,7 @@ impl Value for Auth {
         } else if is_quoted(text) || is_quoted(password) {
             Some("stands in quotes, which are sent as part of the password: take them away")
         } else if [("$(", ')'), ("${", '}')].into_iter().any(is_variable) {
-            Some(
-                "is the name of a variable, which nothing has replaced: Kubernetes replaces $(NAME) where NAME stands before",
-            )
+            Some(UNREPLACED)
         } else if text == ":" {
             Some("has neither a user nor a password: nothing is sent")
         } else {

@@ -151,6 +151,10 @@ impl Variables<'_> {
 
     fn parsed(&self, problems: &mut Vec<Problem>) -> Option<Parsed> {
         let Some(Url(text)) = &self.url.value else {
+            if self.url.given.is_some() {
+                // it cannot be read, which has been said
+                return None;
+            }
             // The reference's default.
             let asks = match (self.kind.value, self.socket_type.value) {
                 (Some(RedisType::Sentinel | RedisType::Cluster), _) => &self.kind.given,
@@ -164,10 +168,16 @@ impl Variables<'_> {
                 .push(Problem::Missing { place, because: asks.as_ref().map_or_else(String::new, Given::to_string) });
             return None;
         };
+        // what an address without a scheme is depends on them; that they cannot be read has been said
+        let is_known = (self.kind.given.is_none() || self.kind.value.is_some())
+            && (self.socket_type.given.is_none() || self.socket_type.value.is_some());
         let kind = self.kind.value.unwrap_or(RedisType::Single);
-        url::parse(text.expose(), kind, self.socket_type.value)
-            .map_err(|accepted| self.malformed(accepted, problems))
-            .ok()
+        match url::parse(text.expose(), kind, self.socket_type.value) {
+            Ok(parsed) => return Some(parsed),
+            Err(accepted) if is_known => self.malformed(accepted, problems),
+            Err(_) => {}
+        }
+        None
     }
 
     /// `REDIS_TYPE` and `REDIS_SOCKET_TYPE` must be what the URL is.

@@ -51,7 +51,7 @@ pub struct RedisEndpoint {
     /// How its connections are secured; `None`: not at all. Never with a unix socket.
     pub tls: Option<RedisTls>,
     /// The number of the database; 0 in a cluster.
-    pub database: u8,
+    pub database: u32,
     /// Connections to each of its nodes, of the whole process.
     pub pool_size: NonZeroUsize,
     /// How long connecting may take, and how long a call may take.

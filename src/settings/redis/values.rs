@@ -9,6 +9,10 @@ use crate::settings::go;
 use crate::settings::parse::{Value, words};
 use crate::settings::values::UpTo;
 
+/// What to say of the name of a variable where its value is wanted, to follow the variable that has it.
+pub(super) const UNREPLACED: &str =
+    "has the name of a variable, which nothing has replaced: Kubernetes replaces $(NAME) where NAME stands before";
+
 /// The address of a Redis as it was written. What it means depends on other variables, and it may hold a password.
 #[derive(Clone, Debug)]
 pub(in crate::settings) struct Url(pub(super) Secret);
@@ -18,6 +22,10 @@ impl Value for Url {
 
     fn parse(text: &str) -> Option<Self> {
         Some(Self(Secret::new(text.to_owned())))
+    }
+
+    fn hint(text: &str) -> Option<&'static str> {
+        url::is_unreplaced(text).then_some(UNREPLACED)
     }
 
     fn show(text: &str) -> String {

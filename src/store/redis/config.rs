@@ -30,7 +30,7 @@ pub struct Endpoint {
     /// How its connections are secured; `None`: not at all.
     pub tls: Option<ClientFiles>,
     /// The number of the database; 0 in a cluster.
-    pub database: u8,
+    pub database: u32,
     /// Connections to each of its nodes, per worker.
     pub connections: NonZeroUsize,
     /// How long a call may take. Each step of connecting may take as long, or a second if that is longer.

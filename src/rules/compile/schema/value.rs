@@ -21,7 +21,7 @@ const FALSE: [&str; 8] = ["n", "N", "no", "No", "NO", "off", "Off", "OFF"];
 /// The whole numbers that YAML 1.2 has for texts: those with a `_`, in base two or, with the `o`, in base eight.
 const NUMBER: &str = r"^\+?([0-9]+_[0-9_]*|0[xX][0-9a-fA-F_]+|0[bB][01_]+|0[oO][0-7_]+)$";
 
-/// The schema of a key's value. Null is the same as leaving the key out, unless it is needed.
+/// The schema of a key's value. Null is the same as leaving the key out, unless the value is needed where the key is.
 pub(super) fn of(key: Key, place: Place) -> Value {
     let (kind, meaning) = describe(key, place);
     let mut schema = match kind {
@@ -64,7 +64,7 @@ fn describe(key: Key, place: Place) -> (Kind, &'static str) {
             (Needed(domain_or_all()), "The domain as its rules name it, or \"*\" for all")
         }
         Key::Domain => (Needed(some_text()), "The domain that these rules are for"),
-        Key::Descriptors => (Optional(list(Place::Descriptor)), "The rules of the next entry of a descriptor"),
+        Key::Descriptors => (Needed(list(Place::Descriptor)), "The rules of the next entry of a descriptor"),
         Key::Key => (Needed(key_text()), "The entry's key, exactly"),
         Key::Value => (Optional(text()), "The entry's value, or a pattern with *; any value without it"),
         Key::Values => (
@@ -76,9 +76,9 @@ fn describe(key: Key, place: Place) -> (Kind, &'static str) {
             "The network, or several, that the entry's value, an IP address, is in",
         ),
         Key::Regex => (Optional(regex()), "What the entry's whole value must match: RE2's syntax, on bytes"),
-        Key::RateLimit => (Optional(reference(Place::RateLimit)), "The limit"),
+        Key::RateLimit => (Needed(reference(Place::RateLimit)), "The limit"),
         Key::RateLimits => {
-            (Optional(some(list(Place::RateLimits))), "Several limits, charged all or none; the tightest is reported")
+            (Needed(some(list(Place::RateLimits))), "Several limits, charged all or none; the tightest is reported")
         }
         Key::Unit => (Optional(unit(place)), "The unit of the window; see calendar"),
         Key::RequestsPerUnit => (Optional(number(0, u32::MAX)), "How many requests a window may hold; 0 denies all"),

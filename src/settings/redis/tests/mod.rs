@@ -132,6 +132,11 @@ fn one_server_in_every_form() {
         );
     }
     assert_eq!(main_of(&[("REDIS_URL", "redis://h/3")]).database, 3);
+    // Redis says how many it has
+    for number in [255, 256, 300, 4_294_967_295_u32] {
+        assert_eq!(main_of(&[("REDIS_URL", &format!("redis://h/{number}"))]).database, number);
+        assert_eq!(main_of(&[("REDIS_URL", &format!("unix:///s?db={number}"))]).database, number);
+    }
     assert_eq!(main_of(&[("REDIS_URL", "unix:///s?db=9")]).database, 9);
 }
 
@@ -168,7 +173,7 @@ fn addresses_that_are_none() {
         ("redis://", "SINGLE"),
         ("redis://h:port", "SINGLE"),
         ("redis://h/db", "SINGLE"),
-        ("redis://h/256", "SINGLE"),
+        ("redis://h/4294967296", "SINGLE"),
         ("redis://h/1/2", "SINGLE"),
         ("redis://:%zz@h", "SINGLE"),
         ("redis://:%e9@h", "SINGLE"),
@@ -230,7 +235,7 @@ fn tls() {
     {
         let settings = resolve(&[("REDIS_URL", "h:1"), ("REDIS_TLS", tls), ("REDIS_TLS_CLIENT_KEY", "/key")]);
         let settings = settings.expect("Redis");
-        assert_eq!(settings.warnings, [format!("no effect: REDIS_TLS_CLIENT_KEY: {reason}")]);
+        assert_eq!(settings.warnings, [format!("no effect: REDIS_TLS_CLIENT_KEY=/key: {reason}")]);
     }
 }
 
@@ -349,7 +354,7 @@ fn how_long_to_try_at_the_start() {
 #[test]
 fn the_memory_store_has_no_use_for_replicas() {
     let settings = resolve(&[("FAILURE_MODE", "allow"), ("REPLICAS", "3")]).expect("settings");
-    assert_eq!(settings.warnings, ["no effect: REPLICAS: the memory store does not fail"]);
+    assert_eq!(settings.warnings, ["no effect: REPLICAS=3: the memory store does not fail"]);
 }
 
 #[test]
@@ -378,6 +383,17 @@ fn no_password_of_an_address_is_shown() {
         ("me:hunter2", "(hidden)"),
         ("me:hunter2:6379", "(hidden)"),
         ("m,me:hunter2", "(hidden)"),
+        // what no host holds
+        ("h.example:6380,password=hunter2=,ssl=True,abortConnect=False", "(hidden)"),
+        ("h.example,password=hunter2", "(hidden)"),
+        ("h:1 hunter2=", "(hidden)"),
+        ("server=h;password=hunter2", "(hidden)"),
+        ("h:1/password=hunter2", "(hidden)"),
+        ("h\nhunter2", "(hidden)"),
+        ("m,h:1,password=hunter2", "(hidden)"),
+        ("--hunter2=x", "(hidden)"),
+        ("redis-sentinel://h1/hunter2@x/1", "redis-sentinel://(hidden)@x/1"),
+        ("/tmp/x.sock?password=hunter2", "/tmp/x.sock?(hidden)"),
         // lists of URLs
         ("m,redis://:hunter2@a:1,redis://b:2", "m,redis://(hidden)@a:1,redis://b:2"),
         ("m,a:1,redis://:hun@ter2@b:1", "m,a:1,redis://(hidden)@b:1"),

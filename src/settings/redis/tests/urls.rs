@@ -3,7 +3,7 @@
 use super::*;
 
 /// The login and the database of one server.
-fn read(url: &str, auth: &str) -> (RedisCredentials, u8) {
+fn read(url: &str, auth: &str) -> (RedisCredentials, u32) {
     let main = main_of(&[("REDIS_URL", url), ("REDIS_AUTH", auth)]);
     assert!(matches!(main.topology, RedisTopology::Tcp(_)), "{url}: {main:?}");
     (main.credentials, main.database)
@@ -217,7 +217,11 @@ fn how_sentinels_and_nodes_are_reached_does_not_matter() {
         for socket in ["unix", "udp", "tcp4", "tcp"] {
             let environment = [("REDIS_TYPE", kind), ("REDIS_URL", url), ("REDIS_SOCKET_TYPE", socket)];
             let reason = "no effect: REDIS_SOCKET_TYPE: sentinels and nodes of a cluster are reached over TCP";
-            assert_eq!(warnings(&environment), [reason], "{kind} {socket}");
+            assert_eq!(
+                warnings(&environment),
+                [reason.replace("TYPE:", &format!("TYPE={socket}:"))],
+                "{kind} {socket}"
+            );
         }
     }
     let single = |socket| resolve(&[("REDIS_URL", "h:1"), ("REDIS_SOCKET_TYPE", socket)]);
@@ -246,5 +250,75 @@ fn hosts_and_sockets_as_the_reference_dials_them() {
     assert_eq!((with_login.credentials, with_login.database), (fixed(Some("u"), "p"), 2));
     for url in ["redis://", "redis:///0", "redis://h:0", "redis://h:99999", "me:hunter2"] {
         assert!(resolve(&[("REDIS_URL", url)]).is_err(), "{url}");
+    }
+}
+
+#[test]
+fn what_other_clients_are_set_up_with_is_refused_with_the_cure_and_without_the_password() {
+    let azure = "h.example:6380,password=hunter2=,ssl=True,abortConnect=False";
+    for (kind, url) in [
+        ("", azure),
+        ("SENTINEL", azure),
+        ("CLUSTER", azure),
+        ("", "h.example:6380, Password = hunter2"),
+        ("", "h.example,user=u,password=hunter2"),
+        ("", "redis://h.example:6380,password=hunter2,ssl=true"),
+        ("CLUSTER", "a:1,b:2,password=hunter2"),
+    ] {
+        let text = error(&[("REDIS_TYPE", kind), ("REDIS_URL", url)]);
+        assert!(text.contains("the password goes to REDIS_AUTH, ssl=True is REDIS_TLS=true"), "{url}: {text}");
+        assert!(!text.contains("hunter2") && !text.contains('\n'), "{url}: {text}");
+    }
+}
+
+#[test]
+fn nothing_that_may_be_a_password_is_dialled_as_a_path_or_asked_for_as_a_master() {
+    for url in ["/tmp/x.sock?password=hunter2", "/u:hunter2@host:1", "./u:hunter2@h", "/tmp/x.sock#hunter2"] {
+        for socket in ["", "unix", "UNIX"] {
+            let text = error(&[("REDIS_URL", url), ("REDIS_SOCKET_TYPE", socket)]);
+            assert!(text.contains("unix:///path?db=1") && !text.contains("hunter2"), "{url}: {text}");
+        }
+    }
+    for url in ["x.sock?password=hunter2", "x.sock#hunter2", "hunter2@x.sock"] {
+        let text = error(&[("REDIS_URL", url), ("REDIS_SOCKET_TYPE", "unix")]);
+        assert!(text.starts_with("REDIS_URL: ") && !text.contains("hunter2"), "{url}: {text}");
+    }
+    for (kind, url) in [
+        ("", "unix:///u:hunter2@h/x.sock"),
+        ("", "redis-sentinel://h1/hunter2@x/1"),
+        ("", "rediss-sentinel://h1/:hunter2@x"),
+        ("SENTINEL", "u:hunter2@h:1,h:2"),
+        ("SENTINEL", "hunter2@m,h:2"),
+        ("SENTINEL", "me:hunter2,h:2"),
+    ] {
+        let text = error(&[("REDIS_TYPE", kind), ("REDIS_URL", url)]);
+        assert!(text.starts_with("REDIS_URL: ") && !text.contains("hunter2"), "{url}: {text}");
+    }
+    // what it is percent-encoded
+    assert_eq!(main_of(&[("REDIS_URL", "unix:///a%40b")]).topology, RedisTopology::Unix("/a@b".into()));
+    let main = main_of(&[("REDIS_URL", "redis-sentinel://h1/m%40x")]);
+    assert!(matches!(main.topology, RedisTopology::Sentinel { master, .. } if master == "m@x"));
+}
+
+#[test]
+fn a_variable_that_nothing_has_replaced_is_named_as_such() {
+    for url in ["redis://:$(hunter2)@h:1", "redis://u:${hunter2}@h", "redis://h?password=$(hunter2)"] {
+        let warned = warnings(&[("REDIS_URL", url)]);
+        assert!(warned.len() == 1 && warned[0].contains("nothing has replaced"), "{url}: {warned:?}");
+        assert!(warned[0].starts_with("REDIS_URL ") && !warned[0].contains("hunter2"), "{url}: {warned:?}");
+    }
+    for (kind, url) in [
+        ("", "redis://$(REDIS_HOST):6379"),
+        ("", "${REDIS_HOST}:6379"),
+        ("", "$(REDIS_URL)"),
+        ("", "redis://:pw@h:$(REDIS_PORT)"),
+        ("SENTINEL", "m,$(SENTINEL_HOST):26379"),
+        ("CLUSTER", "$(NODE):6379"),
+    ] {
+        let text = error(&[("REDIS_TYPE", kind), ("REDIS_URL", url)]);
+        assert!(text.contains("nothing has replaced") && text.contains(" is not "), "{url}: {text}");
+    }
+    for url in ["redis://:$pw@h:1", "redis://:a$(b@h:1", "redis://:$2y$10$x@h:1"] {
+        assert_eq!(warnings(&[("REDIS_URL", url)]), [""; 0], "{url}");
     }
 }

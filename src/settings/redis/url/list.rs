@@ -9,7 +9,8 @@ use crate::settings::redis::types::RedisServer;
 pub(super) fn sentinel(text: &str) -> Result<Parsed, Accepted> {
     let (master, rest) = text
         .split_once(',')
-        .filter(|(master, _)| !master.is_empty() && !master.contains("://"))
+        // it is logged, and no part of a login
+        .filter(|(master, _)| !master.is_empty() && !master.contains([':', '@']))
         .ok_or(SENTINEL_LIST)?;
     let Members { servers: sentinels, logins, tls, database, notes } = Members::of(rest, SENTINEL_PORT, SENTINEL_LIST)?;
     if database != 0 {
@@ -34,7 +35,7 @@ struct Members {
     logins: Vec<Login>,
     tls: bool,
     /// That of the last that has one other than 0.
-    database: u8,
+    database: u32,
     notes: Vec<&'static str>,
 }
 

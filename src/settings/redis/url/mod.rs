@@ -37,7 +37,7 @@ pub(super) struct Parsed {
     /// Who we are to the sentinels, as each part of the address has it.
     pub(super) sentinel_logins: Vec<Login>,
     pub(super) tls: bool,
-    pub(super) database: u8,
+    pub(super) database: u32,
     /// What to warn of, to follow the variable's name.
     pub(super) notes: Vec<&'static str>,
 }
@@ -72,6 +72,13 @@ impl Target {
 /// What is accepted, to follow "is not".
 type Accepted = &'static str;
 
+const CONNECTION_STRING: Accepted = "host:port alone, without the options of other clients: \
+                                     the password goes to REDIS_AUTH, ssl=True is REDIS_TLS=true";
+const UNREPLACED: Accepted = "an address, but has the name of a variable, which nothing has replaced: Kubernetes replaces \
+                              $(NAME) where NAME stands before";
+const PLAIN_PATH: Accepted = "the path of a socket alone: a database or a login needs unix:///path?db=1, and a ? # or @ of \
+                              a path is percent-encoded there";
+
 /// Reads an address; one without a scheme is of type `kind`. `socket`: how it is to be reached, if that is known.
 pub(super) fn parse(text: &str, kind: RedisType, socket: Option<SocketType>) -> Result<Parsed, Accepted> {
     let trimmed = text.trim();
@@ -82,12 +89,33 @@ pub(super) fn parse(text: &str, kind: RedisType, socket: Option<SocketType>) -> 
         (None, RedisType::Single) => single(trimmed, socket).map(Parsed::plain),
         (Some((form, tls, rest)), _) => url(form, tls, rest),
     };
+    let parsed =
+        parsed.map_err(|accepted| if is_unreplaced(text) { UNREPLACED } else { known(text).unwrap_or(accepted) });
     parsed.map(|mut parsed| {
         if trimmed != text {
             parsed.notes.push("has white space around it, which is ignored");
         }
         parsed
     })
+}
+
+/// What to say of a text that is written for another client.
+fn known(text: &str) -> Option<Accepted> {
+    let is_password =
+        |item: &str| item.trim().split_once('=').is_some_and(|(name, _)| name.trim().eq_ignore_ascii_case("password"));
+    text.split(',').any(is_password).then_some(CONNECTION_STRING)
+}
+
+/// Whether a text has `$(NAME)` or `${NAME}`, as templates have that nobody filled in.
+pub(super) fn is_unreplaced(text: &str) -> bool {
+    let is_name = |name: &str| {
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
+    };
+    let has = |from: &str, to: char| {
+        text.match_indices(from)
+            .any(|(at, _)| text[at + from.len()..].split_once(to).is_some_and(|(name, _)| is_name(name)))
+    };
+    has("$(", ')') || has("${", '}')
 }
 
 /// The type that an address is of, as far as its scheme says.
@@ -118,11 +146,17 @@ fn url(scheme: &str, tls: bool, rest: &str) -> Result<Parsed, Accepted> {
     let accepted = match scheme {
         "redis" => "redis://[user:password@]host[:port][/database], with the / ? # @ of a password percent-encoded",
         "rediss" => "rediss://[user:password@]host[:port][/database], with the / ? # @ of a password percent-encoded",
-        "redis-sentinel" => "redis-sentinel://[user:password@]host[:port],…/master[/database]",
-        "rediss-sentinel" => "rediss-sentinel://[user:password@]host[:port],…/master[/database]",
+        "redis-sentinel" => {
+            "redis-sentinel://[user:password@]host[:port],…/master[/database], with the / ? # @ of a password \
+             percent-encoded"
+        }
+        "rediss-sentinel" => {
+            "rediss-sentinel://[user:password@]host[:port],…/master[/database], with the / ? # @ of a password \
+             percent-encoded"
+        }
         "redis-cluster" => "redis-cluster://[user:password@]host[:port],…",
         "rediss-cluster" => "rediss-cluster://[user:password@]host[:port],…",
-        "unix" => "unix://[user:password@]/path/of/the/socket[?db=1]",
+        "unix" => "unix://[user:password@]/path/of/the/socket[?db=1], with an @ of the path written as %40",
         _ => {
             return Err("host:port, the path of a socket, or a URL that begins with redis, rediss, redis-sentinel, \
                         rediss-sentinel, redis-cluster, rediss-cluster or unix");
@@ -132,13 +166,15 @@ fn url(scheme: &str, tls: bool, rest: &str) -> Result<Parsed, Accepted> {
         let Pieces { login, servers: at, path, database: asked, notes } = Pieces::of(rest)?;
         let (target, database) = match scheme.trim_start_matches("rediss").trim_start_matches("redis") {
             "unix" => {
-                let path = path.filter(|_| at.is_empty())?;
+                let path = path.filter(|path| at.is_empty() && !path.contains('@'))?;
                 (Target::Unix(format!("/{}", decoded(path)?).into()), database("", asked.as_deref())?)
             }
             "-sentinel" => {
                 let path = path.unwrap_or_default();
                 let (master, path) = path.split_once('/').unwrap_or((path, ""));
-                let master = decoded(master).filter(|master| !master.is_empty())?;
+                // it is logged, and may be the rest of a password
+                let master = Some(master).filter(|master| !master.is_empty() && !master.contains('@'))?;
+                let master = decoded(master)?;
                 let sentinels = servers(at, Some(SENTINEL_PORT))?;
                 (Target::Sentinel { master, sentinels }, database(path, asked.as_deref())?)
             }
@@ -163,6 +199,8 @@ fn single(text: &str, socket: Option<SocketType>) -> Result<Target, Accepted> {
     let may_be_path = socket == Some(SocketType::Unix) && !text.contains([':', '@', ',']);
     match server(text, None) {
         Some(server) => Ok(Target::Tcp(server)),
+        // it is dialled, and logged whole
+        None if (is_path(text) || may_be_path) && text.contains(['?', '#', '@']) => Err(PLAIN_PATH),
         None if is_path(text) || may_be_path => Ok(Target::Unix(text.into())),
         None if text.contains(',') => Err("one server: a list needs REDIS_TYPE=SENTINEL (master,host:port,…) or \
                                            REDIS_TYPE=CLUSTER (host:port,…)"),

@@ -107,7 +107,7 @@ fn parameter(text: &str) -> Option<String> {
 }
 
 /// The number of a database: that of the path, else that of the parameter, else 0.
-pub(super) fn database(path: &str, parameter: Option<&str>) -> Option<u8> {
+pub(super) fn database(path: &str, parameter: Option<&str>) -> Option<u32> {
     let path = decoded(path)?;
     let number = if path.is_empty() { parameter.unwrap_or_default() } else { &path };
     match number {

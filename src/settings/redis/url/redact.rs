@@ -23,7 +23,10 @@ pub(in crate::settings::redis) fn redacted(text: &str) -> String {
     let plain = rest.replace("rediss://", "").replace("redis://", "");
     let (at, path) = plain.split_once('/').unwrap_or((&plain, ""));
     let readable = match scheme {
-        "" => is_path(rest) || (at.split(',').all(may_be_server) && !path.contains(':')),
+        "" => {
+            is_path(rest)
+                || (at.split(',').all(may_be_server) && path.bytes().all(|byte| byte != b':' && of_server(byte)))
+        }
         _ => at.is_empty() || servers(at, Some(REDIS_PORT)).is_some(),
     };
     if readable { format!("{scheme}{before}{rest}{after}") } else { format!("{scheme}{HIDDEN}") }
@@ -33,9 +36,16 @@ fn is_database(query: &str) -> bool {
     query.strip_prefix("?db=").is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// Whether a text may be a host, alone or with a port, or an IPv6 address without its brackets; not `user:password`.
+/// Whether a text may be a host, alone or with a port, or an IPv6 address without its brackets; not `user:password`, nor
+/// what other clients have among their servers: `password=…`.
 fn may_be_server(text: &str) -> bool {
     let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let is_v6 = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit() || b"[]:.".contains(&byte));
-    text.rsplit_once(':').is_none_or(|(host, port)| is_digits(port) && (!host.contains(':') || is_v6(host)))
+    text.trim().bytes().all(of_server)
+        && text.rsplit_once(':').is_none_or(|(host, port)| is_digits(port) && (!host.contains(':') || is_v6(host)))
+}
+
+/// Whether a host, a port, or the name of a master may have this.
+fn of_server(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"._-[]:,/".contains(&byte)
 }

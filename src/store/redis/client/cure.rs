@@ -5,9 +5,36 @@ use crate::store::redis::{Credentials, refusal};
 /// All that a user needs to be allowed, on a Redis alone, behind sentinels or in a cluster.
 pub const RIGHTS: &str = "+eval +evalsha +del +get +mget +set +time +ping +cluster|slots +role";
 
+/// The cure of a sentinel that refuses a login in these words, if one is known.
+pub(super) fn of_sentinel(text: &str) -> Option<&'static str> {
+    (lacks_auth(text) || lacks_password(text)).then_some(
+        "this sentinel takes no password: leave it out of REDIS_SENTINEL_AUTH and of the URLs in the list, or let it have AUTH",
+    )
+}
+
+/// Whether AUTH is no command there.
+fn lacks_auth(text: &str) -> bool {
+    let command = text.strip_prefix("ERR unknown command").unwrap_or_default();
+    command.trim_start_matches([' ', '\'', '`', '"']).to_ascii_lowercase().starts_with("auth")
+}
+
+/// Whether nobody needs a password there, so that AUTH is refused.
+fn lacks_password(text: &str) -> bool {
+    text.starts_with("ERR Client sent AUTH, but no password is set")
+        || text.starts_with("ERR AUTH <password> called without any password configured")
+}
+
 /// The cure of a refusal in these words, if one is known. `has_slots`: it was said by a node that we take for one of a
 /// cluster.
 pub(super) fn of(text: &str, has_slots: bool, credentials: &Credentials, prefix: &str) -> Option<String> {
+    if lacks_auth(text) {
+        let cure = "this Redis takes no password: leave it out of REDIS_URL and REDIS_AUTH, or let it have AUTH";
+        return Some(cure.to_owned());
+    }
+    if lacks_password(text) {
+        let cure = "this Redis takes no password: leave it out of REDIS_URL and REDIS_AUTH, or give it one";
+        return Some(cure.to_owned());
+    }
     if refusal::is_unknown_command(text) {
         return Some(
             "counting needs EVAL and EVALSHA, and in the script GET, MGET, SET and TIME: let this Redis have them under \
@@ -54,6 +81,9 @@ pub(super) fn of(text: &str, has_slots: bool, credentials: &Credentials, prefix:
         "NOREPLICAS" => "too few replicas are connected to this Redis: see its min-replicas-to-write",
         "WRONGTYPE" | "WRONGVALUE" => "another program writes keys of the same names: set a CACHE_KEY_PREFIX",
         "LOADING" => "it is to be ready when it has read its data",
+        "ERR" if text.contains("DB index is out of range") => {
+            "this Redis has fewer databases: leave the number of one out of the URL, or raise its `databases`"
+        }
         "ERR" if has_slots && text.contains("cluster support disabled") => {
             "this Redis is no node of a cluster: set REDIS_TYPE=SINGLE (of the second Redis, REDIS_PERSECOND_TYPE)"
         }
@@ -85,6 +115,19 @@ mod tests {
         };
         assert!(cure("gate:").is_some_and(|cure| cure.ends_with("ACL SETUSER default ~gate:*")));
         assert!(cure("a[b]:").is_some_and(|cure| cure.ends_with(r"ACL SETUSER default ~a\[b\]:*")));
+    }
+
+    #[test]
+    fn a_server_without_auth_is_not_one_without_scripts() {
+        let cure = |text| of(text, false, &Credentials::None, "").expect("a cure");
+        for text in ["ERR unknown command 'AUTH'", "ERR unknown command `auth`", "ERR unknown command AUTH"] {
+            assert!(cure(text).ends_with("leave it out of REDIS_URL and REDIS_AUTH, or let it have AUTH"), "{text}");
+            assert!(of_sentinel(text).is_some());
+        }
+        assert!(cure("ERR Client sent AUTH, but no password is set").ends_with("or give it one"));
+        assert!(cure("ERR unknown command 'EVALSHA'").contains("EVALSHA"));
+        assert!(of_sentinel("ERR unknown command 'SENTINEL'").is_none());
+        assert!(cure("ERR DB index is out of range").contains("`databases`"));
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub(super) struct Plan {
     /// That of all counters.
     pub(super) key_prefix: Box<str>,
     pub(super) tls: Option<ClientTls>,
-    pub(super) database: u8,
+    pub(super) database: u32,
     /// Connections to each node.
     pub(super) connections: usize,
     /// Of a call.

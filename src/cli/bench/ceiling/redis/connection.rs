@@ -28,11 +28,11 @@ impl std::fmt::Debug for Connection {
 }
 
 impl Connection {
-    pub(super) async fn open(address: &Address, credentials: &Credentials, database: u8) -> Result<Self, RedisError> {
+    pub(super) async fn open(address: &Address, credentials: &Credentials, database: u32) -> Result<Self, RedisError> {
         timeout(PATIENCE, Self::connect(address, credentials, database)).await.map_err(|_| RedisError::Unreachable)?
     }
 
-    async fn connect(address: &Address, credentials: &Credentials, database: u8) -> Result<Self, RedisError> {
+    async fn connect(address: &Address, credentials: &Credentials, database: u32) -> Result<Self, RedisError> {
         let stream: Box<dyn Stream> = match address {
             Address::Tcp(HostPort { host, port }) => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;
@@ -45,10 +45,10 @@ impl Connection {
         match credentials {
             Credentials::None => {}
             Credentials::Fixed { user: None, password } => {
-                connection.ask(&[&["AUTH", password.expose()]]).await?;
+                connection.ask(&[&["AUTH", password.expose()]]).await.map_err(without_words)?;
             }
             Credentials::Fixed { user: Some(user), password } => {
-                connection.ask(&[&["AUTH", user, password.expose()]]).await?;
+                connection.ask(&[&["AUTH", user, password.expose()]]).await.map_err(without_words)?;
             }
             Credentials::File(_) => return Err(RedisError::Topology),
         }
@@ -115,6 +115,16 @@ impl Connection {
     }
 }
 
+/// A refusal of a login by its code alone: a server may repeat the password.
+fn without_words(error: RedisError) -> RedisError {
+    match error {
+        RedisError::Refused(text) => {
+            RedisError::Refused(format!("AUTH: {}", text.split(' ').next().unwrap_or_default()))
+        }
+        other => other,
+    }
+}
+
 /// Appends a command.
 pub(super) fn push_command(into: &mut Vec<u8>, words: &[&str]) {
     into.extend(format!("*{}\r\n", words.len()).bytes());
@@ -161,6 +171,13 @@ mod tests {
             assert_eq!(reply(bytes), expected, "{:?}", String::from_utf8_lossy(bytes));
         }
         assert!(matches!(reply(b"*1\r\n:1\r\n"), Some((Err(_), 4))));
+    }
+
+    #[test]
+    fn a_login_is_refused_without_the_password() {
+        let refused = |text: &str| without_words(RedisError::Refused(text.to_owned())).to_string();
+        assert!(refused("ERR unknown command 'AUTH', with args beginning with: 's3cr'").ends_with("AUTH: ERR"));
+        assert!(refused("WRONGPASS invalid s3cr").ends_with("AUTH: WRONGPASS"));
     }
 
     #[test]

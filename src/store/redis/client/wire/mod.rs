@@ -11,6 +11,7 @@
 mod command;
 mod decoder;
 mod exchange;
+mod hidden;
 mod proxy;
 mod sentinel;
 mod stream;
@@ -156,6 +157,8 @@ impl Wire {
             let mut words: Vec<&[u8]> = vec![b"AUTH"];
             words.extend(user.as_ref().map(String::as_bytes));
             words.push(password.expose().as_bytes());
+            // it may be repeated
+            self.exchange.hide(&password);
             self.expect_ok(&words, patience).await?;
         }
         match self.exchange(None, &Command::new(&[b"PING"], ReplyLimit::SHORT), patience).await {

@@ -9,6 +9,7 @@ use super::{
 use crate::store::redis::{
     Credentials, HostPort,
     client::{
+        cure,
         plan::{Plan, Target},
         redirection,
     },
@@ -27,7 +28,10 @@ pub(super) async fn primary(
     for sentinel in order {
         match ask(plan, master, sentinel, credentials).await {
             Ok(primary) => return Ok(primary),
-            Err(reason) => reasons.push(format!("sentinel {}: {reason}", Target::Tcp(sentinel.clone()))),
+            Err(reason) => {
+                let cure = cure::of_sentinel(&reason).map(|cure| format!(": {cure}")).unwrap_or_default();
+                reasons.push(format!("sentinel {}: {reason}{cure}", Target::Tcp(sentinel.clone())));
+            }
         }
     }
     Err(format!("no sentinel names the primary of {master}: {}", reasons.join("; ")).into())

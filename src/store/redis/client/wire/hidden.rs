@@ -1,0 +1,136 @@
+//! What a peer says, without the password that it was sent: some repeat their arguments, whole or shortened.
+
+use crate::domain::Secret;
+
+/// What stands for a password.
+const HIDDEN: &str = "(hidden)";
+/// Behind this Redis repeats the arguments of a command that it does not know: passwords, or keys with what clients sent.
+const ARGUMENTS: &str = ", with args beginning with";
+/// So many bytes of what was shortened are part of a password, and not alike by accident.
+const LEAST: usize = 8;
+/// A part of a password this long is looked for by itself, as what stands around it may come back escaped.
+const LEAST_PART: usize = 4;
+/// Redis' own words about a login. They have no arguments, so a password that is one of their words is not repeated.
+const OWN: [&str; 6] = [
+    "WRONGPASS invalid username-password pair or user is disabled.",
+    "WRONGPASS invalid username-password pair",
+    "NOAUTH Authentication required.",
+    "ERR invalid password",
+    "ERR Client sent AUTH, but no password is set",
+    "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration \
+     is correct?",
+];
+/// First words that others depend on.
+const CODES: [&str; 9] =
+    ["ERR", "WRONGPASS", "NOAUTH", "NOPERM", "LOADING", "BUSY", "MASTERDOWN", "MISCONF", "CLUSTERDOWN"];
+
+/// An error of a peer that was sent this password, if any, as it may be shown.
+pub(super) fn spoken(text: Box<str>, password: Option<&Secret>) -> Box<str> {
+    let words = text.split_once(ARGUMENTS).map_or(&*text, |(words, _)| words);
+    match password {
+        // where a slot is, which a short password might be part of
+        Some(password) if !["MOVED ", "ASK "].iter().any(|code| words.starts_with(code)) => {
+            without_password(words, password).into()
+        }
+        _ if words.len() < text.len() => words.into(),
+        _ => text,
+    }
+}
+
+/// A text without the password, and without what is like its beginning or a part of it.
+fn without_password(text: &str, password: &Secret) -> String {
+    let needles = needles(password.expose());
+    if needles.is_empty() || OWN.contains(&text.trim_end()) {
+        return text.to_owned();
+    }
+    let code = text.split(' ').next().filter(|code| CODES.contains(code)).unwrap_or_default();
+    let mut shown = code.to_owned();
+    let mut at = code.len();
+    while let Some(next) = text[at..].chars().next() {
+        let found = needles.iter().filter_map(|needle| match_at(text, at, needle)).max();
+        match found {
+            Some(len) => {
+                if !shown.ends_with(HIDDEN) {
+                    shown.push_str(HIDDEN);
+                }
+                at += len;
+            }
+            None => {
+                shown.push(next);
+                at += next.len_utf8();
+            }
+        }
+    }
+    shown
+}
+
+/// What is not to be shown: the password, as it is and with blanks for what an error cannot hold; and its parts of letters
+/// and digits, which no way of quoting changes.
+fn needles(password: &str) -> Vec<String> {
+    let blank = password.replace(|c: char| c.is_control(), " ");
+    let parts = password.split(|c: char| !c.is_alphanumeric()).filter(|part| part.len() >= LEAST_PART);
+    let all = [password, &blank, blank.trim()].into_iter().chain(parts);
+    all.filter(|needle| !needle.is_empty()).map(str::to_owned).collect()
+}
+
+/// How many bytes from here on are the needle, or as much of its beginning as counts.
+fn match_at(text: &str, at: usize, needle: &str) -> Option<usize> {
+    let alike = text[at..].chars().zip(needle.chars()).take_while(|(a, b)| a.eq_ignore_ascii_case(b));
+    let len: usize = alike.map(|(c, _)| c.len_utf8()).sum();
+    if len < needle.len() {
+        return (len >= LEAST).then_some(len);
+    }
+    // a short one is in many words
+    let is_part = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    let stands_alone = !is_part(text[..at].chars().next_back()) && !is_part(text[at + len..].chars().next());
+    (len >= LEAST_PART || stands_alone).then_some(len)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str, password: &str) -> String {
+        spoken(text.into(), Some(&Secret::new(password.to_owned()))).into()
+    }
+
+    #[test]
+    fn a_password_that_comes_back_is_hidden_in_every_form() {
+        let long = "k9Zq".repeat(50);
+        for (text, password, wanted) in [
+            ("ERR unknown command 'AUTH', with args beginning with: 'u' 's3cr' ", "s3cr", "ERR unknown command 'AUTH'"),
+            ("ERR unknown command `AUTH`, with args beginning with: `s3cr`, ", "s3cr", "ERR unknown command `AUTH`"),
+            ("ERR no user u with s3cr", "s3cr", "ERR no user u with (hidden)"),
+            ("ERR no user u with S3CR", "s3cr", "ERR no user u with (hidden)"),
+            ("s3cr? s3crs3cr", "s3cr", "(hidden)? (hidden)"),
+            (&format!("ERR no '{}'", &long[..128]), &long, "ERR no '(hidden)'"),
+            (&format!("ERR no '{}...", &long[..9]), &long, "ERR no '(hidden)..."),
+            (r#"ERR no "hunt\"er2\\three""#, r#"hunt"er2\three"#, r#"ERR no "(hidden)\"er2\\(hidden)""#),
+            ("ERR no hunter2 .", "hunter2\n", "ERR no (hidden)."),
+            ("ERR no a", "a", "ERR no (hidden)"),
+            ("ERR has any", "a", "ERR has any"),
+            ("ERR no gr\u{fc}\u{df}e", "gr\u{fc}\u{df}e", "ERR no (hidden)"),
+            ("ERR", "ERR", "ERR"),
+        ] {
+            assert_eq!(shown(text, password), wanted, "{text} {password}");
+        }
+    }
+
+    #[test]
+    fn what_others_read_stays_as_it_is() {
+        for (text, password) in [
+            ("WRONGPASS invalid username-password pair or user is disabled.", "password"),
+            ("NOAUTH Authentication required.", "Authentication"),
+            ("MOVED 1 10.0.0.1:7000", "7000"),
+            ("ASK 1 10.0.0.1:7000", "10.0.0.1"),
+            ("NOPERM this user has no permissions to run the 'ping' command", "hunter2"),
+            ("LOADING Redis has no data yet", "LOADING"),
+            ("ERR hunter", "hunter2"),
+            ("ERR anything", ""),
+        ] {
+            assert_eq!(shown(text, password), text);
+        }
+        let unknown = "ERR unknown command 'EVALSHA', with args beginning with: '80a6' '1' '{d|k=geheim}f1' ";
+        assert_eq!(&*spoken(unknown.into(), None), "ERR unknown command 'EVALSHA'");
+    }
+}
