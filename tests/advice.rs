@@ -341,7 +341,7 @@ async fn behind_with(
         domain,
         failure_mode_deny: true,
         rate_limits: json!([{ "actions": actions }]),
-        timeout: "5s",
+        timeout: "60s",
     });
     let connections = &mut bootstrap["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0];
     let config = connections["typed_config"].as_object_mut().expect("a configuration");
