@@ -89,10 +89,9 @@ fn patience() -> Duration {
     Duration::from_secs(seconds.unwrap_or(3))
 }
 
-/// At the usual level, where only bad reloads are heard of.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn under_load_and_bad_reloads_nobody_misses_the_log() {
-    let mut tollgate = Builder::new().rules(RULES).env("DRAIN_DELAY", "0").start();
+    let mut tollgate = talkative();
     for address in ["grpc", "http", "metrics"] {
         tollgate.address(address);
     }
