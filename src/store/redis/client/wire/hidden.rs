@@ -8,8 +8,8 @@ const HIDDEN: &str = "(hidden)";
 const ARGUMENTS: &str = ", with args beginning with";
 /// So many bytes of what was shortened are part of a password, and not alike by accident.
 const LEAST: usize = 8;
-/// A part of a password this long is looked for by itself, as what stands around it may come back escaped.
-const LEAST_PART: usize = 4;
+/// So many bytes are looked for within words, too: a shorter password only where it is a word.
+const LEAST_WITHIN: usize = 4;
 /// Redis' own words about a login. They have no arguments, so a password that is one of their words is not repeated.
 const OWN: [&str; 6] = [
     "WRONGPASS invalid username-password pair or user is disabled.",
@@ -64,12 +64,18 @@ fn without_password(text: &str, password: &Secret) -> String {
     shown
 }
 
-/// What is not to be shown: the password, as it is and with blanks for what an error cannot hold; and its parts of letters
-/// and digits, which no way of quoting changes.
+/// What is not to be shown: the password, as it is, with blanks for what an error cannot hold, and with quotes and
+/// backslashes escaped; and its parts of letters and digits, which no way of quoting changes. A part that could be a word of
+/// Redis' own is left: what is to be done about an error is known by those ("ACL failure in script").
 fn needles(password: &str) -> Vec<String> {
     let blank = password.replace(|c: char| c.is_control(), " ");
-    let parts = password.split(|c: char| !c.is_alphanumeric()).filter(|part| part.len() >= LEAST_PART);
-    let all = [password, &blank, blank.trim()].into_iter().chain(parts);
+    let escaped = password.replace('\\', "\\\\").replace('"', "\\\"");
+    let quoted = escaped.replace('\'', "\\'");
+    let is_no_word = |part: &&str| {
+        part.len() >= LEAST || (part.len() >= LEAST_WITHIN && part.contains(|c: char| c.is_ascii_digit()))
+    };
+    let parts = password.split(|c: char| !c.is_alphanumeric()).filter(is_no_word);
+    let all = [password, &blank, blank.trim(), &escaped, &quoted].into_iter().chain(parts);
     all.filter(|needle| !needle.is_empty()).map(str::to_owned).collect()
 }
 
@@ -83,7 +89,7 @@ fn match_at(text: &str, at: usize, needle: &str) -> Option<usize> {
     // a short one is in many words
     let is_part = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
     let stands_alone = !is_part(text[..at].chars().next_back()) && !is_part(text[at + len..].chars().next());
-    (len >= LEAST_PART || stands_alone).then_some(len)
+    (len >= LEAST_WITHIN || stands_alone).then_some(len)
 }
 
 #[cfg(test)]
@@ -105,7 +111,7 @@ mod tests {
             ("s3cr? s3crs3cr", "s3cr", "(hidden)? (hidden)"),
             (&format!("ERR no '{}'", &long[..128]), &long, "ERR no '(hidden)'"),
             (&format!("ERR no '{}...", &long[..9]), &long, "ERR no '(hidden)..."),
-            (r#"ERR no "hunt\"er2\\three""#, r#"hunt"er2\three"#, r#"ERR no "(hidden)\"er2\\(hidden)""#),
+            (r#"ERR no "hunt\"er2\\three""#, r#"hunt"er2\three"#, r#"ERR no "(hidden)""#),
             ("ERR no hunter2 .", "hunter2\n", "ERR no (hidden)."),
             ("ERR no a", "a", "ERR no (hidden)"),
             ("ERR has any", "a", "ERR has any"),
@@ -127,6 +133,7 @@ mod tests {
             ("LOADING Redis has no data yet", "LOADING"),
             ("ERR hunter", "hunter2"),
             ("ERR anything", ""),
+            ("ERR ACL failure in script", "my-script-2"),
         ] {
             assert_eq!(shown(text, password), text);
         }
