@@ -8,12 +8,13 @@ use super::variables::{FAMILIES, TABLE};
 const HEAD: &str = "\
 # Settings
 
-Generated from the table in `src/settings/variables.rs`; a test compares the two (`BLESS=1 cargo test --test settings_docs` writes this page).
+Generated from the table in `src/settings/variables.rs`; a test compares the two
+(`BLESS=1 cargo test --test settings_docs` writes this page).
 
-Tollgate is set up by environment variables, those of `envoyproxy/ratelimit` with their names, defaults and syntax, and some of
-its own. `tollgate serve --help` lists the flags; a flag overrides its variable. Every fault is reported at once, each with the
-variable, its value and what is accepted, and the process exits with status 2. Variables that are not listed here are ignored;
-`…` stands for any end of a name.
+Tollgate is set up by environment variables, those of `envoyproxy/ratelimit` with their names, defaults and syntax,
+and some of its own. `tollgate serve --help` lists the flags; a flag overrides its variable. Every fault is reported
+at once, each with the variable, its value and what is accepted, and the process exits with status 2. Variables that
+are not listed here are ignored; `…` stands for any end of a name.
 
 - Durations are Go's: `10s`, `150us`, `1h30m`, `1.5h`, `0`. A number without a unit is refused, as there.
 - Booleans are Go's: `true`, `false`, `1`, `0`, `t`, `f`, `T`, `F`, `TRUE`, `FALSE`, `True`, `False`.
@@ -21,12 +22,12 @@ variable, its value and what is accepted, and the process exits with status 2. V
 - An empty value is as none, of every variable: the default holds.
 - A value that has no effect beside the others (of Redis while the backend is memory, of xDS while the rules come from
   files, and so on) cannot be wrong: a warning names its variable.
-- Some values that are not accepted do not end the start, because the reference runs with them: a warning says what stands
-  in. They are listed in [drop-in.md](drop-in.md#values-that-make-no-sense).
+- Some values that are not accepted do not end the start, because the reference runs with them: a warning says what
+  stands in. They are listed in [drop-in.md](drop-in.md#values-that-make-no-sense).
 
-Kinds: **works** does what the reference does. **ours** is not in the reference. **no effect** may have any value, and a
-warning at start says that it does nothing. **later** belongs to a feature that does not exist yet: asking for the feature
-is refused; while it is not asked for, its variables are as those without effect.
+Kinds: **works** does what the reference does. **ours** is not in the reference. **no effect** may have any value, and
+a warning at start says that it does nothing. **later** belongs to a feature that does not exist yet: asking for the
+feature is refused; while it is not asked for, its variables are as those without effect.
 ";
 
 /// The page `docs/settings.md`.
