@@ -105,6 +105,18 @@ async fn a_warning_does_not_tell_the_password_that_it_is_about() {
     assert!(!said.contains(RIGHT) && !said.contains(WRONG), "{said}");
 }
 
+/// What is hidden of an answer to AUTH is not taken out of other errors, which are told apart by their words.
+#[tokio::test]
+async fn a_password_that_is_a_word_of_redis_does_no_harm() {
+    for password in ["script", "noscript", "command", "unknown", "password", "ping", "err"] {
+        let redis = Redis::start(&[]);
+        redis.cli(&["CONFIG", "SET", "requirepass", password]);
+        let tollgate =
+            builder().env("REDIS_URL", format!("redis://127.0.0.1:{}", redis.port)).env("REDIS_AUTH", password).start();
+        remaining(&tollgate, &["year"]).await;
+    }
+}
+
 /// A server that refuses AUTH in these words makes nothing say the password.
 async fn nothing_says(password: &str, refuse: echo::Refuse, type_and_auth: &[(&str, String)]) -> String {
     let port = echo::start(refuse);

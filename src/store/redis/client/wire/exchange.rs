@@ -5,7 +5,7 @@ use std::{
     future::Future,
     io,
     pin::{Pin, pin},
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker, ready},
 };
 
@@ -22,7 +22,7 @@ use super::{
     decoder::{DecodeError, Decoder},
     hidden,
 };
-use crate::{domain::Secret, store::redis::CallError};
+use crate::store::redis::CallError;
 
 /// Bytes that may wait to be written: a peer that reads nothing is sent no more.
 const MAX_OUTGOING: usize = 16 << 20;
@@ -41,8 +41,6 @@ pub(super) type Outcome = Result<Reply, CallError>;
 #[derive(Debug, Default)]
 pub(super) struct Exchange {
     state: Mutex<State>,
-    /// The password that was sent, which no error may repeat.
-    password: OnceLock<Secret>,
 }
 
 #[derive(Debug, Default)]
@@ -128,12 +126,6 @@ impl Exchange {
             task.wake();
         }
         Ok(coming)
-    }
-
-    /// From now on nothing that the peer says shows this password.
-    pub(super) fn hide(&self, password: &Secret) {
-        // a connection logs in once
-        let _ = self.password.set(password.clone());
     }
 
     /// Whom to wake when there is something to send, or a deadline that nobody waits for yet.
@@ -279,7 +271,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             let limit = self.exchange.lock().waiting.front().map(|waiting| waiting.limit);
             let decoded = self.decoder.decode(&mut self.incoming, limit.unwrap_or(ReplyLimit::SHORT))?;
             let Some(outcome) = decoded else { break };
-            let outcome = outcome.map_err(|text| hidden::spoken(text, self.exchange.password.get()));
+            let outcome = outcome.map_err(hidden::without_arguments);
             let waiting = self.exchange.lock().waiting.pop_front();
             match (waiting, outcome) {
                 (Some(waiting), outcome) => {

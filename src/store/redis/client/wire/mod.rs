@@ -157,8 +157,6 @@ impl Wire {
             let mut words: Vec<&[u8]> = vec![b"AUTH"];
             words.extend(user.as_ref().map(String::as_bytes));
             words.push(password.expose().as_bytes());
-            // it may be repeated
-            self.exchange.hide(&password);
             self.expect_ok(&words, patience).await?;
         }
         match self.exchange(None, &Command::new(&[b"PING"], ReplyLimit::SHORT), patience).await {
@@ -180,6 +178,11 @@ impl Wire {
                 };
                 Err(format!("it closed the connection at {command}{hint}").into())
             }
+            Err(CallError::Refused(text)) => Err(match words {
+                // what answers it may repeat the password
+                [b"AUTH", .., password] => hidden::without_password(&text, &String::from_utf8_lossy(password)),
+                _ => text,
+            }),
             Err(error) => Err(reason(error)),
         }
     }
