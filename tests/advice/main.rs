@@ -1,6 +1,6 @@
 //! Examples and pages, followed to the letter and attacked by the clients that they limit: no spelling of a path, and no
 //! header that a client writes, has a budget of its own.
-#![allow(clippy::panic, missing_docs, unreachable_pub, reason = "a test")]
+#![allow(clippy::panic, missing_docs, missing_debug_implementations, unreachable_pub, reason = "a test")]
 
 mod clients;
 mod pages;
