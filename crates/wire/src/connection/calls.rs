@@ -1,0 +1,293 @@
+//! The calls of a connection: their data, their progress, and their end.
+
+use std::{cell::Cell, task::Context, time::Instant};
+
+use super::{Connection, Fault, Turn, listed::Due};
+use crate::{
+    ErrorCode, Event, Handler, Progress, Reply,
+    clock::later,
+    frame::{self, flag},
+    reply::{Starved, TURN},
+};
+
+/// What a handler is asked for.
+pub(super) enum Step<'a, 'c> {
+    Data(&'a [u8], bool),
+    Poll(&'a mut Context<'c>),
+    Expire,
+}
+
+impl<H: Handler> Connection<H> {
+    pub(super) fn data(&mut self, head: frame::Head, payload: &[u8], turn: &mut Turn<'_>) -> Result<(), Fault> {
+        let id = head.stream;
+        if id == 0 {
+            return Err(Fault::protocol("DATA are on the connection itself"));
+        }
+        let (content, padding) =
+            frame::unpad(head, payload).ok_or(Fault::protocol("the padding is longer than its frame"))?;
+        let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+        self.window.receive(length).map_err(|_| Fault::flow("DATA exceed the connection's window"))?;
+        let is_end = head.has(flag::END_STREAM);
+        if content.is_empty() && !is_end {
+            self.spend(turn, "too many empty DATA frames")?;
+        }
+        let Some(stream) = self.streams.get_mut(id) else {
+            self.give_back(length, turn);
+            return self.late_frame(id, "DATA are on a stream that was never opened", turn);
+        };
+        let receiving = &mut stream.receiving;
+        let fault = if receiving.is_ended {
+            Some((ErrorCode::STREAM_CLOSED, "DATA are on a stream that its client has ended"))
+        } else if receiving.charge(content.len(), padding).is_err() {
+            Some((ErrorCode::FLOW_CONTROL_ERROR, "DATA exceed the stream's window"))
+        } else if receiving.count(content.len(), is_end).is_err() {
+            Some((ErrorCode::PROTOCOL_ERROR, "the body has not the length of its content-length"))
+        } else {
+            None
+        };
+        if let Some((code, why)) = fault {
+            // what was charged to the stream is given back with it
+            let charged = if code == ErrorCode::PROTOCOL_ERROR { padding } else { payload.len() };
+            self.window.give_back(u32::try_from(charged).unwrap_or(u32::MAX));
+            return self.fail(id, code, why, turn);
+        }
+        if is_end {
+            self.end_request(id);
+        }
+        if padding > 0
+            && let Some(stream) = self.streams.get_mut(id)
+            && let Some(increment) = stream.receiving.window_update()
+        {
+            // a peer that pads may need it for the rest of its message, which is kept
+            frame::put_window_update(id, increment, turn.out);
+        }
+        self.give_back(u32::try_from(padding).unwrap_or(u32::MAX), turn);
+        self.step(id, Step::Data(content, is_end), turn);
+        if self.streams.get_mut(id).is_some_and(|stream| stream.call.is_none()) {
+            self.settle(id, turn);
+        }
+        Ok(())
+    }
+
+    /// Notes that nothing follows from the peer on this stream.
+    pub(super) fn end_request(&mut self, id: u32) {
+        if let Some(stream) = self.streams.get_mut(id) {
+            stream.receiving.is_ended = true;
+            self.receiving -= 1;
+        }
+    }
+
+    /// Notes when a request must have ended.
+    pub(super) fn expect_end(&mut self, until: Option<Instant>) {
+        let others = self.earliest.filter(|_| self.receiving > 1);
+        self.earliest = [others, until].into_iter().flatten().min();
+    }
+
+    /// Asks the handler, and does what comes of it.
+    pub(super) fn step(&mut self, id: u32, step: Step<'_, '_>, turn: &mut Turn<'_>) {
+        let Some(stream) = self.streams.get_mut(id) else { return };
+        let Some(call) = &mut stream.call else { return };
+        let mut reply = Reply {
+            stream: id,
+            out: turn.out,
+            sending: &mut stream.sending,
+            outgoing: &mut self.outgoing,
+            left: TURN,
+            wants_room: Cell::new(false),
+            released: 0,
+            reset: None,
+        };
+        let is_poll = matches!(step, Step::Poll(_));
+        let progress = match step {
+            Step::Data(data, is_end) => self.handler.data(call, data, is_end, &mut reply),
+            Step::Poll(cx) => self.handler.poll(call, cx, &mut reply),
+            Step::Expire => self.handler.expire(call, &mut reply),
+        };
+        let (released, reset, left) = (reply.released, reply.reset, reply.left);
+        let asked_for_room = left == 0 || reply.wants_room.get();
+        let waited = std::mem::replace(&mut stream.is_waiting, progress == Progress::Waiting);
+        // only a poll can find that no room is wanted any more
+        stream.wants_room = asked_for_room || !is_poll && stream.wants_room;
+        if stream.is_waiting && left == 0 && stream.sending.room(&self.outgoing) > 0 {
+            // it has used up its turn, and no window
+            self.listed.set_due(Due::Room);
+        }
+        let is_starved = stream.is_waiting && stream.wants_room && stream.sending.room(&self.outgoing) == 0;
+        let before = stream.starved;
+        stream.starved = is_starved.then(|| Starved::after(before, TURN - left, turn.now));
+        let is_ended = stream.sending.is_ended;
+        if released > 0 {
+            let released = stream.receiving.release(released);
+            if let Some(increment) = stream.receiving.window_update() {
+                frame::put_window_update(id, increment, turn.out);
+            }
+            self.give_back(released, turn);
+        }
+        match (before.is_some(), is_starved) {
+            (false, true) => {
+                self.starving += 1;
+                self.starved = self.starved.or(Some(turn.now));
+            }
+            (true, false) => self.no_longer_starves(),
+            _ => {}
+        }
+        match (progress, reset) {
+            (_, Some(code)) => self.reset(id, code, turn),
+            (Progress::Receiving, None) => {}
+            // what more of the request came may have made it wait for something else
+            (Progress::Waiting, None) => self.list(id, waited && is_poll),
+            // a reply that is done and has no end would leave its caller waiting
+            (Progress::Done, None) if !is_ended => self.reset(id, ErrorCode::INTERNAL_ERROR, turn),
+            (Progress::Done, None) => self.answered(id, turn),
+        }
+    }
+
+    fn answered(&mut self, id: u32, turn: &mut Turn<'_>) {
+        self.allowance.answered();
+        let Some(stream) = self.streams.get_mut(id) else { return };
+        stream.call = None;
+        let Some(held) = &mut stream.sending.held else {
+            self.replied(id, turn);
+            return;
+        };
+        held.begin(turn.now);
+        let cost = held.cost();
+        if stream.sending.room(&self.outgoing) > 0 {
+            self.listed.set_due(Due::Room);
+        }
+        self.stalled = self.stalled.or(Some(turn.now));
+        self.list(id, true);
+        self.hold(0, cost);
+        if self.held_bytes > self.config.held.share() {
+            self.close(Fault::calm("more answers wait for the peer to take them than may"), turn);
+        } else if self.held.set(self.held_bytes).is_err() {
+            // those who hold the others are other peers
+            self.report_reset(ErrorCode::ENHANCE_YOUR_CALM, "answers of all peers wait, and no more may");
+            self.reset(id, ErrorCode::ENHANCE_YOUR_CALM, turn);
+        }
+    }
+
+    /// A reply was sent whole. A request that has not ended may take a little longer.
+    pub(super) fn replied(&mut self, id: u32, turn: &mut Turn<'_>) {
+        if let Some(stream) = self.streams.get_mut(id)
+            && !stream.receiving.is_ended
+        {
+            let until = Some(later(turn.now, self.config.read_patience));
+            stream.receiving.until = until;
+            self.expect_end(until);
+        }
+        self.settle(id, turn);
+    }
+
+    /// Closes a stream on which nothing more is to be sent or received. Until then, what the peer still sends is
+    /// discarded.
+    pub(super) fn settle(&mut self, id: u32, turn: &mut Turn<'_>) {
+        let Some(stream) = self.streams.get_mut(id) else { return };
+        if stream.call.is_some() || stream.sending.held.is_some() {
+            return;
+        }
+        if stream.receiving.is_ended {
+            self.remove(id, turn);
+        } else {
+            let released = stream.receiving.release(u32::MAX);
+            if let Some(increment) = stream.receiving.window_update() {
+                frame::put_window_update(id, increment, turn.out);
+            }
+            self.give_back(released, turn);
+        }
+    }
+
+    /// Notes that a stream holds `after` bytes, and not `before`.
+    pub(super) fn hold(&mut self, before: usize, after: usize) {
+        self.held_bytes = self.held_bytes.saturating_sub(before) + after;
+        if self.held_bytes == 0 {
+            self.stalled = None;
+        }
+        if after < before {
+            // never fails: it is less than before
+            let _ = self.held.set(self.held_bytes);
+        }
+    }
+
+    /// Notes that a reply has room again, or that its stream is closed.
+    fn no_longer_starves(&mut self) {
+        self.starving -= 1;
+        if self.starving == 0 {
+            self.starved = None;
+        }
+    }
+
+    /// Gives bytes back to the connection's window.
+    fn give_back(&mut self, bytes: u32, turn: &mut Turn<'_>) {
+        self.window.give_back(bytes);
+        if let Some(increment) = self.window.update() {
+            frame::put_window_update(0, increment, turn.out);
+        }
+    }
+
+    /// Removes a stream, and with it what it holds.
+    pub(super) fn remove(&mut self, id: u32, turn: &mut Turn<'_>) {
+        let Some(stream) = self.streams.remove(id) else { return };
+        if !stream.receiving.is_ended {
+            self.receiving -= 1;
+        }
+        if stream.is_listed {
+            self.listed.gone();
+        }
+        if let Some(held) = &stream.sending.held {
+            self.hold(held.cost(), 0);
+        }
+        if stream.starved.is_some() {
+            self.no_longer_starves();
+        }
+        self.give_back(stream.receiving.charged, turn);
+        self.end_if_left();
+    }
+
+    /// Resets a stream.
+    pub(super) fn reset(&mut self, id: u32, code: ErrorCode, turn: &mut Turn<'_>) {
+        self.remove(id, turn);
+        self.refuse(id, code, turn);
+    }
+
+    /// Sends RST_STREAM for a stream that is not open, or not any more.
+    pub(super) fn refuse(&mut self, id: u32, code: ErrorCode, turn: &mut Turn<'_>) {
+        self.resets.add(id);
+        frame::put_reset(id, code, turn.out);
+    }
+
+    /// Resets a stream for an error of the peer.
+    pub(super) fn fail(
+        &mut self,
+        id: u32,
+        code: ErrorCode,
+        why: &'static str,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Fault> {
+        self.spend(turn, "too many errors on streams")?;
+        self.report_reset(code, why);
+        self.reset(id, code, turn);
+        Ok(())
+    }
+
+    pub(super) fn report_reset(&mut self, code: ErrorCode, why: &'static str) {
+        self.handler.report(Event::Reset { code, why });
+    }
+
+    /// A frame on a stream that is not open: an error if it never was.
+    pub(super) fn late_frame(&mut self, id: u32, never_opened: &'static str, turn: &mut Turn<'_>) -> Result<(), Fault> {
+        if id > self.last || id.is_multiple_of(2) {
+            return Err(Fault::protocol(never_opened));
+        }
+        self.spend(turn, "too many frames on streams that are closed")?;
+        if !self.resets.contains(id) {
+            self.refuse(id, ErrorCode::STREAM_CLOSED, turn);
+        }
+        Ok(())
+    }
+
+    /// Uses one frame of what the peer may send beside calls.
+    pub(super) fn spend(&mut self, turn: &Turn<'_>, why: &'static str) -> Result<(), Fault> {
+        self.allowance.spend(1, turn.now).map_err(|_| Fault::calm(why))
+    }
+}

@@ -1,0 +1,83 @@
+//! The graceful end of a connection (RFC 9113, section 6.8): a warning, on which the peer opens no more streams; when
+//! it has acknowledged that, or after a second, the number of the last stream that is served; and the end when the
+//! streams up to there are closed.
+
+use std::time::{Duration, Instant};
+
+use super::{Connection, Turn};
+use crate::{
+    ErrorCode, Handler,
+    frame::{self, kind},
+};
+
+/// How long the peer's acknowledgement is waited for.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The PING whose acknowledgement shows that the peer has seen the warning.
+const PING: &[u8; 8] = b"\x0bgoaway\x0b";
+
+/// How far the end has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leaving {
+    Stays,
+    Warned {
+        until: Instant,
+    },
+    /// Streams up to this one are served.
+    Final {
+        last: u32,
+    },
+}
+
+impl Leaving {
+    pub(super) fn is_final(self) -> bool {
+        matches!(self, Self::Final { .. })
+    }
+
+    pub(super) fn deadline(self) -> Option<Instant> {
+        match self {
+            Self::Warned { until } => Some(until),
+            Self::Stays | Self::Final { .. } => None,
+        }
+    }
+}
+
+impl<H: Handler> Connection<H> {
+    /// Begins the end. Calls that are open, or come before the peer knows, are served.
+    pub fn shut_down(&mut self, turn: &mut Turn<'_>) {
+        if self.leaving != Leaving::Stays || self.is_over {
+            return;
+        }
+        frame::put_go_away(0x7fff_ffff, ErrorCode::NO_ERROR, "", turn.out);
+        frame::put(kind::PING, 0, 0, PING, turn.out);
+        self.leaving = Leaving::Warned { until: turn.now + PATIENCE };
+    }
+
+    /// An acknowledgement of a PING has come.
+    pub(super) fn acknowledged(&mut self, payload: &[u8], turn: &mut Turn<'_>) {
+        if payload == PING && matches!(self.leaving, Leaving::Warned { .. }) {
+            self.leave_for_good(turn);
+        }
+    }
+
+    pub(super) fn leave_for_good(&mut self, turn: &mut Turn<'_>) {
+        frame::put_go_away(self.last, ErrorCode::NO_ERROR, "", turn.out);
+        self.leaving = Leaving::Final { last: self.last };
+        self.end_if_left();
+    }
+
+    /// The last stream that is served, for a GOAWAY; it does not grow again once it was sent.
+    pub(super) fn last_served(&self) -> u32 {
+        match self.leaving {
+            Leaving::Final { last } => last,
+            Leaving::Stays | Leaving::Warned { .. } => self.last,
+        }
+    }
+
+    /// Ends the connection if it was to end when its last stream closes, and that has.
+    pub(super) fn end_if_left(&mut self) {
+        if self.leaving.is_final() && self.streams.is_empty() {
+            self.end();
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! One connection as a state machine without I/O: frames in, calls of a [`Handler`], frames out.
+
+mod calls;
+mod control;
+mod deadlines;
+mod leaving;
+mod listed;
+mod polling;
+mod section;
+
+use std::{sync::Arc, time::Instant};
+
+use crate::{
+    Config, ErrorCode, Event, Handler,
+    allowance::Allowance,
+    config::HeldShare,
+    fields::FieldList,
+    frame::{self, Head, flag, kind},
+    hpack::Decoder,
+    reply::Outgoing,
+    settings::{self, DEFAULT_TABLE_SIZE, DEFAULT_WINDOW, PeerSettings},
+    streams::{Resets, Streams},
+    window::{ReceiveWindow, SendWindow},
+};
+use calls::Step;
+use leaving::Leaving;
+use listed::Listed;
+use section::Section;
+
+/// A turn ends when so many bytes wait to be sent.
+const ENOUGH: usize = 64 << 10;
+
+/// An error of the peer that ends the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Fault {
+    code: ErrorCode,
+    why: &'static str,
+}
+
+impl Fault {
+    const fn protocol(why: &'static str) -> Self {
+        Self { code: ErrorCode::PROTOCOL_ERROR, why }
+    }
+
+    const fn frame_size(why: &'static str) -> Self {
+        Self { code: ErrorCode::FRAME_SIZE_ERROR, why }
+    }
+
+    const fn flow(why: &'static str) -> Self {
+        Self { code: ErrorCode::FLOW_CONTROL_ERROR, why }
+    }
+
+    const fn calm(why: &'static str) -> Self {
+        Self { code: ErrorCode::ENHANCE_YOUR_CALM, why }
+    }
+}
+
+/// What a connection works with while it has its turn.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    /// The time at its beginning.
+    pub now: Instant,
+    /// Where what is to be sent is appended.
+    pub out: &'a mut Vec<u8>,
+    /// Memory for one header section.
+    pub scratch: &'a mut Scratch,
+    /// Calls that may still begin.
+    pub calls: u32,
+}
+
+/// Memory for one header section at a time, which all connections of a worker share.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    list: FieldList,
+    text: Vec<u8>,
+}
+
+impl Scratch {
+    fn shrink(&mut self) {
+        self.list.shrink();
+        if self.text.capacity() > 64 << 10 {
+            self.text = Vec::new();
+        }
+    }
+}
+
+/// A connection whose preface has been read.
+#[derive(Debug)]
+pub struct Connection<H: Handler> {
+    handler: H,
+    config: Arc<Config>,
+    decoder: Decoder,
+    streams: Streams<H::Call>,
+    /// Of those, the streams whose request goes on.
+    receiving: usize,
+    /// The streams that wait, or hold a reply.
+    listed: Listed,
+    outgoing: Outgoing,
+    window: ReceiveWindow,
+    section: Option<Section>,
+    began: Instant,
+    /// The highest stream that the peer has opened.
+    last: u32,
+    has_settings: bool,
+    is_acknowledged: bool,
+    allowance: Allowance,
+    resets: Resets,
+    held: HeldShare,
+    held_bytes: usize,
+    /// No reply has been held for longer than since then.
+    stalled: Option<Instant>,
+    /// The streams whose replies go on and have no room.
+    starving: usize,
+    /// None of those has had none for longer than since then.
+    starved: Option<Instant>,
+    /// No request must have ended before this.
+    earliest: Option<Instant>,
+    leaving: Leaving,
+    is_over: bool,
+}
+
+impl<H: Handler> Connection<H> {
+    /// A connection; [`Connection::start`] begins it.
+    #[must_use]
+    pub fn new(handler: H, config: Arc<Config>, now: Instant) -> Self {
+        let (_, window) = config.windows();
+        let outgoing = Outgoing {
+            window: SendWindow::new(DEFAULT_WINDOW),
+            peer: PeerSettings::default(),
+            updates: 0,
+            table_is_closed: false,
+        };
+        Self {
+            handler,
+            decoder: Decoder::new(DEFAULT_TABLE_SIZE),
+            streams: Streams::default(),
+            receiving: 0,
+            listed: Listed::default(),
+            outgoing,
+            window: ReceiveWindow::new(window),
+            section: None,
+            last: 0,
+            has_settings: false,
+            is_acknowledged: false,
+            began: now,
+            allowance: Allowance::new(now),
+            resets: Resets::default(),
+            held: HeldShare::new(&config.held),
+            held_bytes: 0,
+            stalled: None,
+            starving: 0,
+            starved: None,
+            earliest: None,
+            leaving: Leaving::Stays,
+            is_over: false,
+            config,
+        }
+    }
+
+    /// Appends what a server sends first.
+    pub fn start(&mut self, out: &mut Vec<u8>) {
+        let (stream_window, window) = self.config.windows();
+        settings::put(self.config.max_streams, stream_window, self.config.max_field_list, out);
+        if window > DEFAULT_WINDOW {
+            frame::put_window_update(0, window - DEFAULT_WINDOW, out);
+        }
+    }
+
+    /// Works through the whole frames at the front of `input`, until the turn's calls are used up or enough waits to be
+    /// sent; returns how many bytes it is done with.
+    pub fn receive(&mut self, input: &[u8], turn: &mut Turn<'_>) -> usize {
+        let mut at = 0;
+        while !self.is_over && turn.calls > 0 && turn.out.len() < ENOUGH {
+            let rest = &input[at..];
+            let Some(head) = rest.first_chunk().map(Head::read) else { break };
+            if head.length > frame::MAX_PAYLOAD {
+                self.close(Fault::frame_size("a frame is longer than 16384 bytes"), turn);
+                break;
+            }
+            let whole = frame::HEAD + head.length;
+            let Some(payload) = rest.get(frame::HEAD..whole) else { break };
+            at += whole;
+            if let Err(fault) = self.frame(head, payload, turn) {
+                self.close(fault, turn);
+            }
+        }
+        at
+    }
+
+    fn frame(&mut self, head: Head, payload: &[u8], turn: &mut Turn<'_>) -> Result<(), Fault> {
+        if let Some(section) = &self.section
+            && (head.kind != kind::CONTINUATION || head.stream != section.stream())
+        {
+            return Err(Fault::protocol("a frame is between the parts of a header block"));
+        }
+        if !self.has_settings && (head.kind != kind::SETTINGS || head.has(flag::ACK)) {
+            return Err(Fault::protocol("the first frame is not SETTINGS"));
+        }
+        match head.kind {
+            kind::DATA => self.data(head, payload, turn),
+            kind::HEADERS => self.headers(head, payload, turn),
+            kind::CONTINUATION => self.continuation(head, payload, turn),
+            _ => self.control(head, payload, turn),
+        }
+    }
+
+    /// Whether the connection is at its end: what is in the buffer is to be sent, and nothing more read.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// Whether it has open streams.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.streams.is_empty()
+    }
+
+    /// The handler.
+    pub fn handler(&mut self) -> &mut H {
+        &mut self.handler
+    }
+
+    /// Whether [`Connection::rest`] has something to give back.
+    pub(crate) fn can_rest(&self) -> bool {
+        self.streams.can_shrink()
+    }
+
+    /// Gives memory back that is not needed while nothing happens.
+    pub fn rest(&mut self) {
+        self.streams.shrink();
+    }
+
+    /// Ends the connection, for the peer has closed it.
+    pub(crate) fn hang_up(&mut self) {
+        self.end();
+    }
+
+    fn close(&mut self, fault: Fault, turn: &mut Turn<'_>) {
+        let Fault { code, why } = fault;
+        self.handler.report(Event::Closed { code, why });
+        frame::put_go_away(self.last_served(), code, why, turn.out);
+        self.end();
+    }
+
+    /// Closes the connection, for the memory for what peers do not take or finish is used up.
+    pub(crate) fn shed(&mut self, turn: &mut Turn<'_>) {
+        self.close(Fault::calm("the memory for what peers do not take or finish is used up"), turn);
+    }
+
+    /// Bytes of a header section that has not come whole.
+    pub(crate) fn unfinished(&self) -> usize {
+        self.section.as_ref().map_or(0, Section::bytes)
+    }
+
+    /// Closes the connection of a peer that does not go on.
+    pub(crate) fn give_up(&mut self, why: &'static str, turn: &mut Turn<'_>) {
+        self.handler.report(Event::TooSlow { why });
+        frame::put_go_away(self.last_served(), ErrorCode::ENHANCE_YOUR_CALM, why, turn.out);
+        self.end();
+    }
+
+    /// Drops every call.
+    fn end(&mut self) {
+        self.is_over = true;
+        self.streams = Streams::default();
+        self.listed = Listed::default();
+        self.section = None;
+        self.receiving = 0;
+        (self.starving, self.starved) = (0, None);
+        self.hold(self.held_bytes, 0);
+    }
+}

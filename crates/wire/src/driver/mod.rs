@@ -1,0 +1,302 @@
+//! Runs a [`Connection`] over a stream of tokio's: TCP, TLS, or a Unix socket.
+
+mod buffers;
+mod closing;
+mod unsent;
+mod wake;
+
+use std::{
+    fmt, io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{self, Sleep, sleep_until},
+};
+
+pub use buffers::Buffers;
+
+use crate::{Config, Connection, Handler, Turn, clock::later, config::HeldShare};
+use buffers::Memory;
+use closing::Closing;
+use unsent::Unsent;
+use wake::CallsWaker;
+
+/// Nothing is read while so many bytes wait for the transport.
+const ENOUGH: usize = 64 << 10;
+
+/// Reads before what came of them is sent, and how often that is done before another connection has its turn.
+const READS: u32 = 4;
+const ROUNDS: u32 = 4;
+
+/// How long a connection keeps memory that it needs for open streams, once there are none.
+const REST_AFTER: Duration = Duration::from_secs(1);
+
+/// Bytes of a connection that are not counted: a whole frame, so that peers whose frames come in pieces, as all do, never
+/// depend on what others hold.
+const FREE: usize = 17 << 10;
+
+/// Above this, memory of messages that were written is given back.
+const KEPT_OUT: usize = 1 << 20;
+
+/// Above this, memory of bytes that wait to be looked at is given back once there are none.
+const KEPT: usize = 512;
+
+/// Serves one connection, whose preface has been read, until it ends: by [`Served::shut_down`], by its peer, or by an
+/// error of either. Dropped, it drops its calls.
+#[must_use = "a connection is served while this is polled"]
+pub struct Served<T, H: Handler> {
+    io: T,
+    connection: Connection<H>,
+    config: Arc<Config>,
+    buffers: Buffers,
+    /// Bytes that were read and not looked at: the front of a frame, or all that came after a turn had ended.
+    input: Vec<u8>,
+    /// Whether `input` may hold whole frames.
+    is_behind: bool,
+    /// Since when a frame is incomplete.
+    incomplete: Option<Instant>,
+    unsent: Unsent,
+    held: HeldShare,
+    calls: Arc<CallsWaker>,
+    waker: Waker,
+    timer: Option<Pin<Box<Sleep>>>,
+    is_started: bool,
+    is_to_shut_down: bool,
+    closing: Option<Closing>,
+}
+
+/// Why reading has stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stop {
+    /// There is nothing to read.
+    Empty,
+    /// The turn is over, or enough waits to be sent.
+    Enough,
+    /// The peer has closed its side.
+    End,
+}
+
+impl<T, H: Handler> fmt::Debug for Served<T, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Served").field("closing", &self.closing).finish_non_exhaustive()
+    }
+}
+
+impl<T, H> Served<T, H>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+    H: Handler,
+{
+    /// Serves the connection over `io`.
+    pub fn new(io: T, handler: H, config: &Arc<Config>, buffers: &Buffers) -> Self {
+        let calls = Arc::<CallsWaker>::default();
+        Self {
+            io,
+            connection: Connection::new(handler, Arc::clone(config), now()),
+            config: Arc::clone(config),
+            buffers: buffers.clone(),
+            input: Vec::new(),
+            is_behind: false,
+            incomplete: None,
+            unsent: Unsent::default(),
+            held: HeldShare::new(&config.held),
+            waker: Waker::from(Arc::clone(&calls)),
+            calls,
+            timer: None,
+            is_started: false,
+            is_to_shut_down: false,
+            closing: None,
+        }
+    }
+
+    /// Begins the graceful end; it goes on when this is polled. Calls that are open, or come before the peer knows, are
+    /// served.
+    pub fn shut_down(&mut self) {
+        self.is_to_shut_down = true;
+    }
+
+    /// One turn; ready when the connection is to be closed.
+    fn turn(&mut self, cx: &mut Context<'_>, memory: &mut Memory) -> Poll<io::Result<()>> {
+        self.calls.set(cx.waker());
+        let Memory { read, out, scratch } = memory;
+        out.clear();
+        if out.capacity() > KEPT_OUT {
+            *out = Vec::new();
+        }
+        let mut turn = Turn { now: now(), out, scratch, calls: self.config.calls_a_turn.max(1) };
+        if !std::mem::replace(&mut self.is_started, true) {
+            self.connection.start(turn.out);
+        }
+        if std::mem::take(&mut self.is_to_shut_down) {
+            self.connection.shut_down(&mut turn);
+        }
+        for round in 1.. {
+            let stop = self.read(cx, read, &mut turn)?;
+            if round == 1 && !self.connection.is_over() {
+                // only now: what a deadline was for may have come, while this thread was stopped
+                self.expire(cx, &mut turn);
+            }
+            let cx_of_calls = &mut Context::from_waker(&self.waker);
+            // what calls have to say waits as well while the peer does not take what is there
+            if self.unsent.len() < ENOUGH {
+                if self.calls.take() {
+                    self.connection.poll(cx_of_calls, &mut turn);
+                } else if self.connection.wants_poll() {
+                    self.connection.proceed(cx_of_calls, &mut turn);
+                }
+            }
+            let sent = self.unsent.poll_send_all(turn.out, turn.now, &mut self.io, cx)?;
+            if stop == Stop::End {
+                // As other servers do: few clients close only their sending side, and one that is gone looks the same.
+                self.connection.hang_up();
+            }
+            self.account(&mut turn);
+            if self.connection.is_over() {
+                return Poll::Ready(Ok(()));
+            }
+            let has_more = stop == Stop::Enough || self.connection.wants_poll();
+            if !has_more || sent.is_pending() && self.unsent.len() >= ENOUGH {
+                break;
+            }
+            if turn.calls == 0 || sent.is_pending() || round == ROUNDS {
+                // the next turn is that of another connection
+                cx.waker().wake_by_ref();
+                break;
+            }
+        }
+        self.arm(cx, turn.now);
+        Poll::Pending
+    }
+
+    fn read(&mut self, cx: &mut Context<'_>, read: &mut [u8], turn: &mut Turn<'_>) -> io::Result<Stop> {
+        if self.is_behind && !self.has_enough(turn) {
+            let done = self.connection.receive(&self.input, turn);
+            self.input.drain(..done);
+            self.note(done, turn);
+        }
+        for _ in 0..READS {
+            if self.is_behind || self.has_enough(turn) {
+                return Ok(Stop::Enough);
+            }
+            let kept = self.input.len();
+            let mut buffer = ReadBuf::new(&mut read[kept..]);
+            match Pin::new(&mut self.io).poll_read(cx, &mut buffer) {
+                Poll::Pending => return Ok(Stop::Empty),
+                Poll::Ready(read) => read?,
+            }
+            let length = kept + buffer.filled().len();
+            if length == kept {
+                return Ok(Stop::End);
+            }
+            read[..kept].copy_from_slice(&self.input);
+            let done = self.connection.receive(&read[..length], turn);
+            self.input.clear();
+            self.input.extend_from_slice(&read[done..length]);
+            self.note(done, turn);
+        }
+        Ok(Stop::Enough)
+    }
+
+    /// Notes what is left when so many bytes have been worked through.
+    fn note(&mut self, done: usize, turn: &Turn<'_>) {
+        self.is_behind = self.has_enough(turn);
+        if done > 0 {
+            self.incomplete = None;
+        }
+        if self.input.is_empty() {
+            self.incomplete = None;
+            if self.input.capacity() > KEPT {
+                self.input = Vec::new();
+            }
+        } else if !self.is_behind {
+            self.incomplete = self.incomplete.or(Some(turn.now));
+        }
+    }
+
+    fn has_enough(&self, turn: &Turn<'_>) -> bool {
+        turn.calls == 0 || self.connection.is_over() || turn.out.len() + self.unsent.len() >= ENOUGH
+    }
+
+    /// Counts what the peer makes us hold beyond a little: bytes that it does not take, and what it does not finish. What
+    /// was read and waits for a turn is not counted, for it does not stay; what waits until the peer reads does.
+    fn account(&mut self, turn: &mut Turn<'_>) {
+        let passes = self.is_behind && self.unsent.len() < ENOUGH;
+        let incomplete = if passes { 0 } else { self.input.len() };
+        let bytes = (self.unsent.len() + incomplete + self.connection.unfinished()).saturating_sub(FREE);
+        if bytes > self.config.held.share() || self.held.set(bytes).is_err() {
+            self.connection.shed(turn);
+            self.unsent.append(turn.out);
+        }
+    }
+
+    /// Ends what has taken too long.
+    fn expire(&mut self, cx: &mut Context<'_>, turn: &mut Turn<'_>) {
+        if !self.timer.as_mut().is_some_and(|timer| timer.as_mut().poll(cx).is_ready()) {
+            return;
+        }
+        self.timer = None;
+        self.connection.expire(turn);
+        let is_due = |since: Option<Instant>, patience| since.is_some_and(|since| later(since, patience) <= turn.now);
+        if is_due(self.incomplete, self.config.read_patience) {
+            self.connection.give_up("a frame has not come whole in time", turn);
+        } else if is_due(self.unsent.since(), self.config.write_patience) {
+            self.connection.give_up("the peer does not take its answers", turn);
+        }
+        self.connection.rest();
+    }
+
+    /// Sees to it that the task is woken when something is due.
+    fn arm(&mut self, cx: &mut Context<'_>, now: Instant) {
+        let incomplete = self.incomplete.map(|since| later(since, self.config.read_patience));
+        let unsent = self.unsent.since().map(|since| later(since, self.config.write_patience));
+        let rest = self.connection.can_rest().then(|| now + REST_AFTER);
+        let due = [self.connection.deadline(), incomplete, unsent, rest].into_iter().flatten().min();
+        let Some(due) = due else { return };
+        let due = due.into();
+        match &mut self.timer {
+            // too early is early enough
+            Some(timer) if timer.deadline() <= due => return,
+            Some(timer) => timer.as_mut().reset(due),
+            None => self.timer = Some(Box::pin(sleep_until(due))),
+        }
+        if self.timer.as_mut().is_some_and(|timer| timer.as_mut().poll(cx).is_ready()) {
+            cx.waker().wake_by_ref();
+        }
+    }
+}
+
+/// The time by the clock of the runtime, which tests can stop.
+fn now() -> Instant {
+    time::Instant::now().into_std()
+}
+
+impl<T, H> Future for Served<T, H>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+    H: Handler + Unpin,
+    H::Call: Unpin,
+{
+    type Output = io::Result<()>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.closing.is_none() {
+            let buffers = this.buffers.clone();
+            let memory = &mut *buffers.lock();
+            match this.turn(cx, memory) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Ready(Ok(())) => this.closing = Some(Closing::new(this.unsent.len())),
+            }
+        }
+        match &mut this.closing {
+            Some(closing) => closing.poll(&mut this.io, &mut this.unsent, cx),
+            None => Poll::Pending,
+        }
+    }
+}

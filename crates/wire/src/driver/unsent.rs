@@ -1,0 +1,186 @@
+//! Bytes that the transport has not taken yet.
+
+use std::{
+    io::{self, ErrorKind},
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Instant,
+};
+
+use tokio::io::AsyncWrite;
+
+/// Above this, memory is given back once all is sent.
+const KEPT: usize = 512;
+
+/// Bytes that the transport has not taken yet, in their order.
+#[derive(Debug, Default)]
+pub(super) struct Unsent {
+    bytes: Vec<u8>,
+    sent: usize,
+    /// Whether the transport may hold bytes that it has taken.
+    is_unflushed: bool,
+    /// Since when it has taken none.
+    since: Option<Instant>,
+}
+
+impl Unsent {
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len() - self.sent
+    }
+
+    /// Since when there have been some, or some that the transport holds, and none were taken.
+    pub(super) fn since(&self) -> Option<Instant> {
+        self.since
+    }
+
+    /// Adds bytes to what is left.
+    pub(super) fn append(&mut self, new: &mut Vec<u8>) {
+        self.bytes.append(new);
+    }
+
+    /// Sends `new` after what is left; keeps what is not taken. Ready when there is nothing left.
+    pub(super) fn poll_send_all<T: AsyncWrite + Unpin>(
+        &mut self,
+        new: &mut Vec<u8>,
+        now: Instant,
+        io: &mut T,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = self.len();
+        let mut taken = 0;
+        if before == 0 {
+            while taken < new.len() {
+                match Pin::new(&mut *io).poll_write(cx, &new[taken..]) {
+                    Poll::Ready(Ok(0)) => return Poll::Ready(Err(ErrorKind::WriteZero.into())),
+                    Poll::Ready(Ok(n)) => taken += n,
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                    Poll::Pending => break,
+                }
+            }
+            self.is_unflushed |= taken > 0;
+        }
+        if self.sent > self.bytes.len() / 2 {
+            // what was sent must not be kept because there is always something left
+            self.bytes.drain(..self.sent);
+            self.sent = 0;
+        }
+        self.bytes.extend_from_slice(&new[taken..]);
+        new.clear();
+        let sent = if taken > 0 && self.len() > 0 { Poll::Pending } else { self.poll_send(io, cx) };
+        let progressed = taken > 0 || self.len() < before;
+        self.since = match self.since {
+            _ if self.len() == 0 && !self.is_unflushed => None,
+            Some(since) if !progressed => Some(since),
+            _ => Some(now),
+        };
+        sent
+    }
+
+    /// Sends what is left. Ready when there is nothing left.
+    pub(super) fn poll_send<T: AsyncWrite + Unpin>(
+        &mut self,
+        io: &mut T,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        while self.sent < self.bytes.len() {
+            let n = ready!(Pin::new(&mut *io).poll_write(cx, &self.bytes[self.sent..]))?;
+            if n == 0 {
+                return Poll::Ready(Err(ErrorKind::WriteZero.into()));
+            }
+            self.sent += n;
+            self.is_unflushed = true;
+        }
+        if self.sent > 0 {
+            self.sent = 0;
+            self.bytes.clear();
+            if self.bytes.capacity() > KEPT {
+                self.bytes = Vec::new();
+            }
+        }
+        if self.is_unflushed {
+            ready!(Pin::new(io).poll_flush(cx))?;
+            self.is_unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    /// Takes so many bytes, then none until there is room again.
+    #[derive(Default)]
+    struct Slow {
+        room: usize,
+        taken: Vec<u8>,
+        is_unflushed: bool,
+    }
+
+    impl AsyncWrite for Slow {
+        fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            let taken = bytes.len().min(self.room);
+            if taken == 0 {
+                return Poll::Pending;
+            }
+            self.room -= taken;
+            self.taken.extend_from_slice(&bytes[..taken]);
+            Poll::Ready(Ok(taken))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            if self.is_unflushed { Poll::Pending } else { Poll::Ready(Ok(())) }
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    fn send(unsent: &mut Unsent, new: &[u8], now: Instant, io: &mut Slow) -> bool {
+        let cx = &mut Context::from_waker(Waker::noop());
+        let sent = unsent.poll_send_all(&mut new.to_vec(), now, io, cx);
+        assert!(!matches!(sent, Poll::Ready(Err(_))));
+        sent.is_ready()
+    }
+
+    #[test]
+    fn what_is_taken_slowly_is_whole_and_what_was_sent_is_not_kept() {
+        let (mut unsent, mut io, now) = (Unsent::default(), Slow::default(), Instant::now());
+        let mut expected = Vec::new();
+        for n in 0..10_000_u32 {
+            // as much as comes is taken, but there is always something left
+            io.room += if n == 0 { 50 } else { 100 };
+            let new = [n as u8; 100];
+            expected.extend(new);
+            assert!(!send(&mut unsent, &new, now, &mut io));
+            assert_eq!(unsent.len(), 50);
+            assert!(unsent.bytes.len() <= 400, "{}", unsent.bytes.len());
+        }
+        io.room = 50;
+        assert!(send(&mut unsent, &[], now, &mut io));
+        assert!(io.taken == expected && unsent.bytes.is_empty());
+    }
+
+    #[test]
+    fn the_patience_with_a_peer_begins_when_it_takes_nothing() {
+        let (mut unsent, mut io, start) = (Unsent::default(), Slow::default(), Instant::now());
+        let later = |seconds| start + std::time::Duration::from_secs(seconds);
+        send(&mut unsent, &[1; 100], start, &mut io);
+        assert_eq!(unsent.since(), Some(start));
+        send(&mut unsent, &[1; 100], later(1), &mut io);
+        assert_eq!(unsent.since(), Some(start));
+        io.room = 10;
+        send(&mut unsent, &[], later(2), &mut io);
+        assert_eq!(unsent.since(), Some(later(2)));
+        io.room = 190;
+        io.is_unflushed = true;
+        assert!(!send(&mut unsent, &[], later(3), &mut io));
+        assert_eq!(unsent.since(), Some(later(3)), "the transport holds some of it");
+        io.is_unflushed = false;
+        assert!(send(&mut unsent, &[], later(4), &mut io));
+        assert_eq!(unsent.since(), None);
+    }
+}

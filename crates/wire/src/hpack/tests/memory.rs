@@ -1,0 +1,53 @@
+//! What a decoder keeps in memory.
+
+use proptest::prelude::*;
+
+use super::super::field::{Field, Header};
+use super::{Decoder, Pair, fields, pair};
+
+#[test]
+fn a_decoder_without_entries_has_no_memory() {
+    let mut decoder = Decoder::new(4096);
+    fields(&mut decoder, b"\x3f\xe1\x1f\x82\x86\x04\x01/\x00\x01a\x011").expect("a block");
+    assert_eq!(decoder.table.memory(), 0);
+    assert!(size_of::<Decoder>() <= 96, "{}", size_of::<Decoder>());
+}
+
+#[test]
+fn a_few_entries_have_little_memory() {
+    let mut decoder = Decoder::new(4096);
+    for name in b'a'..b'm' {
+        fields(&mut decoder, &[&[0x40, 1, name, 20], &[b'x'; 20][..]].concat()).expect("a block");
+    }
+    assert!(decoder.table.memory() <= 1024, "{}", decoder.table.memory());
+}
+
+proptest! {
+    /// The table against a list of pairs that is never larger than it may be.
+    #[test]
+    fn a_table_has_its_newest_entries_and_bounded_memory(
+        max in 0_usize..600,
+        steps in proptest::collection::vec((0_usize..40, 0_usize..300, 0_usize..20, 0_usize..600), 1..200),
+    ) {
+        let mut decoder = Decoder::new(max);
+        let (mut model, mut limit): (Vec<Pair>, usize) = (Vec::new(), max);
+        let size = |model: &[Pair]| model.iter().map(|(name, value)| name.len() + value.len() + 32).sum::<usize>();
+        for (at, (name, value, resize, to)) in steps.into_iter().enumerate() {
+            if resize == 0 {
+                limit = to.min(max);
+                decoder.table.resize(limit);
+            } else {
+                let (name, value) = (vec![at as u8; name], vec![!(at as u8); value]);
+                decoder.table.insert(Field { header: Header::Other, name: &name, value: &value });
+                model.insert(0, (name, value));
+            }
+            while size(&model) > limit {
+                model.pop();
+            }
+            prop_assert_eq!(decoder.table.iter().map(pair).collect::<Vec<_>>(), &model[..]);
+            prop_assert_eq!(decoder.table.size(), size(&model));
+            // one and a half times the table, and entries of 16 octets: up to twice as many as there can be, at least 4
+            prop_assert!(decoder.table.memory() <= max + max / 2 + 16 * (2 * (max / 32)).max(4));
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! An HTTP/2 server (RFC 9113) for small unary calls: gRPC as a rate limit service gets it.
+//!
+//! ```text
+//!  bytes ─▶ Connection (frames, HPACK, streams, windows, bounds) ─▶ Handler ─▶ Reply ─▶ bytes
+//!            └ no I/O, no tasks, no time of its own
+//! ```
+//!
+//! [`Connection`] is a state machine without I/O. It borrows the buffers of the worker that runs it, and keeps only
+//! what is incomplete. What a [`Handler`] answers at once is written straight into the buffer that is sent. Calls that
+//! services of `http::Request -> http::Response` answer have a task each: see [`service`].
+//!
+//! It knows HTTP/2 and nothing above it: no protobuf, no rate limits.
+
+mod allowance;
+mod clock;
+mod config;
+mod connection;
+mod driver;
+mod error_code;
+mod fields;
+mod frame;
+mod handler;
+pub mod hpack;
+mod reply;
+pub mod service;
+mod settings;
+mod streams;
+mod window;
+
+pub use config::{Config, HeldReplies};
+pub use connection::{Connection, Scratch, Turn};
+pub use driver::{Buffers, Served};
+pub use error_code::ErrorCode;
+pub use fields::Head;
+pub use handler::{Event, Handler, Opened, Progress};
+pub use hpack::Header;
+pub use reply::{Block, Draft, Reply};

@@ -1,0 +1,33 @@
+//! Why a call was not answered by its service.
+
+use std::error::Error;
+
+use http::StatusCode;
+
+use super::InvalidRequest;
+
+/// Why a call was not answered by its service, or not to the end.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The service never got it. The answer is `:status` 400.
+    #[error("the http crate cannot express the request: {0}")]
+    Request(#[from] InvalidRequest),
+    /// The service has panicked. The answer is grpc-status 13, or RST_STREAM if a head was sent.
+    #[error("the service has panicked")]
+    Panicked,
+    /// The runtime has dropped the task, as it does when it is shut down.
+    #[error("the task of the service was dropped")]
+    Dropped,
+    /// The status of the response is not a final one.
+    #[error("the service answered with the interim status {0}")]
+    Interim(StatusCode),
+    /// The body of the response has failed.
+    #[error("the body of the response has failed")]
+    Body(#[source] Box<dyn Error + Send + Sync>),
+    /// The process holds as many bytes for peers that do not take them as it may.
+    #[error("responses wait for peers that do not take them, and no more may")]
+    Held,
+    /// The request has not ended in time. The answer is grpc-status 4, or RST_STREAM if a head was sent.
+    #[error("the request has not ended in time")]
+    Expired,
+}

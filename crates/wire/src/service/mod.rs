@@ -1,0 +1,25 @@
+//! Calls that are answered by a service of `http::Request -> http::Response`, as those of tonic and tower are.
+//!
+//! ```text
+//!  connection ── Exchange ── Pipe ── task: the service's future, then the body of its response
+//!                              └──── RequestBody, which the service has
+//! ```
+//!
+//! Each call has a task of tokio's, which ends with its [`Exchange`]. Bytes of the request wait in the pipe until the
+//! service takes them, and are charged to the windows until then. The body of the response is polled while the peer's
+//! windows have room.
+
+mod body;
+mod exchange;
+mod failure;
+mod pipe;
+mod request;
+mod response;
+mod task;
+#[cfg(test)]
+mod tests;
+
+pub use body::{RequestAborted, RequestBody};
+pub use exchange::Exchange;
+pub use failure::Failure;
+pub use request::{Authority, InvalidRequest};

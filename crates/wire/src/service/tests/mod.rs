@@ -1,0 +1,7 @@
+//! Exchanges with the connection's part played by the test: exact frames, and exact steps.
+
+#![allow(clippy::panic, reason = "a test fails by panicking")]
+
+mod requests;
+mod responses;
+mod rig;

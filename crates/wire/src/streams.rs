@@ -1,0 +1,224 @@
+//! The open streams of a connection.
+
+use std::time::Instant;
+
+use hashbrown::HashMap;
+
+use crate::{
+    reply::{Sending, Starved},
+    window::{Overflow, ReceiveWindow},
+};
+
+/// An open stream.
+#[derive(Debug)]
+pub(crate) struct Stream<C> {
+    /// `None` once its reply is whole, though parts of it may be held, and the request may go on.
+    pub(crate) call: Option<C>,
+    pub(crate) sending: Sending,
+    pub(crate) receiving: Receiving,
+    /// Whether the call is to be polled.
+    pub(crate) is_waiting: bool,
+    /// Whether the call asked how much of its reply could be sent, and so waits for room perhaps.
+    pub(crate) wants_room: bool,
+    /// Set while it waits for room and there is none.
+    pub(crate) starved: Option<Starved>,
+    /// Whether it is in the list of those that are waiting or hold a reply.
+    pub(crate) is_listed: bool,
+    /// Whether it has not been polled since then.
+    pub(crate) is_fresh: bool,
+}
+
+impl<C> Stream<C> {
+    /// Since when its peer has taken too little of its reply to be waited for.
+    pub(crate) fn untaken_since(&self) -> Option<Instant> {
+        let held = self.sending.held.as_ref().and_then(|held| held.since());
+        held.or(self.starved.map(|starved| starved.since()))
+    }
+}
+
+/// The request's half of a stream.
+#[derive(Debug)]
+pub(crate) struct Receiving {
+    window: ReceiveWindow,
+    /// Bytes that came and were not given back to the connection's window.
+    pub(crate) charged: u32,
+    /// What `content-length` announced, and how much of it has come.
+    announced: Option<u64>,
+    came: u64,
+    pub(crate) is_ended: bool,
+    /// When the request must have ended, if it must.
+    pub(crate) until: Option<Instant>,
+}
+
+/// The body is longer or shorter than its `content-length`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct WrongLength;
+
+impl Receiving {
+    pub(crate) fn new(window: u32, announced: Option<u64>, until: Option<Instant>) -> Self {
+        let window = ReceiveWindow::new(window);
+        Self { window, charged: 0, announced, came: 0, is_ended: false, until }
+    }
+
+    /// Charges a DATA frame to the stream's window: so much content, so much padding.
+    pub(crate) fn charge(&mut self, content: usize, padding: usize) -> Result<(), Overflow> {
+        let (content, padding) = (bytes(content), bytes(padding));
+        self.window.receive(content + padding)?;
+        self.window.give_back(padding);
+        self.charged += content;
+        Ok(())
+    }
+
+    /// Gives back so many of the bytes that were charged; returns how many that were.
+    pub(crate) fn release(&mut self, bytes: u32) -> u32 {
+        let released = bytes.min(self.charged);
+        self.charged -= released;
+        self.window.give_back(released);
+        released
+    }
+
+    /// See [`ReceiveWindow::update`]. An ended request needs none.
+    pub(crate) fn window_update(&mut self) -> Option<u32> {
+        if self.is_ended { None } else { self.window.update() }
+    }
+
+    /// Compares the body's length with what was announced.
+    pub(crate) fn count(&mut self, content: usize, is_end: bool) -> Result<(), WrongLength> {
+        self.came += content as u64;
+        match self.announced {
+            Some(announced) if self.came > announced || is_end && self.came < announced => Err(WrongLength),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A frame's payload has less than 2^24 bytes.
+fn bytes(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+/// The streams by their numbers. The newest is kept apart: most calls are answered before the next one begins, and
+/// never get into the table.
+#[derive(Debug)]
+pub(crate) struct Streams<C> {
+    newest: Option<(u32, Stream<C>)>,
+    others: HashMap<u32, Stream<C>, foldhash::fast::RandomState>,
+}
+
+impl<C> Default for Streams<C> {
+    fn default() -> Self {
+        Self { newest: None, others: HashMap::default() }
+    }
+}
+
+impl<C> Streams<C> {
+    pub(crate) fn len(&self) -> usize {
+        self.others.len() + usize::from(self.newest.is_some())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Adds a stream, whose number is higher than all others, and returns it.
+    pub(crate) fn insert(&mut self, id: u32, stream: Stream<C>) -> &mut Stream<C> {
+        if let Some((before, stream)) = self.newest.take() {
+            self.others.insert(before, stream);
+        }
+        &mut self.newest.insert((id, stream)).1
+    }
+
+    pub(crate) fn contains(&self, id: u32) -> bool {
+        self.newest.as_ref().is_some_and(|(newest, _)| *newest == id) || self.others.contains_key(&id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: u32) -> Option<&mut Stream<C>> {
+        match &mut self.newest {
+            Some((newest, stream)) if *newest == id => Some(stream),
+            _ => self.others.get_mut(&id),
+        }
+    }
+
+    pub(crate) fn remove(&mut self, id: u32) -> Option<Stream<C>> {
+        match &self.newest {
+            Some((newest, _)) if *newest == id => self.newest.take().map(|(_, stream)| stream),
+            _ => self.others.remove(&id),
+        }
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (u32, &mut Stream<C>)> {
+        let newest = self.newest.iter_mut().map(|(id, stream)| (*id, stream));
+        newest.chain(self.others.iter_mut().map(|(id, stream)| (*id, stream)))
+    }
+
+    /// Whether the table has memory and no stream.
+    pub(crate) fn can_shrink(&self) -> bool {
+        self.others.is_empty() && self.others.capacity() > 0
+    }
+
+    /// Gives the table's memory back if no stream needs it.
+    pub(crate) fn shrink(&mut self) {
+        if self.can_shrink() {
+            self.others.shrink_to_fit();
+        }
+    }
+}
+
+/// The streams that this end has reset of late: what their peer had sent before it knew is ignored.
+#[derive(Debug, Default)]
+pub(crate) struct Resets {
+    recent: Vec<u32>,
+    next: usize,
+}
+
+impl Resets {
+    /// How many are remembered.
+    const MOST: usize = 256;
+
+    pub(crate) fn add(&mut self, id: u32) {
+        if self.recent.len() < Self::MOST {
+            self.recent.push(id);
+        } else if let Some(oldest) = self.recent.get_mut(self.next) {
+            *oldest = id;
+            self.next = (self.next + 1) % Self::MOST;
+        }
+    }
+
+    pub(crate) fn contains(&self, id: u32) -> bool {
+        self.recent.contains(&id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_has_the_length_that_was_announced() {
+        let until = None;
+        let mut receiving = Receiving::new(100, Some(5), until);
+        assert_eq!(receiving.count(3, false), Ok(()));
+        assert_eq!(receiving.count(2, true), Ok(()));
+        assert_eq!(receiving.count(1, false), Err(WrongLength));
+        assert_eq!(Receiving::new(100, Some(5), until).count(4, true), Err(WrongLength));
+        assert_eq!(Receiving::new(100, None, until).count(4, true), Ok(()));
+    }
+
+    #[test]
+    fn padding_is_given_back_and_content_is_charged() {
+        let mut receiving = Receiving::new(100, None, None);
+        receiving.charge(10, 50).expect("room");
+        assert_eq!((receiving.charged, receiving.window_update()), (10, Some(50)));
+        assert_eq!((receiving.release(100), receiving.charged), (10, 0));
+        assert_eq!(receiving.charge(100, 1), Err(Overflow));
+    }
+
+    #[test]
+    fn old_resets_are_forgotten() {
+        let mut resets = Resets::default();
+        for id in 0..=256 {
+            resets.add(id);
+        }
+        assert!(!resets.contains(0) && resets.contains(1) && resets.contains(256));
+    }
+}

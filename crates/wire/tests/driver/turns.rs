@@ -1,0 +1,176 @@
+//! How much a connection does before another one has its turn, and how much it keeps.
+
+use wire::Config;
+
+use crate::{
+    support::frames::{
+        DATA, END_HEADERS, END_STREAM, HEADERS, block, call, data, frame, open, ping, request, settings, window_update,
+    },
+    transport::Driven,
+};
+
+fn answers(frames: &[crate::support::frames::Frame]) -> usize {
+    frames.iter().filter(|frame| frame.kind == HEADERS && frame.has(END_STREAM)).count()
+}
+
+fn calls(number: u32, first: u32) -> Vec<u8> {
+    (0..number).flat_map(|n| call(first + 2 * n, "/echo", b"0123456789")).collect()
+}
+
+#[tokio::test]
+async fn a_turn_has_so_many_calls() {
+    let mut driven = Driven::new(Config { calls_a_turn: 10, ..Config::default() });
+    driven.transport.peer().incoming.extend(calls(25, 1));
+    // the tenth has begun, and is answered in the next turn
+    for expected in [9, 10, 6] {
+        driven.poll();
+        assert_eq!(answers(&driven.frames()), expected);
+        assert_eq!(driven.is_woken(), expected != 6);
+    }
+}
+
+#[tokio::test]
+async fn a_turn_of_no_calls_has_one() {
+    let mut driven = Driven::new(Config { calls_a_turn: 0, ..Config::default() });
+    driven.send(&calls(3, 1));
+    assert_eq!(answers(&driven.frames()), 3);
+}
+
+/// Nothing of this is a call, and all of it is allowed.
+#[tokio::test]
+async fn an_endless_upload_is_interrupted() {
+    let mut driven = Driven::new(Config::default());
+    driven.send(&open(1, "/now", 0));
+    driven.transport.peer().reads = 0;
+    driven.transport.peer().endless = data(1, &[0; 10_000], 0);
+    assert!(!driven.poll() && driven.is_woken());
+    assert!(driven.transport.peer().reads <= 16, "{}", driven.transport.peer().reads);
+}
+
+#[tokio::test]
+async fn a_peer_that_does_not_read_is_not_read_from() {
+    let mut driven = Driven::new(Config::default());
+    driven.transport.peer().room = 0;
+    driven.transport.peer().endless = (0..500_u64).flat_map(|n| ping(&n.to_be_bytes())).collect();
+    driven.run();
+    for _ in 0..10 {
+        // a wake for another cause changes nothing
+        driven.transport.peer().reads = 0;
+        driven.run();
+        assert_eq!(driven.transport.peer().reads, 0);
+    }
+    // what it has sent is answered as it reads
+    driven.transport.peer().endless.clear();
+    driven.transport.peer().incoming.clear();
+    let mut frames = Vec::new();
+    loop {
+        driven.transport.peer().room = 1000;
+        driven.run();
+        let more = driven.frames();
+        if more.is_empty() {
+            break;
+        }
+        frames.extend(more);
+    }
+    let numbers: Vec<_> = frames.iter().map(|frame| u64::from(frame.number(4)) % 500).collect();
+    assert!(numbers.len() > 3000 && numbers.iter().enumerate().all(|(at, n)| at as u64 % 500 == *n));
+}
+
+#[tokio::test]
+async fn what_is_written_in_pieces_is_whole() {
+    let mut driven = Driven::new(Config::default());
+    let expected = {
+        let mut driven = Driven::new(Config::default());
+        driven.send(&calls(300, 1));
+        std::mem::take(&mut driven.transport.peer().written)
+    };
+    driven.transport.peer().room = 0;
+    driven.transport.peer().incoming.extend(calls(300, 1));
+    for n in 0_usize.. {
+        driven.run();
+        if driven.transport.peer().written.len() == expected.len() {
+            break;
+        }
+        driven.transport.peer().room = 1 + n * 37 % 300;
+    }
+    assert!(driven.transport.peer().written == expected);
+}
+
+#[tokio::test]
+async fn a_frame_may_come_byte_by_byte() {
+    let mut driven = Driven::new(Config::default());
+    for byte in [frame(99, 0, 0, &[0; 300]), call(1, "/echo", &[7; 300])].concat() {
+        assert!(!driven.send(&[byte]));
+    }
+    assert_eq!(answers(&driven.frames()), 1);
+}
+#[tokio::test]
+async fn calls_that_wait_are_polled_though_others_come() {
+    let mut driven = Driven::new(Config { calls_a_turn: 1000, ..Config::default() });
+    driven.send(&call(1, "/wait", b"x"));
+    // each turn has more than enough to send
+    let others: Vec<_> = (1..100).flat_map(|n| call(1 + 2 * n, "/sized/5000", b"")).collect();
+    driven.send(&window_update(0, 1 << 30));
+    driven.transport.peer().incoming.extend(others);
+    driven.remote.wake();
+    driven.poll();
+    let frames = driven.frames();
+    assert!(frames.iter().any(|frame| frame.is(DATA, 1)), "{} frames", frames.len());
+}
+
+/// The windows admit all of it, but the transport takes nothing.
+#[tokio::test]
+async fn replies_wait_for_a_peer_that_does_not_read() {
+    const SIZE: usize = 4_000_000;
+    let config = Config::default();
+    let held = std::sync::Arc::clone(&config.held);
+    let mut driven = Driven::new(config);
+    driven.send(&[settings(&[(4, 1 << 30)]), window_update(0, 1 << 30)].concat());
+    driven.transport.peer().room = 0;
+    driven.send(&call(1, &format!("/stream/{SIZE}"), b""));
+    for _ in 0..100 {
+        driven.remote.wake();
+        driven.run();
+    }
+    assert!(held.used() < 128 << 10, "{}", held.used());
+    driven.transport.peer().room = usize::MAX;
+    driven.run();
+    let sent: usize = driven.frames().iter().filter(|frame| frame.is(DATA, 1)).map(|frame| frame.payload.len()).sum();
+    assert_eq!(sent, SIZE);
+    assert_eq!(held.used(), 0);
+}
+
+/// Nobody knows for how long: it is counted, as what it does not take is.
+#[tokio::test]
+async fn what_was_read_and_waits_until_the_peer_reads_is_counted() {
+    let config = Config::default();
+    let held = std::sync::Arc::clone(&config.held);
+    let mut driven = Driven::new(config);
+    driven.send(&[settings(&[(4, 1 << 30)]), window_update(0, 1 << 30)].concat());
+    driven.transport.peer().room = 0;
+    driven.send(&[call(1, "/sized/100000", b""), call(3, "/sized/100000", b""), calls(400, 5)].concat());
+    assert!(held.used() > 80 << 10, "{}", held.used());
+    driven.transport.peer().room = usize::MAX;
+    driven.run();
+    assert_eq!((answers(&driven.frames()), held.used()), (402, 0));
+}
+
+/// Each byte of these headers stands for a field of 4 KB.
+#[tokio::test]
+async fn a_turn_has_one_call_of_very_many_fields() {
+    let mut driven = Driven::new(Config::default());
+    let call = |id: u32, more: &[u8]| {
+        let block = [&block(&request("/echo", &[]))[..], more].concat();
+        frame(HEADERS, END_HEADERS | END_STREAM, id, &block)
+    };
+    // it is entered into the table: its value has 127 + 33 + 30 * 128 octets
+    driven.send(&call(1, &[&b"\x40\x01x\x7f\xa1\x1e"[..], &[b'v'; 4000]].concat()));
+    assert_eq!(answers(&driven.frames()), 1);
+    let bombs: Vec<_> = (1..=5).flat_map(|n| call(1 + 2 * n, &[0xbe; 10_000])).collect();
+    driven.transport.peer().incoming.extend(bombs);
+    for left in (0..5).rev() {
+        driven.poll();
+        assert_eq!((answers(&driven.frames()), driven.is_woken()), (1, true), "{left}");
+    }
+    assert!(!driven.run());
+}
