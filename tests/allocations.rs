@@ -34,9 +34,12 @@ const EXPECTED: &[(&str, usize)] = &[
     ("decision, 5 descriptors", 7),
     ("decision, refused", 1),
     ("decision, refused by the deny cache", 1),
-    // beside the decision's: the statuses, and the answer's bytes
-    ("message to message, 1 descriptor", 3),
-    ("message to message, 5 descriptors", 9),
+    // beside the decision's: the answer's bytes
+    ("message to message, 1 descriptor", 2),
+    ("message to message, 5 descriptors", 8),
+    // the decision's alone
+    ("message to buffer, 1 descriptor", 1),
+    ("message to buffer, 5 descriptors", 7),
     // KEYS, and their numbers; the places of kinds, and ARGV\[1\]; ARGV\[2\]
     ("Redis, a call of 64 decisions", 5),
     // the answers

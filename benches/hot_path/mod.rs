@@ -21,7 +21,7 @@ use envoy_types::pb::envoy::{
 use prost::Message as _;
 use tollgate::{
     algorithm::{self, State},
-    api::{Reply, ResponseOptions, RlsService, Unary as _},
+    api::{Outcome, Reply, ResponseOptions, RlsService, Unary as _},
     domain::{
         self, Algorithm, AtomicGroups, Capabilities, Charge, Clock, CounterKey, Descriptor, Entry, FailureMode, Group,
         Hit, KeyBuilder, KeyValue, Limit, MAX_COUNT, ManualClock, RateLimiter as _, Request, SystemClock, Timestamp,
@@ -61,6 +61,8 @@ pub const CASES: &[Case] = &[
     ("decision, refused by the deny cache", refuse_from_cache),
     ("message to message, 1 descriptor", || answer(1)),
     ("message to message, 5 descriptors", || answer(5)),
+    ("message to buffer, 1 descriptor", || append(1)),
+    ("message to buffer, 5 descriptors", || append(5)),
     ("Redis, a call of 64 decisions", redis_call),
     ("Redis, a reply of 64 decisions", redis_reply),
     ("statistics of a rule", count),
@@ -234,22 +236,39 @@ fn refuse_by(engine: Engine) -> Work {
     })
 }
 
-/// From the bytes of a request to the bytes of its answer: what is between two frames of HTTP/2.
-pub fn answer(descriptors: usize) -> Work {
-    let service = RlsService::new(engine(), Arc::new(ResponseOptions::default()));
+fn rls() -> RlsService {
+    RlsService::new(engine(), Arc::new(ResponseOptions::default()))
+}
+
+fn message(descriptors: usize) -> Vec<u8> {
     let descriptor = RateLimitDescriptor {
         entries: vec![DescriptorEntry { key: "path".to_owned(), value: "/hello".to_owned() }],
         ..RateLimitDescriptor::default()
     };
     let descriptors = vec![descriptor; descriptors];
-    let message = RateLimitRequest { domain: "d".to_owned(), descriptors, hits_addend: 0 }.encode_to_vec();
-    let message = bytes::Bytes::from(message);
+    RateLimitRequest { domain: "d".to_owned(), descriptors, hits_addend: 0 }.encode_to_vec()
+}
+
+/// From the bytes of a request to the bytes of its answer, each in a buffer of its own: what is between two frames of hyper's.
+pub fn answer(descriptors: usize) -> Work {
+    let (service, message) = (rls(), bytes::Bytes::from(message(descriptors)));
     Box::new(move || {
         let answer = match service.call(black_box(&message).clone(), None) {
             Reply::Ready(answer) => answer,
             Reply::Pending(answer) => ready(answer),
         };
         black_box(answer.expect("an answer"));
+    })
+}
+
+/// The same with the answer appended to what is to be sent.
+pub fn append(descriptors: usize) -> Work {
+    let (service, message, mut out) = (rls(), message(descriptors), Vec::new());
+    Box::new(move || {
+        out.clear();
+        let outcome = service.answer(black_box(&message), None, &mut out);
+        assert!(matches!(outcome, Outcome::Answered(None)), "{outcome:?}");
+        black_box(&out);
     })
 }
 

@@ -10,16 +10,16 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{MethodRouter, any},
 };
-use envoy_types::pb::envoy::service::ratelimit::v3::{RateLimitResponse, rate_limit_response::Code};
+use envoy_types::pb::envoy::service::ratelimit::v3::rate_limit_response::Code;
 use prost::Message as _;
 use prost_reflect::{DeserializeOptions, DynamicMessage};
 use tokio::time::timeout;
 
 use super::{
-    GrpcOptions, RlsService,
+    GrpcOptions, Outcome, Rejection, RlsService,
     budget::{GaveWay, Share},
+    grpc::PREFIX,
     is_undecidable, protocol,
-    rls::{Begun, CallError},
 };
 use crate::rejections::{Api, PeerName, Reason};
 
@@ -45,7 +45,7 @@ enum JsonError {
     #[error("the body is not a RateLimitRequest in JSON: {0}")]
     Parse(#[from] serde_json::Error),
     #[error(transparent)]
-    Call(#[from] CallError),
+    Call(#[from] Rejection),
 }
 
 impl JsonError {
@@ -55,7 +55,7 @@ impl JsonError {
             Self::OutOfMemory(_) => Reason::OutOfMemory,
             Self::TooSlow | Self::Broken(_) => Reason::Incomplete,
             Self::Parse(_) => Reason::Malformed,
-            Self::Call(error) => return error.reason(),
+            Self::Call(rejection) => return rejection.reason,
         })
     }
 
@@ -95,31 +95,32 @@ pub fn json_handler(service: RlsService, options: GrpcOptions) -> MethodRouter {
 }
 
 async fn answer(State(json): State<Arc<Json>>, peer: Option<Extension<PeerName>>, body: Body) -> Response {
-    let error = match json.answer(body).await {
-        Ok(answer) => return respond(&answer),
+    let mut frame = Vec::new();
+    let error = match json.answer(body, &mut frame).await {
+        Ok(()) => return respond(&frame),
         Err(error) => error,
     };
     let Some(reason) = error.reason() else { return error.response() };
     let peer = peer.map_or(PeerName::Unknown, |Extension(peer)| peer);
     let rejections = &json.options.rejections;
-    if is_undecidable(reason)
-        && let Some(answer) = json.service.undecidable(reason)
-    {
+    if is_undecidable(reason) && json.service.answer_undecidable(reason, &mut frame) {
         rejections.record_denied(Api::Json, reason, &peer, &error.detail());
-        return respond(&answer);
+        return respond(&frame);
     }
     rejections.record(Api::Json, reason, &peer, &error.detail());
     error.response()
 }
 
 impl Json {
-    async fn answer(&self, body: Body) -> Result<RateLimitResponse, JsonError> {
+    /// Appends the frame that the gRPC port would answer with.
+    async fn answer(&self, body: Body, frame: &mut Vec<u8>) -> Result<(), JsonError> {
         let body = timeout(PATIENCE, self.read(body)).await.map_err(|_| JsonError::TooSlow)??;
         let message = parse(&body)?;
         drop(body);
-        match self.service.begin(&message, None) {
-            Begun::Answered(answer) => Ok(answer?.0),
-            Begun::Pending(pending) => Ok(pending.await?),
+        match self.service.answer(&message, None, frame) {
+            Outcome::Answered(_) => Ok(()),
+            Outcome::Rejected(rejection) => Err(rejection.into()),
+            Outcome::Pending(pending) => Ok(pending.answer(frame).await?),
         }
     }
 
@@ -160,19 +161,26 @@ fn parse(body: &[u8]) -> Result<Vec<u8>, JsonError> {
     Ok(message.encode_to_vec())
 }
 
-fn respond(answer: &RateLimitResponse) -> Response {
-    let status = match answer.overall_code() {
-        Code::Ok => StatusCode::OK,
-        Code::OverLimit => StatusCode::TOO_MANY_REQUESTS,
-        Code::Unknown => StatusCode::INTERNAL_SERVER_ERROR,
-    };
+/// The answer that the gRPC port would give, in JSON.
+fn respond(frame: &[u8]) -> Response {
     let descriptor = protocol::message("envoy.service.ratelimit.v3.RateLimitResponse");
-    let text = DynamicMessage::decode(descriptor, answer.encode_to_vec().as_slice())
+    let answer = DynamicMessage::decode(descriptor, frame.get(PREFIX..).unwrap_or_default())
         .map_err(|error| error.to_string())
-        .and_then(|message| serde_json::to_string(&message).map_err(|error| error.to_string()));
-    match text {
-        Ok(text) => (status, [(header::CONTENT_TYPE, "application/json")], text).into_response(),
+        .and_then(|message| {
+            serde_json::to_string(&message).map(|text| (status(&message), text)).map_err(|error| error.to_string())
+        });
+    match answer {
+        Ok((status, text)) => (status, [(header::CONTENT_TYPE, "application/json")], text).into_response(),
         Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error", &error),
+    }
+}
+
+fn status(answer: &DynamicMessage) -> StatusCode {
+    let code = answer.get_field_by_name("overall_code").and_then(|code| code.as_enum_number());
+    match code.map(Code::try_from) {
+        Some(Ok(Code::Ok)) => StatusCode::OK,
+        Some(Ok(Code::OverLimit)) => StatusCode::TOO_MANY_REQUESTS,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 

@@ -18,7 +18,7 @@ pub use grpc::{Answer, Call, GrpcConnection, GrpcOptions, GrpcService, Note, Rej
 pub use health::health;
 pub use json::json_handler;
 pub use respond::{HeaderNames, ResponseOptions};
-pub use rls::RlsService;
+pub use rls::{Outcome, Pending, RlsService};
 pub use routes::grpc_service;
 
 use crate::rejections::Reason;

@@ -1,7 +1,8 @@
 //! `envoy.service.ratelimit.v3.RateLimitService`: from the bytes of a request to the bytes of its answer.
 
 use std::{
-    future::Future,
+    future::{Future, poll_fn},
+    mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -9,7 +10,6 @@ use std::{
 };
 
 use bytes::Bytes;
-use envoy_types::pb::envoy::service::ratelimit::v3::RateLimitResponse;
 use tonic::Code;
 
 use super::{
@@ -19,7 +19,7 @@ use super::{
     respond::{self, Asked},
 };
 use crate::{
-    engine::{self, DecideError, Engine},
+    engine::{self, Begun, DecideError, Engine},
     rejections::Reason,
 };
 
@@ -32,7 +32,7 @@ pub struct RlsService {
 
 /// Why a call has no answer.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum CallError {
+enum CallError {
     /// Its bytes are no request.
     #[error("grpc: failed to unmarshal the received message: {0}")]
     Malformed(DecodeError),
@@ -43,7 +43,7 @@ pub(super) enum CallError {
 
 impl CallError {
     /// How it is counted; `None` where the store is at fault, which has metrics of its own.
-    pub(super) fn reason(&self) -> Option<Reason> {
+    fn reason(&self) -> Option<Reason> {
         Some(match self {
             Self::Malformed(_) => Reason::Malformed,
             Self::Decide(DecideError::OverrideUnit { .. }) => Reason::OverrideUnit,
@@ -88,8 +88,9 @@ impl RlsService {
         Self { engine, options }
     }
 
-    /// Begins to answer an encoded `RateLimitRequest`, without waiting. `deadline` is when its caller no longer gains by an answer.
-    pub(super) fn begin(&self, message: &[u8], deadline: Option<Instant>) -> Begun {
+    /// Answers an encoded `RateLimitRequest`, without waiting. `deadline` is when its caller no longer gains by an answer. Only an
+    /// answer is appended to `out`, as one frame of gRPC.
+    pub fn answer(&self, message: &[u8], deadline: Option<Instant>, out: &mut Vec<u8>) -> Outcome {
         let request = match decode(message, self.engine.limits()) {
             Ok(request) => request,
             Err(error) => {
@@ -97,72 +98,89 @@ impl RlsService {
                 if !matches!(error, DecodeError::Malformed(_)) {
                     self.engine.unreadable();
                 }
-                return Begun::Answered(Err(error.into()));
+                return Outcome::Rejected(CallError::from(error).into());
             }
         };
         match self.engine.begin(&request, deadline) {
-            engine::Begun::Decided(Ok(decision)) => {
-                let response = respond::response(Asked::of(&request, &self.options), &decision, &self.options);
-                let note = decision.unknown_domain.then_some(Note::UnknownDomain);
-                Begun::Answered(Ok((response, note)))
+            Begun::Decided(Ok(decision)) => {
+                respond::append(Asked::of(&request, &self.options), &decision, &self.options, out);
+                Outcome::Answered(decision.unknown_domain.then_some(Note::UnknownDomain))
             }
-            engine::Begun::Decided(Err(error)) => Begun::Answered(Err(error.into())),
-            engine::Begun::Pending(decision) => Begun::Pending(Pending {
+            Begun::Decided(Err(error)) => Outcome::Rejected(CallError::from(error).into()),
+            Begun::Pending(decision) => Outcome::Pending(Pending {
                 decision,
-                asked: Some(Asked::of(&request, &self.options)),
+                asked: Asked::of(&request, &self.options),
                 options: Arc::clone(&self.options),
             }),
         }
     }
 
-    /// The answer to a request that is rejected for this reason, if it is not an error.
-    pub(super) fn undecidable(&self, reason: Reason) -> Option<RateLimitResponse> {
+    /// Appends the answer to a request that is rejected for this reason, as one frame of gRPC; whether there is one. If not, the
+    /// request is answered with the error.
+    pub fn answer_undecidable(&self, reason: Reason, out: &mut Vec<u8>) -> bool {
         let answer = if reason == Reason::Refund { self.options.refund } else { self.options.undecidable };
-        let code = respond::code(answer?);
-        Some(RateLimitResponse { overall_code: code, ..RateLimitResponse::default() })
+        if let Some(code) = answer {
+            respond::append_bare(code, out);
+        }
+        answer.is_some()
     }
 }
 
 /// What became of a message at once.
 #[derive(Debug)]
-pub(super) enum Begun {
-    Answered(Result<(RateLimitResponse, Option<Note>), CallError>),
+#[must_use = "a pending answer is abandoned when this is dropped"]
+pub enum Outcome {
+    /// The answer was appended.
+    Answered(Option<Note>),
+    /// There is none, for this reason.
+    Rejected(Rejection),
+    /// The decision has to be waited for.
     Pending(Pending),
 }
 
-/// An answer that waits for its decision, and keeps nothing of the message but what the answer repeats.
+/// An answer that waits for its decision, and keeps nothing of the message but what the answer repeats. Dropped, it is abandoned.
 #[derive(Debug)]
-pub(super) struct Pending {
+#[must_use = "the answer is abandoned when this is dropped"]
+pub struct Pending {
     decision: engine::Pending,
-    /// Until the decision is there.
-    asked: Option<Asked>,
+    asked: Asked,
     options: Arc<ResponseOptions>,
 }
 
-impl Future for Pending {
-    type Output = Result<RateLimitResponse, CallError>;
+impl Pending {
+    /// Appends the answer as one frame of gRPC once it is decided; it has no note, for only a domain with rules has counters to
+    /// wait for. Like a future, it must not be polled again after that.
+    pub fn poll_answer(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> Poll<Result<(), Rejection>> {
+        let decision = ready!(Pin::new(&mut self.decision).poll(cx)).map_err(CallError::from)?;
+        respond::append(mem::take(&mut self.asked), &decision, &self.options, out);
+        Poll::Ready(Ok(()))
+    }
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let decision = ready!(Pin::new(&mut self.decision).poll(cx))?;
-        let asked = self.asked.take().expect("there is one decision");
-        Poll::Ready(Ok(respond::response(asked, &decision, &self.options)))
+    /// The same as a future.
+    pub(super) async fn answer(mut self, out: &mut Vec<u8>) -> Result<(), Rejection> {
+        poll_fn(|cx| self.poll_answer(cx, out)).await
     }
 }
 
 impl Unary for RlsService {
     fn call(&self, message: Bytes, deadline: Option<Instant>) -> Reply {
-        match self.begin(&message, deadline) {
-            Begun::Answered(answer) => {
-                Reply::Ready(answer.map(|(answer, note)| Answer::encode(&answer).with(note)).map_err(Rejection::from))
-            }
-            // only a domain with rules has counters to wait for
-            Begun::Pending(pending) => Reply::Pending(Box::pin(async move {
-                pending.await.map(|answer| Answer::encode(&answer)).map_err(Rejection::from)
+        let mut frame = Vec::new();
+        match self.answer(&message, deadline, &mut frame) {
+            Outcome::Answered(note) => Reply::Ready(Ok(Answer::framed(frame).with(note))),
+            Outcome::Rejected(rejection) => Reply::Ready(Err(rejection)),
+            Outcome::Pending(pending) => Reply::Pending(Box::pin(async move {
+                let mut frame = Vec::new();
+                pending.answer(&mut frame).await?;
+                Ok(Answer::framed(frame))
             })),
         }
     }
 
     fn undecidable(&self, reason: Reason) -> Option<Answer> {
-        Self::undecidable(self, reason).map(|answer| Answer::encode(&answer))
+        let mut frame = Vec::new();
+        self.answer_undecidable(reason, &mut frame).then(|| Answer::framed(frame))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ use std::{fmt, net::IpAddr};
 
 use smallvec::SmallVec;
 
-use super::{Algorithm, Escaped, Window};
+use super::{Algorithm, Decimal, Escaped, Window};
 
 type Bytes = SmallVec<[u8; 96]>;
 
@@ -218,9 +218,9 @@ impl KeyBase<'_> {
             Algorithm::TokenBucket => b'b',
         });
         match window.calendar() {
-            None => push_decimal(text, window.seconds()),
+            None => text.extend_from_slice(Decimal::new(window.seconds()).as_bytes()),
             Some(calendar) => {
-                push_decimal(text, window.multiplier().get().into());
+                text.extend_from_slice(Decimal::new(window.multiplier().get().into()).as_bytes());
                 text.extend_from_slice(window.unit().name().as_bytes());
                 text.push(b'@');
                 text.extend_from_slice(calendar.zone().name().as_bytes());
@@ -274,20 +274,6 @@ fn escape_marks(into: &mut Vec<u8>, mut rest: &[u8]) {
 
 fn push_hash(into: &mut Vec<u8>, hash: blake3::Hash) {
     into.extend_from_slice(&hash.to_hex().as_bytes()[..32]);
-}
-
-fn push_decimal(into: &mut Vec<u8>, mut number: u64) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    into.extend_from_slice(&digits[at..]);
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 mod calendar;
 mod clock;
+mod decimal;
 mod decision;
 mod descriptor;
 mod escaped;
@@ -22,6 +23,7 @@ mod window;
 
 pub use calendar::{Calendar, Span, TimeZone};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use decimal::Decimal;
 pub use decision::{Code, CurrentLimit, Decision, Outcome, Status, Tally, refuses};
 pub use descriptor::{Descriptor, Entry, LimitOverride, Request, UnknownUnit};
 pub use escaped::Escaped;

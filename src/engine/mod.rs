@@ -93,16 +93,21 @@ impl Engine {
         let parts = &self.parts;
         let in_flight = parts.metrics.start(Instant::now());
         if let Err(error) = parts.options.check(request) {
-            return Begun::Decided(parts.count(Err(error)));
+            parts.failed(&error);
+            return Begun::Decided(Err(error));
         }
         let live = parts.live.load();
         let Some(rules) = live.as_ref() else {
-            return Begun::Decided(parts.count(without_rules::decide(request, &parts.options)));
+            let decision = without_rules::decide(request, &parts.options);
+            return Begun::Decided(decision.inspect_err(|error| parts.failed(error)));
         };
         let plan = Plan::new(rules, request, &parts.keys, &parts.options, deadline);
         let Plan { group, applied } = match plan {
             Ok(plan) => plan,
-            Err(error) => return Begun::Decided(parts.count(Err(error))),
+            Err(error) => {
+                parts.failed(&error);
+                return Begun::Decided(Err(error));
+            }
         };
         let verdicts = if group.hits.is_empty() { Some(Verdicts::new()) } else { parts.limiter.try_check(&group) };
         if let Some(verdicts) = verdicts {
@@ -146,21 +151,22 @@ impl Parts {
     /// The decision that verdicts make.
     fn finish(&self, rules: &Live, applied: &Applied, verdicts: &Verdicts) -> Result<Decision, DecideError> {
         let decision = conclude::conclude(rules, applied, verdicts, &self.options, &self.metrics);
-        if let (Ok(decision), Some(domain)) = (&decision, applied.domain)
-            && decision.over_limit()
-        {
-            tracing::debug!(domain = &**rules.rules.domain_at(domain).name(), "over limit");
-        }
-        self.count(decision)
-    }
-
-    fn count(&self, decision: Result<Decision, DecideError>) -> Result<Decision, DecideError> {
-        match &decision {
-            Ok(_) => {}
-            Err(DecideError::Store(_)) => self.metrics.failed(ErrorKind::Store),
-            Err(_) => self.metrics.failed(ErrorKind::Service),
+        match (&decision, applied.domain) {
+            (Ok(decision), Some(domain)) if decision.over_limit() => {
+                tracing::debug!(domain = &**rules.rules.domain_at(domain).name(), "over limit");
+            }
+            (Ok(_), _) => {}
+            (Err(error), _) => self.failed(error),
         }
         decision
+    }
+
+    /// Counts a request that could not be decided.
+    fn failed(&self, error: &DecideError) {
+        self.metrics.failed(match error {
+            DecideError::Store(_) => ErrorKind::Store,
+            _ => ErrorKind::Service,
+        });
     }
 }
 

@@ -23,5 +23,6 @@ mod unary;
 
 pub use body::ResponseBody;
 pub use call::Call;
+pub(super) use frame::{PREFIX, append_prefix};
 pub use service::{GrpcConnection, GrpcOptions, GrpcService};
 pub use unary::{Answer, Note, Rejection, Reply, Unary};

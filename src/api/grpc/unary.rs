@@ -50,10 +50,10 @@ pub enum Note {
 }
 
 impl Answer {
-    /// Encodes a message.
+    /// An answer of one frame, which holds its whole message.
     #[must_use]
-    pub fn encode(message: &impl prost::Message) -> Self {
-        Self { frame: frame::encode(message), note: None }
+    pub fn framed(frame: Vec<u8>) -> Self {
+        Self { frame: frame.into(), note: None }
     }
 
     /// The same with a note.

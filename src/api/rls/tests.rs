@@ -1,0 +1,172 @@
+//! Answers into a buffer, against a limiter that answers at once or later; whole answers are tested in `tests/rls.rs`.
+
+use std::{future::ready, num::NonZeroUsize, task::Waker, time::Duration};
+
+use envoy_types::pb::envoy::{
+    extensions::common::ratelimit::v3::{RateLimitDescriptor, rate_limit_descriptor::Entry},
+    service::ratelimit::v3::{RateLimitRequest, RateLimitResponse, rate_limit_response::Code as WireCode},
+};
+use prost::Message as _;
+
+use super::*;
+use crate::{
+    api::grpc::PREFIX,
+    domain::{
+        Algorithm, AtomicGroups, Capabilities, Code as Overall, CounterKey, FailureMode, Group, RateLimiter,
+        RetryAfter, Source, StoreError, Verdict, Verdicts,
+    },
+    engine::{
+        Live, LiveHandle, Modes, Options, RequestLimits,
+        stats::{SeriesName, Stats, StatsTable},
+    },
+    rules::{self, CompileOptions, RuleFile},
+};
+
+/// Answers at once for keys that contain `now`, else when it is polled for the second time; fails those with `broken`.
+#[derive(Debug)]
+struct Fake;
+
+impl Fake {
+    fn verdicts(group: &Group) -> Verdicts {
+        let verdict = Verdict {
+            allowed: true,
+            remaining: 9,
+            reset_after: Duration::from_secs(7),
+            retry_after: RetryAfter::Now,
+            before: 0,
+            after: 1,
+            asked: 1,
+            granted: 1,
+            source: Source::Store,
+        };
+        let broken = |key: &CounterKey| key.to_string().contains("broken");
+        group.hits.iter().map(|hit| if broken(&hit.key) { Err(StoreError::Closed) } else { Ok(verdict) }).collect()
+    }
+}
+
+impl RateLimiter for Fake {
+    fn begin(&self, group: Arc<Group>) -> impl Future<Output = Verdicts> + Send + use<> {
+        let mut polled = false;
+        poll_fn(
+            move |_| {
+                if mem::replace(&mut polled, true) { Poll::Ready(Self::verdicts(&group)) } else { Poll::Pending }
+            },
+        )
+    }
+
+    fn try_check(&self, group: &Group) -> Option<Verdicts> {
+        group.hits.iter().all(|hit| hit.key.to_string().contains("now")).then(|| Self::verdicts(group))
+    }
+
+    fn reset(&self, _: &CounterKey) -> impl Future<Output = Result<bool, StoreError>> + Send {
+        ready(Ok(false))
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        CAPABILITIES
+    }
+
+    fn close(&self) -> impl Future<Output = ()> + Send {
+        ready(())
+    }
+}
+
+const CAPABILITIES: Capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported };
+
+fn service(undecidable: Option<Overall>) -> RlsService {
+    let content = "domain: d\ndescriptors: [{key: k, rate_limit: {unit: hour, requests_per_unit: 10}}]";
+    let file = RuleFile { name: "rules.yaml".to_owned(), content: content.into() };
+    let compile = CompileOptions { merge_domains: false, capabilities: CAPABILITIES, defaults: None };
+    let rules = rules::compile(&[file], &compile).expect("valid rules").rules;
+    let names = rules.rules().map(|(domain, found)| (found.rule.id(), SeriesName::new(domain.name()).level("k", None)));
+    let stats = Arc::new(StatsTable::build(&Stats::new(100), names, None));
+    let live = LiveHandle::default();
+    live.store(Some(Arc::new(Live { stats, rules, hash: String::new(), since: Instant::now() })));
+    let most = NonZeroUsize::new(10).expect("not zero");
+    let options = Options {
+        modes: Modes::default(),
+        limits: RequestLimits { max_descriptors: most, max_entries: most },
+        near_limit_ratio: 0.8,
+        on_store_failure: FailureMode::Error,
+        refunds: true,
+    };
+    let engine = Engine::new(live, Arc::new(Fake), Arc::default(), Arc::new(options), Arc::default());
+    RlsService::new(engine, Arc::new(ResponseOptions { undecidable, ..ResponseOptions::default() }))
+}
+
+fn request(domain: &str, value: &str) -> Vec<u8> {
+    let entries = vec![Entry { key: "k".to_owned(), value: value.to_owned() }];
+    let descriptors = vec![RateLimitDescriptor { entries, ..RateLimitDescriptor::default() }];
+    RateLimitRequest { domain: domain.to_owned(), descriptors, hits_addend: 0 }.encode_to_vec()
+}
+
+/// What is in the buffer before an answer.
+const BEFORE: &[u8] = b"before";
+
+/// The message that was appended.
+fn appended(out: &[u8]) -> RateLimitResponse {
+    let frame = out.strip_prefix(BEFORE).expect("what was there is untouched");
+    RateLimitResponse::decode(&frame[PREFIX..]).expect("a message")
+}
+
+#[test]
+fn what_is_decided_at_once_is_appended_at_once() {
+    let service = service(None);
+    let mut out = BEFORE.to_vec();
+    assert!(matches!(service.answer(&request("d", "now"), None, &mut out), Outcome::Answered(None)));
+    let answer = appended(&out);
+    assert_eq!((answer.overall_code(), answer.statuses[0].limit_remaining), (WireCode::Ok, 9));
+
+    let mut out = BEFORE.to_vec();
+    let outcome = service.answer(&request("nobody's", "now"), None, &mut out);
+    assert!(matches!(outcome, Outcome::Answered(Some(Note::UnknownDomain))));
+    assert_eq!(appended(&out).overall_code(), WireCode::Ok);
+}
+
+#[test]
+fn what_waits_is_appended_when_it_is_decided() {
+    let (service, mut cx) = (service(None), Context::from_waker(Waker::noop()));
+    for (value, decided) in [("later", true), ("broken", false)] {
+        let mut out = BEFORE.to_vec();
+        let Outcome::Pending(mut pending) = service.answer(&request("d", value), None, &mut out) else {
+            unreachable!("the limiter has not answered")
+        };
+        assert!(pending.poll_answer(&mut cx, &mut out).is_pending());
+        assert_eq!(out, BEFORE);
+        match pending.poll_answer(&mut cx, &mut out) {
+            Poll::Ready(Ok(())) if decided => assert_eq!(appended(&out).statuses[0].limit_remaining, 9),
+            Poll::Ready(Err(rejection)) if !decided => {
+                assert_eq!((rejection.code, rejection.reason), (Code::Unavailable, None));
+                assert_eq!(out, BEFORE);
+            }
+            other => unreachable!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_is_rejected_leaves_the_buffer_as_it_was() {
+    let service = service(None);
+    let cases = [
+        (b"\xff".to_vec(), Code::Internal, Reason::Malformed),
+        (request("", "now"), Code::InvalidArgument, Reason::NoDomain),
+    ];
+    for (message, code, reason) in cases {
+        let mut out = BEFORE.to_vec();
+        let Outcome::Rejected(rejection) = service.answer(&message, None, &mut out) else {
+            unreachable!("it cannot be decided")
+        };
+        assert_eq!((rejection.code, rejection.reason), (code, Some(reason)));
+        assert!(!service.answer_undecidable(reason, &mut out));
+        assert_eq!(out, BEFORE);
+    }
+}
+
+#[test]
+fn what_is_rejected_is_answered_all_the_same_if_a_setting_says_so() {
+    let service = service(Some(Overall::OverLimit));
+    let mut out = BEFORE.to_vec();
+    assert!(service.answer_undecidable(Reason::NoDomain, &mut out));
+    assert_eq!(appended(&out).overall_code(), WireCode::OverLimit);
+    assert!(!service.answer_undecidable(Reason::Refund, &mut out), "that is another setting");
+}
