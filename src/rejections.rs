@@ -99,6 +99,12 @@ reasons! {
     StreamOther = "stream_other";
     /// The HTTP/2 server closed the connection for an error of the peer.
     ConnectionError = "connection_error";
+    /// The service of a call, health or reflection, has panicked.
+    Panic = "panic";
+    /// The HTTP/2 server closed the connection, for its peer sent too many frames that are no calls.
+    Flood = "flood";
+    /// The HTTP/2 server closed the connection, for its peer did not go on with what it had begun.
+    TooSlow = "too_slow";
     /// The connection began with HTTP/1.
     Http1 = "http1";
     /// The connection began with something else, or nothing came in time.

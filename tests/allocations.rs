@@ -34,12 +34,9 @@ const EXPECTED: &[(&str, usize)] = &[
     ("decision, 5 descriptors", 7),
     ("decision, refused", 1),
     ("decision, refused by the deny cache", 1),
-    // beside the decision's: the answer's bytes
-    ("message to message, 1 descriptor", 2),
-    ("message to message, 5 descriptors", 8),
-    // the decision's alone
-    ("message to buffer, 1 descriptor", 1),
-    ("message to buffer, 5 descriptors", 7),
+    // the decision's alone: answers are appended to what is to be sent
+    ("message to message, 1 descriptor", 1),
+    ("message to message, 5 descriptors", 7),
     // KEYS, and their numbers; the places of kinds, and ARGV\[1\]; ARGV\[2\]
     ("Redis, a call of 64 decisions", 5),
     // the answers

@@ -34,9 +34,10 @@ async fn dropped(tollgate: &Tollgate) -> f64 {
     value.expect("the series").parse().expect("a number")
 }
 
-/// A service that logs each frame of HTTP/2, and bad rules.
+/// A service that logs each frame of HTTP/2, as hyper does on the threads that answer, and bad rules.
 fn talkative() -> Tollgate {
-    Builder::new().rules(RULES).env("LOG_LEVEL", "trace").env("DRAIN_DELAY", "0").start()
+    let builder = Builder::new().rules(RULES).env("LOG_LEVEL", "trace").env("DRAIN_DELAY", "0");
+    builder.env("HTTP2_SERVER", "hyper").start()
 }
 
 /// Calls and bad reloads until lines are dropped.

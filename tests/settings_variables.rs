@@ -82,6 +82,7 @@ fn samples(name: &str) -> (&'static [&'static str], &'static [&'static str]) {
         "BACKEND_TYPE" => (&["memory", "MEMORY"], &["mysql", " memory"]),
         "REPLICAS" => (&["1", "4294967295"], &["0", "-1", "4294967296"]),
         "ON_INVALID_REQUEST" => (&["error", "Deny"], &["allow", "local"]),
+        "HTTP2_SERVER" => (&["tollgate", "Hyper"], &["h2", "own"]),
         "REFUNDS" => (&["allow", "DENY"], &["true", "no"]),
         "FAILURE_MODE" => (&["error", "Allow", "DENY", "local"], &["open", "fail"]),
         "LOCAL_CACHE_SIZE_IN_BYTES" => (&["0", "524288", "0x100000", "17179869184"], &["1MiB", "1e6", "17179869185"]),

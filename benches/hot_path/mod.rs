@@ -21,7 +21,7 @@ use envoy_types::pb::envoy::{
 use prost::Message as _;
 use tollgate::{
     algorithm::{self, State},
-    api::{Outcome, Reply, ResponseOptions, RlsService, Unary as _},
+    api::{Outcome, ResponseOptions, RlsService, Unary as _},
     domain::{
         self, Algorithm, AtomicGroups, Capabilities, Charge, Clock, CounterKey, Descriptor, Entry, FailureMode, Group,
         Hit, KeyBuilder, KeyValue, Limit, MAX_COUNT, ManualClock, RateLimiter as _, Request, SystemClock, Timestamp,
@@ -61,8 +61,6 @@ pub const CASES: &[Case] = &[
     ("decision, refused by the deny cache", refuse_from_cache),
     ("message to message, 1 descriptor", || answer(1)),
     ("message to message, 5 descriptors", || answer(5)),
-    ("message to buffer, 1 descriptor", || append(1)),
-    ("message to buffer, 5 descriptors", || append(5)),
     ("Redis, a call of 64 decisions", redis_call),
     ("Redis, a reply of 64 decisions", redis_reply),
     ("statistics of a rule", count),
@@ -249,20 +247,8 @@ fn message(descriptors: usize) -> Vec<u8> {
     RateLimitRequest { domain: "d".to_owned(), descriptors, hits_addend: 0 }.encode_to_vec()
 }
 
-/// From the bytes of a request to the bytes of its answer, each in a buffer of its own: what is between two frames of hyper's.
+/// From the bytes of a request to the bytes of its answer: what is between two frames of HTTP/2.
 pub fn answer(descriptors: usize) -> Work {
-    let (service, message) = (rls(), bytes::Bytes::from(message(descriptors)));
-    Box::new(move || {
-        let answer = match service.call(black_box(&message).clone(), None) {
-            Reply::Ready(answer) => answer,
-            Reply::Pending(answer) => ready(answer),
-        };
-        black_box(answer.expect("an answer"));
-    })
-}
-
-/// The same with the answer appended to what is to be sent.
-pub fn append(descriptors: usize) -> Work {
     let (service, message, mut out) = (rls(), message(descriptors), Vec::new());
     Box::new(move || {
         out.clear();

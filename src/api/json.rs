@@ -16,9 +16,9 @@ use prost_reflect::{DeserializeOptions, DynamicMessage};
 use tokio::time::timeout;
 
 use super::{
-    GrpcOptions, Outcome, Rejection, RlsService,
+    GrpcOptions, RlsService,
     budget::{GaveWay, Share},
-    grpc::PREFIX,
+    grpc::{Outcome, PREFIX, PendingAnswer as _, Rejection, Unary as _},
     is_undecidable, protocol,
 };
 use crate::rejections::{Api, PeerName, Reason};
@@ -120,7 +120,7 @@ impl Json {
         match self.service.answer(&message, None, frame) {
             Outcome::Answered(_) => Ok(()),
             Outcome::Rejected(rejection) => Err(rejection.into()),
-            Outcome::Pending(pending) => Ok(pending.answer(frame).await?),
+            Outcome::Pending(mut pending) => Ok(poll_fn(|cx| pending.poll_answer(cx, frame)).await?),
         }
     }
 

@@ -14,11 +14,14 @@ mod routes;
 mod unit;
 
 pub use budget::Budget;
-pub use grpc::{Answer, Call, GrpcConnection, GrpcOptions, GrpcService, Note, Rejection, Reply, ResponseBody, Unary};
+pub use grpc::{
+    Call, GrpcConnection, GrpcOptions, GrpcService, Note, Outcome, PendingAnswer, Rejection, ResponseBody, Unary,
+    WireCall,
+};
 pub use health::health;
 pub use json::json_handler;
 pub use respond::{HeaderNames, ResponseOptions};
-pub use rls::{Outcome, Pending, RlsService};
+pub use rls::{Pending, RlsService};
 pub use routes::grpc_service;
 
 use crate::rejections::Reason;

@@ -1,7 +1,7 @@
 //! `envoy.service.ratelimit.v3.RateLimitService`: from the bytes of a request to the bytes of its answer.
 
 use std::{
-    future::{Future, poll_fn},
+    future::Future,
     mem,
     pin::Pin,
     sync::Arc,
@@ -9,13 +9,12 @@ use std::{
     time::Instant,
 };
 
-use bytes::Bytes;
 use tonic::Code;
 
 use super::{
     ResponseOptions,
     decode::{DecodeError, decode},
-    grpc::{Answer, Note, Rejection, Reply, Unary},
+    grpc::{Note, Outcome, PendingAnswer, Rejection, Unary},
     respond::{self, Asked},
 };
 use crate::{
@@ -87,10 +86,12 @@ impl RlsService {
     pub fn new(engine: Engine, options: Arc<ResponseOptions>) -> Self {
         Self { engine, options }
     }
+}
 
-    /// Answers an encoded `RateLimitRequest`, without waiting. `deadline` is when its caller no longer gains by an answer. Only an
-    /// answer is appended to `out`, as one frame of gRPC.
-    pub fn answer(&self, message: &[u8], deadline: Option<Instant>, out: &mut Vec<u8>) -> Outcome {
+impl Unary for RlsService {
+    type Pending = Pending;
+
+    fn answer(&self, message: &[u8], deadline: Option<Instant>, out: &mut Vec<u8>) -> Outcome<Pending> {
         let request = match decode(message, self.engine.limits()) {
             Ok(request) => request,
             Err(error) => {
@@ -115,27 +116,13 @@ impl RlsService {
         }
     }
 
-    /// Appends the answer to a request that is rejected for this reason, as one frame of gRPC; whether there is one. If not, the
-    /// request is answered with the error.
-    pub fn answer_undecidable(&self, reason: Reason, out: &mut Vec<u8>) -> bool {
+    fn answer_undecidable(&self, reason: Reason, out: &mut Vec<u8>) -> bool {
         let answer = if reason == Reason::Refund { self.options.refund } else { self.options.undecidable };
         if let Some(code) = answer {
             respond::append_bare(code, out);
         }
         answer.is_some()
     }
-}
-
-/// What became of a message at once.
-#[derive(Debug)]
-#[must_use = "a pending answer is abandoned when this is dropped"]
-pub enum Outcome {
-    /// The answer was appended.
-    Answered(Option<Note>),
-    /// There is none, for this reason.
-    Rejected(Rejection),
-    /// The decision has to be waited for.
-    Pending(Pending),
 }
 
 /// An answer that waits for its decision, and keeps nothing of the message but what the answer repeats. Dropped, it is abandoned.
@@ -147,38 +134,12 @@ pub struct Pending {
     options: Arc<ResponseOptions>,
 }
 
-impl Pending {
-    /// Appends the answer as one frame of gRPC once it is decided; it has no note, for only a domain with rules has counters to
-    /// wait for. Like a future, it must not be polled again after that.
-    pub fn poll_answer(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> Poll<Result<(), Rejection>> {
+impl PendingAnswer for Pending {
+    /// The answer has no note, for only a domain with rules has counters to wait for.
+    fn poll_answer(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> Poll<Result<(), Rejection>> {
         let decision = ready!(Pin::new(&mut self.decision).poll(cx)).map_err(CallError::from)?;
         respond::append(mem::take(&mut self.asked), &decision, &self.options, out);
         Poll::Ready(Ok(()))
-    }
-
-    /// The same as a future.
-    pub(super) async fn answer(mut self, out: &mut Vec<u8>) -> Result<(), Rejection> {
-        poll_fn(|cx| self.poll_answer(cx, out)).await
-    }
-}
-
-impl Unary for RlsService {
-    fn call(&self, message: Bytes, deadline: Option<Instant>) -> Reply {
-        let mut frame = Vec::new();
-        match self.answer(&message, deadline, &mut frame) {
-            Outcome::Answered(note) => Reply::Ready(Ok(Answer::framed(frame).with(note))),
-            Outcome::Rejected(rejection) => Reply::Ready(Err(rejection)),
-            Outcome::Pending(pending) => Reply::Pending(Box::pin(async move {
-                let mut frame = Vec::new();
-                pending.answer(&mut frame).await?;
-                Ok(Answer::framed(frame))
-            })),
-        }
-    }
-
-    fn undecidable(&self, reason: Reason) -> Option<Answer> {
-        let mut frame = Vec::new();
-        self.answer_undecidable(reason, &mut frame).then(|| Answer::framed(frame))
     }
 }
 

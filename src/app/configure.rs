@@ -8,10 +8,10 @@ use crate::{
     engine,
     rejections::Rejections,
     rules::CompileOptions,
-    server::{self, ServerConfig},
+    server::{self, Http2, ServerConfig},
     settings::{
-        HeaderName, Host, KeySettings, Listen, OnInvalidRequest, Refunds, RulesSettings, RulesSource, Settings,
-        XdsSettings,
+        HeaderName, Host, Http2Server, KeySettings, Listen, OnInvalidRequest, Refunds, RulesSettings, RulesSource,
+        Settings, XdsSettings,
     },
     source::{
         BackoffConfig, BadHeader, FileSource, FileSourceConfig, Location, Source, XdsConfig, XdsSource, XdsStats,
@@ -48,8 +48,20 @@ pub(super) fn server(settings: &Settings, tls: Option<Arc<ServerTls>>, rejection
         max_connection_age_grace: settings.grpc.max_connection_age_grace.unwrap_or_default(),
         max_concurrent_streams: settings.grpc.max_concurrent_streams.get(),
         max_header_list_size: settings.grpc.max_header_list_bytes,
+        http2: match settings.grpc.http2_server {
+            Http2Server::Tollgate => Http2::Wire,
+            Http2Server::Hyper => Http2::Hyper,
+        },
+        stream_window: window(settings.grpc.max_request_bytes.get()),
+        connection_window: window(api::Budget::of_connection(settings.grpc.max_request_bytes.get())),
         ..ServerConfig::default()
     }
+}
+
+/// A window of HTTP/2 for so many bytes, and for what frames them.
+fn window(bytes: usize) -> u32 {
+    const FRAMING: usize = 16 << 10;
+    u32::try_from(bytes.saturating_add(FRAMING)).unwrap_or(u32::MAX)
 }
 
 /// Where the rules come from, and what a scrape reads of it if that is an xDS server.

@@ -263,21 +263,22 @@ impl App {
         self.backend.tell(&self.ready, background);
         background.sweep(Arc::clone(self.backend.memory()));
         let max_request = settings.grpc.max_request_bytes.get();
+        let Certificates { grpc: grpc_tls, http: http_tls, .. } = self.parts.certificates.clone();
+        let config = configure::server(settings, grpc_tls, Arc::clone(&self.parts.rejections));
         let options = api::GrpcOptions {
             max_request,
             budget: api::Budget::new(max_request),
+            held: Arc::clone(&config.held),
             rejections: Arc::clone(&self.parts.rejections),
         };
         let json = api::json_handler(rls(self.metrics.json()), options.clone());
         let parts = Arc::clone(&self.parts);
         let pages = admin::http_router(self.ready.health().clone(), move || parts.stuck_worker(), json);
-        let Certificates { grpc: grpc_tls, http: http_tls, .. } = self.parts.certificates.clone();
         background.serve(listeners.http, http_tls, pages, Limits::default());
         if let Some(debug) = listeners.debug {
             background.serve(debug, None, self.debug_pages(), Limits::default());
         }
 
-        let config = configure::server(settings, grpc_tls, Arc::clone(&self.parts.rejections));
         let metrics = Arc::clone(&self.metrics);
         let server = Server::start(&config, listeners.grpc, move |_worker| {
             let service = api::grpc_service(rls(metrics.worker()), grpc_health.clone(), &options);

@@ -4,6 +4,16 @@ use std::{fmt, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use crate::{rejections::Rejections, tls::ServerTls};
 
+/// What speaks HTTP/2.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Http2 {
+    /// The crate wire.
+    #[default]
+    Wire,
+    /// hyper.
+    Hyper,
+}
+
 /// How the server treats its connections. Durations of zero mean "never" only where it says so.
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
@@ -40,9 +50,20 @@ pub struct ServerConfig {
     /// connection reads, 17 KiB, after which the worker looks at every stream. Such a stream holds about 1 KiB and the
     /// headers that came in that turn.
     pub max_pending_reset_streams: usize,
+    /// What speaks HTTP/2.
+    pub http2: Http2,
+    /// Bytes of unfinished requests that one connection may hold, where [`Http2::Wire`] speaks.
+    pub connection_window: u32,
+    /// Bytes that one call may send before they are looked at, where [`Http2::Wire`] speaks: the longest message.
+    pub stream_window: u32,
+    /// For answers that peers do not take, where [`Http2::Wire`] speaks.
+    pub held: Arc<wire::HeldReplies>,
     /// Where calls and connections that are rejected are counted.
     pub rejections: Arc<Rejections>,
 }
+
+/// Bytes of answers of the whole process that may wait for peers that do not take them.
+const HELD_REPLIES: usize = 64 << 20;
 
 impl Default for ServerConfig {
     fn default() -> Self {
@@ -59,6 +80,10 @@ impl Default for ServerConfig {
             max_header_list_size: 1 << 20,
             max_send_buffer_size: 256 << 10,
             max_pending_reset_streams: 1_000,
+            http2: Http2::default(),
+            connection_window: 16 << 20,
+            stream_window: 4 << 20,
+            held: Arc::new(wire::HeldReplies::new(HELD_REPLIES)),
             rejections: Arc::default(),
         }
     }

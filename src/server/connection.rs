@@ -15,6 +15,7 @@ use std::{
 use hyper::{
     Request, Response,
     body::{Body, Incoming},
+    rt::{Read, Write},
     server::conn::http2,
     service::Service,
 };
@@ -27,13 +28,13 @@ use tokio::{
 };
 
 use super::{
-    ServerConfig, Stats,
+    Http2, ServerConfig, Stats,
     io::PeerIo,
     peer::PeerContext,
     preface::{self, Greeting},
     socket::Parcel,
     stats::count,
-    turn::Turn,
+    turn::{InTurns, Turn},
     worker::Silent,
 };
 use crate::{
@@ -63,14 +64,24 @@ const STREAM_WINDOW: u32 = 64 << 10;
 /// sees to it that fewer do.
 const CONNECTION_WINDOW: u32 = 128 << 10;
 
+/// A header block may be so long in any case.
+const LEAST_BLOCK: usize = 64 << 10;
+
 /// What serves one connection; made for it by its worker's factory.
 pub trait GrpcService<B>:
-    Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send + 'static> + Send + Sync + 'static
+    Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send + 'static>
+    + wire::Handler<Call: Unpin + Send + 'static>
+    + Unpin
+    + Send
+    + Sync
+    + 'static
 {
 }
 
 impl<S, B> GrpcService<B> for S where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send + 'static>
+        + wire::Handler<Call: Unpin + Send + 'static>
+        + Unpin
         + Send
         + Sync
         + 'static
@@ -83,7 +94,10 @@ pub(super) struct Terms {
     tls: Option<Arc<ServerTls>>,
     handshakes: Gate,
     places: Arc<Places>,
-    http2: http2::Builder<TokioExecutor>,
+    http2: Http2,
+    hyper: http2::Builder<TokioExecutor>,
+    wire: Arc<wire::Config>,
+    buffers: wire::Buffers,
     rejections: Arc<Rejections>,
     preface_timeout: Duration,
     age: Duration,
@@ -92,8 +106,8 @@ pub(super) struct Terms {
 
 impl Terms {
     pub(super) fn new(config: &ServerConfig, places: Arc<Places>) -> Self {
-        let mut http2 = http2::Builder::new(TokioExecutor::new());
-        http2
+        let mut hyper = http2::Builder::new(TokioExecutor::new());
+        hyper
             // No gRPC client wants a date, and it costs a header on each answer.
             .auto_date_header(false)
             .initial_connection_window_size(CONNECTION_WINDOW)
@@ -102,11 +116,23 @@ impl Terms {
             .max_header_list_size(config.max_header_list_size)
             .max_send_buf_size(config.max_send_buffer_size.min(u32::MAX as usize))
             .max_pending_accept_reset_streams(config.max_pending_reset_streams);
+        let wire = wire::Config {
+            max_streams: config.max_concurrent_streams,
+            stream_window: config.stream_window,
+            connection_window: config.connection_window,
+            max_field_list: config.max_header_list_size,
+            max_block: (config.max_header_list_size as usize).saturating_mul(2).max(LEAST_BLOCK),
+            held: Arc::clone(&config.held),
+            ..wire::Config::default()
+        };
         Self {
             tls: config.tls.clone(),
             handshakes: Gate::default(),
             places,
-            http2,
+            http2: config.http2,
+            hyper,
+            wire: Arc::new(wire),
+            buffers: wire::Buffers::default(),
             rejections: Arc::clone(&config.rejections),
             preface_timeout: config.preface_timeout,
             age: never_if_zero(config.max_connection_age),
@@ -193,7 +219,7 @@ async fn serve_stream<T, S, B>(
     service: S,
     terms: &Terms,
     mut patience: Patience,
-    mut orders: watch::Receiver<Order>,
+    orders: watch::Receiver<Order>,
     stats: &Stats,
 ) where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -221,27 +247,80 @@ async fn serve_stream<T, S, B>(
         }
         return;
     }
-    let turn = Turn::default();
-    let io = TokioIo::new(PeerIo::new(turn.paced(stream), peer));
-    let mut connection = pin!(terms.http2.serve_connection(io, service));
+    match terms.http2 {
+        Http2::Wire => {
+            let connection = wire::Served::new(stream, service, &terms.wire, &terms.buffers);
+            serve_http2(pin!(connection), terms, orders, stats).await;
+        }
+        Http2::Hyper => {
+            let turn = Turn::default();
+            let io = TokioIo::new(PeerIo::new(turn.paced(stream), peer));
+            let connection = Box::pin(terms.hyper.serve_connection(io, service));
+            serve_http2(pin!(turn.each(connection)), terms, orders, stats).await;
+        }
+    }
+}
+
+/// Serves until the connection ends, or is ended: for its age, or by an order.
+async fn serve_http2<C: Connection>(
+    mut connection: Pin<&mut C>,
+    terms: &Terms,
+    mut orders: watch::Receiver<Order>,
+    stats: &Stats,
+) {
     let mut grace = Duration::MAX;
     tokio::select! {
         biased;
-        ended = turn.each(connection.as_mut()) => return log_end(ended),
+        ended = connection.as_mut() => return log_end(ended),
         () = sleep(jittered(terms.age)) => {
             count(&stats.aged_out);
             grace = terms.grace;
         }
         () = ordered(&mut orders, Order::Drain) => {}
     }
-    connection.as_mut().graceful_shutdown();
+    connection.as_mut().shut_down();
     tokio::select! {
         biased;
-        ended = turn.each(connection.as_mut()) => return log_end(ended),
+        ended = connection.as_mut() => return log_end(ended),
         () = sleep(grace) => {}
         () = ordered(&mut orders, Order::Close) => {}
     }
     count(&stats.forced);
+}
+
+/// An HTTP/2 connection of either implementation.
+pub(super) trait Connection: Future<Output = Result<(), Self::Error>> {
+    /// Why it ended.
+    type Error: Error;
+
+    /// Begins the graceful end, which goes on when the connection is polled.
+    fn shut_down(self: Pin<&mut Self>);
+}
+
+impl<T, H> Connection for wire::Served<T, H>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+    H: wire::Handler<Call: Unpin> + Unpin,
+{
+    type Error = std::io::Error;
+
+    fn shut_down(self: Pin<&mut Self>) {
+        self.get_mut().shut_down();
+    }
+}
+
+impl<I, S, B> Connection for InTurns<http2::Connection<I, S, TokioExecutor>>
+where
+    I: Read + Write + Unpin,
+    S: Service<Request<Incoming>, Response = Response<B>, Future: Send + 'static>,
+    S::Error: Into<Box<dyn Error + Send + Sync>>,
+    B: Body<Error: Into<Box<dyn Error + Send + Sync>>, Data: Send> + Send + 'static,
+{
+    type Error = hyper::Error;
+
+    fn shut_down(self: Pin<&mut Self>) {
+        self.get_mut().connection().graceful_shutdown();
+    }
 }
 
 /// See [`patience`].
@@ -263,7 +342,7 @@ async fn ordered(orders: &mut watch::Receiver<Order>, order: Order) {
 }
 
 /// Peers break connections all the time; that is theirs to know, and of use to us only when searching for a fault.
-fn log_end(ended: hyper::Result<()>) {
+fn log_end(ended: Result<(), impl Error>) {
     if let Err(error) = ended {
         tracing::debug!(
             "connection ended: {error}{}",

@@ -28,7 +28,7 @@ mod turn;
 mod unix;
 mod worker;
 
-pub use config::{ServerConfig, WorkerId};
+pub use config::{Http2, ServerConfig, WorkerId};
 pub use connection::GrpcService;
 pub use lifecycle::{DrainReport, Server, StartError};
 pub use listen::{BindError, Listen, Listener, LocalAddr};

@@ -7,7 +7,6 @@
 //! it ends there anyway, with nothing left to read.
 
 use std::{
-    future::poll_fn,
     io::{self, IoSlice},
     pin::Pin,
     sync::{
@@ -29,20 +28,38 @@ const ENOUGH: usize = 1 << 10;
 pub(super) struct Turn(Arc<AtomicUsize>);
 
 impl Turn {
-    /// Polls the connection, each time in a turn of its own.
-    pub(super) fn each<'c, C: Future>(
-        &'c self,
-        mut connection: Pin<&'c mut C>,
-    ) -> impl Future<Output = C::Output> + use<'c, C> {
-        poll_fn(move |cx| {
-            self.0.store(0, Relaxed);
-            connection.as_mut().poll(cx)
-        })
+    /// The connection, each time polled in a turn of its own.
+    pub(super) fn each<C: Future>(&self, connection: Pin<Box<C>>) -> InTurns<C> {
+        InTurns { turn: self.clone(), connection }
     }
 
     /// A stream of which each turn reads no more than enough.
     pub(super) fn paced<T>(&self, inner: T) -> Paced<T> {
         Paced { inner, turn: self.clone() }
+    }
+}
+
+/// See [`Turn::each`].
+#[derive(Debug)]
+pub(super) struct InTurns<C> {
+    turn: Turn,
+    connection: Pin<Box<C>>,
+}
+
+impl<C> InTurns<C> {
+    /// The connection.
+    pub(super) fn connection(&mut self) -> Pin<&mut C> {
+        self.connection.as_mut()
+    }
+}
+
+impl<C: Future> Future for InTurns<C> {
+    type Output = C::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<C::Output> {
+        let this = self.get_mut();
+        this.turn.0.store(0, Relaxed);
+        this.connection.as_mut().poll(cx)
     }
 }
 
@@ -101,6 +118,8 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Paced<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 
     use super::*;
@@ -113,13 +132,14 @@ mod tests {
         let turn = Turn::default();
         let mut paced = turn.paced(near);
         let (mut turns, mut all) = (0, Vec::new());
-        let mut reading = Box::pin(async {
+        let reading = Box::pin(async {
             let mut part = [0; 1000];
             while let Ok(1..) = paced.read(&mut part).await.inspect(|read| all.extend_from_slice(&part[..*read])) {}
         });
+        let mut reading = turn.each(reading);
         poll_fn(|cx| {
             turns += 1;
-            std::pin::pin!(turn.each(reading.as_mut())).poll(cx)
+            Pin::new(&mut reading).poll(cx)
         })
         .await;
         drop(reading);

@@ -39,7 +39,7 @@ pub use redis::{
 pub use table::{Effect, Feature, Group, Override, Variable};
 pub use tls::{ClientsTls, GrpcTls, TlsIdentity};
 pub use types::{
-    Backend, DrainSettings, GrpcSettings, HeaderNames, KeySettings, Listen, LogFormat, LoggingSettings,
+    Backend, DrainSettings, GrpcSettings, HeaderNames, Http2Server, KeySettings, Listen, LogFormat, LoggingSettings,
     MetricsListener, Modes, OnInvalidRequest, Refunds, RequestLimits, ResponseSettings, RulesSettings, RulesSource,
     RuntimeDirectory, Settings,
 };

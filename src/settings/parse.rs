@@ -8,7 +8,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::address::{Host, HostPort};
 use super::go;
-use super::types::{LogFormat, OnInvalidRequest, Refunds};
+use super::types::{Http2Server, LogFormat, OnInvalidRequest, Refunds};
 use super::values::{HeaderListBytes, HeaderName, HttpPath, MaxCounters, Share, Workers};
 use crate::domain::{FailureMode, Secret};
 
@@ -300,6 +300,18 @@ impl Value for OnInvalidRequest {
         match text.to_ascii_lowercase().as_str() {
             "error" => Some(Self::Error),
             "deny" => Some(Self::Deny),
+            _ => None,
+        }
+    }
+}
+
+impl Value for Http2Server {
+    const ACCEPTED: &'static str = "tollgate or hyper, in any case";
+
+    fn parse(text: &str) -> Option<Self> {
+        match text.to_ascii_lowercase().as_str() {
+            "tollgate" => Some(Self::Tollgate),
+            "hyper" => Some(Self::Hyper),
             _ => None,
         }
     }

@@ -88,6 +88,7 @@ fn typed(warnings: Vec<String>, backend: Backend, source: RulesSource, tls: List
             max_concurrent_streams: raw.max_concurrent_streams.value,
             max_request_bytes: raw.max_request_bytes.value,
             // bounded by its type
+            http2_server: raw.http2_server.value,
             max_header_list_bytes: u32::try_from(raw.max_header_list_bytes.value.get().get()).unwrap_or(u32::MAX),
         },
         metrics: raw.use_prometheus.value.then_some(MetricsListener {

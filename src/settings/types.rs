@@ -73,6 +73,8 @@ pub struct GrpcSettings {
     pub max_connection_age_grace: Option<Duration>,
     /// Calls in flight on one connection.
     pub max_concurrent_streams: NonZeroU32,
+    /// What speaks HTTP/2.
+    pub http2_server: Http2Server,
     /// The largest message, in bytes.
     pub max_request_bytes: NonZeroUsize,
     /// The largest header list of a call, in bytes, as HTTP/2 counts them.
@@ -210,6 +212,15 @@ pub enum OnInvalidRequest {
     Error,
     /// The request is over its limit.
     Deny,
+}
+
+/// What speaks HTTP/2 on the gRPC listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Http2Server {
+    /// Our own server.
+    Tollgate,
+    /// hyper.
+    Hyper,
 }
 
 /// What becomes of a request that gives hits back (`is_negative_hits`).

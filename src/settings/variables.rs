@@ -15,7 +15,7 @@ use super::redis::{
 };
 use super::table::{Effect, Family, Feature, Group, Read, Reader, Variable, row, variables};
 use super::tls::San;
-use super::types::{LogFormat, OnInvalidRequest, Refunds};
+use super::types::{Http2Server, LogFormat, OnInvalidRequest, Refunds};
 use super::values::{HeaderListBytes, HeaderName, HttpPath, MaxCounters, NearLimitRatio, Share, Workers};
 use super::xds::{Headers, MessageBytes, NodeMetadata, XdsServer};
 use crate::domain::{FailureMode, Secret};
@@ -40,6 +40,7 @@ variables! {
         grpc_max_connection_age: Duration = "GRPC_MAX_CONNECTION_AGE", "24h", Works, "a gRPC connection is sent a GOAWAY at this age, ± 10 %; 0: never";
         grpc_max_connection_age_grace: Grace = "GRPC_MAX_CONNECTION_AGE_GRACE", "1h", Works, "how long after the GOAWAY the connection is closed; 0: never";
         max_concurrent_streams: NonZeroU32 = "MAX_CONCURRENT_STREAMS", "1024", Ours, "calls in flight on one gRPC connection";
+        http2_server: Http2Server = "HTTP2_SERVER", "tollgate", Ours, "what speaks HTTP/2 on the gRPC listener: `tollgate`, our own server, or `hyper`, that of earlier releases, which will go";
     }
     Rules {
         rules: Option<PathBuf> = "RULES", "", Ours, "path of the rules, a file or a directory; replaces the `RUNTIME_` variables";

@@ -37,6 +37,12 @@ async fn served(tollgate: &Tollgate, more: u64) {
         let line = page.lines().find(|line| line.starts_with("ratelimit_service_total_requests{"))?;
         line.rsplit(' ').next()?.parse::<u64>().ok()
     };
+    // all of them, for on a busy machine the first may be answered long before the last is there
+    eventually("connections", async || {
+        let page = Client::new().get(metrics, "/metrics").await.body;
+        page.lines().any(|line| line == "tollgate_connections 8").then_some(())
+    })
+    .await;
     let before = total().await.unwrap_or(0);
     eventually("requests", async || total().await.filter(|total| *total >= before + more)).await;
 }

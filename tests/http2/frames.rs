@@ -8,6 +8,8 @@ use tokio::{
     time::timeout,
 };
 
+use crate::support::PATIENCE;
+
 /// A connection of which the preface is sent.
 pub struct Peer(TcpStream);
 
@@ -27,17 +29,25 @@ pub const SETTINGS: u8 = 4;
 pub const PING: u8 = 6;
 pub const GOAWAY: u8 = 7;
 pub const WINDOW_UPDATE: u8 = 8;
+pub const CONTINUATION: u8 = 9;
 pub const END_STREAM: u8 = 1;
 /// Of SETTINGS and PING.
 pub const ACK: u8 = 1;
 pub const END_HEADERS: u8 = 4;
 
 impl Peer {
-    pub async fn connect(address: SocketAddr) -> Self {
+    /// Sends these bytes at once after the preface, of which SETTINGS must be the first.
+    pub async fn connect_with(address: SocketAddr, bytes: &[u8]) -> Self {
         let mut stream = TcpStream::connect(address).await.expect("connected");
-        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.expect("sent");
-        let mut peer = Self(stream);
-        peer.send(SETTINGS, 0, 0, &[]).await;
+        stream.write_all(&[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", bytes].concat()).await.expect("sent");
+        Self(stream)
+    }
+
+    pub async fn connect(address: SocketAddr) -> Self {
+        let mut peer = Self::connect_with(address, &frame(SETTINGS, 0, 0, &[])).await;
+        // the server's are taken as they are, and it may send answers without end
+        peer.send(SETTINGS, ACK, 0, &[]).await;
+        peer.send(WINDOW_UPDATE, 0, 0, &[0x3f, 0xff, 0xff, 0xff]).await;
         peer
     }
 
@@ -68,19 +78,38 @@ impl Peer {
 
     /// The next frame of one of these kinds.
     pub async fn next(&mut self, kinds: &[u8]) -> Frame {
+        self.next_or_end(kinds).await.expect("a frame")
+    }
+
+    /// The same; `None` if the other end closes the connection instead.
+    pub async fn next_or_end(&mut self, kinds: &[u8]) -> Option<Frame> {
         let read = async {
             loop {
                 let mut head = [0; 9];
-                self.0.read_exact(&mut head).await.expect("a frame");
+                // a reset is an end as well
+                self.0.read_exact(&mut head).await.ok()?;
                 let [l0, l1, l2, kind, flags, s0, s1, s2, s3] = head;
                 let mut payload = vec![0; u32::from_be_bytes([0, l0, l1, l2]) as usize];
-                self.0.read_exact(&mut payload).await.expect("its payload");
+                self.0.read_exact(&mut payload).await.ok()?;
                 if kinds.contains(&kind) {
-                    return Frame { kind, flags, stream: u32::from_be_bytes([s0, s1, s2, s3]), payload };
+                    return Some(Frame { kind, flags, stream: u32::from_be_bytes([s0, s1, s2, s3]), payload });
                 }
             }
         };
-        timeout(std::time::Duration::from_secs(120), read).await.expect("in time")
+        timeout(PATIENCE, read).await.expect("in time")
+    }
+
+    /// Waits until all that was sent before has been worked through; the frames of these kinds that came meanwhile.
+    pub async fn settle(&mut self, kinds: &[u8]) -> Vec<Frame> {
+        self.send(PING, 0, 0, b"so far..").await;
+        let mut frames = Vec::new();
+        loop {
+            let frame = self.next(&[kinds, &[PING]].concat()).await;
+            if frame.kind == PING && frame.flags == ACK {
+                return frames;
+            }
+            frames.push(frame);
+        }
     }
 }
 

@@ -8,15 +8,23 @@
     reason = "a test"
 )]
 
+mod channels;
+mod clients;
+mod envoys;
 mod floods;
 #[allow(dead_code, reason = "a frame as it is read, for messages of failed tests")]
 mod frames;
 mod grpcio;
 mod inputs;
+mod leaving;
+mod messages;
 mod rejected;
+mod service;
 mod stalled;
+mod streams;
 #[path = "../support/mod.rs"]
 mod support;
+mod tap;
 
 use support::{http::Client, process::Tollgate};
 

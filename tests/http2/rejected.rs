@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use crate::{
-    frames::{END_HEADERS, END_STREAM, GOAWAY, HEADERS, Peer, RST_STREAM, call},
+    frames::{CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, Peer, RST_STREAM, call},
     rejections,
     support::{
         certificates::certificates,
@@ -51,31 +51,35 @@ async fn send(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
     answer
 }
 
+/// The server of our own answers any authority, and hyper those that the filter below it can replace.
 #[tokio::test]
-async fn authorities_that_are_no_use_to_h2_are_answered_or_counted() {
-    let tollgate = Tollgate::with_rules(RULES);
-    let mut peer = Peer::connect(tollgate.address("grpc")).await;
+async fn authorities_are_answered_or_counted() {
     let answered: [&[u8]; 5] = [b"", b"\x81", b"\x01\x00", b"\x01\x05a|b|c", b"\x41\x05a/b/c"];
-    let rejected: [&[u8]; 2] = [b"\x01\x01a\x01\x01b", b"\x41\x00"];
-    let mut stream = 1;
-    for authority in answered {
-        peer.call(stream, &call(authority)).await;
-        let answer = peer.next(&[HEADERS, RST_STREAM]).await;
-        assert_eq!((answer.kind, answer.stream), (HEADERS, stream), "{authority:x?}: {answer:?}");
-        stream += 2;
+    let in_the_table: &[u8] = b"\x41\x00";
+    let twice: &[u8] = b"\x01\x01a\x01\x01b";
+    let ours = ("tollgate", [&answered[..], &[in_the_table]].concat(), vec![twice]);
+    for (server, answered, rejected) in [ours, ("hyper", answered.to_vec(), vec![twice, in_the_table])] {
+        let tollgate = Builder::new().rules(RULES).env("HTTP2_SERVER", server).start();
+        let mut peer = Peer::connect(tollgate.address("grpc")).await;
+        let mut stream = 1;
+        for authority in answered {
+            peer.call(stream, &call(authority)).await;
+            let answer = peer.next(&[HEADERS, RST_STREAM]).await;
+            assert_eq!((answer.kind, answer.stream), (HEADERS, stream), "{server}: {authority:x?}: {answer:?}");
+            stream += 2;
+        }
+        for authority in &rejected {
+            peer.call(stream, &call(authority)).await;
+            let answer = peer.next(&[HEADERS, RST_STREAM]).await;
+            let reset = (answer.kind, answer.payload.last());
+            assert_eq!(reset, (RST_STREAM, Some(&1)), "{server}: {authority:x?}: {answer:?}");
+            stream += 2;
+        }
+        // a reset is counted when it has been sent
+        let expected = format!("{{api=\"rls\",reason=\"stream_protocol\"}} {}", rejected.len());
+        eventually("the rejected streams", async || rejections(&tollgate).await.contains(&expected).then_some(()))
+            .await;
     }
-    for authority in rejected {
-        peer.call(stream, &call(authority)).await;
-        let answer = peer.next(&[HEADERS, RST_STREAM]).await;
-        assert_eq!((answer.kind, answer.payload.last()), (RST_STREAM, Some(&1)), "{authority:x?}: {answer:?}");
-        stream += 2;
-    }
-    // a reset is counted when it has been sent
-    eventually("two rejected streams", async || {
-        let counted = rejections(&tollgate).await;
-        counted.contains(&"{api=\"rls\",reason=\"stream_protocol\"} 2".to_owned()).then_some(())
-    })
-    .await;
 }
 
 #[tokio::test]
@@ -95,8 +99,6 @@ async fn streams_that_h2_resets() {
 
 #[tokio::test]
 async fn a_call_that_its_client_cancels_is_neither_charged_nor_rejected() {
-    const DATA: u8 = 0;
-    const PING: u8 = 6;
     let tollgate = Tollgate::with_rules(RULES);
     let mut peer = Peer::connect(tollgate.address("grpc")).await;
     let asked = request("edge", &[&[("path", "/a")]]);
@@ -125,7 +127,6 @@ async fn a_call_that_its_client_cancels_is_neither_charged_nor_rejected() {
 /// an empty frame of its own.
 #[tokio::test]
 async fn a_burst_of_calls_that_end_in_a_frame_of_their_own_is_answered() {
-    const DATA: u8 = 0;
     const CALLS: u32 = 1000;
     let tollgate = Tollgate::with_rules(RULES);
     let mut peer = Peer::connect(tollgate.address("grpc")).await;
@@ -161,18 +162,31 @@ async fn connections_that_h2_closes() {
     assert_counted(&tollgate, &[("connection_error", 11)]).await;
 }
 
+/// The server of our own drops what is too much of them, and decides the call; hyper answers 431.
 #[tokio::test]
 async fn headers_that_are_too_large() {
-    let tollgate = Builder::new().rules(RULES).env("MAX_HEADER_LIST_BYTES", "16384").start();
-    let mut peer = Peer::connect(tollgate.address("grpc")).await;
-    let large = |n: usize| [&call(b"\x01\x01a")[..], b"\x00\x01x\x7f\xe9\x83\x01", &vec![b'x'; n]].concat();
-    for n in 0..10 {
-        let block = large(17_000);
-        let (first, rest) = block.split_at(8000);
-        peer.send(HEADERS, 1, 2 * n + 1, first).await;
-        peer.send(9, END_HEADERS, 2 * n + 1, rest).await;
+    for server in ["tollgate", "hyper"] {
+        let tollgate =
+            Builder::new().rules(RULES).env("MAX_HEADER_LIST_BYTES", "16384").env("HTTP2_SERVER", server).start();
+        let mut peer = Peer::connect(tollgate.address("grpc")).await;
+        let large = |n: usize| [&call(b"\x01\x01a")[..], b"\x00\x01x\x7f\xe9\x83\x01", &vec![b'x'; n]].concat();
+        let message = frame(0, &request("edge", &[&[("path", "/a")]]).encode_to_vec());
+        for n in 0..10 {
+            let (block, stream) = (large(17_000), 2 * n + 1);
+            let (first, rest) = block.split_at(8000);
+            let is_ours = server == "tollgate";
+            peer.send(HEADERS, if is_ours { 0 } else { END_STREAM }, stream, first).await;
+            peer.send(CONTINUATION, END_HEADERS, stream, rest).await;
+            if is_ours {
+                peer.send(DATA, END_STREAM, stream, &message).await;
+                let head = peer.next(&[HEADERS, RST_STREAM, GOAWAY]).await;
+                assert_eq!((head.kind, head.payload.first()), (HEADERS, Some(&0x88)), "its status is 200: {head:?}");
+                let trailers = peer.next(&[HEADERS, RST_STREAM, GOAWAY]).await;
+                assert!(trailers.payload.ends_with(b"0"), "its gRPC status is 0: {trailers:?}");
+            }
+        }
+        assert_counted(&tollgate, &[("headers_too_large", 10)]).await;
     }
-    assert_counted(&tollgate, &[("headers_too_large", 10)]).await;
 }
 
 #[tokio::test]

@@ -28,7 +28,8 @@ async fn all(tollgate: &Tollgate) -> String {
 /// The ways to give a password for `gate`.
 fn ways(port: u16, password: &str, file: &std::path::Path) -> [Builder; 3] {
     fs::write(file, format!("gate:{password}\n")).expect("a file");
-    let loud = || builder().env("LOG_LEVEL", "trace").env("RUST_LOG", "trace");
+    // hyper logs most of all
+    let loud = || builder().env("LOG_LEVEL", "trace").env("RUST_LOG", "trace").env("HTTP2_SERVER", "hyper");
     let url = format!("redis://127.0.0.1:{port}");
     [
         loud().env("REDIS_URL", format!("redis://gate:{password}@127.0.0.1:{port}")),

@@ -102,7 +102,8 @@ async fn partial_messages_hold_bounded_memory_and_others_are_answered() {
     }
     for (sender, answer) in open {
         if answer.is_finished() {
-            assert!([8, -1].contains(&answer.await.expect("no panic")));
+            // it gave way, its connection ended, or it had not come whole after ten seconds
+            assert!([8, -1, 4].contains(&answer.await.expect("no panic")));
         } else {
             answer.abort();
         }

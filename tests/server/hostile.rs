@@ -2,18 +2,17 @@
 
 use std::time::Duration;
 
-use hyper_util::service::TowerToHyperService;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
 use tollgate::{
     rejections::{Api, PeerName, Reason},
-    server::{BindError, Listen, Listener, Server, ServerConfig, StartError},
+    server::{BindError, Http2, Listen, Listener, Server, ServerConfig, StartError},
 };
 use tonic::{Code, service::Routes};
 
-use crate::support::{address, any_port, call, client, config, serve, until};
+use crate::support::{address, any_port, call, client, config, routes::Served, serve, until};
 
 /// Everything that the server sends until it closes.
 async fn read_all(peer: &mut TcpStream) -> Vec<u8> {
@@ -47,8 +46,8 @@ async fn http1_is_answered_and_closed() {
 }
 
 #[tokio::test]
-async fn a_peer_that_resets_more_calls_than_may_wait_is_cut() {
-    let config = ServerConfig { max_pending_reset_streams: 10, ..config(1) };
+async fn a_peer_that_resets_more_calls_than_may_wait_is_cut_by_hyper() {
+    let config = ServerConfig { max_pending_reset_streams: 10, http2: Http2::Hyper, ..config(1) };
     let (server, _) = serve(&config).await;
     let mut peer = TcpStream::connect(address(&server)).await.expect("connected");
     let mut sent = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_vec();
@@ -65,21 +64,26 @@ async fn a_peer_that_resets_more_calls_than_may_wait_is_cut() {
 
 #[tokio::test]
 async fn a_panic_fails_its_own_call() {
-    let config = config(1);
-    let (server, _) = serve(&config).await;
-    let mut client = client(&address(&server)).await;
-    let mut other = client.clone();
-    let meanwhile = tokio::spawn(async move { call(&mut other, "sleep", 50).await });
-    call(&mut client, "panic", 0).await.expect_err("it panicked");
-    meanwhile.await.expect("no panic").expect("a call beside it");
-    call(&mut client, "", 0).await.expect("a call after it");
-    assert_eq!(server.stats().accepted(), 1, "on the same connection");
-    assert_eq!(config.rejections.total(Api::Rls, Reason::StreamOther), 1, "it got no decision");
+    for http2 in [Http2::Wire, Http2::Hyper] {
+        let config = ServerConfig { http2, ..config(1) };
+        let (server, _) = serve(&config).await;
+        let mut client = client(&address(&server)).await;
+        let mut other = client.clone();
+        let meanwhile = tokio::spawn(async move { call(&mut other, "sleep", 50).await });
+        let error = call(&mut client, "panic", 0).await.expect_err("it panicked");
+        meanwhile.await.expect("no panic").expect("a call beside it");
+        call(&mut client, "", 0).await.expect("a call after it");
+        assert_eq!(server.stats().accepted(), 1, "on the same connection");
+        match http2 {
+            Http2::Wire => assert_eq!(error.code(), Code::Internal, "{error}"),
+            Http2::Hyper => assert_eq!(config.rejections.total(Api::Rls, Reason::StreamOther), 1, "it was reset"),
+        }
+    }
 }
 
 /// What serves a connection that has nothing to serve.
-fn no_service(_: PeerName) -> TowerToHyperService<Routes> {
-    TowerToHyperService::new(Routes::default())
+fn no_service(_: PeerName) -> Served {
+    Served::new(Routes::default())
 }
 
 #[tokio::test]

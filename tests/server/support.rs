@@ -3,6 +3,9 @@
 #[allow(dead_code, unreachable_pub)]
 #[path = "../support/rls.rs"]
 pub(crate) mod rls;
+#[allow(unreachable_pub)]
+#[path = "../support/routes.rs"]
+pub(crate) mod routes;
 
 use std::{
     future::pending,
@@ -19,13 +22,14 @@ use envoy_types::pb::envoy::service::ratelimit::v3::{
     rate_limit_service_client::RateLimitServiceClient,
     rate_limit_service_server::{RateLimitService, RateLimitServiceServer},
 };
-use hyper_util::service::TowerToHyperService;
 use tokio::{
     sync::Semaphore,
     time::{Instant, sleep},
 };
 use tollgate::server::{Listen, Listener, LocalAddr, Server, ServerConfig};
 use tonic::{Request, Response, Status, service::Routes, transport::Channel};
+
+use routes::Served;
 
 /// A client with a connection of its own.
 pub(crate) type Client = RateLimitServiceClient<Channel>;
@@ -102,7 +106,7 @@ pub(crate) async fn serve_at(listen: &Listen, config: &ServerConfig) -> (Server,
     let shared = Arc::clone(&calls);
     let factory = move |_| {
         let routes = Routes::new(RateLimitServiceServer::new(Obedient(Arc::clone(&shared)))).prepare();
-        move |_peer| TowerToHyperService::new(routes.clone())
+        move |_peer| Served::new(routes.clone())
     };
     (Server::start(config, listener, factory).await.expect("started"), calls)
 }

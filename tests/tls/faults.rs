@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use hyper_util::service::TowerToHyperService;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream, ReadBuf, duplex},
     net::TcpStream,
@@ -19,13 +18,48 @@ use tollgate::{
     server::{Listen, Listener, LocalAddr, Server, ServerConfig},
     tls::{Gate, Identity, Peer, Reason, ServerFiles, ServerTls},
 };
-use tonic::service::Routes;
 
 use crate::{
     client::{SERVER, config, handshake},
     secret::Secret,
     support::{PATIENCE, certificates::Authority, eventually},
 };
+
+/// Answers nothing, over either HTTP/2 server.
+#[derive(Debug)]
+struct Nothing;
+
+impl hyper::service::Service<hyper::Request<hyper::body::Incoming>> for Nothing {
+    type Response = hyper::Response<String>;
+    type Error = std::convert::Infallible;
+    type Future = std::future::Pending<Result<Self::Response, Self::Error>>;
+
+    fn call(&self, _: hyper::Request<hyper::body::Incoming>) -> Self::Future {
+        std::future::pending()
+    }
+}
+
+impl wire::Handler for Nothing {
+    type Call = ();
+
+    fn open(&mut self, _: &wire::Head<'_>, _: std::time::Instant) -> wire::Opened<()> {
+        wire::Opened { call: (), until: None, is_waiting: false }
+    }
+
+    fn data(&mut self, (): &mut (), _: &[u8], _: bool, _: &mut wire::Reply<'_>) -> wire::Progress {
+        wire::Progress::Receiving
+    }
+
+    fn poll(&mut self, (): &mut (), _: &mut Context<'_>, _: &mut wire::Reply<'_>) -> wire::Progress {
+        wire::Progress::Receiving
+    }
+
+    fn expire(&mut self, (): &mut (), _: &mut wire::Reply<'_>) -> wire::Progress {
+        wire::Progress::Receiving
+    }
+
+    fn report(&mut self, _: wire::Event) {}
+}
 
 /// A server without services, with one worker and little patience.
 struct Service {
@@ -54,8 +88,7 @@ async fn serve(preface_timeout: Duration) -> Service {
     let listen = Listen::Tcp { host: "127.0.0.1".to_owned(), port: 0 };
     let listener = Listener::bind(&listen).await.expect("bound");
     let LocalAddr::Tcp(address) = *listener.local_addr() else { panic!("not TCP") };
-    let server =
-        Server::start(&config, listener, |_| |_| TowerToHyperService::new(Routes::default())).await.expect("started");
+    let server = Server::start(&config, listener, |_| |_| Nothing).await.expect("started");
     Service { server, tls, ca, address }
 }
 

@@ -68,8 +68,14 @@ impl Budget {
     /// A budget under which a request of `max_request` bytes always fits.
     #[must_use]
     pub fn new(max_request: usize) -> Arc<Self> {
-        let process = max_request.saturating_mul(LARGEST_REQUESTS).max(LEAST_PROCESS);
-        Arc::new(Self { process, connection: process / CONNECTION_SHARE, state: Mutex::default() })
+        let connection = Self::of_connection(max_request);
+        Arc::new(Self { process: connection * CONNECTION_SHARE, connection, state: Mutex::default() })
+    }
+
+    /// What one connection may hold.
+    #[must_use]
+    pub fn of_connection(max_request: usize) -> usize {
+        max_request.saturating_mul(LARGEST_REQUESTS).max(LEAST_PROCESS) / CONNECTION_SHARE
     }
 
     /// The share of one more connection.

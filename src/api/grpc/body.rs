@@ -9,8 +9,6 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use hyper::body::{Body, Frame};
 
-use super::Answer;
-
 /// The body of an answer on the gRPC port.
 #[derive(Debug)]
 pub enum ResponseBody {
@@ -22,12 +20,6 @@ pub enum ResponseBody {
     Trailers,
     /// Of a service of tonic's.
     Routed(tonic::body::Body),
-}
-
-impl From<Answer> for ResponseBody {
-    fn from(answer: Answer) -> Self {
-        Self::Answer(answer.frame)
-    }
 }
 
 /// The length is not given: a `content-length` would be one header more on each answer.

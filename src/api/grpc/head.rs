@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, Method};
 
 use super::{
     refusal::{Quoted, Refusal},
-    timeout,
+    timeout::{self, TimeoutError},
 };
 
 const CONTENT_TYPE: &[u8] = b"application/grpc";
@@ -25,45 +25,88 @@ pub(super) struct Head {
 pub(super) enum Encoding {
     Identity,
     Gzip,
-    Unsupported(HeaderValue),
+    Unsupported(Quoted),
 }
 
-impl Head {
-    /// Of headers that occur more than once, any content type may be valid, every timeout must be, and the last one
-    /// counts: so it is with grpc-go.
-    pub(super) fn read(method: &Method, headers: &HeaderMap) -> Result<Self, Refusal> {
-        let mut content_type = Err(None);
-        let mut timeout = Ok(None);
-        let mut encoding = Encoding::Identity;
-        for (name, value) in headers {
-            match name.as_str() {
-                "content-type" if is_grpc(value.as_bytes()) => content_type = Ok(()),
-                "content-type" => content_type = content_type.map_err(|_| Some(value)),
-                "grpc-timeout" => timeout = timeout.and_then(|_| timeout::parse(value.as_bytes()).map(Some)),
-                "grpc-encoding" => encoding = Encoding::read(value),
-                _ => {}
-            }
+/// A head as its fields come.
+///
+/// Of fields that occur more than once, any content type may be valid, every timeout must be, and the last one counts: so
+/// it is with grpc-go.
+#[derive(Debug)]
+pub(super) struct Reader<'a> {
+    content_type: Result<(), &'a [u8]>,
+    timeout: Result<Option<Duration>, TimeoutError>,
+    encoding: Encoding,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new() -> Self {
+        Self { content_type: Err(b""), timeout: Ok(None), encoding: Encoding::Identity }
+    }
+
+    pub(super) fn content_type(&mut self, value: &'a [u8]) {
+        if is_grpc(value) {
+            self.content_type = Ok(());
+        } else if let Err(last) = &mut self.content_type {
+            *last = value;
         }
-        content_type
-            .map_err(|value| Refusal::ContentType(Quoted::new(value.map_or(&b""[..], HeaderValue::as_bytes))))?;
-        let timeout = timeout.map_err(Refusal::Timeout)?;
-        if method != Method::POST {
-            return Err(Refusal::Method(Quoted::new(method.as_str().as_bytes())));
+    }
+
+    pub(super) fn timeout(&mut self, value: &[u8]) {
+        if self.timeout.is_ok() {
+            self.timeout = timeout::parse(value).map(Some);
+        }
+    }
+
+    pub(super) fn encoding(&mut self, value: &[u8]) {
+        self.encoding = match value {
+            b"" | b"identity" => Encoding::Identity,
+            b"gzip" => Encoding::Gzip,
+            _ => Encoding::Unsupported(Quoted::new(value)),
+        };
+    }
+
+    /// The head of a call with this method.
+    pub(super) fn finish(self, method: &[u8]) -> Result<Head, Refusal> {
+        self.content_type.map_err(|value| Refusal::ContentType(Quoted::new(value)))?;
+        let timeout = self.timeout.map_err(Refusal::Timeout)?;
+        if method != b"POST" {
+            return Err(Refusal::Method(Quoted::new(method)));
         }
         if timeout.is_some_and(|timeout| timeout.is_zero()) {
             return Err(Refusal::Expired);
         }
-        Ok(Self { timeout, encoding })
+        Ok(Head { timeout, encoding: self.encoding })
     }
 }
 
-impl Encoding {
-    fn read(value: &HeaderValue) -> Self {
-        match value.as_bytes() {
-            b"" | b"identity" => Self::Identity,
-            b"gzip" => Self::Gzip,
-            _ => Self::Unsupported(value.clone()),
+impl Head {
+    /// The head of a request of hyper's.
+    pub(super) fn read(method: &Method, headers: &HeaderMap) -> Result<Self, Refusal> {
+        let mut reader = Reader::new();
+        for (name, value) in headers {
+            match name.as_str() {
+                "content-type" => reader.content_type(value.as_bytes()),
+                "grpc-timeout" => reader.timeout(value.as_bytes()),
+                "grpc-encoding" => reader.encoding(value.as_bytes()),
+                _ => {}
+            }
         }
+        reader.finish(method.as_str().as_bytes())
+    }
+
+    /// The head of a request of the crate wire's.
+    pub(super) fn of(head: &wire::Head<'_>) -> Result<Self, Refusal> {
+        let mut reader = Reader::new();
+        for (header, _, value) in head.fields() {
+            match header {
+                wire::Header::ContentType => reader.content_type(value),
+                wire::Header::GrpcTimeout => reader.timeout(value),
+                wire::Header::GrpcEncoding => reader.encoding(value),
+                _ => {}
+            }
+        }
+        reader.finish(head.method())
     }
 }
 
@@ -73,6 +116,8 @@ fn is_grpc(value: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     fn read(method: &str, headers: &[(&'static str, &'static str)]) -> Result<Head, String> {
@@ -126,6 +171,6 @@ mod tests {
         assert_eq!(read("POST", &[GRPC]).expect("valid").encoding, Encoding::Identity);
         assert_eq!((encoding(""), encoding("identity")), (Encoding::Identity, Encoding::Identity));
         assert_eq!(encoding("gzip"), Encoding::Gzip);
-        assert_eq!(encoding("GZIP"), Encoding::Unsupported(HeaderValue::from_static("GZIP")));
+        assert_eq!(encoding("GZIP"), Encoding::Unsupported(Quoted::new(b"GZIP")));
     }
 }

@@ -12,9 +12,12 @@
 
 mod body;
 mod call;
+mod events;
 mod frame;
 mod gzip;
+mod handler;
 mod head;
+mod part;
 mod receive;
 mod refusal;
 mod service;
@@ -24,5 +27,7 @@ mod unary;
 pub use body::ResponseBody;
 pub use call::Call;
 pub(super) use frame::{PREFIX, append_prefix};
+pub use handler::WireCall;
 pub use service::{GrpcConnection, GrpcOptions, GrpcService};
-pub use unary::{Answer, Note, Rejection, Reply, Unary};
+pub(super) use service::{Requests, Routed};
+pub use unary::{Note, Outcome, PendingAnswer, Rejection, Unary};

@@ -16,12 +16,13 @@ use super::{
     frame::{PREFIX, Prefix},
     gzip,
     head::{Encoding, Head},
+    part::Part,
     refusal::Refusal,
 };
-use crate::api::budget::{GaveWay, Partial, Share};
+use crate::api::budget::Share;
 
 /// How long a message may take to come whole.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A call whose message is awaited.
 #[derive(Debug)]
@@ -40,16 +41,6 @@ enum Received {
     Nothing,
     Whole(Prefix, Bytes),
     Part(Part),
-}
-
-/// A frame of which parts are still to come.
-#[derive(Debug)]
-struct Part {
-    partial: Partial,
-    /// What it begins with, as far as it came.
-    head: [u8; PREFIX],
-    prefix: Option<Prefix>,
-    length: usize,
 }
 
 impl Receiver {
@@ -80,15 +71,15 @@ impl Receiver {
                 Poll::Ready(None) if self.body.is_end_stream() => return Poll::Ready(self.finish(max)),
                 // hyper gives a RST_STREAM with NO_ERROR as an end, though the client has not ended its request
                 Poll::Ready(None) => return Poll::Ready(Err(Refusal::Cancelled)),
-                Poll::Pending => return self.wait(share, cx).map(Err),
+                Poll::Pending => return self.wait(share, max, cx).map(Err),
             }
         }
     }
 
     /// Ready when the call has waited too long, or must give way.
-    fn wait(&mut self, share: &Share, cx: &mut Context<'_>) -> Poll<Refusal> {
-        if let Err(gave_way) = self.received.part(share).and_then(|part| part.partial.check(cx)) {
-            return Poll::Ready(gave_way.into());
+    fn wait(&mut self, share: &Share, max: usize, cx: &mut Context<'_>) -> Poll<Refusal> {
+        if let Err(refusal) = self.received.part(share, max).and_then(|part| part.check(cx).map_err(Refusal::from)) {
+            return Poll::Ready(refusal);
         }
         let patience = self.timeout.map_or(PATIENCE, |timeout| timeout.min(PATIENCE));
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until((self.arrived + patience).into())));
@@ -107,7 +98,10 @@ impl Receiver {
         let (prefix, mut frame) = match received {
             Received::Nothing => return Err(Refusal::NoMessage),
             Received::Whole(prefix, frame) => (prefix, frame),
-            Received::Part(part) => part.finish()?,
+            Received::Part(part) => {
+                let (prefix, frame) = part.finish()?;
+                (prefix, frame.into())
+            }
         };
         frame.advance(PREFIX);
         match (prefix.compressed, self.gzip) {
@@ -135,53 +129,22 @@ impl Received {
                 return Ok(());
             }
         }
-        self.part(share)?.push(&data, max)
+        self.part(share, max)?.push(&data, max)
     }
 
     /// What came so far, under the budget.
-    fn part(&mut self, share: &Share) -> Result<&mut Part, GaveWay> {
+    fn part(&mut self, share: &Share, max: usize) -> Result<&mut Part, Refusal> {
         if let Self::Part(part) = self {
             return Ok(part);
         }
-        let mut part = Part { partial: share.open()?, head: [0; PREFIX], prefix: None, length: 0 };
-        if let Self::Whole(prefix, frame) = self {
-            part.partial.append(frame, frame.len())?;
-            part.prefix = Some(*prefix);
-            part.length = frame.len();
+        let mut part = Part::open(share)?;
+        if let Self::Whole(_, frame) = self {
+            part.push(frame, max)?;
         }
         *self = Self::Part(part);
         match self {
             Self::Part(part) => Ok(part),
             Self::Nothing | Self::Whole(..) => unreachable!("it was made a part above"),
-        }
-    }
-}
-
-impl Part {
-    fn push(&mut self, data: &[u8], max: usize) -> Result<(), Refusal> {
-        let length = self.length + data.len();
-        if self.prefix.is_none() {
-            let missing = &mut self.head[self.length..];
-            let came = missing.len().min(data.len());
-            missing[..came].copy_from_slice(&data[..came]);
-            if length >= PREFIX {
-                self.prefix = Some(Prefix::read(self.head, max)?);
-            }
-        }
-        let frame = self.prefix.map_or(PREFIX, Prefix::frame);
-        if length > frame {
-            return Err(Refusal::SecondMessage);
-        }
-        self.partial.append(data, frame)?;
-        self.length = length;
-        Ok(())
-    }
-
-    fn finish(self) -> Result<(Prefix, Bytes), Refusal> {
-        match self.prefix {
-            Some(prefix) if prefix.frame() == self.length => Ok((prefix, self.partial.finish()?.into())),
-            None if self.length == 0 => Err(Refusal::NoMessage),
-            _ => Err(Refusal::Incomplete),
         }
     }
 }
@@ -203,7 +166,7 @@ mod tests {
         let finished = match received {
             Received::Nothing => Err(Refusal::NoMessage),
             Received::Whole(_, frame) => Ok(frame),
-            Received::Part(part) => part.finish().map(|(_, frame)| frame),
+            Received::Part(part) => part.finish().map(|(_, frame)| frame.into()),
         };
         finished.map(|frame| frame[PREFIX..].to_vec()).map_err(|refusal| refusal.to_string())
     }

@@ -157,6 +157,24 @@ impl Refusal {
     }
 }
 
+impl Refusal {
+    /// The answer as a block of the crate wire's.
+    pub(super) fn block(&self) -> wire::Block {
+        let http_status = self.http_status();
+        let code = (self.code() as i32).to_string();
+        let message = percent_encoded(&self.to_string());
+        let encoding: Option<(&[u8], &[u8])> =
+            matches!(self, Self::Encoding(_)).then_some((b"grpc-accept-encoding", b"gzip"));
+        let fields: [(&[u8], &[u8]); 4] = [
+            (b":status", http_status.as_str().as_bytes()),
+            (b"content-type", b"application/grpc"),
+            (b"grpc-status", code.as_bytes()),
+            (b"grpc-message", message.as_bytes()),
+        ];
+        wire::Block::new(fields.into_iter().chain(encoding))
+    }
+}
+
 /// Writes `grpc-status` and `grpc-message`.
 fn status(headers: &mut HeaderMap, code: Code, message: &str) {
     headers.insert("grpc-status", HeaderValue::from(code as i32));

@@ -1,8 +1,8 @@
 //! What the gRPC port serves: unary methods of ours, and services of tonic's (health, reflection) beside them.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, fmt::Display, sync::Arc};
 
-use http::{Request, Response, Uri};
+use http::{Request, Response};
 use hyper::body::Incoming;
 use tonic::service::Routes;
 
@@ -19,63 +19,85 @@ pub struct GrpcOptions {
     pub max_request: usize,
     /// For requests that have not come whole.
     pub budget: Arc<Budget>,
+    /// For answers that peers do not take.
+    pub held: Arc<wire::HeldReplies>,
     /// Where refusals are counted.
     pub rejections: Arc<Rejections>,
 }
 
-/// What a worker serves.
-#[derive(Clone, Debug)]
-pub struct GrpcService(Arc<Shared>);
+/// A service of tonic's.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::api) struct Routed {
+    pub(in crate::api) service: &'static str,
+    pub(in crate::api) methods: &'static [&'static str],
+    pub(in crate::api) requests: Requests,
+}
+
+/// What the requests to a service are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::api) enum Requests {
+    /// One message each, which is to come in time.
+    OneMessage,
+    /// Streams, which go on for as long as their clients want.
+    Streams,
+}
+
+/// What a worker serves: methods of ours, which are `U`, and others beside them.
+#[derive(Debug)]
+pub struct GrpcService<U>(Arc<Shared<U>>);
 
 #[derive(Debug)]
-pub(super) struct Shared {
-    methods: Vec<(&'static str, Arc<dyn Unary>)>,
+pub(super) struct Shared<U> {
+    methods: Vec<(&'static str, U)>,
+    pub(super) blocks: Blocks,
     routes: Routes,
-    /// The services of `routes`, and the methods of each.
-    routed: &'static [(&'static str, &'static [&'static str])],
+    /// The services of `routes`.
+    routed: &'static [Routed],
     pub(super) max_request: usize,
     budget: Arc<Budget>,
+    pub(super) held: Arc<wire::HeldReplies>,
     rejections: Arc<Rejections>,
 }
 
-impl GrpcService {
+impl<U: Unary> GrpcService<U> {
     /// `methods` by their paths, and beside them `routes` with the services `routed`.
     pub(in crate::api) fn new(
-        methods: Vec<(&'static str, Arc<dyn Unary>)>,
+        methods: Vec<(&'static str, U)>,
         routes: Routes,
-        routed: &'static [(&'static str, &'static [&'static str])],
+        routed: &'static [Routed],
         options: &GrpcOptions,
     ) -> Self {
-        let GrpcOptions { max_request, budget, rejections } = options.clone();
-        Self(Arc::new(Shared { methods, routes, routed, max_request, budget, rejections }))
+        let GrpcOptions { max_request, budget, held, rejections } = options.clone();
+        let blocks = Blocks::new();
+        Self(Arc::new(Shared { methods, blocks, routes, routed, max_request, budget, held, rejections }))
     }
 
     /// What serves one connection of this peer.
     #[must_use]
-    pub fn connection(&self, peer: PeerName) -> GrpcConnection {
+    pub fn connection(&self, peer: PeerName) -> GrpcConnection<U> {
         let shared = Arc::clone(&self.0);
         GrpcConnection(Arc::new(Connection { share: shared.budget.connection(), shared, peer }))
     }
 }
 
-/// Serves one connection.
-#[derive(Clone, Debug)]
-pub struct GrpcConnection(Arc<Connection>);
+/// Serves one connection, of hyper's or the crate wire's.
+#[derive(Debug)]
+pub struct GrpcConnection<U>(pub(super) Arc<Connection<U>>);
 
-impl hyper::service::Service<Request<Incoming>> for GrpcConnection {
+impl<U: Unary> hyper::service::Service<Request<Incoming>> for GrpcConnection<U> {
     type Response = Response<ResponseBody>;
     type Error = Infallible;
-    type Future = Call;
+    type Future = Call<U>;
 
-    fn call(&self, request: Request<Incoming>) -> Call {
+    fn call(&self, request: Request<Incoming>) -> Call<U> {
         Call::new(&self.0, request)
     }
 }
 
 /// What the calls of a connection share.
 #[derive(Debug)]
-pub(super) struct Connection {
-    pub(super) shared: Arc<Shared>,
+pub(super) struct Connection<U> {
+    pub(super) shared: Arc<Shared<U>>,
     pub(super) share: Share,
     peer: PeerName,
 }
@@ -84,13 +106,12 @@ pub(super) struct Connection {
 pub(super) enum Target {
     /// See [`Connection::method`].
     Method(usize),
-    Routes(Routes),
+    Routes(Routes, Requests),
 }
 
-impl Connection {
+impl<U: Unary> Connection<U> {
     /// Who answers calls to this path.
-    pub(super) fn find(&self, uri: &Uri) -> Result<Target, Refusal> {
-        let path = uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
+    pub(super) fn find(&self, path: &str) -> Result<Target, Refusal> {
         let Shared { methods, routes, routed, .. } = &*self.shared;
         if let Some(method) = methods.iter().position(|(known, _)| *known == path) {
             return Ok(Target::Method(method));
@@ -99,9 +120,10 @@ impl Connection {
         let Some((service, method)) = name else {
             return Err(Refusal::UnknownMethod(format!("malformed method name: {:?}", bounded(path))));
         };
-        let methods_of = |known: &&(&str, _)| known.0 == service;
-        match routed.iter().find(methods_of) {
-            Some((_, known)) if known.contains(&method) => return Ok(Target::Routes(routes.clone())),
+        match routed.iter().find(|known| known.service == service) {
+            Some(known) if known.methods.contains(&method) => {
+                return Ok(Target::Routes(routes.clone(), known.requests));
+            }
             Some(_) => {}
             None if methods.iter().any(|(known, _)| service_of(known) == service) => {}
             None => return Err(Refusal::UnknownMethod(format!("unknown service {}", bounded(service)))),
@@ -109,21 +131,57 @@ impl Connection {
         Err(Refusal::UnknownMethod(format!("unknown method {} for service {service}", bounded(method))))
     }
 
-    pub(super) fn method(&self, method: usize) -> &Arc<dyn Unary> {
+    /// Whose connection it is.
+    pub(super) fn peer(&self) -> &PeerName {
+        &self.peer
+    }
+
+    pub(super) fn method(&self, method: usize) -> &U {
         &self.shared.methods[method].1
     }
 
     /// Counts a refusal, and makes its answer.
     pub(super) fn refuse(&self, refusal: &Refusal) -> Response<ResponseBody> {
-        if let Some(reason) = refusal.reason() {
-            self.shared.rejections.record(Api::Rls, reason, &self.peer, refusal.detail());
-        }
+        self.record(refusal);
         refusal.response()
+    }
+
+    /// Counts a refusal.
+    pub(super) fn record(&self, refusal: &Refusal) {
+        if let Some(reason) = refusal.reason() {
+            self.reject(reason, refusal.detail());
+        }
+    }
+
+    /// Counts a rejection.
+    pub(super) fn reject(&self, reason: Reason, detail: &dyn Display) {
+        self.shared.rejections.record(Api::Rls, reason, &self.peer, detail);
     }
 
     /// Counts a refusal that a method gives an answer in place of.
     pub(super) fn record_denied(&self, reason: Reason, refusal: &Refusal) {
         self.shared.rejections.record_denied(Api::Rls, reason, &self.peer, refusal.detail());
+    }
+}
+
+/// What the answers of ours have in common, encoded once.
+#[derive(Debug)]
+pub(super) struct Blocks {
+    pub(super) head: wire::Block,
+    /// The head with [`Note::UnknownDomain`](super::Note).
+    pub(super) unknown_domain: wire::Block,
+    pub(super) trailers: wire::Block,
+}
+
+impl Blocks {
+    fn new() -> Self {
+        let head: [(&[u8], &[u8]); 2] = [(b":status", b"200"), (b"content-type", b"application/grpc")];
+        let note: (&[u8], &[u8]) = (b"x-tollgate-domain", b"unknown");
+        Self {
+            head: wire::Block::new(head),
+            unknown_domain: wire::Block::new([head[0], head[1], note]),
+            trailers: wire::Block::new([(&b"grpc-status"[..], &b"0"[..])]),
+        }
     }
 }
 

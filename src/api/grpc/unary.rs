@@ -1,45 +1,45 @@
-//! A unary method as the gRPC port serves it: the bytes of a message in, those of the answer out.
+//! A unary method as the gRPC port serves it: the bytes of a message in, those of the answer's frame out.
 
-use std::{fmt, time::Instant};
+use std::{
+    fmt,
+    task::{Context, Poll},
+    time::Instant,
+};
 
-use bytes::Bytes;
 use tonic::Code;
 
-use super::frame;
-use crate::{domain::BoxFuture, rejections::Reason};
+use crate::rejections::Reason;
 
-/// A unary method.
-pub trait Unary: fmt::Debug + Send + Sync {
-    /// Answers one message, which came whole and is not compressed. `deadline` is when its caller no longer gains by an
-    /// answer.
-    fn call(&self, message: Bytes, deadline: Option<Instant>) -> Reply;
+/// A unary method. What is appended to `out` is an answer as one frame of gRPC, or nothing.
+pub trait Unary: fmt::Debug + Send + Sync + 'static {
+    /// An answer that has to be waited for.
+    type Pending: PendingAnswer;
 
-    /// What to answer to a request that is rejected for this reason, in place of the error that says why; `None`: that error.
-    fn undecidable(&self, reason: Reason) -> Option<Answer>;
+    /// Answers one message, which came whole and is not compressed, without waiting. `deadline` is when its caller no longer
+    /// gains by an answer.
+    fn answer(&self, message: &[u8], deadline: Option<Instant>, out: &mut Vec<u8>) -> Outcome<Self::Pending>;
+
+    /// Appends what is answered to a request that is rejected for this reason, in place of the error that says why; whether
+    /// there is such an answer.
+    fn answer_undecidable(&self, reason: Reason, out: &mut Vec<u8>) -> bool;
 }
 
-/// What a method makes of a message.
-pub enum Reply {
-    /// It had not to wait.
-    Ready(Result<Answer, Rejection>),
-    /// It waits.
-    Pending(BoxFuture<'static, Result<Answer, Rejection>>),
+/// What became of a message at once.
+#[derive(Debug)]
+#[must_use = "a pending answer is abandoned when this is dropped"]
+pub enum Outcome<P> {
+    /// The answer was appended.
+    Answered(Option<Note>),
+    /// There is none, for this reason.
+    Rejected(Rejection),
+    /// The answer has to be waited for.
+    Pending(P),
 }
 
-impl fmt::Debug for Reply {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Ready(result) => f.debug_tuple("Ready").field(result).finish(),
-            Self::Pending(_) => f.write_str("Pending"),
-        }
-    }
-}
-
-/// An encoded answer, framed as gRPC has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    pub(super) frame: Bytes,
-    pub(super) note: Option<Note>,
+/// An answer that waits. Dropped, it is abandoned.
+pub trait PendingAnswer: fmt::Debug + Send + Unpin + 'static {
+    /// Appends the answer once it is there. Like a future, it must not be polled again after that.
+    fn poll_answer(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> Poll<Result<(), Rejection>>;
 }
 
 /// What the head of an answer says to those who look: Envoy does not.
@@ -47,26 +47,6 @@ pub struct Answer {
 pub enum Note {
     /// `x-tollgate-domain: unknown`: no rules have the request's domain.
     UnknownDomain,
-}
-
-impl Answer {
-    /// An answer of one frame, which holds its whole message.
-    #[must_use]
-    pub fn framed(frame: Vec<u8>) -> Self {
-        Self { frame: frame.into(), note: None }
-    }
-
-    /// The same with a note.
-    #[must_use]
-    pub fn with(self, note: Option<Note>) -> Self {
-        Self { note, ..self }
-    }
-
-    /// The message, without the frame's prefix.
-    #[must_use]
-    pub fn message(&self) -> &[u8] {
-        self.frame.get(frame::PREFIX..).unwrap_or_default()
-    }
 }
 
 /// Why a method has no answer.

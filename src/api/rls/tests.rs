@@ -1,6 +1,11 @@
 //! Answers into a buffer, against a limiter that answers at once or later; whole answers are tested in `tests/rls.rs`.
 
-use std::{future::ready, num::NonZeroUsize, task::Waker, time::Duration};
+use std::{
+    future::{poll_fn, ready},
+    num::NonZeroUsize,
+    task::Waker,
+    time::Duration,
+};
 
 use envoy_types::pb::envoy::{
     extensions::common::ratelimit::v3::{RateLimitDescriptor, rate_limit_descriptor::Entry},

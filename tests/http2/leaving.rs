@@ -1,0 +1,221 @@
+//! Connections that are asked to go, for their age or because the process ends: what is open goes on or sees its end, and
+//! no peer can hold the end up.
+
+use tonic::transport::Endpoint;
+use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
+
+use crate::{
+    frames::{ACK, DATA, END_HEADERS, END_STREAM, Frame, GOAWAY, HEADERS, PING, Peer, RST_STREAM, SETTINGS, frame},
+    messages::{Outcome::Answered, data, head, message, outcome, whole},
+    rejections,
+    support::{
+        eventually,
+        http::Client,
+        process::{Builder, Tollgate},
+        rls::{Rls, ask, client, never_sent, request},
+    },
+};
+
+const RULES: &str =
+    "domain: edge\ndescriptors:\n  - {key: path, rate_limit: {unit: year, requests_per_unit: 4000000}}\n";
+
+/// The last stream that a first GOAWAY names.
+const ANY: [u8; 4] = [0x7f, 0xff, 0xff, 0xff];
+
+/// A call of health's Watch for `ratelimit`, or of reflection, which asks for nothing.
+fn watch(stream: u32) -> Vec<u8> {
+    let asked = [b"\0\0\0\0\x0b\x0a\x09", &b"ratelimit"[..]].concat();
+    [open(stream, b"/grpc.health.v1.Health/Watch"), data(stream, END_STREAM, &asked)].concat()
+}
+
+fn open(stream: u32, path: &[u8]) -> Vec<u8> {
+    let block = [&b"\x83\x86\x04"[..], &[path.len() as u8], path, b"\x0f\x10\x10application/grpc"].concat();
+    frame(HEADERS, END_HEADERS, stream, &block)
+}
+
+/// Waits for a status that Watch sends on a stream.
+async fn watched(peer: &mut Peer, stream: u32) -> u8 {
+    let message = peer.next(&[DATA, RST_STREAM]).await;
+    assert_eq!((message.kind, message.stream), (DATA, stream), "{message:?}");
+    let &[0, 0, 0, 0, 2, 8, status] = &message.payload[..] else { panic!("{message:?}") };
+    status
+}
+const SERVING: u8 = 1;
+const NOT_SERVING: u8 = 2;
+
+/// Waits for the first GOAWAY and its PING; what acknowledges that.
+async fn is_warned(peer: &mut Peer) -> Vec<u8> {
+    let warning = peer.next(&[GOAWAY]).await;
+    assert_eq!(warning.payload[..8], [ANY, [0; 4]].concat(), "NO_ERROR");
+    loop {
+        let ping = peer.next(&[PING]).await;
+        if ping.flags & ACK == 0 {
+            return frame(PING, ACK, 0, &ping.payload);
+        }
+    }
+}
+
+/// Waits for the last GOAWAY, which names this stream.
+async fn is_told_the_last(peer: &mut Peer, stream: u32) {
+    let last = peer.next(&[GOAWAY]).await;
+    assert_eq!(last.payload[..8], [stream.to_be_bytes(), [0; 4]].concat());
+}
+
+async fn aged_out(tollgate: &Tollgate) -> u64 {
+    let page = Client::new().get(tollgate.address("metrics"), "/metrics").await.body;
+    let value = page.lines().find_map(|line| line.strip_prefix("tollgate_connections_aged_out_total "));
+    value.and_then(|value| value.parse().ok()).unwrap_or(0)
+}
+
+/// Its age ends a connection, and nothing that is open on it.
+#[tokio::test]
+async fn a_watch_and_calls_in_flight_outlive_the_goaway_within_the_grace() {
+    const CALLS: u32 = 50;
+    let mut tollgate = Builder::new()
+        .rules(RULES)
+        .env("GRPC_MAX_CONNECTION_AGE", "1s")
+        .env("GRPC_MAX_CONNECTION_AGE_GRACE", "1h")
+        .env("DRAIN_DELAY", "1h")
+        .start();
+    let mut peer = Peer::connect(tollgate.address("grpc")).await;
+    peer.send_raw(&watch(1)).await;
+    assert_eq!(watched(&mut peer, 1).await, SERVING);
+    // a half of each, before the peer is asked to go, before it knows, and before it has said so
+    let message = message();
+    let (first, rest) = message.split_at(12);
+    let halves = |from: u32| -> Vec<u8> {
+        let streams = (from..).step_by(2).take(CALLS as usize);
+        streams.flat_map(|stream| [head(stream), data(stream, 0, first)].concat()).collect()
+    };
+    peer.send_raw(&halves(3)).await;
+    let acknowledged = is_warned(&mut peer).await;
+    peer.send_raw(&halves(3 + 2 * CALLS)).await;
+    peer.send_raw(&acknowledged).await;
+    let last = 1 + 4 * CALLS;
+    is_told_the_last(&mut peer, last).await;
+    let rests: Vec<_> =
+        (3..).step_by(2).take(2 * CALLS as usize).flat_map(|stream| data(stream, END_STREAM, rest)).collect();
+    peer.send_raw(&rests).await;
+    for _ in 0..2 * CALLS {
+        loop {
+            let frame = peer.next(&[HEADERS, RST_STREAM, GOAWAY]).await;
+            assert_eq!(frame.kind, HEADERS, "{frame:?}");
+            if frame.flags & END_STREAM != 0 {
+                break;
+            }
+        }
+    }
+    // one that comes too late can be made elsewhere
+    peer.send_raw(&whole(last + 2)).await;
+    let refused = peer.next(&[HEADERS, RST_STREAM]).await;
+    assert_eq!((refused.kind, refused.stream, &refused.payload[..]), (RST_STREAM, last + 2, &[0, 0, 0, 7][..]));
+    assert_eq!(rejections(&tollgate).await, [""; 0]);
+    tollgate.signal("TERM");
+    assert_eq!(watched(&mut peer, 1).await, NOT_SERVING);
+    tollgate.signal("TERM");
+    assert_eq!(outcome(&mut peer, 1).await, Answered, "its end has a status");
+    assert!(peer.next_or_end(&[DATA, HEADERS]).await.is_none());
+    assert_eq!(tollgate.exit().code(), Some(0));
+    let stopped = tollgate.wait_for_log("\"stopped\"");
+    assert!(stopped.contains("\"forced\":0"), "{stopped}");
+}
+
+/// After the grace, what is still open sees the end of its connection.
+#[tokio::test]
+async fn a_watch_ends_with_the_grace() {
+    let tollgate = Builder::new()
+        .rules(RULES)
+        .env("GRPC_MAX_CONNECTION_AGE", "1s")
+        .env("GRPC_MAX_CONNECTION_AGE_GRACE", "1s")
+        .start();
+    let mut peer = Peer::connect(tollgate.address("grpc")).await;
+    peer.send_raw(&watch(1)).await;
+    assert_eq!(watched(&mut peer, 1).await, SERVING);
+    peer.send_raw(&whole(3)).await;
+    assert_eq!(outcome(&mut peer, 3).await, Answered);
+    is_warned(&mut peer).await;
+    assert!(peer.next_or_end(&[DATA, HEADERS, RST_STREAM]).await.is_none());
+    let endpoint = Endpoint::from_shared(format!("http://{}", tollgate.address("grpc"))).expect("an address");
+    let mut health = HealthClient::new(endpoint.connect_lazy());
+    let asked = HealthCheckRequest { service: "ratelimit".to_owned() };
+    let mut watch = health.watch(asked).await.expect("a stream").into_inner();
+    assert!(watch.message().await.expect("its first").is_some());
+    watch.message().await.expect_err("its connection has ended");
+    assert_eq!(rejections(&tollgate).await, [""; 0]);
+}
+
+/// tonic's client: the stream stays where it is, and calls go over new connections.
+#[tokio::test]
+async fn a_channel_goes_on_over_new_connections_and_its_watch_over_the_old_one() {
+    let mut tollgate = Builder::new()
+        .rules(RULES)
+        .env("GRPC_MAX_CONNECTION_AGE", "1s")
+        .env("GRPC_MAX_CONNECTION_AGE_GRACE", "1h")
+        .env("DRAIN_DELAY", "1h")
+        .start();
+    let endpoint = Endpoint::from_shared(format!("http://{}", tollgate.address("grpc"))).expect("an address");
+    let channel = endpoint.connect_lazy();
+    let asked = HealthCheckRequest { service: "ratelimit".to_owned() };
+    let mut watch = HealthClient::new(channel.clone()).watch(asked).await.expect("a stream").into_inner();
+    let mut next = async || watch.message().await.expect("no error").map(|answer| answer.status());
+    assert_eq!(next().await, Some(ServingStatus::Serving));
+    let (mut rls, mut answered) = (Rls::new(channel), 0);
+    while aged_out(&tollgate).await < 3 {
+        for _ in 0..20 {
+            match rls.should_rate_limit(request("edge", &[&[("path", "/")]])).await {
+                Ok(_) => answered += 1,
+                Err(status) => assert!(never_sent(&status), "{status:?}"),
+            }
+        }
+    }
+    println!("a channel whose connections age: {answered} calls answered, none failed");
+    assert_eq!(rejections(&tollgate).await, [""; 0]);
+    tollgate.signal("TERM");
+    assert_eq!(next().await, Some(ServingStatus::NotServing));
+    tollgate.signal("TERM");
+    assert_eq!(next().await, None);
+    assert_eq!(tollgate.exit().code(), Some(0));
+}
+
+/// The drain may take an hour, which none of these peers can make it take.
+#[tokio::test]
+async fn peers_that_acknowledge_nothing_hold_no_shutdown_up() {
+    let mut tollgate = Builder::new().rules(RULES).env("DRAIN_TIMEOUT", "1h").start();
+    let address = tollgate.address("grpc");
+    let settings = frame(SETTINGS, 0, 0, &[]);
+    let no_window = frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]);
+    let peers = [
+        ("idle", settings.clone()),
+        ("after a call", [settings.clone(), whole(1)].concat()),
+        ("with a Watch", [settings.clone(), watch(1)].concat()),
+        ("with a Watch that it does not read", [no_window, watch(1)].concat()),
+        ("with a half of a call", [settings.clone(), head(1), data(1, 0, &message()[..9])].concat()),
+        ("with no message", [settings.clone(), head(1)].concat()),
+        ("with a half of a header block", [settings.clone(), frame(HEADERS, 0, 1, b"\x83\x86")].concat()),
+        ("with a half of a frame", [settings.clone(), whole(1)[..20].to_vec()].concat()),
+        ("that has said nothing", Vec::new()),
+    ];
+    let mut open = Vec::new();
+    for (name, bytes) in peers {
+        open.push((name, Peer::connect_with(address, &bytes).await));
+    }
+    let mut other = client(address);
+    ask(&mut other, request("edge", &[&[("path", "/")]])).await;
+    eventually("the connections", async || {
+        let page = Client::new().get(tollgate.address("metrics"), "/metrics").await.body;
+        page.lines().any(|line| line == format!("tollgate_connections {}", open.len() + 1)).then_some(())
+    })
+    .await;
+    tollgate.signal("TERM");
+    assert_eq!(tollgate.exit().code(), Some(0));
+    let stopped = tollgate.wait_for_log("\"stopped\"");
+    println!("peers that acknowledge nothing: {stopped}");
+    assert!(stopped.contains("\"forced\":0"), "{stopped}");
+    for (name, mut peer) in open {
+        let mut frames: Vec<Frame> = Vec::new();
+        while let Some(frame) = peer.next_or_end(&[GOAWAY, HEADERS, RST_STREAM]).await {
+            frames.push(frame);
+        }
+        println!("{name}: {:?}", frames.iter().map(|frame| (frame.kind, frame.stream)).collect::<Vec<_>>());
+    }
+}

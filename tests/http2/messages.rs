@@ -1,0 +1,71 @@
+//! Calls in raw frames, and what becomes of them.
+
+use prost::Message as _;
+
+use crate::{
+    frames::{DATA, END_HEADERS, END_STREAM, Frame, GOAWAY, HEADERS, Peer, RST_STREAM, call, frame},
+    support::{raw, rls::request},
+};
+
+/// A message to the service, framed.
+pub fn message() -> Vec<u8> {
+    raw::frame(0, &request("edge", &[&[("path", "/")]]).encode_to_vec()).to_vec()
+}
+
+/// The front of a call, on this stream.
+pub fn head(stream: u32) -> Vec<u8> {
+    frame(HEADERS, END_HEADERS, stream, &call(b"\x01\x01a"))
+}
+
+pub fn data(stream: u32, flags: u8, bytes: &[u8]) -> Vec<u8> {
+    frame(DATA, flags, stream, bytes)
+}
+
+/// A call, whole.
+pub fn whole(stream: u32) -> Vec<u8> {
+    [head(stream), data(stream, END_STREAM, &message())].concat()
+}
+
+/// What becomes of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is decided.
+    Answered,
+    /// Its answer has this status.
+    Status(u8),
+    /// Its stream is reset with this code.
+    Reset(u8),
+    /// The connection is closed with this code.
+    Closed(u8),
+}
+
+/// Waits for what becomes of a call, while those on other streams may go on.
+pub async fn outcome(peer: &mut Peer, stream: u32) -> Outcome {
+    loop {
+        let Some(frame) = peer.next_or_end(&[HEADERS, RST_STREAM, GOAWAY]).await else {
+            panic!("closed without a GOAWAY");
+        };
+        let Frame { kind, flags, stream: on, payload } = &frame;
+        match *kind {
+            GOAWAY if payload[7] != 0 => {
+                assert!(peer.next_or_end(&[DATA, HEADERS, RST_STREAM]).await.is_none(), "nothing follows");
+                return Outcome::Closed(payload[7]);
+            }
+            RST_STREAM if *on == stream => return Outcome::Reset(payload[3]),
+            HEADERS if *on == stream && flags & END_STREAM != 0 => return status(payload),
+            _ => {}
+        }
+    }
+}
+
+/// By the block of trailers. Blocks of ours need no table.
+fn status(block: &[u8]) -> Outcome {
+    let (mut block, mut fields) = (block.to_vec(), Vec::new());
+    httlib_hpack::Decoder::default().decode(&mut block, &mut fields).expect("a block");
+    let status = fields.iter().find(|(name, ..)| name == b"grpc-status").map(|(_, value, _)| value);
+    match status.and_then(|value| std::str::from_utf8(value).ok()?.parse().ok()) {
+        Some(0) => Outcome::Answered,
+        Some(status) => Outcome::Status(status),
+        None => panic!("no status: {fields:?}"),
+    }
+}

@@ -1,0 +1,56 @@
+//! Services of tonic's over either HTTP/2 server.
+
+use std::{convert::Infallible, future::Future, pin::Pin, task::Context, time::Instant};
+
+use hyper::{Request, Response, body::Incoming};
+use tonic::service::Routes;
+use tower::{Service as _, ServiceExt as _};
+use wire::{Event, Head, Opened, Progress, Reply, service::Exchange};
+
+/// What serves one connection.
+#[derive(Debug)]
+pub struct Served {
+    routes: Routes,
+    held: std::sync::Arc<wire::HeldReplies>,
+}
+
+impl Served {
+    pub fn new(routes: Routes) -> Self {
+        Self { routes, held: std::sync::Arc::new(wire::HeldReplies::new(1 << 20)) }
+    }
+}
+
+impl hyper::service::Service<Request<Incoming>> for Served {
+    type Response = Response<tonic::body::Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        Box::pin(self.routes.clone().call(request))
+    }
+}
+
+impl wire::Handler for Served {
+    type Call = Exchange;
+
+    fn open(&mut self, head: &Head<'_>, _: Instant) -> Opened<Exchange> {
+        let routes = self.routes.clone();
+        let start = move |request| routes.oneshot(request);
+        let call = Exchange::open(head, http::Extensions::new(), &self.held, start);
+        Opened { call, until: None, is_waiting: true }
+    }
+
+    fn data(&mut self, call: &mut Exchange, data: &[u8], is_end: bool, reply: &mut Reply<'_>) -> Progress {
+        call.data(data, is_end, reply)
+    }
+
+    fn poll(&mut self, call: &mut Exchange, cx: &mut Context<'_>, reply: &mut Reply<'_>) -> Progress {
+        call.poll(cx, reply)
+    }
+
+    fn expire(&mut self, call: &mut Exchange, reply: &mut Reply<'_>) -> Progress {
+        call.expire(reply)
+    }
+
+    fn report(&mut self, _: Event) {}
+}
