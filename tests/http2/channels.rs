@@ -13,10 +13,10 @@ use tonic::transport::Endpoint;
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 
 use crate::{
-    rejections,
+    metric, rejections,
     service::{Service, Wire, part},
     support::{
-        PATIENCE,
+        PATIENCE, eventually,
         process::Builder,
         rls::{Rls, ask, request},
     },
@@ -37,9 +37,10 @@ const SAID: [&str; 7] = [
     "watch: SERVING",
 ];
 
-/// The service, which drains for as long as it is not asked twice to end.
-fn serve(wire: Wire) -> Service {
-    Service::with(wire, Builder::new().rules(RULES).env("DRAIN_DELAY", "1h"))
+/// The service, which drains for as long as it is not asked twice to end. Its connections are asked to go at this age.
+fn serve(wire: Wire, age: &str) -> Service {
+    let builder = Builder::new().rules(RULES).env("DRAIN_DELAY", "1h");
+    Service::with(wire, builder.env("GRPC_MAX_CONNECTION_AGE", age).env("GRPC_MAX_CONNECTION_AGE_GRACE", "1h"))
 }
 
 /// What a client says, line by line.
@@ -55,7 +56,8 @@ impl Said {
 /// Runs a program of `tests/run.sh`'s over every wire. It sends PINGs with one of these payloads, among others.
 async fn by(program: &str, arguments: &[&str], payloads: &[Option<[u8; 8]>]) {
     for wire in Wire::ALL {
-        let mut service = serve(wire);
+        // its PINGs are seen on one connection, and on the others a stream outlives its connection's age
+        let mut service = serve(wire, if wire == Wire::Plain { "0s" } else { "1s" });
         let tap = match wire {
             Wire::Plain => Some(Tap::start(service.tollgate.address("grpc")).await),
             Wire::Tls | Wire::Unix => None,
@@ -76,6 +78,13 @@ async fn by(program: &str, arguments: &[&str], payloads: &[Option<[u8; 8]>]) {
                 tap.has_seen_answered(*payload, 2).await;
             }
             println!("{program}: {} PINGs answered", tap.answered());
+        } else {
+            eventually("each connection to age", async || {
+                let [accepted, aged] =
+                    ["accepted", "aged_out"].map(|what| format!("tollgate_connections_{what}_total"));
+                (metric(&service.tollgate, &accepted).await == metric(&service.tollgate, &aged).await).then_some(())
+            })
+            .await;
         }
         assert_eq!(rejections(&service.tollgate).await, [""; 0], "{wire:?}");
         service.tollgate.signal("TERM");
@@ -128,7 +137,7 @@ macro_rules! reflects {
 
 #[tokio::test]
 async fn tonic() {
-    let mut service = serve(Wire::Plain);
+    let mut service = serve(Wire::Plain, "0s");
     let tap = Tap::start(service.tollgate.address("grpc")).await;
     let second = Duration::from_secs(1);
     let channel = Endpoint::from_shared(format!("http://{}", tap.address))

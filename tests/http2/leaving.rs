@@ -1,17 +1,21 @@
 //! Connections that are asked to go, for their age or because the process ends: what is open goes on or sees its end, and
 //! no peer can hold the end up.
 
+use prost::Message as _;
 use tonic::transport::Endpoint;
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 
 use crate::{
-    frames::{ACK, DATA, END_HEADERS, END_STREAM, Frame, GOAWAY, HEADERS, PING, Peer, RST_STREAM, SETTINGS, frame},
-    messages::{Outcome::Answered, data, head, message, outcome, whole},
-    rejections,
+    frames::{ACK, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, Peer, RST_STREAM, SETTINGS, frame},
+    messages::{
+        Outcome::{Answered, Status},
+        data, head, message, outcome, outcomes, whole,
+    },
+    metric, rejections,
     support::{
         eventually,
-        http::Client,
         process::{Builder, Tollgate},
+        raw,
         rls::{Rls, ask, client, never_sent, request},
     },
 };
@@ -22,10 +26,22 @@ const RULES: &str =
 /// The last stream that a first GOAWAY names.
 const ANY: [u8; 4] = [0x7f, 0xff, 0xff, 0xff];
 
-/// A call of health's Watch for `ratelimit`, or of reflection, which asks for nothing.
+const DEADLINE_EXCEEDED: u8 = 4;
+
+/// A call of health's Watch for `ratelimit`.
 fn watch(stream: u32) -> Vec<u8> {
-    let asked = [b"\0\0\0\0\x0b\x0a\x09", &b"ratelimit"[..]].concat();
-    [open(stream, b"/grpc.health.v1.Health/Watch"), data(stream, END_STREAM, &asked)].concat()
+    [open(stream, b"/grpc.health.v1.Health/Watch"), data(stream, END_STREAM, &asking_for("ratelimit"))].concat()
+}
+
+/// The front of a call of health's Check.
+fn check(stream: u32) -> Vec<u8> {
+    open(stream, b"/grpc.health.v1.Health/Check")
+}
+
+/// The message of either.
+fn asking_for(service: &str) -> Vec<u8> {
+    let asked = HealthCheckRequest { service: service.to_owned() };
+    raw::frame(0, &asked.encode_to_vec()).to_vec()
 }
 
 fn open(stream: u32, path: &[u8]) -> Vec<u8> {
@@ -40,6 +56,7 @@ async fn watched(peer: &mut Peer, stream: u32) -> u8 {
     let &[0, 0, 0, 0, 2, 8, status] = &message.payload[..] else { panic!("{message:?}") };
     status
 }
+
 const SERVING: u8 = 1;
 const NOT_SERVING: u8 = 2;
 
@@ -59,12 +76,6 @@ async fn is_warned(peer: &mut Peer) -> Vec<u8> {
 async fn is_told_the_last(peer: &mut Peer, stream: u32) {
     let last = peer.next(&[GOAWAY]).await;
     assert_eq!(last.payload[..8], [stream.to_be_bytes(), [0; 4]].concat());
-}
-
-async fn aged_out(tollgate: &Tollgate) -> u64 {
-    let page = Client::new().get(tollgate.address("metrics"), "/metrics").await.body;
-    let value = page.lines().find_map(|line| line.strip_prefix("tollgate_connections_aged_out_total "));
-    value.and_then(|value| value.parse().ok()).unwrap_or(0)
 }
 
 /// Its age ends a connection, and nothing that is open on it.
@@ -160,7 +171,7 @@ async fn a_channel_goes_on_over_new_connections_and_its_watch_over_the_old_one()
     let mut next = async || watch.message().await.expect("no error").map(|answer| answer.status());
     assert_eq!(next().await, Some(ServingStatus::Serving));
     let (mut rls, mut answered) = (Rls::new(channel), 0);
-    while aged_out(&tollgate).await < 3 {
+    while metric(&tollgate, "tollgate_connections_aged_out_total").await < 3 {
         for _ in 0..20 {
             match rls.should_rate_limit(request("edge", &[&[("path", "/")]])).await {
                 Ok(_) => answered += 1,
@@ -184,13 +195,16 @@ async fn peers_that_acknowledge_nothing_hold_no_shutdown_up() {
     let address = tollgate.address("grpc");
     let settings = frame(SETTINGS, 0, 0, &[]);
     let no_window = frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]);
+    let half_of_a_check = [check(1), data(1, 0, &asking_for("ratelimit")[..9])].concat();
     let peers = [
         ("idle", settings.clone()),
         ("after a call", [settings.clone(), whole(1)].concat()),
         ("with a Watch", [settings.clone(), watch(1)].concat()),
-        ("with a Watch that it does not read", [no_window, watch(1)].concat()),
+        ("with a Watch that it does not read", [no_window.clone(), watch(1)].concat()),
+        ("with an answer that it does not read", [no_window, whole(1)].concat()),
         ("with a half of a call", [settings.clone(), head(1), data(1, 0, &message()[..9])].concat()),
         ("with no message", [settings.clone(), head(1)].concat()),
+        ("with a half of a health check", [settings.clone(), half_of_a_check].concat()),
         ("with a half of a header block", [settings.clone(), frame(HEADERS, 0, 1, b"\x83\x86")].concat()),
         ("with a half of a frame", [settings.clone(), whole(1)[..20].to_vec()].concat()),
         ("that has said nothing", Vec::new()),
@@ -202,20 +216,41 @@ async fn peers_that_acknowledge_nothing_hold_no_shutdown_up() {
     let mut other = client(address);
     ask(&mut other, request("edge", &[&[("path", "/")]])).await;
     eventually("the connections", async || {
-        let page = Client::new().get(tollgate.address("metrics"), "/metrics").await.body;
-        page.lines().any(|line| line == format!("tollgate_connections {}", open.len() + 1)).then_some(())
+        (metric(&tollgate, "tollgate_connections").await == open.len() as u64 + 1).then_some(())
     })
     .await;
     tollgate.signal("TERM");
     assert_eq!(tollgate.exit().code(), Some(0));
     let stopped = tollgate.wait_for_log("\"stopped\"");
-    println!("peers that acknowledge nothing: {stopped}");
     assert!(stopped.contains("\"forced\":0"), "{stopped}");
     for (name, mut peer) in open {
-        let mut frames: Vec<Frame> = Vec::new();
-        while let Some(frame) = peer.next_or_end(&[GOAWAY, HEADERS, RST_STREAM]).await {
-            frames.push(frame);
+        let mut lasts = Vec::new();
+        while let Some(frame) = peer.next_or_end(&[GOAWAY]).await {
+            lasts.push(frame.payload[..4].to_vec());
         }
-        println!("{name}: {:?}", frames.iter().map(|frame| (frame.kind, frame.stream)).collect::<Vec<_>>());
+        println!("a peer {name}: {lasts:?}");
+        assert_eq!(lasts.first().map(Vec::as_slice), Some(&ANY[..]), "{name}");
+        assert!(
+            lasts.len() > 1 && lasts[1..].iter().all(|last| last[..3] == [0; 3] && last[3] <= 1),
+            "{name}: {lasts:?}"
+        );
     }
+}
+
+/// A message to health has a time to come, and a stream to reflection may go on.
+#[tokio::test]
+async fn a_health_check_that_does_not_come_whole_is_answered() {
+    let tollgate = Tollgate::with_rules(RULES);
+    let mut peer = Peer::connect(tollgate.address("grpc")).await;
+    let asked = asking_for("ratelimit");
+    peer.send_raw(&open(1, b"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")).await;
+    for (stream, sent) in [(3, &asked[..0]), (5, &asked[..3]), (7, &asked[..9]), (9, &asked)] {
+        peer.send_raw(&[check(stream), data(stream, 0, sent)].concat()).await;
+    }
+    // the last one is whole, and its end does not come
+    assert_eq!(outcomes(&mut peer, &[3, 5, 7, 9]).await, [Status(DEADLINE_EXCEEDED); 4]);
+    assert_eq!(rejections(&tollgate).await, ["{api=\"rls\",reason=\"incomplete\"} 4"]);
+    // list_services
+    peer.send_raw(&data(1, END_STREAM, b"\0\0\0\0\x02\x3a\0")).await;
+    assert_eq!(outcome(&mut peer, 1).await, Answered);
 }

@@ -28,6 +28,13 @@ mod tap;
 
 use support::{http::Client, process::Tollgate};
 
+/// A metric that has no labels.
+pub async fn metric(tollgate: &Tollgate, name: &str) -> u64 {
+    let page = Client::new().get(tollgate.address("metrics"), "/metrics").await.body;
+    let value = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no {name}: {page}"))
+}
+
 /// The series of rejected calls that have moved, as the metrics page has them.
 pub async fn rejections(tollgate: &Tollgate) -> Vec<String> {
     let page = Client::new().get(tollgate.address("metrics"), "/metrics").await.body;

@@ -1,5 +1,7 @@
 //! Calls in raw frames, and what becomes of them.
 
+use std::collections::BTreeMap;
+
 use prost::Message as _;
 
 use crate::{
@@ -41,21 +43,29 @@ pub enum Outcome {
 
 /// Waits for what becomes of a call, while those on other streams may go on.
 pub async fn outcome(peer: &mut Peer, stream: u32) -> Outcome {
-    loop {
-        let Some(frame) = peer.next_or_end(&[HEADERS, RST_STREAM, GOAWAY]).await else {
-            panic!("closed without a GOAWAY");
-        };
-        let Frame { kind, flags, stream: on, payload } = &frame;
-        match *kind {
+    outcomes(peer, &[stream]).await[0]
+}
+
+/// The same for some calls, which end in any order. A connection that is closed has no more of them.
+pub async fn outcomes(peer: &mut Peer, streams: &[u32]) -> Vec<Outcome> {
+    let mut known = BTreeMap::new();
+    while known.len() < streams.len() {
+        let frame = peer.next_or_end(&[HEADERS, RST_STREAM, GOAWAY]).await;
+        let Frame { kind, flags, stream, payload } = frame.expect("not closed without a GOAWAY");
+        let outcome = match kind {
             GOAWAY if payload[7] != 0 => {
                 assert!(peer.next_or_end(&[DATA, HEADERS, RST_STREAM]).await.is_none(), "nothing follows");
-                return Outcome::Closed(payload[7]);
+                return vec![Outcome::Closed(payload[7]); streams.len()];
             }
-            RST_STREAM if *on == stream => return Outcome::Reset(payload[3]),
-            HEADERS if *on == stream && flags & END_STREAM != 0 => return status(payload),
-            _ => {}
+            RST_STREAM => Outcome::Reset(payload[3]),
+            HEADERS if flags & END_STREAM != 0 => status(&payload),
+            _ => continue,
+        };
+        if streams.contains(&stream) {
+            known.entry(stream).or_insert(outcome);
         }
     }
+    streams.iter().map(|stream| known[stream]).collect()
 }
 
 /// By the block of trailers. Blocks of ours need no table.
