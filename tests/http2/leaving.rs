@@ -73,7 +73,7 @@ async fn is_warned(peer: &mut Peer) -> Vec<u8> {
 }
 
 /// Waits for the last GOAWAY, which names this stream.
-async fn is_told_the_last(peer: &mut Peer, stream: u32) {
+async fn receives_the_last(peer: &mut Peer, stream: u32) {
     let last = peer.next(&[GOAWAY]).await;
     assert_eq!(last.payload[..8], [stream.to_be_bytes(), [0; 4]].concat());
 }
@@ -103,7 +103,7 @@ async fn a_watch_and_calls_in_flight_outlive_the_goaway_within_the_grace() {
     peer.send_raw(&halves(3 + 2 * CALLS)).await;
     peer.send_raw(&acknowledged).await;
     let last = 1 + 4 * CALLS;
-    is_told_the_last(&mut peer, last).await;
+    receives_the_last(&mut peer, last).await;
     let rests: Vec<_> =
         (3..).step_by(2).take(2 * CALLS as usize).flat_map(|stream| data(stream, END_STREAM, rest)).collect();
     peer.send_raw(&rests).await;

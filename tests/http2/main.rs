@@ -19,12 +19,14 @@ mod inputs;
 mod leaving;
 mod messages;
 mod rejected;
+mod rig;
 mod service;
 mod stalled;
 mod streams;
 #[path = "../support/mod.rs"]
 mod support;
 mod tap;
+mod windows;
 
 use support::{http::Client, process::Tollgate};
 

@@ -3,79 +3,26 @@
 
 use crate::{
     frames::{
-        ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, Peer, RST_STREAM, SETTINGS,
-        WINDOW_UPDATE, call, frame,
+        ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS, call, frame,
     },
     messages::{
-        Outcome::{self, Answered, Closed, Reset, Status},
+        Outcome::{Answered, Closed, Reset, Status},
         data, head, message, outcome, whole,
     },
     rejections,
-    support::{
-        process::{Builder, Tollgate},
-        rls::{Rls, ask, client, request},
-    },
+    rig::{Rig, field, initial_window, window_update},
+    support::process::Builder,
 };
-
-const RULES: &str =
-    "domain: edge\ndescriptors:\n  - {key: path, rate_limit: {unit: year, requests_per_unit: 4000000}}\n";
 
 const PADDED: u8 = 8;
 const PRIORITY: u8 = 2;
 
 const PROTOCOL: u8 = 1;
-const FLOW_CONTROL: u8 = 3;
 const STREAM_CLOSED: u8 = 5;
 const COMPRESSION: u8 = 9;
 
 /// gRPC's INTERNAL.
 const INTERNAL: u8 = 13;
-
-/// The service, and a caller beside those that are tested.
-struct Rig {
-    tollgate: Tollgate,
-    other: Rls,
-}
-
-impl Rig {
-    fn start(builder: Builder) -> Self {
-        let tollgate = builder.rules(RULES).start();
-        let other = client(tollgate.address("grpc"));
-        Self { tollgate, other }
-    }
-
-    async fn connect(&self) -> Peer {
-        Peer::connect(self.tollgate.address("grpc")).await
-    }
-
-    async fn other_is_answered(&mut self) {
-        ask(&mut self.other, request("edge", &[&[("path", "/other")]])).await;
-    }
-
-    /// Sends each on a connection of its own, and looks what becomes of the call on stream 1. What does not close the
-    /// connection is followed by a call.
-    async fn check(&mut self, cases: &[(&str, Vec<u8>, Outcome)]) {
-        self.other_is_answered().await;
-        for (name, bytes, expected) in cases {
-            let mut peer = self.connect().await;
-            peer.send_raw(bytes).await;
-            self.other_is_answered().await;
-            assert_eq!(outcome(&mut peer, 1).await, *expected, "{name}");
-            if !matches!(expected, Closed(_)) {
-                peer.send_raw(&whole(101)).await;
-                assert_eq!(outcome(&mut peer, 101).await, Answered, "after {name}");
-            }
-            self.other_is_answered().await;
-        }
-        println!("raw frames: {} cases; counted {:?}", cases.len(), rejections(&self.tollgate).await);
-    }
-}
-
-/// A field that enters no table.
-fn field(name: &[u8], value: &[u8]) -> Vec<u8> {
-    let length = |text: &[u8]| u8::try_from(text.len()).expect("short");
-    [&[0, length(name)], name, &[length(value)], value].concat()
-}
 
 /// The front of a call with more fields.
 fn head_with(fields: &[u8]) -> Vec<u8> {
@@ -88,14 +35,6 @@ fn trailers(flags: u8, block: &[u8]) -> Vec<u8> {
 
 fn padded(flags: u8, bytes: &[u8], padding: u8) -> Vec<u8> {
     data(1, flags | PADDED, &[&[padding], bytes, &vec![0; usize::from(padding)]].concat())
-}
-
-fn window_update(stream: u32, increment: u32) -> Vec<u8> {
-    frame(WINDOW_UPDATE, 0, stream, &increment.to_be_bytes())
-}
-
-fn initial_window(size: u32) -> Vec<u8> {
-    frame(SETTINGS, 0, 0, &[&[0, 4][..], &size.to_be_bytes()].concat())
 }
 
 #[tokio::test]
@@ -225,70 +164,6 @@ async fn padding() {
 }
 
 #[tokio::test]
-async fn windows() {
-    let mut rig = Rig::start(Builder::new());
-    // `Peer::connect` has given the connection's window 2^30 - 1 more than 65 535
-    let all_that_may_be = 0x7fff_ffff - 0x3fff_ffff - 65_535;
-    let open = |frames: &[Vec<u8>]| [&[head(1)], frames].concat().concat();
-    let end = || data(1, END_STREAM, &message());
-    let largest = 0x7fff_ffff - 65_535;
-    rig.check(&[
-        ("the connection's largest", open(&[window_update(0, all_that_may_be), end()]), Answered),
-        ("the stream's largest", open(&[window_update(1, largest), end()]), Answered),
-        ("the connection's overflows", open(&[window_update(0, all_that_may_be + 1)]), Closed(FLOW_CONTROL)),
-        ("the stream's overflows", open(&[window_update(1, largest + 1)]), Reset(FLOW_CONTROL)),
-        ("the connection's gets nothing", open(&[window_update(0, 0)]), Closed(PROTOCOL)),
-        ("the stream's gets nothing", open(&[window_update(1, 0)]), Reset(PROTOCOL)),
-        ("SETTINGS of the largest", open(&[initial_window(0x7fff_ffff), end()]), Answered),
-        ("SETTINGS beyond it", open(&[initial_window(0x8000_0000)]), Closed(FLOW_CONTROL)),
-        (
-            "SETTINGS make the stream's overflow",
-            open(&[window_update(1, 100), initial_window(0x7fff_ffff)]),
-            Closed(FLOW_CONTROL),
-        ),
-        (
-            "SETTINGS make it the largest",
-            open(&[window_update(1, 100), initial_window(0x7fff_ffff - 100), end()]),
-            Answered,
-        ),
-        ("an update of a stream that was never opened", open(&[window_update(3, 1)]), Closed(PROTOCOL)),
-        ("an update of the wrong size", open(&[frame(WINDOW_UPDATE, 0, 1, &[0, 0, 1])]), Closed(6)),
-    ])
-    .await;
-}
-
-/// The bytes of the answer that have come, once all that was sent is worked through; and whether its end has.
-async fn answered_so_far(peer: &mut Peer) -> (usize, bool) {
-    let frames = peer.settle(&[DATA, HEADERS, RST_STREAM, GOAWAY]).await;
-    assert!(frames.iter().all(|frame| matches!(frame.kind, DATA | HEADERS)), "{frames:?}");
-    let data = frames.iter().filter(|frame| frame.kind == DATA).map(|frame| frame.payload.len());
-    (data.sum(), frames.iter().any(|frame| frame.flags & END_STREAM != 0))
-}
-
-#[tokio::test]
-async fn a_window_that_is_below_zero_holds_the_answer() {
-    let mut rig = Rig::start(Builder::new());
-    let mut peer = rig.connect().await;
-    peer.send_raw(&[initial_window(10), whole(1)].concat()).await;
-    assert_eq!(answered_so_far(&mut peer).await, (10, false));
-    // -10 now
-    peer.send_raw(&initial_window(0)).await;
-    assert_eq!(answered_so_far(&mut peer).await, (0, false));
-    peer.send_raw(&window_update(1, 10)).await;
-    assert_eq!(answered_so_far(&mut peer).await, (0, false));
-    peer.send_raw(&window_update(1, 5)).await;
-    assert_eq!(answered_so_far(&mut peer).await, (5, false));
-    // the stream has ended for us: what still comes on it is too late, and another call waits as this one
-    peer.send_raw(&whole(3)).await;
-    assert_eq!(answered_so_far(&mut peer).await, (0, false));
-    rig.other_is_answered().await;
-    peer.send_raw(&initial_window(1000)).await;
-    let (bytes, has_ended) = answered_so_far(&mut peer).await;
-    assert!(bytes > 31 && has_ended, "both answers, whole: {bytes}");
-    assert_eq!(rejections(&rig.tollgate).await, [""; 0]);
-}
-
-#[tokio::test]
 async fn frames_on_closed_streams() {
     let mut rig = Rig::start(Builder::new());
     let after = |frames: Vec<u8>| [whole(1), frames].concat();
@@ -346,55 +221,6 @@ async fn data_after_the_end_of_a_request_are_too_late() {
         ("HEADERS", [initial_window(0), whole(1), head(1), initial_window(1000)].concat(), Reset(STREAM_CLOSED)),
     ])
     .await;
-}
-
-/// The window of a connection is not used up by what nobody waits for.
-#[tokio::test]
-async fn data_that_nobody_waits_for_use_up_no_window() {
-    let mut rig = Rig::start(Builder::new().env("MAX_REQUEST_BYTES", "65536"));
-    let mut peer = rig.connect().await;
-    peer.send_raw(&whole(1)).await;
-    assert_eq!(outcome(&mut peer, 1).await, Answered);
-    // many times the window of such a connection, as fast as it gives it back
-    for _ in 0..100 {
-        for _ in 0..4 {
-            peer.send_raw(&data(1, 0, &[0; 16_384])).await;
-        }
-        peer.settle(&[]).await;
-    }
-    peer.send_raw(&whole(3)).await;
-    assert_eq!(outcome(&mut peer, 3).await, Answered);
-    rig.other_is_answered().await;
-}
-
-/// A client that comes back sends all that waits before it can know how many calls may be open.
-#[tokio::test]
-async fn calls_that_are_sent_with_the_preface_are_all_answered() {
-    const CALLS: u32 = 200;
-    let mut rig = Rig::start(Builder::new().env("MAX_CONCURRENT_STREAMS", "10"));
-    let streams = || (1..).step_by(2).take(CALLS as usize);
-    let first = frame(SETTINGS, 0, 0, &[]);
-    let whole_calls: Vec<_> = streams().flat_map(whole).collect();
-    // all of them are open at the same time
-    let heads: Vec<_> = streams().flat_map(|stream| [head(stream), data(stream, 0, &message())].concat()).collect();
-    let ends: Vec<_> = streams().flat_map(|stream| data(stream, END_STREAM, b"")).collect();
-    for (name, calls) in [("whole", whole_calls.clone()), ("at the same time", [heads, ends].concat())] {
-        for settings in [first.clone(), [first.clone(), initial_window(7)].concat()] {
-            let mut peer = Peer::connect_with(rig.tollgate.address("grpc"), &[settings, calls.clone()].concat()).await;
-            let mut answered = 0;
-            while answered < CALLS {
-                let frame = peer.next(&[HEADERS, DATA, RST_STREAM, GOAWAY]).await;
-                assert!(matches!(frame.kind, HEADERS | DATA), "{name}, after {answered} calls: {frame:?}");
-                answered += u32::from(frame.flags & END_STREAM != 0);
-                if frame.kind == DATA {
-                    let used = u32::try_from(frame.payload.len()).expect("short");
-                    peer.send_raw(&window_update(frame.stream, used)).await;
-                }
-            }
-            rig.other_is_answered().await;
-        }
-    }
-    assert_eq!(rejections(&rig.tollgate).await, [""; 0]);
 }
 
 /// PINGs, also those that look as if they were ours.

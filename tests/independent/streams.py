@@ -1,6 +1,6 @@
 """Unary calls, health and reflection through grpcio, over one connection: streams.py TARGET [CA].
 
-Prints a line for each thing that it asks for, at last each status of health that it is told while it watches, until that ends.
+Prints a line for each thing that it asks for, at last each status of health that it receives while it watches, until that ends.
 It sends PINGs. With a file of an authority, the target is asked over TLS; its certificate is for `ratelimit`.
 """
 
