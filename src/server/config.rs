@@ -39,9 +39,9 @@ pub struct ServerConfig {
     pub keepalive_timeout: Duration,
     /// Bytes of headers that one call may have, as HTTP/2 counts them.
     pub max_header_list_size: u32,
-    /// Bytes of answers that may wait to be sent on one stream.
+    /// Bytes of answers that may wait to be sent on one stream, where [`Http2::Hyper`] speaks.
     pub max_send_buffer_size: usize,
-    /// Streams of one connection that its peer may open and reset before the worker has looked at them; one more closes
+    /// Where [`Http2::Hyper`] speaks: streams of one connection that its peer may open and reset before the worker has looked at them; one more closes
     /// the connection (the rapid reset attack).
     ///
     /// A peer that gives calls up after a few milliseconds, as Envoy does, leaves thousands of them in the socket while

@@ -1,4 +1,5 @@
-//! Unary gRPC over hyper's HTTP/2, in place of tonic's generated server.
+//! Unary gRPC over the crate wire (`handler`) or over hyper (`call`, `receive`, `body`), in place of tonic's generated
+//! server.
 //!
 //! ```text
 //!  head ──▶ find ──▶ receive ──▶ (inflate) ──▶ Unary::call ──▶ answer
@@ -6,9 +7,9 @@
 //!    └────────┴─────────┴── refusal: counted ◀─────┘
 //! ```
 //!
-//! A call costs one task and the maps of its answer's headers. Its own head is dropped once it is read, its message is
-//! read in place where it came in one frame, and what waits for the rest of it has a budget and a deadline. Calls are
-//! refused as grpc-go refuses them, so that clients of envoyproxy/ratelimit see what they know.
+//! Over wire, a call has no task: its message is read where it lies and its answer written where it is sent. Over hyper it
+//! costs one task and the maps of its answer's headers. What waits for the rest of a message has a budget and a deadline.
+//! Calls are refused as grpc-go refuses them, so that clients of envoyproxy/ratelimit see what they know.
 
 mod body;
 mod call;

@@ -36,8 +36,8 @@ const ROUNDS: u32 = 4;
 /// How long a connection keeps memory that it needs for open streams, once there are none.
 const REST_AFTER: Duration = Duration::from_secs(1);
 
-/// Bytes of a connection that are not counted: a whole frame, so that peers whose frames come in pieces, as all do, never
-/// depend on what others hold.
+/// Bytes of a connection that are not counted: a whole frame, so that peers whose frames come in pieces, as all do,
+/// never depend on what others hold.
 const FREE: usize = 17 << 10;
 
 /// Above this, memory of messages that were written is given back.
@@ -222,8 +222,8 @@ where
         turn.calls == 0 || self.connection.is_over() || turn.out.len() + self.unsent.len() >= ENOUGH
     }
 
-    /// Counts what the peer makes us hold beyond a little: bytes that it does not take, and what it does not finish. What
-    /// was read and waits for a turn is not counted, for it does not stay; what waits until the peer reads does.
+    /// Counts what the peer makes us hold beyond a little: bytes that it does not take, and what it does not finish.
+    /// What was read and waits for a turn is not counted, for it does not stay; what waits until the peer reads does.
     fn account(&mut self, turn: &mut Turn<'_>) {
         let passes = self.is_behind && self.unsent.len() < ENOUGH;
         let incomplete = if passes { 0 } else { self.input.len() };

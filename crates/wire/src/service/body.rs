@@ -12,8 +12,8 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::pipe::{Pipe, Source, register, wake};
 
-/// The body of a request. What has come since the last frame was taken is one frame, however many DATA frames it came in.
-/// Trailers are dropped.
+/// The body of a request. What has come since the last frame was taken is one frame, however many DATA frames it came
+/// in. Trailers are dropped.
 ///
 /// The peer's windows get bytes back when they are taken. Dropped, it gives back all that has come and will come.
 #[derive(Debug)]
@@ -23,8 +23,8 @@ pub struct RequestBody {
     left: Option<u64>,
 }
 
-/// The stream was closed before the request was read to its end: by the peer, with its connection, or because the response
-/// was whole.
+/// The stream was closed before the request was read to its end: by the peer, with its connection, or because the
+/// response was whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the stream was closed before the request was read to its end")]
 pub struct RequestAborted;

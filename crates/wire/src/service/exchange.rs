@@ -14,8 +14,8 @@ use super::{
 };
 use crate::{ErrorCode, Head, HeldReplies, Progress, Reply, config::HeldShare};
 
-/// A call that a service answers. A [`Handler`](crate::Handler) keeps it as long as the call, and passes the call's steps
-/// on. Dropped, the call's task is aborted, and the body of the request fails.
+/// A call that a service answers. A [`Handler`](crate::Handler) keeps it as long as the call, and passes the call's
+/// steps on. Dropped, the call's task is aborted, and the body of the request fails.
 ///
 /// It is to be polled before any of the request has come: a service may answer at once.
 #[derive(Debug)]
@@ -28,8 +28,8 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// Begins a call with a request of this head. The service is started in a task of the current runtime, by `start`, so
-    /// that a panic of it ends this call alone.
+    /// Begins a call with a request of this head. The service is started in a task of the current runtime, by `start`,
+    /// so that a panic of it ends this call alone.
     ///
     /// `held` bounds what responses keep for peers that do not take them. A request that the crate http cannot express is
     /// answered with `:status` 400, and does not get to the service.
@@ -80,8 +80,8 @@ impl Exchange {
         Progress::Waiting
     }
 
-    /// Sends what there is and may be sent: see [`Handler::poll`](crate::Handler::poll). If it is [`Progress::Done`] because
-    /// of a [`Failure`], that is to be had from [`Exchange::failure`].
+    /// Sends what there is and may be sent: see [`Handler::poll`](crate::Handler::poll). If it is [`Progress::Done`]
+    /// because of a [`Failure`], that is to be had from [`Exchange::failure`].
     pub fn poll(&mut self, cx: &mut Context<'_>, reply: &mut Reply<'_>) -> Progress {
         let mut state = self.pipe.lock();
         register(&mut state.connection, cx);

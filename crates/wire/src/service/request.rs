@@ -23,8 +23,8 @@ pub enum InvalidRequest {
     Path,
 }
 
-/// Makes a request of a head. Fields that the crate http does not accept are dropped, and so are those that its map has
-/// no place for, which has 32 768.
+/// Makes a request of a head. Fields that the crate http does not accept are dropped, and so are those that its map,
+/// which holds 32 768, does not hold.
 pub(super) fn request(
     head: &Head<'_>,
     mut extensions: Extensions,
