@@ -22,7 +22,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("engine", &["rules", "algorithm", "domain"]),
     ("settings", &["domain"]),
     ("telemetry", &["engine", "rejections", "rules", "domain", "settings"]),
-    ("api", &["engine", "rejections", "rules", "domain", "telemetry"]),
+    ("api", &["engine", "rejections", "rules", "domain", "telemetry", "tls"]),
     ("admin", &["engine", "rejections", "rules", "domain", "telemetry", "tls", "places"]),
     ("server", &["domain", "rejections", "tls", "places"]),
     ("client", &[]),

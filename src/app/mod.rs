@@ -282,7 +282,7 @@ impl App {
         let metrics = Arc::clone(&self.metrics);
         let server = Server::start(&config, listeners.grpc, move |_worker| {
             let service = api::grpc_service(rls(metrics.worker()), grpc_health.clone(), &options);
-            move |peer| service.connection(peer)
+            move |peer| service.connection(peer.name, peer.certificate)
         })
         .await?;
         // set once: this function runs once

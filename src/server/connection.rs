@@ -1,13 +1,11 @@
-//! One connection from its first bytes to its end: secured if the listener is, served by hyper, told to go away by age
-//! or on drain, and closed.
+//! One connection from its first bytes to its end: begun, served, sent away by age or on drain, and closed.
 
 use std::{
     collections::hash_map::RandomState,
     convert::Infallible,
-    error::Error,
-    future::ready,
+    future::poll_fn,
     hash::{BuildHasher as _, Hasher as _},
-    pin::{Pin, pin},
+    pin::Pin,
     sync::Arc,
     time::Duration,
 };
@@ -15,36 +13,26 @@ use std::{
 use hyper::{
     Request, Response,
     body::{Body, Incoming},
-    rt::{Read, Write},
     server::conn::http2,
     service::Service,
 };
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::{TcpStream, UnixStream},
-    sync::watch,
-    time::{sleep, timeout},
-};
+use hyper_util::rt::TokioExecutor;
+use tokio::{sync::watch, time::sleep};
 
 use super::{
     Http2, ServerConfig, Stats,
-    io::PeerIo,
-    peer::PeerContext,
-    preface::{self, Greeting},
+    begin::Beginning,
+    http2::{Broken, Connection},
+    peer::RemotePeer,
     socket::Parcel,
     stats::count,
-    turn::{InTurns, Turn},
     worker::Silent,
 };
 use crate::{
     places::Places,
-    rejections::{PeerName, Reason, Rejections},
-    tls::{self, Gate, HandshakeError, Peer, ServerTls},
+    rejections::Rejections,
+    tls::{Gate, ServerTls},
 };
-
-/// How long a peer that has only just connected when the drain begins has for its handshake and preface.
-const PREFACE_WHILE_DRAINING: Duration = Duration::from_secs(1);
 
 /// What the server's owner wants of every connection; only ever grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,15 +79,15 @@ impl<S, B> GrpcService<B> for S where
 /// What every connection of a worker is served with.
 #[derive(Debug)]
 pub(super) struct Terms {
-    tls: Option<Arc<ServerTls>>,
-    handshakes: Gate,
-    places: Arc<Places>,
-    http2: Http2,
-    hyper: http2::Builder<TokioExecutor>,
-    wire: Arc<wire::Config>,
-    buffers: wire::Buffers,
-    rejections: Arc<Rejections>,
-    preface_timeout: Duration,
+    pub(super) tls: Option<Arc<ServerTls>>,
+    pub(super) handshakes: Gate,
+    pub(super) places: Arc<Places>,
+    pub(super) http2: Http2,
+    pub(super) hyper: http2::Builder<TokioExecutor>,
+    pub(super) wire: Arc<wire::Config>,
+    pub(super) buffers: wire::Buffers,
+    pub(super) rejections: Arc<Rejections>,
+    pub(super) preface_timeout: Duration,
     age: Duration,
     grace: Duration,
 }
@@ -146,124 +134,22 @@ fn never_if_zero(duration: Duration) -> Duration {
 }
 
 /// Serves a connection until it ends. Must be called on the worker's runtime.
-pub(super) async fn serve<S, B>(
-    parcel: Parcel,
-    silent: Silent,
-    service: S,
-    terms: &Terms,
-    orders: watch::Receiver<Order>,
-    stats: &Stats,
-) where
+///
+/// How it begins takes more memory than how it goes on, and so that is a future in a box, which is gone by then.
+pub(super) async fn serve<M, S, B>(parcel: Parcel, silent: Silent, beginning: Beginning<'_, M>)
+where
+    M: Fn(RemotePeer) -> S,
     S: GrpcService<B>,
-    B: Body<Error: Into<Box<dyn Error + Send + Sync>>, Data: Send> + Send + 'static,
+    B: Body<Error: Into<Broken>, Data: Send> + Send + 'static,
 {
-    let lost = match parcel {
-        Parcel::Tcp(stream) => match TcpStream::from_std(stream) {
-            Ok(stream) => {
-                let peer = stream.peer_addr().map_or(PeerName::Unknown, PeerName::Tcp);
-                return secure(stream, peer, silent, service, terms, orders, stats).await;
-            }
-            Err(error) => error,
-        },
-        Parcel::Unix(stream) => match UnixStream::from_std(stream) {
-            Ok(stream) => return secure(stream, PeerName::Unix, silent, service, terms, orders, stats).await,
-            Err(error) => error,
-        },
-    };
-    tracing::warn!("cannot serve an accepted connection: {lost}");
-}
-
-/// Waits for the peer to speak, unless its place is wanted meanwhile, and finishes the TLS handshake, where there is one to
-/// do, before anything is served.
-async fn secure<T, S, B>(
-    stream: T,
-    peer: PeerName,
-    silent: Silent,
-    service: S,
-    terms: &Terms,
-    orders: watch::Receiver<Order>,
-    stats: &Stats,
-) where
-    T: Peer + Send + 'static,
-    S: GrpcService<B>,
-    B: Body<Error: Into<Box<dyn Error + Send + Sync>>, Data: Send> + Send + 'static,
-{
-    let mut patience: Patience = Box::pin(patience(terms.preface_timeout, orders.clone()));
-    let given_up = tokio::select! {
-        biased;
-        _ = stream.heard() => false,
-        () = patience.as_mut() => true,
-        () = terms.places.asked_for() => true,
-    };
-    drop(silent);
-    if given_up {
-        patience = Box::pin(ready(()));
-    }
-    let peer = PeerContext { name: peer, rejections: Arc::clone(&terms.rejections) };
-    let Some(tls) = &terms.tls else {
-        return serve_stream(stream, peer, service, terms, patience, orders, stats).await;
-    };
-    match tls.accept(stream, &peer.name, &terms.handshakes, patience.as_mut()).await {
-        Ok(stream) => serve_stream(stream, peer, service, terms, patience, orders, stats).await,
-        // Left of its own accord, as TCP health checks do.
-        Err(HandshakeError { reason: tls::Reason::Closed, .. }) => {}
-        Err(HandshakeError { reason: tls::Reason::Timeout, .. }) if *orders.borrow() >= Order::Drain => {}
-        // Logged there.
-        Err(_) => peer.count(Reason::TlsHandshake),
-    }
-}
-
-async fn serve_stream<T, S, B>(
-    mut stream: T,
-    peer: PeerContext,
-    service: S,
-    terms: &Terms,
-    mut patience: Patience,
-    orders: watch::Receiver<Order>,
-    stats: &Stats,
-) where
-    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: GrpcService<B>,
-    B: Body<Error: Into<Box<dyn Error + Send + Sync>>, Data: Send> + Send + 'static,
-{
-    let greeted = tokio::select! {
-        biased;
-        greeted = preface::read(&mut stream) => Some(greeted),
-        () = patience.as_mut() => None,
-    };
-    drop(patience);
-    if greeted != Some(Greeting::Http2) {
-        count(&stats.no_preface);
-        let draining = *orders.borrow() >= Order::Drain;
-        match greeted {
-            Some(Greeting::Http1) => peer.reject(Reason::Http1, &"this port speaks gRPC over HTTP/2 alone"),
-            Some(Greeting::Other) => {
-                peer.reject(Reason::Preface, &"the connection did not begin with HTTP/2's preface");
-            }
-            None if !draining => {
-                peer.reject(Reason::Preface, &"the peer sent no HTTP/2 preface in time, or before its slot was needed");
-            }
-            _ => {}
-        }
-        return;
-    }
-    match terms.http2 {
-        Http2::Wire => {
-            let connection = wire::Served::new(stream, service, &terms.wire, &terms.buffers);
-            serve_http2(pin!(connection), terms, orders, stats).await;
-        }
-        Http2::Hyper => {
-            let turn = Turn::default();
-            let io = TokioIo::new(PeerIo::new(turn.paced(stream), peer));
-            let connection = Box::pin(terms.hyper.serve_connection(io, service));
-            serve_http2(pin!(turn.each(connection)), terms, orders, stats).await;
-        }
+    if let Some(connection) = Box::pin(beginning.connection(parcel, silent)).await {
+        serve_http2(connection, beginning.terms, beginning.orders, beginning.stats).await;
     }
 }
 
 /// Serves until the connection ends, or is ended: for its age, or by an order.
-async fn serve_http2<C: Connection>(
-    mut connection: Pin<&mut C>,
+async fn serve_http2(
+    mut connection: Pin<Box<dyn Connection>>,
     terms: &Terms,
     mut orders: watch::Receiver<Order>,
     stats: &Stats,
@@ -271,7 +157,7 @@ async fn serve_http2<C: Connection>(
     let mut grace = Duration::MAX;
     tokio::select! {
         biased;
-        ended = connection.as_mut() => return log_end(ended),
+        ended = poll_fn(|cx| connection.as_mut().poll_served(cx)) => return log_end(ended),
         () = sleep(jittered(terms.age)) => {
             count(&stats.aged_out);
             grace = terms.grace;
@@ -281,68 +167,20 @@ async fn serve_http2<C: Connection>(
     connection.as_mut().shut_down();
     tokio::select! {
         biased;
-        ended = connection.as_mut() => return log_end(ended),
+        ended = poll_fn(|cx| connection.as_mut().poll_served(cx)) => return log_end(ended),
         () = sleep(grace) => {}
         () = ordered(&mut orders, Order::Close) => {}
     }
     count(&stats.forced);
 }
 
-/// An HTTP/2 connection of either implementation.
-pub(super) trait Connection: Future<Output = Result<(), Self::Error>> {
-    /// Why it ended.
-    type Error: Error;
-
-    /// Begins the graceful end, which goes on when the connection is polled.
-    fn shut_down(self: Pin<&mut Self>);
-}
-
-impl<T, H> Connection for wire::Served<T, H>
-where
-    T: AsyncRead + AsyncWrite + Unpin,
-    H: wire::Handler<Call: Unpin> + Unpin,
-{
-    type Error = std::io::Error;
-
-    fn shut_down(self: Pin<&mut Self>) {
-        self.get_mut().shut_down();
-    }
-}
-
-impl<I, S, B> Connection for InTurns<http2::Connection<I, S, TokioExecutor>>
-where
-    I: Read + Write + Unpin,
-    S: Service<Request<Incoming>, Response = Response<B>, Future: Send + 'static>,
-    S::Error: Into<Box<dyn Error + Send + Sync>>,
-    B: Body<Error: Into<Box<dyn Error + Send + Sync>>, Data: Send> + Send + 'static,
-{
-    type Error = hyper::Error;
-
-    fn shut_down(self: Pin<&mut Self>) {
-        self.get_mut().connection().graceful_shutdown();
-    }
-}
-
-/// See [`patience`].
-type Patience = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// Ends when a peer has had its time to say something useful: its handshake and its preface, together.
-async fn patience(whole: Duration, mut orders: watch::Receiver<Order>) {
-    let drained = async {
-        ordered(&mut orders, Order::Drain).await;
-        let _ = timeout(PREFACE_WHILE_DRAINING, ordered(&mut orders, Order::Close)).await;
-    };
-    // However it ends, it is over.
-    let _ = timeout(whole, drained).await;
-}
-
 /// Waits until the order is at least this one. An owner that is gone wants everything closed.
-async fn ordered(orders: &mut watch::Receiver<Order>, order: Order) {
+pub(super) async fn ordered(orders: &mut watch::Receiver<Order>, order: Order) {
     let _ = orders.wait_for(|now| *now >= order).await;
 }
 
 /// Peers break connections all the time; that is theirs to know, and of use to us only when searching for a fault.
-fn log_end(ended: Result<(), impl Error>) {
+fn log_end(ended: Result<(), Broken>) {
     if let Err(error) = ended {
         tracing::debug!(
             "connection ended: {error}{}",

@@ -13,10 +13,11 @@ use super::{
     Listener, LocalAddr, ServerConfig, Stats, WorkerId,
     accept::Acceptor,
     connection::{GrpcService, Order},
+    peer::RemotePeer,
     socket::Keepalive,
     worker::{self, Worker},
 };
-use crate::{places::Places, rejections::PeerName};
+use crate::places::Places;
 
 /// How long closed connections and ended runtimes may take to be gone.
 const LAST_BREATH: Duration = Duration::from_secs(2);
@@ -68,7 +69,7 @@ impl Server {
     pub async fn start<M, S, B, F>(config: &ServerConfig, listener: Listener, factory: F) -> Result<Self, StartError>
     where
         F: Fn(WorkerId) -> M + Send + Sync + 'static,
-        M: Fn(PeerName) -> S + 'static,
+        M: Fn(RemotePeer) -> S + Send + Sync + 'static,
         S: GrpcService<B>,
         B: Body<Error: Into<Box<dyn Error + Send + Sync>>, Data: Send> + Send + 'static,
     {

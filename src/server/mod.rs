@@ -13,10 +13,12 @@
 
 mod accept;
 mod beat;
+mod begin;
 mod config;
 mod connection;
 mod deal;
 mod filter;
+mod http2;
 mod io;
 mod lifecycle;
 mod listen;
@@ -33,5 +35,6 @@ pub use config::{Http2, ServerConfig, WorkerId};
 pub use connection::GrpcService;
 pub use lifecycle::{DrainReport, Server, StartError};
 pub use listen::{BindError, Listen, Listener, LocalAddr};
+pub use peer::RemotePeer;
 pub use stats::Stats;
 pub use tcp::bind as bind_tcp;

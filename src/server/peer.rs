@@ -2,9 +2,21 @@
 
 use std::{fmt::Display, sync::Arc};
 
-use crate::rejections::{Api, PeerName, Reason, Rejections};
+use crate::{
+    rejections::{Api, PeerName, Reason, Rejections},
+    tls::PeerCertificate,
+};
 
 use super::filter::{PROTOCOL_ERROR, REFUSED_STREAM, Rejected};
+
+/// Who is at the far end of a connection that is served.
+#[derive(Clone, Debug)]
+pub struct RemotePeer {
+    /// Its address.
+    pub name: PeerName,
+    /// What it has shown, if the listener asks for certificates.
+    pub certificate: Option<PeerCertificate>,
+}
 
 /// Whose connection it is, and where its rejections are counted.
 #[derive(Clone, Debug)]

@@ -17,13 +17,12 @@ use tokio::{
 
 use super::{
     ServerConfig, Stats, WorkerId,
+    begin::Beginning,
     connection::{self, GrpcService, Order, Terms},
+    peer::RemotePeer,
     socket::Parcel,
 };
-use crate::{
-    places::{Place, Places},
-    rejections::PeerName,
-};
+use crate::places::{Place, Places};
 
 /// Connections that may wait for a worker to take them up.
 const QUEUE: usize = 1024;
@@ -103,7 +102,7 @@ pub(super) fn start<M, S, B, F>(
 ) -> io::Result<(Worker, oneshot::Receiver<()>)>
 where
     F: FnOnce(WorkerId) -> M + Send + 'static,
-    M: Fn(PeerName) -> S,
+    M: Fn(RemotePeer) -> S + Send + Sync + 'static,
     S: GrpcService<B>,
     B: Body<Error: Into<Box<dyn Error + Send + Sync>>, Data: Send> + Send + 'static,
 {
@@ -155,19 +154,20 @@ async fn serve_all<M, S, B>(
     mut dealt: mpsc::Receiver<Dealt>,
     orders: watch::Receiver<Order>,
 ) where
-    M: Fn(PeerName) -> S,
+    M: Fn(RemotePeer) -> S + Send + Sync + 'static,
     S: GrpcService<B>,
     B: Body<Error: Into<Box<dyn Error + Send + Sync>>, Data: Send> + Send + 'static,
 {
+    let make = Arc::new(make);
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             next = dealt.recv() => match next {
                 Some(Dealt { parcel, seat, silent }) => {
-                    let service = make(parcel.peer());
-                    let (terms, orders) = (Arc::clone(terms), orders.clone());
+                    let (make, terms, orders) = (Arc::clone(&make), Arc::clone(terms), orders.clone());
                     connections.spawn(async move {
-                        connection::serve(parcel, silent, service, &terms, orders, &seat.stats).await;
+                        let (make, terms, stats) = (&*make, &*terms, &*seat.stats);
+                        connection::serve(parcel, silent, Beginning { make, terms, orders, stats }).await;
                     });
                 }
                 None => break,

@@ -29,7 +29,7 @@ pub use error::TlsError;
 pub use failure::{HandshakeError, Reason};
 pub use outbound::{ClientStats, ClientStream, ClientTls};
 #[cfg(feature = "server")]
-pub use server::{ClientAuthority, Counts, Gate, Peer, ServerFiles, ServerTls, validities, watch};
+pub use server::{ClientAuthority, Counts, Gate, Peer, PeerCertificate, ServerFiles, ServerTls, validities, watch};
 pub use validity::Validity;
 
 /// The PEM files of a certificate chain and of its key; they may be one file.

@@ -7,8 +7,8 @@ use tokio::{
     net::TcpStream,
 };
 use tollgate::{
-    rejections::{Api, PeerName, Reason},
-    server::{BindError, Http2, Listen, Listener, Server, ServerConfig, StartError},
+    rejections::{Api, Reason},
+    server::{BindError, Http2, Listen, Listener, RemotePeer, Server, ServerConfig, StartError},
 };
 use tonic::{Code, service::Routes};
 
@@ -82,7 +82,7 @@ async fn a_panic_fails_its_own_call() {
 }
 
 /// What serves a connection that has nothing to serve.
-fn no_service(_: PeerName) -> Served {
+fn no_service(_: RemotePeer) -> Served {
     Served::new(Routes::default())
 }
 

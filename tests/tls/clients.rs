@@ -1,7 +1,18 @@
 //! Which clients are let in.
 
+use std::sync::Arc;
+
+use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+use tokio::{io::AsyncWriteExt as _, net::TcpStream, sync::mpsc};
+use tollgate::{
+    rejections::PeerName,
+    server::{Listen, Listener, LocalAddr, RemotePeer, Server, ServerConfig},
+    tls::{ClientAuthority, Identity, PeerCertificate, ServerFiles, ServerTls},
+};
+
 use crate::{
-    client::{SERVER, builder, call_once, config, failures, mutual},
+    client::{SERVER, builder, call_once, config, failures, handshake, mutual},
+    faults::Nothing,
     secret::Secret,
     support::{
         certificates::{Authority, Leaf, Pem, selfsigned},
@@ -72,6 +83,40 @@ async fn the_name_is_one_of_the_certificates() {
     }
     // The name of the subject is no name.
     assert_eq!(failures(&tollgate, "certificate_untrusted").await, 0);
+}
+
+#[tokio::test]
+async fn what_serves_a_connection_knows_the_certificate_of_its_client() {
+    let clients = Authority::new("clients");
+    let (ca, secret) = secret(&clients);
+    let identity = Identity { certificate: secret.path("tls.crt"), key: secret.path("tls.key") };
+    let authority = ClientAuthority { ca: secret.path("ca.crt"), name: None };
+    for asked in [Some(authority), None] {
+        let files = ServerFiles { identity: identity.clone(), clients: asked.clone() };
+        let tls = ServerTls::load("grpc", files, &[b"h2"]).expect("loaded");
+        let options = ServerConfig { tls: Some(Arc::new(tls)), ..ServerConfig::default() };
+        let listener = Listener::bind(&Listen::Tcp { host: "127.0.0.1".to_owned(), port: 0 }).await.expect("bound");
+        let LocalAddr::Tcp(address) = *listener.local_addr() else { panic!("not TCP") };
+        let (seen, mut peers) = mpsc::unbounded_channel();
+        let factory = move |_| {
+            let seen = seen.clone();
+            move |peer: RemotePeer| {
+                seen.send(peer).expect("it is awaited");
+                Nothing
+            }
+        };
+        let _server = Server::start(&options, listener, factory).await.expect("started");
+        let shown = clients.certificate(NAME);
+        let client = config(&ca.pem.certificate, Some(&shown));
+        let mut connection =
+            handshake(TcpStream::connect(address).await.expect("connected"), &client).await.expect("secured");
+        connection.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.expect("sent");
+        let peer = peers.recv().await.expect("it is served");
+        let own = CertificateDer::from_pem_slice(shown.certificate.as_bytes()).expect("PEM");
+        let expected = asked.map(|_| PeerCertificate(Arc::new(own)));
+        assert_eq!(peer.certificate, expected);
+        assert!(matches!(peer.name, PeerName::Tcp(name) if name == connection.get_ref().0.local_addr().expect("open")));
+    }
 }
 
 /// Client and server each show what `openssl req -x509` made, and trust that of the other.

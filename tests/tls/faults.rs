@@ -27,7 +27,7 @@ use crate::{
 
 /// Answers nothing, over either HTTP/2 server.
 #[derive(Debug)]
-struct Nothing;
+pub struct Nothing;
 
 impl hyper::service::Service<hyper::Request<hyper::body::Incoming>> for Nothing {
     type Response = hyper::Response<String>;

@@ -132,10 +132,8 @@ impl<U: Unary> GrpcConnection<U> {
         let method = match self.0.find(path)? {
             Target::Method(method) => method,
             Target::Routes(routes, requests) => {
-                let mut extensions = http::Extensions::new();
-                extensions.insert(self.0.peer().clone());
                 let start = move |request| routes.oneshot(request);
-                let exchange = Box::new(Exchange::open(head, extensions, &self.0.shared.held, start));
+                let exchange = Box::new(Exchange::open(head, self.0.extensions(), &self.0.shared.held, start));
                 // the client of a stream may take its time, and a service may answer before a word of a request
                 let until = until.filter(|_| requests == Requests::OneMessage);
                 return Ok(Opened { call: WireCall::Routed(exchange), until, is_waiting: true });

@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, fmt::Display, sync::Arc};
 
-use http::{Request, Response};
+use http::{Extensions, Request, Response};
 use hyper::body::Incoming;
 use tonic::service::Routes;
 
@@ -10,6 +10,7 @@ use super::{Call, Unary, body::ResponseBody, refusal::Refusal};
 use crate::{
     api::budget::{Budget, Share},
     rejections::{Api, PeerName, Reason, Rejections},
+    tls::PeerCertificate,
 };
 
 /// What is the same for all workers.
@@ -72,11 +73,12 @@ impl<U: Unary> GrpcService<U> {
         Self(Arc::new(Shared { methods, blocks, routes, routed, max_request, budget, held, rejections }))
     }
 
-    /// What serves one connection of this peer.
+    /// What serves one connection of this peer, which has shown this certificate.
     #[must_use]
-    pub fn connection(&self, peer: PeerName) -> GrpcConnection<U> {
+    pub fn connection(&self, peer: PeerName, certificate: Option<PeerCertificate>) -> GrpcConnection<U> {
         let shared = Arc::clone(&self.0);
-        GrpcConnection(Arc::new(Connection { share: shared.budget.connection(), shared, peer }))
+        let share = shared.budget.connection();
+        GrpcConnection(Arc::new(Connection { share, shared, peer, certificate }))
     }
 }
 
@@ -100,6 +102,7 @@ pub(super) struct Connection<U> {
     pub(super) shared: Arc<Shared<U>>,
     pub(super) share: Share,
     peer: PeerName,
+    certificate: Option<PeerCertificate>,
 }
 
 /// Who answers a call.
@@ -131,9 +134,14 @@ impl<U: Unary> Connection<U> {
         Err(Refusal::UnknownMethod(format!("unknown method {} for service {service}", bounded(method))))
     }
 
-    /// Whose connection it is.
-    pub(super) fn peer(&self) -> &PeerName {
-        &self.peer
+    /// What a service of tonic's may want to know of the far end: its name, and its certificate if it has shown one.
+    pub(super) fn extensions(&self) -> Extensions {
+        let mut extensions = Extensions::new();
+        extensions.insert(self.peer.clone());
+        if let Some(certificate) = &self.certificate {
+            extensions.insert(certificate.clone());
+        }
+        extensions
     }
 
     pub(super) fn method(&self, method: usize) -> &U {

@@ -25,7 +25,7 @@ use rustls::ServerConfig;
 pub use dates::validities;
 pub use handshake::Gate;
 pub use material::{ClientAuthority, ServerFiles};
-pub use peer::Peer;
+pub use peer::{Peer, PeerCertificate};
 pub use stats::Counts;
 pub use watch::watch;
 

@@ -1,11 +1,27 @@
-//! The peer of a connection that is not secured yet.
+//! The peer of a connection, before it is secured and after.
 
-use std::{future::Future, io};
+use std::{future::Future, io, sync::Arc};
 
+use rustls::pki_types::CertificateDer;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, UnixStream},
 };
+use tokio_rustls::server::TlsStream;
+
+/// The certificate that a client has shown, and that was verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerCertificate(pub Arc<CertificateDer<'static>>);
+
+impl PeerCertificate {
+    /// That of the client at the far end; `None` if it was not asked for one.
+    #[must_use]
+    pub fn of<IO>(stream: &TlsStream<IO>) -> Option<Self> {
+        let (_, tls) = stream.get_ref();
+        let own = tls.peer_certificates()?.first()?.clone().into_owned();
+        Some(Self(Arc::new(own)))
+    }
+}
 
 /// A connection that tells when its peer has said something, without taking it.
 pub trait Peer: AsyncRead + AsyncWrite + Unpin {

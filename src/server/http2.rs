@@ -1,0 +1,61 @@
+//! An HTTP/2 connection of either implementation.
+
+use std::{
+    error::Error,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use hyper::{
+    Request, Response,
+    body::{Body, Incoming},
+    rt::{Read, Write},
+    server::conn::http2,
+    service::Service,
+};
+use hyper_util::rt::TokioExecutor;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::turn::InTurns;
+
+/// Why a connection broke.
+pub(super) type Broken = Box<dyn Error + Send + Sync>;
+
+/// A connection that is served while it is polled.
+pub(super) trait Connection: Send {
+    /// Serves the connection; ready when it has ended.
+    fn poll_served(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Broken>>;
+
+    /// Begins the graceful end, which goes on when the connection is polled.
+    fn shut_down(self: Pin<&mut Self>);
+}
+
+impl<T, H> Connection for wire::Served<T, H>
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send,
+    H: wire::Handler<Call: Unpin + Send> + Unpin + Send,
+{
+    fn poll_served(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        self.poll(cx).map_err(Into::into)
+    }
+
+    fn shut_down(self: Pin<&mut Self>) {
+        self.get_mut().shut_down();
+    }
+}
+
+impl<I, S, B> Connection for InTurns<http2::Connection<I, S, TokioExecutor>>
+where
+    I: Read + Write + Unpin + Send,
+    S: Service<Request<Incoming>, Response = Response<B>, Future: Send + 'static> + Send,
+    S::Error: Into<Broken>,
+    B: Body<Error: Into<Broken>, Data: Send> + Send + 'static,
+{
+    fn poll_served(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        self.poll(cx).map_err(Into::into)
+    }
+
+    fn shut_down(self: Pin<&mut Self>) {
+        self.get_mut().connection().graceful_shutdown();
+    }
+}
