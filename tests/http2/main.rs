@@ -15,6 +15,7 @@ mod floods;
 #[allow(dead_code, reason = "a frame as it is read, for messages of failed tests")]
 mod frames;
 mod grpcio;
+mod idle;
 mod inputs;
 mod leaving;
 mod messages;
