@@ -13,6 +13,7 @@
 
 mod allowance;
 mod clock;
+mod closed;
 mod config;
 mod connection;
 mod driver;

@@ -164,31 +164,6 @@ impl<C> Streams<C> {
     }
 }
 
-/// The streams that this end has reset of late: what their peer had sent before it knew is ignored.
-#[derive(Debug, Default)]
-pub(crate) struct Resets {
-    recent: Vec<u32>,
-    next: usize,
-}
-
-impl Resets {
-    /// How many are remembered.
-    const MOST: usize = 256;
-
-    pub(crate) fn add(&mut self, id: u32) {
-        if self.recent.len() < Self::MOST {
-            self.recent.push(id);
-        } else if let Some(oldest) = self.recent.get_mut(self.next) {
-            *oldest = id;
-            self.next = (self.next + 1) % Self::MOST;
-        }
-    }
-
-    pub(crate) fn contains(&self, id: u32) -> bool {
-        self.recent.contains(&id)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,14 +186,5 @@ mod tests {
         assert_eq!((receiving.charged, receiving.window_update()), (10, Some(50)));
         assert_eq!((receiving.release(100), receiving.charged), (10, 0));
         assert_eq!(receiving.charge(100, 1), Err(Overflow));
-    }
-
-    #[test]
-    fn old_resets_are_forgotten() {
-        let mut resets = Resets::default();
-        for id in 0..=256 {
-            resets.add(id);
-        }
-        assert!(!resets.contains(0) && resets.contains(1) && resets.contains(256));
     }
 }

@@ -6,6 +6,7 @@ use super::{Connection, Fault, Turn, listed::Due};
 use crate::{
     ErrorCode, Event, Handler, Progress, Reply,
     clock::later,
+    closed::How,
     frame::{self, flag},
     reply::{Starved, TURN},
 };
@@ -228,7 +229,9 @@ impl<H: Handler> Connection<H> {
     /// Removes a stream, and with it what it holds.
     pub(super) fn remove(&mut self, id: u32, turn: &mut Turn<'_>) {
         let Some(stream) = self.streams.remove(id) else { return };
-        if !stream.receiving.is_ended {
+        if stream.receiving.is_ended {
+            self.closed.ended(id);
+        } else {
             self.receiving -= 1;
         }
         if stream.is_listed {
@@ -252,7 +255,7 @@ impl<H: Handler> Connection<H> {
 
     /// Sends RST_STREAM for a stream that is not open, or not any more.
     pub(super) fn refuse(&mut self, id: u32, code: ErrorCode, turn: &mut Turn<'_>) {
-        self.resets.add(id);
+        self.closed.reset(id);
         frame::put_reset(id, code, turn.out);
     }
 
@@ -280,7 +283,7 @@ impl<H: Handler> Connection<H> {
             return Err(Fault::protocol(never_opened));
         }
         self.spend(turn, "too many frames on streams that are closed")?;
-        if !self.resets.contains(id) {
+        if self.closed.how(id) != How::Reset {
             self.refuse(id, ErrorCode::STREAM_CLOSED, turn);
         }
         Ok(())

@@ -13,13 +13,14 @@ use std::{sync::Arc, time::Instant};
 use crate::{
     Config, ErrorCode, Event, Handler,
     allowance::Allowance,
+    closed::Closed,
     config::HeldShare,
     fields::FieldList,
     frame::{self, Head, flag, kind},
     hpack::Decoder,
     reply::Outgoing,
     settings::{self, DEFAULT_TABLE_SIZE, DEFAULT_WINDOW, PeerSettings},
-    streams::{Resets, Streams},
+    streams::Streams,
     window::{ReceiveWindow, SendWindow},
 };
 use calls::Step;
@@ -104,7 +105,7 @@ pub struct Connection<H: Handler> {
     has_settings: bool,
     is_acknowledged: bool,
     allowance: Allowance,
-    resets: Resets,
+    closed: Closed,
     held: HeldShare,
     held_bytes: usize,
     /// No reply has been held for longer than since then.
@@ -144,7 +145,7 @@ impl<H: Handler> Connection<H> {
             is_acknowledged: false,
             began: now,
             allowance: Allowance::new(now),
-            resets: Resets::default(),
+            closed: Closed::default(),
             held: HeldShare::new(&config.held),
             held_bytes: 0,
             stalled: None,

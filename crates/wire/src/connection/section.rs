@@ -6,6 +6,7 @@ use super::{Connection, Fault, Step, Turn};
 use crate::{
     ErrorCode, Event, Handler,
     clock::later,
+    closed::How,
     fields::Head,
     frame::{self, flag},
     handler::Opened,
@@ -113,6 +114,7 @@ impl<H: Handler> Connection<H> {
     }
 
     fn open(&mut self, id: u32, is_end: bool, depends_on_itself: bool, turn: &mut Turn<'_>) -> Result<(), Fault> {
+        self.closed.opened(id, self.last);
         self.last = id;
         turn.calls = turn.calls.saturating_sub(1);
         if self.leaving.is_final() {
@@ -198,12 +200,17 @@ impl<H: Handler> Connection<H> {
 
     /// A section on a stream that is closed, or was never opened.
     fn late_section(&mut self, id: u32, turn: &mut Turn<'_>) -> Result<(), Fault> {
-        if self.resets.contains(id) {
-            return self.spend(turn, "too many frames on streams that are closed");
+        self.spend(turn, "too many frames on streams that are closed")?;
+        match self.closed.how(id) {
+            How::Reset => Ok(()),
+            How::Ended => {
+                Err(Fault { code: ErrorCode::STREAM_CLOSED, why: "HEADERS are on a stream that its client has ended" })
+            }
+            How::Skipped => Err(Fault::protocol("the number of a new stream is lower than one before it")),
+            How::Unknown => {
+                self.refuse(id, ErrorCode::STREAM_CLOSED, turn);
+                Ok(())
+            }
         }
-        if id == self.last {
-            return Err(Fault { code: ErrorCode::STREAM_CLOSED, why: "HEADERS are on a stream that is closed" });
-        }
-        Err(Fault::protocol("the number of a new stream is lower than one before it"))
     }
 }

@@ -31,6 +31,9 @@ fn frames_that_are_no_calls_have_an_allowance() {
     let closed = call(1, "/echo", b"");
     let held = [settings(&[(INITIAL_WINDOW_SIZE, 0)]), call(1, "/sized/100", b"")].concat();
     let begun = frame(HEADERS, 0, 1, &[]);
+    let malformed = |stream| frame(HEADERS, END_HEADERS, stream, &[0x83]);
+    let (reset_by_us, many_resets) = (malformed(1), (0..90).flat_map(|n| malformed(2 * n + 1)).collect());
+    let trailers = frame(HEADERS, END_HEADERS | END_STREAM, 1, &block(&[("x", "y")]));
     let cases = [
         ("PING", vec![], frame(PING, 0, 0, &[0; 8])),
         ("acknowledgements of PING", vec![], frame(PING, ACK, 0, &[0; 8])),
@@ -47,6 +50,8 @@ fn frames_that_are_no_calls_have_an_allowance() {
         ("DATA that are all padding", receiving, frame(0, PADDED, 1, &[3, 0, 0, 0])),
         ("DATA on a closed stream", closed.clone(), data(1, b"x", 0)),
         ("RST_STREAM of a closed stream", closed, reset(1)),
+        ("trailers on a stream that was reset", reset_by_us, trailers.clone()),
+        ("trailers on a stream that was reset long ago", many_resets, trailers),
         ("parts of a header block", begun, frame(CONTINUATION, 0, 1, &[])),
     ];
     for (what, first, bytes) in cases {

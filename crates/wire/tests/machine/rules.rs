@@ -212,6 +212,26 @@ fn a_reset_stream_is_reset_once() {
     assert_eq!(frames.iter().filter(|frame| frame.kind == RST_STREAM).count(), 1, "{frames:?}");
 }
 
+/// What was on its way when we reset the stream may come after any number of other resets.
+#[test]
+fn trailers_of_a_stream_that_was_reset_long_ago_end_nothing() {
+    let trailers = |stream| head(stream, END_STREAM, &[("x", "y")]);
+    let malformed = |stream| head(stream, 0, &[(":method", "POST")]);
+    let mut machine = Machine::new();
+    machine.send(&(0..1000).flat_map(|n| malformed(2 * n + 1)).collect::<Vec<_>>());
+    for stream in [1, 3, 1001, 1999] {
+        let frames = machine.send(&trailers(stream));
+        assert_eq!(goaway(&frames), None, "{stream}: {frames:?}");
+    }
+    // the newest stream of all is the one that was reset first
+    machine.send(&(0..1000).flat_map(|n| open(2 * n + 2001, "/hold", 0)).collect::<Vec<_>>());
+    machine.send(&malformed(4001));
+    let zero = |n: u32| window_update(2 * n + 2001, 0);
+    machine.send(&(0..1000).flat_map(zero).collect::<Vec<_>>());
+    let frames = machine.send(&[trailers(4001), trailers(2001), call(4003, "/echo", b"still there")].concat());
+    assert!(frames.iter().any(|frame| frame.payload == b"still there"), "{frames:?}");
+}
+
 #[test]
 fn header_blocks_are_not_interrupted() {
     let request = block(&request("/echo", &[]));
