@@ -28,7 +28,7 @@ pub struct Config {
     pub calls_a_turn: u32,
     /// How long a peer may take to end a frame or a header block that it has begun.
     pub read_patience: Duration,
-    /// How long a peer may take no bytes of what waits for it.
+    /// How long a peer may take less than 1 KiB of what waits for it.
     pub write_patience: Duration,
     /// For replies that peers do not take; one for the process.
     pub held: Arc<HeldReplies>,

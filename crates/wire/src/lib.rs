@@ -22,6 +22,7 @@ mod fields;
 mod frame;
 mod handler;
 pub mod hpack;
+mod pace;
 mod reply;
 pub mod service;
 mod settings;

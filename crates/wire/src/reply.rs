@@ -6,6 +6,7 @@ use std::{cell::Cell, time::Instant};
 use crate::{
     ErrorCode,
     frame::{self, Head, flag, kind},
+    pace::Pace,
     settings::PeerSettings,
     window::SendWindow,
 };
@@ -16,9 +17,6 @@ const MOST_UPDATES: u32 = 1 << 16;
 
 /// Bytes that one stream may send before another's turn.
 pub(crate) const TURN: usize = 16 << 10;
-
-/// A peer that takes less than this of a reply, in the time that it has, does not take it.
-const PROGRESS: usize = 1 << 10;
 
 /// What a connection sends with.
 #[derive(Debug)]
@@ -58,56 +56,29 @@ pub(crate) struct Held {
     data: Vec<u8>,
     sent: usize,
     trailers: Box<[u8]>,
-    /// Since when the peer has taken less than [`PROGRESS`], and how much that was.
-    since: Option<Instant>,
-    taken: usize,
+    /// How fast the peer takes it, once it is whole.
+    pace: Option<Pace>,
 }
 
 impl Held {
     /// Since when the peer has taken too little of it to be waited for.
     pub(crate) fn since(&self) -> Option<Instant> {
-        self.since
+        self.pace.map(Pace::since)
     }
 
     /// The reply is whole, and waits from now on.
     pub(crate) fn begin(&mut self, now: Instant) {
-        self.since = Some(now);
+        self.pace = Some(Pace::new(now));
     }
 
     /// The peer has taken so many bytes.
     pub(crate) fn progressed(&mut self, bytes: usize, now: Instant) {
-        self.taken += bytes;
-        if self.taken >= PROGRESS {
-            (self.since, self.taken) = (Some(now), 0);
-        }
+        self.pace = self.pace.map(|pace| pace.took(bytes, now));
     }
 
     /// What it takes of the process's memory.
     pub(crate) fn cost(&self) -> usize {
         self.data.capacity() + self.trailers.len() + size_of::<Self>()
-    }
-}
-
-/// A reply that goes on, and for which there is no room.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Starved {
-    /// Since when the peer has taken less than [`PROGRESS`], and how much that was.
-    since: Instant,
-    taken: usize,
-}
-
-impl Starved {
-    /// The peer has taken so many bytes, and there is no room, as there may have been none before.
-    pub(crate) fn after(before: Option<Self>, bytes: usize, now: Instant) -> Self {
-        match before {
-            Some(Self { since, taken }) if taken + bytes < PROGRESS => Self { since, taken: taken + bytes },
-            _ => Self { since: now, taken: 0 },
-        }
-    }
-
-    /// Since when the peer has taken too little of it to be waited for.
-    pub(crate) fn since(&self) -> Instant {
-        self.since
     }
 }
 
@@ -290,7 +261,7 @@ impl Draft<'_> {
         }
         let data = self.out.split_off(self.data + frame::HEAD);
         self.out.truncate(self.data);
-        self.sending.held = Some(Box::new(Held { data, sent: 0, trailers: trailers.0.clone(), since: None, taken: 0 }));
+        self.sending.held = Some(Box::new(Held { data, sent: 0, trailers: trailers.0.clone(), pace: None }));
         send_held(self.stream, self.sending, self.outgoing, self.out);
     }
 }

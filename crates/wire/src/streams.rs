@@ -5,7 +5,8 @@ use std::time::Instant;
 use hashbrown::HashMap;
 
 use crate::{
-    reply::{Sending, Starved},
+    pace::Pace,
+    reply::Sending,
     window::{Overflow, ReceiveWindow},
 };
 
@@ -20,8 +21,8 @@ pub(crate) struct Stream<C> {
     pub(crate) is_waiting: bool,
     /// Whether the call asked how much of its reply could be sent, and so waits for room perhaps.
     pub(crate) wants_room: bool,
-    /// Set while it waits for room and there is none.
-    pub(crate) starved: Option<Starved>,
+    /// How fast the peer takes its reply, while it waits for room and there is none.
+    pub(crate) starved: Option<Pace>,
     /// Whether it is in the list of those that are waiting or hold a reply.
     pub(crate) is_listed: bool,
     /// Whether it has not been polled since then.
@@ -32,7 +33,7 @@ impl<C> Stream<C> {
     /// Since when its peer has taken too little of its reply to be waited for.
     pub(crate) fn untaken_since(&self) -> Option<Instant> {
         let held = self.sending.held.as_ref().and_then(|held| held.since());
-        held.or(self.starved.map(|starved| starved.since()))
+        held.or(self.starved.map(Pace::since))
     }
 }
 

@@ -8,7 +8,8 @@ use crate::{
     clock::later,
     closed::How,
     frame::{self, flag},
-    reply::{Starved, TURN},
+    pace::Pace,
+    reply::TURN,
 };
 
 /// What a handler is asked for.
@@ -115,7 +116,8 @@ impl<H: Handler> Connection<H> {
         }
         let is_starved = stream.is_waiting && stream.wants_room && stream.sending.room(&self.outgoing) == 0;
         let before = stream.starved;
-        stream.starved = is_starved.then(|| Starved::after(before, TURN - left, turn.now));
+        stream.starved =
+            is_starved.then(|| before.map_or(Pace::new(turn.now), |pace| pace.took(TURN - left, turn.now)));
         let is_ended = stream.sending.is_ended;
         if released > 0 {
             let released = stream.receiving.release(released);

@@ -9,6 +9,8 @@ use std::{
 
 use tokio::io::AsyncWrite;
 
+use crate::pace::Pace;
+
 /// Above this, memory is given back once all is sent.
 const KEPT: usize = 512;
 
@@ -19,8 +21,8 @@ pub(super) struct Unsent {
     sent: usize,
     /// Whether the transport may hold bytes that it has taken.
     is_unflushed: bool,
-    /// Since when it has taken none.
-    since: Option<Instant>,
+    /// How fast it takes them, while there are some, or some that it holds.
+    pace: Option<Pace>,
 }
 
 impl Unsent {
@@ -28,9 +30,9 @@ impl Unsent {
         self.bytes.len() - self.sent
     }
 
-    /// Since when there have been some, or some that the transport holds, and none were taken.
+    /// Since when there have been some, or some that the transport holds, and too few were taken.
     pub(super) fn since(&self) -> Option<Instant> {
-        self.since
+        self.pace.map(Pace::since)
     }
 
     /// Adds bytes to what is left.
@@ -46,9 +48,9 @@ impl Unsent {
         io: &mut T,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = self.len();
+        let all = self.len() + new.len();
         let mut taken = 0;
-        if before == 0 {
+        if self.len() == 0 {
             while taken < new.len() {
                 match Pin::new(&mut *io).poll_write(cx, &new[taken..]) {
                     Poll::Ready(Ok(0)) => return Poll::Ready(Err(ErrorKind::WriteZero.into())),
@@ -67,12 +69,9 @@ impl Unsent {
         self.bytes.extend_from_slice(&new[taken..]);
         new.clear();
         let sent = if taken > 0 && self.len() > 0 { Poll::Pending } else { self.poll_send(io, cx) };
-        let progressed = taken > 0 || self.len() < before;
-        self.since = match self.since {
-            _ if self.len() == 0 && !self.is_unflushed => None,
-            Some(since) if !progressed => Some(since),
-            _ => Some(now),
-        };
+        let waits = self.len() > 0 || self.is_unflushed;
+        let pace = self.pace.map_or(Pace::new(now), |pace| pace.took(all - self.len(), now));
+        self.pace = waits.then_some(pace);
         sent
     }
 
@@ -165,17 +164,19 @@ mod tests {
     }
 
     #[test]
-    fn the_patience_with_a_peer_begins_when_it_takes_nothing() {
+    fn the_patience_with_a_peer_begins_when_it_takes_too_little() {
         let (mut unsent, mut io, start) = (Unsent::default(), Slow::default(), Instant::now());
         let later = |seconds| start + std::time::Duration::from_secs(seconds);
-        send(&mut unsent, &[1; 100], start, &mut io);
+        send(&mut unsent, &[1; 2000], start, &mut io);
         assert_eq!(unsent.since(), Some(start));
-        send(&mut unsent, &[1; 100], later(1), &mut io);
+        send(&mut unsent, &[1; 2000], later(1), &mut io);
         assert_eq!(unsent.since(), Some(start));
-        io.room = 10;
-        send(&mut unsent, &[], later(2), &mut io);
-        assert_eq!(unsent.since(), Some(later(2)));
-        io.room = 190;
+        for (room, since) in [(1023, start), (1, later(2)), (1023, later(2))] {
+            io.room = room;
+            send(&mut unsent, &[], later(2), &mut io);
+            assert_eq!(unsent.since(), Some(since), "{room}");
+        }
+        io.room = 1953;
         io.is_unflushed = true;
         assert!(!send(&mut unsent, &[], later(3), &mut io));
         assert_eq!(unsent.since(), Some(later(3)), "the transport holds some of it");

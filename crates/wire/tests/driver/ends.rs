@@ -97,6 +97,22 @@ async fn a_peer_that_reads_nothing_has_a_deadline() {
     assert!(matches!(remote.events()[..], [Event::TooSlow { .. }]), "{:?}", remote.events());
 }
 
+/// One byte now and then is no progress, and a KiB is.
+#[tokio::test(start_paused = true)]
+async fn a_peer_reads_at_some_rate() {
+    for (read, is_served) in [(1, false), (1024, true)] {
+        let (mut client, remote, task) = serve(Config::default(), 100).await;
+        client.write_all(&call(1, "/sized/60000", b"")).await.expect("sent");
+        for _ in 0..10 {
+            tokio::time::sleep(Duration::from_secs(29)).await;
+            let mut part = vec![0; read];
+            let _ = client.read_exact(&mut part).await;
+        }
+        assert_eq!(remote.events().is_empty(), is_served, "{read} bytes: {:?}", remote.events());
+        assert_eq!(task.is_finished(), !is_served);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_idle_connection_has_none() {
     let (mut client, _remote, _task) = serve(Config::default(), 1 << 20).await;
