@@ -20,7 +20,7 @@ pub trait Handler {
     fn data(&mut self, call: &mut Self::Call, data: &[u8], is_end: bool, reply: &mut Reply<'_>) -> Progress;
 
     /// The call has begun to wait, or its waker or that of another call was used, or there is room for more of its
-    /// reply and it could not send all, or asked for room, the last time.
+    /// reply again: it could not send all the last time, or asked for room, and none was left.
     fn poll(&mut self, call: &mut Self::Call, cx: &mut Context<'_>, reply: &mut Reply<'_>) -> Progress;
 
     /// The request has not ended in time. If it is not [`Progress::Done`] then, the stream is reset.

@@ -163,8 +163,8 @@ impl Reply<'_> {
         self.sending.has_head
     }
 
-    /// How many bytes of the body can be sent now. [`Handler::poll`](crate::Handler::poll) is due when there is room
-    /// again.
+    /// How many bytes of the body can be sent now. If none are left when the handler returns,
+    /// [`Handler::poll`](crate::Handler::poll) is due when there is room again.
     #[must_use]
     pub fn room(&self) -> usize {
         self.wants_room.set(true);

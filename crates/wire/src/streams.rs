@@ -19,17 +19,22 @@ pub(crate) struct Stream<C> {
     pub(crate) receiving: Receiving,
     /// Whether the call is to be polled.
     pub(crate) is_waiting: bool,
-    /// Whether the call asked how much of its reply could be sent, and so waits for room perhaps.
+    /// Whether the call asked how much of its reply could be sent, or could not send all.
     pub(crate) wants_room: bool,
     /// How fast the peer takes its reply, while it waits for room and there is none.
     pub(crate) starved: Option<Pace>,
-    /// Whether it is in the list of those that are waiting or hold a reply.
-    pub(crate) is_listed: bool,
-    /// Whether it has not been polled since then.
-    pub(crate) is_fresh: bool,
+    /// Whether it is queued to be polled.
+    pub(crate) is_to_poll: bool,
+    /// Whether it is queued to send more of its reply.
+    pub(crate) is_to_send: bool,
 }
 
 impl<C> Stream<C> {
+    /// Whether more of its reply may be there than could be sent.
+    pub(crate) fn has_more(&self) -> bool {
+        self.sending.held.is_some() || self.is_waiting && self.wants_room
+    }
+
     /// Since when its peer has taken too little of its reply to be waited for.
     pub(crate) fn untaken_since(&self) -> Option<Instant> {
         let held = self.sending.held.as_ref().and_then(|held| held.since());

@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, task::Context, time::Instant};
 
-use super::{Connection, Fault, Turn, listed::Due};
+use super::{Connection, Fault, Turn};
 use crate::{
     ErrorCode, Event, Handler, Progress, Reply,
     clock::later,
@@ -107,14 +107,11 @@ impl<H: Handler> Connection<H> {
         };
         let (released, reset, left) = (reply.released, reply.reset, reply.left);
         let asked_for_room = left == 0 || reply.wants_room.get();
-        let waited = std::mem::replace(&mut stream.is_waiting, progress == Progress::Waiting);
+        stream.is_waiting = progress == Progress::Waiting;
         // only a poll can find that no room is wanted any more
         stream.wants_room = asked_for_room || !is_poll && stream.wants_room;
-        if stream.is_waiting && left == 0 && stream.sending.room(&self.outgoing) > 0 {
-            // it has used up its turn, and no window
-            self.listed.set_due(Due::Room);
-        }
-        let is_starved = stream.is_waiting && stream.wants_room && stream.sending.room(&self.outgoing) == 0;
+        let has_room = stream.sending.room(&self.outgoing) > 0;
+        let is_starved = stream.is_waiting && stream.wants_room && !has_room;
         let before = stream.starved;
         stream.starved =
             is_starved.then(|| before.map_or(Pace::new(turn.now), |pace| pace.took(TURN - left, turn.now)));
@@ -137,8 +134,11 @@ impl<H: Handler> Connection<H> {
         match (progress, reset) {
             (_, Some(code)) => self.reset(id, code, turn),
             (Progress::Receiving, None) => {}
-            // what more of the request came may have made it wait for something else
-            (Progress::Waiting, None) => self.list(id, waited && is_poll),
+            // what came of the request may have made it wait for something else than before
+            (Progress::Waiting, None) if !is_poll => self.queue_poll(id),
+            // it has used up its turn, or a window
+            (Progress::Waiting, None) if left == 0 || is_starved => self.queue_send(id),
+            (Progress::Waiting, None) => {}
             // a reply that is done and has no end would leave its caller waiting
             (Progress::Done, None) if !is_ended => self.reset(id, ErrorCode::INTERNAL_ERROR, turn),
             (Progress::Done, None) => self.answered(id, turn),
@@ -155,11 +155,8 @@ impl<H: Handler> Connection<H> {
         };
         held.begin(turn.now);
         let cost = held.cost();
-        if stream.sending.room(&self.outgoing) > 0 {
-            self.listed.set_due(Due::Room);
-        }
         self.stalled = self.stalled.or(Some(turn.now));
-        self.list(id, true);
+        self.queue_send(id);
         self.hold(0, cost);
         if self.held_bytes > self.config.held.share() {
             self.close(Fault::calm("more answers wait for the peer to take them than may"), turn);
@@ -235,9 +232,6 @@ impl<H: Handler> Connection<H> {
             self.closed.ended(id);
         } else {
             self.receiving -= 1;
-        }
-        if stream.is_listed {
-            self.listed.gone();
         }
         if let Some(held) = &stream.sending.held {
             self.hold(held.cost(), 0);

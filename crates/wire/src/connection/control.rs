@@ -1,10 +1,9 @@
 //! Frames that are about streams and the connection, and carry nothing of a call.
 
-use super::{Connection, Fault, Turn, listed::Due};
+use super::{Connection, Fault, Turn, queue::Next};
 use crate::{
     ErrorCode, Handler,
     frame::{self, Head, flag, kind},
-    reply::TURN,
 };
 
 /// Changing the windows of so many streams costs about as much as a frame.
@@ -46,11 +45,14 @@ impl<H: Handler> Connection<H> {
         if change != 0 {
             let cost = u32::try_from(self.streams.len()).unwrap_or(u32::MAX) / STREAMS_A_FRAME;
             self.allowance.spend(cost, turn.now).map_err(|_| Fault::calm("too many SETTINGS for so many streams"))?;
-            for (_, stream) in self.streams.iter_mut() {
+            for (id, stream) in self.streams.iter_mut() {
                 let changed = stream.sending.window.change(change);
                 changed.map_err(|_| Fault::flow("SETTINGS make the window of a stream overflow"))?;
+                let may_send = stream.has_more() && stream.sending.window.room() > 0;
+                if may_send && !std::mem::replace(&mut stream.is_to_send, true) {
+                    self.queue.add(Next::Send(id));
+                }
             }
-            self.listed.set_due(Due::Room);
         }
         frame::put(kind::SETTINGS, flag::ACK, 0, &[], turn.out);
         Ok(())
@@ -84,14 +86,8 @@ impl<H: Handler> Connection<H> {
             if increment == 0 {
                 return Err(Fault::protocol("a WINDOW_UPDATE adds nothing"));
             }
-            // who has as much as a turn waits for no more
-            let is_awaited = self.outgoing.window.room() < TURN;
             let changed = self.outgoing.window.change(increment);
-            changed.map_err(|_| Fault::flow("a WINDOW_UPDATE makes the connection's window overflow"))?;
-            if is_awaited {
-                self.listed.set_due(Due::Room);
-            }
-            return Ok(());
+            return changed.map_err(|_| Fault::flow("a WINDOW_UPDATE makes the connection's window overflow"));
         }
         let Some(stream) = self.streams.get_mut(head.stream) else {
             if head.stream > self.last || head.stream.is_multiple_of(2) {
@@ -107,8 +103,8 @@ impl<H: Handler> Connection<H> {
             let why = "a WINDOW_UPDATE makes the stream's window overflow";
             return self.fail(head.stream, ErrorCode::FLOW_CONTROL_ERROR, why, turn);
         }
-        if stream.wants_room || stream.sending.held.is_some() {
-            self.listed.set_due(Due::Room);
+        if stream.has_more() {
+            self.queue_send(head.stream);
         }
         Ok(())
     }

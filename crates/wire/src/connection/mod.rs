@@ -4,9 +4,11 @@ mod calls;
 mod control;
 mod deadlines;
 mod leaving;
-mod listed;
 mod polling;
+mod queue;
 mod section;
+#[cfg(test)]
+mod tests;
 
 use std::{sync::Arc, time::Instant};
 
@@ -25,7 +27,7 @@ use crate::{
 };
 use calls::Step;
 use leaving::Leaving;
-use listed::Listed;
+use queue::Queue;
 use section::Section;
 
 /// A turn ends when so many bytes wait to be sent.
@@ -94,8 +96,8 @@ pub struct Connection<H: Handler> {
     streams: Streams<H::Call>,
     /// Of those, the streams whose request goes on.
     receiving: usize,
-    /// The streams that wait, or hold a reply.
-    listed: Listed,
+    /// The streams that may go on.
+    queue: Queue,
     outgoing: Outgoing,
     window: ReceiveWindow,
     section: Option<Section>,
@@ -136,7 +138,7 @@ impl<H: Handler> Connection<H> {
             decoder: Decoder::new(DEFAULT_TABLE_SIZE),
             streams: Streams::default(),
             receiving: 0,
-            listed: Listed::default(),
+            queue: Queue::default(),
             outgoing,
             window: ReceiveWindow::new(window),
             section: None,
@@ -265,7 +267,7 @@ impl<H: Handler> Connection<H> {
     fn end(&mut self) {
         self.is_over = true;
         self.streams = Streams::default();
-        self.listed = Listed::default();
+        self.queue = Queue::default();
         self.section = None;
         self.receiving = 0;
         (self.starving, self.starved) = (0, None);

@@ -2,65 +2,61 @@
 
 use std::task::Context;
 
-use super::{Connection, ENOUGH, Step, Turn, listed::Due};
+use super::{
+    Connection, ENOUGH, Step, Turn,
+    queue::{Next, Queue},
+};
 use crate::{
     Handler,
     reply::{TURN, send_held},
+    streams::Streams,
 };
 
 impl<H: Handler> Connection<H> {
     /// Polls all calls that wait, for the waker of one of them was used, and does what [`Connection::proceed`] does.
     pub fn poll(&mut self, cx: &mut Context<'_>, turn: &mut Turn<'_>) {
-        self.listed.set_due(Due::All);
+        for (id, stream) in self.streams.iter_mut() {
+            if stream.is_waiting && !std::mem::replace(&mut stream.is_to_poll, true) {
+                self.queue.add(Next::Poll(id));
+            }
+        }
         self.proceed(cx, turn);
     }
 
     /// Polls the calls that have not been polled yet, and those that there is room for now, and sends what is held and
-    /// may be sent.
+    /// may be sent. Each stream has its turn once, and those that are left come first the next time.
     pub fn proceed(&mut self, cx: &mut Context<'_>, turn: &mut Turn<'_>) {
         // requests that are answered at once may have used up all, each time, and yet those that wait must go on
         let enough = ENOUGH.max(turn.out.len() + TURN);
-        let (due, first) = self.listed.begin();
-        let mut at = first;
-        let mut without_window = None;
-        for _ in first..self.listed.len() {
-            if turn.out.len() >= enough {
-                self.listed.put_off(at, due);
-                without_window = None;
-                break;
-            }
-            // none are left if the connection has ended meanwhile
-            let Some(id) = self.listed.get(at) else { break };
-            if self.outgoing.window.room() == 0 {
-                without_window = without_window.or(Some(at));
-            }
-            self.advance(id, due, cx, turn);
-            let stream = self.streams.get_mut(id);
-            let is_gone = stream.is_none();
-            let stays = stream.is_some_and(|stream| {
-                stream.is_listed = stream.is_waiting || stream.sending.held.is_some();
-                stream.is_listed
-            });
-            if stays {
-                at += 1;
-            } else {
-                self.listed.remove(at, is_gone);
+        let mut left = self.queue.begin();
+        while turn.out.len() < enough {
+            match self.queue.next(&mut left, self.outgoing.window.room() > 0) {
+                Some(Next::Poll(id)) => self.poll_call(id, cx, turn),
+                Some(Next::Send(id)) => self.send_more(id, cx, turn),
+                None => break,
             }
         }
-        if let Some(at) = without_window.filter(|_| due > Due::Fresh) {
-            // else the first ones would use up each WINDOW_UPDATE
-            self.listed.start_from(at);
-        }
-        self.listed.shrink();
+        self.queue.shrink();
         self.end_if_left();
     }
 
-    fn advance(&mut self, id: u32, due: Due, cx: &mut Context<'_>, turn: &mut Turn<'_>) {
+    fn poll_call(&mut self, id: u32, cx: &mut Context<'_>, turn: &mut Turn<'_>) {
         let Some(stream) = self.streams.get_mut(id) else { return };
+        stream.is_to_poll = false;
+        if stream.is_waiting && stream.sending.held.is_none() {
+            self.step(id, Step::Poll(cx), turn);
+        }
+    }
+
+    fn send_more(&mut self, id: u32, cx: &mut Context<'_>, turn: &mut Turn<'_>) {
+        let Some(stream) = self.streams.get_mut(id) else { return };
+        stream.is_to_send = false;
+        if stream.sending.room(&self.outgoing) == 0 {
+            // SETTINGS have made its window smaller
+            return;
+        }
         let Some(held) = &stream.sending.held else {
-            let is_fresh = std::mem::take(&mut stream.is_fresh);
-            let has_room = stream.wants_room && stream.sending.room(&self.outgoing) > 0;
-            if stream.is_waiting && (due == Due::All || is_fresh || has_room) {
+            if stream.is_waiting && stream.wants_room {
                 self.step(id, Step::Poll(cx), turn);
             }
             return;
@@ -69,10 +65,8 @@ impl<H: Handler> Connection<H> {
         let sent = send_held(id, &mut stream.sending, &mut self.outgoing, turn.out);
         if let Some(held) = &mut stream.sending.held {
             held.progressed(sent, turn.now);
-            if stream.sending.room(&self.outgoing) > 0 {
-                // others have their turn before it goes on
-                self.listed.set_due(Due::Room);
-            }
+            // others have their turn before it goes on
+            self.queue_send(id);
         } else {
             self.hold(before, 0);
             self.replied(id, turn);
@@ -82,26 +76,27 @@ impl<H: Handler> Connection<H> {
     /// Whether [`Connection::proceed`] has something to do though no waker was used.
     #[must_use]
     pub fn wants_poll(&self) -> bool {
-        self.listed.is_due()
+        self.queue.is_due(self.outgoing.window.room() > 0)
     }
 
-    /// Puts a stream into the list of those that are polled, and has it polled unless it has waited before.
-    pub(super) fn list(&mut self, id: u32, waited: bool) {
+    /// Has a call polled, whose waker is not set.
+    pub(super) fn queue_poll(&mut self, id: u32) {
         let Some(stream) = self.streams.get_mut(id) else { return };
-        if stream.is_listed {
-            if !waited {
-                stream.is_fresh = true;
-                self.listed.set_due(Due::Room);
-            }
-            return;
+        if !std::mem::replace(&mut stream.is_to_poll, true) {
+            add(&mut self.queue, &self.streams, Next::Poll(id));
         }
-        stream.is_listed = true;
-        // its waker is not set yet
-        stream.is_fresh = true;
-        if self.listed.has_many_gone() {
-            // callers that give up all their calls are no reason to keep the numbers of these
-            self.listed.retain(|id| self.streams.contains(id));
-        }
-        self.listed.add(id);
     }
+
+    /// Has a stream send more when the connection's window admits it, if its own one does.
+    pub(super) fn queue_send(&mut self, id: u32) {
+        let Some(stream) = self.streams.get_mut(id) else { return };
+        if stream.sending.window.room() > 0 && !std::mem::replace(&mut stream.is_to_send, true) {
+            add(&mut self.queue, &self.streams, Next::Send(id));
+        }
+    }
+}
+
+fn add<C>(queue: &mut Queue, streams: &Streams<C>, next: Next) {
+    queue.forget(streams.len(), |id| streams.contains(id));
+    queue.add(next);
 }

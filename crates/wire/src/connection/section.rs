@@ -157,8 +157,8 @@ impl<H: Handler> Connection<H> {
             is_waiting,
             wants_room: false,
             starved: None,
-            is_listed: false,
-            is_fresh: false,
+            is_to_poll: false,
+            is_to_send: false,
         };
         self.streams.insert(id, stream);
         self.receiving += 1;
@@ -169,7 +169,7 @@ impl<H: Handler> Connection<H> {
         }
         self.expect_end(until);
         if is_waiting {
-            self.list(id, false);
+            self.queue_poll(id);
         }
         Ok(())
     }

@@ -1,0 +1,131 @@
+//! How many streams the frames of a peer have looked at.
+
+use std::{
+    sync::Arc,
+    task::{Context, Waker},
+    time::Instant,
+};
+
+use super::{Connection, Scratch, Turn};
+use crate::{
+    Block, Config, Event, Handler, Head, Opened, Progress, Reply,
+    frame::{self, flag, kind},
+};
+
+/// Bytes of each reply.
+const LENGTH: usize = 2_000;
+
+/// Answers each call at once, or as there is room for it.
+struct Replies {
+    head: Block,
+    at_once: bool,
+}
+
+impl Handler for Replies {
+    /// How many bytes were sent.
+    type Call = usize;
+
+    fn open(&mut self, _: &Head<'_>, _: Instant) -> Opened<usize> {
+        Opened { call: 0, until: None, is_waiting: false }
+    }
+
+    fn data(&mut self, sent: &mut usize, _: &[u8], _: bool, reply: &mut Reply<'_>) -> Progress {
+        if self.at_once {
+            let mut draft = reply.draft(&self.head);
+            draft.out().extend_from_slice(&[7; LENGTH]);
+            draft.send(&self.head);
+            return Progress::Done;
+        }
+        *sent += reply.data(&[7; LENGTH][*sent..], true);
+        if *sent < LENGTH { Progress::Waiting } else { Progress::Done }
+    }
+
+    fn poll(&mut self, sent: &mut usize, _: &mut Context<'_>, reply: &mut Reply<'_>) -> Progress {
+        self.data(sent, &[], true, reply)
+    }
+
+    fn expire(&mut self, _: &mut usize, _: &mut Reply<'_>) -> Progress {
+        Progress::Done
+    }
+
+    fn report(&mut self, _: Event) {}
+}
+
+/// A connection whose peer has begun so many calls, with this initial window of each.
+fn connection(at_once: bool, calls: u32, initial_window: u32) -> Connection<Replies> {
+    let handler = Replies { head: Block::new([(&b":status"[..], &b"200"[..])]), at_once };
+    let mut connection = Connection::new(handler, Arc::new(Config::default()), Instant::now());
+    let mut input = Vec::new();
+    let initial_window = [&[0, 4], &initial_window.to_be_bytes()[..]].concat();
+    frame::put(kind::SETTINGS, 0, 0, &initial_window, &mut input);
+    frame::put(kind::SETTINGS, flag::ACK, 0, &[], &mut input);
+    for n in 0..calls {
+        frame::put(kind::HEADERS, flag::END_HEADERS | flag::END_STREAM, 2 * n + 1, &[0x83, 0x86, 0x84], &mut input);
+    }
+    visits(&mut connection, &input);
+    assert_eq!(visits(&mut connection, &[]), 0, "all that can be done is done");
+    connection
+}
+
+fn window_update(stream: u32, increment: u32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    frame::put_window_update(stream, increment, &mut bytes);
+    bytes
+}
+
+/// How many streams are looked at when these bytes have come.
+fn visits(connection: &mut Connection<Replies>, mut input: &[u8]) -> usize {
+    let (mut scratch, before) = (Scratch::default(), connection.queue.visits);
+    loop {
+        let mut out = Vec::new();
+        let mut turn = Turn { now: Instant::now(), out: &mut out, scratch: &mut scratch, calls: 100 };
+        let done = connection.receive(input, &mut turn);
+        input = &input[done..];
+        if connection.wants_poll() {
+            connection.proceed(&mut Context::from_waker(Waker::noop()), &mut turn);
+        }
+        if done == 0 && out.is_empty() && !connection.wants_poll() {
+            assert!(!connection.is_over() && input.is_empty());
+            return connection.queue.visits - before;
+        }
+    }
+}
+
+#[test]
+fn a_little_window_of_the_connection_has_few_streams_looked_at() {
+    for at_once in [true, false] {
+        // 32 of these have used up the connection's window
+        let mut connection = connection(at_once, 1000, 65_535);
+        for increment in [1, 1, 1, 500, 1, 3000] {
+            let visits = visits(&mut connection, &window_update(0, increment));
+            assert!((1..=3).contains(&visits), "{increment} bytes, {visits} streams");
+        }
+    }
+}
+
+#[test]
+fn a_window_of_a_stream_has_that_one_looked_at() {
+    for at_once in [true, false] {
+        let mut connection = connection(at_once, 1000, 0);
+        for stream in [1, 1, 999, 1999] {
+            assert_eq!(visits(&mut connection, &window_update(stream, 1)), 1, "{stream}");
+        }
+        // those that their own windows hold up do not care for that of the connection
+        assert_eq!(visits(&mut connection, &window_update(0, 1)), 0);
+        assert_eq!(visits(&mut connection, &window_update(1999, 10_000)), 1);
+        assert_eq!(visits(&mut connection, &window_update(1999, 10_000)), 0);
+    }
+}
+
+#[test]
+fn every_reply_is_sent_in_the_end() {
+    for at_once in [true, false] {
+        let mut connection = connection(at_once, 200, 10);
+        for n in 0..200 {
+            visits(&mut connection, &window_update(2 * n + 1, 3_000));
+        }
+        while !connection.is_idle() {
+            assert!(visits(&mut connection, &window_update(0, 777)) > 0);
+        }
+    }
+}
