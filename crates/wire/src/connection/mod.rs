@@ -33,6 +33,9 @@ use section::Section;
 /// A turn ends when so many bytes wait to be sent.
 const ENOUGH: usize = 64 << 10;
 
+/// So many frames that begin no call are as much work as one that does.
+const FRAMES_OF_A_CALL: u32 = 32;
+
 /// An error of the peer that ends the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Fault {
@@ -67,7 +70,7 @@ pub struct Turn<'a> {
     pub out: &'a mut Vec<u8>,
     /// Memory for one header section.
     pub scratch: &'a mut Scratch,
-    /// Calls that may still begin.
+    /// Calls that may still begin, or other work that is as much.
     pub calls: u32,
 }
 
@@ -96,6 +99,8 @@ pub struct Connection<H: Handler> {
     streams: Streams<H::Call>,
     /// Of those, the streams whose request goes on.
     receiving: usize,
+    /// Frames that were received since one began a call, or since they were counted as one.
+    frames: u32,
     /// The streams that may go on.
     queue: Queue,
     outgoing: Outgoing,
@@ -138,6 +143,7 @@ impl<H: Handler> Connection<H> {
             decoder: Decoder::new(DEFAULT_TABLE_SIZE),
             streams: Streams::default(),
             receiving: 0,
+            frames: 0,
             queue: Queue::default(),
             outgoing,
             window: ReceiveWindow::new(window),
@@ -185,6 +191,11 @@ impl<H: Handler> Connection<H> {
             at += whole;
             if let Err(fault) = self.frame(head, payload, turn) {
                 self.close(fault, turn);
+            }
+            self.frames += 1;
+            if self.frames > FRAMES_OF_A_CALL {
+                self.frames = 1;
+                turn.calls = turn.calls.saturating_sub(1);
             }
         }
         at

@@ -117,6 +117,7 @@ impl<H: Handler> Connection<H> {
         self.closed.opened(id, self.last);
         self.last = id;
         turn.calls = turn.calls.saturating_sub(1);
+        self.frames = 0;
         if self.leaving.is_final() {
             // the peer knows by our GOAWAY that it is not served, and may try it elsewhere
             self.spend(turn, "too many streams after the last one that is served")?;

@@ -47,6 +47,26 @@ async fn an_endless_upload_is_interrupted() {
     assert!(driven.transport.peer().reads <= 16, "{}", driven.transport.peer().reads);
 }
 
+/// Frames that carry a byte each are as much work as calls, though none of them begins one.
+#[tokio::test]
+async fn an_upload_of_many_frames_is_interrupted() {
+    let mut driven = Driven::new(Config { calls_a_turn: 10, ..Config::default() });
+    driven.send(&open(1, "/now", 0));
+    driven.transport.peer().reads = 0;
+    driven.transport.peer().incoming.extend(data(1, b"x", 0).repeat(50_000));
+    assert!(!driven.poll() && driven.is_woken());
+    assert_eq!(driven.transport.peer().reads, 1);
+    // a read has 6553 of them, and a turn 320
+    for turn in 2..=20 {
+        assert!(!driven.poll() && driven.is_woken());
+        assert_eq!(driven.transport.peer().reads, 1, "turn {turn}");
+    }
+    driven.poll();
+    assert_eq!(driven.transport.peer().reads, 2);
+    driven.send(&data(1, b"", END_STREAM));
+    assert_eq!(driven.remote.live(), 0);
+}
+
 #[tokio::test]
 async fn a_peer_that_does_not_read_is_not_read_from() {
     let mut driven = Driven::new(Config::default());
