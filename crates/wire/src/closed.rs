@@ -56,6 +56,12 @@ impl Closed {
         }
     }
 
+    /// Streams that it has memory for.
+    #[cfg(test)]
+    pub(crate) fn memory(&self) -> usize {
+        self.resets.capacity()
+    }
+
     /// How this stream came not to be open.
     pub(crate) fn how(&self, id: u32) -> How {
         if self.resets.contains(&id) {

@@ -157,6 +157,12 @@ impl<C> Streams<C> {
         newest.chain(self.others.iter_mut().map(|(id, stream)| (*id, stream)))
     }
 
+    /// Streams that the table has memory for.
+    #[cfg(test)]
+    pub(crate) fn memory(&self) -> usize {
+        self.others.capacity()
+    }
+
     /// Whether the table has memory and no stream.
     pub(crate) fn can_shrink(&self) -> bool {
         self.others.is_empty() && self.others.capacity() > 0

@@ -105,7 +105,8 @@ pub struct Connection<H: Handler> {
     queue: Queue,
     outgoing: Outgoing,
     window: ReceiveWindow,
-    section: Option<Section>,
+    /// Boxed, for most header blocks come whole.
+    section: Option<Box<Section>>,
     began: Instant,
     /// The highest stream that the peer has opened.
     last: u32,
@@ -243,6 +244,7 @@ impl<H: Handler> Connection<H> {
     /// Gives memory back that is not needed while nothing happens.
     pub fn rest(&mut self) {
         self.streams.shrink();
+        self.queue.rest();
     }
 
     /// Ends the connection, for the peer has closed it.
@@ -264,7 +266,7 @@ impl<H: Handler> Connection<H> {
 
     /// Bytes of a header section that has not come whole.
     pub(crate) fn unfinished(&self) -> usize {
-        self.section.as_ref().map_or(0, Section::bytes)
+        self.section.as_ref().map_or(0, |section| section.bytes())
     }
 
     /// Closes the connection of a peer that does not go on.

@@ -59,6 +59,12 @@ impl Queue {
         Left { polls: self.polls.len(), sends: self.sends.len() }
     }
 
+    /// Streams that it has memory for.
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        self.polls.capacity() + self.sends.capacity()
+    }
+
     /// Whether there is one that may go on now.
     pub(super) fn is_due(&self, has_window: bool) -> bool {
         !self.polls.is_empty() || has_window && !self.sends.is_empty()
@@ -81,7 +87,13 @@ impl Queue {
         next
     }
 
-    /// Gives memory back.
+    /// Gives the memory back that is not in use.
+    pub(super) fn rest(&mut self) {
+        self.polls.shrink_to_fit();
+        self.sends.shrink_to_fit();
+    }
+
+    /// Gives memory back that many streams needed.
     pub(super) fn shrink(&mut self) {
         for queue in [&mut self.polls, &mut self.sends] {
             if queue.is_empty() && queue.capacity() > FEW {

@@ -63,8 +63,8 @@ impl<H: Handler> Connection<H> {
         if head.has(flag::END_HEADERS) {
             return self.section(head.stream, is_end, depends_on_itself, block, turn);
         }
-        self.section =
-            Some(Section { stream: head.stream, is_end, depends_on_itself, block: block.to_vec(), since: turn.now });
+        let (stream, block, since) = (head.stream, block.to_vec(), turn.now);
+        self.section = Some(Box::new(Section { stream, is_end, depends_on_itself, block, since }));
         Ok(())
     }
 
@@ -80,7 +80,8 @@ impl<H: Handler> Connection<H> {
         if !head.has(flag::END_HEADERS) {
             return Ok(());
         }
-        let Some(Section { stream, is_end, depends_on_itself, block, .. }) = self.section.take() else { return Ok(()) };
+        let Some(section) = self.section.take() else { return Ok(()) };
+        let Section { stream, is_end, depends_on_itself, block, .. } = *section;
         self.section(stream, is_end, depends_on_itself, &block, turn)
     }
 

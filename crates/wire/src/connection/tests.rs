@@ -129,3 +129,47 @@ fn every_reply_is_sent_in_the_end() {
         }
     }
 }
+
+/// A literal field that is entered into the table.
+fn indexed(name: &str, value: &str) -> Vec<u8> {
+    [&[0x40, name.len() as u8][..], name.as_bytes(), &[value.len() as u8], value.as_bytes()].concat()
+}
+
+/// A connection that has served a hundred calls of a proxy, with a field that is another one each time or without.
+fn idle(is_traced: bool) -> Connection<Replies> {
+    let mut connection = connection(true, 0, 65_535);
+    for n in 0..100 {
+        let mut block = b"\x83\x86\x04\x0e/service/check".to_vec();
+        if n == 0 {
+            for (name, value) in [
+                (":authority", "ratelimit"),
+                ("te", "trailers"),
+                ("grpc-timeout", "20m"),
+                ("content-type", "application/grpc"),
+                ("x-envoy-internal", "true"),
+                ("x-forwarded-for", "10.123.42.17"),
+            ] {
+                block.extend(indexed(name, value));
+            }
+        }
+        if is_traced {
+            block.extend(indexed("traceparent", &format!("00-4bf92f3577b34da6a3ce929d0e0e{n:04}-00f067aa0ba902b7-01")));
+        }
+        let mut input = window_update(0, LENGTH as u32);
+        frame::put(kind::HEADERS, flag::END_HEADERS | flag::END_STREAM, 2 * n + 1, &block, &mut input);
+        visits(&mut connection, &input);
+    }
+    assert!(connection.is_idle());
+    connection
+}
+
+#[test]
+fn an_idle_connection_has_little_memory() {
+    assert!(size_of::<Connection<Replies>>() <= 600, "{}", size_of::<Connection<Replies>>());
+    for (is_traced, fields) in [(false, 311), (true, 4018)] {
+        let connection = idle(is_traced);
+        let table = connection.decoder.memory();
+        assert!(table <= fields, "{table} bytes for fields of {fields}");
+        assert_eq!((connection.streams.memory(), connection.queue.memory(), connection.closed.memory()), (0, 0, 0));
+    }
+}

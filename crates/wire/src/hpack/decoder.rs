@@ -32,7 +32,7 @@ impl Decoder {
     /// peer assumes the default until it has our settings, that is 4096 or more.
     ///
     /// # Panics
-    /// If the size is above 16 MiB.
+    /// If the size is above 32 KiB.
     #[must_use]
     pub fn new(max_size: usize) -> Self {
         Self { table: Table::new(max_size) }
@@ -75,6 +75,12 @@ impl Decoder {
             }
         }
         Ok(())
+    }
+
+    /// The octets that it has allocated.
+    #[cfg(test)]
+    pub(crate) fn memory(&self) -> usize {
+        self.table.memory()
     }
 
     fn size_updates(&mut self, input: &mut Input<'_>) -> Result<(), HpackError> {

@@ -7,11 +7,14 @@ use super::field::{Field, Header};
 /// What an entry adds to the octets of its name and value when sizes are counted (RFC 7541, section 4.1).
 const OVERHEAD: usize = 32;
 
-/// The largest table that there can be.
-const LARGEST: usize = 1 << 24;
+/// The largest table that there can be: with an eighth more, all offsets have 16 bits.
+const LARGEST: usize = 1 << 15;
 
-/// Without an entry it has no memory. Its octets are at most one and a half times what it may hold: those of evicted
-/// entries stay before the others until they are half as much as that.
+/// Memory for octets is asked for in multiples of this.
+const STEP: usize = 64;
+
+/// Without an entry it has no memory, and a table with some has little more than their octets: those of evicted entries
+/// stay before the others until there are an eighth as many.
 #[derive(Debug)]
 pub(super) struct Table {
     /// Names and values, of the oldest entry first.
@@ -19,75 +22,86 @@ pub(super) struct Table {
     /// The newest one first.
     entries: VecDeque<Entry>,
     /// The size of all entries.
-    size: usize,
+    size: u16,
     /// What the peer's size updates allow.
-    limit: usize,
+    limit: u16,
     /// What our settings allow.
-    max: usize,
+    max: u16,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     /// Where its name begins; its value follows it.
-    at: u32,
-    name: u32,
-    value: u32,
+    at: u16,
+    name: u16,
+    value: u16,
     header: Header,
+}
+
+impl Entry {
+    /// The octets of its name and value.
+    fn length(self) -> usize {
+        usize::from(self.name) + usize::from(self.value)
+    }
 }
 
 impl Table {
     pub(super) fn new(max: usize) -> Self {
         assert!(max <= LARGEST, "a table of more than {LARGEST} octets");
-        Self { bytes: Vec::new(), entries: VecDeque::new(), size: 0, limit: max, max }
+        Self { bytes: Vec::new(), entries: VecDeque::new(), size: 0, limit: max as u16, max: max as u16 }
     }
 
     /// What our settings allow.
     pub(super) fn max(&self) -> usize {
-        self.max
+        self.max.into()
     }
 
     /// The entry with this index, from 0 for the newest one.
     #[inline]
     pub(super) fn get(&self, index: usize) -> Option<Field<'_>> {
         let entry = self.entries.get(index)?;
-        let (name, rest) = self.bytes.get(entry.at as usize..)?.split_at_checked(entry.name as usize)?;
-        Some(Field { header: entry.header, name, value: rest.get(..entry.value as usize)? })
+        let (name, rest) = self.bytes.get(entry.at.into()..)?.split_at_checked(entry.name.into())?;
+        Some(Field { header: entry.header, name, value: rest.get(..entry.value.into())? })
     }
 
     /// Evicts what is above the new limit, which is at most what our settings allow.
     pub(super) fn resize(&mut self, limit: usize) {
-        self.limit = limit;
-        self.evict(limit);
+        // no cast loses anything: see `LARGEST`
+        self.limit = limit.min(self.max()) as u16;
+        self.evict(self.limit.into());
     }
 
     /// Adds an entry. One that is larger than the table leaves it empty (RFC 7541, section 4.4).
     pub(super) fn insert(&mut self, field: Field<'_>) {
         let length = field.name.len() + field.value.len();
-        let Some(room) = self.limit.checked_sub(length + OVERHEAD) else {
+        let Some(room) = usize::from(self.limit).checked_sub(length + OVERHEAD) else {
             self.evict(0);
             return;
         };
         self.evict(room);
         self.reserve(length);
-        // no cast loses anything: all are below one and a half times the largest table
+        // no cast loses anything: see `LARGEST`
         let entry = Entry {
-            at: self.bytes.len() as u32,
-            name: field.name.len() as u32,
-            value: field.value.len() as u32,
+            at: self.bytes.len() as u16,
+            name: field.name.len() as u16,
+            value: field.value.len() as u16,
             header: field.header,
         };
         self.bytes.extend_from_slice(field.name);
         self.bytes.extend_from_slice(field.value);
+        if self.entries.len() == self.entries.capacity() {
+            self.entries.reserve_exact(4.max(self.entries.len() / 4));
+        }
         self.entries.push_front(entry);
-        self.size += length + OVERHEAD;
+        self.size += (length + OVERHEAD) as u16;
     }
 
     /// Evicts the oldest entries until the size is no more than this.
     fn evict(&mut self, size: usize) {
-        while self.size > size
+        while usize::from(self.size) > size
             && let Some(entry) = self.entries.pop_back()
         {
-            self.size -= entry.name as usize + entry.value as usize + OVERHEAD;
+            self.size -= (entry.length() + OVERHEAD) as u16;
         }
         if self.entries.is_empty() {
             self.bytes.clear();
@@ -96,18 +110,22 @@ impl Table {
 
     /// Makes room for these octets, which the table may hold along with its entries.
     fn reserve(&mut self, length: usize) {
-        let bound = self.max + self.max / 2;
-        if self.bytes.len() + length > bound {
-            // More than half of what the table may hold is evicted: each octet pays for moving two.
-            let evicted = self.entries.back().map_or(0, |oldest| oldest.at);
-            self.bytes.drain(..evicted as usize);
+        if self.bytes.len() + length <= self.bytes.capacity() {
+            return;
+        }
+        let evicted = self.entries.back().map_or(0, |oldest| oldest.at);
+        if usize::from(evicted) >= (self.bytes.len() - usize::from(evicted)) / 8 {
+            // each octet that was evicted pays for moving eight
+            self.bytes.drain(..usize::from(evicted));
             for entry in &mut self.entries {
                 entry.at -= evicted;
             }
         }
         let needed = self.bytes.len() + length;
         if needed > self.bytes.capacity() {
-            let capacity = (2 * needed).min(bound);
+            // less than an eighth is evicted, so that no more than an eighth above `max` is needed
+            let bound = self.max() + self.max() / 8;
+            let capacity = (needed + needed / 8).next_multiple_of(STEP).min(bound).max(needed);
             self.bytes.reserve_exact(capacity - self.bytes.len());
         }
     }
@@ -121,7 +139,7 @@ impl Table {
     /// The size of all entries.
     #[cfg(test)]
     pub(super) fn size(&self) -> usize {
-        self.size
+        self.size.into()
     }
 
     /// The octets that it has allocated.
