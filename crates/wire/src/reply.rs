@@ -76,8 +76,11 @@ impl Held {
         self.pace = self.pace.map(|pace| pace.took(bytes, now));
     }
 
-    /// What it takes of the process's memory.
+    /// What it takes of the process's memory, which is counted once the reply is whole.
     pub(crate) fn cost(&self) -> usize {
+        if self.pace.is_none() {
+            return 0;
+        }
         self.data.capacity() + self.trailers.len() + size_of::<Self>()
     }
 }

@@ -152,3 +152,14 @@ fn a_call_without_an_answer_is_reset() {
     assert_eq!(reset_code(&frames, 3), Some(wire::ErrorCode::CANCEL));
     assert_eq!(machine.remote().live(), 0);
 }
+
+/// What it held was not counted yet, and is not taken from what others hold.
+#[test]
+fn a_reply_that_is_reset_before_it_is_whole_gives_nothing_back() {
+    let mut machine = Machine::new();
+    machine.send(&settings(&[(INITIAL_WINDOW_SIZE, 0)]));
+    machine.send(&call(1, "/sized/1000", b""));
+    let used = machine.config.held.used();
+    let frames = machine.send(&call(3, "/torn/500", b""));
+    assert_eq!((reset_code(&frames, 3), machine.config.held.used()), (Some(wire::ErrorCode::CANCEL), used));
+}

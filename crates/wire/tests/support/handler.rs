@@ -46,6 +46,8 @@ pub enum Task {
     Reset,
     /// `/broken`: done without a reply.
     Broken,
+    /// `/torn/N`: one message of N bytes, and then RST_STREAM all the same.
+    Torn(usize),
 }
 
 impl Task {
@@ -67,6 +69,7 @@ impl Task {
             "head" => Self::Head,
             "reset" => Self::Reset,
             "broken" => Self::Broken,
+            "torn" => Self::Torn(size),
             _ => Self::Echo,
         }
     }
@@ -176,10 +179,13 @@ impl TestHandler {
             task => {
                 let mut draft = reply.draft(&self.head);
                 match task {
-                    Task::Sized(size) => draft.out().extend((0..size).map(pattern)),
+                    Task::Sized(size) | Task::Torn(size) => draft.out().extend((0..size).map(pattern)),
                     _ => draft.out().extend_from_slice(&call.body),
                 }
                 draft.send(&self.trailers);
+                if matches!(task, Task::Torn(_)) {
+                    reply.reset(ErrorCode::CANCEL);
+                }
             }
         }
         self.counts.answered += 1;
