@@ -163,15 +163,18 @@ impl<C> Streams<C> {
         self.others.capacity()
     }
 
-    /// Whether the table has memory and no stream.
+    /// Whether the table has memory for many more streams than there are.
     pub(crate) fn can_shrink(&self) -> bool {
-        self.others.is_empty() && self.others.capacity() > 0
+        /// What so many streams need does not matter while there is one.
+        const FEW: usize = 64;
+        let needed = if self.others.is_empty() { 0 } else { FEW.max(8 * self.others.len()) };
+        self.others.capacity() > needed
     }
 
-    /// Gives the table's memory back if no stream needs it.
+    /// Gives memory of the table back that the streams do not need.
     pub(crate) fn shrink(&mut self) {
         if self.can_shrink() {
-            self.others.shrink_to_fit();
+            self.others.shrink_to(2 * self.others.len());
         }
     }
 }
@@ -189,6 +192,33 @@ mod tests {
         assert_eq!(receiving.count(1, false), Err(WrongLength));
         assert_eq!(Receiving::new(100, Some(5), until).count(4, true), Err(WrongLength));
         assert_eq!(Receiving::new(100, None, until).count(4, true), Ok(()));
+    }
+
+    #[test]
+    fn the_memory_of_many_streams_does_not_stay_for_a_few() {
+        let stream = || Stream {
+            call: Some(()),
+            sending: Sending::new(1),
+            receiving: Receiving::new(1, None, None),
+            is_waiting: false,
+            wants_room: false,
+            starved: None,
+            is_to_poll: false,
+            is_to_send: false,
+        };
+        let mut streams = Streams::default();
+        for id in 0..10_000 {
+            streams.insert(id, stream());
+        }
+        assert!(!streams.can_shrink());
+        (20..10_000).for_each(|id| drop(streams.remove(id)));
+        assert!(streams.can_shrink());
+        streams.shrink();
+        assert!(streams.memory() < 100 && !streams.can_shrink(), "{}", streams.memory());
+        assert!((0..20).all(|id| streams.contains(id)));
+        (0..20).for_each(|id| drop(streams.remove(id)));
+        streams.shrink();
+        assert_eq!((streams.memory(), streams.can_shrink()), (0, false));
     }
 
     #[test]
