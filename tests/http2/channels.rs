@@ -1,5 +1,6 @@
 //! grpc-go, grpcio and tonic over one connection each: unary calls, health and reflection, and the PINGs by which they
-//! measure the connection and see that it stands. A stream of health's goes on while the service drains, and ends with it.
+//! measure the connection and see that it stands. A stream of health's goes on while the service drains, and ends with
+//! it.
 
 use std::{process::Stdio, time::Duration};
 

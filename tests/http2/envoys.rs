@@ -78,8 +78,8 @@ impl Edge {
     /// Asserts that Envoy saw nothing fail.
     async fn saw_no_fault(&self, what: &str) {
         let mut stats = self.stats().await;
-        // Here it counts each connection as well that it closes itself while it reads the last answer, for the rest of what
-        // came is not read then: that of a health check, for one.
+        // This counts each connection as well that Envoy closes itself while it reads the last answer, as that of a health
+        // check: the rest of what came is not read then.
         let closes = stats.get("upstream_cx_destroy_local") + stats.get("health_check.attempt");
         if stats.get("upstream_cx_protocol_error") <= closes {
             stats.0.remove("upstream_cx_protocol_error");
@@ -106,7 +106,8 @@ impl Stats {
 
 /// How a cluster speaks HTTP, as it is in a bootstrap.
 fn protocol(bootstrap: &mut Value) -> &mut Value {
-    &mut cluster(bootstrap)["typed_extension_protocol_options"]["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"]
+    let options = &mut cluster(bootstrap)["typed_extension_protocol_options"];
+    &mut options["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"]
 }
 
 /// The options of HTTP/2, and those of HTTP in general.

@@ -1,5 +1,5 @@
-//! Floods at the usual log level: however much a peer sends, the log grows by lines at a bounded rate, and calls of others
-//! are answered meanwhile.
+//! Floods at the usual log level: however much a peer sends, the log grows at a bounded rate, and calls of other peers are
+//! answered meanwhile.
 
 use std::{
     net::SocketAddr,
@@ -46,8 +46,8 @@ fn length() -> Duration {
     Duration::from_secs(seconds.unwrap_or(1))
 }
 
-/// What a peer sends on a connection of its own: at first, then again and again until the other end closes. Then it comes
-/// back.
+/// What a peer sends on a connection of its own: at first, and then again and again until the service closes it. Then the
+/// peer connects again.
 struct Flood {
     name: &'static str,
     listener: &'static str,

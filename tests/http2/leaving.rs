@@ -1,5 +1,5 @@
-//! Connections that are asked to go, for their age or because the process ends: what is open goes on or sees its end, and
-//! no peer can hold the end up.
+//! Connections that are to end, for their age or because the process does: calls that are open go on or are ended, and no
+//! peer can hold the end up.
 
 use prost::Message as _;
 use tonic::transport::Endpoint;

@@ -1,5 +1,5 @@
-//! Streams as no client opens or ends them, in raw frames: what is a call is decided, what is none is reset or closes its
-//! connection, and calls on others are answered throughout.
+//! Streams as no client opens or ends them, in raw frames: a call is decided, anything else is reset or closes its
+//! connection, and calls on other connections are answered throughout.
 
 use crate::{
     frames::{

@@ -1,5 +1,5 @@
-//! Flow control, in raw frames: windows that overflow, that are below zero, and that nobody waits for; and what is sent
-//! before the limits of the other end are known.
+//! Flow control, in raw frames: windows that overflow, that are below zero, and that are used up by data which are
+//! discarded; and what is sent before the limits of the other end are known.
 
 use crate::{
     frames::{DATA, END_STREAM, GOAWAY, HEADERS, Peer, RST_STREAM, SETTINGS, WINDOW_UPDATE, frame},
@@ -80,9 +80,9 @@ async fn a_window_that_is_below_zero_holds_the_answer() {
     assert_eq!(rejections(&rig.tollgate).await, [""; 0]);
 }
 
-/// The window of a connection is not used up by what nobody waits for.
+/// The window of a connection is not used up by data that are discarded.
 #[tokio::test]
-async fn data_that_nobody_waits_for_use_up_no_window() {
+async fn data_that_are_discarded_use_up_no_window() {
     let mut rig = Rig::start(Builder::new().env("MAX_REQUEST_BYTES", "65536"));
     let mut peer = rig.connect().await;
     peer.send_raw(&whole(1)).await;

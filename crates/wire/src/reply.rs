@@ -25,7 +25,7 @@ pub(crate) struct Outgoing {
     pub(crate) peer: PeerSettings,
     /// WINDOW_UPDATE frames that the DATA which were sent ask for.
     pub(crate) updates: u32,
-    /// Whether the peer's decoder has been told that our dynamic table is empty and stays so (RFC 7541, section 4.2).
+    /// Whether a size update has set the table of the peer's decoder to zero (RFC 7541, section 4.2).
     pub(crate) table_is_closed: bool,
 }
 

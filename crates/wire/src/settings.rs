@@ -59,7 +59,7 @@ impl PeerSettings {
                 }
                 MAX_FRAME_SIZE => self.max_frame = value,
                 // what the peer lets us open, and the largest list that it wants, do not matter: we open nothing, and
-                // our lists are small; what nobody knows is ignored
+                // our lists are small; settings that are not known are ignored
                 _ => {}
             }
         }

@@ -30,7 +30,7 @@ async fn serve(listener: TcpListener) {
             if is_read && preface == *PREFACE {
                 let _ = Served::new(stream, TestHandler::default(), &config, &buffers).await;
             } else {
-                // what is read by nobody would reset the connection
+                // bytes that are not read would reset the connection
                 let _ = stream.shutdown().await;
                 let _ = stream.read_to_end(&mut Vec::new()).await;
             }

@@ -1,5 +1,5 @@
 //! The driver over transports that are slow, endless, or closed: what is sent is whole, what is kept is bounded, and
-//! nobody is starved.
+//! no connection is starved.
 #![allow(clippy::panic, missing_docs, unreachable_pub)]
 
 #[path = "../support/mod.rs"]

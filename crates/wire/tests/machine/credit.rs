@@ -1,4 +1,4 @@
-//! Flow control of what is received: nobody waits for credit that could be given back, and none is lost.
+//! Flow control of what is received: no peer waits for credit that could be given back, and none is lost.
 
 use wire::{Config, ErrorCode};
 

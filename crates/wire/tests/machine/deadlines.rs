@@ -70,7 +70,7 @@ fn a_request_that_is_answered_early_ends_in_time() {
 }
 
 #[test]
-fn an_answer_that_nobody_takes_is_dropped_and_its_connection_goes_on() {
+fn an_answer_that_is_not_taken_is_dropped_and_its_connection_goes_on() {
     let mut machine = stalled();
     machine.send(&call(1, "/sized/100", b""));
     machine.pass(SECOND * 10);
@@ -133,14 +133,14 @@ fn answers_that_wait_have_a_bound_for_all_and_one_for_each() {
         other.send(&[settings(&[(INITIAL_WINDOW_SIZE, 0)]), call(1, "/sized/9800", b"")].concat());
         assert!(!other.connection.is_over());
     }
-    // who holds as much as one may is closed
+    // a connection that holds as much as one may is closed
     let frames = others[0].send(&call(3, "/sized/9800", b""));
     assert_eq!(goaway(&frames), Some(ErrorCode::ENHANCE_YOUR_CALM));
     let mut machine = Machine::with(config());
     machine.send(&settings(&[(INITIAL_WINDOW_SIZE, 0)]));
     machine.send(&call(1, "/sized/9800", b""));
     assert!(held.used() > 70_000);
-    // who comes when nothing is left loses the answer alone
+    // one that comes when nothing is left loses the answer alone
     let mut machine = Machine::with(config());
     machine.send(&settings(&[(INITIAL_WINDOW_SIZE, 10)]));
     let frames = machine.send(&[call(1, "/sized/9800", b""), call(3, "/sized/10", b"")].concat());
@@ -160,7 +160,7 @@ fn a_reply_that_goes_on_is_taken_at_some_rate() {
             if taken > 0 && reset_code(&frames, 1).is_none() {
                 frames.append(&mut machine.send(&window_update(1, taken)));
             }
-            assert_eq!(reset_code(&frames, 3), None, "who waits for something else has its time");
+            assert_eq!(reset_code(&frames, 3), None, "a call that waits for something else has its time");
         }
         let live = machine.remote().live();
         assert_eq!(live == 2, is_kept, "{taken} bytes every twelve seconds");

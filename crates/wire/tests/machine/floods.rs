@@ -147,7 +147,7 @@ fn streams_above_the_limit_are_served_until_it_is_known() {
     let frames = machine.send(&call(203, "/echo", b""));
     assert_eq!(refused(&frames), 0);
 
-    // nobody can put it off for ever
+    // no peer can put it off for ever
     let mut machine = Machine::silent(config.clone());
     machine.send(&settings(&[]));
     machine.pass(config.read_patience);

@@ -38,7 +38,7 @@ fn only_those_that_may_go_on_are_polled() {
 }
 
 #[test]
-fn those_that_wait_are_answered_whoever_is_reset_meanwhile() {
+fn calls_that_wait_are_answered_though_others_are_reset() {
     for step in 1..7 {
         let mut machine = waiting(300);
         for n in (0..300).step_by(step) {

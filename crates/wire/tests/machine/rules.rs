@@ -94,7 +94,7 @@ fn the_connection_itself() {
         ("PING on a stream", frame(PING, 0, 1, &[0; 8]), PROTOCOL),
         ("GOAWAY on a stream", frame(GOAWAY, 0, 1, &[0; 8]), PROTOCOL),
         ("GOAWAY", frame(GOAWAY, 0, 0, &[0; 30]), Fine),
-        ("PING with flags that nobody knows", frame(PING, 0xfe, 0, &[1; 8]), Fine),
+        ("PING with unknown flags", frame(PING, 0xfe, 0, &[1; 8]), Fine),
         ("an acknowledgement of a PING that was not sent", frame(PING, ACK, 0, &[1; 8]), Fine),
         ("an acknowledgement of SETTINGS that were not sent", frame(SETTINGS, ACK, 0, &[]), Fine),
     ]);
@@ -149,7 +149,7 @@ fn settings_have_ranges() {
         ("MAX_FRAME_SIZE 16383", settings(&[(MAX_FRAME_SIZE, 16_383)]), PROTOCOL),
         ("MAX_FRAME_SIZE 2^24-1", settings(&[(MAX_FRAME_SIZE, 0xff_ffff)]), Fine),
         ("MAX_FRAME_SIZE 2^24", settings(&[(MAX_FRAME_SIZE, 1 << 24)]), PROTOCOL),
-        ("a setting that nobody knows", settings(&[(0xff00, u32::MAX)]), Fine),
+        ("an unknown setting", settings(&[(0xff00, u32::MAX)]), Fine),
         ("a stream's window that overflows", [call(1, "/wait", b""), overflow].concat(), FLOW),
     ]);
 }

@@ -149,7 +149,7 @@ impl Default for TestHandler {
     }
 }
 
-/// The byte at this place of a reply of a stated size.
+/// The byte at this offset of a reply of a stated size.
 pub fn pattern(at: usize) -> u8 {
     (at % 251) as u8
 }
