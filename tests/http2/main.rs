@@ -8,10 +8,10 @@
     reason = "a test"
 )]
 
+mod attacks;
 mod channels;
 mod clients;
 mod envoys;
-mod floods;
 #[allow(dead_code, reason = "a frame as it is read, for messages of failed tests")]
 mod frames;
 mod grpcio;

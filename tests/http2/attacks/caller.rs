@@ -1,0 +1,216 @@
+//! A caller as it should be: one call after the other, two hundred a second if none takes longer than five milliseconds,
+//! and what each took.
+
+use std::{
+    io::{self, Read, Write},
+    net::{SocketAddr, TcpStream},
+    sync::{
+        Arc, Condvar, Mutex,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+
+use crate::{
+    frames::{ACK, END_STREAM, GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS, WINDOW_UPDATE, frame},
+    messages::whole,
+    support::PATIENCE,
+};
+
+/// From one call to the next.
+const INTERVAL: Duration = Duration::from_millis(5);
+
+trait Stream: Read + Write + Send {}
+impl<T: Read + Write + Send> Stream for T {}
+
+/// Where calls go, and how connections are secured.
+#[derive(Clone)]
+pub struct To {
+    pub address: SocketAddr,
+    pub tls: Option<Arc<ClientConfig>>,
+}
+
+/// A connection of HTTP/2 whose reads block.
+pub struct Connection {
+    stream: Box<dyn Stream>,
+    to: To,
+    /// The last call's.
+    number: u32,
+    /// The other end has asked for no further calls.
+    is_going: bool,
+}
+
+impl Connection {
+    pub fn open(to: To) -> io::Result<Self> {
+        let tcp = TcpStream::connect(to.address)?;
+        tcp.set_nodelay(true)?;
+        tcp.set_read_timeout(Some(PATIENCE))?;
+        let mut stream: Box<dyn Stream> = match &to.tls {
+            None => Box::new(tcp),
+            Some(config) => {
+                let name = "ratelimit".try_into().expect("a name");
+                let client = ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
+                Box::new(StreamOwned::new(client, tcp))
+            }
+        };
+        let hello = [
+            &b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..],
+            &frame(SETTINGS, 0, 0, &[]),
+            &frame(WINDOW_UPDATE, 0, 0, &[0x3f, 0xff, 0xff, 0xff]),
+        ];
+        stream.write_all(&hello.concat())?;
+        Ok(Self { stream, to, number: 0, is_going: false })
+    }
+
+    /// Makes the other end work a little, so many times.
+    pub fn pings(&mut self, times: u32) -> io::Result<()> {
+        for _ in 0..times {
+            self.stream.write_all(&frame(PING, 0, 0, b"answer..").repeat(25))?;
+            for _ in 0..25 {
+                while self.next()?.0 != (PING, ACK) {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a call, over a new connection if this one is asked to go.
+    fn call(&mut self) -> Result<(), String> {
+        if self.is_going {
+            self.again()?;
+        }
+        match self.one_call() {
+            // it was not taken
+            Err(_) if self.is_going => {
+                self.again()?;
+                self.one_call()
+            }
+            called => called,
+        }
+    }
+
+    fn again(&mut self) -> Result<(), String> {
+        *self = Self::open(self.to.clone()).map_err(|error| error.to_string())?;
+        Ok(())
+    }
+
+    fn one_call(&mut self) -> Result<(), String> {
+        self.number = if self.number == 0 { 1 } else { self.number + 2 };
+        self.stream.write_all(&whole(self.number)).map_err(|error| error.to_string())?;
+        loop {
+            let ((kind, flags), stream, payload) = self.next().map_err(|error| error.to_string())?;
+            match kind {
+                GOAWAY if payload[7] != 0 => return Err(format!("GOAWAY {}", payload[7])),
+                RST_STREAM if stream == self.number => return Err(format!("RST_STREAM {}", payload[3])),
+                // a status of 0 is last in the trailers of an answer
+                HEADERS if flags & END_STREAM != 0 && payload.ends_with(b"0") => return Ok(()),
+                HEADERS if flags & END_STREAM != 0 => return Err(format!("{payload:x?}")),
+                _ => {}
+            }
+        }
+    }
+
+    /// The next frame: kind and flags, stream, payload. What has to be acknowledged is.
+    fn next(&mut self) -> io::Result<((u8, u8), u32, Vec<u8>)> {
+        let mut head = [0; 9];
+        self.stream.read_exact(&mut head)?;
+        let [l0, l1, l2, kind, flags, s0, s1, s2, s3] = head;
+        let mut payload = vec![0; u32::from_be_bytes([0, l0, l1, l2]) as usize];
+        self.stream.read_exact(&mut payload)?;
+        match kind {
+            SETTINGS if flags & ACK == 0 => self.stream.write_all(&frame(SETTINGS, ACK, 0, &[]))?,
+            PING if flags & ACK == 0 => self.stream.write_all(&frame(PING, ACK, 0, &payload))?,
+            GOAWAY => self.is_going = true,
+            _ => {}
+        }
+        Ok(((kind, flags), u32::from_be_bytes([s0, s1, s2, s3]), payload))
+    }
+}
+
+/// What a caller saw for some time.
+#[derive(Default)]
+pub struct Calls {
+    pub took: Vec<Duration>,
+    pub errors: Vec<String>,
+}
+
+impl Calls {
+    pub fn len(&self) -> usize {
+        self.took.len() + self.errors.len()
+    }
+
+    /// In milliseconds; of no calls there is none.
+    pub fn quantile(&self, of_a_hundred: usize) -> f64 {
+        let mut took = self.took.clone();
+        took.sort_unstable();
+        let at = (took.len() * of_a_hundred).div_ceil(100).max(1) - 1;
+        took.get(at).map_or(f64::NAN, |took| took.as_secs_f64() * 1e3)
+    }
+}
+
+#[derive(Default)]
+struct Shared {
+    calls: Mutex<Calls>,
+    more: Condvar,
+    stop: AtomicBool,
+}
+
+/// Calls until it is dropped.
+pub struct Caller {
+    shared: Arc<Shared>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Caller {
+    pub fn start(mut connection: Connection) -> Self {
+        let shared = Arc::<Shared>::default();
+        let thread = thread::spawn({
+            let shared = Arc::clone(&shared);
+            move || {
+                let mut due = Instant::now();
+                while !shared.stop.load(Relaxed) {
+                    thread::sleep(due.saturating_duration_since(Instant::now()));
+                    let since = Instant::now();
+                    let called = connection.call();
+                    // those that this one has held up are not made up for
+                    due = (due + INTERVAL).max(Instant::now());
+                    let failed = called.is_err();
+                    let mut calls = shared.calls.lock().expect("no panic");
+                    match called {
+                        Ok(()) => calls.took.push(since.elapsed()),
+                        Err(error) => calls.errors.push(error),
+                    }
+                    drop(calls);
+                    shared.more.notify_all();
+                    if failed && connection.again().is_err() {
+                        return;
+                    }
+                }
+            }
+        });
+        Self { shared, thread: Some(thread) }
+    }
+
+    /// Waits until so many more calls have come to an end.
+    pub fn wait_for(&self, more: usize) {
+        let calls = self.shared.calls.lock().expect("no panic");
+        let enough = calls.len() + more;
+        let waited = self.shared.more.wait_timeout_while(calls, PATIENCE, |calls| calls.len() < enough);
+        assert!(!waited.expect("no panic").1.timed_out(), "no answer in time");
+    }
+
+    /// What became of the calls since the last time, and of the one that is under way.
+    pub fn take(&self) -> Calls {
+        self.wait_for(1);
+        std::mem::take(&mut *self.shared.calls.lock().expect("no panic"))
+    }
+}
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Relaxed);
+        let _ = self.thread.take().map(thread::JoinHandle::join);
+    }
+}
