@@ -38,12 +38,12 @@ async fn all_frames(client: &mut DuplexStream) -> Vec<Frame> {
 
 #[tokio::test]
 async fn calls_are_dropped_when_the_peer_has_gone() {
-    let mut driven = Driven::new(Config::default());
-    driven.send(&[call(1, "/wait", b""), call(3, "/echo", b"last")].concat());
+    let mut driven = Driven::new(Config::default()).await;
+    driven.send(&[call(1, "/wait", b""), call(3, "/echo", b"last")].concat()).await;
     assert_eq!(driven.remote.live(), 1);
     driven.transport.peer().incoming.extend(call(5, "/echo", b"very last"));
     driven.transport.peer().is_closed = true;
-    assert!(driven.run());
+    assert!(driven.run().await);
     assert_eq!(driven.remote.live(), 0);
     let frames = driven.frames();
     assert!(frames.iter().any(|frame| frame.is(DATA, 5) && frame.payload == b"very last"), "{frames:?}");
@@ -52,16 +52,16 @@ async fn calls_are_dropped_when_the_peer_has_gone() {
 
 #[tokio::test]
 async fn an_error_is_sent_before_the_end() {
-    let mut driven = Driven::new(Config::default());
-    driven.send(&[call(1, "/echo", b"x"), frame(PING, 0, 0, b"short")].concat());
+    let mut driven = Driven::new(Config::default()).await;
+    driven.send(&[call(1, "/echo", b"x"), frame(PING, 0, 0, b"short")].concat()).await;
     let frames = driven.frames();
     let last = frames.last().expect("a frame");
     assert!(last.is(GOAWAY, 0) && last.number(0) == 1 && last.number(4) == ErrorCode::FRAME_SIZE_ERROR.0, "{last:?}");
     // its sending side is closed, and what still comes is thrown away until the peer closes as well
     assert!(driven.transport.peer().is_shut);
-    assert!(!driven.send(&call(3, "/echo", b"late")));
+    assert!(!driven.send(&call(3, "/echo", b"late")).await);
     driven.transport.peer().is_closed = true;
-    assert!(driven.run());
+    assert!(driven.run().await);
 }
 
 /// The first call ends the turn, and what is left of the bytes then is a part of a frame.
@@ -142,22 +142,22 @@ async fn a_request_that_does_not_end_has_a_deadline() {
 
 #[tokio::test(start_paused = true)]
 async fn a_graceful_end_needs_no_acknowledgement() {
-    let mut driven = Driven::new(Config::default());
-    driven.send(&call(1, "/wait", b"x"));
+    let mut driven = Driven::new(Config::default()).await;
+    driven.send(&call(1, "/wait", b"x")).await;
     driven.served.shut_down();
-    driven.run();
+    driven.run().await;
     let frames = driven.frames();
     assert_eq!(frames.iter().map(|frame| frame.kind).collect::<Vec<_>>(), [GOAWAY, PING]);
-    driven.send(&call(3, "/echo", b"y"));
+    driven.send(&call(3, "/echo", b"y")).await;
     assert!(driven.frames().iter().any(|frame| frame.is(DATA, 3)));
     tokio::time::sleep(Duration::from_secs(2)).await;
-    assert!(driven.is_woken());
-    driven.run();
+    assert!(driven.is_woken().await);
+    driven.run().await;
     let frames = driven.frames();
     assert!(matches!(&frames[..], [frame] if frame.is(GOAWAY, 0) && frame.number(0) == 3), "{frames:?}");
     driven.remote.wake();
-    assert!(driven.is_woken());
-    driven.run();
+    assert!(driven.is_woken().await);
+    driven.run().await;
     assert!(driven.frames().iter().any(|frame| frame.is(DATA, 1)));
     assert!(driven.transport.peer().is_shut, "it ends with its last stream");
 }
@@ -224,22 +224,28 @@ fn begun(frames: usize) -> Vec<u8> {
 async fn the_memory_for_what_is_unfinished_is_bounded_for_the_process() {
     let held = std::sync::Arc::new(wire::HeldReplies::new(512 << 10));
     let config = || Config { held: std::sync::Arc::clone(&held), ..Config::default() };
-    let mut small: Vec<_> = (0..40).map(|_| Driven::new(config())).collect();
+    let mut small = Vec::new();
+    for _ in 0..40 {
+        small.push(Driven::new(config()).await);
+    }
     for driven in &mut small {
-        assert!(!driven.send(&begun(1)));
+        assert!(!driven.send(&begun(1)).await);
     }
     assert_eq!(held.used(), 0);
-    let mut large: Vec<_> = (0..12).map(|_| Driven::new(config())).collect();
+    let mut large = Vec::new();
+    for _ in 0..12 {
+        large.push(Driven::new(config()).await);
+    }
     for driven in &mut large {
-        driven.send(&begun(4));
+        driven.send(&begun(4)).await;
     }
     assert_closed(&mut large.pop().expect("the last one"));
     assert!(large.iter().all(|driven| driven.remote.events().is_empty()));
     assert!(held.used() > 400 << 10);
     // those that hold little are served all the same
-    let mut other = Driven::new(config());
+    let mut other = Driven::new(config()).await;
     for part in call(1, "/echo", &[7; 16_000]).chunks(10_000) {
-        assert!(!other.send(part));
+        assert!(!other.send(part).await);
     }
     assert!(other.frames().iter().any(|frame| frame.is(DATA, 1)));
     drop((small, large));
@@ -249,8 +255,8 @@ async fn the_memory_for_what_is_unfinished_is_bounded_for_the_process() {
 #[tokio::test]
 async fn one_connection_has_its_share_of_that_memory() {
     let held = std::sync::Arc::new(wire::HeldReplies::new(512 << 10));
-    let mut driven = Driven::new(Config { held: std::sync::Arc::clone(&held), ..Config::default() });
-    driven.send(&begun(8));
+    let mut driven = Driven::new(Config { held: std::sync::Arc::clone(&held), ..Config::default() }).await;
+    driven.send(&begun(8)).await;
     assert_closed(&mut driven);
     assert_eq!(held.used(), 0);
 }
@@ -265,13 +271,13 @@ fn assert_closed(driven: &mut Driven) {
 /// A container that is throttled stands still for a while. What has come meanwhile is looked at before it is too late.
 #[tokio::test(start_paused = true)]
 async fn calls_that_came_while_the_thread_was_stopped_are_served() {
-    let mut driven = Driven::new(Config::default());
-    driven.send(&call(1, "/wait", b"x"));
+    let mut driven = Driven::new(Config::default()).await;
+    driven.send(&call(1, "/wait", b"x")).await;
     driven.served.shut_down();
-    driven.run();
+    driven.run().await;
     let payload = driven.frames().iter().find(|frame| frame.is(PING, 0)).expect("a PING").payload.clone();
     tokio::time::sleep(Duration::from_secs(2)).await;
-    driven.send(&[call(3, "/echo", b"y"), frame(PING, ACK, 0, &payload)].concat());
+    driven.send(&[call(3, "/echo", b"y"), frame(PING, ACK, 0, &payload)].concat()).await;
     let frames = driven.frames();
     assert!(frames.iter().any(|frame| frame.is(DATA, 3)), "{frames:?}");
     assert!(frames.iter().any(|frame| frame.is(GOAWAY, 0) && frame.number(0) == 3), "{frames:?}");

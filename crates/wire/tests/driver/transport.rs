@@ -11,7 +11,10 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    task::yield_now,
+};
 use wire::{Buffers, Config, Served};
 
 use crate::support::{
@@ -104,14 +107,14 @@ pub struct Driven {
 
 impl Driven {
     /// A connection whose SETTINGS are exchanged, and whose peer reads all.
-    pub fn new(config: Config) -> Self {
+    pub async fn new(config: Config) -> Self {
         let transport = Transport::default();
         let handler = TestHandler::default();
         let remote = Arc::clone(&handler.remote);
         let served = Served::new(transport.clone(), handler, &Arc::new(config), &Buffers::default());
         let mut driven = Self { served, transport, remote, wakes: Arc::default() };
         driven.transport.peer().room = usize::MAX;
-        assert!(!driven.send(&[settings(&[]), settings_ack()].concat()));
+        assert!(!driven.send(&[settings(&[]), settings_ack()].concat()).await);
         driven.frames();
         driven
     }
@@ -124,26 +127,28 @@ impl Driven {
     }
 
     /// Whether its task has been woken since it was polled.
-    pub fn is_woken(&self) -> bool {
+    pub async fn is_woken(&self) -> bool {
+        // for wakers that the runtime has put off
+        yield_now().await;
         self.wakes.0.load(Relaxed) > 0
     }
 
     /// Polls the connection until it waits; whether it is at its end.
-    pub fn run(&mut self) -> bool {
+    pub async fn run(&mut self) -> bool {
         for _ in 0..10_000 {
             if self.poll() {
                 return true;
             }
-            if !self.is_woken() {
+            if !self.is_woken().await {
                 return false;
             }
         }
         panic!("the connection wakes itself for ever");
     }
 
-    pub fn send(&mut self, bytes: &[u8]) -> bool {
+    pub async fn send(&mut self, bytes: &[u8]) -> bool {
         self.transport.peer().incoming.extend(bytes);
-        self.run()
+        self.run().await
     }
 
     /// The whole frames that were written since the last time.
