@@ -1,43 +1,56 @@
 //! `grpc.health.v1.Health`: `ratelimit` follows the process's health, the empty name is always serving, any other is
 //! not found.
+//!
+//! `Check` is answered here, and at once, so that nothing that waits or streams can keep a probe from its answer. `Watch`
+//! is tonic's.
 
-use std::{future::Future, sync::Arc};
-
-use tokio::sync::{oneshot, watch};
-use tonic::{Request, Response, Status};
-use tonic_health::{
-    ServingStatus,
-    pb::{
-        HealthCheckRequest, HealthCheckResponse,
-        health_server::{Health, HealthServer},
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
     },
-    server::{HealthReporter, HealthService, WatchStream},
 };
 
-use crate::domain::Latencies;
+use prost::Message as _;
+use tokio::sync::{oneshot, watch};
+use tonic::Code;
+use tonic_health::{
+    ServingStatus,
+    pb::{HealthCheckRequest, HealthCheckResponse, health_server::HealthServer},
+    server::{HealthReporter, HealthService},
+};
+
+use super::grpc::{Rejection, append_prefix};
+use crate::{domain::Latencies, rejections::Reason};
 
 /// The name of the service whose status follows the process.
 const SERVICE: &str = "ratelimit";
 
-/// The service, to be shared by all workers, and a task that keeps it true until `end`. Then it ends the streams of those
-/// who watch, which would hold a drain up for as long as it may take, and waits to be dropped. `checks` counts those who ask
-/// once.
+/// The service, to be shared by all workers.
+#[derive(Clone, Debug)]
+pub struct GrpcHealth {
+    pub(super) check: HealthCheck,
+    pub(super) watch: HealthServer<HealthService>,
+}
+
+/// The service, and a task that keeps it true until `end`. Then it ends the streams of those who watch, which would hold a
+/// drain up for as long as it may take, and waits to be dropped. `checks` counts those who ask once, as the reference does.
 pub fn health<S: Send + Sync>(
     mut states: watch::Receiver<S>,
     is_serving: impl Fn(&S) -> bool + Send,
     mut end: oneshot::Receiver<()>,
     checks: Arc<Latencies>,
-) -> (HealthServer<impl Health>, impl Future<Output = ()> + Send) {
+) -> (GrpcHealth, impl Future<Output = ()> + Send) {
     let mut reporter = HealthReporter::new();
-    let inner = HealthService::from_health_reporter(reporter.clone());
-    let service = HealthServer::new(Counted { inner, checks });
+    let watch = HealthServer::new(HealthService::from_health_reporter(reporter.clone()));
+    let serving = Arc::new(AtomicBool::new(is_serving(&states.borrow())));
+    let check = HealthCheck { is_serving: Arc::clone(&serving), checks };
     let follow = async move {
         loop {
-            let status = if is_serving(&states.borrow_and_update()) {
-                ServingStatus::Serving
-            } else {
-                ServingStatus::NotServing
-            };
+            let is_serving = is_serving(&states.borrow_and_update());
+            serving.store(is_serving, Relaxed);
+            let status = if is_serving { ServingStatus::Serving } else { ServingStatus::NotServing };
             reporter.set_service_status(SERVICE, status).await;
             tokio::select! {
                 biased;
@@ -50,25 +63,74 @@ pub fn health<S: Send + Sync>(
         }
         std::future::pending::<()>().await;
     };
-    (service, follow)
+    (GrpcHealth { check, watch }, follow)
 }
 
-/// Counts the calls of `Check`, and not the streams of `Watch`, as the reference does.
-struct Counted {
-    inner: HealthService,
+/// Answers `Check`.
+#[derive(Clone, Debug)]
+pub(super) struct HealthCheck {
+    is_serving: Arc<AtomicBool>,
     checks: Arc<Latencies>,
 }
 
-#[tonic::async_trait]
-impl Health for Counted {
-    async fn check(&self, request: Request<HealthCheckRequest>) -> Result<Response<HealthCheckResponse>, Status> {
+impl HealthCheck {
+    /// Appends the answer to a message, as one frame.
+    pub(super) fn answer(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), Rejection> {
         let _under_way = self.checks.start();
-        self.inner.check(request).await
+        let asked = HealthCheckRequest::decode(message).map_err(|error| Rejection {
+            code: Code::Internal,
+            message: format!("grpc: failed to unmarshal the received message: {error}"),
+            reason: Some(Reason::Malformed),
+        })?;
+        let status = match asked.service.as_str() {
+            "" => ServingStatus::Serving,
+            SERVICE if self.is_serving.load(Relaxed) => ServingStatus::Serving,
+            SERVICE => ServingStatus::NotServing,
+            _ => {
+                let message = "unknown service".to_owned();
+                return Err(Rejection { code: Code::NotFound, message, reason: None });
+            }
+        };
+        let answer = HealthCheckResponse { status: status as i32 };
+        append_prefix(answer.encoded_len(), out);
+        answer.encode_raw(out);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(check: &HealthCheck, service: &str) -> Result<Vec<u8>, Code> {
+        let mut out = Vec::new();
+        let message = HealthCheckRequest { service: service.to_owned() }.encode_to_vec();
+        check.answer(&message, &mut out).map(|()| out).map_err(|rejection| rejection.code)
     }
 
-    type WatchStream = WatchStream;
-
-    async fn watch(&self, request: Request<HealthCheckRequest>) -> Result<Response<WatchStream>, Status> {
-        self.inner.watch(request).await
+    #[tokio::test]
+    async fn check_follows_the_process_to_its_end() {
+        let (is_well, states) = watch::channel(true);
+        let (end, ended) = oneshot::channel();
+        let checks = Arc::<Latencies>::default();
+        let (health, follow) = health(states, |state| *state, ended, Arc::clone(&checks));
+        let check = health.check;
+        let frame = |status| Ok([&[0, 0, 0, 0, 2, 8][..], &[status]].concat());
+        assert_eq!(asked(&check, SERVICE), frame(1));
+        tokio::spawn(follow);
+        is_well.send_replace(false);
+        while asked(&check, SERVICE) == frame(1) {
+            tokio::task::yield_now().await;
+        }
+        drop(end);
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!((asked(&check, SERVICE), asked(&check, "")), (frame(2), frame(1)));
+        assert_eq!(asked(&check, "other"), Err(Code::NotFound));
+        let before = checks.totals().count();
+        let malformed = check.answer(b"\xff", &mut Vec::new()).expect_err("no message");
+        assert_eq!((malformed.code, malformed.reason), (Code::Internal, Some(Reason::Malformed)));
+        assert_eq!(checks.totals().count(), before + 1);
     }
 }

@@ -18,11 +18,11 @@ pub use grpc::{
     Call, GrpcConnection, GrpcOptions, GrpcService, Note, Outcome, PendingAnswer, Rejection, ResponseBody, Unary,
     WireCall,
 };
-pub use health::health;
+pub use health::{GrpcHealth, health};
 pub use json::json_handler;
 pub use respond::{HeaderNames, ResponseOptions};
 pub use rls::{Pending, RlsService};
-pub use routes::grpc_service;
+pub use routes::{Method, grpc_service};
 
 use crate::rejections::Reason;
 

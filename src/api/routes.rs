@@ -1,20 +1,26 @@
 //! What the gRPC port serves.
 
+use std::time::Instant;
+
 use tonic::{codec::CompressionEncoding, service::Routes};
-use tonic_health::pb::health_server::{Health, HealthServer};
 
 use super::{
-    GrpcOptions, GrpcService, RlsService,
+    GrpcHealth, GrpcOptions, GrpcService, Outcome, Pending, RlsService, Unary,
     grpc::{Requests, Routed},
+    health::HealthCheck,
     protocol,
 };
+use crate::rejections::Reason;
 
 /// The path of RLS's one method.
 const SHOULD_RATE_LIMIT: &str = "/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit";
 
+/// The path of health's unary method.
+const CHECK: &str = "/grpc.health.v1.Health/Check";
+
 /// The services of tonic's.
 const ROUTED: &[Routed] = &[
-    Routed { service: "grpc.health.v1.Health", methods: &["Check", "Watch"], requests: Requests::OneMessage },
+    Routed { service: "grpc.health.v1.Health", methods: &["Watch"], requests: Requests::OneMessage },
     reflection("grpc.reflection.v1.ServerReflection"),
     reflection("grpc.reflection.v1alpha.ServerReflection"),
 ];
@@ -28,12 +34,41 @@ pub(super) const MAX_ROUTED: usize = 16 << 10;
 
 /// RLS, health and reflection.
 #[must_use]
-pub fn grpc_service(
-    rls: RlsService,
-    health: HealthServer<impl Health>,
-    options: &GrpcOptions,
-) -> GrpcService<RlsService> {
-    let health = health.max_decoding_message_size(MAX_ROUTED).accept_compressed(CompressionEncoding::Gzip);
-    let routes = protocol::reflection(Routes::new(health)).prepare();
-    GrpcService::new(vec![(SHOULD_RATE_LIMIT, rls)], routes, ROUTED, options)
+pub fn grpc_service(rls: RlsService, health: GrpcHealth, options: &GrpcOptions) -> GrpcService<Method> {
+    let GrpcHealth { check, watch } = health;
+    let watch = watch.max_decoding_message_size(MAX_ROUTED).accept_compressed(CompressionEncoding::Gzip);
+    let routes = protocol::reflection(Routes::new(watch)).prepare();
+    let methods = vec![(SHOULD_RATE_LIMIT, Method(Kind::RateLimit(rls))), (CHECK, Method(Kind::Check(check)))];
+    GrpcService::new(methods, routes, ROUTED, options)
+}
+
+/// A unary method.
+#[derive(Debug)]
+pub struct Method(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    RateLimit(RlsService),
+    Check(HealthCheck),
+}
+
+impl Unary for Method {
+    type Pending = Pending;
+
+    fn answer(&self, message: &[u8], deadline: Option<Instant>, out: &mut Vec<u8>) -> Outcome<Pending> {
+        match &self.0 {
+            Kind::RateLimit(rls) => rls.answer(message, deadline, out),
+            Kind::Check(check) => match check.answer(message, out) {
+                Ok(()) => Outcome::Answered(None),
+                Err(rejection) => Outcome::Rejected(rejection),
+            },
+        }
+    }
+
+    fn answer_undecidable(&self, reason: Reason, out: &mut Vec<u8>) -> bool {
+        match &self.0 {
+            Kind::RateLimit(rls) => rls.answer_undecidable(reason, out),
+            Kind::Check(_) => false,
+        }
+    }
 }
