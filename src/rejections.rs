@@ -101,7 +101,8 @@ reasons! {
     ConnectionError = "connection_error";
     /// The service of a call, health or reflection, has panicked.
     Panic = "panic";
-    /// The HTTP/2 server closed the connection, for its peer sent too many frames that are no calls.
+    /// The HTTP/2 server closed the connection, for its peer sent too many frames that are no calls; or ended a stream that
+    /// would have stayed open, for there were too many.
     Flood = "flood";
     /// The HTTP/2 server closed the connection, for its peer did not go on with what it had begun.
     TooSlow = "too_slow";

@@ -275,7 +275,7 @@ async fn whoever_watches_its_health_is_told_of_the_end_and_holds_nothing_up() {
     let last = watches[0].message().await.expect("no error").expect("a status");
     assert_eq!(last.status(), ServingStatus::NotServing);
     for mut watch in watches {
-        assert_eq!(watch.message().await.expect("no error"), None);
+        assert_eq!(watch.message().await.map_err(|status| status.code()), Err(Code::Unavailable));
     }
     assert!(tollgate.exit().success());
     let said = tollgate.wait_for_log("\"stopped\"");

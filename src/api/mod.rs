@@ -11,6 +11,7 @@ mod protocol;
 mod respond;
 mod rls;
 mod routes;
+mod streams;
 mod unit;
 
 pub use budget::Budget;
@@ -23,6 +24,7 @@ pub use json::json_handler;
 pub use respond::{HeaderNames, ResponseOptions};
 pub use rls::{Pending, RlsService};
 pub use routes::{Method, grpc_service};
+pub use streams::Streams;
 
 use crate::rejections::Reason;
 

@@ -26,6 +26,7 @@ mod redis;
 mod reload;
 mod signal;
 mod started;
+mod streams;
 
 use std::{sync::Arc, time::Duration};
 
@@ -56,6 +57,7 @@ use readings::Parts;
 use reload::Reloader;
 use signal::Signals;
 use started::Addresses;
+use streams::OpenStreams;
 
 pub(crate) use inspect::{certificates, rules_location, try_bind, xds_config};
 #[cfg(feature = "redis")]
@@ -212,7 +214,7 @@ impl App {
         };
         addresses.http = listeners.http.local_addr().ok();
         addresses.debug = listeners.debug.as_ref().and_then(|listener| listener.local_addr().ok());
-        let (server, watches) = self.start(settings, listeners, &mut background).await?;
+        let (server, streams) = self.start(settings, listeners, &mut background).await?;
         started::log(settings, self.live.load().as_deref(), &addresses, server.local_addr());
 
         let ended = tokio::select! {
@@ -230,9 +232,9 @@ impl App {
                 signal = signals.next() => tracing::info!(signal, "a second signal: the delay is cut short"),
             }
         }
-        drop(watches);
         let report = tokio::select! {
             report = server.drain(settings.drain.timeout) => report,
+            never = streams.end() => match never {},
             signal = signals.next() => {
                 // dropping the drain closes what is left
                 tracing::warn!(signal, "another signal: calls in flight are cut off");
@@ -246,14 +248,13 @@ impl App {
         ended
     }
 
-    /// Puts the service behind its listeners. Health says so last. Whoever watches it does so until what this returns is
-    /// dropped.
+    /// Puts the service behind its listeners. Health says so last.
     async fn start(
         &self,
         settings: &Settings,
         listeners: Listeners,
         background: &mut Background,
-    ) -> Result<(Server, oneshot::Sender<()>), AppError> {
+    ) -> Result<(Server, OpenStreams), AppError> {
         let rls = self.rls(settings);
         let (watches, end) = oneshot::channel();
         let (grpc_health, follow) =
@@ -265,10 +266,11 @@ impl App {
         let max_request = settings.grpc.max_request_bytes.get();
         let Certificates { grpc: grpc_tls, http: http_tls, .. } = self.parts.certificates.clone();
         let config = configure::server(settings, grpc_tls, Arc::clone(&self.parts.rejections));
+        let streams = api::Streams::default();
         let options = api::GrpcOptions {
             max_request,
             budget: api::Budget::new(max_request),
-            held: Arc::clone(&config.held),
+            streams: streams.clone(),
             rejections: Arc::clone(&self.parts.rejections),
         };
         let json = api::json_handler(rls(self.metrics.json()), options.clone());
@@ -290,7 +292,7 @@ impl App {
         let _ = self.parts.background.set(Handle::current().metrics());
         self.ready.listening();
         tracing::info!(listener = "grpc", address = %server.local_addr(), "listening");
-        Ok((server, watches))
+        Ok((server, OpenStreams { streams, watches }))
     }
 
     fn reloader(&self, settings: &Settings) -> Reloader {

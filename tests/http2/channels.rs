@@ -91,7 +91,7 @@ async fn by(program: &str, arguments: &[&str], payloads: &[Option<[u8; 8]>]) {
         service.tollgate.signal("TERM");
         said.says("watch: NOT_SERVING").await;
         service.tollgate.signal("TERM");
-        said.says("watch: the end").await;
+        said.says("watch: UNAVAILABLE").await;
         assert!(timeout(PATIENCE, client.wait()).await.expect("in time").expect("it ran").success(), "{wire:?}");
         ends_unforced(&mut service);
     }
@@ -171,14 +171,17 @@ async fn tonic() {
     reflects!(v1alpha, channel.clone());
 
     let mut watch = health.watch(named("ratelimit")).await.expect("a stream").into_inner();
-    let mut next = async || watch.message().await.expect("no error").map(|answer| answer.status());
-    assert_eq!(next().await, Some(ServingStatus::Serving));
+    let mut next = async || {
+        let answer = watch.message().await.map_err(|status| status.code())?;
+        Ok(answer.expect("it ends with an error").status())
+    };
+    assert_eq!(next().await, Ok(ServingStatus::Serving));
     tap.has_seen_answered(None, 3).await;
     println!("tonic: {} PINGs answered", tap.answered());
     assert_eq!(rejections(&service.tollgate).await, [""; 0]);
     service.tollgate.signal("TERM");
-    assert_eq!(next().await, Some(ServingStatus::NotServing));
+    assert_eq!(next().await, Ok(ServingStatus::NotServing));
     service.tollgate.signal("TERM");
-    assert_eq!(next().await, None);
+    assert_eq!(next().await, Err(tonic::Code::Unavailable));
     ends_unforced(&mut service);
 }

@@ -1,21 +1,20 @@
 //! Connections that are to end, for their age or because the process does: calls that are open go on or are ended, and no
 //! peer can hold the end up.
 
-use prost::Message as _;
-use tonic::transport::Endpoint;
+use tonic::{Code, transport::Endpoint};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 
 use crate::{
-    frames::{ACK, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, Peer, RST_STREAM, SETTINGS, frame},
+    frames::{ACK, DATA, END_STREAM, GOAWAY, HEADERS, PING, Peer, RST_STREAM, SETTINGS, frame},
     messages::{
-        Outcome::{Answered, Status},
-        data, head, message, outcome, outcomes, whole,
+        Outcome::{Answered, Reset, Status},
+        data, head, message, outcome, outcomes, status, whole,
     },
     metric, rejections,
+    routed::{DEADLINE_EXCEEDED, LIST, NOT_SERVING, SERVING, UNAVAILABLE, asking_for, check, reflect, watch, watched},
     support::{
         eventually,
         process::{Builder, Tollgate},
-        raw,
         rls::{Rls, ask, client, never_sent, request},
     },
 };
@@ -25,40 +24,6 @@ const RULES: &str =
 
 /// The last stream that a first GOAWAY names.
 const ANY: [u8; 4] = [0x7f, 0xff, 0xff, 0xff];
-
-const DEADLINE_EXCEEDED: u8 = 4;
-
-/// A call of health's Watch for `ratelimit`.
-fn watch(stream: u32) -> Vec<u8> {
-    [open(stream, b"/grpc.health.v1.Health/Watch"), data(stream, END_STREAM, &asking_for("ratelimit"))].concat()
-}
-
-/// The front of a call of health's Check.
-fn check(stream: u32) -> Vec<u8> {
-    open(stream, b"/grpc.health.v1.Health/Check")
-}
-
-/// The message of either.
-fn asking_for(service: &str) -> Vec<u8> {
-    let asked = HealthCheckRequest { service: service.to_owned() };
-    raw::frame(0, &asked.encode_to_vec()).to_vec()
-}
-
-fn open(stream: u32, path: &[u8]) -> Vec<u8> {
-    let block = [&b"\x83\x86\x04"[..], &[path.len() as u8], path, b"\x0f\x10\x10application/grpc"].concat();
-    frame(HEADERS, END_HEADERS, stream, &block)
-}
-
-/// Waits for a status that Watch sends on a stream.
-async fn watched(peer: &mut Peer, stream: u32) -> u8 {
-    let message = peer.next(&[DATA, RST_STREAM]).await;
-    assert_eq!((message.kind, message.stream), (DATA, stream), "{message:?}");
-    let &[0, 0, 0, 0, 2, 8, status] = &message.payload[..] else { panic!("{message:?}") };
-    status
-}
-
-const SERVING: u8 = 1;
-const NOT_SERVING: u8 = 2;
 
 /// Waits for the first GOAWAY and its PING; what acknowledges that.
 async fn is_warned(peer: &mut Peer) -> Vec<u8> {
@@ -124,7 +89,7 @@ async fn a_watch_and_calls_in_flight_outlive_the_goaway_within_the_grace() {
     tollgate.signal("TERM");
     assert_eq!(watched(&mut peer, 1).await, NOT_SERVING);
     tollgate.signal("TERM");
-    assert_eq!(outcome(&mut peer, 1).await, Answered, "its end has a status");
+    assert_eq!(outcome(&mut peer, 1).await, Status(UNAVAILABLE));
     assert!(peer.next_or_end(&[DATA, HEADERS]).await.is_none());
     assert_eq!(tollgate.exit().code(), Some(0));
     let stopped = tollgate.wait_for_log("\"stopped\"");
@@ -168,8 +133,11 @@ async fn a_channel_goes_on_over_new_connections_and_its_watch_over_the_old_one()
     let channel = endpoint.connect_lazy();
     let asked = HealthCheckRequest { service: "ratelimit".to_owned() };
     let mut watch = HealthClient::new(channel.clone()).watch(asked).await.expect("a stream").into_inner();
-    let mut next = async || watch.message().await.expect("no error").map(|answer| answer.status());
-    assert_eq!(next().await, Some(ServingStatus::Serving));
+    let mut next = async || {
+        let answer = watch.message().await.map_err(|status| status.code())?;
+        Ok(answer.expect("it ends with an error").status())
+    };
+    assert_eq!(next().await, Ok(ServingStatus::Serving));
     let (mut rls, mut answered) = (Rls::new(channel), 0);
     while metric(&tollgate, "tollgate_connections_aged_out_total").await < 3 {
         for _ in 0..20 {
@@ -182,9 +150,9 @@ async fn a_channel_goes_on_over_new_connections_and_its_watch_over_the_old_one()
     println!("a channel whose connections age: {answered} calls answered, none failed");
     assert_eq!(rejections(&tollgate).await, [""; 0]);
     tollgate.signal("TERM");
-    assert_eq!(next().await, Some(ServingStatus::NotServing));
+    assert_eq!(next().await, Ok(ServingStatus::NotServing));
     tollgate.signal("TERM");
-    assert_eq!(next().await, None);
+    assert_eq!(next().await, Err(Code::Unavailable));
     assert_eq!(tollgate.exit().code(), Some(0));
 }
 
@@ -202,6 +170,7 @@ async fn peers_that_acknowledge_nothing_hold_no_shutdown_up() {
         ("with a Watch", [settings.clone(), watch(1)].concat()),
         ("with a Watch that it does not read", [no_window.clone(), watch(1)].concat()),
         ("with an answer that it does not read", [no_window, whole(1)].concat()),
+        ("with a stream to reflection", [settings.clone(), reflect(1)].concat()),
         ("with a half of a call", [settings.clone(), head(1), data(1, 0, &message()[..9])].concat()),
         ("with no message", [settings.clone(), head(1)].concat()),
         ("with a half of a health check", [settings.clone(), half_of_a_check].concat()),
@@ -237,20 +206,50 @@ async fn peers_that_acknowledge_nothing_hold_no_shutdown_up() {
     }
 }
 
+/// Clients that leave by themselves have a moment for it.
+#[tokio::test]
+async fn streams_see_the_end_of_the_process_and_hold_it_up_no_longer() {
+    let mut tollgate = Builder::new().rules(RULES).env("DRAIN_TIMEOUT", "1h").start();
+    let mut peer = Peer::connect(tollgate.address("grpc")).await;
+    peer.send_raw(&[reflect(1), data(1, 0, LIST)].concat()).await;
+    assert_eq!(peer.next(&[DATA]).await.stream, 1);
+    peer.send_raw(&[watch(3), reflect(5)].concat()).await;
+    assert_eq!(watched(&mut peer, 3).await, SERVING);
+    peer.settle(&[]).await;
+    tollgate.signal("TERM");
+    assert_eq!(watched(&mut peer, 3).await, NOT_SERVING);
+    // those whose requests could go on are reset as well
+    let mut ends = Vec::new();
+    while let Some(frame) = peer.next_or_end(&[HEADERS, RST_STREAM]).await {
+        if frame.kind == RST_STREAM {
+            ends.push((frame.stream, Reset(frame.payload[3])));
+        } else if frame.flags & END_STREAM != 0 {
+            ends.push((frame.stream, status(&frame.payload)));
+        }
+    }
+    let ends_of = |stream| ends.iter().filter(|end| end.0 == stream).map(|end| end.1).collect::<Vec<_>>();
+    for (stream, expected) in [(1, &[Status(UNAVAILABLE), Reset(0)][..]), (3, &[Status(UNAVAILABLE)])] {
+        assert_eq!(ends_of(stream), expected, "{stream}");
+    }
+    assert_eq!(ends_of(5), ends_of(1));
+    assert_eq!(tollgate.exit().code(), Some(0));
+    let stopped = tollgate.wait_for_log("\"stopped\"");
+    assert!(stopped.contains("\"forced\":0"), "{stopped}");
+}
+
 /// A message to health has a time to come, and a stream to reflection may go on.
 #[tokio::test]
 async fn a_health_check_that_does_not_come_whole_is_answered() {
     let tollgate = Tollgate::with_rules(RULES);
     let mut peer = Peer::connect(tollgate.address("grpc")).await;
     let asked = asking_for("ratelimit");
-    peer.send_raw(&open(1, b"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")).await;
+    peer.send_raw(&reflect(1)).await;
     for (stream, sent) in [(3, &asked[..0]), (5, &asked[..3]), (7, &asked[..9]), (9, &asked)] {
         peer.send_raw(&[check(stream), data(stream, 0, sent)].concat()).await;
     }
     // the last one is whole, and its end does not come
     assert_eq!(outcomes(&mut peer, &[3, 5, 7, 9]).await, [Status(DEADLINE_EXCEEDED); 4]);
     assert_eq!(rejections(&tollgate).await, ["{api=\"rls\",reason=\"incomplete\"} 4"]);
-    // list_services
-    peer.send_raw(&data(1, END_STREAM, b"\0\0\0\0\x02\x3a\0")).await;
+    peer.send_raw(&data(1, END_STREAM, LIST)).await;
     assert_eq!(outcome(&mut peer, 1).await, Answered);
 }

@@ -21,6 +21,7 @@ mod leaving;
 mod messages;
 mod rejected;
 mod rig;
+mod routed;
 mod service;
 mod stalled;
 mod streams;

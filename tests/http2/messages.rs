@@ -69,7 +69,7 @@ pub async fn outcomes(peer: &mut Peer, streams: &[u32]) -> Vec<Outcome> {
 }
 
 /// By the block of trailers. Blocks of ours need no table.
-fn status(block: &[u8]) -> Outcome {
+pub fn status(block: &[u8]) -> Outcome {
     let (mut block, mut fields) = (block.to_vec(), Vec::new());
     httlib_hpack::Decoder::default().decode(&mut block, &mut fields).expect("a block");
     let status = fields.iter().find(|(name, ..)| name == b"grpc-status").map(|(_, value, _)| value);

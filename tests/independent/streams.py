@@ -1,6 +1,7 @@
 """Unary calls, health and reflection through grpcio, over one connection: streams.py TARGET [CA].
 
-Prints a line for each thing that it asks for, at last each status of health that it receives while it watches, until that ends.
+Prints a line for each thing that it asks for, at last each status of health that it receives while it watches, and the
+status that this ends with.
 It sends PINGs. With a file of an authority, the target is asked over TLS; its certificate is for `ratelimit`.
 """
 
@@ -54,9 +55,11 @@ def reflection(channel, version):
 
 def watch(channel):
     ask = channel.unary_stream("/grpc.health.v1.Health/Watch")
-    for answer in ask(field(1, b"ratelimit"), timeout=TIMEOUT):
-        print("watch:", serving(answer), flush=True)
-    print("watch: the end")
+    try:
+        for answer in ask(field(1, b"ratelimit"), timeout=TIMEOUT):
+            print("watch:", serving(answer), flush=True)
+    except grpc.RpcError as error:
+        print("watch:", error.code().name)
 
 
 def main():

@@ -5,18 +5,21 @@ use std::{convert::Infallible, future::Future, pin::Pin, task::Context, time::In
 use hyper::{Request, Response, body::Incoming};
 use tonic::service::Routes;
 use tower::{Service as _, ServiceExt as _};
-use wire::{Event, Head, Opened, Progress, Reply, service::Exchange};
+use wire::{
+    Event, Head, Opened, Progress, Reply,
+    service::{Exchange, Pool, Share},
+};
 
 /// What serves one connection.
 #[derive(Debug)]
 pub struct Served {
     routes: Routes,
-    held: std::sync::Arc<wire::HeldReplies>,
+    share: Share,
 }
 
 impl Served {
     pub fn new(routes: Routes) -> Self {
-        Self { routes, held: std::sync::Arc::new(wire::HeldReplies::new(1 << 20)) }
+        Self { routes, share: Pool::new(8 << 20).connection() }
     }
 }
 
@@ -36,7 +39,7 @@ impl wire::Handler for Served {
     fn open(&mut self, head: &Head<'_>, _: Instant) -> Opened<Exchange> {
         let routes = self.routes.clone();
         let start = move |request| routes.oneshot(request);
-        let call = Exchange::open(head, http::Extensions::new(), &self.held, start);
+        let call = Exchange::open(head, http::Extensions::new(), &self.share, None, start);
         Opened { call, until: None, is_waiting: true }
     }
 

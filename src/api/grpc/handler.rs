@@ -126,16 +126,16 @@ impl Receiving {
 impl<U: Unary> GrpcConnection<U> {
     fn begin(&self, head: &wire::Head<'_>, now: Instant) -> Result<Opened<WireCall<U::Pending>>, Refusal> {
         let Head { timeout, encoding } = Head::of(head)?;
-        let until = Some(now + timeout.map_or(PATIENCE, |timeout| timeout.min(PATIENCE)));
         let path =
             std::str::from_utf8(head.path()).map_err(|_| Refusal::UnknownMethod("malformed method name".to_owned()))?;
         let method = match self.0.find(path)? {
             Target::Method(method) => method,
             Target::Routes(routes, requests) => {
                 let start = move |request| routes.oneshot(request);
-                let exchange = Box::new(Exchange::open(head, self.0.extensions(), &self.0.shared.held, start));
+                let deadline = timeout.and_then(|timeout| now.checked_add(timeout));
+                let exchange = Box::new(Exchange::open(head, self.0.extensions(), &self.0.streams, deadline, start));
                 // the client of a stream may take its time, and a service may answer before a word of a request
-                let until = until.filter(|_| requests == Requests::OneMessage);
+                let until = (requests == Requests::OneMessage).then(|| now + PATIENCE);
                 return Ok(Opened { call: WireCall::Routed(exchange), until, is_waiting: true });
             }
         };
@@ -143,6 +143,7 @@ impl<U: Unary> GrpcConnection<U> {
             return Err(Refusal::Encoding(encoding));
         }
         let is_gzip = encoding == Encoding::Gzip;
+        let until = Some(now + timeout.map_or(PATIENCE, |timeout| timeout.min(PATIENCE)));
         let call = WireCall::Receiving(Receiving { method, is_gzip, arrived: now, timeout, part: None });
         Ok(Opened { call, until, is_waiting: false })
     }
@@ -166,11 +167,12 @@ impl<U: Unary> GrpcConnection<U> {
     fn routed(&self, exchange: &Exchange, progress: Progress) -> Progress {
         let reason = match exchange.failure() {
             Some(Failure::Panicked) => Reason::Panic,
-            Some(Failure::Held) => Reason::Flood,
+            Some(Failure::Crowded) => Reason::Flood,
             Some(Failure::Request(_)) => Reason::StreamProtocol,
             Some(Failure::Dropped | Failure::Interim(_) | Failure::Body(_)) => Reason::StreamOther,
             Some(Failure::Expired) => Reason::Incomplete,
-            None => return progress,
+            // as the client wanted it, or as we do
+            Some(Failure::Deadline | Failure::Closed) | None => return progress,
         };
         if let Some(failure) = exchange.failure() {
             self.0.reject(reason, failure);

@@ -8,7 +8,10 @@ use tonic::service::Routes;
 
 use super::{Call, Unary, body::ResponseBody, refusal::Refusal};
 use crate::{
-    api::budget::{Budget, Share},
+    api::{
+        budget::{Budget, Share},
+        streams::Streams,
+    },
     rejections::{Api, PeerName, Reason, Rejections},
     tls::PeerCertificate,
 };
@@ -20,8 +23,8 @@ pub struct GrpcOptions {
     pub max_request: usize,
     /// For requests that have not come whole.
     pub budget: Arc<Budget>,
-    /// For answers that peers do not take.
-    pub held: Arc<wire::HeldReplies>,
+    /// Calls that services of tonic's answer.
+    pub streams: Streams,
     /// Where refusals are counted.
     pub rejections: Arc<Rejections>,
 }
@@ -37,9 +40,9 @@ pub(in crate::api) struct Routed {
 /// What the requests to a service are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::api) enum Requests {
-    /// One message each, which is to come in time.
+    /// One message each, which is to come in time. The response may be a stream.
     OneMessage,
-    /// Streams, which go on for as long as their clients want.
+    /// Streams as well, which go on for as long as their clients want.
     Streams,
 }
 
@@ -56,7 +59,7 @@ pub(super) struct Shared<U> {
     routed: &'static [Routed],
     pub(super) max_request: usize,
     budget: Arc<Budget>,
-    pub(super) held: Arc<wire::HeldReplies>,
+    streams: Streams,
     rejections: Arc<Rejections>,
 }
 
@@ -68,17 +71,17 @@ impl<U: Unary> GrpcService<U> {
         routed: &'static [Routed],
         options: &GrpcOptions,
     ) -> Self {
-        let GrpcOptions { max_request, budget, held, rejections } = options.clone();
+        let GrpcOptions { max_request, budget, streams, rejections } = options.clone();
         let blocks = Blocks::new();
-        Self(Arc::new(Shared { methods, blocks, routes, routed, max_request, budget, held, rejections }))
+        Self(Arc::new(Shared { methods, blocks, routes, routed, max_request, budget, streams, rejections }))
     }
 
     /// What serves one connection of this peer, which has shown this certificate.
     #[must_use]
     pub fn connection(&self, peer: PeerName, certificate: Option<PeerCertificate>) -> GrpcConnection<U> {
         let shared = Arc::clone(&self.0);
-        let share = shared.budget.connection();
-        GrpcConnection(Arc::new(Connection { share, shared, peer, certificate }))
+        let (share, streams) = (shared.budget.connection(), shared.streams.connection());
+        GrpcConnection(Arc::new(Connection { shared, share, streams, peer, certificate }))
     }
 }
 
@@ -101,6 +104,7 @@ impl<U: Unary> hyper::service::Service<Request<Incoming>> for GrpcConnection<U> 
 pub(super) struct Connection<U> {
     pub(super) shared: Arc<Shared<U>>,
     pub(super) share: Share,
+    pub(super) streams: wire::service::Share,
     peer: PeerName,
     certificate: Option<PeerCertificate>,
 }

@@ -12,8 +12,11 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::pipe::{Pipe, Source, register, wake};
 
+/// The most bytes of a frame.
+const MOST: usize = 16 << 10;
+
 /// The body of a request. What has come since the last frame was taken is one frame, however many DATA frames it came
-/// in. Trailers are dropped.
+/// in, but of 16 KiB at most: a service that keeps a frame keeps no more. Trailers are dropped.
 ///
 /// The peer's windows get bytes back when they are taken. Dropped, it gives back all that has come and will come.
 #[derive(Debug)]
@@ -56,7 +59,12 @@ impl Body for RequestBody {
                 }
             };
         }
-        let bytes = mem::take(&mut request.bytes).freeze();
+        let bytes = if request.bytes.len() <= MOST {
+            mem::take(&mut request.bytes).freeze()
+        } else {
+            // a copy, for a part of the buffer would keep all of it
+            Bytes::copy_from_slice(&request.bytes.split_to(MOST))
+        };
         request.taken += bytes.len();
         let connection = state.connection.take();
         drop(state);

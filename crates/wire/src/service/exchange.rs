@@ -1,6 +1,6 @@
 //! The connection's end of a call that a service answers.
 
-use std::{convert::Infallible, error::Error, mem, sync::Arc, task::Context};
+use std::{convert::Infallible, error::Error, mem, sync::Arc, task::Context, time::Instant};
 
 use bytes::Bytes;
 use http::{Extensions, Request, Response};
@@ -8,11 +8,12 @@ use http_body::Body;
 use tokio::task::AbortHandle;
 
 use super::{
-    Failure, RequestBody,
+    Failure, RequestBody, Share,
     pipe::{End, Pipe, Sent, Source, register, wake},
+    pool::Place,
     request, response, task,
 };
-use crate::{ErrorCode, Head, HeldReplies, Progress, Reply, config::HeldShare};
+use crate::{ErrorCode, Head, Progress, Reply};
 
 /// A call that a service answers. A [`Handler`](crate::Handler) keeps it as long as the call, and passes the call's
 /// steps on. Dropped, the call's task is aborted, and the body of the request fails.
@@ -23,7 +24,12 @@ pub struct Exchange {
     pipe: Arc<Pipe>,
     /// `None` if the service never got the request.
     task: Option<AbortHandle>,
-    held: HeldShare,
+    /// `None` if there was none for it.
+    place: Option<Place>,
+    /// Bytes of the response that wait for the peer.
+    kept: usize,
+    /// Whether the peer has ended the request.
+    has_whole_request: bool,
     failure: Option<Failure>,
 }
 
@@ -31,15 +37,16 @@ impl Exchange {
     /// Begins a call with a request of this head. The service is started in a task of the current runtime, by `start`,
     /// so that a panic of it ends this call alone.
     ///
-    /// `held` bounds what responses keep for peers that do not take them. A request that the crate http cannot express is
-    /// answered with `:status` 400, and does not get to the service.
+    /// It ends at the deadline, if it has one, with grpc-status 4, and at once with grpc-status 8 if `share` has no room for
+    /// it. A request that the crate http cannot express is answered with `:status` 400. Neither gets to the service.
     ///
     /// # Panics
     /// Outside a runtime of tokio's.
     pub fn open<F, B>(
         head: &Head<'_>,
         extensions: Extensions,
-        held: &Arc<HeldReplies>,
+        share: &Share,
+        deadline: Option<Instant>,
         start: impl FnOnce(Request<RequestBody>) -> F + Send + 'static,
     ) -> Self
     where
@@ -52,18 +59,23 @@ impl Exchange {
             pipe.lock().request.source = Source::Ended;
         }
         let body = RequestBody::new(&pipe, request::content_length(head));
-        let task = match request::request(head, extensions, body) {
-            Ok(request) => Some(tokio::spawn(task::run(Arc::clone(&pipe), request, start)).abort_handle()),
-            Err(error) => {
-                pipe.lock().response.end = Some(End::Failed(error.into()));
-                None
+        let begun = share.open(&pipe).and_then(|place| Ok((place, request::request(head, extensions, body)?)));
+        let (place, task, failure) = match begun {
+            Ok((place, request)) => {
+                let task = tokio::spawn(task::run(Arc::clone(&pipe), request, deadline, start)).abort_handle();
+                (Some(place), Some(task), None)
             }
+            Err(failure) => (None, None, Some(End::Failed(failure))),
         };
-        Self { pipe, task, held: HeldShare::new(held), failure: None }
+        if failure.is_some() {
+            pipe.lock().response.end = failure;
+        }
+        Self { pipe, task, place, kept: 0, has_whole_request: head.is_end(), failure: None }
     }
 
     /// A part of the request's body has come: see [`Handler::data`](crate::Handler::data).
     pub fn data(&mut self, data: &[u8], is_end: bool, reply: &mut Reply<'_>) -> Progress {
+        self.has_whole_request |= is_end;
         let mut state = self.pipe.lock();
         let request = &mut state.request;
         if is_end {
@@ -75,9 +87,10 @@ impl Exchange {
         }
         request.bytes.extend_from_slice(data);
         let waker = if is_end || !data.is_empty() { request.waker.take() } else { None };
+        let waits = request.bytes.capacity();
         drop(state);
         wake(waker);
-        Progress::Waiting
+        self.keep(waits, reply)
     }
 
     /// Sends what there is and may be sent: see [`Handler::poll`](crate::Handler::poll). If it is [`Progress::Done`]
@@ -87,14 +100,25 @@ impl Exchange {
         register(&mut state.connection, cx);
         reply.release(mem::take(&mut state.request.taken));
         let sent = state.response.send(reply);
-        let waker = state.response.take_waker();
+        let (waker, waits) = (state.response.take_waker(), state.request.bytes.capacity());
         drop(state);
         wake(waker);
         match sent {
             Sent::Whole => Progress::Done,
             Sent::Failed(failure) => self.fail(failure, reply),
-            Sent::Part { kept } if self.held.set(kept).is_err() => self.fail(Failure::Held, reply),
-            Sent::Part { .. } => Progress::Waiting,
+            Sent::Part { kept } => {
+                self.kept = kept;
+                self.keep(waits, reply)
+            }
+        }
+    }
+
+    /// Notes what is kept now: so much of the request, beside what is kept of the response.
+    fn keep(&mut self, of_request: usize, reply: &mut Reply<'_>) -> Progress {
+        let kept = of_request.saturating_add(self.kept);
+        match self.place.as_mut().map_or(Ok(()), |place| place.keep(kept)) {
+            Ok(()) => Progress::Waiting,
+            Err(failure) => self.fail(failure, reply),
         }
     }
 
@@ -109,20 +133,27 @@ impl Exchange {
         self.failure.as_ref()
     }
 
-    /// Ends the call with an answer of its own if there is none yet, and one is defined.
+    /// Ends the call with an answer of its own if there is one that can still be sent.
     fn fail(&mut self, failure: Failure, reply: &mut Reply<'_>) -> Progress {
-        let answer = match &failure {
-            _ if reply.has_head() => None,
-            Failure::Request(_) => Some(response::bad_request()),
-            Failure::Panicked => Some(response::grpc_status("13", "the service has panicked")),
-            Failure::Expired => Some(response::grpc_status("4", "the request has not ended in time")),
-            Failure::Dropped | Failure::Interim(_) | Failure::Body(_) | Failure::Held => None,
+        let status = match &failure {
+            Failure::Crowded => Some(("8", "too much is kept for streams like this one; try again later")),
+            Failure::Deadline => Some(("4", "context deadline exceeded")),
+            Failure::Closed => Some(("14", "the server is shutting down")),
+            Failure::Panicked if !reply.has_head() => Some(("13", "the service has panicked")),
+            Failure::Expired if !reply.has_head() => Some(("4", "the request has not ended in time")),
+            _ => None,
         };
-        match (answer, &failure) {
-            (Some(head), _) => reply.head_only(&head),
-            (None, Failure::Held) => reply.reset(ErrorCode::ENHANCE_YOUR_CALM),
+        match (status, &failure) {
+            (Some((code, message)), _) if reply.has_head() => reply.trailers(&response::status_trailers(code, message)),
+            (Some((code, message)), _) => reply.head_only(&response::grpc_status(code, message)),
+            (None, Failure::Request(_)) => reply.head_only(&response::bad_request()),
             (None, Failure::Expired) => reply.reset(ErrorCode::CANCEL),
             (None, _) => reply.reset(ErrorCode::INTERNAL_ERROR),
+        }
+        let is_cut_off = matches!(failure, Failure::Crowded | Failure::Deadline | Failure::Closed);
+        if is_cut_off && !self.has_whole_request {
+            // else the stream would stay open for the rest of a request that nobody reads
+            reply.reset(ErrorCode::NO_ERROR);
         }
         self.failure = Some(failure);
         Progress::Done

@@ -24,9 +24,15 @@ pub enum Failure {
     /// The body of the response has failed.
     #[error("the body of the response has failed")]
     Body(#[source] Box<dyn Error + Send + Sync>),
-    /// The process holds as many bytes for peers that do not take them as it may.
-    #[error("responses wait for peers that do not take them, and no more may")]
-    Held,
+    /// It had to give way to others, or there was no room for it or for what is kept for it. The answer is grpc-status 8.
+    #[error("more is kept for the calls of services than may be")]
+    Crowded,
+    /// Its deadline has passed. The answer is grpc-status 4.
+    #[error("its deadline has passed")]
+    Deadline,
+    /// The process ends. The answer is grpc-status 14.
+    #[error("the process ends")]
+    Closed,
     /// The request has not ended in time. The answer is grpc-status 4, or RST_STREAM if a head was sent.
     #[error("the request has not ended in time")]
     Expired,

@@ -7,12 +7,13 @@
 //!
 //! Each call has a task of tokio's, which ends with its [`Exchange`]. Bytes of the request wait in the pipe until the
 //! service takes them, and are charged to the windows until then. The body of the response is polled while the peer's
-//! windows have room.
+//! windows have room. What all calls may keep is bounded by a [`Pool`].
 
 mod body;
 mod exchange;
 mod failure;
 mod pipe;
+mod pool;
 mod request;
 mod response;
 mod task;
@@ -22,4 +23,5 @@ mod tests;
 pub use body::{RequestAborted, RequestBody};
 pub use exchange::Exchange;
 pub use failure::Failure;
+pub use pool::{Pool, Share};
 pub use request::{Authority, InvalidRequest};

@@ -30,6 +30,18 @@ impl Pipe {
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Ends the call. What has come of the request is dropped at once, and the connection does the rest when it is
+    /// polled.
+    pub(super) fn fail(&self, failure: Failure) {
+        let mut state = self.lock();
+        let service = state.request.abort();
+        state.response.end = Some(End::Failed(failure));
+        let connection = state.connection.take();
+        drop(state);
+        wake(service);
+        wake(connection);
+    }
 }
 
 /// Sets a waker, unless it is set.

@@ -23,6 +23,12 @@ pub(super) fn grpc_status(code: &str, message: &str) -> Block {
     Block::new(fields.map(|(name, value)| (name.as_bytes(), value.as_bytes())))
 }
 
+/// Trailers of a gRPC status that is no success.
+pub(super) fn status_trailers(code: &str, message: &str) -> Block {
+    let fields = [("grpc-status", code), ("grpc-message", message)];
+    Block::new(fields.map(|(name, value)| (name.as_bytes(), value.as_bytes())))
+}
+
 /// The head of a response which refuses a request that is not one.
 pub(super) fn bad_request() -> Block {
     Block::new([(&b":status"[..], &b"400"[..])])

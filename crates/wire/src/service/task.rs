@@ -8,11 +8,13 @@ use std::{
     sync::Arc,
     task::{Context, Poll},
     thread,
+    time::Instant,
 };
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
+use tokio::time::timeout_at;
 
 use super::{
     Failure, RequestBody,
@@ -20,10 +22,11 @@ use super::{
     response,
 };
 
-/// Has a request answered.
+/// Has a request answered, until the deadline.
 pub(super) async fn run<F, B>(
     pipe: Arc<Pipe>,
     request: Request<RequestBody>,
+    deadline: Option<Instant>,
     start: impl FnOnce(Request<RequestBody>) -> F,
 ) where
     F: Future<Output = Result<Response<B>, Infallible>>,
@@ -32,6 +35,21 @@ pub(super) async fn run<F, B>(
 {
     // before anything that can panic
     let mut answer = Answer { pipe, is_ended: false };
+    let Some(deadline) = deadline else { return respond(&mut answer, request, start).await };
+    if timeout_at(deadline.into(), respond(&mut answer, request, start)).await.is_err() {
+        answer.end(End::Failed(Failure::Deadline));
+    }
+}
+
+async fn respond<F, B>(
+    answer: &mut Answer,
+    request: Request<RequestBody>,
+    start: impl FnOnce(Request<RequestBody>) -> F,
+) where
+    F: Future<Output = Result<Response<B>, Infallible>>,
+    B: Body<Data = Bytes>,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
     let is_head_wanted = request.method() == Method::HEAD;
     let Ok(response) = start(request).await;
     let (head, body) = response.into_parts();
@@ -83,6 +101,10 @@ struct Answer {
 impl Answer {
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.pipe.lock();
+        if matches!(state.response.end, Some(End::Failed(_))) {
+            // it was ended from outside, and what its service makes of the end of its request is no answer
+            return;
+        }
         change(&mut state);
         let connection = state.connection.take();
         drop(state);

@@ -21,7 +21,7 @@ async fn a_request_may_go_on_for_ever_until_it_is_answered() {
     let body: fn() -> Body = || Empty::new().map_err(|never| match never {}).boxed_unsync();
     let service = move |_: Request<RequestBody>| std::future::ready(Ok(Response::new(body())));
     let (config, now) = (Arc::new(config()), Instant::now());
-    let mut connection = Connection::new(Services::new(service, &config), Arc::clone(&config), now);
+    let mut connection = Connection::new(Services::new(service), Arc::clone(&config), now);
     let (mut out, mut scratch) = (Vec::new(), Scratch::default());
     let mut turn = Turn { now, out: &mut out, scratch: &mut scratch, calls: 10 };
     let input = [SETTINGS, HEADERS].concat();

@@ -14,7 +14,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use tokio::io::{AsyncReadExt as _, DuplexStream};
 use wire::{
     Buffers, Config, Event, Handler, Head, Opened, Progress, Reply, Served,
-    service::{Exchange, Failure, RequestBody},
+    service::{Exchange, Failure, Pool, RequestBody, Share},
 };
 
 /// The body of a response.
@@ -37,13 +37,13 @@ impl Seen {
 #[derive(Debug)]
 pub(crate) struct Services<S> {
     service: S,
-    config: Arc<Config>,
+    share: Share,
     seen: Seen,
 }
 
 impl<S> Services<S> {
-    pub(crate) fn new(service: S, config: &Arc<Config>) -> Self {
-        Self { service, config: Arc::clone(config), seen: Seen::default() }
+    pub(crate) fn new(service: S) -> Self {
+        Self { service, share: Pool::new(1 << 30).connection(), seen: Seen::default() }
     }
 
     /// Notes what went wrong with a call that is done.
@@ -66,7 +66,7 @@ where
     type Call = Exchange;
 
     fn open(&mut self, head: &Head<'_>, _: Instant) -> Opened<Exchange> {
-        let call = Exchange::open(head, Extensions::new(), &self.config.held, self.service.clone());
+        let call = Exchange::open(head, Extensions::new(), &self.share, None, self.service.clone());
         Opened { call, until: None, is_waiting: true }
     }
 
@@ -117,7 +117,7 @@ where
 {
     let (near, mut far) = tokio::io::duplex(20_000);
     let config = Arc::new(config);
-    let services = Services::new(service, &config);
+    let services = Services::new(service);
     let seen = services.seen.clone();
     tokio::spawn(async move {
         let mut preface = [0; 24];

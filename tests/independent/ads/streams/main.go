@@ -32,7 +32,7 @@ func check(err error) {
 }
 
 // names as grpcio has them
-var names = map[string]string{"NotFound": "NOT_FOUND"}
+var names = map[string]string{"NotFound": "NOT_FOUND", "Unavailable": "UNAVAILABLE"}
 
 func main() {
 	// TARGET [CA]
@@ -131,17 +131,16 @@ func reflectionV1alpha(ctx context.Context, client reflectionalpha.ServerReflect
 	fmt.Printf("reflection v1alpha: %t %t %t\n", knows, files > 0, err == io.EOF)
 }
 
-// Prints each status, until the stream ends.
+// Prints each status, and the one that the stream ends with.
 func watch(ctx context.Context, client health.HealthClient) {
 	stream, err := client.Watch(ctx, &health.HealthCheckRequest{Service: "ratelimit"})
 	check(err)
 	for {
 		answer, err := stream.Recv()
-		if err == io.EOF {
-			fmt.Println("watch: the end")
+		if err != nil {
+			fmt.Printf("watch: %s\n", names[status.Code(err).String()])
 			return
 		}
-		check(err)
 		fmt.Println("watch:", answer.Status)
 	}
 }

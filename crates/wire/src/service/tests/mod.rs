@@ -2,6 +2,8 @@
 
 #![allow(clippy::panic, reason = "a test fails by panicking")]
 
+mod ends;
+mod pool;
 mod requests;
 mod responses;
 mod rig;

@@ -152,6 +152,21 @@ async fn what_came_in_many_frames_is_taken_as_one() {
 }
 
 #[tokio::test]
+async fn a_frame_has_sixteen_kilobytes_at_most() {
+    let (mut rig, mut body) = held(&CALL).await;
+    for _ in 0..3 {
+        rig.data(&[7; 12_000], false);
+    }
+    assert!((36_000..=72_000).contains(&rig.kept()), "{}", rig.kept());
+    for length in [16_384, 16_384, 3_232] {
+        let Poll::Ready(Some(Ok(frame))) = now(&mut body).await else { panic!("there is more") };
+        assert_eq!(frame.len(), length);
+        rig.poll().await;
+    }
+    assert_eq!((rig.released, rig.kept()), (36_000, 0));
+}
+
+#[tokio::test]
 async fn the_reader_is_woken_by_data_and_by_the_end() {
     let (mut rig, mut body) = held(&CALL).await;
     let got = Arc::new(Mutex::new(Vec::new()));

@@ -112,7 +112,6 @@ async fn a_body_is_polled_no_further_than_the_windows_allow() {
         }
         assert_eq!(polls(), frames, "after {by}");
     }
-    assert_eq!(rig.held.used(), 2, "half a frame waits");
     rig.widen(100);
     rig.finish().await;
     let lengths: Vec<_> = rig.shapes().iter().skip(1).map(|(_, length, _)| *length).collect();
@@ -184,14 +183,15 @@ async fn what_waits_for_the_peer_is_bounded_and_given_back() {
         let progress = rig.poll().await;
         assert_eq!(progress, if fits { Progress::Waiting } else { Progress::Done });
         if fits {
-            assert_eq!(rig.held.used(), length - 1);
+            assert_eq!(rig.kept(), length - 1);
         } else {
-            assert_eq!(rig.reset, Some(ErrorCode::ENHANCE_YOUR_CALM));
-            assert!(matches!(rig.exchange.failure(), Some(Failure::Held)));
+            assert_eq!(rig.shapes(), [(HEADERS, 0, false), (DATA, 1, false), (HEADERS, 0, true)]);
+            assert!(rig.fields(2).contains(&("grpc-status".to_owned(), "8".to_owned())));
+            assert!(matches!(rig.exchange.failure(), Some(Failure::Crowded)));
         }
-        let held = Arc::clone(&rig.held);
+        let pool = Arc::clone(&rig.pool);
         drop(rig);
-        assert_eq!(held.used(), 0);
+        assert_eq!(pool.used(), 0);
     }
 }
 

@@ -9,6 +9,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Poll, Wake, Waker},
+    time::Instant,
 };
 
 use bytes::Bytes;
@@ -16,12 +17,15 @@ use http::{Extensions, Request, Response};
 use http_body::{Body, Frame};
 
 use crate::{
-    ErrorCode, Head, HeldReplies, Progress, Reply,
+    ErrorCode, Head, Progress, Reply,
     fields::FieldList,
     frame::{self, Head as FrameHead},
     hpack::{Field, Header},
     reply::{Outgoing, Sending},
-    service::{Exchange, RequestBody},
+    service::{
+        Exchange, Pool, RequestBody,
+        pool::{A_LITTLE, COST},
+    },
     settings::PeerSettings,
     window::SendWindow,
 };
@@ -35,7 +39,7 @@ pub(super) struct Rig {
     pub(super) exchange: Exchange,
     pub(super) sending: Sending,
     pub(super) outgoing: Outgoing,
-    pub(super) held: Arc<HeldReplies>,
+    pub(super) pool: Arc<Pool>,
     pub(super) released: usize,
     pub(super) reset: Option<ErrorCode>,
     pub(super) frames: Vec<(FrameHead, Vec<u8>)>,
@@ -80,9 +84,26 @@ impl Rig {
         B: Body<Data = Bytes, Error = String> + Send + 'static,
     {
         let list = list(fields.iter().copied());
-        let held = Arc::new(HeldReplies::new(1 << 20));
+        // for each connection, a call that keeps a megabyte
+        let pool = Pool::new(8 * (COST + (1 << 20) - A_LITTLE));
+        Self::with(&pool, &list, window, None, start)
+    }
+
+    /// The same of this pool, and with a deadline.
+    pub(super) fn with<F, B>(
+        pool: &Arc<Pool>,
+        list: &FieldList,
+        window: u32,
+        deadline: Option<Instant>,
+        start: impl FnOnce(Request<RequestBody>) -> F + Send + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
+        B: Body<Data = Bytes, Error = String> + Send + 'static,
+    {
+        let head = Head::new(list, false);
         Self {
-            exchange: Exchange::open(&Head::new(&list, false), Extensions::new(), &held, start),
+            exchange: Exchange::open(&head, Extensions::new(), &pool.connection(), deadline, start),
             sending: Sending::new(window),
             outgoing: Outgoing {
                 window: SendWindow::new(window),
@@ -90,7 +111,7 @@ impl Rig {
                 updates: 0,
                 table_is_closed: false,
             },
-            held,
+            pool: Arc::clone(pool),
             released: 0,
             reset: None,
             frames: Vec::new(),
@@ -101,6 +122,14 @@ impl Rig {
     /// A call that is answered with this body.
     pub(super) fn answered(window: u32, body: Steps) -> Self {
         Self::open(&CALL, window, move |_| async move { Ok(Response::new(body)) })
+    }
+
+    /// Bytes that are kept of its request and its response, if those are more than a little.
+    pub(super) fn kept(&self) -> usize {
+        match self.pool.used() - COST {
+            0 => 0,
+            more => more + A_LITTLE,
+        }
     }
 
     fn step(&mut self, step: impl FnOnce(&mut Exchange, &mut Context<'_>, &mut Reply<'_>) -> Progress) -> Progress {
