@@ -2,8 +2,9 @@
 # What takes too long for every change: the flood of ten million keys, properties with fifty times the cases, a hundred
 # thousand sets of patterns, what Redis is asked for 100 000 decisions, large rule sets over xDS, fifty restarts behind
 # Envoy, starts on a busy machine, a log that nobody reads, attacks, replies of Redis and blocks of HPACK that a fuzzer
-# makes up, HPACK against other implementations, and the image's release build. Writes what it saw to docs/long-runs.md.
-# About an hour and three quarters on two cores, with valgrind, and for the fuzzer a nightly toolchain and cargo-fuzz.
+# makes up, HTTP/2 and HPACK against other implementations, and the image's release build. Writes what it saw to
+# docs/long-runs.md. About an hour and three quarters on two cores, with valgrind, and for the fuzzer a nightly toolchain
+# and cargo-fuzz.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -72,6 +73,9 @@ cargo build --quiet --release --bin tollgate --examples
     end
     section "The state machine of crates/wire: properties, 10 000 cases each"
     PROPTEST_CASES=10000 cargo test --quiet --release -p wire --test machine -- properties 2>&1 | grep -E '^test result'
+    end
+    section "Calls, heads and frames at random, against hyper and grpc-go, 5000 connections each"
+    PROPTEST_CASES=5000 cargo test --quiet --test http2 -- --nocapture oracle:: 2>&1 | grep -aoE 'oracle: .*|^test result.*'
     end
     section "HPACK against loona-hpack, httlib-hpack and Go, 100 000 connections each"
     PROPTEST_CASES=100000 cargo test --quiet --release -p wire --test hpack -- --nocapture 2>&1 |

@@ -81,11 +81,12 @@ install_h2spec() {
         GOBIN=$PWD/$parts/bin go install "github.com/summerwind/h2spec/cmd/h2spec@$version"
 }
 
-# An ADS server, a client of rate limit services and an HPACK decoder that are not ours.
+# An ADS server, clients of rate limit services, a rate limit service and an HPACK decoder that are not ours.
 install_ads() {
     go build -C tests/independent/ads -buildvcs=false -o "$PWD/$parts/bin/ads" .
     go build -C tests/independent/ads -buildvcs=false -o "$PWD/$parts/bin/caller" ./caller
     go build -C tests/independent/ads -buildvcs=false -o "$PWD/$parts/bin/streams" ./streams
+    go build -C tests/independent/ads -buildvcs=false -o "$PWD/$parts/bin/oracle" ./oracle
     go build -C tests/independent/hpack -buildvcs=false -o "$PWD/$parts/bin/hpack" .
 }
 

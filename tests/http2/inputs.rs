@@ -12,8 +12,11 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
+use wire::hpack::{Decoder, Field};
 
 use crate::{
+    frames::{HEADERS, Peer},
+    oracle::script::{block, pair},
     rejections,
     service::{Service, Wire, asking, http_manager, part},
     support::{envoy::Envoy, upstream::Upstream},
@@ -92,6 +95,36 @@ async fn through_envoy_over_tls() {
 #[tokio::test]
 async fn through_envoy_over_a_unix_socket() {
     through_envoy(Wire::Unix).await;
+}
+
+/// HTTP/2 has no blanks around a value, HTTP/1 has them and they are not part of it; of a client that sends them over
+/// HTTP/2 all the same, Envoy carries them on.
+#[tokio::test]
+async fn blanks_around_a_value_through_envoy() {
+    let (service, upstream) = (Service::start(Wire::Plain, RULES), Upstream::start().await);
+    let envoy = Envoy::run("envoy.json", &sending_all(&service, upstream.address, NAMES[0]).to_string()).await;
+    let (mut peer, mut decoder) = (Peer::connect(envoy.address).await, Decoder::new(4096));
+    let parent = ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    let mut stream = 1;
+    for (number, state) in ["a=b ", " a=b", "a=b\t", " "].into_iter().enumerate() {
+        for expected in ["200", "429"] {
+            let path = format!("/blanks/{number}");
+            let pseudo = [(":method", "GET"), (":scheme", "http"), (":authority", "edge"), (":path", &path)];
+            let fields: Vec<_> = pseudo.into_iter().chain([parent, ("tracestate", state)]).map(pair).collect();
+            peer.call(stream, &block(&fields)).await;
+            let head = peer.next(&[HEADERS]).await;
+            let mut status = Vec::new();
+            let status_of = |field: Field<'_>| {
+                if field.name == b":status" {
+                    status = field.value.to_vec();
+                }
+            };
+            decoder.decode(&head.payload, &mut Vec::new(), status_of).expect("a block");
+            assert_eq!(String::from_utf8_lossy(&status), expected, "tracestate {state:?}");
+            stream += 2;
+        }
+    }
+    assert_eq!(rejections(&service.tollgate).await, [""; 0]);
 }
 
 /// What other implementations print of their calls, each made twice.

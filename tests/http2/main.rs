@@ -19,6 +19,7 @@ mod idle;
 mod inputs;
 mod leaving;
 mod messages;
+mod oracle;
 mod rejected;
 mod rig;
 mod routed;

@@ -1,0 +1,47 @@
+//! Of messages.
+
+use super::Topic;
+use crate::oracle::servers::Other::GrpcGo;
+
+pub const TOPICS: &[Topic] = &[
+    Topic {
+        what: "a text that is not UTF-8",
+        ours: "decided by its bytes",
+        others: "grpc-go, and prost: INTERNAL",
+        why: "Envoy sends header values as they are, of any bytes; a call that is refused is a call without a \
+               limit",
+        seen: &[(
+            GrpcGo,
+            "1 is 13; open",
+            &["a domain that is not UTF-8", "a key that is not UTF-8", "a value that is not UTF-8"],
+        )],
+    },
+    Topic {
+        what: "a field of a wire type that is not its own",
+        ours: "INTERNAL, as by prost",
+        others: "grpc-go takes it for a field that is not known",
+        why: "either is allowed; such a message was written for another service",
+        seen: &[
+            (GrpcGo, "1 is 3; open", &["a domain as a number"]),
+            (GrpcGo, "1 is OK; open", &["hits with the wire type of a text"]),
+        ],
+    },
+    Topic {
+        what: "a request in gzip",
+        ours: "the answer is not compressed",
+        others: "grpc-go compresses it in the same way",
+        why: "answers have a few dozen bytes",
+        seen: &[(
+            GrpcGo,
+            "1 is OK, compressed; open",
+            &["gzip", "gzip, and a message that is not compressed", "gzip in two members"],
+        )],
+    },
+    Topic {
+        what: "a second message that is too large",
+        ours: "INTERNAL, as for any second message",
+        others: "grpc-go: RESOURCE_EXHAUSTED",
+        why: "its length does not matter where it must not be",
+        seen: &[(GrpcGo, "1 is 8; open", &["a message above the largest size after the message"])],
+    },
+];

@@ -1,0 +1,33 @@
+//! The library of scripts, by what they are about.
+
+mod blocks;
+mod control;
+mod fields;
+mod heads;
+mod health;
+mod lengths;
+mod messages;
+mod protobuf;
+mod sections;
+mod settings;
+mod streams;
+
+use super::script::Script;
+
+/// All of them.
+pub fn all() -> Vec<Script> {
+    [
+        messages::scripts(),
+        protobuf::scripts(),
+        heads::scripts(),
+        fields::scripts(),
+        lengths::scripts(),
+        health::scripts(),
+        sections::scripts(),
+        blocks::scripts(),
+        streams::scripts(),
+        control::scripts(),
+        settings::scripts(),
+    ]
+    .concat()
+}
