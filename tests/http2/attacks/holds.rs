@@ -108,6 +108,9 @@ pub fn crowds() -> Vec<Attack> {
         Attack::flood("200 × answers, unread", preface(), whole_calls).unread(),
         Attack::hold("200 × messages that do not come whole", partial()),
         Attack::hold("200 × a header block without its end", unfinished_block()),
+        Attack::hold("200 × reflection that has no window", [no_window(), reflection(), questions(8)].concat()),
+        Attack::flood("200 × reflection, unread", [preface(), reflection()].concat(), |_| questions(1)).unread(),
+        Attack::hold("200 × 1000 Watches", [preface(), watches()].concat()),
     ];
     attacks.into_iter().map(|attack| attack.by(MANY)).collect()
 }
