@@ -38,6 +38,9 @@ const EXPECTED: &[(&str, usize)] = &[
     // the decision's alone: answers are appended to what is to be sent
     ("message to message, 1 descriptor", 1),
     ("message to message, 5 descriptors", 7),
+    // that as well: none is HTTP/2's
+    ("frames to frames, 1 descriptor", 1),
+    ("frames to frames, 5 descriptors", 7),
     // KEYS, and their numbers; the places of kinds, and ARGV\[1\]; ARGV\[2\]
     ("Redis, a call of 64 decisions", 5),
     // the answers

@@ -19,9 +19,10 @@ use envoy_types::pb::envoy::{
     service::ratelimit::v3::RateLimitRequest,
 };
 use prost::Message as _;
+use tokio::sync::{oneshot, watch};
 use tollgate::{
     algorithm::{self, State},
-    api::{Outcome, ResponseOptions, RlsService, Unary as _},
+    api::{self, Budget, GrpcOptions, Outcome, ResponseOptions, RlsService, Streams, Unary as _},
     domain::{
         self, Algorithm, AtomicGroups, Capabilities, Charge, Clock, CounterKey, Descriptor, Entry, FailureMode, Group,
         Hit, KeyBuilder, KeyValue, Limit, MAX_COUNT, ManualClock, RateLimiter as _, Request, SystemClock, Timestamp,
@@ -32,6 +33,7 @@ use tollgate::{
         stats::{SeriesName, Stats, StatsTable},
     },
     guard::{DenyCache, DenyTable, FailMode, Observed},
+    rejections::PeerName,
     rules::{self, CompileOptions, RuleFile, RuleSet},
     store::{MemoryConfig, MemoryStore, redis},
 };
@@ -61,6 +63,8 @@ pub const CASES: &[Case] = &[
     ("decision, refused by the deny cache", refuse_from_cache),
     ("message to message, 1 descriptor", || answer(1)),
     ("message to message, 5 descriptors", || answer(5)),
+    ("frames to frames, 1 descriptor", || call(1)),
+    ("frames to frames, 5 descriptors", || call(5)),
     ("Redis, a call of 64 decisions", redis_call),
     ("Redis, a reply of 64 decisions", redis_reply),
     ("statistics of a rule", count),
@@ -255,6 +259,70 @@ pub fn answer(descriptors: usize) -> Work {
         let outcome = service.answer(black_box(&message), None, &mut out);
         assert!(matches!(outcome, Outcome::Answered(None)), "{outcome:?}");
         black_box(&out);
+    })
+}
+
+/// From the frames of a call to those of its answer: all that is between two looks at the socket. The call is as Envoy
+/// sends it once its fields are in the table of the connection, with a `grpc-timeout` that is not.
+pub fn call(descriptors: usize) -> Work {
+    let (_, states) = watch::channel(());
+    let (health, _) = api::health(states, |()| true, oneshot::channel().1, Arc::default());
+    let max_request = 4 << 20;
+    let options = GrpcOptions {
+        max_request,
+        budget: Budget::new(max_request),
+        streams: Streams::default(),
+        rejections: Arc::default(),
+    };
+    let handler = api::grpc_service(rls(), health, &options).connection(PeerName::Unknown, None);
+    let config = wire::Config { max_streams: 1024, ..wire::Config::default() };
+    let mut connection = wire::Connection::new(handler, Arc::new(config), Instant::now());
+    let (mut out, mut scratch) = (Vec::new(), wire::Scratch::default());
+    connection.start(&mut out);
+    let mut receive = move |frames: &[u8]| {
+        out.clear();
+        let mut turn = wire::Turn { now: Instant::now(), out: &mut out, scratch: &mut scratch, calls: 128 };
+        assert_eq!(connection.receive(black_box(frames), &mut turn), frames.len());
+        assert!(!connection.is_over(), "the connection is closed");
+        black_box(&out).len()
+    };
+    let frame = |kind: u8, flags: u8, stream: u32, payload: &[u8]| {
+        let length = u32::try_from(payload.len()).expect("short").to_be_bytes();
+        [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+    };
+    let text = |text: &[u8]| [&[u8::try_from(text.len()).expect("short")], text].concat();
+    let message = message(descriptors);
+    let length = u32::try_from(message.len()).expect("short").to_be_bytes();
+    let data = frame(0, 1, 1, &[&[0], &length[..], &message].concat());
+    // :method POST, :scheme http; then what enters the table
+    let fields: [(&[u8], &[u8]); 5] = [
+        (b":path", b"/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit"),
+        (b":authority", b"ratelimit.istio-system.svc.cluster.local:8081"),
+        (b"te", b"trailers"),
+        (b"content-type", b"application/grpc"),
+        (b"x-envoy-internal", b"true"),
+    ];
+    let mut block = vec![0x83, 0x86];
+    for (name, value) in fields {
+        block.extend([&[0x40][..], &text(name), &text(value)].concat());
+    }
+    block.extend([&[0x40][..], &text(b"grpc-timeout"), &text(b"20m")].concat());
+    let first = frame(1, 4, 1, &block);
+    // as large as a window can be
+    let window = frame(8, 0, 0, &(i32::MAX as u32 - 65_535).to_be_bytes());
+    receive(&[frame(4, 0, 0, &[]), frame(4, 1, 0, &[]), window, first, data.clone()].concat());
+    // the newest entry is the first one behind the 61 of the static table
+    let entries = (0..5).map(|at| 0x80 | (67 - at)).collect::<Vec<u8>>();
+    let block = [&[0x83, 0x86][..], &entries, &[0x0f, 62 - 15], &text(b"20m")].concat();
+    let mut frames = [frame(1, 4, 1, &block), data].concat();
+    let second = frames.len() - (message.len() + 5 + 4);
+    let mut stream = 1_u32;
+    Box::new(move || {
+        stream += 2;
+        for at in [5, second] {
+            frames[at..at + 4].copy_from_slice(&stream.to_be_bytes());
+        }
+        assert!(receive(&frames) > 40, "no answer");
     })
 }
 
