@@ -76,6 +76,17 @@ pub fn exploding(round: u32) -> Vec<u8> {
     frame(HEADERS, END_HEADERS | END_STREAM, 2 * (round % 1_000_000_000) + 3, &block)
 }
 
+/// Calls whose windows are opened by SETTINGS, and that are reset then: once the connection's window is used up, for it
+/// is never opened, each waits for that.
+fn opened_by_settings(round: u32) -> Vec<u8> {
+    if round < 40 {
+        return whole_calls(round);
+    }
+    let window = |size: u8| frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, size]);
+    let resets: Vec<u8> = (0..100).flat_map(|number| reset(stream(round) + 2 * number)).collect();
+    [window(0), whole_calls(round), window(1), resets].concat()
+}
+
 pub fn frames() -> Vec<Attack> {
     let http2 = |name, then| Attack::flood(name, preface(), then);
     vec![
@@ -121,6 +132,7 @@ pub fn of_calls() -> Vec<Attack> {
         http2("whole calls that are reset", |round| {
             opened(round, |stream| [frame(DATA, END_STREAM, stream, MESSAGE), reset(stream)].concat())
         }),
+        http2("calls whose windows are opened before they are reset", opened_by_settings),
         http2("calls that make us reset them", |round| {
             opened(round, |stream| frame(WINDOW_UPDATE, 0, stream, &[0; 4]))
         }),

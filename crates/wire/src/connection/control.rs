@@ -45,6 +45,8 @@ impl<H: Handler> Connection<H> {
         if change != 0 {
             let cost = u32::try_from(self.streams.len()).unwrap_or(u32::MAX) / STREAMS_A_FRAME;
             self.allowance.spend(cost, turn.now).map_err(|_| Fault::calm("too many SETTINGS for so many streams"))?;
+            // a peer that resets its calls after each of these must not have their numbers kept
+            self.queue.forget(self.streams.len(), |id| self.streams.contains(id));
             for (id, stream) in self.streams.iter_mut() {
                 let changed = stream.sending.window.change(change);
                 changed.map_err(|_| Fault::flow("SETTINGS make the window of a stream overflow"))?;

@@ -8,7 +8,7 @@ use std::{
 
 use super::{Connection, Scratch, Turn};
 use crate::{
-    Block, Config, Event, Handler, Head, Opened, Progress, Reply,
+    Block, Config, ErrorCode, Event, Handler, Head, Opened, Progress, Reply,
     frame::{self, flag, kind},
 };
 
@@ -127,6 +127,28 @@ fn every_reply_is_sent_in_the_end() {
         while !connection.is_idle() {
             assert!(visits(&mut connection, &window_update(0, 777)) > 0);
         }
+    }
+}
+
+/// A peer that opens the windows of its calls by SETTINGS, resets the calls, and begins again.
+#[test]
+fn settings_have_no_closed_streams_kept() {
+    // these have used up the connection's window
+    let mut connection = connection(true, 100, 65_535);
+    for round in 1..50 {
+        let settings = |window: u32, input: &mut Vec<u8>| {
+            frame::put(kind::SETTINGS, 0, 0, &[&[0, 4], &window.to_be_bytes()[..]].concat(), input);
+        };
+        let ids = (0..100).map(|n| 2 * (100 * round + n) + 1);
+        let mut input = Vec::new();
+        settings(0, &mut input);
+        for id in ids.clone() {
+            frame::put(kind::HEADERS, flag::END_HEADERS | flag::END_STREAM, id, &[0x83, 0x86, 0x84], &mut input);
+        }
+        settings(1, &mut input);
+        ids.for_each(|id| frame::put_reset(id, ErrorCode::CANCEL, &mut input));
+        visits(&mut connection, &input);
+        assert!(connection.queue.memory() <= 1024, "{}", connection.queue.memory());
     }
 }
 
