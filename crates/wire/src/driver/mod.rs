@@ -138,10 +138,6 @@ where
         }
         for round in 1.. {
             let stop = self.read(cx, read, &mut turn)?;
-            if round == 1 && !self.connection.is_over() {
-                // only now: what a deadline was for may have come, while this thread was stopped
-                self.expire(cx, &mut turn);
-            }
             let cx_of_calls = &mut Context::from_waker(&self.waker);
             // what calls have to say waits as well while the peer does not take what is there
             if self.unsent.len() < ENOUGH {
@@ -151,7 +147,10 @@ where
                     self.connection.proceed(cx_of_calls, &mut turn);
                 }
             }
-            let sent = self.unsent.poll_send_all(turn.out, turn.now, &mut self.io, cx)?;
+            let mut sent = self.unsent.poll_send_all(turn.out, turn.now, &mut self.io, cx)?;
+            if round == 1 && !self.connection.is_over() && self.expire(cx, &mut turn) {
+                sent = self.unsent.poll_send_all(turn.out, turn.now, &mut self.io, cx)?;
+            }
             if stop == Stop::End {
                 // As other servers do: few clients close only their sending side, and one that is gone looks the same.
                 self.connection.hang_up();
@@ -234,10 +233,11 @@ where
         }
     }
 
-    /// Ends what has taken too long.
-    fn expire(&mut self, cx: &mut Context<'_>, turn: &mut Turn<'_>) {
+    /// Ends what has taken too long; whether it has looked. Only after all that could be read and sent has been: it may
+    /// have been there for long, while this thread was stopped.
+    fn expire(&mut self, cx: &mut Context<'_>, turn: &mut Turn<'_>) -> bool {
         if !self.timer.as_mut().is_some_and(|timer| timer.as_mut().poll(cx).is_ready()) {
-            return;
+            return false;
         }
         self.timer = None;
         self.connection.expire(turn);
@@ -248,6 +248,7 @@ where
             self.connection.give_up("the peer does not take its answers", turn);
         }
         self.connection.rest();
+        true
     }
 
     /// Sees to it that the task is woken when something is due.

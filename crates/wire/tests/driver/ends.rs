@@ -268,6 +268,22 @@ fn assert_closed(driven: &mut Driven) {
     assert!(matches!(driven.remote.events()[..], [Event::Closed { code: ErrorCode::ENHANCE_YOUR_CALM, .. }]));
 }
 
+/// The same for what the peer has taken meanwhile.
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_took_its_answers_while_the_thread_was_stopped_is_kept() {
+    let mut driven = Driven::new(Config::default()).await;
+    driven.transport.peer().room = 0;
+    driven.send(&call(1, "/echo", &[7; 10_000])).await;
+    tokio::time::sleep(Duration::from_secs(33)).await;
+    driven.transport.peer().room = usize::MAX;
+    assert!(!driven.run().await);
+    let frames = driven.frames();
+    assert!(
+        frames.iter().any(|frame| frame.is(DATA, 1)) && !frames.iter().any(|frame| frame.is(GOAWAY, 0)),
+        "{frames:?}"
+    );
+}
+
 /// A container that is throttled stands still for a while. What has come meanwhile is looked at before it is too late.
 #[tokio::test(start_paused = true)]
 async fn calls_that_came_while_the_thread_was_stopped_are_served() {
