@@ -44,4 +44,24 @@ pub const TOPICS: &[Topic] = &[
         why: "its length does not matter where it must not be",
         seen: &[(GrpcGo, "1 is 8; open", &["a message above the largest size after the message"])],
     },
+    Topic {
+        what: "to reflection, a message that cannot be read",
+        ours: "OK without a message, by tonic",
+        others: "grpc-go: INTERNAL, or RESOURCE_EXHAUSTED",
+        why: "no call without a limit comes of it",
+        seen: &[
+            (
+                GrpcGo,
+                "1 is 13; open",
+                &[
+                    "reflection: a message that is truncated",
+                    "reflection: the flag 2",
+                    "reflection: protobuf that is malformed",
+                    "reflection: a name that is not UTF-8",
+                    "reflection: compressed without an encoding",
+                ],
+            ),
+            (GrpcGo, "1 is 8; open", &["reflection: a message of 4 GiB"]),
+        ],
+    },
 ];

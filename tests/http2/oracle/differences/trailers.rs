@@ -34,6 +34,7 @@ pub const TOPICS: &[Topic] = &[
                 "trailers that do not end the stream",
                 "a second head that does not end the stream",
                 "health: trailers",
+                "reflection: trailers",
             ],
         )],
     },

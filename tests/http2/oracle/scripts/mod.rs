@@ -4,11 +4,11 @@ mod blocks;
 mod control;
 mod fields;
 mod heads;
-mod health;
 mod lengths;
 mod messages;
 mod protobuf;
 mod sections;
+mod services;
 mod settings;
 mod streams;
 
@@ -22,7 +22,7 @@ pub fn all() -> Vec<Script> {
         heads::scripts(),
         fields::scripts(),
         lengths::scripts(),
-        health::scripts(),
+        services::scripts(),
         sections::scripts(),
         blocks::scripts(),
         streams::scripts(),

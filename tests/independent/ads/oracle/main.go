@@ -19,6 +19,7 @@ import (
 	_ "google.golang.org/grpc/encoding/gzip"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/reflection"
 	"google.golang.org/grpc/status"
 )
 
@@ -48,6 +49,7 @@ func main() {
 	checks := health.NewServer()
 	checks.SetServingStatus("ratelimit", healthv1.HealthCheckResponse_SERVING)
 	healthv1.RegisterHealthServer(server, checks)
+	reflection.Register(server)
 	go func() {
 		_, err := io.Copy(io.Discard, os.Stdin)
 		check(err)
