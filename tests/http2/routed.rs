@@ -20,6 +20,7 @@ pub const NOT_SERVING: u8 = 2;
 
 pub const DEADLINE_EXCEEDED: u8 = 4;
 pub const RESOURCE_EXHAUSTED: u8 = 8;
+pub const UNIMPLEMENTED: u8 = 12;
 pub const UNAVAILABLE: u8 = 14;
 
 /// What asks reflection for the services.
@@ -88,6 +89,9 @@ async fn streams_that_would_fill_the_memory_give_way_and_nobody_else_does() {
         assert_eq!(outcome(&mut hog, one_more).await, Status(RESOURCE_EXHAUSTED));
         let reset = hog.next(&[RST_STREAM]).await;
         assert_eq!((reset.stream, &reset.payload[..]), (one_more, &[0; 4][..]));
+        // a client that watches would take any other error for a server that is not to be asked
+        hog.send_raw(&watch(one_more + 2)).await;
+        assert_eq!(outcome(&mut hog, one_more + 2).await, Status(UNIMPLEMENTED));
         hogs.push(hog);
     }
     // there is no room for more, and yet there is for those who have less
@@ -96,7 +100,7 @@ async fn streams_that_would_fill_the_memory_give_way_and_nobody_else_does() {
         late.send_raw(&watch(stream)).await;
         assert_eq!(watched(&mut late, stream).await, SERVING);
     }
-    let expected = format!("{{api=\"rls\",reason=\"flood\"}} {}", CONNECTIONS + LATE as usize);
+    let expected = format!("{{api=\"rls\",reason=\"flood\"}} {}", 2 * CONNECTIONS + LATE as usize);
     eventually("the streams that give way", async || {
         (rejections(&rig.tollgate).await == [expected.as_str()]).then_some(())
     })

@@ -133,7 +133,11 @@ impl<U: Unary> GrpcConnection<U> {
             Target::Routes(routes, requests) => {
                 let start = move |request| routes.oneshot(request);
                 let deadline = timeout.and_then(|timeout| now.checked_add(timeout));
-                let exchange = Box::new(Exchange::open(head, self.0.extensions(), &self.0.streams, deadline, start));
+                let mut exchange = Exchange::open(head, self.0.extensions(), &self.0.streams, deadline, start);
+                if requests == Requests::OneMessage {
+                    exchange = exchange.unimplemented_if_crowded();
+                }
+                let exchange = Box::new(exchange);
                 // the client of a stream may take its time, and a service may answer before a word of a request
                 let until = (requests == Requests::OneMessage).then(|| now + PATIENCE);
                 return Ok(Opened { call: WireCall::Routed(exchange), until, is_waiting: true });

@@ -5,7 +5,6 @@ use std::{convert::Infallible, error::Error, mem, sync::Arc, task::Context, time
 use bytes::Bytes;
 use http::{Extensions, Request, Response};
 use http_body::Body;
-use tokio::task::AbortHandle;
 
 use super::{
     Failure, RequestBody, Share,
@@ -22,14 +21,14 @@ use crate::{ErrorCode, Head, Progress, Reply};
 #[derive(Debug)]
 pub struct Exchange {
     pipe: Arc<Pipe>,
-    /// `None` if the service never got the request.
-    task: Option<AbortHandle>,
     /// `None` if there was none for it.
     place: Option<Place>,
     /// Bytes of the response that wait for the peer.
     kept: usize,
     /// Whether the peer has ended the request.
     has_whole_request: bool,
+    /// The gRPC status if it has to give way.
+    crowded: &'static str,
     failure: Option<Failure>,
 }
 
@@ -60,17 +59,32 @@ impl Exchange {
         }
         let body = RequestBody::new(&pipe, request::content_length(head));
         let begun = share.open(&pipe).and_then(|place| Ok((place, request::request(head, extensions, body)?)));
-        let (place, task, failure) = match begun {
+        let place = match begun {
             Ok((place, request)) => {
                 let task = tokio::spawn(task::run(Arc::clone(&pipe), request, deadline, start)).abort_handle();
-                (Some(place), Some(task), None)
+                let mut state = pipe.lock();
+                if matches!(state.response.end, Some(End::Failed(_))) {
+                    // it had to give way already, to a connection of another thread
+                    task.abort();
+                } else {
+                    state.task = Some(task);
+                }
+                Some(place)
             }
-            Err(failure) => (None, None, Some(End::Failed(failure))),
+            Err(failure) => {
+                pipe.lock().response.end = Some(End::Failed(failure));
+                None
+            }
         };
-        if failure.is_some() {
-            pipe.lock().response.end = failure;
-        }
-        Self { pipe, task, place, kept: 0, has_whole_request: head.is_end(), failure: None }
+        Self { pipe, place, kept: 0, has_whole_request: head.is_end(), crowded: "8", failure: None }
+    }
+
+    /// Has it end with grpc-status 12 (UNIMPLEMENTED), and not 8, if it has to give way. A client that watches the health
+    /// of a server takes the one for a server that is well, and any other for one that must not be asked.
+    #[must_use]
+    pub fn unimplemented_if_crowded(mut self) -> Self {
+        self.crowded = "12";
+        self
     }
 
     /// A part of the request's body has come: see [`Handler::data`](crate::Handler::data).
@@ -136,7 +150,7 @@ impl Exchange {
     /// Ends the call with an answer of its own if there is one that can still be sent.
     fn fail(&mut self, failure: Failure, reply: &mut Reply<'_>) -> Progress {
         let status = match &failure {
-            Failure::Crowded => Some(("8", "too much is kept for streams like this one; try again later")),
+            Failure::Crowded => Some((self.crowded, "too much is kept for streams like this one; try again later")),
             Failure::Deadline => Some(("4", "context deadline exceeded")),
             Failure::Closed => Some(("14", "the server is shutting down")),
             Failure::Panicked if !reply.has_head() => Some(("13", "the service has panicked")),
@@ -162,14 +176,14 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        if let Some(task) = &self.task {
-            task.abort();
-        }
         let mut state = self.pipe.lock();
         let waker = state.request.abort();
-        let unsent = mem::take(&mut state.response);
+        let (unsent, task) = (mem::take(&mut state.response), state.task.take());
         drop(state);
         drop(unsent);
+        if let Some(task) = task {
+            task.abort();
+        }
         wake(waker);
     }
 }

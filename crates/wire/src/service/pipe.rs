@@ -2,11 +2,13 @@
 
 use std::{
     collections::VecDeque,
+    mem,
     sync::{Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
 };
 
 use bytes::{Buf, Bytes, BytesMut};
+use tokio::task::AbortHandle;
 
 use super::Failure;
 use crate::{Block, Reply};
@@ -24,6 +26,8 @@ pub(super) struct State {
     pub(super) response: Response,
     /// Wakes the connection, which then polls its calls. Taken when it is used, and set by each poll.
     pub(super) connection: Option<Waker>,
+    /// The call's task, unless the service never got the request, or the call has ended.
+    pub(super) task: Option<AbortHandle>,
 }
 
 impl Pipe {
@@ -31,14 +35,19 @@ impl Pipe {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends the call. What has come of the request is dropped at once, and the connection does the rest when it is
-    /// polled.
+    /// Ends the call, and gives back what it keeps: the connection, which does the rest, may not be polled for long, if
+    /// its peer reads nothing.
     pub(super) fn fail(&self, failure: Failure) {
         let mut state = self.lock();
         let service = state.request.abort();
+        let unsent = mem::take(&mut state.response);
         state.response.end = Some(End::Failed(failure));
-        let connection = state.connection.take();
+        let (connection, task) = (state.connection.take(), state.task.take());
         drop(state);
+        drop(unsent);
+        if let Some(task) = task {
+            task.abort();
+        }
         wake(service);
         wake(connection);
     }

@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use http_body::{Body as _, Frame};
 use proptest::{collection::vec, prelude::*};
@@ -115,6 +116,36 @@ async fn the_newest_call_of_the_largest_connection_gives_way() {
         }
     }
     drop(others);
+}
+
+/// The connection of one that gives way may not be polled for long: its peer reads nothing.
+#[tokio::test]
+async fn a_call_that_gives_way_keeps_nothing() {
+    let pool = pool(16);
+    let kept = Arc::new(());
+    let of_service = Arc::clone(&kept);
+    let body = Bytes::from_owner(Owner(Arc::clone(&kept)));
+    let mut rig = Rig::with(&pool, &list(CALL), 0, None, move |_| async move {
+        let _of_service = of_service;
+        let steps = Steps::new([Next::Frame(Frame::data(body)), Next::Hang], false);
+        Ok(Response::new(steps))
+    });
+    for _ in 0..3 {
+        assert_eq!(rig.poll().await, Progress::Waiting);
+    }
+    assert!(Arc::strong_count(&kept) > 1);
+    pool.close();
+    idle().await;
+    assert_eq!(Arc::strong_count(&kept), 1);
+}
+
+/// The bytes of a frame, and what shows that they are kept.
+struct Owner(#[expect(dead_code, reason = "it is counted")] Arc<()>);
+
+impl AsRef<[u8]> for Owner {
+    fn as_ref(&self) -> &[u8] {
+        &[7; 10_000]
+    }
 }
 
 #[tokio::test]
