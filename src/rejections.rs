@@ -1,5 +1,5 @@
-//! Calls that are refused before they are decided. Envoy lets such a call pass unless its filter says otherwise, so each
-//! is counted by reason and, at a bounded rate, logged with its peer.
+//! Calls that are refused before they are decided. Envoy lets such a call pass unless its filter says otherwise, so
+//! each is counted by reason and, at a bounded rate, logged with its peer.
 
 use std::{
     fmt::{self, Display},
@@ -101,8 +101,8 @@ reasons! {
     ConnectionError = "connection_error";
     /// The service of a call, health or reflection, has panicked.
     Panic = "panic";
-    /// The HTTP/2 server closed the connection, for its peer sent too many frames that are no calls; or ended a stream that
-    /// would have stayed open, for there were too many.
+    /// The HTTP/2 server closed the connection, for its peer sent too many frames that are no calls; or ended a stream
+    /// that would have stayed open, for there were too many.
     Flood = "flood";
     /// The HTTP/2 server closed the connection, for its peer did not go on with what it had begun.
     TooSlow = "too_slow";
@@ -121,8 +121,8 @@ pub struct Rejections {
 }
 
 impl Rejections {
-    /// Counts one, and logs it unless one of its kind was logged within the last minute. `detail` says what is wrong, and
-    /// must not hold values that a client sent.
+    /// Counts one, and logs it unless one of its kind was logged within the last minute. `detail` says what is wrong,
+    /// and must not hold values that a client sent.
     pub fn record(&self, api: Api, reason: Reason, peer: &dyn Display, detail: &dyn Display) {
         let Some(count) = self.counts[api as usize][reason as usize].add(Instant::now()) else { return };
         tracing::warn!(

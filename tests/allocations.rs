@@ -1,5 +1,5 @@
-//! How many allocations a decision makes. Each costs time on the path of every request, so each has its reason here, and one
-//! more fails the test.
+//! How many allocations a decision makes. Each costs time on the path of every request, so each has its reason here,
+//! and one more fails the test.
 #![allow(missing_docs, clippy::print_stdout)]
 
 #[path = "../benches/hot_path/mod.rs"]
@@ -30,8 +30,8 @@ const EXPECTED: &[(&str, usize)] = &[
     ("memory store, 10 000 keys", 1),
     // that text
     ("decision, 1 descriptor", 1),
-    // lists have room of their own for one descriptor; for more, each is allocated once: descriptors, matches, hits, what
-    // applies, verdicts, statuses
+    // lists have room of their own for one descriptor; for more, each is allocated once: descriptors, matches, hits,
+    // what applies, verdicts, statuses
     ("decision, 5 descriptors", 7),
     ("decision, refused", 1),
     ("decision, refused by the deny cache", 1),
@@ -51,7 +51,8 @@ const EXPECTED: &[(&str, usize)] = &[
 /// One test, for the counts are of the whole process.
 #[test]
 fn each_part_of_a_decision_allocates_what_it_must_and_no_more() {
-    // what ends by the clock, as the entries of the deny cache do, would be made anew on a machine that is busy for long
+    // what ends by the clock, as the entries of the deny cache do, would be made anew on a machine that is busy for
+    // long
     let stopped = Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
     let _entered = stopped.enter();
     let mut wrong = Vec::new();

@@ -34,8 +34,9 @@ pub struct GrpcHealth {
     pub(super) watch: HealthServer<HealthService>,
 }
 
-/// The service, and a task that keeps it true until `end`. Then it ends the streams of those who watch, which would hold a
-/// drain up for as long as it may take, and waits to be dropped. `checks` counts those who ask once, as the reference does.
+/// The service, and a task that keeps it true until `end`. Then it ends the streams of those who watch, which would
+/// hold a drain up for as long as it may take, and waits to be dropped. `checks` counts those who ask once, as the
+/// reference does.
 pub fn health<S: Send + Sync>(
     mut states: watch::Receiver<S>,
     is_serving: impl Fn(&S) -> bool + Send,

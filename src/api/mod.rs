@@ -28,9 +28,9 @@ pub use streams::Streams;
 
 use crate::rejections::Reason;
 
-/// Whether requests that are rejected for this are answered as a setting has it: ON_INVALID_REQUEST for those that cannot be
-/// decided, REFUNDS for those that give hits back. The other rejections are of calls that no Envoy makes, or follow other
-/// settings.
+/// Whether requests that are rejected for this are answered as a setting has it: ON_INVALID_REQUEST for those that
+/// cannot be decided, REFUNDS for those that give hits back. The other rejections are of calls that no Envoy makes, or
+/// follow other settings.
 fn is_undecidable(reason: Reason) -> bool {
     matches!(
         reason,

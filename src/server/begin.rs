@@ -1,4 +1,5 @@
-//! The beginning of a connection: the peer speaks, is secured if the listener is, and sends HTTP/2's preface, all in time.
+//! The beginning of a connection: the peer speaks, is secured if the listener is, and sends HTTP/2's preface, all in
+//! time.
 
 use std::{future::ready, pin::Pin, sync::Arc, time::Duration};
 
@@ -67,8 +68,8 @@ impl<M> Beginning<'_, M> {
         None
     }
 
-    /// Waits for the peer to speak, unless its place is wanted meanwhile, and finishes the TLS handshake, where there is
-    /// one to do, before anything is served.
+    /// Waits for the peer to speak, unless its place is wanted meanwhile, and finishes the TLS handshake, where there
+    /// is one to do, before anything is served.
     async fn secure<T, S, B>(&self, stream: T, peer: PeerContext, silent: Silent) -> Option<Pin<Box<dyn Connection>>>
     where
         M: Fn(RemotePeer) -> S,

@@ -44,12 +44,12 @@ pub(super) enum Order {
     Close,
 }
 
-/// Bytes that one stream may send before they are read. Calls are read as they come; only a reflection stream whose client
-/// does not read its answers is not.
+/// Bytes that one stream may send before they are read. Calls are read as they come; only a reflection stream whose
+/// client does not read its answers is not.
 const STREAM_WINDOW: u32 = 64 << 10;
 
-/// Bytes that a connection may send before they are read. h2 derives from it how many short frames may lie unread; `turn`
-/// sees to it that fewer do.
+/// Bytes that a connection may send before they are read. h2 derives from it how many short frames may lie unread;
+/// `turn` sees to it that fewer do.
 const CONNECTION_WINDOW: u32 = 128 << 10;
 
 /// A header block may be so long in any case.

@@ -61,8 +61,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts the workers, and then accepts on this runtime. `factory` is called once on each worker's runtime (where it
-    /// may spawn), and what it returns once for each connection, with its peer, for what serves that connection.
+    /// Starts the workers, and then accepts on this runtime. `factory` is called once on each worker's runtime (where
+    /// it may spawn), and what it returns once for each connection, with its peer, for what serves that connection.
     ///
     /// # Errors
     /// If a worker cannot start.

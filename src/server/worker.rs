@@ -90,8 +90,8 @@ impl Drop for Silent {
     }
 }
 
-/// Starts a worker's thread; `factory` makes there what makes the service of each connection. Fails if the system gives no
-/// thread or runtime.
+/// Starts a worker's thread; `factory` makes there what makes the service of each connection. Fails if the system gives
+/// no thread or runtime.
 pub(super) fn start<M, S, B, F>(
     id: WorkerId,
     config: &ServerConfig,

@@ -27,8 +27,8 @@ type Load = (u32, u32, u32, &'static [&'static str]);
 const LOADS: [Load; 9] = [
     (8, 32, 2000, &["--header-table-size=0"]),
     (8, 32, 2000, &["--header-table-size=0", "--encoder-header-table-size=0"]),
-    // Windows of 15 bytes and of one byte: no answer fits into either. The connection's window is as small once its first
-    // 64 KiB are used up, by 2000 answers.
+    // Windows of 15 bytes and of one byte: no answer fits into either. The connection's window is as small once its
+    // first 64 KiB are used up, by 2000 answers.
     (2, 32, 6000, &["-w", "4", "-W", "4"]),
     (2, 8, 6000, &["-w", "1", "-W", "1"]),
     (2, 32, 6000, &["-w", "4", "-W", "4", "--header-table-size=0"]),

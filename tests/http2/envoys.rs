@@ -78,8 +78,8 @@ impl Edge {
     /// Asserts that Envoy saw nothing fail.
     async fn saw_no_fault(&self, what: &str) {
         let mut stats = self.stats().await;
-        // This counts each connection as well that Envoy closes itself while it reads the last answer, as that of a health
-        // check: the rest of what came is not read then.
+        // This counts each connection as well that Envoy closes itself while it reads the last answer, as that of a
+        // health check: the rest of what came is not read then.
         let closes = stats.get("upstream_cx_destroy_local") + stats.get("health_check.attempt");
         if stats.get("upstream_cx_protocol_error") <= closes {
             stats.0.remove("upstream_cx_protocol_error");

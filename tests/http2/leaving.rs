@@ -1,5 +1,5 @@
-//! Connections that are to end, for their age or because the process does: calls that are open go on or are ended, and no
-//! peer can hold the end up.
+//! Connections that are to end, for their age or because the process does: calls that are open go on or are ended, and
+//! no peer can hold the end up.
 
 use tonic::{Code, transport::Endpoint};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};

@@ -27,8 +27,8 @@ use super::{
 };
 use crate::{api::is_undecidable, rejections::Reason};
 
-/// Bytes of a refused request that are read and thrown away before its caller is answered: one that is still sending may
-/// take an answer for a broken connection.
+/// Bytes of a refused request that are read and thrown away before its caller is answered: one that is still sending
+/// may take an answer for a broken connection.
 const DISCARDED: usize = 64 << 10;
 
 /// A call between its head and its answer.
@@ -70,7 +70,8 @@ pub struct Deciding<P> {
 }
 
 impl Receiving {
-    /// Takes what came; the message, once the client has ended the call. One that lies whole in one frame is not copied.
+    /// Takes what came; the message, once the client has ended the call. One that lies whole in one frame is not
+    /// copied.
     fn take<'d, U: Unary>(
         &mut self,
         connection: &Connection<U>,

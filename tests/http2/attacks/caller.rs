@@ -1,5 +1,5 @@
-//! A caller as it should be: one call after the other, two hundred a second if none takes longer than five milliseconds,
-//! and what each took.
+//! A caller as it should be: one call after the other, two hundred a second if none takes longer than five
+//! milliseconds, and what each took.
 
 use std::{
     io::{self, Read, Write},

@@ -36,8 +36,9 @@ impl Exchange {
     /// Begins a call with a request of this head. The service is started in a task of the current runtime, by `start`,
     /// so that a panic of it ends this call alone.
     ///
-    /// It ends at the deadline, if it has one, with grpc-status 4, and at once with grpc-status 8 if `share` has no room for
-    /// it. A request that the crate http cannot express is answered with `:status` 400. Neither gets to the service.
+    /// It ends at the deadline, if it has one, with grpc-status 4, and at once with grpc-status 8 if `share` has no
+    /// room for it. A request that the crate http cannot express is answered with `:status` 400. Neither gets to the
+    /// service.
     ///
     /// # Panics
     /// Outside a runtime of tokio's.
@@ -79,8 +80,8 @@ impl Exchange {
         Self { pipe, place, kept: 0, has_whole_request: head.is_end(), crowded: "8", failure: None }
     }
 
-    /// Has it end with grpc-status 12 (UNIMPLEMENTED), and not 8, if it has to give way. A client that watches the health
-    /// of a server takes the one for a server that is well, and any other for one that must not be asked.
+    /// Has it end with grpc-status 12 (UNIMPLEMENTED), and not 8, if it has to give way. A client that watches the
+    /// health of a server takes the one for a server that is well, and any other for one that must not be asked.
     #[must_use]
     pub fn unimplemented_if_crowded(mut self) -> Self {
         self.crowded = "12";

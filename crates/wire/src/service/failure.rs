@@ -24,7 +24,8 @@ pub enum Failure {
     /// The body of the response has failed.
     #[error("the body of the response has failed")]
     Body(#[source] Box<dyn Error + Send + Sync>),
-    /// It had to give way to others, or there was no room for it or for what is kept for it. The answer is grpc-status 8.
+    /// It had to give way to others, or there was no room for it or for what is kept for it. The answer is grpc-status
+    /// 8, or 12 by [`unimplemented_if_crowded`](super::Exchange::unimplemented_if_crowded).
     #[error("more is kept for the calls of services than may be")]
     Crowded,
     /// Its deadline has passed. The answer is grpc-status 4.

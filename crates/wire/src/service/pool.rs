@@ -1,8 +1,8 @@
-//! The memory of calls that services answer. It is bounded for the process and for each connection; when the process has
-//! no more, the connection that uses most gives some of it up to one that uses less.
+//! The memory of calls that services answer. It is bounded for the process and for each connection; when the process
+//! has no more, the connection that uses most gives some of it up to one that uses less.
 //!
-//! So a peer that opens calls without end takes them from itself, and as long as it uses more than another one, that one
-//! is served. Of a connection that gives up, its newest call ends, as if it had not been accepted.
+//! So a peer that opens calls without end takes them from itself, and as long as it uses more than another one, that
+//! one is served. Of a connection that gives up, its newest call ends, as if it had not been accepted.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -15,8 +15,8 @@ use super::{Failure, pipe::Pipe};
 const CONNECTION_SHARE: usize = 8;
 
 /// What a call costs beside the bytes that are kept for it: its task, and the buffers of its service. A stream to gRPC
-/// reflection by tonic takes 17 KiB, and 34 with a message of 16 KiB that has not come whole; a stream that watches gRPC
-/// health takes 7. So a little that is kept for it is in this.
+/// reflection by tonic takes 17 KiB, and 34 with a message of 16 KiB that has not come whole; a stream that watches
+/// gRPC health takes 7. So a little that is kept for it is in this.
 pub(super) const COST: usize = 32 << 10;
 
 /// See [`COST`].
