@@ -9,7 +9,7 @@ use crate::support::{
         CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, INITIAL_WINDOW_SIZE, call, data, frame, open, settings,
         window_update,
     },
-    handler::PATIENCE,
+    handler::{Call, PATIENCE},
     machine::{Machine, goaway, reset_code},
 };
 
@@ -126,7 +126,7 @@ fn an_answer_that_is_held_outlasts_its_request() {
 
 #[test]
 fn answers_that_wait_have_a_bound_for_all_and_one_for_each() {
-    let held = Arc::new(HeldReplies::new(80_000));
+    let held = Arc::new(HeldReplies::new(92_000));
     let config = || Config { held: Arc::clone(&held), ..Config::default() };
     let mut others: Vec<_> = (0..8).map(|_| Machine::with(config())).collect();
     for other in &mut others {
@@ -147,6 +147,17 @@ fn answers_that_wait_have_a_bound_for_all_and_one_for_each() {
     assert_eq!(reset_code(&frames, 1), Some(ErrorCode::ENHANCE_YOUR_CALM));
     assert!(frames.iter().any(|frame| frame.is(DATA, 3)) && !machine.connection.is_over());
     drop((others, machine));
+}
+
+#[test]
+fn an_answer_that_waits_counts_with_its_stream() {
+    const CALLS: u32 = 100;
+    let mut machine = stalled();
+    for call_number in 0..CALLS {
+        machine.send(&call(2 * call_number + 1, "/sized/1", b""));
+    }
+    let least = 2 * CALLS as usize * size_of::<Call>();
+    assert!(machine.config.held.used() > least, "{} bytes, and the streams take {least}", machine.config.held.used());
 }
 
 /// The same for a reply that is written as there is room for it, of which nothing is held meanwhile.
