@@ -171,3 +171,57 @@ fn every_link_leads_to_a_file() {
     assert!(checked > 10, "{checked} links found");
     assert_eq!(broken, Vec::<String>::new());
 }
+
+/// The pages below a folder of docs, without its index.
+fn pages_of(folder: &str) -> Vec<(String, String)> {
+    let entries = fs::read_dir(root().join(folder)).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let mut pages: Vec<_> = entries
+        .filter(|path| path.extension().is_some_and(|extension| extension == "md") && !path.ends_with("README.md"))
+        .map(|path| {
+            let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+            (name, fs::read_to_string(&path).expect("a page"))
+        })
+        .collect();
+    pages.sort();
+    pages
+}
+
+#[test]
+fn every_page_is_in_the_index_of_docs() {
+    let index = fs::read_to_string(root().join("docs/README.md")).expect("the index");
+    let pages = pages_of("docs");
+    assert!(pages.len() > 10, "{} pages found", pages.len());
+    let names = pages.iter().map(|(name, _)| name);
+    let missing: Vec<_> = names.filter(|name| !index.contains(&format!("]({name})"))).collect();
+    assert!(missing.is_empty(), "not in docs/README.md: {missing:?}");
+    assert!(readme().contains("](docs/README.md)"), "the README links to the index");
+}
+
+/// The title, date and status of a decision record, from its first three lines.
+fn head_of_a_record(page: &str) -> Option<(&str, &str, &str)> {
+    let mut lines = page.lines();
+    let (_, title) = lines.next()?.strip_prefix("# ")?.split_once(" · ")?;
+    let (date, status) = lines.nth(1)?.strip_prefix("Date: ")?.split_once(". Status: ")?;
+    let is_date = date.len() == 10
+        && date
+            .bytes()
+            .enumerate()
+            .all(|(at, byte)| if matches!(at, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() });
+    let is_status = status == "Accepted"
+        || ["Accepted; amended by [", "Superseded by ["].iter().any(|begin| status.starts_with(begin));
+    (is_date && is_status).then_some((title, date, status))
+}
+
+#[test]
+fn every_decision_record_has_a_date_and_a_status_and_is_in_the_index() {
+    let index = fs::read_to_string(root().join("docs/adr/README.md")).expect("the index");
+    let pages = pages_of("docs/adr");
+    assert!(pages.len() >= 22, "{} records found", pages.len());
+    for (name, page) in pages {
+        let (title, date, status) = head_of_a_record(&page).unwrap_or_else(|| {
+            panic!("{name} does not begin with `# NUMBER · TITLE`, a blank line and `Date: YYYY-MM-DD. Status: STATUS`")
+        });
+        let row = format!("| [{}]({name}) | {title} | {date} | {status} |", &name[..4]);
+        assert!(index.lines().any(|line| line == row), "docs/adr/README.md has not this row:\n{row}");
+    }
+}
