@@ -7,6 +7,7 @@ mod failure;
 mod late_costs;
 mod program;
 mod ready;
+mod scrape;
 mod secrets;
 mod shutdown;
 mod starts;
