@@ -37,6 +37,7 @@ pub struct Latencies {
 
 impl Latencies {
     /// Counts one duration.
+    #[inline]
     pub fn record(&self, elapsed: Duration) {
         let bucket = LATENCY_BOUNDS.partition_point(|bound| *bound < elapsed);
         self.buckets[bucket].fetch_add(1, Relaxed);
@@ -44,6 +45,7 @@ impl Latencies {
     }
 
     /// Counts the time from now until what this returns is dropped.
+    #[inline]
     pub fn start(&self) -> Timed<'_> {
         Timed { latencies: self, since: Instant::now() }
     }
@@ -65,6 +67,7 @@ pub struct Timed<'a> {
 }
 
 impl Drop for Timed<'_> {
+    #[inline]
     fn drop(&mut self) {
         self.latencies.record(self.since.elapsed());
     }
