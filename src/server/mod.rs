@@ -36,5 +36,5 @@ pub use connection::GrpcService;
 pub use lifecycle::{DrainReport, Server, StartError};
 pub use listen::{BindError, Listen, Listener, LocalAddr};
 pub use peer::RemotePeer;
-pub use stats::Stats;
+pub use stats::{LateStats, Stats, TASKS};
 pub use tcp::bind as bind_tcp;
