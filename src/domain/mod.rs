@@ -32,7 +32,6 @@ pub use key::{CounterKey, DomainKeys, KeyBase, KeyBuilder, KeyValue, SharedKind}
 pub use limit::{Algorithm, Limit, LimitError, MAX_COUNT};
 pub use limiter::{AtomicGroups, BoxFuture, Capabilities, DynRateLimiter, RateLimiter};
 pub use metadata::{Metadata, MetadataValue};
-pub use metrics::{LATENCY_BOUNDS, Latencies, LatencyTotals, Timed};
 pub use secret::Secret;
 pub use spelling::{likely, slip};
 pub use verdict::{RetryAfter, Source, Verdict, Verdicts};

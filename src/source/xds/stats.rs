@@ -59,56 +59,8 @@ impl XdsStats {
         }
     }
 
-    /// Its TLS handshakes; `None` without TLS.
-    #[must_use]
-    pub fn tls(&self) -> Option<&ClientStats> {
-        self.over_tls.then_some(&*self.handshakes)
-    }
-
     pub(super) fn handshakes(&self) -> &Arc<ClientStats> {
         &self.handshakes
-    }
-
-    /// A stream to the server is open.
-    #[must_use]
-    pub fn connected(&self) -> bool {
-        self.connected.load(Relaxed)
-    }
-
-    /// The server's newest snapshot was refused, so that older rules are in force than it wants.
-    #[must_use]
-    pub fn behind(&self) -> bool {
-        self.behind.load(Relaxed)
-    }
-
-    /// Acknowledgements that were sent.
-    #[must_use]
-    pub fn acks(&self) -> u64 {
-        self.acks.load(Relaxed)
-    }
-
-    /// Refusals that were sent.
-    #[must_use]
-    pub fn nacks(&self) -> u64 {
-        self.nacks.load(Relaxed)
-    }
-
-    /// Streams that were opened.
-    #[must_use]
-    pub fn streams(&self) -> u64 {
-        self.streams.load(Relaxed)
-    }
-
-    /// Attempts to connect that failed.
-    #[must_use]
-    pub fn failed_connections(&self) -> u64 {
-        self.failed_connections.load(Relaxed)
-    }
-
-    /// The version of the snapshot that was accepted last.
-    #[must_use]
-    pub fn version(&self) -> Option<String> {
-        self.version.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn opened(&self) {

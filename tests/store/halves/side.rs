@@ -16,7 +16,7 @@ use tollgate::{
     },
     engine::{
         DecideError, Engine, Live, LiveHandle, Options, RequestLimits,
-        stats::{Figure, RequestMetrics, RequestTotals, SeriesName, Stats, StatsTable},
+        stats::{DecisionStats, DecisionTotals, Figure, SeriesName, Stats, StatsTable},
     },
     rules::{self, CompileOptions, RuleFile},
 };
@@ -35,18 +35,18 @@ pub type Outcome = Result<Decision, DecideError>;
 pub struct Side {
     pub engine: Engine,
     live: LiveHandle,
-    metrics: Arc<RequestMetrics>,
+    decisions: Arc<DecisionStats>,
     stats: Arc<Stats>,
     /// All that were loaded.
     loaded: Vec<Arc<Live>>,
 }
 
-/// What was counted, but for how long it took.
+/// What was counted.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Statistics {
     rows: BTreeMap<String, [u64; Figure::ALL.len()]>,
     unknown_domains: Vec<(String, u64)>,
-    totals: RequestTotals,
+    decisions: DecisionTotals,
 }
 
 impl Side {
@@ -60,11 +60,11 @@ impl Side {
             on_store_failure: FailureMode::Error,
             refunds: true,
         };
-        let (live, metrics) = (LiveHandle::default(), Arc::<RequestMetrics>::default());
+        let (live, decisions) = (LiveHandle::default(), Arc::<DecisionStats>::default());
         let keys = KeyBuilder::new(prefix);
         let keys = if world.hashing { keys.hashing_values("secret") } else { keys };
-        let engine = Engine::new(live.clone(), limiter, Arc::new(keys), Arc::new(options), metrics.clone());
-        let mut side = Self { engine, live, metrics, stats: Stats::new(MAX_SERIES), loaded: Vec::new() };
+        let engine = Engine::new(live.clone(), limiter, Arc::new(keys), Arc::new(options), decisions.clone());
+        let mut side = Self { engine, live, decisions, stats: Stats::new(MAX_SERIES), loaded: Vec::new() };
         side.load(&world.rules[0]);
         side
     }
@@ -102,19 +102,8 @@ impl Side {
         }
     }
 
-    /// Calls under way.
-    pub fn in_flight(&self) -> u64 {
-        self.totals().in_flight()
-    }
-
-    fn totals(&self) -> RequestTotals {
-        let mut totals = RequestTotals::default();
-        totals.add(&self.metrics);
-        totals
-    }
-
-    /// All that was counted; `abandoned` calls were begun here and not on the other side.
-    pub fn statistics(&self, abandoned: u64) -> Statistics {
+    /// All that was counted.
+    pub fn statistics(&self) -> Statistics {
         let mut rows = BTreeMap::new();
         let mut seen = HashSet::new();
         for series in self.loaded.iter().flat_map(|live| live.stats.series()) {
@@ -126,9 +115,9 @@ impl Side {
         let unknown = self.stats.domains_not_found();
         let mut unknown_domains: Vec<_> = unknown.into_iter().map(|(name, count)| (name.to_string(), count)).collect();
         unknown_domains.sort_unstable();
-        let totals = self.totals();
-        let totals = RequestTotals { started: totals.started - abandoned, ended: Default::default(), ..totals };
-        Statistics { rows, unknown_domains, totals }
+        let mut decisions = DecisionTotals::default();
+        decisions.add(&self.decisions);
+        Statistics { rows, unknown_domains, decisions }
     }
 }
 
