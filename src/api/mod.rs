@@ -23,7 +23,7 @@ pub use grpc::{
 pub use health::{GrpcHealth, HealthChecks, health};
 pub use json::json_handler;
 pub use requests::{ErrorKind, InFlight, RequestStats, Requests};
-pub use respond::{HeaderNames, ResponseOptions};
+pub use respond::{HeaderName, HeaderNames, ResponseOptions};
 pub use rls::{Pending, RlsService};
 pub use routes::{Method, grpc_service};
 pub use streams::Streams;

@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::AppError;
+use super::{AppError, Config, StoreConfig};
 #[cfg(feature = "redis")]
 use super::{background::Background, readiness::Readiness, redis::RedisBackend};
 use crate::{
     domain::{AtomicGroups, Capabilities, DynRateLimiter, SystemClock},
-    settings::{self, Settings},
-    store::{MemoryConfig, MemoryStore},
+    store::MemoryStore,
     telemetry::Metrics,
 };
 
@@ -25,17 +24,13 @@ pub(super) enum Backend {
 
 impl Backend {
     /// Reads the files that it needs; connects to nothing.
-    pub(super) fn new(settings: &Settings) -> Result<Self, AppError> {
-        match &settings.backend {
-            settings::Backend::Memory { max_counters } => {
-                let config = MemoryConfig { max_counters: *max_counters };
-                Ok(Self::Memory(Arc::new(MemoryStore::new(config, Arc::new(SystemClock)))))
-            }
+    pub(super) fn new(config: &Config) -> Result<Self, AppError> {
+        match &config.store {
+            StoreConfig::Memory(memory) => Ok(Self::Memory(Arc::new(MemoryStore::new(*memory, Arc::new(SystemClock))))),
             #[cfg(feature = "redis")]
-            settings::Backend::Redis(redis) => RedisBackend::new(redis, &settings.keys.prefix, settings.workers)
-                .map(|redis| Self::Redis(Box::new(redis))),
-            #[cfg(not(feature = "redis"))]
-            settings::Backend::Redis(_) => Err(AppError::NotBuilt),
+            StoreConfig::Redis(redis) => {
+                RedisBackend::new(redis, config.grpc.server.workers).map(|redis| Self::Redis(Box::new(redis)))
+            }
         }
     }
 

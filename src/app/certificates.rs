@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use super::AppError;
+use super::{AppError, Config};
 use crate::{
-    settings::{GrpcTls, Settings, TlsIdentity},
     telemetry::Metrics,
-    tls::{ClientAuthority, Identity, ServerFiles, ServerTls},
+    tls::{Identity, ServerFiles, ServerTls},
 };
 
 /// The TLS of each listener that has it.
@@ -18,8 +17,8 @@ pub(super) struct Certificates {
 }
 
 impl Certificates {
-    pub(super) fn load(settings: &Settings) -> Result<Self, AppError> {
-        let [(_, grpc), (_, http), (_, metrics)] = each(settings);
+    pub(super) fn load(config: &Config) -> Result<Self, AppError> {
+        let [(_, grpc), (_, http), (_, metrics)] = each(config);
         Ok(Self { grpc: grpc?, http: http?, metrics: metrics? })
     }
 
@@ -40,29 +39,23 @@ impl Certificates {
 type Loaded = Result<Option<Arc<ServerTls>>, AppError>;
 
 /// That of each listener by its name, read now.
-pub(super) fn each(settings: &Settings) -> [(&'static str, Loaded); 3] {
-    let metrics = settings.metrics.as_ref().and_then(|metrics| metrics.tls.as_ref());
+pub(super) fn each(config: &Config) -> [(&'static str, Loaded); 3] {
+    let metrics = config.metrics.as_ref().and_then(|metrics| metrics.tls.as_ref());
     [
-        ("grpc", settings.grpc.tls.as_ref().map(grpc).transpose()),
-        ("http", page("http", "HTTP_TLS_CERT, HTTP_TLS_KEY", settings.http_tls.as_ref())),
+        ("grpc", config.grpc.tls.clone().map(grpc).transpose()),
+        ("http", page("http", "HTTP_TLS_CERT, HTTP_TLS_KEY", config.http.tls.as_ref())),
         ("metrics", page("metrics", "PROMETHEUS_TLS_CERT, PROMETHEUS_TLS_KEY", metrics)),
     ]
 }
 
-fn grpc(settings: &GrpcTls) -> Result<Arc<ServerTls>, AppError> {
-    let clients =
-        settings.clients.as_ref().map(|clients| ClientAuthority { ca: clients.ca.clone(), name: clients.name.clone() });
-    let files = ServerFiles { identity: identity(&settings.identity), clients };
+fn grpc(files: ServerFiles) -> Result<Arc<ServerTls>, AppError> {
     load("grpc", "GRPC_SERVER_TLS_CERT, GRPC_SERVER_TLS_KEY, GRPC_CLIENT_TLS_CACERT", files, &[b"h2"])
 }
 
-fn page(
-    listener: &'static str,
-    setting: &'static str,
-    settings: Option<&TlsIdentity>,
-) -> Result<Option<Arc<ServerTls>>, AppError> {
-    let files = |settings| ServerFiles { identity: identity(settings), clients: None };
-    settings.map(|settings| load(listener, setting, files(settings), &[b"http/1.1"])).transpose()
+/// A page asks nothing of its clients.
+fn page(listener: &'static str, setting: &'static str, identity: Option<&Identity>) -> Loaded {
+    let files = |identity: &Identity| ServerFiles { identity: identity.clone(), clients: None };
+    identity.map(|identity| load(listener, setting, files(identity), &[b"http/1.1"])).transpose()
 }
 
 fn load(
@@ -73,8 +66,4 @@ fn load(
 ) -> Result<Arc<ServerTls>, AppError> {
     let loaded = ServerTls::load(listener, files, protocols);
     loaded.map(Arc::new).map_err(|error| AppError::Tls { listener, setting, error: Box::new(error) })
-}
-
-fn identity(settings: &TlsIdentity) -> Identity {
-    Identity { certificate: settings.certificate.clone(), key: settings.key.clone() }
 }

@@ -1,7 +1,7 @@
 //! The defaults of the rules, from the file that `RULE_DEFAULTS` names: read at start, which fails without them, and
 //! whenever the file changes; then the former ones stay if there is a fault.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use tokio::{sync::watch, task};
 
@@ -12,7 +12,7 @@ use super::{
 use crate::{
     domain::Capabilities,
     rules::{CompileErrors, CompiledDefaults, RuleDefaults, RuleFile},
-    source::{self, ContentHash, FileSource, Location, Snapshot},
+    source::{self, ContentHash, FileSource, FileSourceConfig, Snapshot},
 };
 
 /// Defaults that are good, and the hash of their file.
@@ -31,9 +31,9 @@ impl Defaults {
     ///
     /// # Errors
     /// If it cannot be read, or there is a fault in it.
-    pub(super) fn load(path: Option<&Path>, capabilities: Capabilities) -> Result<Self, AppError> {
-        let Some(path) = path else { return Ok(Self(None)) };
-        let snapshot = source::read(&Location::Path(path.to_owned())).map_err(AppError::DefaultsUnreadable)?;
+    pub(super) fn load(file: Option<&FileSourceConfig>, capabilities: Capabilities) -> Result<Self, AppError> {
+        let Some(file) = file else { return Ok(Self(None)) };
+        let snapshot = source::read(&file.location).map_err(AppError::DefaultsUnreadable)?;
         let good = compile(snapshot, capabilities).map_err(AppError::Defaults)?;
         Ok(Self(Some(watch::Sender::new(Arc::new(good)))))
     }

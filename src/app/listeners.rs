@@ -2,11 +2,8 @@
 
 use tokio::net::TcpListener;
 
-use super::{AppError, configure};
-use crate::{
-    server::{Listen, Listener, bind_tcp},
-    settings::{HostPort, Settings},
-};
+use super::{AppError, Config};
+use crate::server::{HostPort, Listen, Listener, bind_tcp};
 
 /// The listeners that open with the service. Prometheus' own is apart: it opens first.
 pub(super) struct Listeners {
@@ -17,21 +14,20 @@ pub(super) struct Listeners {
 }
 
 impl Listeners {
-    pub(super) async fn bind(settings: &Settings) -> Result<Self, AppError> {
-        let listen = configure::listen(&settings.grpc.listen);
+    pub(super) async fn bind(config: &Config) -> Result<Self, AppError> {
+        let listen = &config.grpc.listen;
         let setting = match listen {
-            Listen::Tcp { .. } => "GRPC_HOST, GRPC_PORT",
+            Listen::Tcp(_) => "GRPC_HOST, GRPC_PORT",
             Listen::Unix(_) => "GRPC_UDS",
         };
-        let grpc =
-            Listener::bind(&listen).await.map_err(|error| AppError::Bind { listener: "grpc", setting, error })?;
-        let http = tcp("http", "HOST, PORT", &settings.http).await?;
-        let debug = dispensable(tcp("debug", "DEBUG_HOST, DEBUG_PORT", &settings.debug).await);
+        let grpc = Listener::bind(listen).await.map_err(|error| AppError::Bind { listener: "grpc", setting, error })?;
+        let http = tcp("http", "HOST, PORT", &config.http.address).await?;
+        let debug = dispensable(tcp("debug", "DEBUG_HOST, DEBUG_PORT", &config.debug).await);
         Ok(Self { grpc, http, debug })
     }
 
-    pub(super) async fn metrics(settings: &Settings) -> Option<TcpListener> {
-        let metrics = settings.metrics.as_ref()?;
+    pub(super) async fn metrics(config: &Config) -> Option<TcpListener> {
+        let metrics = config.metrics.as_ref()?;
         dispensable(tcp("metrics", "PROMETHEUS_ADDR", &metrics.address).await)
     }
 }
@@ -43,8 +39,7 @@ fn dispensable(bound: Result<TcpListener, AppError>) -> Option<TcpListener> {
 }
 
 async fn tcp(listener: &'static str, setting: &'static str, at: &HostPort) -> Result<TcpListener, AppError> {
-    let bound = bind_tcp(&configure::host(&at.host), at.port).await;
-    let (socket, address) = bound.map_err(|error| AppError::Bind { listener, setting, error })?;
+    let (socket, address) = bind_tcp(at).await.map_err(|error| AppError::Bind { listener, setting, error })?;
     tracing::info!(listener, %address, "listening");
     Ok(socket)
 }

@@ -1,7 +1,7 @@
-//! The composition root: turns settings into each module's configuration, binds, spawns, waits for a signal, drains.
+//! The composition root: makes each module of its part of the [`Config`], binds, spawns, waits for a signal, drains.
 //!
 //! ```text
-//!  settings ─▶ configure ─▶ bind ─▶ load rules ─▶ serve ─▶ signal ─▶ unready ─▶ delay ─▶ drain ─▶ end
+//!  Config ─▶ modules ─▶ bind ─▶ load rules ─▶ serve ─▶ signal ─▶ unready ─▶ delay ─▶ drain ─▶ end
 //! ```
 //!
 //! Everything that runs is owned here. Nothing here decides anything about a request.
@@ -9,7 +9,7 @@
 mod backend;
 mod background;
 mod certificates;
-mod configure;
+mod config;
 #[cfg(feature = "redis")]
 mod contact;
 mod counters;
@@ -40,10 +40,9 @@ use crate::{
     api::{self, RlsService},
     engine::{ActiveRules, Engine, LiveHandle},
     rejections::Api,
-    rules,
-    server::{self, Server},
-    settings::Settings,
-    source::{self, Source},
+    rules::{self, CompileOptions},
+    server::{self, Server, ServerContext},
+    source::{self, FileSource, Source},
     telemetry::{self, Metrics, logging::LogQueue},
     tls,
 };
@@ -60,11 +59,12 @@ use signal::Signals;
 use started::Addresses;
 use streams::OpenStreams;
 
-pub(crate) use inspect::{certificates, rules_location, try_bind, xds_config};
+pub use config::{Config, DrainConfig, GrpcConfig, HttpConfig, MetricsConfig, RulesConfig, StoreConfig};
+#[cfg(feature = "redis")]
+pub use config::{RedisStoreConfig, redis_clients};
+pub(crate) use inspect::{certificates, try_bind};
 #[cfg(feature = "redis")]
 pub(crate) use keys_per_call::atomic_groups;
-#[cfg(feature = "redis")]
-pub(crate) use redis::endpoint as redis_endpoint;
 
 /// Why the service did not start, or ended badly.
 #[derive(Debug, thiserror::Error)]
@@ -111,10 +111,6 @@ pub enum AppError {
     /// A header for the xDS server.
     #[error("{0} (CONFIG_GRPC_XDS_CLIENT_ADDITIONAL_HEADERS)")]
     Header(#[from] source::BadHeader),
-    /// Redis is asked for, and the program was built without it.
-    #[cfg(not(feature = "redis"))]
-    #[error("this program was built without Redis: build it with the cargo feature `redis`")]
-    NotBuilt,
     /// A Redis has never answered, and was given a time for that.
     #[error(
         "redis has not answered for {patience:?} since the start ({reasons}); make it reachable, or set REDIS_STARTUP_MAX_ELAPSED_TIME=0 to wait for it for ever"
@@ -138,7 +134,7 @@ const STUCK: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// If it cannot start, or a part of it broke.
-pub fn run(settings: &Settings, log: &LogQueue) -> Result<(), AppError> {
+pub fn run(config: &Config, log: &LogQueue) -> Result<(), AppError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("background")
@@ -146,8 +142,8 @@ pub fn run(settings: &Settings, log: &LogQueue) -> Result<(), AppError> {
         .build()
         .map_err(AppError::Runtime)?;
     let loader = LoaderThread::new().map_err(AppError::Runtime)?;
-    let (app, source) = App::new(settings, loader.loader(), log, runtime.metrics())?;
-    let ended = runtime.block_on(app.serve(settings, source));
+    let (app, source) = App::new(config, loader.loader(), log, runtime.metrics())?;
+    let ended = runtime.block_on(app.serve(config, source));
     loader.end();
     // a thread may still be reading rules that nobody will use
     runtime.shutdown_timeout(Duration::from_secs(1));
@@ -168,17 +164,17 @@ struct App {
 
 impl App {
     fn new(
-        settings: &Settings,
+        config: &Config,
         loader: Loader,
         log: &LogQueue,
         runtime: RuntimeMetrics,
     ) -> Result<(Self, Source), AppError> {
         let live = LiveHandle::default();
-        let counters = Counters::new(settings.max_metric_series.get());
-        let backend = Arc::new(Backend::new(settings)?);
-        let certificates = Certificates::load(settings)?;
-        let defaults = Defaults::load(settings.rules.defaults.as_deref(), backend.capabilities())?;
-        let (source, xds) = configure::source(&settings.rules)?;
+        let counters = Counters::new(config.max_metric_series.get());
+        let backend = Arc::new(Backend::new(config)?);
+        let certificates = Certificates::load(config)?;
+        let defaults = Defaults::load(config.rules.defaults.as_ref(), backend.capabilities())?;
+        let (source, xds) = Source::new(config.rules.source.clone())?;
         let mut metrics = Metrics::new();
         counters.register(&mut metrics);
         backend.register(&mut metrics);
@@ -190,28 +186,28 @@ impl App {
             metrics.register(xds);
         }
         let metrics = Arc::new(metrics);
-        let ready = Readiness::new(settings.healthy_with_at_least_one_config_loaded);
+        let ready = Readiness::new(config.healthy_with_domain_only);
         Ok((Self { live, backend, certificates, counters, metrics, ready, defaults, loader }, source))
     }
 
-    async fn serve(self, settings: &Settings, source: Source) -> Result<(), AppError> {
+    async fn serve(self, config: &Config, source: Source) -> Result<(), AppError> {
         let mut signals = Signals::new().map_err(AppError::Signal)?;
         let mut background = Background::new();
         let certificates = &self.certificates;
         background.spawn(memory::keep_giving_back());
         background.watch(certificates.all().cloned().collect());
         let mut addresses = Addresses::default();
-        if let (Some(listener), Some(at)) = (Listeners::metrics(settings).await, &settings.metrics) {
+        if let (Some(listener), Some(at)) = (Listeners::metrics(config).await, &config.metrics) {
             addresses.metrics = listener.local_addr().ok();
-            let page = self.metrics_page(at.path.as_str());
+            let page = self.metrics_page(&at.path);
             background.serve(listener, certificates.metrics.clone(), page, Limits::default());
         }
-        let early = settings.rules.force_start_without_initial_config;
-        let bound = if early { Some(Listeners::bind(settings).await?) } else { None };
+        let early = config.rules.listen_before_loaded;
+        let bound = if early { Some(Listeners::bind(config).await?) } else { None };
         let (loaded, first_load) = oneshot::channel();
-        background.spawn(self.reloader(settings).run(source, loaded));
-        if let Some(path) = &settings.rules.defaults {
-            let files = configure::defaults_source(path, &settings.rules);
+        background.spawn(self.reloader(config).run(source, loaded));
+        if let Some(file) = &config.rules.defaults {
+            let files = FileSource::new(file.clone());
             let (defaults, loads) = (self.defaults.clone(), Arc::clone(&self.counters.loads));
             background.spawn(defaults.follow(files, self.backend.capabilities(), loads));
         }
@@ -220,7 +216,7 @@ impl App {
             None => {
                 // nothing but Prometheus' page listens before the first load has ended, well or not
                 tokio::select! {
-                    _ = first_load => Listeners::bind(settings).await?,
+                    _ = first_load => Listeners::bind(config).await?,
                     signal = signals.next() => {
                         tracing::info!(signal, "stopped before the first load of rules had ended");
                         return Ok(());
@@ -230,12 +226,12 @@ impl App {
         };
         addresses.http = listeners.http.local_addr().ok();
         addresses.debug = listeners.debug.as_ref().and_then(|listener| listener.local_addr().ok());
-        let (server, streams) = self.start(settings, listeners, &mut background).await?;
-        started::log(settings, self.live.load().as_deref(), &addresses, server.local_addr());
+        let (server, streams) = self.start(config, listeners, &mut background).await?;
+        started::log(config, self.live.load().as_deref(), &addresses, server.local_addr());
 
         let ended = tokio::select! {
             signal = signals.next() => {
-                tracing::info!(signal, delay = ?settings.drain.delay, "stopping: unready from now on");
+                tracing::info!(signal, delay = ?config.drain.delay, "stopping: unready from now on");
                 Ok(())
             }
             () = background.failed() => Err(AppError::Background),
@@ -244,12 +240,12 @@ impl App {
         self.ready.draining();
         if ended.is_ok() {
             tokio::select! {
-                () = tokio::time::sleep(settings.drain.delay) => {}
+                () = tokio::time::sleep(config.drain.delay) => {}
                 signal = signals.next() => tracing::info!(signal, "a second signal: the delay is cut short"),
             }
         }
         let report = tokio::select! {
-            report = server.drain(settings.drain.timeout) => report,
+            report = server.drain(config.drain.timeout) => report,
             never = streams.end() => match never {},
             signal = signals.next() => {
                 // dropping the drain closes what is left
@@ -267,11 +263,11 @@ impl App {
     /// Puts the service behind its listeners. Health says so last.
     async fn start(
         &self,
-        settings: &Settings,
+        config: &Config,
         listeners: Listeners,
         background: &mut Background,
     ) -> Result<(Server, OpenStreams), AppError> {
-        let rls = self.rls(settings);
+        let rls = self.rls(config);
         let (watches, end) = oneshot::channel();
         let checks = Arc::clone(&self.counters.health_checks);
         let (grpc_health, follow) = api::health(self.ready.health().follow(), admin::State::is_healthy, end, checks);
@@ -279,9 +275,9 @@ impl App {
         #[cfg(feature = "redis")]
         self.backend.tell(&self.ready, background);
         background.sweep(Arc::clone(self.backend.memory()));
-        let max_request = settings.grpc.max_request_bytes.get();
+        let max_request = config.max_request_bytes.get();
         let Certificates { grpc: grpc_tls, http: http_tls, .. } = self.certificates.clone();
-        let config = configure::server(settings, grpc_tls, Arc::clone(&self.counters.rejections));
+        let context = ServerContext { tls: grpc_tls, rejections: Arc::clone(&self.counters.rejections) };
         let streams = api::Streams::default();
         let options = api::GrpcOptions {
             max_request,
@@ -297,7 +293,7 @@ impl App {
             background.serve(debug, None, self.debug_pages(), Limits::default());
         }
 
-        let server = Server::start(&config, listeners.grpc, move |_worker| {
+        let server = Server::start(&config.grpc.server, &context, listeners.grpc, move |_worker| {
             let service = api::grpc_service(rls(Api::Rls), grpc_health.clone(), &options);
             move |peer| service.connection(peer.name, peer.certificate)
         })
@@ -308,14 +304,18 @@ impl App {
         Ok((server, OpenStreams { streams, watches }))
     }
 
-    fn reloader(&self, settings: &Settings) -> Reloader {
+    fn reloader(&self, config: &Config) -> Reloader {
         Reloader {
             live: Arc::clone(&self.live),
             stats: Arc::clone(&self.counters.rules),
-            options: configure::compile_options(settings, self.backend.capabilities()),
+            options: CompileOptions {
+                merge_domains: config.rules.merge_domains,
+                capabilities: self.backend.capabilities(),
+                defaults: None,
+            },
             atomic_groups: self.backend.atomic_groups(),
-            stop_increment: settings.modes.stop_increment_when_over,
-            source_setting: configure::source_setting(&settings.rules.source),
+            stop_increment: config.engine.modes.atomic,
+            source_setting: config.rules.source_setting(),
             loader: self.loader.clone(),
             defaults: self.defaults.newest(),
             loads: Arc::clone(&self.counters.loads),
@@ -324,10 +324,10 @@ impl App {
     }
 
     /// Makes an RLS service on the current runtime: one for each worker, one for `/json`. Each has counters of its own.
-    fn rls(&self, settings: &Settings) -> impl Fn(Api) -> RlsService + Send + Sync + use<> {
-        let options = Arc::new(configure::engine_options(settings));
-        let keys = Arc::new(configure::keys(&settings.keys));
-        let respond = Arc::new(configure::response_options(settings));
+    fn rls(&self, config: &Config) -> impl Fn(Api) -> RlsService + Send + Sync + use<> {
+        let options = Arc::new(config.engine.clone());
+        let keys = Arc::new(config.keys.clone());
+        let respond = Arc::new(config.response.clone());
         let backend = Arc::clone(&self.backend);
         let live = Arc::clone(&self.live);
         let (requests, decisions) = (Arc::clone(&self.counters.requests), Arc::clone(&self.counters.decisions));

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::{
     AppError,
     background::Background,
+    config::{RedisStoreConfig, redis_clients},
     contact::{self, Watched},
     keys_per_call,
     readiness::Readiness,
@@ -18,19 +19,11 @@ use super::{
 use crate::{
     domain::{Algorithm, AtomicGroups, Capabilities, DynRateLimiter, RateLimiter, SystemClock},
     guard::{DegradedStats, DenyCache, DenyTable, FailMode, Observed, OperationTimes},
-    settings::{
-        RedisCredentials, RedisEndpoint, RedisKeysPerCall, RedisServer, RedisSettings, RedisStartup, RedisTls,
-        RedisTopology,
-    },
     store::{
-        MemoryConfig, MemoryStore,
-        redis::{
-            Address, BreakerConfig, Connector, Connectors, Credentials, Endpoint, HostPort, KeysPerCall, RedisConfig,
-            RedisStats, RedisStore, Startup, StoreOptions, Topology,
-        },
+        MemoryStore,
+        redis::{Connector, Connectors, Endpoint, RedisStats, RedisStore, StoreOptions},
     },
     telemetry::Metrics,
-    tls::{ClientFiles, Identity},
 };
 
 pub(super) struct RedisBackend {
@@ -52,21 +45,19 @@ pub(super) struct RedisBackend {
 
 impl RedisBackend {
     /// Reads the TLS files; connects to nothing. `workers` share the pool with the stack of `/json`.
-    pub(super) fn new(settings: &RedisSettings, key_prefix: &str, workers: NonZeroUsize) -> Result<Self, AppError> {
-        let stacks = workers.saturating_add(1);
-        let config = config(settings, key_prefix, stacks);
+    pub(super) fn new(config: &RedisStoreConfig, workers: NonZeroUsize) -> Result<Self, AppError> {
+        let redis = &config.redis;
         let connector =
             |endpoint: &Endpoint| Connector::new(endpoint).map_err(|error| AppError::Redis(Box::new(error)));
-        let main = connector(&config.main)?;
-        let per_second = config.per_second.as_ref().map(connector).transpose()?;
+        let main = connector(&redis.main)?;
+        let per_second = redis.per_second.as_ref().map(connector).transpose()?;
         let options = StoreOptions {
-            timeout: config.main.timeout,
-            per_second_timeout: config.per_second.as_ref().unwrap_or(&config.main).timeout,
-            max_jitter: config.max_jitter,
-            max_pending: config.max_pending,
+            timeout: redis.main.timeout,
+            per_second_timeout: redis.per_second.as_ref().unwrap_or(&redis.main).timeout,
+            max_jitter: redis.max_jitter,
+            max_pending: redis.max_pending,
         };
-        let denied = settings.deny_cache_bytes.map(DenyTable::new);
-        let local = MemoryConfig { max_counters: settings.max_local_counters };
+        let denied = config.deny_cache_bytes.map(DenyTable::new);
         let now = |connector: &Connector| *connector.keys_per_call().borrow();
         let atomic_groups = keys_per_call::atomic_groups(now(&main), per_second.as_ref().and_then(now));
         Ok(Self {
@@ -75,14 +66,14 @@ impl RedisBackend {
             options,
             stats: Arc::default(),
             denied,
-            local: Arc::new(MemoryStore::new(local, Arc::new(SystemClock))),
-            replicas: settings.replicas,
+            local: Arc::new(MemoryStore::new(config.local, Arc::new(SystemClock))),
+            replicas: config.replicas,
             degraded: Arc::default(),
             times: Arc::default(),
             atomic_groups: watch::Sender::new(atomic_groups),
-            stacks,
-            needs_connection: settings.health_needs_connection,
-            give_up: settings.startup.give_up,
+            stacks: redis_clients(workers),
+            needs_connection: config.health_needs_connection,
+            give_up: config.give_up,
         })
     }
 
@@ -159,81 +150,5 @@ impl RedisBackend {
 
     fn connectors(&self) -> Connectors {
         Connectors { main: self.main.clone(), per_second: self.per_second.clone() }
-    }
-}
-
-fn config(settings: &RedisSettings, key_prefix: &str, stacks: NonZeroUsize) -> RedisConfig {
-    let endpoint = |one| endpoint(one, settings.startup, key_prefix, stacks);
-    RedisConfig {
-        main: endpoint(&settings.main),
-        per_second: settings.per_second.as_ref().map(endpoint),
-        max_jitter: settings.max_jitter,
-        max_pending: settings.max_pending,
-    }
-}
-
-/// One Redis, for so many stacks that share its pool. `key_prefix` is that of all counters.
-pub(crate) fn endpoint(
-    settings: &RedisEndpoint,
-    startup: RedisStartup,
-    key_prefix: &str,
-    stacks: NonZeroUsize,
-) -> Endpoint {
-    Endpoint {
-        topology: match &settings.topology {
-            RedisTopology::Tcp(at) => Topology::Single(Address::Tcp(server(at))),
-            RedisTopology::Unix(path) => Topology::Single(Address::Unix(path.clone())),
-            RedisTopology::Sentinel { master, sentinels, credentials: to_sentinels } => Topology::Sentinel {
-                master: master.clone(),
-                sentinels: sentinels.iter().map(server).collect(),
-                credentials: credentials(to_sentinels),
-            },
-            RedisTopology::Cluster(nodes) => Topology::Cluster(nodes.iter().map(server).collect()),
-        },
-        credentials: credentials(&settings.credentials),
-        key_prefix: key_prefix.to_owned(),
-        tls: settings.tls.as_ref().map(tls),
-        database: settings.database,
-        connections: NonZeroUsize::new(settings.pool_size.get() / stacks).unwrap_or(NonZeroUsize::MIN),
-        timeout: settings.timeout,
-        breaker: settings.breaker.map(|one| BreakerConfig {
-            consecutive: one.consecutive,
-            ratio: one.ratio.get(),
-            window: one.window,
-            min_calls: one.min_calls,
-            cooldown: one.cooldown,
-            max_cooldown: one.max_cooldown,
-        }),
-        startup: Startup { initial: startup.initial, longest: startup.longest },
-        keys_per_call: match settings.keys_per_call {
-            RedisKeysPerCall::Auto => None,
-            RedisKeysPerCall::Many => Some(KeysPerCall::Many),
-            RedisKeysPerCall::One => Some(KeysPerCall::One),
-        },
-    }
-}
-
-fn server(settings: &RedisServer) -> HostPort {
-    HostPort { host: settings.host.clone(), port: settings.port }
-}
-
-fn credentials(settings: &RedisCredentials) -> Credentials {
-    match settings {
-        RedisCredentials::None => Credentials::None,
-        RedisCredentials::Fixed { user, password } => {
-            Credentials::Fixed { user: user.clone(), password: password.clone() }
-        }
-        RedisCredentials::File(path) => Credentials::File(path.clone()),
-    }
-}
-
-fn tls(settings: &RedisTls) -> ClientFiles {
-    ClientFiles {
-        ca: settings.ca.clone(),
-        identity: settings
-            .identity
-            .as_ref()
-            .map(|one| Identity { certificate: one.certificate.clone(), key: one.key.clone() }),
-        verify_hostname: settings.verify_hostname,
     }
 }

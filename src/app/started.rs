@@ -2,9 +2,12 @@
 
 use std::{fmt::Display, net::SocketAddr};
 
+use super::{Config, StoreConfig};
+#[cfg(feature = "redis")]
+use crate::store::redis::{Address, HostPort, Topology};
 use crate::{
     engine::Live,
-    settings::{Backend, RedisServer, RedisTopology, RulesSource, Settings},
+    source::{Location, SourceConfig},
     telemetry::logging::START,
 };
 
@@ -20,17 +23,17 @@ pub(super) struct Addresses {
 }
 
 /// Logs it. `live` are the rules in force, if there are any yet.
-pub(super) fn log(settings: &Settings, live: Option<&Live>, addresses: &Addresses, grpc: &dyn Display) {
+pub(super) fn log(config: &Config, live: Option<&Live>, addresses: &Addresses, grpc: &dyn Display) {
     let or_off = |address: Option<SocketAddr>| address.map_or_else(|| "off".to_owned(), |address| address.to_string());
     let hash = live.map_or("none", |live| live.hash.get(..12).unwrap_or(&live.hash));
     tracing::info!(
         target: START,
         version = env!("CARGO_PKG_VERSION"),
         commit = COMMIT,
-        store = store(&settings.backend),
-        store_because = settings.backend_because.as_str(),
-        failure_mode = settings.failure_mode.name(),
-        rules_source = rules_source(&settings.rules.source),
+        store = store(&config.store),
+        store_because = config.store_because.as_str(),
+        failure_mode = config.engine.on_store_failure.name(),
+        rules_source = rules_source(&config.rules.source),
         domains = live.map_or(0, |live| live.rules.domains().len()),
         rules = live.map_or(0, |live| live.rules.rule_count()),
         rules_hash = hash,
@@ -43,38 +46,43 @@ pub(super) fn log(settings: &Settings, live: Option<&Live>, addresses: &Addresse
     );
 }
 
-fn store(backend: &Backend) -> String {
-    match backend {
-        Backend::Memory { max_counters } => format!("memory (at most {max_counters} counters)"),
-        Backend::Redis(redis) => {
-            let seconds = redis.per_second.as_ref().map(|redis| format!(", per second {}", topology(&redis.topology)));
-            format!("redis ({}{})", topology(&redis.main.topology), seconds.unwrap_or_default())
+fn store(store: &StoreConfig) -> String {
+    match store {
+        StoreConfig::Memory(memory) => format!("memory (at most {} counters)", memory.max_counters),
+        #[cfg(feature = "redis")]
+        StoreConfig::Redis(config) => {
+            let (main, second) = (&config.redis.main, config.redis.per_second.as_ref());
+            let second = second.map(|one| format!(", per second {}", topology(&one.topology)));
+            format!("redis ({}{})", topology(&main.topology), second.unwrap_or_default())
         }
     }
 }
 
 /// Where a Redis is, without who we are to it.
-fn topology(topology: &RedisTopology) -> String {
-    let list = |servers: &[RedisServer]| {
+#[cfg(feature = "redis")]
+fn topology(topology: &Topology) -> String {
+    let list = |servers: &[HostPort]| {
         let all: Vec<_> = servers.iter().take(3).map(|server| format!("{}:{}", server.host, server.port)).collect();
         let more = if servers.len() > all.len() { ", …" } else { "" };
         format!("{}{more}", all.join(", "))
     };
     match topology {
-        RedisTopology::Tcp(server) => list(std::slice::from_ref(server)),
-        RedisTopology::Unix(path) => path.display().to_string(),
-        RedisTopology::Sentinel { master, sentinels, .. } => format!("{master} of the sentinels {}", list(sentinels)),
-        RedisTopology::Cluster(nodes) => format!("cluster of {}", list(nodes)),
+        Topology::Single(Address::Tcp(server)) => list(std::slice::from_ref(server)),
+        Topology::Single(Address::Unix(path)) => path.display().to_string(),
+        Topology::Sentinel { master, sentinels, .. } => format!("{master} of the sentinels {}", list(sentinels)),
+        Topology::Cluster(nodes) => format!("cluster of {}", list(nodes)),
     }
 }
 
-fn rules_source(source: &RulesSource) -> String {
+fn rules_source(source: &SourceConfig) -> String {
     match source {
-        RulesSource::Path(path) => format!("RULES={}", path.display()),
-        RulesSource::Runtime(runtime) => {
-            let path = runtime.root.join(&runtime.subdirectory).join(&runtime.app_directory);
-            format!("RUNTIME_ROOT, _SUBDIRECTORY and _APPDIRECTORY: {}", path.display())
-        }
-        RulesSource::Xds(xds) => format!("xds {}:{}", xds.server.host, xds.server.port),
+        SourceConfig::Files(files) => match &files.location {
+            Location::Path(path) => format!("RULES={}", path.display()),
+            Location::Runtime { root, subdirectory, app_directory, .. } => {
+                let path = root.join(subdirectory).join(app_directory);
+                format!("RUNTIME_ROOT, _SUBDIRECTORY and _APPDIRECTORY: {}", path.display())
+            }
+        },
+        SourceConfig::Xds(xds) => format!("xds {}:{}", xds.host, xds.port),
     }
 }

@@ -22,7 +22,9 @@ use tokio_rustls::TlsConnector;
 
 use super::{args::HealthArgs, channel::causes};
 use crate::{
-    settings::{Host, HostPort, Settings, SettingsError},
+    app::HttpConfig,
+    server::{Host, HostPort},
+    settings::{Settings, SettingsError},
     tls::trusting_anyone,
 };
 
@@ -87,22 +89,22 @@ pub enum HealthError {
 pub(super) fn health(args: &HealthArgs, env: impl Fn(&str) -> Option<OsString>) -> Result<(), HealthError> {
     let url = match &args.address {
         Some(address) => typed(address)?,
-        None => url(&Settings::resolve(&[], env, [])?),
+        None => url(&Settings::resolve(&[], env, [])?.config.http),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let asked = runtime.block_on(async { tokio::time::timeout(PATIENCE, ask(&url)).await });
     asked.unwrap_or_else(|_| Err(HealthError::Silent { url }))
 }
 
-/// Whether a service answers where these settings make one listen, healthy or not.
-pub(super) async fn answers(settings: &Settings) -> bool {
-    let url = url(settings);
+/// Whether a service answers at this listener, healthy or not.
+pub(super) async fn answers(listener: &HttpConfig) -> bool {
+    let url = url(listener);
     let asked = tokio::time::timeout(PATIENCE, ask(&url)).await;
     matches!(asked, Ok(Ok(()) | Err(HealthError::Unhealthy { status: StatusCode::INTERNAL_SERVER_ERROR, .. })))
 }
 
-fn url(settings: &Settings) -> Uri {
-    local(if settings.http_tls.is_some() { "https" } else { "http" }, &settings.http)
+fn url(listener: &HttpConfig) -> Uri {
+    local(if listener.tls.is_some() { "https" } else { "http" }, &listener.address)
 }
 
 async fn ask(url: &Uri) -> Result<(), HealthError> {
@@ -200,7 +202,7 @@ mod tests {
 
     fn from(environment: &[(&str, &str)]) -> String {
         let env = |name: &str| environment.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into());
-        local("http", &Settings::resolve(&[], env, []).expect("settings").http).to_string()
+        url(&Settings::resolve(&[], env, []).expect("settings").config.http).to_string()
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::{
 };
 
 use crate::{
+    app::RulesConfig,
     domain::{Algorithm, AtomicGroups, Capabilities},
     rules::{
         self, CompileErrors, CompileOptions, Compiled, CompiledDefaults, RuleDefaults, RuleFile,
@@ -82,44 +83,30 @@ pub(super) fn load_paths(paths: &[PathBuf], defaults: Option<&Path>, merge_domai
     }
     let template = files.iter().find(|file| manifest::is_template(file)).map(|file| file.name.clone());
     // what a store cannot do is for the service to say, which knows its store
-    match (compile(&files, defaults, merge_domains, AtomicGroups::Supported), template) {
+    let defaults = defaults.map(|path| Location::Path(path.to_owned()));
+    match (compile(&files, defaults.as_ref(), merge_domains, AtomicGroups::Supported), template) {
         (Ok(loaded), _) => Ok(Loaded { skipped, warnings, ..loaded }),
         (Err(LoadError::Compile(errors)), Some(template)) => Err(LoadError::Template(errors, template)),
         (Err(error), _) => Err(error),
     }
 }
 
-/// The same of what is at these locations, as the service reads it.
-pub(super) fn load(locations: &[Location], defaults: Option<&Path>, merge_domains: bool) -> Result<Loaded, LoadError> {
-    // what a store cannot do is for the service to say, which knows its store
-    load_for(locations, defaults, merge_domains, AtomicGroups::Supported)
-}
-
-/// The same for a store that is known.
-pub(super) fn load_for(
-    locations: &[Location],
-    defaults: Option<&Path>,
-    merge_domains: bool,
-    atomic_groups: AtomicGroups,
-) -> Result<Loaded, LoadError> {
-    let mut files = Vec::new();
-    for location in locations {
-        files.extend(read(location)?);
-    }
-    compile(&files, defaults, merge_domains, atomic_groups)
+/// Reads and compiles the rules as the service does, for a store that charges groups so. Of rules that come over xDS, which
+/// are none here, only the defaults are read.
+pub(super) fn load(rules: &RulesConfig, atomic_groups: AtomicGroups) -> Result<Loaded, LoadError> {
+    let files = rules.source.location().map(read).transpose()?.unwrap_or_default();
+    let defaults = rules.defaults.as_ref().map(|file| &file.location);
+    compile(&files, defaults, rules.merge_domains, atomic_groups)
 }
 
 fn compile(
     files: &[RuleFile],
-    defaults: Option<&Path>,
+    defaults: Option<&Location>,
     merge_domains: bool,
     atomic_groups: AtomicGroups,
 ) -> Result<Loaded, LoadError> {
     let capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups };
-    let defaults = defaults
-        .map(|path| read(&Location::Path(path.to_owned())))
-        .transpose()?
-        .map(|files| RuleDefaults::compile(&files, capabilities));
+    let defaults = defaults.map(read).transpose()?.map(|files| RuleDefaults::compile(&files, capabilities));
     // without the defaults the rules are read for their faults all the same
     let good = defaults.as_ref().and_then(|defaults| defaults.as_ref().ok()).map(|good| &good.defaults);
     let compiled = rules::compile(files, &CompileOptions { merge_domains, capabilities, defaults: good });

@@ -6,8 +6,8 @@ use tracing::level_filters::LevelFilter;
 
 use super::{FAILURE, USAGE, args::ServeArgs, code, fail};
 use crate::{
-    app::{self, AppError},
-    settings::{LogFormat, Settings, SettingsError},
+    app::{self, AppError, Config},
+    settings::{Settings, SettingsError},
     telemetry::logging::{self, LogQueue, LoggingError},
 };
 
@@ -37,17 +37,14 @@ impl ServeError {
 /// Serves until a signal ends it; the exit code. Once the log has begun everything goes through it, for a write to standard
 /// error may wait for ever.
 pub(super) fn serve(args: &ServeArgs) -> ExitCode {
-    let (settings, log) = match begin(args) {
+    let (config, log) = match begin(args) {
         Ok(begun) => begun,
         Err(error) => return fail(&error, error.exit_code()),
     };
-    for warning in &settings.warnings {
-        tracing::warn!("{warning}");
-    }
-    let code = match app::run(&settings, &log).map_err(ServeError::from) {
+    let code = match app::run(&config, &log).map_err(ServeError::from) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            logging::failure(&log, log_format(settings.logging.format), &format!("{error:#}"));
+            logging::failure(&log, config.log.format, &format!("{error:#}"));
             code(error.exit_code())
         }
     };
@@ -55,22 +52,17 @@ pub(super) fn serve(args: &ServeArgs) -> ExitCode {
     code
 }
 
-fn begin(args: &ServeArgs) -> Result<(Settings, LogQueue), ServeError> {
-    let mut settings = Settings::resolve(&args.overrides, env_var, env_names())?;
+fn begin(args: &ServeArgs) -> Result<(Config, LogQueue), ServeError> {
+    let Settings { mut config, warnings } = Settings::resolve(&args.overrides, env_var, env_names())?;
     if std::io::stderr().is_terminal() && !says_log_level(args) {
         // a person who starts it wants to see that it runs
-        settings.logging.level = LevelFilter::INFO;
+        config.log.level = LevelFilter::INFO;
     }
-    let format = log_format(settings.logging.format);
-    let log = logging::init(settings.logging.level, format)?;
-    Ok((settings, log))
-}
-
-fn log_format(format: LogFormat) -> logging::Format {
-    match format {
-        LogFormat::Text => logging::Format::Text,
-        LogFormat::Json => logging::Format::Json,
+    let log = logging::init(config.log)?;
+    for warning in &warnings {
+        tracing::warn!("{warning}");
     }
+    Ok((config, log))
 }
 
 fn says_log_level(args: &ServeArgs) -> bool {

@@ -98,7 +98,7 @@ pub enum SharedKind {
 }
 
 /// Builds counter keys. One for the process: all its keys have one prefix.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct KeyBuilder {
     prefix: Box<str>,
     secret: Option<[u8; 32]>,

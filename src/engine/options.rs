@@ -6,7 +6,7 @@ use super::DecideError;
 use crate::domain::{FailureMode, Request};
 
 /// What the operator chose.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     /// The global modes.
     pub modes: Modes,

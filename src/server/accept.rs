@@ -153,20 +153,20 @@ mod tests {
 
     #[tokio::test]
     async fn every_connection_that_is_queued_at_the_end_is_dealt() {
-        let listen = super::super::Listen::Tcp { host: "127.0.0.1".to_owned(), port: 0 };
+        let listen = super::super::Listen::Tcp(std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into());
         let listener = Listener::bind(&listen).await.expect("a free port");
         let address = listener.local_addr().to_string();
         let queued: Vec<_> = (0..300).map(|_| std::net::TcpStream::connect(&address).expect("queued")).collect();
         let (queue, dealt) = mpsc::channel(1024);
-        let config = super::super::ServerConfig::default();
+        let limits = super::super::ConnectionLimits::default();
         let stats = Arc::new(Stats::new(1));
         let acceptor = Acceptor {
             listener,
             queues: vec![queue],
             metrics: vec![tokio::runtime::Handle::current().metrics()],
             stats: Arc::clone(&stats),
-            places: Arc::new(Places::new(config.max_connections)),
-            keepalive: Keepalive::new(&config),
+            places: Arc::new(Places::new(limits.max_connections)),
+            keepalive: Keepalive::new(&limits),
         };
         let (stop, stopped) = oneshot::channel();
         stop.send(()).expect("the acceptor lives");

@@ -1,21 +1,25 @@
 //! What can be set about the server, as values that are always valid.
 
-use std::{fmt, num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    num::{NonZeroU32, NonZeroUsize},
+    sync::Arc,
+    time::Duration,
+};
 
 use crate::{rejections::Rejections, tls::ServerTls};
 
 /// What speaks HTTP/2.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Http2 {
     /// The crate wire.
-    #[default]
     Wire,
     /// hyper.
     Hyper,
 }
 
 /// How the server treats its connections. Durations of zero mean "never" only where it says so.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerConfig {
     /// How many worker threads serve connections.
     pub workers: NonZeroUsize,
@@ -24,12 +28,26 @@ pub struct ServerConfig {
     /// How long calls may go on after that before the connection is closed. Zero: for ever (as grpc-go takes it).
     pub max_connection_age_grace: Duration,
     /// Calls that one connection may have open at a time; the rest wait at the client.
-    pub max_concurrent_streams: u32,
+    pub max_concurrent_streams: NonZeroU32,
+    /// Bytes of headers that one call may have, as HTTP/2 counts them.
+    pub max_header_list_size: u32,
+    /// What speaks HTTP/2.
+    pub http2: Http2,
+    /// Bytes of unfinished requests that one connection may hold, where [`Http2::Wire`] speaks. See [`window_for`].
+    pub connection_window: u32,
+    /// Bytes that one call may send before they are looked at, where [`Http2::Wire`] speaks: the longest message. See
+    /// [`window_for`].
+    pub stream_window: u32,
+    /// What no setting changes.
+    pub limits: ConnectionLimits,
+}
+
+/// What connections may take of the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionLimits {
     /// Open connections of all workers together. For one more the connection is closed that has been silent longest since
     /// it came; if all have spoken, that one itself, at once.
     pub max_connections: usize,
-    /// How connections are secured; `None`: not at all.
-    pub tls: Option<Arc<ServerTls>>,
     /// How long a peer may take for the TLS handshake and the HTTP/2 preface, together.
     pub preface_timeout: Duration,
     /// How long a TCP connection may be silent before the kernel asks the peer's whether it still lives. Whole seconds;
@@ -37,12 +55,10 @@ pub struct ServerConfig {
     pub keepalive_interval: Duration,
     /// How long the peer's kernel may take to acknowledge that, or an answer, before the connection is closed.
     pub keepalive_timeout: Duration,
-    /// Bytes of headers that one call may have, as HTTP/2 counts them.
-    pub max_header_list_size: u32,
     /// Bytes of answers that may wait to be sent on one stream, where [`Http2::Hyper`] speaks.
     pub max_send_buffer_size: usize,
-    /// Where [`Http2::Hyper`] speaks: streams of one connection that its peer may open and reset before the worker has looked at them; one more closes
-    /// the connection (the rapid reset attack).
+    /// Where [`Http2::Hyper`] speaks: streams of one connection that its peer may open and reset before the worker has
+    /// looked at them; one more closes the connection (the rapid reset attack).
     ///
     /// A peer that gives calls up after a few milliseconds, as Envoy does, leaves thousands of them in the socket while
     /// the worker does not run: a container that is throttled stands still for most of 100 ms, again and again. Closing
@@ -50,43 +66,38 @@ pub struct ServerConfig {
     /// connection reads, 17 KiB, after which the worker looks at every stream. Such a stream holds about 1 KiB and the
     /// headers that came in that turn.
     pub max_pending_reset_streams: usize,
-    /// What speaks HTTP/2.
-    pub http2: Http2,
-    /// Bytes of unfinished requests that one connection may hold, where [`Http2::Wire`] speaks.
-    pub connection_window: u32,
-    /// Bytes that one call may send before they are looked at, where [`Http2::Wire`] speaks: the longest message.
-    pub stream_window: u32,
-    /// For answers that peers do not take, where [`Http2::Wire`] speaks.
-    pub held: Arc<wire::HeldReplies>,
-    /// Where calls and connections that are rejected are counted.
-    pub rejections: Arc<Rejections>,
+    /// Bytes of answers of the whole process that may wait for peers that do not take them, where [`Http2::Wire`] speaks.
+    pub max_held_replies: usize,
 }
 
-/// Bytes of answers of the whole process that may wait for peers that do not take them.
-const HELD_REPLIES: usize = 64 << 20;
-
-impl Default for ServerConfig {
+impl Default for ConnectionLimits {
     fn default() -> Self {
         Self {
-            workers: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
-            max_connection_age: Duration::from_secs(24 * 60 * 60),
-            max_connection_age_grace: Duration::from_secs(60 * 60),
-            max_concurrent_streams: 1_000,
             max_connections: 10_000,
-            tls: None,
             preface_timeout: Duration::from_secs(10),
             keepalive_interval: Duration::from_secs(60),
             keepalive_timeout: Duration::from_secs(20),
-            max_header_list_size: 1 << 20,
             max_send_buffer_size: 256 << 10,
             max_pending_reset_streams: 1_000,
-            http2: Http2::default(),
-            connection_window: 16 << 20,
-            stream_window: 4 << 20,
-            held: Arc::new(wire::HeldReplies::new(HELD_REPLIES)),
-            rejections: Arc::default(),
+            max_held_replies: 64 << 20,
         }
     }
+}
+
+/// A window of HTTP/2 for so many bytes of messages, and for what frames them.
+#[must_use]
+pub fn window_for(bytes: usize) -> u32 {
+    const FRAMING: usize = 16 << 10;
+    u32::try_from(bytes.saturating_add(FRAMING)).unwrap_or(u32::MAX)
+}
+
+/// What the server shares with the rest of the process.
+#[derive(Clone, Debug, Default)]
+pub struct ServerContext {
+    /// How connections are secured; `None`: not at all.
+    pub tls: Option<Arc<ServerTls>>,
+    /// Where calls and connections that are rejected are counted.
+    pub rejections: Arc<Rejections>,
 }
 
 /// Which worker: 0 up to the number of workers. Displayed as the name of its thread, `worker-0`.

@@ -20,7 +20,7 @@ use hyper_util::rt::TokioExecutor;
 use tokio::{sync::watch, time::sleep};
 
 use super::{
-    Http2, ServerConfig, Stats,
+    Http2, ServerConfig, ServerContext, Stats,
     begin::Beginning,
     http2::{Broken, Connection},
     peer::RemotePeer,
@@ -93,36 +93,43 @@ pub(super) struct Terms {
 }
 
 impl Terms {
-    pub(super) fn new(config: &ServerConfig, places: Arc<Places>) -> Self {
+    pub(super) fn new(
+        config: &ServerConfig,
+        context: &ServerContext,
+        held: Arc<wire::HeldReplies>,
+        places: Arc<Places>,
+    ) -> Self {
+        let limits = &config.limits;
+        let max_streams = config.max_concurrent_streams.get();
         let mut hyper = http2::Builder::new(TokioExecutor::new());
         hyper
             // No gRPC client wants a date, and it costs a header on each answer.
             .auto_date_header(false)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .initial_stream_window_size(STREAM_WINDOW)
-            .max_concurrent_streams(config.max_concurrent_streams)
+            .max_concurrent_streams(max_streams)
             .max_header_list_size(config.max_header_list_size)
-            .max_send_buf_size(config.max_send_buffer_size.min(u32::MAX as usize))
-            .max_pending_accept_reset_streams(config.max_pending_reset_streams);
+            .max_send_buf_size(limits.max_send_buffer_size.min(u32::MAX as usize))
+            .max_pending_accept_reset_streams(limits.max_pending_reset_streams);
         let wire = wire::Config {
-            max_streams: config.max_concurrent_streams,
+            max_streams,
             stream_window: config.stream_window,
             connection_window: config.connection_window,
             max_field_list: config.max_header_list_size,
             max_block: (config.max_header_list_size as usize).saturating_mul(2).max(LEAST_BLOCK),
-            held: Arc::clone(&config.held),
+            held,
             ..wire::Config::default()
         };
         Self {
-            tls: config.tls.clone(),
+            tls: context.tls.clone(),
             handshakes: Gate::default(),
             places,
             http2: config.http2,
             hyper,
             wire: Arc::new(wire),
             buffers: wire::Buffers::default(),
-            rejections: Arc::clone(&config.rejections),
-            preface_timeout: config.preface_timeout,
+            rejections: Arc::clone(&context.rejections),
+            preface_timeout: limits.preface_timeout,
             age: never_if_zero(config.max_connection_age),
             grace: never_if_zero(config.max_connection_age_grace),
         }

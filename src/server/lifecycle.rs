@@ -10,9 +10,9 @@ use tokio::{
 };
 
 use super::{
-    Listener, LocalAddr, ServerConfig, Stats, WorkerId,
+    Listener, LocalAddr, ServerConfig, ServerContext, Stats, WorkerId,
     accept::Acceptor,
-    connection::{GrpcService, Order},
+    connection::{GrpcService, Order, Terms},
     peer::RemotePeer,
     socket::Keepalive,
     worker::{self, Worker},
@@ -66,7 +66,12 @@ impl Server {
     ///
     /// # Errors
     /// If a worker cannot start.
-    pub async fn start<M, S, B, F>(config: &ServerConfig, listener: Listener, factory: F) -> Result<Self, StartError>
+    pub async fn start<M, S, B, F>(
+        config: &ServerConfig,
+        context: &ServerContext,
+        listener: Listener,
+        factory: F,
+    ) -> Result<Self, StartError>
     where
         F: Fn(WorkerId) -> M + Send + Sync + 'static,
         M: Fn(RemotePeer) -> S + Send + Sync + 'static,
@@ -76,13 +81,14 @@ impl Server {
         let factory = Arc::new(factory);
         let count = config.workers.get();
         let stats = Arc::new(Stats::new(count));
-        let places = Arc::new(Places::new(config.max_connections));
+        let places = Arc::new(Places::new(config.limits.max_connections));
+        let held = Arc::new(wire::HeldReplies::new(config.limits.max_held_replies));
         let (orders, _) = watch::channel(Order::Serve);
         let (mut queues, mut metrics, mut workers, mut starting) = (vec![], vec![], vec![], vec![]);
         for id in (0..count).map(WorkerId) {
             let factory = Arc::clone(&factory);
-            let started =
-                worker::start(id, config, Arc::clone(&places), &stats, move |id| factory(id), orders.subscribe());
+            let terms = Terms::new(config, context, Arc::clone(&held), Arc::clone(&places));
+            let started = worker::start(id, terms, &stats, move |id| factory(id), orders.subscribe());
             let (worker, ready) = started.map_err(|error| StartError::Worker { worker: id, error })?;
             let Worker { queue, metrics: measured, done, thread } = worker;
             queues.push(queue);
@@ -103,7 +109,7 @@ impl Server {
             metrics,
             stats: Arc::clone(&stats),
             places,
-            keepalive: Keepalive::new(config),
+            keepalive: Keepalive::new(&config.limits),
         };
         let acceptor = tokio::spawn(acceptor.run(stop));
         Ok(Self { local, stats, orders, stop_accepting, acceptor, workers })

@@ -11,18 +11,13 @@ use std::{
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
-use super::{socket::Socket, tcp, unix};
+use super::{HostPort, socket::Socket, tcp, unix};
 
 /// Where to listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listen {
     /// A TCP port.
-    Tcp {
-        /// An address or a DNS name; `::` takes IPv4 as well.
-        host: String,
-        /// 0 takes any free port.
-        port: u16,
-    },
+    Tcp(HostPort),
     /// A unix socket at this path.
     Unix(PathBuf),
 }
@@ -30,8 +25,7 @@ pub enum Listen {
 impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
-            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Self::Tcp(at) => at.fmt(f),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
@@ -122,8 +116,8 @@ impl Listener {
     /// If the address or path cannot be bound; the error says which and what to do.
     pub async fn bind(listen: &Listen) -> Result<Self, BindError> {
         match listen {
-            Listen::Tcp { host, port } => {
-                let (listener, address) = tcp::bind(host, *port).await?;
+            Listen::Tcp(at) => {
+                let (listener, address) = tcp::bind(at).await?;
                 Ok(Self { socket: ListenerSocket::Tcp(listener), local: LocalAddr::Tcp(address) })
             }
             Listen::Unix(path) => Self::bind_unix(path).await,

@@ -12,6 +12,7 @@
 //! itself), gRPC-Web, HTTP/1, and the `grpc-timeout` header, which is for the services to respect.
 
 mod accept;
+mod address;
 mod beat;
 mod begin;
 mod config;
@@ -31,7 +32,8 @@ mod turn;
 mod unix;
 mod worker;
 
-pub use config::{Http2, ServerConfig, WorkerId};
+pub use address::{Host, HostPort};
+pub use config::{ConnectionLimits, Http2, ServerConfig, ServerContext, WorkerId, window_for};
 pub use connection::GrpcService;
 pub use lifecycle::{DrainReport, Server, StartError};
 pub use listen::{BindError, Listen, Listener, LocalAddr};

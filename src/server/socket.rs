@@ -5,7 +5,7 @@ use std::{io, time::Duration};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpStream, UnixStream};
 
-use super::ServerConfig;
+use super::ConnectionLimits;
 use crate::rejections::PeerName;
 
 /// An accepted connection on the acceptor's runtime.
@@ -57,8 +57,8 @@ pub(super) struct Keepalive {
 }
 
 impl Keepalive {
-    pub(super) fn new(config: &ServerConfig) -> Self {
-        Self { interval: config.keepalive_interval, timeout: config.keepalive_timeout }
+    pub(super) fn new(limits: &ConnectionLimits) -> Self {
+        Self { interval: limits.keepalive_interval, timeout: limits.keepalive_timeout }
     }
 
     fn set(self, stream: &TcpStream) -> io::Result<()> {

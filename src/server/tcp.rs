@@ -8,25 +8,24 @@ use std::{
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio::net::{TcpListener, lookup_host};
 
-use super::BindError;
+use super::{BindError, Host, HostPort};
 
 /// Connections that may wait to be accepted; the kernel takes less if `somaxconn` says so.
 pub(super) const BACKLOG: i32 = 4096;
 
-/// Listens on a host and port, and says which address that turned out to be. The host is an address (brackets around
-/// an IPv6 one are taken) or a name; of a name's addresses the first that can be bound is taken, IPv4 first. `::`
-/// takes IPv4 too, and is `0.0.0.0` on a machine without IPv6. An empty host is `::`.
+/// Listens on a host and port, and returns the address that this turned out to be. Of a name's addresses the first that
+/// can be bound is taken, IPv4 first. `::` takes IPv4 too, and is `0.0.0.0` on a machine without IPv6.
 ///
 /// # Errors
 /// If the name does not resolve, or none of its addresses can be bound.
-pub async fn bind(host: &str, port: u16) -> Result<(TcpListener, SocketAddr), BindError> {
-    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    let bare = if bare.is_empty() { "::" } else { bare };
-    if let Ok(ip) = bare.parse::<IpAddr>() {
-        return bind_ip(ip, port);
-    }
-    let unresolved = |error| BindError::Resolve { host: host.to_owned(), error };
-    let mut addresses: Vec<_> = lookup_host((bare, port)).await.map_err(unresolved)?.collect();
+pub async fn bind(at: &HostPort) -> Result<(TcpListener, SocketAddr), BindError> {
+    let name = match &at.host {
+        Host::Any => return bind_ip(Ipv6Addr::UNSPECIFIED.into(), at.port),
+        Host::Ip(ip) => return bind_ip(*ip, at.port),
+        Host::Name(name) => name.as_str(),
+    };
+    let unresolved = |error| BindError::Resolve { host: name.to_owned(), error };
+    let mut addresses: Vec<_> = lookup_host((name, at.port)).await.map_err(unresolved)?.collect();
     addresses.sort_by_key(SocketAddr::is_ipv6);
     let mut failed = unresolved(io::Error::new(io::ErrorKind::NotFound, "the name has no addresses"));
     for address in addresses {
@@ -85,23 +84,31 @@ pub(super) fn cure(error: &io::Error) -> &'static str {
 mod tests {
     use super::*;
 
-    async fn bound(host: &str) -> SocketAddr {
-        let (_, address) = bind(host, 0).await.expect("a free port");
+    fn ip(text: &str) -> Host {
+        Host::Ip(text.parse().expect("an address"))
+    }
+
+    fn name(text: &str) -> Host {
+        Host::Name(text.to_owned())
+    }
+
+    async fn bound(host: Host) -> SocketAddr {
+        let (_, address) = bind(&HostPort { host, port: 0 }).await.expect("a free port");
         address
     }
 
     #[tokio::test]
     async fn hosts_of_every_kind() {
-        assert_eq!(bound("127.0.0.1").await.ip(), Ipv4Addr::LOCALHOST);
-        assert_eq!(bound("localhost").await.ip(), Ipv4Addr::LOCALHOST, "IPv4 first");
-        for wildcard in ["::", "[::]", ""] {
-            assert!(bound(wildcard).await.ip().is_unspecified(), "{wildcard}");
+        assert_eq!(bound(ip("127.0.0.1")).await.ip(), Ipv4Addr::LOCALHOST);
+        assert_eq!(bound(name("localhost")).await.ip(), Ipv4Addr::LOCALHOST, "IPv4 first");
+        for wildcard in [ip("::"), Host::Any] {
+            assert!(bound(wildcard.clone()).await.ip().is_unspecified(), "{wildcard:?}");
         }
     }
 
     #[tokio::test]
     async fn the_ipv6_wildcard_takes_ipv4() {
-        let (listener, address) = bind("::", 0).await.expect("a free port");
+        let (listener, address) = bind(&HostPort { host: ip("::"), port: 0 }).await.expect("a free port");
         let client = tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, address.port()));
         let (accepted, connected) = tokio::join!(listener.accept(), client);
         accepted.expect("accepted");
@@ -110,12 +117,14 @@ mod tests {
 
     #[tokio::test]
     async fn errors_name_the_address_and_the_cure() {
-        let (_listener, taken) = bind("127.0.0.1", 0).await.expect("a free port");
-        let error = bind("127.0.0.1", taken.port()).await.expect_err("taken").to_string();
-        assert!(error.contains(&taken.to_string()) && error.contains("set another port"), "{error}");
-        let error = bind("192.0.2.1", 0).await.expect_err("not ours").to_string();
-        assert!(error.contains("192.0.2.1:0") && error.contains("an address of this machine"), "{error}");
-        let error = bind("no.such.host.invalid", 1).await.expect_err("no such name").to_string();
-        assert!(error.contains("\"no.such.host.invalid\""), "{error}");
+        let error =
+            async |host, port| bind(&HostPort { host, port }).await.expect_err("it cannot be bound").to_string();
+        let (_listener, taken) = bind(&HostPort { host: ip("127.0.0.1"), port: 0 }).await.expect("a free port");
+        let text = error(ip("127.0.0.1"), taken.port()).await;
+        assert!(text.contains(&taken.to_string()) && text.contains("set another port"), "{text}");
+        let text = error(ip("192.0.2.1"), 0).await;
+        assert!(text.contains("192.0.2.1:0") && text.contains("an address of this machine"), "{text}");
+        let text = error(name("no.such.host.invalid"), 1).await;
+        assert!(text.contains("\"no.such.host.invalid\""), "{text}");
     }
 }

@@ -16,13 +16,13 @@ use tokio::{
 };
 
 use super::{
-    ServerConfig, Stats, WorkerId,
+    Stats, WorkerId,
     begin::Beginning,
     connection::{self, GrpcService, Order, Terms},
     peer::RemotePeer,
     socket::Parcel,
 };
-use crate::places::{Place, Places};
+use crate::places::Place;
 
 /// Connections that may wait for a worker to take them up.
 const QUEUE: usize = 1024;
@@ -94,8 +94,7 @@ impl Drop for Silent {
 /// no thread or runtime.
 pub(super) fn start<M, S, B, F>(
     id: WorkerId,
-    config: &ServerConfig,
-    places: Arc<Places>,
+    terms: Terms,
     stats: &Arc<Stats>,
     factory: F,
     orders: watch::Receiver<Order>,
@@ -111,7 +110,7 @@ where
     let (queue, dealt) = mpsc::channel(QUEUE);
     let (ready, is_ready) = oneshot::channel();
     let (finished, done) = oneshot::channel();
-    let terms = Arc::new(Terms::new(config, places));
+    let terms = Arc::new(terms);
     let stats = Arc::clone(stats);
     let thread = thread::Builder::new().name(id.to_string()).spawn(move || {
         let main = async move {

@@ -1,22 +1,16 @@
-//! Hosts and ports, as the reference accepts them.
+//! Hosts and ports to listen at, as the reference accepts them.
 
-use std::fmt;
 use std::net::IpAddr;
 
-/// A host to listen at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Host {
-    /// None was named, as in `:9090`: every address of the machine, IPv6 and IPv4 where the machine has both.
-    Any,
-    /// An address; `::` takes IPv4 connections too.
-    Ip(IpAddr),
-    /// A name, to be resolved.
-    Name(String),
-}
+use super::go;
+use super::parse::Value;
+use crate::server::{Host, HostPort};
 
-impl Host {
+impl Value for Host {
+    const ACCEPTED: &'static str = "an IP address (:: for every address, of IPv4 too) or a host name";
+
     /// Reads an IP address (IPv6 with or without brackets), a DNS name, or nothing.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    fn parse(text: &str) -> Option<Self> {
         if text.is_empty() {
             return Some(Self::Any);
         }
@@ -35,35 +29,17 @@ impl Host {
     }
 }
 
-/// A host and a TCP port to listen at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HostPort {
-    /// The host.
-    pub host: Host,
-    /// The port; 0 lets the system choose.
-    pub port: u16,
-}
+impl Value for HostPort {
+    const ACCEPTED: &'static str = "an address such as :9090, 0.0.0.0:9090 or [::1]:9090";
 
-impl HostPort {
     /// Reads `host:port`, where the host may be missing.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    fn parse(text: &str) -> Option<Self> {
         let (host, port) = text.rsplit_once(':')?;
         // `::1:80` could be read in two ways: an IPv6 address needs its brackets here.
         if host.contains(':') && !host.starts_with('[') {
             return None;
         }
-        Some(Self { host: Host::parse(host)?, port: super::go::integer(port)?.try_into().ok()? })
-    }
-}
-
-impl fmt::Display for HostPort {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.host {
-            Host::Any => write!(f, ":{}", self.port),
-            Host::Ip(IpAddr::V6(address)) => write!(f, "[{address}]:{}", self.port),
-            Host::Ip(IpAddr::V4(address)) => write!(f, "{address}:{}", self.port),
-            Host::Name(name) => write!(f, "{name}:{}", self.port),
-        }
+        Some(Self { host: Host::parse(host)?, port: go::integer(port)?.try_into().ok()? })
     }
 }
 

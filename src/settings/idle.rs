@@ -2,7 +2,7 @@
 
 use super::parse::ConfigType;
 use super::redis::{self, Kinds, RedisType};
-use super::resolve::asks_for_redis;
+use super::store::asks_for_redis;
 use super::table::{Effect, Group, Variable};
 use super::variables::Raw;
 

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 
-use super::address::{Host, HostPort};
 use super::go;
-use super::types::{Http2Server, LogFormat, OnInvalidRequest, Refunds};
-use super::values::{HeaderListBytes, HeaderName, HttpPath, MaxCounters, Share, Workers};
+use super::values::{HeaderListBytes, HttpPath, MaxCounters, Workers};
+use crate::api::HeaderName;
 use crate::domain::{FailureMode, Secret};
+use crate::server::Http2;
+use crate::telemetry::logging::Format;
 
 /// What is printed for a secret.
 pub(super) const HIDDEN: &str = "(hidden)";
@@ -190,14 +191,6 @@ impl Value for f64 {
     }
 }
 
-impl Value for Share {
-    const ACCEPTED: &'static str = "a number above 0, at most 1";
-
-    fn parse(text: &str) -> Option<Self> {
-        Share::parse(text)
-    }
-}
-
 impl Value for String {
     const ACCEPTED: &'static str = "a text in UTF-8";
 
@@ -230,27 +223,11 @@ impl Value for Secret {
     }
 }
 
-impl Value for Host {
-    const ACCEPTED: &'static str = "an IP address (:: for every address, of IPv4 too) or a host name";
-
-    fn parse(text: &str) -> Option<Self> {
-        Host::parse(text)
-    }
-}
-
-impl Value for HostPort {
-    const ACCEPTED: &'static str = "an address such as :9090, 0.0.0.0:9090 or [::1]:9090";
-
-    fn parse(text: &str) -> Option<Self> {
-        HostPort::parse(text)
-    }
-}
-
 impl Value for HeaderName {
     const ACCEPTED: &'static str = "the name of an HTTP header";
 
     fn parse(text: &str) -> Option<Self> {
-        HeaderName::parse(text)
+        Self::new(text)
     }
 }
 
@@ -277,7 +254,7 @@ impl Value for LevelFilter {
     }
 }
 
-impl Value for LogFormat {
+impl Value for Format {
     const ACCEPTED: &'static str = "json, in any case; anything else is text";
 
     fn parse(text: &str) -> Option<Self> {
@@ -293,37 +270,13 @@ impl Value for FailureMode {
     }
 }
 
-impl Value for OnInvalidRequest {
-    const ACCEPTED: &'static str = "error or deny, in any case";
-
-    fn parse(text: &str) -> Option<Self> {
-        match text.to_ascii_lowercase().as_str() {
-            "error" => Some(Self::Error),
-            "deny" => Some(Self::Deny),
-            _ => None,
-        }
-    }
-}
-
-impl Value for Http2Server {
+impl Value for Http2 {
     const ACCEPTED: &'static str = "tollgate or hyper, in any case";
 
     fn parse(text: &str) -> Option<Self> {
         match text.to_ascii_lowercase().as_str() {
-            "tollgate" => Some(Self::Tollgate),
+            "tollgate" => Some(Self::Wire),
             "hyper" => Some(Self::Hyper),
-            _ => None,
-        }
-    }
-}
-
-impl Value for Refunds {
-    const ACCEPTED: &'static str = "allow or deny, in any case";
-
-    fn parse(text: &str) -> Option<Self> {
-        match text.to_ascii_lowercase().as_str() {
-            "allow" => Some(Self::Allow),
-            "deny" => Some(Self::Deny),
             _ => None,
         }
     }
@@ -359,6 +312,15 @@ words!(
     /// Where the counters are.
     pub(super) BackendType, "memory, redis or memcache, in any case",
     Memory = "memory", Redis = "redis", Memcache = "memcache"
+);
+words!(
+    /// The answer to a request that cannot be decided: an error that says why, or that it is over its limit.
+    pub(super) OnInvalidRequest, "error or deny, in any case", Error = "error", Deny = "deny"
+);
+words!(
+    /// What becomes of a request that gives hits back: the counter is reduced, or the request is over its limit and
+    /// charges nothing.
+    pub(super) Refunds, "allow or deny, in any case", Allow = "allow", Deny = "deny"
 );
 words!(
     /// Where the rules come from.

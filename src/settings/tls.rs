@@ -8,39 +8,11 @@ use super::error::{Place, Problem};
 use super::parse::Value;
 use super::table::{Given, Read};
 use super::variables::Raw;
+use crate::tls::{ClientAuthority, Identity, ServerFiles};
 
-/// The files of a certificate and of its key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlsIdentity {
-    /// PEM file of the chain.
-    pub certificate: PathBuf,
-    /// PEM file of the key.
-    pub key: PathBuf,
-}
-
-impl TlsIdentity {
-    /// That of a client. As in the reference, one file without the other is none: a warning says so.
-    pub(super) fn of(certificate: &Read<Option<PathBuf>>, key: &Read<Option<PathBuf>>) -> Option<Self> {
-        Some(Self { certificate: certificate.value.clone()?, key: key.value.clone()? })
-    }
-}
-
-/// TLS of the gRPC listener.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GrpcTls {
-    /// What it shows of itself.
-    pub identity: TlsIdentity,
-    /// Which clients it lets in; `None`: all.
-    pub clients: Option<ClientsTls>,
-}
-
-/// Which clients are let in: those with a certificate.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClientsTls {
-    /// PEM file of the authorities that their certificates must be of.
-    pub ca: PathBuf,
-    /// The name that their certificates must be for; `None`: any.
-    pub name: Option<ServerName<'static>>,
+/// The identity of a client. As in the reference, one file without the other is none: a warning says so.
+pub(super) fn identity(certificate: &Read<Option<PathBuf>>, key: &Read<Option<PathBuf>>) -> Option<Identity> {
+    Some(Identity { certificate: certificate.value.clone()?, key: key.value.clone()? })
 }
 
 /// The name that a peer's certificate must be for.
@@ -63,9 +35,9 @@ impl Value for San {
 
 /// What the listeners' variables ask for.
 pub(super) struct ListenersTls {
-    pub(super) grpc: Option<GrpcTls>,
-    pub(super) http: Option<TlsIdentity>,
-    pub(super) metrics: Option<TlsIdentity>,
+    pub(super) grpc: Option<ServerFiles>,
+    pub(super) http: Option<Identity>,
+    pub(super) metrics: Option<Identity>,
 }
 
 /// Reads the variables together; what they lack is a problem each.
@@ -76,7 +48,7 @@ pub(super) fn listeners(raw: &Raw, problems: &mut Vec<Problem>) -> ListenersTls 
     ListenersTls { grpc: raw.grpc_server_use_tls.value.then(|| grpc(raw, problems)).flatten(), http, metrics }
 }
 
-fn grpc(raw: &Raw, problems: &mut Vec<Problem>) -> Option<GrpcTls> {
+fn grpc(raw: &Raw, problems: &mut Vec<Problem>) -> Option<ServerFiles> {
     let (certificate, key) = (&raw.grpc_server_tls_cert, &raw.grpc_server_tls_key);
     for (variable, file) in [("GRPC_SERVER_TLS_CERT", certificate), ("GRPC_SERVER_TLS_KEY", key)] {
         if file.given.is_none() {
@@ -84,12 +56,11 @@ fn grpc(raw: &Raw, problems: &mut Vec<Problem>) -> Option<GrpcTls> {
         }
     }
     let name = raw.grpc_client_tls_san.value.clone().map(San::into_name);
-    let clients = raw.grpc_client_tls_cacert.value.clone().map(|ca| ClientsTls { ca, name: name.clone() });
+    let clients = raw.grpc_client_tls_cacert.value.clone().map(|ca| ClientAuthority { ca, name: name.clone() });
     if raw.grpc_client_tls_cacert.given.is_none() && name.is_some() {
         problems.push(missing("GRPC_CLIENT_TLS_CACERT", raw.grpc_client_tls_san.given.as_ref()));
     }
-    let identity = TlsIdentity { certificate: certificate.value.clone()?, key: key.value.clone()? };
-    Some(GrpcTls { identity, clients })
+    Some(ServerFiles { identity: identity(certificate, key)?, clients })
 }
 
 /// The two files of an identity of our own: both, or neither.
@@ -97,7 +68,7 @@ fn pair(
     (certificate_name, certificate): (&'static str, &Read<Option<PathBuf>>),
     (key_name, key): (&'static str, &Read<Option<PathBuf>>),
     problems: &mut Vec<Problem>,
-) -> Option<TlsIdentity> {
+) -> Option<Identity> {
     match (&certificate.value, &key.value) {
         (Some(_), None) if key.given.is_none() => problems.push(missing(key_name, certificate.given.as_ref())),
         (None, Some(_)) if certificate.given.is_none() => {
@@ -105,7 +76,7 @@ fn pair(
         }
         _ => {}
     }
-    TlsIdentity::of(certificate, key)
+    identity(certificate, key)
 }
 
 fn missing(variable: &'static str, because: Option<&Given>) -> Problem {

@@ -1,13 +1,12 @@
 //! Small values that cannot be invalid.
 
-use std::fmt;
 use std::num::NonZeroUsize;
 
 use super::go;
 
 /// The part of a limit past which a hit counts as near it: finite, not negative.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
-pub struct NearLimitRatio(f32);
+pub(super) struct NearLimitRatio(f32);
 
 impl NearLimitRatio {
     #[expect(clippy::cast_possible_truncation, reason = "what is too large for it is infinite, which is refused")]
@@ -16,24 +15,7 @@ impl NearLimitRatio {
     }
 
     /// The number: finite, not negative.
-    #[must_use]
-    pub fn get(self) -> f32 {
-        self.0
-    }
-}
-
-/// A share of a whole: more than 0, at most 1.
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
-pub struct Share(f64);
-
-impl Share {
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        text.parse().ok().filter(|share: &f64| *share > 0.0 && *share <= 1.0).map(Self)
-    }
-
-    /// The number: more than 0, at most 1.
-    #[must_use]
-    pub fn get(self) -> f64 {
+    pub(super) fn get(self) -> f32 {
         self.0
     }
 }
@@ -61,33 +43,9 @@ impl<const MAX: usize> UpTo<MAX> {
     }
 }
 
-/// The name of an HTTP header, spelt as it was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HeaderName(String);
-
-impl HeaderName {
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        // RFC 9110, 5.6.2: a token.
-        let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-        (!text.is_empty() && text.bytes().all(is_token)).then(|| Self(text.to_owned()))
-    }
-
-    /// The name.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for HeaderName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 /// The path of a page: begins with a slash, has no query, and needs no escaping.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HttpPath(String);
+pub(super) struct HttpPath(String);
 
 impl HttpPath {
     pub(super) fn parse(text: &str) -> Option<Self> {
@@ -96,14 +54,7 @@ impl HttpPath {
     }
 
     /// The path, with its leading slash.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for HttpPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+    pub(super) fn into_string(self) -> String {
+        self.0
     }
 }

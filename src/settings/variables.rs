@@ -6,19 +6,20 @@ use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 
-use super::address::{Host, HostPort};
 use super::lenient::{Factor, GiveUp, Grace, Pause};
-use super::parse::{BackendType, ConfigType};
+use super::parse::{BackendType, ConfigType, OnInvalidRequest, Refunds};
 use super::redis::{
-    Auth, CacheBytes, CallTimeout, JitterSeconds, KeysPerCall, MaxPending, PoolOnEmpty, PoolSize, RedisType,
+    Auth, CacheBytes, CallTimeout, JitterSeconds, KeysPerCall, MaxPending, PoolOnEmpty, PoolSize, RedisType, Share,
     SocketType, Timeout, Url,
 };
 use super::table::{Effect, Family, Feature, Group, Read, Reader, Variable, row, variables};
 use super::tls::San;
-use super::types::{Http2Server, LogFormat, OnInvalidRequest, Refunds};
-use super::values::{HeaderListBytes, HeaderName, HttpPath, MaxCounters, NearLimitRatio, Share, Workers};
+use super::values::{HeaderListBytes, HttpPath, MaxCounters, NearLimitRatio, Workers};
 use super::xds::{Headers, MessageBytes, NodeMetadata, XdsServer};
+use crate::api::HeaderName;
 use crate::domain::{FailureMode, Secret};
+use crate::server::{Host, HostPort, Http2};
+use crate::telemetry::logging::Format;
 use Effect::{Later, NoEffect, Ours, Works};
 
 const BATCHING: Effect = NoEffect("checks are batched without a wait");
@@ -40,7 +41,7 @@ variables! {
         grpc_max_connection_age: Duration = "GRPC_MAX_CONNECTION_AGE", "24h", Works, "a gRPC connection is sent a GOAWAY at this age, ± 10 %; 0: never";
         grpc_max_connection_age_grace: Grace = "GRPC_MAX_CONNECTION_AGE_GRACE", "1h", Works, "how long after the GOAWAY the connection is closed; 0: never";
         max_concurrent_streams: NonZeroU32 = "MAX_CONCURRENT_STREAMS", "1024", Ours, "calls in flight on one gRPC connection";
-        http2_server: Http2Server = "HTTP2_SERVER", "tollgate", Ours, "what speaks HTTP/2 on the gRPC listener: `tollgate`, our own server, or `hyper`, that of earlier releases, which will go";
+        http2_server: Http2 = "HTTP2_SERVER", "tollgate", Ours, "what speaks HTTP/2 on the gRPC listener: `tollgate`, our own server, or `hyper`, that of earlier releases, which will go";
     }
     Rules {
         rules: Option<PathBuf> = "RULES", "", Ours, "path of the rules, a file or a directory; replaces the `RUNTIME_` variables";
@@ -88,7 +89,7 @@ variables! {
     }
     Logging {
         log_level: LevelFilter = "LOG_LEVEL", "WARN", Works, "events below this level are not logged; `INFO` if unset and standard error is a terminal";
-        log_format: LogFormat = "LOG_FORMAT", "text", Works, "how a log event is written";
+        log_format: Format = "LOG_FORMAT", "text", Works, "how a log event is written";
     }
     Metrics {
         use_prometheus: bool = "USE_PROMETHEUS", "true", Works, "serve metrics (the reference's default is false)";

@@ -1,99 +1,54 @@
 //! Rules over xDS, from their variables. `docs/xds.md` describes them.
 
-use std::num::NonZeroUsize;
-use std::path::PathBuf;
-use std::time::Duration;
-
-use rustls::pki_types::ServerName;
-
-use super::address::{Host, HostPort};
+use super::config::unless_zero;
 use super::go;
 use super::parse::{HIDDEN, Value, split};
-use super::tls::{San, TlsIdentity};
-use super::values::{HeaderName, UpTo};
+use super::tls::{San, identity};
+use super::values::UpTo;
 use super::variables::Raw;
+use crate::api::HeaderName;
 use crate::domain::Secret;
-
-/// Where the rules are served, and how to ask for them.
-#[derive(Clone, Debug, PartialEq)]
-pub struct XdsSettings {
-    /// The ADS server.
-    pub server: XdsServer,
-    /// Who we are to it.
-    pub node_id: String,
-    /// What else it is told of us.
-    pub node_metadata: Vec<(String, String)>,
-    /// gRPC metadata that goes with each stream.
-    pub headers: Vec<(HeaderName, Secret)>,
-    /// How the connection is secured; `None`: not at all.
-    pub tls: Option<XdsTls>,
-    /// The pause between attempts to connect.
-    pub connect_retry: Duration,
-    /// The pauses between streams.
-    pub backoff: XdsBackoff,
-    /// How often a quiet connection is asked for a sign of life; `None`: never.
-    pub keepalive: Option<Duration>,
-    /// The largest message that is taken.
-    pub max_message_bytes: NonZeroUsize,
-}
-
-/// A host, by name or address, and a port.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct XdsServer {
-    /// The host; an IPv6 address stands without brackets.
-    pub host: String,
-    /// The port.
-    pub port: u16,
-}
-
-/// How the connection is secured.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct XdsTls {
-    /// PEM file of the authorities to trust; `None`: those of the system.
-    pub ca: Option<PathBuf>,
-    /// PEM files of our certificate chain and its key.
-    pub identity: Option<TlsIdentity>,
-    /// The name or address that the server's certificate must have; `None`: that of the server's host.
-    pub name: Option<ServerName<'static>>,
-}
-
-/// The pauses after streams that ended.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct XdsBackoff {
-    /// The first.
-    pub initial: Duration,
-    /// No pause grows beyond it.
-    pub max: Duration,
-    /// What each is multiplied by for the next.
-    pub factor: f64,
-    /// Add some time at random.
-    pub jitter: bool,
-}
+use crate::server::{Host, HostPort};
+use crate::source::{BackoffConfig, XdsConfig, XdsTlsConfig};
+use crate::tls::ClientFiles;
 
 /// The source that the variables describe.
-pub(super) fn settings(raw: &Raw) -> XdsSettings {
-    XdsSettings {
-        server: raw.xds_url.value.clone(),
+pub(super) fn config(raw: &Raw) -> XdsConfig {
+    let XdsServer { host, port } = raw.xds_url.value.clone();
+    XdsConfig {
+        host,
+        port,
         node_id: raw.xds_node_id.value.clone(),
         node_metadata: raw.xds_node_metadata.value.0.clone(),
         headers: raw.xds_headers.value.0.clone(),
         tls: raw.xds_tls.value.then(|| tls(raw)),
         connect_retry: raw.xds_retry.value.0,
-        backoff: XdsBackoff {
+        backoff: BackoffConfig {
             initial: raw.xds_backoff_initial.value.0,
             max: raw.xds_backoff_max.value.0,
             factor: raw.xds_backoff_factor.value.0,
             jitter: raw.xds_backoff_jitter.value,
         },
-        keepalive: Some(raw.xds_keepalive.value).filter(|interval| !interval.is_zero()),
-        max_message_bytes: raw.xds_max_message.value.0.get(),
+        keepalive: unless_zero(raw.xds_keepalive.value),
+        max_message_bytes: raw.xds_max_message.value.0.get().get(),
     }
 }
 
-fn tls(raw: &Raw) -> XdsTls {
-    let identity = TlsIdentity::of(&raw.xds_tls_cert, &raw.xds_tls_key);
-    let name = raw.xds_tls_san.value.clone().map(San::into_name);
-    XdsTls { ca: raw.xds_tls_cacert.value.clone(), identity, name }
+fn tls(raw: &Raw) -> XdsTlsConfig {
+    let files = ClientFiles {
+        ca: raw.xds_tls_cacert.value.clone(),
+        identity: identity(&raw.xds_tls_cert, &raw.xds_tls_key),
+        verify_hostname: true,
+    };
+    XdsTlsConfig { files, name: raw.xds_tls_san.value.clone().map(San::into_name) }
+}
+
+/// A host, by name or address, and a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct XdsServer {
+    /// An IPv6 address stands without brackets.
+    host: String,
+    port: u16,
 }
 
 impl Value for XdsServer {
@@ -120,7 +75,7 @@ impl Value for XdsServer {
 
 /// Headers for each stream. Their values may be tokens, so they are never printed.
 #[derive(Clone, Debug)]
-pub(super) struct Headers(Vec<(HeaderName, Secret)>);
+pub(super) struct Headers(Vec<(String, Secret)>);
 
 impl Value for Headers {
     const ACCEPTED: &'static str =
@@ -131,8 +86,9 @@ impl Value for Headers {
             let (name, value) = pair.split_once(':')?;
             let (name, value) = (name.trim(), value.trim());
             let is_text = value.bytes().all(|byte| (0x20..0x7f).contains(&byte)) && !value.contains(':');
-            let name = HeaderName::parse(&name.to_ascii_lowercase()).filter(|name| !name.as_str().ends_with("-bin"))?;
-            is_text.then(|| (name, Secret::new(value.to_owned())))
+            let name = name.to_ascii_lowercase();
+            let is_name = HeaderName::new(&name).is_some() && !name.ends_with("-bin");
+            (is_name && is_text).then(|| (name, Secret::new(value.to_owned())))
         };
         split(text).map(pair).collect::<Option<_>>().map(Self)
     }

@@ -1,7 +1,32 @@
 //! A source of either kind, for a caller that does not mind which.
 
-use super::{ContentHash, FileSource, ReadError, SourceFile, XdsSource, XdsUpdate};
+use std::sync::Arc;
+
+use super::{
+    BadHeader, ContentHash, FileSource, FileSourceConfig, Location, ReadError, SourceFile, XdsConfig, XdsSource,
+    XdsStats, XdsUpdate,
+};
 use crate::rules::{RuleFile, RuleResource};
+
+/// Where rules come from, before anything is read.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SourceConfig {
+    /// Files.
+    Files(FileSourceConfig),
+    /// An xDS server.
+    Xds(Box<XdsConfig>),
+}
+
+impl SourceConfig {
+    /// Where the files are, if that is where the rules come from.
+    #[must_use]
+    pub const fn location(&self) -> Option<&Location> {
+        match self {
+            Self::Files(files) => Some(&files.location),
+            Self::Xds(_) => None,
+        }
+    }
+}
 
 /// Where rules come from.
 #[derive(Debug)]
@@ -42,6 +67,21 @@ pub enum Content {
 }
 
 impl Source {
+    /// Reads no file and connects to nothing before [`Source::next`] does. With an xDS server there are statistics of it.
+    ///
+    /// # Errors
+    /// If a header for the xDS server cannot be sent.
+    pub fn new(config: SourceConfig) -> Result<(Self, Option<Arc<XdsStats>>), BadHeader> {
+        match config {
+            SourceConfig::Files(files) => Ok((Self::Files(FileSource::new(files)), None)),
+            SourceConfig::Xds(xds) => {
+                let stats = Arc::new(XdsStats::new(xds.tls.is_some()));
+                let source = XdsSource::new(*xds, Arc::clone(&stats))?;
+                Ok((Self::Xds(Box::new(source)), Some(stats)))
+            }
+        }
+    }
+
     /// Waits for news. Never ends; a caller that drops the future before it is done drops the source too.
     pub async fn next(&mut self) -> News {
         match self {

@@ -8,7 +8,7 @@ mod file;
 mod snapshot;
 mod xds;
 
-pub use any::{Content, News, RawRules, Source};
+pub use any::{Content, News, RawRules, Source, SourceConfig};
 pub use file::{FileSource, FileSourceConfig, Location, MAX_BYTES, MAX_DEPTH, MAX_ENTRIES, ReadError, read};
 pub use snapshot::{ContentHash, Snapshot, SourceFile};
 pub use xds::{BackoffConfig, BadHeader, XdsConfig, XdsSnapshot, XdsSource, XdsStats, XdsTlsConfig, XdsUpdate, reach};

@@ -149,9 +149,9 @@ impl<'a> Headers<'a> {
         let status = decision.tightest.and_then(|index| decision.statuses.get(index))?;
         let (limit, reset) = (status.limit.as_ref()?, status.reset_after?);
         let numbers = [
-            (&*names.limit, Decimal::new(limit.requests)),
-            (&*names.remaining, Decimal::new(status.remaining)),
-            (&*names.reset, Decimal::new(reset_seconds(reset))),
+            (names.limit.as_str(), Decimal::new(limit.requests)),
+            (names.remaining.as_str(), Decimal::new(status.remaining)),
+            (names.reset.as_str(), Decimal::new(reset_seconds(reset))),
         ];
         Some(Self { numbers, degraded: decision.degraded })
     }

@@ -18,8 +18,8 @@ use self::{
 use super::grpc::append_prefix;
 use crate::domain::{Code, Decision, Request};
 
-/// What an answer carries beside the statuses.
-#[derive(Clone, Debug, Default)]
+/// What an answer carries beside the statuses; nothing by [`Default`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ResponseOptions {
     /// Names of the headers to add, if any are wanted.
     pub headers: Option<HeaderNames>,
@@ -36,11 +36,30 @@ pub struct ResponseOptions {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeaderNames {
     /// The limit.
-    pub limit: String,
+    pub limit: HeaderName,
     /// What is left of it.
-    pub remaining: String,
+    pub remaining: HeaderName,
     /// Seconds until it is whole again.
-    pub reset: String,
+    pub reset: HeaderName,
+}
+
+/// The name of an HTTP header, spelt as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeaderName(String);
+
+impl HeaderName {
+    /// `None` if a header cannot have this name (RFC 9110, 5.6.2: it is a token).
+    #[must_use]
+    pub fn new(name: &str) -> Option<Self> {
+        let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        (!name.is_empty() && name.bytes().all(is_token)).then(|| Self(name.to_owned()))
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// What an answer repeats of its request, kept until there is a decision.

@@ -11,22 +11,22 @@ use std::{
 
 use super::{Check, blocking, finding::Finding};
 use crate::{
-    app,
-    settings::{Backend, RulesSource, Settings, TlsIdentity},
-    tls::{Validity, validities},
+    app::{self, Config, StoreConfig},
+    source::SourceConfig,
+    tls::{ClientFiles, Validity, validities},
 };
 
 /// How long before its end somebody should know: a week more than the service itself says so, which logs it then.
 const AHEAD: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
-pub(super) fn check(settings: &Arc<Settings>) -> Check {
-    let settings = Arc::clone(settings);
-    Check::new("certificates", blocking("certificates", move || look(&settings, SystemTime::now())))
+pub(super) fn check(config: &Arc<Config>) -> Check {
+    let config = Arc::clone(config);
+    Check::new("certificates", blocking("certificates", move || look(&config, SystemTime::now())))
 }
 
-fn look(settings: &Settings, now: SystemTime) -> Vec<Finding> {
+fn look(config: &Config, now: SystemTime) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (listener, loaded) in app::certificates(settings) {
+    for (listener, loaded) in app::certificates(config) {
         let name = match listener {
             "grpc" => "grpc certificate",
             "http" => "http certificate",
@@ -37,19 +37,19 @@ fn look(settings: &Settings, now: SystemTime) -> Vec<Finding> {
             Err(error) => Finding::fail(name, error.to_string()),
         });
     }
-    let metrics = settings.metrics.as_ref().and_then(|metrics| metrics.tls.as_ref());
-    let grpc = settings.grpc.tls.as_ref();
-    let listeners = [grpc.map(|grpc| &grpc.identity), settings.http_tls.as_ref(), metrics];
+    let metrics = config.metrics.as_ref().and_then(|metrics| metrics.tls.as_ref());
+    let grpc = config.grpc.tls.as_ref();
+    let listeners = [grpc.map(|grpc| &grpc.identity), config.http.tls.as_ref(), metrics];
     let mut keys: Vec<_> = listeners.into_iter().flatten().map(|identity| identity.key.as_path()).collect();
     if let Some(clients) = grpc.and_then(|grpc| grpc.clients.as_ref()) {
         findings.extend(authorities("client authorities", &clients.ca, now));
     }
-    for Shown { certificate, authority, identity, ca } in shown(settings) {
+    for Shown { certificate, authority, files: ClientFiles { identity, ca, .. } } in shown(config) {
         if let Some(identity) = identity {
             findings.push(client(certificate, &identity.certificate, now));
             keys.push(&identity.key);
         }
-        findings.extend(ca.and_then(|ca| authorities(authority, ca, now)));
+        findings.extend(ca.as_ref().and_then(|ca| authorities(authority, ca, now)));
     }
     keys.sort_unstable();
     keys.dedup();
@@ -62,37 +62,24 @@ fn look(settings: &Settings, now: SystemTime) -> Vec<Finding> {
 }
 
 /// What a client of ours shows and trusts. Whether key and certificate belong together shows when it connects.
-struct Shown<'s> {
+struct Shown<'c> {
     certificate: &'static str,
     authority: &'static str,
-    identity: Option<&'s TlsIdentity>,
-    ca: Option<&'s Path>,
+    files: &'c ClientFiles,
 }
 
-fn shown(settings: &Settings) -> impl Iterator<Item = Shown<'_>> {
-    let redis = match &settings.backend {
-        // of both Redises it is the same
-        Backend::Redis(redis) => {
-            redis.main.tls.as_ref().or_else(|| redis.per_second.as_ref().and_then(|one| one.tls.as_ref()))
-        }
-        Backend::Memory { .. } => None,
+fn shown(config: &Config) -> impl Iterator<Item = Shown<'_>> {
+    let redis = match &config.store {
+        #[cfg(feature = "redis")]
+        StoreConfig::Redis(redis) => redis.tls(),
+        StoreConfig::Memory(_) => None,
     };
-    let redis = redis.map(|tls| Shown {
-        certificate: "redis certificate",
-        authority: "redis authorities",
-        identity: tls.identity.as_ref(),
-        ca: tls.ca.as_deref(),
-    });
-    let xds = match &settings.rules.source {
-        RulesSource::Xds(xds) => xds.tls.as_ref(),
-        RulesSource::Path(_) | RulesSource::Runtime(_) => None,
+    let redis = redis.map(|files| Shown { certificate: "redis certificate", authority: "redis authorities", files });
+    let xds = match &config.rules.source {
+        SourceConfig::Xds(xds) => xds.tls.as_ref(),
+        SourceConfig::Files(_) => None,
     };
-    let xds = xds.map(|tls| Shown {
-        certificate: "xds certificate",
-        authority: "xds authorities",
-        identity: tls.identity.as_ref(),
-        ca: tls.ca.as_deref(),
-    });
+    let xds = xds.map(|tls| Shown { certificate: "xds certificate", authority: "xds authorities", files: &tls.files });
     redis.into_iter().chain(xds)
 }
 

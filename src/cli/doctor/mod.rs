@@ -21,7 +21,7 @@ use std::{ffi::OsString, io, pin::Pin, sync::Arc, time::Duration};
 use tokio::{task::JoinSet, time::timeout};
 
 use self::{finding::Finding, report::Report};
-use crate::settings::Settings;
+use crate::{app::Config, settings::Settings};
 
 pub use args::DoctorArgs;
 
@@ -51,14 +51,14 @@ impl Check {
 }
 
 /// All checks of a service with these settings, in the order of the report. `patience` is what each of them has.
-fn checks(settings: &Arc<Settings>, patience: Duration) -> Vec<Check> {
+fn checks(config: &Arc<Config>, patience: Duration) -> Vec<Check> {
     let checks = [
-        Some(rules::check(settings)),
-        Some(ports::check(settings)),
-        Some(certificates::check(settings)),
-        xds::check(settings, patience),
+        Some(rules::check(config)),
+        Some(ports::check(config)),
+        Some(certificates::check(config)),
+        xds::check(config, patience),
         #[cfg(feature = "redis")]
-        redis::check(settings, patience),
+        redis::check(config, patience),
     ];
     checks.into_iter().flatten().collect()
 }
@@ -73,10 +73,10 @@ pub(super) fn doctor(
     names: impl IntoIterator<Item = OsString>,
 ) -> Result<(String, u8), DoctorError> {
     let report = match Settings::resolve(&args.overrides, env, names) {
-        Ok(resolved) => {
+        Ok(Settings { config, warnings }) => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            let mut report = Report { findings: settings::found(&resolved), blind: false };
-            runtime.block_on(look(checks(&Arc::new(resolved), args.timeout), args.timeout, &mut report));
+            let mut report = Report { findings: settings::found(&warnings), blind: false };
+            runtime.block_on(look(checks(&Arc::new(config), args.timeout), args.timeout, &mut report));
             // a file system that hangs must not keep the report
             runtime.shutdown_background();
             report

@@ -6,35 +6,35 @@ use tokio::net::UnixStream;
 
 use super::{Check, finding::Finding};
 use crate::{
-    app,
+    app::{self, Config},
     cli::health,
-    settings::{HostPort, Listen, Settings},
+    server::{HostPort, Listen},
 };
 
 const RUNS: &str = "nothing is wrong, if that is this service, which runs here already";
 
-pub(super) fn check(settings: &Arc<Settings>) -> Check {
-    let settings = Arc::clone(settings);
-    Check::new("ports", async move { look(&settings).await })
+pub(super) fn check(config: &Arc<Config>) -> Check {
+    let config = Arc::clone(config);
+    Check::new("ports", async move { look(&config).await })
 }
 
-async fn look(settings: &Settings) -> Vec<Finding> {
+async fn look(config: &Config) -> Vec<Finding> {
     let mut ports = vec![
-        tcp("http port", "HOST, PORT", &settings.http).await,
-        tcp("debug port", "DEBUG_HOST, DEBUG_PORT", &settings.debug).await.dispensable(),
+        tcp("http port", "HOST, PORT", &config.http.address).await,
+        tcp("debug port", "DEBUG_HOST, DEBUG_PORT", &config.debug).await.dispensable(),
     ];
     ports.insert(
         0,
-        match &settings.grpc.listen {
+        match &config.grpc.listen {
             Listen::Tcp(at) => tcp("grpc port", "GRPC_HOST, GRPC_PORT", at).await,
             Listen::Unix(path) => unix("grpc socket", path).await,
         },
     );
-    if let Some(metrics) = &settings.metrics {
+    if let Some(metrics) = &config.metrics {
         ports.push(tcp("metrics port", "PROMETHEUS_ADDR", &metrics.address).await.dispensable());
     }
     let any_is_taken = ports.iter().any(|port| matches!(port.state, State::Taken(_)));
-    let runs = any_is_taken && health::answers(settings).await;
+    let runs = any_is_taken && health::answers(&config.http).await;
     ports.into_iter().map(|port| port.finding(runs)).collect()
 }
 

@@ -9,8 +9,7 @@ use std::{
 
 use super::{Check, RESERVE, finding::Finding};
 use crate::{
-    app,
-    settings::{Backend, Settings},
+    app::{self, Config, StoreConfig},
     store::redis::{Address, Client, Connector, Contact, Endpoint, HostPort, KeysPerCall, Topology},
 };
 
@@ -35,15 +34,13 @@ const PER_SECOND: Named = Named {
 };
 
 /// None over another store.
-pub(super) fn check(settings: &Arc<Settings>, patience: Duration) -> Option<Check> {
-    let Backend::Redis(redis) = &settings.backend else { return None };
-    let (redis, prefix, settings) = (redis.clone(), settings.keys.prefix.clone(), Arc::clone(settings));
+pub(super) fn check(config: &Arc<Config>, patience: Duration) -> Option<Check> {
+    let StoreConfig::Redis(store) = &config.store else { return None };
+    let (redis, config) = (store.redis.clone(), Arc::clone(config));
     let patience = patience - patience / RESERVE;
     Some(Check::new("redis", async move {
-        let named = [(MAIN, Some(&redis.main)), (PER_SECOND, redis.per_second.as_ref())];
-        let looks = named.map(|(named, one)| {
+        let looks = [(MAIN, Some(redis.main)), (PER_SECOND, redis.per_second)].map(|(named, endpoint)| {
             // as the service has it, with one connection to each node
-            let endpoint = one.map(|one| app::redis_endpoint(one, redis.startup, &prefix, NonZeroUsize::MIN));
             let endpoint = endpoint.map(|endpoint| Endpoint { connections: NonZeroUsize::MIN, ..endpoint });
             async move {
                 match endpoint {
@@ -57,7 +54,7 @@ pub(super) fn check(settings: &Arc<Settings>, patience: Duration) -> Option<Chec
         findings.extend(more);
         let groups = app::atomic_groups(main, per_second);
         if groups.unsupported().is_some() {
-            findings.extend(super::blocking("rules", move || super::rules::refused(&settings, groups)).await);
+            findings.extend(super::blocking("rules", move || super::rules::refused(&config, groups)).await);
         }
         findings
     }))

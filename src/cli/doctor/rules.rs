@@ -7,36 +7,32 @@ use super::{
     finding::{Finding, bounded},
 };
 use crate::{
-    app,
+    app::{Config, RulesConfig},
     cli::{
         load::{LoadError, Loaded, load},
         validate::size,
     },
+    domain::AtomicGroups,
     rules::Diagnostic,
-    settings::Settings,
     source::Location,
 };
-#[cfg(feature = "redis")]
-use crate::{cli::load::load_for, domain::AtomicGroups};
 
 const NAME: &str = "rules";
 
-pub(super) fn check(settings: &Arc<Settings>) -> Check {
-    let settings = Arc::clone(settings);
-    Check::new(NAME, blocking(NAME, move || look(&settings)))
+pub(super) fn check(config: &Arc<Config>) -> Check {
+    let config = Arc::clone(config);
+    Check::new(NAME, blocking(NAME, move || look(&config.rules)))
 }
 
-fn look(settings: &Settings) -> Vec<Finding> {
-    let rules = &settings.rules;
-    let location = app::rules_location(&rules.source);
-    let defaults = rules.defaults.as_deref();
-    let loaded = load(location.as_slice(), defaults, rules.merge_domain_config);
+fn look(rules: &RulesConfig) -> Vec<Finding> {
+    let location = rules.source.location();
+    let loaded = load(rules, AtomicGroups::Supported);
     let (mut findings, warnings) = match loaded {
         Ok(Loaded { compiled, defaults, files, .. }) => {
             let of_defaults = defaults.into_iter().flat_map(|defaults| defaults.warnings);
             let (domains, rules) = (compiled.rules.domains().len(), compiled.rules.rule_count());
             let found = size(files, domains, rules as usize);
-            let first = match &location {
+            let first = match location {
                 None => Finding::ok(NAME, "they come over xDS, and are looked at when they come"),
                 Some(location) if files == 0 => Finding::warn(NAME, format!("no rule files in {}", place(location)))
                     .cure("every request is allowed like this: put rules there, or correct RULES or RUNTIME_ROOT"),
@@ -57,19 +53,16 @@ fn look(settings: &Settings) -> Vec<Finding> {
 
 /// What of the rules a store refuses in which nothing is charged all or none.
 #[cfg(feature = "redis")]
-pub(super) fn refused(settings: &Settings, groups: AtomicGroups) -> Vec<Finding> {
-    let rules = &settings.rules;
-    let location = app::rules_location(&rules.source);
-    let mut findings = match load_for(location.as_slice(), rules.defaults.as_deref(), rules.merge_domain_config, groups)
-    {
+pub(super) fn refused(config: &Config, groups: AtomicGroups) -> Vec<Finding> {
+    let mut findings = match load(&config.rules, groups) {
         // what else is wrong is the other check's to say
         Err(LoadError::Compile(errors)) => {
-            let is_known = load(location.as_slice(), rules.defaults.as_deref(), rules.merge_domain_config).is_err();
+            let is_known = load(&config.rules, AtomicGroups::Supported).is_err();
             if is_known { Vec::new() } else { errors.errors.iter().map(fault).collect() }
         }
         Ok(_) | Err(_) => Vec::new(),
     };
-    if let (true, Some(why)) = (settings.modes.stop_increment_when_over, groups.unsupported()) {
+    if let (true, Some(why)) = (config.engine.modes.atomic, groups.unsupported()) {
         let found =
             format!("STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT charges requests all or none, which cannot be: {why}");
         findings.push(Finding::fail(NAME, found));

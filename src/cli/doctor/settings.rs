@@ -1,13 +1,13 @@
 //! The settings: every fault of the environment and the flags, and what is set and has no effect.
 
 use super::finding::Finding;
-use crate::settings::{Problem, Settings, SettingsError};
+use crate::settings::{Problem, SettingsError};
 
 const NAME: &str = "settings";
 
-/// Of settings that a service starts with.
-pub(super) fn found(settings: &Settings) -> Vec<Finding> {
-    let warnings = settings.warnings.iter().map(|warning| Finding::warn(NAME, warning));
+/// Of settings that a service starts with, with these warnings.
+pub(super) fn found(warnings: &[String]) -> Vec<Finding> {
+    let warnings = warnings.iter().map(|warning| Finding::warn(NAME, warning));
     let all: Vec<_> = warnings.collect();
     if all.is_empty() { vec![Finding::ok(NAME, "all are valid, and all that are set have an effect")] } else { all }
 }

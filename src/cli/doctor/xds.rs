@@ -1,22 +1,20 @@
 //! The xDS server, where rules come from one: whether it is there, is who it should be, and lets us in.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use tokio::time::timeout;
 
 use super::{Check, RESERVE, finding::Finding};
 use crate::{
-    app,
-    settings::{RulesSource, Settings},
-    source,
+    app::Config,
+    source::{self, SourceConfig},
 };
 
 const NAME: &str = "xds server";
 
 /// None if rules come from files.
-pub(super) fn check(settings: &Arc<Settings>, patience: Duration) -> Option<Check> {
-    let RulesSource::Xds(xds) = &settings.rules.source else { return None };
-    let config = app::xds_config(xds);
+pub(super) fn check(config: &Config, patience: Duration) -> Option<Check> {
+    let SourceConfig::Xds(config) = config.rules.source.clone() else { return None };
     let patience = patience - patience / RESERVE;
     Some(Check::new(NAME, async move {
         let at = format!("{}:{}", config.host, config.port);

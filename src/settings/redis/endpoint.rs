@@ -1,14 +1,17 @@
 //! One Redis, from its variables: they must agree.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use super::auth::Auth;
 use super::login::Login;
-use super::types::{RedisBreaker, RedisCredentials, RedisEndpoint, RedisKeysPerCall, RedisTls, RedisTopology};
-use super::url::{self, Parsed, Target};
+use super::url::{self, Parsed, Server, Target};
 use super::values::{CallTimeout, KeysPerCall, PoolSize, RedisType, SocketType, Url};
+use crate::domain::Secret;
 use crate::settings::error::{Place, Problem};
 use crate::settings::table::{Given, Note, Read};
+use crate::store::redis::{self, Address, BreakerConfig, Credentials, Endpoint, HostPort, Startup, Topology};
+use crate::tls::ClientFiles;
 
 /// The variables of one Redis.
 pub(super) struct Variables<'a> {
@@ -22,16 +25,20 @@ pub(super) struct Variables<'a> {
     pub(super) sentinel_auth: &'a Read<Auth>,
     pub(super) sentinel_auth_file: &'a Read<Option<PathBuf>>,
     pub(super) use_tls: &'a Read<bool>,
-    pub(super) tls: &'a RedisTls,
+    pub(super) tls: &'a ClientFiles,
     pub(super) pool_size: &'a Read<PoolSize>,
+    /// Clients that share the pool.
+    pub(super) clients: NonZeroUsize,
     pub(super) keys_per_call: &'a Read<KeysPerCall>,
     pub(super) timeout: &'a Read<CallTimeout>,
-    pub(super) breaker: Option<RedisBreaker>,
+    pub(super) breaker: Option<BreakerConfig>,
+    pub(super) startup: Startup,
+    pub(super) key_prefix: &'a str,
 }
 
 impl Variables<'_> {
     /// The endpoint, or what is wrong with it; and what is odd about it.
-    pub(super) fn endpoint(&self, problems: &mut Vec<Problem>, notes: &mut Vec<Note>) -> Option<RedisEndpoint> {
+    pub(super) fn endpoint(&self, problems: &mut Vec<Problem>, notes: &mut Vec<Note>) -> Option<Endpoint> {
         let before = problems.len();
         let parsed = self.parsed(problems);
         let in_url = parsed.as_ref().map_or(&[][..], |parsed| &parsed.logins);
@@ -57,29 +64,38 @@ impl Variables<'_> {
             contradict(self.keys_per_call.given.as_ref(), url, reason, problems);
         }
         let topology = match target {
-            Target::Tcp(server) => RedisTopology::Tcp(server),
-            Target::Unix(path) => RedisTopology::Unix(path),
+            Target::Tcp(server) => Topology::Single(Address::Tcp(address(server))),
+            Target::Unix(path) => Topology::Single(Address::Unix(path)),
             Target::Sentinel { master, sentinels } => {
                 let own = (self.sentinel_auth, self.sentinel_auth_file);
                 let credentials = self.login(own, &sentinel_logins, false, problems, notes);
-                RedisTopology::Sentinel { master, sentinels, credentials }
+                let sentinels = sentinels.into_iter().map(address).collect();
+                Topology::Sentinel { master, sentinels, credentials }
             }
-            Target::Cluster(servers) => RedisTopology::Cluster(servers),
+            Target::Cluster(servers) => Topology::Cluster(servers.into_iter().map(address).collect()),
         };
-        (problems.len() == before).then(|| RedisEndpoint {
+        (problems.len() == before).then(|| Endpoint {
             topology,
             credentials,
+            key_prefix: self.key_prefix.to_owned(),
             tls: (tls || self.use_tls.value).then(|| self.tls.clone()),
             database,
-            pool_size: self.pool_size.value.get(),
-            keys_per_call: match self.keys_per_call.value {
-                KeysPerCall::Auto => RedisKeysPerCall::Auto,
-                KeysPerCall::Many => RedisKeysPerCall::Many,
-                KeysPerCall::One => RedisKeysPerCall::One,
-            },
+            connections: self.connections(),
             timeout: self.timeout.value.0,
             breaker: self.breaker,
+            startup: self.startup,
+            keys_per_call: match self.keys_per_call.value {
+                KeysPerCall::Auto => None,
+                KeysPerCall::Many => Some(redis::KeysPerCall::Many),
+                KeysPerCall::One => Some(redis::KeysPerCall::One),
+            },
         })
+    }
+
+    /// Those of one client: its part of the pool, and one at least.
+    fn connections(&self) -> NonZeroUsize {
+        let pool = self.pool_size.value.get().get();
+        NonZeroUsize::new(pool / self.clients).unwrap_or(NonZeroUsize::MIN)
     }
 
     /// Where a call carries one key, no request can be charged all or none.
@@ -101,13 +117,13 @@ impl Variables<'_> {
         must_agree: bool,
         problems: &mut Vec<Problem>,
         notes: &mut Vec<Note>,
-    ) -> RedisCredentials {
+    ) -> Credentials {
         let said: Vec<&Login> = in_url.iter().filter(|login| **login != Login::default()).collect();
         if let Some(path) = &file.value {
             let url = self.url.given.as_ref().filter(|_| !said.is_empty());
             contradict(file.given.as_ref(), auth.given.as_ref(), "only one of them may be set", problems);
             contradict(file.given.as_ref(), url, "only one of them may have a password", problems);
-            return RedisCredentials::File(path.clone());
+            return Credentials::File(path.clone());
         }
         let own = &auth.value.0;
         if let Some(given) = auth.given.as_ref().filter(|_| said.iter().any(|login| own.contradicts(login))) {
@@ -133,7 +149,7 @@ impl Variables<'_> {
             );
             notes.push(Note { variable: place, text });
         }
-        first.credentials()
+        credentials(first)
     }
 
     fn note(&self, text: &str) -> Note {
@@ -197,6 +213,19 @@ impl Variables<'_> {
             _ => {}
         }
     }
+}
+
+fn address(Server { host, port }: Server) -> HostPort {
+    HostPort { host, port }
+}
+
+/// What to log in with. A user without a password has the empty one.
+fn credentials(Login { user, password }: Login) -> Credentials {
+    let password = password.unwrap_or_else(|| Secret::new(String::new()));
+    if user.is_none() && password.expose().is_empty() {
+        return Credentials::None;
+    }
+    Credentials::Fixed { user, password }
 }
 
 /// Adds that `this` and `other` cannot both be. Both are given: a default contradicts nothing.

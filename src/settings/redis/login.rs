@@ -1,6 +1,5 @@
 //! Who we are to a server, as one place says it; several places may, and then they are laid over each other.
 
-use super::types::RedisCredentials;
 use crate::domain::Secret;
 
 /// A user and a password; either may be missing.
@@ -29,14 +28,5 @@ impl Login {
     /// Whether it lacks the password of the user that it has.
     pub(super) fn lacks_password(&self) -> bool {
         self.user.is_some() && self.password.as_ref().is_none_or(|password| password.expose().is_empty())
-    }
-
-    /// What to log in with. A user without a password has the empty one.
-    pub(super) fn credentials(self) -> RedisCredentials {
-        let password = self.password.unwrap_or_else(|| Secret::new(String::new()));
-        if self.user.is_none() && password.expose().is_empty() {
-            return RedisCredentials::None;
-        }
-        RedisCredentials::Fixed { user: self.user, password }
     }
 }

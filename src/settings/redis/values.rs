@@ -1,6 +1,5 @@
 //! How the text of Redis's variables becomes values, each by itself.
 
-use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use super::url;
@@ -84,6 +83,18 @@ words!(
     /// How many keys a call may carry.
     pub(in crate::settings) KeysPerCall, "auto, many or one, in any case", Auto = "auto", Many = "many", One = "one"
 );
+
+/// A share of a whole: more than 0, at most 1.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub(in crate::settings) struct Share(pub(super) f64);
+
+impl Value for Share {
+    const ACCEPTED: &'static str = "a number above 0, at most 1";
+
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok().filter(|share: &f64| *share > 0.0 && *share <= 1.0).map(Self)
+    }
+}
 
 /// How long Redis may take. Nothing waits for it without bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,17 +191,11 @@ impl Value for CacheBytes {
     }
 }
 
-impl CacheBytes {
-    pub(super) fn size(self) -> Option<NonZeroUsize> {
-        NonZeroUsize::new(self.0)
-    }
-}
-
 const YEAR: u32 = 31_536_000;
 
 /// By how much the expiry of counters is spread, in seconds: at most a year.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::settings) struct JitterSeconds(u32);
+pub(in crate::settings) struct JitterSeconds(pub(super) u32);
 
 impl Value for JitterSeconds {
     const ACCEPTED: &'static str = "a whole number from 0 to 31536000";
@@ -209,11 +214,5 @@ impl Value for JitterSeconds {
 
     fn is_off(&self) -> bool {
         self.0 == 0
-    }
-}
-
-impl JitterSeconds {
-    pub(super) fn duration(self) -> Duration {
-        Duration::from_secs(self.0.into())
     }
 }

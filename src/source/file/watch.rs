@@ -30,24 +30,24 @@ const PATIENCE: u32 = 20;
 const ROUNDS: usize = 8;
 
 /// What to watch, and how.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileSourceConfig {
     /// Where the files are.
     pub location: Location,
     /// How long files must be quiet before they are taken. A change is taken after twice this time, and after twenty
     /// times at the latest.
     pub debounce: Duration,
-    /// How often the content is compared whether or not a notification came.
-    pub poll_interval: Duration,
+    /// How often the content is compared whether or not a notification came; `None`: never.
+    pub poll_interval: Option<Duration>,
     /// Use the operating system's file notifications. Without them a change is found by the next poll.
     pub notify: bool,
 }
 
 impl FileSourceConfig {
-    /// 100 ms of debounce, a poll every 10 s, notifications on.
+    /// With 100 ms of debounce and notifications.
     #[must_use]
-    pub fn new(location: Location) -> Self {
-        Self { location, debounce: Duration::from_millis(100), poll_interval: Duration::from_secs(10), notify: true }
+    pub const fn new(location: Location, poll_interval: Option<Duration>) -> Self {
+        Self { location, debounce: Duration::from_millis(100), poll_interval, notify: true }
     }
 }
 
@@ -101,7 +101,8 @@ impl FileSource {
         loop {
             if !self.stale {
                 // Elapsed or woken, what follows is the same.
-                let _ = timeout(self.config.poll_interval, self.changed.notified()).await;
+                let poll_interval = self.config.poll_interval.unwrap_or(Duration::MAX);
+                let _ = timeout(poll_interval, self.changed.notified()).await;
                 self.stale = true;
             }
             let update = self.settle().await;

@@ -7,7 +7,7 @@ use rustls::pki_types::ServerName;
 use crate::{domain::Secret, tls::ClientFiles};
 
 /// Where the rules are served, and how to ask for them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct XdsConfig {
     /// The ADS server's host, by name or address; an IPv6 address stands without brackets.
     pub host: String,
@@ -32,7 +32,7 @@ pub struct XdsConfig {
 }
 
 /// How the connection is secured.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct XdsTlsConfig {
     /// Read again for each connection, so that a rotated Secret is used from the next one on.
     pub files: ClientFiles,
@@ -41,7 +41,7 @@ pub struct XdsTlsConfig {
 }
 
 /// The pauses after streams that ended.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BackoffConfig {
     /// The first.
     pub initial: Duration,

@@ -49,13 +49,6 @@ pub struct MemoryConfig {
     pub max_counters: NonZeroUsize,
 }
 
-impl Default for MemoryConfig {
-    /// One million counters.
-    fn default() -> Self {
-        Self { max_counters: NonZeroUsize::MIN.saturating_add(999_999) }
-    }
-}
-
 /// The embedded store.
 pub struct MemoryStore {
     shards: Box<[Mutex<Shard>]>,

@@ -39,6 +39,15 @@ pub enum Format {
     Json,
 }
 
+/// What is logged, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogConfig {
+    /// Events below this level are not logged.
+    pub level: LevelFilter,
+    /// How an event is written.
+    pub format: Format,
+}
+
 /// Why logging does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum LoggingError {
@@ -50,12 +59,13 @@ pub enum LoggingError {
     Thread(#[from] io::Error),
 }
 
-/// Sends the process's events at `level` and above, and its panics, to standard error, from now on. What is returned takes
+/// Sends the process's events that are to be logged, and its panics, to standard error, from now on. What is returned takes
 /// other lines, and is to be flushed before the process ends.
 ///
 /// # Errors
 /// There is no thread, or somebody else has already done this in this process.
-pub fn init(level: LevelFilter, format: Format) -> Result<LogQueue, LoggingError> {
+pub fn init(config: LogConfig) -> Result<LogQueue, LoggingError> {
+    let LogConfig { level, format } = config;
     let colour = io::stderr().is_terminal();
     let report = move |dropped| {
         let text = format!(

@@ -8,10 +8,10 @@ use tokio::{
     net::{TcpStream, UnixStream},
     task::JoinSet,
 };
-use tollgate::server::{Listen, ServerConfig};
+use tollgate::server::{ConnectionLimits, Listen, ServerConfig};
 use tonic::transport::Endpoint;
 
-use crate::server::support::{Client, address, call, client, config, serve, serve_at, until};
+use crate::server::support::{Client, address, call, client, config, limits, serve, serve_at, until};
 
 #[tokio::test]
 async fn every_worker_gets_its_share() {
@@ -62,7 +62,8 @@ async fn a_thousand_connections_at_once() {
 
 #[tokio::test]
 async fn too_many_are_closed_and_counted() {
-    let (server, _) = serve(&ServerConfig { max_connections: 2, ..config(2) }).await;
+    let limits = ConnectionLimits { max_connections: 2, ..limits() };
+    let (server, _) = serve(&ServerConfig { limits, ..config(2) }).await;
     let address = address(&server);
     let (mut first, mut second) = (client(&address).await, client(&address).await);
     for client in [&mut first, &mut second] {
@@ -81,8 +82,8 @@ async fn too_many_are_closed_and_counted() {
 
 #[tokio::test]
 async fn whoever_says_nothing_makes_room() {
-    let preface_timeout = Duration::from_secs(600);
-    let (server, _) = serve(&ServerConfig { max_connections: 3, preface_timeout, ..config(2) }).await;
+    let limits = ConnectionLimits { max_connections: 3, preface_timeout: Duration::from_secs(600), ..limits() };
+    let (server, _) = serve(&ServerConfig { limits, ..config(2) }).await;
     let (address, stats) = (address(&server), server.stats());
     let mut silent = Vec::new();
     for _ in 0..8 {

@@ -2,6 +2,7 @@
 
 use std::{
     future::pending,
+    net::{Ipv4Addr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -19,7 +20,10 @@ use tokio::{
     sync::Semaphore,
     time::{Instant, sleep},
 };
-use tollgate::server::{Listen, Listener, LocalAddr, Server, ServerConfig};
+use tollgate::{
+    server::{ConnectionLimits, Listen, Listener, LocalAddr, Server, ServerConfig, ServerContext},
+    settings::Settings,
+};
 use tonic::{Request, Response, Status, service::Routes, transport::Channel};
 
 use super::routes::Served;
@@ -82,17 +86,31 @@ impl RateLimitService for Obedient {
 
 /// Few workers, no surprises: not even a client that says its first word late is cut.
 pub(crate) fn config(workers: usize) -> ServerConfig {
-    let preface_timeout = Duration::from_secs(600);
-    ServerConfig { workers: workers.try_into().expect("some workers"), preface_timeout, ..ServerConfig::default() }
+    let defaults = Settings::resolve(&[], |_| None, []).expect("the defaults").config.grpc.server;
+    ServerConfig { workers: workers.try_into().expect("some workers"), limits: limits(), ..defaults }
+}
+
+/// Those of [`config`].
+pub(crate) fn limits() -> ConnectionLimits {
+    ConnectionLimits { preface_timeout: Duration::from_secs(600), ..ConnectionLimits::default() }
 }
 
 /// Any free port of this machine.
 pub(crate) fn any_port() -> Listen {
-    Listen::Tcp { host: "127.0.0.1".to_owned(), port: 0 }
+    Listen::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())
 }
 
 /// The service at `listen`.
 pub(crate) async fn serve_at(listen: &Listen, config: &ServerConfig) -> (Server, Arc<Calls>) {
+    serve_with(listen, config, &ServerContext::default()).await
+}
+
+/// The service at `listen`, which counts what it rejects there.
+pub(crate) async fn serve_with(
+    listen: &Listen,
+    config: &ServerConfig,
+    context: &ServerContext,
+) -> (Server, Arc<Calls>) {
     let calls = Calls { running: AtomicUsize::new(0), gate: Semaphore::new(0), begun: AtomicU64::new(0) };
     let calls = Arc::new(calls);
     let listener = Listener::bind(listen).await.expect("bound");
@@ -101,7 +119,7 @@ pub(crate) async fn serve_at(listen: &Listen, config: &ServerConfig) -> (Server,
         let routes = Routes::new(RateLimitServiceServer::new(Obedient(Arc::clone(&shared)))).prepare();
         move |_peer| Served::new(routes.clone())
     };
-    (Server::start(config, listener, factory).await.expect("started"), calls)
+    (Server::start(config, context, listener, factory).await.expect("started"), calls)
 }
 
 /// The service at any port.

@@ -8,7 +8,7 @@ use std::{
 
 use tollgate::source::{FileSource, FileSourceConfig, Location, ReadError};
 
-use super::support::{NEVER, Place, bad, files, good, next, notified, polled};
+use super::support::{Place, bad, files, good, next, notified, polled};
 
 #[tokio::test]
 async fn a_burst_of_writes_is_one_load() {
@@ -40,8 +40,7 @@ async fn writes_closer_than_the_debounce_time_are_one_load() {
     let location = Location::Path(place.path("a.yaml"));
     // no two writes are so far apart, however busy the machine
     let debounce = Duration::from_secs(3);
-    let mut source =
-        FileSource::new(FileSourceConfig { debounce, poll_interval: NEVER, ..FileSourceConfig::new(location) });
+    let mut source = FileSource::new(FileSourceConfig { debounce, ..FileSourceConfig::new(location, None) });
     good(&mut source).await;
     let path = place.path("a.yaml");
     let writer = tokio::task::spawn_blocking(move || {
@@ -120,8 +119,7 @@ async fn a_cancelled_wait_loses_no_change() {
     let place = Place::new();
     place.write("a.yaml", "1");
     let (location, debounce) = (Location::Path(place.path("a.yaml")), Duration::from_secs(2));
-    let mut source =
-        FileSource::new(FileSourceConfig { debounce, poll_interval: NEVER, ..FileSourceConfig::new(location) });
+    let mut source = FileSource::new(FileSourceConfig { debounce, ..FileSourceConfig::new(location, None) });
     good(&mut source).await;
     place.write("a.tmp", "2");
     place.rename("a.tmp", "a.yaml");

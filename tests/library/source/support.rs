@@ -10,9 +10,6 @@ use std::{
 use tempfile::TempDir;
 use tollgate::source::{FileSource, FileSourceConfig, Location, ReadError, Snapshot, Update};
 
-/// Far longer than any of these tests takes: for what must not happen in it.
-pub(crate) const NEVER: Duration = Duration::from_secs(3_600);
-
 /// Longer than any wait here on the slowest machine: for what must happen.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -73,12 +70,12 @@ pub(crate) fn files<const N: usize>(files: [(&str, &str); N]) -> Vec<(String, St
 /// A source that hears of changes by notification alone.
 pub(crate) fn notified(location: Location) -> FileSource {
     let debounce = Duration::from_millis(50);
-    FileSource::new(FileSourceConfig { debounce, poll_interval: NEVER, ..FileSourceConfig::new(location) })
+    FileSource::new(FileSourceConfig { debounce, ..FileSourceConfig::new(location, None) })
 }
 
 /// A source that polls and nothing else.
 pub(crate) fn polled(location: Location) -> FileSource {
-    let (debounce, poll_interval) = (Duration::from_millis(20), Duration::from_millis(30));
+    let (debounce, poll_interval) = (Duration::from_millis(20), Some(Duration::from_millis(30)));
     FileSource::new(FileSourceConfig { location, debounce, poll_interval, notify: false })
 }
 

@@ -6,12 +6,14 @@ use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use tokio::{io::AsyncWriteExt as _, net::TcpStream, sync::mpsc};
 use tollgate::{
     rejections::PeerName,
-    server::{Listen, Listener, LocalAddr, RemotePeer, Server, ServerConfig},
+    server::{Listener, LocalAddr, RemotePeer, Server, ServerContext},
     tls::{ClientAuthority, Identity, PeerCertificate, ServerFiles, ServerTls},
 };
 
-use crate::tls::faults::Nothing;
-use crate::tls::service::{builder, failures, mutual};
+use crate::tls::{
+    faults::{Nothing, any_port, defaults},
+    service::{builder, failures, mutual},
+};
 use testkit::{
     certificates::{Authority, Leaf, Pem, selfsigned},
     eventually,
@@ -95,8 +97,8 @@ async fn what_serves_a_connection_knows_the_certificate_of_its_client() {
     for asked in [Some(authority), None] {
         let files = ServerFiles { identity: identity.clone(), clients: asked.clone() };
         let tls = ServerTls::load("grpc", files, &[b"h2"]).expect("loaded");
-        let options = ServerConfig { tls: Some(Arc::new(tls)), ..ServerConfig::default() };
-        let listener = Listener::bind(&Listen::Tcp { host: "127.0.0.1".to_owned(), port: 0 }).await.expect("bound");
+        let context = ServerContext { tls: Some(Arc::new(tls)), rejections: Arc::default() };
+        let listener = Listener::bind(&any_port()).await.expect("bound");
         let LocalAddr::Tcp(address) = *listener.local_addr() else { panic!("not TCP") };
         let (seen, mut peers) = mpsc::unbounded_channel();
         let factory = move |_| {
@@ -106,7 +108,7 @@ async fn what_serves_a_connection_knows_the_certificate_of_its_client() {
                 Nothing
             }
         };
-        let _server = Server::start(&options, listener, factory).await.expect("started");
+        let _server = Server::start(&defaults(), &context, listener, factory).await.expect("started");
         let shown = clients.certificate(NAME);
         let client = config(&ca.pem.certificate, Some(&shown));
         let mut connection =

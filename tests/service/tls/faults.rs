@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    net::{Ipv4Addr, SocketAddr},
     pin::Pin,
     sync::{Arc, Mutex},
     task::{Context, Poll},
@@ -15,7 +16,8 @@ use tokio::{
     time::timeout,
 };
 use tollgate::{
-    server::{Listen, Listener, LocalAddr, Server, ServerConfig},
+    server::{ConnectionLimits, Listen, Listener, LocalAddr, Server, ServerConfig, ServerContext},
+    settings::Settings,
     tls::{Gate, Identity, Peer, Reason, ServerFiles, ServerTls},
 };
 
@@ -70,7 +72,7 @@ struct Service {
     server: Server,
     tls: Arc<ServerTls>,
     ca: Authority,
-    address: std::net::SocketAddr,
+    address: SocketAddr,
 }
 
 fn load() -> (Authority, Arc<ServerTls>) {
@@ -81,18 +83,24 @@ fn load() -> (Authority, Arc<ServerTls>) {
     (ca, Arc::new(tls))
 }
 
+/// What a service has that is told nothing.
+pub fn defaults() -> ServerConfig {
+    Settings::resolve(&[], |_| None, []).expect("the defaults").config.grpc.server
+}
+
+/// Any free port of this machine.
+pub fn any_port() -> Listen {
+    Listen::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())
+}
+
 async fn serve(preface_timeout: Duration) -> Service {
     let (ca, tls) = load();
-    let config = ServerConfig {
-        workers: 1.try_into().expect("one"),
-        tls: Some(Arc::clone(&tls)),
-        preface_timeout,
-        ..ServerConfig::default()
-    };
-    let listen = Listen::Tcp { host: "127.0.0.1".to_owned(), port: 0 };
-    let listener = Listener::bind(&listen).await.expect("bound");
+    let limits = ConnectionLimits { preface_timeout, ..ConnectionLimits::default() };
+    let config = ServerConfig { workers: 1.try_into().expect("one"), limits, ..defaults() };
+    let context = ServerContext { tls: Some(Arc::clone(&tls)), rejections: Arc::default() };
+    let listener = Listener::bind(&any_port()).await.expect("bound");
     let LocalAddr::Tcp(address) = *listener.local_addr() else { panic!("not TCP") };
-    let server = Server::start(&config, listener, |_| |_| Nothing).await.expect("started");
+    let server = Server::start(&config, &context, listener, |_| |_| Nothing).await.expect("started");
     Service { server, tls, ca, address }
 }
 

@@ -9,6 +9,11 @@ use tollgate::{
     store::{MemoryConfig, MemoryStore},
 };
 
+/// Counters enough for many shards.
+fn large() -> MemoryConfig {
+    MemoryConfig { max_counters: NonZeroUsize::new(1_000_000).expect("not zero") }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_memory_store_keeps_the_contract() {
     suite::run("memory", async || {
@@ -21,10 +26,8 @@ async fn the_memory_store_keeps_the_contract() {
 /// The same on a store of many shards, so that groups span them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_memory_store_keeps_the_contract_on_the_system_s_clock() {
-    suite::run("memory, system clock", async || {
-        MemoryStore::new(MemoryConfig::default(), Arc::new(tollgate::domain::SystemClock))
-    })
-    .await;
+    suite::run("memory, system clock", async || MemoryStore::new(large(), Arc::new(tollgate::domain::SystemClock)))
+        .await;
 }
 
 /// The suite tells the time in every group, which the cache leaves to the store: what it answers itself is tested
@@ -34,7 +37,7 @@ async fn the_memory_store_keeps_the_contract_on_the_system_s_clock() {
 async fn a_deny_cache_keeps_the_contract() {
     use tollgate::guard::{DenyCache, DenyTable};
     suite::run("deny cache, memory", async || {
-        let store = MemoryStore::new(MemoryConfig::default(), Arc::new(tollgate::domain::SystemClock));
+        let store = MemoryStore::new(large(), Arc::new(tollgate::domain::SystemClock));
         DenyCache::new(store, DenyTable::new(NonZeroUsize::new(1 << 20).expect("not zero")))
     })
     .await;

@@ -44,7 +44,8 @@ type Stack = Observed<FailMode<DenyCache<RedisStore<Client>>, MemoryStore>>;
 /// As `src/app/redis.rs` stacks them.
 async fn stack(redis: &Redis) -> (Stack, Arc<DenyTable>) {
     let table = DenyTable::new(NonZeroUsize::new(1 << 20).expect("not zero"));
-    let local = Arc::new(MemoryStore::new(MemoryConfig::default(), Arc::new(SystemClock)));
+    let config = MemoryConfig { max_counters: NonZeroUsize::new(1_000_000).expect("not zero") };
+    let local = Arc::new(MemoryStore::new(config, Arc::new(SystemClock)));
     let guarded = DenyCache::new(store(&tcp(redis)).await, Arc::clone(&table));
     let guarded = FailMode::new(guarded, local, NonZeroU32::MIN, Arc::<DegradedStats>::default());
     (Observed::new(guarded, Arc::<OperationTimes>::default()), table)

@@ -56,5 +56,5 @@ fn every_password_has_its_hint_and_none_where_it_does_nothing() {
 fn a_colon_alone_is_nobody() {
     let settings = resolve(&[("REDIS_URL", "h:1"), ("REDIS_AUTH", ":")]).expect("Redis");
     assert_eq!(settings.warnings, ["REDIS_AUTH has neither a user nor a password: nothing is sent"]);
-    assert_eq!(main_of(&[("REDIS_URL", "h:1"), ("REDIS_AUTH", ":")]).credentials, RedisCredentials::None);
+    assert_eq!(main_of(&[("REDIS_URL", "h:1"), ("REDIS_AUTH", ":")]).credentials, Credentials::None);
 }

@@ -2,31 +2,29 @@ mod auth;
 mod urls;
 
 use std::ffi::OsString;
-use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use super::url::redacted;
-use super::*;
+use crate::app::{RedisStoreConfig, StoreConfig};
 use crate::domain::Secret;
-use crate::settings::tls::TlsIdentity;
-use crate::settings::values::Share;
-use crate::settings::{Backend, Settings, SettingsError};
+use crate::settings::{Settings, SettingsError};
+use crate::store::redis::{Address, BreakerConfig, Credentials, Endpoint, HostPort, KeysPerCall, Startup, Topology};
+use crate::tls::{ClientFiles, Identity};
 
 fn resolve(environment: &[(&str, &str)]) -> Result<Settings, SettingsError> {
     let value = |name: &str| environment.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value));
     Settings::resolve(&[], value, [])
 }
 
-fn redis(environment: &[(&str, &str)]) -> RedisSettings {
-    match resolve(environment) {
-        Ok(Settings { backend: Backend::Redis(redis), .. }) => *redis,
-        other => unreachable!("{environment:?}: {other:?}"),
-    }
+fn store(environment: &[(&str, &str)]) -> RedisStoreConfig {
+    let config = resolve(environment).unwrap_or_else(|error| unreachable!("{environment:?}: {error}")).config;
+    let StoreConfig::Redis(store) = config.store else { unreachable!("{environment:?}: {config:?}") };
+    *store
 }
 
-fn main_of(environment: &[(&str, &str)]) -> RedisEndpoint {
-    redis(environment).main
+fn main_of(environment: &[(&str, &str)]) -> Endpoint {
+    store(environment).redis.main
 }
 
 fn error(environment: &[(&str, &str)]) -> String {
@@ -35,25 +33,34 @@ fn error(environment: &[(&str, &str)]) -> String {
         .unwrap_or_else(|error| error.to_string())
 }
 
-fn server(host: &str, port: u16) -> RedisServer {
-    RedisServer { host: host.to_owned(), port }
+fn server(host: &str, port: u16) -> HostPort {
+    HostPort { host: host.to_owned(), port }
 }
 
-fn fixed(user: Option<&str>, password: &str) -> RedisCredentials {
-    RedisCredentials::Fixed { user: user.map(str::to_owned), password: Secret::new(password.to_owned()) }
+fn single(host: &str, port: u16) -> Topology {
+    Topology::Single(Address::Tcp(server(host, port)))
+}
+
+fn socket(path: &str) -> Topology {
+    Topology::Single(Address::Unix(path.into()))
+}
+
+fn fixed(user: Option<&str>, password: &str) -> Credentials {
+    Credentials::Fixed { user: user.map(str::to_owned), password: Secret::new(password.to_owned()) }
 }
 
 #[test]
 fn each_redis_has_its_own_number_of_keys_per_call() {
-    let redis = redis(&[
+    let redis = store(&[
         ("REDIS_URL", "redis://a"),
         ("REDIS_KEYS_PER_CALL", "One"),
         ("REDIS_PERSECOND", "true"),
         ("REDIS_PERSECOND_URL", "redis://b"),
         ("REDIS_PERSECOND_KEYS_PER_CALL", "many"),
-    ]);
-    assert_eq!(redis.main.keys_per_call, RedisKeysPerCall::One);
-    assert_eq!(redis.per_second.map(|one| one.keys_per_call), Some(RedisKeysPerCall::Many));
+    ])
+    .redis;
+    assert_eq!(redis.main.keys_per_call, Some(KeysPerCall::One));
+    assert_eq!(redis.per_second.map(|one| one.keys_per_call), Some(Some(KeysPerCall::Many)));
 }
 
 #[test]
@@ -83,50 +90,61 @@ fn behind_a_proxy_there_is_one_database() {
 
 #[test]
 fn defaults() {
-    let redis = redis(&[("BACKEND_TYPE", "redis")]);
-    let socket = PathBuf::from("/var/run/nutcracker/ratelimit.sock");
-    let main = RedisEndpoint {
-        topology: RedisTopology::Unix(socket),
-        credentials: RedisCredentials::None,
+    let store = store(&[("BACKEND_TYPE", "redis"), ("WORKERS", "1")]);
+    let main = Endpoint {
+        topology: socket("/var/run/nutcracker/ratelimit.sock"),
+        credentials: Credentials::None,
+        key_prefix: String::new(),
         tls: None,
         database: 0,
-        pool_size: NonZeroUsize::new(10).expect("ten"),
-        keys_per_call: RedisKeysPerCall::Auto,
+        // of ten, which the worker and `/json` share
+        connections: NonZeroUsize::new(5).expect("five"),
+        keys_per_call: None,
         timeout: Duration::from_millis(100),
-        breaker: Some(RedisBreaker {
+        startup: Startup { initial: Duration::from_secs(1), longest: Duration::from_secs(30) },
+        breaker: Some(BreakerConfig {
             consecutive: NonZeroU32::new(5).expect("five"),
-            ratio: Share::parse("0.5").expect("a half"),
+            ratio: 0.5,
             window: Duration::from_secs(10),
             min_calls: NonZeroU32::new(20).expect("twenty"),
             cooldown: Duration::from_millis(200),
             max_cooldown: Duration::from_secs(2),
         }),
     };
-    assert_eq!(redis.main, main);
-    assert_eq!(redis.per_second, None);
-    assert_eq!(redis.max_jitter, Duration::from_secs(300));
-    assert_eq!(redis.max_pending.get(), 10_000);
-    assert_eq!(redis.deny_cache_bytes.map(NonZeroUsize::get), Some(4 << 20));
+    assert_eq!(store.redis.main, main);
+    assert_eq!(store.redis.per_second, None);
+    assert_eq!(store.redis.max_jitter, Duration::from_secs(300));
+    assert_eq!(store.redis.max_pending.get(), 10_000);
+    assert_eq!(store.deny_cache_bytes.map(NonZeroUsize::get), Some(4 << 20));
+    assert_eq!((store.local.max_counters.get(), store.replicas.get()), (1_000_000, 1));
+    assert!(!store.health_needs_connection);
+}
+
+#[test]
+fn a_client_has_its_part_of_the_pool_and_one_connection_at_least() {
+    let connections = |pool, workers| {
+        main_of(&[("REDIS_URL", "h:1"), ("REDIS_POOL_SIZE", pool), ("WORKERS", workers)]).connections.get()
+    };
+    assert_eq!([connections("12", "3"), connections("10", "3"), connections("1", "3")], [3, 2, 1]);
 }
 
 #[test]
 fn one_server_in_every_form() {
-    let tcp = |host, port| RedisTopology::Tcp(server(host, port));
     for (url, topology) in [
-        ("redis:6379", tcp("redis", 6379)),
-        ("10.0.0.1:1", tcp("10.0.0.1", 1)),
-        ("[::1]:6379", tcp("::1", 6379)),
-        ("redis://redis", tcp("redis", 6379)),
-        ("redis://redis:7000/", tcp("redis", 7000)),
-        ("REDIS://[fe80::1]", tcp("fe80::1", 6379)),
-        ("/run/redis.sock", RedisTopology::Unix("/run/redis.sock".into())),
-        ("unix:///run/a%20b.sock", RedisTopology::Unix("/run/a b.sock".into())),
+        ("redis:6379", single("redis", 6379)),
+        ("10.0.0.1:1", single("10.0.0.1", 1)),
+        ("[::1]:6379", single("::1", 6379)),
+        ("redis://redis", single("redis", 6379)),
+        ("redis://redis:7000/", single("redis", 7000)),
+        ("REDIS://[fe80::1]", single("fe80::1", 6379)),
+        ("/run/redis.sock", socket("/run/redis.sock")),
+        ("unix:///run/a%20b.sock", socket("/run/a b.sock")),
     ] {
         let main = main_of(&[("REDIS_URL", url)]);
         assert_eq!((&main.topology, main.database, &main.tls), (&topology, 0, &None), "{url}");
-        let socket = if matches!(topology, RedisTopology::Unix(_)) { "unix" } else { "TCP" };
+        let kind = if matches!(topology, Topology::Single(Address::Unix(_))) { "unix" } else { "TCP" };
         assert_eq!(
-            main_of(&[("REDIS_URL", url), ("REDIS_SOCKET_TYPE", socket), ("REDIS_TYPE", "single")]),
+            main_of(&[("REDIS_URL", url), ("REDIS_SOCKET_TYPE", kind), ("REDIS_TYPE", "single")]),
             main,
             "{url}"
         );
@@ -142,10 +160,10 @@ fn one_server_in_every_form() {
 
 #[test]
 fn sentinels_and_clusters_in_every_form() {
-    let sentinels = RedisTopology::Sentinel {
+    let sentinels = Topology::Sentinel {
         master: "my-master".to_owned(),
         sentinels: vec![server("a", 26379), server("b", 1)],
-        credentials: RedisCredentials::None,
+        credentials: Credentials::None,
     };
     let bare =
         main_of(&[("REDIS_URL", "my-master,a:26379, b:1"), ("REDIS_TYPE", "SENTINEL"), ("REDIS_SOCKET_TYPE", "tcp")]);
@@ -155,7 +173,7 @@ fn sentinels_and_clusters_in_every_form() {
     assert_eq!((&with_database.topology, with_database.database), (&sentinels, 2));
     assert!(with_database.tls.is_some() && with_database.credentials == fixed(Some("u"), "p"));
 
-    let cluster = RedisTopology::Cluster(vec![server("a", 6379), server("::1", 2)]);
+    let cluster = Topology::Cluster(vec![server("a", 6379), server("::1", 2)]);
     assert_eq!(main_of(&[("REDIS_URL", "a:6379,[::1]:2"), ("REDIS_TYPE", "CLUSTER")]).topology, cluster);
     assert_eq!(main_of(&[("REDIS_URL", "redis-cluster://a,[::1]:2"), ("REDIS_TYPE", "CLUSTER")]).topology, cluster);
     assert_eq!(main_of(&[("REDIS_URL", "rediss-cluster://a,[::1]:2/0")]).topology, cluster);
@@ -197,19 +215,19 @@ fn addresses_that_are_none() {
 #[test]
 fn who_we_are() {
     let auth = |value| main_of(&[("REDIS_URL", "h:1"), ("REDIS_AUTH", value)]).credentials;
-    assert_eq!(auth(""), RedisCredentials::None);
+    assert_eq!(auth(""), Credentials::None);
     assert_eq!(auth("hunter2"), fixed(None, "hunter2"));
     assert_eq!(auth("me:hun:ter2"), fixed(Some("me"), "hun:ter2"));
     assert_eq!(auth(":hunter2"), fixed(None, "hunter2"));
     let file = main_of(&[("REDIS_URL", "h:1"), ("REDIS_AUTH_FILE", "/p")]);
-    assert_eq!(file.credentials, RedisCredentials::File("/p".into()));
+    assert_eq!(file.credentials, Credentials::File("/p".into()));
     let url = |text| main_of(&[("REDIS_URL", text)]).credentials;
     assert_eq!(url("redis://:hunter2@h"), fixed(None, "hunter2"));
     assert_eq!(url("redis://m%65:p%40%3A%2fs@h"), fixed(Some("me"), "p@:/s"));
     assert_eq!(url("redis://me:p@s@h"), fixed(Some("me"), "p@s"));
     let sentinel = [("REDIS_URL", "redis-sentinel://u:data@a/m"), ("REDIS_SENTINEL_AUTH", "s:sentinel")];
     let main = main_of(&sentinel);
-    let RedisTopology::Sentinel { credentials, .. } = main.topology else { unreachable!("{main:?}") };
+    let Topology::Sentinel { credentials, .. } = main.topology else { unreachable!("{main:?}") };
     assert_eq!((main.credentials, credentials), (fixed(Some("u"), "data"), fixed(Some("s"), "sentinel")));
 }
 
@@ -223,9 +241,9 @@ fn tls() {
         ("REDIS_TLS_CLIENT_KEY", "/key"),
         ("REDIS_TLS_SKIP_HOSTNAME_VERIFICATION", "true"),
     ]);
-    let identity = Some(TlsIdentity { certificate: "/cert".into(), key: "/key".into() });
-    assert_eq!(main.tls, Some(RedisTls { ca: Some("/ca".into()), identity, verify_hostname: false }));
-    let plain = RedisTls { ca: None, identity: None, verify_hostname: true };
+    let identity = Some(Identity { certificate: "/cert".into(), key: "/key".into() });
+    assert_eq!(main.tls, Some(ClientFiles { ca: Some("/ca".into()), identity, verify_hostname: false }));
+    let plain = ClientFiles { ca: None, identity: None, verify_hostname: true };
     assert_eq!(main_of(&[("REDIS_URL", "rediss://h:1")]).tls, Some(plain.clone()));
     // The reference takes the one with the other.
     assert_eq!(main_of(&[("REDIS_URL", "redis://h:1"), ("REDIS_TLS", "true")]).tls, Some(plain));
@@ -291,19 +309,20 @@ fn a_second_redis_has_its_own_variables() {
         ("REDIS_PERSECOND_AUTH_FILE", "/second"),
         ("REDIS_PERSECOND_SENTINEL_AUTH", "sentinel"),
         ("REDIS_PERSECOND_TLS", "true"),
-        ("REDIS_PERSECOND_POOL_SIZE", "3"),
+        ("REDIS_PERSECOND_POOL_SIZE", "6"),
+        ("WORKERS", "1"),
         ("REDIS_PERSECOND_TIMEOUT", "20ms"),
         ("REDIS_TLS_CACERT", "/ca"),
     ];
-    let redis = redis(&environment);
+    let redis = store(&environment).redis;
     assert_eq!((redis.main.credentials, redis.main.tls), (fixed(None, "first"), None));
     let second = redis.per_second.expect("a second Redis");
     let credentials = fixed(None, "sentinel");
     let sentinels = vec![server("s", 2)];
-    assert_eq!(second.topology, RedisTopology::Sentinel { master: "m".to_owned(), sentinels, credentials });
-    assert_eq!(second.credentials, RedisCredentials::File("/second".into()));
+    assert_eq!(second.topology, Topology::Sentinel { master: "m".to_owned(), sentinels, credentials });
+    assert_eq!(second.credentials, Credentials::File("/second".into()));
     assert_eq!(second.tls.and_then(|tls| tls.ca), Some("/ca".into()));
-    assert_eq!((second.pool_size.get(), second.timeout), (3, Duration::from_millis(20)));
+    assert_eq!((second.connections.get(), second.timeout), (3, Duration::from_millis(20)));
     assert_eq!(resolve(&environment).expect("settings").warnings, Vec::<String>::new());
     let both = error(&[("REDIS_URL", "h"), ("REDIS_PERSECOND", "true"), ("REDIS_PERSECOND_URL", "i")]);
     assert!(both.starts_with("REDIS_URL: \"h\"") && both.contains("\nREDIS_PERSECOND_URL: \"i\""), "{both}");
@@ -336,19 +355,17 @@ fn what_redis_does_not_use_is_warned_about() {
 #[test]
 fn how_long_to_try_at_the_start() {
     let seconds = Duration::from_secs;
-    let startup = redis(&[("REDIS_URL", "h:1")]).startup;
-    assert_eq!((startup.initial, startup.longest, startup.give_up), (seconds(1), seconds(30), None));
-    let startup = redis(&[
+    let default = store(&[("REDIS_URL", "h:1")]);
+    let startup = Startup { initial: seconds(1), longest: seconds(30) };
+    assert_eq!((default.redis.main.startup, default.give_up), (startup, None));
+    let store = store(&[
         ("REDIS_URL", "h:1"),
         ("REDIS_STARTUP_INITIAL_INTERVAL", "1ns"),
         ("REDIS_STARTUP_MAX_INTERVAL", "5s"),
         ("REDIS_STARTUP_MAX_ELAPSED_TIME", "1m"),
-    ])
-    .startup;
-    assert_eq!(
-        (startup.initial, startup.longest, startup.give_up),
-        (Duration::from_nanos(1), seconds(5), Some(seconds(60)))
-    );
+    ]);
+    let startup = Startup { initial: Duration::from_nanos(1), longest: seconds(5) };
+    assert_eq!((store.redis.main.startup, store.give_up), (startup, Some(seconds(60))));
 }
 
 #[test]
@@ -413,7 +430,7 @@ fn no_password_of_an_address_is_shown() {
     }
     let malformed = error(&[("REDIS_URL", "redis://me:hunter2@h:port")]);
     assert!(!malformed.contains("hunter2"), "{malformed}");
-    let debug = format!("{:?}", redis(&[("REDIS_URL", "redis://me:hunter2@h:1"), ("REDIS_SENTINEL_AUTH", "hunter2")]));
+    let debug = format!("{:?}", store(&[("REDIS_URL", "redis://me:hunter2@h:1"), ("REDIS_SENTINEL_AUTH", "hunter2")]));
     assert!(!debug.contains("hunter2"), "{debug}");
 }
 

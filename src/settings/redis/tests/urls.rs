@@ -3,9 +3,9 @@
 use super::*;
 
 /// The login and the database of one server.
-fn read(url: &str, auth: &str) -> (RedisCredentials, u32) {
+fn read(url: &str, auth: &str) -> (Credentials, u32) {
     let main = main_of(&[("REDIS_URL", url), ("REDIS_AUTH", auth)]);
-    assert!(matches!(main.topology, RedisTopology::Tcp(_)), "{url}: {main:?}");
+    assert!(matches!(main.topology, Topology::Single(Address::Tcp(_))), "{url}: {main:?}");
     (main.credentials, main.database)
 }
 
@@ -15,7 +15,7 @@ fn warnings(environment: &[(&str, &str)]) -> Vec<String> {
 
 #[test]
 fn databases_and_logins_of_one_server() {
-    let none = RedisCredentials::None;
+    let none = Credentials::None;
     let login = |user: &str, password: &str| fixed(Some(user).filter(|user| !user.is_empty()), password);
     for (url, credentials, database) in [
         ("redis://h:1/3", none.clone(), 3),
@@ -118,10 +118,10 @@ fn what_is_ignored_is_warned_about() {
     }
 }
 
-fn sentinels(url: &str, more: &[(&str, &str)]) -> (RedisEndpoint, Vec<RedisServer>, RedisCredentials) {
+fn sentinels(url: &str, more: &[(&str, &str)]) -> (Endpoint, Vec<HostPort>, Credentials) {
     let environment = [&[("REDIS_TYPE", "SENTINEL"), ("REDIS_URL", url)], more].concat();
     let main = main_of(&environment);
-    let RedisTopology::Sentinel { master, sentinels, credentials } = main.topology.clone() else {
+    let Topology::Sentinel { master, sentinels, credentials } = main.topology.clone() else {
         unreachable!("{url}: {main:?}")
     };
     assert_eq!(master, "mymaster");
@@ -132,7 +132,7 @@ fn sentinels(url: &str, more: &[(&str, &str)]) -> (RedisEndpoint, Vec<RedisServe
 fn the_logins_of_a_list_of_sentinels_are_the_sentinels() {
     let (main, servers, login) = sentinels("mymaster,redis://:pw@s1:26379", &[]);
     assert_eq!((servers, login), (vec![server("s1", 26379)], fixed(None, "pw")));
-    assert_eq!((main.credentials, main.database), (RedisCredentials::None, 0));
+    assert_eq!((main.credentials, main.database), (Credentials::None, 0));
 
     let (main, servers, login) =
         sentinels("mymaster,redis://u:p%2Cw@s1, s2:1,redis://u:p%2Cw@[::1]/0,", &[("REDIS_AUTH", "me:data")]);
@@ -140,12 +140,12 @@ fn the_logins_of_a_list_of_sentinels_are_the_sentinels() {
     assert_eq!((main.credentials, login), (fixed(Some("me"), "data"), fixed(Some("u"), "p,w")));
 
     let (main, _, login) = sentinels("mymaster,redis://s1?username=u&password=p", &[("REDIS_SENTINEL_AUTH", "q")]);
-    assert_eq!((main.credentials, login), (RedisCredentials::None, fixed(Some("u"), "q")));
+    assert_eq!((main.credentials, login), (Credentials::None, fixed(Some("u"), "q")));
 
     // our own form keeps its meaning
     let main = main_of(&[("REDIS_URL", "redis-sentinel://:pw@s1/mymaster")]);
-    let RedisTopology::Sentinel { credentials, .. } = &main.topology else { unreachable!("{main:?}") };
-    assert_eq!((&main.credentials, credentials), (&fixed(None, "pw"), &RedisCredentials::None));
+    let Topology::Sentinel { credentials, .. } = &main.topology else { unreachable!("{main:?}") };
+    assert_eq!((&main.credentials, credentials), (&fixed(None, "pw"), &Credentials::None));
 
     let tls = sentinels("mymaster,rediss://s1,rediss://s2", &[]).0.tls;
     assert!(tls.is_some());
@@ -166,9 +166,9 @@ fn the_first_login_of_several_is_for_all_sentinels() {
 #[test]
 fn the_login_of_a_cluster_goes_to_all_its_nodes() {
     let cluster = |url, auth| main_of(&[("REDIS_TYPE", "CLUSTER"), ("REDIS_URL", url), ("REDIS_AUTH", auth)]);
-    let nodes = RedisTopology::Cluster(vec![server("n1", 6379), server("n2", 7000)]);
+    let nodes = Topology::Cluster(vec![server("n1", 6379), server("n2", 7000)]);
     for (url, credentials) in [
-        ("redis://n1,redis://n2:7000", RedisCredentials::None),
+        ("redis://n1,redis://n2:7000", Credentials::None),
         ("redis://:pw@n1,redis://:pw@n2:7000", fixed(None, "pw")),
         ("redis://n1,redis://u:pw@n2:7000/0", fixed(Some("u"), "pw")),
         ("redis://u:pw@n1:6379,n2:7000,", fixed(Some("u"), "pw")),
@@ -178,7 +178,7 @@ fn the_login_of_a_cluster_goes_to_all_its_nodes() {
         assert_eq!((&main.topology, main.credentials), (&nodes, credentials), "{url}");
     }
     let one = cluster("redis://:pw@n1", "");
-    assert_eq!((one.topology, one.credentials), (RedisTopology::Cluster(vec![server("n1", 6379)]), fixed(None, "pw")));
+    assert_eq!((one.topology, one.credentials), (Topology::Cluster(vec![server("n1", 6379)]), fixed(None, "pw")));
     let two = "redis://:hunter1@n1,redis://:hunter2@n2:7000";
     let text = error(&[("REDIS_TYPE", "CLUSTER"), ("REDIS_URL", two)]);
     assert!(text.contains("all have one user and password") && !text.contains("hunter"), "{text}");
@@ -242,10 +242,10 @@ fn hosts_and_sockets_as_the_reference_dials_them() {
         ("redis://[::1]", "::1", 6379),
         ("rediss://h/1", "h", 6379),
     ] {
-        assert_eq!(main_of(&[("REDIS_URL", url)]).topology, RedisTopology::Tcp(server(host, port)), "{url}");
+        assert_eq!(main_of(&[("REDIS_URL", url)]).topology, single(host, port), "{url}");
     }
     let unix = |url| main_of(&[("REDIS_URL", url), ("REDIS_SOCKET_TYPE", "unix")]);
-    assert_eq!(unix("redis.sock").topology, RedisTopology::Unix("redis.sock".into()));
+    assert_eq!(unix("redis.sock").topology, socket("redis.sock"));
     let with_login = unix("unix:///run/r.sock?username=u&password=p&db=2&x=y");
     assert_eq!((with_login.credentials, with_login.database), (fixed(Some("u"), "p"), 2));
     for url in ["redis://", "redis:///0", "redis://h:0", "redis://h:99999", "me:hunter2"] {
@@ -295,9 +295,9 @@ fn nothing_that_may_be_a_password_is_dialled_as_a_path_or_asked_for_as_a_master(
         assert!(text.starts_with("REDIS_URL: ") && !text.contains("hunter2"), "{url}: {text}");
     }
     // what it is percent-encoded
-    assert_eq!(main_of(&[("REDIS_URL", "unix:///a%40b")]).topology, RedisTopology::Unix("/a@b".into()));
+    assert_eq!(main_of(&[("REDIS_URL", "unix:///a%40b")]).topology, socket("/a@b"));
     let main = main_of(&[("REDIS_URL", "redis-sentinel://h1/m%40x")]);
-    assert!(matches!(main.topology, RedisTopology::Sentinel { master, .. } if master == "m@x"));
+    assert!(matches!(main.topology, Topology::Sentinel { master, .. } if master == "m@x"));
 }
 
 #[test]

@@ -1,9 +1,8 @@
 //! Lists of sentinels and of nodes as the reference has them: each is `host:port` or a `redis://` URL.
 
 use super::pieces::{Pieces, database, server};
-use super::{Accepted, CLUSTER_LIST, Parsed, REDIS_PORT, SENTINEL_LIST, SENTINEL_PORT, Target};
+use super::{Accepted, CLUSTER_LIST, Parsed, REDIS_PORT, SENTINEL_LIST, SENTINEL_PORT, Server, Target};
 use crate::settings::redis::login::Login;
-use crate::settings::redis::types::RedisServer;
 
 /// `master,sentinel,sentinel`. The logins of the URLs are those to the sentinels.
 pub(super) fn sentinel(text: &str) -> Result<Parsed, Accepted> {
@@ -31,7 +30,7 @@ pub(super) fn cluster(text: &str) -> Result<Parsed, Accepted> {
 }
 
 struct Members {
-    servers: Vec<RedisServer>,
+    servers: Vec<Server>,
     logins: Vec<Login>,
     tls: bool,
     /// That of the last that has one other than 0.

@@ -17,7 +17,6 @@ mod redact;
 use std::path::PathBuf;
 
 use super::login::Login;
-use super::types::RedisServer;
 use super::values::{RedisType, SocketType};
 use pieces::{Pieces, database, decoded, server, servers};
 pub(super) use redact::redacted;
@@ -49,13 +48,21 @@ impl Parsed {
     }
 }
 
+/// A host, by name or address, and a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Server {
+    /// An IPv6 address stands without brackets.
+    pub(super) host: String,
+    pub(super) port: u16,
+}
+
 /// Where a Redis is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Target {
-    Tcp(RedisServer),
+    Tcp(Server),
     Unix(PathBuf),
-    Sentinel { master: String, sentinels: Vec<RedisServer> },
-    Cluster(Vec<RedisServer>),
+    Sentinel { master: String, sentinels: Vec<Server> },
+    Cluster(Vec<Server>),
 }
 
 impl Target {

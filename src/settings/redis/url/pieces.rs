@@ -6,10 +6,11 @@
 
 use std::net::IpAddr;
 
+use super::Server;
 use crate::domain::Secret;
-use crate::settings::address::{Host, HostPort};
+use crate::server::{Host, HostPort};
+use crate::settings::parse::Value as _;
 use crate::settings::redis::login::Login;
-use crate::settings::redis::types::RedisServer;
 
 const IGNORED: &str = "has parameters other than db, username and password, or a fragment: those are ignored";
 const TWO_DATABASES: &str = "has a database in its path and another in ?db: the one in the path is used";
@@ -117,12 +118,12 @@ pub(super) fn database(path: &str, parameter: Option<&str>) -> Option<u32> {
 }
 
 /// `host:port,host:port`; ports may be missing if there is a usual one.
-pub(super) fn servers(text: &str, usual: Option<u16>) -> Option<Vec<RedisServer>> {
+pub(super) fn servers(text: &str, usual: Option<u16>) -> Option<Vec<Server>> {
     text.split(',').map(|item| server(item, usual)).collect()
 }
 
 /// `host:port`; the port may be missing if there is a usual one. Without a host, it is this machine.
-pub(super) fn server(text: &str, usual: Option<u16>) -> Option<RedisServer> {
+pub(super) fn server(text: &str, usual: Option<u16>) -> Option<Server> {
     let text = text.trim();
     let HostPort { host, port } = match HostPort::parse(text) {
         Some(address) => address,
@@ -138,7 +139,7 @@ pub(super) fn server(text: &str, usual: Option<u16>) -> Option<RedisServer> {
         Host::Ip(IpAddr::V6(address)) => address.to_string(),
         Host::Name(name) => name,
     };
-    (port != 0).then_some(RedisServer { host, port })
+    (port != 0).then_some(Server { host, port })
 }
 
 /// A text without its percent signs, if it is UTF-8 then.

@@ -12,8 +12,8 @@ pub(in super::super) use connection::Connection;
 
 use super::super::{compare::Sample, cost::Meters, plan::Plan, request::Keys};
 use crate::{
-    app,
-    settings::{Backend, Override, Settings, SettingsError},
+    app::StoreConfig,
+    settings::{Override, Settings, SettingsError},
     store::redis::{Address, CallError, ConnectorError, Endpoint, Topology},
 };
 
@@ -69,15 +69,11 @@ impl Redis {
     /// The one that a URL names, as REDIS_URL does.
     pub(in super::super) fn new(url: &str) -> Result<Self, RedisError> {
         let url = Override { flag: "--redis", variable: "REDIS_URL", value: OsString::from(url) };
-        let settings = Settings::resolve(&[url], |_| None, [])?;
-        let Backend::Redis(redis) = settings.backend else { return Err(RedisError::Topology) };
+        let config = Settings::resolve(&[url], |_| None, [])?.config;
+        let StoreConfig::Redis(store) = config.store else { return Err(RedisError::Topology) };
         // as many connections as each worker of the service has, and calls that fail only if something is wrong
-        let stacks = settings.workers.saturating_add(1);
-        let endpoint = Endpoint {
-            timeout: PATIENCE,
-            breaker: None,
-            ..app::redis_endpoint(&redis.main, redis.startup, "tollgate-bench:", stacks)
-        };
+        let key_prefix = "tollgate-bench:".to_owned();
+        let endpoint = Endpoint { key_prefix, timeout: PATIENCE, breaker: None, ..store.redis.main };
         match &endpoint.topology {
             Topology::Single(address) if endpoint.tls.is_none() => Ok(Self { address: address.clone(), endpoint }),
             _ => Err(RedisError::Topology),

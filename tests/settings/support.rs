@@ -1,5 +1,4 @@
 //! What the tests of the settings share.
-#![allow(dead_code, reason = "each test binary uses its own part")]
 
 use std::ffi::{OsStr, OsString};
 use std::fs;

@@ -1,13 +1,12 @@
 //! The values of the reference's variables: what it does with each was asked of its binary, and what it runs with runs here
 //! too, unless `docs/drop-in.md` says that it is refused. The table there is held by what happens.
 
-mod settings_support;
-
 use std::fs;
 use std::path::Path;
 
-use settings_support::resolve;
 use tollgate::settings::{SettingsError, TABLE};
+
+use crate::support::resolve;
 
 /// What the reference does with one value of one variable.
 struct Asked {

@@ -1,0 +1,165 @@
+//! The service as a value: each part's own configuration, and what is decided here. `settings` makes it of the environment.
+//!
+//! Plain data: nothing is open, read or shared yet.
+
+use std::{num::NonZeroUsize, time::Duration};
+
+use crate::{
+    api,
+    domain::KeyBuilder,
+    engine,
+    server::{HostPort, Listen, ServerConfig},
+    source::{FileSourceConfig, Location, SourceConfig},
+    store::MemoryConfig,
+    telemetry::logging::LogConfig,
+    tls,
+};
+#[cfg(feature = "redis")]
+use crate::{store::redis::RedisConfig, tls::ClientFiles};
+
+/// The whole service.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// The log.
+    pub log: LogConfig,
+    /// The gRPC listener.
+    pub grpc: GrpcConfig,
+    /// The HTTP listener: `/healthcheck` and `/json`.
+    pub http: HttpConfig,
+    /// Where `/rlconfig` and `/stats` are served.
+    pub debug: HostPort,
+    /// The Prometheus listener; `None` if it was turned off.
+    pub metrics: Option<MetricsConfig>,
+    /// The most series that values taken from requests may make in one metric family.
+    pub max_metric_series: NonZeroUsize,
+    /// The rules.
+    pub rules: RulesConfig,
+    /// Where the counters are.
+    pub store: StoreConfig,
+    /// What says so: a variable, or that none does.
+    pub store_because: String,
+    /// How counters are named.
+    pub keys: KeyBuilder,
+    /// How requests are decided.
+    pub engine: engine::Options,
+    /// How they are answered.
+    pub response: api::ResponseOptions,
+    /// The largest request, in bytes.
+    pub max_request_bytes: NonZeroUsize,
+    /// Be unhealthy until a domain is loaded.
+    pub healthy_with_domain_only: bool,
+    /// How the service stops.
+    pub drain: DrainConfig,
+}
+
+/// The gRPC listener and its connections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GrpcConfig {
+    /// Where it listens.
+    pub listen: Listen,
+    /// How its connections are secured, those of a Unix socket included; `None`: not at all.
+    pub tls: Option<tls::ServerFiles>,
+    /// How its connections are served.
+    pub server: ServerConfig,
+}
+
+/// The HTTP listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpConfig {
+    /// Where it listens.
+    pub address: HostPort,
+    /// Its certificate; `None`: it serves without TLS.
+    pub tls: Option<tls::Identity>,
+}
+
+/// The Prometheus listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetricsConfig {
+    /// Where it listens.
+    pub address: HostPort,
+    /// The path of the page: begins with a slash, has no query, and needs no escaping.
+    pub path: String,
+    /// Its certificate; `None`: it serves without TLS.
+    pub tls: Option<tls::Identity>,
+}
+
+/// Where the rules are and how they are read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RulesConfig {
+    /// Where they are.
+    pub source: SourceConfig,
+    /// The file of what rules are that do not say it themselves.
+    pub defaults: Option<FileSourceConfig>,
+    /// Several files, or resources of xDS, may add to one domain.
+    pub merge_domains: bool,
+    /// Listen before the first load has ended.
+    pub listen_before_loaded: bool,
+}
+
+impl RulesConfig {
+    /// The settings that say where they are.
+    pub(super) const fn source_setting(&self) -> &'static str {
+        match &self.source {
+            SourceConfig::Files(FileSourceConfig { location: Location::Path(_), .. }) => "RULES, --rules",
+            SourceConfig::Files(FileSourceConfig { location: Location::Runtime { .. }, .. }) => {
+                "RUNTIME_ROOT, RUNTIME_SUBDIRECTORY, RUNTIME_APPDIRECTORY; or name a file or a directory with RULES or \
+                 --rules"
+            }
+            SourceConfig::Xds(_) => "CONFIG_GRPC_XDS_SERVER_URL",
+        }
+    }
+}
+
+/// Where the counters are.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StoreConfig {
+    /// In this process.
+    Memory(MemoryConfig),
+    /// In Redis, where several processes share them.
+    #[cfg(feature = "redis")]
+    Redis(Box<RedisStoreConfig>),
+}
+
+/// Counters in Redis, and what guards them.
+#[cfg(feature = "redis")]
+#[derive(Clone, Debug, PartialEq)]
+pub struct RedisStoreConfig {
+    /// The Redises.
+    pub redis: RedisConfig,
+    /// The size of the deny cache; `None`: there is none.
+    pub deny_cache_bytes: Option<NonZeroUsize>,
+    /// The counters of the failure mode `local`.
+    pub local: MemoryConfig,
+    /// The processes that share a limit in the failure mode `local`.
+    pub replicas: std::num::NonZeroU32,
+    /// When to give up on a Redis that has never answered; `None`: never.
+    pub give_up: Option<Duration>,
+    /// Be unhealthy whenever a Redis has no live connection, not only until it has had one.
+    pub health_needs_connection: bool,
+}
+
+#[cfg(feature = "redis")]
+impl RedisStoreConfig {
+    /// The files of TLS, which both Redises share, if one of them is reached over TLS.
+    pub(crate) fn tls(&self) -> Option<&ClientFiles> {
+        let of_second = || self.redis.per_second.as_ref().and_then(|one| one.tls.as_ref());
+        self.redis.main.tls.as_ref().or_else(of_second)
+    }
+}
+
+/// The clients of each Redis that a service with so many workers has, which share its pool: one for each worker, and that
+/// of `/json`.
+#[cfg(feature = "redis")]
+#[must_use]
+pub const fn redis_clients(workers: NonZeroUsize) -> NonZeroUsize {
+    workers.saturating_add(1)
+}
+
+/// How the service stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DrainConfig {
+    /// How long it goes on accepting after its health has turned unhealthy.
+    pub delay: Duration,
+    /// How long calls in flight may take to finish after that.
+    pub timeout: Duration,
+}
