@@ -1,8 +1,9 @@
 //! Which variables have no effect beside the others, and why.
 
-use super::parse::ConfigType;
-use super::redis::{self, Kinds, RedisType};
-use super::store::asks_for_redis;
+use super::choices::ConfigType;
+use super::config::store::asks_for_redis;
+use super::kinds::{Kinds, kinds};
+use super::redis::RedisType;
 use super::table::{Effect, Group, Variable};
 use super::variables::Raw;
 
@@ -38,7 +39,7 @@ pub(super) struct Idle<'a> {
 
 impl<'a> Idle<'a> {
     pub(super) fn of(raw: &'a Raw) -> Self {
-        let redis = asks_for_redis(raw).map(|_| redis::kinds(raw));
+        let redis = asks_for_redis(raw).map(|_| kinds(raw));
         Self { raw, redis, with_xds: raw.config_type.value == ConfigType::Xds }
     }
 

@@ -2,14 +2,13 @@
 
 use std::ffi::OsString;
 
-use super::config::{config, workers};
+use super::choices::BackendType;
+use super::config::{config, store, tls, workers};
 use super::error::{Problem, SettingsError};
 use super::idle::{GATES, Idle};
-use super::parse::BackendType;
 use super::table::{Feature, Found, Override, Reader};
 use super::variables::Raw;
 use super::warnings::{Findings, warnings};
-use super::{store, tls};
 use crate::app::Config;
 
 /// What the environment and the flags say.

@@ -2,6 +2,8 @@
 
 use std::num::NonZeroUsize;
 
+use rustls::pki_types::ServerName;
+
 use super::go;
 
 /// The part of a limit past which a hit counts as near it: finite, not negative.
@@ -55,6 +57,20 @@ impl HttpPath {
 
     /// The path, with its leading slash.
     pub(super) fn into_string(self) -> String {
+        self.0
+    }
+}
+
+/// The name that a peer's certificate must be for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct San(ServerName<'static>);
+
+impl San {
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        ServerName::try_from(text).ok().map(|name| Self(name.to_owned()))
+    }
+
+    pub(super) fn into_name(self) -> ServerName<'static> {
         self.0
     }
 }

@@ -6,15 +6,14 @@ use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 
+use super::choices::{BackendType, ConfigType, OnInvalidRequest, Refunds};
 use super::lenient::{Factor, GiveUp, Grace, Pause};
-use super::parse::{BackendType, ConfigType, OnInvalidRequest, Refunds};
 use super::redis::{
     Auth, CacheBytes, CallTimeout, JitterSeconds, KeysPerCall, MaxPending, PoolOnEmpty, PoolSize, RedisType, Share,
     SocketType, Timeout, Url,
 };
 use super::table::{Effect, Family, Feature, Group, Read, Reader, Variable, row, variables};
-use super::tls::San;
-use super::values::{HeaderListBytes, HttpPath, MaxCounters, NearLimitRatio, Workers};
+use super::values::{HeaderListBytes, HttpPath, MaxCounters, NearLimitRatio, San, Workers};
 use super::xds::{Headers, MessageBytes, NodeMetadata, XdsServer};
 use crate::api::HeaderName;
 use crate::domain::{FailureMode, Secret};

@@ -1,54 +1,18 @@
-//! Rules over xDS, from their variables. `docs/xds.md` describes them.
+//! How the text of the variables of xDS becomes values, each by itself.
 
-use super::config::unless_zero;
 use super::go;
 use super::parse::{HIDDEN, Value, split};
-use super::tls::{San, identity};
 use super::values::UpTo;
-use super::variables::Raw;
 use crate::api::HeaderName;
 use crate::domain::Secret;
 use crate::server::{Host, HostPort};
-use crate::source::{BackoffConfig, XdsConfig, XdsTlsConfig};
-use crate::tls::ClientFiles;
-
-/// The source that the variables describe.
-pub(super) fn config(raw: &Raw) -> XdsConfig {
-    let XdsServer { host, port } = raw.xds_url.value.clone();
-    XdsConfig {
-        host,
-        port,
-        node_id: raw.xds_node_id.value.clone(),
-        node_metadata: raw.xds_node_metadata.value.0.clone(),
-        headers: raw.xds_headers.value.0.clone(),
-        tls: raw.xds_tls.value.then(|| tls(raw)),
-        connect_retry: raw.xds_retry.value.0,
-        backoff: BackoffConfig {
-            initial: raw.xds_backoff_initial.value.0,
-            max: raw.xds_backoff_max.value.0,
-            factor: raw.xds_backoff_factor.value.0,
-            jitter: raw.xds_backoff_jitter.value,
-        },
-        keepalive: unless_zero(raw.xds_keepalive.value),
-        max_message_bytes: raw.xds_max_message.value.0.get().get(),
-    }
-}
-
-fn tls(raw: &Raw) -> XdsTlsConfig {
-    let files = ClientFiles {
-        ca: raw.xds_tls_cacert.value.clone(),
-        identity: identity(&raw.xds_tls_cert, &raw.xds_tls_key),
-        verify_hostname: true,
-    };
-    XdsTlsConfig { files, name: raw.xds_tls_san.value.clone().map(San::into_name) }
-}
 
 /// A host, by name or address, and a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct XdsServer {
     /// An IPv6 address stands without brackets.
-    host: String,
-    port: u16,
+    pub(super) host: String,
+    pub(super) port: u16,
 }
 
 impl Value for XdsServer {
@@ -75,7 +39,7 @@ impl Value for XdsServer {
 
 /// Headers for each stream. Their values may be tokens, so they are never printed.
 #[derive(Clone, Debug)]
-pub(super) struct Headers(Vec<(String, Secret)>);
+pub(super) struct Headers(pub(super) Vec<(String, Secret)>);
 
 impl Value for Headers {
     const ACCEPTED: &'static str =
@@ -104,7 +68,7 @@ impl Value for Headers {
 
 /// Pairs of a key and a text.
 #[derive(Clone, Debug)]
-pub(super) struct NodeMetadata(Vec<(String, String)>);
+pub(super) struct NodeMetadata(pub(super) Vec<(String, String)>);
 
 impl Value for NodeMetadata {
     const ACCEPTED: &'static str = "pairs such as k=v,k=v";
@@ -126,7 +90,7 @@ impl Value for NodeMetadata {
 
 /// A size that gRPC can say; 0: its own default.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct MessageBytes(UpTo<4_294_967_295>);
+pub(super) struct MessageBytes(pub(super) UpTo<4_294_967_295>);
 
 const DEFAULT_MESSAGE_BYTES: usize = 4 << 20;
 

@@ -7,7 +7,7 @@ use crate::settings::parse::{HIDDEN, Value};
 
 /// `password`, `user:password` or `user:`; is never printed. Taken as it is written, as in the reference.
 #[derive(Clone, Debug, Default)]
-pub(in crate::settings) struct Auth(pub(super) Login);
+pub(in crate::settings) struct Auth(pub(in crate::settings) Login);
 
 impl Value for Auth {
     const ACCEPTED: &'static str = "`password` or `user:password`";

@@ -4,21 +4,21 @@ use crate::domain::Secret;
 
 /// A user and a password; either may be missing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Login {
+pub(in crate::settings) struct Login {
     /// Never empty.
-    pub(super) user: Option<String>,
-    pub(super) password: Option<Secret>,
+    pub(in crate::settings) user: Option<String>,
+    pub(in crate::settings) password: Option<Secret>,
 }
 
 impl Login {
     /// What this says, and what the other says of the rest.
-    pub(super) fn over(&self, other: &Self) -> Self {
+    pub(in crate::settings) fn over(&self, other: &Self) -> Self {
         let (user, password) = (self.user.as_ref(), self.password.as_ref());
         Self { user: user.or(other.user.as_ref()).cloned(), password: password.or(other.password.as_ref()).cloned() }
     }
 
     /// Whether both say something, and not the same.
-    pub(super) fn contradicts(&self, other: &Self) -> bool {
+    pub(in crate::settings) fn contradicts(&self, other: &Self) -> bool {
         fn differ<T: PartialEq>(one: Option<&T>, other: Option<&T>) -> bool {
             matches!((one, other), (Some(one), Some(other)) if one != other)
         }
@@ -26,7 +26,7 @@ impl Login {
     }
 
     /// Whether it lacks the password of the user that it has.
-    pub(super) fn lacks_password(&self) -> bool {
+    pub(in crate::settings) fn lacks_password(&self) -> bool {
         self.user.is_some() && self.password.as_ref().is_none_or(|password| password.expose().is_empty())
     }
 }

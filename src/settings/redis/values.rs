@@ -14,7 +14,7 @@ pub(super) const UNREPLACED: &str =
 
 /// The address of a Redis as it was written. What it means depends on other variables, and it may hold a password.
 #[derive(Clone, Debug)]
-pub(in crate::settings) struct Url(pub(super) Secret);
+pub(in crate::settings) struct Url(pub(in crate::settings) Secret);
 
 impl Value for Url {
     const ACCEPTED: &'static str = "an address such as host:port; see redis.md for its forms";
@@ -51,42 +51,13 @@ impl Value for PoolOnEmpty {
 }
 
 words!(
-    /// How Redis is set up.
-    pub(in crate::settings) RedisType, "SINGLE, SENTINEL or CLUSTER, in any case",
-    Single = "single", Sentinel = "sentinel", Cluster = "cluster"
-);
-/// How Redis is reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::settings) enum SocketType {
-    Tcp,
-    Unix,
-}
-
-impl Value for SocketType {
-    const ACCEPTED: &'static str = "tcp or unix, in any case";
-
-    fn parse(text: &str) -> Option<Self> {
-        match text.to_ascii_lowercase().as_str() {
-            "tcp" => Some(Self::Tcp),
-            "unix" => Some(Self::Unix),
-            _ => None,
-        }
-    }
-
-    fn instead(text: &str) -> Option<(Self, &'static str)> {
-        let is_go_s = ["tcp4", "tcp6"].contains(&text.to_ascii_lowercase().as_str());
-        is_go_s.then_some((Self::Tcp, "is taken as tcp: addresses of IPv4 and of IPv6 are tried"))
-    }
-}
-
-words!(
     /// How many keys a call may carry.
     pub(in crate::settings) KeysPerCall, "auto, many or one, in any case", Auto = "auto", Many = "many", One = "one"
 );
 
 /// A share of a whole: more than 0, at most 1.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
-pub(in crate::settings) struct Share(pub(super) f64);
+pub(in crate::settings) struct Share(pub(in crate::settings) f64);
 
 impl Value for Share {
     const ACCEPTED: &'static str = "a number above 0, at most 1";
@@ -98,7 +69,7 @@ impl Value for Share {
 
 /// How long Redis may take. Nothing waits for it without bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::settings) struct Timeout(pub(super) Duration);
+pub(in crate::settings) struct Timeout(pub(in crate::settings) Duration);
 
 impl Value for Timeout {
     const ACCEPTED: &'static str = "a duration from 1ms to 1h, such as 100ms";
@@ -112,7 +83,7 @@ impl Value for Timeout {
 
 /// The deadline of a connection and of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::settings) struct CallTimeout(pub(super) Duration);
+pub(in crate::settings) struct CallTimeout(pub(in crate::settings) Duration);
 
 impl Value for CallTimeout {
     const ACCEPTED: &'static str = Timeout::ACCEPTED;
@@ -170,7 +141,7 @@ const LEAST_CACHE: usize = 512 << 10;
 
 /// The size of the deny cache; 0: none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::settings) struct CacheBytes(pub(super) usize);
+pub(in crate::settings) struct CacheBytes(pub(in crate::settings) usize);
 
 impl Value for CacheBytes {
     const ACCEPTED: &'static str = "a number of bytes from 524288 to 17179869184, or 0";
@@ -195,7 +166,7 @@ const YEAR: u32 = 31_536_000;
 
 /// By how much the expiry of counters is spread, in seconds: at most a year.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::settings) struct JitterSeconds(pub(super) u32);
+pub(in crate::settings) struct JitterSeconds(pub(in crate::settings) u32);
 
 impl Value for JitterSeconds {
     const ACCEPTED: &'static str = "a whole number from 0 to 31536000";

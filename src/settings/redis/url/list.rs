@@ -1,7 +1,7 @@
 //! Lists of sentinels and of nodes as the reference has them: each is `host:port` or a `redis://` URL.
 
 use super::pieces::{Pieces, database, server};
-use super::{Accepted, CLUSTER_LIST, Parsed, REDIS_PORT, SENTINEL_LIST, SENTINEL_PORT, Server, Target};
+use super::target::{Accepted, CLUSTER_LIST, Parsed, REDIS_PORT, SENTINEL_LIST, SENTINEL_PORT, Server, Target};
 use crate::settings::redis::login::Login;
 
 /// `master,sentinel,sentinel`. The logins of the URLs are those to the sentinels.

@@ -13,71 +13,13 @@
 mod list;
 mod pieces;
 mod redact;
+pub(in crate::settings) mod target;
 
-use std::path::PathBuf;
-
-use super::login::Login;
-use super::values::{RedisType, SocketType};
-use pieces::{Pieces, database, decoded, server, servers};
-pub(super) use redact::redacted;
-
-const REDIS_PORT: u16 = 6379;
-const SENTINEL_PORT: u16 = 26379;
-
-const SENTINEL_LIST: Accepted = "master,host:port,host:port…, which REDIS_TYPE=SENTINEL asks for";
-const CLUSTER_LIST: Accepted = "host:port,host:port…, which REDIS_TYPE=CLUSTER asks for";
-
-/// What an address says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Parsed {
-    pub(super) target: Target,
-    /// Who we are to the servers, as each part of the address has it.
-    pub(super) logins: Vec<Login>,
-    /// Who we are to the sentinels, as each part of the address has it.
-    pub(super) sentinel_logins: Vec<Login>,
-    pub(super) tls: bool,
-    pub(super) database: u32,
-    /// What to warn of, to follow the variable's name.
-    pub(super) notes: Vec<&'static str>,
-}
-
-impl Parsed {
-    /// Without a login, without TLS.
-    pub(super) fn plain(target: Target) -> Self {
-        Self { target, logins: vec![], sentinel_logins: vec![], tls: false, database: 0, notes: vec![] }
-    }
-}
-
-/// A host, by name or address, and a port.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Server {
-    /// An IPv6 address stands without brackets.
-    pub(super) host: String,
-    pub(super) port: u16,
-}
-
-/// Where a Redis is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Target {
-    Tcp(Server),
-    Unix(PathBuf),
-    Sentinel { master: String, sentinels: Vec<Server> },
-    Cluster(Vec<Server>),
-}
-
-impl Target {
-    /// The type that this is.
-    pub(super) fn kind(&self) -> RedisType {
-        match self {
-            Self::Tcp(_) | Self::Unix(_) => RedisType::Single,
-            Self::Sentinel { .. } => RedisType::Sentinel,
-            Self::Cluster(_) => RedisType::Cluster,
-        }
-    }
-}
-
-/// What is accepted, to follow "is not".
-type Accepted = &'static str;
+use self::pieces::{Pieces, database, decoded, is_path, server, servers};
+use self::target::{Accepted, REDIS_PORT, SENTINEL_LIST, SENTINEL_PORT};
+use super::kind::{RedisType, SocketType};
+pub(in crate::settings) use redact::redacted;
+pub(in crate::settings) use target::{Parsed, Target};
 
 const CONNECTION_STRING: Accepted = "host:port alone, without the options of other clients: \
                                      the password goes to REDIS_AUTH, ssl=True is REDIS_TLS=true";
@@ -87,7 +29,7 @@ const PLAIN_PATH: Accepted = "the path of a socket alone: a database or a login 
                               a path is percent-encoded there";
 
 /// Reads an address; one without a scheme is of type `kind`. `socket`: how it is to be reached, if that is known.
-pub(super) fn parse(text: &str, kind: RedisType, socket: Option<SocketType>) -> Result<Parsed, Accepted> {
+pub(in crate::settings) fn parse(text: &str, kind: RedisType, socket: Option<SocketType>) -> Result<Parsed, Accepted> {
     let trimmed = text.trim();
     let parsed = match (scheme(trimmed), kind) {
         (Some(("redis" | "rediss", _, _)), RedisType::Sentinel) => Err(SENTINEL_LIST),
@@ -114,7 +56,7 @@ fn known(text: &str) -> Option<Accepted> {
 }
 
 /// Whether a text has `$(NAME)` or `${NAME}`, as templates have that nobody filled in.
-pub(super) fn is_unreplaced(text: &str) -> bool {
+pub(in crate::settings) fn is_unreplaced(text: &str) -> bool {
     let is_name = |name: &str| {
         !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
     };
@@ -126,7 +68,7 @@ pub(super) fn is_unreplaced(text: &str) -> bool {
 }
 
 /// The type that an address is of, as far as its scheme says.
-pub(super) fn kind(text: &str) -> Option<RedisType> {
+pub(in crate::settings) fn kind(text: &str) -> Option<RedisType> {
     match scheme(text.trim())?.0 {
         "redis-sentinel" | "rediss-sentinel" => Some(RedisType::Sentinel),
         "redis-cluster" | "rediss-cluster" => Some(RedisType::Cluster),
@@ -135,7 +77,7 @@ pub(super) fn kind(text: &str) -> Option<RedisType> {
 }
 
 /// Whether an address, or one in it, asks for TLS.
-pub(super) fn asks_for_tls(text: &str) -> bool {
+pub(in crate::settings) fn asks_for_tls(text: &str) -> bool {
     let begins = |item: &str| item.trim().get(..6).is_some_and(|word| word.eq_ignore_ascii_case("rediss"));
     text.split(',').any(|item| begins(item) && item.contains("://"))
 }
@@ -213,9 +155,4 @@ fn single(text: &str, socket: Option<SocketType>) -> Result<Target, Accepted> {
                                            REDIS_TYPE=CLUSTER (host:port,…)"),
         None => Err("host:port, the path of a socket, or a URL such as redis://host:port"),
     }
-}
-
-/// Whether a text is the path of a socket, and not a URL whose scheme was forgotten or misspelt.
-fn is_path(text: &str) -> bool {
-    text.starts_with(['/', '.']) || (text.contains('/') && !text.contains([':', '@']))
 }

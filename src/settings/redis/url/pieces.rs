@@ -6,7 +6,7 @@
 
 use std::net::IpAddr;
 
-use super::Server;
+use super::target::Server;
 use crate::domain::Secret;
 use crate::server::{Host, HostPort};
 use crate::settings::parse::Value as _;
@@ -157,4 +157,9 @@ pub(super) fn decoded(text: &str) -> Option<String> {
         });
     }
     String::from_utf8(bytes).ok()
+}
+
+/// Whether a text is the path of a socket, and not a URL whose scheme was forgotten or misspelt.
+pub(super) fn is_path(text: &str) -> bool {
+    text.starts_with(['/', '.']) || (text.contains('/') && !text.contains([':', '@']))
 }

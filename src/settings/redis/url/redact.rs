@@ -1,12 +1,12 @@
 //! Addresses as they may be printed.
 
-use super::pieces::servers;
-use super::{REDIS_PORT, is_path};
+use super::pieces::{is_path, servers};
+use super::target::REDIS_PORT;
 use crate::settings::parse::HIDDEN;
 
 /// The address as it may be printed. What is before an `@` may be a password, what is after a `?` or a `#` too, and so may
 /// anything in the place of the servers that cannot be read as servers.
-pub(in crate::settings::redis) fn redacted(text: &str) -> String {
+pub(in crate::settings) fn redacted(text: &str) -> String {
     let (scheme, rest) = text.split_once("://").map_or(("", text), |(_, rest)| text.split_at(text.len() - rest.len()));
     if !scheme.split("://").next().is_none_or(|before| before.split(',').all(may_be_server)) {
         return HIDDEN.to_owned();

@@ -1,11 +1,12 @@
 mod auth;
+mod contradictions;
+mod hidden;
 mod urls;
 
 use std::ffi::OsString;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
-use super::url::redacted;
 use crate::app::{RedisStoreConfig, StoreConfig};
 use crate::domain::Secret;
 use crate::settings::{Settings, SettingsError};
@@ -61,31 +62,6 @@ fn each_redis_has_its_own_number_of_keys_per_call() {
     .redis;
     assert_eq!(redis.main.keys_per_call, Some(KeysPerCall::One));
     assert_eq!(redis.per_second.map(|one| one.keys_per_call), Some(Some(KeysPerCall::Many)));
-}
-
-#[test]
-fn where_a_call_carries_one_key_requests_cannot_be_charged_all_or_none() {
-    let stop = ("STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT", "true");
-    let second = ("REDIS_PERSECOND", "true");
-    let both = [("REDIS_URL", "redis://a"), ("REDIS_PERSECOND_URL", "redis://b"), stop, second];
-    for name in ["REDIS_KEYS_PER_CALL", "REDIS_PERSECOND_KEYS_PER_CALL"] {
-        let told = error(&[&both[..], &[(name, "one")]].concat());
-        assert!(told.contains(name) && told.contains(stop.0) && told.contains("leave STOP"), "{told}");
-        for fine in ["auto", "many"] {
-            main_of(&[&both[..], &[(name, fine)]].concat());
-        }
-    }
-    main_of(&[("REDIS_URL", "redis://a"), stop, ("REDIS_PERSECOND_KEYS_PER_CALL", "one")]);
-}
-
-#[test]
-fn behind_a_proxy_there_is_one_database() {
-    for url in ["redis://a/1", "unix:///run/proxy.sock?db=1"] {
-        let told = error(&[("REDIS_URL", url), ("REDIS_KEYS_PER_CALL", "one")]);
-        assert!(told.contains("REDIS_KEYS_PER_CALL") && told.contains("CACHE_KEY_PREFIX"), "{told}");
-        assert_eq!(main_of(&[("REDIS_URL", url)]).database, 1);
-    }
-    main_of(&[("REDIS_URL", "redis-sentinel://s1/m/1"), ("REDIS_KEYS_PER_CALL", "one")]);
 }
 
 #[test]
@@ -258,47 +234,6 @@ fn tls() {
 }
 
 #[test]
-fn what_contradicts_is_told_with_both() {
-    for (environment, expected) in [
-        (
-            &[("REDIS_URL", "redis-sentinel://h/m"), ("REDIS_TYPE", "cluster")][..],
-            r#"REDIS_TYPE: "cluster" contradicts REDIS_URL=redis-sentinel://h/m: the URL is of another type"#,
-        ),
-        (
-            &[("REDIS_URL", "h:1"), ("REDIS_SOCKET_TYPE", "unix")],
-            r#"REDIS_SOCKET_TYPE: "unix" contradicts REDIS_URL=h:1: that is no path of a socket"#,
-        ),
-        (
-            &[("REDIS_URL", "/run/s"), ("REDIS_SOCKET_TYPE", "tcp")],
-            r#"REDIS_SOCKET_TYPE: "tcp" contradicts REDIS_URL=/run/s: that is the path of a socket"#,
-        ),
-        (
-            &[("REDIS_URL", "rediss://h"), ("REDIS_TLS", "false")],
-            r#"REDIS_TLS: "false" contradicts REDIS_URL=rediss://h: the URL asks for TLS"#,
-        ),
-        (
-            &[("REDIS_URL", "/run/s"), ("REDIS_TLS", "1")],
-            r#"REDIS_TLS: "1" contradicts REDIS_URL=/run/s: a unix socket has no TLS"#,
-        ),
-        (
-            &[("REDIS_URL", "redis://:hunter2@h"), ("REDIS_AUTH_FILE", "/p")],
-            r#"REDIS_AUTH_FILE: "/p" contradicts REDIS_URL=redis://(hidden)@h: only one of them may have a password"#,
-        ),
-        (
-            &[("REDIS_URL", "h:1"), ("REDIS_AUTH", "hunter2"), ("REDIS_AUTH_FILE", "/p")],
-            r#"REDIS_AUTH_FILE: "/p" contradicts REDIS_AUTH=(hidden): only one of them may be set"#,
-        ),
-        (&[("REDIS_TYPE", "CLUSTER")], "REDIS_URL: is not set, and REDIS_TYPE=CLUSTER needs it"),
-        (
-            &[("REDIS_SOCKET_TYPE", "tcp"), ("REDIS_URL", "")],
-            "REDIS_URL: is not set, and REDIS_SOCKET_TYPE=tcp needs it",
-        ),
-    ] {
-        assert_eq!(error(environment), expected);
-    }
-}
-
-#[test]
 fn a_second_redis_has_its_own_variables() {
     let environment = [
         ("REDIS_URL", "h:1"),
@@ -372,87 +307,4 @@ fn how_long_to_try_at_the_start() {
 fn the_memory_store_has_no_use_for_replicas() {
     let settings = resolve(&[("FAILURE_MODE", "allow"), ("REPLICAS", "3")]).expect("settings");
     assert_eq!(settings.warnings, ["no effect: REPLICAS=3: the memory store does not fail"]);
-}
-
-#[test]
-fn no_password_of_an_address_is_shown() {
-    for (url, shown) in [
-        ("h:1", "h:1"),
-        ("/run/redis.sock", "/run/redis.sock"),
-        ("unix:///run/redis.sock?db=1", "unix:///run/redis.sock?db=1"),
-        ("redis://h:1/2", "redis://h:1/2"),
-        ("redis://me:hunter2@h:1", "redis://(hidden)@h:1"),
-        ("redis://me:hun@ter2@h:1", "redis://(hidden)@h:1"),
-        ("me:hunter2@h:1", "(hidden)@h:1"),
-        ("redis://me:hunter2", "redis://(hidden)"),
-        ("redis://:hunter2/0", "redis://(hidden)"),
-        ("redis://h:1?password=hunter2", "redis://h:1?(hidden)"),
-        ("redis-sentinel://me:hunter2@a,b:1/m", "redis-sentinel://(hidden)@a,b:1/m"),
-        ("redis://h:1?db=hunter2", "redis://h:1?(hidden)"),
-        ("redis://h:1/0#hunter2", "redis://h:1/0#(hidden)"),
-        ("m,h:1,[::1]:2", "m,h:1,[::1]:2"),
-        ("::1:6379", "::1:6379"),
-        ("redis", "redis"),
-        ("./redis.sock", "./redis.sock"),
-        // the scheme is missing, or half of it
-        ("redis//:hunter2", "(hidden)"),
-        ("redis:/me:hunter2@h:1/0", "(hidden)@h:1/0"),
-        ("me:hunter2", "(hidden)"),
-        ("me:hunter2:6379", "(hidden)"),
-        ("m,me:hunter2", "(hidden)"),
-        // what no host holds
-        ("h.example:6380,password=hunter2=,ssl=True,abortConnect=False", "(hidden)"),
-        ("h.example,password=hunter2", "(hidden)"),
-        ("h:1 hunter2=", "(hidden)"),
-        ("server=h;password=hunter2", "(hidden)"),
-        ("h:1/password=hunter2", "(hidden)"),
-        ("h\nhunter2", "(hidden)"),
-        ("m,h:1,password=hunter2", "(hidden)"),
-        ("--hunter2=x", "(hidden)"),
-        ("redis-sentinel://h1/hunter2@x/1", "redis-sentinel://(hidden)@x/1"),
-        ("/tmp/x.sock?password=hunter2", "/tmp/x.sock?(hidden)"),
-        // lists of URLs
-        ("m,redis://:hunter2@a:1,redis://b:2", "m,redis://(hidden)@a:1,redis://b:2"),
-        ("m,a:1,redis://:hun@ter2@b:1", "m,a:1,redis://(hidden)@b:1"),
-        ("m,redis://a:1,redis://b:2", "m,redis://a:1,redis://b:2"),
-        ("m,redis://a:1?password=hunter2,redis://b:2", "m,redis://a:1?(hidden)"),
-        ("redis://:hunter2@a,redis://:hunter2@b:1/0", "redis://(hidden)@b:1/0"),
-        ("m,redis://a:1,redis://:hun/ter2", "m,redis://(hidden)"),
-        ("me:hunter2,redis://a:1", "(hidden)"),
-        ("redis://:hun,hunter2,x@a,b", "redis://(hidden)@a,b"),
-    ] {
-        assert_eq!(redacted(url), shown, "{url}");
-    }
-    // no path: it would be told as the address of the connections
-    for url in ["me:hunter2@h:1/0", "redis:/me:hunter2@h:1/0", "redis//me:hunter2@h"] {
-        let text = error(&[("REDIS_URL", url)]);
-        assert!(text.starts_with("REDIS_URL: \"(hidden)@h") && !text.contains("hunter2"), "{text}");
-    }
-    let malformed = error(&[("REDIS_URL", "redis://me:hunter2@h:port")]);
-    assert!(!malformed.contains("hunter2"), "{malformed}");
-    let debug = format!("{:?}", store(&[("REDIS_URL", "redis://me:hunter2@h:1"), ("REDIS_SENTINEL_AUTH", "hunter2")]));
-    assert!(!debug.contains("hunter2"), "{debug}");
-}
-
-#[test]
-fn the_longest_cooldown_is_no_shorter_than_the_first() {
-    let address = ("REDIS_URL", "redis:6379");
-    for (cooldown, longest, shown) in [
-        (Some("5s"), Some("1s"), "BREAKER_MAX_COOLDOWN: \"1s\" contradicts BREAKER_COOLDOWN=5s: "),
-        (Some("5s"), None, "BREAKER_COOLDOWN: \"5s\" contradicts BREAKER_MAX_COOLDOWN=2s: "),
-        (None, Some("100ms"), "BREAKER_MAX_COOLDOWN: \"100ms\" contradicts BREAKER_COOLDOWN=200ms: "),
-    ] {
-        let given = [("BREAKER_COOLDOWN", cooldown), ("BREAKER_MAX_COOLDOWN", longest)];
-        let mut all: Vec<_> = given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
-        all.push(address);
-        let told = error(&all);
-        assert!(told.starts_with(shown) && told.contains("raise BREAKER_MAX_COOLDOWN"), "{told}");
-        // nothing cools down then, which a warning says
-        all.push(("BREAKER", "false"));
-        assert!(resolve(&all).is_ok());
-    }
-    let unread = error(&[address, ("BREAKER_COOLDOWN", "5s"), ("BREAKER_MAX_COOLDOWN", "soon")]);
-    assert!(unread.starts_with("BREAKER_MAX_COOLDOWN: \"soon\" is not") && !unread.contains('\n'), "{unread}");
-    let equal = main_of(&[address, ("BREAKER_COOLDOWN", "3s"), ("BREAKER_MAX_COOLDOWN", "3s")]);
-    assert_eq!(equal.breaker.map(|breaker| breaker.max_cooldown), Some(Duration::from_secs(3)));
 }

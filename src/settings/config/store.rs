@@ -2,49 +2,52 @@
 
 use std::num::NonZeroUsize;
 
-use super::error::Problem;
-use super::parse::BackendType;
 #[cfg(feature = "redis")]
 use super::redis;
-use super::table::{Given, Note};
-use super::variables::Raw;
 use crate::app::StoreConfig;
+use crate::settings::choices::BackendType;
+use crate::settings::error::Problem;
+use crate::settings::table::{Given, Note};
+use crate::settings::variables::Raw;
 use crate::store::MemoryConfig;
 
 /// `None` if that cannot be told, and then there is a problem. `workers`: how many the service has.
-pub(super) fn config(
+pub(in crate::settings) fn config(
     raw: &Raw,
     workers: NonZeroUsize,
     empty: &[&str],
     problems: &mut Vec<Problem>,
     notes: &mut Vec<Note>,
 ) -> Option<StoreConfig> {
+    let memory = MemoryConfig { max_counters: raw.max_counters.value.get() };
     let Some(asks) = asks_for_redis(raw) else {
         if empty.contains(&"REDIS_URL") && raw.backend_type.value.is_none() {
             let text = "REDIS_URL is empty, as where a template lost its value: counters are in this process, so each \
                         replica has the whole of each limit; give it an address, or set BACKEND_TYPE=memory";
             notes.push(Note { variable: "BACKEND_TYPE", text: text.to_owned() });
         }
-        return Some(StoreConfig::Memory(memory(raw)));
+        return Some(StoreConfig::Memory(memory));
     };
-    in_redis(raw, asks, workers, problems, notes)
+    in_redis(raw, asks, memory, workers, problems, notes)
 }
 
 #[cfg(feature = "redis")]
 fn in_redis(
     raw: &Raw,
     _: &Given,
+    local: MemoryConfig,
     workers: NonZeroUsize,
     problems: &mut Vec<Problem>,
     notes: &mut Vec<Note>,
 ) -> Option<StoreConfig> {
-    redis::config(raw, workers, problems, notes).map(|redis| StoreConfig::Redis(Box::new(redis)))
+    redis::config(raw, local, workers, problems, notes).map(|redis| StoreConfig::Redis(Box::new(redis)))
 }
 
 #[cfg(not(feature = "redis"))]
 fn in_redis(
     _: &Raw,
     asks: &Given,
+    _: MemoryConfig,
     _: NonZeroUsize,
     problems: &mut Vec<Problem>,
     _: &mut Vec<Note>,
@@ -53,13 +56,8 @@ fn in_redis(
     None
 }
 
-/// The counters in this process.
-pub(super) fn memory(raw: &Raw) -> MemoryConfig {
-    MemoryConfig { max_counters: raw.max_counters.value.get() }
-}
-
 /// What says that the counters are in Redis.
-pub(super) fn asks_for_redis(raw: &Raw) -> Option<&Given> {
+pub(in crate::settings) fn asks_for_redis(raw: &Raw) -> Option<&Given> {
     match (raw.backend_type.value, &raw.backend_type.given) {
         (Some(BackendType::Redis), given) => given.as_ref(),
         (_, Some(_)) => None,

@@ -1,13 +1,11 @@
-//! TLS of the listeners, from its variables, and what other TLS shares with it. `docs/tls.md` describes them.
+//! TLS of the listeners, and what other TLS shares with it. `docs/tls.md` describes the variables.
 
 use std::path::PathBuf;
 
-use rustls::pki_types::ServerName;
-
-use super::error::{Place, Problem};
-use super::parse::Value;
-use super::table::{Given, Read};
-use super::variables::Raw;
+use crate::settings::error::{Place, Problem};
+use crate::settings::table::{Given, Read};
+use crate::settings::values::San;
+use crate::settings::variables::Raw;
 use crate::tls::{ClientAuthority, Identity, ServerFiles};
 
 /// The identity of a client. As in the reference, one file without the other is none: a warning says so.
@@ -15,33 +13,15 @@ pub(super) fn identity(certificate: &Read<Option<PathBuf>>, key: &Read<Option<Pa
     Some(Identity { certificate: certificate.value.clone()?, key: key.value.clone()? })
 }
 
-/// The name that a peer's certificate must be for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct San(ServerName<'static>);
-
-impl San {
-    pub(super) fn into_name(self) -> ServerName<'static> {
-        self.0
-    }
-}
-
-impl Value for San {
-    const ACCEPTED: &'static str = "a DNS name or an IP address";
-
-    fn parse(text: &str) -> Option<Self> {
-        ServerName::try_from(text).ok().map(|name| Self(name.to_owned()))
-    }
-}
-
 /// What the listeners' variables ask for.
-pub(super) struct ListenersTls {
+pub(in crate::settings) struct ListenersTls {
     pub(super) grpc: Option<ServerFiles>,
     pub(super) http: Option<Identity>,
     pub(super) metrics: Option<Identity>,
 }
 
 /// Reads the variables together; what they lack is a problem each.
-pub(super) fn listeners(raw: &Raw, problems: &mut Vec<Problem>) -> ListenersTls {
+pub(in crate::settings) fn listeners(raw: &Raw, problems: &mut Vec<Problem>) -> ListenersTls {
     let http = pair(("HTTP_TLS_CERT", &raw.http_tls_cert), ("HTTP_TLS_KEY", &raw.http_tls_key), problems);
     let metrics =
         pair(("PROMETHEUS_TLS_CERT", &raw.metrics_tls_cert), ("PROMETHEUS_TLS_KEY", &raw.metrics_tls_key), problems);

@@ -1,16 +1,20 @@
-//! The Redis store and what guards it: variables that must agree, as the configuration of each.
+//! The Redis store and what guards it. `docs/redis.md` describes the variables, which must agree.
+
+mod endpoint;
+#[cfg(test)]
+mod tests;
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use super::endpoint::Variables;
+use self::endpoint::Variables;
+use super::tls::identity;
 use crate::app::{RedisStoreConfig, redis_clients};
-use crate::settings::config::unless_zero;
 use crate::settings::error::{Place, Problem};
-use crate::settings::store::memory;
+use crate::settings::parse::unless_zero;
 use crate::settings::table::{Given, Note, Read};
-use crate::settings::tls::identity;
 use crate::settings::variables::{Raw, TABLE};
+use crate::store::MemoryConfig;
 use crate::store::redis::{BreakerConfig, Endpoint, RedisConfig, Startup, Topology};
 use crate::tls::ClientFiles;
 
@@ -18,8 +22,9 @@ use crate::tls::ClientFiles;
 const DENY_CACHE_BYTES: NonZeroUsize = NonZeroUsize::new(4 << 20).expect("four MiB is more than nothing");
 
 /// The Redis that the variables describe, or what is wrong with them; and what is odd about them.
-pub(in crate::settings) fn config(
+pub(super) fn config(
     raw: &Raw,
+    local: MemoryConfig,
     workers: NonZeroUsize,
     problems: &mut Vec<Problem>,
     notes: &mut Vec<Note>,
@@ -91,7 +96,7 @@ pub(in crate::settings) fn config(
             max_pending: raw.max_pending_checks.value.get(),
         },
         deny_cache_bytes: raw.local_cache_size.value.map_or(Some(DENY_CACHE_BYTES), |size| NonZeroUsize::new(size.0)),
-        local: memory(raw),
+        local,
         replicas: raw.replicas.value,
         give_up: unless_zero(raw.redis_startup_elapsed.value.0),
         health_needs_connection: raw.redis_health.value,

@@ -3,12 +3,12 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use super::auth::Auth;
-use super::login::Login;
-use super::url::{self, Parsed, Server, Target};
-use super::values::{CallTimeout, KeysPerCall, PoolSize, RedisType, SocketType, Url};
 use crate::domain::Secret;
 use crate::settings::error::{Place, Problem};
+use crate::settings::redis::login::Login;
+use crate::settings::redis::url::target::Server;
+use crate::settings::redis::url::{self, Parsed, Target};
+use crate::settings::redis::{Auth, CallTimeout, KeysPerCall, PoolSize, RedisType, SocketType, Url};
 use crate::settings::table::{Given, Note, Read};
 use crate::store::redis::{self, Address, BreakerConfig, Credentials, Endpoint, HostPort, Startup, Topology};
 use crate::tls::ClientFiles;

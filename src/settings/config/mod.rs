@@ -1,15 +1,20 @@
 //! From the variables' values, valid together, to the configuration of each module: a line for each variable.
 
-use std::num::NonZeroUsize;
-use std::path::{Component, Path};
-use std::time::Duration;
+#[cfg(feature = "redis")]
+mod redis;
+pub(super) mod store;
+pub(super) mod tls;
+mod xds;
 
-use super::parse::{ConfigType, OnInvalidRequest, Refunds};
-use super::store::because;
-use super::tls::ListenersTls;
+use std::num::NonZeroUsize;
+use std::path::{Component, Path, PathBuf};
+
+use self::store::because;
+use self::tls::ListenersTls;
+use super::choices::{ConfigType, OnInvalidRequest, Refunds};
+use super::parse::unless_zero;
 use super::values::Workers;
 use super::variables::Raw;
-use super::xds;
 use crate::api::{Budget, HeaderNames, ResponseOptions};
 use crate::app::{Config, DrainConfig, GrpcConfig, HttpConfig, MetricsConfig, RulesConfig, StoreConfig};
 use crate::domain::{Code, KeyBuilder};
@@ -100,7 +105,7 @@ fn location(raw: &Raw) -> Location {
 /// A leading slash means nothing here: the reference joins the parts as text, where `Path::join` would leave the root.
 fn below_root(path: &Path) -> String {
     let parts = path.components().filter(|part| !matches!(part, Component::RootDir | Component::Prefix(_)));
-    parts.collect::<std::path::PathBuf>().to_string_lossy().into_owned()
+    parts.collect::<PathBuf>().to_string_lossy().into_owned()
 }
 
 fn keys(raw: &Raw) -> KeyBuilder {
@@ -140,9 +145,4 @@ fn response(raw: &Raw) -> ResponseOptions {
         undecidable: (raw.on_invalid_request.value == OnInvalidRequest::Deny).then_some(denied),
         refund: (raw.refunds.value == Refunds::Deny).then_some(denied),
     }
-}
-
-/// Of variables by which zero is never.
-pub(super) fn unless_zero(duration: Duration) -> Option<Duration> {
-    (!duration.is_zero()).then_some(duration)
 }

@@ -1,0 +1,70 @@
+//! Values that are one of some words.
+
+use tracing::level_filters::LevelFilter;
+
+use super::parse::{Value, words};
+use crate::domain::FailureMode;
+use crate::server::Http2;
+use crate::telemetry::logging::Format;
+
+impl Value for LevelFilter {
+    const ACCEPTED: &'static str = "trace, debug, info, warn, warning, error, fatal or panic, in any case";
+
+    fn parse(text: &str) -> Option<Self> {
+        Some(match text.to_ascii_lowercase().as_str() {
+            "trace" => Self::TRACE,
+            "debug" => Self::DEBUG,
+            "info" => Self::INFO,
+            "warn" | "warning" => Self::WARN,
+            "error" | "fatal" | "panic" => Self::ERROR,
+            _ => return None,
+        })
+    }
+}
+
+impl Value for Format {
+    const ACCEPTED: &'static str = "json, in any case; anything else is text";
+
+    fn parse(text: &str) -> Option<Self> {
+        Some(if text.eq_ignore_ascii_case("json") { Self::Json } else { Self::Text })
+    }
+}
+
+impl Value for FailureMode {
+    const ACCEPTED: &'static str = "error, allow, deny or local, in any case";
+
+    fn parse(text: &str) -> Option<Self> {
+        Self::from_name(&text.to_ascii_lowercase())
+    }
+}
+
+impl Value for Http2 {
+    const ACCEPTED: &'static str = "tollgate or hyper, in any case";
+
+    fn parse(text: &str) -> Option<Self> {
+        match text.to_ascii_lowercase().as_str() {
+            "tollgate" => Some(Self::Wire),
+            "hyper" => Some(Self::Hyper),
+            _ => None,
+        }
+    }
+}
+
+words!(
+    /// Where the counters are.
+    pub(super) BackendType, "memory, redis or memcache, in any case",
+    Memory = "memory", Redis = "redis", Memcache = "memcache"
+);
+words!(
+    /// The answer to a request that cannot be decided: an error that says why, or that it is over its limit.
+    pub(super) OnInvalidRequest, "error or deny, in any case", Error = "error", Deny = "deny"
+);
+words!(
+    /// What becomes of a request that gives hits back: the counter is reduced, or the request is over its limit and
+    /// charges nothing.
+    pub(super) Refunds, "allow or deny, in any case", Allow = "allow", Deny = "deny"
+);
+words!(
+    /// Where the rules come from.
+    pub(super) ConfigType, "FILE or GRPC_XDS_SOTW, in any case", File = "file", Xds = "grpc_xds_sotw"
+);
