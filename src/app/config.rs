@@ -1,6 +1,6 @@
-//! The service as a value: each part's own configuration, and what is decided here. `settings` makes it of the environment.
+//! The configuration of the service: each module's own, and what concerns several of them. `settings` fills it.
 //!
-//! Plain data: nothing is open, read or shared yet.
+//! Plain data: no file has been read and nothing is open or shared yet.
 
 use std::{num::NonZeroUsize, time::Duration};
 
@@ -36,7 +36,7 @@ pub struct Config {
     pub rules: RulesConfig,
     /// Where the counters are.
     pub store: StoreConfig,
-    /// What says so: a variable, or that none does.
+    /// Which variable decides that, or that none does.
     pub store_because: String,
     /// How counters are named.
     pub keys: KeyBuilder,
@@ -47,7 +47,7 @@ pub struct Config {
     /// The largest request, in bytes.
     pub max_request_bytes: NonZeroUsize,
     /// Be unhealthy until a domain is loaded.
-    pub healthy_with_domain_only: bool,
+    pub health_needs_domain: bool,
     /// How the service stops.
     pub drain: DrainConfig,
 }
@@ -88,7 +88,7 @@ pub struct MetricsConfig {
 pub struct RulesConfig {
     /// Where they are.
     pub source: SourceConfig,
-    /// The file of what rules are that do not say it themselves.
+    /// The file with defaults for rules that do not set `algorithm`, `burst` and others themselves.
     pub defaults: Option<FileSourceConfig>,
     /// Several files, or resources of xDS, may add to one domain.
     pub merge_domains: bool,

@@ -186,7 +186,7 @@ impl App {
             metrics.register(xds);
         }
         let metrics = Arc::new(metrics);
-        let ready = Readiness::new(config.healthy_with_domain_only);
+        let ready = Readiness::new(config.health_needs_domain);
         Ok((Self { live, backend, certificates, counters, metrics, ready, defaults, loader }, source))
     }
 

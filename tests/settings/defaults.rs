@@ -56,7 +56,7 @@ fn an_empty_environment_gives_the_defaults() {
     assert!(!config.response.dynamic_metadata && config.response.headers.is_none());
     let limits = config.engine.limits;
     assert_eq!((limits.max_descriptors.get(), limits.max_entries.get()), (1024, 256));
-    assert!(!config.healthy_with_domain_only);
+    assert!(!config.health_needs_domain);
     assert_eq!((config.log.level, config.log.format), (LevelFilter::WARN, Format::Text));
     assert_eq!((config.drain.delay, config.drain.timeout), (Duration::ZERO, Duration::from_secs(20)));
     assert_eq!(warnings, Vec::<String>::new());

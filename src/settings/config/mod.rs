@@ -49,7 +49,7 @@ pub(super) fn config(raw: Raw, workers: NonZeroUsize, store: StoreConfig, tls: L
         }),
         max_metric_series: raw.max_metric_series.value,
         max_request_bytes: raw.max_request_bytes.value,
-        healthy_with_domain_only: raw.healthy_with_config.value,
+        health_needs_domain: raw.healthy_with_config.value,
         drain: DrainConfig { delay: raw.drain_delay.value, timeout: raw.drain_timeout.value },
     }
 }

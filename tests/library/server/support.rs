@@ -90,7 +90,7 @@ pub(crate) fn config(workers: usize) -> ServerConfig {
     ServerConfig { workers: workers.try_into().expect("some workers"), limits: limits(), ..defaults }
 }
 
-/// Those of [`config`].
+/// The limits of [`config`].
 pub(crate) fn limits() -> ConnectionLimits {
     ConnectionLimits { preface_timeout: Duration::from_secs(600), ..ConnectionLimits::default() }
 }

@@ -83,7 +83,7 @@ fn load() -> (Authority, Arc<ServerTls>) {
     (ca, Arc::new(tls))
 }
 
-/// What a service has that is told nothing.
+/// The configuration of a service without settings.
 pub fn defaults() -> ServerConfig {
     Settings::resolve(&[], |_| None, []).expect("the defaults").config.grpc.server
 }
