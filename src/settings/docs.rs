@@ -9,7 +9,7 @@ const HEAD: &str = "\
 # Settings
 
 Generated from the table in `src/settings/variables.rs`; a test compares the two
-(`BLESS=1 cargo test --test settings` writes this page).
+(`BLESS=1 cargo test --test library settings` writes this page).
 
 Tollgate is set up by environment variables, those of `envoyproxy/ratelimit` with their names, defaults and syntax,
 and some of its own. `tollgate serve --help` lists the flags; a flag overrides its variable. Every fault is reported

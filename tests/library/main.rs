@@ -10,4 +10,5 @@ mod layering;
 mod rules;
 mod schema;
 mod server;
+mod settings;
 mod source;

@@ -2,7 +2,7 @@
 
 use tollgate::tls::{ClientAuthority, Identity, ServerFiles};
 
-use crate::support::resolve;
+use super::support::resolve;
 
 #[test]
 fn tls_without_its_files_is_a_fault_that_names_them() {

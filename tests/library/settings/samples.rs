@@ -2,7 +2,7 @@
 
 use tollgate::settings::{Effect, Group, Settings, TABLE, Variable};
 
-use crate::support::resolve;
+use super::support::resolve;
 
 const DURATION: (&[&str], &[&str]) =
     (&["0", "10s", "150us", "1h30m", "1.5h", "-0s"], &["10", "-1s", "1d", "ten seconds", " 1s"]);

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use tollgate::settings::{SettingsError, TABLE};
 
-use crate::support::resolve;
+use super::support::resolve;
 
 /// What the reference does with one value of one variable.
 struct Asked {

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use tollgate::settings::{Effect, Problem, TABLE, Variable};
 
-use crate::samples::{environment, odd, samples, without};
-use crate::support::{faults, resolve, unreadable};
+use super::samples::{environment, odd, samples, without};
+use super::support::{faults, resolve, unreadable};
 
 #[test]
 fn every_good_value_is_accepted() {

@@ -11,5 +11,5 @@ fn the_page_is_generated_from_the_table() {
         fs::write(&page, &generated).expect("docs/settings.md is writable");
     }
     let committed = fs::read_to_string(&page).expect("docs/settings.md exists");
-    assert!(committed == generated, "docs/settings.md is stale: run `BLESS=1 cargo test --test settings`");
+    assert!(committed == generated, "docs/settings.md is stale: run `BLESS=1 cargo test --test library settings`");
 }

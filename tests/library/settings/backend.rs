@@ -2,7 +2,7 @@
 
 use tollgate::app::StoreConfig;
 
-use crate::support::{faults, resolve, unreadable};
+use super::support::{faults, resolve, unreadable};
 
 #[test]
 fn redis_named_without_a_backend_is_the_backend() {

@@ -8,7 +8,7 @@ use tollgate::source::{Location, SourceConfig};
 use tollgate::store::redis::{Address, HostPort, Topology};
 use tracing::level_filters::LevelFilter;
 
-use crate::support::{deployed, resolve};
+use super::support::{deployed, resolve};
 
 #[test]
 fn istio_s_sample_serves_from_redis() {

@@ -4,7 +4,7 @@ use tollgate::server::Listen;
 use tollgate::settings::Override;
 use tollgate::source::Location;
 
-use crate::support::{faults, resolve, resolve_with};
+use super::support::{faults, resolve, resolve_with};
 
 #[test]
 fn variables_without_a_name_of_their_own_in_the_table_are_named_too() {

@@ -14,7 +14,7 @@ use tollgate::source::{FileSourceConfig, Location, SourceConfig};
 use tollgate::telemetry::logging::Format;
 use tracing::level_filters::LevelFilter;
 
-use crate::support::{resolve, resolve_with};
+use super::support::{resolve, resolve_with};
 
 #[test]
 fn an_empty_environment_gives_the_defaults() {

@@ -3,7 +3,7 @@
 use tollgate::domain::KeyBuilder;
 use tollgate::settings::{Problem, TABLE};
 
-use crate::support::{resolve, unreadable};
+use super::support::{resolve, unreadable};
 
 #[test]
 fn every_fault_is_told_at_once_and_in_full() {
