@@ -40,8 +40,8 @@ cargo build --quiet --release --bin tollgate --examples
         cargo test --quiet --release --test service -- --nocapture --test-threads 1 xds::changes:: xds::scale:: 2>&1 |
         grep -aoE 'xds: .*|^test result.*'
     end
-    section "Instructions of each part of a decision, and what changed since benches/instructions.txt was written"
-    cargo bench --quiet --bench instructions
+    section "Instructions of each part of a decision, and what changed since crates/bench/benches/instructions.txt was written"
+    cargo bench --quiet -p bench --bench instructions
     end
     section "Fifty restarts behind Envoy under load, two Tollgates, one at a time"
     TOLLGATE_TEST_RESTARTS=50 cargo test --quiet --test envoy -- --nocapture restarts:: 2>&1 | sed -nE 's/^\.*(.*ratelimit\.error)/\1/p; /^test result/p'

@@ -10,7 +10,6 @@ use std::str::FromStr;
 use clap::{Arg, ArgMatches, Args, FromArgMatches, Parser, Subcommand};
 use rustls::pki_types::ServerName;
 
-#[cfg(feature = "redis")]
 use super::bench::BenchArgs;
 use super::doctor::DoctorArgs;
 use super::entries::Entries;
@@ -48,7 +47,6 @@ pub enum Command {
     /// Ask a running service once, charging the hits
     Check(CheckArgs),
     /// Make load for a service, ours or another's, and measure its answers
-    #[cfg(feature = "redis")]
     Bench(Box<BenchArgs>),
     /// Ask whether the service in this container is healthy: for HEALTHCHECK and exec probes
     Health(HealthArgs),

@@ -3,7 +3,7 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Asks. A system that refuses leaves the process as it was, which works too.
-pub(super) fn prepare() {
+pub fn prepare() {
     // Some hosts give huge pages to all: each would make 2 MiB resident for the first byte in it, 30 MiB for a service at rest,
     // and more whenever the kernel gathers pages. (Where they go to those who ask, the allocator would get some before this: so
     // it is built not to ask.)

@@ -1,7 +1,6 @@
 //! The command line: what was typed, and a file for each command. `run` is the whole program but its allocator.
 
 pub mod args;
-#[cfg(feature = "redis")]
 mod bench;
 mod channel;
 mod check;
@@ -23,12 +22,12 @@ use std::{
     process::ExitCode,
 };
 
-#[cfg(feature = "redis")]
-pub use bench::{BenchArgs, BenchError};
+pub use bench::{BenchArgs, BenchError, LoadArgs};
 pub use check::CheckError;
 pub use doctor::{DoctorArgs, DoctorError};
 pub use entries::{Entries, EntriesError};
 pub use health::HealthError;
+pub use host::prepare;
 pub use load::LoadError;
 pub use serve::ServeError;
 
@@ -45,7 +44,7 @@ const NO_LIMIT: u8 = 3;
 /// wrongly, or no answer; 3 no limit applies. Each command's `--help` has its own.
 #[must_use]
 pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
-    host::prepare();
+    prepare();
     let argv: Vec<OsString> = argv.into_iter().collect();
     let command = match args::parse(argv.iter().cloned()) {
         Ok(command) => command,
@@ -77,7 +76,6 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
             Ok((report, exit)) => say(&report, exit),
             Err(error) => fail(&error, USAGE),
         },
-        #[cfg(feature = "redis")]
         Command::Bench(args) => match bench::bench(&args) {
             Ok((report, true)) => say(&report, 0),
             Ok((report, false)) => say(&report, FAILURE),

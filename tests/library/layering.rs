@@ -51,7 +51,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 /// External crates that stay inside some modules, so that each can be replaced.
 const CONFINED: &[(&str, &[&str])] = &[
     ("tonic", &["api", "server", "source", "app", "cli", "client"]),
-    ("prost", &["api", "server", "source", "app", "cli", "client"]),
+    ("prost", &["api", "server", "source", "app", "client"]),
     ("envoy_types", &["api", "source", "cli"]),
     ("saphyr_parser", &["rules"]),
     ("notify", &["source"]),
@@ -61,6 +61,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("axum", &["api", "admin", "app"]),
     ("flate2", &["api"]),
     ("jiff", &["domain"]),
+    ("load", &["cli"]),
     ("der", &["tls"]),
     ("regex_automata", &["rules"]),
     ("regex_syntax", &["rules"]),

@@ -1,0 +1,130 @@
+//! `bench bare`: tonic alone, answering OK to every descriptor of a rate limit request, with one current-thread runtime
+//! for each worker. It is no rate limiter, but the best that one over tonic could be.
+
+use std::{
+    io::{self, Read as _, Write as _},
+    net::SocketAddr,
+    num::NonZeroUsize,
+    thread,
+};
+
+use clap::Args;
+use envoy_types::pb::envoy::service::ratelimit::v3::{
+    RateLimitRequest, RateLimitResponse,
+    rate_limit_response::{Code, DescriptorStatus},
+    rate_limit_service_server::{RateLimitService, RateLimitServiceServer},
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    runtime,
+    sync::{mpsc, oneshot},
+};
+use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
+use tonic::{Request, Response, Status, transport::Server};
+
+/// The start of its one line of output; its address follows.
+pub(crate) const LISTENING: &str = "listening on ";
+
+/// Connections that may wait for a worker.
+const QUEUE: usize = 1024;
+
+/// `bench bare`
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BareArgs {
+    /// Where it listens; with port 0, on one that is free
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    address: SocketAddr,
+    /// Worker threads [default: as many as there are cores]
+    #[arg(long, value_name = "N")]
+    workers: Option<NonZeroUsize>,
+    /// End when standard input does, so as not to outlive its parent process
+    #[arg(long, hide = true)]
+    until_stdin_ends: bool,
+}
+
+/// Why it does not serve.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BareError {
+    /// The address is taken, or not of this machine.
+    #[error("cannot listen on {address}: {error}")]
+    Bind {
+        /// Where.
+        address: SocketAddr,
+        /// The system's reason.
+        error: io::Error,
+    },
+    /// Threads, runtimes, signals.
+    #[error("cannot start the bare server: {0}")]
+    Start(#[from] io::Error),
+}
+
+struct AlwaysOk;
+
+#[tonic::async_trait]
+impl RateLimitService for AlwaysOk {
+    async fn should_rate_limit(
+        &self,
+        request: Request<RateLimitRequest>,
+    ) -> Result<Response<RateLimitResponse>, Status> {
+        let ok = DescriptorStatus { code: Code::Ok.into(), ..DescriptorStatus::default() };
+        let statuses = vec![ok; request.get_ref().descriptors.len()];
+        Ok(Response::new(RateLimitResponse { overall_code: Code::Ok.into(), statuses, ..RateLimitResponse::default() }))
+    }
+}
+
+/// Serves until a signal ends it, or the end of standard input if that was asked for.
+///
+/// # Errors
+/// If it cannot start.
+pub(crate) async fn serve(args: &BareArgs) -> Result<(), BareError> {
+    let queues: Vec<_> = (0..args.workers.unwrap_or_else(load::cores).get()).map(worker).collect::<io::Result<_>>()?;
+    let bind = |error| BareError::Bind { address: args.address, error };
+    let listener = TcpListener::bind(args.address).await.map_err(bind)?;
+    let _ = writeln!(io::stdout().lock(), "{LISTENING}{}", listener.local_addr()?);
+    let mut interrupted = std::pin::pin!(load::interrupted()?);
+    let mut orphaned = if args.until_stdin_ends { Some(stdin_ends()?) } else { None };
+    for queue in queues.iter().cycle() {
+        let stream = tokio::select! {
+            accepted = listener.accept() => accepted?.0,
+            () = interrupted.as_mut() => break,
+            () = ended(&mut orphaned) => break,
+        };
+        let stream = stream.into_std()?;
+        if queue.send(stream).await.is_err() {
+            return Err(io::Error::other("a worker has ended").into());
+        }
+    }
+    Ok(())
+}
+
+/// A thread with a runtime that serves the connections of its queue.
+fn worker(number: usize) -> io::Result<mpsc::Sender<std::net::TcpStream>> {
+    let (queue, dealt) = mpsc::channel::<std::net::TcpStream>(QUEUE);
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    let connections = ReceiverStream::new(dealt).map(|stream| {
+        stream.set_nodelay(true)?;
+        TcpStream::from_std(stream)
+    });
+    let server = Server::builder().add_service(RateLimitServiceServer::new(AlwaysOk));
+    // it ends with the process: its clients have closed their connections by then
+    thread::Builder::new()
+        .name(format!("bare-{number}"))
+        .spawn(move || runtime.block_on(server.serve_with_incoming(connections)))?;
+    Ok(queue)
+}
+
+fn stdin_ends() -> io::Result<oneshot::Receiver<()>> {
+    let (end, ended) = oneshot::channel();
+    thread::Builder::new().name("stdin".to_owned()).spawn(move || {
+        let _ = io::copy(&mut io::stdin().lock().by_ref(), &mut io::sink());
+        let _ = end.send(());
+    })?;
+    Ok(ended)
+}
+
+async fn ended(orphaned: &mut Option<oneshot::Receiver<()>>) {
+    match orphaned {
+        Some(orphaned) => drop(orphaned.await),
+        None => std::future::pending().await,
+    }
+}

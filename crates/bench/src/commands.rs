@@ -1,0 +1,82 @@
+//! The command line of `bench`.
+
+use std::{
+    ffi::OsString,
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand};
+
+use crate::{
+    bare::{self, BareArgs},
+    compare::{self, CompareArgs},
+    error::Error,
+    plot,
+    targets::{self, TargetsArgs},
+};
+
+/// A request was not answered, or a target is missed.
+const FAILURE: u8 = 1;
+/// Nothing could be measured.
+const USAGE: u8 = 2;
+
+/// Measures what is promised of Tollgate's speed
+#[derive(Debug, Parser)]
+#[command(name = "bench", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve as the ceiling: tonic alone, answering OK to everything
+    Bare(BareArgs),
+    /// Compare a service with its ceilings, round after round: with tonic alone, which answers OK to the same requests,
+    /// and with --redis
+    Compare(Box<CompareArgs>),
+    /// Measure everything that is promised of Tollgate's speed, with servers that are started for it
+    Targets(TargetsArgs),
+    /// Draw the plots of docs/performance.md from what `cargo bench -p bench --bench scale` has measured
+    Plot,
+}
+
+/// Runs the command in `argv`. Returns the exit code: 0 if all is well; 1 if a request was not answered or a target is
+/// missed; 2 if nothing could be measured.
+#[must_use]
+pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
+    // as Tollgate does, so that the bare server is a fair ceiling
+    tollgate::cli::prepare();
+    let cli = match Cli::try_parse_from(argv) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE));
+        }
+    };
+    match execute(&cli.command).and_then(|(report, good)| Ok((io::stdout().write_all(report.as_bytes())?, good))) {
+        Ok(((), true)) => ExitCode::SUCCESS,
+        Ok(((), false)) => ExitCode::from(FAILURE),
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "{error}");
+            ExitCode::from(USAGE)
+        }
+    }
+}
+
+/// Returns the report, and whether all is well.
+fn execute(command: &Command) -> Result<(String, bool), Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let done = runtime.block_on(async {
+        match command {
+            Command::Bare(args) => bare::serve(args).await.map(|()| (String::new(), true)).map_err(Error::from),
+            Command::Compare(args) => compare::run(args).await,
+            Command::Targets(args) => targets::run(args).await,
+            Command::Plot => Ok((String::new(), plot::write().map(|()| true)?)),
+        }
+    });
+    // after a failure, threads that still make load end with the process
+    runtime.shutdown_background();
+    done
+}

@@ -1,0 +1,25 @@
+//! What is promised of Tollgate's speed, measured.
+//!
+//! ```text
+//!  targets ─▶ cases (contenders, claims) ─▶ contest (turns: load, redis) ─▶ sample (medians, ratios) ─▶ rows
+//!  compare ─▶ contest ─▶ report           bare: tonic alone, the ceiling of a service over tonic
+//!  hot_path ─▶ benches/micro (time), benches/instructions, tests/allocations       benches/scale ─▶ plot
+//! ```
+//!
+//! The program `bench` has the commands; `run.sh` measures everything for docs/performance.md.
+
+mod bare;
+mod commands;
+mod compare;
+mod contest;
+mod error;
+pub mod hot_path;
+pub mod memory;
+mod meter;
+pub mod plot;
+pub mod process;
+mod redis;
+mod sample;
+mod targets;
+
+pub use commands::run;

@@ -1,0 +1,227 @@
+//! Servers as processes of their own, so that their CPU time is not mixed with that of the load. Each is killed when it
+//! is dropped.
+
+use std::{
+    env,
+    ffi::OsString,
+    io::{self, BufRead as _, BufReader},
+    net::{SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+use crate::bare::LISTENING;
+
+/// Within this time a server must listen.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Lines of a server that did not start, in the error.
+const QUOTED: usize = 5;
+
+/// Why a server does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessError {
+    /// The system does not start it.
+    #[error("cannot start {name}: {error}")]
+    Start {
+        /// Which program.
+        name: &'static str,
+        /// The system's reason.
+        error: io::Error,
+    },
+    /// There is no Tollgate at the path.
+    #[error(
+        "{} is missing: build it with `cargo build --bin tollgate`, with --release for a release build, or give its \
+         path with --tollgate",
+        .0.display()
+    )]
+    Missing(PathBuf),
+    /// It ended, or did not listen in time.
+    #[error("{name} does not listen{}", quoted(.lines))]
+    Silent {
+        /// Which program.
+        name: &'static str,
+        /// Its last lines.
+        lines: Vec<String>,
+    },
+}
+
+fn quoted(lines: &[String]) -> String {
+    if lines.is_empty() { String::new() } else { format!("; it said:\n  {}", lines.join("\n  ")) }
+}
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    process: Child,
+    /// Where it is called.
+    pub address: SocketAddr,
+    output: Output,
+}
+
+impl Server {
+    /// Its process ID.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// The lines that it has written so far.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        self.output.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // both fail if it has ended by itself
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The bare server: this program, started once more.
+pub(crate) fn bare() -> Result<Server, ProcessError> {
+    const NAME: &str = "the bare server";
+    let start = |error| ProcessError::Start { name: NAME, error };
+    let mut command = Command::new(env::current_exe().map_err(start)?);
+    command.args(["bare", "--until-stdin-ends"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut process = command.spawn().map_err(start)?;
+    let output = process.stdout.take();
+    listening(NAME, process, output, |line| line.strip_prefix(LISTENING)?.parse().ok())
+}
+
+/// The `tollgate` of the folder that this program was built into.
+///
+/// # Errors
+/// If the path of this program cannot be found out.
+pub fn built_tollgate() -> Result<PathBuf, ProcessError> {
+    let this = env::current_exe().map_err(|error| ProcessError::Start { name: "tollgate", error })?;
+    let folder = this.parent().unwrap_or(Path::new("."));
+    // tests and benchmarks are in a folder below
+    let folder = if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder };
+    Ok(folder.join(format!("tollgate{}", env::consts::EXE_SUFFIX)))
+}
+
+/// The Tollgate of this path, with this environment and no other. Its address is that of gRPC.
+///
+/// # Errors
+/// If it does not start.
+pub fn tollgate(program: &Path, env: &[(&str, OsString)]) -> Result<Server, ProcessError> {
+    const NAME: &str = "tollgate serve";
+    const ANY_PORT: [(&str, &str); 9] = [
+        ("GRPC_HOST", "127.0.0.1"),
+        ("GRPC_PORT", "0"),
+        ("HOST", "127.0.0.1"),
+        ("PORT", "0"),
+        ("DEBUG_HOST", "127.0.0.1"),
+        ("DEBUG_PORT", "0"),
+        ("PROMETHEUS_ADDR", "127.0.0.1:0"),
+        ("LOG_FORMAT", "json"),
+        ("LOG_LEVEL", "info"),
+    ];
+    if !program.exists() {
+        return Err(ProcessError::Missing(program.to_owned()));
+    }
+    let mut command = Command::new(program);
+    command.arg("serve").env_clear().envs(ANY_PORT).envs(env.iter().map(|(name, value)| (name, value)));
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut process = command.spawn().map_err(|error| ProcessError::Start { name: NAME, error })?;
+    let output = process.stderr.take();
+    listening(NAME, process, output, |line| listener(line, "grpc"))
+}
+
+/// The address in a Tollgate's line of log that says that this listener listens.
+#[must_use]
+pub fn listener(line: &str, name: &str) -> Option<SocketAddr> {
+    let event: Value = serde_json::from_str(line).ok()?;
+    let listens = event["@message"] == "listening" && event["listener"] == name;
+    event["address"].as_str().filter(|_| listens)?.parse().ok()
+}
+
+/// A Redis of our own, with these arguments, which keeps nothing on disk.
+///
+/// # Errors
+/// If it does not start.
+pub fn redis(arguments: &[&str]) -> Result<Server, ProcessError> {
+    const NAME: &str = "redis-server";
+    let start = |error| ProcessError::Start { name: NAME, error };
+    let address = free_address().map_err(start)?;
+    let mut command = Command::new(NAME);
+    command.args(["--bind", "127.0.0.1", "--port", &address.port().to_string(), "--save", "", "--appendonly", "no"]);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut process = command.spawn().map_err(start)?;
+    let output = process.stdout.take();
+    listening(NAME, process, output, |line| line.contains("eady to accept connections").then_some(address))
+}
+
+/// Another process may take it meanwhile; then the server reports that, and ends.
+fn free_address() -> io::Result<SocketAddr> {
+    TcpListener::bind(("127.0.0.1", 0))?.local_addr()
+}
+
+/// The lines that a server has written.
+type Output = Arc<Mutex<Vec<String>>>;
+
+/// Waits for the line of a server that has its address.
+fn listening(
+    name: &'static str,
+    mut process: Child,
+    output: Option<impl io::Read + Send + 'static>,
+    address: impl Fn(&str) -> Option<SocketAddr>,
+) -> Result<Server, ProcessError> {
+    let start = Instant::now();
+    let source = output.expect("it was started with a pipe");
+    let (sender, lines) = channel();
+    let output = Output::default();
+    read(name, source, sender, Arc::clone(&output))?;
+    match first(&lines, start, address) {
+        Some(address) => Ok(Server { process, address, output }),
+        None => {
+            let _ = process.kill();
+            let _ = process.wait();
+            let mut lines = output.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let last = lines.len().saturating_sub(QUOTED);
+            Err(ProcessError::Silent { name, lines: lines.split_off(last) })
+        }
+    }
+}
+
+fn first(lines: &Receiver<String>, start: Instant, address: impl Fn(&str) -> Option<SocketAddr>) -> Option<SocketAddr> {
+    loop {
+        match lines.recv_timeout(PATIENCE.saturating_sub(start.elapsed())) {
+            Ok(line) => {
+                if let Some(address) = address(&line) {
+                    return Some(address);
+                }
+            }
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return None,
+        }
+    }
+}
+
+/// Reads what a server writes for as long as it runs: a pipe that is not read would block it.
+fn read(
+    name: &'static str,
+    source: impl io::Read + Send + 'static,
+    sender: Sender<String>,
+    output: Output,
+) -> Result<(), ProcessError> {
+    let read = move || {
+        for line in BufReader::new(source).lines().map_while(Result::ok) {
+            output.lock().unwrap_or_else(PoisonError::into_inner).push(line.clone());
+            // after the start they are only kept
+            let _ = sender.send(line);
+        }
+    };
+    let thread = thread::Builder::new().name(name.to_owned()).spawn(read);
+    thread.map(drop).map_err(|error| ProcessError::Start { name, error })
+}

@@ -1,0 +1,131 @@
+//! `bench targets`: the whole table of what is promised of Tollgate's speed. It starts all that it needs: Tollgate over
+//! memory and over Redis, the bare server, and a Redis.
+
+mod cases;
+mod claim;
+mod row;
+mod servers;
+
+use std::{
+    fs,
+    num::{NonZeroU64, NonZeroUsize},
+    path::PathBuf,
+    time::Duration,
+};
+
+use clap::Args;
+use load::{Config, Pace, Until, cores, interrupted, parse_duration, report::config_json};
+use serde_json::json;
+
+use crate::{
+    contest::{self, report},
+    error::Error,
+    process,
+};
+use cases::{Case, Rates};
+use row::{Row, table};
+use servers::Servers;
+
+/// `bench targets`
+#[derive(Args, Clone, Debug, PartialEq)]
+pub(crate) struct TargetsArgs {
+    /// Rounds, in each of which every contender has its turn
+    #[arg(long, value_name = "N", default_value = "5")]
+    pairs: NonZeroUsize,
+    /// How long a turn takes
+    #[arg(short, long, value_name = "TIME", default_value = "2s", value_parser = parse_duration)]
+    #[arg(conflicts_with = "requests")]
+    duration: Duration,
+    /// How many requests a turn has, instead of how long it takes
+    #[arg(short = 'n', long, value_name = "N")]
+    requests: Option<NonZeroU64>,
+    /// What is sent in this time before each is not counted
+    #[arg(long, value_name = "TIME", default_value = "500ms", value_parser = parse_duration)]
+    warm_up: Duration,
+    /// Connections
+    #[arg(short, long, value_name = "N", default_value = "8")]
+    connections: NonZeroUsize,
+    /// Requests under way on each connection, at most
+    #[arg(short = 'm', long, value_name = "N", default_value = "32")]
+    streams: NonZeroUsize,
+    /// Threads that make the load [default: one for each core]
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+    /// The Tollgate to measure [default: the one built into the same folder as this program]
+    #[arg(long, value_name = "PATH")]
+    tollgate: Option<PathBuf>,
+    /// A Redis that runs, such as redis://localhost:6379 [default: start `redis-server`]
+    #[arg(long, value_name = "URL")]
+    redis: Option<String>,
+    /// Report in JSON
+    #[arg(long)]
+    json: bool,
+    /// Write the report in JSON to this file as well
+    #[arg(long, value_name = "PATH")]
+    save: Option<PathBuf>,
+}
+
+impl TargetsArgs {
+    fn config(&self) -> Config {
+        Config {
+            connections: self.connections,
+            streams: self.streams,
+            threads: self.threads.unwrap_or_else(cores).min(self.connections),
+            pace: Pace::Answers,
+            until: self.requests.map_or(Until::Elapsed(self.duration), Until::Sent),
+            warm_up: self.warm_up,
+            timeout: Duration::from_secs(10),
+            seed: 1,
+        }
+    }
+}
+
+/// Measures everything. Returns the report, and whether all targets hold.
+///
+/// # Errors
+/// If something cannot be started or measured.
+pub(crate) async fn run(args: &TargetsArgs) -> Result<(String, bool), Error> {
+    // from here on a signal ends the servers too
+    let mut stop = std::pin::pin!(interrupted()?);
+    let ready = async {
+        let program = args.tollgate.clone().map_or_else(process::built_tollgate, Ok)?;
+        let servers = Servers::start(&program, args.redis.as_deref()).await?;
+        let rows = servers.at_rest().await;
+        Ok::<_, Error>((servers, rows))
+    };
+    let (servers, mut rows) = tokio::select! {
+        ready = ready => ready?,
+        () = stop.as_mut() => return Err(Error::Interrupted),
+    };
+    let config = args.config();
+    let mut contests = Vec::new();
+    let mut text = String::new();
+    let mut rates = Rates::default();
+    for case in Case::ALL {
+        let contenders = case.contenders(&servers, config, &rates)?;
+        let series = contest::rounds(args.pairs, &contenders, &format!("{}: ", case.name())).await?;
+        rates.note(case, &series);
+        let base = case.base();
+        text.push_str(&report::as_text(case.name(), &series, base));
+        text.push('\n');
+        rows.extend(case.claims().iter().map(|claim| claim.judge(case.name(), &series)));
+        let mut json = report::as_json(&series, base);
+        json["name"] = case.name().into();
+        json["load"] = config_json(contenders[0].config());
+        contests.push(json);
+    }
+    let holds = rows.iter().all(|row| row.holds() != Some(false));
+    let json = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "cores": std::thread::available_parallelism().ok(),
+        "redis": servers.redis_version,
+        "pairs": args.pairs,
+        "targets": rows.iter().map(Row::as_json).collect::<Vec<_>>(),
+        "contests": contests,
+    });
+    let json = format!("{json:#}\n");
+    if let Some(path) = &args.save {
+        fs::write(path, &json).map_err(|error| Error::Save { path: path.clone(), error })?;
+    }
+    Ok((if args.json { json } else { format!("{text}{}", table(&rows)) }, holds))
+}

@@ -1,0 +1,144 @@
+//! All servers of the table, and the memory of idle ones.
+
+use std::{
+    env,
+    ffi::OsString,
+    fs, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use tokio::time::{Instant, sleep};
+
+use super::row::{Bound, Row};
+use crate::{
+    error::Error,
+    memory::resident,
+    process::{self, Server},
+    redis::Redis,
+};
+
+/// Rules for every case: limits that are never reached, and one that always is.
+const RULES: &str = "\
+domain: bench
+descriptors:
+  - {key: fixed, rate_limit: {unit: hour, requests_per_unit: 4000000000}}
+  - {key: sliding, rate_limit: {algorithm: sliding_window, unit: hour, requests_per_unit: 4000000000}}
+  - {key: bucket, rate_limit: {algorithm: token_bucket, unit: hour, requests_per_unit: 4000000000}}
+  - {key: denied, rate_limit: {unit: hour, requests_per_unit: 1}}
+  - {key: one, rate_limit: {unit: hour, requests_per_unit: 4000000000}}
+  - {key: two, rate_limit: {unit: hour, requests_per_unit: 4000000000}}
+  - {key: three, rate_limit: {unit: hour, requests_per_unit: 4000000000}}
+  - {key: four, rate_limit: {unit: hour, requests_per_unit: 4000000000}}
+  - {key: five, rate_limit: {unit: hour, requests_per_unit: 4000000000}}
+";
+
+/// The most resident memory of an idle process, in MiB.
+const MOST_AT_REST: f64 = 15.0;
+
+/// A process whose memory does not change for this long is at rest.
+const AT_REST: Duration = Duration::from_secs(1);
+/// One that is never at rest is read after this.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The servers. They end when it is dropped.
+#[derive(Debug)]
+pub(super) struct Servers {
+    pub(super) memory: Server,
+    pub(super) over_redis: Server,
+    pub(super) bare: Server,
+    pub(super) redis: Redis,
+    pub(super) redis_version: String,
+    _redis: Option<Server>,
+    _rules: Rules,
+}
+
+impl Servers {
+    /// Starts all, with a Redis of its own unless one is named.
+    pub(super) async fn start(program: &Path, redis_url: Option<&str>) -> Result<Self, Error> {
+        let own = if redis_url.is_none() { Some(process::redis(&[])?) } else { None };
+        let url = match (&own, redis_url) {
+            (Some(own), _) => format!("redis://{}", own.address),
+            (None, url) => url.unwrap_or_default().to_owned(),
+        };
+        let redis = Redis::new(&url)?;
+        // a Redis that cannot be reached, or rejects the login, is reported now
+        let redis_version = redis.connect().await?.version().await?;
+        let rules = Rules::write().map_err(Error::Rules)?;
+        let path = OsString::from(&rules.0);
+        let memory = process::tollgate(program, &[("RULES", path.clone()), ("BACKEND_TYPE", "memory".into())])?;
+        let prefix = OsString::from("tollgate-bench:");
+        let over_redis =
+            process::tollgate(program, &[("RULES", path), ("REDIS_URL", url.into()), ("CACHE_KEY_PREFIX", prefix)])?;
+        Ok(Self { memory, over_redis, bare: process::bare()?, redis, redis_version, _redis: own, _rules: rules })
+    }
+
+    /// The memory of the idle processes. To be called before any load.
+    pub(super) async fn at_rest(&self) -> Vec<Row> {
+        let mut rows = Vec::new();
+        for (case, server) in [("at rest, memory", &self.memory), ("at rest, Redis", &self.over_redis)] {
+            let bytes = settled(server.pid()).await;
+            rows.push(Row {
+                case,
+                what: "resident memory",
+                bound: Bound::AtMost(MOST_AT_REST),
+                value: bytes.map(|bytes| bytes as f64 / f64::from(1 << 20)),
+                unit: "MiB",
+                server_cpu: None,
+                failed: 0,
+            });
+        }
+        rows
+    }
+}
+
+/// The memory of a process once it is at rest.
+async fn settled(pid: u32) -> Option<u64> {
+    let process = pid.to_string();
+    let start = Instant::now();
+    let (mut bytes, mut since) = (resident(&process), start);
+    while since.elapsed() < AT_REST && start.elapsed() < PATIENCE {
+        sleep(Duration::from_millis(50)).await;
+        let now = resident(&process);
+        if now != bytes {
+            (bytes, since) = (now, Instant::now());
+        }
+    }
+    bytes
+}
+
+/// A directory with the rules, removed in the end.
+#[derive(Debug)]
+struct Rules(PathBuf);
+
+impl Rules {
+    fn write() -> io::Result<Self> {
+        let directory = env::temp_dir().join(format!("tollgate-bench-{}", std::process::id()));
+        fs::create_dir_all(&directory)?;
+        let rules = Self(directory);
+        fs::write(rules.0.join("rules.yaml"), RULES)?;
+        Ok(rules)
+    }
+}
+
+impl Drop for Rules {
+    fn drop(&mut self) {
+        // what is left in the directory of temporary files does no harm
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rules_are_valid_and_go_with_their_owner() {
+        let rules = Rules::write().expect("written");
+        let content = fs::read_to_string(rules.0.join("rules.yaml")).expect("written");
+        assert_eq!(crate::hot_path::compile(content).rule_count(), 9);
+        let path = rules.0.clone();
+        drop(rules);
+        assert!(!path.exists());
+    }
+}

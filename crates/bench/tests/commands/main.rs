@@ -1,0 +1,9 @@
+//! The program `bench` as a person runs it. Its servers are this build's `tollgate` and `redis-server`.
+
+#![allow(missing_docs, unreachable_pub, reason = "a test")]
+#![allow(clippy::panic, reason = "a test fails by panicking")]
+
+mod bare;
+mod compare;
+mod run;
+mod targets;

@@ -1,0 +1,102 @@
+//! Wakes a task at an instant, to within microseconds. tokio's own timers count milliseconds, in which a hundred
+//! requests may be due.
+
+use std::{io, time::Instant};
+
+/// An alarm clock of one task. Lives on the runtime that made it.
+#[cfg(target_os = "linux")]
+#[derive(Debug)]
+pub(crate) struct Alarm {
+    timer: tokio::io::unix::AsyncFd<std::os::fd::OwnedFd>,
+    armed: Option<Instant>,
+}
+
+#[cfg(target_os = "linux")]
+impl Alarm {
+    pub(crate) fn new() -> io::Result<Self> {
+        use rustix::time::{TimerfdClockId, TimerfdFlags, timerfd_create};
+
+        let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
+        #[expect(
+            deprecated,
+            reason = "its successor is unsafe, for descriptors that others may close; this one is owned"
+        )]
+        let timer = tokio::io::unix::AsyncFd::with_interest(timer, tokio::io::Interest::READABLE)?;
+        Ok(Self { timer, armed: None })
+    }
+
+    /// Waits until `at`. Dropped before, it can be called again, with another instant as well.
+    pub(crate) async fn wait(&mut self, at: Instant) -> io::Result<()> {
+        if self.armed != Some(at) {
+            let now = Instant::now();
+            if at <= now {
+                return Ok(());
+            }
+            self.arm(at - now)?;
+            self.armed = Some(at);
+        }
+        loop {
+            let mut ready = self.timer.readable().await?;
+            let read = ready.try_io(|timer| Ok(rustix::io::read(timer.get_ref(), &mut [0; 8])?));
+            if let Ok(read) = read {
+                self.armed = None;
+                return read.map(drop);
+            }
+        }
+    }
+
+    /// Replaces what it was armed for before, even if that has fired meanwhile.
+    fn arm(&self, after: std::time::Duration) -> io::Result<()> {
+        use rustix::time::{Itimerspec, TimerfdTimerFlags, Timespec, timerfd_settime};
+
+        let overflow = |_| io::Error::from(io::ErrorKind::InvalidInput);
+        let it_value = Timespec::try_from(after).map_err(overflow)?;
+        let once = Itimerspec { it_interval: Timespec { tv_sec: 0, tv_nsec: 0 }, it_value };
+        timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &once)?;
+        Ok(())
+    }
+}
+
+/// Elsewhere, to within a millisecond.
+#[cfg(not(target_os = "linux"))]
+#[derive(Debug)]
+pub(crate) struct Alarm;
+
+#[cfg(not(target_os = "linux"))]
+impl Alarm {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    pub(crate) async fn wait(&mut self, at: Instant) -> io::Result<()> {
+        tokio::time::sleep_until(at.into()).await;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn it_never_wakes_early_and_can_be_set_anew() {
+        let mut alarm = Alarm::new().expect("a timer");
+        let start = Instant::now();
+        let (far, near) = (start + Duration::from_secs(3600), start + Duration::from_micros(300));
+        tokio::select! {
+            biased;
+            _ = alarm.wait(far) => unreachable!("an hour has not passed"),
+            () = std::future::ready(()) => {}
+        }
+        alarm.wait(near).await.expect("a timer");
+        assert!(Instant::now() >= near);
+        alarm.wait(near).await.expect("what has passed is at once");
+        for nth in 1..20 {
+            let at = near + Duration::from_micros(100 * nth);
+            alarm.wait(at).await.expect("a timer");
+            assert!(Instant::now() >= at);
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! When the requests of an open loop are due: at a fixed rate from the start, regardless of how earlier ones ended.
+
+use std::{num::NonZeroU32, time::Duration};
+
+/// The part of one connection: of all requests, every n-th.
+///
+/// Times are counted from the start of the run. They follow from the request's number alone, so that no delay adds up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Schedule {
+    rate: NonZeroU32,
+    connections: u64,
+    /// The number of the next, among those of all connections.
+    next: u64,
+    /// How many there are on all connections.
+    count: u64,
+}
+
+impl Schedule {
+    /// The part of the `nth` of `connections`, of `count` requests at `rate` a second.
+    pub(crate) fn new(rate: NonZeroU32, nth: usize, connections: usize, count: u64) -> Self {
+        Self { rate, connections: connections as u64, next: nth as u64, count }
+    }
+
+    /// How many requests are due in this time.
+    pub(crate) fn count_in(rate: NonZeroU32, time: Duration) -> u64 {
+        let nanos = time.as_nanos() * u128::from(rate.get());
+        u64::try_from(nanos.div_ceil(NANOS)).unwrap_or(u64::MAX)
+    }
+
+    /// When the next request is due; `None` if there is none left.
+    pub(crate) fn due(&self) -> Option<Duration> {
+        let nanos = u128::from(self.next) * NANOS / u128::from(self.rate.get());
+        (self.next < self.count).then(|| Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)))
+    }
+
+    /// Goes on to the next request.
+    pub(crate) fn advance(&mut self) {
+        self.next += self.connections;
+    }
+}
+
+const NANOS: u128 = 1_000_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rate(rate: u32) -> NonZeroU32 {
+        NonZeroU32::new(rate).expect("not zero")
+    }
+
+    fn all(mut schedule: Schedule) -> Vec<Duration> {
+        std::iter::from_fn(|| schedule.due().inspect(|_| schedule.advance())).collect()
+    }
+
+    #[test]
+    fn connections_take_turns_at_even_distances() {
+        let due = |nth| all(Schedule::new(rate(1000), nth, 3, 7)).iter().map(Duration::as_micros).collect::<Vec<_>>();
+        assert_eq!([due(0), due(1), due(2)], [vec![0, 3000, 6000], vec![1000, 4000], vec![2000, 5000]]);
+    }
+
+    #[test]
+    fn a_rate_that_divides_nothing_does_not_drift() {
+        let day = Duration::from_secs(24 * 60 * 60);
+        let count = Schedule::count_in(rate(300_007), day);
+        let schedule = Schedule { next: count - 1, ..Schedule::new(rate(300_007), 0, 1, count) };
+        let last = schedule.due().expect("one is left");
+        assert!(last < day && day - last < Duration::from_micros(4), "{last:?}");
+    }
+
+    #[test]
+    fn a_time_has_the_requests_that_are_due_before_its_end() {
+        for (per_second, millis, count) in [(1000, 1000, 1000), (3, 1000, 3), (3, 1001, 4), (10, 0, 0), (1, 1, 1)] {
+            let time = Duration::from_millis(millis);
+            assert_eq!(Schedule::count_in(rate(per_second), time), count);
+            let due = all(Schedule::new(rate(per_second), 0, 1, count));
+            assert_eq!(due.len() as u64, count);
+            assert!(due.iter().all(|due| *due < time));
+        }
+    }
+}
