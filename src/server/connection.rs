@@ -55,6 +55,11 @@ const CONNECTION_WINDOW: u32 = 128 << 10;
 /// A header block may be so long in any case.
 const LEAST_BLOCK: usize = 64 << 10;
 
+/// How long a peer has to acknowledge that its connection ends. Calls that it sends later are lost, so one that is
+/// starved for a while must have enough; a peer that never answers may not hold up a shutdown for long.
+const AGED: Duration = Duration::from_secs(10);
+const DRAINING: Duration = Duration::from_secs(1);
+
 /// What serves one connection; made for it by its worker's factory.
 pub trait GrpcService<B>:
     Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send + 'static>
@@ -161,21 +166,25 @@ async fn serve_http2(
     mut orders: watch::Receiver<Order>,
     stats: &Stats,
 ) {
-    let mut grace = Duration::MAX;
     tokio::select! {
         biased;
         ended = poll_fn(|cx| connection.as_mut().poll_served(cx)) => return log_end(ended),
         () = sleep(jittered(terms.age)) => {
             count(&stats.aged_out);
-            grace = terms.grace;
+            connection.as_mut().shut_down(AGED);
+            tokio::select! {
+                biased;
+                ended = poll_fn(|cx| connection.as_mut().poll_served(cx)) => return log_end(ended),
+                () = sleep(terms.grace) => return count(&stats.forced),
+                () = ordered(&mut orders, Order::Drain) => {}
+            }
         }
         () = ordered(&mut orders, Order::Drain) => {}
     }
-    connection.as_mut().shut_down();
+    connection.as_mut().shut_down(DRAINING);
     tokio::select! {
         biased;
         ended = poll_fn(|cx| connection.as_mut().poll_served(cx)) => return log_end(ended),
-        () = sleep(grace) => {}
         () = ordered(&mut orders, Order::Close) => {}
     }
     count(&stats.forced);

@@ -4,6 +4,7 @@ use std::{
     error::Error,
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use hyper::{
@@ -26,8 +27,9 @@ pub(super) trait Connection: Send {
     /// Serves the connection; ready when it has ended.
     fn poll_served(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Broken>>;
 
-    /// Begins the graceful end, which goes on when the connection is polled.
-    fn shut_down(self: Pin<&mut Self>);
+    /// Begins the graceful end, which goes on when the connection is polled. The peer has `patience` to acknowledge it,
+    /// where the server has such a bound; once more, with less, shortens that.
+    fn shut_down(self: Pin<&mut Self>, patience: Duration);
 }
 
 impl<T, H> Connection for wire::Served<T, H>
@@ -39,8 +41,8 @@ where
         self.poll(cx).map_err(Into::into)
     }
 
-    fn shut_down(self: Pin<&mut Self>) {
-        self.get_mut().shut_down();
+    fn shut_down(self: Pin<&mut Self>, patience: Duration) {
+        self.get_mut().shut_down(patience);
     }
 }
 
@@ -55,7 +57,7 @@ where
         self.poll(cx).map_err(Into::into)
     }
 
-    fn shut_down(self: Pin<&mut Self>) {
+    fn shut_down(self: Pin<&mut Self>, _: Duration) {
         self.get_mut().connection().graceful_shutdown();
     }
 }

@@ -1,17 +1,15 @@
 //! The graceful end of a connection (RFC 9113, section 6.8): a warning, on which the peer opens no more streams; when
-//! it has acknowledged that, or after a second, the number of the last stream that is served; and the end when the
-//! streams up to there are closed.
+//! it has acknowledged that, or has had its time for it, the number of the last stream that is served; and the end when
+//! the streams up to there are closed.
 
 use std::time::{Duration, Instant};
 
 use super::{Connection, Turn};
 use crate::{
     ErrorCode, Handler,
+    clock::later,
     frame::{self, kind},
 };
-
-/// How long the peer's acknowledgement is waited for.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The PING whose acknowledgement shows that the peer has seen the warning.
 const PING: &[u8; 8] = b"\x0bgoaway\x0b";
@@ -43,14 +41,22 @@ impl Leaving {
 }
 
 impl<H: Handler> Connection<H> {
-    /// Begins the end. Calls that are open, or come before the peer knows, are served.
-    pub fn shut_down(&mut self, turn: &mut Turn<'_>) {
-        if self.leaving != Leaving::Stays || self.is_over {
+    /// Begins the end. Calls that are open, or come before the peer knows, are served. The peer has `patience` to
+    /// acknowledge that it knows: calls that it sends later are lost. Once more, with less of it, shortens that time.
+    pub fn shut_down(&mut self, patience: Duration, turn: &mut Turn<'_>) {
+        if self.is_over {
             return;
         }
-        frame::put_go_away(0x7fff_ffff, ErrorCode::NO_ERROR, "", turn.out);
-        frame::put(kind::PING, 0, 0, PING, turn.out);
-        self.leaving = Leaving::Warned { until: turn.now + PATIENCE };
+        let until = later(turn.now, patience);
+        self.leaving = match self.leaving {
+            Leaving::Final { .. } => return,
+            Leaving::Warned { until: before } => Leaving::Warned { until: before.min(until) },
+            Leaving::Stays => {
+                frame::put_go_away(0x7fff_ffff, ErrorCode::NO_ERROR, "", turn.out);
+                frame::put(kind::PING, 0, 0, PING, turn.out);
+                Leaving::Warned { until }
+            }
+        };
     }
 
     /// An acknowledgement of a PING has come.

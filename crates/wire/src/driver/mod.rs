@@ -67,7 +67,8 @@ pub struct Served<T, H: Handler> {
     waker: Waker,
     timer: Option<Pin<Box<Sleep>>>,
     is_started: bool,
-    is_to_shut_down: bool,
+    /// Whether the end is to begin, and how long the peer has then.
+    to_shut_down: Option<Duration>,
     closing: Option<Closing>,
 }
 
@@ -110,15 +111,14 @@ where
             calls,
             timer: None,
             is_started: false,
-            is_to_shut_down: false,
+            to_shut_down: None,
             closing: None,
         }
     }
 
-    /// Begins the graceful end; it goes on when this is polled. Calls that are open, or come before the peer knows, are
-    /// served.
-    pub fn shut_down(&mut self) {
-        self.is_to_shut_down = true;
+    /// Begins the graceful end, which goes on when this is polled: see [`Connection::shut_down`].
+    pub fn shut_down(&mut self, patience: Duration) {
+        self.to_shut_down = Some(patience);
     }
 
     /// One turn; ready when the connection is to be closed.
@@ -133,8 +133,8 @@ where
         if !std::mem::replace(&mut self.is_started, true) {
             self.connection.start(turn.out);
         }
-        if std::mem::take(&mut self.is_to_shut_down) {
-            self.connection.shut_down(&mut turn);
+        if let Some(patience) = self.to_shut_down.take() {
+            self.connection.shut_down(patience, &mut turn);
         }
         for round in 1.. {
             let stop = self.read(cx, read, &mut turn)?;

@@ -144,7 +144,7 @@ async fn a_request_that_does_not_end_has_a_deadline() {
 async fn a_graceful_end_needs_no_acknowledgement() {
     let mut driven = Driven::new(Config::default()).await;
     driven.send(&call(1, "/wait", b"x")).await;
-    driven.served.shut_down();
+    driven.served.shut_down(Duration::from_secs(1));
     driven.run().await;
     let frames = driven.frames();
     assert_eq!(frames.iter().map(|frame| frame.kind).collect::<Vec<_>>(), [GOAWAY, PING]);
@@ -172,7 +172,7 @@ async fn a_slow_reader_gets_the_last_answers() {
     client.write_all(&requests).await.expect("sent");
     let task = tokio::spawn(async move {
         tokio::time::timeout(Duration::from_millis(10), &mut served).await.expect_err("it goes on");
-        served.shut_down();
+        served.shut_down(Duration::from_secs(1));
         served.await
     });
     let mut bytes = Vec::new();
@@ -289,7 +289,7 @@ async fn a_peer_that_took_its_answers_while_the_thread_was_stopped_is_kept() {
 async fn calls_that_came_while_the_thread_was_stopped_are_served() {
     let mut driven = Driven::new(Config::default()).await;
     driven.send(&call(1, "/wait", b"x")).await;
-    driven.served.shut_down();
+    driven.served.shut_down(Duration::from_secs(1));
     driven.run().await;
     let payload = driven.frames().iter().find(|frame| frame.is(PING, 0)).expect("a PING").payload.clone();
     tokio::time::sleep(Duration::from_secs(2)).await;

@@ -46,15 +46,30 @@ fn a_warning_then_the_last_stream_then_the_end() {
 }
 
 #[test]
-fn a_second_is_waited_for_the_acknowledgement() {
-    let mut machine = Machine::new();
-    machine.shut_down();
-    machine.send(&call(1, "/wait", b"one"));
-    assert!(machine.pass(Duration::from_millis(999)).is_empty());
-    assert_eq!(lasts(&machine.pass(Duration::from_millis(1))), [1]);
-    assert!(!machine.connection.is_over());
-    machine.send(&reset(1));
-    assert!(machine.connection.is_over());
+fn the_acknowledgement_is_waited_for_as_long_as_was_said() {
+    for patience in [1000, 5000] {
+        let mut machine = Machine::new();
+        machine.shut_down_within(Duration::from_millis(patience));
+        machine.send(&call(1, "/wait", b"one"));
+        assert!(machine.pass(Duration::from_millis(patience - 1)).is_empty());
+        assert_eq!(lasts(&machine.pass(Duration::from_millis(1))), [1]);
+        assert!(!machine.connection.is_over());
+        machine.send(&reset(1));
+        assert!(machine.connection.is_over());
+    }
+}
+
+#[test]
+fn the_wait_can_be_shortened_and_not_prolonged() {
+    for (then, due) in [(2000, 3000), (60_000, 10_000)] {
+        let mut machine = Machine::new();
+        machine.send(&call(1, "/wait", b"one"));
+        machine.shut_down_within(Duration::from_millis(10_000));
+        machine.pass(Duration::from_millis(1000));
+        assert!(machine.shut_down_within(Duration::from_millis(then)).is_empty());
+        assert!(machine.pass(Duration::from_millis(due - 1001)).is_empty());
+        assert_eq!(lasts(&machine.pass(Duration::from_millis(1))), [1]);
+    }
 }
 
 #[test]

@@ -121,10 +121,14 @@ impl Machine {
         self.send(&[])
     }
 
-    /// Begins the graceful end.
+    /// Begins the graceful end; its acknowledgement is waited for a second.
     pub fn shut_down(&mut self) -> Vec<Frame> {
+        self.shut_down_within(Duration::from_secs(1))
+    }
+
+    pub fn shut_down_within(&mut self, patience: Duration) -> Vec<Frame> {
         let mut turn = Turn { now: self.now, out: &mut self.out, scratch: &mut self.scratch, calls: self.calls };
-        self.connection.shut_down(&mut turn);
+        self.connection.shut_down(patience, &mut turn);
         self.send(&[])
     }
 
