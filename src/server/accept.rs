@@ -17,10 +17,11 @@ use tokio::{
 use super::{
     Listener, Stats,
     deal::Dealer,
+    guards::{Seat, Silent},
     socket::{Keepalive, Socket},
     stats::count,
     tcp::BACKLOG,
-    worker::{Dealt, Seat, Silent, Worker},
+    worker::{Dealt, Worker},
 };
 use crate::places::{Place, Places};
 

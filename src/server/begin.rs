@@ -14,15 +14,17 @@ use tokio::{
 
 use super::{
     Http2, Stats,
-    connection::{GrpcService, Order, Terms, ordered},
+    guards::Silent,
     http2::{Broken, Connection},
     io::PeerIo,
+    order::{Order, ordered},
     peer::{PeerContext, RemotePeer},
     preface::{self, Greeting},
+    service::GrpcService,
     socket::Parcel,
     stats::count,
+    terms::Terms,
     turn::Turn,
-    worker::Silent,
 };
 use crate::{
     rejections::Reason,

@@ -2,136 +2,27 @@
 
 use std::{
     collections::hash_map::RandomState,
-    convert::Infallible,
     future::poll_fn,
     hash::{BuildHasher as _, Hasher as _},
     pin::Pin,
-    sync::Arc,
     time::Duration,
 };
 
-use hyper::{
-    Request, Response,
-    body::{Body, Incoming},
-    server::conn::http2,
-    service::Service,
-};
-use hyper_util::rt::TokioExecutor;
+use hyper::body::Body;
 use tokio::{sync::watch, time::sleep};
 
 use super::{
-    Http2, ServerConfig, Stats,
+    Stats,
     begin::Beginning,
+    guards::Silent,
     http2::{Broken, Connection},
+    order::{Order, ordered},
     peer::RemotePeer,
+    service::GrpcService,
     socket::Parcel,
     stats::count,
-    worker::Silent,
+    terms::Terms,
 };
-use crate::{
-    places::Places,
-    rejections::Rejections,
-    tls::{Gate, ServerTls},
-};
-
-/// What the server's owner wants of every connection; only ever grows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Order {
-    Serve,
-    /// Tell the peer to go away, finish its calls, close.
-    Drain,
-    /// Close at once.
-    Close,
-}
-
-/// Bytes that one stream may send before they are read. Calls are read as they come; only a reflection stream whose
-/// client does not read its answers is not.
-const STREAM_WINDOW: u32 = 64 << 10;
-
-/// Bytes that a connection may send before they are read. h2 derives from it how many short frames may lie unread;
-/// `turn` sees to it that fewer do.
-const CONNECTION_WINDOW: u32 = 128 << 10;
-
-/// A header block may be so long in any case.
-const LEAST_BLOCK: usize = 64 << 10;
-
-/// What serves one connection; made for it by its worker's factory.
-pub trait GrpcService<B>:
-    Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send + 'static>
-    + wire::Handler<Call: Unpin + Send + 'static>
-    + Unpin
-    + Send
-    + Sync
-    + 'static
-{
-}
-
-impl<S, B> GrpcService<B> for S where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send + 'static>
-        + wire::Handler<Call: Unpin + Send + 'static>
-        + Unpin
-        + Send
-        + Sync
-        + 'static
-{
-}
-
-/// What every connection of a worker is served with.
-#[derive(Debug)]
-pub(super) struct Terms {
-    pub(super) tls: Option<Arc<ServerTls>>,
-    pub(super) handshakes: Gate,
-    pub(super) places: Arc<Places>,
-    pub(super) http2: Http2,
-    pub(super) hyper: http2::Builder<TokioExecutor>,
-    pub(super) wire: Arc<wire::Config>,
-    pub(super) buffers: wire::Buffers,
-    pub(super) rejections: Arc<Rejections>,
-    pub(super) preface_timeout: Duration,
-    age: Duration,
-    grace: Duration,
-}
-
-impl Terms {
-    pub(super) fn new(config: &ServerConfig, places: Arc<Places>) -> Self {
-        let mut hyper = http2::Builder::new(TokioExecutor::new());
-        hyper
-            // No gRPC client wants a date, and it costs a header on each answer.
-            .auto_date_header(false)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .initial_stream_window_size(STREAM_WINDOW)
-            .max_concurrent_streams(config.max_concurrent_streams)
-            .max_header_list_size(config.max_header_list_size)
-            .max_send_buf_size(config.max_send_buffer_size.min(u32::MAX as usize))
-            .max_pending_accept_reset_streams(config.max_pending_reset_streams);
-        let wire = wire::Config {
-            max_streams: config.max_concurrent_streams,
-            stream_window: config.stream_window,
-            connection_window: config.connection_window,
-            max_field_list: config.max_header_list_size,
-            max_block: (config.max_header_list_size as usize).saturating_mul(2).max(LEAST_BLOCK),
-            held: Arc::clone(&config.held),
-            ..wire::Config::default()
-        };
-        Self {
-            tls: config.tls.clone(),
-            handshakes: Gate::default(),
-            places,
-            http2: config.http2,
-            hyper,
-            wire: Arc::new(wire),
-            buffers: wire::Buffers::default(),
-            rejections: Arc::clone(&config.rejections),
-            preface_timeout: config.preface_timeout,
-            age: never_if_zero(config.max_connection_age),
-            grace: never_if_zero(config.max_connection_age_grace),
-        }
-    }
-}
-
-fn never_if_zero(duration: Duration) -> Duration {
-    if duration.is_zero() { Duration::MAX } else { duration }
-}
 
 /// Serves a connection until it ends. Must be called on the worker's runtime.
 ///
@@ -172,11 +63,6 @@ async fn serve_http2(
         () = ordered(&mut orders, Order::Close) => {}
     }
     count(&stats.forced);
-}
-
-/// Waits until the order is at least this one. An owner that is gone wants everything closed.
-pub(super) async fn ordered(orders: &mut watch::Receiver<Order>, order: Order) {
-    let _ = orders.wait_for(|now| *now >= order).await;
 }
 
 /// Peers break connections all the time; that is theirs to know, and of use to us only when searching for a fault.

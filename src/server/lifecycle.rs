@@ -12,8 +12,9 @@ use tokio::{
 use super::{
     Listener, LocalAddr, ServerConfig, Stats, WorkerId,
     accept::Acceptor,
-    connection::{GrpcService, Order},
+    order::Order,
     peer::RemotePeer,
+    service::GrpcService,
     socket::Keepalive,
     worker::{self, Worker},
 };

@@ -71,16 +71,6 @@ fn bind_address(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
     Ok((listener, local))
 }
 
-/// What a person can do about a port that cannot be bound.
-pub(super) fn cure(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => "another process has it: stop that one, or set another port",
-        io::ErrorKind::PermissionDenied => "set a port above 1023, or grant CAP_NET_BIND_SERVICE",
-        io::ErrorKind::AddrNotAvailable => "set an address of this machine, or 0.0.0.0 for all",
-        _ => "set another host or port",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

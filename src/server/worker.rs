@@ -1,12 +1,6 @@
 //! A worker: one thread with one current-thread runtime that serves the connections dealt to it with its own service.
 
-use std::{
-    error::Error,
-    io,
-    sync::{Arc, atomic::Ordering},
-    thread,
-    time::Duration,
-};
+use std::{error::Error, io, sync::Arc, thread, time::Duration};
 
 use hyper::body::Body;
 use tokio::{
@@ -18,11 +12,15 @@ use tokio::{
 use super::{
     ServerConfig, Stats, WorkerId,
     begin::Beginning,
-    connection::{self, GrpcService, Order, Terms},
+    connection,
+    guards::{Seat, Silent},
+    order::Order,
     peer::RemotePeer,
+    service::GrpcService,
     socket::Parcel,
+    terms::Terms,
 };
-use crate::places::{Place, Places};
+use crate::places::Places;
 
 /// Connections that may wait for a worker to take them up.
 const QUEUE: usize = 1024;
@@ -50,44 +48,6 @@ pub(super) struct Dealt {
     pub(super) parcel: Parcel,
     pub(super) seat: Seat,
     pub(super) silent: Silent,
-}
-
-/// Counts one open connection of a worker for as long as it lives.
-#[derive(Debug)]
-pub(super) struct Seat {
-    stats: Arc<Stats>,
-    worker: usize,
-    _place: Place,
-}
-
-impl Seat {
-    pub(super) fn take(stats: &Arc<Stats>, worker: usize, place: Place) -> Self {
-        stats.open[worker].fetch_add(1, Ordering::Relaxed);
-        Self { stats: Arc::clone(stats), worker, _place: place }
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        self.stats.open[self.worker].fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// Counts one open connection whose peer has not spoken yet, until it has.
-#[derive(Debug)]
-pub(super) struct Silent(Arc<Stats>);
-
-impl Silent {
-    pub(super) fn new(stats: &Arc<Stats>) -> Self {
-        stats.silent.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(stats))
-    }
-}
-
-impl Drop for Silent {
-    fn drop(&mut self) {
-        self.0.silent.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 /// Starts a worker's thread; `factory` makes there what makes the service of each connection. Fails if the system gives

@@ -1,0 +1,81 @@
+//! What all connections of a worker share: TLS, limits, HTTP/2's parameters.
+
+use std::{sync::Arc, time::Duration};
+
+use hyper::server::conn::http2;
+use hyper_util::rt::TokioExecutor;
+
+use super::{Http2, ServerConfig};
+use crate::{
+    places::Places,
+    rejections::Rejections,
+    tls::{Gate, ServerTls},
+};
+
+/// Bytes that one stream may send before they are read. Calls are read as they come; only a reflection stream whose
+/// client does not read its answers is not.
+const STREAM_WINDOW: u32 = 64 << 10;
+
+/// Bytes that a connection may send before they are read. h2 derives from it how many short frames may lie unread;
+/// `turn` sees to it that fewer do.
+const CONNECTION_WINDOW: u32 = 128 << 10;
+
+/// A header block may be so long in any case.
+const LEAST_BLOCK: usize = 64 << 10;
+
+/// What every connection of a worker is served with.
+#[derive(Debug)]
+pub(super) struct Terms {
+    pub(super) tls: Option<Arc<ServerTls>>,
+    pub(super) handshakes: Gate,
+    pub(super) places: Arc<Places>,
+    pub(super) http2: Http2,
+    pub(super) hyper: http2::Builder<TokioExecutor>,
+    pub(super) wire: Arc<wire::Config>,
+    pub(super) buffers: wire::Buffers,
+    pub(super) rejections: Arc<Rejections>,
+    pub(super) preface_timeout: Duration,
+    pub(super) age: Duration,
+    pub(super) grace: Duration,
+}
+
+impl Terms {
+    pub(super) fn new(config: &ServerConfig, places: Arc<Places>) -> Self {
+        let mut hyper = http2::Builder::new(TokioExecutor::new());
+        hyper
+            // No gRPC client wants a date, and it costs a header on each answer.
+            .auto_date_header(false)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .max_concurrent_streams(config.max_concurrent_streams)
+            .max_header_list_size(config.max_header_list_size)
+            .max_send_buf_size(config.max_send_buffer_size.min(u32::MAX as usize))
+            .max_pending_accept_reset_streams(config.max_pending_reset_streams);
+        let wire = wire::Config {
+            max_streams: config.max_concurrent_streams,
+            stream_window: config.stream_window,
+            connection_window: config.connection_window,
+            max_field_list: config.max_header_list_size,
+            max_block: (config.max_header_list_size as usize).saturating_mul(2).max(LEAST_BLOCK),
+            held: Arc::clone(&config.held),
+            ..wire::Config::default()
+        };
+        Self {
+            tls: config.tls.clone(),
+            handshakes: Gate::default(),
+            places,
+            http2: config.http2,
+            hyper,
+            wire: Arc::new(wire),
+            buffers: wire::Buffers::default(),
+            rejections: Arc::clone(&config.rejections),
+            preface_timeout: config.preface_timeout,
+            age: never_if_zero(config.max_connection_age),
+            grace: never_if_zero(config.max_connection_age_grace),
+        }
+    }
+}
+
+fn never_if_zero(duration: Duration) -> Duration {
+    if duration.is_zero() { Duration::MAX } else { duration }
+}
