@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::refusal::Quoted;
+use super::quoted::Quoted;
 
 /// An answer made at the deadline itself comes too late about half of the time.
 const LEAST_MARGIN: Duration = Duration::from_millis(2);
