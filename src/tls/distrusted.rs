@@ -4,7 +4,7 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use webpki::{EndEntityCert, Error, KeyUsage};
 
 /// Whether webpki would refuse the certificate for its key alone.
-pub(in crate::tls) fn is_distrusted(certificate: &CertificateDer<'_>) -> bool {
+pub(super) fn is_distrusted(certificate: &CertificateDer<'_>) -> bool {
     let Ok(certificate) = EndEntityCert::try_from(certificate) else { return false };
     let epoch = UnixTime::since_unix_epoch(std::time::Duration::ZERO);
     let verdict = certificate.verify_for_usage(&[], &[], &[], epoch, KeyUsage::server_auth(), None, None);

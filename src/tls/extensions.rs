@@ -2,7 +2,7 @@
 
 use der::{Decode as _, Reader as _, Result, SliceReader, Tag, asn1::BitStringRef};
 
-use super::certificate::content;
+use super::element::content;
 
 /// Object identifiers without tag and length: those of id-ce (2.5.29), which differ in the last octet.
 const KEY_USAGE: &[u8] = &[0x55, 0x1d, 15];

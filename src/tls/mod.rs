@@ -6,6 +6,8 @@
 mod anyone;
 mod certificate;
 mod client;
+mod distrusted;
+mod element;
 mod error;
 mod extensions;
 mod failure;

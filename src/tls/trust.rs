@@ -7,9 +7,9 @@ use rustls::{CertificateError, RootCertStore, pki_types::CertificateDer, server:
 use super::{
     TlsError,
     certificate::{Certificate, Version},
+    distrusted::is_distrusted,
     extensions::Purpose,
     pem::PemFile,
-    verify,
 };
 
 /// Certificates that are trusted: each for itself, and those of authorities for what they issue.
@@ -64,7 +64,7 @@ impl Trust {
     /// A certificate that does not say CA:TRUE, and could, vouches for itself alone: its owner may not issue others. The
     /// purposes of an authority hold for what it issues, which webpki does not look at.
     fn add(&mut self, certificate: CertificateDer<'static>) -> Result<(), rustls::Error> {
-        if verify::is_distrusted(&certificate) {
+        if is_distrusted(&certificate) {
             return Err(CertificateError::Revoked.into());
         }
         // webpki would take what cannot be read here for an authority

@@ -6,12 +6,7 @@ use der::{
     Decode as _, Reader as _, Result, SliceReader, Tag, Tagged as _,
     asn1::{AnyRef, GeneralizedTime, UtcTime},
 };
-#[cfg(feature = "server")]
-use rustls::pki_types::CertificateDer;
 use rustls::{CertificateError, pki_types::UnixTime};
-
-#[cfg(feature = "server")]
-use super::certificate::Certificate;
 
 /// The time in which a certificate is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,12 +18,6 @@ pub struct Validity {
 }
 
 impl Validity {
-    /// As the certificate says it; `None` if it is malformed.
-    #[cfg(feature = "server")]
-    pub(super) fn of(certificate: &CertificateDer<'_>) -> Option<Self> {
-        Certificate::read(certificate).ok().map(|certificate| certificate.validity)
-    }
-
     pub(super) fn read(content: &[u8]) -> Result<Self> {
         let mut times = SliceReader::new(content)?;
         let validity = Self { not_before: time(&mut times)?, not_after: time(&mut times)? };

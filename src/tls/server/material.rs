@@ -7,6 +7,7 @@ use rustls::{ServerConfig, crypto::CryptoProvider, pki_types::ServerName, server
 use super::clients::ClientVerifier;
 use crate::tls::{
     Identity, TlsError, Validity,
+    certificate::Certificate,
     extensions::Purpose,
     identity,
     pem::PemFile,
@@ -102,7 +103,7 @@ impl<'a> Material<'a> {
     /// would take it. One that is not valid yet is not, for our clock may be the one that is late.
     pub(super) fn load(&self, protocols: &[&[u8]], now: SystemTime) -> Result<Loaded, TlsError> {
         let chain = self.certificate.certificates()?;
-        let validity = chain.first().and_then(Validity::of);
+        let validity = chain.first().and_then(Certificate::validity_of);
         let validity = validity.ok_or_else(|| self.certificate.fault("its first certificate is malformed"))?;
         if validity.not_after < now {
             let on = humantime::format_rfc3339_seconds(validity.not_after).to_string();

@@ -5,7 +5,6 @@
 //! them up again, and checks all that makes a certificate good: see [`path`]. Names and the handshake's signature are
 //! checked for every certificate, whichever of the two found its chain good.
 
-mod distrusted;
 mod error;
 mod path;
 mod signature;
@@ -20,11 +19,11 @@ use rustls::{
     server::ParsedCertificate,
 };
 
-pub(super) use distrusted::is_distrusted;
 pub(super) use signature::{verify_tls12, verify_tls13};
 
 use super::{
     certificate::{Certificate, Version},
+    distrusted::is_distrusted,
     extensions::Purpose,
     trust::Trust,
 };

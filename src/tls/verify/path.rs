@@ -12,12 +12,12 @@ use rustls::{
 };
 
 use super::{
-    distrusted::is_distrusted,
     error::{Link, VerifyError},
     signature::verify_signed_by,
 };
 use crate::tls::{
     certificate::{Certificate, Version},
+    distrusted::is_distrusted,
     extensions::Purpose,
     trust::Trust,
 };
