@@ -7,16 +7,13 @@ use std::{
 };
 
 use super::{
-    Location, ReadError,
+    Location, MAX_BYTES, ReadError,
     scan::{Found, scan},
 };
 use crate::source::{
     Update,
     snapshot::{ContentHash, SetHasher, Snapshot, SourceFile},
 };
-
-/// How many bytes the files of one location may have together: 256 MiB, over two million rules.
-pub const MAX_BYTES: u64 = 256 << 20;
 
 /// How often a single read is begun anew because files went away under it.
 const ATTEMPTS: usize = 3;

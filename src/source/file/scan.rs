@@ -8,15 +8,9 @@ use std::{
 };
 
 use super::{
-    Location, ReadError,
+    Location, MAX_DEPTH, MAX_ENTRIES, ReadError,
     trail::{Plan, follow},
 };
-
-/// How many entries the directories of one location may have together.
-pub const MAX_ENTRIES: usize = 10_000;
-
-/// How deep directories may be nested below a location.
-pub const MAX_DEPTH: usize = 32;
 
 /// How many files are watched one by one as well as by their directories.
 const MAX_WATCHED_FILES: usize = 1_000;
