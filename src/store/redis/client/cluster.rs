@@ -22,11 +22,11 @@ use tokio::{
 };
 
 use super::{
+    MAX_NODES,
     contact::Member,
     cure,
     health::Healths,
-    node::Node,
-    observation::Observation,
+    node::{Node, Observation},
     peer::{Peer, Standing},
     plan::{Plan, Target},
     proof::Proof,
@@ -39,9 +39,6 @@ use crate::store::redis::{CallError, HostPort, slot};
 const SLOTS: usize = slot::SLOTS as usize;
 /// What `CLUSTER SLOTS` may say: some thousand ranges with their replicas.
 const SLOTS_LIMIT: ReplyLimit = ReplyLimit { bytes: 4 << 20, items: 256 << 10 };
-/// Nodes of a cluster that are connected to. A cluster has fewer (its specification speaks of a thousand, replicas too); what
-/// names more is confused or means harm.
-pub(super) const MAX_NODES: usize = 1000;
 /// Redirections that a call follows.
 const HOPS: usize = 3;
 /// How long what `CLUSTER SLOTS` said is believed without any doubt.

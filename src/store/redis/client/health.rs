@@ -12,7 +12,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{cluster::MAX_NODES, contact::Contacts};
+use super::{MAX_NODES, contact::Contacts};
 use crate::{
     store::redis::breaker::{Breaker, BreakerConfig, BreakerState},
     throttle::LineBudget,

@@ -18,10 +18,8 @@ mod health;
 mod key_limit;
 mod link;
 mod node;
-mod observation;
 mod peer;
 mod plan;
-mod probing;
 mod proof;
 mod redirection;
 mod wire;
@@ -36,7 +34,7 @@ use tokio::sync::watch;
 
 #[cfg(fuzzing)]
 pub use self::fuzzing::read_replies;
-pub(super) use self::observation::Observation;
+pub(super) use self::node::Observation;
 use self::{
     cluster::Cluster,
     contact::Contacts,
@@ -57,6 +55,10 @@ use crate::{
 
 /// A reconnection that is asked for sooner after the last one is not made.
 const BETWEEN_RECONNECTIONS: Duration = Duration::from_secs(1);
+
+/// Nodes of a cluster that are connected to. A cluster has fewer (its specification speaks of a thousand, replicas too); what
+/// names more is confused or means harm.
+const MAX_NODES: usize = 1000;
 
 /// Why no client can be made for an endpoint.
 #[derive(Debug, thiserror::Error)]

@@ -1,5 +1,7 @@
 //! A few connections to one address, which take turns, and calls over them past the breaker of the address.
 
+mod observation;
+mod probing;
 #[cfg(test)]
 mod tests;
 
@@ -14,11 +16,11 @@ use std::{
 
 use tokio::{task::JoinHandle, time::timeout_at};
 
+pub(in crate::store::redis) use self::observation::Observation;
+use self::probing::Probing;
 use super::{
     link::Link,
-    observation::Observation,
     peer::{Peer, Standing},
-    probing::Probing,
     proof::{Proof, Unproven},
     wire::{Command, Reply, Wire},
 };

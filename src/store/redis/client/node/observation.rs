@@ -2,11 +2,11 @@
 
 use std::{fmt, sync::Arc};
 
-use super::node::Node;
+use super::Node;
 use crate::store::redis::breaker::{self, Admitted};
 
 /// A call that was let through. Dropped, it is observed: as answered, unless something else was said.
-pub(in super::super) struct Observation {
+pub(in crate::store::redis) struct Observation {
     node: Arc<Node>,
     call: Admitted,
     outcome: Outcome,
@@ -32,7 +32,7 @@ impl Observation {
     }
 
     /// Redis refused in these words, and will go on to.
-    pub(in super::super) fn refused(&mut self, text: &str) {
+    pub(in crate::store::redis) fn refused(&mut self, text: &str) {
         self.outcome = Outcome::Refused(text.into());
     }
 
@@ -42,7 +42,7 @@ impl Observation {
     }
 
     /// Whether an error in these words will come again until somebody mends the set-up.
-    pub(in super::super) fn is_sticky(&self, text: &str) -> bool {
+    pub(in crate::store::redis) fn is_sticky(&self, text: &str) -> bool {
         self.node.is_sticky(text)
     }
 }

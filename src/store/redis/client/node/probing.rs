@@ -1,6 +1,6 @@
 //! The task that probes an address whose breaker is open: after each cooldown, and when a connection was made, unless the
-//! address is one that is connected to and then does not answer. A probe is what [proves](super::proof) a connection: no
-//! refusal closes the breaker.
+//! address is one that is connected to and then does not answer. A probe is what [proves](crate::store::redis::client::proof)
+//! a connection: no refusal closes the breaker.
 
 use std::{
     pin::pin,
@@ -10,8 +10,11 @@ use std::{
 
 use tokio::task::JoinHandle;
 
-use super::{health::Health, node::Node, proof::Unproven};
-use crate::store::redis::breaker::{Breaker, BreakerState};
+use super::Node;
+use crate::store::redis::{
+    breaker::{Breaker, BreakerState},
+    client::{health::Health, proof::Unproven},
+};
 
 /// Probes over the connections of one node, and ends when the breaker closes, or with the node.
 pub(super) struct Probing {
