@@ -7,32 +7,15 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Arg, ArgMatches, Args, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, Args, FromArgMatches, Parser, Subcommand};
 use rustls::pki_types::ServerName;
 
 #[cfg(feature = "redis")]
 use super::bench::BenchArgs;
 use super::doctor::DoctorArgs;
 use super::entries::Entries;
-use crate::settings::{Override, TABLE, Variable, later_features, other_variables};
-
-/// A flag of `serve`: itself, the variable that it overrides, and what stands for its value in the help.
-const SERVE_FLAGS: &[(&str, &str, &str)] = &[
-    ("--rules", "RULES", "PATH"),
-    ("--defaults", "RULE_DEFAULTS", "PATH"),
-    ("--host", "HOST", "HOST"),
-    ("--port", "PORT", "PORT"),
-    ("--grpc-host", "GRPC_HOST", "HOST"),
-    ("--grpc-port", "GRPC_PORT", "PORT"),
-    ("--grpc-uds", "GRPC_UDS", "PATH"),
-    ("--debug-port", "DEBUG_PORT", "PORT"),
-    ("--max-counters", "MAX_COUNTERS", "N"),
-    ("--failure-mode", "FAILURE_MODE", "MODE"),
-    ("--workers", "WORKERS", "N"),
-    ("--log-level", "LOG_LEVEL", "LEVEL"),
-    ("--log-format", "LOG_FORMAT", "FORMAT"),
-    ("--metrics-addr", "PROMETHEUS_ADDR", "ADDR"),
-];
+use super::serve_flags::{SERVE_FLAGS, overrides, serve_flags};
+use crate::settings::{Override, later_features, other_variables};
 
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Subcommand)]
@@ -246,28 +229,6 @@ pub fn parse(argv: impl IntoIterator<Item = OsString>) -> Result<Command, clap::
     CommandLine::try_parse_from(argv).map(|line| line.command)
 }
 
-/// The flags that set the service up.
-pub(super) fn serve_flags() -> impl Iterator<Item = Arg> {
-    SERVE_FLAGS.iter().map(|(flag, variable, value)| {
-        let Variable { group, meaning, default, .. } = variable_named(variable);
-        let default = if default.is_empty() { String::new() } else { format!(" [default: {default}]") };
-        Arg::new(*flag)
-            .long(flag.trim_start_matches('-'))
-            .value_name(*value)
-            .value_parser(clap::value_parser!(OsString))
-            .help(format!("{} [env: {variable}]{default}", meaning.replace('`', "")))
-            .help_heading(group.title())
-    })
-}
-
-/// Those of them that were given.
-pub(super) fn overrides(matches: &ArgMatches) -> Vec<Override> {
-    let given = |(flag, variable, _): &(&'static str, &'static str, _)| {
-        matches.get_one::<OsString>(flag).map(|value| Override { flag, variable, value: value.clone() })
-    };
-    SERVE_FLAGS.iter().filter_map(given).collect()
-}
-
 impl Args for ServeArgs {
     fn augment_args(command: clap::Command) -> clap::Command {
         let others = other_variables(|name| SERVE_FLAGS.iter().any(|(_, variable, _)| *variable == name), 96);
@@ -296,15 +257,15 @@ impl FromArgMatches for ServeArgs {
     }
 }
 
-fn variable_named(name: &str) -> &'static Variable {
-    TABLE.iter().find(|variable| variable.name == name).expect("a test looks up the variable of every flag")
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
 
     use super::*;
+    use crate::{
+        cli::serve_flags::variable_named,
+        settings::{Effect, TABLE},
+    };
 
     fn parse_words(words: &[&str]) -> Result<Command, clap::Error> {
         parse(words.iter().map(OsString::from))
@@ -409,8 +370,6 @@ mod tests {
 
     #[test]
     fn the_help_of_serve_names_every_variable_that_works() {
-        use crate::settings::Effect;
-
         let help = parse_words(&["tollgate", "serve", "--help"]).expect_err("help").to_string();
         for variable in TABLE.iter().filter(|variable| matches!(variable.effect, Effect::Works | Effect::Ours)) {
             let listed = help

@@ -1,6 +1,6 @@
 //! The way to a running service: plain, or over TLS with the options of `check`.
 
-use std::{fmt::Write as _, io, sync::Arc, time::Duration};
+use std::{fmt::Write as _, io, sync::Arc};
 
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
@@ -15,16 +15,36 @@ use tower::service_fn;
 
 use super::{
     args::TlsArgs,
-    check::CheckError,
     diagnosis::{self, Refused},
+    http2::{GREETING, PATIENCE, host},
 };
-use crate::tls::{ClientFiles, HandshakeError, Identity, client_config};
+use crate::tls::{ClientFiles, HandshakeError, Identity, TlsError, client_config};
 
-/// How long connecting may take, with the handshake.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
-
-/// What an HTTP/2 client says first: the preface and empty settings.
-pub(super) const GREETING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The address cannot be one.
+    #[error("{address:?} is no gRPC address: {reason}; give host:port, such as localhost:8081")]
+    Address {
+        /// As typed.
+        address: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A file for TLS cannot be used.
+    #[error("{0} (--ca, --cert, --key)")]
+    Tls(#[from] TlsError),
+    /// No gRPC service answers there.
+    #[error("cannot reach {address}: {reason}; {cure}")]
+    Unreachable {
+        /// As typed.
+        address: String,
+        /// What the network said.
+        reason: String,
+        /// What to do about it.
+        cure: &'static str,
+    },
+}
 
 /// A way that is open.
 pub(super) struct Way {
@@ -35,14 +55,14 @@ pub(super) struct Way {
 
 impl Way {
     /// Connects to `address`: `host:port`, or a URL of `http` or `https`.
-    pub(super) async fn open(address: &str, args: &TlsArgs) -> Result<Self, CheckError> {
+    pub(super) async fn open(address: &str, args: &TlsArgs) -> Result<Self, ConnectError> {
         // Whatever the scheme, the connection is what we make it.
         let uri = match address.strip_prefix("https://") {
             Some(rest) => format!("http://{rest}"),
             None if address.contains("://") => address.to_owned(),
             None => format!("http://{address}"),
         };
-        let malformed = |reason: String| CheckError::Address { address: address.to_owned(), reason };
+        let malformed = |reason: String| ConnectError::Address { address: address.to_owned(), reason };
         let endpoint = Endpoint::from_shared(uri).map_err(|error| malformed(causes(&error)))?.connect_timeout(PATIENCE);
         let uri = endpoint.uri().clone();
         // a URL has the port of its scheme
@@ -57,7 +77,7 @@ impl Way {
                 _ => "the port is missing".to_owned(),
             }));
         }
-        let unreachable = |error, cure| CheckError::Unreachable {
+        let unreachable = |error, cure| ConnectError::Unreachable {
             address: address.to_owned(),
             reason: causes(&error as &dyn std::error::Error),
             cure,
@@ -131,7 +151,7 @@ impl Secure {
     }
 }
 
-fn connector(args: &TlsArgs) -> Result<TlsConnector, CheckError> {
+fn connector(args: &TlsArgs) -> Result<TlsConnector, ConnectError> {
     let identity = args.cert.as_ref().zip(args.key.as_ref());
     let identity = identity.map(|(certificate, key)| Identity { certificate: certificate.clone(), key: key.clone() });
     let mut config = client_config(&ClientFiles { ca: args.ca.clone(), identity, verify_hostname: true })?;
@@ -141,11 +161,6 @@ fn connector(args: &TlsArgs) -> Result<TlsConnector, CheckError> {
 
 fn name(uri: &Uri) -> Option<ServerName<'static>> {
     ServerName::try_from(host(uri).to_owned()).ok()
-}
-
-/// Without the brackets of an IPv6 address.
-pub(super) fn host(uri: &Uri) -> &str {
-    uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']')
 }
 
 /// The innermost causes say what happened; tonic's own text is only "transport error".

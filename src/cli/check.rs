@@ -15,22 +15,16 @@ use envoy_types::pb::google::protobuf::UInt64Value;
 use super::{
     FAILURE, NO_LIMIT,
     args::CheckArgs,
-    channel::{self, Way},
+    channel::{self, ConnectError, Way},
     entries::Entries,
 };
-use crate::tls::TlsError;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
-    /// The address cannot be one.
-    #[error("{address:?} is no gRPC address: {reason}; give host:port, such as localhost:8081")]
-    Address {
-        /// As typed.
-        address: String,
-        /// What is wrong with it.
-        reason: String,
-    },
+    /// There is no connection, or it broke before the answer.
+    #[error(transparent)]
+    Connection(#[from] ConnectError),
     /// Both cannot be what they stand for, and could be each other.
     #[error(
         "{domain:?} looks like the address, and {address:?} like the domain: the address comes first, as in `tollgate check \
@@ -41,19 +35,6 @@ pub enum CheckError {
         address: String,
         /// What stands for the domain.
         domain: String,
-    },
-    /// A file for TLS cannot be used.
-    #[error("{0} (--ca, --cert, --key)")]
-    Tls(#[from] TlsError),
-    /// Nobody answers there.
-    #[error("cannot reach {address}: {reason}; {cure}")]
-    Unreachable {
-        /// As typed.
-        address: String,
-        /// What the network said.
-        reason: String,
-        /// What to do about it.
-        cure: &'static str,
     },
     /// The service answered with an error.
     #[error("{address} answered {code:?}: {message}")]
@@ -111,7 +92,7 @@ async fn ask(args: &CheckArgs) -> Result<Answer, CheckError> {
         Some(objection) => objection,
         None => (channel::causes(cause), way.cure().await),
     };
-    Err(CheckError::Unreachable { address, reason, cure })
+    Err(ConnectError::Unreachable { address, reason, cure }.into())
 }
 
 fn request(args: &CheckArgs) -> RateLimitRequest {

@@ -11,7 +11,7 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 use tonic::transport::Uri;
 
-use super::channel::{GREETING, PATIENCE, host};
+use super::http2::{GREETING, PATIENCE, host};
 use crate::tls::trusting_anyone;
 
 /// The cure where nothing is known.

@@ -12,8 +12,10 @@ mod explain;
 mod health;
 mod hints;
 mod host;
+mod http2;
 mod load;
 mod serve;
+mod serve_flags;
 mod validate;
 
 use std::{
@@ -25,6 +27,7 @@ use std::{
 
 #[cfg(feature = "redis")]
 pub use bench::{BenchArgs, BenchError};
+pub use channel::ConnectError;
 pub use check::CheckError;
 pub use doctor::{DoctorArgs, DoctorError};
 pub use entries::{Entries, EntriesError};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches};
 
 use crate::{
-    cli::args::{overrides, serve_flags},
+    cli::serve_flags::{overrides, serve_flags},
     settings::Override,
 };
 
