@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     Domain, Node, Policy, RuleId, RuleSet, ValueKind,
-    tree::{NodeIndex, ROOT},
+    node_index::{NodeIndex, ROOT},
 };
 use crate::domain::{Algorithm, Entry, Escaped, Limit, likely};
 

@@ -6,8 +6,9 @@ use smallvec::SmallVec;
 
 use super::{
     Domain, Node, Rule,
+    node_index::{Hasher, NO_RULE, NodeIndex, ROOT},
     pattern::PatternGroup,
-    tree::{Hasher, Listed, NO_RULE, NodeIndex, ROOT},
+    tree::Listed,
 };
 use crate::domain::{Entry, KeyValue};
 
@@ -104,5 +105,17 @@ impl Domain {
     pub(super) fn rule_at(&self, at: NodeIndex) -> Option<&Rule> {
         let node = self.nodes.get(at as usize)?;
         if node.rule == NO_RULE { None } else { self.rules.get(node.rule as usize) }
+    }
+
+    /// A rule with the nodes that lead to it.
+    pub(super) fn as_match<'a>(&'a self, rule: &'a Rule) -> Match<'a> {
+        let mut path = SmallVec::new();
+        let mut at = rule.node;
+        while let Some(node) = self.nodes.get(at as usize) {
+            path.push(node);
+            at = node.parent;
+        }
+        path.reverse();
+        Match { path, rule }
     }
 }

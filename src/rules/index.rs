@@ -1,7 +1,7 @@
 //! Where nodes lie, by the hash of their place in the tree: a table in which a node among a million is found with one read of
 //! memory that no cache holds, where a table with its control bytes apart takes two.
 
-use super::tree::{NodeIndex, ROOT};
+use super::node_index::{NodeIndex, ROOT};
 
 /// Nodes by hash: each lies in the slot that its tag points at, or in the next free one. Half of the slots are free, so that
 /// few nodes lie elsewhere.

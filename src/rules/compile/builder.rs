@@ -13,8 +13,9 @@ use crate::rules::{
     find::place_hash,
     index::Index,
     metric,
+    node_index::{Hasher, NO_RULE, NodeIndex, ROOT},
     pattern::{Draft, Network, PatternGroup},
-    tree::{Hasher, Listed, NO_RULE, NodeFlags, NodeIndex, ROOT},
+    tree::{Listed, NodeFlags},
     value::Value,
 };
 

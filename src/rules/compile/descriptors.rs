@@ -1,38 +1,22 @@
 //! Reads `descriptors`, level by level, into a domain under construction.
 
 use super::{
-    builder::{Builder, NewNode, Twin},
-    header::Settings,
+    builder::{NewNode, Twin},
+    file_compiler::FileCompiler,
     keys::{Key, Place},
     limit::Identity,
     matcher::Matcher,
-    reader::{Field, Fields, Reader, clip},
+    reader::{Field, Fields, clip},
     report::{Path, place},
 };
-use crate::{
-    domain::Capabilities,
-    rules::{
-        Policy, Rule, RuleId, ValueKind,
-        pattern::Budget,
-        tree::{Extras, NodeFlags, NodeIndex, ROOT},
-        yaml::{MAX_DEPTH, Mark, NodeId},
-    },
+use crate::rules::{
+    Policy, Rule, RuleId, ValueKind,
+    node_index::{NodeIndex, ROOT},
+    tree::{Extras, NodeFlags},
+    yaml::{MAX_DEPTH, Mark, NodeId},
 };
 
-/// One file on its way into its domain.
-#[derive(Debug)]
-pub(super) struct Tree<'a, 'b> {
-    pub(super) reader: Reader<'a, 'b>,
-    pub(super) settings: &'b Settings,
-    pub(super) capabilities: Capabilities,
-    pub(super) builder: &'b mut Builder,
-    /// The names of all files of the load.
-    pub(super) files: &'b [std::sync::Arc<str>],
-    /// What is left for the regular expressions of the load.
-    pub(super) regexes: &'b mut Budget,
-}
-
-impl<'a> Tree<'a, '_> {
+impl<'a> FileCompiler<'a, '_> {
     /// Reads a list of descriptors below `parent`. Goes on after a fault, to find the others.
     pub(super) fn descriptors(&mut self, field: Field<'a>, parent: NodeIndex, path: &Path<'_>, depth: usize) {
         if depth > MAX_DEPTH {
@@ -177,13 +161,13 @@ impl<'a> Tree<'a, '_> {
 }
 
 /// Reads all descriptors of a file.
-pub(super) fn read<'a>(tree: &mut Tree<'a, '_>, descriptors: Option<Field<'a>>) {
+pub(super) fn read<'a>(compiler: &mut FileCompiler<'a, '_>, descriptors: Option<Field<'a>>) {
     let root = Path::Root;
-    if let Some(given) = &tree.settings.defaults.algorithm {
+    if let Some(given) = &compiler.settings.defaults.algorithm {
         let defaults = root.key(Key::Defaults.name());
-        tree.check_algorithm(given.value, given.mark, &defaults.key(Key::Algorithm.name()));
+        compiler.check_algorithm(given.value, given.mark, &defaults.key(Key::Algorithm.name()));
     }
     if let Some(field) = descriptors {
-        tree.descriptors(field, ROOT, &root.key(field.name), 1);
+        compiler.descriptors(field, ROOT, &root.key(field.name), 1);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::{
-    descriptors::Tree,
+    file_compiler::FileCompiler,
     header::{ALGORITHMS, FAILURE_MODES},
     keys::{Key, Place},
     reader::{Field, Fields, clip},
@@ -36,7 +36,7 @@ pub(super) fn uncountable(capabilities: &Capabilities, algorithm: Algorithm) -> 
     (!capabilities.algorithms.contains(&algorithm)).then(message)
 }
 
-impl<'a> Tree<'a, '_> {
+impl<'a> FileCompiler<'a, '_> {
     /// `rate_limit`: one limit, or none that counts.
     pub(super) fn rate_limit(&mut self, field: Field<'a>, path: &Path<'_>) -> (Option<Policy>, Identity) {
         if !self.reader.is_map(field.value, path) {

@@ -3,6 +3,7 @@
 mod builder;
 mod defaults;
 mod descriptors;
+mod file_compiler;
 mod header;
 mod keys;
 mod limit;
@@ -12,6 +13,7 @@ mod reader;
 mod report;
 mod schema;
 mod text;
+mod values;
 mod window;
 
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
@@ -20,7 +22,7 @@ use hashbrown::HashTable;
 
 use self::{
     builder::Builder,
-    descriptors::Tree,
+    file_compiler::FileCompiler,
     header::{Header, Settings},
     reader::Reader,
     report::{Path, Report, place},
@@ -31,8 +33,9 @@ pub use self::{
 };
 use super::{
     CompileErrors, Diagnostic, Domain, RuleResource, RuleSet,
+    node_index::Hasher,
     pattern::Budget,
-    tree::{Hasher, domain_hash},
+    set::domain_hash,
     yaml::{Document, Kind, Mark},
 };
 use crate::domain::Capabilities;
@@ -238,8 +241,8 @@ impl Plan<'_> {
             let Source { file, document, header } = source;
             let report = &mut reports[file as usize];
             let reader = Reader { document, report, file };
-            let mut tree = Tree { reader, settings, capabilities, builder, files, regexes };
-            descriptors::read(&mut tree, header.descriptors);
+            let mut compiler = FileCompiler { reader, settings, capabilities, builder, files, regexes };
+            descriptors::read(&mut compiler, header.descriptors);
             if let Some(mark) = document.exhausted() {
                 // what came after it looked empty, so what was told of it is not true
                 report.forget_errors();

@@ -12,7 +12,7 @@ pub(super) use self::{
     network::{Network, network},
     regex::{Automaton, Budget, MAX_LENGTH},
 };
-use super::tree::{Hasher, NodeIndex};
+use super::node_index::{Hasher, NodeIndex};
 
 /// The patterns among siblings with one key, while the siblings are read.
 #[derive(Debug, Default)]
