@@ -8,7 +8,7 @@ use tokio::{sync::watch, task};
 use super::AppError;
 use crate::{
     domain::Capabilities,
-    rules::{CompileErrors, CompiledDefaults, RuleDefaults, RuleFile},
+    rules::{CompileErrors, CompiledDefaults, RuleDefaults},
     source::{self, ContentHash, FileSource, Location, Snapshot},
     telemetry::{LoadResult, Metrics},
 };
@@ -102,7 +102,6 @@ impl Newest {
 
 fn compile(snapshot: Snapshot, capabilities: Capabilities) -> Result<Good, CompileErrors> {
     let Snapshot { files, hash } = snapshot;
-    let files: Vec<_> = files.into_iter().map(|file| RuleFile { name: file.name, content: file.bytes }).collect();
     let CompiledDefaults { defaults, warnings } = RuleDefaults::compile(&files, capabilities)?;
     for warning in warnings {
         tracing::warn!("{warning}");

@@ -148,6 +148,5 @@ fn input() -> Result<RuleFile, LoadError> {
 }
 
 fn read(location: &Location) -> Result<Vec<RuleFile>, ReadError> {
-    let snapshot = source::read(location)?;
-    Ok(snapshot.files.into_iter().map(|file| RuleFile { name: file.name, content: file.bytes }).collect())
+    Ok(source::read(location)?.files)
 }

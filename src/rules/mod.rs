@@ -9,6 +9,7 @@
 mod compile;
 mod diagnostic;
 pub mod explain;
+mod file;
 mod find;
 mod index;
 pub mod manifest;
@@ -24,10 +25,10 @@ mod value;
 mod yaml;
 
 pub use compile::{
-    CompileOptions, Compiled, CompiledDefaults, RuleDefaults, RuleFile, compile, compile_resources, defaults_schema,
-    rules_schema,
+    CompileOptions, Compiled, CompiledDefaults, RuleDefaults, compile, compile_resources, defaults_schema, rules_schema,
 };
 pub use diagnostic::{CompileErrors, Diagnostic, Excerpt};
+pub use file::RuleFile;
 pub use find::Match;
 pub use metric::{MetricLevel, MetricLevels};
 pub use resource::{ListWriter, MapWriter, RuleResource, TooLarge};

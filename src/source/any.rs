@@ -1,6 +1,6 @@
 //! A source of either kind, for a caller that does not mind which.
 
-use super::{ContentHash, FileSource, ReadError, SourceFile, XdsSource, XdsUpdate};
+use super::{ContentHash, FileSource, ReadError, XdsSource, XdsUpdate};
 use crate::rules::{RuleFile, RuleResource};
 
 /// Where rules come from.
@@ -46,11 +46,7 @@ impl Source {
     pub async fn next(&mut self) -> News {
         match self {
             Self::Files(files) => match files.next().await {
-                Ok(snapshot) => {
-                    let file = |file: SourceFile| RuleFile { name: file.name, content: file.bytes };
-                    let files = snapshot.files.into_iter().map(file).collect();
-                    News::Rules(RawRules { hash: snapshot.hash, content: Content::Files(files) })
-                }
+                Ok(snapshot) => News::Rules(RawRules { hash: snapshot.hash, content: Content::Files(snapshot.files) }),
                 Err(error) => News::Unreadable(error),
             },
             Self::Xds(xds) => match xds.next().await {

@@ -2,26 +2,13 @@
 
 use std::fmt;
 
-/// One rule file.
-#[derive(Clone, PartialEq, Eq)]
-pub struct SourceFile {
-    /// Its path as configured plus the way below it: what messages show. Lossy where a path is not UTF-8.
-    pub name: String,
-    /// Its content, unparsed.
-    pub bytes: Vec<u8>,
-}
-
-impl fmt::Debug for SourceFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SourceFile({}, {} bytes)", self.name, self.bytes.len())
-    }
-}
+use crate::rules::RuleFile;
 
 /// All rule files at one time, sorted by name. It may be empty, which means: no rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
     /// Sorted by name.
-    pub files: Vec<SourceFile>,
+    pub files: Vec<RuleFile>,
     /// Of all names and contents.
     pub hash: ContentHash,
 }

@@ -32,22 +32,13 @@ pub use self::{
     schema::{defaults_schema, rules_schema},
 };
 use super::{
-    CompileErrors, Diagnostic, Domain, RuleResource, RuleSet,
+    CompileErrors, Diagnostic, Domain, RuleFile, RuleResource, RuleSet,
     node_index::Hasher,
     pattern::Budget,
     set::domain_hash,
     yaml::{Document, Kind, Mark},
 };
 use crate::domain::Capabilities;
-
-/// A file of rules.
-#[derive(Clone, Debug)]
-pub struct RuleFile {
-    /// What errors call it.
-    pub name: String,
-    /// What it holds, which ought to be YAML in UTF-8, or in UTF-16 with a byte order mark.
-    pub content: Vec<u8>,
-}
 
 /// What a load depends on beside the files.
 #[derive(Clone, Copy, Debug)]

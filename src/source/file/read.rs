@@ -10,9 +10,12 @@ use super::{
     Location, MAX_BYTES, ReadError,
     scan::{Found, scan},
 };
-use crate::source::{
-    Update,
-    snapshot::{ContentHash, SetHasher, Snapshot, SourceFile},
+use crate::{
+    rules::RuleFile,
+    source::{
+        Update,
+        snapshot::{ContentHash, SetHasher, Snapshot},
+    },
 };
 
 /// How often a single read is begun anew because files went away under it.
@@ -40,10 +43,10 @@ pub(super) fn load(files: &[Found]) -> Update {
     let (mut left, mut hasher) = (MAX_BYTES, SetHasher::default());
     let mut loaded = Vec::with_capacity(files.len());
     for found in files {
-        let mut bytes = Vec::new();
-        copy(found, &mut left, &mut bytes)?;
-        hasher.add(&found.name, blake3::hash(&bytes));
-        loaded.push(SourceFile { name: found.name.clone(), bytes });
+        let mut content = Vec::new();
+        copy(found, &mut left, &mut content)?;
+        hasher.add(&found.name, blake3::hash(&content));
+        loaded.push(RuleFile { name: found.name.clone(), content });
     }
     Ok(Snapshot { files: loaded, hash: hasher.finish() })
 }
