@@ -12,7 +12,7 @@ use tokio::{task::JoinHandle, time::Instant};
 
 use super::{
     CallError, Caller, KeysPerCall, RedisStats,
-    batch::{Batcher, Inbox, MAX_COUNTERS, Ticket},
+    batch::{Batcher, Inbox, MAX_KEYS_PER_CALL, Ticket},
     refusal,
     route::{self, Hasher, Indices, Lane, Part, Routes, Side, Way},
 };
@@ -123,7 +123,7 @@ impl<C: Caller> Shared<C> {
     /// Checks a group that no call can carry, one piece after the other: the calls of other requests come between them.
     async fn check_pieces(self: Arc<Self>, group: Arc<Group>, asked: Instant) -> Verdicts {
         let mut verdicts = Verdicts::with_capacity(group.hits.len());
-        for piece in route::pieces(&group, MAX_COUNTERS) {
+        for piece in route::pieces(&group, MAX_KEYS_PER_CALL) {
             verdicts.extend(self.dispatch(Arc::new(piece), asked).outcome().await);
         }
         verdicts
@@ -188,7 +188,7 @@ enum Asked<F> {
 impl<C: Caller> RateLimiter for RedisStore<C> {
     fn begin(&self, group: Arc<Group>) -> impl Future<Output = Verdicts> + Send + use<C> {
         let asked = Instant::now();
-        let under_way = if group.atomic || group.hits.len() <= MAX_COUNTERS {
+        let under_way = if group.atomic || group.hits.len() <= MAX_KEYS_PER_CALL {
             Asked::Dispatched(self.shared.dispatch(group, asked))
         } else {
             Asked::Pieces(Box::pin(Arc::clone(&self.shared).check_pieces(group, asked)))
