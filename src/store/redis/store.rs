@@ -14,7 +14,7 @@ use super::{
     CallError, Caller, KeysPerCall, RedisStats,
     batch::{Batcher, Inbox, MAX_KEYS_PER_CALL, Ticket},
     refusal,
-    route::{self, Hasher, Indices, Lane, Part, Routes, Side, Way},
+    route::{self, Hasher, Indices, Lane, Part, Routes, Side, KeyConstraints},
 };
 use crate::domain::{Algorithm, AtomicGroups, Capabilities, CounterKey, Group, RateLimiter, StoreError, Verdicts};
 
@@ -71,8 +71,8 @@ impl<C: Caller> RedisStore<C> {
 
 impl<C: Caller> Shared<C> {
     fn routes(&self) -> Routes<'_> {
-        let per_second = self.per_second.as_deref().map(Way::to);
-        Routes { main: Way::to(&*self.main), per_second, hasher: &self.hasher }
+        let per_second = self.per_second.as_deref().map(KeyConstraints::of);
+        Routes { main: KeyConstraints::of(&*self.main), per_second, hasher: &self.hasher }
     }
 
     /// Hands a part of what was asked for at `asked` to the batcher.
