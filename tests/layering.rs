@@ -12,10 +12,10 @@ use std::{
 const ALLOWED: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("algorithm", &["domain"]),
-    ("places", &[]),
+    ("slot_pool", &[]),
     ("throttle", &[]),
     ("rejections", &["throttle"]),
-    ("tls", &["places", "throttle"]),
+    ("tls", &["slot_pool", "throttle"]),
     ("rules", &["domain"]),
     ("source", &["rules", "domain", "tls"]),
     ("store", &["algorithm", "domain", "throttle", "tls"]),
@@ -24,8 +24,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("settings", &["domain"]),
     ("telemetry", &["engine", "rejections", "rules", "domain"]),
     ("api", &["engine", "rejections", "rules", "domain", "tls"]),
-    ("admin", &["domain", "rejections", "tls", "places"]),
-    ("server", &["rejections", "tls", "places"]),
+    ("admin", &["domain", "rejections", "tls", "slot_pool"]),
+    ("server", &["rejections", "tls", "slot_pool"]),
     (
         "app",
         &[

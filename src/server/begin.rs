@@ -70,7 +70,7 @@ impl<M> Beginning<'_, M> {
         None
     }
 
-    /// Waits for the peer to speak, unless its place is wanted meanwhile, and finishes the TLS handshake, where there
+    /// Waits for the peer to speak, unless its slot is wanted meanwhile, and finishes the TLS handshake, where there
     /// is one to do, before anything is served.
     async fn secure<T, S, B>(&self, stream: T, peer: PeerContext, silent: Silent) -> Option<Pin<Box<dyn Connection>>>
     where
@@ -85,7 +85,7 @@ impl<M> Beginning<'_, M> {
             biased;
             _ = stream.heard() => false,
             () = patience.as_mut() => true,
-            () = terms.places.asked_for() => true,
+            () = terms.slots.evicted() => true,
         };
         drop(silent);
         if given_up {

@@ -3,20 +3,20 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use super::Stats;
-use crate::places::Place;
+use crate::slot_pool::Slot;
 
 /// Counts one open connection of a worker for as long as it lives.
 #[derive(Debug)]
 pub(super) struct Seat {
     pub(super) stats: Arc<Stats>,
     worker: usize,
-    _place: Place,
+    _place: Slot,
 }
 
 impl Seat {
-    pub(super) fn take(stats: &Arc<Stats>, worker: usize, place: Place) -> Self {
+    pub(super) fn take(stats: &Arc<Stats>, worker: usize, slot: Slot) -> Self {
         stats.open[worker].fetch_add(1, Ordering::Relaxed);
-        Self { stats: Arc::clone(stats), worker, _place: place }
+        Self { stats: Arc::clone(stats), worker, _place: slot }
     }
 }
 

@@ -18,7 +18,7 @@ use super::{
     socket::Keepalive,
     worker::{self, Worker},
 };
-use crate::places::Places;
+use crate::slot_pool::SlotPool;
 
 /// How long closed connections and ended runtimes may take to be gone.
 const LAST_BREATH: Duration = Duration::from_secs(2);
@@ -77,13 +77,13 @@ impl Server {
         let factory = Arc::new(factory);
         let count = config.workers.get();
         let stats = Arc::new(Stats::new(count));
-        let places = Arc::new(Places::new(config.max_connections));
+        let slots = Arc::new(SlotPool::new(config.max_connections));
         let (orders, _) = watch::channel(Order::Serve);
         let (mut queues, mut metrics, mut workers, mut starting) = (vec![], vec![], vec![], vec![]);
         for id in (0..count).map(WorkerId) {
             let factory = Arc::clone(&factory);
             let started =
-                worker::start(id, config, Arc::clone(&places), &stats, move |id| factory(id), orders.subscribe());
+                worker::start(id, config, Arc::clone(&slots), &stats, move |id| factory(id), orders.subscribe());
             let (worker, ready) = started.map_err(|error| StartError::Worker { worker: id, error })?;
             let Worker { queue, metrics: measured, done, thread } = worker;
             queues.push(queue);
@@ -98,14 +98,8 @@ impl Server {
         let _ = stats.runtimes.set(metrics.iter().cloned().collect());
         let local = listener.local_addr().clone();
         let (stop_accepting, stop) = oneshot::channel();
-        let acceptor = Acceptor {
-            listener,
-            queues,
-            metrics,
-            stats: Arc::clone(&stats),
-            places,
-            keepalive: Keepalive::new(config),
-        };
+        let acceptor =
+            Acceptor { listener, queues, metrics, stats: Arc::clone(&stats), slots, keepalive: Keepalive::new(config) };
         let acceptor = tokio::spawn(acceptor.run(stop));
         Ok(Self { local, stats, orders, stop_accepting, acceptor, workers })
     }

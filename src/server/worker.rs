@@ -20,7 +20,7 @@ use super::{
     socket::Parcel,
     terms::Terms,
 };
-use crate::places::Places;
+use crate::slot_pool::SlotPool;
 
 /// Connections that may wait for a worker to take them up.
 const QUEUE: usize = 1024;
@@ -42,7 +42,7 @@ impl Worker {
     }
 }
 
-/// A connection and its place in the worker's count.
+/// A connection and its slot in the worker's count.
 #[derive(Debug)]
 pub(super) struct Dealt {
     pub(super) parcel: Parcel,
@@ -55,7 +55,7 @@ pub(super) struct Dealt {
 pub(super) fn start<M, S, B, F>(
     id: WorkerId,
     config: &ServerConfig,
-    places: Arc<Places>,
+    slots: Arc<SlotPool>,
     stats: &Arc<Stats>,
     factory: F,
     orders: watch::Receiver<Order>,
@@ -71,7 +71,7 @@ where
     let (queue, dealt) = mpsc::channel(QUEUE);
     let (ready, is_ready) = oneshot::channel();
     let (finished, done) = oneshot::channel();
-    let terms = Arc::new(Terms::new(config, places));
+    let terms = Arc::new(Terms::new(config, slots));
     let stats = Arc::clone(stats);
     let thread = thread::Builder::new().name(id.to_string()).spawn(move || {
         let main = async move {

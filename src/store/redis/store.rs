@@ -14,7 +14,7 @@ use super::{
     CallError, Caller, KeysPerCall, RedisStats,
     batch::{Batcher, Inbox, MAX_KEYS_PER_CALL, Ticket},
     refusal,
-    route::{self, Hasher, Indices, Lane, Part, Routes, Side, KeyConstraints},
+    route::{self, Hasher, Indices, KeyConstraints, Lane, Part, Routes, Side},
 };
 use crate::domain::{Algorithm, AtomicGroups, Capabilities, CounterKey, Group, RateLimiter, StoreError, Verdicts};
 

@@ -7,8 +7,8 @@ use hyper_util::rt::TokioExecutor;
 
 use super::{Http2, ServerConfig};
 use crate::{
-    places::Places,
     rejections::Rejections,
+    slot_pool::SlotPool,
     tls::{Gate, ServerTls},
 };
 
@@ -28,7 +28,7 @@ const LEAST_BLOCK: usize = 64 << 10;
 pub(super) struct Terms {
     pub(super) tls: Option<Arc<ServerTls>>,
     pub(super) handshakes: Gate,
-    pub(super) places: Arc<Places>,
+    pub(super) slots: Arc<SlotPool>,
     pub(super) http2: Http2,
     pub(super) hyper: http2::Builder<TokioExecutor>,
     pub(super) wire: Arc<wire::Config>,
@@ -40,7 +40,7 @@ pub(super) struct Terms {
 }
 
 impl Terms {
-    pub(super) fn new(config: &ServerConfig, places: Arc<Places>) -> Self {
+    pub(super) fn new(config: &ServerConfig, slots: Arc<SlotPool>) -> Self {
         let mut hyper = http2::Builder::new(TokioExecutor::new());
         hyper
             // No gRPC client wants a date, and it costs a header on each answer.
@@ -63,7 +63,7 @@ impl Terms {
         Self {
             tls: config.tls.clone(),
             handshakes: Gate::default(),
-            places,
+            slots,
             http2: config.http2,
             hyper,
             wire: Arc::new(wire),
