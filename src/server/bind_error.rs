@@ -22,13 +22,22 @@ pub enum BindError {
         error: io::Error,
     },
     /// Another process serves this unix socket.
-    #[error("cannot listen on unix socket {}: another process is listening there; stop it, or set another path", .0.display())]
+    #[error(
+        "cannot listen on unix socket {}: another process is listening there; stop it, or set another path",
+        .0.display()
+    )]
     UnixInUse(PathBuf),
     /// What is at the path is no socket, so it is not removed.
-    #[error("cannot listen on unix socket {}: a file that is not a socket is in the way; remove it, or set another path", .0.display())]
+    #[error(
+        "cannot listen on unix socket {}: a file that is not a socket is in the way; remove it, or set another path",
+        .0.display()
+    )]
     NotASocket(PathBuf),
     /// The path cannot be bound.
-    #[error("cannot listen on unix socket {}: {error}; the folder must exist and be writable, and the path have at most 107 bytes", path.display())]
+    #[error(
+        "cannot listen on unix socket {}: {error}; the folder must exist and be writable, and the path have at most \
+         107 bytes", path.display()
+    )]
     Unix {
         /// The path.
         path: PathBuf,
