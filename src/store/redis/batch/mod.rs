@@ -6,9 +6,9 @@
 //!             └───────────────── finished ◀─────────────────┘
 //! ```
 //!
-//! A lane is what one call can serve: a whole Redis, one slot of a cluster, or one key behind a proxy. An idle lane sends
-//! at once. The batcher is a task of the store, and the calls in flight are tasks of the batcher; callers only wait, and
-//! may leave.
+//! A lane is what one call can serve: a whole Redis, one slot of a cluster, or one key behind a proxy. An idle lane
+//! sends at once. The batcher is a task of the store, and the calls in flight are tasks of the batcher; callers only
+//! wait, and may leave.
 
 mod queue;
 mod send;
@@ -143,7 +143,8 @@ pub(super) struct Batcher<C> {
     per_second: Option<Arc<CallContext<C>>>,
     lanes: HashMap<Lane, Queue, foldhash::fast::RandomState>,
     calls: JoinSet<()>,
-    /// Fires no later than the first deadline of all checks. It is not reset for each check: it is set anew when it fires.
+    /// Fires no later than the first deadline of all checks. It is not reset for each check: it is set anew when it
+    /// fires.
     timer: Pin<Box<Sleep>>,
     is_timed: bool,
     purged: Instant,
@@ -208,7 +209,8 @@ impl<C: Caller> Batcher<C> {
             for lane in touched {
                 self.send(lane);
             }
-            // at most `most` parts are still awaited: the rest is dropped, which bounds memory however callers come and go
+            // at most `most` parts are still awaited: the rest is dropped, which bounds memory however callers come and
+            // go
             if self.waiting > 2 * self.inbox.slots.most() {
                 self.purge();
             }

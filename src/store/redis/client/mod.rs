@@ -56,8 +56,8 @@ use crate::{
 /// A reconnection that is asked for sooner after the last one is not made.
 const BETWEEN_RECONNECTIONS: Duration = Duration::from_secs(1);
 
-/// Nodes of a cluster that are connected to. A cluster has fewer (its specification speaks of a thousand, replicas too); what
-/// names more is confused or means harm.
+/// Nodes of a cluster that are connected to. A cluster has fewer (its specification speaks of a thousand, replicas
+/// too); what names more is confused or means harm.
 const MAX_NODES: usize = 1000;
 
 /// Why no client can be made for an endpoint.
