@@ -1,5 +1,5 @@
-//! Accepts connections and deals them to the workers. When all slots are taken, the connection that has been silent longest
-//! since it came is evicted for the next one; if all peers have spoken, the next one is refused.
+//! Accepts connections and deals them to the workers. When all slots are taken, the connection that has been silent
+//! longest since it came is evicted for the next one; if all peers have spoken, the next one is refused.
 
 use std::{
     future::poll_fn,
@@ -17,7 +17,7 @@ use tokio::{
 use super::{
     Listener, Stats,
     deal::Dealer,
-    guards::{Seat, Silent},
+    guards::{OpenGuard, SilentPeerGuard},
     socket::{Keepalive, Socket},
     stats::count,
     tcp::BACKLOG,
@@ -89,8 +89,12 @@ impl Acceptor {
         let open: Vec<_> = self.stats.open_by_worker().collect();
         let chosen = dealer.next(&open, |worker| Worker::busy(&self.metrics[worker]), Instant::now());
         // Fails only for a connection that its peer has closed already.
-        let Ok(parcel) = socket.pack(self.keepalive) else { return };
-        let dealt = Dealt { parcel, seat: Seat::take(&self.stats, chosen, slot), silent: Silent::new(&self.stats) };
+        let Ok(stream) = socket.detach(self.keepalive) else { return };
+        let dealt = Dealt {
+            stream,
+            open: OpenGuard::new(&self.stats, chosen, slot),
+            silent: SilentPeerGuard::new(&self.stats),
+        };
         // A full queue means a worker that hangs: the peer is better served elsewhere.
         if self.queues[chosen].try_send(dealt).is_err() {
             count(&self.stats.refused);

@@ -1,4 +1,4 @@
-//! One connection from its first bytes to its end: begun, served, sent away by age or on drain, and closed.
+//! One connection from its first bytes to its end: begun, served, drained for its age or at shutdown, and closed.
 
 use std::{
     collections::hash_map::RandomState,
@@ -14,58 +14,58 @@ use tokio::{sync::watch, time::sleep};
 use super::{
     Stats,
     begin::Beginning,
-    guards::Silent,
+    context::ConnectionContext,
+    guards::SilentPeerGuard,
     http2::{Broken, Connection},
-    order::{Order, ordered},
     peer::RemotePeer,
+    phase::{ShutdownPhase, reached},
     service::GrpcService,
-    socket::Parcel,
+    socket::DetachedStream,
     stats::count,
-    terms::Terms,
 };
 
 /// Serves a connection until it ends. Must be called on the worker's runtime.
 ///
-/// How it begins takes more memory than how it goes on, and so that is a future in a box, which is gone by then.
-pub(super) async fn serve<M, S, B>(parcel: Parcel, silent: Silent, beginning: Beginning<'_, M>)
+/// The beginning needs more memory than the rest: it is a boxed future, which is dropped once the connection is served.
+pub(super) async fn serve<M, S, B>(stream: DetachedStream, silent: SilentPeerGuard, beginning: Beginning<'_, M>)
 where
     M: Fn(RemotePeer) -> S,
     S: GrpcService<B>,
     B: Body<Error: Into<Broken>, Data: Send> + Send + 'static,
 {
-    if let Some(connection) = Box::pin(beginning.connection(parcel, silent)).await {
-        serve_http2(connection, beginning.terms, beginning.orders, beginning.stats).await;
+    if let Some(connection) = Box::pin(beginning.connection(stream, silent)).await {
+        serve_http2(connection, beginning.context, beginning.phases, beginning.stats).await;
     }
 }
 
-/// Serves until the connection ends, or is ended: for its age, or by an order.
+/// Serves until the connection ends, or is closed: for its age, or at shutdown.
 async fn serve_http2(
     mut connection: Pin<Box<dyn Connection>>,
-    terms: &Terms,
-    mut orders: watch::Receiver<Order>,
+    context: &ConnectionContext,
+    mut phases: watch::Receiver<ShutdownPhase>,
     stats: &Stats,
 ) {
     let mut grace = Duration::MAX;
     tokio::select! {
         biased;
         ended = poll_fn(|cx| connection.as_mut().poll_served(cx)) => return log_end(ended),
-        () = sleep(jittered(terms.age)) => {
+        () = sleep(jittered(context.age)) => {
             count(&stats.aged_out);
-            grace = terms.grace;
+            grace = context.grace;
         }
-        () = ordered(&mut orders, Order::Drain) => {}
+        () = reached(&mut phases, ShutdownPhase::Drain) => {}
     }
     connection.as_mut().shut_down();
     tokio::select! {
         biased;
         ended = poll_fn(|cx| connection.as_mut().poll_served(cx)) => return log_end(ended),
         () = sleep(grace) => {}
-        () = ordered(&mut orders, Order::Close) => {}
+        () = reached(&mut phases, ShutdownPhase::Close) => {}
     }
     count(&stats.forced);
 }
 
-/// Peers break connections all the time; that is theirs to know, and of use to us only when searching for a fault.
+/// Peers break connections all the time, which is of interest only when a fault is searched for.
 fn log_end(ended: Result<(), Broken>) {
     if let Err(error) = ended {
         tracing::debug!(
@@ -75,9 +75,9 @@ fn log_end(ended: Result<(), Broken>) {
     }
 }
 
-/// The duration give or take up to a tenth, so that connections made together do not all come back together.
+/// The duration ± up to a tenth, so that connections that were made together do not all reconnect together.
 fn jittered(duration: Duration) -> Duration {
-    // Each RandomState has new keys, which makes it the random number that the standard library has.
+    // Each RandomState has new keys: the standard library's source of a random number.
     let random = RandomState::new().build_hasher().finish();
     let permille = 900 + u32::try_from(random % 201).unwrap_or(100);
     duration.checked_mul(permille).map_or(duration, |product| product / 1000)

@@ -1,4 +1,4 @@
-//! What all connections of a worker share: TLS, limits, HTTP/2's parameters.
+//! What the connections of a worker share: TLS, limits, HTTP/2's parameters.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,20 +12,20 @@ use crate::{
     tls::{Gate, ServerTls},
 };
 
-/// Bytes that one stream may send before they are read. Calls are read as they come; only a reflection stream whose
-/// client does not read its answers is not.
+/// Bytes that one stream may send before they are read. Calls are read as they arrive; only a reflection stream whose
+/// client does not read the answers is not.
 const STREAM_WINDOW: u32 = 64 << 10;
 
-/// Bytes that a connection may send before they are read. h2 derives from it how many short frames may lie unread;
-/// `turn` sees to it that fewer do.
+/// Bytes that a connection may send before they are read. h2 derives from it how many short frames may be buffered;
+/// `turn` keeps their number below that.
 const CONNECTION_WINDOW: u32 = 128 << 10;
 
-/// A header block may be so long in any case.
+/// The shortest limit on a header block.
 const LEAST_BLOCK: usize = 64 << 10;
 
-/// What every connection of a worker is served with.
+/// What the connections of a worker share.
 #[derive(Debug)]
-pub(super) struct Terms {
+pub(super) struct ConnectionContext {
     pub(super) tls: Option<Arc<ServerTls>>,
     pub(super) handshakes: Gate,
     pub(super) slots: Arc<SlotPool>,
@@ -39,11 +39,11 @@ pub(super) struct Terms {
     pub(super) grace: Duration,
 }
 
-impl Terms {
+impl ConnectionContext {
     pub(super) fn new(config: &ServerConfig, slots: Arc<SlotPool>) -> Self {
         let mut hyper = http2::Builder::new(TokioExecutor::new());
         hyper
-            // No gRPC client wants a date, and it costs a header on each answer.
+            // No gRPC client reads a date, and it costs a header on each answer.
             .auto_date_header(false)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .initial_stream_window_size(STREAM_WINDOW)

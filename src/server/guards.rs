@@ -1,4 +1,4 @@
-//! Counts that hold for as long as a connection, or a state of it, lives.
+//! Guards that count connections, or connections in a state, for as long as they live.
 
 use std::sync::{Arc, atomic::Ordering};
 
@@ -7,37 +7,37 @@ use crate::slot_pool::Slot;
 
 /// Counts one open connection of a worker for as long as it lives.
 #[derive(Debug)]
-pub(super) struct Seat {
+pub(super) struct OpenGuard {
     pub(super) stats: Arc<Stats>,
     worker: usize,
-    _place: Slot,
+    _slot: Slot,
 }
 
-impl Seat {
-    pub(super) fn take(stats: &Arc<Stats>, worker: usize, slot: Slot) -> Self {
+impl OpenGuard {
+    pub(super) fn new(stats: &Arc<Stats>, worker: usize, slot: Slot) -> Self {
         stats.open[worker].fetch_add(1, Ordering::Relaxed);
-        Self { stats: Arc::clone(stats), worker, _place: slot }
+        Self { stats: Arc::clone(stats), worker, _slot: slot }
     }
 }
 
-impl Drop for Seat {
+impl Drop for OpenGuard {
     fn drop(&mut self) {
         self.stats.open[self.worker].fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// Counts one open connection whose peer has not spoken yet, until it has.
+/// Counts one open connection whose peer has not sent a byte yet.
 #[derive(Debug)]
-pub(super) struct Silent(Arc<Stats>);
+pub(super) struct SilentPeerGuard(Arc<Stats>);
 
-impl Silent {
+impl SilentPeerGuard {
     pub(super) fn new(stats: &Arc<Stats>) -> Self {
         stats.silent.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(stats))
     }
 }
 
-impl Drop for Silent {
+impl Drop for SilentPeerGuard {
     fn drop(&mut self) {
         self.0.silent.fetch_sub(1, Ordering::Relaxed);
     }

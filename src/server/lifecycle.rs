@@ -1,4 +1,4 @@
-//! The server as its owner sees it: started, drained, gone.
+//! The server as its owner sees it: started, drained, stopped.
 
 use std::{error::Error, io, sync::Arc, thread, time::Duration};
 
@@ -12,21 +12,21 @@ use tokio::{
 use super::{
     Listener, LocalAddr, ServerConfig, Stats, WorkerId,
     accept::Acceptor,
-    order::Order,
     peer::RemotePeer,
+    phase::ShutdownPhase,
     service::GrpcService,
     socket::Keepalive,
     worker::{self, Worker},
 };
 use crate::slot_pool::SlotPool;
 
-/// How long closed connections and ended runtimes may take to be gone.
-const LAST_BREATH: Duration = Duration::from_secs(2);
+/// How long closed connections and ended runtimes may take to disappear.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Why the server did not start. Workers that had started are gone again.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The system gave no thread or runtime.
+    /// The system has no thread or runtime to give.
     #[error("cannot start {worker}: {error}; check the limits on threads and open files")]
     Worker {
         /// Which.
@@ -55,7 +55,7 @@ pub struct DrainReport {
 pub struct Server {
     local: LocalAddr,
     stats: Arc<Stats>,
-    orders: watch::Sender<Order>,
+    phases: watch::Sender<ShutdownPhase>,
     stop_accepting: oneshot::Sender<()>,
     acceptor: JoinHandle<()>,
     workers: Vec<(oneshot::Receiver<()>, thread::JoinHandle<()>)>,
@@ -78,12 +78,12 @@ impl Server {
         let count = config.workers.get();
         let stats = Arc::new(Stats::new(count));
         let slots = Arc::new(SlotPool::new(config.max_connections));
-        let (orders, _) = watch::channel(Order::Serve);
+        let (phases, _) = watch::channel(ShutdownPhase::Serve);
         let (mut queues, mut metrics, mut workers, mut starting) = (vec![], vec![], vec![], vec![]);
         for id in (0..count).map(WorkerId) {
             let factory = Arc::clone(&factory);
             let started =
-                worker::start(id, config, Arc::clone(&slots), &stats, move |id| factory(id), orders.subscribe());
+                worker::start(id, config, Arc::clone(&slots), &stats, move |id| factory(id), phases.subscribe());
             let (worker, ready) = started.map_err(|error| StartError::Worker { worker: id, error })?;
             let Worker { queue, metrics: measured, done, thread } = worker;
             queues.push(queue);
@@ -101,7 +101,7 @@ impl Server {
         let acceptor =
             Acceptor { listener, queues, metrics, stats: Arc::clone(&stats), slots, keepalive: Keepalive::new(config) };
         let acceptor = tokio::spawn(acceptor.run(stop));
-        Ok(Self { local, stats, orders, stop_accepting, acceptor, workers })
+        Ok(Self { local, stats, phases, stop_accepting, acceptor, workers })
     }
 
     /// Where it listens, its port resolved.
@@ -116,17 +116,17 @@ impl Server {
         Arc::clone(&self.stats)
     }
 
-    /// Closes the listener, tells every peer to go away, lets calls in flight finish until the deadline, closes what
-    /// is left, and joins the workers' threads. Takes two seconds more than `deadline` at most.
+    /// Closes the listener, sends GOAWAY to every peer, lets calls in flight finish until the deadline, closes the
+    /// remaining connections, and joins the workers' threads. Takes at most two seconds more than `deadline`.
     pub async fn drain(self, deadline: Duration) -> DrainReport {
-        let Self { stats, orders, stop_accepting, acceptor, workers, .. } = self;
+        let Self { stats, phases, stop_accepting, acceptor, workers, .. } = self;
         let deadline = Instant::now().checked_add(deadline);
         let forced_before = stats.forced();
         let _ = stop_accepting.send(());
-        // Ends by itself, for it waits for nothing any more; a panic in it was printed.
+        // Ends by itself; a panic in it has been printed.
         let _ = acceptor.await;
         let open = stats.open() as u64;
-        orders.send_replace(Order::Drain);
+        phases.send_replace(ShutdownPhase::Drain);
 
         let mut running = Vec::new();
         for (mut done, thread) in workers {
@@ -139,10 +139,10 @@ impl Server {
             };
             if in_time { join(thread) } else { running.push((done, thread)) }
         }
-        orders.send_replace(Order::Close);
+        phases.send_replace(ShutdownPhase::Close);
         let mut stuck_workers = 0;
         for (done, thread) in running {
-            match timeout(LAST_BREATH, done).await {
+            match timeout(CLOSE_TIMEOUT, done).await {
                 Ok(_) => join(thread),
                 Err(_) => stuck_workers += 1,
             }
@@ -152,7 +152,7 @@ impl Server {
     }
 }
 
-/// Joins a thread that has said that it is done, so this does not block. If it panicked instead, that was printed.
+/// Joins a thread that is done, so this does not block. If it panicked, that has been printed.
 fn join(thread: thread::JoinHandle<()>) {
     let _ = thread.join();
 }

@@ -1,18 +1,19 @@
-//! What the server's owner wants of every connection: serve, drain, close.
+//! Which phase of its shutdown a server is in, as its connections see it.
 
 use tokio::sync::watch;
 
-/// What the server's owner wants of every connection; only ever grows.
+/// Which phase of its shutdown a server is in. It only ever advances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Order {
+pub(super) enum ShutdownPhase {
+    /// Not shutting down.
     Serve,
-    /// Tell the peer to go away, finish its calls, close.
+    /// Connections send GOAWAY, finish their calls and close.
     Drain,
-    /// Close at once.
+    /// Connections close at once.
     Close,
 }
 
-/// Waits until the order is at least this one. An owner that is gone wants everything closed.
-pub(super) async fn ordered(orders: &mut watch::Receiver<Order>, order: Order) {
-    let _ = orders.wait_for(|now| *now >= order).await;
+/// Waits until the server is in this phase, or a later one. A server that was dropped is in the last.
+pub(super) async fn reached(phases: &mut watch::Receiver<ShutdownPhase>, phase: ShutdownPhase) {
+    let _ = phases.wait_for(|now| *now >= phase).await;
 }
