@@ -36,7 +36,7 @@ use crate::{
     admin::{self, DebugPages, Limits},
     api::{self, RlsService},
     engine::{
-        Engine, LiveHandle,
+        ActiveRulesHandle, Engine,
         stats::{RequestMetrics, Stats},
     },
     rules,
@@ -154,7 +154,7 @@ pub fn run(settings: &Settings, log: &LogQueue) -> Result<(), AppError> {
 
 /// The parts, before they run.
 struct App {
-    live: LiveHandle,
+    live: ActiveRulesHandle,
     stats: Arc<Stats>,
     backend: Arc<Backend>,
     parts: Arc<Parts>,
@@ -166,7 +166,7 @@ struct App {
 
 impl App {
     fn new(settings: &Settings, loader: Loader, log: LogQueue) -> Result<(Self, Source), AppError> {
-        let live = LiveHandle::default();
+        let live = ActiveRulesHandle::default();
         let stats = Stats::new(settings.max_metric_series.get());
         let backend = Arc::new(Backend::new(settings)?);
         let certificates = Certificates::load(settings)?;

@@ -14,14 +14,14 @@ use super::{
 use crate::{
     admin::{self, Pieces, RuleLine},
     engine::{
-        Live, LiveHandle,
+        ActiveRules, ActiveRulesHandle,
         stats::{Stats, StatsTable},
     },
     rejections::Rejections,
     rules::{Policy, RuleId},
     server,
     source::XdsStats,
-    telemetry::{self, ActiveRules, Connections, Readings, Tasks, logging::LogQueue},
+    telemetry::{self, Connections, Readings, Tasks, logging::LogQueue},
 };
 
 /// A worker that does nothing for so long is stuck. Far longer than a busy machine lets one wait: load alone must not restart
@@ -30,7 +30,7 @@ const STUCK: Duration = Duration::from_secs(10);
 
 /// The parts that are read.
 pub(super) struct Parts {
-    pub(super) live: LiveHandle,
+    pub(super) live: ActiveRulesHandle,
     pub(super) backend: Arc<Backend>,
     pub(super) certificates: Certificates,
     pub(super) rejections: Arc<Rejections>,
@@ -47,7 +47,7 @@ pub(super) struct Parts {
 
 impl Parts {
     pub(super) fn new(
-        live: LiveHandle,
+        live: ActiveRulesHandle,
         backend: Arc<Backend>,
         certificates: Certificates,
         stats: &Arc<Stats>,
@@ -71,11 +71,11 @@ impl Readings for Parts {
         self.live.load().as_ref().map_or_else(|| Arc::clone(&self.empty), |live| Arc::clone(&live.stats))
     }
 
-    fn active_rules(&self) -> Option<ActiveRules> {
+    fn active_rules(&self) -> Option<telemetry::ActiveRules> {
         let live = self.live.load();
         let live = live.as_ref()?;
         let count = u64::from(live.rules.rule_count());
-        Some(ActiveRules { hash: live.hash.clone(), count, age: live.since.elapsed() })
+        Some(telemetry::ActiveRules { hash: live.hash.clone(), count, age: live.since.elapsed() })
     }
 
     fn log_lines_dropped(&self) -> u64 {
@@ -143,14 +143,14 @@ impl Readings for Parts {
 }
 
 /// The `/rlconfig` page.
-pub(super) fn rlconfig(live: &LiveHandle) -> Pieces {
+pub(super) fn rlconfig(live: &ActiveRulesHandle) -> Pieces {
     let Some(live) = live.load_full() else { return Box::new(std::iter::empty()) };
     let lines = (0..live.rules.rule_count()).flat_map(move |id| lines(&live, RuleId(id)));
     Box::new(admin::rlconfig(lines))
 }
 
 /// A line for each limit of a rule.
-fn lines(live: &Live, id: RuleId) -> Vec<RuleLine> {
+fn lines(live: &ActiveRules, id: RuleId) -> Vec<RuleLine> {
     let Some((domain, found)) = live.rules.rule(id) else { return Vec::new() };
     let mut name = domain.name().to_string();
     for level in found.static_levels() {

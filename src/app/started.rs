@@ -3,7 +3,7 @@
 use std::{fmt::Display, net::SocketAddr};
 
 use crate::{
-    engine::Live,
+    engine::ActiveRules,
     settings::{Backend, RedisServer, RedisTopology, RulesSource, Settings},
     telemetry::logging::START,
 };
@@ -20,7 +20,7 @@ pub(super) struct Addresses {
 }
 
 /// Logs it. `live` are the rules in force, if there are any yet.
-pub(super) fn log(settings: &Settings, live: Option<&Live>, addresses: &Addresses, grpc: &dyn Display) {
+pub(super) fn log(settings: &Settings, live: Option<&ActiveRules>, addresses: &Addresses, grpc: &dyn Display) {
     let or_off = |address: Option<SocketAddr>| address.map_or_else(|| "off".to_owned(), |address| address.to_string());
     let hash = live.map_or("none", |live| live.hash.get(..12).unwrap_or(&live.hash));
     tracing::info!(

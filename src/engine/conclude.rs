@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use smallvec::SmallVec;
 
 use super::{
-    DecideError, Live, Options,
+    ActiveRules, DecideError, Options,
     plan::{Applied, By, Counted, Planned},
     stats::{Answered, Observation, RequestMetrics, Row},
 };
@@ -23,7 +23,7 @@ const FREE: Status = Status { code: Code::Ok, limit: None, remaining: 0, reset_a
 
 /// Turns verdicts into the answer, and counts it.
 pub(super) fn conclude(
-    live: &Live,
+    live: &ActiveRules,
     applied: &Applied,
     verdicts: &Verdicts,
     options: &Options,
@@ -94,7 +94,7 @@ struct Charged<'a> {
 }
 
 impl<'a> Charged<'a> {
-    fn new(live: &'a Live, domain: Option<&'a Domain>, counted: &'a Counted) -> Self {
+    fn new(live: &'a ActiveRules, domain: Option<&'a Domain>, counted: &'a Counted) -> Self {
         let charge = counted.charge;
         match &counted.by {
             By::Rule { id, series } => {

@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::Arc, time::Instant};
 use smallvec::SmallVec;
 
 use super::{
-    DecideError, Live, Options, late_costs,
+    ActiveRules, DecideError, Options, late_costs,
     stats::{Series, SeriesName},
     unknown_domain,
 };
@@ -77,7 +77,7 @@ impl Plan {
     /// # Errors
     /// If a descriptor of a domain that has rules brings a limit of no known unit.
     pub(super) fn new(
-        live: &Live,
+        live: &ActiveRules,
         request: &Request<'_>,
         keys: &KeyBuilder,
         options: &Options,
@@ -125,7 +125,7 @@ impl Plan {
 
 /// The hits as they are laid out.
 struct Draft<'a, 'k> {
-    live: &'a Live,
+    live: &'a ActiveRules,
     domain: &'a Domain,
     keys: DomainKeys<'k>,
     options: &'k Options,

@@ -21,7 +21,7 @@ use crate::{
         RetryAfter, Source, StoreError, Verdict, Verdicts,
     },
     engine::{
-        Live, LiveHandle, Modes, Options, RequestLimits,
+        ActiveRules, ActiveRulesHandle, Modes, Options, RequestLimits,
         stats::{SeriesName, Stats, StatsTable},
     },
     rules::{self, CompileOptions, RuleFile},
@@ -85,8 +85,8 @@ fn service(undecidable: Option<Overall>) -> RlsService {
     let rules = rules::compile(&[file], &compile).expect("valid rules").rules;
     let names = rules.rules().map(|(domain, found)| (found.rule.id(), SeriesName::new(domain.name()).level("k", None)));
     let stats = Arc::new(StatsTable::build(&Stats::new(100), names, None));
-    let live = LiveHandle::default();
-    live.store(Some(Arc::new(Live { stats, rules, hash: String::new(), since: Instant::now() })));
+    let live = ActiveRulesHandle::default();
+    live.store(Some(Arc::new(ActiveRules { stats, rules, hash: String::new(), since: Instant::now() })));
     let most = NonZeroUsize::new(10).expect("not zero");
     let options = Options {
         modes: Modes::default(),
