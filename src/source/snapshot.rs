@@ -1,4 +1,4 @@
-//! One whole set of rule files, and the hash that tells it from another.
+//! One whole set of rule files, and the hash that identifies it.
 
 use std::fmt;
 
@@ -38,8 +38,8 @@ impl fmt::Debug for ContentHash {
     }
 }
 
-/// Makes a [`ContentHash`], file by file in the order of their names. Each name goes in with its length and each
-/// content as its own hash, so that no two sets meet.
+/// Makes a [`ContentHash`], file by file in the order of their names. Each name is hashed with its length and each
+/// content as its own hash, so that different sets have different hashes.
 #[derive(Default)]
 pub(super) struct SetHasher(blake3::Hasher);
 

@@ -5,7 +5,7 @@ mod error;
 mod location;
 mod read;
 mod scan;
-mod trail;
+mod symlinks;
 mod watch;
 mod watcher;
 
