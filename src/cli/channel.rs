@@ -1,4 +1,4 @@
-//! The way to a running service: plain, or over TLS with the options of `check`.
+//! The connection to a running service: plain, or over TLS with the options of `check`.
 
 use std::{fmt::Write as _, io, sync::Arc};
 
@@ -46,17 +46,17 @@ pub enum ConnectError {
     },
 }
 
-/// A way that is open.
-pub(super) struct Way {
+/// A connection that is open.
+pub(super) struct GrpcConnection {
     pub(super) channel: Channel,
     uri: Uri,
     tls: Option<Secure>,
 }
 
-impl Way {
+impl GrpcConnection {
     /// Connects to `address`: `host:port`, or a URL of `http` or `https`.
     pub(super) async fn open(address: &str, args: &TlsArgs) -> Result<Self, ConnectError> {
-        // Whatever the scheme, the connection is what we make it.
+        // tonic would add TLS of its own for `https`: whether there is TLS is decided here.
         let uri = match address.strip_prefix("https://") {
             Some(rest) => format!("http://{rest}"),
             None if address.contains("://") => address.to_owned(),
@@ -109,7 +109,7 @@ impl Way {
         }
     }
 
-    /// What to do about a connection that was made and broke without a word.
+    /// What to do about a connection that was made and then broke without an error from the service.
     pub(super) async fn cure(&self) -> &'static str {
         match self.tls {
             Some(_) => diagnosis::UNKNOWN,
@@ -117,10 +117,10 @@ impl Way {
         }
     }
 
-    /// What the service holds against us, if it closed a connection that was made: with TLS 1.3 it looks at a certificate
-    /// when the handshake is over for us. The channel knows only that the connection is gone, so this asks once more.
-    /// With it, what to do.
-    pub(super) async fn objection(&self) -> Option<(String, &'static str)> {
+    /// Why the service closed a connection that was made, and what to do: with TLS 1.3 it checks the client's
+    /// certificate when the client's handshake is complete. The channel reports only a broken connection, so this
+    /// connects once more.
+    pub(super) async fn rejection_reason(&self) -> Option<(String, &'static str)> {
         let secure = self.tls.as_ref()?;
         let ask = async {
             let mut stream = secure.connect(&self.uri).await?;
@@ -169,7 +169,7 @@ pub(super) fn causes(error: &dyn std::error::Error) -> String {
     let mut next = error.source();
     while let Some(cause) = next {
         let said = cause.to_string();
-        // some repeat their causes
+        // some errors repeat their causes
         if !text.ends_with(&said) {
             let _ = write!(text, ": {said}");
         }

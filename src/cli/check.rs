@@ -15,7 +15,7 @@ use envoy_types::pb::google::protobuf::UInt64Value;
 use super::{
     FAILURE, NO_LIMIT,
     args::CheckArgs,
-    channel::{self, ConnectError, Way},
+    channel::{self, ConnectError, GrpcConnection},
     entries::Entries,
 };
 
@@ -74,10 +74,10 @@ pub(super) fn check(args: &CheckArgs) -> Result<(String, u8), CheckError> {
 
 async fn ask(args: &CheckArgs) -> Result<Answer, CheckError> {
     let address = args.address.clone();
-    let way = Way::open(&address, &args.tls).await?;
+    let connection = GrpcConnection::open(&address, &args.tls).await?;
     let mut request = tonic::Request::new(request(args));
     request.set_timeout(std::time::Duration::from_secs(10));
-    let status = match RateLimitServiceClient::new(way.channel.clone()).should_rate_limit(request).await {
+    let status = match RateLimitServiceClient::new(connection.channel.clone()).should_rate_limit(request).await {
         Ok(answer) => {
             let unknown_domain = answer.metadata().get("x-tollgate-domain").is_some_and(|said| said == "unknown");
             return Ok(Answer { response: answer.into_inner(), unknown_domain });
@@ -88,9 +88,9 @@ async fn ask(args: &CheckArgs) -> Result<Answer, CheckError> {
     let Some(cause) = status.source() else {
         return Err(CheckError::Refused { address, code: status.code(), message: status.message().to_owned() });
     };
-    let (reason, cure) = match way.objection().await {
-        Some(objection) => objection,
-        None => (channel::causes(cause), way.cure().await),
+    let (reason, cure) = match connection.rejection_reason().await {
+        Some(reason) => reason,
+        None => (channel::causes(cause), connection.cure().await),
     };
     Err(ConnectError::Unreachable { address, reason, cure }.into())
 }

@@ -12,7 +12,7 @@ use tokio_rustls::TlsConnector;
 use tonic::transport::Uri;
 
 use super::http2::{GREETING, PATIENCE, host};
-use crate::tls::trusting_anyone;
+use crate::tls::insecure_client_config;
 
 /// The cure where nothing is known.
 pub(super) const UNKNOWN: &str =
@@ -47,7 +47,9 @@ pub(super) async fn of_plain(uri: &Uri) -> &'static str {
 /// Whether a handshake comes to any end that only TLS has: it is good, or the peer sends an alert.
 async fn speaks_tls(host: &str, port: u16) -> bool {
     let Ok(stream) = TcpStream::connect((host, port)).await else { return false };
-    let (Ok(config), Ok(name)) = (trusting_anyone(), ServerName::try_from(host.to_owned())) else { return false };
+    let (Ok(config), Ok(name)) = (insecure_client_config(), ServerName::try_from(host.to_owned())) else {
+        return false;
+    };
     match TlsConnector::from(Arc::new(config)).connect(name, stream).await {
         Ok(_) => true,
         Err(error) => matches!(find(&error), Some(rustls::Error::AlertReceived(_))),

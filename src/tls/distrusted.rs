@@ -1,4 +1,4 @@
-//! Public authorities that webpki trusts no more, whoever vouches for them. It asks that first of all.
+//! Public authorities that webpki no longer trusts, even if they are among the configured ones.
 
 use rustls::pki_types::{CertificateDer, UnixTime};
 use webpki::{EndEntityCert, Error, KeyUsage};
