@@ -1,7 +1,7 @@
 //! The command line: what was typed, as values. Nothing is run here and the environment is not read.
 //!
 //! `serve` has a flag for each of the variables that a person types; flag, help and default come from the table of
-//! [`crate::settings`], which reads the values too, so that all faults of flags and variables are told together.
+//! [`crate::settings`], which reads the values too, so that all faults of flags and variables are reported together.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -154,7 +154,7 @@ impl FromStr for CertificateName {
 #[command(after_help = HEALTH_HELP)]
 pub struct HealthArgs {
     /// The service's HTTP address, such as localhost:8080, or a page of it, such as http://localhost:8080/readyz
-    /// (https:// over TLS, whoever the certificate is of) [default: where HOST, PORT and HTTP_TLS_CERT of this
+    /// (https:// over TLS, any certificate is accepted) [default: where HOST, PORT and HTTP_TLS_CERT of this
     /// environment make it listen]
     #[arg(value_name = "ADDRESS")]
     pub address: Option<String>,

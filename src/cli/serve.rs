@@ -14,7 +14,7 @@ use crate::{
 /// Why the service does not run.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// What it was told makes no sense; exit code 2.
+    /// A setting is wrong; exit code 2.
     #[error(transparent)]
     Settings(#[from] SettingsError),
     /// It cannot start, or a part of it broke; exit code 1. With a Redis that never answered it is 2, as in the reference.

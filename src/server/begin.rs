@@ -92,7 +92,7 @@ impl<M> Beginning<'_, M> {
         let mut patience: Patience = Box::pin(patience(context.preface_timeout, phases.clone()));
         let given_up = tokio::select! {
             biased;
-            _ = stream.heard() => false,
+            _ = stream.wait_readable() => false,
             () = patience.as_mut() => true,
             () = context.slots.evicted() => true,
         };

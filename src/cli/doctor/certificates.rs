@@ -151,7 +151,7 @@ mod tests {
     use crate::cli::doctor::finding::Verdict;
 
     #[test]
-    fn dates_are_told_two_weeks_ahead() {
+    fn expiry_is_reported_two_weeks_ahead() {
         let day = Duration::from_secs(24 * 60 * 60);
         let now = SystemTime::UNIX_EPOCH + day * 20_000;
         for (from, to, verdict, part) in [

@@ -112,7 +112,7 @@ async fn counts(connector: &Connector, topology: &Topology, patience: Duration) 
     Err(format!("{some}{contact}"))
 }
 
-/// What to do about it, where what was said does not tell.
+/// What to do about an error whose text does not say so.
 fn cure(reason: &str, Named { url, auth, tls, .. }: Named) -> Option<String> {
     let says = |words: &[&str]| words.iter().any(|word| reason.contains(word));
     if says(&["WRONGPASS", "NOAUTH"]) {

@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn its_end_and_a_new_one_are_told_at_once() {
+    fn the_end_and_a_new_certificate_are_logged_at_once() {
         let (mut expiry, validity) = (Expiry::default(), days(100, 465));
         assert_eq!(expiry.due(validity, at(465)), Some(Warning::Soon(Duration::ZERO)));
         assert_eq!(expiry.due(validity, at(465) + DAY / 24), Some(Warning::Expired));
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_beginning_that_is_to_come_is_told() {
+    fn a_validity_in_the_future_is_logged() {
         let mut expiry = Expiry::default();
         assert_eq!(expiry.due(days(100, 465), at(98)), Some(Warning::NotYet(DAY * 2)));
         assert_eq!(expiry.due(days(100, 465), at(100)), None);

@@ -116,7 +116,7 @@ async fn handshake<IO>(
 where
     IO: Peer,
 {
-    io.heard().await.map_err(|error| (reason(&error), error))?;
+    io.wait_readable().await.map_err(|error| (reason(&error), error))?;
     let _slot = gate.in_flight.acquire().await;
     let hello = gate.receive(LazyConfigAcceptor::new(Acceptor::default(), io)).await.map_err(|error| {
         let reason = match reason(&error) {

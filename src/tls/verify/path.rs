@@ -47,7 +47,7 @@ impl<'a> Search<'a> {
         Self { trust, algorithms, purpose, now, signatures_left: Cell::new(MAX_SIGNATURES) }
     }
 
-    /// Checks what a certificate says of itself, whoever issued it.
+    /// The checks of a certificate that do not depend on its issuer.
     pub(super) fn check_end_entity(&self, leaf: &Certificate<'_>) -> Result<(), VerifyError> {
         self.check(leaf, Link::EndEntity)?;
         if leaf.extensions.may_sign_handshakes() { Ok(()) } else { Err(VerifyError::NoDigitalSignature) }
