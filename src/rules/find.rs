@@ -32,11 +32,12 @@ impl<'a> Match<'a> {
     }
 }
 
-/// How a child is found: by its parent, key and value. Over bytes, for rules as for requests: `str` hashes otherwise.
-pub(super) fn place_hash(hasher: &Hasher, parent: NodeIndex, key: &[u8], value: Option<&[u8]>) -> u64 {
+/// The hash by which a child is found: of its parent, key and value. Over bytes, for rules and requests alike: a `str` has
+/// another hash.
+pub(super) fn child_hash(hasher: &Hasher, parent: NodeIndex, key: &[u8], value: Option<&[u8]>) -> u64 {
     let mut state = hasher.build_hasher();
     state.write_u32(parent);
-    // without the lengths that `Hash` adds: the hasher mixes them in, and what is found is compared anyway
+    // without the lengths that `Hash` adds: the hasher mixes them in, and a match is compared anyway
     state.write(key);
     if let Some(value) = value {
         state.write(value);
@@ -45,7 +46,7 @@ pub(super) fn place_hash(hasher: &Hasher, parent: NodeIndex, key: &[u8], value: 
 }
 
 impl Domain {
-    /// The rule for a descriptor: the one at the depth of its last entry. Allocates nothing for four entries or fewer.
+    /// The rule for a descriptor: the one at the depth of its last entry. Does not allocate for up to four entries.
     #[must_use]
     pub fn find(&self, entries: &[Entry<'_>]) -> Option<Match<'_>> {
         let mut path = SmallVec::new();
@@ -58,7 +59,7 @@ impl Domain {
         Some(Match { path, rule })
     }
 
-    /// The child that an entry leads to: its very value, else the smallest network, else the first pattern or regular
+    /// The child that an entry matches: by its exact value, else the smallest network, else the first pattern or regular
     /// expression in file order, else any value.
     fn step(&self, parent: NodeIndex, entry: Entry<'_>) -> Option<NodeIndex> {
         // an empty value is the same as none, in a file as in a request
@@ -66,9 +67,9 @@ impl Domain {
         exact.or_else(|| self.pattern_child(parent, entry)).or_else(|| self.child(parent, entry.key, None))
     }
 
-    /// The child with this key and this value, or without one. A value that is the very text of a pattern counts as exact.
+    /// The child with this key and this value, or without a value. A value that equals the text of a pattern counts as exact.
     pub(super) fn child(&self, parent: NodeIndex, key: &[u8], value: Option<&[u8]>) -> Option<NodeIndex> {
-        let hash = place_hash(&self.hasher, parent, key, value);
+        let hash = child_hash(&self.hasher, parent, key, value);
         let is_it = |at: NodeIndex| {
             let node = &self.nodes[at as usize];
             node.parent == parent && node.value.is(value) && node.key.as_bytes() == key
@@ -93,7 +94,7 @@ impl Domain {
 
     /// The children with this key that ask for networks or patterns.
     pub(super) fn pattern_group(&self, parent: NodeIndex, key: &[u8]) -> Option<&PatternGroup> {
-        let hash = place_hash(&self.hasher, parent, key, None);
+        let hash = child_hash(&self.hasher, parent, key, None);
         let is_it = |at: &u32| {
             let group = &self.patterns[*at as usize];
             group.parent == parent && group.key.as_bytes() == key

@@ -1,10 +1,10 @@
-//! Rules: what the YAML says, compiled to an immutable tree that is matched by hash.
+//! Rules: YAML, compiled to an immutable tree that is matched by hash.
 //!
-//! [`compile`] turns files into a [`RuleSet`] or tells all that is wrong with them, and [`compile_resources`] does so
-//! with what was never a file; [`Domain::find`] matches a descriptor; [`explain`](explain::explain) tells how.
-//! `docs/rules.md` is the format.
+//! [`compile`] turns files into a [`RuleSet`] or reports every error in them, and [`compile_resources`] does the same with
+//! rules that were never a file; [`Domain::find`] matches a descriptor; [`explain`](explain::explain) explains how.
+//! `docs/rules.md` describes the format.
 //!
-//! Knows nothing of stores, requests in flight, or where files come from.
+//! Independent of stores, of requests in flight, and of where files come from.
 
 mod compile;
 mod diagnostic;

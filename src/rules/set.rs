@@ -14,7 +14,7 @@ use super::{Domain, Match, Node, RuleId, node_index::Hasher};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DomainIndex(u32);
 
-/// Everything that is in force at one time. Immutable.
+/// The rules of all domains. Immutable.
 #[derive(Debug, Default)]
 pub struct RuleSet {
     /// By name.
@@ -44,7 +44,7 @@ impl fmt::Display for AllOrNone<'_> {
     }
 }
 
-/// How a domain is found. Over bytes, for rules as for requests: `str` hashes otherwise.
+/// The hash by which a domain is found. Over bytes, for rules and requests alike: a `str` has another hash.
 pub(super) fn domain_hash(hasher: &Hasher, name: &[u8]) -> u64 {
     let mut state = hasher.build_hasher();
     state.write(name);
@@ -58,7 +58,7 @@ impl RuleSet {
         self.domain_index(name).map(|index| self.domain_at(index))
     }
 
-    /// Which domain has this name: a handle on it that outlives a borrow of the set. `None` if no file has it.
+    /// The index of the domain with this name, which outlives a borrow of the set. `None` if no file has it.
     #[must_use]
     pub fn domain_index(&self, name: impl AsRef<[u8]>) -> Option<DomainIndex> {
         let name = name.as_ref();
@@ -66,7 +66,7 @@ impl RuleSet {
         Some(DomainIndex(*at))
     }
 
-    /// The domain of an index that this very set gave.
+    /// The domain of an index that this set returned.
     ///
     /// # Panics
     /// If the index is of another set, with more domains.

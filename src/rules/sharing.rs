@@ -1,5 +1,5 @@
 //! Which counters the values that match a pattern charge: one that they share, or one each. Without `share_threshold` each
-//! value has its own, so that whoever can vary the value has as many budgets as they like.
+//! value has its own, so that a client that can vary the value has as many budgets as it likes.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -50,7 +50,7 @@ pub fn unshared(rules: &RuleSet) -> Vec<Unshared<'_>> {
     for (_, rule) in rules.rules() {
         for sharing in of(&rule).into_iter().filter(|sharing| !sharing.node.share_threshold()) {
             let place = rules.location(sharing.node);
-            // of two in one line, as in a flow map, the text tells them apart
+            // two of one line, as in a flow map, are distinguished by their text
             let key = (place, sharing.node.key(), sharing.node.value());
             found.entry(key).or_insert(Unshared { sharing, place, values: values(sharing.node) });
         }

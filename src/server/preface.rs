@@ -35,7 +35,7 @@ pub(super) async fn read(io: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Gree
         if buffer[..filled] != PREFACE[..filled] {
             // A method begins with a letter, a TLS hello does not.
             if buffer[0].is_ascii_uppercase() {
-                // The peer may be gone already; there is nobody to tell.
+                // The peer may be gone already, and the answer with it.
                 let _ = io.write_all(HTTP1_ANSWER).await;
                 let _ = io.shutdown().await;
                 return Greeting::Http1;

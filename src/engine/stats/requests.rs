@@ -11,7 +11,7 @@ use std::{
 
 use crate::domain::{Algorithm, Latencies, LatencyTotals};
 
-/// Why a call failed, as the reference tells it.
+/// Why a call failed, in the reference's terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
     /// The request was invalid, or there are no rules yet.

@@ -10,7 +10,7 @@ use hashbrown::HashTable;
 use super::{header::Settings, matcher::Matcher, reader::clip};
 use crate::rules::{
     Domain, Node, Rule, RuleId,
-    find::place_hash,
+    find::child_hash,
     index::Index,
     metric,
     node_index::{Hasher, NO_RULE, NodeIndex, ROOT},
@@ -120,7 +120,7 @@ impl Builder {
     /// The sibling that asks for this very value, alone or among others, or for any.
     fn find(&self, parent: NodeIndex, key: &str, value: Option<&str>) -> Option<NodeIndex> {
         let value = value.map(str::as_bytes);
-        let hash = place_hash(&self.hasher, parent, key.as_bytes(), value);
+        let hash = child_hash(&self.hasher, parent, key.as_bytes(), value);
         let is_there = |at: NodeIndex| self.nodes[at as usize].parent == parent && *self.nodes[at as usize].key == *key;
         let one = self.index.find(hash, |at| self.nodes[at as usize].value.is(value) && is_there(at));
         let listed =
@@ -130,13 +130,13 @@ impl Builder {
 
     fn index(&mut self, at: NodeIndex) {
         let node = &self.nodes[at as usize];
-        self.index.insert(place_hash(&self.hasher, node.parent, node.key.as_bytes(), node.value.bytes()), at);
+        self.index.insert(child_hash(&self.hasher, node.parent, node.key.as_bytes(), node.value.bytes()), at);
     }
 
     fn list(&mut self, node: NodeIndex, value: &str) {
         let hash = |listed: &Listed| {
             let Node { parent, key, .. } = &self.nodes[listed.node as usize];
-            place_hash(&self.hasher, *parent, key.as_bytes(), Some(listed.value.as_bytes()))
+            child_hash(&self.hasher, *parent, key.as_bytes(), Some(listed.value.as_bytes()))
         };
         let listed = Listed { node, value: value.into() };
         self.listed.insert_unique(hash(&listed), listed, hash);
@@ -208,7 +208,7 @@ fn groups(drafts: HashMap<(NodeIndex, Arc<str>), Draft>, hasher: &Hasher) -> (Bo
         drafts.into_iter().map(|((parent, key), draft)| PatternGroup::new(parent, key, draft, hasher)).collect();
     let hash = |at: &u32| {
         let group = &groups[*at as usize];
-        place_hash(hasher, group.parent, group.key.as_bytes(), None)
+        child_hash(hasher, group.parent, group.key.as_bytes(), None)
     };
     let mut index = HashTable::with_capacity(groups.len());
     for at in (0..).take(groups.len()) {

@@ -114,7 +114,7 @@ impl Draft {
             }
         }
         if let Some(mark) = document.exhausted() {
-            // what came after it looked empty, so what was told of it is not true
+            // the rest of the document looked empty, so the faults found in it are none
             report.forget_errors();
             let message = "the aliases of this file expand to far more than it holds: write it out";
             report.error(mark, &Path::Root, message);

@@ -31,7 +31,7 @@ pub(super) const ON_UNKNOWN: [(&str, OnUnknown); 2] = [("allow", OnUnknown::Allo
 /// What the top of one file says.
 #[derive(Debug)]
 pub(super) struct Header<'a> {
-    /// `None` if it is missing or wrong, which was told.
+    /// `None` if it is missing or wrong, which has been reported.
     pub(super) domain: Option<(&'a str, Mark)>,
     pub(super) settings: Settings,
     pub(super) descriptors: Option<Field<'a>>,
@@ -179,7 +179,7 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    /// The name of a domain, and where it is; `None` if it is missing or wrong, which is told with its cure.
+    /// The name of a domain, and where it is; `None` if it is missing or wrong, which is reported with its cure.
     pub(super) fn domain(
         &mut self,
         fields: &Fields<'a>,

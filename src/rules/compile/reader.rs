@@ -1,4 +1,4 @@
-//! Reads typed values out of the YAML tree, and tells what is wrong with those that are not of the type.
+//! Reads typed values from the YAML tree, and reports values of another type.
 
 use super::{
     keys::{self, Key, Place},
@@ -49,7 +49,7 @@ impl<'a> Fields<'a> {
 }
 
 impl<'a> Reader<'a, '_> {
-    /// The fields of a map. Tells about unknown, misplaced and doubled keys.
+    /// The fields of a map. Reports unknown, misplaced and duplicate keys.
     pub(super) fn fields(&mut self, map: NodeId, place: Place, path: &Path<'_>) -> Fields<'a> {
         let document = self.document;
         let mut fields = Fields([None; Key::COUNT]);
@@ -75,7 +75,7 @@ impl<'a> Reader<'a, '_> {
         fields
     }
 
-    /// The key of this name, if there is one; says so if there is none, or if it does not belong here.
+    /// The key of this name. Reports a name that is no key, or a key that does not belong here.
     fn known_key(&mut self, key: Scalar<'a>, mark: Mark, place: Place, path: &Path<'_>) -> Option<Key> {
         let name = key.text;
         let here = path.key(name);
@@ -158,7 +158,7 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    /// Tells about odd keys.
+    /// Reports duplicate keys, bad merges, and keys that are no text.
     pub(super) fn notices(&mut self, notices: Vec<Notice>, path: &Path<'_>) {
         for notice in notices {
             match notice {
@@ -204,7 +204,7 @@ impl<'a> Reader<'a, '_> {
             .map(|(at, element)| (at, document.mark(element), document.follow(element)))
     }
 
-    /// Whether the node is a map; says so if not.
+    /// Whether the node is a map; reports it if not.
     pub(super) fn is_map(&mut self, node: NodeId, path: &Path<'_>) -> bool {
         let is_map = matches!(self.document.kind(node), Kind::Map);
         if !is_map {
@@ -306,7 +306,7 @@ impl<'a> Reader<'a, '_> {
         None
     }
 
-    /// Says that a text is none of the accepted ones.
+    /// Reports a text that is none of the accepted ones.
     pub(super) fn invalid(
         &mut self,
         field: Field<'a>,
@@ -323,7 +323,7 @@ impl<'a> Reader<'a, '_> {
         self.report.error(field.mark, path, suggestion(&problem, likely, &accepted));
     }
 
-    /// Says that a value is of the wrong type.
+    /// Reports a value of the wrong type.
     pub(super) fn wrong_type<T>(&mut self, value: NodeId, path: &Path<'_>, wanted: &str) -> Option<T> {
         let mark = self.document.mark(value);
         let found = match self.document.kind(value) {
@@ -343,7 +343,7 @@ fn suggestion(problem: &str, likely: Option<&str>, accepted: &str) -> String {
     }
 }
 
-/// What to say of a blank around a text that is none to YAML.
+/// The remark on a blank around a text that is no blank to YAML.
 fn blanks(text: &str) -> String {
     remark_on_blanks(text).map(|remark| format!(": {remark}")).unwrap_or_default()
 }
@@ -358,7 +358,7 @@ fn shown(scalar: Scalar<'_>) -> String {
     }
 }
 
-/// As much of a text as a message can hold.
+/// A text, cut to the length that a message can hold.
 pub(super) fn clip(text: &str) -> String {
     const MAX: usize = 60;
     let mut clipped: String = text.chars().take(MAX).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();

@@ -15,7 +15,7 @@ use crate::rules::{
 };
 
 impl<'a> FileCompiler<'a, '_> {
-    /// What the descriptor asks of a value; `None` if there is a fault in it, which was told.
+    /// What the descriptor asks of a value; `None` if there is a fault in it, which has been reported.
     pub(super) fn matcher(&mut self, fields: &Fields<'a>, path: &Path<'_>) -> Option<Matcher<'a>> {
         let mut sound = true;
         let mut matcher = Matcher::Any;

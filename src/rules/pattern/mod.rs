@@ -74,7 +74,7 @@ impl PatternGroup {
         all
     }
 
-    /// Whether the value matches what this sibling asks for, whoever comes before it.
+    /// Whether the value matches what this sibling asks for, whatever other siblings it matches.
     pub(super) fn is_match(&self, sibling: NodeIndex, value: &[u8]) -> bool {
         self.networks.holds(sibling, value)
             || self.globs.is_match(sibling, value)

@@ -1,4 +1,4 @@
-//! What the script is told. `lua/driver.lua` describes the format.
+//! Encodes the arguments of the script. `lua/driver.lua` describes the format.
 
 use std::{collections::HashMap, ops::Range, time::Duration};
 
@@ -25,7 +25,7 @@ pub struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    /// A call of no entries, whose reply only tells the time.
+    /// A call of no entries, whose reply holds only the time.
     #[must_use]
     pub fn of_nothing() -> Self {
         Self { keys: Vec::new(), kinds: Vec::new(), groups: Vec::new() }

@@ -1,4 +1,4 @@
-//! What a Redis store is told: typed, and valid by itself.
+//! The configuration of a Redis store: typed, and valid by construction.
 
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 

@@ -1,4 +1,4 @@
-//! What the script tells, made into verdicts.
+//! Decodes the reply of the script into verdicts.
 
 use smallvec::SmallVec;
 

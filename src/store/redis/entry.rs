@@ -52,8 +52,7 @@ impl Entry {
         Some(hit)
     }
 
-    /// Whether both are of one hit, and the script cannot tell them apart: then one of them, settled as often as both,
-    /// serves both.
+    /// Whether both are of one hit, and equal to the script: then one of them, settled as often as both, serves both.
     #[must_use]
     pub fn equals(&self, other: &Self) -> bool {
         let (one, two) = (&self.group, &other.group);

@@ -115,7 +115,7 @@ impl Cluster {
         let owner = slot.and_then(|slot| map.owners.get(usize::from(slot))?.as_ref());
         let admits = owner.is_none_or(|(_, node)| node.admits());
         if !admits {
-            // nothing is sent that could tell that another node has the slot by now
+            // no call is sent whose redirection would show that another node has the slot by now
             self.view.doubt.notify_one();
         }
         admits

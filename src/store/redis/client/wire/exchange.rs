@@ -370,8 +370,8 @@ mod tests {
         let second = exchange.send(None, &command("B"), later()).expect("open");
         far.read_exact(&mut [0; 8]).await.expect("the beginning of the first");
         driver.abort();
-        assert!(matches!(first.await.expect("told"), Err(CallError::Unanswered(_))));
-        assert_eq!(second.await.expect("told"), Err(CallError::Unreachable));
+        assert!(matches!(first.await.expect("an outcome"), Err(CallError::Unanswered(_))));
+        assert_eq!(second.await.expect("an outcome"), Err(CallError::Unreachable));
     }
 
     #[tokio::test(start_paused = true)]
@@ -384,8 +384,8 @@ mod tests {
         let first = exchange.send(None, &command("B"), start + soon).expect("open");
         let second = exchange.send(None, &command("C"), start + 2 * soon).expect("open");
         let timed_out = Err(CallError::Unanswered("timed out".into()));
-        assert_eq!((first.await.expect("told"), start.elapsed()), (timed_out.clone(), soon));
-        assert_eq!((second.await.expect("told"), start.elapsed()), (timed_out, 2 * soon));
+        assert_eq!((first.await.expect("an outcome"), start.elapsed()), (timed_out.clone(), soon));
+        assert_eq!((second.await.expect("an outcome"), start.elapsed()), (timed_out, 2 * soon));
         far.write_all(b"+a\r\n+b\r\n+c\r\n").await.expect("room");
         assert_eq!(patient.await.expect("a reply"), text("a"));
         let next = exchange.send(None, &command("D"), later()).expect("open");
@@ -419,7 +419,7 @@ mod tests {
         for _ in 0..3 {
             let deadline = Instant::now() + std::time::Duration::from_millis(100);
             let reply = exchange.send(None, &command("0123456789"), deadline).expect("open");
-            assert_eq!(reply.await.expect("told"), Err(CallError::Unanswered(TIMED_OUT.into())));
+            assert_eq!(reply.await.expect("an outcome"), Err(CallError::Unanswered(TIMED_OUT.into())));
             assert_eq!(Instant::now(), deadline);
         }
     }

@@ -31,7 +31,7 @@ pub(super) fn without_arguments(text: Box<str>) -> Box<str> {
 }
 
 /// The error that answered AUTH, without the password, and without what is like its beginning or a part of it. For that answer
-/// alone: a password may be a word of other errors, which are told apart by their words.
+/// alone: a password may be a word of other errors, which are distinguished by their words.
 pub(super) fn without_password(text: &str, password: &str) -> Box<str> {
     let needles = needles(password);
     if OWN.contains(&text.trim_end()) {
