@@ -1,5 +1,5 @@
-//! Times a limiter: the time that the engine waits for it, whichever guard answers. A call that is cancelled counts up to
-//! that moment.
+//! Times a limiter: the time that the engine waits for it, whichever guard answers. A call that is cancelled counts up
+//! to that moment.
 
 use std::{sync::Arc, time::Instant};
 

@@ -32,8 +32,8 @@ impl<'a> Match<'a> {
     }
 }
 
-/// The hash by which a child is found: of its parent, key and value. Over bytes, for rules and requests alike: a `str` has
-/// another hash.
+/// The hash by which a child is found: of its parent, key and value. Over bytes, for rules and requests alike: a `str`
+/// has another hash.
 pub(super) fn child_hash(hasher: &Hasher, parent: NodeIndex, key: &[u8], value: Option<&[u8]>) -> u64 {
     let mut state = hasher.build_hasher();
     state.write_u32(parent);
@@ -59,15 +59,16 @@ impl Domain {
         Some(Match { path, rule })
     }
 
-    /// The child that an entry matches: by its exact value, else the smallest network, else the first pattern or regular
-    /// expression in file order, else any value.
+    /// The child that an entry matches: by its exact value, else the smallest network, else the first pattern or
+    /// regular expression in file order, else any value.
     fn step(&self, parent: NodeIndex, entry: Entry<'_>) -> Option<NodeIndex> {
         // an empty value is the same as none, in a file as in a request
         let exact = if entry.value.is_empty() { None } else { self.child(parent, entry.key, Some(entry.value)) };
         exact.or_else(|| self.pattern_child(parent, entry)).or_else(|| self.child(parent, entry.key, None))
     }
 
-    /// The child with this key and this value, or without a value. A value that equals the text of a pattern counts as exact.
+    /// The child with this key and this value, or without a value. A value that equals the text of a pattern counts as
+    /// exact.
     pub(super) fn child(&self, parent: NodeIndex, key: &[u8], value: Option<&[u8]>) -> Option<NodeIndex> {
         let hash = child_hash(&self.hasher, parent, key, value);
         let is_it = |at: NodeIndex| {

@@ -1,10 +1,10 @@
-//! Nodes by the hash of their parent, key and value: a table in which a node among a million is found with one cache miss,
-//! where a table with separate control bytes takes two.
+//! Nodes by the hash of their parent, key and value: a table in which a node among a million is found with one cache
+//! miss, where a table with separate control bytes takes two.
 
 use super::node_index::{NodeIndex, ROOT};
 
-/// Nodes by hash: each is in the slot that its tag points at, or in the next free one. Half of the slots are free, so that few
-/// nodes are displaced.
+/// Nodes by hash: each is in the slot that its tag points at, or in the next free one. Half of the slots are free, so
+/// that few nodes are displaced.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     slots: Box<[Slot]>,

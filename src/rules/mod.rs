@@ -1,8 +1,8 @@
 //! Rules: YAML, compiled to an immutable tree that is matched by hash.
 //!
-//! [`compile`] turns files into a [`RuleSet`] or reports every error in them, and [`compile_resources`] does the same with
-//! rules that were never a file; [`Domain::find`] matches a descriptor; [`explain`](explain::explain) explains how.
-//! `docs/rules.md` describes the format.
+//! [`compile`] turns files into a [`RuleSet`] or reports every error in them, and [`compile_resources`] does the same
+//! with rules that were never a file; [`Domain::find`] matches a descriptor; [`explain`](explain::explain) explains
+//! how. `docs/rules.md` describes the format.
 //!
 //! Independent of stores, of requests in flight, and of where files come from.
 

@@ -1,7 +1,7 @@
 //! How nodes are numbered and hashed.
 
-/// Hashes the texts of rules and requests. Requests cannot add to the tables, so that a fast hash without protection against
-/// collisions will do.
+/// Hashes the texts of rules and requests. Requests cannot add to the tables, so that a fast hash without protection
+/// against collisions will do.
 pub(super) type Hasher = foldhash::fast::RandomState;
 
 /// The number of a node within its domain; [`ROOT`] is the domain itself.

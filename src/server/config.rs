@@ -40,14 +40,14 @@ pub struct ServerConfig {
     pub max_header_list_size: u32,
     /// Bytes of answers that may wait to be sent on one stream, with [`Http2::Hyper`].
     pub max_send_buffer_size: usize,
-    /// With [`Http2::Hyper`]: streams of one connection that its peer may open and reset before the worker has processed
-    /// them; one more closes the connection (the rapid reset attack).
+    /// With [`Http2::Hyper`]: streams of one connection that its peer may open and reset before the worker has
+    /// processed them; one more closes the connection (the rapid reset attack).
     ///
-    /// A peer that gives calls up after a few milliseconds, as Envoy does, leaves thousands of them in the socket while the
-    /// worker does not run: a throttled container is suspended for most of 100 ms, again and again. Closing the connection
-    /// would then fail every other call on it as well. So the bound is above what one turn of a connection reads, 17 KiB,
-    /// after which the worker processes every stream. Such a stream holds about 1 KiB and the headers that were read in that
-    /// turn.
+    /// A peer that gives calls up after a few milliseconds, as Envoy does, leaves thousands of them in the socket while
+    /// the worker does not run: a throttled container is suspended for most of 100 ms, again and again. Closing the
+    /// connection would then fail every other call on it as well. So the bound is above what one turn of a connection
+    /// reads, 17 KiB, after which the worker processes every stream. Such a stream holds about 1 KiB and the headers
+    /// that were read in that turn.
     pub max_pending_reset_streams: usize,
     /// The implementation of HTTP/2.
     pub http2: Http2,

@@ -46,7 +46,8 @@ impl Stats {
         }
     }
 
-    /// Probes each worker for whether it runs its tasks. Describes one that has not answered for longer than `patience`.
+    /// Probes each worker for whether it runs its tasks. Describes one that has not answered for longer than
+    /// `patience`.
     #[must_use]
     pub fn stuck(&self, patience: Duration) -> Option<String> {
         let waited = self.beats.iter().map(Beat::ask).collect::<Vec<_>>();
@@ -72,7 +73,8 @@ impl Stats {
         self.accept_errors.load(Ordering::Relaxed)
     }
 
-    /// Connections closed because the peer sent no HTTP/2 preface in time or before it was evicted, or sent something else.
+    /// Connections closed because the peer sent no HTTP/2 preface in time or before it was evicted, or sent something
+    /// else.
     #[must_use]
     pub fn no_preface(&self) -> u64 {
         self.no_preface.load(Ordering::Relaxed)

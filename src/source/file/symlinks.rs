@@ -66,8 +66,8 @@ impl WatchSet {
 }
 
 /// Follows `path`, an absolute one, link by link to the file or directory that it leads to, and adds every step to
-/// `watches`. `None` where a step does not exist yet (or the links form a cycle): `watches` then has the directory in which
-/// it may appear.
+/// `watches`. `None` where a step does not exist yet (or the links form a cycle): `watches` then has the directory in
+/// which it may appear.
 pub(super) fn follow(path: &Path, watches: &mut WatchSet) -> Option<PathBuf> {
     let mut here = PathBuf::new();
     let mut ahead: VecDeque<OsString> = path.components().map(|part| part.as_os_str().to_owned()).collect();

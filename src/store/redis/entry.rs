@@ -1,4 +1,4 @@
-//! A group on its way to Redis, once or several times.
+//! A group in a call, settled once or several times.
 
 use std::{num::NonZeroU32, sync::Arc};
 
@@ -24,12 +24,12 @@ impl Entry {
         Self { group, counters, times: NonZeroU32::MIN }
     }
 
-    /// The same entry, settled once more.
+    /// Settles it once more.
     pub fn again(&mut self) {
         self.times = self.times.saturating_add(1);
     }
 
-    /// The same entry, settled so many times.
+    /// Sets how many times it is settled.
     pub(super) const fn settle_for(&mut self, times: NonZeroU32) {
         self.times = times;
     }

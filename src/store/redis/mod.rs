@@ -6,9 +6,9 @@
 //!                                    └─▶ verdicts of each group, or an error
 //! ```
 //!
-//! The script decides what is charged, and returns the time and the states that it found; [`decode`] derives the verdicts
-//! from those by `algorithm::settle`, and reports a charge that it would have decided otherwise. Encoding and decoding are
-//! pure; `batch` has the time and the tasks, `client` the connections.
+//! The script decides what is charged, and returns the time and the states that it found; [`decode`] derives the
+//! verdicts from those by `algorithm::settle`, and reports a charge that it would have decided otherwise. Encoding and
+//! decoding are pure; `batch` has the time and the tasks, `client` the connections.
 
 mod batch;
 mod breaker;

@@ -1,4 +1,4 @@
-//! How the connections to one address are doing: counted, and logged once when that changes. Shared by the workers.
+//! The state of the connections to one address: counted, and logged once when it changes. Shared by the workers.
 
 use std::{
     collections::HashMap,
@@ -23,13 +23,12 @@ use crate::{
 pub(super) struct Healths {
     contacts: Arc<Contacts>,
     breaker: Option<BreakerConfig>,
-    /// Of connections that come and go.
+    /// For lines about connections that come and go.
     lines: Arc<LineBudget>,
     of: Mutex<HashMap<String, Arc<Health>>>,
 }
 
-/// Addresses that are remembered though nobody uses them: for what was logged of them. A cluster may name others all the
-/// time.
+/// The most unused addresses that are remembered, for what was logged of them: a cluster may keep naming new ones.
 const MAX_UNUSED: usize = 2 * MAX_NODES;
 
 impl Healths {
@@ -48,7 +47,7 @@ impl Healths {
         of.values().filter_map(reading).collect()
     }
 
-    /// Of this address.
+    /// The health of this address.
     pub(super) fn of(&self, address: &impl fmt::Display) -> Arc<Health> {
         let address = address.to_string();
         let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
@@ -66,14 +65,14 @@ impl Healths {
     }
 }
 
-/// What a breaker shows of itself.
+/// A reading of a breaker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BreakerReading {
-    /// Of which address.
+    /// Its address.
     pub address: String,
     /// Its state.
     pub state: BreakerState,
-    /// How often it has opened since the start.
+    /// How many times it has opened since the start.
     pub opened: u64,
 }
 
@@ -141,16 +140,16 @@ impl Health {
         self.contacts.note(&self.address, || (self.users.load(Relaxed) > 0).then(is_shut));
     }
 
-    /// A new connection has charged a counter, which is all that a probe does: it closes the breaker as one would, unless the
-    /// address has passed this before and then answered nothing.
+    /// A new connection has charged a counter, which is all that a probe does: it closes the breaker as one would,
+    /// unless the address has passed this before and then answered nothing.
     pub(super) fn proven(&self) {
         if self.breaker.as_ref().is_some_and(|breaker| breaker.proven(Instant::now())) {
             self.mended();
         }
     }
 
-    /// A client uses it no more. The state of an address without clients is unknown: if it joins a cluster again, it starts
-    /// anew.
+    /// A client uses it no more. The state of an address without clients is unknown: if it joins a cluster again, it
+    /// starts anew.
     pub(super) fn left(&self) {
         if self.users.fetch_sub(1, Relaxed) == 1 {
             let was_shut = self.breaker.as_ref().is_some_and(Breaker::reset);
@@ -173,7 +172,8 @@ impl Health {
         state.open == 0 && state.logged == Some(Logged::Disconnected)
     }
 
-    /// A connection has stopped answering. Idle connections may have too, and must be tested before they count as connected.
+    /// A connection has stopped answering. Idle connections may have too, and must be tested before they count as
+    /// connected.
     pub(super) fn fell_silent(&self) {
         self.doubt.notify_waiters();
     }
@@ -215,8 +215,8 @@ impl Health {
         Open { health: Arc::clone(self), lost: None }
     }
 
-    /// An attempt to connect failed. If other connections are open, it was one more for `REDIS_POOL_SIZE`, and Redis may be at
-    /// its limit of clients.
+    /// An attempt to connect failed. If other connections are open, it was one more for `REDIS_POOL_SIZE`, and Redis
+    /// may be at its limit of clients.
     pub(super) fn failed(&self, reason: &str) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         self.contacts.failed(&self.address, reason, state.open == 0);

@@ -1,5 +1,5 @@
-//! A connection that is kept up: when it breaks, it is made again, first at once, then at least every second. Until it has
-//! been made for the first time, attempts go at the pace that was set for the start. It is made once it is
+//! A connection that is kept up: when it breaks, it is made again, first at once, then at least every second. Until it
+//! has been made for the first time, attempts go at the pace that was set for the start. It is made once it is
 //! [proven](super::proof) to count.
 
 use std::{
@@ -34,8 +34,8 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// Starts to connect, on the current runtime. The `first` link of each client connects at once; the others wait for the
-    /// first links of all clients, so that each client has one where Redis is near its limit of clients.
+    /// Starts to connect, on the current runtime. The `first` link of each client connects at once; the others wait for
+    /// the first links of all clients, so that each client has one where Redis is near its limit of clients.
     pub(super) fn keep(peer: &Arc<Peer>, first: bool) -> Self {
         let (sender, wire) = watch::channel(None);
         let again = Arc::new(Notify::new());
@@ -132,8 +132,8 @@ async fn keep(peer: Arc<Peer>, first: bool, wire: WireSender, again: Arc<Notify>
     }
 }
 
-/// Resolves when a call went unanswered, here or on another connection, and a PING does too: a server that answers late is
-/// slow, not dead.
+/// Resolves when a call went unanswered, here or on another connection, and a PING does too: a server that answers late
+/// is slow, not dead.
 async fn silence(wire: &Wire, plan: &Plan, health: &Health) {
     loop {
         tokio::select! {

@@ -51,9 +51,9 @@ impl Node {
         Arc::new(Self { links, next: AtomicUsize::new(0), peer, prober: Mutex::default() })
     }
 
-    /// Runs a command over one of the connections, unless the breaker is open. The breaker observes the outcome: a reply when
-    /// the observation that is returned with it is dropped, silence at once, unless a redirection had left too little time to
-    /// judge by.
+    /// Runs a command over one of the connections, unless the breaker is open. The breaker observes the outcome: a
+    /// reply when the observation that is returned with it is dropped, silence at once, unless a redirection had left
+    /// too little time to judge by.
     pub(super) async fn run(
         self: &Arc<Self>,
         command: Command,
@@ -97,8 +97,8 @@ impl Node {
         }
     }
 
-    /// Whether this error will recur until the setup is corrected. Behind a proxy, an error of one server says nothing of the
-    /// others.
+    /// Whether this error will recur until the setup is corrected. Behind a proxy, an error of one server says nothing
+    /// of the others.
     pub(super) fn is_sticky(&self, text: &str) -> bool {
         self.peer.plan.keys.now() != Some(KeysPerCall::One) && refusal::is_sticky(text, self.peer.proof.has_slots())
     }
@@ -155,8 +155,8 @@ impl Node {
         }
     }
 
-    /// Ensures that the address is probed: by this node, at once or as soon as it can, unless another client does. The task
-    /// ends when the breaker closes, or with the node.
+    /// Ensures that the address is probed: by this node, at once or as soon as it can, unless another client does. The
+    /// task ends when the breaker closes, or with the node.
     fn watch(self: &Arc<Self>, breaker: &Breaker) {
         if breaker.is_probed() {
             return;
@@ -171,7 +171,8 @@ impl Node {
         }
     }
 
-    /// Whether a probe over its connections is about the address. Without a connection it is only if no other client has one.
+    /// Whether a probe over its connections is about the address. Without a connection it is only if no other client
+    /// has one.
     pub(super) fn can_probe(&self) -> bool {
         self.open() > 0 || !self.peer.health.is_connected()
     }
