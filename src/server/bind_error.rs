@@ -2,10 +2,10 @@
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
-/// Why nothing listens.
+/// Why a listener could not be bound.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
-    /// The name of the host means no address.
+    /// The name of the host has no address.
     #[error("cannot resolve the host \"{host}\": {error}; give an IP address or a name that this machine resolves")]
     Resolve {
         /// The name.
@@ -13,7 +13,7 @@ pub enum BindError {
         /// What the resolver said.
         error: io::Error,
     },
-    /// The address is taken, privileged, or not this machine's.
+    /// The address is taken, privileged, or not of this machine.
     #[error("cannot listen on {address}: {error}; {}", cure(error))]
     Tcp {
         /// The address tried last.

@@ -95,8 +95,8 @@ impl Listener {
         &self.local
     }
 
-    /// A connection that the system has queued; `WouldBlock` if there is none. Asks the system itself: what the runtime
-    /// knows of the queue is late, and it rations how much one task may take at a time.
+    /// A connection that the system has queued; `WouldBlock` if there is none. Bypasses the runtime, whose view of the
+    /// queue is late, and which limits how much one task may do at a time.
     pub(super) fn accept_queued(&self) -> io::Result<Socket> {
         let accepted = match &self.socket {
             ListenerSocket::Tcp(listener) => SockRef::from(listener).accept(),

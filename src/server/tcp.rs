@@ -13,9 +13,9 @@ use super::BindError;
 /// Connections that may wait to be accepted; the kernel takes less if `somaxconn` says so.
 pub(super) const BACKLOG: i32 = 4096;
 
-/// Listens on a host and port, and says which address that turned out to be. The host is an address (brackets around
-/// an IPv6 one are taken) or a name; of a name's addresses the first that can be bound is taken, IPv4 first. `::`
-/// takes IPv4 too, and is `0.0.0.0` on a machine without IPv6. An empty host is `::`.
+/// Listens on a host and port, and returns the bound address. The host is an address (with or without brackets, for
+/// IPv6) or a name, of whose addresses the first that can be bound is used, IPv4 first. `::` accepts IPv4 too, and is
+/// `0.0.0.0` on a machine without IPv6. An empty host is `::`.
 ///
 /// # Errors
 /// If the name does not resolve, or none of its addresses can be bound.

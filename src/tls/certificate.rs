@@ -1,14 +1,14 @@
-//! What a certificate says, as far as webpki does not report it: version, dates, what its key may do, and the bytes
-//! that its issuer signed.
+//! The fields of a certificate that webpki does not report: version, dates, what its key may do, and the bytes that its
+//! issuer signed.
 //!
-//! The encoding is read by the `der` crate, strictly; this module knows the fields' order alone.
+//! The `der` crate decodes it, strictly; this module adds only the order of the fields.
 
 use der::{Decode as _, ErrorKind, Reader as _, Result, SliceReader, Tag, TagNumber, asn1::BitStringRef};
 use rustls::pki_types::CertificateDer;
 
 use super::{element::content, extensions::Extensions, validity::Validity};
 
-/// X.509 v1 has no extensions: no names but the subject, and no word about what the key may do.
+/// X.509 v1 has no extensions: no names but the subject, and no restriction of what the key may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Version {
     V1,

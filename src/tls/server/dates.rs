@@ -1,4 +1,4 @@
-//! When the certificates of a file are valid, for those who only want to know that.
+//! The validity of the certificates of a file, for diagnosis.
 
 use std::path::Path;
 

@@ -9,12 +9,12 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
-/// The certificate that a client has shown, and that was verified.
+/// The verified certificate of a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerCertificate(pub Arc<CertificateDer<'static>>);
 
 impl PeerCertificate {
-    /// That of the client at the far end; `None` if it was not asked for one.
+    /// The certificate of this connection's client; `None` if none was requested.
     #[must_use]
     pub fn of<IO>(stream: &TlsStream<IO>) -> Option<Self> {
         let (_, tls) = stream.get_ref();
