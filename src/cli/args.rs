@@ -1,7 +1,7 @@
-//! The command line: what was typed, as values. Nothing is run here and the environment is not read.
+//! The command line, parsed to values. Nothing is run here, and the environment is not read.
 //!
-//! `serve` has a flag for each of the variables that a person types; flag, help and default come from the table of
-//! [`crate::settings`], which reads the values too, so that all faults of flags and variables are reported together.
+//! `serve` has a flag for each of the common variables; flag, help and default come from the table of
+//! [`crate::settings`], which parses the values too, so that all faults of flags and variables are reported together.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -169,7 +169,7 @@ or cannot be read. 2: it was asked for wrongly.
   kubectl get configmap NAME -o yaml | tollgate validate -
   helm template CHART | tollgate validate -";
 
-/// How a descriptor is typed. A macro, so that the help of commands can be made of it.
+/// The syntax of a descriptor. A macro, so that the help of commands can contain it.
 macro_rules! entries_help {
     () => {
         r"One argument is one descriptor: its entries in order, with a comma between them: country=de,path=/login
@@ -207,11 +207,11 @@ struct CommandLine {
     command: Command,
 }
 
-/// What `argv`, which begins with the program's name, says. With no command it is `serve`, whatever the program's name
-/// is: so a link named `ratelimit` takes that program's place.
+/// Parses `argv`, which begins with the program's name. Without a command it is `serve`, whatever the program's name:
+/// so a link named `ratelimit` replaces that program.
 ///
 /// # Errors
-/// What is wrong with it, or the help or version that it asks for; `exit_code` and `print` of the error do what is due.
+/// What is wrong with it, or the help or version that it requests; `exit_code` and `print` of the error handle each.
 pub fn parse(argv: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
     let mut argv: Vec<OsString> = argv.into_iter().collect();
     if argv.is_empty() {

@@ -25,15 +25,15 @@ pub enum CheckError {
     /// There is no connection, or it broke before the answer.
     #[error(transparent)]
     Connection(#[from] ConnectError),
-    /// Both cannot be what they stand for, and could be each other.
+    /// Address and domain seem to be swapped.
     #[error(
         "{domain:?} looks like the address, and {address:?} like the domain: the address comes first, as in `tollgate check \
          {domain} {address} key=value`"
     )]
     Swapped {
-        /// What stands for the address.
+        /// Given as the address.
         address: String,
-        /// What stands for the domain.
+        /// Given as the domain.
         domain: String,
     },
     /// The service answered with an error.
@@ -51,14 +51,14 @@ pub enum CheckError {
     Runtime(#[from] std::io::Error),
 }
 
-/// What came of the call.
+/// The answer to the call.
 struct Answer {
     response: RateLimitResponse,
     /// The service says that no rules have the domain. Only Tollgate does.
     unknown_domain: bool,
 }
 
-/// Asks once. Gives the answer as text, and the exit code.
+/// Calls the service once. Returns the answer as text, and the exit code.
 ///
 /// # Errors
 /// If there is no answer.
@@ -84,7 +84,7 @@ async fn ask(args: &CheckArgs) -> Result<Answer, CheckError> {
         }
         Err(status) => status,
     };
-    // What has a cause is no answer: the connection broke.
+    // A status with a cause is no answer of the service: the connection broke.
     let Some(cause) = status.source() else {
         return Err(CheckError::Refused { address, code: status.code(), message: status.message().to_owned() });
     };

@@ -1,5 +1,5 @@
-//! `health`: one look at a running service's health page, for a container's HEALTHCHECK and for exec probes, which have
-//! no other program to ask with. It looks and changes nothing.
+//! `health`: one request to a running service's health page, for a container's HEALTHCHECK and for exec probes, which
+//! have no other HTTP client. It changes nothing.
 
 use std::{
     ffi::OsString,
@@ -26,7 +26,7 @@ use crate::{
     tls::insecure_client_config,
 };
 
-/// The page that is asked for unless the address has one.
+/// The page that is requested unless the address has one.
 const PAGE: &str = "/healthcheck";
 
 /// For the whole probe. Probes have a time limit of their own, which may be longer.
@@ -49,17 +49,17 @@ pub enum HealthError {
         /// As typed.
         address: String,
     },
-    /// Nobody answers there.
+    /// There is no connection.
     #[error(
         "cannot reach {url}: {error}; is the service running, is this its HTTP port (PORT, 8080 by default), and does it speak TLS (https://) or not?"
     )]
     Unreachable {
-        /// What was asked for.
+        /// The URL.
         url: Uri,
         /// What the network said.
         error: String,
     },
-    /// Somebody is there and says nothing.
+    /// The service does not answer in time.
     #[error("{url} did not answer within {PATIENCE:?}")]
     Silent {
         /// What was asked for.
@@ -72,7 +72,7 @@ pub enum HealthError {
         url: Uri,
         /// The HTTP status.
         status: StatusCode,
-        /// Why, in the service's words.
+        /// The reason that the service gives.
         reason: String,
     },
     /// There is no runtime to make the call on.
@@ -80,7 +80,7 @@ pub enum HealthError {
     Runtime(#[from] io::Error),
 }
 
-/// Asks once, at the address that was typed, or where this environment makes a service listen.
+/// Sends one request, to the address that was typed, or to where this environment makes a service listen.
 ///
 /// # Errors
 /// If the service is not healthy, or not there.
@@ -122,7 +122,7 @@ async fn ask(url: &Uri) -> Result<(), HealthError> {
         let reason = reason.map(Collected::to_bytes).unwrap_or_default();
         Ok::<_, hyper::Error>((status, String::from_utf8_lossy(&reason).trim().to_owned()))
     };
-    // the connection ends once the answer is complete, for nobody has more to send
+    // the connection ends once the answer is complete
     let (answered, _) = tokio::join!(answered, connection);
     match answered.map_err(|error| unreachable(&error))? {
         (status, _) if status.is_success() => Ok(()),
@@ -130,7 +130,7 @@ async fn ask(url: &Uri) -> Result<(), HealthError> {
     }
 }
 
-/// What was typed: a URL, or a host and a port.
+/// The URL of what was typed: a URL, or a host and a port.
 fn typed(address: &str) -> Result<Uri, HealthError> {
     let url = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
     let parts = url.parse::<Uri>().ok().filter(|url| {

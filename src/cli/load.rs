@@ -1,4 +1,4 @@
-//! Rules for a command that looks at them once.
+//! Loads rules for a command that reads them once.
 
 use std::{
     io::Read as _,
@@ -14,7 +14,7 @@ use crate::{
     source::{self, Location, MAX_BYTES, ReadError},
 };
 
-/// Why there are no rules to look at.
+/// Why no rules could be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// A path cannot be read.
@@ -44,17 +44,17 @@ pub enum LoadError {
     },
 }
 
-/// What stands for standard input, in the place of a path.
+/// Stands for standard input in place of a path.
 const INPUT: &str = "-";
 
-/// What was read.
+/// The loaded rules.
 pub(super) struct Loaded {
     pub(super) compiled: Compiled,
     pub(super) files: usize,
     pub(super) defaults: Option<CompiledDefaults>,
-    /// What was found in manifests and looks like no rule file, each with the reason.
+    /// Entries of manifests that do not look like rule files, each with the reason.
     pub(super) skipped: Vec<String>,
-    /// What the service may read otherwise than it was read here.
+    /// What the service may read differently.
     pub(super) warnings: Vec<String>,
 }
 
@@ -89,7 +89,7 @@ pub(super) fn load_paths(paths: &[PathBuf], defaults: Option<&Path>, merge_domai
     }
 }
 
-/// The same of what is at these locations, as the service reads it.
+/// The same for these locations, read as the service reads them.
 pub(super) fn load(locations: &[Location], defaults: Option<&Path>, merge_domains: bool) -> Result<Loaded, LoadError> {
     // what a store cannot do is for the service to say, which knows its store
     load_for(locations, defaults, merge_domains, AtomicGroups::Supported)
@@ -137,7 +137,7 @@ fn compile(
     }
 }
 
-/// Standard input, as far as rules may go.
+/// Standard input, up to the bound on rules.
 fn input() -> Result<RuleFile, LoadError> {
     let mut content = Vec::new();
     std::io::stdin().lock().take(MAX_BYTES + 1).read_to_end(&mut content).map_err(LoadError::Input)?;

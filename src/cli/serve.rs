@@ -34,8 +34,8 @@ impl ServeError {
     }
 }
 
-/// Serves until a signal ends it; the exit code. Once the log has begun everything goes through it, for a write to standard
-/// error may wait for ever.
+/// Serves until a signal ends it; returns the exit code. Once the log has begun, everything goes through it: a write to
+/// standard error could block without end.
 pub(super) fn serve(args: &ServeArgs) -> ExitCode {
     let (settings, log) = match begin(args) {
         Ok(begun) => begun,
@@ -58,7 +58,7 @@ pub(super) fn serve(args: &ServeArgs) -> ExitCode {
 fn begin(args: &ServeArgs) -> Result<(Settings, LogQueue), ServeError> {
     let mut settings = Settings::resolve(&args.overrides, env_var, env_names())?;
     if std::io::stderr().is_terminal() && !says_log_level(args) {
-        // a person who starts it wants to see that it runs
+        // started by hand, it should show that it runs
         settings.logging.level = LevelFilter::INFO;
     }
     let format = log_format(settings.logging.format);

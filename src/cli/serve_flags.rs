@@ -6,7 +6,7 @@ use clap::{Arg, ArgMatches};
 
 use crate::settings::{Override, TABLE, Variable};
 
-/// A flag of `serve`: itself, the variable that it overrides, and what stands for its value in the help.
+/// The flags of `serve`: each with the variable that it overrides, and the placeholder of its value in the help.
 pub(super) const SERVE_FLAGS: &[(&str, &str, &str)] = &[
     ("--rules", "RULES", "PATH"),
     ("--defaults", "RULE_DEFAULTS", "PATH"),
@@ -38,7 +38,7 @@ pub(super) fn serve_flags() -> impl Iterator<Item = Arg> {
     })
 }
 
-/// Those of them that were given.
+/// The variables that the given flags override.
 pub(super) fn overrides(matches: &ArgMatches) -> Vec<Override> {
     let given = |(flag, variable, _): &(&'static str, &'static str, _)| {
         matches.get_one::<OsString>(flag).map(|value| Override { flag, variable, value: value.clone() })

@@ -1,4 +1,4 @@
-//! All rules that are in force at one time: domains by name, rules by id.
+//! The rules of all domains: domains by name, rules by id.
 
 use std::{
     fmt,

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 
 use super::{Match, Node, RuleSet, ValueKind};
 
-/// What becomes of the values that match one descriptor of the rules.
+/// How the values that match one descriptor share counters.
 #[derive(Clone, Copy, Debug)]
 pub struct Sharing<'r> {
     node: &'r Node,
@@ -14,18 +14,18 @@ pub struct Sharing<'r> {
 /// A descriptor whose values have a counter each.
 #[derive(Clone, Copy, Debug)]
 pub struct Unshared<'r> {
-    /// What becomes of its values.
+    /// How its values share counters.
     pub sharing: Sharing<'r>,
     /// Its file and line.
     pub place: (&'r str, u32),
-    /// What is known of them.
+    /// The kind of values.
     pub values: Values,
 }
 
-/// What the values are that have a counter each.
+/// The kind of values that have a counter each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Values {
-    /// Paths, which can be written in more ways than anyone can count: counters of their own are likely to be unwanted.
+    /// Paths, which can be written in any number of ways: a counter for each is probably unwanted.
     Paths,
     /// Whole addresses, of which a client of IPv6 has many.
     Addresses,

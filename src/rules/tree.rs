@@ -61,7 +61,7 @@ pub(super) struct Listed {
     pub(super) value: Box<str>,
 }
 
-/// One descriptor of a file: a step on the way to a rule. All of it lies in one line of the processor's caches.
+/// One descriptor of a file: a step on the path to a rule. It fits a cache line.
 #[derive(Debug)]
 #[repr(align(64))]
 pub struct Node {
@@ -81,7 +81,7 @@ pub enum ValueKind {
     /// Nothing.
     #[default]
     Any,
-    /// To be this one.
+    /// To equal this one.
     Exact,
     /// To match a pattern with `*`.
     Glob,
@@ -123,7 +123,7 @@ pub struct Rule {
     /// Its statistics can depend on the request.
     pub(super) varying_metric: bool,
     pub(super) on_store_failure: Option<FailureMode>,
-    /// What few rules have.
+    /// Options that few rules have.
     pub(super) extras: Option<Box<Extras>>,
 }
 
@@ -154,7 +154,7 @@ impl Domain {
     }
 
     /// The failure mode of the domain's limits, if it has its own. Already part of [`Rule::on_store_failure`]; for
-    /// limits that a request brings along.
+    /// limits that a request carries.
     #[must_use]
     pub fn on_store_failure(&self) -> Option<FailureMode> {
         self.on_store_failure
@@ -187,15 +187,15 @@ impl Node {
         &self.key
     }
 
-    /// What stands for the value in statistics: the value that an entry must have, or the pattern or regular expression
-    /// it must match, as written; of several values or networks all, sorted, with `|` between them, and a hash in place
-    /// of a long rest. `None` if any value will do.
+    /// The text for the value in statistics: the value that an entry must have, or the pattern or regular expression
+    /// that it must match, as written; several values or networks are sorted and joined with `|`, with a hash in place
+    /// of a long rest. `None` if any value matches.
     #[must_use]
     pub fn value(&self) -> Option<&str> {
         self.value.get()
     }
 
-    /// What stands for `value`, which this node matched, in a counter's key.
+    /// The text for `value`, which this node matched, in a counter's key.
     pub(super) fn key_value<'a>(&'a self, value: &'a [u8]) -> KeyValue<'a> {
         match self.value() {
             Some(text) if self.share_threshold() => KeyValue::Shared { kind: self.shared_kind(), text },
@@ -276,7 +276,7 @@ impl Rule {
         self.shadow
     }
 
-    /// Refuses only together with all other quota descriptors of a request.
+    /// Refuses a request only if all its quota descriptors are over.
     #[must_use]
     pub fn quota(&self) -> bool {
         self.quota
@@ -288,7 +288,7 @@ impl Rule {
         self.on_store_failure
     }
 
-    /// The map for the answer's dynamic metadata: never empty.
+    /// The dynamic metadata of an answer: never empty.
     #[must_use]
     pub fn metadata(&self) -> Option<&Arc<Metadata>> {
         self.extras.as_ref()?.metadata.as_ref()

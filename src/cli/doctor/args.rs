@@ -16,7 +16,7 @@ pub struct DoctorArgs {
     pub overrides: Vec<Override>,
     /// Whether to answer in JSON.
     pub json: bool,
-    /// What each check may take.
+    /// The time limit of each check.
     pub timeout: Duration,
 }
 

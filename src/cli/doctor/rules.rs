@@ -1,4 +1,4 @@
-//! The rules, where they are files: every fault, as `validate` finds them. Those that come over xDS are the server's.
+//! The rules, if they are files: every fault, as `validate` finds them. Rules over xDS are checked by no client.
 
 use std::sync::Arc;
 
@@ -62,7 +62,7 @@ pub(super) fn refused(settings: &Settings, groups: AtomicGroups) -> Vec<Finding>
     let location = app::rules_location(&rules.source);
     let mut findings = match load_for(location.as_slice(), rules.defaults.as_deref(), rules.merge_domain_config, groups)
     {
-        // what else is wrong is the other check's to say
+        // other faults are reported by the other check
         Err(LoadError::Compile(errors)) => {
             let is_known = load(location.as_slice(), rules.defaults.as_deref(), rules.merge_domain_config).is_err();
             if is_known { Vec::new() } else { errors.errors.iter().map(fault).collect() }

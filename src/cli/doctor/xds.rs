@@ -1,4 +1,4 @@
-//! The xDS server, where rules come from one: whether it is there, is who it should be, and lets us in.
+//! The xDS server, if rules come from one: whether it is reachable, has the right certificate, and accepts this client.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,7 +13,7 @@ use crate::{
 
 const NAME: &str = "xds server";
 
-/// None if rules come from files.
+/// `None` if rules come from files.
 pub(super) fn check(settings: &Arc<Settings>, patience: Duration) -> Option<Check> {
     let RulesSource::Xds(xds) = &settings.rules.source else { return None };
     let config = app::xds_config(xds);

@@ -1,4 +1,4 @@
-//! Puts one domain together, node by node in file order.
+//! Builds one domain, node by node in file order.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -19,7 +19,7 @@ use crate::rules::{
     value::Value,
 };
 
-/// A node that is to be added.
+/// A node to add.
 #[derive(Debug)]
 pub(super) struct NewNode<'a> {
     pub(super) parent: NodeIndex,
@@ -30,7 +30,7 @@ pub(super) struct NewNode<'a> {
     pub(super) line: u32,
 }
 
-/// A sibling that asks for the same as a node that is to be added.
+/// A sibling that asks for the same as a node to add.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Twin {
     /// What both ask for.
@@ -117,7 +117,7 @@ impl Builder {
         }
     }
 
-    /// The sibling that asks for this very value, alone or among others, or for any.
+    /// The sibling that asks for exactly this value, alone or among others, or for any value.
     fn find(&self, parent: NodeIndex, key: &str, value: Option<&str>) -> Option<NodeIndex> {
         let value = value.map(str::as_bytes);
         let hash = child_hash(&self.hasher, parent, key.as_bytes(), value);
@@ -149,7 +149,7 @@ impl Builder {
         }
     }
 
-    /// One copy of a text that comes often.
+    /// One copy of a text that occurs often.
     pub(super) fn intern(&mut self, text: &str) -> Arc<str> {
         if let Some(known) = self.texts.get(text) {
             return known.clone();
@@ -159,7 +159,7 @@ impl Builder {
         new
     }
 
-    /// A parent for what has none because of a fault: no two share it, and the load is refused anyway.
+    /// A parent for nodes whose own has a fault: no two share it, and the rules are rejected anyway.
     pub(super) fn orphan(&mut self) -> NodeIndex {
         self.orphans += 1;
         ROOT - self.orphans

@@ -17,7 +17,7 @@ use crate::rules::{
 };
 
 impl<'a> FileCompiler<'a, '_> {
-    /// Reads a list of descriptors below `parent`. Goes on after a fault, to find the others.
+    /// Reads a list of descriptors below `parent`. Continues after a fault, to find the others.
     pub(super) fn descriptors(&mut self, field: Field<'a>, parent: NodeIndex, path: &Path<'_>, depth: usize) {
         if depth > MAX_DEPTH {
             let message = format!("descriptors are nested more than {MAX_DEPTH} levels deep");
@@ -42,7 +42,8 @@ impl<'a> FileCompiler<'a, '_> {
         let metadata = fields.get(Key::Metadata).and_then(|field| self.reader.metadata(field, &path.key(field.name)));
         let (policy, identity) = self.policy(&fields, path);
 
-        // without a key there is no node, and what is below it hangs in the air, to be read for its faults
+        // without a key there is no node: the descriptors below it have an orphan as their parent, and are read for
+        // their faults
         let node = key.zip(matcher).and_then(|(key, matcher)| {
             let new = NewNode { parent, key, matcher, flags, file: self.reader.file, line: mark.line };
             self.add(new, mark, path)
@@ -129,7 +130,7 @@ impl<'a> FileCompiler<'a, '_> {
         one.map_or_else(Default::default, |field| self.rate_limit(field, &path.key(field.name)))
     }
 
-    /// What belongs inside `rate_limit`, when that is what there is.
+    /// Reports keys that belong inside `rate_limit`, where there are no `rate_limits`.
     fn only_beside_rate_limits(&mut self, fields: &Fields<'a>, path: &Path<'_>) {
         for key in [Key::Name, Key::Replaces, Key::OnStoreFailure] {
             let Some(field) = fields.get(key) else { continue };

@@ -6,15 +6,15 @@ use std::sync::Arc;
 use super::{builder::Builder, header::Settings, reader::Reader};
 use crate::{domain::Capabilities, rules::pattern::Budget};
 
-/// What it takes to read one file into the domain that is being built.
+/// The state of reading one file into the domain that is being built.
 #[derive(Debug)]
 pub(super) struct FileCompiler<'a, 'b> {
     pub(super) reader: Reader<'a, 'b>,
     pub(super) settings: &'b Settings,
     pub(super) capabilities: Capabilities,
     pub(super) builder: &'b mut Builder,
-    /// The names of all files of the load.
+    /// The names of all files.
     pub(super) files: &'b [Arc<str>],
-    /// What is left for the regular expressions of the load.
+    /// The budget that is left for regular expressions.
     pub(super) regexes: &'b mut Budget,
 }

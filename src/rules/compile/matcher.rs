@@ -1,4 +1,4 @@
-//! What a descriptor asks of an entry's value, and what stands for it in keys and statistics.
+//! What a descriptor asks of an entry's value, and its text in keys and statistics.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use crate::rules::{
     pattern::{Automaton, Network},
 };
 
-/// What stands for a longer list of values or networks begins with this many bytes of it.
+/// The text of a long list of values or networks begins with this many bytes of it.
 const LIST_BYTES: usize = 120;
 
 /// What a descriptor asks of an entry's value.
@@ -39,7 +39,7 @@ impl Matcher<'_> {
         }
     }
 
-    /// What stands for the value in statistics and in the key of a counter that many values share.
+    /// The text for the value in statistics and in the key of a counter that many values share.
     pub(super) fn text(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::Any => None,
@@ -53,7 +53,7 @@ impl Matcher<'_> {
     }
 }
 
-/// The parts, sorted, with `|` between them. However long the list, this is short, and no two lists have the same.
+/// The parts, sorted, with `|` between them: short for a list of any length, and different for different lists.
 fn joined(parts: impl Iterator<Item = String>) -> String {
     let mut parts: Vec<String> = parts.collect();
     parts.sort_unstable();

@@ -11,7 +11,7 @@ use crate::{
 
 const WHOLE_NUMBER: &str = "a whole number without quotes, from 0 to 4294967295";
 
-/// One file under reading.
+/// One file, while it is read.
 #[derive(Debug)]
 pub(super) struct Reader<'a, 'r> {
     pub(super) document: &'a Document,
@@ -42,7 +42,8 @@ impl<'a> Fields<'a> {
         self.0[key as usize].filter(|field| !field.null)
     }
 
-    /// Where to point when the field is missing: at its key if that is there, with null, else at the map.
+    /// The position to report when the field is missing: that of its key if it is there, with null, else that of the
+    /// map.
     pub(super) fn mark_or(&self, key: Key, map: Mark) -> Mark {
         self.0[key as usize].map_or(map, |field| field.key_mark)
     }
@@ -106,7 +107,7 @@ impl<'a> Reader<'a, '_> {
             return None;
         };
         if !known.belongs_in(place) {
-            // a person who writes one kind of file is not helped by the other
+            // the keys of the other kind of file are no help
             let alike = |other: &&Place| other.is_of_defaults_file() == place.is_of_defaults_file();
             let belongs: Vec<_> = known.places().iter().filter(alike).map(|place| place.name()).collect();
             let belongs = match belongs.as_slice() {
@@ -116,7 +117,7 @@ impl<'a> Reader<'a, '_> {
             };
             let message = format!("`{name}` has no meaning in {}; it belongs in {belongs}", place.name());
             if !known.is_of_reference() || place.is_of_defaults_file() {
-                // no file for the reference has it, so nothing is lost by being strict
+                // no file for the reference has it, so it can be rejected
                 self.report.error(mark, &here, message);
                 return None;
             }
@@ -125,7 +126,7 @@ impl<'a> Reader<'a, '_> {
         Some(known)
     }
 
-    /// A part that nobody reads is held to the reference's rules all the same: known keys, lists of maps.
+    /// Checks an ignored part by the rules of the reference: known keys, lists of maps.
     pub(super) fn ignored(&mut self, value: NodeId, path: &Path<'_>, depth: usize) {
         let document = self.document;
         if depth > crate::rules::yaml::MAX_DEPTH {

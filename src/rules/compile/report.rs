@@ -9,7 +9,7 @@ const MAX_REPORTED: usize = 100;
 /// An excerpt shows at most this many characters.
 const EXCERPT: usize = 120;
 
-/// Where in the tree something is.
+/// A path in the tree.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Path<'p> {
     Root,
