@@ -14,48 +14,49 @@ pub enum Http2 {
     Hyper,
 }
 
-/// How the server treats its connections. A duration of zero means "never" only where that is stated.
+/// How the server treats its connections. Durations of zero mean "never" only where it says so.
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
     /// How many worker threads serve connections.
     pub workers: NonZeroUsize,
-    /// The age at which a connection is sent GOAWAY, ± a tenth. Zero: never (as in grpc-go).
+    /// When a connection is told to go away, give or take a tenth. Zero: never (as grpc-go takes it).
     pub max_connection_age: Duration,
-    /// How long calls may continue after that before the connection is closed. Zero: without limit (as in grpc-go).
+    /// How long calls may go on after that before the connection is closed. Zero: for ever (as grpc-go takes it).
     pub max_connection_age_grace: Duration,
     /// Calls that one connection may have open at a time; the rest wait at the client.
     pub max_concurrent_streams: u32,
-    /// Open connections of all workers together. For one more, the connection that has been silent longest since it was
-    /// accepted is evicted; if all peers have spoken, the new one is closed at once.
+    /// Open connections of all workers together. For one more the connection is closed that has been silent longest since
+    /// it came; if all have spoken, that one itself, at once.
     pub max_connections: usize,
     /// How connections are secured; `None`: not at all.
     pub tls: Option<Arc<ServerTls>>,
     /// How long a peer may take for the TLS handshake and the HTTP/2 preface, together.
     pub preface_timeout: Duration,
-    /// How long a TCP connection may be silent before the kernel probes the peer's. Whole seconds; zero: never.
+    /// How long a TCP connection may be silent before the kernel asks the peer's whether it still lives. Whole seconds;
+    /// zero: never.
     pub keepalive_interval: Duration,
-    /// How long the peer's kernel may take to acknowledge a probe, or an answer, before the connection is closed.
+    /// How long the peer's kernel may take to acknowledge that, or an answer, before the connection is closed.
     pub keepalive_timeout: Duration,
     /// Bytes of headers that one call may have, as HTTP/2 counts them.
     pub max_header_list_size: u32,
-    /// Bytes of answers that may wait to be sent on one stream, with [`Http2::Hyper`].
+    /// Bytes of answers that may wait to be sent on one stream, where [`Http2::Hyper`] speaks.
     pub max_send_buffer_size: usize,
-    /// With [`Http2::Hyper`]: streams of one connection that its peer may open and reset before the worker has
-    /// processed them; one more closes the connection (the rapid reset attack).
+    /// Where [`Http2::Hyper`] speaks: streams of one connection that its peer may open and reset before the worker has looked at them; one more closes
+    /// the connection (the rapid reset attack).
     ///
     /// A peer that gives calls up after a few milliseconds, as Envoy does, leaves thousands of them in the socket while
-    /// the worker does not run: a throttled container is suspended for most of 100 ms, again and again. Closing the
-    /// connection would then fail every other call on it as well. So the bound is above what one turn of a connection
-    /// reads, 17 KiB, after which the worker processes every stream. Such a stream holds about 1 KiB and the headers
-    /// that were read in that turn.
+    /// the worker does not run: a container that is throttled stands still for most of 100 ms, again and again. Closing
+    /// the connection would then fail every other call on it as well. So the bound is above what one turn of a
+    /// connection reads, 17 KiB, after which the worker looks at every stream. Such a stream holds about 1 KiB and the
+    /// headers that came in that turn.
     pub max_pending_reset_streams: usize,
-    /// The implementation of HTTP/2.
+    /// What speaks HTTP/2.
     pub http2: Http2,
-    /// Bytes of unfinished requests that one connection may hold, with [`Http2::Wire`].
+    /// Bytes of unfinished requests that one connection may hold, where [`Http2::Wire`] speaks.
     pub connection_window: u32,
-    /// Bytes that one call may send before they are processed, with [`Http2::Wire`]: the longest message.
+    /// Bytes that one call may send before they are looked at, where [`Http2::Wire`] speaks: the longest message.
     pub stream_window: u32,
-    /// For answers that peers do not read, with [`Http2::Wire`].
+    /// For answers that peers do not take, where [`Http2::Wire`] speaks.
     pub held: Arc<wire::HeldReplies>,
     /// Where calls and connections that are rejected are counted.
     pub rejections: Arc<Rejections>,
