@@ -8,6 +8,8 @@
 //!              └────▶ decision ──▶ api answer
 //! ```
 //!
+//! What a module counts it exports itself, through the crate `metrics`; `app` registers it with `telemetry`.
+//!
 //! `docs/architecture.md` has the whole picture.
 
 pub mod algorithm;

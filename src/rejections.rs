@@ -6,9 +6,17 @@ use std::{
     time::Instant,
 };
 
+use metrics::{Collect, Families, Family};
+
 use crate::throttle::Throttled;
 
-/// The API that a call came in by: the value of label `api`.
+const REJECTED: Family = Family::counter(
+    "tollgate_rejected_calls_total",
+    "Calls, streams and connections that were refused before a decision, by API and reason.",
+    &["api", "reason"],
+);
+
+/// The API that a call came in by: under this, its calls and those that are rejected are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Api {
     /// The gRPC port, `RateLimitService` above all.
@@ -27,6 +35,16 @@ impl Api {
         match self {
             Self::Rls => "rls",
             Self::Json => "json",
+        }
+    }
+
+    /// The value of label `grpc_method`; `None` of an API that is not gRPC's: as in the reference, what is exported of
+    /// gRPC methods says nothing of its calls.
+    #[must_use]
+    pub const fn grpc_method(self) -> Option<&'static str> {
+        match self {
+            Self::Rls => Some("ShouldRateLimit"),
+            Self::Json => None,
         }
     }
 }
@@ -166,6 +184,14 @@ impl Rejections {
     }
 }
 
+impl Collect for Rejections {
+    fn collect(&self, families: &mut Families) {
+        for (api, reason, total) in self.totals() {
+            families.add(&REJECTED, &[api.name(), reason.name()], total);
+        }
+    }
+}
+
 /// The far end of a connection, for logs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum PeerName {
@@ -190,6 +216,14 @@ impl Display for PeerName {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_reason_is_documented() {
+        let page = include_str!("../docs/metrics.md");
+        let rows: String = page.lines().filter_map(|line| line.strip_prefix("| `")?.split(" | ").next()).collect();
+        let missing: Vec<_> = Reason::ALL.map(Reason::name).into_iter().filter(|name| !rows.contains(name)).collect();
+        assert!(missing.is_empty(), "not in docs/metrics.md: {missing:?}");
+    }
 
     #[test]
     fn counts_are_kept_apart() {

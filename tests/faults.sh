@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 
 report=docs/fault-matrix.md
 run() { # TEST
-    cargo test --quiet --release --locked --test faults "$1" -- --nocapture
+    cargo test --quiet --release --locked --test redis "faults::$1" -- --nocapture
 }
 section() { # TITLE TEST
     printf '\n## %s\n\n```text\n' "$1"

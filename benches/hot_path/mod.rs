@@ -239,7 +239,7 @@ fn refuse_by(engine: Engine) -> Work {
 }
 
 fn rls() -> RlsService {
-    RlsService::new(engine(), Arc::new(ResponseOptions::default()))
+    RlsService::new(engine(), Arc::new(ResponseOptions::default()), Arc::default())
 }
 
 fn message(descriptors: usize) -> Vec<u8> {

@@ -11,11 +11,6 @@
 mod hot_path;
 mod inside;
 mod outside;
-#[path = "../../tests/redis_client/server.rs"]
-#[allow(dead_code, reason = "shared")]
-mod server;
-#[path = "../../tests/support/mod.rs"]
-mod support;
 
 use std::{env, fs, path::Path};
 

@@ -9,15 +9,9 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::{
-    Sizes,
-    inside::resident,
-    server::Redis,
-    support::{
-        http::Client,
-        process::{Builder, Tollgate},
-    },
-};
+use testkit::{http::Client, process::Tollgate, redis::Redis};
+
+use crate::{Sizes, inside::resident};
 
 const RULES: &str = "domain: d\ndescriptors: [{key: user, rate_limit: {unit: hour, requests_per_unit: 4000000000}}]\n";
 
@@ -36,7 +30,7 @@ fn report(output: &Output) -> Value {
 }
 
 pub fn connections(sizes: &Sizes) -> Value {
-    let tollgate = Builder::new().rules(RULES).env("BACKEND_TYPE", "memory").start();
+    let tollgate = testkit::tollgate!().rules(RULES).env("BACKEND_TYPE", "memory").start();
     let address = tollgate.address("grpc").to_string();
     let pid = tollgate.pid().to_string();
     let cost = |count: usize| {
@@ -71,13 +65,14 @@ fn many_rules(count: usize, requests: u32) -> String {
 
 /// A thousand requests a second, in an open loop: without a reload, and while all rules are loaded anew.
 pub fn reload(sizes: &Sizes) -> Value {
-    let few = Builder::new().rules(RULES).env("BACKEND_TYPE", "memory").start();
+    let few = testkit::tollgate!().rules(RULES).env("BACKEND_TYPE", "memory").start();
     few.wait_for_log("rules loaded");
     let little = resident_mib(&few);
     drop(few);
     let yaml = many_rules(sizes.reload, 1);
     let start = Instant::now();
-    let tollgate = Builder::new().rules(&yaml).env("BACKEND_TYPE", "memory").env("RULES_POLL_INTERVAL", "1s").start();
+    let tollgate =
+        testkit::tollgate!().rules(&yaml).env("BACKEND_TYPE", "memory").env("RULES_POLL_INTERVAL", "1s").start();
     let loads = |tollgate: &Tollgate| tollgate.log().iter().filter(|line| line.contains("rules loaded")).count();
     let wait = |tollgate: &Tollgate, more_than: usize| {
         let since = Instant::now();
@@ -121,7 +116,7 @@ pub fn redis(sizes: &Sizes) -> Value {
     let url = format!("redis://127.0.0.1:{}", redis.port);
     let weigh = |algorithm: &str| {
         let yaml = RULES.replace("{unit", &format!("{{algorithm: {algorithm}, unit"));
-        let tollgate = Builder::new().rules(&yaml).env("REDIS_URL", &url).start();
+        let tollgate = testkit::tollgate!().rules(&yaml).env("REDIS_URL", &url).start();
         redis.cli(&["FLUSHALL"]);
         let keys = format!("uniform:{}", sizes.counters_in_redis);
         let requests = sizes.counters_in_redis.to_string();
@@ -139,7 +134,7 @@ pub fn redis(sizes: &Sizes) -> Value {
 /// Two connections that ask a little, each on a worker of its own, and the pages that probes and scrapes read: alone, and
 /// beside a connection that keeps as many requests under way as it may.
 pub fn isolation(sizes: &Sizes) -> Value {
-    let tollgate = Builder::new().rules(RULES).env("BACKEND_TYPE", "memory").start();
+    let tollgate = testkit::tollgate!().rules(RULES).env("BACKEND_TYPE", "memory").start();
     let address = tollgate.address("grpc").to_string();
     let observe = |flood: bool| {
         let observers = [0, 1].map(|_| {

@@ -12,6 +12,7 @@ use std::{
     },
 };
 
+use metrics::{Collect, Families, Latencies};
 use prost::Message as _;
 use tokio::sync::{oneshot, watch};
 use tonic::Code;
@@ -21,11 +22,28 @@ use tonic_health::{
     server::{HealthReporter, HealthService},
 };
 
-use super::grpc::{Rejection, append_prefix};
-use crate::{domain::Latencies, rejections::Reason};
+use super::{
+    grpc::{Rejection, append_prefix},
+    requests::{RESPONSE_TIME, TOTAL_REQUESTS},
+};
+use crate::rejections::Reason;
 
 /// The name of the service whose status follows the process.
 const SERVICE: &str = "ratelimit";
+
+/// How long the calls of `Check` took. As in the reference, nothing is exported of them before the first.
+#[derive(Debug, Default)]
+pub struct HealthChecks(Latencies);
+
+impl Collect for HealthChecks {
+    fn collect(&self, families: &mut Families) {
+        let checks = self.0.totals();
+        if checks.count() > 0 {
+            families.add(&TOTAL_REQUESTS, &["Check"], checks.count());
+            families.add_histogram(&RESPONSE_TIME, &["Check"], checks);
+        }
+    }
+}
 
 /// The service, to be shared by all workers.
 #[derive(Clone, Debug)]
@@ -41,7 +59,7 @@ pub fn health<S: Send + Sync>(
     mut states: watch::Receiver<S>,
     is_serving: impl Fn(&S) -> bool + Send,
     mut end: oneshot::Receiver<()>,
-    checks: Arc<Latencies>,
+    checks: Arc<HealthChecks>,
 ) -> (GrpcHealth, impl Future<Output = ()> + Send) {
     let mut reporter = HealthReporter::new();
     let watch = HealthServer::new(HealthService::from_health_reporter(reporter.clone()));
@@ -71,13 +89,13 @@ pub fn health<S: Send + Sync>(
 #[derive(Clone, Debug)]
 pub(super) struct HealthCheck {
     is_serving: Arc<AtomicBool>,
-    checks: Arc<Latencies>,
+    checks: Arc<HealthChecks>,
 }
 
 impl HealthCheck {
     /// Appends the answer to a message, as one frame.
     pub(super) fn answer(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), Rejection> {
-        let _under_way = self.checks.start();
+        let _under_way = self.checks.0.start();
         let asked = HealthCheckRequest::decode(message).map_err(|error| Rejection {
             code: Code::Internal,
             message: format!("grpc: failed to unmarshal the received message: {error}"),
@@ -113,7 +131,7 @@ mod tests {
     async fn check_follows_the_process_to_its_end() {
         let (is_well, states) = watch::channel(true);
         let (end, ended) = oneshot::channel();
-        let checks = Arc::<Latencies>::default();
+        let checks = Arc::<HealthChecks>::default();
         let (health, follow) = health(states, |state| *state, ended, Arc::clone(&checks));
         let check = health.check;
         let frame = |status| Ok([&[0, 0, 0, 0, 2, 8][..], &[status]].concat());
@@ -129,9 +147,9 @@ mod tests {
         }
         assert_eq!((asked(&check, SERVICE), asked(&check, "")), (frame(2), frame(1)));
         assert_eq!(asked(&check, "other"), Err(Code::NotFound));
-        let before = checks.totals().count();
+        let before = checks.0.totals().count();
         let malformed = check.answer(b"\xff", &mut Vec::new()).expect_err("no message");
         assert_eq!((malformed.code, malformed.reason), (Code::Internal, Some(Reason::Malformed)));
-        assert_eq!(checks.totals().count(), before + 1);
+        assert_eq!(checks.0.totals().count(), before + 1);
     }
 }

@@ -8,6 +8,7 @@ mod grpc;
 mod health;
 mod json;
 mod protocol;
+mod requests;
 mod respond;
 mod rls;
 mod routes;
@@ -19,8 +20,9 @@ pub use grpc::{
     Call, GrpcConnection, GrpcOptions, GrpcService, Note, Outcome, PendingAnswer, Rejection, ResponseBody, Unary,
     WireCall,
 };
-pub use health::{GrpcHealth, health};
+pub use health::{GrpcHealth, HealthChecks, health};
 pub use json::json_handler;
+pub use requests::{ErrorKind, InFlight, RequestStats, Requests};
 pub use respond::{HeaderNames, ResponseOptions};
 pub use rls::{Pending, RlsService};
 pub use routes::{Method, grpc_service};

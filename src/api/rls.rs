@@ -15,6 +15,7 @@ use super::{
     ResponseOptions,
     decode::{DecodeError, decode},
     grpc::{Note, Outcome, PendingAnswer, Rejection, Unary},
+    requests::{ErrorKind, InFlight, RequestStats},
     respond::{self, Asked},
 };
 use crate::{
@@ -27,6 +28,7 @@ use crate::{
 pub struct RlsService {
     engine: Engine,
     options: Arc<ResponseOptions>,
+    requests: Arc<RequestStats>,
 }
 
 /// Why a call has no answer.
@@ -81,10 +83,10 @@ impl From<CallError> for Rejection {
 }
 
 impl RlsService {
-    /// A service that asks `engine`.
+    /// A service that asks `engine`, and counts its calls in `requests`.
     #[must_use]
-    pub fn new(engine: Engine, options: Arc<ResponseOptions>) -> Self {
-        Self { engine, options }
+    pub fn new(engine: Engine, options: Arc<ResponseOptions>, requests: Arc<RequestStats>) -> Self {
+        Self { engine, options, requests }
     }
 }
 
@@ -97,19 +99,24 @@ impl Unary for RlsService {
             Err(error) => {
                 // what is no message has not come as far as the service of the reference either
                 if !matches!(error, DecodeError::Malformed(_)) {
-                    self.engine.record_invalid_request();
+                    self.requests.record_invalid_request();
                 }
                 return Outcome::Rejected(CallError::from(error).into());
             }
         };
+        let in_flight = self.requests.start(Instant::now());
         match self.engine.begin(&request, deadline) {
             Begun::Decided(Ok(decision)) => {
                 respond::append(Asked::of(&request, &self.options), &decision, &self.options, out);
                 Outcome::Answered(decision.unknown_domain.then_some(Note::UnknownDomain))
             }
-            Begun::Decided(Err(error)) => Outcome::Rejected(CallError::from(error).into()),
+            Begun::Decided(Err(error)) => {
+                in_flight.failed(ErrorKind::from(&error));
+                Outcome::Rejected(CallError::from(error).into())
+            }
             Begun::Pending(decision) => Outcome::Pending(Pending {
                 decision,
+                in_flight: in_flight.waiting(Arc::clone(&self.requests)),
                 asked: Asked::of(&request, &self.options),
                 options: Arc::clone(&self.options),
             }),
@@ -130,6 +137,7 @@ impl Unary for RlsService {
 #[must_use = "the answer is abandoned when this is dropped"]
 pub struct Pending {
     decision: engine::Pending,
+    in_flight: InFlight<Arc<RequestStats>>,
     asked: Asked,
     options: Arc<ResponseOptions>,
 }
@@ -137,7 +145,10 @@ pub struct Pending {
 impl PendingAnswer for Pending {
     /// The answer has no note, for only a domain with rules has counters to wait for.
     fn poll_answer(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> Poll<Result<(), Rejection>> {
-        let decision = ready!(Pin::new(&mut self.decision).poll(cx)).map_err(CallError::from)?;
+        let decision = ready!(Pin::new(&mut self.decision).poll(cx)).map_err(|error| {
+            self.in_flight.failed(ErrorKind::from(&error));
+            CallError::from(error)
+        })?;
         respond::append(mem::take(&mut self.asked), &decision, &self.options, out);
         Poll::Ready(Ok(()))
     }

@@ -11,8 +11,7 @@ use crate::{
     domain::{AtomicGroups, Capabilities, DynRateLimiter, SystemClock},
     settings::{self, Settings},
     store::{MemoryConfig, MemoryStore},
-    telemetry,
-    tls::ClientStats,
+    telemetry::Metrics,
 };
 
 /// The counters' home, shared by the workers.
@@ -84,15 +83,6 @@ impl Backend {
         }
     }
 
-    /// The TLS handshakes with each of its servers that has TLS.
-    pub(super) fn handshakes(&self) -> Vec<(&'static str, &ClientStats)> {
-        match self {
-            Self::Memory(_) => Vec::new(),
-            #[cfg(feature = "redis")]
-            Self::Redis(redis) => redis.handshakes(),
-        }
-    }
-
     /// The memory store: of all counters, or of those that are counted while Redis cannot be asked.
     pub(super) fn memory(&self) -> &Arc<MemoryStore> {
         match self {
@@ -102,30 +92,21 @@ impl Backend {
         }
     }
 
-    /// Hits that a failure mode answered, by mode.
-    pub(super) fn degraded(&self) -> Vec<(&'static str, u64)> {
-        match self {
-            Self::Memory(_) => Vec::new(),
-            #[cfg(feature = "redis")]
-            Self::Redis(redis) => redis.degraded(),
+    /// Exports what it counts.
+    pub(super) fn register(&self, metrics: &mut Metrics) {
+        metrics.register(self.memory().clone());
+        #[cfg(feature = "redis")]
+        if let Self::Redis(redis) = self {
+            redis.register(metrics);
         }
     }
 
-    /// What a scrape reads of the Redis store, if that is what it is.
-    pub(super) fn redis_store(&self) -> Option<telemetry::RedisStore> {
+    /// Its part of the `/stats` page, if it has any.
+    pub(super) fn stats_page(&self) -> Option<String> {
         match self {
             Self::Memory(_) => None,
             #[cfg(feature = "redis")]
-            Self::Redis(redis) => Some(redis.store()),
-        }
-    }
-
-    /// What a scrape reads of the deny cache, if there is one.
-    pub(super) fn deny_cache(&self) -> Option<telemetry::DenyCache> {
-        match self {
-            Self::Memory(_) => None,
-            #[cfg(feature = "redis")]
-            Self::Redis(redis) => redis.deny_cache(),
+            Self::Redis(redis) => Some(redis.stats_page()).filter(|page| !page.is_empty()),
         }
     }
 

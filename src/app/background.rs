@@ -3,10 +3,12 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use axum::Router;
-use tokio::{net::TcpListener, sync::watch, task::JoinSet, time};
+use metrics::{Collect, Families};
+use tokio::{net::TcpListener, runtime::RuntimeMetrics, sync::watch, task::JoinSet, time};
 
 use crate::{
     admin::{self, Limits},
+    server,
     store::MemoryStore,
     tls::{self, ServerTls},
 };
@@ -78,5 +80,14 @@ impl Background {
         self.loops.shutdown().await;
         self.stop.send_replace(true);
         while self.listeners.join_next().await.is_some() {}
+    }
+}
+
+/// The tasks of the runtime that serves no calls.
+pub(super) struct BackgroundTasks(pub(super) RuntimeMetrics);
+
+impl Collect for BackgroundTasks {
+    fn collect(&self, families: &mut Families) {
+        families.add(&server::TASKS, &["background"], self.0.num_alive_tasks() as u64);
     }
 }

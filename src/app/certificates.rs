@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::AppError;
 use crate::{
     settings::{GrpcTls, Settings, TlsIdentity},
-    telemetry,
-    tls::{ClientAuthority, ClientStats, Counts, Identity, ServerFiles, ServerTls},
+    telemetry::Metrics,
+    tls::{ClientAuthority, Identity, ServerFiles, ServerTls},
 };
 
 /// The TLS of each listener that has it.
@@ -28,9 +28,11 @@ impl Certificates {
         [&self.grpc, &self.http, &self.metrics].into_iter().flatten()
     }
 
-    /// What a scrape reads of them.
-    pub(super) fn readings(&self) -> Vec<telemetry::TlsListener> {
-        self.all().map(|tls| reading(tls)).collect()
+    /// Exports what they count.
+    pub(super) fn register(&self, metrics: &mut Metrics) {
+        for tls in self.all() {
+            metrics.register(tls.clone());
+        }
     }
 }
 
@@ -75,22 +77,4 @@ fn load(
 
 fn identity(settings: &TlsIdentity) -> Identity {
     Identity { certificate: settings.certificate.clone(), key: settings.key.clone() }
-}
-
-fn reading(tls: &ServerTls) -> telemetry::TlsListener {
-    let Counts { handshakes, failures, reloads, refused_reloads } = tls.counts();
-    telemetry::TlsListener {
-        listener: tls.listener(),
-        expires: tls.validity().not_after,
-        handshakes,
-        failures: failures.map(|(reason, count)| (reason.name(), count)).into(),
-        reloads,
-        refused_reloads,
-    }
-}
-
-/// What a scrape reads of the handshakes with one kind of server.
-pub(super) fn client(server: &'static str, stats: &ClientStats) -> telemetry::TlsClient {
-    let failures = stats.failures().map(|(reason, count)| (reason.name(), count)).into();
-    telemetry::TlsClient { server, handshakes: stats.handshakes(), failures }
 }

@@ -5,12 +5,14 @@ use std::{path::Path, sync::Arc};
 
 use tokio::{sync::watch, task};
 
-use super::AppError;
+use super::{
+    AppError,
+    loads::{LoadResult, Loads},
+};
 use crate::{
     domain::Capabilities,
     rules::{CompileErrors, CompiledDefaults, RuleDefaults},
     source::{self, ContentHash, FileSource, Location, Snapshot},
-    telemetry::{LoadResult, Metrics},
 };
 
 /// Defaults that are good, and the hash of their file.
@@ -42,7 +44,7 @@ impl Defaults {
     }
 
     /// Puts what `files` yields in force. Runs until dropped.
-    pub(super) async fn follow(self, mut files: FileSource, capabilities: Capabilities, metrics: Arc<Metrics>) {
+    pub(super) async fn follow(self, mut files: FileSource, capabilities: Capabilities, loads: Arc<Loads>) {
         let Some(newest) = self.0 else { return std::future::pending().await };
         let mut refused = false;
         loop {
@@ -66,7 +68,7 @@ impl Defaults {
             };
             refused = faults.is_some();
             if let Some(faults) = faults {
-                metrics.config_load(LoadResult::Refused);
+                loads.count(LoadResult::Refused);
                 tracing::error!("new defaults of the rules are refused, the former ones stay in force:{faults}");
             }
         }

@@ -12,33 +12,34 @@ mod certificates;
 mod configure;
 #[cfg(feature = "redis")]
 mod contact;
+mod counters;
 mod defaults;
 mod inspect;
 #[cfg(feature = "redis")]
 mod keys_per_call;
 mod listeners;
 mod loader;
+mod loads;
 mod memory;
 mod readiness;
-mod readings;
 #[cfg(feature = "redis")]
 mod redis;
 mod reload;
+mod rlconfig;
 mod signal;
 mod started;
 mod streams;
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{runtime::Handle, sync::oneshot};
+use metrics::Pieces;
+use tokio::{runtime::RuntimeMetrics, sync::oneshot};
 
 use crate::{
     admin::{self, DebugPages, Limits},
     api::{self, RlsService},
-    engine::{
-        ActiveRulesHandle, Engine,
-        stats::{RequestMetrics, Stats},
-    },
+    engine::{ActiveRulesHandle, ActiveRulesMetrics, Engine},
+    rejections::Api,
     rules,
     server::{self, Server},
     settings::Settings,
@@ -47,13 +48,13 @@ use crate::{
     tls,
 };
 use backend::Backend;
-use background::Background;
+use background::{Background, BackgroundTasks};
 use certificates::Certificates;
+use counters::Counters;
 use defaults::Defaults;
 use listeners::Listeners;
 use loader::{Loader, LoaderThread};
 use readiness::Readiness;
-use readings::Parts;
 use reload::Reloader;
 use signal::Signals;
 use started::Addresses;
@@ -103,9 +104,6 @@ pub enum AppError {
     /// The gRPC server did not start.
     #[error(transparent)]
     Start(#[from] server::StartError),
-    /// The metrics contradict each other.
-    #[error(transparent)]
-    Metrics(#[from] telemetry::MetricsError),
     /// A file that says how to reach Redis.
     #[cfg(feature = "redis")]
     #[error("redis: {0} (REDIS_TLS_CACERT, REDIS_TLS_CLIENT_CERT, REDIS_TLS_CLIENT_KEY)")]
@@ -132,6 +130,10 @@ pub enum AppError {
     Background,
 }
 
+/// A worker that does nothing for so long is stuck. Far longer than a busy machine lets one wait: load alone must not
+/// restart the process.
+const STUCK: Duration = Duration::from_secs(10);
+
 /// Serves until a signal ends it.
 ///
 /// # Errors
@@ -144,7 +146,7 @@ pub fn run(settings: &Settings, log: &LogQueue) -> Result<(), AppError> {
         .build()
         .map_err(AppError::Runtime)?;
     let loader = LoaderThread::new().map_err(AppError::Runtime)?;
-    let (app, source) = App::new(settings, loader.loader(), log.clone())?;
+    let (app, source) = App::new(settings, loader.loader(), log, runtime.metrics())?;
     let ended = runtime.block_on(app.serve(settings, source));
     loader.end();
     // a thread may still be reading rules that nobody will use
@@ -155,9 +157,9 @@ pub fn run(settings: &Settings, log: &LogQueue) -> Result<(), AppError> {
 /// The parts, before they run.
 struct App {
     live: ActiveRulesHandle,
-    stats: Arc<Stats>,
     backend: Arc<Backend>,
-    parts: Arc<Parts>,
+    certificates: Certificates,
+    counters: Counters,
     metrics: Arc<Metrics>,
     ready: Readiness,
     defaults: Defaults,
@@ -165,23 +167,37 @@ struct App {
 }
 
 impl App {
-    fn new(settings: &Settings, loader: Loader, log: LogQueue) -> Result<(Self, Source), AppError> {
+    fn new(
+        settings: &Settings,
+        loader: Loader,
+        log: &LogQueue,
+        runtime: RuntimeMetrics,
+    ) -> Result<(Self, Source), AppError> {
         let live = ActiveRulesHandle::default();
-        let stats = Stats::new(settings.max_metric_series.get());
+        let counters = Counters::new(settings.max_metric_series.get());
         let backend = Arc::new(Backend::new(settings)?);
         let certificates = Certificates::load(settings)?;
         let defaults = Defaults::load(settings.rules.defaults.as_deref(), backend.capabilities())?;
         let (source, xds) = configure::source(&settings.rules)?;
-        let parts = Arc::new(Parts::new(Arc::clone(&live), Arc::clone(&backend), certificates, &stats, xds, log));
-        let metrics = Arc::new(Metrics::new(parts.clone())?);
+        let mut metrics = Metrics::new();
+        counters.register(&mut metrics);
+        backend.register(&mut metrics);
+        certificates.register(&mut metrics);
+        metrics.register(Arc::new(ActiveRulesMetrics::new(Arc::clone(&live))));
+        metrics.register(Arc::new(BackgroundTasks(runtime)));
+        metrics.register(Arc::new(log.clone()));
+        if let Some(xds) = xds {
+            metrics.register(xds);
+        }
+        let metrics = Arc::new(metrics);
         let ready = Readiness::new(settings.healthy_with_at_least_one_config_loaded);
-        Ok((Self { live, stats, backend, parts, metrics, ready, defaults, loader }, source))
+        Ok((Self { live, backend, certificates, counters, metrics, ready, defaults, loader }, source))
     }
 
     async fn serve(self, settings: &Settings, source: Source) -> Result<(), AppError> {
         let mut signals = Signals::new().map_err(AppError::Signal)?;
         let mut background = Background::new();
-        let certificates = &self.parts.certificates;
+        let certificates = &self.certificates;
         background.spawn(memory::keep_giving_back());
         background.watch(certificates.all().cloned().collect());
         let mut addresses = Addresses::default();
@@ -196,8 +212,8 @@ impl App {
         background.spawn(self.reloader(settings).run(source, loaded));
         if let Some(path) = &settings.rules.defaults {
             let files = configure::defaults_source(path, &settings.rules);
-            let (defaults, metrics) = (self.defaults.clone(), Arc::clone(&self.metrics));
-            background.spawn(defaults.follow(files, self.backend.capabilities(), metrics));
+            let (defaults, loads) = (self.defaults.clone(), Arc::clone(&self.counters.loads));
+            background.spawn(defaults.follow(files, self.backend.capabilities(), loads));
         }
         let listeners = match bound {
             Some(bound) => bound,
@@ -257,39 +273,36 @@ impl App {
     ) -> Result<(Server, OpenStreams), AppError> {
         let rls = self.rls(settings);
         let (watches, end) = oneshot::channel();
-        let (grpc_health, follow) =
-            api::health(self.ready.health().follow(), admin::State::is_healthy, end, self.metrics.health_checks());
+        let checks = Arc::clone(&self.counters.health_checks);
+        let (grpc_health, follow) = api::health(self.ready.health().follow(), admin::State::is_healthy, end, checks);
         background.spawn(follow);
         #[cfg(feature = "redis")]
         self.backend.tell(&self.ready, background);
         background.sweep(Arc::clone(self.backend.memory()));
         let max_request = settings.grpc.max_request_bytes.get();
-        let Certificates { grpc: grpc_tls, http: http_tls, .. } = self.parts.certificates.clone();
-        let config = configure::server(settings, grpc_tls, Arc::clone(&self.parts.rejections));
+        let Certificates { grpc: grpc_tls, http: http_tls, .. } = self.certificates.clone();
+        let config = configure::server(settings, grpc_tls, Arc::clone(&self.counters.rejections));
         let streams = api::Streams::default();
         let options = api::GrpcOptions {
             max_request,
             budget: api::Budget::new(max_request),
             streams: streams.clone(),
-            rejections: Arc::clone(&self.parts.rejections),
+            rejections: Arc::clone(&self.counters.rejections),
         };
-        let json = api::json_handler(rls(self.metrics.json()), options.clone());
-        let parts = Arc::clone(&self.parts);
-        let pages = admin::http_router(self.ready.health().clone(), move || parts.stuck_worker(), json);
+        let json = api::json_handler(rls(Api::Json), options.clone());
+        let workers = Arc::clone(&self.counters.server);
+        let pages = admin::http_router(self.ready.health().clone(), move || workers.stuck(STUCK), json);
         background.serve(listeners.http, http_tls, pages, Limits::default());
         if let Some(debug) = listeners.debug {
             background.serve(debug, None, self.debug_pages(), Limits::default());
         }
 
-        let metrics = Arc::clone(&self.metrics);
         let server = Server::start(&config, listeners.grpc, move |_worker| {
-            let service = api::grpc_service(rls(metrics.worker()), grpc_health.clone(), &options);
+            let service = api::grpc_service(rls(Api::Rls), grpc_health.clone(), &options);
             move |peer| service.connection(peer.name, peer.certificate)
         })
         .await?;
-        // set once: this function runs once
-        let _ = self.parts.server.set(server.stats());
-        let _ = self.parts.background.set(Handle::current().metrics());
+        self.counters.server.set(server.stats());
         self.ready.listening();
         tracing::info!(listener = "grpc", address = %server.local_addr(), "listening");
         Ok((server, OpenStreams { streams, watches }))
@@ -298,30 +311,30 @@ impl App {
     fn reloader(&self, settings: &Settings) -> Reloader {
         Reloader {
             live: Arc::clone(&self.live),
-            stats: Arc::clone(&self.stats),
+            stats: Arc::clone(&self.counters.rules),
             options: configure::compile_options(settings, self.backend.capabilities()),
             atomic_groups: self.backend.atomic_groups(),
             stop_increment: settings.modes.stop_increment_when_over,
             source_setting: configure::source_setting(&settings.rules.source),
             loader: self.loader.clone(),
             defaults: self.defaults.newest(),
-            metrics: Arc::clone(&self.metrics),
+            loads: Arc::clone(&self.counters.loads),
             ready: self.ready.clone(),
         }
     }
 
-    /// Makes an RLS service on the current runtime: one for each worker, one for `/json`. Each counts in metrics of its
-    /// own.
-    fn rls(&self, settings: &Settings) -> impl Fn(Arc<RequestMetrics>) -> RlsService + Send + Sync + use<> {
+    /// Makes an RLS service on the current runtime: one for each worker, one for `/json`. Each has counters of its own.
+    fn rls(&self, settings: &Settings) -> impl Fn(Api) -> RlsService + Send + Sync + use<> {
         let options = Arc::new(configure::engine_options(settings));
         let keys = Arc::new(configure::keys(&settings.keys));
         let respond = Arc::new(configure::response_options(settings));
         let backend = Arc::clone(&self.backend);
         let live = Arc::clone(&self.live);
-        move |metrics| {
-            let engine =
-                Engine::new(Arc::clone(&live), backend.limiter(), Arc::clone(&keys), Arc::clone(&options), metrics);
-            RlsService::new(engine, Arc::clone(&respond))
+        let (requests, decisions) = (Arc::clone(&self.counters.requests), Arc::clone(&self.counters.decisions));
+        move |api| {
+            let (live, keys, options) = (Arc::clone(&live), Arc::clone(&keys), Arc::clone(&options));
+            let engine = Engine::new(live, backend.limiter(), keys, options, decisions.worker());
+            RlsService::new(engine, Arc::clone(&respond), requests.worker(api))
         }
     }
 
@@ -332,10 +345,9 @@ impl App {
     }
 
     fn debug_pages(&self) -> axum::Router {
-        let (live, metrics) = (Arc::clone(&self.live), Arc::clone(&self.metrics));
-        admin::debug_router(DebugPages {
-            rlconfig: Arc::new(move || readings::rlconfig(&live)),
-            stats: Arc::new(move || Box::new(metrics.stats_page())),
-        })
+        let (live, backend) = (Arc::clone(&self.live), Arc::clone(&self.backend));
+        let rules = ActiveRulesMetrics::new(Arc::clone(&live));
+        let stats = move || Box::new(rules.stats_page().chain(backend.stats_page())) as Pieces;
+        admin::debug_router(DebugPages { rlconfig: Arc::new(move || rlconfig::page(&live)), stats: Arc::new(stats) })
     }
 }

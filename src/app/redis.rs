@@ -25,12 +25,12 @@ use crate::{
     store::{
         MemoryConfig, MemoryStore,
         redis::{
-            Address, BreakerConfig, BreakerReading, BreakerState, Connector, Credentials, Endpoint, HostPort,
-            KeysPerCall, RedisConfig, RedisStats, RedisStore, Startup, StoreOptions, Topology,
+            Address, BreakerConfig, Connector, Connectors, Credentials, Endpoint, HostPort, KeysPerCall, RedisConfig,
+            RedisStats, RedisStore, Startup, StoreOptions, Topology,
         },
     },
-    telemetry,
-    tls::{ClientFiles, ClientStats, Identity},
+    telemetry::Metrics,
+    tls::{ClientFiles, Identity},
 };
 
 pub(super) struct RedisBackend {
@@ -141,74 +141,25 @@ impl RedisBackend {
         &self.local
     }
 
-    /// Hits that a failure mode answered, by mode.
-    pub(super) fn degraded(&self) -> Vec<(&'static str, u64)> {
-        self.degraded.hits().collect()
-    }
-
-    /// What a scrape reads of the deny cache, if there is one.
-    pub(super) fn deny_cache(&self) -> Option<telemetry::DenyCache> {
-        let table = self.denied.as_ref()?;
-        Some(telemetry::DenyCache {
-            hits: table.hits(),
-            misses: table.misses(),
-            entries: table.entries(),
-            bytes: table.bytes(),
-            evictions: table.evictions(),
-            expired: table.expired(),
-            overwritten: table.overwritten(),
-        })
-    }
-
-    /// What a scrape reads of the store.
-    pub(super) fn store(&self) -> telemetry::RedisStore {
-        let stats = &self.stats;
-        telemetry::RedisStore {
-            calls: stats.calls(),
-            groups: stats.checks(),
-            merged: stats.checks().saturating_sub(stats.entries()),
-            resent: stats.resent().collect(),
-            errors: stats.failed().collect(),
-            abandoned: stats.abandoned(),
-            pending: stats.pending(),
-            in_flight: stats.in_flight(),
-            call_times: stats.call_times(),
-            operation_times: self.times.totals().collect(),
-            breakers: self.breakers().collect(),
-            main: pool(&self.main),
-            per_second: self.per_second.as_ref().map(pool),
-            failed_connections: self.named().map(|(redis, one)| (redis, one.failed_connections())).collect(),
+    /// Exports what is counted of the connections, the store and its guards.
+    pub(super) fn register(&self, metrics: &mut Metrics) {
+        metrics.register(Arc::new(self.connectors()));
+        metrics.register(self.stats.clone());
+        metrics.register(self.times.clone());
+        metrics.register(self.degraded.clone());
+        if let Some(denied) = &self.denied {
+            metrics.register(denied.clone());
         }
     }
 
-    /// The TLS handshakes with each Redis that has TLS.
-    pub(super) fn handshakes(&self) -> Vec<(&'static str, &ClientStats)> {
-        let named = [("redis", Some(&self.main)), ("redis_per_second", self.per_second.as_ref())];
-        named.into_iter().filter_map(|(server, connector)| Some((server, connector?.handshakes()?))).collect()
+    /// The breakers' lines of the `/stats` page.
+    pub(super) fn stats_page(&self) -> String {
+        self.connectors().stats_page()
     }
 
-    /// Each Redis with its name in metrics.
-    fn named(&self) -> impl Iterator<Item = (&'static str, &Connector)> {
-        std::iter::once(("main", &self.main)).chain(self.per_second.iter().map(|one| ("per_second", one)))
+    fn connectors(&self) -> Connectors {
+        Connectors { main: self.main.clone(), per_second: self.per_second.clone() }
     }
-
-    fn breakers(&self) -> impl Iterator<Item = telemetry::RedisBreaker> {
-        let readings = self.named().flat_map(|(redis, one)| one.breakers().into_iter().map(move |one| (redis, one)));
-        readings.map(|(redis, reading)| breaker(redis, reading))
-    }
-}
-
-fn pool(connector: &Connector) -> telemetry::RedisPool {
-    telemetry::RedisPool { open: connector.open_connections() as u64, made: connector.opened_connections() }
-}
-
-fn breaker(redis: &'static str, reading: BreakerReading) -> telemetry::RedisBreaker {
-    let state = match reading.state {
-        BreakerState::Closed => telemetry::BreakerState::Closed,
-        BreakerState::HalfOpen => telemetry::BreakerState::HalfOpen,
-        BreakerState::Open => telemetry::BreakerState::Open,
-    };
-    telemetry::RedisBreaker { redis, address: reading.address, state, opened: reading.opened }
 }
 
 fn config(settings: &RedisSettings, key_prefix: &str, stacks: NonZeroUsize) -> RedisConfig {

@@ -15,6 +15,7 @@ use tokio::{
 use super::{
     defaults::{Good, Newest},
     loader::Loader,
+    loads::{LoadResult, Loads},
     readiness::Readiness,
 };
 use crate::{
@@ -25,7 +26,6 @@ use crate::{
     },
     rules::{self, CompileErrors, CompileOptions, Compiled, RuleSet},
     source::{Content, News, RawRules, Source},
-    telemetry::{LoadResult, Metrics},
 };
 
 /// How often an old rule set is looked at, until no request uses it.
@@ -44,7 +44,7 @@ pub(super) struct Reloader {
     pub(super) source_setting: &'static str,
     pub(super) loader: Loader,
     pub(super) defaults: Newest,
-    pub(super) metrics: Arc<Metrics>,
+    pub(super) loads: Arc<Loads>,
     pub(super) ready: Readiness,
 }
 
@@ -87,7 +87,7 @@ impl Reloader {
                     outcome.map(|old| retired.extend(old.map(|old| retire(old, self.loader.clone()))))
                 }
                 News::Unchanged => {
-                    self.metrics.config_load(LoadResult::Unchanged);
+                    self.loads.count(LoadResult::Unchanged);
                     continue;
                 }
                 News::Unreadable(error) => {
@@ -123,7 +123,7 @@ impl Reloader {
 
     /// Counts and tells a load that failed; gives its faults.
     fn refused(&self, what: &str, before: &str, faults: String) -> String {
-        self.metrics.config_load(LoadResult::Refused);
+        self.loads.count(LoadResult::Refused);
         let meanwhile = if self.live.load().is_some() {
             "the former ones stay in force"
         } else {
@@ -162,7 +162,7 @@ impl Reloader {
         }
         let (domains, rules, hash) = (live.rules.domains().len(), live.rules.rule_count(), live.hash.clone());
         let old = self.live.swap(Some(Arc::new(live)));
-        self.metrics.config_load(LoadResult::Applied);
+        self.loads.count(LoadResult::Applied);
         self.ready.rules_loaded(domains);
         self.judge_groups();
         tracing::info!(files, resources, domains, rules, hash, "rules loaded");

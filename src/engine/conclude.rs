@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use super::{
     ActiveRules, DecideError, Options,
     plan::{Applied, By, Counted, Planned},
-    stats::{Answered, Observation, RequestMetrics, Row},
+    stats::{Answered, DecisionStats, Observation, Row},
 };
 use crate::algorithm;
 use crate::domain::{
@@ -27,7 +27,7 @@ pub(super) fn conclude(
     applied: &Applied,
     verdicts: &Verdicts,
     options: &Options,
-    metrics: &RequestMetrics,
+    decisions: &DecisionStats,
 ) -> Result<Decision, DecideError> {
     let domain = applied.domain.map(|index| live.rules.domain_at(index));
     let descriptors = &applied.descriptors;
@@ -52,7 +52,7 @@ pub(super) fn conclude(
                 if let Some(of_rule) = counted.rule.and_then(Rule::metadata) {
                     of_rules = Some(of_rule);
                 }
-                match status(&counted, &mut verdicts, options, metrics) {
+                match status(&counted, &mut verdicts, options, decisions) {
                     Ok((status, over)) => (status, over, counted.shadow, quota),
                     Err(error) => {
                         failure = Some(error);
@@ -76,7 +76,7 @@ pub(super) fn conclude(
     }
     let shadowed = refused && options.modes.shadow;
     if shadowed {
-        metrics.global_shadow_mode();
+        decisions.global_shadow_mode();
     }
     let code = if refused && !shadowed { Code::OverLimit } else { Code::Ok };
     let unknown_domain = domain.is_none();
@@ -114,7 +114,7 @@ fn status<'v>(
     counted: &Charged<'_>,
     verdicts: &mut impl Iterator<Item = &'v Result<Verdict, StoreError>>,
     options: &Options,
-    metrics: &RequestMetrics,
+    decisions: &DecisionStats,
 ) -> Result<(Status, bool), StoreError> {
     let limits = counted.limits;
     let mut worst: Option<(&Limit, &Verdict)> = None;
@@ -122,7 +122,7 @@ fn status<'v>(
     for limit in limits {
         match verdicts.next() {
             Some(Ok(verdict)) => {
-                metrics.debt_forgiven(algorithm::debt_forgiven(limit, verdict));
+                decisions.debt_forgiven(algorithm::debt_forgiven(limit, verdict));
                 if worst.is_none_or(|(_, worst)| tighter(verdict, worst)) {
                     worst = Some((limit, verdict));
                 }
@@ -136,7 +136,7 @@ fn status<'v>(
         (Some(worst), Some(_)) if !worst.1.allowed => worst,
         (_, failure) => {
             counted.row.record_failed(counted.charge);
-            metrics.decided(limits[0].algorithm(), Answered::Error);
+            decisions.decided(limits[0].algorithm(), Answered::Error);
             return Err(failure.unwrap_or(StoreError::Closed));
         }
     };
@@ -150,7 +150,7 @@ fn status<'v>(
         (true, false) => (Code::OverLimit, Answered::OverLimit),
         (true, true) => (Code::Ok, Answered::Shadowed),
     };
-    metrics.decided(limit.algorithm(), answered);
+    decisions.decided(limit.algorithm(), answered);
     let status = Status {
         code,
         limit: Some(CurrentLimit {

@@ -2,6 +2,7 @@
 //!
 //! Depends on the rules and on the limiter interface; on no wire format, and on no store.
 
+mod active;
 mod conclude;
 mod error;
 mod late_costs;
@@ -22,6 +23,7 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 
+pub use active::ActiveRulesMetrics;
 pub use error::DecideError;
 pub use options::{Modes, Options, RequestLimits};
 
@@ -30,7 +32,7 @@ use crate::{
     rules::RuleSet,
 };
 use plan::{Applied, Plan};
-use stats::{ErrorKind, InFlight, RequestMetrics, StatsTable};
+use stats::{DecisionStats, StatsTable};
 
 /// The rules in force and their statistics, which change together.
 #[derive(Debug)]
@@ -62,7 +64,7 @@ struct Parts {
     limiter: Arc<dyn DynRateLimiter>,
     keys: Arc<KeyBuilder>,
     options: Arc<Options>,
-    metrics: Arc<RequestMetrics>,
+    decisions: Arc<DecisionStats>,
 }
 
 /// How the decision of a request stands after [`Engine::begin`].
@@ -76,39 +78,32 @@ pub enum Begun {
 }
 
 impl Engine {
-    /// An engine over the rules of `live` and the counters of `limiter`.
+    /// An engine over the rules of `live` and the counters of `limiter`. What it decides is counted in `decisions`.
     #[must_use]
     pub fn new(
         live: ActiveRulesHandle,
         limiter: Arc<dyn DynRateLimiter>,
         keys: Arc<KeyBuilder>,
         options: Arc<Options>,
-        metrics: Arc<RequestMetrics>,
+        decisions: Arc<DecisionStats>,
     ) -> Self {
-        Self { parts: Arc::new(Parts { live, limiter, keys, options, metrics }) }
+        Self { parts: Arc::new(Parts { live, limiter, keys, options, decisions }) }
     }
 
     /// Begins to decide one request, without waiting. `deadline` is when its caller gives up. When this returns, the
     /// limiter has the hits, and the request is no longer needed.
     pub fn begin(&self, request: &Request<'_>, deadline: Option<Instant>) -> Begun {
         let parts = &self.parts;
-        let in_flight = parts.metrics.start(Instant::now());
         if let Err(error) = parts.options.check(request) {
-            parts.failed(&error);
             return Begun::Decided(Err(error));
         }
         let live = parts.live.load();
         let Some(rules) = live.as_ref() else {
-            let decision = without_rules::decide(request, &parts.options);
-            return Begun::Decided(decision.inspect_err(|error| parts.failed(error)));
+            return Begun::Decided(without_rules::decide(request, &parts.options));
         };
-        let plan = Plan::new(rules, request, &parts.keys, &parts.options, deadline);
-        let Plan { group, applied } = match plan {
+        let Plan { group, applied } = match Plan::new(rules, request, &parts.keys, &parts.options, deadline) {
             Ok(plan) => plan,
-            Err(error) => {
-                parts.failed(&error);
-                return Begun::Decided(Err(error));
-            }
+            Err(error) => return Begun::Decided(Err(error)),
         };
         let verdicts = if group.hits.is_empty() { Some(Verdicts::new()) } else { parts.limiter.try_check(&group) };
         if let Some(verdicts) = verdicts {
@@ -118,7 +113,6 @@ impl Engine {
             verdicts: parts.limiter.begin(Arc::new(group)),
             applied,
             rules: Arc::clone(rules),
-            in_flight: in_flight.waiting(Arc::clone(&parts.metrics)),
             parts: Arc::clone(parts),
         })
     }
@@ -140,34 +134,18 @@ impl Engine {
             Begun::Pending(pending) => pending.await,
         }
     }
-
-    /// Counts a call whose request could not be decoded.
-    pub fn record_invalid_request(&self) {
-        let _in_flight = self.parts.metrics.start(Instant::now());
-        self.parts.metrics.failed(ErrorKind::Service);
-    }
 }
 
 impl Parts {
     /// The decision that follows from the verdicts.
     fn finish(&self, rules: &ActiveRules, applied: &Applied, verdicts: &Verdicts) -> Result<Decision, DecideError> {
-        let decision = conclude::conclude(rules, applied, verdicts, &self.options, &self.metrics);
-        match (&decision, applied.domain) {
-            (Ok(decision), Some(domain)) if decision.over_limit() => {
-                tracing::debug!(domain = &**rules.rules.domain_at(domain).name(), "over limit");
-            }
-            (Ok(_), _) => {}
-            (Err(error), _) => self.failed(error),
+        let decision = conclude::conclude(rules, applied, verdicts, &self.options, &self.decisions);
+        if let (Ok(decision), Some(domain)) = (&decision, applied.domain)
+            && decision.over_limit()
+        {
+            tracing::debug!(domain = &**rules.rules.domain_at(domain).name(), "over limit");
         }
         decision
-    }
-
-    /// Counts a request that could not be decided.
-    fn failed(&self, error: &DecideError) {
-        self.metrics.failed(match error {
-            DecideError::Store(_) => ErrorKind::Store,
-            _ => ErrorKind::Service,
-        });
     }
 }
 
@@ -179,9 +157,6 @@ pub struct Pending {
     applied: Applied,
     rules: Arc<ActiveRules>,
     parts: Arc<Parts>,
-    /// Ends the call in the metrics when this is dropped.
-    #[expect(dead_code, reason = "it is held, not used")]
-    in_flight: InFlight<Arc<RequestMetrics>>,
 }
 
 impl fmt::Debug for Pending {

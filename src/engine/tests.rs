@@ -1,4 +1,4 @@
-//! The engine against a limiter whose answers the test chooses; whole answers are tested in `tests/rls.rs`.
+//! The engine against a limiter whose answers the test chooses; whole answers are tested in `tests/service/rls.rs`.
 
 use std::{
     future::{Future, ready},

@@ -3,7 +3,15 @@
 
 use std::{sync::Arc, time::Instant};
 
-use crate::domain::{Capabilities, CounterKey, Group, Latencies, LatencyTotals, RateLimiter, StoreError, Verdicts};
+use metrics::{Collect, Families, Family, Latencies, LatencyTotals};
+
+use crate::domain::{Capabilities, CounterKey, Group, RateLimiter, StoreError, Verdicts};
+
+const OPERATION_TIMES: Family = Family::histogram(
+    "tollgate_store_seconds",
+    "How long requests waited for their counters, whoever answered: Redis, the deny cache or a failure mode.",
+    &["operation"],
+);
 
 /// How long the operations of a limiter took. Shared by the stacks of all workers.
 #[derive(Debug, Default)]
@@ -16,6 +24,14 @@ impl OperationTimes {
     /// By operation.
     pub fn totals(&self) -> impl Iterator<Item = (&'static str, LatencyTotals)> {
         [("check", self.check.totals()), ("reset", self.reset.totals())].into_iter()
+    }
+}
+
+impl Collect for OperationTimes {
+    fn collect(&self, families: &mut Families) {
+        for (operation, totals) in self.totals() {
+            families.add_histogram(&OPERATION_TIMES, &[operation], totals);
+        }
     }
 }
 

@@ -42,5 +42,5 @@ pub use lifecycle::{DrainReport, Server, StartError};
 pub use listen::{Listen, Listener, LocalAddr};
 pub use peer::RemotePeer;
 pub use service::GrpcService;
-pub use stats::Stats;
+pub use stats::{LateStats, Stats, TASKS};
 pub use tcp::bind as bind_tcp;

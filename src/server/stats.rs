@@ -2,15 +2,33 @@
 
 use std::{
     sync::{
-        OnceLock,
+        Arc, OnceLock,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
+use metrics::{Collect, Families, Family};
 use tokio::runtime::RuntimeMetrics;
 
 use super::beat::Beat;
+
+const CONNECTIONS: Family = Family::gauge("tollgate_connections", "Open gRPC connections.", &[]);
+const ACCEPTED: Family =
+    Family::counter("tollgate_connections_accepted_total", "gRPC connections that were accepted.", &[]);
+const REFUSED: Family = Family::counter(
+    "tollgate_connections_refused_total",
+    "gRPC connections that were closed at once because too many were open.",
+    &[],
+);
+const AGED_OUT: Family = Family::counter(
+    "tollgate_connections_aged_out_total",
+    "gRPC connections that were told to go because of their age (GRPC_MAX_CONNECTION_AGE).",
+    &[],
+);
+/// Of every runtime of the process: each adds its own series.
+pub const TASKS: Family =
+    Family::gauge("tollgate_tasks", "Tasks that have not ended, of the workers and of all else.", &["runtime"]);
 
 /// Counts since start, and the connections that are open now.
 #[derive(Debug)]
@@ -107,6 +125,34 @@ impl Stats {
     /// Connections open now, worker by worker.
     pub fn open_by_worker(&self) -> impl Iterator<Item = usize> {
         self.open.iter().map(|open| open.load(Ordering::Relaxed))
+    }
+}
+
+/// The statistics of a server that may not have started yet: all are zero until then.
+#[derive(Debug, Default)]
+pub struct LateStats(OnceLock<Arc<Stats>>);
+
+impl LateStats {
+    /// The server has started. A second one is not exported.
+    pub fn set(&self, stats: Arc<Stats>) {
+        let _ = self.0.set(stats);
+    }
+
+    /// See [`Stats::stuck`]. A server that has not started is not.
+    #[must_use]
+    pub fn stuck(&self, patience: Duration) -> Option<String> {
+        self.0.get()?.stuck(patience)
+    }
+}
+
+impl Collect for LateStats {
+    fn collect(&self, families: &mut Families) {
+        let number = |of: fn(&Stats) -> u64| self.0.get().map_or(0, |stats| of(stats));
+        families.add(&CONNECTIONS, &[], number(|stats| stats.open() as u64));
+        families.add(&ACCEPTED, &[], number(Stats::accepted));
+        families.add(&REFUSED, &[], number(Stats::refused));
+        families.add(&AGED_OUT, &[], number(Stats::aged_out));
+        families.add(&TASKS, &["workers"], number(|stats| stats.tasks() as u64));
     }
 }
 

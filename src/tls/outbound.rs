@@ -7,11 +7,20 @@ use std::{
     task::{Context, Poll},
 };
 
+use metrics::{Collect, Families, Family};
 use rustls::{ClientConfig, Error, ProtocolVersion, pki_types::ServerName};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::{HandshakeError, Reason, tally::Tally};
+
+const HANDSHAKES: Family =
+    Family::counter("tollgate_tls_client_handshakes_total", "TLS handshakes with servers that went well.", &["server"]);
+const FAILURES: Family = Family::counter(
+    "tollgate_tls_client_handshake_failures_total",
+    "TLS handshakes with servers that failed, by why.",
+    &["server", "reason"],
+);
 
 /// Counts of the handshakes with one kind of server.
 #[derive(Debug)]
@@ -45,6 +54,14 @@ impl ClientStats {
         Reason::OF_CLIENTS.map(|reason| (reason, self.tally.failures(reason)))
     }
 
+    /// Exports it under another name of the server than the log has.
+    pub fn collect_of(&self, server: &str, families: &mut Families) {
+        families.add(&HANDSHAKES, &[server], self.handshakes());
+        for (reason, count) in self.failures() {
+            families.add(&FAILURES, &[server, reason.name()], count);
+        }
+    }
+
     fn failed(&self, peer: &str, error: &HandshakeError) {
         let (server, reason, cause) = (self.server, error.reason.name(), error.cause());
         match self.tally.failed(error.reason) {
@@ -57,6 +74,12 @@ impl ClientStats {
             ),
             None => tracing::debug!(server, peer, reason, "the TLS handshake failed: {cause}"),
         }
+    }
+}
+
+impl Collect for ClientStats {
+    fn collect(&self, families: &mut Families) {
+        self.collect_of(self.server, families);
     }
 }
 

@@ -14,14 +14,14 @@ use tonic::transport::Endpoint;
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 
 use crate::{
-    metric, rejections,
+    rejections,
     service::{Service, Wire, part},
-    support::{
-        PATIENCE, eventually,
-        process::Builder,
-        rls::{Rls, ask, request},
-    },
     tap::Tap,
+};
+use testkit::scrape::count;
+use testkit::{
+    PATIENCE, eventually,
+    rls::{Rls, ask, request},
 };
 
 const RULES: &str =
@@ -40,7 +40,7 @@ const SAID: [&str; 7] = [
 
 /// The service, which drains for as long as it is not asked twice to end. Its connections are asked to go at this age.
 fn serve(wire: Wire, age: &str) -> Service {
-    let builder = Builder::new().rules(RULES).env("DRAIN_DELAY", "1h");
+    let builder = testkit::tollgate!().rules(RULES).env("DRAIN_DELAY", "1h");
     Service::with(wire, builder.env("GRPC_MAX_CONNECTION_AGE", age).env("GRPC_MAX_CONNECTION_AGE_GRACE", "1h"))
 }
 
@@ -83,7 +83,7 @@ async fn by(program: &str, arguments: &[&str], payloads: &[Option<[u8; 8]>]) {
             eventually("each connection to age", async || {
                 let [accepted, aged] =
                     ["accepted", "aged_out"].map(|what| format!("tollgate_connections_{what}_total"));
-                (metric(&service.tollgate, &accepted).await == metric(&service.tollgate, &aged).await).then_some(())
+                (count(&service.tollgate, &accepted).await == count(&service.tollgate, &aged).await).then_some(())
             })
             .await;
         }

@@ -9,11 +9,11 @@ use tempfile::TempDir;
 use crate::{
     rejections,
     service::{Service, Wire},
-    support::{
-        process::Builder,
-        raw::{self, SHOULD_RATE_LIMIT},
-        rls::request,
-    },
+};
+use testkit::{
+    process::Builder,
+    raw::{self, SHOULD_RATE_LIMIT},
+    rls::request,
 };
 
 const LIMIT: u32 = 4_000_000;
@@ -133,7 +133,7 @@ impl Asked {
 type Answer = envoy_types::pb::envoy::service::ratelimit::v3::RateLimitResponse;
 
 async fn loads(wire: Wire) {
-    let mut asked = Asked::new(wire, Builder::new());
+    let mut asked = Asked::new(wire, testkit::tollgate!());
     for load in LOADS {
         asked.load(load).await;
     }
@@ -157,7 +157,7 @@ async fn h2load_over_a_unix_socket() {
 /// h2load keeps to what our SETTINGS allow once it knows them.
 #[tokio::test]
 async fn h2load_wants_more_streams_than_may_be_open() {
-    let mut asked = Asked::new(Wire::Plain, Builder::new().env("MAX_CONCURRENT_STREAMS", "10"));
+    let mut asked = Asked::new(Wire::Plain, testkit::tollgate!().env("MAX_CONCURRENT_STREAMS", "10"));
     asked.load((4, 100, 2000, &[])).await;
     asked.load((2, 100, 6000, &["-w", "4", "-W", "4", "--header-table-size=0"])).await;
 }
@@ -165,7 +165,7 @@ async fn h2load_wants_more_streams_than_may_be_open() {
 #[tokio::test]
 async fn curl() {
     for wire in Wire::ALL {
-        let mut asked = Asked::new(wire, Builder::new());
+        let mut asked = Asked::new(wire, testkit::tollgate!());
         asked.assert_charged("with a content-length");
         // without one, and its end comes in a frame of its own
         assert_eq!(asked.curl(&["--upload-file", "-"]), LIMIT - 2, "{wire:?}");

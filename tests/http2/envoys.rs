@@ -9,13 +9,12 @@ use tokio::task::JoinSet;
 use crate::{
     rejections,
     service::{Service, Wire, asking, cluster},
-    support::{
-        envoy::{Config, Envoy},
-        eventually,
-        http::Client,
-        process::Builder,
-        upstream::Upstream,
-    },
+};
+use testkit::{
+    envoy::{Config, Envoy},
+    eventually,
+    http::Client,
+    upstream::Upstream,
 };
 
 /// Each path may be asked for so often.
@@ -243,7 +242,7 @@ fn all_at_once(edge: &Edge, requests: usize, name: &str) -> JoinSet<u16> {
 #[tokio::test]
 async fn an_envoy_that_connects_sends_all_that_wait() {
     const WAITING: usize = 300;
-    let service = Service::with(Wire::Plain, Builder::new().rules(RULES).env("MAX_CONCURRENT_STREAMS", "10"));
+    let service = Service::with(Wire::Plain, testkit::tollgate!().rules(RULES).env("MAX_CONCURRENT_STREAMS", "10"));
     for round in 0..3 {
         let edge = Edge::start(&service, |_| {}).await;
         // a process that stands still is connected to, and says nothing of its limit
@@ -266,7 +265,7 @@ async fn an_envoy_that_connects_sends_all_that_wait() {
 /// Connections that age under load: Envoy comes back each time, and all is answered.
 #[tokio::test]
 async fn connections_that_age_fail_no_request() {
-    let builder = Builder::new()
+    let builder = testkit::tollgate!()
         .rules(RULES)
         .env("MAX_CONCURRENT_STREAMS", "10")
         .env("GRPC_MAX_CONNECTION_AGE", "1s")

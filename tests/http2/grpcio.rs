@@ -2,14 +2,14 @@
 
 use std::{path::Path, process::Command};
 
-use crate::{rejections, support::process::Tollgate};
+use crate::rejections;
 
 const RULES: &str =
     "domain: edge\ndescriptors:\n  - {key: path, rate_limit: {unit: year, requests_per_unit: 4000000}}\n";
 
 #[tokio::test]
 async fn any_authority_gets_a_decision() {
-    let tollgate = Tollgate::with_rules(RULES);
+    let tollgate = testkit::tollgate!(RULES);
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let python = root.join("target/parts/venv/bin/python");
     assert!(python.exists(), "{} is missing: run tests/run.sh once, which installs it", python.display());

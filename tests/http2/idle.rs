@@ -3,11 +3,10 @@
 use std::fs;
 
 use crate::{
-    frames::Peer,
     messages::{Outcome::Answered, outcome, whole},
     rig::Rig,
-    support::process::Builder,
 };
+use testkit::frames::Peer;
 
 const FIRST: usize = 200;
 const MORE: usize = 1_000;
@@ -18,7 +17,7 @@ const MOST: usize = 5 << 10;
 
 #[tokio::test]
 async fn a_connection_that_was_answered_and_is_idle_takes_a_few_kilobytes() {
-    let rig = Rig::start(Builder::new());
+    let rig = Rig::start(testkit::tollgate!());
     let mut peers = open(&rig, FIRST).await;
     let before = resident(rig.tollgate.pid());
     peers.extend(open(&rig, MORE).await);

@@ -15,11 +15,14 @@ use tokio::{
 use wire::hpack::{Decoder, Field};
 
 use crate::{
-    frames::{HEADERS, Peer},
     oracle::script::{block, pair},
     rejections,
     service::{Service, Wire, asking, http_manager, part},
-    support::{envoy::Envoy, upstream::Upstream},
+};
+use testkit::{
+    envoy::Envoy,
+    frames::{HEADERS, Peer},
+    upstream::Upstream,
 };
 
 /// Each counter lets one call pass.

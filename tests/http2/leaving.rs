@@ -5,18 +5,18 @@ use tonic::{Code, transport::Endpoint};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 
 use crate::{
-    frames::{ACK, DATA, END_STREAM, GOAWAY, HEADERS, PING, Peer, RST_STREAM, SETTINGS, frame},
     messages::{
         Outcome::{Answered, Reset, Status},
         data, head, message, outcome, outcomes, status, whole,
     },
-    metric, rejections,
+    rejections,
     routed::{DEADLINE_EXCEEDED, LIST, NOT_SERVING, SERVING, UNAVAILABLE, asking_for, check, reflect, watch, watched},
-    support::{
-        eventually,
-        process::{Builder, Tollgate},
-        rls::{Rls, ask, client, never_sent, request},
-    },
+};
+use testkit::scrape::count;
+use testkit::{
+    eventually,
+    frames::{ACK, DATA, END_STREAM, GOAWAY, HEADERS, PING, Peer, RST_STREAM, SETTINGS, frame},
+    rls::{Rls, ask, client, never_sent, request},
 };
 
 const RULES: &str =
@@ -47,7 +47,7 @@ async fn receives_the_last(peer: &mut Peer, stream: u32) {
 #[tokio::test]
 async fn a_watch_and_calls_in_flight_outlive_the_goaway_within_the_grace() {
     const CALLS: u32 = 50;
-    let mut tollgate = Builder::new()
+    let mut tollgate = testkit::tollgate!()
         .rules(RULES)
         .env("GRPC_MAX_CONNECTION_AGE", "1s")
         .env("GRPC_MAX_CONNECTION_AGE_GRACE", "1h")
@@ -99,7 +99,7 @@ async fn a_watch_and_calls_in_flight_outlive_the_goaway_within_the_grace() {
 /// After the grace, what is still open sees the end of its connection.
 #[tokio::test]
 async fn a_watch_ends_with_the_grace() {
-    let tollgate = Builder::new()
+    let tollgate = testkit::tollgate!()
         .rules(RULES)
         .env("GRPC_MAX_CONNECTION_AGE", "1s")
         .env("GRPC_MAX_CONNECTION_AGE_GRACE", "1s")
@@ -123,7 +123,7 @@ async fn a_watch_ends_with_the_grace() {
 /// tonic's client: the stream stays where it is, and calls go over new connections.
 #[tokio::test]
 async fn a_channel_goes_on_over_new_connections_and_its_watch_over_the_old_one() {
-    let mut tollgate = Builder::new()
+    let mut tollgate = testkit::tollgate!()
         .rules(RULES)
         .env("GRPC_MAX_CONNECTION_AGE", "1s")
         .env("GRPC_MAX_CONNECTION_AGE_GRACE", "1h")
@@ -139,7 +139,7 @@ async fn a_channel_goes_on_over_new_connections_and_its_watch_over_the_old_one()
     };
     assert_eq!(next().await, Ok(ServingStatus::Serving));
     let (mut rls, mut answered) = (Rls::new(channel), 0);
-    while metric(&tollgate, "tollgate_connections_aged_out_total").await < 3 {
+    while count(&tollgate, "tollgate_connections_aged_out_total").await < 3 {
         for _ in 0..20 {
             match rls.should_rate_limit(request("edge", &[&[("path", "/")]])).await {
                 Ok(_) => answered += 1,
@@ -159,7 +159,7 @@ async fn a_channel_goes_on_over_new_connections_and_its_watch_over_the_old_one()
 /// The drain may take an hour, which none of these peers can make it take.
 #[tokio::test]
 async fn peers_that_acknowledge_nothing_hold_no_shutdown_up() {
-    let mut tollgate = Builder::new().rules(RULES).env("DRAIN_TIMEOUT", "1h").start();
+    let mut tollgate = testkit::tollgate!().rules(RULES).env("DRAIN_TIMEOUT", "1h").start();
     let address = tollgate.address("grpc");
     let settings = frame(SETTINGS, 0, 0, &[]);
     let no_window = frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]);
@@ -185,7 +185,7 @@ async fn peers_that_acknowledge_nothing_hold_no_shutdown_up() {
     let mut other = client(address);
     ask(&mut other, request("edge", &[&[("path", "/")]])).await;
     eventually("the connections", async || {
-        (metric(&tollgate, "tollgate_connections").await == open.len() as u64 + 1).then_some(())
+        (count(&tollgate, "tollgate_connections").await == open.len() as u64 + 1).then_some(())
     })
     .await;
     tollgate.signal("TERM");
@@ -209,7 +209,7 @@ async fn peers_that_acknowledge_nothing_hold_no_shutdown_up() {
 /// Clients that leave by themselves have a moment for it.
 #[tokio::test]
 async fn streams_see_the_end_of_the_process_and_hold_it_up_no_longer() {
-    let mut tollgate = Builder::new().rules(RULES).env("DRAIN_TIMEOUT", "1h").start();
+    let mut tollgate = testkit::tollgate!().rules(RULES).env("DRAIN_TIMEOUT", "1h").start();
     let mut peer = Peer::connect(tollgate.address("grpc")).await;
     peer.send_raw(&[reflect(1), data(1, 0, LIST)].concat()).await;
     assert_eq!(peer.next(&[DATA]).await.stream, 1);
@@ -240,7 +240,7 @@ async fn streams_see_the_end_of_the_process_and_hold_it_up_no_longer() {
 /// A message to health has a time to come, and a stream to reflection may go on.
 #[tokio::test]
 async fn a_health_check_that_does_not_come_whole_is_answered() {
-    let tollgate = Tollgate::with_rules(RULES);
+    let tollgate = testkit::tollgate!(RULES);
     let mut peer = Peer::connect(tollgate.address("grpc")).await;
     let asked = asking_for("ratelimit");
     peer.send_raw(&reflect(1)).await;

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use prost::Message as _;
 
-use crate::{
+use testkit::{
     frames::{DATA, END_HEADERS, END_STREAM, Frame, GOAWAY, HEADERS, Peer, RST_STREAM, call, frame},
-    support::{raw, rls::request},
+    raw,
+    rls::request,
 };
 
 /// A message to the service, framed.

@@ -9,16 +9,14 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::{
+use crate::rejections;
+use testkit::{
+    certificates::certificates,
+    eventually,
     frames::{CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, Peer, RST_STREAM, call},
-    rejections,
-    support::{
-        certificates::certificates,
-        eventually,
-        process::{Builder, Tollgate},
-        raw::frame,
-        rls::{ask, client, request},
-    },
+    process::Tollgate,
+    raw::frame,
+    rls::{ask, client, request},
 };
 
 const RULES: &str = "domain: edge\ndescriptors:\n  - {key: path, rate_limit: {unit: year, requests_per_unit: 2}}\n";
@@ -59,7 +57,7 @@ async fn authorities_are_answered_or_counted() {
     let twice: &[u8] = b"\x01\x01a\x01\x01b";
     let ours = ("tollgate", [&answered[..], &[in_the_table]].concat(), vec![twice]);
     for (server, answered, rejected) in [ours, ("hyper", answered.to_vec(), vec![twice, in_the_table])] {
-        let tollgate = Builder::new().rules(RULES).env("HTTP2_SERVER", server).start();
+        let tollgate = testkit::tollgate!().rules(RULES).env("HTTP2_SERVER", server).start();
         let mut peer = Peer::connect(tollgate.address("grpc")).await;
         let mut stream = 1;
         for authority in answered {
@@ -84,7 +82,7 @@ async fn authorities_are_answered_or_counted() {
 
 #[tokio::test]
 async fn streams_that_h2_resets() {
-    let tollgate = Builder::new().rules(RULES).env("MAX_CONCURRENT_STREAMS", "5").start();
+    let tollgate = testkit::tollgate!().rules(RULES).env("MAX_CONCURRENT_STREAMS", "5").start();
     let mut peer = Peer::connect(tollgate.address("grpc")).await;
     for n in 0..20 {
         peer.call(2 * n + 1, &call(b"\x01\x01a\x01\x01b")).await;
@@ -99,7 +97,7 @@ async fn streams_that_h2_resets() {
 
 #[tokio::test]
 async fn a_call_that_its_client_cancels_is_neither_charged_nor_rejected() {
-    let tollgate = Tollgate::with_rules(RULES);
+    let tollgate = testkit::tollgate!(RULES);
     let mut peer = Peer::connect(tollgate.address("grpc")).await;
     let asked = request("edge", &[&[("path", "/a")]]);
     let message = frame(0, &asked.encode_to_vec());
@@ -128,7 +126,7 @@ async fn a_call_that_its_client_cancels_is_neither_charged_nor_rejected() {
 #[tokio::test]
 async fn a_burst_of_calls_that_end_in_a_frame_of_their_own_is_answered() {
     const CALLS: u32 = 1000;
-    let tollgate = Tollgate::with_rules(RULES);
+    let tollgate = testkit::tollgate!(RULES);
     let mut peer = Peer::connect(tollgate.address("grpc")).await;
     let message = frame(0, &request("edge", &[&[("path", "/a")]]).encode_to_vec());
     let block = call(b"\x01\x01a");
@@ -152,7 +150,7 @@ async fn a_burst_of_calls_that_end_in_a_frame_of_their_own_is_answered() {
 
 #[tokio::test]
 async fn connections_that_h2_closes() {
-    let tollgate = Tollgate::with_rules(RULES);
+    let tollgate = testkit::tollgate!(RULES);
     for _ in 0..11 {
         let mut peer = Peer::connect(tollgate.address("grpc")).await;
         // a window that overflows
@@ -167,7 +165,7 @@ async fn connections_that_h2_closes() {
 async fn headers_that_are_too_large() {
     for server in ["tollgate", "hyper"] {
         let tollgate =
-            Builder::new().rules(RULES).env("MAX_HEADER_LIST_BYTES", "16384").env("HTTP2_SERVER", server).start();
+            testkit::tollgate!().rules(RULES).env("MAX_HEADER_LIST_BYTES", "16384").env("HTTP2_SERVER", server).start();
         let mut peer = Peer::connect(tollgate.address("grpc")).await;
         let large = |n: usize| [&call(b"\x01\x01a")[..], b"\x00\x01x\x7f\xe9\x83\x01", &vec![b'x'; n]].concat();
         let message = frame(0, &request("edge", &[&[("path", "/a")]]).encode_to_vec());
@@ -191,7 +189,7 @@ async fn headers_that_are_too_large() {
 
 #[tokio::test]
 async fn peers_that_do_not_speak_http2() {
-    let tollgate = Tollgate::with_rules(RULES);
+    let tollgate = testkit::tollgate!(RULES);
     let address = tollgate.address("grpc");
     for _ in 0..5 {
         assert!(send(address, b"GET / HTTP/1.1\r\n\r\n").await.starts_with(b"HTTP/1.1 505 "));
@@ -206,7 +204,7 @@ async fn peers_that_do_not_speak_http2() {
 #[tokio::test]
 async fn peers_that_fail_in_the_tls_handshake() {
     let certificates = certificates("DNS:ratelimit");
-    let tollgate = Builder::new()
+    let tollgate = testkit::tollgate!()
         .rules(RULES)
         .env("GRPC_SERVER_USE_TLS", "true")
         .env("GRPC_SERVER_TLS_CERT", certificates.path().join("server.crt"))

@@ -1,16 +1,16 @@
 //! Peers that send raw frames, beside a caller that does not.
 
 use crate::{
-    frames::{Peer, SETTINGS, WINDOW_UPDATE, frame},
     messages::{
         Outcome::{self, Answered, Closed},
         outcome, whole,
     },
     rejections,
-    support::{
-        process::{Builder, Tollgate},
-        rls::{Rls, ask, client, request},
-    },
+};
+use testkit::{
+    frames::{Peer, SETTINGS, WINDOW_UPDATE, frame},
+    process::{Builder, Tollgate},
+    rls::{Rls, ask, client, request},
 };
 
 const RULES: &str =

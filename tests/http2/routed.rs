@@ -5,14 +5,17 @@ use prost::Message as _;
 use tonic_health::pb::HealthCheckRequest;
 
 use crate::{
-    frames::{DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, Peer, RST_STREAM, frame},
     messages::{
         Outcome::{Answered, Status},
         data, outcome, outcomes, whole,
     },
     rejections,
     rig::{Rig, field},
-    support::{eventually, process::Builder, raw},
+};
+use testkit::{
+    eventually,
+    frames::{DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, Peer, RST_STREAM, frame},
+    raw,
 };
 
 pub const SERVING: u8 = 1;
@@ -76,7 +79,7 @@ pub async fn watched(peer: &mut Peer, stream: u32) -> u8 {
 #[tokio::test]
 async fn streams_that_would_fill_the_memory_give_way_and_nobody_else_does() {
     const LATE: u32 = 20;
-    let mut rig = Rig::start(Builder::new());
+    let mut rig = Rig::start(testkit::tollgate!());
     let streams = |count: u32| (1..).step_by(2).take(count as usize);
     let mut hogs = Vec::new();
     for _ in 0..CONNECTIONS {
@@ -125,7 +128,7 @@ async fn streams_that_would_fill_the_memory_give_way_and_nobody_else_does() {
 
 #[tokio::test]
 async fn the_deadline_of_a_stream_is_its_end() {
-    let rig = Rig::start(Builder::new());
+    let rig = Rig::start(testkit::tollgate!());
     let mut peer = rig.connect().await;
     let timeout = |value: &[u8]| field(b"grpc-timeout", value);
     // a response that goes on, a request that goes on, and both

@@ -8,7 +8,7 @@ use std::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{
+use testkit::{
     certificates::certificates,
     envoy::{Config, bootstrap},
     process::{Builder, Tollgate},
@@ -36,7 +36,7 @@ pub struct Service {
 
 impl Service {
     pub fn start(wire: Wire, rules: &str) -> Self {
-        Self::with(wire, Builder::new().rules(rules))
+        Self::with(wire, testkit::tollgate!().rules(rules))
     }
 
     pub fn with(wire: Wire, builder: Builder) -> Self {

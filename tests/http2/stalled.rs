@@ -1,11 +1,8 @@
 //! A process that stands still for a moment, as a worker does that the system gives no time: it finds at once what its
 //! peers have sent meanwhile. An Envoy gives a call up after 20 ms, so most of it are calls with their resets.
 
-use crate::{
-    frames::{DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, Peer, RST_STREAM, frame, repeated_call},
-    rejections,
-    support::process::Builder,
-};
+use crate::rejections;
+use testkit::frames::{DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, Peer, RST_STREAM, frame, repeated_call};
 
 const RULES: &str =
     "domain: edge\ndescriptors:\n  - {key: path, rate_limit: {unit: year, requests_per_unit: 4000000}}\n";
@@ -35,7 +32,7 @@ async fn calls_whose_end_comes_by_itself_close_no_connection() {
 
 /// Sends so many calls to a process that stands still, then goes on, and asserts that one after them is answered.
 async fn stall(numbers: &[usize], call: impl Fn(u32, &[u8]) -> Vec<u8>) {
-    let tollgate = Builder::new().rules(RULES).env("WORKERS", "1").start();
+    let tollgate = testkit::tollgate!().rules(RULES).env("WORKERS", "1").start();
     let mut peer = Peer::connect(tollgate.address("grpc")).await;
     let (first, again) = repeated_call();
     peer.send_raw(&whole_call(1, &first)).await;

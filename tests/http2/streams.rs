@@ -2,16 +2,15 @@
 //! connection, and calls on other connections are answered throughout.
 
 use crate::{
-    frames::{
-        ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS, call, frame,
-    },
     messages::{
         Outcome::{Answered, Closed, Reset, Status},
         data, head, message, outcome, whole,
     },
     rejections,
     rig::{Rig, field, initial_window, window_update},
-    support::process::Builder,
+};
+use testkit::frames::{
+    ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS, call, frame,
 };
 
 const PADDED: u8 = 8;
@@ -39,7 +38,7 @@ fn padded(flags: u8, bytes: &[u8], padding: u8) -> Vec<u8> {
 
 #[tokio::test]
 async fn ends_of_requests() {
-    let mut rig = Rig::start(Builder::new());
+    let mut rig = Rig::start(testkit::tollgate!());
     let message = message();
     // a call, its message in one frame, and what ends it
     let ended = |end: Vec<u8>| [head(1), data(1, 0, &message), end].concat();
@@ -71,7 +70,7 @@ async fn ends_of_requests() {
 
 #[tokio::test]
 async fn an_end_that_comes_late_is_waited_for() {
-    let mut rig = Rig::start(Builder::new());
+    let mut rig = Rig::start(testkit::tollgate!());
     let mut peer = rig.connect().await;
     let end = END_STREAM | END_HEADERS;
     for (stream, end) in [
@@ -94,7 +93,7 @@ async fn an_end_that_comes_late_is_waited_for() {
 
 #[tokio::test]
 async fn content_lengths() {
-    let mut rig = Rig::start(Builder::new());
+    let mut rig = Rig::start(testkit::tollgate!());
     let message = message();
     let length = |difference: isize| message.len().strict_add_signed(difference).to_string();
     let announced = |value: &str| head_with(&field(b"content-length", value.as_bytes()));
@@ -139,7 +138,7 @@ async fn content_lengths() {
 
 #[tokio::test]
 async fn padding() {
-    let mut rig = Rig::start(Builder::new());
+    let mut rig = Rig::start(testkit::tollgate!());
     let message = message();
     let head_padded = |block: &[u8], padding: u8| {
         let payload = [&[padding], block, &vec![0; usize::from(padding)]].concat();
@@ -165,7 +164,7 @@ async fn padding() {
 
 #[tokio::test]
 async fn frames_on_closed_streams() {
-    let mut rig = Rig::start(Builder::new());
+    let mut rig = Rig::start(testkit::tollgate!());
     let after = |frames: Vec<u8>| [whole(1), frames].concat();
     // the call on stream 1 is answered, then this becomes of what follows
     for (name, late, expected) in [
@@ -202,7 +201,7 @@ async fn frames_on_closed_streams() {
 /// What comes for a stream that was reset was on its way.
 #[tokio::test]
 async fn frames_on_streams_that_were_reset_are_ignored() {
-    let mut rig = Rig::start(Builder::new());
+    let mut rig = Rig::start(testkit::tollgate!());
     let twice = frame(HEADERS, END_HEADERS, 1, &call(b"\x01\x01a\x01\x01b"));
     let late = [data(1, 0, b"late").repeat(50), frame(HEADERS, END_HEADERS | END_STREAM, 1, b"")].concat();
     let mut peer = rig.connect().await;
@@ -214,7 +213,7 @@ async fn frames_on_streams_that_were_reset_are_ignored() {
 
 #[tokio::test]
 async fn data_after_the_end_of_a_request_are_too_late() {
-    let mut rig = Rig::start(Builder::new());
+    let mut rig = Rig::start(testkit::tollgate!());
     // no window for its answer keeps the stream open
     rig.check(&[
         ("DATA", [initial_window(0), whole(1), data(1, 0, b"x"), initial_window(1000)].concat(), Reset(STREAM_CLOSED)),
@@ -226,7 +225,7 @@ async fn data_after_the_end_of_a_request_are_too_late() {
 /// PINGs, also those that look as if they were ours.
 #[tokio::test]
 async fn pings_are_answered_between_the_frames_of_a_call() {
-    let mut rig = Rig::start(Builder::new());
+    let mut rig = Rig::start(testkit::tollgate!());
     let mut peer = rig.connect().await;
     let message = message();
     peer.send_raw(&head(1)).await;

@@ -11,9 +11,9 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-use crate::{
+use testkit::{
+    eventually,
     frames::{ACK, PING},
-    support::eventually,
 };
 
 /// What a client sends before its first frame.

@@ -2,15 +2,14 @@
 //! discarded; and what is sent before the limits of the other end are known.
 
 use crate::{
-    frames::{DATA, END_STREAM, GOAWAY, HEADERS, Peer, RST_STREAM, SETTINGS, WINDOW_UPDATE, frame},
     messages::{
         Outcome::{Answered, Closed, Reset},
         data, head, message, outcome, whole,
     },
     rejections,
     rig::{Rig, initial_window, window_update},
-    support::process::Builder,
 };
+use testkit::frames::{DATA, END_STREAM, GOAWAY, HEADERS, Peer, RST_STREAM, SETTINGS, WINDOW_UPDATE, frame};
 
 const PROTOCOL: u8 = 1;
 const FLOW_CONTROL: u8 = 3;
@@ -18,7 +17,7 @@ const FRAME_SIZE: u8 = 6;
 
 #[tokio::test]
 async fn windows() {
-    let mut rig = Rig::start(Builder::new());
+    let mut rig = Rig::start(testkit::tollgate!());
     // `Peer::connect` has given the connection's window 2^30 - 1 more than 65 535
     let all_that_may_be = 0x7fff_ffff - 0x3fff_ffff - 65_535;
     let open = |frames: &[Vec<u8>]| [&[head(1)], frames].concat().concat();
@@ -59,7 +58,7 @@ async fn answered_so_far(peer: &mut Peer) -> (usize, bool) {
 
 #[tokio::test]
 async fn a_window_that_is_below_zero_holds_the_answer() {
-    let mut rig = Rig::start(Builder::new());
+    let mut rig = Rig::start(testkit::tollgate!());
     let mut peer = rig.connect().await;
     peer.send_raw(&[initial_window(10), whole(1)].concat()).await;
     assert_eq!(answered_so_far(&mut peer).await, (10, false));
@@ -83,7 +82,7 @@ async fn a_window_that_is_below_zero_holds_the_answer() {
 /// The window of a connection is not used up by data that are discarded.
 #[tokio::test]
 async fn data_that_are_discarded_use_up_no_window() {
-    let mut rig = Rig::start(Builder::new().env("MAX_REQUEST_BYTES", "65536"));
+    let mut rig = Rig::start(testkit::tollgate!().env("MAX_REQUEST_BYTES", "65536"));
     let mut peer = rig.connect().await;
     peer.send_raw(&whole(1)).await;
     assert_eq!(outcome(&mut peer, 1).await, Answered);
@@ -103,7 +102,7 @@ async fn data_that_are_discarded_use_up_no_window() {
 #[tokio::test]
 async fn calls_that_are_sent_with_the_preface_are_all_answered() {
     const CALLS: u32 = 200;
-    let mut rig = Rig::start(Builder::new().env("MAX_CONCURRENT_STREAMS", "10"));
+    let mut rig = Rig::start(testkit::tollgate!().env("MAX_CONCURRENT_STREAMS", "10"));
     let streams = || (1..).step_by(2).take(CALLS as usize);
     let first = frame(SETTINGS, 0, 0, &[]);
     let whole_calls: Vec<_> = streams().flat_map(whole).collect();

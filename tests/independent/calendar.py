@@ -1,4 +1,4 @@
-"""Where windows of a calendar begin, by Python's zoneinfo and the tzdata package, for tests/calendar.rs.
+"""Where windows of a calendar begin, by Python's zoneinfo and the tzdata package, for tests/library/calendar.rs.
 
 A line for each time zone, unit and year: zone, unit, year, the first start in Unix seconds, and the lengths of the
 windows that follow, in seconds, as runs: LENGTHxCOUNT.

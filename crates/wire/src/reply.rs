@@ -58,6 +58,8 @@ pub(crate) struct Held {
     trailers: Box<[u8]>,
     /// How fast the peer takes it, once it is whole.
     pace: Option<Pace>,
+    /// Bytes that its stream takes beside it.
+    stream: usize,
 }
 
 impl Held {
@@ -66,9 +68,10 @@ impl Held {
         self.pace.map(Pace::since)
     }
 
-    /// The reply is whole, and waits from now on.
-    pub(crate) fn begin(&mut self, now: Instant) {
+    /// The reply is whole, and waits from now on, on a stream that takes so many bytes beside it.
+    pub(crate) fn begin(&mut self, now: Instant, stream: usize) {
         self.pace = Some(Pace::new(now));
+        self.stream = stream;
     }
 
     /// The peer has taken so many bytes.
@@ -81,7 +84,7 @@ impl Held {
         if self.pace.is_none() {
             return 0;
         }
-        self.data.capacity() + self.trailers.len() + size_of::<Self>()
+        self.data.capacity() + self.trailers.len() + size_of::<Self>() + self.stream
     }
 }
 
@@ -264,7 +267,7 @@ impl Draft<'_> {
         }
         let data = self.out.split_off(self.data + frame::HEAD);
         self.out.truncate(self.data);
-        self.sending.held = Some(Box::new(Held { data, sent: 0, trailers: trailers.0.clone(), pace: None }));
+        self.sending.held = Some(Box::new(Held { data, sent: 0, trailers: trailers.0.clone(), pace: None, stream: 0 }));
         send_held(self.stream, self.sending, self.outgoing, self.out);
     }
 }

@@ -118,6 +118,9 @@ impl<C> Default for Streams<C> {
 }
 
 impl<C> Streams<C> {
+    /// Bytes that an open stream takes: the table may be half empty.
+    pub(crate) const COST: usize = 2 * size_of::<(u32, Stream<C>)>();
+
     pub(crate) fn len(&self) -> usize {
         self.others.len() + usize::from(self.newest.is_some())
     }

@@ -1,4 +1,4 @@
-//! Answers into a buffer, against a limiter that answers at once or later; whole answers are tested in `tests/rls.rs`.
+//! Answers into a buffer, against a limiter that answers at once or later; whole answers are tested in `tests/service/rls.rs`.
 
 use std::{
     future::{poll_fn, ready},
@@ -11,11 +11,12 @@ use envoy_types::pb::envoy::{
     extensions::common::ratelimit::v3::{RateLimitDescriptor, rate_limit_descriptor::Entry},
     service::ratelimit::v3::{RateLimitRequest, RateLimitResponse, rate_limit_response::Code as WireCode},
 };
+use metrics::{Collect as _, Families};
 use prost::Message as _;
 
 use super::*;
 use crate::{
-    api::grpc::PREFIX,
+    api::{Requests, grpc::PREFIX},
     domain::{
         Algorithm, AtomicGroups, Capabilities, Code as Overall, CounterKey, FailureMode, Group, RateLimiter,
         RetryAfter, Source, StoreError, Verdict, Verdicts,
@@ -24,6 +25,7 @@ use crate::{
         ActiveRules, ActiveRulesHandle, Modes, Options, RequestLimits,
         stats::{SeriesName, Stats, StatsTable},
     },
+    rejections::Api,
     rules::{self, CompileOptions, RuleFile},
 };
 
@@ -79,6 +81,11 @@ impl RateLimiter for Fake {
 const CAPABILITIES: Capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported };
 
 fn service(undecidable: Option<Overall>) -> RlsService {
+    counted(undecidable, &Requests::default())
+}
+
+/// One that counts there.
+fn counted(undecidable: Option<Overall>, requests: &Requests) -> RlsService {
     let content = "domain: d\ndescriptors: [{key: k, rate_limit: {unit: hour, requests_per_unit: 10}}]";
     let file = RuleFile { name: "rules.yaml".to_owned(), content: content.into() };
     let compile = CompileOptions { merge_domains: false, capabilities: CAPABILITIES, defaults: None };
@@ -96,7 +103,8 @@ fn service(undecidable: Option<Overall>) -> RlsService {
         refunds: true,
     };
     let engine = Engine::new(live, Arc::new(Fake), Arc::default(), Arc::new(options), Arc::default());
-    RlsService::new(engine, Arc::new(ResponseOptions { undecidable, ..ResponseOptions::default() }))
+    let options = ResponseOptions { undecidable, ..ResponseOptions::default() };
+    RlsService::new(engine, Arc::new(options), requests.worker(Api::Rls))
 }
 
 fn request(domain: &str, value: &str) -> Vec<u8> {
@@ -174,4 +182,49 @@ fn what_is_rejected_is_answered_all_the_same_if_a_setting_says_so() {
     assert!(service.answer_undecidable(Reason::NoDomain, &mut out));
     assert_eq!(appended(&out).overall_code(), WireCode::OverLimit);
     assert!(!service.answer_undecidable(Reason::Refund, &mut out), "that is another setting");
+}
+
+#[test]
+fn a_call_is_in_flight_until_it_is_answered_or_abandoned() {
+    let (requests, mut out) = (Requests::default(), Vec::new());
+    let service = counted(None, &requests);
+    let counts = |expected: [u64; 4]| {
+        let mut families = Families::default();
+        requests.collect(&mut families);
+        let text = families.text();
+        for (series, count) in [
+            "ratelimit_service_total_requests{grpc_method=\"ShouldRateLimit\"}",
+            "tollgate_requests_in_flight",
+            "ratelimit_service_should_rate_limit_error{err_type=\"service_error\"}",
+            "ratelimit_service_should_rate_limit_error{err_type=\"redis_error\"}",
+        ]
+        .into_iter()
+        .zip(expected)
+        {
+            assert!(text.lines().any(|line| line == format!("{series} {count}")), "{series} {count} in {text}");
+        }
+    };
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut begin = |value| match service.answer(&request("d", value), None, &mut out) {
+        Outcome::Pending(pending) => pending,
+        other => unreachable!("{other:?}"),
+    };
+    let (answered, broken, abandoned) = (begin("later"), begin("broken"), begin("later"));
+    counts([3, 3, 0, 0]);
+    for (mut pending, is_answer) in [(answered, true), (broken, false)] {
+        let mut answer = Vec::new();
+        assert!(pending.poll_answer(&mut cx, &mut answer).is_pending());
+        let Poll::Ready(outcome) = pending.poll_answer(&mut cx, &mut answer) else { unreachable!("it is decided") };
+        assert_eq!(outcome.is_ok(), is_answer);
+    }
+    counts([3, 1, 0, 1]);
+    drop(abandoned);
+    counts([3, 0, 0, 1]);
+    // what is no message has not come as far as the service
+    for (message, expected) in
+        [(request("d", "now"), [4, 0, 0, 1]), (request("", "now"), [5, 0, 1, 1]), (b"\xff".to_vec(), [5, 0, 1, 1])]
+    {
+        let _ = service.answer(&message, None, &mut out);
+        counts(expected);
+    }
 }

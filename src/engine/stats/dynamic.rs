@@ -10,12 +10,25 @@ use std::{
     time::{Duration, Instant},
 };
 
+use metrics::{Collect, Families, Family};
+
 use super::{
     Figure, Series, SeriesName,
     name::{self, NameRef},
     series::{Hasher, SeriesSet},
 };
 use crate::domain::Charge;
+
+const OVERFLOW: Family = Family::counter(
+    "tollgate_metric_series_overflow_total",
+    "Hits counted in series \"other\" because there was no room for a series of their own (MAX_METRIC_SERIES).",
+    &[],
+);
+const DOMAIN_NOT_FOUND: Family = Family::counter(
+    "ratelimit_service_rate_limit_domain_not_found",
+    "Descriptors that came for a domain without rules.",
+    &["domain"],
+);
 
 const SHARDS: usize = 16;
 
@@ -183,6 +196,15 @@ impl Stats {
         }
         self.overflow.fetch_add(1, Ordering::Relaxed);
         None
+    }
+}
+
+impl Collect for Stats {
+    fn collect(&self, families: &mut Families) {
+        families.add(&OVERFLOW, &[], self.overflow());
+        for (domain, count) in self.domains_not_found() {
+            families.add(&DOMAIN_NOT_FOUND, &[&domain], count);
+        }
     }
 }
 

@@ -2,11 +2,13 @@
 //!
 //! A [`StatsTable`] is built with each rule set and swapped together with it; rows of rules that stay keep their
 //! figures. [`Stats`] outlives the tables: it holds the series that requests make up at run time, under a hard cap.
-//! [`RequestMetrics`] counts what one worker answered. This module counts; `telemetry` exports.
+//! [`DecisionStats`] counts what one worker decided.
 
+mod decisions;
 mod dynamic;
+mod exposition;
 mod name;
-mod requests;
+mod page;
 mod row;
 mod series;
 mod table;
@@ -14,9 +16,11 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use decisions::{Answered, DecisionStats, DecisionTotals, Decisions};
 pub use dynamic::Stats;
+pub use exposition::RuleFamilies;
 pub use name::{Labels, SeriesName};
-pub use requests::{Answered, ErrorKind, InFlight, RequestMetrics, RequestTotals};
+pub use page::StatsPage;
 pub use row::{Figure, Observation, Row, near_threshold};
 pub use series::Series;
 pub use table::StatsTable;

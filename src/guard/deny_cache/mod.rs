@@ -10,6 +10,7 @@
 //! stays so, however much more is counted; like the reference, what is answered from here is no longer added to it.
 
 mod entry;
+mod stats;
 mod table;
 #[cfg(test)]
 mod tests;

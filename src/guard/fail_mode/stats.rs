@@ -2,7 +2,15 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use metrics::{Collect, Families, Family};
+
 use crate::domain::FailureMode;
+
+const DEGRADED: Family = Family::counter(
+    "tollgate_degraded_hits_total",
+    "Hits that a failure mode answered, for Redis could not be asked.",
+    &["mode"],
+);
 
 /// Hits that were answered in place of the store, by mode. Shared by the stacks of all workers.
 #[derive(Debug, Default)]
@@ -17,5 +25,13 @@ impl DegradedStats {
 
     pub(super) fn count(&self, mode: FailureMode) {
         self.0[mode as usize].fetch_add(1, Relaxed);
+    }
+}
+
+impl Collect for DegradedStats {
+    fn collect(&self, families: &mut Families) {
+        for (mode, hits) in self.hits() {
+            families.add(&DEGRADED, &[mode], hits);
+        }
     }
 }

@@ -5,7 +5,28 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
 };
 
+use metrics::{Collect, Families, Family};
+
 use crate::tls::ClientStats;
+
+const CONNECTED: Family = Family::gauge("tollgate_xds_connected", "1 while a stream to the xDS server is open.", &[]);
+const BEHIND: Family = Family::gauge(
+    "tollgate_xds_behind",
+    "1 while the server's newest snapshot is refused, so that older rules are in force.",
+    &[],
+);
+const ACKS: Family =
+    Family::counter("tollgate_xds_acks_total", "Acknowledgements that were sent to the xDS server.", &[]);
+const NACKS: Family = Family::counter("tollgate_xds_nacks_total", "Refusals that were sent to the xDS server.", &[]);
+const STREAMS: Family =
+    Family::counter("tollgate_xds_streams_total", "Streams to the xDS server that were opened.", &[]);
+const FAILED: Family =
+    Family::counter("tollgate_xds_failed_connections_total", "Attempts to connect to the xDS server that failed.", &[]);
+const VERSION: Family = Family::gauge(
+    "tollgate_xds_version_info",
+    "1, with the version of the snapshot that was accepted last.",
+    &["version"],
+);
 
 /// Counted since the start.
 #[derive(Debug)]
@@ -38,56 +59,8 @@ impl XdsStats {
         }
     }
 
-    /// Its TLS handshakes; `None` without TLS.
-    #[must_use]
-    pub fn tls(&self) -> Option<&ClientStats> {
-        self.over_tls.then_some(&*self.handshakes)
-    }
-
     pub(super) fn handshakes(&self) -> &Arc<ClientStats> {
         &self.handshakes
-    }
-
-    /// A stream to the server is open.
-    #[must_use]
-    pub fn connected(&self) -> bool {
-        self.connected.load(Relaxed)
-    }
-
-    /// The server's newest snapshot was refused, so that older rules are in force than it wants.
-    #[must_use]
-    pub fn behind(&self) -> bool {
-        self.behind.load(Relaxed)
-    }
-
-    /// Acknowledgements that were sent.
-    #[must_use]
-    pub fn acks(&self) -> u64 {
-        self.acks.load(Relaxed)
-    }
-
-    /// Refusals that were sent.
-    #[must_use]
-    pub fn nacks(&self) -> u64 {
-        self.nacks.load(Relaxed)
-    }
-
-    /// Streams that were opened.
-    #[must_use]
-    pub fn streams(&self) -> u64 {
-        self.streams.load(Relaxed)
-    }
-
-    /// Attempts to connect that failed.
-    #[must_use]
-    pub fn failed_connections(&self) -> u64 {
-        self.failed_connections.load(Relaxed)
-    }
-
-    /// The version of the snapshot that was accepted last.
-    #[must_use]
-    pub fn version(&self) -> Option<String> {
-        self.version.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn opened(&self) {
@@ -120,5 +93,42 @@ impl XdsStats {
 
     pub(super) fn nacked(&self) {
         self.nacks.fetch_add(1, Relaxed);
+    }
+}
+
+impl Collect for XdsStats {
+    fn collect(&self, families: &mut Families) {
+        families.add(&CONNECTED, &[], self.connected.load(Relaxed).into());
+        families.add(&BEHIND, &[], self.behind.load(Relaxed).into());
+        families.add(&ACKS, &[], self.acks.load(Relaxed));
+        families.add(&NACKS, &[], self.nacks.load(Relaxed));
+        families.add(&STREAMS, &[], self.streams.load(Relaxed));
+        families.add(&FAILED, &[], self.failed_connections.load(Relaxed));
+        if let Some(version) = &*self.version.lock().unwrap_or_else(PoisonError::into_inner) {
+            families.add(&VERSION, &[version], 1);
+        }
+        if self.over_tls {
+            self.handshakes.collect(families);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_that_was_accepted_last_is_exported() {
+        let stats = XdsStats::new(false);
+        let text = || {
+            let mut families = Families::default();
+            stats.collect(&mut families);
+            families.text()
+        };
+        assert!(!text().contains("version_info") && !text().contains("handshakes"));
+        stats.accepted("v\"7");
+        stats.accepted("v\"8");
+        assert!(text().contains("tollgate_xds_version_info{version=\"v\\\"8\"} 1\n"), "{}", text());
+        assert!(!text().contains("v\\\"7"), "one alone");
     }
 }

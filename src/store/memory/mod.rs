@@ -7,6 +7,7 @@
 mod budget;
 mod shard;
 mod slot;
+mod stats;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +25,7 @@ use std::{
 use smallvec::SmallVec;
 
 use self::shard::{Change, Shard};
+pub use self::stats::MemoryStats;
 use crate::{
     algorithm::{self, Counters, Held, Step},
     domain::{
@@ -52,17 +54,6 @@ impl Default for MemoryConfig {
     fn default() -> Self {
         Self { max_counters: NonZeroUsize::MIN.saturating_add(999_999) }
     }
-}
-
-/// What the store holds and what it dropped since it was made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct MemoryStats {
-    /// Counters held now, among them expired ones that nobody has come across yet.
-    pub live: u64,
-    /// Counters dropped before their time, for want of room.
-    pub evicted: u64,
-    /// Counters dropped after their time.
-    pub expired: u64,
 }
 
 /// The embedded store.

@@ -5,8 +5,35 @@ use std::sync::{
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
+use metrics::{Collect, Families, Family, Latencies, LatencyTotals};
+
 use super::trouble::Trouble;
-use crate::domain::{Latencies, LatencyTotals, StoreError};
+use crate::domain::StoreError;
+
+const CALLS: Family = Family::counter("tollgate_redis_calls_total", "Script calls that were sent to Redis.", &[]);
+const GROUPS: Family =
+    Family::counter("tollgate_redis_groups_total", "Requests' hits that were sent to Redis, many in one call.", &[]);
+const MERGED: Family =
+    Family::counter("tollgate_redis_merged_total", "Requests' hits that were sent as one with an equal one.", &[]);
+const RESENT_CALLS: Family = Family::counter(
+    "tollgate_redis_resent_total",
+    "Calls that were sent again after a reply that proved that nothing had run, by that reply's code.",
+    &["code"],
+);
+const ERRORS: Family = Family::counter(
+    "tollgate_redis_errors_total",
+    "Requests' hits that have no verdict, by why: `overloaded` were shed (MAX_PENDING_CHECKS), `expired` not sent in time.",
+    &["kind"],
+);
+const ABANDONED: Family = Family::counter(
+    "tollgate_redis_abandoned_total",
+    "Requests' hits that were not sent to Redis because their caller had gone.",
+    &[],
+);
+const PENDING: Family = Family::gauge("tollgate_redis_pending", "Requests that wait for Redis or are in flight.", &[]);
+const IN_FLIGHT: Family = Family::gauge("tollgate_redis_calls_in_flight", "Script calls in flight.", &[]);
+const CALL_TIMES: Family =
+    Family::histogram("tollgate_redis_call_seconds", "How long script calls took, until answered or given up.", &[]);
 
 /// Counts since the start, and gauges. Shared by the stores of all workers.
 #[derive(Debug, Default)]
@@ -122,5 +149,23 @@ impl RedisStats {
             StoreError::Divided => 8,
         };
         self.failed[index].fetch_add(1, Relaxed);
+    }
+}
+
+impl Collect for RedisStats {
+    fn collect(&self, families: &mut Families) {
+        families.add(&CALLS, &[], self.calls());
+        families.add(&GROUPS, &[], self.checks());
+        families.add(&MERGED, &[], self.checks().saturating_sub(self.entries()));
+        for (code, count) in self.resent() {
+            families.add(&RESENT_CALLS, &[code], count);
+        }
+        for (kind, count) in self.failed() {
+            families.add(&ERRORS, &[kind], count);
+        }
+        families.add(&ABANDONED, &[], self.abandoned());
+        families.add(&PENDING, &[], self.pending());
+        families.add(&IN_FLIGHT, &[], self.in_flight());
+        families.add_histogram(&CALL_TIMES, &[], self.call_times());
     }
 }

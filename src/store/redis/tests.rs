@@ -1,5 +1,5 @@
 //! The format, byte by byte, and replies that nobody should send. Whether the script and the service agree on it is for
-//! `tests/parity`, with a real Redis.
+//! `tests/store/parity`, with a real Redis.
 
 use std::time::Duration;
 

@@ -16,9 +16,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+use metrics::{Collect, Families, Family};
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::{clean::clean, output::Output};
+
+const DROPPED: Family = Family::counter(
+    "tollgate_log_lines_dropped_total",
+    "Lines of the log that were dropped, for nobody read them, or that could not be written.",
+    &[],
+);
 
 /// Bytes of the lines that wait. As many may be with the thread.
 const MAX_BYTES: usize = 1 << 20;
@@ -134,6 +141,12 @@ impl LogQueue {
         waiting.bytes = 0;
         waiting.taken = waiting.lines.len();
         std::mem::take(&mut waiting.lines)
+    }
+}
+
+impl Collect for LogQueue {
+    fn collect(&self, families: &mut Families) {
+        families.add(&DROPPED, &[], self.dropped());
     }
 }
 

@@ -1,8 +1,32 @@
 //! Counts of one listener's TLS: updated once a handshake or a reload, never once a call.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::{
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::UNIX_EPOCH,
+};
 
+use metrics::{Collect, Families, Family};
+
+use super::ServerTls;
 use crate::tls::{Reason, tally::Tally};
+
+const EXPIRY: Family = Family::gauge(
+    "tollgate_tls_certificate_expiry_timestamp_seconds",
+    "When the certificate that a listener shows expires, in seconds since 1970.",
+    &["listener"],
+);
+const RELOADS: Family = Family::counter(
+    "tollgate_tls_reloads_total",
+    "Changes of a listener's TLS files: applied, or refused, and then the old ones stay in force.",
+    &["listener", "result"],
+);
+const HANDSHAKES: Family =
+    Family::counter("tollgate_tls_handshakes_total", "TLS handshakes that went well.", &["listener"]);
+const FAILURES: Family = Family::counter(
+    "tollgate_tls_handshake_failures_total",
+    "TLS handshakes that failed, by why.",
+    &["listener", "reason"],
+);
 
 /// Counts since the start.
 #[derive(Debug, Default)]
@@ -42,4 +66,19 @@ pub struct Counts {
     pub reloads: u64,
     /// Changes of files that were refused.
     pub refused_reloads: u64,
+}
+
+impl Collect for ServerTls {
+    fn collect(&self, families: &mut Families) {
+        let listener = self.listener();
+        let Counts { handshakes, failures, reloads, refused_reloads } = self.counts();
+        let expires = self.validity().not_after.duration_since(UNIX_EPOCH).unwrap_or_default();
+        families.add(&EXPIRY, &[listener], expires.as_secs());
+        families.add(&RELOADS, &[listener, "applied"], reloads);
+        families.add(&RELOADS, &[listener, "refused"], refused_reloads);
+        families.add(&HANDSHAKES, &[listener], handshakes);
+        for (reason, count) in failures {
+            families.add(&FAILURES, &[listener, reason.name()], count);
+        }
+    }
 }

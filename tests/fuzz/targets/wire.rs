@@ -4,7 +4,7 @@
 #![no_main]
 #![allow(dead_code)]
 
-#[path = "../../../crates/wire/tests/support/mod.rs"]
+#[path = "../../../crates/wire/tests/http2/support/mod.rs"]
 mod support;
 
 use std::{sync::Arc, time::Duration};

@@ -16,7 +16,7 @@ use tokio::{
     runtime::{Builder, Runtime},
 };
 
-use crate::frames::GOAWAY;
+use testkit::frames::GOAWAY;
 
 /// Connections of an attack, unless it says otherwise.
 const PEERS: usize = 4;

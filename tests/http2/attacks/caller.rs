@@ -14,10 +14,10 @@ use std::{
 
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
-use crate::{
+use crate::messages::whole;
+use testkit::{
+    PATIENCE,
     frames::{ACK, END_STREAM, GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS, WINDOW_UPDATE, frame},
-    messages::whole,
-    support::PATIENCE,
 };
 
 /// From one call to the next.

@@ -1,12 +1,9 @@
 //! Attacks by what costs the sender little: frames that are no calls, calls that are none, calls that are given up.
 
 use super::attack::Attack;
-use crate::{
-    frames::{
-        ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, RST_STREAM, SETTINGS, WINDOW_UPDATE, call,
-        frame,
-    },
-    messages::head,
+use crate::messages::head;
+use testkit::frames::{
+    ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, RST_STREAM, SETTINGS, WINDOW_UPDATE, call, frame,
 };
 
 const PRIORITY: u8 = 2;

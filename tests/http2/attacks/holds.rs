@@ -4,11 +4,8 @@ use super::{
     attack::Attack,
     floods::{bomb, exploding, preface, resets, whole_calls},
 };
-use crate::{
-    frames::{CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, WINDOW_UPDATE, frame},
-    messages::head,
-    rig::initial_window,
-};
+use crate::{messages::head, rig::initial_window};
+use testkit::frames::{CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, WINDOW_UPDATE, frame};
 
 /// Connections of the attacks that make many: 200 where they are measured.
 fn many() -> usize {

@@ -30,10 +30,7 @@ use self::{
     report::Report,
     target::{Pair, Target},
 };
-use crate::support::{
-    certificates::certificates,
-    process::{Builder, Tollgate},
-};
+use testkit::{certificates::certificates, process::Tollgate};
 
 /// The log may grow by this much.
 const LOG: usize = 64 << 10;
@@ -105,15 +102,15 @@ impl Setting {
 
     async fn target(&self, peers: usize) -> (Target, Pair) {
         match self {
-            Self::Plain => Target::start(Builder::new(), None, peers).await,
+            Self::Plain => Target::start(testkit::tollgate!(), None, peers).await,
             Self::Secured { files, client } => {
-                let builder = Builder::new()
+                let builder = testkit::tollgate!()
                     .env("GRPC_SERVER_USE_TLS", "true")
                     .env("GRPC_SERVER_TLS_CERT", files.path().join("server.crt"))
                     .env("GRPC_SERVER_TLS_KEY", files.path().join("server.key"));
                 Target::start(builder, Some(Arc::clone(client)), peers).await
             }
-            Self::Aging => Target::with_one_worker(Builder::new().env("GRPC_MAX_CONNECTION_AGE", "1s")),
+            Self::Aging => Target::with_one_worker(testkit::tollgate!().env("GRPC_MAX_CONNECTION_AGE", "1s")),
         }
     }
 }

@@ -3,7 +3,8 @@
 use std::{fmt::Write as _, sync::atomic::Ordering::Relaxed};
 
 use super::{Calls, View, attack::Seen};
-use crate::{rejections, support::process::Tollgate};
+use crate::rejections;
+use testkit::process::Tollgate;
 
 /// All that is known of an attack.
 pub struct Report<'a> {

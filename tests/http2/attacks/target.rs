@@ -9,12 +9,10 @@ use super::{
     caller::{Connection, To},
     process::workers,
 };
-use crate::{
-    metric,
-    support::{
-        eventually,
-        process::{Builder, Tollgate},
-    },
+use testkit::scrape::count;
+use testkit::{
+    eventually,
+    process::{Builder, Tollgate},
 };
 
 pub const RULES: &str =
@@ -88,7 +86,7 @@ impl Target {
     /// Waits until all others have ended.
     pub async fn has_no_more_than(&self, connections: usize) {
         eventually("others to end", async || {
-            (metric(&self.tollgate, "tollgate_connections").await <= connections as u64).then_some(())
+            (count(&self.tollgate, "tollgate_connections").await <= connections as u64).then_some(())
         })
         .await;
     }

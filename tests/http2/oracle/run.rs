@@ -13,7 +13,7 @@ use super::{
     script::{PROBE, Script, Step, good},
     seen::Seen,
 };
-use crate::frames::{ACK, Frame, PING, SETTINGS, frame};
+use testkit::frames::{ACK, Frame, PING, SETTINGS, frame};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 

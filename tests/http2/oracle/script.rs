@@ -7,12 +7,10 @@ use std::{
 
 use prost::Message as _;
 
-use crate::{
+use testkit::{
     frames::{CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, frame},
-    support::{
-        raw::{self, SHOULD_RATE_LIMIT},
-        rls::request,
-    },
+    raw::{self, SHOULD_RATE_LIMIT},
+    rls::request,
 };
 
 pub const PADDED: u8 = 8;

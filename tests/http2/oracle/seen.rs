@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use wire::{ErrorCode, hpack::Decoder};
 
 use super::script::{PROBE, Script};
-use crate::frames::{DATA, END_STREAM, Frame, GOAWAY, HEADERS, RST_STREAM};
+use testkit::frames::{DATA, END_STREAM, Frame, GOAWAY, HEADERS, RST_STREAM};
 
 #[derive(Debug)]
 pub struct Seen {

@@ -7,10 +7,8 @@ use std::{
 };
 
 use super::{run, script::Script, seen::Seen};
-use crate::{
-    service::part,
-    support::process::{Builder, Tollgate},
-};
+use crate::service::part;
+use testkit::process::Tollgate;
 
 /// The second call of a message's value is over the limit.
 const RULES: &str = "domain: oracle\ndescriptors:\n  - {key: path, rate_limit: {unit: year, requests_per_unit: 1}}\n";
@@ -38,7 +36,8 @@ pub struct Answers {
 impl Servers {
     pub fn start() -> Self {
         // the clock stands still, for answers say how long a window still lasts
-        let tollgate = |server| Builder::new().rules(RULES).env("HTTP2_SERVER", server).clock("2026-11-30 00:00:00");
+        let tollgate =
+            |server| testkit::tollgate!().rules(RULES).env("HTTP2_SERVER", server).clock("2026-11-30 00:00:00");
         let (ours, hyper) = (tollgate("tollgate").spawn(), tollgate("hyper").spawn());
         let grpc_go = GrpcGo::start();
         ours.address("grpc");

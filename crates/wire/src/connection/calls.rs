@@ -10,6 +10,7 @@ use crate::{
     frame::{self, flag},
     pace::Pace,
     reply::TURN,
+    streams::Streams,
 };
 
 /// What a handler is asked for.
@@ -153,7 +154,7 @@ impl<H: Handler> Connection<H> {
             self.replied(id, turn);
             return;
         };
-        held.begin(turn.now);
+        held.begin(turn.now, Streams::<H::Call>::COST);
         let cost = held.cost();
         self.stalled = self.stalled.or(Some(turn.now));
         self.queue_send(id);

@@ -1,5 +1,5 @@
 //! The JSON Schema of rule files and of files of defaults, by which editors complete and check them. Which keys there are,
-//! and where, comes from the table that the parser uses; `tests/schema.rs` holds the rest against the parser.
+//! and where, comes from the table that the parser uses; `tests/library/schema.rs` holds the rest against the parser.
 //!
 //! It flags what the parser refuses or warns of, as far as a schema can know: not what siblings, other files or the store
 //! have to do with, nor whether a regular expression, a network or a time zone is a good one.

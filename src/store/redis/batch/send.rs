@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use metrics::Timed;
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep},
@@ -23,7 +24,7 @@ use super::{
     queue::{Batch, Waiters},
     slots::Slots,
 };
-use crate::domain::{Clock as _, StoreError, SystemClock, Timed, Timestamp};
+use crate::domain::{Clock as _, StoreError, SystemClock, Timestamp};
 
 /// Before a call is sent once more to a node that was not ready.
 const PAUSE: Duration = Duration::from_millis(10);

@@ -9,7 +9,7 @@ pub const TOPICS: &[Topic] = &[
         ours: "the GOAWAY has the code that RFC 9113 and RFC 7541 name: COMPRESSION_ERROR, FRAME_SIZE_ERROR, \
                FLOW_CONTROL_ERROR, STREAM_CLOSED",
         others: "hyper: PROTOCOL_ERROR for all; grpc-go closes without a GOAWAY, so its codes are not compared",
-        why: "the code names what is wrong with the peer",
+        why: "the code names the peer's error",
         seen: &[(
             Hyper,
             "closed PROTOCOL_ERROR",
@@ -65,9 +65,10 @@ pub const TOPICS: &[Topic] = &[
     Topic {
         what: "HPACK: three size updates, one within a block, an integer of more than five octets",
         ours: "COMPRESSION_ERROR",
-        others: "hyper takes three size updates; grpc-go these, long integers, and updates anywhere while its table \
-               is empty",
-        why: "RFC 7541, section 4.2, has two at most, and at the start; section 5.1 wants a bound on integers",
+        others: "hyper accepts three size updates; grpc-go accepts these, long integers, and updates anywhere while \
+                 its table is empty",
+        why: "RFC 7541, section 4.2, allows at most two, and only at the start; section 5.1 requires a bound on \
+              integers",
         seen: &[
             (Hyper, "1 is OK; open", &["three size updates"]),
             (

@@ -8,7 +8,7 @@ pub const TOPICS: &[Topic] = &[
         what: "padding longer than its HEADERS",
         ours: "the connection is closed",
         others: "grpc-go resets the stream",
-        why: "the block was not decoded, and later ones may build on it",
+        why: "the block was not decoded, and later ones may depend on it",
         seen: &[(
             GrpcGo,
             "1 reset PROTOCOL_ERROR; open",
@@ -23,7 +23,7 @@ pub const TOPICS: &[Topic] = &[
         what: "a stream that depends on itself",
         ours: "the stream is reset; the connection closed, if the stream is idle",
         others: "hyper ignores PRIORITY on an idle stream; grpc-go ignores all",
-        why: "RFC 7540, section 5.3.1, and h2spec: no client that is sound sends it",
+        why: "RFC 7540, section 5.3.1, and h2spec: no correct client sends it",
         seen: &[
             (
                 GrpcGo,
@@ -71,7 +71,7 @@ pub const TOPICS: &[Topic] = &[
     },
     Topic {
         what: "DATA on a stream that was reset, or after the end of a request",
-        ours: "RST_STREAM with STREAM_CLOSED; the answer that was sent stands",
+        ours: "RST_STREAM with STREAM_CLOSED; an answer that was sent remains valid",
         others: "hyper closes the connection for DATA after the end of a request that it has not answered, and \
                grpc-go resets that call; it ignores DATA on a stream that was reset",
         why: "RFC 9113, section 5.1: a stream error",
@@ -85,7 +85,7 @@ pub const TOPICS: &[Topic] = &[
         what: "a WINDOW_UPDATE of 0 on a stream",
         ours: "the stream is reset, or nothing, if it is answered",
         others: "hyper closes the connection",
-        why: "RFC 9113, section 6.9, has a stream error, and a stream that is closed may still get one",
+        why: "RFC 9113, section 6.9, requires a stream error, and a closed stream may still receive one",
         seen: &[(
             Hyper,
             "closed PROTOCOL_ERROR",
@@ -97,18 +97,17 @@ pub const TOPICS: &[Topic] = &[
         )],
     },
     Topic {
-        what: "a GOAWAY of the client",
-        ours: "calls go on, and more may come, until it closes the connection",
+        what: "a GOAWAY from the client",
+        ours: "calls continue, and more may follow, until it closes the connection",
         others: "hyper closes the connection when its streams have ended",
-        why: "it says that the server is to open no streams (RFC 9113, section 6.8), which a server of gRPC \
-               never does",
+        why: "it tells the server not to open streams (RFC 9113, section 6.8), which a gRPC server never does",
         seen: &[
             (Hyper, "closed NO_ERROR", &["a GOAWAY NO_ERROR", "a GOAWAY ENHANCE_YOUR_CALM with words"]),
             (Hyper, "1 is OK; closed NO_ERROR", &["a GOAWAY while a call goes on"]),
         ],
     },
     Topic {
-        what: "PINGs, more than two without a call between them",
+        what: "more than two PINGs without a call between them",
         ours: "answered, up to 10 000 at once",
         others: "grpc-go closes the connection unless they are five minutes apart",
         why: "proxies have keepalives of seconds; the bound is that of all small frames: \
@@ -117,15 +116,15 @@ pub const TOPICS: &[Topic] = &[
     },
     Topic {
         what: "PRIORITY_UPDATE (RFC 9218) that is malformed",
-        ours: "ignored, as all frames of types that are not known",
+        ours: "ignored, as all frames of unknown types",
         others: "grpc-go closes the connection",
-        why: "nothing here has priorities",
+        why: "priorities are not implemented",
         seen: &[(GrpcGo, "closed", &["frames of the type 0x10"])],
     },
     Topic {
         what: "a first frame other than SETTINGS",
         ours: "PROTOCOL_ERROR",
-        others: "hyper takes any; grpc-go an acknowledgement",
+        others: "hyper accepts any; grpc-go accepts an acknowledgement",
         why: "RFC 9113, section 3.4",
         seen: &[
             (
@@ -145,14 +144,14 @@ pub const TOPICS: &[Topic] = &[
         what: "an acknowledgement of SETTINGS that were acknowledged; ENABLE_CONNECT_PROTOCOL above 1",
         ours: "ignored",
         others: "hyper: PROTOCOL_ERROR",
-        why: "neither does harm: nobody may CONNECT here",
+        why: "neither does harm: CONNECT is not supported",
         seen: &[(Hyper, "closed PROTOCOL_ERROR", &["ENABLE_CONNECT_PROTOCOL of 2", "SETTINGS acknowledged twice"])],
     },
     Topic {
-        what: "MAX_HEADER_LIST_SIZE below the size of an answer's head",
-        ours: "answered all the same",
+        what: "MAX_HEADER_LIST_SIZE below the size of an answer's headers",
+        ours: "answered anyway",
         others: "grpc-go resets the stream",
-        why: "it is advice (RFC 9113, section 6.5.2), and an answer is worth more than none",
+        why: "the setting is advisory (RFC 9113, section 6.5.2), and an answer is better than none",
         seen: &[(
             GrpcGo,
             "1 to 3 reset INTERNAL_ERROR; open, and the next call reset INTERNAL_ERROR",
@@ -161,9 +160,9 @@ pub const TOPICS: &[Topic] = &[
     },
     Topic {
         what: "HEADERS on a stream that its client has reset",
-        ours: "an error of that stream: trailers may have been under way",
+        ours: "a stream error: trailers may have been in flight",
         others: "hyper: GOAWAY; grpc-go closes the connection",
-        why: "one late frame ends no other call; as any frame that begins no call it is counted",
+        why: "one late frame must not end other calls; it is counted like any frame that begins no call",
         seen: &[
             (Hyper, "closed PROTOCOL_ERROR", &["HEADERS on a stream that its client reset"]),
             (GrpcGo, "closed", &["HEADERS on a stream that its client reset"]),

@@ -6,9 +6,9 @@ use crate::oracle::servers::Other::{GrpcGo, Hyper};
 pub const TOPICS: &[Topic] = &[
     Topic {
         what: "a request whose fields are malformed",
-        ours: "its stream is reset with PROTOCOL_ERROR; the connection goes on",
-        others: "hyper closes the connection; grpc-go does as Tollgate",
-        why: "RFC 9113, section 8.1.1, has a stream error; the other calls of the connection are sound",
+        ours: "its stream is reset with PROTOCOL_ERROR; the connection stays open",
+        others: "hyper closes the connection; grpc-go behaves like Tollgate",
+        why: "RFC 9113, section 8.1.1, requires a stream error; the other calls of the connection are valid",
         seen: &[(
             Hyper,
             "closed PROTOCOL_ERROR",
@@ -36,11 +36,11 @@ pub const TOPICS: &[Topic] = &[
         )],
     },
     Topic {
-        what: "names, values and methods that are odd: `x(y)`, control characters, a method that is no token",
-        ours: "served, or answered with the gRPC status that fits",
+        what: "unusual names, values and methods: `x(y)`, control characters, a method that is not a token",
+        ours: "served, or answered with the matching gRPC status",
         others: "hyper closes the connection; grpc-go resets the stream",
-        why: "RFC 9113, section 8.2.1, excludes less; a proxy carries fields of its clients on, and a call that \
-               is refused for one is a call without a limit",
+        why: "RFC 9113, section 8.2.1, excludes less; a proxy forwards its clients' fields, and a call that is \
+              rejected for one is a call without a limit",
         seen: &[
             (
                 Hyper,
@@ -84,10 +84,10 @@ pub const TOPICS: &[Topic] = &[
         ],
     },
     Topic {
-        what: "a path that is no path: no slash at the front, a blank, a fragment, 70 000 octets",
+        what: "an invalid path: without a leading slash, with a blank or a fragment, of 70 000 octets",
         ours: "UNIMPLEMENTED, as any path that is not served",
-        others: "hyper resets the stream, or serves what is before the `#`; grpc-go does as Tollgate",
-        why: "a path is a name to gRPC, and is compared as it came",
+        others: "hyper resets the stream, or serves the part before the `#`; grpc-go behaves like Tollgate",
+        why: "in gRPC a path is a name, and is compared unchanged",
         seen: &[
             (
                 Hyper,
@@ -103,7 +103,7 @@ pub const TOPICS: &[Topic] = &[
         ],
     },
     Topic {
-        what: "a scheme that is none",
+        what: "an invalid scheme",
         ours: "served",
         others: "hyper resets the stream",
         why: "nothing depends on it",
@@ -113,8 +113,8 @@ pub const TOPICS: &[Topic] = &[
         what: "no `:authority`, or two of `host`",
         ours: "served",
         others: "grpc-go: 400 and INTERNAL",
-        why: "nothing depends on it; clients send none, or names that are no authorities \
-               ([0014](0014-authorities-are-replaced-below-h2.md))",
+        why: "nothing depends on it; clients send none, or names that are not valid authorities \
+              ([0014](0014-authorities-are-replaced-below-h2.md))",
         seen: &[(GrpcGo, "1 is 400 13; open", &["no :authority", "two of host"])],
     },
     Topic {
@@ -125,12 +125,12 @@ pub const TOPICS: &[Topic] = &[
         seen: &[(GrpcGo, "1 is 400 13; open", &["x-bin that is not base64"])],
     },
     Topic {
-        what: "pseudo-headers that are missing, empty or not of a request; a `te` other than `trailers`; fields \
-               about an HTTP/1 connection; a `content-length` that lies",
+        what: "pseudo-headers that are missing, empty or not of a request; a `te` other than `trailers`; \
+               connection-specific HTTP/1 fields; a wrong `content-length`",
         ours: "the stream is reset with PROTOCOL_ERROR, as by hyper",
-        others: "grpc-go serves it, or answers by what is there",
-        why: "RFC 9113, section 8, has all of them as malformed: servers that disagree on them let requests be \
-               smuggled",
+        others: "grpc-go serves it, or answers from the fields that it has",
+        why: "RFC 9113, section 8, defines all of them as malformed: servers that disagree on them allow request \
+              smuggling",
         seen: &[
             (GrpcGo, "1 is 405 13; open", &["CONNECT with a path", "no :method"]),
             (GrpcGo, "1 is 12; open", &["the path \"\"", "no :path", "DATA on a stream that the server reset"]),
@@ -177,9 +177,9 @@ pub const TOPICS: &[Topic] = &[
     },
     Topic {
         what: "a header list above `MAX_HEADER_LIST_BYTES`; names of 70 000 octets",
-        ours: "what is too much is dropped, and the call decided",
+        ours: "the excess is dropped, and the call is decided",
         others: "hyper answers 431, or closes the connection; grpc-go bounds it at 16 MiB",
-        why: "a call that is refused is a call without a limit",
+        why: "a call that is rejected is a call without a limit",
         seen: &[
             (Hyper, "1 is 431 without a status; open", &["a list above the bound"]),
             (Hyper, "closed PROTOCOL_ERROR", &["a name of 70 000 octets"]),

@@ -8,8 +8,8 @@ pub const TOPICS: &[Topic] = &[
         what: "a text that is not UTF-8",
         ours: "decided by its bytes",
         others: "grpc-go, and prost: INTERNAL",
-        why: "Envoy sends header values as they are, of any bytes; a call that is refused is a call without a \
-               limit",
+        why: "Envoy forwards header values unchanged, with any bytes; a call that is rejected is a call without a \
+              limit",
         seen: &[(
             GrpcGo,
             "1 is 13; open",
@@ -17,9 +17,9 @@ pub const TOPICS: &[Topic] = &[
         )],
     },
     Topic {
-        what: "a field of a wire type that is not its own",
+        what: "a field with the wrong wire type",
         ours: "INTERNAL, as by prost",
-        others: "grpc-go takes it for a field that is not known",
+        others: "grpc-go treats it as an unknown field",
         why: "either is allowed; such a message was written for another service",
         seen: &[
             (GrpcGo, "1 is 3; open", &["a domain as a number"]),
@@ -41,14 +41,14 @@ pub const TOPICS: &[Topic] = &[
         what: "a second message that is too large",
         ours: "INTERNAL, as for any second message",
         others: "grpc-go: RESOURCE_EXHAUSTED",
-        why: "its length does not matter where it must not be",
+        why: "its length does not matter, since a second message is an error anyway",
         seen: &[(GrpcGo, "1 is 8; open", &["a message above the largest size after the message"])],
     },
     Topic {
-        what: "to reflection, a message that cannot be read",
+        what: "to reflection, an unreadable message",
         ours: "OK without a message, by tonic",
         others: "grpc-go: INTERNAL, or RESOURCE_EXHAUSTED",
-        why: "no call without a limit comes of it",
+        why: "it does not let any call bypass a limit",
         seen: &[
             (
                 GrpcGo,

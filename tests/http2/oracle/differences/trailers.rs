@@ -6,7 +6,7 @@ use crate::oracle::servers::Other::{GrpcGo, Hyper};
 pub const TOPICS: &[Topic] = &[
     Topic {
         what: "trailers",
-        ours: "taken, if they are well-formed",
+        ours: "accepted, if they are well-formed",
         others: "grpc-go closes the connection when a client sends trailers",
         why: "RFC 9113, section 8.1, allows them",
         seen: &[(
@@ -39,10 +39,10 @@ pub const TOPICS: &[Topic] = &[
         )],
     },
     Topic {
-        what: "trailers with a pseudo-header, or with a `content-length` that is no number",
+        what: "trailers with a pseudo-header, or with a `content-length` that is not a number",
         ours: "the stream is reset with PROTOCOL_ERROR",
         others: "hyper drops them",
-        why: "RFC 9113, section 8.1, has them as malformed",
+        why: "RFC 9113, section 8.1, defines them as malformed",
         seen: &[(
             Hyper,
             "1 is OK; open",

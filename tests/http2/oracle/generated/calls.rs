@@ -2,10 +2,8 @@
 
 use proptest::{collection::vec, prelude::*, sample::Index};
 
-use crate::{
-    frames::{CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, frame},
-    oracle::script::{self, Fields, PADDED, Script, block, changed, fields, framed, message, plain_message},
-};
+use crate::oracle::script::{self, Fields, PADDED, Script, block, changed, fields, framed, message, plain_message};
+use testkit::frames::{CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, frame};
 
 /// A call, and how its frames are cut.
 #[derive(Clone, Debug)]

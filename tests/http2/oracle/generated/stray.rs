@@ -3,10 +3,10 @@
 use proptest::{collection::vec, prelude::*};
 
 use crate::{
-    frames::{ACK, DATA, END_HEADERS, END_STREAM, HEADERS, PING, SETTINGS, frame},
     oracle::script::{block, fields},
     rig::{initial_window, window_update},
 };
+use testkit::frames::{ACK, DATA, END_HEADERS, END_STREAM, HEADERS, PING, SETTINGS, frame};
 
 /// A frame that changes nothing. PINGs are not among them, for grpc-go closes the connection after some.
 pub fn noise() -> impl Strategy<Value = Vec<u8>> {

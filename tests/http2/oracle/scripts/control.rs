@@ -1,10 +1,10 @@
 //! Frames that carry nothing of a call, what comes first, and what no one knows.
 
 use crate::{
-    frames::{ACK, DATA, GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS, WINDOW_UPDATE, frame},
     oracle::script::{Script, block, fields, good, last, message, more, open},
     rig::window_update,
 };
+use testkit::frames::{ACK, DATA, GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS, WINDOW_UPDATE, frame};
 
 const PRIORITY: u8 = 2;
 const PUSH_PROMISE: u8 = 5;

@@ -1,9 +1,7 @@
 //! Heads of calls: pseudo-headers, and the fields that gRPC knows.
 
-use crate::{
-    oracle::script::{Fields, Script, call, changed, fields, good, pair, with, without},
-    support::raw::SHOULD_RATE_LIMIT,
-};
+use crate::oracle::script::{Fields, Script, call, changed, fields, good, pair, with, without};
+use testkit::raw::SHOULD_RATE_LIMIT;
 
 pub fn scripts() -> Vec<Script> {
     [methods(), paths(), pseudo_headers(), content_types(), others(), timeouts()].concat()

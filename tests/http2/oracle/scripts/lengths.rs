@@ -1,9 +1,7 @@
 //! `content-length`, which lies or not.
 
-use crate::{
-    frames::END_STREAM,
-    oracle::script::{Script, block, call, headers, message, more, open, pair, with},
-};
+use crate::oracle::script::{Script, block, call, headers, message, more, open, pair, with};
+use testkit::frames::END_STREAM;
 
 pub fn scripts() -> Vec<Script> {
     let length = message().len();

@@ -4,10 +4,10 @@ use std::io::Write as _;
 
 use flate2::{Compression, write::GzEncoder};
 
-use crate::{
-    frames::{DATA, END_STREAM, frame},
-    oracle::script::{PADDED, Script, call, fields, framed, good, last, message, more, open, plain_message, with},
+use crate::oracle::script::{
+    PADDED, Script, call, fields, framed, good, last, message, more, open, plain_message, with,
 };
+use testkit::frames::{DATA, END_STREAM, frame};
 
 const LARGEST: u32 = 4 << 20;
 

@@ -1,11 +1,9 @@
 //! Header sections: their frames, padding, priorities, CONTINUATION, and trailers.
 
-use crate::{
-    frames::{CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, frame},
-    oracle::script::{
-        Fields, PADDED, PRIORITY, Script, block, fields, good, headers, last, message, more, open, pair, with,
-    },
+use crate::oracle::script::{
+    Fields, PADDED, PRIORITY, Script, block, fields, good, headers, last, message, more, open, pair, with,
 };
+use testkit::frames::{CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, frame};
 
 pub fn scripts() -> Vec<Script> {
     [padded(), priorities(), continued(), interrupted(), trailers(), bad_trailers()].concat()

@@ -1,10 +1,8 @@
 //! Calls to other services: health's Check, which is a unary method in Tollgate as ShouldRateLimit is, and reflection,
 //! which is tonic's and so takes another way through it.
 
-use crate::{
-    frames::END_STREAM,
-    oracle::script::{Fields, Script, block, changed, framed, headers, last, more, open, pair},
-};
+use crate::oracle::script::{Fields, Script, block, changed, framed, headers, last, more, open, pair};
+use testkit::frames::END_STREAM;
 
 struct Method {
     name: &'static str,

@@ -1,10 +1,10 @@
 //! SETTINGS of every identifier, and what they make of calls.
 
 use crate::{
-    frames::{ACK, SETTINGS, frame},
     oracle::script::{Script, good, open},
     rig::{initial_window, window_update},
 };
+use testkit::frames::{ACK, SETTINGS, frame};
 
 pub fn scripts() -> Vec<Script> {
     [values(), frames(), windows()].concat()

@@ -1,9 +1,7 @@
 //! Numbers of streams, and frames on streams that are idle, half-closed or closed.
 
-use crate::{
-    frames::{DATA, END_HEADERS, END_STREAM, HEADERS, PING, RST_STREAM, WINDOW_UPDATE, frame},
-    oracle::script::{Script, block, fields, good, headers, last, message, more, open, pair},
-};
+use crate::oracle::script::{Script, block, fields, good, headers, last, message, more, open, pair};
+use testkit::frames::{DATA, END_HEADERS, END_STREAM, HEADERS, PING, RST_STREAM, WINDOW_UPDATE, frame};
 
 pub fn scripts() -> Vec<Script> {
     [numbers(), idle(), half_closed(), closed(), reset()].concat()

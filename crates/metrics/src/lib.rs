@@ -1,0 +1,58 @@
+//! Metrics beside what they count: a module names its families, counts in statistics of its own, and exports both by
+//! implementing [`Collect`]. The program registers the collectors with what serves the scrape, which knows no family.
+//!
+//! ```
+//! use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+//!
+//! use metrics::{Collect, Families, Family};
+//!
+//! const OPENED: Family = Family::counter("doors_opened_total", "Doors that were opened.", &["floor"]);
+//!
+//! #[derive(Default)]
+//! struct Doors {
+//!     opened: [AtomicU64; 2],
+//! }
+//!
+//! impl Collect for Doors {
+//!     fn collect(&self, families: &mut Families) {
+//!         for (floor, opened) in ["ground", "first"].into_iter().zip(&self.opened) {
+//!             families.add(&OPENED, &[floor], opened.load(Relaxed));
+//!         }
+//!     }
+//! }
+//!
+//! let doors = Doors::default();
+//! doors.opened[1].fetch_add(3, Relaxed);
+//! let mut families = Families::default();
+//! doors.collect(&mut families);
+//! assert!(families.text().contains("doors_opened_total{floor=\"first\"} 3\n"));
+//! ```
+//!
+//! A leaf: it depends on nothing, so that every crate of the workspace can export what it counts.
+
+mod families;
+mod family;
+mod latency;
+mod per_worker;
+
+pub use families::{Families, Fault};
+pub use family::{Family, Kind};
+pub use latency::{LATENCY_BOUNDS, Latencies, LatencyTotals, Timed};
+pub use per_worker::PerWorker;
+
+/// Text in pieces, each made when it is asked for.
+pub type Pieces = Box<dyn Iterator<Item = String> + Send>;
+
+/// The length in bytes at which a piece of [`Pieces`] ends.
+pub const PIECE: usize = 64 * 1024;
+
+/// Statistics that are exported.
+pub trait Collect: Send + Sync {
+    /// Adds every series as it is now. Called at each scrape, by any thread; must not block.
+    fn collect(&self, families: &mut Families);
+
+    /// Families of too many series to be gathered first: their text, in pieces of about [`PIECE`] bytes.
+    fn stream(&self) -> Pieces {
+        Box::new(std::iter::empty())
+    }
+}

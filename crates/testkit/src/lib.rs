@@ -1,0 +1,74 @@
+//! What integration tests share: the service as a child process, real servers (Envoy, Redis, ADS), clients,
+//! certificates, and waiting.
+//!
+//! Knows no code of the service. A test of the program begins with [`tollgate!`]; a server is killed when it is dropped;
+//! a test waits for a condition with [`eventually`] or [`until`], never for a time.
+#![allow(
+    clippy::new_without_default,
+    clippy::panic,
+    missing_debug_implementations,
+    missing_docs,
+    reason = "helpers of tests fail by panicking, and say what they are by their names"
+)]
+
+pub mod balancer;
+pub mod certificates;
+pub mod echo;
+pub mod envoy;
+pub mod frames;
+pub mod health;
+pub mod http;
+pub mod ports;
+pub mod process;
+pub mod raw;
+pub mod redis;
+pub mod rls;
+pub mod scrape;
+pub mod tls;
+pub mod upstream;
+pub mod xds;
+
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+/// Longer than any condition takes to come true on a machine that does not hang, however busy it is.
+pub const PATIENCE: Duration = Duration::from_secs(300);
+
+/// The program under test, whose path only the package that builds it knows: how to start it, or with rules, started.
+#[macro_export]
+macro_rules! tollgate {
+    () => {
+        $crate::process::Builder::new(env!("CARGO_BIN_EXE_tollgate"))
+    };
+    ($rules:expr $(,)?) => {
+        $crate::tollgate!().rules($rules).start()
+    };
+}
+
+/// A file of the repository, by its path from the top level.
+pub fn repository(path: &str) -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join(path)
+}
+
+/// Waits until `check` gives something; a test that waits in vain fails saying `what` it waited for.
+pub async fn eventually<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = check().await {
+            return found;
+        }
+        assert!(start.elapsed() < PATIENCE, "waited in vain for {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Waits until a condition holds that takes no waiting to look at.
+pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < PATIENCE, "waited in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}

@@ -1,0 +1,4 @@
+//! Clients over TLS, and certificates as Kubernetes mounts them.
+
+pub mod client;
+pub mod secret;

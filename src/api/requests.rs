@@ -1,0 +1,200 @@
+//! Calls, counted where they come in: each API counts its own, on each worker, under its name.
+
+use std::{
+    ops::Deref,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Instant,
+};
+
+use metrics::{Collect, Families, Family, Latencies, LatencyTotals, PerWorker};
+
+use crate::{engine::DecideError, rejections::Api};
+
+pub(super) const TOTAL_REQUESTS: Family =
+    Family::counter("ratelimit_service_total_requests", "Calls over gRPC that came in.", &["grpc_method"]);
+pub(super) const RESPONSE_TIME: Family = Family::histogram(
+    "ratelimit_service_response_time_seconds",
+    "How long calls over gRPC took in this process.",
+    &["grpc_method"],
+);
+const ERRORS: Family = Family::counter(
+    "ratelimit_service_should_rate_limit_error",
+    "Calls that failed: service_error for an invalid request or missing rules, redis_error for the counter store.",
+    &["err_type"],
+);
+const IN_FLIGHT: Family = Family::gauge("tollgate_requests_in_flight", "Calls being answered now.", &[]);
+
+/// Why a call failed, in the reference's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// The request was invalid, or there are no rules yet.
+    Service,
+    /// The store failed. The label says `redis_error`, whatever the store is.
+    Store,
+}
+
+impl ErrorKind {
+    /// Every kind.
+    pub const ALL: [Self; 2] = [Self::Service, Self::Store];
+
+    /// The value of label `err_type`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Service => "service_error",
+            Self::Store => "redis_error",
+        }
+    }
+}
+
+impl From<&DecideError> for ErrorKind {
+    fn from(error: &DecideError) -> Self {
+        match error {
+            DecideError::Store(_) => Self::Store,
+            _ => Self::Service,
+        }
+    }
+}
+
+/// Counters of one worker for one API. Aligned so that no two workers share a cache line.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct RequestStats {
+    started: AtomicU64,
+    /// Calls that ended.
+    ended: Latencies,
+    errors: [AtomicU64; ErrorKind::ALL.len()],
+}
+
+/// A call under way; when dropped, it has ended. `S` is a reference to the counters, borrowed or owned.
+#[derive(Debug)]
+#[must_use = "the call ends when this is dropped"]
+pub struct InFlight<S: Deref<Target = RequestStats>> {
+    stats: S,
+    since: Instant,
+}
+
+impl RequestStats {
+    /// Counts a call that came in at `since`.
+    pub fn start(&self, since: Instant) -> InFlight<&Self> {
+        self.started.fetch_add(1, Relaxed);
+        InFlight { stats: self, since }
+    }
+
+    /// Counts a call whose request could not be decoded.
+    pub fn record_invalid_request(&self) {
+        self.start(Instant::now()).failed(ErrorKind::Service);
+    }
+}
+
+impl<S: Deref<Target = RequestStats>> InFlight<S> {
+    /// Counts the call as one that failed.
+    pub fn failed(&self, kind: ErrorKind) {
+        self.stats.errors[kind as usize].fetch_add(1, Relaxed);
+    }
+}
+
+impl InFlight<&RequestStats> {
+    /// The same call, for as long as it has to wait. `stats` are the same counters.
+    pub fn waiting(self, stats: Arc<RequestStats>) -> InFlight<Arc<RequestStats>> {
+        let since = self.since;
+        std::mem::forget(self);
+        InFlight { stats, since }
+    }
+}
+
+impl<S: Deref<Target = RequestStats>> Drop for InFlight<S> {
+    fn drop(&mut self) {
+        self.stats.ended.record(self.since.elapsed());
+    }
+}
+
+/// The counters of all APIs and workers.
+#[derive(Debug, Default)]
+pub struct Requests([PerWorker<RequestStats>; Api::ALL.len()]);
+
+/// The sum of several workers' counters at one moment.
+#[derive(Default)]
+struct Totals {
+    started: u64,
+    ended: LatencyTotals,
+    errors: [u64; ErrorKind::ALL.len()],
+}
+
+impl Requests {
+    /// Counters for one more worker that serves this API.
+    #[must_use]
+    pub fn worker(&self, api: Api) -> Arc<RequestStats> {
+        self.0[api as usize].add()
+    }
+
+    fn totals(&self, api: Api) -> Totals {
+        let mut totals = Totals::default();
+        self.0[api as usize].for_each(|worker| {
+            // ended before started, so that a call that ends between the two is not counted as ended only
+            totals.ended.add(&worker.ended);
+            totals.started += worker.started.load(Relaxed);
+            for (sum, counter) in totals.errors.iter_mut().zip(&worker.errors) {
+                *sum += counter.load(Relaxed);
+            }
+        });
+        totals
+    }
+}
+
+impl Collect for Requests {
+    fn collect(&self, families: &mut Families) {
+        let (mut errors, mut in_flight) = ([0; ErrorKind::ALL.len()], 0);
+        for api in Api::ALL {
+            let totals = self.totals(api);
+            errors.iter_mut().zip(totals.errors).for_each(|(sum, count)| *sum += count);
+            in_flight += totals.started.saturating_sub(totals.ended.count());
+            if let Some(method) = api.grpc_method() {
+                families.add(&TOTAL_REQUESTS, &[method], totals.started);
+                families.add_histogram(&RESPONSE_TIME, &[method], totals.ended);
+            }
+        }
+        for (kind, count) in ErrorKind::ALL.into_iter().zip(errors) {
+            families.add(&ERRORS, &[kind.name()], count);
+        }
+        families.add(&IN_FLIGHT, &[], in_flight);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exported(requests: &Requests) -> String {
+        let mut families = Families::default();
+        requests.collect(&mut families);
+        families.text()
+    }
+
+    #[test]
+    fn workers_are_summed_and_json_is_no_grpc_method() {
+        let requests = Requests::default();
+        let workers = [requests.worker(Api::Rls), requests.worker(Api::Rls)];
+        workers[0].start(Instant::now()).failed(ErrorKind::Store);
+        let under_way = workers[1].start(Instant::now());
+        requests.worker(Api::Json).record_invalid_request();
+        let text = exported(&requests);
+        for line in [
+            "ratelimit_service_total_requests{grpc_method=\"ShouldRateLimit\"} 2",
+            "ratelimit_service_response_time_seconds_count{grpc_method=\"ShouldRateLimit\"} 1",
+            "ratelimit_service_should_rate_limit_error{err_type=\"redis_error\"} 1",
+            "ratelimit_service_should_rate_limit_error{err_type=\"service_error\"} 1",
+            "tollgate_requests_in_flight 1",
+        ] {
+            assert!(text.lines().any(|one| one == line), "{line} in {text}");
+        }
+        assert_eq!(text.matches("ratelimit_service_total_requests{").count(), 1, "{text}");
+        drop(under_way.waiting(Arc::clone(&workers[1])));
+        let text = exported(&requests);
+        assert!(text.contains("tollgate_requests_in_flight 0\n") && text.contains("_count{grpc_method"), "{text}");
+        assert!(text.contains("seconds_count{grpc_method=\"ShouldRateLimit\"} 2\n"), "{text}");
+    }
+}

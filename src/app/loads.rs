@@ -1,0 +1,79 @@
+//! How often rules and their defaults were read, by what became of them.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use metrics::{Collect, Families, Family};
+
+const SUCCESS: Family =
+    Family::counter("ratelimit_service_config_load_success", "Rule sets that were loaded and put in force.", &[]);
+const ERROR: Family =
+    Family::counter("ratelimit_service_config_load_error", "Rule sets that were refused; the old ones stayed.", &[]);
+const RELOADS: Family =
+    Family::counter("tollgate_config_reloads_total", "Rule sets that were read, by what became of them.", &["result"]);
+
+/// What became of rules that were read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LoadResult {
+    /// They are in force.
+    Applied,
+    /// They are what was in force already.
+    Unchanged,
+    /// They are at fault; what was in force stays.
+    Refused,
+}
+
+/// Counts since the start.
+#[derive(Debug, Default)]
+pub(super) struct Loads {
+    applied: AtomicU64,
+    unchanged: AtomicU64,
+    refused: AtomicU64,
+}
+
+impl Loads {
+    pub(super) fn count(&self, result: LoadResult) {
+        let counter = match result {
+            LoadResult::Applied => &self.applied,
+            LoadResult::Unchanged => &self.unchanged,
+            LoadResult::Refused => &self.refused,
+        };
+        counter.fetch_add(1, Relaxed);
+    }
+}
+
+impl Collect for Loads {
+    fn collect(&self, families: &mut Families) {
+        let [applied, unchanged, refused] =
+            [&self.applied, &self.unchanged, &self.refused].map(|counter| counter.load(Relaxed));
+        families.add(&SUCCESS, &[], applied);
+        families.add(&ERROR, &[], refused);
+        families.add(&RELOADS, &["applied"], applied);
+        families.add(&RELOADS, &["unchanged"], unchanged);
+        families.add(&RELOADS, &["refused"], refused);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loads_are_counted_by_result() {
+        let loads = Loads::default();
+        for result in [LoadResult::Applied, LoadResult::Applied, LoadResult::Refused, LoadResult::Unchanged] {
+            loads.count(result);
+        }
+        let mut families = Families::default();
+        loads.collect(&mut families);
+        let text = families.text();
+        for line in [
+            "ratelimit_service_config_load_success 2",
+            "ratelimit_service_config_load_error 1",
+            "tollgate_config_reloads_total{result=\"applied\"} 2",
+            "tollgate_config_reloads_total{result=\"unchanged\"} 1",
+            "tollgate_config_reloads_total{result=\"refused\"} 1",
+        ] {
+            assert!(text.lines().any(|one| one == line), "{line} in {text}");
+        }
+    }
+}

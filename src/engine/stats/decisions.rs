@@ -1,0 +1,160 @@
+//! What the descriptors of one worker's requests came to. Each worker has its own, so that counting contends with nobody.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+use metrics::{Collect, Families, Family, PerWorker};
+
+use crate::domain::Algorithm;
+
+const DECISIONS: Family = Family::counter(
+    "tollgate_decisions_total",
+    "Descriptors that were counted, by the algorithm of their limit and the outcome.",
+    &["algorithm", "result"],
+);
+const GLOBAL_SHADOW_MODE: Family = Family::counter(
+    "ratelimit_service_global_shadow_mode",
+    "Calls over their limit that passed because SHADOW_MODE is on.",
+    &[],
+);
+const DEBT_FORGIVEN: Family = Family::counter(
+    "tollgate_debt_forgiven_total",
+    "Units of denied hits that token buckets with count_denied did not take, as their debt was ten bursts deep.",
+    &[],
+);
+
+/// What became of one counted descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Answered {
+    /// Within its limit.
+    Ok,
+    /// Over it, and said so.
+    OverLimit,
+    /// Over it, but its rule is in shadow mode.
+    Shadowed,
+    /// The store had no answer.
+    Error,
+}
+
+impl Answered {
+    /// Every outcome.
+    pub const ALL: [Self; 4] = [Self::Ok, Self::OverLimit, Self::Shadowed, Self::Error];
+
+    /// The value of label `result`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::OverLimit => "over_limit",
+            Self::Shadowed => "shadowed",
+            Self::Error => "error",
+        }
+    }
+}
+
+type ByOutcome<T> = [[T; Answered::ALL.len()]; Algorithm::ALL.len()];
+
+/// Counters of one worker. Aligned so that no two workers share a cache line.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct DecisionStats {
+    decisions: ByOutcome<AtomicU64>,
+    global_shadow_mode: AtomicU64,
+    debt_forgiven: AtomicU64,
+}
+
+impl DecisionStats {
+    /// Counts one descriptor that was counted by a store.
+    pub fn decided(&self, algorithm: Algorithm, answered: Answered) {
+        self.decisions[algorithm as usize][answered as usize].fetch_add(1, Relaxed);
+    }
+
+    /// Counts a call that only the global shadow mode let pass.
+    pub fn global_shadow_mode(&self) {
+        self.global_shadow_mode.fetch_add(1, Relaxed);
+    }
+
+    /// Counts units that a bucket in debt as deep as may be did not take.
+    pub fn debt_forgiven(&self, units: u64) {
+        if units > 0 {
+            self.debt_forgiven.fetch_add(units, Relaxed);
+        }
+    }
+}
+
+/// The sum of several workers' counters at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DecisionTotals {
+    /// By [`Algorithm`], then [`Answered`].
+    pub decisions: ByOutcome<u64>,
+    /// Calls that only the global shadow mode let pass.
+    pub global_shadow_mode: u64,
+    /// Units that buckets in debt as deep as may be did not take.
+    pub debt_forgiven: u64,
+}
+
+impl DecisionTotals {
+    /// Adds one worker.
+    pub fn add(&mut self, worker: &DecisionStats) {
+        for (sum, counter) in self.decisions.iter_mut().flatten().zip(worker.decisions.iter().flatten()) {
+            *sum += counter.load(Relaxed);
+        }
+        self.global_shadow_mode += worker.global_shadow_mode.load(Relaxed);
+        self.debt_forgiven += worker.debt_forgiven.load(Relaxed);
+    }
+}
+
+/// The counters of all workers, whichever API they serve.
+#[derive(Debug, Default)]
+pub struct Decisions(PerWorker<DecisionStats>);
+
+impl Decisions {
+    /// Counters for one more worker.
+    #[must_use]
+    pub fn worker(&self) -> Arc<DecisionStats> {
+        self.0.add()
+    }
+}
+
+impl Collect for Decisions {
+    fn collect(&self, families: &mut Families) {
+        let mut totals = DecisionTotals::default();
+        self.0.for_each(|worker| totals.add(worker));
+        for (algorithm, by_answer) in Algorithm::ALL.into_iter().zip(totals.decisions) {
+            for (answered, count) in Answered::ALL.into_iter().zip(by_answer) {
+                families.add(&DECISIONS, &[algorithm.name(), answered.name()], count);
+            }
+        }
+        families.add(&GLOBAL_SHADOW_MODE, &[], totals.global_shadow_mode);
+        families.add(&DEBT_FORGIVEN, &[], totals.debt_forgiven);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_are_summed_and_outcomes_kept_apart() {
+        let decisions = Decisions::default();
+        let workers = [decisions.worker(), decisions.worker()];
+        for worker in &workers {
+            worker.decided(Algorithm::TokenBucket, Answered::OverLimit);
+        }
+        workers[0].decided(Algorithm::FixedWindow, Answered::Error);
+        workers[1].global_shadow_mode();
+        let mut families = Families::default();
+        decisions.collect(&mut families);
+        let text = families.text();
+        for line in [
+            "tollgate_decisions_total{algorithm=\"token_bucket\",result=\"over_limit\"} 2",
+            "tollgate_decisions_total{algorithm=\"token_bucket\",result=\"ok\"} 0",
+            "tollgate_decisions_total{algorithm=\"fixed_window\",result=\"error\"} 1",
+            "ratelimit_service_global_shadow_mode 1",
+        ] {
+            assert!(text.lines().any(|one| one == line), "{line} in {text}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! All that is exported, and one scrape of it.
+
+use std::{fmt, sync::Arc};
+
+use metrics::{Collect, Families, Family, Pieces};
+use prometheus::{TextEncoder, proto::MetricFamily};
+#[cfg(target_os = "linux")]
+use prometheus::{core::Collector as _, process_collector::ProcessCollector};
+
+const BUILD_INFO: Family = Family::gauge("tollgate_build_info", "1, with the version of this build.", &["version"]);
+
+/// The content type of a scrape.
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The process's own families cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write the metrics of the process: {0}; this is a fault of tollgate, please report it")]
+pub struct MetricsError(#[from] prometheus::Error);
+
+/// Every metric of the process: what registered collectors export, and what the system and the build say of it.
+pub struct Metrics {
+    collectors: Vec<Arc<dyn Collect>>,
+    #[cfg(target_os = "linux")]
+    process: ProcessCollector,
+}
+
+impl Metrics {
+    /// Those of the process and its build.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            collectors: Vec::new(),
+            #[cfg(target_os = "linux")]
+            process: ProcessCollector::for_self(),
+        }
+    }
+
+    /// Exports what this collects as well.
+    pub fn register(&mut self, collector: Arc<dyn Collect>) {
+        self.collectors.push(collector);
+    }
+
+    /// All families in Prometheus' text format, as they are now, in pieces.
+    ///
+    /// # Errors
+    /// If a family of the process cannot be written, which is a fault of this program.
+    pub fn scrape(&self) -> Result<Pieces, MetricsError> {
+        // their names come before ours: a scrape is in order
+        let mut first = TextEncoder::new().encode_to_string(&self.process())?;
+        let mut families = Families::default();
+        families.add(&BUILD_INFO, &[env!("CARGO_PKG_VERSION")], 1);
+        self.collectors.iter().for_each(|collector| collector.collect(&mut families));
+        debug_assert!(families.faults().is_empty(), "collectors contradict each other: {:?}", families.faults());
+        first.push_str(&families.text());
+        let streams: Vec<_> = self.collectors.iter().map(|collector| collector.stream()).collect();
+        Ok(Box::new(std::iter::once(first).chain(streams.into_iter().flatten())))
+    }
+
+    /// What the system says of the process, by name.
+    #[cfg(target_os = "linux")]
+    fn process(&self) -> Vec<MetricFamily> {
+        let mut families = self.process.collect();
+        families.sort_unstable_by(|one, other| one.name().cmp(other.name()));
+        families
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn process(&self) -> Vec<MetricFamily> {
+        Vec::new()
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").field("collectors", &self.collectors.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+    use super::*;
+
+    const DOORS: Family = Family::counter("tollgate_doors_total", "Doors.", &["floor"]);
+
+    struct Doors(&'static str, AtomicU64);
+
+    impl Collect for Doors {
+        fn collect(&self, families: &mut Families) {
+            families.add(&DOORS, &[self.0], self.1.load(Relaxed));
+        }
+
+        fn stream(&self) -> Pieces {
+            Box::new([format!("# of {}\n", self.0)].into_iter())
+        }
+    }
+
+    #[test]
+    fn a_scrape_has_the_process_then_what_was_gathered_then_what_is_streamed() {
+        let mut metrics = Metrics::new();
+        let doors = Arc::new(Doors("ground", AtomicU64::new(0)));
+        metrics.register(doors.clone());
+        metrics.register(Arc::new(Doors("first", AtomicU64::new(2))));
+        doors.1.fetch_add(1, Relaxed);
+        let pieces: Vec<_> = metrics.scrape().expect("every family has a name").collect();
+        assert_eq!(pieces[1..], ["# of ground\n", "# of first\n"]);
+        let names = pieces[0].lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+        let names: Vec<_> = names.collect();
+        assert!(names.is_sorted() && names.contains(&"process_open_fds"), "{names:?}");
+        let doors = "tollgate_doors_total{floor=\"first\"} 2\ntollgate_doors_total{floor=\"ground\"} 1\n";
+        assert!(pieces[0].ends_with(doors), "{}", pieces[0]);
+    }
+}

@@ -1,0 +1,143 @@
+//! A rate limit service whose calls do what their domain says, the server around it, and clients for it.
+
+use std::{
+    future::pending,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use envoy_types::pb::envoy::service::ratelimit::v3::{
+    RateLimitRequest, RateLimitResponse,
+    rate_limit_service_client::RateLimitServiceClient,
+    rate_limit_service_server::{RateLimitService, RateLimitServiceServer},
+};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, sleep},
+};
+use tollgate::server::{Listen, Listener, LocalAddr, Server, ServerConfig};
+use tonic::{Request, Response, Status, service::Routes, transport::Channel};
+
+use super::routes::Served;
+
+/// A client with a connection of its own.
+pub(crate) type Client = RateLimitServiceClient<Channel>;
+
+/// What the calls of a test share.
+#[derive(Debug)]
+pub(crate) struct Calls {
+    /// Calls whose handler runs now.
+    pub(crate) running: AtomicUsize,
+    /// Calls of the domain "gate" wait for a permit.
+    pub(crate) gate: Semaphore,
+    /// Calls begun.
+    pub(crate) begun: AtomicU64,
+}
+
+/// Answers with its thread's name: at once, after `hits_addend` milliseconds ("sleep"), once let through ("gate"),
+/// never ("stuck"), or by panicking ("panic").
+#[derive(Debug)]
+struct Obedient(Arc<Calls>);
+
+struct Running(Arc<Calls>);
+
+impl Running {
+    fn begin(calls: &Arc<Calls>) -> Self {
+        calls.running.fetch_add(1, Ordering::SeqCst);
+        calls.begun.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(calls))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[tonic::async_trait]
+impl RateLimitService for Obedient {
+    async fn should_rate_limit(
+        &self,
+        request: Request<RateLimitRequest>,
+    ) -> Result<Response<RateLimitResponse>, Status> {
+        let running = Running::begin(&self.0);
+        let request = request.into_inner();
+        match request.domain.as_str() {
+            "sleep" => sleep(Duration::from_millis(request.hits_addend.into())).await,
+            "gate" => running.0.gate.acquire().await.expect("never closed").forget(),
+            "stuck" => pending().await,
+            "panic" => panic!("as asked"),
+            "block" => thread::sleep(Duration::from_millis(request.hits_addend.into())),
+            _ => {}
+        }
+        let raw_body = thread::current().name().unwrap_or_default().as_bytes().to_vec();
+        Ok(Response::new(RateLimitResponse { raw_body, ..RateLimitResponse::default() }))
+    }
+}
+
+/// Few workers, no surprises: not even a client that says its first word late is cut.
+pub(crate) fn config(workers: usize) -> ServerConfig {
+    let preface_timeout = Duration::from_secs(600);
+    ServerConfig { workers: workers.try_into().expect("some workers"), preface_timeout, ..ServerConfig::default() }
+}
+
+/// Any free port of this machine.
+pub(crate) fn any_port() -> Listen {
+    Listen::Tcp { host: "127.0.0.1".to_owned(), port: 0 }
+}
+
+/// The service at `listen`.
+pub(crate) async fn serve_at(listen: &Listen, config: &ServerConfig) -> (Server, Arc<Calls>) {
+    let calls = Calls { running: AtomicUsize::new(0), gate: Semaphore::new(0), begun: AtomicU64::new(0) };
+    let calls = Arc::new(calls);
+    let listener = Listener::bind(listen).await.expect("bound");
+    let shared = Arc::clone(&calls);
+    let factory = move |_| {
+        let routes = Routes::new(RateLimitServiceServer::new(Obedient(Arc::clone(&shared)))).prepare();
+        move |_peer| Served::new(routes.clone())
+    };
+    (Server::start(config, listener, factory).await.expect("started"), calls)
+}
+
+/// The service at any port.
+pub(crate) async fn serve(config: &ServerConfig) -> (Server, Arc<Calls>) {
+    serve_at(&any_port(), config).await
+}
+
+/// `host:port`.
+pub(crate) fn address(server: &Server) -> String {
+    match server.local_addr() {
+        LocalAddr::Tcp(address) => address.to_string(),
+        unix @ LocalAddr::Unix(_) => panic!("{unix} is not TCP"),
+    }
+}
+
+/// A client that is connected.
+pub(crate) async fn client(address: &str) -> Client {
+    Client::connect(format!("http://{address}")).await.expect("connected")
+}
+
+/// A request of this domain.
+pub(crate) fn request(domain: &str, hits_addend: u32) -> RateLimitRequest {
+    RateLimitRequest { domain: domain.to_owned(), hits_addend, descriptors: Vec::new() }
+}
+
+/// One call; the name of the worker's thread that answered.
+pub(crate) async fn call(client: &mut Client, domain: &str, hits_addend: u32) -> Result<String, Status> {
+    let response = client.should_rate_limit(request(domain, hits_addend)).await?;
+    Ok(String::from_utf8(response.into_inner().raw_body).expect("a name"))
+}
+
+/// Waits until `condition` holds, or fails the test after a time in which it must have.
+pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
+    let patience = Instant::now() + Duration::from_secs(120);
+    while !condition() {
+        assert!(Instant::now() < patience, "never: {what}");
+        sleep(Duration::from_millis(2)).await;
+    }
+}

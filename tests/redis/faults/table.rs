@@ -1,0 +1,195 @@
+//! Prints what was seen, and marks what is beyond its bound.
+
+use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
+
+use crate::faults::{
+    drive::Run,
+    load::{Mode, Sample, Told},
+};
+
+/// `BREAKER_MAX_COOLDOWN`, as by default.
+const COOLDOWN: Duration = Duration::from_secs(2);
+/// How much later than its deadline an answer may come.
+const LATE: Duration = Duration::from_millis(20);
+/// How much the memory may grow, in KiB.
+pub const GROWTH: u64 = 10 * 1024;
+/// 99 of 100 answers come within this while the breaker is open.
+const AT_ONCE: Duration = Duration::from_millis(1);
+
+const HEADS: [&str; 12] = [
+    "fault",
+    "Envoy's client is told",
+    "at Envoy's client, ms",
+    "Tollgate, closed, ms",
+    "late of asked",
+    "Tollgate, open, ms",
+    "trips after",
+    "recovers after",
+    "resident, MiB",
+    "connections to Redis",
+    "tasks, descriptors, threads",
+    "beyond its bound",
+];
+
+const INTRODUCTION: &str = "\
+# The fault matrix
+
+The last output of `bash tests/faults.sh`: a release build between a real Envoy (1000 requests a second straight to Tollgate
+and 200 through Envoy, which waits for 2 s and fails closed so that nothing is hidden) and a real Redis, in trouble for ten
+seconds, with `REDIS_TIMEOUT=100ms` and the breaker as by default. Load, Envoy, Redis and Tollgate share one machine: its
+scheduling noise is in every figure. [failure.md](failure.md) says why each is as it is.
+
+- **Envoy's client is told**: the status, and how often. `*`: a failure mode said so in place of Redis. 500 is Envoy's for a
+  failed call.
+- **ms**: half of the answers came within the first figure, 99 of 100 within the second, all within the third. *Closed*:
+  asked while the breaker was closed, so up to the deadline; *open*: asked and answered while it was open.
+- **late of asked**: answers that came more than 20 ms after the deadline, of those asked while the breaker was closed.
+- **recovers after**: from the moment when Redis could answer to the last request that it did not decide.
+- Pairs `a → b` are before the fault and after it, with no request under way.
+- **beyond its bound**: *late* if any answer was; *open* if 99 of 100 came not within 1 ms while it was open; *memory* if it
+  grew by 10 MiB; *recovery* if it took longer than the longest cooldown (2 s) and a deadline.
+";
+
+/// The tables, with what they mean.
+pub fn page(runs: &[Run]) -> String {
+    INTRODUCTION.to_owned() + &tables(runs)
+}
+
+/// A table for each mode.
+pub fn tables(runs: &[Run]) -> String {
+    let mut page = String::new();
+    for mode in Mode::ALL {
+        let _ =
+            writeln!(page, "\n## Failure mode `{mode}`\n\n| {} |\n|{}", HEADS.join(" | "), "---|".repeat(HEADS.len()));
+        for run in runs.iter().filter(|run| run.modes.contains(&mode)) {
+            let _ = writeln!(page, "| {} |", Cell::of(run, mode).columns(run).join(" | "));
+        }
+    }
+    page
+}
+
+/// One fault in one mode.
+struct Cell {
+    told: BTreeMap<&'static str, usize>,
+    envoy: Spread,
+    closed: Spread,
+    open: Spread,
+    /// Of those asked while the breaker was closed.
+    late: usize,
+    trips: Option<Duration>,
+    recovers: Duration,
+}
+
+impl Cell {
+    fn of(run: &Run, mode: Mode) -> Self {
+        let during = |samples: &[Sample]| -> Vec<Sample> {
+            let fault = |sample: &&Sample| sample.mode == mode && sample.sent >= run.began && sample.sent < run.ended;
+            samples.iter().filter(fault).copied().collect()
+        };
+        let (envoy, direct) = (during(&run.envoy), during(&run.direct));
+        let (open, closed): (Vec<_>, Vec<_>) =
+            direct.into_iter().partition(|sample| run.turns.was_open(sample.sent, sample.done()));
+        let mut told = BTreeMap::new();
+        for sample in &envoy {
+            *told.entry(status(sample)).or_default() += 1;
+        }
+        let late = closed.iter().filter(|sample| sample.took > run.deadline + LATE).count();
+        let unwell = |sample: &&Sample| sample.mode == mode && sample.sent >= run.healed && !sample.is_of_redis();
+        let last = run.direct.iter().filter(unwell).map(|sample| sample.sent).max();
+        Self {
+            told,
+            envoy: Spread::of(&envoy),
+            closed: Spread::of(&closed),
+            open: Spread::of(&open),
+            late,
+            trips: run.turns.opened(run.began).filter(|at| *at < run.ended).map(|at| at - run.began),
+            recovers: last.map_or(Duration::ZERO, |last| last - run.healed),
+        }
+    }
+
+    fn beyond(&self, run: &Run) -> Vec<&'static str> {
+        let grown = run.after.resident.saturating_sub(run.before.resident);
+        let marks = [
+            (self.late > 0, "late"),
+            (self.open.count > 0 && self.open.p99 >= AT_ONCE, "open"),
+            (grown >= GROWTH, "memory"),
+            (self.recovers > COOLDOWN + run.deadline, "recovery"),
+        ];
+        marks.into_iter().filter_map(|(beyond, name)| beyond.then_some(name)).collect()
+    }
+
+    fn columns(&self, run: &Run) -> [String; HEADS.len()] {
+        let (before, after) = (run.before, run.after);
+        let told: Vec<_> = self.told.iter().map(|(told, times)| format!("{told} × {times}")).collect();
+        let beyond = self.beyond(run);
+        [
+            run.row.name.to_owned(),
+            told.join(", "),
+            self.envoy.to_string(),
+            self.closed.to_string(),
+            format!("{} of {}", self.late, self.closed.count),
+            self.open.to_string(),
+            self.trips.map_or("–".to_owned(), milliseconds),
+            milliseconds(self.recovers),
+            format!("{:.1} → {:.1}", mebibytes(before.resident), mebibytes(after.resident)),
+            format!("{} → {}", before.connections, after.connections),
+            format!(
+                "{}, {}, {} → {}, {}, {}",
+                before.tasks, before.descriptors, before.threads, after.tasks, after.descriptors, after.threads
+            ),
+            if beyond.is_empty() { "nothing".to_owned() } else { format!("**{}**", beyond.join(", ")) },
+        ]
+    }
+}
+
+/// What Envoy's client sees; `*` if a failure mode said so.
+fn status(sample: &Sample) -> &'static str {
+    match (sample.told, sample.degraded) {
+        (Told::Pass, false) => "200",
+        (Told::Pass, true) => "200*",
+        (Told::Over, false) => "429",
+        (Told::Over, true) => "429*",
+        (Told::Error, _) => "500",
+        (Told::Hung, _) => "nothing",
+    }
+}
+
+/// Half of the answers come within the first, all but one of a hundred within the second, all within the third.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Spread {
+    pub count: usize,
+    pub p50: Duration,
+    pub p99: Duration,
+    pub max: Duration,
+}
+
+impl Spread {
+    pub fn of(samples: &[Sample]) -> Self {
+        let mut took: Vec<_> = samples.iter().map(|sample| sample.took).collect();
+        took.sort_unstable();
+        let Some(max) = took.last() else { return Self::default() };
+        let at = |share: f64| took[((took.len() as f64 * share).ceil() as usize).max(1) - 1];
+        Self { count: took.len(), p50: at(0.5), p99: at(0.99), max: *max }
+    }
+}
+
+impl std::fmt::Display for Spread {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.count == 0 {
+            return f.write_str("–");
+        }
+        let ms = |time: Duration| {
+            let ms = time.as_secs_f64() * 1e3;
+            if ms < 10.0 { format!("{ms:.2}") } else { format!("{ms:.0}") }
+        };
+        write!(f, "{} · {} · {}", ms(self.p50), ms(self.p99), ms(self.max))
+    }
+}
+
+fn milliseconds(time: Duration) -> String {
+    format!("{} ms", time.as_millis())
+}
+
+fn mebibytes(kibibytes: u64) -> f64 {
+    kibibytes as f64 / 1024.0
+}

@@ -1,0 +1,170 @@
+//! Passwords appear nowhere, whatever goes wrong and however much is logged.
+
+use std::fs;
+
+use crate::service::program::{ask, builder, remaining};
+use testkit::http::page;
+use testkit::{
+    echo, eventually,
+    ports::free_port,
+    process::{Builder, Tollgate},
+    redis::Redis,
+};
+
+const RIGHT: &str = "correct-horse-battery";
+const WRONG: &str = "wrong-horse-battery";
+
+/// Everything that it has said or shows.
+async fn all(tollgate: &Tollgate) -> String {
+    let mut all = tollgate.log().join("\n");
+    for (listener, path) in
+        [("metrics", "/metrics"), ("debug", "/stats"), ("debug", "/rlconfig"), ("http", "/healthcheck")]
+    {
+        all.push_str(&page(tollgate, listener, path).await);
+    }
+    all
+}
+
+/// The ways to give a password for `gate`.
+fn ways(port: u16, password: &str, file: &std::path::Path) -> [Builder; 3] {
+    fs::write(file, format!("gate:{password}\n")).expect("a file");
+    // hyper logs most of all
+    let loud = || builder().env("LOG_LEVEL", "trace").env("RUST_LOG", "trace").env("HTTP2_SERVER", "hyper");
+    let url = format!("redis://127.0.0.1:{port}");
+    [
+        loud().env("REDIS_URL", format!("redis://gate:{password}@127.0.0.1:{port}")),
+        loud().env("REDIS_URL", &url).env("REDIS_AUTH", format!("gate:{password}")),
+        loud().env("REDIS_URL", &url).env("REDIS_AUTH_FILE", file),
+    ]
+}
+
+#[tokio::test]
+async fn no_password_is_told() {
+    let redis = Redis::start(&[]);
+    redis.cli(&["ACL", "SETUSER", "gate", "on", &format!(">{RIGHT}"), "~*", "+@all"]);
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("password");
+
+    for way in ways(redis.port, RIGHT, &file) {
+        let tollgate = way.start();
+        remaining(&tollgate, &["year"]).await;
+        let said = all(&tollgate).await;
+        assert!(said.contains("\"level\":\"trace\""), "it was to be loud");
+        assert!(!said.contains(RIGHT), "{said}");
+    }
+    for way in ways(redis.port, WRONG, &file) {
+        let tollgate = way.start();
+        eventually("a refusal in the log", async || tollgate.logged("WRONGPASS").pop()).await;
+        let failure = ask(&tollgate, &["year"]).await.expect_err("the password is wrong");
+        let said = all(&tollgate).await + &format!("{failure:?}");
+        assert!(!said.contains(WRONG), "{said}");
+    }
+    for way in ways(free_port(), RIGHT, &file) {
+        let tollgate = way.start();
+        let failure = ask(&tollgate, &["year"]).await.expect_err("nobody is there");
+        let said = all(&tollgate).await + &format!("{failure:?}");
+        assert!(!said.contains(RIGHT), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_setting_does_not_tell_the_password_in_it() {
+    let settings = [
+        ("REDIS_URL", format!("redis://gate:{RIGHT}@127.0.0.1:notaport")),
+        ("REDIS_URL", format!("redis://gate:{RIGHT}@127.0.0.1:6379/notanumber")),
+        ("REDIS_URL", format!("gopher://gate:{RIGHT}@127.0.0.1:6379")),
+        ("REDIS_URL", format!("redis://gate:{RIGHT}%zz@127.0.0.1:6379")),
+        ("REDIS_URL", format!("redis://gate:{RIGHT}/x@127.0.0.1:6379")),
+        ("REDIS_URL", format!("redis://127.0.0.1:6379?password={RIGHT}&db=x")),
+        ("REDIS_URL", format!("gate,redis://:{RIGHT}@127.0.0.1:6379")),
+    ];
+    for (name, value) in settings {
+        let mut tollgate = builder().env(name, &value).spawn();
+        assert_eq!(tollgate.exit().code(), Some(2), "{name}={value}");
+        let said = eventually("its reason", async || {
+            let said = tollgate.log().join("\n");
+            said.contains(name).then_some(said)
+        })
+        .await;
+        assert!(!said.contains(RIGHT), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_warning_does_not_tell_the_password_that_it_is_about() {
+    let tollgate = builder()
+        .env("REDIS_URL", format!("redis://gate:{RIGHT}@127.0.0.1:1?password={RIGHT}2&x={RIGHT}#{RIGHT}"))
+        .env("REDIS_AUTH", format!("gate:{WRONG}\n"))
+        .spawn();
+    let said = eventually("its warnings", async || {
+        let said = tollgate.log().join("\n");
+        let warnings =
+            ["REDIS_AUTH replaces", "REDIS_AUTH ends with a newline", "REDIS_URL has parameters", "before the @"];
+        warnings.iter().all(|warning| said.contains(warning)).then_some(said)
+    })
+    .await;
+    assert!(!said.contains(RIGHT) && !said.contains(WRONG), "{said}");
+}
+
+/// What is hidden of an answer to AUTH is not taken out of other errors, which are told apart by their words.
+#[tokio::test]
+async fn a_password_that_is_a_word_of_redis_does_no_harm() {
+    for password in ["script", "noscript", "command", "unknown", "password", "ping", "err"] {
+        let redis = Redis::start(&[]);
+        redis.cli(&["CONFIG", "SET", "requirepass", password]);
+        let tollgate =
+            builder().env("REDIS_URL", format!("redis://127.0.0.1:{}", redis.port)).env("REDIS_AUTH", password).start();
+        remaining(&tollgate, &["year"]).await;
+    }
+}
+
+/// A server that refuses AUTH in these words makes nothing say the password.
+async fn nothing_says(password: &str, refuse: echo::Refuse, type_and_auth: &[(&str, String)]) -> String {
+    let port = echo::start(refuse);
+    let mut builder = builder().env("LOG_LEVEL", "trace").env("RUST_LOG", "trace");
+    for (name, value) in type_and_auth {
+        builder = builder.env(name, value.replace("PORT", &port.to_string()));
+    }
+    let tollgate = builder.start();
+    eventually("a refusal in the log", async || tollgate.logged("cannot connect to redis").pop()).await;
+    let failure = ask(&tollgate, &["year"]).await.expect_err("nobody lets us in");
+    let said = all(&tollgate).await + &page(&tollgate, "http", "/readyz").await + &format!("{failure:?}");
+    // eight bytes of one are too many
+    let parts = password.as_bytes().chunks(8).filter(|part| part.len() == 8);
+    for part in parts.map(|part| std::str::from_utf8(part).expect("ASCII")) {
+        assert!(!said.contains(part), "{part}: {said}");
+    }
+    page(&tollgate, "http", "/healthcheck").await
+}
+
+#[tokio::test]
+async fn a_server_that_repeats_the_password_is_not_quoted() {
+    let long: String = (0..40).map(|number| format!("k{number:02}Zq")).collect();
+    let hard = "cor\"rect\\horse battery'staple";
+    for refuse in [echo::as_unknown, echo::quoted, echo::shortened] as [echo::Refuse; 3] {
+        for (password, auth) in [
+            (RIGHT, format!("gate:{RIGHT}")),
+            (RIGHT, RIGHT.to_owned()),
+            (&*long, format!("gate:{long}")),
+            (hard, format!("gate:{hard}")),
+        ] {
+            let url = ("REDIS_URL", "127.0.0.1:PORT".to_owned());
+            let health = nothing_says(password, refuse, &[url, ("REDIS_AUTH", auth)]).await;
+            if refuse as usize == echo::as_unknown as echo::Refuse as usize {
+                assert!(health.contains("ERR unknown command 'AUTH'"), "{health}");
+                assert!(health.contains("this Redis takes no password: leave it out"), "{health}");
+            } else {
+                assert!(health.contains("(hidden)"), "{health}");
+            }
+        }
+    }
+    for (refuse, part) in [
+        (echo::as_unknown as echo::Refuse, "this sentinel takes no password: leave it out of REDIS_SENTINEL_AUTH"),
+        (echo::quoted, "(hidden)"),
+    ] {
+        let sentinels = ("REDIS_URL", "m,127.0.0.1:PORT".to_owned());
+        let auth = ("REDIS_SENTINEL_AUTH", format!("gate:{RIGHT}"));
+        let health = nothing_says(RIGHT, refuse, &[("REDIS_TYPE", "SENTINEL".to_owned()), sentinels, auth]).await;
+        assert!(health.contains(part), "{health}");
+    }
+}

@@ -1,0 +1,264 @@
+//! `validate` and `explain` on what `kubectl` and Helm print, from files and from standard input.
+
+use std::{
+    io::Write as _,
+    process::{Command, Stdio},
+};
+
+/// The exit code, and standard output and standard error together.
+fn run(args: &[&str], input: &str) -> (Option<i32>, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tollgate"))
+        .args(args)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    // it may end before it has read all
+    let _ = child.stdin.take().expect("piped").write_all(input.as_bytes());
+    let output = child.wait_with_output().expect("it ends");
+    let said = [output.stdout, output.stderr].map(|said| String::from_utf8(said).expect("UTF-8")).concat();
+    (output.status.code(), said)
+}
+
+fn validate(input: &str) -> (Option<i32>, String) {
+    run(&["validate", "-"], input)
+}
+
+/// As `helm template` prints a chart.
+const CHART: &str = "---
+# Source: ratelimit/templates/service.yaml
+apiVersion: v1
+kind: Service
+metadata: {name: ratelimit}
+---
+# Source: ratelimit/templates/configmap.yaml
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: ratelimit
+data:
+  notes: for people
+  config.yaml: |
+    domain: shop
+    descriptors:
+      - key: user
+        rate_limit:
+          unit: minute
+          requests_per_unit: 10
+";
+
+#[test]
+fn rules_are_read_from_standard_input() {
+    let (code, said) = validate("domain: d\ndescriptors: [{key: k, rate_limit: {unit: day, requests_per_unit: 1}}]\n");
+    assert_eq!((code, said.as_str()), (Some(0), "ok: 1 file, 1 domain, 1 rule\n"));
+    let (code, said) = validate("domain: d\ndescriptors: [{kye: k}]\n");
+    assert!(code == Some(1) && said.contains("<stdin>:2:16: descriptors[0].kye"), "{said}");
+    let (code, said) = validate("");
+    assert!(code == Some(1) && said.contains("the file is empty"), "{said}");
+}
+
+#[test]
+fn rules_are_read_from_manifests() {
+    let (code, said) = validate(CHART);
+    assert!(code == Some(0) && said.ends_with("ok: 1 file, 1 domain, 1 rule\n"), "{said}");
+    assert!(said.contains("note: skipped <stdin>: ConfigMap ratelimit, notes: "), "{said}");
+    let (code, said) = run(&["explain", "--rules", "-", "shop", "user=u"], CHART);
+    assert!(code == Some(0) && said.contains("rule at <stdin>:17: 10 per minute"), "{said}");
+    for folder in ["deploy/kubernetes", "deploy/istio"] {
+        let (code, said) = run(&["validate", folder], "");
+        assert!(code == Some(0) && !said.contains("warning"), "{folder}: {said}");
+    }
+}
+
+/// A ConfigMap with these keys and values.
+fn map(name: &str, data: &[(&str, &str)]) -> String {
+    let values: String = data
+        .iter()
+        .map(|(key, value)| {
+            format!("  {key}: |\n{}", value.lines().map(|line| format!("    {line}\n")).collect::<String>())
+        })
+        .collect();
+    format!("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\ndata:\n{values}")
+}
+
+const GOOD: &str = "domain: d\ndescriptors: [{key: k, rate_limit: {unit: day, requests_per_unit: 1}}]\n";
+
+/// The service refuses all rules for the sake of one such file.
+#[test]
+fn a_file_that_the_service_would_refuse_is_not_skipped() {
+    for (bad, fault) in [
+        ("Domain: d\nDescriptors: []\n", "unknown key `Domain`"),
+        ("domains: d\n", "unknown key `domains`"),
+        ("descriptor: []\n", "unknown key `descriptor`"),
+        ("domain : [\ndescripters:\n", "bad YAML"),
+    ] {
+        for key in ["b.yaml", "b.yml", "b.json", "B.YAML", "b"] {
+            let (code, said) = validate(&(map("a", &[("a.yaml", GOOD)]) + &map("b", &[(key, bad)])));
+            assert!(code == Some(1) && said.contains(fault), "{key}: {bad}: {said}");
+        }
+    }
+    for (bad, fault) in [("other: 1\n", "unknown key `other`"), ("# nothing\n", "the file is empty"), ("[]\n", "a map")]
+    {
+        for key in ["b.yaml", "b.yml", "b.json"] {
+            let (code, said) = validate(&map("rules", &[("a.yaml", GOOD), (key, bad)]));
+            assert!(code == Some(1) && said.contains(fault), "{key}: {bad}: {said}");
+        }
+    }
+    // a chart has other ConfigMaps too
+    let (code, said) =
+        validate(&(map("rules", &[("a.yaml", GOOD)]) + &map("other", &[("prometheus.yml", "global: {}\n")])));
+    assert_eq!(code, Some(0), "{said}");
+    let note = "note: skipped <stdin>: ConfigMap other, prometheus.yml: no `domain` and no `descriptors`\n";
+    assert!(said.contains(note), "{said}");
+    let (code, said) = validate(&map("rules", &[("a.yaml", GOOD), ("notes", "hello\n")]));
+    assert!(
+        code == Some(0) && said.contains("notes: no `domain` and no `descriptors`; RUNTIME_ROOT reads it"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_key_that_a_directory_of_rules_would_not_have_is_warned_about() {
+    let warning =
+        "of a directory, RULES reads .yaml, .yml and .json alone, so not this key (RUNTIME_ROOT reads every key)";
+    for key in ["a", "a.txt", "a.yaml.bak", "yaml", "a.conf"] {
+        let (code, said) = validate(&map("rules", &[(key, GOOD)]));
+        let call = format!("ConfigMap rules, {key}: {warning}: call it {key}.yaml");
+        assert!(code == Some(0) && said.contains(&call), "{key}: {said}");
+    }
+    for key in ["a.yaml", "a.yml", "a.json", "a.b.YAML"] {
+        let (code, said) = validate(&map("rules", &[(key, GOOD)]));
+        assert!(code == Some(0) && !said.contains("warning"), "{key}: {said}");
+    }
+}
+
+#[test]
+fn a_fault_is_shown_where_it_stands_in_the_manifest() {
+    let faulty = CHART.replace("unit: minute", "unit: minuet");
+    let (code, said) = validate(&faulty);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("<stdin>:19:17: descriptors[0].rate_limit.unit: invalid unit `minuet`"), "{said}");
+    assert!(said.contains("19 |           unit: minuet"), "{said}");
+    // kubectl prints in quotes what has a tab, or a blank before the end of a line: then the line is that of the value
+    let quoted = "apiVersion: v1\nitems:\n- apiVersion: v1\n  data:\n    a.yaml: \"domain: a \\ndescriptors: [{key: 1\\n\"\n  kind: \
+                  ConfigMap\n  metadata:\n    name: rules\nkind: List\n";
+    let (code, said) = validate(quoted);
+    assert!(code == Some(1) && said.contains("<stdin> (ConfigMap rules, a.yaml):3:1: bad YAML"), "{said}");
+}
+
+#[test]
+fn what_holds_no_rules_says_what_to_give() {
+    let (code, said) = validate("apiVersion: v1\nkind: Service\nmetadata: {name: s}\n");
+    assert!(code == Some(1) && said.contains("rules are in the `data` of a ConfigMap"), "{said}");
+    let (code, said) =
+        validate("domain: d\ndescriptors:\n{{- range .Values.rules }}\n  - key: {{ .key }}\n{{- end }}\n");
+    assert!(code == Some(1) && said.contains("`helm template CHART | tollgate validate -`"), "{said}");
+}
+
+#[test]
+fn patterns_on_paths_are_warned_of_and_other_patterns_noted() {
+    let rules = "domain: d
+descriptors:
+  - {key: path, value: /a*, rate_limit: {unit: day, requests_per_unit: 1}}
+  - {key: path, value: /b*, share_threshold: true, rate_limit: {unit: day, requests_per_unit: 1}}
+  - {key: path, regex: /c.*, descriptors: [{key: user, rate_limit: {unit: day, requests_per_unit: 1}}]}
+  - {key: path, values: [/d, /e*], rate_limit: {unit: day, requests_per_unit: 1}}
+  - {key: path, value: /free*, rate_limit: {unlimited: true}}
+  - {key: request_uri, value: '*.php', rate_limit: {unit: day, requests_per_unit: 1}}
+  - {key: route, value: /f*, rate_limit: {unit: day, requests_per_unit: 1}}
+  - {key: remote_address, cidr: 10.0.0.0/8, rate_limit: {unit: day, requests_per_unit: 1}}
+  - {key: user, value: guest*, rate_limit: {unit: day, requests_per_unit: 1}}
+  - {key: method, values: [GET, PUT], rate_limit: {unit: day, requests_per_unit: 1}}
+";
+    let (code, said) = validate(rules);
+    assert_eq!(code, Some(0), "{said}");
+    let lines = |start: &str| -> Vec<u32> {
+        let places = said.lines().filter_map(|line| line.strip_prefix(start)?.split(':').next()?.parse().ok());
+        places.collect()
+    };
+    assert_eq!(lines("warning: <stdin>:"), [3, 5, 6, 8, 9], "{said}");
+    assert_eq!(lines("note: <stdin>:"), [10, 11], "{said}");
+    let own = said.lines().filter(|line| line.contains("each matching value has its own counter")).count();
+    assert_eq!(own, 7, "{said}");
+    let (_, said) = run(&["explain", "--rules", "-", "d", "path=/c1,user=u"], rules);
+    assert!(said.contains("path matching /c.*: each matching value has its own counter"), "{said}");
+    let (_, said) = run(&["explain", "--rules", "-", "--json", "d", "path=/b1"], rules);
+    assert!(said.contains("path=/b*: all matching values share one counter"), "{said}");
+}
+
+/// Forms of the same trap that no `share_threshold` mends, or whose beginning hides the slash.
+#[test]
+fn paths_without_a_value_in_lists_and_behind_flags_are_warned_of() {
+    const LIMIT: &str = "rate_limit: {unit: day, requests_per_unit: 1}";
+    for warned in [
+        "{key: path, LIMIT}",
+        "{key: request_path, descriptors: [{key: user, LIMIT}]}",
+        "{key: URL, value: ~, LIMIT}",
+        "{key: user, descriptors: [{key: uri, LIMIT}]}",
+        "{key: endpoint, regex: '(?i)/login.*', LIMIT}",
+        "{key: endpoint, regex: '(?i:/login).*', LIMIT}",
+        "{key: endpoint, regex: '^(/login|/signin).*', LIMIT}",
+        "{key: endpoint, regex: '(?:/a|/b).*', LIMIT}",
+        "{key: endpoint, regex: '\\/login.*', LIMIT}",
+        "{key: endpoint, regex: '[/]login.*', LIMIT}",
+        "{key: endpoint, regex: '.*/login', LIMIT}",
+        "{key: endpoint, value: '*/login*', LIMIT}",
+    ] {
+        let (code, said) = validate(&format!("domain: d\ndescriptors:\n  - {}\n", warned.replace("LIMIT", LIMIT)));
+        assert!(code == Some(0) && said.contains("warning: <stdin>:3: "), "{warned}: {said}");
+        let without = !warned.contains("value: '") && !warned.contains("regex");
+        assert_eq!(
+            said.contains("without a value: each value has its own counter: a client"),
+            without,
+            "{warned}: {said}"
+        );
+        assert_eq!(said.contains("share_threshold"), !without, "{warned}: {said}");
+    }
+    for silent in [
+        "{key: user, LIMIT}",
+        "{key: path}",
+        "{key: path, rate_limit: {unlimited: true}}",
+        "{key: path, value: /a, descriptors: [{key: remote_address, LIMIT}]}",
+        "{key: endpoint, regex: '(?i)/login.*', share_threshold: true, LIMIT}",
+        "{key: endpoint, regex: '(?i)bot.*', LIMIT}",
+    ] {
+        let (code, said) = validate(&format!("domain: d\ndescriptors:\n  - {}\n", silent.replace("LIMIT", LIMIT)));
+        assert!(code == Some(0) && !said.contains("warning"), "{silent}: {said}");
+    }
+    for (exact, note) in [
+        ("{key: k, values: [/login, /signin], LIMIT}", "k=/login and 1 more match this very text alone: `/login?a=1`"),
+        ("{key: k, values: [b, /a], LIMIT}", "k=/a matches this very text alone"),
+        ("{key: k, values: [/a, '/b*'], share_threshold: true, LIMIT}", "k=/a matches this very text alone"),
+        ("{key: k, value: /a, descriptors: [{key: b, LIMIT}, {key: c, LIMIT}]}", "k=/a matches this very text alone"),
+    ] {
+        let (code, said) = validate(&format!("domain: d\ndescriptors:\n  - {}\n", exact.replace("LIMIT", LIMIT)));
+        assert!(code == Some(0) && said.contains(note), "{exact}: {said}");
+    }
+    let addresses = format!("domain: d\ndescriptors:\n  - {{key: remote_address, {LIMIT}}}\n");
+    let (code, said) = validate(&addresses);
+    let note =
+        "note: <stdin>:3: remote_address, without a value: each value has its own counter: a client of IPv6 has many";
+    assert!(code == Some(0) && said.contains(note) && !said.contains("warning"), "{said}");
+    let (_, said) = validate(&addresses.replace("remote", "masked_remote"));
+    assert_eq!(said, "ok: 1 file, 1 domain, 1 rule\n");
+    let rules = format!("domain: d\ndescriptors:\n  - {{key: path, {LIMIT}}}\n");
+    let (code, said) = run(&["explain", "--rules", "-", "d", "path=/c?a=1"], &rules);
+    assert!(code == Some(0) && said.contains("path, without a value: each value has its own counter"), "{said}");
+}
+
+#[test]
+fn many_regexes_of_one_level_are_warned_about() {
+    let rules = |regexes: usize| {
+        let rule =
+            |number| format!("- {{key: k, regex: '.*a{number}.*', rate_limit: {{unit: day, requests_per_unit: 1}}}}\n");
+        format!("domain: d\ndescriptors:\n{}", (0..regexes).map(rule).collect::<String>())
+    };
+    let (code, said) = validate(&rules(65));
+    let warning = "warning: <stdin>:3: domain `d`: a value of `k` is read once for each of 65 regexes";
+    assert!(code == Some(0) && said.contains(warning), "{said}");
+    let (code, said) = validate(&rules(64));
+    assert!(code == Some(0) && !said.contains("is read once"), "{said}");
+}

@@ -1,0 +1,140 @@
+//! Servers that say the same thing again and again, or ever new things: each is answered, and none too often.
+
+use std::time::Instant;
+
+use super::service::{self, builder, started};
+use testkit::scrape::count;
+use testkit::xds::{
+    configs::{bad, limit},
+    server::{Ads, AdsStream, Said, ack},
+};
+
+/// Sends the same snapshot 2000 times without waiting for an answer, and then a good one that is new; gives what was said
+/// until that one was acknowledged.
+async fn flood<const N: usize>(
+    stream: &mut AdsStream,
+    version: &str,
+    resources: impl Fn() -> [envoy_types::pb::google::protobuf::Any; N],
+    last: u32,
+) -> Vec<Said> {
+    let mut said = Vec::new();
+    let end = ack("end", "end");
+    let sender = stream.sender();
+    let flood = async {
+        for sent in 0..2000 {
+            sender.send(version, &format!("n{sent}"), resources()).await;
+        }
+        sender.send("end", "end", limit(last)).await;
+    };
+    let listen = async {
+        while said.last() != Some(&end) {
+            said.push(stream.said().await);
+        }
+    };
+    tokio::join!(flood, listen);
+    said.pop();
+    said
+}
+
+#[tokio::test]
+async fn a_bad_snapshot_that_is_sent_without_end_is_refused_once_a_second() {
+    let mut ads = Ads::start().await;
+    let (tollgate, mut stream, mut client) = started(builder(ads.address), &mut ads, limit(5)).await;
+    let began = Instant::now();
+    let said = flood(&mut stream, "2", || bad(1), 6).await;
+    let most = 2 + began.elapsed().as_secs();
+    assert!(!said.is_empty() && said.len() as u64 <= most, "{} refusals, at most {most}", said.len());
+    for one in &said {
+        assert!(matches!(one, Said::Nack { version, .. } if version == "1"), "{one:?}");
+    }
+    assert_eq!(service::limit(&mut client).await, Some(6));
+    assert_eq!(count(&tollgate, "ratelimit_service_config_load_error").await, 1, "judged once");
+    assert_eq!(tollgate.wait_for_lines("rules are refused", 1).len(), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_resends_at_once_what_is_refused_is_slowed_down() {
+    let mut ads = Ads::start().await;
+    let (_tollgate, mut stream, _) = started(builder(ads.address), &mut ads, limit(5)).await;
+    let began = Instant::now();
+    for number in 0..4 {
+        let nonce = format!("n{number}");
+        stream.send("2", &nonce, bad(1)).await;
+        assert!(matches!(stream.said().await, Said::Nack { nonce: answered, .. } if answered == nonce));
+    }
+    assert!(began.elapsed().as_secs() >= 3, "three of four were repeats: {:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_good_snapshot_that_is_sent_without_end_is_loaded_once_and_acknowledged_once_a_second() {
+    let mut ads = Ads::start().await;
+    let (tollgate, mut stream, mut client) = started(builder(ads.address), &mut ads, limit(5)).await;
+    let began = Instant::now();
+    let said = flood(&mut stream, "1", || limit(5), 6).await;
+    let most = 1 + began.elapsed().as_secs();
+    assert!(said.len() as u64 <= most, "{} acknowledgements, at most {most}", said.len());
+    assert!(said.iter().all(|one| matches!(one, Said::Ack { .. })), "{said:?}");
+    assert_eq!(service::limit(&mut client).await, Some(6));
+    assert_eq!(count(&tollgate, "tollgate_config_reloads_total{result=\"applied\"}").await, 2);
+    let unchanged = count(&tollgate, "tollgate_config_reloads_total{result=\"unchanged\"}").await;
+    assert_eq!(unchanged, said.len() as u64);
+}
+
+#[tokio::test]
+async fn every_bad_snapshot_that_is_new_is_refused_however_fast_they_come() {
+    let mut ads = Ads::start().await;
+    let (tollgate, mut stream, _) = started(builder(ads.address), &mut ads, limit(5)).await;
+    let began = Instant::now();
+    let sender = stream.sender();
+    let flood = async {
+        for number in 0..100 {
+            sender.send("2", &format!("n{number}"), bad(number)).await;
+        }
+    };
+    let listen = async {
+        for number in 0..100 {
+            let wanted = format!("n{number}");
+            assert!(matches!(stream.said().await, Said::Nack { nonce, .. } if nonce == wanted));
+        }
+    };
+    tokio::join!(flood, listen);
+    assert!(began.elapsed().as_millis() >= 990, "a hundred a second at most: {:?}", began.elapsed());
+    assert_eq!(count(&tollgate, "ratelimit_service_config_load_error").await, 100);
+    assert_eq!(count(&tollgate, "tollgate_xds_nacks_total").await, 100);
+}
+
+#[tokio::test]
+async fn what_is_known_is_answered_under_each_new_version_and_judged_once() {
+    let mut ads = Ads::start().await;
+    let (tollgate, mut stream, mut client) = started(builder(ads.address), &mut ads, limit(5)).await;
+    let began = Instant::now();
+    let sender = stream.sender();
+    let versions = |kind: &str| (0..50).map(|number| format!("{kind}{number}")).collect::<Vec<_>>();
+    let (worse, better) = (versions("bad"), versions("good"));
+    let flood = async {
+        for version in &worse {
+            sender.send(version, version, bad(1)).await;
+        }
+        for version in &better {
+            sender.send(version, version, limit(5)).await;
+        }
+    };
+    let listen = async {
+        for wanted in &worse {
+            let said = stream.said().await;
+            assert!(
+                matches!(&said, Said::Nack { version, nonce, .. } if version == "1" && nonce == wanted),
+                "{said:?}"
+            );
+        }
+        for wanted in &better {
+            assert_eq!(stream.said().await, ack(wanted, wanted));
+        }
+    };
+    tokio::join!(flood, listen);
+    assert!(began.elapsed().as_millis() >= 990, "a hundred a second at most: {:?}", began.elapsed());
+    assert_eq!(service::limit(&mut client).await, Some(5));
+    assert_eq!(count(&tollgate, "ratelimit_service_config_load_error").await, 1);
+    assert_eq!(count(&tollgate, "tollgate_config_reloads_total{result=\"applied\"}").await, 1);
+    assert_eq!(count(&tollgate, "tollgate_xds_version_info{version=\"good49\"}").await, 1);
+}

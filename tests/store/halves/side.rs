@@ -1,0 +1,127 @@
+//! An engine over a limiter of the test's, and all that it counts.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    future::Future as _,
+    num::NonZeroUsize,
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Instant,
+};
+
+use tollgate::{
+    domain::{
+        Algorithm, AtomicGroups, Capabilities, Decision, DynRateLimiter, FailureMode, Group, KeyBuilder, Request,
+    },
+    engine::{
+        ActiveRules, ActiveRulesHandle, DecideError, Engine, Options, RequestLimits,
+        stats::{DecisionStats, DecisionTotals, Figure, SeriesName, Stats, StatsTable},
+    },
+    rules::{self, CompileOptions, RuleFile},
+};
+
+use super::world::{MAX_DESCRIPTORS, MAX_ENTRIES, World};
+
+/// More than a run makes, so that what is counted does not depend on who comes first.
+const MAX_SERIES: usize = 100_000;
+
+pub const CAPABILITIES: Capabilities =
+    Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported };
+
+/// What became of a request.
+pub type Outcome = Result<Decision, DecideError>;
+
+pub struct Side {
+    pub engine: Engine,
+    live: ActiveRulesHandle,
+    decisions: Arc<DecisionStats>,
+    stats: Arc<Stats>,
+    /// All that were loaded.
+    loaded: Vec<Arc<ActiveRules>>,
+}
+
+/// What was counted.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Statistics {
+    rows: BTreeMap<String, [u64; Figure::ALL.len()]>,
+    unknown_domains: Vec<(String, u64)>,
+    decisions: DecisionTotals,
+}
+
+impl Side {
+    /// With the first version of the rules, and keys that begin with `prefix`.
+    pub fn new(limiter: Arc<dyn DynRateLimiter>, world: &World, prefix: &str) -> Self {
+        let limit = |max| NonZeroUsize::new(max).expect("not zero");
+        let options = Options {
+            modes: world.modes,
+            limits: RequestLimits { max_descriptors: limit(MAX_DESCRIPTORS), max_entries: limit(MAX_ENTRIES) },
+            near_limit_ratio: 0.8,
+            on_store_failure: FailureMode::Error,
+            refunds: true,
+        };
+        let (live, decisions) = (ActiveRulesHandle::default(), Arc::<DecisionStats>::default());
+        let keys = KeyBuilder::new(prefix);
+        let keys = if world.hashing { keys.hashing_values("secret") } else { keys };
+        let engine = Engine::new(live.clone(), limiter, Arc::new(keys), Arc::new(options), decisions.clone());
+        let mut side = Self { engine, live, decisions, stats: Stats::new(MAX_SERIES), loaded: Vec::new() };
+        side.load(&world.rules[0]);
+        side
+    }
+
+    /// Replaces the rules, as a reload does.
+    pub fn load(&mut self, files: &[String]) {
+        let file = |(number, text): (usize, &String)| RuleFile {
+            name: format!("{number}.yaml"),
+            content: text.as_str().into(),
+        };
+        let files: Vec<_> = files.iter().enumerate().map(file).collect();
+        let options = CompileOptions { merge_domains: false, capabilities: CAPABILITIES, defaults: None };
+        let rules = match rules::compile(&files, &options) {
+            Ok(compiled) => compiled.rules,
+            Err(errors) => panic!("{errors}\n{files:?}"),
+        };
+        let names = rules.rules().map(|(domain, found)| {
+            let name = found
+                .static_levels()
+                .fold(SeriesName::new(domain.name()), |name, level| name.level(level.key, level.value.as_deref()));
+            (found.rule.id(), name)
+        });
+        let previous = self.loaded.last().map(|live| &*live.stats);
+        let stats = Arc::new(StatsTable::build(&self.stats, names, previous));
+        let live = Arc::new(ActiveRules { stats, rules, hash: String::new(), since: Instant::now() });
+        self.live.store(Some(Arc::clone(&live)));
+        self.loaded.push(live);
+    }
+
+    /// The decision of a side that never waits.
+    pub fn decided(&self, request: &Request<'_>) -> Outcome {
+        match pin!(self.engine.decide(request, None)).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(outcome) => outcome,
+            Poll::Pending => panic!("this side waits for something"),
+        }
+    }
+
+    /// All that was counted.
+    pub fn statistics(&self) -> Statistics {
+        let mut rows = BTreeMap::new();
+        let mut seen = HashSet::new();
+        for series in self.loaded.iter().flat_map(|live| live.stats.series()) {
+            if seen.insert(Arc::as_ptr(&series)) {
+                let row: &mut [u64; Figure::ALL.len()] = rows.entry(format!("{:?}", series.labels())).or_default();
+                row.iter_mut().zip(Figure::ALL).for_each(|(sum, figure)| *sum += series.get(figure));
+            }
+        }
+        let unknown = self.stats.domains_not_found();
+        let mut unknown_domains: Vec<_> = unknown.into_iter().map(|(name, count)| (name.to_string(), count)).collect();
+        unknown_domains.sort_unstable();
+        let mut decisions = DecisionTotals::default();
+        decisions.add(&self.decisions);
+        Statistics { rows, unknown_domains, decisions }
+    }
+}
+
+/// Whether there is a counter that both charge.
+pub fn share_a_counter(one: &Group, other: &Group) -> bool {
+    one.hits.iter().any(|hit| other.hits.iter().any(|of_other| of_other.key == hit.key))
+}

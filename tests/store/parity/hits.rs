@@ -1,0 +1,49 @@
+//! Hits and entries in few words, and what their answers say.
+
+use std::time::Duration;
+
+use tollgate::{
+    domain::{Algorithm, Charge, CounterKey, Group, Hit, Limit, Timestamp, Unit, Verdict},
+    store::redis::{Answer, Entry},
+};
+
+use crate::parity::server::Redis;
+
+pub const SECOND: u64 = 1_000_000;
+pub const NOW: u64 = 1_700_000_000 * SECOND;
+pub const NONE: Duration = Duration::ZERO;
+/// Keeps counters whose time is injected.
+pub const LONG: Duration = Duration::from_secs(3600);
+
+pub fn limit(algorithm: Algorithm, requests: u64) -> Limit {
+    Limit::new(algorithm, requests, Unit::Second.into(), None, None).expect("a limit")
+}
+
+pub fn hit(key: &str, limit: Limit, n: u64) -> Hit {
+    Hit::new(CounterKey::from_bytes(key.as_bytes()), limit, Charge::Take(n))
+}
+
+pub fn fixed(key: &str, n: u64) -> Hit {
+    hit(key, Limit::fixed_window(10, Unit::Hour), n)
+}
+
+pub fn single(hit: Hit) -> Entry {
+    Entry::new(Group::single(hit))
+}
+
+pub fn at(hit: Hit, micros: u64) -> Entry {
+    Entry::new(Group::single(hit).at(Timestamp::from_micros(micros)))
+}
+
+/// The only verdict of a group of one hit.
+pub fn only(answer: &Answer) -> Verdict {
+    answer.as_ref().expect("verdicts")[0][0]
+}
+
+pub fn one(redis: &mut Redis, entry: Entry) -> Verdict {
+    only(&redis.check(&[entry], LONG)[0])
+}
+
+pub fn code(answer: &Answer) -> &str {
+    answer.as_ref().expect_err("a refusal").code()
+}

@@ -1,0 +1,229 @@
+//! One server in trouble, under load.
+
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+
+use tokio::task::JoinSet;
+use tollgate::{
+    domain::{Algorithm, CounterKey, Group, Hit, RateLimiter as _, Refusal, StoreError},
+    store::redis::{Connector, Endpoint, RedisStats, RedisStore, StoreOptions},
+};
+
+use crate::{
+    client::calls::{connected, tcp},
+    redis::{
+        load::{Load, TASKS, count, keys, take, wide},
+        stores::{options, store, store_with},
+    },
+};
+use testkit::{PATIENCE, redis::Redis, until};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_script_that_is_flushed_is_loaded_again_and_nothing_is_lost() {
+    let redis = Redis::start(&[]);
+    let store = Arc::new(store(&tcp(&redis)).await);
+    let load = Load::start(&store, keys("flush", 16));
+    for _ in 0..50 {
+        load.answers(2).await;
+        redis.cli(&["SCRIPT", "FLUSH"]);
+    }
+    load.answers(2).await;
+    let figures = load.stop().await;
+    assert_eq!(figures.lost, 0, "{figures:?}");
+    figures.only(&[]);
+    assert!(redis.calls("eval") >= 50, "the script was not loaded by a call");
+    println!("figures: 50 × SCRIPT FLUSH: {figures:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_are_killed_in_a_loop_charge_nothing_twice() {
+    let redis = Redis::start(&[]);
+    let connector = Connector::new(&tcp(&redis)).expect("a connector");
+    let client = connector.connect();
+    until("connected", || client.open_connections() == 1).await;
+    let store = Arc::new(RedisStore::start(client, None, options(), Arc::new(RedisStats::default())));
+    let load = Load::start(&store, keys("kill", 16));
+    for kill in 1..=50 {
+        load.answers(2).await;
+        redis.cli(&["CLIENT", "KILL", "TYPE", "normal"]);
+        until("connected again", || connector.opened_connections() > kill).await;
+    }
+    load.answers(2).await;
+    let figures = load.stop().await;
+    assert_eq!(figures.lost, 0, "{figures:?}");
+    figures.only(&["Unanswered", "Unreachable"]);
+    println!("figures: 50 × CLIENT KILL: {figures:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_writes_all_to_its_disk_is_killed_and_started_again_and_nothing_is_lost() {
+    let mut redis = Redis::start(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let store = Arc::new(store(&tcp(&redis)).await);
+    let load = Load::start(&store, keys("restart", 16));
+    for _ in 0..3 {
+        load.answers(20).await;
+        redis.kill();
+        let errors = load.errors();
+        until("everybody has noticed", || load.errors() > errors + TASKS).await;
+        redis.start_again();
+    }
+    load.answers(20).await;
+    let figures = load.stop().await;
+    assert_eq!(figures.lost, 0, "{figures:?}");
+    figures.only(&["Unanswered", "Unreachable", "Refused(NotReady)"]);
+    println!("figures: killed and started again 3 times: {figures:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_hangs_leaves_nobody_waiting() {
+    let redis = Redis::start(&[]);
+    let timeout = Duration::from_secs(1);
+    let endpoint = Endpoint { timeout, ..tcp(&redis) };
+    let store =
+        Arc::new(store_with(&endpoint, StoreOptions { timeout, per_second_timeout: timeout, ..options() }).await);
+    let load = Load::start(&store, keys("hang", 16));
+    load.answers(10).await;
+    redis.signal("STOP");
+    // each task has been told many times
+    until("errors", || load.errors() > 2000).await;
+    redis.signal("CONT");
+    load.answers(10).await;
+    let figures = load.stop().await;
+    assert_eq!(figures.lost, 0, "{figures:?}");
+    // a server that was stopped in a script, for longer than scripts may take, says BUSY when it wakes
+    figures.only(&["Unanswered", "Expired", "Unreachable", "Refused(NotReady)"]);
+    assert!(figures.errors.contains_key("Unanswered"), "{figures:?}");
+    println!("figures: SIGSTOP: {figures:?}");
+}
+
+#[tokio::test]
+async fn while_a_server_hangs_the_work_is_bounded_and_whoever_leaves_is_not_charged() {
+    let redis = Redis::start(&[]);
+    let stats = Arc::new(RedisStats::default());
+    let options = StoreOptions { max_pending: NonZeroUsize::new(100).expect("not zero"), ..options() };
+    let endpoint = Endpoint { timeout: PATIENCE, ..tcp(&redis) };
+    let store = Arc::new(RedisStore::start(connected(&endpoint).await, None, options, Arc::clone(&stats)));
+    let (key, limit) = (CounterKey::from_bytes(b"bound"), wide(Algorithm::FixedWindow));
+    store.check(take(&key, limit)).await[0].expect("a verdict");
+    let before = redis.calls("evalsha");
+    let check = || {
+        let (store, group) = (Arc::clone(&store), take(&key, limit));
+        async move { store.check(group).await[0] }
+    };
+    redis.signal("STOP");
+    let mut sent = JoinSet::new();
+    for calls in 1..=2 {
+        sent.spawn(check());
+        until("it is sent", || stats.in_flight() == calls).await;
+    }
+    let mut waiting = JoinSet::new();
+    for _ in 0..500 {
+        waiting.spawn(check());
+    }
+    for _ in 0..500 - 98 {
+        let shed = waiting.join_next().await.expect("one that is shed").expect("no panic");
+        assert_eq!(shed, Err(StoreError::Overloaded));
+    }
+    assert_eq!((stats.pending(), stats.in_flight()), (100, 2));
+    waiting.shutdown().await;
+    assert_eq!((stats.pending(), stats.in_flight()), (2, 2));
+    redis.signal("CONT");
+    for verdict in sent.join_all().await {
+        verdict.expect("it was sent");
+    }
+    assert_eq!(count(&store, &key, limit).await, Ok(3), "the first, and the two that were sent");
+    assert_eq!(redis.calls("evalsha"), before + 3, "the two that were sent, and the look");
+}
+
+#[tokio::test]
+async fn a_full_server_refuses_what_writes_and_still_shows_its_counters() {
+    let redis = Redis::start(&["--maxmemory-policy", "noeviction"]);
+    let store = store(&tcp(&redis)).await;
+    let (key, other) = (CounterKey::from_bytes(b"full"), CounterKey::from_bytes(b"fuller"));
+    for algorithm in Algorithm::ALL {
+        let limit = wide(algorithm);
+        store.check(take(&key, limit)).await[0].expect("a verdict");
+        redis.cli(&["CONFIG", "SET", "maxmemory", "1"]);
+        for key in [&key, &other] {
+            let refused = Err(StoreError::Refused(Refusal::OutOfMemory));
+            assert_eq!(store.check(take(key, limit)).await[0], refused, "{algorithm}");
+        }
+        assert_eq!(count(&store, &key, limit).await, Ok(1), "{algorithm}");
+        assert_eq!(count(&store, &other, limit).await, Ok(0), "{algorithm}");
+        redis.cli(&["CONFIG", "SET", "maxmemory", "0"]);
+        assert_eq!(store.check(take(&key, limit)).await[0].expect("a verdict").after, 2, "{algorithm}");
+        assert_eq!(store.reset(&key).await, Ok(true));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_of_a_wrong_type_fails_its_own_group_only() {
+    const EACH: u64 = 10;
+    let redis = Redis::start(&[]);
+    let stats = Arc::new(RedisStats::default());
+    let store = Arc::new(RedisStore::start(connected(&tcp(&redis)).await, None, options(), Arc::clone(&stats)));
+    redis.cli(&["SADD", "load:type:1", "not", "a", "counter"]);
+    let keys = keys("type", 6);
+    let refused = Err(StoreError::Refused(Refusal::WrongType));
+    // the script is there, so that it is one call that they share
+    store.check(take(&keys[0], wide(Algorithm::FixedWindow))).await[0].expect("a verdict");
+    let before = redis.calls("evalsha");
+    redis.signal("STOP");
+    let mut checks = JoinSet::new();
+    for number in (0..keys.len()).cycle().take(keys.len() * EACH as usize) {
+        let (store, key) = (Arc::clone(&store), keys[number].clone());
+        let limit = wide(Algorithm::ALL[number % 3]);
+        checks.spawn(async move { (number, store.check(take(&key, limit)).await[0]) });
+    }
+    // an atomic group with the bad counter in its middle
+    let group: Vec<_> = [&keys[3], &keys[1], &keys[4]]
+        .into_iter()
+        .map(|key| take(key, wide(Algorithm::FixedWindow)).hits[0].clone())
+        .collect::<Vec<Hit>>();
+    let together = Arc::clone(&store);
+    let group =
+        tokio::spawn(async move { together.check(Group::new(group).atomic().at(crate::redis::load::NOW)).await });
+    let all = checks.len() as u64 + 1;
+    until("all wait for it", || stats.pending() == all).await;
+    redis.signal("CONT");
+    while let Some(check) = checks.join_next().await {
+        let (number, verdict) = check.expect("no panic");
+        assert_eq!(verdict.map(|_| ()), if number == 1 { refused } else { Ok(()) }, "counter {number}");
+    }
+    for verdict in group.await.expect("no panic") {
+        assert_eq!(verdict.map(|_| ()), refused);
+    }
+    assert!(redis.calls("evalsha") - before < EACH, "they went in calls of their own");
+    for (number, key) in keys.iter().enumerate().filter(|(number, _)| *number != 1) {
+        let count = count(&store, key, wide(Algorithm::ALL[number % 3])).await;
+        assert_eq!(count, Ok(EACH + u64::from(number == 0)), "counter {number}");
+    }
+    assert_eq!(redis.cli(&["SCARD", "load:type:1"]), "3");
+}
+
+#[tokio::test]
+async fn a_server_that_becomes_a_replica_is_left_and_found_again() {
+    let redis = Redis::start(&[]);
+    let store = store(&tcp(&redis)).await;
+    let (key, limit) = (CounterKey::from_bytes(b"k"), wide(Algorithm::FixedWindow));
+    store.check(take(&key, limit)).await[0].expect("a verdict");
+    redis.cli(&["REPLICAOF", "127.0.0.1", "1"]);
+    // it may be left before the answer
+    let away = [StoreError::Unreachable, StoreError::Unanswered];
+    let since = std::time::Instant::now();
+    loop {
+        match store.check(take(&key, limit)).await[0] {
+            Err(StoreError::Refused(Refusal::ReadOnly)) => break,
+            other => {
+                assert!(other.is_err_and(|error| away.contains(&error)) && since.elapsed() < PATIENCE, "{other:?}");
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    redis.cli(&["REPLICAOF", "NO", "ONE"]);
+    while let Err(error) = store.check(take(&key, limit)).await[0] {
+        let expected = away.contains(&error) || error == StoreError::Refused(Refusal::ReadOnly);
+        assert!(expected && since.elapsed() < PATIENCE, "{error:?}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    assert_eq!(count(&store, &key, limit).await, Ok(2));
+}

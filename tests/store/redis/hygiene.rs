@@ -1,0 +1,97 @@
+//! What a store leaves behind, and what it says to Redis.
+
+use std::{collections::BTreeSet, num::NonZeroU32};
+
+use tollgate::{
+    domain::{Algorithm, Charge, CounterKey, Group, Hit, Limit, RateLimiter, Unit, Window},
+    store::redis::{Client, RedisStore},
+};
+
+use crate::client::calls;
+use crate::{
+    client::calls::tcp,
+    redis::stores::{cluster_store, options, store},
+};
+use testkit::{
+    redis::{Redis, cluster::Cluster},
+    until,
+};
+
+fn short(algorithm: Algorithm, seconds: u32) -> Limit {
+    let window = Window::new(Unit::Second, NonZeroU32::new(seconds).expect("not zero")).expect("short");
+    Limit::new(algorithm, 3, window, None, None).expect("a limit")
+}
+
+/// Charges, denials, looks, refunds, groups and a reset, of every algorithm, at Redis's own time.
+async fn everything(store: &RedisStore<Client>) {
+    for (number, algorithm) in Algorithm::ALL.into_iter().cycle().take(60).enumerate() {
+        let limit = short(algorithm, 1 + number as u32 % 2);
+        let key = |name: &str| CounterKey::from_bytes(format!("{{hygiene:{number}}}{name}").as_bytes());
+        assert_eq!(store.allow_n(key("a"), limit, 2).await.expect("a verdict").after, 2);
+        store.allow_n(key("a"), limit, 5).await.expect("a verdict");
+        store.peek(key("a"), limit).await.expect("a verdict");
+        store.check(Group::single(Hit::new(key("a"), limit, Charge::Give(1)))).await[0].expect("a verdict");
+        let hits = ["a", "b", "c"].map(|name| Hit::new(key(name), limit, Charge::Take(1)));
+        for verdict in store.check(Group::new(hits).atomic()).await {
+            verdict.expect("a verdict");
+        }
+        store.reset(&key("b")).await.expect("an answer");
+    }
+}
+
+/// The commands that ran on a server, without what the test itself asked.
+fn commands(redis: &Redis) -> BTreeSet<String> {
+    let stats = redis.cli(&["INFO", "commandstats"]);
+    let names = stats.lines().filter_map(|line| Some(line.strip_prefix("cmdstat_")?.split_once(':')?.0.to_owned()));
+    let of_the_test = ["info", "config", "config|set", "config|resetstat", "dbsize"];
+    names.filter(|name| !of_the_test.contains(&name.as_str())).collect()
+}
+
+/// A connection begins with this.
+const AT_CONNECT: [&str; 1] = ["ping"];
+
+/// Then it carries these, the script and resets.
+const CALLS: [&str; 3] = ["eval", "evalsha", "del"];
+
+/// The script runs these.
+const IN_SCRIPT: [&str; 4] = ["time", "mget", "get", "set"];
+
+fn expected(nodes: &[Redis], more: &[&str]) {
+    let sent: BTreeSet<_> = nodes.iter().flat_map(commands).collect();
+    // Redis 6 counts `CLUSTER SLOTS` as CLUSTER
+    let as_told = |name: &str| match name.split_once('|') {
+        Some((word, _)) if sent.contains(word) => word.to_owned(),
+        _ => name.to_owned(),
+    };
+    let expected: BTreeSet<_> = [&AT_CONNECT[..], &CALLS, &IN_SCRIPT, more].concat().into_iter().map(as_told).collect();
+    assert_eq!(sent, expected);
+    // a node of a cluster rejects what it is asked for another's slot
+    for node in nodes {
+        let stats = node.cli(&["INFO", "commandstats"]);
+        assert_eq!(stats.matches(",rejected_calls=").count(), stats.matches(",rejected_calls=0,").count(), "{stats}");
+    }
+}
+
+#[tokio::test]
+async fn a_single_server_is_left_empty_and_sent_what_is_expected() {
+    let redis = Redis::start(&[]);
+    redis.cli(&["CONFIG", "RESETSTAT"]);
+    let store = store(&tcp(&redis)).await;
+    everything(&store).await;
+    expected(std::slice::from_ref(&redis), &[]);
+    until("every counter is gone", || redis.cli(&["DBSIZE"]) == "0").await;
+}
+
+#[tokio::test]
+async fn a_cluster_is_left_empty_and_sent_what_is_expected() {
+    let cluster = Cluster::start().await;
+    for node in &cluster.nodes {
+        node.cli(&["CONFIG", "RESETSTAT"]);
+    }
+    let store = cluster_store(&calls::cluster(&cluster), options()).await;
+    everything(&store).await;
+    expected(&cluster.nodes, &["cluster|slots"]);
+    for node in &cluster.nodes {
+        until("every counter is gone", || node.cli(&["DBSIZE"]) == "0").await;
+    }
+}
