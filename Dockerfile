@@ -2,6 +2,8 @@
 # One binary on a base without a shell. `tests/image.py` runs these steps where no container engine is at hand.
 ARG RUST_VERSION=1.95
 FROM rust:${RUST_VERSION}-slim-bookworm AS build
+# line numbers are split off below
+ENV CARGO_PROFILE_RELEASE_STRIP=none
 WORKDIR /build
 
 # The dependencies, by way of an empty program: this layer lasts until they change.
@@ -20,9 +22,14 @@ COPY proto proto
 COPY src src
 ARG REVISION=unknown
 RUN TOLLGATE_COMMIT="${REVISION}" cargo build --release --locked --bin tollgate \
-    && mkdir -p image/bin \
-    && cp target/release/tollgate image/bin/tollgate \
+    && mkdir -p image/bin image/debug \
+    && objcopy --only-keep-debug target/release/tollgate image/debug/tollgate.debug \
+    && objcopy --strip-debug --add-gnu-debuglink=image/debug/tollgate.debug target/release/tollgate image/bin/tollgate \
     && ln -s tollgate image/bin/ratelimit
+
+# The line numbers of this build's program: see docs/lifecycle.md, "Backtraces".
+FROM scratch AS debug
+COPY --from=build /build/image/debug/ /
 
 # glibc, libgcc, the system's certificate authorities and time zones; no shell, no package manager.
 FROM gcr.io/distroless/cc-debian12:nonroot

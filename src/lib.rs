@@ -32,8 +32,6 @@ pub mod cli;
 #[cfg(feature = "server")]
 pub mod engine;
 #[cfg(feature = "server")]
-pub mod places;
-#[cfg(feature = "server")]
 pub mod rejections;
 #[cfg(feature = "server")]
 pub mod rules;
@@ -41,6 +39,8 @@ pub mod rules;
 pub mod server;
 #[cfg(feature = "server")]
 pub mod settings;
+#[cfg(feature = "server")]
+pub mod slot_pool;
 #[cfg(feature = "server")]
 pub mod source;
 #[cfg(feature = "server")]

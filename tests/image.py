@@ -67,7 +67,7 @@ class Stage:
     def __init__(self, name, base, environment):
         self.name, self.base, self.root = name, base, SCRATCH / name
         self.workdir, self.arguments, self.settings = pathlib.PurePosixPath("/"), {}, {}
-        self.environment = environment
+        self.environment = dict(environment)
 
     def path(self, path):
         return self.root / str(self.workdir / path).lstrip("/")
@@ -131,11 +131,14 @@ def build(environment, keep):
                 stage.copy(arguments, stages, files)
             case "RUN":
                 compiled.append(stage.run(arguments))
+            case "ENV":
+                name, _, value = arguments.partition("=")
+                stage.environment.setdefault(name, value)
             case "LABEL" | "USER" | "EXPOSE" | "HEALTHCHECK" | "ENTRYPOINT":
                 stage.settings[keyword] = arguments
             case _:
                 sys.exit(f"line {number}: this script does not know {keyword}: teach it")
-    check_bases([stage.base for stage in stages.values()])
+    check_bases([stage.base for stage in stages.values() if stage.base != "scratch"])
     return stage, compiled
 
 

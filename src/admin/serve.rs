@@ -19,21 +19,21 @@ use tokio::{
 use tower::ServiceExt;
 
 use crate::{
-    places::{Place, Places},
     rejections::PeerName,
+    slot_pool::{Slot, SlotPool},
     tls::{Gate, ServerTls},
 };
 
 /// What clients may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections at one time; for a further one the connection that has been idle longest is closed.
+    /// Connections at one time; for one more, the connection that has been idle longest is closed.
     pub connections: usize,
     /// For a TLS handshake, for a request's head to arrive, and for an idle connection.
     pub header_read: Duration,
     /// For a request to be read and its answer to begin.
     pub request: Duration,
-    /// From a request's head on, where another wants the connection's place: as good as idle after that.
+    /// For a request while another connection waits for a slot: after that the connection counts as idle.
     pub request_if_crowded: Duration,
     /// For a client to take more of what it was sent, in whole milliseconds; the kernel breaks the connection then.
     pub unread: Duration,
@@ -60,7 +60,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What every connection of a listener is served with.
 #[derive(Clone)]
 struct Terms {
-    places: Arc<Places>,
+    slots: Arc<SlotPool>,
     secure: Option<Arc<(Arc<ServerTls>, Gate)>>,
     router: Router,
     limits: Limits,
@@ -78,18 +78,18 @@ pub async fn serve(
 ) {
     let secure = tls.map(|tls| Arc::new((tls, Gate::default())));
     let (stop, stopping) = watch::channel(false);
-    let terms = Terms { places: Arc::new(Places::new(limits.connections)), secure, router, limits, stopping };
+    let terms = Terms { slots: Arc::new(SlotPool::new(limits.connections)), secure, router, limits, stopping };
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
     let mut in_trouble = false;
     loop {
-        let (stream, place) = tokio::select! {
+        let (stream, slot) = tokio::select! {
             () = &mut shutdown => break,
-            accepted = accept(&listener, &terms.places, &mut in_trouble) => accepted,
+            accepted = accept(&listener, &terms.slots, &mut in_trouble) => accepted,
         };
-        // Never more of them than there are places.
+        // There are no more of them than slots.
         while connections.try_join_next().is_some() {}
-        connections.spawn(connection(stream, place, terms.clone()));
+        connections.spawn(connection(stream, slot, terms.clone()));
     }
     drop(listener);
     stop.send_replace(true);
@@ -101,14 +101,14 @@ pub async fn serve(
 
 /// `in_trouble` is whether there was no connection to take when the last one was asked for: logged when it begins and
 /// when it is over.
-async fn accept(listener: &TcpListener, places: &Places, in_trouble: &mut bool) -> (TcpStream, Place) {
+async fn accept(listener: &TcpListener, slots: &SlotPool, in_trouble: &mut bool) -> (TcpStream, Slot) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
                 if std::mem::take(in_trouble) {
                     tracing::info!("accepting connections again on an HTTP listener");
                 }
-                return (stream, places.take().await);
+                return (stream, slots.acquire().await);
             }
             Err(error) => {
                 if !std::mem::replace(in_trouble, true) {
@@ -120,7 +120,7 @@ async fn accept(listener: &TcpListener, places: &Places, in_trouble: &mut bool) 
     }
 }
 
-async fn connection(stream: TcpStream, _place: Place, mut terms: Terms) {
+async fn connection(stream: TcpStream, _place: Slot, mut terms: Terms) {
     #[cfg(target_os = "linux")]
     if let Err(error) = socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(terms.limits.unread)) {
         tracing::debug!(%error, "an HTTP connection ended before it began");
@@ -131,9 +131,9 @@ async fn connection(stream: TcpStream, _place: Place, mut terms: Terms) {
     let (tls, handshakes) = &*secure;
     let over = async {
         tokio::select! {
-            // However it ends, it is over.
+            // Over either way: in time, or at shutdown.
             _ = timeout(terms.limits.header_read, terms.stopping.wait_for(|stop| *stop)) => {}
-            () = terms.places.asked_for() => {}
+            () = terms.slots.evicted() => {}
         }
     };
     // A failure has been counted and logged.
@@ -145,7 +145,7 @@ async fn connection(stream: TcpStream, _place: Place, mut terms: Terms) {
 
 /// Serves a connection. Handlers find its peer in the extensions of a request.
 async fn requests(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: PeerName, terms: Terms) {
-    let Terms { places, router, limits, mut stopping, .. } = terms;
+    let Terms { slots, router, limits, mut stopping, .. } = terms;
     let (under_way, calls) = watch::channel(false);
     let under_way = Arc::new(under_way);
     let service = hyper::service::service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
@@ -179,8 +179,8 @@ async fn requests(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, 
             served.as_mut().graceful_shutdown();
             served.await
         }
-        () = in_the_way(&places, calls, limits.request_if_crowded) => {
-            tracing::debug!("an idle HTTP connection gave its place to another");
+        () = evicted_when_idle(&slots, calls, limits.request_if_crowded) => {
+            tracing::debug!("an idle HTTP connection gave its slot to another");
             return;
         }
     };
@@ -189,16 +189,16 @@ async fn requests(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, 
     }
 }
 
-/// Ends when the connection is idle and its place is asked for. A call under way is left alone for `patience`.
-async fn in_the_way(places: &Places, mut calls: watch::Receiver<bool>, patience: Duration) {
+/// Resolves when the connection is evicted, for which it must be idle: a call under way is left alone for `patience`.
+async fn evicted_when_idle(slots: &SlotPool, mut calls: watch::Receiver<bool>, patience: Duration) {
     loop {
-        // However long it is still under way: only the peer's silence, or a fault of ours, lasts so long.
+        // A call that is still under way counts as idle: only a peer that neither sends nor reads takes so long.
         let _ = timeout(patience, calls.wait_for(|under_way| !*under_way)).await;
         tokio::select! {
             biased;
             // Never an error: the connection that is served has the other end.
             _ = calls.changed() => {}
-            () = places.asked_for() => return,
+            () = slots.evicted() => return,
         }
     }
 }
@@ -230,7 +230,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_client_that_reads_nothing_does_not_keep_its_place() {
+    async fn a_client_that_reads_nothing_does_not_keep_its_slot() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let router = Router::new().route("/", get(|| async { vec![0_u8; 64 << 20] }));

@@ -13,7 +13,8 @@ use tonic::{body::Body, codec::CompressionEncoding, server::NamedService, servic
 use tonic_reflection::server::{Builder, Error};
 use tower::Service;
 
-use super::routes::MAX_ROUTED;
+/// The most bytes of a message to a service of tonic's, compressed or not: the name of a service, a file or a symbol.
+pub(super) const MAX_ROUTED: usize = 16 << 10;
 
 const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 

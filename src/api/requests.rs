@@ -84,8 +84,8 @@ impl RequestStats {
         InFlight { stats: self, since }
     }
 
-    /// Counts a call whose request could not even be put as a question.
-    pub fn unreadable(&self) {
+    /// Counts a call whose request could not be decoded.
+    pub fn record_invalid_request(&self) {
         self.start(Instant::now()).failed(ErrorKind::Service);
     }
 }
@@ -180,7 +180,7 @@ mod tests {
         let workers = [requests.worker(Api::Rls), requests.worker(Api::Rls)];
         workers[0].start(Instant::now()).failed(ErrorKind::Store);
         let under_way = workers[1].start(Instant::now());
-        requests.worker(Api::Json).unreadable();
+        requests.worker(Api::Json).record_invalid_request();
         let text = exported(&requests);
         for line in [
             "ratelimit_service_total_requests{grpc_method=\"ShouldRateLimit\"} 2",

@@ -99,7 +99,7 @@ impl Unary for RlsService {
             Err(error) => {
                 // what is no message has not come as far as the service of the reference either
                 if !matches!(error, DecodeError::Malformed(_)) {
-                    self.requests.unreadable();
+                    self.requests.record_invalid_request();
                 }
                 return Outcome::Rejected(CallError::from(error).into());
             }

@@ -8,7 +8,7 @@ use super::{
     GrpcHealth, GrpcOptions, GrpcService, Outcome, Pending, RlsService, Unary,
     grpc::{Requests, Routed},
     health::HealthCheck,
-    protocol,
+    protocol::{self, MAX_ROUTED},
 };
 use crate::rejections::Reason;
 
@@ -28,9 +28,6 @@ const ROUTED: &[Routed] = &[
 const fn reflection(service: &'static str) -> Routed {
     Routed { service, methods: &["ServerReflectionInfo"], requests: Requests::Streams }
 }
-
-/// The most bytes of a message to one of them, compressed or not: the name of a service, a file or a symbol.
-pub(super) const MAX_ROUTED: usize = 16 << 10;
 
 /// RLS, health and reflection.
 #[must_use]

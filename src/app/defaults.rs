@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     domain::Capabilities,
-    rules::{CompileErrors, CompiledDefaults, RuleDefaults, RuleFile},
+    rules::{CompileErrors, CompiledDefaults, RuleDefaults},
     source::{self, ContentHash, FileSource, FileSourceConfig, Snapshot},
 };
 
@@ -104,7 +104,6 @@ impl Newest {
 
 fn compile(snapshot: Snapshot, capabilities: Capabilities) -> Result<Good, CompileErrors> {
     let Snapshot { files, hash } = snapshot;
-    let files: Vec<_> = files.into_iter().map(|file| RuleFile { name: file.name, content: file.bytes }).collect();
     let CompiledDefaults { defaults, warnings } = RuleDefaults::compile(&files, capabilities)?;
     for warning in warnings {
         tracing::warn!("{warning}");

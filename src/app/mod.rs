@@ -38,7 +38,7 @@ use tokio::{runtime::RuntimeMetrics, sync::oneshot};
 use crate::{
     admin::{self, DebugPages, Limits},
     api::{self, RlsService},
-    engine::{ActiveRules, Engine, LiveHandle},
+    engine::{ActiveRulesHandle, ActiveRulesMetrics, Engine},
     rejections::Api,
     rules::{self, CompileOptions},
     server::{self, Server, ServerContext},
@@ -152,7 +152,7 @@ pub fn run(config: &Config, log: &LogQueue) -> Result<(), AppError> {
 
 /// The parts, before they run.
 struct App {
-    live: LiveHandle,
+    live: ActiveRulesHandle,
     backend: Arc<Backend>,
     certificates: Certificates,
     counters: Counters,
@@ -169,7 +169,7 @@ impl App {
         log: &LogQueue,
         runtime: RuntimeMetrics,
     ) -> Result<(Self, Source), AppError> {
-        let live = LiveHandle::default();
+        let live = ActiveRulesHandle::default();
         let counters = Counters::new(config.max_metric_series.get());
         let backend = Arc::new(Backend::new(config)?);
         let certificates = Certificates::load(config)?;
@@ -179,7 +179,7 @@ impl App {
         counters.register(&mut metrics);
         backend.register(&mut metrics);
         certificates.register(&mut metrics);
-        metrics.register(Arc::new(ActiveRules::new(Arc::clone(&live))));
+        metrics.register(Arc::new(ActiveRulesMetrics::new(Arc::clone(&live))));
         metrics.register(Arc::new(BackgroundTasks(runtime)));
         metrics.register(Arc::new(log.clone()));
         if let Some(xds) = xds {
@@ -346,7 +346,7 @@ impl App {
 
     fn debug_pages(&self) -> axum::Router {
         let (live, backend) = (Arc::clone(&self.live), Arc::clone(&self.backend));
-        let rules = ActiveRules::new(Arc::clone(&live));
+        let rules = ActiveRulesMetrics::new(Arc::clone(&live));
         let stats = move || Box::new(rules.stats_page().chain(backend.stats_page())) as Pieces;
         admin::debug_router(DebugPages { rlconfig: Arc::new(move || rlconfig::page(&live)), stats: Arc::new(stats) })
     }

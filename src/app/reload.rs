@@ -21,7 +21,7 @@ use super::{
 use crate::{
     domain::{AtomicGroups, Capabilities},
     engine::{
-        Live, LiveHandle,
+        ActiveRules, ActiveRulesHandle,
         stats::{SeriesName, Stats, StatsTable},
     },
     rules::{self, CompileErrors, CompileOptions, Compiled, RuleSet},
@@ -33,7 +33,7 @@ const RETIRE_POLL: Duration = Duration::from_millis(50);
 
 /// Applies what a source yields.
 pub(super) struct Reloader {
-    pub(super) live: LiveHandle,
+    pub(super) live: ActiveRulesHandle,
     pub(super) stats: Arc<Stats>,
     pub(super) options: CompileOptions<'static>,
     /// Whether the store charges groups all or none, which may become known later.
@@ -134,7 +134,11 @@ impl Reloader {
     }
 
     /// Puts rules in force. Gives those that are no longer, or what is wrong with the new ones, a line for each fault.
-    async fn apply(&self, rules: Arc<RawRules>, defaults: Option<Arc<Good>>) -> Result<Option<Arc<Live>>, String> {
+    async fn apply(
+        &self,
+        rules: Arc<RawRules>,
+        defaults: Option<Arc<Good>>,
+    ) -> Result<Option<Arc<ActiveRules>>, String> {
         let (files, resources) = match &rules.content {
             Content::Files(files) => (Some(files.len()), None),
             Content::Resources(resources) => (None, Some(resources.len())),
@@ -179,8 +183,8 @@ fn compile(
     defaults: Option<&Good>,
     options: CompileOptions<'_>,
     stats: &Arc<Stats>,
-    previous: Option<&Live>,
-) -> Result<(Live, Vec<rules::Diagnostic>), CompileErrors> {
+    previous: Option<&ActiveRules>,
+) -> Result<(ActiveRules, Vec<rules::Diagnostic>), CompileErrors> {
     let hash = defaults.map_or(rules.hash, |defaults| rules.hash.and(defaults.hash)).to_string();
     let options = CompileOptions { defaults: defaults.map(|good| &good.defaults), ..options };
     let Compiled { rules, warnings } = match &rules.content {
@@ -188,7 +192,7 @@ fn compile(
         Content::Resources(resources) => rules::compile_resources(resources, &options)?,
     };
     let stats = StatsTable::build(stats, names(&rules), previous.map(|live| &*live.stats));
-    Ok((Live { rules, stats: Arc::new(stats), hash, since: Instant::now() }, warnings))
+    Ok((ActiveRules { rules, stats: Arc::new(stats), hash, since: Instant::now() }, warnings))
 }
 
 fn names(rules: &RuleSet) -> impl Iterator<Item = (rules::RuleId, SeriesName<'_>)> {
@@ -201,7 +205,7 @@ fn names(rules: &RuleSet) -> impl Iterator<Item = (rules::RuleId, SeriesName<'_>
 }
 
 /// Frees an old rule set once no request uses it.
-async fn retire(old: Arc<Live>, loader: Loader) {
+async fn retire(old: Arc<ActiveRules>, loader: Loader) {
     while Arc::strong_count(&old) > 1 {
         tokio::time::sleep(RETIRE_POLL).await;
     }

@@ -2,19 +2,19 @@
 
 use crate::{
     admin::{self, Pieces, RuleLine},
-    engine::{Live, LiveHandle},
+    engine::{ActiveRules, ActiveRulesHandle},
     rules::{Policy, RuleId},
 };
 
 /// A line for each limit of each rule.
-pub(super) fn page(live: &LiveHandle) -> Pieces {
+pub(super) fn page(live: &ActiveRulesHandle) -> Pieces {
     let Some(live) = live.load_full() else { return Box::new(std::iter::empty()) };
     let lines = (0..live.rules.rule_count()).flat_map(move |id| lines(&live, RuleId(id)));
     Box::new(admin::rlconfig(lines))
 }
 
 /// Those of one rule.
-fn lines(live: &Live, id: RuleId) -> Vec<RuleLine> {
+fn lines(live: &ActiveRules, id: RuleId) -> Vec<RuleLine> {
     let Some((domain, found)) = live.rules.rule(id) else { return Vec::new() };
     let mut name = domain.name().to_string();
     for level in found.static_levels() {

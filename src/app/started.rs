@@ -6,7 +6,7 @@ use super::{Config, StoreConfig};
 #[cfg(feature = "redis")]
 use crate::store::redis::{Address, HostPort, Topology};
 use crate::{
-    engine::Live,
+    engine::ActiveRules,
     source::{Location, SourceConfig},
     telemetry::logging::START,
 };
@@ -23,7 +23,7 @@ pub(super) struct Addresses {
 }
 
 /// Logs it. `live` are the rules in force, if there are any yet.
-pub(super) fn log(config: &Config, live: Option<&Live>, addresses: &Addresses, grpc: &dyn Display) {
+pub(super) fn log(config: &Config, live: Option<&ActiveRules>, addresses: &Addresses, grpc: &dyn Display) {
     let or_off = |address: Option<SocketAddr>| address.map_or_else(|| "off".to_owned(), |address| address.to_string());
     let hash = live.map_or("none", |live| live.hash.get(..12).unwrap_or(&live.hash));
     tracing::info!(

@@ -1,37 +1,20 @@
-//! The command line: what was typed, as values. Nothing is run here and the environment is not read.
+//! The command line, parsed to values. Nothing is run here, and the environment is not read.
 //!
-//! `serve` has a flag for each of the variables that a person types; flag, help and default come from the table of
-//! [`crate::settings`], which reads the values too, so that all faults of flags and variables are told together.
+//! `serve` has a flag for each of the common variables; flag, help and default come from the table of
+//! [`crate::settings`], which parses the values too, so that all faults of flags and variables are reported together.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Arg, ArgMatches, Args, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, Args, FromArgMatches, Parser, Subcommand};
 use rustls::pki_types::ServerName;
 
 use super::bench::BenchArgs;
 use super::doctor::DoctorArgs;
 use super::entries::Entries;
-use crate::settings::{Override, TABLE, Variable, later_features, other_variables};
-
-/// A flag of `serve`: itself, the variable that it overrides, and what stands for its value in the help.
-const SERVE_FLAGS: &[(&str, &str, &str)] = &[
-    ("--rules", "RULES", "PATH"),
-    ("--defaults", "RULE_DEFAULTS", "PATH"),
-    ("--host", "HOST", "HOST"),
-    ("--port", "PORT", "PORT"),
-    ("--grpc-host", "GRPC_HOST", "HOST"),
-    ("--grpc-port", "GRPC_PORT", "PORT"),
-    ("--grpc-uds", "GRPC_UDS", "PATH"),
-    ("--debug-port", "DEBUG_PORT", "PORT"),
-    ("--max-counters", "MAX_COUNTERS", "N"),
-    ("--failure-mode", "FAILURE_MODE", "MODE"),
-    ("--workers", "WORKERS", "N"),
-    ("--log-level", "LOG_LEVEL", "LEVEL"),
-    ("--log-format", "LOG_FORMAT", "FORMAT"),
-    ("--metrics-addr", "PROMETHEUS_ADDR", "ADDR"),
-];
+use super::serve_flags::{SERVE_FLAGS, overrides, serve_flags};
+use crate::settings::{Override, later_features, other_variables};
 
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Subcommand)]
@@ -169,7 +152,7 @@ impl FromStr for CertificateName {
 #[command(after_help = HEALTH_HELP)]
 pub struct HealthArgs {
     /// The service's HTTP address, such as localhost:8080, or a page of it, such as http://localhost:8080/readyz
-    /// (https:// over TLS, whoever the certificate is of) [default: where HOST, PORT and HTTP_TLS_CERT of this
+    /// (https:// over TLS, any certificate is accepted) [default: where HOST, PORT and HTTP_TLS_CERT of this
     /// environment make it listen]
     #[arg(value_name = "ADDRESS")]
     pub address: Option<String>,
@@ -184,7 +167,7 @@ or cannot be read. 2: it was asked for wrongly.
   kubectl get configmap NAME -o yaml | tollgate validate -
   helm template CHART | tollgate validate -";
 
-/// How a descriptor is typed. A macro, so that the help of commands can be made of it.
+/// The syntax of a descriptor. A macro, so that the help of commands can contain it.
 macro_rules! entries_help {
     () => {
         r"One argument is one descriptor: its entries in order, with a comma between them: country=de,path=/login
@@ -222,11 +205,11 @@ struct CommandLine {
     command: Command,
 }
 
-/// What `argv`, which begins with the program's name, says. With no command it is `serve`, whatever the program's name
-/// is: so a link named `ratelimit` takes that program's place.
+/// Parses `argv`, which begins with the program's name. Without a command it is `serve`, whatever the program's name:
+/// so a link named `ratelimit` replaces that program.
 ///
 /// # Errors
-/// What is wrong with it, or the help or version that it asks for; `exit_code` and `print` of the error do what is due.
+/// What is wrong with it, or the help or version that it requests; `exit_code` and `print` of the error handle each.
 pub fn parse(argv: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
     let mut argv: Vec<OsString> = argv.into_iter().collect();
     if argv.is_empty() {
@@ -242,28 +225,6 @@ pub fn parse(argv: impl IntoIterator<Item = OsString>) -> Result<Command, clap::
         argv.insert(1, "serve".into());
     }
     CommandLine::try_parse_from(argv).map(|line| line.command)
-}
-
-/// The flags that set the service up.
-pub(super) fn serve_flags() -> impl Iterator<Item = Arg> {
-    SERVE_FLAGS.iter().map(|(flag, variable, value)| {
-        let Variable { group, meaning, default, .. } = variable_named(variable);
-        let default = if default.is_empty() { String::new() } else { format!(" [default: {default}]") };
-        Arg::new(*flag)
-            .long(flag.trim_start_matches('-'))
-            .value_name(*value)
-            .value_parser(clap::value_parser!(OsString))
-            .help(format!("{} [env: {variable}]{default}", meaning.replace('`', "")))
-            .help_heading(group.title())
-    })
-}
-
-/// Those of them that were given.
-pub(super) fn overrides(matches: &ArgMatches) -> Vec<Override> {
-    let given = |(flag, variable, _): &(&'static str, &'static str, _)| {
-        matches.get_one::<OsString>(flag).map(|value| Override { flag, variable, value: value.clone() })
-    };
-    SERVE_FLAGS.iter().filter_map(given).collect()
 }
 
 impl Args for ServeArgs {
@@ -294,15 +255,15 @@ impl FromArgMatches for ServeArgs {
     }
 }
 
-fn variable_named(name: &str) -> &'static Variable {
-    TABLE.iter().find(|variable| variable.name == name).expect("a test looks up the variable of every flag")
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
 
     use super::*;
+    use crate::{
+        cli::serve_flags::variable_named,
+        settings::{Effect, TABLE},
+    };
 
     fn parse_words(words: &[&str]) -> Result<Command, clap::Error> {
         parse(words.iter().map(OsString::from))
@@ -407,8 +368,6 @@ mod tests {
 
     #[test]
     fn the_help_of_serve_names_every_variable_that_works() {
-        use crate::settings::Effect;
-
         let help = parse_words(&["tollgate", "serve", "--help"]).expect_err("help").to_string();
         for variable in TABLE.iter().filter(|variable| matches!(variable.effect, Effect::Works | Effect::Ours)) {
             let listed = help

@@ -1,6 +1,6 @@
-//! The way to a running service: plain, or over TLS with the options of `check`.
+//! The connection to a running service: plain, or over TLS with the options of `check`.
 
-use std::{fmt::Write as _, io, sync::Arc, time::Duration};
+use std::{fmt::Write as _, io, sync::Arc};
 
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
@@ -15,34 +15,54 @@ use tower::service_fn;
 
 use super::{
     args::TlsArgs,
-    check::CheckError,
     diagnosis::{self, Refused},
+    http2::{GREETING, PATIENCE, host},
 };
-use crate::tls::{ClientFiles, HandshakeError, Identity, client_config};
+use crate::tls::{ClientFiles, HandshakeError, Identity, TlsError, client_config};
 
-/// How long connecting may take, with the handshake.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The address cannot be one.
+    #[error("{address:?} is no gRPC address: {reason}; give host:port, such as localhost:8081")]
+    Address {
+        /// As typed.
+        address: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A file for TLS cannot be used.
+    #[error("{0} (--ca, --cert, --key)")]
+    Tls(#[from] TlsError),
+    /// No gRPC service answers there.
+    #[error("cannot reach {address}: {reason}; {cure}")]
+    Unreachable {
+        /// As typed.
+        address: String,
+        /// What the network said.
+        reason: String,
+        /// What to do about it.
+        cure: &'static str,
+    },
+}
 
-/// What an HTTP/2 client says first: the preface and empty settings.
-pub(super) const GREETING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
-
-/// A way that is open.
-pub(super) struct Way {
+/// A connection that is open.
+pub(super) struct GrpcConnection {
     pub(super) channel: Channel,
     uri: Uri,
     tls: Option<Secure>,
 }
 
-impl Way {
+impl GrpcConnection {
     /// Connects to `address`: `host:port`, or a URL of `http` or `https`.
-    pub(super) async fn open(address: &str, args: &TlsArgs) -> Result<Self, CheckError> {
-        // Whatever the scheme, the connection is what we make it.
+    pub(super) async fn open(address: &str, args: &TlsArgs) -> Result<Self, ConnectError> {
+        // tonic would add TLS of its own for `https`: whether there is TLS is decided here.
         let uri = match address.strip_prefix("https://") {
             Some(rest) => format!("http://{rest}"),
             None if address.contains("://") => address.to_owned(),
             None => format!("http://{address}"),
         };
-        let malformed = |reason: String| CheckError::Address { address: address.to_owned(), reason };
+        let malformed = |reason: String| ConnectError::Address { address: address.to_owned(), reason };
         let endpoint = Endpoint::from_shared(uri).map_err(|error| malformed(causes(&error)))?.connect_timeout(PATIENCE);
         let uri = endpoint.uri().clone();
         // a URL has the port of its scheme
@@ -57,7 +77,7 @@ impl Way {
                 _ => "the port is missing".to_owned(),
             }));
         }
-        let unreachable = |error, cure| CheckError::Unreachable {
+        let unreachable = |error, cure| ConnectError::Unreachable {
             address: address.to_owned(),
             reason: causes(&error as &dyn std::error::Error),
             cure,
@@ -89,7 +109,7 @@ impl Way {
         }
     }
 
-    /// What to do about a connection that was made and broke without a word.
+    /// What to do about a connection that was made and then broke without an error from the service.
     pub(super) async fn cure(&self) -> &'static str {
         match self.tls {
             Some(_) => diagnosis::UNKNOWN,
@@ -97,10 +117,10 @@ impl Way {
         }
     }
 
-    /// What the service holds against us, if it closed a connection that was made: with TLS 1.3 it looks at a certificate
-    /// when the handshake is over for us. The channel knows only that the connection is gone, so this asks once more.
-    /// With it, what to do.
-    pub(super) async fn objection(&self) -> Option<(String, &'static str)> {
+    /// Why the service closed a connection that was made, and what to do: with TLS 1.3 it checks the client's
+    /// certificate when the client's handshake is complete. The channel reports only a broken connection, so this
+    /// connects once more.
+    pub(super) async fn rejection_reason(&self) -> Option<(String, &'static str)> {
         let secure = self.tls.as_ref()?;
         let ask = async {
             let mut stream = secure.connect(&self.uri).await?;
@@ -131,7 +151,7 @@ impl Secure {
     }
 }
 
-fn connector(args: &TlsArgs) -> Result<TlsConnector, CheckError> {
+fn connector(args: &TlsArgs) -> Result<TlsConnector, ConnectError> {
     let identity = args.cert.as_ref().zip(args.key.as_ref());
     let identity = identity.map(|(certificate, key)| Identity { certificate: certificate.clone(), key: key.clone() });
     let mut config = client_config(&ClientFiles { ca: args.ca.clone(), identity, verify_hostname: true })?;
@@ -143,18 +163,13 @@ fn name(uri: &Uri) -> Option<ServerName<'static>> {
     ServerName::try_from(host(uri).to_owned()).ok()
 }
 
-/// Without the brackets of an IPv6 address.
-pub(super) fn host(uri: &Uri) -> &str {
-    uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']')
-}
-
 /// The innermost causes say what happened; tonic's own text is only "transport error".
 pub(super) fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {
         let said = cause.to_string();
-        // some repeat their causes
+        // some errors repeat their causes
         if !text.ends_with(&said) {
             let _ = write!(text, ": {said}");
         }

@@ -15,45 +15,26 @@ use envoy_types::pb::google::protobuf::UInt64Value;
 use super::{
     FAILURE, NO_LIMIT,
     args::CheckArgs,
-    channel::{self, Way},
+    channel::{self, ConnectError, GrpcConnection},
     entries::Entries,
 };
-use crate::tls::TlsError;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
-    /// The address cannot be one.
-    #[error("{address:?} is no gRPC address: {reason}; give host:port, such as localhost:8081")]
-    Address {
-        /// As typed.
-        address: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// Both cannot be what they stand for, and could be each other.
+    /// There is no connection, or it broke before the answer.
+    #[error(transparent)]
+    Connection(#[from] ConnectError),
+    /// Address and domain seem to be swapped.
     #[error(
         "{domain:?} looks like the address, and {address:?} like the domain: the address comes first, as in `tollgate check \
          {domain} {address} key=value`"
     )]
     Swapped {
-        /// What stands for the address.
+        /// Given as the address.
         address: String,
-        /// What stands for the domain.
+        /// Given as the domain.
         domain: String,
-    },
-    /// A file for TLS cannot be used.
-    #[error("{0} (--ca, --cert, --key)")]
-    Tls(#[from] TlsError),
-    /// Nobody answers there.
-    #[error("cannot reach {address}: {reason}; {cure}")]
-    Unreachable {
-        /// As typed.
-        address: String,
-        /// What the network said.
-        reason: String,
-        /// What to do about it.
-        cure: &'static str,
     },
     /// The service answered with an error.
     #[error("{address} answered {code:?}: {message}")]
@@ -70,14 +51,14 @@ pub enum CheckError {
     Runtime(#[from] std::io::Error),
 }
 
-/// What came of the call.
+/// The answer to the call.
 struct Answer {
     response: RateLimitResponse,
     /// The service says that no rules have the domain. Only Tollgate does.
     unknown_domain: bool,
 }
 
-/// Asks once. Gives the answer as text, and the exit code.
+/// Calls the service once. Returns the answer as text, and the exit code.
 ///
 /// # Errors
 /// If there is no answer.
@@ -93,25 +74,25 @@ pub(super) fn check(args: &CheckArgs) -> Result<(String, u8), CheckError> {
 
 async fn ask(args: &CheckArgs) -> Result<Answer, CheckError> {
     let address = args.address.clone();
-    let way = Way::open(&address, &args.tls).await?;
+    let connection = GrpcConnection::open(&address, &args.tls).await?;
     let mut request = tonic::Request::new(request(args));
     request.set_timeout(std::time::Duration::from_secs(10));
-    let status = match RateLimitServiceClient::new(way.channel.clone()).should_rate_limit(request).await {
+    let status = match RateLimitServiceClient::new(connection.channel.clone()).should_rate_limit(request).await {
         Ok(answer) => {
             let unknown_domain = answer.metadata().get("x-tollgate-domain").is_some_and(|said| said == "unknown");
             return Ok(Answer { response: answer.into_inner(), unknown_domain });
         }
         Err(status) => status,
     };
-    // What has a cause is no answer: the connection broke.
+    // A status with a cause is no answer of the service: the connection broke.
     let Some(cause) = status.source() else {
         return Err(CheckError::Refused { address, code: status.code(), message: status.message().to_owned() });
     };
-    let (reason, cure) = match way.objection().await {
-        Some(objection) => objection,
-        None => (channel::causes(cause), way.cure().await),
+    let (reason, cure) = match connection.rejection_reason().await {
+        Some(reason) => reason,
+        None => (channel::causes(cause), connection.cure().await),
     };
-    Err(CheckError::Unreachable { address, reason, cure })
+    Err(ConnectError::Unreachable { address, reason, cure }.into())
 }
 
 fn request(args: &CheckArgs) -> RateLimitRequest {

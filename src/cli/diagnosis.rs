@@ -1,4 +1,4 @@
-//! Why a peer is not the gRPC service that was asked for: what it speaks instead, and what to do about it.
+//! Why a peer is not the expected gRPC service: what it speaks instead, and what to do about it.
 
 use std::{error::Error, io, sync::Arc};
 
@@ -11,10 +11,10 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 use tonic::transport::Uri;
 
-use super::channel::{GREETING, PATIENCE, host};
-use crate::tls::trusting_anyone;
+use super::http2::{GREETING, PATIENCE, host};
+use crate::tls::insecure_client_config;
 
-/// The cure where nothing is known.
+/// The cure where the cause is unknown.
 pub(super) const UNKNOWN: &str =
     "is the service running, is this its gRPC port (8081 by default), and does it speak TLS (--tls) or not?";
 const NOT_TLS: &str = "it does not speak TLS: leave --tls and its options out, or give another port";
@@ -32,7 +32,7 @@ pub(super) struct Refused {
     pub(super) cure: &'static str,
 }
 
-/// The cure for a plain connection that did not work: looks at what the peer speaks.
+/// The cure for a plain connection that failed: probes what the peer speaks.
 pub(super) async fn of_plain(uri: &Uri) -> &'static str {
     let Some(port) = uri.port_u16() else { return UNKNOWN };
     if timeout(PATIENCE, speaks_tls(host(uri), port)).await.unwrap_or(false) {
@@ -44,10 +44,12 @@ pub(super) async fn of_plain(uri: &Uri) -> &'static str {
     UNKNOWN
 }
 
-/// Whether a handshake comes to any end that only TLS has: it is good, or the peer sends an alert.
+/// Whether a handshake ends in a way that only TLS has: it succeeds, or the peer sends an alert.
 async fn speaks_tls(host: &str, port: u16) -> bool {
     let Ok(stream) = TcpStream::connect((host, port)).await else { return false };
-    let (Ok(config), Ok(name)) = (trusting_anyone(), ServerName::try_from(host.to_owned())) else { return false };
+    let (Ok(config), Ok(name)) = (insecure_client_config(), ServerName::try_from(host.to_owned())) else {
+        return false;
+    };
     match TlsConnector::from(Arc::new(config)).connect(name, stream).await {
         Ok(_) => true,
         Err(error) => matches!(find(&error), Some(rustls::Error::AlertReceived(_))),
@@ -66,7 +68,7 @@ async fn speaks_http1(host: &str, port: u16) -> bool {
     ask.await.is_ok_and(|start| start == START)
 }
 
-/// Whether the peer answers in HTTP/2 without TLS: with its settings, as the protocol has it.
+/// Whether the peer answers in HTTP/2 without TLS: with its SETTINGS frame.
 async fn speaks_plain_http2(host: &str, port: u16) -> bool {
     const TYPE: usize = 3;
     const SETTINGS: u8 = 4;
@@ -83,14 +85,14 @@ async fn speaks_plain_http2(host: &str, port: u16) -> bool {
 /// The cure for a connection over TLS that was not made.
 pub(super) async fn of_unmade_tls(error: &(dyn Error + 'static), uri: &Uri) -> &'static str {
     let (cure, Some(port)) = (of_tls(error), uri.port_u16()) else { return of_tls(error) };
-    // a service that does not know TLS hangs up on it
+    // a service without TLS closes the connection
     if cure == UNKNOWN && timeout(PATIENCE, speaks_plain_http2(host(uri), port)).await.unwrap_or(false) {
         return NOT_TLS;
     }
     cure
 }
 
-/// The cure for a connection over TLS that did not work.
+/// The cure for a connection over TLS that failed.
 pub(super) fn of_tls(error: &(dyn Error + 'static)) -> &'static str {
     if let Some(refused) = find::<Refused>(error) {
         return refused.cure;
@@ -131,7 +133,7 @@ pub(super) fn of_tls(error: &(dyn Error + 'static)) -> &'static str {
 fn find<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {
     let mut next = Some(error);
     while let Some(error) = next {
-        // the cause of an I/O error is that of what it wraps, which is passed over
+        // the source of an I/O error is that of the error it wraps, which is skipped
         let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         let wrapped = wrapped.and_then(|wrapped| wrapped.downcast_ref::<E>());
         if let Some(found) = error.downcast_ref::<E>().or(wrapped) {

@@ -1,4 +1,4 @@
-//! A descriptor as a person types it: `key=value,key=value`.
+//! A descriptor on the command line: `key=value,key=value`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -63,7 +63,7 @@ impl FromStr for Entries {
     }
 }
 
-/// As it would be typed.
+/// As on the command line.
 impl fmt::Display for Entries {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let escape = |text: &str, special: &[char]| {

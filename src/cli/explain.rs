@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// Explains each descriptor, as text or as JSON, and says whether a rule matches any of them.
+/// Explains each descriptor, as text or as JSON, and returns whether a rule matches any of them.
 ///
 /// # Errors
 /// If the rules cannot be read, or have faults.

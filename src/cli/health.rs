@@ -1,5 +1,5 @@
-//! `health`: one look at a running service's health page, for a container's HEALTHCHECK and for exec probes, which have
-//! no other program to ask with. It looks and changes nothing.
+//! `health`: one request to a running service's health page, for a container's HEALTHCHECK and for exec probes, which
+//! have no other HTTP client. It changes nothing.
 
 use std::{
     ffi::OsString,
@@ -25,13 +25,13 @@ use crate::{
     app::HttpConfig,
     server::{Host, HostPort},
     settings::{Settings, SettingsError},
-    tls::trusting_anyone,
+    tls::insecure_client_config,
 };
 
-/// The page that is asked for unless the address has one.
+/// The page that is requested unless the address has one.
 const PAGE: &str = "/healthcheck";
 
-/// For the whole of it: whoever probes gives up sooner or later too.
+/// For the whole probe. Probes have a time limit of their own, which may be longer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The longest reason that is read.
@@ -51,17 +51,17 @@ pub enum HealthError {
         /// As typed.
         address: String,
     },
-    /// Nobody answers there.
+    /// There is no connection.
     #[error(
         "cannot reach {url}: {error}; is the service running, is this its HTTP port (PORT, 8080 by default), and does it speak TLS (https://) or not?"
     )]
     Unreachable {
-        /// What was asked for.
+        /// The URL.
         url: Uri,
         /// What the network said.
         error: String,
     },
-    /// Somebody is there and says nothing.
+    /// The service does not answer in time.
     #[error("{url} did not answer within {PATIENCE:?}")]
     Silent {
         /// What was asked for.
@@ -74,7 +74,7 @@ pub enum HealthError {
         url: Uri,
         /// The HTTP status.
         status: StatusCode,
-        /// Why, in the service's words.
+        /// The reason that the service gives.
         reason: String,
     },
     /// There is no runtime to make the call on.
@@ -82,7 +82,7 @@ pub enum HealthError {
     Runtime(#[from] io::Error),
 }
 
-/// Asks once, at the address that was typed, or where this environment makes a service listen.
+/// Sends one request, to the address that was typed, or to where this environment makes a service listen.
 ///
 /// # Errors
 /// If the service is not healthy, or not there.
@@ -124,7 +124,7 @@ async fn ask(url: &Uri) -> Result<(), HealthError> {
         let reason = reason.map(Collected::to_bytes).unwrap_or_default();
         Ok::<_, hyper::Error>((status, String::from_utf8_lossy(&reason).trim().to_owned()))
     };
-    // the connection ends once the answer is complete, for nobody has more to send
+    // the connection ends once the answer is complete
     let (answered, _) = tokio::join!(answered, connection);
     match answered.map_err(|error| unreachable(&error))? {
         (status, _) if status.is_success() => Ok(()),
@@ -132,7 +132,7 @@ async fn ask(url: &Uri) -> Result<(), HealthError> {
     }
 }
 
-/// What was typed: a URL, or a host and a port.
+/// The URL of what was typed: a URL, or a host and a port.
 fn typed(address: &str) -> Result<Uri, HealthError> {
     let url = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
     let parts = url.parse::<Uri>().ok().filter(|url| {
@@ -174,7 +174,7 @@ fn page_at(scheme: &str, authority: &str) -> Uri {
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
-/// Over TLS whoever answers is believed: a service's certificate is seldom for `localhost`.
+/// Over TLS every certificate is accepted: a service's certificate is rarely for `localhost`.
 async fn connect(url: &Uri) -> io::Result<Box<dyn Stream>> {
     let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
     if url.scheme_str() != Some("https") {
@@ -182,11 +182,11 @@ async fn connect(url: &Uri) -> io::Result<Box<dyn Stream>> {
     }
     let stream = dial(host, url.port_u16().unwrap_or(443)).await?;
     let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
-    let connector = TlsConnector::from(Arc::new(trusting_anyone().map_err(io::Error::other)?));
+    let connector = TlsConnector::from(Arc::new(insecure_client_config().map_err(io::Error::other)?));
     Ok(Box::new(connector.connect(name, stream).await?))
 }
 
-/// The machine itself has two addresses, of which a service may listen at one: at `0.0.0.0` it does.
+/// `localhost` has two addresses, and a service may listen at one of them only, as at `0.0.0.0`.
 async fn dial(host: &str, port: u16) -> io::Result<TcpStream> {
     match host {
         "localhost" => {

@@ -1,4 +1,4 @@
-//! What was probably meant by a command line that cannot be parsed, where the parser's own words lead astray.
+//! What was probably meant by a command line that cannot be parsed, where the parser's own message is misleading.
 
 use std::{ffi::OsString, path::Path};
 
@@ -7,7 +7,7 @@ use clap::error::{ContextKind, ContextValue};
 /// Flags that take no value.
 const SWITCHES: [&str; 3] = ["--json", "--merge-domain-config", "--tls"];
 
-/// A sentence, if there is something to say. `argv` begins with the program's name.
+/// A hint, if there is one. `argv` begins with the program's name.
 pub(super) fn of(argv: &[OsString], error: &clap::Error) -> Option<String> {
     let words: Vec<String> = argv.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
     let (command, rest) = words.split_first()?;

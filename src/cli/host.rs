@@ -1,12 +1,12 @@
-//! What the system is asked for, for this process as a whole and before anything else.
+//! System settings of this process, made before anything else.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Asks. A system that refuses leaves the process as it was, which works too.
+/// Makes them. A system that refuses leaves the process as it was, which works too.
 pub fn prepare() {
-    // Some hosts give huge pages to all: each would make 2 MiB resident for the first byte in it, 30 MiB for a service at rest,
-    // and more whenever the kernel gathers pages. (Where they go to those who ask, the allocator would get some before this: so
-    // it is built not to ask.)
+    // Some hosts give every process transparent huge pages: each would make 2 MiB resident for the first byte in it, 30
+    // MiB for an idle service, and more whenever the kernel collapses pages. (Where processes have to request them, the
+    // allocator would do so before this: it is built not to.)
     #[cfg(target_os = "linux")]
     {
         _ = rustix::thread::disable_transparent_huge_pages(true);

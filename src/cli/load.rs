@@ -1,4 +1,4 @@
-//! Rules for a command that looks at them once.
+//! Loads rules for a command that reads them once.
 
 use std::{
     io::Read as _,
@@ -15,7 +15,7 @@ use crate::{
     source::{self, Location, MAX_BYTES, ReadError},
 };
 
-/// Why there are no rules to look at.
+/// Why no rules could be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// A path cannot be read.
@@ -45,17 +45,17 @@ pub enum LoadError {
     },
 }
 
-/// What stands for standard input, in the place of a path.
+/// Stands for standard input in place of a path.
 const INPUT: &str = "-";
 
-/// What was read.
+/// The loaded rules.
 pub(super) struct Loaded {
     pub(super) compiled: Compiled,
     pub(super) files: usize,
     pub(super) defaults: Option<CompiledDefaults>,
-    /// What was found in manifests and looks like no rule file, each with the reason.
+    /// Entries of manifests that do not look like rule files, each with the reason.
     pub(super) skipped: Vec<String>,
-    /// What the service may read otherwise than it was read here.
+    /// What the service may read differently.
     pub(super) warnings: Vec<String>,
 }
 
@@ -91,8 +91,8 @@ pub(super) fn load_paths(paths: &[PathBuf], defaults: Option<&Path>, merge_domai
     }
 }
 
-/// Reads and compiles the rules as the service does, for a store that charges groups so. Of rules that come over xDS, which
-/// are none here, only the defaults are read.
+/// Reads and compiles the rules as the service does, for a store with this kind of groups. If rules come over xDS, only
+/// the defaults are read.
 pub(super) fn load(rules: &RulesConfig, atomic_groups: AtomicGroups) -> Result<Loaded, LoadError> {
     let files = rules.source.location().map(read).transpose()?.unwrap_or_default();
     let defaults = rules.defaults.as_ref().map(|file| &file.location);
@@ -124,7 +124,7 @@ fn compile(
     }
 }
 
-/// Standard input, as far as rules may go.
+/// Standard input, up to the bound on rules.
 fn input() -> Result<RuleFile, LoadError> {
     let mut content = Vec::new();
     std::io::stdin().lock().take(MAX_BYTES + 1).read_to_end(&mut content).map_err(LoadError::Input)?;
@@ -135,6 +135,5 @@ fn input() -> Result<RuleFile, LoadError> {
 }
 
 fn read(location: &Location) -> Result<Vec<RuleFile>, ReadError> {
-    let snapshot = source::read(location)?;
-    Ok(snapshot.files.into_iter().map(|file| RuleFile { name: file.name, content: file.bytes }).collect())
+    Ok(source::read(location)?.files)
 }

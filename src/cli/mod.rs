@@ -1,4 +1,4 @@
-//! The command line: what was typed, and a file for each command. `run` is the whole program but its allocator.
+//! The command line: its arguments, and a file for each command. `run` is the whole program except its allocator.
 
 pub mod args;
 mod bench;
@@ -11,8 +11,10 @@ mod explain;
 mod health;
 mod hints;
 mod host;
+mod http2;
 mod load;
 mod serve;
+mod serve_flags;
 mod validate;
 
 use std::{
@@ -23,6 +25,7 @@ use std::{
 };
 
 pub use bench::{BenchArgs, BenchError, LoadArgs};
+pub use channel::ConnectError;
 pub use check::CheckError;
 pub use doctor::{DoctorArgs, DoctorError};
 pub use entries::{Entries, EntriesError};
@@ -33,15 +36,15 @@ pub use serve::ServeError;
 
 use args::Command;
 
-/// It could not be done.
+/// It failed.
 const FAILURE: u8 = 1;
-/// It was asked for wrongly: the environment, a flag, an address.
+/// It was called wrongly: the environment, a flag, an address.
 const USAGE: u8 = 2;
-/// No limit applies to what was asked.
+/// No limit applies.
 const NO_LIMIT: u8 = 3;
 
-/// Does what `argv` says, and gives the exit code: 0 done; 1 not done, faulty rules, or over the limit; 2 asked for
-/// wrongly, or no answer; 3 no limit applies. Each command's `--help` has its own.
+/// Runs the command of `argv`, and returns the exit code: 0 done; 1 failed, faulty rules, or over the limit; 2 called
+/// wrongly, or no answer; 3 no limit applies. Each command's `--help` lists its own.
 #[must_use]
 pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
     prepare();
@@ -81,7 +84,7 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
             Ok((report, false)) => say(&report, FAILURE),
             Err(error) => fail(&error, USAGE),
         },
-        // Docker has a meaning of its own for 2
+        // Docker reserves 2
         Command::Health(args) => match health::health(&args, serve::env_var) {
             Ok(()) => say("OK\n", 0),
             Err(error) => fail(&error, FAILURE),

@@ -14,7 +14,7 @@ use crate::{
 /// Why the service does not run.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// What it was told makes no sense; exit code 2.
+    /// A setting is wrong; exit code 2.
     #[error(transparent)]
     Settings(#[from] SettingsError),
     /// It cannot start, or a part of it broke; exit code 1. With a Redis that never answered it is 2, as in the reference.
@@ -34,8 +34,8 @@ impl ServeError {
     }
 }
 
-/// Serves until a signal ends it; the exit code. Once the log has begun everything goes through it, for a write to standard
-/// error may wait for ever.
+/// Serves until a signal ends it; returns the exit code. Once the log has begun, everything goes through it: a write to
+/// standard error could block without end.
 pub(super) fn serve(args: &ServeArgs) -> ExitCode {
     let (config, log) = match begin(args) {
         Ok(begun) => begun,
@@ -55,7 +55,7 @@ pub(super) fn serve(args: &ServeArgs) -> ExitCode {
 fn begin(args: &ServeArgs) -> Result<(Config, LogQueue), ServeError> {
     let Settings { mut config, warnings } = Settings::resolve(&args.overrides, env_var, env_names())?;
     if std::io::stderr().is_terminal() && !says_log_level(args) {
-        // a person who starts it wants to see that it runs
+        // started by hand, it should show that it runs
         config.log.level = LevelFilter::INFO;
     }
     let log = logging::init(config.log)?;

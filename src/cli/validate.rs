@@ -1,4 +1,4 @@
-//! `validate`: every fault of a set of rules, as a person wants to read it.
+//! `validate`: reports every fault of a set of rules.
 
 use std::fmt::Write as _;
 
@@ -20,7 +20,7 @@ pub(super) fn size(files: usize, domains: usize, rules: usize) -> String {
     format!("{}, {}, {}", plural(files, "file"), plural(domains, "domain"), plural(rules, "rule"))
 }
 
-/// Checks the rules. Gives what is good about them, and what could be better.
+/// Checks the rules. Returns what they hold, and what could be improved.
 ///
 /// # Errors
 /// All faults.

@@ -19,7 +19,7 @@ use jiff::{
     tz::{AmbiguousOffset, Offset},
 };
 
-use super::{Timestamp, Unit, limit::MAX_COUNT};
+use super::{MAX_COUNT, Timestamp, Unit};
 
 const SECOND: f64 = 1e6;
 const DAY: i64 = 86_400;

@@ -2,10 +2,7 @@
 
 use std::fmt;
 
-use super::Window;
-
-/// The largest count: 2^53 − 1, the largest integer below which an `f64` holds every one. Counts saturate here.
-pub const MAX_COUNT: u64 = (1 << 53) - 1;
+use super::{MAX_COUNT, Window};
 
 /// How a limit is counted. `docs/algorithms.md` compares them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

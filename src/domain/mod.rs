@@ -5,6 +5,7 @@
 
 mod calendar;
 mod clock;
+mod count;
 mod decimal;
 mod decision;
 mod descriptor;
@@ -17,11 +18,13 @@ mod limiter;
 mod metadata;
 mod secret;
 mod spelling;
+mod unit;
 mod verdict;
 mod window;
 
 pub use calendar::{Calendar, Span, TimeZone};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use count::MAX_COUNT;
 pub use decimal::Decimal;
 pub use decision::{Code, CurrentLimit, Decision, Outcome, Status, Tally, refuses};
 pub use descriptor::{Descriptor, Entry, LimitOverride, Request, UnknownUnit};
@@ -29,10 +32,11 @@ pub use escaped::Escaped;
 pub use failure::{FailureMode, Refusal, StoreError};
 pub use hit::{Charge, Group, Hit};
 pub use key::{CounterKey, DomainKeys, KeyBase, KeyBuilder, KeyValue, SharedKind};
-pub use limit::{Algorithm, Limit, LimitError, MAX_COUNT};
+pub use limit::{Algorithm, Limit, LimitError};
 pub use limiter::{AtomicGroups, BoxFuture, Capabilities, DynRateLimiter, RateLimiter};
 pub use metadata::{Metadata, MetadataValue};
 pub use secret::Secret;
 pub use spelling::{likely, slip};
+pub use unit::Unit;
 pub use verdict::{RetryAfter, Source, Verdict, Verdicts};
-pub use window::{Unit, Window, WindowError};
+pub use window::{Window, WindowError};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use metrics::{Collect, Families, Family, Pieces};
 
 use super::{
-    Live, LiveHandle,
+    ActiveRules, ActiveRulesHandle,
     stats::{RuleFamilies, StatsPage},
 };
 
@@ -16,12 +16,12 @@ const AGE: Family =
 
 /// Exports what is in force: of no rules, nothing.
 #[derive(Clone, Debug)]
-pub struct ActiveRules(LiveHandle);
+pub struct ActiveRulesMetrics(ActiveRulesHandle);
 
-impl ActiveRules {
+impl ActiveRulesMetrics {
     /// Those that `live` holds at each scrape.
     #[must_use]
-    pub fn new(live: LiveHandle) -> Self {
+    pub fn new(live: ActiveRulesHandle) -> Self {
         Self(live)
     }
 
@@ -31,12 +31,12 @@ impl ActiveRules {
         self.pieces(|live| Box::new(StatsPage::new(&live.stats)))
     }
 
-    fn pieces(&self, of: impl FnOnce(&Arc<Live>) -> Pieces) -> Pieces {
+    fn pieces(&self, of: impl FnOnce(&Arc<ActiveRules>) -> Pieces) -> Pieces {
         self.0.load().as_ref().map_or_else(|| Box::new(std::iter::empty()) as Pieces, of)
     }
 }
 
-impl Collect for ActiveRules {
+impl Collect for ActiveRulesMetrics {
     fn collect(&self, families: &mut Families) {
         if let Some(live) = self.0.load().as_ref() {
             families.add(&RULES, &[], live.rules.rule_count().into());

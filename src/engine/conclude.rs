@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use smallvec::SmallVec;
 
 use super::{
-    DecideError, Live, Options,
+    ActiveRules, DecideError, Options,
     plan::{Applied, By, Counted, Planned},
     stats::{Answered, DecisionStats, Observation, Row},
 };
@@ -19,11 +19,11 @@ use crate::rules::{Domain, Rule};
 /// What the reference answers as `limit_remaining` of an unlimited rule.
 const UNLIMITED_REMAINING: u64 = u32::MAX as u64;
 
-const FREE: Status = Status { code: Code::Ok, limit: None, remaining: 0, reset_after: None };
+const UNCOUNTED: Status = Status { code: Code::Ok, limit: None, remaining: 0, reset_after: None };
 
 /// Turns verdicts into the answer, and counts it.
 pub(super) fn conclude(
-    live: &Live,
+    live: &ActiveRules,
     applied: &Applied,
     verdicts: &Verdicts,
     options: &Options,
@@ -42,10 +42,10 @@ pub(super) fn conclude(
     for planned in descriptors {
         let mut of_rules = None;
         let (status, over, shadow, quota) = match planned {
-            // under the global quota mode it is one that passed
-            Planned::Free => (FREE, false, false, options.modes.quota),
-            Planned::Unknown => (Status { code: Code::OverLimit, ..FREE }, true, false, options.modes.quota),
-            Planned::Unlimited => (Status { remaining: UNLIMITED_REMAINING, ..FREE }, false, false, false),
+            // under the global quota mode it is a quota that passed
+            Planned::Uncounted => (UNCOUNTED, false, false, options.modes.quota),
+            Planned::Unknown => (Status { code: Code::OverLimit, ..UNCOUNTED }, true, false, options.modes.quota),
+            Planned::Unlimited => (Status { remaining: UNLIMITED_REMAINING, ..UNCOUNTED }, false, false, false),
             Planned::Counted(counted) => {
                 let counted = Charged::new(live, domain, counted);
                 let quota = options.modes.quota || counted.rule.is_some_and(Rule::quota);
@@ -56,8 +56,8 @@ pub(super) fn conclude(
                     Ok((status, over)) => (status, over, counted.shadow, quota),
                     Err(error) => {
                         failure = Some(error);
-                        // not known to be over, so it neither refuses nor lets the other quotas refuse
-                        (FREE, false, counted.shadow, quota)
+                        // not known to be over: it does not refuse, and is no quota that is used up
+                        (UNCOUNTED, false, counted.shadow, quota)
                     }
                 }
             }
@@ -86,7 +86,7 @@ pub(super) fn conclude(
 /// A charged descriptor, with what the rules say of it.
 struct Charged<'a> {
     limits: &'a [Limit],
-    /// None for an override.
+    /// `None` for an override.
     rule: Option<&'a Rule>,
     row: &'a Row,
     shadow: bool,
@@ -94,7 +94,7 @@ struct Charged<'a> {
 }
 
 impl<'a> Charged<'a> {
-    fn new(live: &'a Live, domain: Option<&'a Domain>, counted: &'a Counted) -> Self {
+    fn new(live: &'a ActiveRules, domain: Option<&'a Domain>, counted: &'a Counted) -> Self {
         let charge = counted.charge;
         match &counted.by {
             By::Rule { id, series } => {
@@ -166,15 +166,15 @@ fn status<'v>(
     Ok((status, over))
 }
 
-/// Of several limits of one descriptor, the one to report: over before passed, then the least remaining, then the one
-/// that stays so for longer.
+/// Whether the first of two limits of a descriptor is the one to report: over before passed, then the least remaining,
+/// then the longest until reset.
 fn tighter(one: &Verdict, other: &Verdict) -> bool {
     let rank = |verdict: &Verdict| (verdict.allowed, verdict.remaining, Reverse(verdict.reset_after));
     rank(one) < rank(other)
 }
 
-/// The status that headers speak of, chosen as the reference does: the least remaining, but an enforced one that is
-/// over beats it, the last of several.
+/// The status that headers report, chosen as the reference does: the last enforced one that is over, else the one with
+/// the least remaining.
 #[derive(Default)]
 struct Tightest {
     index: Option<usize>,
@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn of_two_limits_that_leave_as_much_the_longer_one_is_reported() {
         let (second, day) = (verdict(false, 0, 1), verdict(false, 0, 86_400));
-        assert!(tighter(&day, &second), "who waits for the second is refused again");
+        assert!(tighter(&day, &second), "a caller that waits for the second is refused again");
         assert!(!tighter(&second, &day));
         assert!(tighter(&second, &verdict(false, 1, 86_400)));
         assert!(tighter(&second, &verdict(true, 0, 86_400)));

@@ -1,14 +1,14 @@
 //! Costs that are known only afterwards: a look before the work, a charge after it. A rule that does not count what it
-//! denies loses such a charge if it does not fit, so that use is unlimited. The log says so once for each rule.
+//! denies loses such a charge if it no longer fits, so that use is in effect unlimited. Logged once for each rule.
 
-use super::Live;
+use super::ActiveRules;
 use crate::{
     domain::Charge,
     rules::{Domain, Match},
 };
 
-/// Warns of a rule that is looked at and loses what it denies, the first time that it is.
-pub(super) fn check(live: &Live, domain: &Domain, found: &Match<'_>, charge: Charge) {
+/// Warns of a rule that is looked at and does not count what it denies, on the first look.
+pub(super) fn check(live: &ActiveRules, domain: &Domain, found: &Match<'_>, charge: Charge) {
     let rule = found.rule;
     if charge == Charge::LOOK && rule.limits().iter().any(|limit| !limit.count_denied()) {
         warn(live, domain, found);
@@ -16,7 +16,7 @@ pub(super) fn check(live: &Live, domain: &Domain, found: &Match<'_>, charge: Cha
 }
 
 #[cold]
-fn warn(live: &Live, domain: &Domain, found: &Match<'_>) {
+fn warn(live: &ActiveRules, domain: &Domain, found: &Match<'_>) {
     if !live.stats.row(found.rule.id()).looked_at() {
         return;
     }

@@ -1,6 +1,6 @@
 //! One request in, one decision out: match its descriptors, charge their counters, decide.
 //!
-//! Knows rules and the limiter interface; knows no wire format, and no store.
+//! Depends on the rules and on the limiter interface; on no wire format, and on no store.
 
 mod active;
 mod conclude;
@@ -23,7 +23,7 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 
-pub use active::ActiveRules;
+pub use active::ActiveRulesMetrics;
 pub use error::DecideError;
 pub use options::{Modes, Options, RequestLimits};
 
@@ -36,19 +36,19 @@ use stats::{DecisionStats, StatsTable};
 
 /// The rules in force and their statistics, which change together.
 #[derive(Debug)]
-pub struct Live {
+pub struct ActiveRules {
     /// The rules.
     pub rules: RuleSet,
     /// A row of counts for each of them.
     pub stats: Arc<StatsTable>,
-    /// Of the files they came from.
+    /// The hash of the content that they were compiled from.
     pub hash: String,
     /// When they were loaded.
     pub since: Instant,
 }
 
-/// The handle on what is in force; shared by all engines of a process. Empty until the first good load.
-pub type LiveHandle = Arc<ArcSwapOption<Live>>;
+/// The handle on the rules in force, shared by all engines of a process. Empty until the first successful load.
+pub type ActiveRulesHandle = Arc<ArcSwapOption<ActiveRules>>;
 
 /// Decides requests. Each worker has its own, with its own limiter; clones are the same one.
 #[derive(Clone, Debug)]
@@ -56,23 +56,24 @@ pub struct Engine {
     parts: Arc<Parts>,
 }
 
-/// What an engine is made of: in one allocation of its worker, so that a call that waits shares nothing with other workers.
+/// What an engine consists of: one allocation for each worker, so that a pending call shares nothing with other
+/// workers.
 #[derive(Debug)]
 struct Parts {
-    live: LiveHandle,
+    live: ActiveRulesHandle,
     limiter: Arc<dyn DynRateLimiter>,
     keys: Arc<KeyBuilder>,
     options: Arc<Options>,
     decisions: Arc<DecisionStats>,
 }
 
-/// What became of a request at once.
+/// How the decision of a request stands after [`Engine::begin`].
 #[derive(Debug)]
 #[must_use = "a decision that is pending is abandoned when this is dropped"]
 pub enum Begun {
-    /// It is decided, or cannot be.
+    /// It is decided, or cannot be decided.
     Decided(Result<Decision, DecideError>),
-    /// The limiter has to be waited for.
+    /// It waits for the limiter.
     Pending(Pending),
 }
 
@@ -80,7 +81,7 @@ impl Engine {
     /// An engine over the rules of `live` and the counters of `limiter`. What it decides is counted in `decisions`.
     #[must_use]
     pub fn new(
-        live: LiveHandle,
+        live: ActiveRulesHandle,
         limiter: Arc<dyn DynRateLimiter>,
         keys: Arc<KeyBuilder>,
         options: Arc<Options>,
@@ -89,8 +90,8 @@ impl Engine {
         Self { parts: Arc::new(Parts { live, limiter, keys, options, decisions }) }
     }
 
-    /// Begins to decide one request, without waiting. `deadline` is when its caller gives up. The hits are with the limiter when
-    /// this returns, and nothing of the request is needed any more.
+    /// Begins to decide one request, without waiting. `deadline` is when its caller gives up. When this returns, the
+    /// limiter has the hits, and the request is no longer needed.
     pub fn begin(&self, request: &Request<'_>, deadline: Option<Instant>) -> Begun {
         let parts = &self.parts;
         if let Err(error) = parts.options.check(request) {
@@ -125,8 +126,8 @@ impl Engine {
     /// Decides one request. `deadline` is when its caller gives up.
     ///
     /// # Errors
-    /// If the request is not one that can be answered, no rules were ever loaded, or the store failed and no
-    /// descriptor refuses the request anyway.
+    /// If the request is invalid, no rules were ever loaded, or the store failed and no descriptor refuses the request
+    /// anyway.
     pub async fn decide(&self, request: &Request<'_>, deadline: Option<Instant>) -> Result<Decision, DecideError> {
         match self.begin(request, deadline) {
             Begun::Decided(decision) => decision,
@@ -136,8 +137,8 @@ impl Engine {
 }
 
 impl Parts {
-    /// The decision that verdicts make.
-    fn finish(&self, rules: &Live, applied: &Applied, verdicts: &Verdicts) -> Result<Decision, DecideError> {
+    /// The decision that follows from the verdicts.
+    fn finish(&self, rules: &ActiveRules, applied: &Applied, verdicts: &Verdicts) -> Result<Decision, DecideError> {
         let decision = conclude::conclude(rules, applied, verdicts, &self.options, &self.decisions);
         if let (Ok(decision), Some(domain)) = (&decision, applied.domain)
             && decision.over_limit()
@@ -148,13 +149,13 @@ impl Parts {
     }
 }
 
-/// A decision that waits for the limiter's verdicts. It owns all that it needs: the rules that it was planned with, what applies of
-/// them, and the check. Dropped, the check is abandoned.
+/// A decision that waits for the limiter's verdicts. It owns all that it needs: the rules that it was planned with,
+/// what of them applies, and the check. Dropped, it abandons the check.
 #[must_use = "the decision is abandoned when this is dropped"]
 pub struct Pending {
     verdicts: BoxFuture<'static, Verdicts>,
     applied: Applied,
-    rules: Arc<Live>,
+    rules: Arc<ActiveRules>,
     parts: Arc<Parts>,
 }
 

@@ -1,11 +1,11 @@
-//! Before the store is asked: which limits apply to a request, and which hits that makes.
+//! Before the store is asked: the limits that apply to a request, and the hits that follow from them.
 
 use std::{collections::HashSet, sync::Arc, time::Instant};
 
 use smallvec::SmallVec;
 
 use super::{
-    DecideError, Live, Options, late_costs,
+    ActiveRules, DecideError, Options, late_costs,
     stats::{Series, SeriesName},
     unknown_domain,
 };
@@ -17,19 +17,20 @@ use crate::{
     rules::{Domain, DomainIndex, Match, OnUnknown, Policy, Rule, RuleId},
 };
 
-/// What is to be done about a request. Borrows nothing, so that it can wait for the store as it is.
+/// What to ask the store for a request, and how to read its answer. Borrows nothing, so that it can be kept while the
+/// store works.
 #[derive(Debug)]
 pub(super) struct Plan {
-    /// What to ask the store.
+    /// The hits to charge.
     pub(super) group: Group,
     /// What applies to the request's descriptors.
     pub(super) applied: Applied,
 }
 
-/// What applies to the descriptors of a request, in the words of the rules that it was planned with.
+/// What applies to the descriptors of a request, in terms of the rules that it was planned with.
 #[derive(Debug)]
 pub(super) struct Applied {
-    /// None if no file has the domain; then no descriptor is counted.
+    /// `None` if no rules have the domain; then no descriptor is counted.
     pub(super) domain: Option<DomainIndex>,
     /// In order.
     pub(super) descriptors: SmallVec<[Planned; 1]>,
@@ -39,12 +40,12 @@ pub(super) struct Applied {
 #[derive(Debug)]
 pub(super) enum Planned {
     /// No limit: it passes uncounted.
-    Free,
-    /// No rule, and its domain refuses what it does not know.
+    Uncounted,
+    /// No rule, and the domain refuses unknown descriptors.
     Unknown,
     /// A rule without a limit, or a limit that another one replaces.
     Unlimited,
-    /// As many hits of the group as it has limits.
+    /// Limits: it has a hit in the group for each of them.
     Counted(Counted),
 }
 
@@ -58,13 +59,14 @@ pub(super) struct Counted {
 /// What a descriptor is charged by.
 #[derive(Debug)]
 pub(super) enum By {
-    /// A rule of the request's domain that has limits. Its statistics are its own, unless values of the request make a series.
+    /// A rule of the request's domain that has limits. It counts in its own row of statistics, or in a series of the
+    /// request's values.
     Rule { id: RuleId, series: Option<Arc<Series>> },
-    /// The limit that the request brings along.
+    /// The limit that the request carries.
     Override { limit: Limit, series: Arc<Series> },
 }
 
-/// A descriptor's match, while `replaces` is still to be looked at.
+/// A descriptor's match, before `replaces` is applied.
 enum Matched<'a> {
     Nothing,
     Rule(Match<'a>),
@@ -72,12 +74,12 @@ enum Matched<'a> {
 }
 
 impl Plan {
-    /// Matches every descriptor and lays out the hits.
+    /// Matches every descriptor and plans the hits.
     ///
     /// # Errors
-    /// If a descriptor of a domain that has rules brings a limit of no known unit.
+    /// If a descriptor of a domain that has rules carries a limit of an unknown unit.
     pub(super) fn new(
-        live: &Live,
+        live: &ActiveRules,
         request: &Request<'_>,
         keys: &KeyBuilder,
         options: &Options,
@@ -85,7 +87,7 @@ impl Plan {
     ) -> Result<Self, DecideError> {
         let Some(index) = live.rules.domain_index(request.domain) else {
             unknown_domain::record(live, request);
-            let descriptors = request.descriptors.iter().map(|_| Planned::Free).collect();
+            let descriptors = request.descriptors.iter().map(|_| Planned::Uncounted).collect();
             return Ok(Self { group: Group::new([]), applied: Applied { domain: None, descriptors } });
         };
         let domain = live.rules.domain_at(index);
@@ -107,25 +109,25 @@ impl Plan {
             let charge = charge(descriptor, request.hits_addend);
             descriptors.push(match matched {
                 Matched::Rule(found) if *found.rule.policy() == Policy::Unlimited => Planned::Unlimited,
-                Matched::Rule(found) if replaced(found.rule) => draft.free(),
-                Matched::Rule(found) => draft.count(index, descriptor, charge, found),
+                Matched::Rule(found) if replaced(found.rule) => draft.pass_uncounted(),
+                Matched::Rule(found) => draft.charge_rule(index, descriptor, charge, found),
                 Matched::Override { requests, unit } => {
                     let limit = Limit::fixed_window(u64::from(*requests), *unit);
-                    draft.count_override(index, descriptor, charge, limit)
+                    draft.charge_override(index, descriptor, charge, limit)
                 }
                 Matched::Nothing if domain.on_unknown() == OnUnknown::Deny => Planned::Unknown,
-                Matched::Nothing => draft.free(),
+                Matched::Nothing => draft.pass_uncounted(),
             });
         }
-        // under the global quota mode an unknown descriptor is a quota like the others, and may not refuse alone
+        // under the global quota mode an unknown descriptor is a quota template the others, and may not refuse alone
         draft.group.refused = !options.modes.quota && descriptors.iter().any(|d| matches!(d, Planned::Unknown));
         Ok(Self { group: draft.group, applied: Applied { domain: Some(index), descriptors } })
     }
 }
 
-/// The hits as they are laid out.
+/// The hits, while they are planned.
 struct Draft<'a, 'k> {
-    live: &'a Live,
+    live: &'a ActiveRules,
     domain: &'a Domain,
     keys: DomainKeys<'k>,
     options: &'k Options,
@@ -133,24 +135,25 @@ struct Draft<'a, 'k> {
 }
 
 impl<'a> Draft<'a, '_> {
-    /// A descriptor that passes uncounted. Under the global quota mode it is a quota that passed.
-    fn free(&mut self) -> Planned {
+    /// Plans no hit. Under the global quota mode the descriptor is a quota that passed.
+    fn pass_uncounted(&mut self) -> Planned {
         self.group.quota_passed |= self.options.modes.quota;
-        Planned::Free
+        Planned::Uncounted
     }
 
-    fn count(&mut self, index: usize, descriptor: &Descriptor<'_>, charge: Charge, found: &Match<'a>) -> Planned {
+    /// Plans a hit for each limit of the rule.
+    fn charge_rule(&mut self, index: usize, descriptor: &Descriptor<'_>, charge: Charge, found: &Match<'a>) -> Planned {
         let rule = found.rule;
         let Policy::Limited(limits) = rule.policy() else { return Planned::Unlimited };
         let base = self.keys.base(found.key_entries(&descriptor.entries));
-        let like = Like {
+        let template = HitTemplate {
             charge,
             shadow: rule.shadow(),
             quota: rule.quota() || self.options.modes.quota,
             descriptor: number(index),
             on_store_failure: rule.on_store_failure().unwrap_or(self.options.on_store_failure),
         };
-        like.push(&mut self.group, base, limits);
+        template.push(&mut self.group, base, limits);
         late_costs::check(self.live, self.domain, found, charge);
         let series = found.metric_levels(&descriptor.entries).map(|levels| {
             let name = levels.iter().fold(SeriesName::new(self.domain.name()), |name, level| {
@@ -161,17 +164,18 @@ impl<'a> Draft<'a, '_> {
         Planned::Counted(Counted { by: By::Rule { id: rule.id(), series }, charge })
     }
 
-    fn count_override(&mut self, index: usize, descriptor: &Descriptor<'_>, charge: Charge, limit: Limit) -> Planned {
+    /// Plans a hit for the limit that the request carries.
+    fn charge_override(&mut self, index: usize, descriptor: &Descriptor<'_>, charge: Charge, limit: Limit) -> Planned {
         let entries = descriptor.entries.iter().map(|entry| (entry.key, KeyValue::Exact(entry.value)));
         let base = self.keys.base(entries);
-        let like = Like {
+        let template = HitTemplate {
             charge,
             shadow: false,
             quota: self.options.modes.quota,
             descriptor: number(index),
             on_store_failure: self.domain.on_store_failure().unwrap_or(self.options.on_store_failure),
         };
-        like.push(&mut self.group, base, &[limit]);
+        template.push(&mut self.group, base, &[limit]);
         let name = SeriesName::new(self.domain.name());
         let name = descriptor
             .entries
@@ -183,7 +187,7 @@ impl<'a> Draft<'a, '_> {
 }
 
 /// What all hits of one descriptor have in common.
-struct Like {
+struct HitTemplate {
     charge: Charge,
     shadow: bool,
     quota: bool,
@@ -191,7 +195,7 @@ struct Like {
     on_store_failure: FailureMode,
 }
 
-impl Like {
+impl HitTemplate {
     /// Adds a hit for each limit.
     fn push(self, group: &mut Group, mut base: KeyBase<'_>, limits: &[Limit]) {
         let Self { charge, shadow, quota, descriptor, on_store_failure } = self;

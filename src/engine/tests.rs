@@ -78,7 +78,7 @@ impl RateLimiter for Scripted {
 
 const CAPABILITIES: Capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported };
 
-fn live(yaml: &str) -> Arc<Live> {
+fn live(yaml: &str) -> Arc<ActiveRules> {
     let file = RuleFile { name: "rules.yaml".to_owned(), content: yaml.into() };
     let options = CompileOptions { merge_domains: false, capabilities: CAPABILITIES, defaults: None };
     let rules = rules::compile(&[file], &options).expect("valid rules").rules;
@@ -89,10 +89,10 @@ fn live(yaml: &str) -> Arc<Live> {
         (found.rule.id(), name)
     });
     let stats = StatsTable::build(&Stats::new(100), names, None);
-    Arc::new(Live { stats: Arc::new(stats), rules, hash: String::new(), since: Instant::now() })
+    Arc::new(ActiveRules { stats: Arc::new(stats), rules, hash: String::new(), since: Instant::now() })
 }
 
-fn engine(yaml: &str, modes: Modes) -> (Engine, Arc<Scripted>, Arc<Live>) {
+fn engine(yaml: &str, modes: Modes) -> (Engine, Arc<Scripted>, Arc<ActiveRules>) {
     let live = live(yaml);
     let limiter = Arc::new(Scripted::default());
     let max = std::num::NonZeroUsize::new(10).expect("not zero");
@@ -103,7 +103,7 @@ fn engine(yaml: &str, modes: Modes) -> (Engine, Arc<Scripted>, Arc<Live>) {
         on_store_failure: FailureMode::Deny,
         refunds: true,
     };
-    let handle = LiveHandle::default();
+    let handle = ActiveRulesHandle::default();
     handle.store(Some(Arc::clone(&live)));
     let engine = Engine::new(handle, limiter.clone(), Arc::default(), Arc::new(options), Arc::default());
     (engine, limiter, live)

@@ -1,7 +1,7 @@
-//! Requests for a domain that no rules have. They pass uncounted, which is seldom meant: the log names one a minute, with the
-//! domain that it may have meant.
+//! Requests for a domain that no rules have. They pass uncounted, which is rarely intended: one a minute is logged,
+//! with the known domain whose name is closest.
 
-use super::Live;
+use super::ActiveRules;
 use crate::domain::{Escaped, Request, likely};
 
 /// At most this many bytes of a domain are logged.
@@ -10,7 +10,7 @@ const SHOWN: usize = 100;
 const COMPARED: usize = 1000;
 
 /// Counts the descriptors of a request whose domain is unknown, and logs it if a line is due.
-pub(super) fn record(live: &Live, request: &Request<'_>) {
+pub(super) fn record(live: &ActiveRules, request: &Request<'_>) {
     let stats = live.stats.stats();
     stats.domain_not_found(request.domain, request.descriptors.len() as u64);
     if let Some(count) = stats.unknown_domain_line_due() {
@@ -19,7 +19,7 @@ pub(super) fn record(live: &Live, request: &Request<'_>) {
 }
 
 #[cold]
-fn warn(live: &Live, domain: &[u8], count: u64) {
+fn warn(live: &ActiveRules, domain: &[u8], count: u64) {
     let shown = Escaped(&domain[..domain.len().min(SHOWN)]).to_string();
     let known = live.rules.domains().take(COMPARED).map(|domain| &**domain.name());
     let likely = std::str::from_utf8(domain).ok().and_then(|domain| likely(domain, known));

@@ -1,10 +1,10 @@
-//! The answer while no rules were ever loaded: as the failure mode of the service has it, for as little is known as when the
-//! counters cannot be asked.
+//! The answer until rules are loaded for the first time: the service's failure mode decides, as it does when the
+//! counters cannot be reached.
 
 use super::{DecideError, Options};
 use crate::domain::{Code, Decision, FailureMode, Metadata, Request, Status};
 
-/// There is nothing to count against, so `local` allows, as it would without a rule for the request.
+/// There is no limit to count against, so `local` allows, as it does for a request that matches no rule.
 pub(super) fn decide(request: &Request<'_>, options: &Options) -> Result<Decision, DecideError> {
     let each = match options.on_store_failure {
         FailureMode::Error => return Err(DecideError::NoRules),

@@ -1,5 +1,5 @@
-//! Times a limiter: what the engine waits for, whoever answers in the end. Calls that their callers leave count as well,
-//! up to that moment.
+//! Times a limiter: the time that the engine waits for it, whichever guard answers. A call that is cancelled counts up
+//! to that moment.
 
 use std::{sync::Arc, time::Instant};
 
@@ -125,13 +125,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_call_that_its_caller_leaves_counts_too() {
+    async fn a_call_that_is_cancelled_counts_too() {
         let times = Arc::new(OperationTimes::default());
         let limiter = Observed::new(Hung, Arc::clone(&times));
         let check = limiter.check(Group::new([]));
         assert!(tokio::time::timeout(Duration::from_millis(1), check).await.is_err());
         limiter.reset(&CounterKey::from_bytes(b"k")).await.expect("an answer");
-        assert!(limiter.try_check(&Group::new([])).is_none(), "counts when it is asked in earnest");
+        assert!(limiter.try_check(&Group::new([])).is_none(), "counts when the check begins");
         limiter.try_check(&Group::new([]).atomic()).expect("an answer");
         let counts: Vec<_> = times.totals().map(|(operation, totals)| (operation, totals.count())).collect();
         assert_eq!(counts, [("check", 2), ("reset", 1)]);

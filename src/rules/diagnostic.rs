@@ -1,4 +1,4 @@
-//! What is wrong with a rule file, as a person wants to read it.
+//! Faults of a rule file, as text.
 
 use std::{fmt, sync::Arc};
 
@@ -9,7 +9,7 @@ use std::{fmt, sync::Arc};
 pub struct Diagnostic {
     /// The name of the [`RuleFile`](super::RuleFile) or [`RuleResource`](super::RuleResource).
     pub file: Arc<str>,
-    /// From 1; 0 if the fault is in no particular line.
+    /// From 1; 0 for a fault of the file as a whole.
     pub line: u32,
     /// In characters, from 1; 0 together with `line`.
     pub column: u32,
@@ -17,7 +17,7 @@ pub struct Diagnostic {
     pub path: String,
     /// What is wrong and what is accepted.
     pub message: String,
-    /// The line of the file, as much of it as is worth showing.
+    /// The relevant part of the line.
     pub excerpt: Option<Excerpt>,
 }
 
@@ -52,12 +52,12 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// Why a load was refused, and what else was noticed. `{}` prints a line for each, `{:#}` with excerpts.
+/// Why rules were rejected, with warnings. `{}` prints a line for each, `{:#}` with excerpts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CompileErrors {
     /// At least one, by file and then by line; at most 100 for each file and a last one that counts the rest.
     pub errors: Vec<Diagnostic>,
-    /// What would not have prevented the load.
+    /// The warnings.
     pub warnings: Vec<Diagnostic>,
 }
 

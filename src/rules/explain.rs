@@ -1,4 +1,4 @@
-//! How a descriptor is matched, told step by step.
+//! Explains how a descriptor is matched, step by step.
 
 use std::fmt;
 
@@ -6,21 +6,21 @@ use serde_json::{Value, json};
 
 use super::{
     Domain, Node, Policy, RuleId, RuleSet, ValueKind,
-    tree::{NodeIndex, ROOT},
+    node_index::{NodeIndex, ROOT},
 };
 use crate::domain::{Algorithm, Entry, Escaped, Limit, likely};
 
-/// At most this many siblings that did not match are told at a level; the rest is counted.
-const MAX_TOLD: usize = 20;
+/// At most this many siblings that did not match are listed at a level; the rest is counted.
+const MAX_LISTED: usize = 20;
 
-/// The way of one descriptor through the rules. `{}` prints it for a person, [`Explanation::to_json`] for a program.
+/// The path of one descriptor through the rules. `{}` prints it for a person, [`Explanation::to_json`] for a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
-    /// As asked.
+    /// The domain, as given.
     pub domain: String,
     /// One for each entry that was looked at.
     pub levels: Vec<Level>,
-    /// What came of it.
+    /// The result.
     pub outcome: Outcome,
 }
 
@@ -33,7 +33,7 @@ pub struct Level {
     pub value: String,
     /// In the order of matching; the last one matched if any did.
     pub tried: Vec<Tried>,
-    /// Siblings that were tried without success and are not told.
+    /// Further siblings that were tried without success and are not listed.
     pub more: usize,
 }
 
@@ -59,7 +59,7 @@ pub struct Place {
     pub line: u32,
 }
 
-/// What came of a descriptor.
+/// The result of matching a descriptor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// A rule applies.
@@ -70,14 +70,14 @@ pub enum Outcome {
         place: Place,
         /// What it allows, in words.
         policy: String,
-        /// For each of its limits, what becomes of costs that are reported afterwards.
+        /// For each of its limits, how it treats costs that are reported afterwards.
         late_costs: Vec<LateCosts>,
     },
     /// None applies, for this reason.
     NoRule(String),
 }
 
-/// What a limit makes of a cost that is charged after the work was let pass by a look (`hits_addend: 0`).
+/// How a limit treats a cost that is charged after a look (`hits_addend: 0`) has let the work pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LateCosts {
     /// Whether a cost that does not fit is counted all the same, so that the next looks are over.
@@ -86,7 +86,7 @@ pub struct LateCosts {
     pub why: String,
 }
 
-/// Matches a descriptor and tells how.
+/// Matches a descriptor, and explains each step.
 #[must_use]
 pub fn explain(rules: &RuleSet, domain: &str, entries: &[Entry<'_>]) -> Explanation {
     let mut levels = Vec::new();
@@ -95,8 +95,8 @@ pub fn explain(rules: &RuleSet, domain: &str, entries: &[Entry<'_>]) -> Explanat
             let names = || rules.domains().map(|domain| &**domain.name());
             let likely =
                 likely(domain, names()).map(|likely| format!("; did you mean `{likely}`?")).unwrap_or_default();
-            let known: Vec<_> = names().take(MAX_TOLD).collect();
-            let more = rules.domains().len().saturating_sub(MAX_TOLD);
+            let known: Vec<_> = names().take(MAX_LISTED).collect();
+            let more = rules.domains().len().saturating_sub(MAX_LISTED);
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             Outcome::NoRule(format!(
@@ -160,14 +160,14 @@ impl Walk<'_> {
         self.domain.nodes.iter().any(|node| node.parent == at)
     }
 
-    /// The same steps as [`Domain::find`] takes, told.
+    /// The steps of [`Domain::find`] at one level, explained.
     fn level(&self, parent: NodeIndex, entry: Entry<'_>) -> (Level, Option<NodeIndex>) {
         let (key, value) = (Escaped(entry.key).to_string(), Escaped(entry.value).to_string());
         let mut level = Level { key, value, tried: Vec::new(), more: 0 };
         if entry.value.is_empty() {
             let why =
                 "the entry's value is empty: only patterns, regexes and siblings without a value can match".to_owned();
-            level.tell(Tried { candidate: format!("{}=", Escaped(entry.key)), place: None, matched: false, why });
+            level.list(Tried { candidate: format!("{}=", Escaped(entry.key)), place: None, matched: false, why });
         } else if let Some(found) = self.child(&mut level, parent, entry, Some(entry.value), "the very value") {
             return (level, Some(found));
         }
@@ -177,7 +177,7 @@ impl Walk<'_> {
                 let node = &self.domain.nodes[at as usize];
                 let chosen = found == Some(at);
                 let matches = chosen || group.is_match(at, entry.value);
-                level.tell(self.tried(node, chosen, why(node.value_kind(), entry.value, matches, chosen)));
+                level.list(self.tried(node, chosen, why(node.value_kind(), entry.value, matches, chosen)));
                 if chosen {
                     return (level, found);
                 }
@@ -196,7 +196,7 @@ impl Walk<'_> {
         why: &str,
     ) -> Option<NodeIndex> {
         let found = self.domain.child(parent, entry.key, value);
-        level.tell(match found {
+        level.list(match found {
             Some(at) => {
                 let node = &self.domain.nodes[at as usize];
                 let why = if node.value_kind() == ValueKind::List { "one of its values" } else { why };
@@ -222,8 +222,8 @@ impl Walk<'_> {
 }
 
 impl Level {
-    fn tell(&mut self, tried: Tried) {
-        if tried.matched || self.tried.len() < MAX_TOLD { self.tried.push(tried) } else { self.more += 1 }
+    fn list(&mut self, tried: Tried) {
+        if tried.matched || self.tried.len() < MAX_LISTED { self.tried.push(tried) } else { self.more += 1 }
     }
 }
 

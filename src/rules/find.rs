@@ -6,8 +6,9 @@ use smallvec::SmallVec;
 
 use super::{
     Domain, Node, Rule,
+    node_index::{Hasher, NO_RULE, NodeIndex, ROOT},
     pattern::PatternGroup,
-    tree::{Hasher, Listed, NO_RULE, NodeIndex, ROOT},
+    tree::Listed,
 };
 use crate::domain::{Entry, KeyValue};
 
@@ -31,11 +32,12 @@ impl<'a> Match<'a> {
     }
 }
 
-/// How a child is found: by its parent, key and value. Over bytes, for rules as for requests: `str` hashes otherwise.
-pub(super) fn place_hash(hasher: &Hasher, parent: NodeIndex, key: &[u8], value: Option<&[u8]>) -> u64 {
+/// The hash by which a child is found: of its parent, key and value. Over bytes, for rules and requests alike: a `str`
+/// has another hash.
+pub(super) fn child_hash(hasher: &Hasher, parent: NodeIndex, key: &[u8], value: Option<&[u8]>) -> u64 {
     let mut state = hasher.build_hasher();
     state.write_u32(parent);
-    // without the lengths that `Hash` adds: the hasher mixes them in, and what is found is compared anyway
+    // without the lengths that `Hash` adds: the hasher mixes them in, and a match is compared anyway
     state.write(key);
     if let Some(value) = value {
         state.write(value);
@@ -44,7 +46,7 @@ pub(super) fn place_hash(hasher: &Hasher, parent: NodeIndex, key: &[u8], value: 
 }
 
 impl Domain {
-    /// The rule for a descriptor: the one at the depth of its last entry. Allocates nothing for four entries or fewer.
+    /// The rule for a descriptor: the one at the depth of its last entry. Does not allocate for up to four entries.
     #[must_use]
     pub fn find(&self, entries: &[Entry<'_>]) -> Option<Match<'_>> {
         let mut path = SmallVec::new();
@@ -57,17 +59,18 @@ impl Domain {
         Some(Match { path, rule })
     }
 
-    /// The child that an entry leads to: its very value, else the smallest network, else the first pattern or regular
-    /// expression in file order, else any value.
+    /// The child that an entry matches: by its exact value, else the smallest network, else the first pattern or
+    /// regular expression in file order, else any value.
     fn step(&self, parent: NodeIndex, entry: Entry<'_>) -> Option<NodeIndex> {
         // an empty value is the same as none, in a file as in a request
         let exact = if entry.value.is_empty() { None } else { self.child(parent, entry.key, Some(entry.value)) };
         exact.or_else(|| self.pattern_child(parent, entry)).or_else(|| self.child(parent, entry.key, None))
     }
 
-    /// The child with this key and this value, or without one. A value that is the very text of a pattern counts as exact.
+    /// The child with this key and this value, or without a value. A value that equals the text of a pattern counts as
+    /// exact.
     pub(super) fn child(&self, parent: NodeIndex, key: &[u8], value: Option<&[u8]>) -> Option<NodeIndex> {
-        let hash = place_hash(&self.hasher, parent, key, value);
+        let hash = child_hash(&self.hasher, parent, key, value);
         let is_it = |at: NodeIndex| {
             let node = &self.nodes[at as usize];
             node.parent == parent && node.value.is(value) && node.key.as_bytes() == key
@@ -92,7 +95,7 @@ impl Domain {
 
     /// The children with this key that ask for networks or patterns.
     pub(super) fn pattern_group(&self, parent: NodeIndex, key: &[u8]) -> Option<&PatternGroup> {
-        let hash = place_hash(&self.hasher, parent, key, None);
+        let hash = child_hash(&self.hasher, parent, key, None);
         let is_it = |at: &u32| {
             let group = &self.patterns[*at as usize];
             group.parent == parent && group.key.as_bytes() == key
@@ -104,5 +107,17 @@ impl Domain {
     pub(super) fn rule_at(&self, at: NodeIndex) -> Option<&Rule> {
         let node = self.nodes.get(at as usize)?;
         if node.rule == NO_RULE { None } else { self.rules.get(node.rule as usize) }
+    }
+
+    /// A rule with the nodes that lead to it.
+    pub(super) fn as_match<'a>(&'a self, rule: &'a Rule) -> Match<'a> {
+        let mut path = SmallVec::new();
+        let mut at = rule.node;
+        while let Some(node) = self.nodes.get(at as usize) {
+            path.push(node);
+            at = node.parent;
+        }
+        path.reverse();
+        Match { path, rule }
     }
 }

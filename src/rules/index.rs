@@ -1,10 +1,10 @@
-//! Where nodes lie, by the hash of their place in the tree: a table in which a node among a million is found with one read of
-//! memory that no cache holds, where a table with its control bytes apart takes two.
+//! Nodes by the hash of their parent, key and value: a table in which a node among a million is found with one cache
+//! miss, where a table with separate control bytes takes two.
 
-use super::tree::{NodeIndex, ROOT};
+use super::node_index::{NodeIndex, ROOT};
 
-/// Nodes by hash: each lies in the slot that its tag points at, or in the next free one. Half of the slots are free, so that
-/// few nodes lie elsewhere.
+/// Nodes by hash: each is in the slot that its tag points at, or in the next free one. Half of the slots are free, so
+/// that few nodes are displaced.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     slots: Box<[Slot]>,
@@ -13,7 +13,7 @@ pub(super) struct Index {
 
 #[derive(Clone, Copy, Debug)]
 struct Slot {
-    /// A part of the hash: enough to find the slot, so that the table grows without a look at the nodes.
+    /// A part of the hash: enough to find the slot, so that the table grows without reading the nodes.
     tag: u32,
     node: NodeIndex,
 }
@@ -21,7 +21,7 @@ struct Slot {
 const FREE: Slot = Slot { tag: 0, node: ROOT };
 
 impl Index {
-    /// The node of this hash for which `is_it` says so.
+    /// The node of this hash for which `is_it` returns true.
     pub(super) fn find(&self, hash: u64, is_it: impl Fn(NodeIndex) -> bool) -> Option<NodeIndex> {
         let tag = tag(hash);
         let mut at = home(tag, self.slots.len());
@@ -46,7 +46,7 @@ impl Index {
         put(&mut self.slots, Slot { tag: tag(hash), node });
     }
 
-    /// Makes it as small as may be.
+    /// Shrinks the table to its smallest size.
     pub(super) fn shrink(&mut self) {
         self.resize(slots_for(self.count));
     }

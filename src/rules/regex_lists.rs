@@ -1,5 +1,5 @@
-//! Where many regular expressions are asked one after the other. Patterns with `*` and networks cost what the value costs,
-//! however many there are; a value is read once for each regular expression.
+//! Finds where many regular expressions are tried one after the other. The cost of patterns with `*` and of networks
+//! does not grow with their number; a value is read once for each regular expression.
 
 use std::fmt;
 

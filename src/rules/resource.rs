@@ -1,10 +1,10 @@
-//! Rules that were never text, as xDS brings them: the tree that a YAML file of the same rules would give.
+//! Rules that were never text, such as those over xDS: the tree that a YAML file of the same rules would have.
 
 use std::{fmt::Display, sync::Arc};
 
 use super::yaml::{Document, Writer};
 
-/// What one rule file would say. Compiled as such, with errors that name it and the path in it.
+/// The content of one rule file as a tree. Compiled as such, with errors that name it and the path in it.
 #[derive(Debug)]
 pub struct RuleResource {
     pub(super) name: Arc<str>,
@@ -17,7 +17,7 @@ pub struct RuleResource {
 pub struct TooLarge;
 
 impl RuleResource {
-    /// `write` says what the top of the file would.
+    /// `write` adds the top level of the file.
     ///
     /// # Errors
     /// If it is too large.
@@ -27,7 +27,7 @@ impl RuleResource {
         Ok(Self { name: name.into(), document: writer.finish().ok_or(TooLarge)? })
     }
 
-    /// What errors call it.
+    /// Its name in errors.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name

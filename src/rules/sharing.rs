@@ -1,11 +1,11 @@
 //! Which counters the values that match a pattern charge: one that they share, or one each. Without `share_threshold` each
-//! value has its own, so that whoever can vary the value has as many budgets as they like.
+//! value has its own, so that a client that can vary the value has as many budgets as it likes.
 
 use std::{collections::BTreeMap, fmt};
 
 use super::{Match, Node, RuleSet, ValueKind};
 
-/// What becomes of the values that match one descriptor of the rules.
+/// How the values that match one descriptor share counters.
 #[derive(Clone, Copy, Debug)]
 pub struct Sharing<'r> {
     node: &'r Node,
@@ -14,18 +14,18 @@ pub struct Sharing<'r> {
 /// A descriptor whose values have a counter each.
 #[derive(Clone, Copy, Debug)]
 pub struct Unshared<'r> {
-    /// What becomes of its values.
+    /// How its values share counters.
     pub sharing: Sharing<'r>,
     /// Its file and line.
     pub place: (&'r str, u32),
-    /// What is known of them.
+    /// The kind of values.
     pub values: Values,
 }
 
-/// What the values are that have a counter each.
+/// The kind of values that have a counter each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Values {
-    /// Paths, which can be written in more ways than anyone can count: counters of their own are likely to be unwanted.
+    /// Paths, which can be written in any number of ways: a counter for each is probably unwanted.
     Paths,
     /// Whole addresses, of which a client of IPv6 has many.
     Addresses,
@@ -50,7 +50,7 @@ pub fn unshared(rules: &RuleSet) -> Vec<Unshared<'_>> {
     for (_, rule) in rules.rules() {
         for sharing in of(&rule).into_iter().filter(|sharing| !sharing.node.share_threshold()) {
             let place = rules.location(sharing.node);
-            // of two in one line, as in a flow map, the text tells them apart
+            // two of one line, as in a flow map, are distinguished by their text
             let key = (place, sharing.node.key(), sharing.node.value());
             found.entry(key).or_insert(Unshared { sharing, place, values: values(sharing.node) });
         }

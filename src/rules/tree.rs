@@ -4,18 +4,14 @@
 //! for the whole domain, so a level of 10 000 siblings costs what a level of ten costs, and a level of one costs no
 //! table of its own.
 
-use std::{
-    fmt,
-    hash::{BuildHasher, Hasher as _},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use hashbrown::HashTable;
 use smallvec::SmallVec;
 
 use super::{
-    Match,
     index::Index,
+    node_index::{Hasher, NodeIndex},
     pattern::{Network, PatternGroup, network},
     value::Value,
 };
@@ -24,43 +20,6 @@ use crate::domain::{FailureMode, KeyValue, Limit, Metadata, SharedKind};
 /// A rule's number within its set: dense, from 0, domain by domain in the order of their names, then in file order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RuleId(pub u32);
-
-/// A domain's number within its set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DomainIndex(u32);
-
-/// Everything that is in force at one time. Immutable.
-#[derive(Debug, Default)]
-pub struct RuleSet {
-    /// By name.
-    pub(super) domains: Box<[Domain]>,
-    pub(super) by_name: HashTable<u32>,
-    pub(super) hasher: Hasher,
-    pub(super) files: Box<[Arc<str>]>,
-    pub(super) rule_count: u32,
-}
-
-/// Hashes the texts of rules and requests. Requests cannot add to the tables, so speed is what counts.
-pub(super) type Hasher = foldhash::fast::RandomState;
-
-/// Rules whose counters are charged all or none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AllOrNone<'a> {
-    /// The domain's name.
-    pub domain: &'a str,
-    /// The file and line of a rule with several limits; `None`: the domain is atomic.
-    pub rule: Option<(&'a str, u32)>,
-}
-
-impl fmt::Display for AllOrNone<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { domain, rule } = self;
-        match rule {
-            Some((file, line)) => write!(f, "{file}:{line}: a rule of domain `{domain}` has several rate_limits"),
-            None => write!(f, "the domain `{domain}` is `atomic: true`"),
-        }
-    }
-}
 
 /// What to answer for a descriptor that matches no rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -71,13 +30,6 @@ pub enum OnUnknown {
     /// Answer OVER_LIMIT.
     Deny,
 }
-
-/// The number of a node within its domain; [`ROOT`] is the domain itself.
-pub(super) type NodeIndex = u32;
-/// The parent of the outermost nodes.
-pub(super) const ROOT: NodeIndex = u32::MAX;
-/// "This node has no rule."
-pub(super) const NO_RULE: u32 = u32::MAX;
 
 /// The rules of one domain.
 #[derive(Debug)]
@@ -109,7 +61,7 @@ pub(super) struct Listed {
     pub(super) value: Box<str>,
 }
 
-/// One descriptor of a file: a step on the way to a rule. All of it lies in one line of the processor's caches.
+/// One descriptor of a file: a step on the path to a rule. It fits a cache line.
 #[derive(Debug)]
 #[repr(align(64))]
 pub struct Node {
@@ -129,7 +81,7 @@ pub enum ValueKind {
     /// Nothing.
     #[default]
     Any,
-    /// To be this one.
+    /// To equal this one.
     Exact,
     /// To match a pattern with `*`.
     Glob,
@@ -171,7 +123,7 @@ pub struct Rule {
     /// Its statistics can depend on the request.
     pub(super) varying_metric: bool,
     pub(super) on_store_failure: Option<FailureMode>,
-    /// What few rules have.
+    /// Options that few rules have.
     pub(super) extras: Option<Box<Extras>>,
 }
 
@@ -180,82 +132,6 @@ pub(super) struct Extras {
     pub(super) name: Option<Arc<str>>,
     pub(super) replaces: Box<[Arc<str>]>,
     pub(super) metadata: Option<Arc<Metadata>>,
-}
-
-/// How a domain is found. Over bytes, for rules as for requests: `str` hashes otherwise.
-pub(super) fn domain_hash(hasher: &Hasher, name: &[u8]) -> u64 {
-    let mut state = hasher.build_hasher();
-    state.write(name);
-    state.finish()
-}
-
-impl RuleSet {
-    /// The rules of a domain; `None` if no file has it.
-    #[must_use]
-    pub fn domain(&self, name: impl AsRef<[u8]>) -> Option<&Domain> {
-        self.domain_index(name).map(|index| self.domain_at(index))
-    }
-
-    /// Which domain has this name: a handle on it that outlives a borrow of the set. `None` if no file has it.
-    #[must_use]
-    pub fn domain_index(&self, name: impl AsRef<[u8]>) -> Option<DomainIndex> {
-        let name = name.as_ref();
-        let at = self.by_name.find(domain_hash(&self.hasher, name), |at| self.domains[*at as usize].is_named(name))?;
-        Some(DomainIndex(*at))
-    }
-
-    /// The domain of an index that this very set gave.
-    ///
-    /// # Panics
-    /// If the index is of another set, with more domains.
-    #[must_use]
-    pub fn domain_at(&self, index: DomainIndex) -> &Domain {
-        &self.domains[index.0 as usize]
-    }
-
-    /// All domains, by name.
-    pub fn domains(&self) -> impl ExactSizeIterator<Item = &Domain> {
-        self.domains.iter()
-    }
-
-    /// How many rules there are; their ids are below this.
-    #[must_use]
-    pub fn rule_count(&self) -> u32 {
-        self.rule_count
-    }
-
-    /// All rules by id, each with its domain and the nodes that lead to it.
-    pub fn rules(&self) -> impl Iterator<Item = (&Domain, Match<'_>)> {
-        self.domains.iter().flat_map(|domain| domain.rules.iter().map(move |rule| (domain, domain.as_match(rule))))
-    }
-
-    /// One rule, with its domain and the nodes that lead to it.
-    #[must_use]
-    pub fn rule(&self, id: RuleId) -> Option<(&Domain, Match<'_>)> {
-        // of several domains that begin at one id, all but the last have no rules
-        let behind = self.domains.partition_point(|domain| domain.first_rule <= id.0);
-        let domain = self.domains.get(behind.checked_sub(1)?)?;
-        let rule = domain.rules.get((id.0 - domain.first_rule) as usize)?;
-        Some((domain, domain.as_match(rule)))
-    }
-
-    /// The first domain or rule whose counters are charged all or none.
-    #[must_use]
-    pub fn all_or_none(&self) -> Option<AllOrNone<'_>> {
-        let domain = self.domains.iter().find(|domain| domain.atomic);
-        let of_domain = domain.map(|domain| AllOrNone { domain: &domain.name, rule: None });
-        of_domain.or_else(|| {
-            let (domain, found) = self.rules().find(|(_, found)| found.rule.limits().len() > 1)?;
-            let rule = found.path.last().map(|node| self.location(node));
-            Some(AllOrNone { domain: &domain.name, rule })
-        })
-    }
-
-    /// The file and line where a node of this set is written.
-    #[must_use]
-    pub fn location(&self, node: &Node) -> (&str, u32) {
-        (self.files.get(node.file as usize).map_or("", |name| name), node.line)
-    }
 }
 
 impl Domain {
@@ -278,7 +154,7 @@ impl Domain {
     }
 
     /// The failure mode of the domain's limits, if it has its own. Already part of [`Rule::on_store_failure`]; for
-    /// limits that a request brings along.
+    /// limits that a request carries.
     #[must_use]
     pub fn on_store_failure(&self) -> Option<FailureMode> {
         self.on_store_failure
@@ -293,19 +169,8 @@ impl Domain {
         &self.rules[(id.0 - self.first_rule) as usize]
     }
 
-    fn is_named(&self, name: &[u8]) -> bool {
+    pub(super) fn is_named(&self, name: &[u8]) -> bool {
         self.name.as_bytes() == name
-    }
-
-    fn as_match<'a>(&'a self, rule: &'a Rule) -> Match<'a> {
-        let mut path = SmallVec::new();
-        let mut at = rule.node;
-        while let Some(node) = self.nodes.get(at as usize) {
-            path.push(node);
-            at = node.parent;
-        }
-        path.reverse();
-        Match { path, rule }
     }
 }
 
@@ -322,15 +187,15 @@ impl Node {
         &self.key
     }
 
-    /// What stands for the value in statistics: the value that an entry must have, or the pattern or regular expression
-    /// it must match, as written; of several values or networks all, sorted, with `|` between them, and a hash in place
-    /// of a long rest. `None` if any value will do.
+    /// The text for the value in statistics: the value that an entry must have, or the pattern or regular expression
+    /// that it must match, as written; several values or networks are sorted and joined with `|`, with a hash in place
+    /// of a long rest. `None` if any value matches.
     #[must_use]
     pub fn value(&self) -> Option<&str> {
         self.value.get()
     }
 
-    /// What stands for `value`, which this node matched, in a counter's key.
+    /// The text for `value`, which this node matched, in a counter's key.
     pub(super) fn key_value<'a>(&'a self, value: &'a [u8]) -> KeyValue<'a> {
         match self.value() {
             Some(text) if self.share_threshold() => KeyValue::Shared { kind: self.shared_kind(), text },
@@ -411,7 +276,7 @@ impl Rule {
         self.shadow
     }
 
-    /// Refuses only together with all other quota descriptors of a request.
+    /// Refuses a request only if all its quota descriptors are over.
     #[must_use]
     pub fn quota(&self) -> bool {
         self.quota
@@ -423,7 +288,7 @@ impl Rule {
         self.on_store_failure
     }
 
-    /// The map for the answer's dynamic metadata: never empty.
+    /// The dynamic metadata of an answer: never empty.
     #[must_use]
     pub fn metadata(&self) -> Option<&Arc<Metadata>> {
         self.extras.as_ref()?.metadata.as_ref()

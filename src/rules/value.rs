@@ -1,9 +1,8 @@
-//! The text that a node asks for, beside the node's other fields where it is short: so that to compare it is to read no more
-//! memory.
+//! The text that a node asks for, stored inline if it is short, so that comparing it reads no further memory.
 
 use std::fmt;
 
-/// So many bytes fill what a pointer and its length leave of three words.
+/// The bytes that fit in three words beside the tag and the length.
 const SHORT: usize = 22;
 
 /// A text, or none.
@@ -35,7 +34,7 @@ impl Value {
         self.bytes().map(|bytes| str::from_utf8(bytes).expect("these bytes are those of a text"))
     }
 
-    /// Whether it is this one. Cheaper than [`Value::get`].
+    /// Whether it equals this text. Cheaper than [`Value::get`].
     pub(super) fn is(&self, other: Option<&[u8]>) -> bool {
         self.bytes() == other
     }

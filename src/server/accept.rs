@@ -1,5 +1,5 @@
-//! Takes connections from the system and deals them to the workers. Where there are as many as may be, the one that has
-//! been silent longest since it came is closed for the next; if all have spoken, the next is refused.
+//! Accepts connections and deals them to the workers. When all slots are taken, the connection that has been silent
+//! longest since it came is evicted for the next one; if all peers have spoken, the next one is refused.
 
 use std::{
     future::poll_fn,
@@ -17,33 +17,34 @@ use tokio::{
 use super::{
     Listener, Stats,
     deal::Dealer,
+    guards::{OpenGuard, SilentPeerGuard},
     socket::{Keepalive, Socket},
     stats::count,
     tcp::BACKLOG,
-    worker::{Dealt, Seat, Silent, Worker},
+    worker::{Dealt, Worker},
 };
-use crate::places::{Place, Places};
+use crate::slot_pool::{Slot, SlotPool};
 
-/// The first pause after the system had no connection to give, and the longest.
+/// The first pause after accepting failed, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 
-/// How long a connection whose place is wanted may take to go. Its worker answers calls meanwhile.
-const TO_GO: Duration = Duration::from_millis(100);
+/// How long an evicted connection may take to free its slot: its worker answers calls meanwhile.
+const EVICTION: Duration = Duration::from_millis(100);
 
-/// What the acceptor deals to, and its books.
+/// Accepts connections for all workers.
 #[derive(Debug)]
 pub(super) struct Acceptor {
     pub(super) listener: Listener,
     pub(super) queues: Vec<mpsc::Sender<Dealt>>,
     pub(super) metrics: Vec<RuntimeMetrics>,
     pub(super) stats: Arc<Stats>,
-    pub(super) places: Arc<Places>,
+    pub(super) slots: Arc<SlotPool>,
     pub(super) keepalive: Keepalive,
 }
 
 impl Acceptor {
-    /// Accepts until told to stop; then takes what the system has queued already, and closes the listener and the
-    /// workers' queues.
+    /// Accepts until `stop`; then takes what the system has queued already, and closes the listener and the workers'
+    /// queues.
     pub(super) async fn run(self, mut stop: oneshot::Receiver<()>) {
         let mut dealer = Dealer::new(self.queues.len(), Instant::now());
         let mut trouble = Trouble::default();
@@ -55,13 +56,13 @@ impl Acceptor {
             match accepted {
                 Ok(socket) => {
                     trouble.over();
-                    let place = self.place().await;
-                    self.deal(socket, place, &mut dealer);
+                    let slot = self.slot().await;
+                    self.deal(socket, slot, &mut dealer);
                 }
-                Err(error) if is_the_peers(&error) => {}
+                Err(error) if is_peer_error(&error) => {}
                 Err(error) => {
                     count(&self.stats.accept_errors);
-                    let pause = trouble.with(&error);
+                    let pause = trouble.pause(&error);
                     tokio::select! {
                         () = sleep(pause) => {}
                         _ = &mut stop => break,
@@ -69,56 +70,60 @@ impl Acceptor {
                 }
             }
         }
-        // No more than the queue held: peers that go on connecting must not hold up the end.
+        // Bounded by the length of the queue: peers that go on connecting must not delay the shutdown.
         for _ in 0..BACKLOG {
             match self.listener.accept_queued() {
-                Ok(socket) => self.deal(socket, self.places.try_take(), &mut dealer),
-                Err(error) if is_the_peers(&error) => {}
+                Ok(socket) => self.deal(socket, self.slots.try_acquire(), &mut dealer),
+                Err(error) if is_peer_error(&error) => {}
                 Err(_) => break,
             }
         }
     }
 
-    fn deal(&self, socket: Socket, place: Option<Place>, dealer: &mut Dealer) {
+    fn deal(&self, socket: Socket, slot: Option<Slot>, dealer: &mut Dealer) {
         count(&self.stats.accepted);
-        let Some(place) = place else {
+        let Some(slot) = slot else {
             count(&self.stats.refused);
             return;
         };
         let open: Vec<_> = self.stats.open_by_worker().collect();
         let chosen = dealer.next(&open, |worker| Worker::busy(&self.metrics[worker]), Instant::now());
-        // Fails only for a connection that the peer has broken already.
-        let Ok(parcel) = socket.pack(self.keepalive) else { return };
-        let dealt = Dealt { parcel, seat: Seat::take(&self.stats, chosen, place), silent: Silent::new(&self.stats) };
-        // A full queue means a worker that hangs; the peer does better elsewhere.
+        // Fails only for a connection that its peer has closed already.
+        let Ok(stream) = socket.detach(self.keepalive) else { return };
+        let dealt = Dealt {
+            stream,
+            open: OpenGuard::new(&self.stats, chosen, slot),
+            silent: SilentPeerGuard::new(&self.stats),
+        };
+        // A full queue means a worker that hangs: the peer is better served elsewhere.
         if self.queues[chosen].try_send(dealt).is_err() {
             count(&self.stats.refused);
         }
     }
 
-    /// A place, for which a silent connection may have to go.
-    async fn place(&self) -> Option<Place> {
-        match self.places.try_take() {
-            None if self.stats.silent.load(Ordering::Relaxed) > 0 => timeout(TO_GO, self.places.take()).await.ok(),
-            place => place,
+    /// A slot; where none is free, a silent connection is evicted.
+    async fn slot(&self) -> Option<Slot> {
+        match self.slots.try_acquire() {
+            None if self.stats.silent.load(Ordering::Relaxed) > 0 => timeout(EVICTION, self.slots.acquire()).await.ok(),
+            slot => slot,
         }
     }
 }
 
-/// Whether accepting failed for what the peer did; the next connection may be well.
-fn is_the_peers(error: &io::Error) -> bool {
+/// Whether accepting failed because of the peer: the next connection may succeed.
+fn is_peer_error(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::Interrupted)
 }
 
-/// The state in which the system has no connection to give: logged when it begins and when it is over.
+/// The state in which accepting fails: logged when it begins and when it is over.
 #[derive(Debug, Default)]
 struct Trouble {
     last_pause: Option<Duration>,
 }
 
 impl Trouble {
-    /// How long to pause.
-    fn with(&mut self, error: &io::Error) -> Duration {
+    /// How long to pause after this error.
+    fn pause(&mut self, error: &io::Error) -> Duration {
         let pause = match self.last_pause {
             Some(last) => (last * 2).min(PAUSES.1),
             None => {
@@ -142,13 +147,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_grow_to_a_bound_and_start_anew() {
+    fn pauses_grow_up_to_a_bound_and_start_anew() {
         let mut trouble = Trouble::default();
         let error = io::Error::other("too many open files");
-        let pauses: Vec<_> = (0..9).map(|_| trouble.with(&error).as_millis()).collect();
+        let pauses: Vec<_> = (0..9).map(|_| trouble.pause(&error).as_millis()).collect();
         assert_eq!(pauses, [10, 20, 40, 80, 160, 320, 640, 1000, 1000]);
         trouble.over();
-        assert_eq!(trouble.with(&error), PAUSES.0);
+        assert_eq!(trouble.pause(&error), PAUSES.0);
     }
 
     #[tokio::test]
@@ -165,7 +170,7 @@ mod tests {
             queues: vec![queue],
             metrics: vec![tokio::runtime::Handle::current().metrics()],
             stats: Arc::clone(&stats),
-            places: Arc::new(Places::new(limits.max_connections)),
+            slots: Arc::new(SlotPool::new(limits.max_connections)),
             keepalive: Keepalive::new(&limits),
         };
         let (stop, stopped) = oneshot::channel();

@@ -1,4 +1,4 @@
-//! Whether a worker runs its tasks: it is asked, and answers when it comes to it. Nothing happens while nobody asks.
+//! Health probes of a worker: a probe is answered as soon as the worker runs its tasks. Without probes nothing runs.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -7,7 +7,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-/// The question to one worker.
+/// The probe of one worker.
 #[derive(Debug, Default)]
 pub(super) struct Beat {
     question: Mutex<Question>,
@@ -16,17 +16,17 @@ pub(super) struct Beat {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Question {
-    /// Nobody has asked, or it was answered.
+    /// No probe is open.
     #[default]
     None,
-    /// Asked at this time.
+    /// A probe is open since this time.
     Open(Instant),
-    /// The worker has ended as it should, with all its connections. It owes no answer.
+    /// The worker has ended normally, with all its connections. It answers no probes.
     Over,
 }
 
 impl Beat {
-    /// Asks, unless that has been done; for how long the question has been open.
+    /// Opens a probe, unless one is open; returns for how long it has been open.
     pub(super) fn ask(&self) -> Duration {
         let mut question = self.lock();
         let since = match *question {
@@ -48,7 +48,7 @@ impl Beat {
         self.question.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Answers, for as long as this runs.
+    /// Answers probes, for as long as this runs.
     pub(super) async fn answer(&self) {
         loop {
             self.ask.notified().await;

@@ -1,5 +1,5 @@
-//! The beginning of a connection: the peer speaks, is secured if the listener is, and sends HTTP/2's preface, all in
-//! time.
+//! The beginning of a connection: the peer's first bytes, the TLS handshake if the listener has one, and HTTP/2's
+//! preface, all within a time limit.
 
 use std::{future::ready, pin::Pin, sync::Arc, time::Duration};
 
@@ -14,31 +14,33 @@ use tokio::{
 
 use super::{
     Http2, Stats,
-    connection::{GrpcService, Order, Terms, ordered},
+    context::ConnectionContext,
+    guards::SilentPeerGuard,
     http2::{Broken, Connection},
     io::PeerIo,
     peer::{PeerContext, RemotePeer},
+    phase::{ShutdownPhase, reached},
     preface::{self, Greeting},
-    socket::Parcel,
+    service::GrpcService,
+    socket::DetachedStream,
     stats::count,
     turn::Turn,
-    worker::Silent,
 };
 use crate::{
     rejections::Reason,
     tls::{self, HandshakeError, Peer, PeerCertificate},
 };
 
-/// How long a peer that has only just connected when the drain begins has for its handshake and preface.
+/// The time for handshake and preface of a peer that has just connected when the drain begins.
 const PREFACE_WHILE_DRAINING: Duration = Duration::from_secs(1);
 
-/// What it takes to begin a connection.
+/// What the beginning of a connection needs.
 #[derive(Debug)]
 pub(super) struct Beginning<'a, M> {
-    /// Makes what serves the connection.
+    /// Makes the service of the connection.
     pub(super) make: &'a M,
-    pub(super) terms: &'a Terms,
-    pub(super) orders: watch::Receiver<Order>,
+    pub(super) context: &'a ConnectionContext,
+    pub(super) phases: watch::Receiver<ShutdownPhase>,
     pub(super) stats: &'a Stats,
 }
 
@@ -46,20 +48,24 @@ pub(super) struct Beginning<'a, M> {
 type Patience = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl<M> Beginning<'_, M> {
-    /// The connection, which is to be polled on the worker's runtime; `None` if it has not come to be one.
-    pub(super) async fn connection<S, B>(&self, parcel: Parcel, silent: Silent) -> Option<Pin<Box<dyn Connection>>>
+    /// The connection, to be polled on the worker's runtime; `None` if the peer has not begun one.
+    pub(super) async fn connection<S, B>(
+        &self,
+        stream: DetachedStream,
+        silent: SilentPeerGuard,
+    ) -> Option<Pin<Box<dyn Connection>>>
     where
         M: Fn(RemotePeer) -> S,
         S: GrpcService<B>,
         B: Body<Error: Into<Broken>, Data: Send> + Send + 'static,
     {
-        let peer = PeerContext { name: parcel.peer(), rejections: Arc::clone(&self.terms.rejections) };
-        let lost = match parcel {
-            Parcel::Tcp(stream) => match TcpStream::from_std(stream) {
+        let peer = PeerContext { name: stream.peer(), rejections: Arc::clone(&self.context.rejections) };
+        let lost = match stream {
+            DetachedStream::Tcp(stream) => match TcpStream::from_std(stream) {
                 Ok(stream) => return self.secure(stream, peer, silent).await,
                 Err(error) => error,
             },
-            Parcel::Unix(stream) => match UnixStream::from_std(stream) {
+            DetachedStream::Unix(stream) => match UnixStream::from_std(stream) {
                 Ok(stream) => return self.secure(stream, peer, silent).await,
                 Err(error) => error,
             },
@@ -68,39 +74,44 @@ impl<M> Beginning<'_, M> {
         None
     }
 
-    /// Waits for the peer to speak, unless its place is wanted meanwhile, and finishes the TLS handshake, where there
-    /// is one to do, before anything is served.
-    async fn secure<T, S, B>(&self, stream: T, peer: PeerContext, silent: Silent) -> Option<Pin<Box<dyn Connection>>>
+    /// Waits for the peer's first bytes, unless the connection is evicted meanwhile; then does the TLS handshake, if
+    /// any.
+    async fn secure<T, S, B>(
+        &self,
+        stream: T,
+        peer: PeerContext,
+        silent: SilentPeerGuard,
+    ) -> Option<Pin<Box<dyn Connection>>>
     where
         M: Fn(RemotePeer) -> S,
         T: Peer + Send + 'static,
         S: GrpcService<B>,
         B: Body<Error: Into<Broken>, Data: Send> + Send + 'static,
     {
-        let Self { terms, orders, .. } = self;
-        let mut patience: Patience = Box::pin(patience(terms.preface_timeout, orders.clone()));
+        let Self { context, phases, .. } = self;
+        let mut patience: Patience = Box::pin(patience(context.preface_timeout, phases.clone()));
         let given_up = tokio::select! {
             biased;
-            _ = stream.heard() => false,
+            _ = stream.wait_readable() => false,
             () = patience.as_mut() => true,
-            () = terms.places.asked_for() => true,
+            () = context.slots.evicted() => true,
         };
         drop(silent);
         if given_up {
             patience = Box::pin(ready(()));
         }
-        let Some(tls) = &terms.tls else {
+        let Some(tls) = &context.tls else {
             return self.greet(stream, None, peer, patience).await;
         };
-        match tls.accept(stream, &peer.name, &terms.handshakes, patience.as_mut()).await {
+        match tls.accept(stream, &peer.name, &context.handshakes, patience.as_mut()).await {
             Ok(stream) => {
                 let certificate = PeerCertificate::of(&stream);
                 return self.greet(stream, certificate, peer, patience).await;
             }
-            // Left of its own accord, as TCP health checks do.
+            // The peer closed the connection, as TCP health checks do.
             Err(HandshakeError { reason: tls::Reason::Closed, .. }) => {}
-            Err(HandshakeError { reason: tls::Reason::Timeout, .. }) if *orders.borrow() >= Order::Drain => {}
-            // Logged there.
+            Err(HandshakeError { reason: tls::Reason::Timeout, .. }) if *phases.borrow() >= ShutdownPhase::Drain => {}
+            // Logged by the handshake.
             Err(_) => peer.count(Reason::TlsHandshake),
         }
         None
@@ -129,22 +140,22 @@ impl<M> Beginning<'_, M> {
             self.refuse(greeted, &peer);
             return None;
         }
-        let terms = self.terms;
+        let context = self.context;
         let service = (self.make)(RemotePeer { name: peer.name.clone(), certificate });
-        Some(match terms.http2 {
-            Http2::Wire => Box::pin(wire::Served::new(stream, service, &terms.wire, &terms.buffers)),
+        Some(match context.http2 {
+            Http2::Wire => Box::pin(wire::Served::new(stream, service, &context.wire, &context.buffers)),
             Http2::Hyper => {
                 let turn = Turn::default();
                 let io = TokioIo::new(PeerIo::new(turn.paced(stream), peer));
-                Box::pin(turn.each(Box::pin(terms.hyper.serve_connection(io, service))))
+                Box::pin(turn.each(Box::pin(context.hyper.serve_connection(io, service))))
             }
         })
     }
 
-    /// Counts a peer that has not begun with the preface, or `None`, not in time.
+    /// Counts a peer that has begun with something else than the preface; `None`: it sent too little in time.
     fn refuse(&self, greeted: Option<Greeting>, peer: &PeerContext) {
         count(&self.stats.no_preface);
-        let draining = *self.orders.borrow() >= Order::Drain;
+        let draining = *self.phases.borrow() >= ShutdownPhase::Drain;
         match greeted {
             Some(Greeting::Http1) => peer.reject(Reason::Http1, &"this port speaks gRPC over HTTP/2 alone"),
             Some(Greeting::Other) => {
@@ -158,12 +169,12 @@ impl<M> Beginning<'_, M> {
     }
 }
 
-/// Ends when a peer has had its time to say something useful: its handshake and its preface, together.
-async fn patience(whole: Duration, mut orders: watch::Receiver<Order>) {
+/// Ends when the time for a peer's handshake and preface together is up.
+async fn patience(whole: Duration, mut phases: watch::Receiver<ShutdownPhase>) {
     let drained = async {
-        ordered(&mut orders, Order::Drain).await;
-        let _ = timeout(PREFACE_WHILE_DRAINING, ordered(&mut orders, Order::Close)).await;
+        reached(&mut phases, ShutdownPhase::Drain).await;
+        let _ = timeout(PREFACE_WHILE_DRAINING, reached(&mut phases, ShutdownPhase::Close)).await;
     };
-    // However it ends, it is over.
+    // Over either way.
     let _ = timeout(whole, drained).await;
 }

@@ -1,8 +1,9 @@
-//! Which worker gets the next connection: the one with fewest; of those the least busy one; of those the next in turn.
+//! Chooses the worker for the next connection: the one with the fewest; of those the least busy; of those the next in
+//! turn.
 
 use std::time::{Duration, Instant};
 
-/// Over how long a worker's busyness is measured, at least.
+/// The least time over which a worker's load is measured.
 const SPAN: Duration = Duration::from_millis(500);
 
 /// Chooses among workers.

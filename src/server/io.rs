@@ -209,7 +209,7 @@ mod tests {
         let (near, mut far) = duplex(64);
         let mut io = PeerIo::new(near, peer());
         let polite = async move {
-            assert_eq!(far.read(&mut [0; 8]).await.expect("readable"), 0, "told of the end at once");
+            assert_eq!(far.read(&mut [0; 8]).await.expect("readable"), 0, "sees the end at once");
             far.write_all(&[0; 1000]).await.expect("taken and thrown away");
         };
         let (shut, ()) = tokio::join!(io.shutdown(), polite);

@@ -1,4 +1,4 @@
-//! The server as its owner sees it: started, drained, gone.
+//! The server as its owner sees it: started, drained, stopped.
 
 use std::{error::Error, io, sync::Arc, thread, time::Duration};
 
@@ -12,20 +12,22 @@ use tokio::{
 use super::{
     Listener, LocalAddr, ServerConfig, ServerContext, Stats, WorkerId,
     accept::Acceptor,
-    connection::{GrpcService, Order, Terms},
+    context::ConnectionContext,
     peer::RemotePeer,
+    phase::ShutdownPhase,
+    service::GrpcService,
     socket::Keepalive,
     worker::{self, Worker},
 };
-use crate::places::Places;
+use crate::slot_pool::SlotPool;
 
-/// How long closed connections and ended runtimes may take to be gone.
-const LAST_BREATH: Duration = Duration::from_secs(2);
+/// How long closed connections and ended runtimes may take to disappear.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Why the server did not start. Workers that had started are gone again.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The system gave no thread or runtime.
+    /// The system has no thread or runtime to give.
     #[error("cannot start {worker}: {error}; check the limits on threads and open files")]
     Worker {
         /// Which.
@@ -54,7 +56,7 @@ pub struct DrainReport {
 pub struct Server {
     local: LocalAddr,
     stats: Arc<Stats>,
-    orders: watch::Sender<Order>,
+    phases: watch::Sender<ShutdownPhase>,
     stop_accepting: oneshot::Sender<()>,
     acceptor: JoinHandle<()>,
     workers: Vec<(oneshot::Receiver<()>, thread::JoinHandle<()>)>,
@@ -81,14 +83,14 @@ impl Server {
         let factory = Arc::new(factory);
         let count = config.workers.get();
         let stats = Arc::new(Stats::new(count));
-        let places = Arc::new(Places::new(config.limits.max_connections));
+        let slots = Arc::new(SlotPool::new(config.limits.max_connections));
         let held = Arc::new(wire::HeldReplies::new(config.limits.max_held_replies));
-        let (orders, _) = watch::channel(Order::Serve);
+        let (phases, _) = watch::channel(ShutdownPhase::Serve);
         let (mut queues, mut metrics, mut workers, mut starting) = (vec![], vec![], vec![], vec![]);
         for id in (0..count).map(WorkerId) {
             let factory = Arc::clone(&factory);
-            let terms = Terms::new(config, context, Arc::clone(&held), Arc::clone(&places));
-            let started = worker::start(id, terms, &stats, move |id| factory(id), orders.subscribe());
+            let shared = ConnectionContext::new(config, context, Arc::clone(&held), Arc::clone(&slots));
+            let started = worker::start(id, shared, &stats, move |id| factory(id), phases.subscribe());
             let (worker, ready) = started.map_err(|error| StartError::Worker { worker: id, error })?;
             let Worker { queue, metrics: measured, done, thread } = worker;
             queues.push(queue);
@@ -108,11 +110,11 @@ impl Server {
             queues,
             metrics,
             stats: Arc::clone(&stats),
-            places,
+            slots,
             keepalive: Keepalive::new(&config.limits),
         };
         let acceptor = tokio::spawn(acceptor.run(stop));
-        Ok(Self { local, stats, orders, stop_accepting, acceptor, workers })
+        Ok(Self { local, stats, phases, stop_accepting, acceptor, workers })
     }
 
     /// Where it listens, its port resolved.
@@ -127,17 +129,17 @@ impl Server {
         Arc::clone(&self.stats)
     }
 
-    /// Closes the listener, tells every peer to go away, lets calls in flight finish until the deadline, closes what
-    /// is left, and joins the workers' threads. Takes two seconds more than `deadline` at most.
+    /// Closes the listener, sends GOAWAY to every peer, lets calls in flight finish until the deadline, closes the
+    /// remaining connections, and joins the workers' threads. Takes at most two seconds more than `deadline`.
     pub async fn drain(self, deadline: Duration) -> DrainReport {
-        let Self { stats, orders, stop_accepting, acceptor, workers, .. } = self;
+        let Self { stats, phases, stop_accepting, acceptor, workers, .. } = self;
         let deadline = Instant::now().checked_add(deadline);
         let forced_before = stats.forced();
         let _ = stop_accepting.send(());
-        // Ends by itself, for it waits for nothing any more; a panic in it was printed.
+        // Ends by itself; a panic in it has been printed.
         let _ = acceptor.await;
         let open = stats.open() as u64;
-        orders.send_replace(Order::Drain);
+        phases.send_replace(ShutdownPhase::Drain);
 
         let mut running = Vec::new();
         for (mut done, thread) in workers {
@@ -150,10 +152,10 @@ impl Server {
             };
             if in_time { join(thread) } else { running.push((done, thread)) }
         }
-        orders.send_replace(Order::Close);
+        phases.send_replace(ShutdownPhase::Close);
         let mut stuck_workers = 0;
         for (done, thread) in running {
-            match timeout(LAST_BREATH, done).await {
+            match timeout(CLOSE_TIMEOUT, done).await {
                 Ok(_) => join(thread),
                 Err(_) => stuck_workers += 1,
             }
@@ -163,7 +165,7 @@ impl Server {
     }
 }
 
-/// Joins a thread that has said that it is done, so this does not block. If it panicked instead, that was printed.
+/// Joins a thread that is done, so this does not block. If it panicked, that has been printed.
 fn join(thread: thread::JoinHandle<()>) {
     let _ = thread.join();
 }

@@ -11,7 +11,7 @@ use std::{
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
-use super::{HostPort, socket::Socket, tcp, unix};
+use super::{BindError, HostPort, socket::Socket, tcp, unix};
 
 /// Where to listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,53 +45,6 @@ impl fmt::Display for LocalAddr {
         match self {
             Self::Tcp(address) => address.fmt(f),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
-}
-
-/// Why nothing listens.
-#[derive(Debug, thiserror::Error)]
-pub enum BindError {
-    /// The name of the host means no address.
-    #[error("cannot resolve the host \"{host}\": {error}; give an IP address or a name that this machine resolves")]
-    Resolve {
-        /// The name.
-        host: String,
-        /// What the resolver said.
-        error: io::Error,
-    },
-    /// The address is taken, privileged, or not this machine's.
-    #[error("cannot listen on {address}: {error}; {}", tcp::cure(error))]
-    Tcp {
-        /// The address tried last.
-        address: SocketAddr,
-        /// What the system said.
-        error: io::Error,
-    },
-    /// Another process serves this unix socket.
-    #[error("cannot listen on unix socket {}: another process is listening there; stop it, or set another path", .0.display())]
-    UnixInUse(PathBuf),
-    /// What is at the path is no socket, so it is not removed.
-    #[error("cannot listen on unix socket {}: a file that is not a socket is in the way; remove it, or set another path", .0.display())]
-    NotASocket(PathBuf),
-    /// The path cannot be bound.
-    #[error("cannot listen on unix socket {}: {error}; the folder must exist and be writable, and the path have at most 107 bytes", path.display())]
-    Unix {
-        /// The path.
-        path: PathBuf,
-        /// What the system said.
-        error: io::Error,
-    },
-}
-
-impl BindError {
-    /// Whether another process has it.
-    #[must_use]
-    pub fn is_taken(&self) -> bool {
-        match self {
-            Self::Tcp { error, .. } => error.kind() == io::ErrorKind::AddrInUse,
-            Self::UnixInUse(_) => true,
-            Self::Resolve { .. } | Self::NotASocket(_) | Self::Unix { .. } => false,
         }
     }
 }
@@ -136,8 +89,8 @@ impl Listener {
         &self.local
     }
 
-    /// A connection that the system has queued; `WouldBlock` if there is none. Asks the system itself: what the runtime
-    /// knows of the queue is late, and it rations how much one task may take at a time.
+    /// A connection that the system has queued; `WouldBlock` if there is none. Bypasses the runtime, whose view of the
+    /// queue is late, and which limits how much one task may do at a time.
     pub(super) fn accept_queued(&self) -> io::Result<Socket> {
         let accepted = match &self.socket {
             ListenerSocket::Tcp(listener) => SockRef::from(listener).accept(),

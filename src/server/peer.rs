@@ -1,4 +1,4 @@
-//! The far end of one connection, as far as it is counted and logged.
+//! The peer of one connection, for counts and logs.
 
 use std::{fmt::Display, sync::Arc};
 
@@ -9,16 +9,16 @@ use crate::{
 
 use super::filter::{PROTOCOL_ERROR, REFUSED_STREAM, Rejected};
 
-/// Who is at the far end of a connection that is served.
+/// The peer of a connection that is served.
 #[derive(Clone, Debug)]
 pub struct RemotePeer {
     /// Its address.
     pub name: PeerName,
-    /// What it has shown, if the listener asks for certificates.
+    /// Its certificate, if the listener requests one.
     pub certificate: Option<PeerCertificate>,
 }
 
-/// Whose connection it is, and where its rejections are counted.
+/// The name of the peer, and where its rejections are counted.
 #[derive(Clone, Debug)]
 pub(super) struct PeerContext {
     pub(super) name: PeerName,

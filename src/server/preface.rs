@@ -2,7 +2,7 @@
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-/// What every HTTP/2 client sends first.
+/// The first bytes of every HTTP/2 client.
 pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// How a connection began.
@@ -14,7 +14,7 @@ pub(super) enum Greeting {
     Http1,
     /// With something else, or part of the preface.
     Other,
-    /// The peer left without a word, as TCP health checks do.
+    /// The peer closed without sending anything, as TCP health checks do.
     Nothing,
 }
 
@@ -35,7 +35,7 @@ pub(super) async fn read(io: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Gree
         if buffer[..filled] != PREFACE[..filled] {
             // A method begins with a letter, a TLS hello does not.
             if buffer[0].is_ascii_uppercase() {
-                // The peer may be gone already; there is nobody to tell.
+                // The peer may be gone already, and the answer with it.
                 let _ = io.write_all(HTTP1_ANSWER).await;
                 let _ = io.shutdown().await;
                 return Greeting::Http1;

@@ -1,4 +1,4 @@
-//! An accepted connection's socket: its options, and its way from the acceptor's runtime to a worker's.
+//! An accepted connection's socket: its options, and its move from the acceptor's runtime to a worker's.
 
 use std::{io, time::Duration};
 
@@ -15,15 +15,15 @@ pub(super) enum Socket {
     Unix(UnixStream),
 }
 
-/// An accepted connection on its way to a worker, which belongs to no runtime.
+/// An accepted connection that is detached from the acceptor's runtime, and not yet on a worker's.
 #[derive(Debug)]
-pub(super) enum Parcel {
+pub(super) enum DetachedStream {
     Tcp(std::net::TcpStream),
     Unix(std::os::unix::net::UnixStream),
 }
 
-impl Parcel {
-    /// The far end.
+impl DetachedStream {
+    /// The peer.
     pub(super) fn peer(&self) -> PeerName {
         match self {
             Self::Tcp(stream) => stream.peer_addr().map_or(PeerName::Unknown, PeerName::Tcp),
@@ -33,23 +33,23 @@ impl Parcel {
 }
 
 impl Socket {
-    /// Takes the socket off this runtime, its options set.
-    pub(super) fn pack(self, keepalive: Keepalive) -> io::Result<Parcel> {
+    /// Sets the socket's options, and detaches it from this runtime.
+    pub(super) fn detach(self, keepalive: Keepalive) -> io::Result<DetachedStream> {
         match self {
             Self::Tcp(stream) => {
-                // An answer is one small write; it must not wait for the one before to be acknowledged.
+                // An answer is one small write: it must not wait for the acknowledgement of the one before.
                 stream.set_nodelay(true)?;
                 keepalive.set(&stream)?;
-                stream.into_std().map(Parcel::Tcp)
+                stream.into_std().map(DetachedStream::Tcp)
             }
-            Self::Unix(stream) => stream.into_std().map(Parcel::Unix),
+            Self::Unix(stream) => stream.into_std().map(DetachedStream::Unix),
         }
     }
 }
 
-/// How a TCP peer that is gone without a word (its machine died, the network parted) is found out. The kernel does it:
-/// HTTP/2 pings would also cut a peer whose process hangs, but cost about 4 % of the throughput, for hyper then takes
-/// the time and a lock for each call.
+/// How a TCP peer that has vanished (its machine died, the network is partitioned) is detected. The kernel does it:
+/// HTTP/2 pings would also detect a peer whose process hangs, but cost about 4 % of the throughput, for hyper then
+/// reads the clock and takes a lock for each call.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Keepalive {
     interval: Duration,
@@ -83,13 +83,13 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[tokio::test]
-    async fn a_socket_is_packed_with_its_options() {
+    async fn a_socket_is_detached_with_its_options() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let _peer = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("connected");
         let (stream, _) = listener.accept().await.expect("accepted");
         let keepalive = Keepalive { interval: Duration::from_secs(60), timeout: Duration::from_millis(20_500) };
-        let parcel = Socket::Tcp(stream).pack(keepalive).expect("packed");
-        let Parcel::Tcp(stream) = parcel else { unreachable!("it was TCP") };
+        let detached = Socket::Tcp(stream).detach(keepalive).expect("detached");
+        let DetachedStream::Tcp(stream) = detached else { unreachable!("it was TCP") };
         let socket = SockRef::from(&stream);
         assert!(stream.nodelay().expect("readable") && socket.keepalive().expect("readable"));
         assert_eq!(socket.tcp_keepalive_time().expect("readable").as_secs(), 60);

@@ -64,8 +64,8 @@ impl Stats {
         }
     }
 
-    /// Asks each worker whether it runs its tasks. If one has not answered such a question for longer than `patience`, which,
-    /// and for how long.
+    /// Probes each worker for whether it runs its tasks. Describes one that has not answered for longer than
+    /// `patience`.
     #[must_use]
     pub fn stuck(&self, patience: Duration) -> Option<String> {
         let waited = self.beats.iter().map(Beat::ask).collect::<Vec<_>>();
@@ -73,7 +73,7 @@ impl Stats {
         Some(format!("worker {worker} has run no task for {} s", waited.as_secs()))
     }
 
-    /// Connections taken from the system, those refused afterwards included.
+    /// Connections accepted, those refused afterwards included.
     #[must_use]
     pub fn accepted(&self) -> u64 {
         self.accepted.load(Ordering::Relaxed)
@@ -85,20 +85,20 @@ impl Stats {
         self.refused.load(Ordering::Relaxed)
     }
 
-    /// Times that the system could not give a connection, out of file descriptors for one.
+    /// Times that accepting failed, for want of file descriptors for example.
     #[must_use]
     pub fn accept_errors(&self) -> u64 {
         self.accept_errors.load(Ordering::Relaxed)
     }
 
-    /// Connections closed because the peer sent no HTTP/2 preface in time, or not before its place was wanted, or something
+    /// Connections closed because the peer sent no HTTP/2 preface in time or before it was evicted, or sent something
     /// else.
     #[must_use]
     pub fn no_preface(&self) -> u64 {
         self.no_preface.load(Ordering::Relaxed)
     }
 
-    /// Connections told to go away for their age.
+    /// Connections that were sent GOAWAY for their age.
     #[must_use]
     pub fn aged_out(&self) -> u64 {
         self.aged_out.load(Ordering::Relaxed)

@@ -13,8 +13,8 @@ use super::{BindError, Host, HostPort};
 /// Connections that may wait to be accepted; the kernel takes less if `somaxconn` says so.
 pub(super) const BACKLOG: i32 = 4096;
 
-/// Listens on a host and port, and returns the address that this turned out to be. Of a name's addresses the first that
-/// can be bound is taken, IPv4 first. `::` takes IPv4 too, and is `0.0.0.0` on a machine without IPv6.
+/// Listens on a host and port, and returns the bound address. Of a name's addresses the first that can be bound is used,
+/// IPv4 first. `::` accepts IPv4 too, and is `0.0.0.0` on a machine without IPv6.
 ///
 /// # Errors
 /// If the name does not resolve, or none of its addresses can be bound.
@@ -68,16 +68,6 @@ fn bind_address(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
     let listener = TcpListener::from_std(socket.into())?;
     let local = listener.local_addr()?;
     Ok((listener, local))
-}
-
-/// What a person can do about a port that cannot be bound.
-pub(super) fn cure(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => "another process has it: stop that one, or set another port",
-        io::ErrorKind::PermissionDenied => "set a port above 1023, or grant CAP_NET_BIND_SERVICE",
-        io::ErrorKind::AddrNotAvailable => "set an address of this machine, or 0.0.0.0 for all",
-        _ => "set another host or port",
-    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use tokio::net::{UnixListener, UnixStream};
 
 use super::BindError;
 
-/// The file of a bound socket; removed on drop, unless somebody put another file in its place.
+/// The file of a bound socket; removed on drop, unless another file has taken its place.
 #[derive(Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
@@ -57,7 +57,7 @@ async fn remove_stale(path: &Path) -> Result<(), BindError> {
     }
     match UnixStream::connect(path).await {
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => fs::remove_file(path).map_err(failed),
-        // Somebody listens; so does one whose backlog is full or whom we may not ask.
+        // A process listens there; so it does if its backlog is full, or this process may not connect.
         _ => Err(BindError::UnixInUse(path.to_owned())),
     }
 }

@@ -1,12 +1,6 @@
 //! A worker: one thread with one current-thread runtime that serves the connections dealt to it with its own service.
 
-use std::{
-    error::Error,
-    io,
-    sync::{Arc, atomic::Ordering},
-    thread,
-    time::Duration,
-};
+use std::{error::Error, io, sync::Arc, thread, time::Duration};
 
 use hyper::body::Body;
 use tokio::{
@@ -18,13 +12,16 @@ use tokio::{
 use super::{
     Stats, WorkerId,
     begin::Beginning,
-    connection::{self, GrpcService, Order, Terms},
+    connection,
+    context::ConnectionContext,
+    guards::{OpenGuard, SilentPeerGuard},
     peer::RemotePeer,
-    socket::Parcel,
+    phase::ShutdownPhase,
+    service::GrpcService,
+    socket::DetachedStream,
 };
-use crate::places::Place;
 
-/// Connections that may wait for a worker to take them up.
+/// Connections that may be queued for a worker.
 const QUEUE: usize = 1024;
 
 /// The owner's end of a worker.
@@ -32,72 +29,34 @@ const QUEUE: usize = 1024;
 pub(super) struct Worker {
     pub(super) queue: mpsc::Sender<Dealt>,
     pub(super) metrics: RuntimeMetrics,
-    /// Ends when the thread is about to.
+    /// Resolves when the thread is about to end.
     pub(super) done: oneshot::Receiver<()>,
     pub(super) thread: thread::JoinHandle<()>,
 }
 
 impl Worker {
-    /// For how long the worker has not been idle since it started.
+    /// How long the worker has been busy since it started.
     pub(super) fn busy(metrics: &RuntimeMetrics) -> Duration {
         metrics.worker_total_busy_duration(0)
     }
 }
 
-/// A connection and its place in the worker's count.
+/// A connection that is dealt to a worker, with what counts it there.
 #[derive(Debug)]
 pub(super) struct Dealt {
-    pub(super) parcel: Parcel,
-    pub(super) seat: Seat,
-    pub(super) silent: Silent,
+    pub(super) stream: DetachedStream,
+    pub(super) open: OpenGuard,
+    pub(super) silent: SilentPeerGuard,
 }
 
-/// Counts one open connection of a worker for as long as it lives.
-#[derive(Debug)]
-pub(super) struct Seat {
-    stats: Arc<Stats>,
-    worker: usize,
-    _place: Place,
-}
-
-impl Seat {
-    pub(super) fn take(stats: &Arc<Stats>, worker: usize, place: Place) -> Self {
-        stats.open[worker].fetch_add(1, Ordering::Relaxed);
-        Self { stats: Arc::clone(stats), worker, _place: place }
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        self.stats.open[self.worker].fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// Counts one open connection whose peer has not spoken yet, until it has.
-#[derive(Debug)]
-pub(super) struct Silent(Arc<Stats>);
-
-impl Silent {
-    pub(super) fn new(stats: &Arc<Stats>) -> Self {
-        stats.silent.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(stats))
-    }
-}
-
-impl Drop for Silent {
-    fn drop(&mut self) {
-        self.0.silent.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// Starts a worker's thread; `factory` makes there what makes the service of each connection. Fails if the system gives
-/// no thread or runtime.
+/// Starts a worker's thread. `factory` is called there; what it returns makes the service of each connection. Fails if
+/// the system has no thread or runtime to give.
 pub(super) fn start<M, S, B, F>(
     id: WorkerId,
-    terms: Terms,
+    context: ConnectionContext,
     stats: &Arc<Stats>,
     factory: F,
-    orders: watch::Receiver<Order>,
+    phases: watch::Receiver<ShutdownPhase>,
 ) -> io::Result<(Worker, oneshot::Receiver<()>)>
 where
     F: FnOnce(WorkerId) -> M + Send + 'static,
@@ -110,15 +69,15 @@ where
     let (queue, dealt) = mpsc::channel(QUEUE);
     let (ready, is_ready) = oneshot::channel();
     let (finished, done) = oneshot::channel();
-    let terms = Arc::new(terms);
+    let context = Arc::new(context);
     let stats = Arc::clone(stats);
     let thread = thread::Builder::new().name(id.to_string()).spawn(move || {
         let main = async move {
             let make = factory(id);
-            // If nobody waits for this any more, the orders say so too.
+            // The receiver is gone only if the start was given up.
             let _ = ready.send(());
             tokio::select! {
-                () = serve_all(make, &terms, dealt, orders) => {
+                () = serve_all(make, &context, dealt, phases) => {
                     if let Some(beat) = stats.beats.get(id.index()) {
                         beat.end();
                     }
@@ -132,7 +91,7 @@ where
     Ok((Worker { queue, metrics, done, thread }, is_ready))
 }
 
-/// Answers the question whether the worker runs its tasks, for as long as this runs.
+/// Answers health probes of the worker, for as long as this runs.
 async fn answer(stats: &Stats, id: WorkerId) {
     match stats.beats.get(id.index()) {
         Some(beat) => beat.answer().await,
@@ -142,16 +101,16 @@ async fn answer(stats: &Stats, id: WorkerId) {
 
 fn run(runtime: Runtime, main: impl Future<Output = ()>) {
     runtime.block_on(main);
-    // Work that a service left on blocking threads must not hold up the end.
+    // Work that a service left on blocking threads must not delay the end.
     runtime.shutdown_background();
 }
 
-/// Serves what is dealt until the dealer is gone and every connection has ended.
+/// Serves the connections that are dealt until the dealer is gone and each of them has ended.
 async fn serve_all<M, S, B>(
     make: M,
-    terms: &Arc<Terms>,
+    context: &Arc<ConnectionContext>,
     mut dealt: mpsc::Receiver<Dealt>,
-    orders: watch::Receiver<Order>,
+    phases: watch::Receiver<ShutdownPhase>,
 ) where
     M: Fn(RemotePeer) -> S + Send + Sync + 'static,
     S: GrpcService<B>,
@@ -162,11 +121,11 @@ async fn serve_all<M, S, B>(
     loop {
         tokio::select! {
             next = dealt.recv() => match next {
-                Some(Dealt { parcel, seat, silent }) => {
-                    let (make, terms, orders) = (Arc::clone(&make), Arc::clone(terms), orders.clone());
+                Some(Dealt { stream, open, silent }) => {
+                    let (make, context, phases) = (Arc::clone(&make), Arc::clone(context), phases.clone());
                     connections.spawn(async move {
-                        let (make, terms, stats) = (&*make, &*terms, &*seat.stats);
-                        connection::serve(parcel, silent, Beginning { make, terms, orders, stats }).await;
+                        let (make, context, stats) = (&*make, &*context, &*open.stats);
+                        connection::serve(stream, silent, Beginning { make, context, phases, stats }).await;
                     });
                 }
                 None => break,

@@ -1,10 +1,10 @@
-//! A source of either kind, for a caller that does not mind which.
+//! A source of either kind.
 
 use std::sync::Arc;
 
 use super::{
-    BadHeader, ContentHash, FileSource, FileSourceConfig, Location, ReadError, SourceFile, XdsConfig, XdsSource,
-    XdsStats, XdsUpdate,
+    BadHeader, ContentHash, FileSource, FileSourceConfig, Location, ReadError, XdsConfig, XdsSource, XdsStats,
+    XdsUpdate,
 };
 use crate::rules::{RuleFile, RuleResource};
 
@@ -37,18 +37,18 @@ pub enum Source {
     Xds(Box<XdsSource>),
 }
 
-/// What a source has to say.
+/// What a source yields.
 #[derive(Debug)]
 pub enum News {
     /// A whole rule set, to be compiled.
     Rules(RawRules),
-    /// The source repeats what is in force.
+    /// The source has sent the rules that are in force already.
     Unchanged,
     /// The rules cannot be read.
     Unreadable(ReadError),
 }
 
-/// One whole rule set as it came. It may be empty, which means: no rules.
+/// One whole rule set, not compiled yet. It may be empty, which means: no rules.
 #[derive(Debug)]
 pub struct RawRules {
     /// Of the content.
@@ -82,15 +82,11 @@ impl Source {
         }
     }
 
-    /// Waits for news. Never ends; a caller that drops the future before it is done drops the source too.
+    /// Waits for news. Not cancellation safe: a caller that drops the future drops the source too.
     pub async fn next(&mut self) -> News {
         match self {
             Self::Files(files) => match files.next().await {
-                Ok(snapshot) => {
-                    let file = |file: SourceFile| RuleFile { name: file.name, content: file.bytes };
-                    let files = snapshot.files.into_iter().map(file).collect();
-                    News::Rules(RawRules { hash: snapshot.hash, content: Content::Files(files) })
-                }
+                Ok(snapshot) => News::Rules(RawRules { hash: snapshot.hash, content: Content::Files(snapshot.files) }),
                 Err(error) => News::Unreadable(error),
             },
             Self::Xds(xds) => match xds.next().await {
@@ -102,8 +98,8 @@ impl Source {
         }
     }
 
-    /// Tells the source what became of the rules that [`Source::next`] gave last: they are in force, or they are
-    /// refused for these faults, a line each. Files do not care.
+    /// Acknowledges the rules that [`Source::next`] returned last, or refuses them for these faults, a line each. Of no
+    /// effect for files.
     pub async fn settle(&mut self, outcome: Result<(), String>) {
         match self {
             Self::Files(_) => {}

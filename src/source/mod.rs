@@ -10,7 +10,7 @@ mod xds;
 
 pub use any::{Content, News, RawRules, Source, SourceConfig};
 pub use file::{FileSource, FileSourceConfig, Location, MAX_BYTES, MAX_DEPTH, MAX_ENTRIES, ReadError, read};
-pub use snapshot::{ContentHash, Snapshot, SourceFile};
+pub use snapshot::{ContentHash, Snapshot};
 pub use xds::{BackoffConfig, BadHeader, XdsConfig, XdsSnapshot, XdsSource, XdsStats, XdsTlsConfig, XdsUpdate, reach};
 
 /// What a file source yields: the files as they are now, or why they cannot be read.

@@ -1,27 +1,14 @@
-//! One whole set of rule files, and the hash that tells it from another.
+//! One whole set of rule files, and the hash that identifies it.
 
 use std::fmt;
 
-/// One rule file.
-#[derive(Clone, PartialEq, Eq)]
-pub struct SourceFile {
-    /// Its path as configured plus the way below it: what messages show. Lossy where a path is not UTF-8.
-    pub name: String,
-    /// Its content, unparsed.
-    pub bytes: Vec<u8>,
-}
-
-impl fmt::Debug for SourceFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SourceFile({}, {} bytes)", self.name, self.bytes.len())
-    }
-}
+use crate::rules::RuleFile;
 
 /// All rule files at one time, sorted by name. It may be empty, which means: no rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
     /// Sorted by name.
-    pub files: Vec<SourceFile>,
+    pub files: Vec<RuleFile>,
     /// Of all names and contents.
     pub hash: ContentHash,
 }
@@ -51,8 +38,8 @@ impl fmt::Debug for ContentHash {
     }
 }
 
-/// Makes a [`ContentHash`], file by file in the order of their names. Each name goes in with its length and each
-/// content as its own hash, so that no two sets meet.
+/// Makes a [`ContentHash`], file by file in the order of their names. Each name is hashed with its length and each
+/// content as its own hash, so that different sets have different hashes.
 #[derive(Default)]
 pub(super) struct SetHasher(blake3::Hasher);
 

@@ -1,17 +1,14 @@
-//! What a certificate says, as far as webpki does not report it: version, dates, what its key may do, and the bytes
-//! that its issuer signed.
+//! The fields of a certificate that webpki does not report: version, dates, what its key may do, and the bytes that its
+//! issuer signed.
 //!
-//! The encoding is read by the `der` crate, strictly; this module knows the fields' order alone.
+//! The `der` crate decodes it, strictly; this module adds only the order of the fields.
 
-use der::{
-    Decode as _, ErrorKind, Reader as _, Result, SliceReader, Tag, TagNumber, Tagged as _,
-    asn1::{AnyRef, BitStringRef},
-};
+use der::{Decode as _, ErrorKind, Reader as _, Result, SliceReader, Tag, TagNumber, asn1::BitStringRef};
 use rustls::pki_types::CertificateDer;
 
-use super::{extensions::Extensions, validity::Validity};
+use super::{element::content, extensions::Extensions, validity::Validity};
 
-/// X.509 v1 has no extensions: no names but the subject, and no word about what the key may do.
+/// X.509 v1 has no extensions: no names but the subject, and no restriction of what the key may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Version {
     V1,
@@ -58,6 +55,12 @@ impl<'a> Certificate<'a> {
         Ok(certificate)
     }
 
+    /// When a certificate is valid; `None` if it is malformed.
+    #[cfg(feature = "server")]
+    pub(super) fn validity_of(encoded: &CertificateDer<'_>) -> Option<Validity> {
+        Certificate::read(encoded).ok().map(|certificate| certificate.validity)
+    }
+
     fn fields(fields: &mut SliceReader<'a>, [signed, algorithm, signature]: [&'a [u8]; 3]) -> Result<Self> {
         let version = version(fields)?;
         content(fields, Tag::Integer)?; // the serial number, which nothing here depends on
@@ -97,13 +100,6 @@ fn version(fields: &mut SliceReader<'_>) -> Result<Version> {
         2 => Ok(Version::V3),
         _ => Err(ErrorKind::Value { tag: Tag::Integer }.into()),
     }
-}
-
-/// The content of the next element, which must have this tag.
-pub(super) fn content<'a>(reader: &mut SliceReader<'a>, tag: Tag) -> Result<&'a [u8]> {
-    let element = AnyRef::decode(reader)?;
-    element.tag().assert_eq(tag)?;
-    Ok(element.value())
 }
 
 /// The content of the next element, a bit string of whole octets.
@@ -149,7 +145,8 @@ mod tests {
     }
 
     fn of(not_before: &str, not_after: &str) -> Option<[String; 2]> {
-        let validity = Validity::of(&certificate(&element(VERSION, &element(INTEGER, &[2])), not_before, not_after))?;
+        let validity =
+            Certificate::validity_of(&certificate(&element(VERSION, &element(INTEGER, &[2])), not_before, not_after))?;
         Some([validity.not_before, validity.not_after].map(|time| humantime::format_rfc3339(time).to_string()))
     }
 
@@ -161,7 +158,7 @@ mod tests {
         let expected = Some(["1970-01-01T00:00:00Z".to_owned(), "9999-12-31T23:59:59Z".to_owned()]);
         assert_eq!(of("500101000000Z", "99991231235959Z"), expected);
         let first_version = certificate(&[], "700101000000Z", "491231235959Z");
-        let years = Validity::of(&first_version).expect("a validity").length().as_secs() / (365 * 86_400);
+        let years = Certificate::validity_of(&first_version).expect("a validity").length().as_secs() / (365 * 86_400);
         assert_eq!(years, 80);
     }
 
@@ -188,11 +185,11 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_panic(bytes: Vec<u8>, at: usize, changed: u8) {
-            let _ = Validity::of(&bytes.into());
+            let _ = Certificate::validity_of(&bytes.into());
             let mut certificate = certificate(&[], "260101000000Z", "270101000000Z").to_vec();
             let at = at % certificate.len();
             certificate[at] = changed;
-            let _ = Validity::of(&certificate.into());
+            let _ = Certificate::validity_of(&certificate.into());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A client's side: whom it trusts, and what it shows of itself.
+//! A client's side: the certificates that it trusts, and the one that it presents.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -28,7 +28,7 @@ use super::{
 pub struct ClientFiles {
     /// PEM file of the certificates to trust; `None`: those of the system.
     pub ca: Option<PathBuf>,
-    /// What it shows of itself to a server that asks.
+    /// The certificate that it presents to a server that requests one.
     pub identity: Option<Identity>,
     /// Whether the server's certificate must be for the host that it connects to. The chain is verified in any case.
     pub verify_hostname: bool,
@@ -37,7 +37,7 @@ pub struct ClientFiles {
 /// The configuration of a client, from its files as they are now.
 ///
 /// # Errors
-/// If a file cannot be used, or the system trusts nobody.
+/// If a file cannot be used, or the system has no trusted certificates.
 pub fn client_config(files: &ClientFiles) -> Result<ClientConfig, TlsError> {
     let provider = provider();
     let verifier = ServerVerifier {
@@ -58,7 +58,7 @@ pub fn client_config(files: &ClientFiles) -> Result<ClientConfig, TlsError> {
     Ok(builder.with_client_cert_resolver(identity::read(&provider, &chain, &key)?))
 }
 
-/// Verifies the chain, then the name if it counts.
+/// Verifies the chain, then the name, unless names do not count.
 #[derive(Debug)]
 struct ServerVerifier {
     trust: Trust,

@@ -1,4 +1,4 @@
-//! What can be wrong with the files. No message has anything of their content.
+//! Errors of the files. No message repeats their content.
 
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ pub enum TlsError {
         /// What is wrong.
         reason: Box<str>,
     },
-    /// A certificate of ours that no client would take.
+    /// A certificate that no client would accept.
     #[error("the certificate {} expired on {on}; put one there that is valid, or set this machine's clock", path.display())]
     Expired {
         /// The file of the chain.
@@ -51,7 +51,7 @@ pub enum TlsError {
         /// What is wrong.
         reason: Box<str>,
     },
-    /// The system trusts nobody.
+    /// The system has no trusted certificates.
     #[error("the system has no authority to trust{reason}; install its CA certificates, or name a CA file")]
     NoRoots {
         /// What went wrong when they were looked for.

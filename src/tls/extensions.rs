@@ -2,7 +2,7 @@
 
 use der::{Decode as _, Reader as _, Result, SliceReader, Tag, asn1::BitStringRef};
 
-use super::certificate::content;
+use super::element::content;
 
 /// Object identifiers without tag and length: those of id-ce (2.5.29), which differ in the last octet.
 const KEY_USAGE: &[u8] = &[0x55, 0x1d, 15];
@@ -49,11 +49,11 @@ impl Purpose {
     }
 }
 
-/// What the basic constraints say.
+/// The basic constraints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct BasicConstraints {
     pub(super) is_ca: bool,
-    /// How many authorities may stand between it and the last certificate.
+    /// How many authorities may be between it and the end of the chain.
     pub(super) path_length: Option<u64>,
 }
 
@@ -70,7 +70,7 @@ pub(super) struct Extensions<'a> {
 }
 
 impl<'a> Extensions<'a> {
-    /// Reads the content of the field `extensions`. One that stands twice is an error, and so are too many.
+    /// Reads the content of the field `extensions`. A duplicate is an error, and so are too many.
     pub(super) fn read(field: &'a [u8]) -> Result<Self> {
         let mut extensions = Self::default();
         let mut seen = Vec::new();
@@ -103,7 +103,7 @@ impl<'a> Extensions<'a> {
                 self.has_name_constraints = true;
                 return Ok(());
             }
-            // webpki reads the one, and nobody follows the other
+            // webpki reads the former, and the latter are not followed
             SUBJECT_ALT_NAME | CRL_DISTRIBUTION_POINTS => return Ok(()),
             _ => {
                 self.has_unknown_critical |= critical;
@@ -113,7 +113,7 @@ impl<'a> Extensions<'a> {
         value.finish()
     }
 
-    /// Whether it calls itself an authority.
+    /// Whether it is that of an authority (CA:TRUE).
     pub(super) fn is_ca(&self) -> bool {
         self.basic_constraints.is_some_and(|constraints| constraints.is_ca)
     }

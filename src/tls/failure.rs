@@ -7,11 +7,11 @@ use rustls::{CertificateError, Error};
 /// The kind of a failure: the value of label `reason`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// The peer took too long, or long while others waited, or the program was about to stop.
+    /// The peer took too long, or was evicted, or the program was shutting down.
     Timeout,
-    /// The peer left.
+    /// The peer closed the connection.
     Closed,
-    /// The peer speaks something else.
+    /// The peer does not speak TLS.
     NotTls,
     /// No common version, suite or protocol, or a breach of TLS.
     Protocol,
@@ -23,9 +23,9 @@ pub enum Reason {
     CertificateExpired,
     /// The peer's certificate is for another name.
     CertificateName,
-    /// The client refused, our certificate for one.
+    /// The client refused, for example the certificate of this listener.
     RefusedByClient,
-    /// The server refused, our certificate for one.
+    /// The server refused, for example the certificate of this client.
     RefusedByServer,
 }
 
@@ -76,13 +76,13 @@ impl Reason {
         }
     }
 
-    /// Of a handshake that ended so. `refused`: what an alert of the peer means.
+    /// The kind of this error. `refused`: the meaning of an alert of the peer.
     pub(super) fn of(error: &io::Error, refused: Self) -> Self {
         use CertificateError::{
             Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet, NotValidYetContext,
         };
 
-        // that of ours and that of the kernel
+        // the timeout of this program, and that of the kernel
         if error.kind() == io::ErrorKind::TimedOut {
             return Self::Timeout;
         }
@@ -112,7 +112,7 @@ pub struct HandshakeError {
 }
 
 impl HandshakeError {
-    /// Of our handshake with a server.
+    /// Of a handshake with a server.
     #[must_use]
     pub fn with_server(error: io::Error) -> Self {
         let reason = match Reason::of(&error, Reason::RefusedByServer) {
@@ -122,14 +122,14 @@ impl HandshakeError {
         Self { reason, error }
     }
 
-    /// What went wrong, and what to do about it where that is known, without the reason's name.
+    /// What went wrong, and the cure where one is known, without the name of the reason.
     #[must_use]
     pub fn cause(&self) -> impl fmt::Display {
         Explained(&self.error)
     }
 }
 
-/// An error of rustls in words. Its own are an enum's in places.
+/// The text of an error of rustls, which in places is only the name of an enum's variant.
 struct Explained<'a>(&'a io::Error);
 
 impl fmt::Display for Explained<'_> {
@@ -158,7 +158,7 @@ impl fmt::Display for Explained<'_> {
     }
 }
 
-/// Whether what came was not even a message of TLS.
+/// Whether the bytes received were no message of TLS.
 pub(super) fn is_garbage(error: &io::Error) -> bool {
     matches!(of_rustls(error), Some(Error::InvalidMessage(_)))
 }

@@ -1,4 +1,4 @@
-//! What we show of ourselves: a chain and its key, as a listener or as a client.
+//! The certificate chain and key that a listener or a client presents.
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ pub(super) fn read(
     })?;
     let certified = CertifiedKey::new(chain.certificates()?, signing);
     match check(&certified) {
-        // Some keys do not say what their public half is: peers will see.
+        // Some keys do not have their public half: peers will detect a mismatch.
         Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => {
             Ok(Arc::new(SingleCertAndKey::from(certified)))
         }

@@ -1,15 +1,17 @@
-//! TLS from PEM files, with rustls and AWS-LC: what a client trusts and shows, and what a listener serves.
+//! TLS from PEM files, with rustls and AWS-LC: for clients and listeners.
 //!
-//! Knows no setting and opens no socket: callers say which files, and what the connection is for.
+//! It depends on no setting and opens no socket: callers name the files and the purpose of the connection.
 
-#[cfg(feature = "server")]
-mod anyone;
 mod certificate;
 mod client;
+mod distrusted;
+mod element;
 mod error;
 mod extensions;
 mod failure;
 mod identity;
+#[cfg(feature = "server")]
+mod insecure;
 mod outbound;
 mod pem;
 mod provider;
@@ -22,11 +24,11 @@ mod verify;
 
 use std::path::PathBuf;
 
-#[cfg(feature = "server")]
-pub use anyone::trusting_anyone;
 pub use client::{ClientFiles, client_config};
 pub use error::TlsError;
 pub use failure::{HandshakeError, Reason};
+#[cfg(feature = "server")]
+pub use insecure::insecure_client_config;
 pub use outbound::{ClientStats, ClientStream, ClientTls};
 #[cfg(feature = "server")]
 pub use server::{ClientAuthority, Counts, Gate, Peer, PeerCertificate, ServerFiles, ServerTls, validities, watch};

@@ -1,4 +1,4 @@
-//! Handshakes of ours with servers: counted, and the failed ones logged at a bounded rate.
+//! Handshakes with servers: counted, and the failed ones logged at a bounded rate.
 
 use std::{
     io,
@@ -22,7 +22,7 @@ const FAILURES: Family = Family::counter(
     &["server", "reason"],
 );
 
-/// What was counted of the handshakes with one kind of server.
+/// Counts of the handshakes with one kind of server.
 #[derive(Debug)]
 pub struct ClientStats {
     server: &'static str,
@@ -42,7 +42,7 @@ impl ClientStats {
         self.server
     }
 
-    /// Handshakes after which the server spoke.
+    /// Handshakes after which the server sent something.
     #[must_use]
     pub fn handshakes(&self) -> u64 {
         self.tally.handshakes()
@@ -103,8 +103,8 @@ impl ClientTls {
         &self.stats
     }
 
-    /// Secures a connection to `peer`, whose certificate must be for `name` if names count, or gives it up when `over`
-    /// ends.
+    /// Does the handshake of a connection to `peer`, whose certificate must be for `name` if names count, or gives up
+    /// when `over` resolves.
     ///
     /// # Errors
     /// If the handshake failed.
@@ -138,12 +138,12 @@ impl ClientTls {
     }
 }
 
-/// A secured connection. In TLS 1.3 a server may refuse our certificate after the handshake is over for us: what it
-/// says first decides whether the handshake counts as failed.
+/// A secured connection. In TLS 1.3 a server may refuse the client's certificate after the client's handshake is
+/// complete: the first bytes of the server, or an error, decide whether the handshake counts as failed.
 #[derive(Debug)]
 pub struct ClientStream<IO> {
     stream: TlsStream<IO>,
-    /// Until the server has spoken.
+    /// `None` once the server has sent something.
     pending: Option<(Arc<ClientStats>, Box<str>)>,
 }
 
@@ -153,7 +153,7 @@ impl<IO> ClientStream<IO> {
         let Some((stats, peer)) = self.pending.take() else { return };
         let is_of_tls13 = self.stream.get_ref().1.protocol_version() == Some(ProtocolVersion::TLSv1_3);
         let failure = match outcome {
-            // the server's `Finished` of TLS 1.2 was its word
+            // in TLS 1.2, the server's `Finished` has been its answer
             Ok(()) if bytes > 0 || !is_of_tls13 => None,
             Ok(()) => Some(io::ErrorKind::UnexpectedEof.into()),
             Err(error) => match alert(error) {
@@ -168,7 +168,7 @@ impl<IO> ClientStream<IO> {
     }
 }
 
-/// What the server refused us with.
+/// The error with which the server refused.
 fn alert(error: &io::Error) -> Option<Error> {
     let error = error.get_ref()?.downcast_ref::<Error>()?;
     matches!(error, Error::AlertReceived(_)).then(|| error.clone())

@@ -25,7 +25,7 @@ pub(super) struct PemFile<'a> {
 impl<'a> PemFile<'a> {
     pub(super) fn read(what: &'static str, path: &'a Path) -> Result<Self, TlsError> {
         let mut file = Self { what, path, bytes: Vec::new() };
-        // Asked before the open, which would wait for a writer if it were a pipe.
+        // Checked before the open, which would wait for a writer if it were a pipe.
         let is_file = fs::metadata(path).map_err(|error| file.fault(error.to_string()))?.is_file();
         if !is_file {
             return Err(file.fault("it is no regular file"));
@@ -85,7 +85,7 @@ impl<'a> PemFile<'a> {
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    // It may have grown since it was asked for its size: one byte more than allowed is enough to know.
+    // It may have grown since its size was read: one byte more than allowed is enough to detect that.
     File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }

@@ -20,12 +20,12 @@ impl Tally {
         self.finished.fetch_add(1, Relaxed);
     }
 
-    /// Counts a failure. If a line is due, how many failures of its kind it stands for.
+    /// Counts a failure. Returns how many failures of its kind a line stands for, if one is due.
     pub(super) fn failed(&self, reason: Reason) -> Option<u64> {
         self.failed[reason as usize].add(Instant::now())
     }
 
-    /// Counts a failure that is worth no line.
+    /// Counts a failure that is not logged.
     #[cfg(feature = "server")]
     pub(super) fn failed_quietly(&self, reason: Reason) {
         self.failed[reason as usize].count();

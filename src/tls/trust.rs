@@ -7,16 +7,16 @@ use rustls::{CertificateError, RootCertStore, pki_types::CertificateDer, server:
 use super::{
     TlsError,
     certificate::{Certificate, Version},
+    distrusted::is_distrusted,
     extensions::Purpose,
     pem::PemFile,
-    verify,
 };
 
-/// Certificates that are trusted: each for itself, and those of authorities for what they issue.
+/// Trusted certificates: each for itself, and those of authorities for what they issue.
 #[derive(Clone, Debug)]
 pub(super) struct Trust {
     certificates: Vec<CertificateDer<'static>>,
-    /// What webpki needs to know of the authorities among them.
+    /// The authorities among them, for webpki.
     anchors: Arc<RootCertStore>,
     /// What the peers use their keys for.
     purpose: Purpose,
@@ -47,7 +47,7 @@ impl Trust {
         let found = rustls_native_certs::load_native_certs();
         let mut trust = Self::empty(Purpose::Server);
         for certificate in found.certs {
-            // The system's list may have one that is of no use to anybody.
+            // The system's list may have unusable ones.
             let _ = trust.add(certificate);
         }
         if trust.certificates.is_empty() {
@@ -61,13 +61,13 @@ impl Trust {
         Self { certificates: Vec::new(), anchors: Arc::new(RootCertStore::empty()), purpose }
     }
 
-    /// A certificate that does not say CA:TRUE, and could, vouches for itself alone: its owner may not issue others. The
-    /// purposes of an authority hold for what it issues, which webpki does not look at.
+    /// A certificate of X.509 v3 without CA:TRUE is trusted only for itself: its owner may not issue others. The
+    /// purposes of an authority apply to what it issues, which webpki does not check.
     fn add(&mut self, certificate: CertificateDer<'static>) -> Result<(), rustls::Error> {
-        if verify::is_distrusted(&certificate) {
+        if is_distrusted(&certificate) {
             return Err(CertificateError::Revoked.into());
         }
-        // webpki would take what cannot be read here for an authority
+        // webpki would accept what cannot be read here as an authority
         let read = Certificate::read(&certificate).map_err(|_| CertificateError::BadEncoding)?;
         if read.version == Version::V3 && !read.extensions.is_ca() {
             ParsedCertificate::try_from(&certificate)?;
@@ -78,7 +78,7 @@ impl Trust {
         Ok(())
     }
 
-    /// What webpki builds chains to; empty if no certificate is that of an authority.
+    /// The ends of the chains that webpki builds; empty if no certificate is that of an authority.
     pub(super) fn anchors(&self) -> &Arc<RootCertStore> {
         &self.anchors
     }
@@ -88,7 +88,7 @@ impl Trust {
         self.certificates.iter().any(|one| one == certificate)
     }
 
-    /// The subjects of all, which a client is sent to choose its certificate by.
+    /// The subjects of all, which are sent to clients for the choice of their certificates.
     #[cfg(feature = "server")]
     pub(super) fn subjects(&self) -> Vec<rustls::DistinguishedName> {
         let readable = self.certificates.iter().filter_map(|one| Certificate::read(one).ok());

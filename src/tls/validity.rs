@@ -1,4 +1,4 @@
-//! From when and until when a certificate is valid.
+//! The period in which a certificate is valid.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -6,14 +6,9 @@ use der::{
     Decode as _, Reader as _, Result, SliceReader, Tag, Tagged as _,
     asn1::{AnyRef, GeneralizedTime, UtcTime},
 };
-#[cfg(feature = "server")]
-use rustls::pki_types::CertificateDer;
 use rustls::{CertificateError, pki_types::UnixTime};
 
-#[cfg(feature = "server")]
-use super::certificate::Certificate;
-
-/// The time in which a certificate is valid.
+/// The period in which a certificate is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Validity {
     /// Its first second; that of 1970 if it is earlier.
@@ -23,12 +18,6 @@ pub struct Validity {
 }
 
 impl Validity {
-    /// As the certificate says it; `None` if it is malformed.
-    #[cfg(feature = "server")]
-    pub(super) fn of(certificate: &CertificateDer<'_>) -> Option<Self> {
-        Certificate::read(certificate).ok().map(|certificate| certificate.validity)
-    }
-
     pub(super) fn read(content: &[u8]) -> Result<Self> {
         let mut times = SliceReader::new(content)?;
         let validity = Self { not_before: time(&mut times)?, not_after: time(&mut times)? };
@@ -36,7 +25,7 @@ impl Validity {
         Ok(validity)
     }
 
-    /// How long it is in all.
+    /// Its length.
     #[cfg(feature = "server")]
     pub(super) fn length(&self) -> Duration {
         self.not_after.duration_since(self.not_before).unwrap_or_default()
@@ -67,7 +56,7 @@ fn time(reader: &mut SliceReader<'_>) -> Result<SystemTime> {
     Ok(UNIX_EPOCH + since?)
 }
 
-/// The crate's times begin with 1970; certificates may begin before.
+/// The times of the crate `der` begin with 1970; those of certificates may be earlier.
 fn is_before_1970(time: AnyRef<'_>) -> bool {
     let Some(digits) = time.value().strip_suffix(b"Z").filter(|text| text.iter().all(u8::is_ascii_digit)) else {
         return false;

@@ -1,4 +1,5 @@
 //! The direction of dependencies of `docs/architecture.md`, held against every `crate::` and `super::` path in `src`.
+//! And no files of `src` import one another in a circle.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,20 +11,19 @@ use std::{
 const ALLOWED: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("algorithm", &["domain"]),
-    ("places", &[]),
+    ("slot_pool", &[]),
     ("throttle", &[]),
     ("rejections", &["throttle"]),
-    ("tls", &["places", "throttle"]),
-    ("rules", &["algorithm", "domain"]),
+    ("tls", &["slot_pool", "throttle"]),
+    ("rules", &["domain"]),
     ("source", &["rules", "domain", "tls"]),
     ("store", &["algorithm", "domain", "throttle", "tls"]),
     ("guard", &["algorithm", "domain"]),
     ("engine", &["rules", "algorithm", "domain"]),
     ("telemetry", &[]),
     ("api", &["engine", "rejections", "rules", "domain", "tls"]),
-    ("admin", &["engine", "rejections", "rules", "domain", "tls", "places"]),
-    ("server", &["domain", "rejections", "tls", "places"]),
-    ("client", &[]),
+    ("admin", &["domain", "rejections", "tls", "slot_pool"]),
+    ("server", &["rejections", "tls", "slot_pool"]),
     (
         "app",
         &[
@@ -44,14 +44,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // it fills the configuration of each
     ("settings", &["api", "app", "domain", "engine", "server", "source", "store", "telemetry", "tls"]),
     ("cli", &["app", "domain", "rules", "server", "settings", "source", "store", "telemetry", "tls"]),
-    ("main", &["cli"]),
+    ("main", &[]),
     ("lib", &[]),
 ];
 
 /// External crates that stay inside some modules, so that each can be replaced.
 const CONFINED: &[(&str, &[&str])] = &[
-    ("tonic", &["api", "server", "source", "app", "cli", "client"]),
-    ("prost", &["api", "server", "source", "app", "client"]),
+    ("tonic", &["api", "source", "cli"]),
+    ("prost", &["api", "source"]),
     ("envoy_types", &["api", "source", "cli"]),
     ("saphyr_parser", &["rules"]),
     ("notify", &["source"]),
@@ -69,6 +69,12 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("wire", &["api", "server", "store"]),
 ];
 
+/// Folders within which files may still import one another in a circle, and why.
+const CIRCULAR: &[(&str, &str)] = &[
+    ("cli/bench", "its split into crates dissolves them"),
+    ("settings", "its two stages, from the table to the modules' own configurations, dissolve them"),
+];
+
 #[test]
 fn dependencies_point_the_right_way() {
     let faults: Vec<String> = sources().iter().flat_map(|(file, text)| faults(file, text)).collect();
@@ -82,6 +88,23 @@ fn every_module_has_its_place() {
         let module = &module_path(&file)[0];
         assert!(known.contains(module.as_str()), "src/{} is in no layer: add `{module}` here", file.display());
     }
+}
+
+#[test]
+fn no_allowance_is_unused() {
+    let mut unused: BTreeSet<(&str, &str)> = ALLOWED
+        .iter()
+        .flat_map(|(from, to)| to.iter().map(move |to| (*from, *to)))
+        .chain(CONFINED.iter().flat_map(|(external, places)| places.iter().map(move |place| (*place, *external))))
+        .collect();
+    for (file, text) in sources() {
+        let path = module_path(&file);
+        for (_, line, named) in named(&path, &text) {
+            unused
+                .retain(|(from, to)| *from != path[0] || !(named.iter().any(|name| name == to) || mentions(line, to)));
+        }
+    }
+    assert!(unused.is_empty(), "allowed, and not needed (who, what): {unused:?}");
 }
 
 /// The test of the test: each way to write a forbidden path is seen.
@@ -109,6 +132,60 @@ fn forbidden_paths_are_seen_however_they_are_written() {
     }
 }
 
+/// A file that needs another and is needed by it can be read, tested or moved only together with it. A module and those
+/// inside it may name each other.
+#[test]
+fn no_two_files_import_each_other() {
+    let imports = imports(&sources());
+    let circles = circles(&imports);
+    let allowed =
+        |circle: &BTreeSet<&Module>, folder: &str| circle.iter().all(|file| file.join("/").starts_with(folder));
+    let mut faults: Vec<String> = circles
+        .iter()
+        .filter(|circle| !CIRCULAR.iter().any(|(folder, _)| allowed(circle, folder)))
+        .map(|circle| {
+            let inside = |from: &&Module| {
+                let to = imports[*from].iter().filter(|to| circle.contains(to)).map(|to| to.join("/"));
+                format!("  {} imports {}", from.join("/"), to.collect::<Vec<_>>().join(", "))
+            };
+            format!("a circle:\n{}", circle.iter().map(inside).collect::<Vec<_>>().join("\n"))
+        })
+        .collect();
+    for (folder, why) in CIRCULAR {
+        if !circles.iter().any(|circle| allowed(circle, folder)) {
+            faults.push(format!("no circle is left in {folder} ({why}): take it off the list"));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// The test of the test: each way to write an import is seen.
+#[test]
+fn circles_are_seen_however_they_are_written() {
+    let circular = |files: &[(&str, &str)]| {
+        let sources = files.iter().map(|(file, text)| (PathBuf::from(file), (*text).to_owned())).collect();
+        !circles(&imports(&sources)).is_empty()
+    };
+    let root = ("a/mod.rs", "mod x; mod y; mod z;\npub use x::X;\npub use self::{y::Y, z::{Z as Other}};");
+    for (x, y) in [
+        ("use super::y::Y;", "use super::x::X;"),
+        ("use super::Y;", "use super::X;"),
+        ("use crate::a::{Y, z};", "fn f() { super::x::f() }"),
+        ("use super::{\n    y::{self, Y},\n};", "use crate::a::X as Z;"),
+        ("use super::Other;", "use super::X;"),
+    ] {
+        let files = [root, ("a/x.rs", x), ("a/y.rs", y), ("a/z.rs", "use super::y;\npub struct Z;")];
+        assert!(circular(&files), "not seen: {x} {y}");
+    }
+    for (x, y) in [
+        ("use super::y::Y;", "// use super::x::X;"),
+        ("use super::y::Y;", "#[cfg(test)]\nmod tests {\n    use super::super::x::X;\n}"),
+        ("use super::Other;", "use super::Other;"),
+    ] {
+        assert!(!circular(&[root, ("a/x.rs", x), ("a/y.rs", y), ("a/z.rs", "use super::*;")]), "seen: {x} {y}");
+    }
+}
+
 fn sources() -> BTreeMap<PathBuf, String> {
     fn walk(dir: &Path, root: &Path, into: &mut BTreeMap<PathBuf, String>) {
         for entry in fs::read_dir(dir).expect("src can be read") {
@@ -129,9 +206,8 @@ fn sources() -> BTreeMap<PathBuf, String> {
 }
 
 /// `engine/stats/row.rs` is `[engine, stats, row]`.
-fn module_path(file: &Path) -> Vec<String> {
-    let mut path: Vec<String> =
-        file.with_extension("").iter().map(|part| part.to_string_lossy().into_owned()).collect();
+fn module_path(file: &Path) -> Module {
+    let mut path: Module = file.with_extension("").iter().map(|part| part.to_string_lossy().into_owned()).collect();
     if path.len() > 1 && path.last().is_some_and(|last| last == "mod") {
         path.pop();
     }
@@ -143,25 +219,33 @@ fn faults(file: &Path, text: &str) -> Vec<String> {
     let from = path[0].as_str();
     let allowed = ALLOWED.iter().find(|(module, _)| *module == from).map_or(&[][..], |(_, allowed)| allowed);
     let mut faults = Vec::new();
-    let mut depth = path.len();
-    for (number, (at, line)) in lines(text).into_iter().enumerate() {
-        if line.trim_start().starts_with("mod ") && line.trim_end().ends_with('{') {
-            depth += 1;
-        }
-        let rest = &text[at..];
-        for named in named_at_root(line, rest, depth) {
+    for (number, line, named) in named(&path, text) {
+        for named in named {
             let known = ALLOWED.iter().any(|(module, _)| *module == named);
             if known && named != from && !allowed.contains(&named.as_str()) {
-                faults.push(format!("src/{}:{}: {from} may not depend on {named}", file.display(), number + 1));
+                faults.push(format!("src/{}:{number}: {from} may not depend on {named}", file.display()));
             }
         }
         for (external, places) in CONFINED {
             if mentions(line, external) && !places.contains(&from) {
-                faults.push(format!("src/{}:{}: {external} stays in {places:?}", file.display(), number + 1));
+                faults.push(format!("src/{}:{number}: {external} stays in {places:?}", file.display()));
             }
         }
     }
     faults
+}
+
+/// Each line with its number and the top-level modules that paths beginning in it name.
+fn named<'t>(path: &Module, text: &'t str) -> Vec<(usize, &'t str, Vec<String>)> {
+    let mut depth = path.len();
+    let mut found = Vec::new();
+    for (number, (at, line)) in (1..).zip(lines(text)) {
+        if line.trim_start().starts_with("mod ") && line.trim_end().ends_with('{') {
+            depth += 1;
+        }
+        found.push((number, line, named_at_root(line, &text[at..], depth)));
+    }
+    found
 }
 
 /// Each line with its offset; comments emptied.
@@ -223,4 +307,132 @@ fn heads(text: &str) -> Vec<String> {
 fn mentions(line: &str, external: &str) -> bool {
     line.match_indices(&format!("{external}::"))
         .any(|(at, _)| !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':'))
+}
+
+/// A module's path; that of the crate's root is empty.
+type Module = Vec<String>;
+
+/// What a file names of others: a path, and the name that an import gives it, if it is one.
+type Named = Vec<(Module, Option<String>)>;
+
+/// Which files each file imports from, tests left aside. Re-exports are followed to where a thing is defined.
+fn imports(sources: &BTreeMap<PathBuf, String>) -> BTreeMap<Module, BTreeSet<Module>> {
+    let files: BTreeMap<Module, Named> = sources
+        .iter()
+        .map(|(file, text)| (module_path(file), named_in(text)))
+        .filter(|(module, _)| !module.iter().any(|part| part == "tests"))
+        .collect();
+    let imports = |from: &Module, named: &Named| {
+        let found = named.iter().filter_map(|(path, _)| definition(&files, from, path, 0));
+        found.filter(|to| !to.starts_with(from) && !from.starts_with(to)).collect()
+    };
+    files.iter().map(|(from, named)| (from.clone(), imports(from, named))).collect()
+}
+
+/// The sets of files that import one another, directly or by way of others.
+fn circles(imports: &BTreeMap<Module, BTreeSet<Module>>) -> BTreeSet<BTreeSet<&Module>> {
+    let reached: BTreeMap<&Module, BTreeSet<&Module>> =
+        imports.keys().map(|from| (from, reached(imports, from))).collect();
+    let circle = |from: &Module| -> BTreeSet<&Module> {
+        reached[from].iter().filter(|to| reached[*to].contains(from)).copied().collect()
+    };
+    imports.keys().map(circle).filter(|circle| !circle.is_empty()).collect()
+}
+
+fn reached<'a>(imports: &'a BTreeMap<Module, BTreeSet<Module>>, from: &'a Module) -> BTreeSet<&'a Module> {
+    let (mut reached, mut open) = (BTreeSet::new(), vec![from]);
+    while let Some(next) = open.pop() {
+        open.extend(imports[next].iter().filter(|to| reached.insert(*to)));
+    }
+    reached
+}
+
+fn named_in(text: &str) -> Named {
+    let code: Vec<&str> = lines(text).into_iter().map(|(_, line)| line.trim_end()).collect();
+    let is_tests = |pair: &[&str]| pair[0].starts_with("#[cfg(") && pair[0].contains("test") && pair[1].ends_with('{');
+    let end = code.windows(2).position(is_tests).unwrap_or(code.len());
+    let code = code[..end].join("\n");
+    let (mut named, mut rest) = (Vec::new(), code.as_str());
+    while let Some(at) = rest.find("use ") {
+        let is_import = !rest[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+        named.extend(paths(&rest[..at]));
+        rest = &rest[at + "use ".len()..];
+        if is_import {
+            let (tree, behind) = rest.split_once(';').unwrap_or((rest, ""));
+            expand(tree, &[], &mut named);
+            rest = behind;
+        }
+    }
+    named.extend(paths(rest));
+    named
+}
+
+/// The paths of a tree of imports below `above`.
+fn expand(tree: &str, above: &[String], into: &mut Named) {
+    if tree.trim().is_empty() {
+        return;
+    }
+    let segments = |path: &str| -> Module {
+        let parts = path.split("::").map(|part| part.trim().to_owned());
+        above.iter().cloned().chain(parts.filter(|part| !part.is_empty())).collect()
+    };
+    if let Some((path, group)) = tree.split_once('{') {
+        let above = segments(path);
+        let (mut level, mut start) = (0, 0);
+        for (at, c) in group.char_indices() {
+            if level == 0 && matches!(c, ',' | '}') {
+                expand(&group[start..at], &above, into);
+                start = at + 1;
+            } else {
+                level += i32::from(c == '{') - i32::from(c == '}');
+            }
+        }
+        return;
+    }
+    let (path, alias) = tree.split_once(" as ").map_or((tree, None), |(path, alias)| (path, Some(alias.trim())));
+    let mut path = segments(path);
+    if path.len() > 1 {
+        // `a::{self}` is `a`
+        path.pop_if(|last| last == "self");
+    }
+    let name = alias.map(str::to_owned).or_else(|| path.last().cloned());
+    into.extend(name.map(|name| (path, Some(name))));
+}
+
+/// The paths in code other than imports that begin at the root, here, or above.
+fn paths(code: &str) -> Named {
+    let words = code.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'));
+    let own = words.filter(|word| ["crate::", "self::", "super::"].iter().any(|start| word.starts_with(start)));
+    own.map(|word| (word.split("::").map(str::to_owned).filter(|part| !part.is_empty()).collect(), None)).collect()
+}
+
+/// The file that defines what `path` names in the module `from`; `None` if that is not of this crate.
+fn definition(files: &BTreeMap<Module, Named>, from: &Module, path: &[String], depth: u32) -> Option<Module> {
+    let (mut at, mut rest) = (from.clone(), path);
+    while let Some((first, behind)) = rest.split_first() {
+        match first.as_str() {
+            "crate" => at.clear(),
+            "super" => drop(at.pop()),
+            "self" => {}
+            _ => break,
+        }
+        rest = behind;
+    }
+    let is_relative = rest.len() == path.len();
+    for (number, part) in rest.iter().enumerate() {
+        let inner: Module = at.iter().chain([part]).cloned().collect();
+        if files.contains_key(&inner) {
+            at = inner;
+            continue;
+        }
+        let alias = |(to, name): &(Module, Option<String>)| {
+            let to: Module = to.iter().chain(&rest[number + 1..]).cloned().collect();
+            let is_it = name.as_ref() == Some(part) && depth < 16;
+            if is_it { definition(files, &at, &to, depth + 1) } else { None }
+        };
+        let reexported = files.get(&at)?.iter().find_map(alias);
+        let is_foreign = is_relative && number == 0;
+        return reexported.or((!is_foreign).then_some(at));
+    }
+    files.contains_key(&at).then_some(at)
 }

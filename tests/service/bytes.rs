@@ -15,7 +15,7 @@ use tollgate::{
         ManualClock, Request, Timestamp, Unit,
     },
     engine::{
-        Engine, Live, LiveHandle, Modes, Options, RequestLimits,
+        ActiveRules, ActiveRulesHandle, Engine, Modes, Options, RequestLimits,
         stats::{Figure, SeriesName, Stats, StatsTable},
     },
     rules::{CompileOptions, RuleFile, RuleSet, compile},
@@ -43,7 +43,7 @@ descriptors:
 
 struct Service {
     engine: Engine,
-    live: Arc<Live>,
+    live: Arc<ActiveRules>,
 }
 
 fn rules(text: &str) -> RuleSet {
@@ -68,8 +68,8 @@ impl Service {
             )
         });
         let stats = Arc::new(StatsTable::build(&Stats::new(1000), names, None));
-        let live = Arc::new(Live { stats, rules, hash: String::new(), since: Instant::now() });
-        let handle = LiveHandle::default();
+        let live = Arc::new(ActiveRules { stats, rules, hash: String::new(), since: Instant::now() });
+        let handle = ActiveRulesHandle::default();
         handle.store(Some(live.clone()));
         let most = NonZeroUsize::new(1_000).expect("not zero");
         let options = Options {

@@ -27,7 +27,7 @@ use tollgate::{
         Unit,
     },
     engine::{
-        Engine, Live, LiveHandle, Modes, Options, RequestLimits,
+        ActiveRules, ActiveRulesHandle, Engine, Modes, Options, RequestLimits,
         stats::{SeriesName, Stats, StatsTable},
     },
     guard::{DenyCache, DenyTable, FailMode, Observed},
@@ -186,8 +186,8 @@ fn engine_over(limiter: Arc<dyn domain::DynRateLimiter>) -> Engine {
         )
     });
     let stats = Arc::new(StatsTable::build(&Stats::new(1000), names, None));
-    let live = LiveHandle::default();
-    live.store(Some(Arc::new(Live { stats, rules, hash: String::new(), since: Instant::now() })));
+    let live = ActiveRulesHandle::default();
+    live.store(Some(Arc::new(ActiveRules { stats, rules, hash: String::new(), since: Instant::now() })));
     let most = NonZeroUsize::new(100).expect("not zero");
     let options = Options {
         modes: Modes::default(),

@@ -20,7 +20,7 @@ use super::{
     head::{Encoding, Head},
     receive::Receiver,
     refusal::{GRPC, Refusal},
-    service::{Connection, Target},
+    service::{Connection, GrpcConnection, Target},
     timeout,
 };
 use crate::api::is_undecidable;
@@ -69,7 +69,7 @@ impl<U: Unary> fmt::Debug for Call<U> {
 
 impl<U: Unary> Call<U> {
     /// Takes up a call. Its head is dropped as soon as it has been read.
-    pub(super) fn new(connection: &Arc<Connection<U>>, request: Request<Incoming>) -> Self {
+    fn new(connection: &Arc<Connection<U>>, request: Request<Incoming>) -> Self {
         Self(Self::begin(connection, request).unwrap_or_else(|refusal| State::Answered(connection.refuse(&refusal))))
     }
 
@@ -126,6 +126,16 @@ fn answered(frame: Vec<u8>, note: Option<Note>) -> Response<ResponseBody> {
         response.headers_mut().insert(DOMAIN, HeaderValue::from_static("unknown"));
     }
     response
+}
+
+impl<U: Unary> hyper::service::Service<Request<Incoming>> for GrpcConnection<U> {
+    type Response = Response<ResponseBody>;
+    type Error = Infallible;
+    type Future = Call<U>;
+
+    fn call(&self, request: Request<Incoming>) -> Call<U> {
+        Call::new(&self.0, request)
+    }
 }
 
 impl<U: Unary> Future for Call<U> {

@@ -5,7 +5,8 @@ use std::time::Duration;
 use http::{HeaderMap, Method};
 
 use super::{
-    refusal::{Quoted, Refusal},
+    quoted::Quoted,
+    refusal::Refusal,
     timeout::{self, TimeoutError},
 };
 

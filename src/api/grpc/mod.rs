@@ -19,6 +19,7 @@ mod gzip;
 mod handler;
 mod head;
 mod part;
+mod quoted;
 mod receive;
 mod refusal;
 mod service;

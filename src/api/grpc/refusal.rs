@@ -6,37 +6,11 @@ use std::{fmt, io};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 use tonic::Code;
 
-use super::{Rejection, body::ResponseBody, timeout::TimeoutError};
+use super::{Rejection, body::ResponseBody, quoted::Quoted, timeout::TimeoutError};
 use crate::{api::budget::GaveWay, rejections::Reason};
 
 /// The content type of every answer.
 pub(super) const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
-
-/// What a caller sent, quoted and bounded.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) struct Quoted(String);
-
-impl Quoted {
-    /// The most bytes of it that are repeated.
-    const LONGEST: usize = 256;
-
-    pub(super) fn new(bytes: &[u8]) -> Self {
-        let shown = &bytes[..bytes.len().min(Self::LONGEST)];
-        Self(String::from_utf8_lossy(shown).into_owned())
-    }
-}
-
-impl fmt::Display for Quoted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.0)
-    }
-}
-
-impl fmt::Debug for Quoted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
 
 /// Why a call is refused.
 #[derive(Debug, thiserror::Error)]

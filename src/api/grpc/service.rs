@@ -1,12 +1,11 @@
 //! What the gRPC port serves: unary methods of ours, and services of tonic's (health, reflection) beside them.
 
-use std::{convert::Infallible, fmt::Display, sync::Arc};
+use std::{fmt::Display, sync::Arc};
 
-use http::{Extensions, Request, Response};
-use hyper::body::Incoming;
+use http::{Extensions, Response};
 use tonic::service::Routes;
 
-use super::{Call, Unary, body::ResponseBody, refusal::Refusal};
+use super::{Unary, body::ResponseBody, refusal::Refusal};
 use crate::{
     api::{
         budget::{Budget, Share},
@@ -88,16 +87,6 @@ impl<U: Unary> GrpcService<U> {
 /// Serves one connection, of hyper's or the crate wire's.
 #[derive(Debug)]
 pub struct GrpcConnection<U>(pub(super) Arc<Connection<U>>);
-
-impl<U: Unary> hyper::service::Service<Request<Incoming>> for GrpcConnection<U> {
-    type Response = Response<ResponseBody>;
-    type Error = Infallible;
-    type Future = Call<U>;
-
-    fn call(&self, request: Request<Incoming>) -> Call<U> {
-        Call::new(&self.0, request)
-    }
-}
 
 /// What the calls of a connection share.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::refusal::Quoted;
+use super::quoted::Quoted;
 
 /// An answer made at the deadline itself comes too late about half of the time.
 const LEAST_MARGIN: Duration = Duration::from_millis(2);
@@ -56,8 +56,7 @@ pub(super) fn parse(value: &[u8]) -> Result<Duration, TimeoutError> {
     Ok(unit * number)
 }
 
-/// When the caller of a request that arrived at `now` no longer gains by an answer: its timeout less what the answer needs
-/// for its way back.
+/// The deadline of a request that arrived at `now`: its `grpc-timeout` less a margin for the response.
 pub(super) fn deadline(timeout: Duration, now: Instant) -> Option<Instant> {
     let margin = LEAST_MARGIN.max(timeout / MARGIN_SHARE) + TIMERS;
     now.checked_add(timeout.saturating_sub(margin))

@@ -22,7 +22,7 @@ use crate::{
         RetryAfter, Source, StoreError, Verdict, Verdicts,
     },
     engine::{
-        Live, LiveHandle, Modes, Options, RequestLimits,
+        ActiveRules, ActiveRulesHandle, Modes, Options, RequestLimits,
         stats::{SeriesName, Stats, StatsTable},
     },
     rejections::Api,
@@ -92,8 +92,8 @@ fn counted(undecidable: Option<Overall>, requests: &Requests) -> RlsService {
     let rules = rules::compile(&[file], &compile).expect("valid rules").rules;
     let names = rules.rules().map(|(domain, found)| (found.rule.id(), SeriesName::new(domain.name()).level("k", None)));
     let stats = Arc::new(StatsTable::build(&Stats::new(100), names, None));
-    let live = LiveHandle::default();
-    live.store(Some(Arc::new(Live { stats, rules, hash: String::new(), since: Instant::now() })));
+    let live = ActiveRulesHandle::default();
+    live.store(Some(Arc::new(ActiveRules { stats, rules, hash: String::new(), since: Instant::now() })));
     let most = NonZeroUsize::new(10).expect("not zero");
     let options = Options {
         modes: Modes::default(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches};
 
 use crate::{
-    cli::args::{overrides, serve_flags},
+    cli::serve_flags::{overrides, serve_flags},
     settings::Override,
 };
 
@@ -16,7 +16,7 @@ pub struct DoctorArgs {
     pub overrides: Vec<Override>,
     /// Whether to answer in JSON.
     pub json: bool,
-    /// What each check may take.
+    /// The time limit of each check.
     pub timeout: Duration,
 }
 

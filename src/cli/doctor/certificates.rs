@@ -16,7 +16,7 @@ use crate::{
     tls::{ClientFiles, Validity, validities},
 };
 
-/// How long before its end somebody should know: a week more than the service itself says so, which logs it then.
+/// How long before the expiry of a certificate to warn: a week earlier than the service logs it.
 const AHEAD: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
 pub(super) fn check(config: &Arc<Config>) -> Check {
@@ -61,7 +61,8 @@ fn look(config: &Config, now: SystemTime) -> Vec<Finding> {
     findings
 }
 
-/// What a client of ours shows and trusts. Whether key and certificate belong together shows when it connects.
+/// The certificate that a client of the service presents, and those that it trusts. Whether key and certificate match
+/// is found when it connects.
 struct Shown<'c> {
     certificate: &'static str,
     authority: &'static str,
@@ -83,7 +84,7 @@ fn shown(config: &Config) -> impl Iterator<Item = Shown<'_>> {
     redis.into_iter().chain(xds)
 }
 
-/// The certificate that a client shows: the first of its file.
+/// The certificate that a client presents: the first of its file.
 fn client(name: &'static str, path: &Path, now: SystemTime) -> Finding {
     match validities("client certificate", path) {
         Ok(all) => all.first().map_or_else(
@@ -123,7 +124,7 @@ fn dated(name: &'static str, what: &str, validity: Validity, now: SystemTime) ->
     Finding::ok(name, format!("{what} is valid until {}", day(not_after)))
 }
 
-/// A key that every user of the machine may read. One that this user may not read is found where it is used.
+/// Finds a key that every user of the machine may read. One that this user may not read is found where it is used.
 fn readable_by_all(key: &Path) -> Option<Finding> {
     let mode = fs::metadata(key).ok()?.permissions().mode() & 0o777;
     (mode & 0o004 != 0).then(|| {
@@ -138,7 +139,7 @@ mod tests {
     use crate::cli::doctor::finding::Verdict;
 
     #[test]
-    fn dates_are_told_two_weeks_ahead() {
+    fn expiry_is_reported_two_weeks_ahead() {
         let day = Duration::from_secs(24 * 60 * 60);
         let now = SystemTime::UNIX_EPOCH + day * 20_000;
         for (from, to, verdict, part) in [

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-/// How it is.
+/// A verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// Nothing to do.
     Ok,
-    /// The service works, and somebody should know about this.
+    /// The service works, but this should be known.
     Warn,
     /// The service does not work like this, or not as it was meant to.
     Fail,
@@ -53,7 +53,7 @@ impl Finding {
     }
 }
 
-/// As many findings as are worth a line each, and one that counts the rest.
+/// The findings up to a bound, and one that counts the rest.
 pub(super) fn bounded(mut findings: Vec<Finding>, more: &str) -> Vec<Finding> {
     const MOST: usize = 20;
     if let Some(rest) = findings.len().checked_sub(MOST).filter(|rest| *rest > 1) {

@@ -1,5 +1,5 @@
-//! `doctor`: looks at everything that a service with these settings needs, before it runs or beside it, and says what is
-//! wrong and what to do about it. A check is a file; it changes nothing, has a deadline, and prints no secret.
+//! `doctor`: checks everything that a service with these settings needs, before it runs or beside it, and reports what
+//! is wrong and what to do about it. Each check is a file; it changes nothing, has a deadline, and prints no secret.
 //!
 //! ```text
 //!  environment, flags ─▶ settings ─▶ rules, ports, certificates, xds, redis (side by side) ─▶ report ─▶ exit code
@@ -25,21 +25,21 @@ use crate::{app::Config, settings::Settings};
 
 pub use args::DoctorArgs;
 
-/// Why nothing could be looked at.
+/// Why nothing could be checked.
 #[derive(Debug, thiserror::Error)]
 pub enum DoctorError {
-    /// There is no runtime to look on.
+    /// There is no runtime.
     #[error("cannot start a runtime: {0}; check the limits on threads and open files")]
     Runtime(#[from] io::Error),
 }
 
-/// A check that waits for a peer keeps this part of its time to say that the peer was silent, which is more than that the
-/// check was late.
+/// The part of its time that a check which waits for a peer reserves, to report that the peer was silent, rather than
+/// that the check was late.
 const RESERVE: u32 = 10;
 
-/// One thing to look at. What it finds has names of its own: a check of ports has a line for each.
+/// One check. Its findings have names of their own: the check of ports has a line for each port.
 struct Check {
-    /// What to call it if it finds nothing in time.
+    /// Its name in the report if it finds nothing in time.
     name: &'static str,
     look: Pin<Box<dyn Future<Output = Vec<Finding>> + Send>>,
 }
@@ -50,7 +50,7 @@ impl Check {
     }
 }
 
-/// All checks of a service with these settings, in the order of the report. `patience` is what each of them has.
+/// All checks of a service with these settings, in the order of the report. `patience` is the time limit of each.
 fn checks(config: &Arc<Config>, patience: Duration) -> Vec<Check> {
     let checks = [
         Some(rules::check(config)),
@@ -63,10 +63,10 @@ fn checks(config: &Arc<Config>, patience: Duration) -> Vec<Check> {
     checks.into_iter().flatten().collect()
 }
 
-/// Looks, and gives the report and the exit code.
+/// Runs the checks, and returns the report and the exit code.
 ///
 /// # Errors
-/// If nothing could be looked at.
+/// If nothing could be checked.
 pub(super) fn doctor(
     args: &DoctorArgs,
     env: impl Fn(&str) -> Option<OsString>,
@@ -87,7 +87,7 @@ pub(super) fn doctor(
     Ok((text, report.exit()))
 }
 
-/// All of them side by side.
+/// Runs all of them concurrently.
 async fn look(checks: Vec<Check>, patience: Duration, report: &mut Report) {
     let mut looking = JoinSet::new();
     let mut found: Vec<(&str, Option<Vec<Finding>>)> = checks.iter().map(|check| (check.name, None)).collect();

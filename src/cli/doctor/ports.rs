@@ -1,4 +1,4 @@
-//! The ports that the service listens at: free, or held by a service that runs already, or by somebody else.
+//! The ports that the service listens at: free, or taken by a service that runs already, or by another process.
 
 use std::{io, os::unix::fs::FileTypeExt as _, path::Path, sync::Arc};
 
@@ -50,12 +50,12 @@ enum State {
     Free,
     /// Another process has it.
     Taken(String),
-    /// It cannot be had for another reason.
+    /// It cannot be bound for another reason.
     Unusable(String),
 }
 
 impl Port {
-    /// The service does without it if need be.
+    /// The service starts without it if need be.
     fn dispensable(self) -> Self {
         Self { needed: false, ..self }
     }
@@ -89,7 +89,7 @@ async fn tcp(name: &'static str, setting: &str, at: &HostPort) -> Port {
     Port { name, at: at.to_string(), state, needed: true }
 }
 
-/// A file of a socket that nobody serves is replaced at the start; nothing is made here to try.
+/// The file of a socket that no process serves is replaced at the start; none is created here.
 async fn unix(name: &'static str, path: &Path) -> Port {
     let at = path.display().to_string();
     let unusable = |reason: &str| State::Unusable(format!("{at} {reason} (GRPC_UDS)"));

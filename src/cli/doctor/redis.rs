@@ -1,5 +1,5 @@
-//! Each Redis: whether the service could count there, by the very call that it makes; and, where Redis lets us ask, whether
-//! its clock is ours and whether it would throw counters away.
+//! Each Redis: whether the service could count there, by the call that the service makes; and, if Redis permits the
+//! query, whether its clock agrees with that of this machine, and whether it may evict counters.
 
 use std::{
     num::NonZeroUsize,
@@ -13,10 +13,10 @@ use crate::{
     store::redis::{Address, Client, Connector, Contact, Endpoint, HostPort, KeysPerCall, Topology},
 };
 
-/// Clocks that differ by less say nothing: that much a call may take on a busy machine.
+/// The least difference of clocks that is reported: a call may take this long on a busy machine.
 const SKEW: Duration = Duration::from_secs(2);
 
-/// A Redis, and the settings that say how it is reached.
+/// A Redis, and the names of the settings for it.
 #[derive(Clone, Copy)]
 struct Named {
     name: &'static str,
@@ -33,7 +33,7 @@ const PER_SECOND: Named = Named {
     tls: "REDIS_PERSECOND_TLS",
 };
 
-/// None over another store.
+/// `None` with another store.
 pub(super) fn check(config: &Arc<Config>, patience: Duration) -> Option<Check> {
     let StoreConfig::Redis(store) = &config.store else { return None };
     let (redis, config) = (store.redis.clone(), Arc::clone(config));
@@ -85,11 +85,11 @@ async fn look(named: Named, endpoint: Endpoint, patience: Duration) -> (Vec<Find
     (findings, keys)
 }
 
-/// Waits until the client has counted on each node, or says why it cannot. A connection is open only once Redis has counted
-/// over it.
+/// Waits until the client has counted on each node, or returns why it cannot. A connection is open only once Redis has
+/// counted over it.
 async fn counts(connector: &Connector, topology: &Topology, patience: Duration) -> Result<String, String> {
     let is_cluster = matches!(topology, Topology::Cluster(_));
-    // a service does not wait for a node that it cannot reach; somebody who asks wants to hear of it
+    // a service does not wait for a node that it cannot reach, but doctor reports it
     let counts =
         |contact: &Contact| contact.clients > 0 && contact.counting >= contact.clients && contact.trouble.is_empty();
     // of a cluster another node may do what one does not
@@ -109,7 +109,7 @@ async fn counts(connector: &Connector, topology: &Topology, patience: Duration) 
     Err(format!("{some}{contact}"))
 }
 
-/// What to do about it, where what was said does not tell.
+/// What to do about an error whose text does not say so.
 fn cure(reason: &str, Named { url, auth, tls, .. }: Named) -> Option<String> {
     let says = |words: &[&str]| words.iter().any(|word| reason.contains(word));
     if says(&["WRONGPASS", "NOAUTH"]) {
@@ -127,7 +127,7 @@ fn cure(reason: &str, Named { url, auth, tls, .. }: Named) -> Option<String> {
     says(&["no sentinel"]).then(|| format!("correct the addresses of the sentinels, or the master's name, in {url}"))
 }
 
-/// Where it is, without credentials.
+/// Its URL, without credentials.
 fn place(topology: &Topology) -> String {
     let server = |at: &HostPort| format!("{}:{}", at.host, at.port);
     match topology {
@@ -140,8 +140,8 @@ fn place(topology: &Topology) -> String {
     }
 }
 
-/// Counters go by the clock of Redis, everything else by ours: certificates, the log, limits that are counted here while
-/// Redis is away.
+/// Counters use the clock of Redis, everything else that of this machine: certificates, the log, limits that are
+/// counted locally while Redis is unavailable.
 async fn clock(name: &'static str, client: &Client) -> Option<Finding> {
     let before = SystemTime::now();
     let theirs = client.time().await.ok()?;
@@ -155,7 +155,7 @@ async fn clock(name: &'static str, client: &Client) -> Option<Finding> {
     })
 }
 
-/// Redis need not let us ask.
+/// Redis may refuse the query.
 async fn eviction(name: &'static str, client: &Client) -> Option<Finding> {
     let info = client.info("memory").await.ok()?;
     let field = |field: &str| info.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':')).map(str::trim);

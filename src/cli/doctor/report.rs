@@ -1,4 +1,4 @@
-//! The findings, as a person or a program reads them.
+//! The findings, as text or as JSON.
 
 use std::fmt::Write as _;
 
@@ -22,7 +22,7 @@ impl Report {
         let mut text = String::new();
         for Finding { verdict, name, found, cure } in &self.findings {
             let cure = cure.as_ref().map(|cure| format!(": {cure}")).unwrap_or_default();
-            // a String takes whatever it is given
+            // writing to a String does not fail
             let _ = writeln!(text, "{verdict:<4}  {name:<width$}  {}", one_line(&format!("{found}{cure}")));
         }
         text
@@ -39,7 +39,7 @@ impl Report {
         format!("{:#}\n", json!({"findings": findings, "counts": counts}))
     }
 
-    /// 0: nothing fails. 1: something does. 2: it could not be looked.
+    /// 0: nothing fails. 1: something does. 2: it could not be checked.
     pub(super) fn exit(&self) -> u8 {
         if self.blind {
             return crate::cli::USAGE;

@@ -1,4 +1,4 @@
-//! The rules, where they are files: every fault, as `validate` finds them. Those that come over xDS are the server's.
+//! The rules, if they are files: every fault, as `validate` finds them. Rules over xDS are checked by no client.
 
 use std::sync::Arc;
 
@@ -55,7 +55,7 @@ fn look(rules: &RulesConfig) -> Vec<Finding> {
 #[cfg(feature = "redis")]
 pub(super) fn refused(config: &Config, groups: AtomicGroups) -> Vec<Finding> {
     let mut findings = match load(&config.rules, groups) {
-        // what else is wrong is the other check's to say
+        // other faults are reported by the other check
         Err(LoadError::Compile(errors)) => {
             let is_known = load(&config.rules, AtomicGroups::Supported).is_err();
             if is_known { Vec::new() } else { errors.errors.iter().map(fault).collect() }

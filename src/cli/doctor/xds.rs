@@ -1,4 +1,4 @@
-//! The xDS server, where rules come from one: whether it is there, is who it should be, and lets us in.
+//! The xDS server, if rules come from one: whether it is reachable, has the right certificate, and accepts this client.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::{
 
 const NAME: &str = "xds server";
 
-/// None if rules come from files.
+/// `None` if rules come from files.
 pub(super) fn check(config: &Config, patience: Duration) -> Option<Check> {
     let SourceConfig::Xds(config) = config.rules.source.clone() else { return None };
     let patience = patience - patience / RESERVE;

@@ -1,4 +1,4 @@
-//! Answers in place of a limiter that has none, as each hit's failure mode says.
+//! Answers in place of a limiter that has failed, according to each hit's failure mode.
 //!
 //! `error` leaves the failure as it is. `allow` and `deny` answer without counting. `local` counts in a store of this
 //! process, with the limit's share of one process; what was counted there stays there until it expires, and is not
@@ -19,7 +19,7 @@ use crate::domain::{
     Verdict, Verdicts, refuses,
 };
 
-/// How long a caller that is denied is told to stay away: the limiter may be back sooner than the limit's window ends.
+/// The retry-after of a denial: the limiter may be back before the limit's window ends.
 const DENIED_FOR: Duration = Duration::from_secs(1);
 
 /// A limiter whose failures are answered by each hit's failure mode.
@@ -86,7 +86,7 @@ impl<F: RateLimiter> Fallback<F> {
             }
             at += run.len();
             quota_passed |= quota && decided && (!over || shadow);
-            // what is not decided yet refuses nothing
+            // a descriptor that is not decided yet does not refuse
             outcomes.push(Outcome { over, shadow, quota });
         }
         let refused = group.refused || group.atomic && refuses(outcomes, group.quota_passed);
@@ -98,7 +98,7 @@ impl<F: RateLimiter> Fallback<F> {
     }
 }
 
-/// Whether there is no verdict. A limiter that was closed is not to be replaced: the process is ending.
+/// Whether the limiter has failed. One that was closed is not replaced: the process is ending.
 fn fails(verdict: &Result<Verdict, StoreError>) -> bool {
     verdict.is_err_and(|error| error != StoreError::Closed)
 }
@@ -149,14 +149,14 @@ impl<L: RateLimiter, F: RateLimiter> RateLimiter for FailMode<L, F> {
             if let Some((fallback, group)) = fallback
                 && verdicts.iter().any(fails)
             {
-                // boxed, as it is seldom and large
+                // boxed: it is rare and large
                 Box::pin(fallback.replace_failures(&group, &mut verdicts)).await;
             }
             verdicts
         }
     }
 
-    /// What answers without waiting has not failed.
+    /// An answer without waiting is no failure.
     fn try_check(&self, group: &Group) -> Option<Verdicts> {
         self.inner.try_check(group)
     }
@@ -170,7 +170,7 @@ impl<L: RateLimiter, F: RateLimiter> RateLimiter for FailMode<L, F> {
         self.inner.capabilities()
     }
 
-    /// The local store is its owner's to close: it may be shared.
+    /// Does not close the local store, which may be shared: its owner does.
     async fn close(&self) {
         self.inner.close().await;
     }

@@ -1,4 +1,4 @@
-//! Puts one domain together, node by node in file order.
+//! Builds one domain, node by node in file order.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -10,15 +10,16 @@ use hashbrown::HashTable;
 use super::{header::Settings, matcher::Matcher, reader::clip};
 use crate::rules::{
     Domain, Node, Rule, RuleId,
-    find::place_hash,
+    find::child_hash,
     index::Index,
     metric,
+    node_index::{Hasher, NO_RULE, NodeIndex, ROOT},
     pattern::{Draft, Network, PatternGroup},
-    tree::{Hasher, Listed, NO_RULE, NodeFlags, NodeIndex, ROOT},
+    tree::{Listed, NodeFlags},
     value::Value,
 };
 
-/// A node that is to be added.
+/// A node to add.
 #[derive(Debug)]
 pub(super) struct NewNode<'a> {
     pub(super) parent: NodeIndex,
@@ -29,7 +30,7 @@ pub(super) struct NewNode<'a> {
     pub(super) line: u32,
 }
 
-/// A sibling that asks for the same as a node that is to be added.
+/// A sibling that asks for the same as a node to add.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Twin {
     /// What both ask for.
@@ -116,10 +117,10 @@ impl Builder {
         }
     }
 
-    /// The sibling that asks for this very value, alone or among others, or for any.
+    /// The sibling that asks for exactly this value, alone or among others, or for any value.
     fn find(&self, parent: NodeIndex, key: &str, value: Option<&str>) -> Option<NodeIndex> {
         let value = value.map(str::as_bytes);
-        let hash = place_hash(&self.hasher, parent, key.as_bytes(), value);
+        let hash = child_hash(&self.hasher, parent, key.as_bytes(), value);
         let is_there = |at: NodeIndex| self.nodes[at as usize].parent == parent && *self.nodes[at as usize].key == *key;
         let one = self.index.find(hash, |at| self.nodes[at as usize].value.is(value) && is_there(at));
         let listed =
@@ -129,13 +130,13 @@ impl Builder {
 
     fn index(&mut self, at: NodeIndex) {
         let node = &self.nodes[at as usize];
-        self.index.insert(place_hash(&self.hasher, node.parent, node.key.as_bytes(), node.value.bytes()), at);
+        self.index.insert(child_hash(&self.hasher, node.parent, node.key.as_bytes(), node.value.bytes()), at);
     }
 
     fn list(&mut self, node: NodeIndex, value: &str) {
         let hash = |listed: &Listed| {
             let Node { parent, key, .. } = &self.nodes[listed.node as usize];
-            place_hash(&self.hasher, *parent, key.as_bytes(), Some(listed.value.as_bytes()))
+            child_hash(&self.hasher, *parent, key.as_bytes(), Some(listed.value.as_bytes()))
         };
         let listed = Listed { node, value: value.into() };
         self.listed.insert_unique(hash(&listed), listed, hash);
@@ -148,7 +149,7 @@ impl Builder {
         }
     }
 
-    /// One copy of a text that comes often.
+    /// One copy of a text that occurs often.
     pub(super) fn intern(&mut self, text: &str) -> Arc<str> {
         if let Some(known) = self.texts.get(text) {
             return known.clone();
@@ -158,7 +159,7 @@ impl Builder {
         new
     }
 
-    /// A parent for what has none because of a fault: no two share it, and the load is refused anyway.
+    /// A parent for nodes whose own has a fault: no two share it, and the rules are rejected anyway.
     pub(super) fn orphan(&mut self) -> NodeIndex {
         self.orphans += 1;
         ROOT - self.orphans
@@ -207,7 +208,7 @@ fn groups(drafts: HashMap<(NodeIndex, Arc<str>), Draft>, hasher: &Hasher) -> (Bo
         drafts.into_iter().map(|((parent, key), draft)| PatternGroup::new(parent, key, draft, hasher)).collect();
     let hash = |at: &u32| {
         let group = &groups[*at as usize];
-        place_hash(hasher, group.parent, group.key.as_bytes(), None)
+        child_hash(hasher, group.parent, group.key.as_bytes(), None)
     };
     let mut index = HashTable::with_capacity(groups.len());
     for at in (0..).take(groups.len()) {

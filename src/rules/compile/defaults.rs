@@ -1,5 +1,5 @@
-//! Reads files of defaults: what the rules of a domain, or of all, are where their own files do not say it. They hold for
-//! rules that cannot carry these options themselves, as those of xDS, and for any others.
+//! Reads files of defaults for rules that do not set `algorithm`, `burst`, … themselves, by domain or for all. They
+//! apply to rules that cannot carry these options, such as those over xDS, and to all others.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -21,24 +21,25 @@ use crate::{
 /// Stands for all domains.
 const EVERY: &str = "*";
 
-/// What rules are where their own files do not say it.
+/// Defaults for rules that do not set a value themselves.
 #[derive(Debug, Default)]
 pub struct RuleDefaults {
     every: Settings,
     by_domain: BTreeMap<Box<str>, Settings>,
 }
 
-/// A good load of defaults.
+/// A successful compilation of defaults.
 #[derive(Debug)]
 pub struct CompiledDefaults {
-    /// What is to be in force.
+    /// The defaults.
     pub defaults: RuleDefaults,
-    /// What was accepted, and probably not meant.
+    /// What was accepted, but is probably a mistake.
     pub warnings: Vec<Diagnostic>,
 }
 
 impl RuleDefaults {
-    /// Compiles files of defaults. What the store cannot do is refused here, so that no rule is for these.
+    /// Compiles files of defaults. What the store does not support is rejected here, so that no rule is rejected for a
+    /// default.
     ///
     /// # Errors
     /// All faults of all files, if there are any.
@@ -69,7 +70,7 @@ impl RuleDefaults {
         self.by_domain.keys().map(|name| &**name)
     }
 
-    /// Adds to what a domain's own files say what these say of it, and then of all.
+    /// Completes the settings of a domain with its defaults, and then with those of all domains.
     pub(super) fn complete(&self, domain: &str, settings: &mut Settings) {
         if let Some(own) = self.by_domain.get(domain) {
             settings.complete(own);
@@ -114,14 +115,14 @@ impl Draft {
             }
         }
         if let Some(mark) = document.exhausted() {
-            // what came after it looked empty, so what was told of it is not true
+            // the rest of the document looked empty, so the faults found in it are none
             report.forget_errors();
             let message = "the aliases of this file expand to far more than it holds: write it out";
             report.error(mark, &Path::Root, message);
         }
     }
 
-    /// Refuses what the store cannot do.
+    /// Reports what the store does not support.
     fn check(&self, settings: &Settings, path: &Path<'_>, report: &mut Report) {
         if let Some(Given { value, mark, .. }) = &settings.defaults.algorithm
             && let Some(message) = uncountable(&self.capabilities, *value)

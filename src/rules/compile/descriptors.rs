@@ -1,39 +1,23 @@
 //! Reads `descriptors`, level by level, into a domain under construction.
 
 use super::{
-    builder::{Builder, NewNode, Twin},
-    header::Settings,
+    builder::{NewNode, Twin},
+    file_compiler::FileCompiler,
     keys::{Key, Place},
     limit::Identity,
     matcher::Matcher,
-    reader::{Field, Fields, Reader, clip},
+    reader::{Field, Fields, clip},
     report::{Path, place},
 };
-use crate::{
-    domain::Capabilities,
-    rules::{
-        Policy, Rule, RuleId, ValueKind,
-        pattern::Budget,
-        tree::{Extras, NodeFlags, NodeIndex, ROOT},
-        yaml::{MAX_DEPTH, Mark, NodeId},
-    },
+use crate::rules::{
+    Policy, Rule, RuleId, ValueKind,
+    node_index::{NodeIndex, ROOT},
+    tree::{Extras, NodeFlags},
+    yaml::{MAX_DEPTH, Mark, NodeId},
 };
 
-/// One file on its way into its domain.
-#[derive(Debug)]
-pub(super) struct Tree<'a, 'b> {
-    pub(super) reader: Reader<'a, 'b>,
-    pub(super) settings: &'b Settings,
-    pub(super) capabilities: Capabilities,
-    pub(super) builder: &'b mut Builder,
-    /// The names of all files of the load.
-    pub(super) files: &'b [std::sync::Arc<str>],
-    /// What is left for the regular expressions of the load.
-    pub(super) regexes: &'b mut Budget,
-}
-
-impl<'a> Tree<'a, '_> {
-    /// Reads a list of descriptors below `parent`. Goes on after a fault, to find the others.
+impl<'a> FileCompiler<'a, '_> {
+    /// Reads a list of descriptors below `parent`. Continues after a fault, to find the others.
     pub(super) fn descriptors(&mut self, field: Field<'a>, parent: NodeIndex, path: &Path<'_>, depth: usize) {
         if depth > MAX_DEPTH {
             let message = format!("descriptors are nested more than {MAX_DEPTH} levels deep");
@@ -58,7 +42,8 @@ impl<'a> Tree<'a, '_> {
         let metadata = fields.get(Key::Metadata).and_then(|field| self.reader.metadata(field, &path.key(field.name)));
         let (policy, identity) = self.policy(&fields, path);
 
-        // without a key there is no node, and what is below it hangs in the air, to be read for its faults
+        // without a key there is no node: the descriptors below it have an orphan as their parent, and are read for
+        // their faults
         let node = key.zip(matcher).and_then(|(key, matcher)| {
             let new = NewNode { parent, key, matcher, flags, file: self.reader.file, line: mark.line };
             self.add(new, mark, path)
@@ -145,7 +130,7 @@ impl<'a> Tree<'a, '_> {
         one.map_or_else(Default::default, |field| self.rate_limit(field, &path.key(field.name)))
     }
 
-    /// What belongs inside `rate_limit`, when that is what there is.
+    /// Reports keys that belong inside `rate_limit`, where there are no `rate_limits`.
     fn only_beside_rate_limits(&mut self, fields: &Fields<'a>, path: &Path<'_>) {
         for key in [Key::Name, Key::Replaces, Key::OnStoreFailure] {
             let Some(field) = fields.get(key) else { continue };
@@ -177,13 +162,13 @@ impl<'a> Tree<'a, '_> {
 }
 
 /// Reads all descriptors of a file.
-pub(super) fn read<'a>(tree: &mut Tree<'a, '_>, descriptors: Option<Field<'a>>) {
+pub(super) fn read<'a>(compiler: &mut FileCompiler<'a, '_>, descriptors: Option<Field<'a>>) {
     let root = Path::Root;
-    if let Some(given) = &tree.settings.defaults.algorithm {
+    if let Some(given) = &compiler.settings.defaults.algorithm {
         let defaults = root.key(Key::Defaults.name());
-        tree.check_algorithm(given.value, given.mark, &defaults.key(Key::Algorithm.name()));
+        compiler.check_algorithm(given.value, given.mark, &defaults.key(Key::Algorithm.name()));
     }
     if let Some(field) = descriptors {
-        tree.descriptors(field, ROOT, &root.key(field.name), 1);
+        compiler.descriptors(field, ROOT, &root.key(field.name), 1);
     }
 }

@@ -28,10 +28,10 @@ pub(super) const FAILURE_MODES: [(&str, FailureMode); 4] = [
 ];
 pub(super) const ON_UNKNOWN: [(&str, OnUnknown); 2] = [("allow", OnUnknown::Allow), ("deny", OnUnknown::Deny)];
 
-/// What the top of one file says.
+/// The top level of one file.
 #[derive(Debug)]
 pub(super) struct Header<'a> {
-    /// `None` if it is missing or wrong, which was told.
+    /// `None` if it is missing or wrong, which has been reported.
     pub(super) domain: Option<(&'a str, Mark)>,
     pub(super) settings: Settings,
     pub(super) descriptors: Option<Field<'a>>,
@@ -54,7 +54,7 @@ pub(super) struct Settings {
     pub(super) defaults: Defaults,
 }
 
-/// What a limit is that does not say otherwise.
+/// The defaults of limits.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Defaults {
     pub(super) algorithm: Option<Given<Algorithm>>,
@@ -82,7 +82,7 @@ impl Settings {
         self.defaults.on_store_failure.as_ref().map(|given| given.value).or(self.on_store_failure())
     }
 
-    /// Adds what stands in for what the domain's own files do not say.
+    /// Completes the options with defaults.
     pub(super) fn complete(&mut self, other: &Self) {
         fn or<T: Clone>(ours: &mut Option<Given<T>>, other: &Option<Given<T>>) {
             if ours.is_none() {
@@ -100,7 +100,7 @@ impl Settings {
         or(&mut ours.on_store_failure, &other.on_store_failure);
     }
 
-    /// Adds what another file says of the same domain. What both say must agree.
+    /// Merges the options of another file of the same domain. An option that both have must be equal.
     pub(super) fn merge(&mut self, other: Self, report: &mut Report) {
         let root = Path::Root;
         let defaults = root.key(Key::Defaults.name());
@@ -129,7 +129,7 @@ fn agree<T: PartialEq>(ours: &mut Option<Given<T>>, other: Option<Given<T>>, pat
 }
 
 impl<'a> Reader<'a, '_> {
-    /// Reads all of the file but its descriptors.
+    /// Reads the file except for its descriptors.
     pub(super) fn header(&mut self, root: NodeId) -> Header<'a> {
         let path = Path::Root;
         let fields = self.fields(root, Place::Root, &path);
@@ -164,7 +164,7 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    /// An element of a file of defaults, but its domain.
+    /// An element of a file of defaults, except for its domain.
     pub(super) fn domain_defaults(&mut self, fields: &Fields<'a>, path: &Path<'_>) -> Settings {
         Settings {
             on_unknown: self.on_unknown(fields, path),
@@ -179,7 +179,7 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    /// The name of a domain, and where it is; `None` if it is missing or wrong, which is told with its cure.
+    /// The name of a domain, and where it is; `None` if it is missing or wrong, which is reported with its cure.
     pub(super) fn domain(
         &mut self,
         fields: &Fields<'a>,

@@ -22,7 +22,7 @@ pub(super) enum Place {
 }
 
 impl Place {
-    /// How a message calls it.
+    /// Its name in messages.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Root => "the top of the file",
@@ -112,7 +112,7 @@ keys! {
 impl Key {
     pub(super) const COUNT: usize = Self::ALL.len();
 
-    /// The key of this very name.
+    /// The key with this name.
     pub(super) fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|key| key.name() == name)
     }
@@ -122,8 +122,8 @@ impl Key {
         self.origin() == Origin::Reference
     }
 
-    /// What to write where the key has nothing behind it, if rules limit less without it than they seem to: as where
-    /// a template lost its value. The reference loads it, too.
+    /// The cure for a key with an empty value, if the rules then limit less than they seem to, as when a template has
+    /// lost the value. The reference accepts that, too.
     pub(super) fn cure_of_nothing(self) -> Option<&'static str> {
         match self {
             Self::RateLimit => Some("write unit and requests_per_unit"),

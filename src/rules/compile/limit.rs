@@ -5,7 +5,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::{
-    descriptors::Tree,
+    file_compiler::FileCompiler,
     header::{ALGORITHMS, FAILURE_MODES},
     keys::{Key, Place},
     reader::{Field, Fields, clip},
@@ -24,19 +24,19 @@ pub(super) struct Identity {
     pub(super) on_store_failure: Option<FailureMode>,
 }
 
-/// What is wrong with `atomic` where the store has no such thing, for this reason.
+/// The message for `atomic` where the store does not support it, for this reason.
 pub(super) fn not_atomic(why: &str) -> String {
     format!("the counter store cannot charge a request all or none: leave atomic out, or change what is set: {why}")
 }
 
-/// What is wrong with an algorithm that the store does not count.
+/// The message for an algorithm that the store does not support.
 pub(super) fn uncountable(capabilities: &Capabilities, algorithm: Algorithm) -> Option<String> {
     let can: Vec<_> = capabilities.algorithms.iter().map(|algorithm| algorithm.name()).collect();
     let message = || format!("the counter store cannot count {algorithm}; it can: {}", can.join(", "));
     (!capabilities.algorithms.contains(&algorithm)).then(message)
 }
 
-impl<'a> Tree<'a, '_> {
+impl<'a> FileCompiler<'a, '_> {
     /// `rate_limit`: one limit, or none that counts.
     pub(super) fn rate_limit(&mut self, field: Field<'a>, path: &Path<'_>) -> (Option<Policy>, Identity) {
         if !self.reader.is_map(field.value, path) {
@@ -54,7 +54,7 @@ impl<'a> Tree<'a, '_> {
         (policy, identity)
     }
 
-    /// `rate_limits`: several limits. What names the rule stands beside it, not in it.
+    /// `rate_limits`: several limits. The rule's name stands beside it, not in it.
     pub(super) fn rate_limits(&mut self, field: Field<'a>, path: &Path<'_>) -> Option<Policy> {
         let mut limits: SmallVec<[Limit; 1]> = SmallVec::new();
         let mut lines: Vec<(Algorithm, Window, u32)> = Vec::new();
@@ -210,7 +210,7 @@ impl<'a> Tree<'a, '_> {
         Some(algorithm)
     }
 
-    /// Refuses an algorithm that the store does not count.
+    /// Reports an algorithm that the store does not support.
     pub(super) fn check_algorithm(&mut self, algorithm: Algorithm, mark: Mark, path: &Path<'_>) {
         if let Some(message) = uncountable(&self.capabilities, algorithm) {
             self.reader.report.error(mark, path, message);
@@ -226,7 +226,7 @@ impl<'a> Tree<'a, '_> {
         };
         let here = path.key(field.name);
         let burst = self.reader.number(field, &here)?;
-        // asked of the type that knows, with any window, so that the fault is told at its place
+        // checked by the type itself, with any window, so that the fault is reported at its line
         match Limit::new(algorithm?, 1, Unit::Second.into(), Some(burst.into()), None) {
             Ok(_) => Some(Some(burst)),
             Err(error) => {

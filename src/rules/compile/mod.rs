@@ -1,8 +1,9 @@
-//! From files, or resources that stand for files, to a [`RuleSet`]: all are read to their ends, all faults are told.
+//! From files, or resources in place of files, to a [`RuleSet`]: all are read to the end, all faults are reported.
 
 mod builder;
 mod defaults;
 mod descriptors;
+mod file_compiler;
 mod header;
 mod keys;
 mod limit;
@@ -12,6 +13,7 @@ mod reader;
 mod report;
 mod schema;
 mod text;
+mod values;
 mod window;
 
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
@@ -20,7 +22,7 @@ use hashbrown::HashTable;
 
 use self::{
     builder::Builder,
-    descriptors::Tree,
+    file_compiler::FileCompiler,
     header::{Header, Settings},
     reader::Reader,
     report::{Path, Report, place},
@@ -30,43 +32,35 @@ pub use self::{
     schema::{defaults_schema, rules_schema},
 };
 use super::{
-    CompileErrors, Diagnostic, Domain, RuleResource, RuleSet,
+    CompileErrors, Diagnostic, Domain, RuleFile, RuleResource, RuleSet,
+    node_index::Hasher,
     pattern::Budget,
-    tree::{Hasher, domain_hash},
+    set::domain_hash,
     yaml::{Document, Kind, Mark},
 };
 use crate::domain::Capabilities;
 
-/// A file of rules.
-#[derive(Clone, Debug)]
-pub struct RuleFile {
-    /// What errors call it.
-    pub name: String,
-    /// What it holds, which ought to be YAML in UTF-8, or in UTF-16 with a byte order mark.
-    pub content: Vec<u8>,
-}
-
-/// What a load depends on beside the files.
+/// What a compilation depends on beside the files.
 #[derive(Clone, Copy, Debug)]
 pub struct CompileOptions<'d> {
     /// Several files may add to one domain.
     pub merge_domains: bool,
-    /// What the store can do.
+    /// What the store supports.
     pub capabilities: Capabilities,
-    /// What the rules are where their own files do not say it.
+    /// Defaults for rules that do not set a value themselves.
     pub defaults: Option<&'d RuleDefaults>,
 }
 
-/// A good load.
+/// A successful compilation.
 #[derive(Debug)]
 pub struct Compiled {
-    /// What is to be in force.
+    /// The rules.
     pub rules: RuleSet,
-    /// What was accepted, and probably not meant.
+    /// What was accepted, but is probably a mistake.
     pub warnings: Vec<Diagnostic>,
 }
 
-/// Compiles the files, which together are everything that is in force. No files at all are a good load of no rules.
+/// Compiles the files, which together are the whole rule set. No files are a valid rule set without rules.
 ///
 /// # Errors
 /// All faults of all files, if there are any.
@@ -85,7 +79,7 @@ pub fn compile(files: &[RuleFile], options: &CompileOptions<'_>) -> Result<Compi
     compile_documents(&documents, &texts, names, reports, options)
 }
 
-/// Compiles rules that were never text, as [`compile`] does files.
+/// Compiles rules that were never text as [`compile`] compiles files.
 ///
 /// # Errors
 /// All faults of all resources, if there are any.
@@ -116,11 +110,11 @@ fn compile_documents(
     let mut finished: Vec<Domain> = Vec::new();
     let mut first_rule = 0;
     let mut regexes = Budget::default();
-    for (name, mut plan) in domains {
+    for (name, mut files) in domains {
         if let Some(defaults) = options.defaults {
-            defaults.complete(name, &mut plan.settings);
+            defaults.complete(name, &mut files.settings);
         }
-        let domain = plan.build(name, first_rule, options, &names, &mut reports, &mut regexes);
+        let domain = files.build(name, first_rule, options, &names, &mut reports, &mut regexes);
         first_rule += u32::try_from(domain.rules.len()).unwrap_or(u32::MAX);
         finished.push(domain);
     }
@@ -138,7 +132,7 @@ fn compile_documents(
     }
 }
 
-/// A file whose top has been read.
+/// A file whose top level has been read.
 #[derive(Debug)]
 struct Source<'a> {
     file: u32,
@@ -146,12 +140,12 @@ struct Source<'a> {
     header: Header<'a>,
 }
 
-/// All that one domain is made of.
+/// The settings and files of one domain.
 #[derive(Debug, Default)]
-struct Plan<'a> {
+struct DomainFiles<'a> {
     settings: Settings,
     sources: Vec<Source<'a>>,
-    /// Files that have no place in the rules, read for their faults alone.
+    /// Files that are no part of the rules, read for their faults only.
     strays: Vec<Source<'a>>,
 }
 
@@ -159,7 +153,7 @@ fn text<'f>(file: &'f RuleFile, report: &mut Report) -> Option<Cow<'f, str>> {
     text::decode(&file.content).map_err(|message| report.error_anywhere(message)).ok()
 }
 
-/// The document, which must be a map. `first` is what a file of its kind begins with.
+/// The document, which must be a map. `first` is how a file of its kind begins.
 fn parse(text: &str, first: &str, report: &mut Report) -> Option<Document> {
     let document = match Document::parse(text) {
         Ok(document) => document,
@@ -182,14 +176,14 @@ fn parse(text: &str, first: &str, report: &mut Report) -> Option<Document> {
     None
 }
 
-/// Puts the files of one domain together, if they may share it.
+/// Groups the files by domain, if they may share one.
 fn group<'a>(
     sources: Vec<Source<'a>>,
     options: &CompileOptions<'_>,
     names: &[Arc<str>],
     reports: &mut [Report],
-) -> BTreeMap<&'a str, Plan<'a>> {
-    let mut domains: BTreeMap<&str, Plan<'_>> = BTreeMap::new();
+) -> BTreeMap<&'a str, DomainFiles<'a>> {
+    let mut domains: BTreeMap<&str, DomainFiles<'_>> = BTreeMap::new();
     for mut source in sources {
         let report = &mut reports[source.file as usize];
         let path = Path::Root;
@@ -202,8 +196,8 @@ fn group<'a>(
         {
             report.error(given.mark, &path.key("atomic"), limit::not_atomic(why));
         }
-        let plan = domains.entry(name).or_default();
-        match plan.sources.first() {
+        let files = domains.entry(name).or_default();
+        match files.sources.first() {
             Some(first) if !options.merge_domains => {
                 let line = first.header.domain.map_or(1, |(_, mark)| mark.line);
                 let there = place(Some(&names[first.file as usize]), line);
@@ -212,18 +206,18 @@ fn group<'a>(
                     "the domain `{name}` is already in {there}; MERGE_DOMAIN_CONFIG=true lets several share one"
                 );
                 report.error(mark, &path.key("domain"), message);
-                plan.strays.push(source);
+                files.strays.push(source);
             }
             _ => {
-                plan.settings.merge(std::mem::take(&mut source.header.settings), report);
-                plan.sources.push(source);
+                files.settings.merge(std::mem::take(&mut source.header.settings), report);
+                files.sources.push(source);
             }
         }
     }
     domains
 }
 
-impl Plan<'_> {
+impl DomainFiles<'_> {
     fn build(
         self,
         name: &str,
@@ -238,10 +232,10 @@ impl Plan<'_> {
             let Source { file, document, header } = source;
             let report = &mut reports[file as usize];
             let reader = Reader { document, report, file };
-            let mut tree = Tree { reader, settings, capabilities, builder, files, regexes };
-            descriptors::read(&mut tree, header.descriptors);
+            let mut compiler = FileCompiler { reader, settings, capabilities, builder, files, regexes };
+            descriptors::read(&mut compiler, header.descriptors);
             if let Some(mark) = document.exhausted() {
-                // what came after it looked empty, so what was told of it is not true
+                // the rest of the document looked empty, so the faults found in it are none
                 report.forget_errors();
                 let message = "the aliases of this file expand to far more than it holds: write it out";
                 report.error(mark, &Path::Root, message);

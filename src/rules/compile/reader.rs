@@ -1,4 +1,4 @@
-//! Reads typed values out of the YAML tree, and tells what is wrong with those that are not of the type.
+//! Reads typed values from the YAML tree, and reports values of another type.
 
 use super::{
     keys::{self, Key, Place},
@@ -11,7 +11,7 @@ use crate::{
 
 const WHOLE_NUMBER: &str = "a whole number without quotes, from 0 to 4294967295";
 
-/// One file under reading.
+/// One file, while it is read.
 #[derive(Debug)]
 pub(super) struct Reader<'a, 'r> {
     pub(super) document: &'a Document,
@@ -42,14 +42,15 @@ impl<'a> Fields<'a> {
         self.0[key as usize].filter(|field| !field.null)
     }
 
-    /// Where to point when the field is missing: at its key if that is there, with null, else at the map.
+    /// The position to report when the field is missing: that of its key if it is there, with null, else that of the
+    /// map.
     pub(super) fn mark_or(&self, key: Key, map: Mark) -> Mark {
         self.0[key as usize].map_or(map, |field| field.key_mark)
     }
 }
 
 impl<'a> Reader<'a, '_> {
-    /// The fields of a map. Tells about unknown, misplaced and doubled keys.
+    /// The fields of a map. Reports unknown, misplaced and duplicate keys.
     pub(super) fn fields(&mut self, map: NodeId, place: Place, path: &Path<'_>) -> Fields<'a> {
         let document = self.document;
         let mut fields = Fields([None; Key::COUNT]);
@@ -75,7 +76,7 @@ impl<'a> Reader<'a, '_> {
         fields
     }
 
-    /// The key of this name, if there is one; says so if there is none, or if it does not belong here.
+    /// The key of this name. Reports a name that is no key, or a key that does not belong here.
     fn known_key(&mut self, key: Scalar<'a>, mark: Mark, place: Place, path: &Path<'_>) -> Option<Key> {
         let name = key.text;
         let here = path.key(name);
@@ -106,7 +107,7 @@ impl<'a> Reader<'a, '_> {
             return None;
         };
         if !known.belongs_in(place) {
-            // a person who writes one kind of file is not helped by the other
+            // the keys of the other kind of file are no help
             let alike = |other: &&Place| other.is_of_defaults_file() == place.is_of_defaults_file();
             let belongs: Vec<_> = known.places().iter().filter(alike).map(|place| place.name()).collect();
             let belongs = match belongs.as_slice() {
@@ -116,7 +117,7 @@ impl<'a> Reader<'a, '_> {
             };
             let message = format!("`{name}` has no meaning in {}; it belongs in {belongs}", place.name());
             if !known.is_of_reference() || place.is_of_defaults_file() {
-                // no file for the reference has it, so nothing is lost by being strict
+                // no file for the reference has it, so it can be rejected
                 self.report.error(mark, &here, message);
                 return None;
             }
@@ -125,7 +126,7 @@ impl<'a> Reader<'a, '_> {
         Some(known)
     }
 
-    /// A part that nobody reads is held to the reference's rules all the same: known keys, lists of maps.
+    /// Checks an ignored part by the rules of the reference: known keys, lists of maps.
     pub(super) fn ignored(&mut self, value: NodeId, path: &Path<'_>, depth: usize) {
         let document = self.document;
         if depth > crate::rules::yaml::MAX_DEPTH {
@@ -158,7 +159,7 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    /// Tells about odd keys.
+    /// Reports duplicate keys, bad merges, and keys that are no text.
     pub(super) fn notices(&mut self, notices: Vec<Notice>, path: &Path<'_>) {
         for notice in notices {
             match notice {
@@ -204,7 +205,7 @@ impl<'a> Reader<'a, '_> {
             .map(|(at, element)| (at, document.mark(element), document.follow(element)))
     }
 
-    /// Whether the node is a map; says so if not.
+    /// Whether the node is a map; reports it if not.
     pub(super) fn is_map(&mut self, node: NodeId, path: &Path<'_>) -> bool {
         let is_map = matches!(self.document.kind(node), Kind::Map);
         if !is_map {
@@ -306,7 +307,7 @@ impl<'a> Reader<'a, '_> {
         None
     }
 
-    /// Says that a text is none of the accepted ones.
+    /// Reports a text that is none of the accepted ones.
     pub(super) fn invalid(
         &mut self,
         field: Field<'a>,
@@ -323,7 +324,7 @@ impl<'a> Reader<'a, '_> {
         self.report.error(field.mark, path, suggestion(&problem, likely, &accepted));
     }
 
-    /// Says that a value is of the wrong type.
+    /// Reports a value of the wrong type.
     pub(super) fn wrong_type<T>(&mut self, value: NodeId, path: &Path<'_>, wanted: &str) -> Option<T> {
         let mark = self.document.mark(value);
         let found = match self.document.kind(value) {
@@ -343,7 +344,7 @@ fn suggestion(problem: &str, likely: Option<&str>, accepted: &str) -> String {
     }
 }
 
-/// What to say of a blank around a text that is none to YAML.
+/// The remark on a blank around a text that is no blank to YAML.
 fn blanks(text: &str) -> String {
     remark_on_blanks(text).map(|remark| format!(": {remark}")).unwrap_or_default()
 }
@@ -358,7 +359,7 @@ fn shown(scalar: Scalar<'_>) -> String {
     }
 }
 
-/// As much of a text as a message can hold.
+/// A text, cut to the length that a message can hold.
 pub(super) fn clip(text: &str) -> String {
     const MAX: usize = 60;
     let mut clipped: String = text.chars().take(MAX).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use crate::rules::{Diagnostic, diagnostic::Excerpt, yaml::Mark};
 
-/// This many faults of one file, and this many warnings, are told; the rest is counted.
-const MAX_TOLD: usize = 100;
+/// This many faults of one file, and this many warnings, are reported; the rest is counted.
+const MAX_REPORTED: usize = 100;
 /// An excerpt shows at most this many characters.
 const EXCERPT: usize = 120;
 
-/// Where in the tree something is.
+/// A path in the tree.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Path<'p> {
     Root,
@@ -44,7 +44,7 @@ impl<'p> Path<'p> {
     }
 }
 
-/// How a message calls a place in a file, or in its own file for `None`. What was never text has no lines.
+/// How a message names a line of a file, or of its own file for `None`. Line 0: the file was never text.
 pub(super) fn place(file: Option<&str>, line: u32) -> String {
     match (file, line) {
         (Some(file), 0) => file.to_owned(),
@@ -58,39 +58,39 @@ pub(super) fn place(file: Option<&str>, line: u32) -> String {
 #[derive(Debug)]
 pub(super) struct Report {
     pub(super) file: Arc<str>,
-    errors: Told,
-    warnings: Told,
+    errors: Diagnostics,
+    warnings: Diagnostics,
 }
 
 #[derive(Debug, Default)]
-struct Told {
+struct Diagnostics {
     list: Vec<Diagnostic>,
     more: usize,
 }
 
 impl Report {
     pub(super) fn new(file: Arc<str>) -> Self {
-        Self { file, errors: Told::default(), warnings: Told::default() }
+        Self { file, errors: Diagnostics::default(), warnings: Diagnostics::default() }
     }
 
-    /// Something for which the load is refused.
+    /// An error: the rules are rejected.
     pub(super) fn error(&mut self, mark: Mark, path: &Path<'_>, message: impl Into<String>) {
         self.errors.add(&self.file, Some(mark), path, message.into());
     }
 
-    /// A fault of the file as a whole.
+    /// An error of the file as a whole.
     pub(super) fn error_anywhere(&mut self, message: impl Into<String>) {
         self.errors.add(&self.file, None, &Path::Root, message.into());
     }
 
-    /// Something that is accepted, and probably not meant.
+    /// Something that is accepted, but is probably a mistake.
     pub(super) fn warn(&mut self, mark: Mark, path: &Path<'_>, message: impl Into<String>) {
         self.warnings.add(&self.file, Some(mark), path, message.into());
     }
 
-    /// Drops what was told so far: a fault has made it meaningless.
+    /// Drops the errors so far, after an error that invalidates them.
     pub(super) fn forget_errors(&mut self) {
-        self.errors = Told::default();
+        self.errors = Diagnostics::default();
     }
 
     /// The errors and warnings, each by line, with excerpts from the file.
@@ -99,9 +99,9 @@ impl Report {
     }
 }
 
-impl Told {
+impl Diagnostics {
     fn add(&mut self, file: &Arc<str>, mark: Option<Mark>, path: &Path<'_>, message: String) {
-        if self.list.len() >= MAX_TOLD {
+        if self.list.len() >= MAX_REPORTED {
             self.more += 1;
             return;
         }
@@ -112,10 +112,10 @@ impl Told {
     }
 
     fn finish(mut self, file: &Arc<str>, text: &str, what: &str) -> Vec<Diagnostic> {
-        self.list.sort_by_key(|told| (told.line, told.column));
+        self.list.sort_by_key(|one| (one.line, one.column));
         let mut lines = Lines { rest: text.strip_prefix('\u{feff}').unwrap_or(text), number: 0, current: "" };
-        for told in &mut self.list {
-            told.excerpt = lines.line(told.line).map(|line| excerpt(line, told.column));
+        for one in &mut self.list {
+            one.excerpt = lines.line(one.line).map(|line| excerpt(line, one.column));
         }
         if self.more > 0 {
             let message = format!("and {} more {what}", self.more);

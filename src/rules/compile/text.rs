@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// The text, or what is wrong with it.
+/// The text, or the message of its fault.
 pub(super) fn decode(content: &[u8]) -> Result<Cow<'_, str>, String> {
     match content {
         [0xff, 0xfe, rest @ ..] => utf_16(rest, u16::from_le_bytes),

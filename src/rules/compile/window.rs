@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use super::{
-    descriptors::Tree,
+    file_compiler::FileCompiler,
     keys::Key,
     reader::{Fields, clip},
     report::Path,
@@ -15,7 +15,7 @@ use crate::{
 
 const UNITS: &str = "second, minute, hour, day, week, month, year";
 
-impl<'a> Tree<'a, '_> {
+impl<'a> FileCompiler<'a, '_> {
     /// `mark` is where the limit begins. A calendar's time zone is read by [`Self::time_zone`].
     #[allow(clippy::option_option)]
     pub(super) fn window(

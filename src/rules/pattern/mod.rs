@@ -12,7 +12,7 @@ pub(super) use self::{
     network::{Network, network},
     regex::{Automaton, Budget, MAX_LENGTH},
 };
-use super::tree::{Hasher, NodeIndex};
+use super::node_index::{Hasher, NodeIndex};
 
 /// The patterns among siblings with one key, while the siblings are read.
 #[derive(Debug, Default)]
@@ -74,7 +74,7 @@ impl PatternGroup {
         all
     }
 
-    /// Whether the value matches what this sibling asks for, whoever comes before it.
+    /// Whether the value matches what this sibling asks for, whatever other siblings it matches.
     pub(super) fn is_match(&self, sibling: NodeIndex, value: &[u8]) -> bool {
         self.networks.holds(sibling, value)
             || self.globs.is_match(sibling, value)

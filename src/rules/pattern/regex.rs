@@ -187,8 +187,8 @@ mod tests {
             "(.{1,200}){1,200}",
             &format!("{}a{}", "(".repeat(60), ")".repeat(60)),
         ] {
-            let told = fault(text);
-            assert!(told.contains("automaton of more than 256 KiB") || told.contains("nest"), "{text}: {told}");
+            let said = fault(text);
+            assert!(said.contains("automaton of more than 256 KiB") || said.contains("nest"), "{text}: {said}");
         }
         let mut budget = Budget(2 * MAX_BYTES);
         let doomed = "(a|b)*a(a|b){20}";
@@ -200,8 +200,8 @@ mod tests {
     #[test]
     fn a_word_boundary_of_unicode_is_refused_for_what_it_is() {
         for text in [r"(?u)\bx\b", r"x(?u:\B)", r"(?u)\b{start}x", r"(?u)(a|b\b)"] {
-            let told = fault(text);
-            assert!(told.contains("Unicode word boundary") && told.contains("without `(?u)`"), "{text}: {told}");
+            let said = fault(text);
+            assert!(said.contains("Unicode word boundary") && said.contains("without `(?u)`"), "{text}: {said}");
         }
     }
 

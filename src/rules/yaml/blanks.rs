@@ -1,7 +1,7 @@
-//! Blanks that look like indentation and are none: they come in when rules are copied from a web page or a chat. To YAML
-//! they are text, so a parser points somewhere else, or calls an invisible name unknown.
+//! Characters that look like indentation and are none: they get in when rules are copied from a web page or a chat. To
+//! YAML they are text, so that a parser reports another place, or an unknown name that looks correct.
 
-/// Whether a character looks like a space, or like nothing at all, and is no blank to YAML.
+/// Whether a character looks like a space, or is invisible, and is no blank to YAML.
 fn is_odd(c: char) -> bool {
     matches!(c, '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200d}' | '\u{202f}' | '\u{205f}' | '\u{2060}' | '\u{3000}')
 }

@@ -29,7 +29,7 @@ pub(in crate::rules) struct Mark {
 impl Mark {
     /// The beginning of the file.
     pub(in crate::rules) const START: Self = Self { line: 1, column: 1 };
-    /// Of what was never text.
+    /// For a document that was never text.
     pub(in crate::rules) const NOWHERE: Self = Self { line: 0, column: 0 };
 }
 
@@ -45,7 +45,7 @@ pub(in crate::rules) enum Kind<'d> {
     Map,
 }
 
-/// Text that is not YAML, or more than this reader takes.
+/// Text that is not YAML, or exceeds a bound of this reader.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::rules) struct SyntaxError {
     pub(in crate::rules) mark: Mark,
@@ -62,7 +62,7 @@ impl SyntaxError {
     }
 }
 
-/// How the parser begins to say that it does not take a tab there.
+/// How the message of the parser about a tab begins.
 const TAB_BEHIND_COLON: &str = "':' must be followed by a valid YAML whitespace";
 
 #[derive(Clone, Copy, Debug)]
@@ -137,7 +137,7 @@ impl Document {
         (!self.items.is_empty()).then_some(NodeId(0))
     }
 
-    /// Where a second document begins, which nobody reads.
+    /// The start of a second document, which is ignored.
     pub(in crate::rules) fn second_document(&self) -> Option<Mark> {
         self.second_document
     }
@@ -170,7 +170,7 @@ impl Document {
         NodeId(target)
     }
 
-    /// What the node is. Does not charge the budget: call it on what [`Document::follow`] gave.
+    /// The kind of the node. Does not charge the budget: call it on a result of [`Document::follow`].
     pub(in crate::rules) fn kind(&self, id: NodeId) -> Kind<'_> {
         match self.items[id.0 as usize].content {
             Content::Scalar { start, len, plain } => {

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::{Document, Kind, MAX_DEPTH, Mark, NodeId, Scalar};
 
-/// One key of a map, and its value. The value may be an alias still.
+/// One key of a map, and its value, which may be an alias.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::rules) struct Pair<'d> {
     pub(in crate::rules) key: Scalar<'d>,
@@ -15,7 +15,7 @@ pub(in crate::rules) struct Pair<'d> {
     merged: bool,
 }
 
-/// Something odd about a map's keys.
+/// Something to report about a map's keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::rules) enum Notice {
     /// The key is written again at `again`; that one counts.

@@ -2,7 +2,7 @@
 //! scalars, merge keys, duplicate keys, and bounds on depth and on what aliases may expand to. Or the same tree without
 //! text, piece by piece.
 //!
-//! Knows nothing of rules.
+//! Independent of rules.
 
 mod blanks;
 mod document;

@@ -1,5 +1,5 @@
-//! What a scalar's tag makes of it, as the reference's YAML library has it: `!!binary` is decoded, the core types keep
-//! their types, and whatever else is tagged is text.
+//! Applies a scalar's tag, as the reference's YAML library does: `!!binary` is decoded, the core types keep their
+//! types, and any other tag makes it text.
 
 use std::borrow::Cow;
 

@@ -19,7 +19,7 @@ impl Writer {
     /// A scalar: `plain` if it may mean a number or a boolean, as one without quotes.
     pub(in crate::rules) fn scalar(&mut self, text: impl Display, plain: bool) {
         let start = self.text.len();
-        // a String takes whatever it is given
+        // writing to a String does not fail
         let _ = write!(self.text, "{text}");
         let (start, len) = (self.offset(start), self.offset(self.text.len() - start));
         self.item(Content::Scalar { start, len, plain });

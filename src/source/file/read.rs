@@ -7,16 +7,16 @@ use std::{
 };
 
 use super::{
-    Location, ReadError,
+    Location, MAX_BYTES, ReadError,
     scan::{Found, scan},
 };
-use crate::source::{
-    Update,
-    snapshot::{ContentHash, SetHasher, Snapshot, SourceFile},
+use crate::{
+    rules::RuleFile,
+    source::{
+        Update,
+        snapshot::{ContentHash, SetHasher, Snapshot},
+    },
 };
-
-/// How many bytes the files of one location may have together: 256 MiB, over two million rules.
-pub const MAX_BYTES: u64 = 256 << 20;
 
 /// How often a single read is begun anew because files went away under it.
 const ATTEMPTS: usize = 3;
@@ -43,10 +43,10 @@ pub(super) fn load(files: &[Found]) -> Update {
     let (mut left, mut hasher) = (MAX_BYTES, SetHasher::default());
     let mut loaded = Vec::with_capacity(files.len());
     for found in files {
-        let mut bytes = Vec::new();
-        copy(found, &mut left, &mut bytes)?;
-        hasher.add(&found.name, blake3::hash(&bytes));
-        loaded.push(SourceFile { name: found.name.clone(), bytes });
+        let mut content = Vec::new();
+        copy(found, &mut left, &mut content)?;
+        hasher.add(&found.name, blake3::hash(&content));
+        loaded.push(RuleFile { name: found.name.clone(), content });
     }
     Ok(Snapshot { files: loaded, hash: hasher.finish() })
 }

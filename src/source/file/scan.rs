@@ -1,4 +1,4 @@
-//! Finds the rule files of a location, and with them everything that is to be watched. Reads no content.
+//! Finds the rule files of a location, and what to watch for changes of them. Reads no content.
 
 use std::{
     collections::HashSet,
@@ -8,15 +8,9 @@ use std::{
 };
 
 use super::{
-    Location, ReadError,
-    trail::{Plan, follow},
+    Location, MAX_DEPTH, MAX_ENTRIES, ReadError,
+    symlinks::{WatchSet, follow},
 };
-
-/// How many entries the directories of one location may have together.
-pub const MAX_ENTRIES: usize = 10_000;
-
-/// How deep directories may be nested below a location.
-pub const MAX_DEPTH: usize = 32;
 
 /// How many files are watched one by one as well as by their directories.
 const MAX_WATCHED_FILES: usize = 1_000;
@@ -34,24 +28,24 @@ pub(super) struct Found {
 #[derive(Debug)]
 pub(super) struct Scan {
     /// What to watch, also when there are no files.
-    pub(super) plan: Plan,
+    pub(super) watches: WatchSet,
     /// Sorted by name.
     pub(super) files: Result<Vec<Found>, ReadError>,
 }
 
 /// Looks at `location`. A file that several links lead to is found once.
 pub(super) fn scan(location: &Location) -> Scan {
-    let mut walk = Walk { location, plan: Plan::default(), files: Vec::new(), seen: HashSet::new(), entries: 0 };
+    let mut walk = Walk { location, watches: WatchSet::default(), files: Vec::new(), seen: HashSet::new(), entries: 0 };
     let outcome = walk.start();
     walk.files.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-    Scan { files: outcome.map(|()| walk.files), plan: walk.plan }
+    Scan { files: outcome.map(|()| walk.files), watches: walk.watches }
 }
 
 struct Walk<'a> {
     location: &'a Location,
-    plan: Plan,
+    watches: WatchSet,
     files: Vec<Found>,
-    /// Files and directories that were visited, free of links: ends circles and drops doubles.
+    /// Files and directories that were visited, free of links: breaks cycles, and drops duplicates.
     seen: HashSet<PathBuf>,
     entries: usize,
 }
@@ -60,7 +54,7 @@ impl Walk<'_> {
     fn start(&mut self) -> Result<(), ReadError> {
         let top = self.location.top();
         let absolute = std::path::absolute(&top).map_err(|cause| ReadError::Io { path: top.clone(), cause })?;
-        let Some(real) = follow(&absolute, &mut self.plan) else { return Err(absence(top)) };
+        let Some(real) = follow(&absolute, &mut self.watches) else { return Err(absence(top)) };
         let metadata = fs::metadata(&real).map_err(|_| absence(top.clone()))?;
         if metadata.is_file() {
             self.found(Path::new(""), real);
@@ -81,7 +75,7 @@ impl Walk<'_> {
         if depth > MAX_DEPTH {
             return Err(ReadError::TooDeep { path: self.shown(relative) });
         }
-        self.plan.all(real.to_path_buf());
+        self.watches.all(real.to_path_buf());
         let mut names = match self.list(real, relative) {
             Err(ReadError::Io { cause, .. }) if cause.kind() == io::ErrorKind::NotFound && depth > 0 => return Ok(()),
             names => names?,
@@ -121,7 +115,7 @@ impl Walk<'_> {
         // An entry that is gone again is no error: its directory has changed, and will be looked at again.
         let Ok(link) = fs::symlink_metadata(path) else { return Ok(()) };
         let real = if link.is_symlink() {
-            match follow(path, &mut self.plan) {
+            match follow(path, &mut self.watches) {
                 Some(real) => real,
                 // Editors leave dotted links to nowhere as locks.
                 None if path.file_name().is_some_and(|name| starts_with(name, ".")) => return Ok(()),
@@ -141,8 +135,8 @@ impl Walk<'_> {
     }
 
     fn found(&mut self, relative: &Path, path: PathBuf) {
-        if self.plan.files.len() < MAX_WATCHED_FILES {
-            self.plan.files.insert(path.clone());
+        if self.watches.files.len() < MAX_WATCHED_FILES {
+            self.watches.files.insert(path.clone());
         }
         self.files.push(Found { name: self.shown(relative).to_string_lossy().into_owned(), path });
     }

@@ -23,10 +23,10 @@ use super::{
 };
 use crate::source::{ContentHash, Update, blocking};
 
-/// How many debounce times a source waits at most for files to settle; then it takes them as they are.
+/// How many debounce times a source waits at most for files to settle; then it reads them as they are.
 const PATIENCE: u32 = 20;
 
-/// How often watches are set up before a look that finds ever new directories goes ahead.
+/// How often watches are set up for one look, which may find new directories each time.
 const ROUNDS: usize = 8;
 
 /// What to watch, and how.
@@ -51,7 +51,7 @@ impl FileSourceConfig {
     }
 }
 
-/// What the caller was told last.
+/// The outcome of a look.
 #[derive(Debug, PartialEq, Eq)]
 enum State {
     Good(ContentHash),
@@ -70,7 +70,8 @@ pub struct FileSource {
     config: FileSourceConfig,
     changed: Arc<Notify>,
     watcher: Arc<Mutex<Option<Watcher>>>,
-    told: Option<State>,
+    /// What [`FileSource::next`] returned last.
+    reported: Option<State>,
     /// Something may have changed and was not looked at yet, or not to the end: `next` may be cancelled meanwhile.
     stale: bool,
 }
@@ -80,27 +81,27 @@ impl FileSource {
     #[must_use]
     pub fn new(config: FileSourceConfig) -> Self {
         let (changed, watcher) = (Arc::new(Notify::new()), Arc::new(Mutex::new(None)));
-        Self { config, changed, watcher, told: None, stale: true }
+        Self { config, changed, watcher, reported: None, stale: true }
     }
 
-    /// The first time: the files as they are, or why they cannot be read, at once. Then: waits until either differs from
-    /// what was told before. Never ends. Cancelling it loses no change.
+    /// The first call returns the files as they are, or why they cannot be read, at once. Further calls wait until that
+    /// changes. Cancelling a call loses no change.
     ///
     /// Reads on the blocking threads of the Tokio runtime that calls it, which needs its timers enabled.
     pub async fn next(&mut self) -> Update {
-        if self.told.is_none() {
+        if self.reported.is_none() {
             self.open().await;
             let seen = self.fingerprint().await;
             let update = self.load().await;
             let state = state(&update);
             if state == seen {
-                (self.told, self.stale) = (Some(state), false);
+                (self.reported, self.stale) = (Some(state), false);
                 return update;
             }
         }
         loop {
             if !self.stale {
-                // Elapsed or woken, what follows is the same.
+                // A notification and a poll lead to the same look.
                 let poll_interval = self.config.poll_interval.unwrap_or(Duration::MAX);
                 let _ = timeout(poll_interval, self.changed.notified()).await;
                 self.stale = true;
@@ -108,13 +109,13 @@ impl FileSource {
             let update = self.settle().await;
             self.stale = false;
             if let Some(update) = update {
-                self.told = Some(state(&update));
+                self.reported = Some(state(&update));
                 return update;
             }
         }
     }
 
-    /// Looks until two looks agree. None if what they see was told before.
+    /// Looks until two looks agree. `None` if they see what was reported before.
     async fn settle(&self) -> Option<Update> {
         let deadline = Instant::now() + self.config.debounce * PATIENCE;
         let mut seen = None;
@@ -123,7 +124,7 @@ impl FileSource {
             let due = Instant::now() >= deadline;
             if seen.is_none() && !due {
                 let now = self.fingerprint().await;
-                if self.told.as_ref() == Some(&now) {
+                if self.reported.as_ref() == Some(&now) {
                     return None;
                 }
                 seen = Some(now);
@@ -131,7 +132,7 @@ impl FileSource {
             }
             let update = self.load().await;
             let now = state(&update);
-            if self.told.as_ref() == Some(&now) {
+            if self.reported.as_ref() == Some(&now) {
                 return None;
             }
             if due || seen.as_ref() == Some(&now) {
@@ -185,7 +186,7 @@ impl FileSource {
             let mut found = scan(&location);
             if let Some(watcher) = watcher.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
                 for _ in 0..ROUNDS {
-                    if !watcher.install(std::mem::take(&mut found.plan)) {
+                    if !watcher.install(std::mem::take(&mut found.watches)) {
                         break;
                     }
                     found = scan(&location);

@@ -1,4 +1,5 @@
-//! File notifications: keeps the operating system's watches in step with a [`Plan`] and reports what concerns it.
+//! File notifications: keeps the operating system's watches in step with a [`WatchSet`], and reports events that
+//! concern it.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -16,10 +17,10 @@ use notify::{
 use tokio::sync::Notify;
 use tracing::warn;
 
-use super::trail::Plan;
+use super::symlinks::WatchSet;
 
-/// Tells one file or directory from a later one of the same path. The time of birth is there because inode numbers are
-/// used again.
+/// Distinguishes a file or directory from a later one of the same path: device, inode, and the time of birth, because
+/// inode numbers are reused.
 type Identity = (u64, u64, Option<SystemTime>);
 
 /// The watches of one source.
@@ -31,11 +32,11 @@ pub(super) struct Watcher {
     warned: bool,
 }
 
-/// What the thread of the notifications needs and finds out.
+/// What the notification thread reads and writes.
 #[derive(Debug, Default)]
 struct Shared {
-    plan: Plan,
-    /// What was moved or removed: nothing there or below is watched any more.
+    watches: WatchSet,
+    /// Paths that were moved or removed: nothing at or below them is watched any more.
     lost: BTreeSet<PathBuf>,
 }
 
@@ -44,17 +45,17 @@ impl Shared {
     fn take(&mut self, event: &Event) -> bool {
         if matches!(event.kind, EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_))) {
             for path in &event.paths {
-                if self.plan.paths().any(|watched| watched.starts_with(path)) {
+                if self.watches.paths().any(|watched| watched.starts_with(path)) {
                     self.lost.insert(path.clone());
                 }
             }
         }
-        event.need_rescan() || (is_change(event.kind) && event.paths.iter().any(|path| self.plan.concerns(path)))
+        event.need_rescan() || (is_change(event.kind) && event.paths.iter().any(|path| self.watches.concerns(path)))
     }
 }
 
 impl Watcher {
-    /// Watches nothing yet. `changed` gets a permit for each event that concerns the plan.
+    /// Watches nothing yet. `changed` is notified of each event that concerns the watches.
     ///
     /// # Errors
     /// If the operating system has no notifications left to give.
@@ -70,15 +71,14 @@ impl Watcher {
         Ok(Self { watcher, shared, watched: HashMap::new(), warned: false })
     }
 
-    /// Watches what `plan` says and nothing else. True if anything is watched that was not before: then it may have
-    /// changed since the plan was made.
+    /// Watches exactly `watches`. Returns whether any of them is new: such a path may have changed since it was found.
     ///
-    /// What is watched already is left alone: the thread of the notifications answers no call while events pour in.
-    pub(super) fn install(&mut self, plan: Plan) -> bool {
-        let paths: Vec<PathBuf> = plan.paths().map(Path::to_path_buf).collect();
+    /// Watches that exist are left alone: the notification thread answers no call while events pour in.
+    pub(super) fn install(&mut self, watches: WatchSet) -> bool {
+        let paths: Vec<PathBuf> = watches.paths().map(Path::to_path_buf).collect();
         let lost = {
             let mut shared = lock(&self.shared);
-            shared.plan = plan;
+            shared.watches = watches;
             std::mem::take(&mut shared.lost)
         };
         self.watched.retain(|path, _| !path.ancestors().any(|part| lost.contains(part)));
@@ -98,7 +98,7 @@ impl Watcher {
             self.watched.insert(path, identity);
         }
         for path in before.into_keys() {
-            // It fails for what was deleted, whose watch is gone already.
+            // Fails for a path that was deleted: its watch is gone already.
             let _ = self.watcher.unwatch(&path);
         }
         added
@@ -106,7 +106,7 @@ impl Watcher {
 
     fn failed(&mut self, path: &Path, error: &notify::Error) {
         let expected = match &error.kind {
-            // Gone since the plan was made: the next plan is without it.
+            // Gone since it was found: the next set is without it.
             ErrorKind::PathNotFound => true,
             // A directory on the way may be entered but not listed, which watching needs.
             ErrorKind::Io(cause) => {

@@ -1,4 +1,4 @@
-//! What the source must be told.
+//! The configuration of the source.
 
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ pub struct XdsConfig {
     pub host: String,
     /// Its port.
     pub port: u16,
-    /// Who we are to it.
+    /// The node id that this service reports.
     pub node_id: String,
-    /// What else it is told of us.
+    /// The metadata that this service reports with it.
     pub node_metadata: Vec<(String, String)>,
     /// gRPC metadata that goes with each stream: lowercase names that do not end in `-bin`, printable ASCII.
     pub headers: Vec<(String, Secret)>,
@@ -27,7 +27,7 @@ pub struct XdsConfig {
     pub backoff: BackoffConfig,
     /// How often a quiet connection is sent a ping; `None`: never.
     pub keepalive: Option<Duration>,
-    /// The largest message that is taken, in bytes.
+    /// The largest message that is accepted, in bytes.
     pub max_message_bytes: usize,
 }
 

@@ -20,22 +20,22 @@ use tokio::{
 
 use super::{
     XdsConfig, XdsTlsConfig,
-    witness::{Fate, Witness},
+    observed_io::{ConnectionState, ObservedIo},
 };
 use crate::{
     source::blocking,
     tls::{ClientStats, ClientTls, HandshakeError, Reason, TlsError, client_config},
 };
 
-/// How long connecting may take, with the TLS handshake, until the server's first word.
+/// How long connecting may take: TCP, the TLS handshake, and the server's first bytes.
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// How long a ping may go without an answer before the connection counts as dead, or as long as the interval.
 const PING: Duration = Duration::from_secs(20);
 
-/// After this long without a word the kernel asks whether the peer's machine is there, and this often until it has said
-/// nothing for [`TCP_GONE`], which also ends the wait for it to acknowledge what was sent. So a machine that is gone is
-/// found; a server that hangs is found by pings.
+/// TCP keepalive: the kernel probes the peer's machine after this long without traffic, and then at this interval,
+/// until it has been silent for [`TCP_GONE`], which also bounds the wait for acknowledgements. That detects a machine
+/// that is gone; pings detect a server that hangs.
 const TCP_IDLE: Duration = Duration::from_secs(30);
 const TCP_INTERVAL: Duration = Duration::from_secs(10);
 const TCP_GONE: Duration = Duration::from_secs(60);
@@ -75,10 +75,10 @@ impl ConnectError {
 pub(super) struct Connection {
     pub(super) requests: http2::SendRequest<tonic::body::Body>,
     pub(super) running: Running,
-    pub(super) fate: watch::Receiver<Fate>,
+    pub(super) state: watch::Receiver<ConnectionState>,
 }
 
-/// The tasks of a connection, which end when it is dropped: one that hangs must not linger.
+/// The tasks of a connection, which are aborted when this is dropped: a connection that hangs must not linger.
 pub(super) struct Running(Tasks);
 
 #[cfg(test)]
@@ -94,7 +94,7 @@ impl Drop for Running {
     }
 }
 
-/// What hyper starts its tasks with. They hold it themselves.
+/// hyper's executor. The tasks themselves hold a clone of it.
 #[derive(Clone, Default)]
 struct Tasks(Arc<Mutex<JoinSet<()>>>);
 
@@ -124,7 +124,7 @@ pub(super) async fn connect(config: &XdsConfig, handshakes: &Arc<ClientStats>) -
     timeout_at(deadline, opening).await.unwrap_or(Err(ConnectError::Late))
 }
 
-/// How to secure the connection, and whom to expect.
+/// How to secure the connection, and the name that the server's certificate must have.
 async fn tls(
     config: &XdsConfig,
     options: &XdsTlsConfig,
@@ -160,18 +160,18 @@ where
     if let Some(interval) = config.keepalive {
         builder.keep_alive_interval(interval).keep_alive_timeout(PING.min(interval)).keep_alive_while_idle(true);
     }
-    let (io, mut fate) = Witness::new(io);
-    let (requests, connection) = builder.handshake(TokioIo::new(io)).await.map_err(|error| match &*fate.borrow() {
-        Fate::Over(reason) => ConnectError::Refused(reason.clone()),
-        Fate::Silent | Fate::Heard => ConnectError::Http(error),
+    let (io, mut state) = ObservedIo::new(io);
+    let (requests, connection) = builder.handshake(TokioIo::new(io)).await.map_err(|error| match &*state.borrow() {
+        ConnectionState::Closed(reason) => ConnectError::Refused(reason.clone()),
+        ConnectionState::Silent | ConnectionState::Alive => ConnectError::Http(error),
     })?;
-    // what ends it fails the stream, which tells
+    // an error of the connection is an error of the stream, which reports it
     tasks.execute(connection);
     let running = Running(tasks);
-    // a server that does not like our certificate says so after the handshake; one that likes it says hello
-    match fate.wait_for(|fate| *fate != Fate::Silent).await.map(|fate| fate.clone()) {
-        Ok(Fate::Over(reason)) => Err(ConnectError::Refused(reason)),
+    // a server rejects a client's certificate only after the handshake; one that accepts it sends its settings
+    match state.wait_for(|state| *state != ConnectionState::Silent).await.map(|state| state.clone()) {
+        Ok(ConnectionState::Closed(reason)) => Err(ConnectError::Refused(reason)),
         Err(_) => Err(ConnectError::Refused("the connection broke".to_owned())),
-        Ok(Fate::Heard | Fate::Silent) => Ok(Connection { requests, running, fate }),
+        Ok(ConnectionState::Alive | ConnectionState::Silent) => Ok(Connection { requests, running, state }),
     }
 }

@@ -64,7 +64,7 @@ fn wrong_type(found: &str) -> String {
     format!("it is a `{}`; expected `{}`", clip(found), RateLimitConfig::type_url())
 }
 
-/// A resource, or its name, where that can be told, and what is wrong with it.
+/// A resource, or its name, where that is known, and what is wrong with it.
 fn resource(any: &Any) -> Result<RuleResource, (Option<String>, String)> {
     if any.type_url != RateLimitConfig::type_url() {
         return Err((None, wrong_type(&any.type_url)));

@@ -15,12 +15,12 @@ mod connect;
 mod convert;
 mod decode;
 mod nack;
+mod observed_io;
 mod reach;
 mod request;
 mod source;
 mod stats;
 mod stream;
-mod witness;
 
 pub use config::{BackoffConfig, XdsConfig, XdsTlsConfig};
 pub use reach::reach;

@@ -45,10 +45,10 @@ mod tests {
         let fault = "x".repeat(99);
         let long = text(std::iter::repeat_n(fault.as_str(), 1000));
         assert!(long.len() <= MAX_BYTES, "{}", long.len());
-        let (told, rest) = long.rsplit_once('\n').expect("lines");
-        let told = told.lines().count();
-        assert_eq!(rest, format!("and {} more", 1000 - told));
-        assert_eq!(told, (MAX_BYTES - RESERVE) / 100);
+        let (kept, rest) = long.rsplit_once('\n').expect("lines");
+        let kept = kept.lines().count();
+        assert_eq!(rest, format!("and {} more", 1000 - kept));
+        assert_eq!(kept, (MAX_BYTES - RESERVE) / 100);
     }
 
     #[test]

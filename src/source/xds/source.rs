@@ -1,4 +1,4 @@
-//! The subscription over time: what was accepted, what was refused, and what the server is owed.
+//! The subscription over time: what was accepted, what was refused, and which replies are due.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,16 +19,16 @@ use crate::{
     source::{ContentHash, blocking},
 };
 
-/// Between the replies to two snapshots, so that a server that floods new ones is taken a hundred a second.
+/// Between the replies to two snapshots: a server that floods new ones gets a hundred replies a second.
 const BETWEEN_NEW: Duration = Duration::from_millis(10);
 
-/// Before the reply to a snapshot that was replied to already: some servers send it again as soon as it is refused.
+/// Before the reply to a repeated snapshot: some servers send it again as soon as it is refused.
 const BETWEEN_REPEATS: Duration = Duration::from_secs(1);
 
 /// What the source yields.
 #[derive(Debug)]
 pub enum XdsUpdate {
-    /// Rules that are new. The server waits for [`XdsSource::settle`].
+    /// New rules. The server waits for [`XdsSource::settle`].
     Snapshot(XdsSnapshot),
     /// The server has sent the rules that are in force already. It has been acknowledged.
     Unchanged,
@@ -39,7 +39,7 @@ pub enum XdsUpdate {
 pub struct XdsSnapshot {
     /// By name.
     pub resources: Vec<RuleResource>,
-    /// Of all of them, whatever the order in which they came.
+    /// Of all of them, in any order.
     pub hash: ContentHash,
 }
 
@@ -56,14 +56,14 @@ pub struct XdsSource {
     in_force: Option<ContentHash>,
     /// What was refused last, unless something was accepted since.
     refused: Option<(ContentHash, String)>,
-    /// What the caller has to settle.
+    /// The snapshot that the caller has to settle.
     unsettled: Option<(ContentHash, Answered)>,
-    /// A reply whose time has not come.
+    /// A reply that is not due yet.
     waiting: Option<(Instant, Reply)>,
     /// When the last reply was sent, and to which version.
     replied: Option<(Instant, String)>,
-    /// The trouble with connecting that was told last.
-    told: Option<String>,
+    /// The last error of connecting that was logged: a repeated one is not logged again.
+    logged: Option<String>,
 }
 
 /// The response that a reply is to.
@@ -105,12 +105,12 @@ impl XdsSource {
             unsettled: None,
             waiting: None,
             replied: None,
-            told: None,
+            logged: None,
         })
     }
 
-    /// Waits for what the server has to say, connecting as often as it takes. What cannot be decoded is refused here.
-    /// Never ends; a caller that drops the future before it is done drops the source too.
+    /// Waits for rules from the server, connecting as often as it takes. Rules that cannot be decoded are refused here.
+    /// Not cancellation safe: a caller that drops the future drops the source too.
     ///
     /// Runs on a Tokio runtime with timers and IO enabled, and decodes on its blocking threads.
     pub async fn next(&mut self) -> XdsUpdate {
@@ -133,8 +133,7 @@ impl XdsSource {
         }
     }
 
-    /// Tells the server what became of the snapshot that [`XdsSource::next`] gave last: it is in force, or it is
-    /// refused for these faults, a line each.
+    /// Acknowledges the snapshot that [`XdsSource::next`] returned last, or refuses it for these faults, a line each.
     pub async fn settle(&mut self, outcome: Result<(), String>) {
         let Some((hash, to)) = self.unsettled.take() else { return };
         match outcome {
@@ -156,7 +155,7 @@ impl XdsSource {
         let Some(stream) = &mut self.stream else { return Event::Ended(Ended::ByServer) };
         let due = self.waiting.as_ref().map_or_else(Instant::now, |(due, _)| *due);
         tokio::select! {
-            // a server that never pauses is owed its reply all the same
+            // a server that never pauses gets its reply all the same
             biased;
             () = sleep_until(due), if self.waiting.is_some() => {}
             response = stream.next() => return response.map_or_else(Event::Ended, Event::Response),
@@ -167,10 +166,10 @@ impl XdsSource {
         }
     }
 
-    /// Gives the snapshot if it is to be judged by the caller.
+    /// The snapshot, if the caller has to decide on it.
     async fn take(&mut self, response: DiscoveryResponse) -> Option<XdsSnapshot> {
         self.backoff.reset();
-        // it would have repeated a reply, and what it is to is superseded
+        // a reply that waits is to a snapshot that this one supersedes
         self.waiting = None;
         let began = Instant::now();
         let DiscoveryResponse { version_info: version, nonce, resources, type_url, .. } = response;
@@ -181,14 +180,14 @@ impl XdsSource {
 
         let known = self.known(&hash);
         if known.is_some() {
-            // a flood of them takes a quarter of a core at most
+            // bounds the cost of a flood of them to a quarter of a core
             sleep(began.elapsed() * 3).await;
         }
         let replied = self.replied.as_ref();
         let is_repeat = known.is_some() && replied.is_some_and(|(_, version)| *version == to.version);
         let due = replied.map_or(began, |(at, _)| *at + if is_repeat { BETWEEN_REPEATS } else { BETWEEN_NEW });
         if !is_repeat {
-            // nothing may supersede it
+            // a new snapshot is not superseded before its reply
             sleep_until(due).await;
         }
         if let Some(fault) = known {
@@ -236,14 +235,14 @@ impl XdsSource {
             }
             Some(_) => self.stats.refused(),
         }
-        // where the stream has ended meanwhile, the next one begins with the version that was accepted
+        // if the stream has ended meanwhile, the next one begins with the version that was accepted
         let Some(stream) = &mut self.stream else { return };
         let request = self.requests.request(&self.version, &to.nonce, fault.as_deref());
         match stream.send(request).await {
             Ok(()) if fault.is_none() => self.stats.acked(),
             Ok(()) => self.stats.nacked(),
-            Err(deaf @ Ended::Deaf) => self.close(&deaf).await,
-            // the next read tells why
+            Err(ended @ Ended::NotReading) => self.close(&ended).await,
+            // the next read returns the cause
             Err(_) => {}
         }
     }
@@ -255,17 +254,17 @@ impl XdsSource {
             match AdsStream::open(&self.config, self.stats.handshakes(), self.requests.metadata(), first).await {
                 Ok(stream) => {
                     self.stats.opened();
-                    self.told = None;
+                    self.logged = None;
                     info!(server, version = self.version, "connected to the xDS server");
                     return stream;
                 }
                 Err(error) => {
                     self.stats.connection_failed();
                     let pause = self.config.connect_retry.max(SHORTEST);
-                    let trouble = error.to_string();
-                    if self.told.as_ref() != Some(&trouble) {
-                        warn!(server, "cannot connect to the xDS server, trying again every {pause:?}: {trouble}");
-                        self.told = Some(trouble);
+                    let message = error.to_string();
+                    if self.logged.as_ref() != Some(&message) {
+                        warn!(server, "cannot connect to the xDS server, trying again every {pause:?}: {message}");
+                        self.logged = Some(message);
                     }
                     sleep(pause).await;
                 }
@@ -273,13 +272,13 @@ impl XdsSource {
         }
     }
 
-    /// Waits before the next stream, too.
+    /// Ends the stream, and waits before the next one.
     async fn close(&mut self, ended: &Ended) {
         let stream = self.stream.take();
         self.stats.closed();
         self.waiting = None;
         if stream.is_some_and(|stream| stream.opened.elapsed() > self.config.backoff.max) {
-            // it has served, if only by being there
+            // it lasted long enough to count as a success
             self.backoff.reset();
         }
         let pause = self.backoff.pause(fastrand::f64());

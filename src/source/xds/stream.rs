@@ -16,12 +16,12 @@ use tonic::{Code, Request, Status, Streaming, metadata::MetadataMap};
 use super::{
     XdsConfig,
     connect::{ConnectError, Connection, Running, connect},
-    witness::Fate,
+    observed_io::ConnectionState,
 };
 use crate::tls::ClientStats;
 
-/// How long a request may wait for the server to read on, before the stream counts as broken.
-const HAND_OVER: Duration = Duration::from_secs(30);
+/// How long a request may wait for the server to read, before the stream counts as broken.
+const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 
 type Opening = Pin<Box<dyn Future<Output = Result<Streaming<DiscoveryResponse>, Status>> + Send>>;
 
@@ -30,7 +30,7 @@ pub(super) struct AdsStream {
     requests: mpsc::Sender<DiscoveryRequest>,
     responses: Responses,
     pub(super) opened: Instant,
-    fate: watch::Receiver<Fate>,
+    state: watch::Receiver<ConnectionState>,
     _running: Running,
 }
 
@@ -51,10 +51,10 @@ impl fmt::Debug for AdsStream {
 pub(super) enum Ended {
     ByServer,
     Failed(Box<Status>),
-    /// And the stream with it, for this reason.
+    /// The connection is closed, for this reason.
     Disconnected(String),
-    /// It sends, and does not read.
-    Deaf,
+    /// The server does not read what it is sent.
+    NotReading,
 }
 
 impl AdsStream {
@@ -65,7 +65,7 @@ impl AdsStream {
         metadata: MetadataMap,
         first: DiscoveryRequest,
     ) -> Result<Self, ConnectError> {
-        let Connection { requests, running, fate } = connect(config, handshakes).await?;
+        let Connection { requests, running, state } = connect(config, handshakes).await?;
         let service = tower::service_fn(move |request| requests.clone().send_request(request));
         let mut client = AggregatedDiscoveryServiceClient::with_origin(service, origin(config)?)
             .max_decoding_message_size(config.max_message_bytes);
@@ -75,13 +75,13 @@ impl AdsStream {
         *request.metadata_mut() = metadata;
         let opening = async move { client.stream_aggregated_resources(request).await.map(tonic::Response::into_inner) };
         let responses = Responses::Awaited(Box::pin(opening));
-        Ok(Self { requests: sender, responses, opened: Instant::now(), fate, _running: running })
+        Ok(Self { requests: sender, responses, opened: Instant::now(), state, _running: running })
     }
 
     /// The next response. Cancelling it loses none.
     pub(super) async fn next(&mut self) -> Result<DiscoveryResponse, Ended> {
-        match (self.response().await, &*self.fate.borrow()) {
-            (Err(Ended::Failed(_)), Fate::Over(reason)) => Err(Ended::Disconnected(reason.clone())),
+        match (self.response().await, &*self.state.borrow()) {
+            (Err(Ended::Failed(_)), ConnectionState::Closed(reason)) => Err(Ended::Disconnected(reason.clone())),
             (outcome, _) => outcome,
         }
     }
@@ -96,12 +96,12 @@ impl AdsStream {
         }
     }
 
-    /// Hands a request over.
+    /// Sends a request, once the server has read the one before.
     pub(super) async fn send(&mut self, request: DiscoveryRequest) -> Result<(), Ended> {
-        match timeout(HAND_OVER, self.requests.send(request)).await {
+        match timeout(SEND_TIMEOUT, self.requests.send(request)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(Ended::ByServer),
-            Err(_) => Err(Ended::Deaf),
+            Err(_) => Err(Ended::NotReading),
         }
     }
 }
@@ -122,10 +122,10 @@ impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ByServer => f.write_str("the server ended it"),
-            Self::Deaf => write!(f, "the server has read nothing for {HAND_OVER:?}"),
+            Self::NotReading => write!(f, "the server has read nothing for {SEND_TIMEOUT:?}"),
             Self::Disconnected(reason) => f.write_str(reason),
             Self::Failed(status) => match status.source() {
-                // nothing was wrong with the bytes
+                // an error of the connection, not an answer of the server
                 Some(cause) => {
                     let mut cause: &dyn Error = cause;
                     while let Some(deeper) = cause.source() {
@@ -150,12 +150,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_server_that_does_not_read_is_given_up() {
         let (requests, _unread) = mpsc::channel(1);
-        let (_alive, fate) = watch::channel(Fate::Heard);
+        let (_alive, state) = watch::channel(ConnectionState::Alive);
         let responses = Responses::Awaited(Box::pin(std::future::pending()));
-        let mut stream = AdsStream { requests, responses, opened: Instant::now(), fate, _running: Running::nothing() };
+        let mut stream = AdsStream { requests, responses, opened: Instant::now(), state, _running: Running::nothing() };
         stream.send(DiscoveryRequest::default()).await.expect("there is room for one");
         let began = Instant::now();
         let ended = stream.send(DiscoveryRequest::default()).await.expect_err("there is none");
-        assert_eq!((ended.to_string().as_str(), began.elapsed()), ("the server has read nothing for 30s", HAND_OVER));
+        assert_eq!(
+            (ended.to_string().as_str(), began.elapsed()),
+            ("the server has read nothing for 30s", SEND_TIMEOUT)
+        );
     }
 }

@@ -72,7 +72,7 @@ struct Place {
 }
 
 impl MemoryStore {
-    /// An empty store that tells the time by `clock`, except for groups that bring their own.
+    /// An empty store that reads the time from `clock`, except for groups that carry their own.
     #[must_use]
     pub fn new(config: MemoryConfig, clock: Arc<dyn Clock>) -> Self {
         let counters = config.max_counters.get();

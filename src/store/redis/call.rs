@@ -1,4 +1,4 @@
-//! What the script is told. `lua/driver.lua` describes the format.
+//! Encodes the arguments of the script. `lua/driver.lua` describes the format.
 
 use std::{collections::HashMap, ops::Range, time::Duration};
 
@@ -18,22 +18,22 @@ const COUNTER_BYTES: usize = 4;
 pub struct Call<'a> {
     /// KEYS: the counters of all entries, each once.
     pub keys: Vec<&'a [u8]>,
-    /// ARGV\[1\], binary: the kinds of entry that there are.
+    /// ARGV\[1\], binary: the kinds of entries.
     pub kinds: Vec<u8>,
-    /// ARGV\[2\], binary: of which kind each entry is, and its counters.
+    /// ARGV\[2\], binary: the kind of each entry, and its counters.
     pub groups: Vec<u8>,
 }
 
 impl<'a> Call<'a> {
-    /// A call of no entries, whose reply only tells the time.
+    /// A call of no entries, whose reply holds only the time.
     #[must_use]
     pub fn of_nothing() -> Self {
         Self { keys: Vec::new(), kinds: Vec::new(), groups: Vec::new() }
     }
 
-    /// The call for these entries, where it is about `now` by the server's clock: the script counts by the clock itself,
-    /// and must find its time in the windows of calendars that are sent along. `jitter` is asked once for each entry, for
-    /// how much longer than needed its counters live.
+    /// The call for these entries, at about `now` by the server's clock: the script reads that clock, and must find its
+    /// time in the windows of calendars that are sent along. `jitter` is called once for each entry, for how much
+    /// longer than needed its counters live.
     pub fn new(entries: &'a [Entry], now: Timestamp, mut jitter: impl FnMut() -> Duration) -> Self {
         let counters: usize = entries.iter().map(|entry| entry.counters().len()).sum();
         let mut keys = Keys::with_capacity(counters);
@@ -52,7 +52,7 @@ impl<'a> Call<'a> {
     }
 }
 
-/// Different keys, numbered from 1 in the order in which they came.
+/// Distinct keys, numbered from 1 in the order of their appearance.
 struct Keys<'a> {
     in_order: Vec<&'a [u8]>,
     numbers: HashMap<&'a [u8], u32, foldhash::fast::RandomState>,
@@ -82,7 +82,7 @@ struct Kinds {
 }
 
 impl Kinds {
-    /// So many are looked at for one that is the same. If there are more, some are sent again.
+    /// How many kinds are compared for an equal one. Beyond that, some are sent twice.
     const REMEMBERED: usize = 8;
 
     /// With room for a few.

@@ -1,4 +1,4 @@
-//! What the batcher needs of a Redis client, so that it can be tested without one, and the client be replaced.
+//! What the batcher needs of a Redis client: a trait, so that it can be tested without one, and the client be replaced.
 
 use std::fmt::Debug;
 
@@ -17,7 +17,7 @@ pub enum Script {
 /// How many keys a call may carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeysPerCall {
-    /// As many as there are: one server has them all, or all of a slot.
+    /// Any number: one server has all keys, or all keys of a slot.
     Many,
     /// One: the peer sends a call to the server of its first key, and other keys may be elsewhere.
     One,
@@ -25,8 +25,8 @@ pub enum KeysPerCall {
 
 /// Sends calls, each at most once.
 pub trait Caller: Debug + Send + Sync + 'static {
-    /// Runs the script on the node that owns `slot` (`None`: the only one). What is to be sent is built before this
-    /// returns; dropping the future does not take it back.
+    /// Runs the script on the node that owns `slot` (`None`: the only one). The command is encoded before this returns;
+    /// dropping the future does not withdraw it.
     fn call(
         &self,
         slot: Option<u16>,
@@ -47,11 +47,11 @@ pub trait Caller: Debug + Send + Sync + 'static {
     /// How many keys a call may carry; `None` while that is not known yet. Once it is `One`, it stays so.
     fn keys_per_call(&self) -> Option<KeysPerCall>;
 
-    /// Whether a call would be sent: not while the breaker of where it goes is open. Asked for each check, so that none
+    /// Whether a call would be sent: not while the breaker of its address is open. Called for each check, so that none
     /// waits in vain behind calls that hang.
     fn admits(&self, slot: Option<u16>) -> bool;
 
-    /// Drops every connection and looks for the primary again: the one we talk to takes no writes.
+    /// Drops every connection and finds the primary again: the present server accepts no writes.
     fn reconnect(&self);
 
     /// Closes the connections. Calls in flight may end with [`CallError::Unanswered`].
@@ -67,16 +67,17 @@ pub enum CallError {
     /// The breaker of its address is open; it was not sent.
     #[error("the breaker is open")]
     Tripped,
-    /// It has several keys, and may have one; it was not sent.
+    /// It has several keys, and may have only one; it was not sent.
     #[error("a call may carry one key")]
     ManyKeys,
     /// It may have been sent, and no reply came: in time, or before the connection broke.
     #[error("no answer: {0}")]
     Unanswered(Box<str>),
-    /// Redis answered with an error, in these words. Never holds credentials.
+    /// Redis answered with this error. Never contains credentials.
     #[error("redis answered: {0}")]
     Refused(Box<str>),
-    /// Redis answered with what is no reply to this call; it may have run. Says of which kind, never what it held.
+    /// Redis answered with something that is no reply to this call, which may have run. Names its kind, never its
+    /// content.
     #[error("redis answered with {0}")]
     Unreadable(Box<str>),
 }

@@ -1,4 +1,4 @@
-//! What a Redis store is told: typed, and valid by itself.
+//! The configuration of a Redis store: typed, and valid by construction.
 
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
@@ -8,9 +8,9 @@ use crate::{domain::Secret, tls::ClientFiles};
 /// A store in Redis.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RedisConfig {
-    /// The Redis that counts.
+    /// The main Redis.
     pub main: Endpoint,
-    /// One that counts limits per second in its place.
+    /// The Redis that counts limits per second instead, if there is one.
     pub per_second: Option<Endpoint>,
     /// Counters live up to this much longer than needed, at random, so that they do not expire all at once.
     pub max_jitter: Duration,
@@ -23,9 +23,9 @@ pub struct RedisConfig {
 pub struct Endpoint {
     /// Where it is.
     pub topology: Topology,
-    /// Who we are to it.
+    /// The login.
     pub credentials: Credentials,
-    /// What the names of all counters begin with.
+    /// The prefix of all counters' keys.
     pub key_prefix: String,
     /// How its connections are secured; `None`: not at all.
     pub tls: Option<ClientFiles>,
@@ -35,11 +35,11 @@ pub struct Endpoint {
     pub connections: NonZeroUsize,
     /// How long a call may take. Each step of connecting may take as long, or a second if that is longer.
     pub timeout: Duration,
-    /// When to stop asking an address that does not answer; `None`: never.
+    /// The breaker of each address; `None`: there is none.
     pub breaker: Option<BreakerConfig>,
     /// The pace of attempts until it has answered for the first time.
     pub startup: Startup,
-    /// How many keys a call may carry; `None`: as many as its peers are found to bear.
+    /// How many keys a call may carry; `None`: detected from its peers.
     pub keys_per_call: Option<KeysPerCall>,
 }
 
@@ -47,9 +47,9 @@ pub struct Endpoint {
 /// the process tries at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Startup {
-    /// The first; each is twice as long as the one before. A half of each at most is taken off at random.
+    /// The first; each is twice as long as the one before. Each is shortened at random by up to a half.
     pub initial: Duration,
-    /// None is longer.
+    /// The longest.
     pub longest: Duration,
 }
 
@@ -64,7 +64,7 @@ pub enum Topology {
         master: String,
         /// Some of the sentinels; never empty.
         sentinels: Vec<HostPort>,
-        /// Who we are to the sentinels.
+        /// The login to the sentinels.
         credentials: Credentials,
     },
     /// A Redis Cluster, found through these of its nodes; never empty.
@@ -89,10 +89,10 @@ pub struct HostPort {
     pub port: u16,
 }
 
-/// Who we are to a server.
+/// The login to a server.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub enum Credentials {
-    /// Nobody in particular.
+    /// No login.
     #[default]
     None,
     /// This user (`None`: the default one) with this password.

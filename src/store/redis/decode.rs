@@ -1,4 +1,4 @@
-//! What the script tells, made into verdicts.
+//! Decodes the reply of the script into verdicts.
 
 use smallvec::SmallVec;
 
@@ -8,14 +8,14 @@ use crate::{
     domain::{Timestamp, Verdict},
 };
 
-/// The outcome of one entry: for each of the times that it was settled, in order, a verdict for each hit.
+/// The outcome of one entry: for each time that it was settled, in order, a verdict for each hit.
 pub type Answer = Result<SmallVec<[SmallVec<[Verdict; 1]>; 1]>, GroupError>;
 
 /// The time by the Redis server, and one answer for each of the entries, in order, from the reply to their
 /// [`Call`](super::Call).
 ///
 /// # Errors
-/// If the reply cannot be that. A fault of single counters is in the answers of the groups that have them.
+/// If the bytes are no such reply. An error of one counter is in the answer of its group.
 pub fn decode(entries: &[Entry], reply: &[u8]) -> Result<(Timestamp, Vec<Answer>), ReplyError> {
     let mut reader = Reader { reply, at: 0 };
     let now = reader.number()?;

@@ -1,4 +1,4 @@
-//! A group on its way to Redis, once or several times.
+//! A group in a call, settled once or several times.
 
 use std::{num::NonZeroU32, sync::Arc};
 
@@ -24,12 +24,12 @@ impl Entry {
         Self { group, counters, times: NonZeroU32::MIN }
     }
 
-    /// The same entry, settled once more.
+    /// Settles it once more.
     pub fn again(&mut self) {
         self.times = self.times.saturating_add(1);
     }
 
-    /// The same entry, settled so many times.
+    /// Sets how many times it is settled.
     pub(super) const fn settle_for(&mut self, times: NonZeroU32) {
         self.times = times;
     }
@@ -52,8 +52,7 @@ impl Entry {
         Some(hit)
     }
 
-    /// Whether both are of one hit, and the script cannot tell them apart: then one of them, settled as often as both,
-    /// serves both.
+    /// Whether both are of one hit, and equal to the script: then one of them, settled as often as both, serves both.
     #[must_use]
     pub fn equals(&self, other: &Self) -> bool {
         let (one, two) = (&self.group, &other.group);

@@ -1,8 +1,8 @@
-//! What can be wrong with a reply, as a whole or for one group.
+//! Errors of a reply, as a whole or for one group.
 
 use crate::domain::CounterKey;
 
-/// A reply that the script of this build cannot have made for the call. Nothing is known of what was charged.
+/// A reply that the script of this build cannot have made for the call. What was charged is unknown.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ReplyError {
     /// It ends early.
@@ -23,12 +23,12 @@ pub enum ReplyError {
         /// The reply's length.
         length: usize,
     },
-    /// A byte that says of which kind the next part is, and is of none.
+    /// A byte that should name the kind of the next part, and names none.
     #[error("redis' reply has {byte} at byte {at}, which is no mark: is it the reply to another call?")]
     Mark {
         /// The byte.
         byte: u8,
-        /// Its place.
+        /// Its position.
         at: usize,
     },
     /// An error of a counter that the group does not have.
@@ -64,7 +64,7 @@ pub enum GroupError {
 }
 
 impl GroupError {
-    /// `key` refused with these words. Redis 6 puts the line of the script in front of some, which is taken off.
+    /// `key` was refused with this error. Redis 6 prefixes some with the line of the script, which is removed.
     pub(super) fn refused(key: CounterKey, text: &str) -> Self {
         let plain = text
             .strip_prefix("@user_script: ")
@@ -73,9 +73,9 @@ impl GroupError {
         Self::Refused { key, text: plain.trim_end().into() }
     }
 
-    /// The first word of what Redis said: `WRONGTYPE`, `READONLY`, `OOM`, `NOPERM`, …; two are the script's own:
-    /// `WRONGVALUE`, for a string that is no counter, and `CLOCK`, for a calendar that was sent for another time. Empty
-    /// for what Redis did not say.
+    /// The error code: `WRONGTYPE`, `READONLY`, `OOM`, `NOPERM`, …; two are the script's own: `WRONGVALUE`, for a
+    /// string that is no counter, and `CLOCK`, for a calendar that was sent for another time. Empty for an error that
+    /// is not of Redis.
     #[must_use]
     pub fn code(&self) -> &str {
         match self {

@@ -1,14 +1,14 @@
-//! Counters in Redis: the script that counts, what it is told and what it tells.
+//! Counters in Redis: the script that counts, its arguments and its replies.
 //!
 //! ```text
 //!  Group ─▶ RedisStore ─▶ route ─▶ batch ─▶ Entry ─▶ Call::new ─▶ KEYS, ARGV ─▶ Client ─▶ Redis
 //!                                    │        └───▶ decode ◀─────── reply ◀──────────────────┘
-//!                                    └─▶ verdicts of each group, or why it has none
+//!                                    └─▶ verdicts of each group, or an error
 //! ```
 //!
-//! The script decides what is charged and returns the time and the states that it found; [`decode`] derives the
-//! verdicts from those by `algorithm::settle`, and says so if it would have charged otherwise. What is encoded and
-//! decoded is pure; `batch` knows time and tasks, `client` connections.
+//! The script decides what is charged, and returns the time and the states that it found; [`decode`] derives the
+//! verdicts from those by `algorithm::settle`, and reports a charge that it would have decided otherwise. Encoding and
+//! decoding are pure; `batch` has the time and the tasks, `client` the connections.
 
 mod batch;
 mod breaker;

@@ -1,4 +1,4 @@
-//! What an error that Redis answered with means for the store.
+//! What an error reply of Redis means for the store.
 
 use crate::domain::Refusal;
 
@@ -7,7 +7,7 @@ pub(super) fn code(text: &str) -> &str {
     text.split(' ').next().unwrap_or_default()
 }
 
-/// An error in these words, as the store reports it.
+/// The error with this text, as the store reports it.
 pub(super) fn of(text: &str) -> Refusal {
     if is_denied_in_script(text) {
         return Refusal::NotPermitted;
@@ -28,15 +28,15 @@ fn is_denied_in_script(text: &str) -> bool {
     ["can't run this command", "ACL failure in script"].iter().any(|words| text.contains(words))
 }
 
-/// Whether Redis does not know a command: it was renamed, or a proxy leaves it out.
+/// Whether a command is unknown: it was renamed, or a proxy does not support it.
 pub(super) fn is_unknown_command(text: &str) -> bool {
     // in a script 6 says "Unknown Redis command called from Lua script", 7 "… from script", Valkey "Unknown command called …"
     text.starts_with("ERR unknown command")
         || ["Unknown Redis command called from", "Unknown command called from"].iter().any(|words| text.contains(words))
 }
 
-/// Whether an error of these words will come again until somebody mends the set-up: then Redis counts nothing, however
-/// quickly it answers. `has_slots`: of a node of a cluster, to which keys may be redirected.
+/// Whether this error will recur until the setup is corrected: then Redis counts nothing, however quickly it answers.
+/// `has_slots`: it came from a node of a cluster, to which keys may be redirected.
 pub(super) fn is_sticky(text: &str, has_slots: bool) -> bool {
     match code(text) {
         "NOPERM" | "NOAUTH" | "WRONGPASS" | "READONLY" | "OOM" | "MISCONF" | "NOREPLICAS" => true,
@@ -56,12 +56,13 @@ pub(super) enum Again {
     Later,
 }
 
-/// What may be done after an error of this code; `None`: nothing, it may have run or would fail again.
+/// How a call may be sent again after an error with this code; `None`: not at all, for it may have run or would fail
+/// again.
 pub(super) fn again(code: &str) -> Option<Again> {
     match code {
         "NOSCRIPT" => Some(Again::WithText),
         "TRYAGAIN" => Some(Again::Apart),
-        // the script's own: the next call is made for the time that this one told
+        // the script's own error: the next call is made for the time that this reply holds
         "CLOCK" => Some(Again::Later),
         "MOVED" | "ASK" | "LOADING" | "CLUSTERDOWN" | "MASTERDOWN" | "BUSY" | "READONLY" => Some(Again::Later),
         _ => None,

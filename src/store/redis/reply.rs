@@ -1,4 +1,4 @@
-//! A reply of the script, and what its reader owes to the breaker: Redis may have refused inside it.
+//! A reply of the script, with the observation of the breaker: Redis may have refused inside the reply.
 
 use std::{fmt, ops::Deref};
 
@@ -17,9 +17,10 @@ impl Replied {
         Self { bytes, observation }
     }
 
-    /// What the reply holds for each group of the call: nothing, or the words in which Redis refused it. If all were
-    /// refused for a reason that will not pass by itself, the call was a failure. One group that Redis decided is an
-    /// answer: denials and looks need no memory and no primary, so a Redis that refuses the others is worth asking.
+    /// Takes up the result of each group of the call: `None`, or the error with which Redis refused it. If all were
+    /// refused for a reason that will not pass by itself, the call was a failure. One group that Redis decided makes it
+    /// a success: denials and looks need neither memory nor a primary, so a Redis that refuses the others is worth
+    /// calling.
     pub(super) fn holds(&mut self, groups: &mut dyn Iterator<Item = Option<&str>>) {
         let Some(observation) = &mut self.observation else { return };
         let mut first = None;
@@ -42,7 +43,7 @@ impl Deref for Replied {
 }
 
 impl From<Vec<u8>> for Replied {
-    /// One that nobody observes.
+    /// A reply without an observation.
     fn from(bytes: Vec<u8>) -> Self {
         Self { bytes: bytes.into(), observation: None }
     }

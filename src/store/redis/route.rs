@@ -1,9 +1,9 @@
-//! Which part of a group goes where: to which endpoint, and which other keys may share its calls.
+//! Splits a group by lane: by endpoint, and by the keys that may share a call there.
 //!
 //! The hits of one descriptor stay together: they are charged all or none, and their keys share a hash tag. Each part has
-//! the flags of the whole group (atomic, refused, quotas passed), so a group is atomic for each lane.
+//! the flags of the whole group (atomic, refused, quotas passed), so a group is atomic within each lane.
 //!
-//! Where a call may carry one key, hits that belong together and have several keys have no lane: they are refused.
+//! Where a call may carry one key only, hits that belong together and have several keys have no lane: they are refused.
 
 #[cfg(test)]
 mod tests;
@@ -52,16 +52,16 @@ impl Partition {
     }
 }
 
-/// How an endpoint has to be asked.
+/// Which keys may share a call to an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Way {
+pub(super) struct KeyConstraints {
     pub(super) has_slots: bool,
-    /// `None`: not known yet. Calls of one key are right in any case.
+    /// `None`: not known yet. A call of one key is correct in either case.
     pub(super) keys_per_call: Option<KeysPerCall>,
 }
 
-impl Way {
-    pub(super) fn to(caller: &impl Caller) -> Self {
+impl KeyConstraints {
+    pub(super) fn of(caller: &impl Caller) -> Self {
         Self { has_slots: caller.has_slots(), keys_per_call: caller.keys_per_call() }
     }
 
@@ -93,15 +93,15 @@ impl Way {
     }
 }
 
-/// Hashes keys. Its seed is random, so that nobody outside can find two keys of one hash.
+/// Hashes keys. Its seed is random, so that clients cannot construct two keys of one hash.
 pub(super) type Hasher = foldhash::quality::RandomState;
 
-/// What there is to choose from.
+/// The endpoints of the store, as far as routing needs to know them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Routes<'h> {
-    pub(super) main: Way,
-    /// None: there is no second endpoint.
-    pub(super) per_second: Option<Way>,
+    pub(super) main: KeyConstraints,
+    /// `None`: there is no second endpoint.
+    pub(super) per_second: Option<KeyConstraints>,
     pub(super) hasher: &'h Hasher,
 }
 
@@ -111,16 +111,16 @@ pub(super) type Indices = SmallVec<[usize; 4]>;
 /// A part of a group, and the indices of its hits in the whole.
 #[derive(Debug)]
 pub(super) struct Part {
-    /// Where it goes, or why it goes nowhere.
+    /// Its lane, or why it has none.
     pub(super) lane: Result<Lane, StoreError>,
     pub(super) group: Group,
     pub(super) indices: Indices,
 }
 
 impl Routes<'_> {
-    /// Where every hit of the group goes, if that is one lane.
+    /// The lane of the whole group, if all its hits have the same.
     pub(super) fn whole(&self, group: &Group) -> Option<Lane> {
-        // no other keys have a hash of their own for each
+        // lanes are hashes of keys there: two equal ones may be of different keys
         if !self.all_carry_many() && group.hits.len() > 1 {
             return None;
         }
@@ -133,14 +133,14 @@ impl Routes<'_> {
     pub(super) fn split(&self, group: &Group) -> SmallVec<[Part; 4]> {
         let mut parts: SmallVec<[Part; 4]> = SmallVec::new();
         for (first, hits) in descriptors(&group.hits) {
-            let (side, way) = self.side(hits);
-            // an atomic group is one part for each endpoint where keys cannot be told apart by their lanes
-            let lane = if group.atomic && !way.carries_many() { None } else { Some(self.lane(hits)) };
+            let (side, keys) = self.side(hits);
+            // where a lane is a hash of a key, an atomic group is one part for each endpoint
+            let lane = if group.atomic && !keys.carries_many() { None } else { Some(self.lane(hits)) };
             let joins = |part: &&mut Part| match (lane, part.lane) {
                 (None, _) => self.side(&part.group.hits).0 == side,
                 (Some(Ok(lane)), Ok(other)) => {
                     // a hash may be that of another key
-                    lane == other && (way.carries_many() || part.group.hits[0].key == hits[0].key)
+                    lane == other && (keys.carries_many() || part.group.hits[0].key == hits[0].key)
                 }
                 _ => false,
             };
@@ -150,7 +150,7 @@ impl Routes<'_> {
                 part.indices.extend(indices);
             } else {
                 let group = part_of(group, hits.iter().cloned().collect());
-                // that of an atomic group is known when it has all its hits
+                // the lane of an atomic group is known once it has all its hits
                 let lane = lane.unwrap_or(Err(StoreError::Divided));
                 parts.push(Part { lane, group, indices: indices.collect() });
             }
@@ -163,29 +163,29 @@ impl Routes<'_> {
         parts
     }
 
-    /// Where a key can be, for a caller that does not know its limit.
+    /// The lanes of a key whose limit is unknown: it may be at either endpoint.
     pub(super) fn of_key(&self, key: &CounterKey) -> impl Iterator<Item = Lane> + use<> {
-        let lane = |side, way: Way| Lane { side, partition: way.partition(self.hasher, key) };
-        let per_second = self.per_second.map(|way| lane(Side::PerSecond, way));
+        let lane = |side, keys: KeyConstraints| Lane { side, partition: keys.partition(self.hasher, key) };
+        let per_second = self.per_second.map(|keys| lane(Side::PerSecond, keys));
         std::iter::once(lane(Side::Main, self.main)).chain(per_second)
     }
 
     fn all_carry_many(&self) -> bool {
-        self.main.carries_many() && self.per_second.is_none_or(Way::carries_many)
+        self.main.carries_many() && self.per_second.is_none_or(KeyConstraints::carries_many)
     }
 
     /// The endpoint of hits that belong together.
-    fn side(&self, hits: &[Hit]) -> (Side, Way) {
+    fn side(&self, hits: &[Hit]) -> (Side, KeyConstraints) {
         match self.per_second {
-            Some(way) if hits.iter().all(is_per_second) => (Side::PerSecond, way),
+            Some(keys) if hits.iter().all(is_per_second) => (Side::PerSecond, keys),
             _ => (Side::Main, self.main),
         }
     }
 
     /// The lane of hits that belong together.
     fn lane(&self, hits: &[Hit]) -> Result<Lane, StoreError> {
-        let (side, way) = self.side(hits);
-        way.partition_of(self.hasher, hits).map(|partition| Lane { side, partition })
+        let (side, keys) = self.side(hits);
+        keys.partition_of(self.hasher, hits).map(|partition| Lane { side, partition })
     }
 }
 
@@ -212,7 +212,7 @@ fn is_per_second(hit: &Hit) -> bool {
     window.unit() == Unit::Second && window.multiplier().get() == 1
 }
 
-/// The hits of each descriptor, with the place of the first.
+/// The hits of each descriptor, with the index of the first.
 fn descriptors(hits: &[Hit]) -> impl Iterator<Item = (usize, &[Hit])> {
     let mut at = 0;
     hits.chunk_by(|one, other| one.descriptor == other.descriptor).map(move |chunk| {

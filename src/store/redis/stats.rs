@@ -109,7 +109,7 @@ impl RedisStats {
         self.checks.load(Relaxed)
     }
 
-    /// Checks that were dropped before Redis ran them, because nobody waited for them any more.
+    /// Checks that were dropped before Redis ran them, because their callers had left.
     #[must_use]
     pub fn abandoned(&self) -> u64 {
         self.abandoned.load(Relaxed)

@@ -12,9 +12,9 @@ use tokio::{task::JoinHandle, time::Instant};
 
 use super::{
     CallError, Caller, KeysPerCall, RedisStats,
-    batch::{Batcher, Inbox, MAX_COUNTERS, Ticket},
+    batch::{Batcher, Inbox, MAX_KEYS_PER_CALL, Ticket},
     refusal,
-    route::{self, Hasher, Indices, Lane, Part, Routes, Side, Way},
+    route::{self, Hasher, Indices, KeyConstraints, Lane, Part, Routes, Side},
 };
 use crate::domain::{Algorithm, AtomicGroups, Capabilities, CounterKey, Group, RateLimiter, StoreError, Verdicts};
 
@@ -71,8 +71,8 @@ impl<C: Caller> RedisStore<C> {
 
 impl<C: Caller> Shared<C> {
     fn routes(&self) -> Routes<'_> {
-        let per_second = self.per_second.as_deref().map(Way::to);
-        Routes { main: Way::to(&*self.main), per_second, hasher: &self.hasher }
+        let per_second = self.per_second.as_deref().map(KeyConstraints::of);
+        Routes { main: KeyConstraints::of(&*self.main), per_second, hasher: &self.hasher }
     }
 
     /// Hands a part of what was asked for at `asked` to the batcher.
@@ -123,7 +123,7 @@ impl<C: Caller> Shared<C> {
     /// Checks a group that no call can carry, one piece after the other: the calls of other requests come between them.
     async fn check_pieces(self: Arc<Self>, group: Arc<Group>, asked: Instant) -> Verdicts {
         let mut verdicts = Verdicts::with_capacity(group.hits.len());
-        for piece in route::pieces(&group, MAX_COUNTERS) {
+        for piece in route::pieces(&group, MAX_KEYS_PER_CALL) {
             verdicts.extend(self.dispatch(Arc::new(piece), asked).outcome().await);
         }
         verdicts
@@ -188,7 +188,7 @@ enum Asked<F> {
 impl<C: Caller> RateLimiter for RedisStore<C> {
     fn begin(&self, group: Arc<Group>) -> impl Future<Output = Verdicts> + Send + use<C> {
         let asked = Instant::now();
-        let under_way = if group.atomic || group.hits.len() <= MAX_COUNTERS {
+        let under_way = if group.atomic || group.hits.len() <= MAX_KEYS_PER_CALL {
             Asked::Dispatched(self.shared.dispatch(group, asked))
         } else {
             Asked::Pieces(Box::pin(Arc::clone(&self.shared).check_pieces(group, asked)))

@@ -1,4 +1,4 @@
-//! Tells the log what Redis says when it refuses, or says what makes no sense: a line now and then, not one for each request.
+//! Logs refusals and unreadable replies of Redis: a line in ten seconds at most, not one for each request.
 
 use std::{
     fmt::Display,
@@ -8,40 +8,40 @@ use std::{
 
 use super::{Answer, GroupError};
 
-/// Between two lines.
+/// The least time between two lines.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// When the last line was written, and how much was left out since. Shared by the stores of all workers.
+/// When the last line was written, and how many were left out since. Shared by the stores of all workers.
 #[derive(Debug, Default)]
 pub(super) struct Trouble(Mutex<(Option<Instant>, u64)>);
 
 impl Trouble {
-    /// A whole call was refused in these words.
+    /// A whole call was refused with this error.
     pub(super) fn refused(&self, text: &str) {
-        self.tell("redis refused a call", &text);
+        self.log("redis refused a call", &text);
     }
 
-    /// The reply to a call makes no sense.
+    /// The reply to a call cannot be decoded.
     pub(super) fn unreadable(&self, error: &dyn Display) {
-        self.tell("redis' reply cannot be read", error);
+        self.log("redis' reply cannot be read", error);
     }
 
-    /// Hits that belong together have counters that may be on different servers.
+    /// Hits that are charged all or none have counters that may be on different servers.
     pub(super) fn divided(&self) {
-        self.tell(
+        self.log(
             "a request that is all or nothing was not counted, because a call to this Redis may carry one key",
             &"use one rate_limit for each descriptor, no `atomic: true` and no \
               STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT; or, if one server has all keys, set REDIS_KEYS_PER_CALL=many",
         );
     }
 
-    /// Groups of a call may have been refused. Their keys hold what clients sent, so they are not told.
+    /// Groups of a call may have been refused. Their keys hold what clients sent, so they are not logged.
     pub(super) fn watch(&self, answers: &[Answer]) {
         for answer in answers {
             match answer {
                 Ok(_) => {}
-                Err(GroupError::Refused { text, .. }) => self.tell("redis refused a counter", text),
-                Err(GroupError::Diverged { .. }) => self.tell(
+                Err(GroupError::Refused { text, .. }) => self.log("redis refused a counter", text),
+                Err(GroupError::Diverged { .. }) => self.log(
                     "the script and this service disagree on a counter",
                     &"report it with the versions of both and the CPU",
                 ),
@@ -49,16 +49,16 @@ impl Trouble {
         }
     }
 
-    fn tell(&self, what: &str, words: &dyn Display) {
+    fn log(&self, what: &str, detail: &dyn Display) {
         let now = Instant::now();
         let left_out = {
-            let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if told.0.is_some_and(|last| now.duration_since(last) < QUIET) {
-                told.1 += 1;
+            let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if state.0.is_some_and(|last| now.duration_since(last) < QUIET) {
+                state.1 += 1;
                 return;
             }
-            std::mem::replace(&mut *told, (Some(now), 0)).1
+            std::mem::replace(&mut *state, (Some(now), 0)).1
         };
-        tracing::warn!(left_out, "{what}: {words}");
+        tracing::warn!(left_out, "{what}: {detail}");
     }
 }

@@ -1,4 +1,4 @@
-//! Which clients are let in: those with a certificate of the right authority, and of the right name if one is set.
+//! Which clients are accepted: those with a certificate of the right authority, and of the right name if one is set.
 
 use std::sync::Arc;
 
@@ -44,7 +44,7 @@ impl ClientVerifier {
         };
         let mut subjects = trust.subjects();
         if subjects.iter().map(|subject| subject.as_ref().len()).sum::<usize>() > MAX_SUBJECTS {
-            // clients need none to choose by
+            // clients do not need subjects for their choice
             subjects = Vec::new();
         }
         Ok(Self { trust, webpki, algorithms: provider.signature_verification_algorithms, name, subjects })

@@ -1,9 +1,9 @@
-//! When the certificates of a file are valid, for those who only want to know that.
+//! The validity of the certificates of a file, for diagnosis.
 
 use std::path::Path;
 
 use super::Validity;
-use crate::tls::{TlsError, pem::PemFile};
+use crate::tls::{TlsError, certificate::Certificate, pem::PemFile};
 
 /// When each certificate of a PEM file is valid, in the file's order. `what` they are, for messages. Blocks.
 ///
@@ -11,6 +11,8 @@ use crate::tls::{TlsError, pem::PemFile};
 /// If the file cannot be read, or holds something else.
 pub fn validities(what: &'static str, path: &Path) -> Result<Vec<Validity>, TlsError> {
     let file = PemFile::read(what, path)?;
-    let of = |certificate| Validity::of(&certificate).ok_or_else(|| file.fault("one of its certificates is malformed"));
+    let of = |certificate| {
+        Certificate::validity_of(&certificate).ok_or_else(|| file.fault("one of its certificates is malformed"))
+    };
     file.certificates()?.into_iter().map(of).collect()
 }

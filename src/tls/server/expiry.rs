@@ -1,4 +1,4 @@
-//! When to say that a certificate is about to expire.
+//! When to warn of a certificate that is about to expire.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,11 +6,11 @@ use crate::tls::Validity;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How long before its end the warnings begin. A certificate that lives for a day is not at its end all day: the last
-/// tenth of its life is what a renewal that works never sees.
+/// How long before the expiry the warnings begin; for a short-lived certificate, in the last tenth of its life, which
+/// it does not reach if its renewal works.
 const AHEAD: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// What there is to say.
+/// A warning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Warning {
     /// It ends after this time.
@@ -21,20 +21,20 @@ pub(super) enum Warning {
     NotYet(Duration),
 }
 
-/// Says it once a day, and at once of another certificate.
+/// Limits warnings to one a day, and one at once for another certificate.
 #[derive(Debug, Default)]
 pub(super) struct Expiry {
     said: Option<(Validity, bool, SystemTime)>,
 }
 
 impl Expiry {
-    /// What is due now.
+    /// The warning that is due now.
     pub(super) fn due(&mut self, validity: Validity, now: SystemTime) -> Option<Warning> {
         let warning = warning(validity, now)?;
         let expired = warning == Warning::Expired;
         if let Some((of, had_expired, at)) = self.said
             && (of, had_expired) == (validity, expired)
-            // A clock that was set back says nothing for a while.
+            // After the clock is set back, no warning is due for a while.
             && now.duration_since(at).is_ok_and(|since| since < DAY)
         {
             return None;
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn its_end_and_a_new_one_are_told_at_once() {
+    fn the_end_and_a_new_certificate_are_logged_at_once() {
         let (mut expiry, validity) = (Expiry::default(), days(100, 465));
         assert_eq!(expiry.due(validity, at(465)), Some(Warning::Soon(Duration::ZERO)));
         assert_eq!(expiry.due(validity, at(465) + DAY / 24), Some(Warning::Expired));
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_beginning_that_is_to_come_is_told() {
+    fn a_validity_in_the_future_is_logged() {
         let mut expiry = Expiry::default();
         assert_eq!(expiry.due(days(100, 465), at(98)), Some(Warning::NotYet(DAY * 2)));
         assert_eq!(expiry.due(days(100, 465), at(100)), None);

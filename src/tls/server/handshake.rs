@@ -1,7 +1,8 @@
-//! One handshake, on the runtime that will serve the connection: bounded in number, in turn, and counted.
+//! One handshake, on the runtime that will serve the connection: bounded in number, one signature at a time, and
+//! counted.
 //!
-//! A peer that has said nothing yet holds no place, and one that falls silent in the middle holds it for a second, if
-//! others want it.
+//! A peer that has not sent anything yet holds no slot, and one that falls silent during its handshake keeps its slot
+//! for a second while others wait.
 
 use std::{fmt, io, sync::Arc, time::Duration};
 
@@ -11,47 +12,47 @@ use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
 
 use super::{Peer, ServerTls};
 use crate::{
-    places::Places,
+    slot_pool::SlotPool,
     tls::{HandshakeError, Reason, failure::is_garbage},
 };
 
-/// Handshakes that a runtime has in flight; further ones wait. Each may hold some 64 KiB that the peer sent.
+/// Handshakes that a runtime has in flight; further ones wait. Each may buffer some 64 KiB that the peer sent.
 const IN_FLIGHT: usize = 1024;
 
-/// How long a peer may take for what it has to say next, where others want its place.
-const WHERE_OTHERS_WAIT: Duration = Duration::from_secs(1);
+/// How long a peer may take for its next message while others wait for a slot.
+const EVICTABLE_AFTER: Duration = Duration::from_secs(1);
 
 /// What the handshakes of one runtime share.
 #[derive(Debug)]
 pub struct Gate {
-    in_flight: Places,
+    in_flight: SlotPool,
     turn: Semaphore,
 }
 
 impl Default for Gate {
     fn default() -> Self {
-        Self { in_flight: Places::new(IN_FLIGHT), turn: Semaphore::new(1) }
+        Self { in_flight: SlotPool::new(IN_FLIGHT), turn: Semaphore::new(1) }
     }
 }
 
 impl Gate {
-    /// Hears what a peer has to say next; an error if it takes long and its place is wanted.
-    async fn hear<T>(&self, said: impl Future<Output = io::Result<T>>) -> io::Result<T> {
-        let in_the_way = async {
-            sleep(WHERE_OTHERS_WAIT).await;
-            self.in_flight.asked_for().await;
+    /// Waits for the peer's next message; an error if it takes long and the peer is evicted.
+    async fn receive<T>(&self, message: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+        let evicted = async {
+            sleep(EVICTABLE_AFTER).await;
+            self.in_flight.evicted().await;
         };
         tokio::select! {
             biased;
-            said = said => said,
-            () = in_the_way => Err(io::Error::new(io::ErrorKind::TimedOut, "silent while others wait")),
+            received = message => received,
+            () = evicted => Err(io::Error::new(io::ErrorKind::TimedOut, "silent while others wait")),
         }
     }
 }
 
 impl ServerTls {
-    /// Secures an accepted connection with the certificates of this moment, or gives it up when `over` ends. A failure
-    /// is counted, and logged as a warning once a minute for each reason: peers can make any number of them.
+    /// Does the handshake of an accepted connection with the current certificates, or gives up when `over` resolves. A
+    /// failure is counted, and logged as a warning once a minute for each reason: peers can cause any number of them.
     ///
     /// # Errors
     /// If the handshake failed.
@@ -87,7 +88,7 @@ impl ServerTls {
         let (listener, reason, cause) = (self.listener(), error.reason.name(), error.cause());
         let tally = &self.stats().tally;
         let due = match error.reason {
-            // left of its own accord, as TCP health checks do
+            // closed by the peer, as TCP health checks do
             Reason::Closed => {
                 tally.failed_quietly(error.reason);
                 None
@@ -115,9 +116,9 @@ async fn handshake<IO>(
 where
     IO: Peer,
 {
-    io.heard().await.map_err(|error| (reason(&error), error))?;
-    let _place = gate.in_flight.take().await;
-    let hello = gate.hear(LazyConfigAcceptor::new(Acceptor::default(), io)).await.map_err(|error| {
+    io.wait_readable().await.map_err(|error| (reason(&error), error))?;
+    let _slot = gate.in_flight.acquire().await;
+    let hello = gate.receive(LazyConfigAcceptor::new(Acceptor::default(), io)).await.map_err(|error| {
         let reason = match reason(&error) {
             Reason::Protocol if is_garbage(&error) => Reason::NotTls,
             reason => reason,
@@ -125,14 +126,15 @@ where
         (reason, error)
     })?;
     let accept = {
-        // The key exchange and the signature take most of a millisecond of this thread. One at a time, with everybody else
-        // served in between, so that a thousand clients that come back at once do not stop the calls of the others.
+        // The key exchange and the signature take most of a millisecond of this thread. One at a time, with a turn for
+        // all other tasks in between, so that a thousand clients that reconnect at once do not stall the calls of
+        // others.
         let _turn = gate.turn.acquire().await.expect("never closed");
         let accept = hello.into_stream(config());
         yield_now().await;
         accept
     };
-    gate.hear(accept).await.map_err(|error| (reason(&error), error))
+    gate.receive(accept).await.map_err(|error| (reason(&error), error))
 }
 
 fn reason(error: &io::Error) -> Reason {

@@ -1,4 +1,4 @@
-//! A listener's files: read together, and made into what handshakes are served with.
+//! A listener's files: read together, and built into the configuration of handshakes.
 
 use std::{path::PathBuf, sync::Arc, time::SystemTime};
 
@@ -7,6 +7,7 @@ use rustls::{ServerConfig, crypto::CryptoProvider, pki_types::ServerName, server
 use super::clients::ClientVerifier;
 use crate::tls::{
     Identity, TlsError, Validity,
+    certificate::Certificate,
     extensions::Purpose,
     identity,
     pem::PemFile,
@@ -14,24 +15,24 @@ use crate::tls::{
     trust::Trust,
 };
 
-/// How often files are read anew because they changed meanwhile.
+/// How many times files are read again because they changed meanwhile.
 const ATTEMPTS: usize = 8;
 
 const WHAT: &str = "certificate";
 
-/// What a listener shows of itself, and which clients it lets in.
+/// The certificate that a listener presents, and which clients it accepts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerFiles {
     /// Its certificate and key.
     pub identity: Identity,
-    /// Whose certificates clients must have; `None`: they need none.
+    /// The authority of clients' certificates; `None`: clients need none.
     pub clients: Option<ClientAuthority>,
 }
 
-/// Who vouches for clients.
+/// The authority of clients' certificates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientAuthority {
-    /// PEM file of the authorities. Nobody else is trusted.
+    /// PEM file of the authorities. No others are trusted.
     pub ca: PathBuf,
     /// The name that a client's certificate must have.
     pub name: Option<ServerName<'static>>,
@@ -54,7 +55,7 @@ pub(super) struct Material<'a> {
     ca: Option<PemFile<'a>>,
 }
 
-/// What handshakes are served with.
+/// The configuration of handshakes.
 #[derive(Debug)]
 pub(super) struct Loaded {
     pub(super) config: Arc<ServerConfig>,
@@ -64,7 +65,7 @@ pub(super) struct Loaded {
 }
 
 impl<'a> Material<'a> {
-    /// Reads the files until two looks agree, so that a key is of the same moment as its certificate. Blocks.
+    /// Reads the files until two reads agree, so that the key belongs to the certificate. Blocks.
     pub(super) fn read(files: &'a ServerFiles) -> Result<Self, TlsError> {
         let mut seen = Self::look(files)?;
         for _ in 1..ATTEMPTS {
@@ -98,11 +99,11 @@ impl<'a> Material<'a> {
         whole.finalize()
     }
 
-    /// What handshakes are served with, speaking one of `protocols` (ALPN). An expired certificate is refused: no client
-    /// would take it. One that is not valid yet is not, for our clock may be the one that is late.
+    /// The configuration of handshakes with one of `protocols` (ALPN). An expired certificate is refused: no client
+    /// would accept it. One that is not valid yet is accepted, for the clock of this machine may be slow.
     pub(super) fn load(&self, protocols: &[&[u8]], now: SystemTime) -> Result<Loaded, TlsError> {
         let chain = self.certificate.certificates()?;
-        let validity = chain.first().and_then(Validity::of);
+        let validity = chain.first().and_then(Certificate::validity_of);
         let validity = validity.ok_or_else(|| self.certificate.fault("its first certificate is malformed"))?;
         if validity.not_after < now {
             let on = humantime::format_rfc3339_seconds(validity.not_after).to_string();
@@ -118,8 +119,8 @@ impl<'a> Material<'a> {
         };
         let mut config = builder.with_cert_resolver(identity::read(&provider, &self.certificate, &self.key)?);
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
-        // A resumed session would not be looked at again, after its certificate has expired for one. Connections live for
-        // hours: there is next to nothing to save.
+        // A resumed session is not verified again, for example after its certificate has expired. Connections live for
+        // hours, so that resumption would save next to nothing.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         Ok(Loaded { config: Arc::new(config), validity, digest: self.digest() })

@@ -6,7 +6,7 @@
 //!    └──── watch ──────────┘   a change that cannot be used leaves the old in force
 //! ```
 //!
-//! A connection keeps what it was made with until it ends.
+//! A connection keeps the configuration that it was made with until it ends.
 
 mod clients;
 mod dates;
@@ -43,7 +43,7 @@ pub struct ServerTls {
     stats: Stats,
 }
 
-/// What became of files that were read again.
+/// The outcome of reading the files again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reloaded {
     Applied(Validity),
@@ -76,7 +76,7 @@ impl ServerTls {
         self.loaded.load().validity
     }
 
-    /// What was counted.
+    /// Its counts.
     #[must_use]
     pub fn counts(&self) -> Counts {
         self.stats.reading()
@@ -90,7 +90,7 @@ impl ServerTls {
         Arc::clone(&self.loaded.load().config)
     }
 
-    /// Reads the files again and puts them in force, if they can be used and are others. Blocks.
+    /// Reads the files again and puts them in force, if they can be used and have changed. Blocks.
     fn reload(&self, now: SystemTime) -> Result<Reloaded, TlsError> {
         let material = Material::read(&self.files)?;
         if material.digest() == self.loaded.load().digest {

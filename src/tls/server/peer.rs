@@ -9,12 +9,12 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
-/// The certificate that a client has shown, and that was verified.
+/// The verified certificate of a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerCertificate(pub Arc<CertificateDer<'static>>);
 
 impl PeerCertificate {
-    /// That of the client at the far end; `None` if it was not asked for one.
+    /// The certificate of this connection's client; `None` if none was requested.
     #[must_use]
     pub fn of<IO>(stream: &TlsStream<IO>) -> Option<Self> {
         let (_, tls) = stream.get_ref();
@@ -23,20 +23,20 @@ impl PeerCertificate {
     }
 }
 
-/// A connection that tells when its peer has said something, without taking it.
+/// A connection that can wait for the peer's first bytes without reading them.
 pub trait Peer: AsyncRead + AsyncWrite + Unpin {
-    /// Ends when there is something to read, be it the end.
-    fn heard(&self) -> impl Future<Output = io::Result<()>> + Send;
+    /// Resolves when there is something to read, or the peer has closed.
+    fn wait_readable(&self) -> impl Future<Output = io::Result<()>> + Send;
 }
 
 impl Peer for TcpStream {
-    fn heard(&self) -> impl Future<Output = io::Result<()>> + Send {
+    fn wait_readable(&self) -> impl Future<Output = io::Result<()>> + Send {
         self.readable()
     }
 }
 
 impl Peer for UnixStream {
-    fn heard(&self) -> impl Future<Output = io::Result<()>> + Send {
+    fn wait_readable(&self) -> impl Future<Output = io::Result<()>> + Send {
         self.readable()
     }
 }

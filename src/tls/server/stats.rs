@@ -1,4 +1,4 @@
-//! What is counted of one listener's TLS: once a handshake or a reload, never once a call.
+//! Counts of one listener's TLS: updated once a handshake or a reload, never once a call.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
@@ -55,12 +55,12 @@ impl Stats {
     }
 }
 
-/// What was counted of one listener's TLS since the start.
+/// The counts of one listener's TLS since the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counts {
-    /// Handshakes that went well.
+    /// Handshakes that succeeded.
     pub handshakes: u64,
-    /// Handshakes that failed, by why.
+    /// Handshakes that failed, by reason.
     pub failures: [(Reason, u64); Reason::OF_LISTENERS.len()],
     /// Changes of files that were put in force.
     pub reloads: u64,

@@ -1,8 +1,8 @@
-//! Sees that files have changed and puts them in force; warns before a certificate ends.
+//! Detects changed files and puts them in force; warns before a certificate expires.
 //!
-//! It looks at a few paths several times a second, through every link: what a Kubernetes Secret, a mounted file, a network
-//! file system or `mv` does to them shows in what is at the path. Notifications would be quicker by a fraction of a second
-//! and miss some of these.
+//! It polls a few paths several times a second, through every link, which detects any change of a Kubernetes Secret, a
+//! mounted file, a network file system or by `mv`. Notifications would be faster by a fraction of a second, and miss
+//! some of these.
 
 use std::{
     fs,
@@ -22,10 +22,10 @@ use super::{
     expiry::{Expiry, Warning},
 };
 
-/// How often it looks. A change that two looks agree on is taken.
+/// The interval of the poll. A change is taken up once two looks agree.
 const EVERY: Duration = Duration::from_millis(250);
 
-/// Looks after the files of these listeners until it is dropped.
+/// Watches the files of these listeners until it is dropped.
 pub async fn watch(listeners: Vec<Arc<ServerTls>>) {
     let mut all: Vec<_> = listeners.into_iter().map(Watched::new).collect();
     let mut ticks = interval(EVERY);
@@ -42,7 +42,7 @@ pub async fn watch(listeners: Vec<Arc<ServerTls>>) {
     }
 }
 
-/// Tells what is at a path from what was there: changes with every write, rename and link.
+/// Identifies the state of a path: changes with every write, rename and link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Trace {
     device: u64,
@@ -72,14 +72,14 @@ struct Watched {
     seen: Vec<Option<Trace>>,
     /// When the files were last read.
     read: Vec<Option<Trace>>,
-    /// Why what was read last is not in force.
+    /// Why the last content is not in force.
     refused: Option<String>,
     expiry: Expiry,
 }
 
 impl Watched {
     fn new(tls: Arc<ServerTls>) -> Self {
-        // They may have changed since the start: what was read then is not known by its traces, so they are read again.
+        // They may have changed since the start, where their state was not recorded: so they are read again.
         Self { tls, seen: Vec::new(), read: Vec::new(), refused: None, expiry: Expiry::default() }
     }
 
@@ -87,7 +87,8 @@ impl Watched {
         let traces: Vec<_> = self.tls.files.paths().map(|path| Trace::of(path)).collect();
         let settled = traces == self.seen;
         self.seen.clone_from(&traces);
-        // What was refused is tried again all the time: that a file could not be read may have passed without a trace.
+        // Refused content is retried at each look: the cause, such as a file that could not be read, may pass without a
+        // change of state.
         if settled && (traces != self.read || self.refused.is_some()) {
             self.read = traces;
             self.reload(now);
@@ -146,7 +147,7 @@ impl Watched {
     }
 }
 
-/// Runs `work` where it may block, on a network file system for as long as that likes.
+/// Runs `work` where it may block, on a network file system for any time.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match spawn_blocking(work).await {
         Ok(done) => done,

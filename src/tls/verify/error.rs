@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use rustls::{CertificateError, Error, OtherError};
 
-/// What is wrong with a certificate, or with one of those above it. Names the cure.
+/// The error of a certificate, or of one of its issuers. Names the cure.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(super) enum VerifyError {
-    /// What rustls has a word for.
+    /// An error that rustls has a variant for.
     #[error("{0}")]
     Known(CertificateError),
     #[error("its encoding is broken: {0}; issue it anew")]
@@ -43,7 +43,7 @@ pub(super) enum VerifyError {
     TooMuchWork { max: u32 },
 }
 
-/// The certificate of a chain that is meant.
+/// The certificate of a chain that an error is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Link {
     EndEntity,

@@ -5,7 +5,6 @@
 //! them up again, and checks all that makes a certificate good: see [`path`]. Names and the handshake's signature are
 //! checked for every certificate, whichever of the two found its chain good.
 
-mod distrusted;
 mod error;
 mod path;
 mod signature;
@@ -20,17 +19,18 @@ use rustls::{
     server::ParsedCertificate,
 };
 
-pub(super) use distrusted::is_distrusted;
 pub(super) use signature::{verify_tls12, verify_tls13};
 
 use super::{
     certificate::{Certificate, Version},
+    distrusted::is_distrusted,
     extensions::Purpose,
     trust::Trust,
 };
 use path::Search;
 
-/// Judges again what webpki refused. `refusal` stands unless the certificate is of a kind that webpki cannot judge.
+/// Verifies again a certificate that webpki refused. `refusal` stands unless the certificate is of a kind that webpki
+/// cannot judge.
 pub(super) fn reconsider(
     refusal: Error,
     trust: &Trust,
@@ -59,11 +59,11 @@ pub(super) fn reconsider(
     Ok(search.find_chain(&leaf, intermediates)?)
 }
 
-/// Certificates of one subject that are worth a look: an authority may have been issued by several, and renewed.
+/// The most certificates of one subject that are tried: an authority may have been issued by several, and renewed.
 const MAX_OF_ONE_NAME: usize = 4;
 
-/// What webpki may build chains from. It tries all ways through what a peer sends, before it checks any signature: of a few
-/// hundred certificates of one subject these are too many.
+/// The certificates from which webpki may build chains. It tries all paths through what a peer sends, before it checks
+/// any signature: with a few hundred certificates of one subject these are too many.
 pub(super) fn few_of_each_name<'a>(intermediates: &[CertificateDer<'a>]) -> Vec<CertificateDer<'a>> {
     let mut counts: HashMap<_, usize> = HashMap::new();
     let mut few = Vec::with_capacity(intermediates.len().min(MAX_OF_ONE_NAME));

@@ -12,12 +12,12 @@ use rustls::{
 };
 
 use super::{
-    distrusted::is_distrusted,
     error::{Link, VerifyError},
     signature::verify_signed_by,
 };
 use crate::tls::{
     certificate::{Certificate, Version},
+    distrusted::is_distrusted,
     extensions::Purpose,
     trust::Trust,
 };
@@ -25,7 +25,7 @@ use crate::tls::{
 /// Authorities between the certificate and the trusted one, as in webpki.
 const MAX_INTERMEDIATES: usize = 6;
 
-/// Signatures that are checked for one certificate. Its peer chooses how many candidates there are for each.
+/// The most signatures that are checked for one certificate: the peer chooses the number of candidates for each.
 const MAX_SIGNATURES: u32 = 32;
 
 /// The search for a chain.
@@ -47,7 +47,7 @@ impl<'a> Search<'a> {
         Self { trust, algorithms, purpose, now, signatures_left: Cell::new(MAX_SIGNATURES) }
     }
 
-    /// Checks what a certificate says of itself, whoever issued it.
+    /// The checks of a certificate that do not depend on its issuer.
     pub(super) fn check_end_entity(&self, leaf: &Certificate<'_>) -> Result<(), VerifyError> {
         self.check(leaf, Link::EndEntity)?;
         if leaf.extensions.may_sign_handshakes() { Ok(()) } else { Err(VerifyError::NoDigitalSignature) }
@@ -59,14 +59,14 @@ impl<'a> Search<'a> {
         leaf: &Certificate<'_>,
         intermediates: &[CertificateDer<'_>],
     ) -> Result<(), VerifyError> {
-        // As webpki does, what cannot be read is no candidate; webpki's own reading is the stricter one.
+        // As in webpki, a certificate that cannot be read is no candidate; webpki reads more strictly.
         let readable =
             intermediates.iter().filter(|one| ParsedCertificate::try_from(*one).is_ok() && !is_distrusted(one));
         let candidates: Vec<_> = readable.filter_map(|one| Certificate::read(one).ok()).collect();
         self.climb(&mut vec![leaf], &candidates)
     }
 
-    /// Goes on from the last certificate of `path`, which is good if its issuer is.
+    /// Continues from the last certificate of `path`, which is good if its issuer is.
     fn climb<'c>(
         &self,
         path: &mut Vec<&'c Certificate<'c>>,
@@ -111,7 +111,7 @@ impl<'a> Search<'a> {
     ) -> Result<(), VerifyError> {
         self.check(issuer, of)?;
         let extensions = &issuer.extensions;
-        // Of an authority of X.509 v1 nothing is known but that it was trusted by itself.
+        // An authority of X.509 v1 has nothing to check: it is trusted by itself.
         let is_authority = extensions.is_ca() || (issuer.version == Version::V1 && of == Link::Root);
         if !is_authority || !extensions.may_sign_certificates() {
             return Err(VerifyError::NotAuthority { of });

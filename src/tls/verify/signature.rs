@@ -29,7 +29,7 @@ pub(in crate::tls) fn verify_tls12(
     let Some(key) = key_of_v1(certificate) else {
         return crypto::verify_tls12_signature(message, certificate, signed, algorithms);
     };
-    // rustls has a function for bare keys for TLS 1.3 alone.
+    // rustls has a function for raw keys only for TLS 1.3.
     let schemes = algorithms.mapping.iter().find(|(scheme, _)| *scheme == signed.scheme);
     let (_, schemes) = schemes.ok_or(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme)?;
     verify(&key, schemes.iter().copied(), message, signed.signature())?;

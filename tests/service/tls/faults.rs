@@ -225,7 +225,7 @@ impl AsyncRead for Watched {
 }
 
 impl Peer for Watched {
-    async fn heard(&self) -> io::Result<()> {
+    async fn wait_readable(&self) -> io::Result<()> {
         Ok(())
     }
 }

@@ -15,7 +15,7 @@ use tollgate::{
         Algorithm, AtomicGroups, Capabilities, Decision, DynRateLimiter, FailureMode, Group, KeyBuilder, Request,
     },
     engine::{
-        DecideError, Engine, Live, LiveHandle, Options, RequestLimits,
+        ActiveRules, ActiveRulesHandle, DecideError, Engine, Options, RequestLimits,
         stats::{DecisionStats, DecisionTotals, Figure, SeriesName, Stats, StatsTable},
     },
     rules::{self, CompileOptions, RuleFile},
@@ -34,11 +34,11 @@ pub type Outcome = Result<Decision, DecideError>;
 
 pub struct Side {
     pub engine: Engine,
-    live: LiveHandle,
+    live: ActiveRulesHandle,
     decisions: Arc<DecisionStats>,
     stats: Arc<Stats>,
     /// All that were loaded.
-    loaded: Vec<Arc<Live>>,
+    loaded: Vec<Arc<ActiveRules>>,
 }
 
 /// What was counted.
@@ -60,7 +60,7 @@ impl Side {
             on_store_failure: FailureMode::Error,
             refunds: true,
         };
-        let (live, decisions) = (LiveHandle::default(), Arc::<DecisionStats>::default());
+        let (live, decisions) = (ActiveRulesHandle::default(), Arc::<DecisionStats>::default());
         let keys = KeyBuilder::new(prefix);
         let keys = if world.hashing { keys.hashing_values("secret") } else { keys };
         let engine = Engine::new(live.clone(), limiter, Arc::new(keys), Arc::new(options), decisions.clone());
@@ -89,7 +89,7 @@ impl Side {
         });
         let previous = self.loaded.last().map(|live| &*live.stats);
         let stats = Arc::new(StatsTable::build(&self.stats, names, previous));
-        let live = Arc::new(Live { stats, rules, hash: String::new(), since: Instant::now() });
+        let live = Arc::new(ActiveRules { stats, rules, hash: String::new(), since: Instant::now() });
         self.live.store(Some(Arc::clone(&live)));
         self.loaded.push(live);
     }

@@ -6,7 +6,7 @@ use hashbrown::HashTable;
 use smallvec::SmallVec;
 
 use super::split;
-use crate::rules::tree::{Hasher, NodeIndex};
+use crate::rules::node_index::{Hasher, NodeIndex};
 
 /// Patterns by the texts before their first `*` and behind their last one.
 #[derive(Debug)]

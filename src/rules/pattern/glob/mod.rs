@@ -3,13 +3,14 @@
 mod automaton;
 mod ends;
 mod many;
+mod parted;
 mod race;
 mod waited;
 
 use memchr::memmem;
 
 use self::many::Many;
-use crate::rules::tree::{Hasher, NodeIndex};
+use crate::rules::node_index::{Hasher, NodeIndex};
 
 /// Up to this many patterns are tried one after the other.
 const FEW: usize = 8;

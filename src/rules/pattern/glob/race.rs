@@ -8,7 +8,7 @@
 
 use super::{
     automaton::{Part, START},
-    many::{Parted, Pattern},
+    parted::{Parted, Pattern},
     waited::Waited,
 };
 

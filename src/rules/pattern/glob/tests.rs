@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::{many::Parted, race::Race, *};
+use super::{parted::Parted, race::Race, *};
 
 /// The definition: `*` is any run of bytes.
 fn naive(pattern: &[u8], value: &[u8]) -> bool {

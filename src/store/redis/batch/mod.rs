@@ -1,16 +1,17 @@
 //! Batching without waiting: what arrives while a call is in flight leaves together in the next one.
 //!
 //! ```text
-//!  check ─▶ inbox ─▶ batcher ─▶ a queue for each lane ─▶ flight: one call, its answers to those who wait
+//!  check ─▶ inbox ─▶ batcher ─▶ a queue for each lane ─▶ one call in flight: its answers go to the checks
 //!             ▲                                             │
-//!             └────────────────── landed ◀──────────────────┘
+//!             └───────────────── finished ◀─────────────────┘
 //! ```
 //!
-//! A lane is what one call can serve: a whole Redis, one slot of a cluster, or one key behind a proxy. An idle lane sends at once. The batcher
-//! is a task of the store, and the flights are tasks of the batcher; callers only wait, and may leave.
+//! A lane is what one call can serve: a whole Redis, one slot of a cluster, or one key behind a proxy. An idle lane
+//! sends at once. The batcher is a task of the store, and the calls in flight are tasks of the batcher; callers only
+//! wait, and may leave.
 
-mod flight;
 mod queue;
+mod send;
 mod slots;
 
 use std::{
@@ -27,12 +28,12 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
+pub(super) use self::{queue::MAX_KEYS_PER_CALL, slots::Ticket};
 use self::{
-    flight::{Ahead, Sky},
     queue::Queue,
+    send::{CallContext, ClockOffset},
     slots::{SlotId, Slots},
 };
-pub(super) use self::{queue::MAX_COUNTERS, slots::Ticket};
 use super::{
     Caller, RedisStats,
     route::{Lane, Partition, Side},
@@ -46,14 +47,14 @@ const IN_FLIGHT: usize = 2;
 /// Calls in flight for a slot or a key: what is hot batches, what is not leaves at once.
 const IN_FLIGHT_OF_PARTITION: usize = 1;
 
-/// What waits is looked through for what has expired no more often than this.
+/// The least time between two searches of the queues for expired checks.
 const BETWEEN_PURGES: Duration = Duration::from_millis(1);
 
-/// The way to the batcher.
+/// What the store and the calls in flight hand to the batcher.
 #[derive(Debug)]
 pub(super) struct Inbox {
     mail: Mutex<Mail>,
-    bell: Notify,
+    wake: Notify,
     slots: Arc<Slots>,
     stats: Arc<RedisStats>,
 }
@@ -61,14 +62,14 @@ pub(super) struct Inbox {
 #[derive(Debug, Default)]
 struct Mail {
     arrived: Vec<(Lane, SlotId)>,
-    landed: Vec<Lane>,
+    finished: Vec<Lane>,
     closed: bool,
 }
 
 impl Inbox {
     pub(super) fn new(max_pending: usize, stats: Arc<RedisStats>) -> Arc<Self> {
         let slots = Slots::new(max_pending, Arc::clone(&stats));
-        Arc::new(Self { mail: Mutex::default(), bell: Notify::new(), slots, stats })
+        Arc::new(Self { mail: Mutex::default(), wake: Notify::new(), slots, stats })
     }
 
     /// Hands a part to the batcher.
@@ -86,23 +87,23 @@ impl Inbox {
             }
             mail.arrived.push((lane, ticket.id()));
         }
-        self.bell.notify_one();
+        self.wake.notify_one();
         Ok(ticket)
     }
 
-    /// Takes nothing more; the batcher ends when what it has is answered.
+    /// Accepts nothing more; the batcher ends when all that it holds is answered.
     pub(super) fn close(&self) {
         self.lock().closed = true;
-        self.bell.notify_one();
+        self.wake.notify_one();
     }
 
     pub(super) fn is_closed(&self) -> bool {
         self.lock().closed
     }
 
-    fn land(&self, lane: Lane) {
-        self.lock().landed.push(lane);
-        self.bell.notify_one();
+    fn finished(&self, lane: Lane) {
+        self.lock().finished.push(lane);
+        self.wake.notify_one();
     }
 
     /// Swaps what has come for `emptied`, which keeps its room for what comes next.
@@ -117,20 +118,20 @@ impl Inbox {
     }
 }
 
-/// Says that a flight has ended, however it ended; if by a panic, its checks fail.
-struct Landing {
+/// Reports the end of a call in flight to the batcher, however it ends; after a panic, its checks fail.
+struct InFlightGuard {
     inbox: Arc<Inbox>,
     lane: Lane,
     checks: Vec<SlotId>,
 }
 
-impl Drop for Landing {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let mut session = self.inbox.slots.session();
             self.checks.iter().for_each(|id| session.fail(*id, StoreError::Closed));
         }
-        self.inbox.land(self.lane);
+        self.inbox.finished(self.lane);
     }
 }
 
@@ -138,11 +139,12 @@ impl Drop for Landing {
 #[derive(Debug)]
 pub(super) struct Batcher<C> {
     inbox: Arc<Inbox>,
-    main: Arc<Sky<C>>,
-    per_second: Option<Arc<Sky<C>>>,
+    main: Arc<CallContext<C>>,
+    per_second: Option<Arc<CallContext<C>>>,
     lanes: HashMap<Lane, Queue, foldhash::fast::RandomState>,
-    flights: JoinSet<()>,
-    /// Ends no later than the first deadline of all checks; it is not moved for each, but looks again when it ends.
+    calls: JoinSet<()>,
+    /// Fires no later than the first deadline of all checks. It is not reset for each check: it is set anew when it
+    /// fires.
     timer: Pin<Box<Sleep>>,
     is_timed: bool,
     purged: Instant,
@@ -159,18 +161,18 @@ impl<C: Caller> Batcher<C> {
         max_jitter: Duration,
         trouble: &Arc<Trouble>,
     ) -> Self {
-        let sky = |caller| {
+        let context = |caller| {
             let (stats, trouble) = (Arc::clone(&inbox.stats), Arc::clone(trouble));
             let slots = Arc::clone(&inbox.slots);
-            Arc::new(Sky { caller, max_jitter, ahead: Ahead::default(), slots, stats, trouble })
+            Arc::new(CallContext { caller, max_jitter, clock_offset: ClockOffset::default(), slots, stats, trouble })
         };
-        let (main, per_second) = (sky(main), per_second.map(sky));
+        let (main, per_second) = (context(main), per_second.map(context));
         Self {
             inbox,
             main,
             per_second,
             lanes: HashMap::default(),
-            flights: JoinSet::new(),
+            calls: JoinSet::new(),
             timer: Box::pin(sleep_until(Instant::now())),
             is_timed: false,
             purged: Instant::now(),
@@ -184,14 +186,14 @@ impl<C: Caller> Batcher<C> {
         loop {
             let inbox = Arc::clone(&self.inbox);
             tokio::select! {
-                () = inbox.bell.notified() => {}
+                () = inbox.wake.notified() => {}
                 () = self.timer.as_mut(), if self.is_timed => self.purge(),
             }
-            while self.flights.try_join_next().is_some() {}
+            while self.calls.try_join_next().is_some() {}
             inbox.take(&mut self.mail);
             let closed = self.mail.closed;
-            // those that lost a flight first, so that a new arrival is not sent before what waited for it
-            let mut touched: SmallVec<[Lane; 4]> = self.mail.landed.drain(..).collect();
+            // lanes whose call has finished come first, so that a new arrival is not sent before those that waited
+            let mut touched: SmallVec<[Lane; 4]> = self.mail.finished.drain(..).collect();
             for lane in &touched {
                 if let Some(queue) = self.lanes.get_mut(lane) {
                     queue.in_flight = queue.in_flight.saturating_sub(1);
@@ -207,7 +209,8 @@ impl<C: Caller> Batcher<C> {
             for lane in touched {
                 self.send(lane);
             }
-            // no more than `most` are still waited for: the rest go, so that memory is bounded whoever comes and leaves
+            // at most `most` parts are still awaited: the rest is dropped, which bounds memory however callers come and
+            // go
             if self.waiting > 2 * self.inbox.slots.most() {
                 self.purge();
             }
@@ -225,21 +228,22 @@ impl<C: Caller> Batcher<C> {
             Partition::Whole => IN_FLIGHT,
             Partition::Slot(_) | Partition::Key { .. } => IN_FLIGHT_OF_PARTITION,
         };
-        let sky = match (lane.side, &self.per_second) {
-            (Side::PerSecond, Some(sky)) => sky,
+        let context = match (lane.side, &self.per_second) {
+            (Side::PerSecond, Some(context)) => context,
             _ => &self.main,
         };
         while queue.in_flight < most {
             let before = queue.len();
-            let batch = queue.take(Instant::now().into_std(), &sky.slots);
+            let batch = queue.take(Instant::now().into_std(), &context.slots);
             self.waiting -= before - queue.len();
             let Some(batch) = batch else { break };
             queue.in_flight += 1;
             let checks = batch.waiters.iter().flatten().copied().collect();
-            let (sky, landing) = (Arc::clone(sky), Landing { inbox: Arc::clone(&self.inbox), lane, checks });
-            self.flights.spawn(async move {
-                let _landing = landing;
-                flight::fly(&sky, lane.partition.slot(), batch).await;
+            let (context, guard) =
+                (Arc::clone(context), InFlightGuard { inbox: Arc::clone(&self.inbox), lane, checks });
+            self.calls.spawn(async move {
+                let _guard = guard;
+                send::send_batch(&context, lane.partition.slot(), batch).await;
             });
         }
         if queue.is_idle() {
@@ -247,7 +251,7 @@ impl<C: Caller> Batcher<C> {
         }
     }
 
-    /// Sees to it that no deadline passes unseen.
+    /// Sets the timer so that no deadline is missed.
     fn set_timer(&mut self) {
         let Some(first) = self.inbox.slots.first_deadline().map(Instant::from_std) else { return };
         if !self.is_timed || first < self.timer.deadline() {
@@ -256,7 +260,7 @@ impl<C: Caller> Batcher<C> {
         }
     }
 
-    /// Fails what has expired, and drops what nobody waits for.
+    /// Fails the checks that have expired, and drops those whose callers have left.
     fn purge(&mut self) {
         let now = Instant::now();
         (self.is_timed, self.purged) = (false, now);

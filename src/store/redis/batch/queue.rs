@@ -1,4 +1,4 @@
-//! What waits for one lane, and how it becomes calls.
+//! The queue of one lane, and how its checks become calls.
 
 use std::{collections::VecDeque, hash::BuildHasher as _, num::NonZeroU32, time::Instant};
 
@@ -11,10 +11,10 @@ use super::{
 };
 use crate::domain::StoreError;
 
-/// A call has no more counters than this, unless one group alone has.
-pub(in super::super) const MAX_COUNTERS: usize = 512;
+/// A call carries at most this many counters, unless one group alone has more.
+pub(in super::super) const MAX_KEYS_PER_CALL: usize = 512;
 
-/// A call settles no more groups than this, however many are equal.
+/// A call settles at most this many groups, however many are equal.
 const MAX_SETTLED: usize = 4096;
 
 /// The checks that one entry answers, in the order of its answers.
@@ -28,7 +28,7 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    /// Drops the checks that nobody waits for any more, and the entries that are left with none.
+    /// Drops the checks whose callers have left or whose time is up, and the entries that are left with none.
     pub(super) fn keep_awaited(&mut self, now: Instant, slots: &Slots) {
         let Self { entries, waiters } = std::mem::take(self);
         let mut session = slots.session();
@@ -65,35 +65,35 @@ impl Queue {
         self.waiting.is_empty() && self.in_flight == 0
     }
 
-    /// Takes what the next call can carry; `None` if nothing is left that is worth sending.
+    /// Takes what the next call can carry; `None` if no check is left to send.
     pub(super) fn take(&mut self, now: Instant, slots: &Slots) -> Option<Batch> {
-        let most = self.waiting.len().min(MAX_COUNTERS);
+        let most = self.waiting.len().min(MAX_KEYS_PER_CALL);
         let mut batch = Batch { entries: Vec::with_capacity(most), waiters: Vec::with_capacity(most) };
-        // the places of those entries that others may equal
-        let mut places: HashTable<u32> = HashTable::new();
+        // the indices of entries that later ones may equal
+        let mut indices: HashTable<u32> = HashTable::new();
         let hasher = foldhash::fast::RandomState::default();
         let hash_of = |entry: &Entry| entry.lone_hit().map(|hit| hasher.hash_one((&hit.key, hit.charge)));
         let (mut counters, mut settled) = (0, 0);
         // a queue of one has nothing to merge
         let merges = most > 1;
         let mut session = slots.session();
-        while counters < MAX_COUNTERS && settled < MAX_SETTLED {
+        while counters < MAX_KEYS_PER_CALL && settled < MAX_SETTLED {
             let Some(id) = self.waiting.pop_front() else { break };
             let Queued::Ready(group) = session.take(id, now) else { continue };
             settled += 1;
             let entry = Entry::new(group);
             if let Some(hash) = hash_of(&entry).filter(|_| merges) {
-                let equals = |place: &u32| batch.entries[*place as usize].equals(&entry);
-                let rehash = |place: &u32| hash_of(&batch.entries[*place as usize]).unwrap_or_default();
-                match places.entry(hash, equals, rehash) {
-                    hash_table::Entry::Occupied(place) => {
-                        let place = *place.get() as usize;
-                        batch.entries[place].again();
-                        batch.waiters[place].push(id);
+                let equals = |index: &u32| batch.entries[*index as usize].equals(&entry);
+                let rehash = |index: &u32| hash_of(&batch.entries[*index as usize]).unwrap_or_default();
+                match indices.entry(hash, equals, rehash) {
+                    hash_table::Entry::Occupied(index) => {
+                        let index = *index.get() as usize;
+                        batch.entries[index].again();
+                        batch.waiters[index].push(id);
                         continue;
                     }
-                    hash_table::Entry::Vacant(place) => {
-                        place.insert(batch.entries.len() as u32);
+                    hash_table::Entry::Vacant(vacant) => {
+                        vacant.insert(batch.entries.len() as u32);
                     }
                 }
             }
@@ -104,7 +104,7 @@ impl Queue {
         (!batch.entries.is_empty()).then_some(batch)
     }
 
-    /// Drops what nobody waits for any more.
+    /// Drops the checks whose callers have left.
     pub(super) fn purge(&mut self, slots: &Slots) {
         let mut session = slots.session();
         self.waiting.retain(|id| session.is_waiting(*id));

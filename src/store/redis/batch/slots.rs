@@ -1,8 +1,8 @@
 //! The checks that wait for Redis: a slot each, in one table of the store.
 //!
-//! A caller holds a [`Ticket`], the batcher a [`SlotId`]. A ticket that is dropped frees its slot, and with it the group that
-//! was not sent yet; the id that the batcher still has is then of no slot any more. Outcomes of a whole call are written under
-//! one lock, and each different waker among those who wait is woken once.
+//! A caller holds a [`Ticket`], the batcher a [`SlotId`]. A ticket that is dropped frees its slot, and with it a group
+//! that was not sent yet; the id that the batcher still has is then stale. The outcomes of a call are written under one
+//! lock, and each distinct waker is woken once.
 
 use std::{
     future::Future,
@@ -20,7 +20,7 @@ use crate::domain::{Group, StoreError, Verdict};
 /// The outcome of a part of a request: a verdict for each of its hits.
 pub(in super::super) type Outcome = Result<SmallVec<[Verdict; 1]>, StoreError>;
 
-/// A waker is compared with so many that came before it: as many connections may take turns without being woken twice.
+/// A waker is compared with this many before it: that many connections may alternate without being woken twice.
 const REMEMBERED_WAKERS: usize = 16;
 
 /// Which slot, and which of the checks that were in it.
@@ -30,7 +30,7 @@ pub(super) struct SlotId {
     generation: u32,
 }
 
-/// The slots of a store, fewer than a bound.
+/// The slots of a store, up to a bound.
 #[derive(Debug)]
 pub(super) struct Slots {
     table: Mutex<Table>,
@@ -42,7 +42,7 @@ pub(super) struct Slots {
 struct Table {
     slots: Vec<Slot>,
     free: Vec<u32>,
-    /// No check that waits has a deadline before this; `None`: none waits.
+    /// No waiting check has a deadline before this; `None`: none waits.
     first_deadline: Option<Instant>,
 }
 
@@ -79,7 +79,7 @@ impl State {
     }
 }
 
-/// What became of a check that was queued.
+/// The state of a check that was queued.
 #[derive(Debug)]
 pub(super) enum Queued {
     /// It is to be sent, and counts as sent from now on.
@@ -119,7 +119,8 @@ impl Slots {
         Ok(Ticket { slots: Arc::clone(self), id })
     }
 
-    /// No check that waits has a deadline before this; `None`: none waits. Lags behind answers, not behind checks that come.
+    /// No waiting check has a deadline before this; `None`: none waits. It may be earlier than the first deadline,
+    /// never later.
     pub(super) fn first_deadline(&self) -> Option<Instant> {
         self.lock().first_deadline
     }
@@ -133,7 +134,7 @@ impl Slots {
         table.first_deadline = table.slots.iter().filter_map(|slot| slot.state.deadline()).min();
     }
 
-    /// Fails every check that has no answer: nobody will give one any more.
+    /// Fails every check that has no answer: there will be none.
     pub(super) fn close(&self) {
         let mut session = self.session();
         let ids: Vec<SlotId> = session.table().waiting().collect();
@@ -172,7 +173,8 @@ impl Table {
         })
     }
 
-    /// Makes the slot another's. What was in it is returned, to be dropped when the lock was given back: a waker may be anything.
+    /// Frees the slot. Its former state is returned, to be dropped after the lock is released: dropping a waker may run
+    /// any code.
     fn free(&mut self, id: SlotId) -> Option<State> {
         let slot = self.get(id)?;
         slot.generation = slot.generation.wrapping_add(1);
@@ -182,8 +184,8 @@ impl Table {
     }
 }
 
-/// Works on many slots under one lock, and wakes those who waited for what became of them when it is dropped: after the lock
-/// was given back, and each different waker once.
+/// Works on many slots under one lock. Dropped, it wakes the callers whose checks have an outcome: after the lock is
+/// released, and each distinct waker once.
 #[derive(Debug)]
 pub(super) struct Session<'s> {
     table: Option<MutexGuard<'s, Table>>,
@@ -196,7 +198,7 @@ impl Session<'_> {
         self.table.as_mut().expect("it is given back by drop alone")
     }
 
-    /// Takes the group of a check out, to be sent.
+    /// Takes the group of a check, to be sent.
     pub(super) fn take(&mut self, id: SlotId, now: Instant) -> Queued {
         let abandoned = &self.stats.abandoned;
         let Some(slot) = self.table.as_mut().expect("it is given back by drop alone").get(id) else {
@@ -230,7 +232,8 @@ impl Session<'_> {
         }
     }
 
-    /// Whether the check is still waited for: not answered, its caller there. One whose deadline has passed fails now.
+    /// Whether the check is still awaited: not answered, and its caller has not left. One whose deadline has passed
+    /// fails now.
     pub(super) fn is_awaited(&mut self, id: SlotId, now: Instant, late: StoreError) -> bool {
         let Some(slot) = self.table().get(id) else {
             self.stats.abandoned.fetch_add(1, Relaxed);
@@ -246,19 +249,19 @@ impl Session<'_> {
         }
     }
 
-    /// How the check, which was sent, is to fail if its deadline passes.
+    /// Sets how the check, which was sent, fails at its deadline.
     pub(super) fn set_late(&mut self, id: SlotId, error: StoreError) {
         if let Some(Slot { state: State::Sent { late, .. }, .. }) = self.table().get(id) {
             *late = error;
         }
     }
 
-    /// When the check will be too late; `None` if nobody waits for it any more.
+    /// The deadline of the check; `None` if it is no longer awaited.
     pub(super) fn deadline(&mut self, id: SlotId) -> Option<Instant> {
         self.table().get(id)?.state.deadline()
     }
 
-    /// Answers a check that has no answer yet; whether it had none, and its caller waits.
+    /// Answers a check that has no answer yet; returns whether it did.
     pub(super) fn answer(&mut self, id: SlotId, outcome: Outcome) -> bool {
         let Some(slot) = self.table().get(id) else { return false };
         if slot.state.deadline().is_none() {
@@ -271,7 +274,7 @@ impl Session<'_> {
         true
     }
 
-    /// Wakes it at the end, unless it is one of the last few that are known already.
+    /// Wakes it at the end, unless it equals one of the last few.
     fn wake(&mut self, waker: Waker) {
         if !self.wakers.iter().rev().take(REMEMBERED_WAKERS).any(|known| known.will_wake(&waker)) {
             self.wakers.push(waker);
@@ -293,7 +296,8 @@ impl Drop for Session<'_> {
     }
 }
 
-/// The way to the outcome of a check. Dropped, its slot is free at once, and what was not sent yet is not charged.
+/// A future of the outcome of a check. Dropped, it frees the slot at once, and a group that was not sent yet is not
+/// charged.
 #[derive(Debug)]
 pub(in super::super) struct Ticket {
     slots: Arc<Slots>,

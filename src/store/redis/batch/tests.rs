@@ -1,4 +1,4 @@
-//! The batcher and the store over a Redis that answers as it is told.
+//! The batcher and the store over a Redis that answers as the test says.
 
 mod again;
 mod fair;
@@ -29,13 +29,13 @@ const THERE: Timestamp = Timestamp::from_micros(1_000_000_000_000_000);
 #[derive(Clone, Debug)]
 struct Fake {
     gate: Arc<Semaphore>,
-    told: Arc<Mutex<Told>>,
+    state: Arc<Mutex<FakeState>>,
     has_slots: bool,
     keys_per_call: Arc<Mutex<Option<KeysPerCall>>>,
 }
 
 #[derive(Debug, Default)]
-struct Told {
+struct FakeState {
     /// The script, slot, keys and settled groups of each call.
     calls: Vec<(Script, Option<u16>, Vec<String>, u32)>,
     /// The kinds of group in the last call.
@@ -51,7 +51,7 @@ struct Told {
 impl Fake {
     fn open() -> Self {
         let keys_per_call = Arc::new(Mutex::new(Some(KeysPerCall::Many)));
-        Self { gate: Arc::new(Semaphore::new(1 << 20)), told: Arc::default(), has_slots: false, keys_per_call }
+        Self { gate: Arc::new(Semaphore::new(1 << 20)), state: Arc::default(), has_slots: false, keys_per_call }
     }
 
     fn shut() -> Self {
@@ -60,20 +60,20 @@ impl Fake {
 
     fn failing(errors: impl IntoIterator<Item = CallError>) -> Self {
         let fake = Self::open();
-        fake.told.lock().expect("a lock").errors.extend(errors);
+        fake.state.lock().expect("a lock").errors.extend(errors);
         fake
     }
 
     fn scripts(&self) -> Vec<Script> {
-        self.told.lock().expect("a lock").calls.iter().map(|call| call.0).collect()
+        self.state.lock().expect("a lock").calls.iter().map(|call| call.0).collect()
     }
 
     fn keys(&self) -> Vec<Vec<String>> {
-        self.told.lock().expect("a lock").calls.iter().map(|call| call.2.clone()).collect()
+        self.state.lock().expect("a lock").calls.iter().map(|call| call.2.clone()).collect()
     }
 
     fn settled(&self) -> u32 {
-        self.told.lock().expect("a lock").calls.iter().map(|call| call.3).sum()
+        self.state.lock().expect("a lock").calls.iter().map(|call| call.3).sum()
     }
 
     fn start(&self, max_pending: usize) -> (Arc<RedisStore<Self>>, Arc<RedisStats>) {
@@ -123,11 +123,11 @@ impl Caller for Fake {
         let keys: Vec<String> = call.keys.iter().map(|key| String::from_utf8_lossy(key).into_owned()).collect();
         let groups = groups(call);
         let settled = groups.iter().map(|(_, times)| times).sum();
-        let mut told = self.told.lock().expect("a lock");
-        let error = told.errors.pop_front();
-        let group_error = told.group_error.take();
-        told.kinds.clone_from(&call.kinds);
-        told.calls.push((script, slot, keys, settled));
+        let mut state = self.state.lock().expect("a lock");
+        let error = state.errors.pop_front();
+        let group_error = state.group_error.take();
+        state.kinds.clone_from(&call.kinds);
+        state.calls.push((script, slot, keys, settled));
         let gate = Arc::clone(&self.gate);
         async move {
             let Ok(permit) = tokio::time::timeout(TIMEOUT, gate.acquire()).await else {
@@ -173,11 +173,11 @@ impl Caller for Fake {
     }
 
     fn admits(&self, _slot: Option<u16>) -> bool {
-        !self.told.lock().expect("a lock").tripped
+        !self.state.lock().expect("a lock").tripped
     }
 
     fn reconnect(&self) {
-        self.told.lock().expect("a lock").reconnections += 1;
+        self.state.lock().expect("a lock").reconnections += 1;
     }
 
     async fn close(&self) {}
@@ -230,9 +230,9 @@ async fn what_arrives_while_calls_are_in_flight_leaves_together_and_equal_checks
     let mut verdicts: Vec<_> = rest.join_all().await.into_iter().map(|mut one| one.remove(0).expect("ok")).collect();
     assert_eq!(fake.keys()[2], ["a", "b", "c"], "first come, first served");
     verdicts.sort_by_key(|verdict| (verdict.after, verdict.allowed));
-    let told: Vec<_> = verdicts.iter().map(|verdict| (verdict.before, verdict.after, verdict.allowed)).collect();
+    let counts: Vec<_> = verdicts.iter().map(|verdict| (verdict.before, verdict.after, verdict.allowed)).collect();
     let fresh = (0, 1, true);
-    assert_eq!(told, [fresh, fresh, fresh, (1, 2, true), (2, 3, true), (3, 4, false)], "as if one after the other");
+    assert_eq!(counts, [fresh, fresh, fresh, (1, 2, true), (2, 3, true), (3, 4, false)], "as if one after the other");
     assert_eq!((stats.calls(), stats.entries(), stats.checks()), (3, 5, 8));
     checks.join_all().await;
     assert_eq!((stats.pending(), stats.in_flight()), (0, 0));
@@ -274,7 +274,7 @@ async fn everybody_is_answered_by_the_deadline_and_the_work_is_bounded() {
     let waiting = spawn(&store, ["c"; 5]);
     let soon = Group { deadline: Some((before + Duration::from_millis(20)).into_std()), ..group("d") };
     settle().await;
-    assert_eq!(store.check(soon.clone()).await[0], Err(StoreError::Overloaded), "five places are taken");
+    assert_eq!(store.check(soon.clone()).await[0], Err(StoreError::Overloaded), "all five slots are taken");
     let mut outcomes: Vec<_> = waiting.join_all().await.into_iter().map(|mut one| one.remove(0)).collect();
     outcomes.sort_by_key(|outcome| *outcome == Err(StoreError::Overloaded));
     let late = [StoreError::Expired, StoreError::Unanswered];
@@ -290,7 +290,7 @@ async fn everybody_is_answered_by_the_deadline_and_the_work_is_bounded() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_leaves_frees_its_place_at_once_and_is_not_kept() {
+async fn a_caller_that_leaves_frees_its_slot_at_once() {
     let fake = Fake::shut();
     let (store, stats) = fake.start(10);
     let mut busy = spawn(&store, ["a"]);
@@ -346,7 +346,7 @@ async fn one_wrong_counter_fails_alone_and_parts_are_put_together_in_order() {
         Hit { descriptor: 1, charge: Charge::Take(2), ..hit("{b}1") },
         Hit { descriptor: 2, charge: Charge::Take(3), ..hit("{c}2") },
     ]);
-    fake.told.lock().expect("a lock").errors.extend([refused("ERR x")]);
+    fake.state.lock().expect("a lock").errors.extend([refused("ERR x")]);
     let verdicts = store.check(group).await;
     let after: Vec<_> = verdicts.iter().map(|verdict| verdict.map(|verdict| verdict.after)).collect();
     let other = Err(StoreError::Refused(Refusal::Other));

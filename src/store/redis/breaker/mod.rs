@@ -1,4 +1,4 @@
-//! When to stop asking a Redis that does not answer: one breaker for each address, shared by the workers.
+//! A circuit breaker for each address of Redis, shared by the workers.
 //!
 //! ```text
 //!            failures in a row, or too large a share of them
@@ -7,11 +7,11 @@
 //!     │                                      after a cooldown │      │ a longer cooldown
 //!     │                                                       ▼      │
 //!     └────────────────────────────────────────────────── HalfOpen ──┘
-//!              the probe is answered, or nobody uses the address any more
+//!              the probe is answered, or no client uses the address any more
 //! ```
 //!
 //! One call is one observation: silence is a failure, and so is a refusal that will not pass by itself. Time is an argument,
-//! and nothing here sends a probe; the one that claims the probing does.
+//! and nothing here sends a probe: the task that claims the probing does.
 
 #[cfg(test)]
 mod tests;
@@ -35,17 +35,18 @@ pub struct BreakerConfig {
     pub consecutive: NonZeroU32,
     /// The share of failures, from 0 to 1, that opens it.
     pub ratio: f64,
-    /// Over which time the share is taken.
+    /// The time over which the share is taken.
     pub window: Duration,
-    /// Calls in that time below which the share says nothing.
+    /// The least number of calls in that time for the share to count.
     pub min_calls: NonZeroU32,
-    /// Until the first probe; twice as long after each that fails, and when it opens again within a window.
+    /// The time until the first probe. It doubles after each probe that fails, and when the breaker reopens within a
+    /// window.
     pub cooldown: Duration,
-    /// No cooldown is longer.
+    /// The longest cooldown.
     pub max_cooldown: Duration,
 }
 
-/// What a breaker does.
+/// The state of a breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BreakerState {
     /// Calls go through.
@@ -56,25 +57,26 @@ pub enum BreakerState {
     Open,
 }
 
-/// What became of a call.
+/// The outcome of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// Redis replied: a verdict, or a refusal that will pass by itself.
     Answered,
-    /// Redis refused, and will go on to. Some in a row open the breaker, a share of them does not: where Redis still
-    /// decides some of what it is asked (denials and looks need neither memory nor a primary), it is worth asking.
+    /// Redis refused, and will refuse the next calls too. A number in a row opens the breaker, a share of them does
+    /// not: a Redis that still decides some calls (denials and looks need neither memory nor a primary) is worth
+    /// calling.
     Refused,
     /// Redis did not reply in time, or could not be reached.
     Silent,
 }
 
-/// A call that was let through: before which opening.
+/// A call that was let through, with the number of the opening that it precedes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Admitted {
     opened: u64,
 }
 
-/// A breaker. Its fast path, while closed and after a success, takes a lock that nothing holds for long.
+/// A breaker. Its fast path, while closed and after a success, takes a lock that is never held for long.
 #[derive(Debug)]
 pub(super) struct Breaker {
     config: BreakerConfig,
@@ -89,7 +91,7 @@ struct Inner {
     state: BreakerState,
     in_a_row: u32,
     window: Window,
-    /// The present cooldown, before jitter.
+    /// The current cooldown, before jitter.
     cooldown: Duration,
     /// When it closed last.
     closed_at: Option<Instant>,
@@ -117,14 +119,14 @@ impl Breaker {
         !self.shut.load(Relaxed)
     }
 
-    /// Lets a call be made, or not.
+    /// Admits a call, or not.
     pub(super) fn admit(&self) -> Option<Admitted> {
         let opened = self.opened();
         self.admits().then_some(Admitted { opened })
     }
 
-    /// What became of a call; whether that opened it. What comes late, when it has opened already, changes nothing, be it
-    /// closed again by then.
+    /// Takes up the outcome of a call; returns whether that opened the breaker. A call that was admitted before the
+    /// last opening changes nothing.
     pub(super) fn observe(&self, call: Admitted, outcome: Outcome, now: Instant) -> bool {
         let mut inner = self.lock();
         if inner.state != BreakerState::Closed || call.opened != self.opened() {
@@ -142,7 +144,7 @@ impl Breaker {
         let opens = inner.in_a_row >= self.config.consecutive.get() || is_share;
         if opens {
             inner.state = BreakerState::Open;
-            // one that answers probes and nothing else is to be left alone for longer and longer
+            // an address that answers probes only is left alone for longer each time
             let again = inner.closed_at.is_some_and(|at| now.duration_since(at) < self.config.window);
             inner.reopened = again;
             inner.cooldown = if again { self.longer(inner.cooldown) } else { self.config.cooldown };
@@ -152,35 +154,36 @@ impl Breaker {
         opens
     }
 
-    /// Takes on the probing, if it is open and nobody probes. Whoever does must call [`Self::release`] in the end.
+    /// Claims the probing, if the breaker is open and the address is not probed. The holder must call [`Self::release`]
+    /// at its end.
     pub(super) fn claim(&self) -> bool {
         let mut inner = self.lock();
         inner.state != BreakerState::Closed && !std::mem::replace(&mut inner.is_probed, true)
     }
 
-    /// Whether somebody has.
+    /// Whether the probing is claimed.
     pub(super) fn is_probed(&self) -> bool {
         self.lock().is_probed
     }
 
-    /// Leaves the probing to another.
+    /// Gives up the claim.
     pub(super) fn release(&self) {
         self.lock().is_probed = false;
     }
 
-    /// How long to wait before the next probe: a half of it to the whole, so that workers and processes do not come all
-    /// at once.
+    /// The pause before the next probe: between half the cooldown and all of it, so that workers and processes do not
+    /// probe in step.
     pub(super) fn pause(&self) -> Duration {
         self.lock().cooldown.mul_f64(0.5 + fastrand::f64() / 2.0)
     }
 
-    /// Whether there is reason enough in a connection that was just made to probe before the cooldown is over. None for an
-    /// address that answers probes and nothing else.
+    /// Whether a new connection justifies a probe before the cooldown is over. Not for an address that answers probes
+    /// only.
     pub(super) fn may_be_hurried(&self) -> bool {
         !self.lock().reopened
     }
 
-    /// The probe begins; not if it has been closed meanwhile.
+    /// Begins a probe, unless the breaker has been closed meanwhile.
     pub(super) fn probe(&self) -> bool {
         let mut inner = self.lock();
         let is_shut = inner.state != BreakerState::Closed;
@@ -190,7 +193,7 @@ impl Breaker {
         is_shut
     }
 
-    /// The probe's end; whether that closed it, with nothing held against the address. It may have been closed meanwhile.
+    /// Ends a probe; returns whether that closed the breaker, which may have been closed meanwhile.
     pub(super) fn probed(&self, answered: bool, now: Instant) -> bool {
         let mut inner = self.lock();
         if inner.state == BreakerState::Closed {
@@ -206,8 +209,8 @@ impl Breaker {
         answered
     }
 
-    /// A connection that was just made has shown as much as a probe would; whether that closed it. It does not where the
-    /// address has answered probes before, and nothing else.
+    /// Takes up a new connection that is proven to count, which is as good as a probe; returns whether that closed the
+    /// breaker. It does not if the address answers probes only.
     pub(super) fn proven(&self, now: Instant) -> bool {
         let mut inner = self.lock();
         let closes = inner.state != BreakerState::Closed && !inner.reopened;
@@ -218,7 +221,7 @@ impl Breaker {
         closes
     }
 
-    /// Forgets what it knows of the address; whether that closed it. Who probes goes on to until they release it.
+    /// Forgets the state of the address; returns whether that closed the breaker. A claim of the probing stays.
     pub(super) fn reset(&self) -> bool {
         let mut inner = self.lock();
         let was_shut = inner.state != BreakerState::Closed;
@@ -242,7 +245,7 @@ impl Breaker {
         self.lock().state
     }
 
-    /// How often it has opened since the start.
+    /// How many times it has opened since the start.
     pub(super) fn opened(&self) -> u64 {
         self.opened.load(Relaxed)
     }

@@ -1,10 +1,10 @@
-//! Calls and failures of the last while, by tenths of it.
+//! Calls and failures in a sliding window, by tenths of it.
 
 use std::time::{Duration, Instant};
 
 const PARTS: usize = 10;
 
-/// Sums over a window that slides by a tenth of itself.
+/// Sums over a window that slides by a tenth of its length.
 #[derive(Debug)]
 pub(super) struct Window {
     part: Duration,

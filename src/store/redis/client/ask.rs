@@ -1,18 +1,18 @@
-//! What a person wants to know of a server, and counting does not need. A server may refuse to say it.
+//! Questions that diagnosis asks a server, and counting does not need. A server may refuse them.
 
 use std::time::{Duration, SystemTime};
 
 use super::{Client, Command, Reply, ReplyLimit, unreadable};
 use crate::store::redis::CallError;
 
-/// The slot whose node is asked in a cluster: any would do.
+/// The slot whose node is asked in a cluster: any slot will do.
 const SLOT: Option<u16> = Some(0);
 
 impl Client {
     /// The server's clock.
     ///
     /// # Errors
-    /// If it does not answer, or does not let us ask.
+    /// If it does not answer, or refuses.
     pub async fn time(&self) -> Result<SystemTime, CallError> {
         let (reply, _) = self.run(SLOT, Command::new(&[b"TIME"], ReplyLimit::SHORT)).await?;
         let time = match &reply {
@@ -27,10 +27,10 @@ impl Client {
         since.and_then(|since| SystemTime::UNIX_EPOCH.checked_add(since)).ok_or_else(|| unreadable("TIME", &reply))
     }
 
-    /// A section of what it says of itself: `name:value` lines.
+    /// A section of INFO: `name:value` lines.
     ///
     /// # Errors
-    /// If it does not answer, or does not let us ask.
+    /// If it does not answer, or refuses.
     pub async fn info(&self, section: &str) -> Result<String, CallError> {
         let (reply, _) = self.run(SLOT, Command::new(&[b"INFO", section.as_bytes()], ReplyLimit::SHORT)).await?;
         match reply {

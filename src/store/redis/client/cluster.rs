@@ -1,8 +1,8 @@
 //! A Redis Cluster: which node has which slot, and calls that follow redirections.
 //!
-//! Each node has connections of its own, so one that is down takes no other with it. A redirection proves that nothing
-//! ran, so the call goes on to where it points; nothing else is sent again. `CLUSTER SLOTS` is asked at the start, when
-//! something hints that it has changed, and now and then.
+//! Each node has its own connections, so that one that is down affects no other. A redirection proves that nothing ran,
+//! so the call is sent to the node that it names; no other call is sent again. `CLUSTER SLOTS` is called at the start,
+//! when something indicates a change, and periodically.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -22,11 +22,11 @@ use tokio::{
 };
 
 use super::{
+    MAX_NODES,
     contact::Member,
     cure,
     health::Healths,
-    node::Node,
-    observation::Observation,
+    node::{Node, Observation},
     peer::{Peer, Standing},
     plan::{Plan, Target},
     proof::Proof,
@@ -37,18 +37,15 @@ use crate::store::redis::{CallError, HostPort, slot};
 
 /// Slots of a cluster.
 const SLOTS: usize = slot::SLOTS as usize;
-/// What `CLUSTER SLOTS` may say: some thousand ranges with their replicas.
+/// The limit of a reply to `CLUSTER SLOTS`: some thousand ranges with their replicas.
 const SLOTS_LIMIT: ReplyLimit = ReplyLimit { bytes: 4 << 20, items: 256 << 10 };
-/// Nodes of a cluster that are connected to. A cluster has fewer (its specification speaks of a thousand, replicas too); what
-/// names more is confused or means harm.
-pub(super) const MAX_NODES: usize = 1000;
-/// Redirections that a call follows.
+/// The most redirections that a call follows.
 const HOPS: usize = 3;
-/// How long what `CLUSTER SLOTS` said is believed without any doubt.
+/// How long a reply to `CLUSTER SLOTS` is used if nothing indicates a change.
 const FRESH: Duration = Duration::from_secs(30);
-/// Time between two `CLUSTER SLOTS`.
+/// The least time between two `CLUSTER SLOTS`.
 const BETWEEN: Duration = Duration::from_millis(100);
-/// For so long at the start a node that cannot be reached keeps the client from being ready, if another node counts. One
+/// How long at the start a node that cannot be reached keeps the client from being ready, if another node counts: one
 /// shard that is down must not keep the others from being served.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -69,9 +66,9 @@ struct View {
     map: RwLock<Map>,
     /// Notified when the map may be out of date.
     doubt: Arc<Notify>,
-    /// Notified when the first map has come, or could not.
+    /// Notified when the first map has arrived, or an attempt to get it has failed.
     news: Notify,
-    /// Whether no node could be asked for the map when that was last tried.
+    /// Whether the last attempt to get the map failed with every node.
     failed: AtomicBool,
 }
 
@@ -82,7 +79,7 @@ struct Map {
 }
 
 impl Cluster {
-    /// Starts to look for the nodes, on the current runtime.
+    /// Starts to discover the nodes, on the current runtime.
     pub(super) fn connect(plan: &Arc<Plan>, seeds: &[HostPort], healths: &Arc<Healths>, member: Arc<Member>) -> Self {
         let view = Arc::new(View {
             plan: Arc::clone(plan),
@@ -98,7 +95,7 @@ impl Cluster {
         Self { view, task }
     }
 
-    /// Sends a command to the node of this slot (`None`: any), and to where it is redirected.
+    /// Sends a command to the node of this slot (`None`: any), and follows redirections.
     pub(super) async fn run(
         &self,
         slot: Option<u16>,
@@ -112,13 +109,13 @@ impl Cluster {
         result
     }
 
-    /// Whether the breaker of the node of this slot lets calls through; what it is redirected to has its own.
+    /// Whether the breaker of the node of this slot lets calls through; a node that it redirects to has its own.
     pub(super) fn admits(&self, slot: Option<u16>) -> bool {
         let map = self.view.map();
         let owner = slot.and_then(|slot| map.owners.get(usize::from(slot))?.as_ref());
         let admits = owner.is_none_or(|(_, node)| node.admits());
         if !admits {
-            // nothing is sent that could tell that another node has the slot by now
+            // no call is sent whose redirection would show that another node has the slot by now
             self.view.doubt.notify_one();
         }
         admits
@@ -129,7 +126,7 @@ impl Cluster {
         self.view.map().nodes.values().map(|node| node.open()).sum()
     }
 
-    /// Replaces every connection and looks for the nodes again.
+    /// Replaces every connection, and discovers the nodes again.
     pub(super) fn reconnect(&self) {
         for node in self.view.map().nodes.values() {
             node.reconnect();
@@ -199,13 +196,13 @@ impl View {
                 }
                 _ => return Err(CallError::Refused(error)),
             };
-            // Nothing ran so far. A node that has just become known is worth the wait.
+            // Nothing has run so far. It is worth waiting for a node that has just become known.
             timeout_at(deadline, node.connected()).await.map_err(|_| CallError::Unreachable)?;
         }
         Err(CallError::Unreachable)
     }
 
-    /// Waits for the first map, unless no node that could send it is known to answer.
+    /// Waits for the first map, unless every node that could send it has failed.
     async fn mapped(&self) {
         loop {
             let mut news = pin!(self.news.notified());
@@ -217,8 +214,8 @@ impl View {
         }
     }
 
-    /// Waits until this client has counted on each node that serves slots; one that cannot be reached is given up on after
-    /// a while, if another counts.
+    /// Waits until this client has counted on each node that serves slots. A node that cannot be reached is waited for
+    /// during a grace period only, if another counts.
     async fn proven(&self) {
         let mut news = self.plan.contacts.follow();
         let mut patience = None;
@@ -232,7 +229,7 @@ impl View {
                 }
             }
             let is_mapped = proven + refused + unknown > 0;
-            // since the map has come: before, nobody could know whom to wait for
+            // counted from the arrival of the map, which names the nodes to wait for
             let given_up = is_mapped && *patience.get_or_insert_with(|| Instant::now() + GRACE) <= Instant::now();
             if is_mapped && refused == 0 && (unknown == 0 || given_up && proven > 0) {
                 return;
@@ -245,7 +242,7 @@ impl View {
         }
     }
 
-    /// The node of a slot; of none, one that is connected.
+    /// The node of a slot; for `None`, one that is connected.
     fn owner(&self, slot: Option<u16>) -> Option<(HostPort, Arc<Node>)> {
         let map = self.map();
         match slot {
@@ -254,7 +251,7 @@ impl View {
         }
     }
 
-    /// The node at this address, which becomes known if it was not; `None`: too many are.
+    /// The node at this address, added if it is new; `None`: there are too many.
     fn node(&self, at: &HostPort) -> Option<Arc<Node>> {
         let mut map = self.map_mut();
         if map.nodes.len() >= MAX_NODES && !map.nodes.contains_key(at) {
@@ -284,7 +281,7 @@ impl View {
         Some(node)
     }
 
-    /// Keeps the map up to date, for ever; and reports once that the client counts on each node.
+    /// Keeps the map up to date, and reports once that the client counts on each node. Never returns.
     async fn keep(self: Arc<Self>) {
         let report = async {
             self.proven().await;
@@ -348,7 +345,7 @@ impl View {
         None
     }
 
-    /// What a node says of the slots, or why that is of no use.
+    /// The slots according to a node, or why its reply is unusable.
     async fn ask_over(&self, wire: &Wire, at: &HostPort) -> Result<Vec<Range>, Box<str>> {
         let command = Command::new(&[b"CLUSTER", b"SLOTS"], SLOTS_LIMIT);
         let reply = match wire.run(command, false, self.plan.patience()).await {
@@ -368,7 +365,7 @@ impl View {
         }
     }
 
-    /// The map is this from now on. Nodes that serve no slot any more are closed.
+    /// Replaces the map. Nodes that no longer serve a slot are closed.
     fn update(&self, ranges: &[Range]) {
         let mut slots: HashMap<&HostPort, Vec<Indices<usize>>> = HashMap::new();
         for Range { slots: range, at } in ranges {
@@ -383,7 +380,7 @@ impl View {
                     let had_none = !node.proof().has_keys();
                     node.proof().serve(slots.clone());
                     if had_none && node.standing() != Standing::Proven {
-                        // its connections could not be proven
+                        // without slots its connections cannot be proven
                         node.reconnect();
                     }
                     node

@@ -1,5 +1,5 @@
-//! How the connections to one endpoint are doing, as one who watches it sees; and until the first of them is made, whose
-//! turn it is to try. Shared by the workers.
+//! The state of the connections to one endpoint, for those who watch it; and until the first of them is made, the turns
+//! in which to try. Shared by the workers.
 
 use std::{
     collections::BTreeMap,
@@ -12,34 +12,34 @@ use std::{
 
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
-/// Addresses whose trouble is shown. A cluster may have hundreds that fail alike.
+/// The most addresses whose error is shown. A cluster may have hundreds that fail alike.
 const SHOWN: usize = 3;
 
-/// The connections to one endpoint, whatever their addresses. Each was proven to count, but for those to nodes of a cluster
-/// that serve no slot.
+/// The connections to all addresses of one endpoint. Each was proven to count, except those to nodes of a cluster
+/// without slots.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Contact {
     /// Connections that are open.
     pub open: usize,
     /// Connections that were ever made.
     pub made: u64,
-    /// Attempts to connect that failed: the server was not reached, did not let us in, or did not count.
+    /// Attempts to connect that failed: the server was not reached, rejected the login, or did not count.
     pub failed: u64,
     /// Clients that were made.
     pub clients: usize,
-    /// Those of them that have counted on each of their nodes; once is enough.
+    /// Clients that have counted on each of their nodes, once at least.
     pub counting: usize,
-    /// Addresses that clients use, and whether their breaker is not closed.
+    /// The addresses that clients use, and whether the breaker of each is open or half open.
     pub used: BTreeMap<Arc<str>, bool>,
     /// Why there is no connection, by address, without credentials.
     pub trouble: BTreeMap<Arc<str>, Arc<str>>,
 }
 
-/// Keeps a [`Contact`], and the gate that is shut until the endpoint was reached.
+/// Keeps a [`Contact`], and the turns until the endpoint is reached.
 #[derive(Debug)]
 pub(super) struct Contacts {
     now: watch::Sender<Contact>,
-    /// Has one permit, and is closed for good once the endpoint has answered.
+    /// One permit; closed for good once the endpoint has answered.
     gate: Semaphore,
     /// Whether a connection was ever made.
     made: AtomicBool,
@@ -50,7 +50,7 @@ impl Contacts {
         Self { now: watch::Sender::default(), gate: Semaphore::new(1), made: AtomicBool::new(false) }
     }
 
-    /// The present state.
+    /// The current state.
     pub(super) fn now(&self) -> Contact {
         self.now.borrow().clone()
     }
@@ -60,8 +60,8 @@ impl Contacts {
         self.now.subscribe()
     }
 
-    /// Waits for the turn to try; `None`: the endpoint has answered, and everybody may. While it never has, one at a time
-    /// tries, so that the pauses are those of the process and not of each of its connections.
+    /// Waits for the turn to connect; `None`: the endpoint has answered, and there are no turns. Until then one
+    /// connection at a time tries, so that the pauses are those of the process, not of each connection.
     pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
         self.gate.acquire().await.ok()
     }
@@ -71,12 +71,12 @@ impl Contacts {
         self.made.load(Relaxed)
     }
 
-    /// The endpoint answers: nobody has to wait for a turn any more. What its seeds said does not matter any more.
+    /// The endpoint has answered: ends the turns, and drops the errors of its seeds.
     pub(super) fn answers(&self) {
         self.gate.close();
     }
 
-    /// One more client is made; until what this returns is dropped.
+    /// Adds a client, until the result is dropped.
     pub(super) fn joins(self: &Arc<Self>) -> Arc<Member> {
         self.now.send_modify(|now| now.clients += 1);
         Arc::new(Member { contacts: Arc::clone(self), counts: AtomicBool::new(false) })
@@ -84,12 +84,12 @@ impl Contacts {
 
     /// Waits until each client has counted on each of its nodes.
     pub(super) async fn all_count(&self) {
-        // an error would mean that this is gone
+        // fails only if this was dropped
         let _ = self.follow().wait_for(|now| now.counting >= now.clients).await;
     }
 
-    /// What has become of an address: whether its breaker is not closed; `None`: nobody uses it. Asked for under the lock, so
-    /// that the last to come here says how it is.
+    /// Updates whether the breaker of an address is open or half open; `None`: no client uses it. `is_shut` is called
+    /// under the lock, so that the last update has the latest state.
     pub(super) fn note(&self, address: &str, is_shut: impl FnOnce() -> Option<bool>) {
         self.now.send_modify(|now| match is_shut() {
             Some(shut) => drop(now.used.insert(address.into(), shut)),
@@ -118,7 +118,8 @@ impl Contacts {
         });
     }
 
-    /// A connection is gone. `lost` says why, if not on purpose and no other to the address is open.
+    /// A connection has ended. `lost` is the reason, if it was not closed on purpose and no other to the address is
+    /// open.
     pub(super) fn closed(&self, address: &str, lost: Option<&str>) {
         self.now.send_modify(|now| {
             now.open -= 1;
@@ -128,7 +129,7 @@ impl Contacts {
         });
     }
 
-    /// What was said of an address does not matter any more.
+    /// Drops the error of an address.
     pub(super) fn forget(&self, address: &str) {
         self.now.send_if_modified(|now| now.trouble.remove(address).is_some());
     }
@@ -161,7 +162,7 @@ impl Drop for Member {
 }
 
 impl Contact {
-    /// Whether the breaker of each address that is used is open.
+    /// Whether the breakers of all addresses in use are open or half open.
     #[must_use]
     pub fn is_shut(&self) -> bool {
         !self.used.is_empty() && self.used.values().all(|shut| *shut)

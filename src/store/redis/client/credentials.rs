@@ -1,8 +1,8 @@
-//! What to log in with, as it is at this moment.
+//! The user and password to log in with, read when they are needed.
 
 use crate::{domain::Secret, store::redis::Credentials};
 
-/// A user and a password to log in with; without a password, nobody logs in.
+/// A user and a password to log in with; without a password there is no login.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Login {
     /// The ACL user; `None`: the default one.

@@ -1,11 +1,11 @@
-//! What to do about a Redis that refuses to count.
+//! Cures for a Redis that refuses to count.
 
 use crate::store::redis::{Credentials, refusal};
 
-/// All that a user needs to be allowed, on a Redis alone, behind sentinels or in a cluster.
+/// The ACL rules that a user needs, on a standalone Redis, behind sentinels or in a cluster.
 pub const RIGHTS: &str = "+eval +evalsha +del +get +mget +set +time +ping +cluster|slots +role";
 
-/// The cure of a sentinel that refuses a login in these words, if one is known.
+/// The cure for this error of a sentinel's login, if one is known.
 pub(super) fn of_sentinel(text: &str) -> Option<&'static str> {
     (lacks_auth(text) || lacks_password(text)).then_some(
         "this sentinel takes no password: leave it out of REDIS_SENTINEL_AUTH and of the URLs in the list, or let it have AUTH",
@@ -18,13 +18,13 @@ fn lacks_auth(text: &str) -> bool {
     command.trim_start_matches([' ', '\'', '`', '"']).to_ascii_lowercase().starts_with("auth")
 }
 
-/// Whether nobody needs a password there, so that AUTH is refused.
+/// Whether the server has no password, and so refuses AUTH.
 fn lacks_password(text: &str) -> bool {
     text.starts_with("ERR Client sent AUTH, but no password is set")
         || text.starts_with("ERR AUTH <password> called without any password configured")
 }
 
-/// The cure of a refusal in these words, if one is known. `has_slots`: it was said by a node that we take for one of a
+/// The cure for this error, if one is known. `has_slots`: it came from a server that is configured as a node of a
 /// cluster.
 pub(super) fn of(text: &str, has_slots: bool, credentials: &Credentials, prefix: &str) -> Option<String> {
     if lacks_auth(text) {
@@ -51,7 +51,7 @@ pub(super) fn of(text: &str, has_slots: bool, credentials: &Credentials, prefix:
             Credentials::Fixed { user: None, .. } | Credentials::None => "default",
             Credentials::File(_) => "USER",
         };
-        // keys and commands apart: a user who may use all keys cannot be given some
+        // keys and commands separately: a user that may use all keys cannot be given some
         let lacks = if text.contains(" key") {
             format!("~{}*", escaped(prefix))
         } else if text.contains("'select'") {
@@ -66,7 +66,7 @@ pub(super) fn of(text: &str, has_slots: bool, credentials: &Credentials, prefix:
             "this Redis is a node of a cluster: set REDIS_TYPE=CLUSTER (of the second Redis, REDIS_PERSECOND_TYPE); if it is \
              a proxy before one, REDIS_KEYS_PER_CALL=one (REDIS_PERSECOND_KEYS_PER_CALL)"
         }
-        // Alibaba's proxy has words of its own
+        // the error of Alibaba's proxy
         "ERR" if !has_slots && text.contains("keys must be in same slot") => {
             "this is a proxy before a cluster: set REDIS_KEYS_PER_CALL=one (of the second Redis, \
              REDIS_PERSECOND_KEYS_PER_CALL)"

@@ -1,4 +1,4 @@
-//! How the connections to one address are doing: counted, and logged once when that changes. Shared by the workers.
+//! The state of the connections to one address: counted, and logged once when it changes. Shared by the workers.
 
 use std::{
     collections::HashMap,
@@ -12,7 +12,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{cluster::MAX_NODES, contact::Contacts};
+use super::{MAX_NODES, contact::Contacts};
 use crate::{
     store::redis::breaker::{Breaker, BreakerConfig, BreakerState},
     throttle::LineBudget,
@@ -23,13 +23,12 @@ use crate::{
 pub(super) struct Healths {
     contacts: Arc<Contacts>,
     breaker: Option<BreakerConfig>,
-    /// Of connections that come and go.
+    /// For lines about connections that come and go.
     lines: Arc<LineBudget>,
     of: Mutex<HashMap<String, Arc<Health>>>,
 }
 
-/// Addresses that are remembered though nobody uses them: for what was logged of them. A cluster may name others all the
-/// time.
+/// The most unused addresses that are remembered, for what was logged of them: a cluster may keep naming new ones.
 const MAX_UNUSED: usize = 2 * MAX_NODES;
 
 impl Healths {
@@ -48,7 +47,7 @@ impl Healths {
         of.values().filter_map(reading).collect()
     }
 
-    /// Of this address.
+    /// The health of this address.
     pub(super) fn of(&self, address: &impl fmt::Display) -> Arc<Health> {
         let address = address.to_string();
         let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
@@ -66,14 +65,14 @@ impl Healths {
     }
 }
 
-/// What a breaker shows of itself.
+/// A reading of a breaker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BreakerReading {
-    /// Of which address.
+    /// Its address.
     pub address: String,
     /// Its state.
     pub state: BreakerState,
-    /// How often it has opened since the start.
+    /// How many times it has opened since the start.
     pub opened: u64,
 }
 
@@ -86,9 +85,9 @@ pub(super) struct Health {
     pub(super) connected: Notify,
     /// Notified when a connection was made, or could not be.
     pub(super) news: Notify,
-    /// Told when there is reason to ask each connection whether it answers at all, used or not.
+    /// Notified when every connection, idle ones too, has to be tested for an answer.
     pub(super) doubt: Notify,
-    /// Clients that have connections to it, or try: none if its node has left the cluster.
+    /// Clients that are connected to it or try to connect: none once its node has left the cluster.
     users: AtomicUsize,
     contacts: Arc<Contacts>,
     lines: Arc<LineBudget>,
@@ -98,14 +97,14 @@ pub(super) struct Health {
 #[derive(Debug, Default)]
 struct State {
     open: usize,
-    /// What was told last; `None`: nothing yet.
-    told: Option<Told>,
+    /// What was logged last; `None`: nothing yet.
+    logged: Option<Logged>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Told {
+enum Logged {
     Connected,
-    /// There are connections, and further ones cannot be made.
+    /// There are connections, but no further ones can be made.
     Partly,
     Disconnected,
 }
@@ -141,15 +140,16 @@ impl Health {
         self.contacts.note(&self.address, || (self.users.load(Relaxed) > 0).then(is_shut));
     }
 
-    /// A connection has just counted: no probe could show more. Not of an address that did so before, and then nothing else.
+    /// A new connection has charged a counter, which is all that a probe does: it closes the breaker as one would,
+    /// unless the address has passed this before and then answered nothing.
     pub(super) fn proven(&self) {
         if self.breaker.as_ref().is_some_and(|breaker| breaker.proven(Instant::now())) {
             self.mended();
         }
     }
 
-    /// A client will use it no more. Of an address that nobody asks nothing is known: should it serve a cluster again, it
-    /// begins afresh.
+    /// A client uses it no more. The state of an address without clients is unknown: if it joins a cluster again, it
+    /// starts anew.
     pub(super) fn left(&self) {
         if self.users.fetch_sub(1, Relaxed) == 1 {
             let was_shut = self.breaker.as_ref().is_some_and(Breaker::reset);
@@ -166,18 +166,19 @@ impl Health {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).open > 0
     }
 
-    /// Whether nobody is connected to it, and the last that was heard of it is that it cannot be.
+    /// Whether no client is connected to it, and the last attempt to connect failed.
     pub(super) fn is_down(&self) -> bool {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.open == 0 && state.told == Some(Told::Disconnected)
+        state.open == 0 && state.logged == Some(Logged::Disconnected)
     }
 
-    /// A connection answers nothing any more. Those that are idle may be no better, and must not pass for connected.
+    /// A connection has stopped answering. Idle connections may have too, and must be tested before they count as
+    /// connected.
     pub(super) fn fell_silent(&self) {
         self.doubt.notify_waiters();
     }
 
-    /// The breaker has opened: on silence, or on a call that was refused in these words.
+    /// The breaker has opened: on silence, or on a call that was refused with this error.
     pub(super) fn tripped(&self, refused: Option<&str>) {
         self.note();
         match refused {
@@ -191,7 +192,7 @@ impl Health {
         }
     }
 
-    /// The breaker has closed. As loud as its opening: whoever reads the one wants to read the other.
+    /// The breaker has closed. Logged at the level of its opening, so that a log with one of the lines has the other.
     pub(super) fn mended(&self) {
         self.note();
         tracing::warn!(address = self.address, "redis answers again: its breaker is closed");
@@ -202,9 +203,9 @@ impl Health {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         self.contacts.opened(&self.address);
         state.open += 1;
-        // one more may be made while others still fail
-        if state.told != Some(Told::Partly)
-            && state.told.replace(Told::Connected) != Some(Told::Connected)
+        // while some attempts still fail, one that succeeds is not logged
+        if state.logged != Some(Logged::Partly)
+            && state.logged.replace(Logged::Connected) != Some(Logged::Connected)
             && let Some(left_out) = self.lines.line(Instant::now())
         {
             tracing::info!(address = self.address, left_out, "connected to redis");
@@ -214,18 +215,18 @@ impl Health {
         Open { health: Arc::clone(self), lost: None }
     }
 
-    /// An attempt to connect failed. Where others are open it is one that `REDIS_POOL_SIZE` asks for, and Redis may have
-    /// too many already.
+    /// An attempt to connect failed. If other connections are open, it was one more for `REDIS_POOL_SIZE`, and Redis
+    /// may be at its limit of clients.
     pub(super) fn failed(&self, reason: &str) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         self.contacts.failed(&self.address, reason, state.open == 0);
         if state.open == 0 {
-            if state.told.replace(Told::Disconnected) != Some(Told::Disconnected)
+            if state.logged.replace(Logged::Disconnected) != Some(Logged::Disconnected)
                 && let Some(left_out) = self.lines.line(Instant::now())
             {
                 tracing::warn!(address = self.address, reason, left_out, "cannot connect to redis; trying on");
             }
-        } else if state.told.replace(Told::Partly) != Some(Told::Partly)
+        } else if state.logged.replace(Logged::Partly) != Some(Logged::Partly)
             && let Some(left_out) = self.lines.line(Instant::now())
         {
             let open = state.open;
@@ -246,7 +247,7 @@ impl Health {
         let lost = lost.filter(|_| state.open == 0);
         self.contacts.closed(&self.address, lost);
         let Some(reason) = lost else { return };
-        if state.told.replace(Told::Disconnected) != Some(Told::Disconnected)
+        if state.logged.replace(Logged::Disconnected) != Some(Logged::Disconnected)
             && let Some(left_out) = self.lines.line(Instant::now())
         {
             let address = &*self.address;
@@ -263,7 +264,7 @@ pub(super) struct Open {
 }
 
 impl Open {
-    /// The connection broke; closed on purpose it is just dropped.
+    /// The connection broke. One that is closed on purpose is dropped instead.
     pub(super) fn lost(mut self, reason: Box<str>) {
         self.lost = Some(reason);
     }

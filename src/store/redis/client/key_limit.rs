@@ -1,4 +1,4 @@
-//! How many keys a call to an endpoint may carry: as set, or as found out of its peers. Shared by the workers.
+//! How many keys a call to an endpoint may carry: as set, or as detected from its peers. Shared by the workers.
 
 use std::{
     fmt,
@@ -13,17 +13,17 @@ const UNKNOWN: u8 = 0;
 const MANY: u8 = 1;
 const ONE: u8 = 2;
 
-/// What is known, and whether peers are asked.
+/// The limit, if known, and whether it is detected.
 #[derive(Debug)]
 pub(super) struct KeyLimit {
-    /// What each call looks at.
+    /// Read by each call.
     now: AtomicU8,
     known: watch::Sender<Option<KeysPerCall>>,
     asks: bool,
 }
 
 impl KeyLimit {
-    /// As set; `None`: to be found out.
+    /// The limit that is set; `None`: to be detected.
     pub(super) fn new(set: Option<KeysPerCall>) -> Self {
         let keys = Self { now: AtomicU8::new(UNKNOWN), known: watch::Sender::default(), asks: set.is_none() };
         if let Some(set) = set {
@@ -46,12 +46,12 @@ impl KeyLimit {
         self.known.subscribe()
     }
 
-    /// Whether a new peer is to be asked. After one that may get one key none is: all get one from then on.
+    /// Whether to detect the limit of a new peer. Not after a peer that takes one key: from then on all get one.
     pub(super) fn asks(&self) -> bool {
         self.asks && self.now() != Some(KeysPerCall::One)
     }
 
-    /// A peer was asked, and why it is what it is. The first time, and when that changes, it is logged.
+    /// Takes up the limit of a peer, and its reason. Logged the first time, and when it changes.
     pub(super) fn found(&self, keys: KeysPerCall, peer: &impl fmt::Display, because: &str) {
         if !self.learn(keys) {
             return;
@@ -73,7 +73,8 @@ impl KeyLimit {
         }
     }
 
-    /// Whether that is news. One key stays: another peer of the same address may be the proxy again.
+    /// Returns whether that changes the limit. One key is final: another peer of the same address may be the proxy
+    /// again.
     fn learn(&self, keys: KeysPerCall) -> bool {
         self.known.send_if_modified(|known| {
             if *known == Some(keys) || *known == Some(KeysPerCall::One) {

@@ -1,6 +1,6 @@
-//! A connection that is kept for ever: what breaks is made again, first at once, then at least every second. Until the
-//! first one stands, attempts go at the pace that was set for the start. It stands when it was [proven](super::proof) to
-//! count.
+//! A connection that is kept up: when it breaks, it is made again, first at once, then at least every second. Until it
+//! has been made for the first time, attempts go at the pace that was set for the start. It is made once it is
+//! [proven](super::proof) to count.
 
 use std::{
     convert::Infallible,
@@ -20,12 +20,12 @@ use super::{
     wire::{Running, Wire},
 };
 
-/// A connection that stands for so long is good.
-const GOOD: Duration = Duration::from_secs(1);
-/// As many failures a connection counts as that was lost soon after it was made.
+/// A connection that lasts for this long is a success.
+const STABLE: Duration = Duration::from_secs(1);
+/// The failures that a connection counts as which was lost sooner.
 const BRIEF: u32 = 3;
 
-/// A connection and the task that makes it again.
+/// A connection and the task that keeps it up.
 #[derive(Debug)]
 pub(super) struct Link {
     wire: watch::Receiver<Option<Arc<Wire>>>,
@@ -34,20 +34,20 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// Starts to connect, on the current runtime. Only the `first` one of each client has to stand; the others wait for
-    /// those of all clients, so that none is left without where Redis takes no more.
+    /// Starts to connect, on the current runtime. The `first` link of each client connects at once; the others wait for
+    /// the first links of all clients, so that each client has one where Redis is near its limit of clients.
     pub(super) fn keep(peer: &Arc<Peer>, first: bool) -> Self {
-        let (told, wire) = watch::channel(None);
+        let (sender, wire) = watch::channel(None);
         let again = Arc::new(Notify::new());
-        let keep = keep(Arc::clone(peer), first, Told(told), Arc::clone(&again));
+        let keep = keep(Arc::clone(peer), first, WireSender(sender), Arc::clone(&again));
         Self { wire, again, task: tokio::spawn(keep).abort_handle() }
     }
 
-    /// One that is told of connections by a test.
+    /// A link whose connection a test sets.
     #[cfg(test)]
     pub(super) fn by_hand() -> (watch::Sender<Option<Arc<Wire>>>, Self) {
-        let (told, wire) = watch::channel(None);
-        (told, Self { wire, again: Arc::default(), task: tokio::spawn(std::future::pending::<()>()).abort_handle() })
+        let (sender, wire) = watch::channel(None);
+        (sender, Self { wire, again: Arc::default(), task: tokio::spawn(std::future::pending::<()>()).abort_handle() })
     }
 
     /// The connection, if it is open.
@@ -78,17 +78,17 @@ impl Drop for Link {
     }
 }
 
-/// Tells of the connection; dropped, that there is none.
+/// Publishes the connection; dropped, it publishes that there is none.
 #[derive(Debug)]
-struct Told(watch::Sender<Option<Arc<Wire>>>);
+struct WireSender(watch::Sender<Option<Arc<Wire>>>);
 
-impl Drop for Told {
+impl Drop for WireSender {
     fn drop(&mut self) {
         self.0.send_replace(None);
     }
 }
 
-async fn keep(peer: Arc<Peer>, first: bool, wire: Told, again: Arc<Notify>) {
+async fn keep(peer: Arc<Peer>, first: bool, wire: WireSender, again: Arc<Notify>) {
     let (plan, health) = (&peer.plan, &peer.health);
     if !first {
         plan.contacts.all_count().await;
@@ -106,7 +106,7 @@ async fn keep(peer: Arc<Peer>, first: bool, wire: Told, again: Arc<Notify>) {
                 let since = Instant::now();
                 let made = Arc::new(made);
                 wire.0.send_replace(Some(Arc::clone(&made)));
-                // whoever is told of it finds it
+                // after it was published: a waiter that this wakes must find it
                 let open = health.opened();
                 let retiring = former.take();
                 let reason = tokio::select! {
@@ -123,8 +123,8 @@ async fn keep(peer: Arc<Peer>, first: bool, wire: Told, again: Arc<Notify>) {
                 };
                 wire.0.send_replace(None);
                 open.lost(reason);
-                // The server is there. One that closes connections as soon as they are used is not hurried.
-                failures = if since.elapsed() > GOOD { 0 } else { failures.min(BRIEF) };
+                // The server is there, but one that closes connections soon after they are made is retried slowly.
+                failures = if since.elapsed() > STABLE { 0 } else { failures.min(BRIEF) };
             }
         }
         tokio::time::sleep(plan.pause(failures)).await;
@@ -132,7 +132,8 @@ async fn keep(peer: Arc<Peer>, first: bool, wire: Told, again: Arc<Notify>) {
     }
 }
 
-/// Ends when a call went unanswered, here or on others, and a PING does too: what answers late is slow, not dead.
+/// Resolves when a call went unanswered, here or on another connection, and a PING does too: a server that answers late
+/// is slow, not dead.
 async fn silence(wire: &Wire, plan: &Plan, health: &Health) {
     loop {
         tokio::select! {
@@ -145,14 +146,14 @@ async fn silence(wire: &Wire, plan: &Plan, health: &Health) {
     }
 }
 
-/// Closes a connection that another has replaced, when the calls that are on their way there have ended. Never ends.
+/// Closes a connection that another has replaced, once the calls in flight on it have ended. Never resolves.
 async fn retire(former: Option<(Open, Running)>, timeout: Duration) -> Infallible {
     tokio::time::sleep(timeout).await;
     drop(former);
     std::future::pending().await
 }
 
-/// Makes another connection once it is asked for.
+/// Makes another connection once one is requested.
 async fn succeeding(peer: &Peer, again: &Notify) -> (Wire, Running) {
     loop {
         again.notified().await;

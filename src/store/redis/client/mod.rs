@@ -1,4 +1,4 @@
-//! The client: connections that are kept for ever, and calls that are sent at most once.
+//! The client: connections that are kept up, and calls that are sent at most once.
 //!
 //! ```text
 //!  Connector ──connect──▶ Client ──▶ Node ──▶ links ──▶ wires: one connection each, proven to count
@@ -18,10 +18,8 @@ mod health;
 mod key_limit;
 mod link;
 mod node;
-mod observation;
 mod peer;
 mod plan;
-mod probing;
 mod proof;
 mod redirection;
 mod wire;
@@ -36,7 +34,7 @@ use tokio::sync::watch;
 
 #[cfg(fuzzing)]
 pub use self::fuzzing::read_replies;
-pub(super) use self::observation::Observation;
+pub(super) use self::node::Observation;
 use self::{
     cluster::Cluster,
     contact::Contacts,
@@ -55,8 +53,12 @@ use crate::{
     tls::{ClientStats, ClientTls, TlsError, client_config},
 };
 
-/// A reconnection that is asked for sooner after the last one is not made.
+/// The least time between two requested reconnections; an earlier request is ignored.
 const BETWEEN_RECONNECTIONS: Duration = Duration::from_secs(1);
+
+/// The most nodes of a cluster that are connected to. Its specification speaks of a thousand at most, with replicas; a
+/// reply that names more is broken or malicious.
+const MAX_NODES: usize = 1000;
 
 /// Why no client can be made for an endpoint.
 #[derive(Debug, thiserror::Error)]
@@ -114,7 +116,7 @@ impl Connector {
         Ok(Self { plan: Arc::new(plan), place, healths: Healths::new(contacts, endpoint.breaker) })
     }
 
-    /// A client on the current runtime. It connects in the background, and again for ever.
+    /// A client on the current runtime. It connects in the background, and reconnects for as long as it lives.
     #[must_use]
     pub fn connect(&self) -> Client {
         let member = self.plan.contacts.joins();
@@ -131,7 +133,7 @@ impl Connector {
         Client { route, keys: Arc::clone(&self.plan.keys), reconnected: Mutex::default() }
     }
 
-    /// How the connections of all its clients are doing.
+    /// The state of the connections of all its clients.
     #[must_use]
     pub fn contact(&self) -> Contact {
         self.plan.contacts.now()
@@ -173,14 +175,14 @@ impl Connector {
         self.plan.tls.as_ref().map(ClientTls::stats)
     }
 
-    /// The breaker of each address that its clients have known.
+    /// The breakers of all addresses that its clients use.
     #[must_use]
     pub fn breakers(&self) -> Vec<BreakerReading> {
         self.healths.breakers()
     }
 }
 
-/// What is set, or goes without saying: what sentinels name is a Redis, and a cluster's keys have slots.
+/// The limit that is set or implied: sentinels name a Redis, not a proxy, and the keys of a cluster have slots.
 fn keys_per_call(endpoint: &Endpoint) -> Option<KeysPerCall> {
     match endpoint.topology {
         Topology::Single(_) => endpoint.keys_per_call,
@@ -203,7 +205,7 @@ enum Route {
 }
 
 impl Client {
-    /// Its connections that are open.
+    /// Its open connections.
     #[must_use]
     pub fn open_connections(&self) -> usize {
         match &self.route {
@@ -218,7 +220,7 @@ impl Client {
         command: Command,
     ) -> impl Future<Output = Result<(Reply, Option<Observation>), CallError>> + Send + use<> {
         let route = self.route.clone();
-        // boxed, as all that wait for it would carry it
+        // boxed: else every future that awaits it would contain it
         Box::pin(async move {
             match route {
                 Route::One(node, timeout) => node.run(command, false, timeout).await,
@@ -313,7 +315,7 @@ fn command(script: Script, call: &Call<'_>) -> Command {
     Command::of(call.keys.len() + 5, words, reply_limit(call)).with_keys(call.keys.len())
 }
 
-/// Far above what the script can say: a state for each counter, or an error for each group.
+/// Far above the longest reply of the script: a state for each counter, or an error for each group.
 fn reply_limit(call: &Call<'_>) -> ReplyLimit {
     ReplyLimit { bytes: (64 << 10) + 256 * call.keys.len() + 128 * call.groups.len(), ..ReplyLimit::SHORT }
 }

@@ -1,4 +1,4 @@
-//! One address, as one client sees it: what its connections need to know, and what they have found out.
+//! One address, as one client sees it: what its connections share, and what they have found out.
 
 use std::sync::{
     Arc,
@@ -13,18 +13,18 @@ use super::{
     wire::{Running, Wire},
 };
 
-/// What is known of it.
+/// Whether it counts, as far as is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// It has not counted, and nothing that it said shows why not: not tried, not reached, or not ready.
+    /// It has not counted yet, for no lasting reason: not tried, not reached, or not ready.
     Unknown,
-    /// It has not counted, and refuses for a reason that somebody has to mend.
+    /// It has not counted, and refuses to until the setup is corrected.
     Refused,
-    /// It has counted, over a connection of this client: the rest of its life it counts as one that does.
+    /// It has counted over a connection of this client, which is final.
     Proven,
 }
 
-/// An address, and how this client stands to it.
+/// An address, and what this client knows of it.
 #[derive(Debug)]
 pub(super) struct Peer {
     pub(super) plan: Arc<Plan>,
@@ -51,7 +51,7 @@ impl Peer {
         Arc::new(Self { plan, target, health, proof, member, standing, fails: AtomicBool::new(false) })
     }
 
-    /// What is known of it.
+    /// Whether it counts, as far as is known.
     pub(super) fn standing(&self) -> Standing {
         match self.standing.load(Relaxed) {
             refused if refused == Standing::Refused as u8 => Standing::Refused,
@@ -60,12 +60,12 @@ impl Peer {
         }
     }
 
-    /// Whether a call that finds no connection should wait for one: it is on its way, as far as anybody knows.
+    /// Whether a call that finds no connection should wait for one: unless the last attempt failed.
     pub(super) fn may_connect(&self) -> bool {
         !self.fails.load(Relaxed) && !self.health.is_down()
     }
 
-    /// Makes a connection over which it has counted. The error says why there is none, without credentials.
+    /// Makes a connection, proven to count. The error is the reason that there is none, without credentials.
     pub(super) async fn open(&self) -> Result<(Wire, Running), Box<str>> {
         let opened = self.connect().await;
         self.fails.store(opened.is_err(), Relaxed);
@@ -75,7 +75,7 @@ impl Peer {
     async fn connect(&self) -> Result<(Wire, Running), Box<str>> {
         let (wire, running) = match Wire::open(&self.plan, &self.target).await {
             Ok(opened) => opened,
-            // it may not let us in at all
+            // it may have rejected the login
             Err(reason) => {
                 let unproven = self.proof.refused(&reason);
                 self.refuse(&unproven);

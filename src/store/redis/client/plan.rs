@@ -1,4 +1,4 @@
-//! How and where to connect.
+//! How and where an endpoint's connections connect.
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
@@ -8,23 +8,23 @@ use crate::{
     tls::ClientTls,
 };
 
-/// Even where calls may take less, connecting may take this long: no caller waits for it.
+/// The least time to connect, even if calls have less: no caller waits for it.
 const LEAST_PATIENCE: Duration = Duration::from_secs(1);
 
-/// The pauses once it has counted.
+/// The pauses between attempts once an address has counted.
 const RECONNECTION: Startup = Startup { initial: Duration::from_millis(10), longest: Duration::from_secs(1) };
 
-/// What connections of an endpoint have in common.
+/// What the connections of an endpoint share.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     pub(super) credentials: Credentials,
-    /// That of all counters.
+    /// The prefix of all counters.
     pub(super) key_prefix: Box<str>,
     pub(super) tls: Option<ClientTls>,
     pub(super) database: u32,
     /// Connections to each node.
     pub(super) connections: usize,
-    /// Of a call.
+    /// The timeout of a call.
     pub(super) timeout: Duration,
     /// The pauses between attempts until it has answered for the first time.
     pub(super) startup: Startup,
@@ -44,8 +44,8 @@ impl Plan {
         (self.timeout * 4).max(LEAST_PATIENCE)
     }
 
-    /// How long to wait after so many attempts that failed. Half of it at random, so that workers and processes do not
-    /// come all at once.
+    /// The pause after this many failed attempts. Half of it is random, so that workers and processes do not connect in
+    /// step.
     pub(super) fn pause(&self, failures: u32) -> Duration {
         let Startup { initial, longest } = if self.contacts.has_connected() { RECONNECTION } else { self.startup };
         let first = initial.max(RECONNECTION.initial);
@@ -54,12 +54,12 @@ impl Plan {
     }
 }
 
-/// What to connect to.
+/// The target of a connection.
 #[derive(Clone, Debug)]
 pub(super) enum Target {
     Tcp(HostPort),
     Unix(PathBuf),
-    /// Whatever the sentinels name.
+    /// The primary that the sentinels name.
     Sentinel {
         master: String,
         sentinels: Vec<HostPort>,

@@ -1,8 +1,8 @@
-//! What shows that a server counts: one call of the script that charges, and a reply that can be read. Nothing less does: a
-//! replica, a full Redis, a user without SET and a node of a cluster all answer PING, and a call of the script that charges
-//! nothing too.
+//! The proof that a server counts: one call of the script that charges a counter, and a reply that can be decoded.
+//! Nothing less is proof: a replica, a full Redis, a user without SET and a node of a cluster all answer PING, and also
+//! a call of the script that charges nothing.
 //!
-//! The counters are of a domain that no rule can have, and of a window of one second, so they expire at its end.
+//! The counters are of a domain that no rule can have, with a window of one second, so they expire at its end.
 
 use std::{
     ops::Range,
@@ -24,21 +24,21 @@ use crate::{
     store::redis::{Call, CallError, Credentials, Entry, GroupError, Script, decode, refusal, slot},
 };
 
-/// Slots of a node that are tried where one is on its way to another node.
+/// Slots of a node that are tried while one is migrating to another node.
 const SLOTS_TRIED: usize = 4;
 
-/// Keys that are tried behind a proxy, each as good as at random on one of its servers.
+/// Keys that are tried behind a proxy, each in effect on a random server behind it.
 const KEYS_TRIED: u32 = 16;
 
-/// Why nothing shows that a server counts.
+/// Why a server is not proven to count.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Unproven {
-    /// It refused, in these words; with the cure, if one is known.
+    /// It refused.
     #[error("{text}{cure}")]
     Refused {
-        /// Redis' own words.
+        /// The error of Redis.
         text: Box<str>,
-        /// What to do about it, after a colon; empty if that is not known.
+        /// The cure, after a colon; empty if none is known.
         cure: Box<str>,
     },
     /// There was no reply, or one that the script of this build cannot have made.
@@ -47,18 +47,18 @@ pub(super) enum Unproven {
 }
 
 impl Unproven {
-    /// Whether it will come again until somebody mends the set-up.
+    /// Whether it will recur until the setup is corrected.
     pub(super) fn is_sticky(&self, has_slots: bool) -> bool {
         matches!(self, Self::Refused { text, .. } if refusal::is_sticky(text, has_slots))
     }
 
-    /// Whether the server is a replica, so that the primary is to be looked for again.
+    /// Whether the server is a replica: then the primary has to be found again.
     pub(super) fn is_replica(&self) -> bool {
         matches!(self, Self::Refused { text, .. } if refusal::code(text) == "READONLY")
     }
 }
 
-/// What is charged at one address.
+/// The counters to charge at one address.
 #[derive(Debug)]
 pub(super) struct Proof {
     keys: Keys,
@@ -69,23 +69,23 @@ pub(super) struct Proof {
 
 #[derive(Debug)]
 enum Keys {
-    /// Two of different slots: to a Redis alone that is all one, and a node of a cluster refuses it.
+    /// Two of different slots: a standalone Redis counts both, and a node of a cluster refuses them.
     OfAnySlot,
     /// One of the slots that the node serves.
     OfSlots {
         served: Mutex<Vec<Range<usize>>>,
-        /// Notified when the node says that it does not serve them.
+        /// Notified when the node replies that it does not serve them.
         doubt: Arc<Notify>,
     },
 }
 
 impl Proof {
-    /// Of a Redis alone or a primary that sentinels name. `prefix` is that of all counters.
+    /// For a standalone Redis or a primary that sentinels name. `prefix` is that of all counters.
     pub(super) fn of_one(prefix: &str, credentials: &Credentials) -> Self {
         Self::of(Keys::OfAnySlot, prefix, credentials)
     }
 
-    /// Of a node of a cluster, of which no slot is known yet. `doubt` is notified when what is known turns out wrong.
+    /// For a node of a cluster, whose slots are not known yet. `doubt` is notified when they turn out to be wrong.
     pub(super) fn of_node(prefix: &str, credentials: &Credentials, doubt: &Arc<Notify>) -> Self {
         Self::of(Keys::OfSlots { served: Mutex::default(), doubt: Arc::clone(doubt) }, prefix, credentials)
     }
@@ -107,14 +107,14 @@ impl Proof {
         }
     }
 
-    /// These are the slots of the node from now on.
+    /// Sets the slots of the node.
     pub(super) fn serve(&self, slots: Vec<Range<usize>>) {
         if let Keys::OfSlots { served, .. } = &self.keys {
             *served.lock().unwrap_or_else(PoisonError::into_inner) = slots;
         }
     }
 
-    /// One more slot is the node's.
+    /// Adds a slot of the node.
     pub(super) fn serve_also(&self, slot: u16) {
         if let Keys::OfSlots { served, .. } = &self.keys {
             let mut served = served.lock().unwrap_or_else(PoisonError::into_inner);
@@ -128,10 +128,10 @@ impl Proof {
     /// Charges over this connection. `Ok(false)`: the node serves no slot, so nothing can be charged.
     pub(super) async fn charge(&self, wire: &Wire, patience: Duration) -> Result<bool, Unproven> {
         match &self.keys {
-            // a key alone shows that its own server counts: of those behind a proxy, one that does is enough
+            // a call of one key proves the server of that key: of those behind a proxy, one that counts is enough
             Keys::OfAnySlot if wire.carries_one_key() => {
                 let mut outcome = Ok(true);
-                // others each time: a server that hangs holds up all replies that come after its own
+                // other keys each time: a server that hangs delays all replies after its own
                 let first = fastrand::u32(..1000);
                 for number in first..first + KEYS_TRIED {
                     outcome = self.charge_keys(wire, std::iter::once(self.key(number)), patience).await.map(|()| true);
@@ -157,13 +157,13 @@ impl Proof {
                 // of a node with one slot, one key in 16 384 is; with a prefix that gives all counters one slot, all or none
                 let numbers = if one == two && two == three { 1 } else { 1 << 20 };
                 let keys = (0..numbers).map(|number| self.key(number)).filter(is_served).take(SLOTS_TRIED);
-                // without a key, the prefix gives all counters a slot of another node: nothing will be asked of this one
+                // without a key, the prefix gives all counters a slot of another node: this one is sent no calls
                 let mut outcome = Ok(());
                 for key in keys {
                     outcome = self.charge_keys(wire, std::iter::once(key), patience).await;
                     match &outcome {
                         Err(Unproven::Refused { text, .. }) => match refusal::code(text) {
-                            // the slot is on its way: another may not be
+                            // the slot is migrating: another may not be
                             "ASK" | "TRYAGAIN" => {}
                             "MOVED" => {
                                 doubt.notify_one();
@@ -175,7 +175,7 @@ impl Proof {
                     }
                 }
                 match outcome {
-                    // the node answers, and calls follow it to where the slot goes
+                    // the node answers, and calls follow the slot by redirection
                     Err(Unproven::Refused { text, .. }) if refusal::code(&text) == "ASK" => Ok(true),
                     outcome => outcome.map(|()| true),
                 }
@@ -217,13 +217,13 @@ impl Proof {
         Ok(())
     }
 
-    /// Of a refusal, or another reason, in these words.
+    /// From the text of a refusal, or of another error.
     pub(super) fn refused(&self, text: &str) -> Unproven {
         let cure = cure::of(text, self.has_slots(), &self.credentials, &self.prefix);
         Unproven::Refused { text: text.into(), cure: cure.map(|cure| format!(": {cure}").into()).unwrap_or_default() }
     }
 
-    /// The counter of this number: each has a slot of its own, as good as at random.
+    /// The counter of this number: each is in effect in a random slot.
     fn key(&self, number: u32) -> CounterKey {
         let number = number.to_string();
         let entry = (&b"probe"[..], KeyValue::Exact(number.as_bytes()));

@@ -1,21 +1,21 @@
-//! What the nodes of a cluster say of who has which slot.
+//! Redirections and `CLUSTER SLOTS`: which node has which slot, according to the nodes.
 
 use std::ops::Range as Indices;
 
 use super::wire::Reply;
 use crate::store::redis::{HostPort, slot};
 
-/// Where a node sends a call that it did not run.
+/// The node to which a call that was not run is redirected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Redirection {
-    /// The slot lives there.
+    /// The slot is there.
     Moved { slot: u16, to: HostPort },
-    /// The slot is on its way there, and so is the key; this call only.
+    /// The slot is migrating there, and the key has migrated; for this call only.
     Ask { to: HostPort },
 }
 
 impl Redirection {
-    /// Of the words of an error. `from` is the host that said it, for one that names none.
+    /// From the text of an error. `from` is the host that sent it, for an error that names no host.
     pub(super) fn parse(error: &str, from: &str) -> Option<Self> {
         let mut words = error.split(' ');
         let kind = words.next()?;
@@ -37,7 +37,7 @@ pub(super) struct Range {
     pub(super) at: HostPort,
 }
 
-/// What a reply to `CLUSTER SLOTS` says. `from` is the host that said it. What cannot be read is left out.
+/// The ranges in a reply to `CLUSTER SLOTS`. `from` is the host that sent it. What cannot be read is left out.
 pub(super) fn ranges(reply: &Reply, from: &str) -> Vec<Range> {
     let Reply::List(list) = reply else { return Vec::new() };
     list.iter().filter_map(|range| self::range(range, from)).collect()
@@ -81,7 +81,7 @@ fn range(reply: &Reply, from: &str) -> Option<Range> {
 /// The longest name of a host (RFC 1035).
 const MAX_HOST: usize = 253;
 
-/// An empty host is the one that said it; `?` one that is not known. What can be the name of none is left out.
+/// An empty host is the one that sent the reply; `?` an unknown one. What is no name of a host is left out.
 pub(super) fn host_port(host: &str, port: u16, from: &str) -> Option<HostPort> {
     let host = match host {
         "" => from,

@@ -1,12 +1,12 @@
 use super::*;
 use crate::domain::{Charge, Limit};
 
-const MANY: Way = Way { has_slots: false, keys_per_call: Some(KeysPerCall::Many) };
-const SLOTS: Way = Way { has_slots: true, ..MANY };
-const ONE: Way = Way { keys_per_call: Some(KeysPerCall::One), ..MANY };
-const UNKNOWN: Way = Way { keys_per_call: None, ..MANY };
+const MANY: KeyConstraints = KeyConstraints { has_slots: false, keys_per_call: Some(KeysPerCall::Many) };
+const SLOTS: KeyConstraints = KeyConstraints { has_slots: true, ..MANY };
+const ONE: KeyConstraints = KeyConstraints { keys_per_call: Some(KeysPerCall::One), ..MANY };
+const UNKNOWN: KeyConstraints = KeyConstraints { keys_per_call: None, ..MANY };
 
-fn routes(main: Way, per_second: Option<Way>) -> Routes<'static> {
+fn routes(main: KeyConstraints, per_second: Option<KeyConstraints>) -> Routes<'static> {
     static HASHER: std::sync::LazyLock<Hasher> = std::sync::LazyLock::new(Hasher::default);
     Routes { main, per_second, hasher: &HASHER }
 }
@@ -62,8 +62,8 @@ fn where_a_call_carries_one_key_each_key_has_a_lane() {
         hit("a", 2, Unit::Day),
         hit("c", 3, Unit::Second),
     ]);
-    for way in [ONE, UNKNOWN] {
-        let routes = routes(way, None);
+    for keys in [ONE, UNKNOWN] {
+        let routes = routes(keys, None);
         assert_eq!(routes.whole(&group), None);
         let parts = routes.split(&group);
         let main = Some(Side::Main);
@@ -85,7 +85,7 @@ fn what_belongs_together_and_has_several_keys_goes_nowhere_or_whole_to_who_is_no
     let atomic = Group::new(vec![hit("a", 0, Unit::Day), hit("b", 1, Unit::Day), hit("c", 2, Unit::Day)]).atomic();
     let twice = Group::new(vec![hit("a", 0, Unit::Day), hit("a", 1, Unit::Day)]).atomic();
     let main = Some(Side::Main);
-    let split = |way: Way, group: &Group| routes(way, None).split(group);
+    let split = |keys: KeyConstraints, group: &Group| routes(keys, None).split(group);
     assert_eq!(told(&split(ONE, &limits)), [(None, &[0, 1][..]), (main, &[2][..])]);
     assert_eq!(told(&split(ONE, &atomic)), [(None, &[0, 1, 2][..])]);
     assert_eq!(told(&split(ONE, &twice)), [(main, &[0, 1][..])]);
@@ -115,9 +115,9 @@ fn each_redis_has_its_own_way() {
 
 #[test]
 fn a_cluster_behind_which_a_call_carries_one_key_is_asked_by_the_slot_of_the_key() {
-    let way = Way { has_slots: true, ..ONE };
+    let keys = KeyConstraints { has_slots: true, ..ONE };
     let group = Group::new(vec![hit("{a}1", 0, Unit::Day), hit("{a}2", 1, Unit::Day)]);
-    let parts = routes(way, None).split(&group);
+    let parts = routes(keys, None).split(&group);
     let slots: Vec<_> = parts.iter().map(|part| part.lane.expect("a lane").partition.slot()).collect();
     assert_eq!(slots, [Some(slot::of(b"a")); 2]);
     assert_ne!(parts[0].lane, parts[1].lane);

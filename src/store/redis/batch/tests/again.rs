@@ -45,10 +45,10 @@ async fn a_call_is_sent_again_only_after_what_proves_that_nothing_ran_and_once()
 #[tokio::test(start_paused = true)]
 async fn a_read_only_node_makes_the_client_look_for_the_primary() {
     let fake = Fake::open();
-    fake.told.lock().expect("a lock").group_error = Some("READONLY You can't write against a read only replica.");
+    fake.state.lock().expect("a lock").group_error = Some("READONLY You can't write against a read only replica.");
     let (store, stats) = fake.start(10);
     assert!(store.check(group("a")).await[0].expect("the second call passes").allowed);
-    assert_eq!(fake.told.lock().expect("a lock").reconnections, 1);
+    assert_eq!(fake.state.lock().expect("a lock").reconnections, 1);
     assert_eq!(stats.resent().find(|(code, _)| *code == "readonly"), Some(("readonly", 1)));
 }
 
@@ -63,7 +63,7 @@ async fn a_call_that_cannot_be_served_whole_is_sent_in_parts() {
     assert_eq!(fake.keys(), [["{a}0"], ["{b}3"]], "one call in flight for a slot; another slot does not wait for it");
     // a part may be redirected too often, as its slot has just moved: that is a refusal of another kind
     for error in ["TRYAGAIN Multiple keys", "MOVED 1 127.0.0.1:1"] {
-        fake.told.lock().expect("a lock").errors.push_back(refused(error));
+        fake.state.lock().expect("a lock").errors.push_back(refused(error));
     }
     fake.gate.add_permits(100);
     first.join_all().await;
@@ -78,7 +78,7 @@ async fn parts_that_are_sent_apart_do_not_wait_for_each_other() {
     let rest = spawn(&store, ["{a}1", "{a}2", "{a}3"]);
     settle().await;
     let start = Instant::now();
-    fake.told.lock().expect("a lock").errors.push_back(refused("TRYAGAIN Multiple keys"));
+    fake.state.lock().expect("a lock").errors.push_back(refused("TRYAGAIN Multiple keys"));
     // for the first call and the refusal; then the node hangs
     fake.gate.add_permits(2);
     first.join_all().await;
@@ -96,7 +96,7 @@ async fn a_part_that_is_sent_apart_may_load_the_script() {
     let rest = spawn(&store, ["{a}1", "{a}2"]);
     settle().await;
     let errors = [refused("TRYAGAIN Multiple keys"), refused("NOSCRIPT No matching script.")];
-    fake.told.lock().expect("a lock").errors.extend(errors);
+    fake.state.lock().expect("a lock").errors.extend(errors);
     fake.gate.add_permits(100);
     first.join_all().await;
     assert!(rest.join_all().await.iter().all(|verdicts| verdicts[0].is_ok()), "{:?}", fake.keys());
@@ -110,7 +110,7 @@ async fn what_nobody_waits_for_any_more_is_not_sent_again() {
     let stay = spawn(&store, ["{a}1", "{a}2"]);
     let mut leave = spawn(&store, ["{a}2", "{a}3"]);
     settle().await;
-    fake.told.lock().expect("a lock").errors.push_back(refused("LOADING Redis is loading the dataset in memory"));
+    fake.state.lock().expect("a lock").errors.push_back(refused("LOADING Redis is loading the dataset in memory"));
     fake.gate.add_permits(1);
     first.join_all().await;
     settle().await;
@@ -118,8 +118,8 @@ async fn what_nobody_waits_for_any_more_is_not_sent_again() {
     leave.shutdown().await;
     fake.gate.add_permits(100);
     assert!(stay.join_all().await.iter().all(|verdicts| verdicts[0].is_ok()));
-    let told = fake.told.lock().expect("a lock");
-    assert_eq!((&told.calls[2].2[..], told.calls[2].3), (&["{a}1".to_owned(), "{a}2".to_owned()][..], 2));
+    let state = fake.state.lock().expect("a lock");
+    assert_eq!((&state.calls[2].2[..], state.calls[2].3), (&["{a}1".to_owned(), "{a}2".to_owned()][..], 2));
 }
 
 #[tokio::test(start_paused = true)]
@@ -134,7 +134,7 @@ async fn a_deadline_is_kept_in_the_pause_before_a_call_is_sent_again() {
         async move { (store.check(Group { deadline, ..group("{a}2") }).await[0], start.elapsed().as_millis()) }
     });
     settle().await;
-    fake.told.lock().expect("a lock").errors.push_back(refused("LOADING Redis is loading the dataset in memory"));
+    fake.state.lock().expect("a lock").errors.push_back(refused("LOADING Redis is loading the dataset in memory"));
     fake.gate.add_permits(100);
     first.join_all().await;
     assert_eq!(soon.await.expect("no panic"), (Err(StoreError::Expired), 5), "nothing of it ran");
@@ -145,14 +145,14 @@ async fn a_deadline_is_kept_in_the_pause_before_a_call_is_sent_again() {
 #[tokio::test(start_paused = true)]
 async fn a_calendar_is_sent_again_for_the_time_that_the_server_has_told() {
     let fake = Fake::open();
-    fake.told.lock().expect("a lock").group_error = Some("CLOCK the windows were sent for another time");
+    fake.state.lock().expect("a lock").group_error = Some("CLOCK the windows were sent for another time");
     let (store, stats) = fake.start(10);
     let zone = TimeZone::from_name("Europe/Berlin").expect("a time zone");
     let window = Window::by_calendar(Unit::Day, NonZeroU32::MIN, zone).expect("a window");
     let day = || Group::single(Hit { limit: Limit::fixed_window(3, window), ..hit("a") });
     // what ends the only kind: the bounds of five windows
     let bounds = || -> Vec<f64> {
-        let kinds = fake.told.lock().expect("a lock").kinds.clone();
+        let kinds = fake.state.lock().expect("a lock").kinds.clone();
         let (eights, _) = kinds[kinds.len() - 48..].as_chunks::<8>();
         eights.iter().map(|eight| f64::from_le_bytes(*eight)).collect()
     };

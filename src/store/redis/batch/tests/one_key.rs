@@ -46,7 +46,7 @@ async fn what_is_all_or_nothing_is_refused_and_its_neighbours_are_counted() {
 #[tokio::test(start_paused = true)]
 async fn each_server_that_lacks_the_script_is_sent_it_with_the_key() {
     let fake = one_key(Fake::shut());
-    fake.told.lock().expect("a lock").errors.extend(["NOSCRIPT No matching script."; 2].map(refused));
+    fake.state.lock().expect("a lock").errors.extend(["NOSCRIPT No matching script."; 2].map(refused));
     let (store, _) = fake.start(100);
     let asked = tokio::spawn(store.check(hits(&["a", "b"])));
     settle().await;
@@ -64,7 +64,7 @@ async fn until_the_peer_is_known_calls_carry_one_key_and_what_has_several_is_the
     let (store, _) = fake.start(100);
     assert!(store.check(hits(&["a", "b"])).await.iter().all(Result::is_ok));
     assert!(fake.keys().iter().all(|keys| keys.len() == 1));
-    fake.told.lock().expect("a lock").errors.extend([CallError::ManyKeys]);
+    fake.state.lock().expect("a lock").errors.extend([CallError::ManyKeys]);
     assert_eq!(store.check(hits(&["a", "b"]).atomic()).await.to_vec(), [Err(StoreError::Divided); 2]);
     assert!(store.check(hits(&["a", "b"]).atomic()).await.iter().all(Result::is_ok), "it is a redis");
     assert_eq!(fake.keys().last().map(Vec::len), Some(2));

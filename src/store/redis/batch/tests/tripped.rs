@@ -14,7 +14,7 @@ async fn whoever_comes_then_does_not_wait_for_the_calls_that_hang() {
     });
     settle().await;
     // by the calls of another worker
-    fake.told.lock().expect("a lock").tripped = true;
+    fake.state.lock().expect("a lock").tripped = true;
     let before = Instant::now();
     assert_eq!(store.check(group("c")).await[0], Err(StoreError::Tripped));
     assert_eq!(before.elapsed(), Duration::ZERO);
@@ -24,7 +24,7 @@ async fn whoever_comes_then_does_not_wait_for_the_calls_that_hang() {
     assert_eq!(fake.keys(), [["a"], ["b"]]);
     assert_eq!(stats.failed().find(|(kind, _)| *kind == "breaker_open"), Some(("breaker_open", 1)));
 
-    fake.told.lock().expect("a lock").tripped = false;
+    fake.state.lock().expect("a lock").tripped = false;
     fake.gate.add_permits(1);
     store.check(group("c")).await[0].expect("a verdict");
 }

@@ -1,8 +1,9 @@
-//! What is sent, encoded once (RESP2, <https://redis.io/docs/latest/develop/reference/protocol-spec/>), and what may come back.
+//! Commands, encoded once (RESP2, <https://redis.io/docs/latest/develop/reference/protocol-spec/>), and the limits of
+//! their replies.
 
 use bytes::Bytes;
 
-/// What a reply may take up: more ends the connection. A hostile or confused peer is bounded by it.
+/// The limit of a reply: more ends the connection, which bounds a hostile or broken peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) struct ReplyLimit {
     /// Bytes of all its strings.
@@ -12,7 +13,7 @@ pub(in super::super) struct ReplyLimit {
 }
 
 impl ReplyLimit {
-    /// Of replies that are one word or a few.
+    /// For short replies.
     pub(in super::super) const SHORT: Self = Self { bytes: 64 << 10, items: 64 };
 }
 
@@ -21,17 +22,17 @@ impl ReplyLimit {
 pub(in super::super) struct Command {
     pub(super) encoded: Bytes,
     pub(super) limit: ReplyLimit,
-    /// Counters that it names.
+    /// The number of counters that it names.
     pub(super) keys: usize,
 }
 
 impl Command {
-    /// A command of these words.
+    /// A command with these arguments.
     pub(in super::super) fn new(words: &[&[u8]], limit: ReplyLimit) -> Self {
         Self::of(words.len(), words.iter().copied(), limit)
     }
 
-    /// A command of so many words.
+    /// A command of this many arguments.
     pub(in super::super) fn of<'a>(count: usize, words: impl Iterator<Item = &'a [u8]>, limit: ReplyLimit) -> Self {
         let mut encoded = Vec::with_capacity(512);
         header(&mut encoded, b'*', count);
@@ -46,7 +47,7 @@ impl Command {
         Self { encoded: encoded.into(), limit, keys: 0 }
     }
 
-    /// The same command, which names so many counters.
+    /// The same command, with the number of counters that it names.
     pub(in super::super) fn with_keys(self, keys: usize) -> Self {
         Self { keys, ..self }
     }

@@ -1,5 +1,5 @@
-//! Replies out of the bytes of a connection, as they come: each byte is looked at once, nothing recurses, and what a reply may
-//! take up is bounded before it is kept.
+//! Decodes replies from the bytes of a connection as they arrive: each byte is read once, nothing recurses, and the
+//! size of a reply is checked before it is stored.
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use smallvec::SmallVec;
@@ -10,12 +10,12 @@ use super::{Reply, command::ReplyLimit};
 const MAX_DEPTH: usize = 8;
 /// The longest line: a status, an error, a number.
 const MAX_LINE: usize = 64 << 10;
-/// What is kept of an error's words.
+/// How much of an error's text is kept.
 const MAX_ERROR: usize = 1 << 10;
-/// Items that a list has room for before they have come.
+/// The initial capacity of a list.
 const FIRST_ROOM: usize = 32;
 
-/// Why bytes are no replies. The connection that they came by cannot be used any more.
+/// Why bytes are no reply. Their connection cannot be used any more.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum DecodeError {
     #[error("a reply begins with byte {0:#04x}, which RESP2 does not know: is this a Redis?")]
@@ -34,7 +34,7 @@ pub(super) enum DecodeError {
     Unasked,
 }
 
-/// A reply, or the words of an error that stands for it or in it.
+/// A reply, or the text of an error that takes its place or is in it.
 pub(super) type Outcome = Result<Reply, Box<str>>;
 
 /// The state between two bytes.
@@ -42,9 +42,9 @@ pub(super) type Outcome = Result<Reply, Box<str>>;
 pub(super) struct Decoder {
     /// Lists that lack items, the outermost first.
     open: SmallVec<[List; 2]>,
-    /// The length of a string whose bytes are due.
+    /// The length of a string whose bytes are expected.
     string: Option<usize>,
-    /// How far a line's end was looked for.
+    /// How far the search for a line's end has got.
     scanned: usize,
     bytes: usize,
     items: usize,
@@ -58,7 +58,7 @@ struct List {
 }
 
 impl Decoder {
-    /// Takes the next reply out of `from`; `None` if it has not come whole. `limit` is that of its command.
+    /// Takes the next reply from `from`; `None` if it is incomplete. `limit` is that of its command.
     pub(super) fn decode(&mut self, from: &mut BytesMut, limit: ReplyLimit) -> Result<Option<Outcome>, DecodeError> {
         loop {
             let Some(mut value) = self.value(from, limit)? else { return Ok(None) };
@@ -79,7 +79,7 @@ impl Decoder {
         }
     }
 
-    /// The next value that is no list with items; `None` if it has not come whole.
+    /// The next value that is no list with items; `None` if it is incomplete.
     fn value(&mut self, from: &mut BytesMut, limit: ReplyLimit) -> Result<Option<Reply>, DecodeError> {
         loop {
             if let Some(length) = self.string {
@@ -94,7 +94,7 @@ impl Decoder {
                 self.string = None;
                 return Ok(Some(Reply::Bytes(bytes)));
             }
-            // what cannot be a reply is known by its first byte
+            // a byte that begins no reply is rejected at once
             match from.first() {
                 None => return Ok(None),
                 Some(b'+' | b'-' | b':' | b'$' | b'*') => {}
@@ -142,7 +142,7 @@ impl Decoder {
         if self.bytes > limit.bytes || self.items > limit.items { Err(DecodeError::Large(limit)) } else { Ok(()) }
     }
 
-    /// The next line without its end; `None` if it has not come whole.
+    /// The next line without its end; `None` if it is incomplete.
     fn line(&mut self, from: &mut BytesMut) -> Result<Option<Bytes>, DecodeError> {
         let Some(end) = from[self.scanned..].iter().position(|byte| *byte == b'\n') else {
             self.scanned = from.len();

@@ -1,4 +1,4 @@
-//! Commands out and replies in, over one stream: the task that owns the stream, and what it shares with those who send.
+//! Commands and replies of one stream: the task that owns the stream, and the queues that it shares with callers.
 
 use std::{
     collections::VecDeque,
@@ -24,17 +24,17 @@ use super::{
 };
 use crate::store::redis::CallError;
 
-/// Bytes that may wait to be written: a peer that reads nothing is sent no more.
+/// The most bytes that may wait to be written: a peer that does not read is sent no more.
 const MAX_OUTGOING: usize = 16 << 20;
-/// Room for what is read at a time.
+/// The size of a read.
 const READ_ROOM: usize = 16 << 10;
-/// Buffers that grew beyond this are given back when they are empty.
+/// Buffers that grew beyond this are freed once they are empty.
 const KEPT_ROOM: usize = 256 << 10;
 
 /// Why a command whose deadline passed has no reply.
 pub(super) const TIMED_OUT: &str = "timed out";
 
-/// What came of a command.
+/// The outcome of a command.
 pub(super) type Outcome = Result<Reply, CallError>;
 
 /// The queues of a connection.
@@ -46,25 +46,25 @@ pub(super) struct Exchange {
 #[derive(Debug, Default)]
 struct State {
     outgoing: Vec<u8>,
-    /// Bytes that were ever put there, and bytes that were ever handed to the stream.
+    /// The total of bytes queued, and of bytes handed to the stream.
     queued: u64,
     written: u64,
     waiting: VecDeque<Waiting>,
-    /// No command that waits has a deadline before this; `None`: none waits for the first time.
+    /// No waiting command has a deadline before this; `None`: none that has not failed yet waits.
     first_deadline: Option<Instant>,
     closed: bool,
-    /// Of the task that owns the stream.
+    /// The waker of the task that owns the stream.
     task: Option<Waker>,
 }
 
-/// A command whose reply is due.
+/// A command that waits for its reply.
 #[derive(Debug)]
 struct Waiting {
-    /// Where in the stream it begins.
+    /// The position in the stream at which it begins.
     begins: u64,
     limit: ReplyLimit,
     deadline: Instant,
-    /// `None` once it has failed for taking too long: its reply is still to come.
+    /// `None` once it has failed at its deadline: its reply is still to come.
     reply: Option<oneshot::Sender<Outcome>>,
 }
 
@@ -102,8 +102,8 @@ impl Exchange {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues a command, directly after another one if need be, the reply to which is dropped; where its reply will come, or by
-    /// `deadline` that there is none.
+    /// Queues a command, optionally right after another one, whose reply is dropped. The receiver gets the reply, or an
+    /// error by `deadline`.
     pub(super) fn send(
         &self,
         before: Option<&Command>,
@@ -128,7 +128,7 @@ impl Exchange {
         Ok(coming)
     }
 
-    /// Whom to wake when there is something to send, or a deadline that nobody waits for yet.
+    /// The task to wake when there is something to send, or a deadline before the one that it waits for.
     fn woken_by(&self, waker: &Waker) {
         let mut state = self.lock();
         if !state.task.as_ref().is_some_and(|task| task.will_wake(waker)) {
@@ -136,7 +136,8 @@ impl Exchange {
         }
     }
 
-    /// Fails what is waited for, and everything that comes: what was not handed to the stream is known not to have run.
+    /// Fails all waiting commands and all later ones. A command that was not handed to the stream is known not to have
+    /// run.
     pub(super) fn close(&self) {
         let (waiting, written) = {
             let mut state = self.lock();
@@ -158,7 +159,7 @@ impl Exchange {
     }
 }
 
-/// Owns a stream until it ends: a future whose output is why.
+/// Owns a stream until it ends: a future whose output is the reason.
 #[derive(Debug)]
 pub(super) struct Driver<S> {
     stream: S,
@@ -168,7 +169,7 @@ pub(super) struct Driver<S> {
     writing: Vec<u8>,
     written: usize,
     flushing: bool,
-    /// Ends no later than the first deadline; it is not moved for each command, but looks again when it ends.
+    /// Fires no later than the first deadline. It is not reset for each command: it is set anew when it fires.
     timer: Pin<Box<Sleep>>,
     is_timed: bool,
 }
@@ -197,12 +198,12 @@ pub(super) enum Ended {
     Io(#[from] io::Error),
     #[error("{0}")]
     Decode(#[from] DecodeError),
-    /// What it said of its own accord, such as that it has too many clients.
+    /// An error that the server sent unasked, such as that it has too many clients.
     #[error("{0}")]
     Said(Box<str>),
 }
 
-/// The system's words without the number in brackets behind them.
+/// The text of a system error, without the number in brackets.
 pub(super) fn words(error: &io::Error) -> String {
     let text = error.to_string();
     match text.split_once(" (os error ") {
@@ -212,7 +213,7 @@ pub(super) fn words(error: &io::Error) -> String {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
-    /// Writes what is queued; pending when all of it is written, or the stream takes no more.
+    /// Writes the queue; pending when all of it is written, or the stream accepts no more.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
         loop {
             if self.written == self.writing.len() {
@@ -246,7 +247,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
     }
 
-    /// Reads what has come, and hands out replies; pending when there is no more.
+    /// Reads what has arrived, and hands out replies; pending when there is no more.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
         loop {
             if self.incoming.is_empty() && self.incoming.capacity() > KEPT_ROOM {
@@ -265,7 +266,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
     }
 
-    /// Hands out the replies that have come whole, each to the command that has waited longest.
+    /// Hands out the replies that are complete, each to the command that has waited longest.
     fn hand_out(&mut self) -> Result<(), Ended> {
         while !self.incoming.is_empty() {
             let limit = self.exchange.lock().waiting.front().map(|waiting| waiting.limit);
@@ -289,7 +290,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 }
 
 impl<S> Driver<S> {
-    /// Fails the commands whose deadline passes, and sees to being woken for the next.
+    /// Fails the commands whose deadline has passed, and sets the timer for the next.
     fn poll_deadlines(&mut self, cx: &mut Context<'_>) {
         loop {
             let Some(first) = self.exchange.lock().first_deadline else { return };
@@ -312,7 +313,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
         let this = self.get_mut();
         this.exchange.woken_by(cx.waker());
-        // replies first: they may bring on what is to be written
+        // replies first: they may queue further commands
         if let Poll::Ready(ended) = this.poll_read(cx) {
             return Poll::Ready(ended);
         }
@@ -370,8 +371,8 @@ mod tests {
         let second = exchange.send(None, &command("B"), later()).expect("open");
         far.read_exact(&mut [0; 8]).await.expect("the beginning of the first");
         driver.abort();
-        assert!(matches!(first.await.expect("told"), Err(CallError::Unanswered(_))));
-        assert_eq!(second.await.expect("told"), Err(CallError::Unreachable));
+        assert!(matches!(first.await.expect("an outcome"), Err(CallError::Unanswered(_))));
+        assert_eq!(second.await.expect("an outcome"), Err(CallError::Unreachable));
     }
 
     #[tokio::test(start_paused = true)]
@@ -384,8 +385,8 @@ mod tests {
         let first = exchange.send(None, &command("B"), start + soon).expect("open");
         let second = exchange.send(None, &command("C"), start + 2 * soon).expect("open");
         let timed_out = Err(CallError::Unanswered("timed out".into()));
-        assert_eq!((first.await.expect("told"), start.elapsed()), (timed_out.clone(), soon));
-        assert_eq!((second.await.expect("told"), start.elapsed()), (timed_out, 2 * soon));
+        assert_eq!((first.await.expect("an outcome"), start.elapsed()), (timed_out.clone(), soon));
+        assert_eq!((second.await.expect("an outcome"), start.elapsed()), (timed_out, 2 * soon));
         far.write_all(b"+a\r\n+b\r\n+c\r\n").await.expect("room");
         assert_eq!(patient.await.expect("a reply"), text("a"));
         let next = exchange.send(None, &command("D"), later()).expect("open");
@@ -419,7 +420,7 @@ mod tests {
         for _ in 0..3 {
             let deadline = Instant::now() + std::time::Duration::from_millis(100);
             let reply = exchange.send(None, &command("0123456789"), deadline).expect("open");
-            assert_eq!(reply.await.expect("told"), Err(CallError::Unanswered(TIMED_OUT.into())));
+            assert_eq!(reply.await.expect("an outcome"), Err(CallError::Unanswered(TIMED_OUT.into())));
             assert_eq!(Instant::now(), deadline);
         }
     }

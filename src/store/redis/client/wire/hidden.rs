@@ -1,14 +1,14 @@
-//! What a peer says, without the password that it was sent: some repeat their arguments, whole or shortened.
+//! Redacts errors of a peer: some repeat the arguments of a command, such as a password, whole or shortened.
 
-/// What stands for a password.
+/// Replaces a password.
 const HIDDEN: &str = "(hidden)";
-/// Behind this Redis repeats the arguments of a command that it does not know: passwords, or keys with what clients sent.
+/// After this, Redis repeats the arguments of an unknown command: passwords, or keys with what clients sent.
 const ARGUMENTS: &str = ", with args beginning with";
-/// So many bytes of what was shortened are part of a password, and not alike by accident.
+/// From this length on, a shortened text counts as part of a password, not as equal by accident.
 const LEAST: usize = 8;
-/// A part of a password this long is looked for by itself, as what stands around it may come back escaped.
+/// From this length on, a part of a password is searched for by itself, as its surroundings may be escaped.
 const LEAST_PART: usize = 4;
-/// Redis' own words about a login. They have no arguments, so a password that is one of their words is not repeated.
+/// Redis' own errors of a login. They repeat no arguments, so a word of them that equals the password is no leak.
 const OWN: [&str; 6] = [
     "WRONGPASS invalid username-password pair or user is disabled.",
     "WRONGPASS invalid username-password pair",
@@ -18,7 +18,7 @@ const OWN: [&str; 6] = [
     "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration \
      is correct?",
 ];
-/// First words that others depend on.
+/// Error codes that other code depends on.
 const CODES: [&str; 9] =
     ["ERR", "WRONGPASS", "NOAUTH", "NOPERM", "LOADING", "BUSY", "MASTERDOWN", "MISCONF", "CLUSTERDOWN"];
 
@@ -30,8 +30,8 @@ pub(super) fn without_arguments(text: Box<str>) -> Box<str> {
     }
 }
 
-/// The error that answered AUTH, without the password, and without what is like its beginning or a part of it. For that answer
-/// alone: a password may be a word of other errors, which are told apart by their words.
+/// The error that answered AUTH, without the password, and without what equals its beginning or a part of it. For that
+/// answer only: a password may equal a word of other errors, whose text matters.
 pub(super) fn without_password(text: &str, password: &str) -> Box<str> {
     let needles = needles(password);
     if OWN.contains(&text.trim_end()) {
@@ -58,8 +58,8 @@ pub(super) fn without_password(text: &str, password: &str) -> Box<str> {
     shown.into()
 }
 
-/// What is not to be shown: the password, as it is and with blanks for what an error cannot hold; and its parts of letters
-/// and digits, which no way of quoting changes.
+/// The texts to redact: the password, as it is and with blanks for what an error cannot contain; and its runs of
+/// letters and digits, which no quoting changes.
 fn needles(password: &str) -> Vec<String> {
     let blank = password.replace(|c: char| c.is_control(), " ");
     let parts = password.split(|c: char| !c.is_alphanumeric()).filter(|part| part.len() >= LEAST_PART);
@@ -67,14 +67,14 @@ fn needles(password: &str) -> Vec<String> {
     all.filter(|needle| !needle.is_empty()).map(str::to_owned).collect()
 }
 
-/// How many bytes from here on are the needle, or as much of its beginning as counts.
+/// How many bytes from here on equal the needle, or enough of its beginning.
 fn match_at(text: &str, at: usize, needle: &str) -> Option<usize> {
     let alike = text[at..].chars().zip(needle.chars()).take_while(|(a, b)| a.eq_ignore_ascii_case(b));
     let len: usize = alike.map(|(c, _)| c.len_utf8()).sum();
     if len < needle.len() {
         return (len >= LEAST).then_some(len);
     }
-    // a short one is in many words
+    // a short one would occur in many words
     let is_part = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
     let stands_alone = !is_part(text[..at].chars().next_back()) && !is_part(text[at + len..].chars().next());
     (len >= LEAST_PART || stands_alone).then_some(len)

@@ -1,12 +1,12 @@
-//! One connection to Redis, which speaks RESP2 over TCP, TLS or a Unix socket. It is never made again, only replaced (see
-//! `link`), and never sends a command twice.
+//! One connection to Redis: RESP2 over TCP, TLS or a Unix socket. It does not reconnect (`link` replaces it), and never
+//! sends a command twice.
 //!
 //! ```text
 //!  run ─▶ Exchange ─▶ Driver (a task): writes what is queued, decodes replies ─▶ Exchange ─▶ run
 //! ```
 //!
-//! Commands are pipelined and replies come in their order. A reply that its command cannot cause, or one to no command, ends
-//! the connection: what stands at the other end may be anything.
+//! Commands are pipelined, and replies arrive in their order. A reply that its command cannot cause, or one to no
+//! command, ends the connection: the peer may be anything.
 
 mod command;
 mod decoder;
@@ -33,11 +33,11 @@ use super::{
 };
 use crate::store::redis::{CallError, Credentials, HostPort, KeysPerCall};
 
-/// How a server that has let us in may refuse a PING.
+/// Errors with which a server may refuse a PING after a login.
 const LET_IN: [&str; 7] =
     ["NOPERM ", "LOADING ", "BUSY ", "MASTERDOWN ", "MISCONF ", "CLUSTERDOWN ", "ERR unknown command"];
 
-/// Envoy's redis_proxy sends a SELECT on over connections that its clients share; others have no databases at all.
+/// Envoy's redis_proxy forwards a SELECT over connections that its clients share; other proxies have no databases.
 const ONE_DATABASE: &str = "this is a proxy, which may not keep a database for each of its clients: leave the number of the \
     database out of the URL, and keep services apart by CACHE_KEY_PREFIX";
 
@@ -51,7 +51,7 @@ pub(super) enum Reply {
     Other,
 }
 
-/// Of which kind it is. What it holds may be a secret of somebody else's.
+/// The kind of a value only: its content may be a secret of another service.
 impl fmt::Display for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -63,7 +63,7 @@ impl fmt::Display for Reply {
     }
 }
 
-/// All replies to bytes that come in these chunks; `None`: some are no replies.
+/// All replies in bytes that arrive in these chunks; `None`: some bytes are no reply.
 #[cfg(fuzzing)]
 pub(super) fn decode_chunks<'a>(
     chunks: impl IntoIterator<Item = &'a [u8]>,
@@ -72,13 +72,13 @@ pub(super) fn decode_chunks<'a>(
     decoder::decode_chunks(chunks, limit).ok()
 }
 
-/// A connection that was made.
+/// An open connection.
 #[derive(Debug)]
 pub(super) struct Wire {
     exchange: Arc<Exchange>,
     /// What a call may carry.
     keys: Arc<KeyLimit>,
-    /// Notified when a caller gave up: it is to be asked whether it [answers](Self::answers) at all.
+    /// Notified when a caller gave up: the connection has to be tested for whether it [answers](Self::answers).
     pub(super) doubt: Notify,
 }
 
@@ -90,7 +90,7 @@ pub(super) struct Running {
 }
 
 impl Wire {
-    /// Connects, logs in, and asks the peer what it is unless that is set. The error says why not, without credentials.
+    /// Connects, logs in, and detects the kind of the peer unless that is set. The error has no credentials.
     pub(super) async fn open(plan: &Plan, target: &Target) -> Result<(Self, Running), Box<str>> {
         let mut opened = Self::log_in_to(plan, target).await?;
         if plan.keys.asks() {
@@ -98,7 +98,7 @@ impl Wire {
         }
         let (wire, patience) = (&opened.0, plan.patience());
         if plan.database != 0 {
-            // of two such clients, each would count in the database that the other selected last
+            // two clients of such a proxy would count in the database that either selected last
             if plan.keys.now() == Some(KeysPerCall::One) && !matches!(target, Target::Sentinel { .. }) {
                 return Err(ONE_DATABASE.into());
             }
@@ -126,7 +126,7 @@ impl Wire {
         Ok((wire, running))
     }
 
-    /// Connects to a sentinel. Those have the TLS of the servers, and a login of their own.
+    /// Connects to a sentinel, with the TLS of the servers and a login of its own.
     async fn to_sentinel(plan: &Plan, at: &HostPort, credentials: &Credentials) -> Result<(Self, Running), Box<str>> {
         let stream = Stream::tcp(at, plan.tls.as_ref(), plan.patience()).await?;
         let (wire, running) = Self::start(stream, plan);
@@ -141,7 +141,7 @@ impl Wire {
         (Self { exchange, keys: Arc::clone(&plan.keys), doubt: Notify::new() }, running)
     }
 
-    /// One that was never made: what is sent fails at once.
+    /// A connection that was never made: commands fail at once.
     #[cfg(test)]
     pub(super) fn unmade() -> Self {
         let exchange = Arc::<Exchange>::default();

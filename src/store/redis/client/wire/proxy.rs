@@ -1,7 +1,8 @@
-//! What stands at the other end: a Redis, or a proxy that sends each call to the server of its first key.
+//! Detects the kind of a peer: a Redis, or a proxy that sends each call to the server of its first key.
 //!
-//! A proxy is one that says so, or to which neither INFO nor CLIENT is a command: it refuses them as unknown, or closes
-//! the connection. A refusal of the right to run them (NOPERM) is no sign of one. Each sign was seen, or read in a source:
+//! A peer is a proxy if it says so, or if it supports neither INFO nor CLIENT: it rejects them as unknown, or closes
+//! the connection. A missing right to run them (NOPERM) is no sign of one. Each sign was observed, or read in source
+//! code:
 //!
 //! | peer | INFO | CLIENT |
 //! |---|---|---|
@@ -20,10 +21,10 @@ use crate::store::redis::{
     client::plan::{Plan, Target},
 };
 
-/// A connection on which we are logged in.
+/// A connection that is logged in.
 type Opened = (Wire, Running);
 
-/// Asks the peer of a connection, and returns one that can be used: another if it was closed for the question.
+/// Queries the peer of a connection, and returns a usable connection: another one, if the peer closed it at the query.
 pub(super) async fn ask(plan: &Plan, target: &Target, opened: Opened) -> Result<Opened, Box<str>> {
     let (info, opened) = answer(plan, target, opened, &[b"INFO", b"server"]).await?;
     let (client, opened) = answer(plan, target, opened, &[b"CLIENT", b"GETNAME"]).await?;
@@ -32,17 +33,17 @@ pub(super) async fn ask(plan: &Plan, target: &Target, opened: Opened) -> Result<
     Ok(opened)
 }
 
-/// What a peer said to a question.
+/// The answer of a peer to a query.
 #[derive(Debug, PartialEq, Eq)]
 enum Answer {
-    /// It closed the connection, and let us in again.
+    /// It closed the connection, and accepted another one.
     Closed,
     Error(Box<str>),
     Reply(Reply),
 }
 
 impl Answer {
-    /// Whether the command is none to the peer.
+    /// Whether the peer does not support the command.
     fn is_unknown(&self) -> bool {
         let Self::Error(text) = self else { return *self == Self::Closed };
         let text = text.to_ascii_lowercase();
@@ -69,7 +70,7 @@ async fn answer(plan: &Plan, target: &Target, opened: Opened, words: &[&[u8]]) -
         Err(CallError::Refused(text)) => Answer::Error(text),
         Err(CallError::Unanswered(text)) if &*text != TIMED_OUT => {
             drop(opened);
-            // one that is going down does not let us in again, and is asked again later
+            // a peer that is shutting down accepts no other connection, and is queried again later
             return Ok((Answer::Closed, Wire::log_in_to(plan, target).await?));
         }
         Err(error) => {
@@ -80,7 +81,7 @@ async fn answer(plan: &Plan, target: &Target, opened: Opened, words: &[&[u8]]) -
     Ok((answer, opened))
 }
 
-/// What a peer is by its answers to INFO and CLIENT, and why.
+/// The kind of a peer by its answers to INFO and CLIENT, and the reason.
 fn judge(info: &Answer, client: &Answer) -> (KeysPerCall, &'static str) {
     if info.has_line("RedisMode:proxy") || info.error_has("backend server 'server' not found") {
         (KeysPerCall::One, "its answer to INFO is a proxy's")

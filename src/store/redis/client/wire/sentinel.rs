@@ -1,4 +1,4 @@
-//! Where the primary is, as sentinels say.
+//! Asks sentinels for the primary.
 
 use bytes::Bytes;
 
@@ -15,7 +15,8 @@ use crate::store::redis::{
     },
 };
 
-/// The address of the primary of this name: the first that a sentinel, in random order, names. The error has the reason of each.
+/// The address of the primary of this name, from the first sentinel, in random order, that names one. The error has the
+/// reason of each.
 pub(super) async fn primary(
     plan: &Plan,
     master: &str,
@@ -54,7 +55,7 @@ async fn ask(plan: &Plan, master: &str, at: &HostPort, credentials: &Credentials
 
 fn host_port(host: &Bytes, port: &Bytes) -> Option<HostPort> {
     let port = std::str::from_utf8(port).ok()?.parse().ok()?;
-    // an empty one would be the sentinel's own
+    // an empty host would be the sentinel's own
     let host = std::str::from_utf8(host).ok().filter(|host| !host.is_empty())?;
     redirection::host_port(host, port, host)
 }

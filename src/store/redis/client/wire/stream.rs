@@ -1,4 +1,4 @@
-//! Connecting: a stream to an address, secured if need be, on which we are logged in.
+//! Connecting: a stream to an address, with TLS where it is configured.
 
 use std::{
     future::Future,
@@ -30,10 +30,10 @@ pub(super) enum Stream {
 }
 
 impl Stream {
-    /// Connects by TCP, and secures it if there is a configuration for that. The error says what is wrong, without the address.
+    /// Connects by TCP, and does the TLS handshake if TLS is configured. The error does not repeat the address.
     pub(super) async fn tcp(at: &HostPort, tls: Option<&ClientTls>, patience: Duration) -> Result<Self, Box<str>> {
         let stream = reach(at, patience).await?;
-        // a call is one small write; it must not wait for the one before to be acknowledged
+        // a call is one small write: it must not wait for the acknowledgement of the one before
         stream.set_nodelay(true).map_err(|error| words(&error))?;
         let Some(tls) = tls else { return Ok(Self::Tcp(stream)) };
         let name = ServerName::try_from(at.host.clone())
@@ -53,8 +53,8 @@ impl Stream {
     }
 }
 
-/// Connects to the first address of the host that can be reached. Each has its share of the time, so that one that swallows
-/// packets does not stand before the others.
+/// Connects to the first address of the host that can be reached. Each has its share of the time, so that one that
+/// drops packets does not block the others.
 async fn reach(at: &HostPort, patience: Duration) -> Result<TcpStream, Box<str>> {
     let resolving = async { lookup_host((at.host.as_str(), at.port)).await.map_err(|error| words(&error)) };
     let addresses: Vec<_> = in_time("resolving its name", patience, resolving).await?.collect();
@@ -70,7 +70,7 @@ async fn reach(at: &HostPort, patience: Duration) -> Result<TcpStream, Box<str>>
     Err(failed)
 }
 
-/// What comes of it, unless it takes too long.
+/// The result of a step, unless it takes too long.
 async fn in_time<T>(
     what: &str,
     patience: Duration,

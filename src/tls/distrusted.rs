@@ -1,10 +1,10 @@
-//! Public authorities that webpki trusts no more, whoever vouches for them. It asks that first of all.
+//! Public authorities that webpki no longer trusts, even if they are among the configured ones.
 
 use rustls::pki_types::{CertificateDer, UnixTime};
 use webpki::{EndEntityCert, Error, KeyUsage};
 
 /// Whether webpki would refuse the certificate for its key alone.
-pub(in crate::tls) fn is_distrusted(certificate: &CertificateDer<'_>) -> bool {
+pub(super) fn is_distrusted(certificate: &CertificateDer<'_>) -> bool {
     let Ok(certificate) = EndEntityCert::try_from(certificate) else { return false };
     let epoch = UnixTime::since_unix_epoch(std::time::Duration::ZERO);
     let verdict = certificate.verify_for_usage(&[], &[], &[], epoch, KeyUsage::server_auth(), None, None);

@@ -1,6 +1,6 @@
-//! The task that probes an address whose breaker is open: after each cooldown, and when a connection was made, unless the
-//! address is one that is connected to and then does not answer. A probe is what [proves](super::proof) a connection: no
-//! refusal closes the breaker.
+//! The task that probes an address whose breaker is open: after each cooldown, and when a connection was made, unless
+//! the address is one that is connected to and then does not answer. A probe is what
+//! [proves](crate::store::redis::client::proof) a connection: no refusal closes the breaker.
 
 use std::{
     pin::pin,
@@ -10,19 +10,22 @@ use std::{
 
 use tokio::task::JoinHandle;
 
-use super::{health::Health, node::Node, proof::Unproven};
-use crate::store::redis::breaker::{Breaker, BreakerState};
+use super::Node;
+use crate::store::redis::{
+    breaker::{Breaker, BreakerState},
+    client::{health::Health, proof::Unproven},
+};
 
 /// Probes over the connections of one node, and ends when the breaker closes, or with the node.
 pub(super) struct Probing {
     health: Arc<Health>,
     node: Weak<Node>,
-    /// Whether it has taken on the probing; if not, it looks for a chance to, each time that it would probe.
+    /// Whether it is the task that probes the address; if not, it tries to become that each time it would probe.
     holds: bool,
 }
 
 impl Probing {
-    /// Starts it, on the current runtime. `holds`: the probing has been taken on for it.
+    /// Starts it, on the current runtime. `holds`: it is the task that probes the address.
     pub(super) fn start(node: &Arc<Node>, holds: bool) -> JoinHandle<()> {
         tokio::spawn(Self { health: Arc::clone(&node.peer.health), node: Arc::downgrade(node), holds }.run())
     }
@@ -36,7 +39,7 @@ impl Probing {
                 () = tokio::time::sleep(breaker.pause()) => {}
                 () = connected.as_mut(), if breaker.may_be_hurried() => {}
             }
-            // from now on: one that is made during the probe counts for the next
+            // enabled before the probe: a connection that is made meanwhile is noticed after it
             connected.set(health.connected.notified());
             let Some(node) = self.node.upgrade() else { return };
             if !self.may_probe(&node, breaker) {
@@ -50,14 +53,14 @@ impl Probing {
             match proven {
                 Ok(()) if closed => health.mended(),
                 Ok(()) => {}
-                // another may be the primary by now: the next probe goes over connections that were made since
+                // another server may be the primary by now: the next probe uses new connections
                 Err(unproven) if unproven.as_ref().is_some_and(Unproven::is_replica) => node.reconnect(),
                 Err(_) => {}
             }
         }
     }
 
-    /// Takes the probing on if its node can probe and nobody else does, or leaves it to another.
+    /// Becomes the task that probes the address if its node can probe and no other task does, or ceases to be it.
     fn may_probe(&mut self, node: &Node, breaker: &Breaker) -> bool {
         let can = node.can_probe();
         if self.holds && !can {

@@ -1,12 +1,12 @@
-//! What one call tells the breaker of its address.
+//! What the breaker of an address observes of one call.
 
 use std::{fmt, sync::Arc};
 
-use super::node::Node;
+use super::Node;
 use crate::store::redis::breaker::{self, Admitted};
 
-/// A call that was let through. Dropped, it is observed: as answered, unless something else was said.
-pub(in super::super) struct Observation {
+/// A call that the breaker let through. Dropped, it is observed with its outcome.
+pub(in crate::store::redis) struct Observation {
     node: Arc<Node>,
     call: Admitted,
     outcome: Outcome,
@@ -16,12 +16,12 @@ enum Outcome {
     Answered,
     Refused(Box<str>),
     Silent,
-    /// It says nothing of the address.
+    /// It is not about the address.
     Nothing,
 }
 
 impl Observation {
-    /// Of a call that runs. A caller that goes away takes it along unobserved.
+    /// Of a call that runs. If the caller leaves before an outcome is set, nothing is observed.
     pub(super) fn new(node: &Arc<Node>, call: Admitted) -> Self {
         Self { node: Arc::clone(node), call, outcome: Outcome::Nothing }
     }
@@ -31,8 +31,8 @@ impl Observation {
         self.outcome = Outcome::Answered;
     }
 
-    /// Redis refused in these words, and will go on to.
-    pub(in super::super) fn refused(&mut self, text: &str) {
+    /// Redis refused with this error, and will refuse the next calls too.
+    pub(in crate::store::redis) fn refused(&mut self, text: &str) {
         self.outcome = Outcome::Refused(text.into());
     }
 
@@ -41,8 +41,8 @@ impl Observation {
         self.outcome = Outcome::Silent;
     }
 
-    /// Whether an error in these words will come again until somebody mends the set-up.
-    pub(in super::super) fn is_sticky(&self, text: &str) -> bool {
+    /// Whether this error will recur until the setup is corrected.
+    pub(in crate::store::redis) fn is_sticky(&self, text: &str) -> bool {
         self.node.is_sticky(text)
     }
 }

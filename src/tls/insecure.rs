@@ -1,5 +1,5 @@
-//! A client that takes whoever answers: for a probe of this very machine, which tells nothing and believes little, as the
-//! kubelet's own probes over HTTPS do.
+//! A client that checks the server's signature, but not its identity: for health probes of this machine, which send no
+//! secret and read only a status, as the kubelet's probes over HTTPS do.
 
 use std::sync::Arc;
 
@@ -12,22 +12,22 @@ use rustls::{
 
 use super::{provider::provider, verify};
 
-/// The configuration of a client that asks no certificate who it is.
+/// The configuration of a client that accepts every certificate.
 ///
 /// # Errors
-/// If rustls cannot do what it does by default.
-pub fn trusting_anyone() -> Result<ClientConfig, Error> {
+/// If rustls rejects its own default protocol versions.
+pub fn insecure_client_config() -> Result<ClientConfig, Error> {
     let provider = provider();
-    let verifier = Arc::new(Anyone(Arc::clone(&provider)));
+    let verifier = Arc::new(AnyCertificate(Arc::clone(&provider)));
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
 }
 
-/// Minds that the peer has the key of the certificate that it shows, and not whose that is.
+/// Checks that the peer has the key of its certificate, and nothing about the certificate.
 #[derive(Debug)]
-struct Anyone(Arc<CryptoProvider>);
+struct AnyCertificate(Arc<CryptoProvider>);
 
-impl ServerCertVerifier for Anyone {
+impl ServerCertVerifier for AnyCertificate {
     fn verify_server_cert(
         &self,
         _end_entity: &CertificateDer<'_>,

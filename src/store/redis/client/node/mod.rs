@@ -1,5 +1,7 @@
 //! A few connections to one address, which take turns, and calls over them past the breaker of the address.
 
+mod observation;
+mod probing;
 #[cfg(test)]
 mod tests;
 
@@ -14,11 +16,11 @@ use std::{
 
 use tokio::{task::JoinHandle, time::timeout_at};
 
+pub(in crate::store::redis) use self::observation::Observation;
+use self::probing::Probing;
 use super::{
     link::Link,
-    observation::Observation,
     peer::{Peer, Standing},
-    probing::Probing,
     proof::{Proof, Unproven},
     wire::{Command, Reply, Wire},
 };
@@ -49,9 +51,9 @@ impl Node {
         Arc::new(Self { links, next: AtomicUsize::new(0), peer, prober: Mutex::default() })
     }
 
-    /// Runs a command over one of the connections, unless the breaker is open. That is one observation: of a reply, it is
-    /// made when what comes with the reply is dropped; of silence, unless what a redirection left of the time was too
-    /// little to tell.
+    /// Runs a command over one of the connections, unless the breaker is open. The breaker observes the outcome: a
+    /// reply when the observation that is returned with it is dropped, silence at once, unless a redirection had left
+    /// too little time to judge by.
     pub(super) async fn run(
         self: &Arc<Self>,
         command: Command,
@@ -71,7 +73,7 @@ impl Node {
             Ok(_) => observation.answered(),
             Err(CallError::Refused(text)) if observation.is_sticky(text) => observation.refused(text),
             Err(CallError::Refused(_)) => observation.answered(),
-            // too little time to tell, or no connection to an address that others are connected to
+            // too little time to judge by, or no connection to an address that other clients are connected to
             Err(CallError::Unanswered(_)) if timeout < self.timeout() / 2 => {}
             Err(CallError::Unreachable) if self.peer.health.is_connected() => {}
             // it was not sent
@@ -86,7 +88,7 @@ impl Node {
         self.peer.plan.timeout
     }
 
-    /// What became of a call. `text`: the words of a refusal.
+    /// Takes up the outcome of a call. `text`: the error of a refusal.
     pub(super) fn observe(self: &Arc<Self>, call: Admitted, outcome: Outcome, text: Option<&str>) {
         let Some(breaker) = &self.peer.health.breaker else { return };
         if breaker.observe(call, outcome, Instant::now()) {
@@ -95,19 +97,19 @@ impl Node {
         }
     }
 
-    /// Whether an error in these words will come again until somebody mends the set-up. What one of the servers behind a
-    /// proxy says is not said by the others.
+    /// Whether this error will recur until the setup is corrected. Behind a proxy, an error of one server says nothing
+    /// of the others.
     pub(super) fn is_sticky(&self, text: &str) -> bool {
         self.peer.plan.keys.now() != Some(KeysPerCall::One) && refusal::is_sticky(text, self.peer.proof.has_slots())
     }
 
-    /// Whether it counts; `Err(None)`: there is no connection.
+    /// Charges a counter there as a probe; `Err(None)`: there is no connection.
     pub(super) async fn prove(&self) -> Result<(), Option<Unproven>> {
         let wire = self.wire().ok_or(None)?;
         self.peer.proof.charge(&wire, self.timeout()).await.map(drop).map_err(Some)
     }
 
-    /// What is charged there to see whether it counts.
+    /// The probe of this address.
     pub(super) fn proof(&self) -> &Proof {
         &self.peer.proof
     }
@@ -117,7 +119,7 @@ impl Node {
         self.peer.standing()
     }
 
-    /// Whether the breaker lets calls through. If not, somebody probes from now on.
+    /// Whether the breaker lets calls through. If not, the address is probed from now on.
     pub(super) fn admits(self: &Arc<Self>) -> bool {
         let Some(breaker) = self.peer.health.breaker.as_ref().filter(|breaker| !breaker.admits()) else { return true };
         self.watch(breaker);
@@ -137,10 +139,10 @@ impl Node {
         wire.run(command, asking, left).await
     }
 
-    /// Waits for a connection that is on its way; `None`: it is not, any more.
+    /// Waits for a connection that is being made; `None` once none is.
     async fn connects(&self) -> Option<Arc<Wire>> {
         loop {
-            // from now on: what happens between the look and the wait is not missed
+            // enabled first, so that a notification between the look and the wait is not missed
             let mut news = pin!(self.peer.health.news.notified());
             news.as_mut().enable();
             if let Some(wire) = self.wire() {
@@ -153,8 +155,8 @@ impl Node {
         }
     }
 
-    /// Sees to it that somebody probes: this node, at once or as soon as it can, if nobody does. The task ends when the
-    /// breaker closes, or with the node.
+    /// Ensures that the address is probed: by this node, at once or as soon as it can, unless another client does. The
+    /// task ends when the breaker closes, or with the node.
     fn watch(self: &Arc<Self>, breaker: &Breaker) {
         if breaker.is_probed() {
             return;
@@ -169,12 +171,13 @@ impl Node {
         }
     }
 
-    /// Whether its probes tell of the address. Without a connection they do only if nobody else has one.
+    /// Whether a probe over its connections is about the address. Without a connection it is only if no other client
+    /// has one.
     pub(super) fn can_probe(&self) -> bool {
         self.open() > 0 || !self.peer.health.is_connected()
     }
 
-    /// A connection that is open: they take turns.
+    /// An open connection: they take turns.
     pub(super) fn wire(&self) -> Option<Arc<Wire>> {
         let first = self.next.fetch_add(1, Relaxed);
         (0..self.links.len()).find_map(|n| self.links[first.wrapping_add(n) % self.links.len()].wire())

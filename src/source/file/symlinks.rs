@@ -1,4 +1,4 @@
-//! The way to a path: every link followed, and what to watch so that a change anywhere on the way is noticed.
+//! Resolves a path: follows every symbolic link, and notes what to watch so that a change of any of its steps is seen.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -7,28 +7,28 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-/// As many links as Linux follows on one path.
+/// The most links of one path, as in Linux.
 const MAX_LINKS: usize = 40;
 
-/// Which entries of a directory matter.
+/// Which entries of a directory are watched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Interest {
-    /// These.
+    /// Those with these names.
     Names(BTreeSet<OsString>),
     /// All of them.
     All,
 }
 
-/// What to watch. All paths are absolute and free of links.
+/// The directories and files to watch. All paths are absolute and free of links.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Plan {
+pub(super) struct WatchSet {
     /// Directories.
     pub(super) directories: BTreeMap<PathBuf, Interest>,
     /// Files, by inode: a file that is mounted on its own (`subPath`) changes without its directory noticing.
     pub(super) files: BTreeSet<PathBuf>,
 }
 
-impl Plan {
+impl WatchSet {
     /// Watch the whole directory.
     pub(super) fn all(&mut self, directory: PathBuf) {
         self.directories.insert(directory, Interest::All);
@@ -65,10 +65,10 @@ impl Plan {
     }
 }
 
-/// Follows `path`, an absolute one, link by link to the file or directory that it means, and adds every step to
-/// `plan`. Ends early, with None, where nothing is there yet (or the links go in circles): the plan then has the
-/// directory in which it may appear.
-pub(super) fn follow(path: &Path, plan: &mut Plan) -> Option<PathBuf> {
+/// Follows `path`, an absolute one, link by link to the file or directory that it leads to, and adds every step to
+/// `watches`. `None` where a step does not exist yet (or the links form a cycle): `watches` then has the directory in
+/// which it may appear.
+pub(super) fn follow(path: &Path, watches: &mut WatchSet) -> Option<PathBuf> {
     let mut here = PathBuf::new();
     let mut ahead: VecDeque<OsString> = path.components().map(|part| part.as_os_str().to_owned()).collect();
     let mut links = 0;
@@ -86,7 +86,7 @@ pub(super) fn follow(path: &Path, plan: &mut Plan) -> Option<PathBuf> {
             Some(Component::CurDir) | None => continue,
         }
         let next = here.join(&part);
-        plan.name(&here, part);
+        watches.name(&here, part);
         let metadata = fs::symlink_metadata(&next).ok()?;
         if metadata.is_symlink() {
             links += 1;
@@ -118,25 +118,25 @@ mod tests {
         fs::write(root.join("real/deep/file"), "").expect("a file");
         symlink("real/../real", root.join("relative")).expect("a link");
         symlink(root.join("relative/deep"), root.join("absolute")).expect("a link");
-        let mut plan = Plan::default();
-        let end = follow(&root.join("absolute/./file"), &mut plan);
+        let mut watches = WatchSet::default();
+        let end = follow(&root.join("absolute/./file"), &mut watches);
         assert_eq!(end, Some(root.join("real/deep/file")));
         for step in ["absolute", "relative", "real", "real/deep", "real/deep/file"] {
-            assert!(plan.concerns(&root.join(step)), "{step}");
+            assert!(watches.concerns(&root.join(step)), "{step}");
         }
-        assert!(plan.concerns(&root), "an ancestor");
-        assert!(!plan.concerns(&root.join("unrelated")));
-        assert!(!plan.concerns(&root.join("real/unrelated")));
+        assert!(watches.concerns(&root), "an ancestor");
+        assert!(!watches.concerns(&root.join("unrelated")));
+        assert!(!watches.concerns(&root.join("real/unrelated")));
     }
 
     #[test]
     fn what_is_not_there_is_awaited_in_the_nearest_directory() {
         let root = tempfile::tempdir().expect("a directory");
         let root = root.path().canonicalize().expect("a path");
-        let mut plan = Plan::default();
-        assert_eq!(follow(&root.join("a/b/c"), &mut plan), None);
-        assert!(plan.concerns(&root.join("a")));
-        assert!(!plan.directories.contains_key(&root.join("a")));
+        let mut watches = WatchSet::default();
+        assert_eq!(follow(&root.join("a/b/c"), &mut watches), None);
+        assert!(watches.concerns(&root.join("a")));
+        assert!(!watches.directories.contains_key(&root.join("a")));
     }
 
     #[test]
@@ -144,6 +144,6 @@ mod tests {
         let root = tempfile::tempdir().expect("a directory");
         symlink("b", root.path().join("a")).expect("a link");
         symlink("a", root.path().join("b")).expect("a link");
-        assert_eq!(follow(&root.path().join("a"), &mut Plan::default()), None);
+        assert_eq!(follow(&root.path().join("a"), &mut WatchSet::default()), None);
     }
 }

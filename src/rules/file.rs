@@ -1,0 +1,18 @@
+//! A file of rules, unparsed.
+
+use std::fmt;
+
+/// A file of rules.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RuleFile {
+    /// What messages call it: its path as configured plus the way below it, for one that was read from a location.
+    pub name: String,
+    /// Its content, which ought to be YAML in UTF-8, or in UTF-16 with a byte order mark.
+    pub content: Vec<u8>,
+}
+
+impl fmt::Debug for RuleFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RuleFile({}, {} bytes)", self.name, self.content.len())
+    }
+}
