@@ -7,7 +7,7 @@ use envoy_types::pb::{
 
 use testkit::redis::Redis;
 use testkit::{
-    http::page,
+    pages::page,
     process::Tollgate,
     rls::{ask, client, request},
 };

@@ -10,7 +10,7 @@ use envoy_types::pb::envoy::service::ratelimit::v3::rate_limit_response::Code;
 use serde_json::Value;
 use testkit::{
     eventually,
-    http::page,
+    pages::page,
     process::Tollgate,
     rls::{ask, client, request},
     scrape::metric,

@@ -10,8 +10,6 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 
-use super::process::Tollgate;
-
 #[derive(Clone)]
 pub struct Client(Pool<HttpConnector, Full<Bytes>>);
 
@@ -64,9 +62,4 @@ impl Client {
     pub async fn post(&self, address: SocketAddr, path: &str, body: &str) -> Answer {
         self.send(Method::POST, address, path, &[], body).await.expect("an HTTP answer")
     }
-}
-
-/// The body of a page of one of the service's listeners.
-pub async fn page(tollgate: &Tollgate, listener: &str, path: &str) -> String {
-    Client::new().get(tollgate.address(listener), path).await.body
 }

@@ -18,6 +18,7 @@ pub mod envoy;
 pub mod frames;
 pub mod health;
 pub mod http;
+pub mod pages;
 pub mod ports;
 pub mod process;
 pub mod raw;

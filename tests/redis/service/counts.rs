@@ -4,7 +4,7 @@ use tonic::Code;
 
 use crate::service::program::{LIMIT, ask, builder, on, remaining};
 use testkit::{eventually, ports::free_port, redis::Redis};
-use testkit::{http::page, scrape::metric};
+use testkit::{pages::page, scrape::metric};
 
 // the clients of the first process have to see that it goes, while the test waits
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

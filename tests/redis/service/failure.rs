@@ -11,7 +11,7 @@ use testkit::{
     redis::Redis,
     rls::{ask, client, codes, request},
 };
-use testkit::{http::page, scrape::metric};
+use testkit::{pages::page, scrape::metric};
 
 const RULES: &str = "
 domain: d

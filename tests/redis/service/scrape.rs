@@ -6,7 +6,8 @@ use std::{collections::BTreeSet, fs, path::Path};
 use testkit::{
     certificates::selfsigned,
     eventually, health,
-    http::{Client, page},
+    http::Client,
+    pages::page,
     ports::free_port,
     process::Tollgate,
     redis::Redis,

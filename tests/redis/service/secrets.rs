@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::service::program::{ask, builder, remaining};
-use testkit::http::page;
+use testkit::pages::page;
 use testkit::{
     echo, eventually,
     ports::free_port,

@@ -4,7 +4,17 @@ use std::error::Error;
 
 use http::StatusCode;
 
-use super::InvalidRequest;
+/// A request that is valid in HTTP/2, and that the crate http cannot express.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidRequest {
+    /// Its method is not a token.
+    #[error("its method is not a token")]
+    Method,
+    /// It has no path (as CONNECT has none), or one that is not in origin form, is too long, or has octets that a path
+    /// has not.
+    #[error("its path is not in origin form")]
+    Path,
+}
 
 /// Why a call was not answered by its service, or not to the end.
 #[derive(Debug, thiserror::Error)]

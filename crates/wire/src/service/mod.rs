@@ -22,6 +22,6 @@ mod tests;
 
 pub use body::{RequestAborted, RequestBody};
 pub use exchange::Exchange;
-pub use failure::Failure;
+pub use failure::{Failure, InvalidRequest};
 pub use pool::{Pool, Share};
-pub use request::{Authority, InvalidRequest};
+pub use request::Authority;

@@ -3,25 +3,13 @@
 use bytes::Bytes;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, uri::PathAndQuery};
 
-use super::RequestBody;
+use super::{InvalidRequest, RequestBody};
 use crate::{Head, Header};
 
 /// `:authority` as it came, as an extension of the request. It is not a part of the URI: HTTP/2 does not check it, and
 /// clients send names that no URI can have.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Authority(pub Bytes);
-
-/// A request that is valid in HTTP/2, and that the crate http cannot express.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidRequest {
-    /// Its method is not a token.
-    #[error("its method is not a token")]
-    Method,
-    /// It has no path (as CONNECT has none), or one that is not in origin form, is too long, or has octets that a path
-    /// has not.
-    #[error("its path is not in origin form")]
-    Path,
-}
 
 /// Makes a request of a head. Fields that the crate http does not accept are dropped, and so are those that its map,
 /// which holds 32 768, does not hold.
