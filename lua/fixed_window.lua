@@ -1,5 +1,5 @@
 -- One count per window: aligned ones of one length, or those of a calendar. Its equal in Rust is
--- src/algorithm/fixed_window.rs.
+-- crates/limiter/src/algorithm/fixed_window.rs.
 --
 -- KEYS: none of its own; the driver reads and writes.
 -- ARGV: of the hit amount, asked (see meter.lua), limit, window (microseconds), gives, count_denied; of a

@@ -1,5 +1,5 @@
 -- What the three algorithms share: the fields of a hit, the arithmetic of time, and what a hit does. Its equal in Rust
--- is src/algorithm/meter.rs. Every formula is evaluated in the same order there, so that both round alike; no `%`,
+-- is crates/limiter/src/algorithm/meter.rs. Every formula is evaluated in the same order there, so that both round alike; no `%`,
 -- and no number ever becomes text.
 --
 -- KEYS, ARGV, returns: none; see driver.lua.

@@ -1,5 +1,5 @@
 -- Two counters: the previous window's count fades out evenly while the present one fills. Its equal in Rust is
--- src/algorithm/sliding_window.rs.
+-- crates/limiter/src/algorithm/sliding_window.rs.
 --
 -- KEYS: none of its own; the driver reads and writes.
 -- ARGV: of the hit amount, asked (see meter.lua), limit, window (microseconds), gives, count_denied.

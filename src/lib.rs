@@ -12,9 +12,8 @@
 //!
 //! `docs/architecture.md` has the whole picture.
 
-pub mod algorithm;
-pub mod domain;
-pub mod guard;
+pub use limiter::{algorithm, domain, guard};
+
 pub mod store;
 #[cfg(any(feature = "server", feature = "redis"))]
 mod throttle;

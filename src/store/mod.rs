@@ -1,8 +1,7 @@
 //! Stores: where counters live. Each implements [`RateLimiter`](crate::domain::RateLimiter) and knows counters and
 //! limits, not rules, requests or another store.
 
-mod memory;
 #[cfg(feature = "redis")]
 pub mod redis;
 
-pub use memory::{MemoryConfig, MemoryStats, MemoryStore};
+pub use limiter::memory::{MemoryConfig, MemoryStats, MemoryStore};

@@ -2,7 +2,7 @@
 //!
 //! The store computes in `f64`, the model in integers. Generators keep to inputs on which both must agree exactly:
 //! W·L far below 2^53, and for token buckets times that are multiples of the time of an eighth of a token, so that every
-//! level is a multiple of 1/8. Outside of these, `src/algorithm/tests/properties.rs` holds what can be held.
+//! level is a multiple of 1/8. Outside of these, `crates/limiter/src/algorithm/tests/properties.rs` holds what can be held.
 
 use std::{
     collections::HashMap,

@@ -1,4 +1,4 @@
-//! The Redis script against `src/algorithm`, on a real server that each test starts for itself: bit for bit equal on
+//! The Redis script against `crates/limiter/src/algorithm`, on a real server that each test starts for itself: bit for bit equal on
 //! random traces, and what it does where a Redis can refuse.
 
 mod behaviour;

@@ -25,6 +25,10 @@ use std::{
 
 use foldhash::fast::RandomState;
 use smallvec::SmallVec;
+// tests let time pass
+#[cfg(not(test))]
+use std::time::Instant;
+#[cfg(test)]
 use tokio::time::Instant;
 
 use self::entry::Entry;

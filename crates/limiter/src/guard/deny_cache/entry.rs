@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
-
+use super::Instant;
 use crate::domain::{Algorithm, Hit, Limit, RetryAfter, Source, Verdict};
 
 /// The longest that a denial is held: a refund or a reset by another process is seen after it.

@@ -9,12 +9,10 @@ use std::{
     },
 };
 
+use super::{Entry, Instant};
+use crate::domain::{CounterKey, Hit, Verdict};
 use foldhash::fast::RandomState;
 use hashlink::LinkedHashMap;
-use tokio::time::Instant;
-
-use super::Entry;
-use crate::domain::{CounterKey, Hit, Verdict};
 
 /// Shards, if there is memory for them: more than there are workers, so that two seldom meet.
 const SHARDS: usize = 16;

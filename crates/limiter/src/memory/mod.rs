@@ -142,7 +142,9 @@ impl MemoryStore {
         self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn settle_all(&self, group: &Group) -> Verdicts {
+    /// Charges a group at once, without a runtime: one outcome for each hit, in order. The store closed, each is
+    /// [`StoreError::Closed`]. Waits for no more than the locks of the shards that the group touches.
+    pub fn charge(&self, group: &Group) -> Verdicts {
         if self.closed.load(Ordering::Acquire) {
             return group.hits.iter().map(|_| Err(StoreError::Closed)).collect();
         }
@@ -234,11 +236,11 @@ fn depends_on_each_other(group: &Group) -> bool {
 
 impl RateLimiter for MemoryStore {
     fn begin(&self, group: Arc<Group>) -> impl Future<Output = Verdicts> + Send + use<> {
-        ready(self.settle_all(&group))
+        ready(self.charge(&group))
     }
 
     fn try_check(&self, group: &Group) -> Option<Verdicts> {
-        Some(self.settle_all(group))
+        Some(self.charge(group))
     }
 
     async fn reset(&self, key: &CounterKey) -> Result<bool, StoreError> {

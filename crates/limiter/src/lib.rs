@@ -1,0 +1,6 @@
+#![doc = include_str!("../README.md")]
+
+pub mod algorithm;
+pub mod domain;
+pub mod guard;
+pub mod memory;
