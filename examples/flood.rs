@@ -13,9 +13,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tollgate::{
+use limiter::{
     domain::{Algorithm, CounterKey, Limit, RateLimiter, SystemClock, Unit, Verdict},
-    store::{MemoryConfig, MemoryStore},
+    memory::{MemoryConfig, MemoryStore},
 };
 
 const BOUND: usize = 1_000_000;

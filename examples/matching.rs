@@ -4,10 +4,8 @@
 
 use std::{hint::black_box, time::Instant};
 
-use tollgate::{
-    domain::{Algorithm, AtomicGroups, Capabilities, Entry},
-    rules::{CompileOptions, RuleFile, RuleSet, compile},
-};
+use limiter::domain::{Algorithm, AtomicGroups, Capabilities, Entry};
+use tollgate::rules::{CompileOptions, RuleFile, RuleSet, compile};
 
 const LOOK_UPS: usize = 200_000;
 

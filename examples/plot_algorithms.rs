@@ -3,7 +3,7 @@
 
 use std::{fmt::Write as _, path::Path};
 
-use tollgate::{
+use limiter::{
     algorithm::{self, Step},
     domain::{Algorithm, Charge, Limit, Timestamp, Unit},
 };

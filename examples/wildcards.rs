@@ -9,11 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use limiter::domain::{Algorithm, AtomicGroups, Capabilities, Entry};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
-use tollgate::{
-    domain::{Algorithm, AtomicGroups, Capabilities, Entry},
-    rules::{CompileOptions, RuleFile, RuleSet, compile},
-};
+use tollgate::rules::{CompileOptions, RuleFile, RuleSet, compile};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;

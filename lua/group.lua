@@ -1,4 +1,5 @@
--- Settling all the hits of one request on the states of its counters. Its equal in Rust is crates/limiter/src/algorithm/group.rs.
+-- Settling all the hits of one request on the states of its counters. Its equal in Rust is
+-- crates/limiter/src/algorithm/group.rs.
 --
 -- KEYS, ARGV: none of its own. `held` is the list of the group's states, which settle() replaces by the new ones;
 -- `hits` its hits in order. A state is here { time, current, previous, the hit that wrote it }, or false if the counter

@@ -1,6 +1,6 @@
 -- What the three algorithms share: the fields of a hit, the arithmetic of time, and what a hit does. Its equal in Rust
--- is crates/limiter/src/algorithm/meter.rs. Every formula is evaluated in the same order there, so that both round alike; no `%`,
--- and no number ever becomes text.
+-- is crates/limiter/src/algorithm/meter.rs. Every formula is evaluated in the same order there, so that both round
+-- alike; no `%`, and no number ever becomes text.
 --
 -- KEYS, ARGV, returns: none; see driver.lua.
 --

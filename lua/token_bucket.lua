@@ -1,4 +1,5 @@
--- A bucket of BURST tokens that refills evenly, by LIMIT a window. Its equal in Rust is crates/limiter/src/algorithm/token_bucket.rs.
+-- A bucket of BURST tokens that refills evenly, by LIMIT a window. Its equal in Rust is
+-- crates/limiter/src/algorithm/token_bucket.rs.
 --
 -- KEYS: none of its own; the driver reads and writes.
 -- ARGV: of the hit amount, asked (see meter.lua), limit, burst, window (microseconds), gives, count_denied.

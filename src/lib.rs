@@ -12,8 +12,6 @@
 //!
 //! `docs/architecture.md` has the whole picture.
 
-pub use limiter::{algorithm, domain, guard};
-
 pub mod store;
 #[cfg(any(feature = "server", feature = "redis"))]
 mod throttle;

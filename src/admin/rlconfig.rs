@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::domain::{Algorithm, Limit};
+use limiter::domain::{Algorithm, Limit};
 
 /// A piece of the page is given out once it is this long, in bytes.
 const PIECE: usize = 64 * 1024;
@@ -76,7 +76,7 @@ mod tests {
     use std::num::NonZeroU32;
 
     use super::*;
-    use crate::domain::{Unit, Window};
+    use limiter::domain::{Unit, Window};
 
     fn line(limit: Option<Limit>) -> String {
         RuleLine { name: "d.k_v".into(), limit, shadow: true, quota: false }.to_string()

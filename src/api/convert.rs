@@ -5,7 +5,7 @@ use envoy_types::pb::envoy::{
 };
 
 use super::unit::unit;
-use crate::domain::{Descriptor, Entry, LimitOverride, Request};
+use limiter::domain::{Descriptor, Entry, LimitOverride, Request};
 
 /// The request in the engine's words.
 pub(super) fn request(message: &RateLimitRequest) -> Request<'_> {
@@ -29,10 +29,9 @@ mod tests {
     use envoy_types::pb::envoy::extensions::common::ratelimit::v3::rate_limit_descriptor::RateLimitOverride;
 
     use super::*;
-    use crate::{
-        api::unit::unit_number,
-        domain::{Unit, UnknownUnit},
-    };
+    use limiter::domain::{Unit, UnknownUnit};
+
+    use crate::api::unit::unit_number;
 
     fn with_unit(unit: i32) -> RateLimitRequest {
         let limit = Some(RateLimitOverride { requests_per_unit: 3, unit });

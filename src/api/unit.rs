@@ -1,6 +1,6 @@
 //! Units by their numbers: requests (`envoy.type.v3.RateLimitUnit`) and answers number them alike.
 
-use crate::domain::{Unit, UnknownUnit};
+use limiter::domain::{Unit, UnknownUnit};
 
 /// The unit of this number.
 pub(super) fn unit(number: i32) -> Result<Unit, UnknownUnit> {

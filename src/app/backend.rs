@@ -7,11 +7,12 @@ use tokio::sync::watch;
 use super::{AppError, Config, StoreConfig};
 #[cfg(feature = "redis")]
 use super::{background::Background, readiness::Readiness, redis::RedisBackend};
-use crate::{
+use limiter::{
     domain::{AtomicGroups, Capabilities, DynRateLimiter, SystemClock},
-    store::MemoryStore,
-    telemetry::Metrics,
+    memory::MemoryStore,
 };
+
+use crate::telemetry::Metrics;
 
 /// The counters' home, shared by the workers.
 pub(super) enum Backend {

@@ -3,13 +3,13 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use axum::Router;
+use limiter::memory::MemoryStore;
 use metrics::{Collect, Families};
 use tokio::{net::TcpListener, runtime::RuntimeMetrics, sync::watch, task::JoinSet, time};
 
 use crate::{
     admin::{self, Limits},
     server,
-    store::MemoryStore,
     tls::{self, ServerTls},
 };
 

@@ -4,13 +4,12 @@
 
 use std::{num::NonZeroUsize, time::Duration};
 
+use limiter::{domain::KeyBuilder, memory::MemoryConfig};
+
 use crate::{
-    api,
-    domain::KeyBuilder,
-    engine,
+    api, engine,
     server::{HostPort, Listen, ServerConfig},
     source::{FileSourceConfig, Location, SourceConfig},
-    store::MemoryConfig,
     telemetry::logging::LogConfig,
     tls,
 };

@@ -9,8 +9,9 @@ use super::{
     AppError,
     loads::{LoadResult, Loads},
 };
+use limiter::domain::Capabilities;
+
 use crate::{
-    domain::Capabilities,
     rules::{CompileErrors, CompiledDefaults, RuleDefaults},
     source::{self, ContentHash, FileSource, FileSourceConfig, Snapshot},
 };

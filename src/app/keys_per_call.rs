@@ -1,8 +1,9 @@
 //! What the keys that a call to a Redis may carry mean for rules: where it is one, nothing is charged all or none.
 
+use limiter::domain::AtomicGroups;
 use tokio::sync::watch;
 
-use crate::{domain::AtomicGroups, store::redis::KeysPerCall};
+use crate::store::redis::KeysPerCall;
 
 /// Whether groups are charged all or none where the main Redis and that for limits per second are so. What is not known
 /// yet is taken for a Redis.

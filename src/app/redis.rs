@@ -16,13 +16,14 @@ use super::{
     keys_per_call,
     readiness::Readiness,
 };
-use crate::{
+use limiter::{
     domain::{Algorithm, AtomicGroups, Capabilities, DynRateLimiter, RateLimiter, SystemClock},
     guard::{DegradedStats, DenyCache, DenyTable, FailMode, Observed, OperationTimes},
-    store::{
-        MemoryStore,
-        redis::{Connector, Connectors, Endpoint, RedisStats, RedisStore, StoreOptions},
-    },
+    memory::MemoryStore,
+};
+
+use crate::{
+    store::redis::{Connector, Connectors, Endpoint, RedisStats, RedisStore, StoreOptions},
     telemetry::Metrics,
 };
 

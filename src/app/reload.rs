@@ -18,8 +18,9 @@ use super::{
     loads::{LoadResult, Loads},
     readiness::Readiness,
 };
+use limiter::domain::{AtomicGroups, Capabilities};
+
 use crate::{
-    domain::{AtomicGroups, Capabilities},
     engine::{
         ActiveRules, ActiveRulesHandle,
         stats::{SeriesName, Stats, StatsTable},

@@ -9,13 +9,12 @@ use super::{
     entries::Entries,
     load::{LoadError, load_paths},
 };
-use crate::{
-    domain::{Entry, KeyBuilder, Limit},
-    rules::{
-        Policy, RuleSet,
-        explain::explain as walk,
-        sharing::{self, Sharing},
-    },
+use limiter::domain::{Entry, KeyBuilder, Limit};
+
+use crate::rules::{
+    Policy, RuleSet,
+    explain::explain as walk,
+    sharing::{self, Sharing},
 };
 
 /// Explains each descriptor, as text or as JSON, and returns whether a rule matches any of them.

@@ -5,9 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use limiter::domain::{Algorithm, AtomicGroups, Capabilities};
+
 use crate::{
     app::RulesConfig,
-    domain::{Algorithm, AtomicGroups, Capabilities},
     rules::{
         self, CompileErrors, CompileOptions, Compiled, CompiledDefaults, RuleDefaults, RuleFile,
         manifest::{self, Content},

@@ -9,12 +9,12 @@ use super::{
     plan::{Applied, By, Counted, Planned},
     stats::{Answered, DecisionStats, Observation, Row},
 };
-use crate::algorithm;
-use crate::domain::{
+use crate::rules::{Domain, Rule};
+use limiter::algorithm;
+use limiter::domain::{
     Algorithm, Charge, Code, CurrentLimit, Decision, Limit, Metadata, Outcome, Source, Status, StoreError, Tally,
     Verdict, Verdicts,
 };
-use crate::rules::{Domain, Rule};
 
 /// What the reference answers as `limit_remaining` of an unlimited rule.
 const UNLIMITED_REMAINING: u64 = u32::MAX as u64;
@@ -199,7 +199,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::domain::RetryAfter;
+    use limiter::domain::RetryAfter;
 
     fn verdict(allowed: bool, remaining: u64, reset_seconds: u64) -> Verdict {
         let (reset_after, source) = (Duration::from_secs(reset_seconds), Source::Store);

@@ -1,6 +1,6 @@
 //! Why a request has no decision.
 
-use crate::domain::StoreError;
+use limiter::domain::StoreError;
 
 /// Why a request has no decision.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

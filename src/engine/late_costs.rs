@@ -2,10 +2,9 @@
 //! denies loses such a charge if it no longer fits, so that use is in effect unlimited. Logged once for each rule.
 
 use super::ActiveRules;
-use crate::{
-    domain::Charge,
-    rules::{Domain, Match},
-};
+use limiter::domain::Charge;
+
+use crate::rules::{Domain, Match};
 
 /// Warns of a rule that is looked at and does not count what it denies, on the first look.
 pub(super) fn check(live: &ActiveRules, domain: &Domain, found: &Match<'_>, charge: Charge) {

@@ -25,12 +25,10 @@ use arc_swap::ArcSwapOption;
 
 pub use active::ActiveRulesMetrics;
 pub use error::DecideError;
+use limiter::domain::{BoxFuture, Decision, DynRateLimiter, KeyBuilder, Request, Verdicts};
 pub use options::{Modes, Options, RequestLimits};
 
-use crate::{
-    domain::{BoxFuture, Decision, DynRateLimiter, KeyBuilder, Request, Verdicts},
-    rules::RuleSet,
-};
+use crate::rules::RuleSet;
 use plan::{Applied, Plan};
 use stats::{DecisionStats, StatsTable};
 

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use super::DecideError;
-use crate::domain::{FailureMode, Request};
+use limiter::domain::{FailureMode, Request};
 
 /// What the operator chose.
 #[derive(Clone, Debug, PartialEq)]

@@ -9,13 +9,12 @@ use std::{
 use smallvec::smallvec;
 
 use super::*;
-use crate::{
-    domain::{
-        Algorithm, AtomicGroups, Capabilities, Code, CounterKey, Descriptor, Entry, FailureMode, Group, RateLimiter,
-        RetryAfter, Source, StoreError, Verdict,
-    },
-    rules::{self, CompileOptions, RuleFile},
+use limiter::domain::{
+    Algorithm, AtomicGroups, Capabilities, Code, CounterKey, Descriptor, Entry, FailureMode, Group, RateLimiter,
+    RetryAfter, Source, StoreError, Verdict,
 };
+
+use crate::rules::{self, CompileOptions, RuleFile};
 use stats::{Figure, SeriesName, Stats};
 
 /// Denies keys that contain `over`, fails those with `broken`, answers at once for those with `known`, and keeps what else

@@ -2,7 +2,7 @@
 //! with the known domain whose name is closest.
 
 use super::ActiveRules;
-use crate::domain::{Escaped, Request, likely};
+use limiter::domain::{Escaped, Request, likely};
 
 /// At most this many bytes of a domain are logged.
 const SHOWN: usize = 100;

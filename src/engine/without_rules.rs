@@ -2,7 +2,7 @@
 //! counters cannot be reached.
 
 use super::{DecideError, Options};
-use crate::domain::{Code, Decision, FailureMode, Metadata, Request, Status};
+use limiter::domain::{Code, Decision, FailureMode, Metadata, Request, Status};
 
 /// There is no limit to count against, so `local` allows, as it does for a request that matches no rule.
 pub(super) fn decide(request: &Request<'_>, options: &Options) -> Result<Decision, DecideError> {

@@ -8,7 +8,7 @@ use super::{
     Domain, Node, Policy, RuleId, RuleSet, ValueKind,
     node_index::{NodeIndex, ROOT},
 };
-use crate::domain::{Algorithm, Entry, Escaped, Limit, likely};
+use limiter::domain::{Algorithm, Entry, Escaped, Limit, likely};
 
 /// At most this many siblings that did not match are listed at a level; the rest is counted.
 const MAX_LISTED: usize = 20;

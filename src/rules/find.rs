@@ -10,7 +10,7 @@ use super::{
     pattern::PatternGroup,
     tree::Listed,
 };
-use crate::domain::{Entry, KeyValue};
+use limiter::domain::{Entry, KeyValue};
 
 /// The rule that a descriptor matched, and the nodes that led there, one for each entry.
 #[derive(Debug, Clone)]

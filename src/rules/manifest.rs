@@ -8,7 +8,7 @@ use std::path::Path;
 
 use self::tree::{Tree, documents};
 use super::RuleFile;
-use crate::domain::slip;
+use limiter::domain::slip;
 
 /// What a file holds.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt};
 use smallvec::SmallVec;
 
 use super::{Match, Node, ValueKind, pattern::Network};
-use crate::domain::{Entry, Escaped};
+use limiter::domain::{Entry, Escaped};
 
 /// One level of a statistic's name. Printed as `key` or `key_value`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

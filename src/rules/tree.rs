@@ -15,7 +15,7 @@ use super::{
     pattern::{Network, PatternGroup, network},
     value::Value,
 };
-use crate::domain::{FailureMode, KeyValue, Limit, Metadata, SharedKind};
+use limiter::domain::{FailureMode, KeyValue, Limit, Metadata, SharedKind};
 
 /// A rule's number within its set: dense, from 0, domain by domain in the order of their names, then in file order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

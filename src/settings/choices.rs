@@ -3,9 +3,9 @@
 use tracing::level_filters::LevelFilter;
 
 use super::parse::{Value, words};
-use crate::domain::FailureMode;
 use crate::server::Http2;
 use crate::telemetry::logging::Format;
+use limiter::domain::FailureMode;
 
 impl Value for LevelFilter {
     const ACCEPTED: &'static str = "trace, debug, info, warn, warning, error, fatal or panic, in any case";

@@ -1,7 +1,7 @@
 //! Names in the environment that are no variables, and look like one that was mistyped or guessed.
 
 use super::variables::{FAMILIES, TABLE};
-use crate::domain::slip;
+use limiter::domain::slip;
 
 /// At most this many are named.
 const MOST: usize = 20;

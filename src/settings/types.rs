@@ -8,7 +8,7 @@ use super::go;
 use super::parse::{HIDDEN, Value};
 use super::values::{HeaderListBytes, HttpPath, MaxCounters, San, Workers};
 use crate::api::HeaderName;
-use crate::domain::Secret;
+use limiter::domain::Secret;
 
 impl Value for bool {
     const ACCEPTED: &'static str = "true or false (or 1, t, T, TRUE, True, 0, f, F, FALSE, False)";

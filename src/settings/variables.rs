@@ -16,10 +16,10 @@ use super::table::{Effect, Family, Feature, Group, Read, Reader, Variable, row, 
 use super::values::{HeaderListBytes, HttpPath, MaxCounters, NearLimitRatio, San, Workers};
 use super::xds::{Headers, MessageBytes, NodeMetadata, XdsServer};
 use crate::api::HeaderName;
-use crate::domain::{FailureMode, Secret};
 use crate::server::{Host, HostPort, Http2};
 use crate::telemetry::logging::Format;
 use Effect::{Later, NoEffect, Ours, Works};
+use limiter::domain::{FailureMode, Secret};
 
 const BATCHING: Effect = NoEffect("checks are batched without a wait");
 const NO_STATSD: &str = "statistics are served to Prometheus only";

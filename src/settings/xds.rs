@@ -4,8 +4,8 @@ use super::go;
 use super::parse::{HIDDEN, Value, split};
 use super::values::UpTo;
 use crate::api::HeaderName;
-use crate::domain::Secret;
 use crate::server::{Host, HostPort};
+use limiter::domain::Secret;
 
 /// A host, by name or address, and a port.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, num::NonZeroU32, path::Path, process::Command};
 
-use tollgate::domain::{TimeZone, Unit, Window};
+use limiter::domain::{TimeZone, Unit, Window};
 
 #[test]
 fn every_time_zone_has_the_windows_that_zoneinfo_says() {

@@ -9,12 +9,10 @@ use std::{
     process::{Command, Stdio},
 };
 
+use limiter::domain::{Algorithm, AtomicGroups, Capabilities};
 use serde_json::{Map, Value, json};
-use tollgate::{
-    domain::{Algorithm, AtomicGroups, Capabilities},
-    rules::{
-        CompileErrors, CompileOptions, Diagnostic, RuleDefaults, RuleFile, compile, defaults_schema, rules_schema,
-    },
+use tollgate::rules::{
+    CompileErrors, CompileOptions, Diagnostic, RuleDefaults, RuleFile, compile, defaults_schema, rules_schema,
 };
 
 const EVERYTHING: Capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported };

@@ -8,18 +8,20 @@ use std::{
     time::Instant,
 };
 
-use smallvec::smallvec;
-use tollgate::{
+use limiter::{
     domain::{
         Algorithm, AtomicGroups, Capabilities, Clock, Code, Descriptor, Entry, FailureMode, KeyBuilder, LimitOverride,
         ManualClock, Request, Timestamp, Unit,
     },
+    memory::{MemoryConfig, MemoryStore},
+};
+use smallvec::smallvec;
+use tollgate::{
     engine::{
         ActiveRules, ActiveRulesHandle, Engine, Modes, Options, RequestLimits,
         stats::{Figure, SeriesName, Stats, StatsTable},
     },
     rules::{CompileOptions, RuleFile, RuleSet, compile},
-    store::{MemoryConfig, MemoryStore},
 };
 
 const RULES: &str = r"

@@ -7,10 +7,10 @@ use std::{
     process::Command,
 };
 
+use limiter::domain::{Algorithm, AtomicGroups, Capabilities};
 use testkit::{envoy, http::Client};
 use tollgate::{
     cli::args,
-    domain::{Algorithm, AtomicGroups, Capabilities},
     rules::{CompileOptions, RuleFile, compile},
 };
 

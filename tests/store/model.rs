@@ -2,7 +2,8 @@
 //!
 //! The store computes in `f64`, the model in integers. Generators keep to inputs on which both must agree exactly:
 //! W·L far below 2^53, and for token buckets times that are multiples of the time of an eighth of a token, so that every
-//! level is a multiple of 1/8. Outside of these, `crates/limiter/src/algorithm/tests/properties.rs` holds what can be held.
+//! level is a multiple of 1/8. Outside of these, `crates/limiter/src/algorithm/tests/properties.rs` holds what can be
+//! held.
 
 use std::{
     collections::HashMap,
@@ -17,14 +18,14 @@ use std::{
     time::Duration,
 };
 
-use proptest::prelude::*;
-use tollgate::{
+use limiter::{
     domain::{
         Algorithm, Charge, CounterKey, Group, Hit, Limit, ManualClock, RateLimiter, RetryAfter, Timestamp, Unit,
         Verdict, Window,
     },
-    store::{MemoryConfig, MemoryStore},
+    memory::{MemoryConfig, MemoryStore},
 };
+use proptest::prelude::*;
 
 /// A counter as the model has it, in whole numbers. `level` is in eighths of a token.
 #[derive(Clone, Copy, Debug)]
@@ -307,7 +308,7 @@ fn run_trace(limits: &[Limit], ops: &[Op]) -> Result<u64, TestCaseError> {
     let mut model = Model::default();
     let mut hits_run = 0;
     for op in ops {
-        let t = i128::from(tollgate::domain::Clock::now(&*clock).as_micros());
+        let t = i128::from(limiter::domain::Clock::now(&*clock).as_micros());
         match op {
             Op::Wait(units) => clock.advance(Duration::from_micros(units * unit_of(limits))),
             Op::Check { hits, atomic } => {

@@ -16,24 +16,27 @@ use envoy_types::pb::envoy::{
     extensions::common::ratelimit::v3::{RateLimitDescriptor, rate_limit_descriptor::Entry as DescriptorEntry},
     service::ratelimit::v3::RateLimitRequest,
 };
-use prost::Message as _;
-use tokio::sync::{oneshot, watch};
-use tollgate::{
+use limiter::{
     algorithm::{self, State},
-    api::{self, Budget, GrpcOptions, Outcome, ResponseOptions, RlsService, Streams, Unary as _},
     domain::{
         self, Algorithm, AtomicGroups, Capabilities, Charge, Clock, CounterKey, Descriptor, Entry, FailureMode, Group,
         Hit, KeyBuilder, KeyValue, Limit, MAX_COUNT, ManualClock, RateLimiter as _, Request, SystemClock, Timestamp,
         Unit,
     },
+    guard::{DenyCache, DenyTable, FailMode, Observed},
+    memory::{MemoryConfig, MemoryStore},
+};
+use prost::Message as _;
+use tokio::sync::{oneshot, watch};
+use tollgate::{
+    api::{self, Budget, GrpcOptions, Outcome, ResponseOptions, RlsService, Streams, Unary as _},
     engine::{
         ActiveRules, ActiveRulesHandle, Engine, Modes, Options, RequestLimits,
         stats::{SeriesName, Stats, StatsTable},
     },
-    guard::{DenyCache, DenyTable, FailMode, Observed},
     rejections::PeerName,
     rules::{self, CompileOptions, RuleFile, RuleSet},
-    store::{MemoryConfig, MemoryStore, redis},
+    store::redis,
 };
 
 /// Does it once.
@@ -350,7 +353,8 @@ fn redis_reply() -> Work {
 }
 
 fn count() -> Work {
-    use tollgate::{domain::Verdict, engine::stats::Observation};
+    use limiter::domain::Verdict;
+    use tollgate::engine::stats::Observation;
 
     let rules = rules(10);
     let names = rules.rules().map(|(domain, found)| (found.rule.id(), SeriesName::new(domain.name()).level("k", None)));

@@ -14,10 +14,9 @@ use smallvec::SmallVec;
 
 use self::wire::{Malformed, Reader, WireType, key};
 use super::unit::unit;
-use crate::{
-    domain::{Descriptor, Entry, LimitOverride, Request},
-    engine::{DecideError, RequestLimits},
-};
+use limiter::domain::{Descriptor, Entry, LimitOverride, Request};
+
+use crate::engine::{DecideError, RequestLimits};
 
 /// Why bytes are no request.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,7 +1,7 @@
 use std::num::NonZeroUsize;
 
 use super::{wire::Fault, *};
-use crate::domain::{Unit, UnknownUnit};
+use limiter::domain::{Unit, UnknownUnit};
 
 const LIMITS: RequestLimits = limits(3, 2);
 

@@ -8,10 +8,9 @@ use super::{
     HeaderNames,
     wire::{Message, Writer, nested_length, number_length, text_length},
 };
-use crate::{
-    api::unit::unit_number,
-    domain::{Code, CurrentLimit, Decimal, Decision, Status},
-};
+use limiter::domain::{Code, CurrentLimit, Decimal, Decision, Status};
+
+use crate::api::unit::unit_number;
 
 /// Says that a failure mode answered, beside the three headers of the reference.
 const DEGRADED_HEADER: &str = "x-tollgate-degraded";

@@ -3,11 +3,9 @@
 use std::collections::HashMap;
 
 use envoy_types::pb::google::protobuf::{ListValue, Struct, Value, value::Kind};
+use limiter::domain::{Decision, Descriptor, Escaped, Metadata, MetadataValue, Request};
 
-use crate::{
-    api::unit::unit_text,
-    domain::{Decision, Descriptor, Escaped, Metadata, MetadataValue, Request},
-};
+use crate::api::unit::unit_text;
 
 /// What was asked, for later filters and logs. All of it is text: Envoy refuses an answer in which a string is not UTF-8.
 pub(super) fn asked(request: &Request<'_>) -> Struct {
@@ -95,7 +93,7 @@ mod tests {
     use smallvec::smallvec;
 
     use super::*;
-    use crate::domain::{Code, Entry, LimitOverride, Unit};
+    use limiter::domain::{Code, Entry, LimitOverride, Unit};
 
     #[test]
     fn dynamic_metadata_is_text_whatever_was_asked() {

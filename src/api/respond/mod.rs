@@ -16,7 +16,7 @@ use self::{
     wire::Message as _,
 };
 use super::grpc::append_prefix;
-use crate::domain::{Code, Decision, Request};
+use limiter::domain::{Code, Decision, Request};
 
 /// What an answer carries beside the statuses; nothing by [`Default`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

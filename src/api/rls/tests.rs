@@ -15,12 +15,13 @@ use metrics::{Collect as _, Families};
 use prost::Message as _;
 
 use super::*;
+use limiter::domain::{
+    Algorithm, AtomicGroups, Capabilities, Code as Overall, CounterKey, FailureMode, Group, RateLimiter, RetryAfter,
+    Source, StoreError, Verdict, Verdicts,
+};
+
 use crate::{
     api::{Requests, grpc::PREFIX},
-    domain::{
-        Algorithm, AtomicGroups, Capabilities, Code as Overall, CounterKey, FailureMode, Group, RateLimiter,
-        RetryAfter, Source, StoreError, Verdict, Verdicts,
-    },
     engine::{
         ActiveRules, ActiveRulesHandle, Modes, Options, RequestLimits,
         stats::{SeriesName, Stats, StatsTable},

@@ -6,13 +6,14 @@ use super::{
     Check, blocking,
     finding::{Finding, bounded},
 };
+use limiter::domain::AtomicGroups;
+
 use crate::{
     app::{Config, RulesConfig},
     cli::{
         load::{LoadError, Loaded, load},
         validate::size,
     },
-    domain::AtomicGroups,
     rules::Diagnostic,
     source::Location,
 };

@@ -5,9 +5,8 @@ use std::sync::{
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
+use limiter::domain::Algorithm;
 use metrics::{Collect, Families, Family, PerWorker};
-
-use crate::domain::Algorithm;
 
 const DECISIONS: Family = Family::counter(
     "tollgate_decisions_total",

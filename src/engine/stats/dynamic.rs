@@ -17,7 +17,7 @@ use super::{
     name::{self, NameRef},
     series::{Hasher, SeriesSet},
 };
-use crate::domain::Charge;
+use limiter::domain::Charge;
 
 const OVERFLOW: Family = Family::counter(
     "tollgate_metric_series_overflow_total",

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use crate::domain::Escaped;
+use limiter::domain::Escaped;
 
 /// The longest name, in bytes, that a request's values may give a series of its own.
 pub(super) const MAX_DYNAMIC: usize = 1024;

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::domain::{Charge, Source, Verdict};
+use limiter::domain::{Charge, Source, Verdict};
 
 /// One of the figures kept for a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -3,10 +3,9 @@ use std::{sync::Arc, time::Duration};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{
-    domain::{Charge, RetryAfter, Source, Verdict},
-    rules::RuleId,
-};
+use limiter::domain::{Charge, RetryAfter, Source, Verdict};
+
+use crate::rules::RuleId;
 
 /// `[total, within, near, over, over with cache, shadow]`
 fn figures(row: &Row) -> [u64; 6] {
@@ -111,7 +110,7 @@ proptest! {
 
     #[test]
     fn no_verdict_counts_more_than_was_asked(
-        allowed: bool, before: u64, after: u64, asked in 0..=crate::domain::MAX_COUNT, limit: u64, shadow: bool
+        allowed: bool, before: u64, after: u64, asked in 0..=limiter::domain::MAX_COUNT, limit: u64, shadow: bool
     ) {
         let [total, within, near, over, cached, shadowed] =
             recorded(&verdict(allowed, before, after, asked, Source::Store), limit, shadow);

@@ -13,10 +13,9 @@ use super::{
     report::{Path, Report},
     text,
 };
-use crate::{
-    domain::Capabilities,
-    rules::{CompileErrors, Diagnostic, yaml::Mark},
-};
+use limiter::domain::Capabilities;
+
+use crate::rules::{CompileErrors, Diagnostic, yaml::Mark};
 
 /// Stands for all domains.
 const EVERY: &str = "*";

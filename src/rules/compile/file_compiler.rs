@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use super::{builder::Builder, header::Settings, reader::Reader};
-use crate::{domain::Capabilities, rules::pattern::Budget};
+use limiter::domain::Capabilities;
+
+use crate::rules::pattern::Budget;
 
 /// The state of reading one file into the domain that is being built.
 #[derive(Debug)]

@@ -7,12 +7,11 @@ use super::{
     reader::{Field, Fields, Reader},
     report::{Path, Report, place},
 };
-use crate::{
-    domain::{Algorithm, FailureMode},
-    rules::{
-        OnUnknown,
-        yaml::{Mark, NodeId},
-    },
+use limiter::domain::{Algorithm, FailureMode};
+
+use crate::rules::{
+    OnUnknown,
+    yaml::{Mark, NodeId},
 };
 
 pub(super) const ALGORITHMS: [(&str, Algorithm); 3] = [

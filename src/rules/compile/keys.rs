@@ -147,7 +147,7 @@ pub(super) fn accepted(place: Place) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::likely;
+    use limiter::domain::likely;
 
     #[test]
     fn misspelt_keys_find_theirs() {

@@ -11,10 +11,9 @@ use super::{
     reader::{Field, Fields, clip},
     report::Path,
 };
-use crate::{
-    domain::{Algorithm, Capabilities, FailureMode, Limit, LimitError, TimeZone, Unit, Window},
-    rules::{Policy, yaml::Mark},
-};
+use limiter::domain::{Algorithm, Capabilities, FailureMode, Limit, LimitError, TimeZone, Unit, Window};
+
+use crate::rules::{Policy, yaml::Mark};
 
 /// What a rule says beside its limits.
 #[derive(Debug, Default)]

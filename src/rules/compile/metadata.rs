@@ -6,10 +6,9 @@ use super::{
     reader::{Field, Reader},
     report::Path,
 };
-use crate::{
-    domain::{Metadata, MetadataValue},
-    rules::yaml::{Kind, MAX_DEPTH, NodeId, Typed},
-};
+use limiter::domain::{Metadata, MetadataValue};
+
+use crate::rules::yaml::{Kind, MAX_DEPTH, NodeId, Typed};
 
 impl<'a> Reader<'a, '_> {
     /// A map that is not empty.

@@ -38,7 +38,7 @@ use super::{
     set::domain_hash,
     yaml::{Document, Kind, Mark},
 };
-use crate::domain::Capabilities;
+use limiter::domain::Capabilities;
 
 /// What a compilation depends on beside the files.
 #[derive(Clone, Copy, Debug)]

@@ -4,10 +4,9 @@ use super::{
     keys::{self, Key, Place},
     report::{Path, Report},
 };
-use crate::{
-    domain::likely,
-    rules::yaml::{Document, Kind, Mark, NodeId, Notice, Scalar, Typed, cure_of_blanks, remark_on_blanks},
-};
+use limiter::domain::likely;
+
+use crate::rules::yaml::{Document, Kind, Mark, NodeId, Notice, Scalar, Typed, cure_of_blanks, remark_on_blanks};
 
 const WHOLE_NUMBER: &str = "a whole number without quotes, from 0 to 4294967295";
 

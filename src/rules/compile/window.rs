@@ -8,10 +8,9 @@ use super::{
     reader::{Fields, clip},
     report::Path,
 };
-use crate::{
-    domain::{TimeZone, Unit, Window, WindowError, likely},
-    rules::yaml::Mark,
-};
+use limiter::domain::{TimeZone, Unit, Window, WindowError, likely};
+
+use crate::rules::yaml::Mark;
 
 const UNITS: &str = "second, minute, hour, day, week, month, year";
 

@@ -12,7 +12,9 @@ use std::{
     str::FromStr,
 };
 
-use crate::{domain::KeyValue, rules::node_index::NodeIndex};
+use limiter::domain::KeyValue;
+
+use crate::rules::node_index::NodeIndex;
 
 /// The bytes of the longest text of a network: eight groups of IPv6, the last two written as IPv4, and a prefix length.
 const LONGEST_TEXT: usize = "0000:0000:0000:0000:0000:ffff:255.255.255.255/128".len();

@@ -17,11 +17,11 @@ use super::values::Workers;
 use super::variables::Raw;
 use crate::api::{Budget, HeaderNames, ResponseOptions};
 use crate::app::{Config, DrainConfig, GrpcConfig, HttpConfig, MetricsConfig, RulesConfig, StoreConfig};
-use crate::domain::{Code, KeyBuilder};
 use crate::engine;
 use crate::server::{ConnectionLimits, HostPort, Listen, ServerConfig, window_for};
 use crate::source::{FileSourceConfig, Location, SourceConfig};
 use crate::telemetry::logging::LogConfig;
+use limiter::domain::{Code, KeyBuilder};
 
 pub(super) fn config(raw: Raw, workers: NonZeroUsize, store: StoreConfig, tls: ListenersTls) -> Config {
     Config {

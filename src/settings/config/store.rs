@@ -9,7 +9,7 @@ use crate::settings::choices::BackendType;
 use crate::settings::error::Problem;
 use crate::settings::table::{Given, Note};
 use crate::settings::variables::Raw;
-use crate::store::MemoryConfig;
+use limiter::memory::MemoryConfig;
 
 /// `None` if that cannot be told, and then there is a problem. `workers`: how many the service has.
 pub(in crate::settings) fn config(

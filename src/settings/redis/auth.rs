@@ -2,8 +2,8 @@
 
 use super::login::Login;
 use super::values::UNREPLACED;
-use crate::domain::Secret;
 use crate::settings::parse::{HIDDEN, Value};
+use limiter::domain::Secret;
 
 /// `password`, `user:password` or `user:`; is never printed. Taken as it is written, as in the reference.
 #[derive(Clone, Debug, Default)]

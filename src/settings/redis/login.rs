@@ -1,6 +1,6 @@
 //! Who we are to a server, as one place says it; several places may, and then they are laid over each other.
 
-use crate::domain::Secret;
+use limiter::domain::Secret;
 
 /// A user and a password; either may be missing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::url;
-use crate::domain::Secret;
 use crate::settings::go;
 use crate::settings::parse::{Value, words};
 use crate::settings::values::UpTo;
+use limiter::domain::Secret;
 
 /// What to say of the name of a variable where its value is wanted, to follow the variable that has it.
 pub(super) const UNREPLACED: &str =

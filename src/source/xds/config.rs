@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use limiter::domain::Secret;
 use rustls::pki_types::ServerName;
 
-use crate::{domain::Secret, tls::ClientFiles};
+use crate::tls::ClientFiles;
 
 /// Where the rules are served, and how to ask for them.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, ops::Range, time::Duration};
 
 use super::Entry;
-use crate::domain::{Algorithm, Charge, Hit, Timestamp};
+use limiter::domain::{Algorithm, Charge, Hit, Timestamp};
 
 /// Bytes of a kind without its hits, and of each of those without the bounds of a calendar.
 const KIND_BYTES: usize = 19;

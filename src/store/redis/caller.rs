@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use super::{Call, Replied};
-use crate::domain::CounterKey;
+use limiter::domain::CounterKey;
 
 /// How the script is named in a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

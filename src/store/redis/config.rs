@@ -3,7 +3,9 @@
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use super::{BreakerConfig, KeysPerCall};
-use crate::{domain::Secret, tls::ClientFiles};
+use limiter::domain::Secret;
+
+use crate::tls::ClientFiles;
 
 /// A store in Redis.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::{Entry, GroupError, ReplyError, script::STATE_BYTES};
-use crate::{
+use limiter::{
     algorithm::{self, Held, State},
     domain::{Timestamp, Verdict},
 };

@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroU32, sync::Arc};
 
-use crate::{
+use limiter::{
     algorithm::Counters,
     domain::{CounterKey, Group, Hit},
 };

@@ -1,6 +1,6 @@
 //! Errors of a reply, as a whole or for one group.
 
-use crate::domain::CounterKey;
+use limiter::domain::CounterKey;
 
 /// A reply that the script of this build cannot have made for the call. What was charged is unknown.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

@@ -1,6 +1,6 @@
 //! What an error reply of Redis means for the store.
 
-use crate::domain::Refusal;
+use limiter::domain::Refusal;
 
 /// The first word of an error: its code.
 pub(super) fn code(text: &str) -> &str {

@@ -13,7 +13,7 @@ use std::hash::BuildHasher as _;
 use smallvec::SmallVec;
 
 use super::{Caller, KeysPerCall, slot};
-use crate::domain::{CounterKey, Group, Hit, StoreError, Unit};
+use limiter::domain::{CounterKey, Group, Hit, StoreError, Unit};
 
 /// An endpoint of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

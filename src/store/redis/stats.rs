@@ -8,7 +8,7 @@ use std::sync::{
 use metrics::{Collect, Families, Family, Latencies, LatencyTotals};
 
 use super::trouble::Trouble;
-use crate::domain::StoreError;
+use limiter::domain::StoreError;
 
 const CALLS: Family = Family::counter("tollgate_redis_calls_total", "Script calls that were sent to Redis.", &[]);
 const GROUPS: Family =

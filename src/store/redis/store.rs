@@ -16,7 +16,7 @@ use super::{
     refusal,
     route::{self, Hasher, Indices, KeyConstraints, Lane, Part, Routes, Side},
 };
-use crate::domain::{Algorithm, AtomicGroups, Capabilities, CounterKey, Group, RateLimiter, StoreError, Verdicts};
+use limiter::domain::{Algorithm, AtomicGroups, Capabilities, CounterKey, Group, RateLimiter, StoreError, Verdicts};
 
 /// How a store behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

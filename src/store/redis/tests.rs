@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::{Charge, CounterKey, Group, Hit, Limit, Timestamp, Unit};
+use limiter::domain::{Charge, CounterKey, Group, Hit, Limit, Timestamp, Unit};
 
 const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 

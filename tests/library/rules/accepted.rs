@@ -1,9 +1,7 @@
 //! What the reference accepts, and so do we: scalars, nulls, doubled and misplaced keys, anchors, odd files.
 
-use tollgate::{
-    domain::{Metadata, MetadataValue},
-    rules::Policy,
-};
+use limiter::domain::{Metadata, MetadataValue};
+use tollgate::rules::Policy;
 
 use super::{find, good, line, load, warnings};
 

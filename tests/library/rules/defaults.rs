@@ -1,9 +1,7 @@
 //! Files of defaults: what they give the rules, who wins, and what is refused in them.
 
-use tollgate::{
-    domain::{Algorithm, AtomicGroups, Capabilities, FailureMode, Limit},
-    rules::{CompileOptions, CompiledDefaults, OnUnknown, Policy, RuleDefaults, RuleFile, RuleSet, compile},
-};
+use limiter::domain::{Algorithm, AtomicGroups, Capabilities, FailureMode, Limit};
+use tollgate::rules::{CompileOptions, CompiledDefaults, OnUnknown, Policy, RuleDefaults, RuleFile, RuleSet, compile};
 
 use super::{EVERYTHING, MERGE, OPTIONS, bad, file, find};
 

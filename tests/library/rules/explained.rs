@@ -1,9 +1,7 @@
 //! How a match is told.
 
-use tollgate::{
-    domain::Entry,
-    rules::explain::{Explanation, Outcome, explain},
-};
+use limiter::domain::Entry;
+use tollgate::rules::explain::{Explanation, Outcome, explain};
 
 use super::{entries, good};
 

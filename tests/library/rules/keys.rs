@@ -1,9 +1,7 @@
 //! The keys of counters, to the byte: those of a release must be found by the next, or every count begins anew.
 
-use tollgate::{
-    domain::{Algorithm, KeyBuilder, KeyValue, Unit},
-    rules::{Policy, RuleSet},
-};
+use limiter::domain::{Algorithm, KeyBuilder, KeyValue, Unit};
+use tollgate::rules::{Policy, RuleSet};
 
 use super::{entries, find, good};
 
@@ -40,7 +38,7 @@ fn keys(builder: &KeyBuilder, rules: &RuleSet, pairs: &[(&str, &str)]) -> Vec<St
     let entries = entries(pairs);
     let mut domain = builder.domain("d|ö");
     let mut base = domain.base(found.key_entries(&entries));
-    let mut key = |limit: &tollgate::domain::Limit| base.counter(limit.algorithm(), limit.window());
+    let mut key = |limit: &limiter::domain::Limit| base.counter(limit.algorithm(), limit.window());
     limits.iter().map(|limit| String::from_utf8(key(limit).as_bytes().to_vec()).expect("UTF-8")).collect()
 }
 

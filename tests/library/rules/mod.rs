@@ -15,10 +15,8 @@ mod resources;
 mod values;
 mod yaml;
 
-use tollgate::{
-    domain::{Algorithm, AtomicGroups, Capabilities, Entry},
-    rules::{CompileErrors, CompileOptions, Compiled, Match, RuleFile, RuleSet, compile},
-};
+use limiter::domain::{Algorithm, AtomicGroups, Capabilities, Entry};
+use tollgate::rules::{CompileErrors, CompileOptions, Compiled, Match, RuleFile, RuleSet, compile};
 
 const EVERYTHING: Capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported };
 const OPTIONS: CompileOptions<'static> =

@@ -1,10 +1,8 @@
 //! Properties over random rules, requests and files.
 
+use limiter::domain::Entry;
 use proptest::prelude::*;
-use tollgate::{
-    domain::Entry,
-    rules::{RuleSet, compile},
-};
+use tollgate::rules::{RuleSet, compile};
 
 use super::{MERGE, file, load};
 

@@ -3,11 +3,9 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use limiter::domain::{KeyBuilder, Unit};
 use proptest::prelude::*;
-use tollgate::{
-    domain::{KeyBuilder, Unit},
-    rules::{RuleSet, compile, explain::explain},
-};
+use tollgate::rules::{RuleSet, compile, explain::explain};
 
 use super::{MERGE, bad, entries, file, find, good, line, properties::glob};
 
@@ -163,7 +161,7 @@ fn counter(rules: &RuleSet, pairs: &[(&str, &str)]) -> String {
     let (builder, entries) = (KeyBuilder::default(), entries(pairs));
     let mut keys = builder.domain("d");
     keys.base(found.key_entries(&entries))
-        .counter(tollgate::domain::Algorithm::FixedWindow, Unit::Day.into())
+        .counter(limiter::domain::Algorithm::FixedWindow, Unit::Day.into())
         .to_string()
 }
 

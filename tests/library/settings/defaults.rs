@@ -4,9 +4,9 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use limiter::domain::{FailureMode, KeyBuilder};
 use tollgate::api::HeaderName;
 use tollgate::app::StoreConfig;
-use tollgate::domain::{FailureMode, KeyBuilder};
 use tollgate::engine::Modes;
 use tollgate::server::{Http2, Listen};
 use tollgate::settings::{Override, Settings};

@@ -1,6 +1,6 @@
 //! Faults are told together and in full, and without a secret.
 
-use tollgate::domain::KeyBuilder;
+use limiter::domain::KeyBuilder;
 use tollgate::settings::{Problem, TABLE};
 
 use super::support::{resolve, unreadable};

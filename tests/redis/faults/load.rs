@@ -18,7 +18,7 @@ use tokio::{
     time::{MissedTickBehavior, interval, timeout},
 };
 
-pub use tollgate::domain::FailureMode as Mode;
+pub use limiter::domain::FailureMode as Mode;
 
 use testkit::{
     http::Client,

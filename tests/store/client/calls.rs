@@ -5,12 +5,10 @@ use std::{
     time::Duration,
 };
 
-use tollgate::{
-    domain::Secret,
-    store::redis::{
-        Address, BreakerConfig, Call, CallError, Caller as _, Client, Connector, Credentials, Endpoint, HostPort,
-        KeysPerCall, Script, Startup, Topology,
-    },
+use limiter::domain::Secret;
+use tollgate::store::redis::{
+    Address, BreakerConfig, Call, CallError, Caller as _, Client, Connector, Credentials, Endpoint, HostPort,
+    KeysPerCall, Script, Startup, Topology,
 };
 
 use testkit::{

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use tollgate::{
-    domain::CounterKey,
-    store::redis::{Call, CallError, Caller as _, Client, Connector, Credentials, Script, Topology},
-};
+use limiter::domain::CounterKey;
+use tollgate::store::redis::{Call, CallError, Caller as _, Client, Connector, Credentials, Script, Topology};
 
 use crate::client::calls::{self, endpoint, local, look};
 use testkit::{PATIENCE, ports::free_port, redis::cluster::Cluster, until};

@@ -5,10 +5,8 @@ use std::{
     sync::{Arc, Mutex, Once},
 };
 
-use tollgate::{
-    domain::Secret,
-    store::redis::{CallError, Connector, Credentials, Script},
-};
+use limiter::domain::Secret;
+use tollgate::store::redis::{CallError, Connector, Credentials, Script};
 
 use crate::client::calls::{look, tcp};
 use testkit::{redis::Redis, until};

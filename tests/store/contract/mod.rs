@@ -4,9 +4,9 @@ pub mod suite;
 
 use std::{num::NonZeroUsize, sync::Arc};
 
-use tollgate::{
+use limiter::{
     domain::{ManualClock, Timestamp},
-    store::{MemoryConfig, MemoryStore},
+    memory::{MemoryConfig, MemoryStore},
 };
 
 /// Counters enough for many shards.
@@ -26,7 +26,7 @@ async fn the_memory_store_keeps_the_contract() {
 /// The same on a store of many shards, so that groups span them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_memory_store_keeps_the_contract_on_the_system_s_clock() {
-    suite::run("memory, system clock", async || MemoryStore::new(large(), Arc::new(tollgate::domain::SystemClock)))
+    suite::run("memory, system clock", async || MemoryStore::new(large(), Arc::new(limiter::domain::SystemClock)))
         .await;
 }
 
@@ -35,9 +35,9 @@ async fn the_memory_store_keeps_the_contract_on_the_system_s_clock() {
 #[cfg(feature = "redis")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_deny_cache_keeps_the_contract() {
-    use tollgate::guard::{DenyCache, DenyTable};
+    use limiter::guard::{DenyCache, DenyTable};
     suite::run("deny cache, memory", async || {
-        let store = MemoryStore::new(large(), Arc::new(tollgate::domain::SystemClock));
+        let store = MemoryStore::new(large(), Arc::new(limiter::domain::SystemClock));
         DenyCache::new(store, DenyTable::new(NonZeroUsize::new(1 << 20).expect("not zero")))
     })
     .await;

@@ -8,9 +8,9 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use tollgate::{
+use limiter::{
     domain::{Capabilities, CounterKey, Group, RateLimiter, StoreError, Verdicts},
-    store::MemoryStore,
+    memory::MemoryStore,
 };
 
 use super::side::CAPABILITIES;

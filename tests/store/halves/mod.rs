@@ -18,15 +18,15 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
+use limiter::{
+    domain::{Charge, CounterKey, Group, Hit, Limit, ManualClock, RateLimiter as _, Request, Timestamp},
+    memory::{MemoryConfig, MemoryStore},
+};
 use proptest::{
     prelude::*,
     test_runner::{TestCaseError, TestRunner},
 };
-use tollgate::{
-    domain::{Charge, CounterKey, Group, Hit, Limit, ManualClock, RateLimiter as _, Request, Timestamp},
-    engine::{Begun, Pending},
-    store::{MemoryConfig, MemoryStore},
-};
+use tollgate::engine::{Begun, Pending};
 
 use later::Later;
 use side::{Outcome, Side, share_a_counter};

@@ -10,10 +10,10 @@ use std::{
     time::Instant,
 };
 
+use limiter::domain::{
+    Algorithm, AtomicGroups, Capabilities, Decision, DynRateLimiter, FailureMode, Group, KeyBuilder, Request,
+};
 use tollgate::{
-    domain::{
-        Algorithm, AtomicGroups, Capabilities, Decision, DynRateLimiter, FailureMode, Group, KeyBuilder, Request,
-    },
     engine::{
         ActiveRules, ActiveRulesHandle, DecideError, Engine, Options, RequestLimits,
         stats::{DecisionStats, DecisionTotals, Figure, SeriesName, Stats, StatsTable},

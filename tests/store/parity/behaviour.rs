@@ -2,11 +2,9 @@
 
 use std::{collections::BTreeMap, num::NonZeroU32};
 
+use limiter::domain::{Algorithm, Charge, Group, Hit, Limit, MAX_COUNT, RetryAfter, Timestamp, Unit, Verdict, Window};
 use smallvec::{SmallVec, smallvec};
-use tollgate::{
-    domain::{Algorithm, Charge, Group, Hit, Limit, MAX_COUNT, RetryAfter, Timestamp, Unit, Verdict, Window},
-    store::redis::{Entry, decode},
-};
+use tollgate::store::redis::{Entry, decode};
 
 use crate::parity::{
     hits::{LONG, NONE, NOW, SECOND, at, fixed, hit, limit, one, single},

@@ -2,10 +2,8 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
-use tollgate::{
-    domain::{Clock as _, Group, Limit, SystemClock, TimeZone, Timestamp, Unit, Window},
-    store::redis::{Entry, GroupError, decode},
-};
+use limiter::domain::{Clock as _, Group, Limit, SystemClock, TimeZone, Timestamp, Unit, Window};
+use tollgate::store::redis::{Entry, GroupError, decode};
 
 use crate::parity::{
     hits::{NONE, SECOND, at, code, fixed, hit, one, only, single},

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use tollgate::{
-    domain::{Algorithm, Charge, CounterKey, Group, Hit, Limit, Timestamp, Unit, Verdict},
-    store::redis::{Answer, Entry},
-};
+use limiter::domain::{Algorithm, Charge, CounterKey, Group, Hit, Limit, Timestamp, Unit, Verdict};
+use tollgate::store::redis::{Answer, Entry};
 
 use crate::parity::server::Redis;
 

@@ -2,10 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use tollgate::{
-    domain::{Algorithm, Limit, Unit},
-    store::redis::Entry,
-};
+use limiter::domain::{Algorithm, Limit, Unit};
+use tollgate::store::redis::Entry;
 
 use crate::parity::{
     hits::{LONG, NONE, SECOND, at, hit, limit, only, single},

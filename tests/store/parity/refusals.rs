@@ -1,9 +1,7 @@
 //! What a Redis can refuse, and whom it fails.
 
-use tollgate::{
-    domain::Group,
-    store::redis::{Entry, GroupError, script},
-};
+use limiter::domain::Group;
+use tollgate::store::redis::{Entry, GroupError, script};
 
 use crate::parity::{
     hits::{NONE, code, fixed, one, only, single},

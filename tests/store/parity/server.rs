@@ -8,11 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use limiter::domain::{Clock as _, SystemClock, Timestamp};
 use tempfile::TempDir;
-use tollgate::{
-    domain::{Clock as _, SystemClock, Timestamp},
-    store::redis::{Answer, Call, Entry, decode, script},
-};
+use tollgate::store::redis::{Answer, Call, Entry, decode, script};
 
 /// A reply, as Redis has them in protocol version 2.
 #[derive(Debug, PartialEq)]

@@ -2,17 +2,17 @@
 
 use std::{collections::HashMap, num::NonZeroU32, time::Duration};
 
+use limiter::{
+    algorithm::{self, Counters, Held, State, expires_at},
+    domain::{Algorithm, Charge, CounterKey, Group, Hit, Limit, MAX_COUNT, TimeZone, Timestamp, Unit, Verdict, Window},
+};
 use proptest::{
     prelude::*,
     sample::select,
     test_runner::{Config, TestCaseError, TestRunner},
 };
 use smallvec::SmallVec;
-use tollgate::{
-    algorithm::{self, Counters, Held, State, expires_at},
-    domain::{Algorithm, Charge, CounterKey, Group, Hit, Limit, MAX_COUNT, TimeZone, Timestamp, Unit, Verdict, Window},
-    store::redis::Entry,
-};
+use tollgate::store::redis::Entry;
 
 use crate::parity::server::{Redis, Reply};
 

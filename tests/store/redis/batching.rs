@@ -8,11 +8,9 @@ use std::{
     },
 };
 
+use limiter::domain::{Algorithm, CounterKey, RateLimiter as _};
 use tokio::task::JoinSet;
-use tollgate::{
-    domain::{Algorithm, CounterKey, RateLimiter as _},
-    store::redis::{Client, RedisStore},
-};
+use tollgate::store::redis::{Client, RedisStore};
 
 use crate::client::calls;
 use crate::{

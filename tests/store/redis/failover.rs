@@ -9,8 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use limiter::domain::{Algorithm, Charge, CounterKey, Group, Hit, RateLimiter as _, StoreError};
 use tokio::task::JoinSet;
-use tollgate::domain::{Algorithm, Charge, CounterKey, Group, Hit, RateLimiter as _, StoreError};
 
 use crate::client::calls;
 use crate::{

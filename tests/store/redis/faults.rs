@@ -2,11 +2,9 @@
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
+use limiter::domain::{Algorithm, CounterKey, Group, Hit, RateLimiter as _, Refusal, StoreError};
 use tokio::task::JoinSet;
-use tollgate::{
-    domain::{Algorithm, CounterKey, Group, Hit, RateLimiter as _, Refusal, StoreError},
-    store::redis::{Connector, Endpoint, RedisStats, RedisStore, StoreOptions},
-};
+use tollgate::store::redis::{Connector, Endpoint, RedisStats, RedisStore, StoreOptions};
 
 use crate::{
     client::calls::{connected, tcp},

@@ -11,22 +11,22 @@ use std::{
     },
 };
 
+use limiter::{
+    domain::{
+        Capabilities, Charge, Clock, CounterKey, Decision, Group, Hit, Limit, ManualClock, RateLimiter, Request,
+        Status, StoreError, SystemClock, Timestamp, Verdicts,
+    },
+    guard::{DegradedStats, DenyCache, DenyTable, FailMode, Observed, OperationTimes},
+    memory::{MemoryConfig, MemoryStore},
+};
 use proptest::{
     prelude::*,
     test_runner::{TestCaseError, TestRunner},
 };
 use tokio::runtime::Runtime;
 use tollgate::{
-    domain::{
-        Capabilities, Charge, Clock, CounterKey, Decision, Group, Hit, Limit, ManualClock, RateLimiter, Request,
-        Status, StoreError, SystemClock, Timestamp, Verdicts,
-    },
     engine::{Begun, Pending},
-    guard::{DegradedStats, DenyCache, DenyTable, FailMode, Observed, OperationTimes},
-    store::{
-        MemoryConfig, MemoryStore,
-        redis::{Client, RedisStore},
-    },
+    store::redis::{Client, RedisStore},
 };
 
 use crate::{

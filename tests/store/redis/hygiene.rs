@@ -2,10 +2,8 @@
 
 use std::{collections::BTreeSet, num::NonZeroU32};
 
-use tollgate::{
-    domain::{Algorithm, Charge, CounterKey, Group, Hit, Limit, RateLimiter, Unit, Window},
-    store::redis::{Client, RedisStore},
-};
+use limiter::domain::{Algorithm, Charge, CounterKey, Group, Hit, Limit, RateLimiter, Unit, Window};
+use tollgate::store::redis::{Client, RedisStore};
 
 use crate::client::calls;
 use crate::{

@@ -9,11 +9,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::task::JoinSet;
-use tollgate::{
-    domain::{Algorithm, Charge, CounterKey, Group, Hit, Limit, RateLimiter as _, StoreError, Timestamp, Unit, Window},
-    store::redis::{Client, RedisStore},
+use limiter::domain::{
+    Algorithm, Charge, CounterKey, Group, Hit, Limit, RateLimiter as _, StoreError, Timestamp, Unit, Window,
 };
+use tokio::task::JoinSet;
+use tollgate::store::redis::{Client, RedisStore};
 
 use testkit::until;
 

@@ -10,11 +10,11 @@ use bench::{
     hot_path::{self, Work, ready},
     memory,
 };
-use serde_json::{Value, json};
-use tollgate::{
+use limiter::{
     domain::{Charge, Clock, CounterKey, Group, Hit, Limit, MAX_COUNT, ManualClock, RateLimiter as _, Timestamp, Unit},
-    store::{MemoryConfig, MemoryStore},
+    memory::{MemoryConfig, MemoryStore},
 };
+use serde_json::{Value, json};
 
 use crate::Sizes;
 
@@ -55,7 +55,7 @@ pub fn rules(sizes: &Sizes) -> Value {
         let loaded = start.elapsed();
         let domain = rules.domain("d").expect("the domain");
         let find = |value: &str| {
-            let entry = tollgate::domain::Entry::new("user", value);
+            let entry = limiter::domain::Entry::new("user", value);
             black_box(domain.find(black_box(&[entry]))).expect("a rule");
         };
         let hot = nanos(|| find("u1"));

@@ -6,8 +6,9 @@ use std::{
 use metrics::{Collect as _, Families};
 
 use super::*;
+use limiter::domain::{Charge, RetryAfter, Source, Verdict};
+
 use crate::{
-    domain::{Charge, RetryAfter, Source, Verdict},
     engine::stats::{Observation, SeriesName, Stats, StatsPage},
     rules::RuleId,
 };

@@ -4,10 +4,9 @@
 use serde_json::{Map, Value, json};
 
 use super::value::{TRUE, any_case};
-use crate::{
-    domain::{Algorithm, TimeZone, Unit, Window},
-    rules::compile::keys::{Key, Place},
-};
+use limiter::domain::{Algorithm, TimeZone, Unit, Window};
+
+use crate::rules::compile::keys::{Key, Place};
 
 /// The keys that a map must have.
 pub(super) const fn required(place: Place) -> &'static [Key] {

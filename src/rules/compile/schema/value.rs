@@ -6,12 +6,11 @@
 use serde_json::{Value, json};
 
 use super::{super::header, definition, reference};
-use crate::{
-    domain::{TimeZone, Unit},
-    rules::{
-        compile::keys::{Key, Place},
-        pattern::MAX_LENGTH,
-    },
+use limiter::domain::{TimeZone, Unit};
+
+use crate::rules::{
+    compile::keys::{Key, Place},
+    pattern::MAX_LENGTH,
 };
 
 /// The words that YAML 1.1 has for true and for false, as a YAML 1.2 reader sees them.

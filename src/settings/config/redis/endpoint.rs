@@ -3,7 +3,6 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use crate::domain::Secret;
 use crate::settings::error::{Place, Problem};
 use crate::settings::redis::login::Login;
 use crate::settings::redis::url::target::Server;
@@ -12,6 +11,7 @@ use crate::settings::redis::{Auth, CallTimeout, KeysPerCall, PoolSize, RedisType
 use crate::settings::table::{Given, Note, Read};
 use crate::store::redis::{self, Address, BreakerConfig, Credentials, Endpoint, HostPort, Startup, Topology};
 use crate::tls::ClientFiles;
+use limiter::domain::Secret;
 
 /// The variables of one Redis.
 pub(super) struct Variables<'a> {

@@ -7,10 +7,10 @@
 use std::net::IpAddr;
 
 use super::target::Server;
-use crate::domain::Secret;
 use crate::server::{Host, HostPort};
 use crate::settings::parse::Value as _;
 use crate::settings::redis::login::Login;
+use limiter::domain::Secret;
 
 const IGNORED: &str = "has parameters other than db, username and password, or a fragment: those are ignored";
 const TWO_DATABASES: &str = "has a database in its path and another in ?db: the one in the path is used";

@@ -39,7 +39,7 @@ use super::{
     route::{Lane, Partition, Side},
     trouble::Trouble,
 };
-use crate::domain::{Group, StoreError};
+use limiter::domain::{Group, StoreError};
 
 /// Calls in flight on a Redis as a whole: one runs while the other travels. More would make small batches.
 const IN_FLIGHT: usize = 2;

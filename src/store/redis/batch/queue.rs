@@ -9,7 +9,7 @@ use super::{
     super::Entry,
     slots::{Queued, SlotId, Slots},
 };
-use crate::domain::StoreError;
+use limiter::domain::StoreError;
 
 /// A call carries at most this many counters, unless one group alone has more.
 pub(in super::super) const MAX_KEYS_PER_CALL: usize = 512;

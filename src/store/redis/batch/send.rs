@@ -24,7 +24,7 @@ use super::{
     queue::{Batch, Waiters},
     slots::Slots,
 };
-use crate::domain::{Clock as _, StoreError, SystemClock, Timestamp};
+use limiter::domain::{Clock as _, StoreError, SystemClock, Timestamp};
 
 /// Before a call is sent once more to a node that was not ready.
 const PAUSE: Duration = Duration::from_millis(10);

@@ -15,7 +15,7 @@ use std::{
 use smallvec::SmallVec;
 
 use super::super::RedisStats;
-use crate::domain::{Group, StoreError, Verdict};
+use limiter::domain::{Group, StoreError, Verdict};
 
 /// The outcome of a part of a request: a verdict for each of its hits.
 pub(in super::super) type Outcome = Result<SmallVec<[Verdict; 1]>, StoreError>;

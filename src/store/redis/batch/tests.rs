@@ -15,7 +15,7 @@ use std::{
 use tokio::{sync::Semaphore, task::JoinSet, time::Instant};
 
 use super::super::{Call, CallError, Caller, KeysPerCall, RedisStats, RedisStore, Replied, Script, StoreOptions};
-use crate::domain::{
+use limiter::domain::{
     Charge, CounterKey, Group, Hit, Limit, RateLimiter as _, Refusal, StoreError, TimeZone, Timestamp, Unit, Verdicts,
     Window,
 };

@@ -1,6 +1,8 @@
 //! The user and password to log in with, read when they are needed.
 
-use crate::{domain::Secret, store::redis::Credentials};
+use limiter::domain::Secret;
+
+use crate::store::redis::Credentials;
 
 /// A user and a password to log in with; without a password there is no login.
 #[derive(Debug, Default, PartialEq, Eq)]

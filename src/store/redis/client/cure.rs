@@ -45,7 +45,7 @@ pub(super) fn of(text: &str, has_slots: bool, credentials: &Credentials, prefix:
     if matches!(refusal::code(text), "NOAUTH" | "WRONGPASS") {
         return None;
     }
-    if refusal::of(text) == crate::domain::Refusal::NotPermitted {
+    if refusal::of(text) == limiter::domain::Refusal::NotPermitted {
         let user = match credentials {
             Credentials::Fixed { user: Some(user), .. } => user,
             Credentials::Fixed { user: None, .. } | Credentials::None => "default",

@@ -5,10 +5,9 @@ use super::{
     redirection::{Redirection, nowhere, ranges},
     wire::{ReplyLimit, decode_chunks},
 };
-use crate::{
-    domain::{Algorithm, Charge, Group, Hit, KeyBuilder, KeyValue, Limit, Unit},
-    store::redis::{Credentials, Entry, decode, refusal},
-};
+use limiter::domain::{Algorithm, Charge, Group, Hit, KeyBuilder, KeyValue, Limit, Unit};
+
+use crate::store::redis::{Credentials, Entry, decode, refusal};
 
 /// Less than any call has, so that the bound is met as well.
 const LIMIT: ReplyLimit = ReplyLimit { bytes: 4096, items: 256 };

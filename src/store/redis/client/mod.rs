@@ -48,10 +48,9 @@ use self::{
 };
 pub use self::{contact::Contact, cure::RIGHTS, health::BreakerReading};
 use super::{Address, Call, CallError, Caller, Endpoint, HostPort, KeysPerCall, Replied, Script, Topology, script};
-use crate::{
-    domain::CounterKey,
-    tls::{ClientStats, ClientTls, TlsError, client_config},
-};
+use limiter::domain::CounterKey;
+
+use crate::tls::{ClientStats, ClientTls, TlsError, client_config};
 
 /// The least time between two requested reconnections; an earlier request is ignored.
 const BETWEEN_RECONNECTIONS: Duration = Duration::from_secs(1);

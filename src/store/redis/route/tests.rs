@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::{Charge, Limit};
+use limiter::domain::{Charge, Limit};
 
 const MANY: KeyConstraints = KeyConstraints { has_slots: false, keys_per_call: Some(KeysPerCall::Many) };
 const SLOTS: KeyConstraints = KeyConstraints { has_slots: true, ..MANY };

@@ -1,6 +1,6 @@
 //! One hit at a time.
 
-use tollgate::domain::RetryAfter;
+use limiter::domain::RetryAfter;
 
 use super::*;
 

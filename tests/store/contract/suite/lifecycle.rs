@@ -1,6 +1,6 @@
 //! Resetting, closing, and what the trait provides.
 
-use tollgate::domain::StoreError;
+use limiter::domain::StoreError;
 
 use super::*;
 

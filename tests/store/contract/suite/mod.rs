@@ -19,7 +19,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use tollgate::domain::{
+use limiter::domain::{
     Algorithm, AtomicGroups, Charge, CounterKey, Group, Hit, Limit, RateLimiter, Timestamp, Unit, Verdict, Window,
 };
 

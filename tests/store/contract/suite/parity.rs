@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use tollgate::algorithm::{Counters, Held, State, settle, step};
+use limiter::algorithm::{Counters, Held, State, settle, step};
 
 use super::*;
 

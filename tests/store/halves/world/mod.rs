@@ -4,11 +4,9 @@ mod rules;
 
 use std::time::Duration;
 
+use limiter::domain::{Descriptor, Entry, LimitOverride, Request, Unit};
 use proptest::{collection::vec, prelude::*, sample::select};
-use tollgate::{
-    domain::{Descriptor, Entry, LimitOverride, Request, Unit},
-    engine::Modes,
-};
+use tollgate::engine::Modes;
 
 /// What a request may hold; some of the random ones hold more.
 pub const MAX_DESCRIPTORS: usize = 4;

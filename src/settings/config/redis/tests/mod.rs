@@ -8,10 +8,10 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use crate::app::{RedisStoreConfig, StoreConfig};
-use crate::domain::Secret;
 use crate::settings::{Settings, SettingsError};
 use crate::store::redis::{Address, BreakerConfig, Credentials, Endpoint, HostPort, KeysPerCall, Startup, Topology};
 use crate::tls::{ClientFiles, Identity};
+use limiter::domain::Secret;
 
 fn resolve(environment: &[(&str, &str)]) -> Result<Settings, SettingsError> {
     let value = |name: &str| environment.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value));

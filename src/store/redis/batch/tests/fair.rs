@@ -1,7 +1,7 @@
 //! Requests of many descriptors beside requests of few.
 
 use super::*;
-use crate::domain::Verdict;
+use limiter::domain::Verdict;
 
 /// A request of so many descriptors, each with these limits.
 fn many(descriptors: u32, limits: u32) -> Group {
