@@ -5,7 +5,7 @@
 use std::{hint::black_box, time::Instant};
 
 use limiter::domain::{Algorithm, AtomicGroups, Capabilities, Entry};
-use tollgate::rules::{CompileOptions, RuleFile, RuleSet, compile};
+use rules::{CompileOptions, RuleFile, RuleSet, compile};
 
 const LOOK_UPS: usize = 200_000;
 

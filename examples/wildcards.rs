@@ -10,8 +10,8 @@ use std::{
 };
 
 use limiter::domain::{Algorithm, AtomicGroups, Capabilities, Entry};
+use rules::{CompileOptions, RuleFile, RuleSet, compile};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
-use tollgate::rules::{CompileOptions, RuleFile, RuleSet, compile};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;

@@ -31,8 +31,6 @@ pub mod engine;
 #[cfg(feature = "server")]
 pub mod rejections;
 #[cfg(feature = "server")]
-pub mod rules;
-#[cfg(feature = "server")]
 pub mod server;
 #[cfg(feature = "server")]
 pub mod settings;

@@ -10,11 +10,9 @@ use super::{
     loads::{LoadResult, Loads},
 };
 use limiter::domain::Capabilities;
+use rules::{CompileErrors, CompiledDefaults, RuleDefaults};
 
-use crate::{
-    rules::{CompileErrors, CompiledDefaults, RuleDefaults},
-    source::{self, ContentHash, FileSource, FileSourceConfig, Snapshot},
-};
+use crate::source::{self, ContentHash, FileSource, FileSourceConfig, Snapshot};
 
 /// Defaults that are good, and the hash of their file.
 #[derive(Debug)]

@@ -33,6 +33,7 @@ mod streams;
 use std::{sync::Arc, time::Duration};
 
 use metrics::Pieces;
+use rules::CompileOptions;
 use tokio::{runtime::RuntimeMetrics, sync::oneshot};
 
 use crate::{
@@ -40,7 +41,6 @@ use crate::{
     api::{self, RlsService},
     engine::{ActiveRulesHandle, ActiveRulesMetrics, Engine},
     rejections::Api,
-    rules::{self, CompileOptions},
     server::{self, Server, ServerContext},
     source::{self, FileSource, Source},
     telemetry::{self, Metrics, logging::LogQueue},

@@ -19,13 +19,13 @@ use super::{
     readiness::Readiness,
 };
 use limiter::domain::{AtomicGroups, Capabilities};
+use rules::{CompileErrors, CompileOptions, Compiled, RuleSet};
 
 use crate::{
     engine::{
         ActiveRules, ActiveRulesHandle,
         stats::{SeriesName, Stats, StatsTable},
     },
-    rules::{self, CompileErrors, CompileOptions, Compiled, RuleSet},
     source::{Content, News, RawRules, Source},
 };
 

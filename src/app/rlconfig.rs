@@ -1,9 +1,10 @@
 //! The `/rlconfig` page: the rules in force.
 
+use rules::{Policy, RuleId};
+
 use crate::{
     admin::{self, Pieces, RuleLine},
     engine::{ActiveRules, ActiveRulesHandle},
-    rules::{Policy, RuleId},
 };
 
 /// A line for each limit of each rule.

@@ -10,8 +10,7 @@ use super::{
     load::{LoadError, load_paths},
 };
 use limiter::domain::{Entry, KeyBuilder, Limit};
-
-use crate::rules::{
+use rules::{
     Policy, RuleSet,
     explain::explain as walk,
     sharing::{self, Sharing},

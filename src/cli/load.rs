@@ -6,13 +6,13 @@ use std::{
 };
 
 use limiter::domain::{Algorithm, AtomicGroups, Capabilities};
+use rules::{
+    CompileErrors, CompileOptions, Compiled, CompiledDefaults, RuleDefaults, RuleFile,
+    manifest::{self, Content},
+};
 
 use crate::{
     app::RulesConfig,
-    rules::{
-        self, CompileErrors, CompileOptions, Compiled, CompiledDefaults, RuleDefaults, RuleFile,
-        manifest::{self, Content},
-    },
     source::{self, Location, MAX_BYTES, ReadError},
 };
 

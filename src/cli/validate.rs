@@ -6,7 +6,7 @@ use super::{
     args::ValidateArgs,
     load::{LoadError, Loaded, load_paths},
 };
-use crate::rules::{
+use rules::{
     RuleSet, regex_lists,
     sharing::{self, Unshared, Values},
 };

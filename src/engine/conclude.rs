@@ -9,12 +9,12 @@ use super::{
     plan::{Applied, By, Counted, Planned},
     stats::{Answered, DecisionStats, Observation, Row},
 };
-use crate::rules::{Domain, Rule};
 use limiter::algorithm;
 use limiter::domain::{
     Algorithm, Charge, Code, CurrentLimit, Decision, Limit, Metadata, Outcome, Source, Status, StoreError, Tally,
     Verdict, Verdicts,
 };
+use rules::{Domain, Rule};
 
 /// What the reference answers as `limit_remaining` of an unlimited rule.
 const UNLIMITED_REMAINING: u64 = u32::MAX as u64;

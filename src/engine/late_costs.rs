@@ -3,8 +3,7 @@
 
 use super::ActiveRules;
 use limiter::domain::Charge;
-
-use crate::rules::{Domain, Match};
+use rules::{Domain, Match};
 
 /// Warns of a rule that is looked at and does not count what it denies, on the first look.
 pub(super) fn check(live: &ActiveRules, domain: &Domain, found: &Match<'_>, charge: Charge) {

@@ -27,9 +27,8 @@ pub use active::ActiveRulesMetrics;
 pub use error::DecideError;
 use limiter::domain::{BoxFuture, Decision, DynRateLimiter, KeyBuilder, Request, Verdicts};
 pub use options::{Modes, Options, RequestLimits};
-
-use crate::rules::RuleSet;
 use plan::{Applied, Plan};
+use rules::RuleSet;
 use stats::{DecisionStats, StatsTable};
 
 /// The rules in force and their statistics, which change together.

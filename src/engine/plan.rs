@@ -13,8 +13,7 @@ use limiter::domain::{
     Charge, Descriptor, DomainKeys, FailureMode, Group, Hit, KeyBase, KeyBuilder, KeyValue, Limit, LimitOverride,
     Request, Unit, UnknownUnit,
 };
-
-use crate::rules::{Domain, DomainIndex, Match, OnUnknown, Policy, Rule, RuleId};
+use rules::{Domain, DomainIndex, Match, OnUnknown, Policy, Rule, RuleId};
 
 /// What to ask the store for a request, and how to read its answer. Borrows nothing, so that it can be kept while the
 /// store works.

@@ -13,8 +13,7 @@ use limiter::domain::{
     Algorithm, AtomicGroups, Capabilities, Code, CounterKey, Descriptor, Entry, FailureMode, Group, RateLimiter,
     RetryAfter, Source, StoreError, Verdict,
 };
-
-use crate::rules::{self, CompileOptions, RuleFile};
+use rules::{CompileOptions, RuleFile};
 use stats::{Figure, SeriesName, Stats};
 
 /// Denies keys that contain `over`, fails those with `broken`, answers at once for those with `known`, and keeps what else

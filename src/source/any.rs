@@ -6,7 +6,7 @@ use super::{
     BadHeader, ContentHash, FileSource, FileSourceConfig, Location, ReadError, XdsConfig, XdsSource, XdsStats,
     XdsUpdate,
 };
-use crate::rules::{RuleFile, RuleResource};
+use rules::{RuleFile, RuleResource};
 
 /// Where rules come from, before anything is read.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::rules::RuleFile;
+use rules::RuleFile;
 
 /// All rule files at one time, sorted by name. It may be empty, which means: no rules.
 #[derive(Clone, Debug, PartialEq, Eq)]

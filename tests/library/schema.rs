@@ -10,10 +10,10 @@ use std::{
 };
 
 use limiter::domain::{Algorithm, AtomicGroups, Capabilities};
-use serde_json::{Map, Value, json};
-use tollgate::rules::{
+use rules::{
     CompileErrors, CompileOptions, Diagnostic, RuleDefaults, RuleFile, compile, defaults_schema, rules_schema,
 };
+use serde_json::{Map, Value, json};
 
 const EVERYTHING: Capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported };
 const RULES: &str = "config/rules.schema.json";

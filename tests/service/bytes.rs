@@ -15,13 +15,11 @@ use limiter::{
     },
     memory::{MemoryConfig, MemoryStore},
 };
+use rules::{CompileOptions, RuleFile, RuleSet, compile};
 use smallvec::smallvec;
-use tollgate::{
-    engine::{
-        ActiveRules, ActiveRulesHandle, Engine, Modes, Options, RequestLimits,
-        stats::{Figure, SeriesName, Stats, StatsTable},
-    },
-    rules::{CompileOptions, RuleFile, RuleSet, compile},
+use tollgate::engine::{
+    ActiveRules, ActiveRulesHandle, Engine, Modes, Options, RequestLimits,
+    stats::{Figure, SeriesName, Stats, StatsTable},
 };
 
 const RULES: &str = r"

@@ -8,11 +8,9 @@ use std::{
 };
 
 use limiter::domain::{Algorithm, AtomicGroups, Capabilities};
+use rules::{CompileOptions, RuleFile, compile};
 use testkit::{envoy, http::Client};
-use tollgate::{
-    cli::args,
-    rules::{CompileOptions, RuleFile, compile},
-};
+use tollgate::cli::args;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -27,6 +27,7 @@ use limiter::{
     memory::{MemoryConfig, MemoryStore},
 };
 use prost::Message as _;
+use rules::{CompileOptions, RuleFile, RuleSet};
 use tokio::sync::{oneshot, watch};
 use tollgate::{
     api::{self, Budget, GrpcOptions, Outcome, ResponseOptions, RlsService, Streams, Unary as _},
@@ -35,7 +36,6 @@ use tollgate::{
         stats::{SeriesName, Stats, StatsTable},
     },
     rejections::PeerName,
-    rules::{self, CompileOptions, RuleFile, RuleSet},
     store::redis,
 };
 

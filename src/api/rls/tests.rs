@@ -19,6 +19,7 @@ use limiter::domain::{
     Algorithm, AtomicGroups, Capabilities, Code as Overall, CounterKey, FailureMode, Group, RateLimiter, RetryAfter,
     Source, StoreError, Verdict, Verdicts,
 };
+use rules::{CompileOptions, RuleFile};
 
 use crate::{
     api::{Requests, grpc::PREFIX},
@@ -27,7 +28,6 @@ use crate::{
         stats::{SeriesName, Stats, StatsTable},
     },
     rejections::Api,
-    rules::{self, CompileOptions, RuleFile},
 };
 
 /// Answers at once for keys that contain `now`, else when it is polled for the second time; fails those with `broken`.

@@ -7,6 +7,7 @@ use super::{
     finding::{Finding, bounded},
 };
 use limiter::domain::AtomicGroups;
+use rules::Diagnostic;
 
 use crate::{
     app::{Config, RulesConfig},
@@ -14,7 +15,6 @@ use crate::{
         load::{LoadError, Loaded, load},
         validate::size,
     },
-    rules::Diagnostic,
     source::Location,
 };
 

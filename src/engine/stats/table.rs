@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Figure, Series, SeriesName, Stats, series::SeriesSet};
-use crate::rules::RuleId;
+use rules::RuleId;
 
 /// One series for each rule of a set. Rules of equal name share one, as in the reference.
 #[derive(Debug)]

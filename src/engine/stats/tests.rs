@@ -4,8 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use limiter::domain::{Charge, RetryAfter, Source, Verdict};
-
-use crate::rules::RuleId;
+use rules::RuleId;
 
 /// `[total, within, near, over, over with cache, shadow]`
 fn figures(row: &Row) -> [u64; 6] {

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::rules::manifest::has_extension;
+use rules::manifest::has_extension;
 
 /// Where rule files are.
 #[derive(Clone, Debug, PartialEq, Eq)]

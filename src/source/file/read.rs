@@ -10,12 +10,11 @@ use super::{
     Location, MAX_BYTES, ReadError,
     scan::{Found, scan},
 };
-use crate::{
-    rules::RuleFile,
-    source::{
-        Update,
-        snapshot::{ContentHash, SetHasher, Snapshot},
-    },
+use rules::RuleFile;
+
+use crate::source::{
+    Update,
+    snapshot::{ContentHash, SetHasher, Snapshot},
 };
 
 /// How often a single read is begun anew because files went away under it.

@@ -4,8 +4,7 @@ use envoy_types::pb::{
     google::protobuf::{Struct, Value, value::Kind},
     ratelimit::config::ratelimit::v3::{RateLimitConfig, RateLimitDescriptor, RateLimitPolicy, RateLimitUnit},
 };
-
-use crate::rules::{ListWriter, MapWriter, RuleResource, TooLarge};
+use rules::{ListWriter, MapWriter, RuleResource, TooLarge};
 
 /// The rules of one domain. Errors will call them `name`.
 pub(super) fn resource(name: &str, config: &RateLimitConfig) -> Result<RuleResource, TooLarge> {

@@ -4,10 +4,9 @@ use envoy_types::pb::{google::protobuf::Any, ratelimit::config::ratelimit::v3::R
 use prost::{Message as _, Name as _};
 
 use super::convert;
-use crate::{
-    rules::RuleResource,
-    source::{ContentHash, snapshot::SetHasher},
-};
+use rules::RuleResource;
+
+use crate::source::{ContentHash, snapshot::SetHasher};
 
 /// What a response carries.
 pub(super) struct Sent {

@@ -14,10 +14,9 @@ use super::{
     request::Requests,
     stream::{AdsStream, Ended},
 };
-use crate::{
-    rules::RuleResource,
-    source::{ContentHash, blocking},
-};
+use rules::RuleResource;
+
+use crate::source::{ContentHash, blocking};
 
 /// Between the replies to two snapshots: a server that floods new ones gets a hundred replies a second.
 const BETWEEN_NEW: Duration = Duration::from_millis(10);

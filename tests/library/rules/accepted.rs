@@ -1,7 +1,7 @@
 //! What the reference accepts, and so do we: scalars, nulls, doubled and misplaced keys, anchors, odd files.
 
 use limiter::domain::{Metadata, MetadataValue};
-use tollgate::rules::Policy;
+use rules::Policy;
 
 use super::{find, good, line, load, warnings};
 
@@ -233,7 +233,7 @@ fn the_reference_s_colliding_rules_are_two() {
 
 #[test]
 fn no_files_are_no_rules() {
-    let loaded = tollgate::rules::compile(&[], &super::OPTIONS).expect("a good load");
+    let loaded = rules::compile(&[], &super::OPTIONS).expect("a good load");
     assert_eq!((loaded.rules.rule_count(), loaded.rules.domains().len()), (0, 0));
     assert!(load("domain: d").is_ok());
 }

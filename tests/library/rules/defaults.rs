@@ -1,7 +1,7 @@
 //! Files of defaults: what they give the rules, who wins, and what is refused in them.
 
 use limiter::domain::{Algorithm, AtomicGroups, Capabilities, FailureMode, Limit};
-use tollgate::rules::{CompileOptions, CompiledDefaults, OnUnknown, Policy, RuleDefaults, RuleFile, RuleSet, compile};
+use rules::{CompileOptions, CompiledDefaults, OnUnknown, Policy, RuleDefaults, RuleFile, RuleSet, compile};
 
 use super::{EVERYTHING, MERGE, OPTIONS, bad, file, find};
 

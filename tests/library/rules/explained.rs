@@ -1,7 +1,7 @@
 //! How a match is told.
 
 use limiter::domain::Entry;
-use tollgate::rules::explain::{Explanation, Outcome, explain};
+use rules::explain::{Explanation, Outcome, explain};
 
 use super::{entries, good};
 

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use tollgate::rules::{Compiled, RuleDefaults, compile};
+use rules::{Compiled, RuleDefaults, compile};
 
 use super::{EVERYTHING, OPTIONS, file, find};
 

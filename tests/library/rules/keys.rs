@@ -1,7 +1,7 @@
 //! The keys of counters, to the byte: those of a release must be found by the next, or every count begins anew.
 
 use limiter::domain::{Algorithm, KeyBuilder, KeyValue, Unit};
-use tollgate::rules::{Policy, RuleSet};
+use rules::{Policy, RuleSet};
 
 use super::{entries, find, good};
 

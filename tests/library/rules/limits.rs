@@ -1,7 +1,7 @@
 //! Our extensions: algorithms, several limits, the options of a file and of a domain, what the store cannot do.
 
 use limiter::domain::{Algorithm, AtomicGroups, Capabilities, FailureMode, Limit, Unit};
-use tollgate::rules::{CompileErrors, CompileOptions, OnUnknown, Policy, RuleSet, compile};
+use rules::{CompileErrors, CompileOptions, OnUnknown, Policy, RuleSet, compile};
 
 use super::{MERGE, OPTIONS, bad, file, find, good};
 

@@ -1,6 +1,6 @@
 //! Which rule a descriptor matches.
 
-use tollgate::rules::ValueKind;
+use rules::ValueKind;
 
 use super::{entries, find, good, line};
 
@@ -76,7 +76,7 @@ fn ids_are_dense_and_in_order() {
         super::file("a", TREE.replace("domain: d", "domain: a")),
         super::file("e", "domain: c"),
     ];
-    let rules = tollgate::rules::compile(&files, &super::OPTIONS).expect("a good load").rules;
+    let rules = rules::compile(&files, &super::OPTIONS).expect("a good load").rules;
     let names: Vec<_> = rules.domains().map(|domain| &**domain.name()).collect();
     assert_eq!(names, ["a", "c", "d"]);
     let ids: Vec<_> = rules.rules().map(|(_, found)| found.rule.id().0).collect();
@@ -85,7 +85,7 @@ fn ids_are_dense_and_in_order() {
         let (same, again) = rules.rule(found.rule.id()).expect("it is there");
         assert_eq!((same.name(), again.rule.id()), (domain.name(), found.rule.id()));
     }
-    assert!(rules.rule(tollgate::rules::RuleId(rules.rule_count())).is_none());
+    assert!(rules.rule(rules::RuleId(rules.rule_count())).is_none());
 }
 
 #[test]

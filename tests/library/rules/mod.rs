@@ -16,7 +16,7 @@ mod values;
 mod yaml;
 
 use limiter::domain::{Algorithm, AtomicGroups, Capabilities, Entry};
-use tollgate::rules::{CompileErrors, CompileOptions, Compiled, Match, RuleFile, RuleSet, compile};
+use rules::{CompileErrors, CompileOptions, Compiled, Match, RuleFile, RuleSet, compile};
 
 const EVERYTHING: Capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported };
 const OPTIONS: CompileOptions<'static> =

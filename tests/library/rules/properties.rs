@@ -2,7 +2,7 @@
 
 use limiter::domain::Entry;
 use proptest::prelude::*;
-use tollgate::rules::{RuleSet, compile};
+use rules::{RuleSet, compile};
 
 use super::{MERGE, file, load};
 
@@ -137,7 +137,7 @@ proptest! {
         }
         let content: String = content.into_iter().collect();
         let files = [file("a", content), file("b", OURS)];
-        let texts = |result: &Result<tollgate::rules::Compiled, tollgate::rules::CompileErrors>| match result {
+        let texts = |result: &Result<rules::Compiled, rules::CompileErrors>| match result {
             Ok(loaded) => (loaded.rules.rules().map(|(_, found)| format!("{:?}", found.rule)).collect(), loaded.warnings.clone()),
             Err(errors) => (vec![format!("{errors:#}")], errors.warnings.clone()),
         };

@@ -1,6 +1,6 @@
 //! One test for each reason to refuse a load, at its line, column and path.
 
-use tollgate::rules::compile;
+use rules::compile;
 
 use super::{MERGE, OPTIONS, bad, file, load};
 

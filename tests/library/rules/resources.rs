@@ -1,6 +1,6 @@
 //! Rules that were never text compile as a file of the same rules does.
 
-use tollgate::rules::{CompileErrors, CompileOptions, ListWriter, MapWriter, RuleResource, RuleSet, compile_resources};
+use rules::{CompileErrors, CompileOptions, ListWriter, MapWriter, RuleResource, RuleSet, compile_resources};
 
 use super::{MERGE, OPTIONS, entries, find, good};
 

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use limiter::domain::{KeyBuilder, Unit};
 use proptest::prelude::*;
-use tollgate::rules::{RuleSet, compile, explain::explain};
+use rules::{RuleSet, compile, explain::explain};
 
 use super::{MERGE, bad, entries, file, find, good, line, properties::glob};
 

@@ -54,7 +54,7 @@ impl Place {
     /// The names and contents of `snapshot`, the names without this directory.
     pub(crate) fn files(&self, snapshot: &Snapshot) -> Vec<(String, String)> {
         let root = format!("{}/", self.0.path().display());
-        let file = |file: &tollgate::rules::RuleFile| {
+        let file = |file: &rules::RuleFile| {
             let name = file.name.strip_prefix(&root).expect("a name below the directory").to_owned();
             (name, String::from_utf8(file.content.clone()).expect("text"))
         };

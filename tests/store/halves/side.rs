@@ -13,12 +13,10 @@ use std::{
 use limiter::domain::{
     Algorithm, AtomicGroups, Capabilities, Decision, DynRateLimiter, FailureMode, Group, KeyBuilder, Request,
 };
-use tollgate::{
-    engine::{
-        ActiveRules, ActiveRulesHandle, DecideError, Engine, Options, RequestLimits,
-        stats::{DecisionStats, DecisionTotals, Figure, SeriesName, Stats, StatsTable},
-    },
-    rules::{self, CompileOptions, RuleFile},
+use rules::{CompileOptions, RuleFile};
+use tollgate::engine::{
+    ActiveRules, ActiveRulesHandle, DecideError, Engine, Options, RequestLimits,
+    stats::{DecisionStats, DecisionTotals, Figure, SeriesName, Stats, StatsTable},
 };
 
 use super::world::{MAX_DESCRIPTORS, MAX_ENTRIES, World};

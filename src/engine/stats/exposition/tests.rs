@@ -7,11 +7,9 @@ use metrics::{Collect as _, Families};
 
 use super::*;
 use limiter::domain::{Charge, RetryAfter, Source, Verdict};
+use rules::RuleId;
 
-use crate::{
-    engine::stats::{Observation, SeriesName, Stats, StatsPage},
-    rules::RuleId,
-};
+use crate::engine::stats::{Observation, SeriesName, Stats, StatsPage};
 
 const HOSTILE: &str = "a\"b\\c\nd{}=,\r é漢\u{0}";
 
