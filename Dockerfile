@@ -6,17 +6,26 @@ FROM rust:${RUST_VERSION}-slim-bookworm AS build
 ENV CARGO_PROFILE_RELEASE_STRIP=none
 WORKDIR /build
 
-# The dependencies, by way of an empty program: this layer lasts until they change.
+# The dependencies, by way of empty members: this layer lasts until they change.
 COPY Cargo.toml Cargo.lock ./
-COPY crates crates
+COPY crates/bench/Cargo.toml crates/bench/
+COPY crates/limiter/Cargo.toml crates/limiter/
+COPY crates/load/Cargo.toml crates/load/
+COPY crates/metrics/Cargo.toml crates/metrics/
+COPY crates/rules/Cargo.toml crates/rules/
+COPY crates/testkit/Cargo.toml crates/testkit/
+COPY crates/wire/Cargo.toml crates/wire/
 RUN mkdir src \
     && echo 'fn main() {}' > src/main.rs \
     && cp src/main.rs build.rs \
     && touch src/lib.rs \
+    && for member in crates/*; do mkdir "$member/src" && touch "$member/src/lib.rs" || exit 1; done \
     && cargo build --release --locked --bin tollgate \
-    && rm -r src build.rs target/release/.fingerprint/tollgate-*
+    && for member in tollgate crates/*; do rm -rf target/release/.fingerprint/"${member#crates/}"-*; done \
+    && rm -r src build.rs crates
 
 COPY build.rs ./
+COPY crates crates
 COPY lua lua
 COPY proto proto
 COPY src src

@@ -227,7 +227,9 @@ def main():
     # the build is what the Dockerfile says, wherever this script is called from
     environment |= {"CARGO_TARGET_DIR": "target", "CARGO_TERM_COLOR": "never"}
     image, compiled = build(environment, keep=not full)
-    assert compiled[-1] == ["tollgate"], f"the layer of dependencies does not hold: {compiled[-1]} were compiled again"
+    members = {"tollgate", *(path.name for path in (ROOT / "crates").iterdir())}
+    again = set(compiled[-1])
+    assert "tollgate" in again <= members, f"the layer of dependencies does not hold: {again - members} were compiled again"
     check_image(image)
     check_program(image)
 
