@@ -16,7 +16,7 @@ command -v valgrind >/dev/null || { echo "valgrind is missing: install it" >&2; 
 cargo fuzz --version >/dev/null || { echo "cargo-fuzz is missing: cargo install cargo-fuzz --locked" >&2; exit 1; }
 cargo build --quiet --release --bin tollgate --examples
 {
-    printf '# Long runs\n\nThe last output of `bash tests/long.sh`. Times and rates are of a shared machine with %s cores: read the ratios.\n' "$(nproc)"
+    printf '# Long runs\n\nThe last output of the sections of `bash tests/long.sh`, each of its own day. Times and rates are of a shared machine\nwith %s cores: read the ratios.\n' "$(nproc)"
     section "Ten million keys through a store of one million"
     cargo run --quiet --release --example flood
     end

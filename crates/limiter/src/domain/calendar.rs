@@ -61,6 +61,7 @@ impl TimeZone {
 
     /// Its name.
     #[must_use]
+    #[inline]
     pub fn name(self) -> &'static str {
         &self.0.name
     }
@@ -151,18 +152,21 @@ impl Calendar {
 
     /// The time zone.
     #[must_use]
+    #[inline]
     pub const fn zone(self) -> TimeZone {
         self.zone
     }
 
     /// The window that an instant, in microseconds since the epoch, lies in.
     #[must_use]
+    #[inline]
     pub fn span(self, at: f64) -> Span {
         self.find(at).1
     }
 
     /// The starts of the two windows before the one that an instant lies in, of that one, and of the three after it.
     #[must_use]
+    #[inline]
     pub fn around(self, at: Timestamp) -> [f64; 6] {
         let (window, _) = self.find(at.as_f64());
         std::array::from_fn(|n| self.start(window - 2 + n as i64))

@@ -16,12 +16,14 @@ impl Timestamp {
 
     /// An instant from microseconds since the epoch, clamped to [`Timestamp::MAX`].
     #[must_use]
+    #[inline]
     pub const fn from_micros(micros: u64) -> Self {
         if micros > Self::MAX.0 { Self::MAX } else { Self(micros) }
     }
 
     /// Microseconds since the epoch.
     #[must_use]
+    #[inline]
     pub const fn as_micros(self) -> u64 {
         self.0
     }
@@ -29,12 +31,14 @@ impl Timestamp {
     /// This instant as the `f64` that the algorithms compute with; exact.
     #[must_use]
     #[allow(clippy::cast_precision_loss)]
+    #[inline]
     pub const fn as_f64(self) -> f64 {
         self.0 as f64
     }
 
     /// The instant `later` after this one, clamped to [`Timestamp::MAX`].
     #[must_use]
+    #[inline]
     pub fn saturating_add(self, later: Duration) -> Self {
         let micros = u64::try_from(later.as_micros()).unwrap_or(u64::MAX);
         Self::from_micros(self.0.saturating_add(micros))
@@ -65,6 +69,7 @@ pub struct ManualClock(AtomicU64);
 impl ManualClock {
     /// A clock that stands at `start`.
     #[must_use]
+    #[inline]
     pub fn new(start: Timestamp) -> Self {
         Self(AtomicU64::new(start.as_micros()))
     }

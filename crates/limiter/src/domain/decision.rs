@@ -61,6 +61,7 @@ pub struct Decision {
 impl Decision {
     /// Whether the answer is no.
     #[must_use]
+    #[inline]
     pub fn over_limit(&self) -> bool {
         self.code == Code::OverLimit
     }
@@ -91,6 +92,7 @@ pub struct Tally {
 impl Tally {
     /// Of no descriptor yet, but `quota_passed` if one passed that is not told.
     #[must_use]
+    #[inline]
     pub const fn new(quota_passed: bool) -> Self {
         Self { refused: false, quotas: false, quota_passed }
     }
@@ -108,6 +110,7 @@ impl Tally {
 
     /// Whether those that were added refuse the request.
     #[must_use]
+    #[inline]
     pub const fn refuses(self) -> bool {
         self.refused || self.quotas && !self.quota_passed
     }
@@ -115,6 +118,7 @@ impl Tally {
 
 /// [`Tally::refuses`] of all these.
 #[must_use]
+#[inline]
 pub fn refuses(outcomes: impl IntoIterator<Item = Outcome>, quota_passed: bool) -> bool {
     let mut tally = Tally::new(quota_passed);
     outcomes.into_iter().for_each(|outcome| tally.add(outcome));

@@ -21,6 +21,7 @@ pub struct Entry<'a> {
 impl<'a> Entry<'a> {
     /// An entry of texts or bytes.
     #[must_use]
+    #[inline]
     pub fn new(key: &'a (impl AsRef<[u8]> + ?Sized), value: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
         Self { key: key.as_ref(), value: value.as_ref() }
     }
@@ -73,6 +74,7 @@ pub struct Request<'a> {
 impl Descriptor<'_> {
     /// The units this descriptor asks for (or gives back), given the request's own `hits_addend`.
     #[must_use]
+    #[inline]
     pub fn hits(&self, request_hits: u64) -> u64 {
         self.hits_addend.unwrap_or(request_hits.max(1))
     }

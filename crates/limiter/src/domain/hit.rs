@@ -22,6 +22,7 @@ impl Charge {
 
     /// The amount, at most [`MAX_COUNT`].
     #[must_use]
+    #[inline]
     pub const fn amount(self) -> u64 {
         let (Self::Take(n) | Self::Give(n)) = self;
         if n > MAX_COUNT { MAX_COUNT } else { n }
@@ -29,6 +30,7 @@ impl Charge {
 
     /// Whether it can change the counter.
     #[must_use]
+    #[inline]
     pub const fn is_look(self) -> bool {
         self.amount() == 0
     }

@@ -38,6 +38,7 @@ impl CounterKey {
 
     /// The name as bytes: UTF-8 if the keys and values of the descriptor are.
     #[must_use]
+    #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }

@@ -97,6 +97,7 @@ impl Limit {
 
     /// A fixed window of `requests`, as the reference has them.
     #[must_use]
+    #[inline]
     pub fn fixed_window(requests: u64, window: impl Into<Window>) -> Self {
         let requests = requests.min(MAX_COUNT);
         Self { algorithm: Algorithm::FixedWindow, window: window.into(), requests, burst: requests, count_denied: true }
@@ -104,6 +105,7 @@ impl Limit {
 
     /// The part of it that one of so many processes may use on its own: at least 1 of what is not 0.
     #[must_use]
+    #[inline]
     pub fn share(self, of: std::num::NonZeroU32) -> Self {
         let part = |whole: u64| if whole == 0 { 0 } else { (whole / u64::from(of.get())).max(1) };
         Self { requests: part(self.requests), burst: part(self.burst), ..self }
@@ -111,30 +113,35 @@ impl Limit {
 
     /// How it is counted.
     #[must_use]
+    #[inline]
     pub const fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 
     /// The window that `requests` refers to.
     #[must_use]
+    #[inline]
     pub const fn window(&self) -> Window {
         self.window
     }
 
     /// Requests allowed per window, at most [`MAX_COUNT`].
     #[must_use]
+    #[inline]
     pub const fn requests(&self) -> u64 {
         self.requests
     }
 
     /// The size of the bucket; equal to [`Limit::requests`] for the other algorithms. 0 if `requests` is 0.
     #[must_use]
+    #[inline]
     pub const fn burst(&self) -> u64 {
         self.burst
     }
 
     /// Whether a denied hit is charged too.
     #[must_use]
+    #[inline]
     pub const fn count_denied(&self) -> bool {
         self.count_denied
     }

@@ -56,6 +56,7 @@ impl Window {
 
     /// The calendar that says where windows begin and end; `None` if they have one length.
     #[must_use]
+    #[inline]
     pub fn calendar(self) -> Option<Calendar> {
         Calendar::new(self.unit, self.multiplier, self.zone?)
     }
@@ -71,18 +72,21 @@ impl Window {
 
     /// The unit that the rule names.
     #[must_use]
+    #[inline]
     pub const fn unit(self) -> Unit {
         self.unit
     }
 
     /// How many units the window spans.
     #[must_use]
+    #[inline]
     pub const fn multiplier(self) -> NonZeroU32 {
         self.multiplier
     }
 
     /// Length in seconds, at least 1; by a calendar what it is without one.
     #[must_use]
+    #[inline]
     pub const fn seconds(self) -> u64 {
         self.unit.seconds() * self.multiplier.get() as u64
     }
@@ -90,12 +94,14 @@ impl Window {
     /// Length in microseconds as the algorithms compute with it, where there is no calendar; exact.
     #[must_use]
     #[allow(clippy::cast_precision_loss)]
+    #[inline]
     pub const fn micros(self) -> f64 {
         (self.seconds() * 1_000_000) as f64
     }
 
     /// The length, likewise.
     #[must_use]
+    #[inline]
     pub const fn duration(self) -> Duration {
         Duration::from_secs(self.seconds())
     }
