@@ -21,11 +21,11 @@ cargo build --quiet --release --bin tollgate --examples
     cargo run --quiet --release --example flood
     end
     section "Properties, 10 000 cases each"
-    PROPTEST_CASES=10000 cargo test --quiet --test library --test store --lib -- --nocapture propert model:: random_traces halves::both server::filter api::decode 2>&1 |
+    PROPTEST_CASES=10000 cargo test --quiet --workspace --lib --test library --test store -- --nocapture propert model:: random_traces halves::both server::filter api::decode 2>&1 |
         grep -E '^test result|^model:|^parity|^halves:'
     end
     section "Patterns with several *: 100 000 sets of rules and values against the definition and the former matching"
-    PROPTEST_CASES=100000 cargo test --quiet --release --lib -- rules::pattern::glob 2>&1 | grep -E '^test result'
+    PROPTEST_CASES=100000 cargo test --quiet --release -p rules --lib -- pattern::glob 2>&1 | grep -E '^test result'
     end
     section "The engine over Redis and over memory, 3000 sequences each"
     PROPTEST_CASES=3000 cargo test --quiet --test store -- --nocapture redis::halves:: 2>&1 |

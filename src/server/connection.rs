@@ -9,7 +9,10 @@ use std::{
 };
 
 use hyper::body::Body;
-use tokio::{sync::watch, time::sleep};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
 
 use super::{
     Stats,
@@ -27,6 +30,7 @@ use super::{
 /// How long a peer has to acknowledge that its connection ends. Calls that it sends later are lost, so a peer that is
 /// starved for a while must have enough; one that never answers must not delay a shutdown for long.
 const AGED: Duration = Duration::from_secs(10);
+/// The same at shutdown.
 const DRAINING: Duration = Duration::from_secs(1);
 
 /// Serves a connection until it ends. Must be called on the worker's runtime.
@@ -50,18 +54,21 @@ async fn serve_http2(
     mut phases: watch::Receiver<ShutdownPhase>,
     stats: &Stats,
 ) {
+    let mut grace = Duration::MAX;
     tokio::select! {
         biased;
         ended = poll_fn(|cx| connection.as_mut().poll_served(cx)) => return log_end(ended),
         () = sleep(jittered(context.age)) => {
             count(&stats.aged_out);
-            connection.as_mut().shut_down(AGED);
+            let aged = Instant::now();
+            connection.as_mut().shut_down(AGED.min(context.grace / 2));
             tokio::select! {
                 biased;
                 ended = poll_fn(|cx| connection.as_mut().poll_served(cx)) => return log_end(ended),
                 () = sleep(context.grace) => return count(&stats.forced),
                 () = reached(&mut phases, ShutdownPhase::Drain) => {}
             }
+            grace = context.grace.saturating_sub(aged.elapsed());
         }
         () = reached(&mut phases, ShutdownPhase::Drain) => {}
     }
@@ -69,6 +76,7 @@ async fn serve_http2(
     tokio::select! {
         biased;
         ended = poll_fn(|cx| connection.as_mut().poll_served(cx)) => return log_end(ended),
+        () = sleep(grace) => {}
         () = reached(&mut phases, ShutdownPhase::Close) => {}
     }
     count(&stats.forced);

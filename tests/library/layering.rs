@@ -80,6 +80,32 @@ fn no_allowance_is_unused() {
     assert!(unused.is_empty(), "allowed, and not needed (who, what): {unused:?}");
 }
 
+/// What the modules of `crates/limiter` may name of each other.
+const LIMITER: &[(&str, &[&str])] = &[
+    ("domain", &[]),
+    ("algorithm", &["domain"]),
+    ("memory", &["algorithm", "domain"]),
+    ("guard", &["algorithm", "domain"]),
+];
+
+#[test]
+fn what_decides_points_the_right_way() {
+    let mut faults = Vec::new();
+    for (file, text) in sources_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/limiter/src")) {
+        let path = module_path(&file);
+        let may = LIMITER.iter().find(|(module, _)| *module == path[0]).map_or(&[][..], |(_, may)| may);
+        for (_, line, named) in named(&path, &text) {
+            let is_forbidden = |(module, _): &&(&str, &[&str])| {
+                *module != path[0] && named.iter().any(|name| name == module) && !may.contains(module)
+            };
+            faults.extend(
+                LIMITER.iter().find(is_forbidden).map(|(module, _)| format!("{}: {module}: {line}", file.display())),
+            );
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
 /// The test of the test: each way to write a forbidden path is seen.
 #[test]
 fn forbidden_paths_are_seen_however_they_are_written() {

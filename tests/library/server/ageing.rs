@@ -83,6 +83,20 @@ async fn a_call_past_the_grace_is_cut() {
 }
 
 #[tokio::test]
+async fn the_grace_of_an_aged_connection_goes_on_in_a_drain() {
+    let age = Duration::from_secs(2);
+    let config = ServerConfig { max_connection_age: age, max_connection_age_grace: age, ..config(1) };
+    let (server, calls) = serve(&config).await;
+    let stats = server.stats();
+    let mut client = client(&address(&server)).await;
+    let stuck = tokio::spawn(async move { call(&mut client, "stuck", 0).await });
+    until("aged with the call in flight", || stats.aged_out() == 1 && calls.running.load(Ordering::SeqCst) == 1).await;
+    let report = server.drain(Duration::from_secs(3600)).await;
+    assert_eq!((report.drained, report.forced), (0, 1), "{report:?}");
+    stuck.await.expect("no panic").expect_err("it was cut");
+}
+
+#[tokio::test]
 async fn zero_and_very_long_mean_never() {
     for age in [Duration::ZERO, Duration::MAX] {
         let config = ServerConfig { max_connection_age: age, max_connection_age_grace: age, ..config(1) };
