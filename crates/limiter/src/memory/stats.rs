@@ -29,3 +29,32 @@ impl Collect for MemoryStore {
         families.add(&EVICTIONS, &[], evicted);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{num::NonZeroUsize, sync::Arc};
+
+    use super::*;
+    use crate::{
+        domain::{Charge, CounterKey, Group, Hit, Limit, ManualClock, Timestamp, Unit},
+        memory::MemoryConfig,
+    };
+
+    #[test]
+    fn each_family_shows_its_own_number() {
+        let config = MemoryConfig { max_counters: NonZeroUsize::new(100).expect("not zero") };
+        let store = MemoryStore::new(config, Arc::new(ManualClock::new(Timestamp::from_micros(1))));
+        for number in 0..1000 {
+            let key = CounterKey::from_bytes(format!("{number}").as_bytes());
+            store.charge(&Group::single(Hit::new(key, Limit::fixed_window(9, Unit::Hour), Charge::Take(1))));
+        }
+        let MemoryStats { live, evicted, .. } = store.stats();
+        assert!(live > 0 && evicted > live, "{live}, {evicted}");
+        let mut families = Families::default();
+        store.collect(&mut families);
+        let text = families.text();
+        for line in [format!("tollgate_memory_counters {live}"), format!("tollgate_memory_evictions_total {evicted}")] {
+            assert!(text.lines().any(|one| one == line), "{line} in {text}");
+        }
+    }
+}
