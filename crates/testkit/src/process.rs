@@ -58,11 +58,6 @@ impl Builder {
         self
     }
 
-    pub fn without_env(mut self, name: &str) -> Self {
-        self.env.remove(name);
-        self
-    }
-
     pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
         self.args.push(arg.as_ref().to_owned());
         self

@@ -61,7 +61,7 @@ pub(in crate::settings) fn asks_for_redis(raw: &Raw) -> Option<&Given> {
     match (raw.backend_type.value, &raw.backend_type.given) {
         (Some(BackendType::Redis), given) => given.as_ref(),
         (_, Some(_)) => None,
-        // As in the reference, where Redis is the default: whoever names one wants it.
+        // As in the reference, where Redis is the default: a Redis that is named is used.
         (_, None) => {
             // One that cannot be read asks for it too: the fault is to end the start, not to count in memory.
             let (url, kind) = (raw.redis_url.given.as_ref(), raw.redis_type.given.as_ref());

@@ -14,7 +14,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
 };
-use tollgate::store::redis::{Address, CallError, Caller as _, Connector, Script, Topology};
+use tollgate::store::redis::{Address, CallError, Caller as _, Client, Connector, Script, Topology};
 
 use crate::client::calls::{connected, endpoint, heals, local, look, tcp};
 use testkit::{redis::Redis, until};
@@ -68,6 +68,16 @@ async fn pass(mut client: TcpStream, server: u16, lossy: Arc<AtomicBool>, lost: 
     }
 }
 
+/// So many calls under way at once.
+fn two_hundred_looks(client: &Arc<Client>) -> JoinSet<Result<Vec<u8>, CallError>> {
+    (0..200)
+        .map(|_| {
+            let client = Arc::clone(client);
+            async move { look(&client, Script::Sha1).await }
+        })
+        .collect()
+}
+
 #[tokio::test]
 async fn a_call_whose_reply_is_lost_is_not_sent_again() {
     let redis = Redis::start(&[]);
@@ -98,11 +108,7 @@ async fn calls_to_a_server_that_hangs_end_by_themselves_and_run_once_at_most() {
     let before = redis.calls("evalsha");
 
     redis.signal("STOP");
-    let mut calls = JoinSet::new();
-    for _ in 0..200 {
-        let client = Arc::clone(&client);
-        calls.spawn(async move { look(&client, Script::Sha1).await });
-    }
+    let mut calls = two_hundred_looks(&client);
     while let Some(result) = calls.join_next().await {
         let error = result.expect("no panic").expect_err("nobody answers");
         assert!(matches!(error, CallError::Unanswered(_)), "{error:?}");
@@ -146,11 +152,7 @@ async fn calls_that_nobody_waits_for_run_once_at_most() {
     heals(&client).await;
     let before = redis.calls("evalsha");
     redis.signal("STOP");
-    let mut calls = JoinSet::new();
-    for _ in 0..200 {
-        let client = Arc::clone(&client);
-        calls.spawn(async move { look(&client, Script::Sha1).await });
-    }
+    let mut calls = two_hundred_looks(&client);
     tokio::task::yield_now().await;
     calls.shutdown().await;
     redis.signal("CONT");
