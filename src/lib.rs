@@ -19,8 +19,6 @@ mod throttle;
 pub mod tls;
 
 #[cfg(feature = "server")]
-pub mod admin;
-#[cfg(feature = "server")]
 pub mod api;
 #[cfg(feature = "server")]
 pub mod app;
@@ -28,6 +26,8 @@ pub mod app;
 pub mod cli;
 #[cfg(feature = "server")]
 pub mod engine;
+#[cfg(feature = "server")]
+pub mod pages;
 #[cfg(feature = "server")]
 pub mod rejections;
 #[cfg(feature = "server")]

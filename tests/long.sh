@@ -21,7 +21,7 @@ cargo build --quiet --release --bin tollgate --examples
     cargo run --quiet --release --example flood
     end
     section "Properties, 10 000 cases each"
-    PROPTEST_CASES=10000 cargo test --quiet --workspace --lib --test library --test store -- --nocapture propert model:: random_traces halves::both server::filter api::decode 2>&1 |
+    PROPTEST_CASES=10000 cargo test --quiet --workspace --lib --test library --test store -- --nocapture propert model:: random_traces halves::both grpc::filter api::rls::decode 2>&1 |
         grep -E '^test result|^model:|^parity|^halves:'
     end
     section "Patterns with several *: 100 000 sets of rules and values against the definition and the former matching"

@@ -1,19 +1,14 @@
 //! One adapter for each way in. Each translates between a wire format and the engine, and holds no logic.
 
 mod budget;
-#[cfg(test)]
-mod convert;
-mod decode;
 mod grpc;
 mod health;
 mod json;
 mod protocol;
 mod requests;
-mod respond;
 mod rls;
 mod routes;
 mod streams;
-mod unit;
 
 pub use budget::Budget;
 pub use grpc::{
@@ -23,8 +18,7 @@ pub use grpc::{
 pub use health::{GrpcHealth, HealthChecks, health};
 pub use json::json_handler;
 pub use requests::{ErrorKind, InFlight, RequestStats, Requests};
-pub use respond::{HeaderName, HeaderNames, ResponseOptions};
-pub use rls::{Pending, RlsService};
+pub use rls::{HeaderName, HeaderNames, Pending, ResponseOptions, RlsService};
 pub use routes::{Method, grpc_service};
 pub use streams::Streams;
 

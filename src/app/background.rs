@@ -8,7 +8,7 @@ use metrics::{Collect, Families};
 use tokio::{net::TcpListener, runtime::RuntimeMetrics, sync::watch, task::JoinSet, time};
 
 use crate::{
-    admin::{self, Limits},
+    pages::{self, Limits},
     server,
     tls::{self, ServerTls},
 };
@@ -40,7 +40,7 @@ impl Background {
             // an error means that the owner is gone, which is as good a reason to stop
             let _ = stop.wait_for(|stop| *stop).await;
         };
-        self.listeners.spawn(admin::serve(listener, tls, pages, limits, stopped));
+        self.listeners.spawn(pages::serve(listener, tls, pages, limits, stopped));
     }
 
     /// Runs a task that may be dropped at any await.

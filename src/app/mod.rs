@@ -37,9 +37,9 @@ use rules::CompileOptions;
 use tokio::{runtime::RuntimeMetrics, sync::oneshot};
 
 use crate::{
-    admin::{self, DebugPages, Limits},
     api::{self, RlsService},
     engine::{ActiveRulesHandle, ActiveRulesMetrics, Engine},
+    pages::{self, DebugPages, Limits},
     rejections::Api,
     server::{self, Server, ServerContext},
     source::{self, FileSource, Source},
@@ -270,7 +270,7 @@ impl App {
         let rls = self.rls(config);
         let (watches, end) = oneshot::channel();
         let checks = Arc::clone(&self.counters.health_checks);
-        let (grpc_health, follow) = api::health(self.ready.health().follow(), admin::State::is_healthy, end, checks);
+        let (grpc_health, follow) = api::health(self.ready.health().follow(), pages::State::is_healthy, end, checks);
         background.spawn(follow);
         #[cfg(feature = "redis")]
         self.backend.tell(&self.ready, background);
@@ -287,7 +287,7 @@ impl App {
         };
         let json = api::json_handler(rls(Api::Json), options.clone());
         let workers = Arc::clone(&self.counters.server);
-        let pages = admin::http_router(self.ready.health().clone(), move || workers.stuck(STUCK), json);
+        let pages = pages::http_router(self.ready.health().clone(), move || workers.stuck(STUCK), json);
         background.serve(listeners.http, http_tls, pages, Limits::default());
         if let Some(debug) = listeners.debug {
             background.serve(debug, None, self.debug_pages(), Limits::default());
@@ -341,13 +341,13 @@ impl App {
     fn metrics_page(&self, path: &str) -> axum::Router {
         let metrics = Arc::clone(&self.metrics);
         let scrape = move || metrics.scrape().map_err(|error| error.to_string());
-        admin::metrics_router(path, telemetry::CONTENT_TYPE, scrape)
+        pages::metrics_router(path, telemetry::CONTENT_TYPE, scrape)
     }
 
     fn debug_pages(&self) -> axum::Router {
         let (live, backend) = (Arc::clone(&self.live), Arc::clone(&self.backend));
         let rules = ActiveRulesMetrics::new(Arc::clone(&live));
         let stats = move || Box::new(rules.stats_page().chain(backend.stats_page())) as Pieces;
-        admin::debug_router(DebugPages { rlconfig: Arc::new(move || rlconfig::page(&live)), stats: Arc::new(stats) })
+        pages::debug_router(DebugPages { rlconfig: Arc::new(move || rlconfig::page(&live)), stats: Arc::new(stats) })
     }
 }

@@ -11,38 +11,11 @@
 //! below it, which go with it. What this module does not do: read certificates (`crate::tls` does, and the handshake
 //! itself), gRPC-Web, HTTP/1, and the `grpc-timeout` header, which is for the services to respect.
 
-mod accept;
-mod address;
-mod beat;
-mod begin;
-mod bind_error;
-mod config;
-mod connection;
-mod context;
-mod deal;
-mod filter;
-mod guards;
-mod http2;
-mod io;
-mod lifecycle;
+mod grpc;
 mod listen;
-mod peer;
-mod phase;
-mod preface;
-mod service;
-mod socket;
-mod stats;
-mod tcp;
-mod turn;
-mod unix;
-mod worker;
 
-pub use address::{Host, HostPort};
-pub use bind_error::BindError;
-pub use config::{ConnectionLimits, Http2, ServerConfig, ServerContext, WorkerId, window_for};
-pub use lifecycle::{DrainReport, Server, StartError};
-pub use listen::{Listen, Listener, LocalAddr};
-pub use peer::RemotePeer;
-pub use service::GrpcService;
-pub use stats::{LateStats, Stats, TASKS};
-pub use tcp::bind as bind_tcp;
+pub use grpc::{
+    ConnectionLimits, DrainReport, GrpcService, Http2, LateStats, RemotePeer, Server, ServerConfig, ServerContext,
+    StartError, Stats, TASKS, WorkerId, window_for,
+};
+pub use listen::{BindError, Host, HostPort, Listen, Listener, LocalAddr, bind_tcp};

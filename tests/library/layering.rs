@@ -18,9 +18,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("engine", &[]),
     ("telemetry", &[]),
     ("api", &["engine", "rejections", "tls"]),
-    ("admin", &["rejections", "tls", "slot_pool"]),
+    ("pages", &["rejections", "tls", "slot_pool"]),
     ("server", &["rejections", "tls", "slot_pool"]),
-    ("app", &["admin", "api", "engine", "rejections", "server", "source", "store", "telemetry", "tls"]),
+    ("app", &["api", "engine", "pages", "rejections", "server", "source", "store", "telemetry", "tls"]),
     // it fills the configuration of each
     ("settings", &["api", "app", "engine", "server", "source", "store", "telemetry", "tls"]),
     ("cli", &["app", "server", "settings", "source", "store", "telemetry", "tls"]),
@@ -37,10 +37,10 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("prometheus", &["telemetry"]),
     // what counts exports it; what is pure counts nothing
     ("metrics", &["api", "app", "engine", "rejections", "server", "source", "store", "telemetry", "tls"]),
-    ("axum", &["api", "admin", "app"]),
+    ("axum", &["api", "app", "pages"]),
     ("flate2", &["api"]),
     // what only moves bytes knows no limits
-    ("limiter", &["admin", "api", "app", "cli", "engine", "settings", "source", "store"]),
+    ("limiter", &["api", "app", "cli", "engine", "pages", "settings", "source", "store"]),
     ("load", &["cli"]),
     ("rules", &["api", "app", "cli", "engine", "source"]),
     ("der", &["tls"]),

@@ -43,7 +43,7 @@ async fn a_probe_is_answered_whatever_the_crowd() {
         };
         let answer = tokio::task::spawn_blocking(move || {
             let mut probe = TcpStream::connect(address).expect("queued");
-            // that none has to wait for others to be cut is shown in `tests/library/admin.rs`, where they never are
+            // that none has to wait for others to be cut is shown in `tests/library/pages.rs`, where they never are
             probe.set_read_timeout(Some(PATIENCE)).expect("not zero");
             write!(probe, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").expect("sent");
             let mut answer = [0; 12];

@@ -17,7 +17,7 @@ use tokio::{
 use super::wire::Connection;
 use crate::{
     rejections::{Api, PeerName, Reason, Rejections},
-    server::{io::PeerIo, peer::PeerContext},
+    server::grpc::{io::PeerIo, peer::PeerContext},
 };
 
 const SETTINGS: &[u8] = b"\0\0\0\x04\0\0\0\0\0";

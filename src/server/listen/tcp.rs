@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, lookup_host};
 use super::{BindError, Host, HostPort};
 
 /// Connections that may wait to be accepted; the kernel takes less if `somaxconn` says so.
-pub(super) const BACKLOG: i32 = 4096;
+pub(in crate::server) const BACKLOG: i32 = 4096;
 
 /// Listens on a host and port, and returns the bound address. Of a name's addresses the first that can be bound is used,
 /// IPv4 first. `::` accepts IPv4 too, and is `0.0.0.0` on a machine without IPv6.

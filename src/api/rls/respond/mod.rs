@@ -15,8 +15,9 @@ use self::{
     message::{Headers, Response},
     wire::Message as _,
 };
-use super::grpc::append_prefix;
 use limiter::domain::{Code, Decision, Request};
+
+use crate::api::grpc::append_prefix;
 
 /// What an answer carries beside the statuses; nothing by [`Default`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

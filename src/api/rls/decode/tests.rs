@@ -145,7 +145,7 @@ fn what_is_too_many_is_counted_and_not_kept() {
 #[test]
 fn every_unit_has_its_number() {
     for unit in Unit::ALL {
-        let wire = u8::try_from(crate::api::unit::unit_number(unit)).expect("small");
+        let wire = u8::try_from(crate::api::rls::unit::unit_number(unit)).expect("small");
         let bytes = field(2, field(2, [number(1, 3), number(2, wire)].concat()));
         let limit = decode(&bytes, &LIMITS).expect("a request").descriptors[0].limit;
         assert_eq!(limit, Some(LimitOverride { requests: 3, unit: Ok(unit) }));

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use envoy_types::pb::google::protobuf::{ListValue, Struct, Value, value::Kind};
 use limiter::domain::{Decision, Descriptor, Escaped, Metadata, MetadataValue, Request};
 
-use crate::api::unit::unit_text;
+use crate::api::rls::unit::unit_text;
 
 /// What was asked, for later filters and logs. All of it is text: Envoy refuses an answer in which a string is not UTF-8.
 pub(super) fn asked(request: &Request<'_>) -> Struct {

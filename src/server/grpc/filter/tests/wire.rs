@@ -9,7 +9,7 @@ use proptest::{
     sample::{Index, select},
 };
 
-use crate::server::filter::frame::{HEAD, Head, flag, kind};
+use crate::server::grpc::filter::frame::{HEAD, Head, flag, kind};
 
 /// Names and values.
 pub(super) type Fields = Vec<(Vec<u8>, Vec<u8>)>;

@@ -21,11 +21,10 @@ use super::{
     guards::SilentPeerGuard,
     http2::{Broken, Connection},
     peer::RemotePeer,
-    phase::{ShutdownPhase, reached},
     service::GrpcService,
-    socket::DetachedStream,
     stats::count,
 };
+use crate::server::listen::{DetachedStream, ShutdownPhase, reached};
 
 /// How long a peer has to acknowledge that its connection ends. Calls that it sends later are lost, so a peer that is
 /// starved for a while must have enough; one that never answers must not delay a shutdown for long.

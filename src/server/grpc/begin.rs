@@ -19,15 +19,14 @@ use super::{
     http2::{Broken, Connection},
     io::PeerIo,
     peer::{PeerContext, RemotePeer},
-    phase::{ShutdownPhase, reached},
     preface::{self, Greeting},
     service::GrpcService,
-    socket::DetachedStream,
     stats::count,
     turn::Turn,
 };
 use crate::{
     rejections::Reason,
+    server::listen::{DetachedStream, ShutdownPhase, reached},
     tls::{self, HandshakeError, Peer, PeerCertificate},
 };
 

@@ -10,16 +10,17 @@ use tokio::{
 };
 
 use super::{
-    Listener, LocalAddr, ServerConfig, ServerContext, Stats, WorkerId,
+    ServerConfig, ServerContext, Stats, WorkerId,
     accept::Acceptor,
     context::ConnectionContext,
     peer::RemotePeer,
-    phase::ShutdownPhase,
     service::GrpcService,
-    socket::Keepalive,
     worker::{self, Worker},
 };
-use crate::slot_pool::SlotPool;
+use crate::{
+    server::listen::{Keepalive, Listener, LocalAddr, ShutdownPhase},
+    slot_pool::SlotPool,
+};
 
 /// How long closed connections and ended runtimes may take to disappear.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -111,7 +112,7 @@ impl Server {
             metrics,
             stats: Arc::clone(&stats),
             slots,
-            keepalive: Keepalive::new(&config.limits),
+            keepalive: Keepalive::new(config.limits.keepalive_interval, config.limits.keepalive_timeout),
         };
         let acceptor = tokio::spawn(acceptor.run(stop));
         Ok(Self { local, stats, phases, stop_accepting, acceptor, workers })

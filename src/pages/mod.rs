@@ -4,11 +4,11 @@
 
 mod elsewhere;
 mod health;
-mod pages;
 mod rlconfig;
+mod routers;
 mod serve;
 
 pub use health::{Health, State};
-pub use pages::{DebugPages, Pieces, debug_router, http_router, metrics_router};
 pub use rlconfig::{RuleLine, rlconfig};
+pub use routers::{DebugPages, Pieces, debug_router, http_router, metrics_router};
 pub use serve::{Limits, serve};

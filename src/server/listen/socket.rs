@@ -5,26 +5,25 @@ use std::{io, time::Duration};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpStream, UnixStream};
 
-use super::ConnectionLimits;
 use crate::rejections::PeerName;
 
 /// An accepted connection on the acceptor's runtime.
 #[derive(Debug)]
-pub(super) enum Socket {
+pub(in crate::server) enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
 
 /// An accepted connection that is detached from the acceptor's runtime, and not yet on a worker's.
 #[derive(Debug)]
-pub(super) enum DetachedStream {
+pub(in crate::server) enum DetachedStream {
     Tcp(std::net::TcpStream),
     Unix(std::os::unix::net::UnixStream),
 }
 
 impl DetachedStream {
     /// The peer.
-    pub(super) fn peer(&self) -> PeerName {
+    pub(in crate::server) fn peer(&self) -> PeerName {
         match self {
             Self::Tcp(stream) => stream.peer_addr().map_or(PeerName::Unknown, PeerName::Tcp),
             Self::Unix(_) => PeerName::Unix,
@@ -34,7 +33,7 @@ impl DetachedStream {
 
 impl Socket {
     /// Sets the socket's options, and detaches it from this runtime.
-    pub(super) fn detach(self, keepalive: Keepalive) -> io::Result<DetachedStream> {
+    pub(in crate::server) fn detach(self, keepalive: Keepalive) -> io::Result<DetachedStream> {
         match self {
             Self::Tcp(stream) => {
                 // An answer is one small write: it must not wait for the acknowledgement of the one before.
@@ -51,14 +50,14 @@ impl Socket {
 /// HTTP/2 pings would also detect a peer whose process hangs, but cost about 4 % of the throughput, for hyper then
 /// reads the clock and takes a lock for each call.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Keepalive {
+pub(in crate::server) struct Keepalive {
     interval: Duration,
     timeout: Duration,
 }
 
 impl Keepalive {
-    pub(super) fn new(limits: &ConnectionLimits) -> Self {
-        Self { interval: limits.keepalive_interval, timeout: limits.keepalive_timeout }
+    pub(in crate::server) const fn new(interval: Duration, timeout: Duration) -> Self {
+        Self { interval, timeout }
     }
 
     fn set(self, stream: &TcpStream) -> io::Result<()> {

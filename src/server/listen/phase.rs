@@ -4,7 +4,7 @@ use tokio::sync::watch;
 
 /// Which phase of its shutdown a server is in. It only ever advances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum ShutdownPhase {
+pub(in crate::server) enum ShutdownPhase {
     /// Not shutting down.
     Serve,
     /// Connections send GOAWAY, finish their calls and close.
@@ -14,6 +14,6 @@ pub(super) enum ShutdownPhase {
 }
 
 /// Waits until the server is in this phase, or a later one. A server that was dropped is in the last.
-pub(super) async fn reached(phases: &mut watch::Receiver<ShutdownPhase>, phase: ShutdownPhase) {
+pub(in crate::server) async fn reached(phases: &mut watch::Receiver<ShutdownPhase>, phase: ShutdownPhase) {
     let _ = phases.wait_for(|now| *now >= phase).await;
 }

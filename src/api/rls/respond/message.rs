@@ -10,7 +10,7 @@ use super::{
 };
 use limiter::domain::{Code, CurrentLimit, Decimal, Decision, Status};
 
-use crate::api::unit::unit_number;
+use crate::api::rls::unit::unit_number;
 
 /// Says that a failure mode answered, beside the three headers of the reference.
 const DEGRADED_HEADER: &str = "x-tollgate-degraded";

@@ -31,7 +31,7 @@ mod tests {
     use super::*;
     use limiter::domain::{Unit, UnknownUnit};
 
-    use crate::api::unit::unit_number;
+    use crate::api::rls::unit::unit_number;
 
     fn with_unit(unit: i32) -> RateLimitRequest {
         let limit = Some(RateLimitOverride { requests_per_unit: 3, unit });

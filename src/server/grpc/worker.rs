@@ -16,10 +16,9 @@ use super::{
     context::ConnectionContext,
     guards::{OpenGuard, SilentPeerGuard},
     peer::RemotePeer,
-    phase::ShutdownPhase,
     service::GrpcService,
-    socket::DetachedStream,
 };
+use crate::server::listen::{DetachedStream, ShutdownPhase};
 
 /// Connections that may be queued for a worker.
 const QUEUE: usize = 1024;

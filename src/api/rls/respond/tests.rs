@@ -18,7 +18,7 @@ use prost::Message as _;
 use super::*;
 use limiter::domain::{CurrentLimit, Descriptor, Entry, Metadata, MetadataValue, Status, Unit};
 
-use crate::api::{grpc::PREFIX, unit::unit_number};
+use crate::api::{grpc::PREFIX, rls::unit::unit_number};
 
 /// The answer as a message. `metadata` is the map that was encoded, for an equal one may have another order.
 fn message(decision: &Decision, options: &ResponseOptions, metadata: Option<Struct>) -> RateLimitResponse {

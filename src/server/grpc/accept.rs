@@ -15,15 +15,16 @@ use tokio::{
 };
 
 use super::{
-    Listener, Stats,
+    Stats,
     deal::Dealer,
     guards::{OpenGuard, SilentPeerGuard},
-    socket::{Keepalive, Socket},
     stats::count,
-    tcp::BACKLOG,
     worker::{Dealt, Worker},
 };
-use crate::slot_pool::{Slot, SlotPool};
+use crate::{
+    server::listen::{BACKLOG, Keepalive, Listener, Socket},
+    slot_pool::{Slot, SlotPool},
+};
 
 /// The first pause after accepting failed, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
@@ -158,7 +159,7 @@ mod tests {
 
     #[tokio::test]
     async fn every_connection_that_is_queued_at_the_end_is_dealt() {
-        let listen = super::super::Listen::Tcp(std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into());
+        let listen = crate::server::Listen::Tcp(std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into());
         let listener = Listener::bind(&listen).await.expect("a free port");
         let address = listener.local_addr().to_string();
         let queued: Vec<_> = (0..300).map(|_| std::net::TcpStream::connect(&address).expect("queued")).collect();
@@ -171,7 +172,7 @@ mod tests {
             metrics: vec![tokio::runtime::Handle::current().metrics()],
             stats: Arc::clone(&stats),
             slots: Arc::new(SlotPool::new(limits.max_connections)),
-            keepalive: Keepalive::new(&limits),
+            keepalive: Keepalive::new(limits.keepalive_interval, limits.keepalive_timeout),
         };
         let (stop, stopped) = oneshot::channel();
         stop.send(()).expect("the acceptor lives");

@@ -10,7 +10,7 @@ use proptest::test_runner::Config;
 use prost::Message;
 
 use super::*;
-use crate::api::convert;
+use crate::api::rls::convert;
 
 /// The request as prost reads it where texts may hold any bytes.
 mod raw {

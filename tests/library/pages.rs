@@ -9,7 +9,7 @@ use std::{
 
 use axum::{Router, routing::post};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
-use tollgate::admin::{DebugPages, Health, Limits, State, debug_router, http_router, metrics_router, serve};
+use tollgate::pages::{DebugPages, Health, Limits, State, debug_router, http_router, metrics_router, serve};
 
 /// Those that probes and proxies send, and such as nobody does: the reference answers each as GET.
 const METHODS: [&str; 10] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "get"];

@@ -1,5 +1,11 @@
 //! `envoy.service.ratelimit.v3.RateLimitService`: from the bytes of a request to the bytes of its answer.
 
+#[cfg(test)]
+mod convert;
+mod decode;
+mod respond;
+mod unit;
+
 use std::{
     future::Future,
     mem,
@@ -11,12 +17,14 @@ use std::{
 
 use tonic::Code;
 
-use super::{
-    ResponseOptions,
+pub use self::respond::{HeaderName, HeaderNames, ResponseOptions};
+use self::{
     decode::{DecodeError, decode},
+    respond::Asked,
+};
+use super::{
     grpc::{Note, Outcome, PendingAnswer, Rejection, Unary},
     requests::{ErrorKind, InFlight, RequestStats},
-    respond::{self, Asked},
 };
 use crate::{
     engine::{self, Begun, DecideError, Engine},

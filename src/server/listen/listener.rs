@@ -91,7 +91,7 @@ impl Listener {
 
     /// A connection that the system has queued; `WouldBlock` if there is none. Bypasses the runtime, whose view of the
     /// queue is late, and which limits how much one task may do at a time.
-    pub(super) fn accept_queued(&self) -> io::Result<Socket> {
+    pub(in crate::server) fn accept_queued(&self) -> io::Result<Socket> {
         let accepted = match &self.socket {
             ListenerSocket::Tcp(listener) => SockRef::from(listener).accept(),
             ListenerSocket::Unix { listener, .. } => SockRef::from(listener).accept(),
@@ -105,7 +105,7 @@ impl Listener {
     }
 
     /// The next connection.
-    pub(super) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Socket>> {
+    pub(in crate::server) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Socket>> {
         match &self.socket {
             ListenerSocket::Tcp(listener) => listener.poll_accept(cx).map_ok(|(stream, _)| Socket::Tcp(stream)),
             ListenerSocket::Unix { listener, .. } => {
