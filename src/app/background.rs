@@ -5,11 +5,10 @@ use std::{future::Future, sync::Arc, time::Duration};
 use axum::Router;
 use limiter::memory::MemoryStore;
 use metrics::{Collect, Families};
-use tokio::{net::TcpListener, runtime::RuntimeMetrics, sync::watch, task::JoinSet, time};
+use tokio::{runtime::RuntimeMetrics, sync::watch, task::JoinSet, time};
 
 use crate::{
-    pages::{self, Limits},
-    server,
+    server::{self, HttpLimits, Listener},
     tls::{self, ServerTls},
 };
 
@@ -33,14 +32,14 @@ impl Background {
         Self { stop: watch::Sender::new(false), listeners: JoinSet::new(), loops: JoinSet::new() }
     }
 
-    /// Serves pages until the end.
-    pub(super) fn serve(&mut self, listener: TcpListener, tls: Option<Arc<ServerTls>>, pages: Router, limits: Limits) {
+    /// Serves HTTP until the end.
+    pub(super) fn serve(&mut self, listener: Listener, tls: Option<Arc<ServerTls>>, router: Router) {
         let mut stop = self.stop.subscribe();
         let stopped = async move {
             // an error means that the owner is gone, which is as good a reason to stop
             let _ = stop.wait_for(|stop| *stop).await;
         };
-        self.listeners.spawn(pages::serve(listener, tls, pages, limits, stopped));
+        self.listeners.spawn(server::serve_http(listener, tls, router, HttpLimits::default(), stopped));
     }
 
     /// Runs a task that may be dropped at any await.
@@ -75,7 +74,7 @@ impl Background {
         }
     }
 
-    /// Ends them all; pages under way finish within their limits.
+    /// Ends them all; requests in flight finish within their limits.
     pub(super) async fn end(mut self) {
         self.loops.shutdown().await;
         self.stop.send_replace(true);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{AppError, Config, certificates::each};
 use crate::{
-    server::{BindError, HostPort, bind_tcp},
+    server::{BindError, HostPort, Listen, Listener},
     tls::ServerTls,
 };
 
@@ -19,5 +19,5 @@ pub(crate) fn certificates(config: &Config) -> Vec<(&'static str, Result<Arc<Ser
 /// # Errors
 /// If it cannot be bound.
 pub(crate) async fn try_bind(at: &HostPort) -> Result<(), BindError> {
-    bind_tcp(at).await.map(drop)
+    Listener::bind("try", &Listen::Tcp(at.clone())).await.map(drop)
 }

@@ -39,7 +39,7 @@ use tokio::{runtime::RuntimeMetrics, sync::oneshot};
 use crate::{
     api::{self, RlsService},
     engine::{ActiveRulesHandle, ActiveRulesMetrics, Engine},
-    pages::{self, DebugPages, Limits},
+    pages::{self, DebugPages},
     rejections::Api,
     server::{self, Server, ServerContext},
     source::{self, FileSource, Source},
@@ -198,9 +198,9 @@ impl App {
         background.watch(certificates.all().cloned().collect());
         let mut addresses = Addresses::default();
         if let (Some(listener), Some(at)) = (Listeners::metrics(config).await, &config.metrics) {
-            addresses.metrics = listener.local_addr().ok();
+            addresses.metrics = Some(listener.local_addr().clone());
             let page = self.metrics_page(&at.path);
-            background.serve(listener, certificates.metrics.clone(), page, Limits::default());
+            background.serve(listener, certificates.metrics.clone(), page);
         }
         let early = config.rules.listen_before_loaded;
         let bound = if early { Some(Listeners::bind(config).await?) } else { None };
@@ -224,8 +224,8 @@ impl App {
                 }
             }
         };
-        addresses.http = listeners.http.local_addr().ok();
-        addresses.debug = listeners.debug.as_ref().and_then(|listener| listener.local_addr().ok());
+        addresses.http = Some(listeners.http.local_addr().clone());
+        addresses.debug = listeners.debug.as_ref().map(|listener| listener.local_addr().clone());
         let (server, streams) = self.start(config, listeners, &mut background).await?;
         started::log(config, self.live.load().as_deref(), &addresses, server.local_addr());
 
@@ -288,9 +288,9 @@ impl App {
         let json = api::json_handler(rls(Api::Json), options.clone());
         let workers = Arc::clone(&self.counters.server);
         let pages = pages::http_router(self.ready.health().clone(), move || workers.stuck(STUCK), json);
-        background.serve(listeners.http, http_tls, pages, Limits::default());
+        background.serve(listeners.http, http_tls, pages);
         if let Some(debug) = listeners.debug {
-            background.serve(debug, None, self.debug_pages(), Limits::default());
+            background.serve(debug, None, self.debug_pages());
         }
 
         let server = Server::start(&config.grpc.server, &context, listeners.grpc, move |_worker| {

@@ -27,7 +27,8 @@ pub type Pieces = Box<dyn Iterator<Item = String> + Send>;
 /// Makes the text of a page; called for each request, on a thread that may block.
 type Page = Arc<dyn Fn() -> Pieces + Send + Sync>;
 
-/// The HTTP listener (8080): health; `stuck` says which worker does nothing, if any; and `/json`, whose handler bounds the bodies that it reads.
+/// The HTTP listener (8080): health, and `/json`, whose handler bounds the bodies that it reads. `stuck` returns which
+/// worker does nothing, if any.
 pub fn http_router(
     health: Health,
     stuck: impl Fn() -> Option<String> + Clone + Send + Sync + 'static,

@@ -1,21 +1,21 @@
-//! The gRPC server: one listener, one acceptor, and a fixed number of workers that serve HTTP/2 connections.
+//! Servers: what accepts connections and serves them, without knowing what for.
 //!
 //! ```text
-//!  Listener ─▶ acceptor ─▶ dealer ─┬▶ worker-0: one thread, one current-thread runtime, its own service
-//!  (bind)      (caller's           ├▶ worker-1        └▶ connection: TLS, preface, HTTP/2, age, GOAWAY
-//!               runtime)           └▶ …
+//!  listen ─┬▶ grpc   HTTP/2 over wire, or for one more release hyper: assigned to workers with a runtime each
+//!          └▶ http1  HTTP/1 over hyper: tasks on the caller's runtime
 //! ```
 //!
-//! A connection never moves once dealt. The caller owns the shutdown signal and the rules of the services; nothing
-//! here knows rate limiting. HTTP/2 is the crate wire, or for one more release hyper, with `filter`, `io` and `turn`
-//! below it, which go with it. What this module does not do: read certificates (`crate::tls` does, and the handshake
-//! itself), gRPC-Web, HTTP/1, and the `grpc-timeout` header, which is for the services to respect.
+//! `listen` is what both have in common: to bind, accept, bound, evict, secure and drain. The caller owns the shutdown
+//! signal, and says what answers; nothing here knows rate limiting. Certificates are read by [`crate::tls`], which also
+//! does the handshake itself.
 
 mod grpc;
+mod http1;
 mod listen;
 
 pub use grpc::{
     ConnectionLimits, DrainReport, GrpcService, Http2, LateStats, RemotePeer, Server, ServerConfig, ServerContext,
     StartError, Stats, TASKS, WorkerId, window_for,
 };
-pub use listen::{BindError, Host, HostPort, Listen, Listener, LocalAddr, bind_tcp};
+pub use http1::{HttpLimits, HttpService, serve_http};
+pub use listen::{BindError, Host, HostPort, Listen, Listener, LocalAddr};

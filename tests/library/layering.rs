@@ -18,7 +18,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("engine", &[]),
     ("telemetry", &[]),
     ("api", &["engine", "rejections", "tls"]),
-    ("pages", &["rejections", "tls", "slot_pool"]),
+    ("pages", &[]),
     ("server", &["rejections", "tls", "slot_pool"]),
     ("app", &["api", "engine", "pages", "rejections", "server", "source", "store", "telemetry", "tls"]),
     // it fills the configuration of each

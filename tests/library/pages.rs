@@ -7,9 +7,20 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, routing::post};
-use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
-use tollgate::pages::{DebugPages, Health, Limits, State, debug_router, http_router, metrics_router, serve};
+use axum::{
+    Router,
+    routing::{get, post},
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    sync::oneshot,
+    task::JoinHandle,
+    time::timeout,
+};
+use tollgate::{
+    pages::{DebugPages, Health, State, debug_router, http_router, metrics_router},
+    server::{HttpLimits, Listen, Listener, LocalAddr, serve_http},
+};
 
 /// Those that probes and proxies send, and such as nobody does: the reference answers each as GET.
 const METHODS: [&str; 10] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "get"];
@@ -20,11 +31,12 @@ struct Server {
     ended: JoinHandle<()>,
 }
 
-async fn start(router: Router, limits: Limits) -> Server {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = listener.local_addr().expect("bound");
+async fn start(router: Router, limits: HttpLimits) -> Server {
+    let listen = Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], 0)).into());
+    let listener = Listener::bind("test", &listen).await.expect("a free port");
+    let LocalAddr::Tcp(address) = *listener.local_addr() else { panic!("not TCP") };
     let (stop, stopped) = oneshot::channel::<()>();
-    let ended = tokio::spawn(serve(listener, None, router, limits, async { drop(stopped.await) }));
+    let ended = tokio::spawn(serve_http(listener, None, router, limits, async { drop(stopped.await) }));
     Server { address, stop: Some(stop), ended }
 }
 
@@ -59,7 +71,7 @@ fn read_all(mut stream: TcpStream) -> String {
 
 async fn http(health: &Health) -> Server {
     let json = post(|body: String| async move { body });
-    start(http_router(health.clone(), || None, json), Limits::default()).await
+    start(http_router(health.clone(), || None, json), HttpLimits::default()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -110,7 +122,7 @@ async fn debug_pages_are_text_and_read_only() {
         rlconfig: Arc::new(|| Box::new(["d.a: x\n".to_owned(), "d.b: y\n".to_owned()].into_iter())),
         stats: Arc::new(|| Box::new(std::iter::empty())),
     };
-    let server = start(debug_router(pages), Limits::default()).await;
+    let server = start(debug_router(pages), HttpLimits::default()).await;
     let (status, index) = server.ask("GET", "/", "").await;
     assert!(status == 200 && index.contains("/rlconfig") && index.contains("/stats"), "{index}");
     let (_, answer) = server.ask("GET", "/rlconfig", "").await;
@@ -139,7 +151,7 @@ async fn a_page_that_panics_is_a_500_and_the_next_one_works() {
         rlconfig: Arc::new(|| Box::new(std::iter::once(String::from_utf8(vec![0xff]).expect("a fault of the page")))),
         stats: Arc::new(|| Box::new(std::iter::empty())),
     };
-    let server = start(debug_router(pages), Limits::default()).await;
+    let server = start(debug_router(pages), HttpLimits::default()).await;
     assert_eq!(server.ask("GET", "/rlconfig", "").await.0, 500);
     assert_eq!(server.ask("GET", "/stats", "").await.0, 200);
 }
@@ -147,7 +159,7 @@ async fn a_page_that_panics_is_a_500_and_the_next_one_works() {
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_are_at_their_path_as_it_is_written() {
     let scrape = || Ok(["a 1\n".to_owned()].into_iter());
-    let server = start(metrics_router("/x{y}/:z", "text/plain; version=0.0.4", scrape), Limits::default()).await;
+    let server = start(metrics_router("/x{y}/:z", "text/plain; version=0.0.4", scrape), HttpLimits::default()).await;
     let (status, answer) = server.ask("GET", "/x{y}/:z", "").await;
     assert!(status == 200 && answer.contains("version=0.0.4") && answer.contains("a 1\n"), "{answer}");
     assert_eq!(server.ask("GET", "/metrics", "").await.0, 404);
@@ -160,7 +172,7 @@ async fn metrics_are_at_their_path_as_it_is_written() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn silent_connections_are_closed_and_leave_their_place() {
-    let limits = Limits { connections: 1, header_read: Duration::from_secs(2), ..Limits::default() };
+    let limits = HttpLimits { connections: 1, header_read: Duration::from_secs(2), ..HttpLimits::default() };
     let server = start(http_router(Health::new(State::default()), || None, post(|| async {})), limits).await;
     let silent = server.connect();
     // Waits for its place until the silent one is closed.
@@ -175,7 +187,7 @@ async fn a_crowd_of_idle_connections_keeps_nobody_out() {
     let forever = Duration::from_secs(600);
     let (connections, request_if_crowded) = (4, Duration::from_millis(10));
     let limits =
-        Limits { connections, request_if_crowded, header_read: forever, request: forever, ..Limits::default() };
+        HttpLimits { connections, request_if_crowded, header_read: forever, request: forever, ..HttpLimits::default() };
     let stuck = post(|_body: String| async {});
     let server = start(http_router(Health::new(State::default()), || None, stuck), limits).await;
     let mut crowd = Vec::new();
@@ -208,7 +220,7 @@ async fn a_call_under_way_keeps_its_place() {
         "done"
     });
     let request_if_crowded = Duration::from_secs(600);
-    let limits = Limits { connections: 2, request_if_crowded, ..Limits::default() };
+    let limits = HttpLimits { connections: 2, request_if_crowded, ..HttpLimits::default() };
     let server = start(http_router(Health::new(State::default()), || None, slow), limits).await;
     let mut call = server.connect();
     write!(call, "POST /json HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r\n").expect("sent");
@@ -235,7 +247,7 @@ async fn shutdown_lets_calls_finish_and_ends_the_others() {
         }
         body
     });
-    let limits = Limits { drain: Duration::from_secs(5), ..Limits::default() };
+    let limits = HttpLimits { drain: Duration::from_secs(5), ..HttpLimits::default() };
     let mut server = start(http_router(Health::new(State::default()), || None, slow), limits).await;
     let open = |body: &str| {
         let mut stream = server.connect();
@@ -255,4 +267,22 @@ async fn shutdown_lets_calls_finish_and_ends_the_others() {
     let mut rest = Vec::new();
     let read = tokio::task::spawn_blocking(move || hangs.read_to_end(&mut rest).unwrap_or(0)).await;
     assert_eq!(read.expect("no panic"), 0, "the hanging call was cut off without an answer");
+}
+
+#[tokio::test]
+async fn a_client_that_reads_nothing_does_not_keep_its_slot() {
+    let router = Router::new().route("/", get(|| async { vec![0_u8; 64 << 20] }));
+    let limits = HttpLimits { connections: 1, unread: Duration::from_secs(1), ..HttpLimits::default() };
+    let mut server = start(router, limits).await;
+    let mut deaf = tokio::net::TcpStream::connect(server.address).await.expect("connected");
+    deaf.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("sent");
+    let mut first = [0; 15];
+    deaf.read_exact(&mut first).await.expect("the answer has begun");
+    let mut next = tokio::net::TcpStream::connect(server.address).await.expect("queued");
+    next.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("sent");
+    let answered = timeout(Duration::from_secs(120), next.read_exact(&mut first)).await;
+    answered.expect("in time").expect("answered");
+    drop((next, deaf));
+    server.stop.take().expect("not stopped yet").send(()).expect("it still serves");
+    server.ended.await.expect("no panic");
 }

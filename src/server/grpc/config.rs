@@ -45,8 +45,8 @@ pub struct ServerConfig {
 /// What connections may take of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnectionLimits {
-    /// Open connections of all workers together. For one more the connection is closed that has been silent longest since
-    /// it came; if all have spoken, that one itself, at once.
+    /// Open connections of all workers together. For one more, the one whose peer has been silent longest since it came is
+    /// evicted; if all peers have sent something, the new one is refused.
     pub max_connections: usize,
     /// How long a peer may take for the TLS handshake and the HTTP/2 preface, together.
     pub preface_timeout: Duration,

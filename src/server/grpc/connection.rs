@@ -1,4 +1,4 @@
-//! One connection from its first bytes to its end: begun, served, drained for its age or at shutdown, and closed.
+//! One connection from its first bytes to its end: opened, served, drained for its age or at shutdown, and closed.
 
 use std::{
     collections::hash_map::RandomState,
@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use hyper::body::Body;
 use tokio::{
     sync::watch,
     time::{Instant, sleep},
@@ -16,15 +15,14 @@ use tokio::{
 
 use super::{
     Stats,
-    begin::Beginning,
     context::ConnectionContext,
-    guards::SilentPeerGuard,
     http2::{Broken, Connection},
+    open::Opener,
     peer::RemotePeer,
     service::GrpcService,
     stats::count,
 };
-use crate::server::listen::{DetachedStream, ShutdownPhase, reached};
+use crate::server::listen::{ConnectionSlot, DetachedSocket, ShutdownPhase, reached};
 
 /// How long a peer has to acknowledge that its connection ends. Calls that it sends later are lost, so a peer that is
 /// starved for a while must have enough; one that never answers must not delay a shutdown for long.
@@ -34,15 +32,18 @@ const DRAINING: Duration = Duration::from_secs(1);
 
 /// Serves a connection until it ends. Must be called on the worker's runtime.
 ///
-/// The beginning needs more memory than the rest: it is a boxed future, which is dropped once the connection is served.
-pub(super) async fn serve<M, S, B>(stream: DetachedStream, silent: SilentPeerGuard, beginning: Beginning<'_, M>)
+/// The opening needs more memory than the rest: it is a boxed future, which is dropped once the connection is served.
+pub(super) async fn serve<M, S>(socket: DetachedSocket, slot: &mut ConnectionSlot, opener: Opener<'_, M>)
 where
-    M: Fn(RemotePeer) -> S,
-    S: GrpcService<B>,
-    B: Body<Error: Into<Broken>, Data: Send> + Send + 'static,
+    M: Fn(RemotePeer) -> S + Sync,
+    S: GrpcService,
 {
-    if let Some(connection) = Box::pin(beginning.connection(stream, silent)).await {
-        serve_http2(connection, beginning.context, beginning.phases, beginning.stats).await;
+    let socket = match socket.attach() {
+        Ok(socket) => socket,
+        Err(error) => return tracing::warn!("cannot serve an accepted connection: {error}"),
+    };
+    if let Some(connection) = Box::pin(opener.open(socket, slot)).await {
+        serve_http2(connection, opener.context, opener.phases, opener.stats).await;
     }
 }
 

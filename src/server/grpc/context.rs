@@ -1,4 +1,4 @@
-//! What the connections of a worker share: TLS, limits, HTTP/2's parameters.
+//! What the connections of a worker share: how they are opened, limits, HTTP/2's parameters.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,11 +6,7 @@ use hyper::server::conn::http2;
 use hyper_util::rt::TokioExecutor;
 
 use super::{Http2, ServerConfig, ServerContext};
-use crate::{
-    rejections::Rejections,
-    slot_pool::SlotPool,
-    tls::{Gate, ServerTls},
-};
+use crate::{rejections::Rejections, server::listen::Opening};
 
 /// Bytes that one stream may send before they are read. Calls are read as they arrive; only a reflection stream whose
 /// client does not read the answers is not.
@@ -20,32 +16,27 @@ const STREAM_WINDOW: u32 = 64 << 10;
 /// `turn` keeps their number below that.
 const CONNECTION_WINDOW: u32 = 128 << 10;
 
+/// What is left for the opening of a connection when the drain begins.
+const OPENING_WHILE_DRAINING: Duration = Duration::from_secs(1);
+
 /// The shortest limit on a header block.
 const LEAST_BLOCK: usize = 64 << 10;
 
 /// What the connections of a worker share.
 #[derive(Debug)]
 pub(super) struct ConnectionContext {
-    pub(super) tls: Option<Arc<ServerTls>>,
-    pub(super) handshakes: Gate,
-    pub(super) slots: Arc<SlotPool>,
+    pub(super) opening: Opening,
     pub(super) http2: Http2,
     pub(super) hyper: http2::Builder<TokioExecutor>,
     pub(super) wire: Arc<wire::Config>,
     pub(super) buffers: wire::Buffers,
     pub(super) rejections: Arc<Rejections>,
-    pub(super) preface_timeout: Duration,
     pub(super) age: Duration,
     pub(super) grace: Duration,
 }
 
 impl ConnectionContext {
-    pub(super) fn new(
-        config: &ServerConfig,
-        context: &ServerContext,
-        held: Arc<wire::HeldReplies>,
-        slots: Arc<SlotPool>,
-    ) -> Self {
+    pub(super) fn new(config: &ServerConfig, context: &ServerContext, held: Arc<wire::HeldReplies>) -> Self {
         let limits = &config.limits;
         let max_streams = config.max_concurrent_streams.get();
         let mut hyper = http2::Builder::new(TokioExecutor::new());
@@ -68,15 +59,12 @@ impl ConnectionContext {
             ..wire::Config::default()
         };
         Self {
-            tls: context.tls.clone(),
-            handshakes: Gate::default(),
-            slots,
+            opening: Opening::new(context.tls.clone(), limits.preface_timeout, OPENING_WHILE_DRAINING),
             http2: config.http2,
             hyper,
             wire: Arc::new(wire),
             buffers: wire::Buffers::default(),
             rejections: Arc::clone(&context.rejections),
-            preface_timeout: limits.preface_timeout,
             age: never_if_zero(config.max_connection_age),
             grace: never_if_zero(config.max_connection_age_grace),
         }

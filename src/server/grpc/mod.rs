@@ -1,26 +1,36 @@
-//! HTTP/2 connections, dealt to workers.
+//! The gRPC server: HTTP/2 connections, each served by one of a fixed number of workers.
+//!
+//! ```text
+//!  Acceptor ─▶ Assigner ─┬▶ worker-0: one thread, one current-thread runtime, its own service
+//!  (caller's             ├▶ worker-1        └▶ connection: opening, preface, HTTP/2, age, GOAWAY
+//!   runtime)             └▶ …
+//! ```
+//!
+//! A connection never moves once it is assigned. HTTP/2 is the crate wire, or for one more release hyper, with `filter`,
+//! `io` and `turn` below it, which go with it. gRPC-Web and the `grpc-timeout` header are not handled here: the header is
+//! for the services to respect.
 
-mod accept;
-mod beat;
-mod begin;
+mod assign;
+mod balance;
 mod config;
 mod connection;
 mod context;
-mod deal;
 mod filter;
-mod guards;
 mod http2;
 mod io;
-mod lifecycle;
+mod open;
+mod open_guard;
 mod peer;
 mod preface;
+mod probe;
+mod server;
 mod service;
 mod stats;
 mod turn;
 mod worker;
 
 pub use config::{ConnectionLimits, Http2, ServerConfig, ServerContext, WorkerId, window_for};
-pub use lifecycle::{DrainReport, Server, StartError};
 pub use peer::RemotePeer;
+pub use server::{DrainReport, Server, StartError};
 pub use service::GrpcService;
 pub use stats::{LateStats, Stats, TASKS};

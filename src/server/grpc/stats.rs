@@ -11,7 +11,7 @@ use std::{
 use metrics::{Collect, Families, Family};
 use tokio::runtime::RuntimeMetrics;
 
-use super::beat::Beat;
+use super::probe::WorkerProbe;
 
 const CONNECTIONS: Family = Family::gauge("tollgate_connections", "Open gRPC connections.", &[]);
 const ACCEPTED: Family =
@@ -35,15 +35,12 @@ pub const TASKS: Family =
 pub struct Stats {
     pub(super) accepted: AtomicU64,
     pub(super) refused: AtomicU64,
-    pub(super) accept_errors: AtomicU64,
     pub(super) no_preface: AtomicU64,
     pub(super) aged_out: AtomicU64,
     pub(super) forced: AtomicU64,
     pub(super) open: Box<[AtomicUsize]>,
-    /// Connections that are open and whose peers have not spoken yet.
-    pub(super) silent: AtomicUsize,
     /// One for each worker.
-    pub(super) beats: Box<[Beat]>,
+    pub(super) probes: Box<[WorkerProbe]>,
     /// Of the workers, once they run.
     pub(super) runtimes: OnceLock<Box<[RuntimeMetrics]>>,
 }
@@ -53,13 +50,11 @@ impl Stats {
         Self {
             accepted: AtomicU64::new(0),
             refused: AtomicU64::new(0),
-            accept_errors: AtomicU64::new(0),
             no_preface: AtomicU64::new(0),
             aged_out: AtomicU64::new(0),
             forced: AtomicU64::new(0),
             open: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
-            silent: AtomicUsize::new(0),
-            beats: (0..workers).map(|_| Beat::default()).collect(),
+            probes: (0..workers).map(|_| WorkerProbe::default()).collect(),
             runtimes: OnceLock::new(),
         }
     }
@@ -68,7 +63,7 @@ impl Stats {
     /// `patience`.
     #[must_use]
     pub fn stuck(&self, patience: Duration) -> Option<String> {
-        let waited = self.beats.iter().map(Beat::ask).collect::<Vec<_>>();
+        let waited = self.probes.iter().map(WorkerProbe::probe).collect::<Vec<_>>();
         let (worker, waited) = waited.into_iter().enumerate().find(|(_, waited)| *waited > patience)?;
         Some(format!("worker {worker} has run no task for {} s", waited.as_secs()))
     }
@@ -83,12 +78,6 @@ impl Stats {
     #[must_use]
     pub fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
-    }
-
-    /// Times that accepting failed, for want of file descriptors for example.
-    #[must_use]
-    pub fn accept_errors(&self) -> u64 {
-        self.accept_errors.load(Ordering::Relaxed)
     }
 
     /// Connections closed because the peer sent no HTTP/2 preface in time or before it was evicted, or sent something

@@ -1,8 +1,7 @@
-//! A worker: one thread with one current-thread runtime that serves the connections dealt to it with its own service.
+//! A worker: one thread with one current-thread runtime that serves the connections assigned to it with its own service.
 
-use std::{error::Error, io, sync::Arc, thread, time::Duration};
+use std::{io, sync::Arc, thread, time::Duration};
 
-use hyper::body::Body;
 use tokio::{
     runtime::{Builder, Runtime, RuntimeMetrics},
     sync::{mpsc, oneshot, watch},
@@ -10,15 +9,10 @@ use tokio::{
 };
 
 use super::{
-    Stats, WorkerId,
-    begin::Beginning,
-    connection,
-    context::ConnectionContext,
-    guards::{OpenGuard, SilentPeerGuard},
-    peer::RemotePeer,
+    Stats, WorkerId, connection, context::ConnectionContext, open::Opener, open_guard::OpenGuard, peer::RemotePeer,
     service::GrpcService,
 };
-use crate::server::listen::{DetachedStream, ShutdownPhase};
+use crate::server::listen::{ConnectionSlot, DetachedSocket, ShutdownPhase};
 
 /// Connections that may be queued for a worker.
 const QUEUE: usize = 1024;
@@ -26,7 +20,7 @@ const QUEUE: usize = 1024;
 /// The owner's end of a worker.
 #[derive(Debug)]
 pub(super) struct Worker {
-    pub(super) queue: mpsc::Sender<Dealt>,
+    pub(super) queue: mpsc::Sender<Assigned>,
     pub(super) metrics: RuntimeMetrics,
     /// Resolves when the thread is about to end.
     pub(super) done: oneshot::Receiver<()>,
@@ -40,17 +34,17 @@ impl Worker {
     }
 }
 
-/// A connection that is dealt to a worker, with what counts it there.
+/// A connection that is assigned to a worker, with what counts it there.
 #[derive(Debug)]
-pub(super) struct Dealt {
-    pub(super) stream: DetachedStream,
+pub(super) struct Assigned {
+    pub(super) socket: DetachedSocket,
+    pub(super) slot: ConnectionSlot,
     pub(super) open: OpenGuard,
-    pub(super) silent: SilentPeerGuard,
 }
 
 /// Starts a worker's thread. `factory` is called there; what it returns makes the service of each connection. Fails if
 /// the system has no thread or runtime to give.
-pub(super) fn start<M, S, B, F>(
+pub(super) fn start<M, S, F>(
     id: WorkerId,
     context: ConnectionContext,
     stats: &Arc<Stats>,
@@ -60,12 +54,11 @@ pub(super) fn start<M, S, B, F>(
 where
     F: FnOnce(WorkerId) -> M + Send + 'static,
     M: Fn(RemotePeer) -> S + Send + Sync + 'static,
-    S: GrpcService<B>,
-    B: Body<Error: Into<Box<dyn Error + Send + Sync>>, Data: Send> + Send + 'static,
+    S: GrpcService,
 {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let metrics = runtime.metrics();
-    let (queue, dealt) = mpsc::channel(QUEUE);
+    let (queue, assigned) = mpsc::channel(QUEUE);
     let (ready, is_ready) = oneshot::channel();
     let (finished, done) = oneshot::channel();
     let context = Arc::new(context);
@@ -76,9 +69,9 @@ where
             // The receiver is gone only if the start was given up.
             let _ = ready.send(());
             tokio::select! {
-                () = serve_all(make, &context, dealt, phases) => {
-                    if let Some(beat) = stats.beats.get(id.index()) {
-                        beat.end();
+                () = serve_all(make, &context, assigned, phases) => {
+                    if let Some(probe) = stats.probes.get(id.index()) {
+                        probe.end();
                     }
                 }
                 () = answer(&stats, id) => {}
@@ -90,10 +83,10 @@ where
     Ok((Worker { queue, metrics, done, thread }, is_ready))
 }
 
-/// Answers health probes of the worker, for as long as this runs.
+/// Answers the worker's health probes, for as long as this runs.
 async fn answer(stats: &Stats, id: WorkerId) {
-    match stats.beats.get(id.index()) {
-        Some(beat) => beat.answer().await,
+    match stats.probes.get(id.index()) {
+        Some(probe) => probe.answer().await,
         None => std::future::pending().await,
     }
 }
@@ -104,27 +97,29 @@ fn run(runtime: Runtime, main: impl Future<Output = ()>) {
     runtime.shutdown_background();
 }
 
-/// Serves the connections that are dealt until the dealer is gone and each of them has ended.
-async fn serve_all<M, S, B>(
+/// Serves the assigned connections until the queue is closed and each of them has ended.
+async fn serve_all<M, S>(
     make: M,
     context: &Arc<ConnectionContext>,
-    mut dealt: mpsc::Receiver<Dealt>,
+    mut assigned: mpsc::Receiver<Assigned>,
     phases: watch::Receiver<ShutdownPhase>,
 ) where
     M: Fn(RemotePeer) -> S + Send + Sync + 'static,
-    S: GrpcService<B>,
-    B: Body<Error: Into<Box<dyn Error + Send + Sync>>, Data: Send> + Send + 'static,
+    S: GrpcService,
 {
     let make = Arc::new(make);
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            next = dealt.recv() => match next {
-                Some(Dealt { stream, open, silent }) => {
+            next = assigned.recv() => match next {
+                Some(Assigned { socket, mut slot, open }) => {
                     let (make, context, phases) = (Arc::clone(&make), Arc::clone(context), phases.clone());
                     connections.spawn(async move {
                         let (make, context, stats) = (&*make, &*context, &*open.stats);
-                        connection::serve(stream, silent, Beginning { make, context, phases, stats }).await;
+                        connection::serve(socket, &mut slot, Opener { make, context, phases, stats }).await;
+                        // the slot first: a connection that is not counted as open any more leaves room for another
+                        drop(slot);
+                        drop(open);
                     });
                 }
                 None => break,

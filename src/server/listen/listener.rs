@@ -4,7 +4,7 @@
 use std::{
     fmt, io,
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::PathBuf,
     task::{Context, Poll},
 };
 
@@ -52,6 +52,7 @@ impl fmt::Display for LocalAddr {
 /// A bound socket. A unix socket's file is removed when this is dropped.
 #[derive(Debug)]
 pub struct Listener {
+    name: &'static str,
     socket: ListenerSocket,
     local: LocalAddr,
 }
@@ -63,24 +64,29 @@ enum ListenerSocket {
 }
 
 impl Listener {
-    /// Binds and listens; connections queue from now on. Must be called on the runtime that will accept.
+    /// Binds and listens; connections queue from now on. Must be called on the runtime that will accept. `name` is the
+    /// listener's in logs.
     ///
     /// # Errors
     /// If the address or path cannot be bound; the error says which and what to do.
-    pub async fn bind(listen: &Listen) -> Result<Self, BindError> {
-        match listen {
+    pub async fn bind(name: &'static str, listen: &Listen) -> Result<Self, BindError> {
+        let (socket, local) = match listen {
             Listen::Tcp(at) => {
                 let (listener, address) = tcp::bind(at).await?;
-                Ok(Self { socket: ListenerSocket::Tcp(listener), local: LocalAddr::Tcp(address) })
+                (ListenerSocket::Tcp(listener), LocalAddr::Tcp(address))
             }
-            Listen::Unix(path) => Self::bind_unix(path).await,
-        }
+            Listen::Unix(path) => {
+                let (listener, file) = unix::bind(path).await?;
+                (ListenerSocket::Unix { listener, _file: file }, LocalAddr::Unix(path.clone()))
+            }
+        };
+        Ok(Self { name, socket, local })
     }
 
-    async fn bind_unix(path: &Path) -> Result<Self, BindError> {
-        let (listener, file) = unix::bind(path).await?;
-        let local = LocalAddr::Unix(path.to_owned());
-        Ok(Self { socket: ListenerSocket::Unix { listener, _file: file }, local })
+    /// Its name, for logs.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
     }
 
     /// Where it listens.
@@ -91,7 +97,7 @@ impl Listener {
 
     /// A connection that the system has queued; `WouldBlock` if there is none. Bypasses the runtime, whose view of the
     /// queue is late, and which limits how much one task may do at a time.
-    pub(in crate::server) fn accept_queued(&self) -> io::Result<Socket> {
+    pub(super) fn accept_queued(&self) -> io::Result<Socket> {
         let accepted = match &self.socket {
             ListenerSocket::Tcp(listener) => SockRef::from(listener).accept(),
             ListenerSocket::Unix { listener, .. } => SockRef::from(listener).accept(),
@@ -105,7 +111,7 @@ impl Listener {
     }
 
     /// The next connection.
-    pub(in crate::server) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Socket>> {
+    pub(super) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Socket>> {
         match &self.socket {
             ListenerSocket::Tcp(listener) => listener.poll_accept(cx).map_ok(|(stream, _)| Socket::Tcp(stream)),
             ListenerSocket::Unix { listener, .. } => {

@@ -97,7 +97,7 @@ fn no_service(_: RemotePeer) -> Served {
 
 #[tokio::test]
 async fn an_unknown_method_is_unimplemented() {
-    let listener = Listener::bind(&any_port()).await.expect("bound");
+    let listener = Listener::bind("grpc", &any_port()).await.expect("bound");
     let server = Server::start(&config(1), &ServerContext::default(), listener, |_| no_service).await.expect("started");
     let mut client = client(&address(&server)).await;
     assert_eq!(call(&mut client, "", 0).await.expect_err("no service").code(), Code::Unimplemented);
@@ -105,7 +105,7 @@ async fn an_unknown_method_is_unimplemented() {
 
 #[tokio::test]
 async fn a_service_that_cannot_be_made_is_an_error_at_start() {
-    let listener = Listener::bind(&any_port()).await.expect("bound");
+    let listener = Listener::bind("grpc", &any_port()).await.expect("bound");
     let local = listener.local_addr().to_string();
     let factory = |worker: tollgate::server::WorkerId| {
         assert!(worker.index() != 1, "as asked");
@@ -121,6 +121,6 @@ async fn a_service_that_cannot_be_made_is_an_error_at_start() {
 async fn a_port_that_is_taken_is_an_error_at_bind() {
     let (server, _) = serve(&config(1)).await;
     let taken: std::net::SocketAddr = address(&server).parse().expect("an address");
-    let error = Listener::bind(&Listen::Tcp(taken.into())).await.expect_err("taken");
+    let error = Listener::bind("grpc", &Listen::Tcp(taken.into())).await.expect_err("taken");
     assert!(matches!(error, BindError::Tcp { .. }) && error.to_string().contains(&taken.to_string()), "{error}");
 }

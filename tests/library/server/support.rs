@@ -113,7 +113,7 @@ pub(crate) async fn serve_with(
 ) -> (Server, Arc<Calls>) {
     let calls = Calls { running: AtomicUsize::new(0), gate: Semaphore::new(0), begun: AtomicU64::new(0) };
     let calls = Arc::new(calls);
-    let listener = Listener::bind(listen).await.expect("bound");
+    let listener = Listener::bind("grpc", listen).await.expect("bound");
     let shared = Arc::clone(&calls);
     let factory = move |_| {
         let routes = Routes::new(RateLimitServiceServer::new(Obedient(Arc::clone(&shared)))).prepare();

@@ -98,7 +98,7 @@ async fn what_serves_a_connection_knows_the_certificate_of_its_client() {
         let files = ServerFiles { identity: identity.clone(), clients: asked.clone() };
         let tls = ServerTls::load("grpc", files, &[b"h2"]).expect("loaded");
         let context = ServerContext { tls: Some(Arc::new(tls)), rejections: Arc::default() };
-        let listener = Listener::bind(&any_port()).await.expect("bound");
+        let listener = Listener::bind("grpc", &any_port()).await.expect("bound");
         let LocalAddr::Tcp(address) = *listener.local_addr() else { panic!("not TCP") };
         let (seen, mut peers) = mpsc::unbounded_channel();
         let factory = move |_| {

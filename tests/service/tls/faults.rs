@@ -98,7 +98,7 @@ async fn serve(preface_timeout: Duration) -> Service {
     let limits = ConnectionLimits { preface_timeout, ..ConnectionLimits::default() };
     let config = ServerConfig { workers: 1.try_into().expect("one"), limits, ..defaults() };
     let context = ServerContext { tls: Some(Arc::clone(&tls)), rejections: Arc::default() };
-    let listener = Listener::bind(&any_port()).await.expect("bound");
+    let listener = Listener::bind("grpc", &any_port()).await.expect("bound");
     let LocalAddr::Tcp(address) = *listener.local_addr() else { panic!("not TCP") };
     let server = Server::start(&config, &context, listener, |_| |_| Nothing).await.expect("started");
     Service { server, tls, ca, address }

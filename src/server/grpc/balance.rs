@@ -8,7 +8,7 @@ const SPAN: Duration = Duration::from_millis(500);
 
 /// Chooses among workers.
 #[derive(Debug)]
-pub(super) struct Dealer {
+pub(super) struct Balancer {
     turn: usize,
     measured_at: Instant,
     busy_then: Vec<Duration>,
@@ -16,14 +16,14 @@ pub(super) struct Dealer {
     load: Vec<u8>,
 }
 
-impl Dealer {
+impl Balancer {
     pub(super) fn new(workers: usize, now: Instant) -> Self {
         Self { turn: 0, measured_at: now, busy_then: vec![Duration::ZERO; workers], load: vec![0; workers] }
     }
 
     /// The worker for the next connection. `open` is how many each has, `busy` for how long each has been working
     /// since it started.
-    pub(super) fn next(&mut self, open: &[usize], busy: impl Fn(usize) -> Duration, now: Instant) -> usize {
+    pub(super) fn choose(&mut self, open: &[usize], busy: impl Fn(usize) -> Duration, now: Instant) -> usize {
         self.measure(busy, now);
         let workers = open.len();
         let chosen = (0..workers)
@@ -56,27 +56,27 @@ mod tests {
     #[test]
     fn fewest_connections_first() {
         let now = Instant::now();
-        let mut dealer = Dealer::new(3, now);
-        assert_eq!(dealer.next(&[2, 1, 2], |_| Duration::ZERO, now), 1);
+        let mut balancer = Balancer::new(3, now);
+        assert_eq!(balancer.choose(&[2, 1, 2], |_| Duration::ZERO, now), 1);
         let busy = |worker| [Duration::ZERO, SPAN, Duration::ZERO][worker];
-        assert_eq!(dealer.next(&[2, 1, 2], busy, now + SPAN), 1, "however busy");
+        assert_eq!(balancer.choose(&[2, 1, 2], busy, now + SPAN), 1, "however busy");
     }
 
     #[test]
     fn then_the_least_busy() {
         let now = Instant::now();
-        let mut dealer = Dealer::new(3, now);
+        let mut balancer = Balancer::new(3, now);
         let busy = |worker| [SPAN, SPAN / 2, SPAN][worker];
-        assert_eq!(dealer.next(&[1, 1, 1], busy, now + SPAN), 1);
+        assert_eq!(balancer.choose(&[1, 1, 1], busy, now + SPAN), 1);
         let later = |worker| [SPAN, SPAN, SPAN][worker];
-        assert_eq!(dealer.next(&[1, 1, 1], later, now + 2 * SPAN), 2, "busyness of long ago does not count");
+        assert_eq!(balancer.choose(&[1, 1, 1], later, now + 2 * SPAN), 2, "busyness of long ago does not count");
     }
 
     #[test]
     fn then_in_turn() {
         let now = Instant::now();
-        let mut dealer = Dealer::new(3, now);
-        let turns: Vec<_> = (0..6).map(|_| dealer.next(&[0, 0, 0], |_| Duration::ZERO, now)).collect();
+        let mut balancer = Balancer::new(3, now);
+        let turns: Vec<_> = (0..6).map(|_| balancer.choose(&[0, 0, 0], |_| Duration::ZERO, now)).collect();
         assert_eq!(turns, [0, 1, 2, 0, 1, 2]);
     }
 }

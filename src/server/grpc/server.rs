@@ -1,29 +1,24 @@
-//! The server as its owner sees it: started, drained, stopped.
+//! The gRPC server as its owner sees it: started, drained, stopped.
 
-use std::{error::Error, io, sync::Arc, thread, time::Duration};
+use std::{io, pin::Pin, sync::Arc, thread, time::Duration};
 
-use hyper::body::Body;
 use tokio::{
     sync::{oneshot, watch},
     task::JoinHandle,
-    time::{Instant, timeout, timeout_at},
+    time::Instant,
 };
 
 use super::{
     ServerConfig, ServerContext, Stats, WorkerId,
-    accept::Acceptor,
+    assign::Assigner,
     context::ConnectionContext,
     peer::RemotePeer,
     service::GrpcService,
     worker::{self, Worker},
 };
-use crate::{
-    server::listen::{Keepalive, Listener, LocalAddr, ShutdownPhase},
-    slot_pool::SlotPool,
+use crate::server::listen::{
+    Acceptor, ConnectionSlots, Eviction, Listener, LocalAddr, ShutdownPhase, SocketOptions, drain,
 };
-
-/// How long closed connections and ended runtimes may take to disappear.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Why the server did not start. Workers that had started are gone again.
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +64,7 @@ impl Server {
     ///
     /// # Errors
     /// If a worker cannot start.
-    pub async fn start<M, S, B, F>(
+    pub async fn start<M, S, F>(
         config: &ServerConfig,
         context: &ServerContext,
         listener: Listener,
@@ -78,19 +73,17 @@ impl Server {
     where
         F: Fn(WorkerId) -> M + Send + Sync + 'static,
         M: Fn(RemotePeer) -> S + Send + Sync + 'static,
-        S: GrpcService<B>,
-        B: Body<Error: Into<Box<dyn Error + Send + Sync>>, Data: Send> + Send + 'static,
+        S: GrpcService,
     {
         let factory = Arc::new(factory);
         let count = config.workers.get();
         let stats = Arc::new(Stats::new(count));
-        let slots = Arc::new(SlotPool::new(config.limits.max_connections));
         let held = Arc::new(wire::HeldReplies::new(config.limits.max_held_replies));
         let (phases, _) = watch::channel(ShutdownPhase::Serve);
         let (mut queues, mut metrics, mut workers, mut starting) = (vec![], vec![], vec![], vec![]);
         for id in (0..count).map(WorkerId) {
             let factory = Arc::clone(&factory);
-            let shared = ConnectionContext::new(config, context, Arc::clone(&held), Arc::clone(&slots));
+            let shared = ConnectionContext::new(config, context, Arc::clone(&held));
             let started = worker::start(id, shared, &stats, move |id| factory(id), phases.subscribe());
             let (worker, ready) = started.map_err(|error| StartError::Worker { worker: id, error })?;
             let Worker { queue, metrics: measured, done, thread } = worker;
@@ -106,15 +99,17 @@ impl Server {
         let _ = stats.runtimes.set(metrics.iter().cloned().collect());
         let local = listener.local_addr().clone();
         let (stop_accepting, stop) = oneshot::channel();
+        let limits = &config.limits;
         let acceptor = Acceptor {
             listener,
-            queues,
-            metrics,
-            stats: Arc::clone(&stats),
-            slots,
-            keepalive: Keepalive::new(config.limits.keepalive_interval, config.limits.keepalive_timeout),
+            slots: ConnectionSlots::new(limits.max_connections, Eviction::Silent),
+            options: SocketOptions::with_keepalive(limits.keepalive_interval, limits.keepalive_timeout),
         };
-        let acceptor = tokio::spawn(acceptor.run(stop));
+        let mut assigner = Assigner::new(queues, metrics, Arc::clone(&stats));
+        let acceptor = tokio::spawn(async move {
+            // an error means that the server was dropped
+            acceptor.run(&mut assigner, async { drop(stop.await) }).await;
+        });
         Ok(Self { local, stats, phases, stop_accepting, acceptor, workers })
     }
 
@@ -140,33 +135,18 @@ impl Server {
         // Ends by itself; a panic in it has been printed.
         let _ = acceptor.await;
         let open = stats.open() as u64;
-        phases.send_replace(ShutdownPhase::Drain);
-
-        let mut running = Vec::new();
-        for (mut done, thread) in workers {
-            let in_time = match deadline {
-                Some(deadline) => timeout_at(deadline, &mut done).await.is_ok(),
-                None => {
-                    let _ = (&mut done).await;
-                    true
-                }
-            };
-            if in_time { join(thread) } else { running.push((done, thread)) }
-        }
-        phases.send_replace(ShutdownPhase::Close);
-        let mut stuck_workers = 0;
-        for (done, thread) in running {
-            match timeout(CLOSE_TIMEOUT, done).await {
-                Ok(_) => join(thread),
-                Err(_) => stuck_workers += 1,
-            }
-        }
+        let stuck_workers = drain(&phases, deadline, workers.into_iter().map(ended).collect()).await;
         let forced = stats.forced() - forced_before + stats.open() as u64;
         DrainReport { drained: open.saturating_sub(forced), forced, stuck_workers }
     }
 }
 
-/// Joins a thread that is done, so this does not block. If it panicked, that has been printed.
-fn join(thread: thread::JoinHandle<()>) {
-    let _ = thread.join();
+/// Resolves when a worker has ended.
+fn ended((done, thread): (oneshot::Receiver<()>, thread::JoinHandle<()>)) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    Box::pin(async move {
+        // gone without a word if it panicked, which has been printed
+        let _ = done.await;
+        // does not block: the thread is about to end
+        let _ = thread.join();
+    })
 }
