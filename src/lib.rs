@@ -13,10 +13,6 @@
 //! `docs/architecture.md` has the whole picture.
 
 pub mod store;
-#[cfg(any(feature = "server", feature = "redis"))]
-mod throttle;
-#[cfg(any(feature = "server", feature = "redis"))]
-pub mod tls;
 
 #[cfg(feature = "server")]
 pub mod admin;
@@ -34,8 +30,6 @@ pub mod rejections;
 pub mod server;
 #[cfg(feature = "server")]
 pub mod settings;
-#[cfg(feature = "server")]
-pub mod slot_pool;
 #[cfg(feature = "server")]
 pub mod source;
 #[cfg(feature = "server")]

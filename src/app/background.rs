@@ -10,8 +10,8 @@ use tokio::{net::TcpListener, runtime::RuntimeMetrics, sync::watch, task::JoinSe
 use crate::{
     admin::{self, Limits},
     server,
-    tls::{self, ServerTls},
 };
+use tls::ServerTls;
 
 /// Between two searches of a part of the memory store for expired counters.
 const SWEEP_EVERY: Duration = Duration::from_millis(100);

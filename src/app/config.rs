@@ -6,15 +6,15 @@ use std::{num::NonZeroUsize, time::Duration};
 
 use limiter::{domain::KeyBuilder, memory::MemoryConfig};
 
+#[cfg(feature = "redis")]
+use crate::store::redis::RedisConfig;
 use crate::{
     api, engine,
     server::{HostPort, Listen, ServerConfig},
     source::{FileSourceConfig, Location, SourceConfig},
     telemetry::logging::LogConfig,
-    tls,
 };
-#[cfg(feature = "redis")]
-use crate::{store::redis::RedisConfig, tls::ClientFiles};
+use tls::ClientFiles;
 
 /// The whole service.
 #[derive(Clone, Debug, PartialEq)]

@@ -44,7 +44,6 @@ use crate::{
     server::{self, Server, ServerContext},
     source::{self, FileSource, Source},
     telemetry::{self, Metrics, logging::LogQueue},
-    tls,
 };
 use backend::Backend;
 use background::{Background, BackgroundTasks};

@@ -5,7 +5,7 @@ use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 use super::{BreakerConfig, KeysPerCall};
 use limiter::domain::Secret;
 
-use crate::tls::ClientFiles;
+use tls::ClientFiles;
 
 /// A store in Redis.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,9 +3,9 @@
 use std::{fs, path::PathBuf};
 
 use tempfile::TempDir;
-use tollgate::{
-    store::redis::{Address, Call, CallError, Caller as _, Connector, Credentials, Endpoint, Script, Topology},
-    tls::{ClientFiles, Identity},
+use tls::{ClientFiles, Identity};
+use tollgate::store::redis::{
+    Address, Call, CallError, Caller as _, Connector, Credentials, Endpoint, Script, Topology,
 };
 
 use crate::client::calls::{self, connected, local, look};

@@ -10,8 +10,8 @@ use crate::settings::redis::url::{self, Parsed, Target};
 use crate::settings::redis::{Auth, CallTimeout, KeysPerCall, PoolSize, RedisType, SocketType, Url};
 use crate::settings::table::{Given, Note, Read};
 use crate::store::redis::{self, Address, BreakerConfig, Credentials, Endpoint, HostPort, Startup, Topology};
-use crate::tls::ClientFiles;
 use limiter::domain::Secret;
+use tls::ClientFiles;
 
 /// The variables of one Redis.
 pub(super) struct Variables<'a> {

@@ -15,8 +15,8 @@ use crate::settings::parse::unless_zero;
 use crate::settings::table::{Given, Note, Read};
 use crate::settings::variables::{Raw, TABLE};
 use crate::store::redis::{BreakerConfig, Endpoint, RedisConfig, Startup, Topology};
-use crate::tls::ClientFiles;
 use limiter::memory::MemoryConfig;
+use tls::ClientFiles;
 
 /// The size of the deny cache where nothing is said.
 const DENY_CACHE_BYTES: NonZeroUsize = NonZeroUsize::new(4 << 20).expect("four MiB is more than nothing");

@@ -13,10 +13,8 @@ use std::{
 use tokio::sync::Notify;
 
 use super::{MAX_NODES, contact::Contacts};
-use crate::{
-    store::redis::breaker::{Breaker, BreakerConfig, BreakerState},
-    throttle::LineBudget,
-};
+use crate::store::redis::breaker::{Breaker, BreakerConfig, BreakerState};
+use throttle::LineBudget;
 
 /// The health of each address.
 #[derive(Debug)]

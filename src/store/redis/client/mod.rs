@@ -50,7 +50,7 @@ pub use self::{contact::Contact, cure::RIGHTS, health::BreakerReading};
 use super::{Address, Call, CallError, Caller, Endpoint, HostPort, KeysPerCall, Replied, Script, Topology, script};
 use limiter::domain::CounterKey;
 
-use crate::tls::{ClientStats, ClientTls, TlsError, client_config};
+use tls::{ClientStats, ClientTls, TlsError, client_config};
 
 /// The least time between two requested reconnections; an earlier request is ignored.
 const BETWEEN_RECONNECTIONS: Duration = Duration::from_secs(1);

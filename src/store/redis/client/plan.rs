@@ -3,10 +3,8 @@
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use super::{contact::Contacts, key_limit::KeyLimit};
-use crate::{
-    store::redis::{Credentials, HostPort, Startup},
-    tls::ClientTls,
-};
+use crate::store::redis::{Credentials, HostPort, Startup};
+use tls::ClientTls;
 
 /// The least time to connect, even if calls have less: no caller waits for it.
 const LEAST_PATIENCE: Duration = Duration::from_secs(1);

@@ -10,8 +10,8 @@ use std::time::Duration;
 use crate::app::{RedisStoreConfig, StoreConfig};
 use crate::settings::{Settings, SettingsError};
 use crate::store::redis::{Address, BreakerConfig, Credentials, Endpoint, HostPort, KeysPerCall, Startup, Topology};
-use crate::tls::{ClientFiles, Identity};
 use limiter::domain::Secret;
+use tls::{ClientFiles, Identity};
 
 fn resolve(environment: &[(&str, &str)]) -> Result<Settings, SettingsError> {
     let value = |name: &str| environment.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value));

@@ -16,10 +16,8 @@ use tokio::{
 };
 
 use super::exchange::words;
-use crate::{
-    store::redis::HostPort,
-    tls::{ClientStream, ClientTls, Reason},
-};
+use crate::store::redis::HostPort;
+use tls::{ClientStream, ClientTls, Reason};
 
 /// A connection's stream.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use rustls::{
     },
 };
 
-use crate::tls::{extensions::Purpose, trust::Trust, verify};
+use crate::{extensions::Purpose, trust::Trust, verify};
 
 /// Bytes of the subjects that a client is sent. The message has 64 KiB, for their lengths and for other things too.
 const MAX_SUBJECTS: usize = 32 << 10;

@@ -15,7 +15,7 @@ use super::{
     error::{Link, VerifyError},
     signature::verify_signed_by,
 };
-use crate::tls::{
+use crate::{
     certificate::{Certificate, Version},
     distrusted::is_distrusted,
     extensions::Purpose,

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::SystemTime};
 use rustls::{ServerConfig, crypto::CryptoProvider, pki_types::ServerName, server::NoServerSessionStorage};
 
 use super::clients::ClientVerifier;
-use crate::tls::{
+use crate::{
     Identity, TlsError, Validity,
     certificate::Certificate,
     extensions::Purpose,

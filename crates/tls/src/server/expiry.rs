@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::tls::Validity;
+use crate::Validity;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 

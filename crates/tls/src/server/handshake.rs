@@ -11,10 +11,8 @@ use tokio::{sync::Semaphore, task::yield_now, time::sleep};
 use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
 
 use super::{Peer, ServerTls};
-use crate::{
-    slot_pool::SlotPool,
-    tls::{HandshakeError, Reason, failure::is_garbage},
-};
+use crate::{HandshakeError, Reason, failure::is_garbage};
+use slot_pool::SlotPool;
 
 /// Handshakes that a runtime has in flight; further ones wait. Each may buffer some 64 KiB that the peer sent.
 const IN_FLIGHT: usize = 1024;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::Validity;
-use crate::tls::{TlsError, certificate::Certificate, pem::PemFile};
+use crate::{TlsError, certificate::Certificate, pem::PemFile};
 
 /// When each certificate of a PEM file is valid, in the file's order. `what` they are, for messages. Blocks.
 ///

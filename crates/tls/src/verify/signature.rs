@@ -7,7 +7,7 @@ use rustls::{
     pki_types::{CertificateDer, SignatureVerificationAlgorithm, SubjectPublicKeyInfoDer},
 };
 
-use crate::tls::certificate::{Certificate, PublicKey, Version};
+use crate::certificate::{Certificate, PublicKey, Version};
 
 /// Whether the owner of this key signed the certificate.
 pub(super) fn verify_signed_by(
@@ -20,7 +20,7 @@ pub(super) fn verify_signed_by(
 }
 
 /// Verifies a handshake's signature with the key of the certificate, in TLS 1.2.
-pub(in crate::tls) fn verify_tls12(
+pub(crate) fn verify_tls12(
     message: &[u8],
     certificate: &CertificateDer<'_>,
     signed: &DigitallySignedStruct,
@@ -37,7 +37,7 @@ pub(in crate::tls) fn verify_tls12(
 }
 
 /// Verifies a handshake's signature with the key of the certificate, in TLS 1.3.
-pub(in crate::tls) fn verify_tls13(
+pub(crate) fn verify_tls13(
     message: &[u8],
     certificate: &CertificateDer<'_>,
     signed: &DigitallySignedStruct,

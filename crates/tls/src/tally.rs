@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::Reason;
-use crate::throttle::Throttled;
+use throttle::Throttled;
 
 /// Counts since the start.
 #[derive(Debug, Default)]

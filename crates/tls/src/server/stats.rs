@@ -8,7 +8,7 @@ use std::{
 use metrics::{Collect, Families, Family};
 
 use super::ServerTls;
-use crate::tls::{Reason, tally::Tally};
+use crate::{Reason, tally::Tally};
 
 const EXPIRY: Family = Family::gauge(
     "tollgate_tls_certificate_expiry_timestamp_seconds",

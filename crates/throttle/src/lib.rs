@@ -1,6 +1,5 @@
 //! Events that peers can cause at will: each is counted, and a line is logged of them at most once a minute.
 
-#[cfg(feature = "redis")]
 mod lines;
 
 use std::{
@@ -11,15 +10,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-#[cfg(feature = "redis")]
-pub(crate) use self::lines::LineBudget;
+pub use self::lines::LineBudget;
 
 /// Between two lines of one kind.
 const BETWEEN_LINES: Duration = Duration::from_secs(60);
 
 /// The events of one kind.
 #[derive(Debug, Default)]
-pub(crate) struct Throttled {
+pub struct Throttled {
     total: AtomicU64,
     /// When the last line was logged, and the total at that time.
     logged: Mutex<Option<(Instant, u64)>>,
@@ -27,7 +25,7 @@ pub(crate) struct Throttled {
 
 impl Throttled {
     /// Counts one more. If a line is due, how many it stands for.
-    pub(crate) fn add(&self, now: Instant) -> Option<u64> {
+    pub fn add(&self, now: Instant) -> Option<u64> {
         let total = self.count();
         // somebody else is about to log: that line is enough
         let mut logged = match self.logged.try_lock() {
@@ -45,12 +43,12 @@ impl Throttled {
     }
 
     /// Counts one more that is not logged. Returns the total.
-    pub(crate) fn count(&self) -> u64 {
+    pub fn count(&self) -> u64 {
         self.total.fetch_add(1, Relaxed) + 1
     }
 
     /// How many were counted.
-    pub(crate) fn total(&self) -> u64 {
+    pub fn total(&self) -> u64 {
         self.total.load(Relaxed)
     }
 }

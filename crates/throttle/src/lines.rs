@@ -7,7 +7,7 @@ use std::{
 
 /// How many lines may be logged: so many at once, and then one each [`Self::PAUSE`].
 #[derive(Debug)]
-pub(crate) struct LineBudget(Mutex<Budget>);
+pub struct LineBudget(Mutex<Budget>);
 
 #[derive(Debug)]
 struct Budget {
@@ -21,12 +21,14 @@ impl LineBudget {
     const BURST: u32 = 32;
     const PAUSE: Duration = Duration::from_secs(2);
 
-    pub(crate) fn new(now: Instant) -> Self {
+    /// A full budget: its pauses begin at `now`.
+    #[must_use]
+    pub fn new(now: Instant) -> Self {
         Self(Mutex::new(Budget { lines: Self::BURST, since: now, left_out: 0 }))
     }
 
     /// Whether a line may be logged now; if so, how many were left out before it.
-    pub(crate) fn line(&self, now: Instant) -> Option<u64> {
+    pub fn line(&self, now: Instant) -> Option<u64> {
         let mut budget = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let pauses = now.saturating_duration_since(budget.since).as_millis() / Self::PAUSE.as_millis();
         let back = u32::try_from(pauses).unwrap_or(u32::MAX);
