@@ -12,25 +12,13 @@
 //!
 //! `docs/architecture.md` has the whole picture.
 
-pub mod store;
-
-#[cfg(feature = "server")]
 pub mod admin;
-#[cfg(feature = "server")]
 pub mod api;
-#[cfg(feature = "server")]
 pub mod app;
-#[cfg(feature = "server")]
 pub mod cli;
-#[cfg(feature = "server")]
 pub mod engine;
-#[cfg(feature = "server")]
 pub mod rejections;
-#[cfg(feature = "server")]
 pub mod server;
-#[cfg(feature = "server")]
 pub mod settings;
-#[cfg(feature = "server")]
 pub mod source;
-#[cfg(feature = "server")]
 pub mod telemetry;

@@ -7,14 +7,16 @@ use std::{num::NonZeroUsize, time::Duration};
 use limiter::{domain::KeyBuilder, memory::MemoryConfig};
 
 #[cfg(feature = "redis")]
-use crate::store::redis::RedisConfig;
+use redis::RedisConfig;
+#[cfg(feature = "redis")]
+use tls::ClientFiles;
+
 use crate::{
     api, engine,
     server::{HostPort, Listen, ServerConfig},
     source::{FileSourceConfig, Location, SourceConfig},
     telemetry::logging::LogConfig,
 };
-use tls::ClientFiles;
 
 /// The whole service.
 #[derive(Clone, Debug, PartialEq)]

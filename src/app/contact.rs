@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 
 use super::{AppError, readiness::Readiness};
-use crate::store::redis::Contact;
+use redis::Contact;
 
 /// One Redis, as health sees it.
 #[derive(Clone, Debug)]

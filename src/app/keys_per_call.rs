@@ -3,7 +3,7 @@
 use limiter::domain::AtomicGroups;
 use tokio::sync::watch;
 
-use crate::store::redis::KeysPerCall;
+use redis::KeysPerCall;
 
 /// Whether groups are charged all or none where the main Redis and that for limits per second are so. What is not known
 /// yet is taken for a Redis.

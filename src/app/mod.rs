@@ -106,7 +106,7 @@ pub enum AppError {
     /// A file that says how to reach Redis.
     #[cfg(feature = "redis")]
     #[error("redis: {0} (REDIS_TLS_CACERT, REDIS_TLS_CLIENT_CERT, REDIS_TLS_CLIENT_KEY)")]
-    Redis(#[source] Box<crate::store::redis::ConnectorError>),
+    Redis(#[source] Box<::redis::ConnectorError>),
     /// A header for the xDS server.
     #[error("{0} (CONFIG_GRPC_XDS_CLIENT_ADDITIONAL_HEADERS)")]
     Header(#[from] source::BadHeader),

@@ -22,10 +22,8 @@ use limiter::{
     memory::MemoryStore,
 };
 
-use crate::{
-    store::redis::{Connector, Connectors, Endpoint, RedisStats, RedisStore, StoreOptions},
-    telemetry::Metrics,
-};
+use crate::telemetry::Metrics;
+use redis::{Connector, Connectors, Endpoint, RedisStats, RedisStore, StoreOptions};
 
 pub(super) struct RedisBackend {
     main: Connector,

@@ -14,8 +14,8 @@ use crate::settings::error::{Place, Problem};
 use crate::settings::parse::unless_zero;
 use crate::settings::table::{Given, Note, Read};
 use crate::settings::variables::{Raw, TABLE};
-use crate::store::redis::{BreakerConfig, Endpoint, RedisConfig, Startup, Topology};
 use limiter::memory::MemoryConfig;
+use redis::{BreakerConfig, Endpoint, RedisConfig, Startup, Topology};
 use tls::ClientFiles;
 
 /// The size of the deny cache where nothing is said.

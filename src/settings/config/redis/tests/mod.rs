@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use crate::app::{RedisStoreConfig, StoreConfig};
 use crate::settings::{Settings, SettingsError};
-use crate::store::redis::{Address, BreakerConfig, Credentials, Endpoint, HostPort, KeysPerCall, Startup, Topology};
 use limiter::domain::Secret;
+use redis::{Address, BreakerConfig, Credentials, Endpoint, HostPort, KeysPerCall, Startup, Topology};
 use tls::{ClientFiles, Identity};
 
 fn resolve(environment: &[(&str, &str)]) -> Result<Settings, SettingsError> {

@@ -31,7 +31,7 @@ use super::{
     key_limit::KeyLimit,
     plan::{Plan, Target},
 };
-use crate::store::redis::{CallError, Credentials, HostPort, KeysPerCall};
+use crate::{CallError, Credentials, HostPort, KeysPerCall};
 
 /// Errors with which a server may refuse a PING after a login.
 const LET_IN: [&str; 7] =

@@ -22,7 +22,7 @@ use super::{
     decoder::{DecodeError, Decoder},
     hidden,
 };
-use crate::store::redis::CallError;
+use crate::CallError;
 
 /// The most bytes that may wait to be written: a peer that does not read is sent no more.
 const MAX_OUTGOING: usize = 16 << 20;

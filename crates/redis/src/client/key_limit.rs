@@ -7,7 +7,7 @@ use std::{
 
 use tokio::sync::watch;
 
-use crate::store::redis::KeysPerCall;
+use crate::KeysPerCall;
 
 const UNKNOWN: u8 = 0;
 const MANY: u8 = 1;

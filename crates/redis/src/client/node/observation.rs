@@ -3,10 +3,10 @@
 use std::{fmt, sync::Arc};
 
 use super::Node;
-use crate::store::redis::breaker::{self, Admitted};
+use crate::breaker::{self, Admitted};
 
 /// A call that the breaker let through. Dropped, it is observed with its outcome.
-pub(in crate::store::redis) struct Observation {
+pub(crate) struct Observation {
     node: Arc<Node>,
     call: Admitted,
     outcome: Outcome,
@@ -32,7 +32,7 @@ impl Observation {
     }
 
     /// Redis refused with this error, and will refuse the next calls too.
-    pub(in crate::store::redis) fn refused(&mut self, text: &str) {
+    pub(crate) fn refused(&mut self, text: &str) {
         self.outcome = Outcome::Refused(text.into());
     }
 
@@ -42,7 +42,7 @@ impl Observation {
     }
 
     /// Whether this error will recur until the setup is corrected.
-    pub(in crate::store::redis) fn is_sticky(&self, text: &str) -> bool {
+    pub(crate) fn is_sticky(&self, text: &str) -> bool {
         self.node.is_sticky(text)
     }
 }

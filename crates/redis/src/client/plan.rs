@@ -3,7 +3,7 @@
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use super::{contact::Contacts, key_limit::KeyLimit};
-use crate::store::redis::{Credentials, HostPort, Startup};
+use crate::{Credentials, HostPort, Startup};
 use tls::ClientTls;
 
 /// The least time to connect, even if calls have less: no caller waits for it.

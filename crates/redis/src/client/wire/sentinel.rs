@@ -6,7 +6,7 @@ use super::{
     Reply, Wire,
     command::{Command, ReplyLimit},
 };
-use crate::store::redis::{
+use crate::{
     Credentials, HostPort,
     client::{
         cure,

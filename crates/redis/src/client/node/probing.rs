@@ -1,6 +1,6 @@
 //! The task that probes an address whose breaker is open: after each cooldown, and when a connection was made, unless
 //! the address is one that is connected to and then does not answer. A probe is what
-//! [proves](crate::store::redis::client::proof) a connection: no refusal closes the breaker.
+//! [proves](crate::client::proof) a connection: no refusal closes the breaker.
 
 use std::{
     pin::pin,
@@ -11,7 +11,7 @@ use std::{
 use tokio::task::JoinHandle;
 
 use super::Node;
-use crate::store::redis::{
+use crate::{
     breaker::{Breaker, BreakerState},
     client::{health::Health, proof::Unproven},
 };

@@ -16,7 +16,7 @@ use super::{
     Reply, Running, TIMED_OUT, Wire,
     command::{Command, ReplyLimit},
 };
-use crate::store::redis::{
+use crate::{
     CallError, KeysPerCall,
     client::plan::{Plan, Target},
 };

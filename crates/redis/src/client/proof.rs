@@ -20,7 +20,7 @@ use limiter::domain::{
     Algorithm, Charge, Clock as _, CounterKey, Group, Hit, KeyBuilder, KeyValue, Limit, MAX_COUNT, SystemClock, Unit,
 };
 
-use crate::store::redis::{Call, CallError, Credentials, Entry, GroupError, Script, decode, refusal, slot};
+use crate::{Call, CallError, Credentials, Entry, GroupError, Script, decode, refusal, slot};
 
 /// Slots of a node that are tried while one is migrating to another node.
 const SLOTS_TRIED: usize = 4;

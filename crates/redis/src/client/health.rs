@@ -13,7 +13,7 @@ use std::{
 use tokio::sync::Notify;
 
 use super::{MAX_NODES, contact::Contacts};
-use crate::store::redis::breaker::{Breaker, BreakerConfig, BreakerState};
+use crate::breaker::{Breaker, BreakerConfig, BreakerState};
 use throttle::LineBudget;
 
 /// The health of each address.

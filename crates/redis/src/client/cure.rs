@@ -1,6 +1,6 @@
 //! Cures for a Redis that refuses to count.
 
-use crate::store::redis::{Credentials, refusal};
+use crate::{Credentials, refusal};
 
 /// The ACL rules that a user needs, on a standalone Redis, behind sentinels or in a cluster.
 pub const RIGHTS: &str = "+eval +evalsha +del +get +mget +set +time +ping +cluster|slots +role";

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::{Client, Command, Reply, ReplyLimit, unreadable};
-use crate::store::redis::CallError;
+use crate::CallError;
 
 /// The slot whose node is asked in a cluster: any slot will do.
 const SLOT: Option<u16> = Some(0);

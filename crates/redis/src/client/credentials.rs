@@ -2,7 +2,7 @@
 
 use limiter::domain::Secret;
 
-use crate::store::redis::Credentials;
+use crate::Credentials;
 
 /// A user and a password to log in with; without a password there is no login.
 #[derive(Debug, Default, PartialEq, Eq)]

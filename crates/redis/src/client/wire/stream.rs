@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::exchange::words;
-use crate::store::redis::HostPort;
+use crate::HostPort;
 use tls::{ClientStream, ClientTls, Reason};
 
 /// A connection's stream.

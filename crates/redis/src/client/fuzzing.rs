@@ -7,7 +7,7 @@ use super::{
 };
 use limiter::domain::{Algorithm, Charge, Group, Hit, KeyBuilder, KeyValue, Limit, Unit};
 
-use crate::store::redis::{Credentials, Entry, decode, refusal};
+use crate::{Credentials, Entry, decode, refusal};
 
 /// Less than any call has, so that the bound is met as well.
 const LIMIT: ReplyLimit = ReplyLimit { bytes: 4096, items: 256 };

@@ -3,7 +3,7 @@
 use std::ops::Range as Indices;
 
 use super::wire::Reply;
-use crate::store::redis::{HostPort, slot};
+use crate::{HostPort, slot};
 
 /// The node to which a call that was not run is redirected.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -33,7 +33,7 @@ use super::{
     redirection::{Range, Redirection, nowhere, ranges},
     wire::{Command, Reply, ReplyLimit, Wire},
 };
-use crate::store::redis::{CallError, HostPort, slot};
+use crate::{CallError, HostPort, slot};
 
 /// Slots of a cluster.
 const SLOTS: usize = slot::SLOTS as usize;

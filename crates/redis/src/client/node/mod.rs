@@ -16,7 +16,7 @@ use std::{
 
 use tokio::{task::JoinHandle, time::timeout_at};
 
-pub(in crate::store::redis) use self::observation::Observation;
+pub(crate) use self::observation::Observation;
 use self::probing::Probing;
 use super::{
     link::Link,
@@ -24,7 +24,7 @@ use super::{
     proof::{Proof, Unproven},
     wire::{Command, Reply, Wire},
 };
-use crate::store::redis::{
+use crate::{
     CallError, KeysPerCall,
     breaker::{Admitted, Breaker, Outcome},
     refusal,

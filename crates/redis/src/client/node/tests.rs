@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::store::redis::{
+use crate::{
     Credentials, HostPort, Startup,
     breaker::{BreakerConfig, BreakerState},
     client::{
