@@ -56,7 +56,6 @@ impl<'a> Certificate<'a> {
     }
 
     /// When a certificate is valid; `None` if it is malformed.
-    #[cfg(feature = "server")]
     pub(super) fn validity_of(encoded: &CertificateDer<'_>) -> Option<Validity> {
         Certificate::read(encoded).ok().map(|certificate| certificate.validity)
     }

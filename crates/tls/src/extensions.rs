@@ -25,7 +25,6 @@ const KEY_CERT_SIGN: usize = 5;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     Server,
-    #[cfg(feature = "server")]
     Client,
 }
 
@@ -34,7 +33,6 @@ impl Purpose {
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Server => "server authentication",
-            #[cfg(feature = "server")]
             Self::Client => "client authentication",
         }
     }
@@ -43,7 +41,6 @@ impl Purpose {
     const fn identifier(self) -> &'static [u8] {
         match self {
             Self::Server => &[0x2b, 6, 1, 5, 5, 7, 3, 1],
-            #[cfg(feature = "server")]
             Self::Client => &[0x2b, 6, 1, 5, 5, 7, 3, 2],
         }
     }

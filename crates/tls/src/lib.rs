@@ -10,12 +10,10 @@ mod error;
 mod extensions;
 mod failure;
 mod identity;
-#[cfg(feature = "server")]
 mod insecure;
 mod outbound;
 mod pem;
 mod provider;
-#[cfg(feature = "server")]
 mod server;
 mod tally;
 mod trust;
@@ -27,10 +25,8 @@ use std::path::PathBuf;
 pub use client::{ClientFiles, client_config};
 pub use error::TlsError;
 pub use failure::{HandshakeError, Reason};
-#[cfg(feature = "server")]
 pub use insecure::insecure_client_config;
 pub use outbound::{ClientStats, ClientStream, ClientTls};
-#[cfg(feature = "server")]
 pub use server::{ClientAuthority, Counts, Gate, Peer, PeerCertificate, ServerFiles, ServerTls, validities, watch};
 pub use validity::Validity;
 

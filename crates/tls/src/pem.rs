@@ -40,7 +40,6 @@ impl<'a> PemFile<'a> {
         Ok(file)
     }
 
-    #[cfg(feature = "server")]
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }

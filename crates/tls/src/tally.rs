@@ -26,7 +26,6 @@ impl Tally {
     }
 
     /// Counts a failure that is not logged.
-    #[cfg(feature = "server")]
     pub(super) fn failed_quietly(&self, reason: Reason) {
         self.failed[reason as usize].count();
     }

@@ -89,7 +89,6 @@ impl Trust {
     }
 
     /// The subjects of all, which are sent to clients for the choice of their certificates.
-    #[cfg(feature = "server")]
     pub(super) fn subjects(&self) -> Vec<rustls::DistinguishedName> {
         let readable = self.certificates.iter().filter_map(|one| Certificate::read(one).ok());
         readable.map(|one| rustls::DistinguishedName::in_sequence(one.subject)).collect()

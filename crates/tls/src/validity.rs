@@ -26,7 +26,6 @@ impl Validity {
     }
 
     /// Its length.
-    #[cfg(feature = "server")]
     pub(super) fn length(&self) -> Duration {
         self.not_after.duration_since(self.not_before).unwrap_or_default()
     }
