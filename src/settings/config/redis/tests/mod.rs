@@ -91,8 +91,8 @@ fn defaults() {
     assert_eq!(store.redis.per_second, None);
     assert_eq!(store.redis.max_jitter, Duration::from_secs(300));
     assert_eq!(store.redis.max_pending.get(), 10_000);
-    assert_eq!(store.deny_cache_bytes.map(NonZeroUsize::get), Some(4 << 20));
-    assert_eq!((store.local.max_counters.get(), store.replicas.get()), (1_000_000, 1));
+    assert_eq!(store.guards.deny_cache_bytes.map(NonZeroUsize::get), Some(4 << 20));
+    assert_eq!((store.guards.local.max_counters.get(), store.guards.replicas.get()), (1_000_000, 1));
     assert!(!store.health_needs_connection);
 }
 

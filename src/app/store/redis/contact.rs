@@ -2,10 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
+use redis::Contact;
 use tokio::sync::watch;
 
-use super::{AppError, readiness::Readiness};
-use redis::Contact;
+use super::{super::super::readiness::Readiness, RedisError};
 
 /// One Redis, as health sees it.
 #[derive(Clone, Debug)]
@@ -20,10 +20,10 @@ pub(super) struct Watched {
 }
 
 impl Watched {
-    /// Tells how it is at once, and whenever that changes for as long as this runs.
-    pub(super) fn tell(mut self, ready: Readiness) -> impl Future<Output = ()> {
+    /// Reports its state to `ready`: at once, and whenever it changes for as long as this runs.
+    pub(super) fn report(mut self, ready: Readiness) -> impl Future<Output = ()> {
         let mut counts = false;
-        let mut tell = move |one: &mut Self| {
+        let mut report = move |one: &mut Self| {
             let contact = one.contact.borrow_and_update();
             // while each breaker is open nothing is asked of redis
             counts |= contact.counting >= one.clients && !contact.is_shut();
@@ -35,10 +35,10 @@ impl Watched {
             drop(contact);
             ready.store(one.setting, fault.map(Arc::from));
         };
-        tell(&mut self);
+        report(&mut self);
         async move {
             while self.contact.changed().await.is_ok() {
-                tell(&mut self);
+                report(&mut self);
             }
             // its owner outlives this, and nobody expects an end
             std::future::pending::<()>().await;
@@ -63,8 +63,8 @@ fn lost(setting: &str, contact: &Contact) -> Option<String> {
     }
 }
 
-/// Waits until `patience` is over; gives those that have never answered, unless there are none.
-pub(super) async fn gave_up(patience: Option<Duration>, watched: &[Watched]) -> AppError {
+/// Resolves once `patience` is over if an endpoint never answered, with those that have not; else never.
+pub(super) async fn gave_up(patience: Option<Duration>, watched: &[Watched]) -> RedisError {
     let Some(patience) = patience else { return std::future::pending().await };
     tokio::time::sleep(patience).await;
     let never = watched.iter().filter(|one| one.contact.borrow().made == 0);
@@ -72,7 +72,7 @@ pub(super) async fn gave_up(patience: Option<Duration>, watched: &[Watched]) -> 
     if reasons.is_empty() {
         return std::future::pending().await;
     }
-    AppError::NeverAnswered { patience, reasons: reasons.join("; ") }
+    RedisError::NeverAnswered { patience, reasons: reasons.join("; ") }
 }
 
 #[cfg(test)]
@@ -92,14 +92,14 @@ mod tests {
         ready.rules_loaded(1);
         let (sender, contact) = watch::channel(Contact::default());
         let watched = Watched { setting: "REDIS_URL", contact, clients: 2, needs_connection };
-        let telling = tokio::spawn(watched.tell(ready.clone()));
+        let reporting = tokio::spawn(watched.report(ready.clone()));
         let mut said = Vec::new();
         for contact in contacts {
             sender.send_replace(contact);
             tokio::task::yield_now().await;
             said.push(ready.health().state().unhealthy);
         }
-        telling.abort();
+        reporting.abort();
         said
     }
 
