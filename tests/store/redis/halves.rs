@@ -32,7 +32,7 @@ use tollgate::{
 use crate::{
     client::calls::tcp,
     halves::{
-        side::{CAPABILITIES, Outcome, Side, share_a_counter},
+        side::{Outcome, Side, share_a_counter},
         world::{Step, Windows, World, worlds},
     },
     redis::stores::store,
@@ -93,7 +93,7 @@ impl<L: RateLimiter> RateLimiter for Timed<L> {
     }
 
     fn capabilities(&self) -> Capabilities {
-        CAPABILITIES
+        Capabilities::ALL
     }
 
     fn close(&self) -> impl Future<Output = ()> + Send {
