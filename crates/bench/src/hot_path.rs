@@ -32,7 +32,6 @@ use tollgate::{
     api::{self, Budget, GrpcOptions, Outcome, ResponseOptions, RlsService, Streams, Unary as _},
     engine::{ActiveRules, Engine, stats::Stats},
     rejections::PeerName,
-    store::redis,
 };
 
 /// Does it once.

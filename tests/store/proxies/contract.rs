@@ -3,7 +3,7 @@
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use limiter::contract::Contract;
-use tollgate::store::redis::{Address, Client, Endpoint, HostPort, RedisStats, RedisStore, StoreOptions, Topology};
+use redis::{Address, Client, Endpoint, HostPort, RedisStats, RedisStore, StoreOptions, Topology};
 
 use crate::{
     client::calls::{connected, endpoint},

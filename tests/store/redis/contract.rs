@@ -1,7 +1,7 @@
 //! The contract that every store keeps, on each kind of Redis.
 
 use limiter::contract::Contract;
-use tollgate::store::redis::{Endpoint, KeysPerCall};
+use redis::{Endpoint, KeysPerCall};
 
 use crate::client::calls;
 use crate::{
