@@ -85,6 +85,8 @@ const LIMITER: &[(&str, &[&str])] = &[
     ("algorithm", &["domain"]),
     ("memory", &["algorithm", "domain"]),
     ("guard", &["algorithm", "domain"]),
+    // it knows no store
+    ("contract", &["algorithm", "domain"]),
 ];
 
 #[test]

@@ -98,7 +98,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::domain::{Algorithm, AtomicGroups};
 
     /// Answers checks never, unless at once, and resets at once.
     #[derive(Debug)]
@@ -118,7 +117,7 @@ mod tests {
         }
 
         fn capabilities(&self) -> Capabilities {
-            Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported }
+            Capabilities::ALL
         }
 
         async fn close(&self) {}

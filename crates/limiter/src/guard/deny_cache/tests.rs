@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     algorithm::{self, State},
-    domain::{Algorithm, AtomicGroups, Clock as _, Limit, ManualClock, RetryAfter, Source, Timestamp, Unit},
+    domain::{Algorithm, Clock as _, Limit, ManualClock, RetryAfter, Source, Timestamp, Unit},
 };
 
 /// A limiter of one algorithm function for each counter, which writes down what it was asked.
@@ -56,7 +56,7 @@ impl RateLimiter for Arc<Inner> {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported }
+        Capabilities::ALL
     }
 
     async fn close(&self) {}

@@ -1,6 +1,6 @@
 //! One hit at a time.
 
-use limiter::domain::RetryAfter;
+use crate::domain::RetryAfter;
 
 use super::*;
 

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use limiter::algorithm::{Counters, Held, State, settle, step};
+use crate::algorithm::{Counters, Held, State, settle, step};
 
 use super::*;
 

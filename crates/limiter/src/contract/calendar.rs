@@ -1,6 +1,6 @@
 //! Fixed windows by the calendar of a time zone.
 
-use limiter::{
+use crate::{
     algorithm::{State, step},
     domain::{RetryAfter, TimeZone},
 };

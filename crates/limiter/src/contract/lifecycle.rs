@@ -1,6 +1,6 @@
 //! Resetting, closing, and what the trait provides.
 
-use limiter::domain::StoreError;
+use crate::domain::StoreError;
 
 use super::*;
 
@@ -26,6 +26,20 @@ pub(super) async fn the_provided_methods<S: RateLimiter>(bench: Bench<S>) {
     assert_eq!(bench.store.allow_n(key(), limit, L).await.expect("an answer").granted, 0);
 }
 
+pub(super) async fn try_check_charges_or_does_nothing<S: RateLimiter>(bench: Bench<S>) {
+    let mut expected = 0;
+    for _ in 0..3 {
+        let group = Group::single(bench.gentle("k", 3)).at(Timestamp::from_micros(START));
+        if let Some(verdicts) = bench.store.try_check(&group) {
+            assert_eq!(verdicts.len(), 1, "one hit, one outcome");
+            let verdict = verdicts[0].expect("the store answers");
+            assert_eq!((verdict.before, verdict.after, verdict.granted), (expected, expected + 3, 3));
+            expected += 3;
+        }
+        assert_eq!(bench.count("k").await, expected);
+    }
+}
+
 pub(super) async fn closed_stores_refuse<S: RateLimiter>(bench: Bench<S>) {
     assert!(bench.one(bench.hit("k", 1), START).await.allowed);
     bench.store.close().await;
@@ -33,6 +47,8 @@ pub(super) async fn closed_stores_refuse<S: RateLimiter>(bench: Bench<S>) {
     let group = together([bench.hit("k", 1), bench.hit("l", 1)]);
     let outcomes = bench.store.check(group).await;
     assert_eq!(outcomes.as_slice(), [Err(StoreError::Closed), Err(StoreError::Closed)]);
+    let group = Group::single(bench.hit("k", 1)).at(Timestamp::from_micros(START));
+    assert!(bench.store.try_check(&group).is_none_or(|outcomes| outcomes.as_slice() == [Err(StoreError::Closed)]));
     assert_eq!(bench.store.reset(&bench.key("k")).await, Err(StoreError::Closed));
     assert!(bench.store.peek(bench.key("k"), bench.limit(L, false)).await.is_err());
 }
