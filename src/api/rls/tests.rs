@@ -1,4 +1,4 @@
-//! Answers into a buffer, against a limiter that answers at once or later; whole answers are tested in `tests/service/rls.rs`.
+//! Answers into a buffer, against a limiter that answers at once or later; whole answers are tested in `tests/service/rls`.
 
 use std::{
     future::{poll_fn, ready},
