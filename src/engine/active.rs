@@ -84,3 +84,38 @@ impl Collect for ActiveRulesMetrics {
         self.pieces(|live| Box::new(RuleFamilies::new(&live.stats)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use limiter::domain::{Algorithm, AtomicGroups, Capabilities};
+    use rules::{CompileOptions, RuleFile};
+
+    use super::*;
+    use crate::engine::stats::{Stats, StatsTable};
+
+    #[test]
+    fn each_family_shows_its_own_number() {
+        let handle = ActiveRulesHandle::default();
+        let metrics = ActiveRulesMetrics::new(Arc::clone(&handle));
+        assert_eq!(metrics::series(&metrics), [""; 0], "there are none");
+
+        let yaml = "domain: d\ndescriptors: [{key: a}, {key: b, rate_limit: {unit: year, requests_per_unit: 1}}]\n";
+        let file = RuleFile { name: "rules.yaml".to_owned(), content: yaml.into() };
+        let capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported };
+        let options = CompileOptions { merge_domains: false, capabilities, defaults: None };
+        let rules = rules::compile(&[file], &options).expect("valid rules").rules;
+        let stats = Arc::new(StatsTable::build(&Stats::new(0), [], None));
+        let since = Instant::now().checked_sub(Duration::from_secs(2)).expect("the machine runs for longer");
+        handle.store(Some(Arc::new(ActiveRules { rules, stats, hash: "0f".to_owned(), since })));
+        let lines = metrics::series(&metrics);
+        let [rules, age, info] = lines.as_slice() else { unreachable!("three families: {lines:?}") };
+        assert_eq!(
+            (rules.as_str(), info.as_str()),
+            ("tollgate_active_rules 1", r#"tollgate_active_rules_info{hash="0f"} 1"#)
+        );
+        let age = age.strip_prefix("tollgate_active_rules_age_seconds ").expect(age).parse::<u64>().expect(age);
+        assert!((2..600).contains(&age), "{age}");
+    }
+}

@@ -1,4 +1,4 @@
-//! The engine against a limiter whose answers the test chooses; whole answers are tested in `tests/service/rls.rs`.
+//! The engine against a limiter whose answers the test chooses; whole answers are tested in `tests/service/rls`.
 
 use std::{
     future::{Future, ready},
