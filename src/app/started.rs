@@ -3,14 +3,14 @@
 use std::fmt::Display;
 
 use super::{Config, StoreConfig};
-#[cfg(feature = "redis")]
-use crate::store::redis::{Address, HostPort, Topology};
 use crate::{
     engine::ActiveRules,
     server::LocalAddr,
     source::{Location, SourceConfig},
     telemetry::logging::START,
 };
+#[cfg(feature = "redis")]
+use redis::{Address, HostPort, Topology};
 
 /// What this was built from; `unknown` where the build was not told. See `build.rs`.
 const COMMIT: &str = env!("TOLLGATE_COMMIT");

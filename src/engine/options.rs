@@ -21,6 +21,19 @@ pub struct Options {
 }
 
 impl Options {
+    /// For an engine inside the program that asks it: no modes, no bounds on a request, refunds are allowed, and a store
+    /// that fails is an error unless a rule sets another failure mode. The service sets each field from its settings.
+    #[must_use]
+    pub const fn embedded() -> Self {
+        Self {
+            modes: Modes { shadow: false, quota: false, atomic: false },
+            limits: RequestLimits { max_descriptors: NonZeroUsize::MAX, max_entries: NonZeroUsize::MAX },
+            near_limit_ratio: 0.8,
+            on_store_failure: FailureMode::Error,
+            refunds: true,
+        }
+    }
+
     /// Rejects a request that cannot or may not be answered.
     ///
     /// # Errors

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! `listen` is what both have in common: to bind, accept, bound, evict, secure and drain. The caller owns the shutdown
-//! signal, and says what answers; nothing here knows rate limiting. Certificates are read by [`crate::tls`], which also
+//! signal, and says what answers; nothing here knows rate limiting. Certificates are read by the crate `tls`, which also
 //! does the handshake itself.
 
 mod grpc;

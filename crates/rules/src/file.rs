@@ -11,6 +11,14 @@ pub struct RuleFile {
     pub content: Vec<u8>,
 }
 
+impl RuleFile {
+    /// A file of this content, which messages call `name`.
+    #[must_use]
+    pub fn new(name: impl Into<String>, content: impl Into<Vec<u8>>) -> Self {
+        Self { name: name.into(), content: content.into() }
+    }
+}
+
 impl fmt::Debug for RuleFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "RuleFile({}, {} bytes)", self.name, self.content.len())

@@ -23,8 +23,8 @@ use super::{
 use crate::{
     rejections::Reason,
     server::listen::{ConnectionSlot, Deadline, OpeningError, ServeStream, ShutdownPhase, Socket},
-    tls::{self, HandshakeError, PeerCertificate},
 };
+use tls::{HandshakeError, PeerCertificate};
 
 /// Opens connections.
 #[derive(Debug)]

@@ -15,8 +15,8 @@ use super::{HttpLimits, HttpService, body::InFlightBody};
 use crate::{
     rejections::PeerName,
     server::listen::{ConnectionSlot, Deadline, Opening, ServeStream, ShutdownPhase, Socket, reached},
-    tls::PeerCertificate,
 };
+use tls::PeerCertificate;
 
 /// What the connections of a listener share.
 #[derive(Debug)]

@@ -19,8 +19,8 @@ use super::listen::{
     Acceptor, ConnectionSlot, ConnectionSlots, Dispatch, Eviction, Listener, Opening, ShutdownPhase, Socket,
     SocketOptions, drain,
 };
-use crate::tls::ServerTls;
 use connection::ConnectionContext;
+use tls::ServerTls;
 
 /// What clients may take.
 #[derive(Clone, Copy, Debug)]

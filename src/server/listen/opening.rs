@@ -13,10 +13,8 @@ use super::{
     slots::ConnectionSlot,
     socket::Socket,
 };
-use crate::{
-    rejections::PeerName,
-    tls::{Gate, HandshakeError, Peer, PeerCertificate, ServerTls},
-};
+use crate::rejections::PeerName;
+use tls::{Gate, HandshakeError, Peer, PeerCertificate, ServerTls};
 
 /// Resolves when the time for the opening of a connection is up.
 pub(in crate::server) type Deadline = Pin<Box<dyn Future<Output = ()> + Send>>;

@@ -11,7 +11,7 @@ use std::{
 
 use tokio::time::timeout;
 
-use crate::slot_pool::{Slot, SlotPool};
+use slot_pool::{Slot, SlotPool};
 
 /// How long an evicted connection may take to free its slot: its worker answers calls meanwhile.
 const EVICTION: Duration = Duration::from_millis(100);

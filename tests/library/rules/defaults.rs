@@ -3,7 +3,7 @@
 use limiter::domain::{Algorithm, AtomicGroups, Capabilities, FailureMode, Limit};
 use rules::{CompileOptions, CompiledDefaults, OnUnknown, Policy, RuleDefaults, RuleFile, RuleSet, compile};
 
-use super::{EVERYTHING, MERGE, OPTIONS, bad, file, find};
+use super::{MERGE, OPTIONS, bad, file, find};
 
 const DEFAULTS: &str = "\
 defaults:
@@ -19,7 +19,7 @@ defaults:
 ";
 
 fn read(content: &str) -> CompiledDefaults {
-    RuleDefaults::compile(&[file("x.yaml", content)], EVERYTHING).unwrap_or_else(|errors| panic!("{errors:#}"))
+    RuleDefaults::compile(&[file("x.yaml", content)], Capabilities::ALL).unwrap_or_else(|errors| panic!("{errors:#}"))
 }
 
 fn faults_of(files: &[RuleFile], capabilities: Capabilities) -> Vec<String> {
@@ -29,7 +29,7 @@ fn faults_of(files: &[RuleFile], capabilities: Capabilities) -> Vec<String> {
 
 /// The faults of one file, as `line:column: path: message`.
 fn faults(content: &str) -> Vec<String> {
-    let told = faults_of(&[file("x.yaml", content)], EVERYTHING);
+    let told = faults_of(&[file("x.yaml", content)], Capabilities::ALL);
     told.iter().map(|fault| fault.replacen("x.yaml:", "", 1)).collect()
 }
 
@@ -183,7 +183,7 @@ fn an_asterisk_without_quotes_says_what_to_write() {
 #[test]
 fn several_files_are_one_set() {
     let (a, b) = (file("a.yaml", "defaults: [{domain: d}]\n"), file("b.yaml", "defaults:\n- domain: d\n  burst: x\n"));
-    let told = faults_of(&[a, b], EVERYTHING);
+    let told = faults_of(&[a, b], Capabilities::ALL);
     assert!(told[0].starts_with("b.yaml:2:11: defaults[0].domain: the domain `d` is already in a.yaml:1"), "{told:?}");
     assert!(told[1].starts_with("b.yaml:3:10: defaults[0].burst: expected a whole number"), "{told:?}");
 }

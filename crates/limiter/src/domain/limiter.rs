@@ -13,6 +13,11 @@ pub struct Capabilities {
     pub atomic_groups: AtomicGroups,
 }
 
+impl Capabilities {
+    /// Every algorithm, and all-or-nothing groups: what a store in this process can do.
+    pub const ALL: Self = Self { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported };
+}
+
 /// Whether a store charges the counters of a group all or none: those of a request of an atomic domain, and several
 /// limits on one descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

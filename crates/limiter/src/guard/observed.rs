@@ -98,7 +98,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::domain::{Algorithm, AtomicGroups};
 
     /// Answers checks never, unless at once, and resets at once.
     #[derive(Debug)]
@@ -118,7 +117,7 @@ mod tests {
         }
 
         fn capabilities(&self) -> Capabilities {
-            Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported }
+            Capabilities::ALL
         }
 
         async fn close(&self) {}
@@ -135,5 +134,22 @@ mod tests {
         limiter.try_check(&Group::new([]).atomic()).expect("an answer");
         let counts: Vec<_> = times.totals().map(|(operation, totals)| (operation, totals.count())).collect();
         assert_eq!(counts, [("check", 2), ("reset", 1)]);
+    }
+
+    #[test]
+    fn each_operation_shows_its_own_times() {
+        let times = OperationTimes::default();
+        times.check.record(Duration::from_secs(3));
+        times.check.record(Duration::from_secs(4));
+        times.reset.record(Duration::from_secs(5));
+        assert_eq!(
+            metrics::series(&times),
+            [
+                r#"tollgate_store_seconds_sum{operation="check"} 7"#,
+                r#"tollgate_store_seconds_count{operation="check"} 2"#,
+                r#"tollgate_store_seconds_sum{operation="reset"} 5"#,
+                r#"tollgate_store_seconds_count{operation="reset"} 1"#,
+            ]
+        );
     }
 }

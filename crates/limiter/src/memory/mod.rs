@@ -28,10 +28,7 @@ use self::shard::{Change, Shard};
 pub use self::stats::MemoryStats;
 use crate::{
     algorithm::{self, Counters, Held, Step},
-    domain::{
-        Algorithm, AtomicGroups, Capabilities, Clock, CounterKey, Group, Hit, RateLimiter, StoreError, Timestamp,
-        Verdict, Verdicts,
-    },
+    domain::{Capabilities, Clock, CounterKey, Group, Hit, RateLimiter, StoreError, Timestamp, Verdict, Verdicts},
 };
 
 /// Counters in one shard, at most. Large enough that, of a million counters spread by chance, no shard is full before
@@ -252,7 +249,7 @@ impl RateLimiter for MemoryStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported }
+        Capabilities::ALL
     }
 
     async fn close(&self) {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::*;
-use crate::domain::{Charge, Limit, ManualClock, Unit};
+use crate::domain::{Algorithm, Charge, Limit, ManualClock, Unit};
 
 /// The store never waits, so its futures are ready at once.
 fn ready<T>(future: impl Future<Output = T>) -> T {

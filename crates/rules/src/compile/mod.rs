@@ -51,6 +51,14 @@ pub struct CompileOptions<'d> {
     pub defaults: Option<&'d RuleDefaults>,
 }
 
+impl CompileOptions<'_> {
+    /// For a store that can do this: one file for each domain, and no defaults of the operator's.
+    #[must_use]
+    pub const fn new(capabilities: Capabilities) -> Self {
+        Self { merge_domains: false, capabilities, defaults: None }
+    }
+}
+
 /// A successful compilation.
 #[derive(Debug)]
 pub struct Compiled {

@@ -35,3 +35,24 @@ impl Collect for DegradedStats {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_mode_shows_its_own_hits() {
+        let stats = DegradedStats::default();
+        for (mode, hits) in [(FailureMode::Allow, 1), (FailureMode::Deny, 2), (FailureMode::Local, 3)] {
+            (0..hits).for_each(|_| stats.count(mode));
+        }
+        assert_eq!(
+            metrics::series(&stats),
+            [
+                r#"tollgate_degraded_hits_total{mode="allow"} 1"#,
+                r#"tollgate_degraded_hits_total{mode="deny"} 2"#,
+                r#"tollgate_degraded_hits_total{mode="local"} 3"#,
+            ]
+        );
+    }
+}

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use super::*;
-use crate::domain::{Algorithm, AtomicGroups, Limit, Unit};
+use crate::domain::{Algorithm, Limit, Unit};
 
 /// Fails while told so; else allows everything, and remembers what it was asked.
 #[derive(Clone, Debug, Default)]
@@ -33,7 +33,7 @@ impl RateLimiter for Fake {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported }
+        Capabilities::ALL
     }
 
     async fn close(&self) {}
