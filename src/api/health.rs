@@ -5,17 +5,19 @@
 //! is tonic's.
 
 use std::{
+    convert::Infallible,
     future::Future,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
+    time::Instant,
 };
 
 use metrics::{Collect, Families, Latencies};
 use prost::Message as _;
-use tokio::sync::{oneshot, watch};
-use tonic::Code;
+use tokio::sync::watch;
+use tonic::{Code, codec::CompressionEncoding};
 use tonic_health::{
     ServingStatus,
     pb::{HealthCheckRequest, HealthCheckResponse, health_server::HealthServer},
@@ -23,17 +25,26 @@ use tonic_health::{
 };
 
 use super::{
-    grpc::{Rejection, append_prefix},
+    Streams,
+    grpc::{Outcome, Rejection, Requests, Routed, Unary, append_prefix},
+    protocol::MAX_ROUTED,
     requests::{RESPONSE_TIME, TOTAL_REQUESTS},
 };
 use crate::rejections::Reason;
+
+/// The path of the unary method.
+pub(super) const CHECK: &str = "/grpc.health.v1.Health/Check";
+
+/// The streaming method.
+pub(super) const WATCH: Routed =
+    Routed { service: "grpc.health.v1.Health", methods: &["Watch"], requests: Requests::OneMessage };
 
 /// The name of the service whose status follows the process.
 const SERVICE: &str = "ratelimit";
 
 /// How long the calls of `Check` took. As in the reference, nothing is exported of them before the first.
 #[derive(Debug, Default)]
-pub struct HealthChecks(Latencies);
+pub(super) struct HealthChecks(Latencies);
 
 impl Collect for HealthChecks {
     fn collect(&self, families: &mut Families) {
@@ -47,18 +58,26 @@ impl Collect for HealthChecks {
 
 /// The service, to be shared by all workers.
 #[derive(Clone, Debug)]
-pub struct GrpcHealth {
+pub(super) struct GrpcHealth {
     pub(super) check: HealthCheck,
-    pub(super) watch: HealthServer<HealthService>,
+    watch: HealthServer<HealthService>,
 }
 
-/// The service, and a task that keeps it true until `end`. Then it ends the streams of those who watch, which would
-/// hold a drain up for as long as it may take, and waits to be dropped. `checks` counts those who ask once, as the
+impl GrpcHealth {
+    /// What answers [`WATCH`].
+    pub(super) fn watch(&self) -> HealthServer<HealthService> {
+        let watch = self.watch.clone();
+        watch.max_decoding_message_size(MAX_ROUTED).accept_compressed(CompressionEncoding::Gzip)
+    }
+}
+
+/// The service, and a task that keeps it true until the streams are ended. Then it ends those that watch, which would
+/// delay a drain for as long as it may take, and waits to be dropped. `checks` counts the calls of `Check`, as the
 /// reference does.
-pub fn health<S: Send + Sync>(
+pub(super) fn health<S: Send + Sync>(
     mut states: watch::Receiver<S>,
     is_serving: impl Fn(&S) -> bool + Send,
-    mut end: oneshot::Receiver<()>,
+    streams: Streams,
     checks: Arc<HealthChecks>,
 ) -> (GrpcHealth, impl Future<Output = ()> + Send) {
     let mut reporter = HealthReporter::new();
@@ -74,7 +93,7 @@ pub fn health<S: Send + Sync>(
             tokio::select! {
                 biased;
                 Ok(()) = states.changed() => {}
-                _ = &mut end => break,
+                () = streams.ended() => break,
             }
         }
         for watched in [SERVICE, ""] {
@@ -87,14 +106,29 @@ pub fn health<S: Send + Sync>(
 
 /// Answers `Check`.
 #[derive(Clone, Debug)]
-pub(super) struct HealthCheck {
+pub struct HealthCheck {
     is_serving: Arc<AtomicBool>,
     checks: Arc<HealthChecks>,
 }
 
+impl Unary for HealthCheck {
+    type Pending = Infallible;
+
+    fn answer(&self, message: &[u8], _: Option<Instant>, out: &mut Vec<u8>) -> Outcome<Infallible> {
+        match self.check(message, out) {
+            Ok(()) => Outcome::Answered(None),
+            Err(rejection) => Outcome::Rejected(rejection),
+        }
+    }
+
+    fn answer_undecidable(&self, _: Reason, _: &mut Vec<u8>) -> bool {
+        false
+    }
+}
+
 impl HealthCheck {
     /// Appends the answer to a message, as one frame.
-    pub(super) fn answer(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), Rejection> {
+    fn check(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), Rejection> {
         let _under_way = self.checks.0.start();
         let asked = HealthCheckRequest::decode(message).map_err(|error| Rejection {
             code: Code::Internal,
@@ -124,15 +158,15 @@ mod tests {
     fn asked(check: &HealthCheck, service: &str) -> Result<Vec<u8>, Code> {
         let mut out = Vec::new();
         let message = HealthCheckRequest { service: service.to_owned() }.encode_to_vec();
-        check.answer(&message, &mut out).map(|()| out).map_err(|rejection| rejection.code)
+        check.check(&message, &mut out).map(|()| out).map_err(|rejection| rejection.code)
     }
 
     #[tokio::test]
     async fn check_follows_the_process_to_its_end() {
         let (is_well, states) = watch::channel(true);
-        let (end, ended) = oneshot::channel();
+        let streams = Streams::default();
         let checks = Arc::<HealthChecks>::default();
-        let (health, follow) = health(states, |state| *state, ended, Arc::clone(&checks));
+        let (health, follow) = health(states, |state| *state, streams.clone(), Arc::clone(&checks));
         let check = health.check;
         let frame = |status| Ok([&[0, 0, 0, 0, 2, 8][..], &[status]].concat());
         assert_eq!(asked(&check, SERVICE), frame(1));
@@ -141,14 +175,14 @@ mod tests {
         while asked(&check, SERVICE) == frame(1) {
             tokio::task::yield_now().await;
         }
-        drop(end);
+        streams.end();
         for _ in 0..10 {
             tokio::task::yield_now().await;
         }
         assert_eq!((asked(&check, SERVICE), asked(&check, "")), (frame(2), frame(1)));
         assert_eq!(asked(&check, "other"), Err(Code::NotFound));
         let before = checks.0.totals().count();
-        let malformed = check.answer(b"\xff", &mut Vec::new()).expect_err("no message");
+        let malformed = check.check(b"\xff", &mut Vec::new()).expect_err("no message");
         assert_eq!((malformed.code, malformed.reason), (Code::Internal, Some(Reason::Malformed)));
         assert_eq!(checks.0.totals().count(), before + 1);
     }

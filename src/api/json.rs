@@ -89,7 +89,7 @@ struct Json {
 }
 
 /// The handler of `/json`. Any method is read as POST, as the reference does.
-pub fn json_handler(service: RlsService, options: GrpcOptions) -> MethodRouter {
+pub(super) fn handler(service: RlsService, options: GrpcOptions) -> MethodRouter {
     let share = options.budget.connection();
     any(answer).with_state(Arc::new(Json { service, options, share }))
 }

@@ -1,4 +1,5 @@
-//! One adapter for each way in. Each translates between a wire format and the engine, and holds no logic.
+//! One adapter for each API. Each translates between a wire format and the engine, and holds no logic; [`Apis`] has all
+//! of them.
 
 mod budget;
 mod grpc;
@@ -8,6 +9,7 @@ mod protocol;
 mod requests;
 mod rls;
 mod routes;
+mod stats;
 mod streams;
 
 pub use budget::Budget;
@@ -15,11 +17,10 @@ pub use grpc::{
     Call, GrpcConnection, GrpcOptions, GrpcService, Note, Outcome, PendingAnswer, Rejection, ResponseBody, Unary,
     WireCall,
 };
-pub use health::{GrpcHealth, HealthChecks, health};
-pub use json::json_handler;
-pub use requests::{ErrorKind, InFlight, RequestStats, Requests};
+pub use requests::{ErrorKind, InFlight, RequestStats};
 pub use rls::{HeaderName, HeaderNames, Pending, ResponseOptions, RlsService};
-pub use routes::{Method, grpc_service};
+pub use routes::{ApiContext, Apis, Method, PendingMethod};
+pub use stats::ApiStats;
 pub use streams::Streams;
 
 use crate::rejections::Reason;

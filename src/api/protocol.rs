@@ -13,6 +13,15 @@ use tonic::{body::Body, codec::CompressionEncoding, server::NamedService, servic
 use tonic_reflection::server::{Builder, Error};
 use tower::Service;
 
+use super::grpc::{Requests, Routed};
+
+pub(super) const REFLECTION_V1: Routed = reflection_service("grpc.reflection.v1.ServerReflection");
+pub(super) const REFLECTION_V1ALPHA: Routed = reflection_service("grpc.reflection.v1alpha.ServerReflection");
+
+const fn reflection_service(service: &'static str) -> Routed {
+    Routed { service, methods: &["ServerReflectionInfo"], requests: Requests::Streams }
+}
+
 /// The most bytes of a message to a service of tonic's, compressed or not: the name of a service, a file or a symbol.
 pub(super) const MAX_ROUTED: usize = 16 << 10;
 

@@ -114,7 +114,7 @@ impl<S: Deref<Target = RequestStats>> Drop for InFlight<S> {
 
 /// The counters of all APIs and workers.
 #[derive(Debug, Default)]
-pub struct Requests([PerWorker<RequestStats>; Api::ALL.len()]);
+pub(super) struct Requests([PerWorker<RequestStats>; Api::ALL.len()]);
 
 /// The sum of several workers' counters at one moment.
 #[derive(Default)]
@@ -126,8 +126,7 @@ struct Totals {
 
 impl Requests {
     /// Counters for one more worker that serves this API.
-    #[must_use]
-    pub fn worker(&self, api: Api) -> Arc<RequestStats> {
+    pub(super) fn worker(&self, api: Api) -> Arc<RequestStats> {
         self.0[api as usize].add()
     }
 

@@ -9,12 +9,12 @@ use tokio::{runtime::RuntimeMetrics, sync::watch, task::JoinSet};
 use crate::server::{self, HttpLimits, Listener};
 use tls::ServerTls;
 
-/// The tasks, and the word that ends them.
+/// The tasks, and the signal that ends them.
 pub(super) struct Background {
     stop: watch::Sender<bool>,
-    /// End by themselves when told to stop.
+    /// End by themselves once `stop` is set.
     listeners: JoinSet<()>,
-    /// Are dropped when told to stop.
+    /// Are dropped at the end.
     loops: JoinSet<()>,
 }
 

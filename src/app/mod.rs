@@ -31,10 +31,9 @@ use rules::CompileOptions;
 use tokio::{runtime::RuntimeMetrics, sync::oneshot};
 
 use crate::{
-    api::{self, RlsService},
+    api::{ApiContext, Apis, Streams},
     engine::{ActiveRulesHandle, ActiveRulesMetrics, Engine},
     pages::{self, DebugPages},
-    rejections::Api,
     server::{self, Server, ServerContext},
     source::{self, FileSource, Source},
     telemetry::{self, Metrics, logging::LogQueue},
@@ -50,7 +49,6 @@ use reload::Reloader;
 use signal::Signals;
 use started::Addresses;
 use store::Backend;
-use streams::OpenStreams;
 
 pub use config::{Config, DrainConfig, GrpcConfig, HttpConfig, MetricsConfig, RulesConfig};
 pub(crate) use inspect::{certificates, try_bind};
@@ -229,14 +227,14 @@ impl App {
         }
         let report = tokio::select! {
             report = server.drain(config.drain.timeout) => report,
-            never = streams.end() => match never {},
+            never = streams::end(&streams) => match never {},
             signal = signals.next() => {
                 // dropping the drain closes what is left
                 tracing::warn!(signal, "another signal: calls in flight are cut off");
                 return ended;
             }
         };
-        // before the store: a `/json` call that is under way needs it
+        // before the store, which HTTP calls in flight need
         background.end().await;
         self.backend.close().await;
         tracing::info!(drained = report.drained, forced = report.forced, "stopped");
@@ -249,40 +247,29 @@ impl App {
         config: &Config,
         listeners: Listeners,
         background: &mut Background,
-    ) -> Result<(Server, OpenStreams), AppError> {
-        let rls = self.rls(config);
-        let (watches, end) = oneshot::channel();
-        let checks = Arc::clone(&self.counters.health_checks);
-        let (grpc_health, follow) = api::health(self.ready.health().follow(), pages::State::is_healthy, end, checks);
+    ) -> Result<(Server, Streams), AppError> {
+        let (apis, follow) = Apis::new(self.apis(config), self.ready.health().follow(), pages::State::is_healthy);
         background.spawn(follow);
         self.backend.background(&self.ready).into_iter().for_each(|task| background.spawn(task));
-        let max_request = config.max_request_bytes.get();
         let Certificates { grpc: grpc_tls, http: http_tls, .. } = self.certificates.clone();
         let context = ServerContext { tls: grpc_tls, rejections: Arc::clone(&self.counters.rejections) };
-        let streams = api::Streams::default();
-        let options = api::GrpcOptions {
-            max_request,
-            budget: api::Budget::new(max_request),
-            streams: streams.clone(),
-            rejections: Arc::clone(&self.counters.rejections),
-        };
-        let json = api::json_handler(rls(Api::Json), options.clone());
         let workers = Arc::clone(&self.counters.server);
-        let pages = pages::http_router(self.ready.health().clone(), move || workers.stuck(STUCK), json);
+        let pages = pages::http_router(self.ready.health().clone(), move || workers.stuck(STUCK), apis.http());
         background.serve(listeners.http, http_tls, pages);
         if let Some(debug) = listeners.debug {
             background.serve(debug, None, self.debug_pages());
         }
 
+        let streams = apis.streams().clone();
         let server = Server::start(&config.grpc.server, &context, listeners.grpc, move |_worker| {
-            let service = api::grpc_service(rls(Api::Rls), grpc_health.clone(), &options);
+            let service = apis.grpc();
             move |peer| service.connection(peer.name, peer.certificate)
         })
         .await?;
         self.counters.server.set(server.stats());
         self.ready.listening();
         tracing::info!(listener = "grpc", address = %server.local_addr(), "listening");
-        Ok((server, OpenStreams { streams, watches }))
+        Ok((server, streams))
     }
 
     fn reloader(&self, config: &Config) -> Reloader {
@@ -304,18 +291,22 @@ impl App {
         }
     }
 
-    /// Makes an RLS service on the current runtime: one for each worker, one for `/json`. Each has counters of its own.
-    fn rls(&self, config: &Config) -> impl Fn(Api) -> RlsService + Send + Sync + use<> {
+    /// What the APIs are made of. Each runtime has an engine with counters of its own.
+    fn apis(&self, config: &Config) -> ApiContext {
         let options = Arc::new(config.engine.clone());
         let keys = Arc::new(config.keys.clone());
-        let respond = Arc::new(config.response.clone());
         let backend = Arc::clone(&self.backend);
         let live = Arc::clone(&self.live);
-        let (requests, decisions) = (Arc::clone(&self.counters.requests), Arc::clone(&self.counters.decisions));
-        move |api| {
-            let (live, keys, options) = (Arc::clone(&live), Arc::clone(&keys), Arc::clone(&options));
-            let engine = Engine::new(live, backend.limiter(), keys, options, decisions.worker());
-            RlsService::new(engine, Arc::clone(&respond), requests.worker(api))
+        let decisions = Arc::clone(&self.counters.decisions);
+        ApiContext {
+            engine: Box::new(move || {
+                let (live, keys, options) = (Arc::clone(&live), Arc::clone(&keys), Arc::clone(&options));
+                Engine::new(live, backend.limiter(), keys, options, decisions.worker())
+            }),
+            response: Arc::new(config.response.clone()),
+            max_request: config.max_request_bytes.get(),
+            stats: Arc::clone(&self.counters.apis),
+            rejections: Arc::clone(&self.counters.rejections),
         }
     }
 

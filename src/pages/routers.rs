@@ -11,7 +11,7 @@ use axum::{
         header::{CONTENT_TYPE, HeaderValue, LOCATION},
     },
     response::{IntoResponse, Response},
-    routing::{MethodRouter, any},
+    routing::any,
 };
 
 use super::{
@@ -27,28 +27,25 @@ pub type Pieces = Box<dyn Iterator<Item = String> + Send>;
 /// Makes the text of a page; called for each request, on a thread that may block.
 type Page = Arc<dyn Fn() -> Pieces + Send + Sync>;
 
-/// The HTTP listener (8080): health, and `/json`, whose handler bounds the bodies that it reads. `stuck` returns which
-/// worker does nothing, if any.
+/// The HTTP listener (8080): health, and the routes of the APIs. `stuck` returns which worker does nothing, if any.
 pub fn http_router(
     health: Health,
     stuck: impl Fn() -> Option<String> + Clone + Send + Sync + 'static,
-    json: MethodRouter,
+    apis: Router,
 ) -> Router {
     let (healthcheck, readyz) = (health.clone(), health);
-    Router::new()
-        .route("/json", json)
-        .route(
-            "/healthcheck",
-            any(move || async move { unless(&healthcheck.state().unhealthy, StatusCode::INTERNAL_SERVER_ERROR) }),
-        )
-        .route("/readyz", any(move || async move { unless(&readyz.state().unready, StatusCode::SERVICE_UNAVAILABLE) }))
-        .route(
-            "/livez",
-            any(move || async move {
-                unless(&stuck().map(Arc::from).into_iter().collect::<Vec<_>>(), StatusCode::SERVICE_UNAVAILABLE)
-            }),
-        )
-        .fallback(|method: Method, uri: Uri| async move { elsewhere(&method, &uri) })
+    apis.route(
+        "/healthcheck",
+        any(move || async move { unless(&healthcheck.state().unhealthy, StatusCode::INTERNAL_SERVER_ERROR) }),
+    )
+    .route("/readyz", any(move || async move { unless(&readyz.state().unready, StatusCode::SERVICE_UNAVAILABLE) }))
+    .route(
+        "/livez",
+        any(move || async move {
+            unless(&stuck().map(Arc::from).into_iter().collect::<Vec<_>>(), StatusCode::SERVICE_UNAVAILABLE)
+        }),
+    )
+    .fallback(|method: Method, uri: Uri| async move { elsewhere(&method, &uri) })
 }
 
 /// The Prometheus listener (9090): `scrape` at `path`, which begins with `/`. An error is a fault's description.

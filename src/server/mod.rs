@@ -5,9 +5,9 @@
 //!          └▶ http1  HTTP/1 over hyper: tasks on the caller's runtime
 //! ```
 //!
-//! `listen` is what both have in common: to bind, accept, bound, evict, secure and drain. The caller owns the shutdown
-//! signal, and says what answers; nothing here knows rate limiting. Certificates are read by the crate `tls`, which also
-//! does the handshake itself.
+//! `listen` is what both have in common: bind, accept, bound and evict connections, do the TLS handshake, drain. The
+//! caller owns the shutdown signal and provides what answers; nothing here knows rate limiting. The crate `tls` reads
+//! certificates and does the handshake itself.
 
 mod grpc;
 mod http1;

@@ -9,7 +9,7 @@ use std::{
 
 use axum::{
     Router,
-    routing::{get, post},
+    routing::{MethodRouter, get, post},
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -69,9 +69,14 @@ fn read_all(mut stream: TcpStream) -> String {
     answer
 }
 
+/// The routes of an API.
+fn json(handler: MethodRouter) -> Router {
+    Router::new().route("/json", handler)
+}
+
 async fn http(health: &Health) -> Server {
-    let json = post(|body: String| async move { body });
-    start(http_router(health.clone(), || None, json), HttpLimits::default()).await
+    start(http_router(health.clone(), || None, json(post(|body: String| async move { body }))), HttpLimits::default())
+        .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -103,7 +108,7 @@ async fn healthcheck_follows_the_state() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn json_is_mounted_and_the_rest_is_not_found() {
+async fn apis_are_mounted_and_the_rest_is_not_found() {
     let server = http(&Health::new(State::default())).await;
     assert!(server.ask("POST", "/json", "0123456789").await.1.ends_with("0123456789"));
     for (method, path) in [("GET", "/nothing"), ("POST", "/"), ("GET", "/healthcheck/"), ("OPTIONS", "/rlconfig")] {
@@ -173,7 +178,7 @@ async fn metrics_are_at_their_path_as_it_is_written() {
 #[tokio::test(flavor = "multi_thread")]
 async fn silent_connections_are_closed_and_leave_their_place() {
     let limits = HttpLimits { connections: 1, header_read: Duration::from_secs(2), ..HttpLimits::default() };
-    let server = start(http_router(Health::new(State::default()), || None, post(|| async {})), limits).await;
+    let server = start(http_router(Health::new(State::default()), || None, json(post(|| async {}))), limits).await;
     let silent = server.connect();
     // Waits for its place until the silent one is closed.
     assert_eq!(server.ask("GET", "/livez", "").await.0, 200);
@@ -189,7 +194,7 @@ async fn a_crowd_of_idle_connections_keeps_nobody_out() {
     let limits =
         HttpLimits { connections, request_if_crowded, header_read: forever, request: forever, ..HttpLimits::default() };
     let stuck = post(|_body: String| async {});
-    let server = start(http_router(Health::new(State::default()), || None, stuck), limits).await;
+    let server = start(http_router(Health::new(State::default()), || None, json(stuck)), limits).await;
     let mut crowd = Vec::new();
     for says in [
         "",
@@ -221,7 +226,7 @@ async fn a_call_under_way_keeps_its_place() {
     });
     let request_if_crowded = Duration::from_secs(600);
     let limits = HttpLimits { connections: 2, request_if_crowded, ..HttpLimits::default() };
-    let server = start(http_router(Health::new(State::default()), || None, slow), limits).await;
+    let server = start(http_router(Health::new(State::default()), || None, json(slow)), limits).await;
     let mut call = server.connect();
     write!(call, "POST /json HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r\n").expect("sent");
     entries.recv().await.expect("the call arrives");
@@ -248,7 +253,7 @@ async fn shutdown_lets_calls_finish_and_ends_the_others() {
         body
     });
     let limits = HttpLimits { drain: Duration::from_secs(5), ..HttpLimits::default() };
-    let mut server = start(http_router(Health::new(State::default()), || None, slow), limits).await;
+    let mut server = start(http_router(Health::new(State::default()), || None, json(slow)), limits).await;
     let open = |body: &str| {
         let mut stream = server.connect();
         write!(stream, "POST /json HTTP/1.1\r\nhost: t\r\ncontent-length: {}\r\n\r\n{body}", body.len()).expect("sent");

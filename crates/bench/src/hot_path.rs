@@ -27,9 +27,9 @@ use limiter::{
 };
 use prost::Message as _;
 use rules::{CompileOptions, RuleFile, RuleSet};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tollgate::{
-    api::{self, Budget, GrpcOptions, Outcome, ResponseOptions, RlsService, Streams, Unary as _},
+    api::{ApiContext, Apis, Outcome, ResponseOptions, RlsService, Unary as _},
     engine::{ActiveRules, Engine, stats::Stats},
     rejections::PeerName,
 };
@@ -244,15 +244,15 @@ pub fn answer(descriptors: usize) -> Work {
 /// sends it once its fields are in the table of the connection, with a `grpc-timeout` that is not.
 pub fn call(descriptors: usize) -> Work {
     let (_, states) = watch::channel(());
-    let (health, _) = api::health(states, |()| true, oneshot::channel().1, Arc::default());
-    let max_request = 4 << 20;
-    let options = GrpcOptions {
-        max_request,
-        budget: Budget::new(max_request),
-        streams: Streams::default(),
+    let context = ApiContext {
+        engine: Box::new(engine),
+        response: Arc::default(),
+        max_request: 4 << 20,
+        stats: Arc::default(),
         rejections: Arc::default(),
     };
-    let handler = api::grpc_service(rls(), health, &options).connection(PeerName::Unknown, None);
+    let (apis, _) = Apis::new(context, states, |()| true);
+    let handler = apis.grpc().connection(PeerName::Unknown, None);
     let config = wire::Config { max_streams: 1024, ..wire::Config::default() };
     let mut connection = wire::Connection::new(handler, Arc::new(config), Instant::now());
     let (mut out, mut scratch) = (Vec::new(), wire::Scratch::default());

@@ -1,6 +1,7 @@
 //! A unary method as the gRPC port serves it: the bytes of a message in, those of the answer's frame out.
 
 use std::{
+    convert::Infallible,
     fmt,
     task::{Context, Poll},
     time::Instant,
@@ -36,10 +37,29 @@ pub enum Outcome<P> {
     Pending(P),
 }
 
+impl<P> Outcome<P> {
+    /// The same, with another type of what is pending.
+    #[inline]
+    pub(in crate::api) fn map_pending<Q>(self, map: impl FnOnce(P) -> Q) -> Outcome<Q> {
+        match self {
+            Self::Answered(note) => Outcome::Answered(note),
+            Self::Rejected(rejection) => Outcome::Rejected(rejection),
+            Self::Pending(pending) => Outcome::Pending(map(pending)),
+        }
+    }
+}
+
 /// An answer that waits. Dropped, it is abandoned.
 pub trait PendingAnswer: fmt::Debug + Send + Unpin + 'static {
     /// Appends the answer once it is there. Like a future, it must not be polled again after that.
     fn poll_answer(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> Poll<Result<(), Rejection>>;
+}
+
+/// Of a method that answers at once.
+impl PendingAnswer for Infallible {
+    fn poll_answer(&mut self, _: &mut Context<'_>, _: &mut Vec<u8>) -> Poll<Result<(), Rejection>> {
+        match *self {}
+    }
 }
 
 /// What the head of an answer says to those who look: Envoy does not.

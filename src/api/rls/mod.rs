@@ -31,6 +31,9 @@ use crate::{
     rejections::Reason,
 };
 
+/// The path of its one method.
+pub(super) const SHOULD_RATE_LIMIT: &str = "/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit";
+
 /// Answers `ShouldRateLimit`.
 #[derive(Clone, Debug)]
 pub struct RlsService {

@@ -19,7 +19,7 @@ use limiter::domain::{
 use rules::{CompileOptions, RuleFile};
 
 use crate::{
-    api::{Requests, grpc::PREFIX},
+    api::{grpc::PREFIX, requests::Requests},
     rejections::Api,
 };
 

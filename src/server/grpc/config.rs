@@ -10,7 +10,7 @@ use std::{
 use crate::rejections::Rejections;
 use tls::ServerTls;
 
-/// What speaks HTTP/2.
+/// The implementation of HTTP/2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Http2 {
     /// The crate wire.
@@ -24,19 +24,19 @@ pub enum Http2 {
 pub struct ServerConfig {
     /// How many worker threads serve connections.
     pub workers: NonZeroUsize,
-    /// When a connection is told to go away, give or take a tenth. Zero: never (as grpc-go takes it).
+    /// The age at which a connection is sent GOAWAY, give or take a tenth. Zero: never, as in grpc-go.
     pub max_connection_age: Duration,
-    /// How long calls may go on after that before the connection is closed. Zero: for ever (as grpc-go takes it).
+    /// How long calls may go on after that before the connection is closed. Zero: for ever, as in grpc-go.
     pub max_connection_age_grace: Duration,
     /// Calls that one connection may have open at a time; the rest wait at the client.
     pub max_concurrent_streams: NonZeroU32,
     /// Bytes of headers that one call may have, as HTTP/2 counts them.
     pub max_header_list_size: u32,
-    /// What speaks HTTP/2.
+    /// The implementation of HTTP/2.
     pub http2: Http2,
-    /// Bytes of unfinished requests that one connection may hold, where [`Http2::Wire`] speaks. See [`window_for`].
+    /// Bytes of unfinished requests that one connection may hold, with [`Http2::Wire`]. See [`window_for`].
     pub connection_window: u32,
-    /// Bytes that one call may send before they are looked at, where [`Http2::Wire`] speaks: the longest message. See
+    /// Bytes that one call may send before they are read, with [`Http2::Wire`]: the longest message. See
     /// [`window_for`].
     pub stream_window: u32,
     /// What no setting changes.
@@ -46,28 +46,27 @@ pub struct ServerConfig {
 /// What connections may take of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnectionLimits {
-    /// Open connections of all workers together. For one more, the one whose peer has been silent longest since it came is
-    /// evicted; if all peers have sent something, the new one is refused.
+    /// Open connections of all workers together. For one more, the connection that has waited longest for its peer's
+    /// first bytes is evicted; if all peers have sent something, the new one is refused.
     pub max_connections: usize,
     /// How long a peer may take for the TLS handshake and the HTTP/2 preface, together.
     pub preface_timeout: Duration,
-    /// How long a TCP connection may be silent before the kernel asks the peer's whether it still lives. Whole seconds;
-    /// zero: never.
+    /// How long a TCP connection may be silent before the kernel probes the peer. Whole seconds; zero: never.
     pub keepalive_interval: Duration,
-    /// How long the peer's kernel may take to acknowledge that, or an answer, before the connection is closed.
+    /// How long the peer's kernel may take to acknowledge a probe, or an answer, before the connection is closed.
     pub keepalive_timeout: Duration,
-    /// Bytes of answers that may wait to be sent on one stream, where [`Http2::Hyper`] speaks.
+    /// Bytes of answers that may wait to be sent on one stream, with [`Http2::Hyper`].
     pub max_send_buffer_size: usize,
-    /// Where [`Http2::Hyper`] speaks: streams of one connection that its peer may open and reset before the worker has
-    /// looked at them; one more closes the connection (the rapid reset attack).
+    /// Streams of one connection that its peer may open and reset before the worker has seen them, with
+    /// [`Http2::Hyper`]; one more closes the connection (the rapid reset attack).
     ///
-    /// A peer that gives calls up after a few milliseconds, as Envoy does, leaves thousands of them in the socket while
+    /// A peer that cancels calls after a few milliseconds, as Envoy does, leaves thousands of them in the socket while
     /// the worker does not run: a container that is throttled stands still for most of 100 ms, again and again. Closing
     /// the connection would then fail every other call on it as well. So the bound is above what one turn of a
-    /// connection reads, 17 KiB, after which the worker looks at every stream. Such a stream holds about 1 KiB and the
+    /// connection reads, 17 KiB, after which the worker sees every stream. Such a stream holds about 1 KiB and the
     /// headers that came in that turn.
     pub max_pending_reset_streams: usize,
-    /// Bytes of answers of the whole process that may wait for peers that do not take them, where [`Http2::Wire`] speaks.
+    /// Bytes of answers of the whole process that may wait for peers that do not read them, with [`Http2::Wire`].
     pub max_held_replies: usize,
 }
 

@@ -1,5 +1,5 @@
-//! A peer's stream as hyper sees it: the preface that was read already comes first, frames pass the filter, and the end is
-//! gentle.
+//! A peer's stream as hyper sees it: the preface that was read already comes first, frames pass the filter, and the
+//! close is graceful.
 
 use std::{
     io::{self, IoSlice},

@@ -6,9 +6,8 @@
 //!   runtime)             └▶ …
 //! ```
 //!
-//! A connection never moves once it is assigned. HTTP/2 is the crate wire, or for one more release hyper, with `filter`,
-//! `io` and `turn` below it, which go with it. gRPC-Web and the `grpc-timeout` header are not handled here: the header is
-//! for the services to respect.
+//! A connection never moves once it is assigned. HTTP/2 is the crate wire, or for one more release hyper, which needs
+//! `filter`, `io` and `turn`. gRPC-Web is not supported, and `grpc-timeout` is left to the services.
 
 mod assign;
 mod balance;

@@ -1,4 +1,4 @@
-//! The first bytes of a connection: the HTTP/2 preface, or a peer that should not hold a connection.
+//! The first bytes of a connection: the HTTP/2 preface, or something else, for which the connection is closed.
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
@@ -50,7 +50,7 @@ pub(super) async fn read(io: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Gree
 mod tests {
     use super::*;
 
-    /// What `read` says to a peer that sends `chunks` and closes, and what that peer is answered.
+    /// What `read` returns for a peer that sends `chunks` and closes, and what that peer is answered.
     async fn answer(chunks: &[&[u8]]) -> (Greeting, Vec<u8>) {
         let (mut near, mut far) = tokio::io::duplex(1024);
         let peer = async move {
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn http1_is_told_so() {
+    async fn http1_is_answered() {
         let (greeting, answer) = answer(&[b"GET /healthcheck HTTP/1.1\r\n\r\n"]).await;
         assert_eq!(greeting, Greeting::Http1);
         let answer = String::from_utf8(answer).expect("text");
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn others_are_told_nothing() {
+    async fn others_are_not_answered() {
         for peer in [&b"\x16\x03\x01\x02\x00"[..], b"PRI"] {
             assert_eq!(answer(&[peer]).await, (Greeting::Other, Vec::new()), "{peer:?}");
         }

@@ -23,7 +23,7 @@ use crate::server::listen::{
 /// Why the server did not start. Workers that had started are gone again.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The system has no thread or runtime to give.
+    /// The system refused a thread or a runtime.
     #[error("cannot start {worker}: {error}; check the limits on threads and open files")]
     Worker {
         /// Which.
@@ -144,7 +144,7 @@ impl Server {
 /// Resolves when a worker has ended.
 fn ended((done, thread): (oneshot::Receiver<()>, thread::JoinHandle<()>)) -> Pin<Box<dyn Future<Output = ()> + Send>> {
     Box::pin(async move {
-        // gone without a word if it panicked, which has been printed
+        // an error if it panicked, which has been printed
         let _ = done.await;
         // does not block: the thread is about to end
         let _ = thread.join();

@@ -1,10 +1,10 @@
-//! How much of a connection is read before its calls are looked at.
+//! How much of a connection is read before its calls run.
 //!
-//! h2 reads for as long as there is something to read, then hands out the calls that came, and only when the
-//! connection's task has ended its turn do those calls run and take their messages. What they leave lying meanwhile is
+//! h2 reads for as long as there is something to read, then hands out the calls that arrived, and only when the
+//! connection's task has ended its turn do those calls run and take their messages. What is buffered meanwhile is
 //! bounded in h2, by frames and not by bytes, and beyond those bounds it closes the connection: a worker that did not
-//! run for a moment would lose connections of blameless peers. So a turn ends after a few kilobytes. Under usual load
-//! it ends there anyway, with nothing left to read.
+//! run for a moment would lose connections of peers that did nothing wrong. So a turn ends after a few kilobytes. Under
+//! usual load it ends there anyway, with nothing left to read.
 
 use std::{
     io::{self, IoSlice},
@@ -19,7 +19,7 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// After so many bytes no further read begins in a turn. With the last read, 16 KiB at most, these are 260 of the
-/// smallest calls. h2 bears 290 that end with an empty DATA frame, as those of hyper and .NET do: it charges such a
+/// smallest calls. h2 accepts 290 that end with an empty DATA frame, as those of hyper and .NET do: it charges such a
 /// call with what its message is short of 256 bytes, to a budget of half of the connection's window.
 const ENOUGH: usize = 1 << 10;
 

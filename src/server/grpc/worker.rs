@@ -1,4 +1,5 @@
-//! A worker: one thread with one current-thread runtime that serves the connections assigned to it with its own service.
+//! A worker: one thread with one current-thread runtime, which serves the connections assigned to it with a service of
+//! its own.
 
 use std::{io, sync::Arc, thread, time::Duration};
 
@@ -43,7 +44,7 @@ pub(super) struct Assigned {
 }
 
 /// Starts a worker's thread. `factory` is called there; what it returns makes the service of each connection. Fails if
-/// the system has no thread or runtime to give.
+/// the system refuses a thread or a runtime.
 pub(super) fn start<M, S, F>(
     id: WorkerId,
     context: ConnectionContext,

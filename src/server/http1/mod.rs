@@ -1,8 +1,7 @@
-//! The HTTP server: a service over HTTP/1, on the caller's runtime. Bounded in connections and in patience, with a drain
-//! that ends.
+//! The HTTP server: a service over HTTP/1, on the caller's runtime. Connections, their number and the drain have limits.
 //!
-//! When all slots are taken and another connection comes, the one that has been idle longest is evicted: no crowd of them
-//! keeps a probe from its answer.
+//! When all slots are taken and another connection arrives, the longest-idle one is evicted, so that a probe is answered
+//! however many peers are connected.
 
 mod body;
 mod connection;
@@ -25,7 +24,7 @@ use tls::ServerTls;
 /// What clients may take.
 #[derive(Clone, Copy, Debug)]
 pub struct HttpLimits {
-    /// Connections at one time; for one more, the connection that has been idle longest is evicted.
+    /// Connections at one time; for one more, the longest-idle connection is evicted.
     pub connections: usize,
     /// For the peer's first bytes and a TLS handshake together, for a request's head to arrive, and for an idle
     /// connection.
@@ -101,7 +100,7 @@ pub async fn serve_http<S>(
         options: SocketOptions { user_timeout: Some(limits.unread), ..SocketOptions::default() },
     };
     let (phases, _) = watch::channel(ShutdownPhase::Serve);
-    // what is not opened when the drain begins has not asked for anything
+    // a connection that is not open when the drain begins has sent no request
     let opening = Opening::new(tls, limits.header_read, Duration::ZERO);
     let context = Arc::new(ConnectionContext { listener: name, opening, service, limits });
     let mut connections = Connections { set: JoinSet::new(), context, phases: phases.subscribe() };

@@ -1,5 +1,5 @@
-//! What every listener does, whatever it serves: binds, accepts, bounds its connections, sets their sockets up, does the
-//! TLS handshake, and drains.
+//! What every listener does, whatever it serves: binds, accepts, bounds and evicts its connections, sets socket options,
+//! does the TLS handshake, and drains.
 //!
 //! ```text
 //!  Listener ─▶ Acceptor ─▶ ConnectionSlot ─▶ Dispatch ─▶ Opening ─▶ ServeStream

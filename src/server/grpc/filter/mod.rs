@@ -1,8 +1,8 @@
-//! What lies between a peer and the crate h2: frames are looked at as they pass.
+//! A filter of the frames between a peer and the crate h2.
 //!
-//! h2 resets every request whose `:authority` is no authority in the sense of RFC 3986, and will go on doing so. Envoy sends
-//! its cluster's name where no authority is set, and those of Istio and Contour are none. So [`Inbound`] replaces such a
-//! value before h2 sees it. What h2 rejects all the same, [`Outbound`] sees in the frames that h2 sends. See
+//! h2 resets every request whose `:authority` is no authority in the sense of RFC 3986, and will go on doing so. Envoy
+//! sends its cluster's name where no authority is set, and those of Istio and Contour are none. So [`Inbound`] replaces
+//! such a value before h2 reads it. What h2 rejects all the same, [`Outbound`] finds in the frames that h2 sends. See
 //! `docs/adr/0014-authorities-are-replaced-below-h2.md`.
 
 mod authority;
