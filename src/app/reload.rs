@@ -26,7 +26,7 @@ use crate::{
         ActiveRules, ActiveRulesHandle,
         stats::{SeriesName, Stats, StatsTable},
     },
-    source::{Content, News, RawRules, Source},
+    source::{Content, RawRules, Source, SourceUpdate},
 };
 
 /// How often an old rule set is looked at, until no request uses it.
@@ -76,7 +76,7 @@ impl Reloader {
                 }
             };
             let outcome = match news {
-                News::Rules(rules) => {
+                SourceUpdate::Rules(rules) => {
                     let rules = Arc::new(rules);
                     let outcome = self.apply(Arc::clone(&rules), defaults.clone()).await;
                     // new defaults may cure files; a server that is told of a refusal counts on its former rules
@@ -87,11 +87,11 @@ impl Reloader {
                     retired.extend(unwanted.map(|rules| self.loader.clone().free(rules)));
                     outcome.map(|old| retired.extend(old.map(|old| retire(old, self.loader.clone()))))
                 }
-                News::Unchanged => {
+                SourceUpdate::Unchanged => {
                     self.loads.count(LoadResult::Unchanged);
                     continue;
                 }
-                News::Unreadable(error) => {
+                SourceUpdate::Unreadable(error) => {
                     let faults = format!("{error} ({})", self.source_setting);
                     Err(self.refused("cannot be read", " ", faults))
                 }
