@@ -1,4 +1,4 @@
-//! The rules in force, as metrics and the `/stats` page show them.
+//! Metrics of the active rules, and their part of the `/stats` page.
 
 use std::sync::Arc;
 
@@ -9,26 +9,25 @@ use super::{
     stats::{RuleFamilies, StatsPage},
 };
 
-const RULES: Family = Family::gauge("tollgate_active_rules", "Rules in force.", &[]);
-const INFO: Family = Family::gauge("tollgate_active_rules_info", "1, with the hash of the rules in force.", &["hash"]);
-const AGE: Family =
-    Family::gauge("tollgate_active_rules_age_seconds", "Time since the rules in force were loaded.", &[]);
+const RULES: Family = Family::gauge("tollgate_active_rules", "Active rules.", &[]);
+const INFO: Family = Family::gauge("tollgate_active_rules_info", "1, with the hash of the active rules.", &["hash"]);
+const AGE: Family = Family::gauge("tollgate_active_rules_age_seconds", "Time since the active rules were loaded.", &[]);
 
-/// Exports what is in force: of no rules, nothing.
+/// Exports the active rules and their statistics; nothing before rules are loaded.
 #[derive(Clone, Debug)]
 pub struct ActiveRulesMetrics(ActiveRulesHandle);
 
 impl ActiveRulesMetrics {
-    /// Those that `live` holds at each scrape.
+    /// Metrics of the rules that `active` holds at each scrape.
     #[must_use]
-    pub fn new(live: ActiveRulesHandle) -> Self {
-        Self(live)
+    pub fn new(active: ActiveRulesHandle) -> Self {
+        Self(active)
     }
 
     /// The rules' part of the `/stats` page.
     #[must_use]
     pub fn stats_page(&self) -> Pieces {
-        self.pieces(|live| Box::new(StatsPage::new(&live.stats)))
+        self.pieces(|active| Box::new(StatsPage::new(&active.stats)))
     }
 
     fn pieces(&self, of: impl FnOnce(&Arc<ActiveRules>) -> Pieces) -> Pieces {
@@ -38,14 +37,14 @@ impl ActiveRulesMetrics {
 
 impl Collect for ActiveRulesMetrics {
     fn collect(&self, families: &mut Families) {
-        if let Some(live) = self.0.load().as_ref() {
-            families.add(&RULES, &[], live.rules.rule_count().into());
-            families.add(&INFO, &[&live.hash], 1);
-            families.add(&AGE, &[], live.since.elapsed().as_secs());
+        if let Some(active) = self.0.load().as_ref() {
+            families.add(&RULES, &[], active.rules.rule_count().into());
+            families.add(&INFO, &[&active.hash], 1);
+            families.add(&AGE, &[], active.since.elapsed().as_secs());
         }
     }
 
     fn stream(&self) -> Pieces {
-        self.pieces(|live| Box::new(RuleFamilies::new(&live.stats)))
+        self.pieces(|active| Box::new(RuleFamilies::new(&active.stats)))
     }
 }
