@@ -3,7 +3,7 @@
 use metrics::{Collect, Families, Family};
 
 use super::{BreakerReading, BreakerState, Connector, Contact};
-use crate::tls::ClientStats;
+use tls::ClientStats;
 
 /// What one Redis is called. The reference has families of their own for the connections to the second.
 struct Role {
