@@ -40,7 +40,7 @@ impl Options {
     /// If something is missing, too large, or not allowed.
     pub(super) fn check(&self, request: &Request<'_>) -> Result<(), DecideError> {
         self.limits.check(request)?;
-        match request.descriptors.iter().position(|descriptor| descriptor.is_negative_hits) {
+        match request.descriptors.iter().position(|descriptor| descriptor.gives_back) {
             Some(descriptor) if !self.refunds => Err(DecideError::Refund { descriptor }),
             _ => Ok(()),
         }

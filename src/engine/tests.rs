@@ -92,11 +92,11 @@ fn decide(engine: &Engine, domain: &str, pairs: &[(&str, &str)]) -> Result<Decis
         .map(|(key, value)| Descriptor {
             entries: smallvec![Entry::new(key, value)],
             limit: None,
-            hits_addend: None,
-            is_negative_hits: false,
+            amount: None,
+            gives_back: false,
         })
         .collect();
-    let request = Request { domain: domain.as_bytes(), descriptors, hits_addend: 0 };
+    let request = Request { domain: domain.as_bytes(), descriptors, amount: 0 };
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(engine.decide(&request, None))
 }
