@@ -1,5 +1,5 @@
 -- Evaluates many groups of hits in one call, each atomically, in order. The end of the script that the build assembles
--- from this folder; src/store/redis/ writes its input and reads its output.
+-- from this folder; crates/redis/ writes its input and reads its output.
 --
 -- KEYS: the counters of all groups, each once.
 -- ARGV[1]: the kinds of group that there are, little-endian and without gaps:

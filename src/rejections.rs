@@ -8,7 +8,7 @@ use std::{
 
 use metrics::{Collect, Families, Family};
 
-use crate::throttle::Throttled;
+use throttle::Throttled;
 
 const REJECTED: Family = Family::counter(
     "tollgate_rejected_calls_total",

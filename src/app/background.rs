@@ -1,23 +1,16 @@
 //! The tasks beside the request path: each is owned here and ends when the process drains.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc};
 
 use axum::Router;
-use limiter::memory::MemoryStore;
 use metrics::{Collect, Families};
-use tokio::{net::TcpListener, runtime::RuntimeMetrics, sync::watch, task::JoinSet, time};
+use tokio::{net::TcpListener, runtime::RuntimeMetrics, sync::watch, task::JoinSet};
 
 use crate::{
     admin::{self, Limits},
     server,
-    tls::{self, ServerTls},
 };
-
-/// Between two searches of a part of the memory store for expired counters.
-const SWEEP_EVERY: Duration = Duration::from_millis(100);
-
-/// Counters looked at in one such search: a full store of a million is seen once in twelve seconds.
-const SWEEP_COUNTERS: usize = 8192;
+use tls::ServerTls;
 
 /// The tasks, and the word that ends them.
 pub(super) struct Background {
@@ -53,17 +46,6 @@ impl Background {
         if !listeners.is_empty() {
             self.spawn(tls::watch(listeners));
         }
-    }
-
-    /// Removes expired counters, a few at a time.
-    pub(super) fn sweep(&mut self, store: Arc<MemoryStore>) {
-        self.spawn(async move {
-            loop {
-                // a pause after each search, however long that took: it is where the task can be ended
-                time::sleep(SWEEP_EVERY).await;
-                store.sweep(SWEEP_COUNTERS);
-            }
-        });
     }
 
     /// Waits until a task has panicked: none of them ends by itself.

@@ -36,7 +36,6 @@ use tollgate::{
         stats::{SeriesName, Stats, StatsTable},
     },
     rejections::PeerName,
-    store::redis,
 };
 
 /// Does it once.

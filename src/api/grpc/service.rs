@@ -12,8 +12,8 @@ use crate::{
         streams::Streams,
     },
     rejections::{Api, PeerName, Reason, Rejections},
-    tls::PeerCertificate,
 };
+use tls::PeerCertificate;
 
 /// What is the same for all workers.
 #[derive(Clone, Debug)]

@@ -4,12 +4,18 @@ use std::num::NonZeroUsize;
 
 #[cfg(feature = "redis")]
 use super::redis;
+#[cfg(feature = "redis")]
+use crate::app::GuardsConfig;
 use crate::app::StoreConfig;
 use crate::settings::choices::BackendType;
 use crate::settings::error::Problem;
 use crate::settings::table::{Given, Note};
 use crate::settings::variables::Raw;
 use limiter::memory::MemoryConfig;
+
+#[cfg(feature = "redis")]
+/// The size of the deny cache where nothing is said.
+const DENY_CACHE_BYTES: NonZeroUsize = NonZeroUsize::new(4 << 20).expect("four MiB is more than nothing");
 
 /// `None` if that cannot be told, and then there is a problem. `workers`: how many the service has.
 pub(in crate::settings) fn config(
@@ -40,7 +46,12 @@ fn in_redis(
     problems: &mut Vec<Problem>,
     notes: &mut Vec<Note>,
 ) -> Option<StoreConfig> {
-    redis::config(raw, local, workers, problems, notes).map(|redis| StoreConfig::Redis(Box::new(redis)))
+    let guards = GuardsConfig {
+        deny_cache_bytes: raw.local_cache_size.value.map_or(Some(DENY_CACHE_BYTES), |size| NonZeroUsize::new(size.0)),
+        local,
+        replicas: raw.replicas.value,
+    };
+    redis::config(raw, guards, workers, problems, notes).map(|redis| StoreConfig::Redis(Box::new(redis)))
 }
 
 #[cfg(not(feature = "redis"))]

@@ -6,7 +6,7 @@ use crate::settings::error::{Place, Problem};
 use crate::settings::table::{Given, Read};
 use crate::settings::values::San;
 use crate::settings::variables::Raw;
-use crate::tls::{ClientAuthority, Identity, ServerFiles};
+use tls::{ClientAuthority, Identity, ServerFiles};
 
 /// The identity of a client. As in the reference, one file without the other is none: a warning says so.
 pub(super) fn identity(certificate: &Read<Option<PathBuf>>, key: &Read<Option<PathBuf>>) -> Option<Identity> {

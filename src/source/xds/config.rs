@@ -5,7 +5,7 @@ use std::time::Duration;
 use limiter::domain::Secret;
 use rustls::pki_types::ServerName;
 
-use crate::tls::ClientFiles;
+use tls::ClientFiles;
 
 /// Where the rules are served, and how to ask for them.
 #[derive(Clone, Debug, PartialEq)]

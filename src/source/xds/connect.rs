@@ -22,10 +22,8 @@ use super::{
     XdsConfig, XdsTlsConfig,
     observed_io::{ConnectionState, ObservedIo},
 };
-use crate::{
-    source::blocking,
-    tls::{ClientStats, ClientTls, HandshakeError, Reason, TlsError, client_config},
-};
+use crate::source::blocking;
+use tls::{ClientStats, ClientTls, HandshakeError, Reason, TlsError, client_config};
 
 /// How long connecting may take: TCP, the TLS handshake, and the server's first bytes.
 const CONNECT: Duration = Duration::from_secs(10);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{XdsConfig, connect::connect, request::Requests};
-use crate::tls::ClientStats;
+use tls::ClientStats;
 
 /// Connects as a source does, and hangs up: whether the server is there, is trusted and lets us in. It is asked for nothing.
 ///

@@ -7,7 +7,7 @@ use std::sync::{
 
 use metrics::{Collect, Families, Family};
 
-use crate::tls::ClientStats;
+use tls::ClientStats;
 
 const CONNECTED: Family = Family::gauge("tollgate_xds_connected", "1 while a stream to the xDS server is open.", &[]);
 const BEHIND: Family = Family::gauge(

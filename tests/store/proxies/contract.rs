@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
-use tollgate::store::redis::{Address, Client, Endpoint, HostPort, RedisStats, RedisStore, StoreOptions, Topology};
+use redis::{Address, Client, Endpoint, HostPort, RedisStats, RedisStore, StoreOptions, Topology};
 
 use crate::{
     client::calls::{connected, endpoint},

@@ -1,6 +1,6 @@
 //! The contract that every store keeps, on each kind of Redis.
 
-use tollgate::store::redis::{Endpoint, KeysPerCall};
+use redis::{Endpoint, KeysPerCall};
 
 use crate::client::calls;
 use crate::{

@@ -23,11 +23,9 @@ use proptest::{
     prelude::*,
     test_runner::{TestCaseError, TestRunner},
 };
+use redis::{Client, RedisStore};
 use tokio::runtime::Runtime;
-use tollgate::{
-    engine::{Begun, Pending},
-    store::redis::{Client, RedisStore},
-};
+use tollgate::engine::{Begun, Pending};
 
 use crate::{
     client::calls::tcp,

@@ -2,12 +2,12 @@
 
 use std::{io, time::Duration};
 
+use redis::{Address, Credentials, HostPort};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::{TcpStream, UnixStream},
     time::timeout,
 };
-use tollgate::store::redis::{Address, Credentials, HostPort};
 
 use super::{PATIENCE, RedisError};
 

@@ -10,10 +10,10 @@ use std::{ffi::OsString, io, num::NonZeroUsize, sync::Arc, time::Duration};
 
 pub(crate) use connection::Connection;
 use load::{Config, Keys, Meter};
+use redis::{Address, CallError, ConnectorError, Endpoint, Topology};
 use tollgate::{
     app::StoreConfig,
     settings::{Override, Settings, SettingsError},
-    store::redis::{Address, CallError, ConnectorError, Endpoint, Topology},
 };
 
 use crate::sample::Sample;

@@ -5,11 +5,11 @@ use std::{num::NonZeroUsize, sync::Arc, thread, time::Duration};
 use fastrand::Rng;
 use limiter::domain::{Charge, Clock as _, CounterKey, Group, Hit, Limit, MAX_COUNT, SystemClock, Unit};
 use load::{Config, Keys, Meter};
+use redis::{Call, CallError, Caller, Client, Connector, Entry, Script};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep},
 };
-use tollgate::store::redis::{Call, CallError, Caller, Client, Connector, Entry, Script};
 
 use super::{
     EXPIRY_SECONDS, PATIENCE, Redis, RedisError,
