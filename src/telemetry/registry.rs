@@ -1,4 +1,4 @@
-//! All that is exported, and one scrape of it.
+//! The registry of collectors, and a scrape of all of them.
 
 use std::{fmt, sync::Arc};
 
@@ -12,12 +12,12 @@ const BUILD_INFO: Family = Family::gauge("tollgate_build_info", "1, with the ver
 /// The content type of a scrape.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The process's own families cannot be written.
+/// The families of the process cannot be encoded.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write the metrics of the process: {0}; this is a fault of tollgate, please report it")]
+#[error("cannot write the metrics of the process: {0}; this is a bug in tollgate, please report it")]
 pub struct MetricsError(#[from] prometheus::Error);
 
-/// Every metric of the process: what registered collectors export, and what the system and the build say of it.
+/// Every metric: of the registered collectors, of the process (CPU, memory, file descriptors) and of the build.
 pub struct Metrics {
     collectors: Vec<Arc<dyn Collect>>,
     #[cfg(target_os = "linux")]
@@ -25,7 +25,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Those of the process and its build.
+    /// A registry without collectors: a scrape of it has the families of the process and the build only.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -35,17 +35,17 @@ impl Metrics {
         }
     }
 
-    /// Exports what this collects as well.
+    /// Adds a collector to every later scrape.
     pub fn register(&mut self, collector: Arc<dyn Collect>) {
         self.collectors.push(collector);
     }
 
-    /// All families in Prometheus' text format, as they are now, in pieces.
+    /// All families with their current values in Prometheus' text format, in pieces.
     ///
     /// # Errors
-    /// If a family of the process cannot be written, which is a fault of this program.
+    /// If a family of the process cannot be encoded, which is a bug in this program.
     pub fn scrape(&self) -> Result<Pieces, MetricsError> {
-        // their names come before ours: a scrape is in order
+        // families are sorted by name, and `process_…` precedes `ratelimit_…` and `tollgate_…`
         let mut first = TextEncoder::new().encode_to_string(&self.process())?;
         let mut families = Families::default();
         families.add(&BUILD_INFO, &[env!("CARGO_PKG_VERSION")], 1);
@@ -56,7 +56,7 @@ impl Metrics {
         Ok(Box::new(std::iter::once(first).chain(streams.into_iter().flatten())))
     }
 
-    /// What the system says of the process, by name.
+    /// The families that the operating system reports for the process, sorted by name.
     #[cfg(target_os = "linux")]
     fn process(&self) -> Vec<MetricFamily> {
         let mut families = self.process.collect();

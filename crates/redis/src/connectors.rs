@@ -1,9 +1,9 @@
 //! The connections to both Redises, as metrics and the `/stats` page show them.
 
 use metrics::{Collect, Families, Family};
+use tls::ClientStats;
 
 use super::{BreakerReading, BreakerState, Connector, Contact};
-use tls::ClientStats;
 
 /// What one Redis is called. The reference has families of their own for the connections to the second.
 struct Role {

@@ -1,4 +1,4 @@
-//! What an operator wants to know of the xDS source. Read by scrapes at any time.
+//! Statistics of the xDS source, which scrapes read at any time.
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -12,12 +12,13 @@ use tls::ClientStats;
 const CONNECTED: Family = Family::gauge("tollgate_xds_connected", "1 while a stream to the xDS server is open.", &[]);
 const BEHIND: Family = Family::gauge(
     "tollgate_xds_behind",
-    "1 while the server's newest snapshot is refused, so that older rules are in force.",
+    "1 while the server's newest snapshot is rejected, so that older rules are active.",
     &[],
 );
 const ACKS: Family =
-    Family::counter("tollgate_xds_acks_total", "Acknowledgements that were sent to the xDS server.", &[]);
-const NACKS: Family = Family::counter("tollgate_xds_nacks_total", "Refusals that were sent to the xDS server.", &[]);
+    Family::counter("tollgate_xds_acks_total", "Acknowledgements (ACK) that were sent to the xDS server.", &[]);
+const NACKS: Family =
+    Family::counter("tollgate_xds_nacks_total", "Rejections (NACK) that were sent to the xDS server.", &[]);
 const STREAMS: Family =
     Family::counter("tollgate_xds_streams_total", "Streams to the xDS server that were opened.", &[]);
 const FAILED: Family =
@@ -28,7 +29,7 @@ const VERSION: Family = Family::gauge(
     &["version"],
 );
 
-/// Counted since the start.
+/// The state of the source, and counters since the start.
 #[derive(Debug)]
 pub struct XdsStats {
     over_tls: bool,
@@ -43,7 +44,7 @@ pub struct XdsStats {
 }
 
 impl XdsStats {
-    /// Of a source that connects over TLS, or not.
+    /// Statistics of a source that has not connected yet. `over_tls`: export the TLS handshakes too.
     #[must_use]
     pub fn new(over_tls: bool) -> Self {
         Self {
@@ -78,12 +79,12 @@ impl XdsStats {
 
     pub(super) fn accepted(&self, version: &str) {
         self.behind.store(false, Relaxed);
-        // a label of a metric: as much of it as a person would read
+        // bounded, because it becomes a label
         let version = version.chars().take(128).collect();
         *self.version.lock().unwrap_or_else(PoisonError::into_inner) = Some(version);
     }
 
-    pub(super) fn refused(&self) {
+    pub(super) fn rejected(&self) {
         self.behind.store(true, Relaxed);
     }
 
@@ -148,7 +149,7 @@ mod tests {
         (0..5).for_each(|_| stats.opened());
         assert_eq!(metrics::series(&stats), numbers([2, 0, 1, 3, 4, 5]));
         stats.closed();
-        stats.refused();
+        stats.rejected();
         assert_eq!(metrics::series(&stats), numbers([2, 1, 0, 3, 4, 5]));
     }
 
