@@ -34,7 +34,7 @@ use crate::{
     api::{ApiContext, Apis, Streams},
     engine::{ActiveRulesHandle, ActiveRulesMetrics, Engine},
     pages::{self, DebugPages},
-    server::{self, Server, ServerContext},
+    server::{self, GrpcServer, ServerContext},
     source::{self, FileSource, Source},
     telemetry::{self, Metrics, logging::LogQueue},
 };
@@ -247,7 +247,7 @@ impl App {
         config: &Config,
         listeners: Listeners,
         background: &mut Background,
-    ) -> Result<(Server, Streams), AppError> {
+    ) -> Result<(GrpcServer, Streams), AppError> {
         let (apis, follow) = Apis::new(self.apis(config), self.ready.health().follow(), pages::State::is_healthy);
         background.spawn(follow);
         self.backend.background(&self.ready).into_iter().for_each(|task| background.spawn(task));
@@ -261,7 +261,7 @@ impl App {
         }
 
         let streams = apis.streams().clone();
-        let server = Server::start(&config.grpc.server, &context, listeners.grpc, move |_worker| {
+        let server = GrpcServer::start(&config.grpc.server, &context, listeners.grpc, move |_worker| {
             let service = apis.grpc();
             move |peer| service.connection(peer.name, peer.certificate)
         })

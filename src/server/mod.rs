@@ -14,7 +14,7 @@ mod http1;
 mod listen;
 
 pub use grpc::{
-    ConnectionLimits, DrainReport, GrpcService, Http2, LateStats, RemotePeer, Server, ServerConfig, ServerContext,
+    ConnectionLimits, DrainReport, GrpcServer, GrpcService, Http2, LateStats, RemotePeer, ServerConfig, ServerContext,
     StartError, Stats, TASKS, WorkerId, window_for,
 };
 pub use http1::{HttpLimits, HttpService, serve_http};

@@ -30,6 +30,6 @@ mod worker;
 
 pub use config::{ConnectionLimits, Http2, ServerConfig, ServerContext, WorkerId, window_for};
 pub use peer::RemotePeer;
-pub use server::{DrainReport, Server, StartError};
+pub use server::{DrainReport, GrpcServer, StartError};
 pub use service::GrpcService;
 pub use stats::{LateStats, Stats, TASKS};

@@ -47,9 +47,9 @@ pub struct DrainReport {
     pub stuck_workers: usize,
 }
 
-/// A running server. Dropped without [`Server::drain`], it closes its listener and every connection at once.
+/// A running server. Dropped without [`GrpcServer::drain`], it closes its listener and every connection at once.
 #[derive(Debug)]
-pub struct Server {
+pub struct GrpcServer {
     local: LocalAddr,
     stats: Arc<Stats>,
     phases: watch::Sender<ShutdownPhase>,
@@ -58,7 +58,7 @@ pub struct Server {
     workers: Vec<(oneshot::Receiver<()>, thread::JoinHandle<()>)>,
 }
 
-impl Server {
+impl GrpcServer {
     /// Starts the workers, and then accepts on this runtime. `factory` is called once on each worker's runtime (where
     /// it may spawn), and what it returns once for each connection, with its peer, for what serves that connection.
     ///

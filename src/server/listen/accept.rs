@@ -17,8 +17,8 @@ use super::{
     tcp::BACKLOG,
 };
 
-/// The first pause after accepting failed, and the longest.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+/// The first pause after accepting failed, and the longest: a probe that waits meanwhile often has a second in all.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(100));
 
 /// Decides where an accepted connection is served.
 pub(in crate::server) trait Dispatch {
@@ -49,9 +49,9 @@ impl Acceptor {
                 Ok(socket) => {
                     backoff.end();
                     tokio::select! {
-                        slot = self.slots.acquire() => self.dispatch(socket, slot, dispatch),
+                        slot = self.slots.acquire() => self.pass(socket, slot, dispatch),
                         () = &mut stop => {
-                            self.dispatch(socket, self.slots.try_acquire(), dispatch);
+                            self.pass(socket, self.slots.try_acquire(), dispatch);
                             break;
                         }
                     }
@@ -69,14 +69,15 @@ impl Acceptor {
         // Bounded by the length of the queue: peers that go on connecting must not delay the shutdown.
         for _ in 0..BACKLOG {
             match self.listener.accept_queued() {
-                Ok(socket) => self.dispatch(socket, self.slots.try_acquire(), dispatch),
+                Ok(socket) => self.pass(socket, self.slots.try_acquire(), dispatch),
                 Err(error) if is_peer_error(&error) => {}
                 Err(_) => break,
             }
         }
     }
 
-    fn dispatch(&self, socket: Socket, slot: Option<ConnectionSlot>, dispatch: &mut impl Dispatch) {
+    /// Sets the socket's options, and passes it on.
+    fn pass(&self, socket: Socket, slot: Option<ConnectionSlot>, dispatch: &mut impl Dispatch) {
         if let Err(error) = socket.set_options(&self.options) {
             // the peer has closed it already, as what serves it will see
             tracing::debug!(listener = self.listener.name(), %error, "a connection ended before it was served");
@@ -138,7 +139,7 @@ mod tests {
         let mut backoff = Backoff::new("test");
         let error = io::Error::other("too many open files");
         let pauses: Vec<_> = (0..9).map(|_| backoff.next(&error).as_millis()).collect();
-        assert_eq!(pauses, [10, 20, 40, 80, 160, 320, 640, 1000, 1000]);
+        assert_eq!(pauses, [10, 20, 40, 80, 100, 100, 100, 100, 100]);
         backoff.end();
         assert_eq!(backoff.next(&error), PAUSES.0);
     }

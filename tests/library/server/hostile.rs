@@ -9,7 +9,7 @@ use tokio::{
 use tollgate::{
     rejections::{Api, Reason},
     server::{
-        BindError, ConnectionLimits, Http2, Listen, Listener, RemotePeer, Server, ServerConfig, ServerContext,
+        BindError, ConnectionLimits, GrpcServer, Http2, Listen, Listener, RemotePeer, ServerConfig, ServerContext,
         StartError,
     },
 };
@@ -98,7 +98,8 @@ fn no_service(_: RemotePeer) -> Served {
 #[tokio::test]
 async fn an_unknown_method_is_unimplemented() {
     let listener = Listener::bind("grpc", &any_port()).await.expect("bound");
-    let server = Server::start(&config(1), &ServerContext::default(), listener, |_| no_service).await.expect("started");
+    let server =
+        GrpcServer::start(&config(1), &ServerContext::default(), listener, |_| no_service).await.expect("started");
     let mut client = client(&address(&server)).await;
     assert_eq!(call(&mut client, "", 0).await.expect_err("no service").code(), Code::Unimplemented);
 }
@@ -111,7 +112,7 @@ async fn a_service_that_cannot_be_made_is_an_error_at_start() {
         assert!(worker.index() != 1, "as asked");
         no_service
     };
-    let started = Server::start(&config(3), &ServerContext::default(), listener, factory).await;
+    let started = GrpcServer::start(&config(3), &ServerContext::default(), listener, factory).await;
     let error = started.expect_err("worker-1 has no service");
     assert!(matches!(error, StartError::Service(worker) if worker.index() == 1), "{error}");
     std::net::TcpStream::connect(local).expect_err("nothing listens");

@@ -21,7 +21,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 use tollgate::{
-    server::{ConnectionLimits, Listen, Listener, LocalAddr, Server, ServerConfig, ServerContext},
+    server::{ConnectionLimits, GrpcServer, Listen, Listener, LocalAddr, ServerConfig, ServerContext},
     settings::Settings,
 };
 use tonic::{Request, Response, Status, service::Routes, transport::Channel};
@@ -101,7 +101,7 @@ pub(crate) fn any_port() -> Listen {
 }
 
 /// The service at `listen`.
-pub(crate) async fn serve_at(listen: &Listen, config: &ServerConfig) -> (Server, Arc<Calls>) {
+pub(crate) async fn serve_at(listen: &Listen, config: &ServerConfig) -> (GrpcServer, Arc<Calls>) {
     serve_with(listen, config, &ServerContext::default()).await
 }
 
@@ -110,7 +110,7 @@ pub(crate) async fn serve_with(
     listen: &Listen,
     config: &ServerConfig,
     context: &ServerContext,
-) -> (Server, Arc<Calls>) {
+) -> (GrpcServer, Arc<Calls>) {
     let calls = Calls { running: AtomicUsize::new(0), gate: Semaphore::new(0), begun: AtomicU64::new(0) };
     let calls = Arc::new(calls);
     let listener = Listener::bind("grpc", listen).await.expect("bound");
@@ -119,16 +119,16 @@ pub(crate) async fn serve_with(
         let routes = Routes::new(RateLimitServiceServer::new(Obedient(Arc::clone(&shared)))).prepare();
         move |_peer| Served::new(routes.clone())
     };
-    (Server::start(config, context, listener, factory).await.expect("started"), calls)
+    (GrpcServer::start(config, context, listener, factory).await.expect("started"), calls)
 }
 
 /// The service at any port.
-pub(crate) async fn serve(config: &ServerConfig) -> (Server, Arc<Calls>) {
+pub(crate) async fn serve(config: &ServerConfig) -> (GrpcServer, Arc<Calls>) {
     serve_at(&any_port(), config).await
 }
 
 /// `host:port`.
-pub(crate) fn address(server: &Server) -> String {
+pub(crate) fn address(server: &GrpcServer) -> String {
     match server.local_addr() {
         LocalAddr::Tcp(address) => address.to_string(),
         unix @ LocalAddr::Unix(_) => panic!("{unix} is not TCP"),

@@ -7,7 +7,7 @@ use tls::{ClientAuthority, Identity, PeerCertificate, ServerFiles, ServerTls};
 use tokio::{io::AsyncWriteExt as _, net::TcpStream, sync::mpsc};
 use tollgate::{
     rejections::PeerName,
-    server::{Listener, LocalAddr, RemotePeer, Server, ServerContext},
+    server::{GrpcServer, Listener, LocalAddr, RemotePeer, ServerContext},
 };
 
 use crate::tls::{
@@ -108,7 +108,7 @@ async fn what_serves_a_connection_knows_the_certificate_of_its_client() {
                 Nothing
             }
         };
-        let _server = Server::start(&defaults(), &context, listener, factory).await.expect("started");
+        let _server = GrpcServer::start(&defaults(), &context, listener, factory).await.expect("started");
         let shown = clients.certificate(NAME);
         let client = config(&ca.pem.certificate, Some(&shown));
         let mut connection =

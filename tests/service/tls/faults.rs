@@ -17,7 +17,7 @@ use tokio::{
     time::timeout,
 };
 use tollgate::{
-    server::{ConnectionLimits, Listen, Listener, LocalAddr, Server, ServerConfig, ServerContext},
+    server::{ConnectionLimits, GrpcServer, Listen, Listener, LocalAddr, ServerConfig, ServerContext},
     settings::Settings,
 };
 
@@ -69,7 +69,7 @@ impl wire::Handler for Nothing {
 
 /// A server without services, with one worker and little patience.
 struct Service {
-    server: Server,
+    server: GrpcServer,
     tls: Arc<ServerTls>,
     ca: Authority,
     address: SocketAddr,
@@ -100,7 +100,7 @@ async fn serve(preface_timeout: Duration) -> Service {
     let context = ServerContext { tls: Some(Arc::clone(&tls)), rejections: Arc::default() };
     let listener = Listener::bind("grpc", &any_port()).await.expect("bound");
     let LocalAddr::Tcp(address) = *listener.local_addr() else { panic!("not TCP") };
-    let server = Server::start(&config, &context, listener, |_| |_| Nothing).await.expect("started");
+    let server = GrpcServer::start(&config, &context, listener, |_| |_| Nothing).await.expect("started");
     Service { server, tls, ca, address }
 }
 
