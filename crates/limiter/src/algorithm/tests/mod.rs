@@ -1,5 +1,6 @@
 //! The algorithms against the design's text: worked examples, and properties over the whole range of inputs.
 
+#[cfg(feature = "calendar")]
 mod calendar;
 mod examples;
 mod groups;
