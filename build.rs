@@ -1,5 +1,5 @@
-//! Compiles the vendored RLS protocol definitions to a descriptor set, which `/json` and gRPC reflection read at
-//! run time (message types themselves come from `envoy-types`; protox makes `protoc` needless).
+//! Compiles the vendored RLS protocol definitions into a descriptor set, which `/json` and gRPC reflection read at
+//! run time (the message types themselves come from `envoy-types`; protox replaces `protoc`).
 
 use std::{env, error::Error, fs, path::Path, process::Command};
 
@@ -13,8 +13,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What this is built from: the variable `TOLLGATE_COMMIT`, which a build without a repository sets, or what git says. Not
-/// of debug builds, which would be built anew after each commit.
+/// The commit that this is built from: the variable `TOLLGATE_COMMIT`, which a build without a repository sets, or
+/// git's HEAD. "unknown" in a debug build without that variable, which would otherwise be rebuilt after each commit.
 fn commit() -> String {
     println!("cargo:rerun-if-env-changed=TOLLGATE_COMMIT");
     if let Some(commit) = env::var("TOLLGATE_COMMIT").ok().filter(|commit| !commit.trim().is_empty()) {

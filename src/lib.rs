@@ -3,14 +3,14 @@
 //! ```text
 //!  api ──▶ engine ──▶ rules            match the descriptors
 //!              │
-//!              ├────▶ store stack      charge the counters: guard(store)
+//!              ├────▶ limiter          charge the counters: guard(store)
 //!              │
 //!              └────▶ decision ──▶ api answer
 //! ```
 //!
-//! What a module counts it exports itself, through the crate `metrics`; `app` registers it with `telemetry`.
+//! Each module exports its own counters through the crate `metrics`; `app` registers them with `telemetry`.
 //!
-//! `docs/architecture.md` has the whole picture.
+//! `docs/architecture.md` describes the layout and the reasons for it.
 
 pub mod admin;
 pub mod api;

@@ -34,35 +34,54 @@ pub struct RlsService {
 /// Why a call has no answer.
 #[derive(Debug, thiserror::Error)]
 enum CallError {
-    /// Its bytes are no request.
+    /// The message cannot be decoded.
     #[error("grpc: failed to unmarshal the received message: {0}")]
     Malformed(DecodeError),
-    /// It cannot be decided.
-    #[error(transparent)]
-    Decide(#[from] DecideError),
+    /// The request cannot be decided.
+    #[error("{error}{setting}", setting = setting(.error))]
+    Decide {
+        #[from]
+        error: DecideError,
+    },
+}
+
+/// The setting that a request violates, to follow the error's message.
+fn setting(error: &DecideError) -> &'static str {
+    match error {
+        DecideError::TooManyDescriptors { .. } => " (setting MAX_DESCRIPTORS)",
+        DecideError::TooManyEntries { .. } => " (setting MAX_ENTRIES)",
+        DecideError::Refund { .. } => " (is_negative_hits, setting REFUNDS)",
+        DecideError::NoDomain
+        | DecideError::NoDescriptors
+        | DecideError::OverrideUnit { .. }
+        | DecideError::NoRules
+        | DecideError::Store(_) => "",
+    }
 }
 
 impl CallError {
-    /// How it is counted; `None` where the store is at fault, which has metrics of its own.
+    /// The reason to count it under; `None` for a failure of the store, which has metrics of its own.
     fn reason(&self) -> Option<Reason> {
         Some(match self {
             Self::Malformed(_) => Reason::Malformed,
-            Self::Decide(DecideError::OverrideUnit { .. }) => Reason::OverrideUnit,
-            Self::Decide(DecideError::NoDomain) => Reason::NoDomain,
-            Self::Decide(DecideError::NoDescriptors) => Reason::NoDescriptors,
-            Self::Decide(DecideError::TooManyDescriptors { .. }) => Reason::TooManyDescriptors,
-            Self::Decide(DecideError::TooManyEntries { .. }) => Reason::TooManyEntries,
-            Self::Decide(DecideError::Refund { .. }) => Reason::Refund,
-            Self::Decide(DecideError::NoRules) => Reason::NoRules,
-            Self::Decide(DecideError::Store(_)) => return None,
+            Self::Decide { error } => match error {
+                DecideError::OverrideUnit { .. } => Reason::OverrideUnit,
+                DecideError::NoDomain => Reason::NoDomain,
+                DecideError::NoDescriptors => Reason::NoDescriptors,
+                DecideError::TooManyDescriptors { .. } => Reason::TooManyDescriptors,
+                DecideError::TooManyEntries { .. } => Reason::TooManyEntries,
+                DecideError::Refund { .. } => Reason::Refund,
+                DecideError::NoRules => Reason::NoRules,
+                DecideError::Store(_) => return None,
+            },
         })
     }
 
     fn code(&self) -> Code {
         match self {
             Self::Malformed(_) => Code::Internal,
-            Self::Decide(DecideError::NoRules | DecideError::Store(_)) => Code::Unavailable,
-            Self::Decide(_) => Code::InvalidArgument,
+            Self::Decide { error: DecideError::NoRules | DecideError::Store(_) } => Code::Unavailable,
+            Self::Decide { .. } => Code::InvalidArgument,
         }
     }
 }
@@ -71,7 +90,7 @@ impl From<DecodeError> for CallError {
     fn from(error: DecodeError) -> Self {
         match error {
             DecodeError::Malformed(_) => Self::Malformed(error),
-            DecodeError::TooMany(too_many) => Self::Decide(too_many),
+            DecodeError::TooMany(error) => Self::Decide { error },
         }
     }
 }

@@ -73,3 +73,19 @@ impl Collect for BackgroundTasks {
         families.add(&server::TASKS, &["background"], self.0.num_alive_tasks() as u64);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use tokio::runtime::Handle;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn tasks_that_have_not_ended_are_exported() {
+        let _tasks: Vec<_> = (0..3).map(|_| tokio::spawn(pending::<()>())).collect();
+        let tasks = BackgroundTasks(Handle::current().metrics());
+        assert_eq!(metrics::series(&tasks), [r#"tollgate_tasks{runtime="background"} 3"#]);
+    }
+}

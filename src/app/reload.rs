@@ -19,7 +19,7 @@ use rules::{CompileErrors, CompileOptions, Compiled};
 
 use crate::{
     engine::{ActiveRules, ActiveRulesHandle, stats::Stats},
-    source::{Content, News, RawRules, Source},
+    source::{Content, RawRules, Source, SourceUpdate},
 };
 
 /// How often an old rule set is looked at, until no request uses it.
@@ -69,7 +69,7 @@ impl Reloader {
                 }
             };
             let outcome = match news {
-                News::Rules(rules) => {
+                SourceUpdate::Rules(rules) => {
                     let rules = Arc::new(rules);
                     let outcome = self.apply(Arc::clone(&rules), defaults.clone()).await;
                     // new defaults may cure files; a server that is told of a refusal counts on its former rules
@@ -80,11 +80,11 @@ impl Reloader {
                     retired.extend(unwanted.map(|rules| self.loader.clone().free(rules)));
                     outcome.map(|old| retired.extend(old.map(|old| retire(old, self.loader.clone()))))
                 }
-                News::Unchanged => {
+                SourceUpdate::Unchanged => {
                     self.loads.count(LoadResult::Unchanged);
                     continue;
                 }
-                News::Unreadable(error) => {
+                SourceUpdate::Unreadable(error) => {
                     let faults = format!("{error} ({})", self.source_setting);
                     Err(self.refused("cannot be read", " ", faults))
                 }

@@ -261,7 +261,7 @@ descriptors:
         println!("late costs of 5 under 12 behind Envoy, {key}, STOP {stop}: {statuses:?}");
         assert_eq!((statuses.as_slice(), other.as_u16()), (&expected[..], 200), "{key}");
     }
-    tollgate.wait_for_log("without count_denied is looked at");
+    tollgate.wait_for_log("without count_denied is checked without charging");
 }
 
 /// An Envoy that looks before a request and charges 5 after it.

@@ -66,7 +66,7 @@ impl Service {
     }
 
     fn ask<'a>(&self, domain: &'a [u8], descriptor: Descriptor<'a>) -> Code {
-        let request = Request { domain, descriptors: smallvec![descriptor], hits_addend: 0 };
+        let request = Request { domain, descriptors: smallvec![descriptor], amount: 0 };
         // the memory store never waits
         match pin!(self.engine.decide(&request, None)).poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(decision) => decision.expect("a decision").code,
@@ -90,7 +90,7 @@ impl Service {
 
 fn descriptor<'a>(pairs: &[(&'a str, &'a [u8])]) -> Descriptor<'a> {
     let entries = pairs.iter().map(|(key, value)| Entry::new(*key, *value)).collect();
-    Descriptor { entries, limit: None, hits_addend: None, is_negative_hits: false }
+    Descriptor { entries, limit: None, amount: None, gives_back: false }
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn a_limit_that_the_request_brings_holds_for_it() {
     let limit = Some(LimitOverride { requests: 1, unit: Ok(Unit::Day) });
     let ask = |key: &[u8], value: &[u8]| {
         let entries = smallvec![Entry::new(key, value)];
-        service.ask(b"d", Descriptor { entries, limit, hits_addend: None, is_negative_hits: false })
+        service.ask(b"d", Descriptor { entries, limit, amount: None, gives_back: false })
     };
     for (key, value) in [(&b"k"[..], &b"\xff"[..]), (b"k", b"\xfe"), (b"k\xff", b"v"), (b"k\xfe", b"v")] {
         assert_eq!(ask(key, value), Code::Ok, "{key:?}={value:?}");

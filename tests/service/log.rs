@@ -62,7 +62,7 @@ async fn calls_and_probes_are_answered_while_nobody_reads_the_log() {
     }
     calls(&tollgate, 100).await;
     drop(unread);
-    tollgate.wait_for_log(" lines of the log were dropped");
+    tollgate.wait_for_log(" log lines were dropped");
     // what is logged from now on is read
     tollgate.write_rules("domain: d\ndescriptors: [{kee: last}]\n");
     eventually("the last refusal", async || tollgate.logged("kee").pop()).await;
@@ -109,7 +109,7 @@ async fn under_load_and_bad_reloads_nobody_misses_the_log() {
         rounds * 50
     );
     drop(unread);
-    tollgate.wait_for_log(" lines of the log were dropped");
+    tollgate.wait_for_log(" log lines were dropped");
     let _unread = tollgate.unread();
     tollgate.signal("TERM");
     assert_eq!(tollgate.exit().code(), Some(0));

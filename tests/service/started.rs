@@ -86,10 +86,10 @@ fn a_mistyped_variable_is_warned_of_with_the_likely_name() {
     }
     let tollgate = builder.start();
     for (name, meant) in names {
-        tollgate
-            .wait_for_log(&format!("{name} is no variable of this service and has no effect; did you mean {meant}?"));
+        let warning = format!("{name} is not a variable of this service and has no effect; did you mean {meant}?");
+        tollgate.wait_for_log(&warning);
     }
-    assert_eq!(tollgate.logged("is no variable of this service").len(), names.len(), "{:#?}", tollgate.log());
+    assert_eq!(tollgate.logged("is not a variable of this service").len(), names.len(), "{:#?}", tollgate.log());
 }
 
 #[tokio::test]

@@ -182,10 +182,10 @@ fn request<'a>(key: &'a str, value: &'a str, descriptors: usize) -> Request<'a> 
     let descriptor = Descriptor {
         entries: [Entry::new(key, value)].into_iter().collect(),
         limit: None,
-        hits_addend: None,
-        is_negative_hits: false,
+        amount: None,
+        gives_back: false,
     };
-    Request { domain: b"d", descriptors: (0..descriptors).map(|_| descriptor.clone()).collect(), hits_addend: 0 }
+    Request { domain: b"d", descriptors: (0..descriptors).map(|_| descriptor.clone()).collect(), amount: 0 }
 }
 
 /// A whole decision, which allows the request.

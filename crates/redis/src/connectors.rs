@@ -1,8 +1,9 @@
 //! The connections to both Redises, as metrics and the `/stats` page show them.
 
 use metrics::{Collect, Families, Family};
+use tls::ClientStats;
 
-use super::{BreakerReading, BreakerState, Connector};
+use super::{BreakerReading, BreakerState, Connector, Contact};
 
 /// What one Redis is called. The reference has families of their own for the connections to the second.
 struct Role {
@@ -95,20 +96,32 @@ impl Connectors {
 
 impl Collect for Connectors {
     fn collect(&self, families: &mut Families) {
-        for (Role { redis, server, open, made, closed }, connector) in self.by_role() {
-            let contact = connector.contact();
-            let is_open = contact.open as u64;
-            families.add(open, &[], is_open);
-            families.add(made, &[], contact.made);
-            families.add(closed, &[], contact.made.saturating_sub(is_open));
-            families.add(&FAILED, &[redis], contact.failed);
-            for BreakerReading { address, state, opened } in connector.breakers() {
-                families.add(&BREAKER_STATE, &[redis, &address], number(state));
-                families.add(&BREAKER_OPENED, &[redis, &address], opened);
-            }
-            if let Some(handshakes) = connector.handshakes() {
-                handshakes.collect_of(server, families);
-            }
+        for (role, connector) in self.by_role() {
+            role.collect(&connector.contact(), connector.breakers(), connector.handshakes(), families);
+        }
+    }
+}
+
+impl Role {
+    fn collect(
+        &self,
+        contact: &Contact,
+        breakers: Vec<BreakerReading>,
+        handshakes: Option<&ClientStats>,
+        families: &mut Families,
+    ) {
+        let Self { redis, server, open, made, closed } = self;
+        let is_open = contact.open as u64;
+        families.add(open, &[], is_open);
+        families.add(made, &[], contact.made);
+        families.add(closed, &[], contact.made.saturating_sub(is_open));
+        families.add(&FAILED, &[redis], contact.failed);
+        for BreakerReading { address, state, opened } in breakers {
+            families.add(&BREAKER_STATE, &[redis, &address], number(state));
+            families.add(&BREAKER_OPENED, &[redis, &address], opened);
+        }
+        if let Some(handshakes) = handshakes {
+            handshakes.collect_of(server, families);
         }
     }
 }
@@ -127,5 +140,80 @@ const fn number(state: BreakerState) -> u64 {
         BreakerState::Closed => 0,
         BreakerState::HalfOpen => 1,
         BreakerState::Open => 2,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What both roles export, each of numbers from `begin` on.
+    struct Both;
+
+    impl Collect for Both {
+        fn collect(&self, families: &mut Families) {
+            for (role, begin) in [(&MAIN, 10), (&PER_SECOND, 100)] {
+                let contact =
+                    Contact { open: begin, made: 3 * begin as u64, failed: begin as u64 + 1, ..Contact::default() };
+                let states = [("a", BreakerState::Closed), ("b", BreakerState::HalfOpen), ("c", BreakerState::Open)];
+                let breakers = states.into_iter().zip(begin as u64 + 2..);
+                let breakers = breakers.map(|((address, state), opened)| BreakerReading {
+                    address: address.into(),
+                    state,
+                    opened,
+                });
+                role.collect(&contact, breakers.collect(), None, families);
+            }
+        }
+    }
+
+    #[test]
+    fn each_family_shows_its_own_number() {
+        assert_eq!(
+            metrics::series(&Both),
+            [
+                "ratelimit_redis_per_second_pool_cx_active 100",
+                "ratelimit_redis_per_second_pool_cx_local_close 200",
+                "ratelimit_redis_per_second_pool_cx_total 300",
+                "ratelimit_redis_pool_cx_active 10",
+                "ratelimit_redis_pool_cx_local_close 20",
+                "ratelimit_redis_pool_cx_total 30",
+                r#"tollgate_redis_breaker_opened_total{redis="main",address="a"} 12"#,
+                r#"tollgate_redis_breaker_opened_total{redis="main",address="b"} 13"#,
+                r#"tollgate_redis_breaker_opened_total{redis="main",address="c"} 14"#,
+                r#"tollgate_redis_breaker_opened_total{redis="per_second",address="a"} 102"#,
+                r#"tollgate_redis_breaker_opened_total{redis="per_second",address="b"} 103"#,
+                r#"tollgate_redis_breaker_opened_total{redis="per_second",address="c"} 104"#,
+                r#"tollgate_redis_breaker_state{redis="main",address="a"} 0"#,
+                r#"tollgate_redis_breaker_state{redis="main",address="b"} 1"#,
+                r#"tollgate_redis_breaker_state{redis="main",address="c"} 2"#,
+                r#"tollgate_redis_breaker_state{redis="per_second",address="a"} 0"#,
+                r#"tollgate_redis_breaker_state{redis="per_second",address="b"} 1"#,
+                r#"tollgate_redis_breaker_state{redis="per_second",address="c"} 2"#,
+                r#"tollgate_redis_failed_connections_total{redis="main"} 11"#,
+                r#"tollgate_redis_failed_connections_total{redis="per_second"} 101"#,
+            ]
+        );
+    }
+
+    /// The handshakes of one role.
+    struct Handshakes(&'static Role);
+
+    impl Collect for Handshakes {
+        fn collect(&self, families: &mut Families) {
+            let named_otherwise = ClientStats::new("redis of the log");
+            self.0.collect(&Contact::default(), Vec::new(), Some(&named_otherwise), families);
+        }
+    }
+
+    #[test]
+    fn handshakes_are_those_of_their_role() {
+        for (role, expected) in [
+            (&MAIN, r#"tollgate_tls_client_handshakes_total{server="redis"} 0"#),
+            (&PER_SECOND, r#"tollgate_tls_client_handshakes_total{server="redis_per_second"} 0"#),
+        ] {
+            let lines = metrics::series(&Handshakes(role));
+            assert!(lines.iter().any(|line| line == expected), "{expected} in {lines:?}");
+        }
     }
 }

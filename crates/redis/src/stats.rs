@@ -169,3 +169,91 @@ impl Collect for RedisStats {
         families.add_histogram(&CALL_TIMES, &[], self.call_times());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use limiter::domain::Refusal;
+
+    use super::*;
+
+    #[test]
+    fn each_family_shows_its_own_number() {
+        let stats = RedisStats::default();
+        for (counter, number) in [
+            (&stats.calls, 20),
+            (&stats.in_flight, 21),
+            (&stats.entries, 30),
+            (&stats.checks, 52),
+            (&stats.abandoned, 23),
+            (&stats.pending, 24),
+        ] {
+            counter.store(number, Relaxed);
+        }
+        (12..15).for_each(|seconds| stats.call_times.record(Duration::from_secs(seconds)));
+        let codes = [
+            "ASK",
+            "BUSY",
+            "clock",
+            "CLUSTERDOWN",
+            "LOADING",
+            "MASTERDOWN",
+            "MOVED",
+            "NOSCRIPT",
+            "something else",
+            "READONLY",
+            "TRYAGAIN",
+        ];
+        for (times, code) in (1..).zip(codes) {
+            (0..times).for_each(|_| stats.count_resent(code));
+        }
+        let errors = [
+            StoreError::Tripped,
+            StoreError::Closed,
+            StoreError::Divided,
+            StoreError::Expired,
+            StoreError::Overloaded,
+            StoreError::Refused(Refusal::ReadOnly),
+            StoreError::Unanswered,
+            StoreError::Unreachable,
+            StoreError::Unreadable,
+        ];
+        for (times, error) in (1..).zip(errors) {
+            (0..times).for_each(|_| stats.count_failed(error));
+        }
+        assert_eq!(
+            metrics::series(&stats),
+            [
+                "tollgate_redis_abandoned_total 23",
+                "tollgate_redis_call_seconds_sum 39",
+                "tollgate_redis_call_seconds_count 3",
+                "tollgate_redis_calls_in_flight 21",
+                "tollgate_redis_calls_total 20",
+                r#"tollgate_redis_errors_total{kind="breaker_open"} 1"#,
+                r#"tollgate_redis_errors_total{kind="closed"} 2"#,
+                r#"tollgate_redis_errors_total{kind="divided"} 3"#,
+                r#"tollgate_redis_errors_total{kind="expired"} 4"#,
+                r#"tollgate_redis_errors_total{kind="overloaded"} 5"#,
+                r#"tollgate_redis_errors_total{kind="refused"} 6"#,
+                r#"tollgate_redis_errors_total{kind="unanswered"} 7"#,
+                r#"tollgate_redis_errors_total{kind="unreachable"} 8"#,
+                r#"tollgate_redis_errors_total{kind="unreadable"} 9"#,
+                "tollgate_redis_groups_total 52",
+                "tollgate_redis_merged_total 22",
+                "tollgate_redis_pending 24",
+                r#"tollgate_redis_resent_total{code="ask"} 1"#,
+                r#"tollgate_redis_resent_total{code="busy"} 2"#,
+                r#"tollgate_redis_resent_total{code="clock"} 3"#,
+                r#"tollgate_redis_resent_total{code="clusterdown"} 4"#,
+                r#"tollgate_redis_resent_total{code="loading"} 5"#,
+                r#"tollgate_redis_resent_total{code="masterdown"} 6"#,
+                r#"tollgate_redis_resent_total{code="moved"} 7"#,
+                r#"tollgate_redis_resent_total{code="noscript"} 8"#,
+                r#"tollgate_redis_resent_total{code="other"} 9"#,
+                r#"tollgate_redis_resent_total{code="readonly"} 10"#,
+                r#"tollgate_redis_resent_total{code="tryagain"} 11"#,
+            ]
+        );
+    }
+}

@@ -211,3 +211,33 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ClientStream<IO> {
         Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_family_shows_its_own_number() {
+        let stats = ClientStats::new("xds");
+        for (times, reason) in (1..).zip(Reason::OF_CLIENTS) {
+            let error = HandshakeError { reason, ..HandshakeError::with_server(io::ErrorKind::TimedOut.into()) };
+            (0..times).for_each(|_| stats.failed("127.0.0.1:1", &error));
+        }
+        (0..10).for_each(|_| stats.tally.finished());
+        assert_eq!(
+            metrics::series(&stats),
+            [
+                r#"tollgate_tls_client_handshake_failures_total{server="xds",reason="certificate_expired"} 7"#,
+                r#"tollgate_tls_client_handshake_failures_total{server="xds",reason="certificate_missing"} 5"#,
+                r#"tollgate_tls_client_handshake_failures_total{server="xds",reason="certificate_name"} 8"#,
+                r#"tollgate_tls_client_handshake_failures_total{server="xds",reason="certificate_untrusted"} 6"#,
+                r#"tollgate_tls_client_handshake_failures_total{server="xds",reason="closed"} 2"#,
+                r#"tollgate_tls_client_handshake_failures_total{server="xds",reason="not_tls"} 3"#,
+                r#"tollgate_tls_client_handshake_failures_total{server="xds",reason="protocol"} 4"#,
+                r#"tollgate_tls_client_handshake_failures_total{server="xds",reason="refused_by_server"} 9"#,
+                r#"tollgate_tls_client_handshake_failures_total{server="xds",reason="timeout"} 1"#,
+                r#"tollgate_tls_client_handshakes_total{server="xds"} 10"#,
+            ]
+        );
+    }
+}

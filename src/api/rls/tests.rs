@@ -1,4 +1,4 @@
-//! Answers into a buffer, against a limiter that answers at once or later; whole answers are tested in `tests/service/rls.rs`.
+//! Answers into a buffer, against a limiter that answers at once or later; whole answers are tested in `tests/service/rls`.
 
 use std::{
     future::{poll_fn, ready},
@@ -10,7 +10,6 @@ use envoy_types::pb::envoy::{
     extensions::common::ratelimit::v3::{RateLimitDescriptor, rate_limit_descriptor::Entry},
     service::ratelimit::v3::{RateLimitRequest, RateLimitResponse, rate_limit_response::Code as WireCode},
 };
-use metrics::{Collect as _, Families};
 use prost::Message as _;
 
 use super::*;
@@ -169,9 +168,7 @@ fn a_call_is_in_flight_until_it_is_answered_or_abandoned() {
     let (requests, mut out) = (Requests::default(), Vec::new());
     let service = counted(None, &requests);
     let counts = |expected: [u64; 4]| {
-        let mut families = Families::default();
-        requests.collect(&mut families);
-        let text = families.text();
+        let all = metrics::series(&requests);
         for (series, count) in [
             "ratelimit_service_total_requests{grpc_method=\"ShouldRateLimit\"}",
             "tollgate_requests_in_flight",
@@ -181,7 +178,7 @@ fn a_call_is_in_flight_until_it_is_answered_or_abandoned() {
         .into_iter()
         .zip(expected)
         {
-            assert!(text.lines().any(|line| line == format!("{series} {count}")), "{series} {count} in {text}");
+            assert!(all.contains(&format!("{series} {count}")), "{series} {count} in {all:?}");
         }
     };
     let mut cx = Context::from_waker(Waker::noop());

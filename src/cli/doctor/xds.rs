@@ -18,7 +18,7 @@ pub(super) fn check(config: &Config, patience: Duration) -> Option<Check> {
     let patience = patience - patience / RESERVE;
     Some(Check::new(NAME, async move {
         let at = format!("{}:{}", config.host, config.port);
-        vec![match timeout(patience, source::reach(&config)).await {
+        vec![match timeout(patience, source::probe(&config)).await {
             Ok(Ok(())) => Finding::ok(NAME, format!("{at} speaks HTTP/2")),
             Ok(Err(reason)) => Finding::fail(NAME, format!("{at}: {reason}")),
             Err(_) => Finding::fail(NAME, format!("{at} says nothing of HTTP/2 within {patience:?}")).cure(

@@ -140,10 +140,13 @@ fn faults_have_their_places_and_cures() {
         "defaults:\n  - algorithm: token_bucket\n",
         "2:5: defaults[0].domain: the domain is missing or empty: write `domain: NAME`, or `domain: \"*\"` for all",
     );
-    one("defaults:\n  - domain: shop-*\n", "2:13: defaults[0].domain: `shop-*` is no pattern: write a domain in full");
+    one(
+        "defaults:\n  - domain: shop-*\n",
+        "2:13: defaults[0].domain: `shop-*` is not a domain: patterns are not supported; write a domain in full",
+    );
     one(
         "defaults: [{domain: d}, {domain: '*'}, {domain: d}]\n",
-        "1:49: defaults[2].domain: the domain `d` is already in line 1: put all of it there",
+        "1:49: defaults[2].domain: the domain `d` is already in line 1: put all its defaults there",
     );
     one(
         "defaults: [{domain: d, algorithm: sliding}]\n",
@@ -207,6 +210,6 @@ fn what_the_store_cannot_do_is_refused() {
 #[test]
 fn a_file_of_rules_that_is_one_of_defaults_says_so() {
     let errors = compile(&[file("x.yaml", "defaults: [{domain: d}]\n")], &OPTIONS).expect_err("no rules").errors;
-    let cure = "x.yaml:1:11: defaults: expected a map; found a list: a file of defaults for domains is no rule file; name it in RULE_DEFAULTS, and keep it elsewhere";
+    let cure = "x.yaml:1:11: defaults: expected a map; found a list: a file of defaults for domains is not a rule file; name it in RULE_DEFAULTS, and keep it elsewhere";
     assert!(errors.iter().any(|error| error.to_string() == cure), "{errors:?}");
 }

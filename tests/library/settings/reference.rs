@@ -130,7 +130,7 @@ fn each_row_of_the_table_is_what_happens() {
             assert!(!values.is_empty(), "{name}");
             for value in values {
                 match start(name, value) {
-                    Err(error) => assert!(*refused && error.problems()[0].place().variable == name, "{error}"),
+                    Err(error) => assert!(*refused && error.problems()[0].origin().variable == name, "{error}"),
                     Ok(warnings) => {
                         let is_named = |warning: &String| warning.contains(name.as_str());
                         assert!(!refused && warnings.iter().any(is_named), "{name}={value}: {warnings:?}");

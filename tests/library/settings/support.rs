@@ -26,7 +26,7 @@ pub(crate) fn resolve_with<K: AsRef<str>, V: AsRef<OsStr>>(
 pub(crate) fn faults<K: AsRef<str>, V: AsRef<OsStr>>(environment: &[(K, V)]) -> Vec<&'static str> {
     match resolve(environment) {
         Ok(_) => Vec::new(),
-        Err(error) => error.problems().iter().map(|problem| problem.place().variable).collect(),
+        Err(error) => error.problems().iter().map(|problem| problem.origin().variable).collect(),
     }
 }
 

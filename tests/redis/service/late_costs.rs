@@ -148,7 +148,7 @@ async fn looks_see_late_costs_on_redis() {
 
 #[tokio::test]
 async fn a_rule_that_loses_late_costs_is_named_once() {
-    const WARNING: &str = "without count_denied is looked at";
+    const WARNING: &str = "without count_denied is checked without charging";
     let rules = rules();
     let tollgate = start(&rules, None, false);
     let mut client = client(tollgate.address("grpc"));

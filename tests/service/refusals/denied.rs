@@ -45,7 +45,7 @@ async fn what_cannot_be_decided_is_denied() {
     assert_eq!(raw.ask(&[("grpc-timeout", "x")], &[]).await.status, 400);
     assert_eq!(raw.ask(&[("grpc-encoding", "br")], &[]).await.code(), 12);
     assert_eq!(left(&tollgate).await, before);
-    tollgate.wait_for_log("as ON_INVALID_REQUEST=deny has it");
+    tollgate.wait_for_log("denied without a decision, because ON_INVALID_REQUEST=deny");
 }
 
 #[tokio::test]

@@ -47,7 +47,7 @@ async fn a_denied_one_is_over_its_limit_and_charges_nothing() {
         }
         assert_eq!(code(&tollgate, user()).await, Code::OverLimit, "nothing was given back");
         assert_eq!(left(&tollgate).await, before, "and nothing charged");
-        let lines = tollgate.wait_for_lines("as REFUNDS=deny has it", 1);
+        let lines = tollgate.wait_for_lines("denied without a decision, because REFUNDS=deny", 1);
         assert!(lines.len() == 1 && lines[0].contains("is_negative_hits"), "{lines:#?}");
     }
 }

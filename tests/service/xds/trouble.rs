@@ -163,5 +163,5 @@ async fn a_connection_that_is_half_open_is_noticed() {
     assert_eq!(stream.said().await, ack("2", "n2"));
     assert_eq!(service::limit(&mut client).await, Some(6));
     let told = tollgate.wait_for_lines("the xDS stream ended", 1);
-    assert!(told.iter().any(|line| line.contains("a ping went unanswered")), "{told:?}");
+    assert!(told.iter().any(|line| line.contains("a ping was not answered")), "{told:?}");
 }

@@ -235,7 +235,7 @@ async fn what_arrives_while_calls_are_in_flight_leaves_together_and_equal_checks
     assert_eq!(counts, [fresh, fresh, fresh, (1, 2, true), (2, 3, true), (3, 4, false)], "as if one after the other");
     assert_eq!((stats.calls(), stats.entries(), stats.checks()), (3, 5, 8));
     checks.join_all().await;
-    assert_eq!((stats.pending(), stats.in_flight()), (0, 0));
+    assert_eq!((stats.pending(), stats.in_flight(), stats.call_times().count()), (0, 0, 3));
 }
 
 #[tokio::test(start_paused = true)]

@@ -70,15 +70,61 @@ pub struct Counts {
 
 impl Collect for ServerTls {
     fn collect(&self, families: &mut Families) {
-        let listener = self.listener();
-        let Counts { handshakes, failures, reloads, refused_reloads } = self.counts();
         let expires = self.validity().not_after.duration_since(UNIX_EPOCH).unwrap_or_default();
-        families.add(&EXPIRY, &[listener], expires.as_secs());
+        families.add(&EXPIRY, &[self.listener()], expires.as_secs());
+        self.counts().collect_of(self.listener(), families);
+    }
+}
+
+impl Counts {
+    fn collect_of(&self, listener: &str, families: &mut Families) {
+        let Self { handshakes, failures, reloads, refused_reloads } = *self;
         families.add(&RELOADS, &[listener, "applied"], reloads);
         families.add(&RELOADS, &[listener, "refused"], refused_reloads);
         families.add(&HANDSHAKES, &[listener], handshakes);
         for (reason, count) in failures {
             families.add(&FAILURES, &[listener, reason.name()], count);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Grpc(Stats);
+
+    impl Collect for Grpc {
+        fn collect(&self, families: &mut Families) {
+            self.0.reading().collect_of("grpc", families);
+        }
+    }
+
+    #[test]
+    fn each_family_shows_its_own_number() {
+        let stats = Stats::default();
+        for (times, reason) in (1..).zip(Reason::OF_LISTENERS) {
+            (0..times).for_each(|_| stats.tally.failed_quietly(reason));
+        }
+        (0..10).for_each(|_| stats.tally.finished());
+        (0..11).for_each(|_| stats.applied());
+        (0..12).for_each(|_| stats.refused());
+        assert_eq!(
+            metrics::series(&Grpc(stats)),
+            [
+                r#"tollgate_tls_handshake_failures_total{listener="grpc",reason="certificate_expired"} 7"#,
+                r#"tollgate_tls_handshake_failures_total{listener="grpc",reason="certificate_missing"} 5"#,
+                r#"tollgate_tls_handshake_failures_total{listener="grpc",reason="certificate_name"} 8"#,
+                r#"tollgate_tls_handshake_failures_total{listener="grpc",reason="certificate_untrusted"} 6"#,
+                r#"tollgate_tls_handshake_failures_total{listener="grpc",reason="closed"} 2"#,
+                r#"tollgate_tls_handshake_failures_total{listener="grpc",reason="not_tls"} 3"#,
+                r#"tollgate_tls_handshake_failures_total{listener="grpc",reason="protocol"} 4"#,
+                r#"tollgate_tls_handshake_failures_total{listener="grpc",reason="refused_by_client"} 9"#,
+                r#"tollgate_tls_handshake_failures_total{listener="grpc",reason="timeout"} 1"#,
+                r#"tollgate_tls_handshakes_total{listener="grpc"} 10"#,
+                r#"tollgate_tls_reloads_total{listener="grpc",result="applied"} 11"#,
+                r#"tollgate_tls_reloads_total{listener="grpc",result="refused"} 12"#,
+            ]
+        );
     }
 }

@@ -1,8 +1,8 @@
-//! URLs taken apart, as Go's `net/url` and the Redis client of the reference do it.
+//! Splits URLs into their parts, as Go's `net/url` and the Redis client of the reference do.
 //!
-//! The path beats the parameter `db`, and what is before the `@` beats the parameters `username` and `password`. Of
-//! a parameter that is there twice the first counts; other parameters and the fragment are ignored. What is before the `@`,
-//! parameters and paths are percent-decoded; a `+` is a space in parameters.
+//! The path takes precedence over the parameter `db`, and the user information (before the `@`) over the parameters
+//! `username` and `password`. If a parameter is repeated, the first one counts; other parameters and the fragment are
+//! ignored. User information, parameters and paths are percent-decoded; in parameters a `+` is a space.
 
 use std::net::IpAddr;
 
@@ -12,35 +12,38 @@ use crate::settings::parse::Value as _;
 use crate::settings::redis::login::Login;
 use limiter::domain::Secret;
 
-const IGNORED: &str = "has parameters other than db, username and password, or a fragment: those are ignored";
+const IGNORED: &str = "has parameters other than db, username and password, or a fragment, which are ignored";
 const TWO_DATABASES: &str = "has a database in its path and another in ?db: the one in the path is used";
 const TWO_LOGINS: &str =
-    "has a user or a password before its @ and another among its parameters: what is before the @ is used";
+    "has a user or a password before its @ and another among its parameters: the one before the @ is used";
 
-/// The parts of a URL behind its scheme.
-pub(super) struct Pieces<'a> {
+/// The parts of a URL after its scheme.
+pub(super) struct UrlParts<'a> {
     pub(super) login: Login,
-    /// What is between the `@` and the path.
+    /// The text between the `@` and the path.
     pub(super) servers: &'a str,
-    /// What follows the first slash, as it is written.
+    /// The text after the first slash, not decoded.
     pub(super) path: Option<&'a str>,
-    /// The parameter `db`.
+    /// The parameter `db`, decoded.
     pub(super) database: Option<String>,
+    /// Warnings, to follow the variable's name.
     pub(super) notes: Vec<&'static str>,
 }
 
-impl<'a> Pieces<'a> {
+impl<'a> UrlParts<'a> {
+    /// `None` if the URL is malformed.
     pub(super) fn of(rest: &'a str) -> Option<Self> {
         let (rest, fragment) = rest.split_once('#').map_or((rest, None), |(rest, fragment)| (rest, Some(fragment)));
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-        // a password that was not encoded: what is before it would be dialled, and printed
-        let is_cut = |behind: &str| behind.split_once('@').is_some_and(|(before, _)| !before.contains('='));
-        if !rest.contains('@') && (fragment.is_some_and(is_cut) || is_cut(query)) {
+        // An @ after a # or ? means that the password is not percent-encoded: its first part would be taken for the
+        // host, dialled and printed.
+        let is_password = |text: &str| text.split_once('@').is_some_and(|(before, _)| !before.contains('='));
+        if !rest.contains('@') && (fragment.is_some_and(is_password) || is_password(query)) {
             return None;
         }
         let (authority, path) = rest.split_once('/').map_or((rest, None), |(authority, path)| (authority, Some(path)));
         let (own, servers) = match authority.rsplit_once('@') {
-            Some((who, servers)) => (before_at(who)?, servers),
+            Some((user_info, servers)) => (parse_user_info(user_info)?, servers),
             None => (Login::default(), authority),
         };
         let query = Query::of(query)?;
@@ -60,9 +63,9 @@ impl<'a> Pieces<'a> {
     }
 }
 
-/// `user`, `user:password` or `:password`. A password that is empty is one.
-fn before_at(who: &str) -> Option<Login> {
-    let (user, password) = who.split_once(':').map_or((who, None), |(user, password)| (user, Some(password)));
+/// Parses `user`, `user:password` or `:password`. With a colon, an empty password is a password.
+fn parse_user_info(text: &str) -> Option<Login> {
+    let (user, password) = text.split_once(':').map_or((text, None), |(user, password)| (user, Some(password)));
     let password = match password {
         Some(password) => Some(Secret::new(decoded(password)?)),
         None => None,
@@ -70,23 +73,23 @@ fn before_at(who: &str) -> Option<Login> {
     Some(Login { user: Some(decoded(user)?).filter(|user| !user.is_empty()), password })
 }
 
-/// The parameters that mean something.
+/// The parameters of a URL that are used.
 #[derive(Default)]
 struct Query {
     database: Option<String>,
     username: Option<String>,
     password: Option<String>,
-    /// There are others.
+    /// There are other parameters.
     ignored: bool,
 }
 
 impl Query {
-    /// `None` if one that means something cannot be read.
+    /// `None` if a used parameter is malformed.
     fn of(text: &str) -> Option<Self> {
         let mut query = Self::default();
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let place = match parameter(name).as_deref() {
+            let field = match parameter(name).as_deref() {
                 Some("db") => &mut query.database,
                 Some("username") => &mut query.username,
                 Some("password") => &mut query.password,
@@ -95,9 +98,9 @@ impl Query {
                     continue;
                 }
             };
-            // Go drops what has a semicolon, and then logs in without it
+            // Go drops a parameter with a semicolon, so the reference would log in without the password.
             let value = parameter(value).filter(|_| !value.contains(';'))?;
-            place.get_or_insert(value);
+            field.get_or_insert(value);
         }
         Some(query)
     }
@@ -107,7 +110,7 @@ fn parameter(text: &str) -> Option<String> {
     decoded(&text.replace('+', " "))
 }
 
-/// The number of a database: that of the path, else that of the parameter, else 0.
+/// The number of the database: from the path, else from the parameter, else 0.
 pub(super) fn database(path: &str, parameter: Option<&str>) -> Option<u32> {
     let path = decoded(path)?;
     let number = if path.is_empty() { parameter.unwrap_or_default() } else { &path };
@@ -117,19 +120,19 @@ pub(super) fn database(path: &str, parameter: Option<&str>) -> Option<u32> {
     }
 }
 
-/// `host:port,host:port`; ports may be missing if there is a usual one.
-pub(super) fn servers(text: &str, usual: Option<u16>) -> Option<Vec<Server>> {
-    text.split(',').map(|item| server(item, usual)).collect()
+/// Parses `host:port,host:port`; without a default port none may be missing.
+pub(super) fn servers(text: &str, default_port: Option<u16>) -> Option<Vec<Server>> {
+    text.split(',').map(|item| server(item, default_port)).collect()
 }
 
-/// `host:port`; the port may be missing if there is a usual one. Without a host, it is this machine.
-pub(super) fn server(text: &str, usual: Option<u16>) -> Option<Server> {
+/// Parses `host:port`; without a default port it may not be missing. An empty host is localhost.
+pub(super) fn server(text: &str, default_port: Option<u16>) -> Option<Server> {
     let text = text.trim();
     let HostPort { host, port } = match HostPort::parse(text) {
         Some(address) => address,
         // an IPv6 address needs its brackets
         None if text.starts_with('[') || !text.contains(':') => {
-            HostPort { host: Host::parse(text).filter(|host| *host != Host::Any)?, port: usual? }
+            HostPort { host: Host::parse(text).filter(|host| *host != Host::Any)?, port: default_port? }
         }
         None => return None,
     };
@@ -142,7 +145,7 @@ pub(super) fn server(text: &str, usual: Option<u16>) -> Option<Server> {
     (port != 0).then_some(Server { host, port })
 }
 
-/// A text without its percent signs, if it is UTF-8 then.
+/// The percent-decoded text; `None` if it is malformed or not UTF-8.
 pub(super) fn decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
@@ -159,7 +162,7 @@ pub(super) fn decoded(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// Whether a text is the path of a socket, and not a URL whose scheme was forgotten or misspelt.
+/// Whether a text is the path of a socket, as opposed to a URL whose scheme is missing or mistyped.
 pub(super) fn is_path(text: &str) -> bool {
     text.starts_with(['/', '.']) || (text.contains('/') && !text.contains([':', '@']))
 }

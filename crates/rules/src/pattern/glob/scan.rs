@@ -1,10 +1,10 @@
-//! Many patterns with parts, matched in one pass over a value. Each waits for its next part, which has to begin where the
-//! one before ended or later: the leftmost place for each part is as good as any other.
+//! Matches many patterns with parts in one pass over a value. Each pattern waits for its next part, which has to begin
+//! at or after the end of the one before. Taking the leftmost match of each part is always optimal.
 //!
-//! The cost is that of the value's bytes, of each part of a pattern once, and of each place where a part ends that some
-//! pattern waits for. Such a place takes the pattern a part further, or it overlaps the part before, and that happens
-//! no more often than the part has bytes. So the sum is at most that of the value and the patterns, times the logarithm
-//! of the number of parts.
+//! The cost is that of reading the value's bytes, of each part of a pattern once, and of each position at which a part
+//! ends that some pattern waits for. At such a position either the pattern advances by one part, or the part overlaps
+//! the previous one, which happens at most as often as the part has bytes. So the total is at most the size of the
+//! value plus that of the patterns, times the logarithm of the number of parts.
 
 use super::{
     automaton::{Part, START},
@@ -12,24 +12,24 @@ use super::{
     waited::Waited,
 };
 
-const NOBODY: u32 = u32::MAX;
+const NONE: u32 = u32::MAX;
 
 #[derive(Debug)]
-pub(super) struct Race<'a> {
+pub(super) struct Scan<'a> {
     parted: &'a Parted,
-    /// By the lengths of their prefixes. The value has the prefix and the suffix of each.
+    /// Sorted by the lengths of their prefixes. The value has the prefix and the suffix of each.
     patterns: &'a [Pattern],
     value: &'a [u8],
     /// For each pattern.
     progress: Box<[Progress]>,
-    /// For each part: the patterns that wait for it, those that may take it earliest first.
+    /// For each part, the queue of patterns that wait for it; the pattern that may take it earliest is first.
     queues: Box<[Queue]>,
     waited: Waited,
-    /// How often a part began to be waited for.
+    /// How often a queue became non-empty.
     additions: u32,
-    /// For each part: `additions` when neither it nor any that it ends with was waited for.
+    /// For each part, the value of `additions` when no pattern waited for it or for a part that it ends with.
     idle: Box<[u32]>,
-    /// Patterns that are waiting.
+    /// The number of patterns that are waiting.
     waiting: usize,
     best: Option<u32>,
     #[cfg(test)]
@@ -38,11 +38,11 @@ pub(super) struct Race<'a> {
 
 #[derive(Clone, Copy, Debug)]
 struct Progress {
-    /// Parts found.
+    /// The number of parts found.
     found: u32,
-    /// The pattern behind this one in a queue.
+    /// The next pattern in the same queue.
     next: u32,
-    /// Where the next part may begin.
+    /// The position at or after which the next part may begin.
     from: usize,
 }
 
@@ -52,18 +52,18 @@ struct Queue {
     last: u32,
 }
 
-impl<'a> Race<'a> {
+impl<'a> Scan<'a> {
     pub(super) fn new(parted: &'a Parted, patterns: &'a [Pattern], value: &'a [u8]) -> Self {
         let parts = parted.automaton.parts();
         Self {
             parted,
             patterns,
             value,
-            progress: vec![Progress { found: 0, next: NOBODY, from: 0 }; patterns.len()].into_boxed_slice(),
-            queues: vec![Queue { first: NOBODY, last: NOBODY }; parts].into_boxed_slice(),
+            progress: vec![Progress { found: 0, next: NONE, from: 0 }; patterns.len()].into_boxed_slice(),
+            queues: vec![Queue { first: NONE, last: NONE }; parts].into_boxed_slice(),
             waited: Waited::new(parts),
             additions: 0,
-            idle: vec![NOBODY; parts].into_boxed_slice(),
+            idle: vec![NONE; parts].into_boxed_slice(),
             waiting: 0,
             best: None,
             #[cfg(test)]
@@ -71,25 +71,25 @@ impl<'a> Race<'a> {
         }
     }
 
-    /// The place of the first pattern in file order that the value matches.
+    /// Returns the index of the first pattern in file order that the value matches.
     pub(super) fn run(mut self) -> Option<u32> {
-        self.race();
+        self.scan();
         self.best
     }
 
-    /// The same, and how many times a pattern was looked at.
+    /// The same, with the number of steps.
     #[cfg(test)]
     pub(super) fn run_counted(mut self) -> (Option<u32>, usize) {
-        self.race();
+        self.scan();
         (self.best, self.steps)
     }
 
-    fn race(&mut self) {
+    fn scan(&mut self) {
         let earliest = self.patterns.iter().map(|pattern| pattern.at).min();
         let (mut started, mut state) = (0, START);
         let begin = self.patterns.first().map_or(0, |pattern| pattern.prefix as usize);
         for (at, byte) in self.value.iter().enumerate().skip(begin) {
-            // not before: a pattern that may take a part only later must not stand before others in its queue
+            // not earlier: queues must be sorted by the position from which a pattern may take the part
             while self.patterns.get(started).is_some_and(|pattern| pattern.prefix as usize <= at) {
                 self.wait(started as u32, at);
                 started += 1;
@@ -104,14 +104,14 @@ impl<'a> Race<'a> {
         }
     }
 
-    /// Puts a pattern into the queue for its next part.
+    /// Appends a pattern to the queue for its next part.
     fn wait(&mut self, pattern: u32, from: usize) {
         let progress = &mut self.progress[pattern as usize];
-        (progress.next, progress.from) = (NOBODY, from);
+        (progress.next, progress.from) = (NONE, from);
         let part = self.parted.parts_of(&self.patterns[pattern as usize])[progress.found as usize];
         self.waiting += 1;
         let queue = &mut self.queues[part as usize];
-        if queue.first == NOBODY {
+        if queue.first == NONE {
             queue.first = pattern;
             self.waited.add(part, self.parted.automaton.last(part));
             self.additions += 1;
@@ -121,7 +121,7 @@ impl<'a> Race<'a> {
         queue.last = pattern;
     }
 
-    /// This part, and those that it ends with, end here.
+    /// Handles the end of this part, and of the parts that it ends with.
     fn parts_end(&mut self, longest: Part, end: usize) {
         if self.idle[longest as usize] == self.additions {
             return;
@@ -143,7 +143,7 @@ impl<'a> Race<'a> {
         self.count_step();
         loop {
             let first = self.queues[part as usize].first;
-            if first == NOBODY {
+            if first == NONE {
                 return self.waited.remove(part);
             }
             let progress = &mut self.progress[first as usize];

@@ -1,4 +1,4 @@
-//! Which variables have no effect beside the others, and why.
+//! Which variables have no effect because of others, and why.
 
 use super::choices::ConfigType;
 use super::config::store::asks_for_redis;
@@ -9,7 +9,7 @@ use super::variables::Raw;
 
 const FROM_XDS: &str = "CONFIG_TYPE is GRPC_XDS_SOTW";
 
-/// The variables that say which others have an effect. While one cannot be read, nothing is known of those.
+/// The variables that decide whether others have an effect. If one of them cannot be parsed, that is unknown.
 pub(super) const GATES: [&str; 15] = [
     "BACKEND_TYPE",
     "BREAKER",
@@ -28,33 +28,35 @@ pub(super) const GATES: [&str; 15] = [
     "USE_PROMETHEUS",
 ];
 
-/// What decides which variables have an effect. Where it is whether another is set, one that cannot be read is.
+/// Decides which variables have no effect. A variable that cannot be parsed counts as set.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Idle<'a> {
+pub(super) struct Inactive<'a> {
     raw: &'a Raw,
-    /// `None`: the counters are not in Redis.
+    /// `None`: the backend is not Redis.
     redis: Option<Kinds>,
     with_xds: bool,
 }
 
-impl<'a> Idle<'a> {
+impl<'a> Inactive<'a> {
     pub(super) fn of(raw: &'a Raw) -> Self {
         let redis = asks_for_redis(raw).map(|_| kinds(raw));
         Self { raw, redis, with_xds: raw.config_type.value == ConfigType::Xds }
     }
 
-    /// Why this variable does nothing, if so.
+    /// Why this variable has no effect; `None` if it has one.
     pub(super) fn reason(&self, variable: &Variable) -> Option<&'static str> {
-        self.useless(variable).or_else(|| self.replaced(variable.name))
+        self.unused(variable).or_else(|| self.replaced(variable.name))
     }
 
-    /// Why a value of this variable that asks for something is in vain.
-    pub(super) fn useless(&self, variable: &Variable) -> Option<&'static str> {
+    /// Why nothing uses this variable. A value that requests nothing ([`Value::is_off`]) needs no warning then.
+    ///
+    /// [`Value::is_off`]: super::parse::Value::is_off
+    pub(super) fn unused(&self, variable: &Variable) -> Option<&'static str> {
         match (variable.effect, variable.group) {
             (Effect::NoEffect(reason), _) => Some(reason),
             (Effect::Later(feature), _) => Some(feature.off()),
-            (_, Group::Tls) => self.tls(variable.name),
-            (_, Group::Redis) => self.of_redis(variable.name),
+            (_, Group::Tls) => self.listener_tls(variable.name),
+            (_, Group::Redis) => self.redis(variable.name),
             (_, Group::Xds) => self.xds(variable.name),
             (_, Group::Answers) => {
                 let is_name = variable.name.starts_with("LIMIT_") && variable.name.ends_with("_HEADER");
@@ -64,14 +66,14 @@ impl<'a> Idle<'a> {
         }
     }
 
-    /// What is in force in place of this variable, whatever its value is.
+    /// What replaces this variable, whatever its value.
     pub(super) fn replaced(&self, name: &str) -> Option<&'static str> {
         let raw = self.raw;
         match name {
             "GRPC_HOST" | "GRPC_PORT" => raw.grpc_uds.given.is_some().then_some("GRPC_UDS replaces it"),
             "PROMETHEUS_ADDR" | "PROMETHEUS_PATH" => (!raw.use_prometheus.value).then_some("USE_PROMETHEUS is false"),
             "RULES" => self.with_xds.then_some(FROM_XDS),
-            // the file of defaults is polled, too
+            // the file of RULE_DEFAULTS is polled too
             "RULES_POLL_INTERVAL" => (self.with_xds && raw.rule_defaults.given.is_none()).then_some(FROM_XDS),
             "RUNTIME_ROOT"
             | "RUNTIME_SUBDIRECTORY"
@@ -86,7 +88,7 @@ impl<'a> Idle<'a> {
         }
     }
 
-    fn tls(&self, name: &str) -> Option<&'static str> {
+    fn listener_tls(&self, name: &str) -> Option<&'static str> {
         if name == "GRPC_SERVER_USE_TLS" {
             return None;
         }
@@ -106,16 +108,16 @@ impl<'a> Idle<'a> {
         }
         match name {
             "CONFIG_GRPC_XDS_CLIENT_TLS_CERT" if self.raw.xds_tls_key.given.is_none() => {
-                Some("CONFIG_GRPC_XDS_CLIENT_TLS_KEY is not set, and it needs both")
+                Some("CONFIG_GRPC_XDS_CLIENT_TLS_KEY is not set, and a client certificate needs both")
             }
             "CONFIG_GRPC_XDS_CLIENT_TLS_KEY" if self.raw.xds_tls_cert.given.is_none() => {
-                Some("CONFIG_GRPC_XDS_CLIENT_TLS_CERT is not set, and it needs both")
+                Some("CONFIG_GRPC_XDS_CLIENT_TLS_CERT is not set, and a client certificate needs both")
             }
             _ => None,
         }
     }
 
-    fn of_redis(&self, name: &str) -> Option<&'static str> {
+    fn redis(&self, name: &str) -> Option<&'static str> {
         let Some(kinds) = self.redis else { return Some("the backend is memory") };
         let kind = if name.starts_with("REDIS_PERSECOND_") {
             let Some(kind) = kinds.per_second else { return Some("REDIS_PERSECOND is false") };
@@ -127,20 +129,20 @@ impl<'a> Idle<'a> {
             return Some("BREAKER is false");
         }
         if name.contains("_SENTINEL_AUTH") && kind != RedisType::Sentinel {
-            return Some("that Redis is not found through sentinels");
+            return Some("that Redis is not found through Sentinel");
         }
         if name.ends_with("_SOCKET_TYPE") && kind != RedisType::Single {
-            return Some("sentinels and nodes of a cluster are reached over TCP");
+            return Some("sentinels and cluster nodes are always reached over TCP");
         }
         if name.starts_with("REDIS_TLS_") && !kinds.tls {
-            return Some("Redis is not reached over TLS");
+            return Some("connections to Redis have no TLS");
         }
         match name {
             "REDIS_TLS_CLIENT_CERT" if self.raw.redis_tls_key.given.is_none() => {
-                Some("REDIS_TLS_CLIENT_KEY is not set, and it needs both")
+                Some("REDIS_TLS_CLIENT_KEY is not set, and a client certificate needs both")
             }
             "REDIS_TLS_CLIENT_KEY" if self.raw.redis_tls_cert.given.is_none() => {
-                Some("REDIS_TLS_CLIENT_CERT is not set, and it needs both")
+                Some("REDIS_TLS_CLIENT_CERT is not set, and a client certificate needs both")
             }
             _ => None,
         }
