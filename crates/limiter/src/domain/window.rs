@@ -137,6 +137,7 @@ mod tests {
         assert!(years(u32::MAX).is_err());
     }
 
+    #[cfg(feature = "calendar")]
     #[test]
     fn a_calendar_is_part_of_a_window() {
         let zone = TimeZone::from_name("Europe/Berlin").expect("a time zone");
