@@ -1,4 +1,4 @@
-//! What the gRPC port serves.
+//! The methods and services of the gRPC port.
 
 use std::time::Instant;
 
@@ -12,13 +12,13 @@ use super::{
 };
 use crate::rejections::Reason;
 
-/// The path of RLS's one method.
+/// The path of the only method of RLS.
 const SHOULD_RATE_LIMIT: &str = "/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit";
 
-/// The path of health's unary method.
+/// The path of the unary method of the health service.
 const CHECK: &str = "/grpc.health.v1.Health/Check";
 
-/// The services of tonic's.
+/// The services that tonic serves.
 const ROUTED: &[Routed] = &[
     Routed { service: "grpc.health.v1.Health", methods: &["Watch"], requests: Requests::OneMessage },
     reflection("grpc.reflection.v1.ServerReflection"),
@@ -29,7 +29,7 @@ const fn reflection(service: &'static str) -> Routed {
     Routed { service, methods: &["ServerReflectionInfo"], requests: Requests::Streams }
 }
 
-/// RLS, health and reflection.
+/// The gRPC service: RLS, health and reflection.
 #[must_use]
 pub fn grpc_service(rls: RlsService, health: GrpcHealth, options: &GrpcOptions) -> GrpcService<Method> {
     let GrpcHealth { check, watch } = health;
@@ -39,7 +39,7 @@ pub fn grpc_service(rls: RlsService, health: GrpcHealth, options: &GrpcOptions) 
     GrpcService::new(methods, routes, ROUTED, options)
 }
 
-/// A unary method.
+/// A unary method that is implemented here: `ShouldRateLimit` or the health `Check`.
 #[derive(Debug)]
 pub struct Method(Kind);
 
