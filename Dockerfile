@@ -12,8 +12,12 @@ COPY crates/bench/Cargo.toml crates/bench/
 COPY crates/limiter/Cargo.toml crates/limiter/
 COPY crates/load/Cargo.toml crates/load/
 COPY crates/metrics/Cargo.toml crates/metrics/
+COPY crates/redis/Cargo.toml crates/redis/
 COPY crates/rules/Cargo.toml crates/rules/
+COPY crates/slot_pool/Cargo.toml crates/slot_pool/
 COPY crates/testkit/Cargo.toml crates/testkit/
+COPY crates/throttle/Cargo.toml crates/throttle/
+COPY crates/tls/Cargo.toml crates/tls/
 COPY crates/wire/Cargo.toml crates/wire/
 RUN mkdir src \
     && echo 'fn main() {}' > src/main.rs \

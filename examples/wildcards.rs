@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use limiter::domain::{Algorithm, AtomicGroups, Capabilities, Entry};
+use limiter::domain::{Capabilities, Entry};
 use rules::{CompileOptions, RuleFile, RuleSet, compile};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -68,9 +68,8 @@ fn rules(siblings: impl Iterator<Item = String>) -> RuleSet {
     for asks in siblings {
         content += &format!("  - {{key: k, {asks}, rate_limit: {{unit: day, requests_per_unit: 1}}}}\n");
     }
-    let file = RuleFile { name: "rules.yaml".to_owned(), content: content.into_bytes() };
-    let capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported };
-    match compile(&[file], &CompileOptions { merge_domains: false, capabilities, defaults: None }) {
+    let file = RuleFile::new("rules.yaml", content);
+    match compile(&[file], &CompileOptions::new(Capabilities::ALL)) {
         Ok(compiled) => compiled.rules,
         Err(errors) => unreachable!("{errors}"),
     }

@@ -8,7 +8,7 @@ use std::{
 
 use metrics::{Collect, Families, Family};
 
-use crate::throttle::Throttled;
+use throttle::Throttled;
 
 const REJECTED: Family = Family::counter(
     "tollgate_rejected_calls_total",
@@ -234,7 +234,15 @@ mod tests {
         {
             rejections.record(api, reason, &PeerName::Unknown, &"test");
         }
-        let all: Vec<_> = rejections.totals().collect();
-        assert_eq!(all, [(Api::Rls, Reason::Malformed, 2), (Api::Json, Reason::Malformed, 1)]);
+        rejections.record_denied(Api::Json, Reason::Refund, &PeerName::Unknown, &"test");
+        (0..2).for_each(|_| rejections.count(Api::Json, Reason::Refund));
+        assert_eq!(
+            metrics::series(&rejections),
+            [
+                r#"tollgate_rejected_calls_total{api="json",reason="malformed"} 1"#,
+                r#"tollgate_rejected_calls_total{api="json",reason="refund"} 3"#,
+                r#"tollgate_rejected_calls_total{api="rls",reason="malformed"} 2"#,
+            ]
+        );
     }
 }

@@ -24,7 +24,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SCRATCH = ROOT / "target" / "image"
 KEPT = ROOT / "target" / "image-target"
-QUICK = {"OPT_LEVEL": "0", "DEBUG": "false", "LTO": "off", "CODEGEN_UNITS": "256", "STRIP": "debuginfo"}
+QUICK = {"OPT_LEVEL": "0", "LTO": "off", "CODEGEN_UNITS": "256"}
 # of gcr.io/distroless/cc-debian12
 LIBRARIES = {"libc.so.6", "libm.so.6", "libgcc_s.so.1", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"}
 
@@ -106,7 +106,7 @@ class Stage:
 
 
 def build(environment, keep):
-    """The last stage, and the crates that each RUN has compiled."""
+    """The stages by name, `image` the last, and the crates that each RUN has compiled."""
     stages, stage, defaults, compiled = {}, None, {}, []
     files = list(context())
     for number, keyword, arguments in instructions((ROOT / "Dockerfile").read_text()):
@@ -139,7 +139,7 @@ def build(environment, keep):
             case _:
                 sys.exit(f"line {number}: this script does not know {keyword}: teach it")
     check_bases([stage.base for stage in stages.values() if stage.base != "scratch"])
-    return stage, compiled
+    return stages, compiled
 
 
 def check_bases(bases):
@@ -167,6 +167,27 @@ def check_image(image):
     assert image.settings["USER"] == "65534:65534", image.settings
     size = program.stat().st_size / 2**20
     print(f"the image adds {size:.0f} MiB to {image.base}; it links {', '.join(sorted(needed))}")
+
+
+def check_debug(image, debug):
+    """The program names its functions, and finds the lines in the file of the `debug` stage, beside it or mounted."""
+    held = [str(path.relative_to(debug.root)) for path in debug.root.rglob("*") if not path.is_dir()]
+    assert held == ["tollgate.debug"], held
+    program = image.root / "bin/tollgate"
+    sections = output("readelf", "--wide", "--sections", program)
+    assert ".gnu_debuglink" in sections and ".debug_line" not in sections, sections
+    symbols = output("nm", "--demangle", program)
+    address = re.search(r"^([0-9a-f]+) [tT] tollgate::main$", symbols, re.M)
+    assert address, "a backtrace has no names of functions"
+    with tempfile.TemporaryDirectory() as root:
+        copy = shutil.copy2(program, root)
+        line = lambda: output("addr2line", f"--exe={copy}", address[1]).strip()
+        assert line().startswith("??:"), f"{line()}, without the debug file"
+        shutil.copy2(debug.root / held[0], root)
+        # follows .gnu_debuglink, and minds its checksum
+        found = line()
+    assert re.search(r"src/main\.rs:[1-9]", found), f"main is at {found}"
+    print(f"with {held[0]} beside it, a backtrace has lines: main is at {found}")
 
 
 def free_port(held=[]):
@@ -226,11 +247,13 @@ def main():
     environment = {} if full else {f"CARGO_PROFILE_RELEASE_{name}": value for name, value in QUICK.items()}
     # the build is what the Dockerfile says, wherever this script is called from
     environment |= {"CARGO_TARGET_DIR": "target", "CARGO_TERM_COLOR": "never"}
-    image, compiled = build(environment, keep=not full)
+    stages, compiled = build(environment, keep=not full)
+    image = stages["image"]
     members = {"tollgate", *(path.name for path in (ROOT / "crates").iterdir())}
     again = set(compiled[-1])
     assert "tollgate" in again <= members, f"the layer of dependencies does not hold: {again - members} were compiled again"
     check_image(image)
+    check_debug(image, stages["debug"])
     check_program(image)
 
 

@@ -98,10 +98,8 @@ cargo fmt --all --check
 
 step "lint"
 cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
-for features in "" server redis client; do
-    echo "features: ${features:-none}"
-    cargo clippy --quiet --locked --no-default-features --features "$features" -- -D warnings
-done
+echo "without the feature redis"
+cargo clippy --quiet --locked --no-default-features -- -D warnings
 
 step "manifests"
 "$parts/venv/bin/python" tests/manifests.py

@@ -18,11 +18,9 @@ use tokio::{
 };
 use tower::ServiceExt;
 
-use crate::{
-    rejections::PeerName,
-    slot_pool::{Slot, SlotPool},
-    tls::{Gate, ServerTls},
-};
+use crate::rejections::PeerName;
+use slot_pool::{Slot, SlotPool};
+use tls::{Gate, ServerTls};
 
 /// What clients may take.
 #[derive(Clone, Copy, Debug)]

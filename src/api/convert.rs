@@ -10,7 +10,7 @@ use limiter::domain::{Descriptor, Entry, LimitOverride, Request};
 /// The engine's request.
 pub(super) fn request(message: &RateLimitRequest) -> Request<'_> {
     let descriptors = message.descriptors.iter().map(descriptor).collect();
-    Request { domain: message.domain.as_bytes(), descriptors, hits_addend: u64::from(message.hits_addend) }
+    Request { domain: message.domain.as_bytes(), descriptors, amount: u64::from(message.hits_addend) }
 }
 
 fn descriptor(from: &RateLimitDescriptor) -> Descriptor<'_> {
@@ -19,8 +19,8 @@ fn descriptor(from: &RateLimitDescriptor) -> Descriptor<'_> {
     Descriptor {
         entries: from.entries.iter().map(|entry| Entry::new(&entry.key, &entry.value)).collect(),
         limit,
-        hits_addend: from.hits_addend.as_ref().map(|hits| hits.value),
-        is_negative_hits: from.is_negative_hits,
+        amount: from.hits_addend.as_ref().map(|hits| hits.value),
+        gives_back: from.is_negative_hits,
     }
 }
 

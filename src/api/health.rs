@@ -152,4 +152,19 @@ mod tests {
         assert_eq!((malformed.code, malformed.reason), (Code::Internal, Some(Reason::Malformed)));
         assert_eq!(checks.0.totals().count(), before + 1);
     }
+
+    #[test]
+    fn checks_are_exported_from_the_first_on() {
+        let checks = HealthChecks::default();
+        assert_eq!(metrics::series(&checks), [""; 0]);
+        (2..5).for_each(|seconds| checks.0.record(std::time::Duration::from_secs(seconds)));
+        assert_eq!(
+            metrics::series(&checks),
+            [
+                r#"ratelimit_service_response_time_seconds_sum{grpc_method="Check"} 9"#,
+                r#"ratelimit_service_response_time_seconds_count{grpc_method="Check"} 3"#,
+                r#"ratelimit_service_total_requests{grpc_method="Check"} 3"#,
+            ]
+        );
+    }
 }

@@ -1,23 +1,16 @@
 //! The tasks beside the request path: each is owned here and ends when the process drains.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc};
 
 use axum::Router;
-use limiter::memory::MemoryStore;
 use metrics::{Collect, Families};
-use tokio::{net::TcpListener, runtime::RuntimeMetrics, sync::watch, task::JoinSet, time};
+use tokio::{net::TcpListener, runtime::RuntimeMetrics, sync::watch, task::JoinSet};
 
 use crate::{
     admin::{self, Limits},
     server,
-    tls::{self, ServerTls},
 };
-
-/// Between two searches of a part of the memory store for expired counters.
-const SWEEP_EVERY: Duration = Duration::from_millis(100);
-
-/// Counters looked at in one such search: a full store of a million is seen once in twelve seconds.
-const SWEEP_COUNTERS: usize = 8192;
+use tls::ServerTls;
 
 /// The tasks, and the word that ends them.
 pub(super) struct Background {
@@ -55,17 +48,6 @@ impl Background {
         }
     }
 
-    /// Removes expired counters, a few at a time.
-    pub(super) fn sweep(&mut self, store: Arc<MemoryStore>) {
-        self.spawn(async move {
-            loop {
-                // a pause after each search, however long that took: it is where the task can be ended
-                time::sleep(SWEEP_EVERY).await;
-                store.sweep(SWEEP_COUNTERS);
-            }
-        });
-    }
-
     /// Waits until a task has panicked: none of them ends by itself.
     pub(super) async fn failed(&mut self) {
         tokio::select! {
@@ -89,5 +71,21 @@ pub(super) struct BackgroundTasks(pub(super) RuntimeMetrics);
 impl Collect for BackgroundTasks {
     fn collect(&self, families: &mut Families) {
         families.add(&server::TASKS, &["background"], self.0.num_alive_tasks() as u64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use tokio::runtime::Handle;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn tasks_that_have_not_ended_are_exported() {
+        let _tasks: Vec<_> = (0..3).map(|_| tokio::spawn(pending::<()>())).collect();
+        let tasks = BackgroundTasks(Handle::current().metrics());
+        assert_eq!(metrics::series(&tasks), [r#"tollgate_tasks{runtime="background"} 3"#]);
     }
 }

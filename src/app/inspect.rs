@@ -3,10 +3,8 @@
 use std::sync::Arc;
 
 use super::{AppError, Config, certificates::each};
-use crate::{
-    server::{BindError, HostPort, bind_tcp},
-    tls::ServerTls,
-};
+use crate::server::{BindError, HostPort, bind_tcp};
+use tls::ServerTls;
 
 /// The certificate of each listener that has one, by its name.
 pub(crate) fn certificates(config: &Config) -> Vec<(&'static str, Result<Arc<ServerTls>, AppError>)> {

@@ -6,28 +6,22 @@
 //!
 //! Everything that runs is owned here. Nothing here decides anything about a request.
 
-mod backend;
 mod background;
 mod certificates;
 mod config;
-#[cfg(feature = "redis")]
-mod contact;
 mod counters;
 mod defaults;
 mod inspect;
-#[cfg(feature = "redis")]
-mod keys_per_call;
 mod listeners;
 mod loader;
 mod loads;
 mod memory;
 mod readiness;
-#[cfg(feature = "redis")]
-mod redis;
 mod reload;
 mod rlconfig;
 mod signal;
 mod started;
+mod store;
 mod streams;
 
 use std::{sync::Arc, time::Duration};
@@ -44,9 +38,7 @@ use crate::{
     server::{self, Server, ServerContext},
     source::{self, FileSource, Source},
     telemetry::{self, Metrics, logging::LogQueue},
-    tls,
 };
-use backend::Backend;
 use background::{Background, BackgroundTasks};
 use certificates::Certificates;
 use counters::Counters;
@@ -57,14 +49,16 @@ use readiness::Readiness;
 use reload::Reloader;
 use signal::Signals;
 use started::Addresses;
+use store::Backend;
 use streams::OpenStreams;
 
-pub use config::{Config, DrainConfig, GrpcConfig, HttpConfig, MetricsConfig, RulesConfig, StoreConfig};
-#[cfg(feature = "redis")]
-pub use config::{RedisStoreConfig, redis_clients};
+pub use config::{Config, DrainConfig, GrpcConfig, HttpConfig, MetricsConfig, RulesConfig};
 pub(crate) use inspect::{certificates, try_bind};
 #[cfg(feature = "redis")]
-pub(crate) use keys_per_call::atomic_groups;
+pub(crate) use store::atomic_groups;
+pub use store::{BackendError, StoreConfig};
+#[cfg(feature = "redis")]
+pub use store::{GuardsConfig, RedisError, RedisStoreConfig, redis_clients};
 
 /// Why the service did not start, or ended badly.
 #[derive(Debug, thiserror::Error)]
@@ -104,23 +98,12 @@ pub enum AppError {
     /// The gRPC server did not start.
     #[error(transparent)]
     Start(#[from] server::StartError),
-    /// A file that says how to reach Redis.
-    #[cfg(feature = "redis")]
-    #[error("redis: {0} (REDIS_TLS_CACERT, REDIS_TLS_CLIENT_CERT, REDIS_TLS_CLIENT_KEY)")]
-    Redis(#[source] Box<crate::store::redis::ConnectorError>),
+    /// The store of the counters.
+    #[error(transparent)]
+    Store(#[from] BackendError),
     /// A header for the xDS server.
     #[error("{0} (CONFIG_GRPC_XDS_CLIENT_ADDITIONAL_HEADERS)")]
     Header(#[from] source::BadHeader),
-    /// A Redis has never answered, and was given a time for that.
-    #[error(
-        "redis has not answered for {patience:?} since the start ({reasons}); make it reachable, or set REDIS_STARTUP_MAX_ELAPSED_TIME=0 to wait for it for ever"
-    )]
-    NeverAnswered {
-        /// The time.
-        patience: Duration,
-        /// Who has not, by the setting that says where it is, and why.
-        reasons: String,
-    },
     /// A task that never ends has ended.
     #[error("a background task panicked; its message is above: please report it")]
     Background,
@@ -153,7 +136,7 @@ pub fn run(config: &Config, log: &LogQueue) -> Result<(), AppError> {
 /// The parts, before they run.
 struct App {
     live: ActiveRulesHandle,
-    backend: Arc<Backend>,
+    backend: Arc<dyn Backend>,
     certificates: Certificates,
     counters: Counters,
     metrics: Arc<Metrics>,
@@ -171,13 +154,13 @@ impl App {
     ) -> Result<(Self, Source), AppError> {
         let live = ActiveRulesHandle::default();
         let counters = Counters::new(config.max_metric_series.get());
-        let backend = Arc::new(Backend::new(config)?);
+        let backend = store::open(&config.store)?;
         let certificates = Certificates::load(config)?;
         let defaults = Defaults::load(config.rules.defaults.as_ref(), backend.capabilities())?;
         let (source, xds) = Source::new(config.rules.source.clone())?;
         let mut metrics = Metrics::new();
         counters.register(&mut metrics);
-        backend.register(&mut metrics);
+        backend.collectors().into_iter().for_each(|collector| metrics.register(collector));
         certificates.register(&mut metrics);
         metrics.register(Arc::new(ActiveRulesMetrics::new(Arc::clone(&live))));
         metrics.register(Arc::new(BackgroundTasks(runtime)));
@@ -235,7 +218,7 @@ impl App {
                 Ok(())
             }
             () = background.failed() => Err(AppError::Background),
-            error = self.backend.gave_up() => Err(error),
+            error = self.backend.failed() => Err(error.into()),
         };
         self.ready.draining();
         if ended.is_ok() {
@@ -272,9 +255,7 @@ impl App {
         let checks = Arc::clone(&self.counters.health_checks);
         let (grpc_health, follow) = api::health(self.ready.health().follow(), admin::State::is_healthy, end, checks);
         background.spawn(follow);
-        #[cfg(feature = "redis")]
-        self.backend.tell(&self.ready, background);
-        background.sweep(Arc::clone(self.backend.memory()));
+        self.backend.background(&self.ready).into_iter().for_each(|task| background.spawn(task));
         let max_request = config.max_request_bytes.get();
         let Certificates { grpc: grpc_tls, http: http_tls, .. } = self.certificates.clone();
         let context = ServerContext { tls: grpc_tls, rejections: Arc::clone(&self.counters.rejections) };
@@ -347,7 +328,8 @@ impl App {
     fn debug_pages(&self) -> axum::Router {
         let (live, backend) = (Arc::clone(&self.live), Arc::clone(&self.backend));
         let rules = ActiveRulesMetrics::new(Arc::clone(&live));
-        let stats = move || Box::new(rules.stats_page().chain(backend.stats_page())) as Pieces;
+        let of_store = move || Some(backend.stats_page()).filter(|page| !page.is_empty());
+        let stats = move || Box::new(rules.stats_page().chain(of_store())) as Pieces;
         admin::debug_router(DebugPages { rlconfig: Arc::new(move || rlconfig::page(&live)), stats: Arc::new(stats) })
     }
 }

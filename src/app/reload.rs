@@ -1,11 +1,7 @@
 //! From whole sets of rules to the rules in force: compile beside the request path, swap, or keep the old ones, and tell
 //! the source which. New defaults are a reason to compile the same rules again.
 
-use std::{
-    pin::pin,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{oneshot, watch},
@@ -19,13 +15,10 @@ use super::{
     readiness::Readiness,
 };
 use limiter::domain::{AtomicGroups, Capabilities};
-use rules::{CompileErrors, CompileOptions, Compiled, RuleSet};
+use rules::{CompileErrors, CompileOptions, Compiled};
 
 use crate::{
-    engine::{
-        ActiveRules, ActiveRulesHandle,
-        stats::{SeriesName, Stats, StatsTable},
-    },
+    engine::{ActiveRules, ActiveRulesHandle, stats::Stats},
     source::{Content, RawRules, Source, SourceUpdate},
 };
 
@@ -192,17 +185,7 @@ fn compile(
         Content::Files(files) => rules::compile(files, &options)?,
         Content::Resources(resources) => rules::compile_resources(resources, &options)?,
     };
-    let stats = StatsTable::build(stats, names(&rules), previous.map(|live| &*live.stats));
-    Ok((ActiveRules { rules, stats: Arc::new(stats), hash, since: Instant::now() }, warnings))
-}
-
-fn names(rules: &RuleSet) -> impl Iterator<Item = (rules::RuleId, SeriesName<'_>)> {
-    rules.rules().map(|(domain, found)| {
-        let name = found
-            .static_levels()
-            .fold(SeriesName::new(domain.name()), |name, level| name.level(level.key, level.value.as_deref()));
-        (found.rule.id(), name)
-    })
+    Ok((ActiveRules::new(rules, hash, stats, previous), warnings))
 }
 
 /// Frees an old rule set once no request uses it.

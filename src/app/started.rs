@@ -3,13 +3,13 @@
 use std::{fmt::Display, net::SocketAddr};
 
 use super::{Config, StoreConfig};
-#[cfg(feature = "redis")]
-use crate::store::redis::{Address, HostPort, Topology};
 use crate::{
     engine::ActiveRules,
     source::{Location, SourceConfig},
     telemetry::logging::START,
 };
+#[cfg(feature = "redis")]
+use redis::{Address, HostPort, Topology};
 
 /// What this was built from; `unknown` where the build was not told. See `build.rs`.
 const COMMIT: &str = env!("TOLLGATE_COMMIT");

@@ -18,7 +18,7 @@ use super::{
     diagnosis::{self, HandshakeFailure},
     http2::{GREETING, PATIENCE, host},
 };
-use crate::tls::{ClientFiles, HandshakeError, Identity, TlsError, client_config};
+use tls::{ClientFiles, HandshakeError, Identity, TlsError, client_config};
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]

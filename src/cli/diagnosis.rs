@@ -12,7 +12,7 @@ use tokio_rustls::TlsConnector;
 use tonic::transport::Uri;
 
 use super::http2::{GREETING, PATIENCE, host};
-use crate::tls::insecure_client_config;
+use tls::insecure_client_config;
 
 /// The cure for an unknown cause.
 pub(super) const UNKNOWN: &str =

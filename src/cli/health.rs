@@ -25,8 +25,8 @@ use crate::{
     app::HttpConfig,
     server::{Host, HostPort},
     settings::{Settings, SettingsError},
-    tls::insecure_client_config,
 };
+use tls::insecure_client_config;
 
 /// The page that is requested unless the address has one.
 const PAGE: &str = "/healthcheck";

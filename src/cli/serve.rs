@@ -29,7 +29,8 @@ pub enum ServeError {
 impl ServeError {
     const fn exit_code(&self) -> u8 {
         match self {
-            Self::Settings(_) | Self::App(AppError::NeverAnswered { .. }) => USAGE,
+            Self::Settings(_) => USAGE,
+            Self::App(AppError::Store(error)) if error.is_never_answered() => USAGE,
             Self::App(_) | Self::Logging(_) => FAILURE,
         }
     }

@@ -21,31 +21,13 @@ use std::{
     time::Instant,
 };
 
-use arc_swap::ArcSwapOption;
-
-pub use active::ActiveRulesMetrics;
+pub use active::{ActiveRules, ActiveRulesHandle, ActiveRulesMetrics};
 pub use error::DecideError;
 use limiter::domain::{BoxFuture, Decision, DynRateLimiter, KeyBuilder, Request, Verdicts};
 pub use options::{Modes, Options, RequestLimits};
 use plan::{Applied, Plan};
 use rules::RuleSet;
-use stats::{DecisionStats, StatsTable};
-
-/// The active rules and their statistics, which are replaced together.
-#[derive(Debug)]
-pub struct ActiveRules {
-    /// The compiled rules.
-    pub rules: RuleSet,
-    /// The statistics of each rule.
-    pub stats: Arc<StatsTable>,
-    /// The hash of the content that the rules were compiled from.
-    pub hash: String,
-    /// When the rules were loaded.
-    pub since: Instant,
-}
-
-/// A handle on the active rules, shared by all engines of a process. Empty until the first successful load.
-pub type ActiveRulesHandle = Arc<ArcSwapOption<ActiveRules>>;
+use stats::{DecisionStats, Stats};
 
 /// Decides requests. Each worker has its own engine, with its own limiter; clones share it.
 #[derive(Clone, Debug)]
@@ -86,6 +68,44 @@ impl Engine {
         decisions: Arc<DecisionStats>,
     ) -> Self {
         Self { parts: Arc::new(Parts { active, limiter, keys, options, decisions }) }
+    }
+
+    /// An engine inside the program that asks it: its rules do not change, its options are [`Options::embedded`], and
+    /// nothing exports its statistics.
+    ///
+    /// ```
+    /// use std::{num::NonZeroUsize, sync::Arc};
+    ///
+    /// use limiter::{
+    ///     domain::{Capabilities, Code, Descriptor, Entry, Request, SystemClock},
+    ///     memory::{MemoryConfig, MemoryStore},
+    /// };
+    /// use rules::{CompileOptions, RuleFile};
+    /// use tollgate::engine::Engine;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let text = "{domain: d, descriptors: [{key: user, rate_limit: {unit: day, requests_per_unit: 2}}]}";
+    /// let file = RuleFile::new("rules.yaml", text);
+    /// let rules = rules::compile(&[file], &CompileOptions::new(Capabilities::ALL))?.rules;
+    /// let most = NonZeroUsize::new(100_000).expect("not zero");
+    /// let store = MemoryStore::new(MemoryConfig { max_counters: most }, Arc::new(SystemClock));
+    /// let engine = Engine::embedded(rules, Arc::new(store));
+    ///
+    /// for expected in [Code::Ok, Code::Ok, Code::OverLimit] {
+    ///     let entries = [Entry::new("user", "7")].into_iter().collect();
+    ///     let user = Descriptor { entries, limit: None, hits_addend: None, is_negative_hits: false };
+    ///     let request = Request { domain: b"d", descriptors: [user].into_iter().collect(), hits_addend: 0 };
+    ///     assert_eq!(engine.decide(&request, None).await?.code, expected);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn embedded(rules: RuleSet, limiter: Arc<dyn DynRateLimiter>) -> Self {
+        let active = ActiveRulesHandle::default();
+        active.store(Some(Arc::new(ActiveRules::new(rules, String::new(), &Stats::new(0), None))));
+        Self::new(active, limiter, Arc::default(), Arc::new(Options::embedded()), Arc::default())
     }
 
     /// Begins to decide a request, without waiting. `deadline`: when the caller gives up. When this returns, the

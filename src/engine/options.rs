@@ -21,13 +21,26 @@ pub struct Options {
 }
 
 impl Options {
+    /// For an engine inside the program that asks it: no modes, no bounds on a request, refunds are allowed, and a store
+    /// that fails is an error unless a rule sets another failure mode. The service sets each field from its settings.
+    #[must_use]
+    pub const fn embedded() -> Self {
+        Self {
+            modes: Modes { shadow: false, quota: false, atomic: false },
+            limits: RequestLimits { max_descriptors: NonZeroUsize::MAX, max_entries: NonZeroUsize::MAX },
+            near_limit_ratio: 0.8,
+            on_store_failure: FailureMode::Error,
+            refunds: true,
+        }
+    }
+
     /// Checks whether a request can be decided.
     ///
     /// # Errors
     /// If something is missing, too large, or not allowed.
     pub(super) fn check(&self, request: &Request<'_>) -> Result<(), DecideError> {
         self.limits.check(request)?;
-        match request.descriptors.iter().position(|descriptor| descriptor.is_negative_hits) {
+        match request.descriptors.iter().position(|descriptor| descriptor.gives_back) {
             Some(descriptor) if !self.refunds => Err(DecideError::Refund { descriptor }),
             _ => Ok(()),
         }

@@ -105,7 +105,7 @@ impl Plan {
         let mut draft = Draft { active, domain, keys: keys.domain(domain.name()), options, group };
         let mut descriptors: SmallVec<[Planned; 1]> = SmallVec::with_capacity(count);
         for (index, (descriptor, matched)) in request.descriptors.iter().zip(&matches).enumerate() {
-            let charge = charge(descriptor, request.hits_addend);
+            let charge = descriptor.charge(request.amount);
             descriptors.push(match matched {
                 Matched::Rule(found) if *found.rule.policy() == Policy::Unlimited => Planned::Unlimited,
                 Matched::Rule(found) if replaced(found.rule) => draft.pass_uncounted(),
@@ -226,9 +226,4 @@ fn replaced_names<'a>(matches: &[Matched<'a>]) -> HashSet<&'a str, foldhash::qua
         Matched::Nothing | Matched::Override { .. } => None,
     });
     rules.flat_map(|rule| rule.replaces().iter().map(|name| &**name)).collect()
-}
-
-fn charge(descriptor: &Descriptor<'_>, request_hits: u64) -> Charge {
-    let hits = descriptor.hits(request_hits);
-    if descriptor.is_negative_hits { Charge::Give(hits) } else { Charge::Take(hits) }
 }

@@ -1,4 +1,4 @@
-//! Tests of the engine with a scripted limiter; complete answers are tested in `tests/service/rls.rs`.
+//! Tests of the engine with a scripted limiter; complete answers are tested in `tests/service/rls`.
 
 use std::{
     future::{Future, ready},
@@ -10,11 +10,11 @@ use smallvec::smallvec;
 
 use super::*;
 use limiter::domain::{
-    Algorithm, AtomicGroups, Capabilities, Code, CounterKey, Descriptor, Entry, FailureMode, Group, RateLimiter,
-    RetryAfter, Source, StoreError, Verdict,
+    Capabilities, Code, CounterKey, Descriptor, Entry, FailureMode, Group, RateLimiter, RetryAfter, Source, StoreError,
+    Verdict,
 };
 use rules::{CompileOptions, RuleFile};
-use stats::{Figure, SeriesName, Stats};
+use stats::{Figure, Stats};
 
 /// Denies keys that contain `over`, fails those with `broken`, decides those with `known` without waiting, and records
 /// all other groups.
@@ -66,7 +66,7 @@ impl RateLimiter for Scripted {
     }
 
     fn capabilities(&self) -> Capabilities {
-        CAPABILITIES
+        Capabilities::ALL
     }
 
     fn close(&self) -> impl Future<Output = ()> + Send {
@@ -74,33 +74,12 @@ impl RateLimiter for Scripted {
     }
 }
 
-const CAPABILITIES: Capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported };
-
-fn active(yaml: &str) -> Arc<ActiveRules> {
-    let file = RuleFile { name: "rules.yaml".to_owned(), content: yaml.into() };
-    let options = CompileOptions { merge_domains: false, capabilities: CAPABILITIES, defaults: None };
-    let rules = rules::compile(&[file], &options).expect("valid rules").rules;
-    let names = rules.rules().map(|(domain, found)| {
-        let name = found
-            .static_levels()
-            .fold(SeriesName::new(domain.name()), |name, level| name.level(level.key, level.value.as_deref()));
-        (found.rule.id(), name)
-    });
-    let stats = StatsTable::build(&Stats::new(100), names, None);
-    Arc::new(ActiveRules { stats: Arc::new(stats), rules, hash: String::new(), since: Instant::now() })
-}
-
 fn engine(yaml: &str, modes: Modes) -> (Engine, Arc<Scripted>, Arc<ActiveRules>) {
-    let active = active(yaml);
+    let file = RuleFile::new("rules.yaml", yaml);
+    let rules = rules::compile(&[file], &CompileOptions::new(Capabilities::ALL)).expect("valid rules").rules;
+    let active = Arc::new(ActiveRules::new(rules, String::new(), &Stats::new(100), None));
     let limiter = Arc::new(Scripted::default());
-    let max = std::num::NonZeroUsize::new(10).expect("not zero");
-    let options = Options {
-        modes,
-        limits: RequestLimits { max_descriptors: max, max_entries: max },
-        near_limit_ratio: 0.8,
-        on_store_failure: FailureMode::Deny,
-        refunds: true,
-    };
+    let options = Options { modes, on_store_failure: FailureMode::Deny, ..Options::embedded() };
     let handle = ActiveRulesHandle::default();
     handle.store(Some(Arc::clone(&active)));
     let engine = Engine::new(handle, limiter.clone(), Arc::default(), Arc::new(options), Arc::default());
@@ -113,11 +92,11 @@ fn decide(engine: &Engine, domain: &str, pairs: &[(&str, &str)]) -> Result<Decis
         .map(|(key, value)| Descriptor {
             entries: smallvec![Entry::new(key, value)],
             limit: None,
-            hits_addend: None,
-            is_negative_hits: false,
+            amount: None,
+            gives_back: false,
         })
         .collect();
-    let request = Request { domain: domain.as_bytes(), descriptors, hits_addend: 0 };
+    let request = Request { domain: domain.as_bytes(), descriptors, amount: 0 };
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(engine.decide(&request, None))
 }

@@ -23,7 +23,7 @@ use super::{
     tcp::BACKLOG,
     worker::{Dealt, Worker},
 };
-use crate::slot_pool::{Slot, SlotPool};
+use slot_pool::{Slot, SlotPool};
 
 /// The first pause after accepting failed, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));

@@ -26,10 +26,8 @@ use super::{
     stats::count,
     turn::Turn,
 };
-use crate::{
-    rejections::Reason,
-    tls::{self, HandshakeError, Peer, PeerCertificate},
-};
+use crate::rejections::Reason;
+use tls::{HandshakeError, Peer, PeerCertificate};
 
 /// The time for handshake and preface of a peer that has just connected when the drain begins.
 const PREFACE_WHILE_DRAINING: Duration = Duration::from_secs(1);

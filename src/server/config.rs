@@ -7,7 +7,8 @@ use std::{
     time::Duration,
 };
 
-use crate::{rejections::Rejections, tls::ServerTls};
+use crate::rejections::Rejections;
+use tls::ServerTls;
 
 /// What speaks HTTP/2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

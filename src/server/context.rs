@@ -6,11 +6,9 @@ use hyper::server::conn::http2;
 use hyper_util::rt::TokioExecutor;
 
 use super::{Http2, ServerConfig, ServerContext};
-use crate::{
-    rejections::Rejections,
-    slot_pool::SlotPool,
-    tls::{Gate, ServerTls},
-};
+use crate::rejections::Rejections;
+use slot_pool::SlotPool;
+use tls::{Gate, ServerTls};
 
 /// Bytes that one stream may send before they are read. Calls are read as they arrive; only a reflection stream whose
 /// client does not read the answers is not.

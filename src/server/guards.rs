@@ -3,7 +3,7 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use super::Stats;
-use crate::slot_pool::Slot;
+use slot_pool::Slot;
 
 /// Counts one open connection of a worker for as long as it lives.
 #[derive(Debug)]

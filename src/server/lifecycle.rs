@@ -19,7 +19,7 @@ use super::{
     socket::Keepalive,
     worker::{self, Worker},
 };
-use crate::slot_pool::SlotPool;
+use slot_pool::SlotPool;
 
 /// How long closed connections and ended runtimes may take to disappear.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);

@@ -8,7 +8,7 @@
 //!
 //! A connection never moves once dealt. The caller owns the shutdown signal and the rules of the services; nothing
 //! here knows rate limiting. HTTP/2 is the crate wire, or for one more release hyper, with `filter`, `io` and `turn`
-//! below it, which go with it. What this module does not do: read certificates (`crate::tls` does, and the handshake
+//! below it, which go with it. What this module does not do: read certificates (`tls` does, and the handshake
 //! itself), gRPC-Web, HTTP/1, and the `grpc-timeout` header, which is for the services to respect.
 
 mod accept;

@@ -2,10 +2,8 @@
 
 use std::{fmt::Display, sync::Arc};
 
-use crate::{
-    rejections::{Api, PeerName, Reason, Rejections},
-    tls::PeerCertificate,
-};
+use crate::rejections::{Api, PeerName, Reason, Rejections};
+use tls::PeerCertificate;
 
 use super::filter::{PROTOCOL_ERROR, REFUSED_STREAM, Rejected};
 

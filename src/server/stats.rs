@@ -160,3 +160,44 @@ impl Collect for LateStats {
 pub(super) fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use tokio::runtime::Handle;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn each_family_shows_its_own_number() {
+        let late = LateStats::default();
+        let expected = |[accepted, aged_out, refused, open, tasks]: [u64; 5]| {
+            [
+                format!("tollgate_connections {open}"),
+                format!("tollgate_connections_accepted_total {accepted}"),
+                format!("tollgate_connections_aged_out_total {aged_out}"),
+                format!("tollgate_connections_refused_total {refused}"),
+                format!("tollgate_tasks{{runtime=\"workers\"}} {tasks}"),
+            ]
+        };
+        assert_eq!(metrics::series(&late), expected([0; 5]), "it has not started");
+
+        let stats = Stats::new(2);
+        stats.accepted.store(1, Ordering::Relaxed);
+        stats.aged_out.store(2, Ordering::Relaxed);
+        stats.refused.store(3, Ordering::Relaxed);
+        stats.open[0].store(4, Ordering::Relaxed);
+        stats.open[1].store(6, Ordering::Relaxed);
+        // not exported
+        stats.accept_errors.store(20, Ordering::Relaxed);
+        stats.no_preface.store(30, Ordering::Relaxed);
+        stats.forced.store(40, Ordering::Relaxed);
+        stats.silent.store(50, Ordering::Relaxed);
+        let tasks: Vec<_> = (0..5).map(|_| tokio::spawn(pending::<()>())).collect();
+        // of two workers; here they are one runtime
+        stats.runtimes.set([(); 2].map(|()| Handle::current().metrics()).into()).expect("not set yet");
+        late.set(Arc::new(stats));
+        assert_eq!(metrics::series(&late), expected([1, 2, 3, 10, 2 * tasks.len() as u64]));
+    }
+}

@@ -84,7 +84,11 @@ impl fmt::Debug for Metrics {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+    use std::{
+        fs,
+        sync::atomic::{AtomicU64, Ordering::Relaxed},
+        time::{SystemTime, UNIX_EPOCH},
+    };
 
     use super::*;
 
@@ -116,5 +120,28 @@ mod tests {
         assert!(names.is_sorted() && names.contains(&"process_open_fds"), "{names:?}");
         let doors = "tollgate_doors_total{floor=\"first\"} 2\ntollgate_doors_total{floor=\"ground\"} 1\n";
         assert!(pieces[0].ends_with(doors), "{}", pieces[0]);
+    }
+
+    #[test]
+    fn the_version_and_the_process_are_those_of_this_build_and_process() {
+        let scrape: String = Metrics::new().scrape().expect("every family has a name").collect();
+        let line = format!("tollgate_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION"));
+        assert!(scrape.lines().any(|one| one == line), "{line} in {scrape}");
+
+        let value = |name: &str| {
+            let line = scrape.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            line.expect(name).parse::<f64>().expect(name)
+        };
+        // the CPU time is in whole seconds, of which a test may take none
+        assert!((0.0..86_400.0).contains(&value("process_cpu_seconds_total")), "{scrape}");
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is later than 1970").as_secs_f64();
+        assert!((now - 86_400.0..=now).contains(&value("process_start_time_seconds")), "{scrape}");
+        let threads = fs::read_dir("/proc/self/task").expect("Linux").count() as f64;
+        // other tests begin and end meanwhile
+        assert!((threads / 2.0..=threads * 2.0).contains(&value("process_threads")), "{scrape}");
+        let files = [1.0, value("process_open_fds"), value("process_max_fds")];
+        let megabyte = f64::from(1 << 20);
+        let memory = [megabyte, value("process_resident_memory_bytes"), value("process_virtual_memory_bytes")];
+        assert!(files.is_sorted() && memory.is_sorted(), "{scrape}");
     }
 }

@@ -9,13 +9,12 @@ use std::{
     process::{Command, Stdio},
 };
 
-use limiter::domain::{Algorithm, AtomicGroups, Capabilities};
+use limiter::domain::Capabilities;
 use rules::{
     CompileErrors, CompileOptions, Diagnostic, RuleDefaults, RuleFile, compile, defaults_schema, rules_schema,
 };
 use serde_json::{Map, Value, json};
 
-const EVERYTHING: Capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported };
 const RULES: &str = "config/rules.schema.json";
 const DEFAULTS: &str = "config/defaults.schema.json";
 
@@ -162,9 +161,9 @@ fn every_notation_that_the_parser_takes_is_valid() {
         ["y", "Yes", "on", "ON", "TRUE", "n", "No", "off", "False", "~"]
             .map(|word| rule(&format!("shadow_mode: {word}"))),
     );
-    let options = CompileOptions { merge_domains: false, capabilities: EVERYTHING, defaults: None };
+    let options = CompileOptions::new(Capabilities::ALL);
     for text in &texts {
-        let file = RuleFile { name: "f".to_owned(), content: text.clone().into_bytes() };
+        let file = RuleFile::new("f", text.as_str());
         let compiled = compile(&[file], &options).unwrap_or_else(|errors| panic!("{errors:#}"));
         assert!(compiled.warnings.is_empty(), "{:?}", compiled.warnings);
     }
@@ -212,11 +211,11 @@ fn the_samples_name_their_schema() {
 
 /// What the parser says of a document: whether it is good, with no warning either, and if not, what.
 fn parse(kind: Kind, document: &Value) -> Result<(), String> {
-    let file = RuleFile { name: "f".to_owned(), content: document.to_string().into_bytes() };
-    let options = CompileOptions { merge_domains: false, capabilities: EVERYTHING, defaults: None };
+    let file = RuleFile::new("f", document.to_string());
+    let options = CompileOptions::new(Capabilities::ALL);
     let warnings: Result<Vec<Diagnostic>, CompileErrors> = match kind {
         Kind::Rules => compile(&[file], &options).map(|compiled| compiled.warnings),
-        Kind::Defaults => RuleDefaults::compile(&[file], EVERYTHING).map(|compiled| compiled.warnings),
+        Kind::Defaults => RuleDefaults::compile(&[file], Capabilities::ALL).map(|compiled| compiled.warnings),
     };
     match warnings {
         Ok(warnings) if warnings.is_empty() => Ok(()),

@@ -5,21 +5,19 @@ use std::{
     pin::pin,
     sync::Arc,
     task::{Context, Poll, Waker},
-    time::Instant,
 };
 
 use limiter::{
     domain::{
-        Algorithm, AtomicGroups, Capabilities, Clock, Code, Descriptor, Entry, FailureMode, KeyBuilder, LimitOverride,
-        ManualClock, Request, Timestamp, Unit,
+        Capabilities, Clock, Code, Descriptor, Entry, KeyBuilder, LimitOverride, ManualClock, Request, Timestamp, Unit,
     },
     memory::{MemoryConfig, MemoryStore},
 };
 use rules::{CompileOptions, RuleFile, RuleSet, compile};
 use smallvec::smallvec;
 use tollgate::engine::{
-    ActiveRules, ActiveRulesHandle, Engine, Modes, Options, RequestLimits,
-    stats::{Figure, SeriesName, Stats, StatsTable},
+    ActiveRules, ActiveRulesHandle, Engine, Options,
+    stats::{Figure, Stats},
 };
 
 const RULES: &str = r"
@@ -47,10 +45,8 @@ struct Service {
 }
 
 fn rules(text: &str) -> RuleSet {
-    let file = RuleFile { name: "rules.yaml".to_owned(), content: text.into() };
-    let capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported };
-    let options = CompileOptions { merge_domains: false, capabilities, defaults: None };
-    compile(&[file], &options).unwrap_or_else(|errors| panic!("{errors:#}")).rules
+    let file = RuleFile::new("rules.yaml", text);
+    compile(&[file], &CompileOptions::new(Capabilities::ALL)).unwrap_or_else(|errors| panic!("{errors:#}")).rules
 }
 
 impl Service {
@@ -59,34 +55,18 @@ impl Service {
     }
 
     fn with_keys(text: &str, keys: KeyBuilder) -> Self {
-        let rules = rules(text);
-        let names = rules.rules().map(|(domain, found)| {
-            let name = SeriesName::new(domain.name());
-            (
-                found.rule.id(),
-                found.static_levels().fold(name, |name, level| name.level(level.key, level.value.as_deref())),
-            )
-        });
-        let stats = Arc::new(StatsTable::build(&Stats::new(1000), names, None));
-        let live = Arc::new(ActiveRules { stats, rules, hash: String::new(), since: Instant::now() });
+        let live = Arc::new(ActiveRules::new(rules(text), String::new(), &Stats::new(1000), None));
         let handle = ActiveRulesHandle::default();
         handle.store(Some(live.clone()));
-        let most = NonZeroUsize::new(1_000).expect("not zero");
-        let options = Options {
-            modes: Modes::default(),
-            limits: RequestLimits { max_descriptors: most, max_entries: most },
-            near_limit_ratio: 0.8,
-            on_store_failure: FailureMode::Error,
-            refunds: true,
-        };
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp::from_micros(1_700_000_000_000_000)));
-        let store = Arc::new(MemoryStore::new(MemoryConfig { max_counters: most }, clock));
-        let engine = Engine::new(handle, store, Arc::new(keys), Arc::new(options), Arc::default());
+        let max_counters = NonZeroUsize::new(1_000).expect("not zero");
+        let store = Arc::new(MemoryStore::new(MemoryConfig { max_counters }, clock));
+        let engine = Engine::new(handle, store, Arc::new(keys), Arc::new(Options::embedded()), Arc::default());
         Self { engine, live }
     }
 
     fn ask<'a>(&self, domain: &'a [u8], descriptor: Descriptor<'a>) -> Code {
-        let request = Request { domain, descriptors: smallvec![descriptor], hits_addend: 0 };
+        let request = Request { domain, descriptors: smallvec![descriptor], amount: 0 };
         // the memory store never waits
         match pin!(self.engine.decide(&request, None)).poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(decision) => decision.expect("a decision").code,
@@ -110,7 +90,7 @@ impl Service {
 
 fn descriptor<'a>(pairs: &[(&'a str, &'a [u8])]) -> Descriptor<'a> {
     let entries = pairs.iter().map(|(key, value)| Entry::new(*key, *value)).collect();
-    Descriptor { entries, limit: None, hits_addend: None, is_negative_hits: false }
+    Descriptor { entries, limit: None, amount: None, gives_back: false }
 }
 
 #[test]
@@ -151,7 +131,7 @@ fn a_limit_that_the_request_brings_holds_for_it() {
     let limit = Some(LimitOverride { requests: 1, unit: Ok(Unit::Day) });
     let ask = |key: &[u8], value: &[u8]| {
         let entries = smallvec![Entry::new(key, value)];
-        service.ask(b"d", Descriptor { entries, limit, hits_addend: None, is_negative_hits: false })
+        service.ask(b"d", Descriptor { entries, limit, amount: None, gives_back: false })
     };
     for (key, value) in [(&b"k"[..], &b"\xff"[..]), (b"k", b"\xfe"), (b"k\xff", b"v"), (b"k\xfe", b"v")] {
         assert_eq!(ask(key, value), Code::Ok, "{key:?}={value:?}");

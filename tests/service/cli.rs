@@ -131,15 +131,15 @@ fn explain_tells_the_rule_what_was_tried_the_counter_and_the_policy() {
     for (descriptor, expected) in [
         (
             "path=/hello",
-            &["✓ path=/hello: the very value", "counter {demo|path=/hello}f60  (10 per minute (fixed_window))"][..],
+            &["✓ path=/hello: exact match", "counter {demo|path=/hello}f60  (10 per minute (fixed_window))"][..],
         ),
         (
             "path=/api/x",
-            &["✗ path=/api/x: there is no such sibling", "✓ path=/api/*: the pattern matches", "(sliding_window)"],
+            &["✗ path=/api/x: no rule for this value", "✓ path=/api/*: the pattern matches", "(sliding_window)"],
         ),
         (
             "x-user=bob",
-            &["✗ x-user=bob", "✓ x-user: any value will do", "5 per second (fixed_window) and 1000 per day"],
+            &["✗ x-user=bob", "✓ x-user: any value matches", "5 per second (fixed_window) and 1000 per day"],
         ),
         ("plan=free,x-user=bob", &["✓ plan=free", "entry 2: x-user=bob", "100 per hour"]),
         ("plan=internal,x-user=bob", &["✓ plan=internal", ": unlimited"]),
@@ -148,7 +148,7 @@ fn explain_tells_the_rule_what_was_tried_the_counter_and_the_policy() {
         ("path=/hello,more=x", &["no limit applies: ", "does not apply to more than 1 entry"]),
         (
             "nothing=x",
-            &["✗ nothing: there is no such sibling", "no limit applies: nothing in the domain matches entry 1"],
+            &["✗ nothing: no rule without a value", "no limit applies: nothing in the domain matches entry 1"],
         ),
     ] {
         let ran = run(&["explain", "--rules", "config/rules", "demo", descriptor]);

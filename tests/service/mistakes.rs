@@ -37,7 +37,7 @@ const MISTAKES: &[Mistake] = &[
     mistake("validate README.md", 1, "README.md:4:64: bad YAML", ""),
     mistake("validate config/rules --defaults no/such", 1, "no/such does not exist", "create it, or correct the path"),
     mistake("validate deploy/kubernetes/service.yaml", 1, "they contain no rules", "in the `data` of a ConfigMap"),
-    mistake("validate config/defaults.yaml", 1, "a file of defaults for domains is no rule file", "RULE_DEFAULTS"),
+    mistake("validate config/defaults.yaml", 1, "a file of defaults for domains is not a rule file", "RULE_DEFAULTS"),
     mistake("validate tests/fixtures/rules/faulty/five.yaml", 1, "rate_limt", "did you mean `rate_limit`?"),
     mistake("explain demo path=/x", 2, "--rules <PATH>", "tollgate explain --rules <PATH>"),
     mistake(

@@ -7,7 +7,7 @@ use std::{
     process::Command,
 };
 
-use limiter::domain::{Algorithm, AtomicGroups, Capabilities};
+use limiter::domain::Capabilities;
 use rules::{CompileOptions, RuleFile, compile};
 use testkit::{envoy, http::Client};
 use tollgate::cli::args;
@@ -51,9 +51,8 @@ fn every_block_of_rules_compiles() {
         for block in
             blocks(&text, "yaml").into_iter().filter(|block| block.lines().any(|line| line.starts_with("domain:")))
         {
-            let file = RuleFile { name: page.display().to_string(), content: block.as_bytes().to_vec() };
-            let capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported };
-            let result = compile(&[file], &CompileOptions { merge_domains: false, capabilities, defaults: None });
+            let file = RuleFile::new(page.display().to_string(), block);
+            let result = compile(&[file], &CompileOptions::new(Capabilities::ALL));
             let rules = result.unwrap_or_else(|errors| panic!("{errors:#}\nin\n{block}"));
             assert_eq!(rules.warnings, [], "{block}");
             compiled += 1;

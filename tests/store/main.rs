@@ -4,7 +4,6 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "figures that a test measured")]
 
 mod client;
-mod contract;
 mod fleet;
 mod halves;
 mod model;

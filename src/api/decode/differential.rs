@@ -72,15 +72,15 @@ fn converted<'a>(message: &'a raw::Request, limits: &RequestLimits) -> Result<Re
         descriptors.push(Descriptor {
             entries: from.entries.iter().map(|entry| Entry::new(&entry.key, &entry.value)).collect(),
             limit,
-            hits_addend: from.hits_addend.map(|hits| hits.value),
-            is_negative_hits: from.is_negative_hits,
+            amount: from.hits_addend.map(|hits| hits.value),
+            gives_back: from.is_negative_hits,
         });
     }
     let (count, max) = (descriptors.len(), limits.max_descriptors.get());
     let too_many = (count > max).then_some(DecodeError::TooMany(DecideError::TooManyDescriptors { count, max }));
     match rejected.or(too_many) {
         Some(error) => Err(error),
-        None => Ok(Request { domain: &message.domain, descriptors, hits_addend: u64::from(message.hits_addend) }),
+        None => Ok(Request { domain: &message.domain, descriptors, amount: u64::from(message.hits_addend) }),
     }
 }
 

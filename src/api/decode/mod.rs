@@ -39,7 +39,7 @@ pub(super) fn decode<'a>(bytes: &'a [u8], limits: &RequestLimits) -> Result<Requ
     const DESCRIPTORS: u32 = key(2, WireType::Length);
     const HITS_ADDEND: u32 = key(3, WireType::Varint);
 
-    let mut request = Request { domain: b"", descriptors: SmallVec::new(), hits_addend: 0 };
+    let mut request = Request { domain: b"", descriptors: SmallVec::new(), amount: 0 };
     let (mut count, max) = (0, limits.max_descriptors.get());
     let mut rejected = None;
     let mut reader = Reader::new(bytes);
@@ -58,7 +58,7 @@ pub(super) fn decode<'a>(bytes: &'a [u8], limits: &RequestLimits) -> Result<Requ
                 }
                 count += 1;
             }
-            HITS_ADDEND => request.hits_addend = u64::from(low_half(reader.varint()?)),
+            HITS_ADDEND => request.amount = u64::from(low_half(reader.varint()?)),
             other => reader.skip_unknown(other, 3)?,
         }
     }
@@ -82,8 +82,7 @@ fn descriptor<'a>(
     const HITS_ADDEND: u32 = key(3, WireType::Length);
     const IS_NEGATIVE_HITS: u32 = key(4, WireType::Varint);
 
-    let mut descriptor =
-        Descriptor { entries: SmallVec::new(), limit: None, hits_addend: None, is_negative_hits: false };
+    let mut descriptor = Descriptor { entries: SmallVec::new(), limit: None, amount: None, gives_back: false };
     let (mut count, max) = (0, limits.max_entries.get());
     let mut limit = None;
     while let Some(key) = reader.key()? {
@@ -96,8 +95,8 @@ fn descriptor<'a>(
                 count += 1;
             }
             LIMIT => merge_override(reader.message()?, limit.get_or_insert_default())?,
-            HITS_ADDEND => merge_wrapped(reader.message()?, descriptor.hits_addend.get_or_insert_default())?,
-            IS_NEGATIVE_HITS => descriptor.is_negative_hits = reader.varint()? != 0,
+            HITS_ADDEND => merge_wrapped(reader.message()?, descriptor.amount.get_or_insert_default())?,
+            IS_NEGATIVE_HITS => descriptor.gives_back = reader.varint()? != 0,
             other => reader.skip_unknown(other, 4)?,
         }
     }

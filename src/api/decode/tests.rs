@@ -39,24 +39,21 @@ fn a_request_is_decoded_and_borrows_the_message() {
     let full = field(2, [entry.clone(), entry, limit, hits, number(4, 1)].concat());
     let bytes = [field(1, b"d\xff"), full, field(2, ""), number(3, 9)].concat();
     let request = decode(&bytes, &LIMITS).expect("a request");
-    let empty = Descriptor { entries: SmallVec::new(), limit: None, hits_addend: None, is_negative_hits: false };
+    let empty = Descriptor { entries: SmallVec::new(), limit: None, amount: None, gives_back: false };
     let full = Descriptor {
         entries: SmallVec::from_elem(Entry::new("path", b"caf\xe9"), 2),
         limit: Some(LimitOverride { requests: 7, unit: Ok(Unit::Hour) }),
-        hits_addend: Some(5),
-        is_negative_hits: true,
+        amount: Some(5),
+        gives_back: true,
     };
-    assert_eq!(
-        request,
-        Request { domain: b"d\xff", descriptors: SmallVec::from_vec(vec![full, empty]), hits_addend: 9 }
-    );
+    assert_eq!(request, Request { domain: b"d\xff", descriptors: SmallVec::from_vec(vec![full, empty]), amount: 9 });
     assert!(bytes.as_ptr_range().contains(&request.descriptors[0].entries[1].value.as_ptr()));
 }
 
 #[test]
 fn an_empty_message_is_an_empty_request() {
     let request = decode(b"", &LIMITS).expect("a request");
-    assert_eq!(request, Request { domain: b"", descriptors: SmallVec::new(), hits_addend: 0 });
+    assert_eq!(request, Request { domain: b"", descriptors: SmallVec::new(), amount: 0 });
 }
 
 #[test]
@@ -67,23 +64,23 @@ fn the_last_scalar_counts_and_messages_merge() {
     let descriptor = field(2, [limit, hits, entry, number(4, 1), number(4, 0)].concat());
     let bytes = [field(1, "a"), number(3, 1), descriptor, field(1, "b"), number(3, 2)].concat();
     let request = decode(&bytes, &LIMITS).expect("a request");
-    assert_eq!((request.domain, request.hits_addend), (&b"b"[..], 2));
+    assert_eq!((request.domain, request.amount), (&b"b"[..], 2));
     let descriptor = &request.descriptors[0];
     assert_eq!(descriptor.limit, Some(LimitOverride { requests: 1, unit: Ok(Unit::Minute) }));
-    assert_eq!((descriptor.hits_addend, descriptor.is_negative_hits), (Some(5), false));
+    assert_eq!((descriptor.amount, descriptor.gives_back), (Some(5), false));
     assert_eq!(descriptor.entries[..], [Entry::new("k", "b")]);
 }
 
 #[test]
 fn an_empty_wrapper_is_a_zero() {
     let request = [field(2, field(3, ""))].concat();
-    assert_eq!(decode(&request, &LIMITS).expect("a request").descriptors[0].hits_addend, Some(0));
+    assert_eq!(decode(&request, &LIMITS).expect("a request").descriptors[0].amount, Some(0));
 }
 
 #[test]
 fn numbers_are_truncated_to_their_type() {
     let long = [0x18, 0xff, 0xff, 0xff, 0xff, 0x7f];
-    assert_eq!(decode(&long, &LIMITS).expect("a request").hits_addend, u64::from(u32::MAX));
+    assert_eq!(decode(&long, &LIMITS).expect("a request").amount, u64::from(u32::MAX));
     // a negative number of an enum has ten bytes
     let negative = [&[0x10][..], &[0xff; 9], &[1]].concat();
     let limit = decode(&field(2, field(2, negative)), &LIMITS).expect("a request").descriptors[0].limit;

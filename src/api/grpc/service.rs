@@ -13,8 +13,8 @@ use crate::{
         streams::Streams,
     },
     rejections::{Api, PeerName, Reason, Rejections},
-    tls::PeerCertificate,
 };
+use tls::PeerCertificate;
 
 /// Limits and counters that all workers share.
 #[derive(Clone, Debug)]

@@ -14,8 +14,8 @@ pub(super) fn asked(request: &Request<'_>) -> Struct {
         ("domain".to_owned(), string(Escaped(request.domain).to_string())),
         ("descriptors".to_owned(), list(request.descriptors.iter().map(descriptor))),
     ]);
-    if request.hits_addend != 0 {
-        fields.insert("hitsAddend".to_owned(), count(request.hits_addend));
+    if request.amount != 0 {
+        fields.insert("hitsAddend".to_owned(), count(request.amount));
     }
     Struct { fields }
 }
@@ -43,7 +43,7 @@ fn descriptor(descriptor: &Descriptor<'_>) -> Value {
         let text: Vec<_> = requests.into_iter().chain(unit).collect();
         fields.insert("limit".to_owned(), string(text.join(" ")));
     }
-    if let Some(hits) = descriptor.hits_addend {
+    if let Some(hits) = descriptor.amount {
         fields.insert("hitsAddend".to_owned(), count(hits));
     }
     structure(Struct { fields })
@@ -101,10 +101,10 @@ mod tests {
         let descriptor = Descriptor {
             entries: smallvec![Entry::new("ua", b"caf\xe9"), Entry::new(b"k\xff", "é")],
             limit: Some(LimitOverride { requests: 3, unit: Ok(Unit::Minute) }),
-            hits_addend: Some(2),
-            is_negative_hits: false,
+            amount: Some(2),
+            gives_back: false,
         };
-        let request = Request { domain: b"d\xff", descriptors: smallvec![descriptor], hits_addend: 4 };
+        let request = Request { domain: b"d\xff", descriptors: smallvec![descriptor], amount: 4 };
         let decision = Decision {
             code: Code::Ok,
             statuses: smallvec![],

@@ -170,10 +170,10 @@ proptest! {
         let descriptor = Descriptor {
             entries: [Entry::new("key", b"caf\xe9")].into_iter().collect(),
             limit: None,
-            hits_addend: Some(2),
-            is_negative_hits: false,
+            amount: Some(2),
+            gives_back: false,
         };
-        let request = Request { domain: b"d", descriptors: [descriptor].into_iter().collect(), hits_addend: 1 };
+        let request = Request { domain: b"d", descriptors: [descriptor].into_iter().collect(), amount: 1 };
         let asked = Asked::of(&request, &options).0;
         prop_assert_eq!(asked.is_some(), options.dynamic_metadata);
         let metadata = asked.map(|asked| metadata::complete(asked, &decision));

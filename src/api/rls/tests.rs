@@ -1,9 +1,8 @@
 //! Tests of the RLS service with a fake limiter that decides immediately or later; complete answers are tested in
-//! `tests/service/rls.rs`.
+//! `tests/service/rls`.
 
 use std::{
     future::{poll_fn, ready},
-    num::NonZeroUsize,
     task::Waker,
     time::Duration,
 };
@@ -12,22 +11,16 @@ use envoy_types::pb::envoy::{
     extensions::common::ratelimit::v3::{RateLimitDescriptor, rate_limit_descriptor::Entry},
     service::ratelimit::v3::{RateLimitRequest, RateLimitResponse, rate_limit_response::Code as WireCode},
 };
-use metrics::{Collect as _, Families};
 use prost::Message as _;
 
 use super::*;
 use limiter::domain::{
-    Algorithm, AtomicGroups, Capabilities, Code as Overall, CounterKey, FailureMode, Group, RateLimiter, RetryAfter,
-    Source, StoreError, Verdict, Verdicts,
+    Capabilities, Code as Overall, CounterKey, Group, RateLimiter, RetryAfter, Source, StoreError, Verdict, Verdicts,
 };
 use rules::{CompileOptions, RuleFile};
 
 use crate::{
     api::{Requests, grpc::PREFIX},
-    engine::{
-        ActiveRules, ActiveRulesHandle, Modes, Options, RequestLimits,
-        stats::{SeriesName, Stats, StatsTable},
-    },
     rejections::Api,
 };
 
@@ -73,15 +66,13 @@ impl RateLimiter for Fake {
     }
 
     fn capabilities(&self) -> Capabilities {
-        CAPABILITIES
+        Capabilities::ALL
     }
 
     fn close(&self) -> impl Future<Output = ()> + Send {
         ready(())
     }
 }
-
-const CAPABILITIES: Capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported };
 
 fn service(undecidable: Option<Overall>) -> RlsService {
     counted(undecidable, &Requests::default())
@@ -90,22 +81,9 @@ fn service(undecidable: Option<Overall>) -> RlsService {
 /// A service that counts its calls in `requests`.
 fn counted(undecidable: Option<Overall>, requests: &Requests) -> RlsService {
     let content = "domain: d\ndescriptors: [{key: k, rate_limit: {unit: hour, requests_per_unit: 10}}]";
-    let file = RuleFile { name: "rules.yaml".to_owned(), content: content.into() };
-    let compile = CompileOptions { merge_domains: false, capabilities: CAPABILITIES, defaults: None };
-    let rules = rules::compile(&[file], &compile).expect("valid rules").rules;
-    let names = rules.rules().map(|(domain, found)| (found.rule.id(), SeriesName::new(domain.name()).level("k", None)));
-    let stats = Arc::new(StatsTable::build(&Stats::new(100), names, None));
-    let live = ActiveRulesHandle::default();
-    live.store(Some(Arc::new(ActiveRules { stats, rules, hash: String::new(), since: Instant::now() })));
-    let most = NonZeroUsize::new(10).expect("not zero");
-    let options = Options {
-        modes: Modes::default(),
-        limits: RequestLimits { max_descriptors: most, max_entries: most },
-        near_limit_ratio: 0.8,
-        on_store_failure: FailureMode::Error,
-        refunds: true,
-    };
-    let engine = Engine::new(live, Arc::new(Fake), Arc::default(), Arc::new(options), Arc::default());
+    let file = RuleFile::new("rules.yaml", content);
+    let rules = rules::compile(&[file], &CompileOptions::new(Capabilities::ALL)).expect("valid rules").rules;
+    let engine = Engine::embedded(rules, Arc::new(Fake));
     let options = ResponseOptions { undecidable, ..ResponseOptions::default() };
     RlsService::new(engine, Arc::new(options), requests.worker(Api::Rls))
 }
@@ -192,9 +170,7 @@ fn a_call_is_in_flight_until_it_is_answered_or_abandoned() {
     let (requests, mut out) = (Requests::default(), Vec::new());
     let service = counted(None, &requests);
     let counts = |expected: [u64; 4]| {
-        let mut families = Families::default();
-        requests.collect(&mut families);
-        let text = families.text();
+        let all = metrics::series(&requests);
         for (series, count) in [
             "ratelimit_service_total_requests{grpc_method=\"ShouldRateLimit\"}",
             "tollgate_requests_in_flight",
@@ -204,7 +180,7 @@ fn a_call_is_in_flight_until_it_is_answered_or_abandoned() {
         .into_iter()
         .zip(expected)
         {
-            assert!(text.lines().any(|line| line == format!("{series} {count}")), "{series} {count} in {text}");
+            assert!(all.contains(&format!("{series} {count}")), "{series} {count} in {all:?}");
         }
     };
     let mut cx = Context::from_waker(Waker::noop());

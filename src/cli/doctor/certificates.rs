@@ -13,8 +13,8 @@ use super::{Check, blocking, finding::Finding};
 use crate::{
     app::{self, Config, StoreConfig},
     source::SourceConfig,
-    tls::{ClientFiles, Validity, validities},
 };
+use tls::{ClientFiles, Validity, validities};
 
 /// How long before the expiry of a certificate to warn: a week earlier than the service does.
 const AHEAD: Duration = Duration::from_secs(14 * 24 * 60 * 60);

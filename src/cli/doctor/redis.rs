@@ -8,10 +8,8 @@ use std::{
 };
 
 use super::{Check, RESERVE, finding::Finding};
-use crate::{
-    app::{self, Config, StoreConfig},
-    store::redis::{Address, Client, Connector, Contact, Endpoint, HostPort, KeysPerCall, Topology},
-};
+use crate::app::{self, Config, StoreConfig};
+use redis::{Address, Client, Connector, Contact, Endpoint, HostPort, KeysPerCall, Topology};
 
 /// The least difference of clocks that is reported. A call may take nearly as long on a busy machine.
 const SKEW: Duration = Duration::from_secs(2);

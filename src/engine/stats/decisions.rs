@@ -138,22 +138,45 @@ mod tests {
     #[test]
     fn workers_are_summed_and_results_are_separate() {
         let decisions = Decisions::default();
-        let workers = [decisions.worker(), decisions.worker()];
-        for worker in &workers {
-            worker.decided(Algorithm::TokenBucket, DecisionResult::OverLimit);
+        let results = [
+            (Algorithm::FixedWindow, DecisionResult::Error),
+            (Algorithm::FixedWindow, DecisionResult::Ok),
+            (Algorithm::FixedWindow, DecisionResult::OverLimit),
+            (Algorithm::FixedWindow, DecisionResult::Shadowed),
+            (Algorithm::SlidingWindow, DecisionResult::Error),
+            (Algorithm::SlidingWindow, DecisionResult::Ok),
+            (Algorithm::SlidingWindow, DecisionResult::OverLimit),
+            (Algorithm::SlidingWindow, DecisionResult::Shadowed),
+            (Algorithm::TokenBucket, DecisionResult::Error),
+            (Algorithm::TokenBucket, DecisionResult::Ok),
+            (Algorithm::TokenBucket, DecisionResult::OverLimit),
+            (Algorithm::TokenBucket, DecisionResult::Shadowed),
+        ];
+        for worker in [decisions.worker(), decisions.worker()] {
+            for (times, (algorithm, result)) in (1..).zip(results) {
+                (0..times).for_each(|_| worker.decided(algorithm, result));
+            }
+            (0..20).for_each(|_| worker.global_shadow_mode());
+            worker.debt_forgiven(30);
         }
-        workers[0].decided(Algorithm::FixedWindow, DecisionResult::Error);
-        workers[1].global_shadow_mode();
-        let mut families = Families::default();
-        decisions.collect(&mut families);
-        let text = families.text();
-        for line in [
-            "tollgate_decisions_total{algorithm=\"token_bucket\",result=\"over_limit\"} 2",
-            "tollgate_decisions_total{algorithm=\"token_bucket\",result=\"ok\"} 0",
-            "tollgate_decisions_total{algorithm=\"fixed_window\",result=\"error\"} 1",
-            "ratelimit_service_global_shadow_mode 1",
-        ] {
-            assert!(text.lines().any(|one| one == line), "{line} in {text}");
-        }
+        assert_eq!(
+            metrics::series(&decisions),
+            [
+                "ratelimit_service_global_shadow_mode 40",
+                "tollgate_debt_forgiven_total 60",
+                r#"tollgate_decisions_total{algorithm="fixed_window",result="error"} 2"#,
+                r#"tollgate_decisions_total{algorithm="fixed_window",result="ok"} 4"#,
+                r#"tollgate_decisions_total{algorithm="fixed_window",result="over_limit"} 6"#,
+                r#"tollgate_decisions_total{algorithm="fixed_window",result="shadowed"} 8"#,
+                r#"tollgate_decisions_total{algorithm="sliding_window",result="error"} 10"#,
+                r#"tollgate_decisions_total{algorithm="sliding_window",result="ok"} 12"#,
+                r#"tollgate_decisions_total{algorithm="sliding_window",result="over_limit"} 14"#,
+                r#"tollgate_decisions_total{algorithm="sliding_window",result="shadowed"} 16"#,
+                r#"tollgate_decisions_total{algorithm="token_bucket",result="error"} 18"#,
+                r#"tollgate_decisions_total{algorithm="token_bucket",result="ok"} 20"#,
+                r#"tollgate_decisions_total{algorithm="token_bucket",result="over_limit"} 22"#,
+                r#"tollgate_decisions_total{algorithm="token_bucket",result="shadowed"} 24"#,
+            ]
+        );
     }
 }

@@ -4,12 +4,18 @@ use std::num::NonZeroUsize;
 
 #[cfg(feature = "redis")]
 use super::redis;
+#[cfg(feature = "redis")]
+use crate::app::GuardsConfig;
 use crate::app::StoreConfig;
 use crate::settings::choices::BackendType;
 use crate::settings::error::Problem;
 use crate::settings::table::{Given, Note};
 use crate::settings::variables::Raw;
 use limiter::memory::MemoryConfig;
+
+/// The default size of the deny cache.
+#[cfg(feature = "redis")]
+const DENY_CACHE_BYTES: NonZeroUsize = NonZeroUsize::new(4 << 20).expect("4 MiB is not zero");
 
 /// The configuration of the store; `None` if this adds an error. `workers`: the number of workers. `empty`: the
 /// variables that are set to an empty value.
@@ -41,7 +47,12 @@ fn in_redis(
     problems: &mut Vec<Problem>,
     notes: &mut Vec<Note>,
 ) -> Option<StoreConfig> {
-    redis::config(raw, local, workers, problems, notes).map(|redis| StoreConfig::Redis(Box::new(redis)))
+    let guards = GuardsConfig {
+        deny_cache_bytes: raw.local_cache_size.value.map_or(Some(DENY_CACHE_BYTES), |size| NonZeroUsize::new(size.0)),
+        local,
+        replicas: raw.replicas.value,
+    };
+    redis::config(raw, guards, workers, problems, notes).map(|redis| StoreConfig::Redis(Box::new(redis)))
 }
 
 #[cfg(not(feature = "redis"))]

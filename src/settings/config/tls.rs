@@ -6,7 +6,7 @@ use crate::settings::error::{Origin, Problem};
 use crate::settings::table::{Given, Read};
 use crate::settings::values::San;
 use crate::settings::variables::Raw;
-use crate::tls::{ClientAuthority, Identity, ServerFiles};
+use tls::{ClientAuthority, Identity, ServerFiles};
 
 /// The certificate and key of a client. As in the reference, one without the other has no effect: a warning reports it.
 pub(super) fn identity(certificate: &Read<Option<PathBuf>>, key: &Read<Option<PathBuf>>) -> Option<Identity> {

@@ -6,7 +6,7 @@ use crate::settings::values::San;
 use crate::settings::variables::Raw;
 use crate::settings::xds::XdsServer;
 use crate::source::{BackoffConfig, XdsConfig, XdsTlsConfig};
-use crate::tls::ClientFiles;
+use tls::ClientFiles;
 
 /// The configuration from the variables.
 pub(super) fn config(raw: &Raw) -> XdsConfig {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use limiter::domain::Secret;
 use rustls::pki_types::ServerName;
 
-use crate::tls::ClientFiles;
+use tls::ClientFiles;
 
 /// The server, the node that this service identifies as, and the parameters of connections.
 #[derive(Clone, Debug, PartialEq)]

@@ -22,10 +22,8 @@ use super::{
     XdsConfig, XdsTlsConfig,
     observed_io::{ConnectionState, ObservedIo},
 };
-use crate::{
-    source::blocking,
-    tls::{ClientStats, ClientTls, HandshakeError, Reason, TlsError, client_config},
-};
+use crate::source::blocking;
+use tls::{ClientStats, ClientTls, HandshakeError, Reason, TlsError, client_config};
 
 /// The deadline of connecting: TCP, the TLS handshake, and the server's first bytes.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{XdsConfig, connect::connect, request::Requests};
-use crate::tls::ClientStats;
+use tls::ClientStats;
 
 /// Connects as a source does, and disconnects without a request: tests whether the server can be reached, is trusted
 /// and accepts this client.

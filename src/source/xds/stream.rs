@@ -18,7 +18,7 @@ use super::{
     connect::{AbortTasks, ConnectError, Connection, connect},
     observed_io::ConnectionState,
 };
-use crate::tls::ClientStats;
+use tls::ClientStats;
 
 /// How long a request may wait for the server to read the previous one before the stream counts as broken.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);

@@ -27,6 +27,10 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use self::json::JsonLines;
 pub use self::queue::LogQueue;
 
+/// The crates of this repository that log: a target begins with the name of its crate. Of other crates, only errors are
+/// logged by default.
+const OURS: [&str; 3] = [env!("CARGO_CRATE_NAME"), "redis", "tls"];
+
 /// The target of the line that reports the start: it is written at any level.
 pub const START: &str = concat!(env!("CARGO_CRATE_NAME"), "::start");
 
@@ -120,7 +124,7 @@ where
     };
     let registry = tracing_subscriber::registry().with(
         Targets::new()
-            .with_target(env!("CARGO_CRATE_NAME"), level)
+            .with_targets(OURS.map(|target| (target, level)))
             .with_target(START, level.max(LevelFilter::INFO))
             .with_default(others),
     );
@@ -267,6 +271,24 @@ mod tests {
             assert!(written(level, Format::Text, error).contains("broken"));
         }
         assert!(written(LevelFilter::TRACE, Format::Text, debug).contains("frame"));
+    }
+
+    #[test]
+    fn every_member_that_logs_is_heard() {
+        let members = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/crates")).expect("a workspace");
+        let logs = |member: &std::path::Path| {
+            let manifest = std::fs::read_to_string(member.join("Cargo.toml")).expect("a manifest");
+            manifest.lines().any(|line| line.starts_with("tracing"))
+        };
+        let logging: Vec<_> = members.map(|member| member.expect("a member").path()).filter(|one| logs(one)).collect();
+        assert!(logging.len() >= 2, "{logging:?}");
+        for member in logging {
+            let name = member.file_name().and_then(|name| name.to_str()).expect("UTF-8");
+            assert!(OURS.contains(&name), "the lines of {name} are lost: name it in OURS");
+        }
+        let line = || tracing::info!(target: "redis::client::health", "connected");
+        assert!(written(LevelFilter::INFO, Format::Text, line).contains("connected"));
+        assert_eq!(written(LevelFilter::WARN, Format::Text, line), "");
     }
 
     #[test]

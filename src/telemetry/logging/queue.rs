@@ -248,6 +248,7 @@ mod tests {
         let reported: u64 =
             String::from_utf8_lossy(&report).split(' ').next().expect("a word").parse().expect("a number");
         assert!(reported > dropped && reported <= queue.dropped(), "{reported} of {}", queue.dropped());
+        assert_eq!(metrics::series(&queue), [format!("tollgate_log_lines_dropped_total {}", queue.dropped())]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use limiter::domain::{Algorithm, AtomicGroups, Capabilities, FailureMode, Limit};
 use rules::{CompileOptions, CompiledDefaults, OnUnknown, Policy, RuleDefaults, RuleFile, RuleSet, compile};
 
-use super::{EVERYTHING, MERGE, OPTIONS, bad, file, find};
+use super::{MERGE, OPTIONS, bad, file, find};
 
 const DEFAULTS: &str = "\
 defaults:
@@ -19,7 +19,7 @@ defaults:
 ";
 
 fn read(content: &str) -> CompiledDefaults {
-    RuleDefaults::compile(&[file("x.yaml", content)], EVERYTHING).unwrap_or_else(|errors| panic!("{errors:#}"))
+    RuleDefaults::compile(&[file("x.yaml", content)], Capabilities::ALL).unwrap_or_else(|errors| panic!("{errors:#}"))
 }
 
 fn faults_of(files: &[RuleFile], capabilities: Capabilities) -> Vec<String> {
@@ -29,7 +29,7 @@ fn faults_of(files: &[RuleFile], capabilities: Capabilities) -> Vec<String> {
 
 /// The faults of one file, as `line:column: path: message`.
 fn faults(content: &str) -> Vec<String> {
-    let told = faults_of(&[file("x.yaml", content)], EVERYTHING);
+    let told = faults_of(&[file("x.yaml", content)], Capabilities::ALL);
     told.iter().map(|fault| fault.replacen("x.yaml:", "", 1)).collect()
 }
 
@@ -140,10 +140,13 @@ fn faults_have_their_places_and_cures() {
         "defaults:\n  - algorithm: token_bucket\n",
         "2:5: defaults[0].domain: the domain is missing or empty: write `domain: NAME`, or `domain: \"*\"` for all",
     );
-    one("defaults:\n  - domain: shop-*\n", "2:13: defaults[0].domain: `shop-*` is no pattern: write a domain in full");
+    one(
+        "defaults:\n  - domain: shop-*\n",
+        "2:13: defaults[0].domain: `shop-*` is not a domain: patterns are not supported; write a domain in full",
+    );
     one(
         "defaults: [{domain: d}, {domain: '*'}, {domain: d}]\n",
-        "1:49: defaults[2].domain: the domain `d` is already in line 1: put all of it there",
+        "1:49: defaults[2].domain: the domain `d` is already in line 1: put all its defaults there",
     );
     one(
         "defaults: [{domain: d, algorithm: sliding}]\n",
@@ -183,7 +186,7 @@ fn an_asterisk_without_quotes_says_what_to_write() {
 #[test]
 fn several_files_are_one_set() {
     let (a, b) = (file("a.yaml", "defaults: [{domain: d}]\n"), file("b.yaml", "defaults:\n- domain: d\n  burst: x\n"));
-    let told = faults_of(&[a, b], EVERYTHING);
+    let told = faults_of(&[a, b], Capabilities::ALL);
     assert!(told[0].starts_with("b.yaml:2:11: defaults[0].domain: the domain `d` is already in a.yaml:1"), "{told:?}");
     assert!(told[1].starts_with("b.yaml:3:10: defaults[0].burst: expected a whole number"), "{told:?}");
 }
@@ -207,6 +210,6 @@ fn what_the_store_cannot_do_is_refused() {
 #[test]
 fn a_file_of_rules_that_is_one_of_defaults_says_so() {
     let errors = compile(&[file("x.yaml", "defaults: [{domain: d}]\n")], &OPTIONS).expect_err("no rules").errors;
-    let cure = "x.yaml:1:11: defaults: expected a map; found a list: a file of defaults for domains is no rule file; name it in RULE_DEFAULTS, and keep it elsewhere";
+    let cure = "x.yaml:1:11: defaults: expected a map; found a list: a file of defaults for domains is not a rule file; name it in RULE_DEFAULTS, and keep it elsewhere";
     assert!(errors.iter().any(|error| error.to_string() == cure), "{errors:?}");
 }

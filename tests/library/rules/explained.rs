@@ -22,7 +22,7 @@ fn a_match_names_its_rule_and_place() {
     let told = told(&[("path", "/abc")]);
     assert!(matches!(&told.outcome, Outcome::Rule { place, .. } if (&*place.file, place.line) == ("f.yaml", 3)));
     let text = told.to_string();
-    assert!(text.contains("✗ path=/abc: there is no such sibling"), "{text}");
+    assert!(text.contains("✗ path=/abc: no rule for this value"), "{text}");
     assert!(text.contains("✓ path=/a*: the pattern matches (f.yaml:3)"), "{text}");
     let rule = "rule at f.yaml:3: 7 per minute (fixed_window)\nlate costs hold until the window ends";
     assert!(text.ends_with(rule), "{text}");
@@ -38,7 +38,7 @@ fn what_becomes_of_late_costs() {
         explain(&rules, "d", &entries(&[("k", "v")]))
     };
     let limit = |more: &str| told(&format!("rate_limit: {{unit: day, requests_per_unit: 7, {more}}}"));
-    let lost = "late costs are lost if they do not fit, for it does not count what it denies: say count_denied: true";
+    let lost = "late costs are lost if they do not fit, because denied hits are not counted: set count_denied: true";
     for (more, expected, hold) in [
         ("count_denied: true", "late costs hold until the window ends", true),
         ("count_denied: false", lost, false),
@@ -70,11 +70,11 @@ fn bytes_that_are_not_utf8_are_escaped() {
     let text = told.to_string();
     for line in [
         r"entry 1: ua=caf\xe9",
-        r"✗ ua=caf\xe9: there is no such sibling",
+        r"✗ ua=caf\xe9: no rule for this value",
         r"✗ ua matching x.*: the regex does not match the whole of `caf\xe9`",
         r"✗ ua=y*: `caf\xe9` does not match the pattern",
         r"✗ k\xff=: the entry's value is empty",
-        r"✗ k\xff: there is no such sibling",
+        r"✗ k\xff: no rule without a value",
     ] {
         assert!(text.contains(line), "{line}\n{text}");
     }

@@ -2,9 +2,10 @@
 
 use std::{fs, path::Path};
 
+use limiter::domain::Capabilities;
 use rules::{Compiled, RuleDefaults, compile};
 
-use super::{EVERYTHING, OPTIONS, file, find};
+use super::{OPTIONS, file, find};
 
 fn load(path: &str) -> Compiled {
     let content = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("the file");
@@ -34,7 +35,7 @@ fn every_example_of_the_manual() {
     for block in manual.split("```yaml\n").skip(1) {
         let example = block.split("```").next().expect("a fence");
         let warnings = if example.starts_with("defaults:") {
-            RuleDefaults::compile(&[file("manual", example)], EVERYTHING).expect("defaults").warnings
+            RuleDefaults::compile(&[file("manual", example)], Capabilities::ALL).expect("defaults").warnings
         } else {
             super::good(example).warnings
         };

@@ -196,8 +196,8 @@ fn files_of_one_domain_share_its_options() {
     ];
     let CompileErrors { errors, .. } = compile(&files, &MERGE).expect_err("conflicts");
     let told: Vec<_> = errors.iter().map(ToString::to_string).collect();
-    assert!(told[0].starts_with("b:2:13: on_unknown: says otherwise than a:3"), "{told:?}");
-    assert!(told[1].starts_with("b:3:19: defaults.burst: says otherwise than a:2"), "{told:?}");
+    assert!(told[0].starts_with("b:2:13: on_unknown: differs from a:3"), "{told:?}");
+    assert!(told[1].starts_with("b:3:19: defaults.burst: differs from a:2"), "{told:?}");
 }
 
 #[test]

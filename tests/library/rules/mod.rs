@@ -15,16 +15,14 @@ mod resources;
 mod values;
 mod yaml;
 
-use limiter::domain::{Algorithm, AtomicGroups, Capabilities, Entry};
+use limiter::domain::{Capabilities, Entry};
 use rules::{CompileErrors, CompileOptions, Compiled, Match, RuleFile, RuleSet, compile};
 
-const EVERYTHING: Capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported };
-const OPTIONS: CompileOptions<'static> =
-    CompileOptions { merge_domains: false, capabilities: EVERYTHING, defaults: None };
+const OPTIONS: CompileOptions<'static> = CompileOptions::new(Capabilities::ALL);
 const MERGE: CompileOptions<'static> = CompileOptions { merge_domains: true, ..OPTIONS };
 
 fn file(name: &str, content: impl Into<Vec<u8>>) -> RuleFile {
-    RuleFile { name: name.to_owned(), content: content.into() }
+    RuleFile::new(name, content)
 }
 
 fn load(content: impl Into<Vec<u8>>) -> Result<Compiled, CompileErrors> {

@@ -268,7 +268,7 @@ fn each_step_is_explained() {
     let told = |value| explain(&rules, "d", &entries(&[("ip", value)])).to_string();
     let small = told("10.1.0.1");
     for part in [
-        "✗ ip=10.1.0.1: there is no such sibling",
+        "✗ ip=10.1.0.1: no rule for this value",
         "✗ ip in 10.0.0.0/8: the address is in it, and in a smaller network of another sibling (f.yaml:3)",
         "✓ ip in 10.1.0.0/16: the address is in the network (f.yaml:4)",
         "rule at f.yaml:4: 1 per day",

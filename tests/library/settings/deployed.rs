@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
+use redis::{Address, HostPort, Topology};
 use tollgate::app::StoreConfig;
 use tollgate::settings::Settings;
 use tollgate::source::{Location, SourceConfig};
-use tollgate::store::redis::{Address, HostPort, Topology};
 use tracing::level_filters::LevelFilter;
 
 use super::support::{deployed, resolve};

@@ -1,6 +1,6 @@
 //! TLS of the listeners.
 
-use tollgate::tls::{ClientAuthority, Identity, ServerFiles};
+use tls::{ClientAuthority, Identity, ServerFiles};
 
 use super::support::resolve;
 

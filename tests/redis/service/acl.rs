@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use tollgate::store::redis::RIGHTS;
+use redis::RIGHTS;
 
 use crate::service::program::{LIMIT, builder, remaining};
 use testkit::{

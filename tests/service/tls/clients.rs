@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+use tls::{ClientAuthority, Identity, PeerCertificate, ServerFiles, ServerTls};
 use tokio::{io::AsyncWriteExt as _, net::TcpStream, sync::mpsc};
 use tollgate::{
     rejections::PeerName,
     server::{Listener, LocalAddr, RemotePeer, Server, ServerContext},
-    tls::{ClientAuthority, Identity, PeerCertificate, ServerFiles, ServerTls},
 };
 
 use crate::tls::{

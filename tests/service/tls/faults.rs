@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use tls::{Gate, Identity, Peer, Reason, ServerFiles, ServerTls};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream, ReadBuf, duplex},
     net::TcpStream,
@@ -18,7 +19,6 @@ use tokio::{
 use tollgate::{
     server::{ConnectionLimits, Listen, Listener, LocalAddr, Server, ServerConfig, ServerContext},
     settings::Settings,
-    tls::{Gate, Identity, Peer, Reason, ServerFiles, ServerTls},
 };
 
 use testkit::{

@@ -6,7 +6,7 @@ use std::{
 };
 
 use limiter::domain::Secret;
-use tollgate::store::redis::{
+use redis::{
     Address, BreakerConfig, Call, CallError, Caller as _, Client, Connector, Credentials, Endpoint, HostPort,
     KeysPerCall, Script, Startup, Topology,
 };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use limiter::domain::CounterKey;
-use tollgate::store::redis::{Call, CallError, Caller as _, Client, Connector, Credentials, Script, Topology};
+use redis::{Call, CallError, Caller as _, Client, Connector, Credentials, Script, Topology};
 
 use crate::client::calls::{self, endpoint, local, look};
 use testkit::{PATIENCE, ports::free_port, redis::cluster::Cluster, until};

@@ -6,9 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tollgate::store::redis::{
-    Address, BreakerState, CallError, Caller as _, Client, Connector, Endpoint, Script, Topology,
-};
+use redis::{Address, BreakerState, CallError, Caller as _, Client, Connector, Endpoint, Script, Topology};
 
 use crate::client::{
     calls::{endpoint, heals, local, look, with_breaker},

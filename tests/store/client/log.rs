@@ -6,7 +6,7 @@ use std::{
 };
 
 use limiter::domain::Secret;
-use tollgate::store::redis::{CallError, Connector, Credentials, Script};
+use redis::{CallError, Connector, Credentials, Script};
 
 use crate::client::calls::{look, tcp};
 use testkit::{redis::Redis, until};

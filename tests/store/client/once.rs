@@ -9,12 +9,12 @@ use std::{
     time::Duration,
 };
 
+use redis::{Address, CallError, Caller as _, Client, Connector, Script, Topology};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     task::JoinSet,
 };
-use tollgate::store::redis::{Address, CallError, Caller as _, Client, Connector, Script, Topology};
 
 use crate::client::calls::{connected, endpoint, heals, local, look, tcp};
 use testkit::{redis::Redis, until};

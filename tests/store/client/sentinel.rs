@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use tollgate::store::redis::{CallError, Caller as _, Connector, Credentials, Endpoint, Script, Topology};
+use redis::{CallError, Caller as _, Connector, Credentials, Endpoint, Script, Topology};
 
 use crate::client::calls::{self, connected, endpoint, heals, local, look};
 use testkit::{

@@ -3,7 +3,7 @@
 use std::{fs, num::NonZeroUsize, time::Duration};
 
 use limiter::domain::{CounterKey, Secret};
-use tollgate::store::redis::{Address, CallError, Caller as _, Connector, Credentials, Script, Topology};
+use redis::{Address, CallError, Caller as _, Connector, Credentials, Script, Topology};
 
 use crate::client::calls::{connected, endpoint, heals, local, look, tcp, unix, with_breaker};
 use testkit::{ports::free_port, redis::Redis, until};

@@ -2,11 +2,9 @@
 
 use std::{fs, path::PathBuf};
 
+use redis::{Address, Call, CallError, Caller as _, Connector, Credentials, Endpoint, Script, Topology};
 use tempfile::TempDir;
-use tollgate::{
-    store::redis::{Address, Call, CallError, Caller as _, Connector, Credentials, Endpoint, Script, Topology},
-    tls::{ClientFiles, Identity},
-};
+use tls::{ClientFiles, Identity};
 
 use crate::client::calls::{self, connected, local, look};
 use testkit::{certificates::certificates, ports::free_port, redis::Redis, until};

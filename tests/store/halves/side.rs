@@ -7,25 +7,19 @@ use std::{
     pin::pin,
     sync::Arc,
     task::{Context, Poll, Waker},
-    time::Instant,
 };
 
-use limiter::domain::{
-    Algorithm, AtomicGroups, Capabilities, Decision, DynRateLimiter, FailureMode, Group, KeyBuilder, Request,
-};
+use limiter::domain::{Capabilities, Decision, DynRateLimiter, Group, KeyBuilder, Request};
 use rules::{CompileOptions, RuleFile};
 use tollgate::engine::{
     ActiveRules, ActiveRulesHandle, DecideError, Engine, Options, RequestLimits,
-    stats::{DecisionStats, DecisionTotals, Figure, SeriesName, Stats, StatsTable},
+    stats::{DecisionStats, DecisionTotals, Figure, Stats},
 };
 
 use super::world::{MAX_DESCRIPTORS, MAX_ENTRIES, World};
 
 /// More than a run makes, so that what is counted does not depend on who comes first.
 const MAX_SERIES: usize = 100_000;
-
-pub const CAPABILITIES: Capabilities =
-    Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported };
 
 /// What became of a request.
 pub type Outcome = Result<Decision, DecideError>;
@@ -54,9 +48,7 @@ impl Side {
         let options = Options {
             modes: world.modes,
             limits: RequestLimits { max_descriptors: limit(MAX_DESCRIPTORS), max_entries: limit(MAX_ENTRIES) },
-            near_limit_ratio: 0.8,
-            on_store_failure: FailureMode::Error,
-            refunds: true,
+            ..Options::embedded()
         };
         let (live, decisions) = (ActiveRulesHandle::default(), Arc::<DecisionStats>::default());
         let keys = KeyBuilder::new(prefix);
@@ -69,25 +61,13 @@ impl Side {
 
     /// Replaces the rules, as a reload does.
     pub fn load(&mut self, files: &[String]) {
-        let file = |(number, text): (usize, &String)| RuleFile {
-            name: format!("{number}.yaml"),
-            content: text.as_str().into(),
-        };
-        let files: Vec<_> = files.iter().enumerate().map(file).collect();
-        let options = CompileOptions { merge_domains: false, capabilities: CAPABILITIES, defaults: None };
-        let rules = match rules::compile(&files, &options) {
+        let files: Vec<_> = (0..).zip(files).map(|(at, text)| RuleFile::new(format!("{at}.yaml"), &**text)).collect();
+        let rules = match rules::compile(&files, &CompileOptions::new(Capabilities::ALL)) {
             Ok(compiled) => compiled.rules,
             Err(errors) => panic!("{errors}\n{files:?}"),
         };
-        let names = rules.rules().map(|(domain, found)| {
-            let name = found
-                .static_levels()
-                .fold(SeriesName::new(domain.name()), |name, level| name.level(level.key, level.value.as_deref()));
-            (found.rule.id(), name)
-        });
-        let previous = self.loaded.last().map(|live| &*live.stats);
-        let stats = Arc::new(StatsTable::build(&self.stats, names, previous));
-        let live = Arc::new(ActiveRules { stats, rules, hash: String::new(), since: Instant::now() });
+        let previous = self.loaded.last().map(|live| &**live);
+        let live = Arc::new(ActiveRules::new(rules, String::new(), &self.stats, previous));
         self.live.store(Some(Arc::clone(&live)));
         self.loaded.push(live);
     }

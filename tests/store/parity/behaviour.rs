@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, num::NonZeroU32};
 
 use limiter::domain::{Algorithm, Charge, Group, Hit, Limit, MAX_COUNT, RetryAfter, Timestamp, Unit, Verdict, Window};
+use redis::{Entry, decode};
 use smallvec::{SmallVec, smallvec};
-use tollgate::store::redis::{Entry, decode};
 
 use crate::parity::{
     hits::{LONG, NONE, NOW, SECOND, at, fixed, hit, limit, one, single},

@@ -3,7 +3,7 @@
 use std::{num::NonZeroU32, time::Duration};
 
 use limiter::domain::{Clock as _, Group, Limit, SystemClock, TimeZone, Timestamp, Unit, Window};
-use tollgate::store::redis::{Entry, GroupError, decode};
+use redis::{Entry, GroupError, decode};
 
 use crate::parity::{
     hits::{NONE, SECOND, at, code, fixed, hit, one, only, single},

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use limiter::domain::{Algorithm, Charge, CounterKey, Group, Hit, Limit, Timestamp, Unit, Verdict};
-use tollgate::store::redis::{Answer, Entry};
+use redis::{Answer, Entry};
 
 use crate::parity::server::Redis;
 

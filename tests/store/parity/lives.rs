@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use limiter::domain::{Algorithm, Limit, Unit};
-use tollgate::store::redis::Entry;
+use redis::Entry;
 
 use crate::parity::{
     hits::{LONG, NONE, SECOND, at, hit, limit, only, single},

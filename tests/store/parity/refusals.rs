@@ -1,7 +1,7 @@
 //! What a Redis can refuse, and whom it fails.
 
 use limiter::domain::Group;
-use tollgate::store::redis::{Entry, GroupError, script};
+use redis::{Entry, GroupError, script};
 
 use crate::parity::{
     hits::{NONE, code, fixed, one, only, single},

@@ -9,8 +9,8 @@ use std::{
 };
 
 use limiter::domain::{Clock as _, SystemClock, Timestamp};
+use redis::{Answer, Call, Entry, decode, script};
 use tempfile::TempDir;
-use tollgate::store::redis::{Answer, Call, Entry, decode, script};
 
 /// A reply, as Redis has them in protocol version 2.
 #[derive(Debug, PartialEq)]

@@ -11,8 +11,8 @@ use proptest::{
     sample::select,
     test_runner::{Config, TestCaseError, TestRunner},
 };
+use redis::Entry;
 use smallvec::SmallVec;
-use tollgate::store::redis::Entry;
 
 use crate::parity::server::{Redis, Reply};
 

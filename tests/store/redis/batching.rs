@@ -9,8 +9,8 @@ use std::{
 };
 
 use limiter::domain::{Algorithm, CounterKey, RateLimiter as _};
+use redis::{Client, RedisStore};
 use tokio::task::JoinSet;
-use tollgate::store::redis::{Client, RedisStore};
 
 use crate::client::calls;
 use crate::{

@@ -3,8 +3,8 @@
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use limiter::domain::{Algorithm, CounterKey, Group, Hit, RateLimiter as _, Refusal, StoreError};
+use redis::{Connector, Endpoint, RedisStats, RedisStore, StoreOptions};
 use tokio::task::JoinSet;
-use tollgate::store::redis::{Connector, Endpoint, RedisStats, RedisStore, StoreOptions};
 
 use crate::{
     client::calls::{connected, tcp},

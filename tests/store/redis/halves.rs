@@ -23,16 +23,14 @@ use proptest::{
     prelude::*,
     test_runner::{TestCaseError, TestRunner},
 };
+use redis::{Client, RedisStore};
 use tokio::runtime::Runtime;
-use tollgate::{
-    engine::{Begun, Pending},
-    store::redis::{Client, RedisStore},
-};
+use tollgate::engine::{Begun, Pending};
 
 use crate::{
     client::calls::tcp,
     halves::{
-        side::{CAPABILITIES, Outcome, Side, share_a_counter},
+        side::{Outcome, Side, share_a_counter},
         world::{Step, Windows, World, worlds},
     },
     redis::stores::store,
@@ -93,7 +91,7 @@ impl<L: RateLimiter> RateLimiter for Timed<L> {
     }
 
     fn capabilities(&self) -> Capabilities {
-        CAPABILITIES
+        Capabilities::ALL
     }
 
     fn close(&self) -> impl Future<Output = ()> + Send {

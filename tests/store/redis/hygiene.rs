@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, num::NonZeroU32};
 
 use limiter::domain::{Algorithm, Charge, CounterKey, Group, Hit, Limit, RateLimiter, Unit, Window};
-use tollgate::store::redis::{Client, RedisStore};
+use redis::{Client, RedisStore};
 
 use crate::client::calls;
 use crate::{

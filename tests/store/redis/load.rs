@@ -12,8 +12,8 @@ use std::{
 use limiter::domain::{
     Algorithm, Charge, CounterKey, Group, Hit, Limit, RateLimiter as _, StoreError, Timestamp, Unit, Window,
 };
+use redis::{Client, RedisStore};
 use tokio::task::JoinSet;
-use tollgate::store::redis::{Client, RedisStore};
 
 use testkit::until;
 

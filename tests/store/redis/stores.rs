@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
-use tollgate::store::redis::{Client, Connector, Endpoint, RedisStats, RedisStore, StoreOptions};
+use redis::{Client, Connector, Endpoint, RedisStats, RedisStore, StoreOptions};
 
 use crate::client::calls::connected;
 use testkit::PATIENCE;

@@ -9,9 +9,9 @@ use crate::settings::redis::url::target::Server;
 use crate::settings::redis::url::{self, Parsed, Target};
 use crate::settings::redis::{Auth, CallTimeout, KeysPerCall, PoolSize, RedisType, SocketType, Url};
 use crate::settings::table::{Given, Note, Read};
-use crate::store::redis::{self, Address, BreakerConfig, Credentials, Endpoint, HostPort, Startup, Topology};
-use crate::tls::ClientFiles;
 use limiter::domain::Secret;
+use redis::{Address, BreakerConfig, Credentials, Endpoint, HostPort, Startup, Topology};
+use tls::ClientFiles;
 
 /// The variables of one Redis.
 pub(super) struct Variables<'a> {

@@ -9,22 +9,18 @@ use std::time::Duration;
 
 use self::endpoint::Variables;
 use super::tls::identity;
-use crate::app::{RedisStoreConfig, redis_clients};
+use crate::app::{GuardsConfig, RedisStoreConfig, redis_clients};
 use crate::settings::error::{Origin, Problem};
 use crate::settings::parse::unless_zero;
 use crate::settings::table::{Given, Note, Read};
 use crate::settings::variables::{Raw, TABLE};
-use crate::store::redis::{BreakerConfig, Endpoint, RedisConfig, Startup, Topology};
-use crate::tls::ClientFiles;
-use limiter::memory::MemoryConfig;
-
-/// The default size of the deny cache.
-const DENY_CACHE_BYTES: NonZeroUsize = NonZeroUsize::new(4 << 20).expect("4 MiB is not zero");
+use redis::{BreakerConfig, Endpoint, RedisConfig, Startup, Topology};
+use tls::ClientFiles;
 
 /// The configuration from the variables; `None` if this adds an error.
 pub(super) fn config(
     raw: &Raw,
-    local: MemoryConfig,
+    guards: GuardsConfig,
     workers: NonZeroUsize,
     problems: &mut Vec<Problem>,
     notes: &mut Vec<Note>,
@@ -96,9 +92,8 @@ pub(super) fn config(
             max_jitter: Duration::from_secs(raw.expiration_jitter.value.0.into()),
             max_pending: raw.max_pending_checks.value.get(),
         },
-        deny_cache_bytes: raw.local_cache_size.value.map_or(Some(DENY_CACHE_BYTES), |size| NonZeroUsize::new(size.0)),
-        local,
-        replicas: raw.replicas.value,
+        clients,
+        guards,
         give_up: unless_zero(raw.redis_startup_elapsed.value.0),
         health_needs_connection: raw.redis_health.value,
     })

@@ -3,7 +3,7 @@
 use std::fs;
 
 use rustls::version::TLS13;
-use tollgate::tls::{ClientFiles, Identity, client_config};
+use tls::{ClientFiles, Identity, client_config};
 
 use super::{
     forge::{Key, P256, RSA_2048, Spec, ca, names, openssl, pem},

@@ -3,10 +3,10 @@
 use std::{fs, sync::Arc};
 
 use rustls::pki_types::{CertificateDer, ServerName};
-use tokio::{io::AsyncWriteExt as _, net::UnixStream};
-use tollgate::tls::{
+use tls::{
     ClientAuthority, ClientFiles, ClientStats, ClientTls, Gate, Identity, ServerFiles, ServerTls, client_config,
 };
+use tokio::{io::AsyncWriteExt as _, net::UnixStream};
 
 use super::{
     forge::{ED25519, Key, P256, P384, P521, RSA_1024, RSA_2048, Spec, ca, names, not_ca, pem},

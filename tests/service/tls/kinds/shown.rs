@@ -15,14 +15,14 @@ use rustls::{
     version::{TLS12, TLS13},
 };
 use tempfile::TempDir;
+use tls::{
+    ClientAuthority, ClientFiles, ClientStats, ClientTls, Gate, Identity, ServerFiles, ServerTls, client_config,
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::UnixStream,
 };
 use tokio_rustls::{TlsAcceptor, TlsConnector};
-use tollgate::tls::{
-    ClientAuthority, ClientFiles, ClientStats, ClientTls, Gate, Identity, ServerFiles, ServerTls, client_config,
-};
 
 use super::forge::{Key, P256, Spec, names, pem};
 

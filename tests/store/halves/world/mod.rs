@@ -48,15 +48,15 @@ pub enum Fate {
 pub struct Ask {
     domain: &'static [u8],
     descriptors: Vec<Asked>,
-    hits_addend: u64,
+    amount: u64,
 }
 
 #[derive(Clone, Debug)]
 struct Asked {
     entries: Vec<(&'static [u8], &'static [u8])>,
     limit: Option<LimitOverride>,
-    hits_addend: Option<u64>,
-    is_negative_hits: bool,
+    amount: Option<u64>,
+    gives_back: bool,
 }
 
 impl Ask {
@@ -64,17 +64,17 @@ impl Ask {
         let descriptor = |asked: &Asked| Descriptor {
             entries: asked.entries.iter().map(|&(key, value)| Entry { key, value }).collect(),
             limit: asked.limit,
-            hits_addend: asked.hits_addend,
-            is_negative_hits: asked.is_negative_hits,
+            amount: asked.amount,
+            gives_back: asked.gives_back,
         };
         let descriptors = self.descriptors.iter().map(descriptor).collect();
-        Request { domain: self.domain, descriptors, hits_addend: self.hits_addend }
+        Request { domain: self.domain, descriptors, amount: self.amount }
     }
 
     /// The same request, which gives nothing back.
     pub fn without_refunds(mut self) -> Self {
         for asked in &mut self.descriptors {
-            asked.is_negative_hits = false;
+            asked.gives_back = false;
         }
         self
     }
@@ -142,17 +142,12 @@ fn ask() -> impl Strategy<Value = Ask> {
         prop_oneof![8 => Just(None), 1 => Just(Some(0)), 1 => (1..4_u64).prop_map(Some)],
         proptest::bool::weighted(0.1),
     )
-        .prop_map(|(entries, limit, hits_addend, is_negative_hits)| Asked {
-            entries,
-            limit,
-            hits_addend,
-            is_negative_hits,
-        });
+        .prop_map(|(entries, limit, amount, gives_back)| Asked { entries, limit, amount, gives_back });
     let count = prop_oneof![1 => Just(0), 30 => 1..=MAX_DESCRIPTORS, 1 => Just(MAX_DESCRIPTORS + 1)];
     let descriptors = count.prop_flat_map(move |count| vec(asked.clone(), count));
-    (domain, descriptors, prop_oneof![4 => Just(0), 1 => 1..4_u64]).prop_map(|(domain, descriptors, hits_addend)| Ask {
+    (domain, descriptors, prop_oneof![4 => Just(0), 1 => 1..4_u64]).prop_map(|(domain, descriptors, amount)| Ask {
         domain,
         descriptors,
-        hits_addend,
+        amount,
     })
 }

@@ -1,4 +1,4 @@
-//! The table's metrics: under our names, and under those of the reference's cache.
+//! The table's metrics, under Tollgate's names and under those of the reference's cache.
 
 use metrics::{Collect, Families, Family};
 
@@ -7,14 +7,14 @@ use super::DenyTable;
 const HITS: Family =
     Family::counter("tollgate_deny_cache_hits_total", "Hits that the deny cache answered without asking Redis.", &[]);
 const ENTRIES: Family = Family::gauge("tollgate_deny_cache_entries", "Denials that the deny cache holds.", &[]);
-const BYTES: Family = Family::gauge("tollgate_deny_cache_bytes", "Memory of the deny cache's entries.", &[]);
+const BYTES: Family = Family::gauge("tollgate_deny_cache_bytes", "Shared of the deny cache's entries.", &[]);
 const EVICTIONS: Family = Family::counter(
     "tollgate_deny_cache_evictions_total",
     "Denials that the deny cache dropped before their time because it was full (LOCAL_CACHE_SIZE_IN_BYTES).",
     &[],
 );
 
-// The reference calls all of its own gauges.
+// The reference exports all of its own as gauges.
 const HIT_COUNT: Family =
     Family::gauge("ratelimit_localcache_hitCount", "Hits that the deny cache answered without asking Redis.", &[]);
 const MISS_COUNT: Family =

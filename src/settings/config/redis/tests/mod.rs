@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use crate::app::{RedisStoreConfig, StoreConfig};
 use crate::settings::{Settings, SettingsError};
-use crate::store::redis::{Address, BreakerConfig, Credentials, Endpoint, HostPort, KeysPerCall, Startup, Topology};
-use crate::tls::{ClientFiles, Identity};
 use limiter::domain::Secret;
+use redis::{Address, BreakerConfig, Credentials, Endpoint, HostPort, KeysPerCall, Startup, Topology};
+use tls::{ClientFiles, Identity};
 
 fn resolve(environment: &[(&str, &str)]) -> Result<Settings, SettingsError> {
     let value = |name: &str| environment.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value));
@@ -91,8 +91,8 @@ fn defaults() {
     assert_eq!(store.redis.per_second, None);
     assert_eq!(store.redis.max_jitter, Duration::from_secs(300));
     assert_eq!(store.redis.max_pending.get(), 10_000);
-    assert_eq!(store.deny_cache_bytes.map(NonZeroUsize::get), Some(4 << 20));
-    assert_eq!((store.local.max_counters.get(), store.replicas.get()), (1_000_000, 1));
+    assert_eq!(store.guards.deny_cache_bytes.map(NonZeroUsize::get), Some(4 << 20));
+    assert_eq!((store.guards.local.max_counters.get(), store.guards.replicas.get()), (1_000_000, 1));
     assert!(!store.health_needs_connection);
 }
 
