@@ -193,7 +193,7 @@ fn validate_and_explain_take_them() {
     let good = run(BUCKETS, &validate);
     assert_eq!(text(&good.stdout), "ok: 1 file, 1 domain, 2 rules\n", "{}", text(&good.stderr));
     let stray = run("defaults: [{domain: shp, burst: 3}]\n", &validate);
-    let wanted = "warning: there are defaults for the domain `shp`, and no rules\nok: 1 file, 1 domain, 2 rules\n";
+    let wanted = "warning: there are defaults for the domain `shp`, but no rules\nok: 1 file, 1 domain, 2 rules\n";
     assert_eq!((stray.status.code(), text(&stray.stdout)), (Some(0), wanted));
     let faulty = run("defaults: [{domain: shop, burst: 0}]\n", &validate);
     assert_eq!(faulty.status.code(), Some(1));

@@ -240,7 +240,7 @@ fn paths_without_a_value_in_lists_and_behind_flags_are_warned_of() {
     let addresses = format!("domain: d\ndescriptors:\n  - {{key: remote_address, {LIMIT}}}\n");
     let (code, said) = validate(&addresses);
     let note =
-        "note: <stdin>:3: remote_address, without a value: each value has its own counter: a client of IPv6 has many";
+        "note: <stdin>:3: remote_address, without a value: each value has its own counter: an IPv6 client has many";
     assert!(code == Some(0) && said.contains(note) && !said.contains("warning"), "{said}");
     let (_, said) = validate(&addresses.replace("remote", "masked_remote"));
     assert_eq!(said, "ok: 1 file, 1 domain, 1 rule\n");

@@ -73,9 +73,9 @@ pub fn no_sentinel() -> Ran {
 
 #[test]
 fn a_redis_that_counts_is_ok_and_the_reason_why_another_does_not_is_told() {
-    good().says(0, "redis", "ok", &["127.0.0.1:", " lets us in and counts"]);
+    good().says(0, "redis", "ok", &["127.0.0.1:", " accepts the login and counts"]);
     let two = two();
-    two.says(1, "redis", "ok", &["lets us in and counts"]);
+    two.says(1, "redis", "ok", &["accepts the login and counts"]);
     two.says(
         1,
         "redis per second",
@@ -86,12 +86,12 @@ fn a_redis_that_counts_is_ok_and_the_reason_why_another_does_not_is_told() {
         1,
         "redis",
         "fail",
-        &["refused (REDIS_URL): start it, let this machine reach it, or correct REDIS_URL"],
+        &["refused (REDIS_URL): start it, allow this machine to reach it, or correct REDIS_URL"],
     );
     without_rights().says(1, "redis", "fail", &["NOPERM", "allow the user `rl` to count: ACL SETUSER rl "]);
     wrong_password().says(1, "redis", "fail", &["WRONGPASS", "correct REDIS_AUTH"]);
-    silent().says(1, "redis", "fail", &["says nothing within 4.5s", "correct REDIS_URL"]);
-    without_tls().says(1, "redis", "fail", &["does it speak TLS there"]);
+    silent().says(1, "redis", "fail", &["did not answer within 4.5s", "correct REDIS_URL"]);
+    without_tls().says(1, "redis", "fail", &["does this port speak TLS"]);
     no_cluster().says(1, "redis", "fail", &["set REDIS_TYPE=SINGLE"]);
     no_sentinel().says(1, "redis", "fail", &["correct the addresses of the sentinels"]);
 }
@@ -100,7 +100,7 @@ fn a_redis_that_counts_is_ok_and_the_reason_why_another_does_not_is_told() {
 fn what_is_odd_about_a_redis_that_counts_is_a_warning() {
     evicting().says(0, "redis", "warn", &["maxmemory-policy is allkeys-lru", "noeviction"]);
     let ran = of_another_time();
-    ran.says(0, "redis", "warn", &[" s behind this machine's", "the same time server"]);
+    ran.says(0, "redis", "warn", &[" s behind this machine's", "with one time server"]);
     assert!(!good().stdout.contains("warn"));
 }
 

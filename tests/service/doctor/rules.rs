@@ -34,7 +34,7 @@ fn rules_are_validated_as_the_service_reads_them() {
     let faulty = faulty();
     faulty.says(1, "rules", "fail", &["rules.yaml:3:33", "invalid unit `dya`; did you mean `day`?"]);
     faulty.says(1, "rules", "fail", &["rules.yaml:3:57", "such as 1000000; found `1e+06`"]);
-    none().says(0, "rules", "warn", &["no rule files in /", "every request is allowed like this"]);
+    none().says(0, "rules", "warn", &["no rule files in /", "without rules every request is allowed"]);
     odd().says(0, "rules", "warn", &["the `*` of `k*` is taken literally"]);
     let many = many_faults();
     assert_eq!(many.lines("rules").len(), 21, "{}", many.stdout);

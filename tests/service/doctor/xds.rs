@@ -30,5 +30,5 @@ fn the_server_is_reached_or_the_reason_is_told_in_time() {
     ran.says(0, "xds server", "ok", &["speaks HTTP/2"]);
     ran.says(0, "rules", "ok", &["they come over xDS"]);
     refused().says(1, "xds server", "fail", &["refused", "CONFIG_GRPC_XDS_SERVER_URL"]);
-    silent().says(1, "xds server", "fail", &["says nothing of HTTP/2 within 4.5s", "(CONFIG_GRPC_XDS_SERVER_URL)"]);
+    silent().says(1, "xds server", "fail", &["did not answer in HTTP/2 within 4.5s", "(CONFIG_GRPC_XDS_SERVER_URL)"]);
 }

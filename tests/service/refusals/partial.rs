@@ -45,7 +45,7 @@ async fn a_caller_that_names_no_time_has_one_too() {
     frames.send(frame(0, &good()).slice(..9)).await.expect("sent");
     let answer = answer.await.expect("an answer");
     assert_eq!(answer.code(), 4);
-    assert!(answer.message().contains("has not come whole within 10s"), "{answer:?}");
+    assert!(answer.message().contains("was not complete within 10s"), "{answer:?}");
     assert_eq!(rejected(&tollgate, "rls", "incomplete").await, 1);
 }
 
