@@ -1,4 +1,4 @@
-//! The RLS answer, field by field, as `envoyproxy/ratelimit` gives it. Windows are a year long, so that none ends
+//! The RLS response, field by field, as `envoyproxy/ratelimit` returns it. Windows are a year long, so that none ends
 //! during a test.
 
 use envoy_types::pb::{
@@ -62,7 +62,7 @@ fn year(requests: u32, name: &str) -> Option<(u32, i32, String)> {
 }
 
 #[tokio::test]
-async fn a_limit_is_counted_down_and_then_refused() {
+async fn a_limit_is_counted_down_and_then_denied() {
     let tollgate = testkit::tollgate!(RULES);
     let mut client = client(tollgate.address("grpc"));
     for (left, code) in [(1, Code::Ok), (0, Code::Ok), (0, Code::OverLimit), (0, Code::OverLimit)] {
@@ -80,7 +80,7 @@ async fn a_limit_is_counted_down_and_then_refused() {
 }
 
 #[tokio::test]
-async fn what_matches_no_rule_passes_without_a_limit() {
+async fn unmatched_descriptors_are_allowed_without_a_limit() {
     let tollgate = testkit::tollgate!(RULES);
     let mut client = client(tollgate.address("grpc"));
     let unmatched: [&[(&str, &str)]; 5] = [
@@ -105,7 +105,7 @@ async fn what_matches_no_rule_passes_without_a_limit() {
 }
 
 #[tokio::test]
-async fn one_descriptor_over_refuses_the_request_and_the_others_are_charged() {
+async fn one_descriptor_over_denies_the_request_and_the_others_are_charged() {
     let tollgate = testkit::tollgate!(RULES);
     let mut client = client(tollgate.address("grpc"));
     let ask_both = request("shop", &[&[("zero", "z")], &[("path", "/b")]]);
@@ -118,7 +118,7 @@ async fn one_descriptor_over_refuses_the_request_and_the_others_are_charged() {
 }
 
 #[tokio::test]
-async fn shadow_rules_report_but_never_refuse() {
+async fn shadow_rules_report_but_never_deny() {
     let tollgate = testkit::tollgate!(RULES);
     let mut client = client(tollgate.address("grpc"));
     for _ in 0..3 {
@@ -129,7 +129,7 @@ async fn shadow_rules_report_but_never_refuse() {
 }
 
 #[tokio::test]
-async fn unlimited_rules_answer_the_largest_number_and_replace_others() {
+async fn unlimited_rules_return_the_largest_number_and_replace_others() {
     let tollgate = testkit::tollgate!(RULES);
     let mut client = client(tollgate.address("grpc"));
     for _ in 0..5 {
@@ -144,7 +144,7 @@ async fn unlimited_rules_answer_the_largest_number_and_replace_others() {
 }
 
 #[tokio::test]
-async fn quota_rules_refuse_only_together() {
+async fn quota_rules_deny_only_together() {
     let tollgate = testkit::tollgate!(RULES);
     let mut client = client(tollgate.address("grpc"));
     let both = request("shop", &[&[("quota", "one")], &[("quota", "two")]]);
@@ -182,7 +182,7 @@ async fn several_limits_are_charged_all_or_none_and_the_tightest_is_reported() {
 }
 
 #[tokio::test]
-async fn a_bucket_passes_its_burst() {
+async fn a_bucket_allows_its_burst() {
     let tollgate = testkit::tollgate!(RULES);
     let mut client = client(tollgate.address("grpc"));
     let mut passed = 0;
@@ -193,7 +193,7 @@ async fn a_bucket_passes_its_burst() {
 }
 
 #[tokio::test]
-async fn overrides_take_the_place_of_rules_in_a_known_domain() {
+async fn overrides_replace_rules_in_a_known_domain() {
     let tollgate = testkit::tollgate!(RULES);
     let mut client = client(tollgate.address("grpc"));
     let mut with_limit = request("shop", &[&[("path", "/a")]]);
@@ -201,18 +201,18 @@ async fn overrides_take_the_place_of_rules_in_a_known_domain() {
     let answer = ask(&mut client, with_limit.clone()).await;
     let limit = answer.statuses[0].current_limit.clone().map(|limit| (limit.requests_per_unit, limit.unit, limit.name));
     assert_eq!((limit, answer.statuses[0].limit_remaining), (year(9, ""), 8));
-    // the counter is the rule's, for the unit is the same
+    // the counter is the rule's, since the unit is the same
     let of_rule = ask(&mut client, request("shop", &[&[("path", "/a")]])).await;
     assert_eq!(of_rule.statuses[0].limit_remaining, 0);
 
-    // a descriptor without a rule takes one too
+    // a descriptor without a rule can have one too
     with_limit.descriptors[0].entries[0].key = "nothing".to_owned();
     assert_eq!(ask(&mut client, with_limit.clone()).await.statuses[0].limit_remaining, 8);
     with_limit.domain = "unknown".to_owned();
     assert!(ask(&mut client, with_limit.clone()).await.statuses[0].current_limit.is_none());
 }
 
-/// What the reference answered to each of these numbers; it ends where ours is an error.
+/// What the reference answered for each of these numbers; the list ends where our answer is an error.
 #[tokio::test]
 async fn units_of_overrides_are_known_by_their_numbers() {
     let tollgate = testkit::tollgate!().rules(RULES).env("RESPONSE_DYNAMIC_METADATA", "true").start();
@@ -274,7 +274,7 @@ async fn hits_are_taken_looked_at_and_given_back() {
 }
 
 #[tokio::test]
-async fn requests_that_cannot_be_answered_get_an_error() {
+async fn invalid_requests_get_an_error() {
     let tollgate = testkit::tollgate!(RULES);
     let mut client = client(tollgate.address("grpc"));
     let mut refused = async |request: RateLimitRequest| {
@@ -296,16 +296,16 @@ async fn requests_that_cannot_be_answered_get_an_error() {
     assert_eq!(code, Grpc::ResourceExhausted);
     assert!(message.contains("vs. 4194304, setting MAX_REQUEST_BYTES"), "{message}");
 
-    // none of it did any harm
+    // none of it had any effect
     let answer = client.should_rate_limit(request("shop", &[&[("path", "/a")]])).await.expect("an answer");
     assert_eq!(answer.into_inner().overall_code(), Code::Ok);
 }
 
 #[tokio::test]
-async fn text_that_is_not_utf_8_is_an_error_of_that_call_alone() {
+async fn text_that_is_not_utf_8_fails_that_call_only() {
     let tollgate = testkit::tollgate!(RULES);
     let address = tollgate.address("grpc");
-    // domain (field 1), two bytes that are no UTF-8, in a gRPC frame
+    // domain (field 1), two bytes that are not UTF-8, in a gRPC frame
     let message = [0x0a, 2, 0xff, 0xfe];
     let mut framed = vec![0, 0, 0, 0, 4];
     framed.extend(message);
@@ -333,7 +333,7 @@ fn request_a() -> RateLimitRequest {
 }
 
 #[tokio::test]
-async fn headers_speak_of_the_tightest_limit() {
+async fn headers_describe_the_tightest_limit() {
     let tollgate = testkit::tollgate!()
         .rules(RULES)
         .env("LIMIT_RESPONSE_HEADERS_ENABLED", "true")
@@ -358,7 +358,7 @@ async fn headers_speak_of_the_tightest_limit() {
 }
 
 #[tokio::test]
-async fn dynamic_metadata_repeats_the_request_and_merges_the_rules_that_passed() {
+async fn dynamic_metadata_repeats_the_request_and_merges_the_rules_that_allowed() {
     let tollgate = testkit::tollgate!().rules(RULES).env("RESPONSE_DYNAMIC_METADATA", "true").start();
     let mut client = client(tollgate.address("grpc"));
     let mut both = request("shop", &[&[("quota", "one")], &[("quota", "two")]]);
@@ -436,7 +436,7 @@ async fn global_quota_mode_makes_quotas_of_all_but_the_unlimited() {
 }
 
 #[tokio::test]
-async fn all_or_nothing_charges_only_what_is_over_when_the_request_is_refused() {
+async fn all_or_nothing_charges_only_what_is_over_when_the_request_is_denied() {
     for atomic in [true, false] {
         let value = if atomic { "true" } else { "false" };
         let tollgate = testkit::tollgate!().rules(RULES).env("STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT", value).start();
