@@ -1,4 +1,5 @@
-//! `tollgate doctor`: what it says of set-ups that are right and wrong, in text and JSON, with its exit codes; and that
+//! `tollgate doctor`: what it reports about good and bad configurations, in text and JSON, with its exit codes; and
+//! that docs/doctor.md has each of its lines.
 //! docs/doctor.md has each of its lines.
 
 mod certificates;
@@ -12,7 +13,7 @@ mod xds;
 use run::{Doctor, RULES};
 
 #[test]
-fn a_set_up_that_is_right_is_all_ok() {
+fn a_good_configuration_is_all_ok() {
     let ran = Doctor::new().run();
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{}", ran.stdout);
     let lines: Vec<_> = ran.stdout.lines().collect();
@@ -48,7 +49,7 @@ fn what_has_no_effect_is_a_warning_and_no_failure() {
 }
 
 #[test]
-fn what_cannot_be_asked_for_is_two() {
+fn unknown_arguments_exit_with_2() {
     for args in [&["--bogus"][..], &["--timeout", "soon"], &["stray"], &["--port", "1", "--port", "2"]] {
         let ran = Doctor::new().args(args).run();
         assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{args:?}");

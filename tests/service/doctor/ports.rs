@@ -1,4 +1,4 @@
-//! Ports that are free, taken by somebody else, taken by the service itself, or not to be had.
+//! Ports that are free, taken by another process, taken by the service itself, or unavailable.
 
 use std::{net::TcpListener, os::unix::net::UnixListener};
 
@@ -86,7 +86,7 @@ fn ports_of_a_service_that_runs_already_are_warnings() {
 }
 
 #[test]
-fn a_socket_is_looked_at_and_not_made() {
+fn a_socket_is_checked_and_not_created() {
     let [new, served, file, no_folder] = sockets();
     new.says(0, "grpc socket", "ok", &["/new is free"]);
     served.says(1, "grpc socket", "fail", &["is served by another process: stop it"]);

@@ -1,4 +1,4 @@
-//! Redis as it lets us in, or not. No password is ever printed.
+//! Redis with and without access for us. No password is ever printed.
 
 use std::net::TcpListener;
 
@@ -72,7 +72,7 @@ pub fn no_sentinel() -> Ran {
 }
 
 #[test]
-fn a_redis_that_counts_is_ok_and_the_reason_why_another_does_not_is_told() {
+fn a_redis_that_counts_is_ok_and_others_are_reported_with_the_reason() {
     good().says(0, "redis", "ok", &["127.0.0.1:", " accepts the login and counts"]);
     let two = two();
     two.says(1, "redis", "ok", &["accepts the login and counts"]);
@@ -97,7 +97,7 @@ fn a_redis_that_counts_is_ok_and_the_reason_why_another_does_not_is_told() {
 }
 
 #[test]
-fn what_is_odd_about_a_redis_that_counts_is_a_warning() {
+fn oddities_of_a_redis_that_counts_are_warnings() {
     evicting().says(0, "redis", "warn", &["maxmemory-policy is allkeys-lru", "noeviction"]);
     let ran = of_another_time();
     ran.says(0, "redis", "warn", &[" s behind this machine's", "with one time server"]);
@@ -105,7 +105,7 @@ fn what_is_odd_about_a_redis_that_counts_is_a_warning() {
 }
 
 #[test]
-fn its_counters_and_no_others_are_touched() {
+fn it_touches_its_own_counters_only() {
     let redis = Redis::start(&[]);
     let ran = on(local(&redis)).env("CACHE_KEY_PREFIX", "mine:").run();
     assert_eq!(ran.code, 0, "{}", ran.stdout);

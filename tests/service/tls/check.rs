@@ -9,7 +9,7 @@ use testkit::{
 };
 
 #[tokio::test]
-async fn check_shows_and_wants_certificates() {
+async fn check_presents_and_requires_certificates() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
     let secret = Secret::of(&servers.certificate(&format!("DNS:{SERVER}")), &clients.pem.certificate);
     let client = clients.certificate("DNS:envoy.example");
