@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::State;
+use super::{
+    State,
+    rounding::{exact, floor},
+};
 use crate::domain::{Charge, Limit, MAX_COUNT, RetryAfter, Timestamp};
 
 /// [`MAX_COUNT`] as the algorithms compute with it.
@@ -35,7 +38,7 @@ pub(super) trait Meter: Copy {
 /// The amount that has to fit for a hit to pass. A look asks for nothing, so it passes until the count is above the
 /// limit. Where denied hits are not charged the count never gets there; a look then asks for 1.
 pub(super) fn asked(charge: Charge, limit: &Limit) -> f64 {
-    if charge.is_look() && !limit.count_denied() { 1.0 } else { charge.amount() as f64 }
+    if charge.is_look() && !limit.count_denied() { 1.0 } else { exact(charge.amount()) }
 }
 
 /// The window that `state` is read in: its start, the effective present and the counts of it and of the one before.
@@ -51,7 +54,7 @@ impl Windows {
     /// Reads `state` in aligned windows of `length`.
     pub(super) fn read(state: Option<State>, length: f64, now: Timestamp) -> Self {
         // exact: the quotient of two integers below 2^53 never rounds up to the next integer
-        let start_of = |time: f64| (time / length).floor() * length;
+        let start_of = |time: f64| floor(time / length) * length;
         let mut now = now.as_f64();
         let Some(state) = state else {
             return Self { now, start: start_of(now), current: 0.0, previous: 0.0 };
@@ -89,17 +92,6 @@ pub(super) fn count(stored: f64) -> f64 {
     stored.max(0.0).min(MOST)
 }
 
-/// `micros` as a duration, rounded up; nothing below zero, and 584 000 years at most.
-pub(super) fn duration(micros: f64) -> Duration {
-    Duration::from_micros(micros.ceil() as u64)
-}
-
-/// `amount` rounded down; nothing below zero.
-pub(super) fn whole(amount: f64) -> u64 {
-    // towards zero, and what is below is zero
-    amount as u64
-}
-
 /// The first whole microsecond after `denied` at which `pass` holds. `pass` is false at `denied` and, once true, stays
 /// true. `guess` is where it should turn: a good one costs two evaluations, a bad one (rounding of large products) a
 /// few dozen, never more than that.
@@ -132,7 +124,7 @@ pub(super) fn first_pass(denied: f64, guess: f64, pass: impl Fn(f64) -> bool) ->
         }
     }
     while high - low > 1.0 {
-        let middle = low + ((high - low) / 2.0).floor();
+        let middle = low + floor((high - low) / 2.0);
         if middle <= low || middle >= high {
             break; // past 2^53 there are no whole microseconds left between them
         }
