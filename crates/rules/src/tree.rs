@@ -137,18 +137,21 @@ pub(super) struct Extras {
 impl Domain {
     /// The domain's name.
     #[must_use]
+    #[inline]
     pub fn name(&self) -> &Arc<str> {
         &self.name
     }
 
     /// Whether a request's descriptors are charged all or none.
     #[must_use]
+    #[inline]
     pub fn atomic(&self) -> bool {
         self.atomic
     }
 
     /// What to answer for a descriptor that matches no rule.
     #[must_use]
+    #[inline]
     pub fn on_unknown(&self) -> OnUnknown {
         self.on_unknown
     }
@@ -156,6 +159,7 @@ impl Domain {
     /// The failure mode of the domain's limits, if it has its own. Already part of [`Rule::on_store_failure`]; for
     /// limits that a request carries.
     #[must_use]
+    #[inline]
     pub fn on_store_failure(&self) -> Option<FailureMode> {
         self.on_store_failure
     }
@@ -165,6 +169,7 @@ impl Domain {
     /// # Panics
     /// If the rule is of another domain.
     #[must_use]
+    #[inline]
     pub fn rule(&self, id: RuleId) -> &Rule {
         &self.rules[(id.0 - self.first_rule) as usize]
     }
@@ -239,18 +244,21 @@ impl Node {
 impl Rule {
     /// Its number in the set.
     #[must_use]
+    #[inline]
     pub fn id(&self) -> RuleId {
         self.id
     }
 
     /// What it allows.
     #[must_use]
+    #[inline]
     pub fn policy(&self) -> &Policy {
         &self.policy
     }
 
     /// Its limits; empty if it is unlimited.
     #[must_use]
+    #[inline]
     pub fn limits(&self) -> &[Limit] {
         match &self.policy {
             Policy::Unlimited => &[],
@@ -260,36 +268,42 @@ impl Rule {
 
     /// Its name, reported with the limit and named by others' `replaces`.
     #[must_use]
+    #[inline]
     pub fn name(&self) -> Option<&Arc<str>> {
         self.extras.as_ref()?.name.as_ref()
     }
 
     /// The names of the rules that do not count in a request which this one matches too.
     #[must_use]
+    #[inline]
     pub fn replaces(&self) -> &[Arc<str>] {
         self.extras.as_ref().map_or(&[], |extras| &extras.replaces)
     }
 
     /// Counted and reported, never enforced.
     #[must_use]
+    #[inline]
     pub fn shadow(&self) -> bool {
         self.shadow
     }
 
     /// Refuses a request only if all its quota descriptors are over.
     #[must_use]
+    #[inline]
     pub fn quota(&self) -> bool {
         self.quota
     }
 
     /// What to do when the store fails: the rule's own mode, else that of the file's defaults, else the domain's.
     #[must_use]
+    #[inline]
     pub fn on_store_failure(&self) -> Option<FailureMode> {
         self.on_store_failure
     }
 
     /// The dynamic metadata of an answer: never empty.
     #[must_use]
+    #[inline]
     pub fn metadata(&self) -> Option<&Arc<Metadata>> {
         self.extras.as_ref()?.metadata.as_ref()
     }
