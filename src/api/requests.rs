@@ -1,4 +1,4 @@
-//! Calls, counted where they come in: each API counts its own, on each worker, under its name.
+//! Counters of calls: each API counts its own calls, on each worker.
 
 use std::{
     ops::Deref,
@@ -14,7 +14,7 @@ use metrics::{Collect, Families, Family, Latencies, LatencyTotals, PerWorker};
 use crate::{engine::DecideError, rejections::Api};
 
 pub(super) const TOTAL_REQUESTS: Family =
-    Family::counter("ratelimit_service_total_requests", "Calls over gRPC that came in.", &["grpc_method"]);
+    Family::counter("ratelimit_service_total_requests", "Calls over gRPC that were received.", &["grpc_method"]);
 pub(super) const RESPONSE_TIME: Family = Family::histogram(
     "ratelimit_service_response_time_seconds",
     "How long calls over gRPC took in this process.",
@@ -25,14 +25,14 @@ const ERRORS: Family = Family::counter(
     "Calls that failed: service_error for an invalid request or missing rules, redis_error for the counter store.",
     &["err_type"],
 );
-const IN_FLIGHT: Family = Family::gauge("tollgate_requests_in_flight", "Calls being answered now.", &[]);
+const IN_FLIGHT: Family = Family::gauge("tollgate_requests_in_flight", "Calls in progress.", &[]);
 
-/// Why a call failed, in the reference's words.
+/// Why a call failed, as the reference classifies it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
     /// The request was invalid, or there are no rules yet.
     Service,
-    /// The store failed. The label says `redis_error`, whatever the store is.
+    /// The store failed. The label is `redis_error` for any store.
     Store,
 }
 
@@ -64,12 +64,12 @@ impl From<&DecideError> for ErrorKind {
 #[repr(align(128))]
 pub struct RequestStats {
     started: AtomicU64,
-    /// Calls that ended.
+    /// The number and latencies of calls that have ended.
     ended: Latencies,
     errors: [AtomicU64; ErrorKind::ALL.len()],
 }
 
-/// A call under way; when dropped, it has ended. `S` is a reference to the counters, borrowed or owned.
+/// A call in progress; dropping it ends the call. `S`: a reference to the counters, borrowed or owned.
 #[derive(Debug)]
 #[must_use = "the call ends when this is dropped"]
 pub struct InFlight<S: Deref<Target = RequestStats>> {
@@ -78,27 +78,27 @@ pub struct InFlight<S: Deref<Target = RequestStats>> {
 }
 
 impl RequestStats {
-    /// Counts a call that came in at `since`.
+    /// Counts a call that was received at `since`.
     pub fn start(&self, since: Instant) -> InFlight<&Self> {
         self.started.fetch_add(1, Relaxed);
         InFlight { stats: self, since }
     }
 
-    /// Counts a call whose request could not be decoded.
+    /// Counts a call that fails before the engine sees it, because its request has too many descriptors or entries.
     pub fn record_invalid_request(&self) {
         self.start(Instant::now()).failed(ErrorKind::Service);
     }
 }
 
 impl<S: Deref<Target = RequestStats>> InFlight<S> {
-    /// Counts the call as one that failed.
+    /// Counts the call as failed.
     pub fn failed(&self, kind: ErrorKind) {
         self.stats.errors[kind as usize].fetch_add(1, Relaxed);
     }
 }
 
 impl InFlight<&RequestStats> {
-    /// The same call, for as long as it has to wait. `stats` are the same counters.
+    /// The same call with an owned reference, for a call that waits. `stats` must be the same counters.
     pub fn waiting(self, stats: Arc<RequestStats>) -> InFlight<Arc<RequestStats>> {
         let since = self.since;
         std::mem::forget(self);
@@ -125,7 +125,7 @@ struct Totals {
 }
 
 impl Requests {
-    /// Counters for one more worker that serves this API.
+    /// Adds and returns the counters of one more worker of this API.
     pub(super) fn worker(&self, api: Api) -> Arc<RequestStats> {
         self.0[api as usize].add()
     }
@@ -133,7 +133,7 @@ impl Requests {
     fn totals(&self, api: Api) -> Totals {
         let mut totals = Totals::default();
         self.0[api as usize].for_each(|worker| {
-            // ended before started, so that a call that ends between the two is not counted as ended only
+            // `ended` is read before `started`, so that a call between the two reads is not counted as ended only
             totals.ended.add(&worker.ended);
             totals.started += worker.started.load(Relaxed);
             for (sum, counter) in totals.errors.iter_mut().zip(&worker.errors) {
@@ -179,7 +179,7 @@ mod tests {
         let json = requests.worker(Api::Json);
         (0..3).for_each(|_| workers[0].start(Instant::now()).failed(ErrorKind::Store));
         workers[1].start(Instant::now()).failed(ErrorKind::Store);
-        let under_way = [(); 2].map(|()| workers[1].start(Instant::now()));
+        let in_flight_calls = [(); 2].map(|()| workers[1].start(Instant::now()));
         (0..7).for_each(|_| json.record_invalid_request());
         let expected = |[ended, in_flight]: [u64; 2]| {
             [
@@ -191,7 +191,7 @@ mod tests {
             ]
         };
         assert_eq!(exported(&requests), expected([4, 2]));
-        under_way.into_iter().for_each(|call| drop(call.waiting(Arc::clone(&workers[1]))));
+        in_flight_calls.into_iter().for_each(|call| drop(call.waiting(Arc::clone(&workers[1]))));
         assert_eq!(exported(&requests), expected([6, 0]));
     }
 }

@@ -1,8 +1,8 @@
 //! Every API, registered: its methods on the gRPC port, and its routes on the HTTP port.
 //!
-//! An API is a folder with what answers it, a line here for each method and each route, and a variant of [`Api`], under
+//! An API is a folder with its handlers, a line here for each method and each route, and a variant of [`Api`], under
 //! which its calls are counted. A unary method implements [`Unary`] and is a variant of [`Method`]; a service of
-//! tonic's, for streams above all, is added to the routes of [`Apis::grpc`] and to [`ROUTED`]; HTTP handlers are
+//! tonic's, mainly for streams, is added to the routes of [`Apis::grpc`] and to [`ROUTED`]; HTTP handlers are
 //! axum's.
 
 use std::{
@@ -35,7 +35,7 @@ unary_methods! {
     HealthCheck(HealthCheck),
 }
 
-/// The services of tonic's.
+/// The services that tonic serves.
 const ROUTED: &[Routed] = &[health::WATCH, protocol::REFLECTION_V1, protocol::REFLECTION_V1ALPHA];
 
 /// What the APIs are made of.

@@ -1,15 +1,15 @@
-//! Calls that go on for as long as their clients want: those that watch the health, and those of reflection.
+//! Calls that last as long as their clients want: health `Watch` and reflection.
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
 use wire::service::{Pool, Share};
 
-/// What all of them may use together, and an eighth of it for one connection: 2 048 and 256, if they keep nothing for
-/// their clients.
+/// The memory that all of them together may use, in bytes; a connection may use an eighth. That allows 2 048 streams,
+/// and 256 on one connection, if nothing is buffered for their clients.
 const MOST: usize = 64 << 20;
 
-/// The open ones. One for the process.
+/// The open long-lived calls. The process has one.
 #[derive(Clone, Debug)]
 pub struct Streams {
     pool: Arc<Pool>,
@@ -23,7 +23,7 @@ impl Default for Streams {
 }
 
 impl Streams {
-    /// Ends them all, and those that are still opened, with UNAVAILABLE: the process ends.
+    /// Ends all calls, and every later one, with UNAVAILABLE, because the process ends.
     pub fn end(&self) {
         self.pool.close();
         self.have_ended.send_replace(true);
@@ -35,7 +35,7 @@ impl Streams {
         let _ = self.have_ended.subscribe().wait_for(|ended| *ended).await;
     }
 
-    /// The share of one more connection.
+    /// Adds a connection and returns its share.
     pub(super) fn connection(&self) -> Share {
         self.pool.connection()
     }

@@ -86,13 +86,12 @@ impl Collect for ActiveRulesMetrics {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
 
-    use limiter::domain::{Algorithm, AtomicGroups, Capabilities};
+    use limiter::domain::Capabilities;
     use rules::{CompileOptions, RuleFile};
 
     use super::*;
-    use crate::engine::stats::{Stats, StatsTable};
 
     #[test]
     fn each_family_shows_its_own_number() {
@@ -101,13 +100,11 @@ mod tests {
         assert_eq!(metrics::series(&metrics), [""; 0], "there are none");
 
         let yaml = "domain: d\ndescriptors: [{key: a}, {key: b, rate_limit: {unit: year, requests_per_unit: 1}}]\n";
-        let file = RuleFile { name: "rules.yaml".to_owned(), content: yaml.into() };
-        let capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported };
-        let options = CompileOptions { merge_domains: false, capabilities, defaults: None };
-        let rules = rules::compile(&[file], &options).expect("valid rules").rules;
-        let stats = Arc::new(StatsTable::build(&Stats::new(0), [], None));
+        let file = RuleFile::new("rules.yaml", yaml);
+        let rules = rules::compile(&[file], &CompileOptions::new(Capabilities::ALL)).expect("valid rules").rules;
         let since = Instant::now().checked_sub(Duration::from_secs(2)).expect("the machine runs for longer");
-        handle.store(Some(Arc::new(ActiveRules { rules, stats, hash: "0f".to_owned(), since })));
+        let active = ActiveRules { since, ..ActiveRules::new(rules, "0f".to_owned(), &Stats::new(0), None) };
+        handle.store(Some(Arc::new(active)));
         let lines = metrics::series(&metrics);
         let [rules, age, info] = lines.as_slice() else { unreachable!("three families: {lines:?}") };
         assert_eq!(

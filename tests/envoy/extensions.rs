@@ -1,4 +1,4 @@
-//! Rules beyond the reference's, in the whole program: over gRPC, in `/rlconfig` and in the metrics.
+//! Rules beyond the reference's, in the complete program: over gRPC, in `/rlconfig` and in the metrics.
 
 use std::process::{Command, Output, Stdio};
 
@@ -10,7 +10,7 @@ use testkit::{
     rls::{ask, client, request},
 };
 
-/// Windows of a year, which do not turn meanwhile.
+/// Windows of a year do not end during the test.
 const VALUES: &str = r"
 domain: edge
 descriptors:
@@ -76,9 +76,9 @@ async fn networks_regexes_and_lists_are_enforced_and_counted_by_rule() {
     assert!(!metrics.contains("10.9.9"), "no value is in a label");
 }
 
-/// Over HTTP the same rules hold.
+/// The same rules apply over HTTP.
 #[tokio::test]
-async fn json_calls_meet_networks_regexes_and_lists_too() {
+async fn json_calls_match_networks_regexes_and_lists_too() {
     let tollgate = testkit::tollgate!(VALUES);
     let http = Client::new();
     for (key, value, status) in [
@@ -95,7 +95,7 @@ async fn json_calls_meet_networks_regexes_and_lists_too() {
     }
 }
 
-/// Runs a command with `rules` in the file `rules.yaml` of the directory that it runs in.
+/// Runs a command with `rules` in the file `rules.yaml` of its working directory.
 fn run(rules: &str, args: &[&str]) -> Output {
     let folder = tempfile::tempdir().expect("a directory");
     std::fs::write(folder.path().join("rules.yaml"), rules).expect("rules");
@@ -167,9 +167,9 @@ descriptors:
         assert!(told.lines().any(|line| line.starts_with(fault)), "no {fault} in\n{told}");
     }
     let tollgate = testkit::tollgate!().rules(rules).spawn();
-    let refused = tollgate.wait_for_log("rules are refused");
+    let rejected = tollgate.wait_for_log("rules are refused");
     for fault in faults {
-        assert!(refused.contains(fault), "no {fault} in\n{refused}");
+        assert!(rejected.contains(fault), "no {fault} in\n{rejected}");
     }
 }
 
@@ -182,7 +182,8 @@ descriptors:
     rate_limit: {unit: month, unit_multiplier: 3, requests_per_unit: 3, calendar: true, time_zone: America/New_York}
 ";
 
-/// Over the midnight before clocks are put forward, in a process that has its time zones with it: the machine's are hidden.
+/// Across a midnight before clocks are put forward. The process uses its own time zone database: the machine's is
+/// hidden.
 #[tokio::test]
 async fn a_day_ends_at_local_midnight_and_the_next_one_has_23_hours() {
     let tollgate = testkit::tollgate!()

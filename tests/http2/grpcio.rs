@@ -1,4 +1,4 @@
-//! Python's grpcio, whose channels take any authority: `tests/run.sh` installs it.
+//! Python's grpcio, whose channels accept any authority; `tests/run.sh` installs it.
 
 use std::{path::Path, process::Command};
 

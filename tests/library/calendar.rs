@@ -1,12 +1,12 @@
-//! Windows of a calendar against an implementation that shares no code and no data with ours: Python's zoneinfo and the
-//! tzdata package, which `tests/run.sh` installs.
+//! Compares windows of a calendar with an implementation that shares no code and no data with ours: Python's zoneinfo
+//! and the package tzdata, which `tests/run.sh` installs.
 
 use std::{collections::BTreeSet, num::NonZeroU32, path::Path, process::Command};
 
 use limiter::domain::{TimeZone, Unit, Window};
 
 #[test]
-fn every_time_zone_has_the_windows_that_zoneinfo_says() {
+fn windows_in_every_time_zone_equal_those_of_zoneinfo() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let python = root.join("target/parts/venv/bin/python");
     assert!(python.exists(), "{} is missing: run tests/run.sh once, which installs it", python.display());

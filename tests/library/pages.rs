@@ -22,7 +22,7 @@ use tollgate::{
     server::{HttpLimits, Listen, Listener, LocalAddr, serve_http},
 };
 
-/// Those that probes and proxies send, and such as nobody does: the reference answers each as GET.
+/// The methods that probes and proxies use, and unusual ones: the reference answers each like GET.
 const METHODS: [&str; 10] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "get"];
 
 struct Server {
@@ -47,7 +47,7 @@ impl Server {
         stream
     }
 
-    /// Status and the whole answer to one request.
+    /// Returns the status and the whole response to one request.
     async fn ask(&self, method: &str, path: &str, body: &str) -> (u16, String) {
         let mut stream = self.connect();
         let length = body.len();
@@ -162,7 +162,7 @@ async fn a_page_that_panics_is_a_500_and_the_next_one_works() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn metrics_are_at_their_path_as_it_is_written() {
+async fn metrics_are_at_their_path_exactly_as_written() {
     let scrape = || Ok(["a 1\n".to_owned()].into_iter());
     let server = start(metrics_router("/x{y}/:z", "text/plain; version=0.0.4", scrape), HttpLimits::default()).await;
     let (status, answer) = server.ask("GET", "/x{y}/:z", "").await;
@@ -176,19 +176,19 @@ async fn metrics_are_at_their_path_as_it_is_written() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn silent_connections_are_closed_and_leave_their_place() {
+async fn silent_connections_are_closed_and_free_their_slot() {
     let limits = HttpLimits { connections: 1, header_read: Duration::from_secs(2), ..HttpLimits::default() };
     let server = start(http_router(Health::new(State::default()), || None, json(post(|| async {}))), limits).await;
     let silent = server.connect();
-    // Waits for its place until the silent one is closed.
+    // waits for a slot until the silent one is closed
     assert_eq!(server.ask("GET", "/livez", "").await.0, 200);
     let rest = tokio::task::spawn_blocking(move || read_all(silent)).await.expect("no panic");
     assert!(rest.is_empty() || rest.starts_with("HTTP/1.1 408"), "{rest}");
 }
 
-/// However many connect and say nothing, or half of a request, or were answered and stay: whoever comes next is answered.
+/// However many connections send nothing, or half a request, or stay open after a response: the next one is served.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_crowd_of_idle_connections_keeps_nobody_out() {
+async fn any_number_of_idle_connections_leaves_room_for_the_next() {
     let forever = Duration::from_secs(600);
     let (connections, request_if_crowded) = (4, Duration::from_millis(10));
     let limits =
@@ -204,7 +204,7 @@ async fn a_crowd_of_idle_connections_keeps_nobody_out() {
     ] {
         for _ in 0..6 {
             let mut stream = server.connect();
-            // One of those that had to go already: as good as idle.
+            // one of those that were evicted already: equivalent to an idle one
             let _ = stream.write_all(says.as_bytes());
             crowd.push(stream);
         }
@@ -215,7 +215,7 @@ async fn a_crowd_of_idle_connections_keeps_nobody_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_under_way_keeps_its_place() {
+async fn a_call_in_flight_keeps_its_slot() {
     let (entered, mut entries) = tokio::sync::mpsc::channel(1);
     let release = Arc::new(tokio::sync::Notify::new());
     let gate = release.clone();
@@ -239,7 +239,7 @@ async fn a_call_under_way_keeps_its_place() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn shutdown_lets_calls_finish_and_ends_the_others() {
+async fn shutdown_lets_calls_finish_and_closes_idle_connections() {
     let (entered, mut entries) = tokio::sync::mpsc::channel(2);
     let release = Arc::new(tokio::sync::Notify::new());
     let gate = release.clone();

@@ -1,4 +1,4 @@
-//! Values are bytes: one that is not UTF-8 is limited by every kind of rule as any other is.
+//! Values are bytes: every kind of rule limits one that is not UTF-8 like any other.
 
 use std::{
     num::NonZeroUsize,
@@ -78,7 +78,7 @@ impl Service {
         self.ask(b"d", descriptor(pairs))
     }
 
-    /// The series that were hit, by name.
+    /// The names of the series that were hit.
     fn series(&self) -> Vec<(String, u64)> {
         let series = self.live.stats.series();
         let mut all: Vec<_> =
@@ -94,7 +94,7 @@ fn descriptor<'a>(pairs: &[(&'a str, &'a [u8])]) -> Descriptor<'a> {
 }
 
 #[test]
-fn every_kind_of_rule_limits_it_and_each_value_for_itself() {
+fn every_kind_of_rule_limits_it_and_each_value_separately() {
     for keys in [KeyBuilder::default(), KeyBuilder::default().hashing_values("secret")] {
         let service = Service::with_keys(RULES, keys);
         for key in ["any", "exact", "glob", "middle", "list", "ip", "regex", "detailed"] {
@@ -117,7 +117,7 @@ fn a_shared_limit_is_shared_by_it() {
 }
 
 #[test]
-fn an_address_with_one_more_byte_is_none() {
+fn an_address_with_one_more_byte_is_no_address() {
     let service = Service::new(RULES);
     assert_eq!(service.decide(&[("ip", b"10.0.0.1")]), Code::Ok);
     assert_eq!(service.decide(&[("ip", b"10.0.0.1")]), Code::Ok, "unlimited");
@@ -126,7 +126,7 @@ fn an_address_with_one_more_byte_is_none() {
 }
 
 #[test]
-fn a_limit_that_the_request_brings_holds_for_it() {
+fn a_limit_in_the_request_applies_to_it() {
     let service = Service::new(RULES);
     let limit = Some(LimitOverride { requests: 1, unit: Ok(Unit::Day) });
     let ask = |key: &[u8], value: &[u8]| {
@@ -142,7 +142,7 @@ fn a_limit_that_the_request_brings_holds_for_it() {
 }
 
 #[test]
-fn what_no_rule_matches_is_refused_where_the_domain_says_so() {
+fn unmatched_values_are_denied_where_the_domain_says_so() {
     let service = Service::new("{domain: d, on_unknown: deny, descriptors: [{key: k, value: é}]}");
     assert_eq!(service.decide(&[("k", b"\xe9")]), Code::OverLimit);
     assert_eq!(
@@ -152,7 +152,7 @@ fn what_no_rule_matches_is_refused_where_the_domain_says_so() {
 }
 
 #[test]
-fn a_domain_of_other_bytes_is_an_unknown_one() {
+fn a_domain_that_is_not_utf_8_is_unknown() {
     let service = Service::new(RULES);
     for domain in [&b"d\xff"[..], b"\xff"] {
         assert_eq!(service.ask(domain, descriptor(&[("any", b"x")])), Code::Ok);
@@ -164,7 +164,7 @@ fn a_domain_of_other_bytes_is_an_unknown_one() {
 }
 
 #[test]
-fn series_bear_its_escaped_form() {
+fn series_have_its_escaped_form() {
     let service = Service::new(RULES);
     service.decide(&[("detailed", b"caf\xe9")]);
     service.decide(&[("detailed", "café".as_bytes())]);

@@ -1,4 +1,4 @@
-//! The command line as a person types it: output, exit codes, and the cure for what was typed wrongly.
+//! The command line: output, exit codes, and the advice on mistakes.
 
 use std::{
     net::TcpListener,
@@ -13,7 +13,7 @@ const FIVE: &str = "tests/fixtures/rules/faulty/five.yaml";
 const TWO: &str = "tests/fixtures/rules/faulty/two.yaml";
 const SAMPLE: &str = "config/rules/example.yaml";
 
-/// What a command gave.
+/// The result of a command.
 struct Ran {
     code: Option<i32>,
     stdout: String,
@@ -25,7 +25,7 @@ fn ran(output: Output) -> Ran {
     Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
-/// Runs it in the crate's directory with this environment and no other.
+/// Runs it in the crate's directory with this environment only.
 fn run_with(args: &[&str], env: &[(&str, &str)]) -> Ran {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
     command.args(args).current_dir(env!("CARGO_MANIFEST_DIR")).env_clear().envs(env.iter().copied());
@@ -36,7 +36,7 @@ fn run(args: &[&str]) -> Ran {
     run_with(args, &[])
 }
 
-/// The lines of faults, as (place, path).
+/// The faults of a JSON report, as (place, path).
 fn faults(stderr: &str) -> Vec<(&str, &str)> {
     stderr
         .lines()
@@ -127,7 +127,7 @@ fn validate_says_what_is_good_and_what_it_cannot_read() {
 }
 
 #[test]
-fn explain_tells_the_rule_what_was_tried_the_counter_and_the_policy() {
+fn explain_shows_the_rule_what_was_tried_the_counter_and_the_policy() {
     for (descriptor, expected) in [
         (
             "path=/hello",
@@ -165,7 +165,7 @@ fn explain_tells_the_rule_what_was_tried_the_counter_and_the_policy() {
     assert_eq!(ran.code, Some(3));
     let told = "no limit applies: domain `dmeo` is unknown; did you mean `demo`? (known: demo)";
     assert!(ran.stdout.contains(told), "{}", ran.stdout);
-    // one that matches is enough, for they are those of one request
+    // one match is enough, since the entries are those of one request
     let ran = run(&["explain", "--rules", "config/rules", "demo", "a=b", "path=/hello"]);
     assert_eq!(ran.code, Some(0), "{}", ran.stdout);
     let ran = run(&["explain", "--rules", "config/rules", "demo", "a=b", "c=d"]);
@@ -199,7 +199,7 @@ fn explain_answers_in_json_too() {
 const ONE: &str = "domain: d\ndescriptors: [{key: k, rate_limit: {unit: year, requests_per_unit: 3, name: three}}]\n";
 
 #[test]
-fn check_asks_a_running_service_and_its_exit_code_is_the_answer() {
+fn check_asks_a_running_service_and_exits_with_the_answer() {
     let tollgate = testkit::tollgate!(ONE);
     let address = tollgate.address("grpc").to_string();
     let ran = run(&["check", &address, "d", "k=v", "none=x", "--hits", "2"]);
@@ -240,7 +240,7 @@ fn check_asks_a_running_service_and_its_exit_code_is_the_answer() {
 }
 
 #[test]
-fn check_of_nobody_says_what_to_look_at() {
+fn check_of_an_unreachable_address_gives_advice() {
     let ran = run(&["check", "127.0.0.1:1", "d", "k=v"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""));
     for part in ["127.0.0.1:1", "refused", "is the service running", "gRPC port"] {
@@ -274,7 +274,7 @@ fn health_says_whether_the_service_of_this_environment_is_healthy() {
 }
 
 #[test]
-fn health_of_nobody_is_one_and_never_two_which_docker_keeps_for_itself() {
+fn health_of_an_unreachable_address_exits_with_1_never_with_2_which_docker_reserves() {
     for (args, env, told) in [
         (&["health"][..], &[("HOST", "127.0.0.1"), ("PORT", "1")][..], "is the service running"),
         (&["health", "no address"], &[], "localhost:8080"),
@@ -326,7 +326,7 @@ fn under_the_name_ratelimit_it_serves() {
 }
 
 #[test]
-fn all_malformed_settings_are_told_at_once() {
+fn all_malformed_settings_are_reported_at_once() {
     let env = [("PORT", "abc"), ("NEAR_LIMIT_RATIO", "80%"), ("SHADOW_MODE", "maybe"), ("GRPC_PORT", "1")];
     let ran = run_with(&["--grpc-port", "99999"], &env);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""));
@@ -341,7 +341,7 @@ fn all_malformed_settings_are_told_at_once() {
 }
 
 #[test]
-fn what_does_not_exist_yet_is_refused_with_a_cure() {
+fn settings_not_supported_yet_are_rejected_with_advice() {
     let ran = run_with(&[], &[("BACKEND_TYPE", "memcache")]);
     assert_eq!(ran.code, Some(2));
     for part in ["BACKEND_TYPE", "not supported yet", "BACKEND_TYPE=memory"] {
@@ -360,7 +360,7 @@ fn a_busy_port_is_named_with_its_setting() {
         let told = tollgate.wait_for_log(variable);
         assert!(told.contains(&address) && told.contains("another process has it"), "{told}");
     }
-    // those that only show the service are done without, as in the reference
+    // the service starts without the listeners that only inform, as in the reference
     for (variable, value) in [
         ("DEBUG_PORT", port.as_str()),
         ("PROMETHEUS_ADDR", &address),

@@ -10,7 +10,7 @@ const RULES: &str =
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_that_age_out_under_load_fail_no_call() {
     const THREADS: u64 = 8;
-    /// Fewer would say nothing.
+    /// Fewer threads would prove nothing.
     const CALLS: u64 = 1000;
     let tollgate = testkit::tollgate!()
         .rules(RULES)

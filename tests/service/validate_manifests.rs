@@ -16,7 +16,7 @@ fn run(args: &[&str], input: &str) -> (Option<i32>, String) {
         .stderr(Stdio::piped())
         .spawn()
         .expect("it runs");
-    // it may end before it has read all
+    // it may end before it has read everything
     let _ = child.stdin.take().expect("piped").write_all(input.as_bytes());
     let output = child.wait_with_output().expect("it ends");
     let said = [output.stdout, output.stderr].map(|said| String::from_utf8(said).expect("UTF-8")).concat();
@@ -27,7 +27,7 @@ fn validate(input: &str) -> (Option<i32>, String) {
     run(&["validate", "-"], input)
 }
 
-/// As `helm template` prints a chart.
+/// In the form in which `helm template` prints a chart.
 const CHART: &str = "---
 # Source: ratelimit/templates/service.yaml
 apiVersion: v1
@@ -86,9 +86,9 @@ fn map(name: &str, data: &[(&str, &str)]) -> String {
 
 const GOOD: &str = "domain: d\ndescriptors: [{key: k, rate_limit: {unit: day, requests_per_unit: 1}}]\n";
 
-/// The service refuses all rules for the sake of one such file.
+/// One such file makes the service reject all rules.
 #[test]
-fn a_file_that_the_service_would_refuse_is_not_skipped() {
+fn a_file_that_the_service_would_reject_is_not_skipped() {
     for (bad, fault) in [
         ("Domain: d\nDescriptors: []\n", "unknown key `Domain`"),
         ("domains: d\n", "unknown key `domains`"),
@@ -121,7 +121,7 @@ fn a_file_that_the_service_would_refuse_is_not_skipped() {
 }
 
 #[test]
-fn a_key_that_a_directory_of_rules_would_not_have_is_warned_about() {
+fn a_key_that_is_no_rule_file_name_gets_a_warning() {
     let warning =
         "of a directory, RULES reads .yaml, .yml and .json alone, so not this key (RUNTIME_ROOT reads every key)";
     for key in ["a", "a.txt", "a.yaml.bak", "yaml", "a.conf"] {
@@ -136,13 +136,13 @@ fn a_key_that_a_directory_of_rules_would_not_have_is_warned_about() {
 }
 
 #[test]
-fn a_fault_is_shown_where_it_stands_in_the_manifest() {
+fn a_fault_is_shown_at_its_line_of_the_manifest() {
     let faulty = CHART.replace("unit: minute", "unit: minuet");
     let (code, said) = validate(&faulty);
     assert_eq!(code, Some(1));
     assert!(said.contains("<stdin>:19:17: descriptors[0].rate_limit.unit: invalid unit `minuet`"), "{said}");
     assert!(said.contains("19 |           unit: minuet"), "{said}");
-    // kubectl prints in quotes what has a tab, or a blank before the end of a line: then the line is that of the value
+    // kubectl quotes a text with a tab, or with a blank before the end of a line: then the line is that of the value
     let quoted = "apiVersion: v1\nitems:\n- apiVersion: v1\n  data:\n    a.yaml: \"domain: a \\ndescriptors: [{key: 1\\n\"\n  kind: \
                   ConfigMap\n  metadata:\n    name: rules\nkind: List\n";
     let (code, said) = validate(quoted);
@@ -150,7 +150,7 @@ fn a_fault_is_shown_where_it_stands_in_the_manifest() {
 }
 
 #[test]
-fn what_holds_no_rules_says_what_to_give() {
+fn input_without_rules_is_rejected_with_advice() {
     let (code, said) = validate("apiVersion: v1\nkind: Service\nmetadata: {name: s}\n");
     assert!(code == Some(1) && said.contains("rules are in the `data` of a ConfigMap"), "{said}");
     let (code, said) =
@@ -159,7 +159,7 @@ fn what_holds_no_rules_says_what_to_give() {
 }
 
 #[test]
-fn patterns_on_paths_are_warned_of_and_other_patterns_noted() {
+fn patterns_on_paths_get_a_warning_and_other_patterns_a_note() {
     let rules = "domain: d
 descriptors:
   - {key: path, value: /a*, rate_limit: {unit: day, requests_per_unit: 1}}
@@ -189,9 +189,9 @@ descriptors:
     assert!(said.contains("path=/b*: all matching values share one counter"), "{said}");
 }
 
-/// Forms of the same trap that no `share_threshold` mends, or whose beginning hides the slash.
+/// Forms of the same trap that `share_threshold` does not cure, or in which the slash is not at the beginning.
 #[test]
-fn paths_without_a_value_in_lists_and_behind_flags_are_warned_of() {
+fn paths_without_a_value_in_lists_and_behind_flags_get_a_warning() {
     const LIMIT: &str = "rate_limit: {unit: day, requests_per_unit: 1}";
     for warned in [
         "{key: path, LIMIT}",
@@ -240,7 +240,7 @@ fn paths_without_a_value_in_lists_and_behind_flags_are_warned_of() {
     let addresses = format!("domain: d\ndescriptors:\n  - {{key: remote_address, {LIMIT}}}\n");
     let (code, said) = validate(&addresses);
     let note =
-        "note: <stdin>:3: remote_address, without a value: each value has its own counter: a client of IPv6 has many";
+        "note: <stdin>:3: remote_address, without a value: each value has its own counter: an IPv6 client has many";
     assert!(code == Some(0) && said.contains(note) && !said.contains("warning"), "{said}");
     let (_, said) = validate(&addresses.replace("remote", "masked_remote"));
     assert_eq!(said, "ok: 1 file, 1 domain, 1 rule\n");
@@ -250,7 +250,7 @@ fn paths_without_a_value_in_lists_and_behind_flags_are_warned_of() {
 }
 
 #[test]
-fn many_regexes_of_one_level_are_warned_about() {
+fn many_regexes_of_one_level_get_a_warning() {
     let rules = |regexes: usize| {
         let rule =
             |number| format!("- {{key: k, regex: '.*a{number}.*', rate_limit: {{unit: day, requests_per_unit: 1}}}}\n");

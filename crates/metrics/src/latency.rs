@@ -28,6 +28,17 @@ pub const LATENCY_BOUNDS: [Duration; 17] = [
 
 const BUCKETS: usize = LATENCY_BOUNDS.len() + 1;
 
+/// [`LATENCY_BOUNDS`] as the numbers that a duration is compared with: every call is recorded, some of them twice.
+const BOUNDS_NANOS: [u64; LATENCY_BOUNDS.len()] = {
+    let mut nanos = [0; LATENCY_BOUNDS.len()];
+    let mut bound = 0;
+    while bound < nanos.len() {
+        nanos[bound] = LATENCY_BOUNDS[bound].as_nanos() as u64;
+        bound += 1;
+    }
+    nanos
+};
+
 /// A histogram of durations.
 #[derive(Debug, Default)]
 pub struct Latencies {
@@ -39,9 +50,11 @@ impl Latencies {
     /// Counts one duration.
     #[inline]
     pub fn record(&self, elapsed: Duration) {
-        let bucket = LATENCY_BOUNDS.partition_point(|bound| *bound < elapsed);
+        // 584 years at most
+        let nanos = elapsed.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(elapsed.subsec_nanos()));
+        let bucket = BOUNDS_NANOS.partition_point(|bound| *bound < nanos);
         self.buckets[bucket].fetch_add(1, Relaxed);
-        self.nanos.fetch_add(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+        self.nanos.fetch_add(nanos, Relaxed);
     }
 
     /// Counts the time from now until the returned value is dropped.

@@ -75,22 +75,36 @@ impl<'a> Keys<'a> {
 }
 
 /// Kinds of entry, numbered from 1.
-struct Kinds {
+struct Kinds<'a> {
     encoded: Vec<u8>,
     /// Where each is.
     places: Vec<Range<usize>>,
+    /// The entry before, and its kind: most calls are of many entries of one kind, which need not be encoded to be found.
+    last: Option<(&'a Entry, u32)>,
 }
 
-impl Kinds {
+impl<'a> Kinds<'a> {
     /// How many kinds are compared for an equal one. Beyond that, some are sent twice.
     const REMEMBERED: usize = 8;
 
     /// With room for a few.
     fn with_room() -> Self {
-        Self { encoded: Vec::with_capacity(4 * (KIND_BYTES + HIT_BYTES)), places: Vec::with_capacity(4) }
+        Self { encoded: Vec::with_capacity(4 * (KIND_BYTES + HIT_BYTES)), places: Vec::with_capacity(4), last: None }
     }
 
-    fn number_of(&mut self, entry: &Entry, now: Timestamp) -> u32 {
+    fn number_of(&mut self, entry: &'a Entry, now: Timestamp) -> u32 {
+        if let Some((last, number)) = self.last
+            && last.is_alike(entry)
+        {
+            return number;
+        }
+        let number = self.encode(entry, now);
+        self.last = Some((entry, number));
+        number
+    }
+
+    /// Encodes the kind of an entry, unless it is known.
+    fn encode(&mut self, entry: &Entry, now: Timestamp) -> u32 {
         let end = self.encoded.len();
         push_kind(&mut self.encoded, entry, now);
         let (before, kind) = self.encoded.split_at(end);

@@ -55,11 +55,16 @@ impl Entry {
     /// Whether both are of one hit, and equal to the script: then one of them, settled as often as both, serves both.
     #[must_use]
     pub fn equals(&self, other: &Self) -> bool {
-        let (one, two) = (&self.group, &other.group);
-        let ([hit], [like]) = (one.hits.as_slice(), two.hits.as_slice()) else { return false };
-        let of_hits = |hit: &Hit| (hit.limit, hit.charge, hit.shadow, hit.quota);
-        let of_groups = |group: &Group| (group.atomic, group.quota_passed, group.refused, group.now);
-        hit.key == like.key && of_hits(hit) == of_hits(like) && of_groups(one) == of_groups(two)
+        let (Some(hit), Some(like)) = (self.lone_hit(), other.lone_hit()) else { return false };
+        hit.key == like.key && self.is_alike(other)
+    }
+
+    /// Whether both are of one hit, and equal to the script but for their counters.
+    pub(super) fn is_alike(&self, other: &Self) -> bool {
+        let (Some(hit), Some(like)) = (self.lone_hit(), other.lone_hit()) else { return false };
+        let of_hit = |hit: &Hit| (hit.limit, hit.charge, hit.shadow, hit.quota);
+        let of_group = |group: &Group| (group.atomic, group.quota_passed, group.refused, group.now);
+        of_hit(hit) == of_hit(like) && of_group(&self.group) == of_group(&other.group)
     }
 
     /// Which of its hits share a counter.

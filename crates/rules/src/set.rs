@@ -71,6 +71,7 @@ impl RuleSet {
     /// # Panics
     /// If the index belongs to another set, with more domains.
     #[must_use]
+    #[inline]
     pub fn domain_at(&self, index: DomainIndex) -> &Domain {
         &self.domains[index.0 as usize]
     }

@@ -137,18 +137,21 @@ pub(super) struct Extras {
 impl Domain {
     /// The domain's name.
     #[must_use]
+    #[inline]
     pub fn name(&self) -> &Arc<str> {
         &self.name
     }
 
     /// Whether a request's descriptors are charged all or none.
     #[must_use]
+    #[inline]
     pub fn atomic(&self) -> bool {
         self.atomic
     }
 
     /// The answer for a descriptor that matches no rule.
     #[must_use]
+    #[inline]
     pub fn on_unknown(&self) -> OnUnknown {
         self.on_unknown
     }
@@ -156,6 +159,7 @@ impl Domain {
     /// The failure mode of the domain, if it sets one: for limits that a request carries. [`Rule::on_store_failure`]
     /// includes it already.
     #[must_use]
+    #[inline]
     pub fn on_store_failure(&self) -> Option<FailureMode> {
         self.on_store_failure
     }
@@ -165,6 +169,7 @@ impl Domain {
     /// # Panics
     /// If the rule belongs to another domain.
     #[must_use]
+    #[inline]
     pub fn rule(&self, id: RuleId) -> &Rule {
         &self.rules[(id.0 - self.first_rule) as usize]
     }
@@ -239,18 +244,21 @@ impl Node {
 impl Rule {
     /// The rule's number in the set.
     #[must_use]
+    #[inline]
     pub fn id(&self) -> RuleId {
         self.id
     }
 
     /// The rule's limits, or that it is unlimited.
     #[must_use]
+    #[inline]
     pub fn policy(&self) -> &Policy {
         &self.policy
     }
 
     /// The limits; empty if the rule is unlimited.
     #[must_use]
+    #[inline]
     pub fn limits(&self) -> &[Limit] {
         match &self.policy {
             Policy::Unlimited => &[],
@@ -260,36 +268,42 @@ impl Rule {
 
     /// The name, which is reported with the limit and to which `replaces` of other rules refers.
     #[must_use]
+    #[inline]
     pub fn name(&self) -> Option<&Arc<str>> {
         self.extras.as_ref()?.name.as_ref()
     }
 
     /// The names of rules that are not counted for requests that match this rule too.
     #[must_use]
+    #[inline]
     pub fn replaces(&self) -> &[Arc<str>] {
         self.extras.as_ref().map_or(&[], |extras| &extras.replaces)
     }
 
     /// Shadow mode: counted and reported, never enforced.
     #[must_use]
+    #[inline]
     pub fn shadow(&self) -> bool {
         self.shadow
     }
 
     /// Quota mode: denies a request only if all its quota descriptors are over.
     #[must_use]
+    #[inline]
     pub fn quota(&self) -> bool {
         self.quota
     }
 
     /// The failure mode: the rule's own, else that of the file's defaults, else the domain's.
     #[must_use]
+    #[inline]
     pub fn on_store_failure(&self) -> Option<FailureMode> {
         self.on_store_failure
     }
 
     /// The dynamic metadata for responses; never empty.
     #[must_use]
+    #[inline]
     pub fn metadata(&self) -> Option<&Arc<Metadata>> {
         self.extras.as_ref()?.metadata.as_ref()
     }

@@ -1,4 +1,4 @@
-//! From the RLS request to the engine's words. Borrows from the message; copies nothing.
+//! Converts a decoded RLS message to the engine's request, which borrows from the message.
 
 use envoy_types::pb::envoy::{
     extensions::common::ratelimit::v3::RateLimitDescriptor, service::ratelimit::v3::RateLimitRequest,
@@ -7,7 +7,7 @@ use envoy_types::pb::envoy::{
 use super::unit::unit;
 use limiter::domain::{Descriptor, Entry, LimitOverride, Request};
 
-/// The request in the engine's words.
+/// The engine's request.
 pub(super) fn request(message: &RateLimitRequest) -> Request<'_> {
     let descriptors = message.descriptors.iter().map(descriptor).collect();
     Request { domain: message.domain.as_bytes(), descriptors, amount: u64::from(message.hits_addend) }

@@ -113,7 +113,7 @@ impl From<CallError> for Rejection {
 }
 
 impl RlsService {
-    /// A service that asks `engine`, and counts its calls in `requests`.
+    /// A service that decides with `engine`, and counts its calls in `requests`.
     #[must_use]
     pub fn new(engine: Engine, options: Arc<ResponseOptions>, requests: Arc<RequestStats>) -> Self {
         Self { engine, options, requests }
@@ -127,7 +127,7 @@ impl Unary for RlsService {
         let request = match decode(message, self.engine.limits()) {
             Ok(request) => request,
             Err(error) => {
-                // what is no message has not come as far as the service of the reference either
+                // malformed messages are not counted: in the reference they do not reach the service either
                 if !matches!(error, DecodeError::Malformed(_)) {
                     self.requests.record_invalid_request();
                 }
@@ -162,7 +162,8 @@ impl Unary for RlsService {
     }
 }
 
-/// An answer that waits for its decision, and keeps nothing of the message but what the answer repeats. Dropped, it is abandoned.
+/// An answer that waits for its decision. Of the message it keeps only what the answer repeats. Dropping it abandons
+/// the call.
 #[derive(Debug)]
 #[must_use = "the answer is abandoned when this is dropped"]
 pub struct Pending {
@@ -173,7 +174,7 @@ pub struct Pending {
 }
 
 impl PendingAnswer for Pending {
-    /// The answer has no note, for only a domain with rules has counters to wait for.
+    /// There is no [`Note`] here: only a domain with rules has counters to wait for.
     fn poll_answer(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> Poll<Result<(), Rejection>> {
         let decision = ready!(Pin::new(&mut self.decision).poll(cx)).map_err(|error| {
             self.in_flight.failed(ErrorKind::from(&error));

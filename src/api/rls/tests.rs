@@ -1,4 +1,5 @@
-//! Answers into a buffer, against a limiter that answers at once or later; whole answers are tested in `tests/service/rls`.
+//! Tests of the RLS service with a fake limiter that decides immediately or later; complete answers are tested in
+//! `tests/service/rls`.
 
 use std::{
     future::{poll_fn, ready},
@@ -23,7 +24,8 @@ use crate::{
     rejections::Api,
 };
 
-/// Answers at once for keys that contain `now`, else when it is polled for the second time; fails those with `broken`.
+/// Decides keys that contain `now` without waiting, others when it is polled for the second time; fails those with
+/// `broken`.
 #[derive(Debug)]
 struct Fake;
 
@@ -76,7 +78,7 @@ fn service(undecidable: Option<Overall>) -> RlsService {
     counted(undecidable, &Requests::default())
 }
 
-/// One that counts there.
+/// A service that counts its calls in `requests`.
 fn counted(undecidable: Option<Overall>, requests: &Requests) -> RlsService {
     let content = "domain: d\ndescriptors: [{key: k, rate_limit: {unit: hour, requests_per_unit: 10}}]";
     let file = RuleFile::new("rules.yaml", content);
@@ -92,17 +94,17 @@ fn request(domain: &str, value: &str) -> Vec<u8> {
     RateLimitRequest { domain: domain.to_owned(), descriptors, hits_addend: 0 }.encode_to_vec()
 }
 
-/// What is in the buffer before an answer.
+/// The content of the buffer before an answer.
 const BEFORE: &[u8] = b"before";
 
 /// The message that was appended.
 fn appended(out: &[u8]) -> RateLimitResponse {
-    let frame = out.strip_prefix(BEFORE).expect("what was there is untouched");
+    let frame = out.strip_prefix(BEFORE).expect("the earlier content is unchanged");
     RateLimitResponse::decode(&frame[PREFIX..]).expect("a message")
 }
 
 #[test]
-fn what_is_decided_at_once_is_appended_at_once() {
+fn a_decision_without_waiting_is_appended_immediately() {
     let service = service(None);
     let mut out = BEFORE.to_vec();
     assert!(matches!(service.answer(&request("d", "now"), None, &mut out), Outcome::Answered(None)));
@@ -116,7 +118,7 @@ fn what_is_decided_at_once_is_appended_at_once() {
 }
 
 #[test]
-fn what_waits_is_appended_when_it_is_decided() {
+fn a_pending_answer_is_appended_when_it_is_decided() {
     let (service, mut cx) = (service(None), Context::from_waker(Waker::noop()));
     for (value, decided) in [("later", true), ("broken", false)] {
         let mut out = BEFORE.to_vec();
@@ -137,7 +139,7 @@ fn what_waits_is_appended_when_it_is_decided() {
 }
 
 #[test]
-fn what_is_rejected_leaves_the_buffer_as_it_was() {
+fn a_rejection_leaves_the_buffer_unchanged() {
     let service = service(None);
     let cases = [
         (b"\xff".to_vec(), Code::Internal, Reason::Malformed),
@@ -155,12 +157,12 @@ fn what_is_rejected_leaves_the_buffer_as_it_was() {
 }
 
 #[test]
-fn what_is_rejected_is_answered_all_the_same_if_a_setting_says_so() {
+fn a_rejected_request_is_denied_if_a_setting_says_so() {
     let service = service(Some(Overall::OverLimit));
     let mut out = BEFORE.to_vec();
     assert!(service.answer_undecidable(Reason::NoDomain, &mut out));
     assert_eq!(appended(&out).overall_code(), WireCode::OverLimit);
-    assert!(!service.answer_undecidable(Reason::Refund, &mut out), "that is another setting");
+    assert!(!service.answer_undecidable(Reason::Refund, &mut out), "refunds have a setting of their own");
 }
 
 #[test]
@@ -197,7 +199,7 @@ fn a_call_is_in_flight_until_it_is_answered_or_abandoned() {
     counts([3, 1, 0, 1]);
     drop(abandoned);
     counts([3, 0, 0, 1]);
-    // what is no message has not come as far as the service
+    // a malformed message does not reach the service
     for (message, expected) in
         [(request("d", "now"), [4, 0, 0, 1]), (request("", "now"), [5, 0, 1, 1]), (b"\xff".to_vec(), [5, 0, 1, 1])]
     {

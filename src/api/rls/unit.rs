@@ -1,14 +1,14 @@
-//! Units by their numbers: requests (`envoy.type.v3.RateLimitUnit`) and answers number them alike.
+//! The numbers of units, which are the same in requests (`envoy.type.v3.RateLimitUnit`) and answers.
 
 use limiter::domain::{Unit, UnknownUnit};
 
-/// The unit of this number.
+/// The unit with this number.
 pub(super) fn unit(number: i32) -> Result<Unit, UnknownUnit> {
     Unit::ALL.into_iter().find(|unit| unit_number(*unit) == number).ok_or(UnknownUnit(number))
 }
 
-/// How the text form of a request's override gives its unit, as the reference has it: the name that
-/// `envoy.type.v3.RateLimitUnit` knows, which is none for a week, else the number; nothing for 0.
+/// The unit in the text form of a request's override, as in the reference: the name in `envoy.type.v3.RateLimitUnit`,
+/// or the number if it has no name there, as a week; `None` for 0.
 pub(super) fn unit_text(unit: Result<Unit, UnknownUnit>) -> Option<String> {
     match unit {
         Err(UnknownUnit(0)) => None,
@@ -18,7 +18,7 @@ pub(super) fn unit_text(unit: Result<Unit, UnknownUnit>) -> Option<String> {
     }
 }
 
-/// The number of a unit.
+/// The protobuf number of a unit.
 pub(super) const fn unit_number(unit: Unit) -> i32 {
     match unit {
         Unit::Second => 1,

@@ -1,4 +1,5 @@
-//! What the reference accepts, and so do we: scalars, nulls, doubled and misplaced keys, anchors, odd files.
+//! Input that the reference accepts, and so do we: scalars, nulls, duplicate and misplaced keys, anchors, unusual
+//! files.
 
 use limiter::domain::{Metadata, MetadataValue};
 use rules::Policy;
@@ -156,7 +157,7 @@ descriptors:
     let c = find(&loaded.rules, "d", &[("c", "")]).expect("a rule");
     assert!(c.rule.shadow() && c.rule.quota());
     assert_eq!(requests(content, &[("e", "")]), 6, "the first of several merged maps wins");
-    assert_eq!(requests(content, &[("f", "")]), 5, "as in the reference, what comes later wins");
+    assert_eq!(requests(content, &[("f", "")]), 5, "as in the reference, the later one wins");
     let told = warnings(content);
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].starts_with("16:40: descriptors[4].rate_limit.requests_per_unit: `<<` replaces"), "{told:?}");
@@ -176,7 +177,7 @@ fn a_byte_order_mark_and_crlf() {
 }
 
 #[test]
-fn a_star_in_a_key() {
+fn an_asterisk_in_a_key() {
     let content = with("key: a*\nrate_limit: {unit: day, requests_per_unit: 1}");
     assert_eq!(warnings(&content).len(), 1);
     let loaded = good(&content);
@@ -185,7 +186,7 @@ fn a_star_in_a_key() {
 }
 
 #[test]
-fn unlimited_leaves_the_rest_alone() {
+fn unlimited_does_not_affect_other_rules() {
     let content = with("key: k\nrate_limit: {unlimited: yes, requests_per_unit: 5, unit: bogus}");
     assert_eq!(warnings(&content).len(), 2);
     let loaded = good(&content);
@@ -214,7 +215,7 @@ fn metadata_is_any_map() {
 }
 
 #[test]
-fn metadata_s_numbers_are_those_of_json() {
+fn numbers_in_metadata_are_those_of_json() {
     let content =
         with("key: k\nrate_limit: {unit: day, requests_per_unit: 1}\nmetadata: {l: [.inf, -.INF, .nan, 1e999]}");
     let loaded = good(&content);
@@ -225,21 +226,21 @@ fn metadata_s_numbers_are_those_of_json() {
 }
 
 #[test]
-fn the_reference_s_colliding_rules_are_two() {
+fn rules_that_collide_in_the_reference_are_two() {
     let content = "domain: d\ndescriptors:\n  - {key: a_b, rate_limit: {unit: day, requests_per_unit: 1}}\n  - {key: a, value: b, rate_limit: {unit: day, requests_per_unit: 2}}\n";
     assert_eq!(line(&good(content).rules, &[("a_b", "x")]), Some(3));
     assert_eq!(line(&good(content).rules, &[("a", "b")]), Some(4));
 }
 
 #[test]
-fn no_files_are_no_rules() {
+fn no_files_mean_no_rules() {
     let loaded = rules::compile(&[], &super::OPTIONS).expect("a good load");
     assert_eq!((loaded.rules.rule_count(), loaded.rules.domains().len()), (0, 0));
     assert!(load("domain: d").is_ok());
 }
 
 #[test]
-fn what_is_empty_where_limits_belong_is_none_with_a_warning() {
+fn an_empty_value_where_limits_belong_means_none_with_a_warning() {
     for null in ["", " null", " ~", " # lost"] {
         let content = format!("domain: d\ndescriptors:\n  - key: k\n    rate_limit:{null}\n");
         let message = "4:5: descriptors[0].rate_limit: rate_limit is empty: nothing is limited here; write unit and \
@@ -267,20 +268,20 @@ fn what_is_empty_where_limits_belong_is_none_with_a_warning() {
 }
 
 #[test]
-fn files_in_utf_16_with_a_mark_load() {
+fn files_in_utf_16_with_a_byte_order_mark_load() {
     let content = "domain: d\ndescriptors:\n  - key: grüße\n    value: \u{1f6a6}\n    rate_limit: {unit: day, requests_per_unit: 7}\n";
     let (little, big) = (utf_16(content, u16::to_le_bytes), utf_16(content, u16::to_be_bytes));
     for bytes in [little.clone(), big] {
         let loaded = load(bytes).expect("UTF-16");
         assert!(find(&loaded.rules, "d", &[("grüße", "\u{1f6a6}")]).is_some());
     }
-    // faults have their places
+    // errors have positions
     let faulty = content.replace("unit: day", "unit: dya");
     let errors = load(utf_16(&faulty, u16::to_le_bytes)).expect_err("a fault");
     let told = format!("{errors:#}");
     assert!(told.contains("f.yaml:5:24: descriptors[0].rate_limit.unit: invalid unit `dya`"), "{told}");
     assert!(told.contains("rate_limit: {unit: dya"), "{told}");
-    // what UTF-16 does not have: half a unit, half a pair
+    // invalid in UTF-16: half a unit, half a surrogate pair
     let mut odd = little.clone();
     odd.pop();
     let mut half = little;

@@ -1,4 +1,4 @@
-//! Files of defaults: what they give the rules, who wins, and what is refused in them.
+//! Files of defaults: their effect on rules, precedence, and errors.
 
 use limiter::domain::{Algorithm, AtomicGroups, Capabilities, FailureMode, Limit};
 use rules::{CompileOptions, CompiledDefaults, OnUnknown, Policy, RuleDefaults, RuleFile, RuleSet, compile};
@@ -27,7 +27,7 @@ fn faults_of(files: &[RuleFile], capabilities: Capabilities) -> Vec<String> {
     errors.errors.iter().map(ToString::to_string).collect()
 }
 
-/// The faults of one file, as `line:column: path: message`.
+/// The errors of one file, as `line:column: path: message`.
 fn faults(content: &str) -> Vec<String> {
     let told = faults_of(&[file("x.yaml", content)], Capabilities::ALL);
     told.iter().map(|fault| fault.replacen("x.yaml:", "", 1)).collect()
@@ -53,7 +53,7 @@ fn limits(rules: &RuleSet, domain: &str, key: &str) -> Vec<Limit> {
 }
 
 #[test]
-fn a_domain_s_own_come_before_those_of_all_key_by_key() {
+fn defaults_of_a_domain_precede_those_of_all_key_by_key() {
     let rules = "descriptors: [{key: k, rate_limit: {unit: minute, requests_per_unit: 5}}]\n";
     let own = with(DEFAULTS, &format!("domain: d\n{rules}"));
     let limit = limits(&own, "d", "k")[0];
@@ -70,7 +70,7 @@ fn a_domain_s_own_come_before_those_of_all_key_by_key() {
 }
 
 #[test]
-fn a_rule_wins_over_its_file_and_the_file_over_the_defaults() {
+fn a_rule_overrides_its_file_and_the_file_the_defaults() {
     let rules = with(
         DEFAULTS,
         "domain: d\non_unknown: allow\natomic: false\non_store_failure: deny\n\
@@ -95,7 +95,7 @@ fn a_rule_wins_over_its_file_and_the_file_over_the_defaults() {
 }
 
 #[test]
-fn they_fit_every_rule_they_come_to() {
+fn defaults_are_applied_only_where_they_fit() {
     let rules = with(
         DEFAULTS,
         "domain: d\ndescriptors:\n\
@@ -111,7 +111,7 @@ fn they_fit_every_rule_they_come_to() {
 }
 
 #[test]
-fn files_of_one_domain_need_not_agree_with_them() {
+fn files_of_one_domain_may_differ_from_the_defaults() {
     let CompiledDefaults { defaults, .. } = read(DEFAULTS);
     let options = CompileOptions { defaults: Some(&defaults), ..MERGE };
     let files = [
@@ -123,7 +123,7 @@ fn files_of_one_domain_need_not_agree_with_them() {
 }
 
 #[test]
-fn no_defaults_at_all_are_fine() {
+fn an_empty_set_of_defaults_is_valid() {
     for content in ["defaults:\n", "defaults: []\n"] {
         assert_eq!(read(content).defaults.domains().count(), 0);
     }
@@ -131,7 +131,7 @@ fn no_defaults_at_all_are_fine() {
 }
 
 #[test]
-fn faults_have_their_places_and_cures() {
+fn errors_have_a_position_and_a_remedy() {
     one("", "1:1: the file is empty: it needs at least `defaults:`");
     one("- domain: d\n", "1:1: the file is not a map: begin with `defaults:`");
     one("defaults: {domain: d}\n", "1:11: defaults: expected a list; found a map");
@@ -170,7 +170,7 @@ fn faults_have_their_places_and_cures() {
 }
 
 #[test]
-fn an_asterisk_without_quotes_says_what_to_write() {
+fn an_asterisk_without_quotes_is_reported_with_the_remedy() {
     let cure = ": put a text that begins with `*` in quotes";
     for content in ["defaults:\n  - domain: *\n", "defaults:\n  - domain: *\n    burst: 3\n"] {
         let told = faults(content);
@@ -184,7 +184,7 @@ fn an_asterisk_without_quotes_says_what_to_write() {
 }
 
 #[test]
-fn several_files_are_one_set() {
+fn several_files_form_one_set() {
     let (a, b) = (file("a.yaml", "defaults: [{domain: d}]\n"), file("b.yaml", "defaults:\n- domain: d\n  burst: x\n"));
     let told = faults_of(&[a, b], Capabilities::ALL);
     assert!(told[0].starts_with("b.yaml:2:11: defaults[0].domain: the domain `d` is already in a.yaml:1"), "{told:?}");
@@ -192,7 +192,7 @@ fn several_files_are_one_set() {
 }
 
 #[test]
-fn what_the_store_cannot_do_is_refused() {
+fn what_the_store_does_not_support_is_rejected() {
     let capabilities =
         Capabilities { algorithms: &[Algorithm::FixedWindow], atomic_groups: AtomicGroups::Unsupported("SETTING=x") };
     let told = faults_of(&[file("x.yaml", DEFAULTS)], capabilities);
@@ -208,7 +208,7 @@ fn what_the_store_cannot_do_is_refused() {
 }
 
 #[test]
-fn a_file_of_rules_that_is_one_of_defaults_says_so() {
+fn a_file_of_defaults_among_rules_is_reported_as_such() {
     let errors = compile(&[file("x.yaml", "defaults: [{domain: d}]\n")], &OPTIONS).expect_err("no rules").errors;
     let cure = "x.yaml:1:11: defaults: expected a map; found a list: a file of defaults for domains is not a rule file; name it in RULE_DEFAULTS, and keep it elsewhere";
     assert!(errors.iter().any(|error| error.to_string() == cure), "{errors:?}");

@@ -1,4 +1,4 @@
-//! How a match is told.
+//! How a match is explained.
 
 use limiter::domain::Entry;
 use rules::explain::{Explanation, Outcome, explain};
@@ -18,7 +18,7 @@ descriptors:
 }
 
 #[test]
-fn a_match_names_its_rule_and_place() {
+fn a_match_names_its_rule_and_position() {
     let told = told(&[("path", "/abc")]);
     assert!(matches!(&told.outcome, Outcome::Rule { place, .. } if (&*place.file, place.line) == ("f.yaml", 3)));
     let text = told.to_string();
@@ -32,7 +32,7 @@ fn a_match_names_its_rule_and_place() {
 }
 
 #[test]
-fn what_becomes_of_late_costs() {
+fn the_fate_of_late_costs_is_explained() {
     let told = |limit: &str| {
         let rules = good(&format!("domain: d\ndescriptors: [{{key: k, {limit}}}]")).rules;
         explain(&rules, "d", &entries(&[("k", "v")]))
@@ -82,7 +82,7 @@ fn bytes_that_are_not_utf8_are_escaped() {
 }
 
 #[test]
-fn no_match_says_why() {
+fn a_missing_match_is_explained() {
     let why = |pairs: &[(&str, &str)]| match told(pairs).outcome {
         Outcome::NoRule(why) => why,
         Outcome::Rule { .. } => panic!("a rule"),

@@ -1,4 +1,4 @@
-//! Our extensions: algorithms, several limits, the options of a file and of a domain, what the store cannot do.
+//! Our extensions: algorithms, several limits, options of files and domains, and what the store does not support.
 
 use limiter::domain::{Algorithm, AtomicGroups, Capabilities, FailureMode, Limit, Unit};
 use rules::{CompileErrors, CompileOptions, OnUnknown, Policy, RuleSet, compile};
@@ -63,7 +63,7 @@ descriptors:
 }
 
 #[test]
-fn options_that_make_no_sense() {
+fn invalid_combinations_of_options() {
     let one = |limit: &str| {
         let errors = bad(&format!(
             "domain: d\ndescriptors:\n  - key: k\n    rate_limit: {{unit: year, requests_per_unit: 5, {limit}}}\n"
@@ -104,7 +104,7 @@ descriptors:
 }
 
 #[test]
-fn several_limits_wrongly() {
+fn invalid_lists_of_limits() {
     let one = |limits: &str, wanted: &str| {
         let errors = bad(&format!("domain: d\ndescriptors:\n  - key: k\n    {limits}\n"));
         assert!(errors.len() == 1 && errors[0].starts_with(wanted), "{errors:?}");
@@ -164,7 +164,7 @@ descriptors:
 }
 
 #[test]
-fn the_default_failure_mode_goes_before_the_domain_s() {
+fn the_default_failure_mode_precedes_that_of_the_domain() {
     let rules = good("domain: d\non_store_failure: allow\ndefaults: {on_store_failure: local}\ndescriptors: [{key: k, rate_limit: {unit: day, requests_per_unit: 1}}]\n").rules;
     assert_eq!(find(&rules, "d", &[("k", "")]).expect("a rule").rule.on_store_failure(), Some(FailureMode::Local));
     assert_eq!(rules.domain("d").expect("the domain").on_store_failure(), Some(FailureMode::Allow));
@@ -201,7 +201,7 @@ fn files_of_one_domain_share_its_options() {
 }
 
 #[test]
-fn what_the_store_cannot_do_is_refused() {
+fn what_the_store_does_not_support_is_rejected() {
     let capabilities =
         Capabilities { algorithms: &[Algorithm::FixedWindow], atomic_groups: AtomicGroups::Unsupported("SETTING=x") };
     let options = CompileOptions { capabilities, ..OPTIONS };

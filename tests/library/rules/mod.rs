@@ -1,4 +1,4 @@
-//! The rule format, from the outside: what is refused and where, what is accepted, what matches.
+//! The rule format, from the outside: what is rejected and where, what is accepted, what matches.
 
 mod accepted;
 mod defaults;
@@ -29,18 +29,18 @@ fn load(content: impl Into<Vec<u8>>) -> Result<Compiled, CompileErrors> {
     compile(&[file("f.yaml", content)], &OPTIONS)
 }
 
-/// A load that must be good.
+/// Loads rules that must be valid.
 fn good(content: &str) -> Compiled {
     load(content).unwrap_or_else(|errors| panic!("{errors:#}\n---\n{content}"))
 }
 
-/// The errors of a load, as `line:column: path: message`.
+/// The errors of rules, as `line:column: path: message`.
 fn bad(content: &str) -> Vec<String> {
     let errors = load(content).expect_err("a fault");
     errors.errors.iter().map(|error| error.to_string().replacen("f.yaml:", "", 1)).collect()
 }
 
-/// The warnings of a good load, likewise.
+/// The warnings of valid rules, likewise.
 fn warnings(content: &str) -> Vec<String> {
     good(content).warnings.iter().map(|warning| warning.to_string().replacen("f.yaml:", "", 1)).collect()
 }
@@ -53,7 +53,7 @@ fn find<'a>(rules: &'a RuleSet, domain: &str, pairs: &[(&str, &str)]) -> Option<
     rules.domain(domain).expect("the domain").find(&entries(pairs))
 }
 
-/// The line of the node that a descriptor of domain `d` ends at, if a rule matched.
+/// The line of the last node that a descriptor of domain `d` matches, if a rule matched.
 fn line(rules: &RuleSet, pairs: &[(&str, &str)]) -> Option<u32> {
     let found = find(rules, "d", pairs)?;
     Some(rules.location(found.path.last().expect("a node")).1)

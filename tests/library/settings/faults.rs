@@ -1,4 +1,4 @@
-//! Errors are reported together and in full, without secrets.
+//! Errors are reported together and completely, and without secrets.
 
 use limiter::domain::KeyBuilder;
 use tollgate::settings::{Problem, TABLE};
@@ -6,7 +6,7 @@ use tollgate::settings::{Problem, TABLE};
 use super::support::{resolve, unreadable};
 
 #[test]
-fn all_errors_are_reported_at_once_and_in_full() {
+fn all_errors_are_reported_at_once_and_completely() {
     let error = resolve(&[
         ("PORT", "http"),
         ("SHADOW_MODE", "yes"),
@@ -45,7 +45,7 @@ fn a_value_that_is_not_unicode_is_an_error_and_not_a_panic() {
 
 #[test]
 fn unsupported_features_are_rejected() {
-    let error = resolve(&[("BACKEND_TYPE", "memcache")]).expect_err("there is none");
+    let error = resolve(&[("BACKEND_TYPE", "memcache")]).expect_err("it is unsupported");
     let [Problem::NotSupportedYet { origin, value, .. }] = error.problems() else { unreachable!("{error}") };
     assert_eq!((origin.variable, value.as_str()), ("BACKEND_TYPE", "memcache"));
     let off = [("BACKEND_TYPE", "memory"), ("CONFIG_TYPE", "FILE"), ("TRACING_ENABLED", "false")];

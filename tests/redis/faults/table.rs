@@ -1,19 +1,19 @@
-//! Prints what was seen, and marks what is beyond its bound.
+//! Prints the results, and marks values beyond their bounds.
 
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
 use crate::faults::{
     drive::Run,
-    load::{Mode, Sample, Told},
+    load::{Mode, Outcome, Sample},
 };
 
-/// `BREAKER_MAX_COOLDOWN`, as by default.
+/// The default of `BREAKER_MAX_COOLDOWN`.
 const COOLDOWN: Duration = Duration::from_secs(2);
-/// How much later than its deadline an answer may come.
+/// How much later than its deadline an answer may arrive.
 const LATE: Duration = Duration::from_millis(20);
 /// How much the memory may grow, in KiB.
 pub const GROWTH: u64 = 10 * 1024;
-/// 99 of 100 answers come within this while the breaker is open.
+/// While the breaker is open, 99 of 100 answers must arrive within this time.
 const AT_ONCE: Duration = Duration::from_millis(1);
 
 const HEADS: [&str; 12] = [
@@ -50,12 +50,12 @@ scheduling noise is in every figure. [failure.md](failure.md) says why each is a
   grew by 10 MiB; *recovery* if it took longer than the longest cooldown (2 s) and a deadline.
 ";
 
-/// The tables, with what they mean.
+/// The page: the tables and their explanation.
 pub fn page(runs: &[Run]) -> String {
     INTRODUCTION.to_owned() + &tables(runs)
 }
 
-/// A table for each mode.
+/// One table for each mode.
 pub fn tables(runs: &[Run]) -> String {
     let mut page = String::new();
     for mode in Mode::ALL {
@@ -68,13 +68,13 @@ pub fn tables(runs: &[Run]) -> String {
     page
 }
 
-/// One fault in one mode.
+/// The results of one fault in one mode.
 struct Cell {
     told: BTreeMap<&'static str, usize>,
     envoy: Spread,
     closed: Spread,
     open: Spread,
-    /// Of those asked while the breaker was closed.
+    /// Requests sent while the breaker was closed.
     late: usize,
     trips: Option<Duration>,
     recovers: Duration,
@@ -142,19 +142,19 @@ impl Cell {
     }
 }
 
-/// What Envoy's client sees; `*` if a failure mode said so.
+/// What Envoy's client sees; `*` if a failure mode decided.
 fn status(sample: &Sample) -> &'static str {
-    match (sample.told, sample.degraded) {
-        (Told::Pass, false) => "200",
-        (Told::Pass, true) => "200*",
-        (Told::Over, false) => "429",
-        (Told::Over, true) => "429*",
-        (Told::Error, _) => "500",
-        (Told::Hung, _) => "nothing",
+    match (sample.outcome, sample.degraded) {
+        (Outcome::Pass, false) => "200",
+        (Outcome::Pass, true) => "200*",
+        (Outcome::Over, false) => "429",
+        (Outcome::Over, true) => "429*",
+        (Outcome::Error, _) => "500",
+        (Outcome::Hung, _) => "nothing",
     }
 }
 
-/// Half of the answers come within the first, all but one of a hundred within the second, all within the third.
+/// The median, the 99th percentile and the maximum of latencies.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Spread {
     pub count: usize,

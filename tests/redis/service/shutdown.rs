@@ -1,4 +1,4 @@
-//! SIGTERM while calls wait for Redis: they are answered as ever, and only then the process lets go of Redis.
+//! SIGTERM while calls wait for Redis: they are answered as usual, and only then is Redis disconnected.
 
 use tokio::task::JoinSet;
 
@@ -11,7 +11,7 @@ use testkit::{
     rls::client,
 };
 
-/// Calls that wait at once: more than leave for Redis together, so that some are sent after the signal only.
+/// The number of waiting calls: more than are sent to Redis at once, so that some are sent only after the signal.
 const CALLS: usize = 12;
 
 /// A service whose Redis hangs, the calls that wait for it, and a SIGTERM that has closed the listener.
@@ -38,7 +38,7 @@ async fn stopping(redis: &Redis, builder: Builder) -> (Tollgate, JoinSet<Result<
     (tollgate, calls)
 }
 
-/// How the end was told.
+/// How the log reports the end.
 fn stopped(tollgate: &mut Tollgate) -> String {
     assert_eq!(tollgate.exit().code(), Some(0));
     tollgate.wait_for_log("\"stopped\"")

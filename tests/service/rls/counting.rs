@@ -6,7 +6,7 @@ use testkit::rls::{ask, client, codes, request};
 use super::{RULES, year};
 
 #[tokio::test]
-async fn a_limit_is_counted_down_and_then_refused() {
+async fn a_limit_is_counted_down_and_then_denied() {
     let tollgate = testkit::tollgate!(RULES);
     let mut client = client(tollgate.address("grpc"));
     for (left, code) in [(1, Code::Ok), (0, Code::Ok), (0, Code::OverLimit), (0, Code::OverLimit)] {
@@ -24,7 +24,7 @@ async fn a_limit_is_counted_down_and_then_refused() {
 }
 
 #[tokio::test]
-async fn what_matches_no_rule_passes_without_a_limit() {
+async fn unmatched_descriptors_are_allowed_without_a_limit() {
     let tollgate = testkit::tollgate!(RULES);
     let mut client = client(tollgate.address("grpc"));
     let unmatched: [&[(&str, &str)]; 5] = [
@@ -49,7 +49,7 @@ async fn what_matches_no_rule_passes_without_a_limit() {
 }
 
 #[tokio::test]
-async fn one_descriptor_over_refuses_the_request_and_the_others_are_charged() {
+async fn one_descriptor_over_denies_the_request_and_the_others_are_charged() {
     let tollgate = testkit::tollgate!(RULES);
     let mut client = client(tollgate.address("grpc"));
     let ask_both = request("shop", &[&[("zero", "z")], &[("path", "/b")]]);

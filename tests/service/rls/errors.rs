@@ -7,7 +7,7 @@ use tonic::Code as Grpc;
 use super::RULES;
 
 #[tokio::test]
-async fn requests_that_cannot_be_answered_get_an_error() {
+async fn invalid_requests_get_an_error() {
     let tollgate = testkit::tollgate!(RULES);
     let mut client = client(tollgate.address("grpc"));
     let mut refused = async |request: RateLimitRequest| {
@@ -29,16 +29,16 @@ async fn requests_that_cannot_be_answered_get_an_error() {
     assert_eq!(code, Grpc::ResourceExhausted);
     assert!(message.contains("vs. 4194304, setting MAX_REQUEST_BYTES"), "{message}");
 
-    // none of it did any harm
+    // none of it had any effect
     let answer = client.should_rate_limit(request("shop", &[&[("path", "/a")]])).await.expect("an answer");
     assert_eq!(answer.into_inner().overall_code(), Code::Ok);
 }
 
 #[tokio::test]
-async fn text_that_is_not_utf_8_is_an_error_of_that_call_alone() {
+async fn text_that_is_not_utf_8_fails_that_call_only() {
     let tollgate = testkit::tollgate!(RULES);
     let address = tollgate.address("grpc");
-    // domain (field 1), two bytes that are no UTF-8, in a gRPC frame
+    // domain (field 1), two bytes that are not UTF-8, in a gRPC frame
     let message = [0x0a, 2, 0xff, 0xfe];
     let mut framed = vec![0, 0, 0, 0, 4];
     framed.extend(message);

@@ -5,7 +5,7 @@ use testkit::rls::{ask, client, request};
 use super::RULES;
 
 #[tokio::test]
-async fn headers_speak_of_the_tightest_limit() {
+async fn headers_describe_the_tightest_limit() {
     let tollgate = testkit::tollgate!()
         .rules(RULES)
         .env("LIMIT_RESPONSE_HEADERS_ENABLED", "true")

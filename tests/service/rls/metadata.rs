@@ -12,7 +12,7 @@ use testkit::rls::{ask, client, descriptor, request};
 use super::RULES;
 
 #[tokio::test]
-async fn dynamic_metadata_repeats_the_request_and_merges_the_rules_that_passed() {
+async fn dynamic_metadata_repeats_the_request_and_merges_the_rules_that_allowed() {
     let tollgate = testkit::tollgate!().rules(RULES).env("RESPONSE_DYNAMIC_METADATA", "true").start();
     let mut client = client(tollgate.address("grpc"));
     let mut both = request("shop", &[&[("quota", "one")], &[("quota", "two")]]);

@@ -1,4 +1,4 @@
-//! The RLS answer, field by field, as `envoyproxy/ratelimit` gives it. Windows are a year long, so that none ends
+//! The RLS response, field by field, as `envoyproxy/ratelimit` returns it. Windows are a year long, so that none ends
 //! during a test.
 
 mod counting;

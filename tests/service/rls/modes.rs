@@ -31,7 +31,7 @@ async fn global_quota_mode_makes_quotas_of_all_but_the_unlimited() {
 }
 
 #[tokio::test]
-async fn all_or_nothing_charges_only_what_is_over_when_the_request_is_refused() {
+async fn all_or_nothing_charges_only_what_is_over_when_the_request_is_denied() {
     for atomic in [true, false] {
         let value = if atomic { "true" } else { "false" };
         let tollgate = testkit::tollgate!().rules(RULES).env("STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT", value).start();

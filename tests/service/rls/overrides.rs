@@ -10,7 +10,7 @@ use tonic::Code as Grpc;
 use super::{RULES, metadata::json, year};
 
 #[tokio::test]
-async fn overrides_take_the_place_of_rules_in_a_known_domain() {
+async fn overrides_replace_rules_in_a_known_domain() {
     let tollgate = testkit::tollgate!(RULES);
     let mut client = client(tollgate.address("grpc"));
     let mut with_limit = request("shop", &[&[("path", "/a")]]);
@@ -18,18 +18,18 @@ async fn overrides_take_the_place_of_rules_in_a_known_domain() {
     let answer = ask(&mut client, with_limit.clone()).await;
     let limit = answer.statuses[0].current_limit.clone().map(|limit| (limit.requests_per_unit, limit.unit, limit.name));
     assert_eq!((limit, answer.statuses[0].limit_remaining), (year(9, ""), 8));
-    // the counter is the rule's, for the unit is the same
+    // the counter is the rule's, since the unit is the same
     let of_rule = ask(&mut client, request("shop", &[&[("path", "/a")]])).await;
     assert_eq!(of_rule.statuses[0].limit_remaining, 0);
 
-    // a descriptor without a rule takes one too
+    // a descriptor without a rule can have one too
     with_limit.descriptors[0].entries[0].key = "nothing".to_owned();
     assert_eq!(ask(&mut client, with_limit.clone()).await.statuses[0].limit_remaining, 8);
     with_limit.domain = "unknown".to_owned();
     assert!(ask(&mut client, with_limit.clone()).await.statuses[0].current_limit.is_none());
 }
 
-/// What the reference answered to each of these numbers; it ends where ours is an error.
+/// What the reference answered for each of these numbers; the list ends where our answer is an error.
 #[tokio::test]
 async fn units_of_overrides_are_known_by_their_numbers() {
     let tollgate = testkit::tollgate!().rules(RULES).env("RESPONSE_DYNAMIC_METADATA", "true").start();

@@ -6,7 +6,7 @@ use testkit::rls::{ask, client, codes, request};
 use super::RULES;
 
 #[tokio::test]
-async fn shadow_rules_report_but_never_refuse() {
+async fn shadow_rules_report_but_never_deny() {
     let tollgate = testkit::tollgate!(RULES);
     let mut client = client(tollgate.address("grpc"));
     for _ in 0..3 {
@@ -17,7 +17,7 @@ async fn shadow_rules_report_but_never_refuse() {
 }
 
 #[tokio::test]
-async fn unlimited_rules_answer_the_largest_number_and_replace_others() {
+async fn unlimited_rules_return_the_largest_number_and_replace_others() {
     let tollgate = testkit::tollgate!(RULES);
     let mut client = client(tollgate.address("grpc"));
     for _ in 0..5 {
@@ -32,7 +32,7 @@ async fn unlimited_rules_answer_the_largest_number_and_replace_others() {
 }
 
 #[tokio::test]
-async fn quota_rules_refuse_only_together() {
+async fn quota_rules_deny_only_together() {
     let tollgate = testkit::tollgate!(RULES);
     let mut client = client(tollgate.address("grpc"));
     let both = request("shop", &[&[("quota", "one")], &[("quota", "two")]]);
@@ -70,7 +70,7 @@ async fn several_limits_are_charged_all_or_none_and_the_tightest_is_reported() {
 }
 
 #[tokio::test]
-async fn a_bucket_passes_its_burst() {
+async fn a_bucket_allows_its_burst() {
     let tollgate = testkit::tollgate!(RULES);
     let mut client = client(tollgate.address("grpc"));
     let mut passed = 0;

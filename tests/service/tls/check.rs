@@ -9,7 +9,7 @@ use testkit::{
 };
 
 #[tokio::test]
-async fn check_shows_and_wants_certificates() {
+async fn check_presents_and_requires_certificates() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
     let secret = Secret::of(&servers.certificate(&format!("DNS:{SERVER}")), &clients.pem.certificate);
     let client = clients.certificate("DNS:envoy.example");
@@ -37,9 +37,13 @@ async fn check_shows_and_wants_certificates() {
     assert!(code == Some(0) && said.starts_with("OK\n"), "{said}");
     for (options, expected, cure) in [
         ("", "", "it speaks TLS: add --tls"),
-        ("--tls", "invalid peer certificate: UnknownIssuer", "name the authority's file with --ca"),
-        ("--ca @servers.crt", "certificate not valid for name \"127.0.0.1\"", "give that with --server-name"),
-        ("--ca @servers.crt --server-name tollgate.example", "CertificateRequired", "show one with --cert and --key"),
+        ("--tls", "invalid peer certificate: UnknownIssuer", "name the CA's file with --ca"),
+        ("--ca @servers.crt", "certificate not valid for name \"127.0.0.1\"", "give that name with --server-name"),
+        (
+            "--ca @servers.crt --server-name tollgate.example",
+            "CertificateRequired",
+            "present one with --cert and --key",
+        ),
         (
             "--ca @servers.crt --server-name tollgate.example --cert @servers.crt --key @client.key",
             "servers.crt",

@@ -1,9 +1,9 @@
-//! The first lines of docs/tls.md, as a reader types them.
+//! The first lines of docs/tls.md, as a reader would type them.
 
 use std::{fs, path::Path, process::Command};
 
 #[tokio::test]
-async fn the_pages_commands_do_what_it_says() {
+async fn the_page_s_commands_do_what_it_says() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let page = fs::read_to_string(root.join("docs/tls.md")).expect("the page");
     let blocks: Vec<_> =

@@ -1,4 +1,4 @@
-//! What is said at the start of files that cannot be used.
+//! What is reported at the start about files that cannot be used.
 
 use std::fs;
 
@@ -60,7 +60,7 @@ fn files_that_cannot_be_used_are_named_with_the_reason() {
 }
 
 #[test]
-fn the_pages_files_are_named_by_their_variables() {
+fn the_page_s_files_are_named_by_their_variables() {
     for (certificate, key) in [("HTTP_TLS_CERT", "HTTP_TLS_KEY"), ("PROMETHEUS_TLS_CERT", "PROMETHEUS_TLS_KEY")] {
         let mut tollgate = testkit::tollgate!().env(certificate, "/absent").env(key, "/absent").spawn();
         assert_eq!(tollgate.exit().code(), Some(1));

@@ -37,7 +37,7 @@ async fn changes_under_load_fail_no_call() {
                 let mut calls = 0_u64;
                 while !stop.load(Relaxed) {
                     let answer = client.should_rate_limit(request("d", &[&[("k", "v")]])).await;
-                    // a limit is always there, the old one or the new one
+                    // there always is a limit, the old one or the new one
                     let is_right = answer.is_ok_and(|answer| answer.get_ref().statuses[0].current_limit.is_some());
                     failed.fetch_add(u64::from(!is_right), Relaxed);
                     calls += 1;

@@ -1,4 +1,4 @@
-//! Servers that say the same thing again and again, or ever new things: each is answered, and none too often.
+//! Servers that send the same snapshot again and again, or always new ones: each is answered, and none too often.
 
 use std::time::Instant;
 
@@ -9,8 +9,8 @@ use testkit::xds::{
     server::{Ads, AdsStream, Said, ack},
 };
 
-/// Sends the same snapshot 2000 times without waiting for an answer, and then a good one that is new; gives what was said
-/// until that one was acknowledged.
+/// Sends the same snapshot 2000 times without waiting for an answer, and then a good new one; returns the answers until
+/// that one was acknowledged.
 async fn flood<const N: usize>(
     stream: &mut AdsStream,
     version: &str,
@@ -37,7 +37,7 @@ async fn flood<const N: usize>(
 }
 
 #[tokio::test]
-async fn a_bad_snapshot_that_is_sent_without_end_is_refused_once_a_second() {
+async fn a_bad_snapshot_that_is_sent_endlessly_is_rejected_once_a_second() {
     let mut ads = Ads::start().await;
     let (tollgate, mut stream, mut client) = started(builder(ads.address), &mut ads, limit(5)).await;
     let began = Instant::now();
@@ -53,7 +53,7 @@ async fn a_bad_snapshot_that_is_sent_without_end_is_refused_once_a_second() {
 }
 
 #[tokio::test]
-async fn a_server_that_resends_at_once_what_is_refused_is_slowed_down() {
+async fn a_server_that_resends_a_rejected_snapshot_at_once_is_slowed_down() {
     let mut ads = Ads::start().await;
     let (_tollgate, mut stream, _) = started(builder(ads.address), &mut ads, limit(5)).await;
     let began = Instant::now();
@@ -66,7 +66,7 @@ async fn a_server_that_resends_at_once_what_is_refused_is_slowed_down() {
 }
 
 #[tokio::test]
-async fn a_good_snapshot_that_is_sent_without_end_is_loaded_once_and_acknowledged_once_a_second() {
+async fn a_good_snapshot_that_is_sent_endlessly_is_loaded_once_and_acknowledged_once_a_second() {
     let mut ads = Ads::start().await;
     let (tollgate, mut stream, mut client) = started(builder(ads.address), &mut ads, limit(5)).await;
     let began = Instant::now();
@@ -81,7 +81,7 @@ async fn a_good_snapshot_that_is_sent_without_end_is_loaded_once_and_acknowledge
 }
 
 #[tokio::test]
-async fn every_bad_snapshot_that_is_new_is_refused_however_fast_they_come() {
+async fn every_new_bad_snapshot_is_rejected_however_fast_they_arrive() {
     let mut ads = Ads::start().await;
     let (tollgate, mut stream, _) = started(builder(ads.address), &mut ads, limit(5)).await;
     let began = Instant::now();
@@ -104,7 +104,7 @@ async fn every_bad_snapshot_that_is_new_is_refused_however_fast_they_come() {
 }
 
 #[tokio::test]
-async fn what_is_known_is_answered_under_each_new_version_and_judged_once() {
+async fn a_known_snapshot_is_answered_under_each_new_version_and_compiled_once() {
     let mut ads = Ads::start().await;
     let (tollgate, mut stream, mut client) = started(builder(ads.address), &mut ads, limit(5)).await;
     let began = Instant::now();

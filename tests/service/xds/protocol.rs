@@ -1,4 +1,4 @@
-//! What is accepted and what is refused, and what the server is told.
+//! What is accepted and what is rejected, and which answers the server gets.
 
 use envoy_types::pb::{
     envoy::service::{discovery::v3::DiscoveryResponse, ratelimit::v3::rate_limit_response::Code},
@@ -24,7 +24,7 @@ fn nack(said: Said, wanted_version: &str, wanted_nonce: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_first_request_introduces_us_and_asks_for_everything() {
+async fn the_first_request_has_the_node_and_asks_for_everything() {
     let mut ads = Ads::start().await;
     let tollgate = builder(ads.address)
         .env("CONFIG_GRPC_XDS_NODE_ID", "node-7")
@@ -55,7 +55,7 @@ async fn the_first_request_introduces_us_and_asks_for_everything() {
 }
 
 #[tokio::test]
-async fn a_good_snapshot_is_in_force_when_it_is_acknowledged() {
+async fn a_valid_snapshot_is_in_force_when_it_is_acknowledged() {
     let mut ads = Ads::start().await;
     let (tollgate, mut stream, mut client) = started(builder(ads.address), &mut ads, limit(5)).await;
     assert_eq!(service::limit(&mut client).await, Some(5));
@@ -74,7 +74,7 @@ async fn a_good_snapshot_is_in_force_when_it_is_acknowledged() {
 }
 
 #[tokio::test]
-async fn a_bad_snapshot_is_refused_and_the_old_rules_stay() {
+async fn a_bad_snapshot_is_rejected_and_the_old_rules_stay() {
     let mut ads = Ads::start().await;
     let (tollgate, mut stream, mut client) = started(builder(ads.address), &mut ads, limit(5)).await;
     stream.send("2", "n2", bad(9)).await;
@@ -97,7 +97,7 @@ async fn a_bad_snapshot_is_refused_and_the_old_rules_stay() {
 }
 
 #[tokio::test]
-async fn every_fault_is_told_with_its_resource_and_its_path() {
+async fn every_fault_is_reported_with_its_resource_and_its_path() {
     let mut ads = Ads::start().await;
     let (_tollgate, mut stream, _) = started(builder(ads.address), &mut ads, []).await;
     let with = |change: &dyn Fn(&mut RateLimitPolicy)| {
@@ -142,7 +142,7 @@ async fn every_fault_is_told_with_its_resource_and_its_path() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_decoded_is_refused_and_is_no_load() {
+async fn an_undecodable_response_is_rejected_and_is_no_load() {
     let mut ads = Ads::start().await;
     let (tollgate, mut stream, mut client) = started(builder(ads.address), &mut ads, limit(5)).await;
     let [mut torn] = limit(6);
@@ -168,7 +168,7 @@ async fn what_cannot_be_decoded_is_refused_and_is_no_load() {
     stream.sender().send_response(response.clone()).await;
     let fault = nack(stream.said().await, "1", "n3");
     assert!(fault.starts_with("the response: it is a `type.googleapis.com/envoy.config.listener"), "{fault}");
-    // a server that leaves the response's own type out means well
+    // a server that leaves out the response's own type is accepted
     let response = DiscoveryResponse { type_url: String::new(), nonce: "n4".to_owned(), ..response };
     stream.sender().send_response(DiscoveryResponse { resources: limit(7).into(), ..response }).await;
     assert_eq!(stream.said().await, ack("3", "n4"));
@@ -195,7 +195,7 @@ async fn domains_share_a_name_only_where_they_may() {
 }
 
 #[tokio::test]
-async fn an_absent_domain_is_gone_and_an_empty_list_is_no_rules() {
+async fn an_absent_domain_is_removed_and_an_empty_list_is_no_rules() {
     let mut ads = Ads::start().await;
     let both = || [resource("d", [rule("k", 5)]), resource("e", [rule("k", 6)])];
     let (tollgate, mut stream, mut client) = started(builder(ads.address), &mut ads, both()).await;
@@ -224,13 +224,13 @@ async fn the_order_of_resources_does_not_matter_and_equal_rules_are_not_loaded_a
     assert_eq!(count(&tollgate, "tollgate_config_reloads_total{result=\"applied\"}").await, 1);
     assert_eq!(count(&tollgate, "tollgate_xds_version_info{version=\"2\"}").await, 1);
 
-    // the newest version is claimed when the stream is opened again
+    // the newest version is sent when the stream is opened again
     drop(stream);
     assert_eq!(ads.accept().await.request().await.version_info, "2");
 }
 
 #[tokio::test]
-async fn a_nonce_that_comes_again_is_answered_as_often() {
+async fn a_repeated_nonce_is_answered_each_time() {
     let mut ads = Ads::start().await;
     let (_tollgate, mut stream, mut client) = started(builder(ads.address), &mut ads, limit(5)).await;
     stream.send("2", "n1", limit(6)).await;
@@ -243,7 +243,7 @@ async fn a_nonce_that_comes_again_is_answered_as_often() {
 }
 
 #[tokio::test]
-async fn a_rule_has_all_that_the_message_says() {
+async fn a_rule_has_every_field_of_the_message() {
     let number = |number| Value { kind: Some(Kind::NumberValue(number)) };
     let text = |text: &str| Value { kind: Some(Kind::StringValue(text.to_owned())) };
     let metadata = Struct {

@@ -1,4 +1,4 @@
-//! Servers that go away, come late, hang, or talk too much: the rules stay, and the client comes back.
+//! Servers that disappear, appear late, hang, or send too much: the rules stay, and the client reconnects.
 
 use std::net::SocketAddr;
 
@@ -28,7 +28,7 @@ async fn a_stream_that_ends_is_opened_again_with_the_last_accepted_version_and_n
     stream.fail(Status::unavailable("no leader")).await;
     let mut stream = ads.accept().await;
     assert_eq!(stream.said().await, ack("1", ""));
-    // the server does not know what we refused before, and sends it again
+    // the server does not know what was rejected before, and sends it again
     stream.send("2", "m1", bad(1)).await;
     assert!(matches!(stream.said().await, Said::Nack { version, nonce, .. } if version == "1" && nonce == "m1"));
     stream.send("3", "m2", limit(6)).await;
@@ -41,7 +41,7 @@ async fn a_stream_that_ends_is_opened_again_with_the_last_accepted_version_and_n
 }
 
 #[tokio::test]
-async fn a_server_that_is_away_is_awaited_and_told_about_once() {
+async fn a_server_that_is_away_is_awaited_and_logged_once() {
     let mut ads = Ads::start().await;
     let (tollgate, stream, mut client) = started(builder(ads.address), &mut ads, limit(5)).await;
     let address = ads.address;
@@ -127,7 +127,7 @@ async fn a_message_that_is_too_large_ends_the_stream_and_the_log_says_what_to_ra
     assert!(told[0].contains("the limit is: 1000 bytes; raise XDS_CLIENT_MAX_MSG_SIZE_IN_BYTES"), "{told:?}");
 }
 
-/// Forwards bytes until it is told to hang: then it keeps its connections and says nothing.
+/// Forwards bytes until it is set to hang: then it keeps its connections and sends nothing.
 async fn proxy(to: SocketAddr) -> (SocketAddr, tokio::sync::watch::Sender<bool>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
@@ -136,7 +136,7 @@ async fn proxy(to: SocketAddr) -> (SocketAddr, tokio::sync::watch::Sender<bool>)
     tokio::spawn(async move {
         while let Ok((mut near, _)) = listener.accept().await {
             let mut hung = hanging.subscribe();
-            // what is there already hangs; what comes later does not
+            // existing connections hang; later ones do not
             hung.mark_unchanged();
             tokio::spawn(async move {
                 let mut far = tokio::net::TcpStream::connect(to).await.expect("the server");

@@ -47,7 +47,7 @@ async fn each_slot_is_called_on_its_node() {
 }
 
 #[tokio::test]
-async fn a_call_that_comes_before_the_map_waits_for_it() {
+async fn a_call_before_the_slot_map_is_known_waits_for_it() {
     let cluster = Cluster::start().await;
     for slot in [0, SLOT, 16_383] {
         let client = Connector::new(&calls::cluster(&cluster)).expect("a connector").connect();
@@ -64,12 +64,12 @@ async fn a_slot_that_moves_is_followed() {
     from.cli(&["SET", "x", "1"]);
     to.cli(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &cluster.id(2)]);
     from.cli(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &cluster.id(0)]);
-    // On its way, but this key is still there; then it is not (ASK).
+    // the slot is moving, but this key is still there; then it is not (ASK)
     assert_eq!(delete(&client).await, Ok(true));
     assert_eq!(delete(&client).await, Ok(false));
     assert_eq!((from.calls("del"), to.calls("del")), (1, 1));
     assert_eq!(to.calls("asking"), 1);
-    // Arrived (MOVED).
+    // the slot has moved (MOVED)
     for node in [to, from, &cluster.nodes[1]] {
         node.cli(&["CLUSTER", "SETSLOT", &slot, "NODE", &cluster.id(0)]);
     }
@@ -80,7 +80,7 @@ async fn a_slot_that_moves_is_followed() {
 }
 
 #[tokio::test]
-async fn a_node_that_is_down_takes_no_other_with_it() {
+async fn a_node_that_is_down_affects_no_other() {
     let mut cluster = Cluster::start().await;
     for node in &cluster.nodes {
         node.cli(&["CONFIG", "SET", "cluster-require-full-coverage", "no"]);
@@ -103,7 +103,7 @@ async fn a_node_that_is_down_takes_no_other_with_it() {
 }
 
 #[tokio::test]
-async fn a_cluster_that_is_down_refuses() {
+async fn a_cluster_that_is_down_answers_with_errors() {
     let cluster = Cluster::start().await;
     let client = connected(&cluster).await;
     cluster.nodes[2].cli(&["CLUSTER", "DELSLOTS", &SLOT.to_string()]);
@@ -118,7 +118,7 @@ async fn a_cluster_that_is_down_refuses() {
 }
 
 #[tokio::test]
-async fn closed_it_leaves_no_connection() {
+async fn a_closed_client_leaves_no_connection() {
     let cluster = Cluster::start().await;
     let connector = Connector::new(&calls::cluster(&cluster)).expect("a connector");
     for drops in [false, true] {

@@ -1,4 +1,4 @@
-//! The client of a primary and a replica that sentinels watch over.
+//! The client of a primary and a replica that sentinels monitor.
 
 use std::fs;
 
@@ -24,7 +24,7 @@ async fn after_a_failover_the_new_primary_is_found() {
     assert!(text(&primary, &["INFO", "commandstats"]).contains("cmdstat_eval:"));
     assert!(!text(&replica, &["INFO", "commandstats"]).contains("cmdstat_eval:"));
 
-    // The file goes with the primary's directory only when the test ends.
+    // the file is removed with the primary's directory only at the end of the test
     primary.kill();
     until("lost", || client.open_connections() == 0).await;
     assert_eq!(look(&client, Script::Text).await, Err(CallError::Unreachable));

@@ -1,4 +1,4 @@
-//! An engine over a limiter of the test's, and all that it counts.
+//! An engine with a limiter of the test, and all of its statistics.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -18,10 +18,10 @@ use tollgate::engine::{
 
 use super::world::{MAX_DESCRIPTORS, MAX_ENTRIES, World};
 
-/// More than a run makes, so that what is counted does not depend on who comes first.
+/// More than a run has, so that the statistics do not depend on the order of requests.
 const MAX_SERIES: usize = 100_000;
 
-/// What became of a request.
+/// The result of a request.
 pub type Outcome = Result<Decision, DecideError>;
 
 pub struct Side {
@@ -29,11 +29,11 @@ pub struct Side {
     live: ActiveRulesHandle,
     decisions: Arc<DecisionStats>,
     stats: Arc<Stats>,
-    /// All that were loaded.
+    /// All rules loaded so far.
     loaded: Vec<Arc<ActiveRules>>,
 }
 
-/// What was counted.
+/// The statistics.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Statistics {
     rows: BTreeMap<String, [u64; Figure::ALL.len()]>,
@@ -42,7 +42,7 @@ pub struct Statistics {
 }
 
 impl Side {
-    /// With the first version of the rules, and keys that begin with `prefix`.
+    /// An engine with the first version of the rules, and keys that begin with `prefix`.
     pub fn new(limiter: Arc<dyn DynRateLimiter>, world: &World, prefix: &str) -> Self {
         let limit = |max| NonZeroUsize::new(max).expect("not zero");
         let options = Options {
@@ -99,7 +99,7 @@ impl Side {
     }
 }
 
-/// Whether there is a counter that both charge.
+/// Whether two groups charge a common counter.
 pub fn share_a_counter(one: &Group, other: &Group) -> bool {
     one.hits.iter().any(|hit| other.hits.iter().any(|of_other| of_other.key == hit.key))
 }

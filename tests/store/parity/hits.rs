@@ -1,4 +1,4 @@
-//! Hits and entries in few words, and what their answers say.
+//! Short ways to build hits and entries, and to read their verdicts.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::parity::server::Redis;
 pub const SECOND: u64 = 1_000_000;
 pub const NOW: u64 = 1_700_000_000 * SECOND;
 pub const NONE: Duration = Duration::ZERO;
-/// Keeps counters whose time is injected.
+/// The expiry of counters in tests with injected time.
 pub const LONG: Duration = Duration::from_secs(3600);
 
 pub fn limit(algorithm: Algorithm, requests: u64) -> Limit {

@@ -1,4 +1,4 @@
-//! The contract that every store keeps, through each proxy.
+//! The contract of all stores, through each proxy.
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
@@ -11,7 +11,7 @@ use crate::{
 };
 use testkit::PATIENCE;
 
-/// A store that finds out by itself what it talks to.
+/// A store that detects what its peer is.
 async fn store(shards: &Shards) -> RedisStore<Client> {
     let at = HostPort { host: "127.0.0.1".to_owned(), port: shards.port };
     let endpoint = Endpoint { keys_per_call: None, ..endpoint(Topology::Single(Address::Tcp(at))) };

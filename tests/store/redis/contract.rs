@@ -1,4 +1,4 @@
-//! The contract that every store keeps, on each kind of Redis.
+//! The contract of all stores, on each kind of Redis.
 
 use limiter::contract::Contract;
 use redis::{Endpoint, KeysPerCall};

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::{
     State,
-    meter::{MAX, Meter, Windows, count, duration, whole},
+    meter::{MAX, Meter, Windows, count},
+    rounding::{duration, exact, whole},
 };
 use crate::domain::{Calendar, Limit, RetryAfter, Span, Timestamp};
 
@@ -44,7 +45,7 @@ impl Meter for FixedWindow {
                 (now, Span { start, end: start + length }, current)
             }
         };
-        Self { limit: limit.requests() as f64, now, start, end, count }
+        Self { limit: exact(limit.requests()), now, start, end, count }
     }
 
     fn passes(&self, n: f64) -> bool {

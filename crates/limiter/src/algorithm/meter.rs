@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::State;
+use super::{
+    State,
+    rounding::{exact, floor},
+};
 use crate::domain::{Charge, Limit, MAX_COUNT, RetryAfter, Timestamp};
 
 /// [`MAX_COUNT`] as an `f64`, exact.
@@ -35,7 +38,7 @@ pub(super) trait Meter: Copy {
 /// The amount that has to fit for a hit to pass. A look asks for 0, so it passes until the count is above the limit. If
 /// denied hits are not charged, the count never gets above the limit; a look then asks for 1.
 pub(super) fn asked(charge: Charge, limit: &Limit) -> f64 {
-    if charge.is_look() && !limit.count_denied() { 1.0 } else { charge.amount() as f64 }
+    if charge.is_look() && !limit.count_denied() { 1.0 } else { exact(charge.amount()) }
 }
 
 /// The window in which `state` is read: the effective present, the start of the window, its count and the previous
@@ -52,7 +55,7 @@ impl Windows {
     /// Reads `state` in aligned windows of `length`.
     pub(super) fn read(state: Option<State>, length: f64, now: Timestamp) -> Self {
         // exact: the quotient of two integers below 2^53 never rounds up to the next integer
-        let start_of = |time: f64| (time / length).floor() * length;
+        let start_of = |time: f64| floor(time / length) * length;
         let mut now = now.as_f64();
         let Some(state) = state else {
             return Self { now, start: start_of(now), current: 0.0, previous: 0.0 };
@@ -90,17 +93,6 @@ pub(super) fn count(stored: f64) -> f64 {
     stored.max(0.0).min(MAX)
 }
 
-/// `micros` as a duration, rounded up; negative values and NaN are 0, and the maximum is 584 000 years.
-pub(super) fn duration(micros: f64) -> Duration {
-    Duration::from_micros(micros.ceil() as u64)
-}
-
-/// `amount` rounded down; negative values and NaN are 0.
-pub(super) fn whole(amount: f64) -> u64 {
-    // the cast rounds towards zero and saturates at zero
-    amount as u64
-}
-
 /// The first whole microsecond after `denied` at which `pass` holds. `pass` is false at `denied` and, once true, stays
 /// true. `guess` estimates the result: a good guess costs two evaluations, a bad one (from rounded large products) a
 /// few dozen at most.
@@ -133,7 +125,7 @@ pub(super) fn first_pass(denied: f64, guess: f64, pass: impl Fn(f64) -> bool) ->
         }
     }
     while high - low > 1.0 {
-        let middle = low + ((high - low) / 2.0).floor();
+        let middle = low + floor((high - low) / 2.0);
         if middle <= low || middle >= high {
             break; // past 2^53 there are no whole microseconds left between them
         }

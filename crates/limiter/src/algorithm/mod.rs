@@ -8,6 +8,7 @@
 mod fixed_window;
 mod group;
 mod meter;
+mod rounding;
 mod sliding_window;
 mod token_bucket;
 
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use fixed_window::FixedWindow;
 use meter::{Meter, asked};
+use rounding::{ceil, exact};
 use sliding_window::SlidingWindow;
 use token_bucket::TokenBucket;
 
@@ -77,6 +79,7 @@ pub fn refuse(prior: Option<State>, limit: &Limit, now: Timestamp, charge: Charg
 /// Units of a denied hit that a token bucket did not charge although its limit counts denied hits, because its debt is
 /// at the maximum. Rounded down.
 #[must_use]
+#[inline]
 pub fn debt_forgiven(limit: &Limit, verdict: &Verdict) -> u64 {
     let charged = !verdict.allowed && limit.count_denied() && verdict.source == Source::Store;
     if !charged || limit.algorithm() != Algorithm::TokenBucket || limit.burst() == 0 {
@@ -101,12 +104,12 @@ pub fn expires_at(state: &State, limit: &Limit) -> Timestamp {
         Algorithm::SlidingWindow => state.time + 2.0 * limit.window().micros(),
         Algorithm::TokenBucket => token_bucket::full_at(state, limit),
     };
-    Timestamp::from_micros(micros.ceil() as u64)
+    Timestamp::from_micros(ceil(micros) as u64)
 }
 
 fn step_on<M: Meter>(prior: Option<State>, limit: &Limit, now: Timestamp, charge: Charge) -> Step {
     let before = M::read(prior, limit, now);
-    let (n, asked) = (charge.amount() as f64, asked(charge, limit));
+    let (n, asked) = (exact(charge.amount()), asked(charge, limit));
     let (allowed, after) = match charge {
         // a look changes nothing, not even a bucket's time, so its numbers describe the state that stays
         Charge::Take(0) => (before.passes(asked), before),

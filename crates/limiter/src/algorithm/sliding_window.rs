@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::{
     State,
-    meter::{MAX, Meter, Windows, duration, first_pass, whole},
+    meter::{MAX, Meter, Windows, first_pass},
+    rounding::{duration, exact, floor, whole},
 };
 use crate::domain::{Limit, RetryAfter, Timestamp};
 
@@ -42,7 +43,7 @@ impl Meter for SlidingWindow {
     fn read(state: Option<State>, limit: &Limit, now: Timestamp) -> Self {
         let length = limit.window().micros();
         let Windows { now, start, current, previous } = Windows::read(state, length, now);
-        Self { limit: limit.requests() as f64, length, now, start, current, previous }
+        Self { limit: exact(limit.requests()), length, now, start, current, previous }
     }
 
     fn passes(&self, n: f64) -> bool {
@@ -91,9 +92,9 @@ impl Meter for SlidingWindow {
         let Self { limit, length, start, current, previous, .. } = *self;
         // W − ⌊room·W/p⌋ is ⌈W·(1 − room/p)⌉ with one rounding less
         let guess = if current + n <= limit {
-            start + (length - ((limit - n - current) * length / previous).floor())
+            start + (length - floor((limit - n - current) * length / previous))
         } else {
-            start + length + (length - ((limit - n) * length / current).floor())
+            start + length + (length - floor((limit - n) * length / current))
         };
         let at = first_pass(self.now, guess, |at| self.estimate_at(at) + n <= limit);
         RetryAfter::After(duration(at - self.now))

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::{
     State,
-    meter::{Meter, duration, first_pass, reconcile, whole},
+    meter::{Meter, first_pass, reconcile},
+    rounding::{ceil, duration, exact, whole},
 };
 use crate::domain::{Limit, RetryAfter, Timestamp};
 
@@ -35,14 +36,14 @@ impl TokenBucket {
 
     /// The first instant after now at which the bucket holds `tokens`, given that it holds fewer now.
     fn first_at(&self, tokens: f64) -> f64 {
-        let guess = self.now + ((tokens - self.level) * self.length / self.requests).ceil();
+        let guess = self.now + ceil((tokens - self.level) * self.length / self.requests);
         first_pass(self.now, guess, |at| self.level_at(at) >= tokens)
     }
 }
 
 impl Meter for TokenBucket {
     fn read(state: Option<State>, limit: &Limit, now: Timestamp) -> Self {
-        let (requests, burst, length) = (limit.requests() as f64, limit.burst() as f64, limit.window().micros());
+        let (requests, burst, length) = (exact(limit.requests()), exact(limit.burst()), limit.window().micros());
         let now = now.as_f64();
         let full = State { time: now, current: burst, previous: 0.0 };
         let State { time, current, .. } = state.unwrap_or(full);
@@ -92,7 +93,7 @@ impl Meter for TokenBucket {
 
 /// The used amount of a bucket at its maximum debt.
 pub(super) fn most_used(limit: &Limit) -> u64 {
-    let burst = limit.burst() as f64;
+    let burst = exact(limit.burst());
     whole(burst - -MAX_DEBT * burst)
 }
 

@@ -36,7 +36,7 @@ struct Zone {
 }
 
 impl TimeZone {
-    /// The time zone with exactly this name, such as `Europe/Berlin`.
+    /// The time zone with exactly this name, such as `Europe/Berlin`. Without the feature `calendar` there is none.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         static KNOWN: Mutex<BTreeMap<&'static str, &'static Zone>> = Mutex::new(BTreeMap::new());
@@ -234,7 +234,7 @@ fn first_of_month(number: i64) -> Date {
     Date::new(year, month as i8, 1).unwrap_or(Date::MAX)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "calendar"))]
 mod tests {
     use proptest::{prelude::*, sample::select};
 

@@ -88,14 +88,17 @@ impl Group {
     /// A group in which each descriptor is charged on its own, at the store's time, without a deadline.
     #[must_use]
     pub fn new(hits: impl IntoIterator<Item = Hit>) -> Self {
-        let hits = hits.into_iter().collect();
-        Self { hits, atomic: false, quota_passed: false, refused: false, now: None, deadline: None }
+        Self::of(hits.into_iter().collect())
     }
 
     /// A group of one hit.
     #[must_use]
     pub fn single(hit: Hit) -> Self {
-        Self::new([hit])
+        Self::of(SmallVec::from_buf([hit]))
+    }
+
+    fn of(hits: SmallVec<[Hit; 1]>) -> Self {
+        Self { hits, atomic: false, quota_passed: false, refused: false, now: None, deadline: None }
     }
 
     /// The same group, charged all or nothing.

@@ -28,6 +28,7 @@ impl Unit {
 
     /// Length in seconds.
     #[must_use]
+    #[inline]
     pub const fn seconds(self) -> u64 {
         match self {
             Self::Second => 1,

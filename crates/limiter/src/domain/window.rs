@@ -97,7 +97,7 @@ impl Window {
     #[allow(clippy::cast_precision_loss)]
     #[inline]
     pub const fn micros(self) -> f64 {
-        (self.seconds() * 1_000_000) as f64
+        (self.seconds() * 1_000_000) as i64 as f64
     }
 
     /// Length as a duration; nominal if there is a calendar.
@@ -109,6 +109,7 @@ impl Window {
 }
 
 impl From<Unit> for Window {
+    #[inline]
     fn from(unit: Unit) -> Self {
         Self { unit, multiplier: NonZeroU32::MIN, zone: None }
     }
@@ -137,6 +138,7 @@ mod tests {
         assert!(years(u32::MAX).is_err());
     }
 
+    #[cfg(feature = "calendar")]
     #[test]
     fn a_calendar_is_part_of_a_window() {
         let zone = TimeZone::from_name("Europe/Berlin").expect("a time zone");

@@ -48,6 +48,11 @@ impl Classes {
         self.oldest.get(class).copied()
     }
 
+    /// Whether `slot` is at the end of a class.
+    pub(super) fn is_newest(&self, class: u8, slot: u32) -> bool {
+        self.newest[usize::from(class)] == slot
+    }
+
     /// Appends `slot` to a class, as its newest.
     pub(super) fn append(&mut self, slots: &mut [Slot], class: u8, slot: u32) {
         let class = usize::from(class);

@@ -166,6 +166,10 @@ impl Shard {
 
     fn classify(&mut self, slot: u32, class: u8) {
         let former = self.slots[slot as usize].class;
+        // a counter that is charged several times in a row stays where it is
+        if former == class && self.classes.is_newest(class, slot) {
+            return;
+        }
         self.classes.unlink(&mut self.slots, former, slot);
         self.classes.append(&mut self.slots, class, slot);
         self.slots[slot as usize].class = class;

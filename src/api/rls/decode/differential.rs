@@ -1,6 +1,6 @@
-//! The decoder against prost, on messages that are encoded in unusual ways, and on such messages broken.
+//! Compares the decoder with prost, on messages that are encoded in unusual ways, and on corrupted ones.
 //!
-//! `PROPTEST_CASES` scales the number of cases, as it does for the property tests: a hundred for each of theirs.
+//! There are a hundred times `PROPTEST_CASES` cases.
 
 use std::num::NonZeroUsize;
 
@@ -12,7 +12,7 @@ use prost::Message;
 use super::*;
 use crate::api::rls::convert;
 
-/// The request as prost reads it where texts may hold any bytes.
+/// The request's messages with `bytes` instead of `string` fields, so that prost accepts any bytes there.
 mod raw {
     #[derive(Clone, PartialEq, prost::Message)]
     pub(super) struct Request {
@@ -59,7 +59,7 @@ mod raw {
     }
 }
 
-/// What prost's message says, in the engine's words.
+/// Converts prost's message to the engine's request.
 fn converted<'a>(message: &'a raw::Request, limits: &RequestLimits) -> Result<Request<'a>, DecodeError> {
     let mut descriptors = SmallVec::new();
     let mut rejected = None;
@@ -84,7 +84,7 @@ fn converted<'a>(message: &'a raw::Request, limits: &RequestLimits) -> Result<Re
     }
 }
 
-/// What became of the cases, so that a test that only ever tries nonsense fails.
+/// The outcomes of the cases, so that a test fails if it only tries nonsense.
 #[derive(Debug, Default)]
 struct Seen {
     accepted: u64,
@@ -92,16 +92,15 @@ struct Seen {
     rejected: u64,
 }
 
-/// Compares on one input.
+/// Compares the decoders on one input.
 fn compare(bytes: &[u8], limits: &RequestLimits, seen: &mut Seen) {
-    // before ours, which borrows as they do
     let (raw, generated) = (raw::Request::decode(bytes), RateLimitRequest::decode(bytes));
     let ours = decode(bytes, limits);
     match &raw {
         Ok(message) => assert_eq!(ours, converted(message, limits), "{bytes:x?}"),
         Err(error) => assert!(matches!(ours, Err(DecodeError::Malformed(_))), "{error}, but {ours:?}: {bytes:x?}"),
     }
-    // the message of the generated code: the same, but that it refuses texts that are not UTF-8
+    // the generated code gives the same, but rejects texts that are not UTF-8
     if let (Ok(message), Ok(ours)) = (&generated, &ours) {
         assert_eq!(*ours, convert::request(message), "{bytes:x?}");
     }
@@ -112,7 +111,7 @@ fn compare(bytes: &[u8], limits: &RequestLimits, seen: &mut Seen) {
     }
 }
 
-/// Encodes messages in every way that means something.
+/// Encodes messages in every way that protobuf allows.
 struct Writer<'r> {
     rng: &'r mut Rng,
 }
@@ -133,7 +132,7 @@ impl Writer<'_> {
                 break;
             }
         }
-        // longer than need be
+        // padded to more bytes than necessary
         if self.one_in(8) {
             let most = 10 - bytes.len();
             bytes.resize(bytes.len() + self.rng.usize(..=most), 0);
@@ -203,7 +202,7 @@ impl Writer<'_> {
         if depth < 3 {
             (0..self.rng.usize(..3)).for_each(|_| bytes.extend(self.unknown(depth + 1)));
         } else if self.one_in(4) {
-            // about as deep as is accepted
+            // close to the depth limit
             let more = self.rng.usize(90..104);
             bytes.extend(b"\x33".repeat(more));
             bytes.extend(b"\x34".repeat(more));
@@ -212,7 +211,7 @@ impl Writer<'_> {
         bytes
     }
 
-    /// A message of these fields in any order, with unknown ones between them.
+    /// A message with these fields in any order, and unknown fields between them.
     fn message(&mut self, mut fields: Fields) -> Vec<u8> {
         while self.one_in(6) {
             let unknown = self.unknown(0);
@@ -222,7 +221,7 @@ impl Writer<'_> {
         fields.concat()
     }
 
-    /// The field some times, mostly once.
+    /// Writes a field several times or not at all, mostly once.
     fn times(&mut self, fields: &mut Fields, mut write: impl FnMut(&mut Self) -> Vec<u8>) {
         let times = [0, 1, 1, 1, 2, 3][self.rng.usize(..6)];
         (0..times).for_each(|_| fields.push(write(self)));
@@ -280,7 +279,7 @@ impl Writer<'_> {
         self.numbers(fields, 4);
     }
 
-    /// Breaks a message, or does not.
+    /// Makes random changes to a message, which may leave it valid.
     fn mutate(&mut self, bytes: &mut Vec<u8>, other: &[u8]) {
         for _ in 0..self.rng.usize(1..4) {
             let at = self.rng.usize(..=bytes.len());
@@ -300,7 +299,7 @@ impl Writer<'_> {
         }
     }
 
-    /// A byte that is likely to mean something.
+    /// A byte that is likely to be a key, a length or another byte with a meaning.
     fn interesting(&mut self) -> u8 {
         let known =
             [0, 1, 2, 4, 0x08, 0x0a, 0x0c, 0x10, 0x12, 0x18, 0x1a, 0x1b, 0x20, 0x23, 0x24, 0x2d, 0x7f, 0x80, 0xff];
@@ -322,7 +321,7 @@ fn run(name: &str, seed: u64, mut case: impl FnMut(&mut Writer<'_>, &RequestLimi
 }
 
 #[test]
-fn unusual_messages_are_read_as_prost_reads_them() {
+fn unusual_messages_are_decoded_as_by_prost() {
     let seen = run("unusual messages", fastrand::u64(..), |writer, limits, seen| {
         compare(&writer.request(), limits, seen);
     });
@@ -330,7 +329,7 @@ fn unusual_messages_are_read_as_prost_reads_them() {
 }
 
 #[test]
-fn broken_messages_are_refused_where_prost_refuses_them() {
+fn corrupted_messages_are_rejected_if_prost_rejects_them() {
     let mut other = Vec::new();
     let seen = run("broken messages", fastrand::u64(..), |writer, limits, seen| {
         let mut bytes = writer.request();
@@ -343,7 +342,7 @@ fn broken_messages_are_refused_where_prost_refuses_them() {
 }
 
 #[test]
-fn bytes_that_mean_something_are_read_as_prost_reads_them() {
+fn short_sequences_of_meaningful_bytes_are_decoded_as_by_prost() {
     let seen = run("bytes", fastrand::u64(..), |writer, limits, seen| {
         let length = writer.rng.usize(..12);
         let bytes: Vec<u8> = (0..length).map(|_| writer.interesting()).collect();

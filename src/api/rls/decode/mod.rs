@@ -1,8 +1,8 @@
-//! `RateLimitRequest` from its bytes, without a message in between: the domain, keys and values are borrowed.
+//! Decodes a `RateLimitRequest` directly into the engine's request, which borrows the domain, keys and values.
 //!
-//! Equal to prost on every message that prost accepts: the last value of a scalar field counts, a message field that
-//! occurs twice merges, unknown fields are skipped. The one difference is intended: a string field may hold any bytes,
-//! because Envoy lets a request pass whose message is rejected.
+//! The result equals prost's for every message that prost accepts: the last value of a scalar field counts, a message
+//! field that occurs twice is merged, unknown fields are skipped. There is one intended difference: a string field may
+//! contain any bytes, because Envoy lets a request pass if its message is rejected.
 
 #[cfg(test)]
 mod differential;
@@ -18,22 +18,22 @@ use limiter::domain::{Descriptor, Entry, LimitOverride, Request};
 
 use crate::engine::{DecideError, RequestLimits};
 
-/// Why bytes are no request.
+/// Why a message cannot be decoded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum DecodeError {
-    /// They are no `RateLimitRequest`.
+    /// The bytes are not a `RateLimitRequest`.
     #[error("the message is not a RateLimitRequest: {0}")]
     Malformed(#[from] Malformed),
-    /// The request holds more than the settings allow.
+    /// The request exceeds the limits on its size.
     #[error(transparent)]
     TooMany(DecideError),
 }
 
-/// Decodes a whole message. Descriptors and entries beyond `limits` are counted but not kept, which bounds the memory:
-/// an empty descriptor has two bytes on the wire, and takes more than a hundred here.
+/// Decodes a message. Descriptors and entries beyond `limits` are counted but not stored, which bounds the memory: an
+/// empty descriptor has two bytes on the wire, and more than a hundred in memory.
 ///
 /// # Errors
-/// If the bytes are malformed anywhere; else the first thing that is not accepted.
+/// If the message is malformed anywhere; else the first violation of `limits`.
 pub(super) fn decode<'a>(bytes: &'a [u8], limits: &RequestLimits) -> Result<Request<'a>, DecodeError> {
     const DOMAIN: u32 = key(1, WireType::Length);
     const DESCRIPTORS: u32 = key(2, WireType::Length);
@@ -50,7 +50,7 @@ pub(super) fn decode<'a>(bytes: &'a [u8], limits: &RequestLimits) -> Result<Requ
                 let (descriptor, error) = descriptor(reader.message()?, count, limits)?;
                 rejected = rejected.or(error);
                 if count < max {
-                    // most requests of more than one have few: one allocation
+                    // one allocation for most requests with several descriptors, which have few
                     if count == 1 {
                         request.descriptors.reserve(7);
                     }
@@ -71,7 +71,7 @@ pub(super) fn decode<'a>(bytes: &'a [u8], limits: &RequestLimits) -> Result<Requ
     }
 }
 
-/// The descriptor with this index, and why it is not accepted, if it is well-formed but not accepted.
+/// Decodes the descriptor with this index. Returns an error beside it if it is well-formed but has too many entries.
 fn descriptor<'a>(
     mut reader: Reader<'a>,
     index: usize,
@@ -120,7 +120,7 @@ fn entry(mut reader: Reader<'_>) -> Result<Entry<'_>, Malformed> {
     Ok(entry)
 }
 
-/// A `RateLimitOverride` as it stands in the message.
+/// A `RateLimitOverride` with the unit's number.
 #[derive(Clone, Copy, Debug, Default)]
 struct Override {
     requests: u32,
@@ -141,7 +141,7 @@ fn merge_override(mut reader: Reader<'_>, into: &mut Override) -> Result<(), Mal
     Ok(())
 }
 
-/// A `google.protobuf.UInt64Value`.
+/// Merges a `google.protobuf.UInt64Value`.
 fn merge_wrapped(mut reader: Reader<'_>, into: &mut u64) -> Result<(), Malformed> {
     const VALUE: u32 = key(1, WireType::Varint);
 
@@ -154,7 +154,7 @@ fn merge_wrapped(mut reader: Reader<'_>, into: &mut u64) -> Result<(), Malformed
     Ok(())
 }
 
-/// What is left of a number in a field of 32 bits.
+/// Truncates a number to a field of 32 bits, as protobuf requires.
 #[allow(clippy::cast_possible_truncation)]
 const fn low_half(number: u64) -> u32 {
     number as u32

@@ -12,7 +12,7 @@ const fn limits(descriptors: usize, entries: usize) -> RequestLimits {
     }
 }
 
-/// A field with its length before it.
+/// A length-delimited field.
 fn field(number: u8, content: impl AsRef<[u8]>) -> Vec<u8> {
     let content = content.as_ref();
     let length = u8::try_from(content.len()).expect("short");
@@ -32,7 +32,7 @@ fn malformed(bytes: &[u8]) -> (usize, Fault) {
 }
 
 #[test]
-fn a_request_is_read_and_borrowed() {
+fn a_request_is_decoded_and_borrows_the_message() {
     let entry = field(1, [field(1, "path"), field(2, b"caf\xe9")].concat());
     let limit = field(2, [number(1, 7), number(2, 3)].concat());
     let hits = field(3, number(1, 5));
@@ -51,7 +51,7 @@ fn a_request_is_read_and_borrowed() {
 }
 
 #[test]
-fn nothing_is_an_empty_request() {
+fn an_empty_message_is_an_empty_request() {
     let request = decode(b"", &LIMITS).expect("a request");
     assert_eq!(request, Request { domain: b"", descriptors: SmallVec::new(), amount: 0 });
 }
@@ -78,7 +78,7 @@ fn an_empty_wrapper_is_a_zero() {
 }
 
 #[test]
-fn numbers_are_cut_to_their_type() {
+fn numbers_are_truncated_to_their_type() {
     let long = [0x18, 0xff, 0xff, 0xff, 0xff, 0x7f];
     assert_eq!(decode(&long, &LIMITS).expect("a request").amount, u64::from(u32::MAX));
     // a negative number of an enum has ten bytes
@@ -88,7 +88,7 @@ fn numbers_are_cut_to_their_type() {
 }
 
 #[test]
-fn what_is_malformed_says_where() {
+fn a_malformed_message_is_an_error_with_the_position() {
     let eleven = [&[0x18][..], &[0x80; 10], &[0]].concat();
     let too_large = [&[0x18][..], &[0xff; 9], &[2]].concat();
     for (bytes, at, fault) in [
@@ -111,15 +111,15 @@ fn what_is_malformed_says_where() {
         assert_eq!(malformed(bytes), (at, fault), "{bytes:x?}");
     }
     let text = decode(&[0x0a, 3, b'a'], &LIMITS).expect_err("a fault").to_string();
-    assert_eq!(text, "the message is not a RateLimitRequest: a length of 3 where 1 bytes are left at byte 1");
+    assert_eq!(text, "the message is not a RateLimitRequest: a length of 3 with only 1 bytes left at byte 1");
 }
 
 #[test]
-fn unknown_groups_nest_to_a_depth() {
+fn the_depth_of_unknown_groups_is_bounded() {
     let nested = |depth: usize| [vec![0x23; depth], vec![0x24; depth]].concat();
     assert!(decode(&nested(100), &LIMITS).is_ok());
     assert_eq!(malformed(&nested(101)), (101, Fault::Depth));
-    // messages count
+    // messages count as levels too
     let in_message = |depth| field(2, [vec![0x2b; depth], vec![0x2c; depth]].concat());
     assert!(decode(&in_message(60), &LIMITS).is_ok());
     let million = vec![0x23; 1 << 20];
@@ -127,14 +127,14 @@ fn unknown_groups_nest_to_a_depth() {
 }
 
 #[test]
-fn what_is_too_many_is_counted_and_not_kept() {
+fn descriptors_and_entries_beyond_the_limits_are_counted_and_not_stored() {
     let many = field(2, "").repeat(1_000_000);
     let too_many = DecideError::TooManyDescriptors { count: 1_000_000, max: 3 };
     assert_eq!(decode(&many, &LIMITS), Err(DecodeError::TooMany(too_many)));
     let entries = [field(2, ""), field(2, field(1, "").repeat(3))].concat();
     let too_many = DecideError::TooManyEntries { descriptor: 1, count: 3, max: 2 };
     assert_eq!(decode(&entries, &LIMITS), Err(DecodeError::TooMany(too_many)));
-    // what is malformed comes first, wherever it stands
+    // a malformed message takes precedence, wherever the fault is
     let broken = [&many[..], &[0x0a]].concat();
     assert_eq!(malformed(&broken), (many.len() + 1, Fault::Varint));
 }

@@ -1,9 +1,9 @@
-//! Protobuf's wire format, read from a slice.
+//! Reads protobuf's wire format from a slice.
 //!
-//! Accepts and rejects what prost does: varints of up to ten bytes that fit 64 bits, keys that fit 32, field numbers
-//! from 1, and groups of unknown fields up to a depth of 100, messages included.
+//! Accepts and rejects the same input as prost: varints of up to ten bytes that fit into 64 bits, keys that fit into
+//! 32, field numbers from 1, and groups of unknown fields up to a depth of 100, messages included.
 
-/// How deep messages and groups may nest.
+/// The greatest depth of nested messages and groups.
 const MAX_DEPTH: u32 = 100;
 
 /// The longest varint, in bytes.
@@ -34,24 +34,24 @@ impl WireType {
     }
 }
 
-/// The key of a field: what is compared with those that the reader returns.
+/// The key of a field, to be compared with the keys that the reader returns.
 pub(super) const fn key(field: u32, wire_type: WireType) -> u32 {
     field << 3 | wire_type as u32
 }
 
-/// Bytes that are no protobuf message.
+/// A message is malformed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{fault} at byte {at}")]
 pub(in crate::api) struct Malformed {
-    /// Where what is wrong begins, from the start of the outermost message.
+    /// The offset of the fault from the start of the outermost message.
     pub(in crate::api) at: usize,
     pub(in crate::api) fault: Fault,
 }
 
-/// What is wrong with it.
+/// The kind of fault in a malformed message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(in crate::api) enum Fault {
-    #[error("a varint that has no end, or more than 64 bits")]
+    #[error("a varint without an end, or with more than 64 bits")]
     Varint,
     #[error("the field key {0}, above 2^32 - 1")]
     Key(u64),
@@ -59,9 +59,9 @@ pub(in crate::api) enum Fault {
     FieldNumber,
     #[error("the wire type {0}, which does not exist")]
     WireType(u32),
-    #[error("field {field} with the wire type {wire_type}, which is not that of its type")]
+    #[error("field {field} with the wire type {wire_type}, which does not match its type")]
     Mismatch { field: u32, wire_type: u32 },
-    #[error("a length of {length} where {left} bytes are left")]
+    #[error("a length of {length} with only {left} bytes left")]
     Length { length: u64, left: usize },
     #[error("the end of group {0}, which is not open")]
     Group(u32),
@@ -69,23 +69,23 @@ pub(in crate::api) enum Fault {
     Depth,
 }
 
-/// What is left of a message.
+/// The unread rest of a message.
 #[derive(Debug)]
 pub(super) struct Reader<'a> {
     rest: &'a [u8],
-    /// Where the message ends, from the start of the outermost one.
+    /// The offset of the message's end from the start of the outermost message.
     end: usize,
-    /// How many more levels may nest in it.
+    /// How many more levels may be nested in the message.
     depth: u32,
 }
 
 impl<'a> Reader<'a> {
-    /// An outermost message.
+    /// A reader of an outermost message.
     pub(super) fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes, end: bytes.len(), depth: MAX_DEPTH }
     }
 
-    /// The key of the next field, unless the message ends here. Its field number is not 0, its wire type exists.
+    /// The key of the next field; `None` at the end of the message. Its field number is not 0, its wire type exists.
     #[inline]
     pub(super) fn key(&mut self) -> Result<Option<u32>, Malformed> {
         if self.rest.is_empty() { Ok(None) } else { self.next_key().map(Some) }
@@ -120,7 +120,7 @@ impl<'a> Reader<'a> {
         for (index, byte) in self.rest.iter().take(MAX_VARINT).enumerate() {
             number |= u64::from(byte & 0x7f) << (7 * index);
             if *byte < 0x80 {
-                // of the tenth byte one bit is left
+                // only one bit of the tenth byte fits into 64 bits
                 if index + 1 == MAX_VARINT && *byte > 1 {
                     break;
                 }
@@ -131,7 +131,7 @@ impl<'a> Reader<'a> {
         Err(self.fault(Fault::Varint))
     }
 
-    /// A text or other bytes, with their length before them.
+    /// Reads a length-delimited field: text or other bytes.
     #[inline]
     pub(super) fn bytes(&mut self) -> Result<&'a [u8], Malformed> {
         let at = self.at();
@@ -139,15 +139,15 @@ impl<'a> Reader<'a> {
         self.take(length).ok_or(Malformed { at, fault: Fault::Length { length, left: self.rest.len() } })
     }
 
-    /// A nested message.
+    /// A reader of a nested message.
     #[inline]
     pub(super) fn message(&mut self) -> Result<Self, Malformed> {
         let rest = self.bytes()?;
         Ok(Self { rest, end: self.at(), depth: self.depth - 1 })
     }
 
-    /// Skips an unknown field. A key of one of the fields 1 to `known`, which the message's type has, is one with the
-    /// wrong wire type: an error, as in prost.
+    /// Skips an unknown field. The message's type has the fields 1 to `known`: a key with one of these numbers has the
+    /// wrong wire type, which is an error, as in prost.
     #[cold]
     pub(super) fn skip_unknown(&mut self, key: u32, known: u32) -> Result<(), Malformed> {
         if key >> 3 <= known {

@@ -1,4 +1,4 @@
-//! `RateLimitResponse` as it is encoded: views of a decision, each of which knows the length of its message.
+//! The messages of a `RateLimitResponse`, as views of a decision that can compute their encoded length.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use limiter::domain::{Code, CurrentLimit, Decimal, Decision, Status};
 
 use crate::api::rls::unit::unit_number;
 
-/// Says that a failure mode answered, beside the three headers of the reference.
+/// The header that reports an answer by a failure mode, in addition to the reference's three.
 const DEGRADED_HEADER: &str = "x-tollgate-degraded";
 
 /// A `RateLimitResponse`.
@@ -48,7 +48,7 @@ impl Message for Response<'_> {
     }
 }
 
-/// The number of an answer.
+/// The protobuf number of a code.
 fn code(code: Code) -> u64 {
     let code = match code {
         Code::Ok => WireCode::Ok,
@@ -107,7 +107,7 @@ fn name(limit: &CurrentLimit) -> &[u8] {
 struct Reset(Duration);
 
 impl Reset {
-    /// The number in its field, which is signed.
+    /// The value of the field `seconds`, which is signed.
     fn seconds(&self) -> u64 {
         reset_seconds(self.0).min(i64::MAX.unsigned_abs())
     }
@@ -125,17 +125,17 @@ impl Message for Reset {
     }
 }
 
-/// Whole seconds, rounded up and never 0, as the reference gives them.
+/// Whole seconds, rounded up and never 0, as in the reference.
 fn reset_seconds(after: Duration) -> u64 {
     after.as_secs().saturating_add(u64::from(after.subsec_nanos() > 0)).max(1)
 }
 
-/// What fits a field of 32 bits.
+/// The number, or the largest number of a field of 32 bits.
 fn saturate(number: u64) -> u64 {
     number.min(u64::from(u32::MAX))
 }
 
-/// The headers to add.
+/// The response headers to add.
 #[derive(Debug)]
 pub(super) struct Headers<'a> {
     numbers: [(&'a str, Decimal); 3],
@@ -143,7 +143,7 @@ pub(super) struct Headers<'a> {
 }
 
 impl<'a> Headers<'a> {
-    /// What the headers say of a decision, which is nothing where no counter was asked.
+    /// The headers of a decision; `None` if no counter was involved.
     pub(super) fn new(names: &'a HeaderNames, decision: &Decision) -> Option<Self> {
         let status = decision.tightest.and_then(|index| decision.statuses.get(index))?;
         let (limit, reset) = (status.limit.as_ref()?, status.reset_after?);
@@ -180,7 +180,7 @@ impl Message for Header<'_> {
     }
 }
 
-/// Dynamic metadata, which few ask for.
+/// Dynamic metadata. It is rarely enabled, so prost encodes it.
 impl Message for Struct {
     #[inline(always)]
     fn length(&self) -> usize {

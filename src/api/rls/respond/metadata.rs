@@ -1,4 +1,4 @@
-//! Dynamic metadata: what was asked and what the rules have to say of it, as a protobuf `Struct`.
+//! Dynamic metadata: the request and the metadata of its rules, as a protobuf `Struct`.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,8 @@ use limiter::domain::{Decision, Descriptor, Escaped, Metadata, MetadataValue, Re
 
 use crate::api::rls::unit::unit_text;
 
-/// What was asked, for later filters and logs. All of it is text: Envoy refuses an answer in which a string is not UTF-8.
+/// The request, for later filters and logs. All of it is valid text: Envoy rejects an answer with a string that is not
+/// UTF-8.
 pub(super) fn asked(request: &Request<'_>) -> Struct {
     let mut fields = HashMap::from([
         ("domain".to_owned(), string(Escaped(request.domain).to_string())),
@@ -19,7 +20,7 @@ pub(super) fn asked(request: &Request<'_>) -> Struct {
     Struct { fields }
 }
 
-/// What was asked, and what the rules that passed have to say.
+/// Adds the metadata of the rules that passed.
 pub(super) fn complete(mut asked: Struct, decision: &Decision) -> Struct {
     let passed = &decision.metadata;
     if !passed.is_empty() {
@@ -36,7 +37,7 @@ fn descriptor(descriptor: &Descriptor<'_>) -> Value {
     let entries = entries.map(|entry| string(format!("{}={}", Escaped(entry.key), Escaped(entry.value))));
     let mut fields = HashMap::from([("entries".to_owned(), list(entries))]);
     if let Some(limit) = &descriptor.limit {
-        // the text form of the protobuf message, which leaves out what is 0
+        // the text form of the protobuf message, which omits fields that are 0
         let requests = (limit.requests != 0).then(|| format!("requests_per_unit:{}", limit.requests));
         let unit = unit_text(limit.unit).map(|unit| format!("unit:{unit}"));
         let text: Vec<_> = requests.into_iter().chain(unit).collect();
@@ -96,7 +97,7 @@ mod tests {
     use limiter::domain::{Code, Entry, LimitOverride, Unit};
 
     #[test]
-    fn dynamic_metadata_is_text_whatever_was_asked() {
+    fn dynamic_metadata_is_valid_text_whatever_the_request() {
         let descriptor = Descriptor {
             entries: smallvec![Entry::new("ua", b"caf\xe9"), Entry::new(b"k\xff", "é")],
             limit: Some(LimitOverride { requests: 3, unit: Ok(Unit::Minute) }),

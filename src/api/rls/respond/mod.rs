@@ -1,7 +1,7 @@
-//! From the engine's decision to the bytes of the RLS answer: statuses, response headers, dynamic metadata.
+//! Encodes the engine's decision as an RLS answer: statuses, response headers, dynamic metadata.
 //!
-//! The bytes are those that prost makes of the same `RateLimitResponse`, without that message in between: an answer without
-//! dynamic metadata allocates nothing but room in the buffer that it is appended to.
+//! The bytes equal prost's encoding of the same `RateLimitResponse`, but no such message is built: an answer without
+//! dynamic metadata allocates nothing except in the buffer that it is appended to.
 
 mod message;
 mod metadata;
@@ -19,62 +19,62 @@ use limiter::domain::{Code, Decision, Request};
 
 use crate::api::grpc::append_prefix;
 
-/// What an answer carries beside the statuses; nothing by [`Default`].
+/// What an answer contains in addition to the statuses; nothing by [`Default`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ResponseOptions {
-    /// Names of the headers to add, if any are wanted.
+    /// The names of the headers to add; `None`: no headers.
     pub headers: Option<HeaderNames>,
     /// Whether to fill `dynamic_metadata`.
     pub dynamic_metadata: bool,
-    /// The overall answer to a request that cannot be decided; `None`: an error that says why.
+    /// The overall answer to a request that cannot be decided; `None`: an error with the reason.
     pub undecidable: Option<Code>,
-    /// The overall answer to a request that gives hits back where that is not allowed. Never an error, which Envoy would let
-    /// pass with whatever else the request asks.
+    /// The overall answer to a request that gives hits back although that is not allowed. Never an error, because Envoy
+    /// would let the whole request pass.
     pub refund: Option<Code>,
 }
 
 /// Names of the response headers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeaderNames {
-    /// The limit.
+    /// The header with the limit.
     pub limit: HeaderName,
-    /// What is left of it.
+    /// The header with the remaining hits.
     pub remaining: HeaderName,
-    /// Seconds until it is whole again.
+    /// The header with the seconds until the reset.
     pub reset: HeaderName,
 }
 
-/// The name of an HTTP header, spelt as it was written.
+/// A valid name of an HTTP header, in its original spelling.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeaderName(String);
 
 impl HeaderName {
-    /// `None` if a header cannot have this name (RFC 9110, 5.6.2: it is a token).
+    /// `None` if the name is not a token (RFC 9110, 5.6.2).
     #[must_use]
     pub fn new(name: &str) -> Option<Self> {
         let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
         (!name.is_empty() && name.bytes().all(is_token)).then(|| Self(name.to_owned()))
     }
 
-    /// The name.
+    /// The name in its original spelling.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// What an answer repeats of its request, kept until there is a decision.
+/// The part of the request that the answer repeats, kept until there is a decision.
 #[derive(Debug, Default)]
 pub(super) struct Asked(Option<Struct>);
 
 impl Asked {
-    /// Nothing, unless dynamic metadata is wanted.
+    /// Empty unless dynamic metadata is enabled.
     pub(super) fn of(request: &Request<'_>, options: &ResponseOptions) -> Self {
         Self(options.dynamic_metadata.then(|| metadata::asked(request)))
     }
 }
 
-/// Appends the answer to a request of which `asked` was kept, framed as gRPC has it.
+/// Appends an answer as a gRPC frame. `asked`: the part of the request that it repeats.
 pub(super) fn append(asked: Asked, decision: &Decision, options: &ResponseOptions, out: &mut Vec<u8>) {
     let metadata = asked.0.map(|asked| metadata::complete(asked, decision));
     append_with(metadata.as_ref(), decision, options, out);
@@ -86,7 +86,7 @@ fn append_with(metadata: Option<&Struct>, decision: &Decision, options: &Respons
     append_frame(&Response { code, statuses, headers, metadata }, out);
 }
 
-/// Appends an answer that says nothing but this, framed as gRPC has it.
+/// Appends an answer with only an overall code, as a gRPC frame.
 pub(super) fn append_bare(code: Code, out: &mut Vec<u8>) {
     append_frame(&Response { code, statuses: &[], headers: None, metadata: None }, out);
 }

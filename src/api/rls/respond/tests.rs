@@ -1,4 +1,4 @@
-//! The encoder against prost: decisions of every shape, as a `RateLimitResponse` that the generated code encodes.
+//! Compares the encoder with prost: decisions of every shape, as a `RateLimitResponse` that the generated code encodes.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,7 +20,7 @@ use limiter::domain::{CurrentLimit, Descriptor, Entry, Metadata, MetadataValue, 
 
 use crate::api::{grpc::PREFIX, rls::unit::unit_number};
 
-/// The answer as a message. `metadata` is the map that was encoded, for an equal one may have another order.
+/// The answer as a message. `metadata`: the map that was encoded, because an equal map may have another order.
 fn message(decision: &Decision, options: &ResponseOptions, metadata: Option<Struct>) -> RateLimitResponse {
     let tightest = decision.tightest.and_then(|index| decision.statuses.get(index));
     RateLimitResponse {
@@ -76,14 +76,14 @@ fn headers(names: &HeaderNames, status: &Status, degraded: bool) -> Vec<HeaderVa
     headers
 }
 
-/// Numbers of every length, and those at which the encoding changes.
+/// Numbers of every length, and numbers at which the length changes.
 fn numbers() -> impl Strategy<Value = u64> {
     let small = 0..4_u64;
     let edges = (0..64_u32, 0..3_u64).prop_map(|(bit, by)| (1_u64 << bit).wrapping_add(by).wrapping_sub(1));
     prop_oneof![small, edges, any::<u64>(), Just(u64::MAX), Just(u64::from(u32::MAX))]
 }
 
-/// Texts with a length of one byte and of two, and one of three.
+/// Texts whose encoded length has one, two or three bytes.
 fn texts() -> impl Strategy<Value = String> {
     prop_oneof![8 => "[a-zé]{0,3}", 3 => "[a-z]{120,130}", 1 => Just("x".repeat(1 << 14))]
 }
@@ -141,7 +141,7 @@ fn decisions() -> impl Strategy<Value = Decision> {
 }
 
 fn options() -> impl Strategy<Value = ResponseOptions> {
-    // any text, for the encoder does not mind
+    // any text: the encoder does not check names
     let name = || texts().prop_map(HeaderName);
     let names = (name(), name(), name()).prop_map(|(limit, remaining, reset)| HeaderNames { limit, remaining, reset });
     (option::of(names), any::<bool>()).prop_map(|(headers, dynamic_metadata)| ResponseOptions {
@@ -151,9 +151,9 @@ fn options() -> impl Strategy<Value = ResponseOptions> {
     })
 }
 
-/// The message of the one frame that was appended behind what was there.
+/// The message of the only frame that was appended after `before`.
 fn unframed<'a>(frame: &'a [u8], before: &[u8]) -> &'a [u8] {
-    let frame = frame.strip_prefix(before).expect("what was there is untouched");
+    let frame = frame.strip_prefix(before).expect("the earlier content is unchanged");
     let (prefix, message) = frame.split_at(PREFIX);
     let length = u32::try_from(message.len()).expect("short");
     assert_eq!(prefix, [&[0][..], &length.to_be_bytes()].concat());
@@ -162,7 +162,7 @@ fn unframed<'a>(frame: &'a [u8], before: &[u8]) -> &'a [u8] {
 
 proptest! {
     #[test]
-    fn an_answer_is_what_prost_makes_of_its_message(
+    fn an_answer_equals_prost_s_encoding_of_its_message(
         decision in decisions(),
         options in options(),
         before in vec(any::<u8>(), 0..9),
@@ -185,7 +185,7 @@ proptest! {
 }
 
 #[test]
-fn an_answer_to_what_cannot_be_decided_says_no_more_than_that() {
+fn a_bare_answer_has_only_the_overall_code() {
     for code in [Code::Ok, Code::OverLimit] {
         let mut out = vec![7];
         append_bare(code, &mut out);
@@ -195,7 +195,7 @@ fn an_answer_to_what_cannot_be_decided_says_no_more_than_that() {
 }
 
 #[test]
-fn an_empty_buffer_gets_just_the_room_that_an_answer_needs() {
+fn an_empty_buffer_is_allocated_with_the_exact_size() {
     let limit = CurrentLimit { requests: 1000, unit: Unit::Hour, multiplier: 1, name: Some("name".into()) };
     let status =
         Status { code: Code::Ok, limit: Some(limit), remaining: 9, reset_after: Some(Duration::from_secs(3600)) };

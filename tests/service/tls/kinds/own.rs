@@ -1,4 +1,4 @@
-//! Certificates and keys of ours, as a listener and as a client.
+//! Our own certificates and keys, as a listener and as a client.
 
 use std::{fs, sync::Arc};
 
@@ -13,7 +13,7 @@ use super::{
     shown::NAME,
 };
 
-/// Shows the same on both sides, each of which trusts it; names do not count.
+/// Presents the same on both sides, each of which trusts it; names are not verified.
 async fn both(certificate: &CertificateDer<'static>, key: &Key) -> [Result<(), String>; 2] {
     let directory = tempfile::tempdir().expect("a directory");
     let path = |name: &str| directory.path().join(name);
@@ -46,7 +46,7 @@ async fn both(certificate: &CertificateDer<'static>, key: &Key) -> [Result<(), S
 }
 
 #[tokio::test]
-async fn what_can_be_shown() {
+async fn what_can_be_presented() {
     for algorithm in [P256, P384, P521, ED25519, RSA_2048] {
         let key = Key::new(algorithm);
         for (kind, spec) in [
@@ -60,7 +60,7 @@ async fn what_can_be_shown() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_shown_is_refused_at_once() {
+async fn what_cannot_be_presented_is_rejected_at_once() {
     let issuer = Key::new(P256);
     let cannot = "give one of RSA with 2048 to 8192 bits, P-256, P-384, P-521 or Ed25519";
     for algorithm in [RSA_1024, "EC -pkeyopt ec_paramgen_curve:P-224", "ED448"] {

@@ -1,5 +1,5 @@
-//! Shows each kind in either direction and compares the verdicts. Go 1.26's crypto/x509 was asked about each; the rows
-//! say where it differs.
+//! Presents each kind in both directions and compares the verdicts. Go 1.26's crypto/x509 was asked about each; the
+//! rows state where it differs.
 
 use std::sync::LazyLock;
 
@@ -10,7 +10,7 @@ use super::{
     shown::{Listener, NAME, Shown, VERSIONS, as_server},
 };
 
-/// The keys of an authority, of one below it, and of a peer.
+/// The keys of an authority, of an intermediate below it, and of a peer.
 pub struct Keys {
     pub root: Key,
     pub middle: Key,
@@ -20,7 +20,7 @@ pub struct Keys {
 pub static KEYS: LazyLock<Keys> =
     LazyLock::new(|| Keys { root: Key::new(P256), middle: Key::new(P256), peer: Key::new(P256) });
 
-/// `None`: trusted; otherwise what the refusal says.
+/// `None`: trusted; otherwise a part of the error.
 pub type Verdict = Option<&'static str>;
 
 pub const YES: Verdict = None;
@@ -52,12 +52,12 @@ pub fn kind(
     Kind { kind, shown: owned(shown), key: KEYS.peer.clone(), trusted: owned(trusted), verdicts }
 }
 
-/// Of the peer, issued by the authority.
+/// The peer's, issued by the authority.
 pub fn issued(extensions: &[Vec<u8>]) -> Spec {
     Spec::new("root", "peer", &KEYS.peer, &[&[names(&[NAME])], extensions].concat())
 }
 
-/// Of the peer, issued by itself.
+/// The peer's, issued by itself.
 pub fn selfsigned(extensions: &[Vec<u8>]) -> Spec {
     Spec { issuer: "peer", ..issued(extensions) }
 }
@@ -70,7 +70,7 @@ pub fn middle(extensions: &[Vec<u8>]) -> Spec {
     Spec::new("root", "middle", &KEYS.middle, extensions)
 }
 
-/// Of the peer, issued by the one below the authority.
+/// The peer's, issued by the intermediate.
 pub fn below(extensions: &[Vec<u8>]) -> CertificateDer<'static> {
     Spec { issuer: "middle", ..issued(extensions) }.signed_by(&KEYS.middle)
 }

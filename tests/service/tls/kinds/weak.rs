@@ -1,4 +1,4 @@
-//! Keys and signatures that Go has given up too, or may have: they stay refused.
+//! Keys and signatures that Go has dropped too, or may have: they stay rejected.
 
 use std::{
     fs,

@@ -1,5 +1,6 @@
 //! The algorithms compared with their specification: worked examples, and properties over the whole range of inputs.
 
+#[cfg(feature = "calendar")]
 mod calendar;
 mod examples;
 mod groups;
