@@ -6,7 +6,7 @@ use std::{env, error::Error, fs, path::Path, process::Command};
 
 use prost::Message as _;
 
-/// In the order in which they use each other.
+/// The files of the script; each uses only those before it.
 const SCRIPT: [&str; 6] = ["meter", "fixed_window", "sliding_window", "token_bucket", "group", "driver"];
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -22,8 +22,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What this is built from: the variable `TOLLGATE_COMMIT`, which a build without a repository sets, or what git says. Not
-/// of debug builds, which would be built anew after each commit.
+/// The commit this is built from: the variable `TOLLGATE_COMMIT`, which a build without a repository sets, or git's
+/// answer. "unknown" in debug builds, which would otherwise be rebuilt after each commit.
 fn commit() -> String {
     println!("cargo:rerun-if-env-changed=TOLLGATE_COMMIT");
     if let Some(commit) = env::var("TOLLGATE_COMMIT").ok().filter(|commit| !commit.trim().is_empty()) {
@@ -49,13 +49,13 @@ fn descriptors(out: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// `script.lua`, and its SHA1 as Redis names it in the variable `TOLLGATE_SCRIPT_SHA1`.
+/// Writes `script.lua`, and sets `TOLLGATE_SCRIPT_SHA1` to the SHA1 by which Redis knows it.
 fn script(out: &Path) -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=lua");
     let mut script = String::new();
     for name in SCRIPT {
         let part = fs::read_to_string(format!("lua/{name}.lua"))?;
-        // comments are for the reader of the files; the server keeps the script in memory
+        // without comments, since the server keeps the script in memory
         for line in part.lines().filter(|line| !line.trim().is_empty() && !line.trim_start().starts_with("--")) {
             script.push_str(line);
             script.push('\n');
