@@ -1,5 +1,5 @@
-//! What finding a rule costs, by how many siblings there are and what they ask for; and what a regular expression costs
-//! that is made to be slow. Prints nanoseconds a look-up: `cargo run --release --example matching`.
+//! The cost of finding a rule, by the number and kind of its siblings; and the cost of regular expressions that are
+//! made to be slow. Prints nanoseconds per lookup: `cargo run --release --example matching`.
 #![allow(clippy::print_stdout, missing_docs)]
 
 use std::{hint::black_box, time::Instant};
@@ -21,7 +21,7 @@ fn rules(siblings: &[String]) -> RuleSet {
     }
 }
 
-/// Nanoseconds a look-up of these values in turn.
+/// Nanoseconds per lookup of these values in turn.
 fn cost(rules: &RuleSet, values: &[String], look_ups: usize) -> f64 {
     let domain = rules.domain("d").expect("the domain");
     let start = Instant::now();
@@ -35,7 +35,7 @@ fn address(at: usize) -> String {
     format!("10.{}.{}", at / 250, at % 250)
 }
 
-/// How a case is called, its sibling of a number, and a value that belongs to that.
+/// A case's name, its sibling with this number, and a value that this sibling matches.
 type Case = (&'static str, fn(usize) -> String, fn(usize) -> String);
 
 fn main() {

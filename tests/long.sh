@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# What takes too long for every change: the flood of ten million keys, properties with fifty times the cases, a hundred
-# thousand sets of patterns, what Redis is asked for 100 000 decisions, large rule sets over xDS, fifty restarts behind
-# Envoy, starts on a busy machine, a log that nobody reads, attacks, replies of Redis and blocks of HPACK that a fuzzer
-# makes up, HTTP/2 and HPACK against other implementations, and the image's release build. Writes what it saw to
-# docs/long-runs.md. About an hour and three quarters on two cores, with valgrind, and for the fuzzer a nightly toolchain
-# and cargo-fuzz.
+# Tests that take too long for every change: the flood of ten million keys, properties with fifty times the cases, a
+# hundred thousand sets of patterns, the calls to Redis for 100 000 decisions, large rule sets over xDS, fifty restarts
+# behind Envoy, starts on a busy machine, a log that is not read, attacks, replies of Redis and HPACK blocks generated
+# by a fuzzer, HTTP/2 and HPACK against other implementations, and the image's release build. Writes the results to
+# docs/long-runs.md. Takes about an hour and three quarters on two cores. Needs valgrind and, for the fuzzer, a nightly
+# toolchain and cargo-fuzz.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

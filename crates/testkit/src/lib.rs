@@ -66,6 +66,18 @@ pub async fn eventually<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>
     }
 }
 
+/// Like [`eventually`] outside of an async runtime: blocks the thread.
+pub fn eventually_blocking<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = check() {
+            return found;
+        }
+        assert!(start.elapsed() < PATIENCE, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// Waits until a condition holds that can be checked synchronously.
 pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let start = Instant::now();

@@ -16,15 +16,14 @@ use envoy_types::pb::envoy::service::ratelimit::v3::{
     rate_limit_service_client::RateLimitServiceClient,
     rate_limit_service_server::{RateLimitService, RateLimitServiceServer},
 };
-use tokio::{
-    sync::Semaphore,
-    time::{Instant, sleep},
-};
+use tokio::{sync::Semaphore, time::sleep};
 use tollgate::{
     server::{ConnectionLimits, GrpcServer, Listen, Listener, LocalAddr, ServerConfig, ServerContext},
     settings::Settings,
 };
 use tonic::{Request, Response, Status, service::Routes, transport::Channel};
+
+pub(crate) use testkit::until;
 
 use super::routes::Served;
 
@@ -150,13 +149,4 @@ pub(crate) fn request(domain: &str, hits_addend: u32) -> RateLimitRequest {
 pub(crate) async fn call(client: &mut Client, domain: &str, hits_addend: u32) -> Result<String, Status> {
     let response = client.should_rate_limit(request(domain, hits_addend)).await?;
     Ok(String::from_utf8(response.into_inner().raw_body).expect("a name"))
-}
-
-/// Waits until `condition` holds; fails the test after a time in which it must hold.
-pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
-    let patience = Instant::now() + Duration::from_secs(120);
-    while !condition() {
-        assert!(Instant::now() < patience, "never: {what}");
-        sleep(Duration::from_millis(2)).await;
-    }
 }

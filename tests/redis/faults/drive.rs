@@ -10,7 +10,7 @@ use crate::faults::{
     stage::{Setting, Stage},
     vitals::{Monitor, Turns, Vitals},
 };
-use testkit::PATIENCE;
+use testkit::eventually;
 
 /// How many consecutive answers are needed, at each point and for each mode, to know the outcome.
 const ENOUGH: usize = 10;
@@ -200,14 +200,7 @@ impl Loads {
     }
 }
 
-/// Waits until `check` returns a value.
-async fn until<T>(row: &Row, what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> T {
-    let since = Instant::now();
-    loop {
-        if let Some(found) = check().await {
-            return found;
-        }
-        assert!(since.elapsed() < PATIENCE, "{}: never came {what}", row.name);
-        sleep(Duration::from_millis(50)).await;
-    }
+/// Waits until `check` returns a value. Otherwise fails and names the row.
+async fn until<T>(row: &Row, what: &str, check: impl AsyncFnMut() -> Option<T>) -> T {
+    eventually(&format!("{what} ({})", row.name), check).await
 }

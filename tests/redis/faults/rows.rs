@@ -2,7 +2,7 @@
 
 use std::{
     process::{Command, Stdio},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use crate::faults::{
@@ -10,7 +10,7 @@ use crate::faults::{
     row::{Answers, Breaker, Row},
     stage::{PASSWORD, Road},
 };
-use testkit::{PATIENCE, redis::Redis};
+use testkit::{eventually_blocking, redis::Redis};
 
 /// The defaults of rows: Redis answers nothing, and the breaker opens.
 const SILENT: Row = Row {
@@ -166,9 +166,6 @@ fn in_background(redis: &Redis, command: &[&str]) {
 }
 
 fn until_it_answers(redis: &Redis) {
-    let since = Instant::now();
-    while redis.try_cli(&["PING"]).as_deref() != Some("PONG") {
-        assert!(since.elapsed() < PATIENCE, "redis does not answer again");
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    let answers = || redis.try_cli(&["PING"]).filter(|reply| reply == "PONG");
+    eventually_blocking("Redis to answer again", answers);
 }

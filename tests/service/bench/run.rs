@@ -1,9 +1,6 @@
 //! Runs the command and collects its output.
 
-use std::{
-    process::{Child, Command, Output, Stdio},
-    time::{Duration, Instant},
-};
+use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -49,11 +46,7 @@ impl Endless {
         let mut child = self.0.take().expect("it is interrupted once");
         let status = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
         assert!(status.expect("kill runs").success());
-        let start = Instant::now();
-        while child.try_wait().expect("a child").is_none() {
-            assert!(start.elapsed() < Duration::from_secs(120), "it does not stop");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        testkit::eventually_blocking("the run to stop", || child.try_wait().expect("a child"));
         Ran::of(child.wait_with_output().expect("a child"))
     }
 }

@@ -12,6 +12,7 @@ use redis::{
 };
 
 use testkit::{
+    eventually,
     redis::{Redis, cluster::Cluster, sentinel::SentinelGroup},
     until,
 };
@@ -72,11 +73,7 @@ pub async fn look(client: &Client, script: Script) -> Result<Vec<u8>, CallError>
 
 /// Calls until one succeeds.
 pub async fn heals(client: &Client) {
-    let since = std::time::Instant::now();
-    while let Err(error) = look(client, Script::Text).await {
-        assert!(since.elapsed() < testkit::PATIENCE, "never heals: {error}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    eventually("a call that succeeds", async || look(client, Script::Text).await.ok()).await;
 }
 
 /// The endpoint of a cluster, given by one of its nodes.

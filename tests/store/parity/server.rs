@@ -5,7 +5,7 @@ use std::{
     io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _},
     os::unix::net::UnixStream,
     process::{Child, Command, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use limiter::domain::{Clock as _, SystemClock, Timestamp};
@@ -54,19 +54,16 @@ impl Redis {
             .stdout(log)
             .spawn()
             .unwrap_or_else(|error| panic!("{program} does not start ({error}): `bash tests/run.sh` installs it"));
-        let patience = Instant::now() + Duration::from_secs(120);
-        let stream = loop {
-            match UnixStream::connect(&socket) {
-                Ok(stream) => break stream,
-                Err(error) => {
-                    let ended = child.try_wait().expect("a child").is_some();
-                    let log = || fs::read_to_string(directory.path().join("log")).unwrap_or_default();
-                    assert!(!ended && Instant::now() < patience, "{program} does not listen: {error}\n{}", log());
-                    assert!(matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused), "{error}");
-                    std::thread::sleep(Duration::from_millis(5));
-                }
+        let stream = testkit::eventually_blocking(&program, || match UnixStream::connect(&socket) {
+            Ok(stream) => Some(stream),
+            Err(error) => {
+                let ended = child.try_wait().expect("a child").is_some();
+                let log = || fs::read_to_string(directory.path().join("log")).unwrap_or_default();
+                assert!(!ended, "{program} does not listen: {error}\n{}", log());
+                assert!(matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused), "{error}");
+                None
             }
-        };
+        });
         let mut redis = Self { child, directory, stream: BufReader::new(stream) };
         assert_eq!(redis.load(), Reply::Bytes(script::SHA1.into()), "{}", redis.directory.path().display());
         redis

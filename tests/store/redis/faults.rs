@@ -13,7 +13,7 @@ use crate::{
         stores::{options, store, store_with},
     },
 };
-use testkit::{PATIENCE, redis::Redis, until};
+use testkit::{PATIENCE, eventually, redis::Redis, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_script_that_is_flushed_is_loaded_again_and_nothing_is_lost() {
@@ -207,21 +207,21 @@ async fn a_server_that_becomes_a_replica_is_disconnected_and_found_again() {
     redis.cli(&["REPLICAOF", "127.0.0.1", "1"]);
     // it may be disconnected before the answer
     let away = [StoreError::Unreachable, StoreError::Unanswered];
-    let since = std::time::Instant::now();
-    loop {
-        match store.check(take(&key, limit)).await[0] {
-            Err(StoreError::Refused(Refusal::ReadOnly)) => break,
-            other => {
-                assert!(other.is_err_and(|error| away.contains(&error)) && since.elapsed() < PATIENCE, "{other:?}");
-            }
-        }
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    let read_only = StoreError::Refused(Refusal::ReadOnly);
+    eventually("a replica's error", async || {
+        let error = store.check(take(&key, limit)).await[0].expect_err("a replica takes no writes");
+        assert!(error == read_only || away.contains(&error), "{error:?}");
+        (error == read_only).then_some(())
+    })
+    .await;
     redis.cli(&["REPLICAOF", "NO", "ONE"]);
-    while let Err(error) = store.check(take(&key, limit)).await[0] {
-        let expected = away.contains(&error) || error == StoreError::Refused(Refusal::ReadOnly);
-        assert!(expected && since.elapsed() < PATIENCE, "{error:?}");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    eventually("a verdict", async || {
+        let verdict = store.check(take(&key, limit)).await[0];
+        if let Err(error) = verdict {
+            assert!(error == read_only || away.contains(&error), "{error:?}");
+        }
+        verdict.ok()
+    })
+    .await;
     assert_eq!(count(&store, &key, limit).await, Ok(2));
 }
