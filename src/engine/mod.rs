@@ -93,9 +93,7 @@ impl Engine {
     /// let engine = Engine::embedded(rules, Arc::new(store));
     ///
     /// for expected in [Code::Ok, Code::Ok, Code::OverLimit] {
-    ///     let entries = [Entry::new("user", "7")].into_iter().collect();
-    ///     let user = Descriptor { entries, limit: None, hits_addend: None, is_negative_hits: false };
-    ///     let request = Request { domain: b"d", descriptors: [user].into_iter().collect(), hits_addend: 0 };
+    ///     let request = Request::new("d", [Descriptor::new([Entry::new("user", "7")])]);
     ///     assert_eq!(engine.decide(&request, None).await?.code, expected);
     /// }
     /// # Ok(())

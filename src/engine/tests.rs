@@ -6,8 +6,6 @@ use std::{
     time::Duration,
 };
 
-use smallvec::smallvec;
-
 use super::*;
 use limiter::domain::{
     Capabilities, Code, CounterKey, Descriptor, Entry, FailureMode, Group, RateLimiter, RetryAfter, Source, StoreError,
@@ -87,16 +85,8 @@ fn engine(yaml: &str, modes: Modes) -> (Engine, Arc<Scripted>, Arc<ActiveRules>)
 }
 
 fn decide(engine: &Engine, domain: &str, pairs: &[(&str, &str)]) -> Result<Decision, DecideError> {
-    let descriptors = pairs
-        .iter()
-        .map(|(key, value)| Descriptor {
-            entries: smallvec![Entry::new(key, value)],
-            limit: None,
-            amount: None,
-            gives_back: false,
-        })
-        .collect();
-    let request = Request { domain: domain.as_bytes(), descriptors, amount: 0 };
+    let descriptors = pairs.iter().map(|(key, value)| Descriptor::new([Entry::new(*key, *value)]));
+    let request = Request::new(domain, descriptors);
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(engine.decide(&request, None))
 }

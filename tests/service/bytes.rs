@@ -14,7 +14,6 @@ use limiter::{
     memory::{MemoryConfig, MemoryStore},
 };
 use rules::{CompileOptions, RuleFile, RuleSet, compile};
-use smallvec::smallvec;
 use tollgate::engine::{
     ActiveRules, ActiveRulesHandle, Engine, Options,
     stats::{Figure, Stats},
@@ -66,7 +65,7 @@ impl Service {
     }
 
     fn ask<'a>(&self, domain: &'a [u8], descriptor: Descriptor<'a>) -> Code {
-        let request = Request { domain, descriptors: smallvec![descriptor], amount: 0 };
+        let request = Request::new(domain, [descriptor]);
         // the memory store never waits
         match pin!(self.engine.decide(&request, None)).poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(decision) => decision.expect("a decision").code,
@@ -89,8 +88,7 @@ impl Service {
 }
 
 fn descriptor<'a>(pairs: &[(&'a str, &'a [u8])]) -> Descriptor<'a> {
-    let entries = pairs.iter().map(|(key, value)| Entry::new(*key, *value)).collect();
-    Descriptor { entries, limit: None, amount: None, gives_back: false }
+    Descriptor::new(pairs.iter().map(|(key, value)| Entry::new(*key, *value)))
 }
 
 #[test]
@@ -129,10 +127,8 @@ fn an_address_with_one_more_byte_is_no_address() {
 fn a_limit_in_the_request_applies_to_it() {
     let service = Service::new(RULES);
     let limit = Some(LimitOverride { requests: 1, unit: Ok(Unit::Day) });
-    let ask = |key: &[u8], value: &[u8]| {
-        let entries = smallvec![Entry::new(key, value)];
-        service.ask(b"d", Descriptor { entries, limit, amount: None, gives_back: false })
-    };
+    let ask =
+        |key: &[u8], value: &[u8]| service.ask(b"d", Descriptor { limit, ..Descriptor::new([Entry::new(key, value)]) });
     for (key, value) in [(&b"k"[..], &b"\xff"[..]), (b"k", b"\xfe"), (b"k\xff", b"v"), (b"k\xfe", b"v")] {
         assert_eq!(ask(key, value), Code::Ok, "{key:?}={value:?}");
         assert_eq!(ask(key, value), Code::OverLimit, "{key:?}={value:?}");
@@ -145,10 +141,7 @@ fn a_limit_in_the_request_applies_to_it() {
 fn unmatched_values_are_denied_where_the_domain_says_so() {
     let service = Service::new("{domain: d, on_unknown: deny, descriptors: [{key: k, value: é}]}");
     assert_eq!(service.decide(&[("k", b"\xe9")]), Code::OverLimit);
-    assert_eq!(
-        service.ask(b"d", Descriptor { entries: smallvec![Entry::new(b"\xff", b"")], ..descriptor(&[]) }),
-        Code::OverLimit
-    );
+    assert_eq!(service.ask(b"d", Descriptor::new([Entry::new(b"\xff", b"")])), Code::OverLimit);
 }
 
 #[test]

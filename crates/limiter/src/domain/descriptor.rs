@@ -71,7 +71,21 @@ pub struct Request<'a> {
     pub amount: u64,
 }
 
-impl Descriptor<'_> {
+impl<'a> Request<'a> {
+    /// A request that charges one unit for each descriptor without an amount of its own.
+    #[must_use]
+    pub fn new(domain: &'a (impl AsRef<[u8]> + ?Sized), descriptors: impl IntoIterator<Item = Descriptor<'a>>) -> Self {
+        Self { domain: domain.as_ref(), descriptors: descriptors.into_iter().collect(), amount: 0 }
+    }
+}
+
+impl<'a> Descriptor<'a> {
+    /// A descriptor without a limit or an amount of its own.
+    #[must_use]
+    pub fn new(entries: impl IntoIterator<Item = Entry<'a>>) -> Self {
+        Self { entries: entries.into_iter().collect(), limit: None, amount: None, gives_back: false }
+    }
+
     /// What this descriptor does to its counters, given the amount of the request.
     #[must_use]
     #[inline]
