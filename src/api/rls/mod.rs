@@ -20,7 +20,7 @@ use tonic::Code;
 pub use self::respond::{HeaderName, HeaderNames, ResponseOptions};
 use self::{
     decode::{DecodeError, decode},
-    respond::Asked,
+    respond::EchoedRequest,
 };
 use super::{
     grpc::{Note, Outcome, PendingAnswer, Rejection, Unary},
@@ -137,7 +137,7 @@ impl Unary for RlsService {
         let in_flight = self.requests.start(Instant::now());
         match self.engine.begin(&request, deadline) {
             Begun::Decided(Ok(decision)) => {
-                respond::append(Asked::of(&request, &self.options), &decision, &self.options, out);
+                respond::append(EchoedRequest::of(&request, &self.options), &decision, &self.options, out);
                 Outcome::Answered(decision.unknown_domain.then_some(Note::UnknownDomain))
             }
             Begun::Decided(Err(error)) => {
@@ -147,7 +147,7 @@ impl Unary for RlsService {
             Begun::Pending(decision) => Outcome::Pending(Pending {
                 decision,
                 in_flight: in_flight.waiting(Arc::clone(&self.requests)),
-                asked: Asked::of(&request, &self.options),
+                echoed: EchoedRequest::of(&request, &self.options),
                 options: Arc::clone(&self.options),
             }),
         }
@@ -169,7 +169,7 @@ impl Unary for RlsService {
 pub struct Pending {
     decision: engine::Pending,
     in_flight: InFlight<Arc<RequestStats>>,
-    asked: Asked,
+    echoed: EchoedRequest,
     options: Arc<ResponseOptions>,
 }
 
@@ -180,7 +180,7 @@ impl PendingAnswer for Pending {
             self.in_flight.failed(ErrorKind::from(&error));
             CallError::from(error)
         })?;
-        respond::append(mem::take(&mut self.asked), &decision, &self.options, out);
+        respond::append(mem::take(&mut self.echoed), &decision, &self.options, out);
         Poll::Ready(Ok(()))
     }
 }

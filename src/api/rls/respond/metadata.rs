@@ -9,7 +9,7 @@ use crate::api::rls::unit::unit_text;
 
 /// The request, for later filters and logs. All of it is valid text: Envoy rejects an answer with a string that is not
 /// UTF-8.
-pub(super) fn asked(request: &Request<'_>) -> Struct {
+pub(super) fn echoed(request: &Request<'_>) -> Struct {
     let mut fields = HashMap::from([
         ("domain".to_owned(), string(Escaped(request.domain).to_string())),
         ("descriptors".to_owned(), list(request.descriptors.iter().map(descriptor))),
@@ -21,15 +21,15 @@ pub(super) fn asked(request: &Request<'_>) -> Struct {
 }
 
 /// Adds the metadata of the rules that passed.
-pub(super) fn complete(mut asked: Struct, decision: &Decision) -> Struct {
+pub(super) fn complete(mut echoed: Struct, decision: &Decision) -> Struct {
     let passed = &decision.metadata;
     if !passed.is_empty() {
-        asked.fields.insert("metadata".to_owned(), structure(metadata(passed)));
+        echoed.fields.insert("metadata".to_owned(), structure(metadata(passed)));
     }
     if decision.degraded {
-        asked.fields.insert("degraded".to_owned(), value(Kind::BoolValue(true)));
+        echoed.fields.insert("degraded".to_owned(), value(Kind::BoolValue(true)));
     }
-    asked
+    echoed
 }
 
 fn descriptor(descriptor: &Descriptor<'_>) -> Value {
@@ -132,6 +132,6 @@ mod tests {
                 ),
             ]),
         };
-        assert_eq!(complete(asked(&request), &decision), wanted);
+        assert_eq!(complete(echoed(&request), &decision), wanted);
     }
 }

@@ -65,18 +65,18 @@ impl HeaderName {
 
 /// The part of the request that the answer repeats, kept until there is a decision.
 #[derive(Debug, Default)]
-pub(super) struct Asked(Option<Struct>);
+pub(super) struct EchoedRequest(Option<Struct>);
 
-impl Asked {
+impl EchoedRequest {
     /// Empty unless dynamic metadata is enabled.
     pub(super) fn of(request: &Request<'_>, options: &ResponseOptions) -> Self {
-        Self(options.dynamic_metadata.then(|| metadata::asked(request)))
+        Self(options.dynamic_metadata.then(|| metadata::echoed(request)))
     }
 }
 
-/// Appends an answer as a gRPC frame. `asked`: the part of the request that it repeats.
-pub(super) fn append(asked: Asked, decision: &Decision, options: &ResponseOptions, out: &mut Vec<u8>) {
-    let metadata = asked.0.map(|asked| metadata::complete(asked, decision));
+/// Appends an answer as a gRPC frame. `echoed`: the part of the request that it repeats.
+pub(super) fn append(echoed: EchoedRequest, decision: &Decision, options: &ResponseOptions, out: &mut Vec<u8>) {
+    let metadata = echoed.0.map(|echoed| metadata::complete(echoed, decision));
     append_with(metadata.as_ref(), decision, options, out);
 }
 

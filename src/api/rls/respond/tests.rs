@@ -174,9 +174,9 @@ proptest! {
             gives_back: false,
         };
         let request = Request { domain: b"d", descriptors: [descriptor].into_iter().collect(), amount: 1 };
-        let asked = Asked::of(&request, &options).0;
-        prop_assert_eq!(asked.is_some(), options.dynamic_metadata);
-        let metadata = asked.map(|asked| metadata::complete(asked, &decision));
+        let echoed = EchoedRequest::of(&request, &options).0;
+        prop_assert_eq!(echoed.is_some(), options.dynamic_metadata);
+        let metadata = echoed.map(|echoed| metadata::complete(echoed, &decision));
         let mut out = before.clone();
         append_with(metadata.as_ref(), &decision, &options, &mut out);
         let theirs = message(&decision, &options, metadata);
@@ -210,6 +210,6 @@ fn an_empty_buffer_is_allocated_with_the_exact_size() {
     let [limit, remaining, reset] = ["l", "r", "s"].map(|name| HeaderName(name.to_owned()));
     let headers = Some(HeaderNames { limit, remaining, reset });
     let mut out = Vec::new();
-    append(Asked::default(), &decision, &ResponseOptions { headers, ..ResponseOptions::default() }, &mut out);
+    append(EchoedRequest::default(), &decision, &ResponseOptions { headers, ..ResponseOptions::default() }, &mut out);
     assert_eq!(out.capacity(), out.len());
 }
