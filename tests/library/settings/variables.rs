@@ -174,8 +174,8 @@ fn an_unreadable_value_is_never_treated_as_unset() {
         let mut all: Vec<_> = environment(variable.name, "/x").into_iter().map(|(k, v)| (k, v.into())).collect();
         all[0].1 = unreadable(b"/x");
         assert_eq!(faults(&all), [variable.name], "{}", variable.name);
-        let told = resolve(&all).expect_err(variable.name).to_string();
-        assert!(told.contains(" in UTF-8"), "{told}");
+        let text = resolve(&all).expect_err(variable.name).to_string();
+        assert!(text.contains(" in UTF-8"), "{text}");
     }
     // of two files that need each other, neither makes the other one ineffective
     for certificate in TABLE.iter().filter(|variable| variable.name.ends_with("_CERT")).filter(works) {
