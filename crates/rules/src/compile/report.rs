@@ -79,7 +79,6 @@ impl Report {
     }
 
     /// Adds an error of the file as a whole.
-
     pub(super) fn error_anywhere(&mut self, message: impl Into<String>) {
         self.errors.add(&self.file, None, &Path::Root, message.into());
     }
