@@ -7,7 +7,7 @@ use super::DenyTable;
 const HITS: Family =
     Family::counter("tollgate_deny_cache_hits_total", "Hits that the deny cache answered without asking Redis.", &[]);
 const ENTRIES: Family = Family::gauge("tollgate_deny_cache_entries", "Denials that the deny cache holds.", &[]);
-const BYTES: Family = Family::gauge("tollgate_deny_cache_bytes", "Shared of the deny cache's entries.", &[]);
+const BYTES: Family = Family::gauge("tollgate_deny_cache_bytes", "Memory of the deny cache's entries.", &[]);
 const EVICTIONS: Family = Family::counter(
     "tollgate_deny_cache_evictions_total",
     "Denials that the deny cache evicted before they had ended because it was full (LOCAL_CACHE_SIZE_IN_BYTES).",

@@ -18,7 +18,7 @@ use hashlink::LinkedHashMap;
 const SHARDS: usize = 16;
 /// The least memory of a shard: with fewer denials a lock of its own does not pay.
 const MIN_SHARD_BYTES: usize = 64 * ENTRY_BYTES;
-/// Shared of an entry: a list node with key, entry and two links, and its bucket in an index that is half full.
+/// Memory of an entry: a list node with key, entry and two links, and its bucket in an index that is half full.
 const ENTRY_BYTES: usize = size_of::<(CounterKey, Entry)>() + 6 * size_of::<usize>();
 
 /// A shard's denials, the oldest first. As all are kept for about the same time, they end in about that order.
@@ -77,7 +77,7 @@ impl DenyTable {
         self.sum(|shard| shard.denials.len() as u64)
     }
 
-    /// Shared of the denials kept, in bytes.
+    /// Memory of the denials kept, in bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.sum(|shard| shard.bytes as u64)
