@@ -83,6 +83,29 @@ fn keys_and_kinds_are_sent_once() {
 }
 
 #[test]
+fn neighbours_that_differ_in_one_thing_are_of_two_kinds() {
+    let alone = |entry: &Entry| Call::new(std::slice::from_ref(entry), NOW, || Duration::ZERO).kinds;
+    let group = || Group::single(hit("a", 1));
+    let other = |hit: Hit| Entry::new(Group::single(hit));
+    let day = Limit::fixed_window(10, Unit::Day);
+    for entry in [
+        other(hit("a", 2)),
+        other(Hit { charge: Charge::Give(1), ..hit("a", 1) }),
+        other(Hit { limit: day, ..hit("a", 1) }),
+        other(Hit { shadow: true, ..hit("a", 1) }),
+        other(Hit { quota: true, ..hit("a", 1) }),
+        Entry::new(group().atomic()),
+        Entry::new(Group { refused: true, ..group() }),
+        Entry::new(Group { quota_passed: true, ..group() }),
+        Entry::new(group().at(Timestamp::from_micros(5))),
+    ] {
+        let entries = [Entry::new(group()), entry];
+        let call = Call::new(&entries, NOW, || Duration::ZERO);
+        assert_eq!(call.kinds, [alone(&entries[0]), alone(&entries[1])].concat(), "{:?}", entries[1]);
+    }
+}
+
+#[test]
 fn a_jitter_of_years_is_one_of_weeks() {
     let call = |jitter| Call::new(&[entry("a", 1)], NOW, || jitter).groups.clone();
     assert_eq!(call(Duration::from_secs(1 << 30)), call(Duration::from_millis(u32::MAX.into())));
