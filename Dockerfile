@@ -1,19 +1,23 @@
 # syntax=docker/dockerfile:1
-# One binary on a base without a shell. `tests/image.py` runs these steps where no container engine is at hand.
+# One binary on a base without a shell. `tests/image.py` runs these steps without a container engine.
 ARG RUST_VERSION=1.95
 FROM rust:${RUST_VERSION}-slim-bookworm AS build
-# line numbers are split off below
+# line numbers are moved to a file of their own below
 ENV CARGO_PROFILE_RELEASE_STRIP=none
 WORKDIR /build
 
-# The dependencies, by way of empty members: this layer lasts until they change.
+# The dependencies, built with empty members: this layer is reused until they change.
 COPY Cargo.toml Cargo.lock ./
 COPY crates/bench/Cargo.toml crates/bench/
 COPY crates/limiter/Cargo.toml crates/limiter/
 COPY crates/load/Cargo.toml crates/load/
 COPY crates/metrics/Cargo.toml crates/metrics/
+COPY crates/redis/Cargo.toml crates/redis/
 COPY crates/rules/Cargo.toml crates/rules/
+COPY crates/slot_pool/Cargo.toml crates/slot_pool/
 COPY crates/testkit/Cargo.toml crates/testkit/
+COPY crates/throttle/Cargo.toml crates/throttle/
+COPY crates/tls/Cargo.toml crates/tls/
 COPY crates/wire/Cargo.toml crates/wire/
 RUN mkdir src \
     && echo 'fn main() {}' > src/main.rs \
@@ -36,7 +40,7 @@ RUN TOLLGATE_COMMIT="${REVISION}" cargo build --release --locked --bin tollgate 
     && objcopy --strip-debug --add-gnu-debuglink=image/debug/tollgate.debug target/release/tollgate image/bin/tollgate \
     && ln -s tollgate image/bin/ratelimit
 
-# The line numbers of this build's program: see docs/lifecycle.md, "Backtraces".
+# The debug information of this build: see docs/lifecycle.md, "Backtraces".
 FROM scratch AS debug
 COPY --from=build /build/image/debug/ /
 

@@ -1,29 +1,20 @@
-//! Compiles the vendored RLS protocol definitions to a descriptor set, which `/json` and gRPC reflection read at
-//! run time (message types themselves come from `envoy-types`; protox makes `protoc` needless), and assembles the
-//! files of `lua/` to the one script that Redis runs.
+//! Compiles the vendored RLS protocol definitions into a descriptor set, which `/json` and gRPC reflection read at
+//! run time (the message types themselves come from `envoy-types`; protox replaces `protoc`).
 
 use std::{env, error::Error, fs, path::Path, process::Command};
 
 use prost::Message as _;
 
-/// In the order in which they use each other.
-const SCRIPT: [&str; 6] = ["meter", "fixed_window", "sliding_window", "token_bucket", "group", "driver"];
-
 fn main() -> Result<(), Box<dyn Error>> {
     let out = env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?;
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rustc-env=TOLLGATE_COMMIT={}", commit());
-    if env::var_os("CARGO_FEATURE_SERVER").is_some() {
-        descriptors(Path::new(&out))?;
-    }
-    if env::var_os("CARGO_FEATURE_REDIS").is_some() {
-        script(Path::new(&out))?;
-    }
+    descriptors(Path::new(&out))?;
     Ok(())
 }
 
-/// What this is built from: the variable `TOLLGATE_COMMIT`, which a build without a repository sets, or what git says. Not
-/// of debug builds, which would be built anew after each commit.
+/// The commit that this is built from: the variable `TOLLGATE_COMMIT`, which a build without a repository sets, or
+/// git's HEAD. "unknown" in a debug build without that variable, which would otherwise be rebuilt after each commit.
 fn commit() -> String {
     println!("cargo:rerun-if-env-changed=TOLLGATE_COMMIT");
     if let Some(commit) = env::var("TOLLGATE_COMMIT").ok().filter(|commit| !commit.trim().is_empty()) {
@@ -46,22 +37,5 @@ fn descriptors(out: &Path) -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
     let descriptors = protox::compile(["envoy/service/ratelimit/v3/rls.proto"], ["proto"])?;
     fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
-    Ok(())
-}
-
-/// `script.lua`, and its SHA1 as Redis names it in the variable `TOLLGATE_SCRIPT_SHA1`.
-fn script(out: &Path) -> Result<(), Box<dyn Error>> {
-    println!("cargo:rerun-if-changed=lua");
-    let mut script = String::new();
-    for name in SCRIPT {
-        let part = fs::read_to_string(format!("lua/{name}.lua"))?;
-        // comments are for the reader of the files; the server keeps the script in memory
-        for line in part.lines().filter(|line| !line.trim().is_empty() && !line.trim_start().starts_with("--")) {
-            script.push_str(line);
-            script.push('\n');
-        }
-    }
-    fs::write(out.join("script.lua"), &script)?;
-    println!("cargo:rustc-env=TOLLGATE_SCRIPT_SHA1={}", sha1_smol::Sha1::from(script).digest());
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Ten million distinct keys through a memory store bounded at one million: memory, the slowest single call, and
 //! whether a denied or nearly spent counter was lost. Run it with
-//! `cargo run --release --no-default-features --example flood`; figures of memory need Linux.
+//! `cargo run --release --no-default-features --example flood`; memory is measured on Linux only.
 
 #![allow(clippy::print_stdout)]
 
@@ -75,5 +75,5 @@ fn main() {
         })
         .count();
     println!("of {WATCHED} denied and {WATCHED} nearly spent counters, {lost} pairs were harmed");
-    assert_eq!(lost, 0, "the flood reset somebody");
+    assert_eq!(lost, 0, "the flood has reset counters");
 }

@@ -1,10 +1,10 @@
-//! What finding a rule costs, by how many siblings there are and what they ask for; and what a regular expression costs
-//! that is made to be slow. Prints nanoseconds a look-up: `cargo run --release --example matching`.
+//! The cost of finding a rule, by the number and kind of its siblings; and the cost of regular expressions that are
+//! made to be slow. Prints nanoseconds per lookup: `cargo run --release --example matching`.
 #![allow(clippy::print_stdout, missing_docs)]
 
 use std::{hint::black_box, time::Instant};
 
-use limiter::domain::{Algorithm, AtomicGroups, Capabilities, Entry};
+use limiter::domain::{Capabilities, Entry};
 use rules::{CompileOptions, RuleFile, RuleSet, compile};
 
 const LOOK_UPS: usize = 200_000;
@@ -14,15 +14,14 @@ fn rules(siblings: &[String]) -> RuleSet {
     for asks in siblings {
         content += &format!("  - {{key: k, {asks}, rate_limit: {{unit: day, requests_per_unit: 1}}}}\n");
     }
-    let file = RuleFile { name: "rules.yaml".to_owned(), content: content.into_bytes() };
-    let capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported };
-    match compile(&[file], &CompileOptions { merge_domains: false, capabilities, defaults: None }) {
+    let file = RuleFile::new("rules.yaml", content);
+    match compile(&[file], &CompileOptions::new(Capabilities::ALL)) {
         Ok(compiled) => compiled.rules,
         Err(errors) => unreachable!("{errors}"),
     }
 }
 
-/// Nanoseconds a look-up of these values in turn.
+/// Nanoseconds per lookup of these values in turn.
 fn cost(rules: &RuleSet, values: &[String], look_ups: usize) -> f64 {
     let domain = rules.domain("d").expect("the domain");
     let start = Instant::now();
@@ -36,7 +35,7 @@ fn address(at: usize) -> String {
     format!("10.{}.{}", at / 250, at % 250)
 }
 
-/// How a case is called, its sibling of a number, and a value that belongs to that.
+/// A case's name, its sibling with this number, and a value that this sibling matches.
 type Case = (&'static str, fn(usize) -> String, fn(usize) -> String);
 
 fn main() {

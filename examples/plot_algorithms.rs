@@ -1,5 +1,5 @@
 //! Draws the figures of `docs/algorithms.md` by running the algorithms themselves.
-//! `cargo run --no-default-features --example plot_algorithms` writes them to `docs/figures`; a test keeps the two equal.
+//! `cargo run --no-default-features --example plot_algorithms` writes them to `docs/figures`; a test compares them.
 
 use std::{fmt::Write as _, path::Path};
 
@@ -39,7 +39,7 @@ fn limit(algorithm: Algorithm, burst: Option<u64>) -> Limit {
     Limit::new(algorithm, L, Unit::Minute.into(), burst, None).expect("the figures' limits are valid")
 }
 
-/// The requests admitted in each tenth of a second, of two that come in each from second `from` on.
+/// The number of requests admitted in each tenth of a second, with two arriving in each from second `from` on.
 fn admitted(limit: &Limit, from: usize) -> Vec<f64> {
     let mut state = None;
     let mut tenths = vec![0.0; SPAN * 10];
@@ -57,7 +57,7 @@ fn admitted(limit: &Limit, from: usize) -> Vec<f64> {
 fn series(name: String, colour: &'static str, values: impl Iterator<Item = f64>) -> Series {
     let mut points: Vec<(f64, f64)> =
         values.enumerate().map(|(tenth, value)| ((tenth + 1) as f64 / 10.0, value)).collect();
-    // the inner points of a level stretch say nothing
+    // the inner points of a horizontal line are redundant
     let all = points.clone();
     let is_inner = |at: usize| at > 0 && at + 1 < all.len() && all[at - 1].1 == all[at].1 && all[at].1 == all[at + 1].1;
     let mut at = 0;
@@ -68,12 +68,12 @@ fn series(name: String, colour: &'static str, values: impl Iterator<Item = f64>)
     Series { name, colour, points }
 }
 
-/// In the minute that ends at each tenth of a second.
+/// The sums over the minute that ends at each tenth of a second.
 fn trailing_minute(tenths: &[f64]) -> impl Iterator<Item = f64> + '_ {
     (0..tenths.len()).map(|end| tenths[end.saturating_sub(599)..=end].iter().sum())
 }
 
-/// In the second that each tenth belongs to.
+/// The sums over the second that each tenth belongs to.
 fn each_second(tenths: &[f64]) -> impl Iterator<Item = f64> + '_ {
     tenths.chunks(10).flat_map(|second| std::iter::repeat_n(second.iter().sum(), 10))
 }
@@ -156,7 +156,7 @@ fn picture(panels: &[Panel<'_>]) -> String {
     svg
 }
 
-/// Every figure: its file's name and its content.
+/// The figures, each as file name and content.
 pub fn figures() -> Vec<(&'static str, String)> {
     let runs: Vec<(Algorithm, Vec<f64>)> =
         Algorithm::ALL.into_iter().map(|algorithm| (algorithm, admitted(&limit(algorithm, None), 50))).collect();
@@ -218,12 +218,12 @@ pub fn figures() -> Vec<(&'static str, String)> {
     vec![("boundary.svg", picture(&[boundary])), ("per_second.svg", picture(&panels)), ("burst.svg", picture(&[burst]))]
 }
 
-/// Where the figures are committed.
+/// The directory of the figures in the repository.
 pub fn folder() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/figures")
 }
 
-#[allow(dead_code)] // the test that includes this file only reads
+#[allow(dead_code)] // unused in the test that includes this file
 fn main() -> std::io::Result<()> {
     std::fs::create_dir_all(folder())?;
     figures().into_iter().try_for_each(|(name, svg)| std::fs::write(folder().join(name), svg))

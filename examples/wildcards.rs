@@ -1,5 +1,5 @@
-//! What finding a rule costs among siblings with several `*`, regexes or networks, by their number and the value's length.
-//! Prints a table of microseconds a look-up, and what loading the rules took:
+//! The cost of finding a rule among siblings with several `*`, regexes or networks, by their number and the value's
+//! length. Prints a table with microseconds per lookup, and the cost of loading the rules:
 //! `cargo run --release --example wildcards`.
 #![allow(clippy::print_stdout, missing_docs)]
 
@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use limiter::domain::{Algorithm, AtomicGroups, Capabilities, Entry};
+use limiter::domain::{Capabilities, Entry};
 use rules::{CompileOptions, RuleFile, RuleSet, compile};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -20,10 +20,11 @@ const COUNTS: [usize; 3] = [10, 1_000, 10_000];
 const FEWER: [usize; 3] = [10, 100, 1_000];
 const LENGTHS: [(usize, &str); 3] = [(100, "100 B"), (60_000, "60 kB"), (1_000_000, "1 MB")];
 
-/// A look-up is repeated for this long, and done once at least.
+/// A lookup is repeated for this long, and made at least once.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// What a kind of siblings is called, what the one of a number among so many asks for, and a value of at least a length.
+/// The name of a kind of siblings, the condition of a sibling by its number and their count, and a value by the count
+/// and its minimum length.
 type Kind = (&'static str, fn(usize, usize) -> String, fn(usize, usize) -> String);
 
 const KINDS: [Kind; 7] = [
@@ -47,7 +48,7 @@ fn apart(at: usize, _: usize) -> String {
     format!("value: '*a{at}b*c{at}d*'")
 }
 
-/// As many lengths of either part.
+/// Uses as many lengths of one part as of the other.
 fn nested(at: usize, count: usize) -> String {
     let lengths = count.isqrt() + 1;
     format!("value: '*{}*b{}*'", "a".repeat(at % lengths + 1), "a".repeat(at / lengths))
@@ -68,9 +69,8 @@ fn rules(siblings: impl Iterator<Item = String>) -> RuleSet {
     for asks in siblings {
         content += &format!("  - {{key: k, {asks}, rate_limit: {{unit: day, requests_per_unit: 1}}}}\n");
     }
-    let file = RuleFile { name: "rules.yaml".to_owned(), content: content.into_bytes() };
-    let capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported };
-    match compile(&[file], &CompileOptions { merge_domains: false, capabilities, defaults: None }) {
+    let file = RuleFile::new("rules.yaml", content);
+    match compile(&[file], &CompileOptions::new(Capabilities::ALL)) {
         Ok(compiled) => compiled.rules,
         Err(errors) => unreachable!("{errors}"),
     }

@@ -1,25 +1,26 @@
--- Evaluates many groups of hits in one call, each atomically, in order. The end of the script that the build assembles
--- from this folder; src/store/redis/ writes its input and reads its output.
+-- Evaluates many groups of hits in one call, each atomically, in order. This is the last part of the script that the
+-- build assembles from this folder; crates/redis/ writes its input and reads its output.
 --
 -- KEYS: the counters of all groups, each once.
--- ARGV[1]: the kinds of group that there are, little-endian and without gaps:
---   B atomic, B quota_passed, B refused, I4 hits, I4 counters, d now (us since the epoch; -1: the server's)
---   then each of its hits:
+-- ARGV[1]: the different kinds of group, little-endian and packed:
+-- B atomic, B quota_passed, B refused, I4 hits, I4 counters, d now (us since the epoch; -1: the server's clock)
+-- then for each of its hits:
 --   I4 counter (1 is the group's first), B algorithm (1 fixed window, 2 sliding window, 3 token bucket, 4 fixed window
---   by a calendar), B joins the descriptor of the hit before, B shadow, B quota, B gives back, B count_denied, d amount,
---   d limit, d burst, d window (us), and by a calendar d six times: the bounds (us) of five windows, one after the other
--- ARGV[2]: for each group, likewise:
---   I4 kind (1 is the first of ARGV[1]), I4 times, I4 jitter (ms), and for each of its counters I4: which of KEYS it is
---   The group is settled `times` times, one after the other. With no groups the script tells the time.
+--   by a calendar), B same descriptor as the hit before, B shadow, B quota, B gives back, B count_denied, d amount,
+--   d limit, d burst, d window (us), and for a calendar six d: the bounds (us) of five consecutive windows
+-- ARGV[2]: for each group, packed likewise:
+--   I4 kind (1 is the first of ARGV[1]), I4 times, I4 jitter (ms), and for each of its counters I4: its index in KEYS
+--   The group is settled `times` times in a row. A call without groups returns only the server's time.
 -- Returns: one string, little-endian: d the server's time (us), and for each group
 --   B 0, and for each counter a byte (1 if it was written, plus 2 if it existed) and, if it existed, the three doubles
 --   of its state before the group; or
---   B 1, I4 counter, I4 length, and the error that reading or writing it gave. A group whose counter cannot be read
---   charges nothing; one whose counter cannot be written may have charged others. The error is the script's own, and
---   nothing is charged, if now is in none of the first four windows that were sent of a calendar.
+--   B 1, I4 counter, I4 length, and the error from reading or writing that counter. A group with a counter that cannot
+--   be read charges nothing; a group with a counter that cannot be written may have charged its other counters. If now
+--   is in none of the first four windows that were sent for a calendar, the error is the script's own, and nothing is
+--   charged.
 --
--- A counter is a string of three doubles (time, current, previous) that expires by itself. All are read at once, by MGET,
--- and those that have changed in the end are written by one SET each. What only looks or is denied writes nothing.
+-- A counter is a string of three doubles (time, current, previous) with a TTL. All counters are read first, by MGET,
+-- and those that have changed are written last, by one SET each. Looks and hits that are not charged write nothing.
 
 local KIND, HIT, BOUNDS, GROUP, COUNTER, STATE = '<BBBI4I4d', '<I4BBBBBBdddd', '<dddddd', '<I4I4I4', '<I4', '<ddd'
 
@@ -27,19 +28,19 @@ local STEPS = { fixed_window, sliding_window, token_bucket, calendar_window }
 local ENDS = { fixed_window_ends, sliding_window_ends, token_bucket_ends, calendar_window_ends }
 local TOKEN_BUCKET, CALENDAR = 3, 4
 
-local MOST_AT_ONCE = 1000 -- keys in a command: Lua bounds what unpack() may give
+local MAX_KEYS = 1000 -- of one command: Lua limits the number of values that unpack() returns
 
 local clock = redis.call('TIME')
 local server_now = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
 
-local values = {} -- by key: the counter as charged so far, packed; false if it does not exist
-local faults = {} -- by key: why it cannot be read or written
-local KEPT = 0 -- in place of a life: it expires when it does already
-local lives = {} -- by key: for how many milliseconds it is to be written
-local changed, changes = {}, 0 -- the keys of lives, in order, and how many there are
+local values = {} -- by key: the packed counter, as charged so far; false if it does not exist
+local faults = {} -- by key: the error from reading or writing it
+local KEEP_TTL = 0 -- in ttls: the TTL that the key has stays
+local ttls = {} -- by key: the TTL to write, in milliseconds
+local changed, changes = {}, 0 -- the keys in ttls, in order, and their number
 
-for first = 1, #KEYS, MOST_AT_ONCE do
-  local last = min(first + MOST_AT_ONCE - 1, #KEYS)
+for first = 1, #KEYS, MAX_KEYS do
+  local last = min(first + MAX_KEYS - 1, #KEYS)
   local found = redis.pcall('MGET', unpack(KEYS, first, last))
   for i = first, last do
     values[i] = found[i - first + 1]
@@ -47,12 +48,12 @@ for first = 1, #KEYS, MOST_AT_ONCE do
   end
 end
 
--- The packed state of a counter; false if it does not exist or has a fault.
+-- Returns the packed state of a counter; false if it does not exist or cannot be read.
 local function read(i)
   if faults[i] then return false end
   local value = values[i]
   if not value then
-    -- MGET tells of a key of another type that it does not exist
+    -- for a key of another type MGET returns nil, as if it did not exist
     local found = redis.pcall('GET', KEYS[i])
     if found then faults[i] = found.err end
   elseif #value ~= 24 then
@@ -62,28 +63,28 @@ local function read(i)
   return value
 end
 
--- Notes the state that a hit has left. `found` is the time of the state before. All that was counted in one window expires
--- with it, so a counter that was counted in it before does so already.
+-- Records the state of a counter after a hit. `found` is the time of the state before. All that is counted in one
+-- window expires with it, so a counter that was charged earlier in the window keeps its TTL.
 local function change(i, hit, now, jitter, found, time, current, previous)
   values[i] = pack(STATE, time, current, previous)
-  if not lives[i] then
+  if not ttls[i] then
     changes = changes + 1
     changed[changes] = i
   end
   if found ~= time or not hit.expires_with_window then
-    local ends = min(hit.ends(hit, time, current), MOST)
-    lives[i] = max(ceil((ends - now) / 1000), 1) + jitter
-  elseif not lives[i] then
-    lives[i] = KEPT
+    local ends = min(hit.ends(hit, time, current), MAX_COUNT)
+    ttls[i] = max(ceil((ends - now) / 1000), 1) + jitter
+  elseif not ttls[i] then
+    ttls[i] = KEEP_TTL
   end
 end
 
--- A group's part of the reply if its counter of this number has this fault.
+-- Returns a group's part of the reply for a fault of its counter number `counter`.
 local function refusal(counter, fault)
   return pack('<BI4I4', 1, counter, #fault) .. fault
 end
 
--- The same of the first of a group's counters that has one; nil if there is none.
+-- Returns the same for the first of a group's counters that has a fault; nil if none has.
 local function fault_among(counters)
   for i = 1, #counters do
     local fault = faults[counters[i]]
@@ -91,7 +92,7 @@ local function fault_among(counters)
   end
 end
 
--- Of the first calendar whose bounds do not reach to now; nil if all do.
+-- Returns the same for the first calendar whose bounds do not include now; nil if all do.
 local function fault_of_bounds(hits, now)
   for i = 1, #hits do
     local bounds = hits[i].bounds
@@ -101,16 +102,16 @@ local function fault_of_bounds(hits, now)
   end
 end
 
-local replies, said = { pack('<d', server_now) }, 1 -- the parts of the reply, and how many there are
+local parts, part_count = { pack('<d', server_now) }, 1 -- of the reply
 
--- Settles a hit on its own that nothing else refuses, as settle() would, without a list of anything. Adds its part of
--- the reply.
+-- Settles a group of one hit that is not denied for another reason. Equals settle(), but needs no tables. Appends the
+-- group's part of the reply.
 local function settle_lone(kind, counter, times, jitter)
   local hit, now = kind.lone, kind.now
   local before = read(counter)
-  said = said + 1
+  part_count = part_count + 1
   if faults[counter] then
-    replies[said] = refusal(1, faults[counter])
+    parts[part_count] = refusal(1, faults[counter])
     return
   end
   local time, current, previous
@@ -122,15 +123,15 @@ local function settle_lone(kind, counter, times, jitter)
   end
   if charged then change(counter, hit, now, jitter, found, time, current, previous) end
   if before then
-    replies[said] = charged and '\0\3' or '\0\2'
-    said = said + 1
-    replies[said] = before
+    parts[part_count] = charged and '\0\3' or '\0\2'
+    part_count = part_count + 1
+    parts[part_count] = before
   else
-    replies[said] = charged and '\0\1' or '\0\0'
+    parts[part_count] = charged and '\0\1' or '\0\0'
   end
 end
 
--- Settles any group; its part of the reply.
+-- Settles any group and returns its part of the reply.
 local function settle_group(kind, counters, times, jitter)
   local before, held = {}, {}
   for i = 1, #counters do
@@ -144,7 +145,7 @@ local function settle_group(kind, counters, times, jitter)
 
   for _ = 1, times do settle(held, kind.hits, kind.atomic, kind.quota_passed, kind.refused, kind.now) end
 
-  local parts = { '\0' }
+  local part = { '\0' }
   for i = 1, #counters do
     local state, found = held[i], states[i]
     local charged = state ~= found
@@ -152,17 +153,17 @@ local function settle_group(kind, counters, times, jitter)
       change(counters[i], state[4], kind.now, jitter, found and found[1], state[1], state[2], state[3])
     end
     if before[i] then
-      parts[i + 1] = (charged and '\3' or '\2') .. before[i]
+      part[i + 1] = (charged and '\3' or '\2') .. before[i]
     else
-      parts[i + 1] = charged and '\1' or '\0'
+      part[i + 1] = charged and '\1' or '\0'
     end
   end
-  return table.concat(parts)
+  return table.concat(part)
 end
 
--- The hit at this place of ARGV[1], and the place after it.
+-- Reads the hit at position `at` of ARGV[1]. Returns it and the position after it.
 local function hit_at(at, by_server)
-  local counter, algorithm, joins, shadow, quota, gives, count_denied, amount, limit, burst, window, after =
+  local counter, algorithm, joins, shadow, quota, gives_back, count_denied, amount, limit, burst, window, after =
     unpack_at(HIT, ARGV[1], at)
   local bounds
   if algorithm == CALENDAR then
@@ -170,10 +171,10 @@ local function hit_at(at, by_server)
     after = bounds[7]
     bounds[7] = nil
   end
-  -- all at once, as a table that grows is made several times
+  -- one constructor with all fields: a table that grows is reallocated several times
   local hit = {
     counter = counter, step = STEPS[algorithm], ends = ENDS[algorithm], joins = joins == 1, shadow = shadow == 1,
-    quota = quota == 1, gives = gives == 1, count_denied = count_denied == 1, amount = amount,
+    quota = quota == 1, gives_back = gives_back == 1, count_denied = count_denied == 1, amount = amount,
     asked = asked(amount, count_denied == 1), limit = limit, burst = burst, window = window, bounds = bounds,
     expires_with_window = by_server and algorithm ~= TOKEN_BUCKET,
   }
@@ -194,8 +195,8 @@ while at <= #ARGV[1] do
   }
 end
 
--- The place after the group that is at this one of ARGV[2], its kind, times, jitter, and counters: a list, or for a lone hit
--- the one counter itself.
+-- Reads the group at position `at` of ARGV[2]. Returns the position after it, its kind, times, jitter, and counters: a
+-- list, or for a kind of one lone hit the counter itself.
 local function group_at(at)
   local kind, times, jitter, after = unpack_at(GROUP, ARGV[2], at)
   kind = kinds[kind]
@@ -209,7 +210,7 @@ local function group_at(at)
   return after, kind, times, jitter, counters
 end
 
-local ends, group = {}, 0 -- by group: where its part of the reply ends, and which one it is
+local ends, group = {}, 0 -- by group: the index of its last part of the reply; the group's number
 at = 1
 while at <= #ARGV[2] do
   local kind, times, jitter, counters
@@ -217,31 +218,31 @@ while at <= #ARGV[2] do
   if kind.lone then
     settle_lone(kind, counters, times, jitter)
   else
-    said = said + 1
-    replies[said] = settle_group(kind, counters, times, jitter)
+    part_count = part_count + 1
+    parts[part_count] = settle_group(kind, counters, times, jitter)
   end
   group = group + 1
-  ends[group] = said
+  ends[group] = part_count
 end
 
 local failed = false
 for n = 1, changes do
   local i = changed[n]
   local result
-  if lives[i] == KEPT then
+  if ttls[i] == KEEP_TTL then
     result = redis.pcall('SET', KEYS[i], values[i], 'KEEPTTL')
   else
-    result = redis.pcall('SET', KEYS[i], values[i], 'PX', lives[i])
+    result = redis.pcall('SET', KEYS[i], values[i], 'PX', ttls[i])
   end
   if result.err then
     faults[i] = result.err
     failed = true
   end
 end
-if not failed then return table.concat(replies) end
+if not failed then return table.concat(parts) end
 
--- whatever was told of these counters in this call was told of charges that are not there
-local told = { replies[1] }
+-- a write failed: groups that used the counter get the error instead, because their charges do not exist
+local corrected = { parts[1] }
 at, group = 1, 0
 while at <= #ARGV[2] do
   local _, kind, counters
@@ -249,9 +250,9 @@ while at <= #ARGV[2] do
   group = group + 1
   local fault = fault_among(kind.lone and { counters } or counters)
   if fault then
-    told[#told + 1] = fault
+    corrected[#corrected + 1] = fault
   else
-    for part = (ends[group - 1] or 1) + 1, ends[group] do told[#told + 1] = replies[part] end
+    for part = (ends[group - 1] or 1) + 1, ends[group] do corrected[#corrected + 1] = parts[part] end
   end
 end
-return table.concat(told)
+return table.concat(corrected)

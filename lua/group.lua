@@ -1,10 +1,9 @@
--- Settling all the hits of one request on the states of its counters. Its equal in Rust is
--- crates/limiter/src/algorithm/group.rs.
+-- Settles all the hits of one group on the states of its counters. Equals crates/limiter/src/algorithm/group.rs.
 --
--- KEYS, ARGV: none of its own. `held` is the list of the group's states, which settle() replaces by the new ones;
--- `hits` its hits in order. A state is here { time, current, previous, the hit that wrote it }, or false if the counter
--- does not exist. It is never changed in place, so a list of states can be kept and put back.
--- Returns: nothing; what differs in `held` afterwards is to be written.
+-- KEYS, ARGV: none of its own. `held` is the list of the group's states, in which settle() replaces those that change;
+-- `hits` its hits in order. A state here is { time, current, previous, the hit that wrote it }, or false if the counter
+-- does not exist. It is never changed in place, so a list of states can be kept and restored.
+-- Returns: nothing; entries of `held` that differ afterwards have to be written.
 
 local function copy(list)
   local copied = {}
@@ -16,7 +15,7 @@ local function put_back(held, before)
   for i = 1, #before do held[i] = before[i] end
 end
 
--- Charges one hit, which may have been `denied` before; whether it was allowed.
+-- Charges one hit, which may have been `denied` before. Returns whether it was allowed.
 local function charge(held, hit, now, denied)
   local state = held[hit.counter] or {}
   local allowed, time, current, previous = hit.step(hit, now, state[1], state[2], state[3], denied)
@@ -24,8 +23,8 @@ local function charge(held, hit, now, denied)
   return allowed
 end
 
--- What is left of hits that were refused together, on states that are again as before them: shadow ones are charged;
--- enforced ones are taken in full if they were over, as `over` says by hit, and their limits count what they deny.
+-- Settles hits that were denied together, on states restored to what they were before these hits. Shadow hits are
+-- charged. An enforced hit is charged in full if it was over, as `over` says by hit, and its limit counts denied hits.
 local function refuse(held, hits, first, last, now, over)
   for i = first, last do
     local hit = hits[i]
@@ -37,8 +36,8 @@ local function refuse(held, hits, first, last, now, over)
   end
 end
 
--- Charges the hits of one descriptor: all, unless an enforced one of several is over. Returns whether one was over, and
--- whether the descriptor is a quota; `over` notes which hits were.
+-- Charges the hits of one descriptor: all of them, unless there are several and an enforced one is over. Returns
+-- whether one was over, and whether the descriptor is a quota; `over` records which hits were over.
 local function charge_together(held, hits, first, last, now, over)
   local before = first < last and {}
   local any_over, quota = false, false

@@ -1,9 +1,9 @@
--- A bucket of BURST tokens that refills evenly, by LIMIT a window. Its equal in Rust is
+-- A bucket of `burst` tokens that is refilled continuously, `limit` tokens per window. Equals
 -- crates/limiter/src/algorithm/token_bucket.rs.
 --
 -- KEYS: none of its own; the driver reads and writes.
--- ARGV: of the hit amount, asked (see meter.lua), limit, burst, window (microseconds), gives, count_denied.
--- Returns: what a step does, see meter.lua.
+-- Fields of the hit: amount, asked (see meter.lua), limit, burst, window (microseconds), gives_back, count_denied.
+-- Returns: see "step" in meter.lua.
 -- State: current is the level that the bucket had at time (negative: debt), previous 0.
 
 local function token_bucket(hit, now, time, current, _, denied)
@@ -23,13 +23,13 @@ local function token_bucket(hit, now, time, current, _, denied)
   else
     return allowed
   end
-  -- a limit of 0 has a bucket of 0, which is full whatever is taken from it
+  -- the bucket of a limit of 0 holds 0 tokens, so it is full at any time
   if full and level >= burst then return allowed end
   return allowed, at, level, 0
 end
 
--- When the counter can be forgotten: when the bucket is full with its debt paid, in microseconds since the epoch. The
--- product may round by a few microseconds, which the added millisecond covers.
+-- Returns when the counter can be dropped: when the bucket is full and its debt is paid, in microseconds since the
+-- epoch. The product may be rounded by a few microseconds, which the added millisecond covers.
 local function token_bucket_ends(hit, time, current)
   local lacks = hit.burst - current
   if lacks <= 0 then return time end

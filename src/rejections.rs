@@ -1,5 +1,5 @@
-//! Calls that are refused before they are decided. Envoy lets such a call pass unless its filter says otherwise, so
-//! each is counted by reason and, at a bounded rate, logged with its peer.
+//! Calls that are rejected before a decision. Envoy lets such a call pass unless its filter says otherwise, so each is
+//! counted by reason and, at a bounded rate, logged with its peer.
 
 use std::{
     fmt::{self, Display},
@@ -8,18 +8,18 @@ use std::{
 
 use metrics::{Collect, Families, Family};
 
-use crate::throttle::Throttled;
+use throttle::Throttled;
 
 const REJECTED: Family = Family::counter(
     "tollgate_rejected_calls_total",
-    "Calls, streams and connections that were refused before a decision, by API and reason.",
+    "Calls, streams and connections that were rejected before a decision, by API and reason.",
     &["api", "reason"],
 );
 
-/// The API that a call came in by: under this, its calls and those that are rejected are counted.
+/// The API through which a call arrived. Calls and rejections are counted by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Api {
-    /// The gRPC port, `RateLimitService` above all.
+    /// Everything on the gRPC port: `RateLimitService`, and rejections of health and reflection calls.
     Rls,
     /// `/json` over HTTP.
     Json,
@@ -38,8 +38,8 @@ impl Api {
         }
     }
 
-    /// The value of label `grpc_method`; `None` of an API that is not gRPC's: as in the reference, what is exported of
-    /// gRPC methods says nothing of its calls.
+    /// The value of label `grpc_method`. `None` for an API that is not gRPC: as in the reference, the series of gRPC
+    /// methods do not count its calls.
     #[must_use]
     pub const fn grpc_method(self) -> Option<&'static str> {
         match self {
@@ -51,7 +51,7 @@ impl Api {
 
 macro_rules! reasons {
     ($($(#[$doc:meta])* $variant:ident = $name:literal;)*) => {
-        /// Why a call, a stream or a connection was refused: the value of label `reason`.
+        /// Why a call, a stream or a connection was rejected: the value of label `reason`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Reason {
             $($(#[$doc])* $variant,)*
@@ -75,13 +75,13 @@ macro_rules! reasons {
 reasons! {
     /// The message is longer than MAX_REQUEST_BYTES, compressed or not.
     MessageTooLarge = "message_too_large";
-    /// The message, its gRPC frame or its compression cannot be read.
+    /// The message, its gRPC frame or its compression cannot be decoded.
     Malformed = "malformed";
-    /// The request ended before its message did.
+    /// The request ended before its message was complete.
     Incomplete = "incomplete";
-    /// The message had not come whole when its memory was needed for others.
+    /// The message was incomplete when other requests needed its memory.
     OutOfMemory = "out_of_memory";
-    /// A compression other than gzip.
+    /// The message is compressed with something other than gzip.
     Encoding = "encoding";
     /// The domain is empty.
     NoDomain = "no_domain";
@@ -91,9 +91,9 @@ reasons! {
     TooManyDescriptors = "too_many_descriptors";
     /// A descriptor with more entries than MAX_ENTRIES.
     TooManyEntries = "too_many_entries";
-    /// An override whose unit is none.
+    /// A descriptor's limit override has an unknown unit.
     OverrideUnit = "override_unit";
-    /// A descriptor gives hits back, and REFUNDS is `deny`.
+    /// A descriptor refunds hits, and REFUNDS is `deny`.
     Refund = "refund";
     /// No rules were loaded yet.
     NoRules = "no_rules";
@@ -101,9 +101,9 @@ reasons! {
     Method = "method";
     /// A content type other than gRPC's.
     ContentType = "content_type";
-    /// A `grpc-timeout` that cannot be read.
+    /// The `grpc-timeout` cannot be parsed.
     Timeout = "timeout";
-    /// The caller's deadline had passed before the request had come.
+    /// The caller's deadline passed before the request was complete.
     DeadlineExceeded = "deadline_exceeded";
     /// No such service or method on this port.
     UnknownMethod = "unknown_method";
@@ -117,30 +117,31 @@ reasons! {
     StreamOther = "stream_other";
     /// The HTTP/2 server closed the connection for an error of the peer.
     ConnectionError = "connection_error";
-    /// The service of a call, health or reflection, has panicked.
+    /// The service of a health or reflection call panicked.
     Panic = "panic";
-    /// The HTTP/2 server closed the connection, for its peer sent too many frames that are no calls; or ended a stream
-    /// that would have stayed open, for there were too many.
+    /// The HTTP/2 server closed the connection because its peer sent too many frames other than calls, or ended a
+    /// long-lived stream because there were too many.
     Flood = "flood";
-    /// The HTTP/2 server closed the connection, for its peer did not go on with what it had begun.
+    /// The HTTP/2 server closed the connection because its peer stalled in the middle of a frame or of a call's
+    /// headers, or read its answers too slowly.
     TooSlow = "too_slow";
-    /// The connection began with HTTP/1.
+    /// The peer spoke HTTP/1.
     Http1 = "http1";
-    /// The connection began with something else, or nothing came in time.
+    /// The peer did not send the HTTP/2 preface, or not in time.
     Preface = "preface";
     /// The TLS handshake failed.
     TlsHandshake = "tls_handshake";
 }
 
-/// Counts since the start, by API and reason. One for the process.
+/// Rejections since the start, by API and reason. The process has one.
 #[derive(Debug, Default)]
 pub struct Rejections {
     counts: [[Throttled; Reason::ALL.len()]; Api::ALL.len()],
 }
 
 impl Rejections {
-    /// Counts one, and logs it unless one of its kind was logged within the last minute. `detail` says what is wrong,
-    /// and must not hold values that a client sent.
+    /// Counts a rejection, and logs it unless one of the same API and reason was logged within the last minute.
+    /// `detail` says what is wrong; it must not contain values that a client sent.
     pub fn record(&self, api: Api, reason: Reason, peer: &dyn Display, detail: &dyn Display) {
         let Some(count) = self.counts[api as usize][reason as usize].add(Instant::now()) else { return };
         tracing::warn!(
@@ -153,7 +154,7 @@ impl Rejections {
         );
     }
 
-    /// The same for a request that was denied in place of an error, by the setting that says so.
+    /// The same for a request that a setting (`REFUNDS` or `ON_INVALID_REQUEST`) turns into a denial.
     pub fn record_denied(&self, api: Api, reason: Reason, peer: &dyn Display, detail: &dyn Display) {
         let Some(count) = self.counts[api as usize][reason as usize].add(Instant::now()) else { return };
         let setting = if reason == Reason::Refund { "REFUNDS=deny" } else { "ON_INVALID_REQUEST=deny" };
@@ -162,22 +163,22 @@ impl Rejections {
             reason = reason.name(),
             %peer,
             count,
-            "answered without a decision, as {setting} has it: {detail} (counted in tollgate_rejected_calls_total)"
+            "denied without a decision, because {setting}: {detail} (counted in tollgate_rejected_calls_total)"
         );
     }
 
-    /// Counts one that has been logged elsewhere.
+    /// Counts a rejection that its caller logs.
     pub fn count(&self, api: Api, reason: Reason) {
         self.counts[api as usize][reason as usize].count();
     }
 
-    /// How many were counted.
+    /// The number of rejections of this API and reason.
     #[must_use]
     pub fn total(&self, api: Api, reason: Reason) -> u64 {
         self.counts[api as usize][reason as usize].total()
     }
 
-    /// Every count that is not zero.
+    /// Every count that is not zero, with its API and reason.
     pub fn totals(&self) -> impl Iterator<Item = (Api, Reason, u64)> + '_ {
         let pairs = Api::ALL.into_iter().flat_map(|api| Reason::ALL.into_iter().map(move |reason| (api, reason)));
         pairs.map(|(api, reason)| (api, reason, self.total(api, reason))).filter(|(_, _, total)| *total > 0)
@@ -195,11 +196,11 @@ impl Collect for Rejections {
 /// The far end of a connection, for logs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum PeerName {
-    /// An address.
+    /// The address of a TCP peer.
     Tcp(std::net::SocketAddr),
-    /// A client of the Unix socket.
+    /// A client of the Unix socket, which has no address.
     Unix,
-    /// The system did not say.
+    /// The operating system did not report an address.
     Unknown,
 }
 
@@ -233,7 +234,15 @@ mod tests {
         {
             rejections.record(api, reason, &PeerName::Unknown, &"test");
         }
-        let all: Vec<_> = rejections.totals().collect();
-        assert_eq!(all, [(Api::Rls, Reason::Malformed, 2), (Api::Json, Reason::Malformed, 1)]);
+        rejections.record_denied(Api::Json, Reason::Refund, &PeerName::Unknown, &"test");
+        (0..2).for_each(|_| rejections.count(Api::Json, Reason::Refund));
+        assert_eq!(
+            metrics::series(&rejections),
+            [
+                r#"tollgate_rejected_calls_total{api="json",reason="malformed"} 1"#,
+                r#"tollgate_rejected_calls_total{api="json",reason="refund"} 3"#,
+                r#"tollgate_rejected_calls_total{api="rls",reason="malformed"} 2"#,
+            ]
+        );
     }
 }

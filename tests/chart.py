@@ -2,7 +2,7 @@
 
 usage: chart.py [VALUES]...
 
-Prints the ConfigMap with Envoy Gateway's configuration as the chart makes it, with files of values laid over the chart's own."""
+Prints the ConfigMap with Envoy Gateway's configuration as rendered by the chart, with these files of values."""
 
 import functools
 import json
@@ -23,30 +23,30 @@ CHART = "charts/gateway-helm"
 
 @functools.cache
 def module(path, version, checksum):
-    """Where a Go module is on this machine, fetched by `go` if it is not there yet."""
-    # tests/run.sh puts one there if the machine's is too old
+    """The directory of a Go module on this machine; `go` downloads it if necessary."""
+    # tests/run.sh installs Go there if the machine's is too old
     go = shutil.which("go", path=f"{ROOT}/target/parts/venv/bin:{os.environ['PATH']}")
     command = [go, "mod", "download", "-json", f"{path}@{version}"]
     found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, cwd=ROOT).stdout)
     if found["Sum"] != checksum:
-        sys.exit(f"{path}@{version}: its checksum is {found['Sum']}, and was {checksum}")
+        sys.exit(f"{path}@{version}: its checksum is {found['Sum']}, expected {checksum}")
     return pathlib.Path(found["Dir"])
 
 
 def values():
-    """The chart's own, as a release has them: the source leaves the image of the release open."""
+    """The chart's own values as in a release: the source has placeholders for the image."""
     text = (module(*GATEWAY) / CHART / "values.tmpl.yaml").read_text()
     image = f"docker.io/envoyproxy/gateway:{GATEWAY[1]}"
     return text.replace("${GatewayImage}", image).replace("${GatewayImagePullPolicy}", "IfNotPresent")
 
 
 def config_map(*overlays):
-    """The manifest's text, for a release by the name `eg`."""
+    """The manifest's text, for a release named `eg`."""
     with tempfile.TemporaryDirectory() as scratch:
-        # the CRDs are most of the chart, and not asked for
+        # the CRDs are most of the chart, and not needed
         leave_out = shutil.ignore_patterns("crds")
         chart = shutil.copytree(module(*GATEWAY) / CHART, f"{scratch}/chart", ignore=leave_out, copy_function=shutil.copyfile)
-        # a module's directories may not be written
+        # a module's directories are read-only
         os.chmod(chart, 0o755)
         pathlib.Path(chart, "values.yaml").write_text(values())
         with helm_python.Chart.load(chart) as loaded:
@@ -55,7 +55,7 @@ def config_map(*overlays):
 
 
 def merged(one, other):
-    """As Helm lays one file of values over another: maps together, anything else in place of what was there."""
+    """Merges two files of values like Helm: maps are merged, and any other value is replaced."""
     if not isinstance(one, dict) or not isinstance(other, dict):
         return other
     return one | {key: merged(one.get(key), value) for key, value in other.items()}

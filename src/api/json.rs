@@ -1,4 +1,4 @@
-//! `/json`: the same call with proto3 JSON over HTTP, for a person with curl.
+//! `/json`: the same call with proto3 JSON over HTTP, for use with curl.
 
 use std::{future::poll_fn, pin::Pin, sync::Arc, task::Poll, time::Duration};
 
@@ -17,29 +17,30 @@ use tokio::time::timeout;
 
 use super::{
     GrpcOptions, RlsService,
-    budget::{GaveWay, Share},
+    budget::{Evicted, Share},
     grpc::{Outcome, PREFIX, PendingAnswer as _, Rejection, Unary as _},
     is_undecidable, protocol,
 };
 use crate::rejections::{Api, PeerName, Reason};
 
-/// The longest body: what JSON is parsed into takes a hundred times as much memory, on a thread that also answers probes.
+/// The largest body in bytes: parsing JSON takes a hundred times as much memory, on a thread that also answers probes.
 const MAX_BODY: usize = 256 << 10;
 
-/// How long a body may take to come whole.
+/// The time within which a body must be complete.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Why there is no decision.
+/// Why a request has no decision.
 #[derive(Debug, thiserror::Error)]
 enum JsonError {
     #[error(
-        "the body is longer than {max} bytes: MAX_REQUEST_BYTES bounds it, and {MAX_BODY} in any case; ask over gRPC"
+        "the body is longer than {max} bytes, the lesser of MAX_REQUEST_BYTES and {MAX_BODY}; send larger requests \
+         over gRPC"
     )]
     TooLarge { max: usize },
-    #[error("the body has not come whole within {PATIENCE:?}; send it faster")]
+    #[error("the body was not complete within {PATIENCE:?}; send it faster")]
     TooSlow,
     #[error(transparent)]
-    OutOfMemory(#[from] GaveWay),
+    OutOfMemory(#[from] Evicted),
     #[error("the body could not be read: {0}")]
     Broken(axum::Error),
     #[error("the body is not a RateLimitRequest in JSON: {0}")]
@@ -59,7 +60,7 @@ impl JsonError {
         })
     }
 
-    /// What is wrong, without anything that the client sent.
+    /// The error without anything that the client sent, for the log.
     fn detail(&self) -> String {
         match self {
             Self::Parse(error) => {
@@ -76,7 +77,7 @@ impl JsonError {
             }
             Some(_) => (StatusCode::BAD_REQUEST, "Bad Request"),
         };
-        refuse(status, title, &self.to_string())
+        error_page(status, title, &self.to_string())
     }
 }
 
@@ -84,12 +85,12 @@ impl JsonError {
 struct Json {
     service: RlsService,
     options: GrpcOptions,
-    /// The listener counts as one connection, for its connections have one call each.
+    /// The whole listener counts as one connection, because each of its connections has one call at a time.
     share: Share,
 }
 
-/// The handler of `/json`. Any method is read as POST, as the reference does.
-pub fn json_handler(service: RlsService, options: GrpcOptions) -> MethodRouter {
+/// The handler of `/json`. Any method is treated as POST, as in the reference.
+pub(super) fn handler(service: RlsService, options: GrpcOptions) -> MethodRouter {
     let share = options.budget.connection();
     any(answer).with_state(Arc::new(Json { service, options, share }))
 }
@@ -112,7 +113,7 @@ async fn answer(State(json): State<Arc<Json>>, peer: Option<Extension<PeerName>>
 }
 
 impl Json {
-    /// Appends the frame that the gRPC port would answer with.
+    /// Appends the answer as the gRPC port would encode it.
     async fn answer(&self, body: Body, frame: &mut Vec<u8>) -> Result<(), JsonError> {
         let body = timeout(PATIENCE, self.read(body)).await.map_err(|_| JsonError::TooSlow)??;
         let message = parse(&body)?;
@@ -124,7 +125,7 @@ impl Json {
         }
     }
 
-    /// The whole body, gathered under the budget.
+    /// Reads the whole body, within the memory budget.
     async fn read(&self, mut body: Body) -> Result<Bytes, JsonError> {
         let max = self.options.max_request.min(MAX_BODY);
         let announced = body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
@@ -136,7 +137,7 @@ impl Json {
             let frame = poll_fn(|cx| match Pin::new(&mut body).poll_frame(cx) {
                 Poll::Pending => match partial.check(cx) {
                     Ok(()) => Poll::Pending,
-                    Err(gave_way) => Poll::Ready(Err(gave_way)),
+                    Err(evicted) => Poll::Ready(Err(evicted)),
                 },
                 Poll::Ready(frame) => Poll::Ready(Ok(frame)),
             });
@@ -151,7 +152,7 @@ impl Json {
     }
 }
 
-/// The request as the gRPC port would get it.
+/// The request as the gRPC port would receive it.
 fn parse(body: &[u8]) -> Result<Vec<u8>, JsonError> {
     let mut json = serde_json::Deserializer::from_slice(body);
     let options = DeserializeOptions::new().deny_unknown_fields(true);
@@ -161,7 +162,7 @@ fn parse(body: &[u8]) -> Result<Vec<u8>, JsonError> {
     Ok(message.encode_to_vec())
 }
 
-/// The answer that the gRPC port would give, in JSON.
+/// The response with the answer in JSON. `frame`: the answer as the gRPC port would encode it.
 fn respond(frame: &[u8]) -> Response {
     let descriptor = protocol::message("envoy.service.ratelimit.v3.RateLimitResponse");
     let answer = DynamicMessage::decode(descriptor, frame.get(PREFIX..).unwrap_or_default())
@@ -171,7 +172,7 @@ fn respond(frame: &[u8]) -> Response {
         });
     match answer {
         Ok((status, text)) => (status, [(header::CONTENT_TYPE, "application/json")], text).into_response(),
-        Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error", &error),
+        Err(error) => error_page(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error", &error),
     }
 }
 
@@ -184,6 +185,6 @@ fn status(answer: &DynamicMessage) -> StatusCode {
     }
 }
 
-fn refuse(status: StatusCode, title: &str, why: &str) -> Response {
-    (status, format!("{title}\n{why}\n")).into_response()
+fn error_page(status: StatusCode, title: &str, reason: &str) -> Response {
+    (status, format!("{title}\n{reason}\n")).into_response()
 }

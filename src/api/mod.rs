@@ -1,38 +1,33 @@
-//! One adapter for each way in. Each translates between a wire format and the engine, and holds no logic.
+//! The APIs: adapters that translate between wire formats and the engine, without logic of their own. [`Apis`] has all
+//! of them.
 
 mod budget;
-#[cfg(test)]
-mod convert;
-mod decode;
 mod grpc;
 mod health;
 mod json;
 mod protocol;
 mod requests;
-mod respond;
 mod rls;
 mod routes;
+mod stats;
 mod streams;
-mod unit;
 
 pub use budget::Budget;
 pub use grpc::{
     Call, GrpcConnection, GrpcOptions, GrpcService, Note, Outcome, PendingAnswer, Rejection, ResponseBody, Unary,
     WireCall,
 };
-pub use health::{GrpcHealth, HealthChecks, health};
-pub use json::json_handler;
-pub use requests::{ErrorKind, InFlight, RequestStats, Requests};
-pub use respond::{HeaderName, HeaderNames, ResponseOptions};
-pub use rls::{Pending, RlsService};
-pub use routes::{Method, grpc_service};
+pub use requests::{ErrorKind, InFlight, RequestStats};
+pub use rls::{HeaderName, HeaderNames, Pending, ResponseOptions, RlsService};
+pub use routes::{ApiContext, Apis, Method, PendingMethod};
+pub use stats::ApiStats;
 pub use streams::Streams;
 
 use crate::rejections::Reason;
 
-/// Whether requests that are rejected for this are answered as a setting has it: ON_INVALID_REQUEST for those that
-/// cannot be decided, REFUNDS for those that give hits back. The other rejections are of calls that no Envoy makes, or
-/// follow other settings.
+/// Whether a request that is rejected for this reason may be denied instead: because of ON_INVALID_REQUEST if it cannot
+/// be decided, because of REFUNDS if it gives hits back. Rejections for other reasons concern calls that Envoy never
+/// makes, or depend on other settings.
 fn is_undecidable(reason: Reason) -> bool {
     matches!(
         reason,

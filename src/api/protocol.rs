@@ -1,4 +1,4 @@
-//! The protocol as data: the descriptor set compiled from `proto/`, for JSON and reflection.
+//! The descriptor set compiled from `proto/`, for JSON and reflection.
 
 use std::{
     convert::Infallible,
@@ -13,7 +13,17 @@ use tonic::{body::Body, codec::CompressionEncoding, server::NamedService, servic
 use tonic_reflection::server::{Builder, Error};
 use tower::Service;
 
-/// The most bytes of a message to a service of tonic's, compressed or not: the name of a service, a file or a symbol.
+use super::grpc::{Requests, Routed};
+
+pub(super) const REFLECTION_V1: Routed = reflection_service("grpc.reflection.v1.ServerReflection");
+pub(super) const REFLECTION_V1ALPHA: Routed = reflection_service("grpc.reflection.v1alpha.ServerReflection");
+
+const fn reflection_service(service: &'static str) -> Routed {
+    Routed { service, methods: &["ServerReflectionInfo"], requests: Requests::Streams }
+}
+
+/// The most bytes of a message to a service that tonic serves, compressed or not: such a message has little more than a
+/// name.
 pub(super) const MAX_ROUTED: usize = 16 << 10;
 
 const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
@@ -21,13 +31,13 @@ const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors
 static POOL: LazyLock<DescriptorPool> =
     LazyLock::new(|| DescriptorPool::decode(DESCRIPTORS).expect("build.rs wrote a valid descriptor set"));
 
-/// The message of this full name.
+/// The descriptor of the message with this full name.
 pub(super) fn message(name: &str) -> MessageDescriptor {
-    POOL.get_message_by_name(name).expect("build.rs compiles every message that is asked for")
+    POOL.get_message_by_name(name).expect("build.rs compiles every message that is used here")
 }
 
-/// Both versions of gRPC server reflection. They hold the descriptors in a form that takes megabytes, and few ever ask: they
-/// are made for the first who does, and once for all workers.
+/// Both versions of gRPC server reflection. Their descriptors take megabytes and are rarely used, so they are created
+/// at the first call, once for all workers.
 static REFLECTION: LazyLock<Routes> = LazyLock::new(|| {
     let valid = "the descriptor sets are valid";
     let (v1, v1alpha) = (builder().build_v1().expect(valid), builder().build_v1alpha().expect(valid));
@@ -42,19 +52,19 @@ fn builder() -> Builder<'static> {
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
 }
 
-/// Adds gRPC server reflection for what the gRPC port serves, in its v1 and v1alpha form.
+/// Adds gRPC server reflection for the services of the gRPC port, versions v1 and v1alpha.
 pub(super) fn reflection(routes: Routes) -> Routes {
     let v1 = Lazy::in_place_of(|| builder().build_v1());
     let v1alpha = Lazy::in_place_of(|| builder().build_v1alpha());
     routes.add_service(v1).add_service(v1alpha)
 }
 
-/// Bears the name of a service that [`REFLECTION`] holds.
+/// A service with the name of `S` that forwards to [`REFLECTION`].
 #[derive(Debug)]
 struct Lazy<S>(PhantomData<fn() -> S>);
 
 impl<S> Lazy<S> {
-    /// The type is all that is needed of what would make the service.
+    /// The function is never called: its type determines `S`, which cannot be written out.
     fn in_place_of(_: fn() -> Result<S, Error>) -> Self {
         Self(PhantomData)
     }

@@ -1,4 +1,4 @@
-//! Calls, counted where they come in: each API counts its own, on each worker, under its name.
+//! Counters of calls: each API counts its own calls, on each worker.
 
 use std::{
     ops::Deref,
@@ -14,7 +14,7 @@ use metrics::{Collect, Families, Family, Latencies, LatencyTotals, PerWorker};
 use crate::{engine::DecideError, rejections::Api};
 
 pub(super) const TOTAL_REQUESTS: Family =
-    Family::counter("ratelimit_service_total_requests", "Calls over gRPC that came in.", &["grpc_method"]);
+    Family::counter("ratelimit_service_total_requests", "Calls over gRPC that were received.", &["grpc_method"]);
 pub(super) const RESPONSE_TIME: Family = Family::histogram(
     "ratelimit_service_response_time_seconds",
     "How long calls over gRPC took in this process.",
@@ -25,14 +25,14 @@ const ERRORS: Family = Family::counter(
     "Calls that failed: service_error for an invalid request or missing rules, redis_error for the counter store.",
     &["err_type"],
 );
-const IN_FLIGHT: Family = Family::gauge("tollgate_requests_in_flight", "Calls being answered now.", &[]);
+const IN_FLIGHT: Family = Family::gauge("tollgate_requests_in_flight", "Calls in progress.", &[]);
 
-/// Why a call failed, in the reference's words.
+/// Why a call failed, as the reference classifies it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
     /// The request was invalid, or there are no rules yet.
     Service,
-    /// The store failed. The label says `redis_error`, whatever the store is.
+    /// The store failed. The label is `redis_error` for any store.
     Store,
 }
 
@@ -64,12 +64,12 @@ impl From<&DecideError> for ErrorKind {
 #[repr(align(128))]
 pub struct RequestStats {
     started: AtomicU64,
-    /// Calls that ended.
+    /// The number and latencies of calls that have ended.
     ended: Latencies,
     errors: [AtomicU64; ErrorKind::ALL.len()],
 }
 
-/// A call under way; when dropped, it has ended. `S` is a reference to the counters, borrowed or owned.
+/// A call in progress; dropping it ends the call. `S`: a reference to the counters, borrowed or owned.
 #[derive(Debug)]
 #[must_use = "the call ends when this is dropped"]
 pub struct InFlight<S: Deref<Target = RequestStats>> {
@@ -78,27 +78,27 @@ pub struct InFlight<S: Deref<Target = RequestStats>> {
 }
 
 impl RequestStats {
-    /// Counts a call that came in at `since`.
+    /// Counts a call that was received at `since`.
     pub fn start(&self, since: Instant) -> InFlight<&Self> {
         self.started.fetch_add(1, Relaxed);
         InFlight { stats: self, since }
     }
 
-    /// Counts a call whose request could not be decoded.
+    /// Counts a call that fails before the engine sees it, because its request has too many descriptors or entries.
     pub fn record_invalid_request(&self) {
         self.start(Instant::now()).failed(ErrorKind::Service);
     }
 }
 
 impl<S: Deref<Target = RequestStats>> InFlight<S> {
-    /// Counts the call as one that failed.
+    /// Counts the call as failed.
     pub fn failed(&self, kind: ErrorKind) {
         self.stats.errors[kind as usize].fetch_add(1, Relaxed);
     }
 }
 
 impl InFlight<&RequestStats> {
-    /// The same call, for as long as it has to wait. `stats` are the same counters.
+    /// The same call with an owned reference, for a call that waits. `stats` must be the same counters.
     pub fn waiting(self, stats: Arc<RequestStats>) -> InFlight<Arc<RequestStats>> {
         let since = self.since;
         std::mem::forget(self);
@@ -114,7 +114,7 @@ impl<S: Deref<Target = RequestStats>> Drop for InFlight<S> {
 
 /// The counters of all APIs and workers.
 #[derive(Debug, Default)]
-pub struct Requests([PerWorker<RequestStats>; Api::ALL.len()]);
+pub(super) struct Requests([PerWorker<RequestStats>; Api::ALL.len()]);
 
 /// The sum of several workers' counters at one moment.
 #[derive(Default)]
@@ -125,16 +125,15 @@ struct Totals {
 }
 
 impl Requests {
-    /// Counters for one more worker that serves this API.
-    #[must_use]
-    pub fn worker(&self, api: Api) -> Arc<RequestStats> {
+    /// Adds and returns the counters of one more worker of this API.
+    pub(super) fn worker(&self, api: Api) -> Arc<RequestStats> {
         self.0[api as usize].add()
     }
 
     fn totals(&self, api: Api) -> Totals {
         let mut totals = Totals::default();
         self.0[api as usize].for_each(|worker| {
-            // ended before started, so that a call that ends between the two is not counted as ended only
+            // `ended` is read before `started`, so that a call between the two reads is not counted as ended only
             totals.ended.add(&worker.ended);
             totals.started += worker.started.load(Relaxed);
             for (sum, counter) in totals.errors.iter_mut().zip(&worker.errors) {
@@ -168,33 +167,31 @@ impl Collect for Requests {
 mod tests {
     use super::*;
 
-    fn exported(requests: &Requests) -> String {
-        let mut families = Families::default();
-        requests.collect(&mut families);
-        families.text()
+    /// All but the sum of the durations, which is another at each run.
+    fn exported(requests: &Requests) -> Vec<String> {
+        metrics::series(requests).into_iter().filter(|line| !line.contains("_sum{")).collect()
     }
 
     #[test]
     fn workers_are_summed_and_json_is_no_grpc_method() {
         let requests = Requests::default();
         let workers = [requests.worker(Api::Rls), requests.worker(Api::Rls)];
-        workers[0].start(Instant::now()).failed(ErrorKind::Store);
-        let under_way = workers[1].start(Instant::now());
-        requests.worker(Api::Json).record_invalid_request();
-        let text = exported(&requests);
-        for line in [
-            "ratelimit_service_total_requests{grpc_method=\"ShouldRateLimit\"} 2",
-            "ratelimit_service_response_time_seconds_count{grpc_method=\"ShouldRateLimit\"} 1",
-            "ratelimit_service_should_rate_limit_error{err_type=\"redis_error\"} 1",
-            "ratelimit_service_should_rate_limit_error{err_type=\"service_error\"} 1",
-            "tollgate_requests_in_flight 1",
-        ] {
-            assert!(text.lines().any(|one| one == line), "{line} in {text}");
-        }
-        assert_eq!(text.matches("ratelimit_service_total_requests{").count(), 1, "{text}");
-        drop(under_way.waiting(Arc::clone(&workers[1])));
-        let text = exported(&requests);
-        assert!(text.contains("tollgate_requests_in_flight 0\n") && text.contains("_count{grpc_method"), "{text}");
-        assert!(text.contains("seconds_count{grpc_method=\"ShouldRateLimit\"} 2\n"), "{text}");
+        let json = requests.worker(Api::Json);
+        (0..3).for_each(|_| workers[0].start(Instant::now()).failed(ErrorKind::Store));
+        workers[1].start(Instant::now()).failed(ErrorKind::Store);
+        let in_flight_calls = [(); 2].map(|()| workers[1].start(Instant::now()));
+        (0..7).for_each(|_| json.record_invalid_request());
+        let expected = |[ended, in_flight]: [u64; 2]| {
+            [
+                format!("ratelimit_service_response_time_seconds_count{{grpc_method=\"ShouldRateLimit\"}} {ended}"),
+                "ratelimit_service_should_rate_limit_error{err_type=\"redis_error\"} 4".to_owned(),
+                "ratelimit_service_should_rate_limit_error{err_type=\"service_error\"} 7".to_owned(),
+                "ratelimit_service_total_requests{grpc_method=\"ShouldRateLimit\"} 6".to_owned(),
+                format!("tollgate_requests_in_flight {in_flight}"),
+            ]
+        };
+        assert_eq!(exported(&requests), expected([4, 2]));
+        in_flight_calls.into_iter().for_each(|call| drop(call.waiting(Arc::clone(&workers[1]))));
+        assert_eq!(exported(&requests), expected([6, 0]));
     }
 }

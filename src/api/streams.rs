@@ -1,31 +1,42 @@
-//! Calls that go on for as long as their clients want: those that watch the health, and those of reflection.
+//! Calls that last as long as their clients want: health `Watch` and reflection.
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
 use wire::service::{Pool, Share};
 
-/// What all of them may use together, and an eighth of it for one connection: 2 048 and 256, if they keep nothing for
-/// their clients.
+/// The memory that all of them together may use, in bytes; a connection may use an eighth. That allows 2 048 streams,
+/// and 256 on one connection, if nothing is buffered for their clients.
 const MOST: usize = 64 << 20;
 
-/// The open ones. One for the process.
+/// The open long-lived calls. The process has one.
 #[derive(Clone, Debug)]
-pub struct Streams(Arc<Pool>);
+pub struct Streams {
+    pool: Arc<Pool>,
+    have_ended: watch::Sender<bool>,
+}
 
 impl Default for Streams {
     fn default() -> Self {
-        Self(Pool::new(MOST))
+        Self { pool: Pool::new(MOST), have_ended: watch::Sender::new(false) }
     }
 }
 
 impl Streams {
-    /// Ends them all, and those that are still opened, with UNAVAILABLE: the process ends.
+    /// Ends all calls, and every later one, with UNAVAILABLE, because the process ends.
     pub fn end(&self) {
-        self.0.close();
+        self.pool.close();
+        self.have_ended.send_replace(true);
     }
 
-    /// The share of one more connection.
+    /// Resolves when they are ended.
+    pub(super) async fn ended(&self) {
+        // never an error: this has a sender
+        let _ = self.have_ended.subscribe().wait_for(|ended| *ended).await;
+    }
+
+    /// Adds a connection and returns its share.
     pub(super) fn connection(&self) -> Share {
-        self.0.connection()
+        self.pool.connection()
     }
 }

@@ -1,30 +1,20 @@
 //! The tasks beside the request path: each is owned here and ends when the process drains.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc};
 
 use axum::Router;
-use limiter::memory::MemoryStore;
 use metrics::{Collect, Families};
-use tokio::{net::TcpListener, runtime::RuntimeMetrics, sync::watch, task::JoinSet, time};
+use tokio::{runtime::RuntimeMetrics, sync::watch, task::JoinSet};
 
-use crate::{
-    admin::{self, Limits},
-    server,
-    tls::{self, ServerTls},
-};
+use crate::server::{self, HttpLimits, Listener};
+use tls::ServerTls;
 
-/// Between two searches of a part of the memory store for expired counters.
-const SWEEP_EVERY: Duration = Duration::from_millis(100);
-
-/// Counters looked at in one such search: a full store of a million is seen once in twelve seconds.
-const SWEEP_COUNTERS: usize = 8192;
-
-/// The tasks, and the word that ends them.
+/// The tasks, and the signal that ends them.
 pub(super) struct Background {
     stop: watch::Sender<bool>,
-    /// End by themselves when told to stop.
+    /// End by themselves once `stop` is set.
     listeners: JoinSet<()>,
-    /// Are dropped when told to stop.
+    /// Are dropped at the end.
     loops: JoinSet<()>,
 }
 
@@ -33,14 +23,14 @@ impl Background {
         Self { stop: watch::Sender::new(false), listeners: JoinSet::new(), loops: JoinSet::new() }
     }
 
-    /// Serves pages until the end.
-    pub(super) fn serve(&mut self, listener: TcpListener, tls: Option<Arc<ServerTls>>, pages: Router, limits: Limits) {
+    /// Serves HTTP until the end.
+    pub(super) fn serve(&mut self, listener: Listener, tls: Option<Arc<ServerTls>>, router: Router) {
         let mut stop = self.stop.subscribe();
         let stopped = async move {
             // an error means that the owner is gone, which is as good a reason to stop
             let _ = stop.wait_for(|stop| *stop).await;
         };
-        self.listeners.spawn(admin::serve(listener, tls, pages, limits, stopped));
+        self.listeners.spawn(server::serve_http(listener, tls, router, HttpLimits::default(), stopped));
     }
 
     /// Runs a task that may be dropped at any await.
@@ -55,17 +45,6 @@ impl Background {
         }
     }
 
-    /// Removes expired counters, a few at a time.
-    pub(super) fn sweep(&mut self, store: Arc<MemoryStore>) {
-        self.spawn(async move {
-            loop {
-                // a pause after each search, however long that took: it is where the task can be ended
-                time::sleep(SWEEP_EVERY).await;
-                store.sweep(SWEEP_COUNTERS);
-            }
-        });
-    }
-
     /// Waits until a task has panicked: none of them ends by itself.
     pub(super) async fn failed(&mut self) {
         tokio::select! {
@@ -75,7 +54,7 @@ impl Background {
         }
     }
 
-    /// Ends them all; pages under way finish within their limits.
+    /// Ends them all; requests in flight finish within their limits.
     pub(super) async fn end(mut self) {
         self.loops.shutdown().await;
         self.stop.send_replace(true);
@@ -89,5 +68,21 @@ pub(super) struct BackgroundTasks(pub(super) RuntimeMetrics);
 impl Collect for BackgroundTasks {
     fn collect(&self, families: &mut Families) {
         families.add(&server::TASKS, &["background"], self.0.num_alive_tasks() as u64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use tokio::runtime::Handle;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn tasks_that_have_not_ended_are_exported() {
+        let _tasks: Vec<_> = (0..3).map(|_| tokio::spawn(pending::<()>())).collect();
+        let tasks = BackgroundTasks(Handle::current().metrics());
+        assert_eq!(metrics::series(&tasks), [r#"tollgate_tasks{runtime="background"} 3"#]);
     }
 }

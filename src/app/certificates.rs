@@ -3,10 +3,8 @@
 use std::sync::Arc;
 
 use super::{AppError, Config};
-use crate::{
-    telemetry::Metrics,
-    tls::{Identity, ServerFiles, ServerTls},
-};
+use crate::telemetry::Metrics;
+use tls::{Identity, ServerFiles, ServerTls};
 
 /// The TLS of each listener that has it.
 #[derive(Clone, Default)]

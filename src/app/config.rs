@@ -4,17 +4,15 @@
 
 use std::{num::NonZeroUsize, time::Duration};
 
-use limiter::{domain::KeyBuilder, memory::MemoryConfig};
+use limiter::domain::KeyBuilder;
 
+use super::StoreConfig;
 use crate::{
     api, engine,
     server::{HostPort, Listen, ServerConfig},
     source::{FileSourceConfig, Location, SourceConfig},
     telemetry::logging::LogConfig,
-    tls,
 };
-#[cfg(feature = "redis")]
-use crate::{store::redis::RedisConfig, tls::ClientFiles};
 
 /// The whole service.
 #[derive(Clone, Debug, PartialEq)]
@@ -107,51 +105,6 @@ impl RulesConfig {
             SourceConfig::Xds(_) => "CONFIG_GRPC_XDS_SERVER_URL",
         }
     }
-}
-
-/// Where the counters are.
-#[derive(Clone, Debug, PartialEq)]
-pub enum StoreConfig {
-    /// In this process.
-    Memory(MemoryConfig),
-    /// In Redis, where several processes share them.
-    #[cfg(feature = "redis")]
-    Redis(Box<RedisStoreConfig>),
-}
-
-/// Counters in Redis, and what guards them.
-#[cfg(feature = "redis")]
-#[derive(Clone, Debug, PartialEq)]
-pub struct RedisStoreConfig {
-    /// The Redises.
-    pub redis: RedisConfig,
-    /// The size of the deny cache; `None`: there is none.
-    pub deny_cache_bytes: Option<NonZeroUsize>,
-    /// The counters of the failure mode `local`.
-    pub local: MemoryConfig,
-    /// The processes that share a limit in the failure mode `local`.
-    pub replicas: std::num::NonZeroU32,
-    /// When to give up on a Redis that has never answered; `None`: never.
-    pub give_up: Option<Duration>,
-    /// Be unhealthy whenever a Redis has no live connection, not only until it has had one.
-    pub health_needs_connection: bool,
-}
-
-#[cfg(feature = "redis")]
-impl RedisStoreConfig {
-    /// The files of TLS, which both Redises share, if one of them is reached over TLS.
-    pub(crate) fn tls(&self) -> Option<&ClientFiles> {
-        let of_second = || self.redis.per_second.as_ref().and_then(|one| one.tls.as_ref());
-        self.redis.main.tls.as_ref().or_else(of_second)
-    }
-}
-
-/// The clients of each Redis that a service with so many workers has, which share its pool: one for each worker, and that
-/// of `/json`.
-#[cfg(feature = "redis")]
-#[must_use]
-pub const fn redis_clients(workers: NonZeroUsize) -> NonZeroUsize {
-    workers.saturating_add(1)
 }
 
 /// How the service stops.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::loads::Loads;
 use crate::{
-    api::{HealthChecks, Requests},
+    api::ApiStats,
     engine::stats::{Decisions, Stats},
     rejections::Rejections,
     server::LateStats,
@@ -16,10 +16,9 @@ use crate::{
 pub(super) struct Counters {
     /// Of the rules; they outlive each set.
     pub(super) rules: Arc<Stats>,
-    pub(super) requests: Arc<Requests>,
+    pub(super) apis: Arc<ApiStats>,
     pub(super) decisions: Arc<Decisions>,
     pub(super) rejections: Arc<Rejections>,
-    pub(super) health_checks: Arc<HealthChecks>,
     pub(super) loads: Arc<Loads>,
     pub(super) server: Arc<LateStats>,
 }
@@ -29,10 +28,9 @@ impl Counters {
     pub(super) fn new(max_series: usize) -> Self {
         Self {
             rules: Stats::new(max_series),
-            requests: Arc::default(),
+            apis: Arc::default(),
             decisions: Arc::default(),
             rejections: Arc::default(),
-            health_checks: Arc::default(),
             loads: Arc::default(),
             server: Arc::default(),
         }
@@ -40,12 +38,11 @@ impl Counters {
 
     /// Exports them.
     pub(super) fn register(&self, metrics: &mut Metrics) {
-        let Self { rules, requests, decisions, rejections, health_checks, loads, server } = self.clone();
+        let Self { rules, apis, decisions, rejections, loads, server } = self.clone();
         metrics.register(rules);
-        metrics.register(requests);
+        metrics.register(apis);
         metrics.register(decisions);
         metrics.register(rejections);
-        metrics.register(health_checks);
         metrics.register(loads);
         metrics.register(server);
     }

@@ -3,10 +3,8 @@
 use std::sync::Arc;
 
 use super::{AppError, Config, certificates::each};
-use crate::{
-    server::{BindError, HostPort, bind_tcp},
-    tls::ServerTls,
-};
+use crate::server::{BindError, HostPort, Listen, Listener};
+use tls::ServerTls;
 
 /// The certificate of each listener that has one, by its name.
 pub(crate) fn certificates(config: &Config) -> Vec<(&'static str, Result<Arc<ServerTls>, AppError>)> {
@@ -19,5 +17,5 @@ pub(crate) fn certificates(config: &Config) -> Vec<(&'static str, Result<Arc<Ser
 /// # Errors
 /// If it cannot be bound.
 pub(crate) async fn try_bind(at: &HostPort) -> Result<(), BindError> {
-    bind_tcp(at).await.map(drop)
+    Listener::bind("try", &Listen::Tcp(at.clone())).await.map(drop)
 }

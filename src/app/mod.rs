@@ -6,28 +6,22 @@
 //!
 //! Everything that runs is owned here. Nothing here decides anything about a request.
 
-mod backend;
 mod background;
 mod certificates;
 mod config;
-#[cfg(feature = "redis")]
-mod contact;
 mod counters;
 mod defaults;
 mod inspect;
-#[cfg(feature = "redis")]
-mod keys_per_call;
 mod listeners;
 mod loader;
 mod loads;
 mod memory;
 mod readiness;
-#[cfg(feature = "redis")]
-mod redis;
 mod reload;
 mod rlconfig;
 mod signal;
 mod started;
+mod store;
 mod streams;
 
 use std::{sync::Arc, time::Duration};
@@ -37,16 +31,13 @@ use rules::CompileOptions;
 use tokio::{runtime::RuntimeMetrics, sync::oneshot};
 
 use crate::{
-    admin::{self, DebugPages, Limits},
-    api::{self, RlsService},
+    api::{ApiContext, Apis, Streams},
     engine::{ActiveRulesHandle, ActiveRulesMetrics, Engine},
-    rejections::Api,
-    server::{self, Server, ServerContext},
+    pages::{self, DebugPages},
+    server::{self, GrpcServer, ServerContext},
     source::{self, FileSource, Source},
     telemetry::{self, Metrics, logging::LogQueue},
-    tls,
 };
-use backend::Backend;
 use background::{Background, BackgroundTasks};
 use certificates::Certificates;
 use counters::Counters;
@@ -57,14 +48,15 @@ use readiness::Readiness;
 use reload::Reloader;
 use signal::Signals;
 use started::Addresses;
-use streams::OpenStreams;
+use store::Backend;
 
-pub use config::{Config, DrainConfig, GrpcConfig, HttpConfig, MetricsConfig, RulesConfig, StoreConfig};
-#[cfg(feature = "redis")]
-pub use config::{RedisStoreConfig, redis_clients};
+pub use config::{Config, DrainConfig, GrpcConfig, HttpConfig, MetricsConfig, RulesConfig};
 pub(crate) use inspect::{certificates, try_bind};
 #[cfg(feature = "redis")]
-pub(crate) use keys_per_call::atomic_groups;
+pub(crate) use store::atomic_groups;
+pub use store::{BackendError, StoreConfig};
+#[cfg(feature = "redis")]
+pub use store::{GuardsConfig, RedisError, RedisStoreConfig, redis_clients};
 
 /// Why the service did not start, or ended badly.
 #[derive(Debug, thiserror::Error)]
@@ -104,23 +96,12 @@ pub enum AppError {
     /// The gRPC server did not start.
     #[error(transparent)]
     Start(#[from] server::StartError),
-    /// A file that says how to reach Redis.
-    #[cfg(feature = "redis")]
-    #[error("redis: {0} (REDIS_TLS_CACERT, REDIS_TLS_CLIENT_CERT, REDIS_TLS_CLIENT_KEY)")]
-    Redis(#[source] Box<crate::store::redis::ConnectorError>),
+    /// The store of the counters.
+    #[error(transparent)]
+    Store(#[from] BackendError),
     /// A header for the xDS server.
     #[error("{0} (CONFIG_GRPC_XDS_CLIENT_ADDITIONAL_HEADERS)")]
     Header(#[from] source::BadHeader),
-    /// A Redis has never answered, and was given a time for that.
-    #[error(
-        "redis has not answered for {patience:?} since the start ({reasons}); make it reachable, or set REDIS_STARTUP_MAX_ELAPSED_TIME=0 to wait for it for ever"
-    )]
-    NeverAnswered {
-        /// The time.
-        patience: Duration,
-        /// Who has not, by the setting that says where it is, and why.
-        reasons: String,
-    },
     /// A task that never ends has ended.
     #[error("a background task panicked; its message is above: please report it")]
     Background,
@@ -153,7 +134,7 @@ pub fn run(config: &Config, log: &LogQueue) -> Result<(), AppError> {
 /// The parts, before they run.
 struct App {
     live: ActiveRulesHandle,
-    backend: Arc<Backend>,
+    backend: Arc<dyn Backend>,
     certificates: Certificates,
     counters: Counters,
     metrics: Arc<Metrics>,
@@ -171,13 +152,13 @@ impl App {
     ) -> Result<(Self, Source), AppError> {
         let live = ActiveRulesHandle::default();
         let counters = Counters::new(config.max_metric_series.get());
-        let backend = Arc::new(Backend::new(config)?);
+        let backend = store::open(&config.store)?;
         let certificates = Certificates::load(config)?;
         let defaults = Defaults::load(config.rules.defaults.as_ref(), backend.capabilities())?;
         let (source, xds) = Source::new(config.rules.source.clone())?;
         let mut metrics = Metrics::new();
         counters.register(&mut metrics);
-        backend.register(&mut metrics);
+        backend.collectors().into_iter().for_each(|collector| metrics.register(collector));
         certificates.register(&mut metrics);
         metrics.register(Arc::new(ActiveRulesMetrics::new(Arc::clone(&live))));
         metrics.register(Arc::new(BackgroundTasks(runtime)));
@@ -198,9 +179,9 @@ impl App {
         background.watch(certificates.all().cloned().collect());
         let mut addresses = Addresses::default();
         if let (Some(listener), Some(at)) = (Listeners::metrics(config).await, &config.metrics) {
-            addresses.metrics = listener.local_addr().ok();
+            addresses.metrics = Some(listener.local_addr().clone());
             let page = self.metrics_page(&at.path);
-            background.serve(listener, certificates.metrics.clone(), page, Limits::default());
+            background.serve(listener, certificates.metrics.clone(), page);
         }
         let early = config.rules.listen_before_loaded;
         let bound = if early { Some(Listeners::bind(config).await?) } else { None };
@@ -224,8 +205,8 @@ impl App {
                 }
             }
         };
-        addresses.http = listeners.http.local_addr().ok();
-        addresses.debug = listeners.debug.as_ref().and_then(|listener| listener.local_addr().ok());
+        addresses.http = Some(listeners.http.local_addr().clone());
+        addresses.debug = listeners.debug.as_ref().map(|listener| listener.local_addr().clone());
         let (server, streams) = self.start(config, listeners, &mut background).await?;
         started::log(config, self.live.load().as_deref(), &addresses, server.local_addr());
 
@@ -235,7 +216,7 @@ impl App {
                 Ok(())
             }
             () = background.failed() => Err(AppError::Background),
-            error = self.backend.gave_up() => Err(error),
+            error = self.backend.failed() => Err(error.into()),
         };
         self.ready.draining();
         if ended.is_ok() {
@@ -246,14 +227,14 @@ impl App {
         }
         let report = tokio::select! {
             report = server.drain(config.drain.timeout) => report,
-            never = streams.end() => match never {},
+            never = streams::end(&streams) => match never {},
             signal = signals.next() => {
                 // dropping the drain closes what is left
                 tracing::warn!(signal, "another signal: calls in flight are cut off");
                 return ended;
             }
         };
-        // before the store: a `/json` call that is under way needs it
+        // before the store, which HTTP calls in flight need
         background.end().await;
         self.backend.close().await;
         tracing::info!(drained = report.drained, forced = report.forced, "stopped");
@@ -266,42 +247,29 @@ impl App {
         config: &Config,
         listeners: Listeners,
         background: &mut Background,
-    ) -> Result<(Server, OpenStreams), AppError> {
-        let rls = self.rls(config);
-        let (watches, end) = oneshot::channel();
-        let checks = Arc::clone(&self.counters.health_checks);
-        let (grpc_health, follow) = api::health(self.ready.health().follow(), admin::State::is_healthy, end, checks);
+    ) -> Result<(GrpcServer, Streams), AppError> {
+        let (apis, follow) = Apis::new(self.apis(config), self.ready.health().follow(), pages::State::is_healthy);
         background.spawn(follow);
-        #[cfg(feature = "redis")]
-        self.backend.tell(&self.ready, background);
-        background.sweep(Arc::clone(self.backend.memory()));
-        let max_request = config.max_request_bytes.get();
+        self.backend.background(&self.ready).into_iter().for_each(|task| background.spawn(task));
         let Certificates { grpc: grpc_tls, http: http_tls, .. } = self.certificates.clone();
         let context = ServerContext { tls: grpc_tls, rejections: Arc::clone(&self.counters.rejections) };
-        let streams = api::Streams::default();
-        let options = api::GrpcOptions {
-            max_request,
-            budget: api::Budget::new(max_request),
-            streams: streams.clone(),
-            rejections: Arc::clone(&self.counters.rejections),
-        };
-        let json = api::json_handler(rls(Api::Json), options.clone());
         let workers = Arc::clone(&self.counters.server);
-        let pages = admin::http_router(self.ready.health().clone(), move || workers.stuck(STUCK), json);
-        background.serve(listeners.http, http_tls, pages, Limits::default());
+        let pages = pages::http_router(self.ready.health().clone(), move || workers.stuck(STUCK), apis.http());
+        background.serve(listeners.http, http_tls, pages);
         if let Some(debug) = listeners.debug {
-            background.serve(debug, None, self.debug_pages(), Limits::default());
+            background.serve(debug, None, self.debug_pages());
         }
 
-        let server = Server::start(&config.grpc.server, &context, listeners.grpc, move |_worker| {
-            let service = api::grpc_service(rls(Api::Rls), grpc_health.clone(), &options);
+        let streams = apis.streams().clone();
+        let server = GrpcServer::start(&config.grpc.server, &context, listeners.grpc, move |_worker| {
+            let service = apis.grpc();
             move |peer| service.connection(peer.name, peer.certificate)
         })
         .await?;
         self.counters.server.set(server.stats());
         self.ready.listening();
         tracing::info!(listener = "grpc", address = %server.local_addr(), "listening");
-        Ok((server, OpenStreams { streams, watches }))
+        Ok((server, streams))
     }
 
     fn reloader(&self, config: &Config) -> Reloader {
@@ -323,31 +291,36 @@ impl App {
         }
     }
 
-    /// Makes an RLS service on the current runtime: one for each worker, one for `/json`. Each has counters of its own.
-    fn rls(&self, config: &Config) -> impl Fn(Api) -> RlsService + Send + Sync + use<> {
+    /// What the APIs are made of. Each runtime has an engine with counters of its own.
+    fn apis(&self, config: &Config) -> ApiContext {
         let options = Arc::new(config.engine.clone());
         let keys = Arc::new(config.keys.clone());
-        let respond = Arc::new(config.response.clone());
         let backend = Arc::clone(&self.backend);
         let live = Arc::clone(&self.live);
-        let (requests, decisions) = (Arc::clone(&self.counters.requests), Arc::clone(&self.counters.decisions));
-        move |api| {
-            let (live, keys, options) = (Arc::clone(&live), Arc::clone(&keys), Arc::clone(&options));
-            let engine = Engine::new(live, backend.limiter(), keys, options, decisions.worker());
-            RlsService::new(engine, Arc::clone(&respond), requests.worker(api))
+        let decisions = Arc::clone(&self.counters.decisions);
+        ApiContext {
+            engine: Box::new(move || {
+                let (live, keys, options) = (Arc::clone(&live), Arc::clone(&keys), Arc::clone(&options));
+                Engine::new(live, backend.limiter(), keys, options, decisions.worker())
+            }),
+            response: Arc::new(config.response.clone()),
+            max_request: config.max_request_bytes.get(),
+            stats: Arc::clone(&self.counters.apis),
+            rejections: Arc::clone(&self.counters.rejections),
         }
     }
 
     fn metrics_page(&self, path: &str) -> axum::Router {
         let metrics = Arc::clone(&self.metrics);
         let scrape = move || metrics.scrape().map_err(|error| error.to_string());
-        admin::metrics_router(path, telemetry::CONTENT_TYPE, scrape)
+        pages::metrics_router(path, telemetry::CONTENT_TYPE, scrape)
     }
 
     fn debug_pages(&self) -> axum::Router {
         let (live, backend) = (Arc::clone(&self.live), Arc::clone(&self.backend));
         let rules = ActiveRulesMetrics::new(Arc::clone(&live));
-        let stats = move || Box::new(rules.stats_page().chain(backend.stats_page())) as Pieces;
-        admin::debug_router(DebugPages { rlconfig: Arc::new(move || rlconfig::page(&live)), stats: Arc::new(stats) })
+        let of_store = move || Some(backend.stats_page()).filter(|page| !page.is_empty());
+        let stats = move || Box::new(rules.stats_page().chain(of_store())) as Pieces;
+        pages::debug_router(DebugPages { rlconfig: Arc::new(move || rlconfig::page(&live)), stats: Arc::new(stats) })
     }
 }

@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::admin::{Health, State};
+use crate::pages::{Health, State};
 
 /// Turns what has happened so far into one health state. Clones are the same one.
 #[derive(Clone, Debug)]

@@ -1,11 +1,7 @@
 //! From whole sets of rules to the rules in force: compile beside the request path, swap, or keep the old ones, and tell
 //! the source which. New defaults are a reason to compile the same rules again.
 
-use std::{
-    pin::pin,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{oneshot, watch},
@@ -19,14 +15,11 @@ use super::{
     readiness::Readiness,
 };
 use limiter::domain::{AtomicGroups, Capabilities};
-use rules::{CompileErrors, CompileOptions, Compiled, RuleSet};
+use rules::{CompileErrors, CompileOptions, Compiled};
 
 use crate::{
-    engine::{
-        ActiveRules, ActiveRulesHandle,
-        stats::{SeriesName, Stats, StatsTable},
-    },
-    source::{Content, News, RawRules, Source},
+    engine::{ActiveRules, ActiveRulesHandle, stats::Stats},
+    source::{Content, RawRules, Source, SourceUpdate},
 };
 
 /// How often an old rule set is looked at, until no request uses it.
@@ -76,7 +69,7 @@ impl Reloader {
                 }
             };
             let outcome = match news {
-                News::Rules(rules) => {
+                SourceUpdate::Rules(rules) => {
                     let rules = Arc::new(rules);
                     let outcome = self.apply(Arc::clone(&rules), defaults.clone()).await;
                     // new defaults may cure files; a server that is told of a refusal counts on its former rules
@@ -87,11 +80,11 @@ impl Reloader {
                     retired.extend(unwanted.map(|rules| self.loader.clone().free(rules)));
                     outcome.map(|old| retired.extend(old.map(|old| retire(old, self.loader.clone()))))
                 }
-                News::Unchanged => {
+                SourceUpdate::Unchanged => {
                     self.loads.count(LoadResult::Unchanged);
                     continue;
                 }
-                News::Unreadable(error) => {
+                SourceUpdate::Unreadable(error) => {
                     let faults = format!("{error} ({})", self.source_setting);
                     Err(self.refused("cannot be read", " ", faults))
                 }
@@ -192,17 +185,7 @@ fn compile(
         Content::Files(files) => rules::compile(files, &options)?,
         Content::Resources(resources) => rules::compile_resources(resources, &options)?,
     };
-    let stats = StatsTable::build(stats, names(&rules), previous.map(|live| &*live.stats));
-    Ok((ActiveRules { rules, stats: Arc::new(stats), hash, since: Instant::now() }, warnings))
-}
-
-fn names(rules: &RuleSet) -> impl Iterator<Item = (rules::RuleId, SeriesName<'_>)> {
-    rules.rules().map(|(domain, found)| {
-        let name = found
-            .static_levels()
-            .fold(SeriesName::new(domain.name()), |name, level| name.level(level.key, level.value.as_deref()));
-        (found.rule.id(), name)
-    })
+    Ok((ActiveRules::new(rules, hash, stats, previous), warnings))
 }
 
 /// Frees an old rule set once no request uses it.

@@ -3,15 +3,15 @@
 use rules::{Policy, RuleId};
 
 use crate::{
-    admin::{self, Pieces, RuleLine},
     engine::{ActiveRules, ActiveRulesHandle},
+    pages::{self, Pieces, RuleLine},
 };
 
 /// A line for each limit of each rule.
 pub(super) fn page(live: &ActiveRulesHandle) -> Pieces {
     let Some(live) = live.load_full() else { return Box::new(std::iter::empty()) };
     let lines = (0..live.rules.rule_count()).flat_map(move |id| lines(&live, RuleId(id)));
-    Box::new(admin::rlconfig(lines))
+    Box::new(pages::rlconfig(lines))
 }
 
 /// Those of one rule.

@@ -1,15 +1,16 @@
 //! The one line that says what has started, whatever the log level: where standard error is no terminal, little else does.
 
-use std::{fmt::Display, net::SocketAddr};
+use std::fmt::Display;
 
 use super::{Config, StoreConfig};
-#[cfg(feature = "redis")]
-use crate::store::redis::{Address, HostPort, Topology};
 use crate::{
     engine::ActiveRules,
+    server::LocalAddr,
     source::{Location, SourceConfig},
     telemetry::logging::START,
 };
+#[cfg(feature = "redis")]
+use redis::{Address, HostPort, Topology};
 
 /// What this was built from; `unknown` where the build was not told. See `build.rs`.
 const COMMIT: &str = env!("TOLLGATE_COMMIT");
@@ -17,14 +18,14 @@ const COMMIT: &str = env!("TOLLGATE_COMMIT");
 /// Where the listeners beside gRPC's listen; `None`: not at all.
 #[derive(Debug, Default)]
 pub(super) struct Addresses {
-    pub(super) http: Option<SocketAddr>,
-    pub(super) debug: Option<SocketAddr>,
-    pub(super) metrics: Option<SocketAddr>,
+    pub(super) http: Option<LocalAddr>,
+    pub(super) debug: Option<LocalAddr>,
+    pub(super) metrics: Option<LocalAddr>,
 }
 
 /// Logs it. `live` are the rules in force, if there are any yet.
 pub(super) fn log(config: &Config, live: Option<&ActiveRules>, addresses: &Addresses, grpc: &dyn Display) {
-    let or_off = |address: Option<SocketAddr>| address.map_or_else(|| "off".to_owned(), |address| address.to_string());
+    let or_off = |address: &Option<LocalAddr>| address.as_ref().map_or_else(|| "off".to_owned(), LocalAddr::to_string);
     let hash = live.map_or("none", |live| live.hash.get(..12).unwrap_or(&live.hash));
     tracing::info!(
         target: START,
@@ -38,9 +39,9 @@ pub(super) fn log(config: &Config, live: Option<&ActiveRules>, addresses: &Addre
         rules = live.map_or(0, |live| live.rules.rule_count()),
         rules_hash = hash,
         grpc = %grpc,
-        http = or_off(addresses.http),
-        debug = or_off(addresses.debug),
-        metrics = or_off(addresses.metrics),
+        http = or_off(&addresses.http),
+        debug = or_off(&addresses.debug),
+        metrics = or_off(&addresses.metrics),
         "{}",
         if live.is_some() { "tollgate started" } else { "tollgate started, without rules yet: see the lines before this one" }
     );

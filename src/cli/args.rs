@@ -1,7 +1,7 @@
-//! The command line, parsed to values. Nothing is run here, and the environment is not read.
+//! Parses the command line. Nothing is run here, and the environment is not read.
 //!
-//! `serve` has a flag for each of the common variables; flag, help and default come from the table of
-//! [`crate::settings`], which parses the values too, so that all faults of flags and variables are reported together.
+//! `serve` has a flag for each of the common variables. Its help and default come from the table of
+//! [`crate::settings`], which also parses its value, so that all errors in flags and variables are reported together.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -16,29 +16,29 @@ use super::entries::Entries;
 use super::serve_flags::{SERVE_FLAGS, overrides, serve_flags};
 use crate::settings::{Override, later_features, other_variables};
 
-/// What to do.
+/// The command to run.
 #[derive(Clone, Debug, PartialEq, Subcommand)]
 pub enum Command {
     /// Answer rate limit requests (the default)
     Serve(ServeArgs),
-    /// Check rules and report every fault, with its file and line
+    /// Check rules, and report every error with its file and line
     Validate(ValidateArgs),
-    /// Look at all that the service needs, and say what is wrong: settings, rules, ports, certificates, Redis, xDS
+    /// Check everything that the service needs: settings, rules, ports, certificates, Redis, xDS
     Doctor(DoctorArgs),
     /// Show which rule a descriptor matches, and why
     Explain(ExplainArgs),
-    /// Ask a running service once, charging the hits
+    /// Send one request to a running service, which charges its hits
     Check(CheckArgs),
-    /// Make load for a service, ours or another's, and measure its answers
+    /// Generate load for any rate limit service, and measure its answers
     Bench(Box<BenchArgs>),
-    /// Ask whether the service in this container is healthy: for HEALTHCHECK and exec probes
+    /// Check whether the service in this container is healthy: for HEALTHCHECK and exec probes
     Health(HealthArgs),
 }
 
-/// `serve`: the values of the flags that were given.
+/// `serve`: the values of the given flags.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServeArgs {
-    /// For [`Settings::resolve`](crate::settings::Settings::resolve).
+    /// The argument of [`Settings::resolve`](crate::settings::Settings::resolve).
     pub overrides: Vec<Override>,
 }
 
@@ -46,14 +46,14 @@ pub struct ServeArgs {
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 #[command(after_help = VALIDATE_HELP)]
 pub struct ValidateArgs {
-    /// Files, directories with all their files, or - for standard input. Of Kubernetes manifests the rules in ConfigMaps are
-    /// checked
+    /// Files, directories with all their files, or - for standard input. In Kubernetes manifests, the rules in
+    /// ConfigMaps are checked
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
-    /// The defaults of the rules, as with RULE_DEFAULTS
+    /// Defaults for the rules, as with RULE_DEFAULTS
     #[arg(long, value_name = "PATH")]
     pub defaults: Option<PathBuf>,
-    /// Several files may add to one domain, as with MERGE_DOMAIN_CONFIG=true
+    /// Several files may add rules to one domain, as with MERGE_DOMAIN_CONFIG=true
     #[arg(long)]
     pub merge_domain_config: bool,
 }
@@ -65,13 +65,13 @@ pub struct ExplainArgs {
     /// The rules: a file, a directory with all its files, or - for standard input
     #[arg(long, value_name = "PATH")]
     pub rules: PathBuf,
-    /// The defaults of the rules, as with RULE_DEFAULTS
+    /// Defaults for the rules, as with RULE_DEFAULTS
     #[arg(long, value_name = "PATH")]
     pub defaults: Option<PathBuf>,
-    /// Several files may add to one domain, as with MERGE_DOMAIN_CONFIG=true
+    /// Several files may add rules to one domain, as with MERGE_DOMAIN_CONFIG=true
     #[arg(long)]
     pub merge_domain_config: bool,
-    /// Answer in JSON
+    /// Print JSON
     #[arg(long)]
     pub json: bool,
     /// The domain
@@ -93,10 +93,10 @@ pub struct CheckArgs {
     /// The descriptors of one request
     #[arg(required = true, value_name = "KEY=VALUE,…")]
     pub descriptors: Vec<Entries>,
-    /// How many hits to charge; 0 looks and charges nothing
+    /// How many hits to charge; 0 checks without charging
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = hits, allow_negative_numbers = true)]
     pub hits: u32,
-    /// How to reach it.
+    /// The TLS options of the connection.
     #[command(flatten)]
     pub tls: TlsArgs,
 }
@@ -105,20 +105,20 @@ fn hits(text: &str) -> Result<u32, &'static str> {
     text.parse().map_err(|_| "give a whole number, 0 or more")
 }
 
-/// Options of TLS; any of them asks for it.
+/// TLS options; any of them enables TLS.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 #[command(next_help_heading = "TLS")]
 pub struct TlsArgs {
-    /// Connect over TLS; the options below and an address that begins with https:// ask for it too
+    /// Connect over TLS; implied by the options below, and by an address that begins with https://
     #[arg(long)]
     pub tls: bool,
-    /// PEM file of the authorities that the service's certificate must be of [default: those of the system]
+    /// PEM file of the CAs that may have issued the service's certificate [default: the system's CAs]
     #[arg(long, value_name = "PATH")]
     pub ca: Option<PathBuf>,
-    /// PEM file of the certificate to show (mTLS)
+    /// PEM file of the client certificate to present (mTLS)
     #[arg(long, value_name = "PATH", requires = "key")]
     pub cert: Option<PathBuf>,
-    /// PEM file of its key
+    /// PEM file of the client certificate's key
     #[arg(long, value_name = "PATH", requires = "cert")]
     pub key: Option<PathBuf>,
     /// The name that the service's certificate must be for [default: the address's host]
@@ -127,9 +127,9 @@ pub struct TlsArgs {
 }
 
 impl TlsArgs {
-    /// Whether TLS is asked for.
+    /// Whether any of the options enables TLS.
     #[must_use]
-    pub fn asked(&self) -> bool {
+    pub fn enabled(&self) -> bool {
         self.tls || self.ca.is_some() || self.cert.is_some() || self.server_name.is_some()
     }
 }
@@ -151,42 +151,41 @@ impl FromStr for CertificateName {
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 #[command(after_help = HEALTH_HELP)]
 pub struct HealthArgs {
-    /// The service's HTTP address, such as localhost:8080, or a page of it, such as http://localhost:8080/readyz
-    /// (https:// over TLS, any certificate is accepted) [default: where HOST, PORT and HTTP_TLS_CERT of this
-    /// environment make it listen]
+    /// The service's HTTP address, such as localhost:8080, or the URL of a page, such as http://localhost:8080/readyz;
+    /// https:// for TLS, any certificate is accepted [default: from HOST, PORT and HTTP_TLS_CERT in the environment]
     #[arg(value_name = "ADDRESS")]
     pub address: Option<String>,
 }
 
 const HEALTH_HELP: &str = r"The page is /healthcheck unless ADDRESS has one.
-Exit code 0: it answers OK. 1: it does not within 3 seconds; standard error says why.
-A service that has its port from a flag (serve --port) needs the ADDRESS.";
+Exit code 0: it answers OK. 1: it does not within 3 seconds; standard error has the reason.
+If the service's port is set by a flag (serve --port), give the ADDRESS.";
 
-const VALIDATE_HELP: &str = r"Exit code 0: the rules are good; warnings and notes say what may not be meant. 1: they are not,
-or cannot be read. 2: it was asked for wrongly.
+const VALIDATE_HELP: &str = "\
+Exit code 0: the rules are valid; warnings and notes report what may be unintended. 1: they have errors, or cannot be
+read. 2: usage error.
   kubectl get configmap NAME -o yaml | tollgate validate -
   helm template CHART | tollgate validate -";
 
 /// The syntax of a descriptor. A macro, so that the help of commands can contain it.
 macro_rules! entries_help {
     () => {
-        r"One argument is one descriptor: its entries in order, with a comma between them: country=de,path=/login
-A comma in a key or a value, an equals sign in a key and a backslash are written after a backslash: list=a\,b
+        r"Each argument is a descriptor: its entries in order, separated by commas: country=de,path=/login
+A comma in a key or a value, an equals sign in a key, and a backslash are escaped with a backslash: list=a\,b
 "
     };
 }
 
 const EXPLAIN_HELP: &str = concat!(
     entries_help!(),
-    r"Exit code 0: a rule applies. 1: the rules are faulty, or cannot be read. 2: it was asked for wrongly. 3: no limit applies:
-the domain is unknown, or no rule matches. Several descriptors are those of one request: 3 if none of them has a rule."
+    r"Exit code 0: a rule applies. 1: the rules have errors, or cannot be read. 2: usage error. 3: no limit applies: the
+domain is unknown, or no rule matches. Several descriptors form one request: 3 if none of them has a rule."
 );
 
 const CHECK_HELP: &str = concat!(
     entries_help!(),
-    r"Exit code 0: the request may pass. 1: it may not. 2: there is no answer, or it was asked for wrongly. 3: it may pass, for
-no limit applies: the domain is unknown, or no rule matches. Several descriptors are asked for as one request: 3 if none of
-them has a rule."
+    r"Exit code 0: the request may pass. 1: it may not. 2: no answer, or a usage error. 3: it may pass because no limit
+applies: the domain is unknown, or no rule matches. Several descriptors form one request: 3 if none of them has a rule."
 );
 
 #[derive(Debug, Parser)]
@@ -194,9 +193,9 @@ them has a rule."
     name = "tollgate",
     version,
     about = "The rate limit service for Envoy and Istio",
-    after_help = "With no command it serves, set up by the environment alone: see `tollgate serve --help`.\n\
-        Exit code 0: done. 1: not done, or the answer is no. 2: asked for wrongly, or no answer. 3: no limit applies. \
-        `--help` of a command has its own.",
+    after_help = "Without a command it serves, configured by the environment alone: see `tollgate serve --help`.\n\
+        Exit code 0: success. 1: failure, or the answer is no. 2: usage error, or no answer. 3: no limit applies. \
+        `--help` of a command lists its own.",
     subcommand_required = true,
     arg_required_else_help = false
 )]
@@ -205,11 +204,11 @@ struct CommandLine {
     command: Command,
 }
 
-/// Parses `argv`, which begins with the program's name. Without a command it is `serve`, whatever the program's name:
-/// so a link named `ratelimit` replaces that program.
+/// Parses `argv`, which begins with the program's name. The default command is `serve`, whatever the program's name, so
+/// that a link named `ratelimit` can replace that program.
 ///
 /// # Errors
-/// What is wrong with it, or the help or version that it requests; `exit_code` and `print` of the error handle each.
+/// If the command line is invalid, or requests help or the version; `exit_code` and `print` of the error handle both.
 pub fn parse(argv: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
     let mut argv: Vec<OsString> = argv.into_iter().collect();
     if argv.is_empty() {
@@ -232,9 +231,9 @@ impl Args for ServeArgs {
         let others = other_variables(|name| SERVE_FLAGS.iter().any(|(_, variable, _)| *variable == name), 96);
         command.args(serve_flags()).after_help(format!(
             "A flag overrides its variable. Variables without a flag:\n{others}\
-             docs/settings.md describes each, and those of features that do not exist yet:\n  {}.\n\
-             Exit code 0: a signal ended it. 1: it could not start, or a part of it broke. 2: a variable or a flag is wrong, or \
-             a Redis did not answer within REDIS_STARTUP_MAX_ELAPSED_TIME.",
+             docs/settings.md describes all of them, and those of features that do not exist yet:\n  {}.\n\
+             Exit code 0: stopped by a signal. 1: it could not start, or a part of it failed. 2: a variable or a flag \
+             is invalid, or a Redis did not answer within REDIS_STARTUP_MAX_ELAPSED_TIME.",
             later_features()
         ))
     }
@@ -291,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn every_flag_gives_its_variable() {
+    fn every_flag_overrides_its_variable() {
         for (flag, variable, _) in SERVE_FLAGS {
             assert_eq!(overrides(&["tollgate", flag, "x"]), [(*variable, "x".to_owned())], "{flag}");
             assert_eq!(variable_named(variable).name, *variable);
@@ -299,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_and_help_have_their_exit_codes() {
+    fn errors_and_help_have_their_exit_codes() {
         for (argv, code) in [
             (&["tollgate", "--help"][..], 0),
             (&["tollgate", "-V"], 0),
@@ -321,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn the_other_commands_take_their_arguments() {
+    fn the_other_commands_parse_their_arguments() {
         let entries = |text: &str| text.parse::<Entries>().expect("entries");
         assert_eq!(
             parse_words(&["tollgate", "validate", "a", "b", "--defaults", "c"]).expect("validate"),
@@ -359,7 +358,7 @@ mod tests {
         let tls =
             TlsArgs { cert: Some("c".into()), key: Some("k".into()), server_name: Some(name), ..TlsArgs::default() };
         assert_eq!(check.tls, tls);
-        assert!(check.tls.asked());
+        assert!(check.tls.enabled());
         assert_eq!(
             parse_words(&["tollgate", "health"]).expect("health"),
             Command::Health(HealthArgs { address: None })

@@ -1,4 +1,4 @@
-//! The connection to a running service: plain, or over TLS with the options of `check`.
+//! The connection of `check` to a running service: plain, or over TLS.
 
 use std::{fmt::Write as _, io, sync::Arc};
 
@@ -15,18 +15,18 @@ use tower::service_fn;
 
 use super::{
     args::TlsArgs,
-    diagnosis::{self, Refused},
+    diagnosis::{self, HandshakeFailure},
     http2::{GREETING, PATIENCE, host},
 };
-use crate::tls::{ClientFiles, HandshakeError, Identity, TlsError, client_config};
+use tls::{ClientFiles, HandshakeError, Identity, TlsError, client_config};
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// The address cannot be one.
-    #[error("{address:?} is no gRPC address: {reason}; give host:port, such as localhost:8081")]
+    /// The address is malformed.
+    #[error("{address:?} is not a gRPC address: {reason}; give host:port, such as localhost:8081")]
     Address {
-        /// As typed.
+        /// The address as given.
         address: String,
         /// What is wrong with it.
         reason: String,
@@ -34,19 +34,19 @@ pub enum ConnectError {
     /// A file for TLS cannot be used.
     #[error("{0} (--ca, --cert, --key)")]
     Tls(#[from] TlsError),
-    /// No gRPC service answers there.
+    /// No gRPC service answers at the address.
     #[error("cannot reach {address}: {reason}; {cure}")]
     Unreachable {
-        /// As typed.
+        /// The address as given.
         address: String,
-        /// What the network said.
+        /// The error of the connection, with its causes.
         reason: String,
         /// What to do about it.
         cure: &'static str,
     },
 }
 
-/// A connection that is open.
+/// An open connection.
 pub(super) struct GrpcConnection {
     pub(super) channel: Channel,
     uri: Uri,
@@ -56,7 +56,7 @@ pub(super) struct GrpcConnection {
 impl GrpcConnection {
     /// Connects to `address`: `host:port`, or a URL of `http` or `https`.
     pub(super) async fn open(address: &str, args: &TlsArgs) -> Result<Self, ConnectError> {
-        // tonic would add TLS of its own for `https`: whether there is TLS is decided here.
+        // With `https` tonic would add its own TLS, but the connector below decides about TLS.
         let uri = match address.strip_prefix("https://") {
             Some(rest) => format!("http://{rest}"),
             None if address.contains("://") => address.to_owned(),
@@ -65,7 +65,7 @@ impl GrpcConnection {
         let malformed = |reason: String| ConnectError::Address { address: address.to_owned(), reason };
         let endpoint = Endpoint::from_shared(uri).map_err(|error| malformed(causes(&error)))?.connect_timeout(PATIENCE);
         let uri = endpoint.uri().clone();
-        // a URL has the port of its scheme
+        // in a URL the port may be omitted
         let authority = uri.authority().map_or("", |authority| authority.as_str());
         if host(&uri).is_empty() {
             return Err(malformed("the host is missing".to_owned()));
@@ -73,7 +73,7 @@ impl GrpcConnection {
         if uri.port().is_none() && !address.contains("://") {
             let port = authority.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.contains(']'));
             return Err(malformed(match port {
-                Some(port) if !port.is_empty() => format!("`{port}` is no port"),
+                Some(port) if !port.is_empty() => format!("`{port}` is not a port"),
                 _ => "the port is missing".to_owned(),
             }));
         }
@@ -82,7 +82,7 @@ impl GrpcConnection {
             reason: causes(&error as &dyn std::error::Error),
             cure,
         };
-        if !args.asked() && !address.starts_with("https://") {
+        if !args.enabled() && !address.starts_with("https://") {
             return match endpoint.connect().await {
                 Ok(channel) => Ok(Self { channel, uri, tls: None }),
                 Err(error) => Err(unreachable(error, diagnosis::of_plain(&uri).await)),
@@ -90,7 +90,7 @@ impl GrpcConnection {
         }
         let name = match &args.server_name {
             Some(name) => name.0.clone(),
-            None => name(&uri).ok_or_else(|| malformed("it has no host that a certificate can be for".into()))?,
+            None => name(&uri).ok_or_else(|| malformed("a certificate cannot be for its host".into()))?,
         };
         let secure = Secure { connector: connector(args)?, name };
         let connect = {
@@ -103,13 +103,13 @@ impl GrpcConnection {
         match endpoint.connect_with_connector(connect).await {
             Ok(channel) => Ok(Self { channel, uri, tls: Some(secure) }),
             Err(error) => {
-                let cure = diagnosis::of_unmade_tls(&error, &uri).await;
+                let cure = diagnosis::of_failed_tls(&error, &uri).await;
                 Err(unreachable(error, cure))
             }
         }
     }
 
-    /// What to do about a connection that was made and then broke without an error from the service.
+    /// The cure for a connection that was established and then lost, without an error from the service.
     pub(super) async fn cure(&self) -> &'static str {
         match self.tls {
             Some(_) => diagnosis::UNKNOWN,
@@ -117,9 +117,9 @@ impl GrpcConnection {
         }
     }
 
-    /// Why the service closed a connection that was made, and what to do: with TLS 1.3 it checks the client's
-    /// certificate when the client's handshake is complete. The channel reports only a broken connection, so this
-    /// connects once more.
+    /// Why the service closed an established connection, and the cure. With TLS 1.3 a server checks the client's
+    /// certificate after the client's handshake is complete. The channel reports only a lost connection, so this
+    /// connects again to read the alert.
     pub(super) async fn rejection_reason(&self) -> Option<(String, &'static str)> {
         let secure = self.tls.as_ref()?;
         let ask = async {
@@ -132,11 +132,11 @@ impl GrpcConnection {
     }
 }
 
-/// How connections are secured.
+/// Connects over TLS.
 #[derive(Clone)]
 struct Secure {
     connector: TlsConnector,
-    /// What the service's certificate must be for.
+    /// The name that the service's certificate must be for.
     name: ServerName<'static>,
 }
 
@@ -146,7 +146,7 @@ impl Secure {
         let connected = self.connector.connect(self.name.clone(), stream).await;
         connected.map_err(|error| {
             let cure = diagnosis::of_tls(&error);
-            io::Error::other(Refused { text: HandshakeError::with_server(error).cause().to_string(), cure })
+            io::Error::other(HandshakeFailure { text: HandshakeError::with_server(error).cause().to_string(), cure })
         })
     }
 }
@@ -163,15 +163,15 @@ fn name(uri: &Uri) -> Option<ServerName<'static>> {
     ServerName::try_from(host(uri).to_owned()).ok()
 }
 
-/// The innermost causes say what happened; tonic's own text is only "transport error".
+/// The error with all its causes, because tonic's own text is only "transport error".
 pub(super) fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {
-        let said = cause.to_string();
+        let message = cause.to_string();
         // some errors repeat their causes
-        if !text.ends_with(&said) {
-            let _ = write!(text, ": {said}");
+        if !text.ends_with(&message) {
+            let _ = write!(text, ": {message}");
         }
         next = cause.source();
     }

@@ -1,4 +1,4 @@
-//! `check`: one real call to a running service, with an answer that a person can read.
+//! `check`: sends one real call to a running service, and prints the answer as text.
 
 use std::{error::Error as _, fmt::Write as _};
 
@@ -22,31 +22,31 @@ use super::{
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
-    /// There is no connection, or it broke before the answer.
+    /// There is no connection, or it was lost before the answer.
     #[error(transparent)]
     Connection(#[from] ConnectError),
     /// Address and domain seem to be swapped.
     #[error(
-        "{domain:?} looks like the address, and {address:?} like the domain: the address comes first, as in `tollgate check \
-         {domain} {address} key=value`"
+        "{domain:?} looks like the address, and {address:?} like the domain: the address comes first, as in `tollgate \
+         check {domain} {address} key=value`"
     )]
     Swapped {
-        /// Given as the address.
+        /// The argument that was given as the address.
         address: String,
-        /// Given as the domain.
+        /// The argument that was given as the domain.
         domain: String,
     },
     /// The service answered with an error.
     #[error("{address} answered {code:?}: {message}")]
     Refused {
-        /// As typed.
+        /// The address as given.
         address: String,
-        /// The gRPC code.
+        /// The gRPC status code.
         code: tonic::Code,
-        /// What it said.
+        /// The gRPC status message.
         message: String,
     },
-    /// There is no runtime to make the call on.
+    /// The runtime for the call cannot be started.
     #[error("cannot start a runtime: {0}")]
     Runtime(#[from] std::io::Error),
 }
@@ -54,7 +54,7 @@ pub enum CheckError {
 /// The answer to the call.
 struct Answer {
     response: RateLimitResponse,
-    /// The service says that no rules have the domain. Only Tollgate does.
+    /// The service reported that no rules have the domain. Only Tollgate does that.
     unknown_domain: bool,
 }
 
@@ -84,7 +84,7 @@ async fn ask(args: &CheckArgs) -> Result<Answer, CheckError> {
         }
         Err(status) => status,
     };
-    // A status with a cause is no answer of the service: the connection broke.
+    // A status with a source is not an answer of the service: the connection was lost.
     let Some(cause) = status.source() else {
         return Err(CheckError::Refused { address, code: status.code(), message: status.message().to_owned() });
     };
@@ -96,7 +96,7 @@ async fn ask(args: &CheckArgs) -> Result<Answer, CheckError> {
 }
 
 fn request(args: &CheckArgs) -> RateLimitRequest {
-    // 0 is 1 for a request as a whole, and a look for a descriptor
+    // for the request as a whole 0 means 1, but for a descriptor it means a look
     let look = (args.hits == 0).then_some(UInt64Value { value: 0 });
     let descriptor = |entries: &Entries| RateLimitDescriptor {
         entries: entries.iter().map(|(key, value)| Entry { key: key.to_owned(), value: value.to_owned() }).collect(),
@@ -131,14 +131,14 @@ fn describe(args: &CheckArgs, answer: &Answer) -> (String, u8) {
     let _ = if *unknown_domain {
         writeln!(
             text,
-            "no limit applies: domain `{domain}` is unknown: no rules of the service have it; `tollgate explain --rules PATH \
-             {domain} …` finds the likely one in your rules"
+            "no limit applies: domain `{domain}` is unknown: no rules of the service have it; `tollgate explain \
+             --rules PATH {domain} …` finds the likely one in your rules"
         )
     } else {
         writeln!(
             text,
-            "no limit applies: no rule of domain `{domain}` matches, or none are loaded; `tollgate explain --rules PATH \
-             {domain} …` says why"
+            "no limit applies: no rule of domain `{domain}` matches, or none are loaded; `tollgate explain --rules \
+             PATH {domain} …` explains why"
         )
     };
     (text, NO_LIMIT)
@@ -158,7 +158,7 @@ fn describe_status(status: &DescriptorStatus) -> String {
     let Some(limit) = &status.current_limit else {
         let why = match status.code() {
             _ if is_unlimited(status) => "unlimited",
-            Code::OverLimit => "no rule matches, and the service denies what it has no rule for",
+            Code::OverLimit => "no rule matches, and the domain denies unknown descriptors",
             _ => "no limit applies",
         };
         return format!("{code}, {why}");

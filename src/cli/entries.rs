@@ -5,13 +5,13 @@ use std::str::FromStr;
 
 /// The entries of one descriptor, in order. At least one, and no key is empty.
 ///
-/// Written `key=value,key=value`. After a backslash, a comma, an equals sign or a backslash stands for itself; an
-/// equals sign in a value needs none. A value may be empty, its equals sign may not be left out.
+/// Written `key=value,key=value`. A backslash escapes a comma, an equals sign or a backslash; an equals sign in a value
+/// needs no escape. A value may be empty, but its equals sign may not be omitted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entries(Vec<(String, String)>);
 
 impl Entries {
-    /// Keys and values.
+    /// The keys and values, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
@@ -26,7 +26,7 @@ pub enum EntriesError {
     /// An entry has no key.
     #[error("an entry has no key: write key=value,key=value")]
     NoKey,
-    /// A backslash with nothing to escape behind it.
+    /// A backslash before a character that has no escape, or at the end.
     #[error(r"\{0} is not an escape: a backslash is written \\, a comma \, and an equals sign \=")]
     Escape(String),
 }
@@ -63,7 +63,7 @@ impl FromStr for Entries {
     }
 }
 
-/// As on the command line.
+/// Formats the entries as on the command line.
 impl fmt::Display for Entries {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let escape = |text: &str, special: &[char]| {
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_are_read_in_order() {
+    fn entries_are_parsed_in_order() {
         let pairs = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
             pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
         };
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_are_named() {
+    fn errors_name_the_cause() {
         assert_eq!(read(""), Err(EntriesError::NoKey));
         assert_eq!(read("a=1,"), Err(EntriesError::NoKey));
         assert_eq!(read("=1"), Err(EntriesError::NoKey));
@@ -117,7 +117,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_back(
+        fn entries_survive_a_round_trip(
             entries in proptest::collection::vec((r"[a,=\\é]{1,4}", r"[a,=\\é]{0,4}"), 1..4)
         ) {
             let entries = Entries(entries);

@@ -1,4 +1,4 @@
-//! `explain`: which rule a descriptor matches and why, the counter it charges, and the policy.
+//! `explain`: reports which rule a descriptor matches and why, the counters that it charges, and the policy.
 
 use std::fmt::Write as _;
 
@@ -19,7 +19,7 @@ use rules::{
 /// Explains each descriptor, as text or as JSON, and returns whether a rule matches any of them.
 ///
 /// # Errors
-/// If the rules cannot be read, or have faults.
+/// If the rules cannot be read, or have errors.
 pub(super) fn explain(args: &ExplainArgs) -> Result<(String, bool), LoadError> {
     let loaded = load_paths(std::slice::from_ref(&args.rules), args.defaults.as_deref(), args.merge_domain_config)?;
     let rules = &loaded.compiled.rules;
@@ -35,24 +35,24 @@ pub(super) fn explain(args: &ExplainArgs) -> Result<(String, bool), LoadError> {
 }
 
 fn as_text(rules: &RuleSet, domain: &str, entries: &Entries) -> String {
-    let typed = borrow(entries);
-    let mut text = format!("{}\n", walk(rules, domain, &typed));
-    for (key, limit) in counters(rules, domain, &typed) {
+    let entries = borrow(entries);
+    let mut text = format!("{}\n", walk(rules, domain, &entries));
+    for (key, limit) in counters(rules, domain, &entries) {
         let _ = writeln!(text, "counter {key}  ({limit})");
     }
-    for sharing in sharing(rules, domain, &typed) {
+    for sharing in sharing(rules, domain, &entries) {
         let _ = writeln!(text, "{sharing}");
     }
     text
 }
 
 fn as_json(rules: &RuleSet, domain: &str, entries: &Entries) -> Value {
-    let typed = borrow(entries);
-    let mut explained = walk(rules, domain, &typed).to_json();
-    let counters: Vec<Value> =
-        counters(rules, domain, &typed).into_iter().map(|(key, limit)| json!({"key": key, "policy": limit})).collect();
+    let entries = borrow(entries);
+    let mut explained = walk(rules, domain, &entries).to_json();
+    let counters = counters(rules, domain, &entries).into_iter();
+    let counters: Vec<Value> = counters.map(|(key, limit)| json!({"key": key, "policy": limit})).collect();
     explained["counters"] = counters.into();
-    let sharing = sharing(rules, domain, &typed).into_iter().map(|sharing| Value::from(sharing.to_string()));
+    let sharing = sharing(rules, domain, &entries).into_iter().map(|sharing| Value::from(sharing.to_string()));
     explained["sharing"] = sharing.collect::<Vec<_>>().into();
     explained
 }
@@ -61,13 +61,13 @@ fn borrow(entries: &Entries) -> Vec<Entry<'_>> {
     entries.iter().map(|(key, value)| Entry::new(key, value)).collect()
 }
 
-/// For each pattern that the descriptor matched, whether the values that match it share a counter.
+/// Whether the values of each pattern that the descriptor matched share a counter.
 fn sharing<'r>(rules: &'r RuleSet, domain: &str, entries: &[Entry<'_>]) -> Vec<Sharing<'r>> {
     let found = rules.domain(domain).and_then(|domain| domain.find(entries));
     found.map(|found| sharing::of(&found)).unwrap_or_default()
 }
 
-/// The counters that the descriptor charges, with CACHE_KEY_PREFIX left out, and what each may hold.
+/// The counters that the descriptor charges, without CACHE_KEY_PREFIX, each with its limit.
 fn counters(rules: &RuleSet, domain: &str, entries: &[Entry<'_>]) -> Vec<(String, String)> {
     let Some(domain) = rules.domain(domain) else { return Vec::new() };
     let Some(found) = domain.find(entries) else { return Vec::new() };

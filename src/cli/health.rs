@@ -1,5 +1,5 @@
-//! `health`: one request to a running service's health page, for a container's HEALTHCHECK and for exec probes, which
-//! have no other HTTP client. It changes nothing.
+//! `health`: sends one request to a running service's health page, for a container's HEALTHCHECK and for exec probes,
+//! because the image has no other HTTP client. It changes nothing.
 
 use std::{
     ffi::OsString,
@@ -25,89 +25,91 @@ use crate::{
     app::HttpConfig,
     server::{Host, HostPort},
     settings::{Settings, SettingsError},
-    tls::insecure_client_config,
 };
+use tls::insecure_client_config;
 
 /// The page that is requested unless the address has one.
 const PAGE: &str = "/healthcheck";
 
-/// For the whole probe. Probes have a time limit of their own, which may be longer.
+/// The deadline of the whole probe. The probes of Kubernetes have a timeout of their own, which may be longer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// The longest reason that is read.
+/// The most bytes of a reason that are read.
 const LONGEST_REASON: usize = 4096;
 
 /// Why the service is not known to be healthy.
 #[derive(Debug, thiserror::Error)]
 pub enum HealthError {
-    /// The environment does not say where the service listens.
+    /// The environment is invalid, so that the service's address is unknown.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// The address cannot be one.
+    /// The address is malformed.
     #[error(
-        "{address:?} is no address of a health page: give host:port, such as localhost:8080, or http://host:port/page"
+        "{address:?} is not the address of a health page: give host:port, such as localhost:8080, or \
+         http://host:port/page"
     )]
     Address {
-        /// As typed.
+        /// The address as given.
         address: String,
     },
-    /// There is no connection.
+    /// The connection failed.
     #[error(
-        "cannot reach {url}: {error}; is the service running, is this its HTTP port (PORT, 8080 by default), and does it speak TLS (https://) or not?"
+        "cannot reach {url}: {error}; is the service running, is this its HTTP port (PORT, 8080 by default), and does \
+         it speak TLS (https://) or not?"
     )]
     Unreachable {
-        /// The URL.
+        /// The requested URL.
         url: Uri,
-        /// What the network said.
+        /// The error of the connection, with its causes.
         error: String,
     },
     /// The service does not answer in time.
     #[error("{url} did not answer within {PATIENCE:?}")]
     Silent {
-        /// What was asked for.
+        /// The requested URL.
         url: Uri,
     },
-    /// The service says that it is not healthy.
+    /// The service reports that it is not healthy.
     #[error("{url} answered {status}: {reason}")]
     Unhealthy {
-        /// What was asked for.
+        /// The requested URL.
         url: Uri,
         /// The HTTP status.
         status: StatusCode,
-        /// The reason that the service gives.
+        /// The body of the response.
         reason: String,
     },
-    /// There is no runtime to make the call on.
+    /// The runtime for the request cannot be started.
     #[error("cannot start a runtime: {0}")]
     Runtime(#[from] io::Error),
 }
 
-/// Sends one request, to the address that was typed, or to where this environment makes a service listen.
+/// Sends one request, to the given address, or to the address that a service with this environment listens on.
 ///
 /// # Errors
-/// If the service is not healthy, or not there.
+/// If the service is not healthy, or cannot be reached.
 pub(super) fn health(args: &HealthArgs, env: impl Fn(&str) -> Option<OsString>) -> Result<(), HealthError> {
     let url = match &args.address {
-        Some(address) => typed(address)?,
+        Some(address) => parse(address)?,
         None => url(&Settings::resolve(&[], env, [])?.config.http),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let asked = runtime.block_on(async { tokio::time::timeout(PATIENCE, ask(&url)).await });
-    asked.unwrap_or_else(|_| Err(HealthError::Silent { url }))
+    let outcome = runtime.block_on(async { tokio::time::timeout(PATIENCE, request(&url)).await });
+    outcome.unwrap_or_else(|_| Err(HealthError::Silent { url }))
 }
 
 /// Whether a service answers at this listener, healthy or not.
 pub(super) async fn answers(listener: &HttpConfig) -> bool {
     let url = url(listener);
-    let asked = tokio::time::timeout(PATIENCE, ask(&url)).await;
-    matches!(asked, Ok(Ok(()) | Err(HealthError::Unhealthy { status: StatusCode::INTERNAL_SERVER_ERROR, .. })))
+    let outcome = tokio::time::timeout(PATIENCE, request(&url)).await;
+    matches!(outcome, Ok(Ok(()) | Err(HealthError::Unhealthy { status: StatusCode::INTERNAL_SERVER_ERROR, .. })))
 }
 
 fn url(listener: &HttpConfig) -> Uri {
     local(if listener.tls.is_some() { "https" } else { "http" }, &listener.address)
 }
 
-async fn ask(url: &Uri) -> Result<(), HealthError> {
+async fn request(url: &Uri) -> Result<(), HealthError> {
     let unreachable =
         |error: &dyn std::error::Error| HealthError::Unreachable { url: url.clone(), error: causes(error) };
     let stream = connect(url).await.map_err(|error| unreachable(&error))?;
@@ -119,7 +121,7 @@ async fn ask(url: &Uri) -> Result<(), HealthError> {
     let answered = async move {
         let response = sender.send_request(request).await?;
         let status = response.status();
-        // a page that is too long, or ends early, gives no reason
+        // a body that is too long or incomplete counts as no reason
         let reason = Limited::new(response.into_body(), LONGEST_REASON).collect().await;
         let reason = reason.map(Collected::to_bytes).unwrap_or_default();
         Ok::<_, hyper::Error>((status, String::from_utf8_lossy(&reason).trim().to_owned()))
@@ -132,8 +134,8 @@ async fn ask(url: &Uri) -> Result<(), HealthError> {
     }
 }
 
-/// The URL of what was typed: a URL, or a host and a port.
-fn typed(address: &str) -> Result<Uri, HealthError> {
+/// The URL of an argument: a URL, or a host and a port.
+fn parse(address: &str) -> Result<Uri, HealthError> {
     let url = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
     let parts = url.parse::<Uri>().ok().filter(|url| {
         matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some_and(|host| !host.is_empty())
@@ -148,7 +150,7 @@ fn typed(address: &str) -> Result<Uri, HealthError> {
     }
 }
 
-/// Where a service that listens there is reached from within its own container.
+/// The URL of a listener from within the service's own container.
 fn local(scheme: &str, listener: &HostPort) -> Uri {
     let port = listener.port;
     let authority = match &listener.host {
@@ -167,14 +169,14 @@ fn page_at(scheme: &str, authority: &str) -> Uri {
         .authority(authority)
         .path_and_query(PAGE)
         .build()
-        .expect("a host that was read and a port are an authority")
+        .expect("a parsed host and a port form an authority")
 }
 
-/// A connection, secured or not.
+/// A connection with or without TLS.
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
-/// Over TLS every certificate is accepted: a service's certificate is rarely for `localhost`.
+/// Connects. Over TLS every certificate is accepted, because a service's certificate is rarely for `localhost`.
 async fn connect(url: &Uri) -> io::Result<Box<dyn Stream>> {
     let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
     if url.scheme_str() != Some("https") {
@@ -186,7 +188,7 @@ async fn connect(url: &Uri) -> io::Result<Box<dyn Stream>> {
     Ok(Box::new(connector.connect(name, stream).await?))
 }
 
-/// `localhost` has two addresses, and a service may listen at one of them only, as at `0.0.0.0`.
+/// Connects to a host. `localhost` has two addresses, of which a service may listen on only one, as with `0.0.0.0`.
 async fn dial(host: &str, port: u16) -> io::Result<TcpStream> {
     match host {
         "localhost" => {
@@ -206,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_says_where_to_ask() {
+    fn the_default_address_is_from_the_environment() {
         assert_eq!(from(&[]), "http://localhost:8080/healthcheck");
         assert_eq!(from(&[("HOST", "::"), ("PORT", "81")]), "http://localhost:81/healthcheck");
         assert_eq!(from(&[("HOST", "")]), "http://localhost:8080/healthcheck");
@@ -216,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_typed_is_an_address_or_a_page() {
+    fn an_argument_is_an_address_or_a_url() {
         for (text, url) in [
             ("localhost:80", "http://localhost:80/healthcheck"),
             ("[::1]:80", "http://[::1]:80/healthcheck"),
@@ -225,10 +227,10 @@ mod tests {
             ("a:1/livez", "http://a:1/livez"),
             ("https://a:1", "https://a:1/healthcheck"),
         ] {
-            assert_eq!(typed(text).expect(text).to_string(), url);
+            assert_eq!(parse(text).expect(text).to_string(), url);
         }
         for bad in ["", "a b", "ftp://a", "/healthcheck", ":80"] {
-            assert!(matches!(typed(bad), Err(HealthError::Address { .. })), "{bad}");
+            assert!(matches!(parse(bad), Err(HealthError::Address { .. })), "{bad}");
         }
     }
 }

@@ -1,4 +1,5 @@
-//! What was probably meant by a command line that cannot be parsed, where the parser's own message is misleading.
+//! Hints at what was probably meant by a command line that cannot be parsed, where the parser's own message is
+//! misleading.
 
 use std::{ffi::OsString, path::Path};
 
@@ -7,7 +8,7 @@ use clap::error::{ContextKind, ContextValue};
 /// Flags that take no value.
 const SWITCHES: [&str; 3] = ["--json", "--merge-domain-config", "--tls"];
 
-/// A hint, if there is one. `argv` begins with the program's name.
+/// A hint for this error, if there is one. `argv` begins with the program's name.
 pub(super) fn of(argv: &[OsString], error: &clap::Error) -> Option<String> {
     let words: Vec<String> = argv.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
     let (command, rest) = words.split_first()?;
@@ -16,11 +17,11 @@ pub(super) fn of(argv: &[OsString], error: &clap::Error) -> Option<String> {
     match command.as_str() {
         "serve" | "doctor" => {
             let stray = invalid(error).filter(|word| !word.starts_with('-'))?;
-            Some(format!("the rules go into --rules: `tollgate {command} --rules {stray}`"))
+            Some(format!("give the rules with --rules: `tollgate {command} --rules {stray}`"))
         }
         "explain" if !has_rules => match positional.split_first() {
             Some((rules, rest)) if is_path(rules) => {
-                Some(format!("the rules go into --rules: `tollgate explain --rules {rules} {}`", rest.join(" ")))
+                Some(format!("give the rules with --rules: `tollgate explain --rules {rules} {}`", rest.join(" ")))
             }
             _ => None,
         },
@@ -29,7 +30,7 @@ pub(super) fn of(argv: &[OsString], error: &clap::Error) -> Option<String> {
             let (address, rest) = positional.split_at_checked(1)?;
             missing_domain("tollgate check", address, rest)
         }
-        _ if is_path(command) => Some(format!("the rules go into --rules: `tollgate --rules {command}`")),
+        _ if is_path(command) => Some(format!("give the rules with --rules: `tollgate --rules {command}`")),
         _ => None,
     }
 }
@@ -62,7 +63,7 @@ fn positional(words: &[String]) -> Vec<&str> {
     positional
 }
 
-/// Whether it is there, or is written as a path of rules is.
+/// Whether a word is an existing path, or looks like the path of rules.
 fn is_path(word: &str) -> bool {
     let path = Path::new(word);
     let is_yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");

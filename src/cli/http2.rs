@@ -1,13 +1,13 @@
-//! What every connection to a gRPC service begins with.
+//! The beginning of a connection to a gRPC service.
 
 use std::time::Duration;
 
 use tonic::transport::Uri;
 
-/// How long connecting may take, with the handshake.
+/// The deadline of connecting, with the handshake.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What an HTTP/2 client sends first: the preface and empty settings.
+/// The first bytes from an HTTP/2 client: the preface and an empty SETTINGS frame.
 pub(super) const GREETING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
 /// The host of a URL, without the brackets of an IPv6 address.

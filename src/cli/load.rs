@@ -1,4 +1,4 @@
-//! Loads rules for a command that reads them once.
+//! Loads rules for commands that read them once.
 
 use std::{
     io::Read as _,
@@ -22,12 +22,12 @@ pub enum LoadError {
     /// A path cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The rules have faults.
+    /// The rules have errors.
     #[error(transparent)]
     Compile(#[from] CompileErrors),
-    /// The rules have faults, and so they should: they are what Helm makes rules of.
+    /// The rules have errors, as expected: the file is a template that Helm renders.
     #[error(
-        "{0:#}\n{1} looks like a template of Helm: `helm template CHART | tollgate validate -` checks what it makes"
+        "{0:#}\n{1} looks like a Helm template: `helm template CHART | tollgate validate -` checks the rendered rules"
     )]
     Template(#[source] CompileErrors, String),
     /// Standard input cannot be read.
@@ -35,18 +35,18 @@ pub enum LoadError {
         "cannot read the rules from standard input: {0}; pipe them in, as in `kubectl get configmap NAME -o yaml | …`"
     )]
     Input(#[source] std::io::Error),
-    /// There are manifests, and no rules in them.
+    /// There are manifests, but they contain no rules.
     #[error(
-        "there are manifests, and no rules in them: rules are in the `data` of a ConfigMap, in a value with `domain:`\
-         {skipped}"
+        "there are manifests, but they contain no rules: rules are in the `data` of a ConfigMap, in a value with \
+         `domain:`{skipped}"
     )]
     NoRulesInManifests {
-        /// What was looked at, a line each.
+        /// The skipped entries, each on a line of its own.
         skipped: String,
     },
 }
 
-/// Stands for standard input in place of a path.
+/// The path that means standard input.
 const INPUT: &str = "-";
 
 /// The loaded rules.
@@ -56,12 +56,12 @@ pub(super) struct Loaded {
     pub(super) defaults: Option<CompiledDefaults>,
     /// Entries of manifests that do not look like rule files, each with the reason.
     pub(super) skipped: Vec<String>,
-    /// What the service may read differently.
+    /// Warnings about entries of manifests that the service may interpret differently.
     pub(super) warnings: Vec<String>,
 }
 
-/// Reads files, directories and, for `-`, standard input, and compiles all together as one set, with the defaults if there
-/// are any. Of Kubernetes manifests it reads the rules in ConfigMaps.
+/// Reads files, directories and, for `-`, standard input, and compiles everything as one set, with the defaults if
+/// there are any. From Kubernetes manifests it reads the rules in ConfigMaps.
 pub(super) fn load_paths(paths: &[PathBuf], defaults: Option<&Path>, merge_domains: bool) -> Result<Loaded, LoadError> {
     let (mut files, mut skipped, mut warnings, mut manifests) = (Vec::new(), Vec::new(), Vec::new(), false);
     for path in paths {
@@ -83,7 +83,7 @@ pub(super) fn load_paths(paths: &[PathBuf], defaults: Option<&Path>, merge_domai
         return Err(LoadError::NoRulesInManifests { skipped });
     }
     let template = files.iter().find(|file| manifest::is_template(file)).map(|file| file.name.clone());
-    // what a store cannot do is for the service to say, which knows its store
+    // only the service knows its store, and reports what the store does not support
     let defaults = defaults.map(|path| Location::Path(path.to_owned()));
     match (compile(&files, defaults.as_ref(), merge_domains, AtomicGroups::Supported), template) {
         (Ok(loaded), _) => Ok(Loaded { skipped, warnings, ..loaded }),
@@ -92,8 +92,8 @@ pub(super) fn load_paths(paths: &[PathBuf], defaults: Option<&Path>, merge_domai
     }
 }
 
-/// Reads and compiles the rules as the service does, for a store with this kind of groups. If rules come over xDS, only
-/// the defaults are read.
+/// Reads and compiles the rules as the service does, for a store with this support of atomic groups. If rules come over
+/// xDS, only the defaults are read.
 pub(super) fn load(rules: &RulesConfig, atomic_groups: AtomicGroups) -> Result<Loaded, LoadError> {
     let files = rules.source.location().map(read).transpose()?.unwrap_or_default();
     let defaults = rules.defaults.as_ref().map(|file| &file.location);
@@ -108,9 +108,9 @@ fn compile(
 ) -> Result<Loaded, LoadError> {
     let capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups };
     let defaults = defaults.map(read).transpose()?.map(|files| RuleDefaults::compile(&files, capabilities));
-    // without the defaults the rules are read for their faults all the same
-    let good = defaults.as_ref().and_then(|defaults| defaults.as_ref().ok()).map(|good| &good.defaults);
-    let compiled = rules::compile(files, &CompileOptions { merge_domains, capabilities, defaults: good });
+    // if the defaults have errors, the rules are compiled without them, to report all errors
+    let valid = defaults.as_ref().and_then(|defaults| defaults.as_ref().ok()).map(|valid| &valid.defaults);
+    let compiled = rules::compile(files, &CompileOptions { merge_domains, capabilities, defaults: valid });
     match (defaults.transpose(), compiled) {
         (Ok(defaults), Ok(compiled)) => {
             let (skipped, warnings) = (Vec::new(), Vec::new());
@@ -125,7 +125,7 @@ fn compile(
     }
 }
 
-/// Standard input, up to the bound on rules.
+/// Reads standard input, up to the limit on the size of rules.
 fn input() -> Result<RuleFile, LoadError> {
     let mut content = Vec::new();
     std::io::stdin().lock().take(MAX_BYTES + 1).read_to_end(&mut content).map_err(LoadError::Input)?;

@@ -1,4 +1,4 @@
-//! The command line: its arguments, and a file for each command. `run` is the whole program except its allocator.
+//! The command line: its arguments, and a file for each command. `run` is the whole program except the allocator.
 
 pub mod args;
 mod bench;
@@ -36,15 +36,15 @@ pub use serve::ServeError;
 
 use args::Command;
 
-/// It failed.
+/// Exit code: the command failed, or the answer is no.
 const FAILURE: u8 = 1;
-/// It was called wrongly: the environment, a flag, an address.
+/// Exit code: a usage error (the environment, a flag, an address), or no answer.
 const USAGE: u8 = 2;
-/// No limit applies.
+/// Exit code: no limit applies.
 const NO_LIMIT: u8 = 3;
 
-/// Runs the command of `argv`, and returns the exit code: 0 done; 1 failed, faulty rules, or over the limit; 2 called
-/// wrongly, or no answer; 3 no limit applies. Each command's `--help` lists its own.
+/// Runs the command of `argv`, and returns the exit code: 0 success; 1 failure, invalid rules, or over the limit; 2
+/// usage error, or no answer; 3 no limit applies. Each command's `--help` lists its own.
 #[must_use]
 pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
     prepare();
@@ -52,7 +52,7 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
     let command = match args::parse(argv.iter().cloned()) {
         Ok(command) => command,
         Err(error) => {
-            // help goes to standard output, faults to standard error; nothing is left to do if either is closed
+            // help goes to standard output, errors to standard error; if that is closed, nothing can be done
             let _ = error.print();
             if let Some(hint) = hints::of(&argv, &error).filter(|_| error.exit_code() != 0) {
                 let _ = writeln!(io::stderr().lock(), "\nhint: {hint}");
@@ -84,7 +84,7 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
             Ok((report, false)) => say(&report, FAILURE),
             Err(error) => fail(&error, USAGE),
         },
-        // Docker reserves 2
+        // never 2, which Docker reserves
         Command::Health(args) => match health::health(&args, serve::env_var) {
             Ok(()) => say("OK\n", 0),
             Err(error) => fail(&error, FAILURE),
@@ -99,14 +99,14 @@ fn code(code: u8) -> ExitCode {
 fn say(text: &str, exit: u8) -> ExitCode {
     match io::stdout().lock().write_all(text.as_bytes()) {
         Ok(()) => code(exit),
-        // the reader has seen enough
+        // the reader has closed its end, as `head` does
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => code(exit),
         Err(error) => fail(&error, FAILURE),
     }
 }
 
 fn fail(error: &dyn Display, exit: u8) -> ExitCode {
-    // the long form shows faulty rules with their lines; nothing is left to do where standard error is closed
+    // the alternate form shows errors in rules with their lines; if standard error is closed, nothing can be done
     let _ = writeln!(io::stderr().lock(), "{error:#}");
     code(exit)
 }

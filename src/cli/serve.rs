@@ -1,4 +1,4 @@
-//! `serve`: settings from the environment and flags, logging, and then the service itself.
+//! `serve`: reads settings from the environment and flags, starts logging, and runs the service.
 
 use std::{env, ffi::OsString, io::IsTerminal as _, process::ExitCode};
 
@@ -14,13 +14,14 @@ use crate::{
 /// Why the service does not run.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// A setting is wrong; exit code 2.
+    /// A setting is invalid; exit code 2.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// It cannot start, or a part of it broke; exit code 1. With a Redis that never answered it is 2, as in the reference.
+    /// The service cannot start, or a part of it failed; exit code 1, or 2 if a Redis never answered, as in the
+    /// reference.
     #[error(transparent)]
     App(#[from] AppError),
-    /// There is no log; exit code 1.
+    /// Logging cannot start; exit code 1.
     #[error(transparent)]
     Logging(#[from] LoggingError),
 }
@@ -28,14 +29,15 @@ pub enum ServeError {
 impl ServeError {
     const fn exit_code(&self) -> u8 {
         match self {
-            Self::Settings(_) | Self::App(AppError::NeverAnswered { .. }) => USAGE,
+            Self::Settings(_) => USAGE,
+            Self::App(AppError::Store(error)) if error.is_never_answered() => USAGE,
             Self::App(_) | Self::Logging(_) => FAILURE,
         }
     }
 }
 
-/// Serves until a signal ends it; returns the exit code. Once the log has begun, everything goes through it: a write to
-/// standard error could block without end.
+/// Serves until a signal, and returns the exit code. After logging has started, all output goes through the log,
+/// because a write to standard error could block forever.
 pub(super) fn serve(args: &ServeArgs) -> ExitCode {
     let (config, log) = match begin(args) {
         Ok(begun) => begun,
@@ -54,8 +56,8 @@ pub(super) fn serve(args: &ServeArgs) -> ExitCode {
 
 fn begin(args: &ServeArgs) -> Result<(Config, LogQueue), ServeError> {
     let Settings { mut config, warnings } = Settings::resolve(&args.overrides, env_var, env_names())?;
-    if std::io::stderr().is_terminal() && !says_log_level(args) {
-        // started by hand, it should show that it runs
+    if std::io::stderr().is_terminal() && !sets_log_level(args) {
+        // started in a terminal, the service should show that it runs
         config.log.level = LevelFilter::INFO;
     }
     let log = logging::init(config.log)?;
@@ -65,18 +67,19 @@ fn begin(args: &ServeArgs) -> Result<(Config, LogQueue), ServeError> {
     Ok((config, log))
 }
 
-fn says_log_level(args: &ServeArgs) -> bool {
+/// Whether a flag or the environment sets the log level.
+fn sets_log_level(args: &ServeArgs) -> bool {
     const NAME: &str = "LOG_LEVEL";
     let flags = args.overrides.iter().filter(|given| given.variable == NAME).map(|given| given.value.clone());
     env_var(NAME).into_iter().chain(flags).any(|level| !level.is_empty())
 }
 
-/// The names of this process's environment.
+/// The names of all variables in this process's environment.
 pub(super) fn env_names() -> impl Iterator<Item = OsString> {
     env::vars_os().map(|(name, _)| name)
 }
 
-/// A variable of this process's environment.
+/// The value of a variable in this process's environment.
 pub(super) fn env_var(name: &str) -> Option<OsString> {
     env::var_os(name)
 }

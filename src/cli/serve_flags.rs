@@ -1,4 +1,4 @@
-//! The flags that set the service up, for each command that takes them.
+//! The flags that configure the service, for the commands that have them.
 
 use std::ffi::OsString;
 
@@ -24,7 +24,7 @@ pub(super) const SERVE_FLAGS: &[(&str, &str, &str)] = &[
     ("--metrics-addr", "PROMETHEUS_ADDR", "ADDR"),
 ];
 
-/// The flags that set the service up.
+/// The definitions of the flags that configure the service.
 pub(super) fn serve_flags() -> impl Iterator<Item = Arg> {
     SERVE_FLAGS.iter().map(|(flag, variable, value)| {
         let Variable { group, meaning, default, .. } = variable_named(variable);
@@ -38,7 +38,7 @@ pub(super) fn serve_flags() -> impl Iterator<Item = Arg> {
     })
 }
 
-/// The variables that the given flags override.
+/// The values of the given flags, each for its variable.
 pub(super) fn overrides(matches: &ArgMatches) -> Vec<Override> {
     let given = |(flag, variable, _): &(&'static str, &'static str, _)| {
         matches.get_one::<OsString>(flag).map(|value| Override { flag, variable, value: value.clone() })

@@ -1,4 +1,4 @@
-//! `validate`: reports every fault of a set of rules.
+//! `validate`: reports all errors in a set of rules.
 
 use std::fmt::Write as _;
 
@@ -11,26 +11,25 @@ use rules::{
     sharing::{self, Unshared, Values},
 };
 
-/// At most so many notes of a kind are printed; the rest is counted.
+/// The most lines of a kind that are printed; further ones are counted.
 const MOST: usize = 20;
 
-/// How many of each.
+/// The numbers of files, domains and rules, as text.
 pub(super) fn size(files: usize, domains: usize, rules: usize) -> String {
     let plural = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
     format!("{}, {}, {}", plural(files, "file"), plural(domains, "domain"), plural(rules, "rule"))
 }
 
-/// Checks the rules. Returns what they hold, and what could be improved.
+/// Checks the rules. Returns a report: warnings, notes, and the numbers of files, domains and rules.
 ///
 /// # Errors
-/// All faults.
+/// If the rules cannot be read or have errors; it has all of them.
 pub(super) fn validate(args: &ValidateArgs) -> Result<String, LoadError> {
     let Loaded { compiled, files, defaults, skipped, warnings } =
         load_paths(&args.paths, args.defaults.as_deref(), args.merge_domain_config)?;
     let mut report = String::new();
     if files == 0 {
-        report
-            .push_str("warning: no rule files found; of a directory, files ending in .yaml, .yml and .json are read\n");
+        report.push_str("warning: no rule files found; in a directory, .yaml, .yml and .json files are read\n");
     }
     let of_defaults = defaults.iter().flat_map(|defaults| &defaults.warnings);
     for warning in of_defaults.chain(&compiled.warnings) {
@@ -39,7 +38,7 @@ pub(super) fn validate(args: &ValidateArgs) -> Result<String, LoadError> {
     report.extend(warnings.iter().map(|warning| format!("warning: {warning}\n")));
     for domain in defaults.iter().flat_map(|defaults| defaults.defaults.domains()) {
         if compiled.rules.domain(domain).is_none() {
-            let _ = writeln!(report, "warning: there are defaults for the domain `{domain}`, and no rules");
+            let _ = writeln!(report, "warning: there are defaults for the domain `{domain}`, but no rules");
         }
     }
     report.extend(skipped.iter().map(|skipped| format!("note: skipped {skipped}\n")));
@@ -49,20 +48,20 @@ pub(super) fn validate(args: &ValidateArgs) -> Result<String, LoadError> {
     Ok(report)
 }
 
-/// A line for each pattern whose values have a counter each, for each domain with exact paths, and for each level with many
-/// regular expressions.
+/// A line for each pattern whose values have separate counters, for each domain with exact paths, and for each level
+/// with many regular expressions.
 pub(super) fn counters(rules: &RuleSet) -> String {
     let mut report = String::new();
     let (mut warned, mut noted) = (Vec::new(), Vec::new());
     for Unshared { sharing, place: (file, line), values } in sharing::unshared(rules) {
         match values {
             Values::Paths => warned.push(format!(
-                "warning: {file}:{line}: {sharing}: a client that varies the path, by a query string for one, has a fresh \
-                 budget each time; see \"Paths\" in docs/rules.md\n"
+                "warning: {file}:{line}: {sharing}: a client that varies the path, for example by a query string, gets \
+                 a new budget each time; see \"Paths\" in docs/rules.md\n"
             )),
             Values::Addresses => noted.push(format!(
-                "note: {file}:{line}: {sharing}: a client of IPv6 has many addresses, and with masked_remote_address one \
-                 budget; see \"Clients\" in docs/rules.md\n"
+                "note: {file}:{line}: {sharing}: an IPv6 client has many addresses; with masked_remote_address it has \
+                 one budget; see \"Clients\" in docs/rules.md\n"
             )),
             Values::Others => noted.push(format!("note: {file}:{line}: {sharing}\n")),
         }

@@ -1,4 +1,5 @@
-//! After the store has answered: each descriptor's status, the overall answer, the statistics.
+//! The step after the store has answered: derives each descriptor's status and the overall answer, and updates the
+//! statistics.
 
 use std::cmp::Reverse;
 
@@ -6,8 +7,8 @@ use smallvec::SmallVec;
 
 use super::{
     ActiveRules, DecideError, Options,
-    plan::{Applied, By, Counted, Planned},
-    stats::{Answered, DecisionStats, Observation, Row},
+    plan::{Applied, Counted, LimitSource, Planned},
+    stats::{DecisionResult, DecisionStats, Observation, Row},
 };
 use limiter::algorithm;
 use limiter::domain::{
@@ -16,20 +17,20 @@ use limiter::domain::{
 };
 use rules::{Domain, Rule};
 
-/// What the reference answers as `limit_remaining` of an unlimited rule.
+/// The `limit_remaining` of an unlimited rule, as in the reference.
 const UNLIMITED_REMAINING: u64 = u32::MAX as u64;
 
 const UNCOUNTED: Status = Status { code: Code::Ok, limit: None, remaining: 0, reset_after: None };
 
-/// Turns verdicts into the answer, and counts it.
+/// Derives the decision from the verdicts, and updates the statistics.
 pub(super) fn conclude(
-    live: &ActiveRules,
+    active: &ActiveRules,
     applied: &Applied,
     verdicts: &Verdicts,
     options: &Options,
     decisions: &DecisionStats,
 ) -> Result<Decision, DecideError> {
-    let domain = applied.domain.map(|index| live.rules.domain_at(index));
+    let domain = applied.domain.map(|index| active.rules.domain_at(index));
     let descriptors = &applied.descriptors;
     let degraded = verdicts.iter().flatten().any(|verdict| verdict.source == Source::Degraded);
     let mut verdicts = verdicts.iter();
@@ -42,12 +43,12 @@ pub(super) fn conclude(
     for planned in descriptors {
         let mut of_rules = None;
         let (status, over, shadow, quota) = match planned {
-            // under the global quota mode it is a quota that passed
+            // under the global quota mode, a quota that passed
             Planned::Uncounted => (UNCOUNTED, false, false, options.modes.quota),
             Planned::Unknown => (Status { code: Code::OverLimit, ..UNCOUNTED }, true, false, options.modes.quota),
             Planned::Unlimited => (Status { remaining: UNLIMITED_REMAINING, ..UNCOUNTED }, false, false, false),
             Planned::Counted(counted) => {
-                let counted = Charged::new(live, domain, counted);
+                let counted = Charged::new(active, domain, counted);
                 let quota = options.modes.quota || counted.rule.is_some_and(Rule::quota);
                 if let Some(of_rule) = counted.rule.and_then(Rule::metadata) {
                     of_rules = Some(of_rule);
@@ -56,7 +57,7 @@ pub(super) fn conclude(
                     Ok((status, over)) => (status, over, counted.shadow, quota),
                     Err(error) => {
                         failure = Some(error);
-                        // not known to be over: it does not refuse, and is no quota that is used up
+                        // not known to be over: it neither denies nor counts as a used-up quota
                         (UNCOUNTED, false, counted.shadow, quota)
                     }
                 }
@@ -83,7 +84,7 @@ pub(super) fn conclude(
     Ok(Decision { code, statuses, tightest: tightest.index, metadata, degraded, unknown_domain })
 }
 
-/// A charged descriptor, with what the rules say of it.
+/// A charged descriptor, resolved in the active rules.
 struct Charged<'a> {
     limits: &'a [Limit],
     /// `None` for an override.
@@ -94,22 +95,23 @@ struct Charged<'a> {
 }
 
 impl<'a> Charged<'a> {
-    fn new(live: &'a ActiveRules, domain: Option<&'a Domain>, counted: &'a Counted) -> Self {
+    fn new(active: &'a ActiveRules, domain: Option<&'a Domain>, counted: &'a Counted) -> Self {
         let charge = counted.charge;
         match &counted.by {
-            By::Rule { id, series } => {
+            LimitSource::Rule { id, series } => {
                 let rule = domain.expect("a rule is of the request's domain").rule(*id);
-                let row = series.as_deref().unwrap_or_else(|| live.stats.row(*id));
+                let row = series.as_deref().unwrap_or_else(|| active.stats.row(*id));
                 Self { limits: rule.limits(), rule: Some(rule), row, shadow: rule.shadow(), charge }
             }
-            By::Override { limit, series } => {
+            LimitSource::Override { limit, series } => {
                 Self { limits: std::slice::from_ref(limit), rule: None, row: series, shadow: false, charge }
             }
         }
     }
 }
 
-/// The status of a charged descriptor, and whether it is over (shadow mode aside). Takes its verdicts from the list.
+/// The status of a charged descriptor, and whether it is over its limit (whatever its shadow mode). Consumes its
+/// verdicts.
 fn status<'v>(
     counted: &Charged<'_>,
     verdicts: &mut impl Iterator<Item = &'v Result<Verdict, StoreError>>,
@@ -136,7 +138,7 @@ fn status<'v>(
         (Some(worst), Some(_)) if !worst.1.allowed => worst,
         (_, failure) => {
             counted.row.record_failed(counted.charge);
-            decisions.decided(limits[0].algorithm(), Answered::Error);
+            decisions.decided(limits[0].algorithm(), DecisionResult::Error);
             return Err(failure.unwrap_or(StoreError::Closed));
         }
     };
@@ -145,12 +147,12 @@ fn status<'v>(
         &Observation { verdict, charge: counted.charge, limit: limit.burst(), shadow: counted.shadow },
         options.near_limit_ratio,
     );
-    let (code, answered) = match (over, counted.shadow) {
-        (false, _) => (Code::Ok, Answered::Ok),
-        (true, false) => (Code::OverLimit, Answered::OverLimit),
-        (true, true) => (Code::Ok, Answered::Shadowed),
+    let (code, result) = match (over, counted.shadow) {
+        (false, _) => (Code::Ok, DecisionResult::Ok),
+        (true, false) => (Code::OverLimit, DecisionResult::OverLimit),
+        (true, true) => (Code::Ok, DecisionResult::Shadowed),
     };
-    decisions.decided(limit.algorithm(), answered);
+    decisions.decided(limit.algorithm(), result);
     let status = Status {
         code,
         limit: Some(CurrentLimit {
@@ -159,22 +161,22 @@ fn status<'v>(
             multiplier: limit.window().multiplier().get(),
             name: counted.rule.and_then(|rule| rule.name().cloned()),
         }),
-        // an uncharged fixed window can be over with some left: the reference answers 0 then too
+        // a denied hit may leave some of a fixed window, if it was not charged; the answer is 0 as in the reference
         remaining: if over && limit.algorithm() == Algorithm::FixedWindow { 0 } else { verdict.remaining },
         reset_after: Some(verdict.reset_after),
     };
     Ok((status, over))
 }
 
-/// Whether the first of two limits of a descriptor is the one to report: over before passed, then the least remaining,
-/// then the longest until reset.
+/// Whether the first of two limits of a descriptor is the one to report: a denied one before an allowed one, then the
+/// one with less remaining, then the one with the later reset.
 fn tighter(one: &Verdict, other: &Verdict) -> bool {
     let rank = |verdict: &Verdict| (verdict.allowed, verdict.remaining, Reverse(verdict.reset_after));
     rank(one) < rank(other)
 }
 
-/// The status that headers report, chosen as the reference does: the last enforced one that is over, else the one with
-/// the least remaining.
+/// The status that headers report, chosen as in the reference: the last enforced one that is over its limit, else the
+/// one with the least remaining.
 #[derive(Default)]
 struct Tightest {
     index: Option<usize>,
@@ -217,9 +219,9 @@ mod tests {
     }
 
     #[test]
-    fn of_two_limits_that_leave_as_much_the_longer_one_is_reported() {
+    fn of_two_limits_with_equal_remaining_the_one_with_the_later_reset_is_reported() {
         let (second, day) = (verdict(false, 0, 1), verdict(false, 0, 86_400));
-        assert!(tighter(&day, &second), "a caller that waits for the second is refused again");
+        assert!(tighter(&day, &second), "a caller that waits only a second is denied again");
         assert!(!tighter(&second, &day));
         assert!(tighter(&second, &verdict(false, 1, 86_400)));
         assert!(tighter(&second, &verdict(true, 0, 86_400)));

@@ -1,55 +1,55 @@
-//! Why a request has no decision.
+//! Errors of the engine.
 
 use limiter::domain::StoreError;
 
-/// Why a request has no decision.
+/// Why a request cannot be decided. The messages do not name settings: the API adds them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecideError {
     /// The domain is empty.
     #[error("rate limit domain must not be empty")]
     NoDomain,
-    /// There is nothing to decide.
+    /// There are no descriptors.
     #[error("rate limit descriptor list must not be empty")]
     NoDescriptors,
-    /// More descriptors than the setting allows.
-    #[error("the request has {count} descriptors; at most {max} are accepted (setting MAX_DESCRIPTORS)")]
+    /// There are more descriptors than are accepted.
+    #[error("the request has {count} descriptors; at most {max} are accepted")]
     TooManyDescriptors {
-        /// How many there are.
+        /// The number of descriptors.
         count: usize,
-        /// How many there may be.
+        /// The most that are accepted.
         max: usize,
     },
-    /// A descriptor with more entries than the setting allows.
-    #[error("descriptors[{descriptor}] has {count} entries; at most {max} are accepted (setting MAX_ENTRIES)")]
+    /// A descriptor has more entries than are accepted.
+    #[error("descriptors[{descriptor}] has {count} entries; at most {max} are accepted")]
     TooManyEntries {
-        /// Which descriptor.
+        /// The index of the descriptor.
         descriptor: usize,
-        /// How many entries it has.
+        /// The number of its entries.
         count: usize,
-        /// How many it may have.
+        /// The most that are accepted.
         max: usize,
     },
-    /// An override without a usable unit.
+    /// The limit that a descriptor carries has an unknown unit.
     #[error(
-        "descriptors[{descriptor}].limit.unit is {unit}, which is no unit; accepted are 1 (SECOND), 2 (MINUTE), \
+        "descriptors[{descriptor}].limit.unit is {unit}, which is not a unit; accepted are 1 (SECOND), 2 (MINUTE), \
          3 (HOUR), 4 (DAY), 5 (MONTH), 6 (YEAR), 7 (WEEK)"
     )]
     OverrideUnit {
-        /// Which descriptor.
+        /// The index of the descriptor.
         descriptor: usize,
-        /// The number it gives.
+        /// The number of the unit.
         unit: i32,
     },
-    /// A descriptor that gives hits back, where that is not allowed.
-    #[error("descriptors[{descriptor}] gives hits back (is_negative_hits), which is not allowed (setting REFUNDS)")]
+    /// A descriptor gives hits back, which is not allowed.
+    #[error("descriptors[{descriptor}] gives hits back, which is not allowed")]
     Refund {
-        /// The first such descriptor.
+        /// The index of the first such descriptor.
         descriptor: usize,
     },
-    /// No load of rules has succeeded yet.
+    /// No rules have been loaded yet.
     #[error("no rate limit configuration loaded")]
     NoRules,
-    /// The counters could not be asked.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -1,32 +1,33 @@
-//! Costs that are known only afterwards: a look before the work, a charge after it. A rule that does not count what it
-//! denies loses such a charge if it no longer fits, so that use is in effect unlimited. Logged once for each rule.
+//! Costs that are known only afterwards: a check without charging (a look) before the work, a charge after it. A rule
+//! that does not count denied hits drops such a charge if it does not fit any more, so that usage is in effect
+//! unlimited. This is logged once for each rule.
 
 use super::ActiveRules;
 use limiter::domain::Charge;
 use rules::{Domain, Match};
 
-/// Warns of a rule that is looked at and does not count what it denies, on the first look.
-pub(super) fn check(live: &ActiveRules, domain: &Domain, found: &Match<'_>, charge: Charge) {
+/// Warns on the first look at a rule that does not count denied hits.
+pub(super) fn check(active: &ActiveRules, domain: &Domain, found: &Match<'_>, charge: Charge) {
     let rule = found.rule;
     if charge == Charge::LOOK && rule.limits().iter().any(|limit| !limit.count_denied()) {
-        warn(live, domain, found);
+        warn(active, domain, found);
     }
 }
 
 #[cold]
-fn warn(live: &ActiveRules, domain: &Domain, found: &Match<'_>) {
-    if !live.stats.row(found.rule.id()).looked_at() {
+fn warn(active: &ActiveRules, domain: &Domain, found: &Match<'_>) {
+    if !active.stats.row(found.rule.id()).mark_looked_at() {
         return;
     }
-    let Some(last) = live.stats.stats().may_warn_of_look() else { return };
-    let (file, line) = found.path.last().map_or(("", 0), |node| live.rules.location(node));
+    let Some(last) = active.stats.stats().may_warn_about_look() else { return };
+    let (file, line) = found.path.last().map_or(("", 0), |node| active.rules.location(node));
     tracing::warn!(
         domain = &**domain.name(),
         rule = format!("{file}:{line}"),
-        "a rule without count_denied is looked at (hits_addend 0): a cost that is charged later and no longer fits is \
-         not counted; say count_denied: true if costs can be above 1"
+        "a rule without count_denied is checked without charging (hits_addend 0): a cost that is charged later and \
+         does not fit any more is not counted; set count_denied: true if costs can be above 1"
     );
     if last {
-        tracing::warn!("further rules that are looked at without count_denied are not named");
+        tracing::warn!("further rules without count_denied that are checked without charging are not logged");
     }
 }

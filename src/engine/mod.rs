@@ -1,6 +1,6 @@
-//! One request in, one decision out: match its descriptors, charge their counters, decide.
+//! Decides requests: matches their descriptors, charges the counters, and derives the decision.
 //!
-//! Depends on the rules and on the limiter interface; on no wire format, and on no store.
+//! Depends on the rules and on the limiter's interface, but on no wire format and no store.
 
 mod active;
 mod conclude;
@@ -21,81 +21,100 @@ use std::{
     time::Instant,
 };
 
-use arc_swap::ArcSwapOption;
-
-pub use active::ActiveRulesMetrics;
+pub use active::{ActiveRules, ActiveRulesHandle, ActiveRulesMetrics};
 pub use error::DecideError;
 use limiter::domain::{BoxFuture, Decision, DynRateLimiter, KeyBuilder, Request, Verdicts};
 pub use options::{Modes, Options, RequestLimits};
 use plan::{Applied, Plan};
 use rules::RuleSet;
-use stats::{DecisionStats, StatsTable};
+use stats::{DecisionStats, Stats};
 
-/// The rules in force and their statistics, which change together.
-#[derive(Debug)]
-pub struct ActiveRules {
-    /// The rules.
-    pub rules: RuleSet,
-    /// A row of counts for each of them.
-    pub stats: Arc<StatsTable>,
-    /// The hash of the content that they were compiled from.
-    pub hash: String,
-    /// When they were loaded.
-    pub since: Instant,
-}
-
-/// The handle on the rules in force, shared by all engines of a process. Empty until the first successful load.
-pub type ActiveRulesHandle = Arc<ArcSwapOption<ActiveRules>>;
-
-/// Decides requests. Each worker has its own, with its own limiter; clones are the same one.
+/// Decides requests. Each worker has its own engine, with its own limiter; clones share it.
 #[derive(Clone, Debug)]
 pub struct Engine {
     parts: Arc<Parts>,
 }
 
-/// What an engine consists of: one allocation for each worker, so that a pending call shares nothing with other
-/// workers.
+/// The content of an engine, in one allocation for each worker, so that a pending call shares no reference count with
+/// other workers.
 #[derive(Debug)]
 struct Parts {
-    live: ActiveRulesHandle,
+    active: ActiveRulesHandle,
     limiter: Arc<dyn DynRateLimiter>,
     keys: Arc<KeyBuilder>,
     options: Arc<Options>,
     decisions: Arc<DecisionStats>,
 }
 
-/// How the decision of a request stands after [`Engine::begin`].
+/// The result of [`Engine::begin`].
 #[derive(Debug)]
-#[must_use = "a decision that is pending is abandoned when this is dropped"]
+#[must_use = "a pending decision is abandoned when this is dropped"]
 pub enum Begun {
-    /// It is decided, or cannot be decided.
+    /// The request is decided, or cannot be decided.
     Decided(Result<Decision, DecideError>),
-    /// It waits for the limiter.
+    /// The decision waits for the limiter.
     Pending(Pending),
 }
 
 impl Engine {
-    /// An engine over the rules of `live` and the counters of `limiter`. What it decides is counted in `decisions`.
+    /// An engine that decides with the rules of `active` and the counters of `limiter`, and counts its decisions in
+    /// `decisions`.
     #[must_use]
     pub fn new(
-        live: ActiveRulesHandle,
+        active: ActiveRulesHandle,
         limiter: Arc<dyn DynRateLimiter>,
         keys: Arc<KeyBuilder>,
         options: Arc<Options>,
         decisions: Arc<DecisionStats>,
     ) -> Self {
-        Self { parts: Arc::new(Parts { live, limiter, keys, options, decisions }) }
+        Self { parts: Arc::new(Parts { active, limiter, keys, options, decisions }) }
     }
 
-    /// Begins to decide one request, without waiting. `deadline` is when its caller gives up. When this returns, the
+    /// An engine inside the program that asks it: its rules do not change, its options are [`Options::embedded`], and
+    /// nothing exports its statistics.
+    ///
+    /// ```
+    /// use std::{num::NonZeroUsize, sync::Arc};
+    ///
+    /// use limiter::{
+    ///     domain::{Capabilities, Code, Descriptor, Entry, Request, SystemClock},
+    ///     memory::{MemoryConfig, MemoryStore},
+    /// };
+    /// use rules::{CompileOptions, RuleFile};
+    /// use tollgate::engine::Engine;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let text = "{domain: d, descriptors: [{key: user, rate_limit: {unit: day, requests_per_unit: 2}}]}";
+    /// let file = RuleFile::new("rules.yaml", text);
+    /// let rules = rules::compile(&[file], &CompileOptions::new(Capabilities::ALL))?.rules;
+    /// let most = NonZeroUsize::new(100_000).expect("not zero");
+    /// let store = MemoryStore::new(MemoryConfig { max_counters: most }, Arc::new(SystemClock));
+    /// let engine = Engine::embedded(rules, Arc::new(store));
+    ///
+    /// for expected in [Code::Ok, Code::Ok, Code::OverLimit] {
+    ///     let request = Request::new("d", [Descriptor::new([Entry::new("user", "7")])]);
+    ///     assert_eq!(engine.decide(&request, None).await?.code, expected);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn embedded(rules: RuleSet, limiter: Arc<dyn DynRateLimiter>) -> Self {
+        let active = ActiveRulesHandle::default();
+        active.store(Some(Arc::new(ActiveRules::new(rules, String::new(), &Stats::new(0), None))));
+        Self::new(active, limiter, Arc::default(), Arc::new(Options::embedded()), Arc::default())
+    }
+
+    /// Begins to decide a request, without waiting. `deadline`: when the caller gives up. When this returns, the
     /// limiter has the hits, and the request is no longer needed.
     pub fn begin(&self, request: &Request<'_>, deadline: Option<Instant>) -> Begun {
         let parts = &self.parts;
         if let Err(error) = parts.options.check(request) {
             return Begun::Decided(Err(error));
         }
-        let live = parts.live.load();
-        let Some(rules) = live.as_ref() else {
+        let active = parts.active.load();
+        let Some(rules) = active.as_ref() else {
             return Begun::Decided(without_rules::decide(request, &parts.options));
         };
         let Plan { group, applied } = match Plan::new(rules, request, &parts.keys, &parts.options, deadline) {
@@ -114,17 +133,17 @@ impl Engine {
         })
     }
 
-    /// What a request may hold.
+    /// The limits on the size of a request.
     #[must_use]
     pub fn limits(&self) -> &RequestLimits {
         &self.parts.options.limits
     }
 
-    /// Decides one request. `deadline` is when its caller gives up.
+    /// Decides a request. `deadline`: when the caller gives up.
     ///
     /// # Errors
-    /// If the request is invalid, no rules were ever loaded, or the store failed and no descriptor refuses the request
-    /// anyway.
+    /// If the request is invalid, no rules were ever loaded, or the store failed and no other descriptor denies the
+    /// request.
     pub async fn decide(&self, request: &Request<'_>, deadline: Option<Instant>) -> Result<Decision, DecideError> {
         match self.begin(request, deadline) {
             Begun::Decided(decision) => decision,
@@ -134,7 +153,7 @@ impl Engine {
 }
 
 impl Parts {
-    /// The decision that follows from the verdicts.
+    /// Derives the decision from the verdicts.
     fn finish(&self, rules: &ActiveRules, applied: &Applied, verdicts: &Verdicts) -> Result<Decision, DecideError> {
         let decision = conclude::conclude(rules, applied, verdicts, &self.options, &self.decisions);
         if let (Ok(decision), Some(domain)) = (&decision, applied.domain)
@@ -146,8 +165,8 @@ impl Parts {
     }
 }
 
-/// A decision that waits for the limiter's verdicts. It owns all that it needs: the rules that it was planned with,
-/// what of them applies, and the check. Dropped, it abandons the check.
+/// A decision that waits for the limiter's verdicts. It owns everything it needs: the rules that it was planned with,
+/// which of them apply, and the check. Dropping it abandons the check.
 #[must_use = "the decision is abandoned when this is dropped"]
 pub struct Pending {
     verdicts: BoxFuture<'static, Verdicts>,

@@ -1,33 +1,46 @@
-//! What the operator chose, as far as decisions depend on it.
+//! The configuration of decisions.
 
 use std::num::NonZeroUsize;
 
 use super::DecideError;
 use limiter::domain::{FailureMode, Request};
 
-/// What the operator chose.
+/// The configuration of an engine.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     /// The global modes.
     pub modes: Modes,
-    /// What a request may hold.
+    /// The limits on the size of a request.
     pub limits: RequestLimits,
-    /// The share of a limit above which hits count as near it.
+    /// The fraction of a limit above which hits count as near the limit.
     pub near_limit_ratio: f32,
-    /// For rules and domains that say nothing themselves.
+    /// The failure mode of rules and domains that do not set one.
     pub on_store_failure: FailureMode,
     /// Whether requests may give hits back.
     pub refunds: bool,
 }
 
 impl Options {
-    /// Rejects a request that cannot or may not be answered.
+    /// For an engine inside the program that asks it: no modes, no bounds on a request, refunds are allowed, and a store
+    /// that fails is an error unless a rule sets another failure mode. The service sets each field from its settings.
+    #[must_use]
+    pub const fn embedded() -> Self {
+        Self {
+            modes: Modes { shadow: false, quota: false, atomic: false },
+            limits: RequestLimits { max_descriptors: NonZeroUsize::MAX, max_entries: NonZeroUsize::MAX },
+            near_limit_ratio: 0.8,
+            on_store_failure: FailureMode::Error,
+            refunds: true,
+        }
+    }
+
+    /// Checks whether a request can be decided.
     ///
     /// # Errors
-    /// Says what is missing, too many, or not allowed.
+    /// If something is missing, too large, or not allowed.
     pub(super) fn check(&self, request: &Request<'_>) -> Result<(), DecideError> {
         self.limits.check(request)?;
-        match request.descriptors.iter().position(|descriptor| descriptor.is_negative_hits) {
+        match request.descriptors.iter().position(|descriptor| descriptor.gives_back) {
             Some(descriptor) if !self.refunds => Err(DecideError::Refund { descriptor }),
             _ => Ok(()),
         }
@@ -45,20 +58,20 @@ pub struct Modes {
     pub atomic: bool,
 }
 
-/// What a request may hold.
+/// The limits on the size of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestLimits {
-    /// Descriptors in a request.
+    /// The most descriptors in a request.
     pub max_descriptors: NonZeroUsize,
-    /// Entries in a descriptor.
+    /// The most entries in a descriptor.
     pub max_entries: NonZeroUsize,
 }
 
 impl RequestLimits {
-    /// Refuses a request that cannot or may not be answered.
+    /// Checks that a request has a domain and descriptors, and is not too large.
     ///
     /// # Errors
-    /// Says what is missing or too many.
+    /// If something is missing or too large.
     pub fn check(&self, request: &Request<'_>) -> Result<(), DecideError> {
         if request.domain.is_empty() {
             return Err(DecideError::NoDomain);

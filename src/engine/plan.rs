@@ -1,4 +1,4 @@
-//! Before the store is asked: the limits that apply to a request, and the hits that follow from them.
+//! The step before the store is called: finds the limits that apply to a request, and the hits to charge.
 
 use std::{collections::HashSet, sync::Arc, time::Instant};
 
@@ -15,8 +15,8 @@ use limiter::domain::{
 };
 use rules::{Domain, DomainIndex, Match, OnUnknown, Policy, Rule, RuleId};
 
-/// What to ask the store for a request, and how to read its answer. Borrows nothing, so that it can be kept while the
-/// store works.
+/// The hits of a request, and what is needed to interpret their verdicts. Borrows nothing, so that it can be kept while
+/// the store works.
 #[derive(Debug)]
 pub(super) struct Plan {
     /// The hits to charge.
@@ -25,40 +25,41 @@ pub(super) struct Plan {
     pub(super) applied: Applied,
 }
 
-/// What applies to the descriptors of a request, in terms of the rules that it was planned with.
+/// What applies to the descriptors of a request. The indices and numbers are those of the rules that the request was
+/// planned with.
 #[derive(Debug)]
 pub(super) struct Applied {
-    /// `None` if no rules have the domain; then no descriptor is counted.
+    /// `None` if the domain has no rules; then no descriptor is counted.
     pub(super) domain: Option<DomainIndex>,
-    /// In order.
+    /// One for each descriptor of the request, in their order.
     pub(super) descriptors: SmallVec<[Planned; 1]>,
 }
 
 /// What applies to one descriptor.
 #[derive(Debug)]
 pub(super) enum Planned {
-    /// No limit: it passes uncounted.
+    /// No limit, or one that another limit replaces: the descriptor passes uncounted.
     Uncounted,
-    /// No rule, and the domain refuses unknown descriptors.
+    /// No rule, and the domain denies unknown descriptors.
     Unknown,
-    /// A rule without a limit, or a limit that another one replaces.
+    /// A rule without a limit.
     Unlimited,
-    /// Limits: it has a hit in the group for each of them.
+    /// One or more limits: the group has a hit for each of them.
     Counted(Counted),
 }
 
 /// A descriptor that is charged.
 #[derive(Debug)]
 pub(super) struct Counted {
-    pub(super) by: By,
+    pub(super) by: LimitSource,
     pub(super) charge: Charge,
 }
 
-/// What a descriptor is charged by.
+/// Where the limits of a descriptor are from.
 #[derive(Debug)]
-pub(super) enum By {
-    /// A rule of the request's domain that has limits. It counts in its own row of statistics, or in a series of the
-    /// request's values.
+pub(super) enum LimitSource {
+    /// A rule of the request's domain that has limits. `series`: the statistics to count in, if they contain values of
+    /// the request; else those of the rule.
     Rule { id: RuleId, series: Option<Arc<Series>> },
     /// The limit that the request carries.
     Override { limit: Limit, series: Arc<Series> },
@@ -75,20 +76,20 @@ impl Plan {
     /// Matches every descriptor and plans the hits.
     ///
     /// # Errors
-    /// If a descriptor of a domain that has rules carries a limit of an unknown unit.
+    /// If the domain has rules and a descriptor carries a limit with an unknown unit.
     pub(super) fn new(
-        live: &ActiveRules,
+        active: &ActiveRules,
         request: &Request<'_>,
         keys: &KeyBuilder,
         options: &Options,
         deadline: Option<Instant>,
     ) -> Result<Self, DecideError> {
-        let Some(index) = live.rules.domain_index(request.domain) else {
-            unknown_domain::record(live, request);
+        let Some(index) = active.rules.domain_index(request.domain) else {
+            unknown_domain::record(active, request);
             let descriptors = request.descriptors.iter().map(|_| Planned::Uncounted).collect();
             return Ok(Self { group: Group::new([]), applied: Applied { domain: None, descriptors } });
         };
-        let domain = live.rules.domain_at(index);
+        let domain = active.rules.domain_at(index);
         let count = request.descriptors.len();
         let mut matches: SmallVec<[Matched<'_>; 1]> = SmallVec::with_capacity(count);
         for (index, descriptor) in request.descriptors.iter().enumerate() {
@@ -101,10 +102,10 @@ impl Plan {
         group.hits.reserve(count);
         group.atomic = options.modes.atomic || domain.atomic();
         group.deadline = deadline;
-        let mut draft = Draft { live, domain, keys: keys.domain(domain.name()), options, group };
+        let mut draft = Draft { active, domain, keys: keys.domain(domain.name()), options, group };
         let mut descriptors: SmallVec<[Planned; 1]> = SmallVec::with_capacity(count);
         for (index, (descriptor, matched)) in request.descriptors.iter().zip(&matches).enumerate() {
-            let charge = charge(descriptor, request.hits_addend);
+            let charge = descriptor.charge(request.amount);
             descriptors.push(match matched {
                 Matched::Rule(found) if *found.rule.policy() == Policy::Unlimited => Planned::Unlimited,
                 Matched::Rule(found) if replaced(found.rule) => draft.pass_uncounted(),
@@ -117,15 +118,15 @@ impl Plan {
                 Matched::Nothing => draft.pass_uncounted(),
             });
         }
-        // under the global quota mode an unknown descriptor is a quota template the others, and may not refuse alone
+        // under the global quota mode an unknown descriptor is a quota like the others, and does not deny on its own
         draft.group.refused = !options.modes.quota && descriptors.iter().any(|d| matches!(d, Planned::Unknown));
         Ok(Self { group: draft.group, applied: Applied { domain: Some(index), descriptors } })
     }
 }
 
-/// The hits, while they are planned.
+/// The group of hits while it is built.
 struct Draft<'a, 'k> {
-    live: &'a ActiveRules,
+    active: &'a ActiveRules,
     domain: &'a Domain,
     keys: DomainKeys<'k>,
     options: &'k Options,
@@ -133,7 +134,7 @@ struct Draft<'a, 'k> {
 }
 
 impl<'a> Draft<'a, '_> {
-    /// Plans no hit. Under the global quota mode the descriptor is a quota that passed.
+    /// Plans no hit. Under the global quota mode the descriptor counts as a quota that passed.
     fn pass_uncounted(&mut self) -> Planned {
         self.group.quota_passed |= self.options.modes.quota;
         Planned::Uncounted
@@ -152,14 +153,14 @@ impl<'a> Draft<'a, '_> {
             on_store_failure: rule.on_store_failure().unwrap_or(self.options.on_store_failure),
         };
         template.push(&mut self.group, base, limits);
-        late_costs::check(self.live, self.domain, found, charge);
+        late_costs::check(self.active, self.domain, found, charge);
         let series = found.metric_levels(&descriptor.entries).map(|levels| {
             let name = levels.iter().fold(SeriesName::new(self.domain.name()), |name, level| {
                 name.level(level.key.as_bytes(), level.value.as_deref())
             });
-            self.live.stats.dynamic(name)
+            self.active.stats.dynamic(name)
         });
-        Planned::Counted(Counted { by: By::Rule { id: rule.id(), series }, charge })
+        Planned::Counted(Counted { by: LimitSource::Rule { id: rule.id(), series }, charge })
     }
 
     /// Plans a hit for the limit that the request carries.
@@ -179,12 +180,12 @@ impl<'a> Draft<'a, '_> {
             .entries
             .iter()
             .fold(name, |name, entry| name.level(entry.key, Some(entry.value).filter(|value| !value.is_empty())));
-        let series = self.live.stats.dynamic(name);
-        Planned::Counted(Counted { by: By::Override { limit, series }, charge })
+        let series = self.active.stats.dynamic(name);
+        Planned::Counted(Counted { by: LimitSource::Override { limit, series }, charge })
     }
 }
 
-/// What all hits of one descriptor have in common.
+/// The fields that all hits of one descriptor have in common.
 struct HitTemplate {
     charge: Charge,
     shadow: bool,
@@ -218,16 +219,11 @@ fn find<'a>(domain: &'a Domain, index: usize, descriptor: &Descriptor<'_>) -> Re
     })
 }
 
-/// The names of limits that matched rules replace. A replaced rule still replaces others, as does an unlimited one.
+/// The names of the limits that matched rules replace. A rule that is replaced or unlimited still replaces others.
 fn replaced_names<'a>(matches: &[Matched<'a>]) -> HashSet<&'a str, foldhash::quality::RandomState> {
     let rules = matches.iter().filter_map(|matched| match matched {
         Matched::Rule(found) => Some(found.rule),
         Matched::Nothing | Matched::Override { .. } => None,
     });
     rules.flat_map(|rule| rule.replaces().iter().map(|name| &**name)).collect()
-}
-
-fn charge(descriptor: &Descriptor<'_>, request_hits: u64) -> Charge {
-    let hits = descriptor.hits(request_hits);
-    if descriptor.is_negative_hits { Charge::Give(hits) } else { Charge::Take(hits) }
 }

@@ -1,4 +1,4 @@
-//! The engine against a limiter whose answers the test chooses; whole answers are tested in `tests/service/rls.rs`.
+//! Tests of the engine with a scripted limiter; complete answers are tested in `tests/service/rls`.
 
 use std::{
     future::{Future, ready},
@@ -6,18 +6,16 @@ use std::{
     time::Duration,
 };
 
-use smallvec::smallvec;
-
 use super::*;
 use limiter::domain::{
-    Algorithm, AtomicGroups, Capabilities, Code, CounterKey, Descriptor, Entry, FailureMode, Group, RateLimiter,
-    RetryAfter, Source, StoreError, Verdict,
+    Capabilities, Code, CounterKey, Descriptor, Entry, FailureMode, Group, RateLimiter, RetryAfter, Source, StoreError,
+    Verdict,
 };
 use rules::{CompileOptions, RuleFile};
-use stats::{Figure, SeriesName, Stats};
+use stats::{Figure, Stats};
 
-/// Denies keys that contain `over`, fails those with `broken`, answers at once for those with `known`, and keeps what else
-/// it was asked.
+/// Denies keys that contain `over`, fails those with `broken`, decides those with `known` without waiting, and records
+/// all other groups.
 #[derive(Debug, Default)]
 struct Scripted {
     asked: Mutex<Vec<Group>>,
@@ -66,7 +64,7 @@ impl RateLimiter for Scripted {
     }
 
     fn capabilities(&self) -> Capabilities {
-        CAPABILITIES
+        Capabilities::ALL
     }
 
     fn close(&self) -> impl Future<Output = ()> + Send {
@@ -74,50 +72,21 @@ impl RateLimiter for Scripted {
     }
 }
 
-const CAPABILITIES: Capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported };
-
-fn live(yaml: &str) -> Arc<ActiveRules> {
-    let file = RuleFile { name: "rules.yaml".to_owned(), content: yaml.into() };
-    let options = CompileOptions { merge_domains: false, capabilities: CAPABILITIES, defaults: None };
-    let rules = rules::compile(&[file], &options).expect("valid rules").rules;
-    let names = rules.rules().map(|(domain, found)| {
-        let name = found
-            .static_levels()
-            .fold(SeriesName::new(domain.name()), |name, level| name.level(level.key, level.value.as_deref()));
-        (found.rule.id(), name)
-    });
-    let stats = StatsTable::build(&Stats::new(100), names, None);
-    Arc::new(ActiveRules { stats: Arc::new(stats), rules, hash: String::new(), since: Instant::now() })
-}
-
 fn engine(yaml: &str, modes: Modes) -> (Engine, Arc<Scripted>, Arc<ActiveRules>) {
-    let live = live(yaml);
+    let file = RuleFile::new("rules.yaml", yaml);
+    let rules = rules::compile(&[file], &CompileOptions::new(Capabilities::ALL)).expect("valid rules").rules;
+    let active = Arc::new(ActiveRules::new(rules, String::new(), &Stats::new(100), None));
     let limiter = Arc::new(Scripted::default());
-    let max = std::num::NonZeroUsize::new(10).expect("not zero");
-    let options = Options {
-        modes,
-        limits: RequestLimits { max_descriptors: max, max_entries: max },
-        near_limit_ratio: 0.8,
-        on_store_failure: FailureMode::Deny,
-        refunds: true,
-    };
+    let options = Options { modes, on_store_failure: FailureMode::Deny, ..Options::embedded() };
     let handle = ActiveRulesHandle::default();
-    handle.store(Some(Arc::clone(&live)));
+    handle.store(Some(Arc::clone(&active)));
     let engine = Engine::new(handle, limiter.clone(), Arc::default(), Arc::new(options), Arc::default());
-    (engine, limiter, live)
+    (engine, limiter, active)
 }
 
 fn decide(engine: &Engine, domain: &str, pairs: &[(&str, &str)]) -> Result<Decision, DecideError> {
-    let descriptors = pairs
-        .iter()
-        .map(|(key, value)| Descriptor {
-            entries: smallvec![Entry::new(key, value)],
-            limit: None,
-            hits_addend: None,
-            is_negative_hits: false,
-        })
-        .collect();
-    let request = Request { domain: domain.as_bytes(), descriptors, hits_addend: 0 };
+    let descriptors = pairs.iter().map(|(key, value)| Descriptor::new([Entry::new(*key, *value)]));
+    let request = Request::new(domain, descriptors);
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(engine.decide(&request, None))
 }
@@ -139,7 +108,7 @@ fn without_rules_the_failure_mode_of_the_service_answers() {
         let (mut engine, ..) = engine(RULES, Modes { shadow, ..Modes::default() });
         let parts = Arc::get_mut(&mut engine.parts).expect("no other engine");
         Arc::make_mut(&mut parts.options).on_store_failure = on_store_failure;
-        parts.live.store(None);
+        parts.active.store(None);
         let decision = decide(&engine, "d", &[("a", "1"), ("a", "2")])?;
         assert!(decision.degraded);
         Ok((decision.code, decision.statuses.iter().map(|status| status.code).collect::<Vec<_>>()))
@@ -148,19 +117,15 @@ fn without_rules_the_failure_mode_of_the_service_answers() {
     assert_eq!(answer(FailureMode::Allow, false), Ok((Code::Ok, vec![Code::Ok; 2])));
     assert_eq!(answer(FailureMode::Local, false), Ok((Code::Ok, vec![Code::Ok; 2])));
     assert_eq!(answer(FailureMode::Deny, false), Ok((Code::OverLimit, vec![Code::OverLimit; 2])));
-    assert_eq!(
-        answer(FailureMode::Deny, true),
-        Ok((Code::Ok, vec![Code::OverLimit; 2])),
-        "shadow mode refuses nothing"
-    );
+    assert_eq!(answer(FailureMode::Deny, true), Ok((Code::Ok, vec![Code::OverLimit; 2])), "shadow mode denies nothing");
 }
 
 #[test]
-fn a_store_that_fails_is_an_error_unless_the_request_is_refused_anyway() {
+fn a_store_failure_is_an_error_unless_another_descriptor_denies_the_request() {
     let (engine, ..) = engine(RULES, Modes::default());
     assert_eq!(decide(&engine, "d", &[("a", "broken"), ("a", "1")]), Err(StoreError::Closed.into()));
-    let refused = decide(&engine, "d", &[("a", "broken"), ("a", "over")]).expect("over stands above an error");
-    assert_eq!(refused.code, Code::OverLimit);
+    let denied = decide(&engine, "d", &[("a", "broken"), ("a", "over")]).expect("a denial outranks an error");
+    assert_eq!(denied.code, Code::OverLimit);
     let quota = engine_with_quota();
     assert_eq!(
         decide(&quota, "d", &[("a", "broken"), ("a", "over")]),
@@ -174,24 +139,24 @@ fn engine_with_quota() -> Engine {
 }
 
 #[test]
-fn what_is_known_at_once_is_the_answer() {
-    let (engine, limiter, live) = engine(RULES, Modes::default());
+fn what_the_limiter_decides_without_waiting_is_the_answer() {
+    let (engine, limiter, active) = engine(RULES, Modes::default());
     let code = |pairs: &[_]| decide(&engine, "d", pairs).expect("an answer").code;
     assert_eq!(code(&[("a", "known")]), Code::Ok);
     assert_eq!(code(&[("a", "known"), ("a", "known over")]), Code::OverLimit);
     assert!(limiter.asked().is_empty());
     assert_eq!(code(&[("a", "known"), ("a", "1")]), Code::Ok);
-    assert_eq!(limiter.asked()[0].hits.len(), 2, "whole, if a part is not known");
-    assert_eq!(live.stats.series()[0].get(Figure::TotalHits), 5);
+    assert_eq!(limiter.asked()[0].hits.len(), 2, "the whole group, if a part is not known");
+    assert_eq!(active.stats.series()[0].get(Figure::TotalHits), 5);
 }
 
 #[test]
-fn an_unknown_descriptor_is_refused_where_the_domain_says_so() {
+fn an_unknown_descriptor_is_denied_if_the_domain_says_so() {
     let (engine, limiter, _) = engine(RULES, Modes::default());
-    let refused = decide(&engine, "d", &[("free", ""), ("nothing", "1")]).expect("an answer");
-    assert_eq!(refused.code, Code::OverLimit);
-    assert_eq!(refused.statuses[1].code, Code::OverLimit);
-    assert_eq!(refused.tightest, None, "there is no limit to speak of");
+    let denied = decide(&engine, "d", &[("free", ""), ("nothing", "1")]).expect("an answer");
+    assert_eq!(denied.code, Code::OverLimit);
+    assert_eq!(denied.statuses[1].code, Code::OverLimit);
+    assert_eq!(denied.tightest, None, "no status has a limit");
     assert!(limiter.asked().is_empty(), "nothing to count");
     assert_eq!(decide(&engine, "other", &[("nothing", "1")]).expect("an answer").code, Code::Ok);
 }
@@ -214,31 +179,31 @@ fn the_failure_mode_comes_from_the_rule_then_the_domain_then_the_service() {
         asked.hits.iter().map(|hit| hit.on_store_failure).collect::<Vec<_>>()
     };
     assert_eq!(modes_of(RULES), [FailureMode::Allow, FailureMode::Error]);
-    let without_domain_s = RULES.replace("on_store_failure: allow\n", "");
-    assert_eq!(modes_of(&without_domain_s), [FailureMode::Deny, FailureMode::Error]);
+    let without_domain_mode = RULES.replace("on_store_failure: allow\n", "");
+    assert_eq!(modes_of(&without_domain_mode), [FailureMode::Deny, FailureMode::Error]);
 }
 
 #[test]
-fn a_detailed_metric_of_an_empty_value_is_not_the_rule_s_own() {
+fn a_detailed_metric_of_an_empty_value_is_a_series_of_its_own() {
     let yaml =
         "{domain: d, descriptors: [{key: a, detailed_metric: true, rate_limit: {unit: day, requests_per_unit: 1}}]}";
-    let (engine, _, live) = engine(yaml, Modes::default());
+    let (engine, _, active) = engine(yaml, Modes::default());
     decide(&engine, "d", &[("a", "")]).expect("an answer");
-    let series = live.stats.series();
+    let series = active.stats.series();
     let names: Vec<_> = series.iter().map(|series| series.labels().key1).collect();
     assert_eq!(names, ["a_"], "as the reference writes it");
 }
 
 #[test]
 fn statistics_count_hits_and_unknown_domains() {
-    let (engine, _, live) = engine(RULES, Modes::default());
+    let (engine, _, active) = engine(RULES, Modes::default());
     for value in ["1", "over"] {
         decide(&engine, "d", &[("a", value)]).expect("an answer");
     }
-    let series = live.stats.series();
+    let series = active.stats.series();
     let row = series.iter().find(|series| series.labels().key1 == "a").expect("the rule was hit");
     assert_eq!((row.get(Figure::TotalHits), row.get(Figure::OverLimit)), (2, 1));
     decide(&engine, "other", &[("a", "1"), ("b", "1")]).expect("an answer");
-    let unknown = live.stats.stats().domains_not_found();
+    let unknown = active.stats.stats().domains_not_found();
     assert_eq!(unknown, [("other".into(), 2)]);
 }

@@ -1,10 +1,11 @@
-//! The answer until rules are loaded for the first time: the service's failure mode decides, as it does when the
-//! counters cannot be reached.
+//! The decision until rules are loaded for the first time: the service's failure mode applies, as if the counters could
+//! not be reached.
 
 use super::{DecideError, Options};
 use limiter::domain::{Code, Decision, FailureMode, Metadata, Request, Status};
 
-/// There is no limit to count against, so `local` allows, as it does for a request that matches no rule.
+/// Decides by the failure mode. There is no limit to count locally, so `local` allows, as for a request that matches no
+/// rule.
 pub(super) fn decide(request: &Request<'_>, options: &Options) -> Result<Decision, DecideError> {
     let each = match options.on_store_failure {
         FailureMode::Error => return Err(DecideError::NoRules),

@@ -1,4 +1,4 @@
-//! Hosts and ports to listen at, as the reference accepts them.
+//! Hosts and ports to listen on, in the forms that the reference accepts.
 
 use std::net::IpAddr;
 
@@ -7,9 +7,9 @@ use super::parse::Value;
 use crate::server::{Host, HostPort};
 
 impl Value for Host {
-    const ACCEPTED: &'static str = "an IP address (:: for every address, of IPv4 too) or a host name";
+    const ACCEPTED: &'static str = "an IP address (:: for all addresses, IPv4 included) or a host name";
 
-    /// Reads an IP address (IPv6 with or without brackets), a DNS name, or nothing.
+    /// Parses an IP address (IPv6 with or without brackets) or a DNS name; an empty text is [`Host::Any`].
     fn parse(text: &str) -> Option<Self> {
         if text.is_empty() {
             return Some(Self::Any);
@@ -20,7 +20,7 @@ impl Value for Host {
         if let Ok(address) = text.parse() {
             return Some(Self::Ip(address));
         }
-        // Digits and dots alone are a misspelt IPv4 address, never a name.
+        // A text of digits and dots is a mistyped IPv4 address, never a name.
         let is_name = text.len() <= 253
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
             && text.bytes().any(|byte| byte.is_ascii_alphabetic())
@@ -32,10 +32,10 @@ impl Value for Host {
 impl Value for HostPort {
     const ACCEPTED: &'static str = "an address such as :9090, 0.0.0.0:9090 or [::1]:9090";
 
-    /// Reads `host:port`, where the host may be missing.
+    /// Parses `host:port`; the host may be empty.
     fn parse(text: &str) -> Option<Self> {
         let (host, port) = text.rsplit_once(':')?;
-        // `::1:80` could be read in two ways: an IPv6 address needs its brackets here.
+        // `::1:80` is ambiguous, so an IPv6 address needs its brackets here.
         if host.contains(':') && !host.starts_with('[') {
             return None;
         }

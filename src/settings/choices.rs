@@ -1,4 +1,4 @@
-//! Values that are one of some words.
+//! Values that are one of a few words.
 
 use tracing::level_filters::LevelFilter;
 
@@ -51,20 +51,20 @@ impl Value for Http2 {
 }
 
 words!(
-    /// Where the counters are.
+    /// The store that keeps the counters.
     pub(super) BackendType, "memory, redis or memcache, in any case",
     Memory = "memory", Redis = "redis", Memcache = "memcache"
 );
 words!(
-    /// The answer to a request that cannot be decided: an error that says why, or that it is over its limit.
+    /// The answer to a request that cannot be decided: an error with the reason, or a denial.
     pub(super) OnInvalidRequest, "error or deny, in any case", Error = "error", Deny = "deny"
 );
 words!(
-    /// What becomes of a request that gives hits back: the counter is reduced, or the request is over its limit and
-    /// charges nothing.
+    /// How a request that refunds hits is treated: the counter is reduced, or the request is denied and charges
+    /// nothing.
     pub(super) Refunds, "allow or deny, in any case", Allow = "allow", Deny = "deny"
 );
 words!(
-    /// Where the rules come from.
+    /// The source of the rules.
     pub(super) ConfigType, "FILE or GRPC_XDS_SOTW, in any case", File = "file", Xds = "grpc_xds_sotw"
 );

@@ -11,23 +11,23 @@ const HEAD: &str = "\
 Generated from the table in `src/settings/variables.rs`; a test compares the two
 (`BLESS=1 cargo test --test library settings` writes this page).
 
-Tollgate is set up by environment variables, those of `envoyproxy/ratelimit` with their names, defaults and syntax,
-and some of its own. `tollgate serve --help` lists the flags; a flag overrides its variable. Every fault is reported
-at once, each with the variable, its value and what is accepted, and the process exits with status 2. Variables that
-are not listed here are ignored; `…` stands for any end of a name.
+Tollgate is configured by environment variables: those of `envoyproxy/ratelimit`, with their names, defaults and syntax,
+and some of its own. `tollgate serve --help` lists the flags; a flag overrides its variable. All errors are reported
+together, each with the variable, its value and what is accepted, and the process exits with status 2. Variables that
+are not listed here are ignored; `…` stands for any rest of a name.
 
-- Durations are Go's: `10s`, `150us`, `1h30m`, `1.5h`, `0`. A number without a unit is refused, as there.
+- Durations are Go's: `10s`, `150us`, `1h30m`, `1.5h`, `0`. A number without a unit is refused, as in Go.
 - Booleans are Go's: `true`, `false`, `1`, `0`, `t`, `f`, `T`, `F`, `TRUE`, `FALSE`, `True`, `False`.
 - Whole numbers may be written `0x10`, `0o17`, `017` (octal), `0b11` and `1_000`.
-- An empty value is as none, of every variable: the default holds.
-- A value that has no effect beside the others (of Redis while the backend is memory, of xDS while the rules come from
-  files, and so on) cannot be wrong: a warning names its variable.
-- Some values that are not accepted do not end the start, because the reference runs with them: a warning says what
-  stands in. They are listed in [drop-in.md](drop-in.md#values-that-make-no-sense).
+- An empty value counts as unset: the default applies.
+- A variable that has no effect because of the others (one of Redis while the backend is memory, one of xDS while the
+  rules come from files, and so on) may have any value: a warning names it.
+- Some values that are not accepted do not stop the start, because the reference runs with them: a warning names the
+  value that is used instead. They are listed in [drop-in.md](drop-in.md#values-that-make-no-sense).
 
 Kinds: **works** does what the reference does. **ours** is not in the reference. **no effect** may have any value, and
-a warning at start says that it does nothing. **later** belongs to a feature that does not exist yet: asking for the
-feature is refused; while it is not asked for, its variables are as those without effect.
+a warning at start says that it does nothing. **later** belongs to a feature that does not exist yet: selecting the
+feature is refused; otherwise its variables have no effect.
 ";
 
 /// The page `docs/settings.md`.
@@ -54,8 +54,8 @@ pub fn markdown() -> String {
     page
 }
 
-/// The variables that have no flag, by group and without those that do nothing yet, at most `width` columns wide.
-/// `has_flag` says of a variable whether it has one.
+/// The names of the variables that have an effect and no flag, by group, in lines of at most `width` columns.
+/// `has_flag`: whether the variable of this name has a flag.
 #[must_use]
 pub fn other_variables(has_flag: impl Fn(&str) -> bool, width: usize) -> String {
     let mut text = String::new();
@@ -72,7 +72,7 @@ pub fn other_variables(has_flag: impl Fn(&str) -> bool, width: usize) -> String 
     text
 }
 
-/// The features that are refused, for the help.
+/// The names of the unsupported features, for the help.
 #[must_use]
 pub fn later_features() -> String {
     Feature::ALL.map(Feature::name).join(", ")

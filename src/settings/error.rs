@@ -1,14 +1,14 @@
-//! What is wrong with the environment and the flags, all of it at once.
+//! Errors in the environment and the flags, all of them at once.
 
 use std::fmt;
 
-/// Every fault that was found: what cannot be read, in the order of the table, then what is to come. Never empty.
-/// Displayed one a line.
+/// Every error that was found: values that cannot be parsed, in the order of the table, then contradictions and
+/// unsupported features. Never empty. Displayed one per line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct SettingsError(pub(super) Vec<Problem>);
 
 impl SettingsError {
-    /// The faults.
+    /// The errors, at least one.
     #[must_use]
     pub fn problems(&self) -> &[Problem] {
         &self.0
@@ -27,89 +27,90 @@ impl fmt::Display for SettingsError {
     }
 }
 
-/// One fault.
+/// One error.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
-    /// The value cannot be read.
-    #[error("{place}: {value:?} is not {accepted}")]
+    /// The value cannot be parsed.
+    #[error("{origin}: {value:?} is not {accepted}")]
     Malformed {
         /// The variable, or the flag and the variable.
-        place: Place,
+        origin: Origin,
         /// The value as it was given, unless it is secret.
         value: String,
-        /// What would have been accepted.
+        /// What is accepted, to follow "is not".
         accepted: &'static str,
     },
-    /// The value is right, and asks for a feature that does not exist yet.
-    #[error("{place}: {value:?} asks for {feature}, which is not supported yet: {cure}")]
+    /// The value is valid, but selects a feature that does not exist yet.
+    #[error("{origin}: {value:?} asks for {feature}, which is not supported yet: {cure}")]
     NotSupportedYet {
         /// The variable, or the flag and the variable.
-        place: Place,
+        origin: Origin,
         /// The value as it was given, unless it is secret.
         value: String,
-        /// What it asks for.
+        /// The name of the feature.
         feature: &'static str,
-        /// What to do meanwhile.
+        /// What to set meanwhile.
         cure: &'static str,
     },
-    /// The value is right, and asks for something that was left out when this program was built.
+    /// The value is valid, but selects a feature that this program was built without.
     #[error(
-        "{place}: {value:?} asks for {feature}, which this program was built without: build it with the cargo feature `redis`, or set BACKEND_TYPE=memory"
+        "{origin}: {value:?} asks for {feature}, which this program was built without: build it with the cargo feature \
+         `redis`, or set BACKEND_TYPE=memory"
     )]
     NotBuilt {
         /// The variable, or the flag and the variable.
-        place: Place,
+        origin: Origin,
         /// The value as it was given, unless it is secret.
         value: String,
-        /// What it asks for.
+        /// The name of the feature.
         feature: &'static str,
     },
-    /// Two values, each right by itself, that cannot both be.
-    #[error("{place}: {value:?} contradicts {other}: {reason}")]
+    /// Two values, each valid by itself, that exclude each other.
+    #[error("{origin}: {value:?} contradicts {other}: {reason}")]
     Contradiction {
         /// The variable, or the flag and the variable.
-        place: Place,
+        origin: Origin,
         /// The value as it was given, unless it is secret.
         value: String,
         /// The other variable and its value, unless that is secret.
         other: String,
-        /// Why they cannot both be.
+        /// Why they exclude each other.
         reason: &'static str,
     },
-    /// A value without which another means nothing.
-    #[error("{place}: is not set, and {because} needs it")]
+    /// A variable is not set, and another one requires it.
+    #[error("{origin}: is not set, and {because} needs it")]
     Missing {
-        /// The variable that is to be set.
-        place: Place,
-        /// The variable that needs it, and its value.
+        /// The variable to set.
+        origin: Origin,
+        /// The variable that requires it, and its value.
         because: String,
     },
 }
 
 impl Problem {
-    /// Where the fault is.
+    /// The variable or flag that has the error.
     #[must_use]
-    pub fn place(&self) -> Place {
+    pub fn origin(&self) -> Origin {
         match self {
-            Self::Malformed { place, .. }
-            | Self::NotSupportedYet { place, .. }
-            | Self::NotBuilt { place, .. }
-            | Self::Contradiction { place, .. }
-            | Self::Missing { place, .. } => *place,
+            Self::Malformed { origin, .. }
+            | Self::NotSupportedYet { origin, .. }
+            | Self::NotBuilt { origin, .. }
+            | Self::Contradiction { origin, .. }
+            | Self::Missing { origin, .. } => *origin,
         }
     }
 }
 
-/// Where a value came from.
+/// The variable that has a value, and the flag if the value is the flag's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Origin {
     /// The environment variable.
     pub variable: &'static str,
-    /// The flag that overrides it, if that is where the value is from.
+    /// The flag that overrides the variable; `None` if the value is from the environment.
     pub flag: Option<&'static str>,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.flag {
             Some(flag) => write!(f, "{flag} ({})", self.variable),

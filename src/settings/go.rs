@@ -1,5 +1,5 @@
-//! Values as Go's standard library reads them, for that is how the reference reads its environment: `strconv.ParseBool`,
-//! `strconv.ParseInt` with base 0, `strconv.ParseFloat`, `time.ParseDuration`.
+//! Parses values as Go's standard library does, because the reference reads its environment with it:
+//! `strconv.ParseBool`, `strconv.ParseInt` with base 0, `strconv.ParseFloat`, `time.ParseDuration`.
 
 use std::time::Duration;
 
@@ -40,8 +40,8 @@ pub(super) fn integer(text: &str) -> Option<i64> {
     i64::try_from(if negative { -size } else { size }).ok()
 }
 
-/// A decimal number, with an exponent or without; `_` may stand between its digits. Also `inf` and `nan`. Go's hexadecimal
-/// ones are not read.
+/// A decimal number with or without an exponent; `_` may stand between its digits. Also `inf` and `nan`. Hexadecimal
+/// floating-point numbers, which Go accepts, are not supported.
 pub(super) fn number(text: &str) -> Option<f64> {
     let is_digit = |at: Option<&u8>| at.is_some_and(u8::is_ascii_digit);
     let bytes = text.as_bytes();
@@ -51,26 +51,26 @@ pub(super) fn number(text: &str) -> Option<f64> {
         return None;
     }
     let number = text.replace('_', "").parse().ok()?;
-    // one that is out of range is an error in Go, and infinite here
-    let is_written = |number: f64| number.is_finite() || !text.bytes().any(|byte| byte.is_ascii_digit());
-    Some(number).filter(|&number| is_written(number))
+    // A number out of range is an error in Go; Rust parses it as infinite.
+    let is_in_range = |number: f64| number.is_finite() || !text.bytes().any(|byte| byte.is_ascii_digit());
+    Some(number).filter(|&number| is_in_range(number))
 }
 
-/// `0`, or decimal numbers with a unit each: `10s`, `150us`, `1h30m`, `1.5h`. At most some 292 years; not negative.
+/// `0`, or decimal numbers with a unit each: `10s`, `150us`, `1h30m`, `1.5h`. At most about 292 years; not negative.
 pub(super) fn duration(text: &str) -> Option<Duration> {
-    signed_duration(text).and_then(|(negative, size)| (!negative || size.is_zero()).then_some(size))
+    signed_duration(text).and_then(|(negative, length)| (!negative || length.is_zero()).then_some(length))
 }
 
-/// Whether it is negative, and how long it is.
+/// Whether the duration has a minus sign, and its length.
 pub(super) fn signed_duration(text: &str) -> Option<(bool, Duration)> {
     match text.strip_prefix('-') {
-        Some(rest) if !rest.starts_with('+') => Some((true, size(rest)?)),
+        Some(rest) if !rest.starts_with('+') => Some((true, length(rest)?)),
         Some(_) => None,
-        None => Some((false, size(text.strip_prefix('+').unwrap_or(text))?)),
+        None => Some((false, length(text.strip_prefix('+').unwrap_or(text))?)),
     }
 }
 
-fn size(text: &str) -> Option<Duration> {
+fn length(text: &str) -> Option<Duration> {
     let mut rest = text;
     if rest == "0" {
         return Some(Duration::ZERO);
@@ -98,9 +98,9 @@ fn split_digits(text: &str) -> (&str, &str) {
     text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()))
 }
 
-/// The fraction `0.digits` of a unit in whole nanoseconds, cut off.
+/// The fraction `0.digits` of a unit, truncated to whole nanoseconds.
 fn fraction_of(digits: &str, unit: u64) -> u64 {
-    // Fifteen digits of an hour are a few femtoseconds; more cannot change a nanosecond by more than the cut does.
+    // The fifteenth digit of an hour is a few picoseconds: further digits change less than truncation does.
     let digits = &digits[..digits.len().min(15)];
     let value: u128 = digits.parse().unwrap_or(0);
     let scale = 10_u128.pow(u32::try_from(digits.len()).unwrap_or(0));

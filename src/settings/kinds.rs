@@ -1,15 +1,15 @@
-//! What kinds of Redis the variables ask for.
+//! The kinds of Redis that the variables select.
 
 use super::redis::{RedisType, Url, url};
 use super::table::Read;
 use super::variables::Raw;
 
-/// The kind of each, as far as each can be told from its address alone.
+/// The kind of each Redis, by the scheme of its URL, else by its type variable.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Kinds {
     pub(super) main: RedisType,
     pub(super) per_second: Option<RedisType>,
-    /// One of them is reached over TLS.
+    /// At least one of them is connected to over TLS.
     pub(super) tls: bool,
 }
 

@@ -1,12 +1,12 @@
-//! Names in the environment that are no variables, and look like one that was mistyped or guessed.
+//! Names in the environment that are not variables of the service, but look like one that was mistyped or guessed.
 
 use super::variables::{FAMILIES, TABLE};
 use limiter::domain::slip;
 
-/// At most this many are named.
+/// The most names that get a warning of their own.
 const MOST: usize = 20;
 
-/// Names that people expect, and the variable that does what they want.
+/// Names that people guess, and the variables that have the expected effect.
 const GUESSES: &[(&str, &str)] = &[
     ("CONFIG_PATH", "RULES"),
     ("FAIL_MODE", "FAILURE_MODE"),
@@ -29,15 +29,15 @@ const GUESSES: &[(&str, &str)] = &[
     ("RUNTIME_APP_DIRECTORY", "RUNTIME_APPDIRECTORY"),
 ];
 
-/// Names that well-known deployments set, and that the service which we replace does not read either.
+/// Names that well-known deployments set although the reference does not read them either.
 const OF_OTHERS: &[&str] = &["GRPC_SERVER_TLS_CA_CERT"]; // Envoy Gateway's
 
-/// One sentence for each. `names` are those of the whole environment that are not empty, sorted.
+/// One warning for each suspicious name. `names`: all non-empty variables of the environment, sorted.
 pub(super) fn warnings(names: &[String]) -> Vec<String> {
     let found = names.iter().filter_map(|name| Some((name, meant(name, names)?)));
-    let mut warnings: Vec<String> = found
-        .map(|(name, meant)| format!("{name} is no variable of this service and has no effect; did you mean {meant}?"))
-        .collect();
+    let warning =
+        |name, meant| format!("{name} is not a variable of this service and has no effect; did you mean {meant}?");
+    let mut warnings: Vec<String> = found.map(|(name, meant)| warning(name, meant)).collect();
     if warnings.len() > MOST {
         let more = warnings.len() - MOST;
         warnings.truncate(MOST);
@@ -46,7 +46,7 @@ pub(super) fn warnings(names: &[String]) -> Vec<String> {
     warnings
 }
 
-/// The variable that this name may have meant.
+/// The variable that this name was probably meant to be.
 fn meant(name: &str, names: &[String]) -> Option<&'static str> {
     let is_known = |name: &str| {
         TABLE.iter().any(|variable| variable.name == name)
@@ -55,7 +55,8 @@ fn meant(name: &str, names: &[String]) -> Option<&'static str> {
     if is_known(name) || OF_OTHERS.contains(&name) || is_service_link(name, names) {
         return None;
     }
-    // other programs of a container may have variables of these names, and templates make REDIS_URL of REDIS_HOST
+    // Other programs in the container may use these names, and templates compose REDIS_URL from REDIS_HOST: no warning
+    // if the meant variable is set.
     let is_set = |meant: &str| names.iter().any(|name| meant.split(" and ").any(|meant| meant == name));
     let bare = name.strip_prefix("TOLLGATE_").unwrap_or(name);
     let guess = GUESSES.iter().find(|(guess, _)| guess.eq_ignore_ascii_case(bare));
@@ -65,7 +66,7 @@ fn meant(name: &str, names: &[String]) -> Option<&'static str> {
     slip(bare, TABLE.iter().map(|variable| variable.name))
 }
 
-/// Whether Kubernetes, or a container's link, makes a name like this for each service of the namespace: of `redis` it is
+/// Whether Kubernetes, or a container link, sets a variable of this form for each service of the namespace: for `redis`
 /// `REDIS_SERVICE_HOST`, `REDIS_PORT` (`tcp://…`), `REDIS_PORT_6379_TCP_ADDR` and others.
 fn is_service_link(name: &str, names: &[String]) -> bool {
     let of_service = |service: &str| names.iter().any(|name| name.strip_suffix("_SERVICE_HOST") == Some(service));
@@ -88,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistyped_name_is_told_with_the_likely_one() {
+    fn a_mistyped_name_is_reported_with_the_likely_one() {
         for (name, meant) in [
             ("RULSE", "RULES"),
             ("GRPC_PROT", "GRPC_PORT"),
@@ -108,13 +109,13 @@ mod tests {
             ("CONFIG_GRPC_XDS_SERVER_ULR", "CONFIG_GRPC_XDS_SERVER_URL"),
         ] {
             let [warning] = &warned(&[name])[..] else { unreachable!("{name}: no warning, or several") };
-            assert!(warning.starts_with(&format!("{name} is no variable")), "{warning}");
+            assert!(warning.starts_with(&format!("{name} is not a variable")), "{warning}");
             assert!(warning.ends_with(&format!("did you mean {meant}?")), "{warning}");
         }
     }
 
     #[test]
-    fn what_others_set_is_not_told() {
+    fn variables_of_other_programs_are_not_reported() {
         for name in [
             "GRPC_SERVER_TLS_CA_CERT",
             "HOSTNAME",
@@ -158,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_an_end_to_them() {
+    fn the_number_of_warnings_is_bounded() {
         let names: Vec<String> = (b'A'..=b'Z').map(|letter| format!("RULES{}", char::from(letter))).collect();
         assert_eq!(warnings(&names).len(), MOST + 1);
     }

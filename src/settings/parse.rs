@@ -1,46 +1,46 @@
-//! How the text of a variable becomes a value: what each type of values says of itself. The types are in `types` and
-//! `choices`, and beside what they are for.
+//! The trait of types that the text of a variable is parsed into. It is implemented in `types` and `choices`, and next
+//! to the types of one subject (`address`, `redis`, `xds`).
 
 use std::time::Duration;
 
 /// What is printed for a secret.
 pub(super) const HIDDEN: &str = "(hidden)";
 
-/// A type of values that a variable can have.
+/// A type that the text of a variable is parsed into.
 pub(super) trait Value: Sized {
     /// What is accepted, to follow "is not".
     const ACCEPTED: &'static str;
 
-    /// The value of this text, which is not empty, unless an empty one is a default of the table.
+    /// Parses a text. It is empty only if the table has an empty default.
     fn parse(text: &str) -> Option<Self>;
 
-    /// What to say in place of [`Value::ACCEPTED`] of a text whose fault is known.
+    /// A better description than [`Value::ACCEPTED`] for a text with a known mistake.
     fn accepted(_: &str) -> &'static str {
         Self::ACCEPTED
     }
 
-    /// What stands in for a text that is no value, but which the reference runs with; and what to say of it, to follow
-    /// the text.
-    fn instead(_: &str) -> Option<(Self, &'static str)> {
+    /// The value to use for a text that is not accepted but that the reference runs with, and a warning, to follow the
+    /// text.
+    fn substitute(_: &str) -> Option<(Self, &'static str)> {
         None
     }
 
-    /// What is odd about the text of a value, to follow the variable's name.
+    /// A warning about the text of an accepted value, to follow the variable's name.
     fn hint(_: &str) -> Option<&'static str> {
         None
     }
 
-    /// The text as it may be printed.
+    /// The text without its secrets, for messages.
     fn show(text: &str) -> String {
         text.to_owned()
     }
 
-    /// The value of a default of the table.
+    /// Parses a default of the table.
     fn parse_default(text: &str) -> Option<Self> {
         Self::parse(text)
     }
 
-    /// True if the value asks for nothing, so that no warning is due where it has no effect.
+    /// Whether the value requests nothing, so that no warning is due where it has no effect.
     fn is_off(&self) -> bool {
         false
     }
@@ -57,8 +57,8 @@ impl<T: Value> Value for Option<T> {
         T::accepted(text)
     }
 
-    fn instead(text: &str) -> Option<(Self, &'static str)> {
-        T::instead(text).map(|(value, note)| (Some(value), note))
+    fn substitute(text: &str) -> Option<(Self, &'static str)> {
+        T::substitute(text).map(|(value, note)| (Some(value), note))
     }
 
     fn hint(text: &str) -> Option<&'static str> {
@@ -78,16 +78,17 @@ impl<T: Value> Value for Option<T> {
     }
 }
 
-/// Of variables by which zero is never.
+/// The value of a variable whose 0 means "never".
 pub(super) fn unless_zero(duration: Duration) -> Option<Duration> {
     (!duration.is_zero()).then_some(duration)
 }
 
+/// The parts of a comma-separated list; a blank text has none.
 pub(super) fn split(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').filter(move |_| !text.trim().is_empty())
 }
 
-/// Makes an enum that is written as one of some words, in any case of letters.
+/// Defines an enum whose variants are written as words, in upper or lower case.
 macro_rules! words {
     ($(#[$doc:meta])* $visibility:vis $name:ident, $accepted:literal, $($variant:ident = $($word:literal)|+),+) => {
         $(#[$doc])*

@@ -1,31 +1,31 @@
-//! What a variable is, and how one is read. The variables themselves are in `variables`.
+//! The type of a variable, and the reader of values. The variables themselves are in `variables`.
 
 use std::ffi::OsString;
 use std::fmt;
 
 use super::empty;
-use super::error::{Place, Problem};
+use super::error::{Origin, Problem};
 use super::parse::Value;
 
 /// One environment variable. The table of all of them is [`TABLE`](super::TABLE).
 #[derive(Clone, Copy, Debug)]
 pub struct Variable {
-    /// Its name.
+    /// The name in the environment.
     pub name: &'static str,
-    /// The value it has when it is not set, as text; may be empty.
+    /// The text of the default; may be empty.
     pub default: &'static str,
-    /// What values are accepted.
+    /// The values that are accepted, to follow "is not".
     pub accepted: &'static str,
-    /// Where it belongs.
+    /// The heading under which it is listed.
     pub group: Group,
-    /// What setting it does.
+    /// Whether setting it has an effect, and compared with the reference which.
     pub effect: Effect,
-    /// What it says.
+    /// The description, in Markdown.
     pub meaning: &'static str,
 }
 
-/// Variables that are known by how their names begin, for there is no end of them. None has an effect; a warning names
-/// each that is set.
+/// Variables that are recognised by a prefix of their names, because their number is unbounded. None has an effect; a
+/// warning names each that is set.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Family {
     pub(super) prefix: &'static str,
@@ -34,16 +34,17 @@ pub(super) struct Family {
     pub(super) meaning: &'static str,
 }
 
-/// What setting a variable does.
+/// The effect of setting a variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// What the reference does.
+    /// The same as in the reference.
     Works,
-    /// Something that the reference does not know.
+    /// The reference has no such variable.
     Ours,
-    /// Nothing, for this reason; a warning says so.
+    /// No effect, for this reason; a warning names it.
     NoEffect(&'static str),
-    /// Belongs to a feature that does not exist yet: asking for the feature is refused, other values are warned about.
+    /// The variable belongs to a feature that does not exist yet: a warning names it, and selecting the feature is an
+    /// error.
     Later(Feature),
 }
 
@@ -55,10 +56,10 @@ pub enum Feature {
 }
 
 impl Feature {
-    /// Every one of them.
+    /// Every feature that does not exist yet.
     pub const ALL: [Self; 1] = [Self::Memcache];
 
-    /// What it is.
+    /// The name, to follow "asks for".
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -66,14 +67,14 @@ impl Feature {
         }
     }
 
-    /// Why its variables do nothing while it is not asked for.
+    /// Why its variables have no effect while it is not selected.
     pub(super) const fn off(self) -> &'static str {
         match self {
-            Self::Memcache => "the backend is another",
+            Self::Memcache => "the backend is not memcache",
         }
     }
 
-    /// What to do while it does not exist.
+    /// What to set while it does not exist.
     pub(super) const fn cure(self) -> &'static str {
         match self {
             Self::Memcache => "set BACKEND_TYPE=redis or BACKEND_TYPE=memory meanwhile",
@@ -81,34 +82,34 @@ impl Feature {
     }
 }
 
-/// A heading under which variables stand, in the documentation and in the help.
+/// A heading under which variables are listed, in the documentation and in the help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Group {
-    /// Where the service listens.
+    /// Addresses and ports of the listeners, and the HTTP/2 server.
     Listeners,
-    /// Where the rules are.
+    /// The source of the rules, and how they are loaded.
     Rules,
-    /// Where the counters are and how they are named.
+    /// The backend, the names of counters, and failure modes.
     Counters,
-    /// What changes decisions and answers.
+    /// Modes of the decision, and the headers of the answer.
     Answers,
-    /// Bounds and lifetimes of the process.
+    /// Threads, limits of requests, and the shutdown.
     Process,
-    /// Logging.
+    /// Level and format of the log.
     Logging,
-    /// Prometheus.
+    /// The Prometheus endpoint.
     Metrics,
-    /// Other statistics sinks.
+    /// Statistics sinks other than Prometheus, all without effect.
     Statsd,
-    /// TLS on the listeners.
+    /// Certificates of the listeners.
     Tls,
-    /// Rules over xDS.
+    /// Connection to an xDS server.
     Xds,
-    /// Redis.
+    /// Connections to Redis, the breaker and the deny cache.
     Redis,
-    /// Memcached.
+    /// Memcached, a feature that does not exist yet.
     Memcache,
-    /// Tracing.
+    /// Tracing, without effect.
     Tracing,
 }
 
@@ -151,48 +152,48 @@ impl Group {
     }
 }
 
-/// A value that a flag gives, in place of its variable's.
+/// The value of a flag, which replaces that of its variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Override {
     /// The flag, with its dashes.
     pub flag: &'static str,
     /// The variable that it overrides.
     pub variable: &'static str,
-    /// The value.
+    /// The value; an empty one counts as unset.
     pub value: OsString,
 }
 
-/// A variable's value and where it came from.
+/// The parsed value of a variable and its origin.
 #[derive(Clone, Debug)]
 pub(super) struct Read<T> {
     pub(super) value: T,
-    /// `None`: it is the default.
+    /// `None`: the value is the default.
     pub(super) given: Option<Given>,
 }
 
-/// Where a value is from, and its text, unless that is secret.
+/// The variable or flag that has a value, and the value's text without secrets.
 #[derive(Clone, Debug)]
 pub(super) struct Given {
-    pub(super) place: Place,
+    pub(super) origin: Origin,
     pub(super) shown: String,
 }
 
 impl fmt::Display for Given {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}={}", self.place, self.shown)
+        write!(f, "{}={}", self.origin, self.shown)
     }
 }
 
-/// Reads variables one by one and keeps what it finds wrong.
+/// Reads variables one by one and collects errors and warnings.
 pub(super) struct Reader<'a> {
     overrides: &'a [Override],
     env: &'a dyn Fn(&str) -> Option<OsString>,
     pub(super) problems: Vec<Problem>,
     /// The variables that have a value.
     pub(super) given: Vec<Found>,
-    /// Those that are set, to nothing.
+    /// The names of variables that are set to an empty value.
     pub(super) empty: Vec<&'static str>,
-    /// What to say of values that are taken otherwise than they are written.
+    /// Warnings about values that are empty, suspicious or substituted.
     pub(super) notes: Vec<Note>,
 }
 
@@ -201,11 +202,11 @@ pub(super) struct Reader<'a> {
 pub(super) struct Found {
     pub(super) variable: Variable,
     pub(super) given: Given,
-    /// Whether it asks for something.
+    /// Whether the value requests something ([`Value::is_off`]); one that cannot be parsed does.
     pub(super) asks: bool,
 }
 
-/// What to say of a variable's value.
+/// A warning about a variable's value.
 #[derive(Clone, Debug)]
 pub(super) struct Note {
     /// The variable's name.
@@ -219,46 +220,47 @@ impl<'a> Reader<'a> {
         Self { overrides, env, problems: vec![], given: vec![], empty: vec![], notes: vec![] }
     }
 
-    /// The variable's value: the flag's, else the environment's, else the default. An empty one is as none: templates make
-    /// those. The default also stands in for a value that cannot be read, so that reading goes on to the next fault.
+    /// The variable's value: the flag's, else the environment's, else the default. An empty value counts as unset,
+    /// because templates produce empty ones. A value that cannot be parsed is replaced by the default, so that reading
+    /// continues and finds further errors.
     pub(super) fn read<T: Value>(&mut self, variable: Variable) -> Read<T> {
-        let is_its = |one: &&Override| one.variable == variable.name && !one.value.is_empty();
-        let overriding = self.overrides.iter().find(is_its);
-        let place = Place { variable: variable.name, flag: overriding.map(|one| one.flag) };
-        let default = || T::parse_default(variable.default).expect("a test reads every default of the table");
+        let overrides_it = |one: &&Override| one.variable == variable.name && !one.value.is_empty();
+        let overriding = self.overrides.iter().find(overrides_it);
+        let origin = Origin { variable: variable.name, flag: overriding.map(|one| one.flag) };
+        let default = || T::parse_default(variable.default).expect("a test parses every default of the table");
         let Some(text) = overriding.map(|one| one.value.clone()).or_else(|| (self.env)(variable.name)) else {
             return Read { value: default(), given: None };
         };
         if text.is_empty() {
             self.empty.push(variable.name);
             if let Some(note) = empty::note(variable.name) {
-                self.note(variable.name, format!("{place} is empty, which is as unset: {note}"));
+                self.note(variable.name, format!("{origin} is empty, which counts as unset: {note}"));
             }
             return Read { value: default(), given: None };
         }
-        let given = Given { place, shown: T::show(&text.to_string_lossy()) };
+        let given = Given { origin, shown: T::show(&text.to_string_lossy()) };
         let value: Option<T> = self.value(text.to_str(), &given, variable);
         let asks = value.as_ref().is_none_or(|value| !value.is_off());
         self.given.push(Found { variable, given: given.clone(), asks });
         Read { value: value.unwrap_or_else(default), given: Some(given) }
     }
 
-    /// The value of a text, or `None`, and then there is a problem, unless the variable does nothing.
+    /// Parses a text. `None` if it is not accepted; this adds an error unless the variable has no effect.
     fn value<T: Value>(&mut self, text: Option<&str>, given: &Given, variable: Variable) -> Option<T> {
-        let Given { place, shown } = given;
+        let Given { origin, shown } = given;
         if let Some(value) = text.and_then(T::parse) {
             if let Some(hint) = text.and_then(T::hint) {
-                self.note(variable.name, format!("{place} {hint}"));
+                self.note(variable.name, format!("{origin} {hint}"));
             }
             return Some(value);
         }
-        if let Some((value, note)) = text.and_then(T::instead) {
-            self.note(variable.name, format!("{place}: {shown:?} {note}; accepted: {}", T::ACCEPTED));
+        if let Some((value, note)) = text.and_then(T::substitute) {
+            self.note(variable.name, format!("{origin}: {shown:?} {note}; accepted: {}", T::ACCEPTED));
             return Some(value);
         }
         if !matches!(variable.effect, Effect::NoEffect(_) | Effect::Later(_)) {
             let accepted = text.map_or(String::ACCEPTED, T::accepted);
-            self.problems.push(Problem::Malformed { place: *place, value: shown.clone(), accepted });
+            self.problems.push(Problem::Malformed { origin: *origin, value: shown.clone(), accepted });
         }
         None
     }
@@ -282,15 +284,17 @@ pub(super) const fn row<T: Value>(
     Variable { name, default, accepted, group, effect, meaning }
 }
 
-/// Makes `TABLE`, and the struct `Raw` of all variables' values with its `read`, from one list.
+/// Defines `TABLE`, and the struct `Raw` of all variables' values with its `read`, from one list.
 macro_rules! variables {
-    ($($group:ident { $($field:ident: $type:ty = $name:literal, $default:literal, $effect:expr, $meaning:literal;)* })*) => {
+    ($($group:ident {
+        $($field:ident: $type:ty = $name:literal, $default:literal, $effect:expr, $meaning:literal;)*
+    })*) => {
         /// Every variable, in the order of the documentation.
         pub const TABLE: &[Variable] = &[$($(row::<$type>(Group::$group, $name, $default, $effect, $meaning),)*)*];
 
         /// The value of every variable, each valid by itself.
         #[derive(Debug)]
-        #[expect(dead_code, reason = "the variables of features that do not exist yet are read to be validated")]
+        #[expect(dead_code, reason = "variables of features that do not exist yet are parsed for validation")]
         pub(super) struct Raw {
             $($(pub(super) $field: Read<$type>,)*)*
         }

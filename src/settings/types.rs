@@ -1,4 +1,4 @@
-//! Numbers, texts and names, of the types that the configuration has.
+//! [`Value`] for numbers, texts, paths and names.
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
@@ -39,8 +39,8 @@ impl Value for u16 {
 
     fn accepted(text: &str) -> &'static str {
         if text.starts_with("tcp://") || text.starts_with("udp://") {
-            "a port from 0 to 65535; Kubernetes sets such a value where a Service has that name: say enableServiceLinks: false in \
-             the pod's spec"
+            "a port from 0 to 65535; Kubernetes sets such a value if a Service has that name: set enableServiceLinks: \
+             false in the pod's spec"
         } else if text.starts_with(':') {
             "a port from 0 to 65535: leave the colon out"
         } else {

@@ -1,4 +1,4 @@
-//! Small values that cannot be invalid.
+//! Small types whose values are always valid.
 
 use std::num::NonZeroUsize;
 
@@ -6,33 +6,33 @@ use rustls::pki_types::ServerName;
 
 use super::go;
 
-/// The part of a limit past which a hit counts as near it: finite, not negative.
+/// The fraction of a limit above which a hit counts as near the limit: finite, not negative.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub(super) struct NearLimitRatio(f32);
 
 impl NearLimitRatio {
-    #[expect(clippy::cast_possible_truncation, reason = "what is too large for it is infinite, which is refused")]
+    #[expect(clippy::cast_possible_truncation, reason = "a number too large for f32 becomes infinite and is rejected")]
     pub(super) fn parse(text: &str) -> Option<Self> {
         go::number(text).map(|ratio| ratio as f32).filter(|ratio| ratio.is_finite() && *ratio >= 0.0).map(Self)
     }
 
-    /// The number: finite, not negative.
+    /// The fraction: finite, not negative.
     pub(super) fn get(self) -> f32 {
         self.0
     }
 }
 
-/// A count from 1 to `MAX`: what costs memory has a bound, so that a slip of the pen does not take the machine down.
+/// A count from 1 to `MAX`: what costs memory is bounded, so that a typo does not take the machine down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct UpTo<const MAX: usize>(NonZeroUsize);
 
-/// Threads that answer requests. Each costs about a megabyte and a few file descriptors.
+/// The number of threads that answer requests. Each costs about a megabyte and a few file descriptors.
 pub(super) type Workers = UpTo<1024>;
 
-/// Counters in memory. Each costs some 130 bytes once it is used.
+/// The number of counters in memory. Each costs about 130 bytes once it is used.
 pub(super) type MaxCounters = UpTo<1_000_000_000>;
 
-/// Bytes of a header list. A connection may hold so many while they come; grpc-go's own bound is the most.
+/// The size of a header list, in bytes. A connection may buffer as much; the maximum is grpc-go's default.
 pub(super) type HeaderListBytes = UpTo<{ 16 << 20 }>;
 
 impl<const MAX: usize> UpTo<MAX> {
@@ -45,7 +45,7 @@ impl<const MAX: usize> UpTo<MAX> {
     }
 }
 
-/// The path of a page: begins with a slash, has no query, and needs no escaping.
+/// The path of an HTTP page: begins with a slash, has no query, and needs no escaping.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct HttpPath(String);
 

@@ -1,4 +1,4 @@
-//! How the text of the variables of xDS becomes values, each by itself.
+//! The types of the xDS variables' values, each parsed by itself.
 
 use super::go;
 use super::parse::{HIDDEN, Value, split};
@@ -10,7 +10,7 @@ use limiter::domain::Secret;
 /// A host, by name or address, and a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct XdsServer {
-    /// An IPv6 address stands without brackets.
+    /// An IPv6 address has no brackets.
     pub(super) host: String,
     pub(super) port: u16,
 }
@@ -19,7 +19,7 @@ impl Value for XdsServer {
     const ACCEPTED: &'static str = "an address such as envoy-gateway:18001, [::1]:18000 or dns:///host:18000";
 
     fn parse(text: &str) -> Option<Self> {
-        // as gRPC targets are written
+        // the schemes of gRPC targets
         let resolver = text.strip_prefix("dns:").or_else(|| text.strip_prefix("passthrough:"));
         let address = resolver.map_or(text, |rest| rest.strip_prefix("///").unwrap_or(rest));
         let HostPort { host, port } = HostPort::parse(address)?;
@@ -32,12 +32,12 @@ impl Value for XdsServer {
     }
 
     fn show(text: &str) -> String {
-        // a server has no login in its address, which a person may not know
+        // xDS servers have no login in their address, but somebody may have written one
         text.rsplit_once('@').map_or_else(|| text.to_owned(), |(_, rest)| format!("{HIDDEN}@{rest}"))
     }
 }
 
-/// Headers for each stream. Their values may be tokens, so they are never printed.
+/// The gRPC metadata of each stream. Its values may be tokens, so they are never printed.
 #[derive(Clone, Debug)]
 pub(super) struct Headers(pub(super) Vec<(String, Secret)>);
 
@@ -80,7 +80,7 @@ impl Value for NodeMetadata {
 
     fn hint(text: &str) -> Option<&'static str> {
         let is_left_out = |item: &str| !item.is_empty() && !item.contains('=');
-        text.split(',').any(is_left_out).then_some("has parts that are no pairs such as k=v: those are left out")
+        text.split(',').any(is_left_out).then_some("has parts that are not pairs such as k=v; they are ignored")
     }
 
     fn is_off(&self) -> bool {
@@ -88,7 +88,7 @@ impl Value for NodeMetadata {
     }
 }
 
-/// A size that gRPC can say; 0: its own default.
+/// A size that a gRPC frame's length field can have. The text 0 means gRPC's default, 4 MiB.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct MessageBytes(pub(super) UpTo<4_294_967_295>);
 
@@ -105,9 +105,9 @@ impl Value for MessageBytes {
         UpTo::new(bytes).map(Self)
     }
 
-    fn instead(text: &str) -> Option<(Self, &'static str)> {
+    fn substitute(text: &str) -> Option<(Self, &'static str)> {
         let most = UpTo::new(u32::MAX.try_into().ok()?).filter(|_| go::integer(text).is_some_and(|bytes| bytes > 0))?;
-        Some((Self(most), "is taken as 4294967295, the largest message that gRPC has"))
+        Some((Self(most), "is taken as 4294967295, the largest message that gRPC can carry"))
     }
 }
 

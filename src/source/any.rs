@@ -1,24 +1,24 @@
-//! A source of either kind.
+//! A source of either kind: files or xDS.
 
 use std::sync::Arc;
 
 use super::{
-    BadHeader, ContentHash, FileSource, FileSourceConfig, Location, ReadError, XdsConfig, XdsSource, XdsStats,
-    XdsUpdate,
+    BadHeader, ContentHash, FileSource, FileSourceConfig, Location, ReadError, Snapshot, XdsConfig, XdsSnapshot,
+    XdsSource, XdsStats, XdsUpdate,
 };
 use rules::{RuleFile, RuleResource};
 
-/// Where rules come from, before anything is read.
+/// The configuration of a source.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SourceConfig {
-    /// Files.
+    /// Rules from files.
     Files(FileSourceConfig),
-    /// An xDS server.
+    /// Rules from an xDS server.
     Xds(Box<XdsConfig>),
 }
 
 impl SourceConfig {
-    /// Where the files are, if that is where the rules come from.
+    /// The location of the rule files; `None` for an xDS server.
     #[must_use]
     pub const fn location(&self) -> Option<&Location> {
         match self {
@@ -28,49 +28,50 @@ impl SourceConfig {
     }
 }
 
-/// Where rules come from.
+/// A source of rules.
 #[derive(Debug)]
 pub enum Source {
-    /// Files.
+    /// Rules from files.
     Files(FileSource),
-    /// An xDS server.
+    /// Rules from an xDS server.
     Xds(Box<XdsSource>),
 }
 
 /// What a source yields.
 #[derive(Debug)]
-pub enum News {
-    /// A whole rule set, to be compiled.
+pub enum SourceUpdate {
+    /// A new rule set, to be compiled.
     Rules(RawRules),
-    /// The source has sent the rules that are in force already.
+    /// The source has sent the active rules again.
     Unchanged,
     /// The rules cannot be read.
     Unreadable(ReadError),
 }
 
-/// One whole rule set, not compiled yet. It may be empty, which means: no rules.
+/// A complete rule set before compilation. It may be empty, which means no rules.
 #[derive(Debug)]
 pub struct RawRules {
-    /// Of the content.
+    /// The hash of the content.
     pub hash: ContentHash,
-    /// The rules.
+    /// The content itself.
     pub content: Content,
 }
 
-/// Rules that can be compiled, more than once.
+/// The input of the compiler. It is kept, because changed defaults require compiling it again.
 #[derive(Debug)]
 pub enum Content {
-    /// Files, which ought to be YAML.
+    /// Rule files, not parsed yet.
     Files(Vec<RuleFile>),
-    /// Resources of xDS.
+    /// Decoded xDS resources.
     Resources(Vec<RuleResource>),
 }
 
 impl Source {
-    /// Reads no file and connects to nothing before [`Source::next`] does. With an xDS server there are statistics of it.
+    /// A source that does no I/O before the first [`Source::next`], and the statistics of its xDS server, if it has
+    /// one.
     ///
     /// # Errors
-    /// If a header for the xDS server cannot be sent.
+    /// If a configured header cannot be sent as gRPC metadata.
     pub fn new(config: SourceConfig) -> Result<(Self, Option<Arc<XdsStats>>), BadHeader> {
         match config {
             SourceConfig::Files(files) => Ok((Self::Files(FileSource::new(files)), None)),
@@ -82,24 +83,24 @@ impl Source {
         }
     }
 
-    /// Waits for news. Not cancellation safe: a caller that drops the future drops the source too.
-    pub async fn next(&mut self) -> News {
+    /// Waits for the next update. Not cancellation safe: after dropping the future, drop the source too.
+    pub async fn next(&mut self) -> SourceUpdate {
         match self {
             Self::Files(files) => match files.next().await {
-                Ok(snapshot) => News::Rules(RawRules { hash: snapshot.hash, content: Content::Files(snapshot.files) }),
-                Err(error) => News::Unreadable(error),
+                Ok(Snapshot { hash, files }) => SourceUpdate::Rules(RawRules { hash, content: Content::Files(files) }),
+                Err(error) => SourceUpdate::Unreadable(error),
             },
             Self::Xds(xds) => match xds.next().await {
-                XdsUpdate::Snapshot(snapshot) => {
-                    News::Rules(RawRules { hash: snapshot.hash, content: Content::Resources(snapshot.resources) })
+                XdsUpdate::Snapshot(XdsSnapshot { hash, resources }) => {
+                    SourceUpdate::Rules(RawRules { hash, content: Content::Resources(resources) })
                 }
-                XdsUpdate::Unchanged => News::Unchanged,
+                XdsUpdate::Unchanged => SourceUpdate::Unchanged,
             },
         }
     }
 
-    /// Acknowledges the rules that [`Source::next`] returned last, or refuses them for these faults, a line each. Of no
-    /// effect for files.
+    /// Reports the outcome of the rules that [`Source::next`] returned last: an xDS server gets an ACK, or a NACK with
+    /// these errors, one per line. No effect for files.
     pub async fn settle(&mut self, outcome: Result<(), String>) {
         match self {
             Self::Files(_) => {}

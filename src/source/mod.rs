@@ -1,22 +1,22 @@
-//! Where rules come from. A source yields whole sets of rules, one for each settled change; it neither compiles nor
-//! applies them.
+//! Sources of rules. A source yields complete rule sets, one for each settled change; it neither compiles nor applies
+//! them.
 //!
-//! [`FileSource`] watches files, [`XdsSource`] is the client of an xDS server, and [`Source`] is one of them.
+//! [`FileSource`] watches files, [`XdsSource`] is the client of an xDS server, and [`Source`] is either of them.
 
 mod any;
 mod file;
 mod snapshot;
 mod xds;
 
-pub use any::{Content, News, RawRules, Source, SourceConfig};
+pub use any::{Content, RawRules, Source, SourceConfig, SourceUpdate};
 pub use file::{FileSource, FileSourceConfig, Location, MAX_BYTES, MAX_DEPTH, MAX_ENTRIES, ReadError, read};
 pub use snapshot::{ContentHash, Snapshot};
-pub use xds::{BackoffConfig, BadHeader, XdsConfig, XdsSnapshot, XdsSource, XdsStats, XdsTlsConfig, XdsUpdate, reach};
+pub use xds::{BackoffConfig, BadHeader, XdsConfig, XdsSnapshot, XdsSource, XdsStats, XdsTlsConfig, XdsUpdate, probe};
 
-/// What a file source yields: the files as they are now, or why they cannot be read.
+/// What a file source yields: the current files, or why they cannot be read.
 pub type Update = Result<Snapshot, ReadError>;
 
-/// Runs `work` where it may block.
+/// Runs `work` on a thread of the Tokio runtime that may block. Propagates its panic.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,

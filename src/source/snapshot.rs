@@ -1,15 +1,15 @@
-//! One whole set of rule files, and the hash that identifies it.
+//! A complete set of rule files, and the hash that identifies it.
 
 use std::fmt;
 
 use rules::RuleFile;
 
-/// All rule files at one time, sorted by name. It may be empty, which means: no rules.
+/// All rule files at one time. The set may be empty, which means no rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
     /// Sorted by name.
     pub files: Vec<RuleFile>,
-    /// Of all names and contents.
+    /// The hash of all names and contents.
     pub hash: ContentHash,
 }
 
@@ -18,7 +18,7 @@ pub struct Snapshot {
 pub struct ContentHash(blake3::Hash);
 
 impl ContentHash {
-    /// The hash of two sets together.
+    /// The combined hash of two sets.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         let both = [self, other].map(|hash| *hash.0.as_bytes());
@@ -38,8 +38,8 @@ impl fmt::Debug for ContentHash {
     }
 }
 
-/// Makes a [`ContentHash`], file by file in the order of their names. Each name is hashed with its length and each
-/// content as its own hash, so that different sets have different hashes.
+/// Computes a [`ContentHash`] from files in the order of their names. The input for each file is the name's length, the
+/// name, and the hash of the content, so that different sets have different hashes.
 #[derive(Default)]
 pub(super) struct SetHasher(blake3::Hasher);
 

@@ -1,7 +1,6 @@
-//! What the service shows of itself: the scrape of all that is registered, and the log. `docs/metrics.md` lists the
-//! families.
+//! Observability: the scrape of all registered collectors, and the log. `docs/metrics.md` lists the metric families.
 //!
-//! Counts nothing and knows no family but those of the process: each module exports what it counts.
+//! This module defines only the families of the process and its build; every other module exports its own.
 
 pub mod logging;
 mod registry;

@@ -1,4 +1,4 @@
-//! All that is exported, and one scrape of it.
+//! The registry of collectors, and a scrape of all of them.
 
 use std::{fmt, sync::Arc};
 
@@ -12,12 +12,12 @@ const BUILD_INFO: Family = Family::gauge("tollgate_build_info", "1, with the ver
 /// The content type of a scrape.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The process's own families cannot be written.
+/// The families of the process cannot be encoded.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write the metrics of the process: {0}; this is a fault of tollgate, please report it")]
+#[error("cannot write the metrics of the process: {0}; this is a bug in tollgate, please report it")]
 pub struct MetricsError(#[from] prometheus::Error);
 
-/// Every metric of the process: what registered collectors export, and what the system and the build say of it.
+/// Every metric: of the registered collectors, of the process (CPU, memory, file descriptors) and of the build.
 pub struct Metrics {
     collectors: Vec<Arc<dyn Collect>>,
     #[cfg(target_os = "linux")]
@@ -25,7 +25,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Those of the process and its build.
+    /// A registry without collectors: a scrape of it has the families of the process and the build only.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -35,17 +35,17 @@ impl Metrics {
         }
     }
 
-    /// Exports what this collects as well.
+    /// Adds a collector to every later scrape.
     pub fn register(&mut self, collector: Arc<dyn Collect>) {
         self.collectors.push(collector);
     }
 
-    /// All families in Prometheus' text format, as they are now, in pieces.
+    /// All families with their current values in Prometheus' text format, in pieces.
     ///
     /// # Errors
-    /// If a family of the process cannot be written, which is a fault of this program.
+    /// If a family of the process cannot be encoded, which is a bug in this program.
     pub fn scrape(&self) -> Result<Pieces, MetricsError> {
-        // their names come before ours: a scrape is in order
+        // families are sorted by name, and `process_…` precedes `ratelimit_…` and `tollgate_…`
         let mut first = TextEncoder::new().encode_to_string(&self.process())?;
         let mut families = Families::default();
         families.add(&BUILD_INFO, &[env!("CARGO_PKG_VERSION")], 1);
@@ -56,7 +56,7 @@ impl Metrics {
         Ok(Box::new(std::iter::once(first).chain(streams.into_iter().flatten())))
     }
 
-    /// What the system says of the process, by name.
+    /// The families that the operating system reports for the process, sorted by name.
     #[cfg(target_os = "linux")]
     fn process(&self) -> Vec<MetricFamily> {
         let mut families = self.process.collect();
@@ -84,7 +84,11 @@ impl fmt::Debug for Metrics {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+    use std::{
+        fs,
+        sync::atomic::{AtomicU64, Ordering::Relaxed},
+        time::{SystemTime, UNIX_EPOCH},
+    };
 
     use super::*;
 
@@ -116,5 +120,28 @@ mod tests {
         assert!(names.is_sorted() && names.contains(&"process_open_fds"), "{names:?}");
         let doors = "tollgate_doors_total{floor=\"first\"} 2\ntollgate_doors_total{floor=\"ground\"} 1\n";
         assert!(pieces[0].ends_with(doors), "{}", pieces[0]);
+    }
+
+    #[test]
+    fn the_version_and_the_process_are_those_of_this_build_and_process() {
+        let scrape: String = Metrics::new().scrape().expect("every family has a name").collect();
+        let line = format!("tollgate_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION"));
+        assert!(scrape.lines().any(|one| one == line), "{line} in {scrape}");
+
+        let value = |name: &str| {
+            let line = scrape.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            line.expect(name).parse::<f64>().expect(name)
+        };
+        // the CPU time is in whole seconds, of which a test may take none
+        assert!((0.0..86_400.0).contains(&value("process_cpu_seconds_total")), "{scrape}");
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is later than 1970").as_secs_f64();
+        assert!((now - 86_400.0..=now).contains(&value("process_start_time_seconds")), "{scrape}");
+        let threads = fs::read_dir("/proc/self/task").expect("Linux").count() as f64;
+        // other tests begin and end meanwhile
+        assert!((threads / 2.0..=threads * 2.0).contains(&value("process_threads")), "{scrape}");
+        let files = [1.0, value("process_open_fds"), value("process_max_fds")];
+        let megabyte = f64::from(1 << 20);
+        let memory = [megabyte, value("process_resident_memory_bytes"), value("process_virtual_memory_bytes")];
+        assert!(files.is_sorted() && memory.is_sorted(), "{scrape}");
     }
 }

@@ -1,4 +1,4 @@
-//! Rules beyond the reference's, in the whole program: over gRPC, in `/rlconfig` and in the metrics.
+//! Rules beyond the reference's, in the complete program: over gRPC, in `/rlconfig` and in the metrics.
 
 use std::process::{Command, Output, Stdio};
 
@@ -10,7 +10,7 @@ use testkit::{
     rls::{ask, client, request},
 };
 
-/// Windows of a year, which do not turn meanwhile.
+/// Windows of a year do not end during the test.
 const VALUES: &str = r"
 domain: edge
 descriptors:
@@ -76,9 +76,9 @@ async fn networks_regexes_and_lists_are_enforced_and_counted_by_rule() {
     assert!(!metrics.contains("10.9.9"), "no value is in a label");
 }
 
-/// Over HTTP the same rules hold.
+/// The same rules apply over HTTP.
 #[tokio::test]
-async fn json_calls_meet_networks_regexes_and_lists_too() {
+async fn json_calls_match_networks_regexes_and_lists_too() {
     let tollgate = testkit::tollgate!(VALUES);
     let http = Client::new();
     for (key, value, status) in [
@@ -95,7 +95,7 @@ async fn json_calls_meet_networks_regexes_and_lists_too() {
     }
 }
 
-/// Runs a command with `rules` in the file `rules.yaml` of the directory that it runs in.
+/// Runs a command with `rules` in the file `rules.yaml` of its working directory.
 fn run(rules: &str, args: &[&str]) -> Output {
     let folder = tempfile::tempdir().expect("a directory");
     std::fs::write(folder.path().join("rules.yaml"), rules).expect("rules");
@@ -111,14 +111,14 @@ fn text(bytes: Vec<u8>) -> String {
 fn validate_and_explain_know_networks_regexes_lists_and_calendars() {
     let rules = format!("{VALUES}  - key: a\n    rate_limit: {{unit: week, requests_per_unit: 5, calendar: true}}\n");
     let validated = run(&rules, &["validate", "rules.yaml"]);
-    let said = text(validated.stdout);
-    assert!(said.ends_with("\nok: 1 file, 1 domain, 5 rules\n"), "{said}{}", text(validated.stderr));
-    assert!(said.starts_with("warning: rules.yaml:") && said.contains("has its own counter"), "{said}");
+    let printed = text(validated.stdout);
+    assert!(printed.ends_with("\nok: 1 file, 1 domain, 5 rules\n"), "{printed}{}", text(validated.stderr));
+    assert!(printed.starts_with("warning: rules.yaml:") && printed.contains("has its own counter"), "{printed}");
 
     let asked = ["ip=10.9.9.1", "ip=10.1.0.1", "path=/v12/x", "path=/v12", "method=PUT", "a=x"];
     let explained = run(&rules, &[&["explain", "--rules", "rules.yaml", "--json", "edge"], &asked[..]].concat());
     let explained: Value = serde_json::from_slice(&explained.stdout).expect("JSON");
-    let told: Vec<(Value, Value, Value)> = explained
+    let reported: Vec<(Value, Value, Value)> = explained
         .as_array()
         .expect("a list")
         .iter()
@@ -129,7 +129,7 @@ fn validate_and_explain_know_networks_regexes_lists_and_calendars() {
         .collect();
     let rule = |tried: &str, line: u32, counter: &str| (json!(tried), json!(line), json!(counter));
     assert_eq!(
-        told,
+        reported,
         [
             rule("ip in 10.0.0.0/8|fd00::/8", 4, "{edge|ip~#10.0.0.0/8\\|fd00::/8}f31536000"),
             rule("ip in 10.1.0.0/16", 8, "{edge|ip=10.1.0.1}f31536000"),
@@ -162,14 +162,14 @@ descriptors:
     ];
     let validated = run(rules, &["validate", "rules.yaml"]);
     assert_eq!(validated.status.code(), Some(1));
-    let told = text(validated.stderr);
+    let reported = text(validated.stderr);
     for fault in faults {
-        assert!(told.lines().any(|line| line.starts_with(fault)), "no {fault} in\n{told}");
+        assert!(reported.lines().any(|line| line.starts_with(fault)), "no {fault} in\n{reported}");
     }
     let tollgate = testkit::tollgate!().rules(rules).spawn();
-    let refused = tollgate.wait_for_log("rules are refused");
+    let rejected = tollgate.wait_for_log("rules are refused");
     for fault in faults {
-        assert!(refused.contains(fault), "no {fault} in\n{refused}");
+        assert!(rejected.contains(fault), "no {fault} in\n{rejected}");
     }
 }
 
@@ -182,7 +182,8 @@ descriptors:
     rate_limit: {unit: month, unit_multiplier: 3, requests_per_unit: 3, calendar: true, time_zone: America/New_York}
 ";
 
-/// Over the midnight before clocks are put forward, in a process that has its time zones with it: the machine's are hidden.
+/// Across a midnight before clocks are put forward. The process uses its own time zone database: the machine's is
+/// hidden.
 #[tokio::test]
 async fn a_day_ends_at_local_midnight_and_the_next_one_has_23_hours() {
     let tollgate = testkit::tollgate!()

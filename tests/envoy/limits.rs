@@ -1,4 +1,4 @@
-//! A real Envoy in front: HTTP in, 200 and 429 and headers out.
+//! A real Envoy in front: HTTP requests in, 200 and 429 with headers out.
 
 use std::{
     sync::{
@@ -68,10 +68,10 @@ async fn the_eleventh_request_is_a_429() {
         let expected = if n <= 10 { 200 } else { 429 };
         assert_eq!(answer.status, expected, "request {n}: {answer:?}");
         let left = 10_u32.saturating_sub(n).to_string();
-        // Envoy's own headers, from the statuses
+        // Envoy's own headers, made from the statuses
         assert_eq!(answer.header("x-ratelimit-limit"), Some("10, 10;w=31536000"), "{answer:?}");
         assert_eq!(answer.header("x-ratelimit-remaining"), Some(left.as_str()));
-        // ours, which Envoy passes on
+        // our header, which Envoy forwards
         assert_eq!(answer.header("ratelimit-limit"), Some("10"), "{answer:?}");
         assert_eq!(answer.header("ratelimit-remaining"), Some(left.as_str()));
         assert_eq!(answer.header("x-envoy-ratelimited"), (n > 10).then_some("true"));
@@ -101,7 +101,7 @@ async fn rules_by_header_and_nested_descriptors() {
 }
 
 #[tokio::test]
-async fn the_failure_mode_is_envoy_s_when_tollgate_is_gone() {
+async fn without_tollgate_envoys_failure_mode_applies() {
     let upstream = Upstream::start().await;
     let mut tollgate = testkit::tollgate!(RULES);
     let (open, closed) = (envoy(&tollgate, &upstream, false).await, envoy(&tollgate, &upstream, true).await);
@@ -114,7 +114,7 @@ async fn the_failure_mode_is_envoy_s_when_tollgate_is_gone() {
     assert_eq!(client.get(closed.address, "/ten").await.status, 500);
 }
 
-/// The example of the README, as it is but for its ports.
+/// The example of the README, changed only in its ports.
 #[tokio::test]
 async fn the_example_limits() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -122,7 +122,7 @@ async fn the_example_limits() {
     let envoy = Envoy::run("envoy.yaml", &testkit::envoy::example(tollgate.address("grpc"))).await;
     let client = Client::new();
     let minute = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a clock past 1970").as_secs() / 60;
-    // ten a minute, and minutes may end meanwhile
+    // ten per minute, and a minute may end meanwhile
     let (began, mut passed) = (minute(), 0);
     let refused = loop {
         let answer = client.get(envoy.address, "/hello").await;
@@ -131,13 +131,13 @@ async fn the_example_limits() {
         }
         assert_eq!(answer.body, "hello\n");
         passed += 1;
-        assert!(passed <= 10 * (minute() - began + 1), "nothing is refused");
+        assert!(passed <= 10 * (minute() - began + 1), "nothing is denied");
     };
     assert_eq!(refused.status, 429);
     assert!(passed >= 10, "{passed}");
 }
 
-/// What a load through Envoy saw.
+/// The results of a load through Envoy.
 #[derive(Default)]
 struct Load {
     stop: AtomicBool,
@@ -183,7 +183,7 @@ async fn a_hundred_reloads_under_load_change_the_outcome_and_fail_no_request() {
         })
         .await;
     }
-    eventually("load enough to say something", async || (load.sent.load(Ordering::Relaxed) > 1000).then_some(())).await;
+    eventually("a thousand requests", async || (load.sent.load(Ordering::Relaxed) > 1000).then_some(())).await;
     load.stop.store(true, Ordering::Relaxed);
     for worker in workers {
         worker.await.expect("the load runs to its end");
@@ -217,16 +217,16 @@ async fn connections_age_out_under_load_and_fail_no_request() {
     println!("connections aged out under load: {sent} requests, 0 failed");
 }
 
-/// A look before each request, and its cost at the end of the stream, as docs/algorithms.md has it. Envoy 1.40 heeds
-/// `hits_addend` in the filter's configuration of a route, and not in the `rate_limits` of the route itself.
+/// A look before each request, and its cost at the end of the stream, as in docs/algorithms.md. Envoy 1.40 supports
+/// `hits_addend` in the filter's per-route configuration, but not in the `rate_limits` of the route itself.
 #[tokio::test]
-async fn costs_that_are_known_afterwards_use_a_budget_up() {
+async fn late_costs_use_up_a_budget() {
     for stop in ["false", "true"] {
-        use_a_budget_up(stop).await;
+        use_up_a_budget(stop).await;
     }
 }
 
-async fn use_a_budget_up(stop: &str) {
+async fn use_up_a_budget(stop: &str) {
     const RULE: &str = "unit: year, requests_per_unit: 12";
     let rules = format!(
         "domain: edge
@@ -242,7 +242,7 @@ descriptors:
     let client = Client::new();
     for key in ["fixed", "sliding", "bucket", "forgetful"] {
         let envoy = Envoy::run("envoy.json", &late_costs(&tollgate, &upstream, key).to_string()).await;
-        // an answer is here before its cost is charged
+        // a response arrives before its cost is charged
         let charged = async |units: u64| {
             let series = format!("ratelimit_service_rate_limit_total_hits{{domain=\"edge\",key1=\"{key}\"}} {units}");
             eventually(&series, async || {
@@ -261,7 +261,7 @@ descriptors:
         println!("late costs of 5 under 12 behind Envoy, {key}, STOP {stop}: {statuses:?}");
         assert_eq!((statuses.as_slice(), other.as_u16()), (&expected[..], 200), "{key}");
     }
-    tollgate.wait_for_log("without count_denied is looked at");
+    tollgate.wait_for_log("without count_denied is checked without charging");
 }
 
 /// An Envoy that looks before a request and charges 5 after it.

@@ -1,7 +1,7 @@
-//! Connections that end behind a real Envoy under load, and Envoy counts no error: two Tollgates, one restarted at a time,
-//! and connections that are told to go at their age.
+//! Connections that end behind a real Envoy under load must not cause errors in Envoy: two Tollgates of which one at a
+//! time is restarted, and connections that are closed at their maximum age.
 //!
-//! Three restarts each; `TOLLGATE_TEST_RESTARTS` says how many instead.
+//! Three restarts each; `TOLLGATE_TEST_RESTARTS` sets another number.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -24,8 +24,8 @@ use tokio::task::{JoinSet, block_in_place};
 
 const RULES: &str = "domain: d\ndescriptors: [{key: k, rate_limit: {unit: year, requests_per_unit: 4000000000}}]\n";
 
-/// Envoy itself waits for up to a second before its workers hear of a change of health. On a machine that is busy with
-/// other tests, the 5 s of docs/lifecycle.md may be too short; many restarts are for one that is not.
+/// Envoy waits for up to a second before its workers learn of a change of health. On a machine busy with other tests,
+/// the 5 s of docs/lifecycle.md may be too short; many restarts are meant for an idle machine.
 fn drain_delay() -> &'static str {
     if std::env::var_os("TOLLGATE_TEST_RESTARTS").is_some() { "5s" } else { "15s" }
 }
@@ -46,7 +46,7 @@ fn start(ip: IpAddr, port: u16) -> Tollgate {
     })
 }
 
-/// Two services, each at an address of its own that nobody connects from, so that its port is free when it comes back.
+/// Two services, each at its own address from which nothing connects, so that its port is free for the restart.
 fn fleet() -> Vec<Tollgate> {
     let id = std::process::id().to_be_bytes();
     (1..=2).map(|last| start(IpAddr::from(Ipv4Addr::new(127, id[2].max(1), id[3], last)), 0)).collect()
@@ -57,12 +57,12 @@ fn restart(tollgate: &mut Tollgate) {
     tollgate.signal("TERM");
     let status = block_in_place(|| tollgate.exit());
     assert!(status.success(), "{status}");
-    let said = tollgate.wait_for_log("\"stopped\"");
-    assert!(said.contains("\"forced\":0"), "{said}");
+    let logged = tollgate.wait_for_log("\"stopped\"");
+    assert!(logged.contains("\"forced\":0"), "{logged}");
     *tollgate = start(at.ip(), at.port());
 }
 
-/// What a load through Envoy saw.
+/// The results of a load through Envoy.
 #[derive(Default)]
 struct Load {
     stop: AtomicBool,
@@ -90,12 +90,12 @@ impl Load {
         (load, callers)
     }
 
-    async fn says_something(&self) {
+    async fn has_sent_enough(&self) {
         eventually("more than a thousand requests", async || (self.sent.load(SeqCst) > 1000).then_some(())).await;
     }
 }
 
-/// Envoy in front of Tollgates that are listed, with what else its cluster has.
+/// Envoy in front of the listed Tollgates, with additional settings of its cluster.
 async fn envoy(tollgates: &[SocketAddr], upstream: &Upstream, more: Value) -> Envoy {
     let mut bootstrap = bootstrap(&Config {
         tollgate: tollgates[0],
@@ -112,7 +112,7 @@ async fn envoy(tollgates: &[SocketAddr], upstream: &Upstream, more: Value) -> En
     Envoy::run("envoy.json", &bootstrap.to_string()).await
 }
 
-/// A counter of Envoy's.
+/// A counter of Envoy.
 async fn counter(envoy: &Envoy, name: &str) -> u64 {
     let page = Client::new().get(envoy.admin, "/stats").await.body;
     let value = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
@@ -156,7 +156,7 @@ async fn with_health_checks_no_restart_is_an_error() {
         restart(&mut fleet[turn % 2]);
         healthy().await;
     }
-    load.says_something().await;
+    load.has_sent_enough().await;
     load.stop.store(true, SeqCst);
     callers.join_all().await;
     no_error_counted(&format!("{restarts} restarts, Envoy checks health"), &envoy, &load).await;
@@ -179,7 +179,7 @@ async fn behind_one_address_no_restart_is_an_error() {
         balancer.put(one.address("grpc"), one.address("http"));
         ready().await;
     }
-    load.says_something().await;
+    load.has_sent_enough().await;
     load.stop.store(true, SeqCst);
     callers.join_all().await;
     no_error_counted(&format!("{restarts} restarts, one address, no health checks"), &envoy, &load).await;
@@ -195,7 +195,7 @@ async fn connections_that_age_out_are_no_error() {
         (counter(&envoy, "cluster.tollgate.upstream_cx_total").await >= 20).then_some(())
     })
     .await;
-    load.says_something().await;
+    load.has_sent_enough().await;
     load.stop.store(true, SeqCst);
     callers.join_all().await;
     no_error_counted("connections that leave at an age of 200 ms", &envoy, &load).await;

@@ -1,6 +1,6 @@
-//! grpc-go, grpcio and tonic over one connection each: unary calls, health and reflection, and the PINGs by which they
-//! measure the connection and see that it stands. A stream of health's goes on while the service drains, and ends with
-//! it.
+//! grpc-go, grpcio and tonic over one connection each: unary calls, health and reflection, and the PINGs with which
+//! they measure and check the connection. A stream of the health service continues while the service drains, and ends
+//! with it.
 
 use std::{process::Stdio, time::Duration};
 
@@ -38,26 +38,27 @@ const SAID: [&str; 7] = [
     "watch: SERVING",
 ];
 
-/// The service, which drains for as long as it is not asked twice to end. Its connections are asked to go at this age.
+/// The service, which drains until it is signalled twice. Its connections receive GOAWAY at this age.
 fn serve(wire: Wire, age: &str) -> Service {
     let builder = testkit::tollgate!().rules(RULES).env("DRAIN_DELAY", "1h");
     Service::with(wire, builder.env("GRPC_MAX_CONNECTION_AGE", age).env("GRPC_MAX_CONNECTION_AGE_GRACE", "1h"))
 }
 
-/// What a client says, line by line.
-struct Said(Lines<BufReader<ChildStdout>>);
+/// The output of a client, line by line.
+struct Output(Lines<BufReader<ChildStdout>>);
 
-impl Said {
-    async fn says(&mut self, expected: &str) {
+impl Output {
+    async fn has(&mut self, expected: &str) {
         let line = timeout(PATIENCE, self.0.next_line()).await.expect("in time").expect("text");
         assert_eq!(line.as_deref(), Some(expected));
     }
 }
 
-/// Runs a program of `tests/run.sh`'s over every wire. It sends PINGs with one of these payloads, among others.
+/// Runs a program that `tests/run.sh` installs, over every wire. It sends PINGs with one of these payloads, among
+/// others.
 async fn by(program: &str, arguments: &[&str], payloads: &[Option<[u8; 8]>]) {
     for wire in Wire::ALL {
-        // its PINGs are seen on one connection, and on the others a stream outlives its connection's age
+        // its PINGs are visible on one connection; on the others a stream outlasts its connection's age
         let mut service = serve(wire, if wire == Wire::Plain { "0s" } else { "1s" });
         let tap = match wire {
             Wire::Plain => Some(Tap::start(service.tollgate.address("grpc")).await),
@@ -70,9 +71,9 @@ async fn by(program: &str, arguments: &[&str], payloads: &[Option<[u8; 8]>]) {
             command.arg(service.file("ca.crt"));
         }
         let mut client = command.spawn().expect("it runs");
-        let mut said = Said(BufReader::new(client.stdout.take().expect("piped")).lines());
+        let mut output = Output(BufReader::new(client.stdout.take().expect("piped")).lines());
         for line in SAID {
-            said.says(line).await;
+            output.has(line).await;
         }
         if let Some(tap) = &tap {
             for payload in payloads {
@@ -89,9 +90,9 @@ async fn by(program: &str, arguments: &[&str], payloads: &[Option<[u8; 8]>]) {
         }
         assert_eq!(rejections(&service.tollgate).await, [""; 0], "{wire:?}");
         service.tollgate.signal("TERM");
-        said.says("watch: NOT_SERVING").await;
+        output.has("watch: NOT_SERVING").await;
         service.tollgate.signal("TERM");
-        said.says("watch: UNAVAILABLE").await;
+        output.has("watch: UNAVAILABLE").await;
         assert!(timeout(PATIENCE, client.wait()).await.expect("in time").expect("it ran").success(), "{wire:?}");
         ends_unforced(&mut service);
     }
@@ -103,7 +104,7 @@ fn ends_unforced(service: &mut Service) {
     assert!(stopped.contains("\"forced\":0"), "{stopped}");
 }
 
-/// Its PINGs that measure the connection, and those that see that it stands.
+/// With its PINGs that measure the connection, and those that check it.
 #[tokio::test]
 async fn grpc_go() {
     by("bin/streams", &[], &[Some([2, 4, 16, 16, 9, 14, 7, 7]), Some([0; 8])]).await;
@@ -114,7 +115,7 @@ async fn grpcio() {
     by("venv/bin/python", &["tests/independent/streams.py"], &[None]).await;
 }
 
-/// Asks one version of reflection for the services, and then for the file of one, in one stream.
+/// Asks one version of reflection for the services, and then for the file of one of them, in one stream.
 macro_rules! reflects {
     ($version:ident, $channel:expr) => {{
         use tonic_reflection::pb::$version::{

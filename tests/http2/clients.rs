@@ -1,5 +1,5 @@
-//! Clients that know HTTP/2 and no gRPC, over every wire: h2load with windows and tables of every size, and curl.
-//! That each call is decided, and once, shows in its counter; neither sees more of an answer than its HTTP status.
+//! Clients that know HTTP/2 but not gRPC, over every wire: h2load with windows and tables of every size, and curl. They
+//! see only the HTTP status of an answer; the counter shows that each call was decided exactly once.
 
 use std::process::Command;
 
@@ -21,14 +21,14 @@ const RULES: &str =
     "domain: edge\ndescriptors:\n  - {key: path, rate_limit: {unit: year, requests_per_unit: 4000000}}\n";
 const GRPC: [&str; 4] = ["-H", "content-type: application/grpc", "-H", "te: trailers"];
 
-/// Connections, streams of each, calls of all, and options.
+/// Connections, streams of each, calls in all, and options.
 type Load = (u32, u32, u32, &'static [&'static str]);
 
 const LOADS: [Load; 9] = [
     (8, 32, 2000, &["--header-table-size=0"]),
     (8, 32, 2000, &["--header-table-size=0", "--encoder-header-table-size=0"]),
-    // Windows of 15 bytes and of one byte: no answer fits into either. The connection's window is as small once its
-    // first 64 KiB are used up, by 2000 answers.
+    // Windows of 15 bytes and of one byte: no answer fits into either. The connection's window becomes as small once
+    // its first 64 KiB are used up, after 2000 answers.
     (2, 32, 6000, &["-w", "4", "-W", "4"]),
     (2, 8, 6000, &["-w", "1", "-W", "1"]),
     (2, 32, 6000, &["-w", "4", "-W", "4", "--header-table-size=0"]),
@@ -40,7 +40,7 @@ const LOADS: [Load; 9] = [
     (2, 1024, 6000, &[]),
 ];
 
-/// The service, and a message for it in a file.
+/// The service, and a file with a message for it.
 struct Asked {
     service: Service,
     files: TempDir,
@@ -59,7 +59,7 @@ impl Asked {
         format!("{}/message", self.files.path().display())
     }
 
-    /// Where calls go by its name in its certificate, and what makes a client take the name for the address.
+    /// The URL of the service, with the name in its certificate, and the options that make a client resolve it.
     fn url(&self) -> (String, String) {
         let (scheme, port) = match self.service.wire {
             Wire::Plain => ("http", self.service.tollgate.address("grpc").port()),
@@ -84,9 +84,10 @@ impl Asked {
         };
         command.args(["-B", &base]).arg(self.url().0);
         let output = command.output().expect("h2load: `bash tests/run.sh` installs it");
-        let said = String::from_utf8_lossy(&output.stdout);
-        let what = format!("{:?}, {load:?}: {said}{}", self.service.wire, String::from_utf8_lossy(&output.stderr));
-        let line = |start: &str| said.lines().find_map(|line| line.strip_prefix(start)).unwrap_or_default().to_owned();
+        let printed = String::from_utf8_lossy(&output.stdout);
+        let what = format!("{:?}, {load:?}: {printed}{}", self.service.wire, String::from_utf8_lossy(&output.stderr));
+        let line =
+            |start: &str| printed.lines().find_map(|line| line.strip_prefix(start)).unwrap_or_default().to_owned();
         assert!(output.status.success(), "{what}");
         let all_done =
             format!("{calls} total, {calls} started, {calls} done, {calls} succeeded, 0 failed, 0 errored, 0 timeout");
@@ -98,14 +99,14 @@ impl Asked {
         println!("h2load, {:?}, {load:?}: {}", self.service.wire, line("finished in "));
     }
 
-    /// Asks by curl, and asserts that this and all calls before it were charged once.
+    /// Makes a call with curl, and asserts that it and all calls before it were charged once.
     fn assert_charged(&mut self, what: &str) {
         self.charged += 1;
         let remaining = self.curl(&["--data-binary", &format!("@{}", self.message())]);
         assert_eq!(remaining, LIMIT - self.charged, "{what}");
     }
 
-    /// What remains of the limit, as curl is answered.
+    /// What remains of the limit according to curl's answer.
     fn curl(&self, body: &[&str]) -> u32 {
         let (url, resolve) = self.url();
         let files = ["head", "answer"].map(|name| format!("{}/{name}", self.files.path().display()));
@@ -119,12 +120,12 @@ impl Asked {
         command.args(body).args(["--dump-header", &files[0], "--output", &files[1]]).arg(&url);
         command.stdin(std::fs::File::open(self.message()).expect("it was written"));
         let output = command.output().expect("curl: `bash tests/run.sh` installs it");
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{:?}: {said}", self.service.wire);
+        let printed = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{:?}: {printed}", self.service.wire);
         let [head, answer] = files.map(|file| std::fs::read(file).expect("curl wrote it"));
         let head = String::from_utf8(head).expect("text");
         let lines: Vec<_> = head.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
-        assert_eq!(lines, ["HTTP/2 200", "content-type: application/grpc", "grpc-status: 0"], "{said}");
+        assert_eq!(lines, ["HTTP/2 200", "content-type: application/grpc", "grpc-status: 0"], "{printed}");
         let answer = Answer::decode(&answer[5..]).expect("an answer");
         answer.statuses[0].limit_remaining
     }
@@ -154,7 +155,7 @@ async fn h2load_over_a_unix_socket() {
     loads(Wire::Unix).await;
 }
 
-/// h2load keeps to what our SETTINGS allow once it knows them.
+/// h2load follows our SETTINGS once it knows them.
 #[tokio::test]
 async fn h2load_wants_more_streams_than_may_be_open() {
     let mut asked = Asked::new(Wire::Plain, testkit::tollgate!().env("MAX_CONCURRENT_STREAMS", "10"));
@@ -167,7 +168,7 @@ async fn curl() {
     for wire in Wire::ALL {
         let mut asked = Asked::new(wire, testkit::tollgate!());
         asked.assert_charged("with a content-length");
-        // without one, and its end comes in a frame of its own
+        // without one, and with the end in a frame of its own
         assert_eq!(asked.curl(&["--upload-file", "-"]), LIMIT - 2, "{wire:?}");
         assert_eq!(rejections(&asked.service.tollgate).await, [""; 0], "{wire:?}");
     }

@@ -1,5 +1,5 @@
-//! Real Envoys with every option of HTTP/2 that they have towards Tollgate: each request gets the status that its limit
-//! says, nothing fails unnoticed, and no rejection is counted.
+//! Real Envoys with every HTTP/2 option that they have for Tollgate: each request gets the status that its limit
+//! requires, nothing fails unnoticed, and no rejection is counted.
 
 use std::collections::BTreeMap;
 
@@ -17,36 +17,36 @@ use testkit::{
     upstream::Upstream,
 };
 
-/// Each path may be asked for so often.
+/// The limit of each path.
 const LIMIT: usize = 50;
 const RULES: &str = "domain: edge\ndescriptors:\n  - {key: path, rate_limit: {unit: year, requests_per_unit: 50}}\n";
 
 const REQUESTS: usize = 80;
-/// Requests at a time.
+/// The number of concurrent requests.
 const CALLERS: usize = 16;
 
-/// As Istio names clusters, and which is no authority.
+/// A cluster name as Istio makes them, which is not a valid authority.
 const NAME: &str = "outbound|8081||ratelimit.default.svc.cluster.local";
 
-/// An Envoy in front, and the application that it protects.
+/// An Envoy in front, and the application behind it.
 struct Edge {
     envoy: Envoy,
     _upstream: Upstream,
 }
 
 impl Edge {
-    /// With a bootstrap that is changed.
+    /// With a changed bootstrap.
     async fn start(service: &Service, change: impl FnOnce(&mut Value)) -> Self {
         let upstream = Upstream::start().await;
         let path = json!([{"actions": [{"request_headers": {"header_name": ":path", "descriptor_key": "path"}}]}]);
-        // what is not answered is a 500
+        // a request without an answer is a 500
         let config = Config { failure_mode_deny: true, ..asking(upstream.address, path) };
         let mut bootstrap = service.bootstrap(config, NAME);
         change(&mut bootstrap);
         Self { envoy: Envoy::run("envoy.json", &bootstrap.to_string()).await, _upstream: upstream }
     }
 
-    /// So many requests of a path that nobody has asked for, some at a time: the limit holds, exactly.
+    /// Makes this many requests for a new path, some concurrently, and asserts that exactly the limit passes.
     async fn asks(&self, path: &str) {
         let (client, address, mut callers) = (Client::new(), self.envoy.address, JoinSet::new());
         for _ in 0..CALLERS {
@@ -64,7 +64,7 @@ impl Edge {
         assert_eq!(statuses, [vec![200; LIMIT], vec![429; REQUESTS - LIMIT]].concat(), "{path}");
     }
 
-    /// What Envoy counts of its cluster of Tollgate.
+    /// Envoy's statistics of its cluster for Tollgate.
     async fn stats(&self) -> Stats {
         let page = Client::new().get(self.envoy.admin, "/stats?usedonly").await.body;
         let of_cluster = format!("cluster.{NAME}.");
@@ -74,11 +74,11 @@ impl Edge {
         Stats(ours.collect())
     }
 
-    /// Asserts that Envoy saw nothing fail.
+    /// Asserts that Envoy saw no failure.
     async fn saw_no_fault(&self, what: &str) {
         let mut stats = self.stats().await;
-        // This counts each connection as well that Envoy closes itself while it reads the last answer, as that of a
-        // health check: the rest of what came is not read then.
+        // this includes connections that Envoy closes itself while it reads the last answer, such as those of health
+        // checks: the rest of what arrived is not read then
         let closes = stats.get("upstream_cx_destroy_local") + stats.get("health_check.attempt");
         if stats.get("upstream_cx_protocol_error") <= closes {
             stats.0.remove("upstream_cx_protocol_error");
@@ -97,13 +97,13 @@ impl Edge {
 struct Stats(BTreeMap<String, u64>);
 
 impl Stats {
-    /// 0 for what has not been counted.
+    /// 0 for a statistic without a value.
     fn get(&self, name: &str) -> u64 {
         self.0.get(name).copied().unwrap_or(0)
     }
 }
 
-/// How a cluster speaks HTTP, as it is in a bootstrap.
+/// The protocol options of a cluster in a bootstrap.
 fn protocol(bootstrap: &mut Value) -> &mut Value {
     let options = &mut cluster(bootstrap)["typed_extension_protocol_options"];
     &mut options["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"]
@@ -178,7 +178,7 @@ async fn with_every_option_over_a_unix_socket() {
     with(Wire::Unix, &http2_options()).await;
 }
 
-/// An acknowledgement of a PING that does not come closes the connection; this one stays through many.
+/// Envoy closes a connection whose PINGs are not acknowledged; this one survives many.
 #[tokio::test]
 async fn pings_of_an_idle_connection_are_answered() {
     let service = Service::start(Wire::Plain, RULES);
@@ -189,7 +189,7 @@ async fn pings_of_an_idle_connection_are_answered() {
     .await;
     edge.asks("/before").await;
     let before = edge.stats().await;
-    // nothing else comes over the connection: nine bytes of a frame, and the eight that were sent
+    // nothing else arrives on the connection: nine bytes of a frame header, and the eight that were sent
     let received = async || edge.stats().await.get("upstream_cx_rx_bytes_total");
     let enough = received().await + 4 * before.get("upstream_cx_active") * 17;
     eventually("four PINGs that are answered", async || (received().await >= enough).then_some(())).await;
@@ -228,7 +228,7 @@ async fn grpc_health_checks_with_any_authority_succeed() {
     }
 }
 
-/// So many requests, each to a path of its own, all at the same time.
+/// This many concurrent requests, each for a path of its own.
 fn all_at_once(edge: &Edge, requests: usize, name: &str) -> JoinSet<u16> {
     let (client, address, mut callers) = (Client::new(), edge.envoy.address, JoinSet::new());
     for number in 0..requests {
@@ -238,14 +238,14 @@ fn all_at_once(edge: &Edge, requests: usize, name: &str) -> JoinSet<u16> {
     callers
 }
 
-/// Hundreds of calls wait when a connection is made, and are sent before the peer can know how many may be open.
+/// When a connection is established, hundreds of waiting calls are sent before the peer can know the limit of streams.
 #[tokio::test]
-async fn an_envoy_that_connects_sends_all_that_wait() {
+async fn an_envoy_that_connects_sends_all_waiting_calls() {
     const WAITING: usize = 300;
     let service = Service::with(Wire::Plain, testkit::tollgate!().rules(RULES).env("MAX_CONCURRENT_STREAMS", "10"));
     for round in 0..3 {
         let edge = Edge::start(&service, |_| {}).await;
-        // a process that stands still is connected to, and says nothing of its limit
+        // a stopped process accepts connections, but does not send its limit
         service.tollgate.signal("STOP");
         let callers = all_at_once(&edge, WAITING, &round.to_string());
         eventually("all calls to wait", async || {
@@ -262,9 +262,9 @@ async fn an_envoy_that_connects_sends_all_that_wait() {
     }
 }
 
-/// Connections that age under load: Envoy comes back each time, and all is answered.
+/// Connections age under load: Envoy reconnects each time, and every request is answered.
 #[tokio::test]
-async fn connections_that_age_fail_no_request() {
+async fn ageing_connections_fail_no_request() {
     let builder = testkit::tollgate!()
         .rules(RULES)
         .env("MAX_CONCURRENT_STREAMS", "10")

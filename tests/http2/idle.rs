@@ -1,4 +1,4 @@
-//! What a connection costs that says nothing, as most connections of a mesh do most of the time.
+//! The memory of an idle connection, like most connections of a mesh most of the time.
 
 use std::fs;
 
@@ -11,8 +11,8 @@ use testkit::frames::Peer;
 const FIRST: usize = 200;
 const MORE: usize = 1_000;
 
-/// It is 2.7 KiB in a release build, and so much and a little for pages of the allocator here. What a handshake or a
-/// large buffer would add, if a connection kept it, is more than the difference.
+/// It takes 2.7 KiB in a release build; the bound allows a little more for pages of the allocator. If a connection kept
+/// the memory of a handshake or a large buffer, it would exceed the bound.
 const MOST: usize = 5 << 10;
 
 #[tokio::test]
@@ -26,7 +26,7 @@ async fn a_connection_that_was_answered_and_is_idle_takes_a_few_kilobytes() {
     assert!(each <= MOST, "{each} bytes");
 }
 
-/// So many connections, each with one call that has been answered.
+/// This many connections, each after one answered call.
 async fn open(rig: &Rig, count: usize) -> Vec<Peer> {
     let mut peers = Vec::with_capacity(count);
     for _ in 0..count {
@@ -38,7 +38,7 @@ async fn open(rig: &Rig, count: usize) -> Vec<Peer> {
     peers
 }
 
-/// Bytes of a process that are in memory.
+/// The resident memory of a process, in bytes.
 fn resident(pid: u32) -> usize {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
     let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));

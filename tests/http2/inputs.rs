@@ -1,8 +1,8 @@
-//! Inputs that an HTTP stack or a decoder may refuse, each of which once was: through real clients, over every kind of
+//! Inputs that an HTTP stack or a decoder may reject, and once did: through real clients, over every kind of
 //! connection, each gets its decision, and no rejection is counted.
 //!
-//! Authorities that are none: without `authority` in its `envoy_grpc`, Envoy sends the cluster's name. A byte that is
-//! not UTF-8 in a descriptor. Large descriptors. A long `tracestate`, which Envoy carries on from its own client.
+//! Invalid authorities: without `authority` in its `envoy_grpc`, Envoy sends the cluster's name. A byte that is not
+//! UTF-8 in a descriptor. Large descriptors. A long `tracestate`, which Envoy forwards from its own client.
 //! Compression.
 
 use std::{net::SocketAddr, process::Command};
@@ -25,7 +25,7 @@ use testkit::{
     upstream::Upstream,
 };
 
-/// Each counter lets one call pass.
+/// Each counter allows one call.
 const RULES: &str = "
 domain: edge
 descriptors:
@@ -34,10 +34,10 @@ descriptors:
   - {key: big, rate_limit: {unit: year, requests_per_unit: 1}}
 ";
 
-/// As Istio, Contour and Envoy Gateway's AI gateway name clusters.
+/// Cluster names as Istio, Contour and Envoy Gateway's AI gateway make them.
 const NAMES: [&str; 3] = ["outbound|8081||ratelimit.default.svc.cluster.local", "extension/ns/name", "ai_gateway_x"];
 
-/// What an Envoy needs to know that sends all these inputs, and whose cluster of Tollgate has this name.
+/// The bootstrap of an Envoy that sends all these inputs, with this name for the cluster of Tollgate.
 fn sending_all(service: &Service, upstream: SocketAddr, name: &str) -> Value {
     let header = |name, key| json!({"actions": [{"request_headers": {"header_name": name, "descriptor_key": key}}]});
     let big = ["big", "b", "c", "d", "e"].map(|key| header("x-big", key));
@@ -46,7 +46,7 @@ fn sending_all(service: &Service, upstream: SocketAddr, name: &str) -> Value {
     let mut bootstrap = service.bootstrap(config, name);
     let manager = http_manager(&mut bootstrap);
     manager["max_request_headers_kb"] = json!(1024);
-    // it carries its client's trace on
+    // it forwards its client's trace
     manager["tracing"] = json!({"provider": {"name": "envoy.tracers.opentelemetry", "typed_config": {
         "@type": "type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig",
         "service_name": "edge",
@@ -55,10 +55,10 @@ fn sending_all(service: &Service, upstream: SocketAddr, name: &str) -> Value {
     bootstrap
 }
 
-/// Through an Envoy for each name, each input twice: the first passes, the second is limited.
+/// Through an Envoy for each name, each input twice: the first passes, the second is denied.
 async fn through_envoy(wire: Wire) {
     let (service, upstream) = (Service::start(wire, RULES), Upstream::start().await);
-    // over a Unix socket, an Envoy that is given no authority may send the socket's path too
+    // over a unix socket, an Envoy without an authority may send the socket's path too
     let socket = service.file("socket");
     let names = NAMES.into_iter().chain((wire == Wire::Unix).then_some(&*socket));
     for (number, name) in names.enumerate() {
@@ -100,10 +100,10 @@ async fn through_envoy_over_a_unix_socket() {
     through_envoy(Wire::Unix).await;
 }
 
-/// HTTP/2 has no blanks around a value, HTTP/1 has them and they are not part of it; of a client that sends them over
-/// HTTP/2 all the same, Envoy carries them on.
+/// In HTTP/2 a value has no surrounding white space; in HTTP/1 it may, and it is not part of the value. If a client
+/// sends it over HTTP/2 anyway, Envoy forwards it.
 #[tokio::test]
-async fn blanks_around_a_value_through_envoy() {
+async fn white_space_around_a_value_through_envoy() {
     let (service, upstream) = (Service::start(Wire::Plain, RULES), Upstream::start().await);
     let envoy = Envoy::run("envoy.json", &sending_all(&service, upstream.address, NAMES[0]).to_string()).await;
     let (mut peer, mut decoder) = (Peer::connect(envoy.address).await, Decoder::new(4096));
@@ -130,7 +130,7 @@ async fn blanks_around_a_value_through_envoy() {
     assert_eq!(rejections(&service.tollgate).await, [""; 0]);
 }
 
-/// What other implementations print of their calls, each made twice.
+/// What other implementations print about their calls, each made twice.
 const DECIDED: [&str; 9] = [
     "authority outbound|8081||ratelimit.default.svc.cluster.local: OK OVER_LIMIT",
     "authority extension/ns/name: OK OVER_LIMIT",
@@ -171,7 +171,7 @@ async fn by_grpc_go() {
     by("bin/caller", &[]).await;
 }
 
-/// The status of an answer. Headers may be any bytes.
+/// The status of a response. Headers may be any bytes.
 async fn get(address: SocketAddr, path: &str, headers: &[(&str, &[u8])]) -> u16 {
     let mut request = format!("GET {path} HTTP/1.1\r\nhost: edge\r\nconnection: close\r\n").into_bytes();
     for (name, value) in headers {

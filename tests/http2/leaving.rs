@@ -1,5 +1,5 @@
-//! Connections that are to end, for their age or because the process does: calls that are open go on or are ended, and
-//! no peer can hold the end up.
+//! Connections that are to end, because of their age or because the process ends: open calls continue or are ended, and
+//! no peer can delay the end.
 
 use tonic::{Code, transport::Endpoint};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
@@ -22,10 +22,10 @@ use testkit::{
 const RULES: &str =
     "domain: edge\ndescriptors:\n  - {key: path, rate_limit: {unit: year, requests_per_unit: 4000000}}\n";
 
-/// The last stream that a first GOAWAY names.
+/// The last stream id in a first GOAWAY.
 const ANY: [u8; 4] = [0x7f, 0xff, 0xff, 0xff];
 
-/// Waits for the first GOAWAY and its PING; what acknowledges that.
+/// Waits for the first GOAWAY and its PING; returns the acknowledgement.
 async fn is_warned(peer: &mut Peer) -> Vec<u8> {
     let warning = peer.next(&[GOAWAY]).await;
     assert_eq!(warning.payload[..8], [ANY, [0; 4]].concat(), "NO_ERROR");
@@ -37,13 +37,13 @@ async fn is_warned(peer: &mut Peer) -> Vec<u8> {
     }
 }
 
-/// Waits for the last GOAWAY, which names this stream.
+/// Waits for the last GOAWAY, which has this stream id.
 async fn receives_the_last(peer: &mut Peer, stream: u32) {
     let last = peer.next(&[GOAWAY]).await;
     assert_eq!(last.payload[..8], [stream.to_be_bytes(), [0; 4]].concat());
 }
 
-/// Its age ends a connection, and nothing that is open on it.
+/// A connection ends because of its age, but nothing that is open on it.
 #[tokio::test]
 async fn a_watch_and_calls_in_flight_outlive_the_goaway_within_the_grace() {
     const CALLS: u32 = 50;
@@ -56,7 +56,7 @@ async fn a_watch_and_calls_in_flight_outlive_the_goaway_within_the_grace() {
     let mut peer = Peer::connect(tollgate.address("grpc")).await;
     peer.send_raw(&watch(1)).await;
     assert_eq!(watched(&mut peer, 1).await, SERVING);
-    // a half of each, before the peer is asked to go, before it knows, and before it has said so
+    // a half of each: before GOAWAY, before the peer knows of it, and before it has acknowledged it
     let message = message();
     let (first, rest) = message.split_at(12);
     let halves = |from: u32| -> Vec<u8> {
@@ -81,7 +81,7 @@ async fn a_watch_and_calls_in_flight_outlive_the_goaway_within_the_grace() {
             }
         }
     }
-    // one that comes too late can be made elsewhere
+    // a call that comes too late can be retried elsewhere
     peer.send_raw(&whole(last + 2)).await;
     let refused = peer.next(&[HEADERS, RST_STREAM]).await;
     assert_eq!((refused.kind, refused.stream, &refused.payload[..]), (RST_STREAM, last + 2, &[0, 0, 0, 7][..]));
@@ -96,7 +96,7 @@ async fn a_watch_and_calls_in_flight_outlive_the_goaway_within_the_grace() {
     assert!(stopped.contains("\"forced\":0"), "{stopped}");
 }
 
-/// After the grace, what is still open sees the end of its connection.
+/// After the grace period, what is still open sees the end of its connection.
 #[tokio::test]
 async fn a_watch_ends_with_the_grace() {
     let tollgate = testkit::tollgate!()
@@ -120,7 +120,7 @@ async fn a_watch_ends_with_the_grace() {
     assert_eq!(rejections(&tollgate).await, [""; 0]);
 }
 
-/// tonic's client: the stream stays where it is, and calls go over new connections.
+/// With tonic's client the stream stays where it is, and calls use new connections.
 #[tokio::test]
 async fn a_channel_goes_on_over_new_connections_and_its_watch_over_the_old_one() {
     let mut tollgate = testkit::tollgate!()
@@ -156,9 +156,9 @@ async fn a_channel_goes_on_over_new_connections_and_its_watch_over_the_old_one()
     assert_eq!(tollgate.exit().code(), Some(0));
 }
 
-/// The drain may take an hour, which none of these peers can make it take.
+/// The drain may take an hour, but none of these peers can make it last that long.
 #[tokio::test]
-async fn peers_that_acknowledge_nothing_hold_no_shutdown_up() {
+async fn peers_that_acknowledge_nothing_do_not_delay_shutdown() {
     let mut tollgate = testkit::tollgate!().rules(RULES).env("DRAIN_TIMEOUT", "1h").start();
     let address = tollgate.address("grpc");
     let settings = frame(SETTINGS, 0, 0, &[]);
@@ -206,9 +206,9 @@ async fn peers_that_acknowledge_nothing_hold_no_shutdown_up() {
     }
 }
 
-/// Clients that leave by themselves have a moment for it.
+/// Clients that disconnect by themselves have a moment to do so.
 #[tokio::test]
-async fn streams_see_the_end_of_the_process_and_hold_it_up_no_longer() {
+async fn streams_see_the_end_of_the_process_and_do_not_delay_it() {
     let mut tollgate = testkit::tollgate!().rules(RULES).env("DRAIN_TIMEOUT", "1h").start();
     let mut peer = Peer::connect(tollgate.address("grpc")).await;
     peer.send_raw(&[reflect(1), data(1, 0, LIST)].concat()).await;
@@ -218,7 +218,7 @@ async fn streams_see_the_end_of_the_process_and_hold_it_up_no_longer() {
     peer.settle(&[]).await;
     tollgate.signal("TERM");
     assert_eq!(watched(&mut peer, 3).await, NOT_SERVING);
-    // those whose requests could go on are reset as well
+    // those whose requests have not ended are reset too
     let mut ends = Vec::new();
     while let Some(frame) = peer.next_or_end(&[HEADERS, RST_STREAM]).await {
         if frame.kind == RST_STREAM {
@@ -237,9 +237,9 @@ async fn streams_see_the_end_of_the_process_and_hold_it_up_no_longer() {
     assert!(stopped.contains("\"forced\":0"), "{stopped}");
 }
 
-/// A message to health has a time to come, and a stream to reflection may go on.
+/// A message to health must arrive in time, and a stream to reflection may last.
 #[tokio::test]
-async fn a_health_check_that_does_not_come_whole_is_answered() {
+async fn an_incomplete_health_check_is_answered() {
     let tollgate = testkit::tollgate!(RULES);
     let mut peer = Peer::connect(tollgate.address("grpc")).await;
     let asked = asking_for("ratelimit");
@@ -247,7 +247,7 @@ async fn a_health_check_that_does_not_come_whole_is_answered() {
     for (stream, sent) in [(3, &asked[..0]), (5, &asked[..3]), (7, &asked[..9]), (9, &asked)] {
         peer.send_raw(&[check(stream), data(stream, 0, sent)].concat()).await;
     }
-    // the last one is whole, and its end does not come
+    // the last one is complete, but its end does not arrive
     assert_eq!(outcomes(&mut peer, &[3, 5, 7, 9]).await, [Status(DEADLINE_EXCEEDED); 4]);
     assert_eq!(rejections(&tollgate).await, ["{api=\"rls\",reason=\"incomplete\"} 4"]);
     peer.send_raw(&data(1, END_STREAM, LIST)).await;

@@ -1,4 +1,4 @@
-//! HTTP/2 as peers of every kind speak it: the whole program behind a real Envoy, grpcio, and raw frames.
+//! HTTP/2 with every kind of peer: the complete program behind a real Envoy, grpcio, and raw frames.
 #![allow(missing_docs, missing_debug_implementations, unreachable_pub, reason = "a test")]
 #![allow(clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::print_stdout, reason = "figures that a test measured")]
@@ -24,7 +24,7 @@ mod windows;
 
 use testkit::{http::Client, process::Tollgate};
 
-/// The series of rejected calls that have moved, as the metrics page has them.
+/// The series of rejected calls that are not 0, as on the metrics page.
 pub async fn rejections(tollgate: &Tollgate) -> Vec<String> {
     let page = Client::new().get(tollgate.address("metrics"), "/metrics").await.body;
     let lines = page.lines().filter_map(|line| line.strip_prefix("tollgate_rejected_calls_total"));

@@ -1,4 +1,4 @@
-//! Calls in raw frames, and what becomes of them.
+//! Calls in raw frames, and their outcomes.
 
 use std::collections::BTreeMap;
 
@@ -10,12 +10,12 @@ use testkit::{
     rls::request,
 };
 
-/// A message to the service, framed.
+/// A message to the service, with its gRPC prefix.
 pub fn message() -> Vec<u8> {
     raw::frame(0, &request("edge", &[&[("path", "/")]]).encode_to_vec()).to_vec()
 }
 
-/// The front of a call, on this stream.
+/// HEADERS of a call on this stream.
 pub fn head(stream: u32) -> Vec<u8> {
     frame(HEADERS, END_HEADERS, stream, &call(b"\x01\x01a"))
 }
@@ -24,17 +24,17 @@ pub fn data(stream: u32, flags: u8, bytes: &[u8]) -> Vec<u8> {
     frame(DATA, flags, stream, bytes)
 }
 
-/// A call, whole.
+/// A complete call.
 pub fn whole(stream: u32) -> Vec<u8> {
     [head(stream), data(stream, END_STREAM, &message())].concat()
 }
 
-/// What becomes of a call.
+/// The outcome of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It is decided.
     Answered,
-    /// Its answer has this status.
+    /// Its response has this status.
     Status(u8),
     /// Its stream is reset with this code.
     Reset(u8),
@@ -42,12 +42,12 @@ pub enum Outcome {
     Closed(u8),
 }
 
-/// Waits for what becomes of a call, while those on other streams may go on.
+/// Waits for the outcome of a call; calls on other streams may continue.
 pub async fn outcome(peer: &mut Peer, stream: u32) -> Outcome {
     outcomes(peer, &[stream]).await[0]
 }
 
-/// The same for some calls, which end in any order. A connection that is closed has no more of them.
+/// The same for several calls, in any order. A connection that is closed has no more outcomes.
 pub async fn outcomes(peer: &mut Peer, streams: &[u32]) -> Vec<Outcome> {
     let mut known = BTreeMap::new();
     while known.len() < streams.len() {
@@ -69,7 +69,7 @@ pub async fn outcomes(peer: &mut Peer, streams: &[u32]) -> Vec<Outcome> {
     streams.iter().map(|stream| known[stream]).collect()
 }
 
-/// By the block of trailers. Blocks of ours need no table.
+/// The status in the block of trailers. Our blocks do not use the dynamic table.
 pub fn status(block: &[u8]) -> Outcome {
     let (mut block, mut fields) = (block.to_vec(), Vec::new());
     httlib_hpack::Decoder::default().decode(&mut block, &mut fields).expect("a block");

@@ -1,4 +1,4 @@
-//! What is rejected below the service moves a counter, and the log at a bounded rate.
+//! What is rejected below the service is counted, and logged at a bounded rate.
 
 use std::net::SocketAddr;
 
@@ -21,7 +21,7 @@ use testkit::{
 
 const RULES: &str = "domain: edge\ndescriptors:\n  - {key: path, rate_limit: {unit: year, requests_per_unit: 2}}\n";
 
-/// Waits until this is all that was counted, and asserts that there is one log line for each reason, with the peer.
+/// Waits until exactly this was counted, and asserts that there is one log line for each reason, with the peer.
 async fn assert_counted(tollgate: &Tollgate, reasons: &[(&str, u64)]) {
     let expected: Vec<_> =
         reasons.iter().map(|(reason, total)| format!("{{api=\"rls\",reason=\"{reason}\"}} {total}")).collect();
@@ -44,12 +44,12 @@ async fn send(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
     peer.write_all(bytes).await.expect("sent");
     peer.shutdown().await.expect("shut down");
     let mut answer = Vec::new();
-    // a reset is an end as well
+    // a reset ends the connection too
     let _ = peer.read_to_end(&mut answer).await;
     answer
 }
 
-/// The server of our own answers any authority, and hyper those that the filter below it can replace.
+/// Our own server accepts any authority, and hyper those that the filter below it can replace.
 #[tokio::test]
 async fn authorities_are_answered_or_counted() {
     let answered: [&[u8]; 5] = [b"", b"\x81", b"\x01\x00", b"\x01\x05a|b|c", b"\x41\x05a/b/c"];
@@ -73,7 +73,7 @@ async fn authorities_are_answered_or_counted() {
             assert_eq!(reset, (RST_STREAM, Some(&1)), "{server}: {authority:x?}: {answer:?}");
             stream += 2;
         }
-        // a reset is counted when it has been sent
+        // a reset is counted once it has been sent
         let expected = format!("{{api=\"rls\",reason=\"stream_protocol\"}} {}", rejected.len());
         eventually("the rejected streams", async || rejections(&tollgate).await.contains(&expected).then_some(()))
             .await;
@@ -88,7 +88,7 @@ async fn streams_that_h2_resets() {
         peer.call(2 * n + 1, &call(b"\x01\x01a\x01\x01b")).await;
         peer.next(&[RST_STREAM]).await;
     }
-    // each stays open, for its message does not come
+    // each stays open, because its message does not arrive
     for n in 20..30 {
         peer.send(HEADERS, END_HEADERS, 2 * n + 1, &call(b"\x01\x01a")).await;
     }
@@ -111,7 +111,7 @@ async fn a_call_that_its_client_cancels_is_neither_charged_nor_rejected() {
             stream += 2;
         }
     }
-    // answered after all that came before it
+    // answered after everything that was sent before
     peer.send(PING, 0, 0, &[0; 8]).await;
     peer.next(&[PING]).await;
     let mut client = client(tollgate.address("grpc"));
@@ -121,10 +121,10 @@ async fn a_call_that_its_client_cancels_is_neither_charged_nor_rejected() {
     assert_eq!(rejections(&tollgate).await, [""; 0]);
 }
 
-/// h2 closes a connection that has many small frames unread, but for those that end a call; some clients end a call by
-/// an empty frame of its own.
+/// h2 closes a connection with many small unread frames, unless they end calls; some clients end each call with an
+/// empty frame.
 #[tokio::test]
-async fn a_burst_of_calls_that_end_in_a_frame_of_their_own_is_answered() {
+async fn a_burst_of_calls_with_separate_end_frames_is_answered() {
     const CALLS: u32 = 1000;
     let tollgate = testkit::tollgate!(RULES);
     let mut peer = Peer::connect(tollgate.address("grpc")).await;
@@ -142,7 +142,7 @@ async fn a_burst_of_calls_that_end_in_a_frame_of_their_own_is_answered() {
     while answered < CALLS {
         let answer = peer.next(&[HEADERS, GOAWAY]).await;
         assert_eq!(answer.kind, HEADERS, "after {answered} calls: {answer:?}");
-        // the head has no END_STREAM, the trailers have
+        // the head has no END_STREAM, but the trailers have
         answered += u32::from(answer.flags & END_STREAM != 0);
     }
     assert_eq!(rejections(&tollgate).await, [""; 0]);
@@ -160,7 +160,7 @@ async fn connections_that_h2_closes() {
     assert_counted(&tollgate, &[("connection_error", 11)]).await;
 }
 
-/// The server of our own drops what is too much of them, and decides the call; hyper answers 431.
+/// Our own server drops excess headers and decides the call; hyper answers 431.
 #[tokio::test]
 async fn headers_that_are_too_large() {
     for server in ["tollgate", "hyper"] {
@@ -195,7 +195,7 @@ async fn peers_that_do_not_speak_http2() {
         assert!(send(address, b"GET / HTTP/1.1\r\n\r\n").await.starts_with(b"HTTP/1.1 505 "));
         assert_eq!(send(address, b"\x16\x03\x01\x02\x00").await, b"");
         assert_eq!(send(address, b"PRI").await, b"");
-        // as a TCP health check does
+        // like a TCP health check
         assert_eq!(send(address, b"").await, b"");
     }
     assert_counted(&tollgate, &[("http1", 5), ("preface", 10)]).await;

@@ -1,4 +1,4 @@
-//! Peers that send raw frames, beside a caller that does not.
+//! Peers that send raw frames, next to a well-behaved caller.
 
 use crate::{
     messages::{
@@ -16,7 +16,7 @@ use testkit::{
 const RULES: &str =
     "domain: edge\ndescriptors:\n  - {key: path, rate_limit: {unit: year, requests_per_unit: 4000000}}\n";
 
-/// The service, and a caller beside those that are tested.
+/// The service, with a well-behaved caller.
 pub struct Rig {
     pub tollgate: Tollgate,
     other: Rls,
@@ -37,8 +37,8 @@ impl Rig {
         ask(&mut self.other, request("edge", &[&[("path", "/other")]])).await;
     }
 
-    /// Sends each on a connection of its own, and looks what becomes of the call on stream 1. What does not close the
-    /// connection is followed by a call.
+    /// Sends each case on a connection of its own, and checks the outcome of the call on stream 1. If the connection is
+    /// not closed, a call follows.
     pub async fn check(&mut self, cases: &[(&str, Vec<u8>, Outcome)]) {
         self.other_is_answered().await;
         for (name, bytes, expected) in cases {
@@ -56,7 +56,7 @@ impl Rig {
     }
 }
 
-/// A field that enters no table.
+/// A field as a literal without indexing.
 pub fn field(name: &[u8], value: &[u8]) -> Vec<u8> {
     let length = |text: &[u8]| u8::try_from(text.len()).expect("short");
     [&[0, length(name)], name, &[length(value)], value].concat()

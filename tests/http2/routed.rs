@@ -1,5 +1,5 @@
-//! Calls that services of tonic's answer, and that go on for as long as their clients want: how many there may be, and
-//! how long.
+//! Calls that tonic services answer and that last as long as their clients want: how many there may be, and for how
+//! long.
 
 use prost::Message as _;
 use tonic_health::pb::HealthCheckRequest;
@@ -26,14 +26,14 @@ pub const RESOURCE_EXHAUSTED: u8 = 8;
 pub const UNIMPLEMENTED: u8 = 12;
 pub const UNAVAILABLE: u8 = 14;
 
-/// What asks reflection for the services.
+/// A request to reflection for the list of services.
 pub const LIST: &[u8] = b"\0\0\0\0\x02\x3a\0";
 
-/// What one connection may have, and all.
+/// The limits of one connection, and of all together.
 const OF_A_CONNECTION: u32 = 256;
 const CONNECTIONS: usize = 8;
 
-/// A call of health's Watch for `ratelimit`.
+/// A call of `Watch` of health for `ratelimit`.
 pub fn watch(stream: u32) -> Vec<u8> {
     watch_with(stream, b"")
 }
@@ -43,12 +43,12 @@ fn watch_with(stream: u32, fields: &[u8]) -> Vec<u8> {
     [head, data(stream, END_STREAM, &asking_for("ratelimit"))].concat()
 }
 
-/// The front of a call of health's Check.
+/// HEADERS of a call of `Check` of health.
 pub fn check(stream: u32) -> Vec<u8> {
     open(stream, b"/grpc.health.v1.Health/Check", b"")
 }
 
-/// The front of a call to reflection.
+/// HEADERS of a call to reflection.
 pub fn reflect(stream: u32) -> Vec<u8> {
     reflect_with(stream, b"")
 }
@@ -77,7 +77,7 @@ pub async fn watched(peer: &mut Peer, stream: u32) -> u8 {
 }
 
 #[tokio::test]
-async fn streams_that_would_fill_the_memory_give_way_and_nobody_else_does() {
+async fn streams_that_would_fill_the_memory_are_evicted_and_nothing_else() {
     const LATE: u32 = 20;
     let mut rig = Rig::start(testkit::tollgate!());
     let streams = |count: u32| (1..).step_by(2).take(count as usize);
@@ -86,18 +86,18 @@ async fn streams_that_would_fill_the_memory_give_way_and_nobody_else_does() {
         let mut hog = rig.connect().await;
         hog.send_raw(&streams(OF_A_CONNECTION).flat_map(reflect).collect::<Vec<_>>()).await;
         assert!(hog.settle(&[HEADERS, RST_STREAM, GOAWAY]).await.iter().all(|frame| frame.kind == HEADERS));
-        // one more is refused at once
+        // one more is rejected immediately
         let one_more = 2 * OF_A_CONNECTION + 1;
         hog.send_raw(&reflect(one_more)).await;
         assert_eq!(outcome(&mut hog, one_more).await, Status(RESOURCE_EXHAUSTED));
         let reset = hog.next(&[RST_STREAM]).await;
         assert_eq!((reset.stream, &reset.payload[..]), (one_more, &[0; 4][..]));
-        // a client that watches would take any other error for a server that is not to be asked
+        // a client that watches would treat any other error as an unhealthy server
         hog.send_raw(&watch(one_more + 2)).await;
         assert_eq!(outcome(&mut hog, one_more + 2).await, Status(UNIMPLEMENTED));
         hogs.push(hog);
     }
-    // there is no room for more, and yet there is for those who have less
+    // there is no memory left, but peers that use less still get some
     let mut late = rig.connect().await;
     for stream in streams(LATE) {
         late.send_raw(&watch(stream)).await;
@@ -113,13 +113,13 @@ async fn streams_that_would_fill_the_memory_give_way_and_nobody_else_does() {
         ended += hog.settle(&[RST_STREAM, GOAWAY]).await.iter().filter(|frame| frame.kind == RST_STREAM).count();
     }
     assert_eq!(ended, LATE as usize, "as many as there were to come");
-    // what is no stream is answered, on the connections of the peers that hold them as well
+    // unary calls are answered, even on the connections of the peers that hold the streams
     for peer in hogs.iter_mut().chain([&mut late]) {
         peer.send_raw(&[whole(1001), check(1003), data(1003, END_STREAM, &asking_for("ratelimit"))].concat()).await;
         assert_eq!(outcomes(peer, &[1001, 1003]).await, [Answered; 2]);
     }
     rig.other_is_answered().await;
-    // nobody has lost a stream for those
+    // no one has lost a stream because of these
     late.send_raw(&reflect(2001)).await;
     late.send_raw(&data(2001, END_STREAM, LIST)).await;
     assert_eq!(outcome(&mut late, 2001).await, Answered);
@@ -131,14 +131,14 @@ async fn the_deadline_of_a_stream_is_its_end() {
     let rig = Rig::start(testkit::tollgate!());
     let mut peer = rig.connect().await;
     let timeout = |value: &[u8]| field(b"grpc-timeout", value);
-    // a response that goes on, a request that goes on, and both
+    // an endless response, an endless request, and both
     peer.send_raw(&watch_with(1, &timeout(b"500m"))).await;
     assert_eq!(watched(&mut peer, 1).await, SERVING);
     peer.send_raw(&reflect_with(3, &timeout(b"500000u"))).await;
     peer.send_raw(&[reflect_with(5, &timeout(b"500m")), data(5, 0, LIST)].concat()).await;
     peer.send_raw(&watch_with(7, &timeout(b"99999999H"))).await;
     assert_eq!(outcomes(&mut peer, &[1, 3, 5]).await, [Status(DEADLINE_EXCEEDED); 3]);
-    // the other one goes on
+    // the other one continues
     peer.send_raw(&whole(9)).await;
     assert_eq!(outcomes(&mut peer, &[9]).await, [Answered]);
     assert!(peer.settle(&[RST_STREAM, GOAWAY]).await.iter().all(|frame| frame.kind == RST_STREAM && frame.stream != 7));

@@ -1,4 +1,4 @@
-//! Tollgate as clients of every kind reach it: over TCP, TLS or a Unix socket.
+//! Tollgate as clients of every kind reach it: over TCP, TLS or a unix socket.
 
 use std::{
     net::SocketAddr,
@@ -26,11 +26,11 @@ impl Wire {
     pub const ALL: [Self; 3] = [Self::Plain, Self::Tls, Self::Unix];
 }
 
-/// Tollgate, reached over one of them. Its certificate is for `ratelimit`.
+/// Tollgate with one of these. Its certificate is for `ratelimit`.
 pub struct Service {
     pub wire: Wire,
     pub tollgate: Tollgate,
-    /// Certificates and the socket.
+    /// The directory of certificates and the socket.
     files: TempDir,
 }
 
@@ -63,7 +63,7 @@ impl Service {
         text(&self.files.path().join(name)).to_owned()
     }
 
-    /// As grpcio and grpc-go write it.
+    /// The address as grpcio and grpc-go write it.
     pub fn target(&self) -> String {
         match self.wire {
             Wire::Plain | Wire::Tls => self.tollgate.address("grpc").to_string(),
@@ -71,7 +71,7 @@ impl Service {
         }
     }
 
-    /// What an Envoy needs to know, whose cluster of Tollgate has this name.
+    /// The bootstrap of an Envoy, with this name for the cluster of Tollgate.
     pub fn bootstrap(&self, config: Config, cluster_name: &str) -> Value {
         let tollgate = if self.wire == Wire::Unix { config.upstream } else { self.tollgate.address("grpc") };
         let mut bootstrap = bootstrap(&Config { tollgate, ..config });
@@ -104,17 +104,17 @@ pub fn cluster(bootstrap: &mut Value) -> &mut Value {
     &mut bootstrap["static_resources"]["clusters"][0]
 }
 
-/// What the listener of a bootstrap serves HTTP with.
+/// The HTTP connection manager of a bootstrap's listener.
 pub fn http_manager(bootstrap: &mut Value) -> &mut Value {
     &mut bootstrap["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
 }
 
-/// What an Envoy asks Tollgate in the domain `edge`, whose address [`Service::bootstrap`] sets.
+/// The rate limit filter for the domain `edge`; [`Service::bootstrap`] sets the address.
 pub fn asking(upstream: SocketAddr, rate_limits: Value) -> Config {
     Config { tollgate: upstream, upstream, domain: "edge", failure_mode_deny: false, rate_limits, timeout: "60s" }
 }
 
-/// A program that `tests/run.sh` installs.
+/// The path of a program that `tests/run.sh` installs.
 pub fn part(name: &str) -> PathBuf {
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/parts").join(name);
     assert!(program.exists(), "{} is missing: run tests/run.sh once, which makes it", program.display());

@@ -1,5 +1,5 @@
-//! A process that stands still for a moment, as a worker does that the system gives no time: it finds at once what its
-//! peers have sent meanwhile. An Envoy gives a call up after 20 ms, so most of it are calls with their resets.
+//! A process that is stopped for a moment, like a worker without CPU time: it then finds everything that its peers have
+//! sent meanwhile. An Envoy cancels calls after 20 ms, so most of it are calls with their resets.
 
 use crate::rejections;
 use testkit::frames::{DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, Peer, RST_STREAM, frame, repeated_call};
@@ -11,8 +11,8 @@ const RULES: &str =
 const MESSAGE: &[u8] = b"\0\0\0\0\x17\x0a\x04edge\x12\x0f\x0a\x0d\x0a\x04path\x12\x05/flip";
 
 #[tokio::test]
-async fn calls_that_were_given_up_meanwhile_close_no_connection() {
-    // a few, what waits in a socket that has not grown, and many
+async fn calls_cancelled_meanwhile_close_no_connection() {
+    // a few, as many as fit in a socket buffer that has not grown, and many
     stall(&[200, 2000, 10_000], |stream, again| {
         let reset = frame(RST_STREAM, 0, stream, &[0, 0, 0, 8]);
         [whole_call(stream, again), reset].concat()
@@ -20,9 +20,10 @@ async fn calls_that_were_given_up_meanwhile_close_no_connection() {
     .await;
 }
 
-/// The clients of hyper and .NET send a call's end by itself. As many as may be open at one time.
+/// The clients of hyper and .NET send a call's end in a frame of its own. As many calls as may be open at the same
+/// time.
 #[tokio::test]
-async fn calls_whose_end_comes_by_itself_close_no_connection() {
+async fn calls_with_separate_end_frames_close_no_connection() {
     stall(&[200, 500, 1000], |stream, again| {
         let head = frame(HEADERS, END_HEADERS, stream, again);
         [head, frame(DATA, 0, stream, MESSAGE), frame(DATA, END_STREAM, stream, b"")].concat()
@@ -30,7 +31,7 @@ async fn calls_whose_end_comes_by_itself_close_no_connection() {
     .await;
 }
 
-/// Sends so many calls to a process that stands still, then goes on, and asserts that one after them is answered.
+/// Sends this many calls to a stopped process, continues it, and asserts that a call after them is answered.
 async fn stall(numbers: &[usize], call: impl Fn(u32, &[u8]) -> Vec<u8>) {
     let tollgate = testkit::tollgate!().rules(RULES).env("WORKERS", "1").start();
     let mut peer = Peer::connect(tollgate.address("grpc")).await;
@@ -60,7 +61,7 @@ fn whole_call(stream: u32, block: &[u8]) -> Vec<u8> {
     [frame(HEADERS, END_HEADERS, stream, block), frame(DATA, END_STREAM, stream, MESSAGE)].concat()
 }
 
-/// Waits for the end of an answer, whatever becomes of others.
+/// Waits for the end of a response, and ignores others.
 async fn answered(peer: &mut Peer, stream: u32) {
     loop {
         let frame = peer.next(&[HEADERS, RST_STREAM, GOAWAY]).await;

@@ -1,5 +1,5 @@
-//! Streams as no client opens or ends them, in raw frames: a call is decided, anything else is reset or closes its
-//! connection, and calls on other connections are answered throughout.
+//! Streams opened and ended in ways that no client uses, in raw frames: a call is decided, anything else is reset or
+//! closes its connection, and calls on other connections are always answered.
 
 use crate::{
     messages::{
@@ -23,7 +23,7 @@ const COMPRESSION: u8 = 9;
 /// gRPC's INTERNAL.
 const INTERNAL: u8 = 13;
 
-/// The front of a call with more fields.
+/// HEADERS of a call with additional fields.
 fn head_with(fields: &[u8]) -> Vec<u8> {
     frame(HEADERS, END_HEADERS, 1, &[&call(b"\x01\x01a")[..], fields].concat())
 }
@@ -40,7 +40,7 @@ fn padded(flags: u8, bytes: &[u8], padding: u8) -> Vec<u8> {
 async fn ends_of_requests() {
     let mut rig = Rig::start(testkit::tollgate!());
     let message = message();
-    // a call, its message in one frame, and what ends it
+    // a call with its message in one frame, and what ends it
     let ended = |end: Vec<u8>| [head(1), data(1, 0, &message), end].concat();
     let bytewise: Vec<_> = message.iter().flat_map(|byte| data(1, 0, &[*byte])).collect();
     let end = END_STREAM | END_HEADERS;
@@ -69,7 +69,7 @@ async fn ends_of_requests() {
 }
 
 #[tokio::test]
-async fn an_end_that_comes_late_is_waited_for() {
+async fn a_late_end_is_waited_for() {
     let mut rig = Rig::start(testkit::tollgate!());
     let mut peer = rig.connect().await;
     let end = END_STREAM | END_HEADERS;
@@ -166,7 +166,7 @@ async fn padding() {
 async fn frames_on_closed_streams() {
     let mut rig = Rig::start(testkit::tollgate!());
     let after = |frames: Vec<u8>| [whole(1), frames].concat();
-    // the call on stream 1 is answered, then this becomes of what follows
+    // the call on stream 1 is answered; then the outcome of what follows
     for (name, late, expected) in [
         ("DATA", data(1, 0, b"late"), Some(Reset(STREAM_CLOSED))),
         ("empty DATA that end it", data(1, END_STREAM, b""), Some(Reset(STREAM_CLOSED))),
@@ -198,7 +198,7 @@ async fn frames_on_closed_streams() {
     }
 }
 
-/// What comes for a stream that was reset was on its way.
+/// Frames for a stream that was reset were sent before the peer knew.
 #[tokio::test]
 async fn frames_on_streams_that_were_reset_are_ignored() {
     let mut rig = Rig::start(testkit::tollgate!());
@@ -214,7 +214,7 @@ async fn frames_on_streams_that_were_reset_are_ignored() {
 #[tokio::test]
 async fn data_after_the_end_of_a_request_are_too_late() {
     let mut rig = Rig::start(testkit::tollgate!());
-    // no window for its answer keeps the stream open
+    // without a window for its answer the stream stays open
     rig.check(&[
         ("DATA", [initial_window(0), whole(1), data(1, 0, b"x"), initial_window(1000)].concat(), Reset(STREAM_CLOSED)),
         ("HEADERS", [initial_window(0), whole(1), head(1), initial_window(1000)].concat(), Reset(STREAM_CLOSED)),
@@ -222,7 +222,7 @@ async fn data_after_the_end_of_a_request_are_too_late() {
     .await;
 }
 
-/// PINGs, also those that look as if they were ours.
+/// PINGs, including those that resemble ours.
 #[tokio::test]
 async fn pings_are_answered_between_the_frames_of_a_call() {
     let mut rig = Rig::start(testkit::tollgate!());

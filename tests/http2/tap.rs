@@ -1,4 +1,4 @@
-//! Stands between a client and the service, and sees the PINGs of the one and the answers of the other.
+//! A proxy between a client and the service that observes the client's PINGs and the service's answers.
 
 use std::{
     net::SocketAddr,
@@ -16,7 +16,7 @@ use testkit::{
     frames::{ACK, PING},
 };
 
-/// What a client sends before its first frame.
+/// The client preface.
 const PREFACE: usize = 24;
 
 pub struct Tap {
@@ -25,7 +25,7 @@ pub struct Tap {
     task: JoinHandle<()>,
 }
 
-/// Their payloads.
+/// The payloads of the PINGs.
 #[derive(Clone, Debug, Default)]
 struct Pings {
     asked: Vec<[u8; 8]>,
@@ -33,7 +33,7 @@ struct Pings {
 }
 
 impl Tap {
-    /// In front of this address.
+    /// Starts a tap in front of this address.
     pub async fn start(to: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
@@ -42,7 +42,7 @@ impl Tap {
         Self { address, pings, task }
     }
 
-    /// Waits until so many PINGs of this payload have been answered, or of any.
+    /// Waits until this many PINGs with this payload, or with any, have been answered.
     pub async fn has_seen_answered(&self, payload: Option<[u8; 8]>, count: usize) {
         eventually(&format!("{count} PINGs of {payload:?} to be answered"), async || {
             let pings = self.pings.lock().expect("no panic").clone();
@@ -52,7 +52,7 @@ impl Tap {
         .await;
     }
 
-    /// How many PINGs were answered. Asserts that they were in the order of the PINGs, of which none is missing.
+    /// The number of answered PINGs. Asserts that they were answered in order, and none was left out.
     pub fn answered(&self) -> usize {
         let pings = self.pings.lock().expect("no panic").clone();
         assert!(pings.asked.starts_with(&pings.answered), "{pings:?}");
@@ -90,7 +90,7 @@ async fn accept(listener: TcpListener, to: SocketAddr, pings: Arc<Mutex<Pings>>)
     }
 }
 
-/// Passes on what comes, and gives flags and payload of each PING among it to `seen`.
+/// Forwards what arrives, and calls `seen` with the flags and payload of each PING.
 async fn relay(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,

@@ -1,5 +1,5 @@
-//! Flow control, in raw frames: windows that overflow, that are below zero, and that are used up by data which are
-//! discarded; and what is sent before the limits of the other end are known.
+//! Flow control, in raw frames: windows that overflow, that are negative, and that are used up by discarded data; and
+//! what is sent before the other end's limits are known.
 
 use crate::{
     messages::{
@@ -18,7 +18,7 @@ const FRAME_SIZE: u8 = 6;
 #[tokio::test]
 async fn windows() {
     let mut rig = Rig::start(testkit::tollgate!());
-    // `Peer::connect` has given the connection's window 2^30 - 1 more than 65 535
+    // `Peer::connect` has enlarged the connection's window of 65 535 by 2^30 - 1
     let all_that_may_be = 0x7fff_ffff - 0x3fff_ffff - 65_535;
     let open = |frames: &[Vec<u8>]| [&[head(1)], frames].concat().concat();
     let end = || data(1, END_STREAM, &message());
@@ -28,9 +28,9 @@ async fn windows() {
         ("the stream's largest", open(&[window_update(1, largest), end()]), Answered),
         ("the connection's overflows", open(&[window_update(0, all_that_may_be + 1)]), Closed(FLOW_CONTROL)),
         ("the stream's overflows", open(&[window_update(1, largest + 1)]), Reset(FLOW_CONTROL)),
-        ("the connection's gets nothing", open(&[window_update(0, 0)]), Closed(PROTOCOL)),
-        ("the stream's gets nothing", open(&[window_update(1, 0)]), Reset(PROTOCOL)),
-        ("SETTINGS of the largest", open(&[initial_window(0x7fff_ffff), end()]), Answered),
+        ("an update of the connection's by 0", open(&[window_update(0, 0)]), Closed(PROTOCOL)),
+        ("an update of the stream's by 0", open(&[window_update(1, 0)]), Reset(PROTOCOL)),
+        ("SETTINGS with the largest", open(&[initial_window(0x7fff_ffff), end()]), Answered),
         ("SETTINGS beyond it", open(&[initial_window(0x8000_0000)]), Closed(FLOW_CONTROL)),
         (
             "SETTINGS make the stream's overflow",
@@ -48,7 +48,7 @@ async fn windows() {
     .await;
 }
 
-/// The bytes of the answer that have come, once all that was sent is worked through; and whether its end has.
+/// The response bytes received once everything sent has been handled; and whether the end has arrived.
 async fn answered_so_far(peer: &mut Peer) -> (usize, bool) {
     let frames = peer.settle(&[DATA, HEADERS, RST_STREAM, GOAWAY]).await;
     assert!(frames.iter().all(|frame| matches!(frame.kind, DATA | HEADERS)), "{frames:?}");
@@ -57,19 +57,19 @@ async fn answered_so_far(peer: &mut Peer) -> (usize, bool) {
 }
 
 #[tokio::test]
-async fn a_window_that_is_below_zero_holds_the_answer() {
+async fn a_negative_window_holds_the_response() {
     let mut rig = Rig::start(testkit::tollgate!());
     let mut peer = rig.connect().await;
     peer.send_raw(&[initial_window(10), whole(1)].concat()).await;
     assert_eq!(answered_so_far(&mut peer).await, (10, false));
-    // -10 now
+    // the window is -10 now
     peer.send_raw(&initial_window(0)).await;
     assert_eq!(answered_so_far(&mut peer).await, (0, false));
     peer.send_raw(&window_update(1, 10)).await;
     assert_eq!(answered_so_far(&mut peer).await, (0, false));
     peer.send_raw(&window_update(1, 5)).await;
     assert_eq!(answered_so_far(&mut peer).await, (5, false));
-    // another call waits as this one does
+    // another call waits like this one
     peer.send_raw(&whole(3)).await;
     assert_eq!(answered_so_far(&mut peer).await, (0, false));
     rig.other_is_answered().await;
@@ -79,14 +79,14 @@ async fn a_window_that_is_below_zero_holds_the_answer() {
     assert_eq!(rejections(&rig.tollgate).await, [""; 0]);
 }
 
-/// The window of a connection is not used up by data that are discarded.
+/// The window of a connection is not used up by discarded data.
 #[tokio::test]
-async fn data_that_are_discarded_use_up_no_window() {
+async fn discarded_data_use_up_no_window() {
     let mut rig = Rig::start(testkit::tollgate!().env("MAX_REQUEST_BYTES", "65536"));
     let mut peer = rig.connect().await;
     peer.send_raw(&whole(1)).await;
     assert_eq!(outcome(&mut peer, 1).await, Answered);
-    // many times the window of such a connection, as fast as it gives it back
+    // many times the window of such a connection, as fast as the peer gives it back
     for _ in 0..100 {
         for _ in 0..4 {
             peer.send_raw(&data(1, 0, &[0; 16_384])).await;
@@ -98,9 +98,9 @@ async fn data_that_are_discarded_use_up_no_window() {
     rig.other_is_answered().await;
 }
 
-/// A client that comes back sends all that waits before it can know how many calls may be open.
+/// A client that reconnects sends all its waiting calls before it can know the limit of streams.
 #[tokio::test]
-async fn calls_that_are_sent_with_the_preface_are_all_answered() {
+async fn calls_sent_with_the_preface_are_all_answered() {
     const CALLS: u32 = 200;
     let mut rig = Rig::start(testkit::tollgate!().env("MAX_CONCURRENT_STREAMS", "10"));
     let streams = || (1..).step_by(2).take(CALLS as usize);

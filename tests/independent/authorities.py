@@ -1,4 +1,7 @@
-"""Calls ShouldRateLimit through grpcio with each authority, some calls on each channel: authorities.py ADDRESS AUTHORITY..."""
+"""Calls ShouldRateLimit through grpcio with each authority, several times per channel.
+
+usage: authorities.py ADDRESS AUTHORITY...
+"""
 
 import sys
 
@@ -6,7 +9,7 @@ import grpc
 
 # RateLimitRequest{domain: "edge", descriptors: [{entries: [{key: "path", value: "/flip"}]}]}
 REQUEST = b"\x0a\x04edge\x12\x0f\x0a\x0d\x0a\x04path\x12\x05/flip"
-# overall_code: OK comes first in the answer
+# overall_code: OK is the first field of the response
 OK = b"\x08\x01"
 
 

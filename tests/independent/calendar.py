@@ -1,4 +1,4 @@
-"""Where windows of a calendar begin, by Python's zoneinfo and the tzdata package, for tests/library/calendar.rs.
+"""Prints where calendar windows begin by Python's zoneinfo and the tzdata package, for tests/library/calendar.rs.
 
 A line for each time zone, unit and year: zone, unit, year, the first start in Unix seconds, and the lengths of the
 windows that follow, in seconds, as runs: LENGTHxCOUNT.
@@ -8,7 +8,7 @@ import itertools
 import os
 from datetime import date, datetime, timedelta
 
-os.environ["PYTHONTZPATH"] = ""  # the package's data alone, not the machine's
+os.environ["PYTHONTZPATH"] = ""  # only the package's data, not the machine's
 
 from zoneinfo import ZoneInfo, available_timezones, reset_tzpath  # noqa: E402
 

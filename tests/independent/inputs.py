@@ -1,7 +1,7 @@
-"""Inputs that were once refused, through grpcio: inputs.py TARGET SALT [CA].
+"""Sends inputs through grpcio that were once rejected: inputs.py TARGET SALT [CA].
 
-Each call is made twice, and its limit is one. Prints a line for each input, `NAME: CODE CODE`. With a file of an authority, the
-target is asked over TLS; its certificate is for `ratelimit`.
+Makes each call twice, with a limit of one. Prints a line for each input, `NAME: CODE CODE`. With the file of an
+authority, calls the target over TLS; its certificate is for `ratelimit`.
 """
 
 import sys
@@ -30,7 +30,7 @@ def request(*descriptors):
 
 
 def code(answer):
-    # overall_code comes first
+    # overall_code is the first field
     return {b"\x08\x01": "OK", b"\x08\x02": "OVER_LIMIT"}[answer[:2]]
 
 

@@ -1,6 +1,6 @@
-"""Calls ShouldRateLimit through grpcio, an implementation that shares nothing with ours, for some seconds.
+"""Calls ShouldRateLimit through grpcio, an implementation that shares no code with ours.
 
-load.py ADDRESS SECONDS CALLS THREADS: calls for so long at least, and until there were so many calls. Prints
+load.py ADDRESS SECONDS CALLS THREADS: makes calls for at least this time, and at least this many. Prints
 "CALLS FAILED" and, for each kind of failure, a line.
 """
 
@@ -13,7 +13,7 @@ import grpc
 
 # RateLimitRequest{domain: "edge", descriptors: [{entries: [{key: "path", value: "/flip"}]}]}
 REQUEST = b"\x0a\x04edge\x12\x0f\x0a\x0d\x0a\x04path\x12\x05/flip"
-# overall_code: OK comes first in the answer
+# overall_code: OK is the first field of the response
 OK = b"\x08\x01"
 
 

@@ -2,8 +2,8 @@
 
 usage: schema.py SCHEMA < documents, a JSON list of {"json": value} and {"yaml": text}
 
-Prints a JSON list: null for a document that is valid, else what is wrong with it. YAML is read both as YAML 1.1, as the
-service reads it, and as YAML 1.2, as most editors do.
+Prints a JSON list: null for a valid document, otherwise the fault. YAML is read both as YAML 1.1, like the service
+does, and as YAML 1.2, like most editors do.
 """
 
 import json
@@ -15,7 +15,7 @@ import yaml
 
 
 def loader(resolvers):
-    """A loader for which plain scalars are what these expressions say, and texts otherwise."""
+    """A loader that resolves plain scalars by these expressions, and to strings otherwise."""
 
     class Loader(yaml.SafeLoader):
         yaml_implicit_resolvers = {}
@@ -29,7 +29,7 @@ OLD = loader(
     (tag, expression, [first])
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     for tag, expression in resolvers
-    # a date is a text here, as in Go
+    # a date is a string here, as in Go
     if not tag.endswith(":timestamp")
 )
 NEW = loader([

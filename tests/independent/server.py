@@ -1,5 +1,5 @@
-"""A rate limit service that shares no code with ours: grpcio, and answers as bytes. The first COUNT requests are OK, the
-others over the limit. Prints its port, and ends when standard input does.
+"""A rate limit service that shares no code with ours: grpcio, with responses as bytes. The first COUNT requests are OK,
+the others over the limit. Prints its port, and exits when standard input ends.
 
     server.py COUNT
 """

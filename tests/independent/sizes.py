@@ -1,4 +1,4 @@
-"""Large and compressed calls of ShouldRateLimit through grpcio, an implementation that shares nothing with ours.
+"""Large and compressed calls of ShouldRateLimit through grpcio, an implementation that shares no code with ours.
 
 sizes.py ADDRESS: prints a line for each call, `NAME: CODE`.
 """

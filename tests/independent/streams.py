@@ -1,8 +1,7 @@
 """Unary calls, health and reflection through grpcio, over one connection: streams.py TARGET [CA].
 
-Prints a line for each thing that it asks for, at last each status of health that it receives while it watches, and the
-status that this ends with.
-It sends PINGs. With a file of an authority, the target is asked over TLS; its certificate is for `ratelimit`.
+Prints a line for each request, and at last each health status received from Watch, and the status with which Watch
+ends. Sends PINGs. With the file of an authority, calls the target over TLS; its certificate is for `ratelimit`.
 """
 
 import sys
@@ -28,7 +27,7 @@ def unary(channel):
     ask = channel.unary_unary("/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit")
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: ask(REQUEST, timeout=TIMEOUT), range(200)))
-    # overall_code: OK comes first
+    # overall_code: OK is the first field
     print("unary:", sum(answer.startswith(b"\x08\x01") for answer in answers), "OK")
 
 
@@ -43,7 +42,7 @@ def check(channel):
 
 
 def reflection(channel, version):
-    """Asks for the services and then for the file of one, in one stream, which it ends."""
+    """Requests the list of services and then the file of one, in one stream, and closes it."""
     ask = channel.stream_stream(f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo")
     # list_services and file_containing_symbol
     answers = list(ask(iter([field(7, b""), field(4, NAME)]), timeout=TIMEOUT))

@@ -1,20 +1,20 @@
-//! Windows of a calendar against an implementation that shares no code and no data with ours: Python's zoneinfo and the
-//! tzdata package, which `tests/run.sh` installs.
+//! Compares windows of a calendar with an implementation that shares no code and no data with ours: Python's zoneinfo
+//! and the package tzdata, which `tests/run.sh` installs.
 
 use std::{collections::BTreeSet, num::NonZeroU32, path::Path, process::Command};
 
 use limiter::domain::{TimeZone, Unit, Window};
 
 #[test]
-fn every_time_zone_has_the_windows_that_zoneinfo_says() {
+fn windows_in_every_time_zone_equal_those_of_zoneinfo() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let python = root.join("target/parts/venv/bin/python");
     assert!(python.exists(), "{} is missing: run tests/run.sh once, which installs it", python.display());
     let output = Command::new(python).arg(root.join("tests/independent/calendar.py")).output().expect("python runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let (mut zones, mut windows, mut wrong, mut odd) = (BTreeSet::new(), 0, Vec::new(), 0);
-    let said = String::from_utf8(output.stdout).expect("text");
-    for line in said.lines() {
+    let printed = String::from_utf8(output.stdout).expect("text");
+    for line in printed.lines() {
         let words: Vec<&str> = line.split(' ').collect();
         let [name, unit, _, start, runs @ ..] = words.as_slice() else { panic!("not a line: {line}") };
         let Some(zone) = TimeZone::from_name(name) else {

@@ -1,4 +1,4 @@
-//! The committed figures are what the code draws.
+//! The committed figures equal those that the code draws.
 
 #[allow(unreachable_pub)]
 #[path = "../../examples/plot_algorithms.rs"]

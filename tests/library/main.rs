@@ -3,10 +3,10 @@
 #![allow(clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "figures that a test measured")]
 
-mod admin;
 mod calendar;
 mod figures;
 mod layering;
+mod pages;
 mod rules;
 mod schema;
 mod server;

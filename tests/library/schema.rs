@@ -1,5 +1,5 @@
-//! The JSON Schemas in `config/`: they are what the code generates, an independent validator takes every good file and
-//! refuses every bad one by them, and of any document they say what the parser says. `BLESS=1` writes them.
+//! The JSON Schemas in `config/`: they equal what the code generates, an independent validator accepts every valid file
+//! and rejects every invalid one with them, and for any document they agree with the parser. `BLESS=1` writes them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,13 +9,12 @@ use std::{
     process::{Command, Stdio},
 };
 
-use limiter::domain::{Algorithm, AtomicGroups, Capabilities};
+use limiter::domain::Capabilities;
 use rules::{
     CompileErrors, CompileOptions, Diagnostic, RuleDefaults, RuleFile, compile, defaults_schema, rules_schema,
 };
 use serde_json::{Map, Value, json};
 
-const EVERYTHING: Capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported };
 const RULES: &str = "config/rules.schema.json";
 const DEFAULTS: &str = "config/defaults.schema.json";
 
@@ -28,7 +27,7 @@ fn read(path: impl AsRef<Path>) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// What the independent validator says of each document: nothing if it is valid.
+/// The validator's verdict on each document: `None` if it is valid, else a message.
 fn judge(schema: &str, documents: &[Value]) -> Vec<Option<String>> {
     let python = root().join("target/parts/venv/bin/python");
     assert!(python.exists(), "{} is missing: run tests/run.sh once, which installs it", python.display());
@@ -46,7 +45,7 @@ fn judge(schema: &str, documents: &[Value]) -> Vec<Option<String>> {
     serde_json::from_slice(&output.stdout).expect("verdicts")
 }
 
-/// Names and texts of YAML documents, with what is to be said of them.
+/// Judges YAML documents, given by name and text.
 fn judge_texts(schema: &str, texts: &[(String, String)]) -> Vec<(String, Option<String>)> {
     let documents: Vec<Value> = texts.iter().map(|(_, text)| json!({"yaml": text})).collect();
     texts.iter().map(|(name, _)| name.clone()).zip(judge(schema, &documents)).collect()
@@ -64,7 +63,7 @@ fn the_files_are_generated_from_the_code() {
     }
 }
 
-/// Files below a directory.
+/// The files below a directory.
 fn files(directory: &str, into: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(root().join(directory)).expect("a directory").flatten() {
         let path = entry.path();
@@ -77,7 +76,7 @@ fn files(directory: &str, into: &mut Vec<PathBuf>) {
     }
 }
 
-/// The YAML blocks of every page, by whether they are of defaults.
+/// The YAML blocks of every page, separated by whether they are defaults.
 fn blocks() -> Vec<(String, String)> {
     let mut pages = vec![PathBuf::from("README.md")];
     let docs = fs::read_dir(root().join("docs")).expect("docs").flatten().map(|entry| entry.path());
@@ -93,7 +92,7 @@ fn blocks() -> Vec<(String, String)> {
     blocks
 }
 
-/// The files in every ConfigMap of the manifests, ours and those of others.
+/// The files in every ConfigMap of the manifests, ours and others'.
 fn mounted() -> Vec<(String, String)> {
     let mut paths = Vec::new();
     for directory in ["deploy", "tests/compat"] {
@@ -101,7 +100,7 @@ fn mounted() -> Vec<(String, String)> {
     }
     let mut mounted = Vec::new();
     for path in paths {
-        // another's may be a template, which is no YAML yet
+        // a manifest of others may be a template, which is not YAML
         for document in read(&path).split("\n---\n").filter(|text| text.lines().any(|line| line == "kind: ConfigMap")) {
             let map: Value =
                 yaml_serde::from_str(document).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -114,7 +113,7 @@ fn mounted() -> Vec<(String, String)> {
 }
 
 #[test]
-fn every_good_file_is_valid() {
+fn every_valid_file_is_accepted() {
     let mut paths = Vec::new();
     for directory in ["config/rules", "tests/fixtures/rules/compat"] {
         files(directory, &mut paths);
@@ -141,9 +140,9 @@ fn every_good_file_is_valid() {
     }
 }
 
-/// What YAML 1.1 and 1.2 read differently, and JSON otherwise than we do, is good in both.
+/// Notations that YAML 1.1 and 1.2, or JSON and we, read differently are valid in both.
 #[test]
-fn every_notation_that_the_parser_takes_is_valid() {
+fn every_notation_that_the_parser_accepts_is_valid() {
     let rule = |rule: &str| format!("domain: d\ndescriptors: [{{key: k, {rule}}}]\n");
     let limit = |limit: &str| rule(&format!("rate_limit: {{unit: day, {limit}}}"));
     let mut texts = vec![
@@ -162,9 +161,9 @@ fn every_notation_that_the_parser_takes_is_valid() {
         ["y", "Yes", "on", "ON", "TRUE", "n", "No", "off", "False", "~"]
             .map(|word| rule(&format!("shadow_mode: {word}"))),
     );
-    let options = CompileOptions { merge_domains: false, capabilities: EVERYTHING, defaults: None };
+    let options = CompileOptions::new(Capabilities::ALL);
     for text in &texts {
-        let file = RuleFile { name: "f".to_owned(), content: text.clone().into_bytes() };
+        let file = RuleFile::new("f", text.as_str());
         let compiled = compile(&[file], &options).unwrap_or_else(|errors| panic!("{errors:#}"));
         assert!(compiled.warnings.is_empty(), "{:?}", compiled.warnings);
     }
@@ -175,12 +174,12 @@ fn every_notation_that_the_parser_takes_is_valid() {
 }
 
 #[test]
-fn every_bad_file_is_not() {
+fn every_invalid_file_is_rejected() {
     let mut paths = Vec::new();
     files("tests/fixtures/rules/faulty", &mut paths);
     let mut texts: Vec<(String, String)> = paths.iter().map(|path| (path.display().to_string(), read(path))).collect();
     assert_eq!(texts.len(), 2);
-    // each of the five faults by itself
+    // each of the five errors by itself
     let five = read("tests/fixtures/rules/faulty/five.yaml");
     let (head, rules) = five.split_once("descriptors:\n").expect("descriptors");
     let rules: Vec<&str> = rules.split("\n  - ").collect();
@@ -191,10 +190,10 @@ fn every_bad_file_is_not() {
     }
     texts.push(("defaults".to_owned(), read("config/defaults.yaml")));
     for (name, fault) in judge_texts(RULES, &texts) {
-        assert!(fault.is_some(), "{name} is taken for good");
+        assert!(fault.is_some(), "{name} is accepted");
     }
     let texts = [("rules".to_owned(), read("config/rules/example.yaml"))];
-    assert!(judge_texts(DEFAULTS, &texts)[0].1.is_some(), "rules are no defaults");
+    assert!(judge_texts(DEFAULTS, &texts)[0].1.is_some(), "rules are not defaults");
 }
 
 #[test]
@@ -210,22 +209,22 @@ fn the_samples_name_their_schema() {
     }
 }
 
-/// What the parser says of a document: whether it is good, with no warning either, and if not, what.
+/// Parses a document; the error has all messages, warnings included.
 fn parse(kind: Kind, document: &Value) -> Result<(), String> {
-    let file = RuleFile { name: "f".to_owned(), content: document.to_string().into_bytes() };
-    let options = CompileOptions { merge_domains: false, capabilities: EVERYTHING, defaults: None };
+    let file = RuleFile::new("f", document.to_string());
+    let options = CompileOptions::new(Capabilities::ALL);
     let warnings: Result<Vec<Diagnostic>, CompileErrors> = match kind {
         Kind::Rules => compile(&[file], &options).map(|compiled| compiled.warnings),
-        Kind::Defaults => RuleDefaults::compile(&[file], EVERYTHING).map(|compiled| compiled.warnings),
+        Kind::Defaults => RuleDefaults::compile(&[file], Capabilities::ALL).map(|compiled| compiled.warnings),
     };
     match warnings {
         Ok(warnings) if warnings.is_empty() => Ok(()),
-        Ok(warnings) => Err(told(&warnings)),
-        Err(errors) => Err(told(&errors.errors)),
+        Ok(warnings) => Err(reported(&warnings)),
+        Err(errors) => Err(reported(&errors.errors)),
     }
 }
 
-fn told(diagnostics: &[Diagnostic]) -> String {
+fn reported(diagnostics: &[Diagnostic]) -> String {
     diagnostics.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
@@ -235,10 +234,10 @@ enum Kind {
     Defaults,
 }
 
-/// A place in a document where a map of the format stands, and maps to vary there.
+/// A map of the format inside a document, whose keys are varied.
 struct Site {
     kind: Kind,
-    /// The definition in the schema; `None` for the top.
+    /// The definition in the schema; `None` for the top level.
     definition: Option<&'static str>,
     /// The document around the map.
     around: fn(Value) -> Value,
@@ -304,7 +303,7 @@ fn limits(alone: bool) -> Vec<Value> {
     limits
 }
 
-/// Values of all types, good for one key or another.
+/// Values of all types, each of them valid for some key.
 fn palette() -> Vec<Value> {
     let limit = json!({"unit": "hour", "requests_per_unit": 1});
     vec![
@@ -367,24 +366,25 @@ fn properties(site: &Site) -> BTreeSet<String> {
     map["properties"].as_object().unwrap_or_else(|| panic!("no {:?}", site.definition)).keys().cloned().collect()
 }
 
-/// The keys that the parser accepts somewhere, as it says of one that it does not know.
+/// Compares with the accepted keys that the parser lists in its message about an unknown key.
 #[test]
 fn every_key_that_the_parser_accepts_is_in_the_schema_and_no_other() {
     for site in sites() {
         let mut map = site.maps[0].clone();
         map["no such key at all"] = Value::Null;
-        let told = parse(site.kind, &(site.around)(map)).expect_err("an unknown key");
-        let accepted = told.split_once("; accepted in ").and_then(|(_, rest)| rest.split_once(": ")).expect("a list").1;
+        let reported = parse(site.kind, &(site.around)(map)).expect_err("an unknown key");
+        let accepted =
+            reported.split_once("; accepted in ").and_then(|(_, rest)| rest.split_once(": ")).expect("a list").1;
         let accepted: BTreeSet<String> = accepted.split(", ").map(str::to_owned).collect();
         assert_eq!(properties(&site), accepted, "{:?}", site.definition);
     }
 }
 
-/// What the parser refuses and a schema cannot know.
+/// Messages of the parser about what a schema cannot know.
 const BEYOND_A_SCHEMA: [&str; 6] = [
-    // what is one text twice may be one number in two spellings
+    // texts that differ may be the same number in two notations
     "is listed twice",
-    // where the rule leaves its algorithm to `defaults`, they decide
+    // if the rule does not set its algorithm, `defaults` decide
     "burst is for algorithm token_bucket; fixed_window has none",
     "invalid cidr",
     "is longer than 100 years",
@@ -392,9 +392,9 @@ const BEYOND_A_SCHEMA: [&str; 6] = [
     "unknown time zone",
 ];
 
-/// Each key of each map with each value, and left out: the schema and the parser say the same.
+/// For each key of each map with each value, and without it, the schema and the parser agree.
 #[test]
-fn of_any_document_the_schema_says_what_the_parser_says() {
+fn the_schema_agrees_with_the_parser_on_any_document() {
     let (palette, mut documents) = (palette(), BTreeMap::from([(RULES, Vec::new()), (DEFAULTS, Vec::new())]));
     let keys: BTreeSet<String> = sites().iter().flat_map(properties).chain(["unknown".to_owned()]).collect();
     for site in sites() {
@@ -402,7 +402,7 @@ fn of_any_document_the_schema_says_what_the_parser_says() {
         let into = documents.get_mut(if site.kind == Kind::Rules { RULES } else { DEFAULTS }).expect("a list");
         for map in &site.maps {
             for key in &keys {
-                // of a key that does not belong there the value makes no difference
+                // for a misplaced key the value makes no difference
                 let values = if belong.contains(key) { &palette[..] } else { &palette[10..12] };
                 let with = values.iter().map(|value| {
                     let mut map: Map<String, Value> = map.as_object().expect("a map").clone();
@@ -423,15 +423,15 @@ fn of_any_document_the_schema_says_what_the_parser_says() {
             match (parse(*kind, document), invalid) {
                 (Ok(()), None) => good += 1,
                 (Err(_), Some(_)) => bad += 1,
-                (Err(told), None) => match BEYOND_A_SCHEMA.iter().find(|known| told.contains(**known)) {
+                (Err(reported), None) => match BEYOND_A_SCHEMA.iter().find(|known| reported.contains(**known)) {
                     Some(known) => drop(beyond.insert(*known)),
-                    None => faults.push(format!("the schema takes {document}; the parser: {told}")),
+                    None => faults.push(format!("the schema takes {document}; the parser: {reported}")),
                 },
-                (Ok(()), Some(told)) => faults.push(format!("the parser takes {document}; the schema: {told}")),
+                (Ok(()), Some(reported)) => faults.push(format!("the parser takes {document}; the schema: {reported}")),
             }
         }
     }
     assert!(faults.is_empty(), "{} differences, such as\n{}", faults.len(), faults[..faults.len().min(20)].join("\n"));
-    assert_eq!(beyond, BEYOND_A_SCHEMA.into(), "each of these is met");
+    assert_eq!(beyond, BEYOND_A_SCHEMA.into(), "each of these occurs");
     assert!(good > 1000 && bad > 1000, "{good} good and {bad} bad documents");
 }

@@ -1,4 +1,4 @@
-//! The deny cache in the whole program: fewer calls of Redis, and the same answers and statistics.
+//! The deny cache in the complete program: fewer calls to Redis, and the same answers and statistics.
 
 use envoy_types::pb::envoy::service::ratelimit::v3::rate_limit_response::Code;
 
@@ -36,7 +36,7 @@ async fn metric(tollgate: &Tollgate, name: &str, key: &str) -> f64 {
 
 const HITS: u32 = 50;
 
-/// Whether each of the hits passed, and how often Redis was asked.
+/// Whether each of the hits passed, and how many calls Redis got.
 async fn hits(redis: &Redis, tollgate: &Tollgate, key: &str) -> (Vec<Code>, u64) {
     let asked = || redis.calls("evalsha") + redis.calls("eval");
     let mut rls = client(tollgate.address("grpc"));
@@ -48,7 +48,7 @@ async fn hits(redis: &Redis, tollgate: &Tollgate, key: &str) -> (Vec<Code>, u64)
 }
 
 #[tokio::test]
-async fn it_saves_calls_and_changes_no_answer_and_no_sum() {
+async fn it_saves_calls_and_changes_no_answer_and_no_total() {
     for cache in ["1000000", "0"] {
         let redis = Redis::start(&[]);
         let tollgate = start(&redis, cache);
@@ -67,11 +67,11 @@ async fn it_saves_calls_and_changes_no_answer_and_no_sum() {
             assert_eq!(value("ratelimit_service_rate_limit_over_limit").await, f64::from(HITS - 2), "{key}");
             assert_eq!(value("ratelimit_service_rate_limit_shadow_mode").await, shadow, "{key}");
             let local = value("ratelimit_service_rate_limit_over_limit_with_local_cache").await;
-            // each hit was asked of Redis or answered here
+            // each hit was sent to Redis or answered from the cache
             assert_eq!(asked + local as u64, u64::from(HITS), "{key}");
             assert_eq!(local > 0.0, cache != "0", "{key}");
         }
-        // under the names of the reference's cache too
+        // also under the names of the reference's cache
         let page = http::Client::new().get(tollgate.address("metrics"), "/metrics").await.body;
         let value = |name: &str| {
             let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));

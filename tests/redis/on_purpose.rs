@@ -1,4 +1,4 @@
-//! Rows of "What differs on purpose" in docs/drop-in.md that no other test holds: each with what the reference answered.
+//! Rows of "What differs on purpose" in docs/drop-in.md that no other test covers, each with the reference's behaviour.
 
 use envoy_types::pb::{
     envoy::service::ratelimit::v3::{RateLimitResponse, rate_limit_response::Code},
@@ -39,14 +39,15 @@ fn field<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
     }
 }
 
-/// There below the first level a key becomes what YAML 1.1 reads it as: `false`, `true`, `5`, `16`, `8`, `<nil>`, `1000`.
+/// In the reference, keys below the first level become what YAML 1.1 reads: `false`, `true`, `5`, `16`, `8`, `<nil>`,
+/// `1000`.
 #[tokio::test]
 async fn keys_inside_metadata_stay_as_they_are_written() {
     let tollgate = testkit::tollgate!().rules(RULES).env("RESPONSE_DYNAMIC_METADATA", "true").start();
     let metadata = hit(&tollgate, &[("told", "x")]).await.dynamic_metadata.expect("it is on");
-    let told = &metadata.fields["metadata"];
-    assert!(field(told, "n").is_some());
-    let nested = field(told, "nest").and_then(|nest| match nest.kind.as_ref()? {
+    let of_rule = &metadata.fields["metadata"];
+    assert!(field(of_rule, "n").is_some());
+    let nested = field(of_rule, "nest").and_then(|nest| match nest.kind.as_ref()? {
         Kind::StructValue(fields) => Some(fields.fields.keys().map(String::as_str).collect::<Vec<_>>()),
         _ => None,
     });
@@ -55,9 +56,9 @@ async fn keys_inside_metadata_stay_as_they_are_written() {
     assert_eq!(keys, ["010", "0x10", "1e3", "2024-01-01", "5", "n", "on", "yes", "~"]);
 }
 
-/// There a limit of which 4294967295 are left has none, for it looks for less than that.
+/// In the reference, a limit with 4294967295 remaining has no header, because it looks for a smaller number.
 #[tokio::test]
-async fn headers_speak_of_every_limit_and_of_nothing_that_is_unlimited() {
+async fn headers_report_every_limit_and_nothing_unlimited() {
     let tollgate = testkit::tollgate!().rules(RULES).env("LIMIT_RESPONSE_HEADERS_ENABLED", "true").start();
     let mut rls = client(tollgate.address("grpc"));
     let mut look = request("d", &[&[("most", "x")]]);
@@ -66,14 +67,14 @@ async fn headers_speak_of_every_limit_and_of_nothing_that_is_unlimited() {
     let values: Vec<_> = headers.iter().map(|header| header.value.as_str()).collect();
     assert_eq!(values[..2], ["4294967295", "4294967295"]);
     assert!(hit(&tollgate, &[("free", "x")]).await.response_headers_to_add.is_empty());
-    // beside a limit the unlimited one does not count
+    // next to a limit, an unlimited rule is not reported
     let both = ask(&mut rls, request("d", &[&[("free", "x")], &[("day", "x")]])).await;
     assert_eq!(both.response_headers_to_add[0].value, "1");
 }
 
-/// There `:`, `|` and the dots of an IPv4 address are `_`.
+/// In the reference, `:`, `|` and the dots of an IPv4 address are replaced by `_`.
 #[tokio::test]
-async fn names_stay_whole_in_metrics_and_rlconfig_says_what_is_unlimited() {
+async fn names_are_unchanged_in_metrics_and_rlconfig_shows_unlimited_rules() {
     let tollgate = testkit::tollgate!().rules(RULES).start();
     hit(&tollgate, &[("na:me|x", "v")]).await;
     hit(&tollgate, &[("ip_10.0.0.1", "v")]).await;
@@ -90,10 +91,10 @@ async fn names_stay_whole_in_metrics_and_rlconfig_says_what_is_unlimited() {
     );
 }
 
-/// There the cache answers such requests too. Of two levels each of its denials counts twice in `over_limit`, and
-/// `over_limit_with_local_cache` has the rule in its name.
+/// In the reference, the cache answers such requests too. With two levels each of its denials counts twice in
+/// `over_limit`, and `over_limit_with_local_cache` contains the rule's name.
 #[tokio::test]
-async fn the_cache_counts_once_and_is_not_asked_where_requests_are_all_or_nothing() {
+async fn the_cache_counts_once_and_is_not_used_for_atomic_requests() {
     for (stop, answered_by_cache) in [("false", true), ("true", false)] {
         let redis = Redis::start(&[]);
         let tollgate = testkit::tollgate!()

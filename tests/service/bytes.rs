@@ -1,25 +1,22 @@
-//! Values are bytes: one that is not UTF-8 is limited by every kind of rule as any other is.
+//! Values are bytes: every kind of rule limits one that is not UTF-8 like any other.
 
 use std::{
     num::NonZeroUsize,
     pin::pin,
     sync::Arc,
     task::{Context, Poll, Waker},
-    time::Instant,
 };
 
 use limiter::{
     domain::{
-        Algorithm, AtomicGroups, Capabilities, Clock, Code, Descriptor, Entry, FailureMode, KeyBuilder, LimitOverride,
-        ManualClock, Request, Timestamp, Unit,
+        Capabilities, Clock, Code, Descriptor, Entry, KeyBuilder, LimitOverride, ManualClock, Request, Timestamp, Unit,
     },
     memory::{MemoryConfig, MemoryStore},
 };
 use rules::{CompileOptions, RuleFile, RuleSet, compile};
-use smallvec::smallvec;
 use tollgate::engine::{
-    ActiveRules, ActiveRulesHandle, Engine, Modes, Options, RequestLimits,
-    stats::{Figure, SeriesName, Stats, StatsTable},
+    ActiveRules, ActiveRulesHandle, Engine, Options,
+    stats::{Figure, Stats},
 };
 
 const RULES: &str = r"
@@ -47,10 +44,8 @@ struct Service {
 }
 
 fn rules(text: &str) -> RuleSet {
-    let file = RuleFile { name: "rules.yaml".to_owned(), content: text.into() };
-    let capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported };
-    let options = CompileOptions { merge_domains: false, capabilities, defaults: None };
-    compile(&[file], &options).unwrap_or_else(|errors| panic!("{errors:#}")).rules
+    let file = RuleFile::new("rules.yaml", text);
+    compile(&[file], &CompileOptions::new(Capabilities::ALL)).unwrap_or_else(|errors| panic!("{errors:#}")).rules
 }
 
 impl Service {
@@ -59,34 +54,18 @@ impl Service {
     }
 
     fn with_keys(text: &str, keys: KeyBuilder) -> Self {
-        let rules = rules(text);
-        let names = rules.rules().map(|(domain, found)| {
-            let name = SeriesName::new(domain.name());
-            (
-                found.rule.id(),
-                found.static_levels().fold(name, |name, level| name.level(level.key, level.value.as_deref())),
-            )
-        });
-        let stats = Arc::new(StatsTable::build(&Stats::new(1000), names, None));
-        let live = Arc::new(ActiveRules { stats, rules, hash: String::new(), since: Instant::now() });
+        let live = Arc::new(ActiveRules::new(rules(text), String::new(), &Stats::new(1000), None));
         let handle = ActiveRulesHandle::default();
         handle.store(Some(live.clone()));
-        let most = NonZeroUsize::new(1_000).expect("not zero");
-        let options = Options {
-            modes: Modes::default(),
-            limits: RequestLimits { max_descriptors: most, max_entries: most },
-            near_limit_ratio: 0.8,
-            on_store_failure: FailureMode::Error,
-            refunds: true,
-        };
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp::from_micros(1_700_000_000_000_000)));
-        let store = Arc::new(MemoryStore::new(MemoryConfig { max_counters: most }, clock));
-        let engine = Engine::new(handle, store, Arc::new(keys), Arc::new(options), Arc::default());
+        let max_counters = NonZeroUsize::new(1_000).expect("not zero");
+        let store = Arc::new(MemoryStore::new(MemoryConfig { max_counters }, clock));
+        let engine = Engine::new(handle, store, Arc::new(keys), Arc::new(Options::embedded()), Arc::default());
         Self { engine, live }
     }
 
     fn ask<'a>(&self, domain: &'a [u8], descriptor: Descriptor<'a>) -> Code {
-        let request = Request { domain, descriptors: smallvec![descriptor], hits_addend: 0 };
+        let request = Request::new(domain, [descriptor]);
         // the memory store never waits
         match pin!(self.engine.decide(&request, None)).poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(decision) => decision.expect("a decision").code,
@@ -98,7 +77,7 @@ impl Service {
         self.ask(b"d", descriptor(pairs))
     }
 
-    /// The series that were hit, by name.
+    /// The names of the series that were hit.
     fn series(&self) -> Vec<(String, u64)> {
         let series = self.live.stats.series();
         let mut all: Vec<_> =
@@ -109,12 +88,11 @@ impl Service {
 }
 
 fn descriptor<'a>(pairs: &[(&'a str, &'a [u8])]) -> Descriptor<'a> {
-    let entries = pairs.iter().map(|(key, value)| Entry::new(*key, *value)).collect();
-    Descriptor { entries, limit: None, hits_addend: None, is_negative_hits: false }
+    Descriptor::new(pairs.iter().map(|(key, value)| Entry::new(*key, *value)))
 }
 
 #[test]
-fn every_kind_of_rule_limits_it_and_each_value_for_itself() {
+fn every_kind_of_rule_limits_it_and_each_value_separately() {
     for keys in [KeyBuilder::default(), KeyBuilder::default().hashing_values("secret")] {
         let service = Service::with_keys(RULES, keys);
         for key in ["any", "exact", "glob", "middle", "list", "ip", "regex", "detailed"] {
@@ -137,7 +115,7 @@ fn a_shared_limit_is_shared_by_it() {
 }
 
 #[test]
-fn an_address_with_one_more_byte_is_none() {
+fn an_address_with_one_more_byte_is_no_address() {
     let service = Service::new(RULES);
     assert_eq!(service.decide(&[("ip", b"10.0.0.1")]), Code::Ok);
     assert_eq!(service.decide(&[("ip", b"10.0.0.1")]), Code::Ok, "unlimited");
@@ -146,13 +124,11 @@ fn an_address_with_one_more_byte_is_none() {
 }
 
 #[test]
-fn a_limit_that_the_request_brings_holds_for_it() {
+fn a_limit_in_the_request_applies_to_it() {
     let service = Service::new(RULES);
     let limit = Some(LimitOverride { requests: 1, unit: Ok(Unit::Day) });
-    let ask = |key: &[u8], value: &[u8]| {
-        let entries = smallvec![Entry::new(key, value)];
-        service.ask(b"d", Descriptor { entries, limit, hits_addend: None, is_negative_hits: false })
-    };
+    let ask =
+        |key: &[u8], value: &[u8]| service.ask(b"d", Descriptor { limit, ..Descriptor::new([Entry::new(key, value)]) });
     for (key, value) in [(&b"k"[..], &b"\xff"[..]), (b"k", b"\xfe"), (b"k\xff", b"v"), (b"k\xfe", b"v")] {
         assert_eq!(ask(key, value), Code::Ok, "{key:?}={value:?}");
         assert_eq!(ask(key, value), Code::OverLimit, "{key:?}={value:?}");
@@ -162,17 +138,14 @@ fn a_limit_that_the_request_brings_holds_for_it() {
 }
 
 #[test]
-fn what_no_rule_matches_is_refused_where_the_domain_says_so() {
+fn unmatched_values_are_denied_where_the_domain_says_so() {
     let service = Service::new("{domain: d, on_unknown: deny, descriptors: [{key: k, value: é}]}");
     assert_eq!(service.decide(&[("k", b"\xe9")]), Code::OverLimit);
-    assert_eq!(
-        service.ask(b"d", Descriptor { entries: smallvec![Entry::new(b"\xff", b"")], ..descriptor(&[]) }),
-        Code::OverLimit
-    );
+    assert_eq!(service.ask(b"d", Descriptor::new([Entry::new(b"\xff", b"")])), Code::OverLimit);
 }
 
 #[test]
-fn a_domain_of_other_bytes_is_an_unknown_one() {
+fn a_domain_that_is_not_utf_8_is_unknown() {
     let service = Service::new(RULES);
     for domain in [&b"d\xff"[..], b"\xff"] {
         assert_eq!(service.ask(domain, descriptor(&[("any", b"x")])), Code::Ok);
@@ -184,7 +157,7 @@ fn a_domain_of_other_bytes_is_an_unknown_one() {
 }
 
 #[test]
-fn series_bear_its_escaped_form() {
+fn series_have_its_escaped_form() {
     let service = Service::new(RULES);
     service.decide(&[("detailed", b"caf\xe9")]);
     service.decide(&[("detailed", "café".as_bytes())]);

@@ -1,4 +1,4 @@
-//! The command line as a person types it: output, exit codes, and the cure for what was typed wrongly.
+//! The command line: output, exit codes, and the advice on mistakes.
 
 use std::{
     net::TcpListener,
@@ -13,7 +13,7 @@ const FIVE: &str = "tests/fixtures/rules/faulty/five.yaml";
 const TWO: &str = "tests/fixtures/rules/faulty/two.yaml";
 const SAMPLE: &str = "config/rules/example.yaml";
 
-/// What a command gave.
+/// The result of a command.
 struct Ran {
     code: Option<i32>,
     stdout: String,
@@ -25,7 +25,7 @@ fn ran(output: Output) -> Ran {
     Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
-/// Runs it in the crate's directory with this environment and no other.
+/// Runs it in the crate's directory with this environment only.
 fn run_with(args: &[&str], env: &[(&str, &str)]) -> Ran {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
     command.args(args).current_dir(env!("CARGO_MANIFEST_DIR")).env_clear().envs(env.iter().copied());
@@ -36,7 +36,7 @@ fn run(args: &[&str]) -> Ran {
     run_with(args, &[])
 }
 
-/// The lines of faults, as (place, path).
+/// The faults of a JSON report, as (place, path).
 fn faults(stderr: &str) -> Vec<(&str, &str)> {
     stderr
         .lines()
@@ -127,19 +127,19 @@ fn validate_says_what_is_good_and_what_it_cannot_read() {
 }
 
 #[test]
-fn explain_tells_the_rule_what_was_tried_the_counter_and_the_policy() {
+fn explain_shows_the_rule_what_was_tried_the_counter_and_the_policy() {
     for (descriptor, expected) in [
         (
             "path=/hello",
-            &["✓ path=/hello: the very value", "counter {demo|path=/hello}f60  (10 per minute (fixed_window))"][..],
+            &["✓ path=/hello: exact match", "counter {demo|path=/hello}f60  (10 per minute (fixed_window))"][..],
         ),
         (
             "path=/api/x",
-            &["✗ path=/api/x: there is no such sibling", "✓ path=/api/*: the pattern matches", "(sliding_window)"],
+            &["✗ path=/api/x: no rule for this value", "✓ path=/api/*: the pattern matches", "(sliding_window)"],
         ),
         (
             "x-user=bob",
-            &["✗ x-user=bob", "✓ x-user: any value will do", "5 per second (fixed_window) and 1000 per day"],
+            &["✗ x-user=bob", "✓ x-user: any value matches", "5 per second (fixed_window) and 1000 per day"],
         ),
         ("plan=free,x-user=bob", &["✓ plan=free", "entry 2: x-user=bob", "100 per hour"]),
         ("plan=internal,x-user=bob", &["✓ plan=internal", ": unlimited"]),
@@ -148,7 +148,7 @@ fn explain_tells_the_rule_what_was_tried_the_counter_and_the_policy() {
         ("path=/hello,more=x", &["no limit applies: ", "does not apply to more than 1 entry"]),
         (
             "nothing=x",
-            &["✗ nothing: there is no such sibling", "no limit applies: nothing in the domain matches entry 1"],
+            &["✗ nothing: no rule without a value", "no limit applies: nothing in the domain matches entry 1"],
         ),
     ] {
         let ran = run(&["explain", "--rules", "config/rules", "demo", descriptor]);
@@ -163,9 +163,9 @@ fn explain_tells_the_rule_what_was_tried_the_counter_and_the_policy() {
     }
     let ran = run(&["explain", "--rules", "config/rules", "dmeo", "a=b"]);
     assert_eq!(ran.code, Some(3));
-    let told = "no limit applies: domain `dmeo` is unknown; did you mean `demo`? (known: demo)";
-    assert!(ran.stdout.contains(told), "{}", ran.stdout);
-    // one that matches is enough, for they are those of one request
+    let message = "no limit applies: domain `dmeo` is unknown; did you mean `demo`? (known: demo)";
+    assert!(ran.stdout.contains(message), "{}", ran.stdout);
+    // one match is enough, since the entries are those of one request
     let ran = run(&["explain", "--rules", "config/rules", "demo", "a=b", "path=/hello"]);
     assert_eq!(ran.code, Some(0), "{}", ran.stdout);
     let ran = run(&["explain", "--rules", "config/rules", "demo", "a=b", "c=d"]);
@@ -199,7 +199,7 @@ fn explain_answers_in_json_too() {
 const ONE: &str = "domain: d\ndescriptors: [{key: k, rate_limit: {unit: year, requests_per_unit: 3, name: three}}]\n";
 
 #[test]
-fn check_asks_a_running_service_and_its_exit_code_is_the_answer() {
+fn check_asks_a_running_service_and_exits_with_the_answer() {
     let tollgate = testkit::tollgate!(ONE);
     let address = tollgate.address("grpc").to_string();
     let ran = run(&["check", &address, "d", "k=v", "none=x", "--hits", "2"]);
@@ -240,7 +240,7 @@ fn check_asks_a_running_service_and_its_exit_code_is_the_answer() {
 }
 
 #[test]
-fn check_of_nobody_says_what_to_look_at() {
+fn check_of_an_unreachable_address_gives_advice() {
     let ran = run(&["check", "127.0.0.1:1", "d", "k=v"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""));
     for part in ["127.0.0.1:1", "refused", "is the service running", "gRPC port"] {
@@ -266,23 +266,23 @@ fn health_says_whether_the_service_of_this_environment_is_healthy() {
     let page = |page: &str| run(&["health", &format!("http://{address}/{page}")]);
     let ran = run_with(&["health"], &[("PORT", &port)]);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""));
-    let told = format!("http://localhost:{port}/healthcheck answered 500 Internal Server Error: shutting down\n");
-    assert_eq!(ran.stderr, told);
+    let message = format!("http://localhost:{port}/healthcheck answered 500 Internal Server Error: shutting down\n");
+    assert_eq!(ran.stderr, message);
     assert_eq!((page("readyz").code, page("livez").code), (Some(1), Some(0)));
     let ran = page("no-such-page");
     assert!(ran.code == Some(1) && ran.stderr.contains("404"), "{}", ran.stderr);
 }
 
 #[test]
-fn health_of_nobody_is_one_and_never_two_which_docker_keeps_for_itself() {
-    for (args, env, told) in [
+fn health_of_an_unreachable_address_exits_with_1_never_with_2_which_docker_reserves() {
+    for (args, env, message) in [
         (&["health"][..], &[("HOST", "127.0.0.1"), ("PORT", "1")][..], "is the service running"),
         (&["health", "no address"], &[], "localhost:8080"),
         (&["health"], &[("PORT", "tcp://10.0.0.1:80")], "PORT"),
     ] {
         let ran = run_with(args, env);
         assert!(ran.code == Some(1) && ran.stdout.is_empty(), "{args:?}");
-        assert!(ran.stderr.contains(told), "no '{told}' in {}", ran.stderr);
+        assert!(ran.stderr.contains(message), "no '{message}' in {}", ran.stderr);
     }
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let deaf = listener.local_addr().expect("its address").to_string();
@@ -326,7 +326,7 @@ fn under_the_name_ratelimit_it_serves() {
 }
 
 #[test]
-fn all_malformed_settings_are_told_at_once() {
+fn all_malformed_settings_are_reported_at_once() {
     let env = [("PORT", "abc"), ("NEAR_LIMIT_RATIO", "80%"), ("SHADOW_MODE", "maybe"), ("GRPC_PORT", "1")];
     let ran = run_with(&["--grpc-port", "99999"], &env);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""));
@@ -341,7 +341,7 @@ fn all_malformed_settings_are_told_at_once() {
 }
 
 #[test]
-fn what_does_not_exist_yet_is_refused_with_a_cure() {
+fn settings_not_supported_yet_are_rejected_with_advice() {
     let ran = run_with(&[], &[("BACKEND_TYPE", "memcache")]);
     assert_eq!(ran.code, Some(2));
     for part in ["BACKEND_TYPE", "not supported yet", "BACKEND_TYPE=memory"] {
@@ -357,10 +357,10 @@ fn a_busy_port_is_named_with_its_setting() {
     for variable in ["PORT", "GRPC_PORT"] {
         let mut tollgate = testkit::tollgate!().rules(ONE).env(variable, &port).spawn();
         assert_eq!(tollgate.exit().code(), Some(1), "{variable}");
-        let told = tollgate.wait_for_log(variable);
-        assert!(told.contains(&address) && told.contains("another process has it"), "{told}");
+        let message = tollgate.wait_for_log(variable);
+        assert!(message.contains(&address) && message.contains("another process has it"), "{message}");
     }
-    // those that only show the service are done without, as in the reference
+    // the service starts without the listeners that only inform, as in the reference
     for (variable, value) in [
         ("DEBUG_PORT", port.as_str()),
         ("PROMETHEUS_ADDR", &address),
@@ -369,10 +369,10 @@ fn a_busy_port_is_named_with_its_setting() {
         ("PROMETHEUS_ADDR", "no.such.host.invalid:9090"),
     ] {
         let mut tollgate = testkit::tollgate!().rules(ONE).env(variable, value).start();
-        let told = tollgate.wait_for_log(variable);
-        assert!(told.contains("serving without it") && told.contains("\"level\":\"error\""), "{told}");
+        let message = tollgate.wait_for_log(variable);
+        assert!(message.contains("serving without it") && message.contains("\"level\":\"error\""), "{message}");
         let host = value.split(':').next().expect("itself");
-        assert!(told.contains(&address) || told.contains(host), "{told}");
+        assert!(message.contains(&address) || message.contains(host), "{message}");
         tollgate.signal("TERM");
         assert!(tollgate.exit().success(), "{variable}={value}");
     }

@@ -1,4 +1,4 @@
-//! The HTTP listeners against peers and conditions that are not kind: the whole program.
+//! The HTTP listeners against slow and hostile clients and under scarcity: the whole program.
 
 use std::{
     io::{Read as _, Write as _},
@@ -19,7 +19,7 @@ async fn a_json_call_in_flight_at_the_signal_is_answered() {
     write!(call, "POST /json HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: {}\r\n\r\n", body.len())
         .expect("sent");
     let mut answer = [0; 25];
-    call.read_exact(&mut answer).expect("told to go on: the handler waits for the body");
+    call.read_exact(&mut answer).expect("a 100 response: the handler waits for the body");
     call.write_all(now.as_bytes()).expect("sent");
     tollgate.signal("TERM");
     eventually("the listener closes", async || TcpStream::connect(address).is_err().then_some(())).await;
@@ -31,7 +31,7 @@ async fn a_json_call_in_flight_at_the_signal_is_answered() {
 }
 
 #[tokio::test]
-async fn a_probe_is_answered_whatever_the_crowd() {
+async fn a_probe_is_answered_among_any_number_of_connections() {
     let tollgate = testkit::tollgate!(RULES);
     for listener in ["http", "debug", "metrics"] {
         let address = tollgate.address(listener);
@@ -43,7 +43,7 @@ async fn a_probe_is_answered_whatever_the_crowd() {
         };
         let answer = tokio::task::spawn_blocking(move || {
             let mut probe = TcpStream::connect(address).expect("queued");
-            // that none has to wait for others to be cut is shown in `tests/library/admin.rs`, where they never are
+            // that none has to wait until others are closed is shown in `tests/library/pages.rs`, where they never are
             probe.set_read_timeout(Some(PATIENCE)).expect("not zero");
             write!(probe, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").expect("sent");
             let mut answer = [0; 12];
@@ -55,7 +55,7 @@ async fn a_probe_is_answered_whatever_the_crowd() {
 }
 
 #[tokio::test]
-async fn running_out_of_files_is_logged_when_it_begins_and_when_it_ends() {
+async fn running_out_of_files_is_logged_at_its_beginning_and_end() {
     let tollgate = testkit::tollgate!()
         .rules(RULES)
         .program("/bin/sh".as_ref())
@@ -72,7 +72,7 @@ async fn running_out_of_files_is_logged_when_it_begins_and_when_it_ends() {
         tollgate.logged("accept").pop().filter(|line| line.contains("again"))
     })
     .await;
-    // The crowd may come and go several times on its way out, but nothing is said twice in a row.
+    // the shortage may end and return several times while the crowd leaves, but no line comes twice in a row
     let lines = tollgate.logged("accept");
     let begins = |line: &String| line.contains("cannot accept");
     assert!(lines.iter().enumerate().all(|(index, line)| begins(line) == (index % 2 == 0)), "{lines:#?}");

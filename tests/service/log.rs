@@ -1,4 +1,4 @@
-//! A log that nobody reads keeps nobody from an answer, and the process from no end.
+//! A log that is not read blocks neither answers nor the end of the process.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tokio::{task::JoinSet, time::Instant};
 
 const RULES: &str = "domain: d\ndescriptors: [{key: k, rate_limit: {unit: year, requests_per_unit: 4000000000}}]\n";
 
-/// Calls over a connection of its own each, which all are answered.
+/// Makes calls over a connection each, all of which must be answered.
 async fn calls(tollgate: &Tollgate, count: usize) {
     let address = tollgate.address("grpc");
     let mut calls = JoinSet::new();
@@ -31,13 +31,13 @@ async fn dropped(tollgate: &Tollgate) -> f64 {
     value.expect("the series").parse().expect("a number")
 }
 
-/// A service that logs each frame of HTTP/2, as hyper does on the threads that answer, and bad rules.
+/// A service that logs each HTTP/2 frame, as hyper does on the threads that answer, and has bad rules.
 fn talkative() -> Tollgate {
     let builder = testkit::tollgate!().rules(RULES).env("LOG_LEVEL", "trace").env("DRAIN_DELAY", "0");
     builder.env("HTTP2_SERVER", "hyper").start()
 }
 
-/// Calls and bad reloads until lines are dropped.
+/// Makes calls and bad reloads until lines are dropped.
 async fn overflow(tollgate: &Tollgate) {
     let mut round = 0;
     eventually("lines that are dropped", async || {
@@ -62,7 +62,7 @@ async fn calls_and_probes_are_answered_while_nobody_reads_the_log() {
     }
     calls(&tollgate, 100).await;
     drop(unread);
-    tollgate.wait_for_log(" lines of the log were dropped");
+    tollgate.wait_for_log(" log lines were dropped");
     // what is logged from now on is read
     tollgate.write_rules("domain: d\ndescriptors: [{kee: last}]\n");
     eventually("the last refusal", async || tollgate.logged("kee").pop()).await;
@@ -81,14 +81,14 @@ async fn a_signal_ends_it_though_nobody_reads_the_log() {
     drop(unread);
 }
 
-/// How long nobody reads, in seconds.
+/// For how many seconds the log is not read.
 fn patience() -> Duration {
     let seconds = std::env::var("TOLLGATE_TEST_UNREAD_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
     Duration::from_secs(seconds.unwrap_or(3))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn under_load_and_bad_reloads_nobody_misses_the_log() {
+async fn under_load_and_bad_reloads_an_unread_log_fails_no_call() {
     let mut tollgate = talkative();
     for address in ["grpc", "http", "metrics"] {
         tollgate.address(address);
@@ -109,14 +109,14 @@ async fn under_load_and_bad_reloads_nobody_misses_the_log() {
         rounds * 50
     );
     drop(unread);
-    tollgate.wait_for_log(" lines of the log were dropped");
+    tollgate.wait_for_log(" log lines were dropped");
     let _unread = tollgate.unread();
     tollgate.signal("TERM");
     assert_eq!(tollgate.exit().code(), Some(0));
 }
 
 #[tokio::test]
-async fn every_line_is_an_object_where_json_is_asked_for() {
+async fn every_line_is_an_object_when_json_is_configured() {
     let tollgate = testkit::tollgate!().rules(RULES).start();
     let faults: String = (0..400).map(|number| format!("- {{kee{number}: \"\\e[2J\\x7f\"}}\n")).collect();
     tollgate.write_rules(&format!("domain: d\ndescriptors:\n{faults}"));
@@ -134,15 +134,15 @@ async fn every_line_is_an_object_where_json_is_asked_for() {
 }
 
 #[tokio::test]
-async fn text_of_others_forges_no_line_and_no_control_character_reaches_the_log() {
+async fn foreign_text_forges_no_line_and_no_control_character_reaches_the_log() {
     for format in ["text", "json"] {
         let tollgate = testkit::tollgate!().rules(RULES).env("LOG_FORMAT", format).spawn();
         tollgate.wait_for_log("rules loaded");
         let forged = "x\\n2026-01-01T00:00:00Z  INFO forged \\x1b[2J \\u009b31m";
         tollgate.write_rules(&format!("domain: d\ndescriptors: [{{\"{forged}\": 1}}]\n"));
-        let said = eventually("the refusal", async || tollgate.logged("forged").pop()).await;
+        let logged = eventually("the refusal", async || tollgate.logged("forged").pop()).await;
         let log = tollgate.log().concat();
         assert!(!log.contains(['\u{1b}', '\u{9b}']), "{log:?}");
-        assert!(!said.starts_with("2026-01-01"), "{said:?}");
+        assert!(!logged.starts_with("2026-01-01"), "{logged:?}");
     }
 }

@@ -1,17 +1,18 @@
-//! Typical mistakes at the command line and in the environment: each has an exit code, is named, and nearly each with its cure.
+//! Typical mistakes at the command line and in the environment: each has an exit code and a message that names it,
+//! nearly always with advice.
 
 use std::process::{Command, Stdio};
 
 use testkit::process::Tollgate;
 
-/// One mistake: how it is made, and what comes of it.
+/// One mistake: the command and its result.
 struct Mistake {
-    /// `NAME=value` in front of the command, as in a shell, and then the arguments, separated by blanks.
+    /// `NAME=value` before the command, as in a shell, then the arguments, separated by blanks.
     typed: &'static str,
     code: i32,
-    /// What names the mistake.
+    /// A text that names the mistake.
     names: &'static str,
-    /// What names the cure; empty where only the mistake is named.
+    /// A text of the advice; empty where there is none.
     cure: &'static str,
 }
 
@@ -19,7 +20,7 @@ const fn mistake(typed: &'static str, code: i32, names: &'static str, cure: &'st
     Mistake { typed, code, names, cure }
 }
 
-/// Those that need no service. `HTTP`, `GRPC` and `DEBUG` stand for the addresses of one that runs.
+/// Those that need no service. `HTTP`, `GRPC` and `DEBUG` stand for the addresses of a running one.
 const MISTAKES: &[Mistake] = &[
     // commands and flags
     mistake("serv", 2, "unrecognized subcommand 'serv'", "'serve'"),
@@ -36,8 +37,8 @@ const MISTAKES: &[Mistake] = &[
     mistake("validate no/such", 1, "no/such does not exist", "create it, or correct the path"),
     mistake("validate README.md", 1, "README.md:4:64: bad YAML", ""),
     mistake("validate config/rules --defaults no/such", 1, "no/such does not exist", "create it, or correct the path"),
-    mistake("validate deploy/kubernetes/service.yaml", 1, "no rules in them", "in the `data` of a ConfigMap"),
-    mistake("validate config/defaults.yaml", 1, "a file of defaults for domains is no rule file", "RULE_DEFAULTS"),
+    mistake("validate deploy/kubernetes/service.yaml", 1, "they contain no rules", "in the `data` of a ConfigMap"),
+    mistake("validate config/defaults.yaml", 1, "a file of defaults for domains is not a rule file", "RULE_DEFAULTS"),
     mistake("validate tests/fixtures/rules/faulty/five.yaml", 1, "rate_limt", "did you mean `rate_limit`?"),
     mistake("explain demo path=/x", 2, "--rules <PATH>", "tollgate explain --rules <PATH>"),
     mistake(
@@ -57,7 +58,7 @@ const MISTAKES: &[Mistake] = &[
     mistake("check", 2, "required arguments", "tollgate check <ADDR> <DOMAIN> <KEY=VALUE,…>"),
     mistake("check localhost demo path=/x", 2, "the port is missing", "such as localhost:8081"),
     mistake("check :8081 demo path=/x", 2, "the host is missing", "such as localhost:8081"),
-    mistake("check localhost:80x demo path=/x", 2, "`80x` is no port", "such as localhost:8081"),
+    mistake("check localhost:80x demo path=/x", 2, "`80x` is not a port", "such as localhost:8081"),
     mistake("check demo localhost:8081 path=/x", 2, "the address comes first", "`tollgate check localhost:8081 demo"),
     mistake("check localhost:8081 path=/x", 2, "the domain is missing", "localhost:8081 DOMAIN path=/x"),
     mistake("check localhost:8081 demo path:/x", 2, "\"path:/x\" has no value", "write key=value"),
@@ -115,24 +116,24 @@ fn run(typed: &str, service: &Tollgate) -> (Option<i32>, String) {
         .stdin(Stdio::null())
         .output()
         .expect("it runs");
-    let said = [output.stdout, output.stderr].map(|said| String::from_utf8(said).expect("UTF-8")).concat();
-    (output.status.code(), said)
+    let printed = [output.stdout, output.stderr].map(|printed| String::from_utf8(printed).expect("UTF-8")).concat();
+    (output.status.code(), printed)
 }
 
 #[test]
-fn each_is_named_and_nearly_each_with_its_cure() {
+fn each_is_named_and_nearly_each_has_advice() {
     let service = testkit::tollgate!(
         "domain: demo\ndescriptors: [{key: path, value: /x, rate_limit: {unit: day, requests_per_unit: 9}}]\n",
     );
     println!("| typed | exit code | message | names the cure |\n|---|---|---|---|");
     let mut faults = Vec::new();
     for Mistake { typed, code, names, cure } in MISTAKES {
-        let (found, said) = run(typed, &service);
-        if found != Some(*code) || !said.contains(names) || !said.contains(cure) {
-            faults.push(format!("{typed}: exit {found:?}, '{names}' and '{cure}' are not both in:\n{said}"));
+        let (found, printed) = run(typed, &service);
+        if found != Some(*code) || !printed.contains(names) || !printed.contains(cure) {
+            faults.push(format!("{typed}: exit {found:?}, '{names}' and '{cure}' are not both in:\n{printed}"));
         }
-        // the line that names it, and the one with the cure
-        let line = |part: &str| said.lines().find(|line| line.contains(part)).unwrap_or_default().trim().to_owned();
+        // the line that names it, and the one with the advice
+        let line = |part: &str| printed.lines().find(|line| line.contains(part)).unwrap_or_default().trim().to_owned();
         let (first, second) = (line(names), line(cure));
         let both = if cure.is_empty() || first == second { first } else { format!("{first} … {second}") };
         println!("| `{typed}` | {code} | {both} | {} |", if cure.is_empty() { "no" } else { "yes" });
@@ -140,5 +141,5 @@ fn each_is_named_and_nearly_each_with_its_cure() {
     assert!(faults.is_empty(), "{}", faults.join("\n\n"));
     assert!(MISTAKES.len() >= 50);
     let without = MISTAKES.iter().filter(|mistake| mistake.cure.is_empty()).count();
-    assert!(without <= 2, "{without} mistakes without a cure");
+    assert!(without <= 2, "{without} mistakes without advice");
 }

@@ -52,7 +52,7 @@ async fn json(tollgate: &Tollgate, body: &str) -> Answer {
     Client::new().post(tollgate.address("http"), "/json", body).await
 }
 
-/// Asks for one descriptor with these hits; gives the HTTP status.
+/// Calls `/json` for one descriptor with these hits; returns the HTTP status.
 async fn hit(tollgate: &Tollgate, entries: &[(&str, &str)], hits: u32) -> u16 {
     let entries: Vec<Value> = entries.iter().map(|(key, value)| json!({"key": key, "value": value})).collect();
     let body = json!({"domain": "d", "descriptors": [{"entries": entries}], "hitsAddend": hits});
@@ -69,7 +69,7 @@ fn value(metrics: &str, series: &str) -> Option<u64> {
     metrics.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok())
 }
 
-/// total_hits, within_limit, near_limit, over_limit and shadow_mode of a rule. What was never counted is 0 or absent.
+/// total_hits, within_limit, near_limit, over_limit and shadow_mode of a rule. A value never counted is 0 or absent.
 fn arithmetic(metrics: &str, labels: &str) -> [u64; 5] {
     ["total_hits", "within_limit", "near_limit", "over_limit", "shadow_mode"]
         .map(|name| value(metrics, &format!("ratelimit_service_rate_limit_{name}{{{labels}}}")).unwrap_or(0))
@@ -94,7 +94,7 @@ async fn json_answers_200_and_429_in_proto3_json() {
     let answer: Value = serde_json::from_str(&over.body).expect("JSON");
     assert_eq!((&answer["overallCode"], &answer["statuses"][0]["code"]), (&json!("OVER_LIMIT"), &json!("OVER_LIMIT")));
 
-    // any method is read, as the reference does
+    // any method is accepted, as in the reference
     let client = Client::new();
     let got = client.send(hyper::Method::GET, tollgate.address("http"), "/json", &[], ask).await.expect("an answer");
     assert_eq!(got.status, 429);
@@ -122,7 +122,7 @@ async fn json_takes_both_spellings_and_numbers_as_text() {
 }
 
 #[tokio::test]
-async fn json_refuses_with_400_and_says_why() {
+async fn json_rejects_with_400_and_a_reason() {
     let tollgate = testkit::tollgate!(RULES);
     let entries = r#"[{"entries": [{"key": "k", "value": "v"}]}]"#;
     for (body, why) in [
@@ -194,17 +194,17 @@ async fn near_and_over_the_limit_are_split_as_in_the_reference() {
         assert_eq!(hit(&tollgate, &[("k", "v")], hits).await, status);
         assert_eq!(arithmetic(&page(&tollgate, "metrics", "/metrics").await, labels), expected, "after {hits}");
     }
-    // across both lines at once, on a counter of its own: 8 to 10 is near, 10 to 12 over
+    // beyond both thresholds at once, on a counter of its own: 8 to 10 is near, 10 to 12 over
     assert_eq!(hit(&tollgate, &[("k", "w")], 12).await, 429);
     assert_eq!(arithmetic(&page(&tollgate, "metrics", "/metrics").await, labels), [25, 10, 4, 5, 0]);
-    // over, and passed by shadow mode
+    // over, and allowed by shadow mode
     assert_eq!(hit(&tollgate, &[("day", "v")], 5).await, 200);
     let shadow = arithmetic(&page(&tollgate, "metrics", "/metrics").await, r#"domain="d",key1="day_v""#);
     assert_eq!((shadow[0], shadow[3], shadow[4]), (5, 3, 3), "{shadow:?}");
 }
 
 #[tokio::test]
-async fn series_are_named_after_rules_or_after_values_where_asked() {
+async fn series_are_named_after_rules_or_on_request_after_values() {
     let tollgate = testkit::tollgate!(RULES);
     for entries in [
         &[("a", "x"), ("b", "y"), ("c", "z")][..],
@@ -281,14 +281,14 @@ async fn metrics_have_the_reference_s_names_and_promtool_accepts_them() {
     let mut child = child.expect("promtool is missing: run tests/run.sh once, which installs it");
     child.stdin.take().expect("piped").write_all(metrics.as_bytes()).expect("promtool reads");
     let output = child.wait_with_output().expect("promtool ends");
-    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    // exit code 3: advice on style. The reference's counters have no _total, and its names are kept
-    let faults: Vec<&str> = said.lines().filter(|line| !line.contains("should have \"_total\" suffix")).collect();
+    let printed = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    // exit code 3: advice on style. The reference's counters have no `_total`, and its names are kept.
+    let faults: Vec<&str> = printed.lines().filter(|line| !line.contains("should have \"_total\" suffix")).collect();
     assert_eq!(faults, Vec::<&str>::new(), "in\n{metrics}");
-    assert!(matches!(output.status.code(), Some(0 | 3)), "{said}");
+    assert!(matches!(output.status.code(), Some(0 | 3)), "{printed}");
 }
 
-/// As the reference, which counts what passes its interceptor of unary gRPC calls.
+/// As in the reference, which counts what passes its interceptor of unary gRPC calls.
 #[tokio::test]
 async fn calls_of_grpc_methods_are_counted_by_method_and_those_of_json_are_not() {
     let tollgate = testkit::tollgate!(RULES);
@@ -312,7 +312,7 @@ async fn calls_of_grpc_methods_are_counted_by_method_and_those_of_json_are_not()
 }
 
 #[tokio::test]
-async fn a_json_body_that_is_too_large_is_refused_with_the_setting_to_change() {
+async fn a_json_body_that_is_too_large_is_rejected_with_the_setting_to_change() {
     let tollgate = testkit::tollgate!().rules("domain: d").env("MAX_REQUEST_BYTES", "1000").start();
     let answer = Client::new().post(tollgate.address("http"), "/json", &" ".repeat(1001)).await;
     assert_eq!(answer.status, 400);

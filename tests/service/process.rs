@@ -37,32 +37,33 @@ async fn call(client: &mut Rls) -> Result<(), tonic::Status> {
 }
 
 #[test]
-fn signals_end_it_well() {
+fn signals_end_it_with_success() {
     for signal in ["TERM", "INT", "HUP"] {
         let mut tollgate = testkit::tollgate!(RULES);
         tollgate.signal(signal);
         assert_eq!(tollgate.exit().code(), Some(0), "SIG{signal}");
-        let said = tollgate.wait_for_log("\"stopped\"");
-        assert!(said.contains("\"forced\":0"), "{said}");
+        let logged = tollgate.wait_for_log("\"stopped\"");
+        assert!(logged.contains("\"forced\":0"), "{logged}");
         tollgate.wait_for_log(&format!("\"SIG{signal}\""));
     }
 }
 
-/// What a load saw.
+/// The outcomes of a load.
 #[derive(Default)]
 struct Load {
-    /// Set before whatever may refuse calls.
+    /// Set before anything that may reject calls.
     ending: AtomicBool,
     stop: AtomicBool,
     answered: AtomicU64,
     failed: AtomicU64,
     unsent: AtomicU64,
-    /// Connections made.
+    /// The number of connections made.
     connected: AtomicU64,
 }
 
 impl Load {
-    /// Calls, one after another, on `connections` connections with eight callers each, until told to stop, or until a
+    /// Calls in sequence on `connections` connections with eight callers each, until stopped, or until a call begun
+    /// after `ending` fails.
     /// call that began after `ending` fails.
     fn start(address: SocketAddr, connections: usize) -> (Arc<Self>, JoinSet<()>) {
         let load = Arc::new(Self::default());
@@ -111,7 +112,7 @@ impl Load {
             .await;
     }
 
-    fn told(&self) -> (u64, u64, u64) {
+    fn counts(&self) -> (u64, u64, u64) {
         let read = |count: &AtomicU64| count.load(Ordering::SeqCst);
         (read(&self.answered), read(&self.unsent), read(&self.failed))
     }
@@ -125,12 +126,12 @@ async fn a_signal_under_load_fails_no_call_that_had_begun() {
     load.ending.store(true, Ordering::SeqCst);
     tollgate.signal("TERM");
     callers.join_all().await;
-    let (answered, unsent, failed) = load.told();
+    let (answered, unsent, failed) = load.counts();
     println!("SIGTERM under load: {answered} calls answered, {failed} failed, {unsent} not sent after the GOAWAY");
     assert_eq!(failed, 0, "of {answered}");
     assert_eq!(tollgate.exit().code(), Some(0));
-    let said = tollgate.wait_for_log("\"stopped\"");
-    assert!(said.contains("\"drained\":4") && said.contains("\"forced\":0"), "{said}");
+    let logged = tollgate.wait_for_log("\"stopped\"");
+    assert!(logged.contains("\"drained\":4") && logged.contains("\"forced\":0"), "{logged}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -148,7 +149,7 @@ async fn connections_age_out_under_load_and_fail_no_call() {
     load.answered_more_than(1000).await;
     load.stop.store(true, Ordering::SeqCst);
     callers.join_all().await;
-    let (answered, unsent, failed) = load.told();
+    let (answered, unsent, failed) = load.counts();
     let connected = load.connected.load(Ordering::SeqCst);
     println!(
         "aged out (2 s): {connected} connections, {answered} calls answered, {failed} failed, {unsent} not sent after a GOAWAY"
@@ -160,7 +161,7 @@ async fn connections_age_out_under_load_and_fail_no_call() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn during_the_drain_delay_it_is_unready_and_answers_and_a_second_signal_cuts_it() {
+async fn during_the_drain_delay_it_is_unready_and_answers_and_a_second_signal_ends_the_delay() {
     let mut tollgate = testkit::tollgate!().rules(RULES).env("DRAIN_DELAY", "1h").start();
     let mut client = client(tollgate.address("grpc"));
     call(&mut client).await.expect("answered");
@@ -211,19 +212,19 @@ async fn grpc_health_knows_its_names() {
     assert_eq!(health(&tollgate, "other").await, Err(Code::NotFound));
 }
 
-/// A huge page for each few bytes would be most of what a service at rest holds, and grow under no load.
+/// With huge pages, a page for each few bytes would be most of the memory of an idle service, and grow without load.
 #[test]
 fn its_memory_is_in_small_pages() {
     let tollgate = testkit::tollgate!(RULES);
     let status = fs::read_to_string(format!("/proc/{}/status", tollgate.pid())).expect("procfs");
     assert!(status.contains("\nTHP_enabled:\t0\n"), "{status}");
-    // nor were there any before it said so
+    // nor were there any before that line of the log
     let maps = fs::read_to_string(format!("/proc/{}/smaps_rollup", tollgate.pid())).expect("procfs");
     let huge = maps.lines().find_map(|line| line.strip_prefix("AnonHugePages:")).expect("a figure");
     assert_eq!(huge.trim(), "0 kB");
 }
 
-/// Each connection is one, and a shell's soft limit is often 1024.
+/// Each connection is a file, and a shell's soft limit is often 1024.
 #[test]
 fn it_may_open_as_many_files_as_the_hard_limit_says() {
     let mut command = Command::new("sh");
@@ -239,7 +240,7 @@ fn it_may_open_as_many_files_as_the_hard_limit_says() {
     assert!(soft == hard && soft != "256", "{files}");
 }
 
-/// Asks one version of reflection for the services that it lists.
+/// Asks one version of reflection for its list of services.
 macro_rules! reflected {
     ($version:ident, $address:expr) => {{
         use tonic_reflection::pb::$version::{
@@ -257,7 +258,7 @@ macro_rules! reflected {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_watches_its_health_is_told_of_the_end_and_holds_nothing_up() {
+async fn watchers_of_its_health_are_notified_of_the_end_and_do_not_delay_it() {
     let mut tollgate = testkit::tollgate!(RULES);
     let mut client = HealthClient::new(channel(tollgate.address("grpc")));
     let mut watches = Vec::new();
@@ -275,8 +276,8 @@ async fn whoever_watches_its_health_is_told_of_the_end_and_holds_nothing_up() {
         assert_eq!(watch.message().await.map_err(|status| status.code()), Err(Code::Unavailable));
     }
     assert!(tollgate.exit().success());
-    let said = tollgate.wait_for_log("\"stopped\"");
-    assert!(said.contains("\"forced\":0"), "{said}");
+    let logged = tollgate.wait_for_log("\"stopped\"");
+    assert!(logged.contains("\"forced\":0"), "{logged}");
 }
 
 #[tokio::test]
@@ -291,7 +292,7 @@ async fn reflection_lists_what_is_served() {
 }
 
 #[tokio::test]
-async fn it_may_need_a_domain_to_be_healthy() {
+async fn it_may_require_a_domain_to_be_healthy() {
     let tollgate =
         testkit::tollgate!().rules("domain: [").env("HEALTHY_WITH_AT_LEAST_ONE_CONFIG_LOADED", "true").start();
     let (code, why) = page(&tollgate, "/healthcheck").await;
@@ -308,7 +309,7 @@ async fn it_may_need_a_domain_to_be_healthy() {
 }
 
 #[tokio::test]
-async fn without_good_rules_it_listens_and_each_call_is_unavailable_until_there_are_some() {
+async fn without_valid_rules_it_listens_and_each_call_is_unavailable_until_there_are_some() {
     for force in ["true", "false"] {
         let folder = tempfile::tempdir().expect("a folder");
         let rules = folder.path().join("later");
@@ -325,7 +326,7 @@ async fn without_good_rules_it_listens_and_each_call_is_unavailable_until_there_
         fs::create_dir(&rules).expect("a directory");
         fs::write(rules.join("rules.yaml"), RULES).expect("rules");
         eventually("an answer", async || call(&mut client).await.ok()).await;
-        // an empty directory may have been a good load in between
+        // an empty directory may have been loaded in between
         eventually("the rules", async || {
             let answer = ask(&mut client, request("d", &[&[("k", "v")]])).await;
             answer.statuses[0].current_limit.clone()

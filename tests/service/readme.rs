@@ -1,4 +1,5 @@
-//! What README.md and docs/ promise: the commands parse, the YAML loads, the numbers hold, the links lead somewhere.
+//! What README.md and docs/ promise: the commands parse, the YAML loads, the numbers are right, the links lead to
+//! files.
 
 use std::{
     ffi::OsString,
@@ -7,7 +8,7 @@ use std::{
     process::Command,
 };
 
-use limiter::domain::{Algorithm, AtomicGroups, Capabilities};
+use limiter::domain::Capabilities;
 use rules::{CompileOptions, RuleFile, compile};
 use testkit::{envoy, http::Client};
 use tollgate::cli::args;
@@ -20,13 +21,13 @@ fn readme() -> String {
     fs::read_to_string(root().join("README.md")).expect("the README")
 }
 
-/// The blocks of a language in a text.
+/// The code blocks in this language.
 fn blocks<'t>(text: &'t str, language: &str) -> Vec<&'t str> {
     let fence = format!("```{language}\n");
     text.split(fence.as_str()).skip(1).map(|rest| rest.split("\n```").next().expect("a block")).collect()
 }
 
-/// README.md and every page below docs/ and deploy/.
+/// README.md and every page in docs/ and deploy/.
 fn pages() -> Vec<PathBuf> {
     let mut pages = vec![root().join("README.md"), root().join("CONTRIBUTING.md"), root().join("CHANGELOG.md")];
     let mut folders = vec![root().join("docs"), root().join("deploy")];
@@ -51,9 +52,8 @@ fn every_block_of_rules_compiles() {
         for block in
             blocks(&text, "yaml").into_iter().filter(|block| block.lines().any(|line| line.starts_with("domain:")))
         {
-            let file = RuleFile { name: page.display().to_string(), content: block.as_bytes().to_vec() };
-            let capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported };
-            let result = compile(&[file], &CompileOptions { merge_domains: false, capabilities, defaults: None });
+            let file = RuleFile::new(page.display().to_string(), block);
+            let result = compile(&[file], &CompileOptions::new(Capabilities::ALL));
             let rules = result.unwrap_or_else(|errors| panic!("{errors:#}\nin\n{block}"));
             assert_eq!(rules.warnings, [], "{block}");
             compiled += 1;
@@ -69,7 +69,7 @@ fn every_command_parses() {
     for block in blocks(&text, "sh") {
         commands.extend(block.replace("\\\n", " ").lines().map(str::to_owned));
     }
-    // and the ones in running text
+    // and the commands in running text
     commands.extend(text.replace('\n', " ").split('`').skip(1).step_by(2).map(str::to_owned));
     let mut parsed = 0;
     for command in commands {
@@ -84,7 +84,7 @@ fn every_command_parses() {
         };
         let argv = ["tollgate"].iter().chain(words).map(OsString::from);
         if let Err(error) = args::parse(argv) {
-            // help is what `--help` asks for
+            // help is what `--help` requests
             assert_eq!(error.exit_code(), 0, "{command}: {error}");
         }
         parsed += 1;
@@ -93,7 +93,7 @@ fn every_command_parses() {
 }
 
 #[tokio::test]
-async fn the_sixty_seconds_hold() {
+async fn the_first_sixty_seconds_are_as_described() {
     let text = readme();
     let (start, ask) = (blocks(&text, "sh")[0], blocks(&text, "sh")[1]);
     let rules = start.rsplit_once("--rules ").expect("the rules").1.trim();
@@ -103,7 +103,7 @@ async fn the_sixty_seconds_hold() {
     assert!(text.contains("Ten times `200`, then `429`, until the minute ends."));
 
     let mut codes = Vec::new();
-    // where a minute ends meanwhile there are more than eleven: then a fresh service is asked in the new minute
+    // if a minute ends meanwhile, more than eleven pass: then a new service is asked in the new minute
     for _ in 0..2 {
         let tollgate = testkit::tollgate!().arg("--rules").arg(root().join(rules)).start();
         let (client, http) = (Client::new(), tollgate.address("http"));
@@ -120,7 +120,7 @@ async fn the_sixty_seconds_hold() {
 }
 
 #[test]
-fn envoy_takes_the_example() {
+fn envoy_accepts_the_example() {
     let config = root().join("examples/envoy.yaml");
     let output = Command::new(envoy::binary())
         .args(["--mode", "validate", "--use-dynamic-base-id", "--config-path"])
@@ -130,9 +130,9 @@ fn envoy_takes_the_example() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Every descriptor that the example asks for is one that the sample rules limit.
+/// Every descriptor of the example is limited by the sample rules.
 #[test]
-fn the_example_asks_for_what_the_sample_rules_limit() {
+fn the_example_s_descriptors_are_limited_by_the_sample_rules() {
     let envoy = fs::read_to_string(root().join("examples/envoy.yaml")).expect("the example");
     let rules = fs::read_to_string(root().join("config/rules/example.yaml")).expect("the sample rules");
     let keys: Vec<&str> = envoy
@@ -167,7 +167,7 @@ fn every_link_leads_to_a_file() {
     assert_eq!(broken, Vec::<String>::new());
 }
 
-/// The pages below a folder of docs, without its index.
+/// The pages in a folder of docs, without its index.
 fn pages_of(folder: &str) -> Vec<(String, String)> {
     let entries = fs::read_dir(root().join(folder)).expect("a folder").map(|entry| entry.expect("an entry").path());
     let mut pages: Vec<_> = entries

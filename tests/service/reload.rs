@@ -1,4 +1,4 @@
-//! Rules that change under a running service: counters and statistics stay, and bad rules change nothing.
+//! Rules that change while the service runs: counters and statistics stay, and bad rules change nothing.
 
 use std::{fs, os::unix::fs::symlink, path::Path};
 
@@ -14,7 +14,7 @@ fn rules(limit: u32) -> String {
     format!("domain: d\ndescriptors: [{{key: k, rate_limit: {{unit: year, requests_per_unit: {limit}}}}}]\n")
 }
 
-/// The limit of k=v and what is left of it, without charging it; None if it has no limit.
+/// The limit of k=v and its remaining budget, without charging; None if it has no limit.
 async fn look(client: &mut Rls) -> Option<(u32, u32)> {
     let mut look = request("d", &[&[("k", "v")]]);
     look.descriptors[0].hits_addend = Some(UInt64Value { value: 0 });
@@ -54,7 +54,7 @@ async fn a_changed_limit_takes_effect_and_what_was_counted_stays() {
 }
 
 #[tokio::test]
-async fn bad_rules_change_nothing_and_are_told_once() {
+async fn bad_rules_change_nothing_and_are_logged_once() {
     let tollgate = testkit::tollgate!(&rules(5));
     let mut client = client(tollgate.address("grpc"));
     charge(&mut client, 3).await;
@@ -62,11 +62,11 @@ async fn bad_rules_change_nothing_and_are_told_once() {
     until_metric(&tollgate, "ratelimit_service_config_load_error", 1.0).await;
     assert_eq!(look(&mut client).await, Some((5, 2)));
 
-    // what comes after it was read later: whatever the bad rules had to say has been said
+    // the next load happened later: everything about the bad rules has been logged
     tollgate.write_rules(&rules(6));
     until(&mut client, Some((6, 3))).await;
-    let told = tollgate.wait_for_lines("rules are refused", 1);
-    let [line] = told.as_slice() else { panic!("told once: {told:#?}") };
+    let logged = tollgate.wait_for_lines("rules are refused", 1);
+    let [line] = logged.as_slice() else { panic!("logged once: {logged:#?}") };
     let event: Value = serde_json::from_str(line).expect("JSON");
     assert_eq!(event["level"], "error");
     let message = event["@message"].as_str().expect("a message");
@@ -84,7 +84,7 @@ async fn bad_rules_change_nothing_and_are_told_once() {
 }
 
 #[tokio::test]
-async fn without_files_there_are_no_rules_and_all_passes() {
+async fn without_files_there_are_no_rules_and_everything_is_allowed() {
     let tollgate = testkit::tollgate!(&rules(1));
     let mut client = client(tollgate.address("grpc"));
     charge(&mut client, 1).await;
@@ -98,7 +98,7 @@ async fn without_files_there_are_no_rules_and_all_passes() {
     until(&mut client, Some((2, 1))).await;
 }
 
-/// Writes a generation of a ConfigMap and switches to it in one step, as the kubelet does.
+/// Writes a generation of a ConfigMap and switches to it in one step, like the kubelet.
 fn switch(volume: &Path, generation: &str, yaml: &str) {
     let data = volume.join(format!("..{generation}"));
     fs::create_dir_all(&data).expect("a directory");
@@ -138,10 +138,10 @@ async fn a_config_map_below_the_runtime_root_is_followed() {
     }
 }
 
-/// The allocator gives back what was freed a second ago, on any thread that frees something then; here, after an hour. A thread
-/// that answers would stand still over a large load.
+/// The allocator returns memory one second after it was freed (here, one hour), on whichever thread frees memory then.
+/// A thread that answers would stand still while it returns a large load.
 #[tokio::test]
-async fn the_memory_of_old_rules_is_given_back_by_no_thread_that_answers() {
+async fn the_memory_of_old_rules_is_returned_by_no_thread_that_answers() {
     use std::fmt::Write as _;
 
     let mut many = rules(5).replace("[{", "\n  - {").replace("}]", "}");
@@ -161,7 +161,7 @@ async fn the_memory_of_old_rules_is_given_back_by_no_thread_that_answers() {
 }
 
 #[test]
-fn rules_are_loaded_by_a_thread_that_gives_way_to_those_that_answer() {
+fn rules_are_loaded_by_a_thread_of_lower_priority() {
     let tollgate = testkit::tollgate!(&rules(5));
     let nice = |name: &str| {
         let threads = fs::read_dir(format!("/proc/{}/task", tollgate.pid())).expect("procfs");

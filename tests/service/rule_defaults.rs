@@ -1,4 +1,4 @@
-//! RULE_DEFAULTS in the whole program: at start, on a change, with faults, in `validate` and in `explain`.
+//! RULE_DEFAULTS in the whole program: at start, after a change, with faults, in `validate` and in `explain`.
 
 use std::{
     fs,
@@ -28,7 +28,7 @@ descriptors:
 const BUCKETS: &str = "defaults: [{domain: shop, algorithm: token_bucket, burst: 5, on_unknown: deny}]\n";
 const SLIDING: &str = "defaults: [{domain: '*', algorithm: sliding_window}]\n";
 
-/// A directory for the file of defaults, which is replaced by writing beside it and renaming.
+/// A directory for the file of defaults, which is replaced by a rename.
 struct Defaults(tempfile::TempDir);
 
 impl Defaults {
@@ -49,7 +49,7 @@ impl Defaults {
     }
 }
 
-/// Waits until a rule reads like this on `/rlconfig`.
+/// Waits until `/rlconfig` shows a rule like this.
 async fn until_rule(tollgate: &Tollgate, rule: &str) {
     eventually(rule, async || {
         page(tollgate, "debug", "/rlconfig").await.lines().any(|line| line == rule).then_some(())
@@ -62,7 +62,7 @@ fn rule(key: &str, more: &str) -> String {
 }
 
 #[tokio::test]
-async fn rules_take_what_they_do_not_say_from_the_defaults_and_follow_them() {
+async fn rules_inherit_the_defaults_and_follow_their_changes() {
     let defaults = Defaults::new(BUCKETS);
     let tollgate = testkit::tollgate!().rules(RULES).env("RULE_DEFAULTS", defaults.path()).start();
     until_rule(&tollgate, &rule("user", ", algorithm: token_bucket, burst: 5")).await;
@@ -85,14 +85,14 @@ async fn rules_take_what_they_do_not_say_from_the_defaults_and_follow_them() {
     assert_eq!(take("user", 1).await, Code::OverLimit);
     assert_eq!(metric(&tollgate, "tollgate_config_reloads_total{result=\"applied\"}").await, Some(2.0));
 
-    // new rules take them too
+    // new rules have them too
     tollgate.write_rules(&RULES.replace("key: user", "key: guest"));
     until_rule(&tollgate, &rule("guest", ", algorithm: sliding_window")).await;
 }
 
-/// The hash by which replicas are compared is of both.
+/// The hash by which replicas are compared covers both.
 #[tokio::test]
-async fn the_hash_of_the_rules_is_of_their_defaults_too() {
+async fn the_hash_of_the_rules_covers_their_defaults_too() {
     let defaults = Defaults::new(BUCKETS);
     let tollgate = testkit::tollgate!().rules(RULES).env("RULE_DEFAULTS", defaults.path()).start();
     let hash = async || {
@@ -110,7 +110,7 @@ async fn the_hash_of_the_rules_is_of_their_defaults_too() {
 }
 
 #[tokio::test]
-async fn faulty_defaults_change_nothing_and_are_told_once() {
+async fn faulty_defaults_change_nothing_and_are_logged_once() {
     let defaults = Defaults::new(BUCKETS);
     let tollgate = testkit::tollgate!().rules(RULES).env("RULE_DEFAULTS", defaults.path()).start();
     let refused = async |times: f64| {
@@ -121,11 +121,11 @@ async fn faulty_defaults_change_nothing_and_are_told_once() {
     };
     defaults.write("defaults:\n  - domain: shop\n    algorithm: token_bukket\n");
     refused(1.0).await;
-    // rules that come meanwhile take the former ones
+    // rules loaded meanwhile use the former ones
     tollgate.write_rules(&RULES.replace("key: user", "key: guest"));
     until_rule(&tollgate, &rule("guest", ", algorithm: token_bucket, burst: 5")).await;
-    let told = tollgate.wait_for_lines("new defaults of the rules are refused", 1);
-    let [line] = told.as_slice() else { panic!("told once: {told:#?}") };
+    let logged = tollgate.wait_for_lines("new defaults of the rules are refused", 1);
+    let [line] = logged.as_slice() else { panic!("logged once: {logged:#?}") };
     let event: Value = serde_json::from_str(line).expect("JSON");
     assert_eq!(event["level"], "error");
     let message = event["@message"].as_str().expect("a message");
@@ -143,35 +143,41 @@ async fn faulty_defaults_change_nothing_and_are_told_once() {
     until_rule(&tollgate, &rule("guest", ", algorithm: sliding_window")).await;
 }
 
-/// Rules that are good without the defaults, and not with them: the former rules stay, with the former defaults.
+/// The rules are valid without the defaults, but not with them: the former rules stay, with the former defaults.
 #[tokio::test]
-async fn defaults_that_rules_cannot_take_are_told_at_the_rule() {
+async fn defaults_that_do_not_fit_a_rule_are_reported_at_the_rule() {
     let rules = "domain: shop\ndescriptors:\n  - key: user\n    rate_limits:\n      - {unit: year, requests_per_unit: 3}\n      \
                  - {unit: year, requests_per_unit: 4, algorithm: sliding_window}\n";
     let defaults = Defaults::new("defaults: []\n");
     let tollgate = testkit::tollgate!().rules(rules).env("RULE_DEFAULTS", defaults.path()).start();
     until_rule(&tollgate, &rule("user", "")).await;
     defaults.write(SLIDING);
-    let told = tollgate.wait_for_log("rules are refused, the former ones stay in force");
-    assert!(told.contains("rules.yaml:6:9: descriptors[0].rate_limits[1]: a second sliding_window limit"), "{told}");
+    let logged = tollgate.wait_for_log("rules are refused, the former ones stay in force");
+    assert!(
+        logged.contains("rules.yaml:6:9: descriptors[0].rate_limits[1]: a second sliding_window limit"),
+        "{logged}"
+    );
     until_rule(&tollgate, &rule("user", "")).await;
     tollgate.write_rules(RULES);
     until_rule(&tollgate, &rule("user", ", algorithm: sliding_window")).await;
 }
 
 #[test]
-fn faulty_defaults_at_start_are_told_with_their_line() {
+fn faulty_defaults_at_start_are_reported_with_their_line() {
     let faulty = Defaults::new("defaults:\n  - domain: shop\n    burst: many\n");
     let mut tollgate = testkit::tollgate!().rules(RULES).env("RULE_DEFAULTS", faulty.path()).spawn();
     assert_eq!(tollgate.exit().code(), Some(1));
-    let told = tollgate.wait_for_log("defaults[0].burst");
-    assert!(told.contains("defaults.yaml:3:12: defaults[0].burst: expected a whole number without quotes"), "{told}");
+    let logged = tollgate.wait_for_log("defaults[0].burst");
+    assert!(
+        logged.contains("defaults.yaml:3:12: defaults[0].burst: expected a whole number without quotes"),
+        "{logged}"
+    );
     tollgate.wait_for_log("(RULE_DEFAULTS)");
 
     let mut tollgate = testkit::tollgate!().rules(RULES).arg("--defaults").arg("/no/such/file").spawn();
     assert_eq!(tollgate.exit().code(), Some(1));
-    let told = tollgate.wait_for_log("/no/such/file does not exist");
-    assert!(told.contains("(RULE_DEFAULTS)"), "{told}");
+    let logged = tollgate.wait_for_log("/no/such/file does not exist");
+    assert!(logged.contains("(RULE_DEFAULTS)"), "{logged}");
 }
 
 /// Runs a command in a directory that has `rules.yaml` and `defaults.yaml`.
@@ -188,12 +194,12 @@ fn text(bytes: &[u8]) -> &str {
 }
 
 #[test]
-fn validate_and_explain_take_them() {
+fn validate_and_explain_use_them() {
     let validate = ["validate", "rules.yaml", "--defaults", "defaults.yaml"];
     let good = run(BUCKETS, &validate);
     assert_eq!(text(&good.stdout), "ok: 1 file, 1 domain, 2 rules\n", "{}", text(&good.stderr));
     let stray = run("defaults: [{domain: shp, burst: 3}]\n", &validate);
-    let wanted = "warning: there are defaults for the domain `shp`, and no rules\nok: 1 file, 1 domain, 2 rules\n";
+    let wanted = "warning: there are defaults for the domain `shp`, but no rules\nok: 1 file, 1 domain, 2 rules\n";
     assert_eq!((stray.status.code(), text(&stray.stdout)), (Some(0), wanted));
     let faulty = run("defaults: [{domain: shop, burst: 0}]\n", &validate);
     assert_eq!(faulty.status.code(), Some(1));
@@ -202,14 +208,14 @@ fn validate_and_explain_take_them() {
 
     let explain = ["explain", "--rules", "rules.yaml", "--defaults", "defaults.yaml", "shop", "user=a", "own=a"];
     let explained = run(BUCKETS, &explain);
-    let told = text(&explained.stdout);
-    assert!(told.contains("rule at rules.yaml:3: 3 per year (token_bucket burst 5)"), "{told}");
-    assert!(told.contains("counter {shop|user=a}b31536000"), "{told}");
-    assert!(told.contains("rule at rules.yaml:5: 3 per year (fixed_window)"), "{told}");
+    let logged = text(&explained.stdout);
+    assert!(logged.contains("rule at rules.yaml:3: 3 per year (token_bucket burst 5)"), "{logged}");
+    assert!(logged.contains("counter {shop|user=a}b31536000"), "{logged}");
+    assert!(logged.contains("rule at rules.yaml:5: 3 per year (fixed_window)"), "{logged}");
 }
 
 #[test]
-fn the_sample_is_good() {
+fn the_sample_is_valid() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
     let ran = command
         .args(["validate", "config/rules", "--defaults", "config/defaults.yaml"])
@@ -217,10 +223,10 @@ fn the_sample_is_good() {
         .env_clear()
         .output()
         .expect("it runs");
-    let told = text(&ran.stdout);
+    let logged = text(&ran.stdout);
     assert!(
-        told.ends_with("ok: 1 file, 1 domain, 8 rules\n") && !told.contains("warning"),
-        "{told}{}",
+        logged.ends_with("ok: 1 file, 1 domain, 8 rules\n") && !logged.contains("warning"),
+        "{logged}{}",
         text(&ran.stderr)
     );
 }

@@ -1,5 +1,5 @@
-//! What is said at the start: one line of what runs, and a warning for each name that looks like a mistyped variable. And what
-//! is said of requests whose domain no rules have.
+//! What is logged at the start: one line about what runs, and a warning for each name that looks like a mistyped
+//! variable; and what is logged about requests whose domain has no rules.
 
 use serde_json::Value;
 use testkit::{
@@ -44,7 +44,7 @@ fn one_line_at_any_level_says_what_runs() {
 }
 
 #[test]
-fn the_line_says_why_the_store_is_the_one_it_is_and_tells_no_secret() {
+fn the_line_says_why_the_store_was_chosen_and_contains_no_secret() {
     let redis = || testkit::tollgate!().rules(RULES).env("LOG_LEVEL", "error");
     for (variable, value, store, because) in [
         ("REDIS_URL", "redis://user:hunter2@127.0.0.1:1", "redis (127.0.0.1:1)", "REDIS_URL is set"),
@@ -66,7 +66,7 @@ fn without_rules_the_line_says_so() {
 }
 
 #[test]
-fn a_mistyped_variable_is_warned_of_with_the_likely_name() {
+fn a_mistyped_variable_gets_a_warning_with_the_likely_name() {
     let names = [
         ("RULSE", "RULES"),
         ("GRPC_PROT", "GRPC_PORT"),
@@ -86,10 +86,10 @@ fn a_mistyped_variable_is_warned_of_with_the_likely_name() {
     }
     let tollgate = builder.start();
     for (name, meant) in names {
-        tollgate
-            .wait_for_log(&format!("{name} is no variable of this service and has no effect; did you mean {meant}?"));
+        let warning = format!("{name} is not a variable of this service and has no effect; did you mean {meant}?");
+        tollgate.wait_for_log(&warning);
     }
-    assert_eq!(tollgate.logged("is no variable of this service").len(), names.len(), "{:#?}", tollgate.log());
+    assert_eq!(tollgate.logged("is not a variable of this service").len(), names.len(), "{:#?}", tollgate.log());
 }
 
 #[tokio::test]
@@ -106,7 +106,7 @@ async fn an_unknown_domain_is_counted_and_logged_at_a_bounded_rate() {
     let page = Client::new().get(tollgate.address("metrics"), "/metrics").await.body;
     let counted = "ratelimit_service_rate_limit_domain_not_found{domain=\"dmeo\"} 50";
     assert!(page.lines().any(|line| line == counted), "{page}");
-    // what is known says nothing
+    // a known domain logs nothing
     let answer = rls.should_rate_limit(request("demo", &[&[("a", "1")]])).await.expect("an answer");
     assert!(!answer.metadata().contains_key("x-tollgate-domain"));
 }

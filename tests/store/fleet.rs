@@ -1,4 +1,4 @@
-//! Several processes on one Redis count as one, whatever their clocks say.
+//! Several processes on one Redis share one limit, whatever their clocks show.
 
 use std::{sync::Arc, time::SystemTime};
 
@@ -14,13 +14,13 @@ use testkit::{
 const LIMIT: u64 = 10_000;
 const PROCESSES: usize = 4;
 const CONNECTIONS: usize = 8;
-/// Calls at the same time on each connection.
+/// Concurrent calls on each connection.
 const STREAMS: usize = 4;
-/// Of each stream: together well above the limit.
+/// The calls of each stream: together well above the limit.
 const CALLS: usize = 125;
 
-/// Windows of a year, which do not turn meanwhile, but for the bucket: an hour, so that it refills; and the day of a time
-/// zone in which it is about noon.
+/// The windows last a year and so do not end during the test; the bucket has an hour, so that it refills; the calendar
+/// is that of a time zone in which it is about noon.
 fn rules() -> String {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("past 1970").as_secs();
     // POSIX counts west of Greenwich as positive
@@ -40,15 +40,15 @@ descriptors:
 const HOUR: f64 = 3600.0;
 const DAY: i64 = 86_400;
 
-/// How far the clocks of the processes are from the right time, in seconds.
+/// The offsets of the processes' clocks, in seconds.
 const TOGETHER: [i64; PROCESSES] = [0; PROCESSES];
 const APART: [i64; PROCESSES] = [0, 7200, -30, DAY];
-/// Further than the windows of a day that are sent along reach.
+/// Offsets larger than the range of calendar days sent with a call.
 const FAR_APART: [i64; PROCESSES] = [0, 40 * DAY, -400 * DAY, 3 * DAY];
 
 fn start(redis: &Redis, shift: i64) -> Tollgate {
     let url = format!("redis://127.0.0.1:{}", redis.port);
-    // no answer is to be missed, however busy the machine: what has none may have been admitted or not
+    // on any machine every answer must arrive: a hit without an answer may or may not have been counted
     let mut builder = testkit::tollgate!().env("REDIS_URL", url).env("REDIS_TIMEOUT", "2m").rules(&rules());
     if shift != 0 {
         builder = builder.clock(&format!("{shift:+}s"));
@@ -57,10 +57,11 @@ fn start(redis: &Redis, shift: i64) -> Tollgate {
     let before = seconds(SystemTime::now());
     let tollgate = builder.start();
     let line: serde_json::Value = serde_json::from_str(&tollgate.log()[0]).expect("JSON");
-    let told = line["@timestamp"].as_str().expect("a time");
-    let (told, after) = (seconds(humantime::parse_rfc3339(told).expect("a time")), seconds(SystemTime::now()));
+    let timestamp = line["@timestamp"].as_str().expect("a time");
+    let (timestamp, after) =
+        (seconds(humantime::parse_rfc3339(timestamp).expect("a time")), seconds(SystemTime::now()));
     let shifted = before + shift - 1..=after + shift + 1;
-    assert!(shifted.contains(&told), "the clock of the process is not shifted by {shift} s: {line}");
+    assert!(shifted.contains(&timestamp), "the clock of the process is not shifted by {shift} s: {line}");
     tollgate
 }
 
@@ -74,8 +75,8 @@ fn time(redis: &Redis) -> f64 {
 /// The keys of the rules.
 const ALL: [&str; 4] = ["fixed_window", "sliding_window", "token_bucket", "calendar"];
 
-/// How many of all the calls each process let pass.
-async fn admitted(fleet: &[Tollgate], algorithm: &'static str) -> Vec<u64> {
+/// How many of all calls each process allowed.
+async fn allowed(fleet: &[Tollgate], algorithm: &'static str) -> Vec<u64> {
     let streams = fleet.len() * CONNECTIONS * STREAMS;
     let start = Arc::new(Barrier::new(streams));
     let mut tasks = JoinSet::new();
@@ -96,12 +97,12 @@ async fn admitted(fleet: &[Tollgate], algorithm: &'static str) -> Vec<u64> {
             }
         }
     }
-    let mut admitted = vec![0; fleet.len()];
+    let mut allowed = vec![0; fleet.len()];
     while let Some(task) = tasks.join_next().await {
         let (process, passed) = task.expect("no panic");
-        admitted[process] += passed;
+        allowed[process] += passed;
     }
-    admitted
+    allowed
 }
 
 async fn one_limit_for_all(name: &str, clocks: [i64; PROCESSES], keys: &[&'static str]) {
@@ -112,22 +113,22 @@ async fn one_limit_for_all(name: &str, clocks: [i64; PROCESSES], keys: &[&'stati
     }
     for algorithm in keys.iter().copied() {
         let began = time(&redis);
-        let each = admitted(&fleet, algorithm).await;
+        let each = allowed(&fleet, algorithm).await;
         let elapsed = time(&redis) - began;
         let sum: u64 = each.iter().sum();
         let calls = PROCESSES * CONNECTIONS * STREAMS * CALLS;
         println!(
             "figures: {PROCESSES} processes with {name} × {CONNECTIONS} connections, {algorithm}: {sum} of {calls} calls \
-             admitted in {elapsed:.2} s, limit {LIMIT}, by process {each:?}"
+             allowed in {elapsed:.2} s, limit {LIMIT}, by process {each:?}"
         );
         assert!(each.iter().all(|passed| *passed > 0), "not all took part: {each:?}");
         let refilled = if algorithm == "token_bucket" { (elapsed * LIMIT as f64 / HOUR).floor() as u64 } else { 0 };
-        assert!((LIMIT..=LIMIT + refilled).contains(&sum), "{algorithm}: {sum} were admitted, {refilled} refilled");
+        assert!((LIMIT..=LIMIT + refilled).contains(&sum), "{algorithm}: {sum} were allowed, {refilled} refilled");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn four_processes_admit_one_limit() {
+async fn four_processes_share_one_limit() {
     one_limit_for_all("one clock", TOGETHER, &ALL).await;
 }
 
@@ -136,7 +137,7 @@ async fn their_clocks_may_differ() {
     one_limit_for_all("clocks 2 h ahead, 30 s behind and a day ahead", APART, &ALL).await;
 }
 
-/// Each asks again for the time that Redis has told, and fails no call.
+/// Each retries with the time that Redis has returned, and fails no call.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn their_calendars_may_be_of_other_years() {
     one_limit_for_all("clocks 40 days ahead, 400 behind and 3 ahead", FAR_APART, &["calendar"]).await;

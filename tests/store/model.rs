@@ -1,9 +1,9 @@
-//! The memory store against an exact model: whole numbers only, one plain map, no expiry, no eviction.
+//! Compares the memory store with an exact model: integers only, one plain map, no expiry, no eviction.
 //!
-//! The store computes in `f64`, the model in integers. Generators keep to inputs on which both must agree exactly:
-//! W·L far below 2^53, and for token buckets times that are multiples of the time of an eighth of a token, so that every
-//! level is a multiple of 1/8. Outside of these, `crates/limiter/src/algorithm/tests/properties.rs` holds what can be
-//! held.
+//! The store computes in `f64`, the model in integers. The generators keep to inputs for which both must agree exactly:
+//! W·L is far below 2^53, and for token buckets times are multiples of the time for an eighth of a token, so that every
+//! level is a multiple of 1/8. For other inputs, `crates/limiter/src/algorithm/tests/properties.rs` tests what holds in
+//! general.
 
 use std::{
     collections::HashMap,
@@ -27,7 +27,7 @@ use limiter::{
 };
 use proptest::prelude::*;
 
-/// A counter as the model has it, in whole numbers. `level` is in eighths of a token.
+/// A counter of the model, in integers. `level` is in eighths of a token.
 #[derive(Clone, Copy, Debug)]
 enum Count {
     Fixed { window: i128, count: i128 },
@@ -37,18 +37,18 @@ enum Count {
 
 /// What the model and the store must agree on.
 #[derive(Debug, PartialEq)]
-struct Told {
+struct Expected {
     allowed: bool,
     before: i128,
     after: i128,
     remaining: i128,
     granted: i128,
     reset: i128,
-    /// None: never.
+    /// `None` means never.
     retry: Option<i128>,
 }
 
-impl From<&Verdict> for Told {
+impl From<&Verdict> for Expected {
     fn from(verdict: &Verdict) -> Self {
         let retry = match verdict.retry_after {
             RetryAfter::Now => Some(0),
@@ -67,16 +67,16 @@ impl From<&Verdict> for Told {
     }
 }
 
-/// A limit in whole numbers.
+/// A limit in integers.
 #[derive(Clone, Copy)]
-struct Terms {
+struct Limits {
     l: i128,
     b: i128,
     w: i128,
 }
 
 impl Count {
-    fn read(known: Option<Self>, algorithm: Algorithm, t: i128, Terms { l, b, w }: Terms) -> Self {
+    fn read(known: Option<Self>, algorithm: Algorithm, t: i128, Limits { l, b, w }: Limits) -> Self {
         let now = t / w;
         match (algorithm, known) {
             (Algorithm::FixedWindow, Some(Self::Fixed { window, count })) if window == now => {
@@ -91,15 +91,15 @@ impl Count {
             }
             (Algorithm::SlidingWindow, _) => Self::Sliding { window: now, previous: 0, current: 0 },
             (Algorithm::TokenBucket, Some(Self::Bucket { time, level })) => {
-                assert_eq!((t - time) * l * 8 % w, 0, "the generator keeps to eighths of a token");
+                assert_eq!((t - time) * l * 8 % w, 0, "the generator must produce only eighths of a token");
                 Self::Bucket { time: t, level: (level + (t - time) * l * 8 / w).min(8 * b) }
             }
             (Algorithm::TokenBucket, _) => Self::Bucket { time: t, level: 8 * b },
         }
     }
 
-    /// What is used, times `w` for windows and times 8 for buckets.
-    fn used(self, t: i128, Terms { b, w, .. }: Terms) -> (i128, i128) {
+    /// The used amount, times `w` for windows and times 8 for buckets.
+    fn used(self, t: i128, Limits { b, w, .. }: Limits) -> (i128, i128) {
         match self {
             Self::Fixed { count, .. } => (count * w, w),
             Self::Sliding { previous, current, .. } => (previous * (w - t % w) + current * w, w),
@@ -107,12 +107,12 @@ impl Count {
         }
     }
 
-    fn passes(self, n: i128, t: i128, terms: Terms) -> bool {
+    fn passes(self, n: i128, t: i128, terms: Limits) -> bool {
         let (used, scale) = self.used(t, terms);
         used + n * scale <= terms.b * scale
     }
 
-    fn take(self, n: i128, Terms { b, .. }: Terms) -> Self {
+    fn take(self, n: i128, Limits { b, .. }: Limits) -> Self {
         match self {
             Self::Fixed { window, count } => Self::Fixed { window, count: count + n },
             Self::Sliding { window, previous, current } => Self::Sliding { window, previous, current: current + n },
@@ -120,7 +120,7 @@ impl Count {
         }
     }
 
-    fn give(self, n: i128, Terms { b, .. }: Terms) -> Self {
+    fn give(self, n: i128, Limits { b, .. }: Limits) -> Self {
         match self {
             Self::Fixed { window, count } => Self::Fixed { window, count: (count - n).max(0) },
             Self::Sliding { window, previous, current } => {
@@ -131,7 +131,7 @@ impl Count {
         }
     }
 
-    fn reset(self, t: i128, Terms { l, b, w }: Terms) -> i128 {
+    fn reset(self, t: i128, Limits { l, b, w }: Limits) -> i128 {
         let rest = w - t % w;
         match self {
             Self::Fixed { .. } => rest,
@@ -142,7 +142,7 @@ impl Count {
         }
     }
 
-    fn retry(self, n: i128, t: i128, terms @ Terms { l, b, w }: Terms) -> Option<i128> {
+    fn retry(self, n: i128, t: i128, terms @ Limits { l, b, w }: Limits) -> Option<i128> {
         if n > b {
             return None;
         }
@@ -167,11 +167,12 @@ fn ratio_up(above: i128, below: i128) -> i128 {
 struct Model(HashMap<CounterKey, Count>);
 
 impl Model {
-    /// Charges a hit. `decided`: it is one of a group that was refused, which had found it within its limit or over.
-    fn hit(&mut self, hit: &Hit, t: i128, decided: Option<bool>) -> Told {
+    /// Charges a hit. `decided` is set if the hit's group was denied: whether the hit itself was within its limit or
+    /// over.
+    fn hit(&mut self, hit: &Hit, t: i128, decided: Option<bool>) -> Expected {
         let limit = &hit.limit;
         let w = i128::from(limit.window().seconds()) * 1_000_000;
-        let terms = Terms { l: limit.requests().into(), b: limit.burst().into(), w };
+        let terms = Limits { l: limit.requests().into(), b: limit.burst().into(), w };
         let n = i128::from(hit.charge.amount());
         let asked = if n == 0 && !limit.count_denied() { 1 } else { n };
         let before = Count::read(self.0.get(&hit.key).copied(), limit.algorithm(), t, terms);
@@ -188,7 +189,7 @@ impl Model {
         }
         let ((used_before, scale), (used, _)) = (before.used(t, terms), after.used(t, terms));
         let retry = if allowed || after.passes(asked, t, terms) { Some(0) } else { after.retry(asked, t, terms) };
-        Told {
+        Expected {
             allowed,
             before: used_before / scale,
             after: used / scale,
@@ -199,30 +200,32 @@ impl Model {
         }
     }
 
-    fn check(&mut self, group: &Group, t: i128) -> Vec<Told> {
-        let over = |hits: &[Hit], told: &[Told]| hits.iter().zip(told).any(|(hit, told)| !hit.shadow && !told.allowed);
+    fn check(&mut self, group: &Group, t: i128) -> Vec<Expected> {
+        let over = |hits: &[Hit], answers: &[Expected]| {
+            hits.iter().zip(answers).any(|(hit, answer)| !hit.shadow && !answer.allowed)
+        };
         let before = self.0.clone();
-        let mut told: Vec<Told> = Vec::new();
+        let mut answers: Vec<Expected> = Vec::new();
         for hits in group.hits.chunk_by(|one, other| one.descriptor == other.descriptor) {
             let before = self.0.clone();
-            let mut one: Vec<Told> = hits.iter().map(|hit| self.hit(hit, t, None)).collect();
+            let mut one: Vec<Expected> = hits.iter().map(|hit| self.hit(hit, t, None)).collect();
             if hits.len() > 1 && over(hits, &one) {
                 self.0 = before;
                 one = self.refuse(hits, &one, t);
             }
-            told.extend(one);
+            answers.extend(one);
         }
-        if group.atomic && over(&group.hits, &told) {
+        if group.atomic && over(&group.hits, &answers) {
             self.0 = before;
-            told = self.refuse(&group.hits, &told, t);
+            answers = self.refuse(&group.hits, &answers, t);
         }
-        told
+        answers
     }
 
-    /// What becomes of hits that were refused together, once all they did was put back.
-    fn refuse(&mut self, hits: &[Hit], told: &[Told], t: i128) -> Vec<Told> {
-        let decided = |hit: &Hit, told: &Told| (!hit.shadow).then_some(told.allowed);
-        hits.iter().zip(told).map(|(hit, told)| self.hit(hit, t, decided(hit, told))).collect()
+    /// Settles hits that were denied together, after their charges were undone.
+    fn refuse(&mut self, hits: &[Hit], answers: &[Expected], t: i128) -> Vec<Expected> {
+        let decided = |hit: &Hit, answer: &Expected| (!hit.shadow).then_some(answer.allowed);
+        hits.iter().zip(answers).map(|(hit, answer)| self.hit(hit, t, decided(hit, answer))).collect()
     }
 }
 
@@ -232,7 +235,7 @@ struct Asked {
     counter: usize,
     charge: Charge,
     shadow: bool,
-    /// It is of the descriptor of the hit before.
+    /// Whether it belongs to the same descriptor as the hit before.
     joins: bool,
 }
 
@@ -268,10 +271,10 @@ fn any_op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// Three limits for three counters of one algorithm, whose tokens' eighths all last whole multiples of 12.5 ms.
+/// Three limits for three counters of one algorithm; an eighth of a token lasts a multiple of 12.5 ms in each.
 fn any_limits() -> impl Strategy<Value = Vec<Limit>> {
     let algorithm = proptest::sample::select(&Algorithm::ALL[..]);
-    // (requests, seconds): an eighth of a token takes 12.5, 25, 62.5, 125, 250 and 1000 ms
+    // (requests, seconds): an eighth of a token lasts 12.5, 25, 62.5, 125, 250 and 1000 ms
     let rates =
         proptest::sample::select(&[(10u64, 1u32), (5, 1), (20, 10), (30, 30), (30, 60), (15, 120), (0, 60)][..]);
     (algorithm, proptest::collection::vec((rates, 1..40u64, any::<bool>()), 3)).prop_map(|(algorithm, choices)| {
@@ -287,12 +290,12 @@ fn any_limits() -> impl Strategy<Value = Vec<Limit>> {
 fn ready<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => value,
-        Poll::Pending => unreachable!("the memory store waits for nothing"),
+        Poll::Pending => unreachable!("the memory store never waits"),
     }
 }
 
-/// The coarsest eighth of a token, of which all others are divisors or which are multiples of it: 1 s for buckets; for
-/// windows any microsecond will do, so an odd number.
+/// A time unit that is a multiple of every eighth of a token: 1 s for buckets. For windows any number of microseconds
+/// works, so it is an odd one.
 fn unit_of(limits: &[Limit]) -> u64 {
     if limits[0].algorithm() == Algorithm::TokenBucket { 1_000_000 } else { 100_003 }
 }
@@ -321,8 +324,8 @@ fn run_trace(limits: &[Limit], ops: &[Op]) -> Result<u64, TestCaseError> {
                 hits_run += group.hits.len() as u64;
                 let expected = model.check(&group, t);
                 let verdicts = ready(store.check(group));
-                let told: Vec<Told> = verdicts.iter().map(|one| one.as_ref().expect("open").into()).collect();
-                prop_assert_eq!(told, expected, "{:?} at {}", op, t);
+                let answers: Vec<Expected> = verdicts.iter().map(|one| one.as_ref().expect("open").into()).collect();
+                prop_assert_eq!(answers, expected, "{:?} at {}", op, t);
             }
             Op::Reset(number) => {
                 let there = ready(store.reset(&key(*number))).expect("open");

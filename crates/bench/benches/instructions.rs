@@ -1,8 +1,8 @@
-//! How many instructions each part of a decision takes, counted by callgrind: a figure that no other load on the
-//! machine changes, so that it can be kept and compared.
+//! Counts the instructions of each part of a decision with callgrind: a number that does not depend on the load of the
+//! machine, so it can be committed and compared.
 //!
-//! `cargo bench -p bench --bench instructions` compares with `instructions.txt` beside it and fails if a part takes
-//! more; with `BLESS=1` it rewrites that file. Needs `valgrind` in the PATH.
+//! `cargo bench -p bench --bench instructions` compares with `instructions.txt` in this folder, and fails if a part
+//! takes more instructions; with `BLESS=1` it rewrites that file. Needs `valgrind` in the PATH.
 #![allow(missing_docs, clippy::print_stdout, clippy::panic, reason = "a benchmark")]
 
 use std::{env, fmt::Write as _, fs, path::Path, process::Command};
@@ -12,9 +12,9 @@ use bench::hot_path;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// What a processor's own copy of memcpy, or a point release of the compiler, may change.
+/// Tolerance for what another processor's memcpy, or a point release of the compiler, may change.
 const SLACK: f64 = 0.05;
-/// Runs of the two lengths whose difference is counted, so that making ready and warming up cancel out.
+/// Two run lengths whose difference is counted, so that setup and warm-up cancel out.
 const SHORT: u64 = 2_000;
 const LONG: u64 = 12_000;
 
@@ -40,7 +40,7 @@ fn run(case: &str, times: u64) {
 fn compare() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/instructions.txt");
     let before = fs::read_to_string(&path).unwrap_or_default();
-    let (mut table, mut dearer) = (HEAD.to_owned(), Vec::new());
+    let (mut table, mut more) = (HEAD.to_owned(), Vec::new());
     for (name, _) in hot_path::CASES {
         let each = (instructions(name, LONG) - instructions(name, SHORT)) / (LONG - SHORT);
         let kept = before.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
@@ -49,13 +49,13 @@ fn compare() {
         println!("{name:<36}{each:>8}{change}");
         let _ = writeln!(table, "{name:<36}{each:>8}");
         if kept.is_none_or(|kept| each as f64 > kept as f64 * (1.0 + SLACK)) {
-            dearer.push(*name);
+            more.push(*name);
         }
     }
     if env::var_os("BLESS").is_some() {
         fs::write(&path, table).expect("the table can be written");
-    } else if !dearer.is_empty() {
-        panic!("dearer than in {}, or not in it: {dearer:?}; BLESS=1 accepts it", path.display());
+    } else if !more.is_empty() {
+        panic!("more instructions than in {}, or missing there: {more:?}; BLESS=1 accepts it", path.display());
     }
 }
 
@@ -67,8 +67,8 @@ fn instructions(case: &str, times: u64) -> u64 {
         .args([case, &times.to_string()])
         .output()
         .unwrap_or_else(|error| panic!("valgrind does not start ({error}): install it"));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
-    let collected = said.lines().find_map(|line| line.split("Collected :").nth(1)?.trim().parse().ok());
-    collected.unwrap_or_else(|| panic!("no count in what valgrind said:\n{said}"))
+    let printed = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{printed}");
+    let collected = printed.lines().find_map(|line| line.split("Collected :").nth(1)?.trim().parse().ok());
+    collected.unwrap_or_else(|| panic!("no count in the output of valgrind:\n{printed}"))
 }

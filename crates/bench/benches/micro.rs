@@ -1,5 +1,5 @@
-//! How long each part of a decision takes: `cargo bench -p bench --bench micro`. To be read as ratios: between parts,
-//! and between runs on one machine.
+//! Measures the time of each part of a decision: `cargo bench -p bench --bench micro`. Compare only ratios: between
+//! parts, and between runs on the same machine.
 #![allow(missing_docs, reason = "a benchmark")]
 
 use std::{
@@ -24,7 +24,7 @@ fn parts(criterion: &mut Criterion) {
     criterion.bench_function("match, 1 000 000 rules", |bencher| bencher.iter(&mut work));
 }
 
-/// The time of one hit on each thread, with as many threads as cores on one store.
+/// The time of one hit per thread, with as many threads as cores on one store.
 fn memory_store_on_all_cores(criterion: &mut Criterion) {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     for (name, keys) in

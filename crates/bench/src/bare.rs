@@ -1,5 +1,5 @@
 //! `bench bare`: tonic alone, answering OK to every descriptor of a rate limit request, with one current-thread runtime
-//! for each worker. It is no rate limiter, but the best that one over tonic could be.
+//! per worker. It is not a rate limiter, but the ceiling for one that is built on tonic.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -22,38 +22,38 @@ use tokio::{
 use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
 use tonic::{Request, Response, Status, transport::Server};
 
-/// The start of its one line of output; its address follows.
+/// The start of its only line of output; its address follows.
 pub(crate) const LISTENING: &str = "listening on ";
 
-/// Connections that may wait for a worker.
+/// The number of connections that may wait for a worker.
 const QUEUE: usize = 1024;
 
 /// `bench bare`
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BareArgs {
-    /// Where it listens; with port 0, on one that is free
+    /// Address to listen on; port 0 means any free port
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     address: SocketAddr,
-    /// Worker threads [default: as many as there are cores]
+    /// Worker threads [default: the number of cores]
     #[arg(long, value_name = "N")]
     workers: Option<NonZeroUsize>,
-    /// End when standard input does, so as not to outlive its parent process
+    /// Exit at the end of standard input, so as not to outlive the parent process
     #[arg(long, hide = true)]
     until_stdin_ends: bool,
 }
 
-/// Why it does not serve.
+/// Why the bare server does not run.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BareError {
-    /// The address is taken, or not of this machine.
+    /// The address is in use, or is not an address of this machine.
     #[error("cannot listen on {address}: {error}")]
     Bind {
-        /// Where.
+        /// The configured address.
         address: SocketAddr,
-        /// The system's reason.
+        /// The error of the system.
         error: io::Error,
     },
-    /// Threads, runtimes, signals.
+    /// A thread, a runtime or a signal handler cannot be created.
     #[error("cannot start the bare server: {0}")]
     Start(#[from] io::Error),
 }
@@ -72,7 +72,7 @@ impl RateLimitService for AlwaysOk {
     }
 }
 
-/// Serves until a signal ends it, or the end of standard input if that was asked for.
+/// Serves until a signal, or until standard input ends if `until_stdin_ends` is set.
 ///
 /// # Errors
 /// If it cannot start.
@@ -97,7 +97,7 @@ pub(crate) async fn serve(args: &BareArgs) -> Result<(), BareError> {
     Ok(())
 }
 
-/// A thread with a runtime that serves the connections of its queue.
+/// Starts a thread with a runtime that serves the connections of the returned queue.
 fn worker(number: usize) -> io::Result<mpsc::Sender<std::net::TcpStream>> {
     let (queue, dealt) = mpsc::channel::<std::net::TcpStream>(QUEUE);
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;

@@ -16,12 +16,12 @@ use crate::{
     targets::{self, TargetsArgs},
 };
 
-/// A request was not answered, or a target is missed.
+/// A request was not answered, or a target was missed.
 const FAILURE: u8 = 1;
 /// Nothing could be measured.
 const USAGE: u8 = 2;
 
-/// Measures what is promised of Tollgate's speed
+/// Measures the promised performance of Tollgate
 #[derive(Debug, Parser)]
 #[command(name = "bench", version)]
 struct Cli {
@@ -31,22 +31,22 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve as the ceiling: tonic alone, answering OK to everything
+    /// Serve as the ceiling: tonic alone, answering OK to every request
     Bare(BareArgs),
-    /// Compare a service with its ceilings, round after round: with tonic alone, which answers OK to the same requests,
-    /// and with --redis
+    /// Compare a service with its ceilings in alternating rounds: with tonic alone, which answers OK to the same
+    /// requests, and with Redis if --redis is given
     Compare(Box<CompareArgs>),
-    /// Measure everything that is promised of Tollgate's speed, with servers that are started for it
+    /// Measure all promises about Tollgate's performance, with servers started for it
     Targets(TargetsArgs),
-    /// Draw the plots of docs/performance.md from what `cargo bench -p bench --bench scale` has measured
+    /// Draw the plots of docs/performance.md from the results of `cargo bench -p bench --bench scale`
     Plot,
 }
 
-/// Runs the command in `argv`. Returns the exit code: 0 if all is well; 1 if a request was not answered or a target is
+/// Runs the command in `argv`. Returns the exit code: 0 for success; 1 if a request was not answered or a target was
 /// missed; 2 if nothing could be measured.
 #[must_use]
 pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
-    // as Tollgate does, so that the bare server is a fair ceiling
+    // like Tollgate, so that the bare server is a fair ceiling
     tollgate::cli::prepare();
     let cli = match Cli::try_parse_from(argv) {
         Ok(cli) => cli,
@@ -65,7 +65,7 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// Returns the report, and whether all is well.
+/// Returns the report, and whether everything succeeded.
 fn execute(command: &Command) -> Result<(String, bool), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let done = runtime.block_on(async {

@@ -1,5 +1,5 @@
-//! `bench compare`: a service beside its ceilings under the same load: tonic alone, and with `--redis` the Redis in
-//! use, called directly.
+//! `bench compare`: a service and its ceilings under the same load: tonic alone, and with `--redis` the Redis in use,
+//! called directly.
 
 use std::num::NonZeroUsize;
 
@@ -16,7 +16,7 @@ use crate::{
 
 const COMPARED: &str = "Compared";
 
-/// The contender that the ratios are to: bare tonic.
+/// The index of the contender to which the ratios refer: bare tonic.
 const BASE: usize = 1;
 
 /// `bench compare ADDR DOMAIN k=v,k=v…`
@@ -25,8 +25,8 @@ const BASE: usize = 1;
 pub(crate) struct CompareArgs {
     #[command(flatten)]
     load: LoadArgs,
-    /// The Redis in use, such as redis://localhost:6379: its script rate, and its CPU time. It gets keys that expire
-    /// within a minute
+    /// The Redis in use, such as redis://localhost:6379, to measure its script rate and its CPU time. Keys written to
+    /// it expire within a minute
     #[arg(long, value_name = "URL", help_heading = COMPARED)]
     redis: Option<String>,
     /// Rounds of the comparison
@@ -41,10 +41,10 @@ Example:
 Hits are charged as if they were real. The exit code is 0 if every request was answered, 1 if not, 2 if nothing could be
 measured. docs/performance.md says how to read the figures.";
 
-/// Measures the service and its ceilings in turns. Returns the report, and whether every request was answered.
+/// Measures the service and its ceilings in alternation. Returns the report, and whether every request was answered.
 ///
 /// # Errors
-/// If one of them cannot be measured.
+/// If a contender cannot be measured.
 pub(crate) async fn run(args: &CompareArgs) -> Result<(String, bool), Error> {
     let scenario = args.load.scenario()?;
     let (config, keys) = (scenario.config, scenario.requests.keys());

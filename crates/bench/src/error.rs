@@ -1,4 +1,4 @@
-//! Why there is nothing to report.
+//! Why there is no report.
 
 use std::{io, path::PathBuf};
 
@@ -6,25 +6,25 @@ use load::{LoadError, RequestsError};
 
 use crate::{bare::BareError, plot::PlotError, process::ProcessError, redis::RedisError};
 
-/// Why there is nothing to report.
+/// Why there is no report.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// The requests that were asked for.
+    /// The requests are invalid.
     #[error(transparent)]
     Requests(#[from] RequestsError),
-    /// Load cannot be made.
+    /// Load cannot be generated.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// The bare server.
+    /// The bare server failed.
     #[error(transparent)]
     Bare(#[from] BareError),
-    /// A server that was to be started.
+    /// A server cannot be started.
     #[error(transparent)]
     Process(#[from] ProcessError),
-    /// The Redis that was to be measured.
+    /// Redis cannot be measured.
     #[error(transparent)]
     Redis(#[from] RedisError),
-    /// The rules of the targets.
+    /// The rules for the targets cannot be written.
     #[error("cannot write rules into the directory of temporary files: {0}")]
     Rules(io::Error),
     /// The plots cannot be drawn.
@@ -33,15 +33,15 @@ pub(crate) enum Error {
     /// A report cannot be written.
     #[error("cannot write {}: {error}", path.display())]
     Save {
-        /// The file.
+        /// The file of the report.
         path: PathBuf,
-        /// The system's reason.
+        /// The error of the system.
         error: io::Error,
     },
-    /// A signal in the middle of a comparison.
+    /// A signal interrupted the comparison.
     #[error("interrupted: nothing to compare yet")]
     Interrupted,
-    /// There is no runtime, or no signals.
+    /// A runtime or a signal handler cannot be created.
     #[error("cannot start a runtime: {0}")]
     Runtime(#[from] io::Error),
 }

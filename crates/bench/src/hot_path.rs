@@ -19,24 +19,19 @@ use envoy_types::pb::envoy::{
 use limiter::{
     algorithm::{self, State},
     domain::{
-        self, Algorithm, AtomicGroups, Capabilities, Charge, Clock, CounterKey, Descriptor, Entry, FailureMode, Group,
-        Hit, KeyBuilder, KeyValue, Limit, MAX_COUNT, ManualClock, RateLimiter as _, Request, SystemClock, Timestamp,
-        Unit,
+        self, Algorithm, Capabilities, Charge, Clock, CounterKey, Descriptor, Entry, Group, Hit, KeyBuilder, KeyValue,
+        Limit, MAX_COUNT, ManualClock, RateLimiter as _, Request, SystemClock, Timestamp, Unit,
     },
     guard::{DenyCache, DenyTable, FailMode, Observed},
     memory::{MemoryConfig, MemoryStore},
 };
 use prost::Message as _;
 use rules::{CompileOptions, RuleFile, RuleSet};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tollgate::{
-    api::{self, Budget, GrpcOptions, Outcome, ResponseOptions, RlsService, Streams, Unary as _},
-    engine::{
-        ActiveRules, ActiveRulesHandle, Engine, Modes, Options, RequestLimits,
-        stats::{SeriesName, Stats, StatsTable},
-    },
+    api::{ApiContext, Apis, Outcome, ResponseOptions, RlsService, Unary as _},
+    engine::{ActiveRules, Engine, stats::Stats},
     rejections::PeerName,
-    store::redis,
 };
 
 /// Does it once.
@@ -93,10 +88,10 @@ pub fn rules(count: usize) -> RuleSet {
 
 /// The rules of one file, which must be valid.
 pub(crate) fn compile(content: String) -> RuleSet {
-    let file = RuleFile { name: "rules.yaml".to_owned(), content: content.into() };
-    let capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported };
-    let options = CompileOptions { merge_domains: false, capabilities, defaults: None };
-    rules::compile(&[file], &options).map(|compiled| compiled.rules).expect("valid rules")
+    let file = RuleFile::new("rules.yaml", content);
+    rules::compile(&[file], &CompileOptions::new(Capabilities::ALL))
+        .map(|compiled| compiled.rules)
+        .expect("valid rules")
 }
 
 /// Look-ups of a rule among this many, another one each time.
@@ -180,36 +175,17 @@ pub fn engine() -> Engine {
 }
 
 fn engine_over(limiter: Arc<dyn domain::DynRateLimiter>) -> Engine {
-    let rules = rules(10);
-    let names = rules.rules().map(|(domain, found)| {
-        let levels = found.static_levels();
-        (
-            found.rule.id(),
-            levels.fold(SeriesName::new(domain.name()), |name, level| name.level(level.key, level.value.as_deref())),
-        )
-    });
-    let stats = Arc::new(StatsTable::build(&Stats::new(1000), names, None));
-    let live = ActiveRulesHandle::default();
-    live.store(Some(Arc::new(ActiveRules { stats, rules, hash: String::new(), since: Instant::now() })));
-    let most = NonZeroUsize::new(100).expect("not zero");
-    let options = Options {
-        modes: Modes::default(),
-        limits: RequestLimits { max_descriptors: most, max_entries: most },
-        near_limit_ratio: 0.8,
-        on_store_failure: FailureMode::Error,
-        refunds: true,
-    };
-    Engine::new(live, limiter, Arc::default(), Arc::new(options), Arc::default())
+    Engine::embedded(rules(10), limiter)
 }
 
 fn request<'a>(key: &'a str, value: &'a str, descriptors: usize) -> Request<'a> {
     let descriptor = Descriptor {
         entries: [Entry::new(key, value)].into_iter().collect(),
         limit: None,
-        hits_addend: None,
-        is_negative_hits: false,
+        amount: None,
+        gives_back: false,
     };
-    Request { domain: b"d", descriptors: (0..descriptors).map(|_| descriptor.clone()).collect(), hits_addend: 0 }
+    Request { domain: b"d", descriptors: (0..descriptors).map(|_| descriptor.clone()).collect(), amount: 0 }
 }
 
 /// A whole decision, which allows the request.
@@ -268,15 +244,15 @@ pub fn answer(descriptors: usize) -> Work {
 /// sends it once its fields are in the table of the connection, with a `grpc-timeout` that is not.
 pub fn call(descriptors: usize) -> Work {
     let (_, states) = watch::channel(());
-    let (health, _) = api::health(states, |()| true, oneshot::channel().1, Arc::default());
-    let max_request = 4 << 20;
-    let options = GrpcOptions {
-        max_request,
-        budget: Budget::new(max_request),
-        streams: Streams::default(),
+    let context = ApiContext {
+        engine: Box::new(engine),
+        response: Arc::default(),
+        max_request: 4 << 20,
+        stats: Arc::default(),
         rejections: Arc::default(),
     };
-    let handler = api::grpc_service(rls(), health, &options).connection(PeerName::Unknown, None);
+    let (apis, _) = Apis::new(context, states, |()| true);
+    let handler = apis.grpc().connection(PeerName::Unknown, None);
     let config = wire::Config { max_streams: 1024, ..wire::Config::default() };
     let mut connection = wire::Connection::new(handler, Arc::new(config), Instant::now());
     let (mut out, mut scratch) = (Vec::new(), wire::Scratch::default());
@@ -356,15 +332,13 @@ fn count() -> Work {
     use limiter::domain::Verdict;
     use tollgate::engine::stats::Observation;
 
-    let rules = rules(10);
-    let names = rules.rules().map(|(domain, found)| (found.rule.id(), SeriesName::new(domain.name()).level("k", None)));
-    let table = StatsTable::build(&Stats::new(1000), names, None);
-    let id = rules.rules().next().expect("a rule").1.rule.id();
+    let active = ActiveRules::new(rules(10), String::new(), &Stats::new(0), None);
+    let id = active.rules.rules().next().expect("a rule").1.rule.id();
     let limit = Limit::fixed_window(1000, Unit::Hour);
     let key = CounterKey::from_bytes(b"k");
     let verdict: Verdict = ready(store().allow(key, limit)).expect("a verdict");
     Box::new(move || {
         let observation = Observation { limit: 1000, verdict: &verdict, charge: Charge::Take(1), shadow: false };
-        table.row(black_box(id)).record(black_box(&observation), 0.8);
+        active.stats.row(black_box(id)).record(black_box(&observation), 0.8);
     })
 }

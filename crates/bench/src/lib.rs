@@ -1,4 +1,4 @@
-//! What is promised of Tollgate's speed, measured.
+//! Measures the promised performance of Tollgate.
 //!
 //! ```text
 //!  targets ─▶ cases (contenders, claims) ─▶ contest (turns: load, redis) ─▶ sample (medians, ratios) ─▶ rows
@@ -6,7 +6,7 @@
 //!  hot_path ─▶ benches/micro (time), benches/instructions, tests/allocations       benches/scale ─▶ plot
 //! ```
 //!
-//! The program `bench` has the commands; `run.sh` measures everything for docs/performance.md.
+//! The program `bench` has the commands; `run.sh` runs everything for docs/performance.md.
 
 mod bare;
 mod commands;

@@ -1,8 +1,8 @@
-//! Starts the program: arguments in, exit code out.
+//! The entry point of the program `bench`.
 
 use std::process::ExitCode;
 
-// as Tollgate has it, so that the bare server is a fair ceiling
+// the same allocator as Tollgate, so that the bare server is a fair ceiling
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

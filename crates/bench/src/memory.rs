@@ -2,7 +2,7 @@
 
 use std::fs;
 
-/// Memory of a process that is in RAM, in bytes: `VmRSS` of proc(5). `process` is a process ID or `self`.
+/// The resident memory of a process, in bytes: `VmRSS` of proc(5). `process` is a process id or `self`.
 #[must_use]
 pub fn resident(process: &str) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
@@ -16,7 +16,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_process_is_in_memory() {
+    fn this_process_has_resident_memory() {
         assert!(resident("self") > Some(1 << 20));
         assert!(resident(&std::process::id().to_string()).is_some());
         assert_eq!(resident("none"), None);

@@ -1,4 +1,4 @@
-//! The CPU meter of a contest: processes of this machine, and a Redis wherever it is.
+//! The CPU meter of a contest: for processes on this machine, and for a Redis anywhere.
 
 use load::{Costs, Meter, ProcessMeter};
 

@@ -1,5 +1,5 @@
-//! `bench plot`: draws the plots of `docs/performance.md` from `docs/performance/scale.json`, which
-//! `cargo bench -p bench --bench scale` writes. A test compares the committed plots with what is drawn.
+//! `bench plot`: draws the plots of `docs/performance.md` from `docs/performance/scale.json`, which `cargo bench -p
+//! bench --bench scale` writes. A test compares the committed plots with the result.
 
 use std::{
     fmt::{self, Write as _},
@@ -17,13 +17,13 @@ const TOP: f64 = 40.0;
 const BOTTOM: f64 = 270.0;
 const BELOW: f64 = 50.0;
 
-/// A plot of some columns of a table over another column.
+/// A plot of some columns of a table against another column.
 struct Plot {
     file: &'static str,
     title: &'static str,
     table: &'static str,
     x: &'static str,
-    /// Names of columns, and what they are called.
+    /// The plotted columns, with their labels.
     columns: &'static [(&'static str, &'static str)],
     unit: &'static str,
 }
@@ -63,29 +63,29 @@ const PLOTS: &[Plot] = &[
     },
 ];
 
-/// Why there are no plots.
+/// Why the plots cannot be drawn.
 #[derive(Debug, thiserror::Error)]
 pub enum PlotError {
     /// The measurements cannot be read.
     #[error("cannot read {}: {error}; `cargo bench -p bench --bench scale` writes it", path.display())]
     Read {
-        /// The file.
+        /// The file of the measurements.
         path: PathBuf,
-        /// The system's reason.
+        /// The error of the system.
         error: io::Error,
     },
     /// A plot cannot be written.
     #[error("cannot write {}: {error}", path.display())]
     Write {
-        /// The file.
+        /// The file of the plot.
         path: PathBuf,
-        /// The system's reason.
+        /// The error of the system.
         error: io::Error,
     },
-    /// They are not JSON.
+    /// The measurements are not JSON.
     #[error("the measurements are not JSON: {0}")]
     Json(#[from] serde_json::Error),
-    /// A table is missing.
+    /// The measurements lack a table.
     #[error("the measurements have no table {0:?}")]
     Table(&'static str),
     /// A plot cannot be drawn.
@@ -97,7 +97,7 @@ fn points(rows: &[Value], x: &str, y: &str) -> Vec<(f64, f64)> {
     rows.iter().filter_map(|row| Some((row[x].as_f64()?, row[y].as_f64()?))).collect()
 }
 
-/// The smallest of 1, 2, 5 and 10 times a power of ten that four steps of reach this far.
+/// The smallest 1, 2, 5 or 10 times a power of ten of which four steps reach `most`.
 fn step(most: f64) -> f64 {
     let power = 10f64.powf((most / 4.0).log10().floor());
     [1.0, 2.0, 5.0].into_iter().map(|factor| factor * power).find(|step| step * 4.0 >= most).unwrap_or(power * 10.0)
@@ -120,7 +120,7 @@ fn draw(plot: &Plot, rows: &[Value]) -> Result<String, fmt::Error> {
     let all = || series.iter().flat_map(|(_, points)| points);
     let (least, most) = all().fold((f64::MAX, 0f64), |(least, most), (x, _)| (least.min(*x), most.max(*x)));
     let step = step(all().fold(0.0, |highest, (_, y)| y.max(highest)));
-    // the horizontal axis is logarithmic, the vertical one begins at zero
+    // the horizontal axis is logarithmic, the vertical axis starts at zero
     let x = |value: f64| LEFT + 12.0 + (value / least).ln() / (most / least).ln() * (RIGHT - LEFT - 48.0);
     let y = |value: f64| BOTTOM - value / (4.0 * step) * (BOTTOM - TOP);
     let mut svg = format!(
@@ -160,13 +160,13 @@ fn draw(plot: &Plot, rows: &[Value]) -> Result<String, fmt::Error> {
     Ok(svg)
 }
 
-/// Where the measurements and the plots are committed.
+/// The folder of the committed measurements and plots.
 #[must_use]
 pub fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/performance")
 }
 
-/// Every plot: its file's name and its content.
+/// All plots: file name and content of each.
 ///
 /// # Errors
 /// If the measurements cannot be read.
@@ -184,7 +184,7 @@ pub fn figures() -> Result<Vec<(&'static str, String)>, PlotError> {
 /// Draws all plots and writes them beside the measurements.
 ///
 /// # Errors
-/// If the measurements cannot be read, or a plot not written.
+/// If the measurements cannot be read, or a plot cannot be written.
 pub(crate) fn write() -> Result<(), PlotError> {
     for (name, svg) in figures()? {
         let path = folder().join(name);

@@ -1,5 +1,5 @@
-//! Servers as processes of their own, so that their CPU time is not mixed with that of the load. Each is killed when it
-//! is dropped.
+//! Servers as processes of their own, so that their CPU time is separate from that of the load generator. Each is
+//! killed when it is dropped.
 
 use std::{
     env,
@@ -20,35 +20,35 @@ use serde_json::Value;
 
 use crate::bare::LISTENING;
 
-/// Within this time a server must listen.
+/// The time within which a server must listen.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Lines of a server that did not start, in the error.
+/// The number of output lines quoted in the error of a server that did not start.
 const QUOTED: usize = 5;
 
 /// Why a server does not run.
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessError {
-    /// The system does not start it.
+    /// The process cannot be created.
     #[error("cannot start {name}: {error}")]
     Start {
-        /// Which program.
+        /// The name of the program.
         name: &'static str,
-        /// The system's reason.
+        /// The error of the system.
         error: io::Error,
     },
-    /// There is no Tollgate at the path.
+    /// There is no Tollgate at this path.
     #[error(
         "{} is missing: build it with `cargo build --bin tollgate`, with --release for a release build, or give its \
          path with --tollgate",
         .0.display()
     )]
     Missing(PathBuf),
-    /// It ended, or did not listen in time.
+    /// The process ended, or did not listen in time.
     #[error("{name} does not listen{}", quoted(.lines))]
     Silent {
-        /// Which program.
+        /// The name of the program.
         name: &'static str,
-        /// Its last lines.
+        /// Its last lines of output.
         lines: Vec<String>,
     },
 }
@@ -61,19 +61,19 @@ fn quoted(lines: &[String]) -> String {
 #[derive(Debug)]
 pub struct Server {
     process: Child,
-    /// Where it is called.
+    /// The address that it serves.
     pub address: SocketAddr,
     output: Output,
 }
 
 impl Server {
-    /// Its process ID.
+    /// The process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.process.id()
     }
 
-    /// The lines that it has written so far.
+    /// The lines that it has printed so far.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         self.output.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -88,7 +88,7 @@ impl Drop for Server {
     }
 }
 
-/// The bare server: this program, started once more.
+/// Starts the bare server: another process of this program.
 pub(crate) fn bare() -> Result<Server, ProcessError> {
     const NAME: &str = "the bare server";
     let start = |error| ProcessError::Start { name: NAME, error };
@@ -99,19 +99,19 @@ pub(crate) fn bare() -> Result<Server, ProcessError> {
     listening(NAME, process, output, |line| line.strip_prefix(LISTENING)?.parse().ok())
 }
 
-/// The `tollgate` of the folder that this program was built into.
+/// The path of the `tollgate` that was built into the same folder as this program.
 ///
 /// # Errors
-/// If the path of this program cannot be found out.
+/// If the path of this program is unknown.
 pub fn built_tollgate() -> Result<PathBuf, ProcessError> {
     let this = env::current_exe().map_err(|error| ProcessError::Start { name: "tollgate", error })?;
     let folder = this.parent().unwrap_or(Path::new("."));
-    // tests and benchmarks are in a folder below
+    // tests and benchmarks are one folder further down
     let folder = if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder };
     Ok(folder.join(format!("tollgate{}", env::consts::EXE_SUFFIX)))
 }
 
-/// The Tollgate of this path, with this environment and no other. Its address is that of gRPC.
+/// Starts the Tollgate at this path, with this environment and nothing else. The address is that of its gRPC listener.
 ///
 /// # Errors
 /// If it does not start.
@@ -139,7 +139,7 @@ pub fn tollgate(program: &Path, env: &[(&str, OsString)]) -> Result<Server, Proc
     listening(NAME, process, output, |line| listener(line, "grpc"))
 }
 
-/// The address in a Tollgate's line of log that says that this listener listens.
+/// The address of a listener in a log line of Tollgate that reports it.
 #[must_use]
 pub fn listener(line: &str, name: &str) -> Option<SocketAddr> {
     let event: Value = serde_json::from_str(line).ok()?;
@@ -147,7 +147,7 @@ pub fn listener(line: &str, name: &str) -> Option<SocketAddr> {
     event["address"].as_str().filter(|_| listens)?.parse().ok()
 }
 
-/// A Redis of our own, with these arguments, which keeps nothing on disk.
+/// Starts a Redis without persistence, with these arguments.
 ///
 /// # Errors
 /// If it does not start.
@@ -163,15 +163,15 @@ pub fn redis(arguments: &[&str]) -> Result<Server, ProcessError> {
     listening(NAME, process, output, |line| line.contains("eady to accept connections").then_some(address))
 }
 
-/// Another process may take it meanwhile; then the server reports that, and ends.
+/// A free address. Another process may take it meanwhile; then the server reports that and exits.
 fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind(("127.0.0.1", 0))?.local_addr()
 }
 
-/// The lines that a server has written.
+/// The lines that a server has printed.
 type Output = Arc<Mutex<Vec<String>>>;
 
-/// Waits for the line of a server that has its address.
+/// Waits for the output line of a server that contains its address.
 fn listening(
     name: &'static str,
     mut process: Child,
@@ -208,7 +208,7 @@ fn first(lines: &Receiver<String>, start: Instant, address: impl Fn(&str) -> Opt
     }
 }
 
-/// Reads what a server writes for as long as it runs: a pipe that is not read would block it.
+/// Reads a server's output for as long as it runs: a full pipe would block it.
 fn read(
     name: &'static str,
     source: impl io::Read + Send + 'static,
@@ -218,7 +218,7 @@ fn read(
     let read = move || {
         for line in BufReader::new(source).lines().map_while(Result::ok) {
             output.lock().unwrap_or_else(PoisonError::into_inner).push(line.clone());
-            // after the start they are only kept
+            // after the start, the lines are only stored
             let _ = sender.send(line);
         }
     };

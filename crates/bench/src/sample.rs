@@ -1,16 +1,16 @@
-//! What the turns of a contender have shown: samples, their medians, and ratios of medians.
+//! The results of a contender: samples, their medians, and ratios of medians.
 
 use load::Measured;
 use serde_json::{Map, Value, json};
 
-/// What one turn of one contender has shown. Times are in microseconds, CPU is for each response or decision.
+/// The result of one turn of one contender. Times are in microseconds, CPU is per response or decision.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Sample {
-    /// Responses or decisions a second.
+    /// Responses or decisions per second.
     pub(crate) rate: Option<f64>,
     pub(crate) p50: Option<f64>,
     pub(crate) p99: Option<f64>,
-    /// How late the generator was with the requests of an open loop: 99 of 100 were sent within this.
+    /// In an open loop, the 99th percentile of how late the generator sent requests.
     pub(crate) late: Option<f64>,
     pub(crate) server_cpu: Option<f64>,
     pub(crate) redis_cpu: Option<f64>,
@@ -19,7 +19,7 @@ pub(crate) struct Sample {
     pub(crate) failed: u64,
 }
 
-/// A figure of a sample.
+/// One of the numbers of a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Figure {
     Rate,
@@ -79,7 +79,7 @@ impl From<&Measured> for Sample {
     }
 }
 
-/// All turns of one contender.
+/// All samples of one contender.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Series {
     pub(crate) name: String,
@@ -91,23 +91,23 @@ impl Series {
         Self { name: name.into(), samples: Vec::new() }
     }
 
-    /// The median over the turns; `None` if a turn does not have the figure.
+    /// The median of all samples; `None` if a sample lacks the number.
     pub(crate) fn median(&self, figure: Figure) -> Option<f64> {
         median(self.samples.iter().map(|sample| figure.of(sample)).collect::<Option<Vec<f64>>>()?)
     }
 
-    /// The ratio of this median to another's.
+    /// The ratio of this median to another one.
     pub(crate) fn ratio(&self, figure: Figure, other: &Self) -> Option<f64> {
         let (mine, others) = (self.median(figure)?, other.median(figure)?);
         (others > 0.0).then(|| mine / others)
     }
 
-    /// Requests that were not answered, in all turns.
+    /// The number of requests that were not answered, in all turns.
     pub(crate) fn failed(&self) -> u64 {
         self.samples.iter().map(|sample| sample.failed).sum()
     }
 
-    /// Medians and samples.
+    /// The medians and all samples.
     pub(crate) fn as_json(&self) -> Value {
         let median: Map<String, Value> =
             Figure::ALL.iter().map(|figure| (figure.name().to_owned(), self.median(*figure).into())).collect();
@@ -126,7 +126,7 @@ impl Series {
     }
 }
 
-/// The middle one, or the mean of the two in the middle; `None` of none.
+/// The middle value, or the mean of the two in the middle; `None` if there are no values.
 fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_median_is_the_middle() {
+    fn a_median_is_the_middle_value() {
         for (values, expected) in
             [(&[3.0, 1.0, 2.0][..], Some(2.0)), (&[4.0, 1.0, 2.0, 3.0], Some(2.5)), (&[7.0], Some(7.0)), (&[], None)]
         {

@@ -1,11 +1,11 @@
-//! The committed plots are what the code draws of the committed measurements.
+//! The committed plots match the committed measurements.
 
 use std::fs;
 
 use bench::plot;
 
 #[test]
-fn the_plots_are_those_of_what_was_measured() {
+fn the_plots_match_the_measurements() {
     for (name, drawn) in plot::figures().expect("measurements") {
         let path = plot::folder().join(name);
         let committed = fs::read_to_string(&path).expect("the plot is committed");

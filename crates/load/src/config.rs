@@ -1,32 +1,32 @@
-//! How load is made: how much, over how many connections, for how long.
+//! How load is generated: how much, over how many connections, for how long.
 
 use std::{
     num::{NonZeroU32, NonZeroU64, NonZeroUsize},
     time::Duration,
 };
 
-/// How load is made.
+/// How load is generated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Connections, each made again when it ends.
+    /// The number of connections. A connection that ends is re-established.
     pub connections: NonZeroUsize,
-    /// Requests in flight on each connection, at most.
+    /// The largest number of requests in flight on each connection.
     pub streams: NonZeroUsize,
-    /// Threads that make the load; no more than connections.
+    /// The number of threads; at most that of connections.
     pub threads: NonZeroUsize,
     /// When a request is sent.
     pub pace: Pace,
     /// When the run ends.
     pub until: Until,
-    /// Requests sent in this time, before the rest, are not counted.
+    /// Requests sent in this time at the start are not counted.
     pub warm_up: Duration,
-    /// A request without a response after this has failed.
+    /// A request without a response after this time has failed.
     pub timeout: Duration,
-    /// Seed of the random numbers that draw keys.
+    /// The seed of the random numbers that choose keys.
     pub seed: u64,
 }
 
-/// As many threads as there are cores.
+/// The number of cores.
 #[must_use]
 pub fn cores() -> NonZeroUsize {
     std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
@@ -37,20 +37,20 @@ pub fn cores() -> NonZeroUsize {
 #[error("{0}; write a time such as 10s, 500ms or 2m")]
 pub struct DurationError(#[from] humantime::DurationError);
 
-/// Reads a time as a person types it, such as `10s` or `1m 30s`.
+/// Parses a duration as users write it, such as `10s` or `1m 30s`.
 ///
 /// # Errors
-/// If it is not one.
+/// If the text is not a duration.
 pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     Ok(humantime::parse_duration(text)?)
 }
 
-/// What decides when a request is sent.
+/// What determines when a request is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
     /// Closed loop: as soon as a response has freed a stream.
     Answers,
-    /// Open loop: this many a second on all connections together, however long the responses take.
+    /// Open loop: this many per second on all connections together, however long the responses take.
     Rate(NonZeroU32),
 }
 
@@ -64,7 +64,7 @@ pub enum Until {
 }
 
 impl Config {
-    /// Which of `0..connections` the thread of this number has: every `threads`-th.
+    /// The connections of a thread: every `threads`-th of `0..connections`.
     pub(crate) fn connections_of(&self, thread: usize) -> impl Iterator<Item = usize> + use<> {
         (thread..self.connections.get()).step_by(self.threads.get())
     }

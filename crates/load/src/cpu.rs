@@ -1,21 +1,21 @@
-//! What a run costs in CPU: in this process, in the server, and in the Redis behind it if the caller can measure that.
-//! Processes are read from procfs; without it (outside Linux) nothing is known of them.
+//! The CPU time of a run: in this process, in the server, and in the Redis behind it if the caller can measure that.
+//! Processes are read from procfs; on systems other than Linux nothing is known of them.
 
 use std::{fs, time::Duration};
 
-/// CPU time that was spent, where it is known.
+/// CPU time, where it is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Costs {
-    /// By this process, which makes the load.
+    /// Of this process, which generates the load.
     pub own: Option<Duration>,
-    /// By the server.
+    /// Of the server.
     pub server: Option<Duration>,
-    /// By the Redis behind the server.
+    /// Of the Redis behind the server.
     pub redis: Option<Duration>,
 }
 
 impl Costs {
-    /// What was spent since an earlier reading.
+    /// The time used since an earlier reading.
     #[must_use]
     pub fn since(&self, before: &Self) -> Self {
         let spent = |after: Option<Duration>, before| Some(after?.saturating_sub(before?));
@@ -27,16 +27,16 @@ impl Costs {
     }
 }
 
-/// Reads what was spent so far. A run asks when its measured time begins and when that ends.
+/// Reads the CPU time used so far. A run reads it at the start and at the end of the measured time.
 pub trait Meter {
-    /// The CPU time that each side has spent since it started.
+    /// The CPU time of each side since its start.
     fn read(&mut self) -> impl Future<Output = Costs>;
 }
 
 /// The meter of this process, and of a server on this machine.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ProcessMeter {
-    /// The server's process ID.
+    /// The server's process id.
     pub server: Option<u32>,
 }
 
@@ -47,7 +47,7 @@ impl Meter for ProcessMeter {
     }
 }
 
-/// CPU time that a process and its threads have spent, those that ended included: `utime` and `stime` of proc(5).
+/// The CPU time of a process and its threads, including those that have ended: `utime` and `stime` of proc(5).
 fn cpu_time(process: &str) -> Option<Duration> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     let ticks = cpu_ticks(&stat)?;
@@ -55,7 +55,7 @@ fn cpu_time(process: &str) -> Option<Duration> {
 }
 
 fn cpu_ticks(stat: &str) -> Option<u64> {
-    // the name before may contain anything, parentheses too
+    // the name before may contain any character, including parentheses
     let (_, rest) = stat.rsplit_once(')')?;
     let mut fields = rest.split_whitespace().skip(11).map(str::parse::<u64>);
     Some(fields.next()?.ok()? + fields.next()?.ok()?)
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_ticks_are_found_behind_any_name() {
+    fn the_ticks_are_found_after_any_name() {
         let stat = "42 (a) b (c)) S 1 42 42 0 -1 4194560 913 0 0 0 17 5 9 9 20 0 7 0 1 2 3";
         assert_eq!(cpu_ticks(stat), Some(22));
         assert_eq!(cpu_ticks("42 (x"), None);
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_on_both_sides_is_subtracted() {
+    fn only_values_known_on_both_sides_are_subtracted() {
         let second = Duration::from_secs(1);
         let before = Costs { own: Some(second), server: Some(second), redis: None };
         let after = Costs { own: Some(3 * second), server: None, redis: Some(second) };
@@ -93,7 +93,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[tokio::test]
-    async fn this_process_has_spent_something() {
+    async fn this_process_has_used_cpu_time() {
         let mut meter = ProcessMeter { server: Some(std::process::id()) };
         let before = meter.read().await;
         while meter.read().await.since(&before).own < Some(Duration::from_millis(20)) {}

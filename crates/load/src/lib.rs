@@ -4,11 +4,11 @@
 //!  Scenario (Target, Requests, Config) ─▶ run: threads, connections, schedule ─▶ Measured ─▶ report: text or JSON
 //! ```
 //!
-//! A [`Scenario`] says which server is sent which requests, and how. In a *closed loop* a request is sent as soon as a
-//! response has freed a stream; in an *open loop* requests are due at a fixed rate, and latency counts from when a
-//! request was due. The generator speaks HTTP/2 through the crate `h2`, one current-thread runtime for each thread.
+//! A [`Scenario`] is a server, the requests to send, and how to send them. In a *closed loop* a request is sent as soon
+//! as a response has freed a stream; in an *open loop* requests are due at a fixed rate, and latency counts from when a
+//! request was due. The generator uses the crate `h2`, with one current-thread runtime per thread.
 //!
-//! It knows the protocol of rate limit services and none of their implementations.
+//! It depends on the protocol of rate limit services, not on any implementation.
 
 mod config;
 mod cpu;

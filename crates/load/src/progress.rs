@@ -12,7 +12,7 @@ use crate::{
     run::Progress,
 };
 
-/// A line on standard error that is overwritten again and again, if that is a terminal; otherwise nothing is written.
+/// A line on standard error that is overwritten at each update. Writes nothing if standard error is not a terminal.
 #[derive(Debug)]
 pub struct Line {
     shown: bool,
@@ -28,28 +28,28 @@ impl Default for Line {
 }
 
 impl Line {
-    /// Starts a run: its title, and how long it takes if that is known.
+    /// Starts a run with its title, and its duration if that is known.
     pub fn begin(&mut self, title: &str, length: Option<Duration>) {
         self.title = if title.is_empty() { String::new() } else { format!("{title}: ") };
         self.length = length;
         self.before = None;
     }
 
-    /// Shows how far the run is, and the rate since the last call.
+    /// Shows the progress, and the rate since the last call.
     pub fn show(&mut self, progress: Progress) {
         let before = self.before.replace(progress);
         self.say(&format!("{}{}", self.title, text(progress, before, self.length)));
     }
 
-    /// Shows a text in its place.
+    /// Shows a text instead.
     pub fn say(&self, text: &str) {
         if self.shown {
-            // a run goes on without its terminal
+            // a run continues without its terminal
             let _ = write!(io::stderr(), "\r\x1b[K{text}");
         }
     }
 
-    /// Empties the line.
+    /// Clears the line.
     pub fn clear(&self) {
         self.say("");
     }
@@ -69,7 +69,7 @@ fn seconds(duration: Duration) -> String {
     format!("{:.0} s", duration.as_secs_f64())
 }
 
-/// Completes on SIGINT or SIGTERM, which from this call on do not end the process by themselves.
+/// Completes on SIGINT or SIGTERM. From this call on, these signals do not terminate the process by themselves.
 ///
 /// # Errors
 /// If no handler can be installed.
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_line_has_the_rate_since_the_one_before() {
+    fn the_line_has_the_rate_since_the_previous_one() {
         let at = |seconds, answered, failed| Progress { elapsed: Duration::from_secs(seconds), answered, failed };
         assert_eq!(text(at(0, 0, 0), None, None), "0 s: 0 answers/s, 0 in all");
         let length = Some(Duration::from_secs(11));

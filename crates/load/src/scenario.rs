@@ -1,4 +1,4 @@
-//! All that one run needs to know.
+//! The parameters of one run.
 
 use std::time::Duration;
 
@@ -8,19 +8,19 @@ use crate::{
     target::Target,
 };
 
-/// Which server is sent which requests, and how.
+/// A server, the requests to send, and how to send them.
 #[derive(Clone, Debug)]
 pub struct Scenario {
     /// The server.
     pub target: Target,
-    /// What it is sent.
+    /// The requests to send.
     pub requests: Requests,
     /// How much, over how many connections, for how long.
     pub config: Config,
 }
 
 impl Scenario {
-    /// How long a run takes, warm-up included; `None` if it ends after a number of requests.
+    /// The duration of a run, including the warm-up; `None` if it ends after a number of requests.
     #[must_use]
     pub const fn duration(&self) -> Option<Duration> {
         match self.config.until {

@@ -1,18 +1,18 @@
-//! The server under load: its address as it is typed, and as it is connected to.
+//! The server under load: its address as users write it, and as it is connected to.
 
 use std::{fmt, io, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use tokio::net::lookup_host;
 
-/// A connection must be made, and HTTP/2 begun on it, within this time.
+/// The time within which a connection must be established, including HTTP/2.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The address of a server, written `host:port`, `http://host:port` or `unix:/path`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// TCP.
+    /// A TCP address.
     Tcp {
-        /// Name or address; of an IPv6 address, without brackets.
+        /// A host name or an IP address; IPv6 without brackets.
         host: String,
         /// The port.
         port: u16,
@@ -24,10 +24,10 @@ pub enum Target {
 /// Why a text is not an address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
-    /// Not of this form.
+    /// The text has none of the accepted forms.
     #[error("write host:port or unix:/path, such as localhost:8081")]
     Form,
-    /// TLS.
+    /// The address uses TLS.
     #[error("TLS cannot be measured yet: give the address of a listener without it")]
     Tls,
 }
@@ -73,7 +73,7 @@ impl From<SocketAddr> for Target {
 }
 
 impl Target {
-    /// The server's name, as `:authority`.
+    /// The value of `:authority`.
     pub(crate) fn authority(&self) -> String {
         match self {
             Self::Tcp { .. } => self.to_string(),
@@ -81,7 +81,7 @@ impl Target {
         }
     }
 
-    /// Resolves its name, once for all connections.
+    /// Resolves the host name, once for all connections.
     pub(crate) async fn resolve(&self) -> io::Result<Resolved> {
         match self {
             Self::Tcp { host, port } => Ok(Resolved::Tcp(lookup_host((host.as_str(), *port)).await?.collect())),
@@ -90,10 +90,10 @@ impl Target {
     }
 }
 
-/// What to connect to.
+/// A resolved address.
 #[derive(Clone, Debug)]
 pub(crate) enum Resolved {
-    /// Any of these, tried in order.
+    /// TCP addresses, tried in order.
     Tcp(Vec<SocketAddr>),
     /// A unix socket.
     Unix(PathBuf),
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_refused() {
+    fn texts_that_are_no_address_are_rejected() {
         for text in
             ["", "localhost", "localhost:", ":1", "::1:8081", "[::1:1", "a b:1", "host:1/path", "h:65536", "unix:"]
         {

@@ -1,17 +1,18 @@
-//! One scrape: the series of all collectors, gathered by family.
+//! One scrape: the series of all collectors, grouped by family.
 
 use std::{collections::BTreeMap, fmt};
 
 use crate::{Family, Kind, LatencyTotals};
 
-/// The series of a scrape. Collectors may add to one family if they agree on what it is and their series differ.
+/// The series of a scrape. Several collectors may add to one family if they define it identically and their series
+/// differ.
 #[derive(Debug, Default)]
 pub struct Families {
     by_name: BTreeMap<&'static str, Gathered>,
     faults: Vec<Fault>,
 }
 
-/// A family, with its series by the values of their labels.
+/// A family with its series, by the values of their labels.
 #[derive(Debug)]
 struct Gathered {
     family: Family,
@@ -24,24 +25,24 @@ enum Value {
     Durations(Box<LatencyTotals>),
 }
 
-/// A mistake of those who wrote the collectors. The sample was left out.
+/// A mistake in the code of a collector. The sample was left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Two collectors add to families of this name that differ in type, help or labels.
+    /// Two collectors use this name for families that differ in type, help or labels.
     Contradiction {
-        /// The name.
+        /// The name of the families.
         family: &'static str,
     },
-    /// A sample whose number of labels is not that of its family, or which is of another type.
+    /// A sample has another number of labels than its family, or another type.
     Unfit {
         /// The name of the family.
         family: &'static str,
     },
-    /// A series that was added before.
+    /// A series was added twice.
     Duplicate {
-        /// The name of its family.
+        /// The name of the family.
         family: &'static str,
-        /// The values of its labels.
+        /// The values of the series' labels.
         labels: Box<[Box<str>]>,
     },
 }
@@ -57,23 +58,23 @@ impl fmt::Display for Fault {
 }
 
 impl Families {
-    /// Adds a series of a counter or a gauge, with the values of its labels.
+    /// Adds a series of a counter or a gauge, with the values of its labels in the family's order.
     pub fn add(&mut self, family: &Family, labels: &[&str], value: u64) {
         self.insert(family, labels, Value::Number(value));
     }
 
-    /// Adds a series of a histogram.
+    /// Adds a series of a histogram, with the values of its labels in the family's order.
     pub fn add_histogram(&mut self, family: &Family, labels: &[&str], totals: LatencyTotals) {
         self.insert(family, labels, Value::Durations(Box::new(totals)));
     }
 
-    /// What is wrong with what was added: nothing, unless the program is.
+    /// The mistakes found in what was added; empty if all collectors are correct.
     #[must_use]
     pub fn faults(&self) -> &[Fault] {
         &self.faults
     }
 
-    /// In Prometheus' text format, by name of family and values of labels. A family without series is left out.
+    /// Prometheus' text format, sorted by family name and label values. A family without series is left out.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::new();
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_cumulative() {
+    fn buckets_are_cumulative() {
         let latencies = Latencies::default();
         latencies.record(Duration::from_micros(75));
         latencies.record(Duration::from_secs(11));
@@ -158,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_a_fault_and_left_out() {
+    fn a_sample_that_does_not_fit_is_a_fault_and_left_out() {
         let mut families = Families::default();
         families.add(&CALLS, &["rls"], 1);
         let text = families.text();

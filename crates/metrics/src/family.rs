@@ -1,4 +1,4 @@
-//! What is said once of all series of a family, and the lines of Prometheus' text format.
+//! The definition of a family, which all of its series share, and the lines of Prometheus' text format.
 
 use std::fmt::{Display, Write as _};
 
@@ -7,11 +7,11 @@ use crate::{LATENCY_BOUNDS, LatencyTotals};
 /// The type of a family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Only grows.
+    /// A number that only grows.
     Counter,
-    /// Grows and shrinks.
+    /// A number that grows and shrinks.
     Gauge,
-    /// Durations by bucket, in seconds.
+    /// Durations in buckets, in seconds.
     Histogram,
 }
 
@@ -25,7 +25,7 @@ impl Kind {
     }
 }
 
-/// Name, help, type and label names of a metric.
+/// The name, help, type and label names of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Family {
     name: &'static str,
@@ -35,43 +35,43 @@ pub struct Family {
 }
 
 impl Family {
-    /// Of numbers that only grow.
+    /// A family of numbers that only grow.
     #[must_use]
     pub const fn counter(name: &'static str, help: &'static str, labels: &'static [&'static str]) -> Self {
         Self { name, help, kind: Kind::Counter, labels }
     }
 
-    /// Of numbers that grow and shrink.
+    /// A family of numbers that grow and shrink.
     #[must_use]
     pub const fn gauge(name: &'static str, help: &'static str, labels: &'static [&'static str]) -> Self {
         Self { name, help, kind: Kind::Gauge, labels }
     }
 
-    /// Of durations, with the buckets of [`LATENCY_BOUNDS`].
+    /// A family of durations, with the buckets of [`LATENCY_BOUNDS`].
     #[must_use]
     pub const fn histogram(name: &'static str, help: &'static str, labels: &'static [&'static str]) -> Self {
         Self { name, help, kind: Kind::Histogram, labels }
     }
 
-    /// Its name.
+    /// The name.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name
     }
 
-    /// Its type.
+    /// The type.
     #[must_use]
     pub const fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// The names of its labels, in the order in which their values are given.
+    /// The names of the labels; their values are always in this order.
     #[must_use]
     pub const fn labels(&self) -> &'static [&'static str] {
         self.labels
     }
 
-    /// Appends the lines that precede its series.
+    /// Appends the `# HELP` and `# TYPE` lines.
     pub fn push_head(&self, text: &mut String) {
         let Self { name, help, kind, .. } = self;
         push(text, format_args!("# HELP {name} "));
@@ -85,8 +85,7 @@ impl Family {
         push(text, format_args!("\n# TYPE {name} {}\n", kind.name()));
     }
 
-    /// Appends the line of one series: the value of each label, `None` where the series has no such label, and the
-    /// number.
+    /// Appends the line of one series: the value of each label (`None` if the series lacks that label), and the number.
     pub fn push_series<'a>(
         &self,
         text: &mut String,
@@ -96,7 +95,7 @@ impl Family {
         self.push_line(text, "", values, None, number);
     }
 
-    /// Appends the lines of one histogram.
+    /// Appends the lines of one histogram series.
     #[allow(clippy::cast_precision_loss, reason = "sums beyond 104 days of durations lose nanoseconds")]
     pub(crate) fn push_histogram<'a>(
         &self,
@@ -167,7 +166,7 @@ mod tests {
     const FAMILY: Family = Family::counter("f_total", "A \"help\"\nof \\ lines.", &["one", "two", "three"]);
 
     #[test]
-    fn text_is_escaped_as_the_format_has_it() {
+    fn text_is_escaped_as_the_format_requires() {
         let mut text = String::new();
         FAMILY.push_head(&mut text);
         FAMILY.push_series(&mut text, [Some("a\"b\\c\nd{}=,\r"), None, Some("")], 7);

@@ -1,11 +1,11 @@
-//! How long things took: a histogram that any thread adds to, without a lock.
+//! Latencies: a histogram that any thread can add to, without a lock.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
-/// Upper bounds of the buckets: the reference's from 5 ms up, finer ones below.
+/// Upper bounds of the buckets: those of the reference from 5 ms up, and finer ones below.
 pub const LATENCY_BOUNDS: [Duration; 17] = [
     Duration::from_micros(50),
     Duration::from_micros(100),
@@ -39,7 +39,7 @@ const BOUNDS_NANOS: [u64; LATENCY_BOUNDS.len()] = {
     nanos
 };
 
-/// Durations, counted by bucket.
+/// A histogram of durations.
 #[derive(Debug, Default)]
 pub struct Latencies {
     buckets: [AtomicU64; BUCKETS],
@@ -57,13 +57,13 @@ impl Latencies {
         self.nanos.fetch_add(nanos, Relaxed);
     }
 
-    /// Counts the time from now until what this returns is dropped.
+    /// Counts the time from now until the returned value is dropped.
     #[inline]
     pub fn start(&self) -> Timed<'_> {
         Timed { latencies: self, since: Instant::now() }
     }
 
-    /// As it is now.
+    /// The present contents.
     pub fn totals(&self) -> LatencyTotals {
         let mut totals = LatencyTotals::default();
         totals.add(self);
@@ -71,7 +71,7 @@ impl Latencies {
     }
 }
 
-/// Something under way; when dropped, it has ended.
+/// A duration being measured; it ends when this is dropped.
 #[derive(Debug)]
 #[must_use = "the time ends when this is dropped"]
 pub struct Timed<'a> {
@@ -89,14 +89,14 @@ impl Drop for Timed<'_> {
 /// The sum of histograms at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LatencyTotals {
-    /// By bucket of [`LATENCY_BOUNDS`], each duration in one; the last holds those beyond every bound.
+    /// By bucket of [`LATENCY_BOUNDS`], each duration in exactly one; the last bucket has those above every bound.
     pub buckets: [u64; BUCKETS],
-    /// All durations together, in nanoseconds.
+    /// The sum of all durations, in nanoseconds.
     pub nanos: u64,
 }
 
 impl LatencyTotals {
-    /// Adds a histogram.
+    /// Adds the contents of a histogram.
     pub fn add(&mut self, latencies: &Latencies) {
         for (sum, bucket) in self.buckets.iter_mut().zip(&latencies.buckets) {
             *sum += bucket.load(Relaxed);
@@ -104,7 +104,7 @@ impl LatencyTotals {
         self.nanos += latencies.nanos.load(Relaxed);
     }
 
-    /// How many there were.
+    /// The number of durations.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.buckets.iter().sum()
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_timed_counts_when_it_ends_however_it_ends() {
+    fn a_duration_is_counted_when_its_guard_is_dropped() {
         let latencies = Latencies::default();
         let timed = latencies.start();
         assert_eq!(latencies.totals().count(), 0);

@@ -1,5 +1,5 @@
-//! Metrics beside what they count: a module names its families, counts in statistics of its own, and exports both by
-//! implementing [`Collect`]. The program registers the collectors with what serves the scrape, which knows no family.
+//! Metrics beside what they count: a module defines its families, counts in its own statistics, and exports both by
+//! implementing [`Collect`]. The program registers the collectors with the metrics page, which knows no family.
 //!
 //! ```
 //! use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -23,12 +23,10 @@
 //!
 //! let doors = Doors::default();
 //! doors.opened[1].fetch_add(3, Relaxed);
-//! let mut families = Families::default();
-//! doors.collect(&mut families);
-//! assert!(families.text().contains("doors_opened_total{floor=\"first\"} 3\n"));
+//! assert_eq!(metrics::series(&doors), [r#"doors_opened_total{floor="first"} 3"#, r#"doors_opened_total{floor="ground"} 0"#]);
 //! ```
 //!
-//! A leaf: it depends on nothing, so that every crate of the workspace can export what it counts.
+//! This crate depends on no other of the workspace, so that every one of them can export what it counts.
 
 mod families;
 mod family;
@@ -40,19 +38,30 @@ pub use family::{Family, Kind};
 pub use latency::{LATENCY_BOUNDS, Latencies, LatencyTotals, Timed};
 pub use per_worker::PerWorker;
 
-/// Text in pieces, each made when it is asked for.
+/// Text in pieces, each generated when it is requested.
 pub type Pieces = Box<dyn Iterator<Item = String> + Send>;
 
-/// The length in bytes at which a piece of [`Pieces`] ends.
+/// The length in bytes from which on a piece of [`Pieces`] ends.
 pub const PIECE: usize = 64 * 1024;
 
-/// Statistics that are exported.
+/// Statistics that are exported as metrics.
 pub trait Collect: Send + Sync {
-    /// Adds every series as it is now. Called at each scrape, by any thread; must not block.
+    /// Adds every series with its present value. Called at each scrape, by any thread; must not block.
     fn collect(&self, families: &mut Families);
 
-    /// Families of too many series to be gathered first: their text, in pieces of about [`PIECE`] bytes.
+    /// The text of families with too many series to collect them first, in pieces of about [`PIECE`] bytes.
     fn stream(&self) -> Pieces {
         Box::new(std::iter::empty())
     }
+}
+
+/// The lines of all series of one collector, of histograms the sum and the count alone: its test compares them with
+/// numbers that differ, so that series that are exchanged, missing or always zero fail it.
+#[must_use]
+pub fn series(collector: &dyn Collect) -> Vec<String> {
+    let mut families = Families::default();
+    collector.collect(&mut families);
+    let text = families.text() + &collector.stream().collect::<String>();
+    let is_bucket = |line: &str| line.split(['{', ' ']).next().is_some_and(|name| name.ends_with("_bucket"));
+    text.lines().filter(|line| !line.starts_with('#') && !is_bucket(line)).map(str::to_owned).collect()
 }

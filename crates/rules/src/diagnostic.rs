@@ -1,17 +1,17 @@
-//! Faults of a rule file, as text.
+//! Errors and warnings of rule files.
 
 use std::{fmt, sync::Arc};
 
-/// One fault, or one warning.
+/// One error or warning.
 ///
 /// `{}` prints one line, `file:line:column: path: message`; `{:#}` adds the line of the file with a caret below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     /// The name of the [`RuleFile`](super::RuleFile) or [`RuleResource`](super::RuleResource).
     pub file: Arc<str>,
-    /// From 1; 0 for a fault of the file as a whole.
+    /// From 1; 0 for the file as a whole.
     pub line: u32,
-    /// In characters, from 1; 0 together with `line`.
+    /// In characters, from 1; 0 if `line` is 0.
     pub column: u32,
     /// Such as `descriptors[2].rate_limit.unit`; empty for the file as a whole.
     pub path: String,
@@ -24,9 +24,9 @@ pub struct Diagnostic {
 /// A part of one line of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Excerpt {
-    /// The text.
+    /// A part of the line, with at most 120 characters.
     pub text: String,
-    /// How many characters of it stand before the fault.
+    /// How many characters of `text` are before the error.
     pub caret: usize,
 }
 
@@ -52,12 +52,12 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// Why rules were rejected, with warnings. `{}` prints a line for each, `{:#}` with excerpts.
+/// The errors for which rules were rejected, with the warnings. `{}` prints one line for each, `{:#}` adds excerpts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CompileErrors {
-    /// At least one, by file and then by line; at most 100 for each file and a last one that counts the rest.
+    /// At least one, sorted by file and line; at most 100 for each file, then one that counts the rest.
     pub errors: Vec<Diagnostic>,
-    /// The warnings.
+    /// The warnings, sorted likewise.
     pub warnings: Vec<Diagnostic>,
 }
 

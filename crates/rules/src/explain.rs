@@ -10,43 +10,43 @@ use super::{
 };
 use limiter::domain::{Algorithm, Entry, Escaped, Limit, likely};
 
-/// At most this many siblings that did not match are listed at a level; the rest is counted.
+/// The largest number of siblings without a match that are listed at a level; the others are counted.
 const MAX_LISTED: usize = 20;
 
-/// The path of one descriptor through the rules. `{}` prints it for a person, [`Explanation::to_json`] for a program.
+/// How one descriptor is matched. `{}` prints it for people, [`Explanation::to_json`] for programs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
-    /// The domain, as given.
+    /// The name of the domain, as given.
     pub domain: String,
-    /// One for each entry that was looked at.
+    /// One for each entry up to the last one that was compared.
     pub levels: Vec<Level>,
-    /// The result.
+    /// The rule found, or why there is none.
     pub outcome: Outcome,
 }
 
-/// One entry, and what it was compared with, in the order of matching.
+/// One entry, and the nodes that it was compared with, in the order of matching.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Level {
     /// The entry's key, [`Escaped`].
     pub key: String,
     /// The entry's value, [`Escaped`].
     pub value: String,
-    /// In the order of matching; the last one matched if any did.
+    /// The comparisons, in the order of matching; if one matched, it is the last.
     pub tried: Vec<Tried>,
-    /// Further siblings that were tried without success and are not listed.
+    /// The number of further siblings that did not match and are not listed.
     pub more: usize,
 }
 
 /// One comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tried {
-    /// The node of the rules: `key`, or `key` and value or pattern; for a look-up that found nothing, what was sought.
+    /// The node as text: `key`, or `key` with its value or pattern. For a lookup without result, what was looked up.
     pub candidate: String,
-    /// File and line of the node, if there is one.
+    /// The position of the node, if there is one.
     pub place: Option<Place>,
     /// Whether it matched.
     pub matched: bool,
-    /// Why, in words.
+    /// The reason, as text.
     pub why: String,
 }
 
@@ -64,29 +64,29 @@ pub struct Place {
 pub enum Outcome {
     /// A rule applies.
     Rule {
-        /// Its number, to look it up with [`RuleSet::rule`].
+        /// Its id, for [`RuleSet::rule`].
         id: RuleId,
-        /// Where it is written.
+        /// The position of the rule.
         place: Place,
-        /// What it allows, in words.
+        /// The limits, as text.
         policy: String,
-        /// For each of its limits, how it treats costs that are reported afterwards.
+        /// For each limit, how it treats costs that are charged after the work.
         late_costs: Vec<LateCosts>,
     },
-    /// None applies, for this reason.
+    /// No rule applies, for this reason.
     NoRule(String),
 }
 
 /// How a limit treats a cost that is charged after a look (`hits_addend: 0`) has let the work pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LateCosts {
-    /// Whether a cost that does not fit is counted all the same, so that the next looks are over.
+    /// Whether a cost that does not fit is still counted, so that the next looks are denied.
     pub hold: bool,
-    /// For how long, or why not, in words.
+    /// For how long it holds, or why it does not, as text.
     pub why: String,
 }
 
-/// Matches a descriptor, and explains each step.
+/// Matches a descriptor and explains each step.
 #[must_use]
 pub fn explain(rules: &RuleSet, domain: &str, entries: &[Entry<'_>]) -> Explanation {
     let mut levels = Vec::new();
@@ -160,7 +160,7 @@ impl Walk<'_> {
         self.domain.nodes.iter().any(|node| node.parent == at)
     }
 
-    /// The steps of [`Domain::find`] at one level, explained.
+    /// Does the same as [`Domain::find`] at one level, and explains it.
     fn level(&self, parent: NodeIndex, entry: Entry<'_>) -> (Level, Option<NodeIndex>) {
         let (key, value) = (Escaped(entry.key).to_string(), Escaped(entry.value).to_string());
         let mut level = Level { key, value, tried: Vec::new(), more: 0 };
@@ -168,7 +168,7 @@ impl Walk<'_> {
             let why =
                 "the entry's value is empty: only patterns, regexes and siblings without a value can match".to_owned();
             level.list(Tried { candidate: format!("{}=", Escaped(entry.key)), place: None, matched: false, why });
-        } else if let Some(found) = self.child(&mut level, parent, entry, Some(entry.value), "the very value") {
+        } else if let Some(found) = self.child(&mut level, parent, entry, Some(entry.value), "exact match") {
             return (level, Some(found));
         }
         if let Some(group) = self.domain.pattern_group(parent, entry.key) {
@@ -183,7 +183,7 @@ impl Walk<'_> {
                 }
             }
         }
-        let found = self.child(&mut level, parent, entry, None, "any value will do");
+        let found = self.child(&mut level, parent, entry, None, "any value matches");
         (level, found)
     }
 
@@ -205,7 +205,8 @@ impl Walk<'_> {
             None => {
                 let key = Escaped(entry.key);
                 let candidate = value.map_or_else(|| key.to_string(), |value| format!("{key}={}", Escaped(value)));
-                Tried { candidate, place: None, matched: false, why: "there is no such sibling".to_owned() }
+                let why = if value.is_some() { "no rule for this value" } else { "no rule without a value" };
+                Tried { candidate, place: None, matched: false, why: why.to_owned() }
             }
         });
         found
@@ -236,7 +237,7 @@ fn shown(node: &Node) -> String {
     node.value().map_or_else(|| node.key().to_owned(), |value| format!("{}{relation}{value}", node.key()))
 }
 
-/// Why a value is, or is not, what a sibling asks for.
+/// Why a value matches, or does not match, the pattern of a sibling.
 fn why(kind: ValueKind, value: &[u8], matches: bool, chosen: bool) -> String {
     let value = Escaped(value);
     match (kind, matches) {
@@ -260,7 +261,7 @@ fn policy(policy: &Policy) -> String {
 fn late_costs(limit: &Limit) -> LateCosts {
     let why = match limit.algorithm() {
         _ if !limit.count_denied() => {
-            "are lost if they do not fit, for it does not count what it denies: say count_denied: true".to_owned()
+            "are lost if they do not fit, because denied hits are not counted: set count_denied: true".to_owned()
         }
         Algorithm::FixedWindow => "hold until the window ends".to_owned(),
         Algorithm::SlidingWindow => "hold, fading, until the next window ends".to_owned(),

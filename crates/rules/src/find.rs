@@ -1,4 +1,4 @@
-//! Matching one descriptor: level by level, entry by entry, without going back.
+//! Matches one descriptor: level by level, entry by entry, without backtracking.
 
 use std::hash::{BuildHasher, Hasher as _};
 
@@ -12,17 +12,17 @@ use super::{
 };
 use limiter::domain::{Entry, KeyValue};
 
-/// The rule that a descriptor matched, and the nodes that led there, one for each entry.
+/// The rule that a descriptor matched, and the nodes on the path to it.
 #[derive(Debug, Clone)]
 pub struct Match<'a> {
-    /// As many as the descriptor has entries.
+    /// One node for each entry of the descriptor.
     pub path: SmallVec<[&'a Node; 4]>,
-    /// The rule of the last one.
+    /// The rule of the last node.
     pub rule: &'a Rule,
 }
 
 impl<'a> Match<'a> {
-    /// The entries as the counter's key has them: a pattern whose values share one counter stands for the value.
+    /// The entries as they go into the counter's key: a pattern whose values share one counter replaces the value.
     /// `entries` are those that were matched.
     pub fn key_entries<'e>(&'e self, entries: &'e [Entry<'e>]) -> impl Iterator<Item = (&'e [u8], KeyValue<'e>)>
     where
@@ -32,12 +32,12 @@ impl<'a> Match<'a> {
     }
 }
 
-/// The hash by which a child is found: of its parent, key and value. Over bytes, for rules and requests alike: a `str`
-/// has another hash.
+/// The hash by which a child is looked up: of its parent, key and value. Rules and requests hash bytes alike, because a
+/// `str` has another hash.
 pub(super) fn child_hash(hasher: &Hasher, parent: NodeIndex, key: &[u8], value: Option<&[u8]>) -> u64 {
     let mut state = hasher.build_hasher();
     state.write_u32(parent);
-    // without the lengths that `Hash` adds: the hasher mixes them in, and a match is compared anyway
+    // without the lengths that `Hash` adds: the hasher mixes lengths in, and candidates are compared anyway
     state.write(key);
     if let Some(value) = value {
         state.write(value);
@@ -46,7 +46,8 @@ pub(super) fn child_hash(hasher: &Hasher, parent: NodeIndex, key: &[u8], value: 
 }
 
 impl Domain {
-    /// The rule for a descriptor: the one at the depth of its last entry. Does not allocate for up to four entries.
+    /// Returns the rule for a descriptor: the one at the depth of its last entry. Does not allocate for up to four
+    /// entries.
     #[must_use]
     pub fn find(&self, entries: &[Entry<'_>]) -> Option<Match<'_>> {
         let mut path = SmallVec::new();
@@ -59,16 +60,16 @@ impl Domain {
         Some(Match { path, rule })
     }
 
-    /// The child that an entry matches: by its exact value, else the smallest network, else the first pattern or
-    /// regular expression in file order, else any value.
+    /// Returns the child that an entry matches: by its exact value, else the smallest network, else the first pattern
+    /// or regular expression in file order, else the child without a value.
     fn step(&self, parent: NodeIndex, entry: Entry<'_>) -> Option<NodeIndex> {
-        // an empty value is the same as none, in a file as in a request
+        // an empty value means the same as none, in files and in requests
         let exact = if entry.value.is_empty() { None } else { self.child(parent, entry.key, Some(entry.value)) };
         exact.or_else(|| self.pattern_child(parent, entry)).or_else(|| self.child(parent, entry.key, None))
     }
 
-    /// The child with this key and this value, or without a value. A value that equals the text of a pattern counts as
-    /// exact.
+    /// Returns the child with this key and value, or without a value. A value that equals the text of a pattern matches
+    /// it exactly.
     pub(super) fn child(&self, parent: NodeIndex, key: &[u8], value: Option<&[u8]>) -> Option<NodeIndex> {
         let hash = child_hash(&self.hasher, parent, key, value);
         let is_it = |at: NodeIndex| {
@@ -83,7 +84,7 @@ impl Domain {
         one.or_else(|| self.listed.find(hash, is_listed).map(|listed| listed.node))
     }
 
-    /// The child with this key that a value belongs to, of those that ask for a network or a pattern.
+    /// Returns the child with this key whose network, pattern or regular expression matches the value.
     fn pattern_child(&self, parent: NodeIndex, entry: Entry<'_>) -> Option<NodeIndex> {
         let has_patterns =
             self.nodes.get(parent as usize).map_or(self.root_has_patterns, |node| node.flags.has_patterns);
@@ -93,7 +94,7 @@ impl Domain {
         self.pattern_group(parent, entry.key)?.find(&self.hasher, entry.value)
     }
 
-    /// The children with this key that ask for networks or patterns.
+    /// Returns the children with this key that have networks, patterns or regular expressions.
     pub(super) fn pattern_group(&self, parent: NodeIndex, key: &[u8]) -> Option<&PatternGroup> {
         let hash = child_hash(&self.hasher, parent, key, None);
         let is_it = |at: &u32| {
@@ -103,13 +104,13 @@ impl Domain {
         self.pattern_index.find(hash, is_it).map(|at| &self.patterns[*at as usize])
     }
 
-    /// The rule of a node.
+    /// Returns the rule of a node, if it has one.
     pub(super) fn rule_at(&self, at: NodeIndex) -> Option<&Rule> {
         let node = self.nodes.get(at as usize)?;
         if node.rule == NO_RULE { None } else { self.rules.get(node.rule as usize) }
     }
 
-    /// A rule with the nodes that lead to it.
+    /// Returns a rule with the nodes on the path to it.
     pub(super) fn as_match<'a>(&'a self, rule: &'a Rule) -> Match<'a> {
         let mut path = SmallVec::new();
         let mut at = rule.node;

@@ -1,10 +1,10 @@
-//! Nodes by the hash of their parent, key and value: a table in which a node among a million is found with one cache
-//! miss, where a table with separate control bytes takes two.
+//! An index of nodes by the hash of their parent, key and value. A lookup among a million nodes takes one cache miss; a
+//! table with separate control bytes takes two.
 
 use super::node_index::{NodeIndex, ROOT};
 
-/// Nodes by hash: each is in the slot that its tag points at, or in the next free one. Half of the slots are free, so
-/// that few nodes are displaced.
+/// An open-addressing table with linear probing: a node is in the slot that its tag selects, or in the next free one.
+/// Half of the slots are free, so few nodes are displaced.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     slots: Box<[Slot]>,
@@ -13,7 +13,7 @@ pub(super) struct Index {
 
 #[derive(Clone, Copy, Debug)]
 struct Slot {
-    /// A part of the hash: enough to find the slot, so that the table grows without reading the nodes.
+    /// A part of the hash that is enough to find the slot again, so the table can grow without reading the nodes.
     tag: u32,
     node: NodeIndex,
 }
@@ -21,7 +21,7 @@ struct Slot {
 const FREE: Slot = Slot { tag: 0, node: ROOT };
 
 impl Index {
-    /// The node of this hash for which `is_it` returns true.
+    /// Returns the node with this hash for which `is_it` returns true.
     pub(super) fn find(&self, hash: u64, is_it: impl Fn(NodeIndex) -> bool) -> Option<NodeIndex> {
         let tag = tag(hash);
         let mut at = home(tag, self.slots.len());
@@ -37,7 +37,7 @@ impl Index {
         }
     }
 
-    /// Adds a node that is not there yet.
+    /// Adds a node that the index does not contain.
     pub(super) fn insert(&mut self, hash: u64, node: NodeIndex) {
         if self.slots.len() < slots_for(self.count + 1) {
             self.resize(slots_for(2 * self.count + 1));
@@ -46,7 +46,7 @@ impl Index {
         put(&mut self.slots, Slot { tag: tag(hash), node });
     }
 
-    /// Shrinks the table to its smallest size.
+    /// Shrinks the table to the smallest size for its nodes.
     pub(super) fn shrink(&mut self) {
         self.resize(slots_for(self.count));
     }
@@ -64,7 +64,7 @@ fn slots_for(nodes: usize) -> usize {
     2 * nodes
 }
 
-/// There must be a free slot.
+/// Fills the next free slot; there must be one.
 fn put(slots: &mut [Slot], slot: Slot) {
     let mut at = home(slot.tag, slots.len());
     while slots[at].node != ROOT {
@@ -73,13 +73,13 @@ fn put(slots: &mut [Slot], slot: Slot) {
     slots[at] = slot;
 }
 
-/// Both halves of the hash.
+/// Combines both halves of the hash.
 #[allow(clippy::cast_possible_truncation)]
 fn tag(hash: u64) -> u32 {
     (hash ^ (hash >> 32)) as u32
 }
 
-/// As far into the table as the tag is into all tags.
+/// Scales the tag to the number of slots.
 #[allow(clippy::cast_possible_truncation)]
 fn home(tag: u32, slots: usize) -> usize {
     ((u64::from(tag) * slots as u64) >> 32) as usize
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_node_is_found_at_any_size_and_no_other() {
+    fn every_added_node_is_found_at_any_size() {
         let hasher = foldhash::fast::RandomState::default();
         let mut index = Index::default();
         for count in 0..2_000 {
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn nodes_of_one_hash_lie_side_by_side() {
+    fn nodes_with_equal_hashes_are_all_found() {
         for hash in [0, u64::from(u32::MAX), u64::MAX << 32] {
             let mut index = Index::default();
             for node in 0..20 {
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_nothing_in_an_empty_one() {
+    fn an_empty_index_finds_nothing() {
         let mut index = Index::default();
         index.shrink();
         assert_eq!(index.find(1, |_| true), None);

@@ -1,10 +1,10 @@
-//! Rules: YAML, compiled to an immutable tree that is matched by hash.
+//! Rate limit rules: YAML, compiled to an immutable tree in which descriptors are looked up by hash.
 //!
 //! [`compile`] turns files into a [`RuleSet`] or reports every error in them, and [`compile_resources`] does the same
-//! with rules that were never a file; [`Domain::find`] matches a descriptor; [`explain`](explain::explain) explains
+//! with rules that are not files; [`Domain::find`] matches a descriptor, and [`explain`](explain::explain) explains
 //! how. `docs/rules.md` describes the format.
 //!
-//! Independent of stores, of requests in flight, and of where files come from.
+//! Independent of stores, of requests in flight, and of where the files come from.
 
 mod compile;
 mod diagnostic;

@@ -1,6 +1,8 @@
-//! Rule files inside Kubernetes manifests: the values of a ConfigMap's `data`, as `kubectl` and `helm template` print them.
+//! Rule files inside Kubernetes manifests: the values in a ConfigMap's `data`, as `kubectl` and `helm template` print
+//! them.
 //!
-//! Lines and columns of faults are those of the manifest where a value is a literal block (`|`), as people write them.
+//! If such a value is a literal block (`|`), as in manifests written by hand, errors have the manifest's lines and
+//! columns.
 
 mod tree;
 
@@ -10,31 +12,31 @@ use self::tree::{Tree, documents};
 use super::RuleFile;
 use limiter::domain::slip;
 
-/// What a file holds.
+/// The content of a file.
 #[derive(Clone, Debug)]
 pub enum Content {
-    /// Rules of its own, or nothing that can be read: it is to be compiled as it is.
+    /// Rules, or something that cannot be parsed: to be compiled as it is.
     Rules(RuleFile),
-    /// Manifests.
+    /// Kubernetes manifests.
     Manifests(Embedded),
 }
 
-/// What was found in manifests.
+/// The rule files found in manifests.
 #[derive(Clone, Debug, Default)]
 pub struct Embedded {
     /// The rule files in the `data` of ConfigMaps.
     pub files: Vec<RuleFile>,
-    /// What looks like no rule file, each with the reason.
+    /// Values that do not look like rule files, each with the reason, as text.
     pub skipped: Vec<String>,
-    /// What the service may read otherwise than it was read here.
+    /// Differences between what was read here and what the service may read, as text.
     pub warnings: Vec<String>,
 }
 
-/// Finds out whether a file is made of manifests, and takes the rule files out of them.
+/// Finds out whether a file consists of manifests, and extracts the rule files from them.
 #[must_use]
 pub fn open(file: RuleFile) -> Content {
     let Ok(text) = std::str::from_utf8(&file.content) else { return Content::Rules(file) };
-    // without it no document is a manifest, and rules need not be read twice
+    // a quick check: without this text no document is a manifest, and rules are not parsed twice
     let documents = if text.contains("apiVersion") { documents(text) } else { None };
     let Some(documents) = documents.filter(|documents| documents.iter().any(is_manifest)) else {
         return Content::Rules(file);
@@ -47,7 +49,7 @@ pub fn open(file: RuleFile) -> Content {
     Content::Manifests(embedded)
 }
 
-/// Whether a file that cannot be read looks like a template that Helm has not filled in.
+/// Whether a file that cannot be parsed looks like a Helm template that was not rendered.
 #[must_use]
 pub fn is_template(file: &RuleFile) -> bool {
     file.content.windows(2).any(|two| two == b"{{")
@@ -63,7 +65,7 @@ fn take(document: &Tree, file: &str, lines: &[&str], into: &mut Embedded) {
             let name = document.get("metadata").and_then(|metadata| metadata.text("name")).unwrap_or("?");
             let data = document.get("data").map(Tree::pairs).unwrap_or_default();
             let looks_like_rules = |value: &Tree| matches!(value, Tree::Scalar { text, .. } if is_rules(text));
-            // the service reads each file of a directory of rules, whatever is in it
+            // the service reads every file in a directory of rules, whatever it contains
             let is_of_rules = data.iter().any(|(_, value)| looks_like_rules(value));
             for (key, value) in data {
                 let (rules, has_extension) = (looks_like_rules(value), has_extension(Path::new(key)));
@@ -91,14 +93,14 @@ fn take(document: &Tree, file: &str, lines: &[&str], into: &mut Embedded) {
     }
 }
 
-/// Whether the service reads a file of this name in a directory that RULES names.
+/// Whether the service reads a file with this name in a directory that RULES names.
 #[must_use]
 pub fn has_extension(name: &Path) -> bool {
     let extension = name.extension().unwrap_or_default();
     ["yaml", "yml", "json"].iter().any(|accepted| extension.eq_ignore_ascii_case(accepted))
 }
 
-/// Whether a text is meant to be a rule file, however faulty.
+/// Whether a text is probably meant to be a rule file, even if it has errors.
 fn is_rules(text: &str) -> bool {
     let is_key = |key: &str| slip(key, ["domain", "descriptors"]).is_some();
     match documents(text).as_deref() {
@@ -110,7 +112,7 @@ fn is_rules(text: &str) -> bool {
 
 fn rule_file(file: &str, map: &str, key: &str, value: &Tree, lines: &[&str]) -> RuleFile {
     let Tree::Scalar { text, line, literal } = value else { return embedded_file(file, map, key, "") };
-    // the parser gives the line of the `|`, or the one after it
+    // the parser reports the line of the `|`, or the one after it
     let place = || literal_lines(lines, *line, text).or_else(|| literal_lines(lines, line.checked_sub(1)?, text));
     match literal.then(place).flatten() {
         Some(content) => RuleFile { name: file.to_owned(), content: content.into_bytes() },
@@ -118,13 +120,13 @@ fn rule_file(file: &str, map: &str, key: &str, value: &Tree, lines: &[&str]) -> 
     }
 }
 
-/// A value whose lines are its own.
+/// A value as a file whose lines are counted from its own start.
 fn embedded_file(file: &str, map: &str, key: &str, text: &str) -> RuleFile {
     RuleFile { name: format!("{file} (ConfigMap {map}, {key})"), content: text.as_bytes().to_vec() }
 }
 
-/// A literal block in the lines and columns that it has in its manifest. `header` is the line of its `|`, from 1. `None` if the
-/// lines are not what the parser read.
+/// Returns a literal block at the lines and columns that it has in its manifest. `header` is the line of its `|`, from
+/// 1. `None` if the lines differ from what the parser read.
 fn literal_lines(lines: &[&str], header: usize, text: &str) -> Option<String> {
     let wanted: Vec<&str> = text.lines().map(str::trim_end).collect();
     let block = lines.get(header..header + wanted.len())?;
@@ -133,7 +135,7 @@ fn literal_lines(lines: &[&str], header: usize, text: &str) -> Option<String> {
     if !dedented.eq(wanted.iter().copied()) {
         return None;
     }
-    // these mean something at the beginning of a line alone
+    // these have a meaning only at the start of a line
     let moved = wanted.iter().any(|line| ["---", "...", "%"].iter().any(|mark| line.starts_with(mark)));
     let block = if moved { wanted.join("\n") } else { block.join("\n") };
     Some("\n".repeat(header) + &block + "\n")
@@ -167,7 +169,7 @@ data:
 ";
 
     #[test]
-    fn a_literal_keeps_its_place() {
+    fn a_literal_block_keeps_its_lines_and_columns() {
         let (files, skipped) = embedded(MAP);
         let at = "\n\n\n\n\n    domain: a\n\n    descriptors: []\n";
         assert_eq!(files, [("m.yaml".to_owned(), at.to_owned())]);
@@ -177,7 +179,7 @@ data:
     }
 
     #[test]
-    fn every_document_and_item_is_looked_at() {
+    fn every_document_and_list_item_is_searched() {
         let service = "apiVersion: v1\nkind: Service\nmetadata: {name: s}\n";
         let (files, _) = embedded(&format!("{service}---\n{MAP}---\n{MAP}"));
         assert_eq!(files.len(), 2);
@@ -190,13 +192,13 @@ data:
     }
 
     #[test]
-    fn marks_of_documents_are_moved_to_the_beginning_of_their_line() {
+    fn document_markers_stay_at_the_start_of_their_line() {
         let (files, _) = embedded("apiVersion: v1\nkind: ConfigMap\ndata:\n  a: |\n    ---\n    domain: a\n");
         assert_eq!(files[0].1, "\n\n\n\n---\ndomain: a\n");
     }
 
     #[test]
-    fn faulty_rules_are_rules_all_the_same() {
+    fn rules_with_errors_are_still_rules() {
         let (files, _) =
             embedded("apiVersion: v1\nkind: ConfigMap\ndata:\n  a: |\n    domain: a\n    descriptors: [\n");
         assert_eq!(files.len(), 1);

@@ -1,4 +1,4 @@
-//! The statistic that a match counts towards: one label for each level, as the reference names them.
+//! The statistic that a match counts towards: one label for each level, named as in the reference.
 
 use std::{borrow::Cow, fmt};
 
@@ -12,8 +12,8 @@ use limiter::domain::{Entry, Escaped};
 pub struct MetricLevel<'a> {
     /// The rule's key.
     pub key: &'a str,
-    /// The rule's own (see [`Node::value`]), or the request's value: of an address or network that a network holds, the
-    /// usual text.
+    /// The node's own value (see [`Node::value`]), or the value in the request; for a node with networks the canonical
+    /// text of the request's address or network.
     pub value: Option<Cow<'a, [u8]>>,
 }
 
@@ -26,11 +26,11 @@ impl fmt::Display for MetricLevel<'_> {
     }
 }
 
-/// A statistic's name.
+/// The name of a statistic, level by level.
 pub type MetricLevels<'a> = SmallVec<[MetricLevel<'a>; 4]>;
 
 impl Node {
-    /// This node's level of the name, where no request takes part in it.
+    /// This node's level of the name, independent of any request.
     #[must_use]
     pub fn metric_level(&self) -> MetricLevel<'_> {
         MetricLevel { key: self.key(), value: self.value.bytes().map(Cow::Borrowed) }
@@ -38,14 +38,14 @@ impl Node {
 }
 
 impl<'a> Match<'a> {
-    /// The rule's own name for its statistics, which depends on no request.
+    /// The levels of the rule's own statistic, independent of any request.
     pub fn static_levels(&self) -> impl ExactSizeIterator<Item = MetricLevel<'a>> {
         self.path.iter().map(|node| node.metric_level())
     }
 
-    /// The name for this request, if it is another than [`static_levels`](Self::static_levels): `detailed_metric` on
-    /// the matched node puts the request's value in at each level, `value_to_metric` at its own level, and
-    /// `share_threshold` keeps the pattern at its level in either case.
+    /// The levels for this request, if they differ from [`static_levels`](Self::static_levels): `detailed_metric` on
+    /// the matched node inserts the request's value at each level, `value_to_metric` at its own level. A level with
+    /// `share_threshold` always keeps the pattern.
     ///
     /// `entries` are those that were matched.
     #[must_use]
@@ -57,7 +57,8 @@ impl<'a> Match<'a> {
             return None;
         }
         let detailed = self.path.last().is_some_and(|node| node.detailed_metric());
-        // the reference writes an empty value as `key_` unless a level is shared, which goes another way there
+        // the reference writes an empty value as `key_`, unless some level has share_threshold, which takes another
+        // path there
         let empty = if self.path.iter().any(|node| node.share_threshold()) { None } else { Some(&b""[..]) };
         let level = |(node, entry): (&&'a Node, &Entry<'e>)| {
             let value = match () {

@@ -1,28 +1,28 @@
-//! Finds where many regular expressions are tried one after the other. The cost of patterns with `*` and of networks
-//! does not grow with their number; a value is read once for each regular expression.
+//! Finds long lists of regular expressions that are tried one after another. Matching globs and networks does not get
+//! slower with their number; each regular expression reads the value once.
 
 use std::fmt;
 
 use super::RuleSet;
 
-/// More siblings with a regular expression than this are worth a warning: a value of 60 kB, the longest header that Envoy
-/// takes by default, then costs some ten milliseconds.
+/// More regular expressions with one key than this cause a warning: a value of 60 kB, the longest header that Envoy
+/// accepts by default, then costs some ten milliseconds.
 pub const MANY: usize = 64;
 
-/// Siblings with one key, many of which ask for a regular expression.
+/// Siblings with one key, many of which have a regular expression.
 #[derive(Clone, Copy, Debug)]
 pub struct RegexList<'r> {
-    /// The domain.
+    /// The name of the domain.
     pub domain: &'r str,
-    /// Their key.
+    /// The key of the siblings.
     pub key: &'r str,
-    /// File and line of the first.
+    /// File and line of the first one.
     pub place: (&'r str, u32),
-    /// How many regular expressions there are.
+    /// The number of regular expressions.
     pub count: usize,
 }
 
-/// Those with more than [`MANY`], by domain.
+/// The lists with more than [`MANY`], by domain.
 #[must_use]
 pub fn long(rules: &RuleSet) -> Vec<RegexList<'_>> {
     let mut found = Vec::new();

@@ -10,14 +10,14 @@ use hashbrown::HashTable;
 
 use super::{Domain, Match, Node, RuleId, node_index::Hasher};
 
-/// A domain's number within its set.
+/// A domain's index within its set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DomainIndex(u32);
 
 /// The rules of all domains. Immutable.
 #[derive(Debug, Default)]
 pub struct RuleSet {
-    /// By name.
+    /// Sorted by name.
     pub(super) domains: Box<[Domain]>,
     pub(super) by_name: HashTable<u32>,
     pub(super) hasher: Hasher,
@@ -25,12 +25,12 @@ pub struct RuleSet {
     pub(super) rule_count: u32,
 }
 
-/// Rules whose counters are charged all or none.
+/// A domain or rule whose counters are charged all or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AllOrNone<'a> {
     /// The domain's name.
     pub domain: &'a str,
-    /// The file and line of a rule with several limits; `None`: the domain is atomic.
+    /// The file and line of a rule with several limits; `None` if the whole domain is atomic.
     pub rule: Option<(&'a str, u32)>,
 }
 
@@ -44,7 +44,7 @@ impl fmt::Display for AllOrNone<'_> {
     }
 }
 
-/// The hash by which a domain is found. Over bytes, for rules and requests alike: a `str` has another hash.
+/// The hash by which a domain is looked up. Rules and requests hash bytes alike, because a `str` has another hash.
 pub(super) fn domain_hash(hasher: &Hasher, name: &[u8]) -> u64 {
     let mut state = hasher.build_hasher();
     state.write(name);
@@ -52,13 +52,13 @@ pub(super) fn domain_hash(hasher: &Hasher, name: &[u8]) -> u64 {
 }
 
 impl RuleSet {
-    /// The rules of a domain; `None` if no file has it.
+    /// Returns the rules of a domain; `None` if there are none.
     #[must_use]
     pub fn domain(&self, name: impl AsRef<[u8]>) -> Option<&Domain> {
         self.domain_index(name).map(|index| self.domain_at(index))
     }
 
-    /// The index of the domain with this name, which outlives a borrow of the set. `None` if no file has it.
+    /// Returns the index of the domain with this name; it outlives a borrow of the set. `None` if there is none.
     #[must_use]
     pub fn domain_index(&self, name: impl AsRef<[u8]>) -> Option<DomainIndex> {
         let name = name.as_ref();
@@ -66,43 +66,43 @@ impl RuleSet {
         Some(DomainIndex(*at))
     }
 
-    /// The domain of an index that this set returned.
+    /// Returns the domain with an index that this set returned.
     ///
     /// # Panics
-    /// If the index is of another set, with more domains.
+    /// If the index belongs to another set, with more domains.
     #[must_use]
     #[inline]
     pub fn domain_at(&self, index: DomainIndex) -> &Domain {
         &self.domains[index.0 as usize]
     }
 
-    /// All domains, by name.
+    /// All domains, sorted by name.
     pub fn domains(&self) -> impl ExactSizeIterator<Item = &Domain> {
         self.domains.iter()
     }
 
-    /// How many rules there are; their ids are below this.
+    /// The number of rules; their ids are below it.
     #[must_use]
     pub fn rule_count(&self) -> u32 {
         self.rule_count
     }
 
-    /// All rules by id, each with its domain and the nodes that lead to it.
+    /// All rules by id, each with its domain and the nodes on the path to it.
     pub fn rules(&self) -> impl Iterator<Item = (&Domain, Match<'_>)> {
         self.domains.iter().flat_map(|domain| domain.rules.iter().map(move |rule| (domain, domain.as_match(rule))))
     }
 
-    /// One rule, with its domain and the nodes that lead to it.
+    /// Returns one rule, with its domain and the nodes on the path to it.
     #[must_use]
     pub fn rule(&self, id: RuleId) -> Option<(&Domain, Match<'_>)> {
-        // of several domains that begin at one id, all but the last have no rules
+        // if several domains begin at the same id, all but the last are without rules
         let behind = self.domains.partition_point(|domain| domain.first_rule <= id.0);
         let domain = self.domains.get(behind.checked_sub(1)?)?;
         let rule = domain.rules.get((id.0 - domain.first_rule) as usize)?;
         Some((domain, domain.as_match(rule)))
     }
 
-    /// The first domain or rule whose counters are charged all or none.
+    /// Returns the first atomic domain, else the first rule with several limits.
     #[must_use]
     pub fn all_or_none(&self) -> Option<AllOrNone<'_>> {
         let domain = self.domains.iter().find(|domain| domain.atomic);
@@ -114,7 +114,7 @@ impl RuleSet {
         })
     }
 
-    /// The file and line where a node of this set is written.
+    /// The file and line of a node of this set.
     #[must_use]
     pub fn location(&self, node: &Node) -> (&str, u32) {
         (self.files.get(node.file as usize).map_or("", |name| name), node.line)

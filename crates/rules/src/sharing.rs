@@ -1,11 +1,11 @@
-//! Which counters the values that match a pattern charge: one that they share, or one each. Without `share_threshold` each
-//! value has its own, so that a client that can vary the value has as many budgets as it likes.
+//! Which counters the values that match a pattern charge: one that they share, or one for each value. Without
+//! `share_threshold` each value has its own, so a client that can vary the value has any number of budgets.
 
 use std::{collections::BTreeMap, fmt};
 
 use super::{Match, Node, RuleSet, ValueKind};
 
-/// How the values that match one descriptor share counters.
+/// Whether the values that match one descriptor share a counter.
 #[derive(Clone, Copy, Debug)]
 pub struct Sharing<'r> {
     node: &'r Node,
@@ -14,26 +14,26 @@ pub struct Sharing<'r> {
 /// A descriptor whose values have a counter each.
 #[derive(Clone, Copy, Debug)]
 pub struct Unshared<'r> {
-    /// How its values share counters.
+    /// The descriptor.
     pub sharing: Sharing<'r>,
-    /// Its file and line.
+    /// The file and line of the descriptor.
     pub place: (&'r str, u32),
-    /// The kind of values.
+    /// The kind of its values.
     pub values: Values,
 }
 
 /// The kind of values that have a counter each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Values {
-    /// Paths, which can be written in any number of ways: a counter for each is probably unwanted.
+    /// Paths, which can be written in any number of ways, so a counter for each is probably unwanted.
     Paths,
-    /// Whole addresses, of which a client of IPv6 has many.
+    /// Single addresses, of which an IPv6 client has many.
     Addresses,
-    /// Others.
+    /// Any other kind.
     Others,
 }
 
-/// Of each level of a match that asks for a pattern, network or list, or for any path or address.
+/// Returns the levels of a match with a pattern, network or list of patterns, or that match any path or address.
 #[must_use]
 pub fn of<'r>(found: &Match<'r>) -> Vec<Sharing<'r>> {
     if found.rule.limits().is_empty() {
@@ -42,15 +42,15 @@ pub fn of<'r>(found: &Match<'r>) -> Vec<Sharing<'r>> {
     found.path.iter().copied().filter(|node| is_open(node)).map(|node| Sharing { node }).collect()
 }
 
-/// Every descriptor of the rules whose matching values have a counter each, by file and line. Those that no limit is at or
-/// below are left out.
+/// Returns every descriptor of the rules whose matching values have a counter each, by file and line. Descriptors
+/// without a limit at or below them are left out.
 #[must_use]
 pub fn unshared(rules: &RuleSet) -> Vec<Unshared<'_>> {
     let mut found = BTreeMap::new();
     for (_, rule) in rules.rules() {
         for sharing in of(&rule).into_iter().filter(|sharing| !sharing.node.share_threshold()) {
             let place = rules.location(sharing.node);
-            // two of one line, as in a flow map, are distinguished by their text
+            // two descriptors of one line, as in a flow map, are distinguished by their text
             let key = (place, sharing.node.key(), sharing.node.value());
             found.entry(key).or_insert(Unshared { sharing, place, values: values(sharing.node) });
         }
@@ -58,22 +58,23 @@ pub fn unshared(rules: &RuleSet) -> Vec<Unshared<'_>> {
     found.into_values().collect()
 }
 
-/// What a domain matches as exact paths.
+/// The exact paths in the rules of a domain.
 #[derive(Clone, Copy, Debug)]
 pub struct ExactPaths<'r> {
-    /// The domain.
+    /// The name of the domain.
     pub domain: &'r str,
-    /// The key of the first of them in the file.
+    /// The key of the first path in file order.
     pub key: &'r str,
-    /// That path.
+    /// The first path.
     pub first: &'r str,
-    /// How many there are beside it.
+    /// The number of further paths.
     pub more: usize,
-    /// The descriptor of the last one.
+    /// The descriptor of the last path.
     last: &'r Node,
 }
 
-/// The exact paths of each domain that has any: `/hello` is not `/hello?a=1`.
+/// Returns the exact paths of each domain that has any. They are worth a note because `/hello` does not match
+/// `/hello?a=1`.
 #[must_use]
 pub fn exact_paths(rules: &RuleSet) -> Vec<ExactPaths<'_>> {
     let mut all: Vec<ExactPaths<'_>> = Vec::new();
@@ -84,7 +85,7 @@ pub fn exact_paths(rules: &RuleSet) -> Vec<ExactPaths<'_>> {
         let Some(node) = rule.path.iter().copied().find(|node| paths(node).next().is_some()) else { continue };
         let mut paths = paths(node);
         match all.last_mut().filter(|last| last.domain == &**domain.name()) {
-            // several limits below one descriptor
+            // another limit below the same descriptor
             Some(last) if std::ptr::eq(last.last, node) => {}
             Some(last) => {
                 last.more += paths.count();
@@ -100,7 +101,7 @@ pub fn exact_paths(rules: &RuleSet) -> Vec<ExactPaths<'_>> {
     all
 }
 
-/// The paths that a descriptor matches exactly; of a long list the first ones.
+/// The paths that a descriptor matches exactly; for a long list only the first ones.
 fn paths(node: &Node) -> impl Iterator<Item = &str> {
     let values = node.value().unwrap_or_default();
     let (one, several) = match node.value_kind() {
@@ -127,13 +128,13 @@ impl fmt::Display for ExactPaths<'_> {
     }
 }
 
-/// Whether the number of values that match has no bound, or a large one, and that can be a surprise.
+/// Whether the number of matching values is unbounded or large, in a way that may be unexpected.
 fn is_open(node: &Node) -> bool {
     match node.value_kind() {
         ValueKind::Glob | ValueKind::Regex | ValueKind::Cidr => true,
-        // of a list that holds no pattern there are as many as it has
+        // a list without patterns matches only as many values as it has
         ValueKind::List => node.value().is_some_and(|values| values.contains('*')),
-        // users, for example, are meant to have a counter each
+        // for users, for example, a counter each is intended
         ValueKind::Any => values(node) != Values::Others,
         ValueKind::Exact => false,
     }
@@ -145,14 +146,14 @@ fn values(node: &Node) -> Values {
     let begins_so = node.value_kind() != ValueKind::Cidr && begins_with_slash(node.value().unwrap_or_default());
     match node.value_kind() {
         _ if is_named_so || begins_so => Values::Paths,
-        // the action of Envoy whose value has no mask
+        // the Envoy action whose value has no mask
         ValueKind::Any if key == "remote_address" => Values::Addresses,
         _ => Values::Others,
     }
 }
 
-/// Whether the first text that a pattern or regular expression asks for begins with a slash. Wildcards, groups and flags may
-/// come before it.
+/// Whether the literal text of a pattern or regular expression begins with a slash, after any wildcards, groups and
+/// flags.
 fn begins_with_slash(mut pattern: &str) -> bool {
     const BEFORE: [&str; 12] = ["^", r"\A", ".*?", ".*", ".+", "*", "(?:", "(?i)", "(?i:", "(?s)", "(?is)", "("];
     while let Some(rest) = BEFORE.iter().find_map(|before| pattern.strip_prefix(before)) {

@@ -1,7 +1,7 @@
 //! The compiled rules: immutable, in a few arrays.
 //!
 //! A domain keeps all its nodes in one array, in file order, and finds the children of a node through one hash table
-//! for the whole domain, so a level of 10 000 siblings costs what a level of ten costs, and a level of one costs no
+//! for the whole domain. So a level with 10 000 siblings is as fast as a level with ten, and a level with one has no
 //! table of its own.
 
 use std::sync::Arc;
@@ -17,17 +17,17 @@ use super::{
 };
 use limiter::domain::{FailureMode, KeyValue, Limit, Metadata, SharedKind};
 
-/// A rule's number within its set: dense, from 0, domain by domain in the order of their names, then in file order.
+/// A rule's number within its set: dense, from 0, sorted by the name of the domain and then in file order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RuleId(pub u32);
 
-/// What to answer for a descriptor that matches no rule.
+/// The answer for a descriptor that matches no rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum OnUnknown {
-    /// Let it pass, uncounted.
+    /// It passes, uncounted.
     #[default]
     Allow,
-    /// Answer OVER_LIMIT.
+    /// It is over its limit.
     Deny,
 }
 
@@ -44,24 +44,24 @@ pub struct Domain {
     pub(super) rules: Box<[Rule]>,
     pub(super) first_rule: u32,
     pub(super) root_has_patterns: bool,
-    /// By parent, key and value: every node that asks for one value, or for any.
+    /// By parent, key and value: every node with one value, or without one.
     pub(super) index: Index,
-    /// By the same: the values of nodes that ask for one of several.
+    /// By parent, key and value: the single values of nodes with a list.
     pub(super) listed: HashTable<Listed>,
-    /// The patterns among the children of one node that have one key.
+    /// The patterns of the children of one node that have equal keys.
     pub(super) patterns: Box<[PatternGroup]>,
     pub(super) pattern_index: HashTable<u32>,
     pub(super) hasher: Hasher,
 }
 
-/// One of the values that a node asks for.
+/// One of the values in the list of a node.
 #[derive(Debug)]
 pub(super) struct Listed {
     pub(super) node: NodeIndex,
     pub(super) value: Box<str>,
 }
 
-/// One descriptor of a file: a step on the path to a rule. It fits a cache line.
+/// One descriptor of a file: a step on the path to a rule. Fits a cache line.
 #[derive(Debug)]
 #[repr(align(64))]
 pub struct Node {
@@ -75,25 +75,25 @@ pub struct Node {
     pub(super) flags: NodeFlags,
 }
 
-/// What a node asks of an entry's value.
+/// How a node matches an entry's value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ValueKind {
-    /// Nothing.
+    /// Any value matches.
     #[default]
     Any,
-    /// To equal this one.
+    /// The value must be equal.
     Exact,
-    /// To match a pattern with `*`.
+    /// The value must match a pattern with `*`.
     Glob,
-    /// To be one of several, or to match one of several patterns.
+    /// The value must be equal to one of several, or match one of several patterns.
     List,
-    /// To be an address in a network.
+    /// The value must be an address or network in a network.
     Cidr,
-    /// To match a regular expression as a whole.
+    /// The whole value must match a regular expression.
     Regex,
 }
 
-/// What a node says beside its key and value.
+/// The options of a node, apart from its key and value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct NodeFlags {
     pub(super) kind: ValueKind,
@@ -103,16 +103,16 @@ pub(super) struct NodeFlags {
     pub(super) value_to_metric: bool,
 }
 
-/// What a rule allows.
+/// The limits of a rule.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Policy {
-    /// Never counted.
+    /// No limit; nothing is counted.
     Unlimited,
     /// One limit or, from `rate_limits`, several that are charged all or none. Never empty.
     Limited(SmallVec<[Limit; 1]>),
 }
 
-/// A node that carries a limit.
+/// A node's rule: its limits and how they are applied.
 #[derive(Debug)]
 pub struct Rule {
     pub(super) id: RuleId,
@@ -120,7 +120,7 @@ pub struct Rule {
     pub(super) policy: Policy,
     pub(super) shadow: bool,
     pub(super) quota: bool,
-    /// Its statistics can depend on the request.
+    /// Whether its statistics can depend on the request.
     pub(super) varying_metric: bool,
     pub(super) on_store_failure: Option<FailureMode>,
     /// Options that few rules have.
@@ -149,25 +149,25 @@ impl Domain {
         self.atomic
     }
 
-    /// What to answer for a descriptor that matches no rule.
+    /// The answer for a descriptor that matches no rule.
     #[must_use]
     #[inline]
     pub fn on_unknown(&self) -> OnUnknown {
         self.on_unknown
     }
 
-    /// The failure mode of the domain's limits, if it has its own. Already part of [`Rule::on_store_failure`]; for
-    /// limits that a request carries.
+    /// The failure mode of the domain, if it sets one: for limits that a request carries. [`Rule::on_store_failure`]
+    /// includes it already.
     #[must_use]
     #[inline]
     pub fn on_store_failure(&self) -> Option<FailureMode> {
         self.on_store_failure
     }
 
-    /// A rule of this domain.
+    /// Returns a rule of this domain.
     ///
     /// # Panics
-    /// If the rule is of another domain.
+    /// If the rule belongs to another domain.
     #[must_use]
     #[inline]
     pub fn rule(&self, id: RuleId) -> &Rule {
@@ -180,7 +180,7 @@ impl Domain {
 }
 
 impl Node {
-    /// What an entry's value must be.
+    /// How the value of an entry is matched.
     #[must_use]
     pub fn value_kind(&self) -> ValueKind {
         self.flags.kind
@@ -192,15 +192,15 @@ impl Node {
         &self.key
     }
 
-    /// The text for the value in statistics: the value that an entry must have, or the pattern or regular expression
-    /// that it must match, as written; several values or networks are sorted and joined with `|`, with a hash in place
-    /// of a long rest. `None` if any value matches.
+    /// The text for statistics: the value that an entry must have, or the pattern or regular expression that it must
+    /// match, as written. Several values or networks are sorted and joined with `|`; a long list is cut and gets a
+    /// hash. `None` if any value matches.
     #[must_use]
     pub fn value(&self) -> Option<&str> {
         self.value.get()
     }
 
-    /// The text for `value`, which this node matched, in a counter's key.
+    /// What represents `value`, which this node matched, in a counter's key.
     pub(super) fn key_value<'a>(&'a self, value: &'a [u8]) -> KeyValue<'a> {
         match self.value() {
             Some(text) if self.share_threshold() => KeyValue::Shared { kind: self.shared_kind(), text },
@@ -208,7 +208,7 @@ impl Node {
         }
     }
 
-    /// The address or network that `value`, which this node matched, is, if the node asks for one.
+    /// The address or network that `value`, which this node matched, is; `None` if the node has no networks.
     pub(super) fn network(&self, value: &[u8]) -> Option<Network> {
         if self.value_kind() == ValueKind::Cidr { network(value) } else { None }
     }
@@ -222,19 +222,19 @@ impl Node {
         }
     }
 
-    /// All values that match share one counter: the pattern takes the value's place in the counter key.
+    /// Whether all matching values share one counter: the pattern replaces the value in the counter's key.
     #[must_use]
     pub fn share_threshold(&self) -> bool {
         self.flags.share_threshold
     }
 
-    /// As written; it counts for the node that carries the matched rule only.
+    /// The option `detailed_metric`; only that of the node with the matched rule has an effect.
     #[must_use]
     pub fn detailed_metric(&self) -> bool {
         self.flags.detailed_metric
     }
 
-    /// As written.
+    /// The option `value_to_metric`.
     #[must_use]
     pub fn value_to_metric(&self) -> bool {
         self.flags.value_to_metric
@@ -242,21 +242,21 @@ impl Node {
 }
 
 impl Rule {
-    /// Its number in the set.
+    /// The rule's number in the set.
     #[must_use]
     #[inline]
     pub fn id(&self) -> RuleId {
         self.id
     }
 
-    /// What it allows.
+    /// The rule's limits, or that it is unlimited.
     #[must_use]
     #[inline]
     pub fn policy(&self) -> &Policy {
         &self.policy
     }
 
-    /// Its limits; empty if it is unlimited.
+    /// The limits; empty if the rule is unlimited.
     #[must_use]
     #[inline]
     pub fn limits(&self) -> &[Limit] {
@@ -266,42 +266,42 @@ impl Rule {
         }
     }
 
-    /// Its name, reported with the limit and named by others' `replaces`.
+    /// The name, which is reported with the limit and to which `replaces` of other rules refers.
     #[must_use]
     #[inline]
     pub fn name(&self) -> Option<&Arc<str>> {
         self.extras.as_ref()?.name.as_ref()
     }
 
-    /// The names of the rules that do not count in a request which this one matches too.
+    /// The names of rules that are not counted for requests that match this rule too.
     #[must_use]
     #[inline]
     pub fn replaces(&self) -> &[Arc<str>] {
         self.extras.as_ref().map_or(&[], |extras| &extras.replaces)
     }
 
-    /// Counted and reported, never enforced.
+    /// Shadow mode: counted and reported, never enforced.
     #[must_use]
     #[inline]
     pub fn shadow(&self) -> bool {
         self.shadow
     }
 
-    /// Refuses a request only if all its quota descriptors are over.
+    /// Quota mode: denies a request only if all its quota descriptors are over.
     #[must_use]
     #[inline]
     pub fn quota(&self) -> bool {
         self.quota
     }
 
-    /// What to do when the store fails: the rule's own mode, else that of the file's defaults, else the domain's.
+    /// The failure mode: the rule's own, else that of the file's defaults, else the domain's.
     #[must_use]
     #[inline]
     pub fn on_store_failure(&self) -> Option<FailureMode> {
         self.on_store_failure
     }
 
-    /// The dynamic metadata of an answer: never empty.
+    /// The dynamic metadata for responses; never empty.
     #[must_use]
     #[inline]
     pub fn metadata(&self) -> Option<&Arc<Metadata>> {

@@ -1,11 +1,11 @@
-//! The text that a node asks for, stored inline if it is short, so that comparing it reads no further memory.
+//! The text of a node's value, stored inline if it is short, so that comparing it reads no other memory.
 
 use std::fmt;
 
-/// The bytes that fit in three words beside the tag and the length.
+/// The number of bytes that fit in three words beside the tag and the length.
 const SHORT: usize = 22;
 
-/// A text, or none.
+/// An optional text.
 #[derive(Clone, Default)]
 pub(super) enum Value {
     #[default]
@@ -31,10 +31,10 @@ impl Value {
     }
 
     pub(super) fn get(&self) -> Option<&str> {
-        self.bytes().map(|bytes| str::from_utf8(bytes).expect("these bytes are those of a text"))
+        self.bytes().map(|bytes| str::from_utf8(bytes).expect("the bytes come from a str"))
     }
 
-    /// Whether it equals this text. Cheaper than [`Value::get`].
+    /// Whether it equals `other`. Cheaper than [`Value::get`].
     pub(super) fn is(&self, other: Option<&[u8]>) -> bool {
         self.bytes() == other
     }
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_of_any_length_is_what_it_was() {
+    fn a_text_of_any_length_is_stored_unchanged() {
         let ä = "ä".repeat(15);
         for text in [None, Some(""), Some("a"), Some(&ä[..22]), Some(&ä[..24]), Some(&*ä)] {
             let value = Value::new(text);

@@ -1,5 +1,5 @@
-//! One address in front of several services, as a Kubernetes Service is: it deals connections, not requests, and only to
-//! those whose `/readyz` says so when it asks, which is now and then. Connections that stand are left alone.
+//! One address in front of several services, like a Kubernetes Service: it distributes connections, not requests, and
+//! only to services whose `/readyz` reported ready at the last probe. Established connections are left alone.
 
 use std::{
     net::SocketAddr,
@@ -16,7 +16,7 @@ use tokio::{
 
 use super::http::Client;
 
-/// Between two probes of a service.
+/// The time between two probes of a service.
 const PERIOD: Duration = Duration::from_millis(100);
 
 pub struct Balancer {
@@ -39,18 +39,18 @@ impl Balancer {
         let backends = Arc::default();
         let mut tasks = JoinSet::new();
         tasks.spawn(probe(Arc::clone(&backends)));
-        tasks.spawn(deal(listener, Arc::clone(&backends)));
+        tasks.spawn(distribute(listener, Arc::clone(&backends)));
         Self { address, backends, _tasks: tasks }
     }
 
-    /// Deals to this service, once it is ready, in place of the one that had this gRPC address before.
+    /// Adds a service, or replaces the one with this gRPC address. It gets connections once it is ready.
     pub fn put(&self, grpc: SocketAddr, http: SocketAddr) {
         let mut backends = self.backends.lock().expect("no panic");
         backends.retain(|one| one.grpc != grpc);
         backends.push(Backend { grpc, http, ready: false });
     }
 
-    /// Services that are ready.
+    /// The number of services that are ready.
     pub fn ready(&self) -> usize {
         self.backends.lock().expect("no panic").iter().filter(|one| one.ready).count()
     }
@@ -72,7 +72,7 @@ async fn probe(backends: Arc<Mutex<Vec<Backend>>>) {
     }
 }
 
-async fn deal(listener: TcpListener, backends: Arc<Mutex<Vec<Backend>>>) {
+async fn distribute(listener: TcpListener, backends: Arc<Mutex<Vec<Backend>>>) {
     let mut connections = JoinSet::new();
     for turn in 0.. {
         let (mut near, _) = listener.accept().await.expect("accepted");

@@ -1,4 +1,4 @@
-//! Certificates made for a test, by openssl.
+//! Certificates for tests, made by openssl.
 
 use std::{fs, path::Path, process::Command};
 
@@ -11,25 +11,25 @@ pub struct Pem {
     pub key: String,
 }
 
-/// An authority that issues certificates.
+/// A certificate authority.
 pub struct Authority {
     directory: TempDir,
     pub pem: Pem,
 }
 
-/// What a certificate is for.
+/// The parameters of a certificate.
 #[derive(Clone, Copy)]
 pub struct Leaf<'a> {
-    /// As openssl takes it: `DNS:envoy.example,IP:127.0.0.1`.
+    /// The subject alternative names in openssl's format: `DNS:envoy.example,IP:127.0.0.1`.
     pub names: &'a str,
-    /// From how many days ago it is valid.
+    /// How many days ago its validity began.
     pub since_days: u32,
-    /// For how many days in all.
+    /// For how many days it is valid in all.
     pub days: u32,
 }
 
 impl<'a> Leaf<'a> {
-    /// For a day or two from now.
+    /// A certificate that is valid now, for a day or two.
     pub fn of(names: &'a str) -> Self {
         Self { names, since_days: 0, days: 2 }
     }
@@ -56,14 +56,14 @@ impl Authority {
     }
 }
 
-/// One that vouches for itself and says CA:TRUE: what `openssl req -x509` makes by default, as in the reference's
-/// Makefile.
+/// A self-signed certificate with CA:TRUE, as `openssl req -x509` makes it by default and the reference's Makefile
+/// does.
 pub fn selfsigned(names: &str) -> Pem {
     let directory = tempfile::tempdir().expect("a directory");
     make(directory.path(), "own", 0, &format!("-days 2 -subj /O=Dis/CN=localhost -addext subjectAltName={names}"))
 }
 
-/// Two authorities, and of the first a server and a client: `NAME.crt` and `NAME.key`.
+/// Files `NAME.crt` and `NAME.key` of two authorities, and of a server and a client of the first.
 pub fn certificates(server: &str) -> TempDir {
     let directory = tempfile::tempdir().expect("a directory");
     let (ca, other) = (Authority::new("ca"), Authority::new("other"));
@@ -75,7 +75,7 @@ pub fn certificates(server: &str) -> TempDir {
     directory
 }
 
-/// Runs openssl as it would have run some days ago.
+/// Runs openssl with the clock set back by some days.
 fn make(directory: &Path, name: &str, days_ago: u32, options: &str) -> Pem {
     let mut command = Command::new(if days_ago == 0 { "openssl" } else { "faketime" });
     if days_ago > 0 {
@@ -84,7 +84,7 @@ fn make(directory: &Path, name: &str, days_ago: u32, options: &str) -> Pem {
     let key = format!("-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout {name}.key -out {name}.crt");
     command.args(["req", "-x509"]).args(key.split(' ')).args(options.split(' '));
     command.current_dir(directory);
-    // faketime names a semaphore after its process, and one of that number may have left its own behind
+    // faketime names a semaphore by its process id, and a process with the same id may have left one behind
     let is_taken = |output: &std::process::Output| String::from_utf8_lossy(&output.stderr).contains("sem_open");
     let mut output = command.output().expect("openssl");
     for _ in 0..10 {

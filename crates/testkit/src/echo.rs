@@ -1,4 +1,5 @@
-//! A server that refuses AUTH and repeats what it was sent: as a Redis whose AUTH was renamed away, or in words of its own.
+//! A server that rejects AUTH and repeats what it was sent: like a Redis whose AUTH was renamed, or with another error
+//! text.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -6,10 +7,10 @@ use std::{
     thread,
 };
 
-/// The words of a refusal, made of those of the command.
+/// Makes the text of the error from the words of the command.
 pub type Refuse = fn(&[String]) -> String;
 
-/// As Redis refuses a command that it does not know: it shortens what it repeats to 128 bytes.
+/// The error of Redis for a command that it does not know; it cuts what it repeats at 128 bytes.
 pub fn as_unknown(words: &[String]) -> String {
     let mut repeated = String::new();
     for word in &words[1..] {
@@ -21,24 +22,24 @@ pub fn as_unknown(words: &[String]) -> String {
     format!("ERR unknown command '{}', with args beginning with: {repeated}", words[0])
 }
 
-/// In other words, and in quotes, where some characters are escaped.
+/// Another error text, in quotes, in which some characters are escaped.
 pub fn quoted(words: &[String]) -> String {
     format!("ERR no such login: {:?}", &words[1..])
 }
 
-/// In other words, shortened.
+/// Another error text, cut.
 pub fn shortened(words: &[String]) -> String {
     let all = words.join(" ");
     format!("ERR cannot do: {}...", &all[..all.len().min(128)])
 }
 
-/// Starts one, which ends with the process. Its port.
+/// Starts a server that runs until the process ends, and returns its port.
 pub fn start(refuse: Refuse) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("bound").port();
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            // a client that leaves ends it
+            // a client that disconnects ends it
             thread::spawn(move || serve(&stream, refuse));
         }
     });
@@ -57,7 +58,7 @@ fn serve(mut stream: &TcpStream, refuse: Refuse) -> Option<()> {
     }
 }
 
-/// The words of the next command; `None`: there is none.
+/// Reads the words of the next command; `None` at the end of the stream.
 fn command(reader: &mut BufReader<&TcpStream>) -> Option<Vec<String>> {
     let words = number(reader)?;
     (0..words)

@@ -12,23 +12,23 @@ use tempfile::TempDir;
 
 use super::{eventually, http::Client, ports::free_port, repository};
 
-/// A running Envoy with the ratelimit HTTP filter in front of one upstream; killed when dropped.
+/// A running Envoy with the HTTP filter `ratelimit` in front of one upstream; killed when dropped.
 pub struct Envoy {
     child: Child,
-    /// Where it takes HTTP.
+    /// The address of its HTTP listener.
     pub address: SocketAddr,
-    /// Its admin pages.
+    /// The address of its admin pages.
     pub admin: SocketAddr,
     _dir: TempDir,
 }
 
-/// What differs between tests.
+/// The settings that differ between tests.
 pub struct Config {
     pub tollgate: SocketAddr,
     pub upstream: SocketAddr,
     pub domain: &'static str,
     pub failure_mode_deny: bool,
-    /// Envoy's `rate_limits` of the one route.
+    /// Envoy's `rate_limits` of its only route.
     pub rate_limits: Value,
     pub timeout: &'static str,
 }
@@ -38,8 +38,8 @@ impl Envoy {
         Self::run("envoy.json", &bootstrap(config).to_string()).await
     }
 
-    /// Runs a bootstrap of the caller's own; `name` says by its ending what it is written in. Its first listener is the
-    /// one that takes HTTP.
+    /// Runs Envoy with the given bootstrap; the extension of `name` is the format. The first listener must be the HTTP
+    /// one.
     pub async fn run(name: &str, bootstrap: &str) -> Self {
         let dir = TempDir::new().expect("a temporary directory");
         let path = dir.path().join(name);
@@ -58,11 +58,11 @@ impl Envoy {
 
         let admin = eventually("Envoy's admin address", async || {
             if child.try_wait().expect("envoy can be waited for").is_some() {
-                let mut said = std::fs::read_to_string(&log_path).unwrap_or_default();
+                let mut log = std::fs::read_to_string(&log_path).unwrap_or_default();
                 if let Some(stderr) = &mut child.stderr {
-                    let _ = stderr.read_to_string(&mut said);
+                    let _ = stderr.read_to_string(&mut log);
                 }
-                panic!("envoy ended: {said}");
+                panic!("envoy ended: {log}");
             }
             std::fs::read_to_string(&admin_path).ok()?.parse().ok()
         })
@@ -94,15 +94,15 @@ fn text(path: &Path) -> &str {
     path.to_str().expect("a path in UTF-8")
 }
 
-/// The program.
+/// The path of the Envoy binary.
 pub fn binary() -> PathBuf {
     let path = repository("target/parts/bin/envoy");
     assert!(path.exists(), "{} is missing: run tests/run.sh once, which installs it", path.display());
     path
 }
 
-/// The example of the README, as it is but for its ports and for how long it waits: a request passes after 20 ms, which
-/// are too short on a machine that is busy.
+/// The example of the README, changed only in its ports and in the timeout of the rate limit call: after 20 ms a
+/// request passes, which is too short on a busy machine.
 pub fn example(tollgate: SocketAddr) -> String {
     let path = repository("examples/envoy.yaml");
     let mut bootstrap = std::fs::read_to_string(path).expect("the example");
@@ -119,7 +119,7 @@ pub fn example(tollgate: SocketAddr) -> String {
     bootstrap
 }
 
-/// The bootstrap of [`Envoy::start`], for tests that change it. Its first cluster is that of Tollgate.
+/// The bootstrap of [`Envoy::start`], for tests that change it. Its first cluster is Tollgate.
 pub fn bootstrap(config: &Config) -> Value {
     let address = |address: SocketAddr| json!({"socket_address": {"address": address.ip().to_string(), "port_value": address.port()}});
     let cluster = |name: &str, to: SocketAddr, more: Value| {

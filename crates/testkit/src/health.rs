@@ -1,11 +1,11 @@
-//! What the service says of its health: over gRPC, and on its pages.
+//! The health of the service, over gRPC and on its pages.
 
 use tonic::{Code, transport::Endpoint};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 
 use super::{http::Client, process::Tollgate};
 
-/// The status of a service by its name.
+/// The status of a service, by its name.
 pub async fn grpc(tollgate: &Tollgate, service: &str) -> Result<ServingStatus, Code> {
     let endpoint = Endpoint::from_shared(format!("http://{}", tollgate.address("grpc"))).expect("an address");
     let mut client = HealthClient::new(endpoint.connect_lazy());
@@ -13,7 +13,7 @@ pub async fn grpc(tollgate: &Tollgate, service: &str) -> Result<ServingStatus, C
     answer.map(|answer| answer.into_inner().status()).map_err(|status| status.code())
 }
 
-/// Status and body of a page.
+/// The status and body of a page.
 pub async fn page(tollgate: &Tollgate, path: &str) -> (u16, String) {
     let answer = Client::new().get(tollgate.address("http"), path).await;
     (answer.status.as_u16(), answer.body)

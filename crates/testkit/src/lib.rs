@@ -1,8 +1,8 @@
 //! What integration tests share: the service as a child process, real servers (Envoy, Redis, ADS), clients,
-//! certificates, and waiting.
+//! certificates, and waiting for conditions.
 //!
-//! Knows no code of the service. A test of the program begins with [`tollgate!`]; a server is killed when it is dropped;
-//! a test waits for a condition with [`eventually`] or [`until`], never for a time.
+//! Depends on no code of the service. A test of the program begins with [`tollgate!`]; a server is killed when it is
+//! dropped; a test waits for a condition with [`eventually`] or [`until`], never for a fixed time.
 #![allow(
     clippy::new_without_default,
     clippy::panic,
@@ -34,10 +34,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Longer than any condition takes to come true on a machine that does not hang, however busy it is.
+/// Longer than any condition takes on a machine that works, however busy it is.
 pub const PATIENCE: Duration = Duration::from_secs(300);
 
-/// The program under test, whose path only the package that builds it knows: how to start it, or with rules, started.
+/// The program under test, whose path only the package that builds it knows: a [`process::Builder`], or a running
+/// program if rules are given.
 #[macro_export]
 macro_rules! tollgate {
     () => {
@@ -48,12 +49,12 @@ macro_rules! tollgate {
     };
 }
 
-/// A file of the repository, by its path from the top level.
+/// The path of a file of the repository, relative to its top level.
 pub fn repository(path: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join(path)
 }
 
-/// Waits until `check` gives something; a test that waits in vain fails saying `what` it waited for.
+/// Waits until `check` returns a value. Otherwise fails and names `what` it waited for.
 pub async fn eventually<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
@@ -65,7 +66,19 @@ pub async fn eventually<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>
     }
 }
 
-/// Waits until a condition holds that takes no waiting to look at.
+/// Like [`eventually`] outside of an async runtime: blocks the thread.
+pub fn eventually_blocking<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = check() {
+            return found;
+        }
+        assert!(start.elapsed() < PATIENCE, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Waits until a condition holds that can be checked synchronously.
 pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let start = Instant::now();
     while !holds() {

@@ -4,16 +4,17 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::net::TcpSocket;
 
-/// Sockets that are bound and never listen, until the test ends.
+/// Sockets that are bound but never listen, until the test process ends.
 static HELD: Mutex<Vec<TcpSocket>> = Mutex::new(Vec::new());
 
-/// A port of the loopback that is this test's own. A socket stays bound to it: no other process is given the port, one that
-/// connects is refused, and a server that sets SO_REUSEADDR, as all do here, can listen there, stop, and listen again.
+/// A loopback port reserved for this test. A socket stays bound to it, so no other process gets the port, and
+/// connecting to it is refused. A server that sets SO_REUSEADDR, as all servers here do, can listen on it, stop, and
+/// listen again.
 pub fn free_port() -> u16 {
     hold(0).expect("a free port")
 }
 
-/// The same for a port of the caller's choice; `None` if it is taken.
+/// Reserves a given port; `None` if it is taken.
 pub fn hold(port: u16) -> Option<u16> {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.set_reuseaddr(true).expect("an option of every socket");

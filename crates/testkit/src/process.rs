@@ -1,4 +1,4 @@
-//! Tollgate as its users run it: a process with an environment.
+//! Tollgate as users run it: a process with an environment.
 
 use std::{
     collections::BTreeMap,
@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use super::PATIENCE;
 
-/// How to start one.
+/// The command line and environment of a Tollgate to start.
 pub struct Builder {
     env: BTreeMap<String, OsString>,
     args: Vec<OsString>,
@@ -28,14 +28,14 @@ pub struct Builder {
 pub struct Tollgate {
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
-    /// Held while nobody is to read what it writes.
+    /// Locked while a test wants the program's output not to be read.
     reading: Arc<Mutex<()>>,
-    /// Where the rules file lives, if the test gave rules.
+    /// The directory of the rules file, if the test has rules.
     pub rules_dir: Option<TempDir>,
 }
 
 impl Builder {
-    /// Of the program at this path, on free ports, as the tests usually have it.
+    /// A builder of the program at this path, with free ports and the usual settings of tests.
     pub fn new(program: impl Into<PathBuf>) -> Self {
         let env = [
             ("HOST", "127.0.0.1"),
@@ -68,13 +68,13 @@ impl Builder {
         self
     }
 
-    /// Rules to start with, in a file that [`Tollgate::write_rules`] can replace.
+    /// The rules to start with, in a file that [`Tollgate::write_rules`] can replace.
     pub fn rules(mut self, yaml: &str) -> Self {
         self.rules = Some(yaml.to_owned());
         self
     }
 
-    /// A wall clock that is set as libfaketime has it: `+30s`, or `@2026-03-29 00:00:00` (UTC) to start at.
+    /// Sets the wall clock, in the format of libfaketime: `+30s`, or `@2026-03-29 00:00:00` (UTC) to start at.
     pub fn clock(self, faketime: &str) -> Self {
         let places = std::fs::read_dir("/usr/lib").expect("/usr/lib").flatten();
         let mut paths = places.map(|place| place.path().join("faketime/libfaketime.so.1"));
@@ -85,16 +85,16 @@ impl Builder {
             .env("TZ", "UTC")
     }
 
-    /// Another path to the same binary, for tests of its name.
+    /// Uses another path of the same binary, for tests of its name.
     pub fn program(mut self, program: &Path) -> Self {
         self.program = program.to_owned();
         self
     }
 
-    /// Starts it, without waiting for anything.
+    /// Starts the program without waiting for it.
     pub fn spawn(self) -> Tollgate {
         let Self { mut env, args, rules, program } = self;
-        // on a machine that is busy, Redis may need longer for an answer than the 100 ms that are the default
+        // on a busy machine, Redis may need longer to answer than the default of 100 ms
         for redis in ["REDIS", "REDIS_PERSECOND"] {
             if env.contains_key(&format!("{redis}_URL")) {
                 env.entry(format!("{redis}_TIMEOUT")).or_insert_with(|| "10s".into());
@@ -113,7 +113,7 @@ impl Builder {
         tollgate
     }
 
-    /// Starts it and waits until it takes calls.
+    /// Starts the program and waits until it accepts calls.
     pub fn start(self) -> Tollgate {
         let tollgate = self.spawn();
         tollgate.address("grpc");
@@ -122,7 +122,7 @@ impl Builder {
 }
 
 impl Tollgate {
-    /// Runs a command of the caller's own, which becomes the program.
+    /// Runs a given command as the program.
     pub fn spawn(mut command: Command) -> Self {
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("tollgate starts");
@@ -139,7 +139,7 @@ impl Tollgate {
         Self { child, log, reading, rules_dir: None }
     }
 
-    /// Nobody reads what it logs, until this is dropped.
+    /// Stops reading the program's output until the returned value is dropped.
     pub fn unread(&self) -> impl Drop + use<> {
         struct Unread(Option<std::thread::JoinHandle<()>>, std::sync::mpsc::Sender<()>);
         impl Drop for Unread {
@@ -160,36 +160,37 @@ impl Tollgate {
         Unread(Some(holder), end)
     }
 
-    /// Everything it has logged.
+    /// All log lines so far.
     pub fn log(&self) -> Vec<String> {
         self.log.lock().expect("no panic while logging").clone()
     }
 
-    /// The log lines that hold this message.
+    /// The log lines that contain this message.
     pub fn logged(&self, message: &str) -> Vec<String> {
         self.log().into_iter().filter(|line| line.contains(message)).collect()
     }
 
-    /// Waits until at least so many lines hold this text; all that do. What a metric shows may not be logged yet.
+    /// Waits until at least `count` lines contain this text, and returns all that do. Needed even after a metric has
+    /// changed, because its log line may follow.
     pub fn wait_for_lines(&self, text: &str, count: usize) -> Vec<String> {
         self.wait_for(&format!("{count} log lines with '{text}'"), || {
             Some(self.logged(text)).filter(|lines| lines.len() >= count)
         })
     }
 
-    /// Waits for a line that holds this text.
+    /// Waits for a line that contains this text.
     pub fn wait_for_log(&self, text: &str) -> String {
         self.wait_for(&format!("a log line with '{text}'"), || self.logged(text).pop())
     }
 
-    /// Waits for a line that holds one of these texts.
+    /// Waits for a line that contains one of these texts.
     pub fn wait_for_log_of(&self, texts: &[&str]) -> String {
         self.wait_for(&format!("a log line with one of {texts:?}"), || {
             self.log().into_iter().find(|line| texts.iter().any(|text| line.contains(text)))
         })
     }
 
-    /// Where it listens: `grpc`, `http`, `debug` or `metrics`.
+    /// The address of a listener: `grpc`, `http`, `debug` or `metrics`.
     pub fn address(&self, listener: &str) -> SocketAddr {
         self.wait_for(&format!("the {listener} listener"), || {
             self.log().iter().find_map(|line| {
@@ -200,7 +201,8 @@ impl Tollgate {
         })
     }
 
-    /// Waits until it has all its connections to one Redis: of a pool of ten, three for each of two workers and for `/json`.
+    /// Waits until all connections to one Redis are established: from a pool of ten, three for each of two workers and
+    /// for `/json`.
     pub async fn connected_to_redis(&self) {
         let client = super::http::Client::new();
         super::eventually("connections to Redis", async || {
@@ -210,7 +212,7 @@ impl Tollgate {
         .await;
     }
 
-    /// Waits until `/healthcheck` says that all is well.
+    /// Waits until `/healthcheck` reports healthy.
     pub async fn is_healthy(&self) {
         let client = super::http::Client::new();
         super::eventually("a healthy service", async || {
@@ -230,7 +232,7 @@ impl Tollgate {
         }
     }
 
-    /// Replaces the rules by writing and renaming.
+    /// Replaces the rules by writing a file and renaming it.
     pub fn write_rules(&self, yaml: &str) {
         let dir = self.rules_dir.as_ref().expect("the test gave rules").path();
         // in the directory's parent, so that the half-written file is never part of the rules
@@ -239,7 +241,7 @@ impl Tollgate {
         staged.persist(dir.join("rules.yaml")).expect("rules are renamed");
     }
 
-    /// Its number, to look it up in `/proc`.
+    /// The process id, for `/proc`.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -250,7 +252,7 @@ impl Tollgate {
         assert!(status.expect("kill runs").success(), "kill -{name} failed");
     }
 
-    /// Waits for the end.
+    /// Waits until the program exits.
     pub fn exit(&mut self) -> ExitStatus {
         let start = Instant::now();
         loop {
@@ -262,7 +264,7 @@ impl Tollgate {
         }
     }
 
-    /// Stops it at once, as a crash would.
+    /// Kills the program, as in a crash.
     pub fn kill(&mut self) {
         self.child.kill().expect("it can be killed");
         self.child.wait().expect("it can be waited for");
@@ -273,7 +275,8 @@ impl Drop for Tollgate {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        // libfaketime names these after the process: one that is killed leaves them, and another of its id would fail
+        // libfaketime names these by the process id: a killed program leaves them, and a later one with the same id
+        // would fail
         for name in ["faketime_shm", "sem.faketime_sem"] {
             let _ = std::fs::remove_file(format!("/dev/shm/{name}_{}", self.child.id()));
         }

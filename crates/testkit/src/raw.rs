@@ -1,4 +1,4 @@
-//! Calls to the gRPC port frame by frame, also those that no gRPC client makes.
+//! Calls to the gRPC port frame by frame, including calls that no gRPC client makes.
 
 use std::{net::SocketAddr, pin::Pin};
 
@@ -17,14 +17,14 @@ pub const SHOULD_RATE_LIMIT: &str = "/envoy.service.ratelimit.v3.RateLimitServic
 
 type Body = UnsyncBoxBody<Bytes, std::convert::Infallible>;
 
-/// A connection.
+/// An HTTP/2 connection.
 pub struct Raw {
     send: SendRequest<Body>,
     address: SocketAddr,
     connection: JoinHandle<()>,
 }
 
-/// The body of a call: what is sent on it are its DATA frames, and it ends when this is dropped.
+/// The body of a call: each item is a DATA frame, and the body ends when this is dropped.
 pub type Frames = mpsc::Sender<Bytes>;
 
 #[derive(Debug)]
@@ -50,14 +50,14 @@ impl Answer {
         self.header("grpc-message").unwrap_or_default()
     }
 
-    /// The message that was answered.
+    /// Decodes the response message.
     pub fn decode<M: Message + Default>(&self) -> M {
         assert_eq!(self.code(), 0, "{self:?}");
         M::decode(&self.body[5..]).expect("a message")
     }
 }
 
-/// A message as gRPC frames it.
+/// Encodes a message with the five-byte prefix of gRPC.
 pub fn frame(flag: u8, message: &[u8]) -> Bytes {
     let length = u32::try_from(message.len()).expect("a length").to_be_bytes();
     [&[flag][..], &length, message].concat().into()
@@ -74,7 +74,7 @@ impl Raw {
         Self { send, address, connection }
     }
 
-    /// Begins a call whose body is sent as the caller wants.
+    /// Begins a call whose body the caller sends.
     pub async fn begin(
         &mut self,
         method: &str,
@@ -94,18 +94,18 @@ impl Raw {
         (frames, whole(self.send.send_request(request)))
     }
 
-    /// Makes a call with these DATA frames.
+    /// Makes a call with these DATA frames and waits for the response.
     pub async fn call(&mut self, method: &str, path: &str, headers: &[(&str, &str)], frames: &[Bytes]) -> Answer {
         let (body, answer) = self.begin(method, path, headers).await;
         for frame in frames {
-            // the server may have answered already
+            // the server may have responded already
             let _ = body.send(frame.clone()).await;
         }
         drop(body);
         answer.await.expect("an answer")
     }
 
-    /// A call of `ShouldRateLimit`, as it should be, with `headers` besides.
+    /// Makes a well-formed call of `ShouldRateLimit` with additional headers.
     pub async fn ask(&mut self, headers: &[(&str, &str)], frames: &[Bytes]) -> Answer {
         let headers = [&[("content-type", "application/grpc"), ("te", "trailers")], headers].concat();
         self.call("POST", SHOULD_RATE_LIMIT, &headers, frames).await

@@ -1,4 +1,4 @@
-//! Calls to the service, as a gRPC client makes them.
+//! Calls to the service with a gRPC client.
 
 use std::net::SocketAddr;
 
@@ -14,13 +14,13 @@ use tonic::transport::{Channel, Endpoint};
 
 pub type Rls = RateLimitServiceClient<Channel>;
 
-/// A client that connects when first used.
+/// A client that connects on its first call.
 pub fn client(address: SocketAddr) -> Rls {
     let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("a valid address");
     RateLimitServiceClient::new(endpoint.connect_lazy())
 }
 
-/// A request of one descriptor for each list of pairs.
+/// A request with one descriptor for each list of pairs.
 pub fn request(domain: &str, descriptors: &[&[(&str, &str)]]) -> RateLimitRequest {
     RateLimitRequest {
         domain: domain.to_owned(),
@@ -42,8 +42,8 @@ pub fn codes(response: &RateLimitResponse) -> Vec<Code> {
     response.statuses.iter().map(DescriptorStatus::code).collect()
 }
 
-/// Whether the call never reached the service, for the client met a GOAWAY first: tonic's channel fails those that it
-/// was about to send. HTTP/2 says that they can be made again, and Envoy and other gRPC clients do so unasked.
+/// Whether the call was never sent, because the client met a GOAWAY first: tonic's channel fails the calls that it was
+/// about to send. HTTP/2 allows to retry them, and Envoy and other gRPC clients do so by themselves.
 pub fn never_sent(status: &tonic::Status) -> bool {
     let mut cause = std::error::Error::source(status);
     while let Some(error) = cause {

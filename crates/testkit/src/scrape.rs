@@ -1,18 +1,18 @@
-//! What the metrics page shows.
+//! Reads the metrics page.
 
 use super::{eventually, http::Client, process::Tollgate};
 
-/// The page of the metrics listener.
+/// The text of the metrics page.
 pub async fn page(tollgate: &Tollgate) -> String {
     Client::new().get(tollgate.address("metrics"), "/metrics").await.body
 }
 
-/// The value of a series, by its name and labels as the page has them; `None` if it is not there.
+/// The value of a series, given with its labels as on the page; `None` if it is missing.
 pub async fn metric(tollgate: &Tollgate, series: &str) -> Option<f64> {
     value(&page(tollgate).await, series)
 }
 
-/// The value of a series that must be there.
+/// The value of a series that must be present.
 pub async fn count(tollgate: &Tollgate, series: &str) -> u64 {
     let page = page(tollgate).await;
     value(&page, series).unwrap_or_else(|| panic!("no {series} in\n{page}")) as u64
@@ -24,7 +24,7 @@ pub async fn until_metric(tollgate: &Tollgate, series: &str, wanted: f64) {
     eventually(&format!("{series} to be {wanted}"), is_so).await;
 }
 
-/// The value of a series on a page.
+/// The value of a series in the text of a page.
 pub fn value(page: &str, series: &str) -> Option<f64> {
     let value = page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '))?;
     Some(value.parse().expect("the value of a series is a number"))

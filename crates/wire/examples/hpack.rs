@@ -1,4 +1,4 @@
-//! How long the decoder takes for the blocks that Envoy sends for one call after the other.
+//! Measures how long the decoder takes for the header blocks that Envoy sends for consecutive calls.
 //!
 //! `cargo run --release -p wire --example hpack`
 
@@ -23,7 +23,7 @@ const FIELDS: [(&str, &str); 12] = [
     ("user-agent", "envoy"),
 ];
 
-/// The blocks of one call after the other, with these fields that have another value each time, inserted or not.
+/// The blocks of consecutive calls. The fields in `changing` have another value in each call, and are indexed or not.
 fn blocks(count: u64, changing: &[&str], way: u8) -> Vec<Vec<u8>> {
     let mut encoder = Encoder::with_dynamic_size(4096);
     let mut encode = |name: &str, value: &str, way: u8, block: &mut Vec<u8>| {
@@ -44,7 +44,7 @@ fn blocks(count: u64, changing: &[&str], way: u8) -> Vec<Vec<u8>> {
     (0..count).map(one).collect()
 }
 
-/// The shortest time that a block took, on average over all blocks, of many turns.
+/// The shortest average time per block, over many repetitions.
 fn measure(blocks: &[Vec<u8>]) -> Duration {
     let mut scratch = Vec::new();
     let turn = |_| {

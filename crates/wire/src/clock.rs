@@ -1,11 +1,11 @@
-//! Points in time.
+//! Instants that cannot overflow.
 
 use std::time::{Duration, Instant};
 
-/// What stands for never.
+/// Represents infinity.
 const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 
-/// The time after this much, or a time that is never reached.
+/// The instant `after` later, or one that is never reached.
 pub(crate) fn later(since: Instant, after: Duration) -> Instant {
     since + after.min(FAR)
 }
@@ -15,7 +15,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn for_ever_is_a_patience_as_well() {
+    fn an_infinite_duration_does_not_overflow() {
         let now = Instant::now();
         assert_eq!(later(now, Duration::from_secs(1)), now + Duration::from_secs(1));
         assert!(later(now, Duration::MAX) > now + FAR / 2);

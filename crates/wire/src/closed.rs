@@ -1,68 +1,68 @@
-//! What is remembered of streams that are not open any more.
+//! What is remembered of streams that are closed.
 
 use std::ops::Range;
 
 /// How many streams that this end has reset are remembered.
-const MOST_RESETS: usize = 64;
+const MAX_RESETS: usize = 64;
 
-/// What is remembered of the streams up to the highest one that the peer has opened: a bounded part of what became of
-/// them. What is not remembered is an error of the stream alone, for a peer that keeps to the rules may have sent
-/// something before it knew that its stream was reset, however many resets ago that was.
+/// What is remembered of closed streams, in bounded memory. An unexpected frame on a stream that is not remembered is
+/// an error of that stream only: a peer that follows the protocol may have sent it before it learned that the stream
+/// was reset, however many resets ago.
 #[derive(Debug, Default)]
 pub(crate) struct Closed {
-    /// The last ones that this end has reset.
+    /// The streams that this end has reset most recently.
     resets: Vec<u32>,
-    /// Where the oldest of these is, once there are as many as may be.
+    /// The index of the oldest of them, once the list is full.
     oldest: u8,
-    /// The last one that was closed after the peer had ended its request.
+    /// The last stream that was closed after the peer had ended its request.
     ended: u32,
-    /// The last ones that the peer has passed over.
+    /// The ids that the peer has skipped most recently.
     skipped: Range<u32>,
 }
 
-/// How a stream came not to be open.
+/// Why a stream is not open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum How {
-    /// This end has reset it, and what the peer had sent before it knew is ignored.
+    /// This end has reset it. Frames that the peer sent before it learned of that are ignored.
     Reset,
-    /// The peer had ended its request, and so has nothing to send on it.
+    /// The peer had ended its request, so it must not send anything more on it.
     Ended,
-    /// The peer has opened a higher one instead.
+    /// The peer has opened a stream with a higher id instead.
     Skipped,
-    /// It was closed, and that is all that is known.
+    /// It was closed; nothing else is known.
     Unknown,
 }
 
 impl Closed {
-    /// Notes that the peer has opened this stream, and none after `last` before it.
+    /// Records that the peer has opened a stream, and none between `last` and it.
     pub(crate) fn opened(&mut self, id: u32, last: u32) {
         if id > last + 2 {
             self.skipped = last + 1..id;
         }
     }
 
-    /// Notes that a stream was closed after the peer had ended its request.
+    /// Records that a stream was closed after the peer had ended its request.
     pub(crate) fn ended(&mut self, id: u32) {
         self.ended = id;
     }
 
-    /// Notes that this end has reset a stream.
+    /// Records that this end has reset a stream.
     pub(crate) fn reset(&mut self, id: u32) {
-        if self.resets.len() < MOST_RESETS {
+        if self.resets.len() < MAX_RESETS {
             self.resets.push(id);
         } else if let Some(oldest) = self.resets.get_mut(usize::from(self.oldest)) {
             *oldest = id;
-            self.oldest = (self.oldest + 1) % MOST_RESETS as u8;
+            self.oldest = (self.oldest + 1) % MAX_RESETS as u8;
         }
     }
 
-    /// Streams that it has memory for.
+    /// The number of streams for which it has allocated memory.
     #[cfg(test)]
     pub(crate) fn memory(&self) -> usize {
         self.resets.capacity()
     }
 
-    /// How this stream came not to be open.
+    /// Why a stream is not open.
     pub(crate) fn how(&self, id: u32) -> How {
         if self.resets.contains(&id) {
             How::Reset
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn ways_not_to_be_open_are_distinguished() {
+    fn the_reasons_for_not_being_open_are_distinguished() {
         let mut closed = Closed::default();
         closed.opened(1, 0);
         closed.opened(3, 1);

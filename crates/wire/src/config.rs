@@ -1,4 +1,4 @@
-//! What can be set about connections.
+//! The settings of connections.
 
 use std::{
     sync::{
@@ -13,24 +13,25 @@ use crate::settings::DEFAULT_WINDOW;
 /// How connections are served.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Streams that a peer may have open at a time.
+    /// The number of streams that a peer may have open at the same time.
     pub max_streams: u32,
-    /// Bytes that a stream may receive before they are released; at least 65 535.
+    /// The receive window of a stream, in bytes; at least 65 535.
     pub stream_window: u32,
-    /// Bytes that a connection may receive before they are released, and so the most that its unfinished requests hold;
-    /// at least 65 535.
+    /// The receive window of a connection, in bytes, and so the memory limit of its unfinished requests; at least 65
+    /// 535.
     pub connection_window: u32,
-    /// The size of a request's fields as HTTP/2 counts it (RFC 9113, section 6.5.2); what is beyond is dropped.
+    /// The largest size of a request's header list as HTTP/2 counts it (RFC 9113, section 6.5.2); fields beyond it are
+    /// dropped.
     pub max_field_list: u32,
-    /// Bytes of a header block as it is sent; a longer one closes the connection.
+    /// The largest encoded header block, in bytes; a longer one closes the connection.
     pub max_block: usize,
-    /// Calls of a connection that are begun before others have their turn.
+    /// The number of calls that a connection may begin before other connections have their turn.
     pub calls_a_turn: u32,
-    /// How long a peer may take to end a frame or a header block that it has begun.
+    /// How long a peer may take to complete a frame or a header block that it has begun.
     pub read_patience: Duration,
-    /// How long a peer may take less than 1 KiB of what waits for it.
+    /// How long a peer may take for 1 KiB of the data that waits for it.
     pub write_patience: Duration,
-    /// For replies that peers do not take; one for the process.
+    /// The memory of replies that peers do not take; shared by all connections of the process.
     pub held: Arc<HeldReplies>,
 }
 
@@ -51,15 +52,15 @@ impl Default for Config {
 }
 
 impl Config {
-    /// The windows in the range that HTTP/2 has for them, and not below the default, of which a peer may have used all
-    /// before it knows better.
+    /// The two windows, limited to the range of HTTP/2 and at least the default, all of which a peer may use before it
+    /// receives our SETTINGS.
     pub(crate) fn windows(&self) -> (u32, u32) {
         let valid = |window: u32| window.clamp(DEFAULT_WINDOW, 0x7fff_ffff);
         (valid(self.stream_window), valid(self.connection_window))
     }
 }
 
-/// The memory that replies hold which are written and not sent, bounded for the process.
+/// The memory of replies that are complete but not sent, bounded for the process.
 #[derive(Debug)]
 pub struct HeldReplies {
     used: AtomicUsize,
@@ -67,32 +68,32 @@ pub struct HeldReplies {
 }
 
 impl HeldReplies {
-    /// At most so many bytes, and an eighth of them for one connection.
+    /// At most this many bytes; one connection may use an eighth of them.
     #[must_use]
     pub const fn new(most: usize) -> Self {
         Self { used: AtomicUsize::new(0), most }
     }
 
-    /// The most that one connection may hold.
+    /// The most bytes that one connection may use.
     pub(crate) const fn share(&self) -> usize {
         self.most / 8
     }
 
-    /// Bytes in use.
+    /// The number of bytes in use.
     #[must_use]
     pub fn used(&self) -> usize {
         self.used.load(Relaxed)
     }
 }
 
-/// What one connection holds of them.
+/// The share of one connection.
 #[derive(Debug)]
 pub(crate) struct HeldShare {
     all: Arc<HeldReplies>,
     used: usize,
 }
 
-/// The process holds as much as it may.
+/// The limit of the process or of the connection is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TooMuchHeld;
 
@@ -101,7 +102,7 @@ impl HeldShare {
         Self { all: Arc::clone(all), used: 0 }
     }
 
-    /// Notes how much the connection holds now.
+    /// Sets how many bytes the connection uses now.
     pub(crate) fn set(&mut self, bytes: usize) -> Result<(), TooMuchHeld> {
         if bytes <= self.used {
             self.all.used.fetch_sub(self.used - bytes, Relaxed);
@@ -127,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_held_is_bounded_and_given_back() {
+    fn held_bytes_are_bounded_and_released() {
         let all = Arc::new(HeldReplies::new(100));
         let (mut one, mut other) = (HeldShare::new(&all), HeldShare::new(&all));
         assert_eq!((one.set(60), other.set(41)), (Ok(()), Err(TooMuchHeld)));

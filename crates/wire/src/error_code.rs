@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Why a stream is reset, or a connection closed. Codes that the RFC does not name are kept as they are.
+/// Why a stream is reset, or a connection closed. Codes that the RFC does not define are kept as they are.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ErrorCode(pub u32);
 
@@ -11,7 +11,7 @@ macro_rules! codes {
         impl ErrorCode {
             $($(#[$doc])* pub const $name: Self = Self($value);)*
 
-            /// The name that the RFC has for it, if it has one.
+            /// The name in the RFC, if there is one.
             #[must_use]
             pub const fn name(self) -> Option<&'static str> {
                 match self {

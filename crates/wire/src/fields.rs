@@ -1,25 +1,25 @@
-//! The fields of one header section, checked as RFC 9113, section 8, has it. Their memory is the worker's, and is used
-//! for one section after the other.
+//! The fields of one header section, validated according to RFC 9113, section 8. Their memory belongs to the worker and
+//! is reused for every section.
 
 use std::ops::Range;
 
 use crate::hpack::{self, Field, Header};
 
-/// What a field costs beside its bytes (RFC 9113, section 6.5.2).
+/// The size of a field in addition to its bytes (RFC 9113, section 6.5.2).
 const OVERHEAD: usize = 32;
 
-/// Bytes that fields which the server must know may have beyond the list's bound.
+/// By how many bytes the fields that the server needs may exceed the list's limit.
 const RESERVE: usize = 4096;
 
-/// The fields of a section, in their order.
+/// The fields of a section, in order.
 #[derive(Debug, Default)]
 pub(crate) struct FieldList {
     bytes: Vec<u8>,
     items: Vec<Item>,
-    /// As HTTP/2 counts it, those that were dropped included.
+    /// As HTTP/2 counts it, including the fields that were dropped.
     size: usize,
     max_size: usize,
-    /// Whether a regular field has come.
+    /// Whether a regular field has been read.
     regular: bool,
     method: Option<usize>,
     scheme: Option<usize>,
@@ -37,7 +37,7 @@ struct Item {
 }
 
 impl FieldList {
-    /// Forgets the last section. Of the next, fields are kept up to this size as HTTP/2 counts it.
+    /// Clears the list. Of the next section, fields are kept up to this size as HTTP/2 counts it.
     pub(crate) fn clear(&mut self, max_size: usize) {
         self.bytes.clear();
         self.items.clear();
@@ -45,7 +45,7 @@ impl FieldList {
         *self = Self { bytes, items, max_size, ..Self::default() };
     }
 
-    /// Gives memory back that one large section needed.
+    /// Releases memory that one large section needed.
     pub(crate) fn shrink(&mut self) {
         const KEPT: usize = 64 << 10;
         if self.bytes.capacity() > KEPT || self.items.capacity() * size_of::<Item>() > KEPT {
@@ -57,7 +57,7 @@ impl FieldList {
     pub(crate) fn push(&mut self, field: Field<'_>) {
         let Field { header, name, value } = field;
         self.size = self.size.saturating_add(name.len() + value.len() + OVERHEAD);
-        // An index of one byte can stand for a field of 4 KiB: what is dropped is not looked at either.
+        // an index of one byte can refer to a field of 4 KiB: fields that are dropped are not validated either
         if self.fault.is_some() || self.size > self.max_size && !self.has_reserve(header, name.len() + value.len()) {
             return;
         }
@@ -80,13 +80,13 @@ impl FieldList {
         self.items.push(Item { header, name: start..middle, value: middle..self.bytes.len() });
     }
 
-    /// Whether a field beyond the list's bound is kept all the same.
+    /// Whether a field is kept although the list's limit is exceeded.
     fn has_reserve(&self, header: Header, length: usize) -> bool {
         let is_needed = !matches!(header, Header::Other);
         is_needed && self.bytes.len() + length <= self.max_size.saturating_add(RESERVE)
     }
 
-    /// Notes what makes the section malformed.
+    /// Records what makes the section malformed.
     fn check(&mut self, header: Header, value: &[u8]) {
         let fault = match header {
             Header::Method if self.method.is_some() => Some("it has two :method"),
@@ -123,17 +123,17 @@ impl FieldList {
         }
     }
 
-    /// The size of all fields as HTTP/2 counts it, those that were dropped included.
+    /// The size of all fields as HTTP/2 counts it, including the fields that were dropped.
     pub(crate) fn size(&self) -> usize {
         self.size
     }
 
-    /// Whether fields were dropped, for there were too many or they were too long.
+    /// Whether fields were dropped because there were too many or they were too long.
     pub(crate) fn is_over(&self) -> bool {
         self.size > self.max_size
     }
 
-    /// Why this is no request, if it is none.
+    /// Why these fields are not a request; `None` if they are.
     pub(crate) fn fault_of_request(&self) -> Option<&'static str> {
         if self.fault.is_some() {
             return self.fault;
@@ -149,13 +149,13 @@ impl FieldList {
         }
     }
 
-    /// Why these are no trailers, if they are none.
+    /// Why these fields are not trailers; `None` if they are.
     pub(crate) fn fault_of_trailers(&self) -> Option<&'static str> {
         let has_pseudo = self.method.or(self.scheme).or(self.authority).or(self.path).is_some();
         self.fault.or_else(|| has_pseudo.then_some("its trailers have a pseudo-header"))
     }
 
-    /// The length that `content-length` announces.
+    /// The value of `content-length`.
     pub(crate) fn announced(&self) -> Option<u64> {
         self.content_length
     }
@@ -170,8 +170,8 @@ fn is_pseudo(header: Header) -> bool {
     matches!(header, Method | Scheme | Authority | Path | Protocol | OtherPseudo)
 }
 
-/// The head of a request: it has been checked, so that names are names, values are values, and the pseudo-headers are
-/// there once each.
+/// The head of a request. It has been validated: names and values contain only allowed characters, and each required
+/// pseudo-header is present once.
 #[derive(Clone, Copy, Debug)]
 pub struct Head<'a> {
     list: &'a FieldList,
@@ -189,13 +189,13 @@ impl<'a> Head<'a> {
         self.list.method.map_or(&[], |index| self.list.value(index))
     }
 
-    /// `:path`, with its query; empty for CONNECT.
+    /// `:path` with its query; empty for CONNECT.
     #[must_use]
     pub fn path(&self) -> &'a [u8] {
         self.list.path.map_or(&[], |index| self.list.value(index))
     }
 
-    /// `:authority`, as it came: HTTP/2 does not check it, and clients send names of clusters, for one.
+    /// `:authority` as received. HTTP/2 does not validate it, and some clients send names of clusters, for example.
     #[must_use]
     pub fn authority(&self) -> Option<&'a [u8]> {
         self.list.authority.map(|index| self.list.value(index))
@@ -207,14 +207,14 @@ impl<'a> Head<'a> {
         self.is_end
     }
 
-    /// Whether fields are missing, for the list was longer than may be. Those with a [`Header`] of their own are
-    /// there all the same.
+    /// Whether fields are missing because the list was too long. Fields with a [`Header`] of their own are always
+    /// present.
     #[must_use]
     pub fn is_truncated(&self) -> bool {
         self.list.is_over()
     }
 
-    /// The regular fields, in their order: what each is, its name, and its value.
+    /// The regular fields in order: kind, name and value.
     pub fn fields(&self) -> impl Iterator<Item = (Header, &'a [u8], &'a [u8])> + use<'a> {
         let list = self.list;
         let regular = list.items.iter().filter(|item| !is_pseudo(item.header));
@@ -240,7 +240,7 @@ mod tests {
     const PATH: (&str, &str) = (":path", "/s/m");
 
     #[test]
-    fn a_request_is_read() {
+    fn a_valid_request_is_accepted() {
         let list = list(1000, &[METHOD, SCHEME, PATH, (":authority", "a|b"), ("te", "trailers"), ("x", "")]);
         assert_eq!(list.fault_of_request(), None);
         let head = Head::new(&list, false);
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_request_is_malformed() {
+    fn invalid_requests_are_malformed() {
         let whole = [METHOD, SCHEME, PATH];
         for missing in 0..3 {
             let mut fields = whole.to_vec();
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_over_its_bound_keeps_what_is_needed() {
+    fn a_list_over_its_limit_keeps_the_fields_that_are_needed() {
         let long = "x".repeat(200);
         let mut fields = vec![METHOD, SCHEME, ("a", &long), ("content-type", "application/grpc"), ("b", "1")];
         fields.insert(2, PATH);
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bomb_is_counted_and_not_kept() {
+    fn a_header_bomb_is_counted_but_not_kept() {
         let mut list = FieldList::default();
         list.clear(1000);
         for _ in 0..1_000_000 {
@@ -321,9 +321,9 @@ mod tests {
         assert!(list.is_over() && list.bytes.len() <= 1000 + RESERVE);
     }
 
-    /// Beyond the bound, what the server must know is kept and checked, and other values are not looked at.
+    /// Beyond the limit, the fields that the server needs are kept and validated; other values are not looked at.
     #[test]
-    fn what_is_dropped_is_not_checked() {
+    fn dropped_fields_are_not_validated() {
         let long = "x".repeat(1000);
         let whole = [METHOD, SCHEME, PATH, ("long", &long)];
         for (added, is_fault) in [

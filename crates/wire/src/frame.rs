@@ -1,8 +1,8 @@
-//! Frames (RFC 9113, sections 4 and 6): reading their heads, and writing those that a server sends.
+//! Frames (RFC 9113, sections 4 and 6): parsing frame headers, and writing the frames that a server sends.
 
 use crate::ErrorCode;
 
-/// Bytes of a frame's head.
+/// The length of a frame header.
 pub(crate) const HEAD: usize = 9;
 
 /// The longest payload that we accept: the default of SETTINGS_MAX_FRAME_SIZE, which we do not change.
@@ -31,18 +31,18 @@ pub(crate) mod flag {
     pub(crate) const PRIORITY: u8 = 0x20;
 }
 
-/// The head of a frame.
+/// A frame header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Head {
     pub(crate) length: usize,
     pub(crate) kind: u8,
     pub(crate) flags: u8,
-    /// The stream's number without the reserved bit; 0 is the connection.
+    /// The stream id without the reserved bit; 0 means the connection.
     pub(crate) stream: u32,
 }
 
 impl Head {
-    /// Reads a head.
+    /// Parses a frame header.
     pub(crate) fn read(bytes: &[u8; HEAD]) -> Self {
         let [l0, l1, l2, kind, flags, s0, s1, s2, s3] = *bytes;
         Self {
@@ -58,14 +58,14 @@ impl Head {
         self.flags & flags != 0
     }
 
-    /// The head's bytes. A payload has less than 2^24 bytes.
+    /// Encodes the header. The payload must be shorter than 2^24 bytes.
     pub(crate) fn bytes(self) -> [u8; HEAD] {
         let [_, l0, l1, l2] = u32::try_from(self.length).unwrap_or(u32::MAX).to_be_bytes();
         let [s0, s1, s2, s3] = self.stream.to_be_bytes();
         [l0, l1, l2, self.kind, self.flags, s0, s1, s2, s3]
     }
 
-    /// Appends the head.
+    /// Appends the encoded header.
     pub(crate) fn put(self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.bytes());
     }
@@ -95,8 +95,8 @@ pub(crate) fn put_go_away(last: u32, code: ErrorCode, debug: &str, out: &mut Vec
     out.extend_from_slice(debug.as_bytes());
 }
 
-/// Takes the padding off a payload: what remains, and how many bytes the padding had, its length included.
-/// `None` if it claims more than there is.
+/// Removes the padding from a payload. Returns the rest, and the length of the padding including its length byte;
+/// `None` if the padding is longer than the payload.
 pub(crate) fn unpad(head: Head, payload: &[u8]) -> Option<(&[u8], usize)> {
     if !head.has(flag::PADDED) {
         return Some((payload, 0));
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_head_is_read_as_it_was_written() {
+    fn a_header_is_parsed_as_it_was_written() {
         let head = Head { length: 0x01_02_03, kind: kind::DATA, flags: flag::END_STREAM, stream: 0x7fff_fffe };
         assert_eq!(Head::read(&head.bytes()), head);
         let mut reserved = head.bytes();
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn padding_is_taken_off() {
+    fn padding_is_removed() {
         let head = |flags| Head { length: 0, kind: kind::DATA, flags, stream: 1 };
         assert_eq!(unpad(head(0), b"abc"), Some((&b"abc"[..], 0)));
         assert_eq!(unpad(head(flag::PADDED), b"\x02abc\0\0"), Some((&b"abc"[..], 3)));

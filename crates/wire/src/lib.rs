@@ -1,15 +1,15 @@
-//! An HTTP/2 server (RFC 9113) for small unary calls: gRPC as a rate limit service gets it.
+//! An HTTP/2 server (RFC 9113) for small unary calls: gRPC as a rate limit service receives it.
 //!
 //! ```text
 //!  bytes ─▶ Connection (frames, HPACK, streams, windows, bounds) ─▶ Handler ─▶ Reply ─▶ bytes
-//!            └ no I/O, no tasks, no time of its own
+//!            └ no I/O, no tasks, no clock
 //! ```
 //!
 //! [`Connection`] is a state machine without I/O. It borrows the buffers of the worker that runs it, and keeps only
-//! what is incomplete. What a [`Handler`] answers at once is written straight into the buffer that is sent. Calls that
-//! services of `http::Request -> http::Response` answer have a task each: see [`service`].
+//! what is incomplete. What a [`Handler`] answers immediately is written directly into the send buffer. Calls that are
+//! answered by services of `http::Request -> http::Response` have a task each: see [`service`].
 //!
-//! It knows HTTP/2 and nothing above it: no protobuf, no rate limits.
+//! It implements HTTP/2 and nothing above it: no protobuf, no rate limits.
 
 mod allowance;
 mod clock;

@@ -1,11 +1,11 @@
-//! How fast a peer takes what waits for it.
+//! Measures whether a peer takes what waits for it.
 
 use std::time::Instant;
 
-/// A peer that takes less than this, in the time that it has, does not take what waits for it.
+/// A peer that takes less than this within its time counts as not taking anything.
 const PROGRESS: usize = 1 << 10;
 
-/// Since when a peer has taken less than [`PROGRESS`] of something, and how much that was.
+/// Since when a peer has taken less than [`PROGRESS`], and how much it has taken since then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pace {
     since: Instant,
@@ -13,18 +13,18 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// Something begins to wait.
+    /// Starts when something begins to wait.
     pub(crate) fn new(now: Instant) -> Self {
         Self { since: now, taken: 0 }
     }
 
-    /// The peer has taken so many bytes, and there is more that waits.
+    /// Updates it after the peer has taken this many bytes and more is waiting.
     pub(crate) fn took(self, bytes: usize, now: Instant) -> Self {
         let taken = self.taken.saturating_add(bytes);
         if taken < PROGRESS { Self { taken, ..self } } else { Self::new(now) }
     }
 
-    /// Since when the peer has taken too little to be waited for.
+    /// Since when the peer has taken too little.
     pub(crate) fn since(self) -> Instant {
         self.since
     }

@@ -1,5 +1,5 @@
-//! The reply to one call, written as frames into the buffer that the worker sends from. What the peer's windows do not
-//! admit yet is held.
+//! The reply to one call, written as frames into the worker's send buffer. What the peer's windows do not admit yet is
+//! held.
 
 use std::{cell::Cell, time::Instant};
 
@@ -11,25 +11,25 @@ use crate::{
     window::SendWindow,
 };
 
-/// One WINDOW_UPDATE for the stream and one for the connection, of which so many are not forgotten.
-const UPDATES_A_FRAME: u32 = 2;
-const MOST_UPDATES: u32 = 1 << 16;
+/// One WINDOW_UPDATE for the stream and one for the connection; this many are remembered.
+const UPDATES_PER_FRAME: u32 = 2;
+const MAX_UPDATES: u32 = 1 << 16;
 
-/// Bytes that one stream may send before another's turn.
+/// The number of bytes that one stream may send before other streams have their turn.
 pub(crate) const TURN: usize = 16 << 10;
 
-/// What a connection sends with.
+/// The sending state of a connection.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     pub(crate) window: SendWindow,
     pub(crate) peer: PeerSettings,
-    /// WINDOW_UPDATE frames that the DATA which were sent ask for.
+    /// The number of WINDOW_UPDATE frames that the DATA sent so far justify.
     pub(crate) updates: u32,
     /// Whether a size update has set the table of the peer's decoder to zero (RFC 7541, section 4.2).
     pub(crate) table_is_closed: bool,
 }
 
-/// What a stream sends with.
+/// The sending state of a stream.
 #[derive(Debug)]
 pub(crate) struct Sending {
     pub(crate) window: SendWindow,
@@ -50,36 +50,36 @@ impl Sending {
     }
 }
 
-/// Bytes of a reply that wait for a window, and the trailers after them.
+/// The part of a reply that waits for a window, and the trailers after it.
 #[derive(Debug)]
 pub(crate) struct Held {
     data: Vec<u8>,
     sent: usize,
     trailers: Box<[u8]>,
-    /// How fast the peer takes it, once it is whole.
+    /// How fast the peer takes it, once it is complete.
     pace: Option<Pace>,
-    /// Bytes that its stream takes beside it.
+    /// The memory of its stream in addition, in bytes.
     stream: usize,
 }
 
 impl Held {
-    /// Since when the peer has taken too little of it to be waited for.
+    /// Since when the peer has taken too little of it.
     pub(crate) fn since(&self) -> Option<Instant> {
         self.pace.map(Pace::since)
     }
 
-    /// The reply is whole, and waits from now on, on a stream that takes so many bytes beside it.
+    /// Starts the clock for a reply that is complete; its stream uses `stream` bytes in addition.
     pub(crate) fn begin(&mut self, now: Instant, stream: usize) {
         self.pace = Some(Pace::new(now));
         self.stream = stream;
     }
 
-    /// The peer has taken so many bytes.
+    /// Records that the peer has taken this many bytes.
     pub(crate) fn progressed(&mut self, bytes: usize, now: Instant) {
         self.pace = self.pace.map(|pace| pace.took(bytes, now));
     }
 
-    /// What it takes of the process's memory, which is counted once the reply is whole.
+    /// The bytes that count against the process's limit; they are counted once the reply is complete.
     pub(crate) fn cost(&self) -> usize {
         if self.pace.is_none() {
             return 0;
@@ -88,12 +88,12 @@ impl Held {
     }
 }
 
-/// A block of fields, encoded once for many replies.
+/// An encoded header block that can be used for many replies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block(Box<[u8]>);
 
 impl Block {
-    /// The block of these fields. A head begins with `:status`.
+    /// Encodes these fields. Those of a head must begin with `:status`.
     #[must_use]
     pub fn new<'a>(fields: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Self {
         let mut bytes = Vec::new();
@@ -111,28 +111,28 @@ pub struct Reply<'a> {
     pub(crate) out: &'a mut Vec<u8>,
     pub(crate) sending: &'a mut Sending,
     pub(crate) outgoing: &'a mut Outgoing,
-    /// Bytes of the body that may be sent before others have their turn.
+    /// How many bytes of the body may be sent before other streams have their turn.
     pub(crate) left: usize,
-    /// Whether the handler asked how many bytes can be sent, or could not send all.
+    /// Whether the handler asked for room, or could not send everything.
     pub(crate) wants_room: Cell<bool>,
-    /// What the handler has released of the request's bytes.
+    /// How many bytes of the request the handler has released.
     pub(crate) released: u32,
     pub(crate) reset: Option<ErrorCode>,
 }
 
 impl Reply<'_> {
-    /// Gives bytes of the request back to the peer's windows, for they are no longer kept.
+    /// Returns bytes of the request to the peer's windows, because they are no longer kept.
     pub fn release(&mut self, bytes: usize) {
         self.released = self.released.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
     }
 
-    /// Gives all bytes back that have come so far.
+    /// Returns all bytes received so far.
     pub fn release_all(&mut self) {
         self.released = u32::MAX;
     }
 
-    /// A reply of this head, one message, and trailers. What is written to [`Draft::out`] is the message; nothing is
-    /// sent before [`Draft::send`].
+    /// Begins a reply of this head, one message, and trailers. The message is what is written to [`Draft::out`];
+    /// nothing is sent before [`Draft::send`].
     pub fn draft(&mut self, head: &Block) -> Draft<'_> {
         let start = self.out.len();
         let table_was_closed = self.outgoing.table_is_closed;
@@ -150,27 +150,27 @@ impl Reply<'_> {
         }
     }
 
-    /// A reply of a head alone.
+    /// Sends a reply that consists of a head.
     pub fn head_only(&mut self, head: &Block) {
         self.put_block(&head.0, flag::END_STREAM);
         self.sending.has_head = true;
         self.sending.is_ended = true;
     }
 
-    /// The head of a reply whose body follows.
+    /// Sends the head of a reply whose body follows.
     pub fn head(&mut self, head: &Block) {
         self.put_block(&head.0, 0);
         self.sending.has_head = true;
     }
 
-    /// Whether a head was sent.
+    /// Whether the head was sent.
     #[must_use]
     pub fn has_head(&self) -> bool {
         self.sending.has_head
     }
 
     /// How many bytes of the body can be sent now. If none are left when the handler returns,
-    /// [`Handler::poll`](crate::Handler::poll) is due when there is room again.
+    /// [`Handler::poll`](crate::Handler::poll) is called when there is room again.
     #[must_use]
     pub fn room(&self) -> usize {
         self.wants_room.set(true);
@@ -181,8 +181,8 @@ impl Reply<'_> {
         self.sending.room(self.outgoing).min(self.left)
     }
 
-    /// Sends a part of the body, as much as there is room for; returns how much. With `is_end` the reply ends with it,
-    /// if all of it could be sent.
+    /// Sends as much of `data` as there is room for, and returns how much. With `is_end` set it ends the reply, if all
+    /// of it was sent.
     pub fn data(&mut self, data: &[u8], is_end: bool) -> usize {
         let length = data.len().min(self.room_now());
         if length < data.len() {
@@ -213,12 +213,12 @@ impl Reply<'_> {
     }
 }
 
-/// A reply that is not sent yet. Dropped, nothing is.
+/// A reply that is not sent yet. Dropping it discards the reply.
 #[derive(Debug)]
-#[must_use = "a draft is not sent unless asked"]
+#[must_use = "a draft is discarded unless it is sent"]
 pub struct Draft<'a> {
     stream: u32,
-    /// Where the reply begins in `out`, and where the head of its DATA frame.
+    /// The start of the reply in `out`, and of the header of its DATA frame.
     start: usize,
     data: usize,
     table_was_closed: bool,
@@ -228,7 +228,7 @@ pub struct Draft<'a> {
 }
 
 impl Draft<'_> {
-    /// Where the message is to be appended; what is there already is not to be touched.
+    /// The buffer to which the message is appended; its present content must not change.
     pub fn out(&mut self) -> &mut Vec<u8> {
         self.out
     }
@@ -252,7 +252,7 @@ impl Draft<'_> {
 
     fn finish(&mut self, trailers: &Block) {
         let length = self.out.len() - self.data - frame::HEAD;
-        // from now on nothing is taken back
+        // from now on nothing is undone
         self.start = usize::MAX;
         self.sending.has_head = true;
         self.sending.is_ended = true;
@@ -281,7 +281,7 @@ impl Drop for Draft<'_> {
     }
 }
 
-/// Sends of what a stream holds as much as may be sent now; returns how much.
+/// Sends as much of what a stream holds as is allowed now, and returns how much.
 pub(crate) fn send_held(stream: u32, sending: &mut Sending, outgoing: &mut Outgoing, out: &mut Vec<u8>) -> usize {
     let Some(mut held) = sending.held.take() else { return 0 };
     let room = sending.room(outgoing).min(TURN);
@@ -299,12 +299,12 @@ pub(crate) fn send_held(stream: u32, sending: &mut Sending, outgoing: &mut Outgo
     length
 }
 
-/// Appends DATA frames for which there is room.
+/// Appends DATA frames as far as there is room.
 fn put_data(stream: u32, data: &[u8], is_end: bool, sending: &mut Sending, outgoing: &mut Outgoing, out: &mut Vec<u8>) {
     sending.window.spend(data.len());
     outgoing.window.spend(data.len());
-    outgoing.updates = (outgoing.updates + UPDATES_A_FRAME).min(MOST_UPDATES);
-    // no peer has a smaller bound than MAX_PAYLOAD
+    outgoing.updates = (outgoing.updates + UPDATES_PER_FRAME).min(MAX_UPDATES);
+    // no peer may set a limit below MAX_PAYLOAD
     let mut rest = data;
     loop {
         let (part, after) = rest.split_at(rest.len().min(frame::MAX_PAYLOAD));
@@ -317,7 +317,7 @@ fn put_data(stream: u32, data: &[u8], is_end: bool, sending: &mut Sending, outgo
     }
 }
 
-/// Appends a header block, in as many frames as it takes.
+/// Appends a header block, in as many frames as it needs.
 fn put_block(stream: u32, block: &[u8], flags: u8, outgoing: &mut Outgoing, out: &mut Vec<u8>) {
     let update_is_due =
         !outgoing.table_is_closed && (outgoing.peer.smallest_table as usize) < crate::settings::DEFAULT_TABLE_SIZE;

@@ -1,4 +1,4 @@
-//! SETTINGS (RFC 9113, section 6.5): what we send, and what of the peer's matters to a server.
+//! SETTINGS (RFC 9113, section 6.5): ours, and those of the peer's that matter to a server.
 
 use crate::{
     ErrorCode,
@@ -13,20 +13,21 @@ const INITIAL_WINDOW_SIZE: u16 = 4;
 const MAX_FRAME_SIZE: u16 = 5;
 const MAX_HEADER_LIST_SIZE: u16 = 6;
 
-/// The size of a dynamic table until SETTINGS say otherwise (RFC 7541, section 4.2).
+/// The size of a dynamic table until SETTINGS change it (RFC 7541, section 4.2).
 pub(crate) const DEFAULT_TABLE_SIZE: usize = 4096;
 
-/// The size of every window until SETTINGS or WINDOW_UPDATE say otherwise.
+/// The size of every window until SETTINGS or WINDOW_UPDATE change it.
 pub(crate) const DEFAULT_WINDOW: u32 = 65_535;
 
-/// What a peer has set.
+/// The settings of the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PeerSettings {
-    /// What each new stream's send window begins with.
+    /// The initial send window of each new stream.
     pub(crate) initial_window: u32,
     /// The longest payload that the peer accepts.
     pub(crate) max_frame: u32,
-    /// The largest dynamic table that our encoder may use; the smallest value seen, for ours uses none.
+    /// The largest dynamic table that our encoder may use. The smallest value received is enough, because our encoder
+    /// uses none.
     pub(crate) smallest_table: u32,
 }
 
@@ -37,10 +38,10 @@ impl Default for PeerSettings {
 }
 
 impl PeerSettings {
-    /// Takes over the payload of a SETTINGS frame, whose length is a multiple of six.
+    /// Applies the payload of a SETTINGS frame; its length must be a multiple of six.
     ///
     /// # Errors
-    /// The code and cause of a connection error.
+    /// The code and reason of a connection error.
     pub(crate) fn apply(&mut self, payload: &[u8]) -> Result<(), (ErrorCode, &'static str)> {
         let (settings, _) = payload.as_chunks::<6>();
         for &[id0, id1, v0, v1, v2, v3] in settings {
@@ -58,8 +59,8 @@ impl PeerSettings {
                     return Err((ErrorCode::PROTOCOL_ERROR, "SETTINGS_MAX_FRAME_SIZE is not from 16384 to 2^24-1"));
                 }
                 MAX_FRAME_SIZE => self.max_frame = value,
-                // what the peer lets us open, and the largest list that it wants, do not matter: we open nothing, and
-                // our lists are small; settings that are not known are ignored
+                // ignored: how many streams we may open, because we open none; the size of lists, because ours are
+                // small; and unknown settings
                 _ => {}
             }
         }
@@ -90,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_value_counts_but_for_the_smallest_table() {
+    fn the_last_value_wins_except_for_the_table_size() {
         let payload = [
             setting(INITIAL_WINDOW_SIZE, 1),
             setting(INITIAL_WINDOW_SIZE, 2),

@@ -13,15 +13,15 @@ use crate::{
 /// An open stream.
 #[derive(Debug)]
 pub(crate) struct Stream<C> {
-    /// `None` once its reply is whole, though parts of it may be held, and the request may go on.
+    /// `None` once its reply is complete; parts of the reply may still be held, and the request may continue.
     pub(crate) call: Option<C>,
     pub(crate) sending: Sending,
     pub(crate) receiving: Receiving,
-    /// Whether the call is to be polled.
+    /// Whether the call waits to be polled.
     pub(crate) is_waiting: bool,
-    /// Whether the call asked how much of its reply could be sent, or could not send all.
+    /// Whether the call asked for room, or could not send everything.
     pub(crate) wants_room: bool,
-    /// How fast the peer takes its reply, while it waits for room and there is none.
+    /// How fast the peer takes its reply, while it waits for room.
     pub(crate) starved: Option<Pace>,
     /// Whether it is queued to be polled.
     pub(crate) is_to_poll: bool,
@@ -30,29 +30,29 @@ pub(crate) struct Stream<C> {
 }
 
 impl<C> Stream<C> {
-    /// Whether more of its reply may be there than could be sent.
+    /// Whether its reply may have more than could be sent.
     pub(crate) fn has_more(&self) -> bool {
         self.sending.held.is_some() || self.is_waiting && self.wants_room
     }
 
-    /// Since when its peer has taken too little of its reply to be waited for.
+    /// Since when the peer has taken too little of its reply.
     pub(crate) fn untaken_since(&self) -> Option<Instant> {
         let held = self.sending.held.as_ref().and_then(|held| held.since());
         held.or(self.starved.map(Pace::since))
     }
 }
 
-/// The request's half of a stream.
+/// The receiving half of a stream.
 #[derive(Debug)]
 pub(crate) struct Receiving {
     window: ReceiveWindow,
-    /// Bytes that came and were not given back to the connection's window.
+    /// Bytes received and not returned to the connection's window.
     pub(crate) charged: u32,
-    /// What `content-length` announced, and how much of it has come.
+    /// The value of `content-length`, and how much of the body has arrived.
     announced: Option<u64>,
     came: u64,
     pub(crate) is_ended: bool,
-    /// When the request must have ended, if it must.
+    /// When the request must have ended, if there is a limit.
     pub(crate) until: Option<Instant>,
 }
 
@@ -66,7 +66,7 @@ impl Receiving {
         Self { window, charged: 0, announced, came: 0, is_ended: false, until }
     }
 
-    /// Charges a DATA frame to the stream's window: so much content, so much padding.
+    /// Charges a DATA frame with this much content and padding to the stream's window.
     pub(crate) fn charge(&mut self, content: usize, padding: usize) -> Result<(), Overflow> {
         let (content, padding) = (bytes(content), bytes(padding));
         self.window.receive(content + padding)?;
@@ -75,7 +75,7 @@ impl Receiving {
         Ok(())
     }
 
-    /// Gives back so many of the bytes that were charged; returns how many that were.
+    /// Releases up to this many of the charged bytes; returns how many it released.
     pub(crate) fn release(&mut self, bytes: u32) -> u32 {
         let released = bytes.min(self.charged);
         self.charged -= released;
@@ -83,12 +83,12 @@ impl Receiving {
         released
     }
 
-    /// See [`ReceiveWindow::update`]. An ended request needs none.
+    /// See [`ReceiveWindow::update`]. A request that has ended needs none.
     pub(crate) fn window_update(&mut self) -> Option<u32> {
         if self.is_ended { None } else { self.window.update() }
     }
 
-    /// Compares the body's length with what was announced.
+    /// Compares the body's length with `content-length`.
     pub(crate) fn count(&mut self, content: usize, is_end: bool) -> Result<(), WrongLength> {
         self.came += content as u64;
         match self.announced {
@@ -98,13 +98,13 @@ impl Receiving {
     }
 }
 
-/// A frame's payload has less than 2^24 bytes.
+/// Frame payloads are shorter than 2^24 bytes.
 fn bytes(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
 
-/// The streams by their numbers. The newest is kept apart: most calls are answered before the next one begins, and
-/// never get into the table.
+/// The streams by id. The newest is kept separately: most calls are answered before the next one begins, and never
+/// enter the table.
 #[derive(Debug)]
 pub(crate) struct Streams<C> {
     newest: Option<(u32, Stream<C>)>,
@@ -118,7 +118,7 @@ impl<C> Default for Streams<C> {
 }
 
 impl<C> Streams<C> {
-    /// Bytes that an open stream takes: the table may be half empty.
+    /// The memory of an open stream: the table may be half empty.
     pub(crate) const COST: usize = 2 * size_of::<(u32, Stream<C>)>();
 
     pub(crate) fn len(&self) -> usize {
@@ -129,7 +129,7 @@ impl<C> Streams<C> {
         self.len() == 0
     }
 
-    /// Adds a stream, whose number is higher than all others, and returns it.
+    /// Adds a stream, whose id must be the highest, and returns it.
     pub(crate) fn insert(&mut self, id: u32, stream: Stream<C>) -> &mut Stream<C> {
         if let Some((before, stream)) = self.newest.take() {
             self.others.insert(before, stream);
@@ -160,7 +160,7 @@ impl<C> Streams<C> {
         newest.chain(self.others.iter_mut().map(|(id, stream)| (*id, stream)))
     }
 
-    /// Streams that the table has memory for.
+    /// The number of streams for which the table has memory.
     #[cfg(test)]
     pub(crate) fn memory(&self) -> usize {
         self.others.capacity()
@@ -168,13 +168,13 @@ impl<C> Streams<C> {
 
     /// Whether the table has memory for many more streams than there are.
     pub(crate) fn can_shrink(&self) -> bool {
-        /// What so many streams need does not matter while there is one.
-        const FEW: usize = 64;
-        let needed = if self.others.is_empty() { 0 } else { FEW.max(8 * self.others.len()) };
+        /// The memory of this many streams is not worth shrinking.
+        const MIN_SHRINK: usize = 64;
+        let needed = if self.others.is_empty() { 0 } else { MIN_SHRINK.max(8 * self.others.len()) };
         self.others.capacity() > needed
     }
 
-    /// Gives memory of the table back that the streams do not need.
+    /// Releases memory of the table that the streams do not need.
     pub(crate) fn shrink(&mut self) {
         if self.can_shrink() {
             self.others.shrink_to(2 * self.others.len());
@@ -187,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_has_the_length_that_was_announced() {
+    fn a_body_must_have_the_length_of_its_content_length() {
         let until = None;
         let mut receiving = Receiving::new(100, Some(5), until);
         assert_eq!(receiving.count(3, false), Ok(()));
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn the_memory_of_many_streams_does_not_stay_for_a_few() {
+    fn the_memory_of_many_streams_is_released() {
         let stream = || Stream {
             call: Some(()),
             sending: Sending::new(1),
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn padding_is_given_back_and_content_is_charged() {
+    fn padding_is_returned_and_content_is_charged() {
         let mut receiving = Receiving::new(100, None, None);
         receiving.charge(10, 50).expect("room");
         assert_eq!((receiving.charged, receiving.window_update()), (10, Some(50)));

@@ -3,11 +3,11 @@
 /// The largest window.
 pub(crate) const MAX_WINDOW: i64 = 0x7fff_ffff;
 
-/// How much may be sent to the peer, on a stream or on the connection. Negative after SETTINGS have made it smaller.
+/// How much may be sent to the peer, on a stream or on the connection. Negative if SETTINGS have reduced it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SendWindow(i64);
 
-/// A window would be above 2^31-1.
+/// A window would exceed 2^31-1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Overflow;
 
@@ -21,12 +21,12 @@ impl SendWindow {
         usize::try_from(self.0).unwrap_or(0)
     }
 
-    /// Uses some of it. There is room for them.
+    /// Uses this many bytes, for which there must be room.
     pub(crate) fn spend(&mut self, bytes: usize) {
         self.0 -= i64::try_from(bytes).unwrap_or(MAX_WINDOW);
     }
 
-    /// Makes it larger, or smaller.
+    /// Enlarges or reduces the window.
     pub(crate) fn change(&mut self, by: i64) -> Result<(), Overflow> {
         let size = self.0 + by;
         if size > MAX_WINDOW {
@@ -37,7 +37,7 @@ impl SendWindow {
     }
 }
 
-/// How much the peer may send, on a stream or on the connection, and how much of what it sent can be returned to it.
+/// How much the peer may send, on a stream or on the connection, and how much can be returned to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ReceiveWindow {
     left: u32,
@@ -49,19 +49,20 @@ impl ReceiveWindow {
         Self { left: size, returned: 0 }
     }
 
-    /// Takes what the peer has sent.
+    /// Subtracts what the peer has sent.
     pub(crate) fn receive(&mut self, bytes: u32) -> Result<(), Overflow> {
         self.left = self.left.checked_sub(bytes).ok_or(Overflow)?;
         Ok(())
     }
 
-    /// Notes that so many of the bytes received are no longer held.
+    /// Records that this many of the received bytes are no longer held.
     pub(crate) fn give_back(&mut self, bytes: u32) {
         self.returned += bytes;
     }
 
-    /// The increment of a WINDOW_UPDATE that is due: when the peer has no more left than can be returned. That is half
-    /// of the window, or less if the rest is held: a peer that has to end a request must get what there is.
+    /// The increment of a WINDOW_UPDATE if one is due: once the peer has no more left than can be returned. That is at
+    /// half of the window, or later if the rest is held, so that a peer always gets what it needs to complete a
+    /// request.
     pub(crate) fn update(&mut self) -> Option<u32> {
         if self.returned == 0 || self.returned < self.left {
             return None;
@@ -77,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_send_window_can_be_negative_and_not_overflow() {
+    fn a_send_window_can_be_negative_but_not_overflow() {
         let mut window = SendWindow::new(10);
         window.spend(10);
         window.change(-5).expect("smaller");
@@ -89,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_receive_window_is_returned_by_halves() {
+    fn a_receive_window_is_returned_in_halves() {
         let mut window = ReceiveWindow::new(100);
         window.receive(49).expect("room");
         assert_eq!(window.receive(52), Err(Overflow));
@@ -103,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_does_not_delay_the_rest() {
+    fn held_bytes_do_not_delay_the_rest() {
         let mut window = ReceiveWindow::new(100);
         window.receive(70).expect("room");
         window.give_back(29);

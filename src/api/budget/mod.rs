@@ -1,9 +1,9 @@
-//! The memory that requests may hold while parts of them are still to come. It is bounded for each connection and for
-//! the process; when a bound is met, the request gives way that has gone longest without progress.
+//! The memory budget of incomplete requests, for each connection and for the process. When it is exhausted, the request
+//! that has gone longest without progress is evicted.
 //!
-//! The buffers are kept here and not by the calls, so that the memory of a request that gives way is free at once,
-//! however busy its own thread is. One lock guards them all: a request that lies whole in one frame, as nearly all do,
-//! never takes it.
+//! The buffers are owned by the budget and not by the calls, so that the memory of an evicted request is freed
+//! immediately, however busy its own thread is. One lock guards them all. Nearly all requests arrive in one frame and
+//! never take it.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -11,24 +11,25 @@ use std::{
     task::{Context, Waker},
 };
 
-/// The process may hold so many requests of the largest size, and at least [`LEAST_PROCESS`] bytes.
+/// The budget of the process, in requests of the largest size; it is at least [`MIN_PROCESS`] bytes.
 const LARGEST_REQUESTS: usize = 16;
-/// See [`LARGEST_REQUESTS`].
-const LEAST_PROCESS: usize = 64 << 20;
-/// A connection has this share of what the process has.
+/// The least budget of the process, in bytes.
+const MIN_PROCESS: usize = 64 << 20;
+/// The budget of a connection is that of the process divided by this.
 const CONNECTION_SHARE: usize = 4;
-/// What a request counts beside its buffer: its stream, task and timer. It bounds how many may wait without a byte.
+/// The cost of a request in addition to its buffer, in bytes: its stream, task and timer. It bounds the number of
+/// requests that wait without having received a byte.
 const OVERHEAD: usize = 1 << 10;
 
-/// The request gave way to others, or no other could for it.
+/// The request was evicted, or evicting all others would not make enough room for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the memory for requests that have not come whole was needed for others; send requests whole, in fewer and smaller \
+    "the memory for incomplete requests was needed for others; send requests in one piece, or in fewer and smaller \
      pieces, or raise MAX_REQUEST_BYTES, to which it is proportional"
 )]
-pub(super) struct GaveWay;
+pub(super) struct Evicted;
 
-/// The memory for requests that have not come whole. One for the process.
+/// The memory budget of incomplete requests. The process has one.
 #[derive(Debug)]
 pub struct Budget {
     process: usize,
@@ -39,15 +40,15 @@ pub struct Budget {
 #[derive(Debug, Default)]
 struct State {
     used: usize,
-    /// What each connection uses; only those that use some.
+    /// The bytes that each connection uses, without connections that use none.
     by_connection: HashMap<u64, usize, foldhash::fast::RandomState>,
-    /// By the number of their last progress: the first has gone longest without.
+    /// By the sequence number of their last progress: the first one has gone longest without.
     slots: BTreeMap<u64, Slot>,
     /// `(connection, progress)` of every slot.
     order: BTreeSet<(u64, u64)>,
     progress: u64,
     connections: u64,
-    /// The tasks of slots that gave way: woken when the lock is free again.
+    /// The tasks of evicted slots, to be woken after the lock is released.
     to_wake: Vec<Waker>,
 }
 
@@ -65,20 +66,20 @@ impl Slot {
 }
 
 impl Budget {
-    /// A budget under which a request of `max_request` bytes always fits.
+    /// A budget in which a request of `max_request` bytes always fits.
     #[must_use]
     pub fn new(max_request: usize) -> Arc<Self> {
         let connection = Self::of_connection(max_request);
         Arc::new(Self { process: connection * CONNECTION_SHARE, connection, state: Mutex::default() })
     }
 
-    /// What one connection may hold.
+    /// The budget of one connection, in bytes.
     #[must_use]
     pub fn of_connection(max_request: usize) -> usize {
-        max_request.saturating_mul(LARGEST_REQUESTS).max(LEAST_PROCESS) / CONNECTION_SHARE
+        max_request.saturating_mul(LARGEST_REQUESTS).max(MIN_PROCESS) / CONNECTION_SHARE
     }
 
-    /// The share of one more connection.
+    /// Adds a connection and returns its share.
     #[must_use]
     pub fn connection(self: &Arc<Self>) -> Share {
         let mut state = self.lock();
@@ -86,13 +87,13 @@ impl Budget {
         Share { budget: Arc::clone(self), connection: state.connections }
     }
 
-    /// The state is whole after every statement that could panic, so a poisoned lock does no harm.
+    /// The state is consistent at every point that could panic, so a poisoned lock can be used.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does something that others may have to give way to, and wakes those.
-    fn claim<T>(&self, claim: impl FnOnce(&mut State) -> Result<T, GaveWay>) -> Result<T, GaveWay> {
+    /// Changes the state in a way that may evict requests, and wakes their tasks.
+    fn claim<T>(&self, claim: impl FnOnce(&mut State) -> Result<T, Evicted>) -> Result<T, Evicted> {
         let mut state = self.lock();
         let claimed = claim(&mut state);
         let to_wake = std::mem::take(&mut state.to_wake);
@@ -103,7 +104,7 @@ impl Budget {
 }
 
 impl State {
-    /// Takes a slot out; its memory is no longer counted.
+    /// Removes a slot, and its memory from the account.
     fn remove(&mut self, progress: u64) -> Option<Slot> {
         let slot = self.slots.remove(&progress)?;
         self.order.remove(&(slot.connection, progress));
@@ -118,7 +119,7 @@ impl State {
         Some(slot)
     }
 
-    /// Puts a slot in as the one that made progress last.
+    /// Inserts a slot as the one with the latest progress, and returns its new sequence number.
     fn insert(&mut self, slot: Slot) -> u64 {
         self.progress += 1;
         let cost = slot.cost();
@@ -129,29 +130,29 @@ impl State {
         self.progress
     }
 
-    /// Frees memory until `cost` more fits.
-    fn make_room(&mut self, budget: &Budget, connection: u64, cost: usize) -> Result<(), GaveWay> {
+    /// Evicts requests until `cost` more bytes fit.
+    fn make_room(&mut self, budget: &Budget, connection: u64, cost: usize) -> Result<(), Evicted> {
         let own = |state: &Self| state.by_connection.get(&connection).copied().unwrap_or(0);
         while own(self).saturating_add(cost) > budget.connection {
             let first =
                 self.order.range((connection, 0)..=(connection, u64::MAX)).next().map(|(_, progress)| *progress);
-            self.give_way(first)?;
+            self.evict(first)?;
         }
         while self.used.saturating_add(cost) > budget.process {
             let first = self.slots.first_key_value().map(|(progress, _)| *progress);
-            self.give_way(first)?;
+            self.evict(first)?;
         }
         Ok(())
     }
 
-    fn give_way(&mut self, progress: Option<u64>) -> Result<(), GaveWay> {
-        let slot = progress.and_then(|progress| self.remove(progress)).ok_or(GaveWay)?;
+    fn evict(&mut self, progress: Option<u64>) -> Result<(), Evicted> {
+        let slot = progress.and_then(|progress| self.remove(progress)).ok_or(Evicted)?;
         self.to_wake.extend(slot.waker);
         Ok(())
     }
 }
 
-/// What one connection may hold.
+/// The budget of one connection.
 #[derive(Debug)]
 pub struct Share {
     budget: Arc<Budget>,
@@ -159,8 +160,8 @@ pub struct Share {
 }
 
 impl Share {
-    /// A request of which nothing has been kept yet.
-    pub(super) fn open(&self) -> Result<Partial, GaveWay> {
+    /// A request with an empty buffer.
+    pub(super) fn open(&self) -> Result<Partial, Evicted> {
         let progress = self.budget.claim(|state| {
             state.make_room(&self.budget, self.connection, OVERHEAD)?;
             Ok(state.insert(Slot { connection: self.connection, buffer: Vec::new(), waker: None }))
@@ -169,7 +170,7 @@ impl Share {
     }
 }
 
-/// A request of which parts are still to come. Its memory is free when it is dropped, or when it gives way.
+/// The buffer of an incomplete request. Its memory is freed when it is dropped or evicted.
 #[derive(Debug)]
 pub(super) struct Partial {
     budget: Arc<Budget>,
@@ -177,12 +178,12 @@ pub(super) struct Partial {
 }
 
 impl Partial {
-    /// Keeps what came. The buffer at most doubles, and never grows beyond `expected` bytes unless more has come.
-    pub(super) fn append(&mut self, bytes: &[u8], expected: usize) -> Result<(), GaveWay> {
+    /// Appends bytes. The buffer at most doubles, and grows beyond `expected` bytes only if there are more.
+    pub(super) fn append(&mut self, bytes: &[u8], expected: usize) -> Result<(), Evicted> {
         let budget = &*self.budget;
         self.progress = budget.claim(|state| {
-            // out of the order while room is made, so that it does not give way to itself
-            let mut slot = state.remove(self.progress).ok_or(GaveWay)?;
+            // removed while room is made, so that it is not evicted itself
+            let mut slot = state.remove(self.progress).ok_or(Evicted)?;
             let needed = slot.buffer.len() + bytes.len();
             if needed > slot.buffer.capacity() {
                 let capacity = slot.buffer.capacity().saturating_mul(2).min(expected).max(needed);
@@ -195,16 +196,16 @@ impl Partial {
         Ok(())
     }
 
-    /// The bytes that came; their memory is no longer counted.
-    pub(super) fn finish(self) -> Result<Vec<u8>, GaveWay> {
+    /// The bytes; their memory no longer counts towards the budget.
+    pub(super) fn finish(self) -> Result<Vec<u8>, Evicted> {
         let slot = self.budget.lock().remove(self.progress);
-        slot.map(|slot| slot.buffer).ok_or(GaveWay)
+        slot.map(|slot| slot.buffer).ok_or(Evicted)
     }
 
-    /// Whether it still has its memory. If so, its task is woken when it gives way.
-    pub(super) fn check(&self, cx: &Context<'_>) -> Result<(), GaveWay> {
+    /// An error if the request was evicted; else its task will be woken when it is.
+    pub(super) fn check(&self, cx: &Context<'_>) -> Result<(), Evicted> {
         let mut state = self.budget.lock();
-        let slot = state.slots.get_mut(&self.progress).ok_or(GaveWay)?;
+        let slot = state.slots.get_mut(&self.progress).ok_or(Evicted)?;
         match &mut slot.waker {
             Some(waker) => waker.clone_from(cx.waker()),
             None => slot.waker = Some(cx.waker().clone()),

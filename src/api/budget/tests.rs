@@ -1,4 +1,4 @@
-//! What fits, and what gives way.
+//! Tests of what fits, and of what is evicted.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -31,13 +31,13 @@ const KIB: usize = 1 << 10;
 fn the_largest_request_fits_in_the_share_of_a_connection() {
     for max in [1, 1 << 20, 4 << 20, 64 << 20, 1 << 32] {
         let budget = Budget::new(max);
-        // twice, for a buffer that grows is copied
+        // twice, because a growing buffer is copied
         assert!(budget.connection >= 2 * max + OVERHEAD && budget.process >= budget.connection);
     }
 }
 
 #[test]
-fn the_bytes_come_out_as_they_went_in() {
+fn the_bytes_are_unchanged() {
     let budget = small(64 * KIB, 64 * KIB);
     let mut partial = budget.connection().open().expect("room");
     for piece in [&b"one"[..], b"", b" two"] {
@@ -48,7 +48,7 @@ fn the_bytes_come_out_as_they_went_in() {
 }
 
 #[test]
-fn a_buffer_grows_with_what_came_and_not_with_what_was_announced() {
+fn a_buffer_grows_with_the_received_bytes_and_not_with_the_announced_length() {
     let budget = small(64 << 20, 64 << 20);
     let mut partial = budget.connection().open().expect("room");
     for piece in 1..=100 {
@@ -62,7 +62,7 @@ fn a_buffer_grows_with_what_came_and_not_with_what_was_announced() {
 }
 
 #[test]
-fn the_one_without_progress_for_longest_gives_way() {
+fn the_request_without_progress_for_longest_is_evicted() {
     let budget = small(10 * KIB, 10 * KIB);
     let share = budget.connection();
     let woken = Arc::new(Woken::default());
@@ -77,17 +77,17 @@ fn the_one_without_progress_for_longest_gives_way() {
         partial.check(&cx).expect("kept");
     }
     let mut third = share.open().expect("room");
-    third.append(&[3; 4 * KIB], 0).expect("the second gives way");
-    assert_eq!((second.check(&cx), woken.0.load(Ordering::Relaxed)), (Err(GaveWay), 1));
-    assert_eq!(second.append(&[2], 0), Err(GaveWay));
-    assert_eq!(second.finish(), Err(GaveWay));
+    third.append(&[3; 4 * KIB], 0).expect("the second is evicted");
+    assert_eq!((second.check(&cx), woken.0.load(Ordering::Relaxed)), (Err(Evicted), 1));
+    assert_eq!(second.append(&[2], 0), Err(Evicted));
+    assert_eq!(second.finish(), Err(Evicted));
     assert_eq!(first.finish().expect("kept").len(), 3 * KIB);
     assert_eq!(third.finish().expect("kept").len(), 4 * KIB);
     assert!(is_empty(&budget));
 }
 
 #[test]
-fn a_connection_over_its_share_takes_from_itself() {
+fn a_connection_over_its_share_evicts_its_own_requests() {
     let budget = small(100 * KIB, 6 * KIB);
     let (one, other) = (budget.connection(), budget.connection());
     let mut others = other.open().expect("room");
@@ -95,9 +95,9 @@ fn a_connection_over_its_share_takes_from_itself() {
     let mut first = one.open().expect("room");
     first.append(&[0; 4 * KIB], 0).expect("room");
     let mut second = one.open().expect("room");
-    second.append(&[0; KIB], 0).expect("the first gives way");
-    assert_eq!(first.finish(), Err(GaveWay));
-    assert_eq!(second.append(&[0; 8 * KIB], 0), Err(GaveWay), "more than the share");
+    second.append(&[0; KIB], 0).expect("the first is evicted");
+    assert_eq!(first.finish(), Err(Evicted));
+    assert_eq!(second.append(&[0; 8 * KIB], 0), Err(Evicted), "more than the share");
     drop(second);
     assert_eq!(others.finish().expect("kept").len(), 4 * KIB);
     assert!(is_empty(&budget));
@@ -107,7 +107,7 @@ fn a_connection_over_its_share_takes_from_itself() {
 fn requests_without_a_byte_are_bounded_in_number() {
     let budget = small(100 * KIB, 10 * KIB);
     let share = budget.connection();
-    let open: Vec<_> = (0..50).map(|_| share.open().expect("others give way")).collect();
+    let open: Vec<_> = (0..50).map(|_| share.open().expect("others are evicted")).collect();
     assert_eq!(budget.lock().slots.len(), 10);
     drop(open);
     assert!(is_empty(&budget));

@@ -1,4 +1,4 @@
-//! The body of an answer.
+//! The body of a response over hyper.
 
 use std::{
     pin::Pin,
@@ -9,20 +9,20 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use hyper::body::{Body, Frame};
 
-/// The body of an answer on the gRPC port.
+/// The body of a response on the gRPC port.
 #[derive(Debug)]
 pub enum ResponseBody {
-    /// The head has said all, or all has been sent.
+    /// No body, or all of it has been sent.
     Empty,
-    /// A message and the status OK.
+    /// A message, to be followed by trailers with the status OK.
     Answer(Bytes),
-    /// The status OK.
+    /// Trailers with the status OK.
     Trailers,
-    /// Of a service of tonic's.
+    /// The body of a response by a service that tonic serves.
     Routed(tonic::body::Body),
 }
 
-/// The length is not given: a `content-length` would be one header more on each answer.
+/// There is no size hint, because it would add a `content-length` header to each response.
 impl Body for ResponseBody {
     type Data = Bytes;
     type Error = tonic::Status;

@@ -1,4 +1,4 @@
-//! A call from its head to its answer, as one future.
+//! A call over hyper, from its headers to its response, as one future.
 
 use std::{
     convert::Infallible,
@@ -31,25 +31,25 @@ const DOMAIN: HeaderName = HeaderName::from_static("x-tollgate-domain");
 /// The future of a call.
 pub struct Call<U: Unary>(State<U>);
 
-/// A service of tonic's at work.
+/// The future of a service that tonic serves.
 type Routed = <Routes as tower::Service<Request<Incoming>>>::Future;
 
 enum State<U: Unary> {
-    /// The answer is there.
+    /// The response is ready.
     Answered(Response<ResponseBody>),
-    /// The message is awaited.
-    Receiving(Asked<U>, Receiver),
-    /// The decision is awaited.
-    Deciding(Asked<U>, U::Pending),
-    /// Boxed, for few calls are.
+    /// Waiting for the message.
+    Receiving(UnaryCall<U>, Receiver),
+    /// Waiting for the decision.
+    Deciding(UnaryCall<U>, U::Pending),
+    /// Waiting for a service that tonic serves. Boxed, because such calls are rare.
     Routed(Pin<Box<Routed>>),
-    /// The answer was taken.
+    /// The response was returned.
     Done,
 }
 
-/// A call to a method of ours.
+/// A call to a unary method.
 #[derive(Debug)]
-struct Asked<U> {
+struct UnaryCall<U> {
     connection: Arc<Connection<U>>,
     method: usize,
 }
@@ -68,7 +68,7 @@ impl<U: Unary> fmt::Debug for Call<U> {
 }
 
 impl<U: Unary> Call<U> {
-    /// Takes up a call. Its head is dropped as soon as it has been read.
+    /// Begins a call. Its headers are dropped as soon as they have been parsed.
     fn new(connection: &Arc<Connection<U>>, request: Request<Incoming>) -> Self {
         Self(Self::begin(connection, request).unwrap_or_else(|refusal| State::Answered(connection.refuse(&refusal))))
     }
@@ -83,14 +83,14 @@ impl<U: Unary> Call<U> {
         if let Encoding::Unsupported(encoding) = head.encoding {
             return Err(Refusal::Encoding(encoding));
         }
-        let asked = Asked { connection: Arc::clone(connection), method };
-        Ok(State::Receiving(asked, Receiver::new(&head, request.into_body(), arrived)))
+        let call = UnaryCall { connection: Arc::clone(connection), method };
+        Ok(State::Receiving(call, Receiver::new(&head, request.into_body(), arrived)))
     }
 }
 
-impl<U: Unary> Asked<U> {
-    fn answer(self, message: &[u8], receiver: (Instant, Option<Duration>)) -> State<U> {
-        let (arrived, timeout) = receiver;
+impl<U: Unary> UnaryCall<U> {
+    fn answer(self, message: &[u8], timing: (Instant, Option<Duration>)) -> State<U> {
+        let (arrived, timeout) = timing;
         let deadline = timeout.and_then(|timeout| timeout::deadline(timeout, arrived));
         let mut frame = Vec::new();
         State::Answered(match self.connection.method(self.method).answer(message, deadline, &mut frame) {
@@ -145,20 +145,20 @@ impl<U: Unary> Future for Call<U> {
         let state = &mut self.get_mut().0;
         loop {
             let next = match state {
-                State::Receiving(asked, receiver) => {
-                    let Connection { share, shared, .. } = &*asked.connection;
+                State::Receiving(call, receiver) => {
+                    let Connection { share, shared, .. } = &*call.connection;
                     let received = ready!(receiver.poll(share, shared.max_request, cx));
                     let timing = receiver.timing();
-                    let State::Receiving(asked, _) = std::mem::replace(state, State::Done) else { continue };
+                    let State::Receiving(call, _) = std::mem::replace(state, State::Done) else { continue };
                     match received {
-                        Err(refusal) => State::Answered(asked.refuse(&refusal)),
-                        Ok(message) => asked.answer(&message, timing),
+                        Err(refusal) => State::Answered(call.refuse(&refusal)),
+                        Ok(message) => call.answer(&message, timing),
                     }
                 }
-                State::Deciding(asked, pending) => {
+                State::Deciding(call, pending) => {
                     let mut frame = Vec::new();
                     let result = ready!(pending.poll_answer(cx, &mut frame));
-                    State::Answered(asked.respond(result.map(|()| frame)))
+                    State::Answered(call.respond(result.map(|()| frame)))
                 }
                 State::Routed(routed) => {
                     let response = match ready!(routed.as_mut().poll(cx)) {
@@ -169,7 +169,7 @@ impl<U: Unary> Future for Call<U> {
                 }
                 State::Answered(_) | State::Done => match std::mem::replace(state, State::Done) {
                     State::Answered(response) => return Poll::Ready(Ok(response)),
-                    // polled after it has ended, which hyper does not do
+                    // polled again after it was ready, which hyper does not do
                     _ => return Poll::Pending,
                 },
             };

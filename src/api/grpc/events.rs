@@ -1,4 +1,4 @@
-//! What the crate wire rejects, as it is counted and logged.
+//! Descriptions of the events that the crate wire reports, for counters and the log.
 
 use std::fmt;
 
@@ -8,36 +8,36 @@ use crate::rejections::Reason;
 
 /// An event, described for the log.
 pub(super) struct Described {
-    /// How it is counted.
+    /// The reason to count it under.
     pub(super) reason: Reason,
     code: Option<ErrorCode>,
-    why: &'static str,
-    then: &'static str,
+    cause: &'static str,
+    consequence: &'static str,
 }
 
 impl From<Event> for Described {
     fn from(event: Event) -> Self {
         match event {
             Event::FieldsDropped => {
-                let why = "the headers of a request are longer than MAX_HEADER_LIST_BYTES";
-                let then = "what is beyond was dropped, and the call decided all the same";
-                Self { reason: Reason::HeadersTooLarge, code: None, why, then }
+                let cause = "the headers of a request are longer than MAX_HEADER_LIST_BYTES";
+                let consequence = "the headers beyond were dropped, and the call was decided without them";
+                Self { reason: Reason::HeadersTooLarge, code: None, cause, consequence }
             }
-            Event::Reset { code, why } => {
+            Event::Reset { code, why: cause } => {
                 let reason = match code {
                     ErrorCode::PROTOCOL_ERROR => Reason::StreamProtocol,
                     ErrorCode::REFUSED_STREAM => Reason::StreamRefused,
                     _ => Reason::StreamOther,
                 };
-                Self { reason, code: Some(code), why, then: "the stream was reset" }
+                Self { reason, code: Some(code), cause, consequence: "the stream was reset" }
             }
-            Event::Closed { code, why } => {
+            Event::Closed { code, why: cause } => {
                 let is_flood = code == ErrorCode::ENHANCE_YOUR_CALM;
                 let reason = if is_flood { Reason::Flood } else { Reason::ConnectionError };
-                Self { reason, code: Some(code), why, then: "the connection was closed with all its calls" }
+                Self { reason, code: Some(code), cause, consequence: "the connection was closed with all its calls" }
             }
-            Event::TooSlow { why } => {
-                Self { reason: Reason::TooSlow, code: None, why, then: "the connection was closed" }
+            Event::TooSlow { why: cause } => {
+                Self { reason: Reason::TooSlow, code: None, cause, consequence: "the connection was closed" }
             }
         }
     }
@@ -45,10 +45,10 @@ impl From<Event> for Described {
 
 impl fmt::Display for Described {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { code, why, then, .. } = self;
+        let Self { code, cause, consequence, .. } = self;
         match code {
-            Some(code) => write!(f, "{code}: {why}; {then}"),
-            None => write!(f, "{why}; {then}"),
+            Some(code) => write!(f, "{code}: {cause}; {consequence}"),
+            None => write!(f, "{cause}; {consequence}"),
         }
     }
 }

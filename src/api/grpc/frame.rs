@@ -1,11 +1,11 @@
-//! The frame of a gRPC message: a flag for its compression, its length in four bytes, and its bytes.
+//! The frame of a gRPC message: a compression flag, the length in four bytes, and the message.
 
 use super::refusal::Refusal;
 
-/// Bytes before a message.
+/// The length of the prefix of a message, in bytes.
 pub(in crate::api) const PREFIX: usize = 5;
 
-/// What a prefix says.
+/// A parsed prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Prefix {
     pub(super) compressed: bool,
@@ -13,7 +13,7 @@ pub(super) struct Prefix {
 }
 
 impl Prefix {
-    /// Reads the first bytes of a frame. The length is refused before the flag, as grpc-go does.
+    /// Parses a prefix. The length is checked before the flag, as in grpc-go.
     pub(super) fn read(bytes: [u8; PREFIX], max: usize) -> Result<Self, Refusal> {
         let [flag, length @ ..] = bytes;
         let announced = u32::from_be_bytes(length);
@@ -26,16 +26,16 @@ impl Prefix {
         }
     }
 
-    /// The bytes of the whole frame.
+    /// The length of the whole frame, in bytes.
     pub(super) fn frame(self) -> usize {
         PREFIX + self.length
     }
 }
 
-/// Appends the prefix of a message that is not compressed, and makes room for the message.
+/// Appends the prefix of an uncompressed message, and reserves room for the message.
 pub(in crate::api) fn append_prefix(length: usize, out: &mut Vec<u8>) {
     out.reserve(PREFIX + length);
-    // answers are as long as requests at most, give or take a constant: never 4 GiB
+    // an answer is at most as long as its request plus a constant: never 4 GiB
     let [a, b, c, d] = u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
     out.extend_from_slice(&[0, a, b, c, d]);
 }
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_frame_is_read_as_it_was_written() {
+    fn a_written_prefix_is_read_back() {
         let mut out = vec![9];
         append_prefix(4, &mut out);
         let prefix = Prefix::read(out[1..].try_into().expect("five bytes"), 100).expect("valid");

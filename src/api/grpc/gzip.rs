@@ -1,4 +1,4 @@
-//! Inflating a message, bounded while it grows: a few bytes can stand for gigabytes.
+//! Decompresses a message, with a bound on its size: a few bytes can expand to gigabytes.
 
 use std::io::Read as _;
 
@@ -6,11 +6,11 @@ use flate2::bufread::MultiGzDecoder;
 
 use super::refusal::Refusal;
 
-/// The message that is compressed in `bytes`, if it has at most `max` bytes. Several members follow one another without a
-/// gap, as Go's reader takes them.
+/// Decompresses a message of at most `max` bytes. There may be several gzip members without gaps between them, as Go's
+/// reader accepts.
 pub(super) fn inflate(bytes: &[u8], max: usize) -> Result<Vec<u8>, Refusal> {
     let mut message = Vec::new();
-    // one byte more shows that there is more
+    // one byte more than allowed shows that the message is too large
     let bound = u64::try_from(max).map_or(u64::MAX, |max| max.saturating_add(1));
     MultiGzDecoder::new(bytes).take(bound).read_to_end(&mut message).map_err(Refusal::Gzip)?;
     if message.len() > max {
@@ -34,14 +34,14 @@ mod tests {
     }
 
     #[test]
-    fn members_follow_one_another() {
+    fn several_members_are_concatenated() {
         let two = [deflate(b"one"), deflate(b" two")].concat();
         assert_eq!(inflate(&two, 7).expect("valid"), b"one two");
         assert_eq!(inflate(&deflate(b""), 7).expect("valid"), b"");
     }
 
     #[test]
-    fn what_go_s_reader_rejects_is_rejected() {
+    fn input_that_go_s_reader_rejects_is_rejected() {
         let good = deflate(b"message");
         let mut bad_sum = good.clone();
         let sum = bad_sum.len() - 6;
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bomb_grows_no_larger_than_allowed() {
+    fn a_decompression_bomb_is_bounded() {
         let bomb = deflate(&vec![0; 64 << 20]);
         assert!(bomb.len() < 100_000);
         assert!(matches!(inflate(&bomb, 4 << 20), Err(Refusal::InflatedTooLarge { .. })));

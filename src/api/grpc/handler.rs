@@ -1,4 +1,4 @@
-//! The calls of one connection of the crate wire's, from their heads to their answers.
+//! The calls of a connection over the crate wire, from their headers to their responses.
 
 use std::{
     borrow::Cow,
@@ -27,20 +27,20 @@ use super::{
 };
 use crate::{api::is_undecidable, rejections::Reason};
 
-/// Bytes of a refused request that are read and thrown away before its caller is answered: one that is still sending
-/// may take an answer for a broken connection.
+/// The most bytes of a refused request that are read and discarded before the response is sent: a client that is still
+/// sending may take an early response for a lost connection.
 const DISCARDED: usize = 64 << 10;
 
-/// A call between its head and its answer.
+/// A call between its headers and its response.
 #[derive(Debug)]
 pub enum WireCall<P> {
-    /// Its message is awaited.
+    /// Waiting for the message.
     Receiving(Receiving),
-    /// It is refused; its end is awaited.
+    /// Refused, waiting for the end of the request.
     Refused(Refused),
-    /// Its decision is awaited.
+    /// Waiting for the decision.
     Deciding(Deciding<P>),
-    /// A service of tonic's answers it. Boxed, for few calls are such.
+    /// Answered by a service that tonic serves. Boxed, because such calls are rare.
     Routed(Box<Exchange>),
 }
 
@@ -70,9 +70,9 @@ pub struct Deciding<P> {
 }
 
 impl Receiving {
-    /// Takes what came; the message, once the client has ended the call. One that lies whole in one frame is not
-    /// copied.
-    fn take<'d, U: Unary>(
+    /// Adds received bytes. Returns the message when the client has ended the call. A message that is complete in one
+    /// frame is not copied.
+    fn receive<'d, U: Unary>(
         &mut self,
         connection: &Connection<U>,
         data: &'d [u8],
@@ -139,7 +139,7 @@ impl<U: Unary> GrpcConnection<U> {
                     exchange = exchange.unimplemented_if_crowded();
                 }
                 let exchange = Box::new(exchange);
-                // the client of a stream may take its time, and a service may answer before a word of a request
+                // a streaming client may pause for any time, and the service may respond before the first message
                 let until = (requests == Requests::OneMessage).then(|| now + PATIENCE);
                 return Ok(Opened { call: WireCall::Routed(exchange), until, is_waiting: true });
             }
@@ -168,7 +168,7 @@ impl<U: Unary> GrpcConnection<U> {
         Progress::Done
     }
 
-    /// Counts what a service of tonic's did not answer.
+    /// Counts the failure of a call to a service that tonic serves, if there is one.
     fn routed(&self, exchange: &Exchange, progress: Progress) -> Progress {
         let reason = match exchange.failure() {
             Some(Failure::Panicked) => Reason::Panic,
@@ -176,7 +176,7 @@ impl<U: Unary> GrpcConnection<U> {
             Some(Failure::Request(_)) => Reason::StreamProtocol,
             Some(Failure::Dropped | Failure::Interim(_) | Failure::Body(_)) => Reason::StreamOther,
             Some(Failure::Expired) => Reason::Incomplete,
-            // as the client wanted it, or as we do
+            // ended by the client, or by the shutdown
             Some(Failure::Deadline | Failure::Closed) | None => return progress,
         };
         if let Some(failure) = exchange.failure() {
@@ -230,8 +230,8 @@ impl<U: Unary> wire::Handler for GrpcConnection<U> {
         match call {
             WireCall::Receiving(receiving) => {
                 let method = receiving.method;
-                match receiving.take(&self.0, data, is_end) {
-                    // what came of it may have to give way
+                match receiving.receive(&self.0, data, is_end) {
+                    // polled, because the buffered part may be evicted
                     Ok(None) if receiving.part.is_some() => Progress::Waiting,
                     Ok(None) => Progress::Receiving,
                     Ok(Some(message)) => {
@@ -270,12 +270,12 @@ impl<U: Unary> wire::Handler for GrpcConnection<U> {
                 return self.routed(exchange, progress);
             }
             WireCall::Receiving(receiving) => {
-                let Err(gave_way) = receiving.part.as_ref().map_or(Ok(()), |part| part.check(cx)) else {
+                let Err(evicted) = receiving.part.as_ref().map_or(Ok(()), |part| part.check(cx)) else {
                     return Progress::Waiting;
                 };
                 reply.release_all();
                 let method = Some(receiving.method);
-                *call = WireCall::Refused(Refused { refusal: gave_way.into(), method, discarded: 0 });
+                *call = WireCall::Refused(Refused { refusal: evicted.into(), method, discarded: 0 });
                 return Progress::Receiving;
             }
             WireCall::Refused(_) => return Progress::Receiving,

@@ -1,4 +1,4 @@
-//! What the head of a call says, and the calls that are refused for it: in the order and with the answers of grpc-go.
+//! Parses and checks the headers of a call, in the order and with the errors of grpc-go.
 
 use std::time::Duration;
 
@@ -12,16 +12,16 @@ use super::{
 
 const CONTENT_TYPE: &[u8] = b"application/grpc";
 
-/// What is needed of a call's head.
+/// The relevant headers of a call.
 #[derive(Debug)]
 pub(super) struct Head {
-    /// How long the caller waits, from the call's arrival.
+    /// How long the caller waits, from the arrival of the call.
     pub(super) timeout: Option<Duration>,
-    /// How its message is compressed, if it is.
+    /// The compression of the message.
     pub(super) encoding: Encoding,
 }
 
-/// `grpc-encoding`.
+/// The value of `grpc-encoding`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Encoding {
     Identity,
@@ -29,10 +29,10 @@ pub(super) enum Encoding {
     Unsupported(Quoted),
 }
 
-/// A head as its fields come.
+/// Collects headers one by one.
 ///
-/// Of fields that occur more than once, any content type may be valid, every timeout must be, and the last one counts: so
-/// it is with grpc-go.
+/// If a header is repeated, one valid content type is enough, but every timeout must be valid, and the last one counts,
+/// as in grpc-go.
 #[derive(Debug)]
 pub(super) struct Reader<'a> {
     content_type: Result<(), &'a [u8]>,
@@ -67,7 +67,7 @@ impl<'a> Reader<'a> {
         };
     }
 
-    /// The head of a call with this method.
+    /// The headers of a call with this HTTP method.
     pub(super) fn finish(self, method: &[u8]) -> Result<Head, Refusal> {
         self.content_type.map_err(|value| Refusal::ContentType(Quoted::new(value)))?;
         let timeout = self.timeout.map_err(Refusal::Timeout)?;
@@ -82,7 +82,7 @@ impl<'a> Reader<'a> {
 }
 
 impl Head {
-    /// The head of a request of hyper's.
+    /// The headers of a request over hyper.
     pub(super) fn read(method: &Method, headers: &HeaderMap) -> Result<Self, Refusal> {
         let mut reader = Reader::new();
         for (name, value) in headers {
@@ -96,7 +96,7 @@ impl Head {
         reader.finish(method.as_str().as_bytes())
     }
 
-    /// The head of a request of the crate wire's.
+    /// The headers of a request over the crate wire.
     pub(super) fn of(head: &wire::Head<'_>) -> Result<Self, Refusal> {
         let mut reader = Reader::new();
         for (header, _, value) in head.fields() {

@@ -1,5 +1,5 @@
-//! Unary gRPC over the crate wire (`handler`) or over hyper (`call`, `receive`, `body`), in place of tonic's generated
-//! server.
+//! Unary gRPC over the crate wire (`handler`) or over hyper (`call`, `receive`, `body`), which replaces tonic's
+//! generated server.
 //!
 //! ```text
 //!  head ──▶ find ──▶ receive ──▶ (inflate) ──▶ Unary::call ──▶ answer
@@ -7,9 +7,10 @@
 //!    └────────┴─────────┴── refusal: counted ◀─────┘
 //! ```
 //!
-//! Over wire, a call has no task: its message is read where it lies and its answer written where it is sent. Over hyper it
-//! costs one task and the maps of its answer's headers. What waits for the rest of a message has a budget and a deadline.
-//! Calls are refused as grpc-go refuses them, so that clients of envoyproxy/ratelimit see what they know.
+//! Over wire, a call has no task of its own: its message is decoded in the read buffer and its answer is written to the
+//! write buffer. Over hyper it costs a task, and header maps for its response. Incomplete messages have a memory budget
+//! and a deadline. Calls are refused with the statuses and messages of grpc-go, which clients of envoyproxy/ratelimit
+//! expect.
 
 mod body;
 mod call;
@@ -18,6 +19,7 @@ mod frame;
 mod gzip;
 mod handler;
 mod head;
+mod methods;
 mod part;
 mod quoted;
 mod receive;
@@ -30,6 +32,7 @@ pub use body::ResponseBody;
 pub use call::Call;
 pub(super) use frame::{PREFIX, append_prefix};
 pub use handler::WireCall;
+pub(super) use methods::unary_methods;
 pub use service::{GrpcConnection, GrpcOptions, GrpcService};
 pub(super) use service::{Requests, Routed};
 pub use unary::{Note, Outcome, PendingAnswer, Rejection, Unary};

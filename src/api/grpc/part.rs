@@ -1,4 +1,4 @@
-//! The frame of a message as its pieces come, under the budget.
+//! The frame of a message while it is received in several pieces, within the memory budget.
 
 use std::task::Context;
 
@@ -6,30 +6,32 @@ use super::{
     frame::{PREFIX, Prefix},
     refusal::Refusal,
 };
-use crate::api::budget::{GaveWay, Partial, Share};
+use crate::api::budget::{Evicted, Partial, Share};
 
-/// A frame of which parts are still to come.
+/// An incomplete frame.
 #[derive(Debug)]
 pub(super) struct Part {
     partial: Partial,
-    /// What it begins with, as far as it came.
+    /// The bytes of the prefix received so far.
     head: [u8; PREFIX],
+    /// The prefix, once it is complete.
     prefix: Option<Prefix>,
+    /// The number of bytes received so far.
     length: usize,
 }
 
 impl Part {
-    /// A frame of which nothing has come.
-    pub(super) fn open(share: &Share) -> Result<Self, GaveWay> {
+    /// A frame without any bytes yet.
+    pub(super) fn open(share: &Share) -> Result<Self, Evicted> {
         Ok(Self { partial: share.open()?, head: [0; PREFIX], prefix: None, length: 0 })
     }
 
-    /// Whether it still has its memory. If so, its task is woken when it gives way.
-    pub(super) fn check(&self, cx: &Context<'_>) -> Result<(), GaveWay> {
+    /// An error if the frame was evicted; else its task will be woken when it is.
+    pub(super) fn check(&self, cx: &Context<'_>) -> Result<(), Evicted> {
         self.partial.check(cx)
     }
 
-    /// Adds what came; the message may have `max` bytes.
+    /// Adds received bytes. `max`: the most bytes of the message.
     pub(super) fn push(&mut self, data: &[u8], max: usize) -> Result<(), Refusal> {
         let length = self.length + data.len();
         if self.prefix.is_none() {
@@ -49,7 +51,7 @@ impl Part {
         Ok(())
     }
 
-    /// The whole frame, once the client has ended the call.
+    /// The complete frame, after the client has ended the call.
     pub(super) fn finish(self) -> Result<(Prefix, Vec<u8>), Refusal> {
         match self.prefix {
             Some(prefix) if prefix.frame() == self.length => Ok((prefix, self.partial.finish()?)),

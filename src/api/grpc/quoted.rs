@@ -1,13 +1,13 @@
-//! What a caller sent, as messages repeat it.
+//! Text from a caller in messages to that caller.
 
 use std::fmt;
 
-/// What a caller sent, quoted and bounded.
+/// Text from a caller, quoted and truncated.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Quoted(String);
 
 impl Quoted {
-    /// The most bytes of it that are repeated.
+    /// The most bytes that are repeated.
     const LONGEST: usize = 256;
 
     pub(super) fn new(bytes: &[u8]) -> Self {

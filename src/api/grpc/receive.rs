@@ -1,6 +1,6 @@
-//! The one message of a unary call, as its frames come. One that lies whole in a frame, and ends the call there, is
-//! taken as it is; another is gathered under the budget, for a frame that is kept would keep the connection's whole
-//! read buffer.
+//! Receives the message of a unary call over hyper. A message that is complete in one frame, with which the call ends,
+//! is used in place. Others are copied into the memory budget, because keeping a frame would keep the connection's
+//! whole read buffer.
 
 use std::{
     pin::Pin,
@@ -21,10 +21,10 @@ use super::{
 };
 use crate::api::budget::Share;
 
-/// How long a message may take to come whole.
+/// The time within which a message must be complete.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A call whose message is awaited.
+/// The receiver of a call's message.
 #[derive(Debug)]
 pub(super) struct Receiver {
     body: Incoming,
@@ -32,7 +32,7 @@ pub(super) struct Receiver {
     arrived: Instant,
     timeout: Option<Duration>,
     received: Received,
-    /// Only for a call that had to wait.
+    /// Started when the call has to wait.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
@@ -49,17 +49,17 @@ impl Receiver {
         Self { body, gzip, arrived, timeout: head.timeout, received: Received::Nothing, timer: None }
     }
 
-    /// When the call arrived, and how long its caller waits.
+    /// When the call arrived, and its `grpc-timeout`.
     pub(super) fn timing(&self) -> (Instant, Option<Duration>) {
         (self.arrived, self.timeout)
     }
 
-    /// The message, once the client has ended the call; of `max` bytes at most, compressed or not.
+    /// Ready with the message when the client has ended the call. `max`: its most bytes, compressed or not.
     pub(super) fn poll(&mut self, share: &Share, max: usize, cx: &mut Context<'_>) -> Poll<Result<Bytes, Refusal>> {
         loop {
             match Pin::new(&mut self.body).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => {
-                    // trailers say nothing to a unary method
+                    // request trailers are ignored
                     if let Ok(data) = frame.into_data() {
                         self.received.push(data, share, max)?;
                     }
@@ -69,14 +69,14 @@ impl Receiver {
                 }
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(Refusal::Broken(error))),
                 Poll::Ready(None) if self.body.is_end_stream() => return Poll::Ready(self.finish(max)),
-                // hyper gives a RST_STREAM with NO_ERROR as an end, though the client has not ended its request
+                // hyper reports RST_STREAM with NO_ERROR as the end of the body, although the request is incomplete
                 Poll::Ready(None) => return Poll::Ready(Err(Refusal::Cancelled)),
                 Poll::Pending => return self.wait(share, max, cx).map(Err),
             }
         }
     }
 
-    /// Ready when the call has waited too long, or must give way.
+    /// Ready when the call has waited too long, or was evicted.
     fn wait(&mut self, share: &Share, max: usize, cx: &mut Context<'_>) -> Poll<Refusal> {
         if let Err(refusal) = self.received.part(share, max).and_then(|part| part.check(cx).map_err(Refusal::from)) {
             return Poll::Ready(refusal);
@@ -132,7 +132,7 @@ impl Received {
         self.part(share, max)?.push(&data, max)
     }
 
-    /// What came so far, under the budget.
+    /// The bytes received so far, moved into the memory budget.
     fn part(&mut self, share: &Share, max: usize) -> Result<&mut Part, Refusal> {
         if let Self::Part(part) = self {
             return Ok(part);
@@ -156,7 +156,7 @@ mod tests {
 
     const MAX: usize = 100;
 
-    /// What is made of a call whose frames these are.
+    /// The message, or the error, of a call with these frames.
     fn receive(frames: &[&[u8]]) -> Result<Vec<u8>, String> {
         let share = Budget::new(MAX).connection();
         let mut received = Received::Nothing;
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_the_same_however_it_is_cut() {
+    fn a_message_is_the_same_however_it_is_split() {
         let frame = b"\0\0\0\0\x07message";
         for first in 0..=frame.len() {
             for second in first..=frame.len() {
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_single_message_is_refused() {
+    fn anything_but_a_single_message_is_refused() {
         let none = "cardinality violation: received no request message from non-client-streaming RPC";
         let two = "cardinality violation: received multiple request messages for non-client-streaming RPC";
         for (frames, error) in [

@@ -1,5 +1,5 @@
-//! Why a call is refused before it is decided, and what its caller is answered. The words are those of grpc-go, which the
-//! clients of its rate limit service know.
+//! Calls that are refused before a decision, and the responses to them. The messages are those of grpc-go, which
+//! clients of the reference expect.
 
 use std::{fmt, io};
 
@@ -7,9 +7,9 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 use tonic::Code;
 
 use super::{Rejection, body::ResponseBody, quoted::Quoted, timeout::TimeoutError};
-use crate::{api::budget::GaveWay, rejections::Reason};
+use crate::{api::budget::Evicted, rejections::Reason};
 
-/// The content type of every answer.
+/// The content type of every response.
 pub(super) const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 
 /// Why a call is refused.
@@ -33,7 +33,7 @@ pub(super) enum Refusal {
     SecondMessage,
     #[error("unexpected EOF")]
     Incomplete,
-    #[error("the request has not come whole within {0:?}; send it faster, or in fewer pieces")]
+    #[error("the request was not complete within {0:?}; send it faster, or in fewer pieces")]
     TooSlow(std::time::Duration),
     #[error("grpc: received unexpected payload format {0}")]
     Format(u8),
@@ -46,17 +46,17 @@ pub(super) enum Refusal {
     #[error("grpc: failed to read decompressed data: {0}")]
     Gzip(io::Error),
     #[error(transparent)]
-    OutOfMemory(#[from] GaveWay),
-    #[error("the connection broke before the request had come: {0}")]
+    OutOfMemory(#[from] Evicted),
+    #[error("the connection was lost before the request was complete: {0}")]
     Broken(hyper::Error),
-    #[error("the client cancelled the call before the request had come")]
+    #[error("the client cancelled the call before the request was complete")]
     Cancelled,
     #[error("{0}")]
     Handler(Rejection),
 }
 
 impl Refusal {
-    /// How it is counted; `None` where it is not a rejection, or the client's own end of the call.
+    /// The reason to count it under; `None` if it is a failure of the store, or the client ended the call.
     pub(super) fn reason(&self) -> Option<Reason> {
         Some(match self {
             Self::Method(_) => Reason::Method,
@@ -74,20 +74,20 @@ impl Refusal {
         })
     }
 
-    /// What is wrong, without anything that the client sent.
+    /// The message without anything that the client sent, for the log.
     pub(super) fn detail(&self) -> &dyn fmt::Display {
         match self {
             Self::Method(_) => &"the method is not POST",
             Self::ContentType(_) => &"the content type is not application/grpc",
-            Self::Timeout(_) => &"grpc-timeout cannot be read",
-            Self::Expired => &"its grpc-timeout had elapsed before the request had come",
+            Self::Timeout(_) => &"grpc-timeout cannot be parsed",
+            Self::Expired => &"the grpc-timeout elapsed before the request was complete",
             Self::UnknownMethod(_) => &"this port has no such service or method",
             Self::Encoding(_) => &"the message's compression is not gzip",
             other => other,
         }
     }
 
-    /// The caller's status code. Also of gRPC over JSON, where it is an HTTP status.
+    /// The gRPC status code.
     fn code(&self) -> Code {
         match self {
             Self::ContentType(_) => Code::InvalidArgument,
@@ -117,7 +117,7 @@ impl Refusal {
         }
     }
 
-    /// The answer: a head alone.
+    /// The response over hyper: headers without a body.
     pub(super) fn response(&self) -> Response<ResponseBody> {
         let mut response = Response::new(ResponseBody::Empty);
         *response.status_mut() = self.http_status();
@@ -132,7 +132,7 @@ impl Refusal {
 }
 
 impl Refusal {
-    /// The answer as a block of the crate wire's.
+    /// The response's headers over the crate wire.
     pub(super) fn block(&self) -> wire::Block {
         let http_status = self.http_status();
         let code = (self.code() as i32).to_string();
@@ -152,13 +152,13 @@ impl Refusal {
 /// Writes `grpc-status` and `grpc-message`.
 fn status(headers: &mut HeaderMap, code: Code, message: &str) {
     headers.insert("grpc-status", HeaderValue::from(code as i32));
-    // never an error: what is left is printable ASCII
+    // not an error: a percent-encoded text is printable ASCII
     if let Ok(message) = HeaderValue::try_from(percent_encoded(message)) {
         headers.insert("grpc-message", message);
     }
 }
 
-/// As gRPC has it: all bytes but those of printable ASCII, and `%`.
+/// Percent-encodes a message as gRPC requires: `%`, and all bytes that are not printable ASCII.
 fn percent_encoded(message: &str) -> String {
     use fmt::Write as _;
 
@@ -167,7 +167,7 @@ fn percent_encoded(message: &str) -> String {
         match byte {
             b' '..=b'~' if byte != b'%' => encoded.push(char::from(byte)),
             _ => {
-                // a String takes all that is written
+                // writing to a String does not fail
                 let _ = write!(encoded, "%{byte:02X}");
             }
         }
@@ -185,14 +185,14 @@ mod tests {
     }
 
     #[test]
-    fn what_a_caller_sent_is_repeated_in_part_and_never_logged() {
+    fn text_from_a_caller_is_truncated_in_the_message_and_never_logged() {
         let long = Refusal::ContentType(Quoted::new(&[b'x'; 100_000]));
         assert!(long.to_string().len() < 400);
         assert!(!long.detail().to_string().contains('x'));
     }
 
     #[test]
-    fn an_answer_has_status_and_message() {
+    fn a_response_has_status_and_message() {
         let response = Refusal::Method(Quoted::new(b"GET")).response();
         assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
         let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());

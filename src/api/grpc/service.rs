@@ -1,4 +1,5 @@
-//! What the gRPC port serves: unary methods of ours, and services of tonic's (health, reflection) beside them.
+//! The gRPC service: unary methods that are implemented here, and services that tonic serves (health `Watch`,
+//! reflection).
 
 use std::{fmt::Display, sync::Arc};
 
@@ -12,23 +13,23 @@ use crate::{
         streams::Streams,
     },
     rejections::{Api, PeerName, Reason, Rejections},
-    tls::PeerCertificate,
 };
+use tls::PeerCertificate;
 
-/// What is the same for all workers.
+/// Limits and counters that all workers share.
 #[derive(Clone, Debug)]
 pub struct GrpcOptions {
     /// The most bytes of a message, compressed or not.
     pub max_request: usize,
-    /// For requests that have not come whole.
+    /// The memory budget of incomplete requests.
     pub budget: Arc<Budget>,
-    /// Calls that services of tonic's answer.
+    /// The open calls to services that tonic serves.
     pub streams: Streams,
-    /// Where refusals are counted.
+    /// The counters of rejected calls.
     pub rejections: Arc<Rejections>,
 }
 
-/// A service of tonic's.
+/// A service that tonic serves.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::api) struct Routed {
     pub(in crate::api) service: &'static str,
@@ -36,16 +37,16 @@ pub(in crate::api) struct Routed {
     pub(in crate::api) requests: Requests,
 }
 
-/// What the requests to a service are.
+/// The kind of requests to a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::api) enum Requests {
-    /// One message each, which is to come in time. The response may be a stream.
+    /// One message, which must be complete in time. The response may be a stream.
     OneMessage,
-    /// Streams as well, which go on for as long as their clients want.
+    /// Streams, which last as long as their clients want.
     Streams,
 }
 
-/// What a worker serves: methods of ours, which are `U`, and others beside them.
+/// The gRPC service of a worker. `U`: the unary methods.
 #[derive(Debug)]
 pub struct GrpcService<U>(Arc<Shared<U>>);
 
@@ -63,7 +64,7 @@ pub(super) struct Shared<U> {
 }
 
 impl<U: Unary> GrpcService<U> {
-    /// `methods` by their paths, and beside them `routes` with the services `routed`.
+    /// A service of `methods`, by their paths, and of `routes`, which has the services `routed`.
     pub(in crate::api) fn new(
         methods: Vec<(&'static str, U)>,
         routes: Routes,
@@ -75,7 +76,7 @@ impl<U: Unary> GrpcService<U> {
         Self(Arc::new(Shared { methods, blocks, routes, routed, max_request, budget, streams, rejections }))
     }
 
-    /// What serves one connection of this peer, which has shown this certificate.
+    /// The handler of a connection of this peer, which has presented this certificate.
     #[must_use]
     pub fn connection(&self, peer: PeerName, certificate: Option<PeerCertificate>) -> GrpcConnection<U> {
         let shared = Arc::clone(&self.0);
@@ -84,11 +85,11 @@ impl<U: Unary> GrpcService<U> {
     }
 }
 
-/// Serves one connection, of hyper's or the crate wire's.
+/// The handler of a connection over hyper or the crate wire.
 #[derive(Debug)]
 pub struct GrpcConnection<U>(pub(super) Arc<Connection<U>>);
 
-/// What the calls of a connection share.
+/// The state that the calls of a connection share.
 #[derive(Debug)]
 pub(super) struct Connection<U> {
     pub(super) shared: Arc<Shared<U>>,
@@ -98,15 +99,16 @@ pub(super) struct Connection<U> {
     certificate: Option<PeerCertificate>,
 }
 
-/// Who answers a call.
+/// The implementation of a method.
 pub(super) enum Target {
-    /// See [`Connection::method`].
+    /// A unary method, by its index for [`Connection::method`].
     Method(usize),
+    /// A service that tonic serves.
     Routes(Routes, Requests),
 }
 
 impl<U: Unary> Connection<U> {
-    /// Who answers calls to this path.
+    /// The implementation of the method with this path.
     pub(super) fn find(&self, path: &str) -> Result<Target, Refusal> {
         let Shared { methods, routes, routed, .. } = &*self.shared;
         if let Some(method) = methods.iter().position(|(known, _)| *known == path) {
@@ -127,7 +129,7 @@ impl<U: Unary> Connection<U> {
         Err(Refusal::UnknownMethod(format!("unknown method {} for service {service}", bounded(method))))
     }
 
-    /// What a service of tonic's may want to know of the far end: its name, and its certificate if it has shown one.
+    /// The peer's name and certificate, for services that tonic serves.
     pub(super) fn extensions(&self) -> Extensions {
         let mut extensions = Extensions::new();
         extensions.insert(self.peer.clone());
@@ -141,7 +143,7 @@ impl<U: Unary> Connection<U> {
         &self.shared.methods[method].1
     }
 
-    /// Counts a refusal, and makes its answer.
+    /// Counts a refusal, and returns its response.
     pub(super) fn refuse(&self, refusal: &Refusal) -> Response<ResponseBody> {
         self.record(refusal);
         refusal.response()
@@ -159,17 +161,17 @@ impl<U: Unary> Connection<U> {
         self.shared.rejections.record(Api::Rls, reason, &self.peer, detail);
     }
 
-    /// Counts a refusal that a method gives an answer in place of.
+    /// Counts a refusal that is answered with a denial instead of an error.
     pub(super) fn record_denied(&self, reason: Reason, refusal: &Refusal) {
         self.shared.rejections.record_denied(Api::Rls, reason, &self.peer, refusal.detail());
     }
 }
 
-/// What the answers of ours have in common, encoded once.
+/// The header blocks of the unary methods' responses, encoded once.
 #[derive(Debug)]
 pub(super) struct Blocks {
     pub(super) head: wire::Block,
-    /// The head with [`Note::UnknownDomain`](super::Note).
+    /// The headers with [`Note::UnknownDomain`](super::Note).
     pub(super) unknown_domain: wire::Block,
     pub(super) trailers: wire::Block,
 }
@@ -191,7 +193,7 @@ fn service_of(path: &str) -> &str {
     path.strip_prefix('/').and_then(|name| name.rsplit_once('/')).map_or("", |(service, _)| service)
 }
 
-/// What is repeated of a name that a client sent.
+/// The part of a name from a client that is repeated in a message.
 fn bounded(name: &str) -> &str {
     const LONGEST: usize = 256;
     name.get(..LONGEST).unwrap_or(if name.len() > LONGEST { "" } else { name })

@@ -1,20 +1,21 @@
-//! `grpc-timeout`: how long a caller waits, as gRPC over HTTP/2 has it
-//! (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests>): at most eight digits and a unit.
+//! `grpc-timeout`: how long a caller waits, as at most eight digits and a unit
+//! (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests>).
 
 use std::time::{Duration, Instant};
 
 use super::quoted::Quoted;
 
-/// An answer made at the deadline itself comes too late about half of the time.
-const LEAST_MARGIN: Duration = Duration::from_millis(2);
+/// The least margin for the response: one that is ready exactly at the deadline is late about half of the time.
+const MIN_MARGIN: Duration = Duration::from_millis(2);
+/// The margin is the timeout divided by this, if that is more than [`MIN_MARGIN`].
 const MARGIN_SHARE: u32 = 5;
-/// What the timers of the runtime are late by: they know milliseconds, and so does the poll that waits for them.
-const TIMERS: Duration = Duration::from_millis(1);
+/// How late the runtime's timers may be: their resolution, and that of the poll that waits for them, is a millisecond.
+const TIMER_RESOLUTION: Duration = Duration::from_millis(1);
 
-/// The most digits and a unit.
+/// The length of eight digits and a unit.
 const LONGEST: usize = 9;
 
-/// A `grpc-timeout` that cannot be read, in the words of grpc-go.
+/// A `grpc-timeout` that cannot be parsed, with the messages of grpc-go.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum TimeoutError {
     #[error("transport: timeout string is too short: {0}")]
@@ -27,7 +28,7 @@ pub(super) enum TimeoutError {
     Digits(Quoted),
 }
 
-/// The time that a header gives.
+/// Parses the value of a header.
 pub(super) fn parse(value: &[u8]) -> Result<Duration, TimeoutError> {
     let quoted = || Quoted::new(value);
     let Some((unit, digits)) = value.split_last().filter(|(_, digits)| !digits.is_empty()) else {
@@ -50,7 +51,7 @@ pub(super) fn parse(value: &[u8]) -> Result<Duration, TimeoutError> {
         if !digit.is_ascii_digit() {
             return Err(TimeoutError::Digits(Quoted::new(digits)));
         }
-        // eight digits at most
+        // at most eight digits: no overflow
         number = number * 10 + u32::from(digit - b'0');
     }
     Ok(unit * number)
@@ -58,7 +59,7 @@ pub(super) fn parse(value: &[u8]) -> Result<Duration, TimeoutError> {
 
 /// The deadline of a request that arrived at `now`: its `grpc-timeout` less a margin for the response.
 pub(super) fn deadline(timeout: Duration, now: Instant) -> Option<Instant> {
-    let margin = LEAST_MARGIN.max(timeout / MARGIN_SHARE) + TIMERS;
+    let margin = MIN_MARGIN.max(timeout / MARGIN_SHARE) + TIMER_RESOLUTION;
     now.checked_add(timeout.saturating_sub(margin))
 }
 
@@ -78,12 +79,11 @@ mod tests {
         assert_eq!(left("5000u"), Some(Duration::from_millis(2)));
         assert_eq!(left("1000000n"), Some(Duration::ZERO));
         assert_eq!(left("2M"), Some(Duration::from_millis(95_999)));
-        assert_eq!(left("99999999H"), Some(Duration::from_secs(99_999_999 * 3600 / 5 * 4) - TIMERS));
+        assert_eq!(left("99999999H"), Some(Duration::from_secs(99_999_999 * 3600 / 5 * 4) - TIMER_RESOLUTION));
     }
 
-    /// The texts are grpc-go's.
     #[test]
-    fn what_cannot_be_read_is_named() {
+    fn malformed_timeouts_have_grpc_go_s_messages() {
         for (text, error) in [
             ("", "transport: timeout string is too short: \"\""),
             ("S", "transport: timeout string is too short: \"S\""),

@@ -1,8 +1,8 @@
-//! Answers into a buffer, against a limiter that answers at once or later; whole answers are tested in `tests/service/rls.rs`.
+//! Tests of the RLS service with a fake limiter that decides immediately or later; complete answers are tested in
+//! `tests/service/rls`.
 
 use std::{
     future::{poll_fn, ready},
-    num::NonZeroUsize,
     task::Waker,
     time::Duration,
 };
@@ -11,26 +11,21 @@ use envoy_types::pb::envoy::{
     extensions::common::ratelimit::v3::{RateLimitDescriptor, rate_limit_descriptor::Entry},
     service::ratelimit::v3::{RateLimitRequest, RateLimitResponse, rate_limit_response::Code as WireCode},
 };
-use metrics::{Collect as _, Families};
 use prost::Message as _;
 
 use super::*;
 use limiter::domain::{
-    Algorithm, AtomicGroups, Capabilities, Code as Overall, CounterKey, FailureMode, Group, RateLimiter, RetryAfter,
-    Source, StoreError, Verdict, Verdicts,
+    Capabilities, Code as Overall, CounterKey, Group, RateLimiter, RetryAfter, Source, StoreError, Verdict, Verdicts,
 };
 use rules::{CompileOptions, RuleFile};
 
 use crate::{
-    api::{Requests, grpc::PREFIX},
-    engine::{
-        ActiveRules, ActiveRulesHandle, Modes, Options, RequestLimits,
-        stats::{SeriesName, Stats, StatsTable},
-    },
+    api::{grpc::PREFIX, requests::Requests},
     rejections::Api,
 };
 
-/// Answers at once for keys that contain `now`, else when it is polled for the second time; fails those with `broken`.
+/// Decides keys that contain `now` without waiting, others when it is polled for the second time; fails those with
+/// `broken`.
 #[derive(Debug)]
 struct Fake;
 
@@ -71,7 +66,7 @@ impl RateLimiter for Fake {
     }
 
     fn capabilities(&self) -> Capabilities {
-        CAPABILITIES
+        Capabilities::ALL
     }
 
     fn close(&self) -> impl Future<Output = ()> + Send {
@@ -79,31 +74,16 @@ impl RateLimiter for Fake {
     }
 }
 
-const CAPABILITIES: Capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported };
-
 fn service(undecidable: Option<Overall>) -> RlsService {
     counted(undecidable, &Requests::default())
 }
 
-/// One that counts there.
+/// A service that counts its calls in `requests`.
 fn counted(undecidable: Option<Overall>, requests: &Requests) -> RlsService {
     let content = "domain: d\ndescriptors: [{key: k, rate_limit: {unit: hour, requests_per_unit: 10}}]";
-    let file = RuleFile { name: "rules.yaml".to_owned(), content: content.into() };
-    let compile = CompileOptions { merge_domains: false, capabilities: CAPABILITIES, defaults: None };
-    let rules = rules::compile(&[file], &compile).expect("valid rules").rules;
-    let names = rules.rules().map(|(domain, found)| (found.rule.id(), SeriesName::new(domain.name()).level("k", None)));
-    let stats = Arc::new(StatsTable::build(&Stats::new(100), names, None));
-    let live = ActiveRulesHandle::default();
-    live.store(Some(Arc::new(ActiveRules { stats, rules, hash: String::new(), since: Instant::now() })));
-    let most = NonZeroUsize::new(10).expect("not zero");
-    let options = Options {
-        modes: Modes::default(),
-        limits: RequestLimits { max_descriptors: most, max_entries: most },
-        near_limit_ratio: 0.8,
-        on_store_failure: FailureMode::Error,
-        refunds: true,
-    };
-    let engine = Engine::new(live, Arc::new(Fake), Arc::default(), Arc::new(options), Arc::default());
+    let file = RuleFile::new("rules.yaml", content);
+    let rules = rules::compile(&[file], &CompileOptions::new(Capabilities::ALL)).expect("valid rules").rules;
+    let engine = Engine::embedded(rules, Arc::new(Fake));
     let options = ResponseOptions { undecidable, ..ResponseOptions::default() };
     RlsService::new(engine, Arc::new(options), requests.worker(Api::Rls))
 }
@@ -114,17 +94,17 @@ fn request(domain: &str, value: &str) -> Vec<u8> {
     RateLimitRequest { domain: domain.to_owned(), descriptors, hits_addend: 0 }.encode_to_vec()
 }
 
-/// What is in the buffer before an answer.
+/// The content of the buffer before an answer.
 const BEFORE: &[u8] = b"before";
 
 /// The message that was appended.
 fn appended(out: &[u8]) -> RateLimitResponse {
-    let frame = out.strip_prefix(BEFORE).expect("what was there is untouched");
+    let frame = out.strip_prefix(BEFORE).expect("the earlier content is unchanged");
     RateLimitResponse::decode(&frame[PREFIX..]).expect("a message")
 }
 
 #[test]
-fn what_is_decided_at_once_is_appended_at_once() {
+fn a_decision_without_waiting_is_appended_immediately() {
     let service = service(None);
     let mut out = BEFORE.to_vec();
     assert!(matches!(service.answer(&request("d", "now"), None, &mut out), Outcome::Answered(None)));
@@ -138,7 +118,7 @@ fn what_is_decided_at_once_is_appended_at_once() {
 }
 
 #[test]
-fn what_waits_is_appended_when_it_is_decided() {
+fn a_pending_answer_is_appended_when_it_is_decided() {
     let (service, mut cx) = (service(None), Context::from_waker(Waker::noop()));
     for (value, decided) in [("later", true), ("broken", false)] {
         let mut out = BEFORE.to_vec();
@@ -159,7 +139,7 @@ fn what_waits_is_appended_when_it_is_decided() {
 }
 
 #[test]
-fn what_is_rejected_leaves_the_buffer_as_it_was() {
+fn a_rejection_leaves_the_buffer_unchanged() {
     let service = service(None);
     let cases = [
         (b"\xff".to_vec(), Code::Internal, Reason::Malformed),
@@ -177,12 +157,12 @@ fn what_is_rejected_leaves_the_buffer_as_it_was() {
 }
 
 #[test]
-fn what_is_rejected_is_answered_all_the_same_if_a_setting_says_so() {
+fn a_rejected_request_is_denied_if_a_setting_says_so() {
     let service = service(Some(Overall::OverLimit));
     let mut out = BEFORE.to_vec();
     assert!(service.answer_undecidable(Reason::NoDomain, &mut out));
     assert_eq!(appended(&out).overall_code(), WireCode::OverLimit);
-    assert!(!service.answer_undecidable(Reason::Refund, &mut out), "that is another setting");
+    assert!(!service.answer_undecidable(Reason::Refund, &mut out), "refunds have a setting of their own");
 }
 
 #[test]
@@ -190,9 +170,7 @@ fn a_call_is_in_flight_until_it_is_answered_or_abandoned() {
     let (requests, mut out) = (Requests::default(), Vec::new());
     let service = counted(None, &requests);
     let counts = |expected: [u64; 4]| {
-        let mut families = Families::default();
-        requests.collect(&mut families);
-        let text = families.text();
+        let all = metrics::series(&requests);
         for (series, count) in [
             "ratelimit_service_total_requests{grpc_method=\"ShouldRateLimit\"}",
             "tollgate_requests_in_flight",
@@ -202,7 +180,7 @@ fn a_call_is_in_flight_until_it_is_answered_or_abandoned() {
         .into_iter()
         .zip(expected)
         {
-            assert!(text.lines().any(|line| line == format!("{series} {count}")), "{series} {count} in {text}");
+            assert!(all.contains(&format!("{series} {count}")), "{series} {count} in {all:?}");
         }
     };
     let mut cx = Context::from_waker(Waker::noop());
@@ -221,7 +199,7 @@ fn a_call_is_in_flight_until_it_is_answered_or_abandoned() {
     counts([3, 1, 0, 1]);
     drop(abandoned);
     counts([3, 0, 0, 1]);
-    // what is no message has not come as far as the service
+    // a malformed message does not reach the service
     for (message, expected) in
         [(request("d", "now"), [4, 0, 0, 1]), (request("", "now"), [5, 0, 1, 1]), (b"\xff".to_vec(), [5, 0, 1, 1])]
     {

@@ -1,4 +1,4 @@
-//! What was typed behind `bench`.
+//! The arguments of `bench`.
 
 use std::{
     num::{NonZeroU32, NonZeroU64, NonZeroUsize},
@@ -11,7 +11,7 @@ use load::{Config, Descriptor, Keys, Pace, Requests, RequestsError, Scenario, Sh
 use super::super::entries::Entries;
 
 const LOAD: &str = "Load";
-const ASKED: &str = "What is asked";
+const REQUESTS: &str = "Requests";
 const REPORT: &str = "Report";
 
 /// `bench ADDR DOMAIN k=v,k=v…`
@@ -30,58 +30,58 @@ pub struct LoadArgs {
     target: Target,
     /// The domain
     domain: String,
-    /// The descriptors of each request; in a value, {} stands for the number of a key
+    /// The descriptors of each request; in a value, {} is replaced by the number of a key
     #[arg(required = true, value_name = "KEY=VALUE,…")]
     descriptors: Vec<Entries>,
 
-    /// Connections
+    /// Number of connections
     #[arg(short, long, value_name = "N", default_value = "8", help_heading = LOAD)]
     connections: NonZeroUsize,
-    /// Requests under way on each connection, at most
+    /// Most requests in flight on each connection
     #[arg(short = 'm', long, value_name = "N", default_value = "32", help_heading = LOAD)]
     streams: NonZeroUsize,
-    /// Open loop: requests a second on all connections together, and latencies from when each was due. Without it,
-    /// closed loop: the next request goes as soon as an answer has come
+    /// Open loop: requests per second on all connections together, with latencies measured from when each was due.
+    /// Without it, closed loop: each answer triggers the next request
     #[arg(long, value_name = "N", help_heading = LOAD)]
     rate: Option<NonZeroU32>,
-    /// How long, such as 30s or 2m
+    /// How long to generate load, such as 30s or 2m
     #[arg(short, long, value_name = "TIME", default_value = "10s", value_parser = parse_duration, help_heading = LOAD)]
     #[arg(conflicts_with = "requests")]
     duration: Duration,
-    /// How many requests, instead of how long
+    /// How many requests to send, instead of how long
     #[arg(short = 'n', long, value_name = "N", help_heading = LOAD)]
     requests: Option<NonZeroU64>,
-    /// What is sent in this time before is not counted; 0s for none
+    /// Time before the measurement, whose requests are not counted; 0s for none
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_duration, help_heading = LOAD)]
     warm_up: Duration,
-    /// A request without an answer after this has failed
+    /// Time after which a request without an answer has failed
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration, help_heading = LOAD)]
     timeout: Duration,
-    /// Threads that make the load [default: one for each core]
+    /// Threads that generate load [default: one for each core]
     #[arg(long, value_name = "N", help_heading = LOAD)]
     threads: Option<NonZeroUsize>,
 
-    /// Which key a {} becomes: hot (always the first), uniform:N (one of N), or zipf:N:EXPONENT (the first ones more
+    /// Which key replaces a {}: hot (always the first), uniform:N (one of N), or zipf:N:EXPONENT (the first ones more
     /// often)
-    #[arg(long, value_name = "KEYS", default_value = "hot", help_heading = ASKED)]
+    #[arg(long, value_name = "KEYS", default_value = "hot", help_heading = REQUESTS)]
     keys: Keys,
-    /// Descriptors of each request: those that were given, over and over [default: as many as were given]
-    #[arg(long = "descriptors", value_name = "N", help_heading = ASKED)]
+    /// Number of descriptors in each request: the given ones, repeated [default: as many as are given]
+    #[arg(long = "descriptors", value_name = "N", help_heading = REQUESTS)]
     count: Option<NonZeroUsize>,
-    /// A descriptor that a part of the requests asks about instead, such as one that is always denied
-    #[arg(long, value_name = "KEY=VALUE,…", requires = "denied_share", help_heading = ASKED)]
+    /// A descriptor that a share of the requests has instead, such as one that is always denied
+    #[arg(long, value_name = "KEY=VALUE,…", requires = "denied_share", help_heading = REQUESTS)]
     denied: Option<Entries>,
-    /// That part, such as 20%
-    #[arg(long, value_name = "SHARE", requires = "denied", help_heading = ASKED)]
+    /// The share of requests with the descriptor of --denied, such as 20%
+    #[arg(long, value_name = "SHARE", requires = "denied", help_heading = REQUESTS)]
     denied_share: Option<Share>,
-    /// Of the random numbers that draw keys: the same seed draws the same
-    #[arg(long, value_name = "N", default_value_t = 1, help_heading = ASKED)]
+    /// Seed of the random numbers that choose keys: the same seed chooses the same keys
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = REQUESTS)]
     seed: u64,
 
-    /// The server's process, to report its CPU time for each answer (Linux)
+    /// The server's process ID, to report its CPU time per answer (Linux)
     #[arg(long, value_name = "PID", help_heading = REPORT)]
     pid: Option<u32>,
-    /// Report in JSON
+    /// Print the report as JSON
     #[arg(long, help_heading = REPORT)]
     json: bool,
 }
@@ -91,14 +91,14 @@ Examples:
   tollgate bench localhost:8081 demo path=/hello
   tollgate bench localhost:8081 demo 'x-user=u{}' --keys zipf:10000 --rate 20000 --duration 1m
 
-Hits are charged as if they were real. The exit code is 0 if every request was answered, 1 if not, 2 if nothing could be
-measured. docs/performance.md says how to read the figures.";
+The hits are charged like those of any request. The exit code is 0 if every request was answered, 1 if not, 2 if nothing
+could be measured. docs/performance.md explains the figures.";
 
 impl LoadArgs {
-    /// The run that was asked for.
+    /// The scenario that the arguments define.
     ///
     /// # Errors
-    /// If the keys that were asked for do not appear in the descriptors.
+    /// If the descriptors do not contain the key of `--keys`.
     pub fn scenario(&self) -> Result<Scenario, RequestsError> {
         let descriptors: Vec<Descriptor> = self.descriptors.iter().map(|one| one.iter().collect()).collect();
         let count = self.count.or(NonZeroUsize::new(descriptors.len())).unwrap_or(NonZeroUsize::MIN);

@@ -1,5 +1,4 @@
-//! `bench`: makes load for a rate limit service, ours or another's, and reports what it saw. The generator is the crate
-//! `load`.
+//! `bench`: generates load for any rate limit service, and reports the results. The generator is the crate `load`.
 
 mod args;
 
@@ -11,25 +10,25 @@ use load::{Line, LoadError, ProcessMeter, RequestsError, report};
 /// Why there is nothing to report.
 #[derive(Debug, thiserror::Error)]
 pub enum BenchError {
-    /// The requests that were asked for.
+    /// The arguments do not define valid requests.
     #[error(transparent)]
     Requests(#[from] RequestsError),
-    /// Load cannot be made.
+    /// Load cannot be generated.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// There is no runtime, or no signals.
+    /// The runtime or the signal handler cannot be started.
     #[error("cannot start a runtime: {0}")]
     Runtime(#[from] io::Error),
 }
 
-/// Makes the load. Returns the report, and whether every request was answered.
+/// Generates the load. Returns the report, and whether every request was answered.
 ///
 /// # Errors
 /// If nothing could be measured.
 pub(super) fn bench(args: &BenchArgs) -> Result<(String, bool), BenchError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let done = runtime.block_on(run(&args.load));
-    // after a failure, threads that still make load end with the process
+    // after a failure, threads that still generate load end with the process
     runtime.shutdown_background();
     done
 }

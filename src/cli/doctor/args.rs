@@ -9,30 +9,32 @@ use crate::{
     settings::Override,
 };
 
-/// `doctor`: looks at the service that `serve` would be with the same environment and flags.
+/// `doctor`: checks the service that `serve` would run with the same environment and flags.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DoctorArgs {
-    /// For [`Settings::resolve`](crate::settings::Settings::resolve).
+    /// The argument of [`Settings::resolve`](crate::settings::Settings::resolve).
     pub overrides: Vec<Override>,
-    /// Whether to answer in JSON.
+    /// Whether to print JSON.
     pub json: bool,
     /// The time limit of each check.
     pub timeout: Duration,
 }
 
-const DOCTOR_HELP: &str = r"It reads the environment and the flags as `serve` does, and changes nothing, but that Redis counts
-a hit of a second on keys that no rule can have. A line is `ok`, `warn` or `fail`, what was looked at, what was found, and
-the cure. Exit code 0: nothing fails. 1: something does. 2: it could not look. docs/doctor.md explains each line.";
+const DOCTOR_HELP: &str = "\
+It reads the environment and the flags as `serve` does, and changes nothing, except that Redis counts hits on two keys
+that no rule can have and that expire within seconds. Each line has a verdict (`ok`, `warn` or `fail`), the subject of
+the check, what was found, and the cure. docs/doctor.md explains each line.
+Exit code 0: nothing fails. 1: something fails. 2: the checks could not run.";
 
 impl Args for DoctorArgs {
     fn augment_args(command: clap::Command) -> clap::Command {
-        let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help("Answer in JSON");
+        let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON");
         let timeout = Arg::new("timeout")
             .long("timeout")
             .value_name("DURATION")
             .value_parser(humantime::parse_duration)
             .default_value("5s")
-            .help("How long each check may take; they run side by side");
+            .help("Time limit of each check; the checks run in parallel");
         command.args([json, timeout]).args(serve_flags()).after_help(DOCTOR_HELP)
     }
 

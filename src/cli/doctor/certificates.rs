@@ -1,5 +1,5 @@
-//! Certificates and keys: of the listeners, and what is shown to Redis and to the xDS server; the authorities that are
-//! trusted; their dates, and who may read the keys.
+//! Certificates and keys of the listeners, and of the clients of Redis and of the xDS server; the trusted CAs. Checks
+//! their dates, and who may read the keys.
 
 use std::{
     fs,
@@ -13,18 +13,18 @@ use super::{Check, blocking, finding::Finding};
 use crate::{
     app::{self, Config, StoreConfig},
     source::SourceConfig,
-    tls::{ClientFiles, Validity, validities},
 };
+use tls::{ClientFiles, Validity, validities};
 
-/// How long before the expiry of a certificate to warn: a week earlier than the service logs it.
+/// How long before the expiry of a certificate to warn: a week earlier than the service does.
 const AHEAD: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
 pub(super) fn check(config: &Arc<Config>) -> Check {
     let config = Arc::clone(config);
-    Check::new("certificates", blocking("certificates", move || look(&config, SystemTime::now())))
+    Check::new("certificates", blocking("certificates", move || inspect(&config, SystemTime::now())))
 }
 
-fn look(config: &Config, now: SystemTime) -> Vec<Finding> {
+fn inspect(config: &Config, now: SystemTime) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (listener, loaded) in app::certificates(config) {
         let name = match listener {
@@ -44,7 +44,7 @@ fn look(config: &Config, now: SystemTime) -> Vec<Finding> {
     if let Some(clients) = grpc.and_then(|grpc| grpc.clients.as_ref()) {
         findings.extend(authorities("client authorities", &clients.ca, now));
     }
-    for Shown { certificate, authority, files: ClientFiles { identity, ca, .. } } in shown(config) {
+    for ClientTls { certificate, authority, files: ClientFiles { identity, ca, .. } } in clients(config) {
         if let Some(identity) = identity {
             findings.push(client(certificate, &identity.certificate, now));
             keys.push(&identity.key);
@@ -55,47 +55,48 @@ fn look(config: &Config, now: SystemTime) -> Vec<Finding> {
     keys.dedup();
     findings.extend(keys.into_iter().filter_map(readable_by_all));
     if findings.is_empty() {
-        findings
-            .push(Finding::ok("certificates", "none are set: nothing is served or asked over TLS with files of ours"));
+        findings.push(Finding::ok("certificates", "none are set: no listener has TLS, no client has TLS files"));
     }
     findings
 }
 
-/// The certificate that a client of the service presents, and those that it trusts. Whether key and certificate match
-/// is found when it connects.
-struct Shown<'c> {
+/// The TLS files of a client in the service, and the names of their findings. Whether key and certificate match is
+/// checked when the client connects.
+struct ClientTls<'c> {
     certificate: &'static str,
     authority: &'static str,
     files: &'c ClientFiles,
 }
 
-fn shown(config: &Config) -> impl Iterator<Item = Shown<'_>> {
+fn clients(config: &Config) -> impl Iterator<Item = ClientTls<'_>> {
     let redis = match &config.store {
         #[cfg(feature = "redis")]
         StoreConfig::Redis(redis) => redis.tls(),
         StoreConfig::Memory(_) => None,
     };
-    let redis = redis.map(|files| Shown { certificate: "redis certificate", authority: "redis authorities", files });
+    let redis =
+        redis.map(|files| ClientTls { certificate: "redis certificate", authority: "redis authorities", files });
     let xds = match &config.rules.source {
         SourceConfig::Xds(xds) => xds.tls.as_ref(),
         SourceConfig::Files(_) => None,
     };
-    let xds = xds.map(|tls| Shown { certificate: "xds certificate", authority: "xds authorities", files: &tls.files });
+    let xds =
+        xds.map(|tls| ClientTls { certificate: "xds certificate", authority: "xds authorities", files: &tls.files });
     redis.into_iter().chain(xds)
 }
 
-/// The certificate that a client presents: the first of its file.
+/// A finding about the certificate that a client presents: the first one in its file.
 fn client(name: &'static str, path: &Path, now: SystemTime) -> Finding {
     match validities("client certificate", path) {
         Ok(all) => all.first().map_or_else(
-            || Finding::fail(name, format!("{} holds none", path.display())),
+            || Finding::fail(name, format!("{} contains no certificate", path.display())),
             |first| dated(name, &path.display().to_string(), *first, now),
         ),
         Err(error) => Finding::fail(name, error.to_string()),
     }
 }
 
-/// A bundle may hold some that have expired, as long as one has not.
+/// A finding about a CA bundle, by the latest expiry in it: some of its certificates may have expired.
 fn authorities(name: &'static str, path: &Path, now: SystemTime) -> Option<Finding> {
     let all = match validities("authorities", path) {
         Ok(all) => all,
@@ -119,17 +120,18 @@ fn dated(name: &'static str, what: &str, validity: Validity, now: SystemTime) ->
     if not_after < now + AHEAD {
         let days = not_after.duration_since(now).unwrap_or_default().as_secs() / (24 * 60 * 60);
         return Finding::warn(name, format!("{what} expires on {}, in {days} days", day(not_after)))
-            .cure("renew it, and see why that has not happened");
+            .cure("renew it, and find out why it was not renewed");
     }
     Finding::ok(name, format!("{what} is valid until {}", day(not_after)))
 }
 
-/// Finds a key that every user of the machine may read. One that this user may not read is found where it is used.
+/// Warns about a key that every user of the machine may read. A key that this user may not read is reported where it is
+/// used.
 fn readable_by_all(key: &Path) -> Option<Finding> {
     let mode = fs::metadata(key).ok()?.permissions().mode() & 0o777;
     (mode & 0o004 != 0).then(|| {
         Finding::warn("key file", format!("{} can be read by every user (mode {mode:04o})", key.display()))
-            .cure("chmod o-r, or of a Secret in Kubernetes defaultMode: 0440 with an fsGroup")
+            .cure("chmod o-r; for a Secret in Kubernetes, set defaultMode: 0440 and an fsGroup")
     })
 }
 

@@ -1,15 +1,15 @@
-//! What a check has found.
+//! The findings of a check.
 
 use std::fmt;
 
-/// A verdict.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Nothing to do.
+    /// No action needed.
     Ok,
-    /// The service works, but this should be known.
+    /// The service works, but an operator should know this.
     Warn,
-    /// The service does not work like this, or not as it was meant to.
+    /// The service does not start, or does not work as intended.
     Fail,
 }
 
@@ -27,11 +27,11 @@ impl fmt::Display for Verdict {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Finding {
     pub(super) verdict: Verdict,
-    /// What was looked at.
+    /// The subject of the check.
     pub(super) name: &'static str,
     /// What was found.
     pub(super) found: String,
-    /// What to do about it; `None` if `found` says it, or if there is nothing to do.
+    /// What to do about it; `None` if `found` includes it, or if no action is needed.
     pub(super) cure: Option<String>,
 }
 
@@ -53,7 +53,7 @@ impl Finding {
     }
 }
 
-/// The findings up to a bound, and one that counts the rest.
+/// The first findings, and one that counts the rest. `more`: the cure in that one.
 pub(super) fn bounded(mut findings: Vec<Finding>, more: &str) -> Vec<Finding> {
     const MOST: usize = 20;
     if let Some(rest) = findings.len().checked_sub(MOST).filter(|rest| *rest > 1) {

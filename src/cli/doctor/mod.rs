@@ -1,8 +1,8 @@
-//! `doctor`: checks everything that a service with these settings needs, before it runs or beside it, and reports what
-//! is wrong and what to do about it. Each check is a file; it changes nothing, has a deadline, and prints no secret.
+//! `doctor`: checks everything that a service with these settings needs, before it starts or while it runs, and reports
+//! what is wrong and the cure. Each check is a file; it changes nothing, has a deadline, and prints no secret.
 //!
 //! ```text
-//!  environment, flags ─▶ settings ─▶ rules, ports, certificates, xds, redis (side by side) ─▶ report ─▶ exit code
+//!  environment, flags ─▶ settings ─▶ rules, ports, certificates, xds, redis (in parallel) ─▶ report ─▶ exit code
 //! ```
 
 mod args;
@@ -25,28 +25,28 @@ use crate::{app::Config, settings::Settings};
 
 pub use args::DoctorArgs;
 
-/// Why nothing could be checked.
+/// Why no check could run.
 #[derive(Debug, thiserror::Error)]
 pub enum DoctorError {
-    /// There is no runtime.
+    /// The runtime cannot be started.
     #[error("cannot start a runtime: {0}; check the limits on threads and open files")]
     Runtime(#[from] io::Error),
 }
 
-/// The part of its time that a check which waits for a peer reserves, to report that the peer was silent, rather than
-/// that the check was late.
+/// A check that waits for a peer gives up when a tenth of its time is left, so that it can report that the peer was
+/// silent, instead of being reported as late itself.
 const RESERVE: u32 = 10;
 
-/// One check. Its findings have names of their own: the check of ports has a line for each port.
+/// A check. Its findings have names of their own: the check of ports has a finding for each port.
 struct Check {
-    /// Its name in the report if it finds nothing in time.
+    /// The name in the report if the check does not end in time.
     name: &'static str,
-    look: Pin<Box<dyn Future<Output = Vec<Finding>> + Send>>,
+    run: Pin<Box<dyn Future<Output = Vec<Finding>> + Send>>,
 }
 
 impl Check {
-    fn new(name: &'static str, look: impl Future<Output = Vec<Finding>> + Send + 'static) -> Self {
-        Self { name, look: Box::pin(look) }
+    fn new(name: &'static str, run: impl Future<Output = Vec<Finding>> + Send + 'static) -> Self {
+        Self { name, run: Box::pin(run) }
     }
 }
 
@@ -66,7 +66,7 @@ fn checks(config: &Arc<Config>, patience: Duration) -> Vec<Check> {
 /// Runs the checks, and returns the report and the exit code.
 ///
 /// # Errors
-/// If nothing could be checked.
+/// If no check could run.
 pub(super) fn doctor(
     args: &DoctorArgs,
     env: impl Fn(&str) -> Option<OsString>,
@@ -75,51 +75,51 @@ pub(super) fn doctor(
     let report = match Settings::resolve(&args.overrides, env, names) {
         Ok(Settings { config, warnings }) => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            let mut report = Report { findings: settings::found(&warnings), blind: false };
-            runtime.block_on(look(checks(&Arc::new(config), args.timeout), args.timeout, &mut report));
-            // a file system that hangs must not keep the report
+            let mut report = Report { findings: settings::warnings(&warnings), incomplete: false };
+            runtime.block_on(run(checks(&Arc::new(config), args.timeout), args.timeout, &mut report));
+            // a file system that hangs must not delay the report
             runtime.shutdown_background();
             report
         }
-        Err(error) => Report { findings: settings::faults(&error), blind: false },
+        Err(error) => Report { findings: settings::errors(&error), incomplete: false },
     };
     let text = if args.json { report.json() } else { report.text() };
     Ok((text, report.exit()))
 }
 
-/// Runs all of them concurrently.
-async fn look(checks: Vec<Check>, patience: Duration, report: &mut Report) {
-    let mut looking = JoinSet::new();
+/// Runs all checks concurrently.
+async fn run(checks: Vec<Check>, patience: Duration, report: &mut Report) {
+    let mut running = JoinSet::new();
     let mut found: Vec<(&str, Option<Vec<Finding>>)> = checks.iter().map(|check| (check.name, None)).collect();
-    for (at, Check { name, look }) in checks.into_iter().enumerate() {
-        looking.spawn(async move {
+    for (at, Check { name, run }) in checks.into_iter().enumerate() {
+        running.spawn(async move {
             let late = || {
-                let text = format!("nothing is known after {patience:?}");
-                vec![Finding::fail(name, text).cure("see whether what it asks hangs, or give it more with --timeout")]
+                let text = format!("no result after {patience:?}");
+                vec![Finding::fail(name, text).cure("find out what hangs, or allow more time with --timeout")]
             };
-            (at, timeout(patience, look).await.unwrap_or_else(|_| late()))
+            (at, timeout(patience, run).await.unwrap_or_else(|_| late()))
         });
     }
-    while let Some(done) = looking.join_next().await {
+    while let Some(done) = running.join_next().await {
         if let Ok((at, findings)) = done {
             found[at].1 = Some(findings);
         }
     }
     for (name, findings) in found {
-        report.blind |= findings.is_none();
-        // its message is on standard error
-        let broken = || vec![Finding::fail(name, "this check panicked").cure("please report it, with its message")];
-        report.findings.extend(findings.unwrap_or_else(broken));
+        report.incomplete |= findings.is_none();
+        // the panic's message is on standard error
+        let panicked = || vec![Finding::fail(name, "this check panicked").cure("please report it, with its message")];
+        report.findings.extend(findings.unwrap_or_else(panicked));
     }
 }
 
-/// Runs what may block, such as reading files, where it may.
+/// Runs work that may block, such as reading files, on a thread for it.
 async fn blocking(name: &'static str, work: impl FnOnce() -> Vec<Finding> + Send + 'static) -> Vec<Finding> {
     match tokio::task::spawn_blocking(work).await {
         Ok(findings) => findings,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => vec![Finding::fail(name, "it was not looked at: the program is ending")],
+            Err(_) => vec![Finding::fail(name, "not checked: the program is ending")],
         },
     }
 }
@@ -128,17 +128,17 @@ async fn blocking(name: &'static str, work: impl FnOnce() -> Vec<Finding> + Send
 mod tests {
     use super::{finding::Verdict, *};
 
-    async fn looked(checks: Vec<Check>) -> Report {
+    async fn report(checks: Vec<Check>) -> Report {
         let mut report = Report::default();
-        look(checks, Duration::from_secs(5), &mut report).await;
+        run(checks, Duration::from_secs(5), &mut report).await;
         report
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_check_that_hangs_is_a_line_and_keeps_no_other() {
+    async fn a_check_that_hangs_is_a_finding_and_does_not_delay_others() {
         let hangs = Check::new("hangs", std::future::pending());
         let fine = Check::new("fine", async { vec![Finding::ok("a", "b"), Finding::ok("c", "d")] });
-        let report = looked(vec![hangs, fine]).await;
+        let report = report(vec![hangs, fine]).await;
         let lines: Vec<_> = report.findings.iter().map(|finding| (finding.verdict, finding.name)).collect();
         assert_eq!(lines, [(Verdict::Fail, "hangs"), (Verdict::Ok, "a"), (Verdict::Ok, "c")]);
         assert!(report.findings[0].found.contains("5s"), "{:?}", report.findings[0]);
@@ -146,9 +146,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_check_that_panics_makes_the_report_blind() {
-        let broken = Check::new("broken", async { blocking("broken", || unreachable!("a test")).await });
-        let report = looked(vec![broken, Check::new("fine", async { vec![Finding::ok("a", "b")] })]).await;
+    async fn a_check_that_panics_makes_the_report_incomplete() {
+        let panics = Check::new("panics", async { blocking("panics", || unreachable!("a test")).await });
+        let report = report(vec![panics, Check::new("fine", async { vec![Finding::ok("a", "b")] })]).await;
         assert_eq!((report.findings.len(), report.exit()), (2, 2));
         assert!(report.findings[0].found.contains("panicked"), "{:?}", report.findings[0]);
     }

@@ -1,4 +1,4 @@
-//! The ports that the service listens at: free, or taken by a service that runs already, or by another process.
+//! The ports that the service listens on: free, or in use by a running service or by another process.
 
 use std::{io, os::unix::fs::FileTypeExt as _, path::Path, sync::Arc};
 
@@ -11,17 +11,17 @@ use crate::{
     server::{HostPort, Listen},
 };
 
-const RUNS: &str = "nothing is wrong, if that is this service, which runs here already";
+const RUNS: &str = "nothing is wrong if that is this service, already running here";
 
 pub(super) fn check(config: &Arc<Config>) -> Check {
     let config = Arc::clone(config);
-    Check::new("ports", async move { look(&config).await })
+    Check::new("ports", async move { inspect(&config).await })
 }
 
-async fn look(config: &Config) -> Vec<Finding> {
+async fn inspect(config: &Config) -> Vec<Finding> {
     let mut ports = vec![
         tcp("http port", "HOST, PORT", &config.http.address).await,
-        tcp("debug port", "DEBUG_HOST, DEBUG_PORT", &config.debug).await.dispensable(),
+        tcp("debug port", "DEBUG_HOST, DEBUG_PORT", &config.debug).await.optional(),
     ];
     ports.insert(
         0,
@@ -31,10 +31,10 @@ async fn look(config: &Config) -> Vec<Finding> {
         },
     );
     if let Some(metrics) = &config.metrics {
-        ports.push(tcp("metrics port", "PROMETHEUS_ADDR", &metrics.address).await.dispensable());
+        ports.push(tcp("metrics port", "PROMETHEUS_ADDR", &metrics.address).await.optional());
     }
-    let any_is_taken = ports.iter().any(|port| matches!(port.state, State::Taken(_)));
-    let runs = any_is_taken && health::answers(&config.http).await;
+    let any_in_use = ports.iter().any(|port| matches!(port.state, State::InUse(_)));
+    let runs = any_in_use && health::answers(&config.http).await;
     ports.into_iter().map(|port| port.finding(runs)).collect()
 }
 
@@ -42,37 +42,37 @@ struct Port {
     name: &'static str,
     at: String,
     state: State,
-    /// Whether the service does not start without it.
-    needed: bool,
+    /// Whether the service does not start without the port.
+    required: bool,
 }
 
 enum State {
     Free,
-    /// Another process has it.
-    Taken(String),
-    /// It cannot be bound for another reason.
+    /// Another process has the port.
+    InUse(String),
+    /// The port cannot be bound for another reason.
     Unusable(String),
 }
 
 impl Port {
-    /// The service starts without it if need be.
-    fn dispensable(self) -> Self {
-        Self { needed: false, ..self }
+    /// The service starts without the port if it cannot be bound.
+    fn optional(self) -> Self {
+        Self { required: false, ..self }
     }
 
-    /// `runs`: a service answers here already.
+    /// `runs`: whether a service answers at the HTTP port of these settings.
     fn finding(self, runs: bool) -> Finding {
-        let Self { name, at, state, needed } = self;
+        let Self { name, at, state, required } = self;
         match state {
-            State::Free if at.ends_with(":0") => Finding::ok(name, format!("{at} is any port that is free")),
+            State::Free if at.ends_with(":0") => Finding::ok(name, format!("{at} means any free port")),
             State::Free => Finding::ok(name, format!("{at} is free")),
-            State::Taken(_) if runs => {
+            State::InUse(_) if runs => {
                 Finding::warn(name, format!("{at} is in use, and a service answers at the HTTP port of these settings"))
                     .cure(RUNS)
             }
-            State::Taken(reason) | State::Unusable(reason) if needed => Finding::fail(name, reason),
-            State::Taken(reason) | State::Unusable(reason) => {
-                Finding::warn(name, format!("{reason}; the service does without it"))
+            State::InUse(reason) | State::Unusable(reason) if required => Finding::fail(name, reason),
+            State::InUse(reason) | State::Unusable(reason) => {
+                Finding::warn(name, format!("{reason}; the service starts without it"))
             }
         }
     }
@@ -83,13 +83,13 @@ async fn tcp(name: &'static str, setting: &str, at: &HostPort) -> Port {
         Ok(()) => State::Free,
         Err(error) => {
             let reason = format!("{error} ({setting})");
-            if error.is_taken() { State::Taken(reason) } else { State::Unusable(reason) }
+            if error.is_taken() { State::InUse(reason) } else { State::Unusable(reason) }
         }
     };
-    Port { name, at: at.to_string(), state, needed: true }
+    Port { name, at: at.to_string(), state, required: true }
 }
 
-/// The file of a socket that no process serves is replaced at the start; none is created here.
+/// Inspects the path of a Unix socket without creating it. The service replaces a socket file that no process serves.
 async fn unix(name: &'static str, path: &Path) -> Port {
     let at = path.display().to_string();
     let unusable = |reason: &str| State::Unusable(format!("{at} {reason} (GRPC_UDS)"));
@@ -97,21 +97,21 @@ async fn unix(name: &'static str, path: &Path) -> Port {
         Ok(file) if file.file_type().is_socket() => match UnixStream::connect(path).await {
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => State::Free,
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                unusable("belongs to somebody else: remove it, or set another path")
+                unusable("belongs to another user: remove it, or set another path")
             }
-            _ => State::Taken(format!("{at} is served by another process: stop it, or set another path (GRPC_UDS)")),
+            _ => State::InUse(format!("{at} is served by another process: stop it, or set another path (GRPC_UDS)")),
         },
-        Ok(_) => unusable("is a file that is no socket: remove it, or set another path"),
+        Ok(_) => unusable("is a file that is not a socket: remove it, or set another path"),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
             match rustix::fs::access(folder, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK) {
                 Ok(()) => State::Free,
                 Err(error) => unusable(&format!(
-                    "cannot be made ({error}): the folder must exist, and this user be allowed to write there"
+                    "cannot be created ({error}): the directory must exist and be writable for this user"
                 )),
             }
         }
-        Err(error) => unusable(&format!("cannot be looked at ({error})")),
+        Err(error) => unusable(&format!("cannot be inspected ({error})")),
     };
-    Port { name, at, state, needed: true }
+    Port { name, at, state, required: true }
 }

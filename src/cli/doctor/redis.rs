@@ -1,4 +1,4 @@
-//! Each Redis: whether the service could count there, by the call that the service makes; and, if Redis permits the
+//! Each Redis: whether the service can count there, tested with the service's own call; and, if Redis permits the
 //! query, whether its clock agrees with that of this machine, and whether it may evict counters.
 
 use std::{
@@ -8,15 +8,13 @@ use std::{
 };
 
 use super::{Check, RESERVE, finding::Finding};
-use crate::{
-    app::{self, Config, StoreConfig},
-    store::redis::{Address, Client, Connector, Contact, Endpoint, HostPort, KeysPerCall, Topology},
-};
+use crate::app::{self, Config, StoreConfig};
+use redis::{Address, Client, Connector, Contact, Endpoint, HostPort, KeysPerCall, Topology};
 
-/// The least difference of clocks that is reported: a call may take this long on a busy machine.
+/// The least difference of clocks that is reported. A call may take nearly as long on a busy machine.
 const SKEW: Duration = Duration::from_secs(2);
 
-/// A Redis, and the names of the settings for it.
+/// The name of a Redis in the report, and the names of its settings.
 #[derive(Clone, Copy)]
 struct Named {
     name: &'static str,
@@ -39,29 +37,29 @@ pub(super) fn check(config: &Arc<Config>, patience: Duration) -> Option<Check> {
     let (redis, config) = (store.redis.clone(), Arc::clone(config));
     let patience = patience - patience / RESERVE;
     Some(Check::new("redis", async move {
-        let looks = [(MAIN, Some(redis.main)), (PER_SECOND, redis.per_second)].map(|(named, endpoint)| {
-            // as the service has it, with one connection to each node
+        let checks = [(MAIN, Some(redis.main)), (PER_SECOND, redis.per_second)].map(|(named, endpoint)| {
+            // the service's endpoint, but with one connection to each node
             let endpoint = endpoint.map(|endpoint| Endpoint { connections: NonZeroUsize::MIN, ..endpoint });
             async move {
                 match endpoint {
-                    Some(endpoint) => look(named, endpoint, patience).await,
+                    Some(endpoint) => inspect(named, endpoint, patience).await,
                     None => (Vec::new(), None),
                 }
             }
         });
-        let [main, per_second] = looks;
+        let [main, per_second] = checks;
         let ((mut findings, main), (more, per_second)) = tokio::join!(main, per_second);
         findings.extend(more);
         let groups = app::atomic_groups(main, per_second);
         if groups.unsupported().is_some() {
-            findings.extend(super::blocking("rules", move || super::rules::refused(&config, groups)).await);
+            findings.extend(super::blocking("rules", move || super::rules::unsupported(&config, groups)).await);
         }
         findings
     }))
 }
 
-/// What was found, and how many keys a call may carry there, if that is known.
-async fn look(named: Named, endpoint: Endpoint, patience: Duration) -> (Vec<Finding>, Option<KeysPerCall>) {
+/// The findings about a Redis, and how many keys a call to it may carry, if that is known.
+async fn inspect(named: Named, endpoint: Endpoint, patience: Duration) -> (Vec<Finding>, Option<KeysPerCall>) {
     let name = named.name;
     let connector = match Connector::new(&endpoint) {
         Ok(connector) => connector,
@@ -85,14 +83,14 @@ async fn look(named: Named, endpoint: Endpoint, patience: Duration) -> (Vec<Find
     (findings, keys)
 }
 
-/// Waits until the client has counted on each node, or returns why it cannot. A connection is open only once Redis has
-/// counted over it.
+/// Waits until the client has counted on each node, or returns why it cannot. The client reports a connection as open
+/// only after Redis has counted over it.
 async fn counts(connector: &Connector, topology: &Topology, patience: Duration) -> Result<String, String> {
     let is_cluster = matches!(topology, Topology::Cluster(_));
-    // a service does not wait for a node that it cannot reach, but doctor reports it
+    // unlike the service, which does not wait for all nodes, this reports a node that cannot be reached
     let counts =
         |contact: &Contact| contact.clients > 0 && contact.counting >= contact.clients && contact.trouble.is_empty();
-    // of a cluster another node may do what one does not
+    // in a cluster another node may still answer
     let gave_up = |contact: &Contact| !is_cluster && contact.open == 0 && !contact.trouble.is_empty();
     let mut contacts = connector.follow();
     let decided = contacts.wait_for(|contact| counts(contact) || gave_up(contact));
@@ -100,16 +98,16 @@ async fn counts(connector: &Connector, topology: &Topology, patience: Duration) 
     let contact = connector.contact();
     if counts(&contact) {
         let nodes = if is_cluster { format!(" on its {} nodes", contact.used.len()) } else { String::new() };
-        return Ok(format!("{} lets us in and counts{nodes}", place(topology)));
+        return Ok(format!("{} accepts the login and counts{nodes}", shown(topology)));
     }
     if !in_time && contact.trouble.is_empty() {
-        return Err(format!("{} says nothing within {patience:?}", place(topology)));
+        return Err(format!("{} did not answer within {patience:?}", shown(topology)));
     }
     let some = if contact.made > 0 { "not all nodes count: " } else { "" };
     Err(format!("{some}{contact}"))
 }
 
-/// What to do about an error whose text does not say so.
+/// The cure for an error whose text does not include it.
 fn cure(reason: &str, Named { url, auth, tls, .. }: Named) -> Option<String> {
     let says = |words: &[&str]| words.iter().any(|word| reason.contains(word));
     if says(&["WRONGPASS", "NOAUTH"]) {
@@ -117,18 +115,18 @@ fn cure(reason: &str, Named { url, auth, tls, .. }: Named) -> Option<String> {
     }
     if says(&["TLS", "certificate"]) {
         return Some(format!(
-            "does it speak TLS there, and which certificates does it have? See {tls} and REDIS_TLS_CACERT"
+            "does this port speak TLS, and which certificates does it have? See {tls} and REDIS_TLS_CACERT"
         ));
     }
-    let unreachable = ["refused", "No such file", "lookup", "unreachable", "says nothing", "no answer", "timed out"];
+    let unreachable = ["refused", "No such file", "lookup", "unreachable", "did not answer", "no answer", "timed out"];
     if says(&unreachable) && !says(&["NOPERM"]) {
-        return Some(format!("start it, let this machine reach it, or correct {url}"));
+        return Some(format!("start it, allow this machine to reach it, or correct {url}"));
     }
     says(&["no sentinel"]).then(|| format!("correct the addresses of the sentinels, or the master's name, in {url}"))
 }
 
-/// Its URL, without credentials.
-fn place(topology: &Topology) -> String {
+/// The address of a Redis, without credentials.
+fn shown(topology: &Topology) -> String {
     let server = |at: &HostPort| format!("{}:{}", at.host, at.port);
     match topology {
         Topology::Single(Address::Tcp(at)) => server(at),
@@ -140,8 +138,8 @@ fn place(topology: &Topology) -> String {
     }
 }
 
-/// Counters use the clock of Redis, everything else that of this machine: certificates, the log, limits that are
-/// counted locally while Redis is unavailable.
+/// Compares the clocks. Counters use the clock of Redis, everything else that of this machine: certificates, the log,
+/// limits that are counted locally while Redis is unavailable.
 async fn clock(name: &'static str, client: &Client) -> Option<Finding> {
     let before = SystemTime::now();
     let theirs = client.time().await.ok()?;
@@ -150,18 +148,19 @@ async fn clock(name: &'static str, client: &Client) -> Option<Finding> {
     let skew = theirs.duration_since(ours).unwrap_or_else(|error| error.duration());
     let side = if theirs > ours { "ahead of" } else { "behind" };
     (skew > SKEW).then(|| {
-        Finding::warn(name, format!("its clock is {} s {side} this machine's", skew.as_secs()))
-            .cure("let both follow the same time server: counters go by the clock of Redis, failure modes by ours")
+        Finding::warn(name, format!("its clock is {} s {side} this machine's", skew.as_secs())).cure(
+            "synchronise both with one time server: counters use the clock of Redis, failure modes this machine's",
+        )
     })
 }
 
-/// Redis may refuse the query.
+/// Warns if Redis may evict counters. `None` if it does not permit the query.
 async fn eviction(name: &'static str, client: &Client) -> Option<Finding> {
     let info = client.info("memory").await.ok()?;
     let field = |field: &str| info.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':')).map(str::trim);
     let (policy, most) = (field("maxmemory_policy")?, field("maxmemory")?);
     (policy != "noeviction" && most != "0").then(|| {
-        Finding::warn(name, format!("maxmemory-policy is {policy}: when it is full, counters go before their time"))
-            .cure("a limit begins anew then: give it a Redis of its own with noeviction, and enough memory")
+        Finding::warn(name, format!("maxmemory-policy is {policy}: when memory is full, counters are evicted early"))
+            .cure("their limits then start over: use a separate Redis with noeviction, and enough memory")
     })
 }

@@ -7,16 +7,16 @@ use serde_json::json;
 use super::finding::{Finding, Verdict};
 use crate::cli::FAILURE;
 
-/// Everything that was found, in the order of the checks.
+/// All findings, in the order of the checks.
 #[derive(Debug, Default)]
 pub(super) struct Report {
     pub(super) findings: Vec<Finding>,
-    /// Whether a check could not do its work.
-    pub(super) blind: bool,
+    /// Whether a check panicked.
+    pub(super) incomplete: bool,
 }
 
 impl Report {
-    /// A line for each: its verdict, what was looked at, what was found, and the cure behind a colon.
+    /// A line for each finding: the verdict, the subject, what was found, and the cure after a colon.
     pub(super) fn text(&self) -> String {
         let width = self.findings.iter().map(|finding| finding.name.len()).max().unwrap_or_default();
         let mut text = String::new();
@@ -28,7 +28,7 @@ impl Report {
         text
     }
 
-    /// One object: the findings, and how many there are of each verdict.
+    /// One object: the findings, and the number of each verdict.
     pub(super) fn json(&self) -> String {
         let findings = self.findings.iter().map(|Finding { verdict, name, found, cure }| {
             json!({"verdict": verdict.to_string(), "name": name, "found": found, "cure": cure})
@@ -39,9 +39,9 @@ impl Report {
         format!("{:#}\n", json!({"findings": findings, "counts": counts}))
     }
 
-    /// 0: nothing fails. 1: something does. 2: it could not be checked.
+    /// The exit code. 0: nothing fails. 1: something fails. 2: a check panicked.
     pub(super) fn exit(&self) -> u8 {
-        if self.blind {
+        if self.incomplete {
             return crate::cli::USAGE;
         }
         let fails = self.findings.iter().any(|finding| finding.verdict == Verdict::Fail);
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     fn report(findings: &[Finding]) -> Report {
-        Report { findings: findings.to_vec(), blind: false }
+        Report { findings: findings.to_vec(), incomplete: false }
     }
 
     #[test]
@@ -73,11 +73,11 @@ mod tests {
         assert_eq!(all.text(), text);
         assert_eq!(all.exit(), 1);
         assert_eq!(report(&[ok, warn]).exit(), 0);
-        assert_eq!(Report { blind: true, ..all }.exit(), 2);
+        assert_eq!(Report { incomplete: true, ..all }.exit(), 2);
     }
 
     #[test]
-    fn json_has_the_same() {
+    fn json_has_the_same_content() {
         let report = report(&[Finding::fail("redis", "a \"quoted\"\nline").cure("b")]);
         let json: serde_json::Value = serde_json::from_str(&report.json()).expect("JSON");
         let finding = json!({"verdict": "fail", "name": "redis", "found": "a \"quoted\"\nline", "cure": "b"});

@@ -1,4 +1,4 @@
-//! The xDS server, if rules come from one: whether it is reachable, has the right certificate, and accepts this client.
+//! The xDS server, if rules come from one: whether it is reachable, has a valid certificate, and accepts this client.
 
 use std::time::Duration;
 
@@ -18,11 +18,12 @@ pub(super) fn check(config: &Config, patience: Duration) -> Option<Check> {
     let patience = patience - patience / RESERVE;
     Some(Check::new(NAME, async move {
         let at = format!("{}:{}", config.host, config.port);
-        vec![match timeout(patience, source::reach(&config)).await {
+        vec![match timeout(patience, source::probe(&config)).await {
             Ok(Ok(())) => Finding::ok(NAME, format!("{at} speaks HTTP/2")),
             Ok(Err(reason)) => Finding::fail(NAME, format!("{at}: {reason}")),
-            Err(_) => Finding::fail(NAME, format!("{at} says nothing of HTTP/2 within {patience:?}")).cure(
-                "is it an xDS server, with TLS or without, and may this machine reach it? (CONFIG_GRPC_XDS_SERVER_URL)",
+            Err(_) => Finding::fail(NAME, format!("{at} did not answer in HTTP/2 within {patience:?}")).cure(
+                "is it an xDS server, does it speak TLS or not, and may this machine reach it? \
+                 (CONFIG_GRPC_XDS_SERVER_URL)",
             ),
         }]
     }))

@@ -1,4 +1,4 @@
-//! What the descriptors of one worker's requests came to. Each worker has its own, so that counting contends with nobody.
+//! Counters of decisions by algorithm and result. Each worker has its own, so that counting causes no contention.
 
 use std::sync::{
     Arc,
@@ -10,7 +10,7 @@ use metrics::{Collect, Families, Family, PerWorker};
 
 const DECISIONS: Family = Family::counter(
     "tollgate_decisions_total",
-    "Descriptors that were counted, by the algorithm of their limit and the outcome.",
+    "Descriptors that were counted, by the algorithm of their limit and the result.",
     &["algorithm", "result"],
 );
 const GLOBAL_SHADOW_MODE: Family = Family::counter(
@@ -20,25 +20,25 @@ const GLOBAL_SHADOW_MODE: Family = Family::counter(
 );
 const DEBT_FORGIVEN: Family = Family::counter(
     "tollgate_debt_forgiven_total",
-    "Units of denied hits that token buckets with count_denied did not take, as their debt was ten bursts deep.",
+    "Units of denied hits that token buckets with count_denied did not charge, because their debt was ten bursts.",
     &[],
 );
 
-/// What became of one counted descriptor.
+/// The result of one counted descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Answered {
+pub enum DecisionResult {
     /// Within its limit.
     Ok,
-    /// Over it, and said so.
+    /// Over its limit.
     OverLimit,
-    /// Over it, but its rule is in shadow mode.
+    /// Over its limit, but the rule is in shadow mode.
     Shadowed,
-    /// The store had no answer.
+    /// The store failed.
     Error,
 }
 
-impl Answered {
-    /// Every outcome.
+impl DecisionResult {
+    /// Every result.
     pub const ALL: [Self; 4] = [Self::Ok, Self::OverLimit, Self::Shadowed, Self::Error];
 
     /// The value of label `result`.
@@ -53,29 +53,29 @@ impl Answered {
     }
 }
 
-type ByOutcome<T> = [[T; Answered::ALL.len()]; Algorithm::ALL.len()];
+type ByResult<T> = [[T; DecisionResult::ALL.len()]; Algorithm::ALL.len()];
 
 /// Counters of one worker. Aligned so that no two workers share a cache line.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub struct DecisionStats {
-    decisions: ByOutcome<AtomicU64>,
+    decisions: ByResult<AtomicU64>,
     global_shadow_mode: AtomicU64,
     debt_forgiven: AtomicU64,
 }
 
 impl DecisionStats {
-    /// Counts one descriptor that was counted by a store.
-    pub fn decided(&self, algorithm: Algorithm, answered: Answered) {
-        self.decisions[algorithm as usize][answered as usize].fetch_add(1, Relaxed);
+    /// Counts the result of one descriptor.
+    pub fn decided(&self, algorithm: Algorithm, result: DecisionResult) {
+        self.decisions[algorithm as usize][result as usize].fetch_add(1, Relaxed);
     }
 
-    /// Counts a call that only the global shadow mode let pass.
+    /// Counts a call that passes only because of the global shadow mode.
     pub fn global_shadow_mode(&self) {
         self.global_shadow_mode.fetch_add(1, Relaxed);
     }
 
-    /// Counts units that a bucket in debt as deep as may be did not take.
+    /// Counts units of denied hits that a token bucket at its maximum debt did not charge.
     pub fn debt_forgiven(&self, units: u64) {
         if units > 0 {
             self.debt_forgiven.fetch_add(units, Relaxed);
@@ -86,16 +86,16 @@ impl DecisionStats {
 /// The sum of several workers' counters at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DecisionTotals {
-    /// By [`Algorithm`], then [`Answered`].
-    pub decisions: ByOutcome<u64>,
-    /// Calls that only the global shadow mode let pass.
+    /// Descriptors by [`Algorithm`], then by [`DecisionResult`].
+    pub decisions: ByResult<u64>,
+    /// Calls that passed only because of the global shadow mode.
     pub global_shadow_mode: u64,
-    /// Units that buckets in debt as deep as may be did not take.
+    /// Units of denied hits that token buckets at their maximum debt did not charge.
     pub debt_forgiven: u64,
 }
 
 impl DecisionTotals {
-    /// Adds one worker.
+    /// Adds the counters of one worker.
     pub fn add(&mut self, worker: &DecisionStats) {
         for (sum, counter) in self.decisions.iter_mut().flatten().zip(worker.decisions.iter().flatten()) {
             *sum += counter.load(Relaxed);
@@ -105,12 +105,12 @@ impl DecisionTotals {
     }
 }
 
-/// The counters of all workers, whichever API they serve.
+/// The counters of all workers of all APIs.
 #[derive(Debug, Default)]
 pub struct Decisions(PerWorker<DecisionStats>);
 
 impl Decisions {
-    /// Counters for one more worker.
+    /// Adds and returns the counters of one more worker.
     #[must_use]
     pub fn worker(&self) -> Arc<DecisionStats> {
         self.0.add()
@@ -121,9 +121,9 @@ impl Collect for Decisions {
     fn collect(&self, families: &mut Families) {
         let mut totals = DecisionTotals::default();
         self.0.for_each(|worker| totals.add(worker));
-        for (algorithm, by_answer) in Algorithm::ALL.into_iter().zip(totals.decisions) {
-            for (answered, count) in Answered::ALL.into_iter().zip(by_answer) {
-                families.add(&DECISIONS, &[algorithm.name(), answered.name()], count);
+        for (algorithm, by_result) in Algorithm::ALL.into_iter().zip(totals.decisions) {
+            for (result, count) in DecisionResult::ALL.into_iter().zip(by_result) {
+                families.add(&DECISIONS, &[algorithm.name(), result.name()], count);
             }
         }
         families.add(&GLOBAL_SHADOW_MODE, &[], totals.global_shadow_mode);
@@ -136,24 +136,47 @@ mod tests {
     use super::*;
 
     #[test]
-    fn workers_are_summed_and_outcomes_kept_apart() {
+    fn workers_are_summed_and_results_are_separate() {
         let decisions = Decisions::default();
-        let workers = [decisions.worker(), decisions.worker()];
-        for worker in &workers {
-            worker.decided(Algorithm::TokenBucket, Answered::OverLimit);
+        let results = [
+            (Algorithm::FixedWindow, DecisionResult::Error),
+            (Algorithm::FixedWindow, DecisionResult::Ok),
+            (Algorithm::FixedWindow, DecisionResult::OverLimit),
+            (Algorithm::FixedWindow, DecisionResult::Shadowed),
+            (Algorithm::SlidingWindow, DecisionResult::Error),
+            (Algorithm::SlidingWindow, DecisionResult::Ok),
+            (Algorithm::SlidingWindow, DecisionResult::OverLimit),
+            (Algorithm::SlidingWindow, DecisionResult::Shadowed),
+            (Algorithm::TokenBucket, DecisionResult::Error),
+            (Algorithm::TokenBucket, DecisionResult::Ok),
+            (Algorithm::TokenBucket, DecisionResult::OverLimit),
+            (Algorithm::TokenBucket, DecisionResult::Shadowed),
+        ];
+        for worker in [decisions.worker(), decisions.worker()] {
+            for (times, (algorithm, result)) in (1..).zip(results) {
+                (0..times).for_each(|_| worker.decided(algorithm, result));
+            }
+            (0..20).for_each(|_| worker.global_shadow_mode());
+            worker.debt_forgiven(30);
         }
-        workers[0].decided(Algorithm::FixedWindow, Answered::Error);
-        workers[1].global_shadow_mode();
-        let mut families = Families::default();
-        decisions.collect(&mut families);
-        let text = families.text();
-        for line in [
-            "tollgate_decisions_total{algorithm=\"token_bucket\",result=\"over_limit\"} 2",
-            "tollgate_decisions_total{algorithm=\"token_bucket\",result=\"ok\"} 0",
-            "tollgate_decisions_total{algorithm=\"fixed_window\",result=\"error\"} 1",
-            "ratelimit_service_global_shadow_mode 1",
-        ] {
-            assert!(text.lines().any(|one| one == line), "{line} in {text}");
-        }
+        assert_eq!(
+            metrics::series(&decisions),
+            [
+                "ratelimit_service_global_shadow_mode 40",
+                "tollgate_debt_forgiven_total 60",
+                r#"tollgate_decisions_total{algorithm="fixed_window",result="error"} 2"#,
+                r#"tollgate_decisions_total{algorithm="fixed_window",result="ok"} 4"#,
+                r#"tollgate_decisions_total{algorithm="fixed_window",result="over_limit"} 6"#,
+                r#"tollgate_decisions_total{algorithm="fixed_window",result="shadowed"} 8"#,
+                r#"tollgate_decisions_total{algorithm="sliding_window",result="error"} 10"#,
+                r#"tollgate_decisions_total{algorithm="sliding_window",result="ok"} 12"#,
+                r#"tollgate_decisions_total{algorithm="sliding_window",result="over_limit"} 14"#,
+                r#"tollgate_decisions_total{algorithm="sliding_window",result="shadowed"} 16"#,
+                r#"tollgate_decisions_total{algorithm="token_bucket",result="error"} 18"#,
+                r#"tollgate_decisions_total{algorithm="token_bucket",result="ok"} 20"#,
+                r#"tollgate_decisions_total{algorithm="token_bucket",result="over_limit"} 22"#,
+                r#"tollgate_decisions_total{algorithm="token_bucket",result="shadowed"} 24"#,
+            ]
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! Series that requests make up: detailed metrics, values in metrics, overrides, unknown domains. A hard cap bounds
-//! them all together; past it they fall into one series.
+//! Series that are created from requests' values: detailed metrics, values in metrics, overrides, unknown domains. A
+//! hard cap bounds them all together; beyond it, values are counted in one shared series.
 
 use std::{
     hash::BuildHasher,
@@ -21,27 +21,27 @@ use limiter::domain::Charge;
 
 const OVERFLOW: Family = Family::counter(
     "tollgate_metric_series_overflow_total",
-    "Hits counted in series \"other\" because there was no room for a series of their own (MAX_METRIC_SERIES).",
+    "Hits that were counted in the series \"other\" because of MAX_METRIC_SERIES.",
     &[],
 );
 const DOMAIN_NOT_FOUND: Family = Family::counter(
     "ratelimit_service_rate_limit_domain_not_found",
-    "Descriptors that came for a domain without rules.",
+    "Descriptors of requests for a domain without rules.",
     &["domain"],
 );
 
 const SHARDS: usize = 16;
 
-/// The most rules that the log names as looked at without `count_denied`.
+/// The most rules that are logged because of looks without `count_denied`.
 const MAX_LOOK_WARNINGS: u32 = 100;
 
-/// Between two log lines about unknown domains.
+/// The time between two log lines about unknown domains.
 const BETWEEN_LINES: Duration = Duration::from_secs(60);
 
-/// The name of the series, and the domain, into which what has no room falls.
+/// The name of the series, and of the domain, that values and domains beyond the cap share.
 const OTHER: &str = "other";
 
-/// What outlives the rule sets: series that are made at run time, and their cap.
+/// Statistics that outlive the rule sets: the series that are created at run time, and their cap.
 #[derive(Debug)]
 pub struct Stats {
     hasher: Hasher,
@@ -50,16 +50,17 @@ pub struct Stats {
     unknown_domains: RwLock<SeriesSet>,
     other: Arc<Series>,
     other_domain: Arc<Series>,
+    /// How many more series may be created.
     room: AtomicUsize,
     overflow: AtomicU64,
     look_warnings: AtomicU32,
     unknown_domain_requests: AtomicU64,
-    /// When the log named one last, and how many requests there were until then.
+    /// The time of the last log line about an unknown domain, and the number of such requests until then.
     unknown_domain_line: Mutex<Option<(Instant, u64)>>,
 }
 
 impl Stats {
-    /// No series yet, and room for `max_series` (MAX_METRIC_SERIES).
+    /// Statistics without series, and with room for `max_series` of them.
     #[must_use]
     pub fn new(max_series: usize) -> Arc<Self> {
         Arc::new(Self {
@@ -76,20 +77,20 @@ impl Stats {
         })
     }
 
-    /// How often a value had to be counted in the `other` series.
+    /// How often a value was counted in the series `other`.
     #[must_use]
     pub fn overflow(&self) -> u64 {
         self.overflow.load(Ordering::Relaxed)
     }
 
-    /// Whether one more rule may be logged as looked at without `count_denied`, and if so whether it is the last one.
-    pub fn may_warn_of_look(&self) -> Option<bool> {
+    /// `Some` if one more rule may be logged because of a look without `count_denied`; true if it is the last one.
+    pub fn may_warn_about_look(&self) -> Option<bool> {
         let more = |warned: u32| (warned < MAX_LOOK_WARNINGS).then_some(warned + 1);
         let before = self.look_warnings.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
         Some(before + 1 == MAX_LOOK_WARNINGS)
     }
 
-    /// Counts descriptors that came for a domain without rules.
+    /// Counts the descriptors of a request for a domain without rules.
     pub fn domain_not_found(&self, domain: &[u8], descriptors: u64) {
         let domain = name::text(domain);
         let name = SeriesName::new(&domain);
@@ -98,10 +99,11 @@ impl Stats {
         series.record_failed(Charge::Take(descriptors));
     }
 
-    /// Counts a request for an unknown domain. If a log line is due, how many requests it stands for.
+    /// Counts a request for an unknown domain. Returns the number of such requests since the last log line if another
+    /// one is due.
     pub fn unknown_domain_line_due(&self) -> Option<u64> {
         let total = self.unknown_domain_requests.fetch_add(1, Ordering::Relaxed) + 1;
-        // where another worker holds the lock, its line is enough
+        // if another worker holds the lock, its line is enough
         let mut line = self.unknown_domain_line.try_lock().ok()?;
         let before = match *line {
             Some((last, _)) if last.elapsed() < BETWEEN_LINES => return None,
@@ -112,7 +114,7 @@ impl Stats {
         Some(total.saturating_sub(before))
     }
 
-    /// Unknown domains that were asked for, each with the descriptors that came for it.
+    /// The unknown domains in requests, each with the number of descriptors.
     #[must_use]
     pub fn domains_not_found(&self) -> Vec<(Arc<str>, u64)> {
         let mut other = Some(&self.other_domain);
@@ -121,7 +123,7 @@ impl Stats {
             .iter()
             .map(|series| {
                 let mut count = series.get(Figure::TotalHits);
-                // A domain of that very name shares its series with those that have no room.
+                // a domain that is called "other" shares its series with those beyond the cap
                 if &**series.name().domain() == OTHER {
                     count += other.take().map_or(0, |other| other.get(Figure::TotalHits));
                 }
@@ -141,25 +143,25 @@ impl Stats {
         self.hasher.hash_one(name)
     }
 
-    /// The series of this name, made if there is room; None if there is not.
+    /// The series of this name, created if there is room; `None` if there is not.
     pub(super) fn series(&self, hash: u64, name: SeriesName<'_>) -> Option<Arc<Series>> {
-        // A value may bear the very name.
+        // a value may be "other" too
         if name.parts() == self.other.name().parts() {
             return Some(self.other.clone());
         }
         self.find_or_add(self.shard(hash), hash, name)
     }
 
-    /// Takes a series out, for a rule that now bears its name.
+    /// Removes and returns a series, for a rule that now has its name.
     pub(super) fn adopt(&self, hash: u64, name: NameRef<'_>) -> Option<Arc<Series>> {
-        // Looked up first, so that building a table for a million rules takes no write lock for each.
+        // looked up first, so that building a table for a million rules does not take a million write locks
         read(self.shard(hash)).find(hash, name)?;
         let series = write(self.shard(hash)).remove(hash, name)?;
         self.room.fetch_add(1, Ordering::Relaxed);
         Some(series)
     }
 
-    /// The series of all that had no room.
+    /// The series of all values beyond the cap.
     pub(super) fn other(&self) -> &Arc<Series> {
         &self.other
     }
@@ -169,7 +171,7 @@ impl Stats {
     }
 
     fn shard(&self, hash: u64) -> &RwLock<SeriesSet> {
-        // Bits that the tables themselves do not begin with.
+        // bits other than those by which a table chooses its bucket
         &self.shards[(hash >> 32) as usize % SHARDS]
     }
 
@@ -182,7 +184,7 @@ impl Stats {
         if let Some(series) = read(set).find(hash, name.parts()) {
             return Some(series.clone());
         }
-        // Without room nothing is written, so a flood of fresh values never takes the write lock.
+        // Without room the write lock is never taken, so that a flood of new values does not contend for it.
         if self.room.load(Ordering::Relaxed) > 0 {
             let mut set = write(set);
             if let Some(series) = set.find(hash, name.parts()) {
@@ -213,7 +215,7 @@ fn keep(name: SeriesName<'_>) -> Arc<Series> {
     Series::new(name.keep(domain))
 }
 
-// A panic while a set is held leaves it whole: each change is one call.
+// A panic does not leave a set inconsistent, because each change is one call: a poisoned lock can be used.
 fn read(set: &RwLock<SeriesSet>) -> RwLockReadGuard<'_, SeriesSet> {
     set.read().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,5 +1,5 @@
-//! The rules' own series in Prometheus' text format: not gathered as other families are, for a million rules are given
-//! out piece by piece.
+//! The rules' series in Prometheus' text format. They are streamed in pieces instead of gathered with the other
+//! families, because there may be a million rules.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use metrics::{Family, PIECE};
 
 use super::{Figure, Labels, Series, StatsTable};
 
-/// The rules' labels. A rule of one level has no `key2`, and one of two no `key3`.
+/// The rules' labels. A rule with one level has no `key2`, and a rule with two has no `key3`.
 const LABELS: &[&str] = &["domain", "key1", "key2", "key3"];
 
 /// In the order of [`Figure::ALL`].
@@ -36,20 +36,22 @@ const FAMILIES: [Family; Figure::ALL.len()] = [
     ),
 ];
 
-/// The families of every series of a table, in pieces.
+/// The families with every series of a table, in pieces.
 #[derive(Debug)]
 pub struct RuleFamilies {
     series: Vec<Arc<Series>>,
+    /// The index of the family in progress.
     figure: usize,
+    /// The index of its next series.
     next: usize,
 }
 
 impl RuleFamilies {
-    /// Of the series that were hit until now.
+    /// The families of all series with hits.
     #[must_use]
     pub fn new(table: &StatsTable) -> Self {
         let series = table.series();
-        // a family without series is left out
+        // without series the families are omitted
         let figure = if series.is_empty() { Figure::ALL.len() } else { 0 };
         Self { series, figure, next: 0 }
     }

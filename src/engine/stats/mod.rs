@@ -1,8 +1,8 @@
-//! Statistics of rules: what was asked of each and what became of it, with the reference's names and arithmetic.
+//! Statistics of rules: the hits of each rule and their outcomes, with the reference's names and arithmetic.
 //!
-//! A [`StatsTable`] is built with each rule set and swapped together with it; rows of rules that stay keep their
-//! figures. [`Stats`] outlives the tables: it holds the series that requests make up at run time, under a hard cap.
-//! [`DecisionStats`] counts what one worker decided.
+//! A [`StatsTable`] is built with each rule set and replaced together with it; rules that stay keep their figures.
+//! [`Stats`] outlives the tables: it holds the series that are created from requests' values, under a hard cap.
+//! [`DecisionStats`] counts the decisions of one worker.
 
 mod decisions;
 mod dynamic;
@@ -16,7 +16,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use decisions::{Answered, DecisionStats, DecisionTotals, Decisions};
+pub use decisions::{DecisionResult, DecisionStats, DecisionTotals, Decisions};
 pub use dynamic::Stats;
 pub use exposition::RuleFamilies;
 pub use name::{Labels, SeriesName};

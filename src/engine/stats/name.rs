@@ -1,14 +1,14 @@
-//! Names of series: a domain and the levels below it, kept as one text.
+//! Names of series: a domain and the levels below it, stored as one text.
 
 use std::{borrow::Cow, sync::Arc};
 
 use limiter::domain::Escaped;
 
-/// The longest name, in bytes, that a request's values may give a series of its own.
+/// The longest name of a series that is created from a request's values, in bytes.
 pub(super) const MAX_DYNAMIC: usize = 1024;
 
-/// A part of a request as a part of a name: escaped where it is not UTF-8. Escapes no more than makes the name too
-/// long, so that a long value does not become four times as long.
+/// A part of a request as text: escaped if it is not UTF-8. Only as much is escaped as makes the name too long, so that
+/// a long value does not become four times as long.
 pub(super) fn text(bytes: &[u8]) -> Cow<'_, str> {
     match str::from_utf8(bytes) {
         Ok(text) => Cow::Borrowed(text),
@@ -16,7 +16,7 @@ pub(super) fn text(bytes: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// The name of a series while it is put together: the domain, then one level for each entry.
+/// The name of a series while it is built: the domain, then one level for each entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeriesName<'a> {
     domain: &'a str,
@@ -24,20 +24,20 @@ pub struct SeriesName<'a> {
 }
 
 impl<'a> SeriesName<'a> {
-    /// A name in `domain` that has no level yet.
+    /// A name in `domain` without levels.
     #[must_use]
     pub fn new(domain: &'a str) -> Self {
         Self { domain, text: Text { levels: String::new(), key1_end: 0, key2_end: 0 } }
     }
 
-    /// A name of these levels.
+    /// A name with these levels.
     #[must_use]
     pub fn of(domain: &'a str, levels: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         levels.into_iter().fold(Self::new(domain), |name, level| name.level(level.as_ref(), None))
     }
 
-    /// The same name one level deeper: `key`, or `key_value` if there is a value, be it an empty one. A level without a
-    /// text is left out, for an empty label is no label to Prometheus. Names are text: other bytes are [`Escaped`].
+    /// Adds a level: `key`, or `key_value` if there is a value, even an empty one. A level without text is omitted,
+    /// because Prometheus treats an empty label as missing. Bytes that are not UTF-8 are [`Escaped`].
     #[must_use]
     pub fn level(mut self, key: impl AsRef<[u8]>, value: Option<&[u8]>) -> Self {
         let key = key.as_ref();
@@ -63,13 +63,13 @@ impl<'a> SeriesName<'a> {
         self
     }
 
-    /// Length in bytes.
+    /// The length in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.domain.len() + self.text.levels.len()
     }
 
-    /// Whether it has neither domain nor level.
+    /// Whether the name has neither a domain nor a level.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -83,14 +83,14 @@ impl<'a> SeriesName<'a> {
         NameRef { domain: self.domain, text: self.text.as_ref() }
     }
 
-    /// The lasting name. `domain` is the shared copy of its own.
+    /// The name to store. `domain`: the shared copy of its domain.
     pub(super) fn keep(self, domain: Arc<str>) -> Name {
         let Text { levels, key1_end, key2_end } = self.text;
         Name { domain, text: Text { levels: levels.into_boxed_str(), key1_end, key2_end } }
     }
 }
 
-/// The name of a series that exists. The domain's text is shared by all series of the domain.
+/// The stored name of a series. All series of a domain share the domain's text.
 #[derive(Debug)]
 pub(super) struct Name {
     domain: Arc<str>,
@@ -107,7 +107,7 @@ impl Name {
     }
 }
 
-/// Levels joined by dots. Positions are bytes; `key2_end` is 0 where there is one level.
+/// Levels joined by dots. Positions are in bytes; `key2_end` is 0 if there is only one level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Text<T> {
     levels: T,
@@ -121,8 +121,8 @@ impl<T: AsRef<str>> Text<T> {
     }
 }
 
-/// A name to hash and compare. Names with equal labels are equal: below the second level the dots no longer tell
-/// levels apart.
+/// A name to hash and compare. Names with equal labels are equal: after the second level, dots in a level and between
+/// levels are not distinguished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct NameRef<'a> {
     domain: &'a str,
@@ -145,18 +145,18 @@ impl<'a> NameRef<'a> {
     }
 }
 
-/// What a series is exported with.
+/// The labels of a series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Labels<'a> {
-    /// The domain.
+    /// The domain of the rule.
     pub domain: &'a str,
     /// All levels joined by dots.
     pub levels: &'a str,
     /// The first level.
     pub key1: &'a str,
-    /// The second.
+    /// The second level.
     pub key2: Option<&'a str>,
-    /// All below the second, joined by dots.
+    /// The third and all further levels, joined by dots.
     pub key3: Option<&'a str>,
 }
 
@@ -186,13 +186,13 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_not_utf8_are_escaped_as_far_as_it_matters() {
+    fn bytes_that_are_not_utf8_are_escaped_up_to_the_longest_name() {
         let name = SeriesName::new("d").level(b"ua\xff", Some(b"caf\xe9")).level("é", Some("é".as_bytes()));
         assert_eq!(name.parts().labels().levels, r"ua\xff_caf\xe9.é_é");
         let long = [0xff; 1 << 20];
         let name = SeriesName::new("d").level("k", Some(&long));
         assert!((MAX_DYNAMIC + 1..8 * MAX_DYNAMIC).contains(&name.len()), "{}", name.len());
-        // that it would be UTF-8 if it were cut makes no difference: it is too long in any case
+        // whether the value is UTF-8 up to the longest name makes no difference: it is too long in any case
         let name = SeriesName::new("d").level("k", Some(&[&[b'x'; 1 << 20], &b"\xff"[..]].concat()));
         assert!((MAX_DYNAMIC + 1..8 * MAX_DYNAMIC).contains(&name.len()), "{}", name.len());
     }

@@ -1,4 +1,4 @@
-//! The rules' figures as the reference's `/stats` page names them.
+//! The rules' figures on the `/stats` page, with the reference's names.
 
 use std::{fmt::Write as _, iter::Peekable, sync::Arc, vec};
 
@@ -6,8 +6,8 @@ use metrics::PIECE;
 
 use super::{Figure, Labels, Series, StatsTable};
 
-/// `name: value` lines in pieces, sorted by rule. Rules whose joined names are equal show as one. Domains without rules
-/// follow.
+/// Lines of `name: value` in pieces, sorted by rule. Rules whose joined names are equal are merged. Domains without
+/// rules follow.
 #[derive(Debug)]
 pub struct StatsPage {
     series: Peekable<vec::IntoIter<Arc<Series>>>,
@@ -15,7 +15,7 @@ pub struct StatsPage {
 }
 
 impl StatsPage {
-    /// Of the series that were hit until now.
+    /// The page of all series with hits.
     #[must_use]
     pub fn new(table: &StatsTable) -> Self {
         let mut series = table.series();
@@ -60,7 +60,7 @@ fn joined(labels: Labels<'_>) -> impl Iterator<Item = u8> {
     labels.domain.bytes().chain(*b".").chain(labels.levels.bytes())
 }
 
-/// Whatever values are in a name, it takes one line.
+/// The name without line breaks, which values of a request may contain.
 fn one_line(name: String) -> String {
     if name.contains(['\n', '\r']) { name.replace(['\n', '\r'], "_") } else { name }
 }

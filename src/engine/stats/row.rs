@@ -1,23 +1,23 @@
-//! The six figures of one series, and how an outcome adds to them.
+//! The six figures of a series, and how an outcome is added to them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use limiter::domain::{Charge, Source, Verdict};
 
-/// One of the figures kept for a rule.
+/// A figure of a rule, in units of hits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Figure {
-    /// Units asked for.
+    /// All units of hits.
     TotalHits,
-    /// Units of requests that were within the limit, whole requests only.
+    /// Units of allowed hits.
     WithinLimit,
-    /// The part that lay between the near threshold and the limit.
+    /// Units between the near threshold and the limit.
     NearLimit,
-    /// The part above the limit.
+    /// Units above the limit.
     OverLimit,
     /// The part of `OverLimit` that was answered from the deny cache.
     OverLimitWithLocalCache,
-    /// The part of `OverLimit` that was not enforced.
+    /// The part of `OverLimit` that was not enforced because the rule is in shadow mode.
     ShadowMode,
 }
 
@@ -32,7 +32,7 @@ impl Figure {
         Self::ShadowMode,
     ];
 
-    /// The name that users of the reference know it by.
+    /// The name in the reference's metrics.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -46,41 +46,41 @@ impl Figure {
     }
 }
 
-/// One hit's outcome, as far as statistics need it.
+/// The outcome of a hit, as far as statistics need it.
 #[derive(Clone, Copy, Debug)]
 pub struct Observation<'a> {
-    /// What the store said.
+    /// The verdict of the store.
     pub verdict: &'a Verdict,
-    /// What was asked of it: looks and refunds count nothing.
+    /// The charge of the hit: looks and refunds are not counted.
     pub charge: Charge,
-    /// Requests per window; the burst of a token bucket.
+    /// Requests per window, or the burst of a token bucket.
     pub limit: u64,
-    /// The rule is not enforced.
+    /// The rule is in shadow mode.
     pub shadow: bool,
 }
 
-/// Counters that only grow, in units of hits. Cheap to add to from any thread.
+/// The figures of a series. They only grow, and any thread may add to them.
 #[derive(Debug, Default)]
 pub struct Row([AtomicU64; Figure::ALL.len()]);
 
 impl Row {
-    /// The present figure.
+    /// The current value of a figure.
     #[must_use]
     pub fn get(&self, figure: Figure) -> u64 {
         self.0[figure as usize].load(Ordering::Relaxed)
     }
 
-    /// Counts a hit that got no verdict because the store failed: the reference counts it as asked, no more.
+    /// Counts a hit without a verdict, because the store failed: only in the total, as in the reference.
     pub fn record_failed(&self, charge: Charge) {
         if let Charge::Take(_) = charge {
             self.add(Figure::TotalHits, charge.amount());
         }
     }
 
-    /// Counts a hit. `near_ratio` is NEAR_LIMIT_RATIO.
+    /// Counts a hit. `near_ratio`: the fraction of the limit above which hits are near it.
     ///
-    /// A request that crosses a threshold is split at it, as the reference does. A denied hit that was not charged has
-    /// nothing to split and is over as a whole.
+    /// A hit that crosses a threshold is split at the threshold, as in the reference. A denied hit that was not charged
+    /// is over the limit as a whole.
     pub fn record(&self, observation: &Observation<'_>, near_ratio: f32) {
         let Observation { verdict, charge, limit, shadow } = *observation;
         let asked = charge.amount();
@@ -111,7 +111,7 @@ impl Row {
     }
 }
 
-/// The count above which hits are near the limit, computed in single precision as the reference does.
+/// The count above which hits are near the limit, computed in single precision, as in the reference.
 #[must_use]
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 pub fn near_threshold(limit: u64, near_ratio: f32) -> u64 {
@@ -130,12 +130,12 @@ fn near_part_within(verdict: &Verdict, threshold: u64, asked: u64) -> u64 {
 /// The near and the over part of a denied hit.
 fn split_denied(verdict: &Verdict, limit: u64, threshold: u64, asked: u64) -> (u64, u64) {
     let charged = verdict.after > verdict.before;
-    // what was over only beside others of its request can be charged and stay below the limit
+    // a hit that is over its limit only together with others of its request may be charged and stay below the limit
     if !charged || verdict.before >= limit || verdict.after < limit {
         return (0, asked);
     }
-    // The bounds change nothing for a fixed window. The counts of the other algorithms are rounded down, so that a hit
-    // denied by a fraction would else count as nothing.
+    // `clamp` has no effect for a fixed window. The counts of the other algorithms are rounded down; without it, a hit
+    // that is denied by a fraction would count as 0.
     let over = verdict.after.saturating_sub(limit).clamp(1, asked);
     let near = limit.saturating_sub(threshold.max(verdict.before)).min(asked - over);
     (near, over)

@@ -1,4 +1,4 @@
-//! One exported series: a name and its figures, in one allocation; and sets of them by name.
+//! An exported series: a name and its figures, in one allocation. And sets of series by name.
 
 use std::{
     fmt,
@@ -19,10 +19,11 @@ use super::{
 
 pub(super) type Hasher = foldhash::quality::RandomState;
 
-/// A [`Row`] that has a name.
+/// A [`Row`] with a name.
 #[derive(Debug)]
 pub struct Series {
     row: Row,
+    /// The rule has been checked without charging.
     looked_at: AtomicBool,
     name: Name,
 }
@@ -32,14 +33,14 @@ impl Series {
         Arc::new(Self { row: Row::default(), looked_at: AtomicBool::new(false), name })
     }
 
-    /// Notes that its rule was looked at; whether that is the first time.
+    /// Records a look at the rule. Returns whether it is the first one.
     #[must_use]
-    pub fn looked_at(&self) -> bool {
-        // read first: a flag that every look wrote would be fought over by all workers
+    pub fn mark_looked_at(&self) -> bool {
+        // read first: if every look wrote the flag, all workers would contend for its cache line
         !self.looked_at.load(Relaxed) && !self.looked_at.swap(true, Relaxed)
     }
 
-    /// What it is exported with.
+    /// The labels that the series is exported with.
     #[must_use]
     pub fn labels(&self) -> Labels<'_> {
         self.name.parts().labels()
@@ -58,7 +59,7 @@ impl Deref for Series {
     }
 }
 
-/// Series by name. The hasher is the caller's, so that a name is hashed once for several sets.
+/// A set of series by name. The caller hashes, so that a name is hashed once for several sets.
 #[derive(Default)]
 pub(super) struct SeriesSet(HashTable<Arc<Series>>);
 

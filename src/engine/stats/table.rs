@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Figure, Series, SeriesName, Stats, series::SeriesSet};
 use rules::RuleId;
 
-/// One series for each rule of a set. Rules of equal name share one, as in the reference.
+/// A series for each rule of a set. Rules with equal names share one, as in the reference.
 #[derive(Debug)]
 pub struct StatsTable {
     stats: Arc<Stats>,
@@ -14,8 +14,8 @@ pub struct StatsTable {
 }
 
 impl StatsTable {
-    /// The table of a rule set; `rules` gives every rule once, in any order. Series of `previous`, and those made at
-    /// run time, go on where a rule has their name.
+    /// The table of a rule set. `rules`: every rule once, in any order. A rule keeps the series that `previous` has
+    /// under its name, or adopts one that was created at run time.
     #[must_use]
     pub fn build<'a>(
         stats: &Arc<Stats>,
@@ -55,7 +55,7 @@ impl StatsTable {
             .expect("rule numbers are dense and the table was built from the rule's own set")
     }
 
-    /// The series for a name that holds a request's values. Made if need be, while there is room.
+    /// The series for a name with a request's values. Created if there is room, else the series `other`.
     #[must_use]
     pub fn dynamic(&self, name: SeriesName<'_>) -> Arc<Series> {
         let hash = self.stats.hash(name.parts());
@@ -65,29 +65,29 @@ impl StatsTable {
         self.stats.series(hash, name).unwrap_or_else(|| self.other().clone())
     }
 
-    /// What outlives this table.
+    /// The statistics that outlive this table.
     #[must_use]
     pub fn stats(&self) -> &Arc<Stats> {
         &self.stats
     }
 
-    /// Every series that was ever hit, in no order, each name once.
+    /// Every series with hits, in no particular order, each name once.
     #[must_use]
     pub fn series(&self) -> Vec<Arc<Series>> {
         let hit = |series: &Arc<Series>| series.get(Figure::TotalHits) > 0;
         let mut all: Vec<_> = self.by_name.iter().filter(|series| hit(series)).cloned().collect();
-        // Requests still running under the old rules may have made one that is a rule's now.
-        let of_no_rule = |series: &Arc<Series>| {
+        // a request that still uses the old rules may have created a series whose name a rule now has
+        let has_no_rule = |series: &Arc<Series>| {
             let name = series.name().parts();
             self.by_name.find(self.stats.hash(name), name).is_none()
         };
-        let mut made = self.stats.all();
-        made.push(self.stats.other().clone());
-        all.extend(made.into_iter().filter(|series| hit(series) && of_no_rule(series)));
+        let mut dynamic = self.stats.all();
+        dynamic.push(self.stats.other().clone());
+        all.extend(dynamic.into_iter().filter(|series| hit(series) && has_no_rule(series)));
         all
     }
 
-    /// A rule or a value may bear the very name; then they share.
+    /// The series for values beyond the cap, or that of a rule whose name is "other".
     fn other(&self) -> &Arc<Series> {
         let other = self.stats.other();
         let name = other.name().parts();

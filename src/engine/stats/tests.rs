@@ -43,7 +43,7 @@ fn a_denial_that_charged_nothing_is_over_as_a_whole() {
     assert_eq!(recorded(&verdict(false, 0, 0, 4, Source::DenyCache), 10, true), [4, 0, 0, 4, 4, 4]);
 }
 
-/// Over beside another hit of its request, charged once both were put back: it stays below the limit.
+/// Two hits of one request that are over their limit only together, charged after a refund of both, stay below it.
 #[test]
 fn a_denial_that_was_charged_below_the_limit_is_over_as_a_whole() {
     assert_eq!(recorded(&verdict(false, 0, 2, 2, Source::Store), 3, false), [2, 0, 0, 2, 0, 0]);
@@ -51,7 +51,7 @@ fn a_denial_that_was_charged_below_the_limit_is_over_as_a_whole() {
 
 #[test]
 fn a_denial_by_a_fraction_counts_as_one() {
-    // A sliding window at 9.5 of 10, with count_denied: 10.5 is over, though both counts round down to within.
+    // a sliding window at 9.5 of 10, with count_denied: 10.5 is over, although both counts are rounded down
     assert_eq!(recorded(&verdict(false, 9, 10, 1, Source::Store), 10, false), [1, 0, 0, 1, 0, 0]);
 }
 
@@ -70,14 +70,14 @@ fn looks_refunds_and_failures() {
 #[test]
 fn the_near_threshold_is_computed_in_single_precision() {
     assert_eq!(near_threshold(10, 0.8), 8);
-    // In double precision, 16777217 would stay odd: 8388608.5.
+    // in double precision the product would be 8388608.5, because 16777217 is exact there
     assert_eq!(near_threshold(16_777_217, 0.5), 8_388_608);
     assert_eq!(near_threshold(100, 0.29), 29);
     assert_eq!(near_threshold(u64::MAX, 1.0), u64::MAX);
     assert_eq!(near_threshold(10, f32::NAN), 0);
 }
 
-/// What the reference does, statement by statement: GetResponseDescriptorStatus and its helpers.
+/// The reference's arithmetic, statement by statement: GetResponseDescriptorStatus and its helpers.
 fn reference(before: u64, hits: u64, limit: u64, near: u64, shadow: bool) -> [u64; 6] {
     let (mut within, mut near_limit, mut over, mut shadow_mode) = (0, 0, 0, 0);
     let after = before + hits;
@@ -104,7 +104,8 @@ proptest! {
     fn fixed_windows_count_as_the_reference_does(
         before in 0_u64..60, hits in 0_u64..40, limit in 0_u64..50, shadow: bool
     ) {
-        prop_assert_eq!(fixed(before, hits, limit, shadow), reference(before, hits, limit, near_threshold(limit, 0.8), shadow));
+        let expected = reference(before, hits, limit, near_threshold(limit, 0.8), shadow);
+        prop_assert_eq!(fixed(before, hits, limit, shadow), expected);
     }
 
     #[test]
@@ -132,14 +133,14 @@ fn exported(table: &StatsTable) -> Vec<(String, u64)> {
 }
 
 #[test]
-fn figures_survive_a_reload_exactly_and_vanish_with_their_rule() {
+fn figures_survive_a_reload_and_are_dropped_with_their_rule() {
     let stats = Stats::new(10);
     let old = table(&stats, &[&["a"], &["b"], &["c", "d"]], None);
     for (id, hits) in [(0, 1), (1, 2), (2, 3)] {
         old.row(RuleId(id)).record_failed(Charge::Take(hits));
     }
     let new = table(&stats, &[&["c", "d"], &["a"]], Some(&old));
-    // A request that still runs under the old rules.
+    // a request that still uses the old rules
     old.row(RuleId(0)).record_failed(Charge::Take(10));
     assert_eq!(new.row(RuleId(1)).get(Figure::TotalHits), 11);
     assert_eq!(exported(&new), [("a".into(), 11), ("c.d".into(), 3)]);
@@ -162,7 +163,7 @@ fn hit(table: &StatsTable, levels: &[&str]) {
 }
 
 #[test]
-fn values_past_the_cap_fall_into_other() {
+fn values_beyond_the_cap_are_counted_in_other() {
     let stats = Stats::new(2);
     let rules = table(&stats, &[&["a"]], None);
     for value in ["a", "x", "y", "z", "x", "zz"] {
@@ -180,7 +181,7 @@ fn values_past_the_cap_fall_into_other() {
 }
 
 #[test]
-fn made_series_survive_a_reload_and_a_rule_takes_over_its_name() {
+fn dynamic_series_survive_a_reload_and_a_rule_adopts_the_one_of_its_name() {
     let stats = Stats::new(2);
     let old = table(&stats, &[&["a"]], None);
     hit(&old, &["x"]);
@@ -188,7 +189,7 @@ fn made_series_survive_a_reload_and_a_rule_takes_over_its_name() {
     hit(&new, &["x"]);
     assert_eq!(new.row(RuleId(1)).get(Figure::TotalHits), 2);
     hit(&new, &["y"]);
-    // One still running under the old rules makes it anew; it must not show twice.
+    // a request that still uses the old rules creates it again; it must not be exported twice
     hit(&old, &["x"]);
     assert_eq!(stats.overflow(), 0, "the rule's series takes no room");
     assert_eq!(exported(&new), [("x".into(), 2), ("y".into(), 1)]);
@@ -196,7 +197,7 @@ fn made_series_survive_a_reload_and_a_rule_takes_over_its_name() {
 }
 
 #[test]
-fn something_named_other_shares_with_the_rest() {
+fn a_rule_named_other_shares_the_series() {
     let stats = Stats::new(1);
     let rules = StatsTable::build(&stats, [(RuleId(0), SeriesName::of("other", ["other"]))], None);
     hit(&rules, &["x"]);
@@ -206,7 +207,7 @@ fn something_named_other_shares_with_the_rest() {
 }
 
 #[test]
-fn a_made_other_is_shown_once() {
+fn a_value_named_other_is_exported_once() {
     let stats = Stats::new(0);
     let rules = table(&stats, &[], None);
     rules.dynamic(SeriesName::of("other", ["other"])).record_failed(Charge::Take(1));
@@ -229,7 +230,7 @@ fn unknown_domains_share_the_cap() {
 }
 
 #[test]
-fn threads_that_race_for_room_never_pass_the_cap() {
+fn threads_that_race_for_room_do_not_exceed_the_cap() {
     let stats = Stats::new(50);
     let rules = table(&stats, &[], None);
     std::thread::scope(|scope| {

@@ -1,4 +1,4 @@
-//! From the variables' values, valid together, to the configuration of each module: a line for each variable.
+//! Fills the configuration of each module from the variables' values: one line for each variable.
 
 #[cfg(feature = "redis")]
 mod redis;
@@ -54,7 +54,7 @@ pub(super) fn config(raw: Raw, workers: NonZeroUsize, store: StoreConfig, tls: L
     }
 }
 
-/// How many there are; by default as many as this process may use CPUs.
+/// The number of workers; by default, the number of CPUs that this process may use.
 pub(super) fn workers(raw: &Raw) -> NonZeroUsize {
     let available = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     raw.workers.value.map_or_else(available, Workers::get)
@@ -102,7 +102,8 @@ fn location(raw: &Raw) -> Location {
     }
 }
 
-/// A leading slash means nothing here: the reference joins the parts as text, where `Path::join` would leave the root.
+/// Removes a leading slash, which the reference ignores because it joins the parts as text. `Path::join` would replace
+/// the root.
 fn below_root(path: &Path) -> String {
     let parts = path.components().filter(|part| !matches!(part, Component::RootDir | Component::Prefix(_)));
     parts.collect::<PathBuf>().to_string_lossy().into_owned()

@@ -1,26 +1,26 @@
-//! TLS of the listeners, and what other TLS shares with it. `docs/tls.md` describes the variables.
+//! The TLS configuration of the listeners, and client identities. `docs/tls.md` describes the variables.
 
 use std::path::PathBuf;
 
-use crate::settings::error::{Place, Problem};
+use crate::settings::error::{Origin, Problem};
 use crate::settings::table::{Given, Read};
 use crate::settings::values::San;
 use crate::settings::variables::Raw;
-use crate::tls::{ClientAuthority, Identity, ServerFiles};
+use tls::{ClientAuthority, Identity, ServerFiles};
 
-/// The identity of a client. As in the reference, one file without the other is none: a warning says so.
+/// The certificate and key of a client. As in the reference, one without the other has no effect: a warning reports it.
 pub(super) fn identity(certificate: &Read<Option<PathBuf>>, key: &Read<Option<PathBuf>>) -> Option<Identity> {
     Some(Identity { certificate: certificate.value.clone()?, key: key.value.clone()? })
 }
 
-/// What the listeners' variables ask for.
+/// The TLS files of each listener; `None`: the listener has no TLS.
 pub(in crate::settings) struct ListenersTls {
     pub(super) grpc: Option<ServerFiles>,
     pub(super) http: Option<Identity>,
     pub(super) metrics: Option<Identity>,
 }
 
-/// Reads the variables together; what they lack is a problem each.
+/// Combines the variables, and adds an error for each that is missing.
 pub(in crate::settings) fn listeners(raw: &Raw, problems: &mut Vec<Problem>) -> ListenersTls {
     let http = pair(("HTTP_TLS_CERT", &raw.http_tls_cert), ("HTTP_TLS_KEY", &raw.http_tls_key), problems);
     let metrics =
@@ -43,7 +43,7 @@ fn grpc(raw: &Raw, problems: &mut Vec<Problem>) -> Option<ServerFiles> {
     Some(ServerFiles { identity: identity(certificate, key)?, clients })
 }
 
-/// The two files of an identity of our own: both, or neither.
+/// The two files of a listener's certificate: both or neither, else this adds an error.
 fn pair(
     (certificate_name, certificate): (&'static str, &Read<Option<PathBuf>>),
     (key_name, key): (&'static str, &Read<Option<PathBuf>>),
@@ -61,5 +61,5 @@ fn pair(
 
 fn missing(variable: &'static str, because: Option<&Given>) -> Problem {
     let because = because.map_or_else(String::new, ToString::to_string);
-    Problem::Missing { place: Place { variable, flag: None }, because }
+    Problem::Missing { origin: Origin { variable, flag: None }, because }
 }

@@ -1,4 +1,4 @@
-//! Rules over xDS. `docs/xds.md` describes the variables.
+//! The configuration of the xDS source. `docs/xds.md` describes the variables.
 
 use super::tls::identity;
 use crate::settings::parse::unless_zero;
@@ -6,9 +6,9 @@ use crate::settings::values::San;
 use crate::settings::variables::Raw;
 use crate::settings::xds::XdsServer;
 use crate::source::{BackoffConfig, XdsConfig, XdsTlsConfig};
-use crate::tls::ClientFiles;
+use tls::ClientFiles;
 
-/// The source that the variables describe.
+/// The configuration from the variables.
 pub(super) fn config(raw: &Raw) -> XdsConfig {
     let XdsServer { host, port } = raw.xds_url.value.clone();
     XdsConfig {

@@ -1,11 +1,11 @@
-//! `REDIS_AUTH` and its kin.
+//! `REDIS_AUTH`, and the variables for other logins.
 
 use super::login::Login;
-use super::values::UNREPLACED;
+use super::values::PLACEHOLDER;
 use crate::settings::parse::{HIDDEN, Value};
 use limiter::domain::Secret;
 
-/// `password`, `user:password` or `user:`; is never printed. Taken as it is written, as in the reference.
+/// `password`, `user:password` or `user:`, not decoded, as in the reference. It is never printed.
 #[derive(Clone, Debug, Default)]
 pub(in crate::settings) struct Auth(pub(in crate::settings) Login);
 
@@ -23,18 +23,18 @@ impl Value for Auth {
         let is_quoted = |text: &str| {
             text.len() > 1 && ['"', '\''].into_iter().any(|quote| text.starts_with(quote) && text.ends_with(quote))
         };
-        let is_variable = |(from, to): (&str, char)| password.starts_with(from) && password.ends_with(to);
+        let is_placeholder = |(open, close): (&str, char)| password.starts_with(open) && password.ends_with(close);
         if text.ends_with(['\n', '\r']) {
             Some(
-                "ends with a newline, which is sent as part of the password: make the secret without one, \
-                 by printf or echo -n in place of echo",
+                "ends with a newline, which is sent as part of the password: create the secret without one, \
+                 with printf or echo -n instead of echo",
             )
         } else if text.trim() != text || password.trim_start() != password {
-            Some("has a space at an end, which is sent as part of the password: take it away")
+            Some("has a space at its start or end, which is sent as part of the password: remove it")
         } else if is_quoted(text) || is_quoted(password) {
-            Some("stands in quotes, which are sent as part of the password: take them away")
-        } else if [("$(", ')'), ("${", '}')].into_iter().any(is_variable) {
-            Some(UNREPLACED)
+            Some("is in quotes, which are sent as part of the password: remove them")
+        } else if [("$(", ')'), ("${", '}')].into_iter().any(is_placeholder) {
+            Some(PLACEHOLDER)
         } else if text == ":" {
             Some("has neither a user nor a password: nothing is sent")
         } else {

@@ -1,14 +1,14 @@
-//! How Redis is set up and reached.
+//! The topology of Redis, and the kind of socket.
 
 use crate::settings::parse::{Value, words};
 
 words!(
-    /// How Redis is set up.
+    /// The topology of Redis.
     pub(in crate::settings) RedisType, "SINGLE, SENTINEL or CLUSTER, in any case",
     Single = "single", Sentinel = "sentinel", Cluster = "cluster"
 );
 
-/// How Redis is reached.
+/// The kind of socket that a single Redis is connected to with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::settings) enum SocketType {
     Tcp,
@@ -26,8 +26,8 @@ impl Value for SocketType {
         }
     }
 
-    fn instead(text: &str) -> Option<(Self, &'static str)> {
+    fn substitute(text: &str) -> Option<(Self, &'static str)> {
         let is_go_s = ["tcp4", "tcp6"].contains(&text.to_ascii_lowercase().as_str());
-        is_go_s.then_some((Self::Tcp, "is taken as tcp: addresses of IPv4 and of IPv6 are tried"))
+        is_go_s.then_some((Self::Tcp, "is taken as tcp: both IPv4 and IPv6 addresses are tried"))
     }
 }

@@ -1,4 +1,4 @@
-//! Who we are to a server, as one place says it; several places may, and then they are laid over each other.
+//! A login from one source (a variable, a URL's user information or its parameters), to be combined with others.
 
 use limiter::domain::Secret;
 
@@ -11,13 +11,13 @@ pub(in crate::settings) struct Login {
 }
 
 impl Login {
-    /// What this says, and what the other says of the rest.
+    /// This login, completed by the other one.
     pub(in crate::settings) fn over(&self, other: &Self) -> Self {
         let (user, password) = (self.user.as_ref(), self.password.as_ref());
         Self { user: user.or(other.user.as_ref()).cloned(), password: password.or(other.password.as_ref()).cloned() }
     }
 
-    /// Whether both say something, and not the same.
+    /// Whether both have a user, or both have a password, and they differ.
     pub(in crate::settings) fn contradicts(&self, other: &Self) -> bool {
         fn differ<T: PartialEq>(one: Option<&T>, other: Option<&T>) -> bool {
             matches!((one, other), (Some(one), Some(other)) if one != other)
@@ -25,7 +25,7 @@ impl Login {
         differ(self.user.as_ref(), other.user.as_ref()) || differ(self.password.as_ref(), other.password.as_ref())
     }
 
-    /// Whether it lacks the password of the user that it has.
+    /// Whether there is a user without a password.
     pub(in crate::settings) fn lacks_password(&self) -> bool {
         self.user.is_some() && self.password.as_ref().is_none_or(|password| password.expose().is_empty())
     }

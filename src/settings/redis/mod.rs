@@ -1,6 +1,6 @@
-//! How the text of Redis's variables becomes values, each by itself. `docs/redis.md` describes them.
+//! The types of the Redis variables' values, each parsed by itself. `docs/redis.md` describes the variables.
 //!
-//! In a program that is built without Redis they are read all the same: what cannot be read is a fault.
+//! A program that is built without Redis parses them too, and reports malformed values.
 
 mod auth;
 mod kind;

@@ -1,4 +1,4 @@
-//! How the text of Redis's variables becomes values, each by itself.
+//! The types of the Redis variables' values, each parsed by itself.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use crate::settings::parse::{Value, words};
 use crate::settings::values::UpTo;
 use limiter::domain::Secret;
 
-/// What to say of the name of a variable where its value is wanted, to follow the variable that has it.
-pub(super) const UNREPLACED: &str =
-    "has the name of a variable, which nothing has replaced: Kubernetes replaces $(NAME) where NAME stands before";
+/// The warning about a placeholder such as `$(NAME)`, to follow the name of the variable that contains it.
+pub(super) const PLACEHOLDER: &str = "contains the name of a variable, which was not replaced: Kubernetes replaces \
+                                      $(NAME) only if NAME is defined before it";
 
-/// The address of a Redis as it was written. What it means depends on other variables, and it may hold a password.
+/// The unparsed address of a Redis: its meaning depends on other variables. It may contain a password.
 #[derive(Clone, Debug)]
 pub(in crate::settings) struct Url(pub(in crate::settings) Secret);
 
@@ -24,7 +24,7 @@ impl Value for Url {
     }
 
     fn hint(text: &str) -> Option<&'static str> {
-        url::is_unreplaced(text).then_some(UNREPLACED)
+        url::has_placeholder(text).then_some(PLACEHOLDER)
     }
 
     fn show(text: &str) -> String {
@@ -32,7 +32,7 @@ impl Value for Url {
     }
 }
 
-/// What to do when no connection is free. What does nothing is not read further.
+/// What to do when no connection is free. The variable has no effect, so only the reference's default is recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::settings) struct PoolOnEmpty {
     waits: bool,
@@ -51,11 +51,11 @@ impl Value for PoolOnEmpty {
 }
 
 words!(
-    /// How many keys a call may carry.
+    /// How many keys a call to Redis may carry.
     pub(in crate::settings) KeysPerCall, "auto, many or one, in any case", Auto = "auto", Many = "many", One = "one"
 );
 
-/// A share of a whole: more than 0, at most 1.
+/// A fraction above 0 and at most 1.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub(in crate::settings) struct Share(pub(in crate::settings) f64);
 
@@ -67,7 +67,7 @@ impl Value for Share {
     }
 }
 
-/// How long Redis may take. Nothing waits for it without bound.
+/// A bounded time, from 1 ms to 1 h.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::settings) struct Timeout(pub(in crate::settings) Duration);
 
@@ -81,7 +81,7 @@ impl Value for Timeout {
     }
 }
 
-/// The deadline of a connection and of a call.
+/// The deadline of a connection attempt and of a call. There is always one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::settings) struct CallTimeout(pub(in crate::settings) Duration);
 
@@ -92,10 +92,10 @@ impl Value for CallTimeout {
         Timeout::parse(text).map(|Timeout(timeout)| Self(timeout))
     }
 
-    fn instead(text: &str) -> Option<(Self, &'static str)> {
+    fn substitute(text: &str) -> Option<(Self, &'static str)> {
         let (negative, timeout) = go::signed_duration(text)?;
         let (millis, note) = if negative || timeout.is_zero() {
-            (100, "is taken as 100ms: nothing waits for Redis without a deadline")
+            (100, "is taken as 100ms: calls to Redis always have a deadline")
         } else if timeout < Duration::from_secs(1) {
             (1, "is taken as 1ms, the shortest deadline")
         } else {
@@ -105,7 +105,7 @@ impl Value for CallTimeout {
     }
 }
 
-/// Connections: each costs a file descriptor here and there, and some memory.
+/// The number of connections. Each costs a file descriptor at both ends, and some memory.
 pub(in crate::settings) type PoolSize = UpTo<10_000>;
 
 impl Value for PoolSize {
@@ -115,9 +115,9 @@ impl Value for PoolSize {
         Self::new(go::integer(text)?.try_into().ok()?)
     }
 
-    fn instead(text: &str) -> Option<(Self, &'static str)> {
+    fn substitute(text: &str) -> Option<(Self, &'static str)> {
         let (size, note) = match go::integer(text)? {
-            0 => (4, "is taken as 4, which is the default of the reference's Redis client"),
+            0 => (4, "is taken as 4, the default of the reference's Redis client"),
             10_001.. => (10_000, "is taken as 10000, the largest pool"),
             _ => return None,
         };
@@ -125,7 +125,7 @@ impl Value for PoolSize {
     }
 }
 
-/// Checks that wait: each costs about a kilobyte.
+/// The number of waiting checks. Each costs about a kilobyte.
 pub(in crate::settings) type MaxPending = UpTo<1_000_000>;
 
 impl Value for MaxPending {
@@ -136,10 +136,10 @@ impl Value for MaxPending {
     }
 }
 
-/// What the reference's cache has at least. A cache that is much smaller holds next to nothing.
-const LEAST_CACHE: usize = 512 << 10;
+/// The smallest cache, in bytes: the reference's minimum. A much smaller one would hold next to nothing.
+const MIN_CACHE: usize = 512 << 10;
 
-/// The size of the deny cache; 0: none.
+/// The size of the deny cache in bytes; 0: no cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::settings) struct CacheBytes(pub(in crate::settings) usize);
 
@@ -148,13 +148,12 @@ impl Value for CacheBytes {
 
     fn parse(text: &str) -> Option<Self> {
         let bytes = usize::try_from(go::integer(text)?).ok()?;
-        (bytes == 0 || (LEAST_CACHE..=16 << 30).contains(&bytes)).then_some(Self(bytes))
+        (bytes == 0 || (MIN_CACHE..=16 << 30).contains(&bytes)).then_some(Self(bytes))
     }
 
-    fn instead(text: &str) -> Option<(Self, &'static str)> {
-        let is_small = usize::try_from(go::integer(text)?).map_or(true, |bytes| bytes < LEAST_CACHE);
-        is_small
-            .then_some((Self(LEAST_CACHE), "is taken as 524288 (512 KiB), which the reference's cache has at least"))
+    fn substitute(text: &str) -> Option<(Self, &'static str)> {
+        let is_small = usize::try_from(go::integer(text)?).map_or(true, |bytes| bytes < MIN_CACHE);
+        is_small.then_some((Self(MIN_CACHE), "is taken as 524288 (512 KiB), the smallest cache, as in the reference"))
     }
 
     fn is_off(&self) -> bool {
@@ -162,9 +161,10 @@ impl Value for CacheBytes {
     }
 }
 
+/// In seconds.
 const YEAR: u32 = 31_536_000;
 
-/// By how much the expiry of counters is spread, in seconds: at most a year.
+/// The most by which the expiry of a counter is delayed at random, in seconds: at most a year.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::settings) struct JitterSeconds(pub(in crate::settings) u32);
 
@@ -175,7 +175,7 @@ impl Value for JitterSeconds {
         go::integer(text)?.try_into().ok().filter(|&seconds| seconds <= YEAR).map(Self)
     }
 
-    fn instead(text: &str) -> Option<(Self, &'static str)> {
+    fn substitute(text: &str) -> Option<(Self, &'static str)> {
         Some(if go::integer(text)? < 0 {
             (Self(0), "is taken as 0: all counters of a window expire at once")
         } else {

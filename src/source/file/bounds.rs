@@ -1,10 +1,10 @@
-//! How much a location may hold.
+//! Limits on the size of a location.
 
-/// How many bytes the files of one location may have together: 256 MiB, over two million rules.
+/// The most bytes of all files of a location together: 256 MiB, more than two million rules.
 pub const MAX_BYTES: u64 = 256 << 20;
 
-/// How many entries the directories of one location may have together.
+/// The most entries of all directories of a location together.
 pub const MAX_ENTRIES: usize = 10_000;
 
-/// How deep directories may be nested below a location.
+/// The greatest depth of directories below a location.
 pub const MAX_DEPTH: usize = 32;

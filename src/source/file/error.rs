@@ -1,24 +1,27 @@
-//! Why rule files cannot be read.
+//! Errors of reading rule files.
 
 use std::{io, path::PathBuf};
 
 use super::{MAX_BYTES, MAX_DEPTH, MAX_ENTRIES};
 
-/// Why rule files cannot be read. Names the path, the cause and the cure.
+/// Why rule files cannot be read. The message has the path, the cause and the cure.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// Nothing is at the location.
+    /// The location does not exist.
     #[error("{} does not exist; create it, or correct the path that the rules are loaded from", path.display())]
     Missing {
         /// The file or directory that should hold rules.
         path: PathBuf,
     },
-    /// A link among the rules leads nowhere.
-    #[error("{} is a link to {}, which does not exist; remove the link or restore its target", path.display(), target.display())]
+    /// A symbolic link among the rules is broken.
+    #[error(
+        "{} is a link to {}, which does not exist; remove the link or restore its target",
+        path.display(), target.display()
+    )]
     Dangling {
         /// The link.
         path: PathBuf,
-        /// What it says.
+        /// The target as the link has it, perhaps relative.
         target: PathBuf,
     },
     /// The location is a device, socket or pipe.
@@ -27,24 +30,24 @@ pub enum ReadError {
         /// The location.
         path: PathBuf,
     },
-    /// The operating system refused.
+    /// An I/O error of a file or directory.
     #[error("cannot read {}: {cause}; make it readable for this process, or remove it from the rules", path.display())]
     Io {
         /// The file or directory.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         cause: io::Error,
     },
-    /// The files hold more than [`MAX_BYTES`] together.
+    /// The files together have more than [`MAX_BYTES`].
     #[error(
         "the rules exceed {} MiB with {}; split them between services, or remove files that are not rules",
         MAX_BYTES >> 20, path.display()
     )]
     TooLarge {
-        /// The file that goes past the bound.
+        /// The file with which the limit is exceeded.
         path: PathBuf,
     },
-    /// The directory holds more than [`MAX_ENTRIES`] entries.
+    /// The location has more than [`MAX_ENTRIES`] files and directories.
     #[error(
         "there are more than {MAX_ENTRIES} files and directories below {}; load the rules from a directory that holds \
          only rules", path.display()
@@ -54,9 +57,9 @@ pub enum ReadError {
         path: PathBuf,
     },
     /// Directories are nested deeper than [`MAX_DEPTH`].
-    #[error("{} lies more than {MAX_DEPTH} directories deep; load the rules from a flatter directory", path.display())]
+    #[error("{} is more than {MAX_DEPTH} directories deep; load the rules from a flatter directory", path.display())]
     TooDeep {
-        /// The directory.
+        /// The directory that is too deep.
         path: PathBuf,
     },
 }

@@ -1,4 +1,4 @@
-//! Where rule files are, and which of the files there count.
+//! The location of rule files, and which of the files there are rule files.
 
 use std::{
     ffi::OsStr,
@@ -7,14 +7,14 @@ use std::{
 
 use rules::manifest::has_extension;
 
-/// Where rule files are.
+/// The location of rule files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Location {
-    /// A file of any name; or a directory: every regular file below it, at any depth, whose name ends in `.yaml`,
+    /// A file of any name, or a directory: every regular file below it, at any depth, whose name ends in `.yaml`,
     /// `.yml` or `.json`. In a directory, names that begin with a dot are skipped.
     Path(PathBuf),
-    /// As the reference's `RUNTIME_*` variables say: every regular file below `root/subdirectory/app_directory`,
-    /// whatever its name or depth.
+    /// The reference's `RUNTIME_*` variables: every regular file below `root/subdirectory/app_directory`, whatever its
+    /// name or depth.
     Runtime {
         /// `RUNTIME_ROOT`.
         root: PathBuf,
@@ -31,8 +31,8 @@ pub enum Location {
 }
 
 impl Location {
-    /// What must exist for the rules to count as present.
-    pub(super) fn home(&self) -> PathBuf {
+    /// The file or directory that must exist: without it the rules are missing.
+    pub(super) fn required_path(&self) -> PathBuf {
         match self {
             Self::Path(path) => path.clone(),
             Self::Runtime { root, subdirectory, app_directory, .. } => {
@@ -41,17 +41,17 @@ impl Location {
         }
     }
 
-    /// Where the search for rule files begins.
-    pub(super) fn top(&self) -> PathBuf {
+    /// The file or directory where the search for rule files begins.
+    pub(super) fn scan_root(&self) -> PathBuf {
         match self {
             Self::Path(path) => path.clone(),
             Self::Runtime { root, subdirectory, watch_root: true, .. } => below(root.clone(), subdirectory),
-            Self::Runtime { watch_root: false, .. } => self.home(),
+            Self::Runtime { watch_root: false, .. } => self.required_path(),
         }
     }
 
-    /// Whether a dot at the beginning hides a file or directory.
-    pub(super) fn hides(&self, name: &OsStr) -> bool {
+    /// Whether a file or directory of this name is skipped because it begins with a dot.
+    pub(super) fn skips(&self, name: &OsStr) -> bool {
         let dotted = name.as_encoded_bytes().starts_with(b".");
         match self {
             Self::Path(_) => dotted,
@@ -59,23 +59,23 @@ impl Location {
         }
     }
 
-    /// Whether a regular file, `relative` to the top, holds rules.
-    pub(super) fn takes(&self, relative: &Path) -> bool {
+    /// Whether a regular file is a rule file, by its path `relative` to [`Location::scan_root`].
+    pub(super) fn is_rule_file(&self, relative: &Path) -> bool {
         match self {
             Self::Path(_) => has_extension(relative),
             Self::Runtime { .. } => self.prefix().is_none_or(|prefix| flat(relative).starts_with(&prefix)),
         }
     }
 
-    /// Whether a directory, `relative` to the top, may have rule files below it.
-    pub(super) fn enters(&self, relative: &Path) -> bool {
+    /// Whether a directory may contain rule files, by its path `relative` to [`Location::scan_root`].
+    pub(super) fn may_contain_rules(&self, relative: &Path) -> bool {
         self.prefix().is_none_or(|prefix| {
             let directory = flat(relative) + ".";
             directory.starts_with(&prefix) || prefix.starts_with(&directory)
         })
     }
 
-    /// What the [`flat`] names of rule files begin with, where not every file below the top counts.
+    /// The prefix of the [`flat`] names of rule files; `None` if every file below the scan root is one.
     fn prefix(&self) -> Option<String> {
         match self {
             Self::Runtime { app_directory, watch_root: true, .. } => {
@@ -99,7 +99,7 @@ fn flat(relative: &Path) -> String {
     components.join(".")
 }
 
-/// `path/relative`, also if `relative` begins with a slash, as the reference joins them.
+/// `path/relative`, even if `relative` begins with a slash, as in the reference.
 fn below(path: PathBuf, relative: &str) -> PathBuf {
     let relative = relative.trim_matches('/');
     if relative.is_empty() { path } else { path.join(relative) }
@@ -123,38 +123,43 @@ mod tests {
     fn runtime_parts_are_joined_whatever_their_slashes() {
         for (subdirectory, app_directory) in [("ratelimit", "config"), ("/ratelimit/", "/config")] {
             let location = runtime(subdirectory, app_directory, true);
-            assert_eq!(location.top(), Path::new("/srv/current/ratelimit"));
-            assert_eq!(location.home(), Path::new("/srv/current/ratelimit/config"));
+            assert_eq!(location.scan_root(), Path::new("/srv/current/ratelimit"));
+            assert_eq!(location.required_path(), Path::new("/srv/current/ratelimit/config"));
         }
         let location = runtime("", "config", false);
-        assert_eq!((location.top(), location.home()), ("/srv/current/config".into(), "/srv/current/config".into()));
-        assert_eq!(runtime("", "", true).home(), Path::new("/srv/current"));
+        assert_eq!(location.scan_root(), Path::new("/srv/current/config"));
+        assert_eq!(location.required_path(), Path::new("/srv/current/config"));
+        assert_eq!(runtime("", "", true).required_path(), Path::new("/srv/current"));
     }
 
     #[test]
-    fn watching_the_root_takes_what_begins_with_the_app_directory() {
+    fn with_watch_root_rule_files_are_found_by_the_prefix_of_their_names() {
         let location = runtime("ratelimit", "config", true);
-        for taken in ["config/a.yaml", "config/b/c", "config.yaml", "config.d/a.txt"] {
-            assert!(location.takes(Path::new(taken)), "{taken}");
+        for rules in ["config/a.yaml", "config/b/c", "config.yaml", "config.d/a.txt"] {
+            assert!(location.is_rule_file(Path::new(rules)), "{rules}");
         }
-        for left in ["other/a.yaml", "config", "configuration.yaml", "a/config.yaml"] {
-            assert!(!location.takes(Path::new(left)), "{left}");
+        for other in ["other/a.yaml", "config", "configuration.yaml", "a/config.yaml"] {
+            assert!(!location.is_rule_file(Path::new(other)), "{other}");
         }
-        assert!(location.enters(Path::new("config")) && location.enters(Path::new("config.d/x")));
-        assert!(!location.enters(Path::new("other")) && !location.enters(Path::new("configuration")));
+        for directory in ["config", "config.d/x"] {
+            assert!(location.may_contain_rules(Path::new(directory)), "{directory}");
+        }
+        for directory in ["other", "configuration"] {
+            assert!(!location.may_contain_rules(Path::new(directory)), "{directory}");
+        }
         let nested = runtime("", "team/config", true);
-        assert!(nested.enters(Path::new("team")) && !nested.enters(Path::new("teams")));
-        assert!(nested.takes(Path::new("team/config/a")));
+        assert!(nested.may_contain_rules(Path::new("team")) && !nested.may_contain_rules(Path::new("teams")));
+        assert!(nested.is_rule_file(Path::new("team/config/a")));
     }
 
     #[test]
-    fn paths_take_files_by_extension() {
+    fn rule_files_below_a_path_are_found_by_extension() {
         let location = Location::Path("/rules".into());
-        for taken in ["a.yaml", "b/c.YML", "d.json"] {
-            assert!(location.takes(Path::new(taken)), "{taken}");
+        for rules in ["a.yaml", "b/c.YML", "d.json"] {
+            assert!(location.is_rule_file(Path::new(rules)), "{rules}");
         }
-        for left in ["a", "a.yaml.bak", "yaml", "a.txt"] {
-            assert!(!location.takes(Path::new(left)), "{left}");
+        for other in ["a", "a.yaml.bak", "yaml", "a.txt"] {
+            assert!(!location.is_rule_file(Path::new(other)), "{other}");
         }
     }
 }

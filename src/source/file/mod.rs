@@ -1,4 +1,4 @@
-//! Rules from files: which files ([`Location`]), what is in them ([`read`]), and when they change ([`FileSource`]).
+//! Rules from files: which files ([`Location`]), their content ([`read`]), and their changes ([`FileSource`]).
 
 mod bounds;
 mod error;

@@ -1,4 +1,4 @@
-//! Reads rule files whole, within bounds.
+//! Reads rule files completely, up to a limit on their size.
 
 use std::{
     fs::{self, File},
@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     Location, MAX_BYTES, ReadError,
-    scan::{Found, scan},
+    scan::{FoundFile, scan},
 };
 use rules::RuleFile;
 
@@ -17,13 +17,14 @@ use crate::source::{
     snapshot::{ContentHash, SetHasher, Snapshot},
 };
 
-/// How often a single read is begun anew because files went away under it.
+/// How often [`read`] starts over if files disappear while it reads.
 const ATTEMPTS: usize = 3;
 
 /// Reads the rule files of `location` once. Blocks.
 ///
 /// # Errors
-/// If nothing is there, something cannot be read, or a bound is passed. An empty directory is no error.
+/// If the location does not exist, something cannot be read, or a limit is exceeded. An empty directory is not an
+/// error.
 pub fn read(location: &Location) -> Update {
     let mut update = scan(location).files.and_then(|files| load(&files));
     for _ in 1..ATTEMPTS {
@@ -38,7 +39,7 @@ pub fn read(location: &Location) -> Update {
 }
 
 /// Reads `files`, which are sorted.
-pub(super) fn load(files: &[Found]) -> Update {
+pub(super) fn load(files: &[FoundFile]) -> Update {
     let (mut left, mut hasher) = (MAX_BYTES, SetHasher::default());
     let mut loaded = Vec::with_capacity(files.len());
     for found in files {
@@ -50,8 +51,8 @@ pub(super) fn load(files: &[Found]) -> Update {
     Ok(Snapshot { files: loaded, hash: hasher.finish() })
 }
 
-/// The hash that [`load`] would give, without holding the content.
-pub(super) fn fingerprint(files: &[Found]) -> Result<ContentHash, ReadError> {
+/// The hash that [`load`] would compute, without keeping the content in memory.
+pub(super) fn fingerprint(files: &[FoundFile]) -> Result<ContentHash, ReadError> {
     let (mut left, mut hasher) = (MAX_BYTES, SetHasher::default());
     for found in files {
         let mut content = blake3::Hasher::new();
@@ -61,11 +62,11 @@ pub(super) fn fingerprint(files: &[Found]) -> Result<ContentHash, ReadError> {
     Ok(hasher.finish())
 }
 
-/// Copies a file's content to `sink` and takes its size off `left`, the bytes that may still be read.
-fn copy(found: &Found, left: &mut u64, sink: &mut impl Write) -> Result<(), ReadError> {
+/// Copies a file's content to `sink`, and subtracts its size from `left`, the bytes that may still be read.
+fn copy(found: &FoundFile, left: &mut u64, sink: &mut impl Write) -> Result<(), ReadError> {
     let path = || PathBuf::from(&found.name);
     let failed = |cause| ReadError::Io { path: path(), cause };
-    // Asked again right before the open, which would block if a pipe had taken the file's place.
+    // Checked again right before the open, which would block if a pipe had replaced the file.
     let metadata = fs::metadata(&found.path).map_err(failed)?;
     if !metadata.is_file() {
         return Err(failed(io::Error::new(io::ErrorKind::NotFound, "it is no longer a regular file")));
@@ -74,7 +75,7 @@ fn copy(found: &Found, left: &mut u64, sink: &mut impl Write) -> Result<(), Read
         return Err(ReadError::TooLarge { path: path() });
     }
     let file = File::open(&found.path).map_err(failed)?;
-    // It may have grown since: one byte more than allowed is enough to know.
+    // The file may have grown since. Reading one byte more than allowed detects that.
     let copied = io::copy(&mut file.take(left.saturating_add(1)), sink).map_err(failed)?;
     *left = left.checked_sub(copied).ok_or_else(|| ReadError::TooLarge { path: path() })?;
     Ok(())
@@ -90,7 +91,7 @@ mod tests {
         let found = |name: &str, content: &str| {
             let path = directory.path().join(name);
             fs::write(&path, content).expect("a file");
-            Found { name: name.to_owned(), path }
+            FoundFile { name: name.to_owned(), path }
         };
         let (mut left, mut sink) = (5, Vec::new());
         copy(&found("a", "abc"), &mut left, &mut sink).expect("3 of 5");
@@ -103,8 +104,8 @@ mod tests {
 
     #[test]
     fn a_file_that_hides_its_size_is_bounded_too() {
-        // Files of /proc say that they are empty.
-        let found = Found { name: "status".to_owned(), path: "/proc/self/status".into() };
+        // Files in /proc have size 0.
+        let found = FoundFile { name: "status".to_owned(), path: "/proc/self/status".into() };
         let (mut left, mut sink) = (10, Vec::new());
         assert!(matches!(copy(&found, &mut left, &mut sink), Err(ReadError::TooLarge { .. })));
         assert_eq!(sink.len(), 11);

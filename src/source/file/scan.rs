@@ -1,4 +1,4 @@
-//! Finds the rule files of a location, and what to watch for changes of them. Reads no content.
+//! Finds the rule files of a location, and what to watch for their changes. Does not read their content.
 
 use std::{
     collections::HashSet,
@@ -12,28 +12,28 @@ use super::{
     symlinks::{WatchSet, follow},
 };
 
-/// How many files are watched one by one as well as by their directories.
+/// How many files at most are watched themselves, in addition to their directories.
 const MAX_WATCHED_FILES: usize = 1_000;
 
 /// A rule file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Found {
-    /// As messages show it.
+pub(super) struct FoundFile {
+    /// The path as configured, for messages.
     pub(super) name: String,
-    /// Absolute, free of links.
+    /// The absolute path without links.
     pub(super) path: PathBuf,
 }
 
-/// What is at a location now.
+/// The result of scanning a location.
 #[derive(Debug)]
 pub(super) struct Scan {
-    /// What to watch, also when there are no files.
+    /// What to watch, even if `files` is an error.
     pub(super) watches: WatchSet,
-    /// Sorted by name.
-    pub(super) files: Result<Vec<Found>, ReadError>,
+    /// The rule files, sorted by name.
+    pub(super) files: Result<Vec<FoundFile>, ReadError>,
 }
 
-/// Looks at `location`. A file that several links lead to is found once.
+/// Scans `location`. A file that is reached through several links is found once.
 pub(super) fn scan(location: &Location) -> Scan {
     let mut walk = Walk { location, watches: WatchSet::default(), files: Vec::new(), seen: HashSet::new(), entries: 0 };
     let outcome = walk.start();
@@ -44,28 +44,28 @@ pub(super) fn scan(location: &Location) -> Scan {
 struct Walk<'a> {
     location: &'a Location,
     watches: WatchSet,
-    files: Vec<Found>,
-    /// Files and directories that were visited, free of links: breaks cycles, and drops duplicates.
+    files: Vec<FoundFile>,
+    /// Visited files and directories, as paths without links: ends cycles, and drops duplicates.
     seen: HashSet<PathBuf>,
     entries: usize,
 }
 
 impl Walk<'_> {
     fn start(&mut self) -> Result<(), ReadError> {
-        let top = self.location.top();
-        let absolute = std::path::absolute(&top).map_err(|cause| ReadError::Io { path: top.clone(), cause })?;
-        let Some(real) = follow(&absolute, &mut self.watches) else { return Err(absence(top)) };
-        let metadata = fs::metadata(&real).map_err(|_| absence(top.clone()))?;
+        let root = self.location.scan_root();
+        let absolute = std::path::absolute(&root).map_err(|cause| ReadError::Io { path: root.clone(), cause })?;
+        let Some(real) = follow(&absolute, &mut self.watches) else { return Err(absence(root)) };
+        let metadata = fs::metadata(&real).map_err(|_| absence(root.clone()))?;
         if metadata.is_file() {
             self.found(Path::new(""), real);
             return Ok(());
         }
         if !metadata.is_dir() {
-            return Err(ReadError::NotAFile { path: top });
+            return Err(ReadError::NotAFile { path: root });
         }
         self.directory(&real, Path::new(""), 0)?;
-        let home = self.location.home();
-        if self.files.is_empty() && fs::metadata(&home).is_err() { Err(absence(home)) } else { Ok(()) }
+        let required = self.location.required_path();
+        if self.files.is_empty() && fs::metadata(&required).is_err() { Err(absence(required)) } else { Ok(()) }
     }
 
     fn directory(&mut self, real: &Path, relative: &Path, depth: usize) -> Result<(), ReadError> {
@@ -75,18 +75,18 @@ impl Walk<'_> {
         if depth > MAX_DEPTH {
             return Err(ReadError::TooDeep { path: self.shown(relative) });
         }
-        self.watches.all(real.to_path_buf());
+        self.watches.add_directory(real.to_path_buf());
         let mut names = match self.list(real, relative) {
             Err(ReadError::Io { cause, .. }) if cause.kind() == io::ErrorKind::NotFound && depth > 0 => return Ok(()),
             names => names?,
         };
-        // Plain names first: a file that is also reached through a dotted directory is shown by its plain name.
+        // Names without a dot first: a file that is also in a directory with a dot gets the name without it.
         names.sort_unstable_by_key(|name| (starts_with(name, "."), name.clone()));
-        // A directory with `..data` is a Kubernetes volume. Its other `..` entries are the kubelet's: generations of the
-        // same files, of which the volume's plain names link to the one in force.
+        // A directory with `..data` is a Kubernetes volume. Its other `..` entries are the kubelet's: old and new
+        // versions of the same files. The names without dots are links to the current version.
         let volume = names.iter().any(|name| name == "..data");
         for name in names {
-            if self.location.hides(&name) || (volume && starts_with(&name, "..")) {
+            if self.location.skips(&name) || (volume && starts_with(&name, "..")) {
                 continue;
             }
             self.entry(&real.join(&name), &relative.join(&name), depth)?;
@@ -100,7 +100,7 @@ impl Walk<'_> {
         for entry in fs::read_dir(real).map_err(failed)? {
             names.push(entry.map_err(failed)?.file_name());
             if self.entries + names.len() > MAX_ENTRIES {
-                return Err(ReadError::TooMany { path: self.location.top() });
+                return Err(ReadError::TooMany { path: self.location.scan_root() });
             }
         }
         self.entries += names.len();
@@ -108,16 +108,17 @@ impl Walk<'_> {
     }
 
     fn entry(&mut self, path: &Path, relative: &Path, depth: usize) -> Result<(), ReadError> {
-        let (takes, enters) = (self.location.takes(relative), self.location.enters(relative));
-        if !takes && !enters {
+        let (may_be_file, may_be_directory) =
+            (self.location.is_rule_file(relative), self.location.may_contain_rules(relative));
+        if !may_be_file && !may_be_directory {
             return Ok(());
         }
-        // An entry that is gone again is no error: its directory has changed, and will be looked at again.
+        // An entry that has disappeared is not an error: its directory has changed and will be scanned again.
         let Ok(link) = fs::symlink_metadata(path) else { return Ok(()) };
         let real = if link.is_symlink() {
             match follow(path, &mut self.watches) {
                 Some(real) => real,
-                // Editors leave dotted links to nowhere as locks.
+                // Editors create broken links with a dot as lock files.
                 None if path.file_name().is_some_and(|name| starts_with(name, ".")) => return Ok(()),
                 None => return Err(absence(self.shown(relative))),
             }
@@ -125,10 +126,10 @@ impl Walk<'_> {
             path.to_path_buf()
         };
         let Ok(metadata) = fs::metadata(&real) else { return Ok(()) };
-        if metadata.is_dir() && enters {
+        if metadata.is_dir() && may_be_directory {
             return self.directory(&real, relative, depth + 1);
         }
-        if metadata.is_file() && takes && self.seen.insert(real.clone()) {
+        if metadata.is_file() && may_be_file && self.seen.insert(real.clone()) {
             self.found(relative, real);
         }
         Ok(())
@@ -138,13 +139,13 @@ impl Walk<'_> {
         if self.watches.files.len() < MAX_WATCHED_FILES {
             self.watches.files.insert(path.clone());
         }
-        self.files.push(Found { name: self.shown(relative).to_string_lossy().into_owned(), path });
+        self.files.push(FoundFile { name: self.shown(relative).to_string_lossy().into_owned(), path });
     }
 
-    /// What messages call the entry at `relative`.
+    /// The path of the entry at `relative`, for messages.
     fn shown(&self, relative: &Path) -> PathBuf {
-        let top = self.location.top();
-        if relative.as_os_str().is_empty() { top } else { top.join(relative) }
+        let root = self.location.scan_root();
+        if relative.as_os_str().is_empty() { root } else { root.join(relative) }
     }
 }
 
@@ -152,7 +153,7 @@ fn starts_with(name: &OsStr, start: &str) -> bool {
     name.as_encoded_bytes().starts_with(start.as_bytes())
 }
 
-/// Why nothing can be found at `path`.
+/// The error for a `path` that does not exist or cannot be resolved.
 fn absence(path: PathBuf) -> ReadError {
     match fs::metadata(&path) {
         Err(cause) if cause.kind() != io::ErrorKind::NotFound => ReadError::Io { path, cause },

@@ -1,4 +1,4 @@
-//! Resolves a path: follows every symbolic link, and notes what to watch so that a change of any of its steps is seen.
+//! Resolves a path: follows every symbolic link, and collects the paths to watch so that a change of any link is seen.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -7,34 +7,36 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-/// The most links of one path, as in Linux.
+/// The most links in one path, as in Linux.
 const MAX_LINKS: usize = 40;
 
 /// Which entries of a directory are watched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Interest {
-    /// Those with these names.
+    /// The entries with these names.
     Names(BTreeSet<OsString>),
-    /// All of them.
+    /// Every entry.
     All,
 }
 
-/// The directories and files to watch. All paths are absolute and free of links.
+/// The directories and files to watch. All paths are absolute and contain no links.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct WatchSet {
-    /// Directories.
+    /// The directories, each with the entries that matter.
     pub(super) directories: BTreeMap<PathBuf, Interest>,
-    /// Files, by inode: a file that is mounted on its own (`subPath`) changes without its directory noticing.
+    /// Files that are watched themselves, because a file that is mounted on its own (`subPath`) changes without an
+    /// event of its directory.
     pub(super) files: BTreeSet<PathBuf>,
 }
 
 impl WatchSet {
-    /// Watch the whole directory.
-    pub(super) fn all(&mut self, directory: PathBuf) {
+    /// Watches every entry of a directory.
+    pub(super) fn add_directory(&mut self, directory: PathBuf) {
         self.directories.insert(directory, Interest::All);
     }
 
-    fn name(&mut self, directory: &Path, name: OsString) {
+    /// Watches the entry `name` of a directory.
+    fn add_entry(&mut self, directory: &Path, name: OsString) {
         match self.directories.get_mut(directory) {
             Some(Interest::All) => {}
             Some(Interest::Names(names)) => {
@@ -65,14 +67,13 @@ impl WatchSet {
     }
 }
 
-/// Follows `path`, an absolute one, link by link to the file or directory that it leads to, and adds every step to
-/// `watches`. `None` where a step does not exist yet (or the links form a cycle): `watches` then has the directory in
-/// which it may appear.
+/// Resolves the absolute `path` link by link to a file or directory, and adds every step to `watches`. `None` if a step
+/// does not exist (or the links form a cycle): `watches` then contains the directory in which it may appear.
 pub(super) fn follow(path: &Path, watches: &mut WatchSet) -> Option<PathBuf> {
     let mut here = PathBuf::new();
-    let mut ahead: VecDeque<OsString> = path.components().map(|part| part.as_os_str().to_owned()).collect();
+    let mut rest: VecDeque<OsString> = path.components().map(|part| part.as_os_str().to_owned()).collect();
     let mut links = 0;
-    while let Some(part) = ahead.pop_front() {
+    while let Some(part) = rest.pop_front() {
         match Path::new(&part).components().next() {
             Some(Component::Normal(_)) => {}
             Some(Component::ParentDir) => {
@@ -86,7 +87,7 @@ pub(super) fn follow(path: &Path, watches: &mut WatchSet) -> Option<PathBuf> {
             Some(Component::CurDir) | None => continue,
         }
         let next = here.join(&part);
-        watches.name(&here, part);
+        watches.add_entry(&here, part);
         let metadata = fs::symlink_metadata(&next).ok()?;
         if metadata.is_symlink() {
             links += 1;
@@ -95,7 +96,7 @@ pub(super) fn follow(path: &Path, watches: &mut WatchSet) -> Option<PathBuf> {
             }
             let target = fs::read_link(&next).ok()?;
             for part in target.components().rev() {
-                ahead.push_front(part.as_os_str().to_owned());
+                rest.push_front(part.as_os_str().to_owned());
             }
         } else {
             here = next;
@@ -130,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_awaited_in_the_nearest_directory() {
+    fn a_missing_path_is_awaited_in_the_nearest_directory() {
         let root = tempfile::tempdir().expect("a directory");
         let root = root.path().canonicalize().expect("a path");
         let mut watches = WatchSet::default();
@@ -140,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn links_in_circles_end() {
+    fn cyclic_links_end() {
         let root = tempfile::tempdir().expect("a directory");
         symlink("b", root.path().join("a")).expect("a link");
         symlink("a", root.path().join("b")).expect("a link");

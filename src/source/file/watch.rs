@@ -1,8 +1,8 @@
-//! Yields the rule files of a location, now and whenever they have changed.
+//! Yields the rule files of a location, first as they are and then whenever they have changed.
 //!
-//! A change is a change of content. Notifications make it quick and a poll makes it sure; both end in the same look.
-//! A new state counts once two looks, with a quiet time between them, agree, so that a set of files that is being
-//! written is not taken half-done.
+//! A change is a change of content. Notifications detect it quickly and polling detects it reliably; both trigger the
+//! same scan. A new state is reported once two scans with a quiet time between them agree, so that files that are still
+//! being written are not reported half-done.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -18,79 +18,79 @@ use tracing::warn;
 use super::{
     Location, ReadError,
     read::{fingerprint, load},
-    scan::{Found, scan},
+    scan::{FoundFile, scan},
     watcher::Watcher,
 };
 use crate::source::{ContentHash, Update, blocking};
 
-/// How many debounce times a source waits at most for files to settle; then it reads them as they are.
+/// How many debounce times a source waits for files to settle before it reads them anyway.
 const PATIENCE: u32 = 20;
 
-/// How often watches are set up for one look, which may find new directories each time.
+/// How often a scan is repeated at most because it has found new directories to watch.
 const ROUNDS: usize = 8;
 
-/// What to watch, and how.
+/// The configuration of a file source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileSourceConfig {
-    /// Where the files are.
+    /// The location of the files.
     pub location: Location,
-    /// How long files must be quiet before they are taken. A change is taken after twice this time, and after twenty
-    /// times at the latest.
+    /// How long files must not change before they are read. A change is reported after twice this time, or after twenty
+    /// times this time if files keep changing.
     pub debounce: Duration,
-    /// How often the content is compared whether or not a notification came; `None`: never.
+    /// How often the content is compared without a notification; `None`: never.
     pub poll_interval: Option<Duration>,
     /// Use the operating system's file notifications. Without them a change is found by the next poll.
     pub notify: bool,
 }
 
 impl FileSourceConfig {
-    /// With 100 ms of debounce and notifications.
+    /// A configuration with a debounce time of 100 ms, and with notifications.
     #[must_use]
     pub const fn new(location: Location, poll_interval: Option<Duration>) -> Self {
         Self { location, debounce: Duration::from_millis(100), poll_interval, notify: true }
     }
 }
 
-/// The outcome of a look.
+/// The outcome of a scan.
 #[derive(Debug, PartialEq, Eq)]
 enum State {
-    Good(ContentHash),
-    Bad(String),
+    Content(ContentHash),
+    Error(String),
 }
 
 impl State {
     fn of(outcome: Result<ContentHash, &ReadError>) -> Self {
-        outcome.map_or_else(|error| Self::Bad(error.to_string()), Self::Good)
+        outcome.map_or_else(|error| Self::Error(error.to_string()), Self::Content)
     }
 }
 
-/// The rule files of one location, over time. Drop it to end the watching.
+/// Watches the rule files of one location until it is dropped.
 #[derive(Debug)]
 pub struct FileSource {
     config: FileSourceConfig,
     changed: Arc<Notify>,
     watcher: Arc<Mutex<Option<Watcher>>>,
-    /// What [`FileSource::next`] returned last.
+    /// The state that [`FileSource::next`] returned last.
     reported: Option<State>,
-    /// Something may have changed and was not looked at yet, or not to the end: `next` may be cancelled meanwhile.
+    /// Something may have changed, and no scan since then has completed: `next` may have been cancelled.
     stale: bool,
 }
 
 impl FileSource {
-    /// Touches no file before [`FileSource::next`] does.
+    /// A source that accesses no file before the first [`FileSource::next`].
     #[must_use]
     pub fn new(config: FileSourceConfig) -> Self {
         let (changed, watcher) = (Arc::new(Notify::new()), Arc::new(Mutex::new(None)));
         Self { config, changed, watcher, reported: None, stale: true }
     }
 
-    /// The first call returns the files as they are, or why they cannot be read, at once. Further calls wait until that
-    /// changes. Cancelling a call loses no change.
+    /// The first call returns the files as they are, or why they cannot be read, immediately. Further calls wait until
+    /// that changes. Cancelling a call loses no change.
     ///
-    /// Reads on the blocking threads of the Tokio runtime that calls it, which needs its timers enabled.
+    /// Runs on a Tokio runtime with timers enabled, and reads on its blocking threads.
     pub async fn next(&mut self) -> Update {
         if self.reported.is_none() {
-            self.open().await;
+            self.start_watcher().await;
             let seen = self.fingerprint().await;
             let update = self.load().await;
             let state = state(&update);
@@ -101,7 +101,7 @@ impl FileSource {
         }
         loop {
             if !self.stale {
-                // A notification and a poll lead to the same look.
+                // a notification and a poll trigger the same scan
                 let poll_interval = self.config.poll_interval.unwrap_or(Duration::MAX);
                 let _ = timeout(poll_interval, self.changed.notified()).await;
                 self.stale = true;
@@ -115,7 +115,7 @@ impl FileSource {
         }
     }
 
-    /// Looks until two looks agree. `None` if they see what was reported before.
+    /// Scans until two scans agree. `None` if they find what was reported before.
     async fn settle(&self) -> Option<Update> {
         let deadline = Instant::now() + self.config.debounce * PATIENCE;
         let mut seen = None;
@@ -142,7 +142,7 @@ impl FileSource {
         }
     }
 
-    /// Waits until nothing was reported for the debounce time, or until the deadline.
+    /// Waits until there was no notification for the debounce time, or until the deadline.
     async fn quiet(&self, deadline: Instant) {
         while let Some(left) = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
             if timeout(self.config.debounce.min(left), self.changed.notified()).await.is_err() {
@@ -151,7 +151,7 @@ impl FileSource {
         }
     }
 
-    async fn open(&self) {
+    async fn start_watcher(&self) {
         if !self.config.notify {
             return;
         }
@@ -161,7 +161,11 @@ impl FileSource {
             if slot.is_none() {
                 match Watcher::new(changed) {
                     Ok(watcher) => *slot = Some(watcher),
-                    Err(error) => warn!(%error, "cannot watch the rule files; changes are found by polling (on Linux, raise fs.inotify.max_user_instances)"),
+                    Err(error) => warn!(
+                        %error,
+                        "cannot watch the rule files; changes are found by polling (on Linux, raise \
+                         fs.inotify.max_user_instances)"
+                    ),
                 }
             }
         })
@@ -169,17 +173,17 @@ impl FileSource {
     }
 
     async fn fingerprint(&self) -> State {
-        self.look(|files| State::of(files.and_then(|files| fingerprint(&files)).as_ref().copied())).await
+        self.scan(|files| State::of(files.and_then(|files| fingerprint(&files)).as_ref().copied())).await
     }
 
     async fn load(&self) -> Update {
-        self.look(|files| files.and_then(|files| load(&files))).await
+        self.scan(|files| files.and_then(|files| load(&files))).await
     }
 
-    /// Brings the watches up to date, then has `take` read the files.
-    async fn look<T: Send + 'static>(
+    /// Scans the location, updates the watches, and calls `read` with the files.
+    async fn scan<T: Send + 'static>(
         &self,
-        take: impl FnOnce(Result<Vec<Found>, ReadError>) -> T + Send + 'static,
+        read: impl FnOnce(Result<Vec<FoundFile>, ReadError>) -> T + Send + 'static,
     ) -> T {
         let (watcher, location) = (Arc::clone(&self.watcher), self.config.location.clone());
         blocking(move || {
@@ -192,7 +196,7 @@ impl FileSource {
                     found = scan(&location);
                 }
             }
-            take(found.files)
+            read(found.files)
         })
         .await
     }

@@ -19,7 +19,7 @@ use tracing::warn;
 
 use super::symlinks::WatchSet;
 
-/// Distinguishes a file or directory from a later one of the same path: device, inode, and the time of birth, because
+/// Distinguishes a file or directory from a later one with the same path: device, inode, and creation time, because
 /// inode numbers are reused.
 type Identity = (u64, u64, Option<SystemTime>);
 
@@ -32,17 +32,17 @@ pub(super) struct Watcher {
     warned: bool,
 }
 
-/// What the notification thread reads and writes.
+/// The state that is shared with the notification thread.
 #[derive(Debug, Default)]
 struct Shared {
     watches: WatchSet,
-    /// Paths that were moved or removed: nothing at or below them is watched any more.
+    /// Paths that were moved or removed: the operating system no longer watches anything at or below them.
     lost: BTreeSet<PathBuf>,
 }
 
 impl Shared {
-    /// Whether an event can mean that the rules have changed.
-    fn take(&mut self, event: &Event) -> bool {
+    /// Records lost watches. Returns whether the event can mean that the rules have changed.
+    fn record(&mut self, event: &Event) -> bool {
         if matches!(event.kind, EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_))) {
             for path in &event.paths {
                 if self.watches.paths().any(|watched| watched.starts_with(path)) {
@@ -55,15 +55,15 @@ impl Shared {
 }
 
 impl Watcher {
-    /// Watches nothing yet. `changed` is notified of each event that concerns the watches.
+    /// A watcher that watches nothing yet. `changed` is notified of each event that concerns the watches.
     ///
     /// # Errors
-    /// If the operating system has no notifications left to give.
+    /// If the operating system has no further notification instances.
     pub(super) fn new(changed: Arc<Notify>) -> notify::Result<Self> {
         let shared = Arc::new(Mutex::new(Shared::default()));
         let state = Arc::clone(&shared);
         let handler = move |event: notify::Result<Event>| {
-            if event.map_or(true, |event| lock(&state).take(&event)) {
+            if event.map_or(true, |event| lock(&state).record(&event)) {
                 changed.notify_one();
             }
         };
@@ -73,7 +73,8 @@ impl Watcher {
 
     /// Watches exactly `watches`. Returns whether any of them is new: such a path may have changed since it was found.
     ///
-    /// Watches that exist are left alone: the notification thread answers no call while events pour in.
+    /// Existing watches are not installed again, because the notification thread does not respond during a flood of
+    /// events.
     pub(super) fn install(&mut self, watches: WatchSet) -> bool {
         let paths: Vec<PathBuf> = watches.paths().map(Path::to_path_buf).collect();
         let lost = {
@@ -98,7 +99,7 @@ impl Watcher {
             self.watched.insert(path, identity);
         }
         for path in before.into_keys() {
-            // Fails for a path that was deleted: its watch is gone already.
+            // fails for a deleted path, whose watch no longer exists
             let _ = self.watcher.unwatch(&path);
         }
         added
@@ -106,9 +107,9 @@ impl Watcher {
 
     fn failed(&mut self, path: &Path, error: &notify::Error) {
         let expected = match &error.kind {
-            // Gone since it was found: the next set is without it.
+            // Deleted since it was found: the next set will not contain it.
             ErrorKind::PathNotFound => true,
-            // A directory on the way may be entered but not listed, which watching needs.
+            // Watching requires permission to list, which a directory on the path may lack.
             ErrorKind::Io(cause) => {
                 matches!(cause.kind(), std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::NotFound)
             }
@@ -116,12 +117,16 @@ impl Watcher {
         };
         if !expected && !self.warned {
             self.warned = true;
-            warn!(path = %path.display(), %error, "cannot watch all rule files; changes are found by polling (on Linux, raise fs.inotify.max_user_watches)");
+            warn!(
+                path = %path.display(), %error,
+                "cannot watch all rule files; changes are found by polling (on Linux, raise \
+                 fs.inotify.max_user_watches)"
+            );
         }
     }
 }
 
-/// Whether an event can mean other content. Our own reads open and close files too.
+/// Whether an event can mean different content. Opening and closing for reading, which we do ourselves, cannot.
 fn is_change(kind: EventKind) -> bool {
     !matches!(kind, EventKind::Access(access) if access != AccessKind::Close(AccessMode::Write))
 }

@@ -1,13 +1,13 @@
-//! How long to wait before the next stream.
+//! The pause before the next stream.
 
 use std::time::Duration;
 
 use super::BackoffConfig;
 
-/// No pause is shorter, whatever was asked for: a server that hangs up at once would be called without end.
+/// The shortest pause, whatever is configured: a server that disconnects immediately must not be called in a busy loop.
 pub(super) const SHORTEST: Duration = Duration::from_millis(100);
 
-/// Pauses that grow, and never shrink before [`Backoff::reset`].
+/// Computes pauses that grow up to a maximum until [`Backoff::reset`].
 #[derive(Debug)]
 pub(super) struct Backoff {
     config: BackoffConfig,
@@ -24,14 +24,14 @@ impl Backoff {
     /// The next pause. `random` is from 0 to 1.
     pub(super) fn pause(&mut self, random: f64) -> Duration {
         let pause = self.next;
-        // beyond what a duration can hold it is as good as the longest
+        // an overflow counts as the longest pause
         let grown = Duration::try_from_secs_f64(pause.as_secs_f64() * self.config.factor.max(1.0));
         let longest = self.config.max.max(self.first());
         self.next = grown.unwrap_or(longest).clamp(pause, longest);
         if self.config.jitter { pause + pause.mul_f64(random / 4.0) } else { pause }
     }
 
-    /// A stream has served: begin anew.
+    /// Starts over with the first pause, after a stream that worked.
     pub(super) fn reset(&mut self) {
         self.next = self.first();
     }
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn pauses_grow_to_the_longest_and_begin_anew_after_a_reset() {
+    fn pauses_grow_to_the_longest_and_start_over_after_a_reset() {
         let config = BackoffConfig { initial: 10 * S, max: 60 * S, factor: 3.0, jitter: false };
         assert_eq!(pauses(config, 0.0), [10 * S, 30 * S, 60 * S, 60 * S]);
         let mut backoff = Backoff::new(config);
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_settings_do_no_harm() {
+    fn extreme_settings_do_not_panic() {
         let config = BackoffConfig { initial: Duration::ZERO, max: Duration::ZERO, factor: 0.0, jitter: true };
         assert_eq!(pauses(config, 0.0), [SHORTEST; 4]);
         let config = BackoffConfig { initial: 5 * S, max: S, factor: 1e300, jitter: false };

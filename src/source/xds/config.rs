@@ -1,61 +1,61 @@
-//! The configuration of the source.
+//! The configuration of the xDS source.
 
 use std::time::Duration;
 
 use limiter::domain::Secret;
 use rustls::pki_types::ServerName;
 
-use crate::tls::ClientFiles;
+use tls::ClientFiles;
 
-/// Where the rules are served, and how to ask for them.
+/// The server, the node that this service identifies as, and the parameters of connections.
 #[derive(Clone, Debug, PartialEq)]
 pub struct XdsConfig {
-    /// The ADS server's host, by name or address; an IPv6 address stands without brackets.
+    /// The ADS server's host, a name or an address; an IPv6 address has no brackets.
     pub host: String,
-    /// Its port.
+    /// The ADS server's port.
     pub port: u16,
-    /// The node id that this service reports.
+    /// The node id that this service sends.
     pub node_id: String,
-    /// The metadata that this service reports with it.
+    /// The node metadata that this service sends.
     pub node_metadata: Vec<(String, String)>,
-    /// gRPC metadata that goes with each stream: lowercase names that do not end in `-bin`, printable ASCII.
+    /// gRPC metadata of each stream: lowercase names that do not end in `-bin`, values in printable ASCII.
     pub headers: Vec<(String, Secret)>,
-    /// How the connection is secured; `None`: not at all.
+    /// The TLS parameters; `None`: without TLS.
     pub tls: Option<XdsTlsConfig>,
     /// The pause between attempts to connect.
     pub connect_retry: Duration,
     /// The pauses between streams.
     pub backoff: BackoffConfig,
-    /// How often a quiet connection is sent a ping; `None`: never.
+    /// How often an idle connection is sent a ping; `None`: never.
     pub keepalive: Option<Duration>,
     /// The largest message that is accepted, in bytes.
     pub max_message_bytes: usize,
 }
 
-/// How the connection is secured.
+/// The TLS parameters of connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct XdsTlsConfig {
-    /// Read again for each connection, so that a rotated Secret is used from the next one on.
+    /// Read again for each connection, so that the next connection uses a rotated Secret.
     pub files: ClientFiles,
-    /// The name or address that the server's certificate must have; `None`: the host.
+    /// The name or address that the server's certificate must be for; `None`: the host.
     pub name: Option<ServerName<'static>>,
 }
 
 /// The pauses after streams that ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BackoffConfig {
-    /// The first.
+    /// The first pause.
     pub initial: Duration,
-    /// No pause grows beyond it.
+    /// The longest pause.
     pub max: Duration,
-    /// What each is multiplied by for the next; below 1 it stays.
+    /// The factor between successive pauses; below 1 the pause does not change.
     pub factor: f64,
-    /// Make each up to a quarter longer, at random.
+    /// Make each pause up to a quarter longer, at random.
     pub jitter: bool,
 }
 
 impl XdsConfig {
-    /// The server as messages and HTTP write it.
+    /// `host:port`, as in messages and HTTP; an IPv6 address gets brackets.
     pub(super) fn authority(&self) -> String {
         if self.host.contains(':') {
             format!("[{}]:{}", self.host, self.port)

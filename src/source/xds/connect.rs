@@ -1,4 +1,4 @@
-//! One HTTP/2 connection to the server, over TCP or TLS.
+//! An HTTP/2 connection to the server, over TCP or TLS.
 
 use std::{
     io,
@@ -22,36 +22,37 @@ use super::{
     XdsConfig, XdsTlsConfig,
     observed_io::{ConnectionState, ObservedIo},
 };
-use crate::{
-    source::blocking,
-    tls::{ClientStats, ClientTls, HandshakeError, Reason, TlsError, client_config},
-};
+use crate::source::blocking;
+use tls::{ClientStats, ClientTls, HandshakeError, Reason, TlsError, client_config};
 
-/// How long connecting may take: TCP, the TLS handshake, and the server's first bytes.
-const CONNECT: Duration = Duration::from_secs(10);
+/// The deadline of connecting: TCP, the TLS handshake, and the server's first bytes.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a ping may go without an answer before the connection counts as dead, or as long as the interval.
-const PING: Duration = Duration::from_secs(20);
+/// How long to wait for the answer to a ping, or the interval between pings if that is shorter.
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// TCP keepalive: the kernel probes the peer's machine after this long without traffic, and then at this interval,
-/// until it has been silent for [`TCP_GONE`], which also bounds the wait for acknowledgements. That detects a machine
-/// that is gone; pings detect a server that hangs.
+/// until it has been silent for [`TCP_USER_TIMEOUT`], which also bounds the wait for acknowledgements. That detects a
+/// machine that has disappeared; pings detect a server that hangs.
 const TCP_IDLE: Duration = Duration::from_secs(30);
 const TCP_INTERVAL: Duration = Duration::from_secs(10);
-const TCP_GONE: Duration = Duration::from_secs(60);
+const TCP_USER_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Why there is no connection.
+/// Why connecting failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ConnectError {
-    #[error("{0}; is the server there, and CONFIG_GRPC_XDS_SERVER_URL right?")]
+    #[error("{0}; check that the server is running, and CONFIG_GRPC_XDS_SERVER_URL")]
     Tcp(io::Error),
-    #[error("the server hung up: {0}")]
-    Refused(String),
-    #[error("no HTTP/2 connection within {CONNECT:?}; is the server there, and CONFIG_GRPC_XDS_SERVER_URL right?")]
-    Late,
+    #[error("the server closed the connection: {0}")]
+    Closed(String),
+    #[error(
+        "no HTTP/2 connection within {CONNECT_TIMEOUT:?}; check that the server is running, and \
+         CONFIG_GRPC_XDS_SERVER_URL"
+    )]
+    Timeout,
     #[error("{0} (CONFIG_GRPC_XDS_SERVER_TLS_CACERT, CONFIG_GRPC_XDS_CLIENT_TLS_CERT, CONFIG_GRPC_XDS_CLIENT_TLS_KEY)")]
     Tls(#[from] TlsError),
-    #[error("`{0}` is no name that a certificate can have; set CONFIG_GRPC_XDS_SERVER_TLS_SAN")]
+    #[error("`{0}` is not a name that a certificate can have; set CONFIG_GRPC_XDS_SERVER_TLS_SAN")]
     Name(String),
     #[error(
         "the TLS handshake failed: {0} (CONFIG_GRPC_XDS_SERVER_USE_TLS, CONFIG_GRPC_XDS_SERVER_TLS_CACERT, \
@@ -65,7 +66,7 @@ pub(super) enum ConnectError {
 impl ConnectError {
     fn of_handshake(error: &HandshakeError) -> Self {
         match error.reason {
-            Reason::Timeout => Self::Late,
+            Reason::Timeout => Self::Timeout,
             _ => Self::Handshake(error.cause().to_string()),
         }
     }
@@ -74,27 +75,27 @@ impl ConnectError {
 /// A connection, and the tasks that drive it.
 pub(super) struct Connection {
     pub(super) requests: http2::SendRequest<tonic::body::Body>,
-    pub(super) running: Running,
+    pub(super) tasks: AbortTasks,
     pub(super) state: watch::Receiver<ConnectionState>,
 }
 
-/// The tasks of a connection, which are aborted when this is dropped: a connection that hangs must not linger.
-pub(super) struct Running(Tasks);
+/// Aborts the tasks of a connection when it is dropped, so that a hanging connection does not linger.
+pub(super) struct AbortTasks(Tasks);
 
 #[cfg(test)]
-impl Running {
-    pub(super) fn nothing() -> Self {
+impl AbortTasks {
+    pub(super) fn none() -> Self {
         Self(Tasks::default())
     }
 }
 
-impl Drop for Running {
+impl Drop for AbortTasks {
     fn drop(&mut self) {
         self.0.0.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
     }
 }
 
-/// hyper's executor. The tasks themselves hold a clone of it.
+/// hyper's executor. The tasks hold clones of it.
 #[derive(Clone, Default)]
 struct Tasks(Arc<Mutex<JoinSet<()>>>);
 
@@ -104,9 +105,9 @@ impl<F: Future<Output: Send> + Send + 'static> Executor<F> for Tasks {
     }
 }
 
-/// Connects, and counts the TLS handshake there.
+/// Connects, and counts the TLS handshake in `handshakes`.
 pub(super) async fn connect(config: &XdsConfig, handshakes: &Arc<ClientStats>) -> Result<Connection, ConnectError> {
-    let deadline = Instant::now() + CONNECT;
+    let deadline = Instant::now() + CONNECT_TIMEOUT;
     let opening = async {
         let tls = match &config.tls {
             Some(options) => Some(tls(config, options, handshakes).await?),
@@ -121,10 +122,10 @@ pub(super) async fn connect(config: &XdsConfig, handshakes: &Arc<ClientStats>) -
             None => http(config, tcp).await,
         }
     };
-    timeout_at(deadline, opening).await.unwrap_or(Err(ConnectError::Late))
+    timeout_at(deadline, opening).await.unwrap_or(Err(ConnectError::Timeout))
 }
 
-/// How to secure the connection, and the name that the server's certificate must have.
+/// The TLS client, and the name that the server's certificate must be for.
 async fn tls(
     config: &XdsConfig,
     options: &XdsTlsConfig,
@@ -146,7 +147,7 @@ async fn tcp(config: &XdsConfig) -> io::Result<TcpStream> {
     let socket = SockRef::from(&tcp);
     socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(TCP_IDLE).with_interval(TCP_INTERVAL))?;
     #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(TCP_GONE))?;
+    socket.set_tcp_user_timeout(Some(TCP_USER_TIMEOUT))?;
     Ok(tcp)
 }
 
@@ -158,20 +159,21 @@ where
     let mut builder = http2::Builder::new(tasks.clone());
     builder.timer(TokioTimer::new());
     if let Some(interval) = config.keepalive {
-        builder.keep_alive_interval(interval).keep_alive_timeout(PING.min(interval)).keep_alive_while_idle(true);
+        let timeout = PING_TIMEOUT.min(interval);
+        builder.keep_alive_interval(interval).keep_alive_timeout(timeout).keep_alive_while_idle(true);
     }
     let (io, mut state) = ObservedIo::new(io);
     let (requests, connection) = builder.handshake(TokioIo::new(io)).await.map_err(|error| match &*state.borrow() {
-        ConnectionState::Closed(reason) => ConnectError::Refused(reason.clone()),
+        ConnectionState::Closed(reason) => ConnectError::Closed(reason.clone()),
         ConnectionState::Silent | ConnectionState::Alive => ConnectError::Http(error),
     })?;
-    // an error of the connection is an error of the stream, which reports it
+    // the stream reports errors of the connection
     tasks.execute(connection);
-    let running = Running(tasks);
-    // a server rejects a client's certificate only after the handshake; one that accepts it sends its settings
+    let tasks = AbortTasks(tasks);
+    // A server rejects a client's certificate only after the handshake; if it accepts it, it sends its settings.
     match state.wait_for(|state| *state != ConnectionState::Silent).await.map(|state| state.clone()) {
-        Ok(ConnectionState::Closed(reason)) => Err(ConnectError::Refused(reason)),
-        Err(_) => Err(ConnectError::Refused("the connection broke".to_owned())),
-        Ok(ConnectionState::Alive | ConnectionState::Silent) => Ok(Connection { requests, running, state }),
+        Ok(ConnectionState::Closed(reason)) => Err(ConnectError::Closed(reason)),
+        Err(_) => Err(ConnectError::Closed("connection lost".to_owned())),
+        Ok(ConnectionState::Alive | ConnectionState::Silent) => Ok(Connection { requests, tasks, state }),
     }
 }

@@ -1,4 +1,4 @@
-//! From the messages of xDS to what a rule file of the same rules would say. Judges nothing: compiling does.
+//! Converts xDS messages to the YAML of a rule file with the same rules. Validation is left to the compiler.
 
 use envoy_types::pb::{
     google::protobuf::{Struct, Value, value::Kind},
@@ -6,7 +6,7 @@ use envoy_types::pb::{
 };
 use rules::{ListWriter, MapWriter, RuleResource, TooLarge};
 
-/// The rules of one domain. Errors will call them `name`.
+/// Converts the rules of one domain. `name`: the name of the resource in errors.
 pub(super) fn resource(name: &str, config: &RateLimitConfig) -> Result<RuleResource, TooLarge> {
     RuleResource::new(name, |file| {
         file.text("domain", &config.domain);
@@ -41,12 +41,12 @@ fn descriptor(into: &mut MapWriter<'_>, descriptor: &RateLimitDescriptor) {
 
 fn rate_limit(into: &mut MapWriter<'_>, policy: &RateLimitPolicy) {
     match RateLimitUnit::try_from(policy.unit) {
-        // no unit at all, which only an unlimited rule may have
+        // omitted, which the compiler accepts only in an unlimited rule
         Ok(RateLimitUnit::Unknown) => {}
         Ok(unit) => into.text("unit", unit.as_str_name()),
         Err(_) => into.text("unit", &policy.unit.to_string()),
     }
-    // 0 is a limit like any other, unless nothing is limited
+    // 0 is a valid limit, but means unset in an unlimited rule
     if policy.requests_per_unit > 0 || !policy.unlimited {
         into.plain("requests_per_unit", policy.requests_per_unit);
     }
@@ -61,7 +61,7 @@ fn rate_limit(into: &mut MapWriter<'_>, policy: &RateLimitPolicy) {
     }
 }
 
-/// In proto3 an empty text is none.
+/// Writes a text unless it is empty, which in proto3 means unset.
 fn text(into: &mut MapWriter<'_>, key: &str, value: &str) {
     if !value.is_empty() {
         into.text(key, value);

@@ -1,13 +1,13 @@
 //! Rules from an xDS server: a client of `AggregatedDiscoveryService/StreamAggregatedResources`, state of the world,
-//! for `ratelimit.config.ratelimit.v3.RateLimitConfig`. `docs/xds.md` describes it for its users.
+//! for `ratelimit.config.ratelimit.v3.RateLimitConfig`. `docs/xds.md` describes it for operators.
 //!
 //! ```text
-//!            connect ─▶ stream ─▶ decode ─▶ XdsSource ─▶ caller: compiles, puts in force, and settles
+//!            connect ─▶ stream ─▶ decode ─▶ XdsSource ─▶ caller: compiles, activates, and settles
 //!  server ◀──────────── stream ◀─ ACK, NACK ─┘   ▲                          │
 //!                                                └──────────────────────────┘
 //! ```
 //!
-//! Neither compiles rules nor puts them in force.
+//! This module neither compiles nor activates rules.
 
 mod backoff;
 mod config;
@@ -16,14 +16,14 @@ mod convert;
 mod decode;
 mod nack;
 mod observed_io;
-mod reach;
+mod probe;
 mod request;
 mod source;
 mod stats;
 mod stream;
 
 pub use config::{BackoffConfig, XdsConfig, XdsTlsConfig};
-pub use reach::reach;
+pub use probe::probe;
 pub use request::BadHeader;
 pub use source::{XdsSnapshot, XdsSource, XdsUpdate};
 pub use stats::XdsStats;

@@ -1,32 +1,32 @@
-//! The text of a refusal: every fault, as long as there is room.
+//! The text of a NACK: all errors, up to a maximum length.
 
-/// A NACK's text has at most this many bytes: it travels as one message and ends in a log.
+/// The most bytes of a NACK's text, which is sent as one message and then logged by the server.
 const MAX_BYTES: usize = 8 << 10;
 
-/// Room for the line that counts what was left out.
+/// Bytes reserved for the line that counts the omitted lines.
 const RESERVE: usize = 64;
 
-/// The lines of `faults`, cut between lines, and within the first if that alone is too long.
-pub(super) fn text<'f>(faults: impl IntoIterator<Item = &'f str>) -> String {
+/// The lines of `errors`, truncated at the end of a line, or within the first line if that alone is too long.
+pub(super) fn text<'e>(errors: impl IntoIterator<Item = &'e str>) -> String {
     let mut text = String::new();
-    let mut left_out = 0;
-    for fault in faults.into_iter().flat_map(str::lines) {
+    let mut omitted = 0;
+    for error in errors.into_iter().flat_map(str::lines) {
         let room = MAX_BYTES - RESERVE - text.len();
-        if left_out == 0 && fault.len() < room {
+        if omitted == 0 && error.len() < room {
             if !text.is_empty() {
                 text.push('\n');
             }
-            text.push_str(fault);
+            text.push_str(error);
         } else if text.is_empty() {
             let fits = |(at, c): &(usize, char)| at + c.len_utf8() + '…'.len_utf8() <= room;
-            text.extend(fault.char_indices().take_while(fits).map(|(_, c)| c));
+            text.extend(error.char_indices().take_while(fits).map(|(_, c)| c));
             text.push('…');
         } else {
-            left_out += 1;
+            omitted += 1;
         }
     }
-    if left_out > 0 {
-        text.push_str(&format!("\nand {left_out} more"));
+    if omitted > 0 {
+        text.push_str(&format!("\nand {omitted} more"));
     }
     text
 }
@@ -36,14 +36,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_short_text_is_whole() {
+    fn a_short_text_is_complete() {
         assert_eq!(text(["a: b", "c: d\ne: f"]), "a: b\nc: d\ne: f");
     }
 
     #[test]
     fn what_does_not_fit_is_counted() {
-        let fault = "x".repeat(99);
-        let long = text(std::iter::repeat_n(fault.as_str(), 1000));
+        let error = "x".repeat(99);
+        let long = text(std::iter::repeat_n(error.as_str(), 1000));
         assert!(long.len() <= MAX_BYTES, "{}", long.len());
         let (kept, rest) = long.rsplit_once('\n').expect("lines");
         let kept = kept.lines().count();
@@ -52,9 +52,9 @@ mod tests {
     }
 
     #[test]
-    fn one_long_fault_is_cut_between_characters() {
-        for fault in ["ä".repeat(MAX_BYTES), format!("x{}", "ä".repeat(MAX_BYTES))] {
-            let long = text([fault.as_str(), "y"]);
+    fn one_long_error_is_truncated_between_characters() {
+        for error in ["ä".repeat(MAX_BYTES), format!("x{}", "ä".repeat(MAX_BYTES))] {
+            let long = text([error.as_str(), "y"]);
             assert!(long.len() <= MAX_BYTES && long.ends_with("…\nand 1 more"), "{}", long.len());
         }
     }

@@ -12,7 +12,7 @@ use tokio::{
     sync::watch,
 };
 
-/// What has been observed of a connection.
+/// The observed state of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ConnectionState {
     /// The server has sent nothing yet.
@@ -46,7 +46,7 @@ impl<IO: AsyncRead + Unpin> ObservedIo<IO> {
         });
     }
 
-    /// Takes up why the connection is closed. The first reason is the cause of later ones.
+    /// Records why the connection is closed. The first reason is kept, because it causes the later ones.
     fn closed(&self, reason: impl FnOnce() -> String) {
         self.state.send_if_modified(|state| {
             let is_first = !matches!(state, ConnectionState::Closed(_));
@@ -59,11 +59,11 @@ impl<IO: AsyncRead + Unpin> ObservedIo<IO> {
 
     fn wrote<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if let Poll::Ready(Err(error)) = &outcome {
-            // a server that rejects this client sends the reason before it closes, which may still be unread
+            // A server that rejects this client sends the reason before it closes. It may still be unread.
             let mut unread = [0; 256];
             match Pin::new(&mut self.io).poll_read(cx, &mut ReadBuf::new(&mut unread)) {
-                Poll::Ready(Err(refusal)) => self.closed(|| refusal.to_string()),
-                // or the runtime has not seen it yet: it will wake this task, and connecting has a deadline in any case
+                Poll::Ready(Err(rejection)) => self.closed(|| rejection.to_string()),
+                // The reason may arrive later and wake this task; connecting has a deadline in any case.
                 Poll::Pending if *self.state.borrow() == ConnectionState::Silent => return Poll::Pending,
                 Poll::Pending | Poll::Ready(Ok(())) => {}
             }

@@ -1,4 +1,4 @@
-//! What goes to the server: requests, and the metadata of a stream.
+//! The requests to the server, and the gRPC metadata of a stream.
 
 use std::collections::HashMap;
 
@@ -21,14 +21,15 @@ use tonic::{
 
 use super::XdsConfig;
 
-/// A header that gRPC does not carry.
+/// A header that cannot be sent as gRPC metadata.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the header `{0}` cannot be sent as gRPC metadata: its name must be lowercase and not end in -bin, its value printable ASCII"
+    "the header `{0}` cannot be sent as gRPC metadata: its name must be lowercase and not end in -bin, its value \
+     printable ASCII"
 )]
 pub struct BadHeader(String);
 
-/// Makes requests of one subscription.
+/// Builds the requests of one subscription.
 #[derive(Debug)]
 pub(super) struct Requests {
     node: Node,
@@ -57,22 +58,22 @@ impl Requests {
         Ok(Self { node, metadata })
     }
 
-    /// The metadata of a stream.
+    /// The gRPC metadata of a stream.
     pub(super) fn metadata(&self) -> MetadataMap {
         self.metadata.clone()
     }
 
-    /// Claims `version`, the last one that was accepted. Without a nonce it begins a stream; with one it answers the
-    /// response of that nonce, and refuses it if there is a fault.
-    pub(super) fn request(&self, version: &str, nonce: &str, fault: Option<&str>) -> DiscoveryRequest {
+    /// A request with `version`, the last accepted one. With an empty nonce it is the first of a stream; else it is the
+    /// ACK of the response with that nonce, or the NACK if there are errors.
+    pub(super) fn request(&self, version: &str, nonce: &str, errors: Option<&str>) -> DiscoveryRequest {
         DiscoveryRequest {
             version_info: version.to_owned(),
             node: Some(self.node.clone()),
             type_url: RateLimitConfig::type_url(),
             response_nonce: nonce.to_owned(),
-            error_detail: fault.map(|fault| Status {
+            error_detail: errors.map(|errors| Status {
                 code: Code::InvalidArgument as i32,
-                message: fault.to_owned(),
+                message: errors.to_owned(),
                 details: Vec::new(),
             }),
             ..DiscoveryRequest::default()

@@ -1,4 +1,4 @@
-//! The subscription over time: what was accepted, what was refused, and which replies are due.
+//! The state of the subscription: the accepted version, the last rejection, and the replies that are due.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,40 +9,40 @@ use tracing::{debug, error, info, warn};
 use super::{
     BadHeader, XdsConfig, XdsStats,
     backoff::{Backoff, SHORTEST},
-    decode::Sent,
+    decode::ResponseContent,
     nack,
     request::Requests,
-    stream::{AdsStream, Ended},
+    stream::{AdsStream, StreamEnd},
 };
 use rules::RuleResource;
 
 use crate::source::{ContentHash, blocking};
 
-/// Between the replies to two snapshots: a server that floods new ones gets a hundred replies a second.
+/// The pause between replies to two different snapshots: a server that floods them gets a hundred replies per second.
 const BETWEEN_NEW: Duration = Duration::from_millis(10);
 
-/// Before the reply to a repeated snapshot: some servers send it again as soon as it is refused.
+/// The pause before the reply to a repeated snapshot: some servers send it again as soon as it is rejected.
 const BETWEEN_REPEATS: Duration = Duration::from_secs(1);
 
 /// What the source yields.
 #[derive(Debug)]
 pub enum XdsUpdate {
-    /// New rules. The server waits for [`XdsSource::settle`].
+    /// New rules, to be settled with [`XdsSource::settle`]. The server waits for that.
     Snapshot(XdsSnapshot),
-    /// The server has sent the rules that are in force already. It has been acknowledged.
+    /// The server has sent the active rules again. They have been acknowledged.
     Unchanged,
 }
 
-/// One whole rule set. It may be empty, which means: no rules.
+/// A complete rule set. It may be empty, which means no rules.
 #[derive(Debug)]
 pub struct XdsSnapshot {
-    /// By name.
+    /// Sorted by name.
     pub resources: Vec<RuleResource>,
-    /// Of all of them, in any order.
+    /// The hash of all resources, independent of their order.
     pub hash: ContentHash,
 }
 
-/// The rules of one server, over time. Drop it to end the stream.
+/// A subscription to the rules of one server. Drop it to end the stream.
 #[derive(Debug)]
 pub struct XdsSource {
     config: XdsConfig,
@@ -50,45 +50,47 @@ pub struct XdsSource {
     stats: Arc<XdsStats>,
     stream: Option<AdsStream>,
     backoff: Backoff,
-    /// What was accepted last: its version, which may be older than its content.
+    /// The version that was accepted last.
     version: String,
-    in_force: Option<ContentHash>,
-    /// What was refused last, unless something was accepted since.
-    refused: Option<(ContentHash, String)>,
-    /// The snapshot that the caller has to settle.
-    unsettled: Option<(ContentHash, Answered)>,
+    /// The hash of the rules that were accepted last.
+    active: Option<ContentHash>,
+    /// The hash and the errors of the last rejected snapshot, unless one was accepted since.
+    rejected: Option<(ContentHash, String)>,
+    /// The snapshot that the caller has not settled yet.
+    unsettled: Option<(ContentHash, ResponseId)>,
     /// A reply that is not due yet.
     waiting: Option<(Instant, Reply)>,
-    /// When the last reply was sent, and to which version.
+    /// The time of the last reply, and the version that it answered.
     replied: Option<(Instant, String)>,
-    /// The last error of connecting that was logged: a repeated one is not logged again.
+    /// The last connection error that was logged: a repeated one is not logged again.
     logged: Option<String>,
 }
 
-/// The response that a reply is to.
+/// Identifies a response, for the reply to it.
 #[derive(Debug)]
-struct Answered {
+struct ResponseId {
     version: String,
     nonce: String,
 }
 
+/// An ACK, or a NACK with the errors.
 #[derive(Debug)]
 struct Reply {
-    to: Answered,
-    fault: Option<String>,
+    to: ResponseId,
+    errors: Option<String>,
 }
 
 enum Event {
     Response(DiscoveryResponse),
-    Due(Reply),
-    Ended(Ended),
+    ReplyDue(Reply),
+    Ended(StreamEnd),
 }
 
 impl XdsSource {
-    /// Connects to nothing before [`XdsSource::next`] does.
+    /// A source that does not connect before the first [`XdsSource::next`].
     ///
     /// # Errors
-    /// If a header cannot be sent.
+    /// If a configured header cannot be sent as gRPC metadata.
     pub fn new(config: XdsConfig, stats: Arc<XdsStats>) -> Result<Self, BadHeader> {
         let requests = Requests::new(&config)?;
         let backoff = Backoff::new(config.backoff);
@@ -99,8 +101,8 @@ impl XdsSource {
             stream: None,
             backoff,
             version: String::new(),
-            in_force: None,
-            refused: None,
+            active: None,
+            rejected: None,
             unsettled: None,
             waiting: None,
             replied: None,
@@ -108,39 +110,39 @@ impl XdsSource {
         })
     }
 
-    /// Waits for rules from the server, connecting as often as it takes. Rules that cannot be decoded are refused here.
-    /// Not cancellation safe: a caller that drops the future drops the source too.
+    /// Waits for rules from the server, reconnecting as often as necessary. Rejects rules that cannot be decoded.
+    /// Not cancellation safe: after dropping the future, drop the source too.
     ///
-    /// Runs on a Tokio runtime with timers and IO enabled, and decodes on its blocking threads.
+    /// Runs on a Tokio runtime with timers and I/O enabled, and decodes on its blocking threads.
     pub async fn next(&mut self) -> XdsUpdate {
         loop {
             match self.event().await {
                 Event::Response(response) => {
-                    if let Some(snapshot) = self.take(response).await {
+                    if let Some(snapshot) = self.receive(response).await {
                         return XdsUpdate::Snapshot(snapshot);
                     }
                 }
-                Event::Due(reply) => {
-                    let unchanged = reply.fault.is_none();
+                Event::ReplyDue(reply) => {
+                    let unchanged = reply.errors.is_none();
                     self.reply(reply).await;
                     if unchanged {
                         return XdsUpdate::Unchanged;
                     }
                 }
-                Event::Ended(ended) => self.close(&ended).await,
+                Event::Ended(end) => self.close(&end).await,
             }
         }
     }
 
-    /// Acknowledges the snapshot that [`XdsSource::next`] returned last, or refuses it for these faults, a line each.
+    /// Acknowledges the snapshot that [`XdsSource::next`] returned last, or rejects it with these errors, one per line.
     pub async fn settle(&mut self, outcome: Result<(), String>) {
         let Some((hash, to)) = self.unsettled.take() else { return };
         match outcome {
             Ok(()) => {
-                self.in_force = Some(hash);
-                self.reply(Reply { to, fault: None }).await;
+                self.active = Some(hash);
+                self.reply(Reply { to, errors: None }).await;
             }
-            Err(faults) => self.refuse(hash, to, nack::text([faults.as_str()])).await,
+            Err(errors) => self.reject(hash, to, nack::text([errors.as_str()])).await,
         }
     }
 
@@ -149,98 +151,98 @@ impl XdsSource {
             self.stream = Some(self.open().await);
         }
         if let Some((_, reply)) = self.waiting.take_if(|(due, _)| *due <= Instant::now()) {
-            return Event::Due(reply);
+            return Event::ReplyDue(reply);
         }
-        let Some(stream) = &mut self.stream else { return Event::Ended(Ended::ByServer) };
+        let Some(stream) = &mut self.stream else { return Event::Ended(StreamEnd::ByServer) };
         let due = self.waiting.as_ref().map_or_else(Instant::now, |(due, _)| *due);
         tokio::select! {
-            // a server that never pauses gets its reply all the same
+            // the reply first: the server may send responses without a pause
             biased;
             () = sleep_until(due), if self.waiting.is_some() => {}
             response = stream.next() => return response.map_or_else(Event::Ended, Event::Response),
         }
         match self.waiting.take() {
-            Some((_, reply)) => Event::Due(reply),
-            None => Event::Ended(Ended::ByServer),
+            Some((_, reply)) => Event::ReplyDue(reply),
+            None => Event::Ended(StreamEnd::ByServer),
         }
     }
 
-    /// The snapshot, if the caller has to decide on it.
-    async fn take(&mut self, response: DiscoveryResponse) -> Option<XdsSnapshot> {
+    /// Handles a response. Returns its snapshot if that is new and can be decoded.
+    async fn receive(&mut self, response: DiscoveryResponse) -> Option<XdsSnapshot> {
         self.backoff.reset();
-        // a reply that waits is to a snapshot that this one supersedes
+        // a waiting reply answers a snapshot that this one supersedes
         self.waiting = None;
         let began = Instant::now();
         let DiscoveryResponse { version_info: version, nonce, resources, type_url, .. } = response;
-        let to = Answered { version, nonce };
-        let sent = Sent { type_url, resources };
-        let (hash, sent) = blocking(move || (sent.hash(), sent)).await;
-        debug!(version = to.version, nonce = to.nonce, %hash, resources = sent.resources.len(), "xDS response");
+        let to = ResponseId { version, nonce };
+        let content = ResponseContent { type_url, resources };
+        let (hash, content) = blocking(move || (content.hash(), content)).await;
+        debug!(version = to.version, nonce = to.nonce, %hash, resources = content.resources.len(), "xDS response");
 
-        let known = self.known(&hash);
+        let known = self.known_outcome(&hash);
         if known.is_some() {
-            // bounds the cost of a flood of them to a quarter of a core
+            // bounds the cost of a flood of repeats to a quarter of a core
             sleep(began.elapsed() * 3).await;
         }
         let replied = self.replied.as_ref();
         let is_repeat = known.is_some() && replied.is_some_and(|(_, version)| *version == to.version);
         let due = replied.map_or(began, |(at, _)| *at + if is_repeat { BETWEEN_REPEATS } else { BETWEEN_NEW });
         if !is_repeat {
-            // a new snapshot is not superseded before its reply
+            // a new snapshot cannot be superseded before its reply, so it is handled when that is due
             sleep_until(due).await;
         }
-        if let Some(fault) = known {
-            self.waiting = Some((due, Reply { to, fault }));
+        if let Some(errors) = known {
+            self.waiting = Some((due, Reply { to, errors }));
             return None;
         }
-        match blocking(move || sent.decode()).await {
+        match blocking(move || content.decode()).await {
             Ok(resources) => {
                 self.unsettled = Some((hash, to));
                 Some(XdsSnapshot { resources, hash })
             }
-            Err(faults) => {
-                let fault = nack::text(faults.iter().map(String::as_str));
-                error!(version = to.version, "rules over xDS cannot be decoded, those in force stay:\n{fault}");
-                self.refuse(hash, to, fault).await;
+            Err(errors) => {
+                let errors = nack::text(errors.iter().map(String::as_str));
+                error!(version = to.version, "rules over xDS cannot be decoded, the active rules stay:\n{errors}");
+                self.reject(hash, to, errors).await;
                 None
             }
         }
     }
 
-    /// The reply to a snapshot whose outcome is known: a fault, or none if it is in force.
+    /// The outcome of a snapshot that was settled before: its errors, or `Some(None)` if it is active.
     #[allow(clippy::option_option)]
-    fn known(&self, hash: &ContentHash) -> Option<Option<String>> {
-        match &self.refused {
-            _ if self.in_force.as_ref() == Some(hash) => Some(None),
-            Some((refused, fault)) if refused == hash => Some(Some(fault.clone())),
+    fn known_outcome(&self, hash: &ContentHash) -> Option<Option<String>> {
+        match &self.rejected {
+            _ if self.active.as_ref() == Some(hash) => Some(None),
+            Some((rejected, errors)) if rejected == hash => Some(Some(errors.clone())),
             _ => None,
         }
     }
 
-    async fn refuse(&mut self, hash: ContentHash, to: Answered, fault: String) {
-        self.refused = Some((hash, fault.clone()));
-        self.reply(Reply { to, fault: Some(fault) }).await;
+    async fn reject(&mut self, hash: ContentHash, to: ResponseId, errors: String) {
+        self.rejected = Some((hash, errors.clone()));
+        self.reply(Reply { to, errors: Some(errors) }).await;
     }
 
-    async fn reply(&mut self, Reply { to, fault }: Reply) {
+    async fn reply(&mut self, Reply { to, errors }: Reply) {
         self.replied = Some((Instant::now(), to.version.clone()));
-        match &fault {
+        match &errors {
             None => {
-                if self.refused.take().is_some() {
-                    info!(version = to.version, "the xDS server's rules are good again");
+                if self.rejected.take().is_some() {
+                    info!(version = to.version, "the xDS server's rules are valid again");
                 }
                 self.version = to.version;
                 self.stats.accepted(&self.version);
             }
-            Some(_) => self.stats.refused(),
+            Some(_) => self.stats.rejected(),
         }
-        // if the stream has ended meanwhile, the next one begins with the version that was accepted
+        // if the stream has ended meanwhile, the next one begins with the accepted version
         let Some(stream) = &mut self.stream else { return };
-        let request = self.requests.request(&self.version, &to.nonce, fault.as_deref());
+        let request = self.requests.request(&self.version, &to.nonce, errors.as_deref());
         match stream.send(request).await {
-            Ok(()) if fault.is_none() => self.stats.acked(),
+            Ok(()) if errors.is_none() => self.stats.acked(),
             Ok(()) => self.stats.nacked(),
-            Err(ended @ Ended::NotReading) => self.close(&ended).await,
+            Err(end @ StreamEnd::NotReading) => self.close(&end).await,
             // the next read returns the cause
             Err(_) => {}
         }
@@ -262,7 +264,7 @@ impl XdsSource {
                     let pause = self.config.connect_retry.max(SHORTEST);
                     let message = error.to_string();
                     if self.logged.as_ref() != Some(&message) {
-                        warn!(server, "cannot connect to the xDS server, trying again every {pause:?}: {message}");
+                        warn!(server, "cannot connect to the xDS server, retrying every {pause:?}: {message}");
                         self.logged = Some(message);
                     }
                     sleep(pause).await;
@@ -271,18 +273,18 @@ impl XdsSource {
         }
     }
 
-    /// Ends the stream, and waits before the next one.
-    async fn close(&mut self, ended: &Ended) {
+    /// Closes the stream, and waits for the pause before the next one.
+    async fn close(&mut self, end: &StreamEnd) {
         let stream = self.stream.take();
         self.stats.closed();
         self.waiting = None;
         if stream.is_some_and(|stream| stream.opened.elapsed() > self.config.backoff.max) {
-            // it lasted long enough to count as a success
+            // the stream lasted long enough to count as a success
             self.backoff.reset();
         }
         let pause = self.backoff.pause(fastrand::f64());
         let server = self.config.authority();
-        warn!(server, "the xDS stream ended, another one follows in {pause:.1?} and the rules stay: {ended}");
+        warn!(server, "the xDS stream ended, retrying in {pause:.1?}, the active rules stay: {end}");
         sleep(pause).await;
     }
 }

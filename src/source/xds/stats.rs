@@ -1,4 +1,4 @@
-//! What an operator wants to know of the xDS source. Read by scrapes at any time.
+//! Statistics of the xDS source, which scrapes read at any time.
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -7,17 +7,18 @@ use std::sync::{
 
 use metrics::{Collect, Families, Family};
 
-use crate::tls::ClientStats;
+use tls::ClientStats;
 
 const CONNECTED: Family = Family::gauge("tollgate_xds_connected", "1 while a stream to the xDS server is open.", &[]);
 const BEHIND: Family = Family::gauge(
     "tollgate_xds_behind",
-    "1 while the server's newest snapshot is refused, so that older rules are in force.",
+    "1 while the server's newest snapshot is rejected, so that older rules are active.",
     &[],
 );
 const ACKS: Family =
-    Family::counter("tollgate_xds_acks_total", "Acknowledgements that were sent to the xDS server.", &[]);
-const NACKS: Family = Family::counter("tollgate_xds_nacks_total", "Refusals that were sent to the xDS server.", &[]);
+    Family::counter("tollgate_xds_acks_total", "Acknowledgements (ACK) that were sent to the xDS server.", &[]);
+const NACKS: Family =
+    Family::counter("tollgate_xds_nacks_total", "Rejections (NACK) that were sent to the xDS server.", &[]);
 const STREAMS: Family =
     Family::counter("tollgate_xds_streams_total", "Streams to the xDS server that were opened.", &[]);
 const FAILED: Family =
@@ -28,7 +29,7 @@ const VERSION: Family = Family::gauge(
     &["version"],
 );
 
-/// Counted since the start.
+/// The state of the source, and counters since the start.
 #[derive(Debug)]
 pub struct XdsStats {
     over_tls: bool,
@@ -43,7 +44,7 @@ pub struct XdsStats {
 }
 
 impl XdsStats {
-    /// Of a source that connects over TLS, or not.
+    /// Statistics of a source that has not connected yet. `over_tls`: export the TLS handshakes too.
     #[must_use]
     pub fn new(over_tls: bool) -> Self {
         Self {
@@ -78,12 +79,12 @@ impl XdsStats {
 
     pub(super) fn accepted(&self, version: &str) {
         self.behind.store(false, Relaxed);
-        // a label of a metric: as much of it as a person would read
+        // bounded, because it becomes a label
         let version = version.chars().take(128).collect();
         *self.version.lock().unwrap_or_else(PoisonError::into_inner) = Some(version);
     }
 
-    pub(super) fn refused(&self) {
+    pub(super) fn rejected(&self) {
         self.behind.store(true, Relaxed);
     }
 
@@ -120,15 +121,41 @@ mod tests {
     #[test]
     fn the_version_that_was_accepted_last_is_exported() {
         let stats = XdsStats::new(false);
-        let text = || {
-            let mut families = Families::default();
-            stats.collect(&mut families);
-            families.text()
-        };
-        assert!(!text().contains("version_info") && !text().contains("handshakes"));
+        let versions =
+            || metrics::series(&stats).into_iter().filter(|line| line.contains("version")).collect::<Vec<_>>();
+        assert_eq!(versions(), [""; 0]);
         stats.accepted("v\"7");
         stats.accepted("v\"8");
-        assert!(text().contains("tollgate_xds_version_info{version=\"v\\\"8\"} 1\n"), "{}", text());
-        assert!(!text().contains("v\\\"7"), "one alone");
+        assert_eq!(versions(), [r#"tollgate_xds_version_info{version="v\"8"} 1"#], "one alone");
+    }
+
+    #[test]
+    fn each_family_shows_its_own_number() {
+        let stats = XdsStats::new(false);
+        let numbers = |[acks, behind, connected, failed, nacks, streams]: [u64; 6]| {
+            [
+                format!("tollgate_xds_acks_total {acks}"),
+                format!("tollgate_xds_behind {behind}"),
+                format!("tollgate_xds_connected {connected}"),
+                format!("tollgate_xds_failed_connections_total {failed}"),
+                format!("tollgate_xds_nacks_total {nacks}"),
+                format!("tollgate_xds_streams_total {streams}"),
+            ]
+        };
+        assert_eq!(metrics::series(&stats), numbers([0; 6]));
+        (0..2).for_each(|_| stats.acked());
+        (0..3).for_each(|_| stats.connection_failed());
+        (0..4).for_each(|_| stats.nacked());
+        (0..5).for_each(|_| stats.opened());
+        assert_eq!(metrics::series(&stats), numbers([2, 0, 1, 3, 4, 5]));
+        stats.closed();
+        stats.rejected();
+        assert_eq!(metrics::series(&stats), numbers([2, 1, 0, 3, 4, 5]));
+    }
+
+    #[test]
+    fn handshakes_are_exported_of_a_source_over_tls() {
+        let handshakes = |over_tls| metrics::series(&XdsStats::new(over_tls)).concat().contains("handshakes_total");
+        assert_eq!([true, false].map(handshakes), [true, false]);
     }
 }

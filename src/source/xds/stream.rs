@@ -1,4 +1,4 @@
-//! One stream of `StreamAggregatedResources`: requests go in, responses come out, until it ends.
+//! One stream of `StreamAggregatedResources`: sends requests and receives responses until it ends.
 
 use std::{error::Error, fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
@@ -15,29 +15,29 @@ use tonic::{Code, Request, Status, Streaming, metadata::MetadataMap};
 
 use super::{
     XdsConfig,
-    connect::{ConnectError, Connection, Running, connect},
+    connect::{AbortTasks, ConnectError, Connection, connect},
     observed_io::ConnectionState,
 };
-use crate::tls::ClientStats;
+use tls::ClientStats;
 
-/// How long a request may wait for the server to read, before the stream counts as broken.
+/// How long a request may wait for the server to read the previous one before the stream counts as broken.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 
 type Opening = Pin<Box<dyn Future<Output = Result<Streaming<DiscoveryResponse>, Status>> + Send>>;
 
-/// An open stream, with its connection: both end when it is dropped.
+/// An open stream, which owns its connection: dropping it closes both.
 pub(super) struct AdsStream {
     requests: mpsc::Sender<DiscoveryRequest>,
     responses: Responses,
     pub(super) opened: Instant,
     state: watch::Receiver<ConnectionState>,
-    _running: Running,
+    _tasks: AbortTasks,
 }
 
 enum Responses {
-    /// The server has not begun to answer: one in Go does so with its first response.
-    Awaited(Opening),
-    Arriving(Box<Streaming<DiscoveryResponse>>),
+    /// The server has not sent headers yet: servers in Go send them with the first response.
+    Opening(Opening),
+    Open(Box<Streaming<DiscoveryResponse>>),
 }
 
 impl fmt::Debug for AdsStream {
@@ -46,26 +46,26 @@ impl fmt::Debug for AdsStream {
     }
 }
 
-/// Why a stream is over.
+/// Why a stream has ended.
 #[derive(Debug)]
-pub(super) enum Ended {
+pub(super) enum StreamEnd {
     ByServer,
     Failed(Box<Status>),
     /// The connection is closed, for this reason.
     Disconnected(String),
-    /// The server does not read what it is sent.
+    /// The server does not read the requests.
     NotReading,
 }
 
 impl AdsStream {
-    /// Connects, and asks for everything.
+    /// Connects, and sends the first request.
     pub(super) async fn open(
         config: &XdsConfig,
         handshakes: &Arc<ClientStats>,
         metadata: MetadataMap,
         first: DiscoveryRequest,
     ) -> Result<Self, ConnectError> {
-        let Connection { requests, running, state } = connect(config, handshakes).await?;
+        let Connection { requests, tasks, state } = connect(config, handshakes).await?;
         let service = tower::service_fn(move |request| requests.clone().send_request(request));
         let mut client = AggregatedDiscoveryServiceClient::with_origin(service, origin(config)?)
             .max_decoding_message_size(config.max_message_bytes);
@@ -74,34 +74,36 @@ impl AdsStream {
         let mut request = Request::new(ReceiverStream::new(receiver));
         *request.metadata_mut() = metadata;
         let opening = async move { client.stream_aggregated_resources(request).await.map(tonic::Response::into_inner) };
-        let responses = Responses::Awaited(Box::pin(opening));
-        Ok(Self { requests: sender, responses, opened: Instant::now(), state, _running: running })
+        let responses = Responses::Opening(Box::pin(opening));
+        Ok(Self { requests: sender, responses, opened: Instant::now(), state, _tasks: tasks })
     }
 
-    /// The next response. Cancelling it loses none.
-    pub(super) async fn next(&mut self) -> Result<DiscoveryResponse, Ended> {
+    /// The next response. Cancelling this call loses no response.
+    pub(super) async fn next(&mut self) -> Result<DiscoveryResponse, StreamEnd> {
         match (self.response().await, &*self.state.borrow()) {
-            (Err(Ended::Failed(_)), ConnectionState::Closed(reason)) => Err(Ended::Disconnected(reason.clone())),
+            (Err(StreamEnd::Failed(_)), ConnectionState::Closed(reason)) => {
+                Err(StreamEnd::Disconnected(reason.clone()))
+            }
             (outcome, _) => outcome,
         }
     }
 
-    async fn response(&mut self) -> Result<DiscoveryResponse, Ended> {
-        if let Responses::Awaited(opening) = &mut self.responses {
-            self.responses = Responses::Arriving(Box::new(opening.await.map_err(Ended::from)?));
+    async fn response(&mut self) -> Result<DiscoveryResponse, StreamEnd> {
+        if let Responses::Opening(opening) = &mut self.responses {
+            self.responses = Responses::Open(Box::new(opening.await.map_err(StreamEnd::from)?));
         }
         match &mut self.responses {
-            Responses::Arriving(arriving) => arriving.message().await?.ok_or(Ended::ByServer),
-            Responses::Awaited(_) => Err(Ended::ByServer),
+            Responses::Open(responses) => responses.message().await?.ok_or(StreamEnd::ByServer),
+            Responses::Opening(_) => Err(StreamEnd::ByServer),
         }
     }
 
-    /// Sends a request, once the server has read the one before.
-    pub(super) async fn send(&mut self, request: DiscoveryRequest) -> Result<(), Ended> {
+    /// Sends a request after the server has read the previous one.
+    pub(super) async fn send(&mut self, request: DiscoveryRequest) -> Result<(), StreamEnd> {
         match timeout(SEND_TIMEOUT, self.requests.send(request)).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(Ended::ByServer),
-            Err(_) => Err(Ended::NotReading),
+            Ok(Err(_)) => Err(StreamEnd::ByServer),
+            Err(_) => Err(StreamEnd::NotReading),
         }
     }
 }
@@ -112,26 +114,26 @@ fn origin(config: &XdsConfig) -> Result<Uri, ConnectError> {
     origin.map_err(|_| ConnectError::Name(config.authority()))
 }
 
-impl From<Status> for Ended {
+impl From<Status> for StreamEnd {
     fn from(status: Status) -> Self {
         Self::Failed(Box::new(status))
     }
 }
 
-impl fmt::Display for Ended {
+impl fmt::Display for StreamEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ByServer => f.write_str("the server ended it"),
             Self::NotReading => write!(f, "the server has read nothing for {SEND_TIMEOUT:?}"),
             Self::Disconnected(reason) => f.write_str(reason),
             Self::Failed(status) => match status.source() {
-                // an error of the connection, not an answer of the server
+                // with a source, it is an error of the connection, not the server's status
                 Some(cause) => {
                     let mut cause: &dyn Error = cause;
                     while let Some(deeper) = cause.source() {
                         cause = deeper;
                     }
-                    write!(f, "a ping went unanswered, or the connection was misused ({cause})")
+                    write!(f, "a ping was not answered, or the connection was misused ({cause})")
                 }
                 None => {
                     write!(f, "{:?}: {}", status.code(), status.message())?;
@@ -151,11 +153,11 @@ mod tests {
     async fn a_server_that_does_not_read_is_given_up() {
         let (requests, _unread) = mpsc::channel(1);
         let (_alive, state) = watch::channel(ConnectionState::Alive);
-        let responses = Responses::Awaited(Box::pin(std::future::pending()));
-        let mut stream = AdsStream { requests, responses, opened: Instant::now(), state, _running: Running::nothing() };
+        let responses = Responses::Opening(Box::pin(std::future::pending()));
+        let mut stream = AdsStream { requests, responses, opened: Instant::now(), state, _tasks: AbortTasks::none() };
         stream.send(DiscoveryRequest::default()).await.expect("there is room for one");
         let began = Instant::now();
-        let ended = stream.send(DiscoveryRequest::default()).await.expect_err("there is none");
+        let ended = stream.send(DiscoveryRequest::default()).await.expect_err("there is no room");
         assert_eq!(
             (ended.to_string().as_str(), began.elapsed()),
             ("the server has read nothing for 30s", SEND_TIMEOUT)

@@ -1,16 +1,16 @@
-//! What may stand in a line of the log. Much of it comes from others: clients, Redis, rule files.
+//! Sanitising log lines, much of whose text comes from clients, Redis and rule files.
 
 use std::borrow::Cow;
 
-/// What stands in place of the rest of a line that is too long.
+/// The mark at the end of a truncated line.
 pub(super) const CUT: &str = "… (cut)";
 
-/// The line, cut to `max` bytes, with a newline at its end, and without control characters, which some terminals obey. Lines
-/// within it begin with blanks, so that no text of others passes for a line of ours. `is_coloured`: the escapes that colour
-/// it are ours, and stay.
+/// The line, truncated to `max` bytes, with a newline at its end and without control characters, which some terminals
+/// interpret. Lines within it are indented, so that no foreign text passes for a line of ours. With `is_coloured`,
+/// escape characters are kept: they are the subscriber's own.
 pub(super) fn clean(line: &[u8], max: usize, is_coloured: bool) -> Box<[u8]> {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
-    // what is cut off need not be looked at
+    // the rest is cut off anyway
     let text = String::from_utf8_lossy(&line[..line.len().min(max)]);
     let mut text = escaped(&text, is_coloured);
     if text.len() + 1 > max {
@@ -27,9 +27,9 @@ pub(super) fn clean(line: &[u8], max: usize, is_coloured: bool) -> Box<[u8]> {
     line.into()
 }
 
-/// The same for all of a text.
+/// The text with its control characters escaped, neither truncated nor ended by a newline.
 pub(super) fn escaped(text: &str, is_coloured: bool) -> Cow<'_, str> {
-    let is_bad = |char: char| is_obeyed(char) && char != '\t' && !(is_coloured && char == '\u{1b}');
+    let is_bad = |char: char| is_control(char) && char != '\t' && !(is_coloured && char == '\u{1b}');
     if !text.contains(is_bad) {
         return Cow::Borrowed(text);
     }
@@ -37,7 +37,7 @@ pub(super) fn escaped(text: &str, is_coloured: bool) -> Cow<'_, str> {
     for char in text.chars() {
         match char {
             '\n' => clean.push_str("\n  "),
-            // as JSON has it, for which C1 is no control character
+            // escaped as in JSON, whose own escaping leaves C1 control characters
             char if is_bad(char) => clean.push_str(&format!("\\u{:04x}", u32::from(char))),
             char => clean.push(char),
         }
@@ -45,11 +45,11 @@ pub(super) fn escaped(text: &str, is_coloured: bool) -> Cow<'_, str> {
     Cow::Owned(clean)
 }
 
-/// Whether a terminal or viewer may do something about it but show it: controls, ends of lines, and what changes the
-/// direction of writing (<https://trojansource.codes>).
-fn is_obeyed(char: char) -> bool {
-    let turns = ['\u{61c}', '\u{200e}', '\u{200f}', '\u{2028}', '\u{2029}'];
-    char.is_control() || turns.contains(&char) || matches!(char, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// Whether a terminal or viewer may act on the character instead of showing it: control characters, line separators,
+/// and what changes the direction of writing (<https://trojansource.codes>).
+fn is_control(char: char) -> bool {
+    let marks = ['\u{61c}', '\u{200e}', '\u{200f}', '\u{2028}', '\u{2029}'];
+    char.is_control() || marks.contains(&char) || matches!(char, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

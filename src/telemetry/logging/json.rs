@@ -1,4 +1,4 @@
-//! Events as lines of JSON, one object each, with the keys of the reference's logger.
+//! Events as JSON, one object per line, with the keys of the reference's logger.
 
 use std::fmt::{self, Write as _};
 use std::time::SystemTime;
@@ -13,10 +13,11 @@ use tracing_subscriber::registry::LookupSpan;
 use super::clean::{self, CUT};
 use super::queue::MAX_LINE;
 
-/// What texts are cut to, in bytes, until the line is short enough: JSON may write six bytes for one.
+/// The lengths, in bytes, to which strings are cut one after another until the line is short enough: JSON may need six
+/// bytes for one.
 const LENGTHS: [usize; 4] = [8192, 2048, 512, 128];
 
-/// The form of events as lines of JSON.
+/// Formats each event as one line of JSON.
 pub(super) struct JsonLines;
 
 impl<S, N> FormatEvent<S, N> for JsonLines
@@ -32,7 +33,7 @@ where
     }
 }
 
-/// A line, without its end, that is short enough for the queue and all the same an object: texts are cut, not the line.
+/// A line without its newline. If it is too long for the queue, its strings are cut, so that it stays a valid object.
 pub(super) fn line(level: Level, message: String, mut object: Map<String, Value>) -> String {
     object.insert("@timestamp".to_owned(), humantime::format_rfc3339_millis(SystemTime::now()).to_string().into());
     object.insert("@message".to_owned(), message.into());
@@ -47,9 +48,10 @@ pub(super) fn line(level: Level, message: String, mut object: Map<String, Value>
     text(&object)
 }
 
-/// As the queue leaves it: to JSON some control characters are none.
+/// The object's JSON, escaped as the queue does it, because JSON allows some control characters (C1). The queue then
+/// leaves its length unchanged.
 fn text(object: &Map<String, Value>) -> String {
-    let text = serde_json::to_string(object).expect("names are texts");
+    let text = serde_json::to_string(object).expect("keys are strings");
     clean::escaped(&text, false).into_owned()
 }
 
@@ -84,8 +86,8 @@ struct JsonFields {
 impl JsonFields {
     fn put(&mut self, field: &Field, value: Value) {
         let name = match field.name() {
-            // Taken: moved aside, as the reference's logger does.
-            taken @ ("@timestamp" | "@message" | "level") => format!("fields.{taken}"),
+            // Reserved names are prefixed, as in the reference's logger.
+            reserved @ ("@timestamp" | "@message" | "level") => format!("fields.{reserved}"),
             name => name.strip_prefix("r#").unwrap_or(name).to_owned(),
         };
         self.object.insert(name, value);
@@ -95,7 +97,7 @@ impl JsonFields {
 impl Visit for JsonFields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if field.name() == "message" {
-            // Writing to a string fails only if the value's own formatting does; what it wrote until then stays.
+            // Writing to a string fails only if the value's own formatting fails; what it has written is kept.
             let _ = write!(self.message, "{value:?}");
         } else {
             self.put(field, format!("{value:?}").into());

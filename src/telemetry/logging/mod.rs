@@ -1,9 +1,9 @@
-//! Logging: `tracing` events to standard error, as text for a person or as one JSON object a line with the keys of the
-//! reference. A [queue](LogQueue) stands between, so that nobody who logs waits for whatever reads standard error.
+//! Logging: `tracing` events to standard error, as text or as one JSON object per line with the keys of the reference's
+//! logger. They pass through a [queue](LogQueue), so that no thread waits for the reader of standard error.
 //!
-//! Spans are not written. The level holds for this crate. Of other crates only errors are written, for peers can make the
-//! HTTP/2 library warn at any rate; from `debug` on what is `info` and above, and all of it at `trace`: a debug line of that
-//! library comes with every frame.
+//! Spans are not written. The configured level applies to this crate. Other crates log errors only, because peers can
+//! make the HTTP/2 library warn at any rate; with level `debug` they log `info` and above, because that library logs a
+//! debug line for every frame; with `trace`, everything.
 
 mod clean;
 mod json;
@@ -27,15 +27,19 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use self::json::JsonLines;
 pub use self::queue::LogQueue;
 
-/// The target of the line that says what has started: it is written at any level.
+/// The crates of this repository that log: a target begins with the name of its crate. Of other crates, only errors are
+/// logged by default.
+const OURS: [&str; 3] = [env!("CARGO_CRATE_NAME"), "redis", "tls"];
+
+/// The target of the line that reports the start: it is written at any level.
 pub const START: &str = concat!(env!("CARGO_CRATE_NAME"), "::start");
 
 /// How an event is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// A line for a person, in colour on a terminal.
+    /// Human-readable text, in colour on a terminal.
     Text,
-    /// A JSON object a line: `@timestamp`, `@message`, `level` and the event's fields.
+    /// One JSON object per line: `@timestamp`, `@message`, `level` and the event's fields.
     Json,
 }
 
@@ -51,25 +55,25 @@ pub struct LogConfig {
 /// Why logging does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum LoggingError {
-    /// Somebody else already logs in this process.
+    /// The process already has a global subscriber.
     #[error("cannot start logging: {0}")]
-    Taken(#[from] SetGlobalDefaultError),
-    /// The system gives no thread.
+    AlreadySet(#[from] SetGlobalDefaultError),
+    /// The writing thread cannot be spawned.
     #[error("cannot start the thread that writes the log: {0}")]
     Thread(#[from] io::Error),
 }
 
-/// Sends the process's events that are to be logged, and its panics, to standard error, from now on. What is returned takes
-/// other lines, and is to be flushed before the process ends.
+/// From now on, logs the process's events and panics to standard error. The returned queue accepts further lines; flush
+/// it before the process exits.
 ///
 /// # Errors
-/// There is no thread, or somebody else has already done this in this process.
+/// The writing thread cannot be spawned, or the process already has a global subscriber.
 pub fn init(config: LogConfig) -> Result<LogQueue, LoggingError> {
     let LogConfig { level, format } = config;
     let colour = io::stderr().is_terminal();
     let report = move |dropped| {
         let text = format!(
-            "{dropped} lines of the log were dropped, for they were not read fast enough or could not be written"
+            "{dropped} log lines were dropped: standard error was not read fast enough or could not be written"
         );
         line(format, Level::WARN, &text)
     };
@@ -81,16 +85,17 @@ pub fn init(config: LogConfig) -> Result<LogQueue, LoggingError> {
         let thread = std::thread::current();
         let mut text = format!("thread '{}' {info}", thread.name().unwrap_or("<unnamed>"));
         if backtrace.status() == BacktraceStatus::Captured {
-            // a string takes everything
+            // writing to a string does not fail
             let _ = write!(text, ": {backtrace}");
         }
-        // not an event: the panic may have come from one
+        // not through `tracing`: the panic may come from formatting an event
         panics.push(line(format, Level::ERROR, &text).as_bytes());
     }));
     Ok(queue)
 }
 
-/// What ended the process. As text it has lines of its own, as a person reads it.
+/// Logs the error that ends the process. In the text format each of its lines is logged by itself, without a timestamp,
+/// as it would be printed to a terminal.
 pub fn failure(log: &LogQueue, format: Format, text: &str) {
     match format {
         Format::Text => text.lines().for_each(|line| log.push(line.as_bytes())),
@@ -98,7 +103,7 @@ pub fn failure(log: &LogQueue, format: Format, text: &str) {
     }
 }
 
-/// A line that is no event.
+/// A line outside of any event.
 fn line(format: Format, level: Level, text: &str) -> String {
     match format {
         Format::Text => format!("{} {level:>5} {text}\n", humantime::format_rfc3339_millis(SystemTime::now())),
@@ -106,8 +111,8 @@ fn line(format: Format, level: Level, text: &str) -> String {
     }
 }
 
-/// What [`init`] installs, with a writer of the caller's choice. `colour` holds for text alone, and where the
-/// environment has no `NO_COLOR`.
+/// The subscriber that [`init`] installs, with the caller's writer. `colour` applies to the text format only, and only
+/// if the environment variable `NO_COLOR` is not set.
 pub fn subscriber<W>(level: LevelFilter, format: Format, colour: bool, writer: W) -> Box<dyn Subscriber + Send + Sync>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
@@ -119,7 +124,7 @@ where
     };
     let registry = tracing_subscriber::registry().with(
         Targets::new()
-            .with_target(env!("CARGO_CRATE_NAME"), level)
+            .with_targets(OURS.map(|target| (target, level)))
             .with_target(START, level.max(LevelFilter::INFO))
             .with_default(others),
     );
@@ -140,7 +145,7 @@ mod tests {
 
     use super::*;
 
-    /// What `log` writes under these settings.
+    /// The output of `log` with this level and format.
     fn written(level: LevelFilter, format: Format, log: impl FnOnce()) -> String {
         #[derive(Clone, Default)]
         struct Shared(Arc<Mutex<Vec<u8>>>);
@@ -266,6 +271,24 @@ mod tests {
             assert!(written(level, Format::Text, error).contains("broken"));
         }
         assert!(written(LevelFilter::TRACE, Format::Text, debug).contains("frame"));
+    }
+
+    #[test]
+    fn every_member_that_logs_is_heard() {
+        let members = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/crates")).expect("a workspace");
+        let logs = |member: &std::path::Path| {
+            let manifest = std::fs::read_to_string(member.join("Cargo.toml")).expect("a manifest");
+            manifest.lines().any(|line| line.starts_with("tracing"))
+        };
+        let logging: Vec<_> = members.map(|member| member.expect("a member").path()).filter(|one| logs(one)).collect();
+        assert!(logging.len() >= 2, "{logging:?}");
+        for member in logging {
+            let name = member.file_name().and_then(|name| name.to_str()).expect("UTF-8");
+            assert!(OURS.contains(&name), "the lines of {name} are lost: name it in OURS");
+        }
+        let line = || tracing::info!(target: concat!("redis", "::client::health"), "connected");
+        assert!(written(LevelFilter::INFO, Format::Text, line).contains("connected"));
+        assert_eq!(written(LevelFilter::WARN, Format::Text, line), "");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The file that takes the lines, be it set to `O_NONBLOCK` by another process that shares it.
+//! Writing lines to a file, even if another process that shares the file has set `O_NONBLOCK` on it.
 
 use std::{
     io::{self, Write},
@@ -6,14 +6,14 @@ use std::{
     time::Duration,
 };
 
-/// Before what the file had no room for is tried again.
+/// The pause before a write is retried that failed with `WouldBlock`.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Where lines go.
+/// A writer of whole lines.
 #[derive(Debug)]
 pub(super) struct Output<W> {
     to: W,
-    /// A line was begun, and could not be ended.
+    /// The last line was written only in part.
     is_within_a_line: bool,
 }
 
@@ -22,10 +22,10 @@ impl<W: Write> Output<W> {
         Self { to, is_within_a_line: false }
     }
 
-    /// Writes a line, for as long as that takes.
+    /// Writes a line. Blocks until all of it is written.
     ///
     /// # Errors
-    /// The file takes no more. A part of the line may stand there; the next one will begin on a line of its own.
+    /// The write failed. Part of the line may have been written; the next call then begins with a newline.
     pub(super) fn line(&mut self, line: &[u8]) -> io::Result<()> {
         if self.is_within_a_line {
             self.write(b"\n")?;
@@ -57,7 +57,7 @@ mod tests {
 
     use super::*;
 
-    /// Takes so many bytes of each write, or fails.
+    /// Accepts at most this many bytes of each write, or fails it.
     struct File {
         outcomes: VecDeque<Result<usize, io::ErrorKind>>,
         written: Vec<u8>,

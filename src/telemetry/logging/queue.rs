@@ -1,9 +1,9 @@
-//! Between those who log and the file that takes the lines: a bounded queue, and one thread that writes.
+//! A bounded queue between the threads that log and standard error, and the one thread that writes.
 //!
-//! Whatever reads standard error may stop to (a collector that hangs), and a write then takes as long as it pleases. Nobody
-//! who logs waits for that: a line for which there is no room is dropped, counted, and reported once lines are taken again.
-//! So is one that cannot be written (a full disk). Standard error is left as it is: it may be set to `O_NONBLOCK` or not, for
-//! other processes may share it.
+//! The reader of standard error may stall (a hanging log collector), and a write then blocks for as long. Threads that
+//! log never wait for it: a line that does not fit into the queue is dropped, counted, and reported once lines are
+//! written again. So is a line that cannot be written (a full disk). The `O_NONBLOCK` flag of standard error is not
+//! changed, because other processes may share the file.
 
 use std::{
     collections::VecDeque,
@@ -23,29 +23,29 @@ use super::{clean::clean, output::Output};
 
 const DROPPED: Family = Family::counter(
     "tollgate_log_lines_dropped_total",
-    "Lines of the log that were dropped, for nobody read them, or that could not be written.",
+    "Log lines that were dropped because the queue was full, or could not be written.",
     &[],
 );
 
-/// Bytes of the lines that wait. As many may be with the thread.
+/// The most bytes of queued lines. The writing thread may hold as many again.
 const MAX_BYTES: usize = 1 << 20;
-/// Lines that wait.
+/// The most queued lines.
 const MAX_LINES: usize = 8192;
-/// Of one line; the rest is cut off.
+/// The most bytes of one line; the rest is cut off.
 pub(super) const MAX_LINE: usize = 16 << 10;
-/// For so long the end of the process waits until all lines are written.
+/// How long [`LogQueue::flush`] waits for lines to be written.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The queue. Clones are the same one.
+/// A handle to the queue; clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct LogQueue(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
-    /// The escapes that colour lines are ours.
+    /// Lines contain escape sequences for colour, which must not be escaped.
     is_coloured: bool,
     waiting: Mutex<Waiting>,
-    /// Notified when a line waits.
+    /// Notified when a line is queued.
     more: Condvar,
     /// Notified when all lines are written.
     idle: Condvar,
@@ -56,34 +56,34 @@ struct Shared {
 struct Waiting {
     lines: VecDeque<Box<[u8]>>,
     bytes: usize,
-    /// Lines that the thread has taken and not written yet.
+    /// Lines that the writing thread has taken but not written yet.
     taken: usize,
 }
 
 impl LogQueue {
-    /// A queue whose lines are written to `to` by a thread of its own, which ends with the process. `report` makes the line
-    /// about so many dropped ones.
+    /// A queue whose lines are written to `to` by a thread of its own, which ends with the process. `report` formats
+    /// the line that reports a number of dropped lines.
     ///
     /// # Errors
-    /// The system gives no thread.
+    /// The thread cannot be spawned.
     pub(super) fn start(
         to: impl Write + Send + 'static,
         is_coloured: bool,
         report: impl Fn(u64) -> String + Send + 'static,
     ) -> io::Result<Self> {
         let queue = Self(Arc::new(Shared { is_coloured, ..Shared::default() }));
-        let theirs = queue.clone();
-        thread::Builder::new().name("log".to_owned()).spawn(move || theirs.write_all(to, report))?;
+        let writer = queue.clone();
+        thread::Builder::new().name("log".to_owned()).spawn(move || writer.write_all(to, report))?;
         Ok(queue)
     }
 
-    /// Lines that were dropped since the start.
+    /// The number of lines dropped since the start.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.0.dropped.load(Relaxed)
     }
 
-    /// Waits until every line is written, but for a second at most: then nobody reads them.
+    /// Blocks until every line is written, but for at most a second: after that the reader has stalled.
     pub fn flush(&self) {
         let deadline = Instant::now() + PATIENCE;
         let mut waiting = self.0.lock();
@@ -96,7 +96,7 @@ impl LogQueue {
         }
     }
 
-    /// Adds a line, or drops it.
+    /// Queues a line, or drops it if the queue is full.
     pub fn push(&self, line: &[u8]) {
         self.put(clean(line, MAX_LINE, false));
     }
@@ -118,7 +118,7 @@ impl LogQueue {
         let mut reported = 0;
         loop {
             for line in self.take() {
-                // the reason would have to go where the line cannot
+                // the error cannot be logged: it would go to the same file
                 if to.line(&line).is_err() {
                     self.0.dropped.fetch_add(1, Relaxed);
                 }
@@ -132,7 +132,7 @@ impl LogQueue {
         }
     }
 
-    /// Waits for lines, and takes all that wait.
+    /// Blocks until lines are queued, and takes all of them.
     fn take(&self) -> VecDeque<Box<[u8]>> {
         let mut waiting = self.0.lock();
         while waiting.lines.is_empty() {
@@ -156,7 +156,7 @@ impl Shared {
     }
 }
 
-/// Collects one event, and hands it to the queue when it is dropped.
+/// Buffers the text of one event, and queues it on drop.
 #[derive(Debug)]
 pub struct Line<'q> {
     queue: &'q LogQueue,
@@ -196,7 +196,7 @@ mod tests {
 
     use super::*;
 
-    /// Takes what is written piece by piece, as the test asks for it.
+    /// Hands each write to the test, and blocks until the test receives it.
     struct Pipe(mpsc::SyncSender<Vec<u8>>);
 
     impl Write for Pipe {
@@ -235,7 +235,7 @@ mod tests {
             queue.push(&long);
         }
         let dropped = queue.dropped();
-        // as many as fit wait, and the thread has taken as many at most
+        // the queue is full, and the writing thread holds at most as many again
         let room = (MAX_BYTES / long.len()) as u64;
         assert!((5000 - 2 * room..=5000 - room).contains(&dropped), "{dropped}, of which {room} fit");
         for _ in 0..20_000 {
@@ -248,6 +248,7 @@ mod tests {
         let reported: u64 =
             String::from_utf8_lossy(&report).split(' ').next().expect("a word").parse().expect("a number");
         assert!(reported > dropped && reported <= queue.dropped(), "{reported} of {}", queue.dropped());
+        assert_eq!(metrics::series(&queue), [format!("tollgate_log_lines_dropped_total {}", queue.dropped())]);
     }
 
     #[test]

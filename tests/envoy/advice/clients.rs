@@ -1,4 +1,4 @@
-//! No header that a client writes, and no address that it has, has a budget of its own.
+//! No header that a client writes, and no address that it has, gives it a budget of its own.
 
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 use crate::advice::{behind, behind_a_balancer, changed_example, example, path_of_each_client};
 use testkit::{envoy::Envoy, eventually, http::Client, upstream::Upstream};
 
-/// The limit of each client holds whatever it asks for, and whoever it says it is.
+/// The limit of each client holds for any path, and for any identity that the client claims.
 #[tokio::test]
 async fn no_header_of_a_client_escapes_the_example() {
     let tollgate = testkit::tollgate!().arg("--rules").arg("config/rules").start();
@@ -48,7 +48,7 @@ async fn no_address_of_a_network_escapes_the_example() {
     let others = burst(&|n| format!("2001:db8:2:{n:x}::1")).await;
     assert_eq!(others, [200; 200], "each network has a limit of its own");
     let others = burst(&|n| format!("10.0.0.{n}")).await;
-    assert_eq!(others, [200; 200], "each IPv4 address has");
+    assert_eq!(others, [200; 200], "so does each IPv4 address");
     let round = std::sync::atomic::AtomicU32::new(0);
     eventually("a 429 for a client that changes its address", async || {
         let round = round.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -57,10 +57,10 @@ async fn no_address_of_a_network_escapes_the_example() {
     .await;
 }
 
-/// What the early mutation of the example, and the policy for Envoy Gateway, are for. The filter that is put in stands for an
+/// Tests the early header mutation of the example, and the policy for Envoy Gateway. The inserted filter stands for an
 /// authentication that appends the name it has found.
 #[tokio::test]
-async fn no_header_of_a_client_stands_before_that_of_the_authentication() {
+async fn no_header_of_a_client_precedes_that_of_the_authentication() {
     let tollgate = testkit::tollgate!(
         "domain: demo\ndescriptors: [{key: x-user, rate_limit: {unit: year, requests_per_unit: 10}}]\n",
     );
@@ -77,7 +77,7 @@ async fn no_header_of_a_client_stands_before_that_of_the_authentication() {
     let with = |bootstrap: &str| bootstrap.replacen("                http_filters:\n", authentication, 1);
     assert_eq!(passed_under_other_names(&changed_example(&tollgate, with).await, "al").await, 10, "of a limit of 10");
 
-    // removed by the route, a header is removed when the filters are done
+    // a header that the route removes is removed only after the filters
     let too_late = |bootstrap: &str| {
         let route = "domains: [\"*\"]\n                      request_headers_to_remove: [x-user]";
         let late = with(bootstrap).replacen("domains: [\"*\"]", route, 1);
@@ -88,7 +88,7 @@ async fn no_header_of_a_client_stands_before_that_of_the_authentication() {
     assert_eq!(passed_under_other_names(&changed_example(&tollgate, too_late).await, "bo").await, 20, "too late");
 }
 
-/// How many of twenty requests of one user pass that have other names before the user's.
+/// How many of twenty requests of one user pass, each with another name in front of the user's.
 async fn passed_under_other_names(envoy: &Envoy, user: &str) -> usize {
     let client = Client::new();
     let mut passed = 0;
@@ -100,7 +100,7 @@ async fn passed_under_other_names(envoy: &Envoy, user: &str) -> usize {
     passed
 }
 
-/// What docs/rules.md says that Envoy sends, and which rules match it.
+/// What Envoy sends according to docs/rules.md, and which rules match it.
 #[tokio::test]
 async fn a_masked_address_has_a_prefix_length_and_is_in_networks() {
     let rule = |value: &str, limit: u32| {

@@ -1,5 +1,5 @@
-//! Examples and pages, followed to the letter and attacked by the clients that they limit: no spelling of a path, and no
-//! header that a client writes, has a budget of its own.
+//! Follows examples and pages to the letter, and attacks them as the clients that they limit: no spelling of a path,
+//! and no header that a client writes, has a budget of its own.
 
 mod clients;
 mod pages;
@@ -18,7 +18,7 @@ pub fn file(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("a file of the repository")
 }
 
-/// The example of the README, as it is but for its ports, and a patience that a busy machine cannot exhaust.
+/// The example of the README, changed only in its ports and in a timeout that a busy machine cannot exceed.
 pub async fn example(tollgate: &Tollgate) -> Envoy {
     changed_example(tollgate, str::to_owned).await
 }
@@ -27,7 +27,7 @@ pub async fn changed_example(tollgate: &Tollgate, change: impl FnOnce(&str) -> S
     Envoy::run("envoy.yaml", &change(&envoy::example(tollgate.address("grpc")))).await
 }
 
-/// In front of the Envoy is a load balancer, as the comment in the example has it: a header names the client.
+/// With a load balancer in front of Envoy, as in the comment in the example: a header names the client.
 pub fn behind_a_balancer(bootstrap: &str) -> String {
     let changed = bootstrap.replacen(
         "                use_remote_address: true\n",
@@ -38,7 +38,7 @@ pub fn behind_a_balancer(bootstrap: &str) -> String {
     changed
 }
 
-/// An Envoy that sends what these actions make, and leaves paths fewer spellings, as the pages say.
+/// An Envoy that sends what these actions generate, and normalizes paths as the pages recommend.
 pub async fn behind(tollgate: &Tollgate, upstream: &Upstream, domain: &'static str, actions: Value) -> Envoy {
     let settings = json!({"normalize_path": true, "merge_slashes": true, "use_remote_address": true, "xff_num_trusted_hops": 1,
         "path_with_escaped_slashes_action": "UNESCAPE_AND_REDIRECT"});

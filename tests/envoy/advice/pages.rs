@@ -1,10 +1,10 @@
-//! What pages say of raised limits and of flags.
+//! What pages say about raised limits and about flags.
 
 use serde_json::json;
 
 use testkit::{eventually, http::Client};
 
-/// docs/hot-reload.md: a fixed window counts what it denies.
+/// docs/hot-reload.md: a fixed window counts denied hits.
 #[tokio::test]
 async fn a_raised_limit_frees_a_denied_caller_where_denied_hits_are_not_counted() {
     let rules = |limit: u32| {
@@ -34,7 +34,7 @@ async fn a_raised_limit_frees_a_denied_caller_where_denied_hits_are_not_counted(
 
 /// docs/rules.md, "Flags and what is nested".
 #[tokio::test]
-async fn what_a_flag_of_a_parent_means_for_what_is_nested() {
+async fn what_a_flag_means_for_nested_descriptors() {
     let tollgate = testkit::tollgate!(
         "domain: d
 descriptors:
@@ -62,7 +62,7 @@ descriptors:
     };
     assert_eq!(statuses("path").await, [200, 200, 429, 429], "one counter for all paths");
     assert_eq!(statuses("own").await, [200; 4], "one for each");
-    // the parent's value is part of the counter's name, so the same one is asked for
+    // the parent's value is part of the counter's key, so the test uses the same one
     let shy = async || {
         let entries = json!([{"key": "shy", "value": "v"}, {"key": "user", "value": "u"}]);
         let body = json!({"domain": "d", "descriptors": [{"entries": entries}]}).to_string();

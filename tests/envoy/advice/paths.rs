@@ -14,7 +14,7 @@ use testkit::{
     upstream::Upstream,
 };
 
-/// Ways to write a path, each of which a lenient application takes for the path itself.
+/// Ways to write a path that a lenient application treats as the same path.
 fn spellings(path: &str) -> Vec<String> {
     let name = path.trim_start_matches('/');
     let (first, rest) = name.split_at(1);
@@ -42,7 +42,7 @@ fn spellings(path: &str) -> Vec<String> {
         format!("/%5c{name}"),
         format!("/%5C{name}/"),
         format!("/x%2f..%2f{name}"),
-        // applications on Java servers leave out what follows a `;` in a segment
+        // applications on Java servers ignore the part of a segment after `;`
         format!("/;a/{name}"),
         format!("/;a=1;b/{name}"),
         format!("/x/..;/{name}"),
@@ -65,7 +65,7 @@ fn spellings(path: &str) -> Vec<String> {
     once.into_iter().chain(many).collect()
 }
 
-/// The answer to a request, after the redirections that a browser follows.
+/// The answer to a request, after following redirects like a browser.
 async fn answer(client: &Client, envoy: &Envoy, path: &str, headers: &[(&str, &str)]) -> Answer {
     let mut path = path.to_owned();
     for _ in 0..5 {
@@ -78,7 +78,7 @@ async fn answer(client: &Client, envoy: &Envoy, path: &str, headers: &[(&str, &s
     panic!("redirected without an end: {path}")
 }
 
-/// The minute that it is.
+/// The current minute.
 fn minute() -> usize {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a clock past 1970");
     usize::try_from(now.as_secs() / 60).expect("a number")
@@ -89,8 +89,8 @@ fn assert_ten_a_minute(passed: usize, of: usize, began: usize) {
     assert!((10..=most).contains(&passed), "{passed} of {of} passed a limit of 10 a minute, not {most}");
 }
 
-/// Asserts that ten of these requests pass in each minute that takes part. Each must be one that the limit of ten a minute is
-/// about.
+/// Asserts that ten of these requests pass in each minute in which the test runs. A limit of ten per minute must apply
+/// to each.
 async fn ten_a_minute_pass(envoy: &Envoy, paths: &[String], client_at: impl Fn(usize) -> String) {
     let (client, began) = (Client::new(), minute());
     let mut passed = 0;
@@ -104,7 +104,7 @@ async fn ten_a_minute_pass(envoy: &Envoy, paths: &[String], client_at: impl Fn(u
     assert_ten_a_minute(passed, paths.len(), began);
 }
 
-/// The same client each time.
+/// Always the same client.
 fn one_client(_: usize) -> String {
     "10.0.0.1".to_owned()
 }
@@ -131,13 +131,13 @@ fn page_of_paths() -> String {
 #[tokio::test]
 async fn no_spelling_of_a_path_escapes_the_example() {
     let tollgate = testkit::tollgate!().arg("--rules").arg("config/rules").start();
-    // a client each time, so that it is not the limit of each client that holds
+    // a different client each time, so that the limit of each client does not apply
     let envoy = changed_example(&tollgate, behind_a_balancer).await;
     let paths = spellings("/hello");
     ten_a_minute_pass(&envoy, &paths, |n| format!("10.0.{n}.1")).await;
 }
 
-/// As the comment in the manifest has it.
+/// According to the comment in the manifest.
 #[tokio::test]
 async fn no_spelling_of_a_path_escapes_the_rules_for_kubernetes() {
     let tollgate = testkit::tollgate!(&rules_of(&file("deploy/kubernetes/rules.yaml"), "rules.yaml"));
@@ -148,7 +148,7 @@ async fn no_spelling_of_a_path_escapes_the_rules_for_kubernetes() {
     of_a_network_ten_a_minute_pass(&envoy, "/login").await;
 }
 
-/// As docs/rules.md has it below "Paths".
+/// According to docs/rules.md, section "Paths".
 #[tokio::test]
 async fn no_spelling_of_a_path_escapes_the_page_on_rules() {
     let tollgate = testkit::tollgate!(&page_of_paths());
@@ -161,22 +161,22 @@ async fn no_spelling_of_a_path_escapes_the_page_on_rules() {
 #[tokio::test]
 async fn no_spelling_of_a_path_escapes_the_rules_for_istio() {
     let rules = rules_of(&file("deploy/istio/rules.yaml"), "gateway.yaml");
-    // fewer, so that a test is over sooner
+    // fewer, so that the test is faster
     let few = rules.replace("requests_per_unit: 100}", "requests_per_unit: 10}");
     assert_ne!(rules, few);
     let tollgate = testkit::tollgate!(&few);
     let upstream = Upstream::start().await;
     let path = json!([{"request_headers": {"header_name": ":path", "descriptor_key": "path"}}]);
-    // what DECODE_AND_MERGE_SLASHES makes of an Envoy
+    // the effect of DECODE_AND_MERGE_SLASHES in Envoy
     let settings = json!({"normalize_path": true, "merge_slashes": true, "path_with_escaped_slashes_action": "UNESCAPE_AND_FORWARD"});
     let envoy = behind_with(&tollgate, &upstream, "gateway", path, settings).await;
     let paths = spellings("/productpage");
     ten_a_minute_pass(&envoy, &paths, one_client).await;
 }
 
-/// Defence in depth: the rules hold too where the connection manager leaves escaped slashes as they are.
+/// Defence in depth: the rules hold even if the connection manager leaves escaped slashes as they are.
 #[tokio::test]
-async fn an_escaped_slash_escapes_none_of_the_rules_though_envoy_keeps_it() {
+async fn an_escaped_slash_that_envoy_keeps_escapes_none_of_the_rules() {
     let kubernetes = rules_of(&file("deploy/kubernetes/rules.yaml"), "rules.yaml");
     let istio = rules_of(&file("deploy/istio/rules.yaml"), "gateway.yaml")
         .replace("requests_per_unit: 100}", "requests_per_unit: 10}");
@@ -196,9 +196,9 @@ async fn an_escaped_slash_escapes_none_of_the_rules_though_envoy_keeps_it() {
     }
 }
 
-/// docs/rules.md: a first route that refuses matrix parameters.
+/// docs/rules.md: a first route that rejects matrix parameters.
 #[tokio::test]
-async fn a_route_can_refuse_paths_with_matrix_parameters() {
+async fn a_route_can_reject_paths_with_matrix_parameters() {
     let tollgate = testkit::tollgate!().arg("--rules").arg("config/rules").start();
     let page = file("docs/rules.md");
     let (_, rest) = page.split_once("a first route with\n`match: ").expect("the advice");

@@ -1,4 +1,5 @@
-//! Containers end with their test, however it ends: a program that has changed its user does so only if that was seen to.
+//! A container ends with its test, however the test ends. A program that has changed its user needs special care for
+//! that.
 
 use std::path::PathBuf;
 
@@ -10,8 +11,8 @@ use crate::drop_in::{
 };
 use testkit::until;
 
-/// Starts a container, does something with it at the end of a test, and waits until it is gone. Where there are no containers
-/// there is nothing to test, which `within` says.
+/// Starts a container, runs `end` at the end of a test, and waits until the container is gone. Where containers are not
+/// possible there is nothing to test, and `within` reports that.
 fn ends_after(last: impl FnOnce(Running) + Send + 'static) {
     within(|isolation| async move {
         if isolation == Isolation::Namespaces {
@@ -47,7 +48,7 @@ fn a_container_ends_with_a_test_that_panics() {
     ends_after(|running| panic!("as a test does, with {:?}", running.ports));
 }
 
-/// As when the tests are killed, which drops nothing.
+/// As if the test process were killed, which drops nothing.
 #[test]
 fn a_container_ends_with_its_thread() {
     let (sender, kept) = std::sync::mpsc::channel();

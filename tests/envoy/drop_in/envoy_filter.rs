@@ -1,5 +1,5 @@
-//! An EnvoyFilter, laid over a configuration the way Istio does it: of its patches those kinds that rate limits need. One
-//! that this does not know, or that fits nowhere, is a panic.
+//! Applies an EnvoyFilter to a configuration as Istio does, for the kinds of patches that rate limits need. A patch
+//! that it does not know, or that does not match, is a panic.
 
 use std::net::SocketAddr;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 const MANAGER: &str = "envoy.filters.network.http_connection_manager";
 const ROUTER: &str = "envoy.filters.http.router";
 
-/// What Istio would have made for a workload, and what is laid over it.
+/// The configuration that Istio would generate for a workload, with the patches applied so far.
 pub struct Proxy {
     context: &'static str,
     filters: Vec<Value>,
@@ -17,7 +17,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// One virtual host of this name with a route to `upstream`.
+    /// A proxy with one virtual host of this name and a route to `upstream`.
     pub fn new(context: &'static str, host: &str, upstream: SocketAddr) -> Self {
         let router = json!({"name": ROUTER, "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"}});
@@ -26,7 +26,7 @@ impl Proxy {
         Self { context, filters: vec![router], host, clusters: vec![cluster("upstream", upstream, &json!({}))] }
     }
 
-    /// A cluster that Istio makes of a Service with a port for gRPC.
+    /// Adds a cluster, as Istio does for a Service with a gRPC port.
     pub fn knows(&mut self, name: &str, service: SocketAddr) {
         let http2 = json!({"explicit_http_config": {"http2_protocol_options": {}},
             "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions"});
@@ -34,7 +34,7 @@ impl Proxy {
         self.clusters.push(cluster(name, service, &json!({"typed_extension_protocol_options": options})));
     }
 
-    /// Lays an EnvoyFilter over it.
+    /// Applies an EnvoyFilter.
     pub fn apply(&mut self, filter: &Value) {
         assert_eq!(filter["kind"], "EnvoyFilter");
         for patch in filter["spec"]["configPatches"].as_array().expect("patches") {
@@ -60,7 +60,7 @@ impl Proxy {
         }
     }
 
-    /// The whole, for Envoy.
+    /// The complete bootstrap for Envoy.
     pub fn bootstrap(&self) -> String {
         let local = json!({"socket_address": {"address": "127.0.0.1", "port_value": 0}});
         let manager = json!({

@@ -1,5 +1,5 @@
-//! The Deployments that Envoy Gateway generates: rules over xDS with mTLS, gRPC over TLS, Redis by name, and what its
-//! dashboard asks for.
+//! The Deployments that Envoy Gateway generates: rules over xDS with mTLS, gRPC over TLS, Redis by name, and the
+//! metrics of its dashboard.
 
 use std::sync::Arc;
 
@@ -40,13 +40,13 @@ pub const DEFAULT: &str = include_str!("../../compat/envoy-gateway/deployment-de
 const TRACING: &str = include_str!("../../compat/envoy-gateway/deployment-enable-tracing-custom.yaml");
 const REDIS_TLS: &str = include_str!("../../compat/envoy-gateway/deployment-redis-tls-settings.yaml");
 
-/// What the dashboard's rule lets through.
+/// The limit of the dashboard's rule.
 const LIMIT: u32 = 5;
 
 /// The two levels of the dashboard's rule, whose values are their keys.
 const LEVELS: [&str; 2] = ["httproute/default/http-ratelimit/rule/0/match/0/ratelimit_example", "rule-0-match-0"];
 
-/// Who vouches for everybody.
+/// The authority of all certificates.
 pub struct Certificates {
     authority: Authority,
     ours: Pem,
@@ -59,7 +59,7 @@ impl Certificates {
         Self { authority, ours }
     }
 
-    /// Envoy Gateway's own server: it lets in only whom the authority vouches for.
+    /// Envoy Gateway's own server: it accepts only clients with a certificate of the authority.
     pub fn acceptor(&self) -> TlsAcceptor {
         let server = self.authority.certificate("DNS:envoy-gateway,IP:127.0.0.1");
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -78,7 +78,7 @@ impl Certificates {
         TlsAcceptor::from(Arc::new(config))
     }
 
-    /// A client that trusts the authority, and may show a certificate of it.
+    /// A client that trusts the authority, and may present a certificate of it.
     fn client(&self, running: &Running, identity: Option<&Pem>) -> Rls {
         client::client(running.at(8081), &config(&self.authority.pem.certificate, identity))
     }
@@ -100,7 +100,7 @@ pub fn pod_of(isolation: Isolation, deployment: Value, certificates: &Certificat
     pod
 }
 
-/// The pod, and Envoy Gateway beside it.
+/// The pod, with Envoy Gateway next to it.
 async fn pod(isolation: Isolation, yaml: &str, certificates: &Certificates) -> (Pod, Ads) {
     let mut pod = pod_of(isolation, deployment(yaml), certificates);
     let ads = Ads::at(pod.neighbour("envoy-gateway", 18001), Some(certificates.acceptor())).await;
@@ -119,7 +119,7 @@ fn rules() -> [Any; 1] {
     [of_domain(&grafana::domain(), &grafana::domain(), [outer])]
 }
 
-/// Everything that the Deployment asks of the program; `ads` is still to be asked for rules.
+/// Checks everything that the Deployment requires of the program; `ads` has not sent rules yet.
 pub async fn serves(running: &Running, pod: &Pod, ads: &mut Ads, certificates: &Certificates) -> AdsStream {
     let mut client = certificates.client(running, None);
     let mut stream = ads.accept().await;
@@ -133,14 +133,14 @@ pub async fn serves(running: &Running, pod: &Pod, ads: &mut Ads, certificates: &
     })
     .await;
     stream.send("1", "n1", rules()).await;
-    assert_eq!(stream.said().await, ack("1", "n1"));
+    assert_eq!(stream.reply().await, ack("1", "n1"));
 
     let probes = pod.deployment().probes();
     assert_eq!(probes.len(), 3);
     for probe in probes {
         assert_eq!(answers(running, probe.port, &probe.path).await, "OK");
     }
-    // on a busy machine an answer may be late, and still have been counted
+    // on a busy machine an answer may be late but already counted
     eventually("a refusal", async || {
         let answer = client.should_rate_limit(call()).await.ok()?.into_inner();
         let limit = answer.statuses[0].current_limit.as_ref().expect("a limit");
@@ -153,7 +153,7 @@ pub async fn serves(running: &Running, pod: &Pod, ads: &mut Ads, certificates: &
     stream
 }
 
-/// The warnings about variables that do nothing, and nothing else above info.
+/// The warnings about settings without effect; nothing else may be above info.
 fn warnings(running: &Running) -> Vec<String> {
     running.tollgate.logged("no effect")
 }
@@ -209,9 +209,9 @@ fn the_default_deployment_is_served_without_namespaces() {
     run(Isolation::Rewritten, default_is_served);
 }
 
-/// A variant: clients must show a certificate. As it is, they need none (above).
+/// A variant in which clients must present a certificate. The original does not require one (above).
 #[test]
-fn with_an_authority_for_clients_those_without_a_certificate_are_refused() {
+fn with_a_client_authority_clients_without_a_certificate_are_rejected() {
     within(async |isolation| {
         let certificates = Certificates::new();
         let (mut pod, mut ads) = pod(isolation, DEFAULT, &certificates).await;
@@ -235,7 +235,7 @@ fn with_an_authority_for_clients_those_without_a_certificate_are_refused() {
 }
 
 #[test]
-fn the_deployment_with_tracing_is_served_and_told_that_no_spans_are_sent() {
+fn the_deployment_with_tracing_is_served_with_a_warning_that_no_spans_are_sent() {
     within(async |isolation| {
         let certificates = Certificates::new();
         let (mut pod, mut ads) = pod(isolation, TRACING, &certificates).await;
@@ -248,7 +248,7 @@ fn the_deployment_with_tracing_is_served_and_told_that_no_spans_are_sent() {
     });
 }
 
-/// Its Redis asks for TLS, a certificate and a password; it is of an authority that the image trusts.
+/// Its Redis requires TLS, a certificate and a password; its certificate is of an authority that the image trusts.
 #[test]
 fn the_deployment_with_redis_over_tls_is_served() {
     within(async |isolation| {

@@ -1,6 +1,6 @@
-//! The steps of docs/drop-in.md for Envoy Gateway, followed word by word on the configuration that its own Helm chart makes.
-//! There is neither a cluster nor Envoy Gateway: of both this does what the steps need, and runs the Deployment where its
-//! image is ours.
+//! Follows the steps of docs/drop-in.md for Envoy Gateway literally, on the configuration that its Helm chart
+//! generates. There is neither a cluster nor Envoy Gateway: this simulates what the steps need of both, and runs the
+//! Deployment while its image is ours.
 
 use std::{
     collections::BTreeMap,
@@ -28,7 +28,7 @@ use testkit::xds::server::{Ads, AdsStream};
 const MANIFEST: &str = "envoy-gateway-config";
 const FILE: &str = "envoy-gateway.yaml";
 
-/// What a user has there besides: it must stay.
+/// Additional content of a user, which must stay.
 const THEIRS: &str = "
 config:
   envoyGateway:
@@ -41,7 +41,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The ConfigMap of Envoy Gateway's configuration, as its Helm chart makes it with these files of values.
+/// The ConfigMap of Envoy Gateway's configuration, as its Helm chart generates it with these values files.
 fn chart(values: &[PathBuf]) -> String {
     let mut python = Command::new(root().join("target/parts/venv/bin/python"));
     python.arg(root().join("tests/chart.py")).args(values);
@@ -54,7 +54,7 @@ fn config(manifest: &str) -> Value {
     yaml_serde::from_str(map["data"][FILE].as_str().expect("a text")).expect("YAML")
 }
 
-/// What Envoy Gateway makes of its `rateLimitDeployment`. A key that is not here is a panic.
+/// Generates the Deployment from `rateLimitDeployment`, as Envoy Gateway does. An unknown key is a panic.
 fn generated(config: &Value) -> Value {
     let wanted = &config["provider"]["kubernetes"]["rateLimitDeployment"];
     let only = |map: &Value, known: &[&str]| {
@@ -72,13 +72,13 @@ fn generated(config: &Value) -> Value {
     for list in ["env", "volumeMounts"] {
         amend(&mut container[list], &wanted["container"][list]);
     }
-    // the chart's
+    // those of the chart
     let patch = json!([{"name": container["name"], "imagePullPolicy": container["imagePullPolicy"]}]);
     assert_eq!(wanted["patch"]["value"]["spec"]["template"]["spec"]["containers"], patch);
     deployment
 }
 
-/// What a cluster would hold.
+/// The state of the simulated cluster.
 struct Cluster {
     isolation: Isolation,
     certificates: Certificates,
@@ -87,7 +87,7 @@ struct Cluster {
     ads: Ads,
     redis: SocketAddr,
     running: Option<(Running, Pod, AdsStream)>,
-    /// Where the reader of the guide sits: with the repository's files.
+    /// The working directory of the reader, with the repository's files.
     desk: TempDir,
 }
 
@@ -111,7 +111,7 @@ impl Cluster {
             ["replace", "--filename", file] => {
                 let new = self.read(file);
                 let versions = [&new, &self.config_maps[MANIFEST]].map(|text| version(text));
-                assert_eq!(versions[0], versions[1], "somebody has changed it meanwhile");
+                assert_eq!(versions[0], versions[1], "it was changed meanwhile");
                 let (old, next) = (format!("\"{}\"", versions[0]), format!("\"{}\"", versions[0] + 1));
                 self.put(&new.replacen(&old, &next, 1));
             }
@@ -122,7 +122,7 @@ impl Cluster {
                 return succeeded(self.running().execute(&program));
             }
             ["logs", "deployment/envoy-ratelimit"] => return self.running().tollgate.log().join("\n"),
-            other => panic!("kubectl {other:?} is not among what this knows"),
+            other => panic!("kubectl {other:?} is not supported by this simulation"),
         }
         String::new()
     }
@@ -162,13 +162,13 @@ impl Cluster {
     }
 }
 
-/// `resourceVersion`, which a cluster counts up.
+/// `resourceVersion`, which a cluster increments.
 fn version(manifest: &str) -> u32 {
     let version = &documents(manifest)[0]["metadata"]["resourceVersion"];
     version.as_str().and_then(|version| version.parse().ok()).unwrap_or_else(|| panic!("{version}"))
 }
 
-/// A line for the shell, at the desk: its exit code and what it printed.
+/// Runs a line in a shell in the working directory. Returns its exit code and output.
 fn shell(desk: &Path, line: &str) -> (i32, String) {
     let path = format!("{}:{}", root().join("target/parts/bin").display(), env::var("PATH").expect("a PATH"));
     let mut shell = Command::new("sh");
@@ -177,7 +177,7 @@ fn shell(desk: &Path, line: &str) -> (i32, String) {
     (output.status.code().expect("a code"), String::from_utf8(output.stdout).expect("text"))
 }
 
-/// A desk with the chart's configuration among what users add to it.
+/// A working directory with the chart's configuration, and with typical additions of users.
 fn desk(values: &[PathBuf]) -> (TempDir, String) {
     let desk = tempfile::tempdir().expect("a directory");
     symlink(root().join("deploy"), desk.path().join("deploy")).expect("a link");
@@ -187,7 +187,7 @@ fn desk(values: &[PathBuf]) -> (TempDir, String) {
     (desk, manifest)
 }
 
-/// The lines of two texts that are in one of them only.
+/// The lines that are in only one of two texts.
 fn difference<'a>(one: &'a str, other: &'a str) -> (Vec<&'a str>, Vec<&'a str>) {
     let only =
         |one: &'a str, other: &'a str| one.lines().filter(|line| !other.lines().any(|its| its == *line)).collect();
@@ -243,7 +243,7 @@ async fn is_followed(isolation: Isolation) {
     assert_eq!(roll_outs, [false, true], "with the image, and with what is new");
 
     let former = "docker.io/envoyproxy/ratelimit:8fe6ea42";
-    let [there, back] = differences.try_into().expect("one on the way there, one on the way back");
+    let [there, back] = differences.try_into().expect("one forward, one back");
     let changes = |text: &str, sign| {
         text.lines().filter_map(|line| line.strip_prefix(sign)?.trim().to_owned().into()).collect::<Vec<String>>()
     };
@@ -253,7 +253,7 @@ async fn is_followed(isolation: Isolation) {
     assert_eq!(changes(&back, ">"), ["resourceVersion: \"43\"", "env: []", "volumeMounts: []", "pod:", "volumes: []"]);
     assert_eq!(generated(&cluster.config()), generated(&config(&manifest)));
     cluster.roll_out().await;
-    assert!(cluster.running.is_none(), "ours has ended, and the reference's image is none of ours");
+    assert!(cluster.running.is_none(), "ours has ended, and the reference's image does not run here");
 }
 
 #[test]
@@ -266,9 +266,10 @@ fn the_guide_is_followed_without_namespaces() {
     run(Isolation::Rewritten, is_followed);
 }
 
-/// values.yaml, and rule-defaults.yaml by the line in its head, change by Helm what the steps change without it.
+/// Helm, with values.yaml and with rule-defaults.yaml as its head says, makes the same changes as the steps do without
+/// Helm.
 #[test]
-fn helm_makes_of_the_values_what_the_guide_makes_without_it() {
+fn helm_with_the_values_makes_the_same_changes_as_the_guide() {
     let values = root().join("deploy/envoy-gateway/values.yaml");
     let (desk, before) = desk(&[]);
     let theirs = desk.path().join("theirs.yaml");

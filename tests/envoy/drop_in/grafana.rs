@@ -1,4 +1,4 @@
-//! Envoy Gateway's dashboard of rate limits, whose expressions a real Prometheus evaluates over what it scraped.
+//! Envoy Gateway's rate limit dashboard: a real Prometheus evaluates its expressions over what it has scraped.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use testkit::{eventually, http::Client, ports::free_port};
 
 const DASHBOARD: &str = include_str!("../../compat/envoy-gateway/grafana-global-ratelimit.json");
 
-/// What the dashboard calls the domain that it shows.
+/// The dashboard's domain variable.
 pub fn domain() -> String {
     let dashboard: Value = serde_json::from_str(DASHBOARD).expect("JSON");
     let variables = dashboard["templating"]["list"].as_array().expect("variables");
@@ -21,7 +21,7 @@ pub fn domain() -> String {
     variable["query"].as_str().expect("its value").to_owned()
 }
 
-/// Its expressions, with their variables replaced.
+/// The dashboard's expressions, with their variables replaced.
 pub fn expressions() -> Vec<String> {
     let dashboard: Value = serde_json::from_str(DASHBOARD).expect("JSON");
     let targets = dashboard["panels"].as_array().expect("panels").iter();
@@ -31,7 +31,7 @@ pub fn expressions() -> Vec<String> {
         .collect()
 }
 
-/// A Prometheus that scrapes one target every second, and adds to its series the label that the cluster's would.
+/// A Prometheus that scrapes one target every second, and adds the label to its series that a cluster would add.
 pub struct Prometheus {
     child: Child,
     address: SocketAddr,
@@ -62,7 +62,7 @@ impl Prometheus {
         Self { child, address, http: Client::new(), _directory: directory }
     }
 
-    /// Waits until an expression gives a number above zero.
+    /// Waits until an expression yields a number above zero.
     pub async fn finds(&self, expression: &str) {
         let path = format!("/api/v1/query?query={}", escaped(expression));
         eventually(&format!("data for {expression}"), async || {
@@ -75,7 +75,7 @@ impl Prometheus {
         .await;
     }
 
-    /// Waits until it has heard of a metric, and says of which type.
+    /// Waits until Prometheus knows a metric with this type.
     pub async fn knows_as(&self, metric: &str, kind: &str) {
         let path = format!("/api/v1/metadata?metric={metric}");
         let found = eventually(&format!("the type of {metric}"), async || {
@@ -95,7 +95,7 @@ impl Drop for Prometheus {
     }
 }
 
-/// Prometheus sends numbers as text. A quotient of two series that are empty is `NaN`, and shows nothing.
+/// Prometheus sends numbers as text. The quotient of two empty series is `NaN`, for which a dashboard shows nothing.
 fn is_data(sample: &Value) -> bool {
     let number: f64 = sample.as_str().and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("{sample}"));
     number.is_finite() && number > 0.0

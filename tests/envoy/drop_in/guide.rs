@@ -1,6 +1,7 @@
-//! The steps of docs/drop-in.md for Istio's sample, followed word by word. There is no cluster: of kubectl this does what
-//! the steps need, on the sample's Deployment and ConfigMap, and runs the Deployment as a container where its image is
-//! ours. The reference cannot be run here; the way back is that its Deployment is what it was, and Redis as it was left.
+//! Follows the steps of docs/drop-in.md for Istio's sample literally. There is no cluster: this simulates what the
+//! steps need of kubectl, on the sample's Deployment and ConfigMap, and runs the Deployment as a container while its
+//! image is ours. The reference cannot be run here; the way back is complete if its Deployment is unchanged and its
+//! Redis as it was left.
 
 use std::{
     fs,
@@ -13,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::drop_in::{
     isolation::{self, Isolation},
-    istio::{self, answers, refuses_the_second},
+    istio::{self, answers, denies_the_second},
     manifest::{Deployment, amend},
     pod::Pod,
     running::Running,
@@ -22,7 +23,7 @@ use testkit::{eventually, rls::client};
 
 const PAGE: &str = include_str!("../../../docs/drop-in.md");
 
-/// The blocks of code in a language, below a heading.
+/// The code blocks in a language, below a heading.
 pub fn blocks(heading: &str, language: &str) -> Vec<&'static str> {
     let (_, section) = PAGE.split_once(&format!("## {heading}, step by step\n")).expect("the section");
     let (section, _) = section.split_once("\n## ").expect("its end");
@@ -30,12 +31,12 @@ pub fn blocks(heading: &str, language: &str) -> Vec<&'static str> {
     section.split(&begin).skip(1).map(|block| block.split_once("```").expect("its end").0).collect()
 }
 
-/// The lines that the steps have in their blocks of code.
+/// The lines in the code blocks of the steps.
 pub fn steps(heading: &str) -> Vec<&'static str> {
     blocks(heading, "sh").into_iter().flat_map(str::lines).collect()
 }
 
-/// A line as the shell takes it: words, of which some are in quotes, and the file that takes the output.
+/// Parses a line like a shell: words, some of them quoted, and the file to which output is redirected.
 pub fn words(line: &str) -> (Vec<String>, Option<String>) {
     let (line, file) = match line.split_once(" > ") {
         Some((line, file)) => (line, Some(file.to_owned())),
@@ -44,14 +45,14 @@ pub fn words(line: &str) -> (Vec<String>, Option<String>) {
     (line.split(' ').map(|word| word.trim_matches('\'').to_owned()).collect(), file)
 }
 
-/// What a cluster would hold.
+/// The state of the simulated cluster.
 struct Cluster {
     isolation: Isolation,
     deployment: Value,
     config_map: Value,
     redis: SocketAddr,
     running: Option<(Running, Pod)>,
-    /// Where the reader of the guide sits.
+    /// The working directory of the reader.
     desk: TempDir,
 }
 
@@ -64,7 +65,7 @@ impl Cluster {
         &self.running.as_ref().expect("ours runs").0
     }
 
-    /// A program of the reader's own.
+    /// Runs one of the reader's own programs.
     fn at_the_desk(&self, program: &str, arguments: &[&str]) -> String {
         succeeded(Command::new(program).args(arguments).current_dir(self.desk.path()).output().expect("it runs"))
     }
@@ -93,7 +94,7 @@ impl Cluster {
             }
             ["exec", "deployment/ratelimit", "--", program @ ..] => {
                 let program: Vec<_> = program.iter().map(|&word| word.to_owned()).collect();
-                // a machine that is busy with other tests may need longer for an answer than REDIS_TIMEOUT
+                // on a machine busy with other tests an answer may take longer than REDIS_TIMEOUT
                 eventually(&format!("{program:?} to succeed"), async || {
                     let output = self.running().execute(&program);
                     let late = String::from_utf8_lossy(&output.stderr).contains("Unavailable");
@@ -102,11 +103,11 @@ impl Cluster {
                 .await
             }
             ["logs", "deployment/ratelimit"] => self.running().tollgate.log().join("\n"),
-            other => panic!("kubectl {other:?} is not among what this knows"),
+            other => panic!("kubectl {other:?} is not supported by this simulation"),
         }
     }
 
-    /// `NAME=value`, or `NAME-` to take it out.
+    /// `NAME=value`, or `NAME-` to remove it.
     fn set(&mut self, change: &str) {
         let all = self.container()["env"].as_array_mut().expect("an environment");
         match change.split_once('=') {
@@ -115,7 +116,7 @@ impl Cluster {
         }
     }
 
-    /// `Recreate`: the old pod ends, then the new one starts, which runs if its image is ours.
+    /// `Recreate`: the old pod ends, then the new one starts, and runs if its image is ours.
     async fn roll_out(&mut self) {
         if let Some((old, _pod)) = self.running.take() {
             assert_eq!(old.stop().await, Some(0));
@@ -141,7 +142,7 @@ async fn is_followed(isolation: Isolation) {
     let (host, port) = ("redis", 6379);
     let address = Pod::new(isolation, Deployment::new(deployment.clone())).neighbour(host, port);
     let redis = istio::redis_at(address, &[]);
-    // what the reference has counted
+    // the counts of the reference
     redis.cli(&["SET", "echo-ratelimit_PATH_/_1790000000", "1", "EX", "1000"]);
     deployment["status"] = json!({});
     let mut cluster = Cluster {
@@ -162,12 +163,12 @@ async fn is_followed(isolation: Isolation) {
             ["kubectl", command @ ..] => cluster.kubectl(command).await,
             ["tollgate", arguments @ ..] => cluster.at_the_desk(env!("CARGO_BIN_EXE_tollgate"), arguments),
             ["diff", arguments @ ..] => cluster.at_the_desk("diff", arguments),
-            other => panic!("{other:?} is not among what this knows"),
+            other => panic!("{other:?} is not supported by this simulation"),
         };
         match words.as_slice() {
             ["kubectl", "rollout", ..] => {
                 roll_outs += 1;
-                refuses_the_second(&mut client(cluster.running().at(8081))).await;
+                denies_the_second(&mut client(cluster.running().at(8081))).await;
             }
             ["kubectl", "logs", ..] => assert!(!said.contains("no effect"), "{said}"),
             ["kubectl", "exec", .., "health"] => assert_eq!(said, "OK\n"),
@@ -176,7 +177,7 @@ async fn is_followed(isolation: Isolation) {
             }
             ["tollgate", "validate", ..] => {
                 assert!(said.ends_with("ok: 1 file, 1 domain, 2 rules\n"), "{said}");
-                // of the sample's own trap, as the page says, and of nothing else
+                // about the pitfall in the sample, as the page says, and about nothing else
                 let warnings: Vec<&str> = said.lines().filter(|line| line.starts_with("warning")).collect();
                 assert_eq!(warnings.len(), 1, "{said}");
                 assert!(warnings[0].contains("PATH, without a value: each value has its own counter"), "{said}");
@@ -194,15 +195,15 @@ async fn is_followed(isolation: Isolation) {
     // the way back
     assert_eq!(cluster.deployment, deployment);
     cluster.roll_out().await;
-    assert!(cluster.running.is_none(), "ours has ended, and the reference's image is none of ours");
+    assert!(cluster.running.is_none(), "ours has ended, and the reference's image does not run here");
     assert_eq!(redis.cli(&["GET", "echo-ratelimit_PATH_/_1790000000"]), "1");
     for key in redis.cli(&["KEYS", "*"]).lines() {
         let left: i64 = redis.cli(&["TTL", key]).parse().expect("seconds");
-        assert!(left >= 0 || left == -2, "{key} stays for ever");
+        assert!(left >= 0 || left == -2, "{key} never expires");
     }
 }
 
-/// The patch that mounts a file of defaults, laid over the sample, whose own rules say nothing of an algorithm.
+/// The patch that mounts a file of defaults, applied to the sample, whose own rules set no algorithm.
 #[test]
 fn the_sample_takes_a_file_of_defaults() {
     isolation::within(async |isolation| {

@@ -1,13 +1,13 @@
-//! How far a test comes to a container, as far as this machine allows.
+//! How closely a test resembles a container, depending on what this machine permits.
 //!
-//! Root may make [`Isolation::Namespaces`], if it is not in a container itself: the container has a network, mounts and process ids of its own, a read-only
-//! root with the image's files and the volumes at their paths, the manifest's user, no capabilities and no new
-//! privileges; the test's thread is in that network too, so that every port and name is the manifest's. What is missing
-//! to a container: the seccomp profile and the limits on resources.
+//! With root, unless that is in a container itself, it is [`Isolation::Namespaces`]: the container has its own network,
+//! mounts and process ids, a read-only root with the image's files and the volumes at their paths, the manifest's user,
+//! no capabilities and no new privileges. The test's thread is in the same network, so every port and name is the
+//! manifest's. Only the seccomp profile and the resource limits are missing.
 //!
-//! Anybody else gets [`Isolation::Rewritten`]: the program runs as the test does; of the environment the paths, the
-//! neighbours' names and the ports are rewritten, and nothing else. What is asserted about containers is not asserted then,
-//! which the tests say on stderr; with `TOLLGATE_TEST_REQUIRE_NAMESPACES=1` they fail in place of that.
+//! Otherwise it is [`Isolation::Rewritten`]: the program runs as the test's user, and only paths, names of neighbours
+//! and ports in its environment are rewritten. Assertions about containers are skipped, which the tests report on
+//! stderr; with `TOLLGATE_TEST_REQUIRE_NAMESPACES=1` they fail instead.
 
 use std::{
     fs,
@@ -21,14 +21,14 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 const REQUIRE: &str = "TOLLGATE_TEST_REQUIRE_NAMESPACES";
 
-/// How close to a container the test comes.
+/// How closely the test resembles a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isolation {
     Namespaces,
     Rewritten,
 }
 
-/// Runs a test in the strongest isolation that this user may make, on a thread of its own.
+/// Runs a test on its own thread, with the strongest isolation that this user may use.
 pub fn within<F: Future<Output = ()>>(test: impl FnOnce(Isolation) -> F + Send + 'static) {
     let isolation = if may_make_namespaces() { Isolation::Namespaces } else { Isolation::Rewritten };
     if isolation == Isolation::Rewritten {
@@ -38,19 +38,19 @@ pub fn within<F: Future<Output = ()>>(test: impl FnOnce(Isolation) -> F + Send +
     run(isolation, test);
 }
 
-/// Says once, where it is seen, what these tests leave out; or fails, if they must not.
+/// Reports once, visibly, what these tests skip; fails if skipping is not permitted.
 fn fall_back() {
     static SAID: Once = Once::new();
     let required = std::env::var(REQUIRE).is_ok_and(|value| !["", "0"].contains(&value.as_str()));
     assert!(!required, "namespaces are refused to this user, and {REQUIRE} is set: run the tests as root");
     SAID.call_once(|| {
-        // not eprintln, which is shown of a test that fails only
-        let told = writeln!(
+        // not eprintln, whose output is shown only if a test fails
+        let written = writeln!(
             io::stderr(),
             "\nno containers: namespaces are refused to this user, so the user, the read-only root, the capabilities and the end of \
              containers are not tested. As root they are; {REQUIRE}=1 fails without"
         );
-        told.expect("stderr");
+        written.expect("stderr");
     });
 }
 
@@ -67,14 +67,14 @@ pub fn run<F: Future<Output = ()>>(isolation: Isolation, test: impl FnOnce(Isola
     }
 }
 
-/// Root may, unless a container keeps it from it.
+/// Whether this user may create namespaces: root may, unless a container prevents it.
 fn may_make_namespaces() -> bool {
     let mut unshare = Command::new("unshare");
     unshare.args(["--mount", "--net", "--pid", "--fork", "true"]).stderr(Stdio::null());
     unshare.status().is_ok_and(|status| status.success())
 }
 
-/// Moves this thread, and with it what it starts, to a new network with a loopback and nothing else.
+/// Moves this thread, and the processes that it starts, to a new network that has only a loopback interface.
 fn enter_a_network() {
     let mut maker = Command::new("unshare")
         .args(["--net", "sh", "-ec", "ip link set lo up; echo up; exec cat"])

@@ -1,4 +1,4 @@
-//! Istio's sample: the Deployment with its ConfigMap, beside a Redis of the name that it says.
+//! Istio's sample: the Deployment with its ConfigMap, next to a Redis with the name that it uses.
 
 use std::{net::SocketAddr, time::Instant};
 
@@ -23,9 +23,9 @@ use testkit::{
 
 const SERVICE: &str = include_str!("../../compat/istio/rate-limit-service.yaml");
 const CONFIG_MAP: &str = include_str!("../../compat/istio/rate-limit-configmap.yaml");
-/// For sidecars. A template: of namespaces.
+/// The policy for sidecars, a template with a namespace.
 const SIDECAR: &str = include_str!("../../compat/istio/enable_envoy_ratelimit.yaml");
-/// For the ingress gateway.
+/// The policy for the ingress gateway.
 const GATEWAY: &str = include_str!("../../compat/istio/productpage_envoy_ratelimit.yaml");
 
 pub fn config_map() -> Value {
@@ -44,7 +44,7 @@ fn rules() -> String {
     files["config.yaml"].as_str().expect("rules").to_owned()
 }
 
-/// A pod of the sample's Deployment, or of what became of it, with the sample's ConfigMap.
+/// A pod of the sample's Deployment, or of a changed one, with the sample's ConfigMap.
 pub fn pod(isolation: Isolation, deployment: Deployment) -> Pod {
     let mut pod = Pod::new(isolation, deployment);
     pod.add(manifest::service_links(&documents(SERVICE)));
@@ -67,7 +67,7 @@ pub fn redis_at(address: SocketAddr, arguments: &[&str]) -> Redis {
     Redis::try_start(directory, address.port(), arguments).expect("redis-server, which tests/run.sh installs")
 }
 
-/// An answer; a machine that is busy with other tests may need longer for one than `REDIS_TIMEOUT`.
+/// Waits for an answer; on a machine busy with other tests it may take longer than `REDIS_TIMEOUT`.
 async fn asked(client: &mut Rls, path: &str) -> RateLimitResponse {
     eventually("an answer", async || {
         let asked = client.should_rate_limit(request("echo-ratelimit", &[&[("PATH", path)]])).await;
@@ -77,8 +77,8 @@ async fn asked(client: &mut Rls, path: &str) -> RateLimitResponse {
     .into_inner()
 }
 
-/// 1 a minute, and minutes may end meanwhile.
-pub async fn refuses_the_second(client: &mut Rls) {
+/// The limit is 1 per minute, and a minute may end meanwhile.
+pub async fn denies_the_second(client: &mut Rls) {
     let began = Instant::now();
     let mut codes = Vec::new();
     while codes.last() != Some(&Code::OverLimit) && (codes.len() as u64) < 3 + began.elapsed().as_secs() / 60 {
@@ -90,7 +90,7 @@ pub async fn refuses_the_second(client: &mut Rls) {
     assert_eq!(codes.last(), Some(&Code::OverLimit), "{codes:?}");
 }
 
-/// The limit that holds for a path.
+/// The limit that applies to a path.
 async fn limit_of(client: &mut Rls, path: &str) -> Option<u32> {
     let answer = asked(client, path).await;
     answer.statuses[0].current_limit.as_ref().map(|limit| limit.requests_per_unit)
@@ -116,7 +116,7 @@ async fn is_served_unchanged(isolation: Isolation) {
     let running = pod.start();
     assert_eq!(answers(&running, 8080, "/healthcheck").await, "OK");
     let mut calls = client(running.at(8081));
-    refuses_the_second(&mut calls).await;
+    denies_the_second(&mut calls).await;
     assert_eq!(limit_of(&mut calls, "/other").await, Some(100));
     assert!(redis.calls("evalsha") > 0, "it counts in the Redis of the manifest");
 
@@ -128,12 +128,12 @@ async fn is_served_unchanged(isolation: Isolation) {
         "{metrics}"
     );
 
-    // the sample's HOST is ::, which is both families
+    // the sample's HOST is ::, which accepts both families
     let port = running.at(8081).port();
     let mut over_ipv6 = client(format!("[::1]:{port}").parse().expect("an address"));
     assert_eq!(limit_of(&mut over_ipv6, "/").await, Some(1));
 
-    // the volume as the kubelet changes it
+    // updates the volume as the kubelet does
     let raised = rules().replace("requests_per_unit: 100", "requests_per_unit: 200");
     pod.fill("ratelimit-config", &[("config.yaml", &raised)]);
     eventually("the new limit", async || (limit_of(&mut calls, "/other").await == Some(200)).then_some(())).await;
@@ -155,14 +155,14 @@ fn the_sample_is_served_unchanged() {
     within(is_served_unchanged);
 }
 
-/// Where there are no namespaces: this form must hold everywhere.
+/// Without namespaces; this form must work everywhere.
 #[test]
 fn the_sample_is_served_unchanged_without_namespaces() {
     run(Isolation::Rewritten, is_served_unchanged);
 }
 
-/// One of Istio's own policies for the sample, in a real Envoy, which has no DNS here. The policy names the domain, and "can be
-/// anything! Match it to the ratelimter service config".
+/// One of Istio's own policies for the sample, in a real Envoy, which has no DNS here. The policy contains the domain,
+/// which "can be anything! Match it to the ratelimter service config".
 async fn is_asked(isolation: Isolation, policy: String, (context, host): (&'static str, &str), domain: &str) {
     assert!(policy.contains(&format!("domain: {domain}\n")), "{policy}");
     let (mut pod, _redis) = sample(isolation);
@@ -183,7 +183,7 @@ async fn is_asked(isolation: Isolation, policy: String, (context, host): (&'stat
 
     let http = Client::new();
     let mut answered = Vec::new();
-    eventually("a second request is refused", async || {
+    eventually("a second request is denied", async || {
         let status = http.get(envoy.address, "/").await.status.as_u16();
         answered.push(status);
         (status == 429).then_some(())
@@ -198,7 +198,7 @@ fn the_policy_for_sidecars_limits_in_a_real_envoy() {
     let policy = SIDECAR
         .replace("{{ .EchoNamespace }}", "echo")
         .replace("{{ .RateLimitNamespace }}", "default")
-        // Istio reads durations as Go does, Envoy as proto3 JSON
+        // Istio parses durations like Go, Envoy like proto3 JSON
         .replace("dns_refresh_rate: 500ms", "dns_refresh_rate: 0.5s");
     let at = ("SIDECAR_OUTBOUND", "srv.echo.svc.cluster.local:80");
     within(move |isolation| is_asked(isolation, policy, at, "echo-ratelimit"));

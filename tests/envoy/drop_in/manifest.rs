@@ -1,5 +1,5 @@
-//! What a manifest says of a container, read as Kubernetes reads it. What it says and this does not know is a panic: a
-//! test that overlooks half of a Deployment proves nothing.
+//! Reads the container of a manifest as Kubernetes does. Anything that it does not know is a panic: a test that
+//! overlooks half of a Deployment proves nothing.
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ pub fn documents(yaml: &str) -> Vec<Value> {
     yaml.split("\n---\n").map(parse).filter(|document: &Value| !document.is_null()).collect()
 }
 
-/// The one of this kind and name.
+/// The document of this kind and name.
 pub fn find(documents: &[Value], kind: &str, name: &str) -> Value {
     let found = documents.iter().find(|one| one["kind"] == kind && one["metadata"]["name"] == name);
     found.unwrap_or_else(|| panic!("no {kind} {name}")).clone()
@@ -18,14 +18,14 @@ pub fn find(documents: &[Value], kind: &str, name: &str) -> Value {
 /// A Deployment of one container.
 pub struct Deployment(Value);
 
-/// Whom the container runs as.
+/// The user that the container runs as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
     pub user: u32,
     pub group: u32,
 }
 
-/// A page that the kubelet asks for.
+/// A page that the kubelet probes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
     pub path: String,
@@ -36,9 +36,9 @@ pub struct Probe {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mount {
     pub path: String,
-    /// The Secret or ConfigMap that fills it.
+    /// The Secret or ConfigMap with its content.
     pub filled_by: String,
-    /// The pod starts without it.
+    /// Whether the pod starts without it.
     pub optional: bool,
 }
 
@@ -88,12 +88,12 @@ impl Deployment {
         text(&self.container()["image"])
     }
 
-    /// Whether the root may not be written.
+    /// Whether the root file system is read-only.
     pub fn is_read_only(&self) -> bool {
         self.container()["securityContext"]["readOnlyRootFilesystem"] == true
     }
 
-    /// The environment, in its order. `pod_name` is what the downward API gives.
+    /// The environment, in order. `pod_name` is the value from the downward API.
     pub fn environment(&self, pod_name: &str) -> Vec<(String, String)> {
         let value = |one: &Value| match (&one["value"], &one["valueFrom"]["fieldRef"]["fieldPath"]) {
             (Value::String(value), Value::Null) => value.clone(),
@@ -109,7 +109,7 @@ impl Deployment {
         all.iter().map(|one| port(&one["containerPort"])).collect()
     }
 
-    /// The start-up, liveness and readiness probes that there are.
+    /// The start-up, liveness and readiness probes, if present.
     pub fn probes(&self) -> Vec<Probe> {
         ["startupProbe", "livenessProbe", "readinessProbe"]
             .into_iter()
@@ -161,7 +161,7 @@ impl Deployment {
             .collect()
     }
 
-    /// The seconds that the pod has to end.
+    /// The termination grace period of the pod, in seconds.
     pub fn grace(&self) -> u64 {
         match &self.pod()["terminationGracePeriodSeconds"] {
             Value::Null => 30,
@@ -169,7 +169,7 @@ impl Deployment {
         }
     }
 
-    /// The port and path that a scraper is told of.
+    /// The port and path in the annotations for scrapers.
     pub fn scrape(&self) -> Option<Probe> {
         let said = &self.0["spec"]["template"]["metadata"]["annotations"];
         (said["prometheus.io/scrape"] == "true").then(|| Probe {
@@ -179,7 +179,7 @@ impl Deployment {
     }
 }
 
-/// Adds to a list of maps, of which those of the same name are replaced.
+/// Merges maps into a list; a map replaces the one with the same name.
 pub fn amend(list: &mut Value, with: &Value) {
     if list.is_null() {
         *list = Value::Array(Vec::new());
@@ -193,7 +193,7 @@ pub fn amend(list: &mut Value, with: &Value) {
     }
 }
 
-/// What Kubernetes adds to the environment of a pod for each Service of its namespace.
+/// The variables that Kubernetes adds to a pod for each Service in its namespace.
 pub fn service_links(documents: &[Value]) -> Vec<(String, String)> {
     let services = documents.iter().filter(|one| one["kind"] == "Service");
     let mut links = Vec::new();

@@ -1,6 +1,7 @@
-//! Files that users of the reference deploy, with this program in the image's place, and our own below deploy/.
+//! The files that users of the reference deploy, with this program instead of the reference's image, and our own in
+//! deploy/.
 //!
-//! `manifest` reads them, `pod` runs what they say as Kubernetes would: `istio`, `envoy_gateway` and `ours` are the cases.
+//! `manifest` reads them, and `pod` runs them as Kubernetes would; `istio`, `envoy_gateway` and `ours` are the cases.
 
 mod ends;
 mod envoy_filter;
@@ -19,9 +20,9 @@ mod volume;
 
 use std::process::Command;
 
-/// They are tests only if nobody has bent them.
+/// They are meaningful tests only if the files are unmodified.
 #[test]
-fn the_files_are_as_they_came() {
+fn the_files_are_unmodified() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/compat");
     let output = Command::new("sha256sum").args(["--check", "--strict", "SHA256SUMS"]).current_dir(folder).output();
     let output = output.expect("sha256sum");

@@ -1,4 +1,4 @@
-//! Our own manifests below deploy/, run and asked as the others are.
+//! Our own manifests in deploy/, run and checked like the others.
 
 use std::{fs, path::Path, process::Command};
 
@@ -30,7 +30,7 @@ fn files(map: &Value) -> Vec<(&str, &str)> {
     files.iter().map(|(name, content)| (name.as_str(), content.as_str().expect("a text"))).collect()
 }
 
-/// A folder's Tollgate and Redis.
+/// The Tollgate and the Redis of a folder.
 fn started(isolation: Isolation, name: &str) -> (Running, Pod, Redis) {
     let all = folder(name);
     let deployment = Deployment::new(find(&all, "Deployment", "tollgate"));
@@ -41,7 +41,7 @@ fn started(isolation: Isolation, name: &str) -> (Running, Pod, Redis) {
     (pod.start(), pod, redis)
 }
 
-/// Serves, is contained, and ends within its time.
+/// Checks that it serves, is contained, and ends within its time.
 async fn lives(isolation: Isolation, name: &'static str) {
     let (running, pod, _redis) = started(isolation, name);
     for probe in pod.deployment().probes() {
@@ -56,7 +56,7 @@ async fn lives(isolation: Isolation, name: &'static str) {
     }
     let address = running.at(8080);
     let ended = tokio::spawn(running.stop());
-    // unready at once, and still there for those who have not heard
+    // not ready immediately, but still serving clients that have not noticed
     let http = Client::new();
     eventually("unready", async || {
         let answer = http.send(hyper::Method::GET, address, "/readyz", &[], "").await.ok()?;
@@ -71,7 +71,7 @@ fn the_plain_manifests_run() {
     within(|isolation| lives(isolation, "kubernetes"));
 }
 
-/// Where there are no namespaces: this form must hold everywhere.
+/// Without namespaces; this form must work everywhere.
 #[test]
 fn the_plain_manifests_run_without_namespaces() {
     run(Isolation::Rewritten, |isolation| lives(isolation, "kubernetes"));
@@ -82,8 +82,8 @@ fn the_sample_for_istio_runs() {
     within(|isolation| lives(isolation, "istio"));
 }
 
-/// One passes, and then they come in bursts until one is refused.
-async fn refuses_a_burst(envoy: &Envoy, path: &'static str) {
+/// One request passes, and then a burst until one is denied.
+async fn denies_a_burst(envoy: &Envoy, path: &'static str) {
     let (http, address) = (Client::new(), envoy.address);
     eventually("a 200", async || (http.get(address, path).await.status == 200).then_some(())).await;
     eventually("a 429", async || {
@@ -99,7 +99,7 @@ async fn refuses_a_burst(envoy: &Envoy, path: &'static str) {
 
 const CLUSTER: &str = "outbound|8081||tollgate.default.svc.cluster.local";
 
-/// Each EnvoyFilter of the sample, in a real Envoy before the sample's Tollgate with the sample's rules.
+/// Each EnvoyFilter of the sample, in a real Envoy in front of the sample's Tollgate with the sample's rules.
 async fn limits(isolation: Isolation) {
     let (running, _pod, _redis) = started(isolation, "istio");
     answers(&running, 8080, "/readyz").await;
@@ -112,7 +112,7 @@ async fn limits(isolation: Isolation) {
         Envoy::run("envoy.json", &proxy.bootstrap()).await
     };
     let gateway = proxy("tollgate-gateway", "GATEWAY", "shop.example.com:80").await;
-    // the path's hundred a minute and the client's five a second; on a busy machine an answer may come too late
+    // the path's hundred per minute and the client's five per second; on a busy machine an answer may be too late
     let http = Client::new();
     let shown = eventually("headers", async || {
         let answer = http.get(gateway.address, "/productpage?u=test").await;
@@ -121,10 +121,10 @@ async fn limits(isolation: Isolation) {
     })
     .await;
     assert_eq!(shown, "5, 100;w=60, 5;w=1");
-    refuses_a_burst(&gateway, "/productpage").await;
+    denies_a_burst(&gateway, "/productpage").await;
 
     let sidecar = proxy("tollgate-productpage", "SIDECAR_INBOUND", "inbound|http|9080").await;
-    refuses_a_burst(&sidecar, "/").await;
+    denies_a_burst(&sidecar, "/").await;
 }
 
 #[test]
@@ -132,9 +132,9 @@ fn the_envoy_filters_of_the_sample_limit() {
     within(limits);
 }
 
-/// A port's name that no container has would shut out whom the policy means to let in.
+/// A port name that no container has would lock out the clients that the policy should admit.
 #[test]
-fn the_network_policy_opens_to_all_the_port_that_envoy_asks_and_no_other() {
+fn the_network_policy_opens_only_the_port_for_envoy_to_all() {
     let all = folder("kubernetes");
     let deployment = find(&all, "Deployment", "tollgate");
     let ports = deployment["spec"]["template"]["spec"]["containers"][0]["ports"].as_array().expect("ports");
@@ -152,7 +152,7 @@ fn the_network_policy_opens_to_all_the_port_that_envoy_asks_and_no_other() {
 }
 
 #[test]
-fn the_rules_in_every_config_map_are_good() {
+fn the_rules_in_every_config_map_are_valid() {
     let mut checked = 0;
     for name in ["kubernetes", "istio"] {
         for map in folder(name).iter().filter(|one| one["kind"] == "ConfigMap") {
@@ -163,8 +163,9 @@ fn the_rules_in_every_config_map_are_good() {
             }
             let output = Command::new(env!("CARGO_BIN_EXE_tollgate")).arg("validate").arg(directory.path()).output();
             let output = output.expect("it runs");
-            let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-            assert!(output.status.success() && !said.contains("warning"), "{said}");
+            let printed =
+                String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success() && !printed.contains("warning"), "{printed}");
         }
     }
     assert_eq!(checked, 3);

@@ -1,11 +1,11 @@
-//! The tables of docs/drop-in.md, against the settings and the metrics as they are.
+//! Compares the tables of docs/drop-in.md with the actual settings and metrics.
 
 use tollgate::settings::{Effect, TABLE};
 
 const PAGE: &str = include_str!("../../../docs/drop-in.md");
 const METRICS: &str = include_str!("../../../docs/metrics.md");
 
-/// The rows of the table below a heading: the name, and the cells after it.
+/// The rows of the table below a heading: the name, and the other cells.
 fn rows(heading: &str) -> Vec<(&'static str, Vec<&'static str>)> {
     let (_, section) = PAGE.split_once(&format!("## {heading}\n")).expect("the section");
     let section = section.split("\n## ").next().expect("itself");
@@ -17,7 +17,7 @@ fn rows(heading: &str) -> Vec<(&'static str, Vec<&'static str>)> {
     .collect()
 }
 
-/// Row by row: every variable of the reference, whether it works, and what its default is where that differs.
+/// Checks for every variable of the reference whether it works, and its default where that differs.
 #[test]
 fn the_page_says_of_every_variable_what_happens() {
     let rows = rows("Variable by variable");
@@ -32,8 +32,8 @@ fn the_page_says_of_every_variable_what_happens() {
         };
         assert!(here.starts_with(word), "{name}: '{here}', and it is {word}");
         let differs = there.trim_matches('`') != variable.default;
-        let told = here.contains("default");
-        assert_eq!(differs, told, "{name}: {there} there, '{}' here: '{here}'", variable.default);
+        let mentioned = here.contains("default");
+        assert_eq!(differs, mentioned, "{name}: {there} there, '{}' here: '{here}'", variable.default);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Runs a Deployment's container the way Kubernetes does, in one of the two ways of `isolation`.
+//! Runs a Deployment's container as Kubernetes does, in one of the two ways of `isolation`.
 
 use std::{
     collections::BTreeMap,
@@ -19,21 +19,21 @@ use crate::drop_in::{
 };
 use testkit::{ports::free_port, process::Tollgate};
 
-/// Who the image runs as, unless the manifest says.
+/// The user of the image, unless the manifest sets one.
 const IMAGE: Identity = Identity { user: 65534, group: 65534 };
 
-/// What the image runs, unless the manifest says.
+/// The command of the image, unless the manifest sets one.
 const PROGRAM: &str = "/bin/tollgate";
 
 const POD_NAME: &str = "ratelimit-7d4b9c-x2x5z";
 
-/// A Deployment, and what it finds around it.
+/// A Deployment and its surroundings.
 pub struct Pod {
     isolation: Isolation,
     deployment: Deployment,
     directory: TempDir,
     volumes: BTreeMap<String, Volume>,
-    /// Names and ports of neighbours, and where they really are.
+    /// Names and ports of neighbours, with their actual addresses.
     neighbours: Vec<(String, u16, SocketAddr)>,
     environment: Vec<(String, String)>,
     authorities: String,
@@ -42,14 +42,14 @@ pub struct Pod {
 impl Pod {
     pub fn new(isolation: Isolation, deployment: Deployment) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
-        // what is below is for the container's user, whoever that is
+        // the files below must be readable by the container's user
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).expect("its mode");
         let mut volumes = BTreeMap::new();
         for mount in deployment.mounts() {
             volumes
                 .insert(mount.filled_by.clone(), Volume::new(directory.path().join("volumes").join(mount.filled_by)));
         }
-        // what the manifest says of it wins: on a machine that is busy, Redis may need longer for an answer than 100 ms
+        // the manifest's own value wins: on a busy machine, Redis may need longer than 100 ms
         let mut environment = vec![("REDIS_TIMEOUT".to_owned(), "10s".to_owned())];
         environment.extend(deployment.environment(POD_NAME));
         let (neighbours, authorities) = (Vec::new(), String::new());
@@ -60,7 +60,7 @@ impl Pod {
         &self.deployment
     }
 
-    /// Where to start the neighbour that the container knows by this name and port.
+    /// The address at which to start the neighbour with this name and port.
     pub fn neighbour(&mut self, name: &str, port: u16) -> SocketAddr {
         let own = if self.isolation == Isolation::Namespaces { port } else { free_port() };
         let address = (Ipv4Addr::LOCALHOST, own).into();
@@ -68,12 +68,12 @@ impl Pod {
         address
     }
 
-    /// Lets the container find a neighbour that is there already.
+    /// Makes an existing neighbour known to the container.
     pub fn knows(&mut self, name: &str, port: u16, address: SocketAddr) {
         self.neighbours.push((name.to_owned(), port, address));
     }
 
-    /// Fills a Secret or a ConfigMap that the Deployment mounts.
+    /// Fills a Secret or ConfigMap that the Deployment mounts.
     pub fn fill(&mut self, name: &str, files: &[(&str, &str)]) {
         self.volumes.get_mut(name).expect("a volume of the Deployment").fill(files);
     }
@@ -104,7 +104,7 @@ impl Pod {
                 let ports = own.map(|port| (port, port)).collect();
                 self.running(self.contained(identity), self.environment.clone(), ports)
             }
-            // another process may take a port that was free
+            // another process may have taken a free port meanwhile
             Isolation::Rewritten => (0..20)
                 .find_map(|_| self.on_ports(own.clone().map(|port| (port, free_port())).collect()))
                 .expect("ports that stay free"),
@@ -122,16 +122,16 @@ impl Pod {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
         command.env_clear().envs(environment.clone());
         let running = self.running(command, environment, ports);
-        // gRPC is the last; the log may be text or JSON
-        let told = [r#"listener="grpc""#, r#""listener":"grpc""#, "another process has it"];
-        let said = running.tollgate.wait_for_log_of(&told);
-        said.contains("listening").then_some(running)
+        // gRPC is the last listener; the log may be text or JSON
+        let texts = [r#"listener="grpc""#, r#""listener":"grpc""#, "another process has it"];
+        let logged = running.tollgate.wait_for_log_of(&texts);
+        logged.contains("listening").then_some(running)
     }
 
-    /// A variable, the last if there are more of that name.
+    /// The value of a variable; if it is set several times, the last one.
     fn variable(&self, name: &str) -> Option<&str> {
-        let said = self.environment.iter().rev().find(|(other, _)| other == name);
-        said.map(|(_, value)| value.as_str())
+        let entry = self.environment.iter().rev().find(|(other, _)| other == name);
+        entry.map(|(_, value)| value.as_str())
     }
 
     fn metrics_port(&self) -> u16 {
@@ -139,7 +139,7 @@ impl Pod {
         self.variable("PROMETHEUS_ADDR").map_or(9090, port)
     }
 
-    /// A variable that is a duration.
+    /// The value of a variable with a duration.
     fn seconds(&self, name: &str, default: u64) -> u64 {
         let parse = |text: &str| text.strip_suffix('s').and_then(|number| number.parse().ok());
         self.variable(name)
@@ -148,20 +148,20 @@ impl Pod {
 
     fn contained(&self, Identity { user, group }: Identity) -> Command {
         let mut command = Command::new("setpriv");
-        // whoever changes its user no longer dies with its parent; the first process of the outer namespace does not, and
-        // takes all that is in there with it
+        // a program that changes its user no longer dies with its parent; the first process of the outer namespace
+        // does, and takes everything in the namespace with it
         command.args(["--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child", "--"]);
         command.args(["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--"]);
         command.args(["sh", "-euc", &self.mounting(), "sh", "env", "-i"]);
         command.args(self.environment.iter().map(|(name, value)| format!("{name}={value}")));
-        // chroot changes the user, by which the capabilities go that it needs until then
+        // chroot changes the user last, because the steps before need its capabilities
         command.args(["/usr/bin/setpriv", "--no-new-privs", "--bounding-set=-all,+sys_chroot,+setuid,+setgid"]);
         command.args(["/usr/sbin/chroot", "--groups=", &format!("--userspec={user}:{group}")]);
         command.arg(self.root()).args(self.deployment.command(PROGRAM));
         command
     }
 
-    /// Makes the root and gives the script that mounts what is in it, and then becomes its arguments.
+    /// Creates the root, and returns the script that mounts its content and then executes its arguments.
     fn mounting(&self) -> String {
         let root = self.directory.path().join("root");
         let make = |path: &str| fs::create_dir_all(root.join(path.trim_start_matches('/'))).expect("a directory");
@@ -186,7 +186,7 @@ impl Pod {
             write(&device[1..], "");
             bind(device, device);
         }
-        // the C library, at the places where this machine has it
+        // the C library, at its paths on this machine
         for library in ["/usr/lib", "/usr/lib64", "/lib", "/lib64"] {
             match fs::read_link(library) {
                 Ok(target) => symlink(target, root.join(&library[1..])).expect("a link"),
@@ -225,7 +225,7 @@ impl Pod {
         environment
     }
 
-    /// Volumes and neighbours, where they are.
+    /// Replaces volumes and neighbours by their actual paths and addresses.
     fn rewrite(&self, value: &str) -> String {
         for mount in self.deployment.mounts() {
             let below = value.strip_prefix(&mount.path).filter(|rest| rest.is_empty() || rest.starts_with('/'));
@@ -240,7 +240,7 @@ impl Pod {
         value
     }
 
-    /// A directory with the mounts that are below `RUNTIME_ROOT`.
+    /// A directory with the mounts below `RUNTIME_ROOT`.
     fn runtime_root(&self) -> Option<PathBuf> {
         let own = self.directory.path().join("runtime");
         let root =

@@ -1,4 +1,4 @@
-//! A container that runs: how it is reached, looked at, entered and ended.
+//! A running container: how to reach, inspect, enter and stop it.
 
 use std::{
     collections::BTreeMap,
@@ -10,7 +10,7 @@ use std::{
 use crate::drop_in::{isolation::Isolation, manifest::Identity};
 use testkit::process::Tollgate;
 
-/// Ports of the container, and where they are reached.
+/// The ports of the container, with their actual addresses.
 pub type Ports = BTreeMap<u16, u16>;
 
 /// The container's program.
@@ -23,13 +23,13 @@ pub struct Running {
 }
 
 impl Running {
-    /// Where a port of the container is reached.
+    /// The actual address of a port of the container.
     pub fn at(&self, port: u16) -> SocketAddr {
         let own = self.ports.get(&port).unwrap_or_else(|| panic!("nothing of the reference listens at {port}"));
         (Ipv4Addr::LOCALHOST, *own).into()
     }
 
-    /// Runs another program in the container, as `kubectl exec` does.
+    /// Runs another program in the container, like `kubectl exec`.
     pub fn execute(&self, command: &[String]) -> Output {
         let mut inside = match self.process() {
             Some(process) => {
@@ -52,14 +52,14 @@ impl Running {
         inside.output().expect("it runs")
     }
 
-    /// What the kernel holds true of the process: `None` where it is not contained.
+    /// The kernel's status of the process; `None` without namespaces.
     pub fn status(&self) -> Option<BTreeMap<String, String>> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process()?)).expect("it runs");
         let pairs = status.lines().filter_map(|line| line.split_once(':'));
         Some(pairs.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect())
     }
 
-    /// How its root is mounted, such as `ro,relatime`.
+    /// The mount options of its root, such as `ro,relatime`.
     pub fn root_mount(&self) -> Option<String> {
         let mounts = fs::read_to_string(format!("/proc/{}/mountinfo", self.process()?)).expect("it runs");
         let mut fields = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
@@ -67,20 +67,20 @@ impl Running {
         Some(root[5].to_owned())
     }
 
-    /// Asks it to end as the kubelet does, and gives its exit code.
+    /// Stops it as the kubelet does, and returns its exit code.
     pub async fn stop(mut self) -> Option<i32> {
         let process = self.process().unwrap_or_else(|| self.tollgate.pid());
         let killed = Command::new("kill").arg(process.to_string()).status().expect("kill");
         assert!(killed.success());
-        // clients that see the GOAWAY go: this thread must not wait
+        // clients that see the GOAWAY disconnect: this thread must not block
         let ended = tokio::task::spawn_blocking(move || self.tollgate.exit()).await;
         ended.expect("it ends").code()
     }
 
-    /// Its id as this machine has it: `None` where it is not contained.
+    /// Its process id on this machine; `None` without namespaces.
     pub fn process(&self) -> Option<u32> {
         (self.isolation == Isolation::Namespaces).then(|| {
-            // that of the outer namespace, and in it that of the inner one
+            // the child of the outer namespace, and its child in the inner one
             only_child(only_child(self.tollgate.pid()))
         })
     }

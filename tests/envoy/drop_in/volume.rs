@@ -1,5 +1,5 @@
-//! The volume of a Secret or ConfigMap, as the kubelet lays it out: a directory of links into a directory that is swapped
-//! whole.
+//! The volume of a Secret or ConfigMap, as the kubelet lays it out: a directory of links into another directory, which
+//! is replaced as a whole.
 
 use std::{
     fs,
@@ -7,14 +7,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Below a directory of the test's own.
+/// In a directory of the test.
 pub struct Volume {
     path: PathBuf,
     generation: u32,
 }
 
 impl Volume {
-    /// With nothing in it, as of an optional ConfigMap that does not exist.
+    /// An empty volume, as for an optional ConfigMap that does not exist.
     pub fn new(path: PathBuf) -> Self {
         fs::create_dir_all(&path).expect("a directory");
         Self { path, generation: 0 }

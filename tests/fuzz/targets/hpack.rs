@@ -1,5 +1,5 @@
-//! Any octets as the blocks of a connection: decoded as loona-hpack decodes them, and what was decoded comes back from
-//! our encoder.
+//! Any bytes as the blocks of a connection: our decoder must agree with loona-hpack, and our encoder must reproduce the
+//! decoded fields.
 #![no_main]
 
 use wire::hpack::{Decoder, HpackError, put_field};
@@ -35,7 +35,7 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
                 assert_eq!(decode(&mut Decoder::new(0), &again, &mut scratch), Ok(decoded));
             }
             (Err(_), Err(_)) => return,
-            // loona-hpack takes size updates after fields, but none at a block's end, even if nothing else is in it
+            // loona-hpack accepts size updates after fields, but none at a block's end, even if nothing else is in it
             (Err(HpackError::MisplacedSizeUpdate), Ok(_)) => return,
             (Ok(decoded), Err(_)) if decoded.is_empty() && !block.is_empty() => return,
             (decoded, other) => panic!("{block:x?}: {decoded:?}, loona-hpack {other:?}"),

@@ -3,6 +3,6 @@
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {
     if let [chunk, bytes @ ..] = input {
-        tollgate::store::redis::read_replies(bytes, usize::from(*chunk));
+        redis::read_replies(bytes, usize::from(*chunk));
     }
 });

@@ -1,6 +1,6 @@
-//! Any frames, in any pieces and turns, with time that passes and calls that are woken, on a connection of the crate
-//! wire. Checked: no panic, what is sent has whole frames that a server may send, what is kept has bounds, and a
-//! connection that ends has given back all.
+//! Any frames, in any pieces and order, with time that passes and calls that are woken, on a connection of the crate
+//! wire. Checks that nothing panics, that the output consists of frames that a server may send, that the memory kept is
+//! bounded, and that a connection that ends has released everything.
 #![no_main]
 #![allow(dead_code)]
 
@@ -15,7 +15,7 @@ use support::{
 };
 use wire::{Config, HeldReplies};
 
-/// What the handler of the tests knows.
+/// The paths of the tests' handler.
 const PATHS: [&str; 15] = [
     "/echo",
     "/wait",
@@ -50,8 +50,8 @@ fn check(machine: &mut Machine, frames: &[Frame]) {
     }
 }
 
-// Frames without their length, which is a byte, and with streams of a byte; requests by their path's number; raw bytes;
-// and what is not sent.
+// The input is a sequence of steps: a kind, flags, a stream and a payload's length of one byte each, and the payload.
+// By its kind a step sends a frame, a request by its path's number, or raw bytes, or something happens without input.
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {
     let [mode, calls, rest @ ..] = input else { return };
     let config = Config {
@@ -74,7 +74,7 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
         (payload, rest) = after.split_at(after.len().min(usize::from(*length)));
         let id = u32::from(*stream);
         let frames = match kind {
-            // a connection's life is short: most kinds are frames
+            // most kinds are frames, since connections end soon
             0..0x40 => machine.send(&frame(kind & 15, *flags, id, payload)),
             0x40..0x60 => {
                 let fields = request(PATHS[usize::from(kind & 31) % PATHS.len()], &[]);
@@ -82,7 +82,7 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
             }
             // DATA of some length
             0x60..0x70 => machine.send(&frame(0, *flags, id, &vec![0; payload.len() * 64])),
-            // window updates and settings that are not out of range
+            // window updates and settings within their ranges
             0x70..0x78 => machine.send(&frame(8, 0, id, &[0, 0, *flags, *length])),
             0x78..0x80 => machine.send(&settings(&[(4, u32::from(*length) << (flags & 15))])),
             0x80..0x90 => machine.send(payload),

@@ -18,20 +18,20 @@ use tokio::{
 
 use testkit::frames::GOAWAY;
 
-/// Connections of an attack, unless it says otherwise.
+/// The number of connections of an attack, unless it sets another.
 const PEERS: usize = 4;
 
-/// Between the rounds of a peer that sends slowly.
+/// The pause between the rounds of a peer that sends slowly.
 const SLOWLY: Duration = Duration::from_millis(100);
 
-/// What a peer sends on a connection of its own until the other end closes it. Then it comes back.
+/// What a peer sends on its connection until the other end closes it. Then it reconnects.
 pub struct Attack {
     pub name: &'static str,
-    /// Which of the process's listeners is attacked.
+    /// The listener that is attacked.
     pub listener: &'static str,
-    /// Connections at a time.
+    /// The number of concurrent connections.
     pub peers: usize,
-    /// What is sent at first.
+    /// The first bytes.
     first: Vec<u8>,
     then: Then,
     reads: bool,
@@ -41,9 +41,9 @@ pub struct Attack {
 enum Then {
     /// Nothing: the connection is left open.
     Nothing,
-    /// Of each round, as fast as the other end takes them.
+    /// Rounds of bytes, as fast as the other end accepts them.
     Flood(fn(u32) -> Vec<u8>),
-    /// Of each round, with a pause after each.
+    /// Rounds of bytes, with a pause after each.
     Trickle(fn(u32) -> Vec<u8>),
 }
 
@@ -72,37 +72,37 @@ impl Attack {
         Self { peers, ..self }
     }
 
-    /// Its peers read nothing of what is sent to them.
+    /// Makes its peers read nothing that is sent to them.
     pub fn unread(self) -> Self {
         Self { reads: false, ..self }
     }
 
-    /// Whether it may be time that ends it, and not what is sent.
+    /// Whether its connections may end because of time, and not because of what is sent.
     pub fn is_slow(&self) -> bool {
         !self.reads || !matches!(self.then, Then::Flood(_))
     }
 }
 
-/// What became of an attack's connections.
+/// What happened to an attack's connections.
 #[derive(Default)]
 pub struct Seen {
     pub sent: AtomicU64,
     pub connections: AtomicU64,
-    /// Those that stand.
+    /// The number of open connections.
     pub open: AtomicUsize,
-    /// How those ended that the other end has closed.
+    /// How the connections ended that the other end has closed.
     pub ends: Mutex<BTreeMap<String, u64>>,
 }
 
-/// The peers of an attack, at work until this is dropped.
+/// The peers of an attack, which run until this is dropped.
 pub struct Attackers {
     pub seen: Arc<Seen>,
     runtime: Option<Runtime>,
 }
 
 impl Attackers {
-    /// Where the attack is measured, they run on a thread of least priority: an attacker has a machine of its own. On a
-    /// machine that is busy otherwise they would hardly run.
+    /// Starts the peers. When the attack is measured they run on a thread of lowest priority, because a real attacker
+    /// has its own machine. On a busy machine such a thread would hardly run.
     pub fn start(attack: &Arc<Attack>, address: SocketAddr) -> Self {
         let yielding = || {
             if super::length().is_some() {
@@ -144,7 +144,7 @@ async fn peer(attack: &Attack, mut stream: TcpStream, seen: &Seen) {
     let write = async {
         send(attack, writes, seen).await;
         if attack.reads {
-            // the reason may be on its way
+            // the reason may be in flight
             std::future::pending::<()>().await;
         }
     };
@@ -156,10 +156,10 @@ async fn peer(attack: &Attack, mut stream: TcpStream, seen: &Seen) {
     *seen.ends.lock().expect("no panic").entry(end).or_default() += 1;
 }
 
-/// Sends until the other end takes no more.
+/// Sends until the other end accepts no more.
 async fn send(attack: &Attack, mut writes: impl AsyncWrite + Unpin, seen: &Seen) {
     let mut send = async |bytes: &[u8]| {
-        // in parts, so that what is counted was sent
+        // in parts, so that only sent bytes are counted
         for part in bytes.chunks(65_536) {
             if writes.write_all(part).await.is_err() {
                 return false;
@@ -189,7 +189,7 @@ async fn send(attack: &Attack, mut writes: impl AsyncWrite + Unpin, seen: &Seen)
     }
 }
 
-/// Reads to the end, and says how it ended.
+/// Reads to the end, and returns how the connection ended.
 async fn end(reads: impl AsyncRead + Unpin, is_http2: bool) -> String {
     let mut reads = BufReader::with_capacity(65_536, reads);
     if !is_http2 {

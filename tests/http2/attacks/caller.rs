@@ -1,5 +1,5 @@
-//! A caller as it should be: one call after the other, two hundred a second if none takes longer than five
-//! milliseconds, and what each took.
+//! A well-behaved caller: one call after another, two hundred per second if none takes longer than five milliseconds,
+//! with the latency of each.
 
 use std::{
     io::{self, Read, Write},
@@ -20,7 +20,7 @@ use testkit::{
     frames::{ACK, END_STREAM, GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS, WINDOW_UPDATE, frame},
 };
 
-/// From one call to the next.
+/// The interval between calls.
 const INTERVAL: Duration = Duration::from_millis(5);
 
 trait Stream: Read + Write + Send {}
@@ -33,13 +33,13 @@ pub struct To {
     pub tls: Option<Arc<ClientConfig>>,
 }
 
-/// A connection of HTTP/2 whose reads block.
+/// An HTTP/2 connection with blocking reads.
 pub struct Connection {
     stream: Box<dyn Stream>,
     to: To,
-    /// The last call's.
+    /// The stream of the last call.
     number: u32,
-    /// The other end has asked for no further calls.
+    /// Whether the other end has sent GOAWAY.
     is_going: bool,
 }
 
@@ -65,7 +65,7 @@ impl Connection {
         Ok(Self { stream, to, number: 0, is_going: false })
     }
 
-    /// Makes the other end work a little, so many times.
+    /// Makes the other end work a little, this many times.
     pub fn pings(&mut self, times: u32) -> io::Result<()> {
         for _ in 0..times {
             self.stream.write_all(&frame(PING, 0, 0, b"answer..").repeat(25))?;
@@ -76,13 +76,13 @@ impl Connection {
         Ok(())
     }
 
-    /// Makes a call, over a new connection if this one is asked to go.
+    /// Makes a call, on a new connection if this one has received GOAWAY.
     fn call(&mut self) -> Result<(), String> {
         if self.is_going {
             self.again()?;
         }
         match self.one_call() {
-            // it was not taken
+            // it was not accepted
             Err(_) if self.is_going => {
                 self.again()?;
                 self.one_call()
@@ -112,7 +112,7 @@ impl Connection {
         }
     }
 
-    /// The next frame: kind and flags, stream, payload. What has to be acknowledged is.
+    /// Reads the next frame: type and flags, stream, payload. Acknowledges it if necessary.
     fn next(&mut self) -> io::Result<((u8, u8), u32, Vec<u8>)> {
         let mut head = [0; 9];
         self.stream.read_exact(&mut head)?;
@@ -129,7 +129,7 @@ impl Connection {
     }
 }
 
-/// What a caller saw for some time.
+/// The results of a caller over some time.
 #[derive(Default)]
 pub struct Calls {
     pub took: Vec<Duration>,
@@ -141,7 +141,7 @@ impl Calls {
         self.took.len() + self.errors.len()
     }
 
-    /// In milliseconds; of no calls there is none.
+    /// A quantile in milliseconds; NaN if there are no calls.
     pub fn quantile(&self, of_a_hundred: usize) -> f64 {
         let mut took = self.took.clone();
         took.sort_unstable();
@@ -157,7 +157,7 @@ struct Shared {
     stop: AtomicBool,
 }
 
-/// Calls until it is dropped.
+/// Makes calls until it is dropped.
 pub struct Caller {
     shared: Arc<Shared>,
     thread: Option<thread::JoinHandle<()>>,
@@ -174,7 +174,7 @@ impl Caller {
                     thread::sleep(due.saturating_duration_since(Instant::now()));
                     let since = Instant::now();
                     let called = connection.call();
-                    // those that this one has held up are not made up for
+                    // calls that this one has delayed are skipped
                     due = (due + INTERVAL).max(Instant::now());
                     let failed = called.is_err();
                     let mut calls = shared.calls.lock().expect("no panic");
@@ -193,7 +193,7 @@ impl Caller {
         Self { shared, thread: Some(thread) }
     }
 
-    /// Waits until so many more calls have come to an end.
+    /// Waits until this many more calls have ended.
     pub fn wait_for(&self, more: usize) {
         let calls = self.shared.calls.lock().expect("no panic");
         let enough = calls.len() + more;
@@ -201,7 +201,7 @@ impl Caller {
         assert!(!waited.expect("no panic").1.timed_out(), "no answer in time");
     }
 
-    /// What became of the calls since the last time, and of the one that is under way.
+    /// The results since the last time, including the call in flight.
     pub fn take(&self) -> Calls {
         self.wait_for(1);
         std::mem::take(&mut *self.shared.calls.lock().expect("no panic"))

@@ -1,4 +1,4 @@
-//! Attacks by what costs the sender little: frames that are no calls, calls that are none, calls that are given up.
+//! Attacks with what costs the sender little: frames that belong to no call, malformed calls, cancelled calls.
 
 use super::attack::Attack;
 use crate::messages::head;
@@ -21,7 +21,7 @@ fn stream(round: u32) -> u32 {
     (round % 10_000_000) * 200 + 1
 }
 
-/// A hundred calls with this block, and what follows each.
+/// A hundred calls with this header block, and what follows each.
 fn calls(round: u32, block: &[u8], flags: u8, after: impl Fn(u32) -> Vec<u8>) -> Vec<u8> {
     let one = |number: u32| {
         let stream: u32 = stream(round) + 2 * number;
@@ -35,12 +35,12 @@ fn opened(round: u32, after: impl Fn(u32) -> Vec<u8>) -> Vec<u8> {
     calls(round, &call(b"\x01\x01a"), 0, after)
 }
 
-/// A hundred calls.
+/// A hundred complete calls.
 pub fn whole_calls(round: u32) -> Vec<u8> {
     opened(round, |stream| frame(DATA, END_STREAM, stream, MESSAGE))
 }
 
-/// A hundred calls with two authorities, which are reset by the other end.
+/// A hundred calls with two authorities, which the other end resets.
 fn malformed(round: u32) -> Vec<u8> {
     calls(round, &call(b"\x01\x01a\x01\x01b"), END_STREAM, |_| Vec::new())
 }
@@ -53,16 +53,16 @@ pub fn resets(round: u32) -> Vec<u8> {
     opened(round, reset)
 }
 
-/// A message byte by byte, each in a frame of its own with these flags.
+/// A message in frames of one byte each, with these flags.
 fn bytewise(stream: u32, flags: u8, payload: impl Fn(u8) -> Vec<u8>) -> Vec<u8> {
     let last = MESSAGE.len() - 1;
     let end = |at| if at == last { END_STREAM } else { 0 };
     MESSAGE.iter().enumerate().flat_map(|(at, byte)| frame(DATA, flags | end(at), stream, &payload(*byte))).collect()
 }
 
-/// Enters a field of 4 KiB into the table.
+/// Adds a field of 4 KiB to the dynamic table.
 pub fn bomb() -> Vec<u8> {
-    // its value has 4000 bytes: 127, and 3873 in seven bits a byte
+    // its value has 4000 bytes: 127, and 3873 in seven bits per byte
     let block = [&call(b"\x01\x01a")[..], b"\x40\x01x\x7f\xa1\x1e", &[b'x'; 4000]].concat();
     [preface(), frame(HEADERS, END_HEADERS | END_STREAM, 1, &block)].concat()
 }
@@ -73,8 +73,8 @@ pub fn exploding(round: u32) -> Vec<u8> {
     frame(HEADERS, END_HEADERS | END_STREAM, 2 * (round % 1_000_000_000) + 3, &block)
 }
 
-/// Calls whose windows are opened by SETTINGS, and that are reset then: once the connection's window is used up, for it
-/// is never opened, each waits for that.
+/// Calls whose windows are opened by SETTINGS and that are then reset. The connection's window is never opened; once it
+/// is used up, each call waits for it.
 fn opened_by_settings(round: u32) -> Vec<u8> {
     if round < 40 {
         return whole_calls(round);
@@ -164,7 +164,7 @@ pub fn of_calls() -> Vec<Attack> {
     ]
 }
 
-/// On what is no HTTP/2.
+/// Attacks on other ports, and with other protocols than HTTP/2.
 pub fn others() -> Vec<Attack> {
     let raw = |name, then| Attack::flood(name, Vec::new(), then);
     vec![

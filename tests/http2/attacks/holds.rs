@@ -1,4 +1,4 @@
-//! Attacks by what makes the other end hold something: requests and answers that go on for ever, and many of each.
+//! Attacks that make the other end hold something: endless requests and responses, and many of each.
 
 use super::{
     attack::Attack,
@@ -7,12 +7,12 @@ use super::{
 use crate::{messages::head, rig::initial_window};
 use testkit::frames::{CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, WINDOW_UPDATE, frame};
 
-/// Connections of the attacks that make many: 200 where they are measured.
+/// The number of connections of attacks with many: 200 when they are measured.
 fn many() -> usize {
     if super::length().is_some() { 200 } else { 40 }
 }
 
-/// No answer may have a byte of DATA.
+/// A preface whose initial window admits no byte of DATA.
 fn no_window() -> Vec<u8> {
     [preface(), initial_window(0)].concat()
 }
@@ -26,14 +26,14 @@ fn open(stream: u32, path: &[u8]) -> Vec<u8> {
     frame(HEADERS, END_HEADERS, stream, &block)
 }
 
-/// As many messages as may be of a connection, none of which ends.
+/// As many messages as a connection may have, none of which ends.
 fn partial() -> Vec<u8> {
     let piece = [&b"\0\0\x3f\0\0"[..], &[0; 15_995]].concat();
     [preface(), streams(1000).flat_map(|stream| [head(stream), frame(DATA, 0, stream, &piece)].concat()).collect()]
         .concat()
 }
 
-/// A call of health's Watch.
+/// A call of `Watch` of the health service.
 fn watch(stream: u32) -> Vec<u8> {
     let asked = b"\0\0\0\0\x0b\x0a\x09ratelimit";
     [open(stream, b"/grpc.health.v1.Health/Watch"), frame(DATA, END_STREAM, stream, asked)].concat()
@@ -51,7 +51,7 @@ fn reflection() -> Vec<u8> {
         .collect()
 }
 
-/// On each of the streams, questions of 60 bytes for what takes 19 times as much to answer, and more.
+/// Requests of 60 bytes on each stream, whose responses are 19 times as long.
 fn questions(frames: usize) -> Vec<u8> {
     let symbol = b"envoy.service.ratelimit.v3.RateLimitService";
     let length = symbol.len() as u8;
@@ -59,15 +59,15 @@ fn questions(frames: usize) -> Vec<u8> {
     (0..frames).flat_map(|_| streams(REFLECTING).flat_map(|stream| frame(DATA, 0, stream, &question))).collect()
 }
 
-/// A header block that is left before its end, of almost 2 MiB.
+/// An incomplete header block of almost 2 MiB.
 fn unfinished_block() -> Vec<u8> {
-    // the length of a value: 127, and 15 873 in seven bits a byte
+    // the length of a value: 127, and 15 873 in seven bits per byte
     let field = [&b"\x00\x01x\x7f\x81\x7c"[..], &[b'x'; 16_000]].concat();
     [preface(), frame(HEADERS, 0, 1, &field), frame(CONTINUATION, 0, 1, &field).repeat(120)].concat()
 }
 
 fn byte_of_a_frame(round: u32) -> Vec<u8> {
-    // the frame has its head, and then its payload
+    // first the frame header, then the payload
     frame(HEADERS, 0, 1, &[0; 16_000]).get(round as usize).copied().into_iter().collect()
 }
 
@@ -114,7 +114,7 @@ pub fn crowds() -> Vec<Attack> {
     attacks.into_iter().map(|attack| attack.by(many())).collect()
 }
 
-/// Against connections that are asked to go: the PING after GOAWAY is never acknowledged.
+/// Attacks on connections that receive GOAWAY: the PING after it is never acknowledged.
 pub fn stayers() -> Vec<Attack> {
     vec![
         Attack::hold("many × aged, no PING acknowledged", preface()).by(many()),
@@ -122,10 +122,10 @@ pub fn stayers() -> Vec<Attack> {
     ]
 }
 
-/// The front of a TLS handshake.
+/// The start of a TLS handshake.
 const HELLO: &[u8] = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
 
-/// Against it.
+/// Attacks on TLS handshakes.
 pub fn handshakes() -> Vec<Attack> {
     vec![
         Attack::flood("plain text to the TLS port", Vec::new(), |_| preface().repeat(100)),

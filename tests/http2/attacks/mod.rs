@@ -1,10 +1,9 @@
-//! Attacks, beside two callers that are as they should be: one on the worker that is attacked, one on the other. No
-//! call of theirs fails; what the attack makes the process hold, and log, is bounded; and the process is rid of its
-//! peers when they leave.
+//! Attacks next to two well-behaved callers: one on the attacked worker, one on the other. No call of theirs fails;
+//! what the attack makes the process hold and log is bounded; and the process releases everything when the peers leave.
 //!
-//! With `TOLLGATE_TEST_FLOOD_SECONDS` each lasts so long, four times so if it is slow, and what the callers see is
-//! measured: without an attack, with the same attack on another process of the machine, and with it on theirs. The
-//! second shows what comes of sharing the machine's cores alone.
+//! With `TOLLGATE_TEST_FLOOD_SECONDS` each attack lasts that long, or four times that if it is slow, and the callers'
+//! latencies are measured: without an attack, with the same attack on another process of the machine, and with it on
+//! theirs. The second shows the effect of sharing the machine's cores.
 
 mod attack;
 mod caller;
@@ -32,19 +31,19 @@ use self::{
 };
 use testkit::{certificates::certificates, process::Tollgate};
 
-/// The log may grow by this much.
+/// How much the log may grow.
 const LOG: usize = 64 << 10;
 
-/// The process may grow by this much, in MiB: for requests that are not whole 64, for answers that wait 64, for buffers
-/// that are larger than what they hold, and for what connections and the allocator need.
+/// How much the process may grow, in MiB: 64 for incomplete requests, 64 for responses that wait, and the rest for
+/// buffers larger than their content, for connections and for the allocator.
 const MEMORY: f64 = 384.0;
 
-/// How long each attack lasts, if it is to be measured.
+/// How long each attack lasts, if it is measured.
 fn length() -> Option<Duration> {
     std::env::var("TOLLGATE_TEST_FLOOD_SECONDS").ok()?.parse().ok().map(Duration::from_secs)
 }
 
-/// Both callers' view of the same time.
+/// The results of both callers over the same time.
 struct View {
     same: Calls,
     other: Calls,
@@ -56,7 +55,7 @@ struct Callers {
 }
 
 impl Callers {
-    /// What they see from now on, for so long and at least ten calls.
+    /// The results from now on, over this time and at least ten calls.
     async fn during(&self, length: Duration) -> View {
         self.have_no_error();
         tokio::time::sleep(length).await;
@@ -66,7 +65,7 @@ impl Callers {
         View { same: self.same.take(), other: self.other.take() }
     }
 
-    /// Of the calls that are in no view: between two of them.
+    /// Checks the calls between two results.
     fn have_no_error(&self) {
         for caller in [&self.same, &self.other] {
             assert_eq!(caller.take().errors, [""; 0]);
@@ -74,14 +73,14 @@ impl Callers {
     }
 }
 
-/// What is attacked.
+/// The configuration of the attacked process.
 enum Setting {
     Plain,
     Secured {
         files: tempfile::TempDir,
         client: Arc<ClientConfig>,
     },
-    /// Connections are asked to go after a second. So they cannot be kept on a worker, and there is one.
+    /// Connections receive GOAWAY after a second. So they cannot be kept on a worker, and there is only one.
     Aging,
 }
 
@@ -119,8 +118,8 @@ fn log_of(tollgate: &Tollgate) -> usize {
     tollgate.log().iter().map(|line| line.len() + 1).sum()
 }
 
-/// One attack, on a process of its own.
-async fn endures(setting: &Setting, attack: Attack) {
+/// Runs one attack on a process of its own.
+async fn withstands(setting: &Setting, attack: Attack) {
     let attack = Arc::new(attack);
     let (target, pair) = setting.target(attack.peers).await;
     let callers = Callers { same: Caller::start(pair.same), other: Caller::start(pair.other) };
@@ -164,44 +163,44 @@ async fn endures(setting: &Setting, attack: Attack) {
     assert!(memory[1] - before < MEMORY, "{name}: {memory:?} MiB");
 }
 
-async fn all_endured(setting: Setting, attacks: Vec<Attack>) {
+async fn withstands_all(setting: Setting, attacks: Vec<Attack>) {
     println!("{}", report::head());
     for attack in attacks {
-        endures(&setting, attack).await;
+        withstands(&setting, attack).await;
     }
 }
 
 #[tokio::test]
-async fn frames_without_end() {
-    all_endured(Setting::Plain, floods::frames()).await;
+async fn endless_frames() {
+    withstands_all(Setting::Plain, floods::frames()).await;
 }
 
 #[tokio::test]
-async fn calls_without_end() {
-    all_endured(Setting::Plain, floods::of_calls()).await;
+async fn endless_calls() {
+    withstands_all(Setting::Plain, floods::of_calls()).await;
 }
 
 #[tokio::test]
-async fn what_is_no_http2() {
-    all_endured(Setting::Plain, floods::others()).await;
+async fn other_protocols_than_http2() {
+    withstands_all(Setting::Plain, floods::others()).await;
 }
 
 #[tokio::test]
-async fn what_has_to_be_held() {
-    all_endured(Setting::Plain, holds::holds()).await;
+async fn requests_and_responses_that_are_held() {
+    withstands_all(Setting::Plain, holds::holds()).await;
 }
 
 #[tokio::test]
 async fn many_connections() {
-    all_endured(Setting::Plain, holds::crowds()).await;
+    withstands_all(Setting::Plain, holds::crowds()).await;
 }
 
 #[tokio::test]
-async fn connections_that_do_not_go() {
-    all_endured(Setting::Aging, holds::stayers()).await;
+async fn connections_that_ignore_goaway() {
+    withstands_all(Setting::Aging, holds::stayers()).await;
 }
 
 #[tokio::test]
 async fn handshakes_that_fail() {
-    all_endured(Setting::secured(), holds::handshakes()).await;
+    withstands_all(Setting::secured(), holds::handshakes()).await;
 }

@@ -1,18 +1,18 @@
-//! What the system says of a process: its memory, and how long its workers have run.
+//! What the system reports about a process: its memory, and the CPU time of its workers.
 
 use std::{collections::BTreeMap, fs};
 
-/// Memory that is in RAM now, in MiB.
+/// Resident memory in MiB.
 pub fn resident(pid: u32) -> f64 {
     status(pid, "VmRSS:")
 }
 
-/// The most that it has been since [`forget_peak`], in MiB.
+/// The peak of resident memory since [`forget_peak`], in MiB.
 pub fn peak(pid: u32) -> f64 {
     status(pid, "VmHWM:")
 }
 
-/// Begins a new peak, as proc(5) has it of `clear_refs`.
+/// Resets the peak; see `clear_refs` in proc(5).
 pub fn forget_peak(pid: u32) {
     fs::write(format!("/proc/{pid}/clear_refs"), "5").expect("a process of ours");
 }
@@ -23,7 +23,7 @@ fn status(pid: u32, name: &str) -> f64 {
     line.trim().trim_end_matches(" kB").parse::<f64>().expect("a number") / 1024.0
 }
 
-/// For how long each worker has run, in nanoseconds, by its thread's name.
+/// The CPU time of each worker in nanoseconds, by its thread's name.
 pub fn workers(pid: u32) -> BTreeMap<String, u64> {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).expect("it runs");
     let times = threads.flatten().filter_map(|thread| {

@@ -1,4 +1,4 @@
-//! What is printed of an attack: a row of a table.
+//! What is printed about an attack: a row of a table.
 
 use std::{fmt::Write as _, sync::atomic::Ordering::Relaxed};
 
@@ -6,19 +6,19 @@ use super::{Calls, View, attack::Seen};
 use crate::rejections;
 use testkit::process::Tollgate;
 
-/// All that is known of an attack.
+/// All results of an attack.
 pub struct Report<'a> {
     pub name: &'a str,
-    /// Before, at its peak, and after, in MiB.
+    /// The memory before, at its peak, and after, in MiB.
     pub memory: [f64; 3],
-    /// Without an attack and beside one on another process, if that was measured, and under it.
+    /// The results without an attack and beside one on another process, if these were measured, and under attack.
     pub views: &'a [View],
-    /// Of the worker that is attacked and the other one, percent of a core.
+    /// CPU of the attacked worker and of the other one, in percent of a core.
     pub busy: [f64; 2],
     pub seen: &'a Seen,
-    /// Connections that stood at its end.
+    /// The number of connections that were open at the end.
     pub open: usize,
-    /// Bytes of log.
+    /// The growth of the log in bytes.
     pub logged: usize,
 }
 
@@ -55,8 +55,8 @@ impl Report<'_> {
         row(self.name, &memory, &other, &same, &busy, &self.rest(&rejections(tollgate).await))
     }
 
-    /// What calls took, in milliseconds: 99 of a hundred without an attack, beside one, and under it; how the last two
-    /// compare; all under it.
+    /// The latencies of calls in milliseconds: the 99th percentile without an attack, beside one, and under attack; the
+    /// ratio of the last two; the maximum under attack.
     fn columns(&self, of: impl Fn(&View) -> &Calls) -> [String; 5] {
         let p99 = |view: &View| of(view).quantile(99);
         let attacked = self.views.last().expect("one at least");

@@ -1,4 +1,4 @@
-//! A process to attack, whose next connections all come to the worker of one caller, and to none of another's.
+//! A process to attack, whose next connections all go to the worker of one caller, and none to that of the other.
 
 use std::sync::Arc;
 
@@ -18,35 +18,36 @@ use testkit::{
 pub const RULES: &str =
     "domain: edge\ndescriptors: [{key: path, rate_limit: {unit: year, requests_per_unit: 4000000000}}]\n";
 
-/// Connections of an attack that may not have left yet when the next come, beside one for each of its peers.
+/// How many connections of an attack may not have been closed yet when its next ones arrive, in addition to one for
+/// each peer.
 const SPARE: usize = 100;
 
-/// A process, and what keeps connections where they belong.
+/// A process, with connections that determine where others go.
 pub struct Target {
     pub tollgate: Tollgate,
-    /// The worker that is attacked, by its thread's name.
+    /// The attacked worker, by its thread's name.
     pub attacked: String,
-    /// These keep the other one from being dealt more.
+    /// Connections that keep the other worker from getting more.
     idle: Vec<Connection>,
 }
 
-/// For two callers.
+/// Connections for two callers.
 pub struct Pair {
-    /// On the worker that is attacked.
+    /// On the attacked worker.
     pub same: Connection,
-    /// On the other one.
+    /// On the other worker.
     pub other: Connection,
 }
 
 impl Target {
-    /// `peers` of an attack will all be on one worker. Connections are dealt to the worker that has fewest, so the
-    /// other one is given more than they are, and some, for those that have not left yet when the next come.
+    /// Makes all `peers` of an attack go to one worker. The worker with the fewest connections gets the next one, so
+    /// the other worker gets more connections than there are peers, and some for those that have not been closed yet.
     pub async fn start(builder: Builder, tls: Option<Arc<ClientConfig>>, peers: usize) -> (Self, Pair) {
         let files = getrlimit(Resource::Nofile);
         setrlimit(Resource::Nofile, Rlimit { current: files.maximum, ..files }).expect("as many files as may be");
         let tollgate = builder.rules(RULES).start();
         let to = To { address: tollgate.address("grpc"), tls };
-        // what there is to do for a new connection is done, for that may be more than a few PINGs
+        // all work for the new connections is done first, because it may be more than a few PINGs
         let open = || {
             let mut connection = Connection::open(to.clone()).expect("open");
             connection.pings(1).expect("answered");
@@ -54,10 +55,10 @@ impl Target {
         };
         let (mut same, mut other) = (open(), open());
         let attacked = worker_of(&tollgate, &mut same);
-        assert_ne!(worker_of(&tollgate, &mut other), attacked, "the first two are dealt to a worker each");
+        assert_ne!(worker_of(&tollgate, &mut other), attacked, "the first two are on different workers");
         let (mut idle, mut surplus) = (Vec::new(), Vec::new());
         for _ in 0..2 * peers + SPARE {
-            // as long as both have as many, each is dealt one of two
+            // while both have equally many, each gets one of two
             let (mut one, two) = (open(), open());
             let (leaving, staying) = if worker_of(&tollgate, &mut one) == attacked { (one, two) } else { (two, one) };
             idle.push(staying);
@@ -69,7 +70,7 @@ impl Target {
         (target, Pair { same, other })
     }
 
-    /// With one worker, on which both callers are.
+    /// With one worker, which both callers share.
     pub fn with_one_worker(builder: Builder) -> (Self, Pair) {
         let tollgate = builder.rules(RULES).env("WORKERS", "1").start();
         let to = To { address: tollgate.address("grpc"), tls: None };
@@ -78,12 +79,12 @@ impl Target {
         (Self { tollgate, attacked: "worker-0".to_owned(), idle: Vec::new() }, pair)
     }
 
-    /// Connections of this.
+    /// The number of open connections.
     pub fn connections(&self) -> usize {
         self.idle.len() + 2
     }
 
-    /// Waits until all others have ended.
+    /// Waits until only this many are left.
     pub async fn has_no_more_than(&self, connections: usize) {
         eventually("others to end", async || {
             (count(&self.tollgate, "tollgate_connections").await <= connections as u64).then_some(())
@@ -92,8 +93,8 @@ impl Target {
     }
 }
 
-/// The worker that runs when this connection wants something, which is clear sooner or later: another one may have
-/// something to do as well.
+/// The worker that runs when this connection has work. It repeats until the result is clear, because another one may
+/// have work too.
 fn worker_of(tollgate: &Tollgate, connection: &mut Connection) -> String {
     loop {
         let before = workers(tollgate.pid());

@@ -1,6 +1,6 @@
-//! Tollgate beside other implementations: the same bytes to its own HTTP/2 server, to hyper, and to grpc-go. What
-//! differs is listed in [`differences`], each with its reason; a difference that is not listed, or is no longer seen,
-//! fails.
+//! Compares Tollgate with other implementations: the same bytes are sent to its own HTTP/2 server, to hyper, and to
+//! grpc-go. Differences are listed in [`differences`], each with its reason; a difference that is not listed, or that
+//! no longer occurs, fails the test.
 
 mod differences;
 mod generated;
@@ -19,10 +19,10 @@ use differences::known;
 use script::Script;
 use servers::{Answers, Other, Servers};
 
-/// Scripts that run beside one another, each on connections of its own.
+/// The number of concurrent scripts, each on connections of its own.
 const AT_A_TIME: usize = 16;
 
-/// What is not as the differences that are known have it.
+/// Deviations from the known differences.
 fn faults(script: &Script, answers: &Answers, known: impl Fn(Other) -> Option<&'static str>) -> Vec<String> {
     let Answers { ours, hyper, grpc_go } = answers;
     let name = &script.name;
@@ -46,7 +46,7 @@ fn faults(script: &Script, answers: &Answers, known: impl Fn(Other) -> Option<&'
 }
 
 #[tokio::test]
-async fn scripts_are_answered_as_by_others() {
+async fn scripts_are_answered_as_by_other_servers() {
     let servers = Servers::start();
     let scripts = scripts::all();
     let names: BTreeSet<_> = scripts.iter().map(|script| &*script.name).collect();

@@ -1,5 +1,5 @@
-//! Runs a script on a connection. Nothing is awaited by time: a script is over when the streams that it looks at have
-//! ended and a PING and a call after it are answered, or when the connection has ended.
+//! Runs a script on a connection. A script does not end by time: it is over when its streams have ended and a PING and
+//! a call after it are answered, or when the connection has ended.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -17,23 +17,23 @@ use testkit::frames::{ACK, Frame, PING, SETTINGS, frame};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// A stream that has no end for so long has none. Nothing waits for it where all is as expected.
+/// A stream without an end for this long counts as having none. If everything is as expected, nothing waits for it.
 const LONGEST: Duration = Duration::from_secs(20);
 
-/// Whether the end of this stream is awaited: as the script has it, unless the server is known to do this.
+/// Whether to wait for the end of this stream: as the script says, unless the server is known to behave otherwise.
 fn awaits(known: Option<&str>, stream: u32, by_script: bool) -> bool {
     let silent = format!("{stream} nothing");
     known.map_or(by_script, |known| known.split("; ").all(|part| part != silent))
 }
 
-/// `known` is what the server was seen to do, if that differs from what others do.
+/// `known` is the known behaviour of the server, if it differs from the others'.
 pub async fn run(script: &Script, address: SocketAddr, known: Option<&str>) -> Seen {
     let stream = TcpStream::connect(address).await.expect("connected");
     stream.set_nodelay(true).expect("a socket");
     let mut client = Client { stream, seen: Seen::new(script), pings: 0 };
     if !script.is_bare {
         client.send(&[PREFACE, &frame(SETTINGS, 0, 0, &[])].concat()).await;
-        // so that what is sent then meets a connection that is set up
+        // so that what follows meets an established connection
         client.read_until(|client, frame| client.seen.is_closed() || frame.kind == SETTINGS).await;
         client.send(&frame(SETTINGS, ACK, 0, &[])).await;
     }
@@ -60,12 +60,12 @@ struct Client {
 }
 
 impl Client {
-    /// What can be sent: a server that has closed the connection takes nothing, which shows when it is read.
+    /// Sends as much as possible: if the server has closed the connection, reading shows that.
     async fn send(&mut self, bytes: &[u8]) {
         let _ = self.stream.write_all(bytes).await;
     }
 
-    /// Until the server has answered a PING.
+    /// Waits until the server has answered a PING.
     async fn settle(&mut self) {
         self.pings += 1;
         let payload = self.pings.to_be_bytes();
@@ -93,7 +93,7 @@ impl Client {
                 }
             }
         };
-        // what has not come shows in what was seen
+        // what is missing shows in the comparison
         let _ = timeout(LONGEST, read).await;
     }
 

@@ -1,4 +1,4 @@
-//! Scripts: the bytes of a client, with the moments at which it waits, and the parts that they are made of.
+//! Scripts: the bytes that a client sends and the points at which it waits, and building blocks for them.
 
 use std::{
     fmt,
@@ -16,7 +16,7 @@ use testkit::{
 pub const PADDED: u8 = 8;
 pub const PRIORITY: u8 = 0x20;
 
-/// The stream of the call that follows each script, above all streams of scripts.
+/// The stream of the call after each script, above all streams of scripts.
 pub const PROBE: u32 = 0x4000_0001;
 
 /// What a client sends on a connection of its own.
@@ -26,29 +26,29 @@ pub struct Script {
     /// Whether it begins before the preface.
     pub is_bare: bool,
     pub steps: Vec<Step>,
-    /// The streams that it looks at, and whether it waits for their end.
+    /// The streams that are compared, and whether it waits for their end.
     pub streams: Vec<(u32, bool)>,
 }
 
 #[derive(Clone)]
 pub enum Step {
     Send(Vec<u8>),
-    /// Goes on once the server has ended this stream.
+    /// Continues once the server has ended this stream.
     Ended(u32),
 }
 
 impl Script {
-    /// One that looks at stream 1.
+    /// A script that compares stream 1.
     pub fn new(name: impl Into<String>, bytes: Vec<u8>) -> Self {
         Self { name: name.into(), is_bare: false, steps: vec![Step::Send(bytes)], streams: vec![(1, true)] }
     }
 
-    /// One that has no preface and no SETTINGS before its bytes.
+    /// A script without a preface and SETTINGS before its bytes.
     pub fn bare(name: &str, bytes: &[u8]) -> Self {
         Self { is_bare: true, streams: Vec::new(), ..Self::new(name, bytes.to_vec()) }
     }
 
-    /// One that looks at no stream.
+    /// A script that compares no stream.
     pub fn about_the_connection(name: impl Into<String>, bytes: Vec<u8>) -> Self {
         Self { streams: Vec::new(), ..Self::new(name, bytes) }
     }
@@ -59,20 +59,20 @@ impl Script {
         self
     }
 
-    /// Looks at these streams as well, which end.
+    /// Compares these streams too, which must end.
     pub fn and(mut self, streams: impl IntoIterator<Item = u32>) -> Self {
         self.streams.extend(streams.into_iter().map(|stream| (stream, true)));
         self
     }
 
-    /// Looks at stream 1, and does not wait for its end.
+    /// Compares stream 1 without waiting for its end.
     pub fn open(mut self) -> Self {
         self.streams[0].1 = false;
         self
     }
 }
 
-/// Its frames, for messages of failed tests: type, flags and stream of each, and the front of its payload.
+/// The frames, for messages of failed tests: type, flags and stream of each, and the start of its payload.
 impl fmt::Debug for Script {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for step in &self.steps {
@@ -117,21 +117,21 @@ pub fn pair(field: (&str, &str)) -> (Vec<u8>, Vec<u8>) {
     (field.0.as_bytes().to_vec(), field.1.as_bytes().to_vec())
 }
 
-/// Those with one more.
+/// The same with one more field.
 pub fn with(name: &str, value: impl AsRef<[u8]>) -> Fields {
     let mut all = fields();
     all.push((name.as_bytes().to_vec(), value.as_ref().to_vec()));
     all
 }
 
-/// Those without one.
+/// The same without a field.
 pub fn without(name: &str) -> Fields {
     let mut all = fields();
     all.retain(|(known, _)| known != name.as_bytes());
     all
 }
 
-/// Those with one changed.
+/// The same with a changed field.
 pub fn changed(name: &str, value: impl AsRef<[u8]>) -> Fields {
     let mut all = fields();
     for (known, old) in &mut all {
@@ -142,7 +142,7 @@ pub fn changed(name: &str, value: impl AsRef<[u8]>) -> Fields {
     all
 }
 
-/// Fields as literals that enter no table: the plainest block there is.
+/// Encodes fields as literals without indexing: the simplest block.
 pub fn block(fields: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
     let mut block = Vec::new();
     for (name, value) in fields {
@@ -175,7 +175,7 @@ pub fn open(stream: u32, fields: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
     headers(stream, 0, &block(fields))
 }
 
-/// HEADERS with this block, in as many frames as it needs.
+/// HEADERS with this block, in as many frames as needed.
 pub fn headers(stream: u32, flags: u8, block: &[u8]) -> Vec<u8> {
     let (first, mut rest) = block.split_at(block.len().min(16_384));
     let mut bytes = frame(HEADERS, flags | if rest.is_empty() { END_HEADERS } else { 0 }, stream, first);
@@ -192,12 +192,12 @@ pub fn last(stream: u32, bytes: &[u8]) -> Vec<u8> {
     frame(DATA, END_STREAM, stream, bytes)
 }
 
-/// DATA that more follows.
+/// DATA that is not the last.
 pub fn more(stream: u32, bytes: &[u8]) -> Vec<u8> {
     frame(DATA, 0, stream, bytes)
 }
 
-/// A call with these fields, its message in one frame.
+/// A call with these fields, and its message in one frame.
 pub fn call(stream: u32, fields: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
     [open(stream, fields), last(stream, &message())].concat()
 }
@@ -207,7 +207,7 @@ pub fn good(stream: u32) -> Vec<u8> {
     call(stream, &fields())
 }
 
-/// A message that no other call has: what is answered must not depend on the calls before it.
+/// A message that no other call has, so that its answer does not depend on earlier calls.
 pub fn plain_message() -> Vec<u8> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let value = format!("/{:06}", NEXT.fetch_add(1, Relaxed));
@@ -215,7 +215,7 @@ pub fn plain_message() -> Vec<u8> {
     request("oracle", &descriptors).encode_to_vec()
 }
 
-/// The same in its frame of gRPC.
+/// The same with its gRPC prefix.
 pub fn message() -> Vec<u8> {
     framed(0, &plain_message())
 }

@@ -1,4 +1,4 @@
-//! What a client sees of a server: the end of each stream, and that of the connection.
+//! What a client sees of a server: the end of each stream, and of the connection.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -9,14 +9,14 @@ use testkit::frames::{DATA, END_STREAM, Frame, GOAWAY, HEADERS, RST_STREAM};
 
 #[derive(Debug)]
 pub struct Seen {
-    /// The script's, in its order.
+    /// The streams of the script, in order.
     script: Vec<u32>,
     streams: BTreeMap<u32, Stream>,
     connection: Connection,
     decoder: Decoder,
 }
 
-/// What has come on a stream.
+/// What was received on a stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stream {
     pub status: Option<String>,
@@ -30,11 +30,11 @@ pub struct Stream {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Connection {
     Open,
-    /// A GOAWAY has come.
+    /// A GOAWAY was received.
     Leaving(u32),
     /// It is closed, perhaps after a GOAWAY.
     Closed(Option<u32>),
-    /// Of grpc-go, which closes without a word.
+    /// For grpc-go, which closes without a GOAWAY.
     ClosedByGrpcGo,
 }
 
@@ -60,8 +60,8 @@ impl Seen {
                 stream.body.extend_from_slice(payload);
                 stream.is_ended |= flags & END_STREAM != 0;
             }
-            // one after the answer's end says that no more of the request is wanted, and whether it comes is a matter
-            // of time
+            // after the answer's end it only says that the rest of the request is not needed; whether it is sent
+            // depends on timing
             RST_STREAM => {
                 let stream = self.streams.entry(*id).or_default();
                 if !stream.is_ended {
@@ -72,7 +72,7 @@ impl Seen {
         }
     }
 
-    /// No server of these sends CONTINUATION: their answers are short.
+    /// None of these servers sends CONTINUATION, because their answers are short.
     fn headers(&mut self, id: u32, flags: u8, block: &[u8]) {
         let stream = self.streams.entry(id).or_default();
         let mut scratch = Vec::new();
@@ -89,7 +89,7 @@ impl Seen {
         stream.is_ended |= flags & END_STREAM != 0;
     }
 
-    /// The connection has ended.
+    /// Records the end of the connection.
     pub fn close(&mut self) {
         let code = match self.connection {
             Connection::Leaving(code) => Some(code),
@@ -106,7 +106,7 @@ impl Seen {
         self.streams.get(&stream).is_some_and(|stream| stream.is_ended)
     }
 
-    /// grpc-go closes connections without a GOAWAY, and so without a code that could be compared.
+    /// Removes the error code, for a comparison with grpc-go, which closes connections without GOAWAY.
     pub fn of_grpc_go(mut self) -> Self {
         if let Connection::Closed(_) = self.connection {
             self.connection = Connection::ClosedByGrpcGo;
@@ -114,31 +114,31 @@ impl Seen {
         self
     }
 
-    /// As grpc-go would be seen if it did the same.
+    /// What would be seen of grpc-go if it did the same.
     pub fn as_grpc_go(&self) -> String {
         if self.is_closed() { Connection::ClosedByGrpcGo.to_string() } else { self.to_string() }
     }
 
-    /// Texts and bytes of the answers, which are the same of the same program; none where they do not count.
+    /// Texts and bytes of the answers, which are equal for the same program; `None` if they do not matter.
     pub fn answers(&self) -> Vec<(&u32, &Option<String>, &[u8])> {
         let streams = self.streams.iter().filter(|_| !self.is_only_closed());
         streams.map(|(id, stream)| (id, &stream.grpc_message, &stream.body[..])).collect()
     }
 
-    /// Whether an error has closed the connection: which answers precede the end is a matter of time in servers of many
-    /// tasks.
+    /// Whether an error has closed the connection: which answers precede the end depends on timing in servers with
+    /// several tasks.
     fn is_only_closed(&self) -> bool {
         !matches!(self.connection, Connection::Closed(Some(0)) | Connection::Open | Connection::Leaving(_))
     }
 }
 
-/// What is compared.
+/// The text that is compared.
 impl fmt::Display for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_only_closed() {
             return write!(f, "{}", self.connection);
         }
-        // those of a script that are alike are many
+        // a script may have many equal streams
         let mut parts: Vec<(String, Vec<u32>)> = Vec::new();
         for id in &self.script {
             let text = self.streams.get(id).map_or_else(|| Stream::default().to_string(), Stream::to_string);
@@ -196,7 +196,7 @@ impl fmt::Display for Stream {
 }
 
 impl Stream {
-    /// How many messages the body has, and whether one of them is compressed.
+    /// The number of messages in the body, and whether one of them is compressed.
     fn messages(&self) -> Option<(usize, bool)> {
         let (mut rest, mut messages, mut is_compressed) = (&self.body[..], 0, false);
         while let Some(([flag, length @ ..], after)) = rest.split_first_chunk::<5>() {

@@ -1,4 +1,4 @@
-//! Those that are asked: Tollgate over its own HTTP/2 server, Tollgate over hyper, and a service of grpc-go.
+//! The servers: Tollgate with its own HTTP/2 server, Tollgate with hyper, and a service of grpc-go.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -10,10 +10,10 @@ use super::{run, script::Script, seen::Seen};
 use crate::service::part;
 use testkit::process::Tollgate;
 
-/// The second call of a message's value is over the limit.
+/// The second call with the same message is over the limit.
 const RULES: &str = "domain: oracle\ndescriptors:\n  - {key: path, rate_limit: {unit: year, requests_per_unit: 1}}\n";
 
-/// Whose answers are compared with ours.
+/// The servers that ours is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Other {
     Hyper,
@@ -26,7 +26,7 @@ pub struct Servers {
     grpc_go: GrpcGo,
 }
 
-/// What the three did with a script.
+/// The responses of the three servers to a script.
 pub struct Answers {
     pub ours: Seen,
     pub hyper: Seen,
@@ -35,7 +35,7 @@ pub struct Answers {
 
 impl Servers {
     pub fn start() -> Self {
-        // the clock stands still, for answers say how long a window still lasts
+        // the clock is stopped, because answers contain the rest of the window
         let tollgate =
             |server| testkit::tollgate!().rules(RULES).env("HTTP2_SERVER", server).clock("2026-11-30 00:00:00");
         let (ours, hyper) = (tollgate("tollgate").spawn(), tollgate("hyper").spawn());
@@ -45,7 +45,7 @@ impl Servers {
         Self { ours, hyper, grpc_go }
     }
 
-    /// Sends the same bytes to each. `known` is what the others were seen to do, where they differ.
+    /// Sends the same bytes to each. `known` is the known behaviour of the others, where it differs.
     pub async fn ask(&self, script: &Script, known: impl Fn(Other) -> Option<&'static str>) -> Answers {
         let (ours, hyper, grpc_go) = tokio::join!(
             run::run(script, self.ours.address("grpc"), None),
@@ -56,7 +56,7 @@ impl Servers {
     }
 }
 
-/// `tests/independent/ads/oracle`, ended when dropped.
+/// `tests/independent/ads/oracle`; killed when dropped.
 struct GrpcGo {
     process: Child,
     _input: ChildStdin,

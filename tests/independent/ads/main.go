@@ -1,7 +1,7 @@
-// An ADS server that shares no code with Tollgate: Envoy's go-control-plane, set up as Envoy Gateway sets it up.
+// An ADS server that shares no code with Tollgate: Envoy's go-control-plane, configured as in Envoy Gateway.
 //
-// It prints the address where it listens, and then each request that it gets, as a line of JSON. A line of JSON on
-// standard input sets the snapshot of a node; the end of standard input ends the server.
+// It prints its address, and then each request that it receives, as a line of JSON. A line of JSON on standard input
+// sets the snapshot of a node; the end of standard input ends the server.
 package main
 
 import (
@@ -28,14 +28,14 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 )
 
-// A command: the snapshot that a node is to have, its resources in proto3 JSON.
+// A command: the new snapshot of a node, its resources in proto3 JSON.
 type command struct {
 	Node      string
 	Version   string
 	Resources []json.RawMessage
 }
 
-// What a client said.
+// A client's request.
 type said struct {
 	Node    string `json:"node"`
 	Version string `json:"version"`
@@ -44,7 +44,7 @@ type said struct {
 }
 
 var (
-	certificate = flag.String("cert", "", "certificate chain of the server; with it, clients must show one of -ca")
+	certificate = flag.String("cert", "", "certificate chain of the server; requires client certificates issued by -ca")
 	key         = flag.String("key", "", "key of the certificate")
 	ca          = flag.String("ca", "", "authority of clients")
 )

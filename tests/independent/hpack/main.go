@@ -1,9 +1,9 @@
 // An HPACK decoder that shares no code with Tollgate: that of Go's net/http.
 //
-// Standard input is a sequence of records: an octet 0 and the largest size of the dynamic table, for a new decoder, or
-// an octet 1, a length and a block. For each block it writes the number of fields, and for each of these the length of
-// its name, its name, the length of its value and its value; or 0xffffffff if the block, or one before it, is in error.
-// All numbers are big-endian, of 32 bits. It writes when no further record is there, and ends with standard input.
+// Standard input is a sequence of records: a byte 0 and the maximum size of the dynamic table, for a new decoder, or a
+// byte 1, a length and a block. For each block it writes the number of fields, and for each field the length of its
+// name, its name, the length of its value and its value; or 0xffffffff if the block, or one before it, is in error. All
+// numbers are big-endian, of 32 bits. It flushes its output when the input has no further record, and exits at its end.
 package main
 
 import (

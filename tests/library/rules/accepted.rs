@@ -1,4 +1,5 @@
-//! What the reference accepts, and so do we: scalars, nulls, doubled and misplaced keys, anchors, odd files.
+//! Input that the reference accepts, and so do we: scalars, nulls, duplicate and misplaced keys, anchors, unusual
+//! files.
 
 use limiter::domain::{Metadata, MetadataValue};
 use rules::Policy;
@@ -89,9 +90,12 @@ fn no_requests_is_zero_and_a_warning() {
     for (limit, mark) in [("{unit: day}", "4:5"), ("{unit: day, requests_per_unit: ~}", "4:29")] {
         let content = with(&format!("key: k\nrate_limit: {limit}"));
         assert_eq!(requests(&content, &[("k", "v")]), 0);
-        let told = warnings(&content);
-        assert_eq!(told.len(), 1);
-        assert!(told[0].starts_with(&format!("{mark}: descriptors[0].rate_limit.requests_per_unit: ")), "{told:?}");
+        let reported = warnings(&content);
+        assert_eq!(reported.len(), 1);
+        assert!(
+            reported[0].starts_with(&format!("{mark}: descriptors[0].rate_limit.requests_per_unit: ")),
+            "{reported:?}"
+        );
     }
 }
 
@@ -108,23 +112,27 @@ fn a_key_written_twice() {
     let content = with("key: k\nkey: l\nrate_limit: {unit: day, requests_per_unit: 1}");
     assert_eq!(line(&good(&content).rules, &[("l", "")]), Some(3));
     assert!(line(&good(&content).rules, &[("k", "")]).is_none());
-    let told = warnings(&content);
-    assert_eq!(told, ["4:5: descriptors[0].key: `key` is written twice, in line 3 and in line 4: the last one counts"]);
+    let reported = warnings(&content);
+    assert_eq!(
+        reported,
+        ["4:5: descriptors[0].key: `key` is written twice, in line 3 and in line 4: the last one counts"]
+    );
 }
 
 #[test]
 fn known_keys_in_a_wrong_place() {
     let content =
         with("key: k\nunit: day\nname: x\nrate_limit:\n  shadow_mode: true\n  unit: day\n  requests_per_unit: 1");
-    let told = warnings(&content);
-    assert_eq!(told.len(), 3, "{told:#?}");
+    let reported = warnings(&content);
+    assert_eq!(reported.len(), 3, "{reported:#?}");
     assert!(
-        told[0]
+        reported[0]
             .starts_with("4:5: descriptors[0].unit: `unit` has no meaning in a descriptor; it belongs in rate_limit")
     );
-    assert!(told[1].starts_with("5:5: descriptors[0].name: `name` belongs in rate_limit"));
+    assert!(reported[1].starts_with("5:5: descriptors[0].name: `name` belongs in rate_limit"));
     assert!(
-        told[2].starts_with("7:7: descriptors[0].rate_limit.shadow_mode: `shadow_mode` has no meaning in rate_limit")
+        reported[2]
+            .starts_with("7:7: descriptors[0].rate_limit.shadow_mode: `shadow_mode` has no meaning in rate_limit")
     );
     let loaded = good(&content);
     let found = find(&loaded.rules, "d", &[("k", "v")]).expect("a rule");
@@ -156,16 +164,19 @@ descriptors:
     let c = find(&loaded.rules, "d", &[("c", "")]).expect("a rule");
     assert!(c.rule.shadow() && c.rule.quota());
     assert_eq!(requests(content, &[("e", "")]), 6, "the first of several merged maps wins");
-    assert_eq!(requests(content, &[("f", "")]), 5, "as in the reference, what comes later wins");
-    let told = warnings(content);
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].starts_with("16:40: descriptors[4].rate_limit.requests_per_unit: `<<` replaces"), "{told:?}");
+    assert_eq!(requests(content, &[("f", "")]), 5, "as in the reference, the later one wins");
+    let reported = warnings(content);
+    assert_eq!(reported.len(), 1, "{reported:?}");
+    assert!(
+        reported[0].starts_with("16:40: descriptors[4].rate_limit.requests_per_unit: `<<` replaces"),
+        "{reported:?}"
+    );
 }
 
 #[test]
 fn a_second_document() {
-    let told = warnings("domain: d\n---\ndomain: e\nbogus: [\n");
-    assert_eq!(told, ["2:1: a second YAML document begins here: ignored"]);
+    let reported = warnings("domain: d\n---\ndomain: e\nbogus: [\n");
+    assert_eq!(reported, ["2:1: a second YAML document begins here: ignored"]);
     assert!(warnings("---\ndomain: d\n...\n").is_empty());
 }
 
@@ -176,7 +187,7 @@ fn a_byte_order_mark_and_crlf() {
 }
 
 #[test]
-fn a_star_in_a_key() {
+fn an_asterisk_in_a_key() {
     let content = with("key: a*\nrate_limit: {unit: day, requests_per_unit: 1}");
     assert_eq!(warnings(&content).len(), 1);
     let loaded = good(&content);
@@ -185,7 +196,7 @@ fn a_star_in_a_key() {
 }
 
 #[test]
-fn unlimited_leaves_the_rest_alone() {
+fn unlimited_does_not_affect_other_rules() {
     let content = with("key: k\nrate_limit: {unlimited: yes, requests_per_unit: 5, unit: bogus}");
     assert_eq!(warnings(&content).len(), 2);
     let loaded = good(&content);
@@ -214,7 +225,7 @@ fn metadata_is_any_map() {
 }
 
 #[test]
-fn metadata_s_numbers_are_those_of_json() {
+fn numbers_in_metadata_are_those_of_json() {
     let content =
         with("key: k\nrate_limit: {unit: day, requests_per_unit: 1}\nmetadata: {l: [.inf, -.INF, .nan, 1e999]}");
     let loaded = good(&content);
@@ -225,21 +236,21 @@ fn metadata_s_numbers_are_those_of_json() {
 }
 
 #[test]
-fn the_reference_s_colliding_rules_are_two() {
+fn rules_that_collide_in_the_reference_are_two() {
     let content = "domain: d\ndescriptors:\n  - {key: a_b, rate_limit: {unit: day, requests_per_unit: 1}}\n  - {key: a, value: b, rate_limit: {unit: day, requests_per_unit: 2}}\n";
     assert_eq!(line(&good(content).rules, &[("a_b", "x")]), Some(3));
     assert_eq!(line(&good(content).rules, &[("a", "b")]), Some(4));
 }
 
 #[test]
-fn no_files_are_no_rules() {
+fn no_files_mean_no_rules() {
     let loaded = rules::compile(&[], &super::OPTIONS).expect("a good load");
     assert_eq!((loaded.rules.rule_count(), loaded.rules.domains().len()), (0, 0));
     assert!(load("domain: d").is_ok());
 }
 
 #[test]
-fn what_is_empty_where_limits_belong_is_none_with_a_warning() {
+fn an_empty_value_where_limits_belong_means_none_with_a_warning() {
     for null in ["", " null", " ~", " # lost"] {
         let content = format!("domain: d\ndescriptors:\n  - key: k\n    rate_limit:{null}\n");
         let message = "4:5: descriptors[0].rate_limit: rate_limit is empty: nothing is limited here; write unit and \
@@ -267,30 +278,30 @@ fn what_is_empty_where_limits_belong_is_none_with_a_warning() {
 }
 
 #[test]
-fn files_in_utf_16_with_a_mark_load() {
+fn files_in_utf_16_with_a_byte_order_mark_load() {
     let content = "domain: d\ndescriptors:\n  - key: grüße\n    value: \u{1f6a6}\n    rate_limit: {unit: day, requests_per_unit: 7}\n";
     let (little, big) = (utf_16(content, u16::to_le_bytes), utf_16(content, u16::to_be_bytes));
     for bytes in [little.clone(), big] {
         let loaded = load(bytes).expect("UTF-16");
         assert!(find(&loaded.rules, "d", &[("grüße", "\u{1f6a6}")]).is_some());
     }
-    // faults have their places
+    // errors have positions
     let faulty = content.replace("unit: day", "unit: dya");
     let errors = load(utf_16(&faulty, u16::to_le_bytes)).expect_err("a fault");
-    let told = format!("{errors:#}");
-    assert!(told.contains("f.yaml:5:24: descriptors[0].rate_limit.unit: invalid unit `dya`"), "{told}");
-    assert!(told.contains("rate_limit: {unit: dya"), "{told}");
-    // what UTF-16 does not have: half a unit, half a pair
+    let reported = format!("{errors:#}");
+    assert!(reported.contains("f.yaml:5:24: descriptors[0].rate_limit.unit: invalid unit `dya`"), "{reported}");
+    assert!(reported.contains("rate_limit: {unit: dya"), "{reported}");
+    // invalid in UTF-16: half a unit, half a surrogate pair
     let mut odd = little.clone();
     odd.pop();
     let mut half = little;
     half.extend(0xd83d_u16.to_le_bytes());
     for bytes in [odd, half] {
-        let told = load(bytes).expect_err("no text").to_string();
-        assert!(told.contains("the file is not UTF-16, as its first bytes say: save it as UTF-8"), "{told}");
+        let reported = load(bytes).expect_err("no text").to_string();
+        assert!(reported.contains("the file is not UTF-16, as its first bytes say: save it as UTF-8"), "{reported}");
     }
-    let told = load(b"domain: d\n# \xe4\n".to_vec()).expect_err("no text").to_string();
-    assert!(told.contains("the first wrong byte is in line 2: save it as UTF-8"), "{told}");
+    let reported = load(b"domain: d\n# \xe4\n".to_vec()).expect_err("no text").to_string();
+    assert!(reported.contains("the first wrong byte is in line 2: save it as UTF-8"), "{reported}");
 }
 
 fn utf_16(content: &str, order: fn(u16) -> [u8; 2]) -> Vec<u8> {

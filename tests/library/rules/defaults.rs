@@ -1,9 +1,9 @@
-//! Files of defaults: what they give the rules, who wins, and what is refused in them.
+//! Files of defaults: their effect on rules, precedence, and errors.
 
 use limiter::domain::{Algorithm, AtomicGroups, Capabilities, FailureMode, Limit};
 use rules::{CompileOptions, CompiledDefaults, OnUnknown, Policy, RuleDefaults, RuleFile, RuleSet, compile};
 
-use super::{EVERYTHING, MERGE, OPTIONS, bad, file, find};
+use super::{MERGE, OPTIONS, bad, file, find};
 
 const DEFAULTS: &str = "\
 defaults:
@@ -19,7 +19,7 @@ defaults:
 ";
 
 fn read(content: &str) -> CompiledDefaults {
-    RuleDefaults::compile(&[file("x.yaml", content)], EVERYTHING).unwrap_or_else(|errors| panic!("{errors:#}"))
+    RuleDefaults::compile(&[file("x.yaml", content)], Capabilities::ALL).unwrap_or_else(|errors| panic!("{errors:#}"))
 }
 
 fn faults_of(files: &[RuleFile], capabilities: Capabilities) -> Vec<String> {
@@ -27,15 +27,15 @@ fn faults_of(files: &[RuleFile], capabilities: Capabilities) -> Vec<String> {
     errors.errors.iter().map(ToString::to_string).collect()
 }
 
-/// The faults of one file, as `line:column: path: message`.
+/// The errors of one file, as `line:column: path: message`.
 fn faults(content: &str) -> Vec<String> {
-    let told = faults_of(&[file("x.yaml", content)], EVERYTHING);
-    told.iter().map(|fault| fault.replacen("x.yaml:", "", 1)).collect()
+    let reported = faults_of(&[file("x.yaml", content)], Capabilities::ALL);
+    reported.iter().map(|fault| fault.replacen("x.yaml:", "", 1)).collect()
 }
 
 fn one(content: &str, wanted: &str) {
     let faults = faults(content);
-    assert!(faults.len() == 1 && faults[0].starts_with(wanted), "wanted {wanted}, told {faults:#?}");
+    assert!(faults.len() == 1 && faults[0].starts_with(wanted), "wanted {wanted}, reported {faults:#?}");
 }
 
 fn with(defaults: &str, content: &str) -> RuleSet {
@@ -53,7 +53,7 @@ fn limits(rules: &RuleSet, domain: &str, key: &str) -> Vec<Limit> {
 }
 
 #[test]
-fn a_domain_s_own_come_before_those_of_all_key_by_key() {
+fn defaults_of_a_domain_precede_those_of_all_key_by_key() {
     let rules = "descriptors: [{key: k, rate_limit: {unit: minute, requests_per_unit: 5}}]\n";
     let own = with(DEFAULTS, &format!("domain: d\n{rules}"));
     let limit = limits(&own, "d", "k")[0];
@@ -70,7 +70,7 @@ fn a_domain_s_own_come_before_those_of_all_key_by_key() {
 }
 
 #[test]
-fn a_rule_wins_over_its_file_and_the_file_over_the_defaults() {
+fn a_rule_overrides_its_file_and_the_file_the_defaults() {
     let rules = with(
         DEFAULTS,
         "domain: d\non_unknown: allow\natomic: false\non_store_failure: deny\n\
@@ -83,19 +83,19 @@ fn a_rule_wins_over_its_file_and_the_file_over_the_defaults() {
     let domain = rules.domain("d").expect("the domain");
     assert_eq!((domain.atomic(), domain.on_unknown()), (false, OnUnknown::Allow));
     assert_eq!(domain.on_store_failure(), Some(FailureMode::Deny));
-    let told = |key: &str| {
+    let settings = |key: &str| {
         let limit = limits(&rules, "d", key)[0];
         let rule = find(&rules, "d", &[(key, "x")]).expect("a rule").rule;
         (limit.algorithm(), limit.burst(), limit.count_denied(), rule.on_store_failure())
     };
-    assert_eq!(told("plain"), (Algorithm::FixedWindow, 5, false, Some(FailureMode::Deny)));
-    assert_eq!(told("own"), (Algorithm::SlidingWindow, 5, true, Some(FailureMode::Local)));
-    assert_eq!(told("bucket"), (Algorithm::TokenBucket, 20, false, Some(FailureMode::Deny)));
-    assert_eq!(told("small"), (Algorithm::TokenBucket, 2, false, Some(FailureMode::Deny)));
+    assert_eq!(settings("plain"), (Algorithm::FixedWindow, 5, false, Some(FailureMode::Deny)));
+    assert_eq!(settings("own"), (Algorithm::SlidingWindow, 5, true, Some(FailureMode::Local)));
+    assert_eq!(settings("bucket"), (Algorithm::TokenBucket, 20, false, Some(FailureMode::Deny)));
+    assert_eq!(settings("small"), (Algorithm::TokenBucket, 2, false, Some(FailureMode::Deny)));
 }
 
 #[test]
-fn they_fit_every_rule_they_come_to() {
+fn defaults_are_applied_only_where_they_fit() {
     let rules = with(
         DEFAULTS,
         "domain: d\ndescriptors:\n\
@@ -111,7 +111,7 @@ fn they_fit_every_rule_they_come_to() {
 }
 
 #[test]
-fn files_of_one_domain_need_not_agree_with_them() {
+fn files_of_one_domain_may_differ_from_the_defaults() {
     let CompiledDefaults { defaults, .. } = read(DEFAULTS);
     let options = CompileOptions { defaults: Some(&defaults), ..MERGE };
     let files = [
@@ -123,7 +123,7 @@ fn files_of_one_domain_need_not_agree_with_them() {
 }
 
 #[test]
-fn no_defaults_at_all_are_fine() {
+fn an_empty_set_of_defaults_is_valid() {
     for content in ["defaults:\n", "defaults: []\n"] {
         assert_eq!(read(content).defaults.domains().count(), 0);
     }
@@ -131,7 +131,7 @@ fn no_defaults_at_all_are_fine() {
 }
 
 #[test]
-fn faults_have_their_places_and_cures() {
+fn errors_have_a_position_and_a_remedy() {
     one("", "1:1: the file is empty: it needs at least `defaults:`");
     one("- domain: d\n", "1:1: the file is not a map: begin with `defaults:`");
     one("defaults: {domain: d}\n", "1:11: defaults: expected a list; found a map");
@@ -140,10 +140,13 @@ fn faults_have_their_places_and_cures() {
         "defaults:\n  - algorithm: token_bucket\n",
         "2:5: defaults[0].domain: the domain is missing or empty: write `domain: NAME`, or `domain: \"*\"` for all",
     );
-    one("defaults:\n  - domain: shop-*\n", "2:13: defaults[0].domain: `shop-*` is no pattern: write a domain in full");
+    one(
+        "defaults:\n  - domain: shop-*\n",
+        "2:13: defaults[0].domain: `shop-*` is not a domain: patterns are not supported; write a domain in full",
+    );
     one(
         "defaults: [{domain: d}, {domain: '*'}, {domain: d}]\n",
-        "1:49: defaults[2].domain: the domain `d` is already in line 1: put all of it there",
+        "1:49: defaults[2].domain: the domain `d` is already in line 1: put all its defaults there",
     );
     one(
         "defaults: [{domain: d, algorithm: sliding}]\n",
@@ -160,53 +163,67 @@ fn faults_have_their_places_and_cures() {
         "1:24: defaults[0].unit_multiplier: `unit_multiplier` has no meaning in an element of defaults; it belongs in \
          a file of rules",
     );
-    let told = faults("domain: d\ndescriptors: []\n");
-    assert!(told.len() == 2 && told[1].contains("it belongs in a file of rules"), "{told:?}");
-    assert!(told[0].contains("`domain` has no meaning in the top of a file of defaults; it belongs in an element of"));
+    let reported = faults("domain: d\ndescriptors: []\n");
+    assert!(reported.len() == 2 && reported[1].contains("it belongs in a file of rules"), "{reported:?}");
+    assert!(
+        reported[0].contains("`domain` has no meaning in the top of a file of defaults; it belongs in an element of")
+    );
     one("defaults: [{domain: d}\n", "2:1: bad YAML");
 }
 
 #[test]
-fn an_asterisk_without_quotes_says_what_to_write() {
+fn an_asterisk_without_quotes_is_reported_with_the_remedy() {
     let cure = ": put a text that begins with `*` in quotes";
     for content in ["defaults:\n  - domain: *\n", "defaults:\n  - domain: *\n    burst: 3\n"] {
-        let told = faults(content);
-        assert!(told.len() == 1 && told[0].starts_with("2:13: bad YAML") && told[0].ends_with(cure), "{told:?}");
+        let reported = faults(content);
+        assert!(
+            reported.len() == 1 && reported[0].starts_with("2:13: bad YAML") && reported[0].ends_with(cure),
+            "{reported:?}"
+        );
     }
     for value in ["*", "*.html", "*x"] {
-        let told = bad(&format!("domain: d\ndescriptors:\n  - key: k\n    value: {value}\n"));
-        assert!(told.len() == 1 && told[0].starts_with("4:12: bad YAML") && told[0].ends_with(cure), "{told:?}");
+        let reported = bad(&format!("domain: d\ndescriptors:\n  - key: k\n    value: {value}\n"));
+        assert!(
+            reported.len() == 1 && reported[0].starts_with("4:12: bad YAML") && reported[0].ends_with(cure),
+            "{reported:?}"
+        );
     }
     assert!(!faults("defaults: [{domain: d}\n")[0].contains("quotes"));
 }
 
 #[test]
-fn several_files_are_one_set() {
+fn several_files_form_one_set() {
     let (a, b) = (file("a.yaml", "defaults: [{domain: d}]\n"), file("b.yaml", "defaults:\n- domain: d\n  burst: x\n"));
-    let told = faults_of(&[a, b], EVERYTHING);
-    assert!(told[0].starts_with("b.yaml:2:11: defaults[0].domain: the domain `d` is already in a.yaml:1"), "{told:?}");
-    assert!(told[1].starts_with("b.yaml:3:10: defaults[0].burst: expected a whole number"), "{told:?}");
+    let reported = faults_of(&[a, b], Capabilities::ALL);
+    assert!(
+        reported[0].starts_with("b.yaml:2:11: defaults[0].domain: the domain `d` is already in a.yaml:1"),
+        "{reported:?}"
+    );
+    assert!(reported[1].starts_with("b.yaml:3:10: defaults[0].burst: expected a whole number"), "{reported:?}");
 }
 
 #[test]
-fn what_the_store_cannot_do_is_refused() {
+fn what_the_store_does_not_support_is_rejected() {
     let capabilities =
         Capabilities { algorithms: &[Algorithm::FixedWindow], atomic_groups: AtomicGroups::Unsupported("SETTING=x") };
-    let told = faults_of(&[file("x.yaml", DEFAULTS)], capabilities);
+    let reported = faults_of(&[file("x.yaml", DEFAULTS)], capabilities);
     assert!(
-        told[0].starts_with("x.yaml:3:16: defaults[0].algorithm: the counter store cannot count sliding"),
-        "{told:?}"
+        reported[0].starts_with("x.yaml:3:16: defaults[0].algorithm: the counter store cannot count sliding"),
+        "{reported:?}"
     );
     assert!(
-        told[1].starts_with("x.yaml:8:16: defaults[1].algorithm: the counter store cannot count token"),
-        "{told:?}"
+        reported[1].starts_with("x.yaml:8:16: defaults[1].algorithm: the counter store cannot count token"),
+        "{reported:?}"
     );
-    assert!(told[2].starts_with("x.yaml:10:13: defaults[1].atomic: the counter store cannot charge"), "{told:?}");
+    assert!(
+        reported[2].starts_with("x.yaml:10:13: defaults[1].atomic: the counter store cannot charge"),
+        "{reported:?}"
+    );
 }
 
 #[test]
-fn a_file_of_rules_that_is_one_of_defaults_says_so() {
+fn a_file_of_defaults_among_rules_is_reported_as_such() {
     let errors = compile(&[file("x.yaml", "defaults: [{domain: d}]\n")], &OPTIONS).expect_err("no rules").errors;
-    let cure = "x.yaml:1:11: defaults: expected a map; found a list: a file of defaults for domains is no rule file; name it in RULE_DEFAULTS, and keep it elsewhere";
+    let cure = "x.yaml:1:11: defaults: expected a map; found a list: a file of defaults for domains is not a rule file; name it in RULE_DEFAULTS, and keep it elsewhere";
     assert!(errors.iter().any(|error| error.to_string() == cure), "{errors:?}");
 }

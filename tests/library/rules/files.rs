@@ -1,10 +1,11 @@
-//! Files that must load: what users of the reference deploy, our samples, and the examples of the manual.
+//! Files that must load: files that users of the reference deploy, our samples, and the examples in the manual.
 
 use std::{fs, path::Path};
 
+use limiter::domain::Capabilities;
 use rules::{Compiled, RuleDefaults, compile};
 
-use super::{EVERYTHING, OPTIONS, file, find};
+use super::{OPTIONS, file, find};
 
 fn load(path: &str) -> Compiled {
     let content = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("the file");
@@ -12,7 +13,7 @@ fn load(path: &str) -> Compiled {
 }
 
 #[test]
-fn the_reference_s_and_istio_s_rules() {
+fn the_rules_of_the_reference_and_of_istio() {
     for (name, rules) in [("config", 2), ("example", 17), ("istio-config", 2)] {
         let loaded = load(&format!("tests/fixtures/rules/compat/{name}.yaml"));
         assert_eq!(loaded.rules.rule_count(), rules, "{name}");
@@ -34,7 +35,7 @@ fn every_example_of_the_manual() {
     for block in manual.split("```yaml\n").skip(1) {
         let example = block.split("```").next().expect("a fence");
         let warnings = if example.starts_with("defaults:") {
-            RuleDefaults::compile(&[file("manual", example)], EVERYTHING).expect("defaults").warnings
+            RuleDefaults::compile(&[file("manual", example)], Capabilities::ALL).expect("defaults").warnings
         } else {
             super::good(example).warnings
         };
@@ -42,5 +43,5 @@ fn every_example_of_the_manual() {
         examples += 1;
     }
     assert!(examples >= 5, "only {examples} examples");
-    assert_eq!(examples * 2, manual.matches("```").count(), "a block that is not yaml is not tested");
+    assert_eq!(examples * 2, manual.matches("```").count(), "only yaml blocks are tested");
 }

@@ -1,4 +1,4 @@
-//! Files made to hurt: refused in bounded time and memory, whatever the stack.
+//! Malicious files are rejected in bounded time, memory and stack depth.
 
 use super::{bad, good, load};
 
@@ -47,7 +47,7 @@ fn a_bomb_of_merge_keys() {
 }
 
 #[test]
-fn a_long_text_behind_many_aliases() {
+fn many_aliases_of_a_long_text() {
     let text = "x".repeat(1_000_000);
     let aliases = "*t, ".repeat(50_000);
     let errors = bad(&format!("domain: d\ndescriptors:\n  - key: k\n    metadata: {{t: &t {text}, l: [{aliases}]}}\n"));
@@ -72,7 +72,7 @@ fn aliases_that_nest_deeper_than_the_text() {
 }
 
 #[test]
-fn an_alias_of_what_it_stands_in() {
+fn an_alias_inside_its_own_anchor() {
     let errors = bad("domain: d\ndescriptors: &a\n  - key: k\n    descriptors: *a\n");
     assert_eq!(errors, ["4:18: bad YAML: the alias stands inside its own anchor"]);
 }
@@ -100,7 +100,7 @@ fn many_keys_in_one_map() {
 }
 
 #[test]
-fn long_names_are_told_in_short() {
+fn long_names_are_shortened_in_messages() {
     let long = "x".repeat(1_000_000);
     for content in [format!("domain: d\n{long}: 1\n"), format!("domain: d\non_unknown: {long}\n")] {
         let errors = load(content).expect_err("a fault");

@@ -1,4 +1,4 @@
-//! The keys of counters, to the byte: those of a release must be found by the next, or every count begins anew.
+//! The keys of counters, byte for byte: the next release must use the same keys, or every count starts again.
 
 use limiter::domain::{Algorithm, KeyBuilder, KeyValue, Unit};
 use rules::{Policy, RuleSet};
@@ -31,7 +31,7 @@ descriptors:
     rate_limits: [{unit: second, requests_per_unit: 1}, {algorithm: token_bucket, unit: week, requests_per_unit: 1}]
 ";
 
-/// The keys that a descriptor charges, with what its rule says.
+/// The keys that a descriptor charges, with the options of its rule.
 fn keys(builder: &KeyBuilder, rules: &RuleSet, pairs: &[(&str, &str)]) -> Vec<String> {
     let found = find(rules, "d|ö", pairs).expect("a rule");
     let Policy::Limited(limits) = found.rule.policy() else { panic!("no limit") };
@@ -42,8 +42,7 @@ fn keys(builder: &KeyBuilder, rules: &RuleSet, pairs: &[(&str, &str)]) -> Vec<St
     limits.iter().map(|limit| String::from_utf8(key(limit).as_bytes().to_vec()).expect("UTF-8")).collect()
 }
 
-/// One descriptor, and its keys as they are and with hashed values. Written down from the release before values were
-/// bytes.
+/// A descriptor with its keys, plain and with hashed values. Recorded with the release before values were bytes.
 type Pinned = (&'static [(&'static str, &'static str)], &'static [&'static str], &'static [&'static str]);
 
 #[rustfmt::skip]
@@ -104,7 +103,7 @@ const PINNED: &[Pinned] = &[
 ];
 
 #[test]
-fn keys_of_texts_stay_as_they_were() {
+fn keys_of_text_values_are_unchanged() {
     let rules = good(RULES).rules;
     let (plain, hashing) = (KeyBuilder::new("p:"), KeyBuilder::new("").hashing_values("secret"));
     for (pairs, as_they_are, hashed) in PINNED {
@@ -117,7 +116,7 @@ fn keys_of_texts_stay_as_they_were() {
 }
 
 #[test]
-fn keys_of_overrides_stay_as_they_were() {
+fn keys_of_overrides_are_unchanged() {
     let builder = KeyBuilder::new("p:");
     let mut domain = builder.domain("d");
     let pair = entries(&[("k|ö", "v=é")]);

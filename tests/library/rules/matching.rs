@@ -38,7 +38,7 @@ fn exact_then_patterns_in_file_order_then_without_value() {
 }
 
 #[test]
-fn a_limit_counts_at_its_own_depth_only() {
+fn a_limit_applies_only_at_its_own_depth() {
     let rules = good(TREE).rules;
     assert_eq!(line(&rules, &[("user", "al")]), Some(7));
     assert_eq!(line(&rules, &[("user", "al"), ("path", "/x")]), Some(10));
@@ -48,7 +48,7 @@ fn a_limit_counts_at_its_own_depth_only() {
 }
 
 #[test]
-fn there_is_no_way_back() {
+fn matching_does_not_backtrack() {
     let rules = good(TREE).rules;
     assert_eq!(line(&rules, &[("user", "bob"), ("path", "/x")]), Some(14));
     let stuck = "\
@@ -61,7 +61,7 @@ descriptors:
 }
 
 #[test]
-fn the_path_tells_each_level() {
+fn the_path_has_each_level() {
     let rules = good("domain: d\ndescriptors: [{key: a, value: 'x*', share_threshold: true, descriptors: [{key: b, rate_limit: {unit: day, requests_per_unit: 1}}]}]").rules;
     let found = find(&rules, "d", &[("a", "xyz"), ("b", "1")]).expect("a rule");
     let path: Vec<_> =
@@ -97,7 +97,7 @@ fn many_patterns_keep_their_order() {
     let rules = good(&content).rules;
     for at in [0, 1, 17, 205, 1_999] {
         let value = format!("p{at}-s");
-        // `p1*s` comes before `p17*s`, and matches as well
+        // `p1*s` precedes `p17*s`, and matches too
         let wanted = (0..2_000).find(|first| value.starts_with(&format!("p{first}"))).expect("one") + 3;
         assert_eq!(line(&rules, &[("k", &value)]), Some(wanted));
     }

@@ -1,8 +1,8 @@
-//! The names of statistics, as the reference composes them.
+//! The names of statistics, composed as in the reference.
 
 use super::{entries, find, good};
 
-/// (static name, name for this request if another) of what a descriptor matches.
+/// Returns (static name, name for this request if it differs) of the rule that a descriptor matches.
 fn names(descriptors: &str, pairs: &[(&str, &str)]) -> (String, Option<String>) {
     let rules = good(&format!("domain: d\ndescriptors: [{descriptors}]\n")).rules;
     let found = find(&rules, "d", pairs).expect("a rule");
@@ -19,7 +19,7 @@ fn check(descriptors: &str, pairs: &[(&str, &str)], fixed: &str, varying: Option
 }
 
 #[test]
-fn without_options_the_rule_s_own_texts() {
+fn without_options_the_texts_of_the_rule() {
     check("{key: a, value: x, LIMIT}", &[("a", "x")], "a_x", None);
     check("{key: a, LIMIT}", &[("a", "x")], "a", None);
     check("{key: a, value: 'x*', LIMIT}", &[("a", "xy")], "a_x*", None);
@@ -27,7 +27,7 @@ fn without_options_the_rule_s_own_texts() {
 }
 
 #[test]
-fn detailed_metric_takes_every_value() {
+fn detailed_metric_includes_every_value() {
     let nested = "{key: a, value: 'x*', descriptors: [{key: b, detailed_metric: true, LIMIT}]}";
     check(nested, &[("a", "xy"), ("b", "z")], "a_x*.b", Some("a_xy.b_z"));
     check(nested, &[("a", "xy"), ("b", "")], "a_x*.b", Some("a_xy.b_"));
@@ -39,7 +39,7 @@ fn detailed_metric_takes_every_value() {
 }
 
 #[test]
-fn value_to_metric_takes_the_value_of_its_level() {
+fn value_to_metric_includes_the_value_of_its_level() {
     let nested = "{key: a, value_to_metric: true, descriptors: [{key: b, LIMIT}]}";
     check(nested, &[("a", "x"), ("b", "z")], "a.b", Some("a_x.b"));
     check(nested, &[("a", ""), ("b", "z")], "a.b", None);

@@ -1,4 +1,4 @@
-//! The rule format, from the outside: what is refused and where, what is accepted, what matches.
+//! The rule format, from the outside: what is rejected and where, what is accepted, what matches.
 
 mod accepted;
 mod defaults;
@@ -15,34 +15,32 @@ mod resources;
 mod values;
 mod yaml;
 
-use limiter::domain::{Algorithm, AtomicGroups, Capabilities, Entry};
+use limiter::domain::{Capabilities, Entry};
 use rules::{CompileErrors, CompileOptions, Compiled, Match, RuleFile, RuleSet, compile};
 
-const EVERYTHING: Capabilities = Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported };
-const OPTIONS: CompileOptions<'static> =
-    CompileOptions { merge_domains: false, capabilities: EVERYTHING, defaults: None };
+const OPTIONS: CompileOptions<'static> = CompileOptions::new(Capabilities::ALL);
 const MERGE: CompileOptions<'static> = CompileOptions { merge_domains: true, ..OPTIONS };
 
 fn file(name: &str, content: impl Into<Vec<u8>>) -> RuleFile {
-    RuleFile { name: name.to_owned(), content: content.into() }
+    RuleFile::new(name, content)
 }
 
 fn load(content: impl Into<Vec<u8>>) -> Result<Compiled, CompileErrors> {
     compile(&[file("f.yaml", content)], &OPTIONS)
 }
 
-/// A load that must be good.
+/// Loads rules that must be valid.
 fn good(content: &str) -> Compiled {
     load(content).unwrap_or_else(|errors| panic!("{errors:#}\n---\n{content}"))
 }
 
-/// The errors of a load, as `line:column: path: message`.
+/// The errors of rules, as `line:column: path: message`.
 fn bad(content: &str) -> Vec<String> {
     let errors = load(content).expect_err("a fault");
     errors.errors.iter().map(|error| error.to_string().replacen("f.yaml:", "", 1)).collect()
 }
 
-/// The warnings of a good load, likewise.
+/// The warnings of valid rules, likewise.
 fn warnings(content: &str) -> Vec<String> {
     good(content).warnings.iter().map(|warning| warning.to_string().replacen("f.yaml:", "", 1)).collect()
 }
@@ -55,7 +53,7 @@ fn find<'a>(rules: &'a RuleSet, domain: &str, pairs: &[(&str, &str)]) -> Option<
     rules.domain(domain).expect("the domain").find(&entries(pairs))
 }
 
-/// The line of the node that a descriptor of domain `d` ends at, if a rule matched.
+/// The line of the last node that a descriptor of domain `d` matches, if a rule matched.
 fn line(rules: &RuleSet, pairs: &[(&str, &str)]) -> Option<u32> {
     let found = find(rules, "d", pairs)?;
     Some(rules.location(found.path.last().expect("a node")).1)

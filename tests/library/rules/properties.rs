@@ -6,7 +6,7 @@ use rules::{RuleSet, compile};
 
 use super::{MERGE, file, load};
 
-/// A rule tree, as simple as it gets.
+/// A minimal rule tree.
 #[derive(Clone, Debug)]
 struct Plain {
     key: String,
@@ -29,7 +29,7 @@ fn trees() -> impl Strategy<Value = Vec<Plain>> {
     prop::collection::vec(tree, 0..48).prop_map(distinct)
 }
 
-/// Siblings alike are a fault; the first stays.
+/// Removes duplicate siblings, which are errors; the first one stays.
 fn distinct(siblings: Vec<Plain>) -> Vec<Plain> {
     let mut kept: Vec<Plain> = vec![];
     for plain in siblings {
@@ -40,7 +40,7 @@ fn distinct(siblings: Vec<Plain>) -> Vec<Plain> {
     kept
 }
 
-/// Numbers the nodes in file order, in the name of each rule.
+/// Writes the tree with a number in the name of each rule, in file order.
 fn write(siblings: &[Plain], indent: usize, next: &mut u32, into: &mut String) {
     let pad = " ".repeat(indent);
     for plain in siblings {
@@ -68,7 +68,7 @@ pub(super) fn glob(pattern: &str, value: &str) -> bool {
     }
 }
 
-/// The name of the rule that a descriptor matches, by the words of the manual.
+/// The name of the rule that a descriptor matches, according to the manual.
 fn naive(siblings: &[Plain], first: u32, entries: &[(String, String)]) -> Option<String> {
     let ((key, value), rest) = entries.split_first()?;
     let mut numbered = vec![];
@@ -110,12 +110,12 @@ proptest! {
     }
 
     #[test]
-    fn random_bytes_do_no_harm(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn random_bytes_cause_no_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = load(bytes);
     }
 
     #[test]
-    fn random_yaml_does_no_harm(pieces in prop::collection::vec(
+    fn random_yaml_causes_no_panic(pieces in prop::collection::vec(
         prop::sample::select(vec![
             "domain", "descriptors", "key", "rate_limit", "rate_limits", "metadata", "defaults", "unit", "day", "<<",
             ": ", ":\n", "- ", "\n", "\n  ", "\n    ", "[", "]", "{", "}", ", ", "&a ", "*a", "'", "\"", "? ", "| ", "> ",
@@ -125,7 +125,7 @@ proptest! {
     }
 
     #[test]
-    fn mutated_files_do_no_harm_and_compile_alike(
+    fn mutated_files_cause_no_panic_and_compile_equally(
         ours in any::<bool>(),
         cuts in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), "[-:\\[\\]{}&*<|>#'\"!? \n a5]{0,3}"), 1..6),
     ) {

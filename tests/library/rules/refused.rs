@@ -1,10 +1,10 @@
-//! One test for each reason to refuse a load, at its line, column and path.
+//! One test for each reason to reject rules, with line, column and path.
 
 use rules::compile;
 
 use super::{MERGE, OPTIONS, bad, file, load};
 
-/// A file with `descriptor` (lines of an element of `descriptors`, first at line 3, column 5).
+/// A file with `descriptor` (the lines of an element of `descriptors`, which starts at line 3, column 5).
 fn with(descriptor: &str) -> String {
     let indented: Vec<_> = descriptor.lines().map(|line| format!("    {line}")).collect();
     format!("domain: d\ndescriptors:\n{}\n", indented.join("\n").replacen("   ", "  -", 1))
@@ -18,7 +18,7 @@ fn one(content: &str, wanted: &str) {
 }
 
 #[test]
-fn bad_yaml_is_one_error_and_the_other_files_are_read() {
+fn invalid_yaml_is_one_error_and_the_other_files_are_read() {
     let files = [file("a.yaml", "domain: [\n"), file("b.yaml", "domain: b\nbogus: 1\n")];
     let errors = compile(&files, &OPTIONS).expect_err("two faults").errors;
     assert_eq!(errors.len(), 2, "{errors:#?}");
@@ -47,13 +47,13 @@ fn unknown_keys_at_every_level() {
 }
 
 #[test]
-fn unknown_keys_in_a_part_that_is_ignored() {
+fn unknown_keys_in_an_ignored_part() {
     one(&with("key: k\nunit: {foo: 1}"), "4:12: descriptors[0].unit.foo: unknown key `foo`");
     one(&with("key: k\nunit: [1]"), "4:12: descriptors[0].unit[0]: expected a map; found `1`");
 }
 
 #[test]
-fn lists_of_something_else_than_maps() {
+fn lists_of_other_values_than_maps() {
     one("domain: d\ndescriptors: [a]\n", "2:15: descriptors[0]: expected a map; found `a`");
     one("domain: d\ndescriptors:\n  -\n", "3:");
     one("domain: d\ndescriptors: {}\n", "2:14: descriptors: expected a list; found a map");
@@ -84,9 +84,12 @@ fn an_empty_domain() {
 fn a_domain_in_two_files() {
     let files = [file("a", "domain: d\n"), file("b", "# \ndomain: d\ndescriptors: [{}]\n")];
     let errors = compile(&files, &OPTIONS).expect_err("faults").errors;
-    let told: Vec<_> = errors.iter().map(ToString::to_string).collect();
-    assert!(told[0].starts_with("b:2:9: domain: the domain `d` is already in a:1; MERGE_DOMAIN_CONFIG"), "{told:?}");
-    assert!(told[1].starts_with("b:3:15: descriptors[0].key: the key is missing"), "{told:?}");
+    let reported: Vec<_> = errors.iter().map(ToString::to_string).collect();
+    assert!(
+        reported[0].starts_with("b:2:9: domain: the domain `d` is already in a:1; MERGE_DOMAIN_CONFIG"),
+        "{reported:?}"
+    );
+    assert!(reported[1].starts_with("b:3:15: descriptors[0].key: the key is missing"), "{reported:?}");
 }
 
 #[test]
@@ -97,7 +100,7 @@ fn an_empty_descriptor_key() {
 }
 
 #[test]
-fn siblings_alike() {
+fn equal_siblings() {
     let twins = "domain: d\ndescriptors:\n  - {key: k, value: v}\n  - {key: k}\n  - {key: k, value: \"v\"}\n  - {key: k, value: ''}\n";
     let errors = bad(twins);
     assert_eq!(errors.len(), 2, "{errors:#?}");
@@ -106,7 +109,7 @@ fn siblings_alike() {
 }
 
 #[test]
-fn siblings_alike_in_two_files_of_one_domain() {
+fn equal_siblings_in_two_files_of_one_domain() {
     let files = [file("a", "domain: d\ndescriptors: [{key: k}]\n"), file("b", "domain: d\ndescriptors: [{key: k}]\n")];
     let errors = compile(&files, &MERGE).expect_err("a fault").errors;
     assert_eq!(errors.len(), 1);
@@ -172,7 +175,7 @@ fn booleans_in_quotes_or_as_numbers() {
 }
 
 #[test]
-fn numbers_that_are_none() {
+fn invalid_numbers() {
     for wrong in ["\"5\"", "1.0", "1e3", "-1", "4294967296", "08", "5 5", "ten", "[5]", "!!str 5"] {
         let content = with(&format!("key: k\nrate_limit:\n  unit: day\n  requests_per_unit: {wrong}"));
         one(&content, "6:26: descriptors[0].rate_limit.requests_per_unit: expected a whole number");
@@ -180,7 +183,7 @@ fn numbers_that_are_none() {
 }
 
 #[test]
-fn calendars_that_make_no_sense() {
+fn invalid_calendars() {
     let limit = |options: &str| with(&format!("key: k\nrate_limit: {{unit: day, requests_per_unit: 1, {options}}}"));
     one(
         &limit("calendar: true, algorithm: sliding_window"),
@@ -222,7 +225,7 @@ fn calendars_that_make_no_sense() {
 }
 
 #[test]
-fn our_own_keys_in_a_wrong_place() {
+fn our_own_keys_in_a_wrong_map() {
     one(
         &with("key: k\nalgorithm: token_bucket"),
         "4:5: descriptors[0].algorithm: `algorithm` has no meaning in a descriptor; it belongs in rate_limit",
@@ -248,7 +251,7 @@ fn control_characters() {
 }
 
 #[test]
-fn five_faults_are_five_errors_in_order() {
+fn five_mistakes_are_five_errors_in_order() {
     let content = "\
 domain: d
 on_unknwon: deny

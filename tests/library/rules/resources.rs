@@ -1,4 +1,4 @@
-//! Rules that were never text compile as a file of the same rules does.
+//! Rules that are not text compile like a file with the same rules.
 
 use rules::{CompileErrors, CompileOptions, ListWriter, MapWriter, RuleResource, RuleSet, compile_resources};
 
@@ -33,7 +33,7 @@ fn faults(resources: &[RuleResource], options: &CompileOptions<'_>) -> Vec<Strin
 }
 
 #[test]
-fn a_resource_is_what_a_file_of_the_same_rules_is() {
+fn a_resource_compiles_like_a_file_with_the_same_rules() {
     let built = RuleResource::new("r", |file| {
         file.text("domain", "d");
         file.list("descriptors", |list| {
@@ -83,7 +83,7 @@ fn a_resource_is_what_a_file_of_the_same_rules_is() {
 }
 
 #[test]
-fn a_fault_names_the_resource_and_the_path_and_no_line() {
+fn an_error_names_the_resource_and_the_path_and_no_line() {
     let two = |list: &mut ListWriter<'_>| {
         descriptor(list, "k", "v", "second");
         descriptor(list, "k", "v", "fortnight");
@@ -115,7 +115,7 @@ fn a_fault_names_the_resource_and_the_path_and_no_line() {
 }
 
 #[test]
-fn a_key_that_is_added_twice_is_told_and_the_last_counts() {
+fn a_key_added_twice_is_reported_and_the_last_wins() {
     let twice = |file: &mut MapWriter<'_>| {
         file.text("domain", "a");
         file.text("domain", "d");
@@ -126,6 +126,6 @@ fn a_key_that_is_added_twice_is_told_and_the_last_counts() {
 }
 
 #[test]
-fn no_resources_are_a_good_load() {
+fn an_empty_list_of_resources_is_valid() {
     assert_eq!(compiled(&[]).rule_count(), 0);
 }

@@ -1,4 +1,4 @@
-//! `values`, `cidr` and `regex`: which sibling a value belongs to, what is refused, and what stands for the value in
+//! `values`, `cidr` and `regex`: which sibling a value matches, what is rejected, and what represents the value in
 //! counters and statistics.
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -11,14 +11,14 @@ use super::{MERGE, bad, entries, file, find, good, line, properties::glob};
 
 const LIMIT: &str = "rate_limit: {unit: day, requests_per_unit: 1}";
 
-/// A file with these descriptors, one a line from line 3 on. `LIMIT` stands for a limit.
+/// A file with these descriptors, one per line from line 3 on. `LIMIT` is replaced by a limit.
 fn with(descriptors: &[&str]) -> String {
     let lines: String = descriptors.iter().map(|one| format!("  - {{{}}}\n", one.replace("LIMIT", LIMIT))).collect();
     format!("domain: d\ndescriptors:\n{lines}")
 }
 
 #[test]
-fn exact_and_listed_then_the_smallest_network_then_patterns_and_regexes_in_file_order_then_any() {
+fn the_order_is_exact_then_network_then_pattern_or_regex_then_any_value() {
     let rules = good(&with(&[
         "key: ip, LIMIT",
         "key: ip, value: '10.*', LIMIT",
@@ -66,7 +66,7 @@ fn exact_and_listed_then_the_smallest_network_then_patterns_and_regexes_in_file_
 }
 
 #[test]
-fn the_text_of_a_pattern_or_network_counts_as_itself_and_that_of_a_list_or_a_regex_does_not() {
+fn the_text_of_a_pattern_or_network_matches_itself_and_that_of_a_list_or_regex_does_not() {
     let rules = good(&with(&[
         "key: k, values: [a, b], LIMIT",
         "key: k, regex: '[x]', LIMIT",
@@ -82,11 +82,11 @@ fn the_text_of_a_pattern_or_network_counts_as_itself_and_that_of_a_list_or_a_reg
 }
 
 #[test]
-fn levels_below_a_list_are_one() {
+fn values_of_a_list_share_the_levels_below() {
     let rules = good(&with(&["key: k, values: [a, b], descriptors: [{key: l, cidr: '::/0', LIMIT}]"])).rules;
     for first in ["a", "b"] {
         assert_eq!(line(&rules, &[("k", first), ("l", "::1")]), Some(3));
-        assert_eq!(line(&rules, &[("k", first), ("l", "127.0.0.1")]), None, "no IPv6 network holds it");
+        assert_eq!(line(&rules, &[("k", first), ("l", "127.0.0.1")]), None, "no IPv6 network contains it");
     }
 }
 
@@ -97,7 +97,7 @@ fn one(descriptors: &[&str], wanted: &str) {
 }
 
 #[test]
-fn faults_have_their_places() {
+fn errors_have_positions() {
     one(
         &["key: k, cidr: 10.0.0.0/33"],
         "3:20: descriptors[0].cidr: invalid cidr `10.0.0.0/33`: its prefix length must",
@@ -127,14 +127,14 @@ fn faults_have_their_places() {
 }
 
 #[test]
-fn what_is_below_a_fault_is_read_too() {
+fn descriptors_below_an_error_are_read_too() {
     let errors = bad(&with(&["key: k, regex: '(', descriptors: [{key: ''}]", "key: k", "key: k, regex: '('"]));
     assert_eq!(errors.len(), 3, "{errors:#?}");
     assert!(errors[1].starts_with("3:46: descriptors[0].descriptors[0].key"), "{errors:#?}");
 }
 
 #[test]
-fn siblings_that_ask_for_the_same() {
+fn siblings_that_match_the_same() {
     let one = |descriptors: [&str; 2], wanted: &str| {
         let errors = bad(&with(&descriptors));
         let whole = format!("4:5: descriptors[1]: a sibling with key `k` and {wanted} is already in line 3");
@@ -155,7 +155,7 @@ fn siblings_that_ask_for_the_same() {
     assert!(errors[0].to_string().contains("cidr `::1/128` is already in a:2"), "{errors:?}");
 }
 
-/// The counter that a descriptor charges.
+/// The key of the counter that a descriptor charges.
 fn counter(rules: &RuleSet, pairs: &[(&str, &str)]) -> String {
     let found = find(rules, "d", pairs).expect("a rule");
     let (builder, entries) = (KeyBuilder::default(), entries(pairs));
@@ -166,7 +166,7 @@ fn counter(rules: &RuleSet, pairs: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn each_value_has_its_counter_unless_they_share_one() {
+fn each_value_has_its_own_counter_unless_they_share_one() {
     let rules = good(&with(&[
         "key: each, values: [a, b], LIMIT",
         "key: ip, cidr: [10.0.0.0/8, '2001:db8::/32'], LIMIT",
@@ -202,9 +202,10 @@ fn each_value_has_its_counter_unless_they_share_one() {
     }
 }
 
-/// Only a network makes an address of a value: other rules count each spelling for itself, as in the reference.
+/// Only a rule with networks treats values as addresses: other rules count each notation separately, as in the
+/// reference.
 #[test]
-fn without_a_network_a_value_is_counted_as_it_is_written() {
+fn without_a_network_a_value_is_counted_as_written() {
     let rules = good(&with(&[
         "key: any, LIMIT",
         "key: one, value: '::FFFF:a00:1', LIMIT",
@@ -265,18 +266,18 @@ fn each_step_is_explained() {
         "key: ip, regex: 'x+', LIMIT",
     ]))
     .rules;
-    let told = |value| explain(&rules, "d", &entries(&[("ip", value)])).to_string();
-    let small = told("10.1.0.1");
+    let explained = |value| explain(&rules, "d", &entries(&[("ip", value)])).to_string();
+    let small = explained("10.1.0.1");
     for part in [
-        "✗ ip=10.1.0.1: there is no such sibling",
+        "✗ ip=10.1.0.1: no rule for this value",
         "✗ ip in 10.0.0.0/8: the address is in it, and in a smaller network of another sibling (f.yaml:3)",
         "✓ ip in 10.1.0.0/16: the address is in the network (f.yaml:4)",
         "rule at f.yaml:4: 1 per day",
     ] {
         assert!(small.contains(part), "{part}\n{small}");
     }
-    assert!(told("b").contains("✓ ip=a|b: one of its values (f.yaml:5)"), "{}", told("b"));
-    let regex = told("xx");
+    assert!(explained("b").contains("✓ ip=a|b: one of its values (f.yaml:5)"), "{}", explained("b"));
+    let regex = explained("xx");
     for part in [
         "✗ ip in 10.1.0.0/16: `xx` is no address or network in it (f.yaml:4)",
         "✗ ip=10.*: `xx` does not match the pattern (f.yaml:6)",
@@ -284,12 +285,16 @@ fn each_step_is_explained() {
     ] {
         assert!(regex.contains(part), "{part}\n{regex}");
     }
-    assert!(told("xy").contains("✗ ip matching x+: the regex does not match the whole of `xy`"), "{}", told("xy"));
+    assert!(
+        explained("xy").contains("✗ ip matching x+: the regex does not match the whole of `xy`"),
+        "{}",
+        explained("xy")
+    );
 }
 
-/// What a sibling asks for, in a form that can be written and judged naively.
+/// What a sibling matches, in a form that can be written and evaluated naively.
 #[derive(Clone, Debug)]
-enum Asks {
+enum Match {
     Value(String),
     Values(Vec<String>),
     Glob(String),
@@ -299,23 +304,23 @@ enum Asks {
     Any,
 }
 
-fn asks() -> impl Strategy<Value = Asks> {
+fn asks() -> impl Strategy<Value = Match> {
     let values = proptest::collection::btree_set("[ab1]{1,2}|10\\.0\\.0\\.[0-3]", 1..4);
     let network = ((0..4u8, 0..4u8), 6..=32u8).prop_map(|((third, fourth), length)| {
         let bits = Ipv4Addr::new(10, 0, third, fourth).to_bits() & (u32::MAX << (32 - length));
         (Ipv4Addr::from_bits(bits), length)
     });
     prop_oneof![
-        1 => "[ab1]{1,2}|10\\.0\\.0\\.[0-3]".prop_map(Asks::Value),
-        1 => values.prop_map(|values| Asks::Values(values.into_iter().collect())),
-        3 => "[ab1]?(\\*[ab0-3]{0,2}){1,3}".prop_map(Asks::Glob),
-        1 => proptest::collection::btree_set(network, 1..3).prop_map(|networks| Asks::Cidr(networks.into_iter().collect())),
-        1 => "[ab][ab1.0]{0,2}".prop_map(Asks::Letters),
-        1 => Just(Asks::Any),
+        1 => "[ab1]{1,2}|10\\.0\\.0\\.[0-3]".prop_map(Match::Value),
+        1 => values.prop_map(|values| Match::Values(values.into_iter().collect())),
+        3 => "[ab1]?(\\*[ab0-3]{0,2}){1,3}".prop_map(Match::Glob),
+        1 => proptest::collection::btree_set(network, 1..3).prop_map(|networks| Match::Cidr(networks.into_iter().collect())),
+        1 => "[ab][ab1.0]{0,2}".prop_map(Match::Letters),
+        1 => Just(Match::Any),
     ]
 }
 
-impl Asks {
+impl Match {
     fn yaml(&self) -> String {
         match self {
             Self::Value(value) | Self::Glob(value) => format!("value: '{value}'"),
@@ -329,7 +334,7 @@ impl Asks {
         }
     }
 
-    /// What no two siblings may share.
+    /// What no two siblings may have in common.
     fn claims(&self) -> Vec<String> {
         match self {
             Self::Values(values) => values.iter().map(|value| format!("value: '{value}'")).collect(),
@@ -346,7 +351,7 @@ impl Asks {
         }
     }
 
-    /// The length of the longest prefix that the value begins with.
+    /// The length of the longest prefix that contains the value.
     fn prefix(&self, value: &str) -> Option<u8> {
         let (Self::Cidr(networks), Ok(IpAddr::V4(address))) = (self, value.parse()) else { return None };
         let holds =
@@ -363,9 +368,9 @@ impl Asks {
     }
 }
 
-/// The number of the sibling that a value belongs to, by the words of the manual.
-fn naive(siblings: &[Asks], value: &str) -> Option<usize> {
-    let first = |is_it: &dyn Fn(&Asks) -> bool| siblings.iter().position(is_it);
+/// The index of the sibling that a value matches, according to the manual.
+fn naive(siblings: &[Match], value: &str) -> Option<usize> {
+    let first = |is_it: &dyn Fn(&Match) -> bool| siblings.iter().position(is_it);
     let smallest = || {
         let prefixes = siblings.iter().enumerate().filter_map(|(at, asks)| Some((asks.prefix(value)?, at)));
         prefixes.max_by_key(|(length, _)| *length).map(|(_, at)| at)
@@ -373,17 +378,17 @@ fn naive(siblings: &[Asks], value: &str) -> Option<usize> {
     first(&|asks| asks.is_value(value))
         .or_else(smallest)
         .or_else(|| first(&|asks| asks.is_pattern_of(value)))
-        .or_else(|| first(&|asks| matches!(asks, Asks::Any)))
+        .or_else(|| first(&|asks| matches!(asks, Match::Any)))
 }
 
 proptest! {
     #[test]
-    fn a_value_belongs_to_the_sibling_that_the_manual_says(
+    fn a_value_matches_the_sibling_that_the_manual_says(
         siblings in proptest::collection::vec(asks(), 0..40),
         values in proptest::collection::vec("[ab1.0]{0,3}|[ab]{4,8}|10\\.0\\.[0-3]\\.[0-3]", 1..20),
     ) {
         let mut claimed: Vec<String> = Vec::new();
-        let mut kept: Vec<Asks> = Vec::new();
+        let mut kept: Vec<Match> = Vec::new();
         for asks in siblings {
             let claims = asks.claims();
             if !claims.iter().any(|claim| claimed.contains(claim)) {
@@ -402,9 +407,9 @@ proptest! {
     }
 }
 
-/// A regular expression from elsewhere may be anything: it is compiled or refused, soon, and so is a file full of them.
+/// Any regular expression is compiled or rejected quickly, and so is a file full of them.
 #[test]
-fn a_file_of_hostile_regexes_is_refused_in_bounded_time_and_memory() {
+fn a_file_of_hostile_regexes_is_rejected_in_bounded_time_and_memory() {
     let hostile =
         ["(a|b)*a(a|b){20}", "((a{1000}){1000}){1000}", "(.{1,200}){1,200}", "(x+x+)+y{100}", "((((.*)*)*)*)*"];
     let mut content = "domain: d\ndescriptors:\n".to_owned();
@@ -418,7 +423,7 @@ fn a_file_of_hostile_regexes_is_refused_in_bounded_time_and_memory() {
 }
 
 #[test]
-fn many_small_regexes_are_no_trouble() {
+fn many_small_regexes_are_accepted() {
     let descriptors: Vec<String> = (0..10_000).map(|at| format!("key: k, regex: '/v{at}/[a-z0-9]+', LIMIT")).collect();
     let descriptors: Vec<&str> = descriptors.iter().map(String::as_str).collect();
     let rules = good(&with(&descriptors)).rules;
@@ -426,9 +431,9 @@ fn many_small_regexes_are_no_trouble() {
     assert_eq!(line(&rules, &[("k", "/v9999/x-7")]), None);
 }
 
-/// As many networks as lists of clouds' and crawlers' addresses have.
+/// As many networks as published lists of clouds' and crawlers' addresses have.
 #[test]
-fn a_list_may_hold_a_hundred_thousand_networks() {
+fn a_list_can_have_a_hundred_thousand_networks() {
     let networks: Vec<String> =
         (0..100_000u32).map(|at| format!("10.{}.{}.{}", at >> 16, at >> 8 & 255, at & 255)).collect();
     let rules = good(&with(&[&format!("key: ip, cidr: [{}], LIMIT", networks.join(", "))])).rules;

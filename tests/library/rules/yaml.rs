@@ -1,5 +1,5 @@
-//! Scalars, tags and blanks as the reference's YAML library reads them. Each input was loaded by the reference too: what
-//! it loads is loaded, and where it refuses a file without saying where, the place is told.
+//! Scalars, tags and white space as the YAML library of the reference reads them. Each input was loaded by the
+//! reference too: what it loads is accepted, and where it rejects a file without a position, we report one.
 
 use super::{bad, find, good};
 
@@ -40,7 +40,7 @@ fn tagged_scalars_load_as_in_the_reference() {
         assert!(find(&rules, "d", &[("k", "other")]).is_none(), "{written}: a value, not any");
     }
     let any = good(&with_value("!!binary \"\"")).rules;
-    assert!(find(&any, "d", &[("k", "other")]).is_some(), "an empty value is none");
+    assert!(find(&any, "d", &[("k", "other")]).is_some(), "an empty value means none");
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn names_and_keys_may_be_tagged_and_anchored() {
 }
 
 #[test]
-fn bad_base64_says_where() {
+fn invalid_base64_is_reported_with_its_position() {
     for (value, wanted) in [
         ("!!binary a$b", "4:12: bad YAML: the !!binary value is not base64"),
         ("!!binary aGk", "4:12: bad YAML: the !!binary value is not base64"),
@@ -96,7 +96,7 @@ fn numbers_of_yaml_1_1() {
 }
 
 #[test]
-fn a_number_that_is_none_is_told_in_its_line() {
+fn an_invalid_number_is_reported_in_its_line() {
     for (written, found) in [
         ("1e+06", "such as 1000000; found `1e+06`"),
         ("1e6", "such as 1000000; found `1e6`"),
@@ -125,9 +125,9 @@ fn a_number_that_is_none_is_told_in_its_line() {
     }
 }
 
-/// A line that is indented by something that looks like spaces: the place is that line, and the blank has its name.
+/// A line indented by characters that look like spaces: the error is in that line, and names the character.
 #[test]
-fn blanks_that_are_no_indentation_are_told_in_their_line() {
+fn invalid_indentation_is_reported_in_its_line() {
     let head = "domain: d\ndescriptors:\n";
     for (blank, name) in [
         ('\u{a0}', "U+00A0 (a no-break space)"),
@@ -145,8 +145,8 @@ fn blanks_that_are_no_indentation_are_told_in_their_line() {
             (format!("  - key: k\n    rate_limit:\n      unit: day\n{two}{two}{two}requests_per_unit: 1\n"), 6),
         ] {
             let errors = bad(&format!("{head}{rest}"));
-            let said = errors[0].starts_with(&format!("{line}:")) && errors[0].contains(name);
-            assert!(said && errors[0].contains("put ordinary spaces in its place"), "{rest:?}: {errors:#?}");
+            let named = errors[0].starts_with(&format!("{line}:")) && errors[0].contains(name);
+            assert!(named && errors[0].contains("put ordinary spaces in its place"), "{rest:?}: {errors:#?}");
         }
         let errors = bad(&format!("domain:{blank}d\ndescriptors: []\n"));
         assert!(errors[0].starts_with("1:8: ") && errors[0].contains(name), "{errors:#?}");
@@ -154,7 +154,7 @@ fn blanks_that_are_no_indentation_are_told_in_their_line() {
 }
 
 #[test]
-fn tabs_as_indentation_are_told_in_their_line_and_are_fine_elsewhere() {
+fn tabs_as_indentation_are_reported_in_their_line_and_accepted_elsewhere() {
     let head = "domain: d\ndescriptors:\n";
     for (rest, place) in [
         ("  - key: k\n\tvalue: v\n", "4:1"),
@@ -173,7 +173,7 @@ fn tabs_as_indentation_are_told_in_their_line_and_are_fine_elsewhere() {
 }
 
 #[test]
-fn a_byte_order_mark_and_carriage_returns_are_fine() {
+fn a_byte_order_mark_and_carriage_returns_are_accepted() {
     for file in ["\u{feff}domain: d\r\ndescriptors: []\r\n", "domain: d\rdescriptors: []\r", "\u{feff}domain: d\n"] {
         good(file);
     }
@@ -185,11 +185,11 @@ fn a_byte_order_mark_and_carriage_returns_are_fine() {
 }
 
 #[test]
-fn a_blank_that_is_none_before_or_behind_a_value_is_named() {
+fn unusual_white_space_around_a_value_is_named() {
     let remark = "U+00A0 (a no-break space) is no blank to YAML: put an ordinary space in its place";
     for (requests, found) in [("\u{a0}5", "`\u{a0}5`"), ("5\u{a0}", "`5\u{a0}`"), ("  \u{a0} 5", "`\u{a0} 5`")] {
-        let [told] = &bad(&with_requests(requests))[..] else { unreachable!("{requests:?}") };
-        assert!(told.contains(&format!("found {found}: {remark}")), "{told}");
+        let [reported] = &bad(&with_requests(requests))[..] else { unreachable!("{requests:?}") };
+        assert!(reported.contains(&format!("found {found}: {remark}")), "{reported}");
     }
     let limit = |unit: &str, algorithm: &str| {
         format!(
@@ -197,8 +197,8 @@ fn a_blank_that_is_none_before_or_behind_a_value_is_named() {
         )
     };
     for content in [limit("\u{a0}day", "fixed_window"), limit("day", "fixed_window\u{a0}")] {
-        let [told] = &bad(&content)[..] else { unreachable!("{content}") };
-        assert!(told.contains(remark), "{told}");
+        let [reported] = &bad(&content)[..] else { unreachable!("{content}") };
+        assert!(reported.contains(remark), "{reported}");
     }
     let flag = "domain: d\ndescriptors:\n  - key: k\n    shadow_mode: \u{2003}true\n";
     assert!(bad(flag)[0].contains("U+2003 is no blank to YAML"), "{:?}", bad(flag));

@@ -1,4 +1,4 @@
-//! Connections leave by age, and no call fails for it unless it outlives the grace.
+//! Connections are closed by age, and no call fails because of it unless it outlasts the grace period.
 
 use std::{
     sync::{
@@ -16,7 +16,7 @@ use testkit::rls::never_sent;
 
 use crate::server::support::{Client, address, call, client, config, serve, until};
 
-/// Calls, one after another, until told to stop; how many were answered, and the failures.
+/// Makes calls one after another until stopped. Returns the number of answers, and the failures.
 async fn keep_calling(mut client: Client, stop: Arc<AtomicBool>) -> (u64, Vec<Status>) {
     let (mut answered, mut failed) = (0, Vec::new());
     let mut sleep_ms = 0;
@@ -58,7 +58,7 @@ async fn no_call_fails_for_it() {
 
 #[tokio::test]
 async fn a_call_that_ends_within_the_grace_is_answered() {
-    // long enough for the call to be there before, however busy the machine
+    // long enough that the call arrives before, however busy the machine is
     let age = Duration::from_secs(2);
     let (server, calls) = serve(&ServerConfig { max_connection_age: age, ..config(1) }).await;
     let stats = server.stats();
@@ -72,7 +72,7 @@ async fn a_call_that_ends_within_the_grace_is_answered() {
 }
 
 #[tokio::test]
-async fn a_call_past_the_grace_is_cut() {
+async fn a_call_that_outlasts_the_grace_is_cut_off() {
     let (age, grace) = (Duration::from_secs(2), Duration::from_millis(50));
     let config = ServerConfig { max_connection_age: age, max_connection_age_grace: grace, ..config(1) };
     let (server, calls) = serve(&config).await;
@@ -83,7 +83,7 @@ async fn a_call_past_the_grace_is_cut() {
 }
 
 #[tokio::test]
-async fn the_grace_of_an_aged_connection_goes_on_in_a_drain() {
+async fn the_grace_of_an_aged_connection_continues_in_a_drain() {
     let age = Duration::from_secs(2);
     let config = ServerConfig { max_connection_age: age, max_connection_age_grace: age, ..config(1) };
     let (server, calls) = serve(&config).await;

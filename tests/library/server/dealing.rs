@@ -1,4 +1,4 @@
-//! Connections are spread evenly, stay where they are, and come over every kind of socket.
+//! Connections are distributed evenly, stay on their worker, and work over every kind of socket.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -14,7 +14,7 @@ use tonic::transport::Endpoint;
 use crate::server::support::{Client, address, call, client, config, limits, serve, serve_at, until};
 
 #[tokio::test]
-async fn every_worker_gets_its_share() {
+async fn every_worker_gets_connections() {
     let (server, _) = serve(&config(3)).await;
     let stats = server.stats();
     let mut clients = Vec::new();
@@ -81,7 +81,7 @@ async fn too_many_are_closed_and_counted() {
 }
 
 #[tokio::test]
-async fn whoever_says_nothing_makes_room() {
+async fn silent_connections_make_room() {
     let limits = ConnectionLimits { max_connections: 3, preface_timeout: Duration::from_secs(600), ..limits() };
     let (server, _) = serve(&ServerConfig { limits, ..config(2) }).await;
     let (address, stats) = (address(&server), server.stats());
@@ -100,7 +100,7 @@ async fn whoever_says_nothing_makes_room() {
     for mut one in silent {
         assert_eq!(one.read(&mut [0]).await.unwrap_or(0), 0, "closed");
     }
-    // Those who have spoken stay, and the next is refused.
+    // connections that have sent something stay, and the next one is rejected
     let _ = TcpStream::connect(&address).await.expect("queued");
     until("it is refused", || stats.refused() == 1).await;
     for client in &mut clients {

@@ -1,4 +1,4 @@
-//! The end: calls in flight finish, the deadline holds, nothing is left behind.
+//! The end: calls in flight finish, the deadline is kept, and nothing is left behind.
 
 use std::{
     sync::{
@@ -36,14 +36,14 @@ async fn calls_in_flight_finish() {
         answer.expect("answered");
     }
     let report = drain.await.expect("no panic");
-    // one of the probes above may have been taken before the listener closed
+    // one of the probes above may have been accepted before the listener closed
     assert!(report.drained >= 4, "{report:?}");
     assert_eq!(report, DrainReport { drained: report.drained, forced: 0, stuck_workers: 0 });
     assert_eq!(stats.open(), 0);
-    assert_eq!(stats.stuck(Duration::ZERO), None, "workers that have ended owe nothing");
+    assert_eq!(stats.stuck(Duration::ZERO), None, "workers that have ended are not stuck");
 }
 
-/// Calls until the server is gone: how many were answered, and how many failed before `draining`.
+/// Makes calls until the server is gone. Returns how many were answered, and how many failed before `draining`.
 async fn call_to_the_end(mut client: Client, draining: Arc<AtomicBool>) -> (u64, u64) {
     let (mut answered, mut failed) = (0, 0);
     loop {
@@ -56,7 +56,7 @@ async fn call_to_the_end(mut client: Client, draining: Arc<AtomicBool>) -> (u64,
 }
 
 #[tokio::test]
-async fn under_load_every_call_that_was_taken_is_answered() {
+async fn under_load_every_accepted_call_is_answered() {
     let (server, calls) = serve(&config(2)).await;
     let address = address(&server);
     let draining = Arc::new(AtomicBool::new(false));
@@ -77,7 +77,7 @@ async fn under_load_every_call_that_was_taken_is_answered() {
 }
 
 #[tokio::test]
-async fn the_deadline_closes_what_is_left() {
+async fn the_deadline_closes_the_remaining_connections() {
     let (server, calls) = serve(&config(2)).await;
     let address = address(&server);
     let mut stuck = client(&address).await;
@@ -94,7 +94,7 @@ async fn the_deadline_closes_what_is_left() {
 }
 
 #[tokio::test]
-async fn a_worker_that_hangs_holds_nobody_up() {
+async fn a_worker_that_hangs_does_not_delay_the_end() {
     let (server, calls) = serve(&config(1)).await;
     let stats = server.stats();
     let mut client = client(&address(&server)).await;
@@ -107,7 +107,7 @@ async fn a_worker_that_hangs_holds_nobody_up() {
 }
 
 #[tokio::test]
-async fn dropped_without_a_drain_it_closes_everything() {
+async fn dropping_the_server_without_a_drain_closes_everything() {
     let (server, calls) = serve(&config(2)).await;
     let (stats, address) = (server.stats(), address(&server));
     let mut stuck = client(&address).await;

@@ -1,4 +1,4 @@
-//! Peers and handlers that misbehave harm themselves alone.
+//! Misbehaving peers and handlers affect only themselves.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tokio::{
 use tollgate::{
     rejections::{Api, Reason},
     server::{
-        BindError, ConnectionLimits, Http2, Listen, Listener, RemotePeer, Server, ServerConfig, ServerContext,
+        BindError, ConnectionLimits, GrpcServer, Http2, Listen, Listener, RemotePeer, ServerConfig, ServerContext,
         StartError,
     },
 };
@@ -20,16 +20,16 @@ use crate::server::{
     support::{address, any_port, call, client, config, limits, serve, serve_with, until},
 };
 
-/// Everything that the server sends until it closes.
+/// Reads everything that the server sends until it closes.
 async fn read_all(peer: &mut TcpStream) -> Vec<u8> {
     let mut answer = Vec::new();
-    // A reset is an end as well.
+    // a reset ends the connection too
     let _ = peer.read_to_end(&mut answer).await;
     answer
 }
 
 #[tokio::test]
-async fn a_silent_peer_is_cut() {
+async fn a_silent_peer_is_disconnected() {
     let limits = ConnectionLimits { preface_timeout: Duration::from_millis(50), ..limits() };
     let context = ServerContext::default();
     let (server, _) = serve_with(&any_port(), &ServerConfig { limits, ..config(1) }, &context).await;
@@ -53,7 +53,7 @@ async fn http1_is_answered_and_closed() {
 }
 
 #[tokio::test]
-async fn a_peer_that_resets_more_calls_than_may_wait_is_cut_by_hyper() {
+async fn a_peer_with_too_many_pending_resets_is_disconnected_by_hyper() {
     let limits = ConnectionLimits { max_pending_reset_streams: 10, ..limits() };
     let config = ServerConfig { limits, http2: Http2::Hyper, ..config(1) };
     let context = ServerContext::default();
@@ -72,7 +72,7 @@ async fn a_peer_that_resets_more_calls_than_may_wait_is_cut_by_hyper() {
 }
 
 #[tokio::test]
-async fn a_panic_fails_its_own_call() {
+async fn a_panic_fails_only_its_own_call() {
     for http2 in [Http2::Wire, Http2::Hyper] {
         let context = ServerContext::default();
         let (server, _) = serve_with(&any_port(), &ServerConfig { http2, ..config(1) }, &context).await;
@@ -90,37 +90,39 @@ async fn a_panic_fails_its_own_call() {
     }
 }
 
-/// What serves a connection that has nothing to serve.
-fn no_service(_: RemotePeer) -> Served {
+/// A server for connections without any service.
+fn without_services(_: RemotePeer) -> Served {
     Served::new(Routes::default())
 }
 
 #[tokio::test]
 async fn an_unknown_method_is_unimplemented() {
-    let listener = Listener::bind(&any_port()).await.expect("bound");
-    let server = Server::start(&config(1), &ServerContext::default(), listener, |_| no_service).await.expect("started");
+    let listener = Listener::bind("grpc", &any_port()).await.expect("bound");
+    let server = GrpcServer::start(&config(1), &ServerContext::default(), listener, |_| without_services)
+        .await
+        .expect("started");
     let mut client = client(&address(&server)).await;
     assert_eq!(call(&mut client, "", 0).await.expect_err("no service").code(), Code::Unimplemented);
 }
 
 #[tokio::test]
-async fn a_service_that_cannot_be_made_is_an_error_at_start() {
-    let listener = Listener::bind(&any_port()).await.expect("bound");
+async fn a_service_that_cannot_be_created_is_an_error_at_start() {
+    let listener = Listener::bind("grpc", &any_port()).await.expect("bound");
     let local = listener.local_addr().to_string();
     let factory = |worker: tollgate::server::WorkerId| {
         assert!(worker.index() != 1, "as asked");
-        no_service
+        without_services
     };
-    let started = Server::start(&config(3), &ServerContext::default(), listener, factory).await;
+    let started = GrpcServer::start(&config(3), &ServerContext::default(), listener, factory).await;
     let error = started.expect_err("worker-1 has no service");
     assert!(matches!(error, StartError::Service(worker) if worker.index() == 1), "{error}");
     std::net::TcpStream::connect(local).expect_err("nothing listens");
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_is_an_error_at_bind() {
+async fn a_port_in_use_is_an_error_at_bind() {
     let (server, _) = serve(&config(1)).await;
     let taken: std::net::SocketAddr = address(&server).parse().expect("an address");
-    let error = Listener::bind(&Listen::Tcp(taken.into())).await.expect_err("taken");
+    let error = Listener::bind("grpc", &Listen::Tcp(taken.into())).await.expect_err("taken");
     assert!(matches!(error, BindError::Tcp { .. }) && error.to_string().contains(&taken.to_string()), "{error}");
 }

@@ -1,5 +1,5 @@
-//! The gRPC server in one process with its clients: dealing, age, drain, and peers that mean no good.
-// A handler that panics is one of the cases, and a wrong test one of the faults.
+//! The gRPC server in one process with its clients: distribution, ageing, draining, and malicious peers.
+// a handler that panics is one of the cases, and a test fails by panicking
 
 mod ageing;
 mod dealing;

@@ -1,4 +1,4 @@
-//! Services of tonic's over either HTTP/2 server.
+//! Services of tonic over either HTTP/2 server.
 
 use std::{convert::Infallible, future::Future, pin::Pin, task::Context, time::Instant};
 
@@ -10,7 +10,7 @@ use wire::{
     service::{Exchange, Pool, Share},
 };
 
-/// What serves one connection.
+/// The services of one connection.
 #[derive(Debug)]
 pub struct Served {
     routes: Routes,

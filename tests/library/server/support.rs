@@ -16,36 +16,35 @@ use envoy_types::pb::envoy::service::ratelimit::v3::{
     rate_limit_service_client::RateLimitServiceClient,
     rate_limit_service_server::{RateLimitService, RateLimitServiceServer},
 };
-use tokio::{
-    sync::Semaphore,
-    time::{Instant, sleep},
-};
+use tokio::{sync::Semaphore, time::sleep};
 use tollgate::{
-    server::{ConnectionLimits, Listen, Listener, LocalAddr, Server, ServerConfig, ServerContext},
+    server::{ConnectionLimits, GrpcServer, Listen, Listener, LocalAddr, ServerConfig, ServerContext},
     settings::Settings,
 };
 use tonic::{Request, Response, Status, service::Routes, transport::Channel};
 
+pub(crate) use testkit::until;
+
 use super::routes::Served;
 
-/// A client with a connection of its own.
+/// A client with its own connection.
 pub(crate) type Client = RateLimitServiceClient<Channel>;
 
-/// What the calls of a test share.
+/// The state that the calls of a test share.
 #[derive(Debug)]
 pub(crate) struct Calls {
-    /// Calls whose handler runs now.
+    /// The number of calls whose handler is running.
     pub(crate) running: AtomicUsize,
     /// Calls of the domain "gate" wait for a permit.
     pub(crate) gate: Semaphore,
-    /// Calls begun.
+    /// The number of calls begun.
     pub(crate) begun: AtomicU64,
 }
 
-/// Answers with its thread's name: at once, after `hits_addend` milliseconds ("sleep"), once let through ("gate"),
-/// never ("stuck"), or by panicking ("panic").
+/// Answers with its thread's name: immediately, after `hits_addend` milliseconds ("sleep"), once it gets a permit
+/// ("gate"), never ("stuck"), or by panicking ("panic").
 #[derive(Debug)]
-struct Obedient(Arc<Calls>);
+struct TestService(Arc<Calls>);
 
 struct Running(Arc<Calls>);
 
@@ -64,7 +63,7 @@ impl Drop for Running {
 }
 
 #[tonic::async_trait]
-impl RateLimitService for Obedient {
+impl RateLimitService for TestService {
     async fn should_rate_limit(
         &self,
         request: Request<RateLimitRequest>,
@@ -84,78 +83,70 @@ impl RateLimitService for Obedient {
     }
 }
 
-/// Few workers, no surprises: not even a client that says its first word late is cut.
+/// A configuration with few workers, and without the limits that could interfere, such as the time for a client's
+/// preface.
 pub(crate) fn config(workers: usize) -> ServerConfig {
     let defaults = Settings::resolve(&[], |_| None, []).expect("the defaults").config.grpc.server;
     ServerConfig { workers: workers.try_into().expect("some workers"), limits: limits(), ..defaults }
 }
 
-/// The limits of [`config`].
+/// The limits in [`config`].
 pub(crate) fn limits() -> ConnectionLimits {
     ConnectionLimits { preface_timeout: Duration::from_secs(600), ..ConnectionLimits::default() }
 }
 
-/// Any free port of this machine.
+/// Any free port on the loopback.
 pub(crate) fn any_port() -> Listen {
     Listen::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())
 }
 
-/// The service at `listen`.
-pub(crate) async fn serve_at(listen: &Listen, config: &ServerConfig) -> (Server, Arc<Calls>) {
+/// Starts the service at `listen`.
+pub(crate) async fn serve_at(listen: &Listen, config: &ServerConfig) -> (GrpcServer, Arc<Calls>) {
     serve_with(listen, config, &ServerContext::default()).await
 }
 
-/// The service at `listen`, which counts what it rejects there.
+/// Starts the service at `listen`, and counts what it rejects.
 pub(crate) async fn serve_with(
     listen: &Listen,
     config: &ServerConfig,
     context: &ServerContext,
-) -> (Server, Arc<Calls>) {
+) -> (GrpcServer, Arc<Calls>) {
     let calls = Calls { running: AtomicUsize::new(0), gate: Semaphore::new(0), begun: AtomicU64::new(0) };
     let calls = Arc::new(calls);
-    let listener = Listener::bind(listen).await.expect("bound");
+    let listener = Listener::bind("grpc", listen).await.expect("bound");
     let shared = Arc::clone(&calls);
     let factory = move |_| {
-        let routes = Routes::new(RateLimitServiceServer::new(Obedient(Arc::clone(&shared)))).prepare();
+        let routes = Routes::new(RateLimitServiceServer::new(TestService(Arc::clone(&shared)))).prepare();
         move |_peer| Served::new(routes.clone())
     };
-    (Server::start(config, context, listener, factory).await.expect("started"), calls)
+    (GrpcServer::start(config, context, listener, factory).await.expect("started"), calls)
 }
 
-/// The service at any port.
-pub(crate) async fn serve(config: &ServerConfig) -> (Server, Arc<Calls>) {
+/// Starts the service at any free port.
+pub(crate) async fn serve(config: &ServerConfig) -> (GrpcServer, Arc<Calls>) {
     serve_at(&any_port(), config).await
 }
 
-/// `host:port`.
-pub(crate) fn address(server: &Server) -> String {
+/// The address as `host:port`.
+pub(crate) fn address(server: &GrpcServer) -> String {
     match server.local_addr() {
         LocalAddr::Tcp(address) => address.to_string(),
         unix @ LocalAddr::Unix(_) => panic!("{unix} is not TCP"),
     }
 }
 
-/// A client that is connected.
+/// A connected client.
 pub(crate) async fn client(address: &str) -> Client {
     Client::connect(format!("http://{address}")).await.expect("connected")
 }
 
-/// A request of this domain.
+/// A request with this domain.
 pub(crate) fn request(domain: &str, hits_addend: u32) -> RateLimitRequest {
     RateLimitRequest { domain: domain.to_owned(), hits_addend, descriptors: Vec::new() }
 }
 
-/// One call; the name of the worker's thread that answered.
+/// Makes one call; returns the name of the worker's thread.
 pub(crate) async fn call(client: &mut Client, domain: &str, hits_addend: u32) -> Result<String, Status> {
     let response = client.should_rate_limit(request(domain, hits_addend)).await?;
     Ok(String::from_utf8(response.into_inner().raw_body).expect("a name"))
-}
-
-/// Waits until `condition` holds, or fails the test after a time in which it must have.
-pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
-    let patience = Instant::now() + Duration::from_secs(120);
-    while !condition() {
-        assert!(Instant::now() < patience, "never: {what}");
-        sleep(Duration::from_millis(2)).await;
-    }
 }

@@ -1,4 +1,4 @@
-//! Which variables say where the counters are.
+//! The variables that determine where counters are kept.
 
 use tollgate::app::StoreConfig;
 
@@ -16,18 +16,18 @@ fn redis_named_without_a_backend_is_the_backend() {
         let config = resolve(&[("BACKEND_TYPE", word)]).expect(word).config;
         assert!(matches!(config.store, StoreConfig::Redis(_)), "{word}");
     }
-    // Other variables of Redis do not choose it: Kubernetes injects some of them.
+    // other Redis variables do not select it: Kubernetes injects some of them
     let settings = resolve(&[("REDIS_PORT", "tcp://10.0.0.1:6379"), ("REDIS_POOL_SIZE", "5")]).expect("memory");
     assert!(matches!(settings.config.store, StoreConfig::Memory(_)));
 }
 
 #[test]
-fn a_malformed_backend_is_one_fault_and_not_two() {
+fn a_malformed_backend_is_one_error_and_not_two() {
     assert_eq!(faults(&[("BACKEND_TYPE", "mysql"), ("REDIS_URL", "redis:6379")]), ["BACKEND_TYPE"]);
 }
 
 #[test]
-fn an_empty_redis_url_is_no_silent_change_of_stores() {
+fn an_empty_redis_url_does_not_silently_change_the_store() {
     let warns = |variables: &[(&str, &str)]| {
         let settings = resolve(variables).expect("settings");
         settings.warnings.iter().any(|warning| warning.contains("REDIS_URL is empty"))
@@ -37,7 +37,7 @@ fn an_empty_redis_url_is_no_silent_change_of_stores() {
 }
 
 #[test]
-fn a_fault_in_what_asks_for_redis_does_not_start_on_memory() {
+fn an_error_in_a_redis_setting_does_not_start_with_the_memory_store() {
     let url = unreadable(b"redis://:p@h:6379/");
     let tcp = unreadable(b"tcp");
     let (url, tcp) = (url.as_os_str(), tcp.as_os_str());

@@ -1,4 +1,4 @@
-//! What each setting is without a word of the environment, and that a word of it gets where it belongs.
+//! The default of each setting, and that each variable reaches its setting.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -28,7 +28,7 @@ fn an_empty_environment_gives_the_defaults() {
     assert_eq!(server.max_connection_age_grace, Duration::from_secs(3600));
     assert_eq!(server.max_concurrent_streams.get(), 1024);
     assert_eq!(config.max_request_bytes.get(), 4 << 20);
-    // and what frames the request, or the four that a connection may have under way
+    // plus the framing of the request; or the four that a connection may have in flight
     assert_eq!((server.stream_window, server.connection_window), (4_210_688, 16_793_600));
     assert_eq!((server.max_header_list_size, server.http2), (1 << 20, Http2::Wire));
     assert_eq!((config.response.undecidable, config.response.refund, config.engine.refunds), (None, None, true));
@@ -63,7 +63,7 @@ fn an_empty_environment_gives_the_defaults() {
 }
 
 #[test]
-fn a_flag_overrides_its_variable_and_is_named_in_its_fault() {
+fn a_flag_overrides_its_variable_and_is_named_in_its_error() {
     let flag = |value: &str| [Override { flag: "--port", variable: "PORT", value: value.into() }];
     let port =
         |flag: &[Override], value| resolve_with(flag, &[("PORT", value)]).expect("settings").config.http.address.port;
@@ -75,7 +75,7 @@ fn a_flag_overrides_its_variable_and_is_named_in_its_fault() {
 }
 
 #[test]
-fn zero_turns_ages_and_polls_off() {
+fn zero_disables_ages_and_polls() {
     let config = resolve(&[
         ("GRPC_MAX_CONNECTION_AGE", "0"),
         ("GRPC_MAX_CONNECTION_AGE_GRACE", "0s"),
@@ -86,7 +86,7 @@ fn zero_turns_ages_and_polls_off() {
     .expect("settings")
     .config;
     let server = &config.grpc.server;
-    // by which the server means never
+    // the server's representation of never
     assert_eq!((server.max_connection_age, server.max_connection_age_grace), (Duration::ZERO, Duration::ZERO));
     let SourceConfig::Files(files) = &config.rules.source else { unreachable!("files are the default") };
     assert_eq!(files.poll_interval, None);
@@ -94,13 +94,13 @@ fn zero_turns_ages_and_polls_off() {
 }
 
 #[test]
-fn workers_are_as_many_as_asked_for() {
+fn the_number_of_workers_can_be_set() {
     let config = resolve(&[("WORKERS", "3")]).expect("settings").config;
     assert_eq!(Some(config.grpc.server.workers), NonZeroUsize::new(3));
 }
 
 #[test]
-fn the_parts_of_the_rules_directory_stay_below_its_root() {
+fn the_rules_directory_is_below_its_root() {
     let environment =
         [("RUNTIME_ROOT", "/data"), ("RUNTIME_SUBDIRECTORY", "/ratelimit/"), ("RUNTIME_APPDIRECTORY", "/")];
     let config = resolve(&environment).expect("settings").config;

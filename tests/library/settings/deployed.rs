@@ -1,17 +1,17 @@
-//! The environments that Istio, Envoy Gateway and people deploy.
+//! The environments that Istio, Envoy Gateway and users deploy.
 
 use std::path::PathBuf;
 
+use redis::{Address, HostPort, Topology};
 use tollgate::app::StoreConfig;
 use tollgate::settings::Settings;
 use tollgate::source::{Location, SourceConfig};
-use tollgate::store::redis::{Address, HostPort, Topology};
 use tracing::level_filters::LevelFilter;
 
 use super::support::{deployed, resolve};
 
 #[test]
-fn istio_s_sample_serves_from_redis() {
+fn the_sample_of_istio_uses_redis() {
     let environment = deployed("istio/rate-limit-service.yaml");
     assert_eq!(environment.len(), 10, "{environment:?}");
     let Settings { config, warnings } = resolve(&environment).expect("settings");
@@ -32,7 +32,7 @@ fn istio_s_sample_serves_from_redis() {
 }
 
 #[test]
-fn envoy_gateway_s_deployments_are_understood() {
+fn the_deployments_of_envoy_gateway_are_understood() {
     for file in
         ["deployment-default.yaml", "deployment-redis-tls-settings.yaml", "deployment-enable-tracing-custom.yaml"]
     {
@@ -59,7 +59,7 @@ fn envoy_gateway_s_deployments_are_understood() {
         let main = &store.redis.main;
         assert!(matches!(main.topology, Topology::Single(Address::Tcp(_))), "{main:?}");
         assert_eq!(main.tls.is_some(), file.contains("redis-tls"), "{main:?}");
-        // GRPC_SERVER_TLS_CA_CERT is not the reference's, and asks nothing of clients.
+        // GRPC_SERVER_TLS_CA_CERT is not a variable of the reference, and requires nothing of clients
         let tls = config.grpc.tls.expect("gRPC is served over TLS");
         assert_eq!((tls.identity.certificate, tls.clients), ("/certs/tls.crt".into(), None), "{file}");
     }
@@ -67,7 +67,7 @@ fn envoy_gateway_s_deployments_are_understood() {
 
 /// From public bug reports, charts and the reference's own tests.
 #[test]
-fn what_people_deploy_starts() {
+fn environments_that_users_deploy_start() {
     for environment in [
         &[
             ("LOCAL_CACHE_SIZE_IN_BYTES", "32767"),

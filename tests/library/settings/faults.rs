@@ -1,4 +1,4 @@
-//! Faults are told together and in full, and without a secret.
+//! Errors are reported together and completely, and without secrets.
 
 use limiter::domain::KeyBuilder;
 use tollgate::settings::{Problem, TABLE};
@@ -6,7 +6,7 @@ use tollgate::settings::{Problem, TABLE};
 use super::support::{resolve, unreadable};
 
 #[test]
-fn every_fault_is_told_at_once_and_in_full() {
+fn all_errors_are_reported_at_once_and_completely() {
     let error = resolve(&[
         ("PORT", "http"),
         ("SHADOW_MODE", "yes"),
@@ -21,20 +21,20 @@ fn every_fault_is_told_at_once_and_in_full() {
          GRPC_MAX_CONNECTION_AGE: \"-1s\" is not a duration such as 10s, 150us, 1h30m or 0\n\
          FAILURE_MODE: \"closed\" is not error, allow, deny or local, in any case\n\
          SHADOW_MODE: \"yes\" is not true or false (or 1, t, T, TRUE, True, 0, f, F, FALSE, False)\n\
-         BACKEND_TYPE: \"memcache\" asks for the memcache backend, which is not supported yet: set BACKEND_TYPE=redis or \
-         BACKEND_TYPE=memory meanwhile"
+         BACKEND_TYPE: \"memcache\" asks for the memcache backend, which is not supported yet: set BACKEND_TYPE=redis \
+         or BACKEND_TYPE=memory meanwhile"
     );
 }
 
 #[test]
-fn a_value_that_is_not_unicode_is_a_fault_and_not_a_panic() {
+fn a_value_that_is_not_unicode_is_an_error_and_not_a_panic() {
     for variable in TABLE {
         match resolve(&[(variable.name, unreadable(b"a"))]) {
             Err(error) => {
-                let [Problem::Malformed { place, .. }] = error.problems() else { unreachable!("{error}") };
-                assert_eq!(place.variable, variable.name);
+                let [Problem::Malformed { origin, .. }] = error.problems() else { unreachable!("{error}") };
+                assert_eq!(origin.variable, variable.name);
             }
-            // unless it does nothing
+            // unless the variable has no effect
             Ok(settings) => {
                 let [warning] = &settings.warnings[..] else { unreachable!("{}: {settings:?}", variable.name) };
                 assert!(warning.starts_with(&format!("no effect: {}", variable.name)), "{warning}");
@@ -44,10 +44,10 @@ fn a_value_that_is_not_unicode_is_a_fault_and_not_a_panic() {
 }
 
 #[test]
-fn features_that_are_to_come_are_refused() {
-    let error = resolve(&[("BACKEND_TYPE", "memcache")]).expect_err("there is none");
-    let [Problem::NotSupportedYet { place, value, .. }] = error.problems() else { unreachable!("{error}") };
-    assert_eq!((place.variable, value.as_str()), ("BACKEND_TYPE", "memcache"));
+fn unsupported_features_are_rejected() {
+    let error = resolve(&[("BACKEND_TYPE", "memcache")]).expect_err("it is unsupported");
+    let [Problem::NotSupportedYet { origin, value, .. }] = error.problems() else { unreachable!("{error}") };
+    assert_eq!((origin.variable, value.as_str()), ("BACKEND_TYPE", "memcache"));
     let off = [("BACKEND_TYPE", "memory"), ("CONFIG_TYPE", "FILE"), ("TRACING_ENABLED", "false")];
     assert_eq!(resolve(&off).expect("nothing is asked for").warnings, Vec::<String>::new());
 }

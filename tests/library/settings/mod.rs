@@ -1,4 +1,5 @@
-//! The settings from outside: each variable by itself, the environment as a whole, and what the reference makes of both.
+//! The settings from the outside: each variable by itself, the environment as a whole, and a comparison with the
+//! reference.
 
 mod backend;
 mod defaults;

@@ -1,4 +1,4 @@
-//! `docs/settings.md` is what the table of variables says. `BLESS=1` writes it.
+//! `docs/settings.md` equals what the table of variables generates. `BLESS=1` writes it.
 
 use std::fs;
 use std::path::Path;

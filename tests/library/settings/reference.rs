@@ -1,5 +1,6 @@
-//! The values of the reference's variables: what it does with each was asked of its binary, and what it runs with runs here
-//! too, unless `docs/drop-in.md` says that it is refused. The table there is held by what happens.
+//! Values of the reference's variables. The behaviour of the reference's binary was recorded for each; values that it
+//! accepts are accepted here too, unless `docs/drop-in.md` says that they are rejected. That table is compared with the
+//! behaviour.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +9,7 @@ use tollgate::settings::{SettingsError, TABLE};
 
 use super::support::resolve;
 
-/// What the reference does with one value of one variable.
+/// The recorded behaviour of the reference for one value of one variable.
 struct Asked {
     name: &'static str,
     value: String,
@@ -35,7 +36,7 @@ fn asked() -> Vec<Asked> {
         .collect()
 }
 
-/// The variable where it means something, as it was asked.
+/// An environment in which the variable has an effect, as recorded.
 fn environment<'a>(name: &'a str, value: &'a str) -> Vec<(&'a str, &'a str)> {
     let mut all = vec![
         (name, value),
@@ -55,7 +56,7 @@ fn environment<'a>(name: &'a str, value: &'a str) -> Vec<(&'a str, &'a str)> {
     all
 }
 
-/// A row of the table: variables, values, whether it says that they are refused.
+/// A row of the table: variables, values, and whether it says that they are rejected.
 struct Row {
     names: Vec<String>,
     values: Vec<String>,
@@ -63,7 +64,7 @@ struct Row {
 }
 
 impl Row {
-    /// Of numbers and durations each value is another case: the row has it. Of texts it has examples.
+    /// For numbers and durations the row lists each case; for texts it has examples.
     fn is_for(&self, name: &str, value: &str) -> bool {
         let variable = TABLE.iter().find(|variable| variable.name == name).expect(name);
         let is_number = ["number", "duration", "port"].iter().any(|kind| variable.accepted.contains(kind));
@@ -98,7 +99,7 @@ fn start(name: &str, value: &str) -> Result<Vec<String>, SettingsError> {
 }
 
 #[test]
-fn what_the_reference_runs_with_runs_here_or_is_named() {
+fn values_that_the_reference_accepts_are_accepted_or_named() {
     let table = table();
     let asked = asked();
     assert!(asked.len() > 2000, "{}", asked.len());
@@ -113,7 +114,7 @@ fn what_the_reference_runs_with_runs_here_or_is_named() {
 }
 
 #[test]
-fn an_empty_value_stops_no_start_that_goes_without_it() {
+fn an_empty_value_is_accepted_wherever_a_missing_one_is() {
     for Asked { name, value, .. } in asked().into_iter().filter(|asked| asked.value.is_empty()) {
         let unset: Vec<_> = environment(name, "").into_iter().filter(|(one, _)| *one != name).collect();
         assert_eq!(start(name, &value).is_ok(), resolve(&unset).is_ok(), "{name}");
@@ -121,7 +122,7 @@ fn an_empty_value_stops_no_start_that_goes_without_it() {
 }
 
 #[test]
-fn each_row_of_the_table_is_what_happens() {
+fn each_row_of_the_table_is_true() {
     let table = table();
     assert!(table.len() > 20, "{} rows", table.len());
     for Row { names, values, refused } in &table {
@@ -130,7 +131,7 @@ fn each_row_of_the_table_is_what_happens() {
             assert!(!values.is_empty(), "{name}");
             for value in values {
                 match start(name, value) {
-                    Err(error) => assert!(*refused && error.problems()[0].place().variable == name, "{error}"),
+                    Err(error) => assert!(*refused && error.problems()[0].origin().variable == name, "{error}"),
                     Ok(warnings) => {
                         let is_named = |warning: &String| warning.contains(name.as_str());
                         assert!(!refused && warnings.iter().any(is_named), "{name}={value}: {warnings:?}");

@@ -1,4 +1,4 @@
-//! What each variable accepts and refuses, and an environment in which it means something.
+//! Valid and invalid samples for each variable, and an environment in which it has an effect.
 
 use tollgate::settings::{Effect, Group, Settings, TABLE, Variable};
 
@@ -17,11 +17,11 @@ const HOST: (&[&str], &[&str]) =
     (&["0.0.0.0", "::", "[::1]", "localhost", "a.b.svc"], &[" ", "a b", "1.2.3.4.5", "http://a", "a:80"]);
 const TEXT: (&[&str], &[&str]) = (&["a", "/a/b", "ä b:c,d=e"], &[]);
 const HEADER: (&[&str], &[&str]) = (&["RateLimit-Limit", "x-limit"], &["a b", "a:b", "ä", " "]);
-/// Of variables that do nothing: everything.
+/// For variables without effect: any value.
 const ANYTHING: (&[&str], &[&str]) =
     (&["a", "0", "-1", "99999", "true", "yes", "1s", "-1s", "10", "NaN", "a:b:c", "a=b,", "http", " "], &[]);
 
-/// What is accepted and refused of each variable.
+/// Valid and invalid values of each variable.
 pub(crate) fn samples(name: &str) -> (&'static [&'static str], &'static [&'static str]) {
     let does_nothing = |variable: &&Variable| matches!(variable.effect, Effect::NoEffect(_) | Effect::Later(_));
     if TABLE.iter().filter(does_nothing).any(|variable| variable.name == name) {
@@ -97,7 +97,7 @@ pub(crate) fn samples(name: &str) -> (&'static [&'static str], &'static [&'stati
         "REDIS_AUTH" | "REDIS_SENTINEL_AUTH" | "REDIS_PERSECOND_AUTH" | "REDIS_PERSECOND_SENTINEL_AUTH" => {
             (&["a", "a:b", ":b", "ä b:c,d=e", "a:", ":"], &[])
         }
-        // The others do not go with the address: see the tests beside the code.
+        // the others contradict an address: see the tests beside the code
         "REDIS_KEYS_PER_CALL" | "REDIS_PERSECOND_KEYS_PER_CALL" => (&["auto", "MANY", "one"], &["two", "1", "one key"]),
         "REDIS_TYPE" | "REDIS_PERSECOND_TYPE" => (&["SINGLE", "Cluster"], &["single node", "single ", "sharded"]),
         "REDIS_SOCKET_TYPE" | "REDIS_PERSECOND_SOCKET_TYPE" => (&["tcp", "TCP"], &["udp", " tcp", "unixgram"]),
@@ -141,7 +141,7 @@ pub(crate) fn samples(name: &str) -> (&'static [&'static str], &'static [&'stati
     }
 }
 
-/// What the reference runs with and is replaced here, with a warning.
+/// Values that the reference accepts and that are replaced here, with a warning.
 pub(crate) fn odd(name: &str) -> &'static [&'static str] {
     match name {
         "GRPC_MAX_CONNECTION_AGE_GRACE" | "REDIS_STARTUP_MAX_ELAPSED_TIME" => &["-1s", "-1ns", "-2540400h"],
@@ -163,8 +163,8 @@ pub(crate) fn odd(name: &str) -> &'static [&'static str] {
     }
 }
 
-/// The variable under test, where it means something: those of TLS with what else they need, those of Redis with an
-/// address too, and those of xDS with rules from there.
+/// An environment in which the variable has an effect: for TLS with the other files, for Redis with an address, and for
+/// xDS with rules from there.
 pub(crate) fn environment<'a>(name: &'a str, value: &'a str) -> Vec<(&'a str, &'a str)> {
     let mut all = vec![(name, value)];
     let given = !value.is_empty();

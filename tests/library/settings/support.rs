@@ -11,7 +11,7 @@ pub(crate) fn resolve<K: AsRef<str>, V: AsRef<OsStr>>(environment: &[(K, V)]) ->
     resolve_with(&[], environment)
 }
 
-/// Resolves this environment under these flags.
+/// Resolves this environment with these flags.
 pub(crate) fn resolve_with<K: AsRef<str>, V: AsRef<OsStr>>(
     overrides: &[Override],
     environment: &[(K, V)],
@@ -22,15 +22,15 @@ pub(crate) fn resolve_with<K: AsRef<str>, V: AsRef<OsStr>>(
     Settings::resolve(overrides, value, environment.iter().map(|(key, _)| key.as_ref().into()))
 }
 
-/// The variables that are at fault, in the order of the faults.
+/// The variables with errors, in the order of the errors.
 pub(crate) fn faults<K: AsRef<str>, V: AsRef<OsStr>>(environment: &[(K, V)]) -> Vec<&'static str> {
     match resolve(environment) {
         Ok(_) => Vec::new(),
-        Err(error) => error.problems().iter().map(|problem| problem.place().variable).collect(),
+        Err(error) => error.problems().iter().map(|problem| problem.origin().variable).collect(),
     }
 }
 
-/// The environment of the only container with one in a Kubernetes file below `tests/compat`.
+/// The environment of the only container that has one, in a Kubernetes file below `tests/compat`.
 pub(crate) fn deployed(file: &str) -> Vec<(String, String)> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/compat").join(file);
     let text = fs::read_to_string(&path).expect("the file is there");

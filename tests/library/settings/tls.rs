@@ -1,11 +1,11 @@
 //! TLS of the listeners.
 
-use tollgate::tls::{ClientAuthority, Identity, ServerFiles};
+use tls::{ClientAuthority, Identity, ServerFiles};
 
 use super::support::resolve;
 
 #[test]
-fn tls_without_its_files_is_a_fault_that_names_them() {
+fn tls_without_its_files_is_an_error_that_names_them() {
     let text = |environment: &[(&str, &str)]| resolve(environment).expect_err("a fault").to_string();
     assert_eq!(
         text(&[("GRPC_SERVER_USE_TLS", "true"), ("GRPC_CLIENT_TLS_SAN", "envoy.example")]),

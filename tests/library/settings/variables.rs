@@ -1,4 +1,4 @@
-//! Each variable by itself: values that are accepted and values that are refused, those of `samples`.
+//! Each variable by itself: the valid and invalid values of `samples`.
 
 use proptest::prelude::*;
 use tollgate::settings::{Effect, Problem, TABLE, Variable};
@@ -7,7 +7,7 @@ use super::samples::{environment, odd, samples, without};
 use super::support::{faults, resolve, unreadable};
 
 #[test]
-fn every_good_value_is_accepted() {
+fn every_valid_value_is_accepted() {
     for variable in TABLE {
         for value in samples(variable.name).0 {
             if let Err(error) = resolve(&environment(variable.name, value)) {
@@ -18,29 +18,29 @@ fn every_good_value_is_accepted() {
 }
 
 #[test]
-fn every_bad_value_is_one_fault_that_names_it() {
+fn every_invalid_value_is_one_error_that_names_it() {
     for variable in TABLE {
         for value in samples(variable.name).1 {
             let error = resolve(&environment(variable.name, value)).expect_err(variable.name);
-            let [Problem::Malformed { place, value: shown, accepted }] = error.problems() else {
+            let [Problem::Malformed { origin, value: shown, accepted }] = error.problems() else {
                 unreachable!("{}={value:?}: {error}", variable.name)
             };
-            // what follows is a hint
+            // the rest is a hint
             assert!(accepted.starts_with(variable.accepted), "{}={value:?}: {accepted}", variable.name);
-            assert_eq!(place.variable, variable.name);
+            assert_eq!(origin.variable, variable.name);
             assert!(shown == value || shown == "(hidden)", "{}={value:?}: {error}", variable.name);
         }
     }
 }
 
 #[test]
-fn every_odd_value_runs_with_one_warning_that_names_it() {
+fn every_replaced_value_causes_one_warning_that_names_it() {
     for variable in TABLE {
         for value in odd(variable.name) {
             let settings = resolve(&environment(variable.name, value)).expect(variable.name);
             let [warning] = &settings.warnings[..] else { unreachable!("{}={value}: {settings:?}", variable.name) };
             assert!(warning.starts_with(variable.name), "{}={value}: {warning}", variable.name);
-            // of this one the rest is taken as it is
+            // of this one the rest is used unchanged
             if variable.name != "CONFIG_GRPC_XDS_NODE_METADATA" {
                 assert!(warning.ends_with(&format!("; accepted: {}", variable.accepted)), "{warning}");
             }
@@ -49,13 +49,13 @@ fn every_odd_value_runs_with_one_warning_that_names_it() {
 }
 
 #[test]
-fn an_empty_value_is_as_none() {
+fn an_empty_value_means_unset() {
     for variable in TABLE {
         let others: Vec<_> =
             environment(variable.name, "").into_iter().filter(|(name, _)| *name != variable.name).collect();
         let mut unset = resolve(&others).expect(variable.name);
         let mut settings = resolve(&[&others[..], &[(variable.name, "")]].concat()).expect(variable.name);
-        // that they are taken as unset may surprise, or leaves something unprotected
+        // a warning: treating them as unset may be unexpected, or leaves something unprotected
         let surprises = [
             "HOST",
             "DEBUG_HOST",
@@ -78,19 +78,20 @@ fn an_empty_value_is_as_none() {
             "REDIS_PERSECOND_TLS",
         ];
         let warned: Vec<_> = settings.warnings.iter().filter(|warning| !unset.warnings.contains(warning)).collect();
-        let says = |warning: &&String| warning.starts_with(&format!("{} is empty, which is as unset: ", variable.name));
+        let start = format!("{} is empty, which counts as unset: ", variable.name);
+        let says = |warning: &&String| warning.starts_with(&start);
         assert_eq!(warned.len(), usize::from(surprises.contains(&variable.name)), "{}: {warned:?}", variable.name);
         assert!(warned.iter().all(says), "{warned:?}");
         settings.warnings.clear();
         unset.warnings.clear();
         assert_eq!(settings, unset, "{}", variable.name);
     }
-    // where another variable makes it idle, nothing is said
+    // if another variable makes it ineffective, there is no warning
     for name in ["GRPC_CLIENT_TLS_CACERT", "CONFIG_GRPC_XDS_NODE_ID", "PROMETHEUS_TLS_CERT", "REDIS_TLS"] {
         let settings = resolve(&[(name, ""), ("USE_PROMETHEUS", "false")]).expect(name);
         assert_eq!(settings.warnings, [""; 0], "{name}");
     }
-    // a template that knows of all of them
+    // a template that sets all of them
     let all: Vec<(&str, &str)> = TABLE.iter().map(|variable| (variable.name, "")).collect();
     let mut settings = resolve(&all).expect("settings");
     settings.warnings.clear();
@@ -98,7 +99,7 @@ fn an_empty_value_is_as_none() {
 }
 
 #[test]
-fn all_faults_of_all_variables_are_told_at_once() {
+fn the_errors_of_all_variables_are_reported_at_once() {
     let bad: Vec<(&str, &str)> = TABLE
         .iter()
         .filter_map(|variable| samples(variable.name).1.first().map(|value| (variable.name, *value)))
@@ -108,7 +109,7 @@ fn all_faults_of_all_variables_are_told_at_once() {
 }
 
 #[test]
-fn a_default_that_is_written_out_changes_nothing() {
+fn an_explicit_default_changes_nothing() {
     for variable in TABLE.iter().filter(|variable| !variable.default.is_empty()) {
         let mut unset = without(variable.name);
         unset.warnings.clear();
@@ -119,7 +120,7 @@ fn a_default_that_is_written_out_changes_nothing() {
 }
 
 #[test]
-fn a_variable_that_works_changes_the_settings_and_one_that_does_not_warns() {
+fn a_variable_changes_the_settings_or_causes_a_warning() {
     for variable in TABLE.iter().filter(|variable| variable.name != "BACKEND_TYPE" && variable.name != "CONFIG_TYPE") {
         let outcomes: Vec<_> = samples(variable.name)
             .0
@@ -140,7 +141,7 @@ fn a_variable_that_works_changes_the_settings_and_one_that_does_not_warns() {
             settings != unset
         });
         match variable.effect {
-            // It says what the address says, or contradicts it.
+            // it repeats the address, or contradicts it
             Effect::Works if variable.name.ends_with("_SOCKET_TYPE") => assert!(!changes && !warns),
             Effect::Works | Effect::Ours => assert!(changes && !warns, "{}", variable.name),
             Effect::NoEffect(_) | Effect::Later(_) => {
@@ -151,7 +152,7 @@ fn a_variable_that_works_changes_the_settings_and_one_that_does_not_warns() {
 }
 
 #[test]
-fn no_name_is_twice_in_the_table() {
+fn every_name_in_the_table_is_unique() {
     let mut names: Vec<&str> = TABLE.iter().map(|variable| variable.name).collect();
     names.sort_unstable();
     assert!(names.windows(2).all(|pair| pair[0] != pair[1]), "{names:?}");
@@ -168,16 +169,16 @@ proptest! {
 }
 
 #[test]
-fn a_value_that_cannot_be_read_is_as_none_nowhere() {
+fn an_unreadable_value_is_never_treated_as_unset() {
     let works = |variable: &&Variable| matches!(variable.effect, Effect::Works | Effect::Ours);
     for variable in TABLE.iter().filter(works) {
         let mut all: Vec<_> = environment(variable.name, "/x").into_iter().map(|(k, v)| (k, v.into())).collect();
         all[0].1 = unreadable(b"/x");
         assert_eq!(faults(&all), [variable.name], "{}", variable.name);
-        let told = resolve(&all).expect_err(variable.name).to_string();
-        assert!(told.contains(" in UTF-8"), "{told}");
+        let error = resolve(&all).expect_err(variable.name).to_string();
+        assert!(error.contains(" in UTF-8"), "{error}");
     }
-    // of two files that need each other, neither makes the other one idle
+    // of two files that need each other, neither makes the other one ineffective
     for certificate in TABLE.iter().filter(|variable| variable.name.ends_with("_CERT")).filter(works) {
         let key = certificate.name.replace("_CERT", "_KEY");
         let mut all: Vec<_> = environment(certificate.name, "/x").into_iter().map(|(k, v)| (k, v.into())).collect();

@@ -1,4 +1,4 @@
-//! What has no effect is warned about, and cannot be wrong.
+//! Variables without effect cause a warning, and never an error.
 
 use tollgate::server::Listen;
 use tollgate::settings::Override;
@@ -7,7 +7,7 @@ use tollgate::source::Location;
 use super::support::{faults, resolve, resolve_with};
 
 #[test]
-fn variables_without_a_name_of_their_own_in_the_table_are_named_too() {
+fn variables_with_dynamic_names_are_named_too() {
     let settings = resolve(&[
         ("USE_DOG_STATSD_MOGRIFIERS", "FOO"),
         ("DOG_STATSD_MOGRIFIER_FOO_PATTERN", "^a"),
@@ -20,7 +20,8 @@ fn variables_without_a_name_of_their_own_in_the_table_are_named_too() {
         ("REDIS_PORT", "tcp://10.0.0.1:6379"),
     ]);
     let expected = [
-        "no effect: USE_DOG_STATSD_MOGRIFIERS=FOO, DOG_STATSD_MOGRIFIER_FOO_PATTERN: statistics are served to Prometheus only",
+        "no effect: USE_DOG_STATSD_MOGRIFIERS=FOO, DOG_STATSD_MOGRIFIER_FOO_PATTERN: statistics are served to \
+         Prometheus only",
         "no effect: OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_TRACES_HEADERS, OTEL_TRACES_SAMPLER, \
          OTEL_SERVICE_NAME: spans are not sent yet",
     ];
@@ -58,7 +59,7 @@ fn a_value_without_effect_is_shown_in_one_line_unless_it_may_be_secret() {
 }
 
 #[test]
-fn what_has_no_effect_is_warned_about_once_a_reason() {
+fn variables_without_effect_cause_one_warning_per_reason() {
     let settings = resolve(&[
         ("USE_STATSD", "true"),
         ("STATSD_HOST", "statsd"),
@@ -75,7 +76,8 @@ fn what_has_no_effect_is_warned_about_once_a_reason() {
     ])
     .expect("settings");
     let expected = [
-        "no effect: PROMETHEUS_MAPPER_YAML=/absent: metrics need no mapping, their names and labels are right already",
+        "no effect: PROMETHEUS_MAPPER_YAML=/absent: metrics already have names and labels, so that no mapping is \
+         needed",
         "no effect: USE_STATSD=true, STATSD_HOST=statsd: statistics are served to Prometheus only",
         "no effect: GRPC_SERVER_TLS_CERT=/certs/tls.crt: GRPC_SERVER_USE_TLS is false",
         "no effect: REDIS_POOL_ON_EMPTY_BEHAVIOR=ERROR: a check waits for a connection, as with WAIT",
@@ -89,7 +91,7 @@ fn what_has_no_effect_is_warned_about_once_a_reason() {
 }
 
 #[test]
-fn variables_of_xds_mean_something_with_rules_from_there_alone() {
+fn xds_variables_have_an_effect_only_with_rules_over_xds() {
     let given = [
         ("CONFIG_GRPC_XDS_SERVER_URL", "ads:1"),
         ("XDS_CLIENT_BACKOFF_JITTER", "true"),
@@ -110,23 +112,22 @@ fn variables_of_xds_mean_something_with_rules_from_there_alone() {
             "no effect: RULES=/rules, RULES_POLL_INTERVAL=5s: CONFIG_TYPE is GRPC_XDS_SOTW",
         ]
     );
-    // the file of defaults is polled all the same
+    // the file of defaults is still polled
     let defaults = [("RULE_DEFAULTS", "/defaults"), ("RULES_POLL_INTERVAL", "5s")];
     let settings = resolve(&[&defaults[..], &[xds]].concat()).expect("settings");
     assert_eq!(settings.warnings, [""; 0]);
     let tls = ("CONFIG_GRPC_XDS_SERVER_USE_TLS", "true");
-    // as in the reference, a certificate without its key is none
+    // as in the reference, a certificate without its key is not used
     let settings = resolve(&[&given[..], &[xds, tls]].concat()).expect("settings");
     assert_eq!(
         settings.warnings,
-        [
-            "no effect: CONFIG_GRPC_XDS_CLIENT_TLS_CERT=/cert: CONFIG_GRPC_XDS_CLIENT_TLS_KEY is not set, and it needs both"
-        ]
+        ["no effect: CONFIG_GRPC_XDS_CLIENT_TLS_CERT=/cert: CONFIG_GRPC_XDS_CLIENT_TLS_KEY is not set, and a client \
+             certificate needs both"]
     );
 }
 
 #[test]
-fn an_address_for_metrics_that_are_off_is_warned_about() {
+fn an_address_for_disabled_metrics_causes_a_warning() {
     let flag = [Override { flag: "--metrics-addr", variable: "PROMETHEUS_ADDR", value: ":1".into() }];
     let settings = resolve_with(&flag, &[("USE_PROMETHEUS", "false")]).expect("settings");
     assert!(settings.config.metrics.is_none());
@@ -134,7 +135,7 @@ fn an_address_for_metrics_that_are_off_is_warned_about() {
 }
 
 #[test]
-fn what_another_variable_makes_idle_cannot_be_wrong() {
+fn a_variable_that_another_makes_ineffective_cannot_be_invalid() {
     for (environment, reason) in [
         (
             &[("REDIS_TIMEOUT", "soon"), ("REDIS_TYPE", "sharded"), ("BACKEND_TYPE", "memory")][..],
@@ -159,7 +160,7 @@ fn what_another_variable_makes_idle_cannot_be_wrong() {
         let [warning] = &settings.warnings[..] else { unreachable!("{environment:?}: {:?}", settings.warnings) };
         assert!(warning.starts_with("no effect: ") && warning.ends_with(reason), "{environment:?}: {warning}");
     }
-    // while that variable cannot be read, nothing is forgiven
+    // while that other variable is unreadable, errors are reported
     assert_eq!(faults(&[("BACKEND_TYPE", "mysql"), ("REDIS_TIMEOUT", "soon")]), ["BACKEND_TYPE", "REDIS_TIMEOUT"]);
     assert_eq!(faults(&[("USE_PROMETHEUS", "no"), ("PROMETHEUS_ADDR", "9090")]), ["USE_PROMETHEUS", "PROMETHEUS_ADDR"]);
 }

@@ -1,13 +1,13 @@
-//! Every way in which files change, seen by notifications alone, and by the poll alone.
+//! Every way in which files change, detected by notifications only, and by polling only.
 
 use std::fs;
 
 use tollgate::source::{Location, ReadError};
 
-use super::support::{Place, bad, files, good, next, notified, polled, runtime, until};
+use super::support::{RulesDir, bad, files, good, next, notified, polled, runtime, until};
 
-fn rules() -> (Place, Location) {
-    let place = Place::new();
+fn rules() -> (RulesDir, Location) {
+    let place = RulesDir::new();
     place.write("rules/a.yaml", "1");
     let location = Location::Path(place.path("rules"));
     (place, location)
@@ -52,11 +52,11 @@ async fn new_files_new_directories_and_deletes() {
     place.remove("rules/b.yaml");
     assert_eq!(place.files(&good(&mut source).await), files([("rules/deep/er/c.yaml", "d")]));
     place.remove("rules/deep");
-    assert_eq!(good(&mut source).await.files, [], "an empty directory is a good load");
+    assert_eq!(good(&mut source).await.files, [], "an empty directory is valid");
 }
 
 #[tokio::test]
-async fn one_file_whose_inode_is_replaced_again_and_again() {
+async fn one_file_whose_inode_is_replaced_repeatedly() {
     let (place, _) = rules();
     let mut source = notified(Location::Path(place.path("rules/a.yaml")));
     good(&mut source).await;
@@ -69,10 +69,10 @@ async fn one_file_whose_inode_is_replaced_again_and_again() {
     }
 }
 
-/// A file that is mounted on its own is written through another directory, which is all that notices besides the inode.
-/// A hard link does the same without the right to mount.
+/// A file that is mounted by itself is written through another directory, of which only the inode is visible here. A
+/// hard link has the same effect without the permission to mount.
 #[tokio::test]
-async fn a_file_that_is_written_through_another_directory() {
+async fn a_file_written_through_another_directory() {
     let (place, location) = rules();
     place.mkdir("host");
     fs::hard_link(place.path("rules/a.yaml"), place.path("host/a.yaml")).expect("a hard link");
@@ -85,9 +85,9 @@ async fn a_file_that_is_written_through_another_directory() {
 }
 
 #[tokio::test]
-async fn a_runtime_root_that_is_pointed_elsewhere() {
+async fn a_runtime_root_whose_link_changes() {
     for watch_root in [true, false] {
-        let place = Place::new();
+        let place = RulesDir::new();
         for version in ["v1", "v2", "v3"] {
             place.write(&format!("{version}/ratelimit/config/a"), version);
         }
@@ -109,7 +109,7 @@ async fn a_runtime_root_that_is_pointed_elsewhere() {
 #[tokio::test]
 async fn a_directory_that_appears_later() {
     for watch_root in [true, false] {
-        let place = Place::new();
+        let place = RulesDir::new();
         let mut source = notified(runtime(&place, watch_root, true));
         assert!(matches!(bad(&mut source).await, ReadError::Missing { .. }));
         place.write("current/ratelimit/config/a", "1");
@@ -120,22 +120,22 @@ async fn a_directory_that_appears_later() {
 }
 
 #[tokio::test]
-async fn a_parent_that_is_removed_and_made_again() {
-    let place = Place::new();
+async fn a_parent_that_is_removed_and_created_again() {
+    let place = RulesDir::new();
     place.write("up/rules/a.yaml", "1");
     let mut source = notified(Location::Path(place.path("up/rules")));
     let first = good(&mut source).await;
     for _ in 0..2 {
         place.remove("up");
         let error = loop {
-            // Files go before their directory: it may be seen empty.
+            // files are removed before their directory, so it may be seen empty
             if let Err(error) = next(&mut source).await {
                 break error;
             }
         };
         assert!(matches!(error, ReadError::Missing { .. }), "{error}");
         place.write("up/rules/a.yaml", "1");
-        // The very content of before, which is news after an error.
+        // the same content as before is an update after an error
         until(&mut source, &place, &[("up/rules/a.yaml", "1")]).await;
     }
     place.rename("up", "away");
@@ -152,7 +152,7 @@ async fn a_parent_that_is_removed_and_made_again() {
     }
 }
 
-/// The same directory as before, inode and all, whose notifications were given up when it went away.
+/// The same directory with the same inode, but its watch was lost when it was moved away.
 #[tokio::test]
 async fn a_directory_that_is_moved_away_and_back() {
     let (place, location) = rules();
@@ -163,14 +163,14 @@ async fn a_directory_that_is_moved_away_and_back() {
         assert!(matches!(bad(&mut source).await, ReadError::Missing { .. }));
         place.rename("away", "rules");
         good(&mut source).await;
-        // Moved and back before the source looks: for it, nothing has changed.
+        // moved and back before the source looks: for the source, nothing has changed
         place.rename("rules", "away");
         place.rename("away", "rules");
         place.write("rules/b.yaml", content);
         until(&mut source, &place, &[("rules/a.yaml", "1"), ("rules/b.yaml", content)]).await;
         place.rename("rules", "away");
         place.rename("away", "rules");
-        // A whole look later, nothing but a fresh watch on the directory can tell of this.
+        // after a complete scan, only a new watch on the directory can detect this
         let nothing = tokio::time::timeout(std::time::Duration::from_millis(300), source.next()).await;
         assert!(nothing.is_err(), "{nothing:?}");
         place.write("rules/c.yaml", "c");
@@ -195,7 +195,7 @@ async fn a_link_whose_target_comes_and_goes() {
 }
 
 #[tokio::test]
-async fn the_poll_alone_sees_every_change() {
+async fn polling_alone_detects_every_change() {
     let (place, location) = rules();
     let mut source = polled(location);
     good(&mut source).await;
@@ -209,7 +209,7 @@ async fn the_poll_alone_sees_every_change() {
     until(&mut source, &place, &[("rules/a.yaml", "2"), ("rules/b/c.yaml", "c")]).await;
 }
 
-/// Same size, same inode, same times: only the content tells.
+/// Same size, inode and times: only the content differs.
 #[tokio::test]
 async fn the_poll_compares_contents() {
     let (place, location) = rules();

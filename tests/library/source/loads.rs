@@ -1,22 +1,22 @@
-//! What one read finds.
+//! What one scan finds.
 
 use std::{fs, os::unix::net::UnixListener, process::Command};
 
 use tollgate::source::{Location, MAX_BYTES, MAX_DEPTH, MAX_ENTRIES, ReadError, read};
 
-use super::support::{Place, files, runtime};
+use super::support::{RulesDir, files, runtime};
 
 #[test]
 fn a_path_to_a_file_of_any_name() {
-    let place = Place::new();
+    let place = RulesDir::new();
     place.write("rules", "domain: a");
     let snapshot = read(&Location::Path(place.path("rules"))).expect("a good load");
     assert_eq!(place.files(&snapshot), files([("rules", "domain: a")]));
 }
 
 #[test]
-fn a_path_to_a_directory_takes_rule_files_at_any_depth() {
-    let place = Place::new();
+fn a_path_to_a_directory_includes_rule_files_at_any_depth() {
+    let place = RulesDir::new();
     for name in ["b.yaml", "a.yml", "deep/er/c.json", "notes.txt", ".hidden.yaml", ".git/d.yaml", "b.yaml~"] {
         place.write(name, name);
     }
@@ -26,8 +26,8 @@ fn a_path_to_a_directory_takes_rule_files_at_any_depth() {
 }
 
 #[test]
-fn runtime_takes_every_file_of_the_app_directory() {
-    let place = Place::new();
+fn runtime_includes_every_file_of_the_app_directory() {
+    let place = RulesDir::new();
     for name in ["config/a.yaml", "config/b.txt", "config/deep/c", "config/.dot", "config.yaml", "other/x.yaml"] {
         place.write(&format!("current/ratelimit/{name}"), "");
     }
@@ -43,7 +43,7 @@ fn runtime_takes_every_file_of_the_app_directory() {
 
 #[test]
 fn an_empty_subdirectory_loads() {
-    let place = Place::new();
+    let place = RulesDir::new();
     place.write("config/a", "a");
     for watch_root in [true, false] {
         let (root, app_directory) = (place.path(""), "config".to_owned());
@@ -54,8 +54,8 @@ fn an_empty_subdirectory_loads() {
 }
 
 #[test]
-fn an_empty_directory_is_a_good_load_and_a_missing_one_is_not() {
-    let place = Place::new();
+fn an_empty_directory_is_valid_and_a_missing_one_is_not() {
+    let place = RulesDir::new();
     place.mkdir("current/ratelimit");
     for watch_root in [true, false] {
         let location = runtime(&place, watch_root, false);
@@ -72,7 +72,7 @@ fn an_empty_directory_is_a_good_load_and_a_missing_one_is_not() {
 
 #[test]
 fn links_are_followed_and_no_file_is_found_twice() {
-    let place = Place::new();
+    let place = RulesDir::new();
     place.write("elsewhere/team.yaml", "team");
     place.write("rules/a.yaml", "a");
     place.link("../elsewhere", "rules/linked");
@@ -85,10 +85,10 @@ fn links_are_followed_and_no_file_is_found_twice() {
 
 #[test]
 fn a_link_to_nothing_is_named_unless_it_is_an_editors_lock() {
-    let place = Place::new();
+    let place = RulesDir::new();
     place.write("current/ratelimit/config/a.yaml", "a");
     place.link("user@host.1234", "current/ratelimit/config/.#a.yaml");
-    read(&runtime(&place, false, false)).expect("a lock is no fault");
+    read(&runtime(&place, false, false)).expect("a lock is not an error");
     place.link("gone.yaml", "current/ratelimit/config/b.yaml");
     let error = read(&runtime(&place, false, false)).expect_err("a link to nothing");
     assert!(matches!(error, ReadError::Dangling { .. }));
@@ -96,8 +96,8 @@ fn a_link_to_nothing_is_named_unless_it_is_an_editors_lock() {
 }
 
 #[test]
-fn pipes_and_sockets_are_passed_over() {
-    let place = Place::new();
+fn pipes_and_sockets_are_skipped() {
+    let place = RulesDir::new();
     place.write("a.yaml", "a");
     let status = Command::new("mkfifo").arg(place.path("pipe.yaml")).status().expect("mkfifo runs");
     assert!(status.success());
@@ -109,8 +109,8 @@ fn pipes_and_sockets_are_passed_over() {
 }
 
 #[test]
-fn what_cannot_be_read_is_named_with_its_cause() {
-    let place = Place::new();
+fn unreadable_files_are_named_with_the_cause() {
+    let place = RulesDir::new();
     place.link("b.yaml", "a.yaml");
     place.link("a.yaml", "b.yaml");
     let error = read(&Location::Path(place.path("a.yaml"))).expect_err("a circle");
@@ -119,8 +119,8 @@ fn what_cannot_be_read_is_named_with_its_cause() {
 }
 
 #[test]
-fn bounds_are_kept_and_named() {
-    let place = Place::new();
+fn limits_are_enforced_and_named() {
+    let place = RulesDir::new();
     place.write("size/a.yaml", "");
     let file = fs::File::create(place.path("size/b.yaml")).expect("a file");
     file.set_len(MAX_BYTES + 1).expect("a sparse file");
@@ -140,8 +140,8 @@ fn bounds_are_kept_and_named() {
 }
 
 #[test]
-fn the_hash_tells_names_and_contents_apart() {
-    let place = Place::new();
+fn the_hash_distinguishes_names_and_contents() {
+    let place = RulesDir::new();
     let hash = || read(&Location::Path(place.path(""))).expect("a good load").hash;
     place.write("a.yaml", "1");
     place.write("b.yaml", "");
@@ -150,7 +150,7 @@ fn the_hash_tells_names_and_contents_apart() {
     place.write("a.yaml", "");
     place.write("b.yaml", "1");
     let swapped = hash();
-    assert_ne!(swapped, first, "the contents changed places");
+    assert_ne!(swapped, first, "the contents were swapped");
     place.rename("b.yaml", "c.yaml");
     assert_ne!(hash(), swapped, "a name changed");
     place.rename("c.yaml", "b.yaml");

@@ -1,4 +1,4 @@
-//! The file source against real files: what it loads, and that it notices every way in which files change.
+//! The file source with real files: what it loads, and that it detects every way in which files change.
 
 mod changes;
 mod loads;

@@ -1,4 +1,4 @@
-//! Bursts, steady writers, and what is told how often.
+//! Bursts, continuous writers, and how often something is reported.
 
 use std::{
     fs,
@@ -8,15 +8,15 @@ use std::{
 
 use tollgate::source::{FileSource, FileSourceConfig, Location, ReadError};
 
-use super::support::{Place, bad, files, good, next, notified, polled};
+use super::support::{RulesDir, bad, files, good, next, notified, polled};
 
 #[tokio::test]
 async fn a_burst_of_writes_is_one_load() {
-    let place = Place::new();
+    let place = RulesDir::new();
     place.write("a.yaml", "0");
     let mut source = notified(Location::Path(place.path("")));
     good(&mut source).await;
-    // Nobody polls the source meanwhile, so all of them lie within one burst however slow the machine is.
+    // the source is not polled meanwhile, so all of the writes are in one burst, however slow the machine is
     for number in 1..=50 {
         place.write("a.yaml", &number.to_string());
     }
@@ -24,7 +24,7 @@ async fn a_burst_of_writes_is_one_load() {
     place.write("b.yaml", "last");
     let expected = files([("a.yaml", "50"), ("b.yaml", "last")]);
     loop {
-        // The new file may be seen before its content; a second load of the burst would be one without it.
+        // a new file may be seen before its content; a second load of the burst would be one without it
         let found = place.files(&good(&mut source).await);
         assert_eq!(found.len(), 2, "{found:?}");
         if found == expected {
@@ -35,10 +35,10 @@ async fn a_burst_of_writes_is_one_load() {
 
 #[tokio::test]
 async fn writes_closer_than_the_debounce_time_are_one_load() {
-    let place = Place::new();
+    let place = RulesDir::new();
     place.write("a.yaml", "0");
     let location = Location::Path(place.path("a.yaml"));
-    // no two writes are so far apart, however busy the machine
+    // no two writes are further apart, however busy the machine is
     let debounce = Duration::from_secs(3);
     let mut source = FileSource::new(FileSourceConfig { debounce, ..FileSourceConfig::new(location, None) });
     good(&mut source).await;
@@ -54,8 +54,8 @@ async fn writes_closer_than_the_debounce_time_are_one_load() {
 }
 
 #[tokio::test]
-async fn a_writer_that_never_rests_does_not_starve_the_source() {
-    let place = Place::new();
+async fn a_continuous_writer_does_not_starve_the_source() {
+    let place = RulesDir::new();
     place.write("a.yaml", "0");
     let mut source = notified(Location::Path(place.path("a.yaml")));
     good(&mut source).await;
@@ -78,12 +78,12 @@ async fn a_writer_that_never_rests_does_not_starve_the_source() {
 
 #[tokio::test]
 async fn the_same_content_again_is_no_update() {
-    let place = Place::new();
+    let place = RulesDir::new();
     place.write("a.yaml", "1");
     let mut source = notified(Location::Path(place.path("")));
     good(&mut source).await;
     for _ in 0..3 {
-        // Replaced by its equal: a notification, but nothing new.
+        // replaced by an equal file: a notification, but no change
         place.write(".a.tmp", "1");
         place.rename(".a.tmp", "a.yaml");
     }
@@ -93,17 +93,17 @@ async fn the_same_content_again_is_no_update() {
 }
 
 #[tokio::test]
-async fn an_error_is_told_once_and_what_follows_it_always() {
-    let place = Place::new();
+async fn an_error_is_reported_once_and_every_later_change_too() {
+    let place = RulesDir::new();
     let mut source = polled(Location::Path(place.path("rules.yaml")));
     assert!(matches!(bad(&mut source).await, ReadError::Missing { .. }));
-    // Many polls long it says nothing more. It is cancelled each time, and goes on.
+    // for the time of many polls there is no update; the wait is cancelled each time, and continues
     for _ in 0..10 {
         let again = tokio::time::timeout(Duration::from_millis(40), source.next()).await;
         assert!(again.is_err(), "{again:?}");
     }
     place.link("nowhere", "rules.yaml");
-    assert!(matches!(bad(&mut source).await, ReadError::Dangling { .. }), "another error is news");
+    assert!(matches!(bad(&mut source).await, ReadError::Dangling { .. }), "another error is an update");
     place.write("nowhere.tmp", "1");
     place.rename("nowhere.tmp", "nowhere");
     assert_eq!(place.files(&good(&mut source).await), files([("rules.yaml", "1")]));
@@ -111,19 +111,19 @@ async fn an_error_is_told_once_and_what_follows_it_always() {
     assert!(matches!(bad(&mut source).await, ReadError::Dangling { .. }));
     place.write("nowhere.tmp", "1");
     place.rename("nowhere.tmp", "nowhere");
-    assert_eq!(place.files(&good(&mut source).await), files([("rules.yaml", "1")]), "news after an error");
+    assert_eq!(place.files(&good(&mut source).await), files([("rules.yaml", "1")]), "an update after an error");
 }
 
 #[tokio::test]
 async fn a_cancelled_wait_loses_no_change() {
-    let place = Place::new();
+    let place = RulesDir::new();
     place.write("a.yaml", "1");
     let (location, debounce) = (Location::Path(place.path("a.yaml")), Duration::from_secs(2));
     let mut source = FileSource::new(FileSourceConfig { debounce, ..FileSourceConfig::new(location, None) });
     good(&mut source).await;
     place.write("a.tmp", "2");
     place.rename("a.tmp", "a.yaml");
-    // Each is shorter than the debounce time: cut off in the middle of settling, after it took the notification.
+    // each is shorter than the debounce time: cancelled while settling, after it has received the notification
     for _ in 0..5 {
         let cut = tokio::time::timeout(Duration::from_millis(5), source.next()).await;
         assert!(cut.is_err(), "{cut:?}");

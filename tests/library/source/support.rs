@@ -1,4 +1,4 @@
-//! A directory of rules, and a source that is waited for.
+//! A directory of rules, and a source whose updates are awaited.
 
 use std::{
     fs,
@@ -10,13 +10,13 @@ use std::{
 use tempfile::TempDir;
 use tollgate::source::{FileSource, FileSourceConfig, Location, ReadError, Snapshot, Update};
 
-/// Longer than any wait here on the slowest machine: for what must happen.
+/// Longer than any wait on the slowest machine: for what must happen.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A directory of its own for one test.
-pub(crate) struct Place(TempDir);
+/// A directory for one test.
+pub(crate) struct RulesDir(TempDir);
 
-impl Place {
+impl RulesDir {
     pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().expect("a temporary directory"))
     }
@@ -25,7 +25,7 @@ impl Place {
         if relative.is_empty() { self.0.path().to_path_buf() } else { self.0.path().join(relative) }
     }
 
-    /// Writes a file in place, with the directories that it needs.
+    /// Writes a file in place, and creates the directories that it needs.
     pub(crate) fn write(&self, relative: &str, content: &str) {
         let path = self.path(relative);
         fs::create_dir_all(path.parent().expect("a directory")).expect("directories are made");
@@ -51,7 +51,7 @@ impl Place {
         outcome.expect("it is removed");
     }
 
-    /// The names and contents of `snapshot`, the names without this directory.
+    /// The names and contents in `snapshot`, with names relative to this directory.
     pub(crate) fn files(&self, snapshot: &Snapshot) -> Vec<(String, String)> {
         let root = format!("{}/", self.0.path().display());
         let file = |file: &rules::RuleFile| {
@@ -62,24 +62,24 @@ impl Place {
     }
 }
 
-/// Files as [`Place::files`] gives them.
+/// Files as [`RulesDir::files`] returns them.
 pub(crate) fn files<const N: usize>(files: [(&str, &str); N]) -> Vec<(String, String)> {
     files.map(|(name, content)| (name.to_owned(), content.to_owned())).to_vec()
 }
 
-/// A source that hears of changes by notification alone.
+/// A source that detects changes only by notification.
 pub(crate) fn notified(location: Location) -> FileSource {
     let debounce = Duration::from_millis(50);
     FileSource::new(FileSourceConfig { debounce, ..FileSourceConfig::new(location, None) })
 }
 
-/// A source that polls and nothing else.
+/// A source that detects changes only by polling.
 pub(crate) fn polled(location: Location) -> FileSource {
     let (debounce, poll_interval) = (Duration::from_millis(20), Some(Duration::from_millis(30)));
     FileSource::new(FileSourceConfig { location, debounce, poll_interval, notify: false })
 }
 
-/// The next update, which must come.
+/// The next update, which must arrive.
 pub(crate) async fn next(source: &mut FileSource) -> Update {
     tokio::time::timeout(PATIENCE, source.next()).await.expect("an update in time")
 }
@@ -94,8 +94,8 @@ pub(crate) async fn bad(source: &mut FileSource) -> ReadError {
     next(source).await.expect_err("a bad load")
 }
 
-/// Takes updates until one has these files; for changes that are made in several steps.
-pub(crate) async fn until(source: &mut FileSource, place: &Place, wanted: &[(&str, &str)]) {
+/// Receives updates until one has these files; for changes in several steps.
+pub(crate) async fn until(source: &mut FileSource, place: &RulesDir, wanted: &[(&str, &str)]) {
     loop {
         if let Ok(snapshot) = next(source).await {
             let found = place.files(&snapshot);
@@ -106,7 +106,7 @@ pub(crate) async fn until(source: &mut FileSource, place: &Place, wanted: &[(&st
     }
 }
 
-pub(crate) fn runtime(place: &Place, watch_root: bool, ignore_dot_files: bool) -> Location {
+pub(crate) fn runtime(place: &RulesDir, watch_root: bool, ignore_dot_files: bool) -> Location {
     Location::Runtime {
         root: place.path("current"),
         subdirectory: "ratelimit".to_owned(),

@@ -1,16 +1,17 @@
-//! Kubernetes volumes, laid out and updated as the kubelet does it.
+//! Kubernetes volumes, laid out and updated as by the kubelet.
 
 use tollgate::source::{FileSource, Location};
 
-use super::support::{Place, files, good, notified, polled, runtime};
+use super::support::{RulesDir, files, good, notified, polled, runtime};
 
 const VOLUME: &str = "current/ratelimit/config";
 
-/// A ConfigMap mounted at [`VOLUME`]: plain names link through `..data` to the generation in force.
-struct Volume<'a>(&'a Place);
+/// A ConfigMap mounted at [`VOLUME`]: plain names link through `..data` to the current generation.
+struct Volume<'a>(&'a RulesDir);
 
 impl Volume<'_> {
-    /// Writes generation `name` and switches to it in one step; then tidies up, as the kubelet's atomic writer does.
+    /// Writes the generation `name`, switches to it atomically, and removes the old one, like the kubelet's atomic
+    /// writer.
     fn update(&self, name: &str, old: Option<&str>, contents: &[(&str, &str)]) {
         let Self(place) = self;
         for (file, content) in contents {
@@ -19,7 +20,7 @@ impl Volume<'_> {
         place.link(format!("..{name}"), &format!("{VOLUME}/..data_tmp"));
         place.rename(&format!("{VOLUME}/..data_tmp"), &format!("{VOLUME}/..data"));
         for (file, _) in contents {
-            // A key with a path is shown by a link to its first directory.
+            // a key with a path is visible as a link to its first directory
             let shown = file.split('/').next().expect("a name");
             if !place.path(&format!("{VOLUME}/{shown}")).is_symlink() {
                 place.link(format!("..data/{shown}"), &format!("{VOLUME}/{shown}"));
@@ -31,8 +32,8 @@ impl Volume<'_> {
     }
 }
 
-/// Three updates of one volume, each of which must be seen whole and once.
-async fn follow(mut source: FileSource, place: &Place) {
+/// Updates a volume three times; each update must be seen completely and once.
+async fn follow(mut source: FileSource, place: &RulesDir) {
     let (a, b) = (format!("{VOLUME}/a.yaml"), format!("{VOLUME}/b.yaml"));
     let volume = Volume(place);
     let generations = ["2026_a", "2026_b", "2026_c", "2026_d"];
@@ -48,17 +49,17 @@ async fn follow(mut source: FileSource, place: &Place) {
 #[tokio::test]
 async fn a_config_map_is_loaded_once_and_followed_by_notifications() {
     for (watch_root, ignore_dot_files) in [(true, true), (true, false), (false, true), (false, false)] {
-        let place = Place::new();
+        let place = RulesDir::new();
         follow(notified(runtime(&place, watch_root, ignore_dot_files)), &place).await;
     }
-    let place = Place::new();
+    let place = RulesDir::new();
     follow(notified(Location::Path(place.path(VOLUME))), &place).await;
 }
 
 #[tokio::test]
 async fn a_config_map_is_followed_by_the_poll() {
     for ignore_dot_files in [true, false] {
-        let place = Place::new();
+        let place = RulesDir::new();
         let volume = Volume(&place);
         volume.update("2026_0", None, &[("a.yaml", "0"), ("b.yaml", "0")]);
         let mut source = polled(runtime(&place, false, ignore_dot_files));
@@ -74,7 +75,7 @@ async fn a_config_map_is_followed_by_the_poll() {
 
 #[tokio::test]
 async fn a_single_key_of_a_config_map_is_followed() {
-    let place = Place::new();
+    let place = RulesDir::new();
     let volume = Volume(&place);
     volume.update("2026_a", None, &[("a.yaml", "1"), ("b.yaml", "1")]);
     let mut source = notified(Location::Path(place.path(&format!("{VOLUME}/a.yaml"))));
@@ -84,11 +85,11 @@ async fn a_single_key_of_a_config_map_is_followed() {
     assert_eq!(place.files(&good(&mut source).await), files([(name.as_str(), "2")]));
 }
 
-/// Between two steps of an update two generations lie side by side.
+/// During an update two generations exist side by side.
 #[test]
 fn a_generation_that_is_being_written_is_not_loaded() {
     for ignore_dot_files in [true, false] {
-        let place = Place::new();
+        let place = RulesDir::new();
         Volume(&place).update("2026_a", None, &[("a.yaml", "1")]);
         place.write(&format!("{VOLUME}/..2026_b/a.yaml"), "2");
         let snapshot = tollgate::source::read(&runtime(&place, true, ignore_dot_files)).expect("a good load");
@@ -100,7 +101,7 @@ fn a_generation_that_is_being_written_is_not_loaded() {
 #[test]
 fn keys_with_paths_are_loaded_once() {
     for ignore_dot_files in [true, false] {
-        let place = Place::new();
+        let place = RulesDir::new();
         Volume(&place).update("2026_a", None, &[("team/a.yaml", "1")]);
         let snapshot = tollgate::source::read(&runtime(&place, true, ignore_dot_files)).expect("a good load");
         let name = format!("{VOLUME}/team/a.yaml");

@@ -1,5 +1,5 @@
-//! What opens the breaker and what does not, where callers get in between: those whom the deny cache answers, those who
-//! are shed, and those who do not wait.
+//! What opens the breaker and what does not, for calls that never reach Redis: answered by the deny cache, shed, or
+//! cancelled early.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use tokio::task::JoinSet;
 use tonic::Code;
 
 use crate::faults::{
-    load::{Load, Mode, Point, Sample, Told},
-    proxy::Way,
+    load::{Load, Mode, Outcome, Point, Sample},
+    proxy::Treatment,
     stage::{LIMIT, Road, Setting, Stage},
     vitals::Monitor,
 };
@@ -21,7 +21,7 @@ use testkit::{
 const ENVOYS_OWN: &str = "0.02s";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn it_opens_though_the_deny_cache_answers_nine_of_ten() {
+async fn it_opens_although_the_deny_cache_answers_nine_of_ten() {
     let stage = Stage::set(&Setting::USUAL).await;
     let monitor = Monitor::new();
     let rls = client(stage.tollgate.address("grpc"));
@@ -31,7 +31,7 @@ async fn it_opens_though_the_deny_cache_answers_nine_of_ten() {
     for _ in 0..=LIMIT {
         hit(&rls, "tight").await.expect("Redis is there");
     }
-    // what is known is known for a second at most, in which the machine may have other things to do
+    // a denial is remembered for a second at most, in which the machine may be busy
     eventually("an answer of the deny cache", async || {
         let known = hits().await;
         hit(&rls, "tight").await.expect("Redis is there");
@@ -39,7 +39,7 @@ async fn it_opens_though_the_deny_cache_answers_nine_of_ten() {
     })
     .await;
     stage.redis.signal("STOP");
-    // when that second is over, these too are for Redis
+    // after that second these go to Redis too
     let (mut cached, mut asked) = (0, 0);
     while opened().await == 0 {
         let before = hits().await;
@@ -59,21 +59,21 @@ async fn it_opens_though_the_deny_cache_answers_nine_of_ten() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_stays_closed_when_a_burst_is_shed() {
-    const PLACES: u64 = 8;
+    const ROOM: u64 = 8;
     let setting = Setting {
         road: Road::Proxied,
         env: &[("MAX_PENDING_CHECKS", "8"), ("REDIS_TIMEOUT", "10s")],
         ..Setting::USUAL
     };
     let mut stage = Stage::set(&setting).await;
-    // healthy, but far enough away for a burst to be there before the answer is
-    stage.proxy().set(Way::Late(Duration::from_millis(100)));
+    // healthy, but so far away that a whole burst arrives before the first answer
+    stage.proxy().set(Treatment::Late(Duration::from_millis(100)));
     let monitor = Monitor::new();
     let rls = client(stage.tollgate.address("grpc"));
     let mut counted = [0, 0];
     for _ in 0..20 {
         let mut calls = JoinSet::new();
-        for _ in 0..10 * PLACES {
+        for _ in 0..10 * ROOM {
             let rls = rls.clone();
             calls.spawn(async move { hit(&rls, "wide").await });
         }
@@ -88,8 +88,8 @@ async fn it_stays_closed_when_a_burst_is_shed() {
         }
     }
     let [answered, shed] = counted;
-    println!("figures: bursts of {} on {PLACES} places: {answered} answered, {shed} shed", 10 * PLACES);
-    assert!(answered >= 20 * PLACES && shed > 0);
+    println!("figures: bursts of {} with room for {ROOM}: {answered} answered, {shed} shed", 10 * ROOM);
+    assert!(answered >= 20 * ROOM && shed > 0);
     assert_eq!(monitor.metric(&stage.tollgate, "tollgate_redis_errors_total{kind=\"overloaded\"}").await, shed);
     assert_eq!(monitor.metric(&stage.tollgate, "tollgate_redis_breaker_opened_total").await, 0);
     hit(&rls, "wide").await.expect("there is room again");
@@ -100,7 +100,7 @@ async fn it_stays_closed_when_callers_wait_for_less_than_redis_takes() {
     let setting =
         Setting { road: Road::Proxied, env: &[("REDIS_TIMEOUT", "10s")], timeout: ENVOYS_OWN, ..Setting::USUAL };
     let mut stage = Stage::set(&setting).await;
-    stage.proxy().set(Way::Late(Duration::from_millis(50)));
+    stage.proxy().set(Treatment::Late(Duration::from_millis(50)));
     let load = Load::start(Point::Envoy(stage.envoy.address), 100, &[Mode::Error]);
     let monitor = Monitor::new();
     eventually("calls of which Redis hears", async || {
@@ -109,12 +109,12 @@ async fn it_stays_closed_when_callers_wait_for_less_than_redis_takes() {
     })
     .await;
     let samples = load.stop();
-    assert!(samples.iter().all(|sample| sample.told == Told::Error), "nobody waits for 50 ms");
+    assert!(samples.iter().all(|sample| sample.outcome == Outcome::Error), "the callers wait for less than 50 ms");
     assert_eq!(monitor.metric(&stage.tollgate, "tollgate_redis_breaker_opened_total").await, 0);
 }
 
-/// How many of our answers reach an Envoy that waits for 20 ms while Redis hangs. The breaker is off, for it would have
-/// all of them answered at once.
+/// How many of our answers reach an Envoy with a timeout of 20 ms while Redis hangs. The breaker is off, because it
+/// would make all answers immediate.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn answers_made_at_a_callers_deadline_reach_it() {
     let mut figures = String::new();
@@ -122,7 +122,7 @@ async fn answers_made_at_a_callers_deadline_reach_it() {
         let setting = Setting {
             env: &[("BREAKER", "false")],
             timeout: ENVOYS_OWN,
-            // what does not reach it passes
+            // a request whose answer does not reach Envoy passes
             failure_mode_deny: false,
             ..Setting::USUAL
         };
@@ -131,17 +131,17 @@ async fn answers_made_at_a_callers_deadline_reach_it() {
         eventually("answers of Redis", async || load.samples().iter().any(Sample::is_of_redis).then_some(())).await;
         stage.redis.signal("STOP");
         load.take();
-        eventually("calls, and answers that reach Envoy", async || {
+        eventually("calls whose answers reach Envoy", async || {
             let samples = load.samples();
-            let is_over = |sample: &Sample| sample.told == Told::Over;
+            let is_over = |sample: &Sample| sample.outcome == Outcome::Over;
             (samples.len() >= 10 * rate.min(100) as usize && samples.iter().any(is_over)).then_some(())
         })
         .await;
         let samples = load.stop();
-        let reached = samples.iter().filter(|sample| sample.told == Told::Over).count();
+        let reached = samples.iter().filter(|sample| sample.outcome == Outcome::Over).count();
         let share = 100.0 * reached as f64 / samples.len() as f64;
         figures += &format!("\n  {name}: {reached} of {} ({share:.1} %)", samples.len());
-        assert!(samples.iter().all(|sample| matches!(sample.told, Told::Over | Told::Pass)), "{samples:?}");
+        assert!(samples.iter().all(|sample| matches!(sample.outcome, Outcome::Over | Outcome::Pass)), "{samples:?}");
     }
     println!("figures: answers that reach an Envoy with its 20 ms while Redis hangs:{figures}");
 }

@@ -1,9 +1,9 @@
-//! A network between Tollgate and Redis whose packets can be dropped: a namespace and a pair of virtual interfaces, which
-//! only root can make.
+//! A network between Tollgate and Redis whose packets can be dropped: a namespace and a pair of virtual interfaces.
+//! Only root can create it.
 
 use std::process::Command;
 
-/// The addresses of its ends. Each cable has a namespace and a network of its own.
+/// The addresses of both ends. Each cable has a namespace and a network of its own.
 pub struct Cable {
     pub namespace: String,
     pub theirs: String,
@@ -11,7 +11,7 @@ pub struct Cable {
     link: String,
 }
 
-/// An address of no interface: frames to it are dropped without a word.
+/// A MAC address that no interface has: frames to it are dropped silently.
 const NOBODY: &str = "02:00:00:00:00:01";
 
 impl Cable {
@@ -31,16 +31,16 @@ impl Cable {
         cable
     }
 
-    /// Drops every packet, in both directions, and tells nobody.
+    /// Drops every packet in both directions, silently.
     pub fn cut(&self) {
         self.neighbours(NOBODY, NOBODY);
     }
 
-    /// Carries them again.
+    /// Delivers packets again.
     pub fn mend(&self) {
         let hardware = |words: &str| {
-            let told = ip(words);
-            let address = told.split_whitespace().skip_while(|word| *word != "link/ether").nth(1);
+            let output = ip(words);
+            let address = output.split_whitespace().skip_while(|word| *word != "link/ether").nth(1);
             address.expect("a virtual interface has one").to_owned()
         };
         let theirs = hardware(&format!("-n {} link show eth0", self.namespace));
@@ -48,7 +48,7 @@ impl Cable {
         self.neighbours(&theirs, &ours);
     }
 
-    /// Whom each end believes to be at the address of the other.
+    /// Sets the MAC address that each end uses for the other.
     fn neighbours(&self, theirs: &str, ours: &str) {
         ip(&format!("neigh replace {} lladdr {theirs} nud permanent dev {}", self.theirs, self.link));
         ip(&format!("-n {} neigh replace {} lladdr {ours} nud permanent dev eth0", self.namespace, self.ours));
@@ -61,7 +61,7 @@ impl Drop for Cable {
     }
 }
 
-/// What `ip` prints for a command that must succeed.
+/// The output of `ip` for a command that must succeed.
 fn ip(command: &str) -> String {
     let output = Command::new("ip").args(command.split(' ')).output().expect("ip, of iproute2");
     assert!(output.status.success(), "ip {command}: {}; are you root?", String::from_utf8_lossy(&output.stderr));

@@ -1,5 +1,5 @@
-//! Load whose every call is cancelled after a while, as Envoy does: HTTP/2 frame by frame, so that nothing but the wire
-//! is between it and the service.
+//! A load whose calls are all cancelled after a while, as Envoy does. It writes HTTP/2 frames itself, so that no client
+//! library influences the result.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -33,33 +33,33 @@ use testkit::{
     rls::request,
 };
 
-/// Few, so that each carries much.
+/// Few connections, so that each carries many calls.
 const CONNECTIONS: u32 = 4;
 /// Envoy's default.
 const PATIENCE: Duration = Duration::from_millis(20);
 const TICK: Duration = Duration::from_millis(1);
-/// Counters that take turns.
+/// The counters, used in turn.
 const COUNTERS: u32 = 16;
-/// CANCEL, of RFC 9113.
+/// CANCEL in RFC 9113.
 const CANCEL: [u8; 4] = [0, 0, 0, 8];
-/// So many calls of a connection may be on their way to the service at most: one that is starved is not sent more than
-/// it reads. It is asked how far it is four times as often.
+/// The largest number of calls of a connection that the service has not read yet, so that a busy service is not sent
+/// more than it reads. A PING asks for its progress four times as often.
 const AHEAD: u64 = 128;
 
-/// Load that goes on until it is stopped, on a thread of its own.
+/// A load that runs on a thread of its own until it is stopped.
 pub struct Cancelling {
     seen: Arc<Seen>,
     thread: JoinHandle<()>,
 }
 
-/// What became of it.
+/// The results of the load.
 #[derive(Default)]
 pub struct Seen {
     over: AtomicBool,
     pub sent: AtomicU64,
     pub answered: AtomicU64,
     pub cancelled: AtomicU64,
-    /// What ended a connection or broke a rule.
+    /// Everything that ended a connection or violated the protocol.
     trouble: Mutex<Vec<String>>,
 }
 
@@ -74,7 +74,7 @@ impl Seen {
 }
 
 impl Cancelling {
-    /// `rate` calls a second, over all connections, or as many as the service takes.
+    /// Makes `rate` calls per second over all connections, or as many as the service accepts.
     pub fn start(address: SocketAddr, rate: u32) -> Self {
         let seen = Arc::<Seen>::default();
         let of_thread = Arc::clone(&seen);
@@ -95,7 +95,7 @@ impl Cancelling {
         &self.seen
     }
 
-    /// Ends it when every call has ended; what ended a connection or broke a rule meanwhile.
+    /// Stops the load after every call has ended. Returns everything that ended a connection or violated the protocol.
     pub fn stop(self) -> Vec<String> {
         self.seen.over.store(true, Relaxed);
         self.thread.join().expect("the load ran to its end");
@@ -103,14 +103,14 @@ impl Cancelling {
     }
 }
 
-/// What both directions of a connection share.
+/// The state shared by both directions of a connection.
 struct Shared {
     seen: Arc<Seen>,
-    /// Calls that were answered, until they would have been cancelled.
+    /// Answered calls, until the time at which they would have been cancelled.
     answered: Mutex<HashSet<u32>>,
-    /// Bytes of messages that the service takes.
+    /// The send window, in bytes.
     window: AtomicI64,
-    /// Calls that the service has read, as far as is known.
+    /// How many calls the service is known to have read.
     read: AtomicU64,
 }
 
@@ -128,7 +128,7 @@ async fn connection(address: SocketAddr, rate: u32, seen: Arc<Seen>) {
 }
 
 async fn write(mut writer: OwnedWriteHalf, rate: u32, shared: &Shared) -> std::io::Result<()> {
-    // a window for answers that lasts
+    // a window for responses that lasts
     let grown = (0x7fff_ffff_u32 - 65_535).to_be_bytes();
     let hello = [frame(SETTINGS, 0, 0, &[]), frame(WINDOW_UPDATE, 0, 0, &grown)].concat();
     writer.write_all(&[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &hello[..]].concat()).await?;
@@ -147,14 +147,14 @@ async fn write(mut writer: OwnedWriteHalf, rate: u32, shared: &Shared) -> std::i
         last = Instant::now();
         let room = AHEAD.saturating_sub(sent - shared.read.load(Relaxed));
         let calls = if over { 0 } else { (due as u64).min(room) };
-        // what there is no room for is not made up for
+        // calls that do not fit are skipped
         due = due.fract();
         for _ in 0..calls {
             let message = &messages[sent as usize % messages.len()];
             bytes.extend(frame(HEADERS, END_HEADERS, stream, if sent == 0 { &first } else { again }));
             bytes.extend(frame(DATA, END_STREAM, stream, message));
             if shared.window.fetch_sub(message.len() as i64, Relaxed) < message.len() as i64 {
-                shared.seen.report("the service gives no window back for calls that were cancelled".to_owned());
+                shared.seen.report("the service returns no window for cancelled calls".to_owned());
             }
             open.push_back((stream, Instant::now()));
             (stream, sent) = (stream + 2, sent + 1);

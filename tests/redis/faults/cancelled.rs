@@ -1,5 +1,5 @@
-//! Redis hangs, and every call is cancelled after 20 ms: no connection is lost, nothing piles up, and when Redis goes
-//! on, so does the service.
+//! Redis hangs, and every call is cancelled after 20 ms: no connection is lost, nothing accumulates, and the service
+//! recovers with Redis.
 
 use std::{
     sync::atomic::Ordering::Relaxed,
@@ -20,25 +20,25 @@ use testkit::{
     rls::{Rls, client, request},
 };
 
-/// How long, and how often, Tollgate itself stands still meanwhile.
+/// For how long, and how many times, Tollgate itself is stopped meanwhile.
 const STALL: Duration = Duration::from_millis(100);
 const STALL_EVERY: Duration = Duration::from_secs(2);
-/// Answers of Redis in a row, after it goes on.
+/// How many consecutive answers by Redis count as recovery.
 const ENOUGH: usize = 100;
 
-/// Nothing but its cancellation ends a call.
+/// Only its cancellation ends a call.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn calls_that_are_cancelled_while_all_wait() {
+async fn cancelled_calls_while_all_calls_wait() {
     cancelled("no deadline and no breaker", &[("BREAKER", "false"), ("REDIS_TIMEOUT", "1h")]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn calls_that_are_cancelled_without_a_breaker() {
+async fn cancelled_calls_without_a_breaker() {
     cancelled("no breaker", &[("BREAKER", "false")]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn calls_that_are_cancelled_with_a_breaker() {
+async fn cancelled_calls_with_a_breaker() {
     cancelled("default settings", &[]).await;
 }
 
@@ -64,7 +64,7 @@ async fn cancelled(name: &str, env: &[(&str, &str)]) {
     let mut stalls = 0;
     while began.elapsed() < length {
         sleep(Duration::from_millis(200)).await;
-        // as a container does that is throttled
+        // like a throttled container
         if began.elapsed() >= STALL_EVERY * (stalls + 1) {
             stalls += 1;
             tollgate.signal("STOP");
@@ -104,7 +104,7 @@ async fn cancelled(name: &str, env: &[(&str, &str)]) {
     assert_eq!(monitor.metric(tollgate, "tollgate_rejected_calls_total").await, 0);
 }
 
-/// Asks until Redis has answered often in a row; when it began to, and how often that was in vain.
+/// Makes calls until Redis has answered many in a row. Returns when that began, and how many calls failed before.
 async fn recovers(rls: &mut Rls) -> String {
     let began = Instant::now();
     let (mut failed, mut in_a_row, mut first) = (0, 0, began);

@@ -1,4 +1,4 @@
-//! Runs one row: load before, during and after the fault, and everything that was seen.
+//! Runs one row: load before, during and after the fault, and records everything.
 
 use std::time::{Duration, Instant};
 
@@ -10,45 +10,46 @@ use crate::faults::{
     stage::{Setting, Stage},
     vitals::{Monitor, Turns, Vitals},
 };
-use testkit::PATIENCE;
+use testkit::eventually;
 
-/// So many answers in a row, at each point and of each mode, show what is answered.
+/// How many consecutive answers are needed, at each point and for each mode, to know the outcome.
 const ENOUGH: usize = 10;
 
-/// How long a run takes, and how much it asks.
+/// The length of a run and its load.
 #[derive(Clone, Debug)]
 pub struct Form {
-    /// `REDIS_TIMEOUT`. What is slow is slow in proportion.
+    /// `REDIS_TIMEOUT`. The delays of slow faults are proportional to it.
     pub deadline: Duration,
-    /// Envoy's, for its calls to Tollgate.
+    /// Envoy's timeout for calls to Tollgate.
     pub patience: &'static str,
     pub before: Duration,
-    /// The fault's length, at least.
+    /// The minimum duration of the fault.
     pub fault: Duration,
     pub after: Duration,
-    /// Requests a second to Envoy.
+    /// Requests per second to Envoy.
     pub envoy_rate: u32,
-    /// The same, to Tollgate.
+    /// Requests per second to Tollgate.
     pub direct_rate: u32,
     /// How much the memory may grow, in KiB.
     pub growth: u64,
 }
 
-/// What was seen of one row.
+/// The results of one row.
 pub struct Run {
     pub row: &'static Row,
     pub modes: Vec<Mode>,
     /// At Envoy's client.
     pub envoy: Vec<Sample>,
-    /// At Tollgate's.
+    /// At Tollgate's client.
     pub direct: Vec<Sample>,
     pub turns: Turns,
-    /// When the fault was about to begin, when it was there, when it was about to end, and when Redis could answer again.
+    /// The instants right before the fault began, after it was in effect, right before it ended, and when Redis could
+    /// answer again.
     pub began: Instant,
     pub there: Instant,
     pub ended: Instant,
     pub healed: Instant,
-    /// Without a request under way.
+    /// Measured without requests in flight.
     pub before: Vitals,
     pub after: Vitals,
     pub deadline: Duration,
@@ -56,7 +57,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// From when to when Redis is in trouble and everybody knows it.
+    /// The interval in which the fault is in effect and has been noticed.
     pub fn settled(&self) -> (Instant, Instant) {
         let since = match self.row.breaker {
             Breaker::Opens => self.turns.opened(self.began).unwrap_or(self.there),
@@ -70,7 +71,7 @@ impl Run {
     }
 }
 
-/// Runs a row for these modes at once. Blocks now and then: for a thread of its own.
+/// Runs a row for these modes at the same time. Blocks at times, so it needs a thread of its own.
 pub async fn drive(row: &'static Row, form: &Form, modes: &[Mode]) -> Run {
     let deadline = format!("{}ms", form.deadline.as_millis());
     let env = [("REDIS_TIMEOUT", deadline.as_str())];
@@ -148,7 +149,7 @@ pub async fn drive(row: &'static Row, form: &Form, modes: &[Mode]) -> Run {
     }
 }
 
-/// Those at both points.
+/// The loads at both points.
 struct Loads {
     all: [Load; 2],
     modes: Vec<Mode>,
@@ -159,7 +160,7 @@ impl Loads {
         self.all.iter().for_each(|load| load.set_tight(tight));
     }
 
-    /// Holds them, until nothing is under way.
+    /// Pauses the loads until no request is in flight.
     async fn quiet(&self, row: &Row) {
         self.all.iter().for_each(|load| load.pause(true));
         until(row, "no request under way", async || self.all.iter().all(Load::is_quiet).then_some(())).await;
@@ -169,12 +170,12 @@ impl Loads {
         self.all.iter().for_each(|load| load.pause(false));
     }
 
-    /// Whether everybody has been answered often since then.
+    /// Whether there were enough answers at each point and for each mode since then.
     fn answered_since(&self, since: Instant) -> Option<()> {
         self.each(|samples| samples.iter().filter(|sample| sample.sent >= since).count() >= ENOUGH)
     }
 
-    /// Whether the last answers to everybody, to what was sent since then, are of Redis.
+    /// Whether the latest answers to requests sent since then are by Redis, at each point and for each mode.
     fn last_are_of_redis(&self, since: Instant) -> Option<()> {
         self.each(|samples| {
             let last: Vec<_> = samples.iter().rev().take(ENOUGH).collect();
@@ -182,7 +183,7 @@ impl Loads {
         })
     }
 
-    /// Whether anybody was answered by Redis since then.
+    /// Whether Redis has answered any request since then.
     fn some_are_of_redis(&self, since: Instant) -> bool {
         self.all.iter().flat_map(Load::samples).any(|sample| sample.sent >= since && sample.is_of_redis())
     }
@@ -199,14 +200,7 @@ impl Loads {
     }
 }
 
-/// Waits until `check` gives something.
-async fn until<T>(row: &Row, what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> T {
-    let since = Instant::now();
-    loop {
-        if let Some(found) = check().await {
-            return found;
-        }
-        assert!(since.elapsed() < PATIENCE, "{}: never came {what}", row.name);
-        sleep(Duration::from_millis(50)).await;
-    }
+/// Waits until `check` returns a value. Otherwise fails and names the row.
+async fn until<T>(row: &Row, what: &str, check: impl AsyncFnMut() -> Option<T>) -> T {
+    eventually(&format!("{what} ({})", row.name), check).await
 }

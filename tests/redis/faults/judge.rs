@@ -1,20 +1,20 @@
-//! What has to hold of a run, whatever the machine: outcomes, and that nothing piles up. No durations.
+//! What must hold for a run on any machine: outcomes, and that nothing accumulates. No durations.
 
 use std::time::{Duration, Instant};
 
 use crate::faults::{
     drive::Run,
-    load::{Mode, Sample, Told},
+    load::{Mode, Outcome, Sample},
     row::{Answers, Breaker},
     stage::{LIMIT, REPLICAS},
 };
 
-/// Connections that Envoy may have made only after the first count: one for each of its workers.
+/// Connections that Envoy may have opened only after the first count: one for each of its workers.
 const LATE_CONNECTIONS: u64 = 2;
-/// Tasks of one of them.
+/// The number of tasks per such connection.
 const TASKS: u64 = 2;
 
-/// For so long at most a denial by Redis is repeated without asking it (docs/redis.md).
+/// How long a denial by Redis may be repeated without asking it (docs/redis.md).
 const REMEMBERED: Duration = Duration::from_secs(1);
 
 /// Panics with what does not hold.
@@ -35,30 +35,30 @@ pub fn hold(run: &Run) {
             answers(run, &format!("{}, {mode}, at {point}", run.row.name), &own, (since, until));
         }
     }
-    nothing_piles_up(run);
+    nothing_accumulates(run);
 }
 
-/// Every answer is one that can be given.
+/// Every answer is possible for its mode.
 fn plausible(run: &Run, sample: &Sample) {
     let name = run.row.name;
-    match (sample.told, sample.degraded, sample.mode) {
-        (Told::Hung, ..) => panic!("{name}: nobody answers {sample:?}"),
-        (Told::Error, _, mode) => assert_eq!(mode, Mode::Error, "{name}: {sample:?}"),
+    match (sample.outcome, sample.degraded, sample.mode) {
+        (Outcome::Hung, ..) => panic!("{name}: nobody answers {sample:?}"),
+        (Outcome::Error, _, mode) => assert_eq!(mode, Mode::Error, "{name}: {sample:?}"),
         (_, true, mode) => assert_ne!(mode, Mode::Error, "{name}: {sample:?}"),
-        (Told::Over, false, _) => assert!(sample.tight, "{name}: over a wide limit, {sample:?}"),
-        (Told::Pass, false, _) => {}
+        (Outcome::Over, false, _) => assert!(sample.tight, "{name}: over a wide limit, {sample:?}"),
+        (Outcome::Pass, false, _) => {}
     }
     if sample.degraded {
-        let told = match sample.mode {
-            Mode::Allow => Told::Pass,
-            Mode::Deny => Told::Over,
-            // what is counted here has a limit too
+        let expected = match sample.mode {
+            Mode::Allow => Outcome::Pass,
+            Mode::Deny => Outcome::Over,
+            // local counting has a limit too
             _ if sample.tight => return,
-            _ => Told::Pass,
+            _ => Outcome::Pass,
         };
-        assert_eq!(sample.told, told, "{name}: {sample:?}");
+        assert_eq!(sample.outcome, expected, "{name}: {sample:?}");
     }
-    // before and after, Redis decides, or was too late
+    // before and after the fault Redis decides, or is too late
     let well = sample.done() < run.began;
     let late = sample.took >= run.deadline / 2;
     assert!(!well || sample.is_of_redis() || late, "{name}: while all was well, {sample:?}");
@@ -75,16 +75,16 @@ fn breaker(run: &Run) {
     assert!(!run.turns.is_open(), "{name}: the breaker has not closed");
 }
 
-/// While the fault lasted, those of one mode at one point.
+/// The answers of one mode at one point during the fault.
 fn answers(run: &Run, name: &str, samples: &[&Sample], (since, until): (Instant, Instant)) {
     let settled: Vec<_> = samples.iter().filter(|sample| sample.sent >= since && sample.done() <= until).collect();
     assert!(!settled.is_empty(), "{name}: nobody asked");
     let of_redis = settled.iter().filter(|sample| sample.is_of_redis()).count();
     match run.row.answers {
         Answers::None => {
-            // on a slow machine the tight counter is over its limit before the fault is there
+            // on a slow machine the tight counter is over its limit before the fault begins
             let remembered =
-                |sample: &Sample| sample.told == Told::Over && sample.tight && sample.sent < since + REMEMBERED;
+                |sample: &Sample| sample.outcome == Outcome::Over && sample.tight && sample.sent < since + REMEMBERED;
             let of_redis = settled.iter().filter(|sample| sample.is_of_redis() && !remembered(sample)).count();
             assert_eq!(of_redis, 0, "{name}: answers of Redis, of {}", settled.len());
         }
@@ -95,21 +95,21 @@ fn answers(run: &Run, name: &str, samples: &[&Sample], (since, until): (Instant,
         }
         Answers::Some | Answers::Soon => {}
     }
-    // a tight counter lets its part of the limit pass here, and the whole limit at Redis, each once
+    // a tight counter allows its share locally, and the whole limit in Redis, once each
     let passed = |degraded| {
         let tight = samples.iter().filter(|sample| sample.tight && sample.degraded == degraded);
-        tight.filter(|sample| sample.told == Told::Pass).count() as u64
+        tight.filter(|sample| sample.outcome == Outcome::Pass).count() as u64
     };
     let times = if run.row.answers == Answers::Soon { 2 } else { 1 };
     assert!(passed(false) <= times * LIMIT, "{name}: {} passed at Redis, of {LIMIT}", passed(false));
     if samples.iter().all(|sample| sample.mode == Mode::Local) {
         let share = LIMIT / REPLICAS;
         let asked = samples.iter().filter(|sample| sample.tight && sample.degraded).count() as u64;
-        assert_eq!(passed(true), share.min(asked), "{name}: passed in the process");
+        assert_eq!(passed(true), share.min(asked), "{name}: allowed locally");
     }
 }
 
-fn nothing_piles_up(run: &Run) {
+fn nothing_accumulates(run: &Run) {
     let (name, before, after) = (run.row.name, run.before, run.after);
     assert!(after.own <= before.own + run.growth, "{name}: it grows, {before:?} to {after:?}");
     let descriptors = before.descriptors + LATE_CONNECTIONS;

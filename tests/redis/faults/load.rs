@@ -1,4 +1,4 @@
-//! Steady load: so many requests a second, whatever becomes of those before, and what became of each.
+//! A steady load: a fixed number of requests per second, independent of earlier answers, and the result of each.
 
 use std::{
     net::SocketAddr,
@@ -25,38 +25,38 @@ use testkit::{
     rls::{Rls, client, request},
 };
 
-/// Who has no answer after this will have none: it is far beyond every deadline.
+/// A request without an answer after this time has none: it is far beyond every deadline.
 const HUNG: Duration = Duration::from_secs(60);
-/// The load asks this often, for a few at a time if it is to be more.
+/// How often the load sends requests; several at a time for high rates.
 const TICK: Duration = Duration::from_millis(1);
-/// Of so many requests one is for the tight counter, while there is one.
+/// One of this many requests is for the tight counter, while there is one.
 const TIGHT_EVERY: u64 = 4;
-/// Wide counters that take turns.
+/// The wide counters, used in turn.
 const WIDE: u64 = 16;
 
-/// Where the load asks.
+/// Where the load sends its requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Point {
-    /// Over HTTP, with Tollgate behind it.
+    /// To Envoy over HTTP, with Tollgate behind it.
     Envoy(SocketAddr),
-    /// Over gRPC, on connections enough for every worker to have some.
+    /// To Tollgate over gRPC, on enough connections for every worker to have some.
     Tollgate(SocketAddr),
 }
 
-/// What a request is told.
+/// The answer to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum Outcome {
     /// It may pass.
     Pass,
     /// It is over its limit.
     Over,
     /// There was an answer, and it was an error.
     Error,
-    /// Nothing.
+    /// There was no answer.
     Hung,
 }
 
-/// What became of one request.
+/// The result of one request.
 #[derive(Clone, Copy, Debug)]
 pub struct Sample {
     pub mode: Mode,
@@ -64,15 +64,15 @@ pub struct Sample {
     pub tight: bool,
     pub sent: Instant,
     pub took: Duration,
-    pub told: Told,
-    /// Whether a failure mode answered in place of Redis.
+    pub outcome: Outcome,
+    /// Whether a failure mode answered instead of Redis.
     pub degraded: bool,
 }
 
 impl Sample {
-    /// Whether Redis decided.
+    /// Whether Redis decided it.
     pub fn is_of_redis(&self) -> bool {
-        matches!(self.told, Told::Pass | Told::Over) && !self.degraded
+        matches!(self.outcome, Outcome::Pass | Outcome::Over) && !self.degraded
     }
 
     pub fn done(&self) -> Instant {
@@ -80,7 +80,7 @@ impl Sample {
     }
 }
 
-/// Load that goes on until it is stopped, on a thread and a runtime of its own so that it is not held up.
+/// A load that runs until it is stopped, on a thread and runtime of its own so that nothing delays it.
 pub struct Load {
     shared: Arc<Shared>,
     thread: JoinHandle<()>,
@@ -99,7 +99,7 @@ struct Shared {
 }
 
 impl Load {
-    /// `rate` requests a second, for each of these modes in turn.
+    /// Sends `rate` requests per second, for each of these modes in turn.
     pub fn start(point: Point, rate: u32, modes: &[Mode]) -> Self {
         let shared = Arc::new(Shared {
             point,
@@ -120,32 +120,32 @@ impl Load {
         Self { shared, thread }
     }
 
-    /// Whether some of the requests are for a tight counter, from now on.
+    /// Sets whether some of the requests are for a tight counter.
     pub fn set_tight(&self, tight: bool) {
         self.shared.tight.store(tight, Relaxed);
     }
 
-    /// What has been seen up to now, in the order of the answers.
+    /// The results so far, in the order of the answers.
     pub fn samples(&self) -> Vec<Sample> {
         self.shared.lock().clone()
     }
 
-    /// The same, which is then forgotten.
+    /// Returns and clears the results so far.
     pub fn take(&self) -> Vec<Sample> {
         std::mem::take(&mut self.shared.lock())
     }
 
-    /// Asks nothing for a while, or goes on.
+    /// Pauses or resumes the load.
     pub fn pause(&self, paused: bool) {
         self.shared.paused.store(paused, Relaxed);
     }
 
-    /// Whether nothing is under way.
+    /// Whether no request is in flight.
     pub fn is_quiet(&self) -> bool {
         self.shared.asked.load(Relaxed) == self.shared.answered.load(Relaxed)
     }
 
-    /// Ends it; everything that was seen.
+    /// Stops the load and returns all results.
     pub fn stop(self) -> Vec<Sample> {
         self.shared.going.store(false, Relaxed);
         self.thread.join().expect("the load ran to its end");
@@ -186,13 +186,13 @@ impl Shared {
         let sent = Instant::now();
         let answer = timeout(HUNG, asker.ask(mode, tight, turn)).await;
         let took = sent.elapsed();
-        let (told, degraded) = answer.unwrap_or((Told::Hung, false));
-        self.lock().push(Sample { mode, tight, sent, took, told, degraded });
+        let (outcome, degraded) = answer.unwrap_or((Outcome::Hung, false));
+        self.lock().push(Sample { mode, tight, sent, took, outcome, degraded });
         self.answered.fetch_add(1, Relaxed);
     }
 }
 
-/// Asks one question.
+/// Sends one request.
 #[derive(Clone)]
 enum Asker {
     Envoy(Client, SocketAddr),
@@ -207,8 +207,8 @@ impl Asker {
         }
     }
 
-    /// What it is told, and whether by a failure mode.
-    async fn ask(self, mode: Mode, tight: bool, turn: u64) -> (Told, bool) {
+    /// The answer, and whether a failure mode gave it.
+    async fn ask(self, mode: Mode, tight: bool, turn: u64) -> (Outcome, bool) {
         let key = if tight { "tight" } else { "wide" };
         let wide = (turn % WIDE).to_string();
         match self {
@@ -218,13 +218,13 @@ impl Asker {
                 let headers = [("x-mode", mode.name()), (header.as_str(), value)];
                 match client.send(Method::GET, address, "/", &headers, "").await {
                     Ok(answer) => {
-                        let told = match answer.status.as_u16() {
-                            200 => Told::Pass,
-                            429 => Told::Over,
-                            500 => Told::Error,
+                        let outcome = match answer.status.as_u16() {
+                            200 => Outcome::Pass,
+                            429 => Outcome::Over,
+                            500 => Outcome::Error,
                             other => panic!("envoy answers {other}"),
                         };
-                        (told, answer.header("x-tollgate-degraded").is_some())
+                        (outcome, answer.header("x-tollgate-degraded").is_some())
                     }
                     Err(error) => panic!("envoy gives no answer: {error}"),
                 }
@@ -234,7 +234,7 @@ impl Asker {
                 let request = request("faults", &[&[("mode", mode.name()), (key, value)]]);
                 match clients[(turn % 2) as usize].should_rate_limit(request).await {
                     Ok(answer) => of(answer.get_ref()),
-                    Err(status) if status.code() == tonic::Code::Unavailable => (Told::Error, false),
+                    Err(status) if status.code() == tonic::Code::Unavailable => (Outcome::Error, false),
                     Err(status) => panic!("tollgate answers {status:?}"),
                 }
             }
@@ -242,7 +242,7 @@ impl Asker {
     }
 }
 
-fn of(answer: &RateLimitResponse) -> (Told, bool) {
-    let told = if answer.overall_code() == Code::Ok { Told::Pass } else { Told::Over };
-    (told, answer.response_headers_to_add.iter().any(|header| header.key == "x-tollgate-degraded"))
+fn of(answer: &RateLimitResponse) -> (Outcome, bool) {
+    let outcome = if answer.overall_code() == Code::Ok { Outcome::Pass } else { Outcome::Over };
+    (outcome, answer.response_headers_to_add.iter().any(|header| header.key == "x-tollgate-degraded"))
 }

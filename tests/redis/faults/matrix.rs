@@ -1,4 +1,4 @@
-//! The rows, run: a few at a time and short for CI, or one by one and in full for the page.
+//! Runs the rows: in parallel and short for CI, or one by one and in full for the page.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,7 +13,7 @@ use crate::faults::{
     table::{self, GROWTH},
 };
 
-/// Deadlines are long, for the machine is busy, and what is slow is slow in proportion.
+/// Deadlines are long because the machine is busy; the delays of slow faults are proportional.
 const SHORT: Form = Form {
     deadline: Duration::from_secs(2),
     patience: "50s",
@@ -22,7 +22,7 @@ const SHORT: Form = Form {
     after: Duration::ZERO,
     envoy_rate: 40,
     direct_rate: 80,
-    // a debug build that has just started is still at its first arenas and stacks: `soak` looks closer
+    // a debug build that has just started still allocates its first arenas and stacks: `soak` is stricter
     growth: 4 * GROWTH,
 };
 
@@ -37,7 +37,7 @@ const FULL: Form = Form {
     growth: GROWTH,
 };
 
-/// Rows at the same time, in the short form.
+/// The number of concurrent rows in the short form.
 const AT_ONCE: usize = 5;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -58,26 +58,26 @@ async fn the_fault_matrix() {
     }
 }
 
-/// Every row for all modes at once; panics in the end if one of them does not hold.
+/// Runs every row for all modes at once. Panics at the end if one of them fails.
 async fn short(rows: &[&'static Row]) -> Vec<Run> {
-    let places = Arc::new(Semaphore::new(AT_ONCE));
+    let permits = Arc::new(Semaphore::new(AT_ONCE));
     let running: Vec<_> = rows
         .iter()
         .copied()
         .map(|row| {
-            let places = Arc::clone(&places);
+            let permits = Arc::clone(&permits);
             tokio::spawn(async move {
-                let _place = places.acquire_owned().await.expect("it is never closed");
+                let _permit = permits.acquire_owned().await.expect("it is never closed");
                 apart(row, &SHORT, &Mode::ALL, judge::hold).await
             })
         })
         .collect();
     let mut runs = Vec::new();
     for run in running {
-        // what did not hold has been printed
+        // what failed has been printed
         runs.extend(run.await.ok());
     }
-    assert_eq!(runs.len(), rows.len(), "rows that did not hold: see above");
+    assert_eq!(runs.len(), rows.len(), "rows have failed: see above");
     runs
 }
 
@@ -92,7 +92,7 @@ async fn apart(row: &'static Row, form: &'static Form, modes: &'static [Mode], j
     run.await.expect("the row holds")
 }
 
-/// Every row for one mode after the other, with nothing beside it.
+/// Runs every row for one mode after another, with nothing else running.
 async fn full(rows: &[&'static Row]) -> Vec<Run> {
     let mut runs = Vec::new();
     for row in rows {

@@ -1,4 +1,4 @@
-//! What stands between Tollgate and Redis where the network is at fault: a TCP proxy that can be told how to fail.
+//! A TCP proxy between Tollgate and Redis that simulates network faults.
 
 use std::{
     net::SocketAddr,
@@ -21,33 +21,33 @@ use tokio::{
 
 use testkit::ports::free_port;
 
-/// What it does with what it carries.
+/// How the proxy treats traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
-    /// Carries it.
+pub enum Treatment {
+    /// Forwards it.
     Forward,
-    /// Keeps it, in both directions, and closes nothing: what is sent again after a partition arrives after all.
+    /// Holds it in both directions, and closes nothing: as after a partition, it arrives later.
     Hold,
-    /// The same, and what was open then is kept for ever: a partition that connections do not survive.
+    /// The same, but connections that were open then never work again: a partition that connections do not survive.
     Lose,
-    /// Closes every connection, and nobody listens.
+    /// Closes every connection and does not listen.
     Refuse,
-    /// Brings every reply so much later.
+    /// Delays every reply by this time.
     Late(Duration),
-    /// Brings half of the replies so much later, and what is behind one of those on its connection with it.
+    /// Delays half of the replies by this time, and with them later ones on the same connection.
     HalfLate(Duration),
-    /// Says this in place of each reply.
+    /// Sends this instead of each reply.
     Say(&'static [u8]),
-    /// Ends.
+    /// Stops the proxy.
     End,
 }
 
-/// A running proxy, on a thread and a runtime of its own so that its delays are its own.
+/// A running proxy, on a thread and runtime of its own so that nothing else delays it.
 pub struct Proxy {
     pub port: u16,
-    /// With the number of partitions that connections did not survive.
-    way: watch::Sender<(Way, u32)>,
-    /// A word each time it has begun to listen, or ceased to.
+    /// The current mode, and the number of partitions that connections did not survive.
+    way: watch::Sender<(Treatment, u32)>,
+    /// Receives a message each time it has begun or stopped listening.
     turned: Receiver<()>,
     thread: Option<JoinHandle<()>>,
 }
@@ -55,22 +55,22 @@ pub struct Proxy {
 impl Proxy {
     pub fn to(port: u16) -> Self {
         let at = SocketAddr::from(([127, 0, 0, 1], free_port()));
-        let (way, told) = watch::channel((Way::Forward, 0));
+        let (way, receiver) = watch::channel((Treatment::Forward, 0));
         let (turns, turned) = std::sync::mpsc::channel();
         let redis = SocketAddr::from(([127, 0, 0, 1], port));
         let thread = thread::spawn(move || {
             let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
-            runtime.block_on(serve(at, redis, told, &turns));
+            runtime.block_on(serve(at, redis, receiver, &turns));
         });
         turned.recv().expect("the proxy's own port");
         Self { port: at.port(), way, turned, thread: Some(thread) }
     }
 
-    /// From now on.
-    pub fn set(&mut self, way: Way) {
+    /// Sets the mode.
+    pub fn set(&mut self, way: Treatment) {
         let (before, lost) = *self.way.borrow();
-        self.way.send_replace((way, lost + u32::from(way == Way::Lose)));
-        if (before == Way::Refuse) != (way == Way::Refuse) {
+        self.way.send_replace((way, lost + u32::from(way == Treatment::Lose)));
+        if (before == Treatment::Refuse) != (way == Treatment::Refuse) {
             self.turned.recv().expect("the proxy's own port");
         }
     }
@@ -78,16 +78,16 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.way.send_replace((Way::End, 0));
+        self.way.send_replace((Treatment::End, 0));
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
     }
 }
 
-type Told = watch::Receiver<(Way, u32)>;
+type Outcome = watch::Receiver<(Treatment, u32)>;
 
-async fn serve(at: SocketAddr, redis: SocketAddr, mut way: Told, turns: &Sender<()>) {
+async fn serve(at: SocketAddr, redis: SocketAddr, mut way: Outcome, turns: &Sender<()>) {
     loop {
         let listener = TcpListener::bind(at).await.expect("the proxy's own port");
         let _ = turns.send(());
@@ -95,7 +95,7 @@ async fn serve(at: SocketAddr, redis: SocketAddr, mut way: Told, turns: &Sender<
         loop {
             tokio::select! {
                 biased;
-                _ = way.wait_for(|(way, _)| matches!(way, Way::Refuse | Way::End)) => break,
+                _ = way.wait_for(|(way, _)| matches!(way, Treatment::Refuse | Treatment::End)) => break,
                 accepted = listener.accept() => {
                     let (from, _) = accepted.expect("a connection");
                     connections.spawn(carry(from, redis, of_connections.clone()));
@@ -103,16 +103,16 @@ async fn serve(at: SocketAddr, redis: SocketAddr, mut way: Told, turns: &Sender<
             }
         }
         drop((listener, connections));
-        if way.borrow().0 == Way::End {
+        if way.borrow().0 == Treatment::End {
             return;
         }
         let _ = turns.send(());
-        let _ = way.wait_for(|(way, _)| *way != Way::Refuse).await;
+        let _ = way.wait_for(|(way, _)| *way != Treatment::Refuse).await;
     }
 }
 
 /// One connection, until either side closes it.
-async fn carry(from: TcpStream, redis: SocketAddr, way: Told) {
+async fn carry(from: TcpStream, redis: SocketAddr, way: Outcome) {
     let Ok(to) = TcpStream::connect(redis).await else { return };
     from.set_nodelay(true).and(to.set_nodelay(true)).expect("a TCP socket");
     let ((from_client, to_client), (from_redis, to_redis)) = (from.into_split(), to.into_split());
@@ -124,12 +124,12 @@ async fn carry(from: TcpStream, redis: SocketAddr, way: Told) {
     }
 }
 
-/// Until what is here may go on its way. Knows by `lost` whether this connection is lost.
-async fn free(way: &mut Told, lost: u32) {
-    let _ = way.wait_for(|(way, now)| !matches!(way, Way::Hold | Way::Lose) && *now == lost).await;
+/// Waits until traffic may be forwarded. `lost` tells whether this connection is broken for good.
+async fn free(way: &mut Outcome, lost: u32) {
+    let _ = way.wait_for(|(way, now)| !matches!(way, Treatment::Hold | Treatment::Lose) && *now == lost).await;
 }
 
-async fn questions(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut way: Told) {
+async fn questions(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut way: Outcome) {
     let (mut buffer, lost) = (vec![0; 64 * 1024], way.borrow().1);
     while let Ok(length @ 1..) = from.read(&mut buffer).await {
         free(&mut way, lost).await;
@@ -139,14 +139,14 @@ async fn questions(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut way: Tol
     }
 }
 
-/// Reads what Redis replies, and says when it is due.
-async fn replies(mut from: OwnedReadHalf, queue: mpsc::UnboundedSender<(Instant, Vec<u8>)>, way: Told) {
+/// Reads the replies of Redis, and determines when each is due.
+async fn replies(mut from: OwnedReadHalf, queue: mpsc::UnboundedSender<(Instant, Vec<u8>)>, way: Outcome) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(length @ 1..) = from.read(&mut buffer).await {
         let (delay, reply) = match way.borrow().0 {
-            Way::Late(delay) => (delay, &buffer[..length]),
-            Way::HalfLate(delay) if fastrand::bool() => (delay, &buffer[..length]),
-            Way::Say(words) => (Duration::ZERO, words),
+            Treatment::Late(delay) => (delay, &buffer[..length]),
+            Treatment::HalfLate(delay) if fastrand::bool() => (delay, &buffer[..length]),
+            Treatment::Say(words) => (Duration::ZERO, words),
             _ => (Duration::ZERO, &buffer[..length]),
         };
         if queue.send((Instant::now() + delay, reply.to_vec())).is_err() {
@@ -155,7 +155,7 @@ async fn replies(mut from: OwnedReadHalf, queue: mpsc::UnboundedSender<(Instant,
     }
 }
 
-async fn deliver(mut queued: mpsc::UnboundedReceiver<(Instant, Vec<u8>)>, mut to: OwnedWriteHalf, mut way: Told) {
+async fn deliver(mut queued: mpsc::UnboundedReceiver<(Instant, Vec<u8>)>, mut to: OwnedWriteHalf, mut way: Outcome) {
     let lost = way.borrow().1;
     while let Some((due, reply)) = queued.recv().await {
         sleep_until(due).await;

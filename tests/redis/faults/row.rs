@@ -1,4 +1,4 @@
-//! A fault: how it begins, how it ends, and what is to come of it.
+//! A fault: how it begins, how it ends, and what is expected.
 
 use crate::faults::{
     drive::Form,
@@ -9,37 +9,37 @@ use crate::faults::{
 #[derive(Clone, Copy)]
 pub struct Row {
     pub name: &'static str,
-    /// What Redis is started with.
+    /// The arguments for Redis.
     pub redis: &'static [&'static str],
     pub road: Road,
-    /// Returns when the fault is there.
+    /// Begins the fault; returns when it is in effect.
     pub begin: fn(&mut Stage, &Form),
-    /// Returns when Redis could answer again.
+    /// Ends the fault; returns when Redis could answer again.
     pub end: fn(&mut Stage),
     pub answers: Answers,
     pub breaker: Breaker,
 }
 
-/// Which requests Redis still decides while the fault lasts.
+/// Which requests Redis still decides during the fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answers {
-    /// None; the rest is for the failure mode.
+    /// None; the failure mode decides.
     None,
-    /// Some.
+    /// Some of them.
     Some,
-    /// All, in their time.
+    /// All of them, in time.
     All,
-    /// All but those of a moment.
+    /// All except for a moment.
     Soon,
 }
 
-/// What the breaker does.
+/// The behaviour of the breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Breaker {
-    /// It opens, and closes when all is well again.
+    /// It opens, and closes after the fault.
     Opens,
-    /// It stays closed: Redis answers, be it with an error.
+    /// It stays closed, because Redis answers, if only with errors.
     Stays,
-    /// It depends on what comes first.
+    /// It depends on what happens first.
     Either,
 }

@@ -2,17 +2,17 @@
 
 use std::{
     process::{Command, Stdio},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use crate::faults::{
-    proxy::Way,
+    proxy::Treatment,
     row::{Answers, Breaker, Row},
     stage::{PASSWORD, Road},
 };
-use testkit::{PATIENCE, redis::Redis};
+use testkit::{eventually_blocking, redis::Redis};
 
-/// Of every row that says nothing else: Redis answers nothing, and the breaker opens.
+/// The defaults of rows: Redis answers nothing, and the breaker opens.
 const SILENT: Row = Row {
     name: "",
     redis: &[],
@@ -23,11 +23,11 @@ const SILENT: Row = Row {
     breaker: Breaker::Opens,
 };
 
-/// Of rows where the network is at fault.
-const PROXIED: Row = Row { road: Road::Proxied, end: |stage| stage.proxy().set(Way::Forward), ..SILENT };
+/// The defaults of rows with network faults.
+const PROXIED: Row = Row { road: Road::Proxied, end: |stage| stage.proxy().set(Treatment::Forward), ..SILENT };
 
 pub const ALL: &[Row] = &[
-    // what the measuring itself shows
+    // a row without a fault, to see the noise of the measurement
     Row { name: "none", answers: Answers::All, breaker: Breaker::Stays, ..SILENT },
     Row { name: "killed", begin: |stage, _| stage.redis.kill(), end: |stage| stage.redis.start_again(), ..SILENT },
     Row {
@@ -46,20 +46,28 @@ pub const ALL: &[Row] = &[
         breaker: Breaker::Either,
         ..SILENT
     },
-    Row { name: "connection refused", begin: |stage, _| stage.proxy().set(Way::Refuse), ..PROXIED },
-    Row { name: "black-holed", begin: |stage, _| stage.proxy().set(Way::Hold), ..PROXIED },
-    Row { name: "black-holed, and connections stay so", begin: |stage, _| stage.proxy().set(Way::Lose), ..PROXIED },
+    Row { name: "connection refused", begin: |stage, _| stage.proxy().set(Treatment::Refuse), ..PROXIED },
+    Row { name: "black-holed", begin: |stage, _| stage.proxy().set(Treatment::Hold), ..PROXIED },
+    Row {
+        name: "black-holed, and connections stay so",
+        begin: |stage, _| stage.proxy().set(Treatment::Lose),
+        ..PROXIED
+    },
     Row {
         name: "slow by 50 ms",
-        begin: |stage, form| stage.proxy().set(Way::Late(form.deadline / 2)),
+        begin: |stage, form| stage.proxy().set(Treatment::Late(form.deadline / 2)),
         answers: Answers::All,
         breaker: Breaker::Stays,
         ..PROXIED
     },
-    Row { name: "slow by 150 ms", begin: |stage, form| stage.proxy().set(Way::Late(form.deadline * 3 / 2)), ..PROXIED },
+    Row {
+        name: "slow by 150 ms",
+        begin: |stage, form| stage.proxy().set(Treatment::Late(form.deadline * 3 / 2)),
+        ..PROXIED
+    },
     Row {
         name: "half of the replies 150 ms late",
-        begin: |stage, form| stage.proxy().set(Way::HalfLate(form.deadline * 3 / 2)),
+        begin: |stage, form| stage.proxy().set(Treatment::HalfLate(form.deadline * 3 / 2)),
         answers: Answers::Some,
         ..PROXIED
     },
@@ -67,7 +75,7 @@ pub const ALL: &[Row] = &[
         name: "`DEBUG SLEEP`",
         redis: &["--enable-debug-command", "local"],
         begin: |stage, form| {
-            // it ends by itself, and not before everybody knows of it
+            // it ends by itself, but not before the fault was noticed
             let length = form.fault.max(5 * form.deadline);
             stage.until = Some(Instant::now() + length);
             in_background(&stage.redis, &["DEBUG", "SLEEP", &length.as_secs_f64().to_string()]);
@@ -107,7 +115,7 @@ pub const ALL: &[Row] = &[
             stage.redis.cli(&[&login(PASSWORD)[..], &["CONFIG", "SET", "requirepass", rotated]].concat());
             stage.redis.cli(&[&login(rotated)[..], &["CLIENT", "KILL", "TYPE", "normal"]].concat());
         },
-        end: |stage| stage.tell_password("after-the-rotation"),
+        end: |stage| stage.set_password("after-the-rotation"),
         ..SILENT
     },
     Row {
@@ -122,18 +130,18 @@ pub const ALL: &[Row] = &[
     },
     Row {
         name: "garbage that is not Redis' protocol",
-        begin: |stage, _| stage.proxy().set(Way::Say(b"HTTP/1.1 400 Bad Request\r\n\r\n")),
+        begin: |stage, _| stage.proxy().set(Treatment::Say(b"HTTP/1.1 400 Bad Request\r\n\r\n")),
         ..PROXIED
     },
     Row {
         name: "garbage that is Redis' protocol",
-        begin: |stage, _| stage.proxy().set(Way::Say(b"$5\r\nhello\r\n")),
+        begin: |stage, _| stage.proxy().set(Treatment::Say(b"$5\r\nhello\r\n")),
         breaker: Breaker::Either,
         ..PROXIED
     },
 ];
 
-/// Those that only root can have: they are in the full form alone.
+/// The rows that need root; they run only in the full form.
 pub const OF_ROOT: &[Row] = &[Row {
     name: "packets dropped",
     road: Road::Cabled,
@@ -142,7 +150,7 @@ pub const OF_ROOT: &[Row] = &[Row {
     ..SILENT
 }];
 
-/// Runs a command that holds Redis up, and returns once it does.
+/// Runs a command that blocks Redis, and returns once it does.
 fn in_background(redis: &Redis, command: &[&str]) {
     let child = Command::new("redis-cli")
         .arg("-s")
@@ -153,14 +161,11 @@ fn in_background(redis: &Redis, command: &[&str]) {
         .stderr(Stdio::null())
         .spawn()
         .expect("redis-cli");
-    // it ends when Redis lets it, or with it
+    // it ends when Redis answers it, or with Redis
     std::thread::spawn(move || child.wait_with_output());
 }
 
 fn until_it_answers(redis: &Redis) {
-    let since = Instant::now();
-    while redis.try_cli(&["PING"]).as_deref() != Some("PONG") {
-        assert!(since.elapsed() < PATIENCE, "redis does not answer again");
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    let answers = || redis.try_cli(&["PING"]).filter(|reply| reply == "PONG");
+    eventually_blocking("Redis to answer again", answers);
 }

@@ -1,4 +1,4 @@
-//! A Redis that hangs for long, at full load: memory stays where it is, and the log tells each change once.
+//! A Redis that hangs for long under full load: memory stays constant, and the log reports each change once.
 
 use std::{
     collections::BTreeMap,
@@ -9,14 +9,14 @@ use serde_json::Value;
 use tokio::time::sleep;
 
 use crate::faults::{
-    load::{Load, Mode, Point, Sample, Told},
+    load::{Load, Mode, Outcome, Point, Sample},
     stage::{Setting, Stage},
     table::GROWTH,
     vitals::{Monitor, Turns, Vitals},
 };
 use testkit::eventually;
 
-/// What a soak is to be, from the environment; a short one unless it says otherwise.
+/// The parameters of the soak, from the environment; by default it is short.
 pub fn wanted(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
 }
@@ -46,7 +46,7 @@ async fn a_redis_that_hangs_for_long() {
     }
     let end = monitor.vitals(&stage.tollgate).await;
     let elapsed = began.elapsed();
-    let told = said(&stage.tollgate.log()[lines_before..]);
+    let counts = messages(&stage.tollgate.log()[lines_before..]);
     stage.redis.signal("CONT");
     eventually("answers of Redis again", async || {
         let samples = load.samples();
@@ -67,15 +67,15 @@ async fn a_redis_that_hangs_for_long() {
         println!("  {when}: {}", text(&vitals));
     }
     println!("  slowest answer: {} ms; lines of the log:", seen.slowest.as_millis());
-    for (line, times) in &told {
+    for (line, times) in &counts {
         println!("    {times} × {line}");
     }
     assert_eq!(seen.hung, 0, "nobody answers");
     assert!(end.own <= start.own + GROWTH, "it grows: {start:?}, {middle:?}, {end:?}");
-    assert!(told.values().all(|times| *times == 1), "a change of state is told once: {told:?}");
+    assert!(counts.values().all(|times| *times == 1), "a change of state is logged once: {counts:?}");
 }
 
-/// What has been answered.
+/// The answers so far.
 #[derive(Default)]
 struct Seen {
     decisions: usize,
@@ -86,19 +86,19 @@ struct Seen {
 impl Seen {
     fn add(&mut self, samples: &[Sample]) {
         self.decisions += samples.len();
-        self.hung += samples.iter().filter(|sample| sample.told == Told::Hung).count();
+        self.hung += samples.iter().filter(|sample| sample.outcome == Outcome::Hung).count();
         self.slowest = samples.iter().map(|sample| sample.took).chain([self.slowest]).max().unwrap_or_default();
     }
 }
 
-/// How often each message is in the log.
-fn said(lines: &[String]) -> BTreeMap<String, usize> {
-    let mut said = BTreeMap::new();
+/// The number of log lines for each message.
+fn messages(lines: &[String]) -> BTreeMap<String, usize> {
+    let mut messages = BTreeMap::new();
     for line in lines {
         let line: Value = serde_json::from_str(line).expect("JSON");
-        *said.entry(line["@message"].as_str().expect("a text").to_owned()).or_default() += 1;
+        *messages.entry(line["@message"].as_str().expect("a text").to_owned()).or_default() += 1;
     }
-    said
+    messages
 }
 
 fn text(vitals: &Vitals) -> String {

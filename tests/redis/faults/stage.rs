@@ -1,4 +1,4 @@
-//! The servers of one run: a Redis, the road to it, Tollgate, Envoy and an upstream, all private.
+//! The servers of one run: a Redis, the way to reach it, Tollgate, Envoy and an upstream, all private.
 
 use std::{
     fs,
@@ -17,24 +17,24 @@ use testkit::{
     upstream::Upstream,
 };
 
-/// What a tight counter lets pass in a year. Processes that share it: [`REPLICAS`].
+/// The limit of a tight counter per year. [`REPLICAS`] processes share it.
 pub const LIMIT: u64 = 10;
 pub const REPLICAS: u64 = 2;
-/// The user and the first password, where one is asked for.
+/// The user and the first password, if one is required.
 pub const PASSWORD: &str = "before-the-rotation";
-/// Where Redis is to be found, where it has a name.
+/// The address of Redis, if it has a name.
 pub const NAME: &str = "redis.faults.test";
 
-/// How Tollgate gets to Redis.
+/// How Tollgate reaches Redis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Road {
     Straight,
     Proxied,
     /// Over a network of its own.
     Cabled,
-    /// By [`NAME`], which the stage's own hosts file holds.
+    /// By [`NAME`], which is in the stage's own hosts file.
     Named,
-    /// With the password that the stage's own file holds.
+    /// With the password in the stage's own file.
     WithPassword,
 }
 
@@ -44,29 +44,29 @@ pub struct Stage {
     pub cable: Option<Cable>,
     pub tollgate: Tollgate,
     pub envoy: Envoy,
-    /// When the fault ends, if it does so by itself.
+    /// When the fault ends, if it ends by itself.
     pub until: Option<Instant>,
     files: TempDir,
     _upstream: Upstream,
 }
 
-/// What differs between runs.
+/// The settings that differ between runs.
 pub struct Setting<'a> {
     pub redis: &'a [&'a str],
     pub road: Road,
     pub env: &'a [(&'a str, &'a str)],
-    /// Envoy's, for its calls to Tollgate.
+    /// Envoy's timeout for calls to Tollgate.
     pub timeout: &'static str,
     pub failure_mode_deny: bool,
 }
 
 impl Setting<'_> {
-    /// Envoy shows a failed call as a 500.
+    /// Whether Envoy answers 500 after a failed call.
     pub const USUAL: Self = Self { redis: &[], road: Road::Straight, env: &[], timeout: "2s", failure_mode_deny: true };
 }
 
 impl Stage {
-    /// Everything runs, and Tollgate is connected.
+    /// Starts all servers, and waits until Tollgate is connected.
     pub async fn set(setting: &Setting<'_>) -> Self {
         let Setting { redis, road, env, timeout, failure_mode_deny } = *setting;
         let cable = (road == Road::Cabled).then(Cable::lay);
@@ -132,9 +132,9 @@ impl Stage {
         self.cable.as_ref().expect("the row's road is cabled")
     }
 
-    /// Whether Redis' name is known, on a stage whose road is named.
+    /// Sets whether the name of Redis can be resolved.
     pub fn name_is_known(&self, is_known: bool) {
-        // in place: what is mounted is this very file
+        // in place, because this very file is mounted
         fs::write(self.hosts(), if is_known { known() } else { String::new() }).expect("a file");
     }
 
@@ -142,8 +142,8 @@ impl Stage {
         self.files.path().join("hosts")
     }
 
-    /// What the file of the password says from now on.
-    pub fn tell_password(&self, password: &str) {
+    /// Writes the password file.
+    pub fn set_password(&self, password: &str) {
         fs::write(self.files.path().join("password"), password).expect("a file");
     }
 }
@@ -152,7 +152,7 @@ fn known() -> String {
     format!("127.0.0.1 {NAME}\n")
 }
 
-/// In a mount namespace of its own, where `/etc/hosts` is a file of ours and names are looked up nowhere else.
+/// Runs Tollgate in a mount namespace in which `/etc/hosts` is our file, and names are resolved from it only.
 fn with_hosts(builder: Builder, files: &TempDir) -> Builder {
     const SCRIPT: &str = r#"
         mount --bind "$1/hosts" /etc/hosts && mount --bind "$1/nsswitch.conf" /etc/nsswitch.conf && exec "$2""#;
@@ -167,7 +167,7 @@ fn with_hosts(builder: Builder, files: &TempDir) -> Builder {
         .arg(env!("CARGO_BIN_EXE_tollgate"))
 }
 
-/// `REDIS_TIMEOUT` of a run that does not say: longer than by default, for the machine may be busy.
+/// The default `REDIS_TIMEOUT` of a run, longer than the program's because the machine may be busy.
 fn deadline() -> String {
     std::env::var("FAULTS_REDIS_TIMEOUT").unwrap_or_else(|_| "1s".to_owned())
 }

@@ -1,61 +1,62 @@
-//! Prints what was seen, and marks what is beyond its bound.
+//! Prints the results, and marks values beyond their bounds.
 
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
 use crate::faults::{
     drive::Run,
-    load::{Mode, Sample, Told},
+    load::{Mode, Outcome, Sample},
 };
 
-/// `BREAKER_MAX_COOLDOWN`, as by default.
+/// The default of `BREAKER_MAX_COOLDOWN`.
 const COOLDOWN: Duration = Duration::from_secs(2);
-/// How much later than its deadline an answer may come.
+/// How much later than its deadline an answer may arrive.
 const LATE: Duration = Duration::from_millis(20);
 /// How much the memory may grow, in KiB.
 pub const GROWTH: u64 = 10 * 1024;
-/// 99 of 100 answers come within this while the breaker is open.
+/// While the breaker is open, 99 of 100 answers must arrive within this time.
 const AT_ONCE: Duration = Duration::from_millis(1);
 
 const HEADS: [&str; 12] = [
     "fault",
-    "Envoy's client is told",
+    "status at Envoy's client",
     "at Envoy's client, ms",
     "Tollgate, closed, ms",
-    "late of asked",
+    "late",
     "Tollgate, open, ms",
     "trips after",
     "recovers after",
     "resident, MiB",
     "connections to Redis",
     "tasks, descriptors, threads",
-    "beyond its bound",
+    "exceeded",
 ];
 
 const INTRODUCTION: &str = "\
 # The fault matrix
 
-The last output of `bash tests/faults.sh`: a release build between a real Envoy (1000 requests a second straight to Tollgate
-and 200 through Envoy, which waits for 2 s and fails closed so that nothing is hidden) and a real Redis, in trouble for ten
-seconds, with `REDIS_TIMEOUT=100ms` and the breaker as by default. Load, Envoy, Redis and Tollgate share one machine: its
-scheduling noise is in every figure. [failure.md](failure.md) says why each is as it is.
+The output of the last `bash tests/faults.sh`: a release build between a real Envoy (1000 requests per second directly
+to Tollgate, and 200 through Envoy, which waits for 2 s and fails closed so that nothing is hidden) and a real Redis
+with a fault of ten seconds, with `REDIS_TIMEOUT=100ms` and the breaker's defaults. Load, Envoy, Redis and Tollgate
+share one machine, whose scheduling noise is in every figure. [failure.md](failure.md) explains the results.
 
-- **Envoy's client is told**: the status, and how often. `*`: a failure mode said so in place of Redis. 500 is Envoy's for a
-  failed call.
+- **status at Envoy's client**: each status and how often it came. `*`: by a failure mode instead of Redis. 500 is
+  Envoy's status for a failed call.
 - **ms**: half of the answers came within the first figure, 99 of 100 within the second, all within the third. *Closed*:
-  asked while the breaker was closed, so up to the deadline; *open*: asked and answered while it was open.
-- **late of asked**: answers that came more than 20 ms after the deadline, of those asked while the breaker was closed.
-- **recovers after**: from the moment when Redis could answer to the last request that it did not decide.
-- Pairs `a → b` are before the fault and after it, with no request under way.
-- **beyond its bound**: *late* if any answer was; *open* if 99 of 100 came not within 1 ms while it was open; *memory* if it
-  grew by 10 MiB; *recovery* if it took longer than the longest cooldown (2 s) and a deadline.
+  requested while the breaker was closed, so up to the deadline; *open*: requested and answered while it was open.
+- **late**: answers that came more than 20 ms after the deadline, of those requested while the breaker was closed.
+- **recovers after**: from the moment when Redis could answer until the last request that it did not decide.
+- Pairs `a → b` were measured before and after the fault, without requests in flight.
+- **exceeded**: which bound was exceeded: *late* if any answer was; *open* if fewer than 99 of 100 came within 1 ms
+  while the breaker was open; *memory* if it grew by 10 MiB; *recovery* if it took longer than the longest cooldown (2
+  s) and a deadline.
 ";
 
-/// The tables, with what they mean.
+/// The page: the tables and their explanation.
 pub fn page(runs: &[Run]) -> String {
     INTRODUCTION.to_owned() + &tables(runs)
 }
 
-/// A table for each mode.
+/// One table for each mode.
 pub fn tables(runs: &[Run]) -> String {
     let mut page = String::new();
     for mode in Mode::ALL {
@@ -68,13 +69,13 @@ pub fn tables(runs: &[Run]) -> String {
     page
 }
 
-/// One fault in one mode.
+/// The results of one fault in one mode.
 struct Cell {
-    told: BTreeMap<&'static str, usize>,
+    statuses: BTreeMap<&'static str, usize>,
     envoy: Spread,
     closed: Spread,
     open: Spread,
-    /// Of those asked while the breaker was closed.
+    /// Requests sent while the breaker was closed.
     late: usize,
     trips: Option<Duration>,
     recovers: Duration,
@@ -89,15 +90,15 @@ impl Cell {
         let (envoy, direct) = (during(&run.envoy), during(&run.direct));
         let (open, closed): (Vec<_>, Vec<_>) =
             direct.into_iter().partition(|sample| run.turns.was_open(sample.sent, sample.done()));
-        let mut told = BTreeMap::new();
+        let mut statuses = BTreeMap::new();
         for sample in &envoy {
-            *told.entry(status(sample)).or_default() += 1;
+            *statuses.entry(status(sample)).or_default() += 1;
         }
         let late = closed.iter().filter(|sample| sample.took > run.deadline + LATE).count();
         let unwell = |sample: &&Sample| sample.mode == mode && sample.sent >= run.healed && !sample.is_of_redis();
         let last = run.direct.iter().filter(unwell).map(|sample| sample.sent).max();
         Self {
-            told,
+            statuses,
             envoy: Spread::of(&envoy),
             closed: Spread::of(&closed),
             open: Spread::of(&open),
@@ -120,11 +121,11 @@ impl Cell {
 
     fn columns(&self, run: &Run) -> [String; HEADS.len()] {
         let (before, after) = (run.before, run.after);
-        let told: Vec<_> = self.told.iter().map(|(told, times)| format!("{told} × {times}")).collect();
+        let statuses: Vec<_> = self.statuses.iter().map(|(status, times)| format!("{status} × {times}")).collect();
         let beyond = self.beyond(run);
         [
             run.row.name.to_owned(),
-            told.join(", "),
+            statuses.join(", "),
             self.envoy.to_string(),
             self.closed.to_string(),
             format!("{} of {}", self.late, self.closed.count),
@@ -142,19 +143,19 @@ impl Cell {
     }
 }
 
-/// What Envoy's client sees; `*` if a failure mode said so.
+/// What Envoy's client sees; `*` if a failure mode decided.
 fn status(sample: &Sample) -> &'static str {
-    match (sample.told, sample.degraded) {
-        (Told::Pass, false) => "200",
-        (Told::Pass, true) => "200*",
-        (Told::Over, false) => "429",
-        (Told::Over, true) => "429*",
-        (Told::Error, _) => "500",
-        (Told::Hung, _) => "nothing",
+    match (sample.outcome, sample.degraded) {
+        (Outcome::Pass, false) => "200",
+        (Outcome::Pass, true) => "200*",
+        (Outcome::Over, false) => "429",
+        (Outcome::Over, true) => "429*",
+        (Outcome::Error, _) => "500",
+        (Outcome::Hung, _) => "nothing",
     }
 }
 
-/// Half of the answers come within the first, all but one of a hundred within the second, all within the third.
+/// The median, the 99th percentile and the maximum of latencies.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Spread {
     pub count: usize,

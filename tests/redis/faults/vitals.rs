@@ -1,4 +1,4 @@
-//! What the process holds at one moment, and when its breaker turned.
+//! The resources of the process at one moment, and when its breaker opened and closed.
 
 use std::{
     fs,
@@ -9,26 +9,26 @@ use serde_json::Value;
 
 use testkit::{http::Client, process::Tollgate};
 
-/// What may not pile up.
+/// The resources that must not accumulate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Vitals {
     /// Resident memory, in KiB.
     pub resident: u64,
-    /// The same without the pages of files, which are the program itself: a debug build reads more and more of it.
+    /// The same without file-backed pages, which are the program itself: a debug build keeps loading more of it.
     pub own: u64,
-    /// Connections to Redis that stand.
+    /// Established connections to Redis.
     pub connections: u64,
-    /// Tasks of all its runtimes.
+    /// Tasks of all runtimes.
     pub tasks: u64,
     pub descriptors: u64,
     pub threads: u64,
     /// Requests that wait for Redis or are in flight.
     pub pending: u64,
-    /// How often the breaker has opened.
+    /// How many times the breaker has opened.
     pub opened: u64,
 }
 
-/// Reads them, over one connection, which is itself among the descriptors.
+/// Reads the resources over one connection, which is itself one of the descriptors.
 pub struct Monitor {
     client: Client,
 }
@@ -54,7 +54,7 @@ impl Monitor {
         }
     }
 
-    /// The sum of a family's series; of some, if the name goes on with their labels.
+    /// The sum of a family's series; only of some, if the name includes labels.
     pub async fn metric(&self, tollgate: &Tollgate, name: &str) -> u64 {
         sum(&self.client.get(tollgate.address("metrics"), "/metrics").await.body, name)
     }
@@ -73,10 +73,10 @@ fn status(pid: u32, field: &str) -> u64 {
     line.split_whitespace().next().expect("a number").parse().expect("a number")
 }
 
-/// When the breaker opened and closed, as the log has it, to the millisecond.
+/// When the breaker opened and closed according to the log, to the millisecond.
 #[derive(Clone, Debug, Default)]
 pub struct Turns {
-    /// From no later than the first to no earlier than the second it was open; `None`: still.
+    /// Intervals that contain the time in which it was open; the end is `None` if it is still open.
     open: Vec<(Instant, Option<Instant>)>,
 }
 
@@ -91,7 +91,7 @@ impl Turns {
             let ago = clock.duration_since(time).unwrap_or_default();
             let at = now.checked_sub(ago).expect("since this machine started");
             if line["@message"].as_str().expect("a text").ends_with("open") {
-                // the log cuts the rest of a millisecond off
+                // the log truncates to milliseconds
                 turns.open.push((at + Duration::from_millis(1), None));
             } else if let Some((_, closed)) = turns.open.last_mut() {
                 *closed = Some(at);

@@ -1,8 +1,8 @@
-//! The user that docs/redis.md gives to the service may do all that it does, and Redis logs no refusal.
+//! The Redis user in docs/redis.md has all permissions that the service needs: Redis logs no denied command.
 
 use std::{fs, path::Path};
 
-use tollgate::store::redis::RIGHTS;
+use redis::RIGHTS;
 
 use crate::service::program::{LIMIT, builder, remaining};
 use testkit::{
@@ -14,7 +14,7 @@ use testkit::{
     },
 };
 
-/// The page's lines `ACL SETUSER …`, without the first two words: for the servers, and for sentinels.
+/// The lines `ACL SETUSER …` of the page without the first two words: for the servers, and for sentinels.
 fn users() -> [Vec<String>; 2] {
     let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/redis.md")).expect("the page");
     let lines = page.lines().filter_map(|line| line.strip_prefix("ACL SETUSER "));
@@ -51,7 +51,7 @@ async fn serves(builder: Builder, nodes: &[Redis], user: &[String]) {
     }
     assert_eq!(remaining(&tollgate, &rules).await, [LIMIT - 2; 3]);
     for node in nodes {
-        assert_eq!(node.cli(&["ACL", "LOG"]), "", "Redis refused something");
+        assert_eq!(node.cli(&["ACL", "LOG"]), "", "Redis denied a command");
     }
 }
 
@@ -60,7 +60,7 @@ async fn the_documented_user_is_enough_for_one_server() {
     let redis = Redis::start(&[]);
     let user = user();
     give(&redis, &user);
-    // nothing is refused but the question what it is, which `many` spares it
+    // only the detection of the peer is denied, which `many` disables
     let builder = builder().env("REDIS_KEYS_PER_CALL", "many");
     let port = redis.port;
     serves(builder.env("REDIS_URL", format!("redis://127.0.0.1:{port}")), &[redis], &user).await;
@@ -100,15 +100,15 @@ async fn the_documented_users_are_enough_behind_sentinels() {
         .env("CACHE_KEY_PREFIX", "tollgate:")
         .start();
     assert_eq!(remaining(&tollgate, &["year", "sliding", "bucket"]).await, [LIMIT - 1; 3]);
-    assert_eq!(text(&group.primary, &["ACL", "LOG"]), "", "Redis refused something");
+    assert_eq!(text(&group.primary, &["ACL", "LOG"]), "", "Redis denied a command");
     for sentinel in &group.sentinels {
-        assert_eq!(sentinel.cli(&["-a", "watcher", "ACL", "LOG"]), "", "a sentinel refused something");
+        assert_eq!(sentinel.cli(&["-a", "watcher", "ACL", "LOG"]), "", "a sentinel denied a command");
     }
 }
 
-/// Health tells an operator whose user lacks a right to give all of these.
+/// If a permission is missing, health tells the operator to grant all of these.
 #[test]
-fn the_documented_user_has_the_rights_that_health_asks_for() {
+fn the_documented_user_has_the_permissions_that_health_recommends() {
     let documented = user();
     for right in RIGHTS.split(' ') {
         assert!(documented.iter().any(|word| word == right), "{right}");
@@ -117,7 +117,7 @@ fn the_documented_user_has_the_rights_that_health_asks_for() {
 }
 
 #[tokio::test]
-async fn the_documented_user_may_nothing_else() {
+async fn the_documented_user_has_no_other_permissions() {
     let redis = Redis::start(&[]);
     let user = user();
     give(&redis, &user);

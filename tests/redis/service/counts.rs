@@ -1,4 +1,4 @@
-//! Where counters are, what outlives the process, and what a Redis that is away takes with it.
+//! Where counters are kept, what survives a restart, and what an unreachable Redis affects.
 
 use tonic::Code;
 
@@ -6,9 +6,9 @@ use crate::service::program::{LIMIT, ask, builder, on, remaining};
 use testkit::{eventually, ports::free_port, redis::Redis};
 use testkit::{pages::page, scrape::metric};
 
-// the clients of the first process have to see that it goes, while the test waits
+// the clients of the first process have to see it shut down while the test waits
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_restart_forgets_nothing_and_processes_share() {
+async fn counts_survive_a_restart_and_are_shared_by_processes() {
     let redis = Redis::start(&[]);
     let rules = ["year", "sliding", "bucket"];
     let mut first = on(&redis).start();
@@ -35,7 +35,7 @@ async fn a_prefix_keeps_services_apart() {
 }
 
 #[tokio::test]
-async fn nothing_is_left_of_a_counter_whose_window_has_passed() {
+async fn a_counter_expires_after_its_window() {
     let redis = Redis::start(&[]);
     let tollgate = on(&redis).env("EXPIRATION_JITTER_MAX_SECONDS", "0").start();
     tollgate.is_healthy().await;
@@ -46,7 +46,7 @@ async fn nothing_is_left_of_a_counter_whose_window_has_passed() {
 }
 
 #[tokio::test]
-async fn limits_per_second_are_counted_in_a_redis_of_their_own() {
+async fn limits_per_second_are_counted_in_their_own_redis() {
     let (main, mut per_second) = (Redis::start(&[]), Redis::start(&[]));
     let tollgate = on(&main)
         .env("REDIS_PERSECOND", "true")
@@ -60,12 +60,13 @@ async fn limits_per_second_are_counted_in_a_redis_of_their_own() {
     assert_eq!(remaining(&tollgate, &["year"]).await, [LIMIT - 1]);
     assert_eq!((main.counters().len(), per_second.counters().len()), (1, 0));
     remaining(&tollgate, &["second"]).await;
-    // counters outlive their window at random, by up to 300 s unless it is set: this may have gone, but came here
+    // counters outlive their window by up to 300 s at random unless this is set: this one may have expired, but was
+    // here
     assert_eq!(charged(), (1, 1));
     let both = ask(&tollgate, &["year", "second"]).await.expect("an answer");
     assert_eq!(both.statuses[0].limit_remaining, LIMIT - 2);
     assert_eq!(charged(), (2, 2));
-    // each pool has series of its own, as in the reference
+    // each pool has its own series, as in the reference
     let pools = ["ratelimit_redis_pool", "ratelimit_redis_per_second_pool"];
     let numbers = async |of: &str| {
         let [active, total, closed] = ["cx_active", "cx_total", "cx_local_close"].map(|name| format!("{of}_{name}"));
@@ -88,7 +89,7 @@ async fn limits_per_second_are_counted_in_a_redis_of_their_own() {
     let status = eventually("a failure", async || ask(&tollgate, &["second"]).await.err()).await;
     assert_eq!(status.code(), Code::Unavailable, "{status:?}");
     assert_eq!(remaining(&tollgate, &["year"]).await, [LIMIT - 3]);
-    let status = ask(&tollgate, &["year", "second"]).await.expect_err("one of two is away");
+    let status = ask(&tollgate, &["year", "second"]).await.expect_err("one of two is down");
     assert_eq!(status.code(), Code::Unavailable, "{status:?}");
 
     per_second.start_again();
@@ -137,7 +138,7 @@ async fn it_starts_without_redis_and_works_when_there_is_one() {
 }
 
 #[tokio::test]
-async fn the_metrics_and_pages_say_what_it_does() {
+async fn metrics_and_pages_report_the_state_of_redis() {
     let mut redis = Redis::start(&[]);
     let tollgate = on(&redis).start();
     tollgate.connected_to_redis().await;
@@ -150,12 +151,12 @@ async fn the_metrics_and_pages_say_what_it_does() {
     let groups = value("tollgate_redis_groups_total").await;
     assert_eq!(groups, 20.0);
     assert_eq!(calls, (redis.calls("evalsha") - before.0) as f64);
-    // the proofs of the connections have loaded the script
+    // the connections' checks of whether Redis counts have loaded the script
     assert_eq!(redis.calls("eval"), before.1);
     assert_eq!(value("tollgate_redis_resent_total{code=\"noscript\"}").await, 0.0);
     assert_eq!(value("tollgate_redis_pending").await, 0.0);
     assert_eq!(value("tollgate_redis_calls_in_flight").await, 0.0);
-    // three each for the two workers and for /json, as Redis sees it too: the tenth is that of redis-cli
+    // three each for the two workers and for /json, and Redis agrees: the tenth is that of redis-cli
     assert_eq!(value("ratelimit_redis_pool_cx_total").await, 9.0);
     assert_eq!(redis.cli(&["CLIENT", "LIST"]).lines().count(), 10);
 
@@ -178,7 +179,7 @@ async fn a_callers_own_deadline_is_shorter_than_the_timeout_of_redis() {
     let tollgate = on(&redis).env("REDIS_TIMEOUT", "1h").start();
     remaining(&tollgate, &["year"]).await;
     redis.signal("STOP");
-    // a client that gives up itself would have no status of ours
+    // a client that times out by itself would have no status of ours
     let mut request = tonic::Request::new(crate::service::program::hit(&["year"]));
     request.metadata_mut().insert("grpc-timeout", "1S".parse().expect("ascii"));
     let answer = testkit::rls::client(tollgate.address("grpc")).should_rate_limit(request).await;

@@ -1,10 +1,10 @@
-//! The first lines of docs/redis.md, as a reader types them.
+//! The first commands in docs/redis.md, as a reader types them.
 
 use std::{collections::BTreeMap, fs, path::Path, process::Command};
 
 use testkit::redis::Redis;
 
-/// `NAME=value … command argument …`
+/// Parses `NAME=value … command argument …`.
 fn parsed(line: &str) -> (BTreeMap<&str, &str>, Vec<&str>) {
     let words: Vec<_> = line.split(' ').collect();
     let first = words.iter().position(|word| !word.contains('=')).expect("a command");

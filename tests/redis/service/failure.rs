@@ -1,4 +1,4 @@
-//! What is answered while Redis is away, by failure mode of the service, the domain and the rule.
+//! What is answered while Redis is down, by the failure mode of the service, the domain and the rule.
 
 use envoy_types::pb::{
     envoy::service::ratelimit::v3::{RateLimitResponse, rate_limit_response::Code},
@@ -23,7 +23,7 @@ descriptors:
   - {key: local, rate_limit: {unit: year, requests_per_unit: 8, on_store_failure: local}}
 ";
 
-/// A service that has talked with its Redis, which then went away.
+/// A service that was connected to its Redis, which is down now.
 async fn without_redis(mode: &str) -> (Tollgate, Redis) {
     let mut redis = Redis::start(&[]);
     let tollgate = testkit::tollgate!()
@@ -51,7 +51,7 @@ async fn decided(tollgate: &Tollgate, keys: &[&str]) -> Result<RateLimitResponse
     client(tollgate.address("grpc")).should_rate_limit(request).await.map(tonic::Response::into_inner)
 }
 
-/// Whether the answer says that it is not the store's.
+/// Whether the answer is marked as one of a failure mode.
 fn is_marked(answer: &RateLimitResponse) -> bool {
     let metadata = answer.dynamic_metadata.as_ref().expect("it was asked for");
     let in_metadata = metadata.fields.get("degraded").is_some_and(|value| value.kind == Some(Kind::BoolValue(true)));
@@ -81,7 +81,7 @@ async fn each_mode_at_each_level() {
                     assert!(is_marked(&answer));
                 }
                 _ => {
-                    // half of the limit, for there are two replicas
+                    // half of the limit, because there are two replicas
                     let answer = answer.expect("an answer");
                     assert_eq!((answer.overall_code(), answer.statuses[0].limit_remaining), (Code::Ok, 3));
                     assert!(is_marked(&answer));
@@ -94,9 +94,9 @@ async fn each_mode_at_each_level() {
 }
 
 #[tokio::test]
-async fn the_strictest_outcome_of_several_descriptors_stands() {
+async fn the_strictest_outcome_of_several_descriptors_wins() {
     let (tollgate, _redis) = without_redis("error").await;
-    let answer = decided(&tollgate, &["allow", "deny", "error"]).await.expect("a refusal beats a failure");
+    let answer = decided(&tollgate, &["allow", "deny", "error"]).await.expect("a denial beats a failure");
     assert_eq!(answer.overall_code(), Code::OverLimit);
     assert_eq!(codes(&answer)[..2], [Code::Ok, Code::OverLimit]);
     let status = decided(&tollgate, &["allow", "error"]).await.expect_err("a failure beats a pass");
@@ -106,7 +106,7 @@ async fn the_strictest_outcome_of_several_descriptors_stands() {
 }
 
 #[tokio::test]
-async fn local_counts_its_share_and_hands_over_when_redis_is_back() {
+async fn local_counts_its_share_until_redis_is_back() {
     let (tollgate, mut redis) = without_redis("local").await;
     let mut rls = client(tollgate.address("grpc"));
     let mut passed = 0;
@@ -122,7 +122,7 @@ async fn local_counts_its_share_and_hands_over_when_redis_is_back() {
         (!is_marked(&answer)).then_some(answer)
     })
     .await;
-    // the Redis came back empty: its count begins again
+    // Redis was restarted empty: its count starts again
     assert_eq!((answer.overall_code(), answer.statuses[0].limit_remaining), (Code::Ok, 7));
 }
 
@@ -140,6 +140,6 @@ async fn the_breaker_shows_in_metrics_on_the_stats_page_and_once_in_the_log() {
     assert!(page(&tollgate, "debug", "/stats").await.contains(&format!("127.0.0.1:{}.opened: 1\n", redis.port)));
     redis.start_again();
     eventually("a closed breaker", async || (state().await == Some(0.0)).then_some(())).await;
-    let told = ["its breaker is open", "its breaker is closed"].map(|words| tollgate.wait_for_lines(words, 1).len());
-    assert_eq!(told, [1, 1], "{:#?}", tollgate.log());
+    let lines = ["its breaker is open", "its breaker is closed"].map(|words| tollgate.wait_for_lines(words, 1).len());
+    assert_eq!(lines, [1, 1], "{:#?}", tollgate.log());
 }

@@ -1,4 +1,4 @@
-//! Costs that are known only afterwards: a look (`hits_addend: 0`) before each piece of work, its cost after it.
+//! Costs that are known only afterwards: a look (`hits_addend: 0`) before each piece of work, and its cost after it.
 
 use std::fmt::Write as _;
 
@@ -24,16 +24,16 @@ const RULES: [(&str, &str); 6] = [
     ("token_bucket", "count_denied: false"),
 ];
 
-/// How the requests hang together.
+/// Which descriptors the requests have.
 const FORMS: [&str; 4] = ["plain", "STOP", "atomic", "rate_limits"];
 
 const ROUNDS: u32 = 10;
-/// Of the neighbour that every request names too.
+/// Of the other rule that every request matches too.
 const WIDE: u32 = 1000;
 
-/// Limits of 3 a year: of ten looks, each followed by a cost of 1 or of 5, so many pass; then how many of the ten costs
-/// the neighbour in the same requests was charged. What envoyproxy/ratelimit (July 2026) answers stands beside it: it
-/// was asked the same.
+/// With limits of 3 per year: how many of ten looks pass, each followed by a cost of 1 or of 5; then how many of the
+/// ten costs the other rule in the same requests was charged. Beside them are the results of envoyproxy/ratelimit (July
+/// 2026) for the same requests.
 const EXPECTED: &str = "\
 rule                               cost  plain    STOP     atomic   rate_limits  reference  its STOP
 fixed_window count_denied: true    1     4, 10    4, 3     4, 3     4, 10        4, 10      4, 3
@@ -50,7 +50,7 @@ token_bucket count_denied: false   1     3, 10    3, 3     3, 3     3, 10
 token_bucket count_denied: false   5     10, 10   10, 0    10, 0    10, 10
 ";
 
-/// A file for each domain; the one of STOP is asked in a process of its own.
+/// A file for each domain; that of STOP is tested in a process of its own.
 fn rules() -> TempDir {
     let directory = tempfile::tempdir().expect("a directory");
     for form in FORMS {
@@ -92,7 +92,7 @@ fn hits(domain: &str, keys: &[(&str, &str)], n: u64) -> RateLimitRequest {
     request
 }
 
-/// (looks that passed, costs that the neighbour was charged).
+/// Returns (looks that passed, costs that the other rule was charged).
 async fn run(client: &mut rls::Rls, domain: &str, rule: usize, cost: u64) -> (u32, u32) {
     let (key, value) = (format!("r{rule}"), format!("{cost}"));
     let neighbour = format!("{rule} {cost}");
@@ -148,7 +148,7 @@ async fn looks_see_late_costs_on_redis() {
 
 #[tokio::test]
 async fn a_rule_that_loses_late_costs_is_named_once() {
-    const WARNING: &str = "without count_denied is looked at";
+    const WARNING: &str = "without count_denied is checked without charging";
     let rules = rules();
     let tollgate = start(&rules, None, false);
     let mut client = client(tollgate.address("grpc"));
@@ -157,9 +157,9 @@ async fn a_rule_that_loses_late_costs_is_named_once() {
             ask(&mut client, hits("plain", &[(key, value)], 0)).await;
         }
     }
-    assert!(tollgate.logged(WARNING).is_empty(), "these rules count what they deny");
+    assert!(tollgate.logged(WARNING).is_empty(), "these rules count denied hits");
     ask(&mut client, hits("plain", &[("r1", "a")], 1)).await;
-    assert!(tollgate.logged(WARNING).is_empty(), "a hit is no look");
+    assert!(tollgate.logged(WARNING).is_empty(), "a hit is not a look");
     for value in ["a", "b", "a"] {
         for key in ["r1", "r3"] {
             ask(&mut client, hits("plain", &[(key, value)], 0)).await;
@@ -171,7 +171,7 @@ async fn a_rule_that_loses_late_costs_is_named_once() {
 }
 
 #[tokio::test]
-async fn what_the_bound_of_a_debt_forgives_is_counted() {
+async fn costs_beyond_the_maximum_debt_are_counted() {
     let redis = Redis::start(&[]);
     for redis in [None, Some(&redis)] {
         let rules = rules();
@@ -185,7 +185,7 @@ async fn what_the_bound_of_a_debt_forgives_is_counted() {
         let forgiven = charge("r4", 5).await;
         assert!(
             forgiven == 5.0 || forgiven == 4.0,
-            "{forgiven}: a little was paid meanwhile, and made room for a part"
+            "{forgiven}: a little was paid meanwhile, which made room for a part"
         );
         assert_eq!(charge("r5", 100).await, forgiven, "a rule that does not count denials is not in debt");
         assert_eq!(charge("r2", 1000).await, forgiven, "a window has no such bound");

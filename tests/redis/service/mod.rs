@@ -1,4 +1,4 @@
-//! The whole program on Redis: what it counts and where, what it says of itself, and what it keeps to itself.
+//! The complete program with Redis: what it counts and where, what it reports, and that it reveals no secrets.
 
 mod acl;
 mod counts;

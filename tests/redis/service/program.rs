@@ -1,4 +1,4 @@
-//! The service with rules of a year and of a second, and what the tests ask of it.
+//! The service with rules per year and per second, and the requests of the tests.
 
 use envoy_types::pb::envoy::service::ratelimit::v3::{RateLimitRequest, RateLimitResponse};
 use tonic::Code;
@@ -10,7 +10,7 @@ use testkit::{
     rls::{client, request},
 };
 
-/// The most requests of a rule.
+/// The limit of a rule.
 pub const LIMIT: u32 = 1000;
 
 const RULES: &str = "
@@ -26,12 +26,12 @@ pub fn builder() -> Builder {
     testkit::tollgate!().rules(RULES)
 }
 
-/// On a machine that is busy, an answer may take longer than it should.
+/// On a busy machine an answer may take longer than usual.
 pub fn on(redis: &Redis) -> Builder {
     builder().env("REDIS_URL", format!("redis://127.0.0.1:{}", redis.port)).env("REDIS_TIMEOUT", "10s")
 }
 
-/// One hit on each of these rules.
+/// A request with one hit on each of these rules.
 pub fn hit(keys: &[&str]) -> RateLimitRequest {
     let descriptors: Vec<_> = keys.iter().map(|key| [(*key, "v")]).collect();
     request("d", &descriptors.iter().map(|pairs| &pairs[..]).collect::<Vec<_>>())
@@ -42,8 +42,8 @@ pub async fn ask(tollgate: &Tollgate, keys: &[&str]) -> Result<RateLimitResponse
     answer.map(tonic::Response::into_inner)
 }
 
-/// What remains of each rule, once the service answers. What it could not answer was not charged, if nothing but the
-/// connection is missing: so each rule is asked by itself, for a Cluster's nodes are not connected at the same moment.
+/// What remains of each rule, once the service answers. A request that failed only for lack of a connection was not
+/// charged. Each rule is requested separately, because the nodes of a cluster are not connected at the same moment.
 pub async fn remaining(tollgate: &Tollgate, keys: &[&str]) -> Vec<u32> {
     let mut left = Vec::new();
     for key in keys {

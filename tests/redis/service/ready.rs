@@ -1,5 +1,5 @@
-//! Ready means that Redis counts: set-ups in which it answers and counts nothing, what health says of each, and that a
-//! service in them is ready as soon as they are mended.
+//! Ready means that Redis counts: setups in which it answers but cannot count, what health reports about each, and that
+//! a service becomes ready as soon as they are repaired.
 
 use std::process::{Child, Command, Stdio};
 
@@ -18,12 +18,12 @@ use testkit::{
     },
 };
 
-/// Attempts to connect follow each other quickly.
+/// Makes attempts to connect frequent.
 fn quick(builder: Builder) -> Builder {
     builder.env("REDIS_STARTUP_INITIAL_INTERVAL", "10ms").env("REDIS_STARTUP_MAX_INTERVAL", "50ms")
 }
 
-/// Waits until it is unhealthy for a reason that has all of these words, everywhere; the reason.
+/// Waits until it is unhealthy everywhere for a reason with all of these words, and returns the reason.
 async fn is_unready(tollgate: &Tollgate, words: &[&str]) -> String {
     let why = eventually(&format!("a reason with {words:?}"), async || {
         let (status, why) = page(tollgate, "/healthcheck").await;
@@ -47,7 +47,7 @@ async fn is_ready(tollgate: &Tollgate) {
     assert_eq!(page(tollgate, "/readyz").await.0, 200);
 }
 
-/// The user `rl`, who may do all that counting needs but these.
+/// The user `rl` with all permissions needed for counting except these.
 fn user(redis: &Redis, without: &[&str], keys: &str) {
     let all = "reset on >pw -@all +eval +evalsha +del +get +mget +set +time +ping +role +cluster|slots";
     let mut words: Vec<_> = ["ACL", "SETUSER", "rl"].into_iter().chain(all.split(' ')).collect();
@@ -57,7 +57,7 @@ fn user(redis: &Redis, without: &[&str], keys: &str) {
 }
 
 #[tokio::test]
-async fn a_user_who_may_not_count_is_named_with_the_line_that_allows_it() {
+async fn a_user_without_permission_is_named_with_the_command_that_grants_it() {
     for (without, keys) in [
         (&["-evalsha"][..], "~*"),
         (&["-eval", "-evalsha"], "~*"),
@@ -80,7 +80,7 @@ async fn a_user_who_may_not_count_is_named_with_the_line_that_allows_it() {
 }
 
 #[tokio::test]
-async fn a_replica_is_none() {
+async fn a_replica_makes_it_unready() {
     let primary = Redis::start(&[]);
     let replica = Redis::start(&["--replicaof", "127.0.0.1", &primary.port.to_string()]);
     let tollgate = quick(on(&replica)).start();
@@ -90,13 +90,13 @@ async fn a_replica_is_none() {
 }
 
 #[tokio::test]
-async fn one_that_takes_no_writes_is_none() {
+async fn a_redis_that_rejects_writes_makes_it_unready() {
     for (setting, bad, good, words) in [
         ("maxmemory", "1", "0", &["OOM", "raise its maxmemory"][..]),
         ("min-replicas-to-write", "1", "0", &["NOREPLICAS", "too few replicas"]),
     ] {
         let redis = Redis::start(&[&format!("--{setting}"), bad]);
-        // 6 lets scripts write without replicas
+        // version 6 lets scripts write without replicas
         if words[0] == "NOREPLICAS" && redis.cli(&["INFO", "server"]).contains("redis_version:6.") {
             continue;
         }
@@ -108,7 +108,7 @@ async fn one_that_takes_no_writes_is_none() {
 }
 
 #[tokio::test]
-async fn one_that_cannot_save_is_none() {
+async fn a_redis_that_cannot_save_makes_it_unready() {
     let redis = Redis::start(&["--dbfilename", "sub.rdb"]);
     redis.cli(&["CONFIG", "SET", "save", "3600 1"]);
     // the file that it would write to is a directory
@@ -126,7 +126,7 @@ async fn one_that_cannot_save_is_none() {
 }
 
 #[tokio::test]
-async fn one_whose_commands_were_renamed_is_none() {
+async fn a_redis_with_renamed_commands_makes_it_unready() {
     for command in ["EVALSHA", "EVAL", "SET", "MGET", "TIME"] {
         let redis = Redis::start(&["--rename-command", command, "hidden"]);
         let tollgate = quick(on(&redis)).start();
@@ -134,7 +134,7 @@ async fn one_whose_commands_were_renamed_is_none() {
     }
 }
 
-/// A script that ends when it is killed.
+/// A script that runs until it is killed.
 fn busy(redis: &Redis) -> Child {
     let mut command = Command::new("redis-cli");
     command.arg("-s").arg(redis.socket()).args(["EVAL", "while true do end", "0"]);
@@ -142,7 +142,7 @@ fn busy(redis: &Redis) -> Child {
 }
 
 #[tokio::test]
-async fn one_that_is_busy_is_waited_for() {
+async fn a_busy_redis_is_waited_for() {
     let redis = Redis::start(&["--lua-time-limit", "1"]);
     let mut script = busy(&redis);
     eventually("a busy Redis", async || redis.try_cli(&["GET", "x"]).is_none().then_some(())).await;
@@ -154,21 +154,21 @@ async fn one_that_is_busy_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_node_of_a_cluster_is_no_redis_alone() {
+async fn a_single_node_of_a_cluster_makes_it_unready() {
     let cluster = Cluster::start().await;
     let tollgate = quick(on(&cluster.nodes[1])).start();
     is_unready(&tollgate, &["CROSSSLOT", "set REDIS_TYPE=CLUSTER"]).await;
 
     let lonely = Redis::start(&["--cluster-enabled", "yes"]);
     let tollgate = quick(on(&lonely)).start();
-    // CLUSTERDOWN, of Valkey CROSSSLOT
+    // CLUSTERDOWN; on Valkey CROSSSLOT
     is_unready(&tollgate, &["set REDIS_TYPE=CLUSTER"]).await;
 }
 
 #[tokio::test]
 async fn each_primary_of_a_cluster_must_count() {
     let mut cluster = Cluster::start().await;
-    // replicas are not asked
+    // replicas are not checked
     cluster.replica(0).await;
     user(&cluster.nodes[0], &[], "~*");
     user(&cluster.nodes[1], &[], "~*");
@@ -189,12 +189,12 @@ async fn each_primary_of_a_cluster_must_count() {
 }
 
 #[tokio::test]
-async fn a_node_that_lets_nobody_in_is_not_one_that_is_down() {
+async fn a_node_that_rejects_logins_is_not_treated_as_down() {
     let cluster = Cluster::start().await;
     cluster.nodes[2].cli(&["CONFIG", "SET", "requirepass", "another"]);
     let url = format!("redis-cluster://127.0.0.1:{}", cluster.nodes[0].port);
     let tollgate = quick(builder()).env("REDIS_URL", url).env("REDIS_TIMEOUT", "10s").start();
-    // for longer than one that is down would be waited for
+    // for longer than a node that is down would be waited for
     let since = std::time::Instant::now();
     while since.elapsed() < std::time::Duration::from_secs(7) {
         let (status, why) = page(&tollgate, "/healthcheck").await;
@@ -207,7 +207,7 @@ async fn a_node_that_lets_nobody_in_is_not_one_that_is_down() {
 }
 
 #[tokio::test]
-async fn a_shard_that_is_down_does_not_keep_the_others_from_being_served() {
+async fn a_shard_that_is_down_does_not_make_it_unready() {
     let mut cluster = Cluster::start().await;
     for node in &cluster.nodes {
         node.cli(&["CONFIG", "SET", "cluster-require-full-coverage", "no"]);
@@ -225,7 +225,7 @@ async fn a_shard_that_is_down_does_not_keep_the_others_from_being_served() {
 }
 
 #[tokio::test]
-async fn further_connections_that_are_refused_are_told_and_not_needed() {
+async fn further_connections_that_fail_are_logged_and_not_needed() {
     let redis = Redis::start(&["--maxclients", "12"]);
     let tollgate = quick(on(&redis)).env("REDIS_POOL_SIZE", "30").start();
     is_ready(&tollgate).await;
@@ -239,11 +239,11 @@ fn max_memory(redis: &Redis, bytes: &str) {
     redis.cli(&["CONFIG", "SET", "maxmemory", bytes]);
 }
 
-/// Breaks a Redis that counts, and mends it.
+/// Makes a Redis stop counting, and repairs it.
 type Change<'a> = &'a dyn Fn(&Redis);
 
 #[tokio::test]
-async fn one_that_stops_to_count_opens_the_breaker_and_no_refusal_closes_it() {
+async fn a_redis_that_stops_counting_opens_the_breaker_and_errors_do_not_close_it() {
     let primary = Redis::start(&[]);
     let port = primary.port.to_string();
     let replicate: Change<'_> = &|redis| _ = redis.cli(&["REPLICAOF", "127.0.0.1", &port]);
@@ -273,15 +273,15 @@ async fn one_that_stops_to_count_opens_the_breaker_and_no_refusal_closes_it() {
                 (metric(one, &of).await >= Some(1.0)).then_some(())
             })
             .await;
-            let said = one.wait_for_log("redis refuses to count: its breaker is open");
-            assert!(said.contains(words), "{said}");
+            let logged = one.wait_for_log("redis refuses to count: its breaker is open");
+            assert!(logged.contains(words), "{logged}");
         }
-        // each probe is answered with a refusal
+        // each probe is answered with an error
         let probes = || redis.calls("evalsha") + redis.rejected("evalsha");
         let before = probes();
         eventually("probes", async || (probes() > before + 2).then_some(())).await;
         assert!(metric(&tollgate, &of).await >= Some(1.0), "{words}: {:#?}", tollgate.log());
-        assert_eq!(page(&tollgate, "/healthcheck").await.0, 200, "only a setting makes it unhealthy");
+        assert_eq!(page(&tollgate, "/healthcheck").await.0, 200, "it is unhealthy only if a setting says so");
         let (status, why) = page(&needing, "/healthcheck").await;
         assert_eq!(status, 500, "{words}");
         assert!(why.contains("its breaker is open") && why.contains("REDIS_HEALTH_CHECK_ACTIVE_CONNECTION"), "{why}");
@@ -297,7 +297,7 @@ async fn one_that_stops_to_count_opens_the_breaker_and_no_refusal_closes_it() {
 }
 
 #[tokio::test]
-async fn a_primary_that_became_a_replica_is_left_for_the_new_one() {
+async fn a_primary_that_became_a_replica_is_replaced_by_the_new_one() {
     let group = SentinelGroup::start().await;
     let sentinels: Vec<_> = group.sentinels.iter().map(|one| format!("127.0.0.1:{}", one.port)).collect();
     let tollgate = builder()
@@ -308,8 +308,8 @@ async fn a_primary_that_became_a_replica_is_left_for_the_new_one() {
     tollgate.is_healthy().await;
     assert_eq!(remaining(&tollgate, &["year"]).await, [LIMIT - 1]);
     eventually("a failover", async || {
-        let said = group.sentinels[0].cli(&["-a", "watcher", "SENTINEL", "FAILOVER", "gate"]);
-        (said == "OK").then_some(())
+        let output = group.sentinels[0].cli(&["-a", "watcher", "SENTINEL", "FAILOVER", "gate"]);
+        (output == "OK").then_some(())
     })
     .await;
     eventually("a new primary", async || {

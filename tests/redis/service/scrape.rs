@@ -1,5 +1,5 @@
-//! What dashboards and alerts rest on: every family of a scrape with its type, help and labels, and every name of the
-//! `/stats` page, equal to `scrape.txt`. `BLESS=1` writes it; `docs/metrics.md` says what each is.
+//! What dashboards and alerts depend on: every family of a scrape with its type, help and labels, and every name on the
+//! `/stats` page, equal to `scrape.txt`. `BLESS=1` writes it; `docs/metrics.md` explains each.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -24,7 +24,7 @@ descriptors:
     descriptors: [{key: two, descriptors: [{key: three, value: v, rate_limit: {unit: year, requests_per_unit: 8}}]}]
 ";
 
-/// What one process exports: where values depend on nothing but the calls, the values too.
+/// What one process exports; values are included if they depend only on the calls.
 async fn exported(name: &str, tollgate: &Tollgate, is_steady: fn(&str) -> bool) -> String {
     let mut text = format!("== {name}: /metrics\n");
     let scrape = page(tollgate, "metrics", "/metrics").await;
@@ -46,7 +46,7 @@ async fn exported(name: &str, tollgate: &Tollgate, is_steady: fn(&str) -> bool) 
     text
 }
 
-/// The lines of one family, its series in order.
+/// The lines of one family, its series sorted.
 fn described(lines: &[&str], is_steady: fn(&str) -> bool) -> Vec<String> {
     let Some(name) = lines.iter().find_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()) else {
         return Vec::new();
@@ -65,7 +65,7 @@ fn described(lines: &[&str], is_steady: fn(&str) -> bool) -> Vec<String> {
     series
 }
 
-/// A series without what is another's in each run: hashes and versions in labels, ports.
+/// A series without what differs in each run: hashes and versions in labels, ports.
 fn lasting(series: &str) -> String {
     let mut series = series.to_owned();
     for (begin, is_of_value) in [
@@ -80,7 +80,7 @@ fn lasting(series: &str) -> String {
     series
 }
 
-/// Answers of every kind.
+/// Makes calls with every kind of answer.
 async fn drive(tollgate: &Tollgate) {
     let mut rls = client(tollgate.address("grpc"));
     for keys in [["plain"].as_slice(), &["shadow"], &["detailed"], &["one", "two", "three"], &["of no rule"]] {
@@ -126,7 +126,7 @@ async fn over_redis() -> String {
     })
     .await;
     exported("redis", &tollgate, |series| {
-        // a rule's own figures say whether the deny cache answered, and it remembers for a second
+        // a rule's own numbers depend on whether the deny cache answers, and it remembers for a second
         let steady = [
             "ratelimit_service_total",
             "ratelimit_service_response",
@@ -139,7 +139,7 @@ async fn over_redis() -> String {
     .await
 }
 
-/// Rules from a server that is not there, and TLS wherever the scrape itself needs none.
+/// Rules from an unreachable server, and TLS wherever the scrape itself does not need it.
 async fn over_tls() -> String {
     let directory = tempfile::tempdir().expect("a directory");
     let (certificate, key) = (directory.path().join("tls.crt"), directory.path().join("tls.key"));
@@ -164,14 +164,14 @@ async fn over_tls() -> String {
     exported("xds, tls", &tollgate, |_| false).await
 }
 
-/// The families of docs/metrics.md, the first cells of its rows, are those that are exported.
+/// The exported families are those of docs/metrics.md: the first cells of its rows.
 fn every_family_is_documented(exported: &str) {
     let page = include_str!("../../../docs/metrics.md");
     let rows = page.lines().filter_map(|line| Some(line.strip_prefix("| `")?.split_once('`')?.0));
     let is_family = |name: &&str| ["process_", "ratelimit_", "tollgate_"].iter().any(|begin| name.starts_with(begin));
     let documented: BTreeSet<_> = rows.filter(is_family).collect();
     let families = exported.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
-    // known once a server has sent rules: `src/source/xds/stats.rs` tests it
+    // exported only after a server has sent rules: `src/source/xds/stats.rs` tests it
     let families: BTreeSet<_> = families.chain(["tollgate_xds_version_info"]).collect();
     assert_eq!(families, documented);
 }

@@ -1,4 +1,4 @@
-//! Passwords appear nowhere, whatever goes wrong and however much is logged.
+//! Passwords appear nowhere, whatever fails and at any log level.
 
 use std::fs;
 
@@ -14,7 +14,7 @@ use testkit::{
 const RIGHT: &str = "correct-horse-battery";
 const WRONG: &str = "wrong-horse-battery";
 
-/// Everything that it has said or shows.
+/// Everything that it has logged or shows.
 async fn all(tollgate: &Tollgate) -> String {
     let mut all = tollgate.log().join("\n");
     for (listener, path) in
@@ -25,10 +25,10 @@ async fn all(tollgate: &Tollgate) -> String {
     all
 }
 
-/// The ways to give a password for `gate`.
+/// The ways to configure a password for `gate`.
 fn ways(port: u16, password: &str, file: &std::path::Path) -> [Builder; 3] {
     fs::write(file, format!("gate:{password}\n")).expect("a file");
-    // hyper logs most of all
+    // hyper logs most
     let loud = || builder().env("LOG_LEVEL", "trace").env("RUST_LOG", "trace").env("HTTP2_SERVER", "hyper");
     let url = format!("redis://127.0.0.1:{port}");
     [
@@ -39,7 +39,7 @@ fn ways(port: u16, password: &str, file: &std::path::Path) -> [Builder; 3] {
 }
 
 #[tokio::test]
-async fn no_password_is_told() {
+async fn no_password_is_revealed() {
     let redis = Redis::start(&[]);
     redis.cli(&["ACL", "SETUSER", "gate", "on", &format!(">{RIGHT}"), "~*", "+@all"]);
     let directory = tempfile::tempdir().expect("a directory");
@@ -48,27 +48,27 @@ async fn no_password_is_told() {
     for way in ways(redis.port, RIGHT, &file) {
         let tollgate = way.start();
         remaining(&tollgate, &["year"]).await;
-        let said = all(&tollgate).await;
-        assert!(said.contains("\"level\":\"trace\""), "it was to be loud");
-        assert!(!said.contains(RIGHT), "{said}");
+        let text = all(&tollgate).await;
+        assert!(text.contains("\"level\":\"trace\""), "the log level is trace");
+        assert!(!text.contains(RIGHT), "{text}");
     }
     for way in ways(redis.port, WRONG, &file) {
         let tollgate = way.start();
         eventually("a refusal in the log", async || tollgate.logged("WRONGPASS").pop()).await;
         let failure = ask(&tollgate, &["year"]).await.expect_err("the password is wrong");
-        let said = all(&tollgate).await + &format!("{failure:?}");
-        assert!(!said.contains(WRONG), "{said}");
+        let text = all(&tollgate).await + &format!("{failure:?}");
+        assert!(!text.contains(WRONG), "{text}");
     }
     for way in ways(free_port(), RIGHT, &file) {
         let tollgate = way.start();
-        let failure = ask(&tollgate, &["year"]).await.expect_err("nobody is there");
-        let said = all(&tollgate).await + &format!("{failure:?}");
-        assert!(!said.contains(RIGHT), "{said}");
+        let failure = ask(&tollgate, &["year"]).await.expect_err("there is no server");
+        let text = all(&tollgate).await + &format!("{failure:?}");
+        assert!(!text.contains(RIGHT), "{text}");
     }
 }
 
 #[tokio::test]
-async fn a_refused_setting_does_not_tell_the_password_in_it() {
+async fn a_rejected_setting_does_not_reveal_its_password() {
     let settings = [
         ("REDIS_URL", format!("redis://gate:{RIGHT}@127.0.0.1:notaport")),
         ("REDIS_URL", format!("redis://gate:{RIGHT}@127.0.0.1:6379/notanumber")),
@@ -81,34 +81,34 @@ async fn a_refused_setting_does_not_tell_the_password_in_it() {
     for (name, value) in settings {
         let mut tollgate = builder().env(name, &value).spawn();
         assert_eq!(tollgate.exit().code(), Some(2), "{name}={value}");
-        let said = eventually("its reason", async || {
-            let said = tollgate.log().join("\n");
-            said.contains(name).then_some(said)
+        let text = eventually("its reason", async || {
+            let text = tollgate.log().join("\n");
+            text.contains(name).then_some(text)
         })
         .await;
-        assert!(!said.contains(RIGHT), "{said}");
+        assert!(!text.contains(RIGHT), "{text}");
     }
 }
 
 #[tokio::test]
-async fn a_warning_does_not_tell_the_password_that_it_is_about() {
+async fn a_warning_does_not_reveal_the_password_that_it_is_about() {
     let tollgate = builder()
         .env("REDIS_URL", format!("redis://gate:{RIGHT}@127.0.0.1:1?password={RIGHT}2&x={RIGHT}#{RIGHT}"))
         .env("REDIS_AUTH", format!("gate:{WRONG}\n"))
         .spawn();
-    let said = eventually("its warnings", async || {
-        let said = tollgate.log().join("\n");
+    let text = eventually("its warnings", async || {
+        let text = tollgate.log().join("\n");
         let warnings =
             ["REDIS_AUTH replaces", "REDIS_AUTH ends with a newline", "REDIS_URL has parameters", "before the @"];
-        warnings.iter().all(|warning| said.contains(warning)).then_some(said)
+        warnings.iter().all(|warning| text.contains(warning)).then_some(text)
     })
     .await;
-    assert!(!said.contains(RIGHT) && !said.contains(WRONG), "{said}");
+    assert!(!text.contains(RIGHT) && !text.contains(WRONG), "{text}");
 }
 
-/// What is hidden of an answer to AUTH is not taken out of other errors, which are told apart by their words.
+/// Hiding a password in answers to AUTH does not change other errors, which are recognised by their words.
 #[tokio::test]
-async fn a_password_that_is_a_word_of_redis_does_no_harm() {
+async fn a_password_that_is_a_redis_error_word_does_no_harm() {
     for password in ["script", "noscript", "command", "unknown", "password", "ping", "err"] {
         let redis = Redis::start(&[]);
         redis.cli(&["CONFIG", "SET", "requirepass", password]);
@@ -118,8 +118,8 @@ async fn a_password_that_is_a_word_of_redis_does_no_harm() {
     }
 }
 
-/// A server that refuses AUTH in these words makes nothing say the password.
-async fn nothing_says(password: &str, refuse: echo::Refuse, type_and_auth: &[(&str, String)]) -> String {
+/// Checks that a server that rejects AUTH with this text causes the password to appear nowhere.
+async fn nothing_reveals(password: &str, refuse: echo::Refuse, type_and_auth: &[(&str, String)]) -> String {
     let port = echo::start(refuse);
     let mut builder = builder().env("LOG_LEVEL", "trace").env("RUST_LOG", "trace");
     for (name, value) in type_and_auth {
@@ -127,12 +127,12 @@ async fn nothing_says(password: &str, refuse: echo::Refuse, type_and_auth: &[(&s
     }
     let tollgate = builder.start();
     eventually("a refusal in the log", async || tollgate.logged("cannot connect to redis").pop()).await;
-    let failure = ask(&tollgate, &["year"]).await.expect_err("nobody lets us in");
-    let said = all(&tollgate).await + &page(&tollgate, "http", "/readyz").await + &format!("{failure:?}");
-    // eight bytes of one are too many
+    let failure = ask(&tollgate, &["year"]).await.expect_err("the login is rejected");
+    let text = all(&tollgate).await + &page(&tollgate, "http", "/readyz").await + &format!("{failure:?}");
+    // eight consecutive bytes of a password are too many
     let parts = password.as_bytes().chunks(8).filter(|part| part.len() == 8);
     for part in parts.map(|part| std::str::from_utf8(part).expect("ASCII")) {
-        assert!(!said.contains(part), "{part}: {said}");
+        assert!(!text.contains(part), "{part}: {text}");
     }
     page(&tollgate, "http", "/healthcheck").await
 }
@@ -149,7 +149,7 @@ async fn a_server_that_repeats_the_password_is_not_quoted() {
             (hard, format!("gate:{hard}")),
         ] {
             let url = ("REDIS_URL", "127.0.0.1:PORT".to_owned());
-            let health = nothing_says(password, refuse, &[url, ("REDIS_AUTH", auth)]).await;
+            let health = nothing_reveals(password, refuse, &[url, ("REDIS_AUTH", auth)]).await;
             if refuse as usize == echo::as_unknown as echo::Refuse as usize {
                 assert!(health.contains("ERR unknown command 'AUTH'"), "{health}");
                 assert!(health.contains("this Redis takes no password: leave it out"), "{health}");
@@ -164,7 +164,7 @@ async fn a_server_that_repeats_the_password_is_not_quoted() {
     ] {
         let sentinels = ("REDIS_URL", "m,127.0.0.1:PORT".to_owned());
         let auth = ("REDIS_SENTINEL_AUTH", format!("gate:{RIGHT}"));
-        let health = nothing_says(RIGHT, refuse, &[("REDIS_TYPE", "SENTINEL".to_owned()), sentinels, auth]).await;
+        let health = nothing_reveals(RIGHT, refuse, &[("REDIS_TYPE", "SENTINEL".to_owned()), sentinels, auth]).await;
         assert!(health.contains(part), "{health}");
     }
 }

@@ -1,4 +1,4 @@
-//! SIGTERM while calls wait for Redis: they are answered as ever, and only then the process lets go of Redis.
+//! SIGTERM while calls wait for Redis: they are answered as usual, and only then is Redis disconnected.
 
 use tokio::task::JoinSet;
 
@@ -11,7 +11,7 @@ use testkit::{
     rls::client,
 };
 
-/// Calls that wait at once: more than leave for Redis together, so that some are sent after the signal only.
+/// The number of waiting calls: more than are sent to Redis at once, so that some are sent only after the signal.
 const CALLS: usize = 12;
 
 /// A service whose Redis hangs, the calls that wait for it, and a SIGTERM that has closed the listener.
@@ -38,7 +38,7 @@ async fn stopping(redis: &Redis, builder: Builder) -> (Tollgate, JoinSet<Result<
     (tollgate, calls)
 }
 
-/// How the end was told.
+/// How the log reports the end.
 fn stopped(tollgate: &mut Tollgate) -> String {
     assert_eq!(tollgate.exit().code(), Some(0));
     tollgate.wait_for_log("\"stopped\"")
@@ -54,8 +54,8 @@ async fn calls_that_wait_for_a_hung_redis_are_answered_when_it_wakes() {
     left.sort_unstable();
     let charged = LIMIT - 1;
     assert_eq!(left, (charged - CALLS as u32..charged).collect::<Vec<_>>(), "each was charged once");
-    let said = stopped(&mut tollgate);
-    assert!(said.contains("\"forced\":0"), "{said}");
+    let logged = stopped(&mut tollgate);
+    assert!(logged.contains("\"forced\":0"), "{logged}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -66,8 +66,8 @@ async fn calls_that_wait_for_a_redis_that_stays_hung_are_answered_at_their_deadl
     for answer in calls.join_all().await {
         assert_eq!(answer, Err(tonic::Code::Unavailable));
     }
-    let said = stopped(&mut tollgate);
-    assert!(said.contains("\"forced\":0"), "{said}");
+    let logged = stopped(&mut tollgate);
+    assert!(logged.contains("\"forced\":0"), "{logged}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -78,6 +78,6 @@ async fn calls_that_take_longer_than_the_drain_are_cut_off() {
     for answer in calls.join_all().await {
         answer.expect_err("cut off");
     }
-    let said = stopped(&mut tollgate);
-    assert!(said.contains(&format!("\"forced\":{CALLS}")), "{said}");
+    let logged = stopped(&mut tollgate);
+    assert!(logged.contains(&format!("\"forced\":{CALLS}")), "{logged}");
 }

@@ -1,5 +1,5 @@
-//! The first calls after health has said yes, on a machine that is busy: none may fail. A few starts of each kind here;
-//! `tests/long.sh` makes two hundred with the default timeout beside six busy loops.
+//! The first calls after health reports ready, on a busy machine: none may fail. There are a few starts of each kind
+//! here; `tests/long.sh` does two hundred with the default timeout beside six busy loops.
 
 use std::{
     env,
@@ -16,14 +16,14 @@ use testkit::{
     redis::{Redis, cluster::Cluster, sentinel::SentinelGroup},
 };
 
-/// Calls after each start.
+/// The number of calls after each start.
 const CALLS: u32 = 50;
 
 fn number(variable: &str, otherwise: usize) -> usize {
     env::var(variable).map_or(otherwise, |text| text.parse().unwrap_or_else(|_| panic!("{variable}={text}")))
 }
 
-/// Processes that do nothing, as fast as they can. Killed when dropped.
+/// Processes that use all CPU time they get. Killed when dropped.
 struct BusyLoops(Vec<Child>);
 
 impl BusyLoops {
@@ -58,7 +58,7 @@ async fn starts(kind: &str, builder: impl Fn() -> Builder) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         for call in 0..CALLS {
-            // each over a connection of its own, so that all workers are asked
+            // each over its own connection, so that all workers get calls
             if let Err(status) = ask(&tollgate, &["year", "second"]).await {
                 failed += 1;
                 failures.push(format!("call {call}: {}", status.message()));

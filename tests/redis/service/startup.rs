@@ -1,4 +1,4 @@
-//! Starting without Redis, and what health says of Redis then and later.
+//! Starting without Redis, and what health reports about Redis then and later.
 
 use envoy_types::pb::envoy::service::ratelimit::v3::rate_limit_response::Code;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -13,7 +13,7 @@ use testkit::{
     redis::Redis,
 };
 
-/// A service for a Redis with a password that does not listen yet, and the port where it should.
+/// A service for a Redis with a password that does not listen yet, and the port for it.
 fn early() -> (Builder, u16) {
     let port = free_port();
     let builder = builder()
@@ -23,7 +23,7 @@ fn early() -> (Builder, u16) {
     (builder, port)
 }
 
-/// Waits until the page is all right, or until it is not and says all of this.
+/// Waits until the page is OK, or until it is not and contains all of these words.
 async fn says(tollgate: &Tollgate, path: &str, code: u16, words: &[&str]) -> String {
     eventually(&format!("{path} to say {code} and {words:?}"), async || {
         let (status, body) = page(tollgate, path).await;
@@ -48,7 +48,7 @@ async fn it_answers_without_redis_and_is_healthy_once_redis_has_counted() {
     assert!(!is_serving(&tollgate).await);
     assert_eq!(grpc(&tollgate, "").await, Ok(ServingStatus::Serving));
     assert_eq!(page(&tollgate, "/livez").await.0, 200);
-    let answer = ask(&tollgate, &["year"]).await.expect("as the failure mode says");
+    let answer = ask(&tollgate, &["year"]).await.expect("the answer of the failure mode");
     assert_eq!(answer.overall_code(), Code::Ok);
 
     let redis = Redis::try_start(tempfile::tempdir().expect("a directory"), port, &["--requirepass", "wrong"]);
@@ -66,11 +66,11 @@ async fn it_answers_without_redis_and_is_healthy_once_redis_has_counted() {
     })
     .await;
     assert_eq!((page(&tollgate, "/healthcheck").await.0, page(&tollgate, "/readyz").await.0), (200, 200));
-    assert!(is_serving(&tollgate).await, "a Redis that goes away is not health's matter");
+    assert!(is_serving(&tollgate).await, "losing Redis does not make it unhealthy");
 }
 
 #[tokio::test]
-async fn health_may_need_a_live_connection() {
+async fn health_can_require_a_live_connection() {
     let mut redis = Redis::start(&[]);
     let tollgate = on(&redis).env("REDIS_HEALTH_CHECK_ACTIVE_CONNECTION", "true").start();
     let address = format!("127.0.0.1:{}", redis.port);
@@ -107,14 +107,14 @@ async fn a_connection_that_hangs_is_not_live() {
 }
 
 #[tokio::test]
-async fn each_redis_must_count_once() {
+async fn each_redis_must_have_counted_once() {
     let redis = Redis::start(&[]);
     let tollgate = on(&redis)
         .env("REDIS_PERSECOND", "true")
         .env("REDIS_PERSECOND_URL", format!("redis://127.0.0.1:{}", free_port()))
         .start();
     assert_eq!(remaining(&tollgate, &["year"]).await, [LIMIT - 1]);
-    eventually("the one that does not count is left", async || {
+    eventually("the one that does not count is reported", async || {
         let why = says(&tollgate, "/healthcheck", 500, &["(REDIS_PERSECOND_URL)", "refused"]).await;
         (why.lines().count() == 1).then_some(())
     })
@@ -122,7 +122,7 @@ async fn each_redis_must_count_once() {
 }
 
 #[tokio::test]
-async fn a_redis_that_is_no_cluster_is_none() {
+async fn a_redis_that_is_no_cluster_is_reported() {
     let redis = Redis::start(&[]);
     let tollgate = builder().env("REDIS_URL", format!("redis-cluster://127.0.0.1:{}", redis.port)).start();
     let why = says(&tollgate, "/healthcheck", 500, &["cluster support disabled", "set REDIS_TYPE=SINGLE"]).await;
@@ -130,7 +130,7 @@ async fn a_redis_that_is_no_cluster_is_none() {
 }
 
 #[tokio::test]
-async fn a_signal_ends_it_well_though_it_waits_for_redis() {
+async fn a_signal_ends_it_cleanly_although_it_waits_for_redis() {
     let (builder, _port) = early();
     let mut tollgate = builder.env("REDIS_STARTUP_INITIAL_INTERVAL", "1h").start();
     says(&tollgate, "/healthcheck", 500, &["refused"]).await;
@@ -139,11 +139,11 @@ async fn a_signal_ends_it_well_though_it_waits_for_redis() {
 }
 
 #[tokio::test]
-async fn it_gives_up_where_it_is_told_to() {
+async fn it_exits_without_redis_if_configured_to() {
     let (builder, port) = early();
     let mut tollgate = builder.env("REDIS_STARTUP_MAX_ELAPSED_TIME", "5s").spawn();
     assert_eq!(tollgate.exit().code(), Some(2));
-    let said = tollgate.wait_for_log("REDIS_STARTUP_MAX_ELAPSED_TIME");
-    assert!(said.contains(&format!("REDIS_URL: 127.0.0.1:{port}: ")) && said.contains("refused"), "{said}");
+    let logged = tollgate.wait_for_log("REDIS_STARTUP_MAX_ELAPSED_TIME");
+    assert!(logged.contains(&format!("REDIS_URL: 127.0.0.1:{port}: ")) && logged.contains("refused"), "{logged}");
     assert!(tollgate.logged("geheim").is_empty(), "{:?}", tollgate.log());
 }

@@ -1,4 +1,4 @@
-//! Sentinel, Cluster and TLS by the variables that users of envoyproxy/ratelimit have, and by URL.
+//! Sentinel, cluster and TLS with the variables of envoyproxy/ratelimit's users, and by URL.
 
 use crate::service::program::{LIMIT, builder, remaining};
 use testkit::scrape::metric;
@@ -11,7 +11,7 @@ use testkit::{
 
 const RULES: [&str; 4] = ["year", "sliding", "bucket", "second"];
 
-/// The two ways to name the same Redis count in the same counters.
+/// Checks that both ways to name the same Redis use the same counters.
 pub async fn counts(ways: [Builder; 2]) {
     for (before, way) in ways.into_iter().enumerate() {
         let tollgate = way.env("REDIS_TIMEOUT", "10s").start();
@@ -83,7 +83,7 @@ async fn tls_with_certificates_of_both_sides_and_a_user() {
     .await;
 }
 
-/// As in the reference's own suite, and with the certificate in the bundle of the system's authorities.
+/// As in the reference's own test suite, and with the certificate in the bundle of the system's authorities.
 #[tokio::test]
 async fn tls_with_a_certificate_that_is_trusted_itself() {
     let certificates = tempfile::tempdir().expect("a directory");
@@ -101,7 +101,7 @@ async fn tls_with_a_certificate_that_is_trusted_itself() {
         ]
         .concat(),
     );
-    // the client shows the same certificate
+    // the client presents the same certificate
     let both = |builder: Builder| {
         let url = format!("rediss://127.0.0.1:{port}");
         builder

@@ -1,4 +1,4 @@
-//! Passwords and databases in URLs, where users of envoyproxy/ratelimit have them.
+//! Passwords and databases in URLs, as users of envoyproxy/ratelimit write them.
 
 use crate::service::{
     program::{LIMIT, builder, remaining},

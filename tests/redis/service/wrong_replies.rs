@@ -1,4 +1,4 @@
-//! Replies that are Redis' protocol, and yet none to what was asked.
+//! Valid replies in Redis' protocol that do not fit the command.
 
 use std::sync::{
     Arc,
@@ -16,7 +16,7 @@ use crate::service::program::{ask, builder};
 use testkit::scrape::metric;
 use testkit::{eventually, health::page, process::Tollgate, redis::Redis};
 
-/// Passes everything on to a server and back, but answers scripts itself, once it is to.
+/// Forwards everything to a server and back, but answers scripts itself once `answers` is set.
 async fn answer_scripts(listener: TcpListener, server: u16, reply: &'static str, answers: Arc<AtomicBool>) {
     let mut pairs = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
@@ -54,7 +54,7 @@ const REPLIES: [(&str, &str); 4] = [
     ("*1\r\n$6\r\ngeheim\r\n", "a list of 1"),
 ];
 
-/// A service on a server behind such a proxy, which answers as soon as `answers` is set.
+/// A service on a server behind such a proxy, which answers scripts as soon as `answers` is set.
 async fn behind(redis: &Redis, reply: &'static str, answers: &Arc<AtomicBool>) -> (Tollgate, JoinSet<()>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
     let url = format!("redis://{}", listener.local_addr().expect("an address"));
@@ -64,9 +64,9 @@ async fn behind(redis: &Redis, reply: &'static str, answers: &Arc<AtomicBool>) -
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reply_of_the_wrong_kind_is_told_in_the_log_once_and_is_no_silence() {
+async fn a_reply_of_the_wrong_kind_is_logged_once_and_is_no_timeout() {
     let redis = Redis::start(&[]);
-    for (reply, told) in REPLIES {
+    for (reply, message) in REPLIES {
         let answers = Arc::default();
         let (tollgate, _proxy) = behind(&redis, reply, &answers).await;
         tollgate.connected_to_redis().await;
@@ -77,22 +77,22 @@ async fn a_reply_of_the_wrong_kind_is_told_in_the_log_once_and_is_no_silence() {
             assert!(status.message().contains("could not be read"), "{status:?}");
         }
         assert_eq!(metric(&tollgate, "tollgate_redis_errors_total{kind=\"unreadable\"}").await, Some(3.0));
-        let told = format!("redis answered with {told}");
-        tollgate.wait_for_log(&told);
+        let message = format!("redis answered with {message}");
+        tollgate.wait_for_log(&message);
         assert_eq!(tollgate.wait_for_lines("cannot be read", 1).len(), 1, "{:#?}", tollgate.log());
         assert!(tollgate.logged("geheim").is_empty());
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_that_answers_so_from_the_start_keeps_the_service_unready() {
+async fn wrong_replies_from_the_start_keep_the_service_unready() {
     let redis = Redis::start(&[]);
-    for (reply, told) in REPLIES {
+    for (reply, message) in REPLIES {
         let (tollgate, _proxy) = behind(&redis, reply, &Arc::new(AtomicBool::new(true))).await;
         let page = eventually("a reason", async || {
             let (status, page) = page(&tollgate, "/healthcheck").await;
             assert_ne!(status, 200);
-            page.contains(told).then_some(page)
+            page.contains(message).then_some(page)
         })
         .await;
         assert!(page.contains("redis has not counted yet") && !page.contains("geheim"), "{page}");

@@ -1,4 +1,4 @@
-//! Both loops against a Tollgate, whose own counts must be the same.
+//! Closed and open loops against a Tollgate, whose own counts must be equal to the report's.
 
 use crate::bench::run::{assert_adds_up, bench, number};
 use testkit::{http::Client, process::Tollgate};
@@ -18,7 +18,7 @@ fn start() -> (Tollgate, String) {
     (tollgate, address)
 }
 
-/// Requests that the service has counted.
+/// The number of requests that the service has counted.
 async fn counted(tollgate: &Tollgate) -> u64 {
     let page = Client::new().get(tollgate.address("metrics"), "/metrics").await.body;
     let line = page.lines().find(|line| line.starts_with("ratelimit_service_total_requests{"));
@@ -76,7 +76,7 @@ async fn keys_and_shares_are_what_was_asked_for() {
         let json = ran.json();
         (number(&json, "ok"), number(&json, "over_limit"))
     };
-    // every key passes once, and with five draws for each of 300 hardly one is never drawn: e^-5 of them
+    // every key is used, since five draws for each of 300 keys leave e^-5 of them undrawn
     let (passed, _) = counts(&["each=u{}", "--keys", "uniform:300", "--requests", "1500"]);
     assert!((280..=300).contains(&passed), "{passed}");
     let (passed, _) = counts(&["each=z{}", "--keys", "zipf:300:1.5", "--requests", "1500"]);
@@ -91,10 +91,10 @@ async fn keys_and_shares_are_what_was_asked_for() {
 }
 
 #[test]
-fn the_report_is_for_a_person_unless_json_is_asked_for() {
+fn the_report_is_text_unless_json_is_requested() {
     let (_tollgate, address) = start();
     let ran = bench(&[&address, "d", "hot=x", "--requests", "1000", "--warm-up", "0s", "-c", "2", "-m", "4"]);
-    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "no progress where no terminal is");
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "no progress without a terminal");
     let title = format!("{address}: 2 connections × 4 streams, closed loop, 1 descriptor, keys hot, 1 000 requests");
     for line in [title.as_str(), "requests  1 000: 500 OK, 500 over the limit", "errors    none"] {
         assert!(ran.stdout.lines().any(|one| one == line), "no {line:?} in\n{}", ran.stdout);
@@ -105,7 +105,7 @@ fn the_report_is_for_a_person_unless_json_is_asked_for() {
 }
 
 #[test]
-fn a_unix_socket_is_as_good() {
+fn unix_sockets_are_measured_too() {
     let directory = tempfile::tempdir().expect("a directory");
     let socket = directory.path().join("socket");
     let tollgate = testkit::tollgate!().rules(RULES).env("GRPC_UDS", &socket).spawn();

@@ -1,4 +1,4 @@
-//! `tollgate bench` as a person runs it: what it counts, against services that answer well, badly or not at all.
+//! `tollgate bench` as a process: what it counts against services that answer well, badly or not at all.
 
 mod loops;
 mod others;

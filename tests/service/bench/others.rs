@@ -1,4 +1,4 @@
-//! Any rate limit service will do: this one shares no code with ours, down to its HTTP/2.
+//! Any rate limit service can be measured: this one shares no code with ours, not even its HTTP/2.
 
 use std::{
     io::{BufRead as _, BufReader},

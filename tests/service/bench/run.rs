@@ -1,9 +1,6 @@
-//! The command, and what it printed.
+//! Runs the command and collects its output.
 
-use std::{
-    process::{Child, Command, Output, Stdio},
-    time::{Duration, Instant},
-};
+use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -34,7 +31,7 @@ pub fn bench(args: &[&str]) -> Ran {
     Ran::of(command(args).output().expect("it runs"))
 }
 
-/// One that runs until it is told to stop.
+/// A run that lasts until it is interrupted.
 pub struct Endless(Option<Child>);
 
 impl Endless {
@@ -44,16 +41,12 @@ impl Endless {
         Self(Some(child.expect("it runs")))
     }
 
-    /// As Ctrl-C does.
+    /// Sends SIGINT, like Ctrl-C.
     pub fn interrupt(mut self) -> Ran {
         let mut child = self.0.take().expect("it is interrupted once");
         let status = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
         assert!(status.expect("kill runs").success());
-        let start = Instant::now();
-        while child.try_wait().expect("a child").is_none() {
-            assert!(start.elapsed() < Duration::from_secs(120), "it does not stop");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        testkit::eventually_blocking("the run to stop", || child.try_wait().expect("a child"));
         Ran::of(child.wait_with_output().expect("a child"))
     }
 }
@@ -72,7 +65,7 @@ pub fn number(json: &Value, name: &str) -> u64 {
     json[name].as_u64().unwrap_or_else(|| panic!("no number {name} in {json:#}"))
 }
 
-/// Each request has exactly one end, and each answer one latency.
+/// Asserts that each request has exactly one outcome, and each answer one latency.
 pub fn assert_adds_up(json: &Value) {
     let of = |name| number(json, name);
     assert_eq!(of("requests"), of("answered") + of("failed"), "{json:#}");

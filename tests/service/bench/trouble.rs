@@ -1,4 +1,4 @@
-//! Services that are away, go away, hang, or answer with errors.
+//! Services that are absent, go away, hang, or answer with errors.
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -22,7 +22,7 @@ use testkit::{eventually, http::Client, ports::free_port, process::Tollgate};
 
 const RULES: &str = "domain: d\ndescriptors: [{key: k, rate_limit: {unit: year, requests_per_unit: 4000000000}}]\n";
 
-/// Waits until the service has answered so many requests more.
+/// Waits until the service has answered this many more requests.
 async fn served(tollgate: &Tollgate, more: u64) {
     let metrics = tollgate.address("metrics");
     let total = async || {
@@ -30,7 +30,7 @@ async fn served(tollgate: &Tollgate, more: u64) {
         let line = page.lines().find(|line| line.starts_with("ratelimit_service_total_requests{"))?;
         line.rsplit(' ').next()?.parse::<u64>().ok()
     };
-    // all of them, for on a busy machine the first may be answered long before the last is there
+    // all connections: on a busy machine the first may be answered long before the last is made
     eventually("connections", async || {
         let page = Client::new().get(metrics, "/metrics").await.body;
         page.lines().any(|line| line == "tollgate_connections 8").then_some(())
@@ -41,7 +41,7 @@ async fn served(tollgate: &Tollgate, more: u64) {
 }
 
 #[test]
-fn nobody_there_is_said_with_what_to_look_at() {
+fn an_unreachable_address_is_reported_with_advice() {
     for json in [&[][..], &["--json"]] {
         let ran = bench(&[&["127.0.0.1:1", "d", "k=v"], json].concat());
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""));
@@ -54,7 +54,7 @@ fn nobody_there_is_said_with_what_to_look_at() {
 }
 
 #[test]
-fn somebody_else_there_is_told_apart() {
+fn another_protocol_at_the_address_is_reported_as_such() {
     let tollgate = testkit::tollgate!(RULES);
     let ran = bench(&[&tollgate.address("http").to_string(), "d", "k=v"]);
     assert!(ran.code == Some(2) && ran.stderr.contains("closed the connection before it greeted"), "{}", ran.stderr);
@@ -65,9 +65,9 @@ fn somebody_else_there_is_told_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_service_that_dies_and_comes_back_is_seen_to() {
+async fn a_service_that_dies_and_returns_is_measured_again() {
     for loops in [&[][..], &["--rate", "1000"]] {
-        // held, so that it is free for the service that comes back, and no client meets itself there meanwhile
+        // held, so that the port stays free for the restarted service, and no client connects to itself meanwhile
         let port = free_port().to_string();
         let mut tollgate = testkit::tollgate!().rules(RULES).env("GRPC_PORT", &port).start();
         let address = tollgate.address("grpc").to_string();
@@ -96,14 +96,14 @@ async fn a_service_that_dies_and_comes_back_is_seen_to() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_due_while_nobody_is_there_is_counted() {
+async fn requests_due_during_an_outage_are_counted() {
     let mut tollgate = testkit::tollgate!().rules(RULES).start();
     let address = tollgate.address("grpc").to_string();
     let run =
         Endless::start(&[&address, "d", "k=v", "--json", "--warm-up", "0s", "--rate", "500", "--timeout", "200ms"]);
     served(&tollgate, 100).await;
     tollgate.kill();
-    // a time in which nobody answers: those due in its first part have waited too long at its end
+    // an outage: requests due in its first part are too late at its end
     tokio::time::sleep(std::time::Duration::from_secs(3)).await;
     let json = run.interrupt().json();
     assert_adds_up(&json);
@@ -112,7 +112,7 @@ async fn what_is_due_while_nobody_is_there_is_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_that_age_out_cost_no_request() {
+async fn connections_that_age_out_fail_no_request() {
     let tollgate = testkit::tollgate!()
         .rules(RULES)
         .env("GRPC_MAX_CONNECTION_AGE", "1s")
@@ -135,7 +135,7 @@ async fn connections_that_age_out_cost_no_request() {
     assert_eq!(number(&json["connections"], "lost"), 0, "{json:#}");
 }
 
-/// Of ten requests, one hangs, two fail, and one has a code of its own.
+/// Of each ten requests, one hangs, two fail, and one has an unknown code.
 #[derive(Clone, Default)]
 struct Odd(Arc<AtomicU64>);
 
@@ -166,7 +166,7 @@ async fn odd_service() -> SocketAddr {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_kind_of_error_is_counted_by_itself() {
+async fn each_kind_of_error_is_counted_separately() {
     let address = odd_service().await.to_string();
     let run = move |args: &[&str]| {
         let asked = [&address, "d", "k=v", "--requests", "500", "--warm-up", "0s", "--timeout", "10s"];
@@ -195,8 +195,8 @@ async fn each_kind_of_error_is_counted_by_itself() {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused_with_what_would() {
-    for (args, told) in [
+fn invalid_arguments_are_rejected_with_advice() {
+    for (args, message) in [
         (&["nowhere", "d", "k=v"][..], "write host:port or unix:/path"),
         (&["https://host:1", "d", "k=v"], "TLS cannot be measured yet"),
         (&["host:1", "d"], "KEY=VALUE"),
@@ -210,6 +210,6 @@ fn what_makes_no_sense_is_refused_with_what_would() {
     ] {
         let ran = bench(args);
         assert_eq!(ran.code, Some(2), "{args:?}: {}", ran.stderr);
-        assert!(ran.stderr.contains(told), "{args:?}: no {told:?} in {}", ran.stderr);
+        assert!(ran.stderr.contains(message), "{args:?}: no {message:?} in {}", ran.stderr);
     }
 }

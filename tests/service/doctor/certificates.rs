@@ -1,4 +1,4 @@
-//! Certificates by their dates, what belongs to them, and who may read their keys.
+//! Certificates by their dates, matching keys, and the permissions of key files.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf};
 
@@ -24,7 +24,7 @@ impl Files {
         path
     }
 
-    /// With this certificate on the gRPC port.
+    /// Sets this certificate for the gRPC port.
     fn serving(&self, pem: &Pem, key_mode: u32) -> Doctor {
         Doctor::new()
             .env("GRPC_SERVER_USE_TLS", "true")
@@ -74,7 +74,7 @@ pub fn key_for_all() -> Ran {
     files.serving(&files.leaf(0, 400), 0o644).run()
 }
 
-/// What is shown to an xDS server, which is not there.
+/// A certificate for an xDS server that does not exist.
 pub fn of_clients() -> Ran {
     let files = Files::new();
     let (expired, good) = (files.leaf(5, 2), files.leaf(0, 400));
@@ -90,7 +90,7 @@ pub fn of_clients() -> Ran {
 }
 
 #[test]
-fn dates_and_pairs_are_looked_at() {
+fn dates_and_pairs_are_checked() {
     let good = good();
     good.says(0, "grpc certificate", "ok", &["it is valid until 20"]);
     good.says(0, "client authorities", "ok", &["/ca.crt is valid until 20"]);

@@ -1,4 +1,5 @@
-//! `tollgate doctor`: what it says of set-ups that are right and wrong, in text and JSON, with its exit codes; and that
+//! `tollgate doctor`: what it reports about good and bad configurations, in text and JSON, with its exit codes; and
+//! that docs/doctor.md has each of its lines.
 //! docs/doctor.md has each of its lines.
 
 mod certificates;
@@ -12,14 +13,14 @@ mod xds;
 use run::{Doctor, RULES};
 
 #[test]
-fn a_set_up_that_is_right_is_all_ok() {
+fn a_good_configuration_is_all_ok() {
     let ran = Doctor::new().run();
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{}", ran.stdout);
     let lines: Vec<_> = ran.stdout.lines().collect();
     assert_eq!(lines[0], "ok    settings      all are valid, and all that are set have an effect");
     assert_eq!(lines[1], "ok    rules         1 file, 1 domain, 1 rule");
-    assert_eq!(lines[2], "ok    grpc port     127.0.0.1:0 is any port that is free");
-    assert_eq!(lines[6], "ok    certificates  none are set: nothing is served or asked over TLS with files of ours");
+    assert_eq!(lines[2], "ok    grpc port     127.0.0.1:0 means any free port");
+    assert_eq!(lines[6], "ok    certificates  none are set: no listener has TLS, no client has TLS files");
     assert_eq!(lines.len(), 7, "{}", ran.stdout);
 }
 
@@ -48,7 +49,7 @@ fn what_has_no_effect_is_a_warning_and_no_failure() {
 }
 
 #[test]
-fn what_cannot_be_asked_for_is_two() {
+fn unknown_arguments_exit_with_2() {
     for args in [&["--bogus"][..], &["--timeout", "soon"], &["stray"], &["--port", "1", "--port", "2"]] {
         let ran = Doctor::new().args(args).run();
         assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{args:?}");
@@ -77,9 +78,8 @@ fn json_has_the_lines_of_the_text() {
 fn help_says_what_it_does_and_how_it_ends() {
     let ran = Doctor::new().args(&["--help"]).run();
     assert_eq!(ran.code, 0);
-    for part in
-        ["--json", "--timeout", "--rules", "Exit code 0: nothing fails. 1: something does. 2: it could not look."]
-    {
+    let exit_codes = "Exit code 0: nothing fails. 1: something fails. 2: the checks could not run.";
+    for part in ["--json", "--timeout", "--rules", exit_codes] {
         assert!(ran.stdout.contains(part), "no {part} in {}", ran.stdout);
     }
     assert!(RULES.contains("domain"));

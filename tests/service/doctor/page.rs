@@ -10,7 +10,7 @@ use crate::doctor::{
 
 const PAGE: &str = include_str!("../../../docs/doctor.md");
 
-/// Every set-up of these tests.
+/// Every configuration of these tests.
 fn all() -> Vec<Ran> {
     let mut all = vec![
         Doctor::new().run(),
@@ -50,9 +50,9 @@ fn all() -> Vec<Ran> {
     all
 }
 
-/// A line without what differs from one machine, listener or Redis to another: numbers, paths, names of settings.
+/// A line without what varies with machine, listener or Redis: numbers, paths, names of settings.
 fn shape(line: &str) -> String {
-    // before this stand the words of Redis, which each version has others for
+    // the words before this are Redis's and vary by version
     let line = match line.split_once(": allow the user ") {
         Some((_, cure)) => format!("fail redis NOPERM allow the user {cure}"),
         None => line.to_owned(),
@@ -75,7 +75,7 @@ fn shape(line: &str) -> String {
 
 #[test]
 fn every_line_is_explained_and_every_explained_line_is_printed() {
-    // a line with backquotes of its own stands in two of them
+    // a line with backquotes inside spans two code spans
     let row = |row: &'static str| {
         let (line, _) = row.strip_prefix("| `` ").map_or_else(
             || row.strip_prefix("| `").and_then(|rest| rest.split_once("` |")),

@@ -1,4 +1,4 @@
-//! Ports that are free, taken by somebody else, taken by the service itself, or not to be had.
+//! Ports that are free, taken by another process, taken by the service itself, or unavailable.
 
 use std::{net::TcpListener, os::unix::net::UnixListener};
 
@@ -58,14 +58,14 @@ fn a_port_of_another_process_fails_unless_the_service_does_without_it() {
     for (name, verdict, setting) in [
         ("http port", "fail", "(HOST, PORT)"),
         ("grpc port", "fail", "(GRPC_HOST, GRPC_PORT)"),
-        ("debug port", "warn", "(DEBUG_HOST, DEBUG_PORT); the service does without it"),
-        ("metrics port", "warn", "(PROMETHEUS_ADDR); the service does without it"),
+        ("debug port", "warn", "(DEBUG_HOST, DEBUG_PORT); the service starts without it"),
+        ("metrics port", "warn", "(PROMETHEUS_ADDR); the service starts without it"),
     ] {
         ran.says(1, name, verdict, &["another process has it: stop that one, or set another port", setting]);
     }
     let ran = not_of_this_machine();
     ran.says(1, "grpc port", "fail", &["set an address of this machine"]);
-    ran.says(1, "debug port", "warn", &["the service does without it"]);
+    ran.says(1, "debug port", "warn", &["the service starts without it"]);
 }
 
 #[test]
@@ -76,20 +76,20 @@ fn ports_of_a_service_that_runs_already_are_warnings() {
             0,
             name,
             "warn",
-            &["is in use, and a service answers at the HTTP port", ": nothing is wrong, if that is this service"],
+            &["is in use, and a service answers at the HTTP port", ": nothing is wrong if that is this service"],
         );
     }
     // also if it is unhealthy: it answers
     let ready =
         testkit::tollgate!().env("RULES", "/nowhere").env("HEALTHY_WITH_AT_LEAST_ONE_CONFIG_LOADED", "true").start();
-    beside(&ready).run().says(0, "http port", "warn", &["which runs here already"]);
+    beside(&ready).run().says(0, "http port", "warn", &["already running here"]);
 }
 
 #[test]
-fn a_socket_is_looked_at_and_not_made() {
+fn a_socket_is_checked_and_not_created() {
     let [new, served, file, no_folder] = sockets();
     new.says(0, "grpc socket", "ok", &["/new is free"]);
     served.says(1, "grpc socket", "fail", &["is served by another process: stop it"]);
-    file.says(1, "grpc socket", "fail", &["is a file that is no socket: remove it"]);
-    no_folder.says(1, "grpc socket", "fail", &["the folder must exist"]);
+    file.says(1, "grpc socket", "fail", &["is a file that is not a socket: remove it"]);
+    no_folder.says(1, "grpc socket", "fail", &["the directory must exist"]);
 }

@@ -1,4 +1,4 @@
-//! Redis as it lets us in, or not. No password is ever printed.
+//! Redis with and without access for us. No password is ever printed.
 
 use std::net::TcpListener;
 
@@ -72,10 +72,10 @@ pub fn no_sentinel() -> Ran {
 }
 
 #[test]
-fn a_redis_that_counts_is_ok_and_the_reason_why_another_does_not_is_told() {
-    good().says(0, "redis", "ok", &["127.0.0.1:", " lets us in and counts"]);
+fn a_redis_that_counts_is_ok_and_others_are_reported_with_the_reason() {
+    good().says(0, "redis", "ok", &["127.0.0.1:", " accepts the login and counts"]);
     let two = two();
-    two.says(1, "redis", "ok", &["lets us in and counts"]);
+    two.says(1, "redis", "ok", &["accepts the login and counts"]);
     two.says(
         1,
         "redis per second",
@@ -86,26 +86,26 @@ fn a_redis_that_counts_is_ok_and_the_reason_why_another_does_not_is_told() {
         1,
         "redis",
         "fail",
-        &["refused (REDIS_URL): start it, let this machine reach it, or correct REDIS_URL"],
+        &["refused (REDIS_URL): start it, allow this machine to reach it, or correct REDIS_URL"],
     );
     without_rights().says(1, "redis", "fail", &["NOPERM", "allow the user `rl` to count: ACL SETUSER rl "]);
     wrong_password().says(1, "redis", "fail", &["WRONGPASS", "correct REDIS_AUTH"]);
-    silent().says(1, "redis", "fail", &["says nothing within 4.5s", "correct REDIS_URL"]);
-    without_tls().says(1, "redis", "fail", &["does it speak TLS there"]);
+    silent().says(1, "redis", "fail", &["did not answer within 4.5s", "correct REDIS_URL"]);
+    without_tls().says(1, "redis", "fail", &["does this port speak TLS"]);
     no_cluster().says(1, "redis", "fail", &["set REDIS_TYPE=SINGLE"]);
     no_sentinel().says(1, "redis", "fail", &["correct the addresses of the sentinels"]);
 }
 
 #[test]
-fn what_is_odd_about_a_redis_that_counts_is_a_warning() {
+fn oddities_of_a_redis_that_counts_are_warnings() {
     evicting().says(0, "redis", "warn", &["maxmemory-policy is allkeys-lru", "noeviction"]);
     let ran = of_another_time();
-    ran.says(0, "redis", "warn", &[" s behind this machine's", "the same time server"]);
+    ran.says(0, "redis", "warn", &[" s behind this machine's", "with one time server"]);
     assert!(!good().stdout.contains("warn"));
 }
 
 #[test]
-fn its_counters_and_no_others_are_touched() {
+fn it_touches_its_own_counters_only() {
     let redis = Redis::start(&[]);
     let ran = on(local(&redis)).env("CACHE_KEY_PREFIX", "mine:").run();
     assert_eq!(ran.code, 0, "{}", ran.stdout);

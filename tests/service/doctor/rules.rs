@@ -29,12 +29,12 @@ pub fn many_faults() -> Ran {
 }
 
 #[test]
-fn rules_are_validated_as_the_service_reads_them() {
+fn rules_are_validated_as_by_the_service() {
     missing().says(1, "rules", "fail", &["/nowhere/rules does not exist; create it"]);
     let faulty = faulty();
     faulty.says(1, "rules", "fail", &["rules.yaml:3:33", "invalid unit `dya`; did you mean `day`?"]);
     faulty.says(1, "rules", "fail", &["rules.yaml:3:57", "such as 1000000; found `1e+06`"]);
-    none().says(0, "rules", "warn", &["no rule files in /", "every request is allowed like this"]);
+    none().says(0, "rules", "warn", &["no rule files in /", "without rules every request is allowed"]);
     odd().says(0, "rules", "warn", &["the `*` of `k*` is taken literally"]);
     let many = many_faults();
     assert_eq!(many.lines("rules").len(), 21, "{}", many.stdout);
@@ -42,7 +42,7 @@ fn rules_are_validated_as_the_service_reads_them() {
 }
 
 #[test]
-fn the_reference_s_layout_and_defaults_are_looked_at() {
+fn the_reference_s_layout_and_defaults_are_checked() {
     let root = tempfile::tempdir().expect("a folder");
     std::fs::create_dir_all(root.path().join("config")).expect("folders");
     std::fs::write(root.path().join("config/any.name"), crate::doctor::run::RULES).expect("rules");

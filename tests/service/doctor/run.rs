@@ -1,4 +1,4 @@
-//! Runs it with the tests' usual environment, changed.
+//! Runs `tollgate doctor` in the tests' usual environment, with changes.
 
 use std::{
     collections::BTreeMap,
@@ -14,11 +14,11 @@ pub const RULES: &str = "domain: d\ndescriptors:\n  - {key: k, rate_limit: {unit
 pub struct Doctor {
     env: BTreeMap<&'static str, OsString>,
     args: Vec<String>,
-    /// Held until it has run.
+    /// Kept until it has run.
     _rules: TempDir,
 }
 
-/// What it gave.
+/// Its result.
 pub struct Ran {
     pub code: i32,
     pub stdout: String,
@@ -64,7 +64,7 @@ impl Doctor {
         self
     }
 
-    /// With a clock that is set as libfaketime has it.
+    /// Sets its clock, in libfaketime's notation.
     pub fn clock(self, faketime: &str) -> Self {
         let folders = std::fs::read_dir("/usr/lib").expect("/usr/lib").flatten();
         let mut paths = folders.map(|folder| folder.path().join("faketime/libfaketime.so.1"));
@@ -83,7 +83,7 @@ impl Doctor {
 }
 
 impl Ran {
-    /// Its lines about this, of which there is one at least.
+    /// The lines with this name, of which there must be at least one.
     #[track_caller]
     pub fn lines(&self, name: &str) -> Vec<&str> {
         let of = |line: &&str| line.get(6..).is_some_and(|rest| rest.starts_with(&format!("{name}  ")));
@@ -92,7 +92,7 @@ impl Ran {
         lines
     }
 
-    /// Its one line about this.
+    /// The only line with this name.
     #[track_caller]
     pub fn line(&self, name: &str) -> &str {
         let lines = self.lines(name);
@@ -100,7 +100,7 @@ impl Ran {
         lines[0]
     }
 
-    /// Asserts the exit code, and that a line about this begins with the verdict and has these parts.
+    /// Asserts the exit code, and that a line with this name begins with the verdict and has these parts.
     #[track_caller]
     pub fn says(&self, code: i32, name: &str, verdict: &str, parts: &[&str]) {
         let fits = |line: &&str| line.starts_with(verdict) && parts.iter().all(|part| line.contains(part));

@@ -1,4 +1,4 @@
-//! An xDS server that is there, is not, or says nothing.
+//! An xDS server that is reachable, absent, or silent.
 
 use std::net::TcpListener;
 
@@ -9,7 +9,7 @@ fn at(server: &str) -> Doctor {
     Doctor::new().env("CONFIG_TYPE", "GRPC_XDS_SOTW").env("CONFIG_GRPC_XDS_SERVER_URL", server).without("RULES")
 }
 
-/// Our own gRPC port speaks HTTP/2, which is all that is asked of it.
+/// Our own gRPC port speaks HTTP/2, and the check needs no more.
 pub fn there() -> Ran {
     let tollgate = testkit::tollgate!(RULES);
     at(&tollgate.address("grpc").to_string()).run()
@@ -25,10 +25,10 @@ pub fn silent() -> Ran {
 }
 
 #[test]
-fn the_server_is_reached_or_the_reason_is_told_in_time() {
+fn the_server_is_reached_or_the_reason_is_reported_in_time() {
     let ran = there();
     ran.says(0, "xds server", "ok", &["speaks HTTP/2"]);
     ran.says(0, "rules", "ok", &["they come over xDS"]);
     refused().says(1, "xds server", "fail", &["refused", "CONFIG_GRPC_XDS_SERVER_URL"]);
-    silent().says(1, "xds server", "fail", &["says nothing of HTTP/2 within 4.5s", "(CONFIG_GRPC_XDS_SERVER_URL)"]);
+    silent().says(1, "xds server", "fail", &["did not answer in HTTP/2 within 4.5s", "(CONFIG_GRPC_XDS_SERVER_URL)"]);
 }

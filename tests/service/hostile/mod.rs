@@ -1,4 +1,5 @@
-//! Servers that mean harm, in place of Redis, of its sentinels and nodes, and of the xDS server: the service stays alive,
+//! Malicious servers in place of Redis, its sentinels and nodes, and the xDS server: the service stays alive, answers
+//! by its failure mode, and neither its memory nor its log grows with what they send.
 //! answers by its failure mode, and neither its memory nor its log grows with what they send.
 
 mod peers;
@@ -14,15 +15,15 @@ use testkit::{
 };
 use tokio::time::Instant;
 
-use crate::hostile::peers::{Peer, Way};
+use crate::hostile::peers::{Behaviour, Peer};
 
 const RULES: &str = "domain: d\ndescriptors: [{key: k, rate_limit: {unit: year, requests_per_unit: 10}}]\n";
 
-/// Resident memory may grow by this much, whatever is sent.
+/// How much resident memory may grow, whatever is sent, in bytes.
 const GROWTH: u64 = 32 << 20;
-/// The log may grow by this much.
+/// How much the log may grow, in bytes.
 const LOG: usize = 128 << 10;
-/// How long each is endured; what they send meanwhile is bounded by the loopback alone.
+/// How long each attack lasts; only the loopback bounds what is sent meanwhile.
 const ENDURED: Duration = Duration::from_secs(2);
 
 fn resident(tollgate: &Tollgate) -> u64 {
@@ -31,7 +32,7 @@ fn resident(tollgate: &Tollgate) -> u64 {
     1024 * kib.trim().trim_end_matches(" kB").parse::<u64>().expect("a number")
 }
 
-/// Endures it for a while, under calls that are all answered.
+/// Attacks the service for a while; all calls meanwhile must be answered.
 async fn endures(what: &str, tollgate: &mut Tollgate, peer: &Peer, code: Code) {
     eventually("a first contact", async || (peer.contacts() > 0).then_some(())).await;
     let (memory, log) = (resident(tollgate), tollgate.log().concat().len());
@@ -60,9 +61,9 @@ async fn endures(what: &str, tollgate: &mut Tollgate, peer: &Peer, code: Code) {
     assert_eq!(tollgate.exit().code(), Some(0), "{what}");
 }
 
-/// Failing closed, so that each answer shows that Redis gave none.
+/// `FAILURE_MODE=deny`, so that each answer shows that Redis did not decide.
 fn closed(url: &str) -> Builder {
-    // nothing is to be answered by it: the longer it is waited for, the fewer the calls that endure it
+    // Redis never answers: the longer the timeout, the fewer the calls made during the attack
     let builder = testkit::tollgate!().rules(RULES).env("REDIS_URL", url).env("REDIS_TIMEOUT", "100ms");
     let builder = builder.env("FAILURE_MODE", "deny");
     let builder = builder.env("REDIS_STARTUP_INITIAL_INTERVAL", "10ms").env("REDIS_STARTUP_MAX_INTERVAL", "10ms");
@@ -71,7 +72,7 @@ fn closed(url: &str) -> Builder {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redis() {
-    for way in Way::ALL {
+    for way in Behaviour::ALL {
         let peer = Peer::start(*way).await;
         let mut tollgate = closed(&format!("redis://:geheim@127.0.0.1:{}", peer.port)).start();
         endures(&format!("a redis that {way}"), &mut tollgate, &peer, Code::OverLimit).await;
@@ -80,7 +81,7 @@ async fn redis() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sentinels() {
-    for way in Way::ALL.iter().chain(Way::SENTINEL) {
+    for way in Behaviour::ALL.iter().chain(Behaviour::SENTINEL) {
         let peer = Peer::start(*way).await;
         let mut tollgate = closed(&format!("redis-sentinel://127.0.0.1:{}/gate", peer.port)).start();
         endures(&format!("a sentinel that {way}"), &mut tollgate, &peer, Code::OverLimit).await;
@@ -89,7 +90,7 @@ async fn sentinels() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_of_a_cluster() {
-    for way in Way::ALL.iter().chain(Way::CLUSTER) {
+    for way in Behaviour::ALL.iter().chain(Behaviour::CLUSTER) {
         let peer = Peer::start(*way).await;
         let mut tollgate = closed(&format!("redis-cluster://127.0.0.1:{}", peer.port)).start();
         endures(&format!("a node that {way}"), &mut tollgate, &peer, Code::OverLimit).await;
@@ -100,7 +101,7 @@ async fn nodes_of_a_cluster() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn xds() {
-    for way in Way::ALL {
+    for way in Behaviour::ALL {
         let peer = Peer::start(*way).await;
         let mut tollgate = testkit::tollgate!()
             .env("CONFIG_TYPE", "GRPC_XDS_SOTW")

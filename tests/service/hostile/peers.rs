@@ -16,9 +16,9 @@ use tokio::{
     time::sleep,
 };
 
-/// How it behaves, from the first byte on if not said otherwise.
+/// How it behaves, from the first byte on unless stated otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum Behaviour {
     Nests,
     NestsPushes,
     AnnouncesALongString,
@@ -31,10 +31,10 @@ pub enum Way {
     ClosesWhenAsked,
     SaysNothing,
     NeverEndsALine,
-    /// As a sentinel.
+    /// In the role of a sentinel.
     NamesItself,
     NamesALongHost,
-    /// As a node.
+    /// In the role of a cluster node.
     NamesFourThousandNodes,
     NamesOthersEachTime,
     MovesInCircles,
@@ -43,7 +43,7 @@ pub enum Way {
     NamesSlotsThatNoClusterHas,
 }
 
-impl Way {
+impl Behaviour {
     pub const ALL: &'static [Self] = &[
         Self::Nests,
         Self::NestsPushes,
@@ -69,7 +69,7 @@ impl Way {
     ];
 }
 
-impl fmt::Display for Way {
+impl fmt::Display for Behaviour {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = String::new();
         for char in format!("{self:?}").chars() {
@@ -82,7 +82,7 @@ impl fmt::Display for Way {
     }
 }
 
-/// A running peer. Dropped, it is gone.
+/// A running peer, stopped when dropped.
 pub struct Peer {
     pub port: u16,
     contacts: Arc<AtomicU64>,
@@ -91,7 +91,7 @@ pub struct Peer {
 }
 
 impl Peer {
-    pub async fn start(way: Way) -> Self {
+    pub async fn start(way: Behaviour) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let (contacts, sent) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
@@ -103,7 +103,7 @@ impl Peer {
                 let number = theirs.fetch_add(1, Relaxed);
                 let connection = Connection { stream, port, number, sent: Arc::clone(&so_far) };
                 connections.spawn(async move {
-                    // it ends when the other closes
+                    // the task ends when the other end closes
                     let _ = connection.behave(way).await;
                 });
                 while connections.try_join_next().is_some() {}
@@ -112,12 +112,12 @@ impl Peer {
         Self { port, contacts, sent, _tasks: tasks }
     }
 
-    /// Connections that were made to it.
+    /// The number of connections made to it.
     pub fn contacts(&self) -> u64 {
         self.contacts.load(Relaxed)
     }
 
-    /// Bytes that it has sent.
+    /// The number of bytes it has sent.
     pub fn sent(&self) -> u64 {
         self.sent.load(Relaxed)
     }
@@ -131,63 +131,63 @@ struct Connection {
 }
 
 impl Connection {
-    async fn behave(mut self, way: Way) -> std::io::Result<()> {
+    async fn behave(mut self, way: Behaviour) -> std::io::Result<()> {
         match way {
-            Way::Nests => self.send(&b"*1\r\n".repeat(100_000)).await?,
-            Way::NestsPushes => self.send(&b">1\r\n".repeat(100_000)).await?,
-            Way::AnnouncesALongString => {
+            Behaviour::Nests => self.send(&b"*1\r\n".repeat(100_000)).await?,
+            Behaviour::NestsPushes => self.send(&b">1\r\n".repeat(100_000)).await?,
+            Behaviour::AnnouncesALongString => {
                 self.send(b"$2700000000\r\n").await?;
                 self.endless(&[b'a'; 65_536], Duration::ZERO).await?;
             }
-            Way::AnnouncesALongListAndTrickles => {
+            Behaviour::AnnouncesALongListAndTrickles => {
                 self.send(b"*1000000000\r\n").await?;
                 self.endless(b":1\r\n", Duration::from_millis(1)).await?;
             }
-            Way::AnswersNobody => self.endless(&b"+OK\r\n".repeat(10_000), Duration::ZERO).await?,
-            Way::Pushes => self.endless(b">2\r\n+message\r\n+x\r\n", Duration::ZERO).await?,
-            Way::SendsGarbage => {
+            Behaviour::AnswersNobody => self.endless(&b"+OK\r\n".repeat(10_000), Duration::ZERO).await?,
+            Behaviour::Pushes => self.endless(b">2\r\n+message\r\n+x\r\n", Duration::ZERO).await?,
+            Behaviour::SendsGarbage => {
                 let garbage: Vec<u8> = (0..65_536_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
                 self.endless(&garbage, Duration::ZERO).await?;
             }
-            Way::SendsALongError => {
+            Behaviour::SendsALongError => {
                 let error = [b"-ERR ", &*b"x\x1b".repeat(500_000), b"\r\n"].concat();
                 self.answer_all(|_| error.clone()).await?;
             }
-            Way::Closes => return Ok(()),
-            Way::ClosesWhenAsked => {
+            Behaviour::Closes => return Ok(()),
+            Behaviour::ClosesWhenAsked => {
                 self.stream.read_u8().await?;
                 return Ok(());
             }
-            Way::SaysNothing => {}
-            Way::NeverEndsALine => self.endless(&[b'+'; 65_536], Duration::ZERO).await?,
-            Way::NamesItself => {
+            Behaviour::SaysNothing => {}
+            Behaviour::NeverEndsALine => self.endless(&[b'+'; 65_536], Duration::ZERO).await?,
+            Behaviour::NamesItself => {
                 let port = self.port.to_string();
                 let names = format!("*2\r\n$9\r\n127.0.0.1\r\n${}\r\n{port}\r\n", port.len());
                 self.answer_all(move |command| reply(command, "SENTINEL", &names)).await?;
             }
-            Way::NamesALongHost => {
+            Behaviour::NamesALongHost => {
                 let host = "a".repeat(60_000);
                 let names = format!("*2\r\n${}\r\n{host}\r\n$4\r\n6379\r\n", host.len());
                 self.answer_all(move |command| reply(command, "SENTINEL", &names)).await?;
             }
-            Way::NamesFourThousandNodes => {
+            Behaviour::NamesFourThousandNodes => {
                 let slots = slots(4000, |node| format!("127.{}.{}.1", node / 200, node % 200), self.port);
                 self.answer_all(move |command| reply(command, "SLOTS", &slots)).await?;
             }
-            Way::NamesOthersEachTime => {
+            Behaviour::NamesOthersEachTime => {
                 let number = self.number;
                 let mut asked = 0;
                 let port = self.port;
                 self.answer_all(move |command| {
                     asked += 1;
-                    // nobody listens at most of them
+                    // most of the addresses have no listener
                     let slots =
                         slots(900, |node| format!("127.{}.{}.{}", 1 + number % 200, asked % 250, node % 250), port);
                     reply(command, "SLOTS", &slots)
                 })
                 .await?;
             }
-            Way::MovesInCircles => {
+            Behaviour::MovesInCircles => {
                 let (port, mut moved) = (self.port, 0);
                 let here = slots(1, |_| "127.0.0.1".to_owned(), self.port);
                 self.answer_all(move |command| {
@@ -205,22 +205,22 @@ impl Connection {
                 })
                 .await?;
             }
-            Way::SendsEndlessSlots => {
+            Behaviour::SendsEndlessSlots => {
                 self.stream.read_u8().await?;
                 self.send(b"+OK\r\n*100000\r\n").await?;
                 self.endless(&b"*3\r\n:0\r\n:1\r\n*2\r\n$9\r\n127.0.0.1\r\n:1\r\n".repeat(1000), Duration::ZERO)
                     .await?;
             }
-            Way::NamesEverySlotAgainAndAgain => {
+            Behaviour::NamesEverySlotAgainAndAgain => {
                 let slots = format!("*30000\r\n{}", range(0, 16_383, "127.0.0.1", self.port).repeat(30_000));
                 self.answer_all(move |command| reply(command, "SLOTS", &slots)).await?;
             }
-            Way::NamesSlotsThatNoClusterHas => {
+            Behaviour::NamesSlotsThatNoClusterHas => {
                 let slots = format!("*1\r\n{}", range(20_000, 20_000, "127.0.0.1", self.port));
                 self.answer_all(move |command| reply(command, "SLOTS", &slots)).await?;
             }
         }
-        // whatever comes is read, and never answered
+        // reads everything and never answers
         let mut nothing = [0; 4096];
         while self.stream.read(&mut nothing).await? > 0 {}
         Ok(())
@@ -243,7 +243,7 @@ impl Connection {
         }
     }
 
-    /// Each thing that is read gets an answer, be it a part of a command.
+    /// Answers every read, even of a part of a command.
     async fn answer_all(&mut self, mut answer: impl FnMut(&[u8]) -> Vec<u8>) -> std::io::Result<()> {
         let mut command = vec![0; 65_536];
         loop {
@@ -258,12 +258,12 @@ impl Connection {
     }
 }
 
-/// This to a command that has this word, else what lets everybody in.
+/// Replies `this` to a command that contains `word`, and `+OK` to all others.
 fn reply(command: &[u8], word: &str, this: &str) -> Vec<u8> {
     if String::from_utf8_lossy(command).contains(word) { this.into() } else { b"+OK\r\n".to_vec() }
 }
 
-/// A reply to `CLUSTER SLOTS` that names so many nodes.
+/// A reply to `CLUSTER SLOTS` that names this many nodes.
 fn slots(nodes: usize, host: impl Fn(usize) -> String, port: u16) -> String {
     let mut reply = format!("*{nodes}\r\n");
     for node in 0..nodes {
@@ -273,7 +273,7 @@ fn slots(nodes: usize, host: impl Fn(usize) -> String, port: u16) -> String {
     reply
 }
 
-/// An item of that.
+/// An item of that reply.
 fn range(first: usize, last: usize, host: &str, port: u16) -> String {
     format!("*3\r\n:{first}\r\n:{last}\r\n*3\r\n${}\r\n{host}\r\n:{port}\r\n$2\r\nid\r\n", host.len())
 }

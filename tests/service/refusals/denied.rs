@@ -1,4 +1,4 @@
-//! `ON_INVALID_REQUEST=deny`: what cannot be decided is denied. What no Envoy sends is refused all the same.
+//! `ON_INVALID_REQUEST=deny`: what cannot be decided is denied; what Envoy never sends is rejected all the same.
 
 use bytes::Bytes;
 use envoy_types::pb::envoy::service::ratelimit::v3::{RateLimitResponse, rate_limit_response::Code};
@@ -11,7 +11,7 @@ use testkit::{
     rls::request,
 };
 
-/// Requests that cannot be decided, and why.
+/// Requests that cannot be decided, and the reasons.
 fn undecidable() -> Vec<(&'static str, Vec<Bytes>)> {
     let encode =
         |domain, descriptors: &[&[(&str, &str)]]| vec![frame(0, &request(domain, descriptors).encode_to_vec())];
@@ -30,7 +30,7 @@ fn undecidable() -> Vec<(&'static str, Vec<Bytes>)> {
 }
 
 #[tokio::test]
-async fn what_cannot_be_decided_is_denied() {
+async fn undecidable_requests_are_denied() {
     let tollgate = testkit::tollgate!().rules(RULES).env("ON_INVALID_REQUEST", "deny").start();
     let mut raw = Raw::connect(tollgate.address("grpc")).await;
     let before = left(&tollgate).await;
@@ -45,7 +45,7 @@ async fn what_cannot_be_decided_is_denied() {
     assert_eq!(raw.ask(&[("grpc-timeout", "x")], &[]).await.status, 400);
     assert_eq!(raw.ask(&[("grpc-encoding", "br")], &[]).await.code(), 12);
     assert_eq!(left(&tollgate).await, before);
-    tollgate.wait_for_log("as ON_INVALID_REQUEST=deny has it");
+    tollgate.wait_for_log("denied without a decision, because ON_INVALID_REQUEST=deny");
 }
 
 #[tokio::test]
@@ -87,7 +87,7 @@ async fn over_json_too() {
 }
 
 #[tokio::test]
-async fn json_has_a_bound_of_its_own() {
+async fn json_has_its_own_size_limit() {
     let tollgate = testkit::tollgate!(RULES);
     let answer = Client::new().post(tollgate.address("http"), "/json", &" ".repeat((256 << 10) + 1)).await;
     assert_eq!(answer.status, 400);

@@ -1,4 +1,4 @@
-//! The answers are those of grpc-go 1.85, asked the same calls, unless a line says otherwise.
+//! The responses are those of grpc-go 1.85 to the same calls, unless stated otherwise.
 
 use std::{io::Write as _, slice};
 
@@ -123,7 +123,7 @@ fn messages(whole: &[u8]) -> Vec<Case<'static>> {
     );
     let identity = "grpc: compressed flag set with identity or empty encoding";
     let deflate = "grpc: Decompressor is not installed for grpc-encoding \"deflate\"";
-    // the words after the colon are ours
+    // the text after the colon is ours
     let bad_gzip = "grpc: failed to read decompressed data: ";
     let good = good();
     vec![
@@ -132,7 +132,7 @@ fn messages(whole: &[u8]) -> Vec<Case<'static>> {
         message(&[], &[&whole[..9]], (13, "unexpected EOF"), "incomplete"),
         message(&[], &[whole, whole], (13, several), "malformed"),
         message(&[], &[&[whole, whole].concat()], (13, several), "malformed"),
-        // grpc-go also names its bound, and not the setting
+        // grpc-go also names its limit, but not the setting
         message(
             &[],
             &[b"\0\0\x40\0\x01"],
@@ -158,13 +158,13 @@ fn messages(whole: &[u8]) -> Vec<Case<'static>> {
             (8, "grpc: received message after decompression larger than max 4194304"),
             "message_too_large",
         ),
-        // the words after the second colon are ours
+        // the text after the second colon is ours
         message(&[], &[&frame(0, b"\x0a\x7f")], (13, "grpc: failed to unmarshal the received message: "), "malformed"),
     ]
 }
 
 #[tokio::test]
-async fn calls_are_refused_uncharged_and_each_is_counted() {
+async fn calls_are_rejected_uncharged_and_each_is_counted() {
     let tollgate = testkit::tollgate!(RULES);
     let mut raw = Raw::connect(tollgate.address("grpc")).await;
     let whole = frame(0, &good());

@@ -1,4 +1,4 @@
-//! Calls that are refused before they are decided: what they are answered, that nothing is charged, and that each is counted
+//! Calls that are rejected before they are decided: their responses, that nothing is charged, and that each is counted
 //! and logged at a bounded rate.
 
 mod denied;
@@ -19,12 +19,12 @@ descriptors:
   - {key: user, rate_limit: {unit: year, requests_per_unit: 1}}
 ";
 
-/// A request that the rules above know.
+/// A request that the rules above limit.
 fn good() -> Vec<u8> {
     request("shop", &[&[("path", "/a")]]).encode_to_vec()
 }
 
-/// What is left for [`good`]; looks without charging.
+/// The remaining budget for [`good`], read without charging.
 async fn left(tollgate: &Tollgate) -> u32 {
     let mut look: RateLimitRequest = request("shop", &[&[("path", "/a")]]);
     look.descriptors[0].hits_addend = Some(UInt64Value { value: 0 });
@@ -32,7 +32,7 @@ async fn left(tollgate: &Tollgate) -> u32 {
     answer.statuses[0].limit_remaining
 }
 
-/// What has been counted for a reason.
+/// How many calls were rejected for a reason.
 async fn rejected(tollgate: &Tollgate, api: &str, reason: &str) -> u64 {
     let page = Client::new().get(tollgate.address("metrics"), "/metrics").await.body;
     let series = format!("tollgate_rejected_calls_total{{api=\"{api}\",reason=\"{reason}\"}} ");

@@ -1,4 +1,4 @@
-//! Messages that do not come whole: they meet a deadline, and the memory that they hold is bounded whatever is sent.
+//! Messages that arrive incompletely: they have a deadline, and the memory they hold is bounded whatever is sent.
 
 use bytes::Bytes;
 use envoy_types::pb::envoy::service::ratelimit::v3::{RateLimitResponse, rate_limit_response::Code};
@@ -13,7 +13,7 @@ use testkit::{
 const HEADERS: [(&str, &str); 2] = [("content-type", "application/grpc"), ("te", "trailers")];
 const MIB: usize = 1 << 20;
 
-/// What the process holds now, in bytes.
+/// The memory that the process holds now, in bytes.
 fn memory(tollgate: &Tollgate) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{}/status", tollgate.pid())).expect("it runs");
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the most it ever held");
@@ -38,14 +38,14 @@ async fn a_call_ends_when_its_caller_no_longer_waits() {
 }
 
 #[tokio::test]
-async fn a_caller_that_names_no_time_has_one_too() {
+async fn a_call_without_a_timeout_has_a_deadline_too() {
     let tollgate = testkit::tollgate!(RULES);
     let mut raw = Raw::connect(tollgate.address("grpc")).await;
     let (frames, answer) = raw.begin("POST", SHOULD_RATE_LIMIT, &HEADERS).await;
     frames.send(frame(0, &good()).slice(..9)).await.expect("sent");
     let answer = answer.await.expect("an answer");
     assert_eq!(answer.code(), 4);
-    assert!(answer.message().contains("has not come whole within 10s"), "{answer:?}");
+    assert!(answer.message().contains("was not complete within 10s"), "{answer:?}");
     assert_eq!(rejected(&tollgate, "rls", "incomplete").await, 1);
 }
 
@@ -85,9 +85,11 @@ async fn partial_messages_hold_bounded_memory_and_others_are_answered() {
         let answer: RateLimitResponse = honest.ask(&[], &[frame(0, &good())]).await.decode();
         assert_eq!(answer.overall_code(), Code::Ok);
     }
-    // of 240 MiB, each connection keeps at most 16 MiB, and the process 64
-    eventually("most to give way", async || (rejected(&tollgate, "rls", "out_of_memory").await >= 150).then_some(()))
-        .await;
+    // of 240 MiB, each connection keeps at most 16 MiB, and the process 64 MiB
+    eventually("most to be rejected", async || {
+        (rejected(&tollgate, "rls", "out_of_memory").await >= 150).then_some(())
+    })
+    .await;
     let held = memory(&tollgate) - before;
     println!("{CONNECTIONS} connections sent {} MiB of partial messages: {} MiB held", CONNECTIONS * CALLS, held / MIB);
     assert!(held < 160 * MIB, "{held} bytes");
@@ -98,7 +100,7 @@ async fn partial_messages_hold_bounded_memory_and_others_are_answered() {
     }
     for (sender, answer) in open {
         if answer.is_finished() {
-            // it gave way, its connection ended, or it had not come whole after ten seconds
+            // its memory was needed, its connection ended, or it was still incomplete after ten seconds
             assert!([8, -1, 4].contains(&answer.await.expect("no panic")));
         } else {
             answer.abort();

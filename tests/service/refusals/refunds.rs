@@ -1,4 +1,4 @@
-//! `REFUNDS`: whether whoever reaches the port may give hits back.
+//! `REFUNDS`: whether clients may give hits back.
 
 use envoy_types::pb::envoy::service::ratelimit::v3::{RateLimitRequest, rate_limit_response::Code};
 
@@ -21,7 +21,7 @@ async fn code(tollgate: &Tollgate, request: RateLimitRequest) -> Code {
 }
 
 #[tokio::test]
-async fn they_are_allowed_unless_denied() {
+async fn refunds_are_allowed_unless_denied() {
     let tollgate = testkit::tollgate!(RULES);
     let user = || request("shop", &[&[("user", "u")]]);
     assert_eq!([code(&tollgate, user()).await, code(&tollgate, user()).await], [Code::Ok, Code::OverLimit]);
@@ -32,9 +32,9 @@ async fn they_are_allowed_unless_denied() {
     assert_eq!(rejected(&tollgate, "rls", "refund").await, 0);
 }
 
-/// Whatever becomes of other requests that cannot be decided: Envoy lets an error pass.
+/// Independent of what happens to other undecidable requests: Envoy allows on an error.
 #[tokio::test]
-async fn a_denied_one_is_over_its_limit_and_charges_nothing() {
+async fn a_denied_refund_is_over_the_limit_and_charges_nothing() {
     for on_invalid in ["error", "deny"] {
         let tollgate =
             testkit::tollgate!().rules(RULES).env("REFUNDS", "deny").env("ON_INVALID_REQUEST", on_invalid).start();
@@ -47,7 +47,7 @@ async fn a_denied_one_is_over_its_limit_and_charges_nothing() {
         }
         assert_eq!(code(&tollgate, user()).await, Code::OverLimit, "nothing was given back");
         assert_eq!(left(&tollgate).await, before, "and nothing charged");
-        let lines = tollgate.wait_for_lines("as REFUNDS=deny has it", 1);
+        let lines = tollgate.wait_for_lines("denied without a decision, because REFUNDS=deny", 1);
         assert!(lines.len() == 1 && lines[0].contains("is_negative_hits"), "{lines:#?}");
     }
 }

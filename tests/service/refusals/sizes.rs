@@ -1,4 +1,4 @@
-//! Large requests are decided: those that clients of Envoy can make it send, and those of other gRPC implementations.
+//! Large requests are decided: those that clients can make Envoy send, and those of other gRPC implementations.
 
 use std::{path::Path, process::Command};
 
@@ -19,7 +19,7 @@ descriptors:
   - {key: path, rate_limit: {unit: year, requests_per_unit: 1}}
 ";
 
-/// An Envoy that sends five descriptors with a header of the client's, and carries on the client's trace.
+/// An Envoy that sends five descriptors with a header of the client's, and continues the client's trace.
 async fn envoy(tollgate: &Tollgate, upstream: &Upstream) -> Envoy {
     let header = |name, key| json!({"actions": [{"request_headers": {"header_name": name, "descriptor_key": key}}]});
     let big = |key| header("x-big", key);
@@ -48,7 +48,7 @@ async fn envoy(tollgate: &Tollgate, upstream: &Upstream) -> Envoy {
 }
 
 #[tokio::test]
-async fn what_a_client_makes_large_is_limited_all_the_same() {
+async fn requests_that_a_client_makes_large_are_limited_all_the_same() {
     let tollgate = testkit::tollgate!(RULES);
     let upstream = Upstream::start().await;
     let envoy = envoy(&tollgate, &upstream).await;
@@ -73,7 +73,7 @@ async fn what_a_client_makes_large_is_limited_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_too_large_passes_or_is_denied_as_the_operator_chose() {
+async fn a_request_that_is_too_large_is_allowed_or_denied_as_configured() {
     for (setting, status) in [("error", 200), ("deny", 429)] {
         let builder =
             testkit::tollgate!().rules(RULES).env("MAX_REQUEST_BYTES", "4096").env("ON_INVALID_REQUEST", setting);

@@ -9,7 +9,7 @@ use testkit::{
 };
 
 #[tokio::test]
-async fn check_shows_and_wants_certificates() {
+async fn check_presents_and_requires_certificates() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
     let secret = Secret::of(&servers.certificate(&format!("DNS:{SERVER}")), &clients.pem.certificate);
     let client = clients.certificate("DNS:envoy.example");
@@ -29,17 +29,21 @@ async fn check_shows_and_wants_certificates() {
             .args(options)
             .output()
             .expect("it runs");
-        let said = [output.stdout, output.stderr].map(|said| String::from_utf8(said).expect("UTF-8")).concat();
-        (output.status.code(), said)
+        let printed = [output.stdout, output.stderr].map(|printed| String::from_utf8(printed).expect("UTF-8")).concat();
+        (output.status.code(), printed)
     };
     let good = "--ca @servers.crt --cert @client.crt --key @client.key --server-name tollgate.example";
-    let (code, said) = check(good);
-    assert!(code == Some(0) && said.starts_with("OK\n"), "{said}");
+    let (code, printed) = check(good);
+    assert!(code == Some(0) && printed.starts_with("OK\n"), "{printed}");
     for (options, expected, cure) in [
         ("", "", "it speaks TLS: add --tls"),
-        ("--tls", "invalid peer certificate: UnknownIssuer", "name the authority's file with --ca"),
-        ("--ca @servers.crt", "certificate not valid for name \"127.0.0.1\"", "give that with --server-name"),
-        ("--ca @servers.crt --server-name tollgate.example", "CertificateRequired", "show one with --cert and --key"),
+        ("--tls", "invalid peer certificate: UnknownIssuer", "name the CA's file with --ca"),
+        ("--ca @servers.crt", "certificate not valid for name \"127.0.0.1\"", "give that name with --server-name"),
+        (
+            "--ca @servers.crt --server-name tollgate.example",
+            "CertificateRequired",
+            "present one with --cert and --key",
+        ),
         (
             "--ca @servers.crt --server-name tollgate.example --cert @servers.crt --key @client.key",
             "servers.crt",
@@ -47,7 +51,7 @@ async fn check_shows_and_wants_certificates() {
         ),
         ("--ca @absent --server-name tollgate.example", "absent: No such file", "--ca"),
     ] {
-        let (code, said) = check(options);
-        assert!(code == Some(2) && said.contains(expected) && said.contains(cure), "{options}: {said}");
+        let (code, printed) = check(options);
+        assert!(code == Some(2) && printed.contains(expected) && printed.contains(cure), "{options}: {printed}");
     }
 }

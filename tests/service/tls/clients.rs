@@ -1,13 +1,13 @@
-//! Which clients are let in.
+//! Which clients are accepted.
 
 use std::sync::Arc;
 
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+use tls::{ClientAuthority, Identity, PeerCertificate, ServerFiles, ServerTls};
 use tokio::{io::AsyncWriteExt as _, net::TcpStream, sync::mpsc};
 use tollgate::{
     rejections::PeerName,
-    server::{Listener, LocalAddr, RemotePeer, Server, ServerContext},
-    tls::{ClientAuthority, Identity, PeerCertificate, ServerFiles, ServerTls},
+    server::{GrpcServer, Listener, LocalAddr, RemotePeer, ServerContext},
 };
 
 use crate::tls::{
@@ -36,7 +36,7 @@ fn secret(clients: &Authority) -> (Authority, Secret) {
 async fn clients_need_no_certificate_unless_their_authority_is_named() {
     let clients = Authority::new("clients");
     let (ca, secret) = secret(&clients);
-    // Envoy Gateway sets this name, which means nothing.
+    // Envoy Gateway sets this name, which has no meaning.
     let tollgate = builder(&secret).env("GRPC_SERVER_TLS_CA_CERT", secret.path("ca.crt")).start();
     let address = tollgate.address("grpc");
     call_once(address, &config(&ca.pem.certificate, None)).await.expect("without a certificate");
@@ -45,10 +45,10 @@ async fn clients_need_no_certificate_unless_their_authority_is_named() {
 }
 
 #[tokio::test]
-async fn only_certificates_of_their_authority_are_let_in() {
+async fn only_certificates_of_their_authority_are_accepted() {
     let (clients, other) = (Authority::new("clients"), Authority::new("other"));
     let (ca, secret) = secret(&clients);
-    // The system trusts the other one; we do not.
+    // The system trusts the other authority; Tollgate does not.
     std::fs::write(secret.path("system"), &other.pem.certificate).expect("a file");
     let tollgate = mutual(&secret).env("SSL_CERT_FILE", secret.path("system")).start();
     let address = tollgate.address("grpc");
@@ -67,7 +67,7 @@ async fn only_certificates_of_their_authority_are_let_in() {
 }
 
 #[tokio::test]
-async fn the_name_is_one_of_the_certificates() {
+async fn the_name_is_a_subject_alternative_name_of_the_certificate() {
     let clients = Authority::new("clients");
     let (ca, secret) = secret(&clients);
     let tollgate = mutual(&secret).env("GRPC_CLIENT_TLS_SAN", "envoy.mesh.example").start();
@@ -84,12 +84,12 @@ async fn the_name_is_one_of_the_certificates() {
         let expected = refused as u64 + 1;
         eventually(names, async || (failures(&tollgate, "certificate_name").await == expected).then_some(())).await;
     }
-    // The name of the subject is no name.
+    // The subject's common name does not count.
     assert_eq!(failures(&tollgate, "certificate_untrusted").await, 0);
 }
 
 #[tokio::test]
-async fn what_serves_a_connection_knows_the_certificate_of_its_client() {
+async fn the_handler_of_a_connection_knows_its_client_s_certificate() {
     let clients = Authority::new("clients");
     let (ca, secret) = secret(&clients);
     let identity = Identity { certificate: secret.path("tls.crt"), key: secret.path("tls.key") };
@@ -98,7 +98,7 @@ async fn what_serves_a_connection_knows_the_certificate_of_its_client() {
         let files = ServerFiles { identity: identity.clone(), clients: asked.clone() };
         let tls = ServerTls::load("grpc", files, &[b"h2"]).expect("loaded");
         let context = ServerContext { tls: Some(Arc::new(tls)), rejections: Arc::default() };
-        let listener = Listener::bind(&any_port()).await.expect("bound");
+        let listener = Listener::bind("grpc", &any_port()).await.expect("bound");
         let LocalAddr::Tcp(address) = *listener.local_addr() else { panic!("not TCP") };
         let (seen, mut peers) = mpsc::unbounded_channel();
         let factory = move |_| {
@@ -108,7 +108,7 @@ async fn what_serves_a_connection_knows_the_certificate_of_its_client() {
                 Nothing
             }
         };
-        let _server = Server::start(&defaults(), &context, listener, factory).await.expect("started");
+        let _server = GrpcServer::start(&defaults(), &context, listener, factory).await.expect("started");
         let shown = clients.certificate(NAME);
         let client = config(&ca.pem.certificate, Some(&shown));
         let mut connection =
@@ -122,7 +122,7 @@ async fn what_serves_a_connection_knows_the_certificate_of_its_client() {
     }
 }
 
-/// Client and server each show what `openssl req -x509` made, and trust that of the other.
+/// Client and server each present what `openssl req -x509` made, and trust the other's.
 #[tokio::test]
 async fn certificates_that_are_trusted_themselves() {
     let (server, client) = (selfsigned(&format!("DNS:{SERVER}")), selfsigned(NAME));

@@ -1,4 +1,4 @@
-//! Peers that harm themselves alone: silent, slow, and too many.
+//! Peers that harm only themselves: silent ones, slow ones, and too many.
 
 use std::{
     io,
@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use tls::{Gate, Identity, Peer, Reason, ServerFiles, ServerTls};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream, ReadBuf, duplex},
     net::TcpStream,
@@ -16,9 +17,8 @@ use tokio::{
     time::timeout,
 };
 use tollgate::{
-    server::{ConnectionLimits, Listen, Listener, LocalAddr, Server, ServerConfig, ServerContext},
+    server::{ConnectionLimits, GrpcServer, Listen, Listener, LocalAddr, ServerConfig, ServerContext},
     settings::Settings,
-    tls::{Gate, Identity, Peer, Reason, ServerFiles, ServerTls},
 };
 
 use testkit::{
@@ -67,9 +67,9 @@ impl wire::Handler for Nothing {
     fn report(&mut self, _: wire::Event) {}
 }
 
-/// A server without services, with one worker and little patience.
+/// A server without services, with one worker and short timeouts.
 struct Service {
-    server: Server,
+    server: GrpcServer,
     tls: Arc<ServerTls>,
     ca: Authority,
     address: SocketAddr,
@@ -83,7 +83,7 @@ fn load() -> (Authority, Arc<ServerTls>) {
     (ca, Arc::new(tls))
 }
 
-/// The configuration of a service without settings.
+/// The configuration without any settings.
 pub fn defaults() -> ServerConfig {
     Settings::resolve(&[], |_| None, []).expect("the defaults").config.grpc.server
 }
@@ -98,9 +98,9 @@ async fn serve(preface_timeout: Duration) -> Service {
     let limits = ConnectionLimits { preface_timeout, ..ConnectionLimits::default() };
     let config = ServerConfig { workers: 1.try_into().expect("one"), limits, ..defaults() };
     let context = ServerContext { tls: Some(Arc::clone(&tls)), rejections: Arc::default() };
-    let listener = Listener::bind(&any_port()).await.expect("bound");
+    let listener = Listener::bind("grpc", &any_port()).await.expect("bound");
     let LocalAddr::Tcp(address) = *listener.local_addr() else { panic!("not TCP") };
-    let server = Server::start(&config, &context, listener, |_| |_| Nothing).await.expect("started");
+    let server = GrpcServer::start(&config, &context, listener, |_| |_| Nothing).await.expect("started");
     Service { server, tls, ca, address }
 }
 
@@ -114,14 +114,15 @@ impl Service {
         TcpStream::connect(self.address).await.expect("connected")
     }
 
-    /// Whether a client with nothing wrong about it is let in. One that is kept out would wait for the crowd.
+    /// Whether a well-behaved client is answered. One that is kept out would wait for the crowd.
     async fn is_answered(&self) -> bool {
         let trusting = config(&self.ca.pem.certificate, None);
         let answered = async { handshake(self.connect().await, &trusting).await.is_ok() };
         timeout(PATIENCE, answered).await.unwrap_or(false)
     }
 
-    /// More peers than a worker has handshakes in flight (1024), each of which says this and no more.
+    /// Opens more connections than a worker has handshakes in flight (1024), each of which sends these bytes and no
+    /// more.
     async fn crowd(&self, says: &[u8]) -> Vec<TcpStream> {
         let mut crowd = Vec::new();
         for _ in 0..1100 {
@@ -134,18 +135,18 @@ impl Service {
     }
 }
 
-/// Waits until the service has closed the connection, however it did.
+/// Waits until the service has closed the connection in any way.
 async fn closed(mut peer: impl AsyncRead + Unpin) {
-    let mut said = Vec::new();
-    let end = timeout(PATIENCE, peer.read_to_end(&mut said));
+    let mut received = Vec::new();
+    let end = timeout(PATIENCE, peer.read_to_end(&mut received));
     let _ = end.await.expect("the service closes the connection");
 }
 
-/// The beginning of a client's first message: 512 bytes of it are said to come.
+/// The beginning of a ClientHello that announces 512 bytes.
 const HELLO: [u8; 9] = [22, 3, 1, 2, 0, 1, 0, 1, 252];
 
 #[tokio::test]
-async fn handshake_and_preface_have_one_time_together() {
+async fn handshake_and_preface_share_one_timeout() {
     // enough for the handshake below, however busy the machine
     let service = serve(Duration::from_secs(3)).await;
     let silent = service.connect().await;
@@ -164,7 +165,7 @@ async fn handshake_and_preface_have_one_time_together() {
 }
 
 #[tokio::test]
-async fn garbage_of_every_kind_is_cut_at_once() {
+async fn garbage_of_every_kind_is_closed_at_once() {
     let service = serve(Duration::from_secs(600)).await;
     let long = [22, 3, 1, 255, 255];
     let kinds: [&[u8]; 5] =
@@ -172,7 +173,7 @@ async fn garbage_of_every_kind_is_cut_at_once() {
     for garbage in kinds {
         let mut peer = service.connect().await;
         peer.write_all(garbage).await.expect("sent");
-        // Well before the time is over.
+        // Well before the timeout.
         closed(peer).await;
     }
     eventually("they are counted", async || (service.failed(Reason::NotTls) == kinds.len() as u64).then_some(())).await;
@@ -180,23 +181,23 @@ async fn garbage_of_every_kind_is_cut_at_once() {
 }
 
 #[tokio::test]
-async fn a_crowd_that_says_nothing_keeps_nobody_out() {
+async fn a_silent_crowd_keeps_no_client_out() {
     let service = serve(Duration::from_secs(600)).await;
     let crowd = service.crowd(&[]).await;
     assert!(service.is_answered().await);
-    assert_eq!(service.failed(Reason::Timeout), 0, "nobody had to go for it");
+    assert_eq!(service.failed(Reason::Timeout), 0, "no connection was closed for it");
     drop(crowd);
     eventually("they left", async || (service.failed(Reason::Closed) == 1100).then_some(())).await;
 }
 
 #[tokio::test]
-async fn a_crowd_in_mid_handshake_keeps_nobody_out() {
+async fn a_crowd_in_mid_handshake_keeps_no_client_out() {
     let service = serve(Duration::from_secs(600)).await;
     let crowd = service.crowd(&HELLO).await;
     for _ in 0..3 {
         assert!(service.is_answered().await);
     }
-    // The last 76 of the crowd and the three wanted a place, and no more were taken away than were wanted.
+    // The last 76 of the crowd and the three needed a slot, and exactly as many were evicted.
     let cut = service.failed(Reason::Timeout);
     assert!((77..=79).contains(&cut), "{cut} were cut");
     drop(crowd);
@@ -211,7 +212,7 @@ enum Turn {
     Call,
 }
 
-/// A server's end of a connection, which writes down when the server first answers.
+/// A server's end of a connection, which records when the server first answers.
 struct Watched {
     io: DuplexStream,
     turns: Arc<Mutex<Vec<Turn>>>,
@@ -248,7 +249,7 @@ impl AsyncWrite for Watched {
 }
 
 #[tokio::test]
-async fn between_two_handshakes_everybody_else_has_a_turn() {
+async fn between_two_handshakes_all_other_tasks_have_a_turn() {
     let (ca, tls) = load();
     let (gate, turns) = (Arc::new(Gate::default()), Arc::new(Mutex::new(Vec::new())));
     let calls = Arc::clone(&turns);

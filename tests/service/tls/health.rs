@@ -1,4 +1,4 @@
-//! `tollgate health` of a service whose HTTP listener has TLS.
+//! `tollgate health` of a service whose HTTP listener uses TLS.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ use testkit::{
 };
 
 #[test]
-fn health_asks_over_tls_where_the_environment_says_so() {
+fn health_uses_tls_if_the_environment_says_so() {
     let authority = Authority::new("own");
     let secret = Secret::of(&authority.certificate(&format!("DNS:{SERVER}")), &authority.pem.certificate);
     let files = [("HTTP_TLS_CERT", secret.path("tls.crt")), ("HTTP_TLS_KEY", secret.path("tls.key"))];
@@ -22,6 +22,6 @@ fn health_asks_over_tls_where_the_environment_says_so() {
     };
     assert_eq!(health(None, address.port()), (Some(0), String::new()));
     assert_eq!(health(Some(format!("https://{address}/livez")), 1), (Some(0), String::new()));
-    let (code, said) = health(Some(address.to_string()), 1);
-    assert!(code == Some(1) && said.contains("https://"), "{said}");
+    let (code, printed) = health(Some(address.to_string()), 1);
+    assert!(code == Some(1) && printed.contains("https://"), "{printed}");
 }

@@ -1,4 +1,4 @@
-//! A real Envoy, which reaches Tollgate over mTLS.
+//! A real Envoy that reaches Tollgate over mTLS.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Files that change while it runs.
+//! Files that change while the service runs.
 
 use std::fs;
 
@@ -19,7 +19,7 @@ use testkit::{
 
 const NAME: &str = "DNS:envoy.example";
 
-/// An authority of servers and one of clients, a client of it, and a running service.
+/// An authority of servers and one of clients, a client, and a running service.
 struct Setting {
     servers: Authority,
     clients: Authority,
@@ -66,7 +66,7 @@ fn der(pem: &Pem) -> CertificateDer<'static> {
 }
 
 #[tokio::test]
-async fn a_secret_that_is_re_pointed_brings_certificate_and_authority() {
+async fn a_secret_that_is_switched_brings_certificate_and_authority() {
     let mut it = Setting::new();
     let address = it.tollgate.address("grpc");
     let mut kept = client(address, &it.config(&it.client));
@@ -75,8 +75,8 @@ async fn a_secret_that_is_re_pointed_brings_certificate_and_authority() {
     let (server, next) = (it.server(), Authority::new("next"));
     it.secret.put_identity(&server, &next.pem.certificate);
     it.applied(1).await;
-    let told = async || (it.tollgate.logged("new TLS files are in force").len() == 1).then_some(());
-    eventually("a line in the log", told).await;
+    let is_logged = async || (it.tollgate.logged("new TLS files are in force").len() == 1).then_some(());
+    eventually("a line in the log", is_logged).await;
     let newcomer = next.certificate(NAME);
     call_once(address, &it.config(&newcomer)).await.expect("a client of the new authority");
     call_once(address, &it.config(&it.client)).await.expect_err("a client of the old one");
@@ -84,12 +84,12 @@ async fn a_secret_that_is_re_pointed_brings_certificate_and_authority() {
     eventually("it is counted", untrusted).await;
     it.client = newcomer;
     assert_eq!(it.shown().await, der(&server));
-    // What was let in before stays until it ends.
+    // A connection accepted before stays until it ends.
     call(&mut kept).await.expect("an answer");
 }
 
 #[tokio::test]
-async fn files_that_are_written_in_place_and_renamed_are_seen_too() {
+async fn files_written_in_place_or_renamed_are_noticed_too() {
     let it = Setting::new();
     let server = it.server();
     // Through the links: the files themselves are written.
@@ -108,7 +108,7 @@ async fn files_that_are_written_in_place_and_renamed_are_seen_too() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_used_is_refused_once_and_the_former_stays() {
+async fn unusable_files_are_rejected_once_and_the_former_stay() {
     let mut it = Setting::new();
     let address = it.tollgate.address("grpc");
     let before = it.shown().await;
@@ -125,17 +125,21 @@ async fn what_cannot_be_used_is_refused_once_and_the_former_stays() {
     for (refused, ([certificate, key, ca], reason)) in bad.into_iter().enumerate() {
         it.secret.put(&[("tls.crt", certificate), ("tls.key", key), ("ca.crt", ca)]);
         it.refused(refused as u64 + 1).await;
-        let said = eventually("a line of the log", async || {
-            let said = it.tollgate.logged("new TLS files are refused");
-            (said.len() > refused).then_some(said)
+        let logged = eventually("a line of the log", async || {
+            let logged = it.tollgate.logged("new TLS files are refused");
+            (logged.len() > refused).then_some(logged)
         })
         .await;
-        assert_eq!(said.len(), refused + 1, "{said:#?}");
-        assert!(said[refused].contains(reason) && said[refused].contains("\"listener\":\"grpc\""), "{}", said[refused]);
+        assert_eq!(logged.len(), refused + 1, "{logged:#?}");
+        assert!(
+            logged[refused].contains(reason) && logged[refused].contains("\"listener\":\"grpc\""),
+            "{}",
+            logged[refused]
+        );
         assert_eq!(it.shown().await, before, "{reason}");
         call_once(address, &it.config(&it.client)).await.expect("the former are in force");
     }
-    // Gone altogether, and back.
+    // Removed completely, then restored.
     let data = it.secret.path("..data");
     fs::rename(&data, it.secret.path("..elsewhere")).expect("renamed");
     it.refused(6).await;
@@ -153,7 +157,7 @@ async fn the_same_content_is_no_change() {
     it.secret.put_identity(&first, &it.clients.pem.certificate);
     it.applied(1).await;
     it.secret.put_identity(&first, &it.clients.pem.certificate);
-    // Had it counted, this would be the third.
+    // If it had counted, this would be the third.
     it.secret.put_identity(&second, &it.clients.pem.certificate);
     eventually("the second", async || (it.shown().await == der(&second)).then_some(())).await;
     it.applied(2).await;
@@ -170,14 +174,14 @@ async fn a_session_is_never_resumed() {
         let mut stream =
             handshake(TcpStream::connect(address).await.expect("connected"), &offering).await.expect("secured");
         assert_eq!(stream.get_ref().1.handshake_kind(), Some(HandshakeKind::Full));
-        // Tickets would come now, before the answer to the preface.
+        // Tickets would arrive now, before the answer to the preface.
         tokio::io::AsyncWriteExt::write_all(&mut stream, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0")
             .await
             .expect("sent");
         tokio::io::AsyncReadExt::read_exact(&mut stream, &mut [0; 9]).await.expect("settings");
         assert_eq!(stream.get_ref().1.tls13_tickets_received(), 0);
     }
-    // Not past an authority that has changed either.
+    // Nor past an authority that has changed.
     let next = Authority::new("next");
     it.secret.put_identity(&it.server(), &next.pem.certificate);
     it.applied(1).await;

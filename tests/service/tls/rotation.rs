@@ -1,4 +1,5 @@
-//! Certificate, key and clients' authority change twenty times under load: no valid client is refused, no other one let in.
+//! Certificate, key and clients' authority change twenty times under load: no valid client is rejected, and no other
+//! one accepted.
 
 use std::{
     fmt::Write as _,
@@ -27,7 +28,7 @@ use testkit::{
 const ROTATIONS: usize = 20;
 const NAME: &str = "DNS:envoy.example";
 
-/// A client that connects over and over, each time as it is told to at that moment.
+/// A client that connects over and over, each time with its current configuration.
 struct Caller {
     what: &'static str,
     shows: RwLock<Arc<ClientConfig>>,
@@ -88,7 +89,7 @@ async fn twenty_rotations_under_load() {
             while !stop.load(Relaxed) {
                 let outcome = call_once(address, &caller.shows()).await;
                 caller.count(&outcome);
-                // It is the handshakes that count; a machine of two cores has other tests to run.
+                // Handshakes are what matters; a machine of two cores has other tests to run.
                 sleep(Duration::from_millis(2)).await;
             }
         });
@@ -116,7 +117,7 @@ async fn twenty_rotations_under_load() {
             rustls::pki_types::pem::PemObject::from_pem_slice(next.certificate.as_bytes()).expect("PEM");
         assert_eq!(shown, expected, "rotation {n}");
         drop(stream);
-        // Each kind of client has been there under these files, one attempt from before them aside.
+        // Each kind of client has attempted under these files, apart from an attempt begun before them.
         let before = [&valid, &kept].into_iter().chain(refused).map(|one| (one, one.attempts())).collect::<Vec<_>>();
         eventually("everybody again", async || {
             before.iter().all(|(one, then)| one.attempts() >= then + 5).then_some(())
@@ -133,7 +134,7 @@ async fn twenty_rotations_under_load() {
         let (answered, refused) = (one.answered.load(Relaxed), one.refused.load(Relaxed));
         let _ = writeln!(report, "  clients {}: {answered} calls answered, {refused} refused", one.what);
     }
-    // To be seen in CI: what `println` writes is kept by the test harness.
+    // To be visible in CI: the test harness captures what `println` writes.
     io::stdout().write_all(report.as_bytes()).expect("stdout is open");
     for one in [&valid, &kept] {
         assert_eq!(one.refused.load(Relaxed), 0, "{}", one.what);
@@ -145,6 +146,6 @@ async fn twenty_rotations_under_load() {
     assert_eq!(
         finished,
         valid.attempts() + 1 + ROTATIONS as u64,
-        "valid clients, the kept connection, and the looks at the new"
+        "valid clients, the kept connection, and the checks of the new"
     );
 }

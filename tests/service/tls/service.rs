@@ -1,4 +1,4 @@
-//! Tollgate with TLS on its gRPC listener, and what it counts of handshakes.
+//! Tollgate with TLS on its gRPC listener, and its handshake counts.
 
 use testkit::{
     process::{Builder, Tollgate},
@@ -9,7 +9,7 @@ use testkit::{
 pub const RULES: &str =
     "domain: d\ndescriptors:\n  - {key: k, rate_limit: {unit: year, requests_per_unit: 4000000000}}\n";
 
-/// Serves gRPC over TLS, and lets in whom `ca.crt` of the secret vouches for, if that is wanted.
+/// Serves gRPC over TLS; if `ca.crt` of the secret is configured, requires client certificates by it.
 pub fn builder(secret: &Secret) -> Builder {
     testkit::tollgate!()
         .rules(RULES)
@@ -18,7 +18,7 @@ pub fn builder(secret: &Secret) -> Builder {
         .env("GRPC_SERVER_TLS_KEY", secret.path("tls.key"))
 }
 
-/// The same, for clients with a certificate alone.
+/// The same, requiring client certificates.
 pub fn mutual(secret: &Secret) -> Builder {
     builder(secret).env("GRPC_CLIENT_TLS_CACERT", secret.path("ca.crt"))
 }

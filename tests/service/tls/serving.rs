@@ -1,4 +1,4 @@
-//! What is served over TLS, and to whom it is not.
+//! Who is served over TLS, and who is not.
 
 use std::{fs, net::SocketAddr, process::Command};
 
@@ -49,7 +49,7 @@ async fn grpc_over_tls_and_clients_that_trust_another() {
 }
 
 #[tokio::test]
-async fn what_speaks_no_tls_or_no_h2_is_refused_and_counted() {
+async fn connections_without_tls_or_h2_are_rejected_and_counted() {
     let (ca, _, secret) = server();
     let tollgate = builder(&secret).start();
     let address = tollgate.address("grpc");
@@ -63,7 +63,7 @@ async fn what_speaks_no_tls_or_no_h2_is_refused_and_counted() {
     handshake(stream, &http1.into()).await.expect_err("no common protocol");
     eventually("it is counted", async || (failures(&tollgate, "protocol").await == 1).then_some(())).await;
 
-    // Without ALPN the preface decides, as grpc-go has it for old clients.
+    // Without ALPN the preface decides, as in grpc-go for old clients.
     let mut silent = (*config(&ca.pem.certificate, None)).clone();
     silent.alpn_protocols = Vec::new();
     call_once(address, &silent.into()).await.expect("an answer");
@@ -78,14 +78,14 @@ async fn what_speaks_no_tls_or_no_h2_is_refused_and_counted() {
     assert!(logged.iter().all(|line| line.contains("\"peer\":\"127.0.0.1:")), "{logged:?}");
 }
 
-/// Whether openssl's client gets through with this version of TLS.
+/// Whether openssl's client can connect with this version of TLS.
 fn openssl(address: SocketAddr, version: &str, ca: &str) -> Result<String, String> {
     let to = address.to_string();
     let arguments = ["s_client", "-connect", &to, version, "-CAfile", ca, "-verify_return_error", "-alpn", "h2"];
     let output = Command::new("openssl").args(arguments).args(["-cipher", "DEFAULT:@SECLEVEL=0"]).output();
     let output = output.expect("openssl runs");
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    if output.status.success() { Ok(said) } else { Err(said) }
+    let printed = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    if output.status.success() { Ok(printed) } else { Err(printed) }
 }
 
 #[tokio::test]
@@ -97,12 +97,12 @@ async fn tls_is_1_2_or_1_3_to_another_implementation_too() {
     fs::write(&file, &ca.pem.certificate).expect("a file");
     let file = file.to_str().expect("UTF-8");
     for (version, named) in [("-tls1_2", "TLSv1.2"), ("-tls1_3", "TLSv1.3")] {
-        let said = openssl(address, version, file).expect(version);
-        assert!(said.contains(named) && said.contains("ALPN protocol: h2"), "{said}");
+        let printed = openssl(address, version, file).expect(version);
+        assert!(printed.contains(named) && printed.contains("ALPN protocol: h2"), "{printed}");
     }
     for version in ["-tls1_1", "-tls1"] {
-        let said = openssl(address, version, file).expect_err(version);
-        assert!(said.contains("SSL alert number"), "it was asked, and refused: {said}");
+        let printed = openssl(address, version, file).expect_err(version);
+        assert!(printed.contains("SSL alert number"), "it was asked, and refused: {printed}");
     }
     eventually("they are counted", async || (failures(&tollgate, "protocol").await == 2).then_some(())).await;
 }
@@ -149,9 +149,9 @@ async fn the_http_and_metrics_listeners_have_tls_of_their_own() {
         assert!(page.contains(&series), "{page}");
     }
     assert!(!page.contains("listener=\"grpc\""), "gRPC has none: {page}");
-    // The debug listener has none either.
+    // The debug listener has no TLS at all.
     assert_eq!(Client::new().get(tollgate.address("debug"), "/rlconfig").await.status, 200);
-    // Plain HTTP is refused, and harms nobody.
+    // Plain HTTP is rejected, and affects no other connection.
     let mut plain = TcpStream::connect(tollgate.address("http")).await.expect("connected");
     plain.write_all(b"GET /healthcheck HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("sent");
     let mut answer = Vec::new();
@@ -167,7 +167,7 @@ async fn the_http_and_metrics_listeners_have_tls_of_their_own() {
     }
 }
 
-/// The families that this machine has.
+/// The loopback addresses of the families that this machine has.
 fn loopbacks() -> Vec<std::net::IpAddr> {
     let all = ["127.0.0.1", "::1"].map(|address| address.parse().expect("an address"));
     all.into_iter().filter(|address: &std::net::IpAddr| std::net::TcpListener::bind((*address, 0)).is_ok()).collect()

@@ -1,4 +1,4 @@
-//! Rules over xDS: the whole program against an ADS server that each test plays itself, call by call.
+//! Rules over xDS: the whole program against an ADS server that each test plays, message by message.
 
 mod changes;
 mod defaults;

@@ -1,6 +1,6 @@
-//! Large snapshots: how long they take, what memory they take, and what they do to decisions. Prints figures; asserts
-//! that all rules are there, and that a rule is found among many as it is alone: not one after another.
-//! `TOLLGATE_TEST_XDS_DOMAINS` and `TOLLGATE_TEST_XDS_DESCRIPTORS` set how large.
+//! Large snapshots: how long they take, how much memory, and how they affect decisions. Prints figures; asserts that
+//! all rules are present, and that finding a rule does not take time proportional to the number of rules.
+//! `TOLLGATE_TEST_XDS_DOMAINS` and `TOLLGATE_TEST_XDS_DESCRIPTORS` set the size.
 
 use std::{env, fs, time::Instant};
 
@@ -21,8 +21,8 @@ fn size(variable: &str, default: u32) -> u32 {
     env::var(variable).map_or(default, |text| text.parse().expect("a number"))
 }
 
-/// How much longer a decision by one rule may take with all the others beside it. Caches and a busy machine cost a factor of
-/// two or so; a walk over twenty thousand rules costs ten and more, also without optimisation.
+/// The largest allowed ratio between a decision with all the other rules and one with that rule alone. Caches and a
+/// busy machine cost a factor of two or so; a walk over twenty thousand rules costs ten or more, even in a debug build.
 const MOST: f64 = 5.0;
 
 /// The domain and the key of a rule.
@@ -32,25 +32,25 @@ struct Scale {
     tollgate: Tollgate,
     stream: AdsStream,
     client: Rls,
-    /// Calls so far, each of which asks with a value of its own.
+    /// Calls made so far, each with a value of its own.
     asked: u32,
     _ads: Ads,
 }
 
 impl Scale {
-    /// With this alone in force.
+    /// Starts with this rule only.
     async fn start(small: Any) -> Self {
         let mut ads = Ads::start().await;
         let tollgate = builder(ads.address).env("XDS_CLIENT_MAX_MSG_SIZE_IN_BYTES", "1_000_000_000").spawn();
         let mut stream = ads.accept().await;
         stream.request().await;
         stream.send("small", "small", [small]).await;
-        assert_eq!(stream.said().await, ack("small", "small"));
+        assert_eq!(stream.reply().await, ack("small", "small"));
         let client = client(tollgate.address("grpc"));
         Self { tollgate, stream, client, asked: 0, _ads: ads }
     }
 
-    /// Loads these and tells what it took. `one` is in force before, and the last of them; `key` picks any.
+    /// Loads these and prints the cost. `one` is in force before and is the last of them; `key` picks any.
     async fn load(&mut self, what: &str, resources: Vec<Any>, one: Asked, key: impl Fn(u32) -> Asked) {
         let one_rule = |_| one.clone();
         let before = self.decision(one_rule).await;
@@ -67,7 +67,7 @@ impl Scale {
             }
         };
         tokio::select! {
-            said = self.stream.said() => assert_eq!(said, ack("large", "large")),
+            reply = self.stream.reply() => assert_eq!(reply, ack("large", "large")),
             () = asking => {}
         }
         let (took, after_load) = (began.elapsed(), self.rss());
@@ -96,8 +96,8 @@ impl Scale {
         );
     }
 
-    /// The mean time of a decision on a counter that is new, in microseconds, as the service itself measures it: the
-    /// best of many short rounds, for what others do to the machine only adds.
+    /// The mean time of a decision on a new counter in microseconds, as measured by the service: the best of many short
+    /// rounds, since other load on the machine only adds to it.
     async fn decision(&mut self, key: impl Fn(u32) -> Asked) -> f64 {
         const ROUNDS: u32 = 20;
         const CALLS: u32 = 200;
@@ -123,7 +123,7 @@ impl Scale {
         self.memory("VmRSS")
     }
 
-    /// A line of the kernel's account of the process, in KiB.
+    /// A value of the kernel's memory statistics of the process, in KiB.
     fn memory(&self, name: &str) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.tollgate.pid())).expect("Linux");
         let line = status.lines().find_map(|line| line.strip_prefix(name)).expect(name);
@@ -159,8 +159,8 @@ async fn many_descriptors() {
     for number in [0, count / 2, count - 1] {
         assert_eq!(limit_of(&mut scale.client, "d", &key(number)).await, Some(number + 1));
     }
-    // and back: what was large is given up
+    // and back: the memory of the large snapshot is freed
     scale.stream.send("small again", "n", [small()]).await;
-    assert_eq!(scale.stream.said().await, ack("small again", "n"));
+    assert_eq!(scale.stream.reply().await, ack("small again", "n"));
     assert_eq!(metric(&scale.tollgate, "tollgate_active_rules").await, Some(1.0));
 }

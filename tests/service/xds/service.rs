@@ -1,4 +1,4 @@
-//! The program with rules over xDS, and what a test asks of it.
+//! The program with rules over xDS, and the requests that tests send it.
 
 use std::net::SocketAddr;
 
@@ -10,7 +10,7 @@ use testkit::{
     xds::server::{Ads, AdsStream, ack},
 };
 
-/// Set up for this server, with pauses that a test can wait for.
+/// Configured for this server, with pauses short enough for a test.
 pub fn builder(ads: SocketAddr) -> Builder {
     testkit::tollgate!()
         .env("CONFIG_TYPE", "GRPC_XDS_SOTW")
@@ -30,12 +30,12 @@ pub async fn started(
     let mut stream = ads.accept().await;
     stream.request().await;
     stream.send("1", "n1", resources).await;
-    assert_eq!(stream.said().await, ack("1", "n1"));
+    assert_eq!(stream.reply().await, ack("1", "n1"));
     let client = client(tollgate.address("grpc"));
     (tollgate, stream, client)
 }
 
-/// The limit of `k` in domain `d` as it is answered now; `None` if it has none.
+/// The limit of `k` in domain `d` in a response now; `None` if it has none.
 pub async fn limit(client: &mut Rls) -> Option<u32> {
     limit_of(client, "d", "k").await
 }

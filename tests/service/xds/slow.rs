@@ -1,4 +1,4 @@
-//! Servers that are slow or say nothing, and the end of the process while it waits for them.
+//! Servers that are slow or silent, and the end of the process while it waits for them.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -14,7 +14,7 @@ use testkit::xds::{
     server::{Ads, ack},
 };
 
-/// Forwards what the server says as there are permits, one for a byte.
+/// Forwards what the server sends, one byte per permit.
 async fn metered(to: SocketAddr) -> (SocketAddr, Arc<Semaphore>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
@@ -39,7 +39,7 @@ async fn metered(to: SocketAddr) -> (SocketAddr, Arc<Semaphore>) {
 }
 
 #[tokio::test]
-async fn a_snapshot_that_trickles_in_is_taken_when_it_is_whole() {
+async fn a_snapshot_that_arrives_slowly_is_loaded_when_it_is_complete() {
     let mut ads = Ads::start().await;
     let (address, meter) = metered(ads.address).await;
     let (_tollgate, mut stream, mut client) = started(builder(address), &mut ads, limit(5)).await;
@@ -52,19 +52,19 @@ async fn a_snapshot_that_trickles_in_is_taken_when_it_is_whole() {
         assert_eq!(service::limit(&mut client).await, Some(5), "half of it changes nothing");
     }
     meter.add_permits(1_000_000);
-    assert_eq!(stream.said().await, ack("2", "n2"));
+    assert_eq!(stream.reply().await, ack("2", "n2"));
     assert_eq!(service::limit(&mut client).await, Some(6));
 }
 
 #[tokio::test]
-async fn a_server_that_says_nothing_is_given_up_and_called_again_and_does_not_delay_the_end() {
+async fn a_silent_server_is_given_up_and_called_again_and_does_not_delay_the_end() {
     let silent = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = silent.local_addr().expect("an address");
     let mut tollgate = builder(address).spawn();
     let _first = silent.accept().await.expect("called");
     let _second = silent.accept().await.expect("called again");
-    let told = tollgate.wait_for_log("cannot connect to the xDS server");
-    assert!(told.contains("no HTTP/2 connection within 10s"), "{told}");
+    let logged = tollgate.wait_for_log("cannot connect to the xDS server");
+    assert!(logged.contains("no HTTP/2 connection within 10s"), "{logged}");
     tollgate.signal("TERM");
     assert_eq!(tollgate.exit().code(), Some(0));
 }

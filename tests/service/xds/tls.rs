@@ -1,4 +1,4 @@
-//! The connection over TLS: whom the client trusts, what it shows of itself, and files that change under it.
+//! The connection over TLS: which servers the client trusts, what it presents, and files that change while it runs.
 
 use std::{fs, net::SocketAddr, path::Path, sync::Arc};
 
@@ -21,7 +21,7 @@ use testkit::{
     },
 };
 
-/// A server that speaks HTTP/2 over TLS, as gRPC servers in Go do, and asks for certificates of `client_ca`.
+/// A server that speaks HTTP/2 over TLS, as gRPC servers in Go do, and requires certificates by `client_ca`.
 fn acceptor(directory: &Path, client_ca: Option<&str>) -> TlsAcceptor {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let read = |name: &str| -> Vec<CertificateDer<'static>> {
@@ -73,7 +73,7 @@ async fn a_server_of_the_named_authority_is_trusted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_of_another_authority_or_name_is_not_and_the_log_says_what_to_look_at() {
+async fn a_server_of_another_authority_or_name_is_not_and_the_log_gives_advice() {
     let files = certificates("DNS:ads.example");
     let ads = Ads::tls(acceptor(files.path(), None)).await;
     for (ca, wanted, reason) in [
@@ -81,9 +81,9 @@ async fn a_server_of_another_authority_or_name_is_not_and_the_log_says_what_to_l
         ("ca.crt", "not valid for name \\\"127.0.0.1\\\"", "certificate_name"),
     ] {
         let tollgate = over_tls(ads.address, &files.path().join(ca)).spawn();
-        let told = tollgate.wait_for_log("cannot connect to the xDS server");
-        assert!(told.contains("the TLS handshake failed") && told.contains(wanted), "{told}");
-        assert!(told.contains("CONFIG_GRPC_XDS_SERVER_TLS_SAN"), "{told}");
+        let logged = tollgate.wait_for_log("cannot connect to the xDS server");
+        assert!(logged.contains("the TLS handshake failed") && logged.contains(wanted), "{logged}");
+        assert!(logged.contains("CONFIG_GRPC_XDS_SERVER_TLS_SAN"), "{logged}");
         assert_eq!(count(&tollgate, "tollgate_xds_connected").await, 0);
         let peer = format!("\"peer\":\"{}\"", ads.address);
         assert!(
@@ -109,7 +109,7 @@ async fn a_server_whose_certificate_is_trusted_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_san_stands_in_for_the_host() {
+async fn the_san_setting_replaces_the_host() {
     let files = certificates("DNS:ads.example");
     let mut ads = Ads::tls(acceptor(files.path(), None)).await;
     let named =
@@ -119,12 +119,12 @@ async fn the_san_stands_in_for_the_host() {
 
     let other =
         over_tls(ads.address, &files.path().join("ca.crt")).env("CONFIG_GRPC_XDS_SERVER_TLS_SAN", "other.example");
-    let told = other.spawn().wait_for_log("cannot connect to the xDS server");
-    assert!(told.contains("not valid for name \\\"other.example\\\""), "{told}");
+    let logged = other.spawn().wait_for_log("cannot connect to the xDS server");
+    assert!(logged.contains("not valid for name \\\"other.example\\\""), "{logged}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_shows_its_certificate_and_one_without_is_told_why_it_is_refused() {
+async fn a_client_presents_its_certificate_and_one_without_logs_why_it_is_rejected() {
     let files = certificates("IP:127.0.0.1");
     let mut ads = Ads::tls(acceptor(files.path(), Some("ca.crt"))).await;
     let ca = files.path().join("ca.crt");
@@ -132,10 +132,10 @@ async fn a_client_shows_its_certificate_and_one_without_is_told_why_it_is_refuse
         started(showing(over_tls(ads.address, &ca), files.path()), &mut ads, limit(5)).await;
     assert_eq!(service::limit(&mut client).await, Some(5));
 
-    // in TLS 1.3 the refusal comes after the client's handshake is done
+    // in TLS 1.3 the alert comes after the client's handshake is done
     let refused = over_tls(ads.address, &ca).spawn();
-    let told = refused.wait_for_log("cannot connect to the xDS server");
-    assert!(told.contains("the server hung up: received fatal alert: CertificateRequired"), "{told}");
+    let logged = refused.wait_for_log("cannot connect to the xDS server");
+    assert!(logged.contains("the server closed the connection: received fatal alert: CertificateRequired"), "{logged}");
     assert!(refused.wait_for_log("\"reason\":\"refused_by_server\"").contains("CertificateRequired"));
     assert!(count(&refused, &failures("refused_by_server")).await >= 1);
 }
@@ -150,21 +150,21 @@ async fn files_are_read_again_for_each_connection() {
     drop((ads, stream));
     until_metric(&tollgate, "tollgate_xds_connected", 0.0).await;
 
-    // the Secret is half-way through its change: a file is gone
+    // the Secret is halfway through its change: a file is gone
     fs::remove_file(files.path().join("client.key")).expect("removed");
-    let told = tollgate.wait_for_log("cannot read the client key from");
-    assert!(told.contains("CONFIG_GRPC_XDS_CLIENT_TLS_KEY"), "{told}");
+    let logged = tollgate.wait_for_log("cannot read the client key from");
+    assert!(logged.contains("CONFIG_GRPC_XDS_CLIENT_TLS_KEY"), "{logged}");
     assert_eq!(service::limit(&mut client).await, Some(5), "the rules stay");
 
-    // everything is of new authorities
+    // everything is from new authorities
     let rotated = certificates("IP:127.0.0.1");
     for name in ["ca.crt", "client.crt", "client.key"] {
         fs::copy(rotated.path().join(name), files.path().join(name)).expect("copied");
     }
     let mut ads = Ads::at(address, Some(acceptor(rotated.path(), Some("ca.crt")))).await;
     let mut stream = ads.accept().await;
-    assert_eq!(stream.said().await, ack("1", ""));
+    assert_eq!(stream.reply().await, ack("1", ""));
     stream.send("2", "n2", limit(6)).await;
-    assert_eq!(stream.said().await, ack("2", "n2"));
+    assert_eq!(stream.reply().await, ack("2", "n2"));
     assert_eq!(service::limit(&mut client).await, Some(6));
 }

@@ -1,4 +1,4 @@
-//! What the tests call.
+//! Helpers to connect clients and make calls.
 
 use std::{
     num::{NonZeroU32, NonZeroUsize},
@@ -6,17 +6,18 @@ use std::{
 };
 
 use limiter::domain::Secret;
-use tollgate::store::redis::{
+use redis::{
     Address, BreakerConfig, Call, CallError, Caller as _, Client, Connector, Credentials, Endpoint, HostPort,
     KeysPerCall, Script, Startup, Topology,
 };
 
 use testkit::{
+    eventually,
     redis::{Redis, cluster::Cluster, sentinel::SentinelGroup},
     until,
 };
 
-/// One connection to this topology, without secrets.
+/// An endpoint with one connection to this topology, without credentials.
 pub fn endpoint(topology: Topology) -> Endpoint {
     Endpoint {
         topology,
@@ -44,7 +45,7 @@ pub fn unix(redis: &Redis) -> Endpoint {
     endpoint(Topology::Single(Address::Unix(redis.socket())))
 }
 
-/// As in a service with default settings.
+/// With a breaker as in a service with default settings.
 pub fn with_breaker(endpoint: Endpoint) -> Endpoint {
     let breaker = BreakerConfig {
         consecutive: NonZeroU32::new(5).expect("not zero"),
@@ -64,7 +65,7 @@ pub async fn connected(endpoint: &Endpoint) -> Client {
     client
 }
 
-/// A call that only tells the time: no keys, no entries.
+/// A call without keys and entries, which only returns the time.
 pub async fn look(client: &Client, script: Script) -> Result<Vec<u8>, CallError> {
     let call = Call::of_nothing();
     client.call(None, script, &call).await.map(|reply| reply.to_vec())
@@ -72,19 +73,15 @@ pub async fn look(client: &Client, script: Script) -> Result<Vec<u8>, CallError>
 
 /// Calls until one succeeds.
 pub async fn heals(client: &Client) {
-    let since = std::time::Instant::now();
-    while let Err(error) = look(client, Script::Text).await {
-        assert!(since.elapsed() < testkit::PATIENCE, "never heals: {error}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    eventually("a call that succeeds", async || look(client, Script::Text).await.ok()).await;
 }
 
-/// A Cluster, known by one of its nodes.
+/// The endpoint of a cluster, given by one of its nodes.
 pub fn cluster(cluster: &Cluster) -> Endpoint {
     endpoint(Topology::Cluster(vec![local(cluster.nodes[0].port)]))
 }
 
-/// A group, known by its sentinels.
+/// The endpoint of a group, given by its sentinels.
 pub fn sentinels(group: &SentinelGroup) -> Endpoint {
     let password = |text: &str| Credentials::Fixed { user: None, password: Secret::new(text.to_owned()) };
     let topology = Topology::Sentinel {

@@ -1,5 +1,5 @@
-//! A server that speaks as much of the protocol as a client needs to connect, and is told how to behave: for what a real
-//! one does only by chance.
+//! A server that implements enough of the protocol for a client to connect, and whose behaviour the test controls: for
+//! what a real server does only by chance.
 
 use std::{
     collections::HashMap,
@@ -21,12 +21,12 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-/// What the script answers, if nothing else is said: some time, and to a call that shows whether Redis counts, that each
-/// of its two counters was written.
+/// The default reply of the script: a time, and to a call that checks whether Redis counts, that both of its counters
+/// were written.
 const TIME: &str = "$8\r\n12345678\r\n";
 const PROOF: &str = "$12\r\n12345678\0\x01\0\x01\r\n";
 
-/// A running server. Dropped, it is gone.
+/// A running server, which is stopped when this is dropped.
 pub struct Fake {
     pub port: u16,
     behaviour: Arc<Behaviour>,
@@ -36,9 +36,9 @@ pub struct Fake {
 #[derive(Default)]
 struct Behaviour {
     made: AtomicU64,
-    /// The connections before this one get no reply any more.
+    /// Connections before this one get no more replies.
     mute_before: AtomicU64,
-    /// Of each reply, or of those to one command.
+    /// The delay of all replies, and of replies to single commands.
     delay: Mutex<(Duration, Option<&'static str>)>,
     says: Mutex<HashMap<&'static str, String>>,
     seen: Mutex<HashMap<String, u64>>,
@@ -60,44 +60,44 @@ impl Fake {
         Self { port, behaviour, _tasks: tasks }
     }
 
-    /// No connection gets a reply any more, not even one that is yet to be made.
+    /// Stops all replies, including those on future connections.
     pub fn mute(&self) {
         self.behaviour.mute_before.store(u64::MAX, SeqCst);
     }
 
-    /// Connections that are made from now on work. Those that were made stay as they are.
+    /// Makes future connections work. Existing ones stay as they are.
     pub fn unmute(&self) {
         self.behaviour.mute_before.store(self.behaviour.made.load(SeqCst), SeqCst);
     }
 
-    /// Each reply is so late.
+    /// Delays each reply by this time.
     pub fn delay(&self, by: Duration) {
         *self.behaviour.delay.lock().expect("no panic") = (by, None);
     }
 
-    /// Each reply to this command, in capitals, is so late, and what comes behind it.
+    /// Delays each reply to this command (in capitals), and the replies after it, by this time.
     pub fn delay_of(&self, command: &'static str, by: Duration) {
         *self.behaviour.delay.lock().expect("no panic") = (by, Some(command));
     }
 
-    /// What a command, in capitals, is answered from now on.
+    /// Sets the reply to a command (in capitals).
     pub fn says(&self, command: &'static str, reply: &str) {
         self.behaviour.says.lock().expect("no panic").insert(command, format!("{reply}\r\n"));
     }
 
-    /// Connections that were ever made.
+    /// The number of connections accepted so far.
     pub fn made(&self) -> u64 {
         self.behaviour.made.load(SeqCst)
     }
 
-    /// How often a command, in capitals, has come.
+    /// How many times a command (in capitals) was received.
     pub fn seen(&self, command: &str) -> u64 {
         self.behaviour.seen.lock().expect("no panic").get(command).copied().unwrap_or_default()
     }
 }
 
 impl Behaviour {
-    /// To a command of this name, and how late.
+    /// The reply to a command, and its delay.
     fn reply(&self, name: &str, is_proof: bool) -> (Duration, String) {
         let (delay, only) = *self.delay.lock().expect("no panic");
         let delay = if only.is_none_or(|only| only == name) { delay } else { Duration::ZERO };
@@ -147,7 +147,7 @@ async fn write(mut to: OwnedWriteHalf, mut replies: mpsc::UnboundedReceiver<(Ins
     }
 }
 
-/// The words of the next command; `None`: there is none.
+/// Reads the words of the next command; `None` at the end.
 async fn read(from: &mut BufReader<OwnedReadHalf>) -> Option<Vec<String>> {
     let mut words = Vec::new();
     for _ in 0..number(from).await? {
@@ -158,7 +158,7 @@ async fn read(from: &mut BufReader<OwnedReadHalf>) -> Option<Vec<String>> {
     Some(words)
 }
 
-/// Of a line such as `*3` or `$5`.
+/// The number in a line such as `*3` or `$5`.
 async fn number(from: &mut BufReader<OwnedReadHalf>) -> Option<usize> {
     let mut line = String::new();
     from.read_line(&mut line).await.ok()?;

@@ -1,4 +1,4 @@
-//! Servers that do not answer, or late: which connections are dropped, and when a breaker opens and closes.
+//! Servers that do not answer, or answer late: which connections are dropped, and when a breaker opens and closes.
 
 use std::{
     num::NonZeroUsize,
@@ -6,9 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tollgate::store::redis::{
-    Address, BreakerState, CallError, Caller as _, Client, Connector, Endpoint, Script, Topology,
-};
+use redis::{Address, BreakerState, CallError, Caller as _, Client, Connector, Endpoint, Script, Topology};
 
 use crate::client::{
     calls::{endpoint, heals, local, look, with_breaker},
@@ -16,7 +14,7 @@ use crate::client::{
 };
 use testkit::{PATIENCE, until};
 
-/// Longer than this process is kept from running on a busy machine: what comes in time is seen in time.
+/// Longer than a busy machine delays this process, so a reply in time is also seen in time.
 const DEADLINE: Duration = Duration::from_secs(1);
 
 fn to(fake: &Fake, connections: usize) -> Endpoint {
@@ -41,7 +39,7 @@ async fn call(client: &Client) -> Result<(), CallError> {
 }
 
 #[tokio::test]
-async fn a_breaker_opens_though_calls_are_rare_and_another_client_is_idle() {
+async fn a_breaker_opens_although_calls_are_rare_and_another_client_is_idle() {
     for connections in [1, 2] {
         let fake = Fake::start().await;
         let connector = Connector::new(&with_breaker(to(&fake, connections))).expect("a connector");
@@ -49,7 +47,7 @@ async fn a_breaker_opens_though_calls_are_rare_and_another_client_is_idle() {
         fake.mute();
         let since = Instant::now();
         while state(&connector) == Some(BreakerState::Closed) {
-            assert!(since.elapsed() < PATIENCE, "{connections}: every call fails, and nobody is told");
+            assert!(since.elapsed() < PATIENCE, "{connections}: every call fails, and no breaker opens");
             call(&mine).await.expect_err("nobody answers");
             tokio::time::sleep(DEADLINE).await;
         }
@@ -66,7 +64,7 @@ async fn a_server_that_answers_late_loses_no_connection() {
     let clients: [_; 2] = clients(&connector, 3).await;
     fake.delay(DEADLINE * 3 / 2);
     let since = Instant::now();
-    // each of the connections is asked more often than one that does not answer would be
+    // each connection gets more calls than it would take to drop one that does not answer
     while fake.seen("PING") < 24 {
         assert!(since.elapsed() < PATIENCE, "no connection is asked whether it answers");
         let [one, other] = &clients;
@@ -76,7 +74,7 @@ async fn a_server_that_answers_late_loses_no_connection() {
 }
 
 #[tokio::test]
-async fn a_call_that_is_alone_on_a_connection_is_refused_though_another_was_late() {
+async fn the_error_of_a_call_alone_on_a_connection_is_its_own_although_another_was_late() {
     let fake = Fake::start().await;
     let connector = Connector::new(&Endpoint { timeout: 2 * DEADLINE, ..to(&fake, 1) }).expect("a connector");
     let [client] = clients(&connector, 1).await;
@@ -84,14 +82,14 @@ async fn a_call_that_is_alone_on_a_connection_is_refused_though_another_was_late
     while call(&client).await.is_ok() {}
     fake.delay(Duration::ZERO);
     until("it is known that the late reply has come", || fake.seen("PING") > 0).await;
-    // the reply to that is on its way, and comes before the next one
+    // its reply is in flight, and precedes the next one
     call(&client).await.expect("a reply");
     fake.says("EVALSHA", "-CLUSTERDOWN The cluster is down");
     assert_eq!(call(&client).await, Err(CallError::Refused("CLUSTERDOWN The cluster is down".into())));
 }
 
 #[tokio::test]
-async fn calls_in_flight_are_answered_though_the_connection_is_being_replaced() {
+async fn calls_in_flight_are_answered_while_the_connection_is_being_replaced() {
     let fake = Fake::start().await;
     let connector = Connector::new(&Endpoint { timeout: 30 * DEADLINE, ..to(&fake, 1) }).expect("a connector");
     let [client] = clients(&connector, 1).await;
@@ -101,7 +99,7 @@ async fn calls_in_flight_are_answered_though_the_connection_is_being_replaced() 
         let client = Arc::clone(&client);
         async move { call(&client).await }
     });
-    until("it is on its way", || fake.seen("EVALSHA") == 1).await;
+    until("it is in flight", || fake.seen("EVALSHA") == 1).await;
     fake.delay(Duration::ZERO);
     client.reconnect();
     until("there is another connection", || connector.opened_connections() == 2).await;
@@ -112,11 +110,11 @@ async fn calls_in_flight_are_answered_though_the_connection_is_being_replaced() 
 }
 
 #[tokio::test]
-async fn a_connection_that_is_made_during_a_probe_brings_on_the_next_one() {
+async fn a_connection_established_during_a_probe_triggers_the_next_one() {
     let fake = Fake::start().await;
     let mut endpoint = with_breaker(Endpoint { timeout: 2 * DEADLINE, ..to(&fake, 1) });
     let breaker = endpoint.breaker.as_mut().expect("a breaker");
-    // nothing but connections brings a probe on
+    // only new connections trigger a probe here
     (breaker.cooldown, breaker.max_cooldown) = (60 * PATIENCE, 60 * PATIENCE);
     let connector = Connector::new(&endpoint).expect("a connector");
     let [client] = clients(&connector, 1).await;

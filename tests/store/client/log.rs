@@ -6,12 +6,12 @@ use std::{
 };
 
 use limiter::domain::Secret;
-use tollgate::store::redis::{CallError, Connector, Credentials, Script};
+use redis::{CallError, Connector, Credentials, Script};
 
 use crate::client::calls::{look, tcp};
 use testkit::{redis::Redis, until};
 
-/// What was logged on a thread, which is that of one test.
+/// The log lines of one thread, which is that of one test.
 #[derive(Clone, Debug, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
 
@@ -19,8 +19,8 @@ thread_local! {
     static LINES: Lines = Lines::default();
 }
 
-/// The lines of this thread from now on. One subscriber for the process: with one for each thread, what another test
-/// logs first may be left out here.
+/// Collects the lines of this thread from now on. There is one subscriber for the process: with one per thread,
+/// callsites that another test has used first may be disabled here.
 fn lines() -> Lines {
     static LOGGING: Once = Once::new();
     LOGGING.call_once(|| {
@@ -52,7 +52,7 @@ impl io::Write for Lines {
 }
 
 #[tokio::test]
-async fn a_change_is_told_once_and_no_password_is() {
+async fn a_change_is_logged_once_and_no_password_is() {
     let lines = lines();
     let mut redis = Redis::start(&["--requirepass", "geheim"]);
     let file = redis.directory.path().join("password");
@@ -91,6 +91,6 @@ async fn a_password_file_that_cannot_be_read_is_named() {
     let mut endpoint = tcp(&redis);
     endpoint.credentials = Credentials::File(file.clone());
     let _client = Connector::new(&endpoint).expect("a connector").connect();
-    until("told", || lines.count(&file.display().to_string()) > 0).await;
+    until("logged", || lines.count(&file.display().to_string()) > 0).await;
     assert!(lines.text().contains("No such file"), "{}", lines.text());
 }

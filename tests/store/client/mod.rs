@@ -1,4 +1,4 @@
-//! The Redis client against servers of each test's own: what it connects to, and that Redis runs a call once at most.
+//! The Redis client with servers of each test: what it connects to, and that Redis runs a call at most once.
 
 pub mod calls;
 mod cluster;

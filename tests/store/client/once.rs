@@ -1,4 +1,4 @@
-//! Redis runs a call once at most, whatever becomes of its reply. Counted by Redis.
+//! Redis runs a call at most once, even if its reply is lost. Redis itself counts the calls.
 
 use std::{
     net::SocketAddr,
@@ -9,17 +9,17 @@ use std::{
     time::Duration,
 };
 
+use redis::{Address, CallError, Caller as _, Client, Connector, Script, Topology};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     task::JoinSet,
 };
-use tollgate::store::redis::{Address, CallError, Caller as _, Client, Connector, Script, Topology};
 
 use crate::client::calls::{connected, endpoint, heals, local, look, tcp};
 use testkit::{redis::Redis, until};
 
-/// Passes everything on to a server, but its replies only as long as they are not to be lost.
+/// Forwards everything to a server, and its replies until they are to be lost.
 struct Proxy {
     address: SocketAddr,
     lossy: Arc<AtomicBool>,
@@ -44,7 +44,7 @@ impl Proxy {
     }
 }
 
-/// A reply that is to be lost closes the connection in its place.
+/// Closes the connection instead of forwarding a reply that is to be lost.
 async fn pass(mut client: TcpStream, server: u16, lossy: Arc<AtomicBool>, lost: Arc<AtomicU64>) {
     let Ok(mut server) = TcpStream::connect(("127.0.0.1", server)).await else { return };
     let (mut there, mut back) = (vec![0; 65536], vec![0; 65536]);
@@ -68,7 +68,7 @@ async fn pass(mut client: TcpStream, server: u16, lossy: Arc<AtomicBool>, lost: 
     }
 }
 
-/// So many calls under way at once.
+/// Makes this many concurrent calls.
 fn two_hundred_looks(client: &Arc<Client>) -> JoinSet<Result<Vec<u8>, CallError>> {
     (0..200)
         .map(|_| {
@@ -96,10 +96,10 @@ async fn a_call_whose_reply_is_lost_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn calls_to_a_server_that_hangs_end_by_themselves_and_run_once_at_most() {
+async fn calls_to_a_server_that_hangs_time_out_and_run_at_most_once() {
     let redis = Redis::start(&[]);
     let mut endpoint = tcp(&redis);
-    // so long that the silence is not too long for the connection before all have been sent
+    // long enough that the connection is not dropped before all calls have been sent
     endpoint.timeout = Duration::from_secs(1);
     let connector = Connector::new(&endpoint).expect("a connector");
     let client = Arc::new(connector.connect());
@@ -113,7 +113,7 @@ async fn calls_to_a_server_that_hangs_end_by_themselves_and_run_once_at_most() {
         let error = result.expect("no panic").expect_err("nobody answers");
         assert!(matches!(error, CallError::Unanswered(_)), "{error:?}");
     }
-    // It stays so, until the silence is too long for the connection. Then nothing is sent any more.
+    // it hangs until the connection is dropped; after that nothing more is sent
     let mut sent: u64 = 200;
     while let Err(error) = look(&client, Script::Sha1).await {
         match error {
@@ -136,7 +136,7 @@ async fn calls_to_a_server_that_hangs_end_by_themselves_and_run_once_at_most() {
         }
     }
     let ran = redis.calls("evalsha") - before;
-    // each attempt to connect may have ended with a call that shows whether Redis counts
+    // each attempt to connect may have ended with a call that checks whether Redis counts
     let contact = connector.contact();
     let proofs = contact.made + contact.failed;
     assert!(
@@ -146,7 +146,7 @@ async fn calls_to_a_server_that_hangs_end_by_themselves_and_run_once_at_most() {
 }
 
 #[tokio::test]
-async fn calls_that_nobody_waits_for_run_once_at_most() {
+async fn abandoned_calls_run_at_most_once() {
     let redis = Redis::start(&[]);
     let client = Arc::new(connected(&tcp(&redis)).await);
     heals(&client).await;
@@ -206,7 +206,7 @@ async fn a_connection_that_is_killed_under_load_loses_replies_and_repeats_nothin
 }
 
 #[tokio::test]
-async fn a_busy_server_refuses() {
+async fn a_busy_server_answers_with_an_error() {
     let redis = Redis::start(&["--busy-reply-threshold", "1"]);
     let client = connected(&tcp(&redis)).await;
     let socket = redis.socket();

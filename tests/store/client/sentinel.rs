@@ -1,8 +1,8 @@
-//! The client of a primary and a replica that sentinels watch over.
+//! The client of a primary and a replica that sentinels monitor.
 
 use std::fs;
 
-use tollgate::store::redis::{CallError, Caller as _, Connector, Credentials, Endpoint, Script, Topology};
+use redis::{CallError, Caller as _, Connector, Credentials, Endpoint, Script, Topology};
 
 use crate::client::calls::{self, connected, endpoint, heals, local, look};
 use testkit::{
@@ -24,7 +24,7 @@ async fn after_a_failover_the_new_primary_is_found() {
     assert!(text(&primary, &["INFO", "commandstats"]).contains("cmdstat_eval:"));
     assert!(!text(&replica, &["INFO", "commandstats"]).contains("cmdstat_eval:"));
 
-    // The file goes with the primary's directory only when the test ends.
+    // the file is removed with the primary's directory only at the end of the test
     primary.kill();
     until("lost", || client.open_connections() == 0).await;
     assert_eq!(look(&client, Script::Text).await, Err(CallError::Unreachable));

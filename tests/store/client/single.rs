@@ -1,9 +1,9 @@
-//! One server: what a client connects with, and that it heals.
+//! One server: how a client connects, and how it recovers.
 
 use std::{fs, num::NonZeroUsize, time::Duration};
 
 use limiter::domain::{CounterKey, Secret};
-use tollgate::store::redis::{Address, CallError, Caller as _, Connector, Credentials, Script, Topology};
+use redis::{Address, CallError, Caller as _, Connector, Credentials, Script, Topology};
 
 use crate::client::calls::{connected, endpoint, heals, local, look, tcp, unix, with_breaker};
 use testkit::{ports::free_port, redis::Redis, until};
@@ -22,19 +22,19 @@ async fn by_sha_and_by_text() {
 }
 
 #[tokio::test]
-async fn a_call_that_comes_before_the_connection_waits_for_it() {
+async fn a_call_before_the_connection_waits_for_it() {
     let redis = Redis::start(&[]);
     for endpoint in [tcp(&redis), unix(&redis)] {
         let client = Connector::new(&endpoint).expect("a connector").connect();
         look(&client, Script::Text).await.expect("a reply");
-        // and for the next one, where others are connected
+        // and for the next one, if other clients are connected
         redis.cli(&["CLIENT", "KILL", "TYPE", "normal"]);
         heals(&client).await;
     }
 }
 
 #[tokio::test]
-async fn a_call_that_comes_before_the_connection_does_not_wait_once_it_is_known_to_fail() {
+async fn a_call_before_the_connection_does_not_wait_once_an_attempt_has_failed() {
     let mut endpoint = tcp(&Redis::start(&[]));
     endpoint.timeout = Duration::from_secs(3600);
     let client = Connector::new(&endpoint).expect("a connector").connect();
@@ -79,7 +79,7 @@ async fn the_password_file_is_read_at_each_connect() {
     let client = connector.connect();
     assert_eq!(look(&client, Script::Text).await, Err(CallError::Unreachable));
     fs::write(&file, "first\n").expect("a file");
-    until("the right password was taken", || client.open_connections() == 1).await;
+    until("the right password was accepted", || client.open_connections() == 1).await;
 
     redis.cli(&["-a", "first", "CONFIG", "SET", "requirepass", "second"]);
     fs::write(&file, "default:second").expect("a file");
@@ -89,7 +89,7 @@ async fn the_password_file_is_read_at_each_connect() {
 }
 
 #[tokio::test]
-async fn while_the_server_is_away_calls_fail_at_once_and_then_work_again() {
+async fn while_the_server_is_down_calls_fail_at_once_and_then_work_again() {
     let mut redis = Redis::start(&[]);
     let mut endpoint = tcp(&redis);
     endpoint.connections = NonZeroUsize::new(3).expect("not 0");
@@ -119,13 +119,13 @@ async fn killed_connections_come_back() {
     }
 }
 
-/// Connections other than that of `redis-cli`.
+/// The connections of clients other than `redis-cli`.
 fn others(redis: &Redis) -> usize {
     redis.cli(&["CLIENT", "LIST"]).lines().count() - 1
 }
 
 #[tokio::test]
-async fn closed_or_dropped_it_leaves_no_connection() {
+async fn a_closed_or_dropped_client_leaves_no_connection() {
     let redis = Redis::start(&[]);
     let connector = Connector::new(&tcp(&redis)).expect("a connector");
     let client = connector.connect();
@@ -144,7 +144,7 @@ async fn closed_or_dropped_it_leaves_no_connection() {
 }
 
 #[tokio::test]
-async fn a_forced_reconnection_is_made_once_a_second_at_most() {
+async fn forced_reconnections_are_at_most_one_a_second() {
     let redis = Redis::start(&[]);
     let connector = Connector::new(&tcp(&redis)).expect("a connector");
     let client = connector.connect();
@@ -157,17 +157,17 @@ async fn a_forced_reconnection_is_made_once_a_second_at_most() {
             client.reconnect();
         }
         look(&client, Script::Text).await.expect("a reply over the same connection");
-        // where that took longer than a second, another may have been made
+        // if that took longer than a second, there may have been another one
         if since.elapsed() < Duration::from_secs(1) {
             assert_eq!(connector.opened_connections(), opened);
         }
         tokio::time::sleep(Duration::from_millis(1100)).await;
-        until("all that were asked for are made", || client.open_connections() == 1).await;
+        until("all requested connections are established", || client.open_connections() == 1).await;
     }
 }
 
 #[tokio::test]
-async fn until_redis_has_answered_one_connection_tries_and_then_all_connect_at_once() {
+async fn one_connection_tries_until_redis_has_answered_and_then_all_connect() {
     let port = free_port();
     let listener = std::net::TcpListener::bind(("127.0.0.1", port)).expect("a port");
     listener.set_nonblocking(true).expect("a socket");
@@ -183,8 +183,8 @@ async fn until_redis_has_answered_one_connection_tries_and_then_all_connect_at_o
     })
     .await;
     drop(accepted);
-    until("it is told why it failed", || !connector.contact().trouble.is_empty()).await;
-    assert!(listener.accept().is_err(), "all others wait for it, and it pauses");
+    until("the error is known", || !connector.contact().trouble.is_empty()).await;
+    assert!(listener.accept().is_err(), "all others wait for it, and it backs off");
 
     drop(listener);
     let redis = Redis::try_start(tempfile::tempdir().expect("a directory"), port, &[]).expect("the port is free");
@@ -195,7 +195,7 @@ async fn until_redis_has_answered_one_connection_tries_and_then_all_connect_at_o
 }
 
 #[tokio::test]
-async fn a_client_that_gets_no_connection_opens_no_breaker_for_those_that_have_one() {
+async fn a_client_without_a_connection_opens_no_breaker_for_clients_with_one() {
     let redis = Redis::start(&["--maxclients", "1"]);
     let connector = Connector::new(&with_breaker(tcp(&redis))).expect("a connector");
     let one = connector.connect();

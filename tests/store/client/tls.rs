@@ -1,17 +1,15 @@
-//! Connections that are secured, with certificates made for the test.
+//! TLS connections, with certificates made for the test.
 
 use std::{fs, path::PathBuf};
 
+use redis::{Address, Call, CallError, Caller as _, Connector, Credentials, Endpoint, Script, Topology};
 use tempfile::TempDir;
-use tollgate::{
-    store::redis::{Address, Call, CallError, Caller as _, Connector, Credentials, Endpoint, Script, Topology},
-    tls::{ClientFiles, Identity},
-};
+use tls::{ClientFiles, Identity};
 
 use crate::client::calls::{self, connected, local, look};
 use testkit::{certificates::certificates, ports::free_port, redis::Redis, until};
 
-/// What a server is told to have TLS only, and whether it wants a certificate of its clients.
+/// The arguments of a server with TLS only, and whether it requires a client certificate.
 fn arguments(certificates: &TempDir, port: u16, clients: &str) -> Vec<String> {
     let path = |name: &str| certificates.path().join(name).display().to_string();
     let (certificate, key, ca) = (path("server.crt"), path("server.key"), path("ca.crt"));
@@ -31,7 +29,7 @@ fn arguments(certificates: &TempDir, port: u16, clients: &str) -> Vec<String> {
     .collect()
 }
 
-/// A server with TLS only, told these things before and after that.
+/// A server with TLS only, with these arguments before and after the TLS ones.
 fn running(certificates: &TempDir, clients: &str, more: [&[&str]; 2], directory: impl Fn() -> TempDir) -> Redis {
     for _ in 0..20 {
         let port = free_port();
@@ -53,7 +51,7 @@ fn endpoint(certificates: &TempDir, topology: Topology) -> Endpoint {
     Endpoint { tls: Some(ClientFiles { ca, identity: None, verify_hostname: true }), ..calls::endpoint(topology) }
 }
 
-/// A server with TLS only, which wants a certificate of its clients or not, and its endpoint.
+/// A server with TLS only that may require a client certificate, and its endpoint.
 fn start(certificates: &TempDir, clients: &str) -> (Redis, Endpoint) {
     let redis = running(certificates, clients, [&[], &["--loglevel", "verbose"]], directory);
     let endpoint = endpoint(certificates, Topology::Single(Address::Tcp(local(redis.port))));
@@ -64,8 +62,8 @@ fn tls(endpoint: &mut Endpoint) -> &mut ClientFiles {
     endpoint.tls.as_mut().expect("some")
 }
 
-/// Waits until attempts to connect have failed on the server's side too; none succeeds.
-async fn refused(redis: &Redis, endpoint: &Endpoint) {
+/// Waits until connection attempts have failed on the server's side too; none must succeed.
+async fn rejected(redis: &Redis, endpoint: &Endpoint) {
     let attempts = || {
         let log = fs::read_to_string(redis.directory.path().join("log")).expect("a log");
         log.matches("Error accepting a client connection").count()
@@ -85,26 +83,26 @@ async fn the_chain_and_the_name_are_verified() {
     let client = connected(&endpoint).await;
     look(&client, Script::Text).await.expect("a reply");
     tls(&mut endpoint).ca = Some(certificates.path().join("other.crt"));
-    refused(&redis, &endpoint).await;
+    rejected(&redis, &endpoint).await;
     tls(&mut endpoint).verify_hostname = false;
-    refused(&redis, &endpoint).await;
+    rejected(&redis, &endpoint).await;
 }
 
 #[tokio::test]
-async fn only_the_name_may_be_let_pass() {
+async fn only_the_verification_of_the_name_can_be_disabled() {
     let certificates = certificates("DNS:elsewhere.example");
     let (redis, mut endpoint) = start(&certificates, "no");
-    refused(&redis, &endpoint).await;
+    rejected(&redis, &endpoint).await;
     tls(&mut endpoint).verify_hostname = false;
     let client = connected(&endpoint).await;
     look(&client, Script::Text).await.expect("a reply");
 }
 
 #[tokio::test]
-async fn a_server_may_want_our_certificate() {
+async fn a_server_can_require_our_certificate() {
     let certificates = certificates("IP:127.0.0.1");
     let (redis, mut endpoint) = start(&certificates, "yes");
-    refused(&redis, &endpoint).await;
+    rejected(&redis, &endpoint).await;
     let path = |name: &str| -> PathBuf { certificates.path().join(name) };
     tls(&mut endpoint).identity = Some(Identity { certificate: path("client.crt"), key: path("client.key") });
     let client = connected(&endpoint).await;
@@ -154,7 +152,7 @@ async fn the_nodes_of_a_cluster() {
 }
 
 #[tokio::test]
-async fn files_that_cannot_be_used_are_named() {
+async fn unusable_files_are_named() {
     let certificates = certificates("IP:127.0.0.1");
     let path = |name: &str| -> PathBuf { certificates.path().join(name) };
     fs::write(path("empty"), "").expect("a file");

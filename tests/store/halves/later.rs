@@ -1,4 +1,4 @@
-//! A limiter that always makes its callers wait, over one that never does.
+//! A limiter whose callers always have to wait, based on one that never blocks.
 
 use std::{
     collections::HashMap,
@@ -13,8 +13,6 @@ use limiter::{
     memory::MemoryStore,
 };
 
-use super::side::CAPABILITIES;
-
 /// Answers when the test says so.
 #[derive(Debug)]
 pub struct Later {
@@ -22,7 +20,7 @@ pub struct Later {
     checks: Arc<Mutex<Checks>>,
 }
 
-/// What is under way.
+/// The checks in flight.
 #[derive(Debug, Default)]
 struct Checks {
     begun: usize,
@@ -45,14 +43,14 @@ impl Later {
         lock(&self.checks)
     }
 
-    /// The number of the check that began last, and what it is to charge.
+    /// The number of the last check, and its group.
     pub fn last(&self) -> (usize, Arc<Group>) {
         let checks = self.checks();
         let number = checks.begun - 1;
         (number, Arc::clone(&checks.waiting[&number].group))
     }
 
-    /// Charges a check that waits, and wakes its caller.
+    /// Charges a waiting check, and wakes its caller.
     pub fn charge(&self, number: usize) {
         let mut checks = self.checks();
         let check = checks.waiting.get_mut(&number).expect("a check that waits");
@@ -62,7 +60,7 @@ impl Later {
         }
     }
 
-    /// How many checks there are that nobody has abandoned and that have not been answered.
+    /// The number of checks that were neither abandoned nor answered.
     pub fn waiting(&self) -> usize {
         self.checks().waiting.len()
     }
@@ -90,7 +88,7 @@ impl RateLimiter for Later {
     }
 
     fn capabilities(&self) -> Capabilities {
-        CAPABILITIES
+        Capabilities::ALL
     }
 
     fn close(&self) -> impl Future<Output = ()> + Send {
@@ -98,7 +96,7 @@ impl RateLimiter for Later {
     }
 }
 
-/// Waits for one check; dropped, it abandons the check.
+/// The future of one check; dropping it abandons the check.
 struct Ticket {
     number: usize,
     checks: Arc<Mutex<Checks>>,

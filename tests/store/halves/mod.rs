@@ -1,5 +1,5 @@
-//! The two halves of the engine: decided at once or begun and finished later, in whatever order, a request has the same
-//! answer, counts and charges. `tests/store/redis` has the same over a Redis.
+//! The two paths of the engine: whether requests are decided immediately or begun and finished later, in any order,
+//! they have the same answers, statistics and charges. `tests/store/redis` does the same with a Redis.
 
 mod later;
 pub mod side;
@@ -48,7 +48,7 @@ struct Waiting {
     pending: Pending,
     number: usize,
     group: Arc<Group>,
-    /// What the other side answered; none if its caller is to leave.
+    /// The answer of the other side; `None` if its caller is to cancel.
     expected: Option<Outcome>,
     fate: Fate,
 }
@@ -56,7 +56,7 @@ struct Waiting {
 struct Run<'a> {
     clock: Arc<ManualClock>,
     stores: [Arc<MemoryStore>; 2],
-    /// Answers at once.
+    /// Answers immediately.
     once: Side,
     /// Answers later.
     wait: Side,
@@ -109,7 +109,7 @@ impl<'a> Run<'a> {
             Begun::Pending(pending) => pending,
         };
         let (number, group) = self.later.last();
-        // what shares a counter is charged in the order in which it was asked for
+        // requests that share a counter are charged in the order of the requests
         while let Some(before) = self.waiting.iter().position(|other| share_a_counter(&other.group, &group)) {
             self.end(before)?;
         }
@@ -127,7 +127,7 @@ impl<'a> Run<'a> {
     }
 
     fn end_all(&mut self) -> Result<(), TestCaseError> {
-        // from the middle, so that neither the first nor the last comes first
+        // from the middle, so that neither the first nor the last is first
         while !self.waiting.is_empty() {
             self.end(self.waiting.len() / 2)?;
         }
@@ -140,7 +140,7 @@ impl<'a> Run<'a> {
             drop(pending);
         } else {
             let woken = Arc::new(Woken::default());
-            // some are waited for from the beginning, others are looked at when they are known
+            // some are polled from the beginning, others only when they are decided
             if number.is_multiple_of(2) {
                 prop_assert!(poll(&mut pending, &woken).is_pending(), "nothing has been charged");
             }
@@ -159,7 +159,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// What both have counted and charged is the same.
+    /// Asserts that both have counted and charged the same.
     fn compare(&self) -> Result<(), TestCaseError> {
         prop_assert_eq!(self.later.waiting(), 0);
         prop_assert_eq!(self.once.statistics(), self.wait.statistics());
@@ -201,7 +201,7 @@ fn run(world: &World, tally: &Tally) -> Result<(), TestCaseError> {
 }
 
 #[test]
-fn both_halves_decide_and_count_alike() {
+fn both_paths_decide_and_count_alike() {
     // more of them with PROPTEST_CASES
     let cases = ProptestConfig::default().cases;
     let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };

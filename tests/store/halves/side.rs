@@ -1,4 +1,4 @@
-//! An engine over a limiter of the test's, and all that it counts.
+//! An engine with a limiter of the test, and all of its statistics.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -7,27 +7,21 @@ use std::{
     pin::pin,
     sync::Arc,
     task::{Context, Poll, Waker},
-    time::Instant,
 };
 
-use limiter::domain::{
-    Algorithm, AtomicGroups, Capabilities, Decision, DynRateLimiter, FailureMode, Group, KeyBuilder, Request,
-};
+use limiter::domain::{Capabilities, Decision, DynRateLimiter, Group, KeyBuilder, Request};
 use rules::{CompileOptions, RuleFile};
 use tollgate::engine::{
     ActiveRules, ActiveRulesHandle, DecideError, Engine, Options, RequestLimits,
-    stats::{DecisionStats, DecisionTotals, Figure, SeriesName, Stats, StatsTable},
+    stats::{DecisionStats, DecisionTotals, Figure, Stats},
 };
 
 use super::world::{MAX_DESCRIPTORS, MAX_ENTRIES, World};
 
-/// More than a run makes, so that what is counted does not depend on who comes first.
+/// More than a run has, so that the statistics do not depend on the order of requests.
 const MAX_SERIES: usize = 100_000;
 
-pub const CAPABILITIES: Capabilities =
-    Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported };
-
-/// What became of a request.
+/// The result of a request.
 pub type Outcome = Result<Decision, DecideError>;
 
 pub struct Side {
@@ -35,11 +29,11 @@ pub struct Side {
     live: ActiveRulesHandle,
     decisions: Arc<DecisionStats>,
     stats: Arc<Stats>,
-    /// All that were loaded.
+    /// All rules loaded so far.
     loaded: Vec<Arc<ActiveRules>>,
 }
 
-/// What was counted.
+/// The statistics.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Statistics {
     rows: BTreeMap<String, [u64; Figure::ALL.len()]>,
@@ -48,15 +42,13 @@ pub struct Statistics {
 }
 
 impl Side {
-    /// With the first version of the rules, and keys that begin with `prefix`.
+    /// An engine with the first version of the rules, and keys that begin with `prefix`.
     pub fn new(limiter: Arc<dyn DynRateLimiter>, world: &World, prefix: &str) -> Self {
         let limit = |max| NonZeroUsize::new(max).expect("not zero");
         let options = Options {
             modes: world.modes,
             limits: RequestLimits { max_descriptors: limit(MAX_DESCRIPTORS), max_entries: limit(MAX_ENTRIES) },
-            near_limit_ratio: 0.8,
-            on_store_failure: FailureMode::Error,
-            refunds: true,
+            ..Options::embedded()
         };
         let (live, decisions) = (ActiveRulesHandle::default(), Arc::<DecisionStats>::default());
         let keys = KeyBuilder::new(prefix);
@@ -69,25 +61,13 @@ impl Side {
 
     /// Replaces the rules, as a reload does.
     pub fn load(&mut self, files: &[String]) {
-        let file = |(number, text): (usize, &String)| RuleFile {
-            name: format!("{number}.yaml"),
-            content: text.as_str().into(),
-        };
-        let files: Vec<_> = files.iter().enumerate().map(file).collect();
-        let options = CompileOptions { merge_domains: false, capabilities: CAPABILITIES, defaults: None };
-        let rules = match rules::compile(&files, &options) {
+        let files: Vec<_> = (0..).zip(files).map(|(at, text)| RuleFile::new(format!("{at}.yaml"), &**text)).collect();
+        let rules = match rules::compile(&files, &CompileOptions::new(Capabilities::ALL)) {
             Ok(compiled) => compiled.rules,
             Err(errors) => panic!("{errors}\n{files:?}"),
         };
-        let names = rules.rules().map(|(domain, found)| {
-            let name = found
-                .static_levels()
-                .fold(SeriesName::new(domain.name()), |name, level| name.level(level.key, level.value.as_deref()));
-            (found.rule.id(), name)
-        });
-        let previous = self.loaded.last().map(|live| &*live.stats);
-        let stats = Arc::new(StatsTable::build(&self.stats, names, previous));
-        let live = Arc::new(ActiveRules { stats, rules, hash: String::new(), since: Instant::now() });
+        let previous = self.loaded.last().map(|live| &**live);
+        let live = Arc::new(ActiveRules::new(rules, String::new(), &self.stats, previous));
         self.live.store(Some(Arc::clone(&live)));
         self.loaded.push(live);
     }
@@ -119,7 +99,7 @@ impl Side {
     }
 }
 
-/// Whether there is a counter that both charge.
+/// Whether two groups charge a common counter.
 pub fn share_a_counter(one: &Group, other: &Group) -> bool {
     one.hits.iter().any(|hit| other.hits.iter().any(|of_other| of_other.key == hit.key))
 }

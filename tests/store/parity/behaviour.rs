@@ -1,10 +1,10 @@
-//! What a random trace does not show: commands, and single examples of the edges.
+//! Behaviour that random traces do not show: the commands used, and examples of edge cases.
 
 use std::{collections::BTreeMap, num::NonZeroU32};
 
 use limiter::domain::{Algorithm, Charge, Group, Hit, Limit, MAX_COUNT, RetryAfter, Timestamp, Unit, Verdict, Window};
+use redis::{Entry, decode};
 use smallvec::{SmallVec, smallvec};
-use tollgate::store::redis::{Entry, decode};
 
 use crate::parity::{
     hits::{LONG, NONE, NOW, SECOND, at, fixed, hit, limit, one, single},
@@ -36,7 +36,7 @@ fn all_counters_of_a_call_are_read_by_one_command_and_each_is_written_by_one() {
     let answers = redis.check(&entries, LONG);
     assert_eq!(answers[1].as_ref().expect("verdicts").len(), 100);
     let new = counts([("evalsha", 1), ("time", 1), ("mget", 1), ("get", 4), ("set", 4)]);
-    assert_eq!(commands(&mut redis), new, "what does not exist is asked for its type");
+    assert_eq!(commands(&mut redis), new, "of a missing counter the type is checked");
 
     redis.command(&["CONFIG", "RESETSTAT"]);
     // two counters, each in several groups
@@ -61,7 +61,7 @@ fn all_counters_of_a_call_are_read_by_one_command_and_each_is_written_by_one() {
 }
 
 #[test]
-fn a_stored_time_that_is_ahead_is_taken_as_now_or_moved_to_it() {
+fn a_stored_time_ahead_of_now_replaces_now_or_is_replaced_by_it() {
     let mut redis = Redis::start();
     for algorithm in Algorithm::ALL {
         for ahead in [1, SECOND - 1, SECOND, SECOND + 1, 5 * SECOND, 40 * 365 * 86_400 * SECOND] {
@@ -90,7 +90,7 @@ fn counts_saturate() {
 }
 
 #[test]
-fn a_limit_of_nothing_denies_everything() {
+fn a_limit_of_zero_denies_everything() {
     let mut redis = Redis::start();
     for algorithm in Algorithm::ALL {
         for burst in [None, Some(9)].into_iter().filter(|burst| burst.is_none() || algorithm == Algorithm::TokenBucket)
@@ -105,7 +105,7 @@ fn a_limit_of_nothing_denies_everything() {
 }
 
 #[test]
-fn equal_hits_in_one_entry_are_as_many_one_after_the_other() {
+fn equal_hits_in_one_entry_are_charged_one_after_another() {
     let mut redis = Redis::start();
     for algorithm in Algorithm::ALL {
         for count_denied in [false, true] {
@@ -124,18 +124,21 @@ fn equal_hits_in_one_entry_are_as_many_one_after_the_other() {
 }
 
 #[test]
-fn the_time_is_the_server_s() {
+fn the_time_is_that_of_the_server() {
     let mut redis = Redis::start();
     let Reply::Bytes(reply) = redis.evalsha(&[], NONE) else { panic!("no time") };
-    let (told, _) = decode(&[], &reply).expect("a reply");
+    let (returned, _) = decode(&[], &reply).expect("a reply");
     let Reply::List(now) = redis.command(&["TIME"]) else { panic!("no time") };
     let Reply::Bytes(seconds) = &now[0] else { panic!("no seconds") };
     let seconds: u64 = String::from_utf8_lossy(seconds).parse().expect("a number");
-    assert!(told.as_micros() / SECOND <= seconds && told.as_micros() / SECOND + 60 > seconds, "{told:?}, {seconds}");
+    assert!(
+        returned.as_micros() / SECOND <= seconds && returned.as_micros() / SECOND + 60 > seconds,
+        "{returned:?}, {seconds}"
+    );
 }
 
-/// Where the estimate is a whole number and equals the limit, the order of its operations decides: 25·(7/25) is more
-/// than 7. A look shows in the script by what its group refuses.
+/// If the estimate is an integer and equals the limit, the order of operations matters: 25·(7/25) is more than 7. In
+/// the script a look is visible by whether its group is denied.
 #[test]
 fn estimates_that_equal_the_limit_pass() {
     let mut redis = Redis::start();
@@ -157,7 +160,7 @@ fn estimates_that_equal_the_limit_pass() {
                 let witness = Hit { descriptor: 1, ..fixed("witness", 0) };
                 let witness =
                     Hit { charge: Charge::Take(1), limit: Limit::fixed_window(MAX_COUNT, Unit::Hour), ..witness };
-                // where denials do not count, a look asks for 1
+                // if denied hits do not count, a look asks for 1
                 for (limit, counts) in [(estimate, true), (estimate + 1, false)] {
                     let look = sliding(seconds, limit, &key, Charge::LOOK, counts);
                     let group = Group::new(vec![look, witness.clone()]).atomic();
@@ -176,7 +179,7 @@ fn estimates_that_equal_the_limit_pass() {
     assert!(compared > 10_000 && tight > 100, "{compared} compared, {tight} of them where another order denies");
 }
 
-/// The time on the processor that a call costs Redis, in microseconds: the least of several.
+/// The CPU time of a call in Redis, in microseconds: the minimum of several.
 fn cost(redis: &mut Redis, group: &Group) -> u64 {
     let used = |redis: &mut Redis| {
         let stats = redis.text(&["INFO", "cpu"]);
@@ -192,9 +195,9 @@ fn cost(redis: &mut Redis, group: &Group) -> u64 {
     (0..5).map(|_| once()).min().expect("five")
 }
 
-/// Redis does nothing else meanwhile: ten times the counters may take about ten times as long, not a hundred times.
+/// Redis is blocked during a call: ten times the counters may take about ten times as long, not a hundred times.
 #[test]
-fn a_large_group_costs_what_its_counters_do() {
+fn the_cost_of_a_group_is_linear_in_its_counters() {
     let mut redis = Redis::start();
     let mut of = |descriptors: u32, limits: u32, atomic: bool| {
         let hits = (0..descriptors).flat_map(|descriptor| {

@@ -3,7 +3,7 @@
 use std::{num::NonZeroU32, time::Duration};
 
 use limiter::domain::{Clock as _, Group, Limit, SystemClock, TimeZone, Timestamp, Unit, Window};
-use tollgate::store::redis::{Entry, GroupError, decode};
+use redis::{Entry, GroupError, decode};
 
 use crate::parity::{
     hits::{NONE, SECOND, at, code, fixed, hit, one, only, single},
@@ -17,8 +17,8 @@ fn by_calendar(unit: Unit, multiplier: u32, zone: &str, requests: u64) -> Limit 
     Limit::fixed_window(requests, window)
 }
 
-/// Whoever sends the windows of a calendar need not have the server's time: theirs decides as long as it lies in one of
-/// those that were sent, and else nothing is charged.
+/// The sender of calendar windows need not have the server's time: the server's decides as long as it is in one of the
+/// windows that were sent; otherwise nothing is charged.
 #[test]
 fn the_windows_of_a_calendar_are_chosen_by_the_server_s_clock() {
     let mut redis = Redis::start();
@@ -58,7 +58,7 @@ fn the_windows_of_a_calendar_are_chosen_by_the_server_s_clock() {
     }
 }
 
-/// Windows of five lengths before or after the server's time: nothing is charged.
+/// Windows of a calendar five lengths before or after the server's time: nothing is charged.
 fn out_of_reach(redis: &mut Redis, key: &str, limit: Limit, length: i64, shifted: impl Fn(i64) -> Timestamp) {
     for by in [5 * length, -5 * length, 86_400_000, -86_400_000] {
         let group = Group::new(vec![fixed("beside", 1), hit(key, limit, 1)]);
@@ -75,7 +75,7 @@ fn out_of_reach(redis: &mut Redis, key: &str, limit: Limit, length: i64, shifted
 }
 
 #[test]
-fn a_calendar_s_counter_lives_to_the_end_of_its_window() {
+fn a_calendar_counter_lives_to_the_end_of_its_window() {
     let mut redis = Redis::start();
     let (spring, hour) = (1_774_738_800 * SECOND, 3600 * SECOND);
     for (key, unit, at_hour, hours) in [("day", Unit::Day, 1, 22), ("month", Unit::Month, 5, 72 - 6)] {

@@ -1,16 +1,16 @@
-//! Hits and entries in few words, and what their answers say.
+//! Short ways to build hits and entries, and to read their verdicts.
 
 use std::time::Duration;
 
 use limiter::domain::{Algorithm, Charge, CounterKey, Group, Hit, Limit, Timestamp, Unit, Verdict};
-use tollgate::store::redis::{Answer, Entry};
+use redis::{Answer, Entry};
 
 use crate::parity::server::Redis;
 
 pub const SECOND: u64 = 1_000_000;
 pub const NOW: u64 = 1_700_000_000 * SECOND;
 pub const NONE: Duration = Duration::ZERO;
-/// Keeps counters whose time is injected.
+/// The expiry of counters in tests with injected time.
 pub const LONG: Duration = Duration::from_secs(3600);
 
 pub fn limit(algorithm: Algorithm, requests: u64) -> Limit {

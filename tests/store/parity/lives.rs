@@ -1,9 +1,9 @@
-//! How long a counter lives in Redis.
+//! The TTL of counters in Redis.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use limiter::domain::{Algorithm, Limit, Unit};
-use tollgate::store::redis::Entry;
+use redis::Entry;
 
 use crate::parity::{
     hits::{LONG, NONE, SECOND, at, hit, limit, only, single},
@@ -24,15 +24,11 @@ fn nothing_is_left_once_the_windows_have_passed() {
         let life = redis.number(&["PTTL", &format!("{algorithm}0")]);
         assert!(life <= longest && life != -1, "{algorithm} lives {life} ms");
     }
-    let patience = Instant::now() + Duration::from_secs(120);
-    while redis.number(&["DBSIZE"]) > 0 {
-        assert!(Instant::now() < patience, "{} counters are left", redis.number(&["DBSIZE"]));
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    testkit::eventually_blocking("all counters to expire", || (redis.number(&["DBSIZE"]) == 0).then_some(()));
 }
 
 #[test]
-fn lives_end_with_the_window_or_the_full_bucket_plus_jitter() {
+fn ttls_end_with_the_window_or_the_full_bucket_plus_jitter() {
     let mut redis = Redis::start();
     let day = |algorithm: Algorithm, n| {
         hit(algorithm.name(), Limit::new(algorithm, 10, Unit::Day.into(), None, None).expect("a limit"), n)
@@ -47,9 +43,9 @@ fn lives_end_with_the_window_or_the_full_bucket_plus_jitter() {
     }
 }
 
-/// By the server's clock, which the windows are long for.
+/// By the server's clock, with long windows.
 #[test]
-fn a_hit_leaves_the_end_of_its_window_as_it_is_and_moves_that_of_a_bucket() {
+fn a_hit_leaves_the_ttl_of_a_window_unchanged_and_renews_that_of_a_bucket() {
     let mut redis = Redis::start();
     let year = |algorithm: Algorithm| {
         let limit = Limit::new(algorithm, 1000, Unit::Year.into(), None, None).expect("a limit");
@@ -57,13 +53,13 @@ fn a_hit_leaves_the_end_of_its_window_as_it_is_and_moves_that_of_a_bucket() {
     };
     redis.check(&Algorithm::ALL.map(year), NONE);
     for algorithm in Algorithm::ALL {
-        // as of another jitter, and longer than a window
+        // as with another jitter, and longer than a window
         redis.command(&["PEXPIRE", algorithm.name(), "99000000000"]);
     }
     redis.check(&Algorithm::ALL.map(year), LONG);
     for (algorithm, kept) in Algorithm::ALL.into_iter().zip([true, true, false]) {
         let life = redis.number(&["PTTL", algorithm.name()]);
         assert_eq!(life > 98_000_000_000, kept, "{algorithm} lives {life} ms");
-        assert!(life > 0, "{algorithm} lives for ever");
+        assert!(life > 0, "{algorithm} has no TTL");
     }
 }

@@ -1,5 +1,5 @@
-//! The Redis script against `crates/limiter/src/algorithm`, on a real server that each test starts for itself: bit for
-//! bit equal on random traces, and what it does where a Redis can refuse.
+//! The Redis script compared with `crates/limiter/src/algorithm`, on a real server for each test: bit for bit equal on
+//! random traces, and its behaviour when Redis rejects commands.
 
 mod behaviour;
 mod calendar;

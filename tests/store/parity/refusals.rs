@@ -1,7 +1,7 @@
-//! What a Redis can refuse, and whom it fails.
+//! What a Redis can reject, and which groups fail because of it.
 
 use limiter::domain::Group;
-use tollgate::store::redis::{Entry, GroupError, script};
+use redis::{Entry, GroupError, script};
 
 use crate::parity::{
     hits::{NONE, code, fixed, one, only, single},
@@ -9,7 +9,7 @@ use crate::parity::{
 };
 
 #[test]
-fn a_counter_of_another_type_fails_its_own_group_only() {
+fn a_counter_of_another_type_fails_only_its_own_group() {
     let mut redis = Redis::start();
     redis.command(&["LPUSH", "list", "x"]);
     redis.command(&["SET", "text", "17"]);
@@ -47,7 +47,7 @@ fn a_flushed_script_says_noscript_and_is_loaded_again() {
 }
 
 #[test]
-fn a_read_only_replica_answers_looks_and_refuses_charges() {
+fn a_read_only_replica_answers_looks_and_rejects_charges() {
     let mut redis = Redis::start();
     one(&mut redis, single(fixed("a", 3)));
     redis.command(&["REPLICAOF", "127.0.0.1", "1"]);
@@ -58,14 +58,14 @@ fn a_read_only_replica_answers_looks_and_refuses_charges() {
 }
 
 #[test]
-fn a_full_redis_answers_looks_and_refuses_charges() {
+fn a_full_redis_answers_looks_and_rejects_charges() {
     let mut redis = Redis::start();
     one(&mut redis, single(fixed("a", 3)));
     redis.command(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
     redis.command(&["CONFIG", "SET", "maxmemory", "1"]);
     let both = Entry::new(Group::new(vec![fixed("a", 1), fixed("b", 1)]));
     let answers = redis.check(&[single(fixed("a", 0)), both, single(fixed("c", 0))], NONE);
-    assert_eq!([code(&answers[0]), code(&answers[1])], ["OOM", "OOM"], "the look is of a counter that was not written");
+    assert_eq!([code(&answers[0]), code(&answers[1])], ["OOM", "OOM"], "the look is at a counter with a failed write");
     assert_eq!(only(&answers[2]).after, 0);
     assert_eq!(only(&redis.check(&[single(fixed("a", 0))], NONE)[0]).after, 3);
     redis.command(&["CONFIG", "SET", "maxmemory", "0"]);

@@ -1,18 +1,18 @@
-//! A Redis server of a test's own, and the little of its protocol that the tests need.
+//! A Redis server for one test, with the small part of its protocol that the tests need.
 
 use std::{
     env, fs,
     io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _},
     os::unix::net::UnixStream,
     process::{Child, Command, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use limiter::domain::{Clock as _, SystemClock, Timestamp};
+use redis::{Answer, Call, Entry, decode, script};
 use tempfile::TempDir;
-use tollgate::store::redis::{Answer, Call, Entry, decode, script};
 
-/// A reply, as Redis has them in protocol version 2.
+/// A reply in protocol version 2.
 #[derive(Debug, PartialEq)]
 pub enum Reply {
     Status(String),
@@ -23,7 +23,7 @@ pub enum Reply {
     List(Vec<Reply>),
 }
 
-/// The server, on a unix socket in a directory that goes away with it, and a connection to it.
+/// The server, on a unix socket in a temporary directory, and a connection to it.
 pub struct Redis {
     child: Child,
     directory: TempDir,
@@ -38,7 +38,7 @@ impl Drop for Redis {
 }
 
 impl Redis {
-    /// Starts `redis-server`, or what the variable `TOLLGATE_TEST_REDIS_SERVER` names in its place.
+    /// Starts `redis-server`, or the program in the variable `TOLLGATE_TEST_REDIS_SERVER`.
     pub fn start() -> Self {
         let program = env::var("TOLLGATE_TEST_REDIS_SERVER").unwrap_or_else(|_| "redis-server".into());
         let directory = tempfile::tempdir().expect("a directory");
@@ -54,25 +54,22 @@ impl Redis {
             .stdout(log)
             .spawn()
             .unwrap_or_else(|error| panic!("{program} does not start ({error}): `bash tests/run.sh` installs it"));
-        let patience = Instant::now() + Duration::from_secs(120);
-        let stream = loop {
-            match UnixStream::connect(&socket) {
-                Ok(stream) => break stream,
-                Err(error) => {
-                    let ended = child.try_wait().expect("a child").is_some();
-                    let log = || fs::read_to_string(directory.path().join("log")).unwrap_or_default();
-                    assert!(!ended && Instant::now() < patience, "{program} does not listen: {error}\n{}", log());
-                    assert!(matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused), "{error}");
-                    std::thread::sleep(Duration::from_millis(5));
-                }
+        let stream = testkit::eventually_blocking(&program, || match UnixStream::connect(&socket) {
+            Ok(stream) => Some(stream),
+            Err(error) => {
+                let ended = child.try_wait().expect("a child").is_some();
+                let log = || fs::read_to_string(directory.path().join("log")).unwrap_or_default();
+                assert!(!ended, "{program} does not listen: {error}\n{}", log());
+                assert!(matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused), "{error}");
+                None
             }
-        };
+        });
         let mut redis = Self { child, directory, stream: BufReader::new(stream) };
         assert_eq!(redis.load(), Reply::Bytes(script::SHA1.into()), "{}", redis.directory.path().display());
         redis
     }
 
-    /// Loads the script; its name.
+    /// Loads the script and returns its name.
     pub fn load(&mut self) -> Reply {
         self.command(&["SCRIPT", "LOAD", script::TEXT])
     }
@@ -99,7 +96,7 @@ impl Redis {
         self.evalsha_about(entries, SystemClock.now(), jitter)
     }
 
-    /// Calls the script for these entries, with the windows of calendars as they are about `now`.
+    /// Calls the script for these entries, with the calendar windows around `now`.
     pub fn evalsha_about(&mut self, entries: &[Entry], now: Timestamp, jitter: Duration) -> Reply {
         let call = Call::new(entries, now, || jitter);
         let count = call.keys.len().to_string();
@@ -109,7 +106,7 @@ impl Redis {
         self.send(&words)
     }
 
-    /// Calls the script for these entries, whose answers must come.
+    /// Calls the script for these entries and decodes the reply, which must not be an error.
     pub fn check(&mut self, entries: &[Entry], jitter: Duration) -> Vec<Answer> {
         match self.evalsha(entries, jitter) {
             Reply::Bytes(reply) => decode(entries, &reply).expect("a reply of the script").1,
@@ -117,7 +114,7 @@ impl Redis {
         }
     }
 
-    /// A number that a command gives.
+    /// The reply to a command that returns a number.
     pub fn number(&mut self, words: &[&str]) -> i64 {
         match self.command(words) {
             Reply::Number(number) => number,
@@ -125,7 +122,7 @@ impl Redis {
         }
     }
 
-    /// What a command says that gives text of several lines.
+    /// The reply to a command that returns several lines of text.
     pub fn text(&mut self, words: &[&str]) -> String {
         match self.command(words) {
             Reply::Bytes(text) => String::from_utf8(text).expect("UTF-8"),
@@ -133,7 +130,7 @@ impl Redis {
         }
     }
 
-    /// Name and version.
+    /// The server's name and version.
     pub fn version(&mut self) -> String {
         let info = self.text(&["INFO", "server"]);
         let line = |name| info.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);

@@ -11,24 +11,25 @@ use proptest::{
     sample::select,
     test_runner::{Config, TestCaseError, TestRunner},
 };
+use redis::Entry;
 use smallvec::SmallVec;
-use tollgate::store::redis::Entry;
 
 use crate::parity::server::{Redis, Reply};
 
 const SECOND: u64 = 1_000_000;
-/// Keeps every counter of a trace until its end: the time of a trace is injected, but Redis expires by its own.
+/// Keeps every counter of a trace until its end: the time of a trace is injected, but Redis expires keys by its own
+/// clock.
 const JITTER: Duration = Duration::from_secs(3600);
 const LONGEST: u32 = 100 * 365 * 86_400;
 
-/// A trace: calls of the script, each with entries at one instant, and what some counters hold before.
+/// A trace: calls of the script, each with entries at one instant, and the initial states of some counters.
 #[derive(Debug)]
 struct Trace {
     seeds: Vec<(usize, State)>,
     calls: Vec<Vec<(Group, u32)>>,
 }
 
-/// Counters of a trace, by name: the state, and when and under which limit the trace wrote it.
+/// The counters of a trace by name: the state, and when and under which limit the trace wrote it.
 type Model = HashMap<Vec<u8>, (State, Option<(Timestamp, Limit)>)>;
 
 fn key(number: usize) -> CounterKey {
@@ -78,8 +79,8 @@ fn charge() -> impl Strategy<Value = Charge> {
     (amount(), prop::bool::weighted(0.2)).prop_map(|(n, give)| if give { Charge::Give(n) } else { Charge::Take(n) })
 }
 
-/// Hits on a few counters, most with the limit that belongs to the counter, some with another one's: a limit that was
-/// changed, or a state that another algorithm wrote.
+/// Hits on a few counters, most with the limit that belongs to the counter, some with another one: as after a change of
+/// the limit, or with a state that another algorithm wrote.
 fn hit(limits: Vec<Limit>) -> impl Strategy<Value = Hit> {
     let flags = (prop::bool::weighted(0.2), prop::bool::weighted(0.25), prop::bool::weighted(0.1));
     (0..limits.len(), 0..limits.len(), charge(), 0..4u32, flags).prop_map(
@@ -100,19 +101,19 @@ fn group(limits: Vec<Limit>) -> impl Strategy<Value = Group> {
     })
 }
 
-/// How the clock moves between two calls: mostly a little, sometimes by a window or more, and also backwards, by less
+/// How the clock moves between two calls: mostly a little, sometimes by a window or more, and also backwards by less
 /// and by more than a window.
 fn tick() -> impl Strategy<Value = i64> {
     let w = SECOND as i64;
     prop_oneof![
         2 => Just(0i64), 4 => 0..w / 2, 3 => 0..30 * w, 1 => -w..0, 1 => -200 * w..0, 1 => (1..400i64).prop_map(move |n| n * w),
-        // of calendars: hours and days
+        // for calendars: hours and days
         1 => -30 * 3600 * w..0, 1 => (1..60i64).prop_map(move |n| n * 1800 * w), 1 => 0..40 * 86_400 * w,
         1 => -(1i64 << 52)..1i64 << 52,
     ]
 }
 
-/// A state that some version or another algorithm might have left, or nobody.
+/// A state that another version or another algorithm may have left, or an arbitrary one.
 fn state() -> impl Strategy<Value = State> {
     let odd = prop_oneof![
         any::<f64>(),
@@ -134,7 +135,7 @@ fn trace() -> impl Strategy<Value = Trace> {
         let entry = (group(limits), prop_oneof![3 => Just(1u32), 1 => 1..6u32]);
         let call = (tick(), proptest::collection::vec((entry, prop::bool::weighted(0.05)), 1..6));
         let seeds = proptest::collection::vec((0..counters, state()), 0..3);
-        // on a grid of quarter seconds, estimates and levels are often exactly the limit, where a last bit decides
+        // with times in quarter seconds, estimates and levels often equal the limit, where the last bit matters
         let grid = prop_oneof![Just(1i64), Just(SECOND as i64 / 4)];
         let seeds = prop_oneof![2 => Just(Vec::new()).boxed(), 1 => seeds.boxed()];
         (seeds, proptest::collection::vec(call, 20..60), grid).prop_map(move |(seeds, calls, grid)| {
@@ -174,7 +175,7 @@ fn packed(state: &State) -> Vec<u8> {
     [state.time, state.current, state.previous].iter().flat_map(|number| number.to_le_bytes()).collect()
 }
 
-/// Bit for bit, but for the sign of a zero, which Rust's `max` leaves open and no verdict shows.
+/// Compares bit for bit, except the sign of zero, which Rust's `max` leaves open and no verdict shows.
 fn equal(stored: &[u8], state: &State) -> bool {
     let numbers = [state.time, state.current, state.previous];
     let bits = |number: f64| if number == 0.0 { 0 } else { number.to_bits() };
@@ -184,7 +185,7 @@ fn equal(stored: &[u8], state: &State) -> bool {
         && eights.iter().zip(numbers).all(|(stored, number)| bits(f64::from_le_bytes(*stored)) == bits(number))
 }
 
-/// The least and the most milliseconds that a counter may have left, shortly after it was written.
+/// The range of a counter's TTL in milliseconds, shortly after it was written.
 fn lives(state: &State, limit: &Limit, written: Timestamp) -> (i64, i64) {
     let needed = expires_at(state, limit).as_micros().saturating_sub(written.as_micros()).div_ceil(1000).max(1) as i64;
     let expected = needed + JITTER.as_millis() as i64;
@@ -229,16 +230,17 @@ fn run(redis: &mut Redis, trace: &Trace, tally: &mut Tally) -> Result<(), TestCa
         let answers = redis.check(&entries, JITTER);
         prop_assert_eq!(answers.len(), call.len());
         for ((group, times), answer) in call.iter().zip(answers) {
-            let told: Vec<Vec<Verdict>> = answer
+            let from_script: Vec<Vec<Verdict>> = answer
                 .map_err(|error| TestCaseError::fail(error.to_string()))?
                 .into_iter()
                 .map(SmallVec::into_vec)
                 .collect();
             let expected: Vec<Vec<Verdict>> = (0..*times).map(|_| settle(&mut model, group)).collect();
-            prop_assert_eq!(&told, &expected, "{:?} × {}", group, times);
+            prop_assert_eq!(&from_script, &expected, "{:?} × {}", group, times);
             tally.steps += u64::from(*times) * group.hits.len() as u64;
-            tally.denied += told.iter().flatten().filter(|verdict| !verdict.allowed).count() as u64;
-            tally.written += told.iter().flatten().filter(|verdict| verdict.before != verdict.after).count() as u64;
+            tally.denied += from_script.iter().flatten().filter(|verdict| !verdict.allowed).count() as u64;
+            tally.written +=
+                from_script.iter().flatten().filter(|verdict| verdict.before != verdict.after).count() as u64;
         }
         tally.calls += 1;
     }
@@ -261,12 +263,12 @@ fn run(redis: &mut Redis, trace: &Trace, tally: &mut Tally) -> Result<(), TestCa
         }
     }
     let keys = redis.number(&["DBSIZE"]);
-    prop_assert_eq!(keys, model.len() as i64, "what was only looked at or denied is not stored");
+    prop_assert_eq!(keys, model.len() as i64, "looks and uncharged hits store nothing");
     tally.traces += 1;
     Ok(())
 }
 
-/// Runs random traces and says how many.
+/// Runs random traces, and prints how many.
 #[test]
 fn random_traces_give_equal_verdicts_and_states() {
     let mut redis = Redis::start();
@@ -286,5 +288,5 @@ fn random_traces_give_equal_verdicts_and_states() {
         u8::from(outcome.is_err())
     );
     outcome.unwrap_or_else(|error| panic!("{error}"));
-    assert!(steps > 10_000 && denied > steps / 20 && written > steps / 20, "the traces say little");
+    assert!(steps > 10_000 && denied > steps / 20 && written > steps / 20, "the traces cover too little");
 }

@@ -1,17 +1,17 @@
-//! The contract that every store keeps, through each proxy.
+//! The contract of all stores, through each proxy.
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
-use tollgate::store::redis::{Address, Client, Endpoint, HostPort, RedisStats, RedisStore, StoreOptions, Topology};
+use limiter::contract::Contract;
+use redis::{Address, Client, Endpoint, HostPort, RedisStats, RedisStore, StoreOptions, Topology};
 
 use crate::{
     client::calls::{connected, endpoint},
-    contract::suite,
     proxies::shards::{Kind, Shards},
 };
 use testkit::PATIENCE;
 
-/// A store that finds out by itself what it talks to.
+/// A store that detects what its peer is.
 async fn store(shards: &Shards) -> RedisStore<Client> {
     let at = HostPort { host: "127.0.0.1".to_owned(), port: shards.port };
     let endpoint = Endpoint { keys_per_call: None, ..endpoint(Topology::Single(Address::Tcp(at))) };
@@ -27,11 +27,11 @@ async fn store(shards: &Shards) -> RedisStore<Client> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn through_envoy() {
     let shards = Shards::start(Kind::Envoy).await;
-    suite::run("redis, Envoy", async || store(&shards).await).await;
+    Contract::new("redis, Envoy", async || store(&shards).await).verify().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn through_twemproxy() {
     let shards = Shards::start(Kind::Twemproxy).await;
-    suite::run("redis, twemproxy", async || store(&shards).await).await;
+    Contract::new("redis, twemproxy", async || store(&shards).await).verify().await;
 }

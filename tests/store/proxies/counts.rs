@@ -1,5 +1,5 @@
-//! What is counted through a proxy: exactly as much as the limits allow, by each algorithm, whatever happens to one of
-//! the Redises.
+//! Counting through a proxy: exactly as much as the limits allow, with each algorithm, whatever happens to one of the
+//! Redises.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -19,7 +19,8 @@ const CALLERS: usize = 20;
 /// Requests of each caller for each value: together, twice the limits of each counter.
 const ROUNDS: usize = 2 * LIMIT / CALLERS + 1;
 
-/// Asks all counters from many callers at once, three counters in a request; how often each let one pass.
+/// Requests all counters from many concurrent callers, three counters per request. Returns how often each allowed a
+/// request.
 async fn storm(services: &[Arc<Tollgate>]) -> HashMap<(&'static str, &'static str), usize> {
     let mut callers = JoinSet::new();
     for caller in 0..CALLERS {
@@ -28,7 +29,7 @@ async fn storm(services: &[Arc<Tollgate>]) -> HashMap<(&'static str, &'static st
             let mut rls = client(tollgate.address("grpc"));
             let mut passed = Vec::new();
             for round in 0..ROUNDS * VALUES.len() {
-                // each caller goes round by another way, so that counters meet others in calls
+                // each caller uses another order, so that counters share calls with different others
                 let value = |step: usize| VALUES[(caller * step + round + step) % VALUES.len()];
                 let asked = [(ALGORITHMS[0], value(1)), (ALGORITHMS[1], value(2)), (ALGORITHMS[2], value(3))];
                 let descriptors = asked.map(|pair| [pair]);
@@ -47,7 +48,7 @@ async fn storm(services: &[Arc<Tollgate>]) -> HashMap<(&'static str, &'static st
     counts
 }
 
-/// Two services, which find out by themselves what they talk to.
+/// Two services, which detect what their peer is.
 async fn services(shards: &Shards) -> [Arc<Tollgate>; 2] {
     let services = [shards.service().start(), shards.service().start()];
     for service in &services {
@@ -76,7 +77,7 @@ async fn limits_hold_through_twemproxy() {
     exactly(Kind::Twemproxy).await;
 }
 
-/// Forgets the script on one of the Redises again and again while callers ask.
+/// Flushes the script on one of the Redises repeatedly while callers make requests.
 async fn flushed(kind: Kind) {
     let shards = Shards::start(kind).await;
     let services = services(&shards).await;
@@ -97,24 +98,24 @@ async fn flushed(kind: Kind) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_redis_that_forgets_the_script_is_sent_it_through_envoy() {
+async fn a_flushed_script_is_sent_again_through_envoy() {
     flushed(Kind::Envoy).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_redis_that_forgets_the_script_is_sent_it_through_twemproxy() {
+async fn a_flushed_script_is_sent_again_through_twemproxy() {
     flushed(Kind::Twemproxy).await;
 }
 
-/// Whether a counter could be asked, alone.
+/// Whether a request with this single counter is counted.
 async fn is_counted(tollgate: &Tollgate, rule: &str, value: &str) -> bool {
     client(tollgate.address("grpc")).should_rate_limit(request("d", &[&[(rule, value)]])).await.is_ok()
 }
 
-/// One of the two is killed: what it had cannot be counted, the rest is, until it is back.
+/// One of the two is killed: its counters cannot be counted until it is back; the others are.
 async fn one_down(kind: Kind) {
     let mut shards = Shards::start(kind).await;
-    // what a breaker does is another matter: refusals open none
+    // without a breaker, because error replies open none
     let tollgate = shards.service().start();
     ready(&tollgate).await;
     let all: Vec<_> = ALGORITHMS.iter().flat_map(|rule| VALUES.map(|value| (*rule, value))).collect();
@@ -146,16 +147,16 @@ async fn one_down(kind: Kind) {
 }
 
 #[tokio::test]
-async fn a_redis_that_is_down_behind_envoy_takes_only_its_own_counters_along() {
+async fn a_redis_down_behind_envoy_affects_only_its_own_counters() {
     one_down(Kind::Envoy).await;
 }
 
 #[tokio::test]
-async fn a_redis_that_is_down_behind_twemproxy_takes_only_its_own_counters_along() {
+async fn a_redis_down_behind_twemproxy_affects_only_its_own_counters() {
     one_down(Kind::Twemproxy).await;
 }
 
-/// One of the two takes no writes, and says so to each call: that is no word of the other, so no breaker opens.
+/// One of the two rejects writes with an error for each call: that says nothing about the other, so no breaker opens.
 async fn one_full(kind: Kind) {
     let shards = Shards::start(kind).await;
     let tollgate = shards.service().start();
@@ -175,7 +176,7 @@ async fn one_full(kind: Kind) {
             assert!(is_counted(&tollgate, rule, value).await, "{kind:?}: {round}: {rule}={value} is on the other");
         }
     }
-    // a service that starts now finds one that counts
+    // a service that starts now finds the one that counts
     let later = shards.service().start();
     ready(&later).await;
     shards.redises[0].cli(&["CONFIG", "SET", "maxmemory", "0"]);
@@ -183,16 +184,16 @@ async fn one_full(kind: Kind) {
 }
 
 #[tokio::test]
-async fn a_redis_that_is_full_behind_envoy_takes_only_its_own_counters_along() {
+async fn a_full_redis_behind_envoy_affects_only_its_own_counters() {
     one_full(Kind::Envoy).await;
 }
 
 #[tokio::test]
-async fn a_redis_that_is_full_behind_twemproxy_takes_only_its_own_counters_along() {
+async fn a_full_redis_behind_twemproxy_affects_only_its_own_counters() {
     one_full(Kind::Twemproxy).await;
 }
 
-/// One of the two hangs: the proxy gives up on it before we give up on the proxy, and goes on with the other.
+/// One of the two hangs: the proxy times out before we do, and continues with the other.
 async fn one_hangs(kind: Kind) {
     let shards = Shards::with(kind, &Options { timeout: 3000, ..Options::default() }).await;
     let tollgate = shards.service().start();
@@ -208,7 +209,7 @@ async fn one_hangs(kind: Kind) {
         let is_kept = kept.contains(&(*rule, *value));
         assert_eq!(is_counted(&tollgate, rule, value).await, is_kept, "{kind:?}: {rule}={value}");
     }
-    // no breaker has opened: the proxy answered
+    // no breaker has opened, because the proxy answered
     let page = http::Client::new().get(tollgate.address("metrics"), "/metrics").await.body;
     assert!(!page.contains("kind=\"breaker_open\"} 1"), "{page}");
     shards.redises[0].signal("CONT");
@@ -218,11 +219,11 @@ async fn one_hangs(kind: Kind) {
 }
 
 #[tokio::test]
-async fn a_redis_that_hangs_behind_envoy_takes_only_its_own_counters_along() {
+async fn a_hanging_redis_behind_envoy_affects_only_its_own_counters() {
     one_hangs(Kind::Envoy).await;
 }
 
 #[tokio::test]
-async fn a_redis_that_hangs_behind_twemproxy_takes_only_its_own_counters_along() {
+async fn a_hanging_redis_behind_twemproxy_affects_only_its_own_counters() {
     one_hangs(Kind::Twemproxy).await;
 }

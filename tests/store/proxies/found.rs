@@ -1,4 +1,4 @@
-//! What the service takes its peer for, and what it sends to find that out.
+//! What the service detects about its peer, and what it sends to do so.
 
 use crate::proxies::shards::{Kind, Options, Shards, ready};
 use testkit::{
@@ -7,7 +7,7 @@ use testkit::{
     rls::{ask, client, request},
 };
 
-/// What it says of its peer when it has found that out.
+/// The log messages about what it has detected.
 const ONE: &str = "a call carries one key";
 const MANY: &str = "a call may carry many keys";
 
@@ -18,7 +18,7 @@ async fn started(builder: Builder) -> Tollgate {
 }
 
 #[tokio::test]
-async fn both_proxies_are_found_out_and_said_to_be_so_once() {
+async fn both_proxies_are_detected_and_logged_once() {
     for kind in [Kind::Envoy, Kind::Twemproxy] {
         let shards = Shards::start(kind).await;
         let tollgate = started(shards.service()).await;
@@ -42,48 +42,48 @@ async fn both_proxies_take_a_password() {
     }
     let shards = Shards::with(Kind::Twemproxy, &password()).await;
     let tollgate = shards.service().env("REDIS_AUTH", "user:geheim").start();
-    let refused = tollgate.wait_for_log("cannot connect to redis");
-    assert!(refused.contains("closed the connection at AUTH") && refused.contains("without a user"), "{refused}");
+    let rejected = tollgate.wait_for_log("cannot connect to redis");
+    assert!(rejected.contains("closed the connection at AUTH") && rejected.contains("without a user"), "{rejected}");
 }
 
-/// Envoy would select it for all its clients, on whichever connections it uses at the moment.
+/// Envoy would select it for all of its clients, on whichever connections it uses at that moment.
 #[tokio::test]
 async fn a_database_is_not_selected_at_a_proxy() {
     for kind in [Kind::Envoy, Kind::Twemproxy] {
         let shards = Shards::start(kind).await;
         let url = format!("redis://127.0.0.1:{}/1", shards.port);
         let tollgate = shards.service().env("REDIS_URL", &url).start();
-        let refused = tollgate.wait_for_log("cannot connect to redis");
-        assert!(refused.contains("CACHE_KEY_PREFIX"), "{kind:?}: {refused}");
+        let rejected = tollgate.wait_for_log("cannot connect to redis");
+        assert!(rejected.contains("CACHE_KEY_PREFIX"), "{kind:?}: {rejected}");
         assert_eq!(shards.redises.each_ref().map(|redis| redis.calls("select")), [0, 0], "{kind:?}");
         let many = shards.service().env("REDIS_URL", &url).env("REDIS_KEYS_PER_CALL", "many").start();
         if matches!(kind, Kind::Twemproxy) {
-            let refused = many.wait_for_log("cannot connect to redis");
-            assert!(refused.contains("closed the connection at SELECT"), "{refused}");
+            let rejected = many.wait_for_log("cannot connect to redis");
+            assert!(rejected.contains("closed the connection at SELECT"), "{rejected}");
         }
     }
 }
 
-/// No question is asked of what is set.
+/// What is set is not detected.
 #[tokio::test]
-async fn a_value_that_is_set_wins_and_is_not_asked_for() {
+async fn a_value_that_is_set_is_used_and_not_detected() {
     let redis = Redis::start(&[]);
-    for (value, told) in [("many", false), ("one", false), ("auto", true)] {
+    for (value, is_logged) in [("many", false), ("one", false), ("auto", true)] {
         let service = testkit::tollgate!()
             .rules("domain: d\ndescriptors: [{key: fixed, rate_limit: {unit: year, requests_per_unit: 10}}]\n")
             .env("REDIS_URL", format!("redis://127.0.0.1:{}", redis.port))
             .env("REDIS_KEYS_PER_CALL", value);
         let tollgate = started(service).await;
         tollgate.connected_to_redis().await;
-        let many = tollgate.wait_for_lines(MANY, usize::from(told));
-        assert_eq!((many.len(), tollgate.logged(ONE).len()), (usize::from(told), 0), "{value}");
-        // redis-cli asks for this alone
-        assert_eq!(redis.calls("client|getname") + redis.calls("client"), if told { 9 } else { 0 }, "{value}");
+        let many = tollgate.wait_for_lines(MANY, usize::from(is_logged));
+        assert_eq!((many.len(), tollgate.logged(ONE).len()), (usize::from(is_logged), 0), "{value}");
+        // only redis-cli asks for this
+        assert_eq!(redis.calls("client|getname") + redis.calls("client"), if is_logged { 9 } else { 0 }, "{value}");
     }
 }
 
 #[tokio::test]
-async fn a_redis_whose_user_may_not_say_what_it_is_is_a_redis() {
+async fn without_the_permission_to_detect_a_peer_it_counts_as_a_redis() {
     let redis = Redis::start(&[]);
     let rights = "ACL SETUSER tollgate on >geheim ~* +eval +evalsha +del +get +mget +set +time +ping";
     redis.cli(&rights.split(' ').collect::<Vec<_>>());
@@ -93,6 +93,6 @@ async fn a_redis_whose_user_may_not_say_what_it_is_is_a_redis() {
     let tollgate = started(service).await;
     assert_eq!((tollgate.wait_for_lines(MANY, 1).len(), tollgate.logged(ONE).len()), (1, 0), "{:#?}", tollgate.log());
     let log = redis.cli(&["ACL", "LOG"]);
-    let refused: Vec<_> = log.lines().skip_while(|line| *line != "object").skip(1).take(1).collect();
-    assert!(matches!(refused[..], ["info" | "client|getname"]), "{log}");
+    let rejected: Vec<_> = log.lines().skip_while(|line| *line != "object").skip(1).take(1).collect();
+    assert!(matches!(rejected[..], ["info" | "client|getname"]), "{log}");
 }

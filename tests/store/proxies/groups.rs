@@ -1,4 +1,4 @@
-//! What is charged all or none cannot be, where its counters may be on different servers: it is refused.
+//! All-or-nothing requests are rejected if their counters may be on different servers.
 
 use tonic::Code;
 
@@ -45,14 +45,14 @@ async fn unready(tollgate: &Tollgate, because: &str) -> String {
 }
 
 #[tokio::test]
-async fn with_the_value_set_they_are_refused_at_start_and_at_reload() {
+async fn with_the_value_set_they_are_rejected_at_start_and_at_reload() {
     let shards = Shards::start(Kind::Twemproxy).await;
     let one = || shards.service().env("REDIS_KEYS_PER_CALL", "one");
     for (rules, place) in [(LIMITS, "rules.yaml:5"), (ATOMIC, "rules.yaml:3")] {
         let tollgate = one().rules(rules).start();
-        let refused = tollgate.wait_for_log("rules are refused");
+        let rejected = tollgate.wait_for_log("rules are refused");
         for words in [place, "all or none", "REDIS_KEYS_PER_CALL is one", "set it to many"] {
-            assert!(refused.contains(words), "{words}: {refused}");
+            assert!(rejected.contains(words), "{words}: {rejected}");
         }
         assert_eq!(code(&tollgate, &["fixed"]).await, Code::Unavailable, "there are no rules");
         tollgate.write_rules(PLAIN);
@@ -64,25 +64,28 @@ async fn with_the_value_set_they_are_refused_at_start_and_at_reload() {
     }
     let mut stop = one().env("STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT", "true").spawn();
     assert_eq!(stop.exit().code(), Some(2));
-    let said = stop.wait_for_log("REDIS_KEYS_PER_CALL");
-    assert!(said.contains("STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT") && said.contains("REDIS_KEYS_PER_CALL"), "{said}");
+    let logged = stop.wait_for_log("REDIS_KEYS_PER_CALL");
+    assert!(
+        logged.contains("STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT") && logged.contains("REDIS_KEYS_PER_CALL"),
+        "{logged}"
+    );
 }
 
 #[tokio::test]
-async fn with_auto_they_make_it_unready_and_fail_by_their_failure_mode_until_the_rules_are_others() {
+async fn with_auto_they_make_it_unready_and_use_their_failure_mode_until_the_rules_change() {
     let shards = Shards::start(Kind::Envoy).await;
     let tollgate = shards.service().rules(LIMITS).start();
-    let said = unready(&tollgate, "several rate_limits").await;
-    assert!(said.contains("rules.yaml:4") && said.contains("REDIS_KEYS_PER_CALL"), "{said}");
+    let logged = unready(&tollgate, "several rate_limits").await;
+    assert!(logged.contains("rules.yaml:4") && logged.contains("REDIS_KEYS_PER_CALL"), "{logged}");
     assert_eq!(code(&tollgate, &["fixed", "fixed"]).await, Code::Ok, "others are counted");
     assert_eq!(code(&tollgate, &["several"]).await, Code::Unavailable);
     assert_eq!(shards.sizes().iter().sum::<usize>(), 2, "nothing of it was charged");
-    assert_eq!(health::page(&tollgate, "/healthcheck").await.0, 200, "no restart would cure that");
+    assert_eq!(health::page(&tollgate, "/healthcheck").await.0, 200, "a restart would not help");
     tollgate.wait_for_log("a request that is all or nothing was not counted");
     let page = http::Client::new().get(tollgate.address("metrics"), "/metrics").await.body;
     assert!(page.contains("tollgate_redis_errors_total{kind=\"divided\"} 1"), "{page}");
 
-    // the former rules stay, for new ones are refused by now
+    // the former rules stay, because the new ones are rejected from now on
     tollgate.write_rules(ATOMIC);
     tollgate.wait_for_log("rules are refused");
     unready(&tollgate, "several rate_limits").await;
@@ -92,11 +95,11 @@ async fn with_auto_they_make_it_unready_and_fail_by_their_failure_mode_until_the
 }
 
 #[tokio::test]
-async fn with_auto_a_setting_that_makes_all_requests_so_makes_it_unready() {
+async fn with_auto_a_setting_that_makes_all_requests_atomic_makes_it_unready() {
     let shards = Shards::start(Kind::Twemproxy).await;
     let tollgate = shards.service().env("STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT", "true").start();
     unready(&tollgate, "STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT is true").await;
-    assert_eq!(code(&tollgate, &["fixed"]).await, Code::Ok, "one counter is always charged whole");
+    assert_eq!(code(&tollgate, &["fixed"]).await, Code::Ok, "one counter is always atomic");
     assert_eq!(code(&tollgate, &["fixed", "sliding"]).await, Code::Unavailable);
     let allow =
         shards.service().env("STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT", "true").env("FAILURE_MODE", "allow").start();

@@ -1,4 +1,5 @@
-//! The whole program behind proxies that shard keys over two Redises: a limit holds, whatever shares a request with it.
+//! The complete program behind proxies that shard keys over two Redises: a limit holds whatever other counters a
+//! request has.
 
 mod contract;
 mod counts;

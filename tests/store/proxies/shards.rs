@@ -1,4 +1,4 @@
-//! Two Redises, and a proxy in front of them that sends each call to the one that has its first key.
+//! Two Redises behind a proxy that sends each call to the one that has its first key.
 
 use std::{
     net::TcpStream,
@@ -17,10 +17,10 @@ use testkit::{
     redis::Redis,
 };
 
-/// The most requests of each rule.
+/// The limit of each rule.
 pub const LIMIT: usize = 10;
 
-/// What the proxies call the Redises: where a counter is depends on it.
+/// The proxies' names for the Redises, which determine where a counter is.
 const NAMES: [&str; 2] = ["one", "two"];
 
 const RULES: &str = "
@@ -33,17 +33,17 @@ descriptors:
 
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
-    /// Envoy's `redis_proxy`, by a hash ring.
+    /// Envoy's `redis_proxy` with a hash ring.
     Envoy,
-    /// twemproxy, by its ketama.
+    /// twemproxy with ketama.
     Twemproxy,
 }
 
-/// What differs between tests.
+/// The options that differ between tests.
 pub struct Options {
-    /// What the proxy wants from its clients, and the Redises from the proxy.
+    /// The password between clients and proxy, and between proxy and Redises.
     pub password: Option<&'static str>,
-    /// How long the proxy waits for a Redis, in milliseconds.
+    /// The proxy's timeout for a Redis, in milliseconds.
     pub timeout: u32,
 }
 
@@ -53,7 +53,7 @@ impl Default for Options {
     }
 }
 
-/// Keeps a proxy running.
+/// A running proxy.
 enum Proxy {
     Envoy { _running: Envoy },
     Twemproxy(Child, #[expect(dead_code, reason = "its files are there as long as it runs")] TempDir),
@@ -93,16 +93,16 @@ impl Shards {
         Self { redises, port, _proxy: proxy }
     }
 
-    /// A service on it. What is set of the keys per call is for the test.
+    /// A service behind the proxy. The test sets the keys per call.
     pub fn service(&self) -> Builder {
-        // on a machine that is busy, an answer may take longer than it should
+        // on a busy machine an answer may take longer than usual
         testkit::tollgate!()
             .rules(RULES)
             .env("REDIS_URL", format!("redis://127.0.0.1:{}", self.port))
             .env("REDIS_TIMEOUT", "10s")
     }
 
-    /// How many counters of rules each of the Redises has.
+    /// The number of rule counters on each of the Redises.
     pub fn sizes(&self) -> [usize; 2] {
         self.redises.each_ref().map(|redis| redis.cli(&["KEYS", "{d|*"]).lines().count())
     }
@@ -117,7 +117,7 @@ impl Shards {
     }
 }
 
-/// Waits until the service calls itself ready.
+/// Waits until the service reports ready.
 pub async fn ready(tollgate: &Tollgate) {
     eventually("readiness", async || {
         let answer = http::Client::new().get(tollgate.address("http"), "/readyz").await;
@@ -144,7 +144,7 @@ async fn envoy(redises: &[Redis; 2], options: &Options) -> (Proxy, u16) {
             "auth_password": secret,
         }});
     }
-    // by their names and not their ports, so that each has the same counters in every run
+    // by name and not by port, so that each has the same counters in every run
     let endpoint = |(redis, name): (&Redis, &str)| {
         let metadata = json!({"filter_metadata": {"envoy.lb": {"hash_key": name}}});
         json!({"endpoint": {"address": local(redis.port)}, "metadata": metadata})
@@ -194,7 +194,7 @@ async fn twemproxy(redises: &[Redis; 2], options: &Options) -> (Proxy, u16) {
             .stderr(Stdio::null())
             .spawn()
             .expect("nutcracker: `bash tests/run.sh` installs it");
-        // it ends if another process has taken a port meanwhile
+        // it exits if another process has taken a port meanwhile
         let up = eventually("twemproxy", async || {
             let ended = child.try_wait().expect("a child").is_some();
             (ended || TcpStream::connect(("127.0.0.1", port)).is_ok()).then_some(!ended)
@@ -206,7 +206,7 @@ async fn twemproxy(redises: &[Redis; 2], options: &Options) -> (Proxy, u16) {
     panic!("twemproxy does not start within {PATIENCE:?}")
 }
 
-/// Debian has it where only root looks.
+/// Debian installs it in a directory that is only in root's path.
 fn program() -> &'static str {
     if std::path::Path::new("/usr/sbin/nutcracker").exists() { "/usr/sbin/nutcracker" } else { "nutcracker" }
 }

@@ -1,4 +1,4 @@
-//! How many calls Redis is charged for how many decisions.
+//! How many calls to Redis are needed for how many decisions.
 
 use std::{
     ops::Range,
@@ -9,8 +9,8 @@ use std::{
 };
 
 use limiter::domain::{Algorithm, CounterKey, RateLimiter as _};
+use redis::{Client, RedisStore};
 use tokio::task::JoinSet;
-use tollgate::store::redis::{Client, RedisStore};
 
 use crate::client::calls;
 use crate::{
@@ -22,16 +22,16 @@ use crate::{
 };
 use testkit::redis::{Redis, cluster::Cluster};
 
-/// What the reference spends on a decision: INCRBY and EXPIRE.
+/// The calls per decision of the reference: INCRBY and EXPIRE.
 const REFERENCE: f64 = 2.0;
 
-/// `TOLLGATE_TEST_DECISIONS` asks for more than CI has time for.
+/// `TOLLGATE_TEST_DECISIONS` sets a number larger than CI has time for.
 fn decisions() -> u64 {
     let text = std::env::var("TOLLGATE_TEST_DECISIONS");
     text.map_or(20_000, |text| text.parse().expect("TOLLGATE_TEST_DECISIONS: a number"))
 }
 
-/// Calls per decision, over counters of these numbers in an order without a pattern.
+/// Calls per decision, over this many counters in an irregular order.
 async fn measured(nodes: &[&Redis], store: &Arc<RedisStore<Client>>, algorithm: Algorithm, keys: Range<u64>) -> f64 {
     let calls = || nodes.iter().map(|node| node.calls("evalsha") + node.calls("eval")).sum::<u64>();
     let before = calls();
@@ -76,17 +76,17 @@ async fn table(name: &str, nodes: &[&Redis], store: RedisStore<Client>) -> (f64,
 }
 
 #[tokio::test]
-async fn a_single_server_is_asked_for_many_at_once() {
+async fn a_call_to_a_single_server_has_many_decisions() {
     let redis = Redis::start(&[]);
     let (uniform, hot) = table("single", &[&redis], store(&tcp(&redis)).await).await;
     assert!(uniform < 0.25 && hot < 0.25, "{uniform} {hot}");
 }
 
 #[tokio::test]
-async fn a_cluster_is_asked_for_each_slot_and_for_many_on_a_hot_one() {
+async fn a_cluster_has_a_call_per_slot_and_many_decisions_on_a_hot_one() {
     let cluster = Cluster::start().await;
     let nodes: Vec<_> = cluster.nodes.iter().collect();
     let (uniform, hot) = table("Cluster", &nodes, cluster_store(&calls::cluster(&cluster), options()).await).await;
-    // the calls that are first on their way may all find that their node does not know the script
+    // the first concurrent calls may all find that their node does not know the script
     assert!(uniform <= 1.0 + TASKS as f64 / decisions() as f64 && hot < 0.25, "{uniform} {hot}");
 }

@@ -3,8 +3,8 @@
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use limiter::domain::{Algorithm, CounterKey, Group, Hit, RateLimiter as _, Refusal, StoreError};
+use redis::{Connector, Endpoint, RedisStats, RedisStore, StoreOptions};
 use tokio::task::JoinSet;
-use tollgate::store::redis::{Connector, Endpoint, RedisStats, RedisStore, StoreOptions};
 
 use crate::{
     client::calls::{connected, tcp},
@@ -13,7 +13,7 @@ use crate::{
         stores::{options, store, store_with},
     },
 };
-use testkit::{PATIENCE, redis::Redis, until};
+use testkit::{PATIENCE, eventually, redis::Redis, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_script_that_is_flushed_is_loaded_again_and_nothing_is_lost() {
@@ -53,7 +53,7 @@ async fn connections_that_are_killed_in_a_loop_charge_nothing_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_writes_all_to_its_disk_is_killed_and_started_again_and_nothing_is_lost() {
+async fn a_durable_server_is_killed_and_restarted_and_nothing_is_lost() {
     let mut redis = Redis::start(&["--appendonly", "yes", "--appendfsync", "always"]);
     let store = Arc::new(store(&tcp(&redis)).await);
     let load = Load::start(&store, keys("restart", 16));
@@ -61,7 +61,7 @@ async fn a_server_that_writes_all_to_its_disk_is_killed_and_started_again_and_no
         load.answers(20).await;
         redis.kill();
         let errors = load.errors();
-        until("everybody has noticed", || load.errors() > errors + TASKS).await;
+        until("every task has noticed", || load.errors() > errors + TASKS).await;
         redis.start_again();
     }
     load.answers(20).await;
@@ -72,7 +72,7 @@ async fn a_server_that_writes_all_to_its_disk_is_killed_and_started_again_and_no
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_hangs_leaves_nobody_waiting() {
+async fn a_server_that_hangs_leaves_no_caller_waiting() {
     let redis = Redis::start(&[]);
     let timeout = Duration::from_secs(1);
     let endpoint = Endpoint { timeout, ..tcp(&redis) };
@@ -81,20 +81,20 @@ async fn a_server_that_hangs_leaves_nobody_waiting() {
     let load = Load::start(&store, keys("hang", 16));
     load.answers(10).await;
     redis.signal("STOP");
-    // each task has been told many times
+    // each task has had many errors
     until("errors", || load.errors() > 2000).await;
     redis.signal("CONT");
     load.answers(10).await;
     let figures = load.stop().await;
     assert_eq!(figures.lost, 0, "{figures:?}");
-    // a server that was stopped in a script, for longer than scripts may take, says BUSY when it wakes
+    // a server that was stopped during a script, for longer than scripts may take, answers BUSY when it continues
     figures.only(&["Unanswered", "Expired", "Unreachable", "Refused(NotReady)"]);
     assert!(figures.errors.contains_key("Unanswered"), "{figures:?}");
     println!("figures: SIGSTOP: {figures:?}");
 }
 
 #[tokio::test]
-async fn while_a_server_hangs_the_work_is_bounded_and_whoever_leaves_is_not_charged() {
+async fn while_a_server_hangs_work_is_bounded_and_cancelled_callers_are_not_charged() {
     let redis = Redis::start(&[]);
     let stats = Arc::new(RedisStats::default());
     let options = StoreOptions { max_pending: NonZeroUsize::new(100).expect("not zero"), ..options() };
@@ -133,7 +133,7 @@ async fn while_a_server_hangs_the_work_is_bounded_and_whoever_leaves_is_not_char
 }
 
 #[tokio::test]
-async fn a_full_server_refuses_what_writes_and_still_shows_its_counters() {
+async fn a_full_server_rejects_writes_and_still_answers_looks() {
     let redis = Redis::start(&["--maxmemory-policy", "noeviction"]);
     let store = store(&tcp(&redis)).await;
     let (key, other) = (CounterKey::from_bytes(b"full"), CounterKey::from_bytes(b"fuller"));
@@ -154,7 +154,7 @@ async fn a_full_server_refuses_what_writes_and_still_shows_its_counters() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_key_of_a_wrong_type_fails_its_own_group_only() {
+async fn a_key_of_a_wrong_type_fails_only_its_own_group() {
     const EACH: u64 = 10;
     let redis = Redis::start(&[]);
     let stats = Arc::new(RedisStats::default());
@@ -162,7 +162,7 @@ async fn a_key_of_a_wrong_type_fails_its_own_group_only() {
     redis.cli(&["SADD", "load:type:1", "not", "a", "counter"]);
     let keys = keys("type", 6);
     let refused = Err(StoreError::Refused(Refusal::WrongType));
-    // the script is there, so that it is one call that they share
+    // the script is loaded, so that all of them share one call
     store.check(take(&keys[0], wide(Algorithm::FixedWindow))).await[0].expect("a verdict");
     let before = redis.calls("evalsha");
     redis.signal("STOP");
@@ -190,7 +190,7 @@ async fn a_key_of_a_wrong_type_fails_its_own_group_only() {
     for verdict in group.await.expect("no panic") {
         assert_eq!(verdict.map(|_| ()), refused);
     }
-    assert!(redis.calls("evalsha") - before < EACH, "they went in calls of their own");
+    assert!(redis.calls("evalsha") - before < EACH, "they were sent in separate calls");
     for (number, key) in keys.iter().enumerate().filter(|(number, _)| *number != 1) {
         let count = count(&store, key, wide(Algorithm::ALL[number % 3])).await;
         assert_eq!(count, Ok(EACH + u64::from(number == 0)), "counter {number}");
@@ -199,29 +199,29 @@ async fn a_key_of_a_wrong_type_fails_its_own_group_only() {
 }
 
 #[tokio::test]
-async fn a_server_that_becomes_a_replica_is_left_and_found_again() {
+async fn a_server_that_becomes_a_replica_is_disconnected_and_found_again() {
     let redis = Redis::start(&[]);
     let store = store(&tcp(&redis)).await;
     let (key, limit) = (CounterKey::from_bytes(b"k"), wide(Algorithm::FixedWindow));
     store.check(take(&key, limit)).await[0].expect("a verdict");
     redis.cli(&["REPLICAOF", "127.0.0.1", "1"]);
-    // it may be left before the answer
+    // it may be disconnected before the answer
     let away = [StoreError::Unreachable, StoreError::Unanswered];
-    let since = std::time::Instant::now();
-    loop {
-        match store.check(take(&key, limit)).await[0] {
-            Err(StoreError::Refused(Refusal::ReadOnly)) => break,
-            other => {
-                assert!(other.is_err_and(|error| away.contains(&error)) && since.elapsed() < PATIENCE, "{other:?}");
-            }
-        }
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    let read_only = StoreError::Refused(Refusal::ReadOnly);
+    eventually("a replica's error", async || {
+        let error = store.check(take(&key, limit)).await[0].expect_err("a replica takes no writes");
+        assert!(error == read_only || away.contains(&error), "{error:?}");
+        (error == read_only).then_some(())
+    })
+    .await;
     redis.cli(&["REPLICAOF", "NO", "ONE"]);
-    while let Err(error) = store.check(take(&key, limit)).await[0] {
-        let expected = away.contains(&error) || error == StoreError::Refused(Refusal::ReadOnly);
-        assert!(expected && since.elapsed() < PATIENCE, "{error:?}");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    eventually("a verdict", async || {
+        let verdict = store.check(take(&key, limit)).await[0];
+        if let Err(error) = verdict {
+            assert!(error == read_only || away.contains(&error), "{error:?}");
+        }
+        verdict.ok()
+    })
+    .await;
     assert_eq!(count(&store, &key, limit).await, Ok(2));
 }

@@ -1,5 +1,5 @@
-//! The engine over a Redis, with the decorators of the service, against the engine over memory: equal decisions.
-//! `tests/store/halves` has the same over memory alone.
+//! Compares the engine over a Redis, with the decorators of the service, with the engine over memory: equal decisions.
+//! `tests/store/halves` does the same over memory only.
 
 use std::{
     collections::HashMap,
@@ -23,16 +23,14 @@ use proptest::{
     prelude::*,
     test_runner::{TestCaseError, TestRunner},
 };
+use redis::{Client, RedisStore};
 use tokio::runtime::Runtime;
-use tollgate::{
-    engine::{Begun, Pending},
-    store::redis::{Client, RedisStore},
-};
+use tollgate::engine::{Begun, Pending};
 
 use crate::{
     client::calls::tcp,
     halves::{
-        side::{CAPABILITIES, Outcome, Side, share_a_counter},
+        side::{Outcome, Side, share_a_counter},
         world::{Step, Windows, World, worlds},
     },
     redis::stores::store,
@@ -41,7 +39,7 @@ use testkit::redis::Redis;
 
 type Stack = Observed<FailMode<DenyCache<RedisStore<Client>>, MemoryStore>>;
 
-/// As `src/app/redis.rs` stacks them.
+/// The same stack as in `src/app/redis.rs`.
 async fn stack(redis: &Redis) -> (Stack, Arc<DenyTable>) {
     let table = DenyTable::new(NonZeroUsize::new(1 << 20).expect("not zero"));
     let config = MemoryConfig { max_counters: NonZeroUsize::new(1_000_000).expect("not zero") };
@@ -55,8 +53,7 @@ fn memory(clock: Arc<dyn Clock>) -> Arc<MemoryStore> {
     Arc::new(MemoryStore::new(MemoryConfig { max_counters: NonZeroUsize::new(7000).expect("not zero") }, clock))
 }
 
-/// A limiter whose store counts at the time of the test, for which the deny cache passes everything on. Keeps the last
-/// group.
+/// A limiter whose store counts at the time of the test; the deny cache sends such groups on. Stores the last group.
 #[derive(Debug)]
 struct Timed<L> {
     inner: Arc<L>,
@@ -93,7 +90,7 @@ impl<L: RateLimiter> RateLimiter for Timed<L> {
     }
 
     fn capabilities(&self) -> Capabilities {
-        CAPABILITIES
+        Capabilities::ALL
     }
 
     fn close(&self) -> impl Future<Output = ()> + Send {
@@ -101,7 +98,7 @@ impl<L: RateLimiter> RateLimiter for Timed<L> {
     }
 }
 
-/// A request that waits for Redis, and what memory decided.
+/// A request that waits for Redis, and the decision over memory.
 struct Waiting {
     pending: Pending,
     group: Group,
@@ -137,8 +134,8 @@ impl Run {
                 self.end_all().await?;
                 self.clock.advance(*time);
             }
-            // A bucket that is full is gone from Redis by the machine's clock, and stays in memory by ours: equal for one limit,
-            // not for another burst. tests/store/halves has changes of rules.
+            // a full bucket expires in Redis by the machine's clock, but stays in memory by ours: equal for one limit,
+            // but not with another burst. tests/store/halves has changes of rules.
             Step::Load(_) => {}
         }
         Ok(())
@@ -146,7 +143,7 @@ impl Run {
 
     async fn ask(&mut self, request: &Request<'_>) -> Result<(), TestCaseError> {
         let expected = self.memory.decided(request);
-        // what shares a counter is charged in the order in which it was asked for
+        // requests that share a counter are charged in the order of the requests
         if let Some(group) = self.in_memory.take_last() {
             while let Some(before) = self.waiting.iter().position(|other| share_a_counter(&other.group, &group)) {
                 self.end(before).await?;
@@ -176,7 +173,7 @@ impl Run {
         Ok(())
     }
 
-    /// What both have counted and charged is the same.
+    /// Asserts that both have counted and charged the same.
     async fn compare(&self) -> Result<(), TestCaseError> {
         prop_assert_eq!(self.memory.statistics(), self.redis.statistics());
         for (key, limit) in &self.counters {
@@ -188,7 +185,7 @@ impl Run {
     }
 }
 
-/// Runs a property; each case has counters of its own. More of them with PROPTEST_CASES.
+/// Runs a property; each case has counters of its own. PROPTEST_CASES sets their number.
 fn for_all(
     worlds: impl Strategy<Value = World>,
     test: &impl AsyncFn(&World, &str) -> Result<u64, TestCaseError>,
@@ -233,9 +230,10 @@ fn the_engine_decides_and_counts_over_redis_as_over_memory() {
     println!("figures: memory and Redis: {cases} sequences, {requests} requests");
 }
 
-/// By the clocks of the machine, so compared without times. What is left as a remembered denial has it may be a second
-/// old, and so may be what is chosen by it; a refund may be seen a second late, so there are none here. What the cache
-/// answers is no longer added to the counter, which another limit on it would see, so there are no overrides either.
+/// Uses the clocks of the machine, so times are not compared. The remaining number of a remembered denial may be a
+/// second old, and so may be the choice of the reported limit. A refund may take effect a second late, so there are
+/// none here. Hits that the cache answers are not added to the counter, which another limit on it would see, so there
+/// are no overrides either.
 #[test]
 fn the_deny_cache_changes_no_answer() {
     let (redis, runtime) = (Redis::start(&[]), runtime());
@@ -247,8 +245,8 @@ fn the_deny_cache_changes_no_answer() {
         for step in &world.steps {
             let Step::Ask(ask, _) = step else { continue };
             let ask = ask.clone().without_refunds().without_overrides();
-            let told = redis.engine.decide(&ask.request(), None).await;
-            prop_assert_eq!(timeless(told), timeless(memory.decided(&ask.request())), "{:?}", ask);
+            let decided = redis.engine.decide(&ask.request(), None).await;
+            prop_assert_eq!(timeless(decided), timeless(memory.decided(&ask.request())), "{:?}", ask);
         }
         Ok(requests(world))
     };

@@ -1,9 +1,9 @@
-//! What a store leaves behind, and what it says to Redis.
+//! What a store leaves behind, and which commands it sends to Redis.
 
 use std::{collections::BTreeSet, num::NonZeroU32};
 
 use limiter::domain::{Algorithm, Charge, CounterKey, Group, Hit, Limit, RateLimiter, Unit, Window};
-use tollgate::store::redis::{Client, RedisStore};
+use redis::{Client, RedisStore};
 
 use crate::client::calls;
 use crate::{
@@ -20,7 +20,7 @@ fn short(algorithm: Algorithm, seconds: u32) -> Limit {
     Limit::new(algorithm, 3, window, None, None).expect("a limit")
 }
 
-/// Charges, denials, looks, refunds, groups and a reset, of every algorithm, at Redis's own time.
+/// Charges, denials, looks, refunds, groups and a reset, with every algorithm, at Redis's own time.
 async fn everything(store: &RedisStore<Client>) {
     for (number, algorithm) in Algorithm::ALL.into_iter().cycle().take(60).enumerate() {
         let limit = short(algorithm, 1 + number as u32 % 2);
@@ -37,7 +37,7 @@ async fn everything(store: &RedisStore<Client>) {
     }
 }
 
-/// The commands that ran on a server, without what the test itself asked.
+/// The commands that ran on a server, without those of the test itself.
 fn commands(redis: &Redis) -> BTreeSet<String> {
     let stats = redis.cli(&["INFO", "commandstats"]);
     let names = stats.lines().filter_map(|line| Some(line.strip_prefix("cmdstat_")?.split_once(':')?.0.to_owned()));
@@ -45,13 +45,13 @@ fn commands(redis: &Redis) -> BTreeSet<String> {
     names.filter(|name| !of_the_test.contains(&name.as_str())).collect()
 }
 
-/// A connection begins with this.
+/// The commands at the start of a connection.
 const AT_CONNECT: [&str; 1] = ["ping"];
 
-/// Then it carries these, the script and resets.
+/// The commands after that: the script, and resets.
 const CALLS: [&str; 3] = ["eval", "evalsha", "del"];
 
-/// The script runs these.
+/// The commands that the script runs.
 const IN_SCRIPT: [&str; 4] = ["time", "mget", "get", "set"];
 
 fn expected(nodes: &[Redis], more: &[&str]) {
@@ -63,7 +63,7 @@ fn expected(nodes: &[Redis], more: &[&str]) {
     };
     let expected: BTreeSet<_> = [&AT_CONNECT[..], &CALLS, &IN_SCRIPT, more].concat().into_iter().map(as_told).collect();
     assert_eq!(sent, expected);
-    // a node of a cluster rejects what it is asked for another's slot
+    // a cluster node rejects commands for slots of another node
     for node in nodes {
         let stats = node.cli(&["INFO", "commandstats"]);
         assert_eq!(stats.matches(",rejected_calls=").count(), stats.matches(",rejected_calls=0,").count(), "{stats}");
@@ -71,7 +71,7 @@ fn expected(nodes: &[Redis], more: &[&str]) {
 }
 
 #[tokio::test]
-async fn a_single_server_is_left_empty_and_sent_what_is_expected() {
+async fn a_single_server_is_left_empty_and_gets_the_expected_commands() {
     let redis = Redis::start(&[]);
     redis.cli(&["CONFIG", "RESETSTAT"]);
     let store = store(&tcp(&redis)).await;
@@ -81,7 +81,7 @@ async fn a_single_server_is_left_empty_and_sent_what_is_expected() {
 }
 
 #[tokio::test]
-async fn a_cluster_is_left_empty_and_sent_what_is_expected() {
+async fn a_cluster_is_left_empty_and_gets_the_expected_commands() {
     let cluster = Cluster::start().await;
     for node in &cluster.nodes {
         node.cli(&["CONFIG", "RESETSTAT"]);

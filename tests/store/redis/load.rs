@@ -1,4 +1,4 @@
-//! Steady load on a store that keeps books: for each counter, what was answered and what was left unanswered.
+//! Steady load on a store, with books: for each counter, how many hits were answered and how many were not.
 
 use std::{
     collections::BTreeMap,
@@ -12,19 +12,19 @@ use std::{
 use limiter::domain::{
     Algorithm, Charge, CounterKey, Group, Hit, Limit, RateLimiter as _, StoreError, Timestamp, Unit, Window,
 };
+use redis::{Client, RedisStore};
 use tokio::task::JoinSet;
-use tollgate::store::redis::{Client, RedisStore};
 
 use testkit::until;
 
-/// How many tasks ask at once, each for one hit.
+/// The number of concurrent tasks, each with one hit at a time.
 pub const TASKS: u64 = 64;
 
-/// The time of every check, so that no window turns.
+/// The time of every check, so that no window ends.
 pub const NOW: Timestamp = Timestamp::from_micros(28_333_334 * 60_000_000);
 
-/// A limit that nothing reaches, and that counts every hit. Few enough a year that what a bucket refills in a test is none,
-/// for it expires when it is full by the clock of the server.
+/// A limit that is never reached and that counts every hit. It is small enough per year that a bucket refills nothing
+/// during a test, because a full bucket expires by the clock of the server.
 pub fn wide(algorithm: Algorithm) -> Limit {
     Limit::new(algorithm, 200_000, Window::from(Unit::Year), None, Some(true)).expect("a limit")
 }
@@ -33,7 +33,7 @@ pub fn take(key: &CounterKey, limit: Limit) -> Group {
     Group::single(Hit::new(key.clone(), limit, Charge::Take(1))).at(NOW)
 }
 
-/// The count of a counter, written by `take`.
+/// The count of a counter that `take` has charged.
 pub async fn count(store: &RedisStore<Client>, key: &CounterKey, limit: Limit) -> Result<u64, StoreError> {
     let group = Group::single(Hit::new(key.clone(), limit, Charge::LOOK)).at(NOW);
     store.check(group).await[0].map(|verdict| verdict.after)
@@ -43,17 +43,17 @@ pub fn keys(tag: &str, number: usize) -> Vec<CounterKey> {
     (0..number).map(|number| CounterKey::from_bytes(format!("load:{tag}:{number}").as_bytes())).collect()
 }
 
-/// What became of the hits on one counter.
+/// The results of the hits on one counter.
 struct Book {
     key: CounterKey,
     limit: Limit,
     answered: AtomicU64,
     unanswered: AtomicU64,
-    /// When the last answer came, and the longest time between two.
+    /// The time of the last answer, and the longest time between two.
     gaps: Mutex<(Instant, Duration)>,
 }
 
-/// Load that goes on until it is stopped.
+/// A load that runs until it is stopped.
 pub struct Load {
     store: Arc<RedisStore<Client>>,
     books: Arc<Vec<Book>>,
@@ -62,24 +62,24 @@ pub struct Load {
     tasks: JoinSet<()>,
 }
 
-/// What a load that was stopped has seen.
+/// The results of a load.
 #[derive(Debug)]
 pub struct Figures {
     /// Hits that were answered, over all counters.
     pub decisions: u64,
     /// Hits that Redis has counted.
     pub counted: u64,
-    /// Hits that Redis may have counted though it did not answer.
+    /// Hits that Redis may have counted without an answer.
     pub unanswered: u64,
     pub errors: BTreeMap<String, u64>,
-    /// Between two answers for one counter.
+    /// The longest time between two answers for one counter.
     pub longest_gap: Duration,
-    /// Hits that were answered and that Redis does not know, over all counters.
+    /// Hits that were answered but that Redis does not have, over all counters.
     pub lost: u64,
 }
 
 impl Load {
-    /// Every counter in turn, the algorithms in turn.
+    /// Uses all counters and algorithms in turn.
     pub fn start(store: &Arc<RedisStore<Client>>, keys: Vec<CounterKey>) -> Self {
         let book = |(number, key)| Book {
             key,
@@ -113,7 +113,7 @@ impl Load {
         load
     }
 
-    /// Waits until every counter has had so many more answers.
+    /// Waits until every counter has had this many more answers.
     pub async fn answers(&self, more: u64) {
         let enough: Vec<_> = self.books.iter().map(|book| book.answered.load(SeqCst) + more).collect();
         until("every counter is answered", || {
@@ -122,12 +122,13 @@ impl Load {
         .await;
     }
 
-    /// How many hits have had an error instead.
+    /// The number of hits that have failed.
     pub fn errors(&self) -> u64 {
         self.errors.lock().expect("no panic").values().sum()
     }
 
-    /// Ends it, and holds every counter against its book: Redis counted what was answered, and of what was not, any.
+    /// Stops the load, and compares every counter with its book: Redis must have counted every answered hit, and may
+    /// have counted any of the others.
     pub async fn stop(mut self) -> Figures {
         self.going.store(false, SeqCst);
         while let Some(task) = self.tasks.join_next().await {
@@ -170,7 +171,7 @@ impl Book {
                 Ok(())
             }
             Err(error) => {
-                // the others say that nothing was charged
+                // the other errors say that nothing was charged
                 if matches!(error, StoreError::Unanswered | StoreError::Unreadable) {
                     self.unanswered.fetch_add(1, SeqCst);
                 }
@@ -181,7 +182,7 @@ impl Book {
 }
 
 impl Figures {
-    /// Nothing but these kinds of error.
+    /// Asserts that only these kinds of errors occurred.
     pub fn only(&self, kinds: &[&str]) {
         for kind in self.errors.keys() {
             assert!(kinds.contains(&kind.as_str()), "{self:?}");

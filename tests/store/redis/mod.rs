@@ -1,4 +1,4 @@
-//! The Redis store against real servers: the contract, what Redis is asked, and what its trouble does to the counts.
+//! The Redis store with real servers: the contract, the commands it sends, and how failures of Redis affect the counts.
 
 mod batching;
 mod contract;

@@ -1,13 +1,13 @@
-//! Stores over servers of a test's own.
+//! Stores with servers of the test.
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
-use tollgate::store::redis::{Client, Connector, Endpoint, RedisStats, RedisStore, StoreOptions};
+use redis::{Client, Connector, Endpoint, RedisStats, RedisStore, StoreOptions};
 
 use crate::client::calls::connected;
 use testkit::PATIENCE;
 
-/// How a store behaves unless a test says otherwise: nothing expires late, and nothing times out by chance.
+/// The options of a store unless a test sets others: nothing expires late, and nothing times out by chance.
 pub fn options() -> StoreOptions {
     StoreOptions {
         timeout: PATIENCE / 2,
@@ -17,7 +17,7 @@ pub fn options() -> StoreOptions {
     }
 }
 
-/// A store whose client has connected.
+/// A store whose client is connected.
 pub async fn store(endpoint: &Endpoint) -> RedisStore<Client> {
     store_with(endpoint, options()).await
 }
@@ -26,7 +26,7 @@ pub async fn store_with(endpoint: &Endpoint, options: StoreOptions) -> RedisStor
     RedisStore::start(connected(endpoint).await, None, options, Arc::new(RedisStats::default()))
 }
 
-/// The same on a Cluster, one connection to each of its primaries.
+/// The same on a cluster, with one connection to each of its primaries.
 pub async fn cluster_store(endpoint: &Endpoint, options: StoreOptions) -> RedisStore<Client> {
     let client = Connector::new(endpoint).expect("a connector").connect();
     testkit::until("connected", || client.open_connections() == 3).await;

@@ -1,4 +1,4 @@
-//! What grows inside one process: rules, counters, descriptors. Each figure is the median of several rounds.
+//! What grows inside one process: rules, counters, descriptors. Each number is the median of several rounds.
 
 use std::{
     hint::black_box,
@@ -21,7 +21,7 @@ use crate::Sizes;
 const ROUNDS: usize = 7;
 const TIMES: u32 = 200_000;
 
-/// Nanoseconds that it takes once: the median of the rounds.
+/// The time of one call in nanoseconds: the median of the rounds.
 fn nanos(mut work: impl FnMut()) -> f64 {
     let mut rounds: Vec<Duration> = (0..ROUNDS)
         .map(|_| {
@@ -34,12 +34,12 @@ fn nanos(mut work: impl FnMut()) -> f64 {
     rounds[ROUNDS / 2].as_secs_f64() * 1e9 / f64::from(TIMES)
 }
 
-/// Resident bytes of this process.
+/// The resident memory of this process, in bytes.
 fn resident() -> f64 {
     memory::resident("self").expect("procfs") as f64
 }
 
-/// Numbers below `count` that come in no order and never soon again.
+/// Numbers below `count` in a scattered order that repeats only after a long time.
 fn scattered(count: usize) -> impl FnMut() -> usize {
     let mut state = 1u64;
     move || {
@@ -95,7 +95,7 @@ pub fn counters(sizes: &Sizes) -> Value {
     sizes.counters.iter().map(|count| cost(*count)).collect()
 }
 
-/// As long as those of ten million users in a small domain are.
+/// A key as long as those of ten million users in a domain with a short name.
 fn key(number: usize) -> CounterKey {
     use std::io::Write as _;
 

@@ -1,9 +1,9 @@
-//! What a decision costs as things grow: rules, live counters, descriptors of a request, connections; the memory of
-//! rules and counters; what a reload of a million rules costs the requests meanwhile, and a connection that floods its
-//! worker the others. `cargo bench -p bench --bench scale` prints it and writes `docs/performance/scale.json`, from
-//! which `bench plot` draws the plots. Needs a release build of Tollgate, `redis-server`, four gigabytes of memory and
-//! a few minutes in which the machine does nothing else; with `SCALE=small` it only shows that it works, with small
-//! sizes, and writes nothing.
+//! The cost of a decision as things grow: rules, live counters, descriptors of a request, connections; the memory of
+//! rules and counters; how a reload of a million rules affects concurrent requests, and how a connection that floods
+//! its worker affects the others. `cargo bench -p bench --bench scale` prints the results and writes
+//! `docs/performance/scale.json`, from which `bench plot` draws the plots. Needs a release build of Tollgate,
+//! `redis-server`, four gigabytes of memory and a few minutes on an idle machine. With `SCALE=small` it only checks
+//! itself with small sizes and writes nothing.
 #![allow(missing_docs, unreachable_pub, clippy::print_stdout, clippy::panic, reason = "a benchmark")]
 
 mod inside;
@@ -17,14 +17,14 @@ use serde_json::{Value, json};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// How far to go.
+/// The sizes to measure.
 #[derive(Debug)]
 pub struct Sizes {
     pub rules: &'static [usize],
     pub counters: &'static [usize],
     pub descriptors: &'static [usize],
     pub connections: &'static [usize],
-    /// Of the rules that are loaded again.
+    /// The number of rules in the reload.
     pub reload: usize,
     pub counters_in_redis: usize,
     pub seconds: &'static str,
@@ -51,11 +51,11 @@ const SMALL: Sizes = Sizes {
 };
 
 fn main() {
-    // without huge pages, as the service
+    // without huge pages, like the service
     tollgate::cli::prepare();
     let small = env::var_os("SCALE").is_some_and(|value| value == "small");
     let sizes = if small { &SMALL } else { &FULL };
-    // memory is measured first, before anything is freed and used again
+    // memory is measured first, before any allocation is freed and reused
     let counters = inside::counters(sizes);
     let rules = inside::rules(sizes);
     let mut report = json!({
@@ -81,7 +81,7 @@ fn main() {
     );
 }
 
-/// What is promised of the largest sizes.
+/// The promised bounds at the largest sizes.
 fn targets(report: &Value) -> Vec<Value> {
     let last = |table: &str, column: &str| {
         let rows = report[table].as_array().expect("a table");

@@ -20,13 +20,13 @@ use crate::{
     service::{Redis, Tollgate, program},
 };
 
-/// Counters in memory.
+/// Keeps counters in memory.
 const MEMORY: &[(&str, &str)] = &[("BACKEND_TYPE", "memory")];
 
 const RULES: &str = "domain: d\ndescriptors: [{key: user, rate_limit: {unit: hour, requests_per_unit: 4000000000}}]\n";
 
-/// Requests in flight on all connections together, however many there are.
-const UNDER_WAY: usize = 1_000;
+/// Requests in flight on all connections together, for any number of connections.
+const IN_FLIGHT: usize = 1_000;
 
 fn bench(address: &str, args: &[&str]) -> Command {
     let mut command = Command::new(program());
@@ -43,7 +43,7 @@ pub fn connections(sizes: &Sizes) -> Value {
     let tollgate = Tollgate::start(RULES, MEMORY);
     let (address, pid) = (tollgate.grpc().to_string(), tollgate.pid());
     let cost = |count: usize| {
-        let (connections, streams) = (count.to_string(), (UNDER_WAY / count).to_string());
+        let (connections, streams) = (count.to_string(), (IN_FLIGHT / count).to_string());
         let args = ["-c", &connections, "-m", &streams, "--pid", &pid, "--keys", "uniform:10000", "-d", sizes.seconds];
         let ran = report(&bench(&address, &args).output().expect("it runs"));
         assert_eq!(ran["failed"], 0, "{ran:#}");
@@ -68,7 +68,7 @@ fn many_rules(count: usize, requests: u32) -> String {
     yaml
 }
 
-/// A thousand requests a second, in an open loop: without a reload, and while all rules are reloaded.
+/// A thousand requests per second in an open loop: without a reload, and while all rules are reloaded.
 pub fn reload(sizes: &Sizes) -> Value {
     let few = Tollgate::start(RULES, MEMORY);
     few.wait_for_load(0);
@@ -85,7 +85,7 @@ pub fn reload(sizes: &Sizes) -> Value {
         bench(&address, &args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs")
     };
     let quiet = report(&load(sizes.seconds).wait_with_output().expect("it ran"));
-    // not while it is measured: the cores are shared
+    // outside the measurement, because the cores are shared
     let others = many_rules(sizes.reload, 2);
     let before = tollgate.loads();
     let during = load("20s");
@@ -114,7 +114,7 @@ pub fn redis(sizes: &Sizes) -> Value {
     let url = redis.url();
     let weigh = |algorithm: &str| {
         let yaml = RULES.replace("{unit", &format!("{{algorithm: {algorithm}, unit"));
-        // a machine that is busy may take longer for an answer than the default of 100 ms
+        // a busy machine may take longer to answer than the default timeout of 100 ms
         let tollgate = Tollgate::start(&yaml, &[("REDIS_URL", &url), ("REDIS_TIMEOUT", "10s")]);
         redis.cli(&["FLUSHALL"]);
         let keys = format!("uniform:{}", sizes.counters_in_redis);
@@ -130,8 +130,8 @@ pub fn redis(sizes: &Sizes) -> Value {
     ["fixed_window", "sliding_window", "token_bucket"].map(weigh).into()
 }
 
-/// Two connections that ask a little, each on a worker of its own, and the pages that probes and scrapes read: alone,
-/// and beside a connection that keeps as many requests under way as it may.
+/// Two connections with little load, each on its own worker, and the pages that probes and scrapes read: alone, and
+/// beside a connection with as many requests in flight as it may have.
 pub fn isolation(sizes: &Sizes) -> Value {
     let tollgate = Tollgate::start(RULES, MEMORY);
     let address = tollgate.grpc().to_string();
@@ -140,7 +140,7 @@ pub fn isolation(sizes: &Sizes) -> Value {
             let args = ["--rate", "200", "-c", "1", "--warm-up", "2s", "-d", sizes.seconds];
             let observer =
                 bench(&address, &args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
-            // dealt one after the other
+            // connections are distributed in turn
             thread::sleep(Duration::from_millis(500));
             observer
         });
@@ -171,7 +171,7 @@ pub fn isolation(sizes: &Sizes) -> Value {
     both
 }
 
-/// Quantiles of the time that a page takes, in microseconds, asked forty times in two seconds.
+/// Quantiles of the latency of a page, in microseconds, over forty requests in two seconds.
 async fn page(tollgate: &Tollgate, listener: &str, path: &str) -> Value {
     const TIMES: usize = 40;
     let client: Client<HttpConnector, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build_http();

@@ -1,4 +1,4 @@
-//! Tollgate and Redis as this benchmark needs them: with rules that can be replaced, and with `redis-cli`.
+//! Tollgate with rules that can be replaced, and Redis with `redis-cli`, as this benchmark needs them.
 
 use std::{
     ffi::OsString,
@@ -19,7 +19,7 @@ pub fn program() -> PathBuf {
     process::built_tollgate().expect("this program has a path")
 }
 
-/// A service with rules in a folder of its own, and two workers.
+/// A service with two workers and rules in its own folder.
 pub struct Tollgate {
     server: process::Server,
     rules: TempDir,
@@ -39,7 +39,7 @@ impl Tollgate {
         self.server.address
     }
 
-    /// Where a listener listens, by its name in the log.
+    /// The address of a listener, by its name in the log.
     pub fn address(&self, listener: &str) -> SocketAddr {
         let find = || self.server.lines().iter().find_map(|line| process::listener(line, listener));
         eventually(listener, find)
@@ -53,19 +53,19 @@ impl Tollgate {
         memory::resident(&self.pid()).expect("procfs") as f64 / f64::from(1 << 20)
     }
 
-    /// How often rules were loaded.
+    /// How many times rules were loaded.
     pub fn loads(&self) -> usize {
         self.server.lines().iter().filter(|line| line.contains("rules loaded")).count()
     }
 
-    /// Waits until rules were loaded more often than this.
+    /// Waits until rules were loaded more than `before` times.
     pub fn wait_for_load(&self, before: usize) {
         eventually("rules loaded", || (self.loads() > before).then_some(()));
     }
 
-    /// Replaces the rules at once, as an editor does.
+    /// Replaces the rules atomically, as an editor does.
     pub fn write_rules(&self, rules: &str) {
-        // written elsewhere, for every file of the folder is read as rules
+        // written in another folder, because every file of this one is read as rules
         let new = tempfile::NamedTempFile::new_in(self.rules.path().parent().expect("not the root")).expect("a file");
         fs::write(new.path(), rules).expect("the rules can be written");
         new.persist(self.rules.path().join("rules.yaml")).expect("the rules can be replaced");
@@ -83,7 +83,7 @@ fn eventually<T>(what: &str, mut find: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// A Redis that keeps nothing on disk.
+/// A Redis without persistence.
 pub struct Redis(process::Server);
 
 impl Redis {
@@ -95,7 +95,7 @@ impl Redis {
         format!("redis://{}", self.0.address)
     }
 
-    /// What `redis-cli` prints for a command that must succeed, without the newline at its end.
+    /// The output of `redis-cli` for a command that must succeed, without the final newline.
     pub fn cli(&self, command: &[&str]) -> String {
         let port = self.0.address.port().to_string();
         let output =

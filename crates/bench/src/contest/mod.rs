@@ -1,5 +1,5 @@
-//! Several contenders in one run: servers under the same load, and Redis called directly. Each has its turn, round
-//! after round, so that other work of the machine affects all equally.
+//! Compares several contenders in one run: servers under the same load, and Redis called directly. They take turns,
+//! round after round, so that other load on the machine affects all of them equally.
 
 pub(crate) mod report;
 
@@ -14,30 +14,30 @@ use crate::{
     sample::{Sample, Series},
 };
 
-/// One that has its turn in each round.
+/// A server or Redis that is measured once per round.
 #[derive(Clone, Debug)]
 pub(crate) struct Contender {
     pub(crate) name: String,
     pub(crate) kind: Kind,
 }
 
-/// What is measured.
+/// What a contender is.
 #[derive(Clone, Debug)]
 pub(crate) enum Kind {
     /// A server under load.
     Server {
         scenario: Box<Scenario>,
-        /// Its process ID, if it is on this machine.
+        /// The server's process id, if it runs on this machine.
         pid: Option<u32>,
-        /// The Redis behind it, if its CPU time is to be measured too.
+        /// The Redis behind the server, if its CPU time is to be measured too.
         redis: Option<Redis>,
     },
-    /// A Redis, called directly.
+    /// A Redis that is called directly.
     Redis { redis: Redis, protocol: Protocol, keys: Keys, config: Config },
 }
 
 impl Contender {
-    /// How the load is made.
+    /// How load is made on this contender.
     pub(crate) fn config(&self) -> &Config {
         match &self.kind {
             Kind::Server { scenario, .. } => &scenario.config,
@@ -69,7 +69,7 @@ impl Contender {
     }
 }
 
-/// Runs this many rounds, in each of which every contender has its turn.
+/// Runs `count` rounds; in each, every contender is measured once.
 pub(crate) async fn rounds(count: NonZeroUsize, contenders: &[Contender], what: &str) -> Result<Vec<Series>, Error> {
     let mut line = Line::default();
     let mut all: Vec<Series> = contenders.iter().map(|one| Series::new(&one.name)).collect();

@@ -1,4 +1,4 @@
-//! The report of several contenders: medians side by side, and as ratios to one of them.
+//! The report of several contenders: their medians, and the ratios to one of them.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use crate::sample::{Figure, Series};
 
 const TITLES: [&str; 9] = ["", "a second", "of bare", "p50", "p99", "late p99", "server CPU", "Redis CPU", "CPU here"];
 
-/// The table of medians. The ratios are to the contender at `base`.
+/// The table of medians. The ratios are to the contender with index `base`.
 pub(crate) fn as_text(title: &str, series: &[Series], base: usize) -> String {
     let mut rows = vec![TITLES.map(str::to_owned)];
     for one in series {
@@ -47,7 +47,7 @@ pub(crate) fn as_text(title: &str, series: &[Series], base: usize) -> String {
     text
 }
 
-/// All samples, medians, and their ratios to the contender at `base`.
+/// All samples, the medians, and their ratios to the contender with index `base`.
 pub(crate) fn as_json(series: &[Series], base: usize) -> Value {
     let ratios = |one: &Series| -> Map<String, Value> {
         let ratio = |figure: &Figure| (figure.name().to_owned(), one.ratio(*figure, &series[base]).into());
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn contenders_stand_side_by_side() {
+    fn contenders_are_shown_side_by_side() {
         let series = [series("host:1", 180_000.0, Some(2500.0), 0), series("bare", 200_000.0, Some(900.0), 2)];
         let text = as_text("medians", &series, 1);
         assert_eq!(

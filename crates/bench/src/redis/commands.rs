@@ -1,5 +1,4 @@
-//! INCRBY and EXPIRE for each decision, in a round trip of its own: as a service does that has no script and does not
-//! batch.
+//! INCRBY and EXPIRE for each decision, in one round trip each: like a service without a script and without batching.
 
 use std::{num::NonZeroUsize, thread};
 
@@ -14,7 +13,7 @@ use super::{
 };
 use crate::sample::Sample;
 
-/// Connections of all threads together: the default of REDIS_POOL_SIZE.
+/// The number of connections of all threads together: the default of REDIS_POOL_SIZE.
 const CONNECTIONS: usize = 10;
 
 pub(super) async fn measure(
@@ -48,7 +47,7 @@ async fn ask(mut connection: Connection, picker: Picker, mut random: Rng, span: 
     let expiry = EXPIRY_SECONDS.to_string();
     while !span.has_ended() {
         commands.clear();
-        // as long as a key of the service that we replace
+        // as long as a key of the reference
         let key = format!("tollgate-bench:d_user_{:08}_1700000000", picker.pick(&mut random));
         push_command(&mut commands, &["INCRBY", &key, "1"]);
         push_command(&mut commands, &["EXPIRE", &key, &expiry]);

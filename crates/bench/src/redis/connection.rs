@@ -1,13 +1,13 @@
-//! A plain connection to Redis: commands as bytes, and the few kinds of replies that they have.
+//! A plain connection to Redis: commands as bytes, and the few kinds of replies to them.
 
 use std::{io, time::Duration};
 
+use redis::{Address, Credentials, HostPort};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::{TcpStream, UnixStream},
     time::timeout,
 };
-use tollgate::store::redis::{Address, Credentials, HostPort};
 
 use super::{PATIENCE, RedisError};
 
@@ -15,7 +15,7 @@ trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-/// A connection.
+/// A connection, with bytes that were read in advance.
 pub(crate) struct Connection {
     stream: Box<dyn Stream>,
     read: Vec<u8>,
@@ -58,7 +58,7 @@ impl Connection {
         Ok(connection)
     }
 
-    /// CPU time that the server has spent, by its own account.
+    /// The CPU time that the server has used, according to itself.
     pub(crate) async fn cpu_time(&mut self) -> Result<Duration, RedisError> {
         let info = self.ask(&[&["INFO", "cpu"]]).await?;
         let seconds = |name: &str| {
@@ -71,7 +71,7 @@ impl Connection {
         }
     }
 
-    /// Its name and version.
+    /// The server's name and version.
     pub(crate) async fn version(&mut self) -> Result<String, RedisError> {
         let info = self.ask(&[&["INFO", "server"]]).await?;
         let field =
@@ -81,7 +81,7 @@ impl Connection {
         Ok(known.or_else(|| field("redis_version").map(|version| of("Redis", version))).unwrap_or_default())
     }
 
-    /// Sends commands and waits for all replies. Returns the last one, if it is text.
+    /// Sends commands and waits for all replies. Returns the last one if it is text.
     async fn ask(&mut self, commands: &[&[&str]]) -> Result<String, RedisError> {
         let mut bytes = Vec::new();
         for words in commands {
@@ -90,7 +90,7 @@ impl Connection {
         self.exchange(&bytes, commands.len()).await
     }
 
-    /// Sends bytes of several commands, and waits for as many replies.
+    /// Sends several encoded commands and waits for this many replies.
     pub(super) async fn exchange(&mut self, commands: &[u8], replies: usize) -> Result<String, RedisError> {
         timeout(PATIENCE, self.send_and_receive(commands, replies)).await.map_err(|_| RedisError::Silent)?
     }
@@ -115,7 +115,7 @@ impl Connection {
     }
 }
 
-/// Reduces a rejected login to its error code: a server may repeat the password in the text.
+/// Reduces the error of a rejected login to its code, because the text may contain the password.
 fn only_the_code(error: RedisError) -> RedisError {
     match error {
         RedisError::Refused(text) => {
@@ -125,7 +125,7 @@ fn only_the_code(error: RedisError) -> RedisError {
     }
 }
 
-/// Appends a command.
+/// Appends an encoded command.
 pub(super) fn push_command(into: &mut Vec<u8>, words: &[&str]) {
     into.extend(format!("*{}\r\n", words.len()).bytes());
     for word in words {
@@ -133,7 +133,7 @@ pub(super) fn push_command(into: &mut Vec<u8>, words: &[&str]) {
     }
 }
 
-/// The reply at the start of these bytes and its length, if it is complete. No command here is answered by an array.
+/// The reply at the start of `bytes` and its length, if it is complete. None of the commands returns an array.
 fn reply(bytes: &[u8]) -> Option<(Result<String, String>, usize)> {
     let end = bytes.windows(2).position(|two| two == b"\r\n")?;
     let line = String::from_utf8_lossy(bytes.get(1..end)?).into_owned();
@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn replies_are_read_when_they_are_whole() {
+    fn replies_are_parsed_once_they_are_complete() {
         let text = |text: &str| Ok(text.to_owned());
         for (bytes, expected) in [
             (&b":12\r\n:1\r\n"[..], Some((text("12"), 5))),
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_login_is_refused_without_the_password() {
+    fn the_error_of_a_rejected_login_has_no_password() {
         let refused = |text: &str| only_the_code(RedisError::Refused(text.to_owned())).to_string();
         assert!(refused("ERR unknown command 'AUTH', with args beginning with: 's3cr'").ends_with("AUTH: ERR"));
         assert!(refused("WRONGPASS invalid s3cr").ends_with("AUTH: WRONGPASS"));

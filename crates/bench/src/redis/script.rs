@@ -1,15 +1,15 @@
-//! Our script, called as the store calls it: the same client and connections, two calls in flight for each worker.
+//! Calls our script as the store does: with the same client and connections, and two calls in flight per worker.
 
 use std::{num::NonZeroUsize, sync::Arc, thread, time::Duration};
 
 use fastrand::Rng;
 use limiter::domain::{Charge, Clock as _, CounterKey, Group, Hit, Limit, MAX_COUNT, SystemClock, Unit};
 use load::{Config, Keys, Meter};
+use redis::{Call, CallError, Caller, Client, Connector, Entry, Script};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep},
 };
-use tollgate::store::redis::{Call, CallError, Caller, Client, Connector, Entry, Script};
 
 use super::{
     EXPIRY_SECONDS, PATIENCE, Redis, RedisError,
@@ -17,9 +17,9 @@ use super::{
 };
 use crate::sample::Sample;
 
-/// Calls in flight, as many as the store has.
+/// The number of calls in flight, as in the store.
 const IN_FLIGHT: usize = 2;
-/// Different calls, made in turn.
+/// The number of different calls, which are made in turn.
 const CALLS: usize = 64;
 
 pub(super) async fn measure(
@@ -32,7 +32,7 @@ pub(super) async fn measure(
     let connector = Connector::new(&redis.endpoint)?;
     let seed = config.seed;
     let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    // with one decision a call, as many in flight as streams of a connection of the load
+    // with one decision per call, as many calls in flight as a connection of the load has streams
     let in_flight = if batch == NonZeroUsize::MIN { config.streams.get() } else { IN_FLIGHT };
     spread(workers, config, meter, move |thread, span| {
         let connector = connector.clone();
@@ -68,7 +68,7 @@ async fn connected(connector: &Connector) -> Result<Arc<Client>, RedisError> {
     Ok(Arc::new(client))
 }
 
-/// Calls the script by its text, so that the server knows it by its hash from now on.
+/// Calls the script by its text, so that the server knows its hash afterwards.
 async fn load(client: &Client, calls: &[Vec<Entry>]) -> Result<(), CallError> {
     let call = Call::new(&calls[0], SystemClock.now(), || Duration::ZERO);
     client.call(None, Script::Text, &call).await.map(drop)
@@ -86,7 +86,7 @@ async fn ask(client: &Client, calls: &[Vec<Entry>], first: usize, batch: u64, sp
     Ok(())
 }
 
-/// Calls of this many decisions each. Equal ones are merged, as the store does.
+/// Encodes calls with this many decisions each. Equal decisions are merged, as in the store.
 fn calls(batch: NonZeroUsize, keys: Keys, mut random: Rng) -> Vec<Vec<Entry>> {
     let picker = keys.picker();
     let limit = Limit::fixed_window(MAX_COUNT, Unit::Minute);
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn calls_have_as_many_decisions_as_they_should() {
+    fn calls_have_the_requested_number_of_decisions() {
         for (keys, entries) in [("hot", 1..=1), ("uniform:1000000", 60..=64)] {
             let batch = NonZeroUsize::new(64).expect("not zero");
             for call in calls(batch, keys.parse().expect("keys"), Rng::with_seed(1)) {

@@ -1,4 +1,4 @@
-//! Work on several threads, each with a current-thread runtime, in a window of time that all know in advance.
+//! Runs work on several threads, each with a current-thread runtime, in a time window that is fixed in advance.
 
 use std::{
     sync::{
@@ -15,10 +15,10 @@ use tokio::{runtime, sync::mpsc, time::sleep_until};
 use super::RedisError;
 use crate::sample::Sample;
 
-/// Time for all to connect.
+/// The time in which all threads connect.
 const LEAD: Duration = Duration::from_millis(300);
 
-/// When decisions count: from an instant on, until another instant or until there are enough.
+/// The window in which decisions count: from an instant until another instant, or until there are enough.
 #[derive(Clone, Debug)]
 pub(super) struct Span {
     measured: Instant,
@@ -37,7 +37,7 @@ impl Span {
         Self { measured, end, enough, made: Arc::default() }
     }
 
-    /// Counts decisions that were made just now.
+    /// Counts decisions that were just made.
     pub(super) fn count(&self, decisions: u64) {
         if Instant::now() >= self.measured && !self.has_ended() {
             self.made.fetch_add(decisions, Relaxed);
@@ -69,7 +69,7 @@ where
                 Ok(runtime) => runtime.block_on(job(thread, span)),
                 Err(error) => Err(error.into()),
             };
-            // the measurement is over already if another thread has failed
+            // the measurement has ended already if another thread has failed
             let _ = sender.blocking_send(done);
         };
         thread::Builder::new().name(format!("redis-{thread}")).spawn(work).map_err(RedisError::Network)?;

@@ -1,4 +1,4 @@
-//! The cases of the table: which contenders, under which load, and what is promised.
+//! The cases of the table: the contenders, the load, and what is promised.
 
 use std::num::{NonZeroU32, NonZeroUsize};
 
@@ -13,7 +13,7 @@ use crate::{
     sample::{Figure, Series},
 };
 
-/// A case.
+/// A row group of the table: contenders under one load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Case {
     Memory,
@@ -35,7 +35,7 @@ const UNIFORM: Keys = Keys::Uniform(NonZeroU32::new(10_000).expect("not zero"));
 /// The value of each entry.
 const USER: &str = "user-{}";
 
-/// Rates at saturation, which the cases of open loops halve.
+/// The rates at saturation, half of which the open loops use.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Rates {
     memory: Option<f64>,
@@ -43,7 +43,7 @@ pub(super) struct Rates {
 }
 
 impl Rates {
-    /// Remembers the rate of a case, if a later one needs it.
+    /// Stores the rate of a case, if a later case needs it.
     pub(super) fn note(&mut self, case: Case, series: &[Series]) {
         let rate = series[0].median(Figure::Rate);
         match case {
@@ -97,7 +97,7 @@ impl Case {
         }
     }
 
-    /// The index of the contender that the ratios are to.
+    /// The index of the contender to which the ratios refer.
     pub(super) const fn base(self) -> usize {
         1
     }
@@ -144,7 +144,7 @@ impl Case {
         }
     }
 
-    /// Key and value of the one entry of each descriptor.
+    /// The key and value of the only entry of each descriptor.
     fn descriptors(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Memory | Self::MemoryUniform | Self::Redis | Self::RedisHot | Self::MemoryOpen | Self::RedisOpen => {
@@ -174,7 +174,7 @@ impl Case {
         }
     }
 
-    /// The contenders; the promise is the first one's.
+    /// The contenders; the promise is about the first one.
     pub(super) fn contenders(self, servers: &Servers, config: Config, rates: &Rates) -> Result<Vec<Contender>, Error> {
         let keys = self.keys();
         let descriptors: Vec<Descriptor> =

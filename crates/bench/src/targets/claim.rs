@@ -3,18 +3,18 @@
 use super::row::{Bound, Row};
 use crate::sample::{Figure, Series};
 
-/// A promise about a case: the first contender's figure, as a ratio to another's.
+/// A promise about a case: a number of the first contender, as a ratio to that of another.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Claim {
     pub(super) what: &'static str,
     pub(super) figure: Figure,
-    /// The index of that other contender.
+    /// The index of the other contender.
     pub(super) of: usize,
     pub(super) bound: Bound,
 }
 
 impl Claim {
-    /// What was measured of it, in the case of this name.
+    /// Compares the promise with the measurements, in the case with this name.
     pub(super) fn judge(&self, case: &'static str, series: &[Series]) -> Row {
         let (mine, other) = (&series[0], &series[self.of]);
         Row {
@@ -23,7 +23,7 @@ impl Claim {
             bound: self.bound,
             value: mine.ratio(self.figure, other),
             unit: "",
-            // beside every rate: what shares the machine limits rates, and not the CPU for a response
+            // shown beside every rate: other load on the machine limits rates, but not the CPU per response
             server_cpu: if self.figure == Figure::Rate { mine.ratio(Figure::ServerCpu, other) } else { None },
             failed: mine.failed() + other.failed(),
         }

@@ -1,5 +1,5 @@
-//! `bench targets`: the whole table of what is promised of Tollgate's speed. It starts all that it needs: Tollgate over
-//! memory and over Redis, the bare server, and a Redis.
+//! `bench targets`: the whole table of promised performance. It starts everything it needs: Tollgate with memory and
+//! with Redis, the bare server, and a Redis.
 
 mod cases;
 mod claim;
@@ -29,38 +29,38 @@ use servers::Servers;
 /// `bench targets`
 #[derive(Args, Clone, Debug, PartialEq)]
 pub(crate) struct TargetsArgs {
-    /// Rounds, in each of which every contender has its turn
+    /// Rounds; in each, every contender is measured once
     #[arg(long, value_name = "N", default_value = "5")]
     pairs: NonZeroUsize,
-    /// How long a turn takes
+    /// Duration of one measurement
     #[arg(short, long, value_name = "TIME", default_value = "2s", value_parser = parse_duration)]
     #[arg(conflicts_with = "requests")]
     duration: Duration,
-    /// How many requests a turn has, instead of how long it takes
+    /// Number of requests per measurement, instead of a duration
     #[arg(short = 'n', long, value_name = "N")]
     requests: Option<NonZeroU64>,
-    /// What is sent in this time before each is not counted
+    /// Warm-up before each measurement, which is not counted
     #[arg(long, value_name = "TIME", default_value = "500ms", value_parser = parse_duration)]
     warm_up: Duration,
     /// Connections
     #[arg(short, long, value_name = "N", default_value = "8")]
     connections: NonZeroUsize,
-    /// Requests under way on each connection, at most
+    /// Most requests in flight on each connection
     #[arg(short = 'm', long, value_name = "N", default_value = "32")]
     streams: NonZeroUsize,
-    /// Threads that make the load [default: one for each core]
+    /// Threads of the load generator [default: one per core]
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
-    /// The Tollgate to measure [default: the one built into the same folder as this program]
+    /// The Tollgate to measure [default: the one in the same folder as this program]
     #[arg(long, value_name = "PATH")]
     tollgate: Option<PathBuf>,
-    /// A Redis that runs, such as redis://localhost:6379 [default: start `redis-server`]
+    /// A running Redis, such as redis://localhost:6379 [default: start `redis-server`]
     #[arg(long, value_name = "URL")]
     redis: Option<String>,
-    /// Report in JSON
+    /// Print the report as JSON
     #[arg(long)]
     json: bool,
-    /// Write the report in JSON to this file as well
+    /// Also write the report as JSON to this file
     #[arg(long, value_name = "PATH")]
     save: Option<PathBuf>,
 }
@@ -80,7 +80,7 @@ impl TargetsArgs {
     }
 }
 
-/// Measures everything. Returns the report, and whether all targets hold.
+/// Measures everything. Returns the report, and whether all targets are met.
 ///
 /// # Errors
 /// If something cannot be started or measured.
@@ -90,7 +90,7 @@ pub(crate) async fn run(args: &TargetsArgs) -> Result<(String, bool), Error> {
     let ready = async {
         let program = args.tollgate.clone().map_or_else(process::built_tollgate, Ok)?;
         let servers = Servers::start(&program, args.redis.as_deref()).await?;
-        let rows = servers.at_rest().await;
+        let rows = servers.idle().await;
         Ok::<_, Error>((servers, rows))
     };
     let (servers, mut rows) = tokio::select! {

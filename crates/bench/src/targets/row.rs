@@ -1,15 +1,15 @@
-//! A promise and what was measured of it, as a row of the table.
+//! A promise with the measured value, as a row of the table.
 
 use std::fmt::{self, Write as _};
 
 use serde_json::{Value, json};
 
-/// What a value must be.
+/// What is promised about a value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Bound {
     AtLeast(f64),
     AtMost(f64),
-    /// Nothing is promised; the value is only reported.
+    /// Nothing; the value is only reported.
     None,
 }
 
@@ -23,7 +23,7 @@ impl fmt::Display for Bound {
     }
 }
 
-/// A promise, and what was measured.
+/// A promise with the measured value.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Row {
     pub(super) case: &'static str,
@@ -32,15 +32,15 @@ pub(super) struct Row {
     /// `None` if it could not be measured.
     pub(super) value: Option<f64>,
     pub(super) unit: &'static str,
-    /// The server's CPU for each response, as a ratio to the same contender's.
+    /// The server's CPU per response, as a ratio to that of the same contender.
     pub(super) server_cpu: Option<f64>,
-    /// Requests of both that were not answered.
+    /// The number of requests of both contenders that were not answered.
     pub(super) failed: u64,
 }
 
 impl Row {
-    /// Whether the promise holds; `None` if nothing is promised. It does not if the value is unknown, nor if a request
-    /// failed, which may have spared the server work.
+    /// Whether the promise is kept; `None` if nothing is promised. It is not kept if the value is unknown, or if a
+    /// request failed, because that may have saved the server work.
     pub(super) fn holds(&self) -> Option<bool> {
         let kept = |kept: fn(f64, f64) -> bool, bound| {
             Some(self.failed == 0 && self.value.is_some_and(|value| kept(value, bound)))
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn bounds_are_kept_or_missed_and_an_unknown_value_misses() {
+    fn an_unknown_value_misses_its_bound() {
         for (bound, value, holds) in [
             (Bound::AtLeast(0.9), Some(0.9), Some(true)),
             (Bound::AtLeast(0.9), Some(0.899), Some(false)),
@@ -122,8 +122,8 @@ mod tests {
 
     #[test]
     fn the_table_is_markdown() {
-        let at_rest = Row { unit: "MiB", server_cpu: None, ..row(Bound::AtMost(15.0), Some(9.5)) };
-        let text = table(&[row(Bound::AtLeast(0.92), Some(0.9123)), row(Bound::None, None), at_rest]);
+        let idle = Row { unit: "MiB", server_cpu: None, ..row(Bound::AtMost(15.0), Some(9.5)) };
+        let text = table(&[row(Bound::AtLeast(0.92), Some(0.9123)), row(Bound::None, None), idle]);
         assert_eq!(
             text.lines().skip(2).collect::<Vec<_>>(),
             [

@@ -1,4 +1,4 @@
-//! All servers of the table, and the memory of idle ones.
+//! All servers of the table, and the memory of the idle ones.
 
 use std::{
     env,
@@ -18,7 +18,7 @@ use crate::{
     redis::Redis,
 };
 
-/// Rules for every case: limits that are never reached, and one that always is.
+/// The rules of every case: limits that are never reached, and one that always is.
 const RULES: &str = "\
 domain: bench
 descriptors:
@@ -33,15 +33,15 @@ descriptors:
   - {key: five, rate_limit: {unit: hour, requests_per_unit: 4000000000}}
 ";
 
-/// The most resident memory of an idle process, in MiB.
-const MOST_AT_REST: f64 = 15.0;
+/// The largest resident memory of an idle process, in MiB.
+const MAX_IDLE_MIB: f64 = 15.0;
 
-/// A process whose memory does not change for this long is at rest.
-const AT_REST: Duration = Duration::from_secs(1);
-/// One that is never at rest is read after this.
+/// A process is idle if its memory has not changed for this time.
+const IDLE: Duration = Duration::from_secs(1);
+/// A process that never becomes idle is measured after this time.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The servers. They end when it is dropped.
+/// The servers. They are stopped when this is dropped.
 #[derive(Debug)]
 pub(super) struct Servers {
     pub(super) memory: Server,
@@ -54,7 +54,7 @@ pub(super) struct Servers {
 }
 
 impl Servers {
-    /// Starts all, with a Redis of its own unless one is named.
+    /// Starts all servers, including a Redis unless a URL is given.
     pub(super) async fn start(program: &Path, redis_url: Option<&str>) -> Result<Self, Error> {
         let own = if redis_url.is_none() { Some(process::redis(&[])?) } else { None };
         let url = match (&own, redis_url) {
@@ -62,7 +62,7 @@ impl Servers {
             (None, url) => url.unwrap_or_default().to_owned(),
         };
         let redis = Redis::new(&url)?;
-        // a Redis that cannot be reached, or rejects the login, is reported now
+        // an unreachable Redis, or a rejected login, is reported here
         let redis_version = redis.connect().await?.version().await?;
         let rules = Rules::write().map_err(Error::Rules)?;
         let path = OsString::from(&rules.0);
@@ -73,15 +73,15 @@ impl Servers {
         Ok(Self { memory, over_redis, bare: process::bare()?, redis, redis_version, _redis: own, _rules: rules })
     }
 
-    /// The memory of the idle processes. To be called before any load.
-    pub(super) async fn at_rest(&self) -> Vec<Row> {
+    /// The memory of the idle processes. Must be called before any load.
+    pub(super) async fn idle(&self) -> Vec<Row> {
         let mut rows = Vec::new();
         for (case, server) in [("at rest, memory", &self.memory), ("at rest, Redis", &self.over_redis)] {
             let bytes = settled(server.pid()).await;
             rows.push(Row {
                 case,
                 what: "resident memory",
-                bound: Bound::AtMost(MOST_AT_REST),
+                bound: Bound::AtMost(MAX_IDLE_MIB),
                 value: bytes.map(|bytes| bytes as f64 / f64::from(1 << 20)),
                 unit: "MiB",
                 server_cpu: None,
@@ -92,12 +92,12 @@ impl Servers {
     }
 }
 
-/// The memory of a process once it is at rest.
+/// The memory of a process once it is idle.
 async fn settled(pid: u32) -> Option<u64> {
     let process = pid.to_string();
     let start = Instant::now();
     let (mut bytes, mut since) = (resident(&process), start);
-    while since.elapsed() < AT_REST && start.elapsed() < PATIENCE {
+    while since.elapsed() < IDLE && start.elapsed() < PATIENCE {
         sleep(Duration::from_millis(50)).await;
         let now = resident(&process);
         if now != bytes {
@@ -107,7 +107,7 @@ async fn settled(pid: u32) -> Option<u64> {
     bytes
 }
 
-/// A directory with the rules, removed in the end.
+/// A directory with the rules, which is removed when this is dropped.
 #[derive(Debug)]
 struct Rules(PathBuf);
 
@@ -123,7 +123,7 @@ impl Rules {
 
 impl Drop for Rules {
     fn drop(&mut self) {
-        // what is left in the directory of temporary files does no harm
+        // a leftover in the directory of temporary files does no harm
         let _ = fs::remove_dir_all(&self.0);
     }
 }
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rules_are_valid_and_go_with_their_owner() {
+    fn the_rules_are_valid_and_removed_at_the_end() {
         let rules = Rules::write().expect("written");
         let content = fs::read_to_string(rules.0.join("rules.yaml")).expect("written");
         assert_eq!(crate::hot_path::compile(content).rule_count(), 9);

@@ -11,7 +11,7 @@ use load::{Config, Keys, Pace, ProcessMeter, Requests, Scenario, Until};
 
 use crate::run::{bench, command};
 
-/// A bare server, and where it listens.
+/// Starts a bare server; also returns its address.
 fn bare(args: &[&str]) -> (Child, String) {
     let mut child =
         command(&["bare"]).args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it runs");

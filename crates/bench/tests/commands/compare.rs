@@ -1,4 +1,4 @@
-//! A service beside its ceilings.
+//! `bench compare`.
 
 use std::process::Command;
 
@@ -37,7 +37,7 @@ fn a_service_is_compared_with_the_bare_server_round_after_round() {
 fn redis_itself_is_called_in_three_ways_and_keeps_nothing() {
     let redis = redis(&["--requirepass", "secret"]);
     let url = format!("redis://:secret@{}/2", redis.address);
-    // the machine may be busy: what is late would count as an error
+    // the machine may be busy, and a late request would count as an error
     let (tollgate, _rules) = tollgate(&[("REDIS_URL", &url), ("REDIS_TIMEOUT", "10s")]);
     let address = tollgate.address.to_string();
     let keys = ["k=u{}", "--keys", "uniform:50", "--redis", &url, "--pairs", "1"];
@@ -68,9 +68,9 @@ fn redis_itself_is_called_in_three_ways_and_keeps_nothing() {
         String::from_utf8(output.stdout).expect("text").trim_end().to_owned()
     };
     let keys = cli(&["KEYS", "tollgate-bench:*"]);
-    // except for those by which connections are proven to count
+    // except those that show whether connections count
     let keys: Vec<_> = keys.lines().filter(|key| !key.contains("{|probe=")).collect();
-    // those of the script end with their minute
+    // those of the script expire within a minute
     assert!((50..=100).contains(&keys.len()), "50 of the script, and 50 of the commands: {keys:?}");
     for key in keys {
         let left: i64 = cli(&["TTL", key]).parse().expect("a number");

@@ -1,4 +1,4 @@
-//! The program `bench` as a person runs it. Its servers are this build's `tollgate` and `redis-server`.
+//! The program `bench`, run as a user does, with this build's `tollgate` and `redis-server`.
 
 #![allow(missing_docs, unreachable_pub, reason = "a test")]
 #![allow(clippy::panic, reason = "a test fails by panicking")]

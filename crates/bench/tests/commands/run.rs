@@ -1,4 +1,4 @@
-//! The program and what it printed, and the servers that it measures.
+//! Runs the program and the servers that it measures.
 
 use std::{
     ffi::OsString,

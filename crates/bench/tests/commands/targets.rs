@@ -1,4 +1,4 @@
-//! The table of targets.
+//! `bench targets`.
 
 use crate::run::{bench, redis};
 
@@ -29,7 +29,7 @@ fn a_tollgate_that_is_not_there_is_reported_with_what_builds_it() {
     }
 }
 
-/// The figures of a debug build mean nothing; that it measures everything does.
+/// The numbers of a debug build mean nothing, but everything must be measured.
 #[test]
 fn the_table_of_targets_is_one_command() {
     let redis = redis(&[]);

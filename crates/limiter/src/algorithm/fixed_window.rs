@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     State,
-    meter::{MOST, Meter, Windows, count},
+    meter::{MAX, Meter, Windows, count},
     rounding::{duration, exact, whole},
 };
 use crate::domain::{Calendar, Limit, RetryAfter, Span, Timestamp};
@@ -18,9 +18,9 @@ pub(super) struct FixedWindow {
     count: f64,
 }
 
-/// The effective present, the window it lies in, and that window's count. A stored time ahead of now is used as now if it
-/// is no later than the end of the present window: so two clocks that differ by less than a window never reopen a closed
-/// one. A later one (another clock wrote it) is moved to now.
+/// The effective present, the window that contains it, and that window's count. A stored time ahead of now replaces now
+/// if it is at most the end of the present window, so two clocks that differ by less than a window never reopen a
+/// closed one. A later stored time comes from a wrong clock and is replaced by now.
 fn by_calendar(state: Option<State>, calendar: Calendar, now: Timestamp) -> (f64, Span, f64) {
     let now = now.as_f64();
     let span = calendar.span(now);
@@ -53,7 +53,7 @@ impl Meter for FixedWindow {
     }
 
     fn take(self, n: f64) -> Self {
-        Self { count: (self.count + n).min(MOST), ..self }
+        Self { count: (self.count + n).min(MAX), ..self }
     }
 
     fn give(self, n: f64) -> Self {

@@ -1,5 +1,5 @@
-//! Settling all the hits of one request on the states of their counters: in order, the same counter twice, several
-//! limits of one descriptor all or none, and groups all or none.
+//! Settles all the hits of one request on the states of their counters, in order: one counter may be hit several times,
+//! the limits of one descriptor are charged all or none, and so are atomic groups.
 
 use std::ops::Range;
 
@@ -8,11 +8,11 @@ use smallvec::SmallVec;
 use super::{State, Step, refuse, step};
 use crate::domain::{Group, Hit, Outcome, Tally, Timestamp, Verdict};
 
-/// Hits up to which comparing each with those before it is cheaper than sorting.
-const FEW: usize = 8;
+/// Up to this many hits, comparing each with the earlier ones is cheaper than sorting.
+const MAX_COMPARED: usize = 8;
 
-/// Which hits of a group share a counter. Counters have numbers from 0, in the order of their first hits:
-/// so groups that differ in nothing but names are alike.
+/// Which hits of a group share a counter. Counters are numbered from 0 in the order of their first hits, so groups that
+/// differ only in the names of their counters have equal numbers.
 #[derive(Clone, Debug)]
 pub struct Counters {
     of_hit: SmallVec<[u32; 8]>,
@@ -20,13 +20,13 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Tells a group's counters apart by their keys.
+    /// Finds out which hits have equal keys.
     #[must_use]
     pub fn of(group: &Group) -> Self {
-        if group.hits.len() > FEW { Self::sorted(group) } else { Self::compared(group) }
+        if group.hits.len() > MAX_COMPARED { Self::sorted(group) } else { Self::compared(group) }
     }
 
-    /// Looks for each hit's counter among those before it.
+    /// Searches each hit's counter among those of the hits before it.
     fn compared(group: &Group) -> Self {
         let (mut of_hit, mut first_hit) = (SmallVec::new(), SmallVec::<[u32; 8]>::new());
         for (number, hit) in group.hits.iter().enumerate() {
@@ -39,7 +39,7 @@ impl Counters {
         Self { of_hit, first_hit }
     }
 
-    /// Finds the first hit of each hit's counter by making equal keys neighbours.
+    /// Sorts the hits by key, so that equal keys are adjacent.
     fn sorted(group: &Group) -> Self {
         let key = |hit: u32| &group.hits[hit as usize].key;
         let mut order: SmallVec<[u32; 8]> = (0..group.hits.len() as u32).collect();
@@ -60,7 +60,7 @@ impl Counters {
         Self { of_hit, first_hit }
     }
 
-    /// How many different counters there are.
+    /// The number of different counters.
     #[must_use]
     pub fn len(&self) -> usize {
         self.first_hit.len()
@@ -77,34 +77,35 @@ impl Counters {
         self.of_hit.iter().map(|counter| *counter as usize)
     }
 
-    /// For each counter, the first hit that names it.
+    /// For each counter, the index of its first hit.
     pub fn first_hits(&self) -> impl Iterator<Item = usize> + '_ {
         self.first_hit.iter().map(|hit| *hit as usize)
     }
 }
 
-/// One counter while its group is settled.
+/// The working state of one counter while its group is settled.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 pub struct Held {
     /// Its state; `None` if it does not exist.
     pub state: Option<State>,
-    /// The last hit that changed it, whose limit says when it expires; `None` if nothing is to be written back.
+    /// The index of the last hit that changed it, whose limit determines when it expires; `None` if there is nothing to
+    /// write back.
     pub written_by: Option<usize>,
 }
 
 impl Held {
-    /// A counter as the store has it.
+    /// A counter as read from the store.
     #[must_use]
     pub const fn found(state: Option<State>) -> Self {
         Self { state, written_by: None }
     }
 }
 
-/// Settles a group: one verdict for each hit, in order. `held` has one entry for each of `counters`, as the store found
-/// it, and afterwards says what to write.
+/// Settles a group and returns one verdict for each hit, in order. `held` has one entry for each of `counters`, as read
+/// from the store; afterwards each entry says what to write back.
 ///
 /// # Panics
-/// If `counters` is of another group or `held` has another length.
+/// If `counters` belongs to another group, or `held` has another length.
 pub fn settle(group: &Group, now: Timestamp, counters: &Counters, held: &mut [Held]) -> SmallVec<[Verdict; 1]> {
     let untouched: Option<SmallVec<[Held; 8]>> = group.atomic.then(|| SmallVec::from_slice(held));
     let verdicts = SmallVec::with_capacity(group.hits.len());
@@ -125,12 +126,12 @@ pub fn settle(group: &Group, now: Timestamp, counters: &Counters, held: &mut [He
     settling.verdicts
 }
 
-/// [`settle`] without a list of anything, for a hit that no other of its group depends on: the only one, or one of a group
-/// that is not atomic and alone of its descriptor.
+/// [`settle`] without any list, for a hit that no other hit of its group depends on: the only hit of its group, or the
+/// only hit of its descriptor in a group that is not atomic.
 #[must_use]
 pub fn settle_one(group: &Group, hit: &Hit, now: Timestamp, prior: Option<State>) -> Step {
     let charged = step(prior, &hit.limit, now, hit.charge);
-    // one that is over is charged alike whether it refuses its group or not
+    // a hit that is over its limit is charged alike, whether or not its group is denied for another reason
     if group.atomic && group.refused && !hit.shadow && charged.verdict.allowed {
         refuse(prior, &hit.limit, now, hit.charge, true)
     } else {
@@ -138,7 +139,7 @@ pub fn settle_one(group: &Group, hit: &Hit, now: Timestamp, prior: Option<State>
     }
 }
 
-/// The hits of each descriptor.
+/// The ranges of consecutive hits that belong to one descriptor.
 fn runs(hits: &[Hit]) -> impl Iterator<Item = Range<usize>> + '_ {
     let mut end = 0;
     hits.chunk_by(|one, next| one.descriptor == next.descriptor).map(move |run| {
@@ -153,12 +154,12 @@ struct Settling<'a> {
     now: Timestamp,
     of_hit: &'a [u32],
     held: &'a mut [Held],
-    /// One for each hit that was reached so far.
+    /// One for each hit settled so far.
     verdicts: SmallVec<[Verdict; 1]>,
 }
 
 impl Settling<'_> {
-    /// Charges the hits of one descriptor: all, unless an enforced one of several is over.
+    /// Charges the hits of one descriptor: all of them, unless there are several and an enforced one is over its limit.
     fn charge_together(&mut self, run: Range<usize>) {
         let untouched: SmallVec<[Held; 4]> = match run.len() {
             0 | 1 => SmallVec::new(),
@@ -176,7 +177,7 @@ impl Settling<'_> {
         }
     }
 
-    /// Charges one hit on the state as it is.
+    /// Charges one hit on the present state of its counter.
     fn charge(&mut self, hit: usize) -> Verdict {
         let Hit { limit, charge, .. } = &self.hits[hit];
         let held = &mut self.held[self.of_hit[hit] as usize];
@@ -187,8 +188,9 @@ impl Settling<'_> {
         verdict
     }
 
-    /// What is left of hits that were refused together, on states that are again as before them: shadow ones are
-    /// charged; enforced ones are, if they were over and their limits count that, and are reported as they were found.
+    /// Settles hits that were denied together, on states restored to what they were before these hits. Shadow hits are
+    /// charged. An enforced hit is charged only if it was over and its limit counts denied hits; its verdict keeps
+    /// `allowed` as it was.
     fn refuse(&mut self, run: Range<usize>) {
         for hit in run {
             let Hit { limit, charge, shadow, .. } = &self.hits[hit];
@@ -205,7 +207,7 @@ impl Settling<'_> {
         }
     }
 
-    /// What the hits of one descriptor mean for the answer. Shadow hits mean nothing.
+    /// The outcome of one descriptor's hits for the request. Shadow hits have no influence.
     fn outcome(&self, run: Range<usize>) -> Outcome {
         let over = run.clone().any(|hit| !self.hits[hit].shadow && !self.verdicts[hit].allowed);
         Outcome { over, shadow: false, quota: self.hits[run].iter().any(|hit| hit.quota) }

@@ -1,4 +1,4 @@
-//! What the three algorithms have in common: the interface between them and `step`, and the arithmetic of time.
+//! What the three algorithms have in common: the trait that `step` calls, and the arithmetic of time.
 
 use std::time::Duration;
 
@@ -8,40 +8,41 @@ use super::{
 };
 use crate::domain::{Charge, Limit, MAX_COUNT, RetryAfter, Timestamp};
 
-/// [`MAX_COUNT`] as the algorithms compute with it.
-pub(super) const MOST: f64 = MAX_COUNT as f64;
+/// [`MAX_COUNT`] as an `f64`, exact.
+pub(super) const MAX: f64 = MAX_COUNT as f64;
 
-/// One counter, read at one instant, under one limit. Amounts `n` are whole numbers from 0 to [`MOST`].
+/// One counter, read at one instant, under one limit. Amounts `n` are whole numbers from 0 to [`MAX`].
 pub(super) trait Meter: Copy {
-    /// The counter as it stands at `now`.
+    /// The counter at `now`.
     fn read(state: Option<State>, limit: &Limit, now: Timestamp) -> Self;
     /// Whether `n` more fit; for 0, whether the counter is within its limit.
     fn passes(&self, n: f64) -> bool;
-    /// The counter after taking `n`, whether they fit or not.
+    /// The counter after taking `n`, even if they do not fit.
     fn take(self, n: f64) -> Self;
     /// The counter after giving `n` back.
     fn give(self, n: f64) -> Self;
-    /// As if it had never been charged.
+    /// Whether the counter is equal to one that was never charged.
     fn is_untouched(&self) -> bool;
-    /// What to store.
+    /// The state to store.
     fn state(&self) -> State;
-    /// The count, rounded down.
+    /// The present count, rounded down.
     fn used(&self) -> u64;
-    /// How many single hits would still pass.
+    /// How many hits of 1 would still pass.
     fn remaining(&self) -> u64;
-    /// Until it is as if never charged.
+    /// Time until the counter is equal to one that was never charged.
     fn reset_after(&self) -> Duration;
-    /// Until `n`, which do not fit now, would.
+    /// Time until `n`, which do not fit now, would fit.
     fn retry_after(&self, n: f64) -> RetryAfter;
 }
 
-/// The amount that has to fit for a hit to pass. A look asks for nothing, so it passes until the count is above the
-/// limit. Where denied hits are not charged the count never gets there; a look then asks for 1.
+/// The amount that has to fit for a hit to pass. A look asks for 0, so it passes until the count is above the limit. If
+/// denied hits are not charged, the count never gets above the limit; a look then asks for 1.
 pub(super) fn asked(charge: Charge, limit: &Limit) -> f64 {
     if charge.is_look() && !limit.count_denied() { 1.0 } else { exact(charge.amount()) }
 }
 
-/// The window that `state` is read in: its start, the effective present and the counts of it and of the one before.
+/// The window in which `state` is read: the effective present, the start of the window, its count and the previous
+/// count.
 #[derive(Clone, Copy)]
 pub(super) struct Windows {
     pub(super) now: f64,
@@ -62,7 +63,7 @@ impl Windows {
         let (now_at, time) = reconcile(now, state.time, length);
         now = now_at;
         let start = start_of(now);
-        // a time that was moved to now belongs to the present window, wherever in it now is
+        // a stored time that was replaced by now belongs to the present window, wherever now is in it
         let (current, previous) = if time >= start {
             (count(state.current), count(state.previous))
         } else if time >= start - length {
@@ -74,8 +75,8 @@ impl Windows {
     }
 }
 
-/// The effective present and the effective time of a state. A stored time ahead of now by at most a window is used as
-/// now; by more (another clock wrote it), it is moved to now.
+/// The effective present and the effective time of a state. A stored time ahead of now by at most one window replaces
+/// now; a later one comes from a wrong clock and is replaced by now.
 pub(super) fn reconcile(now: f64, stored: f64, window: f64) -> (f64, f64) {
     if stored <= now {
         (now, stored)
@@ -86,15 +87,15 @@ pub(super) fn reconcile(now: f64, stored: f64, window: f64) -> (f64, f64) {
     }
 }
 
-/// A stored count as one that this crate could have written. Not `clamp`, which would keep a NaN.
+/// Limits a stored count to the range that this crate writes. Not `clamp`, which would keep a NaN.
 #[allow(clippy::manual_clamp)]
 pub(super) fn count(stored: f64) -> f64 {
-    stored.max(0.0).min(MOST)
+    stored.max(0.0).min(MAX)
 }
 
 /// The first whole microsecond after `denied` at which `pass` holds. `pass` is false at `denied` and, once true, stays
-/// true. `guess` is where it should turn: a good one costs two evaluations, a bad one (rounding of large products) a
-/// few dozen, never more than that.
+/// true. `guess` estimates the result: a good guess costs two evaluations, a bad one (from rounded large products) a
+/// few dozen at most.
 pub(super) fn first_pass(denied: f64, guess: f64, pass: impl Fn(f64) -> bool) -> f64 {
     const WIDEST: f64 = (1u64 << 63) as f64;
     let mut low = denied;
@@ -154,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_never_passes_ends() {
+    fn a_condition_that_never_holds_ends_the_search() {
         for guess in [0.0, 1e300, f64::INFINITY, f64::NAN] {
             let found = first_pass(5.0, guess, |_| false);
             assert!(found > 5.0, "{guess} gave {found}");

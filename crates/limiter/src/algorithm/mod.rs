@@ -1,9 +1,9 @@
-//! The three ways of counting, as pure functions of (state, limit, now, charge), and how the hits of one request are
+//! The three counting algorithms, as pure functions of (state, limit, now, charge), and how the hits of one request are
 //! settled together. `docs/algorithms.md` explains them with figures.
 //!
-//! No clock, no I/O, no store: a store finds its states, calls [`settle`] (or [`settle_one`]) and writes back what it
-//! is told to. All arithmetic is `f64` in the order that the Redis scripts use, so that both give equal bits; counts
-//! saturate at [`MAX_COUNT`](crate::domain::MAX_COUNT), and no input makes it panic or loop without end.
+//! No clock, no I/O, no store: a store reads its states, calls [`settle`] (or [`settle_one`]) and writes the results
+//! back. All arithmetic is `f64` in the same order as in the Redis script, so that both produce equal bits. Counts
+//! saturate at [`MAX_COUNT`](crate::domain::MAX_COUNT); no input causes a panic or an endless loop.
 
 mod fixed_window;
 mod group;
@@ -27,34 +27,34 @@ use token_bucket::TokenBucket;
 
 use crate::domain::{Algorithm, Charge, Limit, RetryAfter, Source, Timestamp, Verdict};
 
-/// What a store keeps of one counter: three doubles, which each algorithm reads in its own way. Times are microseconds
+/// What a store keeps of one counter: three doubles, whose meaning depends on the algorithm. Times are microseconds
 /// since the epoch.
 ///
 /// | algorithm | `time` | `current` | `previous` |
 /// |---|---|---|---|
 /// | fixed window | start of the window | its count | 0 |
 /// | sliding window | start of the present window | its count | count of the window before |
-/// | token bucket | when `current` was true | tokens; negative is debt | 0 |
+/// | token bucket | when `current` was computed | tokens; negative is debt | 0 |
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct State {
     /// The instant that the counts belong to.
     pub time: f64,
-    /// The present count or level.
+    /// The present count, or the bucket's level.
     pub current: f64,
-    /// The count of the window before; 0 where there is none.
+    /// The count of the previous window; 0 for algorithms without one.
     pub previous: f64,
 }
 
-/// What one charge did.
+/// The result of one charge.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Step {
     /// The counter's new state; `None` if nothing is to be written.
     pub next: Option<State>,
-    /// The outcome.
+    /// The outcome of the hit.
     pub verdict: Verdict,
 }
 
-/// Charges a counter whose state is `prior` (`None`: it does not exist) with one hit.
+/// Charges one hit on a counter whose state is `prior` (`None` if it does not exist).
 #[must_use]
 pub fn step(prior: Option<State>, limit: &Limit, now: Timestamp, charge: Charge) -> Step {
     match limit.algorithm() {
@@ -64,9 +64,9 @@ pub fn step(prior: Option<State>, limit: &Limit, now: Timestamp, charge: Charge)
     }
 }
 
-/// Settles a hit of a group that was refused, and found it `allowed` or over: one that was over is taken in full if its
-/// limit counts what it denies, whether it would fit now or not; any other is not charged. Every number is of the state
-/// as it stays.
+/// Settles an enforced hit of a group that was denied; `allowed` says whether the hit itself had fitted. A hit that was
+/// over is charged in full if its limit counts denied hits, even if it would fit now; any other hit is not charged. All
+/// numbers of the verdict describe the resulting state.
 #[must_use]
 pub fn refuse(prior: Option<State>, limit: &Limit, now: Timestamp, charge: Charge, allowed: bool) -> Step {
     match limit.algorithm() {
@@ -76,8 +76,8 @@ pub fn refuse(prior: Option<State>, limit: &Limit, now: Timestamp, charge: Charg
     }
 }
 
-/// Units of a hit that a bucket did not take although its limit counts what it denies: its debt is as deep as may be. A
-/// part of a unit is left out.
+/// Units of a denied hit that a token bucket did not charge although its limit counts denied hits, because its debt is
+/// at the maximum. Rounded down.
 #[must_use]
 #[inline]
 pub fn debt_forgiven(limit: &Limit, verdict: &Verdict) -> u64 {
@@ -85,15 +85,15 @@ pub fn debt_forgiven(limit: &Limit, verdict: &Verdict) -> u64 {
     if !charged || limit.algorithm() != Algorithm::TokenBucket || limit.burst() == 0 {
         return 0;
     }
-    // a bucket that is not as deep took all; what it says of that is rounded
+    // a bucket above its maximum debt charged the whole amount; its rounded numbers would say otherwise
     if verdict.after < token_bucket::most_used(limit) {
         return 0;
     }
     verdict.asked.saturating_sub(verdict.after - verdict.before.min(verdict.after))
 }
 
-/// When a counter can be forgotten because it is as if never charged: the end of its window, the end of the next one
-/// for the sliding window, or when the bucket is full with its debt paid.
+/// When a counter can be dropped because it is equal to one that was never charged: at the end of its window, at the
+/// end of the next one for a sliding window, or when a bucket is full and its debt is paid.
 #[must_use]
 pub fn expires_at(state: &State, limit: &Limit) -> Timestamp {
     let micros = match limit.algorithm() {
@@ -111,7 +111,7 @@ fn step_on<M: Meter>(prior: Option<State>, limit: &Limit, now: Timestamp, charge
     let before = M::read(prior, limit, now);
     let (n, asked) = (exact(charge.amount()), asked(charge, limit));
     let (allowed, after) = match charge {
-        // a look moves nothing, not even a bucket's time, so its numbers are those of the state that stays
+        // a look changes nothing, not even a bucket's time, so its numbers describe the state that stays
         Charge::Take(0) => (before.passes(asked), before),
         Charge::Give(_) if charge.is_look() || before.is_untouched() => (true, before),
         Charge::Give(_) => (true, before.give(n)),
@@ -136,7 +136,7 @@ fn refuse_on<M: Meter>(prior: Option<State>, limit: &Limit, now: Timestamp, char
     let next = if charged && !still_untouched { Some(after.state()) } else { None };
     let retry_after = match (allowed, after.passes(asked)) {
         (true, _) => RetryAfter::Now,
-        // over only because of what the same group had charged tentatively: alone it could pass at once
+        // over only because of other hits of the same group, which were undone: alone it could pass at once
         (false, true) => RetryAfter::After(Duration::ZERO),
         (false, false) => after.retry_after(asked),
     };

@@ -1,10 +1,10 @@
-//! Two counters: the previous window's count fades out evenly while the present one fills.
+//! Two counts: the previous window's count fades out linearly while the present window fills.
 
 use std::time::Duration;
 
 use super::{
     State,
-    meter::{MOST, Meter, Windows, first_pass},
+    meter::{MAX, Meter, Windows, first_pass},
     rounding::{duration, exact, floor, whole},
 };
 use crate::domain::{Limit, RetryAfter, Timestamp};
@@ -20,7 +20,7 @@ pub(super) struct SlidingWindow {
 }
 
 impl SlidingWindow {
-    /// The estimated count of the window that ends at `now`, or at a later instant if nothing is charged until then.
+    /// The estimated count of the window that ends at `at`, if nothing more is charged until then.
     fn estimate_at(&self, at: f64) -> f64 {
         let mut elapsed = at - self.start;
         let (mut current, mut previous) = (self.current, self.previous);
@@ -51,7 +51,7 @@ impl Meter for SlidingWindow {
     }
 
     fn take(self, n: f64) -> Self {
-        Self { current: (self.current + n).min(MOST), ..self }
+        Self { current: (self.current + n).min(MAX), ..self }
     }
 
     fn give(self, n: f64) -> Self {

@@ -1,4 +1,4 @@
-//! A bucket of `burst` tokens that refills evenly, by `requests` a window.
+//! A bucket of `burst` tokens that is refilled continuously, `requests` tokens per window.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use super::{
 };
 use crate::domain::{Limit, RetryAfter, Timestamp};
 
-/// A bucket that charges what it denies owes at most this many times its burst.
-const DEEPEST_DEBT: f64 = 10.0;
+/// A bucket that counts denied hits owes at most this many times its burst.
+const MAX_DEBT: f64 = 10.0;
 
 #[derive(Clone, Copy)]
 pub(super) struct TokenBucket {
@@ -18,7 +18,7 @@ pub(super) struct TokenBucket {
     burst: f64,
     length: f64,
     now: f64,
-    /// What is stored: `anchor` tokens at `time`. A charge moves it to now; a look leaves it.
+    /// The stored state: `anchor` tokens at `time`. A charge moves it to now; a look leaves it as it is.
     time: f64,
     anchor: f64,
     /// The tokens at `now`.
@@ -34,7 +34,7 @@ impl TokenBucket {
         Self { time: self.now, anchor: level, level, ..self }
     }
 
-    /// The first instant after now at which there are `tokens`, of which there are fewer now.
+    /// The first instant after now at which the bucket holds `tokens`, given that it holds fewer now.
     fn first_at(&self, tokens: f64) -> f64 {
         let guess = self.now + ceil((tokens - self.level) * self.length / self.requests);
         first_pass(self.now, guess, |at| self.level_at(at) >= tokens)
@@ -48,8 +48,8 @@ impl Meter for TokenBucket {
         let full = State { time: now, current: burst, previous: 0.0 };
         let State { time, current, .. } = state.unwrap_or(full);
         let (now, time) = reconcile(now, time, length);
-        // a limit that was lowered since takes the level along
-        let anchor = current.min(burst).max(-DEEPEST_DEBT * burst);
+        // if the limit was lowered since the last charge, the level is lowered too
+        let anchor = current.min(burst).max(-MAX_DEBT * burst);
         let bucket = Self { requests, burst, length, now, time, anchor, level: anchor };
         Self { level: bucket.level_at(now), ..bucket }
     }
@@ -59,7 +59,7 @@ impl Meter for TokenBucket {
     }
 
     fn take(self, n: f64) -> Self {
-        self.moved_to((self.level - n).max(-DEEPEST_DEBT * self.burst))
+        self.moved_to((self.level - n).max(-MAX_DEBT * self.burst))
     }
 
     fn give(self, n: f64) -> Self {
@@ -91,13 +91,13 @@ impl Meter for TokenBucket {
     }
 }
 
-/// What is used of a bucket whose debt is as deep as may be.
+/// The used amount of a bucket at its maximum debt.
 pub(super) fn most_used(limit: &Limit) -> u64 {
     let burst = exact(limit.burst());
-    whole(burst - -DEEPEST_DEBT * burst)
+    whole(burst - -MAX_DEBT * burst)
 }
 
-/// When a stored bucket is full.
+/// When the stored bucket will be full, in microseconds since the epoch.
 pub(super) fn full_at(state: &State, limit: &Limit) -> f64 {
     let stored = Timestamp::from_micros(state.time as u64);
     let bucket = TokenBucket::read(Some(*state), limit, stored);

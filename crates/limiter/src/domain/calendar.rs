@@ -1,10 +1,10 @@
-//! Windows of a calendar: days, weeks, months and years as people in a time zone count them.
+//! Windows by the calendar of a time zone: days, weeks, months and years in local time.
 //!
-//! A window begins with the first instant of its first day there: at midnight, or later where clocks are put forward
-//! over it. So a day has 23 or 25 hours when clocks change, and a month as many days as it has. Windows of several units
-//! are counted from 1970: `3 months` are quarters, `2 weeks` begin on every other Monday.
+//! A window begins at the first instant of its first local day: at midnight, or later if clocks are put forward over
+//! midnight. So a day has 23 or 25 hours when clocks change, and a month has its own number of days. Windows of several
+//! units are counted from 1970: `3 months` are quarters, `2 weeks` begin on every second Monday.
 //!
-//! The time zone database is part of the program, for its image has none.
+//! The time zone database is compiled in: the container image has none.
 
 use std::{
     collections::BTreeMap,
@@ -23,10 +23,10 @@ use super::{MAX_COUNT, Timestamp, Unit};
 
 const SECOND: f64 = 1e6;
 const DAY: i64 = 86_400;
-/// The Monday before 1970 began, in days since then.
+/// The Monday before 1970-01-01, in days since that date.
 const FIRST_MONDAY: i64 = -3;
 
-/// A time zone of the IANA database. One that was asked for stays in memory as long as the process: there are some 600.
+/// A time zone of the IANA database. Each one that was looked up is kept until the process ends; there are about 600.
 #[derive(Clone, Copy)]
 pub struct TimeZone(&'static Zone);
 
@@ -36,7 +36,7 @@ struct Zone {
 }
 
 impl TimeZone {
-    /// The time zone of this very name, such as `Europe/Berlin`.
+    /// The time zone with exactly this name, such as `Europe/Berlin`. Without the feature `calendar` there is none.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         static KNOWN: Mutex<BTreeMap<&'static str, &'static Zone>> = Mutex::new(BTreeMap::new());
@@ -44,14 +44,14 @@ impl TimeZone {
         if let Some(zone) = known.get(name) {
             return Some(Self(zone));
         }
-        // the database does not mind letter case; two spellings would be two counters
+        // the database ignores letter case; two spellings of one zone would be two counters
         let rules = jiff::tz::TimeZone::get(name).ok().filter(|rules| rules.iana_name() == Some(name))?;
         let zone: &'static Zone = Box::leak(Box::new(Zone { name: name.into(), rules }));
         known.insert(&zone.name, zone);
         Some(Self(zone))
     }
 
-    /// Every name, sorted.
+    /// The names of all time zones, sorted.
     #[must_use]
     pub fn names() -> Vec<String> {
         let mut names: Vec<String> = jiff::tz::db().available().map(|name| name.as_str().to_owned()).collect();
@@ -59,14 +59,14 @@ impl TimeZone {
         names
     }
 
-    /// Its name.
+    /// The IANA name.
     #[must_use]
     #[inline]
     pub fn name(self) -> &'static str {
         &self.0.name
     }
 
-    /// The first instant of a day there, in seconds since the epoch.
+    /// The first instant of a local day, in seconds since the epoch.
     fn first_instant(self, day: Date) -> i64 {
         let zone = &self.0.rules;
         let midnight = day.to_datetime(Time::midnight());
@@ -80,7 +80,7 @@ impl TimeZone {
         change.or_else(|| ambiguous.compatible().ok()).map_or(i64::MAX / 2, jiff::Timestamp::as_second)
     }
 
-    /// The date there.
+    /// The local date of an instant, given in seconds since the epoch.
     fn date(self, second: i64) -> Date {
         jiff::Timestamp::from_second(second).map_or(Date::MAX, |at| self.0.rules.to_datetime(at).date())
     }
@@ -112,7 +112,7 @@ impl fmt::Display for TimeZone {
     }
 }
 
-/// One window, in microseconds since the epoch: from its start to right before its end.
+/// One window, in microseconds since the epoch. It includes its start and excludes its end.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Span {
     /// Its first instant.
@@ -121,7 +121,7 @@ pub struct Span {
     pub end: f64,
 }
 
-/// The windows of a calendar.
+/// The windows of one unit and multiplier in one time zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Calendar {
     step: Step,
@@ -138,7 +138,7 @@ enum Step {
 }
 
 impl Calendar {
-    /// Windows of `multiplier` units; `None` for units shorter than a day, which no calendar changes.
+    /// Windows of `multiplier` units; `None` for units shorter than a day, whose length is the same in every calendar.
     pub(super) fn new(unit: Unit, multiplier: NonZeroU32, zone: TimeZone) -> Option<Self> {
         let step = match unit {
             Unit::Second | Unit::Minute | Unit::Hour => return None,
@@ -157,14 +157,14 @@ impl Calendar {
         self.zone
     }
 
-    /// The window that an instant, in microseconds since the epoch, lies in.
+    /// The window that contains an instant, given in microseconds since the epoch.
     #[must_use]
     #[inline]
     pub fn span(self, at: f64) -> Span {
         self.find(at).1
     }
 
-    /// The starts of the two windows before the one that an instant lies in, of that one, and of the three after it.
+    /// The starts of six consecutive windows; the third one contains `at`.
     #[must_use]
     #[inline]
     pub fn around(self, at: Timestamp) -> [f64; 6] {
@@ -173,13 +173,13 @@ impl Calendar {
     }
 
     fn find(self, at: f64) -> (i64, Span) {
-        // the longest window that begins before the last instant ends before this
-        const MOST: f64 = 2.0 * MAX_COUNT as f64;
-        let at = at.clamp(-MOST, MOST);
+        // an upper bound: the longest window that contains the latest `Timestamp` ends before it
+        const LATEST: f64 = 2.0 * MAX_COUNT as f64;
+        let at = at.clamp(-LATEST, LATEST);
         let mut window = self.window_of(self.zone.date((at / SECOND).floor() as i64));
         let mut span = Span { start: self.start(window), end: self.start(window + 1) };
-        // Where clocks go back over midnight, the end of a day comes once more after the next one has begun. A day that
-        // a zone skipped when it crossed the date line is empty.
+        // Where clocks go back over midnight, the last hour of a day repeats after the next day has begun. A day that a
+        // zone skipped when it crossed the date line is empty.
         while span.end <= at {
             window += 1;
             span = Span { start: span.end, end: self.start(window + 1) };
@@ -191,7 +191,7 @@ impl Calendar {
         (window, span)
     }
 
-    /// The number of the window that a date is in.
+    /// The number of the window that contains a date.
     fn window_of(self, date: Date) -> i64 {
         let (year, month) = (i64::from(date.year()) - 1970, i64::from(date.month()) - 1);
         let unit = match self.step {
@@ -217,7 +217,7 @@ impl Calendar {
     }
 }
 
-/// Days since 1970 began.
+/// Days since 1970-01-01.
 fn day_number(date: Date) -> i64 {
     let midnight = Offset::UTC.to_timestamp(date.to_datetime(Time::midnight()));
     midnight.map_or(i64::MAX / 2, jiff::Timestamp::as_second).div_euclid(DAY)
@@ -227,14 +227,14 @@ fn date_of_day(number: i64) -> Date {
     jiff::Timestamp::from_second(number.saturating_mul(DAY)).map_or(Date::MAX, |at| Offset::UTC.to_datetime(at).date())
 }
 
-/// The first day of a month, by how many months after January 1970 it is.
+/// The first day of a month, given as the number of months since January 1970.
 fn first_of_month(number: i64) -> Date {
     let (year, month) = (1970 + number.div_euclid(12), 1 + number.rem_euclid(12));
     let year = i16::try_from(year).unwrap_or(i16::MAX);
     Date::new(year, month as i8, 1).unwrap_or(Date::MAX)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "calendar"))]
 mod tests {
     use proptest::{prelude::*, sample::select};
 
@@ -252,7 +252,7 @@ mod tests {
         rfc3339.parse::<jiff::Timestamp>().expect("an instant").as_microsecond() as f64
     }
 
-    fn told(calendar: Calendar, at: &str) -> [String; 2] {
+    fn bounds(calendar: Calendar, at: &str) -> [String; 2] {
         let Span { start, end } = calendar.span(micros(at));
         [start, end].map(|at| jiff::Timestamp::from_microsecond(at as i64).expect("an instant").to_string())
     }
@@ -281,7 +281,7 @@ mod tests {
             (Unit::Year, 1, "America/New_York", "2026-11-25T12:00:00Z", "2026-01-01T05:00:00Z", "2027-01-01T05:00:00Z"),
             (Unit::Year, 1, "America/New_York", "1970-01-01T00:00:00Z", "1969-01-01T05:00:00Z", "1970-01-01T05:00:00Z"),
         ] {
-            assert_eq!(told(calendar(unit, multiplier, name), at), [start, end], "{multiplier} × {unit} in {name}");
+            assert_eq!(bounds(calendar(unit, multiplier, name), at), [start, end], "{multiplier} × {unit} in {name}");
         }
     }
 
@@ -303,13 +303,13 @@ mod tests {
         assert!(names.len() > 500 && names.iter().all(|name| TimeZone::from_name(name).is_some()), "{}", names.len());
     }
 
-    /// The day of an instant in a zone, from its offset alone.
+    /// The local day of an instant, from the zone's offset alone.
     fn local_day(zone: TimeZone, second: i64) -> i64 {
         let at = jiff::Timestamp::from_second(second).expect("an instant");
         (second + i64::from(zone.0.rules.to_offset(at).seconds())).div_euclid(DAY)
     }
 
-    /// The first second at which the local day is this one or a later one, by looking at each half minute of two days.
+    /// The first second whose local day is `day` or later, by trying each half minute of two days.
     fn naive_first_instant(zone: TimeZone, day: i64) -> i64 {
         let looks = (0..=2 * DAY / 30).map(|n| (day - 1) * DAY + 30 * n);
         looks.into_iter().find(|second| local_day(zone, *second) >= day).expect("a day begins within two")
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_instant_has_a_window_too() {
+    fn values_that_are_no_instant_have_a_window_too() {
         for at in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e300, -1e300, 0.5, -0.0] {
             let Span { start, end } = calendar(Unit::Year, 100, "Pacific/Apia").span(at);
             assert!(start < end, "{at}: {start} to {end}");

@@ -1,4 +1,4 @@
-//! Time as data: instants in microseconds since the Unix epoch, and the clocks that give them.
+//! Time as data: instants in microseconds since the Unix epoch, and the clocks that return them.
 
 use std::{
     fmt::Debug,
@@ -46,7 +46,7 @@ impl Timestamp {
     }
 }
 
-/// Where "now" comes from.
+/// A source of the present time.
 pub trait Clock: Debug + Send + Sync + 'static {
     /// The present instant.
     fn now(&self) -> Timestamp;
@@ -63,12 +63,12 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that moves only when told to: for tests, figures and replays.
+/// A clock that moves only when it is set or advanced: for tests, figures and replays.
 #[derive(Debug)]
 pub struct ManualClock(AtomicU64);
 
 impl ManualClock {
-    /// A clock that stands at `start`.
+    /// A clock that starts at `start`.
     #[must_use]
     #[inline]
     pub fn new(start: Timestamp) -> Self {

@@ -1,12 +1,12 @@
-//! Numbers as decimal text, without an allocation.
+//! Numbers as decimal text, without allocation.
 
-/// The most digits that a `u64` has.
-const MOST: usize = 20;
+/// The largest number of digits of a `u64`.
+const MAX_DIGITS: usize = 20;
 
-/// A number's decimal digits.
+/// A number as decimal digits.
 #[derive(Clone, Copy, Debug)]
 pub struct Decimal {
-    digits: [u8; MOST],
+    digits: [u8; MAX_DIGITS],
     first: usize,
 }
 
@@ -15,8 +15,8 @@ impl Decimal {
     #[must_use]
     #[inline]
     pub fn new(mut number: u64) -> Self {
-        let mut digits = [b'0'; MOST];
-        let mut first = MOST;
+        let mut digits = [b'0'; MAX_DIGITS];
+        let mut first = MAX_DIGITS;
         loop {
             first -= 1;
             digits[first] = b'0' + (number % 10) as u8;
@@ -27,7 +27,7 @@ impl Decimal {
         }
     }
 
-    /// The text; ASCII.
+    /// The digits as ASCII text.
     #[must_use]
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
@@ -41,7 +41,7 @@ mod tests {
 
     #[test]
     fn every_number_reads_as_it_is_displayed() {
-        let powers = (0..MOST as u32).flat_map(|exponent| {
+        let powers = (0..MAX_DIGITS as u32).flat_map(|exponent| {
             let power = 10_u64.pow(exponent);
             [power - 1, power, power + 1]
         });

@@ -1,4 +1,4 @@
-//! The answer to one request, and the rule by which descriptors' outcomes make it.
+//! The decision on one request, and how the outcomes of its descriptors determine it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,21 +6,21 @@ use smallvec::SmallVec;
 
 use super::{Metadata, Unit};
 
-/// The two answers.
+/// The two decisions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Code {
-    /// It may pass.
+    /// The request may pass.
     Ok,
-    /// It may not.
+    /// The request is denied.
     OverLimit,
 }
 
-/// The limit that a status reports.
+/// The limit that a status reports, in the units of the rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CurrentLimit {
     /// Requests per unit.
     pub requests: u64,
-    /// The unit.
+    /// The unit of the window.
     pub unit: Unit,
     /// How many units the window spans.
     pub multiplier: u32,
@@ -31,35 +31,35 @@ pub struct CurrentLimit {
 /// The outcome of one descriptor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
-    /// After shadow mode of the rule, before the global one.
+    /// After the rule's shadow mode is applied, before the global one is.
     pub code: Code,
-    /// None if no limit applied.
+    /// `None` if no limit applied.
     pub limit: Option<CurrentLimit>,
-    /// What is left of it.
+    /// How many hits of 1 would still pass.
     pub remaining: u64,
-    /// None where no counter was asked.
+    /// Time until the counter is empty; `None` if no counter was involved.
     pub reset_after: Option<Duration>,
 }
 
-/// The answer to one request.
+/// The decision on one request, with everything that a response needs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision {
-    /// The answer.
+    /// The decision itself.
     pub code: Code,
     /// One for each descriptor, in order.
     pub statuses: SmallVec<[Status; 1]>,
-    /// The status that response headers speak of: the one closest to its limit.
+    /// The index of the status that the response headers report: the one closest to its limit.
     pub tightest: Option<usize>,
-    /// What the matched rules that passed have to say, merged.
+    /// The metadata of the matched rules that passed, merged.
     pub metadata: Metadata,
-    /// The store could not be asked for a part of it: a failure mode answered.
+    /// A failure mode answered for at least one hit, because the store could not be asked.
     pub degraded: bool,
-    /// No rules have the request's domain, so nothing was counted.
+    /// No rules exist for the request's domain, so nothing was counted.
     pub unknown_domain: bool,
 }
 
 impl Decision {
-    /// Whether the answer is no.
+    /// Whether the request is denied.
     #[must_use]
     #[inline]
     pub fn over_limit(&self) -> bool {
@@ -67,21 +67,21 @@ impl Decision {
     }
 }
 
-/// One descriptor's outcome, as far as the overall answer depends on it.
+/// One descriptor's outcome, as far as the decision depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// Over its limit.
+    /// At least one enforced limit is exceeded.
     pub over: bool,
-    /// Not enforced.
+    /// The rule is in shadow mode: not enforced.
     pub shadow: bool,
-    /// Refuses only together with all other quota descriptors.
+    /// The rule denies only if every other quota descriptor is over its limit too.
     pub quota: bool,
 }
 
-/// Whether descriptors refuse their request, told of them one by one: one that is enforced and not a quota is over, or
-/// there are quota descriptors and all of them are over. A shadow descriptor that is over counts as passed.
+/// Whether descriptors, added one by one, deny their request. They do if an enforced descriptor that is not a quota is
+/// over, or if there are quota descriptors and all of them are over. A shadow descriptor that is over counts as passed.
 ///
-/// This is the one place that says so; stores ask it for atomic groups, the engine for the answer.
+/// This is the only implementation of that rule; stores use it for atomic groups, the engine for the decision.
 #[derive(Clone, Copy, Debug)]
 pub struct Tally {
     refused: bool,
@@ -90,7 +90,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Of no descriptor yet, but `quota_passed` if one passed that is not told.
+    /// An empty tally. `quota_passed` is true if a quota descriptor passed that will not be added.
     #[must_use]
     #[inline]
     pub const fn new(quota_passed: bool) -> Self {
@@ -108,7 +108,7 @@ impl Tally {
         }
     }
 
-    /// Whether those that were added refuse the request.
+    /// Whether the descriptors added so far deny the request.
     #[must_use]
     #[inline]
     pub const fn refuses(self) -> bool {
@@ -116,7 +116,7 @@ impl Tally {
     }
 }
 
-/// [`Tally::refuses`] of all these.
+/// [`Tally::refuses`] for a list of outcomes.
 #[must_use]
 #[inline]
 pub fn refuses(outcomes: impl IntoIterator<Item = Outcome>, quota_passed: bool) -> bool {

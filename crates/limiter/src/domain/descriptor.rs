@@ -1,25 +1,25 @@
-//! What a caller asks: a domain and a list of descriptors. Borrowed from the wire message, so nothing is copied.
+//! A rate limit request: a domain and a list of descriptors. Borrowed from the wire message, so nothing is copied.
 //!
-//! Keys, values and the domain are bytes, whatever the wire format calls them: Envoy copies header values into
-//! descriptors unchecked, and a value must not escape its limit by a byte that is not UTF-8.
+//! Keys, values and the domain are bytes, although the wire format declares text: Envoy copies header values into
+//! descriptors unchecked, and a value must not escape its limit because of a byte that is not UTF-8.
 
 use std::fmt;
 
 use smallvec::SmallVec;
 
-use super::{Escaped, Unit};
+use super::{Charge, Escaped, Unit};
 
 /// One key/value pair of a descriptor.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Entry<'a> {
-    /// Never checked here: an empty key merely matches no rule.
+    /// Not validated here: an empty key simply matches no rule.
     pub key: &'a [u8],
-    /// May be empty, which matches a rule without a value.
+    /// May be empty; then it matches a rule without a value.
     pub value: &'a [u8],
 }
 
 impl<'a> Entry<'a> {
-    /// An entry of texts or bytes.
+    /// An entry from text or bytes.
     #[must_use]
     #[inline]
     pub fn new(key: &'a (impl AsRef<[u8]> + ?Sized), value: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
@@ -33,49 +33,64 @@ impl fmt::Debug for Entry<'_> {
     }
 }
 
-/// A limit that the request brings along, in place of the rules' one. Always a fixed window.
+/// A limit that the request itself carries and that replaces the one of the rules. Always a fixed window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LimitOverride {
     /// Requests allowed per `unit`.
     pub requests: u32,
-    /// The window.
+    /// The unit of the window, if its number is known.
     pub unit: Result<Unit, UnknownUnit>,
 }
 
-/// A number that stands for no unit. It is an error only where there are rules to apply it by: in a domain without any
-/// every request passes.
+/// The number of no known unit. It is an error only if the domain has rules: in a domain without rules every request
+/// passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownUnit(pub i32);
 
-/// An ordered list of entries, and how much of its limit it asks for.
+/// An ordered list of entries, and the amount that it asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Descriptor<'a> {
-    /// In the caller's order; matching goes level by level.
+    /// In the caller's order; rules are matched level by level.
     pub entries: SmallVec<[Entry<'a>; 4]>,
-    /// The request's own limit, if it brings one.
+    /// The limit that the request carries, if any.
     pub limit: Option<LimitOverride>,
-    /// Hits for this descriptor alone; `Some(0)` looks without charging, `None` takes the request's.
-    pub hits_addend: Option<u64>,
-    /// Give the hits back instead of taking them.
-    pub is_negative_hits: bool,
+    /// Units to charge for this descriptor; `Some(0)` looks without charging, `None` uses the request's amount.
+    pub amount: Option<u64>,
+    /// Give the units back instead of taking them.
+    pub gives_back: bool,
 }
 
-/// One question: may this pass?
+/// One rate limit request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request<'a> {
-    /// Which set of rules to ask. One that is not UTF-8 has none.
+    /// The rules to use. A domain that is not valid UTF-8 has no rules.
     pub domain: &'a [u8],
-    /// Every one of them is matched and charged.
+    /// Each of them is matched and charged.
     pub descriptors: SmallVec<[Descriptor<'a>; 1]>,
-    /// Hits for each descriptor that has none of its own; 0 means 1.
-    pub hits_addend: u64,
+    /// Units to charge for each descriptor without an amount of its own; 0 means 1.
+    pub amount: u64,
 }
 
-impl Descriptor<'_> {
-    /// The units this descriptor asks for (or gives back), given the request's own `hits_addend`.
+impl<'a> Request<'a> {
+    /// A request that charges one unit for each descriptor without an amount of its own.
+    #[must_use]
+    pub fn new(domain: &'a (impl AsRef<[u8]> + ?Sized), descriptors: impl IntoIterator<Item = Descriptor<'a>>) -> Self {
+        Self { domain: domain.as_ref(), descriptors: descriptors.into_iter().collect(), amount: 0 }
+    }
+}
+
+impl<'a> Descriptor<'a> {
+    /// A descriptor without a limit or an amount of its own.
+    #[must_use]
+    pub fn new(entries: impl IntoIterator<Item = Entry<'a>>) -> Self {
+        Self { entries: entries.into_iter().collect(), limit: None, amount: None, gives_back: false }
+    }
+
+    /// What this descriptor does to its counters, given the amount of the request.
     #[must_use]
     #[inline]
-    pub fn hits(&self, request_hits: u64) -> u64 {
-        self.hits_addend.unwrap_or(request_hits.max(1))
+    pub fn charge(&self, request_amount: u64) -> Charge {
+        let amount = self.amount.unwrap_or(request_amount.max(1));
+        if self.gives_back { Charge::Give(amount) } else { Charge::Take(amount) }
     }
 }

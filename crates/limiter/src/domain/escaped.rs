@@ -1,11 +1,11 @@
-//! Bytes as text for people: labels, logs, pages.
+//! Bytes as readable text, for labels, logs and pages.
 
 use std::{borrow::Cow, fmt};
 
 /// Displays bytes as text: UTF-8 as it is, each other byte as `\xNN`.
 ///
-/// For display only. A text that itself spells `\xNN` looks the same as the byte, so nothing that must tell inputs
-/// apart (a counter key, a rule) may be built from it.
+/// For display only: text that literally contains `\xNN` looks the same as the escaped byte, so nothing that must keep
+/// inputs apart (a counter key, a rule) may be built from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Escaped<'a>(pub &'a [u8]);
 

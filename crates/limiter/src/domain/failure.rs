@@ -1,18 +1,18 @@
-//! How a store can fail, and what a rule wants done about it.
+//! How a store can fail, and what a rule does then.
 
 use std::fmt;
 
-/// What to answer when the store cannot be asked.
+/// The answer to a hit while the store cannot be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum FailureMode {
-    /// Fail the call: the caller's own failure policy decides.
+    /// Fail the call: the caller's own failure policy applies.
     #[default]
     Error,
-    /// Let it pass (fail open).
+    /// Allow the request (fail open).
     Allow,
-    /// Refuse it (fail closed).
+    /// Deny the request (fail closed).
     Deny,
-    /// Count in this process meanwhile.
+    /// Count in this process until the store answers again.
     Local,
 }
 
@@ -31,7 +31,7 @@ impl FailureMode {
         }
     }
 
-    /// The mode of this name.
+    /// The mode with this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|mode| mode.name() == name)
@@ -44,7 +44,7 @@ impl fmt::Display for FailureMode {
     }
 }
 
-/// Why a hit has no verdict. Cheap to copy, for one failed call fails many hits.
+/// Why a hit has no verdict. `Copy`, because one failed call fails many hits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum StoreError {
     /// The store was closed; the process is shutting down.
@@ -53,20 +53,20 @@ pub enum StoreError {
     /// There is no connection. Nothing was charged.
     #[error("the counter store cannot be reached; nothing was charged")]
     Unreachable,
-    /// It has not answered for a while, and is not asked until it does again. Nothing was charged.
+    /// The store has not answered for a while: its circuit breaker is open. Nothing was charged.
     #[error("the counter store does not answer: its breaker is open; nothing was charged")]
     Tripped,
-    /// More work waits than the service holds on to. Nothing was charged.
+    /// The limit of waiting checks is reached. Nothing was charged.
     #[error("too many checks wait for the counter store; nothing was charged")]
     Overloaded,
-    /// The caller's deadline passed, or it left, before the store was asked. Nothing was charged.
+    /// The caller's deadline passed, or it cancelled, before the store was asked. Nothing was charged.
     #[error("the caller's deadline passed before the counter store could be asked; nothing was charged")]
     Expired,
     /// The store was asked and did not answer in time. The hit may have been charged.
     #[error("the counter store did not answer in time; the hit may have been charged")]
     Unanswered,
-    /// The hits belong together, and the store cannot charge them all or none: they may be on servers of their own.
-    /// Nothing was charged.
+    /// The hits belong together, but the store cannot charge them all or none: their counters may be on different
+    /// servers. Nothing was charged.
     #[error(
         "the counters of this request may be on different servers, so they cannot be charged all or none; nothing was charged"
     )]
@@ -79,25 +79,25 @@ pub enum StoreError {
     Unreadable,
 }
 
-/// With what error a store answered.
+/// The kinds of error that a store answers with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Refusal {
-    /// The node takes no writes: a replica, or one without enough replicas.
+    /// The node rejects writes: it is a replica, or has too few replicas.
     #[error("it is read-only")]
     ReadOnly,
     /// Its memory is full.
     #[error("it is out of memory")]
     OutOfMemory,
-    /// The counter's key holds something else.
+    /// The counter's key holds a value of another type.
     #[error("the counter's key holds something that is not a counter")]
     WrongType,
-    /// The credentials are wrong, or do not allow this.
+    /// The credentials are wrong, or do not permit the command.
     #[error("the credentials are wrong, or do not allow it")]
     NotPermitted,
-    /// It is not ready yet, or busy with a script, or part of a cluster that is down.
+    /// It is loading its data, busy with a script, or part of a cluster that is down.
     #[error("it is loading, busy or part of a cluster that is down")]
     NotReady,
-    /// Anything else; the log has its words.
+    /// Any other error; its text is in the log.
     #[error("it gave an error that the log has")]
     Other,
 }

@@ -1,4 +1,4 @@
-//! Charges on counters, and the groups in which a request makes them.
+//! Charges on counters, and the groups in which one request makes them.
 
 use std::time::Instant;
 
@@ -9,15 +9,15 @@ use super::{CounterKey, FailureMode, Limit, MAX_COUNT, Timestamp};
 /// What a hit does to its counter. Amounts saturate at [`MAX_COUNT`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Charge {
-    /// Take this many; 0 looks without charging, and is over once the count is above the limit. If the limit does not
-    /// count what it denies, that never comes to be, and 0 is over when 1 would be.
+    /// Take this many. 0 looks without charging; it is denied once the count is above the limit. If the limit does not
+    /// count denied hits, the count never gets above it, and 0 is denied if 1 would be.
     Take(u64),
-    /// Give this many back. Always passes.
+    /// Give this many back. Always allowed.
     Give(u64),
 }
 
 impl Charge {
-    /// Asks whether the counter is over, without charging it.
+    /// Checks whether the counter is over its limit, without charging it.
     pub const LOOK: Self = Self::Take(0);
 
     /// The amount, at most [`MAX_COUNT`].
@@ -28,7 +28,7 @@ impl Charge {
         if n > MAX_COUNT { MAX_COUNT } else { n }
     }
 
-    /// Whether it can change the counter.
+    /// Whether the amount is 0, so that the counter does not change.
     #[must_use]
     #[inline]
     pub const fn is_look(self) -> bool {
@@ -39,25 +39,25 @@ impl Charge {
 /// One charge on one counter.
 #[derive(Clone, Debug)]
 pub struct Hit {
-    /// The counter.
+    /// The counter to charge.
     pub key: CounterKey,
-    /// What the counter may hold.
+    /// The limit that applies to it.
     pub limit: Limit,
     /// What to take or give.
     pub charge: Charge,
-    /// Counted and reported, never enforced.
+    /// Shadow mode: counted and reported, never enforced.
     pub shadow: bool,
-    /// Refuses only together with every other quota descriptor of the request.
+    /// Denies only if every other quota descriptor of the request is over its limit too.
     pub quota: bool,
-    /// Which descriptor of the request this is for. Hits with one number stand next to each other and are charged
-    /// all or none.
+    /// The index of the descriptor that this hit is for. Hits with equal indices are adjacent and are charged all or
+    /// none.
     pub descriptor: u32,
-    /// What to answer if the store fails.
+    /// The answer if the store fails.
     pub on_store_failure: FailureMode,
 }
 
 impl Hit {
-    /// An enforced hit on its own.
+    /// An enforced hit for descriptor 0, with failure mode `error`.
     #[must_use]
     pub fn new(key: CounterKey, limit: Limit, charge: Charge) -> Self {
         let on_store_failure = FailureMode::Error;
@@ -65,26 +65,27 @@ impl Hit {
     }
 }
 
-/// All the hits of one request, handled in order. Those of an atomic group, and of one descriptor, are committed together.
+/// All the hits of one request, charged in order. The hits of an atomic group are committed together, and so are those
+/// of one descriptor.
 #[derive(Clone, Debug)]
 pub struct Group {
     /// In the order of the request's descriptors.
     pub hits: SmallVec<[Hit; 1]>,
-    /// All or nothing: if the group's decision is over the limit, no enforced member is charged or refunded, but for
-    /// those that are over themselves under a limit that counts what it denies.
+    /// All or nothing: if the group is denied, no enforced hit is charged or refunded, except those that are over their
+    /// own limit if that limit counts denied hits.
     pub atomic: bool,
-    /// A quota descriptor of the request passed without a counter, so quota rules cannot refuse it.
+    /// A quota descriptor of the request passed without a counter, so quota rules cannot deny the request.
     pub quota_passed: bool,
-    /// The request is refused whatever the counters say, and an atomic group charged as one that refused itself.
+    /// The request is denied whatever the counters say; an atomic group is then charged as a denied one.
     pub refused: bool,
-    /// The time to count at, in place of the store's own clock.
+    /// The time to count at; `None` for the store's own clock.
     pub now: Option<Timestamp>,
-    /// When the caller no longer needs the answer.
+    /// When the caller stops waiting for the answer.
     pub deadline: Option<Instant>,
 }
 
 impl Group {
-    /// A group that charges each descriptor on its own, at the store's time, without a deadline.
+    /// A group in which each descriptor is charged on its own, at the store's time, without a deadline.
     #[must_use]
     pub fn new(hits: impl IntoIterator<Item = Hit>) -> Self {
         Self::of(hits.into_iter().collect())
@@ -100,7 +101,7 @@ impl Group {
         Self { hits, atomic: false, quota_passed: false, refused: false, now: None, deadline: None }
     }
 
-    /// The same group, all or nothing.
+    /// The same group, charged all or nothing.
     #[must_use]
     pub fn atomic(self) -> Self {
         Self { atomic: true, ..self }

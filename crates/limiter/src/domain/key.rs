@@ -1,15 +1,16 @@
-//! The name of a counter: the same for the same prefix, domain, entries, algorithm and window, different for any two
-//! that differ in one of them.
+//! The name of a counter. Two counters have equal names exactly if prefix, domain, entries, algorithm and window are
+//! equal.
 //!
-//! Layout: `prefix{domain|key=value|key~pattern}f60`. Inside the braces each of `\ | = ~ # { }` is escaped by `\`, so no
-//! two inputs meet and the braces are ours alone: on a Redis Cluster they make all limits of one descriptor share a
-//! slot. `=` is followed by the request's value (the usual text of an address or network, where a rule asks for a
-//! network), `#` by a keyed hash of it, `~` by a rule's pattern that many values share: `~=` if that is a list of values, `~#` of
-//! networks, `~~` a regular expression. The last part is the algorithm's letter and the window in seconds, or as in
-//! `f1month@Europe/Berlin` by the calendar of a time zone. A key longer than 200 bytes is replaced by `#` and a 128-bit
-//! hash of itself. The limit's number is not part of the key: raising it keeps the count.
+//! Layout: `prefix{domain|key=value|key~pattern}f60`. Inside the braces each of `\ | = ~ # { }` is escaped by `\`, so
+//! that different inputs have different keys and the braces form a Redis Cluster hash tag: all limits of one descriptor
+//! are in one slot. `=` is followed by the request's value (or by the canonical text of an address or network, if the
+//! rule matches networks), `#` by a keyed hash of the value, `~` by a rule's pattern that many values share: `~=` for a
+//! list of values, `~#` for networks, `~~` for a regular expression. The last part is the algorithm's letter and the
+//! window in seconds, or, as in `f1month@Europe/Berlin`, by the calendar of a time zone. A key longer than 200 bytes is
+//! replaced by `#` and a 128-bit hash of itself. The limit's number is not part of the key: raising a limit keeps its
+//! count.
 //!
-//! Keys and values of a descriptor stand in it byte by byte, UTF-8 or not.
+//! Keys and values of a descriptor are included byte by byte, UTF-8 or not.
 
 use std::{fmt, net::IpAddr};
 
@@ -19,10 +20,10 @@ use super::{Algorithm, Decimal, Escaped, Window};
 
 type Bytes = SmallVec<[u8; 96]>;
 
-/// Room for a text that becomes a key, so that few grow.
-const USUAL_ROOM: usize = 256;
+/// Initial capacity of the buffer in which keys are built, so that it seldom grows.
+const INITIAL_CAPACITY: usize = 256;
 
-/// The name of one counter. See the module's documentation for its layout.
+/// The name of one counter. The module's documentation has its layout.
 #[derive(PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CounterKey(Bytes);
 
@@ -38,20 +39,20 @@ impl CounterKey {
     /// Keys longer than this are replaced by their hash.
     pub const MAX_BYTES: usize = 200;
 
-    /// A key of the caller's own making, for tests and for callers that name counters themselves.
+    /// A key with exactly these bytes, for tests and for callers that name counters themselves.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Self {
         Self(Bytes::from_slice(bytes))
     }
 
-    /// The name as bytes: UTF-8 if the keys and values of the descriptor are.
+    /// The name as bytes; UTF-8 if the keys and values of the descriptor are.
     #[must_use]
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// Memory that it takes beyond its own size, in bytes.
+    /// Heap memory in bytes, beyond the size of this struct.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
         if self.0.spilled() { self.0.capacity() } else { 0 }
@@ -70,43 +71,43 @@ impl fmt::Debug for CounterKey {
     }
 }
 
-/// What stands for an entry's value in the key.
+/// What represents an entry's value in the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyValue<'a> {
-    /// The request's own value.
+    /// The value as sent.
     Exact(&'a [u8]),
-    /// The address that the request's value is, however it is written there: its usual text stands in the key.
+    /// The value is this address; its canonical text is used, however the caller wrote it.
     Address(IpAddr),
-    /// The network that the request's value is, however it is written there: it stands in the key as `first/length`.
+    /// The value is this network; `first/length` is used, however the caller wrote it.
     Network {
-        /// Its first address.
+        /// The first address of the network.
         first: IpAddr,
-        /// The length of its prefix.
+        /// The length of the network's prefix, in bits.
         length: u8,
     },
-    /// What a `share_threshold` rule asks for, in place of the values that match it.
+    /// The pattern of a rule with `share_threshold`, which all values that match it share.
     Shared {
-        /// What kind of pattern it is: equal texts of two kinds are two patterns.
+        /// The kind of pattern; equal texts of different kinds have different keys.
         kind: SharedKind,
-        /// The pattern.
+        /// The pattern as written in the rule.
         text: &'a str,
     },
 }
 
-/// What kind of pattern many values share.
+/// The kind of a pattern that many values share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SharedKind {
-    /// A value with `*`.
+    /// A glob: a value with `*`.
     Glob,
     /// A list of values.
     List,
-    /// Networks.
+    /// A list of networks.
     Cidr,
     /// A regular expression.
     Regex,
 }
 
-/// Builds counter keys. One for the process: all its keys have one prefix.
+/// Builds counter keys. A process has one, because all its keys have the same prefix.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct KeyBuilder {
     prefix: Box<str>,
@@ -123,23 +124,23 @@ impl fmt::Debug for KeyBuilder {
 }
 
 impl KeyBuilder {
-    /// Keys that begin with `prefix`, which is taken as it is.
+    /// A builder of keys that begin with `prefix`, which is not escaped.
     #[must_use]
     pub fn new(prefix: &str) -> Self {
         Self { prefix: prefix.into(), secret: None }
     }
 
-    /// The same builder, which puts a hash of each value, keyed by `secret`, in place of the value: for descriptors
-    /// that carry personal data or tokens. Processes that share a store need the same secret.
+    /// The same builder, but with a hash of each value, keyed by `secret`, instead of the value: for descriptors that
+    /// carry personal data or tokens. Processes that share a store need the same secret.
     #[must_use]
     pub fn hashing_values(self, secret: &str) -> Self {
         Self { secret: Some(blake3::derive_key("tollgate 2026 descriptor values", secret.as_bytes())), ..self }
     }
 
-    /// The keys of a domain's counters.
+    /// A builder for the counters of one domain.
     #[must_use]
     pub fn domain(&self, domain: &str) -> DomainKeys<'_> {
-        let mut text = Vec::with_capacity(USUAL_ROOM);
+        let mut text = Vec::with_capacity(INITIAL_CAPACITY);
         text.extend_from_slice(self.prefix.as_bytes());
         text.push(b'{');
         escape(&mut text, domain.as_bytes());
@@ -160,11 +161,11 @@ impl KeyBuilder {
     }
 }
 
-/// Writes the keys of one domain's counters, one after the other over the same text.
+/// Builds the keys of one domain's counters, one after another, in one buffer.
 #[derive(Debug)]
 pub struct DomainKeys<'b> {
     builder: &'b KeyBuilder,
-    /// Ends with the domain up to `entries_at`; what follows is of the last descriptor.
+    /// The prefix and domain up to `entries_at`, then the entries of the last descriptor.
     text: Vec<u8>,
     entries_at: usize,
 }
@@ -182,7 +183,7 @@ impl DomainKeys<'_> {
                 KeyValue::Address(address) => builder.value(text, address.to_string().as_bytes()),
                 KeyValue::Network { first, length } => builder.value(text, format!("{first}/{length}").as_bytes()),
                 KeyValue::Shared { kind, text: pattern } => {
-                    // a second mark cannot come from the text, where it would be escaped
+                    // unambiguous: a second mark that came from the pattern would be escaped
                     text.extend_from_slice(match kind {
                         SharedKind::Glob => b"~",
                         SharedKind::List => b"~=",
@@ -207,10 +208,10 @@ impl DomainKeys<'_> {
     }
 }
 
-/// A counter key that still lacks its algorithm and window.
+/// A counter key without its algorithm and window.
 #[derive(Debug)]
 pub struct KeyBase<'k> {
-    /// This part is from `from` to `end`.
+    /// The buffer; this key is from `from` to `end`.
     text: &'k mut Vec<u8>,
     from: usize,
     end: usize,
@@ -239,12 +240,12 @@ impl KeyBase<'_> {
     }
 }
 
-/// Whether the byte means something in a key: `{`, `|`, `}` and `~` are neighbours.
+/// Whether the byte has a meaning in a key. `{`, `|`, `}` and `~` are adjacent in ASCII.
 const fn is_mark(byte: u8) -> bool {
     (byte.wrapping_sub(b'{') < 4) | (byte == b'\\') | (byte == b'=') | (byte == b'#')
 }
 
-/// [`is_mark`] of every byte.
+/// [`is_mark`] for every byte.
 static MARKS: [bool; 256] = {
     let mut marks = [false; 256];
     let mut byte = 0;
@@ -257,7 +258,7 @@ static MARKS: [bool; 256] = {
 
 fn has_mark(text: &[u8]) -> bool {
     let (chunks, rest) = text.as_chunks::<16>();
-    // without stopping, and in numbers: the compiler then does 16 at a time
+    // without an early exit, and on numbers, so that the compiler vectorizes it to 16 bytes at a time
     let in_chunks = chunks.as_flattened().iter().fold(0, |found, byte| found | u8::from(is_mark(*byte)));
     in_chunks != 0 || rest.iter().any(|byte| MARKS[usize::from(*byte)])
 }
@@ -270,7 +271,7 @@ fn escape(into: &mut Vec<u8>, text: &[u8]) {
     }
 }
 
-/// Apart, for texts with marks are few.
+/// In a function of its own, because few texts have marks.
 #[cold]
 fn escape_marks(into: &mut Vec<u8>, mut rest: &[u8]) {
     while let Some(at) = rest.iter().position(|byte| is_mark(*byte)) {
@@ -313,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reference_s_collisions_are_gone() {
+    fn descriptors_with_equal_keys_in_the_reference_have_different_keys() {
         let builder = KeyBuilder::default();
         let keys = [
             key(&builder, "d", &[("a_b", exact("c"))]),
@@ -342,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_of_one_request_leave_nothing_to_the_next() {
+    fn a_key_does_not_depend_on_the_one_built_before() {
         let builder = KeyBuilder::new("p:");
         let mut keys = builder.domain("d");
         let long = "x".repeat(300);
@@ -358,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_is_found_wherever_it_is() {
+    fn a_mark_is_found_at_any_position() {
         for mark in 0..=u8::MAX {
             assert_eq!(MARKS[usize::from(mark)], br"\|=~#{}".contains(&mark), "{mark}");
         }
@@ -382,19 +383,19 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_not_utf8_stand_in_the_key_as_they_are() {
+    fn bytes_that_are_not_utf8_are_part_of_the_key() {
         let raw = |value: &'static [u8]| [(&b"u\xff"[..], KeyValue::Exact(value))];
         let builder = KeyBuilder::new("p:");
         let key = |value| builder.domain("d").base(raw(value)).counter(Algorithm::FixedWindow, Unit::Minute.into());
         assert_eq!(key(b"caf\xe9|").as_bytes(), b"p:{d|u\xff=caf\xe9\\|}f60");
         assert_eq!(key(b"caf\xe9").to_string(), r"p:{d|u\xff=caf\xe9}f60");
         assert_ne!(key(b"caf\xe9"), key(b"caf\xe8"));
-        assert_ne!(key(b"caf\xe9"), key(br"caf\xe9"), "not what its escaped form spells");
+        assert_ne!(key(b"caf\xe9"), key(br"caf\xe9"), "a byte differs from the text of its escape");
         assert_ne!(key(b"\xe9"), key("\u{fffd}".as_bytes()));
     }
 
     #[test]
-    fn an_address_is_its_usual_text_hashed_or_not() {
+    fn an_address_is_in_its_canonical_text_hashed_or_not() {
         for builder in [KeyBuilder::default(), KeyBuilder::default().hashing_values("a")] {
             for usual in ["10.0.0.1", "2001:db8::1"] {
                 let address = KeyValue::Address(usual.parse().expect("an address"));
@@ -405,7 +406,7 @@ mod tests {
 
     type Drawn = (Vec<u8>, Vec<u8>, usize);
 
-    /// A pattern of some kind, which is always text, or the exact value.
+    /// A pattern of one of the kinds, if the bytes are text and `kind` is one; else the exact value.
     fn drawn(text: &[u8], kind: usize) -> KeyValue<'_> {
         let kinds = [SharedKind::Glob, SharedKind::List, SharedKind::Cidr, SharedKind::Regex];
         match (kinds.get(kind), str::from_utf8(text)) {
@@ -414,7 +415,7 @@ mod tests {
         }
     }
 
-    /// Mostly what means something in a key, and one byte that is not UTF-8.
+    /// Bytes that are mostly marks, with one that is not UTF-8.
     fn texts(letter: u8) -> impl Strategy<Value = Vec<u8>> {
         let bytes = proptest::sample::select([&[letter, 0xff][..], br"|=~\{}#_"].concat());
         proptest::collection::vec(bytes, 0..4)
@@ -422,7 +423,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn different_descriptors_never_meet(
+        fn different_descriptors_have_different_keys(
             one in proptest::collection::vec((texts(b'a'), texts(b'b'), 0..5usize), 1..4),
             two in proptest::collection::vec((texts(b'a'), texts(b'b'), 0..5usize), 1..4),
         ) {

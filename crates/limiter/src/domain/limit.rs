@@ -4,14 +4,14 @@ use std::fmt;
 
 use super::{MAX_COUNT, Window};
 
-/// How a limit is counted. `docs/algorithms.md` compares them.
+/// How a limit is counted. `docs/algorithms.md` compares the algorithms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Algorithm {
-    /// One count per aligned window; what the reference does.
+    /// One count for each aligned window, as the reference does it.
     FixedWindow,
-    /// The previous window's count fades out while the present one fills.
+    /// The previous window's count fades out while the present window fills.
     SlidingWindow,
-    /// A bucket of `burst` tokens that refills evenly.
+    /// A bucket of `burst` tokens that is refilled continuously.
     TokenBucket,
 }
 
@@ -29,7 +29,7 @@ impl Algorithm {
         }
     }
 
-    /// The algorithm of this name.
+    /// The algorithm with this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
@@ -42,21 +42,21 @@ impl fmt::Display for Algorithm {
     }
 }
 
-/// A limit that contradicts itself.
+/// A combination of options that no limit can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LimitError {
-    /// `burst` on an algorithm without a bucket.
+    /// `burst` for an algorithm without a bucket.
     #[error("burst is for algorithm token_bucket; {0} has none: leave burst out")]
     BurstWithoutBucket(Algorithm),
-    /// `burst: 0`, a bucket that could never pass anything.
+    /// `burst: 0`: no request would ever pass.
     #[error("burst 0 would refuse every request; give at least 1, or requests_per_unit: 0 to deny all")]
     ZeroBurst,
-    /// A calendar with an algorithm that does not count by it.
+    /// A calendar for an algorithm other than the fixed window.
     #[error("calendar is for algorithm fixed_window; {0} needs a window of one length: leave one of them out")]
     CalendarOfOtherAlgorithm(Algorithm),
 }
 
-/// What one counter may hold: `requests` a `window`, counted by `algorithm`.
+/// What one counter may hold: `requests` per `window`, counted by `algorithm`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Limit {
     algorithm: Algorithm,
@@ -67,12 +67,12 @@ pub struct Limit {
 }
 
 impl Limit {
-    /// A limit. `burst` defaults to `requests`, `count_denied` to true for fixed windows and false for the others.
-    /// Numbers above [`MAX_COUNT`] are taken as that.
+    /// Creates a limit. `burst` defaults to `requests`, `count_denied` to true for fixed windows and to false for the
+    /// other algorithms. Numbers above [`MAX_COUNT`] are reduced to it.
     ///
     /// # Errors
-    /// If `burst` is zero, or given for another algorithm than the token bucket, or a calendar for another one than the
-    /// fixed window.
+    /// If `burst` is zero or given for another algorithm than the token bucket, or if the window has a calendar and the
+    /// algorithm is not the fixed window.
     pub fn new(
         algorithm: Algorithm,
         requests: u64,
@@ -95,7 +95,7 @@ impl Limit {
         Ok(Self { algorithm, window, requests, burst, count_denied })
     }
 
-    /// A fixed window of `requests`, as the reference has them.
+    /// A fixed window of `requests` that counts denied hits, as the reference does it.
     #[must_use]
     #[inline]
     pub fn fixed_window(requests: u64, window: impl Into<Window>) -> Self {
@@ -103,7 +103,7 @@ impl Limit {
         Self { algorithm: Algorithm::FixedWindow, window: window.into(), requests, burst: requests, count_denied: true }
     }
 
-    /// The part of it that one of so many processes may use on its own: at least 1 of what is not 0.
+    /// The share of one of `of` processes; at least 1 unless the whole is 0.
     #[must_use]
     #[inline]
     pub fn share(self, of: std::num::NonZeroU32) -> Self {
@@ -111,7 +111,7 @@ impl Limit {
         Self { requests: part(self.requests), burst: part(self.burst), ..self }
     }
 
-    /// How it is counted.
+    /// The algorithm.
     #[must_use]
     #[inline]
     pub const fn algorithm(&self) -> Algorithm {
@@ -139,7 +139,7 @@ impl Limit {
         self.burst
     }
 
-    /// Whether a denied hit is charged too.
+    /// Whether denied hits are charged too.
     #[must_use]
     #[inline]
     pub const fn count_denied(&self) -> bool {
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn no_requests_means_no_burst() {
+    fn a_limit_of_zero_has_a_burst_of_zero() {
         let limit = Limit::new(Algorithm::TokenBucket, 0, Unit::Day.into(), Some(9), None).expect("valid");
         assert_eq!(limit.burst(), 0);
     }

@@ -4,27 +4,32 @@ use std::{fmt::Debug, future::Future, pin::Pin, sync::Arc};
 
 use super::{Algorithm, Charge, CounterKey, Group, Hit, Limit, StoreError, Verdict, Verdicts};
 
-/// What a store can do. A rule that needs more is refused at load.
+/// What a store can do. A rule that needs more is rejected when it is loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capabilities {
-    /// The algorithms it counts.
+    /// The algorithms that the store supports.
     pub algorithms: &'static [Algorithm],
-    /// Whether all-or-nothing groups hold.
+    /// Whether it charges groups all or none.
     pub atomic_groups: AtomicGroups,
 }
 
-/// Whether a store charges the counters of a group all or none: those of a request of an atomic domain, and several
-/// limits on one descriptor.
+impl Capabilities {
+    /// Every algorithm, and all-or-nothing groups: what a store in this process can do.
+    pub const ALL: Self = Self { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported };
+}
+
+/// Whether a store can charge several counters all or none: those of a request in an atomic domain, and several limits
+/// on one descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AtomicGroups {
-    /// It does.
+    /// It can.
     Supported,
-    /// It does not: the setting that is the reason, and what to do about it, for an error.
+    /// It cannot. The text, for an error message, names the setting that is the reason and what to do about it.
     Unsupported(&'static str),
 }
 
 impl AtomicGroups {
-    /// Why they are not supported, if so.
+    /// The reason if atomic groups are unsupported, else `None`.
     #[must_use]
     pub const fn unsupported(self) -> Option<&'static str> {
         match self {
@@ -36,30 +41,32 @@ impl AtomicGroups {
 
 /// Counts hits against limits.
 ///
-/// Implementors provide [`begin`](Self::begin), [`try_check`](Self::try_check), [`reset`](Self::reset),
-/// [`capabilities`](Self::capabilities) and [`close`](Self::close); the rest is in terms of `begin`.
+/// Implementations provide [`begin`](Self::begin), [`try_check`](Self::try_check), [`reset`](Self::reset),
+/// [`capabilities`](Self::capabilities) and [`close`](Self::close); the other methods are based on `begin`.
 pub trait RateLimiter: Debug + Send + Sync + 'static {
-    /// Starts to charge a group, and returns what to wait for: one outcome for each hit, in order. What needs no waiting, such as
-    /// handing the group to the store, is done before this returns (of a group that takes several calls to a store, the first). The future borrows nothing, so that it can be kept
-    /// anywhere; dropping it abandons the check, and what was not sent by then is not charged.
+    /// Starts to charge a group and returns a future of its outcomes: one for each hit, in order. Everything that does
+    /// not need to wait, such as handing the group to the store, happens before this returns (for a group that takes
+    /// several calls to a store, the first call). The future borrows nothing, so it can be kept anywhere. Dropping it
+    /// abandons the check: what was not sent by then is not charged.
     fn begin(&self, group: Arc<Group>) -> impl Future<Output = Verdicts> + Send + use<Self>;
 
-    /// What [`begin`](Self::begin) would give, if that needs no waiting; `None` means that nothing was charged. Asked first
-    /// for every request, for it spares a future and an allocation for the group. Decorators must forward it.
+    /// The non-blocking form of [`begin`](Self::begin); `None` means that it would have to wait and that nothing was
+    /// charged. It is tried first for every request, because it saves a future and an allocation for the group.
+    /// Decorators must forward it.
     fn try_check(&self, group: &Group) -> Option<Verdicts>;
 
-    /// Charges a group that is not shared.
+    /// Charges a group that the caller owns.
     fn check(&self, group: Group) -> impl Future<Output = Verdicts> + Send + use<Self> {
         self.begin(Arc::new(group))
     }
 
-    /// Forgets one counter; whether there was one.
+    /// Drops one counter. Returns whether it existed.
     fn reset(&self, key: &CounterKey) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// What it can do.
+    /// What this limiter can do.
     fn capabilities(&self) -> Capabilities;
 
-    /// Finishes what is under way and refuses the rest with [`StoreError::Closed`].
+    /// Finishes the checks in flight and fails later ones with [`StoreError::Closed`].
     fn close(&self) -> impl Future<Output = ()> + Send;
 
     /// Takes one unit.
@@ -67,7 +74,7 @@ pub trait RateLimiter: Debug + Send + Sync + 'static {
         self.allow_n(key, limit, 1)
     }
 
-    /// Takes `n` units, all or none as the limit's `count_denied` says; 0 looks.
+    /// Takes `n` units. If they do not fit, they are denied, and charged only if the limit counts denied hits. 0 looks.
     fn allow_n(
         &self,
         key: CounterKey,
@@ -80,16 +87,16 @@ pub trait RateLimiter: Debug + Send + Sync + 'static {
         }
     }
 
-    /// Looks without charging.
+    /// Looks at a counter without charging it.
     fn peek(&self, key: CounterKey, limit: Limit) -> impl Future<Output = Result<Verdict, StoreError>> + Send {
         self.allow_n(key, limit, 0)
     }
 }
 
-/// A future of a [`DynRateLimiter`].
+/// A boxed future, as a [`DynRateLimiter`] returns it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// [`RateLimiter`] as a trait object: the one boxed seam, between the engine and the store stack.
+/// [`RateLimiter`] as a trait object, used between the engine and the store with its decorators.
 pub trait DynRateLimiter: Debug + Send + Sync + 'static {
     /// See [`RateLimiter::begin`].
     fn begin(&self, group: Arc<Group>) -> BoxFuture<'static, Verdicts>;

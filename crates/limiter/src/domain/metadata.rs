@@ -1,4 +1,4 @@
-//! Free-form data that rules hand to later filters, shaped like JSON.
+//! Free-form data that rules hand to later Envoy filters, shaped like JSON.
 
 use std::collections::{BTreeMap, btree_map::Entry};
 
@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, btree_map::Entry};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Metadata(BTreeMap<Box<str>, MetadataValue>);
 
-/// One value of it.
+/// One value of [`Metadata`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum MetadataValue {
-    /// Nothing.
+    /// JSON's `null`.
     Null,
-    /// A truth value.
+    /// `true` or `false`.
     Bool(bool),
     /// A number.
     Number(f64),
@@ -24,19 +24,19 @@ pub enum MetadataValue {
 }
 
 impl Metadata {
-    /// Whether there is nothing in it.
+    /// Whether there is no pair.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The pairs, by key.
+    /// The pairs, ordered by key.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &MetadataValue)> {
         self.0.iter().map(|(key, value)| (&**key, value))
     }
 
-    /// Adds what `other` has and this has not; maps on both sides are merged the same way, anything else stays as it
-    /// was. Takes a copy: `other` belongs to a rule, which later requests will ask again.
+    /// Adds the pairs of `other` whose keys are missing here. If both values are maps, they are merged in the same way;
+    /// any other value stays as it is. Copies, because `other` belongs to a rule that later requests use too.
     pub fn merge(&mut self, other: &Self) {
         for (key, value) in &other.0 {
             match self.0.entry(key.clone()) {
@@ -54,7 +54,7 @@ impl Metadata {
 }
 
 impl<K: Into<Box<str>>> FromIterator<(K, MetadataValue)> for Metadata {
-    /// Of two equal keys the last one counts.
+    /// If a key occurs several times, the last pair wins.
     fn from_iter<T: IntoIterator<Item = (K, MetadataValue)>>(pairs: T) -> Self {
         Self(pairs.into_iter().map(|(key, value)| (key.into(), value)).collect())
     }
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_writer_wins_at_every_depth() {
+    fn the_first_value_of_a_key_wins_at_every_depth() {
         let number = MetadataValue::Number;
         let mut merged = map([("a", number(1.0)), ("m", MetadataValue::Map(map([("x", number(1.0))])))]);
         merged.merge(&map([

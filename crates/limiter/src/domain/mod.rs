@@ -1,7 +1,7 @@
-//! The words of rate limiting, as types: descriptors, limits, counter keys, hits, groups, verdicts and decisions, and
-//! the [`RateLimiter`] interface that stores and their decorators implement.
+//! The vocabulary of rate limiting, as types: descriptors, limits, counter keys, hits, groups, verdicts and decisions,
+//! and the [`RateLimiter`] trait that stores and their decorators implement.
 //!
-//! Pure: no I/O, no clock of its own, and nothing here imports another module of this crate.
+//! No I/O; time is an argument, or comes from a [`Clock`]. Nothing here imports another module of this crate.
 
 mod calendar;
 mod clock;

@@ -1,19 +1,19 @@
-//! Text that must not be shown.
+//! Text that must never appear in a log or on a page.
 
 use std::fmt;
 
-/// A text that is never printed.
+/// A text whose `Debug` output hides it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Keeps this text.
+    /// Wraps `text`.
     #[must_use]
     pub const fn new(text: String) -> Self {
         Self(text)
     }
 
-    /// The text itself.
+    /// The text itself, for the one use that needs it.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0

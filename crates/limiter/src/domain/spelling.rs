@@ -1,8 +1,8 @@
-//! Which of several names a misspelt one may have meant.
+//! Suggestions for misspelt names.
 
-/// The name that is likely to be meant. The edit distance is bounded by a third of the name's length, and by 4.
+/// The name that was probably meant. Its edit distance is at most a third of its length, and at most 4.
 pub fn likely<'n>(misspelt: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    // no name is half as long; a long one would cost its square
+    // no known name is half as long, and the cost of the distance is quadratic
     if misspelt.len() > 40 {
         return None;
     }
@@ -19,8 +19,8 @@ pub fn likely<'n>(misspelt: &str, names: impl IntoIterator<Item = &'n str>) -> O
         .map(|(_, name)| name)
 }
 
-/// The name that differs from the misspelt one by a slip of the finger or two: for names whose owners are many, such as
-/// environment variables, where a resemblance says little.
+/// The name that differs from `misspelt` by one or two typing errors. For names in a space that many programs share,
+/// such as environment variables, where mere resemblance proves little.
 pub fn slip<'n>(misspelt: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     if misspelt.len() > 64 {
         return None;
@@ -29,7 +29,7 @@ pub fn slip<'n>(misspelt: &str, names: impl IntoIterator<Item = &'n str>) -> Opt
     let slips = |name: &'n str| {
         let normal = normal(name);
         let most = if misspelt.len().min(normal.len()) < 8 { 1 } else { 2 };
-        // the difference in length is a lower bound, and cheap
+        // the difference in length is a lower bound of the distance, and cheap
         let near = misspelt.len().abs_diff(normal.len()) <= most;
         near.then(|| distance(&misspelt, &normal)).filter(|distance| *distance <= most).map(|distance| (distance, name))
     };
@@ -40,7 +40,7 @@ fn normal(name: &str) -> Vec<char> {
     name.chars().filter(|c| !matches!(c, '_' | '-' | ' ')).flat_map(char::to_lowercase).collect()
 }
 
-/// How many letters to insert, delete, replace, or swap with their neighbour.
+/// The Damerau–Levenshtein distance: letters inserted, deleted, replaced, or swapped with their neighbour.
 fn distance(a: &[char], b: &[char]) -> usize {
     let mut rows: [Vec<usize>; 3] = [vec![], (0..=b.len()).collect(), vec![]];
     for (i, x) in a.iter().enumerate() {

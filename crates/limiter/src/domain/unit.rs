@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A unit of time of the rule format. Its numbers are those of `RateLimitUnit` in the RLS answer.
+/// A unit of time of the rule format: one of those that `RateLimitUnit` in the RLS response has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Unit {
     /// One second.
@@ -13,11 +13,12 @@ pub enum Unit {
     Hour,
     /// 86 400 seconds.
     Day,
-    /// Seven days. Windows are counted from the epoch, so they begin on a Thursday; by a calendar on a Monday.
+    /// Seven days. Windows of fixed length are counted from the epoch and so begin on a Thursday; by a calendar they
+    /// begin on a Monday.
     Week,
-    /// 30 days, as the reference counts them; by a calendar as many as it has.
+    /// 30 days, as in the reference; by a calendar the length of that month.
     Month,
-    /// 365 days, as the reference counts them; by a calendar as many as it has.
+    /// 365 days, as in the reference; by a calendar the length of that year.
     Year,
 }
 
@@ -54,7 +55,7 @@ impl Unit {
         }
     }
 
-    /// The unit of this name, in any letter case.
+    /// The unit with this name, in any letter case.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|unit| unit.name().eq_ignore_ascii_case(name))

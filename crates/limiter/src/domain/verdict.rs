@@ -1,4 +1,4 @@
-//! What became of one hit.
+//! The outcome of one hit.
 
 use std::time::Duration;
 
@@ -6,50 +6,51 @@ use smallvec::SmallVec;
 
 use super::StoreError;
 
-/// When the same hit could pass, if nobody else charges the counter.
+/// When the same hit could pass, if no other hit is charged in the meantime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RetryAfter {
-    /// At once: it was allowed.
+    /// Now: it was allowed.
     Now,
     /// After this long.
     After(Duration),
-    /// However long one waits: it asks for more than the limit ever holds.
+    /// Not at any time: it asks for more than the limit ever holds.
     Never,
 }
 
-/// Who gave a verdict.
+/// Where a verdict comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
     /// The store counted.
     Store,
-    /// A denial remembered by this process.
+    /// A denial that this process remembers.
     DenyCache,
-    /// The store could not be asked; a failure mode answered.
+    /// A failure mode, because the store could not be asked.
     Degraded,
 }
 
 /// The outcome of one hit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Verdict {
-    /// Whether the hit itself is within its limit. Shadow and quota rules report theirs like any other.
+    /// Whether the hit itself is within its limit. Hits of shadow and quota rules report it like any other.
     pub allowed: bool,
-    /// How many single hits would still pass.
+    /// How many hits of 1 would still pass.
     pub remaining: u64,
-    /// Until the counter is as if never charged: the window's end, or a full bucket.
+    /// Time until the counter is equal to one that was never charged: the end of the window, or a full bucket.
     pub reset_after: Duration,
-    /// Until the same hit could pass.
+    /// Time until the same hit could pass.
     pub retry_after: RetryAfter,
-    /// The count before the hit, rounded down: of the window, of the estimate, or of tokens taken from the bucket.
+    /// The count before the hit, rounded down: of the window, of the sliding estimate, or of the tokens missing from
+    /// the bucket.
     pub before: u64,
-    /// The count after it; equal to `before` if nothing was charged.
+    /// The count after the hit; equal to `before` if nothing was charged.
     pub after: u64,
-    /// Units asked for (or given back).
+    /// Units asked for, or given back.
     pub asked: u64,
-    /// Units that may be used, at most `asked`.
+    /// Units that the caller may use, at most `asked`.
     pub granted: u64,
-    /// Who says so.
+    /// Where this verdict comes from.
     pub source: Source,
 }
 
-/// One outcome for each hit of a group, in order. Each may fail alone: a group can span two stores.
+/// One outcome for each hit of a group, in order. Each can fail on its own: a group can span several servers.
 pub type Verdicts = SmallVec<[Result<Verdict, StoreError>; 1]>;

@@ -1,27 +1,27 @@
-//! The window of a limit: a unit of the rule format times a whole number, of a fixed length or by a calendar.
+//! The window of a limit: a multiple of a unit of the rule format, of fixed length or by a calendar.
 
 use std::{fmt, num::NonZeroU32, time::Duration};
 
 use super::{Calendar, TimeZone, Unit};
 
-/// A window that cannot be counted.
+/// Why a window is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WindowError {
-    /// It is longer than the algorithms can count.
+    /// The window is too long for the algorithms to be exact.
     #[error("a window of {multiplier} × {unit} is longer than 100 years; choose a smaller unit_multiplier")]
     TooLong {
-        /// The unit.
+        /// The unit of the rejected window.
         unit: Unit,
-        /// How many of them.
+        /// Its multiplier.
         multiplier: NonZeroU32,
     },
-    /// A calendar does not change it.
+    /// A calendar for a unit whose length does not depend on one.
     #[error("calendar is for day, week, month and year; every {0} has one length everywhere: leave calendar out")]
     NoCalendar(Unit),
 }
 
-/// The window of a limit: `multiplier` × `unit`, at most 100 years. Either of a fixed length, one after the other since
-/// the epoch, or by the calendar of a time zone.
+/// The window of a limit: `multiplier` × `unit`, at most 100 years. Either of fixed length, aligned to the epoch, or by
+/// the calendar of a time zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Window {
     unit: Unit,
@@ -43,7 +43,7 @@ impl Window {
         }
     }
 
-    /// A window of `multiplier` units as a time zone counts them.
+    /// A window of `multiplier` units by the calendar of a time zone.
     ///
     /// # Errors
     /// If it is longer than about 100 years, or the unit is shorter than a day.
@@ -54,14 +54,14 @@ impl Window {
         Self::new(unit, multiplier).map(|window| Self { zone: Some(zone), ..window })
     }
 
-    /// The calendar that says where windows begin and end; `None` if they have one length.
+    /// The calendar that determines where windows begin and end; `None` for windows of fixed length.
     #[must_use]
     #[inline]
     pub fn calendar(self) -> Option<Calendar> {
         Calendar::new(self.unit, self.multiplier, self.zone?)
     }
 
-    /// Whether limits of both windows, else alike, count on one counter.
+    /// Whether limits that differ only in their windows use the same counter.
     #[must_use]
     pub fn shares_counters_with(self, other: Self) -> bool {
         match (self.zone, other.zone) {
@@ -84,14 +84,15 @@ impl Window {
         self.multiplier
     }
 
-    /// Length in seconds, at least 1; by a calendar what it is without one.
+    /// Length in seconds, at least 1. For a window by a calendar, the nominal length: that of the same window without
+    /// one.
     #[must_use]
     #[inline]
     pub const fn seconds(self) -> u64 {
         self.unit.seconds() * self.multiplier.get() as u64
     }
 
-    /// Length in microseconds as the algorithms compute with it, where there is no calendar; exact.
+    /// Length in microseconds, exact as an `f64`; nominal if there is a calendar.
     #[must_use]
     #[allow(clippy::cast_precision_loss)]
     #[inline]
@@ -99,7 +100,7 @@ impl Window {
         (self.seconds() * 1_000_000) as i64 as f64
     }
 
-    /// The length, likewise.
+    /// Length as a duration; nominal if there is a calendar.
     #[must_use]
     #[inline]
     pub const fn duration(self) -> Duration {
@@ -137,6 +138,7 @@ mod tests {
         assert!(years(u32::MAX).is_err());
     }
 
+    #[cfg(feature = "calendar")]
     #[test]
     fn a_calendar_is_part_of_a_window() {
         let zone = TimeZone::from_name("Europe/Berlin").expect("a time zone");

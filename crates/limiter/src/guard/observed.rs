@@ -1,5 +1,5 @@
-//! Times a limiter: the time that the engine waits for it, whichever guard answers. A call that is cancelled counts up
-//! to that moment.
+//! Measures how long the engine waits for a limiter, whichever decorator answers. A call that is cancelled counts up to
+//! that moment.
 
 use std::{sync::Arc, time::Instant};
 
@@ -13,7 +13,7 @@ const OPERATION_TIMES: Family = Family::histogram(
     &["operation"],
 );
 
-/// How long the operations of a limiter took. Shared by the stacks of all workers.
+/// Latencies of a limiter's operations. The decorators of all workers share one.
 #[derive(Debug, Default)]
 pub struct OperationTimes {
     check: Latencies,
@@ -21,7 +21,7 @@ pub struct OperationTimes {
 }
 
 impl OperationTimes {
-    /// By operation.
+    /// The latencies of each operation, with its name.
     pub fn totals(&self) -> impl Iterator<Item = (&'static str, LatencyTotals)> {
         [("check", self.check.totals()), ("reset", self.reset.totals())].into_iter()
     }
@@ -35,7 +35,7 @@ impl Collect for OperationTimes {
     }
 }
 
-/// A limiter whose operations are timed.
+/// A limiter whose operations are measured.
 #[derive(Debug)]
 pub struct Observed<L> {
     inner: L,
@@ -43,14 +43,14 @@ pub struct Observed<L> {
 }
 
 impl<L: RateLimiter> Observed<L> {
-    /// Times `inner`.
+    /// A decorator of `inner`.
     #[must_use]
     pub const fn new(inner: L, times: Arc<OperationTimes>) -> Self {
         Self { inner, times }
     }
 }
 
-/// A check that is awaited; its time ends when this is dropped.
+/// A check in flight; its latency is recorded when this is dropped.
 struct CheckTimed {
     times: Arc<OperationTimes>,
     since: Instant,
@@ -98,9 +98,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::domain::{Algorithm, AtomicGroups};
 
-    /// Answers checks never, unless at once, and resets at once.
+    /// Its checks never end; its non-blocking checks answer atomic groups, and its resets return at once.
     #[derive(Debug)]
     struct Hung;
 
@@ -118,22 +117,39 @@ mod tests {
         }
 
         fn capabilities(&self) -> Capabilities {
-            Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported }
+            Capabilities::ALL
         }
 
         async fn close(&self) {}
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_call_that_is_cancelled_counts_too() {
+    async fn a_cancelled_call_is_measured() {
         let times = Arc::new(OperationTimes::default());
         let limiter = Observed::new(Hung, Arc::clone(&times));
         let check = limiter.check(Group::new([]));
         assert!(tokio::time::timeout(Duration::from_millis(1), check).await.is_err());
         limiter.reset(&CounterKey::from_bytes(b"k")).await.expect("an answer");
-        assert!(limiter.try_check(&Group::new([])).is_none(), "counts when the check begins");
+        assert!(limiter.try_check(&Group::new([])).is_none(), "measured later, by `begin`");
         limiter.try_check(&Group::new([]).atomic()).expect("an answer");
         let counts: Vec<_> = times.totals().map(|(operation, totals)| (operation, totals.count())).collect();
         assert_eq!(counts, [("check", 2), ("reset", 1)]);
+    }
+
+    #[test]
+    fn each_operation_shows_its_own_times() {
+        let times = OperationTimes::default();
+        times.check.record(Duration::from_secs(3));
+        times.check.record(Duration::from_secs(4));
+        times.reset.record(Duration::from_secs(5));
+        assert_eq!(
+            metrics::series(&times),
+            [
+                r#"tollgate_store_seconds_sum{operation="check"} 7"#,
+                r#"tollgate_store_seconds_count{operation="check"} 2"#,
+                r#"tollgate_store_seconds_sum{operation="reset"} 5"#,
+                r#"tollgate_store_seconds_count{operation="reset"} 1"#,
+            ]
+        );
     }
 }

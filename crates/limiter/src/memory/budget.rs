@@ -1,22 +1,22 @@
-//! Who is evicted first: counters in classes by the share of their budget that is left, each class a list from the
-//! counter that was charged longest ago to the latest.
+//! The order of eviction. Counters are in classes by the share of their budget that is left; each class is a list from
+//! the counter that was charged longest ago to the most recent one.
 //!
-//! The lists run through the slots; this module holds their ends and says which class a counter is of.
+//! The links of the lists are in the slots; this module keeps the ends, and computes a counter's class.
 
 use super::slot::{Links, NONE, Slot};
 use crate::domain::{Charge, Hit, Verdict};
 
-/// Classes by sixteenths of the budget, and one above them for counters that denied somebody.
+/// One class for each sixteenth of the budget, and one above them for counters that have denied a hit.
 pub(super) const CLASSES: usize = 17;
 
-/// The class that is evicted last.
+/// The class that is evicted last: counters that have denied a hit.
 pub(super) const DENIED: u8 = 16;
 
-/// The class of a counter after `hit`. Evicted first: class 0, with most of its budget left.
+/// The class of a counter after `hit`. Class 0, with most of the budget left, is evicted first.
 pub(super) fn class_of(hit: &Hit, verdict: &Verdict) -> u8 {
     let capacity = hit.limit.burst();
     if capacity == 0 {
-        return 0; // it denies everybody, remembered or not
+        return 0; // it denies every hit, even if its counter is evicted
     }
     if was_denied(hit, verdict) || verdict.after > capacity {
         return DENIED;
@@ -24,25 +24,25 @@ pub(super) fn class_of(hit: &Hit, verdict: &Verdict) -> u8 {
     DENIED - 1 - (verdict.remaining.saturating_mul(16) / capacity).min(15) as u8
 }
 
-/// Whether the hit asked for something, and was over. A look leaves a counter where it stands.
+/// Whether the hit took something and was over its limit. A look does not change a counter's class.
 pub(super) fn was_denied(hit: &Hit, verdict: &Verdict) -> bool {
     let asks = matches!(hit.charge, Charge::Take(n) if n > 0);
     asks && !verdict.allowed && hit.limit.burst() > 0
 }
 
-/// The ends of all lists.
+/// The ends of all lists, as slot numbers.
 #[derive(Debug)]
 pub(super) struct Classes {
     oldest: [u32; CLASSES],
     newest: [u32; CLASSES],
-    /// Bit `n` is set if class `n` has a counter.
+    /// Bit `n` is set if class `n` is not empty.
     occupied: u32,
 }
 
 impl Classes {
     pub(super) const EMPTY: Self = Self { oldest: [NONE; CLASSES], newest: [NONE; CLASSES], occupied: 0 };
 
-    /// The counter to evict: the oldest of those with most left.
+    /// The counter to evict next: the oldest one of the lowest class that is not empty.
     pub(super) fn first(&self) -> Option<u32> {
         let class = self.occupied.trailing_zeros() as usize;
         self.oldest.get(class).copied()
@@ -53,7 +53,7 @@ impl Classes {
         self.newest[usize::from(class)] == slot
     }
 
-    /// Puts `slot` at the end of a class.
+    /// Appends `slot` to a class, as its newest.
     pub(super) fn append(&mut self, slots: &mut [Slot], class: u8, slot: u32) {
         let class = usize::from(class);
         let older = self.newest[class];
@@ -66,7 +66,7 @@ impl Classes {
         self.occupied |= 1 << class;
     }
 
-    /// Takes `slot` out of the class it is in.
+    /// Removes `slot` from its class.
     pub(super) fn unlink(&mut self, slots: &mut [Slot], class: u8, slot: u32) {
         let class = usize::from(class);
         let Links { older, newer } = std::mem::replace(&mut slots[slot as usize].links, Links::UNLINKED);

@@ -1,8 +1,8 @@
-//! Counters in this process: bounded, sharded, with groups that are atomic across shards.
+//! Counters in this process, in bounded memory: sharded, with groups that are atomic across shards.
 //!
-//! A counter costs 64 bytes, its key, and about 11 bytes of index. A shard grows by doubling, which copies
-//! a quarter of a megabyte at most, so that a few counters cost little. A full shard evicts, in constant time, the
-//! counter with most of its budget left. It does not survive a restart.
+//! A counter takes 64 bytes, its key, and about 11 bytes of index. A shard grows by doubling, which copies at most a
+//! quarter of a megabyte, so a store with few counters is small. A full shard evicts, in constant time, the counter
+//! with most of its budget left. Counts do not survive a restart.
 
 mod budget;
 mod shard;
@@ -28,28 +28,25 @@ use self::shard::{Change, Shard};
 pub use self::stats::MemoryStats;
 use crate::{
     algorithm::{self, Counters, Held, Step},
-    domain::{
-        Algorithm, AtomicGroups, Capabilities, Clock, CounterKey, Group, Hit, RateLimiter, StoreError, Timestamp,
-        Verdict, Verdicts,
-    },
+    domain::{Capabilities, Clock, CounterKey, Group, Hit, RateLimiter, StoreError, Timestamp, Verdict, Verdicts},
 };
 
-/// Counters in one shard, at most. Large enough that, of a million counters spread by chance, no shard is full before
-/// the store is 96 % full; small enough that the index of one is grown, or put in order again, in a
-/// fraction of a millisecond.
+/// The largest number of counters in a shard. Large enough that, with a million counters hashed into shards, no shard
+/// is full before the store is 96 % full; small enough that growing or rehashing one index takes a fraction of a
+/// millisecond.
 const SHARD_COUNTERS: usize = 7168;
 
-/// Slots that [`MemoryStore::sweep`] looks at under one lock.
+/// The number of slots that [`MemoryStore::sweep`] visits under one lock.
 const SWEEP_RUN: usize = 256;
 
-/// How large the store may become.
+/// The bounds of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryConfig {
-    /// Live counters, never more than this.
+    /// The largest number of counters that are kept at any time.
     pub max_counters: NonZeroUsize,
 }
 
-/// The embedded store.
+/// The embedded store: counters in the memory of this process.
 pub struct MemoryStore {
     shards: Box<[Mutex<Shard>]>,
     hasher: foldhash::quality::RandomState,
@@ -64,15 +61,15 @@ impl fmt::Debug for MemoryStore {
     }
 }
 
-/// Where a counter is looked for: the shard by the upper half of its key's hash, the place in it by the lower half.
+/// The position of a counter: its shard, by the upper half of its key's hash, and the lower half for the shard's index.
 #[derive(Clone, Copy)]
-struct Place {
+struct Position {
     shard: usize,
     hash: u32,
 }
 
 impl MemoryStore {
-    /// An empty store that reads the time from `clock`, except for groups that carry their own.
+    /// An empty store that reads the time from `clock`, except for groups with a time of their own.
     #[must_use]
     pub fn new(config: MemoryConfig, clock: Arc<dyn Clock>) -> Self {
         let counters = config.max_counters.get();
@@ -87,7 +84,7 @@ impl MemoryStore {
         }
     }
 
-    /// Counters held, among them expired ones that nobody has come across yet.
+    /// The number of counters kept, including expired ones that have not been removed yet.
     #[must_use]
     pub fn len(&self) -> usize {
         self.stats().live as usize
@@ -99,7 +96,7 @@ impl MemoryStore {
         self.len() == 0
     }
 
-    /// The figures for metrics. Visits every shard in turn, so they are of slightly different instants.
+    /// The numbers for metrics. Locks one shard after another, so they are of slightly different instants.
     #[must_use]
     pub fn stats(&self) -> MemoryStats {
         (0..self.shards.len()).fold(MemoryStats::default(), |sum, shard| {
@@ -112,12 +109,12 @@ impl MemoryStore {
         })
     }
 
-    /// Looks at up to `budget` slots, going on where the last call ended, and drops the counters that have expired;
-    /// how many those were. Each new counter also pays for a look at two slots, so the bound holds without this; with
-    /// it an idle store empties. Ends early when it has seen every counter.
+    /// Visits up to `budget` slots, continuing where the last call ended, and drops expired counters. Returns how many
+    /// it dropped. Each new counter also visits two slots, so memory is bounded even without this; calling it empties
+    /// an idle store. Stops early after every counter was visited.
     pub fn sweep(&self, budget: usize) -> usize {
         let now = self.clock.now();
-        // shards in a row that were seen whole
+        // `whole`: consecutive shards that were visited completely
         let (mut left, mut dropped, mut whole) = (budget, 0, 0);
         while left > 0 && whole < self.shards.len() {
             let shard = self.next_sweep.fetch_add(1, Ordering::Relaxed) % self.shards.len();
@@ -130,20 +127,20 @@ impl MemoryStore {
         dropped
     }
 
-    fn place(&self, key: &CounterKey) -> Place {
+    fn position(&self, key: &CounterKey) -> Position {
         let hash = self.hasher.hash_one(key.as_bytes());
-        // the upper half, scaled to the number of shards
+        // the upper half of the hash, scaled to the number of shards
         let shard = (((hash >> 32) * self.shards.len() as u64) >> 32) as usize;
-        Place { shard, hash: hash as u32 }
+        Position { shard, hash: hash as u32 }
     }
 
     fn lock(&self, shard: usize) -> MutexGuard<'_, Shard> {
-        // nothing in a critical section panics; were it to, one counter's place in a list is not worth every request
+        // no critical section panics; if one did, a wrong link in a list would matter less than failing every request
         self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Charges a group at once, without a runtime: one outcome for each hit, in order. The store closed, each is
-    /// [`StoreError::Closed`]. Waits for no more than the locks of the shards that the group touches.
+    /// Charges a group synchronously, without a runtime, and returns one outcome for each hit, in order; after `close`
+    /// each is [`StoreError::Closed`]. Blocks only for the locks of the shards that the group uses.
     pub fn charge(&self, group: &Group) -> Verdicts {
         if self.closed.load(Ordering::Acquire) {
             return group.hits.iter().map(|_| Err(StoreError::Closed)).collect();
@@ -160,7 +157,7 @@ impl MemoryStore {
     }
 
     fn settle_one(&self, group: &Group, hit: &Hit, now: Timestamp) -> Verdict {
-        let Place { shard, hash } = self.place(&hit.key);
+        let Position { shard, hash } = self.position(&hit.key);
         let mut shard = self.lock(shard);
         let slot = shard.find(hash, hit.key.as_bytes());
         let prior = slot.map(|slot| shard.state(slot));
@@ -177,23 +174,24 @@ impl MemoryStore {
 
     fn settle(&self, group: &Group, now: Timestamp) -> SmallVec<[Verdict; 1]> {
         let counters = Counters::of(group);
-        let places: SmallVec<[Place; 8]> = counters.first_hits().map(|hit| self.place(&group.hits[hit].key)).collect();
-        let mut order: SmallVec<[usize; 8]> = places.iter().map(|place| place.shard).collect();
+        let positions: SmallVec<[Position; 8]> =
+            counters.first_hits().map(|hit| self.position(&group.hits[hit].key)).collect();
+        let mut order: SmallVec<[usize; 8]> = positions.iter().map(|position| position.shard).collect();
         order.sort_unstable();
         order.dedup();
-        // in ascending order, so that no two groups wait for one another
+        // in ascending order, so that no two groups deadlock
         let mut locked: SmallVec<[MutexGuard<'_, Shard>; 8]> = order.iter().map(|shard| self.lock(*shard)).collect();
-        let guard_of = |place: &Place| order.partition_point(|shard| *shard < place.shard);
+        let guard_of = |position: &Position| order.partition_point(|shard| *shard < position.shard);
 
         let slots: SmallVec<[Option<u32>; 8]> = counters
             .first_hits()
-            .zip(&places)
-            .map(|(hit, place)| locked[guard_of(place)].find(place.hash, group.hits[hit].key.as_bytes()))
+            .zip(&positions)
+            .map(|(hit, position)| locked[guard_of(position)].find(position.hash, group.hits[hit].key.as_bytes()))
             .collect();
         let mut held: SmallVec<[Held; 8]> = slots
             .iter()
-            .zip(&places)
-            .map(|(slot, place)| Held::found(slot.map(|slot| locked[guard_of(place)].state(slot))))
+            .zip(&positions)
+            .map(|(slot, position)| Held::found(slot.map(|slot| locked[guard_of(position)].state(slot))))
             .collect();
         let verdicts = algorithm::settle(group, now, &counters, &mut held);
 
@@ -201,7 +199,7 @@ impl MemoryStore {
             if let Some(slot) = slots[counter]
                 && budget::was_denied(&group.hits[hit], &verdicts[hit])
             {
-                locked[guard_of(&places[counter])].keep_denied(slot);
+                locked[guard_of(&positions[counter])].keep_denied(slot);
             }
         }
         let changes: SmallVec<[(usize, usize, Change); 8]> = held
@@ -212,23 +210,23 @@ impl MemoryStore {
                 Some((counter, hit, Change::new(state, &group.hits[hit], &verdicts[hit])))
             })
             .collect();
-        // what exists is written first: making room for what is new may free a slot that was found above
+        // existing counters are written first: inserting a new one may evict a counter whose slot was found above
         for (counter, _, change) in &changes {
             if let Some(slot) = slots[*counter] {
-                locked[guard_of(&places[*counter])].update(slot, change);
+                locked[guard_of(&positions[*counter])].update(slot, change);
             }
         }
         for (counter, hit, change) in &changes {
             if slots[*counter].is_none() {
-                let place = &places[*counter];
-                locked[guard_of(place)].insert(place.hash, group.hits[*hit].key.as_bytes(), change, now);
+                let position = &positions[*counter];
+                locked[guard_of(position)].insert(position.hash, group.hits[*hit].key.as_bytes(), change, now);
             }
         }
         verdicts
     }
 }
 
-/// Whether hits are charged all or none: those of an atomic group, and of a descriptor with several limits.
+/// Whether some hits are charged all or none: those of an atomic group, or of a descriptor with several limits.
 fn depends_on_each_other(group: &Group) -> bool {
     let several = group.hits.len() > 1;
     several && (group.atomic || group.hits.windows(2).any(|pair| pair[0].descriptor == pair[1].descriptor))
@@ -247,12 +245,12 @@ impl RateLimiter for MemoryStore {
         if self.closed.load(Ordering::Acquire) {
             return Err(StoreError::Closed);
         }
-        let place = self.place(key);
-        Ok(self.lock(place.shard).remove(place.hash, key.as_bytes(), self.clock.now()))
+        let position = self.position(key);
+        Ok(self.lock(position.shard).remove(position.hash, key.as_bytes(), self.clock.now()))
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported }
+        Capabilities::ALL
     }
 
     async fn close(&self) {

@@ -1,4 +1,4 @@
-//! One shard: a hash table of slot numbers over an array of slots.
+//! One shard: a hash table of slot numbers, and the slots.
 
 use hashbrown::HashTable;
 
@@ -12,13 +12,13 @@ use crate::{
     domain::{Hit, Timestamp, Verdict},
 };
 
-/// Slots that a new counter looks at, on average one more than it fills: sweeping gains on filling.
+/// The number of slots that inserting a counter visits: more than it fills, so that sweeping outpaces inserting.
 const SWEEP_ON_INSERT: usize = 2;
 
-/// Slots that a shard begins with.
+/// The number of slots that a shard allocates first.
 const FIRST_SLOTS: usize = 16;
 
-/// What to write into a counter.
+/// The new contents of a counter.
 pub(super) struct Change {
     state: State,
     expires: Timestamp,
@@ -32,23 +32,23 @@ impl Change {
     }
 }
 
-/// A part of the store, under one lock. Aligned to keep two locks out of one cache line.
+/// A part of the store, under one lock. Aligned so that no two locks share a cache line.
 #[derive(Debug)]
 #[repr(align(64))]
 pub(super) struct Shard {
     index: HashTable<u32>,
     slots: Vec<Slot>,
     classes: Classes,
-    /// The first free slot; the others follow by `links.newer`.
+    /// The first free slot, or `NONE`; each free slot's `links.newer` is the next.
     free: u32,
     capacity: usize,
-    /// Where sweeping goes on.
+    /// The slot that was swept last.
     cursor: usize,
     evicted: u64,
     expired: u64,
 }
 
-/// The table takes its place from the low bits and its tags from the top ones; both from our 32.
+/// The hash table takes its bucket from the low bits and its tag from the top bits of 64; we keep 32.
 fn spread(hash: u32) -> u64 {
     u64::from(hash) << 32 | u64::from(hash)
 }
@@ -93,12 +93,12 @@ impl Shard {
         self.classify(slot, change.class);
     }
 
-    /// Puts a counter that has just denied somebody where it is evicted last.
+    /// Moves a counter that has just denied a hit to the class that is evicted last.
     pub(super) fn keep_denied(&mut self, slot: u32) {
         self.classify(slot, DENIED);
     }
 
-    /// Adds a counter that is not there yet, in place of another if the shard is full.
+    /// Adds a counter that does not exist yet, and evicts another one if the shard is full.
     pub(super) fn insert(&mut self, hash: u32, key: &[u8], change: &Change, now: Timestamp) {
         self.sweep(now, SWEEP_ON_INSERT);
         if self.index.len() >= self.capacity
@@ -121,16 +121,16 @@ impl Shard {
             self.slots.push(counter);
             self.slots.len() as u32 - 1
         } else {
-            let place = &mut self.slots[slot as usize];
-            self.free = place.links.newer;
-            *place = counter;
+            let reused = &mut self.slots[slot as usize];
+            self.free = reused.links.newer;
+            *reused = counter;
             slot
         };
         self.classes.append(&mut self.slots, change.class, slot);
         self.index.insert_unique(spread(hash), slot, |slot| spread(self.slots[*slot as usize].hash));
     }
 
-    /// Doubles the slots when all have been used, up to the capacity and no further.
+    /// Doubles the slots if all are used, but never beyond the capacity.
     fn make_room(&mut self) {
         let used = self.slots.len();
         if used == self.slots.capacity() {
@@ -139,7 +139,7 @@ impl Shard {
         }
     }
 
-    /// Drops a counter; whether it was there and had not expired.
+    /// Drops a counter. Returns whether it existed and had not expired.
     pub(super) fn remove(&mut self, hash: u32, key: &[u8], now: Timestamp) -> bool {
         let Some(slot) = self.find(hash, key) else { return false };
         let live = self.slots[slot as usize].expires > now;
@@ -148,7 +148,8 @@ impl Shard {
         live
     }
 
-    /// Looks at up to `budget` slots and drops the expired ones: how many it saw, and how many it dropped.
+    /// Visits up to `budget` slots and drops expired counters. Returns how many slots it visited and how many counters
+    /// it dropped.
     pub(super) fn sweep(&mut self, now: Timestamp, budget: usize) -> (usize, usize) {
         let (seen, mut dropped) = (budget.min(self.slots.len()), 0);
         for _ in 0..seen {
@@ -180,17 +181,17 @@ impl Shard {
             entry.remove();
         }
         self.classes.unlink(&mut self.slots, class, slot);
-        let place = &mut self.slots[slot as usize];
-        place.key = Box::default();
-        place.class = Slot::FREE;
-        place.links.newer = self.free;
+        let freed = &mut self.slots[slot as usize];
+        freed.key = Box::default();
+        freed.class = Slot::FREE;
+        freed.links.newer = self.free;
         self.free = slot;
     }
 }
 
 #[cfg(test)]
 impl Shard {
-    /// The counters of all classes, by their lists.
+    /// The slots of all counters, in the order of the classes' lists.
     pub(super) fn listed(&self) -> Vec<u32> {
         let mut listed = Vec::new();
         for (class, oldest) in self.classes.oldest().into_iter().enumerate() {
@@ -204,7 +205,7 @@ impl Shard {
         listed
     }
 
-    /// Whether the index leads to this counter.
+    /// Whether the index finds the counter in this slot.
     pub(super) fn is_indexed(&self, slot: u32) -> bool {
         let counter = &self.slots[slot as usize];
         self.find(counter.hash, &counter.key) == Some(slot)

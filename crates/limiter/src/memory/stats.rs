@@ -1,4 +1,4 @@
-//! What the store counts.
+//! The store's metrics.
 
 use metrics::{Collect, Families, Family};
 
@@ -11,14 +11,14 @@ const EVICTIONS: Family = Family::counter(
     &[],
 );
 
-/// What the store holds and what it dropped since it was made.
+/// What the store keeps, and what it has dropped since it was created.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MemoryStats {
-    /// Counters held now, among them expired ones that nobody has come across yet.
+    /// Counters kept now, including expired ones that have not been removed yet.
     pub live: u64,
-    /// Counters dropped before their time, for want of room.
+    /// Counters dropped before they expired, because a shard was full.
     pub evicted: u64,
-    /// Counters dropped after their time.
+    /// Counters dropped after they had expired.
     pub expired: u64,
 }
 
@@ -50,11 +50,8 @@ mod tests {
         }
         let MemoryStats { live, evicted, .. } = store.stats();
         assert!(live > 0 && evicted > live, "{live}, {evicted}");
-        let mut families = Families::default();
-        store.collect(&mut families);
-        let text = families.text();
-        for line in [format!("tollgate_memory_counters {live}"), format!("tollgate_memory_evictions_total {evicted}")] {
-            assert!(text.lines().any(|one| one == line), "{line} in {text}");
-        }
+        let expected =
+            [format!("tollgate_memory_counters {live}"), format!("tollgate_memory_evictions_total {evicted}")];
+        assert_eq!(metrics::series(&store), expected);
     }
 }

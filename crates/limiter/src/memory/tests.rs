@@ -7,13 +7,13 @@ use std::{
 };
 
 use super::*;
-use crate::domain::{Charge, Limit, ManualClock, Unit};
+use crate::domain::{Algorithm, Charge, Limit, ManualClock, Unit};
 
-/// The store never waits, so its futures are ready at once.
+/// Polls once: the store's futures never wait.
 fn ready<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => value,
-        Poll::Pending => unreachable!("the memory store waits for nothing"),
+        Poll::Pending => unreachable!("the memory store never waits"),
     }
 }
 
@@ -35,9 +35,9 @@ fn take(store: &MemoryStore, name: &str, limit: Limit, n: u64) -> Verdict {
     ready(store.allow_n(key(name), limit, n)).expect("open")
 }
 
-/// The shape of `examples/flood.rs`, smaller: ten times as many fresh keys as the store holds.
+/// Like `examples/flood.rs`, but smaller: ten times as many new keys as the store can hold.
 #[test]
-fn a_flood_of_fresh_keys_loses_no_denial_and_nothing_nearly_spent() {
+fn a_flood_of_new_keys_evicts_no_denied_and_no_nearly_spent_counter() {
     const BOUND: usize = 20_000;
     for algorithm in Algorithm::ALL {
         let (store, _clock) = store(BOUND);
@@ -61,9 +61,9 @@ fn a_flood_of_fresh_keys_loses_no_denial_and_nothing_nearly_spent() {
     }
 }
 
-/// Every one of these counters has nothing left after one request; the denied ones among them still come last.
+/// Each of these counters has nothing left after one request; the denied ones among them are still evicted last.
 #[test]
-fn a_flood_of_spent_keys_loses_no_denial() {
+fn a_flood_of_spent_keys_evicts_no_denied_counter() {
     for algorithm in Algorithm::ALL {
         let (store, _clock) = store(1000);
         let one = limit(algorithm, 1, Unit::Day);
@@ -76,9 +76,9 @@ fn a_flood_of_spent_keys_loses_no_denial() {
     }
 }
 
-/// A rule that denies everybody needs no memory of whom it denied.
+/// A rule that denies every hit needs no counter to do so.
 #[test]
-fn what_is_always_denied_is_evicted_first() {
+fn counters_of_a_zero_limit_are_evicted_first() {
     let (store, _clock) = store(1000);
     let day = limit(Algorithm::FixedWindow, 100, Unit::Day);
     take(&store, "used", day, 50);
@@ -89,7 +89,7 @@ fn what_is_always_denied_is_evicted_first() {
 }
 
 #[test]
-fn the_oldest_of_equals_goes_first() {
+fn the_oldest_of_a_class_is_evicted_first() {
     let (store, _clock) = store(3);
     let day = limit(Algorithm::FixedWindow, 100, Unit::Day);
     for name in ["a", "b", "c", "a", "d"] {
@@ -101,7 +101,7 @@ fn the_oldest_of_equals_goes_first() {
 }
 
 #[test]
-fn chance_fills_no_shard_early() {
+fn no_shard_is_full_long_before_the_store_is() {
     const BOUND: usize = 200_000;
     let (store, _clock) = store(BOUND);
     assert!(store.shards.len() > 20);
@@ -112,7 +112,7 @@ fn chance_fills_no_shard_early() {
 }
 
 #[test]
-fn expired_counters_leave_when_swept() {
+fn a_sweep_drops_expired_counters() {
     for algorithm in Algorithm::ALL {
         let (store, clock) = store(100_000);
         for number in 0..10_000 {
@@ -141,9 +141,9 @@ fn a_sweep_of_a_few_counters_looks_at_each_shard_once() {
     assert_eq!(store.next_sweep.load(Ordering::Relaxed), store.shards.len());
 }
 
-/// Short-lived keys come and go without a background task: each pays for the removal of an older one.
+/// Keys that expire soon need no background task: each new one pays for the removal of an older one.
 #[test]
-fn expired_counters_leave_as_new_ones_come() {
+fn new_counters_displace_expired_ones() {
     let (store, clock) = store(100_000);
     for number in 0..50_000 {
         take(&store, &format!("{number}"), limit(Algorithm::FixedWindow, 10, Unit::Second), 1);
@@ -165,10 +165,10 @@ fn one_slot_serves_a_group_of_two() {
     }
 }
 
-/// Groups over many shards from many threads, among evictions, resets and sweeps: the bound holds and the lists and the
-/// index agree at the end.
+/// Groups over many shards from many threads, during evictions, resets and sweeps: the bound holds, and the lists and
+/// the index agree at the end.
 #[test]
-fn threads_leave_a_sound_store() {
+fn concurrent_use_leaves_a_consistent_store() {
     let (store, clock) = store(30_000);
     std::thread::scope(|scope| {
         for thread in 0..4u64 {
@@ -193,13 +193,13 @@ fn threads_leave_a_sound_store() {
     });
     assert!(store.len() <= 30_000);
     for shard in &store.shards {
-        shard.lock().expect("no panic").assert_sound();
+        shard.lock().expect("no panic").assert_consistent();
     }
 }
 
 impl Shard {
-    /// Every counter is in the index and in the list of its class, once; every other slot is free.
-    fn assert_sound(&self) {
+    /// Every counter is in the index, and once in the list of its class; every other slot is in the free list.
+    fn assert_consistent(&self) {
         let listed: Vec<u32> = self.listed();
         let distinct: HashSet<u32> = listed.iter().copied().collect();
         assert_eq!(listed.len(), distinct.len());

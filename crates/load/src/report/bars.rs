@@ -6,7 +6,7 @@ use super::format::round_time;
 
 const WIDTH: f64 = 40.0;
 
-/// Responses that took up to this long, and longer than those of the row before.
+/// The number of responses that took up to this long, and longer than those of the previous row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Row {
     /// In nanoseconds.
@@ -63,11 +63,11 @@ mod tests {
     }
 
     #[test]
-    fn rows_cover_all_and_begin_and_end_with_something() {
+    fn rows_cover_all_values_and_neither_end_is_empty() {
         let latencies = histogram(&[(1_500, 30), (2_000, 10), (90_000, 1), (4_000_000_000, 9)]);
         let rows = rows(&latencies);
         assert_eq!(rows.iter().map(|row| row.count).sum::<u64>(), 50);
-        // the histogram knows 90 000 to three digits
+        // the histogram stores 90 000 with three digits
         let filled: Vec<_> = rows.iter().filter(|row| row.count > 0).map(|row| (row.up_to, row.count)).collect();
         assert_eq!(filled, [(2_000, 40), (100_000, 1), (5_000_000_000, 9)]);
         assert_eq!((rows[0].up_to, rows.last().map(|row| row.up_to)), (2_000, Some(5_000_000_000)));
@@ -75,13 +75,13 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_no_rows() {
+    fn an_empty_histogram_has_no_rows() {
         assert_eq!(rows(&histogram(&[])), []);
         assert_eq!(draw(&[]), "");
     }
 
     #[test]
-    fn the_fullest_row_is_as_wide_as_it_can_be_and_none_vanishes() {
+    fn the_longest_bar_is_full_and_no_row_is_left_out() {
         let drawn =
             draw(&[Row { up_to: 1_000, count: 1 }, Row { up_to: 2_000, count: 9_999 }, Row { up_to: 5_000, count: 0 }]);
         let lines: Vec<&str> = drawn.lines().collect();

@@ -1,4 +1,4 @@
-//! Numbers as text for a person.
+//! Numbers as text for people.
 
 /// A time in nanoseconds, to three digits: `980 µs`, `1.23 ms`.
 #[must_use]
@@ -12,7 +12,7 @@ pub fn time(nanos: f64) -> String {
     format!("{} {unit}", three_digits(nanos / scale))
 }
 
-/// The same, without the zeros at its end.
+/// The same, without trailing zeros.
 pub(crate) fn round_time(nanos: u64) -> String {
     let text = time(nanos as f64);
     let (number, unit) = text.split_once(' ').unwrap_or((&text, ""));
@@ -20,7 +20,7 @@ pub(crate) fn round_time(nanos: u64) -> String {
     format!("{number} {unit}")
 }
 
-/// A number to three digits, or all digits before its point.
+/// A number with three significant digits, or with all digits before the decimal point if these are more.
 #[must_use]
 pub fn three_digits(number: f64) -> String {
     match number {

@@ -1,4 +1,4 @@
-//! The report of a run: for a person as text, for a program as JSON.
+//! The report of a run: as text for people, as JSON for programs.
 
 mod bars;
 pub mod format;

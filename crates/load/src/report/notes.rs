@@ -1,4 +1,4 @@
-//! Warnings about what makes the figures doubtful.
+//! Warnings about conditions that make the numbers doubtful.
 
 use super::format::{count, things, time};
 use crate::{
@@ -6,14 +6,14 @@ use crate::{
     run::{Connections, Measured},
 };
 
-/// The part of their time from which on the threads that make the load may be the bottleneck.
+/// A generator whose threads use more than this part of their time may be the bottleneck.
 const BUSY: f64 = 0.9;
-/// A generator later than this hides the latency of a server that takes microseconds.
+/// A generator that is later than this hides the latency of a server that takes microseconds.
 const LATE_NANOS: u64 = 1_000_000;
-/// A server that answers less of an open loop's rate has not kept up.
+/// A server that answers less than this part of an open loop's rate did not keep up.
 const KEPT_UP: f64 = 0.99;
 
-/// A sentence each.
+/// The warnings, one sentence each.
 pub(crate) fn notes(config: &Config, measured: &Measured) -> Vec<String> {
     let Measured { tally, elapsed, costs, stopped } = measured;
     let mut notes = Vec::new();

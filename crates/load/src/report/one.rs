@@ -18,7 +18,7 @@ use crate::{
 const QUANTILES: [(&str, &str, f64); 4] =
     [("p50", "p50", 0.5), ("p90", "p90", 0.9), ("p99", "p99", 0.99), ("p99.9", "p99_9", 0.999)];
 
-/// The report for a person.
+/// The report as text.
 #[must_use]
 pub fn as_text(scenario: &Scenario, measured: &Measured) -> String {
     let Measured { tally, costs, .. } = measured;
@@ -97,7 +97,7 @@ fn describe(Scenario { requests, config, .. }: &Scenario) -> String {
     )
 }
 
-/// The report for a program. Times are in microseconds, except where the name says seconds.
+/// The report as JSON. Times are in microseconds, except where the name says seconds.
 #[must_use]
 pub fn as_json(scenario: &Scenario, measured: &Measured) -> Value {
     let Scenario { target, requests, config } = scenario;
@@ -149,7 +149,7 @@ pub fn as_json(scenario: &Scenario, measured: &Measured) -> Value {
     })
 }
 
-/// How load was made.
+/// The configuration of the load.
 #[must_use]
 pub fn config_json(config: &Config) -> Value {
     let (kind, rate) = match config.pace {
@@ -174,7 +174,7 @@ pub fn config_json(config: &Config) -> Value {
     })
 }
 
-/// `null` if there are none.
+/// The quantiles; `null` if there are no latencies.
 fn latencies(histogram: &hdrhistogram::Histogram<u64>) -> Value {
     if histogram.is_empty() {
         return Value::Null;

@@ -1,4 +1,4 @@
-//! How a request ended: what its response says, or why there is none.
+//! How a request ended: the code of its response, or why there is none.
 
 use std::fmt;
 
@@ -10,17 +10,17 @@ use prost::Message as _;
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// May pass.
+    /// The request may pass.
     Ok,
-    /// Over the limit.
+    /// The request is over the limit.
     OverLimit,
-    /// Answered with another code.
+    /// The response has another code.
     Unknown,
-    /// Not answered.
+    /// There is no valid response.
     Failed(Trouble),
 }
 
-/// Why a request was not answered.
+/// Why a request has no valid response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum Trouble {
     /// A gRPC status other than OK.
@@ -29,47 +29,47 @@ pub enum Trouble {
     /// An HTTP status other than 200.
     #[error("HTTP {0}")]
     Http(u16),
-    /// RST_STREAM.
+    /// The server sent RST_STREAM.
     #[error("stream reset: {0}")]
     Reset(Reset),
-    /// GOAWAY came, and the server had not processed it.
+    /// The server sent GOAWAY and had not processed the request.
     #[error("connection going away")]
     GoneAway,
-    /// The connection ended.
+    /// The connection broke.
     #[error("connection lost")]
     ConnectionLost,
-    /// No answer in time.
+    /// There was no response within the timeout.
     #[error("timed out")]
     TimedOut,
-    /// It was due, and no connection or stream was free in time.
+    /// The request was due, but no connection or stream was free in time.
     #[error("not sent in time")]
     NotSent,
-    /// What came is not a response to a rate limit request.
+    /// The response is not that of a rate limit service.
     #[error("malformed answer")]
     Malformed,
 }
 
-/// How a call ended, as far as HTTP/2 goes.
+/// How a call ended at the level of HTTP/2.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reply {
-    /// With a response.
+    /// A response was received.
     Response(Response),
     /// The server reset its stream.
     Reset(Reset),
-    /// The server sent GOAWAY and had not processed it.
+    /// The server sent GOAWAY and had not processed the call.
     GoneAway,
-    /// The connection broke, and how.
+    /// The connection broke; the text is the error.
     Lost(String),
-    /// No response came in time.
+    /// There was no response within the timeout.
     TimedOut,
 }
 
-/// A whole response.
+/// A complete response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Response {
-    /// Of HTTP.
+    /// The HTTP status.
     pub(crate) http_status: u16,
-    /// `grpc-status`, if it was a number.
+    /// `grpc-status`, if it is a number.
     pub(crate) grpc_status: Option<u16>,
     /// `grpc-message`, as sent.
     pub(crate) message: String,
@@ -88,14 +88,14 @@ impl From<Reason> for Reset {
 }
 
 impl fmt::Display for Reset {
-    /// Its name in the standard.
+    /// The name in the RFC.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}", Reason::from(self.0))
     }
 }
 
 impl Reply {
-    /// What it means.
+    /// What the reply means for the request.
     pub(crate) fn outcome(&self) -> Outcome {
         match self {
             Self::Response(response) => response.outcome(),
@@ -106,7 +106,7 @@ impl Reply {
         }
     }
 
-    /// The server's words, or those of the connection that broke.
+    /// The server's message, or the error of the connection.
     pub(crate) fn message(&self) -> &str {
         match self {
             Self::Response(response) => &response.message,
@@ -132,8 +132,8 @@ impl Response {
     }
 }
 
-/// The overall code of the one gRPC message in a body, which must be uncompressed. A code that is not in the protocol
-/// counts as `Unknown`.
+/// The overall code in a body of one gRPC message, which must not be compressed. A code that the protocol does not
+/// define counts as `Unknown`.
 fn overall_code(body: &[u8]) -> Option<Code> {
     let (head, message) = body.split_first_chunk::<5>()?;
     let [0, length @ ..] = head else { return None };
@@ -144,7 +144,7 @@ fn overall_code(body: &[u8]) -> Option<Code> {
     Some(Code::try_from(answer.overall_code).unwrap_or(Code::Unknown))
 }
 
-/// As the gRPC documentation spells it.
+/// The name of a status code in the gRPC documentation.
 fn status_name(status: u16) -> Option<&'static str> {
     Some(match status {
         0 => "OK",
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_has_a_name() {
+    fn each_kind_of_failure_has_a_name() {
         for (found, name) in [
             (response(200, Some(14), b""), "gRPC UNAVAILABLE"),
             (response(200, Some(99), b""), "gRPC status 99"),

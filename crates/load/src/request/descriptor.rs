@@ -1,11 +1,11 @@
 //! A descriptor of a request.
 
-/// The entries of one descriptor, keys and values in order. In a value, `{}` stands for the number of a key.
+/// The entries of one descriptor, keys and values in order. In a value, `{}` is replaced by the number of a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Descriptor(Vec<(String, String)>);
 
 impl Descriptor {
-    /// Keys and values.
+    /// The keys and values.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }

@@ -1,4 +1,4 @@
-//! Which key a request asks about: always the same, or one of n, evenly or not.
+//! Which key a request uses: always the same, or one of n, uniformly or not.
 
 use std::{fmt, num::NonZeroU32, str::FromStr};
 
@@ -6,26 +6,26 @@ use fastrand::Rng;
 
 use super::zipf::Zipf;
 
-/// Where `zipf:N` has no exponent: what is measured of web caches and hot keys is mostly near it.
-const USUAL_EXPONENT: f64 = 1.0;
-/// Beyond it, every request asks about the first key.
-const STEEPEST: f64 = 20.0;
+/// The exponent of `zipf:N`: measurements of web caches and hot keys are mostly near it.
+const DEFAULT_EXPONENT: f64 = 1.0;
+/// With a larger exponent every request would use the first key.
+const MAX_EXPONENT: f64 = 20.0;
 
-/// How keys are distributed. Written `hot`, `uniform:N`, `zipf:N` or `zipf:N:EXPONENT`.
+/// The distribution of keys. Written `hot`, `uniform:N`, `zipf:N` or `zipf:N:EXPONENT`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Keys {
-    /// One key for all requests.
+    /// All requests use one key.
     Hot,
-    /// One of this many, equally often.
+    /// Each of this many keys is equally likely.
     Uniform(NonZeroU32),
-    /// One of this many, the first ones more often: the k-th in proportion to 1/k^exponent.
+    /// The k-th of this many keys has a probability proportional to 1/k^exponent.
     Zipf(NonZeroU32, f64),
 }
 
 /// The text is not a distribution.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "write hot, uniform:N or zipf:N:EXPONENT, with N from 1 to {} and an exponent above 0, at most {STEEPEST}",
+    "write hot, uniform:N or zipf:N:EXPONENT, with N from 1 to {} and an exponent above 0, at most {MAX_EXPONENT}",
     u32::MAX
 )]
 pub struct KeysError;
@@ -39,10 +39,10 @@ impl FromStr for Keys {
         let keys = match (parts.next(), parts.next(), parts.next()) {
             (Some("hot"), None, None) => Self::Hot,
             (Some("uniform"), Some(n), None) => Self::Uniform(count(n)?),
-            (Some("zipf"), Some(n), None) => Self::Zipf(count(n)?, USUAL_EXPONENT),
+            (Some("zipf"), Some(n), None) => Self::Zipf(count(n)?, DEFAULT_EXPONENT),
             (Some("zipf"), Some(n), Some(exponent)) => {
                 let exponent = exponent.parse().map_err(|_| KeysError)?;
-                let sound = exponent > 0.0 && exponent <= STEEPEST;
+                let sound = exponent > 0.0 && exponent <= MAX_EXPONENT;
                 Self::Zipf(count(n)?, if sound { exponent } else { return Err(KeysError) })
             }
             _ => return Err(KeysError),
@@ -62,7 +62,7 @@ impl fmt::Display for Keys {
 }
 
 impl Keys {
-    /// Decimal digits of the last key, with which all are written.
+    /// The number of decimal digits of the last key; all keys are written with it.
     pub(crate) fn digits(self) -> usize {
         match self {
             Self::Hot => 1,
@@ -70,7 +70,7 @@ impl Keys {
         }
     }
 
-    /// What draws keys of this distribution.
+    /// A picker of keys with this distribution.
     #[must_use]
     pub fn picker(self) -> Picker {
         match self {
@@ -81,7 +81,7 @@ impl Keys {
     }
 }
 
-/// Draws keys.
+/// Picks keys at random.
 #[derive(Clone, Copy, Debug)]
 pub struct Picker(Draw);
 
@@ -93,7 +93,7 @@ enum Draw {
 }
 
 impl Picker {
-    /// The number of a key, from 0.
+    /// The number of the next key, from 0.
     pub fn pick(&self, random: &mut Rng) -> u32 {
         match &self.0 {
             Draw::First => 0,
@@ -123,12 +123,12 @@ impl FromStr for Share {
 }
 
 impl Share {
-    /// As a number.
+    /// The share as a number.
     pub(crate) const fn get(self) -> f64 {
         self.0
     }
 
-    /// Whether the next request is of this part.
+    /// Whether the next request belongs to this share, at random.
     pub(crate) fn takes(self, random: &mut Rng) -> bool {
         self.0 > 0.0 && random.f64() < self.0
     }
@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn distributions_are_read_and_written() {
+    fn distributions_are_parsed_and_printed() {
         for text in ["hot", "uniform:10000", "uniform:4294967295", "zipf:5:1.2", "zipf:5:20"] {
             assert_eq!(text.parse::<Keys>().map(|keys| keys.to_string()).as_deref(), Ok(text));
         }
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn shares_are_read() {
+    fn shares_are_parsed() {
         for (text, share) in [("0", 0.0), ("1", 1.0), ("0.2", 0.2), ("20%", 0.2), ("100%", 1.0)] {
             assert_eq!(text.parse(), Ok(Share(share)), "{text}");
         }
@@ -181,9 +181,9 @@ mod tests {
         }
     }
 
-    /// With a fixed seed: each key within a tenth of its due.
+    /// With a fixed seed: the frequency of each key is within a tenth of the expected one.
     #[test]
-    fn uniform_is_even() {
+    fn a_uniform_distribution_is_even() {
         let picker = "uniform:10".parse::<Keys>().expect("keys").picker();
         let mut random = Rng::with_seed(1);
         let mut counts = [0; 10];
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_is_that_of_the_draws() {
+    fn the_frequency_of_a_share_is_its_number() {
         let mut random = Rng::with_seed(1);
         let mut takes = |share: f64| (0..100_000).filter(|_| Share(share).takes(&mut random)).count();
         assert_eq!((takes(0.0), takes(1.0)), (0, 100_000));

@@ -1,4 +1,4 @@
-//! Requests as bytes, the keys in them, and the part of a response that is counted.
+//! Encoded requests, the keys in them, and the part of a response that is counted.
 
 mod answer;
 mod descriptor;
@@ -12,5 +12,5 @@ pub use descriptor::Descriptor;
 pub use keys::{Keys, KeysError, Picker, Share, ShareError};
 pub use template::{Requests, RequestsError};
 
-/// The method that is called.
+/// The path of the called method.
 pub(crate) const PATH: &str = "/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit";

@@ -1,7 +1,7 @@
-//! Requests as bytes: a whole gRPC message made once, with holes for the digits of keys.
+//! Encoded requests: a whole gRPC message that is built once, with placeholders for the digits of keys.
 //!
-//! In a value, `{}` stands for the number of a key, always with the same number of digits. So every request has the
-//! same length, and making one is a copy.
+//! In a value, `{}` is replaced by the number of a key, always with the same number of digits. So every request has the
+//! same length, and building one is a copy.
 
 use std::num::NonZeroUsize;
 
@@ -13,14 +13,14 @@ use super::{
     keys::{Keys, Picker, Share},
 };
 
-/// What stands for a key in a value.
-const HOLE: &str = "{}";
+/// The placeholder for the number of a key in a value.
+const PLACEHOLDER: &str = "{}";
 
-/// A distribution of many keys, and no `{}` in any value.
+/// A distribution of many keys is given, but no value contains `{}`.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-#[error("--keys {keys} has no effect, for no value has a {HOLE:?}: write it where the key's number belongs")]
+#[error("--keys {keys} has no effect, for no value has a {PLACEHOLDER:?}: write it where the key's number belongs")]
 pub struct RequestsError {
-    /// The distribution.
+    /// The given distribution.
     keys: Keys,
 }
 
@@ -39,17 +39,17 @@ pub struct Requests {
 #[derive(Clone, Debug)]
 struct Template {
     bytes: Vec<u8>,
-    /// Where digits go.
-    holes: Vec<usize>,
+    /// The offsets of the digits.
+    placeholders: Vec<usize>,
     digits: usize,
 }
 
 impl Requests {
-    /// Requests of `count` descriptors: these, repeated. A share of the requests has the descriptor in `denied`
+    /// Requests with `count` descriptors: these, repeated. A share of the requests has the descriptor in `denied`
     /// instead.
     ///
     /// # Errors
-    /// If there are many keys and no value has a `{}`.
+    /// If there are many keys and no value contains `{}`.
     pub fn new(
         domain: &str,
         descriptors: &[Descriptor],
@@ -63,40 +63,42 @@ impl Requests {
         let usual = template(descriptors);
         let share = denied.map_or_else(Share::default, |(_, share)| share);
         let denied = denied.map(|(denied, _)| template(std::slice::from_ref(denied)));
-        if keys != Keys::Hot && [Some(&usual), denied.as_ref()].into_iter().flatten().all(|one| one.holes.is_empty()) {
+        if keys != Keys::Hot
+            && [Some(&usual), denied.as_ref()].into_iter().flatten().all(|one| one.placeholders.is_empty())
+        {
             return Err(RequestsError { keys });
         }
         let (domain, descriptors, picker) = (domain.to_owned(), count.get(), keys.picker());
         Ok(Self { domain, keys, usual, denied, share, picker, descriptors })
     }
 
-    /// The domain of all.
+    /// The domain of all requests.
     pub(crate) fn domain(&self) -> &str {
         &self.domain
     }
 
-    /// How keys are distributed.
+    /// The distribution of keys.
     #[must_use]
     pub const fn keys(&self) -> Keys {
         self.keys
     }
 
-    /// Descriptors of each.
+    /// The number of descriptors in each request.
     pub(crate) const fn descriptors(&self) -> usize {
         self.descriptors
     }
 
-    /// The part that has the descriptor to be denied.
+    /// The share of requests with the descriptor that is denied.
     pub(crate) const fn denied_share(&self) -> f64 {
         self.share.get()
     }
 
-    /// Bytes of the longest.
+    /// The length of the longest request, in bytes.
     pub(crate) fn longest(&self) -> usize {
         self.usual.bytes.len().max(self.denied.as_ref().map_or(0, |denied| denied.bytes.len()))
     }
 
-    /// The next request.
+    /// Builds the next request.
     pub(crate) fn next(&self, random: &mut Rng) -> Bytes {
         let template = match &self.denied {
             Some(denied) if self.share.takes(random) => denied,
@@ -123,14 +125,14 @@ impl Template {
         // not compressed, and the length
         let mut bytes = vec![0];
         bytes.extend((message.bytes.len() as u32).to_be_bytes());
-        let holes = message.holes.iter().map(|hole| bytes.len() + hole).collect();
+        let placeholders = message.placeholders.iter().map(|hole| bytes.len() + hole).collect();
         bytes.extend(message.bytes);
-        Self { bytes, holes, digits }
+        Self { bytes, placeholders, digits }
     }
 
     fn fill(&self, mut key: impl FnMut() -> u32) -> Bytes {
         let mut bytes = self.bytes.clone();
-        for hole in &self.holes {
+        for hole in &self.placeholders {
             let mut rest = key();
             for digit in bytes[*hole..][..self.digits].iter_mut().rev() {
                 *digit = b'0' + (rest % 10) as u8;
@@ -141,17 +143,17 @@ impl Template {
     }
 }
 
-/// A protobuf message: all that RateLimitRequest needs are fields that have a length.
+/// A protobuf message; RateLimitRequest needs only length-delimited fields.
 #[derive(Debug, Default)]
 struct Message {
     bytes: Vec<u8>,
-    holes: Vec<usize>,
+    placeholders: Vec<usize>,
 }
 
 impl Message {
     fn message(&mut self, field: u8, inner: &Self) {
         self.head(field, inner.bytes.len());
-        self.holes.extend(inner.holes.iter().map(|hole| self.bytes.len() + hole));
+        self.placeholders.extend(inner.placeholders.iter().map(|hole| self.bytes.len() + hole));
         self.bytes.extend(&inner.bytes);
     }
 
@@ -161,12 +163,12 @@ impl Message {
     }
 
     fn text_with_holes(&mut self, field: u8, text: &str, digits: usize) {
-        let parts: Vec<&str> = text.split(HOLE).collect();
+        let parts: Vec<&str> = text.split(PLACEHOLDER).collect();
         let length = parts.iter().map(|part| part.len()).sum::<usize>() + (parts.len() - 1) * digits;
         self.head(field, length);
         for (nth, part) in parts.iter().enumerate() {
             if nth > 0 {
-                self.holes.push(self.bytes.len());
+                self.placeholders.push(self.bytes.len());
                 self.bytes.extend(std::iter::repeat_n(b'0', digits));
             }
             self.bytes.extend(part.as_bytes());
@@ -194,7 +196,7 @@ mod tests {
 
     use super::*;
 
-    /// Written `key=value,key=value`.
+    /// A descriptor written as `key=value,key=value`.
     fn descriptor(text: &str) -> Descriptor {
         text.split(',').map(|entry| entry.split_once('=').expect("key=value")).collect()
     }
@@ -205,7 +207,7 @@ mod tests {
         Requests::new("shop", &descriptors, count, keys.parse().expect("keys"), None)
     }
 
-    /// Each descriptor as `key=value,…`.
+    /// Decodes a request; each descriptor is returned as `key=value,…`.
     fn read(bytes: &[u8]) -> Vec<String> {
         let (head, message) = bytes.split_at(5);
         assert_eq!(head, [&[0][..], &(message.len() as u32).to_be_bytes()].concat());
@@ -220,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_what_was_asked_for() {
+    fn a_request_has_the_given_domain_and_descriptors() {
         let mut random = Rng::with_seed(1);
         let one = requests(&["path=/hello,plan="], 1, "hot").expect("requests");
         assert_eq!(read(&one.next(&mut random)), ["path=/hello,plan="]);
@@ -232,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn each_hole_has_a_key_of_its_own_and_all_requests_one_length() {
+    fn each_placeholder_has_its_own_key_and_all_requests_have_one_length() {
         let mut random = Rng::with_seed(1);
         let requests = requests(&["user=u{}-{}"], 2, "uniform:1000").expect("requests");
         let mut seen = BTreeSet::new();
@@ -250,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_asks_about_what_is_denied() {
+    fn a_share_of_the_requests_has_the_denied_descriptor() {
         let mut random = Rng::with_seed(1);
         let denied = descriptor("plan=blocked,user={}");
         let share = "25%".parse().expect("a share");
@@ -263,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn many_keys_and_no_hole_are_rejected() {
+    fn many_keys_without_a_placeholder_are_rejected() {
         let keys = "uniform:5".parse().expect("keys");
         assert_eq!(requests(&["k=v"], 1, "uniform:5").err(), Some(RequestsError { keys }));
     }

@@ -1,23 +1,23 @@
-//! Zipf's law: of n keys, the one of rank k comes with a probability in proportion to 1/k^s.
+//! Zipf's law: of n keys, the one of rank k has a probability proportional to 1/k^s.
 //!
-//! By rejection-inversion (Hörmann and Derflinger, 1996): no table, so a million keys cost what ten cost.
+//! By rejection-inversion (Hörmann and Derflinger, 1996): it needs no table, so a million keys are as fast as ten.
 
 use fastrand::Rng;
 
-/// The distribution over the ranks 1 to n.
+/// A distribution over the ranks 1 to n.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Zipf {
     n: f64,
     exponent: f64,
-    /// The integral of the hat, from its start and to its end.
+    /// The integral of the hat function at its start and at its end.
     from: f64,
     to: f64,
-    /// Within this of a rank there is nothing to reject.
+    /// Values this close to a rank are never rejected.
     sure: f64,
 }
 
 impl Zipf {
-    /// Over `n` ranks, with an `exponent` above 0.
+    /// A distribution over `n` ranks, with an `exponent` above 0.
     pub(crate) fn new(n: u64, exponent: f64) -> Self {
         let n = n as f64;
         Self {
@@ -29,7 +29,7 @@ impl Zipf {
         }
     }
 
-    /// A rank, from 1.
+    /// Draws a rank, from 1.
     pub(crate) fn sample(&self, random: &mut Rng) -> u64 {
         loop {
             let area = self.to + random.f64() * (self.from - self.to);
@@ -46,7 +46,7 @@ impl Zipf {
 fn integral(x: f64, exponent: f64) -> f64 {
     let log = x.ln();
     let power = (1.0 - exponent) * log;
-    // (e^p - 1) / p, near 1 where p is near 0
+    // (e^p - 1) / p, which is near 1 if p is near 0
     let ratio = if power.abs() > 1e-8 { power.exp_m1() / power } else { 1.0 + power / 2.0 };
     ratio * log
 }
@@ -74,9 +74,10 @@ mod tests {
         counts
     }
 
-    /// With a fixed seed, so never by chance: each of the first ranks within 5 % of its due, the rest together too.
+    /// With a fixed seed: the frequency of each of the first ranks is within 5 % of the expected one, as is that of the
+    /// rest.
     #[test]
-    fn ranks_come_as_often_as_they_should() {
+    fn ranks_have_the_expected_frequencies() {
         for exponent in [0.5, 0.99, 1.0, 1.2, 2.0] {
             let n = 1000;
             let counts = counts(n, exponent);
@@ -96,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn the_smallest_and_the_steepest_are_sound() {
+    fn the_extreme_parameters_work() {
         assert_eq!(counts(1, 1.0)[1], DRAWS);
         let steep = counts(10, 20.0);
         assert!(steep[1] > DRAWS - 10, "{steep:?}");

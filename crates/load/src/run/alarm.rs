@@ -1,9 +1,9 @@
-//! Wakes a task at an instant, to within microseconds. tokio's own timers count milliseconds, in which a hundred
-//! requests may be due.
+//! A timer with a resolution of microseconds. tokio's timers count milliseconds, in each of which a hundred requests
+//! may be due.
 
 use std::{io, time::Instant};
 
-/// An alarm clock of one task. Lives on the runtime that made it.
+/// A timer of one task. It must be used on the runtime that created it.
 #[cfg(target_os = "linux")]
 #[derive(Debug)]
 pub(crate) struct Alarm {
@@ -25,7 +25,7 @@ impl Alarm {
         Ok(Self { timer, armed: None })
     }
 
-    /// Waits until `at`. Dropped before, it can be called again, with another instant as well.
+    /// Waits until `at`. Cancel-safe: it can be called again, also with another instant.
     pub(crate) async fn wait(&mut self, at: Instant) -> io::Result<()> {
         if self.armed != Some(at) {
             let now = Instant::now();
@@ -45,7 +45,7 @@ impl Alarm {
         }
     }
 
-    /// Replaces what it was armed for before, even if that has fired meanwhile.
+    /// Replaces the previous instant, even if it has passed meanwhile.
     fn arm(&self, after: std::time::Duration) -> io::Result<()> {
         use rustix::time::{Itimerspec, TimerfdTimerFlags, Timespec, timerfd_settime};
 
@@ -57,7 +57,7 @@ impl Alarm {
     }
 }
 
-/// Elsewhere, to within a millisecond.
+/// On other systems, with a resolution of a millisecond.
 #[cfg(not(target_os = "linux"))]
 #[derive(Debug)]
 pub(crate) struct Alarm;
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn it_never_wakes_early_and_can_be_set_anew() {
+    async fn a_timer_never_fires_early_and_can_be_set_again() {
         let mut alarm = Alarm::new().expect("a timer");
         let start = Instant::now();
         let (far, near) = (start + Duration::from_secs(3600), start + Duration::from_micros(300));
@@ -92,7 +92,7 @@ mod tests {
         }
         alarm.wait(near).await.expect("a timer");
         assert!(Instant::now() >= near);
-        alarm.wait(near).await.expect("what has passed is at once");
+        alarm.wait(near).await.expect("an instant in the past fires at once");
         for nth in 1..20 {
             let at = near + Duration::from_micros(100 * nth);
             alarm.wait(at).await.expect("a timer");

@@ -1,4 +1,4 @@
-//! The I/O of a lane: its connection, made again when it ends.
+//! The I/O of a lane: its connection, which is re-established when it ends.
 
 use std::{
     io,
@@ -16,13 +16,13 @@ use super::{
 };
 use crate::target::Resolved;
 
-/// Requests that could not be sent in time are failed at this interval.
+/// The interval at which requests that could not be sent in time are failed.
 const BETWEEN_CHECKS: Duration = Duration::from_millis(50);
 
 const FIRST_DELAY: Duration = Duration::from_millis(10);
-const LONGEST_DELAY: Duration = Duration::from_secs(1);
+const MAX_DELAY: Duration = Duration::from_secs(1);
 
-/// One connection's work, with the tally of its thread.
+/// The work of one connection, with the tally of its thread.
 pub(crate) struct Driver<'a> {
     pub(crate) shared: &'a Shared,
     pub(crate) resolved: &'a Resolved,
@@ -31,7 +31,7 @@ pub(crate) struct Driver<'a> {
 }
 
 impl Driver<'_> {
-    /// Runs until all requests are done. `first` was opened before the start.
+    /// Runs until all requests are done. `first` was opened before the start of the run.
     pub(crate) async fn run(mut self, first: Session) -> io::Result<()> {
         let mut alarm = Alarm::new()?;
         let mut checks = interval(BETWEEN_CHECKS);
@@ -59,8 +59,8 @@ impl Driver<'_> {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends requests and takes responses until the connection ends, and returns why; `None` once all requests are
-    /// done.
+    /// Sends requests and receives responses until the connection ends, and returns the reason; `None` once all
+    /// requests are done.
     async fn serve(
         &mut self,
         session: &mut Session,
@@ -70,7 +70,7 @@ impl Driver<'_> {
         loop {
             let now = Instant::now();
             self.lane.send(session, now, &mut self.tally.lock().unwrap_or_else(PoisonError::into_inner));
-            if session.under_way() == 0 {
+            if session.in_flight() == 0 {
                 if self.lane.is_done(now) {
                     return Ok(None);
                 }
@@ -84,7 +84,7 @@ impl Driver<'_> {
                 ended = session.step(goes_on) => if let Some((ticket, reply)) = ended {
                     let (now, mut tally) = (Instant::now(), self.tally());
                     self.lane.ended(ticket, &reply, now, &mut tally);
-                    // those that came with it: one look at the clock and one lock for all
+                    // responses that arrived together share one reading of the clock and one lock
                     while let Some((ticket, reply)) = session.ended_call_now() {
                         self.lane.ended(ticket, &reply, now, &mut tally);
                     }
@@ -95,7 +95,7 @@ impl Driver<'_> {
         }
     }
 
-    /// Another connection; `None` if no requests are left for it.
+    /// Opens another connection; `None` if no requests are left for it.
     async fn reconnect(&mut self) -> Option<Session> {
         let since = Instant::now();
         let mut delay = FIRST_DELAY;
@@ -112,7 +112,7 @@ impl Driver<'_> {
                 Err(_) => {
                     self.tally().connections.refused += 1;
                     sleep(delay).await;
-                    delay = (delay * 2).min(LONGEST_DELAY);
+                    delay = (delay * 2).min(MAX_DELAY);
                 }
             }
         }

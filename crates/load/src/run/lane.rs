@@ -24,11 +24,11 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) requests: Requests,
     pub(crate) authority: String,
-    /// Requests that a closed loop may still make, if their number is given.
+    /// In a closed loop with a number of requests: how many may still be sent.
     pub(crate) left: AtomicU64,
-    /// No more requests are to be made.
+    /// Whether no more requests may be sent.
     pub(crate) stop: AtomicBool,
-    /// Responses and failures so far, for the progress line.
+    /// The number of responses and failures so far, for the progress line.
     pub(crate) answered: AtomicU64,
     pub(crate) failed: AtomicU64,
 }
@@ -51,7 +51,7 @@ impl Shared {
     }
 }
 
-/// When a run starts, when its measured time begins, and when it ends if it ends by time.
+/// When a run starts, when its measured time begins, and when it ends if its duration is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Window {
     pub(crate) start: Instant,
@@ -60,7 +60,7 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    /// Of a run that starts then.
+    /// The window of a run that starts at `start`.
     pub(crate) fn new(config: &Config, start: Instant) -> Self {
         let measured = start + config.warm_up;
         let end = match config.until {
@@ -79,39 +79,39 @@ impl Window {
     }
 }
 
-/// What is remembered of a request in flight.
+/// The state of a request in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ticket {
-    /// When it was due: in a closed loop, when it was made.
+    /// When the request was due; in a closed loop, when it was sent.
     due: Instant,
     measured: bool,
 }
 
-/// A connection, as a lane sees it: calls, as many at a time as the server allows.
+/// A connection as a lane uses it: a number of concurrent calls.
 pub(crate) trait Calls {
-    /// Calls in flight.
-    fn under_way(&self) -> usize;
-    /// Whether another can be made now.
+    /// The number of calls in flight.
+    fn in_flight(&self) -> usize;
+    /// Whether another call can be made now.
     fn has_room(&mut self) -> bool;
-    /// Makes a call, which is abandoned at the `deadline`. Returns false if the connection takes no more.
+    /// Makes a call, which is abandoned at `deadline`. Returns false if the connection accepts no more calls.
     fn call(&mut self, ticket: Ticket, message: Bytes, deadline: Instant) -> bool;
 }
 
-/// One connection's share.
+/// One connection's share of the load.
 #[derive(Debug)]
 pub(crate) struct Lane {
     shared: Arc<Shared>,
     window: Window,
     source: Source,
     random: Rng,
-    /// Requests that were due before this had to wait for a stream or a connection.
+    /// Requests that were due before this instant had to wait for a stream or a connection.
     held_up: Instant,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Source {
     Closed,
-    /// The schedule, and when its next request is due, if one is left.
+    /// The schedule, and when its next request is due, if there is one.
     Open(Schedule, Option<Instant>),
 }
 
@@ -134,7 +134,7 @@ impl Lane {
         Self { shared: Arc::clone(shared), window, source, random, held_up: window.start }
     }
 
-    /// Sends the requests that can be sent now. In an open loop, those that are due.
+    /// Sends all requests that can be sent now; in an open loop, those that are due.
     pub(crate) fn send(&mut self, calls: &mut impl Calls, now: Instant, tally: &mut Tally) {
         if !self.has_room(calls) {
             self.held_up = now;
@@ -171,10 +171,10 @@ impl Lane {
     }
 
     fn has_room(&self, calls: &mut impl Calls) -> bool {
-        calls.under_way() < self.shared.config.streams.get() && calls.has_room()
+        calls.in_flight() < self.shared.config.streams.get() && calls.has_room()
     }
 
-    /// Whether one more request may be sent.
+    /// Whether one more request may be sent. If so, it is counted as sent.
     fn take(&self, now: Instant, ticket: Ticket) -> bool {
         if self.shared.stop.load(Relaxed) {
             return false;
@@ -189,7 +189,7 @@ impl Lane {
         }
     }
 
-    /// A request was taken and could not be sent: another lane may send it.
+    /// Undoes [`take`](Self::take) for a request that could not be sent: another lane may send it.
     fn give_back(&self, ticket: Ticket) {
         if let Source::Closed = self.source
             && self.is_numbered(ticket)
@@ -198,7 +198,7 @@ impl Lane {
         }
     }
 
-    /// Whether it counts towards the number of requests of the run.
+    /// Whether the request counts towards the number of requests of the run.
     const fn is_numbered(&self, ticket: Ticket) -> bool {
         ticket.measured && self.window.end.is_none()
     }
@@ -210,8 +210,8 @@ impl Lane {
         }
     }
 
-    /// Fails the requests that have been due for too long. After a stop no more are sent: those that had to wait until
-    /// then have failed, the others were never made.
+    /// Fails the requests that have been due for too long. After a stop nothing more is sent: requests that had to wait
+    /// have failed, the others were never due.
     fn expire(&mut self, now: Instant, tally: &mut Tally) {
         let stopped = self.shared.stop.load(Relaxed);
         while let Source::Open(_, Some(due)) = self.source {
@@ -228,7 +228,7 @@ impl Lane {
         }
     }
 
-    /// A call has ended.
+    /// Handles the end of a call.
     pub(crate) fn ended(&self, ticket: Ticket, reply: &Reply, now: Instant, tally: &mut Tally) {
         let outcome = reply.outcome();
         if let Outcome::Failed(_) = outcome {
@@ -254,17 +254,17 @@ impl Lane {
         }
     }
 
-    /// There has been no connection since `since`: fails what was due for too long. Returns whether to go on
-    /// connecting.
+    /// Fails requests that have been due for too long, given that there has been no connection since `since`. Returns
+    /// whether to keep connecting.
     pub(crate) fn wait_for_connection(&mut self, now: Instant, since: Instant, tally: &mut Tally) -> bool {
         self.held_up = now;
         self.expire(now, tally);
-        // a run of a number of requests, and no server: it would never end
+        // a run with a number of requests would never end without a server
         let hopeless = self.window.end.is_none() && now - since >= self.shared.config.timeout;
         !self.is_done(now) && !hopeless
     }
 
-    /// When the next request of an open loop is due, if there is room for it.
+    /// When to wake up for the next request of an open loop, if it could be sent then.
     pub(crate) fn alarm(&self, calls: &mut impl Calls) -> Option<Instant> {
         let Source::Open(_, due) = self.source else { return None };
         due.filter(|_| self.has_room(calls))

@@ -1,4 +1,4 @@
-//! One run of load against one server: threads, their start, their end, and what it cost.
+//! One run of load against one server: its threads, start and end, and its cost.
 //!
 //! ```text
 //!  run ─▶ thread (one current-thread runtime each) ─▶ driver: one connection ─▶ lane: what is due, how it ended
@@ -38,51 +38,51 @@ use crate::{
     target::Target,
 };
 
-/// Between the last connection and the first request.
+/// The time between the last connection and the first request.
 const LEAD: Duration = Duration::from_millis(20);
 const BETWEEN_REPORTS: Duration = Duration::from_millis(500);
 
 /// Why nothing could be measured.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// No rate limit service can be reached there.
+    /// The server is unreachable, or does not speak HTTP/2.
     #[error("cannot reach {target}: {error}; is the service running, and is this its gRPC port (8081 by default)?")]
     Unreachable {
         /// The server.
         target: Target,
-        /// Why not.
+        /// The reason.
         error: ConnectError,
     },
     /// A thread cannot be started.
     #[error("cannot start a thread that makes load: {0}")]
     Thread(io::Error),
-    /// A runtime, a timer or the like failed.
+    /// A runtime or a timer failed.
     #[error("a thread that makes load failed: {0}")]
     Failed(String),
 }
 
-/// What was seen in the measured time.
+/// The results of the measured time.
 #[derive(Clone, Debug)]
 pub struct Measured {
     /// Counts and latencies.
     pub tally: Tally,
-    /// How long the measured time was.
+    /// The length of the measured time.
     pub elapsed: Duration,
-    /// What it cost.
+    /// The CPU time of the measured time.
     pub costs: Costs,
-    /// Whether it was ended early.
+    /// Whether the run was ended early.
     pub stopped: bool,
 }
 
 impl Measured {
-    /// Responses a second.
+    /// Responses per second.
     #[must_use]
     pub fn rate(&self) -> f64 {
         let seconds = self.elapsed.as_secs_f64();
         if seconds > 0.0 { self.tally.arrived as f64 / seconds } else { 0.0 }
     }
 
-    /// A cost in microseconds for each response that came in the measured time; `None` if none came.
+    /// A cost in microseconds for each response in the measured time; `None` if there was none.
     #[must_use]
     pub fn micros_each(&self, cost: Duration) -> Option<f64> {
         let answers = self.tally.arrived;
@@ -90,22 +90,22 @@ impl Measured {
     }
 }
 
-/// How far a run is.
+/// The progress of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// Since its start.
+    /// The time since its start.
     pub elapsed: Duration,
-    /// Requests that were answered, in the warm-up too.
+    /// Requests that were answered, including the warm-up.
     pub answered: u64,
-    /// Requests that failed, in the warm-up too.
+    /// Requests that failed, including the warm-up.
     pub failed: u64,
 }
 
 impl Scenario {
-    /// Makes the load. `watch` is called twice a second; when `stop` completes, the run ends early.
+    /// Runs the load. `watch` is called twice a second; when `stop` completes, the run ends early.
     ///
     /// # Errors
-    /// If not all connections can be opened before the start. What goes wrong later is counted in the tally.
+    /// If some connections cannot be opened before the start. Later failures are counted in the tally.
     pub async fn run(
         &self,
         meter: &mut impl Meter,
@@ -135,7 +135,7 @@ impl Scenario {
         }
         let window = Window::new(&self.config, Instant::now() + LEAD);
         for start in starts {
-            // a thread that has ended has sent the reason
+            // a thread that has ended has sent the reason before
             let _ = start.send(window);
         }
         let mut running = Running { shared: &shared, window, events, stopped: false };
@@ -157,7 +157,7 @@ struct Running<'a> {
 }
 
 impl Running<'_> {
-    /// Waits until all threads are done. Returns what they have seen, and what the measured time has cost.
+    /// Waits until all threads are done. Returns their tallies, and the cost of the measured time.
     async fn finish(
         &mut self,
         meter: &mut impl Meter,
@@ -188,7 +188,7 @@ impl Running<'_> {
                 _ = ticks.tick() => watch(self.progress()),
             }
         }
-        // ended in its warm-up: nothing was measured, so nothing was spent
+        // ended during its warm-up: nothing was measured, so there is no cost
         let Some(before) = before else { return Ok((all, Costs::default())) };
         let after = match after {
             Some(after) => after,

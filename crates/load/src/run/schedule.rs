@@ -1,27 +1,28 @@
-//! When the requests of an open loop are due: at a fixed rate from the start, regardless of how earlier ones ended.
+//! When the requests of an open loop are due: at a fixed rate from the start, however earlier requests ended.
 
 use std::{num::NonZeroU32, time::Duration};
 
-/// The part of one connection: of all requests, every n-th.
+/// One connection's part of the schedule: every n-th request.
 ///
-/// Times are counted from the start of the run. They follow from the request's number alone, so that no delay adds up.
+/// Times are relative to the start of the run. They are computed from the request's number alone, so rounding does not
+/// accumulate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Schedule {
     rate: NonZeroU32,
     connections: u64,
-    /// The number of the next, among those of all connections.
+    /// The number of the next request, counted over all connections.
     next: u64,
-    /// How many there are on all connections.
+    /// The number of requests on all connections.
     count: u64,
 }
 
 impl Schedule {
-    /// The part of the `nth` of `connections`, of `count` requests at `rate` a second.
+    /// The part of the `nth` of `connections`, of `count` requests at `rate` per second.
     pub(crate) fn new(rate: NonZeroU32, nth: usize, connections: usize, count: u64) -> Self {
         Self { rate, connections: connections as u64, next: nth as u64, count }
     }
 
-    /// How many requests are due in this time.
+    /// The number of requests that are due in this time.
     pub(crate) fn count_in(rate: NonZeroU32, time: Duration) -> u64 {
         let nanos = time.as_nanos() * u128::from(rate.get());
         u64::try_from(nanos.div_ceil(NANOS)).unwrap_or(u64::MAX)
@@ -33,7 +34,7 @@ impl Schedule {
         (self.next < self.count).then(|| Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)))
     }
 
-    /// Goes on to the next request.
+    /// Advances to the next request.
     pub(crate) fn advance(&mut self) {
         self.next += self.connections;
     }
@@ -54,13 +55,13 @@ mod tests {
     }
 
     #[test]
-    fn connections_take_turns_at_even_distances() {
+    fn connections_take_turns_at_equal_intervals() {
         let due = |nth| all(Schedule::new(rate(1000), nth, 3, 7)).iter().map(Duration::as_micros).collect::<Vec<_>>();
         assert_eq!([due(0), due(1), due(2)], [vec![0, 3000, 6000], vec![1000, 4000], vec![2000, 5000]]);
     }
 
     #[test]
-    fn a_rate_that_divides_nothing_does_not_drift() {
+    fn a_rate_that_does_not_divide_a_second_does_not_drift() {
         let day = Duration::from_secs(24 * 60 * 60);
         let count = Schedule::count_in(rate(300_007), day);
         let schedule = Schedule { next: count - 1, ..Schedule::new(rate(300_007), 0, 1, count) };
@@ -69,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_has_the_requests_that_are_due_before_its_end() {
+    fn a_time_includes_the_requests_due_before_its_end() {
         for (per_second, millis, count) in [(1000, 1000, 1000), (3, 1000, 3), (3, 1001, 4), (10, 0, 0), (1, 1, 1)] {
             let time = Duration::from_millis(millis);
             assert_eq!(Schedule::count_in(rate(per_second), time), count);

@@ -1,5 +1,5 @@
-//! One HTTP/2 connection to the server, over the crate `h2`: unary gRPC calls, without the layers of tonic and hyper,
-//! whose clients take CPU from the server that is measured.
+//! One HTTP/2 connection to the server, with the crate `h2`: unary gRPC calls without the layers of tonic and hyper,
+//! whose clients would take CPU from the measured server.
 //!
 //! It knows the deadline of a call and nothing else of the load: the lane decides what is sent, and when.
 
@@ -28,26 +28,26 @@ use crate::{
     target::{CONNECT_TIMEOUT, Resolved},
 };
 
-/// Flow-control windows: bytes that the server may send on a stream and on the connection before we release any.
+/// Flow-control windows: how many bytes the server may send, on a stream and on the connection, before we release any.
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 1 << 30;
 
-/// Why there is no connection.
+/// Why a connection cannot be established.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// A failure of the network.
+    /// A network error.
     #[error(transparent)]
     Network(#[from] io::Error),
-    /// It accepts connections and sends nothing.
+    /// The server accepts connections but sends nothing.
     #[error("it accepts connections, but has not greeted within {CONNECT_TIMEOUT:?}")]
     Silent,
-    /// It ended the connection.
+    /// The server closed the connection.
     #[error("it closed the connection before it greeted")]
     Closed,
-    /// It sends something that is not HTTP/2.
+    /// The server sends something other than HTTP/2.
     #[error("it does not speak HTTP/2 without TLS ({0})")]
     Greeting(h2::Error),
-    /// Its address does not make a URI.
+    /// The address cannot be part of a URI.
     #[error("it cannot be named in a request: {0}")]
     Authority(#[from] http::Error),
 }
@@ -57,16 +57,16 @@ pub enum ConnectError {
 pub(crate) enum End {
     /// The server sent GOAWAY.
     Retired,
-    /// It broke.
+    /// The connection broke; the text is the error.
     Lost(String),
 }
 
-/// A connection on which calls can be made.
+/// A connection for calls.
 pub(crate) struct Session {
     send: SendRequest<Bytes>,
     uri: Uri,
     calls: FuturesUnordered<BoxFuture<'static, (Ticket, Reply)>>,
-    /// The task that reads and writes.
+    /// The task that reads from and writes to the socket.
     connection: JoinSet<Result<(), h2::Error>>,
     end: Option<End>,
 }
@@ -92,7 +92,7 @@ impl Session {
         let mut builder = Builder::new();
         builder.initial_window_size(STREAM_WINDOW).initial_connection_window_size(CONNECTION_WINDOW).enable_push(false);
         let (send, mut connection) = builder.handshake::<_, Bytes>(io).await.map_err(greeting)?;
-        // it answers a PING after its SETTINGS, which say how many streams it allows
+        // the reply to a PING follows the server's SETTINGS, which limit the number of streams
         let mut ping = connection.ping_pong().expect("it is taken once, here");
         let mut tasks = JoinSet::new();
         tasks.spawn(drive(connection));
@@ -106,18 +106,18 @@ impl Session {
         Ok(Self { send, uri, calls: FuturesUnordered::new(), connection: tasks, end: None })
     }
 
-    /// Streams that the server allows at a time.
+    /// The number of concurrent streams that the server allows.
     pub(crate) fn max_streams(&self) -> usize {
         self.send.current_max_send_streams()
     }
 
-    /// Why no more calls can be made on it, if so. Those in flight may still be answered.
+    /// Why no more calls can be made on this connection, if so. Calls in flight may still be answered.
     pub(crate) const fn end(&self) -> Option<&End> {
         self.end.as_ref()
     }
 
-    /// Waits for a call to end, and returns it; with `sees_end`, also for the connection to end, and returns `None`
-    /// then.
+    /// Waits for a call to end and returns it. With `sees_end` set, it also waits for the connection to end, and
+    /// returns `None` then.
     pub(crate) async fn step(&mut self, sees_end: bool) -> Option<(Ticket, Reply)> {
         tokio::select! {
             biased;
@@ -135,12 +135,12 @@ impl Session {
         }
     }
 
-    /// A call that has ended already, if there is one.
+    /// Returns a call that has ended already, if there is one.
     pub(crate) fn ended_call_now(&mut self) -> Option<(Ticket, Reply)> {
         self.calls.next().now_or_never().flatten()
     }
 
-    /// Why a connection ended that ended without an error.
+    /// The reason for the end of a connection without an error.
     fn why_closed(&self) -> End {
         match self.send.clone().ready().now_or_never() {
             Some(Err(error)) => end(&error),
@@ -154,12 +154,12 @@ impl Session {
 }
 
 impl Calls for Session {
-    fn under_way(&self) -> usize {
+    fn in_flight(&self) -> usize {
         self.calls.len()
     }
 
     fn has_room(&mut self) -> bool {
-        // an abandoned call keeps its stream until its RST_STREAM is sent; until then the connection is not ready
+        // an abandoned call occupies its stream until its RST_STREAM is sent; until then the connection is not ready
         let ready = self.send.poll_ready(&mut Context::from_waker(Waker::noop()));
         self.end.is_none() && self.calls.len() < self.max_streams() && ready.is_ready()
     }
@@ -189,7 +189,7 @@ impl Calls for Session {
     }
 }
 
-/// Waits for a call to end. At its deadline it is abandoned, and its stream reset.
+/// Waits for a call to end. At its deadline it is abandoned, and its stream is reset.
 async fn reply(ticket: Ticket, response: ResponseFuture, deadline: Instant) -> (Ticket, Reply) {
     let reply = match timeout_at(deadline.into(), read(response)).await {
         Ok(Ok(response)) => Reply::Response(response),
@@ -208,7 +208,7 @@ async fn read(response: ResponseFuture) -> Result<Response, h2::Error> {
         bytes.extend_from_slice(&chunk);
     }
     let trailers = body.trailers().await?;
-    // a response without a message has its status in its only block of headers
+    // a response without a message has its status in its only header block
     let last = trailers.as_ref().unwrap_or(&head.headers);
     Ok(Response {
         http_status: head.status.as_u16(),

@@ -1,4 +1,4 @@
-//! What a run has seen: counts, latencies and failures, of one thread and then of all.
+//! The results of a run: counts, latencies and failures, of one thread and then of all.
 
 use std::{
     collections::BTreeMap,
@@ -10,18 +10,18 @@ use hdrhistogram::Histogram;
 use crate::request::{Outcome, Trouble};
 
 /// The longest latency that can be recorded; longer ones are recorded as this.
-const LONGEST: Duration = Duration::from_secs(3600);
+const MAX_LATENCY: Duration = Duration::from_secs(3600);
 /// Significant digits of a latency.
 const DIGITS: u8 = 3;
 
-/// Requests of the measured time, and how they ended: each is in one of `ok`, `over_limit`, `unknown` and `troubles`.
+/// The requests of the measured time. Each is counted in one of `ok`, `over_limit`, `unknown` and `troubles`.
 #[derive(Clone, Debug)]
 pub struct Tally {
-    /// Requests that were answered: the time from when they were due to their answer, in nanoseconds.
+    /// For answered requests, the time from when they were due to their response, in nanoseconds.
     pub latencies: Histogram<u64>,
-    /// How late the generator itself was with requests that had no reason to wait, in nanoseconds.
+    /// How late the generator sent requests that did not have to wait, in nanoseconds.
     pub lateness: Histogram<u64>,
-    /// Requests made.
+    /// Requests sent.
     pub made: u64,
     /// Answered OK.
     pub ok: u64,
@@ -29,22 +29,22 @@ pub struct Tally {
     pub over_limit: u64,
     /// Answered with another code.
     pub unknown: u64,
-    /// Not answered, by reason.
+    /// Without a valid response, by reason.
     pub troubles: BTreeMap<Trouble, Occurred>,
-    /// Requests made before the measured time, to warm up.
+    /// Requests sent before the measured time, as warm-up.
     pub warm_up: u64,
-    /// Responses that came within the measured time, whenever their requests were made.
+    /// Responses received in the measured time, whenever their requests were sent.
     pub arrived: u64,
-    /// When the last of them came.
+    /// When the last of these was received.
     pub last: Option<Instant>,
     /// What happened to connections.
     pub connections: Connections,
 }
 
-/// How often a failure happened, and the first message of the server about it.
+/// How often a failure occurred, and the first message about it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Occurred {
-    /// How often.
+    /// The number of occurrences.
     pub count: u64,
     /// The first message that was not empty.
     pub message: String,
@@ -53,15 +53,15 @@ pub struct Occurred {
 /// What happened to connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Connections {
-    /// Opened, again ones included.
+    /// Connections opened, including re-established ones.
     pub opened: u64,
-    /// Ended by the server with GOAWAY.
+    /// Connections that the server ended with GOAWAY.
     pub retired: u64,
-    /// That broke.
+    /// Connections that broke.
     pub lost: u64,
-    /// Attempts to open one again that failed.
+    /// Failed attempts to re-establish a connection.
     pub refused: u64,
-    /// The fewest concurrent streams that the server allowed on a connection.
+    /// The smallest number of concurrent streams that the server allowed on a connection.
     pub max_streams: Option<usize>,
 }
 
@@ -84,14 +84,14 @@ impl Default for Tally {
 }
 
 fn histogram() -> Histogram<u64> {
-    Histogram::new_with_max(nanos(LONGEST), DIGITS).expect("an hour in nanoseconds fits")
+    Histogram::new_with_max(nanos(MAX_LATENCY), DIGITS).expect("an hour in nanoseconds fits")
 }
 
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// A `grpc-message` as it was before it was percent-encoded for its header.
+/// A `grpc-message` without its percent-encoding.
 fn decoded(message: &str) -> String {
     let mut bytes = Vec::with_capacity(message.len());
     let mut rest = message.as_bytes();
@@ -106,7 +106,7 @@ fn decoded(message: &str) -> String {
 }
 
 impl Tally {
-    /// A measured request ended.
+    /// Counts a measured request that ended.
     pub(crate) fn ended(&mut self, outcome: Outcome, took: Duration, message: &str) {
         match outcome {
             Outcome::Ok => self.ok += 1,
@@ -117,7 +117,7 @@ impl Tally {
         self.latencies.saturating_record(nanos(took));
     }
 
-    /// A measured request failed.
+    /// Counts a measured request that failed.
     pub(crate) fn failed(&mut self, trouble: Trouble, message: &str) {
         let occurred = self.troubles.entry(trouble).or_default();
         occurred.count += 1;
@@ -126,30 +126,30 @@ impl Tally {
         }
     }
 
-    /// An answer came within the measured time.
+    /// Counts a response received in the measured time.
     pub(crate) fn arrived(&mut self, at: Instant) {
         self.arrived += 1;
         self.last = self.last.max(Some(at));
     }
 
-    /// A request that could be sent when it was due was sent this much later.
+    /// Records how late a request was sent that could have been sent when it was due.
     pub(crate) fn late(&mut self, by: Duration) {
         self.lateness.saturating_record(nanos(by));
     }
 
-    /// Requests that were answered.
+    /// The number of requests that were answered.
     #[must_use]
     pub fn answered(&self) -> u64 {
         self.ok + self.over_limit + self.unknown
     }
 
-    /// Requests that were not.
+    /// The number of requests that were not answered.
     #[must_use]
     pub fn errors(&self) -> u64 {
         self.troubles.values().map(|occurred| occurred.count).sum()
     }
 
-    /// Adds another thread's.
+    /// Adds the tally of another thread.
     pub(crate) fn add(&mut self, other: &Self) {
         for (mine, others) in [(&mut self.latencies, &other.latencies), (&mut self.lateness, &other.lateness)] {
             mine.add(others).expect("all have the same bounds");
@@ -202,7 +202,7 @@ mod tests {
         assert_eq!((one.ok, one.over_limit, one.unknown), (1, 1, 1));
         assert_eq!(one.troubles[&Trouble::Status(14)], Occurred { count: 2, message: "no redis".to_owned() });
         assert_eq!(one.connections.max_streams, Some(50));
-        assert_eq!(one.latencies.len(), 3, "what failed has no latency");
+        assert_eq!(one.latencies.len(), 3, "a failed request has no latency");
         let median = one.latencies.value_at_quantile(0.5);
         assert!((999_000..1_001_000).contains(&median), "{median}");
     }
@@ -216,9 +216,9 @@ mod tests {
     }
 
     #[test]
-    fn a_latency_beyond_all_bounds_is_the_longest() {
+    fn a_latency_above_the_maximum_is_recorded_as_the_maximum() {
         let mut tally = Tally::default();
         tally.ended(Outcome::Ok, Duration::MAX, "");
-        assert!(tally.latencies.max() >= nanos(LONGEST));
+        assert!(tally.latencies.max() >= nanos(MAX_LATENCY));
     }
 }

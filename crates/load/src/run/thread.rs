@@ -22,17 +22,17 @@ use crate::target::Resolved;
 
 /// What a thread reports to the run.
 pub(crate) enum Event {
-    /// All its connections are open.
+    /// All its connections are established.
     Connected,
-    /// One of them cannot be opened.
+    /// A connection cannot be established.
     Unreachable(ConnectError),
-    /// It cannot go on.
+    /// A runtime or a timer failed.
     Failed(String),
-    /// It has made its part of the load.
+    /// It has finished its share of the load.
     Done(Box<Tally>),
 }
 
-/// One thread's part.
+/// One thread's share of the load.
 pub(crate) struct Thread {
     pub(crate) number: usize,
     pub(crate) shared: Arc<Shared>,
@@ -41,7 +41,7 @@ pub(crate) struct Thread {
 }
 
 impl Thread {
-    /// Starts it. It connects, and waits for `started`.
+    /// Starts the thread. It connects, and waits for `started`.
     pub(crate) fn spawn(self, started: oneshot::Receiver<Window>) -> io::Result<()> {
         let name = format!("load-{}", self.number);
         std::thread::Builder::new().name(name).spawn(move || self.run(started)).map(drop)
@@ -54,12 +54,12 @@ impl Thread {
             Err(error) => Some(Event::Failed(error.to_string())),
         };
         if let Some(last) = last {
-            // the run is over already if another thread could not connect
+            // the run has ended already if another thread could not connect
             let _ = events.blocking_send(last);
         }
     }
 
-    /// Connects, waits for the start, and makes load. `None` if there was no start.
+    /// Connects, waits for the start, and generates load. `None` if there was no start.
     async fn load(self, started: oneshot::Receiver<Window>) -> Option<Event> {
         let mut sessions = Vec::new();
         for nth in self.shared.config.connections_of(self.number) {

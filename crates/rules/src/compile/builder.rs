@@ -19,7 +19,7 @@ use crate::{
     value::Value,
 };
 
-/// A node to add.
+/// A descriptor of a rule file, to be added as a node.
 #[derive(Debug)]
 pub(super) struct NewNode<'a> {
     pub(super) parent: NodeIndex,
@@ -30,11 +30,11 @@ pub(super) struct NewNode<'a> {
     pub(super) line: u32,
 }
 
-/// A sibling that asks for the same as a node to add.
+/// An existing sibling that matches something that a new node matches too.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Twin {
-    /// What both ask for.
-    pub(super) asks: String,
+pub(super) struct Duplicate {
+    /// What both match, as a message says it.
+    pub(super) matches: String,
     pub(super) file: u32,
     pub(super) line: u32,
 }
@@ -45,7 +45,7 @@ pub(super) struct Builder {
     rules: Vec<Rule>,
     index: Index,
     listed: HashTable<Listed>,
-    /// By parent and key.
+    /// By parent and key, until [`Builder::finish`] makes groups of them.
     patterns: HashMap<(NodeIndex, Arc<str>), Draft>,
     networks: HashMap<(NodeIndex, Arc<str>, Network), NodeIndex>,
     regexes: HashMap<(NodeIndex, Arc<str>, Box<str>), NodeIndex>,
@@ -55,13 +55,13 @@ pub(super) struct Builder {
 }
 
 impl Builder {
-    /// Adds a node, unless a sibling with its key asks for the same.
-    pub(super) fn node(&mut self, new: NewNode<'_>) -> Result<NodeIndex, Twin> {
+    /// Adds a node, unless a sibling with its key matches the same value or pattern.
+    pub(super) fn node(&mut self, new: NewNode<'_>) -> Result<NodeIndex, Duplicate> {
         let NewNode { parent, key, matcher, flags, file, line } = new;
         let key = self.intern(key);
-        if let Some((at, asks)) = self.twin(parent, &key, &matcher) {
+        if let Some((at, matches)) = self.duplicate(parent, &key, &matcher) {
             let Node { file, line, .. } = self.nodes[at as usize];
-            return Err(Twin { asks, file, line });
+            return Err(Duplicate { matches, file, line });
         }
         let at = u32::try_from(self.nodes.len()).expect("a file below 4 GiB has fewer nodes than 2^32");
         let value = Value::new(matcher.text().as_deref());
@@ -96,8 +96,8 @@ impl Builder {
         Ok(at)
     }
 
-    /// A sibling that asks for something that the new node asks for too, and what that is.
-    fn twin(&self, parent: NodeIndex, key: &Arc<str>, matcher: &Matcher<'_>) -> Option<(NodeIndex, String)> {
+    /// Returns a sibling with the same key that overlaps with the new node, and the text of what both match.
+    fn duplicate(&self, parent: NodeIndex, key: &Arc<str>, matcher: &Matcher<'_>) -> Option<(NodeIndex, String)> {
         let of_value = |value: &str| {
             let at = self.find(parent, key, Some(value))?;
             Some((at, format!("value `{}`", clip(value))))
@@ -117,7 +117,7 @@ impl Builder {
         }
     }
 
-    /// The sibling that asks for exactly this value, alone or among others, or for any value.
+    /// Returns the sibling with exactly this value, alone or in a list; for `None` the sibling without a value.
     fn find(&self, parent: NodeIndex, key: &str, value: Option<&str>) -> Option<NodeIndex> {
         let value = value.map(str::as_bytes);
         let hash = child_hash(&self.hasher, parent, key.as_bytes(), value);
@@ -149,7 +149,7 @@ impl Builder {
         }
     }
 
-    /// One copy of a text that occurs often.
+    /// Returns the one copy of a text that occurs often.
     pub(super) fn intern(&mut self, text: &str) -> Arc<str> {
         if let Some(known) = self.texts.get(text) {
             return known.clone();
@@ -159,13 +159,14 @@ impl Builder {
         new
     }
 
-    /// A parent for nodes whose own has a fault: no two share it, and the rules are rejected anyway.
+    /// Returns a parent for descriptors whose own parent was rejected. Each orphan has a parent of its own, so that no
+    /// conflicts between them are reported; the rules as a whole are rejected anyway.
     pub(super) fn orphan(&mut self) -> NodeIndex {
         self.orphans += 1;
         ROOT - self.orphans
     }
 
-    /// Gives a node its rule. The rule's id and node are set here.
+    /// Sets the rule of a node, including the rule's id and node.
     pub(super) fn rule(&mut self, at: NodeIndex, rule: Rule) {
         let number = u32::try_from(self.rules.len()).expect("no more rules than nodes");
         self.nodes[at as usize].rule = number;
@@ -177,7 +178,7 @@ impl Builder {
         std::iter::successors(self.nodes.get(at as usize), |node| self.nodes.get(node.parent as usize))
     }
 
-    /// The finished domain, whose rules' ids begin at `first_rule`.
+    /// Finishes the domain. The ids of its rules begin at `first_rule`.
     pub(super) fn finish(mut self, name: Arc<str>, settings: &Settings, first_rule: u32) -> Domain {
         for (number, rule) in (first_rule..).zip(&mut self.rules) {
             rule.id = RuleId(number);
@@ -202,7 +203,7 @@ impl Builder {
     }
 }
 
-/// The patterns by parent and key, and where to find them.
+/// Makes groups of the patterns, by parent and key, and an index of the groups.
 fn groups(drafts: HashMap<(NodeIndex, Arc<str>), Draft>, hasher: &Hasher) -> (Box<[PatternGroup]>, HashTable<u32>) {
     let groups: Box<[PatternGroup]> =
         drafts.into_iter().map(|((parent, key), draft)| PatternGroup::new(parent, key, draft, hasher)).collect();

@@ -1,13 +1,13 @@
-//! Reads files of defaults for rules that do not set `algorithm`, `burst`, … themselves, by domain or for all. They
-//! apply to rules that cannot carry these options, such as those over xDS, and to all others.
+//! Reads files of defaults for rules that do not set `algorithm`, `burst`, … themselves, for one domain or for all.
+//! They apply to all rules, including those that cannot have these options, such as rules over xDS.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     RuleFile,
     header::{Given, Settings},
-    keys::{Key, Place},
-    limit::{not_atomic, uncountable},
+    keys::{Key, MapKind},
+    limit::{unsupported_algorithm, unsupported_atomic},
     parse,
     reader::{Reader, clip},
     report::{Path, Report},
@@ -17,7 +17,7 @@ use limiter::domain::Capabilities;
 
 use crate::{CompileErrors, Diagnostic, yaml::Mark};
 
-/// Stands for all domains.
+/// The name in a file that means all domains.
 const EVERY: &str = "*";
 
 /// Defaults for rules that do not set a value themselves.
@@ -30,18 +30,18 @@ pub struct RuleDefaults {
 /// A successful compilation of defaults.
 #[derive(Debug)]
 pub struct CompiledDefaults {
-    /// The defaults.
+    /// The defaults themselves.
     pub defaults: RuleDefaults,
-    /// What was accepted, but is probably a mistake.
+    /// Accepted options that are probably mistakes.
     pub warnings: Vec<Diagnostic>,
 }
 
 impl RuleDefaults {
-    /// Compiles files of defaults. What the store does not support is rejected here, so that no rule is rejected for a
-    /// default.
+    /// Compiles files of defaults. A default that the store does not support is rejected here, so that no rule is
+    /// rejected because of a default.
     ///
     /// # Errors
-    /// All faults of all files, if there are any.
+    /// All errors of all files, if there are any.
     pub fn compile(files: &[RuleFile], capabilities: Capabilities) -> Result<CompiledDefaults, CompileErrors> {
         let (mut errors, mut warnings) = (Vec::new(), Vec::new());
         let mut draft = Draft { capabilities, settings: BTreeMap::new() };
@@ -69,7 +69,7 @@ impl RuleDefaults {
         self.by_domain.keys().map(|name| &**name)
     }
 
-    /// Completes the settings of a domain with its defaults, and then with those of all domains.
+    /// Fills in options that are not set from the domain's defaults, and then from those for all domains.
     pub(super) fn complete(&self, domain: &str, settings: &mut Settings) {
         if let Some(own) = self.by_domain.get(domain) {
             settings.complete(own);
@@ -78,7 +78,7 @@ impl RuleDefaults {
     }
 }
 
-/// The defaults while their files are read.
+/// The defaults while their files are read, by domain.
 struct Draft {
     capabilities: Capabilities,
     settings: BTreeMap<Box<str>, Entry>,
@@ -96,7 +96,7 @@ impl Draft {
         let Some(root) = document.root() else { return };
         let mut reader = Reader { document: &document, report, file: 0 };
         let path = Path::Root;
-        let fields = reader.fields(root, Place::DefaultsRoot, &path);
+        let fields = reader.fields(root, MapKind::DefaultsRoot, &path);
         let Some(list) = fields.get(Key::Defaults) else { return };
         let path = path.key(list.name);
         for (at, mark, element) in reader.maps(list, &path) {
@@ -104,7 +104,7 @@ impl Draft {
             if !reader.is_map(element, &path) {
                 continue;
             }
-            let fields = reader.fields(element, Place::DomainDefaults, &path);
+            let fields = reader.fields(element, MapKind::DomainDefaults, &path);
             let domain = reader.domain(&fields, element, &path, "write `domain: NAME`, or `domain: \"*\"` for all");
             let settings = reader.domain_defaults(&fields, &path);
             self.check(&settings, &path, reader.report);
@@ -114,38 +114,42 @@ impl Draft {
             }
         }
         if let Some(mark) = document.exhausted() {
-            // the rest of the document looked empty, so the faults found in it are none
+            // the rest of the document reads as empty, so the errors found in it are not real ones
             report.forget_errors();
             let message = "the aliases of this file expand to far more than it holds: write it out";
             report.error(mark, &Path::Root, message);
         }
     }
 
-    /// Reports what the store does not support.
+    /// Reports defaults that the store does not support.
     fn check(&self, settings: &Settings, path: &Path<'_>, report: &mut Report) {
         if let Some(Given { value, mark, .. }) = &settings.defaults.algorithm
-            && let Some(message) = uncountable(&self.capabilities, *value)
+            && let Some(message) = unsupported_algorithm(&self.capabilities, *value)
         {
             report.error(*mark, &path.key(Key::Algorithm.name()), message);
         }
         if let Some(Given { value: true, mark, .. }) = settings.atomic
             && let Some(why) = self.capabilities.atomic_groups.unsupported()
         {
-            report.error(mark, &path.key(Key::Atomic.name()), not_atomic(why));
+            report.error(mark, &path.key(Key::Atomic.name()), unsupported_atomic(why));
         }
     }
 
     fn add(&mut self, domain: &str, entry: Entry, mark: Mark, path: &Path<'_>, report: &mut Report) {
         let here = path.key(Key::Domain.name());
         if domain != EVERY && domain.contains('*') {
-            let message = format!("`{}` is no pattern: write a domain in full, or `\"*\"` for all", clip(domain));
+            let message = format!(
+                "`{}` is not a domain: patterns are not supported; write a domain in full, or `\"*\"` for all",
+                clip(domain)
+            );
             report.error(mark, &here, message);
             return;
         }
         match self.settings.get(domain) {
             Some(Entry { file, line, .. }) => {
                 let place = if *file == report.file { format!("line {line}") } else { format!("{file}:{line}") };
-                let message = format!("the domain `{}` is already in {place}: put all of it there", clip(domain));
+                let message =
+                    format!("the domain `{}` is already in {place}: put all its defaults there", clip(domain));
                 report.error(mark, &here, message);
             }
             None => drop(self.settings.insert(domain.into(), entry)),

@@ -1,13 +1,13 @@
-//! Reads `descriptors`, level by level, into a domain under construction.
+//! Reads `descriptors`, level by level, into a domain that is being built.
 
 use super::{
-    builder::{NewNode, Twin},
+    builder::{Duplicate, NewNode},
     file_compiler::FileCompiler,
-    keys::{Key, Place},
-    limit::Identity,
+    keys::{Key, MapKind},
+    limit::RuleOptions,
     matcher::Matcher,
     reader::{Field, Fields, clip},
-    report::{Path, place},
+    report::{Path, location},
 };
 use crate::{
     Policy, Rule, RuleId, ValueKind,
@@ -17,7 +17,7 @@ use crate::{
 };
 
 impl<'a> FileCompiler<'a, '_> {
-    /// Reads a list of descriptors below `parent`. Continues after a fault, to find the others.
+    /// Reads a list of descriptors below `parent`. Continues after an error, to report all of them.
     pub(super) fn descriptors(&mut self, field: Field<'a>, parent: NodeIndex, path: &Path<'_>, depth: usize) {
         if depth > MAX_DEPTH {
             let message = format!("descriptors are nested more than {MAX_DEPTH} levels deep");
@@ -33,23 +33,23 @@ impl<'a> FileCompiler<'a, '_> {
     }
 
     fn descriptor(&mut self, map: NodeId, mark: Mark, parent: NodeIndex, path: &Path<'_>, depth: usize) {
-        let fields = self.reader.fields(map, Place::Descriptor, path);
+        let fields = self.reader.fields(map, MapKind::Descriptor, path);
         let key = self.key(&fields, mark, path);
         let matcher = self.matcher(&fields, path);
         let flags = self.flags(&fields, matcher.as_ref(), path);
         let shadow = self.flag(&fields, Key::ShadowMode, path);
         let quota = self.flag(&fields, Key::QuotaMode, path);
         let metadata = fields.get(Key::Metadata).and_then(|field| self.reader.metadata(field, &path.key(field.name)));
-        let (policy, identity) = self.policy(&fields, path);
+        let (policy, rule_options) = self.policy(&fields, path);
 
-        // without a key there is no node: the descriptors below it have an orphan as their parent, and are read for
-        // their faults
+        // without a key there is no node: the descriptors below get an orphan as their parent, and are read only for
+        // their errors
         let node = key.zip(matcher).and_then(|(key, matcher)| {
             let new = NewNode { parent, key, matcher, flags, file: self.reader.file, line: mark.line };
             self.add(new, mark, path)
         });
         if let (Some(node), Some(policy)) = (node, policy) {
-            let Identity { name, replaces, on_store_failure } = identity;
+            let RuleOptions { name, replaces, on_store_failure } = rule_options;
             let extras = Extras { name, replaces: replaces.into_boxed_slice(), metadata };
             let rare = extras.name.is_some() || !extras.replaces.is_empty() || extras.metadata.is_some();
             let rule = Rule {
@@ -111,7 +111,7 @@ impl<'a> FileCompiler<'a, '_> {
         }
     }
 
-    fn policy(&mut self, fields: &Fields<'a>, path: &Path<'_>) -> (Option<Policy>, Identity) {
+    fn policy(&mut self, fields: &Fields<'a>, path: &Path<'_>) -> (Option<Policy>, RuleOptions) {
         let (one, several) = (fields.get(Key::RateLimit), fields.get(Key::RateLimits));
         if one.is_some()
             && let Some(field) = several
@@ -123,14 +123,14 @@ impl<'a> FileCompiler<'a, '_> {
             if let Some(field) = one {
                 self.rate_limit(field, &path.key(field.name));
             }
-            let identity = self.identity(fields, path);
-            return (self.rate_limits(field, &path.key(field.name)), identity);
+            let rule_options = self.rule_options(fields, path);
+            return (self.rate_limits(field, &path.key(field.name)), rule_options);
         }
         self.only_beside_rate_limits(fields, path);
         one.map_or_else(Default::default, |field| self.rate_limit(field, &path.key(field.name)))
     }
 
-    /// Reports keys that belong inside `rate_limit`, where there are no `rate_limits`.
+    /// Reports keys that belong inside `rate_limit` and are allowed beside it only with `rate_limits`.
     fn only_beside_rate_limits(&mut self, fields: &Fields<'a>, path: &Path<'_>) {
         for key in [Key::Name, Key::Replaces, Key::OnStoreFailure] {
             let Some(field) = fields.get(key) else { continue };
@@ -149,11 +149,11 @@ impl<'a> FileCompiler<'a, '_> {
         let key = new.key;
         match self.builder.node(new) {
             Ok(node) => Some(node),
-            Err(Twin { asks, file: there, line }) => {
-                let what = format!("key `{}` and {asks}", clip(key));
+            Err(Duplicate { matches, file: there, line }) => {
+                let what = format!("key `{}` and {matches}", clip(key));
                 let file = self.files.get(there as usize).filter(|_| there != self.reader.file);
-                let place = place(file.map(|file| &**file), line);
-                let message = format!("a sibling with {what} is already in {place}: leave one out");
+                let location = location(file.map(|file| &**file), line);
+                let message = format!("a sibling with {what} is already in {location}: leave one out");
                 self.reader.report.error(mark, path, message);
                 None
             }

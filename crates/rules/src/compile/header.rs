@@ -1,11 +1,11 @@
-//! The options at the top of a file, and those of a domain that several files share.
+//! The options at the top of a file, and the options of a domain that several files can share.
 
 use std::sync::Arc;
 
 use super::{
-    keys::{Key, Place},
+    keys::{Key, MapKind},
     reader::{Field, Fields, Reader},
-    report::{Path, Report, place},
+    report::{Path, Report, location},
 };
 use limiter::domain::{Algorithm, FailureMode};
 
@@ -27,16 +27,16 @@ pub(super) const FAILURE_MODES: [(&str, FailureMode); 4] = [
 ];
 pub(super) const ON_UNKNOWN: [(&str, OnUnknown); 2] = [("allow", OnUnknown::Allow), ("deny", OnUnknown::Deny)];
 
-/// The top level of one file.
+/// The top level of one file, except its descriptors.
 #[derive(Debug)]
 pub(super) struct Header<'a> {
-    /// `None` if it is missing or wrong, which has been reported.
+    /// `None` if it is missing or invalid, which has been reported.
     pub(super) domain: Option<(&'a str, Mark)>,
     pub(super) settings: Settings,
     pub(super) descriptors: Option<Field<'a>>,
 }
 
-/// A value, and where it was given.
+/// An option's value with its position, for messages.
 #[derive(Clone, Debug)]
 pub(super) struct Given<T> {
     pub(super) value: T,
@@ -76,12 +76,12 @@ impl Settings {
         self.on_store_failure.as_ref().map(|given| given.value)
     }
 
-    /// The mode of a rule that has none of its own.
+    /// The failure mode of a rule that does not set one.
     pub(super) fn rule_on_store_failure(&self) -> Option<FailureMode> {
         self.defaults.on_store_failure.as_ref().map(|given| given.value).or(self.on_store_failure())
     }
 
-    /// Completes the options with defaults.
+    /// Fills in the options that are not set from `other`.
     pub(super) fn complete(&mut self, other: &Self) {
         fn or<T: Clone>(ours: &mut Option<Given<T>>, other: &Option<Given<T>>) {
             if ours.is_none() {
@@ -99,7 +99,7 @@ impl Settings {
         or(&mut ours.on_store_failure, &other.on_store_failure);
     }
 
-    /// Merges the options of another file of the same domain. An option that both have must be equal.
+    /// Merges the options of another file of the same domain. An option that both set must have equal values.
     pub(super) fn merge(&mut self, other: Self, report: &mut Report) {
         let root = Path::Root;
         let defaults = root.key(Key::Defaults.name());
@@ -118,8 +118,8 @@ impl Settings {
 fn agree<T: PartialEq>(ours: &mut Option<Given<T>>, other: Option<Given<T>>, path: &Path<'_>, report: &mut Report) {
     match (&*ours, other) {
         (Some(ours), Some(other)) if ours.value != other.value => {
-            let there = place(Some(&ours.file), ours.mark.line);
-            let message = format!("says otherwise than {there} of the same domain: give it once, or alike");
+            let there = location(Some(&ours.file), ours.mark.line);
+            let message = format!("differs from {there} of the same domain: set it once, or to the same value");
             report.error(other.mark, path, message);
         }
         (None, other @ Some(_)) => *ours = other,
@@ -128,10 +128,10 @@ fn agree<T: PartialEq>(ours: &mut Option<Given<T>>, other: Option<Given<T>>, pat
 }
 
 impl<'a> Reader<'a, '_> {
-    /// Reads the file except for its descriptors.
+    /// Reads the top level of a file, except for its descriptors.
     pub(super) fn header(&mut self, root: NodeId) -> Header<'a> {
         let path = Path::Root;
-        let fields = self.fields(root, Place::Root, &path);
+        let fields = self.fields(root, MapKind::Root, &path);
         let domain = self.domain(&fields, root, &path, "write `domain: NAME`");
         let settings = Settings {
             on_unknown: self.on_unknown(&fields, &path),
@@ -145,7 +145,7 @@ impl<'a> Reader<'a, '_> {
     fn defaults(&mut self, field: Field<'a>, path: &Path<'_>) -> Defaults {
         let path = path.key(field.name);
         if self.is_list(field) {
-            let message = "expected a map; found a list: a file of defaults for domains is no rule file; name it in \
+            let message = "expected a map; found a list: a file of defaults for domains is not a rule file; name it in \
                            RULE_DEFAULTS, and keep it elsewhere";
             self.report.error(field.mark, &path, message);
             return Defaults::default();
@@ -153,7 +153,7 @@ impl<'a> Reader<'a, '_> {
         if !self.is_map(field.value, &path) {
             return Defaults::default();
         }
-        let fields = self.fields(field.value, Place::Defaults, &path);
+        let fields = self.fields(field.value, MapKind::Defaults, &path);
         Defaults {
             algorithm: self.algorithm(&fields, &path),
             burst: self.given(fields.get(Key::Burst), &path, Self::positive),
@@ -163,7 +163,7 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    /// An element of a file of defaults, except for its domain.
+    /// Reads an element of a file of defaults, except for its domain.
     pub(super) fn domain_defaults(&mut self, fields: &Fields<'a>, path: &Path<'_>) -> Settings {
         Settings {
             on_unknown: self.on_unknown(fields, path),
@@ -178,7 +178,8 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    /// The name of a domain, and where it is; `None` if it is missing or wrong, which is reported with its cure.
+    /// Reads the name of a domain, and its position. `None` if it is missing or invalid; the report then ends with
+    /// `cure`.
     pub(super) fn domain(
         &mut self,
         fields: &Fields<'a>,

@@ -1,9 +1,9 @@
-//! The keys of the rule format: which there are, where each belongs, and which one a misspelt key may have meant.
+//! The keys of the rule format: which exist, where each belongs, and which of them a misspelt key may mean.
 
-/// A map of the format.
+/// A kind of map in the format, by which keys belong in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    /// The file itself.
+pub(super) enum MapKind {
+    /// The top level of a rule file.
     Root,
     /// An element of `descriptors`.
     Descriptor,
@@ -13,16 +13,16 @@ pub(super) enum Place {
     RateLimits,
     /// An element of `replaces`.
     Replaces,
-    /// `defaults`.
+    /// `defaults` in a rule file.
     Defaults,
-    /// A file of defaults.
+    /// The top level of a file of defaults.
     DefaultsRoot,
-    /// An element of `defaults` there.
+    /// An element of `defaults` in a file of defaults.
     DomainDefaults,
 }
 
-impl Place {
-    /// Its name in messages.
+impl MapKind {
+    /// The name used in messages.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Root => "the top of the file",
@@ -36,14 +36,14 @@ impl Place {
         }
     }
 
-    /// In a file of defaults, not one of rules.
+    /// Whether it occurs in files of defaults, not in rule files.
     pub(super) const fn is_of_defaults_file(self) -> bool {
         matches!(self, Self::DefaultsRoot | Self::DomainDefaults)
     }
 }
 
 macro_rules! keys {
-    ($($variant:ident $name:literal $origin:ident [$($place:ident)*];)*) => {
+    ($($variant:ident $name:literal $origin:ident [$($map_kind:ident)*];)*) => {
         /// A known key.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[allow(clippy::enum_variant_names)] // one of the keys is called `key`
@@ -60,9 +60,9 @@ macro_rules! keys {
                 match self { $(Self::$variant => Origin::$origin),* }
             }
 
-            /// The maps it belongs in.
-            pub(super) const fn places(self) -> &'static [Place] {
-                match self { $(Self::$variant => &[$(Place::$place),*]),* }
+            /// The maps that it belongs in.
+            pub(super) const fn map_kinds(self) -> &'static [MapKind] {
+                match self { $(Self::$variant => &[$(MapKind::$map_kind),*]),* }
             }
         }
     };
@@ -117,14 +117,14 @@ impl Key {
         Self::ALL.iter().copied().find(|key| key.name() == name)
     }
 
-    /// A key of the reference, which ignores its own keys in a wrong place.
+    /// Whether the reference knows this key too. The reference ignores its own keys in a wrong map.
     pub(super) fn is_of_reference(self) -> bool {
         self.origin() == Origin::Reference
     }
 
-    /// The cure for a key with an empty value, if the rules then limit less than they seem to, as when a template has
-    /// lost the value. The reference accepts that, too.
-    pub(super) fn cure_of_nothing(self) -> Option<&'static str> {
+    /// What to write, for a key whose empty value means fewer limits than the author probably intended, for example
+    /// because a template lost the value. The reference accepts this too.
+    pub(super) fn cure_if_empty(self) -> Option<&'static str> {
         match self {
             Self::RateLimit => Some("write unit and requests_per_unit"),
             Self::RateLimits => Some("write at least one limit"),
@@ -133,14 +133,14 @@ impl Key {
         }
     }
 
-    pub(super) fn belongs_in(self, place: Place) -> bool {
-        self.places().contains(&place)
+    pub(super) fn belongs_in(self, map_kind: MapKind) -> bool {
+        self.map_kinds().contains(&map_kind)
     }
 }
 
-/// The keys of a place, as a message lists them.
-pub(super) fn accepted(place: Place) -> String {
-    let names: Vec<_> = Key::ALL.iter().filter(|key| key.belongs_in(place)).map(|key| key.name()).collect();
+/// The keys of a map, as a message lists them.
+pub(super) fn accepted(map_kind: MapKind) -> String {
+    let names: Vec<_> = Key::ALL.iter().filter(|key| key.belongs_in(map_kind)).map(|key| key.name()).collect();
     names.join(", ")
 }
 

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use super::{
     file_compiler::FileCompiler,
     header::{ALGORITHMS, FAILURE_MODES},
-    keys::{Key, Place},
+    keys::{Key, MapKind},
     reader::{Field, Fields, clip},
     report::Path,
 };
@@ -15,34 +15,34 @@ use limiter::domain::{Algorithm, Capabilities, FailureMode, Limit, LimitError, T
 
 use crate::{Policy, yaml::Mark};
 
-/// What a rule says beside its limits.
+/// The options of a rule apart from its limits.
 #[derive(Debug, Default)]
-pub(super) struct Identity {
+pub(super) struct RuleOptions {
     pub(super) name: Option<Arc<str>>,
     pub(super) replaces: Vec<Arc<str>>,
     pub(super) on_store_failure: Option<FailureMode>,
 }
 
-/// The message for `atomic` where the store does not support it, for this reason.
-pub(super) fn not_atomic(why: &str) -> String {
+/// The message for `atomic` with a store that does not support it; `why` is the store's reason.
+pub(super) fn unsupported_atomic(why: &str) -> String {
     format!("the counter store cannot charge a request all or none: leave atomic out, or change what is set: {why}")
 }
 
-/// The message for an algorithm that the store does not support.
-pub(super) fn uncountable(capabilities: &Capabilities, algorithm: Algorithm) -> Option<String> {
+/// The message for an algorithm that the store does not support; `None` if it does.
+pub(super) fn unsupported_algorithm(capabilities: &Capabilities, algorithm: Algorithm) -> Option<String> {
     let can: Vec<_> = capabilities.algorithms.iter().map(|algorithm| algorithm.name()).collect();
     let message = || format!("the counter store cannot count {algorithm}; it can: {}", can.join(", "));
     (!capabilities.algorithms.contains(&algorithm)).then(message)
 }
 
 impl<'a> FileCompiler<'a, '_> {
-    /// `rate_limit`: one limit, or none that counts.
-    pub(super) fn rate_limit(&mut self, field: Field<'a>, path: &Path<'_>) -> (Option<Policy>, Identity) {
+    /// Reads `rate_limit`: one limit, or `unlimited`.
+    pub(super) fn rate_limit(&mut self, field: Field<'a>, path: &Path<'_>) -> (Option<Policy>, RuleOptions) {
         if !self.reader.is_map(field.value, path) {
-            return (None, Identity::default());
+            return (None, RuleOptions::default());
         }
-        let fields = self.reader.fields(field.value, Place::RateLimit, path);
-        let identity = self.identity(&fields, path);
+        let fields = self.reader.fields(field.value, MapKind::RateLimit, path);
+        let rule_options = self.rule_options(&fields, path);
         let unlimited = fields.get(Key::Unlimited);
         let unlimited = unlimited.and_then(|field| self.reader.boolean(field, &path.key(field.name))) == Some(true);
         let policy = if unlimited {
@@ -50,10 +50,10 @@ impl<'a> FileCompiler<'a, '_> {
         } else {
             self.limit(&fields, field.key_mark, path).map(|limit| Policy::Limited(SmallVec::from_buf([limit])))
         };
-        (policy, identity)
+        (policy, rule_options)
     }
 
-    /// `rate_limits`: several limits. The rule's name stands beside it, not in it.
+    /// Reads `rate_limits`: several limits. The rule's name is beside it, not inside.
     pub(super) fn rate_limits(&mut self, field: Field<'a>, path: &Path<'_>) -> Option<Policy> {
         let mut limits: SmallVec<[Limit; 1]> = SmallVec::new();
         let mut lines: Vec<(Algorithm, Window, u32)> = Vec::new();
@@ -62,7 +62,7 @@ impl<'a> FileCompiler<'a, '_> {
             let path = path.index(at);
             elements += 1;
             let limit = if self.reader.is_map(element, &path) {
-                let fields = self.reader.fields(element, Place::RateLimits, &path);
+                let fields = self.reader.fields(element, MapKind::RateLimits, &path);
                 self.limit(&fields, mark, &path)
             } else {
                 None
@@ -95,8 +95,8 @@ impl<'a> FileCompiler<'a, '_> {
         (sound && !limits.is_empty()).then_some(Policy::Limited(limits))
     }
 
-    /// `name`, `replaces` and `on_store_failure`, wherever they stand.
-    pub(super) fn identity(&mut self, fields: &Fields<'a>, path: &Path<'_>) -> Identity {
+    /// Reads `name`, `replaces` and `on_store_failure`, inside `rate_limit` or beside `rate_limits`.
+    pub(super) fn rule_options(&mut self, fields: &Fields<'a>, path: &Path<'_>) -> RuleOptions {
         let name = fields.get(Key::Name).and_then(|field| self.reader.text(field, &path.key(field.name)));
         let name = name.filter(|name| !name.is_empty());
         let on_store_failure = fields
@@ -106,7 +106,7 @@ impl<'a> FileCompiler<'a, '_> {
             Some(field) => self.replaces(field, name, &path.key(field.name)),
             None => Vec::new(),
         };
-        Identity { name: name.map(|name| self.builder.intern(name)), replaces, on_store_failure }
+        RuleOptions { name: name.map(|name| self.builder.intern(name)), replaces, on_store_failure }
     }
 
     fn replaces(&mut self, field: Field<'a>, own: Option<&str>, path: &Path<'_>) -> Vec<Arc<str>> {
@@ -116,7 +116,7 @@ impl<'a> FileCompiler<'a, '_> {
             if !self.reader.is_map(element, &path) {
                 continue;
             }
-            let fields = self.reader.fields(element, Place::Replaces, &path);
+            let fields = self.reader.fields(element, MapKind::Replaces, &path);
             let here = path.key(Key::Name.name());
             let (name, mark) = match fields.get(Key::Name) {
                 Some(field) => (self.reader.text(field, &here), field.mark),
@@ -147,8 +147,8 @@ impl<'a> FileCompiler<'a, '_> {
                     continue;
                 }
                 if Unit::from_name(unit).is_none() {
-                    // the reference takes these for no unit at all
-                    self.reader.report.warn(field.mark, &here, format!("`{}` is no unit: ignored", clip(unit)));
+                    // the reference ignores a unit that it does not know
+                    self.reader.report.warn(field.mark, &here, format!("`{}` is not a unit: ignored", clip(unit)));
                     continue;
                 }
             }
@@ -164,7 +164,7 @@ impl<'a> FileCompiler<'a, '_> {
         Some(Policy::Unlimited)
     }
 
-    /// One limit. `mark` is where it begins.
+    /// Reads one limit. `mark` is its position.
     fn limit(&mut self, fields: &Fields<'a>, mark: Mark, path: &Path<'_>) -> Option<Limit> {
         let zone = self.time_zone(fields, path);
         let window = self.window(fields, zone, mark, path);
@@ -173,7 +173,11 @@ impl<'a> FileCompiler<'a, '_> {
             None => {
                 let here = path.key(Key::RequestsPerUnit.name());
                 let mark = fields.mark_or(Key::RequestsPerUnit, mark);
-                self.reader.report.warn(mark, &here, "requests_per_unit is missing, which means 0: all is denied");
+                self.reader.report.warn(
+                    mark,
+                    &here,
+                    "requests_per_unit is missing, which means 0: every request is denied",
+                );
                 Some(0)
             }
         };
@@ -197,7 +201,7 @@ impl<'a> FileCompiler<'a, '_> {
         }
     }
 
-    /// The rule's own algorithm, else the default one, which is for limits without a calendar.
+    /// The rule's own algorithm, else the default one, which applies only to limits without a calendar.
     fn algorithm(&mut self, fields: &Fields<'a>, calendar: Option<TimeZone>, path: &Path<'_>) -> Option<Algorithm> {
         let Some(field) = fields.get(Key::Algorithm) else {
             let default = self.settings.defaults.algorithm.as_ref().filter(|_| calendar.is_none());
@@ -211,12 +215,12 @@ impl<'a> FileCompiler<'a, '_> {
 
     /// Reports an algorithm that the store does not support.
     pub(super) fn check_algorithm(&mut self, algorithm: Algorithm, mark: Mark, path: &Path<'_>) {
-        if let Some(message) = uncountable(&self.capabilities, algorithm) {
+        if let Some(message) = unsupported_algorithm(&self.capabilities, algorithm) {
             self.reader.report.error(mark, path, message);
         }
     }
 
-    /// The rule's own burst must fit its algorithm; the default one is for token buckets alone.
+    /// The rule's own burst must fit its algorithm; the default one applies only to token buckets.
     #[allow(clippy::option_option)]
     fn burst(&mut self, fields: &Fields<'a>, algorithm: Option<Algorithm>, path: &Path<'_>) -> Option<Option<u32>> {
         let Some(field) = fields.get(Key::Burst) else {
@@ -225,7 +229,7 @@ impl<'a> FileCompiler<'a, '_> {
         };
         let here = path.key(field.name);
         let burst = self.reader.number(field, &here)?;
-        // checked by the type itself, with any window, so that the fault is reported at its line
+        // validated here by `Limit`, with any window, so that the error has the position of `burst`
         match Limit::new(algorithm?, 1, Unit::Second.into(), Some(burst.into()), None) {
             Ok(_) => Some(Some(burst)),
             Err(error) => {

@@ -1,4 +1,4 @@
-//! What a descriptor asks of an entry's value, and its text in keys and statistics.
+//! What a descriptor matches an entry's value with, and the text of that for keys and statistics.
 
 use std::borrow::Cow;
 
@@ -7,20 +7,20 @@ use crate::{
     pattern::{Automaton, Network},
 };
 
-/// The text of a long list of values or networks begins with this many bytes of it.
+/// The text of a long list of values or networks begins with up to this many bytes of the list.
 const LIST_BYTES: usize = 120;
 
-/// What a descriptor asks of an entry's value.
+/// What a descriptor matches an entry's value with.
 #[derive(Debug)]
 pub(super) enum Matcher<'a> {
     Any,
-    /// This one, or what it matches if it holds a `*`.
+    /// This value; a pattern if it contains a `*`.
     Value(&'a str),
-    /// One of these, each with or without a `*`.
+    /// One of these values, each possibly a pattern.
     Values(Vec<&'a str>),
-    /// To lie in one of these.
+    /// An address or network inside one of these.
     Cidr(Vec<Network>),
-    /// To match it.
+    /// A value that matches a regular expression.
     Regex {
         text: &'a str,
         automaton: Automaton,
@@ -39,7 +39,7 @@ impl Matcher<'_> {
         }
     }
 
-    /// The text for the value in statistics and in the key of a counter that many values share.
+    /// The text that represents the values in statistics, and in the key of a counter that they share.
     pub(super) fn text(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::Any => None,
@@ -53,7 +53,8 @@ impl Matcher<'_> {
     }
 }
 
-/// The parts, sorted, with `|` between them: short for a list of any length, and different for different lists.
+/// Joins the sorted parts with `|`. A long text is cut and gets a hash, so it is short for any list and still differs
+/// for different lists.
 fn joined(parts: impl Iterator<Item = String>) -> String {
     let mut parts: Vec<String> = parts.collect();
     parts.sort_unstable();

@@ -1,4 +1,4 @@
-//! Reads `metadata`: any map.
+//! Reads `metadata`, which may be any map.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use limiter::domain::{Metadata, MetadataValue};
 use crate::yaml::{Kind, MAX_DEPTH, NodeId, Typed};
 
 impl<'a> Reader<'a, '_> {
-    /// A map that is not empty.
+    /// Reads a map; `None` if it is empty.
     pub(super) fn metadata(&mut self, field: Field<'a>, path: &Path<'_>) -> Option<Arc<Metadata>> {
         if !self.is_map(field.value, path) {
             return None;
@@ -25,7 +25,7 @@ impl<'a> Reader<'a, '_> {
         let document = self.document;
         let node = document.follow(node);
         if depth > MAX_DEPTH {
-            // aliases go deeper than the text itself can
+            // aliases can nest deeper than the text itself does
             let message = format!("nested more than {MAX_DEPTH} levels deep");
             self.report.error(document.mark(node), path, message);
             return MetadataValue::Null;
@@ -36,7 +36,7 @@ impl<'a> Reader<'a, '_> {
                 Typed::Bool(value) => MetadataValue::Bool(value),
                 Typed::Int(value) => MetadataValue::Number(value as f64),
                 Typed::Float(value) if value.is_finite() => MetadataValue::Number(value),
-                // JSON has no infinity, so an answer with one could not be given on /json
+                // JSON has no infinity, so /json could not return it as a number
                 Typed::Float(_) | Typed::Text => MetadataValue::String(scalar.text.into()),
             },
             Kind::List => {

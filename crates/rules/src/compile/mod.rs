@@ -1,4 +1,5 @@
-//! From files, or resources in place of files, to a [`RuleSet`]: all are read to the end, all faults are reported.
+//! Compiles files, or resources instead of files, to a [`RuleSet`]. All of them are read to the end, and all errors are
+//! reported.
 
 mod builder;
 mod defaults;
@@ -25,7 +26,7 @@ use self::{
     file_compiler::FileCompiler,
     header::{Header, Settings},
     reader::Reader,
-    report::{Path, Report, place},
+    report::{Path, Report, location},
 };
 pub use self::{
     defaults::{CompiledDefaults, RuleDefaults},
@@ -40,30 +41,38 @@ use super::{
 };
 use limiter::domain::Capabilities;
 
-/// What a compilation depends on beside the files.
+/// What a compilation depends on, besides the files.
 #[derive(Clone, Copy, Debug)]
 pub struct CompileOptions<'d> {
-    /// Several files may add to one domain.
+    /// Whether several files may define the same domain.
     pub merge_domains: bool,
     /// What the store supports.
     pub capabilities: Capabilities,
-    /// Defaults for rules that do not set a value themselves.
+    /// Defaults for options that rules do not set.
     pub defaults: Option<&'d RuleDefaults>,
+}
+
+impl CompileOptions<'_> {
+    /// For a store that can do this: one file for each domain, and no defaults of the operator's.
+    #[must_use]
+    pub const fn new(capabilities: Capabilities) -> Self {
+        Self { merge_domains: false, capabilities, defaults: None }
+    }
 }
 
 /// A successful compilation.
 #[derive(Debug)]
 pub struct Compiled {
-    /// The rules.
+    /// The compiled rules.
     pub rules: RuleSet,
-    /// What was accepted, but is probably a mistake.
+    /// Accepted options that are probably mistakes.
     pub warnings: Vec<Diagnostic>,
 }
 
-/// Compiles the files, which together are the whole rule set. No files are a valid rule set without rules.
+/// Compiles the files, which together are the whole rule set. An empty list is a valid rule set without rules.
 ///
 /// # Errors
-/// All faults of all files, if there are any.
+/// All errors of all files, if there are any.
 pub fn compile(files: &[RuleFile], options: &CompileOptions<'_>) -> Result<Compiled, CompileErrors> {
     let names: Box<[Arc<str>]> = files.iter().map(|file| file.name.as_str().into()).collect();
     let mut reports: Vec<Report> = names.iter().map(|name| Report::new(name.clone())).collect();
@@ -79,10 +88,10 @@ pub fn compile(files: &[RuleFile], options: &CompileOptions<'_>) -> Result<Compi
     compile_documents(&documents, &texts, names, reports, options)
 }
 
-/// Compiles rules that were never text as [`compile`] compiles files.
+/// Compiles rules that are not text, such as those over xDS, in the same way as [`compile`] does files.
 ///
 /// # Errors
-/// All faults of all resources, if there are any.
+/// All errors of all resources, if there are any.
 pub fn compile_resources(resources: &[RuleResource], options: &CompileOptions<'_>) -> Result<Compiled, CompileErrors> {
     let names: Box<[Arc<str>]> = resources.iter().map(|resource| resource.name.clone()).collect();
     let reports = names.iter().map(|name| Report::new(name.clone())).collect();
@@ -90,7 +99,7 @@ pub fn compile_resources(resources: &[RuleResource], options: &CompileOptions<'_
     compile_documents(&documents, &vec![None; resources.len()], names, reports, options)
 }
 
-/// `texts` are for excerpts. A file without a document has been reported.
+/// `texts` are needed for excerpts. A file without a document has been reported already.
 fn compile_documents(
     documents: &[Option<&Document>],
     texts: &[Option<&str>],
@@ -140,20 +149,20 @@ struct Source<'a> {
     header: Header<'a>,
 }
 
-/// The settings and files of one domain.
+/// The options and files of one domain.
 #[derive(Debug, Default)]
 struct DomainFiles<'a> {
     settings: Settings,
     sources: Vec<Source<'a>>,
-    /// Files that are no part of the rules, read for their faults only.
-    strays: Vec<Source<'a>>,
+    /// Files that cannot be part of the rules; they are read only to report their errors.
+    rejected: Vec<Source<'a>>,
 }
 
 fn text<'f>(file: &'f RuleFile, report: &mut Report) -> Option<Cow<'f, str>> {
     text::decode(&file.content).map_err(|message| report.error_anywhere(message)).ok()
 }
 
-/// The document, which must be a map. `first` is how a file of its kind begins.
+/// Parses a document, which must be a map. `first` is the first line of such a file, for messages.
 fn parse(text: &str, first: &str, report: &mut Report) -> Option<Document> {
     let document = match Document::parse(text) {
         Ok(document) => document,
@@ -176,7 +185,7 @@ fn parse(text: &str, first: &str, report: &mut Report) -> Option<Document> {
     None
 }
 
-/// Groups the files by domain, if they may share one.
+/// Groups the files by domain. Reports files of the same domain if they may not share one.
 fn group<'a>(
     sources: Vec<Source<'a>>,
     options: &CompileOptions<'_>,
@@ -188,25 +197,25 @@ fn group<'a>(
         let report = &mut reports[source.file as usize];
         let path = Path::Root;
         let Some((name, mark)) = source.header.domain else {
-            domains.entry("").or_default().strays.push(source);
+            domains.entry("").or_default().rejected.push(source);
             continue;
         };
         if let Some(given) = source.header.settings.atomic.as_ref().filter(|given| given.value)
             && let Some(why) = options.capabilities.atomic_groups.unsupported()
         {
-            report.error(given.mark, &path.key("atomic"), limit::not_atomic(why));
+            report.error(given.mark, &path.key("atomic"), limit::unsupported_atomic(why));
         }
         let files = domains.entry(name).or_default();
         match files.sources.first() {
             Some(first) if !options.merge_domains => {
                 let line = first.header.domain.map_or(1, |(_, mark)| mark.line);
-                let there = place(Some(&names[first.file as usize]), line);
+                let there = location(Some(&names[first.file as usize]), line);
                 let name = reader::clip(name);
                 let message = format!(
                     "the domain `{name}` is already in {there}; MERGE_DOMAIN_CONFIG=true lets several share one"
                 );
                 report.error(mark, &path.key("domain"), message);
-                files.strays.push(source);
+                files.rejected.push(source);
             }
             _ => {
                 files.settings.merge(std::mem::take(&mut source.header.settings), report);
@@ -235,7 +244,7 @@ impl DomainFiles<'_> {
             let mut compiler = FileCompiler { reader, settings, capabilities, builder, files, regexes };
             descriptors::read(&mut compiler, header.descriptors);
             if let Some(mark) = document.exhausted() {
-                // the rest of the document looked empty, so the faults found in it are none
+                // the rest of the document reads as empty, so the errors found in it are not real ones
                 report.forget_errors();
                 let message = "the aliases of this file expand to far more than it holds: write it out";
                 report.error(mark, &Path::Root, message);
@@ -245,7 +254,7 @@ impl DomainFiles<'_> {
         for source in self.sources {
             read(source, &self.settings, &mut builder);
         }
-        for mut source in self.strays {
+        for mut source in self.rejected {
             let settings = std::mem::take(&mut source.header.settings);
             read(source, &settings, &mut Builder::default());
         }

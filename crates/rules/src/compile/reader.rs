@@ -1,7 +1,7 @@
-//! Reads typed values from the YAML tree, and reports values of another type.
+//! Reads typed values from the YAML tree, and reports values of other types.
 
 use super::{
-    keys::{self, Key, Place},
+    keys::{self, Key, MapKind},
     report::{Path, Report},
 };
 use limiter::domain::likely;
@@ -10,58 +10,57 @@ use crate::yaml::{Document, Kind, Mark, NodeId, Notice, Scalar, Typed, cure_of_b
 
 const WHOLE_NUMBER: &str = "a whole number without quotes, from 0 to 4294967295";
 
-/// One file, while it is read.
+/// One file while it is read.
 #[derive(Debug)]
 pub(super) struct Reader<'a, 'r> {
     pub(super) document: &'a Document,
     pub(super) report: &'r mut Report,
-    /// The file's number in the load.
+    /// The index of the file in the compilation.
     pub(super) file: u32,
 }
 
-/// A key of a map, and its value with aliases followed.
+/// A key of a map, with its value (aliases are followed).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Field<'a> {
     pub(super) name: &'a str,
-    /// Where the key is written.
+    /// The position of the key.
     pub(super) key_mark: Mark,
-    /// Where the value is written.
+    /// The position of the value.
     pub(super) mark: Mark,
     pub(super) value: NodeId,
     null: bool,
 }
 
-/// The fields of a map that belong there.
+/// The known fields of a map, by key.
 #[derive(Debug)]
 pub(super) struct Fields<'a>([Option<Field<'a>>; Key::COUNT]);
 
 impl<'a> Fields<'a> {
-    /// The field, unless it is null, which is the same as absent.
+    /// Returns a field; `None` if it is absent or null, which mean the same.
     pub(super) fn get(&self, key: Key) -> Option<Field<'a>> {
         self.0[key as usize].filter(|field| !field.null)
     }
 
-    /// The position to report when the field is missing: that of its key if it is there, with null, else that of the
-    /// map.
+    /// The position to report for a missing field: that of its key if it is null, else that of the map.
     pub(super) fn mark_or(&self, key: Key, map: Mark) -> Mark {
         self.0[key as usize].map_or(map, |field| field.key_mark)
     }
 }
 
 impl<'a> Reader<'a, '_> {
-    /// The fields of a map. Reports unknown, misplaced and duplicate keys.
-    pub(super) fn fields(&mut self, map: NodeId, place: Place, path: &Path<'_>) -> Fields<'a> {
+    /// Reads the fields of a map. Reports unknown, misplaced and duplicate keys.
+    pub(super) fn fields(&mut self, map: NodeId, map_kind: MapKind, path: &Path<'_>) -> Fields<'a> {
         let document = self.document;
         let mut fields = Fields([None; Key::COUNT]);
         let mut notices = Vec::new();
         for pair in document.pairs(map, &mut notices) {
             let name = pair.key.text;
-            match self.known_key(pair.key, pair.mark, place, path) {
-                Some(key) if key.belongs_in(place) => {
+            match self.known_key(pair.key, pair.mark, map_kind, path) {
+                Some(key) if key.belongs_in(map_kind) => {
                     let value = document.follow(pair.value);
                     let null = matches!(document.kind(value), Kind::Scalar(scalar) if scalar.is_null());
                     let mark = document.mark(pair.value);
-                    if null && let Some(cure) = key.cure_of_nothing() {
+                    if null && let Some(cure) = key.cure_if_empty() {
                         let message = format!("{name} is empty: nothing is limited here; {cure}, or leave it out");
                         self.report.warn(pair.mark, &path.key(name), message);
                     }
@@ -75,29 +74,29 @@ impl<'a> Reader<'a, '_> {
         fields
     }
 
-    /// The key of this name. Reports a name that is no key, or a key that does not belong here.
-    fn known_key(&mut self, key: Scalar<'a>, mark: Mark, place: Place, path: &Path<'_>) -> Option<Key> {
+    /// Returns the key with this name. Reports an unknown name, and a key that does not belong in this map.
+    fn known_key(&mut self, key: Scalar<'a>, mark: Mark, map_kind: MapKind, path: &Path<'_>) -> Option<Key> {
         let name = key.text;
         let here = path.key(name);
         if key.typed() != Typed::Text {
             self.report.error(
                 mark,
                 &here,
-                format!("the key {} is not text; accepted: {}", shown(key), keys::accepted(place)),
+                format!("the key {} is not text; accepted: {}", shown(key), keys::accepted(map_kind)),
             );
             return None;
         }
         let Some(known) = Key::from_name(name) else {
-            let here_first = Key::ALL.iter().filter(|key| key.belongs_in(place));
+            let here_first = Key::ALL.iter().filter(|key| key.belongs_in(map_kind));
             let likely = likely(name, here_first.map(|key| key.name()))
                 .or_else(|| likely(name, Key::ALL.iter().map(|key| key.name())));
-            if name == "apiVersion" && matches!(place, Place::Root | Place::DefaultsRoot) {
+            if name == "apiVersion" && matches!(map_kind, MapKind::Root | MapKind::DefaultsRoot) {
                 let message = "this is a Kubernetes manifest: give the file that is in its `data`, as a mounted ConfigMap \
                                has it; `tollgate validate` reads manifests too";
                 self.report.error(mark, &here, message);
                 return None;
             }
-            let accepted = format!("accepted in {}: {}", place.name(), keys::accepted(place));
+            let accepted = format!("accepted in {}: {}", map_kind.name(), keys::accepted(map_kind));
             if let Some(cure) = cure_of_blanks(name) {
                 self.report.error(mark, &here, format!("unknown key `{}`: {cure}", clip(name)));
                 return None;
@@ -105,18 +104,18 @@ impl<'a> Reader<'a, '_> {
             self.report.error(mark, &here, suggestion(&format!("unknown key `{}`", clip(name)), likely, &accepted));
             return None;
         };
-        if !known.belongs_in(place) {
-            // the keys of the other kind of file are no help
-            let alike = |other: &&Place| other.is_of_defaults_file() == place.is_of_defaults_file();
-            let belongs: Vec<_> = known.places().iter().filter(alike).map(|place| place.name()).collect();
+        if !known.belongs_in(map_kind) {
+            // mention only maps of the same kind of file
+            let alike = |other: &&MapKind| other.is_of_defaults_file() == map_kind.is_of_defaults_file();
+            let belongs: Vec<_> = known.map_kinds().iter().filter(alike).map(|map_kind| map_kind.name()).collect();
             let belongs = match belongs.as_slice() {
-                [] if place.is_of_defaults_file() => "a file of rules".to_owned(),
+                [] if map_kind.is_of_defaults_file() => "a file of rules".to_owned(),
                 [] => "a file of defaults".to_owned(),
-                places => places.join(" or "),
+                map_kinds => map_kinds.join(" or "),
             };
-            let message = format!("`{name}` has no meaning in {}; it belongs in {belongs}", place.name());
-            if !known.is_of_reference() || place.is_of_defaults_file() {
-                // no file for the reference has it, so it can be rejected
+            let message = format!("`{name}` has no meaning in {}; it belongs in {belongs}", map_kind.name());
+            if !known.is_of_reference() || map_kind.is_of_defaults_file() {
+                // no file for the reference contains it, so rejecting it breaks no existing setup
                 self.report.error(mark, &here, message);
                 return None;
             }
@@ -125,7 +124,7 @@ impl<'a> Reader<'a, '_> {
         Some(known)
     }
 
-    /// Checks an ignored part by the rules of the reference: known keys, lists of maps.
+    /// Validates an ignored part as the reference does: only known keys, and lists only of maps.
     pub(super) fn ignored(&mut self, value: NodeId, path: &Path<'_>, depth: usize) {
         let document = self.document;
         if depth > crate::yaml::MAX_DEPTH {
@@ -158,7 +157,7 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    /// Reports duplicate keys, bad merges, and keys that are no text.
+    /// Reports duplicate keys, invalid merges, and keys that are not text.
     pub(super) fn notices(&mut self, notices: Vec<Notice>, path: &Path<'_>) {
         for notice in notices {
             match notice {
@@ -186,7 +185,8 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    /// A list of maps: their nodes, aliases followed.
+    /// Iterates over a list of maps: index, position and node of each (aliases are followed). Reports anything but a
+    /// list.
     pub(super) fn maps(
         &mut self,
         field: Field<'a>,
@@ -204,7 +204,7 @@ impl<'a> Reader<'a, '_> {
             .map(|(at, element)| (at, document.mark(element), document.follow(element)))
     }
 
-    /// Whether the node is a map; reports it if not.
+    /// Whether the node is a map; reports it otherwise.
     pub(super) fn is_map(&mut self, node: NodeId, path: &Path<'_>) -> bool {
         let is_map = matches!(self.document.kind(node), Kind::Map);
         if !is_map {
@@ -213,7 +213,7 @@ impl<'a> Reader<'a, '_> {
         is_map
     }
 
-    /// Text as written: numbers and booleans keep their spelling.
+    /// Reads text as written: numbers and booleans keep their spelling.
     pub(super) fn text(&mut self, field: Field<'a>, path: &Path<'_>) -> Option<&'a str> {
         match self.document.kind(field.value) {
             Kind::Scalar(scalar) => Some(scalar.text),
@@ -221,7 +221,8 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    /// A list of texts, each where it is written; `None` if it is something else, or empty, or an element is no text.
+    /// Reads a list of texts, each with its position. `None` if it is not a list, is empty, or has an element that is
+    /// not text; this is reported.
     pub(super) fn texts(&mut self, field: Field<'a>, path: &Path<'_>) -> Option<Vec<(Mark, &'a str)>> {
         let document = self.document;
         if !self.is_list(field) {
@@ -253,7 +254,7 @@ impl<'a> Reader<'a, '_> {
         matches!(self.document.kind(field.value), Kind::List)
     }
 
-    /// A boolean of YAML 1.1, unquoted.
+    /// Reads a boolean of YAML 1.1, unquoted.
     pub(super) fn boolean(&mut self, field: Field<'a>, path: &Path<'_>) -> Option<bool> {
         match self.typed(field) {
             Some(Typed::Bool(value)) => Some(value),
@@ -261,11 +262,11 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    /// A whole number from 0 to 2^32 − 1, unquoted.
+    /// Reads a whole number from 0 to 2^32 − 1, unquoted.
     pub(super) fn number(&mut self, field: Field<'a>, path: &Path<'_>) -> Option<u32> {
         let number = match self.typed(field) {
             Some(Typed::Int(value)) => u32::try_from(value).ok(),
-            // as templates write large numbers, Helm's among them
+            // some templates, for example Helm's, write large numbers in exponent form
             Some(Typed::Float(value)) if value.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&value) => {
                 let wanted = format!("{WHOLE_NUMBER}, such as {value}");
                 return self.wrong_type(field.value, path, &wanted);
@@ -275,7 +276,7 @@ impl<'a> Reader<'a, '_> {
         number.or_else(|| self.wrong_type(field.value, path, WHOLE_NUMBER))
     }
 
-    /// A whole number from 1 to 2^32 − 1, unquoted.
+    /// Reads a whole number from 1 to 2^32 − 1, unquoted.
     pub(super) fn positive(&mut self, field: Field<'a>, path: &Path<'_>) -> Option<u32> {
         let number = self.number(field, path)?;
         if number == 0 {
@@ -291,7 +292,7 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    /// One of several names.
+    /// Reads one of several names.
     pub(super) fn choice<T: Copy>(
         &mut self,
         field: Field<'a>,
@@ -306,7 +307,7 @@ impl<'a> Reader<'a, '_> {
         None
     }
 
-    /// Reports a text that is none of the accepted ones.
+    /// Reports a text that is not one of the accepted ones.
     pub(super) fn invalid(
         &mut self,
         field: Field<'a>,
@@ -343,7 +344,7 @@ fn suggestion(problem: &str, likely: Option<&str>, accepted: &str) -> String {
     }
 }
 
-/// The remark on a blank around a text that is no blank to YAML.
+/// A remark if the text begins or ends with a blank that YAML does not treat as one.
 fn blanks(text: &str) -> String {
     remark_on_blanks(text).map(|remark| format!(": {remark}")).unwrap_or_default()
 }
@@ -358,7 +359,7 @@ fn shown(scalar: Scalar<'_>) -> String {
     }
 }
 
-/// A text, cut to the length that a message can hold.
+/// A text, shortened for a message.
 pub(super) fn clip(text: &str) -> String {
     const MAX: usize = 60;
     let mut clipped: String = text.chars().take(MAX).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();

@@ -1,15 +1,15 @@
-//! Collects the faults of one file, in bounded memory.
+//! Collects the errors and warnings of one file, in bounded memory.
 
 use std::sync::Arc;
 
 use crate::{Diagnostic, diagnostic::Excerpt, yaml::Mark};
 
-/// This many faults of one file, and this many warnings, are reported; the rest is counted.
+/// This many errors and this many warnings of one file are reported; the others are only counted.
 const MAX_REPORTED: usize = 100;
-/// An excerpt shows at most this many characters.
+/// The largest number of characters in an excerpt.
 const EXCERPT: usize = 120;
 
-/// A path in the tree.
+/// The path of a value in the tree, as messages show it.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Path<'p> {
     Root,
@@ -44,8 +44,8 @@ impl<'p> Path<'p> {
     }
 }
 
-/// How a message names a line of a file, or of its own file for `None`. Line 0: the file was never text.
-pub(super) fn place(file: Option<&str>, line: u32) -> String {
+/// A position as a message names it; `file` is `None` for the message's own file. Line 0 means that there is no text.
+pub(super) fn location(file: Option<&str>, line: u32) -> String {
     match (file, line) {
         (Some(file), 0) => file.to_owned(),
         (Some(file), line) => format!("{file}:{line}"),
@@ -54,7 +54,7 @@ pub(super) fn place(file: Option<&str>, line: u32) -> String {
     }
 }
 
-/// The faults and warnings of one file.
+/// The errors and warnings of one file.
 #[derive(Debug)]
 pub(super) struct Report {
     pub(super) file: Arc<str>,
@@ -73,27 +73,27 @@ impl Report {
         Self { file, errors: Diagnostics::default(), warnings: Diagnostics::default() }
     }
 
-    /// An error: the rules are rejected.
+    /// Adds an error, so that the rules are rejected.
     pub(super) fn error(&mut self, mark: Mark, path: &Path<'_>, message: impl Into<String>) {
         self.errors.add(&self.file, Some(mark), path, message.into());
     }
 
-    /// An error of the file as a whole.
+    /// Adds an error of the file as a whole.
     pub(super) fn error_anywhere(&mut self, message: impl Into<String>) {
         self.errors.add(&self.file, None, &Path::Root, message.into());
     }
 
-    /// Something that is accepted, but is probably a mistake.
+    /// Adds a warning: something that is accepted but is probably a mistake.
     pub(super) fn warn(&mut self, mark: Mark, path: &Path<'_>, message: impl Into<String>) {
         self.warnings.add(&self.file, Some(mark), path, message.into());
     }
 
-    /// Drops the errors so far, after an error that invalidates them.
+    /// Drops the errors so far, because a later one makes them meaningless.
     pub(super) fn forget_errors(&mut self) {
         self.errors = Diagnostics::default();
     }
 
-    /// The errors and warnings, each by line, with excerpts from the file.
+    /// Returns the errors and the warnings, sorted by line, with excerpts from the file.
     pub(super) fn finish(self, text: &str) -> (Vec<Diagnostic>, Vec<Diagnostic>) {
         (self.errors.finish(&self.file, text, "errors"), self.warnings.finish(&self.file, text, "warnings"))
     }
@@ -126,7 +126,7 @@ impl Diagnostics {
     }
 }
 
-/// The lines of a file, read forwards once.
+/// The lines of a file, read once from the start.
 struct Lines<'t> {
     rest: &'t str,
     number: u32,

@@ -1,8 +1,8 @@
-//! The text of a file: UTF-8, or UTF-16 that its first two bytes declare, as YAML has it and the reference reads it.
+//! Decodes a file: UTF-8, or UTF-16 with a byte order mark, as in YAML and in the reference.
 
 use std::borrow::Cow;
 
-/// The text, or the message of its fault.
+/// Returns the text, or an error message.
 pub(super) fn decode(content: &[u8]) -> Result<Cow<'_, str>, String> {
     match content {
         [0xff, 0xfe, rest @ ..] => utf_16(rest, u16::from_le_bytes),

@@ -1,4 +1,4 @@
-//! Reads what a descriptor asks of an entry's value: `value`, `values`, `cidr` or `regex`.
+//! Reads how a descriptor matches an entry's value: `value`, `values`, `cidr` or `regex`.
 
 use std::collections::HashSet;
 
@@ -15,7 +15,7 @@ use crate::{
 };
 
 impl<'a> FileCompiler<'a, '_> {
-    /// What the descriptor asks of a value; `None` if there is a fault in it, which has been reported.
+    /// Reads the matcher of a descriptor; `None` if it has an error, which has been reported.
     pub(super) fn matcher(&mut self, fields: &Fields<'a>, path: &Path<'_>) -> Option<Matcher<'a>> {
         let mut sound = true;
         let mut matcher = Matcher::Any;
@@ -49,7 +49,7 @@ impl<'a> FileCompiler<'a, '_> {
             return None;
         }
         let value = self.reader.text(field, path)?;
-        // an empty value is the same as none, as in the reference
+        // an empty value means the same as none, as in the reference
         Some(if value.is_empty() { Matcher::Any } else { Matcher::Value(value) })
     }
 

@@ -15,7 +15,7 @@ use crate::yaml::Mark;
 const UNITS: &str = "second, minute, hour, day, week, month, year";
 
 impl<'a> FileCompiler<'a, '_> {
-    /// `mark` is where the limit begins. A calendar's time zone is read by [`Self::time_zone`].
+    /// Reads a window. `limit` is the position of the limit, `zone` the result of [`Self::time_zone`].
     #[allow(clippy::option_option)]
     pub(super) fn window(
         &mut self,
@@ -64,7 +64,8 @@ impl<'a> FileCompiler<'a, '_> {
         unit
     }
 
-    /// The time zone whose calendar counts, if one does; the outer `None` is a fault.
+    /// Reads the time zone of a calendar, if there is a calendar. The outer `None` means an error, which has been
+    /// reported.
     #[allow(clippy::option_option)]
     pub(super) fn time_zone(&mut self, fields: &Fields<'a>, path: &Path<'_>) -> Option<Option<TimeZone>> {
         let calendar = match fields.get(Key::Calendar) {

@@ -1,8 +1,8 @@
-//! The documents of a file as trees, for looking into manifests. Anchors, aliases and tags mean nothing here.
+//! Parses the documents of a file to trees, to look into manifests. Anchors, aliases and tags are ignored.
 
 use saphyr_parser::{Event, Parser, ScalarStyle};
 
-/// Lists and maps inside one another, at most this many.
+/// The largest nesting depth of lists and maps.
 const MAX_DEPTH: usize = 200;
 
 /// A node of a document.
@@ -10,9 +10,9 @@ const MAX_DEPTH: usize = 200;
 pub(super) enum Tree {
     Scalar {
         text: String,
-        /// From 1.
+        /// The line of its start, from 1.
         line: usize,
-        /// A block that begins with `|`.
+        /// Whether it is a block that begins with `|`.
         literal: bool,
     },
     List(Vec<Tree>),
@@ -20,12 +20,12 @@ pub(super) enum Tree {
 }
 
 impl Tree {
-    /// The value of a key.
+    /// Returns the value of a key in a map.
     pub(super) fn get(&self, key: &str) -> Option<&Self> {
         self.pairs().iter().find(|(known, _)| known == key).map(|(_, value)| value)
     }
 
-    /// The text of a key.
+    /// Returns the scalar value of a key in a map.
     pub(super) fn text(&self, key: &str) -> Option<&str> {
         match self.get(key)? {
             Self::Scalar { text, .. } => Some(text),
@@ -54,13 +54,13 @@ impl Tree {
     }
 }
 
-/// A list or map that has not ended. The key of a pair waits for its value.
+/// A list or map that is being read; the key is the one whose value comes next.
 enum Open {
     List(Vec<Tree>),
     Map(Vec<(String, Tree)>, Option<String>),
 }
 
-/// All documents; `None` if the text is not YAML.
+/// Parses all documents; `None` if the text is not YAML.
 pub(super) fn documents(text: &str) -> Option<Vec<Tree>> {
     let (mut documents, mut open) = (Vec::new(), Vec::<Open>::new());
     for event in Parser::new_from_str(text) {
@@ -91,7 +91,7 @@ pub(super) fn documents(text: &str) -> Option<Vec<Tree>> {
             Some(Open::Map(pairs, key)) => match (key.take(), done) {
                 (Some(key), value) => pairs.push((key, value)),
                 (None, Tree::Scalar { text, .. }) => *key = Some(text),
-                // a key that is no text is none that is looked for
+                // a key that is not text is none of those looked up
                 (None, Tree::List(_) | Tree::Map(_)) => *key = Some(String::new()),
             },
         }

@@ -1,5 +1,5 @@
-//! What siblings with one key ask of a value beside being a certain one: to lie in a network, to match a pattern with
-//! `*`, to match a regular expression.
+//! How the nodes of one level with equal keys match values, other than exactly: by network, glob pattern or regular
+//! expression.
 
 mod glob;
 mod network;
@@ -14,7 +14,7 @@ pub(super) use self::{
 };
 use super::node_index::{Hasher, NodeIndex};
 
-/// The patterns among siblings with one key, while the siblings are read.
+/// The patterns of siblings with one key, while the siblings are read.
 #[derive(Debug, Default)]
 pub(super) struct Draft {
     pub(super) networks: Vec<(Network, NodeIndex)>,
@@ -24,7 +24,7 @@ pub(super) struct Draft {
     pub(super) regexes: Vec<(NodeIndex, Automaton)>,
 }
 
-/// The patterns among siblings with one key.
+/// The patterns of siblings with one key.
 #[derive(Debug)]
 pub(super) struct PatternGroup {
     pub(super) parent: NodeIndex,
@@ -46,8 +46,8 @@ impl PatternGroup {
         }
     }
 
-    /// The sibling that a value belongs to: the one with the smallest network that holds it, else the first in file
-    /// order whose pattern or regular expression it matches.
+    /// Returns the sibling that a value matches: the one with the smallest network that contains it, else the first in
+    /// file order whose glob pattern or regular expression matches.
     pub(super) fn find(&self, hasher: &Hasher, value: &[u8]) -> Option<NodeIndex> {
         self.networks.find(value).or_else(|| {
             let glob = self.globs.find(hasher, value);
@@ -56,12 +56,12 @@ impl PatternGroup {
         })
     }
 
-    /// The siblings that ask for a regular expression, in file order.
+    /// The siblings with a regular expression, in file order.
     pub(super) fn regexes(&self) -> impl ExactSizeIterator<Item = NodeIndex> {
         self.regexes.iter().map(|(at, _)| *at)
     }
 
-    /// The siblings in the order in which they are asked: those with networks, then the others, each in file order.
+    /// The siblings in the order of matching: those with networks, then the others, each in file order.
     pub(super) fn siblings(&self) -> Vec<NodeIndex> {
         let sorted = |nodes: &mut dyn Iterator<Item = NodeIndex>| {
             let mut nodes: Vec<_> = nodes.collect();
@@ -74,7 +74,7 @@ impl PatternGroup {
         all
     }
 
-    /// Whether the value matches what this sibling asks for, whatever other siblings it matches.
+    /// Whether the value matches this sibling on its own, whatever other siblings it matches.
     pub(super) fn is_match(&self, sibling: NodeIndex, value: &[u8]) -> bool {
         self.networks.holds(sibling, value)
             || self.globs.is_match(sibling, value)

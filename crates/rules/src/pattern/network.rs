@@ -1,9 +1,10 @@
-//! Networks: ranges of addresses that share a prefix, as `cidr` writes them, and which of many holds an address.
+//! Networks (ranges of addresses that share a prefix, in CIDR notation), and the lookup of the one that contains an
+//! address.
 //!
-//! A request's value is an address, or a network of its own: Envoy's `masked_remote_address` sends `10.0.0.1/32` and
-//! `2001:db8:1:2::/64`. A rule's network holds it if it holds all of its addresses.
+//! A request's value is an address, or a network itself: Envoy's `masked_remote_address` sends `10.0.0.1/32` and
+//! `2001:db8:1:2::/64`. A rule's network contains it if it contains all of its addresses.
 //!
-//! An IPv4 address that is written as IPv6 (`::ffff:10.0.0.1`) is that IPv4 address, in a rule as in a request.
+//! An IPv4-mapped IPv6 address (`::ffff:10.0.0.1`) is treated as the IPv4 address, in rules and in requests.
 
 use std::{
     collections::HashMap,
@@ -16,25 +17,26 @@ use limiter::domain::KeyValue;
 
 use crate::node_index::NodeIndex;
 
-/// The bytes of the longest text of a network: eight groups of IPv6, the last two written as IPv4, and a prefix length.
-const LONGEST_TEXT: usize = "0000:0000:0000:0000:0000:ffff:255.255.255.255/128".len();
+/// The length of the longest text of a network: eight groups of IPv6, the last two written as IPv4, and a prefix
+/// length.
+const MAX_TEXT: usize = "0000:0000:0000:0000:0000:ffff:255.255.255.255/128".len();
 
-/// The network that a request's value is; that of one address, if it has no prefix length.
+/// Parses a request's value as a network; a value without a prefix length is the network of that one address.
 pub(crate) fn network(value: &[u8]) -> Option<Network> {
-    if value.len() > LONGEST_TEXT {
+    if value.len() > MAX_TEXT {
         return None;
     }
     str::from_utf8(value).ok()?.parse().ok()
 }
 
-/// A range of addresses. No bits are set behind its prefix.
+/// A range of addresses. All bits after its prefix are 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Network {
     V4 { bits: u32, length: u8 },
     V6 { bits: u128, length: u8 },
 }
 
-/// Why a text is no network.
+/// Why a text is not a network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NetworkError {
     #[error("it is not an IP address, alone or with a prefix length: write 10.0.0.0/8 or 2001:db8::/32")]
@@ -46,7 +48,7 @@ pub(crate) enum NetworkError {
 }
 
 impl Network {
-    /// The network of this prefix length that an address is in.
+    /// The network with this prefix length that contains an address.
     fn around(address: IpAddr, length: u8) -> Self {
         match address {
             IpAddr::V4(address) => {
@@ -60,7 +62,7 @@ impl Network {
         }
     }
 
-    /// Whether all addresses of the other are in this one.
+    /// Whether this network contains all addresses of `other`.
     fn holds(self, other: Self) -> bool {
         self.length() <= other.length() && Self::around(other.first(), self.length()) == self
     }
@@ -98,19 +100,20 @@ impl FromStr for Network {
 }
 
 impl Network {
-    /// Its one address, if it has no more.
+    /// The address, if the network has only one.
     fn single(self) -> Option<IpAddr> {
         let first = self.first();
         let whole = if first.is_ipv4() { 32 } else { 128 };
         (self.length() == whole).then_some(first)
     }
 
-    /// The text that names it, however a request writes it. That of IPv6 is RFC 5952's; a single address has no prefix length.
+    /// The canonical text, however a request writes it: for IPv6 as in RFC 5952, and for a single address without a
+    /// prefix length.
     pub(crate) fn usual(self) -> String {
         self.single().map_or_else(|| self.to_string(), |address| address.to_string())
     }
 
-    /// What stands for it in a counter's key.
+    /// The representation of the network in a counter's key.
     pub(crate) fn key_value<'a>(self) -> KeyValue<'a> {
         match self.single() {
             Some(address) => KeyValue::Address(address),
@@ -118,7 +121,7 @@ impl Network {
         }
     }
 
-    /// Its first address.
+    /// The first address.
     fn first(self) -> IpAddr {
         match self {
             Self::V4 { bits, .. } => Ipv4Addr::from_bits(bits).into(),
@@ -126,7 +129,7 @@ impl Network {
         }
     }
 
-    /// The IPv4 network, if it is one that is written as IPv6.
+    /// The IPv4 network, if this is one written as IPv6.
     fn canonical(self) -> Self {
         match (self, self.first().to_canonical()) {
             (Self::V6 { length, .. }, address @ IpAddr::V4(_)) if length >= 96 => Self::around(address, length - 96),
@@ -141,17 +144,17 @@ impl fmt::Display for Network {
     }
 }
 
-/// Finds the smallest of many networks that holds an address or a network: one look for each length that occurs.
+/// Finds the smallest of many networks that contains an address or a network: one lookup for each prefix length in use.
 #[derive(Debug, Default)]
 pub(super) struct Networks {
     by_network: HashMap<Network, NodeIndex, foldhash::fast::RandomState>,
-    /// The lengths that occur, the longest first.
+    /// The prefix lengths in use, the longest first.
     lengths4: Box<[u8]>,
     lengths6: Box<[u8]>,
 }
 
 impl Networks {
-    /// No network may be there twice.
+    /// The networks must be distinct.
     pub(super) fn new(networks: Vec<(Network, NodeIndex)>) -> Self {
         let lengths = |of: fn(&Network) -> bool| {
             let mut lengths: Vec<u8> =
@@ -165,7 +168,7 @@ impl Networks {
         Self { by_network: networks.into_iter().collect(), lengths4, lengths6 }
     }
 
-    /// The node of the longest prefix that `value`, if it is an address or a network, begins with.
+    /// Returns the node of the smallest network that contains `value`, if that is an address or a network.
     pub(super) fn find(&self, value: &[u8]) -> Option<NodeIndex> {
         if self.by_network.is_empty() {
             return None;
@@ -177,7 +180,7 @@ impl Networks {
         lengths.map(|length| Network::around(first, *length)).find_map(|network| self.by_network.get(&network).copied())
     }
 
-    /// Whether `value` lies in a network of this node.
+    /// Whether `value` is in a network of this node.
     pub(super) fn holds(&self, node: NodeIndex, value: &[u8]) -> bool {
         let Some(asked) = network(value) else { return false };
         let of_node = self.by_network.iter().filter(|(_, at)| **at == node);
@@ -217,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_none_says_why() {
+    fn texts_that_are_no_network_are_rejected_with_the_reason() {
         for text in ["", "10", "10.0.0", "10.0.0.0.0/8", "010.0.0.0/8", "a/8", "/8", "fe80::1%eth0", "10.0.0.0:80"] {
             assert!(read(text).expect_err(text).contains("not an IP address"), "{text}");
         }
@@ -229,7 +232,7 @@ mod tests {
         assert!(read("::ffff:10.1.0.0/104").expect_err("bits").ends_with("write 10.0.0.0/8"));
     }
 
-    /// The definition, bit by bit.
+    /// The same by definition, bit by bit.
     fn naive(networks: &[Network], asked: Network) -> Option<usize> {
         let address = asked.first();
         let bit = |address: IpAddr, at: u8| match address {
@@ -244,7 +247,7 @@ mod tests {
         (0..networks.len()).filter(|at| holds(&networks[*at])).max_by_key(|at| networks[*at].length())
     }
 
-    /// Few bits vary, so that networks nest and addresses fall into them.
+    /// Addresses in which few bits vary, so that networks nest and contain some of the addresses.
     fn addresses() -> impl Strategy<Value = IpAddr> {
         let few =
             prop_oneof![Just(0u128), Just(1), Just(1 << 7), Just(1 << 8), Just(1 << 24), Just(1 << 31), Just(1 << 127)];
@@ -255,9 +258,9 @@ mod tests {
     }
 
     #[test]
-    fn every_way_to_write_an_address_is_read_and_no_other_byte() {
+    fn every_notation_of_an_address_is_read_and_nothing_else() {
         let longest = b"0000:0000:0000:0000:0000:ffff:255.255.255.255/128";
-        assert_eq!(longest.len(), LONGEST_TEXT);
+        assert_eq!(longest.len(), MAX_TEXT);
         let usual = |value: &[u8]| network(value).map(Network::usual);
         for (value, wanted) in [
             (&longest[..], "255.255.255.255"),
@@ -287,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_is_in_those_that_hold_all_of_it() {
+    fn a_network_is_in_a_network_that_contains_all_of_it() {
         let networks = ["10.0.0.0/8", "10.1.0.0/16", "2001:db8::/32", "2001:db8::/80"];
         let table = Networks::new(networks.map(|text| text.parse().expect(text)).into_iter().zip(0..).collect());
         for (value, wanted) in [

@@ -1,10 +1,10 @@
 //! Regular expressions over whole values, as automata: matching takes one step for each byte of the value, whatever the
-//! expression, and what would become too large is refused when it is compiled.
+//! expression. An expression whose automaton would be too large is rejected when it is compiled.
 //!
-//! The syntax is RE2's, as in Envoy: no look-around and no back-references. It works on bytes, with the ASCII meaning of
-//! `\d`, `\w`, `\s`, `\b` and `(?i)`; a character beyond ASCII stands for itself, and cannot be in a class. So `.` and
-//! `[^/]` match any byte, but a line feed or a slash, be it part of a character or not UTF-8 at all; `(?u:.)` matches a
-//! whole character, and no byte that is not UTF-8.
+//! The syntax is RE2's, as in Envoy: no look-around and no back-references. Expressions match bytes, with the ASCII
+//! meaning of `\d`, `\w`, `\s`, `\b` and `(?i)`; a character beyond ASCII matches its own bytes and cannot be in a
+//! class. So `.` matches any byte except a line feed, and `[^/]` any byte except a slash, whether or not it is part of
+//! a UTF-8 character. `(?u:.)` matches a whole character, and no invalid byte.
 
 use std::fmt;
 
@@ -21,13 +21,13 @@ use regex_syntax::{
 /// The longest expression, in bytes.
 pub(crate) const MAX_LENGTH: usize = 1024;
 
-/// What one automaton may take, and likewise each step on the way to it.
+/// The memory limit of one automaton, and of each step in building it.
 const MAX_BYTES: usize = 256 << 10;
 
-/// How deep groups and classes may nest.
+/// The largest nesting depth of groups and classes.
 const MAX_NESTING: u32 = 50;
 
-/// What the automata of one load may take together: this much memory, and the time to fill it.
+/// The memory limit of all automata of one load together, which also bounds the time to build them.
 #[derive(Debug)]
 pub(crate) struct Budget(usize);
 
@@ -37,7 +37,7 @@ impl Default for Budget {
     }
 }
 
-/// Why an expression cannot be used.
+/// Why an expression is rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum RegexError {
     #[error("the regex has {0} bytes; at most {MAX_LENGTH} are accepted: split it into several descriptors")]
@@ -56,11 +56,11 @@ pub(crate) enum RegexError {
     TooMany,
 }
 
-/// An expression that is ready to match.
+/// A compiled expression.
 pub(crate) struct Automaton(Box<dense::DFA<Vec<u32>>>);
 
 impl Automaton {
-    /// Compiles an expression, which is to match whole values.
+    /// Compiles an expression that must match whole values.
     pub(crate) fn new(regex: &str, budget: &mut Budget) -> Result<Self, RegexError> {
         if regex.len() > MAX_LENGTH {
             return Err(RegexError::TooLong(regex.len()));
@@ -70,7 +70,7 @@ impl Automaton {
         if hir.properties().look_set().contains_word_unicode() {
             return Err(RegexError::UnicodeBoundary);
         }
-        // put around the parsed expression, not its text, which may hold `|`, flags or a comment
+        // anchors go around the parsed expression, not its text, which may contain `|`, flags or a comment
         let whole = Hir::concat(vec![Hir::look(Look::Start), hir, Hir::look(Look::End)]);
         budget.0 = budget.0.checked_sub(MAX_BYTES).ok_or(RegexError::TooMany)?;
         let automaton = compile(&whole)?;
@@ -81,7 +81,7 @@ impl Automaton {
     /// Whether the expression matches all of `value`.
     pub(crate) fn matches(&self, value: &[u8]) -> bool {
         let input = Input::new(value).anchored(Anchored::Yes);
-        self.0.try_search_fwd(&input).expect("it has an anchored start, and no byte on which it gives up").is_some()
+        self.0.try_search_fwd(&input).expect("it has an anchored start and no quit bytes").is_some()
     }
 }
 
@@ -126,7 +126,7 @@ mod tests {
         Automaton::new(text, &mut Budget::default()).unwrap_or_else(|error| unreachable!("{text}: {error}"))
     }
 
-    fn fault(text: &str) -> String {
+    fn error(text: &str) -> String {
         Automaton::new(text, &mut Budget::default()).expect_err(text).to_string()
     }
 
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_that_is_not_utf8_is_one_that_is_no_other() {
+    fn a_byte_that_is_not_utf8_matches_only_itself() {
         for (text, matching, other) in [
             ("caf.", &b"caf\xe9"[..], &b"caf\xc3\xa9"[..]),
             ("caf..", b"caf\xc3\xa9", b"caf\xe9"),
@@ -168,44 +168,50 @@ mod tests {
     }
 
     #[test]
-    fn faults_name_their_place() {
-        assert_eq!(fault("a(b"), "the regex is wrong at character 2: unclosed group");
-        assert!(fault("ö[b-a]").starts_with("the regex is wrong at character 3: invalid character class range"));
-        assert!(fault("[ö]").starts_with("the regex is wrong at character 2: "));
-        assert!(fault(r"\pL").starts_with("the regex is wrong at character 1: "));
-        assert!(fault("a(?=b)").contains("look-around"));
-        assert!(fault(r"(a)\1").contains("backreferences"));
-        assert!(fault("*a").contains("repetition operator missing expression"));
-        assert!(fault(&"x".repeat(MAX_LENGTH + 1)).starts_with("the regex has 1025 bytes; at most 1024"));
+    fn errors_name_the_position() {
+        assert_eq!(error("a(b"), "the regex is wrong at character 2: unclosed group");
+        assert!(error("ö[b-a]").starts_with("the regex is wrong at character 3: invalid character class range"));
+        assert!(error("[ö]").starts_with("the regex is wrong at character 2: "));
+        assert!(error(r"\pL").starts_with("the regex is wrong at character 1: "));
+        assert!(error("a(?=b)").contains("look-around"));
+        assert!(error(r"(a)\1").contains("backreferences"));
+        assert!(error("*a").contains("repetition operator missing expression"));
+        assert!(error(&"x".repeat(MAX_LENGTH + 1)).starts_with("the regex has 1025 bytes; at most 1024"));
     }
 
     #[test]
-    fn what_would_be_too_large_is_refused() {
+    fn an_automaton_that_would_be_too_large_is_rejected() {
         for text in [
             "((a{1000}){1000}){1000}",
             "(a|b)*a(a|b){20}",
             "(.{1,200}){1,200}",
             &format!("{}a{}", "(".repeat(60), ")".repeat(60)),
         ] {
-            let said = fault(text);
-            assert!(said.contains("automaton of more than 256 KiB") || said.contains("nest"), "{text}: {said}");
+            let message = error(text);
+            assert!(
+                message.contains("automaton of more than 256 KiB") || message.contains("nest"),
+                "{text}: {message}"
+            );
         }
         let mut budget = Budget(2 * MAX_BYTES);
-        let doomed = "(a|b)*a(a|b){20}";
+        let too_large = "(a|b)*a(a|b){20}";
         for wanted in [RegexError::TooLarge, RegexError::TooLarge, RegexError::TooMany] {
-            assert_eq!(Automaton::new(doomed, &mut budget).expect_err("refused"), wanted);
+            assert_eq!(Automaton::new(too_large, &mut budget).expect_err("rejected"), wanted);
         }
     }
 
     #[test]
-    fn a_word_boundary_of_unicode_is_refused_for_what_it_is() {
+    fn a_unicode_word_boundary_is_rejected_with_the_reason() {
         for text in [r"(?u)\bx\b", r"x(?u:\B)", r"(?u)\b{start}x", r"(?u)(a|b\b)"] {
-            let said = fault(text);
-            assert!(said.contains("Unicode word boundary") && said.contains("without `(?u)`"), "{text}: {said}");
+            let message = error(text);
+            assert!(
+                message.contains("Unicode word boundary") && message.contains("without `(?u)`"),
+                "{text}: {message}"
+            );
         }
     }
 
-    /// What makes a backtracking matcher hang.
+    /// These make a backtracking matcher hang.
     #[test]
     fn a_long_value_takes_one_step_a_byte() {
         let long = "a".repeat(1 << 20);

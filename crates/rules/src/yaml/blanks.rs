@@ -1,18 +1,18 @@
-//! Characters that look like indentation and are none: they get in when rules are copied from a web page or a chat. To
-//! YAML they are text, so that a parser reports another place, or an unknown name that looks correct.
+//! Characters that look like indentation but are not. They appear when rules are copied from a web page or a chat. To
+//! YAML they are text, so a parser reports another position, or an unknown name that looks correct.
 
-/// Whether a character looks like a space, or is invisible, and is no blank to YAML.
+/// Whether a character looks like a space or is invisible, but is no white space to YAML.
 fn is_odd(c: char) -> bool {
     matches!(c, '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200d}' | '\u{202f}' | '\u{205f}' | '\u{2060}' | '\u{3000}')
 }
 
-/// The first of them in what looks like a line's indentation, the mark of a list among it.
+/// Finds the first such character in what looks like a line's indentation, including list markers.
 fn in_indentation(line: &str) -> Option<(usize, char)> {
     let mut before = line.chars().take_while(|c| matches!(c, ' ' | '\t' | '-') || is_odd(*c)).enumerate();
     before.find(|(_, c)| is_odd(*c))
 }
 
-/// What to say of a name that such a blank begins, or stands in behind the mark of a list.
+/// The remedy for a name that begins with such a character, possibly after a list marker.
 pub(crate) fn cure(name: &str) -> Option<String> {
     in_indentation(name).map(|(_, c)| no_indentation(c))
 }
@@ -21,7 +21,7 @@ fn no_indentation(c: char) -> String {
     format!("{} is no indentation to YAML: put ordinary spaces in its place", called(c))
 }
 
-/// What to say of a value that such a blank begins or ends.
+/// The remedy for a value that begins or ends with such a character.
 pub(crate) fn remark(text: &str) -> Option<String> {
     let c = [text.chars().next(), text.chars().next_back()].into_iter().flatten().find(|c| is_odd(*c))?;
     Some(format!("{} is no blank to YAML: put an ordinary space in its place", called(c)))
@@ -32,11 +32,11 @@ fn called(c: char) -> String {
     format!("U+{:04X}{name}", u32::from(c))
 }
 
-/// Where a fault that was found in line `found` comes from, as line, column and remark, if it comes from such a blank, or
-/// from a tab where `tabs` may be to blame. All count from 1.
+/// Returns the probable cause of an error that was found in line `found`, as line, column and remark: such a character,
+/// or a tab if `tabs` is set. Lines and columns count from 1.
 pub(super) fn origin(text: &str, found: usize, tabs: bool) -> Option<(usize, usize, String)> {
     let line = |number: usize| text.lines().nth(number.checked_sub(1)?);
-    // a plain scalar that a tab ends is reported where it begins, and one that nothing ends where the next one stands
+    // a plain scalar that ends at a tab is reported where it begins; an unterminated one, where the next begins
     let tab = |number: usize| {
         let indentation = line(number)?.chars().take_while(|c| matches!(c, ' ' | '\t'));
         let at = indentation.enumerate().find(|(_, c)| *c == '\t')?.0;
@@ -51,7 +51,7 @@ pub(super) fn origin(text: &str, found: usize, tabs: bool) -> Option<(usize, usi
     tab.or_else(|| odd(found)).or_else(|| odd(found.checked_sub(1)?)).or_else(|| odd(found + 1))
 }
 
-/// Such a blank in place of the one that a key's colon needs.
+/// Finds such a character in place of the space after a key's colon.
 fn after_colon(line: &str) -> Option<(usize, char)> {
     let mut before = ' ';
     for (at, c) in line.chars().enumerate() {
@@ -66,8 +66,9 @@ fn after_colon(line: &str) -> Option<(usize, char)> {
     None
 }
 
-/// The text with spaces for the tabs between a plain key and its value, which the parser does not take everywhere where
-/// YAML does; nothing moves. What stands behind a quote or in a comment stays as it is. `None` if there are none.
+/// Replaces tabs between a plain key and its value by spaces, without moving anything: the parser does not accept tabs
+/// in all places where YAML does. Text after a quote or in a comment stays as it is. `None` if there is nothing to
+/// replace.
 pub(super) fn spaced(text: &str) -> Option<String> {
     let mut changed = false;
     let (mut kept, mut before, mut behind_colon) = (false, '\n', false);
@@ -95,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_blank_is_found_where_it_stands_for_indentation() {
+    fn a_character_is_found_where_it_replaces_indentation() {
         assert_eq!(in_indentation("  \u{a0}key: v"), Some((2, '\u{a0}')));
         assert_eq!(in_indentation("  -\u{2003}key: v"), Some((3, '\u{2003}')));
         assert_eq!(in_indentation("  key:\u{a0}v"), None);
@@ -105,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn only_tabs_behind_a_plain_key_become_spaces() {
+    fn only_tabs_after_a_plain_key_become_spaces() {
         for (text, wanted) in [
             ("a:\t\tb\n  - key_1:\tv\tw\n", "a:  b\n  - key_1: v\tw\n"),
             ("{a:\tb, <<:\tc}\n", "{a: b, <<: c}\n"),

@@ -1,8 +1,8 @@
 //! The tree of one YAML document.
 //!
-//! Items lie in document order in one array, each container with the index behind its last descendant, so a file of
-//! a million rules is three allocations. Aliases stay references: what they expand to is charged to a budget that
-//! grows with the file, when they are followed.
+//! The items are in document order in one array, each container with the index after its last descendant, so a file
+//! with a million rules needs three allocations. Aliases stay references: following one charges the size of its target
+//! to a budget, which grows with the file.
 
 use std::{
     collections::HashMap,
@@ -16,10 +16,10 @@ use saphyr_parser::{Event, Parser, Span};
 
 use super::{Scalar, blanks, tag};
 
-/// Lists and maps inside one another, and merge keys and aliases on top of them, at most this many.
+/// The largest nesting depth of lists and maps, and likewise of merge keys and aliases.
 pub(crate) const MAX_DEPTH: usize = 200;
 
-/// Where something is written; both numbers count from 1, columns in characters.
+/// A position in a file; both numbers count from 1, columns in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Mark {
     pub(crate) line: u32,
@@ -27,9 +27,9 @@ pub(crate) struct Mark {
 }
 
 impl Mark {
-    /// The beginning of the file.
+    /// The start of the file.
     pub(crate) const START: Self = Self { line: 1, column: 1 };
-    /// For a document that was never text.
+    /// For a document that is not text.
     pub(crate) const NOWHERE: Self = Self { line: 0, column: 0 };
 }
 
@@ -37,7 +37,7 @@ impl Mark {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NodeId(u32);
 
-/// What a node is, aliases followed.
+/// The kind of a node, after following aliases.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind<'d> {
     Scalar(Scalar<'d>),
@@ -45,7 +45,7 @@ pub(crate) enum Kind<'d> {
     Map,
 }
 
-/// Text that is not YAML, or exceeds a bound of this reader.
+/// The text is not YAML, or exceeds a limit of this parser.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SyntaxError {
     pub(crate) mark: Mark,
@@ -53,7 +53,7 @@ pub(crate) struct SyntaxError {
 }
 
 impl SyntaxError {
-    /// The same fault where it comes from, if that is a blank which only looks like indentation.
+    /// The same error at its cause, if that is a character that only looks like indentation.
     fn at_its_origin(self, text: &str) -> Self {
         let tabs = self.message.contains("tab");
         let Some((line, column, remark)) = blanks::origin(text, self.mark.line as usize, tabs) else { return self };
@@ -62,7 +62,7 @@ impl SyntaxError {
     }
 }
 
-/// How the message of the parser about a tab begins.
+/// How the parser's message about a tab begins.
 const TAB_BEHIND_COLON: &str = "':' must be followed by a valid YAML whitespace";
 
 #[derive(Clone, Copy, Debug)]
@@ -126,13 +126,13 @@ impl Document {
         Ok(Self { second_document, ..Self::new(items, text) })
     }
 
-    /// A document of these items.
+    /// A document with these items.
     pub(super) fn new(items: Vec<Item>, text: String) -> Self {
         let alias_budget = AtomicU64::new(10 * items.len() as u64 + 100_000);
         Self { items, text, alias_budget, exhausted_at: OnceLock::new(), second_document: None }
     }
 
-    /// The whole document; `None` if the file holds nothing but comments.
+    /// The root node; `None` if the file contains only comments.
     pub(crate) fn root(&self) -> Option<NodeId> {
         (!self.items.is_empty()).then_some(NodeId(0))
     }
@@ -142,18 +142,18 @@ impl Document {
         self.second_document
     }
 
-    /// The alias that went past the budget, if one did. From then on every container looks empty, so that any walk
-    /// ends.
+    /// The alias that exceeded the budget, if one did. From then on every container appears empty, so that any walk
+    /// ends soon.
     pub(crate) fn exhausted(&self) -> Option<Mark> {
         self.exhausted_at.get().copied()
     }
 
-    /// Where the node is written; for an alias, where the alias is.
+    /// The position of the node; for an alias that of the alias.
     pub(crate) fn mark(&self, id: NodeId) -> Mark {
         self.items[id.0 as usize].mark
     }
 
-    /// The node behind an alias, or the node itself. Charges the budget for what the alias stands for.
+    /// Returns the target of an alias, or the node itself. Charges the size of the target to the budget.
     pub(crate) fn follow(&self, id: NodeId) -> NodeId {
         let Content::Alias { target } = self.items[id.0 as usize].content else { return id };
         let cost = match self.items[target as usize].content {
@@ -170,7 +170,7 @@ impl Document {
         NodeId(target)
     }
 
-    /// The kind of the node. Does not charge the budget: call it on a result of [`Document::follow`].
+    /// The kind of the node. Does not charge the budget: call it with a result of [`Document::follow`].
     pub(crate) fn kind(&self, id: NodeId) -> Kind<'_> {
         match self.items[id.0 as usize].content {
             Content::Scalar { start, len, plain } => {
@@ -211,7 +211,7 @@ fn number(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
 
-/// YAML allows no control characters; the parser would take a NUL for the end of the file.
+/// Rejects control characters, which YAML forbids; the parser would treat a NUL as the end of the file.
 fn check_characters(text: &str) -> Result<(), SyntaxError> {
     // offsets into the text are kept in 32 bits
     if u32::try_from(text.len()).is_err() {

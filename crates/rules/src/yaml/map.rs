@@ -1,4 +1,4 @@
-//! The entries of a map: merge keys applied, the last of several equal keys kept.
+//! The entries of a map: merge keys are applied, and the last of several equal keys wins.
 
 use std::collections::HashMap;
 
@@ -15,25 +15,25 @@ pub(crate) struct Pair<'d> {
     merged: bool,
 }
 
-/// Something to report about a map's keys.
+/// Something to report about the keys of a map.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Notice {
-    /// The key is written again at `again`; that one counts.
+    /// The key is written again at `again`, and the last one wins.
     Duplicate { key: String, first: Mark, again: Mark },
-    /// A `<<` that stands below the key replaces it.
+    /// A `<<` below the key replaces it.
     Overridden { key: String, first: Mark, by: Mark },
-    /// `<<` with something else than a map or a list of maps.
+    /// `<<` with a value other than a map or a list of maps.
     BadMerge(Mark),
     /// A key that is a list or a map.
     KeyNotScalar(Mark),
-    /// `<<` of maps that merge others, and so on, too often.
+    /// Maps merge each other through `<<` more than [`MAX_DEPTH`] levels deep.
     TooDeep(Mark),
 }
 
 /// The pairs in the order of their first appearance.
 pub(crate) type Pairs<'d> = SmallVec<[Pair<'d>; 8]>;
 
-/// From this many keys on they are looked up by hash.
+/// From this number of keys on, they are looked up by hash.
 const MANY: usize = 24;
 
 struct Entries<'d, 'n> {
@@ -44,8 +44,8 @@ struct Entries<'d, 'n> {
 }
 
 impl Document {
-    /// The entries of a map (not an alias of one). As in the reference, a later entry replaces an earlier one,
-    /// whether it is written there or merged in; of a list of merged maps the first wins.
+    /// Returns the entries of a map (not of an alias). As in the reference, a later entry replaces an earlier one,
+    /// whether it is written there or merged in; in a list of merged maps the first wins.
     pub(crate) fn pairs<'d>(&'d self, map: NodeId, notices: &mut Vec<Notice>) -> Pairs<'d> {
         let mut entries = Entries { document: self, pairs: Pairs::new(), by_key: HashMap::new(), notices };
         entries.add_map(map, None, 0);
@@ -76,7 +76,7 @@ impl<'d> Entries<'d, '_> {
         match self.document.kind(target) {
             Kind::Map => self.add_map(target, Some(at), depth + 1),
             Kind::List => {
-                // the first of the list wins, so it comes last
+                // the first of the list wins, so it is added last
                 let maps: Vec<_> = self.document.children(target).collect();
                 for map in maps.into_iter().rev() {
                     let target = self.document.follow(map);

@@ -1,6 +1,6 @@
-//! YAML as the reference reads it, with positions: a compact tree built from `saphyr-parser`'s events, YAML 1.1
-//! scalars, merge keys, duplicate keys, and bounds on depth and on what aliases may expand to. Or the same tree without
-//! text, piece by piece.
+//! YAML as the reference reads it, with positions: a compact tree built from `saphyr-parser`'s events, with YAML 1.1
+//! scalars, merge keys, reports of duplicate keys, and limits on depth and on the expansion of aliases. The same tree
+//! can also be built without text.
 //!
 //! Independent of rules.
 

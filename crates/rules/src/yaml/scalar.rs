@@ -1,31 +1,31 @@
-//! Scalars as YAML 1.1 types them, the way the reference's YAML library does.
+//! Typing of scalars according to YAML 1.1, as in the YAML library of the reference.
 
-/// A scalar: its text as written, and whether it was written without quotes (so that it may be more than text).
+/// A scalar: its text as written, and whether it has no quotes, so that it may be a number, a boolean or null.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Scalar<'d> {
     pub(crate) text: &'d str,
     pub(crate) plain: bool,
 }
 
-/// What a scalar means where nothing says which type is wanted.
+/// The type of a scalar where no particular type is expected.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Typed {
     Null,
     Bool(bool),
-    /// Within i64 and u64 together.
+    /// In the range of i64 and u64 combined.
     Int(i128),
     Float(f64),
-    /// The scalar's own text.
+    /// Text, as written.
     Text,
 }
 
 impl Scalar<'_> {
-    /// Nothing, `~` or `null`, unquoted.
+    /// Whether it is empty, `~` or `null`, unquoted.
     pub(crate) fn is_null(self) -> bool {
         self.typed() == Typed::Null
     }
 
-    /// The meaning of the scalar.
+    /// The type of the scalar.
     pub(crate) fn typed(self) -> Typed {
         if !self.plain {
             return Typed::Text;
@@ -52,7 +52,7 @@ fn number(text: &str) -> Typed {
     }
 }
 
-/// `0x10`, `0b10`, `0o10` and the octal `010`, with a sign or without.
+/// Parses decimal integers, `0x10`, `0b10`, `0o10` and the octal `010`, each with an optional sign.
 fn integer(text: &str) -> Option<i128> {
     let (negative, digits) = match text.strip_prefix('-') {
         Some(digits) => (true, digits),
@@ -65,7 +65,7 @@ fn integer(text: &str) -> Option<i128> {
         [b'0', _, ..] => (8, &digits[1..]),
         _ => (10, digits),
     };
-    // a second sign is no digit
+    // `from_str_radix` would accept a second sign
     let magnitude = u64::from_str_radix(digits, radix).ok().filter(|_| !digits.starts_with('+'))?;
     let number = if negative { -i128::from(magnitude) } else { i128::from(magnitude) };
     (number >= i128::from(i64::MIN)).then_some(number)
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_looks_like_a_number_but_is_none() {
+    fn texts_that_look_like_numbers_but_are_none() {
         for text in ["1:30", "2024-01-01", "1.2.3", "0x", "_1", "+-5", "++5", "0x+5", "1e", "-", ".", "5 5", "+"] {
             assert_eq!(typed(text), Typed::Text, "{text}");
         }
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn booleans_in_their_usual_cases_only() {
+    fn booleans_are_read_only_in_their_usual_letter_cases() {
         assert_eq!(typed("Yes"), Typed::Bool(true));
         assert_eq!(typed("OFF"), Typed::Bool(false));
         assert_eq!(typed("yEs"), Typed::Text);

@@ -1,5 +1,5 @@
-//! Applies a scalar's tag, as the reference's YAML library does: `!!binary` is decoded, the core types keep their
-//! types, and any other tag makes it text.
+//! Applies a scalar's tag as the YAML library of the reference does: `!!binary` is decoded, the core types keep their
+//! types, and any other tag makes the scalar text.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use saphyr_parser::{ScalarStyle, Tag};
 
 const CORE: &str = "tag:yaml.org,2002:";
 
-/// The text of a scalar, and whether it may mean a number, a boolean or null.
+/// Returns the text of a scalar, and whether it may be a number, a boolean or null.
 pub(super) fn resolve<'t>(
     text: Cow<'t, str>,
     style: ScalarStyle,
@@ -34,7 +34,7 @@ fn binary(text: &str) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|_| "the !!binary value is not UTF-8, and rules are text".to_owned())
 }
 
-/// Base64 with its padding. Line breaks are skipped, as block scalars have them.
+/// Decodes base64 with padding. Line breaks, which block scalars contain, are skipped.
 fn decode_base64(text: &str) -> Option<Vec<u8>> {
     let digits: Vec<u8> = text.bytes().filter(|byte| !matches!(byte, b'\n' | b'\r')).collect();
     if !digits.len().is_multiple_of(4) {
@@ -69,14 +69,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn base64_is_read_as_go_reads_it() {
+    fn base64_is_decoded_as_in_go() {
         for (text, bytes) in [
             ("", &b""[..]),
             ("aGk=", b"hi"),
             ("aGV\nsbG\r\n8=\n", b"hello"),
             ("/+8A", &[0xff, 0xef, 0]),
             ("Zg==", b"f"),
-            // bits that nothing is made of do not matter
+            // unused bits are ignored
             ("Zh==", b"f"),
         ] {
             assert_eq!(decode_base64(text).as_deref(), Some(bytes), "{text:?}");
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_say_what_a_scalar_may_mean() {
+    fn tags_determine_the_type_of_a_scalar() {
         let tag = |handle: &str, suffix: &str| Tag { handle: handle.to_owned(), suffix: suffix.to_owned() };
         let resolved = |text: &'static str, style, tag: &Tag| resolve(text.into(), style, Some(tag)).expect("a scalar");
         let (plain, quoted) = (ScalarStyle::Plain, ScalarStyle::DoubleQuoted);

@@ -1,4 +1,4 @@
-//! Makes a [`Document`] that was never text.
+//! Builds a [`Document`] without text.
 
 use std::fmt::{Display, Write as _};
 
@@ -7,7 +7,7 @@ use super::{
     document::{Content, Item},
 };
 
-/// A document under construction, in document order.
+/// A document that is being built, in document order.
 #[derive(Debug, Default)]
 pub(crate) struct Writer {
     items: Vec<Item>,
@@ -16,7 +16,7 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// A scalar: `plain` if it may mean a number or a boolean, as one without quotes.
+    /// Adds a scalar; `plain` if it may be a number or a boolean, like one without quotes.
     pub(crate) fn scalar(&mut self, text: impl Display, plain: bool) {
         let start = self.text.len();
         // writing to a String does not fail
@@ -25,17 +25,17 @@ impl Writer {
         self.item(Content::Scalar { start, len, plain });
     }
 
-    /// A list of what `write` adds.
+    /// Adds a list with the elements that `write` adds.
     pub(crate) fn list(&mut self, write: impl FnOnce(&mut Self)) {
         self.container(write, |end, text_bytes| Content::List { end, text_bytes });
     }
 
-    /// A map of what `write` adds: keys and values in turn.
+    /// Adds a map; `write` adds keys and values in turn.
     pub(crate) fn map(&mut self, write: impl FnOnce(&mut Self)) {
         self.container(write, |end, text_bytes| Content::Map { end, text_bytes });
     }
 
-    /// The document; `None` if it is too large for one.
+    /// Finishes the document; `None` if it is too large.
     pub(crate) fn finish(self) -> Option<Document> {
         (!self.too_large).then(|| Document::new(self.items, self.text))
     }

@@ -6,15 +6,15 @@ use crate::{
     until,
 };
 
-/// Three primaries with a third of the slots each.
+/// Three primaries, each with a third of the slots.
 pub struct Cluster {
     pub nodes: Vec<Redis>,
 }
 
-/// How long a node may say nothing before it is given up: longer than one is starved on a busy machine.
+/// How long a node may be silent before it counts as failed: longer than a busy machine starves one.
 const NODE_TIMEOUT_MS: &str = "4000";
 
-/// A node. The port of its bus is 10 000 more than its own (Redis 6 knows no other): both have to be free.
+/// A node. The port of its bus is 10 000 above its own (Redis 6 cannot choose it): both have to be free.
 fn node() -> Redis {
     for _ in 0..100 {
         let arguments = ["--cluster-enabled", "yes", "--cluster-node-timeout", NODE_TIMEOUT_MS];
@@ -45,7 +45,7 @@ impl Cluster {
         cluster
     }
 
-    /// Waits until every node knows as many others, and the Cluster is up.
+    /// Waits until every node knows this many nodes, and the cluster is up.
     async fn settled(&self, nodes: usize) {
         until("the cluster is up", || {
             self.nodes.iter().all(|node| {
@@ -56,7 +56,7 @@ impl Cluster {
         .await;
     }
 
-    /// Adds a replica of a node, and waits until it has what the node has.
+    /// Adds a replica of a node, and waits until it has all of the node's data.
     pub async fn replica(&mut self, of: usize) {
         let replica = node();
         replica.cli(&["CONFIG", "SET", "repl-diskless-sync-delay", "0"]);

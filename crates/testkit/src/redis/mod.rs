@@ -1,4 +1,4 @@
-//! Redis servers of a test's own: alone, as a Cluster, and with sentinels.
+//! Redis servers for one test: alone, as a cluster, and with sentinels.
 
 pub mod cluster;
 pub mod sentinel;

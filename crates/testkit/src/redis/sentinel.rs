@@ -1,18 +1,19 @@
-//! A primary and a replica that three sentinels watch over.
+//! A primary and a replica, monitored by three sentinels.
 
 use std::fs;
 
 use super::Redis;
 use crate::{ports::free_port, until};
 
-/// The group `gate`, whose servers have the password `geheim`, and its sentinels, who have another.
+/// The group `gate`: its servers have the password `geheim`, its sentinels another one.
 pub struct SentinelGroup {
     pub primary: Redis,
     pub replica: Redis,
     pub sentinels: Vec<Redis>,
 }
 
-/// A sentinel of the group `gate`, with a password of its own. It takes no server for down that is only starved.
+/// A sentinel of the group `gate`, with a password of its own. Its timeout is too long for a server to count as down
+/// only because the machine is busy.
 fn sentinel(primary: u16) -> Redis {
     loop {
         let directory = tempfile::tempdir().expect("a directory");
@@ -48,12 +49,12 @@ impl SentinelGroup {
     }
 }
 
-/// Whether the sentinels have made a primary of a server; they cut its connections meanwhile, also ours.
+/// Whether the sentinels have promoted a server. Promotion closes all its connections, including ours.
 pub fn is_primary(redis: &Redis) -> bool {
     redis.try_cli(&["-a", "geheim", "ROLE"]).is_some_and(|role| role.starts_with("master"))
 }
 
-/// What a server of the group says.
+/// The reply of a server of the group, as text.
 pub fn text(redis: &Redis, command: &[&str]) -> String {
     redis.cli(&[&["-a", "geheim"], command].concat())
 }

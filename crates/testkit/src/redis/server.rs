@@ -1,4 +1,4 @@
-//! A Redis server of a test's own, told what to do by `redis-cli`.
+//! A Redis server for one test, controlled by `redis-cli`.
 
 use std::{
     fs,
@@ -11,13 +11,13 @@ use tempfile::TempDir;
 
 use crate::{PATIENCE, ports::free_port};
 
-/// A running server: on a TCP port of the loopback, and on a unix socket. Killed when dropped.
+/// A running server on a loopback TCP port and on a unix socket. Killed when dropped.
 pub struct Redis {
     child: Child,
     pub directory: TempDir,
     pub port: u16,
     arguments: Vec<String>,
-    /// Of the network; `None`: the test's own.
+    /// The network namespace of the server; `None` for the test's own.
     namespace: Option<String>,
 }
 
@@ -30,7 +30,7 @@ impl Drop for Redis {
 }
 
 impl Redis {
-    /// Starts one with more arguments than those that all need.
+    /// Starts a server with these arguments in addition to the common ones.
     pub fn start(arguments: &[&str]) -> Self {
         for _ in 0..20 {
             let directory = tempfile::tempdir().expect("a directory");
@@ -41,7 +41,7 @@ impl Redis {
         panic!("redis-server does not start: `bash tests/run.sh` installs it");
     }
 
-    /// Starts one in a network namespace, whose ports are all free. Its socket is a file, and so within reach.
+    /// Starts a server in a network namespace, in which all ports are free. Its unix socket can be reached from here.
     pub fn start_in(namespace: &str, port: u16, arguments: &[&str]) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let mut redis = Self::of(directory, port, arguments, Some(namespace.to_owned()));
@@ -49,7 +49,7 @@ impl Redis {
         redis
     }
 
-    /// `None` if another process has taken the port meanwhile.
+    /// Starts a server; `None` if another process has taken the port meanwhile.
     pub fn try_start(directory: TempDir, port: u16, arguments: &[&str]) -> Option<Self> {
         let mut redis = Self::of(directory, port, arguments, None);
         redis.listens().then_some(redis)
@@ -61,14 +61,14 @@ impl Redis {
         Self { child, directory, port, arguments, namespace }
     }
 
-    /// Kills it, as a machine does that loses its power.
+    /// Kills the server, as in a power failure.
     pub fn kill(&mut self) {
         self.child.kill().expect("a child");
         self.child.wait().expect("a child");
         let _ = fs::remove_file(self.socket());
     }
 
-    /// Starts it again, on the same port.
+    /// Starts the server again, on the same port.
     pub fn start_again(&mut self) {
         let arguments: Vec<_> = self.arguments.iter().map(String::as_str).collect();
         self.child = spawn(&self.directory, self.port, &arguments, self.namespace.as_deref());
@@ -93,12 +93,12 @@ impl Redis {
         self.directory.path().join("socket")
     }
 
-    /// What `redis-cli` prints for a command that must succeed, without the newline at its end.
+    /// The output of `redis-cli` for a command that must succeed, without the final newline.
     pub fn cli(&self, command: &[&str]) -> String {
         self.try_cli(command).unwrap_or_else(|| panic!("redis-cli {command:?} failed"))
     }
 
-    /// `None` if it failed.
+    /// The same; `None` if the command failed.
     pub fn try_cli(&self, command: &[&str]) -> Option<String> {
         let output = Command::new("redis-cli")
             .arg("-e")
@@ -108,23 +108,23 @@ impl Redis {
             .stdin(Stdio::null())
             .output()
             .expect("redis-cli");
-        // It fails too when a command is refused; a server with a password still listens.
+        // it also fails if the command is rejected; a server with a password still listens
         let text = String::from_utf8_lossy(&output.stdout).trim_end().to_owned();
         (output.status.success() || String::from_utf8_lossy(&output.stderr).contains("NOAUTH")).then_some(text)
     }
 
-    /// The names of all counters, but for those that show whether Redis counts.
+    /// The keys of all counters, without the keys of the counting self-test.
     pub fn counters(&self) -> Vec<String> {
         let keys = self.cli(&["KEYS", "*"]);
         keys.lines().filter(|key| !key.is_empty() && !key.contains("{|probe=")).map(str::to_owned).collect()
     }
 
-    /// How often a command ran, as `INFO commandstats` has it.
+    /// How often a command ran, according to `INFO commandstats`.
     pub fn calls(&self, command: &str) -> u64 {
         self.command_stat(command, "calls=")
     }
 
-    /// How often a command was refused before it ran.
+    /// How often a command was rejected before it ran.
     pub fn rejected(&self, command: &str) -> u64 {
         self.command_stat(command, "rejected_calls=")
     }
@@ -137,14 +137,14 @@ impl Redis {
         number.map_or(0, |number| number.trim().parse().expect("a number"))
     }
 
-    /// Whether a replica has told it how far it has read. Until then it keeps what is written to itself, whatever else the
-    /// two say of their link.
+    /// Whether a replica has acknowledged an offset. Until then the server does not send its writes to the replica,
+    /// whatever both report about their link.
     pub fn feeds_a_replica(&self, options: &[&str]) -> bool {
         let info = self.cli(&[options, &["INFO", "replication"]].concat());
         info.contains("state=online") && !info.contains("state=online,offset=0,")
     }
 
-    /// Sends it a signal.
+    /// Sends the server a signal.
     pub fn signal(&self, name: &str) {
         let status = Command::new("kill")
             .arg(format!("-{name}"))

@@ -1,4 +1,4 @@
-//! Clients over TLS, and Tollgate with it.
+//! TLS clients, and calls to Tollgate over TLS.
 
 use std::{io, net::SocketAddr, sync::Arc};
 
@@ -21,10 +21,10 @@ use crate::{
     rls::{self, Rls},
 };
 
-/// The name in the tests' server certificates.
+/// The name in the server certificates of the tests.
 pub const SERVER: &str = "tollgate.example";
 
-/// A client that trusts `ca` and shows `identity`.
+/// A client configuration that trusts `ca` and presents `identity`.
 pub fn config(ca: &str, identity: Option<&Pem>) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(CertificateDer::pem_slice_iter(ca.as_bytes()).map(|one| one.expect("PEM")));
@@ -44,7 +44,7 @@ pub fn config(ca: &str, identity: Option<&Pem>) -> Arc<ClientConfig> {
     Arc::new(config)
 }
 
-/// A handshake, as far as the client can tell: with TLS 1.3 the server may yet refuse.
+/// Does the client's part of a handshake. With TLS 1.3 the server may still reject the client afterwards.
 pub async fn handshake<IO>(io: IO, config: &Arc<ClientConfig>) -> io::Result<TlsStream<IO>>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
@@ -53,7 +53,7 @@ where
     TlsConnector::from(Arc::clone(config)).connect(name, io).await
 }
 
-/// A client with one connection, which is made anew if it breaks.
+/// A client with one connection, which is re-established if it breaks.
 pub fn client(address: SocketAddr, config: &Arc<ClientConfig>) -> Rls {
     let config = Arc::clone(config);
     let connector = service_fn(move |_| {
@@ -68,7 +68,7 @@ pub async fn call(client: &mut Rls) -> Result<(), Status> {
     client.should_rate_limit(rls::request("d", &[&[("k", "v")]])).await.map(drop)
 }
 
-/// A connection of its own, and a call on it.
+/// Connects, makes one call, and disconnects.
 pub async fn call_once(address: SocketAddr, config: &Arc<ClientConfig>) -> Result<(), Status> {
     call(&mut client(address, config)).await
 }

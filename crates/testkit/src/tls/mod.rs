@@ -1,4 +1,4 @@
-//! Clients over TLS, and certificates as Kubernetes mounts them.
+//! TLS clients, and certificates as Kubernetes mounts them.
 
 pub mod client;
 pub mod secret;

@@ -1,4 +1,5 @@
-//! A Kubernetes Secret as the kubelet mounts it: `NAME → ..data/NAME`, `..data → ..N`, and an update re-points `..data`.
+//! A Kubernetes Secret as the kubelet mounts it: `NAME → ..data/NAME` and `..data → ..N`; an update changes only
+//! `..data`.
 
 use std::{
     fs,
@@ -25,7 +26,7 @@ impl Secret {
         secret
     }
 
-    /// With a server's certificate and key, and the authority of its clients.
+    /// A Secret with a server's certificate and key, and the authority of its clients.
     pub fn of(server: &Pem, clients: &str) -> Self {
         Self::new(&[("tls.crt", &server.certificate), ("tls.key", &server.key), ("ca.crt", clients)])
     }
@@ -34,7 +35,7 @@ impl Secret {
         self.directory.path().join(name)
     }
 
-    /// All files at once, as the kubelet does it.
+    /// Replaces all files atomically, as the kubelet does.
     pub fn put(&mut self, files: &[(&str, &str)]) {
         let at = self.directory.path();
         let old = at.join(format!("..{}", self.generation));
@@ -46,11 +47,11 @@ impl Secret {
         }
         symlink(&new, at.join("..data_tmp")).expect("a link");
         fs::rename(at.join("..data_tmp"), at.join("..data")).expect("re-pointed");
-        // The first has nothing before it.
+        // the first has no predecessor
         let _ = fs::remove_dir_all(old);
     }
 
-    /// A certificate with its key, and the authority of clients.
+    /// Replaces a certificate, its key, and the authority of clients.
     pub fn put_identity(&mut self, server: &Pem, clients: &str) {
         self.put(&[("tls.crt", &server.certificate), ("tls.key", &server.key), ("ca.crt", clients)]);
     }

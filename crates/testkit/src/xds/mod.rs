@@ -1,4 +1,4 @@
-//! An ADS server that a test plays call by call, and resources for it.
+//! An ADS server that a test controls call by call, and resources for it.
 
 pub mod configs;
 pub mod server;

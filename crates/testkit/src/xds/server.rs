@@ -1,4 +1,4 @@
-//! An ADS server whose every word is the test's: it hands each stream over, and says nothing of its own.
+//! An ADS server that hands each stream to the test and sends nothing on its own.
 
 use std::{
     io,
@@ -28,7 +28,7 @@ use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap, transpo
 
 use super::configs::TYPE_URL;
 
-/// Longer than anything that is waited for takes, however busy the machine.
+/// Longer than any condition takes, however busy the machine is.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A server that accepts streams until it is dropped.
@@ -38,26 +38,26 @@ pub struct Ads {
     server: JoinHandle<()>,
 }
 
-/// One stream of the client. Dropped, it ends.
+/// One stream of the client; dropping it ends the stream.
 pub struct AdsStream {
     pub metadata: MetadataMap,
     requests: Streaming<DiscoveryRequest>,
     responses: mpsc::Sender<Result<DiscoveryResponse, Status>>,
 }
 
-/// The half of a stream that talks to the client.
+/// The sending half of a stream.
 #[derive(Clone)]
 pub struct Sender(mpsc::Sender<Result<DiscoveryResponse, Status>>);
 
-/// What the client said of a response.
+/// The client's acknowledgement of a response.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Said {
+pub enum Reply {
     Ack { version: String, nonce: String },
     Nack { version: String, nonce: String, fault: String },
 }
 
-pub fn ack(version: &str, nonce: &str) -> Said {
-    Said::Ack { version: version.to_owned(), nonce: nonce.to_owned() }
+pub fn ack(version: &str, nonce: &str) -> Reply {
+    Reply::Ack { version: version.to_owned(), nonce: nonce.to_owned() }
 }
 
 impl Ads {
@@ -69,7 +69,7 @@ impl Ads {
         Self::at(([127, 0, 0, 1], 0).into(), Some(acceptor)).await
     }
 
-    /// At an address where one was before, too.
+    /// Starts a server at an address that another one may have used before.
     pub async fn at(address: SocketAddr, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind(address).await.expect("a free port");
         let address = listener.local_addr().expect("an address");
@@ -84,7 +84,7 @@ impl Ads {
                     tokio::spawn(async move {
                         let io: Box<dyn Stream> = match tls {
                             None => Box::new(tcp),
-                            // a client that is refused tells of it itself
+                            // a client whose connection is rejected reports that itself
                             Some(tls) => match tls.accept(tcp).await {
                                 Ok(tls) => Box::new(tls),
                                 Err(_) => return,
@@ -105,7 +105,7 @@ impl Ads {
         Self { address, streams, server }
     }
 
-    /// The client's next stream.
+    /// Waits for the client's next stream.
     pub async fn accept(&mut self) -> AdsStream {
         timeout(PATIENCE, self.streams.recv()).await.expect("the client opens a stream").expect("the server runs")
     }
@@ -118,20 +118,20 @@ impl Drop for Ads {
 }
 
 impl AdsStream {
-    /// The client's next request.
+    /// Waits for the client's next request.
     pub async fn request(&mut self) -> DiscoveryRequest {
         let request = timeout(PATIENCE, self.requests.next()).await.expect("the client says something");
         request.expect("the stream goes on").expect("a request")
     }
 
-    /// The client's next answer to a response.
-    pub async fn said(&mut self) -> Said {
+    /// Waits for the client's next acknowledgement.
+    pub async fn reply(&mut self) -> Reply {
         let request = self.request().await;
         assert_eq!((request.type_url.as_str(), request.resource_names.len()), (TYPE_URL, 0));
         let (version, nonce) = (request.version_info, request.response_nonce);
         match request.error_detail {
-            None => Said::Ack { version, nonce },
-            Some(status) => Said::Nack { version, nonce, fault: status.message },
+            None => Reply::Ack { version, nonce },
+            Some(status) => Reply::Nack { version, nonce, fault: status.message },
         }
     }
 
@@ -146,7 +146,7 @@ impl AdsStream {
         self.sender().send(version, nonce, resources).await;
     }
 
-    /// To send while waiting for what is said.
+    /// A sender to use while waiting for acknowledgements.
     pub fn sender(&self) -> Sender {
         Sender(self.responses.clone())
     }
@@ -204,7 +204,7 @@ trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl Stream for TcpStream {}
 impl Stream for tokio_rustls::server::TlsStream<TcpStream> {}
 
-/// A connection, secured or not.
+/// A connection with or without TLS.
 struct Io(Box<dyn Stream>);
 
 impl Connected for Io {

@@ -1,4 +1,4 @@
-//! The calls of a connection: their data, their progress, and their end.
+//! The calls of a connection: their data, progress and end.
 
 use std::{cell::Cell, task::Context, time::Instant};
 
@@ -13,7 +13,7 @@ use crate::{
     streams::Streams,
 };
 
-/// What a handler is asked for.
+/// Which method of the handler to call.
 pub(super) enum Step<'a, 'c> {
     Data(&'a [u8], bool),
     Poll(&'a mut Context<'c>),
@@ -49,7 +49,7 @@ impl<H: Handler> Connection<H> {
             None
         };
         if let Some((code, why)) = fault {
-            // what was charged to the stream is given back with it
+            // the stream's window needs no update, because the stream is closed
             let charged = if code == ErrorCode::PROTOCOL_ERROR { padding } else { payload.len() };
             self.window.give_back(u32::try_from(charged).unwrap_or(u32::MAX));
             return self.fail(id, code, why, turn);
@@ -61,7 +61,7 @@ impl<H: Handler> Connection<H> {
             && let Some(stream) = self.streams.get_mut(id)
             && let Some(increment) = stream.receiving.window_update()
         {
-            // a peer that pads may need it for the rest of its message, which is kept
+            // a peer that pads its frames may need the window for the rest of its message, which is kept
             frame::put_window_update(id, increment, turn.out);
         }
         self.give_back(u32::try_from(padding).unwrap_or(u32::MAX), turn);
@@ -72,7 +72,7 @@ impl<H: Handler> Connection<H> {
         Ok(())
     }
 
-    /// Notes that nothing follows from the peer on this stream.
+    /// Records that the peer has ended its request on this stream.
     pub(super) fn end_request(&mut self, id: u32) {
         if let Some(stream) = self.streams.get_mut(id) {
             stream.receiving.is_ended = true;
@@ -80,13 +80,13 @@ impl<H: Handler> Connection<H> {
         }
     }
 
-    /// Notes when a request must have ended.
+    /// Records the instant by which a request must have ended.
     pub(super) fn expect_end(&mut self, until: Option<Instant>) {
         let others = self.earliest.filter(|_| self.receiving > 1);
         self.earliest = [others, until].into_iter().flatten().min();
     }
 
-    /// Asks the handler, and does what comes of it.
+    /// Calls the handler and handles the outcome.
     pub(super) fn step(&mut self, id: u32, step: Step<'_, '_>, turn: &mut Turn<'_>) {
         let Some(stream) = self.streams.get_mut(id) else { return };
         let Some(call) = &mut stream.call else { return };
@@ -135,12 +135,12 @@ impl<H: Handler> Connection<H> {
         match (progress, reset) {
             (_, Some(code)) => self.reset(id, code, turn),
             (Progress::Receiving, None) => {}
-            // what came of the request may have made it wait for something else than before
+            // the outcome may have changed what the stream waits for
             (Progress::Waiting, None) if !is_poll => self.queue_poll(id),
-            // it has used up its turn, or a window
+            // the stream has used up its turn, or a window
             (Progress::Waiting, None) if left == 0 || is_starved => self.queue_send(id),
             (Progress::Waiting, None) => {}
-            // a reply that is done and has no end would leave its caller waiting
+            // a complete reply without END_STREAM would leave its caller waiting
             (Progress::Done, None) if !is_ended => self.reset(id, ErrorCode::INTERNAL_ERROR, turn),
             (Progress::Done, None) => self.answered(id, turn),
         }
@@ -162,13 +162,13 @@ impl<H: Handler> Connection<H> {
         if self.held_bytes > self.config.held.share() {
             self.close(Fault::calm("more answers wait for the peer to take them than may"), turn);
         } else if self.held.set(self.held_bytes).is_err() {
-            // those who hold the others are other peers
+            // the memory is held by other peers
             self.report_reset(ErrorCode::ENHANCE_YOUR_CALM, "answers of all peers wait, and no more may");
             self.reset(id, ErrorCode::ENHANCE_YOUR_CALM, turn);
         }
     }
 
-    /// A reply was sent whole. A request that has not ended may take a little longer.
+    /// Handles a reply that was sent completely. A request that has not ended may take a little longer.
     pub(super) fn replied(&mut self, id: u32, turn: &mut Turn<'_>) {
         if let Some(stream) = self.streams.get_mut(id)
             && !stream.receiving.is_ended
@@ -180,8 +180,7 @@ impl<H: Handler> Connection<H> {
         self.settle(id, turn);
     }
 
-    /// Closes a stream on which nothing more is to be sent or received. Until then, what the peer still sends is
-    /// discarded.
+    /// Closes a stream once nothing more is to be sent or received. Until then, what the peer still sends is discarded.
     pub(super) fn settle(&mut self, id: u32, turn: &mut Turn<'_>) {
         let Some(stream) = self.streams.get_mut(id) else { return };
         if stream.call.is_some() || stream.sending.held.is_some() {
@@ -198,7 +197,7 @@ impl<H: Handler> Connection<H> {
         }
     }
 
-    /// Notes that a stream holds `after` bytes, and not `before`.
+    /// Records that a stream holds `after` bytes instead of `before`.
     pub(super) fn hold(&mut self, before: usize, after: usize) {
         self.held_bytes = self.held_bytes.saturating_sub(before) + after;
         if self.held_bytes == 0 {
@@ -210,7 +209,7 @@ impl<H: Handler> Connection<H> {
         }
     }
 
-    /// Notes that a reply has room again, or that its stream is closed.
+    /// Records that a reply has room again, or that its stream is closed.
     fn no_longer_starves(&mut self) {
         self.starving -= 1;
         if self.starving == 0 {
@@ -218,7 +217,7 @@ impl<H: Handler> Connection<H> {
         }
     }
 
-    /// Gives bytes back to the connection's window.
+    /// Returns bytes to the connection's receive window.
     fn give_back(&mut self, bytes: u32, turn: &mut Turn<'_>) {
         self.window.give_back(bytes);
         if let Some(increment) = self.window.update() {
@@ -226,7 +225,7 @@ impl<H: Handler> Connection<H> {
         }
     }
 
-    /// Removes a stream, and with it what it holds.
+    /// Removes a stream and what it holds.
     pub(super) fn remove(&mut self, id: u32, turn: &mut Turn<'_>) {
         let Some(stream) = self.streams.remove(id) else { return };
         if stream.receiving.is_ended {
@@ -250,7 +249,7 @@ impl<H: Handler> Connection<H> {
         self.refuse(id, code, turn);
     }
 
-    /// Sends RST_STREAM for a stream that is not open, or not any more.
+    /// Sends RST_STREAM for a stream that is not open.
     pub(super) fn refuse(&mut self, id: u32, code: ErrorCode, turn: &mut Turn<'_>) {
         self.closed.reset(id);
         frame::put_reset(id, code, turn.out);
@@ -274,7 +273,7 @@ impl<H: Handler> Connection<H> {
         self.handler.report(Event::Reset { code, why });
     }
 
-    /// A frame on a stream that is not open: an error if it never was.
+    /// Handles a frame on a stream that is not open; an error if the stream was never open.
     pub(super) fn late_frame(&mut self, id: u32, never_opened: &'static str, turn: &mut Turn<'_>) -> Result<(), Fault> {
         if id > self.last || id.is_multiple_of(2) {
             return Err(Fault::protocol(never_opened));
@@ -286,7 +285,7 @@ impl<H: Handler> Connection<H> {
         Ok(())
     }
 
-    /// Uses one frame of what the peer may send beside calls.
+    /// Subtracts one frame from the allowance for frames that do not belong to calls.
     pub(super) fn spend(&mut self, turn: &Turn<'_>, why: &'static str) -> Result<(), Fault> {
         self.allowance.spend(1, turn.now).map_err(|_| Fault::calm(why))
     }

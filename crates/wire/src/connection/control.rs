@@ -1,4 +1,4 @@
-//! Frames that are about streams and the connection, and carry nothing of a call.
+//! Frames about streams and the connection that do not carry parts of calls.
 
 use super::{Connection, Fault, Turn, queue::Next};
 use crate::{
@@ -6,8 +6,8 @@ use crate::{
     frame::{self, Head, flag, kind},
 };
 
-/// Changing the windows of so many streams costs about as much as a frame.
-const STREAMS_A_FRAME: u32 = 32;
+/// Changing the windows of this many streams costs about as much as a frame.
+const STREAMS_PER_FRAME: u32 = 32;
 
 impl<H: Handler> Connection<H> {
     pub(super) fn control(&mut self, head: Head, payload: &[u8], turn: &mut Turn<'_>) -> Result<(), Fault> {
@@ -43,9 +43,9 @@ impl<H: Handler> Connection<H> {
         self.outgoing.peer.apply(payload).map_err(|(code, why)| Fault { code, why })?;
         let change = i64::from(self.outgoing.peer.initial_window) - before;
         if change != 0 {
-            let cost = u32::try_from(self.streams.len()).unwrap_or(u32::MAX) / STREAMS_A_FRAME;
+            let cost = u32::try_from(self.streams.len()).unwrap_or(u32::MAX) / STREAMS_PER_FRAME;
             self.allowance.spend(cost, turn.now).map_err(|_| Fault::calm("too many SETTINGS for so many streams"))?;
-            // a peer that resets its calls after each of these must not have their numbers kept
+            // otherwise a peer that resets its calls after each of these would have all their ids kept
             self.queue.forget(self.streams.len(), |id| self.streams.contains(id));
             for (id, stream) in self.streams.iter_mut() {
                 let changed = stream.sending.window.change(change);
@@ -79,7 +79,7 @@ impl<H: Handler> Connection<H> {
     fn window_update(&mut self, head: Head, payload: &[u8], turn: &mut Turn<'_>) -> Result<(), Fault> {
         let increment = payload.try_into().map_err(|_| Fault::frame_size("a WINDOW_UPDATE has not four bytes"))?;
         let increment = i64::from(u32::from_be_bytes(increment) & 0x7fff_ffff);
-        // those that our DATA ask for are what flow control is for
+        // WINDOW_UPDATEs in response to our DATA are the purpose of flow control
         match self.outgoing.updates.checked_sub(1) {
             Some(left) => self.outgoing.updates = left,
             None => self.spend(turn, "too many WINDOW_UPDATEs")?,
@@ -95,7 +95,7 @@ impl<H: Handler> Connection<H> {
             if head.stream > self.last || head.stream.is_multiple_of(2) {
                 return Err(Fault::protocol("a WINDOW_UPDATE is for a stream that was never opened"));
             }
-            // it was on its way when the stream was closed
+            // it was sent before the peer learned that the stream is closed
             return Ok(());
         };
         if increment == 0 {
@@ -119,7 +119,7 @@ impl<H: Handler> Connection<H> {
             return Err(Fault::frame_size("a RST_STREAM has not four bytes"));
         }
         if self.streams.contains(head.stream) {
-            // callers give calls up, thousands of them while a store is away: that alone is no attack
+            // callers cancel calls, thousands of them while a store is unreachable: that alone is no attack
             self.remove(head.stream, turn);
             return Ok(());
         }
@@ -129,7 +129,7 @@ impl<H: Handler> Connection<H> {
         self.spend(turn, "too many frames on streams that are closed")
     }
 
-    /// Priorities are obsolete (RFC 9113, section 5.3), but must be well-formed.
+    /// Priorities are obsolete (RFC 9113, section 5.3) but must be well-formed.
     fn priority(&mut self, head: Head, payload: &[u8], turn: &mut Turn<'_>) -> Result<(), Fault> {
         if head.stream == 0 {
             return Err(Fault::protocol("a PRIORITY is on the connection itself"));
@@ -147,7 +147,7 @@ impl<H: Handler> Connection<H> {
         Err(Fault::protocol(why))
     }
 
-    /// The peer opens no more streams, or says why it closes; either shows by itself.
+    /// The peer will open no more streams, or announces why it closes. Neither needs an action.
     fn go_away(&mut self, head: Head, payload: &[u8], turn: &mut Turn<'_>) -> Result<(), Fault> {
         if head.stream != 0 {
             return Err(Fault::protocol("a GOAWAY is on a stream"));

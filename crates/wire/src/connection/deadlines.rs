@@ -1,4 +1,4 @@
-//! What takes too long is ended.
+//! Ends what takes too long.
 
 use std::{sync::Arc, time::Instant};
 
@@ -37,8 +37,8 @@ impl<H: Handler> Connection<H> {
         self.end_if_left();
     }
 
-    /// Drops the replies that the peer has not taken in time: a peer that takes a byte now and then, or some replies
-    /// and not others, would make them be kept for ever.
+    /// Drops the replies that the peer has not taken in time. Otherwise a peer that takes a byte now and then, or only
+    /// some of its replies, could have them kept forever.
     fn expire_replies(&mut self, turn: &mut Turn<'_>) {
         let patience = self.config.write_patience;
         let untaken = self.streams.iter_mut().filter_map(|(id, stream)| Some((id, stream.untaken_since()?)));
@@ -54,7 +54,7 @@ impl<H: Handler> Connection<H> {
         self.starved = self.streams.iter_mut().filter_map(|(_, stream)| Some(stream.starved?.since())).min();
     }
 
-    /// No reply has waited for its peer to take it for longer than since then.
+    /// The earliest instant since which a complete reply has made too little progress.
     fn untaken_since(&self) -> Option<Instant> {
         [self.stalled, self.starved].into_iter().flatten().min()
     }
@@ -69,12 +69,12 @@ impl<H: Handler> Connection<H> {
         for id in due {
             let Some(stream) = self.streams.get_mut(id) else { continue };
             if stream.sending.held.is_some() {
-                // its reply has a deadline of its own, and then the request has one again
+                // the reply has a deadline of its own; after it the request has one again
                 stream.receiving.until = Some(later(now, self.config.write_patience));
                 continue;
             }
             if stream.call.is_none() {
-                // its reply was whole long ago
+                // the reply was complete long ago
                 self.reset(id, ErrorCode::CANCEL, turn);
                 continue;
             }

@@ -1,6 +1,6 @@
-//! The graceful end of a connection (RFC 9113, section 6.8): a warning, on which the peer opens no more streams; when
-//! it has acknowledged that, or has had its time for it, the number of the last stream that is served; and the end when
-//! the streams up to there are closed.
+//! The graceful end of a connection (RFC 9113, section 6.8): a warning, after which the peer opens no more streams;
+//! once the peer has acknowledged it, or its time is over, the id of the last stream that is served; and the end when
+//! all streams up to that one are closed.
 
 use std::time::{Duration, Instant};
 
@@ -11,17 +11,17 @@ use crate::{
     frame::{self, kind},
 };
 
-/// The PING whose acknowledgement shows that the peer has seen the warning.
+/// The payload of the PING whose acknowledgement shows that the peer has seen the warning.
 const PING: &[u8; 8] = b"\x0bgoaway\x0b";
 
-/// How far the end has come.
+/// The state of the graceful end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Leaving {
     Stays,
     Warned {
         until: Instant,
     },
-    /// Streams up to this one are served.
+    /// Streams up to this id are served.
     Final {
         last: u32,
     },
@@ -41,8 +41,9 @@ impl Leaving {
 }
 
 impl<H: Handler> Connection<H> {
-    /// Begins the end. Calls that are open, or come before the peer knows, are served. The peer has `patience` to
-    /// acknowledge that it knows: calls that it sends later are lost. Once more, with less of it, shortens that time.
+    /// Begins the graceful end. Calls that are open, or that arrive before the peer knows, are served. The peer has
+    /// `patience` to acknowledge the warning; calls that it sends later are lost. Calling it again with less patience
+    /// shortens that time.
     pub fn shut_down(&mut self, patience: Duration, turn: &mut Turn<'_>) {
         if self.is_over {
             return;
@@ -59,7 +60,7 @@ impl<H: Handler> Connection<H> {
         };
     }
 
-    /// An acknowledgement of a PING has come.
+    /// Handles the acknowledgement of a PING.
     pub(super) fn acknowledged(&mut self, payload: &[u8], turn: &mut Turn<'_>) {
         if payload == PING && matches!(self.leaving, Leaving::Warned { .. }) {
             self.leave_for_good(turn);
@@ -72,7 +73,7 @@ impl<H: Handler> Connection<H> {
         self.end_if_left();
     }
 
-    /// The last stream that is served, for a GOAWAY; it does not grow again once it was sent.
+    /// The last stream that is served, for a GOAWAY; it never grows once it was sent.
     pub(super) fn last_served(&self) -> u32 {
         match self.leaving {
             Leaving::Final { last } => last,
@@ -80,7 +81,7 @@ impl<H: Handler> Connection<H> {
         }
     }
 
-    /// Ends the connection if it was to end when its last stream closes, and that has.
+    /// Ends the connection if it is leaving and its last stream is closed.
     pub(super) fn end_if_left(&mut self) {
         if self.leaving.is_final() && self.streams.is_empty() {
             self.end();

@@ -1,4 +1,4 @@
-//! One connection as a state machine without I/O: frames in, calls of a [`Handler`], frames out.
+//! One connection as a state machine without I/O: frames in, calls to a [`Handler`], frames out.
 
 mod calls;
 mod control;
@@ -30,11 +30,11 @@ use leaving::Leaving;
 use queue::Queue;
 use section::Section;
 
-/// A turn ends when so many bytes wait to be sent.
+/// A turn ends when this many bytes wait to be sent.
 const ENOUGH: usize = 64 << 10;
 
-/// So many frames that begin no call are as much work as one that does.
-const FRAMES_OF_A_CALL: u32 = 32;
+/// This many frames that begin no call are as much work as one that does.
+const FRAMES_PER_CALL: u32 = 32;
 
 /// An error of the peer that ends the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,20 +61,20 @@ impl Fault {
     }
 }
 
-/// What a connection works with while it has its turn.
+/// The resources of a connection during one turn.
 #[derive(Debug)]
 pub struct Turn<'a> {
-    /// The time at its beginning.
+    /// The time at which the turn began.
     pub now: Instant,
-    /// Where what is to be sent is appended.
+    /// The buffer to which outgoing frames are appended.
     pub out: &'a mut Vec<u8>,
     /// Memory for one header section.
     pub scratch: &'a mut Scratch,
-    /// Calls that may still begin, or other work that is as much.
+    /// How many calls may still begin, or an equivalent amount of other work.
     pub calls: u32,
 }
 
-/// Memory for one header section at a time, which all connections of a worker share.
+/// Memory for decoding one header section, shared by all connections of a worker.
 #[derive(Debug, Default)]
 pub struct Scratch {
     list: FieldList,
@@ -97,18 +97,18 @@ pub struct Connection<H: Handler> {
     config: Arc<Config>,
     decoder: Decoder,
     streams: Streams<H::Call>,
-    /// Of those, the streams whose request goes on.
+    /// The number of open streams whose request has not ended.
     receiving: usize,
-    /// Frames that were received since one began a call, or since they were counted as one.
+    /// The number of frames received since one began a call, or since they were charged as a call.
     frames: u32,
-    /// The streams that may go on.
+    /// The streams that can make progress.
     queue: Queue,
     outgoing: Outgoing,
     window: ReceiveWindow,
-    /// Boxed, for most header blocks come whole.
+    /// Boxed, because most header blocks arrive in one frame.
     section: Option<Box<Section>>,
     began: Instant,
-    /// The highest stream that the peer has opened.
+    /// The highest stream id that the peer has used.
     last: u32,
     has_settings: bool,
     is_acknowledged: bool,
@@ -116,20 +116,20 @@ pub struct Connection<H: Handler> {
     closed: Closed,
     held: HeldShare,
     held_bytes: usize,
-    /// No reply has been held for longer than since then.
+    /// No complete reply has been held since before this instant.
     stalled: Option<Instant>,
-    /// The streams whose replies go on and have no room.
+    /// The number of streams whose incomplete replies have no room.
     starving: usize,
-    /// None of those has had none for longer than since then.
+    /// No such stream has been without room since before this instant.
     starved: Option<Instant>,
-    /// No request must have ended before this.
+    /// No request has a deadline before this instant.
     earliest: Option<Instant>,
     leaving: Leaving,
     is_over: bool,
 }
 
 impl<H: Handler> Connection<H> {
-    /// A connection; [`Connection::start`] begins it.
+    /// Creates a connection; [`Connection::start`] begins it.
     #[must_use]
     pub fn new(handler: H, config: Arc<Config>, now: Instant) -> Self {
         let (_, window) = config.windows();
@@ -167,7 +167,7 @@ impl<H: Handler> Connection<H> {
         }
     }
 
-    /// Appends what a server sends first.
+    /// Appends the frames that a server sends first.
     pub fn start(&mut self, out: &mut Vec<u8>) {
         let (stream_window, window) = self.config.windows();
         settings::put(self.config.max_streams, stream_window, self.config.max_field_list, out);
@@ -176,8 +176,8 @@ impl<H: Handler> Connection<H> {
         }
     }
 
-    /// Works through the whole frames at the front of `input`, until the turn's calls are used up or enough waits to be
-    /// sent; returns how many bytes it is done with.
+    /// Handles the complete frames at the start of `input`, until the turn's calls are used up or enough bytes wait to
+    /// be sent. Returns the number of bytes handled.
     pub fn receive(&mut self, input: &[u8], turn: &mut Turn<'_>) -> usize {
         let mut at = 0;
         while !self.is_over && turn.calls > 0 && turn.out.len() < ENOUGH {
@@ -194,7 +194,7 @@ impl<H: Handler> Connection<H> {
                 self.close(fault, turn);
             }
             self.frames += 1;
-            if self.frames > FRAMES_OF_A_CALL {
+            if self.frames > FRAMES_PER_CALL {
                 self.frames = 1;
                 turn.calls = turn.calls.saturating_sub(1);
             }
@@ -219,13 +219,13 @@ impl<H: Handler> Connection<H> {
         }
     }
 
-    /// Whether the connection is at its end: what is in the buffer is to be sent, and nothing more read.
+    /// Whether the connection has ended: the buffer is still to be sent, but nothing more read.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.is_over
     }
 
-    /// Whether it has open streams.
+    /// Whether no stream is open.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.streams.is_empty()
@@ -236,18 +236,18 @@ impl<H: Handler> Connection<H> {
         &mut self.handler
     }
 
-    /// Whether [`Connection::rest`] has something to give back.
+    /// Whether [`Connection::rest`] would release memory.
     pub(crate) fn can_rest(&self) -> bool {
         self.streams.can_shrink()
     }
 
-    /// Gives memory back that is not needed while nothing happens.
+    /// Releases memory that is not needed while the connection is idle.
     pub fn rest(&mut self) {
         self.streams.shrink();
         self.queue.rest();
     }
 
-    /// Ends the connection, for the peer has closed it.
+    /// Ends the connection because the peer has closed it.
     pub(crate) fn hang_up(&mut self) {
         self.end();
     }
@@ -259,17 +259,17 @@ impl<H: Handler> Connection<H> {
         self.end();
     }
 
-    /// Closes the connection, for the memory for what peers do not take or finish is used up.
+    /// Closes the connection because the memory for what peers do not take or complete is used up.
     pub(crate) fn shed(&mut self, turn: &mut Turn<'_>) {
         self.close(Fault::calm("the memory for what peers do not take or finish is used up"), turn);
     }
 
-    /// Bytes of a header section that has not come whole.
+    /// The size of an incomplete header section, in bytes.
     pub(crate) fn unfinished(&self) -> usize {
         self.section.as_ref().map_or(0, |section| section.bytes())
     }
 
-    /// Closes the connection of a peer that does not go on.
+    /// Closes the connection of a peer that does not make progress.
     pub(crate) fn give_up(&mut self, why: &'static str, turn: &mut Turn<'_>) {
         self.handler.report(Event::TooSlow { why });
         frame::put_go_away(self.last_served(), ErrorCode::ENHANCE_YOUR_CALM, why, turn.out);

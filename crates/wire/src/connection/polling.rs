@@ -1,4 +1,4 @@
-//! Calls that wait, and replies that are held, go on.
+//! Continues calls that wait and replies that are held.
 
 use std::task::Context;
 
@@ -13,7 +13,8 @@ use crate::{
 };
 
 impl<H: Handler> Connection<H> {
-    /// Polls all calls that wait, for the waker of one of them was used, and does what [`Connection::proceed`] does.
+    /// Polls all waiting calls, because the waker of one of them was used, and then does what [`Connection::proceed`]
+    /// does.
     pub fn poll(&mut self, cx: &mut Context<'_>, turn: &mut Turn<'_>) {
         for (id, stream) in self.streams.iter_mut() {
             if stream.is_waiting && !std::mem::replace(&mut stream.is_to_poll, true) {
@@ -23,10 +24,11 @@ impl<H: Handler> Connection<H> {
         self.proceed(cx, turn);
     }
 
-    /// Polls the calls that have not been polled yet, and those that there is room for now, and sends what is held and
-    /// may be sent. Each stream has its turn once, and those that are left come first the next time.
+    /// Polls the calls that have not been polled yet and those that have room again, and sends what is held and may be
+    /// sent. Each stream has one turn; streams that are left are first the next time.
     pub fn proceed(&mut self, cx: &mut Context<'_>, turn: &mut Turn<'_>) {
-        // requests that are answered at once may have used up all, each time, and yet those that wait must go on
+        // requests that are answered immediately may have used up the budget each time, and yet waiting calls must make
+        // progress
         let enough = ENOUGH.max(turn.out.len() + TURN);
         let mut left = self.queue.begin();
         while turn.out.len() < enough {
@@ -65,7 +67,7 @@ impl<H: Handler> Connection<H> {
         let sent = send_held(id, &mut stream.sending, &mut self.outgoing, turn.out);
         if let Some(held) = &mut stream.sending.held {
             held.progressed(sent, turn.now);
-            // others have their turn before it goes on
+            // other streams have their turn before it continues
             self.queue_send(id);
         } else {
             self.hold(before, 0);
@@ -73,13 +75,13 @@ impl<H: Handler> Connection<H> {
         }
     }
 
-    /// Whether [`Connection::proceed`] has something to do though no waker was used.
+    /// Whether [`Connection::proceed`] has work although no waker was used.
     #[must_use]
     pub fn wants_poll(&self) -> bool {
         self.queue.is_due(self.outgoing.window.room() > 0)
     }
 
-    /// Has a call polled, whose waker is not set.
+    /// Queues a call to be polled although its waker was not used.
     pub(super) fn queue_poll(&mut self, id: u32) {
         let Some(stream) = self.streams.get_mut(id) else { return };
         if !std::mem::replace(&mut stream.is_to_poll, true) {
@@ -87,7 +89,7 @@ impl<H: Handler> Connection<H> {
         }
     }
 
-    /// Has a stream send more when the connection's window admits it, if its own one does.
+    /// Queues a stream to send more once the connection's window admits it, if its own window does.
     pub(super) fn queue_send(&mut self, id: u32) {
         let Some(stream) = self.streams.get_mut(id) else { return };
         if stream.sending.window.room() > 0 && !std::mem::replace(&mut stream.is_to_send, true) {

@@ -1,42 +1,42 @@
-//! The streams that may go on. Each event puts those that it concerns here, so that no frame of the peer has the others
-//! looked at, however many wait.
+//! The streams that can make progress. Each event queues only the streams that it concerns, so that a frame never makes
+//! the connection look at all streams, however many wait.
 
 use std::collections::VecDeque;
 
-/// Below this, numbers of streams that are closed do not matter.
-const FEW: usize = 64;
+/// Below this number, ids of closed streams in the queue do not matter.
+const MIN_PURGE: usize = 64;
 
-/// A stream that may go on. It may be closed by then.
+/// A stream that can make progress. It may have been closed meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     /// Its call is to be polled.
     Poll(u32),
-    /// It has more to send, and its own window admits that.
+    /// It has more to send, and its own window admits it.
     Send(u32),
 }
 
-/// How many of each kind have not had their turn.
+/// How many streams of each kind have not had their turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Left {
     polls: usize,
     sends: usize,
 }
 
-/// The streams that may go on, each at most once for either reason.
+/// The queued streams, each at most once per kind.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     polls: VecDeque<u32>,
-    /// While the connection's window is used up, these wait.
+    /// These wait while the connection's window is used up.
     sends: VecDeque<u32>,
-    /// Whether one that sends comes next: neither kind makes the other one wait.
+    /// Whether a sending stream is next, so that neither kind makes the other one wait.
     is_send_next: bool,
-    /// How many streams were looked at.
+    /// The number of streams that were looked at.
     #[cfg(test)]
     pub(super) visits: usize,
 }
 
 impl Queue {
-    /// Adds a stream that is not there for this reason.
+    /// Adds a stream that is not queued for this reason.
     pub(super) fn add(&mut self, next: Next) {
         match next {
             Next::Poll(id) => self.polls.push_back(id),
@@ -44,35 +44,35 @@ impl Queue {
         }
     }
 
-    /// Forgets streams that are closed if these are most of what is here, with so many open: callers that give up all
-    /// their calls are no reason to keep the numbers of these.
+    /// Removes closed streams if they are most of the queue; `open` is the number of open streams. Callers that cancel
+    /// all their calls must not make it grow.
     pub(super) fn forget(&mut self, open: usize, is_open: impl Fn(u32) -> bool) {
         for queue in [&mut self.polls, &mut self.sends] {
-            if queue.len() > FEW + 2 * open {
+            if queue.len() > MIN_PURGE + 2 * open {
                 queue.retain(|id| is_open(*id));
             }
         }
     }
 
-    /// Begins to go through those that are here now.
+    /// Begins a round through the streams that are queued now.
     pub(super) fn begin(&self) -> Left {
         Left { polls: self.polls.len(), sends: self.sends.len() }
     }
 
-    /// Streams that it has memory for.
+    /// The number of streams for which it has allocated memory.
     #[cfg(test)]
     pub(super) fn memory(&self) -> usize {
         self.polls.capacity() + self.sends.capacity()
     }
 
-    /// Whether there is one that may go on now.
+    /// Whether a stream can make progress now.
     pub(super) fn is_due(&self, has_window: bool) -> bool {
         !self.polls.is_empty() || has_window && !self.sends.is_empty()
     }
 
-    /// Takes the next one that may go on now, of those that have not had their turn.
+    /// Takes the next stream of this round that can make progress now.
     pub(super) fn next(&mut self, left: &mut Left, has_window: bool) -> Option<Next> {
-        // those that are closed may have been forgotten meanwhile
+        // closed streams may have been removed meanwhile
         *left = Left { polls: left.polls.min(self.polls.len()), sends: left.sends.min(self.sends.len()) };
         let is_send = has_window && left.sends > 0 && (self.is_send_next || left.polls == 0);
         let kind = if is_send { &mut left.sends } else { &mut left.polls };
@@ -87,16 +87,16 @@ impl Queue {
         next
     }
 
-    /// Gives the memory back that is not in use.
+    /// Releases the memory that is not in use.
     pub(super) fn rest(&mut self) {
         self.polls.shrink_to_fit();
         self.sends.shrink_to_fit();
     }
 
-    /// Gives memory back that many streams needed.
+    /// Releases memory that many streams needed.
     pub(super) fn shrink(&mut self) {
         for queue in [&mut self.polls, &mut self.sends] {
-            if queue.is_empty() && queue.capacity() > FEW {
+            if queue.is_empty() && queue.capacity() > MIN_PURGE {
                 *queue = VecDeque::new();
             }
         }
@@ -108,13 +108,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn streams_that_are_closed_are_forgotten() {
+    fn closed_streams_are_removed() {
         let mut queue = Queue::default();
         for id in 0..100_000 {
             queue.add(Next::Poll(id));
             queue.add(Next::Send(id));
             queue.forget(1, |id| id == 7);
-            assert!(queue.polls.len().max(queue.sends.len()) <= FEW + 3, "{queue:?}");
+            assert!(queue.polls.len().max(queue.sends.len()) <= MIN_PURGE + 3, "{queue:?}");
         }
         let left = &mut queue.begin();
         assert_eq!((queue.next(left, true), queue.next(left, true)), (Some(Next::Poll(7)), Some(Next::Send(7))));
@@ -136,9 +136,9 @@ mod tests {
         assert!(!queue.is_due(true));
     }
 
-    /// One reply that has much to send must not make calls wait.
+    /// A reply with much to send must not make calls wait.
     #[test]
-    fn each_has_one_turn() {
+    fn each_stream_has_one_turn() {
         let mut queue = Queue::default();
         queue.add(Next::Send(7));
         (0..100).for_each(|id| queue.add(Next::Poll(id)));

@@ -1,4 +1,4 @@
-//! Header sections: gathered from their frames, decoded, and made a call or its trailers.
+//! Header sections: assembled from frames, decoded, and turned into a call or its trailers.
 
 use std::time::Instant;
 
@@ -14,13 +14,14 @@ use crate::{
     streams::{Receiving, Stream},
 };
 
-/// Streams above our bound that a peer may open before it knows the bound: a client that comes back sends all it has.
+/// How many streams above the limit a peer may open before it knows the limit: a client that reconnects sends
+/// everything it has.
 const BEFORE_SETTINGS: usize = 16_384;
 
-/// Fields of this size, as HTTP/2 counts it, are no more work than a call is.
-const FIELDS_OF_A_CALL: usize = 16 << 10;
+/// Fields of this size, as HTTP/2 counts it, are no more work than a call.
+const FIELD_BYTES_PER_CALL: usize = 16 << 10;
 
-/// A header block of which parts are still to come.
+/// A header block that is not complete yet.
 #[derive(Debug)]
 pub(super) struct Section {
     stream: u32,
@@ -85,7 +86,7 @@ impl<H: Handler> Connection<H> {
         self.section(stream, is_end, depends_on_itself, &block, turn)
     }
 
-    /// A whole section. Its block is decoded whatever becomes of it, for the blocks after it build on the same table.
+    /// Handles a complete section. Its block is always decoded, because later blocks depend on the dynamic table.
     fn section(
         &mut self,
         id: u32,
@@ -100,8 +101,8 @@ impl<H: Handler> Connection<H> {
         if decoded.is_err() {
             return Err(Fault { code: ErrorCode::COMPRESSION_ERROR, why: "a header block cannot be decoded" });
         }
-        // an index of one byte can stand for 4 KiB: a section is as much work as the calls whose fields are as long
-        let work = scratch.list.size() / FIELDS_OF_A_CALL;
+        // an index of one byte can refer to 4 KiB: a section is charged as the number of calls with fields of that size
+        let work = scratch.list.size() / FIELD_BYTES_PER_CALL;
         turn.calls = turn.calls.saturating_sub(u32::try_from(work).unwrap_or(u32::MAX));
         let result = if self.streams.contains(id) {
             self.trailers(id, is_end, turn)
@@ -120,13 +121,13 @@ impl<H: Handler> Connection<H> {
         turn.calls = turn.calls.saturating_sub(1);
         self.frames = 0;
         if self.leaving.is_final() {
-            // the peer knows by our GOAWAY that it is not served, and may try it elsewhere
+            // the peer learns from our GOAWAY that it is not served, and may retry elsewhere
             self.spend(turn, "too many streams after the last one that is served")?;
             self.refuse(id, ErrorCode::REFUSED_STREAM, turn);
             return Ok(());
         }
         let bound = self.config.max_streams as usize;
-        // a peer that does not acknowledge our SETTINGS has had time to
+        // a peer that has not acknowledged our SETTINGS by now had time to do so
         let is_known = self.is_acknowledged || later(self.began, self.config.read_patience) <= turn.now;
         let bound = if is_known { bound } else { bound.max(BEFORE_SETTINGS) };
         if self.streams.len() >= bound {
@@ -176,7 +177,7 @@ impl<H: Handler> Connection<H> {
         Ok(())
     }
 
-    /// A section on an open stream.
+    /// Handles a section on an open stream.
     fn trailers(&mut self, id: u32, is_end: bool, turn: &mut Turn<'_>) -> Result<(), Fault> {
         let Some(stream) = self.streams.get_mut(id) else { return Ok(()) };
         let list = &turn.scratch.list;
@@ -200,7 +201,7 @@ impl<H: Handler> Connection<H> {
         Ok(())
     }
 
-    /// A section on a stream that is closed, or was never opened.
+    /// Handles a section on a stream that is closed or was never opened.
     fn late_section(&mut self, id: u32, turn: &mut Turn<'_>) -> Result<(), Fault> {
         self.spend(turn, "too many frames on streams that are closed")?;
         match self.closed.how(id) {

@@ -1,4 +1,4 @@
-//! How many streams the frames of a peer have looked at.
+//! Counts the streams that the connection looks at for the frames of a peer.
 
 use std::{
     sync::Arc,
@@ -12,17 +12,17 @@ use crate::{
     frame::{self, flag, kind},
 };
 
-/// Bytes of each reply.
+/// The length of each reply.
 const LENGTH: usize = 2_000;
 
-/// Answers each call at once, or as there is room for it.
+/// Answers each call immediately, or whenever there is room.
 struct Replies {
     head: Block,
     at_once: bool,
 }
 
 impl Handler for Replies {
-    /// How many bytes were sent.
+    /// The number of bytes sent.
     type Call = usize;
 
     fn open(&mut self, _: &Head<'_>, _: Instant) -> Opened<usize> {
@@ -51,7 +51,7 @@ impl Handler for Replies {
     fn report(&mut self, _: Event) {}
 }
 
-/// A connection whose peer has begun so many calls, with this initial window of each.
+/// A connection whose peer has begun this many calls, with this initial window for each.
 fn connection(at_once: bool, calls: u32, initial_window: u32) -> Connection<Replies> {
     let handler = Replies { head: Block::new([(&b":status"[..], &b"200"[..])]), at_once };
     let mut connection = Connection::new(handler, Arc::new(Config::default()), Instant::now());
@@ -63,7 +63,7 @@ fn connection(at_once: bool, calls: u32, initial_window: u32) -> Connection<Repl
         frame::put(kind::HEADERS, flag::END_HEADERS | flag::END_STREAM, 2 * n + 1, &[0x83, 0x86, 0x84], &mut input);
     }
     visits(&mut connection, &input);
-    assert_eq!(visits(&mut connection, &[]), 0, "all that can be done is done");
+    assert_eq!(visits(&mut connection, &[]), 0, "nothing is left to do");
     connection
 }
 
@@ -73,7 +73,7 @@ fn window_update(stream: u32, increment: u32) -> Vec<u8> {
     bytes
 }
 
-/// How many streams are looked at when these bytes have come.
+/// The number of streams that are looked at for these bytes.
 fn visits(connection: &mut Connection<Replies>, mut input: &[u8]) -> usize {
     let (mut scratch, before) = (Scratch::default(), connection.queue.visits);
     loop {
@@ -92,9 +92,9 @@ fn visits(connection: &mut Connection<Replies>, mut input: &[u8]) -> usize {
 }
 
 #[test]
-fn a_little_window_of_the_connection_has_few_streams_looked_at() {
+fn a_small_window_of_the_connection_makes_it_look_at_few_streams() {
     for at_once in [true, false] {
-        // 32 of these have used up the connection's window
+        // 32 replies have used up the connection's window
         let mut connection = connection(at_once, 1000, 65_535);
         for increment in [1, 1, 1, 500, 1, 3000] {
             let visits = visits(&mut connection, &window_update(0, increment));
@@ -104,13 +104,13 @@ fn a_little_window_of_the_connection_has_few_streams_looked_at() {
 }
 
 #[test]
-fn a_window_of_a_stream_has_that_one_looked_at() {
+fn a_window_of_a_stream_makes_it_look_at_that_stream() {
     for at_once in [true, false] {
         let mut connection = connection(at_once, 1000, 0);
         for stream in [1, 1, 999, 1999] {
             assert_eq!(visits(&mut connection, &window_update(stream, 1)), 1, "{stream}");
         }
-        // those that their own windows hold up do not care for that of the connection
+        // streams without a window of their own do not wait for that of the connection
         assert_eq!(visits(&mut connection, &window_update(0, 1)), 0);
         assert_eq!(visits(&mut connection, &window_update(1999, 10_000)), 1);
         assert_eq!(visits(&mut connection, &window_update(1999, 10_000)), 0);
@@ -118,7 +118,7 @@ fn a_window_of_a_stream_has_that_one_looked_at() {
 }
 
 #[test]
-fn every_reply_is_sent_in_the_end() {
+fn every_reply_is_sent_eventually() {
     for at_once in [true, false] {
         let mut connection = connection(at_once, 200, 10);
         for n in 0..200 {
@@ -130,10 +130,10 @@ fn every_reply_is_sent_in_the_end() {
     }
 }
 
-/// A peer that opens the windows of its calls by SETTINGS, resets the calls, and begins again.
+/// A peer that raises the windows of its calls by SETTINGS, resets the calls, and begins again.
 #[test]
-fn settings_have_no_closed_streams_kept() {
-    // these have used up the connection's window
+fn settings_do_not_make_the_queue_keep_closed_streams() {
+    // these replies have used up the connection's window
     let mut connection = connection(true, 100, 65_535);
     for round in 1..50 {
         let settings = |window: u32, input: &mut Vec<u8>| {
@@ -152,12 +152,12 @@ fn settings_have_no_closed_streams_kept() {
     }
 }
 
-/// A literal field that is entered into the table.
+/// A literal field that is added to the dynamic table.
 fn indexed(name: &str, value: &str) -> Vec<u8> {
     [&[0x40, name.len() as u8][..], name.as_bytes(), &[value.len() as u8], value.as_bytes()].concat()
 }
 
-/// A connection that has served a hundred calls of a proxy, with a field that is another one each time or without.
+/// A connection that has served a hundred calls of a proxy; with `is_traced`, a field differs in each call.
 fn idle(is_traced: bool) -> Connection<Replies> {
     let mut connection = connection(true, 0, 65_535);
     for n in 0..100 {

@@ -1,15 +1,15 @@
-//! The memory that the connections of a worker use in turns.
+//! The buffers that the connections of a worker use in turn.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::Scratch;
 
-/// Bytes read at a time.
+/// The number of bytes read at a time.
 const READ: usize = 64 << 10;
 
-/// The memory that the connections of one worker use in turns. A clone is the same one.
+/// The buffers that the connections of one worker use in turn. Clones share them.
 ///
-/// Connections of several threads may share one, and wait for each other then.
+/// Connections on several threads may share them; they then wait for each other.
 #[derive(Clone, Debug, Default)]
 pub struct Buffers(Arc<Mutex<Memory>>);
 
@@ -27,7 +27,7 @@ impl Default for Memory {
 }
 
 impl Buffers {
-    /// The memory, for one turn. Nothing in it outlasts a turn, so that it is whole after a panic as well.
+    /// Locks the buffers for one turn. Nothing in them outlasts a turn, so they are consistent even after a panic.
     pub(super) fn lock(&self) -> MutexGuard<'_, Memory> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

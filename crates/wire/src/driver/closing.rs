@@ -1,8 +1,8 @@
-//! The last steps of a connection: what is left to send is sent, the sending side is closed, and what still comes is
-//! thrown away for a moment.
+//! The last steps of a connection: the rest is sent, the sending side is closed, and what still arrives is discarded
+//! for a moment.
 //!
-//! Closing a socket that has unread bytes resets it, and a reset can overtake the last answers on their way to the
-//! peer. A peer that has not read our GOAWAY yet does go on sending.
+//! Closing a socket with unread bytes resets it, and a reset can overtake the last responses on their way to the peer.
+//! A peer that has not read our GOAWAY yet still sends.
 
 use std::{
     io,
@@ -19,27 +19,33 @@ use tokio::{
 
 use super::unsent::Unsent;
 
-/// How long the peer may take nothing of what is left, and then not close its side.
+/// How long the peer may take none of the rest, and how long it may then take to close its side.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// How long a peer may take for all that is left, which is little: one that takes a byte a second is not waited for.
-const LONGEST: Duration = Duration::from_secs(30);
+/// How long the peer may take for all of the rest, which is small: this bounds a peer that takes a byte per second.
+const MAX_LINGER: Duration = Duration::from_secs(30);
 
-/// How far it has come.
+/// The state of closing.
 #[derive(Debug)]
 pub(super) struct Closing {
     timer: Pin<Box<Sleep>>,
     until: Instant,
-    /// Bytes that the peer had not taken the last time.
+    /// The number of bytes that were left at the last check.
     left: usize,
     is_sent: bool,
     is_shut: bool,
 }
 
 impl Closing {
-    /// When so many bytes are left to be sent.
+    /// Begins with this many bytes left to send.
     pub(super) fn new(left: usize) -> Self {
-        Self { timer: Box::pin(sleep(LINGER)), until: Instant::now() + LONGEST, left, is_sent: false, is_shut: false }
+        Self {
+            timer: Box::pin(sleep(LINGER)),
+            until: Instant::now() + MAX_LINGER,
+            left,
+            is_sent: false,
+            is_shut: false,
+        }
     }
 
     /// Ready when the connection can be dropped.
@@ -52,7 +58,7 @@ impl Closing {
         if !self.is_sent {
             let sent = unsent.poll_send(io, cx);
             if unsent.len() < self.left {
-                // a slow peer gets its last answers, as long as it takes some of them
+                // a slow peer gets its last responses as long as it takes some of them
                 self.left = unsent.len();
                 self.timer.as_mut().reset(self.until.min(Instant::now() + LINGER));
             }

@@ -1,4 +1,4 @@
-//! Runs a [`Connection`] over a stream of tokio's: TCP, TLS, or a Unix socket.
+//! Runs a [`Connection`] over a tokio stream: TCP, TLS, or a unix socket.
 
 mod buffers;
 mod closing;
@@ -27,39 +27,40 @@ use closing::Closing;
 use unsent::Unsent;
 use wake::CallsWaker;
 
-/// Nothing is read while so many bytes wait for the transport.
+/// Nothing is read while this many bytes wait for the transport.
 const ENOUGH: usize = 64 << 10;
 
-/// Reads before what came of them is sent, and how often that is done before another connection has its turn.
+/// The number of reads before their results are sent, and how often this is repeated before other connections have
+/// their turn.
 const READS: u32 = 4;
 const ROUNDS: u32 = 4;
 
-/// How long a connection keeps memory that it needs for open streams, once there are none.
+/// How long a connection keeps the memory for open streams after the last one has closed.
 const REST_AFTER: Duration = Duration::from_secs(1);
 
-/// Bytes of a connection that are not counted: a whole frame, so that peers whose frames come in pieces, as all do,
-/// never depend on what others hold.
+/// How many bytes of a connection are not counted: one frame, so that peers whose frames arrive in pieces, as they all
+/// do, never depend on what others hold.
 const FREE: usize = 17 << 10;
 
-/// Above this, memory of messages that were written is given back.
+/// A larger output buffer is released.
 const KEPT_OUT: usize = 1 << 20;
 
-/// Above this, memory of bytes that wait to be looked at is given back once there are none.
+/// A larger input buffer is released once it is empty.
 const KEPT: usize = 512;
 
 /// Serves one connection, whose preface has been read, until it ends: by [`Served::shut_down`], by its peer, or by an
-/// error of either. Dropped, it drops its calls.
+/// error of either. Dropping it drops its calls.
 #[must_use = "a connection is served while this is polled"]
 pub struct Served<T, H: Handler> {
     io: T,
     connection: Connection<H>,
     config: Arc<Config>,
     buffers: Buffers,
-    /// Bytes that were read and not looked at: the front of a frame, or all that came after a turn had ended.
+    /// Bytes that were read but not handled: an incomplete frame, or everything that arrived after a turn had ended.
     input: Vec<u8>,
-    /// Whether `input` may hold whole frames.
+    /// Whether `input` may contain complete frames.
     is_behind: bool,
-    /// Since when a frame is incomplete.
+    /// Since when a frame has been incomplete.
     incomplete: Option<Instant>,
     unsent: Unsent,
     held: HeldShare,
@@ -67,7 +68,7 @@ pub struct Served<T, H: Handler> {
     waker: Waker,
     timer: Option<Pin<Box<Sleep>>>,
     is_started: bool,
-    /// Whether the end is to begin, and how long the peer has then.
+    /// Set if the graceful end is to begin: how long the peer then has.
     to_shut_down: Option<Duration>,
     closing: Option<Closing>,
 }
@@ -77,7 +78,7 @@ pub struct Served<T, H: Handler> {
 enum Stop {
     /// There is nothing to read.
     Empty,
-    /// The turn is over, or enough waits to be sent.
+    /// The turn is over, or enough bytes wait to be sent.
     Enough,
     /// The peer has closed its side.
     End,
@@ -94,7 +95,7 @@ where
     T: AsyncRead + AsyncWrite + Unpin,
     H: Handler,
 {
-    /// Serves the connection over `io`.
+    /// Serves a connection over `io`.
     pub fn new(io: T, handler: H, config: &Arc<Config>, buffers: &Buffers) -> Self {
         let calls = Arc::<CallsWaker>::default();
         Self {
@@ -116,12 +117,12 @@ where
         }
     }
 
-    /// Begins the graceful end, which goes on when this is polled: see [`Connection::shut_down`].
+    /// Begins the graceful end, which continues when this is polled: see [`Connection::shut_down`].
     pub fn shut_down(&mut self, patience: Duration) {
         self.to_shut_down = Some(patience);
     }
 
-    /// One turn; ready when the connection is to be closed.
+    /// Runs one turn; ready when the connection is to be closed.
     fn turn(&mut self, cx: &mut Context<'_>, memory: &mut Memory) -> Poll<io::Result<()>> {
         self.calls.set(cx.waker());
         let Memory { read, out, scratch } = memory;
@@ -139,7 +140,7 @@ where
         for round in 1.. {
             let stop = self.read(cx, read, &mut turn)?;
             let cx_of_calls = &mut Context::from_waker(&self.waker);
-            // what calls have to say waits as well while the peer does not take what is there
+            // while the peer does not take its responses, calls are not polled for more
             if self.unsent.len() < ENOUGH {
                 if self.calls.take() {
                     self.connection.poll(cx_of_calls, &mut turn);
@@ -152,7 +153,8 @@ where
                 sent = self.unsent.poll_send_all(turn.out, turn.now, &mut self.io, cx)?;
             }
             if stop == Stop::End {
-                // As other servers do: few clients close only their sending side, and one that is gone looks the same.
+                // like other servers: few clients close only their sending side, and a client that is gone looks the
+                // same
                 self.connection.hang_up();
             }
             self.account(&mut turn);
@@ -201,7 +203,7 @@ where
         Ok(Stop::Enough)
     }
 
-    /// Notes what is left when so many bytes have been worked through.
+    /// Keeps what is left after `done` bytes were handled.
     fn note(&mut self, done: usize, turn: &Turn<'_>) {
         self.is_behind = self.has_enough(turn);
         if done > 0 {
@@ -221,8 +223,9 @@ where
         turn.calls == 0 || self.connection.is_over() || turn.out.len() + self.unsent.len() >= ENOUGH
     }
 
-    /// Counts what the peer makes us hold beyond a little: bytes that it does not take, and what it does not finish.
-    /// What was read and waits for a turn is not counted, for it does not stay; what waits until the peer reads does.
+    /// Counts what the peer makes us hold beyond one frame: bytes that it does not take, and what it does not complete.
+    /// Bytes that only wait for a turn are not counted, because they do not stay; bytes that wait until the peer reads
+    /// are.
     fn account(&mut self, turn: &mut Turn<'_>) {
         let passes = self.is_behind && self.unsent.len() < ENOUGH;
         let incomplete = if passes { 0 } else { self.input.len() };
@@ -233,8 +236,8 @@ where
         }
     }
 
-    /// Ends what has taken too long; whether it has looked. Only after all that could be read and sent has been: it may
-    /// have been there for long, while this thread was stopped.
+    /// Ends what has taken too long. Returns whether it has checked. It does so only after everything that can be read
+    /// and sent has been, because it may have been there for long while this thread was not scheduled.
     fn expire(&mut self, cx: &mut Context<'_>, turn: &mut Turn<'_>) -> bool {
         if !self.timer.as_mut().is_some_and(|timer| timer.as_mut().poll(cx).is_ready()) {
             return false;
@@ -251,7 +254,7 @@ where
         true
     }
 
-    /// Sees to it that the task is woken when something is due.
+    /// Sets the timer for the next deadline.
     fn arm(&mut self, cx: &mut Context<'_>, now: Instant) {
         let incomplete = self.incomplete.map(|since| later(since, self.config.read_patience));
         let unsent = self.unsent.since().map(|since| later(since, self.config.write_patience));
@@ -260,7 +263,7 @@ where
         let Some(due) = due else { return };
         let due = due.into();
         match &mut self.timer {
-            // too early is early enough
+            // an earlier timer is fine
             Some(timer) if timer.deadline() <= due => return,
             Some(timer) => timer.as_mut().reset(due),
             None => self.timer = Some(Box::pin(sleep_until(due))),
@@ -271,15 +274,15 @@ where
     }
 }
 
-/// Has the task polled again when all others that are ready have been, and those as well for which something has come
-/// meanwhile. A task that wakes itself does not wait for those: tokio asks the system for events after every 61st turn,
-/// while there are tasks to run.
+/// Has the task polled again after all other tasks that are ready, including those for which something has arrived
+/// meanwhile. A task that wakes itself would not wait for the latter: while there are tasks to run, tokio asks the
+/// system for events only after every 61st poll.
 fn yield_turn(cx: &mut Context<'_>) {
     // passes the waker on
     let _ = pin!(yield_now()).poll(cx);
 }
 
-/// The time by the clock of the runtime, which tests can stop.
+/// The time according to the runtime's clock, which tests can pause.
 fn now() -> Instant {
     time::Instant::now().into_std()
 }

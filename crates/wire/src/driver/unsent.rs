@@ -11,17 +11,17 @@ use tokio::io::AsyncWrite;
 
 use crate::pace::Pace;
 
-/// Above this, memory is given back once all is sent.
+/// A larger buffer is released once everything is sent.
 const KEPT: usize = 512;
 
-/// Bytes that the transport has not taken yet, in their order.
+/// Bytes that the transport has not taken yet, in order.
 #[derive(Debug, Default)]
 pub(super) struct Unsent {
     bytes: Vec<u8>,
     sent: usize,
-    /// Whether the transport may hold bytes that it has taken.
+    /// Whether the transport may hold bytes that it has taken but not flushed.
     is_unflushed: bool,
-    /// How fast it takes them, while there are some, or some that it holds.
+    /// How fast the transport takes bytes, while some are left or unflushed.
     pace: Option<Pace>,
 }
 
@@ -30,17 +30,17 @@ impl Unsent {
         self.bytes.len() - self.sent
     }
 
-    /// Since when there have been some, or some that the transport holds, and too few were taken.
+    /// Since when bytes have been left or unflushed and too few were taken.
     pub(super) fn since(&self) -> Option<Instant> {
         self.pace.map(Pace::since)
     }
 
-    /// Adds bytes to what is left.
+    /// Appends bytes to what is left.
     pub(super) fn append(&mut self, new: &mut Vec<u8>) {
         self.bytes.append(new);
     }
 
-    /// Sends `new` after what is left; keeps what is not taken. Ready when there is nothing left.
+    /// Sends what is left and then `new`; keeps what is not taken. Ready when nothing is left.
     pub(super) fn poll_send_all<T: AsyncWrite + Unpin>(
         &mut self,
         new: &mut Vec<u8>,
@@ -62,7 +62,7 @@ impl Unsent {
             self.is_unflushed |= taken > 0;
         }
         if self.sent > self.bytes.len() / 2 {
-            // what was sent must not be kept because there is always something left
+            // bytes that were sent must be removed even if there is always something left
             self.bytes.drain(..self.sent);
             self.sent = 0;
         }
@@ -75,7 +75,7 @@ impl Unsent {
         sent
     }
 
-    /// Sends what is left. Ready when there is nothing left.
+    /// Sends what is left. Ready when nothing is left.
     pub(super) fn poll_send<T: AsyncWrite + Unpin>(
         &mut self,
         io: &mut T,
@@ -110,7 +110,7 @@ mod tests {
 
     use super::*;
 
-    /// Takes so many bytes, then none until there is room again.
+    /// Takes `room` bytes, then none until there is room again.
     #[derive(Default)]
     struct Slow {
         room: usize,
@@ -146,11 +146,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_slowly_is_whole_and_what_was_sent_is_not_kept() {
+    fn bytes_taken_slowly_arrive_complete_and_sent_bytes_are_removed() {
         let (mut unsent, mut io, now) = (Unsent::default(), Slow::default(), Instant::now());
         let mut expected = Vec::new();
         for n in 0..10_000_u32 {
-            // as much as comes is taken, but there is always something left
+            // everything is taken, but there is always something left
             io.room += if n == 0 { 50 } else { 100 };
             let new = [n as u8; 100];
             expected.extend(new);
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn the_patience_with_a_peer_begins_when_it_takes_too_little() {
+    fn the_patience_with_a_peer_starts_when_it_takes_too_little() {
         let (mut unsent, mut io, start) = (Unsent::default(), Slow::default(), Instant::now());
         let later = |seconds| start + std::time::Duration::from_secs(seconds);
         send(&mut unsent, &[1; 2000], start, &mut io);

@@ -1,5 +1,5 @@
-//! The waker of the calls of one connection: it notes that one of them was woken, so that they are polled then, and not
-//! each time that bytes come.
+//! The waker of the calls of one connection. It records that a call was woken, so that calls are polled then, and not
+//! whenever bytes arrive.
 
 use std::{
     sync::{
@@ -17,7 +17,7 @@ pub(super) struct CallsWaker {
 }
 
 impl CallsWaker {
-    /// Sets the task that is woken.
+    /// Sets the task to wake.
     pub(super) fn set(&self, task: &Waker) {
         let mut kept = self.task.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *kept {
@@ -26,7 +26,7 @@ impl CallsWaker {
         }
     }
 
-    /// Whether a call was woken since this was asked last.
+    /// Whether a call was woken since the last time.
     pub(super) fn take(&self) -> bool {
         self.is_woken.swap(false, Ordering::AcqRel)
     }

@@ -1,4 +1,4 @@
-//! Blocks to fields (RFC 7541, section 3).
+//! Decodes blocks to fields (RFC 7541, section 3).
 
 use std::ops::Range;
 
@@ -8,18 +8,18 @@ use super::field::{Field, Header};
 use super::input::{Input, Text};
 use super::{huffman, statics};
 
-/// The size updates that a block may begin with: the smallest one since the last block and the last one (RFC 7541,
-/// section 4.2).
-const MOST_SIZE_UPDATES: usize = 2;
+/// The number of size updates that a block may begin with: the smallest size since the last block, and the final one
+/// (RFC 7541, section 4.2).
+const MAX_SIZE_UPDATES: usize = 2;
 
-/// Decodes the blocks of a connection, every one in the order that they come in: a block that is not decoded, as that
-/// of a refused stream, leaves the dynamic table behind the peer's.
+/// Decodes the blocks of a connection. Every block must be decoded, in order: skipping one, such as that of a refused
+/// stream, would make the dynamic table differ from the peer's.
 #[derive(Debug)]
 pub struct Decoder {
     pub(super) table: Table,
 }
 
-/// Where a part of a field is.
+/// The location of a part of a field.
 enum Part<'a> {
     /// In the block or in the static table.
     Given(&'a [u8]),
@@ -28,8 +28,8 @@ enum Part<'a> {
 }
 
 impl Decoder {
-    /// One with an empty table that may grow to this size, which is what our SETTINGS_HEADER_TABLE_SIZE is. Since the
-    /// peer assumes the default until it has our settings, that is 4096 or more.
+    /// A decoder with an empty table that may grow to this size, the value of our SETTINGS_HEADER_TABLE_SIZE. It must
+    /// be 4096 or more, because the peer assumes the default until it has received our settings.
     ///
     /// # Panics
     /// If the size is above 32 KiB.
@@ -38,14 +38,14 @@ impl Decoder {
         Self { table: Table::new(max_size) }
     }
 
-    /// Decodes a whole block, and calls `sink` for every field, in order.
+    /// Decodes a complete block, and calls `sink` for every field, in order.
     ///
-    /// There is no limit of their sizes or number: `sink` decides what it keeps. Huffman strings are decoded in
-    /// `scratch`, whose content means nothing before and after. Its length grows to no more than twice that of the
-    /// largest block, and the size of the table; it is meant to be shared by many decoders.
+    /// Fields are not limited in size or number: `sink` decides what it keeps. Huffman strings are decoded in
+    /// `scratch`, whose content is irrelevant before and after. Its length grows to at most twice that of the largest
+    /// block plus the size of the table; many decoders can share it.
     ///
     /// # Errors
-    /// If the block is not one. The connection is at its end then, with COMPRESSION_ERROR; `sink` may have got some
+    /// If the block is invalid. The connection must then end with COMPRESSION_ERROR; `sink` may have received some
     /// fields.
     pub fn decode(
         &mut self,
@@ -57,7 +57,7 @@ impl Decoder {
         self.size_updates(&mut input)?;
         while let Some(first) = input.peek() {
             match first {
-                // all of the static table and the newest 65 entries of the dynamic one
+                // all of the static table, and the newest 65 entries of the dynamic one
                 0x80..0xff => {
                     input.skip();
                     sink(self.indexed(usize::from(first & 0x7f))?);
@@ -70,21 +70,22 @@ impl Decoder {
                     self.table.insert(field);
                 }
                 0x20..0x40 => return Err(HpackError::MisplacedSizeUpdate),
-                // without indexing, or never indexed: that is for those who encode it again
+                // without indexing, or never indexed: the difference matters only to an intermediary that encodes the
+                // field again
                 0x00..0x20 => sink(self.literal(&mut input, 4, scratch)?.field(scratch)),
             }
         }
         Ok(())
     }
 
-    /// The octets that it has allocated.
+    /// The allocated memory in octets.
     #[cfg(test)]
     pub(crate) fn memory(&self) -> usize {
         self.table.memory()
     }
 
     fn size_updates(&mut self, input: &mut Input<'_>) -> Result<(), HpackError> {
-        for _ in 0..MOST_SIZE_UPDATES {
+        for _ in 0..MAX_SIZE_UPDATES {
             if !matches!(input.peek(), Some(0x20..0x40)) {
                 break;
             }
@@ -100,7 +101,7 @@ impl Decoder {
     /// The entry with this index.
     #[inline]
     fn indexed(&self, index: usize) -> Result<Field<'_>, HpackError> {
-        // index 0 wraps and is above both tables
+        // index 0 wraps around, and so is above both tables
         let at = index.wrapping_sub(1);
         if let Some(field) = statics::TABLE.get(at) {
             return Ok(*field);
@@ -108,7 +109,7 @@ impl Decoder {
         self.table.get(at.wrapping_sub(statics::LENGTH)).ok_or(HpackError::Index(index))
     }
 
-    /// A literal field whose name has its index in the last `prefix` bits of the first octet.
+    /// A literal field whose name index is in the last `prefix` bits of the first octet.
     fn literal<'a>(&self, input: &mut Input<'a>, prefix: u8, scratch: &mut Vec<u8>) -> Result<Literal<'a>, HpackError> {
         let index = input.integer(prefix)?;
         let (header, name, used) = if index == 0 {
@@ -118,7 +119,7 @@ impl Decoder {
             (field.header, Part::Given(field.name), 0)
         } else {
             let field = self.indexed(index)?;
-            // a copy, since the insertion of this field may evict that entry
+            // copied, because inserting this field may evict that entry
             let length = field.name.len();
             if scratch.len() < length {
                 scratch.resize(length, 0);
@@ -159,7 +160,7 @@ impl<'a> Part<'a> {
     }
 }
 
-/// A string, and where what is used of the scratch buffer ends after it.
+/// Decodes a string. Also returns the end of the used part of the scratch buffer.
 fn part<'a>(text: Text<'a>, scratch: &mut Vec<u8>, used: usize) -> Result<(Part<'a>, usize), HpackError> {
     if !text.huffman {
         return Ok((Part::Given(text.bytes), used));

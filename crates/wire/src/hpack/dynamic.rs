@@ -4,34 +4,34 @@ use std::collections::VecDeque;
 
 use super::field::{Field, Header};
 
-/// What an entry adds to the octets of its name and value when sizes are counted (RFC 7541, section 4.1).
+/// The size of an entry in addition to its name and value (RFC 7541, section 4.1).
 const OVERHEAD: usize = 32;
 
-/// The largest table that there can be: with an eighth more, all offsets have 16 bits.
-const LARGEST: usize = 1 << 15;
+/// The largest possible table: with an eighth more, all offsets still fit 16 bits.
+const MAX_TABLE: usize = 1 << 15;
 
-/// Memory for octets is asked for in multiples of this.
+/// Memory for octets is allocated in multiples of this.
 const STEP: usize = 64;
 
-/// Without an entry it has no memory, and a table with some has little more than their octets: those of evicted entries
-/// stay before the others until there are an eighth as many.
+/// Without entries it has no memory, and with entries little more than their octets: those of evicted entries stay in
+/// front of the others until they are an eighth as many.
 #[derive(Debug)]
 pub(super) struct Table {
-    /// Names and values, of the oldest entry first.
+    /// Names and values, starting with those of the oldest entry.
     bytes: Vec<u8>,
-    /// The newest one first.
+    /// The newest entry is first.
     entries: VecDeque<Entry>,
     /// The size of all entries.
     size: u16,
-    /// What the peer's size updates allow.
+    /// The limit set by the peer's size updates.
     limit: u16,
-    /// What our settings allow.
+    /// The limit set by our settings.
     max: u16,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
-    /// Where its name begins; its value follows it.
+    /// The offset of its name; its value follows.
     at: u16,
     name: u16,
     value: u16,
@@ -39,7 +39,7 @@ struct Entry {
 }
 
 impl Entry {
-    /// The octets of its name and value.
+    /// The length of name and value in octets.
     fn length(self) -> usize {
         usize::from(self.name) + usize::from(self.value)
     }
@@ -47,16 +47,16 @@ impl Entry {
 
 impl Table {
     pub(super) fn new(max: usize) -> Self {
-        assert!(max <= LARGEST, "a table of more than {LARGEST} octets");
+        assert!(max <= MAX_TABLE, "a table of more than {MAX_TABLE} octets");
         Self { bytes: Vec::new(), entries: VecDeque::new(), size: 0, limit: max as u16, max: max as u16 }
     }
 
-    /// What our settings allow.
+    /// The limit set by our settings.
     pub(super) fn max(&self) -> usize {
         self.max.into()
     }
 
-    /// The entry with this index, from 0 for the newest one.
+    /// The entry with this index; 0 is the newest one.
     #[inline]
     pub(super) fn get(&self, index: usize) -> Option<Field<'_>> {
         let entry = self.entries.get(index)?;
@@ -64,14 +64,14 @@ impl Table {
         Some(Field { header: entry.header, name, value: rest.get(..entry.value.into())? })
     }
 
-    /// Evicts what is above the new limit, which is at most what our settings allow.
+    /// Sets a new limit, which must be at most that of our settings, and evicts what exceeds it.
     pub(super) fn resize(&mut self, limit: usize) {
-        // no cast loses anything: see `LARGEST`
+        // no cast truncates: see `MAX_TABLE`
         self.limit = limit.min(self.max()) as u16;
         self.evict(self.limit.into());
     }
 
-    /// Adds an entry. One that is larger than the table leaves it empty (RFC 7541, section 4.4).
+    /// Adds an entry. An entry larger than the table empties it (RFC 7541, section 4.4).
     pub(super) fn insert(&mut self, field: Field<'_>) {
         let length = field.name.len() + field.value.len();
         let Some(room) = usize::from(self.limit).checked_sub(length + OVERHEAD) else {
@@ -80,7 +80,7 @@ impl Table {
         };
         self.evict(room);
         self.reserve(length);
-        // no cast loses anything: see `LARGEST`
+        // no cast truncates: see `MAX_TABLE`
         let entry = Entry {
             at: self.bytes.len() as u16,
             name: field.name.len() as u16,
@@ -96,7 +96,7 @@ impl Table {
         self.size += (length + OVERHEAD) as u16;
     }
 
-    /// Evicts the oldest entries until the size is no more than this.
+    /// Evicts the oldest entries until the size is at most `size`.
     fn evict(&mut self, size: usize) {
         while usize::from(self.size) > size
             && let Some(entry) = self.entries.pop_back()
@@ -108,14 +108,14 @@ impl Table {
         }
     }
 
-    /// Makes room for these octets, which the table may hold along with its entries.
+    /// Makes room for this many octets, which the table may hold in addition to its entries.
     fn reserve(&mut self, length: usize) {
         if self.bytes.len() + length <= self.bytes.capacity() {
             return;
         }
         let evicted = self.entries.back().map_or(0, |oldest| oldest.at);
         if usize::from(evicted) >= (self.bytes.len() - usize::from(evicted)) / 8 {
-            // each octet that was evicted pays for moving eight
+            // amortized: each evicted octet pays for moving eight
             self.bytes.drain(..usize::from(evicted));
             for entry in &mut self.entries {
                 entry.at -= evicted;
@@ -123,14 +123,14 @@ impl Table {
         }
         let needed = self.bytes.len() + length;
         if needed > self.bytes.capacity() {
-            // less than an eighth is evicted, so that no more than an eighth above `max` is needed
+            // less than an eighth is evicted, so at most an eighth more than `max` is needed
             let bound = self.max() + self.max() / 8;
             let capacity = (needed + needed / 8).next_multiple_of(STEP).min(bound).max(needed);
             self.bytes.reserve_exact(capacity - self.bytes.len());
         }
     }
 
-    /// Its entries, the newest one first.
+    /// The entries, newest first.
     #[cfg(test)]
     pub(super) fn iter(&self) -> impl Iterator<Item = Field<'_>> {
         (0..self.entries.len()).map_while(|index| self.get(index))
@@ -142,7 +142,7 @@ impl Table {
         self.size.into()
     }
 
-    /// The octets that it has allocated.
+    /// The allocated memory in octets.
     #[cfg(test)]
     pub(super) fn memory(&self) -> usize {
         self.bytes.capacity() + self.entries.capacity() * size_of::<Entry>()

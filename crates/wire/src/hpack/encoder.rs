@@ -1,12 +1,12 @@
-//! Fields to blocks, without state: nothing is indexed.
+//! Encodes fields to blocks, without state: nothing is indexed.
 
 use super::huffman;
 use super::statics::{self, Found};
 
-/// The statuses that have an entry of the static table, from this index on.
+/// Statuses with an entry in the static table; the first one has this index.
 const STATUSES: (u8, [u16; 7]) = (8, [200, 204, 206, 304, 400, 404, 500]);
 
-/// Appends `:status`, of three digits.
+/// Appends `:status` with three digits.
 pub fn put_status(status: u16, out: &mut Vec<u8>) {
     let (first, known) = STATUSES;
     match (first..).zip(known).find(|(_, known)| *known == status) {
@@ -19,8 +19,8 @@ pub fn put_status(status: u16, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends a field: as an entry of the static table, else as a literal without indexing, whose name may be that of an
-/// entry.
+/// Appends a field: as an entry of the static table if there is one, else as a literal without indexing, whose name may
+/// refer to an entry.
 pub fn put_field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
     match statics::find(name, value) {
         Found::Field(index) => return put_integer(0x80, 7, index, out),
@@ -33,13 +33,13 @@ pub fn put_field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
     put_text(value, out);
 }
 
-/// Appends a size update to zero, for the start of the first block after the peer's SETTINGS_HEADER_TABLE_SIZE became
-/// less (RFC 7541, section 4.2). Further ones are not needed: the table stays at zero.
+/// Appends a size update to zero. It is needed at the start of the first block after the peer reduced its
+/// SETTINGS_HEADER_TABLE_SIZE (RFC 7541, section 4.2), and only once, because the table stays at zero.
 pub fn put_size_update_zero(out: &mut Vec<u8>) {
     out.push(0x20);
 }
 
-/// Appends a string, in the Huffman code if it is shorter then.
+/// Appends a string, Huffman-encoded if that is shorter.
 fn put_text(text: &[u8], out: &mut Vec<u8>) {
     let length = huffman::encoded_length(text);
     if length < text.len() {
@@ -51,7 +51,7 @@ fn put_text(text: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Appends an integer with a prefix of some bits; the first octet's other bits are those of `first`.
+/// Appends an integer with a prefix of this many bits; the other bits of its first octet come from `first`.
 fn put_integer(first: u8, prefix: u8, value: usize, out: &mut Vec<u8>) {
     let full = (1 << prefix) - 1;
     let Some(mut rest) = value.checked_sub(full) else {

@@ -1,17 +1,17 @@
-//! A field, and which of those that a server recognises it is.
+//! Fields, and the kinds of fields that a server needs to recognise.
 
-/// A field as it is decoded, borrowed for as long as the caller looks at it.
+/// A decoded field, borrowed from the decoder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Field<'a> {
-    /// Which one it is; [`Header::of`] the name.
+    /// The kind; equal to [`Header::of`] the name.
     pub header: Header,
-    /// The name, of any octets.
+    /// The name; not validated.
     pub name: &'a [u8],
-    /// The value, of any octets: see [`is_valid_value`].
+    /// The value; not validated, see [`is_valid_value`].
     pub value: &'a [u8],
 }
 
-/// What a name is to a server. A table's entry has it, so an indexed field costs no comparison.
+/// The kind of a field, by its name. Table entries store it, so an indexed field needs no comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Header {
     /// `:method`
@@ -36,16 +36,16 @@ pub enum Header {
     GrpcTimeout,
     /// `grpc-encoding`
     GrpcEncoding,
-    /// A field of HTTP/1's connections, which makes a message malformed (RFC 9113, section 8.2.2).
+    /// A connection-specific field of HTTP/1, which makes a message malformed (RFC 9113, section 8.2.2).
     ConnectionSpecific,
-    /// A name that makes a message malformed: empty, or with octets that RFC 9113, section 8.2.1, excludes.
+    /// A name that makes a message malformed: empty, or with octets that RFC 9113, section 8.2.1, forbids.
     Invalid,
     /// Any other name.
     Other,
 }
 
 impl Header {
-    /// What this name is.
+    /// The kind of a name.
     #[must_use]
     pub const fn of(name: &[u8]) -> Self {
         match name {
@@ -80,10 +80,10 @@ const fn is_valid_name(name: &[u8]) -> bool {
     !name.is_empty()
 }
 
-/// Whether a value has no NUL, CR or LF, which RFC 9113, section 8.2.1, excludes.
+/// Whether a value contains no NUL, CR or LF, which RFC 9113, section 8.2.1, forbids.
 ///
-/// A space or a tab at either end it excludes as well, and servers let it pass: so do proxies, which carry fields of
-/// their clients on, and a call that is refused for one would be a call without a limit.
+/// The RFC also forbids a space or tab at either end, but servers accept it. Proxies do so too, and forward such fields
+/// of their clients; rejecting a call because of one would leave it without a limit.
 #[must_use]
 pub fn is_valid_value(value: &[u8]) -> bool {
     !value.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n'))
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_has_no_nul_and_no_line_ends() {
+    fn a_value_has_no_nul_and_no_line_break() {
         for valid in [&b""[..], b"x", b"x y", b"x\ty", b"\x01\x7f\xff", b" ", b"\t", b" x", b"x ", b"\tx", b"x\t"] {
             assert!(is_valid_value(valid), "{}", valid.escape_ascii());
         }

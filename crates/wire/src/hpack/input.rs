@@ -1,16 +1,16 @@
-//! The primitives of a block: integers and strings as they are encoded (RFC 7541, section 5).
+//! The primitives of a block: encoded integers and strings (RFC 7541, section 5).
 
 use super::error::HpackError;
 
-/// The octets of an integer after its prefix, at most. The largest integer has 28 bits and the prefix: more than any
-/// block's length, and no overflow.
-const MOST_OCTETS: usize = 4;
+/// The largest number of octets of an integer after its prefix. The largest integer then has 28 bits plus the prefix:
+/// longer than any block, and no overflow.
+const MAX_OCTETS: usize = 4;
 
-/// What is left of a block.
+/// The rest of a block.
 #[derive(Debug)]
 pub(super) struct Input<'a>(&'a [u8]);
 
-/// A string as it is encoded.
+/// An encoded string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Text<'a> {
     pub(super) huffman: bool,
@@ -22,26 +22,26 @@ impl<'a> Input<'a> {
         Self(block)
     }
 
-    /// The first octet, which stays.
+    /// The first octet, without consuming it.
     #[inline]
     pub(super) fn peek(&self) -> Option<u8> {
         self.0.first().copied()
     }
 
-    /// Goes past the first octet.
+    /// Skips the first octet.
     #[inline]
     pub(super) fn skip(&mut self) {
         self.0 = self.0.get(1..).unwrap_or_default();
     }
 
-    /// The next octet.
+    /// Consumes the next octet.
     fn octet(&mut self) -> Result<u8, HpackError> {
         let (first, rest) = self.0.split_first().ok_or(HpackError::Truncated)?;
         self.0 = rest;
         Ok(*first)
     }
 
-    /// The integer in the last `prefix` bits of the first octet and, if these are all ones, in those that follow it.
+    /// Consumes an integer: the last `prefix` bits of the first octet and, if these are all ones, the following octets.
     #[inline]
     pub(super) fn integer(&mut self, prefix: u8) -> Result<usize, HpackError> {
         let full = (1 << prefix) - 1;
@@ -51,7 +51,7 @@ impl<'a> Input<'a> {
 
     fn long_integer(&mut self, full: usize) -> Result<usize, HpackError> {
         let mut value = full;
-        for at in 0..MOST_OCTETS {
+        for at in 0..MAX_OCTETS {
             let octet = self.octet()?;
             value += usize::from(octet & 0x7f) << (7 * at);
             if octet & 0x80 == 0 {
@@ -90,14 +90,14 @@ mod tests {
     }
 
     #[test]
-    fn an_integer_of_five_octets_after_the_prefix_is_refused() {
+    fn an_integer_of_five_octets_after_the_prefix_is_rejected() {
         assert_eq!(Input::new(&[0xff, 0x80, 0x80, 0x80, 0x80, 0x00]).integer(7), Err(HpackError::Integer));
         assert_eq!(Input::new(&[0xff, 0x80, 0x80, 0x80]).integer(7), Err(HpackError::Truncated));
         assert_eq!(Input::new(&[]).integer(7), Err(HpackError::Truncated));
     }
 
     #[test]
-    fn a_text_ends_where_its_length_says() {
+    fn a_string_ends_after_its_length() {
         let mut input = Input::new(b"\x03abcd");
         assert_eq!(input.text(), Ok(Text { huffman: false, bytes: b"abc" }));
         assert_eq!(input.peek(), Some(b'd'));

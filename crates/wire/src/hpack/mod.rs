@@ -1,7 +1,7 @@
-//! HPACK (RFC 7541): reading the blocks of requests, writing those of answers.
+//! HPACK (RFC 7541): decoding the header blocks of requests, encoding those of responses.
 //!
-//! The decoder has the dynamic table that the peer's encoder fills, and is strict: what RFC 7541 calls an error is one.
-//! The encoder has no state and never indexes, so the table of the peer's decoder stays empty.
+//! The decoder keeps the dynamic table that the peer's encoder fills, and rejects everything that RFC 7541 calls an
+//! error. The encoder has no state and never indexes, so the dynamic table of the peer's decoder stays empty.
 
 mod decoder;
 mod dynamic;

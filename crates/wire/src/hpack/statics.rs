@@ -2,10 +2,10 @@
 
 use super::field::{Field, Header};
 
-/// Its entries; an index above names an entry of the dynamic table.
+/// The number of entries; a larger index refers to the dynamic table.
 pub(super) const LENGTH: usize = TABLE.len();
 
-/// The entries by their indices, less one.
+/// The entries, by index minus one.
 pub(super) static TABLE: [Field<'static>; 61] = [
     field(":authority", ""),
     field(":method", "GET"),
@@ -74,18 +74,18 @@ const fn field(name: &'static str, value: &'static str) -> Field<'static> {
     Field { header: Header::of(name.as_bytes()), name: name.as_bytes(), value: value.as_bytes() }
 }
 
-/// Where a field is in the table.
+/// The result of a lookup in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found {
-    /// The entry with this index has its name and value.
+    /// The entry with this index has the same name and value.
     Field(usize),
-    /// The entry with this index has its name.
+    /// The entry with this index has the same name.
     Name(usize),
-    /// No entry has its name.
+    /// No entry has this name.
     Nothing,
 }
 
-/// The entry that says most of a field.
+/// Finds the entry that matches a field best.
 pub(super) fn find(name: &[u8], value: &[u8]) -> Found {
     let mut found = Found::Nothing;
     for (at, entry) in TABLE.iter().enumerate().filter(|(_, entry)| entry.name == name) {

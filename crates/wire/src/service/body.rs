@@ -1,4 +1,4 @@
-//! The body of a request, as a service gets it.
+//! The body of a request, as a service receives it.
 
 use std::{
     mem,
@@ -12,22 +12,24 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::pipe::{Pipe, Source, register, wake};
 
-/// The most bytes of a frame.
-const MOST: usize = 16 << 10;
+/// The largest size of a frame.
+const MAX_FRAME: usize = 16 << 10;
 
-/// The body of a request. What has come since the last frame was taken is one frame, however many DATA frames it came
-/// in, but of 16 KiB at most: a service that keeps a frame keeps no more. Trailers are dropped.
+/// The body of a request. What has arrived since the last frame was taken is one frame, whatever DATA frames it came
+/// in, but at most 16 KiB: a service that keeps a frame keeps no more. Trailers are dropped.
 ///
-/// The peer's windows get bytes back when they are taken. Dropped, it gives back all that has come and will come.
+/// The bytes are returned to the peer's windows when they are taken. Dropping the body returns everything that has
+/// arrived and will arrive.
 #[derive(Debug)]
 pub struct RequestBody {
     pipe: Arc<Pipe>,
-    /// What is to be taken of the length that `content-length` announces. The connection sees to it that it is right.
+    /// How much of the length in `content-length` has not been taken yet. The connection guarantees that the length is
+    /// right.
     left: Option<u64>,
 }
 
 /// The stream was closed before the request was read to its end: by the peer, with its connection, or because the
-/// response was whole.
+/// response was complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the stream was closed before the request was read to its end")]
 pub struct RequestAborted;
@@ -59,11 +61,11 @@ impl Body for RequestBody {
                 }
             };
         }
-        let bytes = if request.bytes.len() <= MOST {
+        let bytes = if request.bytes.len() <= MAX_FRAME {
             mem::take(&mut request.bytes).freeze()
         } else {
-            // a copy, for a part of the buffer would keep all of it
-            Bytes::copy_from_slice(&request.bytes.split_to(MOST))
+            // copied, because a part of the buffer would keep all of it
+            Bytes::copy_from_slice(&request.bytes.split_to(MAX_FRAME))
         };
         request.taken += bytes.len();
         let connection = state.connection.take();

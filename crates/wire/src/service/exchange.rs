@@ -1,4 +1,4 @@
-//! The connection's end of a call that a service answers.
+//! The connection's side of a call that a service answers.
 
 use std::{convert::Infallible, error::Error, mem, sync::Arc, task::Context, time::Instant};
 
@@ -9,39 +9,39 @@ use http_body::Body;
 use super::{
     Failure, RequestBody, Share,
     pipe::{End, Pipe, Sent, Source, register, wake},
-    pool::Place,
+    pool::CallSlot,
     request, response, task,
 };
 use crate::{ErrorCode, Head, Progress, Reply};
 
-/// A call that a service answers. A [`Handler`](crate::Handler) keeps it as long as the call, and passes the call's
-/// steps on. Dropped, the call's task is aborted, and the body of the request fails.
+/// A call that a service answers. A [`Handler`](crate::Handler) keeps it as long as the call, and forwards the call's
+/// events to it. Dropping it aborts the call's task, and the body of the request fails.
 ///
-/// It is to be polled before any of the request has come: a service may answer at once.
+/// It must be polled before any of the request arrives, because a service may answer immediately.
 #[derive(Debug)]
 pub struct Exchange {
     pipe: Arc<Pipe>,
-    /// `None` if there was none for it.
-    place: Option<Place>,
-    /// Bytes of the response that wait for the peer.
+    /// `None` if there was no slot for it.
+    slot: Option<CallSlot>,
+    /// How many bytes of the response wait for the peer.
     kept: usize,
     /// Whether the peer has ended the request.
     has_whole_request: bool,
-    /// The gRPC status if it has to give way.
+    /// The gRPC status if the call is evicted.
     crowded: &'static str,
     failure: Option<Failure>,
 }
 
 impl Exchange {
-    /// Begins a call with a request of this head. The service is started in a task of the current runtime, by `start`,
-    /// so that a panic of it ends this call alone.
+    /// Begins a call with this request head. `start` starts the service in a task of the current runtime, so that a
+    /// panic ends only this call.
     ///
-    /// It ends at the deadline, if it has one, with grpc-status 4, and at once with grpc-status 8 if `share` has no
-    /// room for it. A request that the crate http cannot express is answered with `:status` 400. Neither gets to the
-    /// service.
+    /// The call ends with grpc-status 4 at its deadline, if it has one, and immediately with grpc-status 8 if `share`
+    /// has no room for it. A request that the crate http cannot represent is answered with `:status` 400. Such requests
+    /// do not reach the service.
     ///
     /// # Panics
-    /// Outside a runtime of tokio's.
+    /// Outside a tokio runtime.
     pub fn open<F, B>(
         head: &Head<'_>,
         extensions: Extensions,
@@ -59,36 +59,36 @@ impl Exchange {
             pipe.lock().request.source = Source::Ended;
         }
         let body = RequestBody::new(&pipe, request::content_length(head));
-        let begun = share.open(&pipe).and_then(|place| Ok((place, request::request(head, extensions, body)?)));
-        let place = match begun {
-            Ok((place, request)) => {
+        let begun = share.open(&pipe).and_then(|slot| Ok((slot, request::request(head, extensions, body)?)));
+        let slot = match begun {
+            Ok((slot, request)) => {
                 let task = tokio::spawn(task::run(Arc::clone(&pipe), request, deadline, start)).abort_handle();
                 let mut state = pipe.lock();
                 if matches!(state.response.end, Some(End::Failed(_))) {
-                    // it had to give way already, to a connection of another thread
+                    // it was evicted already, by a connection on another thread
                     task.abort();
                 } else {
                     state.task = Some(task);
                 }
-                Some(place)
+                Some(slot)
             }
             Err(failure) => {
                 pipe.lock().response.end = Some(End::Failed(failure));
                 None
             }
         };
-        Self { pipe, place, kept: 0, has_whole_request: head.is_end(), crowded: "8", failure: None }
+        Self { pipe, slot, kept: 0, has_whole_request: head.is_end(), crowded: "8", failure: None }
     }
 
-    /// Has it end with grpc-status 12 (UNIMPLEMENTED), and not 8, if it has to give way. A client that watches the
-    /// health of a server takes the one for a server that is well, and any other for one that must not be asked.
+    /// If the call is evicted, it ends with grpc-status 12 (UNIMPLEMENTED) instead of 8. A client that watches the
+    /// health of a server treats 12 as healthy, and any other status as unhealthy.
     #[must_use]
     pub fn unimplemented_if_crowded(mut self) -> Self {
         self.crowded = "12";
         self
     }
 
-    /// A part of the request's body has come: see [`Handler::data`](crate::Handler::data).
+    /// Handles a part of the request's body: see [`Handler::data`](crate::Handler::data).
     pub fn data(&mut self, data: &[u8], is_end: bool, reply: &mut Reply<'_>) -> Progress {
         self.has_whole_request |= is_end;
         let mut state = self.pipe.lock();
@@ -108,8 +108,8 @@ impl Exchange {
         self.keep(waits, reply)
     }
 
-    /// Sends what there is and may be sent: see [`Handler::poll`](crate::Handler::poll). If it is [`Progress::Done`]
-    /// because of a [`Failure`], that is to be had from [`Exchange::failure`].
+    /// Sends what may be sent: see [`Handler::poll`](crate::Handler::poll). If it returns [`Progress::Done`] because of
+    /// a [`Failure`], [`Exchange::failure`] returns that.
     pub fn poll(&mut self, cx: &mut Context<'_>, reply: &mut Reply<'_>) -> Progress {
         let mut state = self.pipe.lock();
         register(&mut state.connection, cx);
@@ -128,27 +128,27 @@ impl Exchange {
         }
     }
 
-    /// Notes what is kept now: so much of the request, beside what is kept of the response.
+    /// Updates how much is kept: this much of the request, in addition to what is kept of the response.
     fn keep(&mut self, of_request: usize, reply: &mut Reply<'_>) -> Progress {
         let kept = of_request.saturating_add(self.kept);
-        match self.place.as_mut().map_or(Ok(()), |place| place.keep(kept)) {
+        match self.slot.as_mut().map_or(Ok(()), |slot| slot.keep(kept)) {
             Ok(()) => Progress::Waiting,
             Err(failure) => self.fail(failure, reply),
         }
     }
 
-    /// The request has not ended in time: see [`Handler::expire`](crate::Handler::expire).
+    /// Handles a request that has not ended in time: see [`Handler::expire`](crate::Handler::expire).
     pub fn expire(&mut self, reply: &mut Reply<'_>) -> Progress {
         self.fail(Failure::Expired, reply)
     }
 
-    /// Why the service has not answered, or not to the end, once the call is [`Progress::Done`].
+    /// Why the service has not answered, or not completely, once the call is [`Progress::Done`].
     #[must_use]
     pub fn failure(&self) -> Option<&Failure> {
         self.failure.as_ref()
     }
 
-    /// Ends the call with an answer of its own if there is one that can still be sent.
+    /// Ends the call with a response of its own if one can still be sent.
     fn fail(&mut self, failure: Failure, reply: &mut Reply<'_>) -> Progress {
         let status = match &failure {
             Failure::Crowded => Some((self.crowded, "too much is kept for streams like this one; try again later")),
@@ -167,7 +167,7 @@ impl Exchange {
         }
         let is_cut_off = matches!(failure, Failure::Crowded | Failure::Deadline | Failure::Closed);
         if is_cut_off && !self.has_whole_request {
-            // else the stream would stay open for the rest of a request that nobody reads
+            // otherwise the stream would stay open for the rest of a request that nothing reads
             reply.reset(ErrorCode::NO_ERROR);
         }
         self.failure = Some(failure);

@@ -1,13 +1,13 @@
-//! Calls that are answered by a service of `http::Request -> http::Response`, as those of tonic and tower are.
+//! Calls that are answered by a service of `http::Request -> http::Response`, such as those of tonic and tower.
 //!
 //! ```text
 //!  connection ── Exchange ── Pipe ── task: the service's future, then the body of its response
-//!                              └──── RequestBody, which the service has
+//!                              └──── RequestBody, which the service reads
 //! ```
 //!
-//! Each call has a task of tokio's, which ends with its [`Exchange`]. Bytes of the request wait in the pipe until the
-//! service takes them, and are charged to the windows until then. The body of the response is polled while the peer's
-//! windows have room. What all calls may keep is bounded by a [`Pool`].
+//! Each call has a tokio task, which ends with its [`Exchange`]. Bytes of the request wait in the pipe until the
+//! service takes them, and count against the windows until then. The body of the response is polled while the peer's
+//! windows have room. A [`Pool`] limits how much all calls together may keep.
 
 mod body;
 mod exchange;

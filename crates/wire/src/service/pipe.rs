@@ -1,4 +1,4 @@
-//! What the connection, the task of a call, and the body of its request share.
+//! The state shared by the connection, the task of a call, and the body of its request.
 
 use std::{
     collections::VecDeque,
@@ -13,10 +13,10 @@ use tokio::task::AbortHandle;
 use super::Failure;
 use crate::{Block, Reply};
 
-/// Frames that the body of a response may be ahead of the connection.
-const MOST_FRAMES: usize = 64;
+/// How many frames the body of a response may be ahead of the connection.
+const MAX_FRAMES: usize = 64;
 
-/// Both directions of one call. The lock is held for moments: for no longer than it takes to copy one turn's bytes.
+/// Both directions of one call. The lock is held only briefly, at most while the bytes of one turn are copied.
 #[derive(Debug, Default)]
 pub(super) struct Pipe(Mutex<State>);
 
@@ -26,7 +26,7 @@ pub(super) struct State {
     pub(super) response: Response,
     /// Wakes the connection, which then polls its calls. Taken when it is used, and set by each poll.
     pub(super) connection: Option<Waker>,
-    /// The call's task, unless the service never got the request, or the call has ended.
+    /// The call's task; `None` if the service never received the request, or the call has ended.
     pub(super) task: Option<AbortHandle>,
 }
 
@@ -35,8 +35,8 @@ impl Pipe {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends the call, and gives back what it keeps: the connection, which does the rest, may not be polled for long, if
-    /// its peer reads nothing.
+    /// Ends the call and releases its memory immediately, because the connection, which does the rest, may not be
+    /// polled for long if its peer reads nothing.
     pub(super) fn fail(&self, failure: Failure) {
         let mut state = self.lock();
         let service = state.request.abort();
@@ -61,7 +61,7 @@ pub(super) fn register(slot: &mut Option<Waker>, cx: &Context<'_>) {
     }
 }
 
-/// Uses a waker that was taken out of the pipe, which is not locked now.
+/// Uses a waker that was taken out of the pipe, outside of its lock.
 pub(super) fn wake(waker: Option<Waker>) {
     if let Some(waker) = waker {
         waker.wake();
@@ -71,9 +71,9 @@ pub(super) fn wake(waker: Option<Waker>) {
 /// The body of a request, from the connection to the service.
 #[derive(Debug, Default)]
 pub(super) struct Request {
-    /// Bytes that have come and were not taken, as many as the windows admit.
+    /// Bytes that have arrived but were not taken; the windows limit them.
     pub(super) bytes: BytesMut,
-    /// Bytes that were taken since the windows got them back.
+    /// Bytes that were taken but not returned to the windows yet.
     pub(super) taken: usize,
     pub(super) source: Source,
     /// Whether the service has dropped the body.
@@ -81,20 +81,20 @@ pub(super) struct Request {
     pub(super) waker: Option<Waker>,
 }
 
-/// Whether more of a request follows.
+/// Whether more of a request may arrive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Source {
-    /// It may.
+    /// More may arrive.
     #[default]
     Open,
-    /// The peer has ended it, or its end was noticed.
+    /// The peer has ended the request.
     Ended,
-    /// It was cut off.
+    /// The request was aborted.
     Aborted,
 }
 
 impl Request {
-    /// Cuts the request off. The windows get back at once what was charged, and so nothing is kept.
+    /// Aborts the request. Its bytes are returned to the windows immediately, so nothing is kept.
     pub(super) fn abort(&mut self) -> Option<Waker> {
         let is_incomplete = self.source == Source::Open || !self.bytes.is_empty();
         self.bytes = BytesMut::new();
@@ -111,7 +111,7 @@ pub(super) struct Response {
     pub(super) head: Option<Head>,
     pub(super) frames: VecDeque<Bytes>,
     pub(super) end: Option<End>,
-    /// How many bytes the body may be polled for.
+    /// How many more bytes the body may be polled for.
     room: usize,
     pub(super) waker: Option<Waker>,
 }
@@ -121,7 +121,7 @@ pub(super) struct Response {
 pub(super) enum Head {
     /// A body follows.
     Begins(Block),
-    /// This is all of it.
+    /// The head is the whole response.
     Whole(Block),
 }
 
@@ -134,11 +134,11 @@ pub(super) enum End {
     Failed(Failure),
 }
 
-/// How far a response has come.
+/// The progress of a response.
 #[derive(Debug)]
 pub(super) enum Sent {
     Whole,
-    /// There may be more; so many bytes of it have to wait for the peer, or for the next turn.
+    /// It is incomplete; `kept` bytes of it wait for the peer, or for the next turn.
     Part {
         kept: usize,
     },
@@ -148,7 +148,7 @@ pub(super) enum Sent {
 impl Response {
     /// Ready when the peer has room for more of the body.
     pub(super) fn poll_room(&mut self, cx: &Context<'_>) -> Poll<()> {
-        if self.room > 0 && self.frames.len() < MOST_FRAMES {
+        if self.room > 0 && self.frames.len() < MAX_FRAMES {
             return Poll::Ready(());
         }
         register(&mut self.waker, cx);
@@ -161,7 +161,7 @@ impl Response {
         self.frames.push_back(data);
     }
 
-    /// Sends as much as there is room for in one turn, and notes how much may follow.
+    /// Sends as much as one turn allows, and records how much may follow.
     pub(super) fn send(&mut self, reply: &mut Reply<'_>) -> Sent {
         if let Some(End::Failed(failure)) = self.end.take_if(|end| matches!(end, End::Failed(_))) {
             return Sent::Failed(failure);
@@ -194,7 +194,7 @@ impl Response {
         Sent::Whole
     }
 
-    /// Sends frames; returns whether the last of them has ended the response.
+    /// Sends frames. Returns whether the last one has ended the response.
     fn send_frames(&mut self, reply: &mut Reply<'_>) -> bool {
         let is_plain = matches!(self.end, Some(End::Plain));
         let mut room = reply.room();
@@ -212,7 +212,7 @@ impl Response {
         is_ended
     }
 
-    /// Takes the waker of the task if it may go on.
+    /// Takes the waker of the task if it can continue.
     pub(super) fn take_waker(&mut self) -> Option<Waker> {
         if self.room > 0 { self.waker.take() } else { None }
     }

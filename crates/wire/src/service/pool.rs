@@ -1,8 +1,8 @@
-//! The memory of calls that services answer. It is bounded for the process and for each connection; when the process
-//! has no more, the connection that uses most gives some of it up to one that uses less.
+//! The memory of calls that services answer. It is limited for the process and for each connection. When the process's
+//! limit is reached, the newest calls of the connection that uses most are evicted for one that uses less.
 //!
-//! So a peer that opens calls without end takes them from itself, and as long as it uses more than another one, that
-//! one is served. Of a connection that gives up, its newest call ends, as if it had not been accepted.
+//! So a peer that opens calls endlessly takes memory from itself only, and a connection that uses less than another one
+//! is always served. The evicted call ends as if it had not been accepted.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -11,18 +11,18 @@ use std::{
 
 use super::{Failure, pipe::Pipe};
 
-/// A connection has this share of what the process has.
+/// A connection may use this fraction of the process's limit.
 const CONNECTION_SHARE: usize = 8;
 
-/// What a call costs beside the bytes that are kept for it: its task, and the buffers of its service. A stream to gRPC
-/// reflection by tonic takes 17 KiB, and 34 with a message of 16 KiB that has not come whole; a stream that watches
-/// gRPC health takes 7. So a little that is kept for it is in this.
+/// The cost of a call in addition to the bytes that are kept for it: its task, and the buffers of its service. A stream
+/// to gRPC reflection by tonic takes 17 KiB, and 34 KiB with an incomplete message of 16 KiB; a stream that watches
+/// gRPC health takes 7 KiB. So it includes a few kept bytes.
 pub(super) const COST: usize = 32 << 10;
 
-/// See [`COST`].
-pub(super) const A_LITTLE: usize = 4 << 10;
+/// How many kept bytes [`COST`] includes.
+pub(super) const INCLUDED: usize = 4 << 10;
 
-/// The memory of calls that services answer. One for the process.
+/// The memory of calls that services answer; the process has one.
 #[derive(Debug)]
 pub struct Pool {
     most: usize,
@@ -32,62 +32,62 @@ pub struct Pool {
 #[derive(Debug, Default)]
 struct State {
     used: usize,
-    /// The highest number that a connection or a call has.
+    /// The highest number that was given to a connection or a call.
     last: u64,
-    /// The connections that have calls.
+    /// The connections with open calls.
     connections: HashMap<u64, Calls>,
-    /// What each of them uses, and its number: the last one uses most.
+    /// The connections by memory used and number; the last one uses most.
     by_use: BTreeSet<(usize, u64)>,
-    /// Calls that have given way, and are to be ended when the lock is free again.
-    gave_way: Vec<Arc<Pipe>>,
+    /// Evicted calls, to be ended after the lock is released.
+    evicted: Vec<Arc<Pipe>>,
     is_closed: bool,
 }
 
-/// The calls of one connection, by their age.
+/// The calls of one connection, by age.
 #[derive(Debug, Default)]
 struct Calls {
     used: usize,
-    calls: BTreeMap<u64, Slot>,
+    calls: BTreeMap<u64, Entry>,
 }
 
 #[derive(Debug)]
-struct Slot {
+struct Entry {
     cost: usize,
     pipe: Arc<Pipe>,
 }
 
 impl Pool {
-    /// At most so many bytes, and an eighth of them for one connection.
+    /// A pool of at most this many bytes; one connection may use an eighth of them.
     #[must_use]
     pub fn new(most: usize) -> Arc<Self> {
         Arc::new(Self { most, state: Mutex::default() })
     }
 
-    /// The share of one more connection.
+    /// The share of a new connection.
     #[must_use]
     pub fn connection(self: &Arc<Self>) -> Share {
         Share { pool: Arc::clone(self), connection: self.lock().number() }
     }
 
-    /// Calls that are open.
+    /// The number of open calls.
     #[must_use]
     pub fn open(&self) -> usize {
         self.lock().connections.values().map(|of| of.calls.len()).sum()
     }
 
-    /// Bytes in use.
+    /// The number of bytes in use.
     #[must_use]
     pub fn used(&self) -> usize {
         self.lock().used
     }
 
-    /// What the connection uses that uses most.
+    /// The number of bytes used by the connection that uses most.
     #[cfg(test)]
     pub(super) fn largest(&self) -> usize {
         self.lock().by_use.last().map_or(0, |(used, _)| *used)
     }
 
-    /// Ends all calls, and those that are still opened at once, for the process ends.
+    /// Ends all calls, and rejects later ones, because the process is shutting down.
     pub fn close(&self) {
         let mut state = self.lock();
         state.is_closed = true;
@@ -100,18 +100,18 @@ impl Pool {
         }
     }
 
-    /// The state is whole after every statement that could panic, so a poisoned lock does no harm.
+    /// The state is consistent at every point that could panic, so a poisoned lock does no harm.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does something that others may have to give way to, and ends those.
+    /// Runs `claim`, and then ends the calls that it has evicted.
     fn claim<T>(&self, claim: impl FnOnce(&mut State) -> Result<T, Failure>) -> Result<T, Failure> {
         let mut state = self.lock();
         let claimed = claim(&mut state);
-        let gave_way = std::mem::take(&mut state.gave_way);
+        let evicted = std::mem::take(&mut state.evicted);
         drop(state);
-        gave_way.into_iter().for_each(|pipe| pipe.fail(Failure::Crowded));
+        evicted.into_iter().for_each(|pipe| pipe.fail(Failure::Crowded));
         claimed
     }
 }
@@ -126,7 +126,7 @@ impl State {
         self.connections.get(&connection).map_or(0, |of| of.used)
     }
 
-    fn insert(&mut self, connection: u64, call: u64, slot: Slot) {
+    fn insert(&mut self, connection: u64, call: u64, slot: Entry) {
         let of = self.connections.entry(connection).or_default();
         self.by_use.remove(&(of.used, connection));
         of.used += slot.cost;
@@ -135,8 +135,8 @@ impl State {
         of.calls.insert(call, slot);
     }
 
-    /// Takes a call out; its memory is no longer counted.
-    fn remove(&mut self, connection: u64, call: u64) -> Option<Slot> {
+    /// Removes a call; its memory no longer counts.
+    fn remove(&mut self, connection: u64, call: u64) -> Option<Entry> {
         let of = self.connections.get_mut(&connection)?;
         let slot = of.calls.remove(&call)?;
         self.by_use.remove(&(of.used, connection));
@@ -150,26 +150,26 @@ impl State {
         Some(slot)
     }
 
-    /// Frees memory until a connection can have so many bytes more.
+    /// Evicts calls until a connection can use this many more bytes.
     fn make_room(&mut self, most: usize, connection: u64, more: usize) -> Result<(), Failure> {
         let after = self.used_by(connection).saturating_add(more);
         if after > most / CONNECTION_SHARE {
             return Err(Failure::Crowded);
         }
         while self.used.saturating_add(more) > most {
-            // one that would then use no more than this one keeps what it has
+            // a connection that would then use no more than this one keeps what it has
             let largest = self.by_use.last().filter(|(used, _)| *used > after).map(|(_, largest)| *largest);
             let largest = largest.ok_or(Failure::Crowded)?;
             let newest = self.connections.get(&largest).and_then(|of| of.calls.last_key_value());
             let newest = newest.map(|(call, _)| *call).ok_or(Failure::Crowded)?;
             let slot = self.remove(largest, newest);
-            self.gave_way.extend(slot.map(|slot| slot.pipe));
+            self.evicted.extend(slot.map(|slot| slot.pipe));
         }
         Ok(())
     }
 }
 
-/// What one connection may use.
+/// The share of one connection in a pool.
 #[derive(Debug)]
 pub struct Share {
     pool: Arc<Pool>,
@@ -177,8 +177,8 @@ pub struct Share {
 }
 
 impl Share {
-    /// A call that nothing is kept for yet.
-    pub(super) fn open(&self, pipe: &Arc<Pipe>) -> Result<Place, Failure> {
+    /// Reserves a slot for a call for which nothing is kept yet.
+    pub(super) fn open(&self, pipe: &Arc<Pipe>) -> Result<CallSlot, Failure> {
         let Self { pool, connection } = self;
         let call = pool.claim(|state| {
             if state.is_closed {
@@ -186,38 +186,38 @@ impl Share {
             }
             state.make_room(pool.most, *connection, COST)?;
             let call = state.number();
-            state.insert(*connection, call, Slot { cost: COST, pipe: Arc::clone(pipe) });
+            state.insert(*connection, call, Entry { cost: COST, pipe: Arc::clone(pipe) });
             Ok(call)
         })?;
-        Ok(Place { pool: Arc::clone(pool), connection: *connection, call, kept: 0 })
+        Ok(CallSlot { pool: Arc::clone(pool), connection: *connection, call, kept: 0 })
     }
 }
 
-/// The memory of one call, which is free when this is dropped, or when it gives way.
+/// The slot of one call, which is released when this is dropped or the call is evicted.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct CallSlot {
     pool: Arc<Pool>,
     connection: u64,
     call: u64,
-    /// Bytes beyond a little.
+    /// Kept bytes beyond those that [`COST`] includes.
     kept: usize,
 }
 
-impl Place {
-    /// Notes how many bytes are kept for the call now.
+impl CallSlot {
+    /// Sets how many bytes are kept for the call now.
     pub(super) fn keep(&mut self, bytes: usize) -> Result<(), Failure> {
-        let bytes = bytes.saturating_sub(A_LITTLE);
+        let bytes = bytes.saturating_sub(INCLUDED);
         if bytes == self.kept {
             return Ok(());
         }
         let (connection, call, most) = (self.connection, self.call, self.pool.most);
         self.pool.claim(|state| {
-            // out of the order while room is made, so that it does not give way to itself; one that is not there has
-            // ended already
+            // out of the pool while room is made, so that the call does not evict itself; if it is missing, it was
+            // evicted before
             let Some(slot) = state.remove(connection, call) else { return Ok(()) };
             let cost = COST.saturating_add(bytes);
             state.make_room(most, connection, cost)?;
-            state.insert(connection, call, Slot { cost, ..slot });
+            state.insert(connection, call, Entry { cost, ..slot });
             Ok(())
         })?;
         self.kept = bytes;
@@ -225,10 +225,10 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for CallSlot {
     fn drop(&mut self) {
         let slot = self.pool.lock().remove(self.connection, self.call);
-        // not under the lock: it may be the last to hold the pipe
+        // not under the lock: this may drop the last reference to the pipe
         drop(slot);
     }
 }

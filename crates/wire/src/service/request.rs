@@ -1,4 +1,4 @@
-//! The head of a request in the types of the crate http.
+//! Converts the head of a request to the types of the crate http.
 
 use bytes::Bytes;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, uri::PathAndQuery};
@@ -6,13 +6,13 @@ use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri,
 use super::{InvalidRequest, RequestBody};
 use crate::{Head, Header};
 
-/// `:authority` as it came, as an extension of the request. It is not a part of the URI: HTTP/2 does not check it, and
-/// clients send names that no URI can have.
+/// `:authority` as received, as an extension of the request. It is not part of the URI: HTTP/2 does not validate it,
+/// and clients send names that a URI cannot contain.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Authority(pub Bytes);
 
-/// Makes a request of a head. Fields that the crate http does not accept are dropped, and so are those that its map,
-/// which holds 32 768, does not hold.
+/// Converts a head to a request. Fields that the crate http rejects are dropped, as are those beyond the 32 768 that
+/// its map can hold.
 pub(super) fn request(
     head: &Head<'_>,
     mut extensions: Extensions,
@@ -41,20 +41,20 @@ fn uri(path: &[u8]) -> Option<Uri> {
 
 fn headers(head: &Head<'_>) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    // those that a call depends on come first, so that a flood of others cannot displace them
+    // the fields that a call depends on come first, so that a flood of others cannot displace them
     for is_other in [false, true] {
         for (_, name, value) in head.fields().filter(|(header, ..)| (*header == Header::Other) == is_other) {
             let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) else {
                 continue;
             };
-            // fails when the map is full
+            // fails if the map is full
             let _ = headers.try_append(name, value);
         }
     }
     headers
 }
 
-/// The length of the body that the head announces.
+/// The length of the body according to the head.
 pub(super) fn content_length(head: &Head<'_>) -> Option<u64> {
     let (.., value) = head.fields().find(|(header, ..)| *header == Header::ContentLength)?;
     std::str::from_utf8(value).ok()?.parse().ok()

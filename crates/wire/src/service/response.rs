@@ -1,40 +1,40 @@
-//! Heads and trailers of responses as blocks.
+//! Encodes heads and trailers of responses.
 
 use http::{HeaderMap, StatusCode};
 
 use crate::{Block, Header};
 
-/// The block of a response's head.
+/// Encodes the head of a response.
 pub(super) fn head(status: StatusCode, headers: &HeaderMap) -> Block {
     let status = (&b":status"[..], status.as_str().as_bytes());
     Block::new(std::iter::once(status).chain(fields(headers)))
 }
 
-/// The block of trailers; `None` if there are none.
+/// Encodes trailers; `None` if there are none.
 pub(super) fn trailers(trailers: &HeaderMap) -> Option<Block> {
     let mut fields = fields(trailers).peekable();
     fields.peek().is_some().then(|| Block::new(fields))
 }
 
-/// The head of a response which is nothing but a gRPC status.
+/// The head of a response that consists of a gRPC status.
 pub(super) fn grpc_status(code: &str, message: &str) -> Block {
     let fields =
         [(":status", "200"), ("content-type", "application/grpc"), ("grpc-status", code), ("grpc-message", message)];
     Block::new(fields.map(|(name, value)| (name.as_bytes(), value.as_bytes())))
 }
 
-/// Trailers of a gRPC status that is no success.
+/// The trailers of a gRPC status other than OK.
 pub(super) fn status_trailers(code: &str, message: &str) -> Block {
     let fields = [("grpc-status", code), ("grpc-message", message)];
     Block::new(fields.map(|(name, value)| (name.as_bytes(), value.as_bytes())))
 }
 
-/// The head of a response which refuses a request that is not one.
+/// The head of a response to an invalid request.
 pub(super) fn bad_request() -> Block {
     Block::new([(&b":status"[..], &b"400"[..])])
 }
 
-/// The fields that HTTP/2 allows, as it allows them.
+/// The fields that HTTP/2 allows.
 fn fields(map: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
     let fields = map.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes().trim_ascii()));
     fields.filter(|(name, _)| Header::of(name) != Header::ConnectionSpecific)
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_of_connections_are_left_out() {
+    fn connection_specific_fields_are_left_out() {
         let all = map(&[
             ("connection", "close"),
             ("keep-alive", "1"),

@@ -22,7 +22,7 @@ use super::{
     response,
 };
 
-/// Has a request answered, until the deadline.
+/// Answers a request, until its deadline.
 pub(super) async fn run<F, B>(
     pipe: Arc<Pipe>,
     request: Request<RequestBody>,
@@ -87,12 +87,12 @@ async fn respond<F, B>(
     }
 }
 
-/// Whether a response of this status has no body (RFC 9110, section 6.4.1).
+/// Whether a response with this status has no body (RFC 9110, section 6.4.1).
 fn has_no_content(status: StatusCode) -> bool {
     matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
-/// The task's end of the pipe. Dropped before its end, as by a panic, it has failed.
+/// The task's side of the pipe. If it is dropped before the end, as by a panic, the call has failed.
 struct Answer {
     pipe: Arc<Pipe>,
     is_ended: bool,
@@ -102,7 +102,7 @@ impl Answer {
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.pipe.lock();
         if matches!(state.response.end, Some(End::Failed(_))) {
-            // it was ended from outside, and what its service makes of the end of its request is no answer
+            // the call was ended from outside, and what its service makes of the aborted request is not an answer
             return;
         }
         change(&mut state);

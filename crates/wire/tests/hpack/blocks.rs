@@ -1,16 +1,16 @@
-//! The blocks of a connection, right ones, and some that are damaged.
+//! Header blocks of a connection; some are damaged.
 
 use std::collections::VecDeque;
 
 use proptest::prelude::*;
 use proptest::sample::select;
 
-/// One representation, as it is meant.
+/// One representation of a field.
 #[derive(Clone, Debug)]
 enum Step {
-    /// An entry of the tables, modulo what there is.
+    /// An entry of the tables, modulo their size.
     Indexed(usize),
-    /// A literal with its name, or with that of an entry.
+    /// A literal, with its own name or that of an entry.
     Literal { kind: Kind, name: Option<Text>, index: usize, value: Text },
 }
 
@@ -21,14 +21,14 @@ enum Kind {
     NeverIndexed,
 }
 
-/// A string as it is encoded, and the length of what it encodes.
+/// An encoded string, and the length of its plain text.
 #[derive(Clone, Debug)]
 struct Text {
     encoded: Vec<u8>,
     length: usize,
 }
 
-/// What happens to an octet of a block.
+/// A change of one octet of a block.
 #[derive(Clone, Debug)]
 enum Damage {
     Replaced(usize, u8),
@@ -36,7 +36,7 @@ enum Damage {
     Truncated(usize),
 }
 
-/// A table's size and the blocks.
+/// The size of a table, and the blocks.
 pub(super) fn connection() -> impl Strategy<Value = (usize, Vec<Vec<u8>>)> {
     let block = (
         prop_oneof![8 => Just(vec![]), 2 => proptest::collection::vec(0..=4200_usize, 1..3)],
@@ -56,7 +56,7 @@ pub(super) fn connection() -> impl Strategy<Value = (usize, Vec<Vec<u8>>)> {
     })
 }
 
-/// An integer with a prefix of some bits.
+/// An integer with a prefix of this many bits.
 pub(super) fn integer(first: u8, prefix: u8, value: usize) -> Vec<u8> {
     let full = (1 << prefix) - 1;
     if value < full {
@@ -130,7 +130,7 @@ fn damaged(mut block: Vec<u8>, damage: Option<&Damage>) -> Vec<u8> {
     block
 }
 
-/// What the decoder's table will have: the lengths of its names and values, the newest first.
+/// Predicts the decoder's table: the lengths of its names and values, newest first.
 struct Table {
     entries: VecDeque<(usize, usize)>,
     limit: usize,
@@ -157,7 +157,7 @@ impl Table {
                 };
                 let length = match &name {
                     Some(name) => name.length,
-                    // no name of the static table matters here: they are short
+                    // names of the static table do not matter here: they are short
                     None => there(index).checked_sub(61).map_or(10, |at| self.entries[at].0),
                 };
                 match name {

@@ -1,4 +1,4 @@
-//! Against Go's decoder, in a process of its own: tests/independent/hpack.
+//! Compared with Go's decoder, in a process of its own: tests/independent/hpack.
 
 use std::cell::RefCell;
 use std::io::{self, Read, Write};
@@ -61,10 +61,10 @@ impl Drop for Go {
 }
 
 /// Where Go differs:
-/// - Its integers have up to nine octets after the prefix; RFC 7541, section 5.1, leaves the limit open.
-/// - It takes size updates anywhere while its table is empty, as an exception from RFC 7541, section 4.2.
-/// - It refuses the second one at a block's start while its table is not empty, although section 4.2 asks for two when
-///   the size was reduced and then raised between two blocks.
+/// - Its integers may have nine octets after the prefix; RFC 7541, section 5.1, leaves the limit open.
+/// - It accepts size updates anywhere while its table is empty, against RFC 7541, section 4.2.
+/// - It rejects the second one at the start of a block while its table is not empty, although section 4.2 requires two
+///   if the size was reduced and then raised between two blocks.
 fn differs(block: &[u8], ours: &Result<Vec<Pair>, HpackError>) -> bool {
     match ours {
         Ok(_) => starts_with_two_updates(block),
@@ -80,7 +80,7 @@ fn starts_with_two_updates(block: &[u8]) -> bool {
 }
 
 #[test]
-fn blocks_are_decoded_as_by_go() {
+fn blocks_are_decoded_as_in_go() {
     let (go, counted) = (RefCell::new(Go::start()), RefCell::new(Tally::default()));
     let cases = ProptestConfig::default().cases.max(4000);
     proptest!(ProptestConfig::with_cases(cases), |(connection in blocks::connection())| {
@@ -94,7 +94,7 @@ fn blocks_are_decoded_as_by_go() {
 }
 
 #[test]
-fn random_octets_are_decoded_as_by_go() {
+fn random_octets_are_decoded_as_in_go() {
     let (go, counted) = (RefCell::new(Go::start()), RefCell::new(Tally::default()));
     let octet = prop_oneof![any::<u8>(), 0x00..0x08_u8, 0x80..0x84_u8];
     let blocks = proptest::collection::vec(proptest::collection::vec(octet, 0..12), 1..6);
@@ -108,7 +108,7 @@ fn random_octets_are_decoded_as_by_go() {
 }
 
 #[test]
-fn go_reads_what_we_encode() {
+fn go_decodes_what_we_encode() {
     let go = RefCell::new(Go::start());
     let cases = ProptestConfig::default().cases.max(1000);
     let fields = proptest::collection::vec((word(), word()), 0..20);

@@ -1,4 +1,4 @@
-//! Against the encoder of httlib-hpack, which indexes.
+//! Compared with the encoder of httlib-hpack, which uses indexing.
 
 use httlib_hpack::Encoder;
 use proptest::prelude::*;
@@ -7,7 +7,7 @@ use wire::hpack::Decoder;
 use super::blocks::word;
 use super::{Pair, decode};
 
-/// A field, and how it is to be encoded.
+/// A field, and how it is encoded.
 fn field() -> impl Strategy<Value = (Pair, u8)> {
     const WAYS: [u8; 6] = [
         0,
@@ -34,7 +34,7 @@ fn block() -> impl Strategy<Value = Block> {
 
 proptest! {
     #[test]
-    fn what_httlib_encodes_comes_back(blocks in proptest::collection::vec(block(), 1..10)) {
+    fn we_decode_what_httlib_encodes(blocks in proptest::collection::vec(block(), 1..10)) {
         let (mut encoder, mut decoder) = (Encoder::with_dynamic_size(4096), Decoder::new(4096));
         let mut scratch = Vec::new();
         for (update, fields) in blocks {

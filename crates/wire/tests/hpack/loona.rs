@@ -1,4 +1,4 @@
-//! Against the decoder of loona-hpack.
+//! Compared with the decoder of loona-hpack.
 
 use proptest::prelude::*;
 use wire::hpack::HpackError;
@@ -6,8 +6,8 @@ use wire::hpack::HpackError;
 use super::{Pair, Tally, blocks, compare};
 
 /// Where loona-hpack differs:
-/// - It takes size updates anywhere; RFC 7541, section 4.2, has them at the start of a block.
-/// - It refuses a block that ends with one, even if nothing else is in it. RFC 7541 has no such rule, and trailers may
+/// - It accepts size updates anywhere; RFC 7541, section 4.2, allows them only at the start of a block.
+/// - It rejects a block that ends with one, even if that is all there is. RFC 7541 has no such rule, and trailers may
 ///   be an empty list of fields.
 fn differs(block: &[u8], ours: &Result<Vec<Pair>, HpackError>) -> bool {
     match ours {
@@ -17,7 +17,7 @@ fn differs(block: &[u8], ours: &Result<Vec<Pair>, HpackError>) -> bool {
 }
 
 #[test]
-fn blocks_are_decoded_as_by_loona() {
+fn blocks_are_decoded_as_in_loona() {
     let mut tally = Tally::default();
     let cases = ProptestConfig::default().cases.max(512);
     let counted = std::cell::RefCell::new(&mut tally);

@@ -1,4 +1,4 @@
-//! HPACK against its own encoder, random octets, and implementations that share no code with it.
+//! HPACK compared with its own encoder, random octets, and independent implementations.
 
 mod blocks;
 mod go;
@@ -21,8 +21,8 @@ fn decode(decoder: &mut Decoder, block: &[u8], scratch: &mut Vec<u8>) -> Result<
     Ok(fields)
 }
 
-/// What an oracle makes of the blocks of a connection is what we make of them, up to the first error, except where
-/// `differ` says that it may be an error for one of the two.
+/// Compares our decoding of a connection's blocks with another implementation's, up to the first error. They must
+/// agree, except where `differ` allows an error for one of the two.
 fn compare(
     (size, blocks): &(usize, Vec<Vec<u8>>),
     mut oracle: impl FnMut(&[u8]) -> Option<Vec<Pair>>,
@@ -50,7 +50,7 @@ fn compare(
     }
 }
 
-/// How many blocks were decoded alike, were in error for both, or had a difference that is allowed.
+/// How many blocks were decoded equally, were errors for both, or had a permitted difference.
 #[derive(Debug, Default)]
 struct Tally {
     same: u64,

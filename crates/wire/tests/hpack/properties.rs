@@ -1,4 +1,4 @@
-//! The encoder's blocks come back, and no octets make the decoder panic.
+//! Encoded blocks are decoded to the same fields, and no octets make the decoder panic.
 
 use proptest::prelude::*;
 use wire::hpack::{Decoder, put_field, put_size_update_zero, put_status};
@@ -16,7 +16,7 @@ fn fields() -> impl Strategy<Value = Vec<Pair>> {
 
 proptest! {
     #[test]
-    fn what_we_encode_comes_back_in_blocks_of_any_number(
+    fn encoded_fields_round_trip_in_any_number_of_blocks(
         status in 100..1000_u16,
         fields in fields(),
         ends in proptest::collection::vec(any::<bool>(), 20),
@@ -38,7 +38,7 @@ proptest! {
         prop_assert_eq!(decode(&mut ours, &block, &mut scratch), Ok(expected));
     }
 
-    /// Not even when an error was not the end of the connection.
+    /// Not even if decoding continues after an error.
     #[test]
     fn no_octets_make_it_panic(
         size in 0..5000_usize,
@@ -59,7 +59,7 @@ proptest! {
     }
 
     #[test]
-    fn what_the_scratch_buffer_has_before_does_not_matter(
+    fn the_content_of_the_scratch_buffer_does_not_matter(
         (size, blocks) in blocks::connection(),
         mut scratch in proptest::collection::vec(any::<u8>(), 0..300),
     ) {

@@ -1,4 +1,4 @@
-//! h2spec, which is not ours, against a server that answers any call at once.
+//! The independent suite h2spec, run against a server that answers any call immediately.
 use std::{path::Path, process::Stdio, sync::Arc};
 
 use crate::support::{frames::PREFACE, handler::TestHandler};
@@ -12,7 +12,7 @@ use wire::{Buffers, Config, Served};
 /// Cases that may fail, each with its reason.
 const ALLOWED: &[(&str, &str)] = &[];
 
-/// Seconds that h2spec waits for an answer, on a machine that is busy.
+/// How many seconds h2spec waits for an answer, on a busy machine.
 const PATIENCE: &str = "20";
 
 async fn serve(listener: TcpListener) {
@@ -26,7 +26,7 @@ async fn serve(listener: TcpListener) {
             if is_read && preface == *PREFACE {
                 let _ = Served::new(stream, TestHandler::default(), &config, &buffers).await;
             } else {
-                // bytes that are not read would reset the connection
+                // closing with unread bytes would reset the connection
                 let _ = stream.shutdown().await;
                 let _ = stream.read_to_end(&mut Vec::new()).await;
             }
@@ -34,7 +34,7 @@ async fn serve(listener: TcpListener) {
     }
 }
 
-/// The failed cases of a JUnit report, by their section and description, and how many cases there were.
+/// The failed cases of a JUnit report, by section and description, and the number of cases.
 fn failures(report: &str) -> (Vec<String>, usize) {
     let attribute = |text: &str, name: &str| {
         let (_, rest) = text.split_once(&format!(" {name}=\""))?;
@@ -58,7 +58,7 @@ async fn h2spec_passes() {
     let port = listener.local_addr().expect("an address").port().to_string();
     let server = tokio::spawn(serve(listener));
     let report = std::env::temp_dir().join(format!("h2spec-{}.xml", std::process::id()));
-    // some cases need an answer with DATA
+    // some cases need a response with DATA
     let output = Command::new(program)
         .args(["--strict", "--port", &port, "--path", "/sized/100", "--timeout", PATIENCE, "--junit-report"])
         .arg(&report)

@@ -1,4 +1,4 @@
-//! Replies that are longer than one stream's turn.
+//! Replies longer than one stream's turn.
 
 use std::{
     sync::Arc,
@@ -12,7 +12,7 @@ use wire::{Block, Buffers, Config, Event, Handler, Head, Opened, Progress, Reply
 
 const LENGTH: usize = 300_000;
 
-/// Answers each call with so many bytes, at once.
+/// Answers each call immediately with this many bytes.
 struct Long;
 
 impl Handler for Long {
@@ -43,7 +43,7 @@ impl Handler for Long {
 }
 
 #[tokio::test]
-async fn a_reply_that_the_windows_admit_needs_no_update_of_them() {
+async fn a_reply_that_the_windows_admit_needs_no_window_update() {
     let (near, mut far) = tokio::io::duplex(64 << 10);
     tokio::spawn(async move {
         far.read_exact(&mut [0; 24]).await.expect("a preface");
@@ -57,7 +57,7 @@ async fn a_reply_that_the_windows_admit_needs_no_update_of_them() {
     let (response, _) = client.send_request(request, true).expect("it is sent");
     let mut body = response.await.expect("a response").into_body();
     let mut got = 0;
-    // its window is never given back
+    // its window is never returned
     while let Some(part) = body.data().await {
         got += part.expect("no error").len();
     }

@@ -13,7 +13,7 @@ use crate::engine::stats::{Observation, SeriesName, Stats, StatsPage};
 
 const HOSTILE: &str = "a\"b\\c\nd{}=,\r é漢\u{0}";
 
-/// Rules of one, two and four levels and one of hostile text, each hit 12 times at once against a limit of 10.
+/// Rules with one, two and four levels and one with hostile text, each with 12 hits at once and a limit of 10.
 fn table() -> StatsTable {
     let stats = Stats::new(100);
     let names = [
@@ -47,10 +47,10 @@ fn text(table: &StatsTable) -> String {
     RuleFamilies::new(table).collect()
 }
 
-/// What one line of the text format says: name, labels, number.
+/// A line of the text format: name, labels, number.
 type Sample = (String, BTreeMap<String, String>, f64);
 
-/// Reads one sample as strictly as the format is defined.
+/// Parses a sample as strictly as the format is defined.
 fn sample(line: &str) -> Sample {
     let name_end = line.find(['{', ' ']).expect("a sample has a value");
     let (name, rest) = line.split_at(name_end);
@@ -91,7 +91,7 @@ fn quoted(text: &str) -> (String, &str) {
     unreachable!("a label value does not end: {text}")
 }
 
-/// Types of families, and every sample; fails on whatever Prometheus would refuse.
+/// The types of the families, and every sample. Panics on anything that Prometheus would reject.
 fn parsed(text: &str) -> (BTreeMap<String, String>, Vec<Sample>) {
     let (mut types, mut samples) = (BTreeMap::new(), Vec::new());
     let (mut helps, mut seen) = (BTreeSet::new(), BTreeSet::new());
@@ -112,7 +112,7 @@ fn parsed(text: &str) -> (BTreeMap<String, String>, Vec<Sample>) {
                 "histogram" => ["_bucket", "_sum", "_count"].iter().any(|end| name == format!("{family}{end}")),
                 _ => name == family,
             };
-            assert!(of_family, "{line} stands in the wrong family");
+            assert!(of_family, "{line} is in the wrong family");
             assert!(seen.insert(format!("{name}{labels:?}")), "twice: {line}");
             samples.push((name, labels, value));
         }
@@ -143,7 +143,7 @@ fn rules_are_exported_with_the_labels_of_the_reference() {
     ] {
         let name = format!("ratelimit_service_rate_limit_{figure}");
         assert_eq!(value(&samples, &name, &deep), Some(expected), "{figure}");
-        // As the reference would show it: the first two levels.
+        // the reference's series, which have the first two levels only
         let two_levels =
             samples.iter().filter(|(n, labels, _)| *n == name && labels.get("key2").is_some_and(|k| k == "two"));
         assert_eq!(two_levels.map(|sample| sample.2).sum::<f64>(), expected * 2.0);
@@ -151,14 +151,14 @@ fn rules_are_exported_with_the_labels_of_the_reference() {
 }
 
 #[test]
-fn hostile_label_values_come_back_whole() {
+fn hostile_label_values_are_escaped_losslessly() {
     let (_, samples) = parsed(&text(&table()));
     let labels = [("domain", HOSTILE), ("key1", HOSTILE), ("key2", HOSTILE), ("key3", HOSTILE)];
     assert_eq!(value(&samples, "ratelimit_service_rate_limit_total_hits", &labels), Some(12.0));
 }
 
 #[test]
-fn many_rules_come_in_pieces_and_rules_never_hit_do_not_come() {
+fn many_rules_are_streamed_in_pieces_and_rules_without_hits_are_omitted() {
     let stats = Stats::new(0);
     let names: Vec<String> = (0..3_000).map(|n| format!("rule_{n}")).collect();
     let rules = (0..).map(RuleId).zip(names.iter().map(|name| SeriesName::of("d", [name])));
@@ -185,7 +185,7 @@ fn the_stats_page_names_figures_as_the_reference_does() {
 }
 
 #[test]
-fn lines_of_equal_names_are_one() {
+fn lines_of_equal_names_are_merged() {
     let stats = Stats::new(0);
     let names = [SeriesName::of("d.a", ["b"]), SeriesName::of("d", ["a", "b"]), SeriesName::of("d", ["a.b"])];
     let table = StatsTable::build(&stats, (0..).map(RuleId).zip(names), None);

@@ -1,4 +1,4 @@
-//! The Redis store and what guards it. `docs/redis.md` describes the variables, which must agree.
+//! The configuration of the Redis store and its guards. `docs/redis.md` describes the variables.
 
 mod endpoint;
 #[cfg(test)]
@@ -9,22 +9,18 @@ use std::time::Duration;
 
 use self::endpoint::Variables;
 use super::tls::identity;
-use crate::app::{RedisStoreConfig, redis_clients};
-use crate::settings::error::{Place, Problem};
+use crate::app::{GuardsConfig, RedisStoreConfig, redis_clients};
+use crate::settings::error::{Origin, Problem};
 use crate::settings::parse::unless_zero;
 use crate::settings::table::{Given, Note, Read};
 use crate::settings::variables::{Raw, TABLE};
-use crate::store::redis::{BreakerConfig, Endpoint, RedisConfig, Startup, Topology};
-use crate::tls::ClientFiles;
-use limiter::memory::MemoryConfig;
+use redis::{BreakerConfig, Endpoint, RedisConfig, Startup, Topology};
+use tls::ClientFiles;
 
-/// The size of the deny cache where nothing is said.
-const DENY_CACHE_BYTES: NonZeroUsize = NonZeroUsize::new(4 << 20).expect("four MiB is more than nothing");
-
-/// The Redis that the variables describe, or what is wrong with them; and what is odd about them.
+/// The configuration from the variables; `None` if this adds an error.
 pub(super) fn config(
     raw: &Raw,
-    local: MemoryConfig,
+    guards: GuardsConfig,
     workers: NonZeroUsize,
     problems: &mut Vec<Problem>,
     notes: &mut Vec<Note>,
@@ -74,17 +70,18 @@ pub(super) fn config(
         key_prefix,
     };
     for one in [Some(&main), raw.persecond.value.then_some(&per_second)].into_iter().flatten() {
-        one.may_be_atomic(&raw.stop_increment, problems);
+        one.check_atomicity(&raw.stop_increment, problems);
     }
     let main = main.endpoint(problems, notes);
     let is_cluster = |one: &Endpoint| matches!(one.topology, Topology::Cluster(_));
-    // of the first pair of braces a cluster takes the slot, and of an empty one that of the whole key
+    // A cluster hashes what is between the first pair of braces, or the whole key if that is empty.
     let has_empty_tag = |prefix: &str| prefix.split_once('{').is_some_and(|(_, rest)| rest.starts_with('}'));
     if main.as_ref().is_some_and(is_cluster) && has_empty_tag(key_prefix) {
         problems.push(Problem::Malformed {
-            place: Place { variable: "CACHE_KEY_PREFIX", flag: None },
+            origin: Origin { variable: "CACHE_KEY_PREFIX", flag: None },
             value: key_prefix.to_owned(),
-            accepted: "a prefix for a cluster, which gives the limits of one descriptor different slots if {} comes first",
+            accepted: "a prefix for a cluster: with {} as its first braces, the limits of one descriptor get different \
+                       slots",
         });
     }
     let per_second = if raw.persecond.value { Some(per_second.endpoint(problems, notes)?) } else { None };
@@ -95,30 +92,30 @@ pub(super) fn config(
             max_jitter: Duration::from_secs(raw.expiration_jitter.value.0.into()),
             max_pending: raw.max_pending_checks.value.get(),
         },
-        deny_cache_bytes: raw.local_cache_size.value.map_or(Some(DENY_CACHE_BYTES), |size| NonZeroUsize::new(size.0)),
-        local,
-        replicas: raw.replicas.value,
+        clients,
+        guards,
         give_up: unless_zero(raw.redis_startup_elapsed.value.0),
         health_needs_connection: raw.redis_health.value,
     })
 }
 
-/// `None` if the longest cooldown is shorter than the first, and then there is a problem.
+/// `None` if the longest cooldown is shorter than the first; this adds an error.
 fn breaker(raw: &Raw, problems: &mut Vec<Problem>) -> Option<BreakerConfig> {
     const FIRST: &str = "BREAKER_COOLDOWN";
     const LONGEST: &str = "BREAKER_MAX_COOLDOWN";
     let (cooldown, max_cooldown) = (raw.breaker_cooldown.value.0, raw.breaker_max_cooldown.value.0);
-    // a default that stands in for what cannot be read contradicts nothing
-    let unread = problems.iter().any(|problem| [FIRST, LONGEST].contains(&problem.place().variable));
-    if cooldown > max_cooldown && !unread {
+    // the default that replaces a malformed value contradicts nothing
+    let is_malformed = problems.iter().any(|problem| [FIRST, LONGEST].contains(&problem.origin().variable));
+    if cooldown > max_cooldown && !is_malformed {
         let (first, longest) =
             (given_or_default(&raw.breaker_cooldown, FIRST), given_or_default(&raw.breaker_max_cooldown, LONGEST));
         let (this, other) = if raw.breaker_max_cooldown.given.is_some() { (longest, first) } else { (first, longest) };
         problems.push(Problem::Contradiction {
-            place: this.place,
+            origin: this.origin,
             value: this.shown,
             other: other.to_string(),
-            reason: "the longest time between probes is no shorter than the first: raise BREAKER_MAX_COOLDOWN, or lower BREAKER_COOLDOWN",
+            reason: "the longest time between probes must not be shorter than the first: raise \
+                     BREAKER_MAX_COOLDOWN, or lower BREAKER_COOLDOWN",
         });
         return None;
     }
@@ -132,16 +129,16 @@ fn breaker(raw: &Raw, problems: &mut Vec<Problem>) -> Option<BreakerConfig> {
     })
 }
 
-/// The value of this variable as it was written, or as the table has it.
+/// The value of this variable as written, or its default.
 fn given_or_default<T>(read: &Read<T>, name: &'static str) -> Given {
     read.given.clone().unwrap_or_else(|| {
         let row = TABLE.iter().find(|variable| variable.name == name);
         let shown = row.map(|variable| variable.default).unwrap_or_default().to_owned();
-        Given { place: Place { variable: name, flag: None }, shown }
+        Given { origin: Origin { variable: name, flag: None }, shown }
     })
 }
 
-/// The files are one set for both Redises, as in the reference.
+/// The TLS files, which both Redis servers share, as in the reference.
 fn tls(raw: &Raw) -> ClientFiles {
     ClientFiles {
         ca: raw.redis_tls_cacert.value.clone(),

@@ -1,14 +1,14 @@
-//! Lists of sentinels and of nodes as the reference has them: each is `host:port` or a `redis://` URL.
+//! Lists of sentinels or cluster nodes in the reference's form: each member is `host:port` or a `redis://` URL.
 
-use super::pieces::{Pieces, database, server};
+use super::parts::{UrlParts, database, server};
 use super::target::{Accepted, CLUSTER_LIST, Parsed, REDIS_PORT, SENTINEL_LIST, SENTINEL_PORT, Server, Target};
 use crate::settings::redis::login::Login;
 
-/// `master,sentinel,sentinel`. The logins of the URLs are those to the sentinels.
+/// Parses `master,sentinel,sentinel`. The logins in the URLs are for the sentinels.
 pub(super) fn sentinel(text: &str) -> Result<Parsed, Accepted> {
     let (master, rest) = text
         .split_once(',')
-        // it is logged, and no part of a login
+        // the name is logged, so it must not be part of a login
         .filter(|(master, _)| !master.is_empty() && !master.contains([':', '@']))
         .ok_or(SENTINEL_LIST)?;
     let Members { servers: sentinels, logins, tls, database, notes } = Members::of(rest, SENTINEL_PORT, SENTINEL_LIST)?;
@@ -20,7 +20,7 @@ pub(super) fn sentinel(text: &str) -> Result<Parsed, Accepted> {
     Ok(Parsed { target, logins: vec![], sentinel_logins: logins, tls, database, notes })
 }
 
-/// `node,node`. The logins of the URLs are those to all nodes.
+/// Parses `node,node`. The logins in the URLs are for all nodes.
 pub(super) fn cluster(text: &str) -> Result<Parsed, Accepted> {
     let Members { servers, logins, tls, database, notes } = Members::of(text, REDIS_PORT, CLUSTER_LIST)?;
     if database != 0 {
@@ -33,13 +33,13 @@ struct Members {
     servers: Vec<Server>,
     logins: Vec<Login>,
     tls: bool,
-    /// That of the last that has one other than 0.
+    /// The database of the last member whose database is not 0; 0 if there is none.
     database: u32,
     notes: Vec<&'static str>,
 }
 
 impl Members {
-    /// Those of a list; empty parts of it are none.
+    /// Parses a list; empty parts are ignored. `port`: the default port.
     fn of(text: &str, port: u16, accepted: Accepted) -> Result<Self, Accepted> {
         let mut members = Self { servers: vec![], logins: vec![], tls: false, database: 0, notes: vec![] };
         let mut plain = false;
@@ -54,7 +54,8 @@ impl Members {
                         );
                     }
                     members.add(rest, port).ok_or(
-                        "a list of redis://[user:password@]host[:port], with the , / ? # @ of a password percent-encoded",
+                        "a list of redis://[user:password@]host[:port], with the , / ? # @ of a password \
+                         percent-encoded",
                     )?;
                     plain |= !tls;
                     members.tls |= tls;
@@ -62,16 +63,16 @@ impl Members {
             }
         }
         if members.tls && plain {
-            return Err("a list of redis:// alone or of rediss:// alone: all are reached with TLS, or none");
+            return Err("a list of only redis:// or only rediss:// URLs: all are reached with TLS, or none");
         }
         if members.servers.is_empty() { Err(accepted) } else { Ok(members) }
     }
 
     fn add(&mut self, rest: &str, port: u16) -> Option<()> {
-        let Pieces { login, servers, path, database: asked, notes } = Pieces::of(rest)?;
+        let UrlParts { login, servers, path, database: parameter, notes } = UrlParts::of(rest)?;
         self.servers.push(server(servers, Some(port))?);
         self.logins.push(login);
-        let database = database(path.unwrap_or_default(), asked.as_deref())?;
+        let database = database(path.unwrap_or_default(), parameter.as_deref())?;
         self.database = if database == 0 { self.database } else { database };
         for note in notes {
             if !self.notes.contains(&note) {

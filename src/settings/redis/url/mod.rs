@@ -7,15 +7,15 @@
 //! host:port,host:port          redis-cluster://[user:password@]host[:port],…                  with REDIS_TYPE=CLUSTER
 //! ```
 //!
-//! `rediss://`, `rediss-sentinel://` and `rediss-cluster://` are over TLS. In the lists of the last two lines, an address
-//! may be a `redis://` URL, as in the reference. How URLs are taken apart is in `pieces`.
+//! `rediss://`, `rediss-sentinel://` and `rediss-cluster://` mean TLS. In the lists of the last two lines, an address
+//! may be a `redis://` URL, as in the reference. `parts` splits URLs.
 
 mod list;
-mod pieces;
+mod parts;
 mod redact;
 pub(in crate::settings) mod target;
 
-use self::pieces::{Pieces, database, decoded, is_path, server, servers};
+use self::parts::{UrlParts, database, decoded, is_path, server, servers};
 use self::target::{Accepted, REDIS_PORT, SENTINEL_LIST, SENTINEL_PORT};
 use super::kind::{RedisType, SocketType};
 pub(in crate::settings) use redact::redacted;
@@ -23,12 +23,12 @@ pub(in crate::settings) use target::{Parsed, Target};
 
 const CONNECTION_STRING: Accepted = "host:port alone, without the options of other clients: \
                                      the password goes to REDIS_AUTH, ssl=True is REDIS_TLS=true";
-const UNREPLACED: Accepted = "an address, but has the name of a variable, which nothing has replaced: Kubernetes replaces \
-                              $(NAME) where NAME stands before";
-const PLAIN_PATH: Accepted = "the path of a socket alone: a database or a login needs unix:///path?db=1, and a ? # or @ of \
-                              a path is percent-encoded there";
+const PLACEHOLDER: Accepted = "an address, but contains the name of a variable, which was not replaced: Kubernetes \
+                               replaces $(NAME) only if NAME is defined before it";
+const PLAIN_PATH: Accepted = "the path of a socket alone: a database or a login needs unix:///path?db=1, where a ?, # \
+                              or @ in the path is percent-encoded";
 
-/// Reads an address; one without a scheme is of type `kind`. `socket`: how it is to be reached, if that is known.
+/// Parses an address. Without a scheme, it is of type `kind` and, if that is single, reached by `socket`.
 pub(in crate::settings) fn parse(text: &str, kind: RedisType, socket: Option<SocketType>) -> Result<Parsed, Accepted> {
     let trimmed = text.trim();
     let parsed = match (scheme(trimmed), kind) {
@@ -38,8 +38,15 @@ pub(in crate::settings) fn parse(text: &str, kind: RedisType, socket: Option<Soc
         (None, RedisType::Single) => single(trimmed, socket).map(Parsed::plain),
         (Some((form, tls, rest)), _) => url(form, tls, rest),
     };
-    let parsed =
-        parsed.map_err(|accepted| if is_unreplaced(text) { UNREPLACED } else { known(text).unwrap_or(accepted) });
+    let parsed = parsed.map_err(|accepted| {
+        if has_placeholder(text) {
+            PLACEHOLDER
+        } else if is_connection_string(text) {
+            CONNECTION_STRING
+        } else {
+            accepted
+        }
+    });
     parsed.map(|mut parsed| {
         if trimmed != text {
             parsed.notes.push("has white space around it, which is ignored");
@@ -48,26 +55,26 @@ pub(in crate::settings) fn parse(text: &str, kind: RedisType, socket: Option<Soc
     })
 }
 
-/// What to say of a text that is written for another client.
-fn known(text: &str) -> Option<Accepted> {
+/// Whether a text is a connection string for another client, with a part such as `password=…`.
+fn is_connection_string(text: &str) -> bool {
     let is_password =
         |item: &str| item.trim().split_once('=').is_some_and(|(name, _)| name.trim().eq_ignore_ascii_case("password"));
-    text.split(',').any(is_password).then_some(CONNECTION_STRING)
+    text.split(',').any(is_password)
 }
 
-/// Whether a text has `$(NAME)` or `${NAME}`, as templates have that nobody filled in.
-pub(in crate::settings) fn is_unreplaced(text: &str) -> bool {
+/// Whether a text contains `$(NAME)` or `${NAME}`, which a template should have replaced.
+pub(in crate::settings) fn has_placeholder(text: &str) -> bool {
     let is_name = |name: &str| {
         !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
     };
-    let has = |from: &str, to: char| {
-        text.match_indices(from)
-            .any(|(at, _)| text[at + from.len()..].split_once(to).is_some_and(|(name, _)| is_name(name)))
+    let has = |open: &str, close: char| {
+        text.match_indices(open)
+            .any(|(at, _)| text[at + open.len()..].split_once(close).is_some_and(|(name, _)| is_name(name)))
     };
     has("$(", ')') || has("${", '}')
 }
 
-/// The type that an address is of, as far as its scheme says.
+/// The type that the scheme of an address implies, if any.
 pub(in crate::settings) fn kind(text: &str) -> Option<RedisType> {
     match scheme(text.trim())?.0 {
         "redis-sentinel" | "rediss-sentinel" => Some(RedisType::Sentinel),
@@ -76,13 +83,13 @@ pub(in crate::settings) fn kind(text: &str) -> Option<RedisType> {
     }
 }
 
-/// Whether an address, or one in it, asks for TLS.
+/// Whether an address, or a member of a list of addresses, asks for TLS.
 pub(in crate::settings) fn asks_for_tls(text: &str) -> bool {
     let begins = |item: &str| item.trim().get(..6).is_some_and(|word| word.eq_ignore_ascii_case("rediss"));
     text.split(',').any(|item| begins(item) && item.contains("://"))
 }
 
-/// The scheme that a whole address begins with, whether it asks for TLS, and what follows it. An unknown one is "".
+/// The scheme of the whole address ("" if it is unknown), whether it asks for TLS, and the rest of the address.
 fn scheme(text: &str) -> Option<(&'static str, bool, &str)> {
     const KNOWN: [&str; 7] =
         ["redis", "rediss", "redis-sentinel", "rediss-sentinel", "redis-cluster", "rediss-cluster", "unix"];
@@ -111,44 +118,44 @@ fn url(scheme: &str, tls: bool, rest: &str) -> Result<Parsed, Accepted> {
                         rediss-sentinel, redis-cluster, rediss-cluster or unix");
         }
     };
-    let read = || {
-        let Pieces { login, servers: at, path, database: asked, notes } = Pieces::of(rest)?;
+    let parse = || {
+        let UrlParts { login, servers: addresses, path, database: parameter, notes } = UrlParts::of(rest)?;
         let (target, database) = match scheme.trim_start_matches("rediss").trim_start_matches("redis") {
             "unix" => {
-                let path = path.filter(|path| at.is_empty() && !path.contains('@'))?;
-                (Target::Unix(format!("/{}", decoded(path)?).into()), database("", asked.as_deref())?)
+                let path = path.filter(|path| addresses.is_empty() && !path.contains('@'))?;
+                (Target::Unix(format!("/{}", decoded(path)?).into()), database("", parameter.as_deref())?)
             }
             "-sentinel" => {
                 let path = path.unwrap_or_default();
                 let (master, path) = path.split_once('/').unwrap_or((path, ""));
-                // it is logged, and may be the rest of a password
+                // the name is logged; with an @ it may be the end of an unencoded password
                 let master = Some(master).filter(|master| !master.is_empty() && !master.contains('@'))?;
                 let master = decoded(master)?;
-                let sentinels = servers(at, Some(SENTINEL_PORT))?;
-                (Target::Sentinel { master, sentinels }, database(path, asked.as_deref())?)
+                let sentinels = servers(addresses, Some(SENTINEL_PORT))?;
+                (Target::Sentinel { master, sentinels }, database(path, parameter.as_deref())?)
             }
             "-cluster" => {
-                let nodes = servers(at, Some(REDIS_PORT))?;
-                let database = database(path.unwrap_or_default(), asked.as_deref())?;
+                let nodes = servers(addresses, Some(REDIS_PORT))?;
+                let database = database(path.unwrap_or_default(), parameter.as_deref())?;
                 (Target::Cluster(nodes), Some(database).filter(|&database| database == 0)?)
             }
             _ => {
-                let server = server(at, Some(REDIS_PORT))?;
-                (Target::Tcp(server), database(path.unwrap_or_default(), asked.as_deref())?)
+                let server = server(addresses, Some(REDIS_PORT))?;
+                (Target::Tcp(server), database(path.unwrap_or_default(), parameter.as_deref())?)
             }
         };
         Some(Parsed { target, logins: vec![login], sentinel_logins: vec![], tls, database, notes })
     };
-    read().ok_or(accepted)
+    parse().ok_or(accepted)
 }
 
-/// What the reference takes for one server.
+/// Parses the address of one server without a scheme, as the reference does.
 fn single(text: &str, socket: Option<SocketType>) -> Result<Target, Accepted> {
-    // what may be a user and a password is no path
+    // what may contain a user and a password is not a path
     let may_be_path = socket == Some(SocketType::Unix) && !text.contains([':', '@', ',']);
     match server(text, None) {
         Some(server) => Ok(Target::Tcp(server)),
-        // it is dialled, and logged whole
+        // the path is dialled and logged as a whole, so it must not contain a login
         None if (is_path(text) || may_be_path) && text.contains(['?', '#', '@']) => Err(PLAIN_PATH),
         None if is_path(text) || may_be_path => Ok(Target::Unix(text.into())),
         None if text.contains(',') => Err("one server: a list needs REDIS_TYPE=SENTINEL (master,host:port,…) or \

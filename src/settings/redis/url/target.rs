@@ -1,4 +1,4 @@
-//! What an address says.
+//! The result of parsing an address.
 
 use std::path::PathBuf;
 
@@ -14,22 +14,22 @@ pub(in crate::settings) type Accepted = &'static str;
 pub(super) const SENTINEL_LIST: Accepted = "master,host:port,host:port…, which REDIS_TYPE=SENTINEL asks for";
 pub(super) const CLUSTER_LIST: Accepted = "host:port,host:port…, which REDIS_TYPE=CLUSTER asks for";
 
-/// What an address says.
+/// A parsed address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::settings) struct Parsed {
     pub(in crate::settings) target: Target,
-    /// Who we are to the servers, as each part of the address has it.
+    /// The logins for the servers, one for each URL in the address.
     pub(in crate::settings) logins: Vec<Login>,
-    /// Who we are to the sentinels, as each part of the address has it.
+    /// The logins for the sentinels, one for each URL in the address.
     pub(in crate::settings) sentinel_logins: Vec<Login>,
     pub(in crate::settings) tls: bool,
     pub(in crate::settings) database: u32,
-    /// What to warn of, to follow the variable's name.
+    /// Warnings, to follow the variable's name.
     pub(in crate::settings) notes: Vec<&'static str>,
 }
 
 impl Parsed {
-    /// Without a login, without TLS.
+    /// An address without a login and without TLS.
     pub(in crate::settings) fn plain(target: Target) -> Self {
         Self { target, logins: vec![], sentinel_logins: vec![], tls: false, database: 0, notes: vec![] }
     }
@@ -38,12 +38,12 @@ impl Parsed {
 /// A host, by name or address, and a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::settings) struct Server {
-    /// An IPv6 address stands without brackets.
+    /// An IPv6 address has no brackets.
     pub(in crate::settings) host: String,
     pub(in crate::settings) port: u16,
 }
 
-/// Where a Redis is.
+/// The topology and the addresses of a Redis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::settings) enum Target {
     Tcp(Server),
@@ -53,7 +53,7 @@ pub(in crate::settings) enum Target {
 }
 
 impl Target {
-    /// The type that this is.
+    /// The `REDIS_TYPE` of this topology.
     pub(in crate::settings) fn kind(&self) -> RedisType {
         match self {
             Self::Tcp(_) | Self::Unix(_) => RedisType::Single,

@@ -1,4 +1,4 @@
-//! Of blocks, and of the codes of errors.
+//! Differences in header blocks, and in error codes.
 
 use super::Topic;
 use crate::oracle::servers::Other::{GrpcGo, Hyper};

@@ -1,4 +1,4 @@
-//! Of frames and of the connection.
+//! Differences in frames and connections.
 
 use super::Topic;
 use crate::oracle::servers::Other::{GrpcGo, Hyper};

@@ -1,4 +1,4 @@
-//! Of heads.
+//! Differences in heads.
 
 use super::Topic;
 use crate::oracle::servers::Other::{GrpcGo, Hyper};

@@ -1,4 +1,4 @@
-//! Of messages.
+//! Differences in messages.
 
 use super::Topic;
 use crate::oracle::servers::Other::GrpcGo;

@@ -1,4 +1,4 @@
-//! Where the others do something else, and why Tollgate does what it does.
+//! Where other servers behave differently, and why Tollgate does what it does.
 
 mod codes;
 mod connection;
@@ -8,7 +8,7 @@ mod trailers;
 
 use super::servers::Other;
 
-/// Something that Tollgate and another server answer in different ways.
+/// Something to which Tollgate and another server respond differently.
 #[derive(Debug)]
 pub struct Topic {
     /// What a client sends.
@@ -16,7 +16,7 @@ pub struct Topic {
     pub ours: &'static str,
     pub others: &'static str,
     pub why: &'static str,
-    /// Whose answer it is, what it looks like, and the scripts that get it.
+    /// Which server, what its response looks like, and the scripts that get it.
     pub seen: &'static [(Other, &'static str, &'static [&'static str])],
 }
 
@@ -24,7 +24,7 @@ fn all() -> impl Iterator<Item = &'static Topic> {
     [heads::TOPICS, trailers::TOPICS, messages::TOPICS, codes::TOPICS, connection::TOPICS].into_iter().flatten()
 }
 
-/// What another server does with a script, if that differs from ours.
+/// The known behaviour of another server for a script, if it differs from ours.
 pub fn known(script: &str, other: Other) -> Option<&'static str> {
     let seen = all().flat_map(|topic| topic.seen);
     let mut known = seen.filter(|(whose, _, scripts)| *whose == other && scripts.contains(&script));

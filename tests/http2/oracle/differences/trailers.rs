@@ -1,4 +1,4 @@
-//! Of trailers.
+//! Differences in trailers.
 
 use super::Topic;
 use crate::oracle::servers::Other::{GrpcGo, Hyper};

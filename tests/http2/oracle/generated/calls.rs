@@ -1,4 +1,4 @@
-//! Calls that all servers must answer alike, cut, padded and mixed at random.
+//! Calls that all servers must answer equally, cut, padded and interleaved at random.
 
 use proptest::{collection::vec, prelude::*, sample::Index};
 
@@ -16,7 +16,7 @@ pub struct Call {
     is_end_apart: bool,
 }
 
-/// What the DATA of a call are.
+/// The content of a call's DATA.
 #[derive(Clone, Debug)]
 enum Payload {
     Good,
@@ -46,7 +46,7 @@ fn payload() -> impl Strategy<Value = Payload> {
         6 => Just(Payload::Good),
         1 => Just(Payload::Nothing),
         1 => any::<Index>().prop_map(Payload::Truncated),
-        // of a second message grpc-go reads the length first
+        // for a second message grpc-go checks the length first
         1 => vec(any::<u8>(), 1..5).prop_map(Payload::Followed),
         1 => (0..9_u8).prop_map(|length| Payload::Followed([&[0, 0, 0, 0, length], &[9; 4][..]].concat())),
         1 => any::<u8>().prop_map(Payload::Flag),
@@ -55,9 +55,9 @@ fn payload() -> impl Strategy<Value = Payload> {
     ]
 }
 
-/// Heads that all servers answer alike.
+/// Heads that all servers answer equally.
 fn usual_head() -> impl Strategy<Value = Fields> {
-    // long ones, none, and what cannot be read: others are a matter of time
+    // long ones, none, and unreadable ones: others depend on timing
     let timeout =
         prop_oneof!["[1-9][0-9]{1,8}[HMS]", "[1-9][0-9]{6,8}[mu]", "0{1,8}[HMSmun]", "([ +.a-z-][0-9]{0,3})?[a-zA-Z]"];
     prop_oneof![
@@ -84,7 +84,7 @@ pub fn call() -> impl Strategy<Value = Call> {
     })
 }
 
-/// Bytes in pieces, of which some may be empty.
+/// Bytes in pieces, some of which may be empty.
 fn cut(bytes: &[u8], at: &[Index]) -> Vec<Vec<u8>> {
     let mut at: Vec<_> = at.iter().map(|index| index.index(bytes.len() + 1)).collect();
     at.sort_unstable();
@@ -94,7 +94,7 @@ fn cut(bytes: &[u8], at: &[Index]) -> Vec<Vec<u8>> {
 }
 
 impl Call {
-    /// What may be mixed with frames of other streams.
+    /// The parts that may be interleaved with frames of other streams.
     fn units(&self, stream: u32) -> Vec<Vec<u8>> {
         let parts = cut(&block(&self.fields), &self.block_cuts);
         let last = parts.len() - 1;
@@ -122,7 +122,7 @@ impl Call {
     }
 }
 
-/// Mixes calls by `order`, each index of which chooses who sends next; a stream opens after those below it.
+/// Interleaves calls; each index in `order` selects who sends next. A stream opens after those with lower ids.
 pub fn mix(calls: &[Call], noise: &[Vec<u8>], order: &[Index]) -> Script {
     let streams = (1..).step_by(2);
     let mut left: Vec<_> = streams.zip(calls).map(|(stream, call)| call.units(stream).into_iter()).collect();

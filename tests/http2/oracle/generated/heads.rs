@@ -1,10 +1,10 @@
-//! Heads of random fields.
+//! Heads with random fields.
 
 use proptest::{collection::vec, prelude::*, sample::Index};
 
 use crate::oracle::script::{Fields, fields, pair};
 
-/// A field that may be malformed, or be in a place or a number that it must not be.
+/// A field that may be malformed, misplaced or duplicated.
 fn any_field() -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
     let field = prop_oneof![
         ("x-[a-z]{1,3}", "[!-~]{0,9}"),
@@ -21,7 +21,7 @@ fn any_field() -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
     field.prop_map(|(name, value)| pair((&name, &value)))
 }
 
-/// The fields of a call in another order, with some more, and perhaps without one that must be there.
+/// The fields of a call in another order, with additional ones, and perhaps without a required one.
 pub fn any_head() -> impl Strategy<Value = Fields> {
     let added = vec((any_field(), any::<Index>()), 0..4);
     let swapped = proptest::option::weighted(0.2, (any::<Index>(), any::<Index>()));

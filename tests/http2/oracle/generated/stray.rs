@@ -1,4 +1,4 @@
-//! Frames of every type, as they come.
+//! Arbitrary frames of every type.
 
 use proptest::{collection::vec, prelude::*};
 
@@ -8,7 +8,7 @@ use crate::{
 };
 use testkit::frames::{ACK, DATA, END_HEADERS, END_STREAM, HEADERS, PING, SETTINGS, frame};
 
-/// A frame that changes nothing. PINGs are not among them, for grpc-go closes the connection after some.
+/// A frame that changes nothing. PINGs are not included, because grpc-go closes the connection after some.
 pub fn noise() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         any::<[u8; 8]>().prop_map(|payload| frame(PING, ACK, 0, &payload)),
@@ -21,7 +21,7 @@ pub fn noise() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// A frame of any type, most of whose payloads are of a length that its type may have.
+/// A frame of any type, most of them with a payload length that the type allows.
 pub fn any_frame() -> impl Strategy<Value = Vec<u8>> {
     let block = block(&fields());
     let payload = prop_oneof![
@@ -29,14 +29,14 @@ pub fn any_frame() -> impl Strategy<Value = Vec<u8>> {
         vec(any::<u8>(), 8),
         any::<[u8; 4]>().prop_map(|number| number.to_vec()),
         (0..3_u8).prop_map(|number| vec![0, 0, 0, number]),
-        // an odd stream has no even one to depend on, nor itself
+        // an odd stream must not depend on itself
         any::<u8>().prop_map(|weight| vec![0, 0, 0, 0, weight]),
         (0..7_u8, 0..3_u8).prop_map(|(id, value)| vec![0, id, 0, 0, 0, value]),
         Just(block),
         Just(Vec::new()),
     ];
     let flags = prop_oneof![Just(0), Just(END_STREAM), Just(END_HEADERS), Just(END_STREAM | END_HEADERS), any::<u8>()];
-    // but for PUSH_PROMISE, which RFC 9113 forbids
+    // except PUSH_PROMISE, which RFC 9113 forbids
     let kind = prop_oneof![2 => 0..5_u8, 2 => 6..=9_u8, 2 => Just(DATA), 2 => Just(HEADERS), 1 => 0x20..=255_u8];
     let stream = prop_oneof![3 => Just(0), 3 => Just(1), 2 => Just(3), 1 => 0..9_u32];
     (kind, flags, stream, payload).prop_map(|(kind, flags, stream, payload)| frame(kind, flags, stream, &payload))

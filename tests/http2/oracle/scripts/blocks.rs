@@ -1,5 +1,5 @@
-//! HPACK: size updates, indices, integers, and strings. What blocks are decoded to is compared with other decoders by
-//! the tests of crates/wire; here it is what becomes of the connection.
+//! HPACK: size updates, indices, integers, and strings. The tests of crates/wire compare the decoded fields with other
+//! decoders; here the effect on the connection is compared.
 
 use crate::oracle::script::{Script, block, fields, good, headers, integer, last, message, open};
 
@@ -7,12 +7,12 @@ pub fn scripts() -> Vec<Script> {
     [updates(), indices(), strings(), tables()].concat()
 }
 
-/// A call whose block has this before it.
+/// A call whose block is preceded by this.
 fn before(name: &str, bytes: &[u8]) -> Script {
     call(name, &[bytes, &block(&fields())].concat())
 }
 
-/// A call whose block has this after it.
+/// A call whose block is followed by this.
 fn after(name: &str, bytes: &[u8]) -> Script {
     call(name, &[&block(&fields()), bytes].concat())
 }
@@ -70,7 +70,7 @@ fn strings() -> Vec<Script> {
         after("a string that is truncated", b"\x00\x01x\x05y"),
         after("a string without its length", b"\x00\x01x"),
         after("a string of 4 GiB", b"\x00\x01x\x7f\x80\xff\xff\xff\x0f"),
-        // `y` is 1111010, and its octet is filled with ones
+        // `y` is 1111010, and its octet is padded with ones
         after("a string in the Huffman code", b"\x00\x01x\x81\xf5"),
         after("Huffman code that is filled with zeros", b"\x00\x01x\x81\xf4"),
         after("Huffman code that is filled with an octet", b"\x00\x01x\x82\xf5\xff"),
@@ -83,11 +83,11 @@ fn strings() -> Vec<Script> {
 fn tables() -> Vec<Script> {
     let path = b"\x40\x05x-one\x01y";
     let refers = [&block(&fields())[..], b"\xbe"].concat();
-    // closures, for no two calls have one message
+    // closures, because no two calls may have the same message
     let second = || [headers(3, 0, &refers), last(3, &message())].concat();
     let first = || [headers(1, 0, &[&block(&fields())[..], path].concat()), last(1, &message())].concat();
     let refused = {
-        // it has no path
+        // without a path
         let few: Vec<_> = fields().into_iter().filter(|(name, _)| name != b":path").collect();
         headers(1, 1, &[&block(&few)[..], path].concat())
     };

@@ -1,4 +1,4 @@
-//! Frames that carry nothing of a call, what comes first, and what no one knows.
+//! Frames that belong to no call, the first frame, and unknown frames.
 
 use crate::{
     oracle::script::{Script, block, fields, good, last, message, more, open},

@@ -1,4 +1,4 @@
-//! Fields that nothing reads: their names, their values, their number and length.
+//! Fields that nothing reads: their names, values, number and length.
 
 use crate::oracle::script::{Script, call, pair, with};
 

@@ -1,4 +1,4 @@
-//! Heads of calls: pseudo-headers, and the fields that gRPC knows.
+//! Heads of calls: pseudo-headers, and the fields that gRPC defines.
 
 use crate::oracle::script::{Fields, Script, call, changed, fields, good, pair, with, without};
 use testkit::raw::SHOULD_RATE_LIMIT;

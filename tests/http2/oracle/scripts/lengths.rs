@@ -1,4 +1,4 @@
-//! `content-length`, which lies or not.
+//! `content-length`, right and wrong.
 
 use crate::oracle::script::{Script, block, call, headers, message, more, open, pair, with};
 use testkit::frames::END_STREAM;

@@ -1,4 +1,4 @@
-//! Messages, and how DATA cut them.
+//! Messages, and how DATA frames divide them.
 
 use std::io::Write as _;
 
@@ -15,7 +15,7 @@ pub fn scripts() -> Vec<Script> {
     [whole(), padded(), parts(), prefixes(), compressed()].concat()
 }
 
-/// HEADERS on stream 1, and then this.
+/// HEADERS on stream 1, followed by this.
 fn then(name: &str, data: &[Vec<u8>]) -> Script {
     Script::new(name, [open(1, &fields()), data.concat()].concat())
 }

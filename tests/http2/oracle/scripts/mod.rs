@@ -1,4 +1,4 @@
-//! The library of scripts, by what they are about.
+//! The library of scripts, by subject.
 
 mod blocks;
 mod control;

@@ -1,5 +1,5 @@
-//! What is no message of protobuf, or an unusual one. Tollgate decodes either way with its own decoder, whose tests
-//! compare it with prost on far more messages; here Go's is the other.
+//! Invalid and unusual protobuf messages. Tollgate always uses its own decoder, whose tests compare it with prost on
+//! many more messages; here it is compared with Go's.
 
 use crate::oracle::script::{Script, fields, framed, last, open, plain_message};
 

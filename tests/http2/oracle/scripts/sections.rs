@@ -113,7 +113,7 @@ fn interrupted() -> Vec<Script> {
     ]
 }
 
-/// A call, and at its end these fields.
+/// A call that ends with these fields.
 fn ended_by(name: &str, flags: u8, fields: &Fields) -> Script {
     let bytes = [open(1, &crate::oracle::script::fields()), more(1, &message()), headers(1, flags, &block(fields))];
     Script::new(format!("trailers {name}"), bytes.concat())

@@ -1,5 +1,5 @@
-//! Calls to other services: health's Check, which is a unary method in Tollgate as ShouldRateLimit is, and reflection,
-//! which is tonic's and so takes another way through it.
+//! Calls to other services: `Check` of health, which Tollgate implements as a unary method like ShouldRateLimit, and
+//! reflection, which tonic implements and which takes another path.
 
 use crate::oracle::script::{Fields, Script, block, changed, framed, headers, last, more, open, pair};
 use testkit::frames::END_STREAM;
@@ -10,7 +10,7 @@ struct Method {
     path: &'static str,
     /// A message that is answered.
     asked: &'static [u8],
-    /// One with a text that is not UTF-8.
+    /// A message with text that is not UTF-8.
     not_utf8: &'static [u8],
 }
 
@@ -26,7 +26,7 @@ const METHODS: [Method; 2] = [
         name: "reflection",
         service: "/grpc.reflection.v1.ServerReflection",
         path: "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
-        // for the services that there are
+        // asks for the existing services
         asked: b"\x3a\x00",
         not_utf8: b"\x3a\x01\xff",
     },

@@ -1,4 +1,4 @@
-//! SETTINGS of every identifier, and what they make of calls.
+//! SETTINGS of every identifier, and their effect on calls.
 
 use crate::{
     oracle::script::{Script, good, open},
@@ -47,7 +47,7 @@ fn frames() -> Vec<Script> {
     ]
 }
 
-/// The call after a script needs a window as well.
+/// The call after a script needs a window too.
 fn windows() -> Vec<Script> {
     let back = initial_window(65_535);
     let with = |name: &str, parts: &[Vec<u8>]| Script::new(name, parts.concat());

@@ -1,4 +1,4 @@
-//! Numbers of streams, and frames on streams that are idle, half-closed or closed.
+//! Stream ids, and frames on streams that are idle, half-closed or closed.
 
 use crate::oracle::script::{Script, block, fields, good, headers, last, message, more, open, pair};
 use testkit::frames::{DATA, END_HEADERS, END_STREAM, HEADERS, PING, RST_STREAM, WINDOW_UPDATE, frame};
@@ -45,7 +45,7 @@ fn idle() -> Vec<Script> {
     ]
 }
 
-/// After the end of a request that is answered only when its message is refused or decided: the answer may be there.
+/// After the end of a request. Its message is already decided or rejected, so the answer may be there.
 fn half_closed() -> Vec<Script> {
     let call = |name: &str, bytes: Vec<u8>| Script::new(name, [good(1), bytes].concat());
     vec![
@@ -73,7 +73,7 @@ fn closed() -> Vec<Script> {
 }
 
 fn reset() -> Vec<Script> {
-    // the stream has nothing more, whatever it was
+    // the stream has nothing more to send
     let begun = [open(1, &fields()), more(1, &message()[..9]), frame(RST_STREAM, 0, 1, &code(8))].concat();
     let then = |name: &str, bytes: Vec<u8>| {
         Script::new(format!("{name} on a stream that its client reset"), [begun.clone(), bytes].concat()).open()

@@ -1,4 +1,4 @@
-// Inputs that were once refused, through grpc-go: as ../../inputs.py, which says more.
+// Sends inputs through grpc-go that were once rejected, like ../../inputs.py, which explains them.
 package main
 
 import (
@@ -25,7 +25,7 @@ var authorities = []string{
 	"%2Frun%2Fgrpc.sock",
 }
 
-// bytes as they are, for protobuf refuses to send a string that is not UTF-8
+// passes bytes on unchanged, since protobuf refuses to send a string that is not UTF-8
 type raw struct{}
 
 func (raw) Marshal(message any) ([]byte, error) { return message.([]byte), nil }
@@ -34,7 +34,7 @@ func (raw) Unmarshal(data []byte, answer any) error {
 	return proto.Unmarshal(data, answer.(proto.Message))
 }
 
-// what is made of a placeholder once the message is in bytes
+// replaced by a byte that is not UTF-8 once the message is encoded
 const placeholder = "caf#"
 
 func marshal(pairs ...string) []byte {

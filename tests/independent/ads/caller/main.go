@@ -1,5 +1,5 @@
-// Large and compressed calls of ShouldRateLimit through grpc-go: as ../../sizes.py, which says more.
-// It shares the module of the ADS server, for it needs the same packages.
+// Large and compressed calls of ShouldRateLimit through grpc-go, like ../../sizes.py, which explains them.
+// It is in the ADS server's module, since it needs the same packages.
 package main
 
 import (
@@ -18,7 +18,7 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// names as grpcio has them
+// grpcio's names of the codes
 var names = map[string]string{"OK": "OK", "ResourceExhausted": "RESOURCE_EXHAUSTED", "Unimplemented": "UNIMPLEMENTED"}
 
 func main() {

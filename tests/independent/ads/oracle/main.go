@@ -1,7 +1,7 @@
-// A rate limit service of grpc-go, as envoyproxy/ratelimit is one: what answers bytes on a connection beside Tollgate.
-// It shares the module of the ADS server, for it needs the same packages.
+// A rate limit service with grpc-go, like envoyproxy/ratelimit. Tollgate's behaviour on a connection is compared to it.
+// It is in the ADS server's module, since it needs the same packages.
 //
-// It prints the address where it listens, and ends with standard input. It has no limits: each descriptor is OK.
+// It prints its address, and exits when standard input ends. It has no limits: each descriptor is OK.
 package main
 
 import (
@@ -28,7 +28,7 @@ type limiter struct {
 }
 
 func (limiter) ShouldRateLimit(_ context.Context, request *service.RateLimitRequest) (*service.RateLimitResponse, error) {
-	// with Tollgate's status: what it makes of a message is not what is compared
+	// the same status as Tollgate's: the handling of messages is not compared
 	if request.Domain == "" || len(request.Descriptors) == 0 {
 		return nil, status.Error(codes.InvalidArgument, "no domain, or no descriptors")
 	}

@@ -1,5 +1,5 @@
-// Unary calls, health and reflection through grpc-go, and its PINGs: as ../../streams.py, which says more.
-// It shares the module of the ADS server, for it needs the same packages.
+// Unary calls, health and reflection through grpc-go, and its PINGs, like ../../streams.py, which explains them.
+// It is in the ADS server's module, since it needs the same packages.
 package main
 
 import (
@@ -31,7 +31,7 @@ func check(err error) {
 	}
 }
 
-// names as grpcio has them
+// grpcio's names of the codes
 var names = map[string]string{"NotFound": "NOT_FOUND", "Unavailable": "UNAVAILABLE"}
 
 func main() {
@@ -42,7 +42,7 @@ func main() {
 		check(err)
 		how = certificate
 	}
-	// more often grpc-go does not
+	// grpc-go sends no more than one in ten seconds
 	pings := keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 60 * time.Second, PermitWithoutStream: true}
 	conn, err := grpc.NewClient(os.Args[1], grpc.WithTransportCredentials(how), grpc.WithKeepaliveParams(pings))
 	check(err)
@@ -90,7 +90,7 @@ func checks(ctx context.Context, client health.HealthClient) {
 
 const name = "envoy.service.ratelimit.v3.RateLimitService"
 
-// Asks for the services and then for the file of one, in one stream, which it ends.
+// Requests the list of services and then the file of one, in one stream, and closes it.
 func reflectionV1(ctx context.Context, client reflection.ServerReflectionClient) {
 	stream, err := client.ServerReflectionInfo(ctx)
 	check(err)

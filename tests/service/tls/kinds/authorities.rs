@@ -1,4 +1,4 @@
-//! Certificates that webpki cannot judge, of authorities that are trusted.
+//! Certificates that webpki cannot judge, issued by trusted authorities.
 
 use rustls::pki_types::CertificateDer;
 
@@ -84,7 +84,7 @@ async fn certificates_that_call_themselves_authorities() {
         // Go checks names against them
         refused("below name constraints", middle(&[ca(None), permitted("example")]), Some("has name constraints")),
         kind(
-            "right below name constraints",
+            "directly below name constraints",
             &[&leaf],
             &[&root(&[ca(None), permitted("other")])],
             [Some("has name constraints"); 4],
@@ -92,13 +92,13 @@ async fn certificates_that_call_themselves_authorities() {
         not_for(SERVER_AUTH, [YES, YES, PURPOSE, PURPOSE]),
         not_for(CLIENT_AUTH, [PURPOSE, PURPOSE, YES, YES]),
         kind(
-            "its own purposes",
+            "the leaf's own purposes",
             &[&issued(&[ca(None), purposes(&[SERVER_AUTH])]).signed_by(root_key)],
             &[&authority],
             [YES, YES, PURPOSE, PURPOSE],
         ),
         kind(
-            "its own key usage",
+            "the leaf's own key usage",
             &[&issued(&[ca(None), key_usage(KEY_CERT_SIGN)]).signed_by(root_key)],
             &[&authority],
             [NO_SIGNATURES; 4],

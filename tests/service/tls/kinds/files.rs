@@ -1,16 +1,16 @@
-//! The forms that PEM files come in.
+//! The forms of PEM files.
 
 use std::fs;
 
 use rustls::version::TLS13;
-use tollgate::tls::{ClientFiles, Identity, client_config};
+use tls::{ClientFiles, Identity, client_config};
 
 use super::{
     forge::{Key, P256, RSA_2048, Spec, ca, names, openssl, pem},
     shown::{NAME, Shown, as_server},
 };
 
-/// Whether our client can use these files: certificates to trust, a chain and a key of its own.
+/// Whether our client can use these files: certificates to trust, a chain and its key.
 fn usable(trusted: &str, chain: &str, key: &str) -> Result<(), String> {
     let directory = tempfile::tempdir().expect("a directory");
     let path = |name: &str| directory.path().join(name);
@@ -62,14 +62,14 @@ fn files_as_tools_write_them() {
             &text(openssl("pkcs8 -topk8 -passout pass:x", key.pem.as_bytes())),
             "encrypted",
         ),
-        ("half of it", certificate[..certificate.len() / 2].to_owned(), &key.pem, "in the middle of a section"),
+        ("half of the file", certificate[..certificate.len() / 2].to_owned(), &key.pem, "in the middle of a section"),
     ] {
         let refusal = usable(&trusted, &certificate, key).expect_err(form);
         assert!(refusal.contains(expected), "{form}: {refusal}");
     }
 }
 
-/// As Go does: a bundle may have one that nobody can read.
+/// Like Go: a bundle may contain an unreadable one.
 #[tokio::test]
 async fn a_certificate_that_cannot_be_read_is_left_out_of_a_bundle() {
     let key = Key::new(P256);

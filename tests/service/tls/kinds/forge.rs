@@ -1,4 +1,4 @@
-//! Certificates of any shape, encoded by hand and signed by rustls: openssl refuses to write most wrong ones.
+//! Certificates of any shape, encoded by hand and signed by rustls: openssl refuses to write most invalid ones.
 
 use std::{
     process::{Command, Stdio},
@@ -26,7 +26,7 @@ pub struct Key {
     scheme: SignatureScheme,
 }
 
-/// Kinds of keys, as `openssl genpkey -algorithm` takes them.
+/// Kinds of keys, in the notation of `openssl genpkey -algorithm`.
 pub const P256: &str = "EC -pkeyopt ec_paramgen_curve:P-256";
 pub const P384: &str = "EC -pkeyopt ec_paramgen_curve:P-384";
 pub const P521: &str = "EC -pkeyopt ec_paramgen_curve:P-521";
@@ -86,7 +86,7 @@ fn name(common: &str) -> Vec<u8> {
     der(0x30, &[&der(0x31, &[&part])])
 }
 
-/// A time as RFC 5280 wants it until 2049.
+/// A UTCTime, which RFC 5280 requires for years until 2049.
 pub fn utc(time: SystemTime) -> Vec<u8> {
     let text = humantime::format_rfc3339_seconds(time).to_string().replace(['-', ':', 'T'], "");
     der(0x17, &[&text.as_bytes()[2..]])
@@ -111,7 +111,7 @@ fn general_name(text: &str) -> Vec<u8> {
     }
 }
 
-/// `basicConstraints=critical,CA:TRUE`, with a path length or without.
+/// `basicConstraints=critical,CA:TRUE`, with or without a path length.
 pub fn ca(path_length: Option<u8>) -> Vec<u8> {
     let path_length = path_length.map_or_else(Vec::new, |length| vec![2, 1, length]);
     extension(&[19], true, &der(0x30, &[&[1, 1, 0xff], &path_length]))
@@ -121,7 +121,7 @@ pub fn not_ca() -> Vec<u8> {
     extension(&[19], false, &[0x30, 0])
 }
 
-/// The bits of `keyUsage`, the first of which is digitalSignature and the sixth keyCertSign.
+/// The bits of `keyUsage`: the first is digitalSignature, the sixth keyCertSign.
 pub fn key_usage(bits: u8) -> Vec<u8> {
     extension(&[15], true, &[3, 2, u8::try_from(bits.trailing_zeros()).expect("few"), bits])
 }
@@ -137,12 +137,12 @@ pub fn purposes(all: &[&[u8]]) -> Vec<u8> {
     extension(&[37], false, &der(0x30, all))
 }
 
-/// Name constraints: DNS names that are permitted alone.
+/// Name constraints that permit only these DNS names.
 pub fn permitted(name: &str) -> Vec<u8> {
     extension(&[30], true, &der(0x30, &[&der(0xa0, &[&der(0x30, &[&der(0x82, &[name.as_bytes()])])])]))
 }
 
-/// What a certificate says.
+/// The contents of a certificate.
 #[derive(Clone)]
 pub struct Spec {
     pub issuer: &'static str,
@@ -153,7 +153,7 @@ pub struct Spec {
     pub serial: Vec<u8>,
     pub times: [Vec<u8>; 2],
     pub extensions: Vec<Vec<u8>>,
-    /// The algorithm that the signed part says, where it is another.
+    /// The algorithm in the signed part, if it differs.
     pub inner_algorithm: Option<Vec<u8>>,
 }
 
@@ -226,7 +226,7 @@ pub fn pem(certificates: &[CertificateDer<'static>]) -> String {
     certificates.iter().map(one).collect()
 }
 
-/// In lines as PEM has them. openssl would refuse some of these certificates.
+/// In lines as in PEM. openssl would refuse some of these certificates.
 fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let group = |part: &[u8]| -> [char; 4] {

@@ -1,11 +1,11 @@
-//! Peers that show what others are trusted for.
+//! Peers that present what others are trusted for.
 
 use super::{
     forge::{Key, P256, Spec, ca, der, extension, names, not_ca},
     shown::{Listener, NAME, Shown, VERSIONS, as_server},
 };
 
-/// The refusals of our client and of our listener, which must both refuse.
+/// The errors of our client and of our listener, which must both reject the peer.
 async fn refusals(
     shown: &std::sync::Arc<Shown>,
     trusted: &[rustls::pki_types::CertificateDer<'static>],
@@ -31,16 +31,16 @@ async fn a_trusted_certificate_without_its_key() {
     for (kind, certificate) in [("CA:TRUE", selfsigned), ("CA:FALSE", no_authority), ("v1", v1)] {
         let trusted = [certificate.clone()];
         for refusal in refusals(&Shown::new(&trusted, &thief), &trusted).await {
-            // a v1 certificate has no name, which is found first
+            // a v1 certificate has no name, which is noticed first
             assert!(refusal.contains("BadSignature") || refusal.contains("any names"), "{kind}: {refusal}");
         }
-        // a key of another kind: its signature is not even of a scheme for the certificate's key
+        // a key of another kind: even its signature scheme does not fit the certificate's key
         refusals(&Shown::new(&trusted, &ed25519), &trusted).await;
     }
 }
 
 #[tokio::test]
-async fn one_that_only_looks_like_the_trusted_one() {
+async fn a_certificate_that_only_looks_like_the_trusted_one() {
     let (owner, thief) = (Key::new(P256), Key::new(P256));
     let trusted = [Spec::new("peer", "peer", &owner, &[ca(None), names(&[NAME])]).signed_by(&owner)];
     let copy = Spec::new("peer", "peer", &thief, &[ca(None), names(&[NAME])]).signed_by(&thief);
@@ -55,7 +55,7 @@ async fn one_that_only_looks_like_the_trusted_one() {
 
 /// The owner of a certificate that is trusted for itself issues one.
 #[tokio::test]
-async fn a_trusted_certificate_that_is_no_authority_vouches_for_nobody() {
+async fn a_trusted_certificate_that_is_no_authority_cannot_issue() {
     let (owner, other) = (Key::new(P256), Key::new(P256));
     for constraints in [vec![not_ca()], Vec::new()] {
         let trusted = [constraints, vec![names(&["other.example"])]].concat();
@@ -69,9 +69,9 @@ async fn a_trusted_certificate_that_is_no_authority_vouches_for_nobody() {
     }
 }
 
-/// What we cannot read webpki may, and would take for an authority.
+/// webpki may read what we cannot, and would treat it as an authority.
 #[tokio::test]
-async fn a_trusted_certificate_that_cannot_be_read_vouches_for_nobody() {
+async fn a_trusted_certificate_that_cannot_be_read_cannot_issue() {
     let (owner, other) = (Key::new(P256), Key::new(P256));
     let own = [not_ca(), names(&["other.example"])];
     let [_, not_after] = Spec::new("peer", "peer", &owner, &own).times;
@@ -81,7 +81,7 @@ async fn a_trusted_certificate_that_cannot_be_read_vouches_for_nobody() {
         Spec::new("peer", "peer", &owner, &own).times(der(0x17, &[b"2111280101Z"]), der(0x17, &[b"2211280101Z"])),
         Spec::new("peer", "peer", &owner, &[&own[..], &many].concat()),
     ];
-    // beside one that can be read, without which the file is refused
+    // beside a readable one, without which the file is rejected
     let beside = Spec::new("beside", "beside", &other, &[ca(None)]).signed_by(&other);
     for trusted in odd {
         let trusted = [trusted.signed_by(&owner), beside.clone()];
@@ -92,7 +92,7 @@ async fn a_trusted_certificate_that_cannot_be_read_vouches_for_nobody() {
     }
 }
 
-/// Their subjects do not fit into the message that asks for a certificate.
+/// Their subjects do not fit into the message that requests a certificate.
 #[tokio::test]
 async fn more_trusted_clients_than_can_be_named() {
     let key = Key::new(P256);
@@ -107,7 +107,7 @@ async fn more_trusted_clients_than_can_be_named() {
 }
 
 #[tokio::test]
-async fn many_certificates_of_one_name_are_no_maze() {
+async fn many_certificates_of_one_name_take_bounded_work() {
     let (root, other, peer) = (Key::new(P256), Key::new(P256), Key::new(P256));
     let trusted = [Spec::new("root", "root", &root, &[ca(None)]).signed_by(&root)];
     let leaf = Spec::new("a", "peer", &peer, &[not_ca(), names(&[NAME])]).signed_by(&other);
@@ -119,7 +119,7 @@ async fn many_certificates_of_one_name_are_no_maze() {
 }
 
 #[tokio::test]
-async fn more_authorities_than_are_worth_looking_at() {
+async fn more_authorities_than_are_tried() {
     let (root, middle, peer) = (Key::new(P256), Key::new(P256), Key::new(P256));
     let trusted = [Spec::new("root", "root", &root, &[ca(None)]).signed_by(&root)];
     let leaf = Spec::new("middle", "peer", &peer, &[ca(None), names(&[NAME])]).signed_by(&peer);
@@ -128,7 +128,7 @@ async fn more_authorities_than_are_worth_looking_at() {
     for refusal in refusals(&Shown::new(&chain, &peer), &trusted).await {
         assert!(refusal.contains("more than 32 signatures"), "{refusal}");
     }
-    // a ladder that goes on and on is left at the seventh step
+    // a chain that goes on and on is given up at the seventh step
     let subjects = ["peer", "a", "b", "c", "d", "e", "f", "g", "root"];
     let steps = subjects.windows(2).map(|pair| {
         let (issuer, key) = if pair[1] == "root" { (&root, &peer) } else { (&peer, &peer) };

@@ -1,4 +1,4 @@
-//! Kinds of certificates, each shown to us by a server and by a client, in handshakes of TLS 1.2 and 1.3.
+//! Kinds of certificates, each presented to us by a server and by a client, in handshakes of TLS 1.2 and 1.3.
 
 mod authorities;
 mod files;

@@ -10,7 +10,7 @@ use super::{
 };
 
 #[tokio::test]
-async fn oddities_of_certificates_that_an_authority_issued() {
+async fn oddities_of_issued_certificates() {
     let (root_key, middle_key) = (&KEYS.root, &KEYS.middle);
     let authority = root(&[ca(None)]);
     let one =
@@ -76,7 +76,7 @@ async fn oddities_of_certificates_that_an_authority_issued() {
         under("below names that are permitted", &[ca(None), permitted("example")], [YES; 4]),
         under("below names that are not", &[ca(None), permitted("other")], [Some("NameConstraintViolation"); 4]),
         under("below CA:FALSE", &[not_ca()], [Some("EndEntityUsedAsCa"); 4]),
-        // Go refuses it: webpki takes CA:TRUE for permission enough
+        // Go rejects it: webpki takes CA:TRUE as permission
         under("below a key usage without certificates", &[ca(None), key_usage(DIGITAL_SIGNATURE)], [YES; 4]),
         kind(
             "below two, with a path length of 0",
@@ -96,14 +96,14 @@ async fn oddities_of_certificates_that_an_authority_issued() {
             &[&root(&[ca(None), purposes(&[SERVER_AUTH])])],
             [YES, YES, UNKNOWN, UNKNOWN],
         ),
-        // Go refuses it
+        // Go rejects it
         kind(
             "below a trusted one with an unknown critical extension",
             &[&issued(&[]).signed_by(root_key)],
             &[&root(&[ca(None), extension(&[99], true, &[5, 0])])],
             [YES; 4],
         ),
-        one("critical places of revocation lists", issued(&[not_ca(), extension(&[31], true, &[0x30, 0])]), [YES; 4]),
+        one("critical CRL distribution points", issued(&[not_ca(), extension(&[31], true, &[0x30, 0])]), [YES; 4]),
         one("the same of an authority", issued(&[ca(None), extension(&[31], true, &[0x30, 0])]), [YES; 4]),
         kind(
             "an authority below a path length of 300",
@@ -137,7 +137,7 @@ async fn names_of_servers() {
         ("redis.internal.example.", &["redis.internal.example"], None),
         ("a.redis.internal.example", &["*.internal.example"], refused),
         ("internal.example", &["*.internal.example"], refused),
-        // Go takes it
+        // Go accepts it
         ("redis.internal", &["*.internal"], refused),
         ("redis_1.internal.example", &["redis_1.internal.example"], None),
         ("127.0.0.1", &["127.0.0.1"], None),
@@ -148,10 +148,10 @@ async fn names_of_servers() {
         let spec = Spec::new("root", "peer", &KEYS.peer, &[names(all)]);
         let shown = Shown::new(&[spec.signed_by(&KEYS.root)], &KEYS.peer);
         for version in VERSIONS {
-            let said = as_server(&shown, &authority, true, version, host).await;
+            let outcome = as_server(&shown, &authority, true, version, host).await;
             match expected {
-                None => assert_eq!(said, Ok(()), "{host}, {all:?}"),
-                Some(expected) => assert!(said.expect_err(host).contains(expected), "{host}, {all:?}"),
+                None => assert_eq!(outcome, Ok(()), "{host}, {all:?}"),
+                Some(expected) => assert!(outcome.expect_err(host).contains(expected), "{host}, {all:?}"),
             }
             assert_eq!(as_server(&shown, &authority, false, version, host).await, Ok(()), "{host}, unverified");
         }

@@ -1,19 +1,19 @@
-//! Certificates and keys of ours, as a listener and as a client.
+//! Our own certificates and keys, as a listener and as a client.
 
 use std::{fs, sync::Arc};
 
 use rustls::pki_types::{CertificateDer, ServerName};
-use tokio::{io::AsyncWriteExt as _, net::UnixStream};
-use tollgate::tls::{
+use tls::{
     ClientAuthority, ClientFiles, ClientStats, ClientTls, Gate, Identity, ServerFiles, ServerTls, client_config,
 };
+use tokio::{io::AsyncWriteExt as _, net::UnixStream};
 
 use super::{
     forge::{ED25519, Key, P256, P384, P521, RSA_1024, RSA_2048, Spec, ca, names, not_ca, pem},
     shown::NAME,
 };
 
-/// Shows the same on both sides, each of which trusts it; names do not count.
+/// Presents the same on both sides, each of which trusts it; names are not verified.
 async fn both(certificate: &CertificateDer<'static>, key: &Key) -> [Result<(), String>; 2] {
     let directory = tempfile::tempdir().expect("a directory");
     let path = |name: &str| directory.path().join(name);
@@ -46,7 +46,7 @@ async fn both(certificate: &CertificateDer<'static>, key: &Key) -> [Result<(), S
 }
 
 #[tokio::test]
-async fn what_can_be_shown() {
+async fn what_can_be_presented() {
     for algorithm in [P256, P384, P521, ED25519, RSA_2048] {
         let key = Key::new(algorithm);
         for (kind, spec) in [
@@ -60,7 +60,7 @@ async fn what_can_be_shown() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_shown_is_refused_at_once() {
+async fn what_cannot_be_presented_is_rejected_at_once() {
     let issuer = Key::new(P256);
     let cannot = "give one of RSA with 2048 to 8192 bits, P-256, P-384, P-521 or Ed25519";
     for algorithm in [RSA_1024, "EC -pkeyopt ec_paramgen_curve:P-224", "ED448"] {

@@ -1,4 +1,4 @@
-//! Handshakes with a peer that shows what it is given, whether that makes sense or not.
+//! Handshakes with a peer that presents what it is given, whether it makes sense or not.
 
 use std::{
     fs,
@@ -15,14 +15,14 @@ use rustls::{
     version::{TLS12, TLS13},
 };
 use tempfile::TempDir;
+use tls::{
+    ClientAuthority, ClientFiles, ClientStats, ClientTls, Gate, Identity, ServerFiles, ServerTls, client_config,
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::UnixStream,
 };
 use tokio_rustls::{TlsAcceptor, TlsConnector};
-use tollgate::tls::{
-    ClientAuthority, ClientFiles, ClientStats, ClientTls, Gate, Identity, ServerFiles, ServerTls, client_config,
-};
 
 use super::forge::{Key, P256, Spec, names, pem};
 
@@ -30,7 +30,7 @@ pub const NAME: &str = "peer.test.example";
 
 pub const VERSIONS: [&SupportedProtocolVersion; 2] = [&TLS12, &TLS13];
 
-/// A certificate with those it is sent with, and a key that may be that of another.
+/// A certificate with the others sent along, and a key that may belong to another.
 #[derive(Debug)]
 pub struct Shown(Arc<CertifiedKey>);
 
@@ -57,7 +57,8 @@ impl ResolvesClientCert for Shown {
     }
 }
 
-/// Shows it as a server to our client, which trusts these and verifies the name, or not. What our client has to say.
+/// Presents it as a server to our client, which trusts these certificates and verifies the name if `verify` is set.
+/// Returns our client's error.
 pub async fn as_server(
     shown: &Arc<Shown>,
     trusted: &[CertificateDer<'static>],
@@ -78,7 +79,7 @@ pub async fn as_server(
     let (near, far) = UnixStream::pair().expect("a pair");
     let serve = async {
         let Ok(mut stream) = TlsAcceptor::from(Arc::new(server)).accept(far).await else { return };
-        // until the client leaves
+        // until the client closes
         let _ = stream.read_u8().await;
     };
     let name = ServerName::try_from(name.to_owned()).expect("a name");
@@ -90,7 +91,7 @@ pub async fn as_server(
     tokio::join!(connect, serve).0
 }
 
-/// A listener of ours that lets in who has a certificate of these, for a name or for none.
+/// A listener of ours that accepts clients with a certificate by these authorities, for a name if one is given.
 pub struct Listener {
     tls: ServerTls,
     own: CertificateDer<'static>,
@@ -115,7 +116,7 @@ impl Listener {
         Ok(Self { tls, own, _directory: directory })
     }
 
-    /// Shows it as a client. What our listener has to say.
+    /// Presents it as a client. Returns our listener's error.
     pub async fn shown(&self, shown: &Arc<Shown>, version: &'static SupportedProtocolVersion) -> Result<(), String> {
         let mut roots = RootCertStore::empty();
         roots.add(self.own.clone()).expect("a root");

@@ -1,5 +1,5 @@
-//! Shows each kind in either direction and compares the verdicts. Go 1.26's crypto/x509 was asked about each; the rows
-//! say where it differs.
+//! Presents each kind in both directions and compares the verdicts. Go 1.26's crypto/x509 was asked about each; the
+//! rows state where it differs.
 
 use std::sync::LazyLock;
 
@@ -10,7 +10,7 @@ use super::{
     shown::{Listener, NAME, Shown, VERSIONS, as_server},
 };
 
-/// The keys of an authority, of one below it, and of a peer.
+/// The keys of an authority, of an intermediate below it, and of a peer.
 pub struct Keys {
     pub root: Key,
     pub middle: Key,
@@ -20,7 +20,7 @@ pub struct Keys {
 pub static KEYS: LazyLock<Keys> =
     LazyLock::new(|| Keys { root: Key::new(P256), middle: Key::new(P256), peer: Key::new(P256) });
 
-/// `None`: trusted; otherwise what the refusal says.
+/// `None`: trusted; otherwise a part of the error.
 pub type Verdict = Option<&'static str>;
 
 pub const YES: Verdict = None;
@@ -52,12 +52,12 @@ pub fn kind(
     Kind { kind, shown: owned(shown), key: KEYS.peer.clone(), trusted: owned(trusted), verdicts }
 }
 
-/// Of the peer, issued by the authority.
+/// The peer's, issued by the authority.
 pub fn issued(extensions: &[Vec<u8>]) -> Spec {
     Spec::new("root", "peer", &KEYS.peer, &[&[names(&[NAME])], extensions].concat())
 }
 
-/// Of the peer, issued by itself.
+/// The peer's, issued by itself.
 pub fn selfsigned(extensions: &[Vec<u8>]) -> Spec {
     Spec { issuer: "peer", ..issued(extensions) }
 }
@@ -70,7 +70,7 @@ pub fn middle(extensions: &[Vec<u8>]) -> Spec {
     Spec::new("root", "middle", &KEYS.middle, extensions)
 }
 
-/// Of the peer, issued by the one below the authority.
+/// The peer's, issued by the intermediate.
 pub fn below(extensions: &[Vec<u8>]) -> CertificateDer<'static> {
     Spec { issuer: "middle", ..issued(extensions) }.signed_by(&KEYS.middle)
 }
@@ -80,25 +80,25 @@ pub async fn assert_all(kinds: Vec<Kind>) {
     for Kind { kind, shown, key, trusted, verdicts } in kinds {
         let shown = Shown::new(&shown, &key);
         for version in VERSIONS {
-            let mut said = Vec::new();
+            let mut outcomes = Vec::new();
             for verify in [true, false] {
-                said.push(as_server(&shown, &trusted, verify, version, NAME).await);
+                outcomes.push(as_server(&shown, &trusted, verify, version, NAME).await);
             }
             for name in [None, Some(NAME)] {
-                said.push(match Listener::new(&trusted, name) {
+                outcomes.push(match Listener::new(&trusted, name) {
                     Ok(listener) => listener.shown(&shown, version).await,
                     Err(error) => Err(error),
                 });
             }
-            for (place, (said, expected)) in said.iter().zip(verdicts).enumerate() {
-                let as_expected = match (said, expected) {
+            for (place, (outcome, expected)) in outcomes.iter().zip(verdicts).enumerate() {
+                let as_expected = match (outcome, expected) {
                     (Ok(()), None) => true,
-                    (Err(said), Some(expected)) => said.contains(expected),
+                    (Err(error), Some(expected)) => error.contains(expected),
                     _ => false,
                 };
                 if !as_expected {
                     let place = ["server", "server of any name", "client", "client of a name"][place];
-                    wrong.push(format!("{kind}, {place}, {:?}: {said:?}, not {expected:?}", version.version));
+                    wrong.push(format!("{kind}, {place}, {:?}: {outcome:?}, not {expected:?}", version.version));
                 }
             }
         }

@@ -51,7 +51,7 @@ async fn trusted_by_itself() {
         kind("X.509 v1", &[&v1], &[&v1], [NAMELESS, YES, YES, NAMELESS]),
         kind("X.509 v1, of itself", &[&v1_selfsigned], &[&v1_selfsigned], [NAMELESS, YES, YES, NAMELESS]),
         kind("for signatures and certificates", &[&for_signing], &[&for_signing], [YES; 4]),
-        // Go does not look at the key usage of a peer
+        // Go does not check a peer's key usage
         kind("for certificates alone", &[&for_issuing], &[&for_issuing], [NO_SIGNATURES; 4]),
         kind("for servers", &[&of_servers], &[&of_servers], [YES, YES, PURPOSE, PURPOSE]),
         kind("for clients", &[&of_clients], &[&of_clients], [PURPOSE, PURPOSE, YES, YES]),

@@ -1,4 +1,4 @@
-//! Keys and signatures that Go has given up too, or may have: they stay refused.
+//! Keys and signatures that Go has dropped too, or may have: they stay rejected.
 
 use std::{
     fs,
@@ -11,8 +11,8 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, pem::PemObject as _},
     version::TLS13,
 };
+use tls::{ClientFiles, ClientStats, ClientTls, client_config};
 use tokio::net::TcpStream;
-use tollgate::tls::{ClientFiles, ClientStats, ClientTls, client_config};
 
 use super::{
     forge::{Key, P256, RSA_1024, RSA_2048, Spec, ca, names, not_ca, openssl, pem},

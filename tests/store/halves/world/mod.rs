@@ -1,4 +1,4 @@
-//! Random rules, requests and what becomes of each request: that on which engines are compared.
+//! Random rules, requests and outcomes, with which engines are compared.
 
 mod rules;
 
@@ -8,17 +8,17 @@ use limiter::domain::{Descriptor, Entry, LimitOverride, Request, Unit};
 use proptest::{collection::vec, prelude::*, sample::select};
 use tollgate::engine::Modes;
 
-/// What a request may hold; some of the random ones hold more.
+/// The limits of a request, which some random ones exceed.
 pub const MAX_DESCRIPTORS: usize = 4;
 pub const MAX_ENTRIES: usize = 3;
 
 /// One run.
 #[derive(Clone, Debug)]
 pub struct World {
-    /// Two versions of the rules, each a file for each domain. The first is loaded at the start.
+    /// Two versions of the rules, each with a file per domain. The first is loaded at the start.
     pub rules: [Vec<String>; 2],
     pub modes: Modes,
-    /// Whether keys of counters hold hashes in place of values.
+    /// Whether counter keys contain hashes instead of values.
     pub hashing: bool,
     pub steps: Vec<Step>,
 }
@@ -26,20 +26,20 @@ pub struct World {
 #[derive(Clone, Debug)]
 pub enum Step {
     Ask(Ask, Fate),
-    /// One of the requests that wait comes to its end.
+    /// One of the waiting requests ends.
     End(usize),
-    /// All of them do, and the time goes on.
+    /// All waiting requests end, and time advances.
     Wait(Duration),
     Load(usize),
 }
 
-/// What becomes of a request that has to wait.
+/// What happens to a request that has to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     Answered,
-    /// Its caller leaves after the store has charged it.
+    /// Its caller cancels after the store has charged it.
     LeftCharged,
-    /// Its caller leaves before.
+    /// Its caller cancels before that.
     LeftUncharged,
 }
 
@@ -48,15 +48,15 @@ pub enum Fate {
 pub struct Ask {
     domain: &'static [u8],
     descriptors: Vec<Asked>,
-    hits_addend: u64,
+    amount: u64,
 }
 
 #[derive(Clone, Debug)]
 struct Asked {
     entries: Vec<(&'static [u8], &'static [u8])>,
     limit: Option<LimitOverride>,
-    hits_addend: Option<u64>,
-    is_negative_hits: bool,
+    amount: Option<u64>,
+    gives_back: bool,
 }
 
 impl Ask {
@@ -64,22 +64,22 @@ impl Ask {
         let descriptor = |asked: &Asked| Descriptor {
             entries: asked.entries.iter().map(|&(key, value)| Entry { key, value }).collect(),
             limit: asked.limit,
-            hits_addend: asked.hits_addend,
-            is_negative_hits: asked.is_negative_hits,
+            amount: asked.amount,
+            gives_back: asked.gives_back,
         };
         let descriptors = self.descriptors.iter().map(descriptor).collect();
-        Request { domain: self.domain, descriptors, hits_addend: self.hits_addend }
+        Request { domain: self.domain, descriptors, amount: self.amount }
     }
 
-    /// The same request, which gives nothing back.
+    /// The same request without refunds.
     pub fn without_refunds(mut self) -> Self {
         for asked in &mut self.descriptors {
-            asked.is_negative_hits = false;
+            asked.gives_back = false;
         }
         self
     }
 
-    /// The same request, in which nothing brings a limit along.
+    /// The same request without limits of its own.
     pub fn without_overrides(mut self) -> Self {
         for asked in &mut self.descriptors {
             asked.limit = None;
@@ -88,16 +88,16 @@ impl Ask {
     }
 }
 
-/// How long the windows are.
+/// The lengths of windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Windows {
     /// From seconds to years.
     Any,
-    /// Days and more, so that no counter expires during a test.
+    /// Days and longer, so that no counter expires during a test.
     Long,
 }
 
-/// Domains without rules, the last of which is none.
+/// Domains; the last one has no rules.
 const STRANGE: [&[u8]; 3] = [b"none", b"\xff", b""];
 
 const KEYS: [&[u8]; 2] = [b"a", b"b"];
@@ -134,7 +134,7 @@ fn ask() -> impl Strategy<Value = Ask> {
     let unit = select(&[Unit::Day, Unit::Week, Unit::Year][..]);
     let limit = (0..5_u32, unit).prop_map(|(requests, unit)| LimitOverride { requests, unit: Ok(unit) });
     let key = prop_oneof![30 => select(&KEYS[..]), 1 => Just(&b"c"[..])];
-    // rules are mostly of one level or two
+    // most rules have one or two levels
     let depth = prop_oneof![60 => Just(1), 25 => Just(2), 8 => Just(3), 1 => Just(MAX_ENTRIES + 1)];
     let asked = (
         depth.prop_flat_map(move |depth| vec((key.clone(), select(&VALUES[..])), depth)),
@@ -142,17 +142,12 @@ fn ask() -> impl Strategy<Value = Ask> {
         prop_oneof![8 => Just(None), 1 => Just(Some(0)), 1 => (1..4_u64).prop_map(Some)],
         proptest::bool::weighted(0.1),
     )
-        .prop_map(|(entries, limit, hits_addend, is_negative_hits)| Asked {
-            entries,
-            limit,
-            hits_addend,
-            is_negative_hits,
-        });
+        .prop_map(|(entries, limit, amount, gives_back)| Asked { entries, limit, amount, gives_back });
     let count = prop_oneof![1 => Just(0), 30 => 1..=MAX_DESCRIPTORS, 1 => Just(MAX_DESCRIPTORS + 1)];
     let descriptors = count.prop_flat_map(move |count| vec(asked.clone(), count));
-    (domain, descriptors, prop_oneof![4 => Just(0), 1 => 1..4_u64]).prop_map(|(domain, descriptors, hits_addend)| Ask {
+    (domain, descriptors, prop_oneof![4 => Just(0), 1 => 1..4_u64]).prop_map(|(domain, descriptors, amount)| Ask {
         domain,
         descriptors,
-        hits_addend,
+        amount,
     })
 }

@@ -6,7 +6,7 @@ use proptest::{collection::vec, prelude::*, sample::select};
 
 use super::{KEYS, Windows};
 
-/// What is written beside a key. From the third on, values can share a counter.
+/// A descriptor's fields apart from its key. From the third kind on, values can share a counter.
 const MATCHERS: [&str; 6] =
     ["", "value: x", "value: 'x*'", "values: [y, 'z*']", r"regex: '\xe9.?'", "cidr: 10.0.0.0/8"];
 
@@ -29,7 +29,7 @@ enum Policy {
     Several(Vec<Limit>),
 }
 
-/// What is written of a limit, and what two of one descriptor may not have in common.
+/// A limit, and what two limits of one descriptor may not have in common.
 #[derive(Clone, Debug)]
 struct Limit {
     text: String,
@@ -89,7 +89,7 @@ fn node(windows: Windows) -> impl Strategy<Value = Node> {
     })
 }
 
-/// Siblings alike are a fault, and so are two limits alike; the first stays.
+/// Keeps the first of equal siblings and of equal limits, because duplicates are errors.
 fn distinct(nodes: Vec<Node>) -> Vec<Node> {
     let mut kept: Vec<Node> = Vec::new();
     for mut node in nodes {

@@ -6,9 +6,9 @@ use super::*;
 use crate::domain::TimeZone;
 
 const HOUR: u64 = 3600 * SECOND;
-/// The night before clocks are put forward in Berlin: 2026-03-29, 00:00 there.
+/// The night before clocks are put forward in Berlin: midnight of 2026-03-29 there.
 const SPRING: u64 = 1_774_738_800 * SECOND;
-/// The night before they are put back: 2026-10-25, 00:00 there.
+/// The night before clocks are put back in Berlin: midnight of 2026-10-25 there.
 const AUTUMN: u64 = 1_792_879_200 * SECOND;
 
 fn by_calendar(requests: u64, unit: Unit, multiplier: u32, zone: &str, count_denied: bool) -> Limit {
@@ -22,7 +22,7 @@ fn days(requests: u64) -> Counter {
 }
 
 #[test]
-fn a_day_lasts_from_midnight_to_midnight_however_long_that_is() {
+fn a_day_lasts_from_midnight_to_midnight_even_when_clocks_change() {
     for (midnight, hours) in [(SPRING - 24 * HOUR, 24), (SPRING, 23), (AUTUMN, 25)] {
         let mut counter = days(10);
         assert!(counter.take(midnight - 1, 10).allowed, "the last moment of the day before");
@@ -36,7 +36,7 @@ fn a_day_lasts_from_midnight_to_midnight_however_long_that_is() {
 }
 
 #[test]
-fn clocks_that_differ_by_less_than_a_day_never_reopen_one() {
+fn clocks_that_differ_by_less_than_a_day_never_reopen_a_day() {
     let mut counter = days(10);
     assert!(counter.take(SPRING, 9).allowed);
     let behind = counter.take(SPRING - 1, 2);
@@ -76,7 +76,7 @@ fn calendars() -> impl Strategy<Value = Limit> {
 }
 
 proptest! {
-    /// Against a count for each window by its start. Times only go forwards.
+    /// Compared with a count for each window, by its start. Time only moves forwards.
     #[test]
     fn each_window_counts_by_itself(
         limit in calendars(),

@@ -19,7 +19,7 @@ fn a_fixed_window_counts_to_its_end() {
 }
 
 #[test]
-fn a_fixed_window_need_not_count_what_it_denies() {
+fn a_fixed_window_can_leave_denied_hits_uncounted() {
     let mut counter = Counter::new(limit_with(FixedWindow, 10, 60, None, Some(false)));
     assert!(counter.take(0, 7).allowed);
     let over = counter.take(0, 4);
@@ -31,14 +31,15 @@ fn a_fixed_window_need_not_count_what_it_denies() {
 fn a_sliding_window_fades() {
     let mut counter = Counter::new(limit(SlidingWindow, 10, 60));
     assert!(counter.take(59 * SECOND, 8).allowed);
-    // a quarter into the next window: 8 · 45/60 = 6
+    // a quarter into the next window the estimate is 8 · 45/60 = 6
     let quarter = counter.take(75 * SECOND, 4);
     assert_eq!((quarter.allowed, quarter.before, quarter.after, quarter.remaining), (true, 6, 10, 0));
-    // p = 8, c = 4: room for 3 more when 8·(60 − e)/60 ≤ 3, from e = 37.5 s on; one needs 8·(60 − e)/60 ≤ 5: 22.5 s
+    // p = 8, c = 4: 3 more fit when 8·(60 − e)/60 ≤ 3, from e = 37.5 s on; 1 more when 8·(60 − e)/60 ≤ 5, from 22.5 s
+    // on
     assert_eq!(counter.take(75 * SECOND, 3).retry_after, after(22_500_000));
     assert_eq!(counter.take(75 * SECOND, 1).retry_after, after(7_500_000));
     assert_eq!(counter.take(75 * SECOND, 11).retry_after, RetryAfter::Never);
-    // 9 fit only in the window after: 4·(60 − e)/60 ≤ 1 from e = 45 s on; 10 when nothing of the 4 is left
+    // 9 fit only in the window after: 4·(60 − e)/60 ≤ 1 from e = 45 s on; 10 fit when nothing of the 4 is left
     assert_eq!(counter.take(75 * SECOND, 9).retry_after, after((120 + 45 - 75) * SECOND));
     assert_eq!(counter.take(75 * SECOND, 10).retry_after, after((180 - 75) * SECOND));
     assert_eq!(quarter.reset_after, Duration::from_secs(180 - 75));
@@ -74,7 +75,7 @@ fn a_bucket_goes_into_debt_when_denials_count() {
 }
 
 #[test]
-fn nothing_allowed_denies_for_ever() {
+fn a_limit_of_zero_denies_for_ever() {
     for algorithm in Algorithm::ALL {
         for count_denied in [false, true] {
             let burst = (algorithm == TokenBucket).then_some(9);
@@ -89,7 +90,7 @@ fn nothing_allowed_denies_for_ever() {
 }
 
 #[test]
-fn looks_write_nothing_and_say_when_they_are_over() {
+fn looks_write_nothing_and_report_whether_the_counter_is_over() {
     for algorithm in Algorithm::ALL {
         let mut counter = Counter::new(limit_with(algorithm, 3, 60, None, Some(true)));
         counter.take(0, 0);
@@ -129,7 +130,7 @@ fn a_sliding_refund_comes_from_the_present_window_first() {
 }
 
 #[test]
-fn a_clock_that_is_a_little_behind_is_taken_as_the_stored_time() {
+fn a_clock_slightly_behind_counts_at_the_stored_time() {
     let mut counter = Counter::new(limit(FixedWindow, 10, 60));
     counter.take(60 * SECOND, 9);
     assert!(!counter.take(59 * SECOND, 2).allowed, "the counter's window has begun elsewhere");
@@ -140,7 +141,7 @@ fn a_clock_that_is_a_little_behind_is_taken_as_the_stored_time() {
 }
 
 #[test]
-fn a_clock_that_is_far_behind_takes_the_counts_along() {
+fn a_clock_far_behind_moves_the_counts_to_its_own_time() {
     for algorithm in Algorithm::ALL {
         let mut counter = Counter::new(limit(algorithm, 10, 60));
         counter.take(6_000 * SECOND, 9);

@@ -1,4 +1,4 @@
-//! Settling several hits together.
+//! Several hits settled together.
 
 use super::*;
 use crate::domain::{CounterKey, Group, Hit};
@@ -10,15 +10,16 @@ fn hit(key: &str, n: u64, descriptor: u32) -> Hit {
     Hit { descriptor, ..Hit::new(CounterKey::from_bytes(key.as_bytes()), limit, Charge::Take(n)) }
 }
 
-/// A hit that leaves no trace if it is denied.
-fn gentle(key: &str, n: u64, descriptor: u32) -> Hit {
+/// A hit that is not charged if it is denied.
+fn uncounted_if_denied(key: &str, n: u64, descriptor: u32) -> Hit {
     Hit { limit: limit_with(Algorithm::FixedWindow, TEN, 60, None, Some(false)), ..hit(key, n, descriptor) }
 }
 
 /// (allowed, after, granted) of each hit, and what was written to which counter.
 type Settled = (Vec<(bool, u64, u64)>, Vec<(String, f64)>);
 
-/// Settles hits on counters that hold the given counts; (allowed, after, granted) of each, and the counts afterwards.
+/// Settles hits on counters that hold the given counts. Returns (allowed, after, granted) of each hit, and the counts
+/// that were written.
 fn settled(hits: Vec<Hit>, atomic: bool, prior: &[(&str, f64)]) -> Settled {
     let group = Group { atomic, ..Group::new(hits) };
     let counters = Counters::of(&group);
@@ -37,20 +38,20 @@ fn settled(hits: Vec<Hit>, atomic: bool, prior: &[(&str, f64)]) -> Settled {
 }
 
 #[test]
-fn the_same_counter_twice_sees_itself() {
+fn two_hits_on_one_counter_see_each_other() {
     let (verdicts, written) = settled(vec![hit("a", 6, 0), hit("b", 1, 1), hit("a", 6, 2)], false, &[]);
     assert_eq!(verdicts, [(true, 6, 6), (true, 1, 1), (false, 12, 0)]);
     assert_eq!(written, [("a".into(), 12.0), ("b".into(), 1.0)]);
 }
 
 #[test]
-fn equal_keys_are_one_counter_however_many_there_are() {
+fn equal_keys_are_one_counter_for_any_number_of_hits() {
     for (hits, different) in (0..20).flat_map(|hits| [1, 2, 3, 7, 19].map(|different| (hits, different))) {
         let keys: Vec<String> = (0..hits).map(|hit| format!("{}", hit * 13 % different)).collect();
         let group = Group::new(keys.iter().map(|key| hit(key, 1, 0)));
         let counters = Counters::of(&group);
         let first: Vec<usize> = counters.first_hits().collect();
-        assert!(first.is_sorted(), "numbered as they come");
+        assert!(first.is_sorted(), "numbered in order of appearance");
         let found: Vec<usize> = counters.of_hits().map(|counter| first[counter]).collect();
         let expected: Vec<usize> =
             keys.iter().map(|key| keys.iter().position(|other| other == key).expect("itself")).collect();
@@ -59,11 +60,12 @@ fn equal_keys_are_one_counter_however_many_there_are() {
 }
 
 #[test]
-fn one_descriptors_limits_are_charged_all_or_none() {
+fn the_limits_of_one_descriptor_are_charged_all_or_none() {
     let (verdicts, written) = settled(vec![hit("a", 1, 0), hit("b", 1, 0), hit("c", 1, 1)], false, &[("b", 10.0)]);
     assert_eq!(verdicts, [(true, 0, 0), (false, 11, 0), (true, 1, 1)]);
-    assert_eq!(written, [("b".into(), 11.0), ("c".into(), 1.0)], "what was over itself is charged");
-    let (verdicts, written) = settled(vec![gentle("a", 1, 0), gentle("b", 1, 0)], false, &[("b", 10.0)]);
+    assert_eq!(written, [("b".into(), 11.0), ("c".into(), 1.0)], "a hit that is over itself is charged");
+    let (verdicts, written) =
+        settled(vec![uncounted_if_denied("a", 1, 0), uncounted_if_denied("b", 1, 0)], false, &[("b", 10.0)]);
     assert_eq!((verdicts, written), (vec![(true, 0, 0), (false, 10, 0)], vec![]));
 }
 
@@ -76,7 +78,7 @@ fn a_shadow_descriptor_that_is_over_is_charged_limit_by_limit() {
 }
 
 #[test]
-fn a_refused_atomic_group_charges_shadow_hits_and_what_was_over() {
+fn a_denied_atomic_group_charges_shadow_hits_and_hits_that_are_over() {
     let shadow = Hit { shadow: true, ..hit("s", 1, 2) };
     let refund = Hit { charge: Charge::Give(1), ..hit("r", 0, 3) };
     let hits = vec![hit("a", 1, 0), hit("b", 1, 1), shadow, refund];
@@ -85,9 +87,9 @@ fn a_refused_atomic_group_charges_shadow_hits_and_what_was_over() {
     assert_eq!(written, [("b".into(), 11.0), ("s".into(), 1.0)]);
 }
 
-/// What was over only because of its group may fit once the group is put back. It was denied all the same.
+/// A hit that was over only because of its group may fit once the group is undone. It stays denied.
 #[test]
-fn what_a_refused_group_denied_is_not_decided_anew() {
+fn hits_denied_with_their_group_are_not_decided_again() {
     for algorithm in Algorithm::ALL {
         for (count_denied, left) in [(false, 0), (true, 2)] {
             for (atomic, descriptors) in [(true, [0, 1]), (false, [0, 0]), (true, [0, 0])] {
@@ -107,9 +109,9 @@ fn what_a_refused_group_denied_is_not_decided_anew() {
     }
 }
 
-/// The shadow hit comes first on the counter that both name, so the one that was over adds to what it left.
+/// The shadow hit comes first on the counter that both name, so the hit that was over adds to its count.
 #[test]
-fn a_refused_group_is_charged_in_order() {
+fn a_denied_group_is_charged_in_order() {
     let shadow = |n| Hit { shadow: true, ..hit("b", n, 1) };
     let (verdicts, written) = settled(vec![hit("a", 1, 0), shadow(2), hit("b", 3, 2)], true, &[("b", 8.0)]);
     assert_eq!(verdicts, [(true, 0, 0), (true, 10, 2), (false, 13, 0)]);
@@ -119,20 +121,20 @@ fn a_refused_group_is_charged_in_order() {
 }
 
 #[test]
-fn looks_of_a_refused_group_change_nothing() {
+fn looks_of_a_denied_group_change_nothing() {
     let (verdicts, written) = settled(vec![hit("a", 0, 0), hit("b", 0, 1)], true, &[("b", 11.0)]);
     assert_eq!((verdicts, written), (vec![(true, 0, 0), (false, 11, 0)], vec![]));
 }
 
 #[test]
-fn a_shadow_hit_that_is_over_refuses_nobody() {
+fn a_shadow_hit_that_is_over_denies_nothing() {
     let shadow = Hit { shadow: true, ..hit("s", 11, 0) };
     let (verdicts, _) = settled(vec![shadow, hit("a", 1, 1)], true, &[]);
     assert_eq!(verdicts, [(false, 11, 0), (true, 1, 1)]);
 }
 
 #[test]
-fn quotas_refuse_only_together() {
+fn quotas_deny_only_together() {
     let quota = |key, descriptor| Hit { quota: true, ..hit(key, 1, descriptor) };
     let full = [("a", 10.0), ("b", 10.0)];
     let (one_left, _) = settled(vec![quota("a", 0), quota("c", 1)], true, &full);
@@ -143,7 +145,7 @@ fn quotas_refuse_only_together() {
 }
 
 #[test]
-fn one_hit_alone_is_settled_as_in_a_list() {
+fn settle_one_equals_settle_for_a_lone_hit() {
     for bits in 0..64 {
         let [atomic, shadow, quota, quota_passed, refused, count_denied] =
             [1, 2, 4, 8, 16, 32].map(|bit| bits & bit > 0);
@@ -161,10 +163,10 @@ fn one_hit_alone_is_settled_as_in_a_list() {
     }
 }
 
-/// A request that is refused for another reason charges its shadow hits and what is over by itself, and reports the
-/// others as they stand.
+/// A request that is denied for another reason charges its shadow hits and the hits that are over themselves, and
+/// reports the other counters unchanged.
 #[test]
-fn an_atomic_group_that_is_refused_anyway_charges_what_it_would_have() {
+fn an_atomic_group_denied_for_another_reason_charges_like_a_denied_one() {
     let refused = |hits: Vec<Hit>| Group { refused: true, atomic: true, ..Group::new(hits) };
     let shadow = Hit { shadow: true, ..hit("b", 3, 1) };
     let group = refused(vec![hit("a", 1, 0), shadow.clone()]);

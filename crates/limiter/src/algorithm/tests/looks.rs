@@ -1,4 +1,4 @@
-//! What a look sees, and what is left of costs that are known only afterwards.
+//! What a look reports, and what remains of costs that are charged after the work.
 
 use proptest::prelude::*;
 
@@ -9,7 +9,7 @@ fn counter(algorithm: Algorithm, count_denied: bool) -> Counter {
     Counter::new(limit_with(algorithm, 3, 3600, None, Some(count_denied)))
 }
 
-/// Whether each of ten looks passes, with a late cost of `n` after each of them.
+/// Whether each of ten looks passes if a late cost of `n` follows each of them.
 fn looks(algorithm: Algorithm, count_denied: bool, n: u64) -> Vec<bool> {
     let mut counter = counter(algorithm, count_denied);
     let look_and_charge = |_| {
@@ -21,7 +21,7 @@ fn looks(algorithm: Algorithm, count_denied: bool, n: u64) -> Vec<bool> {
 }
 
 #[test]
-fn late_costs_of_one_end_in_a_refusal() {
+fn late_costs_of_one_end_in_a_denial() {
     for algorithm in Algorithm::ALL {
         let passed = |count_denied| looks(algorithm, count_denied, 1).iter().filter(|passed| **passed).count();
         assert_eq!((passed(true), passed(false)), (4, 3), "{algorithm}");
@@ -29,15 +29,15 @@ fn late_costs_of_one_end_in_a_refusal() {
 }
 
 #[test]
-fn late_costs_above_the_limit_end_in_a_refusal_if_denials_count() {
+fn late_costs_above_the_limit_end_in_a_denial_if_denied_hits_count() {
     for algorithm in Algorithm::ALL {
         assert_eq!(looks(algorithm, true, 5).iter().filter(|passed| **passed).count(), 1, "{algorithm}");
-        assert_eq!(looks(algorithm, false, 5), [true; 10], "{algorithm}: what is denied leaves no trace");
+        assert_eq!(looks(algorithm, false, 5), [true; 10], "{algorithm}: denied hits are not charged");
     }
 }
 
 #[test]
-fn a_look_asks_for_one_where_denials_do_not_count() {
+fn a_look_asks_for_one_if_denied_hits_do_not_count() {
     for algorithm in Algorithm::ALL {
         let mut counter = counter(algorithm, false);
         assert!(counter.take(0, 2).allowed && counter.take(0, 0).allowed, "{algorithm}");
@@ -49,7 +49,7 @@ fn a_look_asks_for_one_where_denials_do_not_count() {
 }
 
 #[test]
-fn nearly_a_token_is_none() {
+fn a_fraction_of_a_token_is_none() {
     let mut bucket = Counter::new(limit_with(TokenBucket, 100, 1, Some(1), Some(false)));
     bucket.take(0, 1);
     let look = bucket.take(9_900, 0);
@@ -58,11 +58,11 @@ fn nearly_a_token_is_none() {
     assert!(bucket.take(10_000, 0).allowed);
     let mut in_debt = Counter::new(limit_with(TokenBucket, 100, 1, Some(1), Some(true)));
     in_debt.take(0, 1);
-    assert!(in_debt.take(0, 0).allowed, "where denials count, empty is not over");
+    assert!(in_debt.take(0, 0).allowed, "if denied hits count, an empty bucket is not over");
 }
 
 #[test]
-fn under_a_limit_of_nothing_a_look_is_over_unless_denials_count() {
+fn under_a_limit_of_zero_a_look_is_over_unless_denied_hits_count() {
     for algorithm in Algorithm::ALL {
         let look = |count_denied| Counter::new(limit_with(algorithm, 0, 60, None, Some(count_denied))).take(0, 0);
         assert!(look(true).allowed, "{algorithm}: nothing was counted yet");
@@ -71,7 +71,7 @@ fn under_a_limit_of_nothing_a_look_is_over_unless_denials_count() {
 }
 
 #[test]
-fn what_is_forgiven_and_when() {
+fn a_count_above_the_limit_is_forgotten_at_its_documented_time() {
     let hour = 3600 * SECOND;
     let mut window = counter(FixedWindow, true);
     window.take(0, 1000);
@@ -87,7 +87,7 @@ fn what_is_forgiven_and_when() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(2000)))]
 
-    /// Where denials do not count, a look differs from a hit of 1 in nothing but what it asks for and takes.
+    /// If denied hits do not count, a look differs from a hit of 1 only in what it asks for and takes.
     #[test]
     fn a_look_is_a_hit_of_one(
         algorithm in proptest::sample::select(&Algorithm::ALL[..]),

@@ -1,5 +1,6 @@
-//! The algorithms against the design's text: worked examples, and properties over the whole range of inputs.
+//! The algorithms compared with their specification: worked examples, and properties over the whole range of inputs.
 
+#[cfg(feature = "calendar")]
 mod calendar;
 mod examples;
 mod groups;
@@ -32,7 +33,7 @@ fn at(micros: u64) -> Timestamp {
     Timestamp::from_micros(micros)
 }
 
-/// A counter that is driven by hand.
+/// A counter with its limit; each method call is one hit.
 struct Counter {
     limit: Limit,
     state: Option<State>,

@@ -1,4 +1,4 @@
-//! What must hold for every input, or for every trace.
+//! Properties that hold for every input, or for every trace.
 
 use proptest::prelude::*;
 
@@ -16,18 +16,23 @@ fn any_amount() -> impl Strategy<Value = u64> {
     prop_oneof![0..20u64, any::<u64>(), MAX_COUNT - 3..MAX_COUNT + 3, Just(u64::MAX)]
 }
 
-fn any_calendar() -> impl Strategy<Value = Window> {
+/// None where no time zones are compiled in.
+fn any_calendar() -> BoxedStrategy<Option<Window>> {
+    if cfg!(not(feature = "calendar")) {
+        return Just(None).boxed();
+    }
     let unit = proptest::sample::select(&[Unit::Day, Unit::Week, Unit::Month, Unit::Year][..]);
-    (unit, 1..=100u32, proptest::sample::select(TimeZone::names())).prop_map(|(unit, multiplier, zone)| {
-        let zone = TimeZone::from_name(&zone).expect("a time zone");
-        Window::by_calendar(unit, NonZeroU32::new(multiplier).expect("not zero"), zone).expect("a hundred years")
-    })
+    let window =
+        (unit, 1..=100u32, proptest::sample::select(TimeZone::names())).prop_map(|(unit, multiplier, zone)| {
+            let zone = TimeZone::from_name(&zone).expect("a time zone");
+            Window::by_calendar(unit, NonZeroU32::new(multiplier).expect("not zero"), zone).expect("a hundred years")
+        });
+    proptest::option::of(window).boxed()
 }
 
 fn any_limit() -> impl Strategy<Value = Limit> {
     let algorithm = proptest::sample::select(&Algorithm::ALL[..]);
-    let calendar = proptest::option::of(any_calendar());
-    (algorithm, any_amount(), any_window(), proptest::option::of(any_amount()), any::<bool>(), calendar).prop_map(
+    (algorithm, any_amount(), any_window(), proptest::option::of(any_amount()), any::<bool>(), any_calendar()).prop_map(
         |(algorithm, requests, window, burst, count_denied, calendar)| {
             let window = calendar.filter(|_| algorithm == Algorithm::FixedWindow).unwrap_or(window);
             let burst = burst.filter(|burst| algorithm == Algorithm::TokenBucket && *burst > 0);
@@ -52,7 +57,7 @@ fn any_state() -> impl Strategy<Value = Option<State>> {
     }))
 }
 
-/// A limit whose products stay far below 2^53, so that every number of the algorithm but a bucket's level is exact.
+/// A limit whose products stay far below 2^53, so that every number but a bucket's level is exact.
 fn small_limit() -> impl Strategy<Value = Limit> {
     let algorithm = proptest::sample::select(&Algorithm::ALL[..]);
     (algorithm, 1..50u64, 1..100u32, 1..80u64, any::<bool>()).prop_map(|(algorithm, l, w, burst, count_denied)| {
@@ -64,9 +69,9 @@ fn small_limit() -> impl Strategy<Value = Limit> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(4000)))]
 
-    /// Any state, even one that no store of ours could have written.
+    /// Any state, including states that no store writes.
     #[test]
-    fn nothing_panics_or_hangs(
+    fn no_input_panics_or_hangs(
         state in any_state(), limit in any_limit(), now in any_time(), charge in any_charge(), allowed: bool
     ) {
         let done = step(state, &limit, at(now), charge);
@@ -95,9 +100,9 @@ proptest! {
         }
     }
 
-    /// The first instant at which the same hit passes is `retry_after` away, to the microsecond, if nobody else comes.
+    /// The same hit passes for the first time after `retry_after`, to the microsecond, if no other hit is charged.
     #[test]
-    fn retry_after_is_the_first_chance(
+    fn retry_after_is_the_first_instant_that_passes(
         limit in small_limit(), hits in proptest::collection::vec((0..40 * SECOND, 0..60u64), 1..20)
     ) {
         let mut counter = Counter::new(limit);
@@ -118,9 +123,10 @@ proptest! {
         }
     }
 
-    /// A counter is as if it had never been charged at `reset_after` and at `expires_at`, and not before `reset_after`.
+    /// A counter is equal to one that was never charged at `reset_after` and at `expires_at`, and not before
+    /// `reset_after`.
     #[test]
-    fn an_expired_counter_is_as_if_it_were_not_there(
+    fn an_expired_counter_equals_a_missing_one(
         limit in small_limit(), hits in proptest::collection::vec((0..40 * SECOND, any_charge()), 1..20), n in 0..60u64
     ) {
         let mut counter = Counter::new(limit);
@@ -158,7 +164,7 @@ proptest! {
                 let passed: u64 = granted[first..=last].iter().map(|(_, n)| n).sum();
                 match limit.algorithm() {
                     Algorithm::FixedWindow if from / w == to / w => prop_assert!(passed <= l),
-                    // of two aligned windows that a window touches, neither passes more than the limit
+                    // an interval touches at most two aligned windows, and neither passes more than the limit
                     Algorithm::FixedWindow if to - from < w => prop_assert!(passed <= 2 * l),
                     Algorithm::SlidingWindow if from / w == to / w => prop_assert!(passed <= l),
                     Algorithm::SlidingWindow if to - from < w => prop_assert!(passed <= 2 * l),
@@ -173,10 +179,10 @@ proptest! {
     }
 }
 
-/// The worst sliding window of `docs/algorithms.md`: all of L at the last moment of one window, and then what the
-/// fading estimate lets through. Its bound is 2·L less what the estimate still holds.
+/// The worst case of a sliding window in `docs/algorithms.md`: all of L at the last moment of one window, and then what
+/// the fading estimate allows. Its bound is 2·L less what the estimate still holds.
 #[test]
-fn the_sliding_bound_is_reached_but_not_passed() {
+fn the_sliding_bound_is_reached_but_not_exceeded() {
     let (l, w) = (1000, 60 * SECOND);
     for (late, expected) in [(0, 0), (w / 4, 250), (w / 2, 500), (w - w / 10, 900)] {
         let mut counter = Counter::new(limit(Algorithm::SlidingWindow, l, 60));

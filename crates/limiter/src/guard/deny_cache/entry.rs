@@ -1,19 +1,19 @@
-//! One denial that is remembered, and what may be answered from it.
+//! One remembered denial, and the verdicts that it can answer.
 
 use std::time::Duration;
 
 use super::Instant;
 use crate::domain::{Algorithm, Hit, Limit, RetryAfter, Source, Verdict};
 
-/// The longest that a denial is held: a refund or a reset by another process is seen after it.
-const LONGEST: Duration = Duration::from_secs(1);
+/// The longest time that a denial is kept, so that a refund or reset by another process takes effect within it.
+const MAX_KEPT: Duration = Duration::from_secs(1);
 
-/// A denial by the store of `asked` units under `limit`.
+/// A denial by the store: a hit that asked for `asked` units under `limit`.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     limit: Limit,
     asked: u64,
-    /// Before the store answered, so that nothing derived from it is later than the store's own time.
+    /// Taken before the store was asked, so that no time derived from it is later than the store's own.
     sent: Instant,
     end: Instant,
     reset_after: Duration,
@@ -23,8 +23,8 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// What there is to remember of a hit that was asked for at `sent`; `None` if it was allowed, or has to be asked
-    /// for again for another reason.
+    /// The entry for a hit that was sent to the store at `sent`; `None` if it was allowed, or if the store has to see
+    /// each such hit.
     pub(super) fn of(hit: &Hit, verdict: &Verdict, sent: Instant) -> Option<Self> {
         let counts_each = hit.limit.count_denied() && hit.limit.algorithm() != Algorithm::FixedWindow;
         if verdict.allowed || verdict.source != Source::Store || counts_each {
@@ -32,8 +32,8 @@ impl Entry {
         }
         let held = match verdict.retry_after {
             RetryAfter::Now => return None,
-            RetryAfter::After(wait) => wait.min(LONGEST),
-            RetryAfter::Never => LONGEST,
+            RetryAfter::After(wait) => wait.min(MAX_KEPT),
+            RetryAfter::Never => MAX_KEPT,
         };
         let &Verdict { remaining, reset_after, retry_after, after: count, .. } = verdict;
         let (limit, asked) = (hit.limit, hit.charge.amount());
@@ -44,14 +44,16 @@ impl Entry {
         self.end <= now
     }
 
-    /// Whether a hit would be denied for the same reason: no smaller, under the same limit, not too late.
+    /// Whether a hit would be denied for the same reason: it asks for no less, under the same limit, before the entry
+    /// ends.
     pub(super) fn covers(&self, hit: &Hit, now: Instant) -> bool {
         self.limit == hit.limit && hit.charge.amount() >= self.asked && !self.has_ended(now)
     }
 
-    /// What a hit that is covered gets at `now`. What remains is what did when the store was asked; it is 0 in any case
-    /// if that was for one unit. The times are the earliest: who asks for more than was denied, or comes after smaller
-    /// amounts that passed meanwhile, may have to wait longer; who could never pass learns it.
+    /// The verdict at `now` on a hit that this entry covers. `remaining` is the store's number from when it denied; it
+    /// is 0 if that hit asked for one unit. The times are lower bounds: a hit that asks for more than the denied one,
+    /// or that follows smaller ones that passed in the meantime, may have to wait longer. A hit that can never pass
+    /// gets `Never`.
     pub(super) fn verdict(&self, hit: &Hit, now: Instant) -> Verdict {
         let asked = hit.charge.amount();
         let passed = now.saturating_duration_since(self.sent);

@@ -1,4 +1,4 @@
-//! The table's metrics: under our names, and under those of the reference's cache.
+//! The table's metrics, under Tollgate's names and under those of the reference's cache.
 
 use metrics::{Collect, Families, Family};
 
@@ -14,7 +14,7 @@ const EVICTIONS: Family = Family::counter(
     &[],
 );
 
-// The reference calls all of its own gauges.
+// The reference exports all of its own as gauges.
 const HIT_COUNT: Family =
     Family::gauge("ratelimit_localcache_hitCount", "Hits that the deny cache answered without asking Redis.", &[]);
 const MISS_COUNT: Family =

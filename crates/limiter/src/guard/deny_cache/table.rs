@@ -1,4 +1,4 @@
-//! Denials by counter, within a bound of memory.
+//! Denials by counter, within a memory bound.
 
 use std::{
     hash::BuildHasher as _,
@@ -14,14 +14,14 @@ use crate::domain::{CounterKey, Hit, Verdict};
 use foldhash::fast::RandomState;
 use hashlink::LinkedHashMap;
 
-/// Shards, if there is memory for them: more than there are workers, so that two seldom meet.
+/// The number of shards, if the memory suffices: more than there are workers, so that two seldom wait for one lock.
 const SHARDS: usize = 16;
-/// A shard of less memory than this holds too few denials to be worth its lock.
-const LEAST_SHARD: usize = 64 * ENTRY_BYTES;
-/// What an entry takes: a list node of key, entry and two links, and its place in an index that is half full.
+/// The least memory of a shard: with fewer denials a lock of its own does not pay.
+const MIN_SHARD_BYTES: usize = 64 * ENTRY_BYTES;
+/// Memory of an entry: a list node with key, entry and two links, and its bucket in an index that is half full.
 const ENTRY_BYTES: usize = size_of::<(CounterKey, Entry)>() + 6 * size_of::<usize>();
 
-/// A shard's denials, the oldest first. As all live for about as long, that is the order in which they end.
+/// A shard's denials, the oldest first. As all are kept for about the same time, they end in about that order.
 type Denials = LinkedHashMap<CounterKey, Entry, RandomState>;
 
 /// Counters that are over their limit, shared by the workers of a process.
@@ -32,13 +32,13 @@ pub struct DenyTable {
     hits: AtomicU64,
 }
 
-/// A part of the table, under one lock. Aligned to keep two locks out of one cache line.
+/// A part of the table, under one lock. Aligned so that no two locks share a cache line.
 #[derive(Debug)]
 #[repr(align(64))]
 struct Shard {
     denials: Denials,
     bytes: usize,
-    most_bytes: usize,
+    max_bytes: usize,
     misses: u64,
     evictions: u64,
     expired: u64,
@@ -46,68 +46,68 @@ struct Shard {
 }
 
 impl DenyTable {
-    /// An empty table that takes at most this much memory. Too little for one denial, and it stays empty.
+    /// An empty table that uses at most this much memory. If that is too little for one denial, it stays empty.
     #[must_use]
     pub fn new(bytes: NonZeroUsize) -> Arc<Self> {
-        let shards = (bytes.get() / LEAST_SHARD).clamp(1, SHARDS);
-        let most_bytes = bytes.get() / shards;
+        let shards = (bytes.get() / MIN_SHARD_BYTES).clamp(1, SHARDS);
+        let max_bytes = bytes.get() / shards;
         let hasher = RandomState::default();
         let denials = || Denials::with_hasher(hasher.clone());
         let (misses, evictions, expired, overwritten) = (0, 0, 0, 0);
-        let shard = || Shard { denials: denials(), bytes: 0, most_bytes, misses, evictions, expired, overwritten };
+        let shard = || Shard { denials: denials(), bytes: 0, max_bytes, misses, evictions, expired, overwritten };
         let shards = (0..shards).map(|_| Mutex::new(shard())).collect();
         Arc::new(Self { shards, hasher, hits: AtomicU64::new(0) })
     }
 
-    /// Hits that were answered.
+    /// The number of hits that were answered.
     #[must_use]
     pub fn hits(&self) -> u64 {
         self.hits.load(Relaxed)
     }
 
-    /// Hits that it had no answer to, of those that went to the store alone.
+    /// The number of hits without an answer, except those of groups that went to the store as a whole.
     #[must_use]
     pub fn misses(&self) -> u64 {
         self.sum(|shard| shard.misses)
     }
 
-    /// Denials that are held, among them such as have ended since the last of their shard came.
+    /// The number of denials kept, including ended ones that have not been removed yet.
     #[must_use]
     pub fn entries(&self) -> u64 {
         self.sum(|shard| shard.denials.len() as u64)
     }
 
-    /// Memory that they take.
+    /// Memory of the denials kept, in bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.sum(|shard| shard.bytes as u64)
     }
 
-    /// Denials that left before their end, for want of memory.
+    /// Denials removed before their end because the table was full.
     #[must_use]
     pub fn evictions(&self) -> u64 {
         self.sum(|shard| shard.evictions)
     }
 
-    /// Denials that left because they had ended.
+    /// Denials removed because they had ended.
     #[must_use]
     pub fn expired(&self) -> u64 {
         self.sum(|shard| shard.expired)
     }
 
-    /// Denials that took the place of an earlier one of their counter.
+    /// Denials that replaced an earlier one of the same counter.
     #[must_use]
     pub fn overwritten(&self) -> u64 {
         self.sum(|shard| shard.overwritten)
     }
 
-    /// What a hit gets, if a denial that is held says so.
+    /// The verdict on a hit, if a denial that is kept covers it.
     pub(super) fn answer(&self, hit: &Hit, now: Instant) -> Option<Verdict> {
         let hash = self.hash(&hit.key);
         self.shard(hash).answer(hash, hit, now)
     }
 
-    /// The same, for a hit that goes to the store unless there is an answer: then it is a miss.
+    /// The same, and counts a miss if there is none: for a hit that then goes to the store.
     pub(super) fn answer_or_miss(&self, hit: &Hit, now: Instant) -> Option<Verdict> {
         let hash = self.hash(&hit.key);
         let mut shard = self.shard(hash);
@@ -116,17 +116,17 @@ impl DenyTable {
         answer
     }
 
-    /// Counts hits that were answered.
+    /// Adds to the number of hits that were answered.
     pub(super) fn count(&self, hits: usize) {
         self.hits.fetch_add(hits as u64, Relaxed);
     }
 
-    /// Holds a denial in place of an earlier one of its counter.
+    /// Keeps a denial, replacing an earlier one of its counter.
     pub(super) fn hold(&self, key: CounterKey, entry: Entry) {
         self.shard(self.hash(&key)).hold(key, entry, Instant::now());
     }
 
-    /// Drops what is held of a counter.
+    /// Removes the denial of a counter, if there is one.
     pub(super) fn forget(&self, key: &CounterKey) {
         self.shard(self.hash(key)).remove(key);
     }
@@ -136,7 +136,7 @@ impl DenyTable {
     }
 
     fn shard(&self, hash: u64) -> MutexGuard<'_, Shard> {
-        // by other bits than the shard's own index goes by, which is of the same hash
+        // the shard's index uses the same hash, so the shard is chosen by other bits of it
         let at = (hash >> 32) as usize % self.shards.len();
         lock(&self.shards[at])
     }
@@ -160,7 +160,7 @@ impl Shard {
         self.overwritten += u64::from(self.remove(&key));
         while let Some((_, oldest)) = self.denials.front() {
             let ended = oldest.has_ended(now);
-            if !ended && self.bytes + size(&key) <= self.most_bytes {
+            if !ended && self.bytes + size(&key) <= self.max_bytes {
                 break;
             }
             self.evictions += u64::from(!ended);
@@ -169,13 +169,13 @@ impl Shard {
                 self.bytes -= size(&key);
             }
         }
-        if self.bytes + size(&key) <= self.most_bytes {
+        if self.bytes + size(&key) <= self.max_bytes {
             self.bytes += size(&key);
             self.denials.insert(key, entry);
         }
     }
 
-    /// Whether there was one.
+    /// Removes a denial. Returns whether there was one.
     fn remove(&mut self, key: &CounterKey) -> bool {
         let found = self.denials.remove(key).is_some();
         if found {
@@ -185,7 +185,7 @@ impl Shard {
     }
 }
 
-/// The memory that an entry of this counter takes.
+/// The memory of an entry for this counter, in bytes.
 fn size(key: &CounterKey) -> usize {
     ENTRY_BYTES + key.heap_bytes()
 }

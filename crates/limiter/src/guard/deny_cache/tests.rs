@@ -1,4 +1,4 @@
-//! What is held and answered, over a scripted limiter and over the real algorithms.
+//! What the cache keeps and answers, over a recording limiter and over the real algorithms.
 
 use std::{collections::HashMap, num::NonZeroUsize, sync::Mutex, time::Duration};
 
@@ -7,10 +7,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     algorithm::{self, State},
-    domain::{Algorithm, AtomicGroups, Clock as _, Limit, ManualClock, RetryAfter, Source, Timestamp, Unit},
+    domain::{Algorithm, Clock as _, Limit, ManualClock, RetryAfter, Source, Timestamp, Unit},
 };
 
-/// A limiter of one algorithm function for each counter, which writes down what it was asked.
+/// A limiter with one counter per key that records the groups it was asked for.
 #[derive(Debug)]
 struct Inner {
     clock: ManualClock,
@@ -24,7 +24,7 @@ impl Inner {
         Self { clock, states: Mutex::default(), asked: Mutex::default() }
     }
 
-    /// The verdict on a hit, and its effect unless it only looks.
+    /// The verdict on a hit; charges it unless it is a look.
     fn step(&self, hit: &Hit) -> Verdict {
         let mut states = self.states.lock().expect("no panic");
         let step = algorithm::step(states.get(&hit.key).copied(), &hit.limit, self.clock.now(), hit.charge);
@@ -34,7 +34,7 @@ impl Inner {
         step.verdict
     }
 
-    /// The groups that it was asked since the last time, each as the names of its counters.
+    /// Returns and clears the groups that were asked for, each as the names of its counters.
     fn asked(&self) -> Vec<Vec<String>> {
         std::mem::take(&mut *self.asked.lock().expect("no panic"))
     }
@@ -56,13 +56,13 @@ impl RateLimiter for Arc<Inner> {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported }
+        Capabilities::ALL
     }
 
     async fn close(&self) {}
 }
 
-/// A cache over such a limiter, with both of their clocks.
+/// A cache over such a limiter, with the clocks of both.
 struct Bench {
     inner: Arc<Inner>,
     cache: DenyCache<Arc<Inner>>,
@@ -79,7 +79,7 @@ impl Bench {
         Self { cache: DenyCache::new(Arc::clone(&inner), table), inner }
     }
 
-    /// Asked for at once and then with patience: the same is known both times, or the limiter is asked.
+    /// Checks without blocking first, and then with `begin`; both must agree.
     async fn check(&self, group: Group) -> Vec<Verdict> {
         let asked = || self.inner.asked.lock().expect("no panic").len();
         let (at_once, before) = (self.cache.try_check(&group), asked());
@@ -93,7 +93,7 @@ impl Bench {
         self.check(Group::single(hit)).await[0]
     }
 
-    /// Denies the hit once by the store, so that the cache may know it.
+    /// Has the store deny the hit once, so that the cache can remember it.
     async fn deny(&self, hit: &Hit) {
         let verdict = self.one(hit.clone()).await;
         assert_eq!((verdict.allowed, verdict.source), (false, Source::Store));
@@ -113,7 +113,7 @@ fn limit(algorithm: Algorithm, requests: u64, count_denied: bool) -> Limit {
     Limit::new(algorithm, requests, Unit::Minute.into(), None, Some(count_denied)).expect("a limit")
 }
 
-/// A taking that no counter passes.
+/// A charge that no counter allows.
 fn over(name: &str) -> Hit {
     Hit::new(key(name), Limit::fixed_window(0, Unit::Minute), Charge::Take(1))
 }
@@ -128,7 +128,7 @@ fn group(hits: impl IntoIterator<Item = Hit>) -> Group {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_denial_is_asked_for_once_a_second() {
+async fn a_denial_is_sent_to_the_store_once_a_second() {
     for algorithm in Algorithm::ALL {
         let bench = Bench::new();
         let limit = limit(algorithm, 1, algorithm == Algorithm::FixedWindow);
@@ -147,12 +147,12 @@ async fn a_denial_is_asked_for_once_a_second() {
         assert!(bench.inner.asked().is_empty(), "{algorithm}");
         bench.advance(Duration::from_millis(1)).await;
         bench.deny(&hit).await;
-        assert_eq!(bench.cache.memory.table.hits(), 6, "each is asked for twice");
+        assert_eq!(bench.cache.shared.table.hits(), 6, "each check looks twice");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_ends_when_the_hit_could_pass() {
+async fn a_denial_ends_when_the_hit_could_pass() {
     let bench = Bench::new();
     let limit = Limit::new(Algorithm::TokenBucket, 600, Unit::Minute.into(), Some(1), None).expect("a limit");
     let hit = take("a", limit, 1);
@@ -166,7 +166,7 @@ async fn it_ends_when_the_hit_could_pass() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_what_asks_for_no_less_under_the_same_limit_is_answered() {
+async fn a_denial_answers_only_hits_of_no_less_under_the_same_limit() {
     let bench = Bench::new();
     let bucket = limit(Algorithm::TokenBucket, 10, false);
     bench.one(take("a", bucket, 5)).await;
@@ -183,7 +183,7 @@ async fn only_what_asks_for_no_less_under_the_same_limit_is_answered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_store_has_to_count_goes_to_it() {
+async fn hits_that_the_store_has_to_count_go_to_it() {
     let each = |algorithm| take("a", limit(algorithm, 0, true), 1);
     let look = Hit { charge: Charge::LOOK, ..over("a") };
     for hit in [each(Algorithm::SlidingWindow), each(Algorithm::TokenBucket), look] {
@@ -192,7 +192,7 @@ async fn what_the_store_has_to_count_goes_to_it() {
             let verdict = bench.one(hit.clone()).await;
             assert_eq!(verdict.source, Source::Store);
         }
-        assert_eq!(bench.cache.memory.table.entries(), 0, "{hit:?}");
+        assert_eq!(bench.cache.shared.table.entries(), 0, "{hit:?}");
     }
     let bench = Bench::new();
     bench.deny(&over("a")).await;
@@ -201,7 +201,7 @@ async fn what_the_store_has_to_count_goes_to_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn groups_that_hang_together_go_whole() {
+async fn groups_whose_hits_depend_on_each_other_go_whole() {
     let whole: [fn() -> Group; 4] = [
         || group([over("a"), over("b")]).atomic(),
         || group([over("a"), over("b")]).at(Timestamp::from_micros(1_700_000_000_000_000)),
@@ -211,7 +211,7 @@ async fn groups_that_hang_together_go_whole() {
     for make in whole {
         let bench = Bench::new();
         bench.check(make()).await;
-        assert_eq!(bench.cache.memory.table.entries(), 0, "{:?}", make());
+        assert_eq!(bench.cache.shared.table.entries(), 0, "{:?}", make());
         bench.deny(&over("a")).await;
         bench.inner.asked();
         let sources: Vec<_> = bench.check(make()).await.iter().map(|verdict| verdict.source).collect();
@@ -221,7 +221,7 @@ async fn groups_that_hang_together_go_whole() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_rest_of_a_group_is_asked_in_order() {
+async fn the_rest_of_a_group_is_sent_in_order() {
     let bench = Bench::new();
     let free = |name| take(name, limit(Algorithm::FixedWindow, 9, true), 1);
     bench.check(group([over("b"), over("d")])).await;
@@ -236,7 +236,7 @@ async fn the_rest_of_a_group_is_asked_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refund_or_a_reset_is_seen_at_once() {
+async fn a_refund_or_a_reset_takes_effect_at_once() {
     let bench = Bench::new();
     let bucket = limit(Algorithm::TokenBucket, 1, false);
     let (hit, refund) = (take("a", bucket, 1), Hit::new(key("a"), bucket, Charge::Give(1)));
@@ -247,18 +247,18 @@ async fn a_refund_or_a_reset_is_seen_at_once() {
     bench.deny(&hit).await;
     assert_eq!(bench.cache.reset(&hit.key).await, Ok(true));
     assert!(bench.one(hit.clone()).await.allowed);
-    // Also an atomic group's refund, and one in the same request.
+    // also a refund in an atomic group, and one in the same request
     bench.deny(&hit).await;
     bench.check(Group::single(refund.clone()).atomic()).await;
     assert!(bench.one(hit.clone()).await.allowed);
     bench.deny(&hit).await;
     let both = bench.check(group([refund, hit.clone()])).await;
     assert!(both[1].allowed);
-    assert_eq!(bench.cache.memory.table.entries(), 0);
+    assert_eq!(bench.cache.shared.table.entries(), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn closed_it_answers_nothing() {
+async fn a_closed_cache_answers_with_closed() {
     let bench = Bench::new();
     bench.deny(&over("a")).await;
     bench.cache.close().await;
@@ -267,18 +267,18 @@ async fn closed_it_answers_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn memory_is_bounded_and_the_oldest_leave() {
+async fn memory_is_bounded_and_the_oldest_denials_are_evicted() {
     let bench = Bench::of(100_000);
     for number in 0..5_000 {
         bench.one(over(&format!("{number}"))).await;
     }
-    let table = &bench.cache.memory.table;
+    let table = &bench.cache.shared.table;
     let (entries, bytes) = (table.entries(), table.bytes());
     assert!(bytes <= 100_000 && bytes > 80_000, "{bytes}");
     assert_eq!(table.evictions(), 5_000 - entries);
     assert_eq!(bench.one(over("4999")).await.source, Source::DenyCache);
     assert_eq!(bench.one(over("0")).await.source, Source::Store);
-    // A long name costs what it takes; what has ended leaves without being counted.
+    // a long key is counted with its length; removing an ended denial is not an eviction
     let evictions = table.evictions();
     bench.advance(Duration::from_secs(1)).await;
     for number in 0..1_000 {
@@ -289,24 +289,24 @@ async fn memory_is_bounded_and_the_oldest_leave() {
     let none = Bench::of(1);
     none.deny(&over("a")).await;
     none.deny(&over("a")).await;
-    assert_eq!((none.cache.memory.table.entries(), none.cache.memory.table.bytes()), (0, 0));
+    assert_eq!((none.cache.shared.table.entries(), none.cache.shared.table.bytes()), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_has_ended_leaves_when_others_come() {
+async fn ended_denials_are_removed_when_new_ones_come() {
     let bench = Bench::of(2_000);
     bench.deny(&over("a")).await;
     bench.deny(&over("b")).await;
     bench.advance(Duration::from_secs(1)).await;
     bench.deny(&over("c")).await;
-    assert_eq!((bench.cache.memory.table.entries(), bench.cache.memory.table.evictions()), (1, 0));
+    assert_eq!((bench.cache.shared.table.entries(), bench.cache.shared.table.evictions()), (1, 0));
 }
 
 proptest! {
-    /// With one process on the counters, the cache never denies what the store would have let pass, and never names a
-    /// later time than the store would have.
+    /// If only one process charges the counters, the cache never denies a hit that the store would allow, and never
+    /// reports a later time than the store would.
     #[test]
-    fn it_denies_nothing_that_would_pass(
+    fn no_hit_is_denied_that_would_pass(
         steps in proptest::collection::vec((0..3_u8, 0..3_usize, 0..6_u64, 0..700_u64), 1..120),
         count_denied in any::<bool>(),
     ) {
@@ -328,7 +328,7 @@ proptest! {
                     assert_eq!(verdict, real);
                 } else {
                     assert!(verdict.reset_after <= real.reset_after);
-                    // what passed in smaller amounts since is not seen in what remains
+                    // `remaining` does not reflect smaller hits that passed since
                     assert!(verdict.asked > 1 || verdict.remaining == real.remaining);
                     match (verdict.retry_after, real.retry_after) {
                         (RetryAfter::After(said), RetryAfter::After(needed)) => assert!(said <= needed),
@@ -340,7 +340,7 @@ proptest! {
     }
 }
 
-/// Numbers that differ, so that two families that were exchanged would show.
+/// All numbers differ, so that two families that were swapped would show.
 #[tokio::test(start_paused = true)]
 async fn each_family_shows_its_own_number() {
     let bench = Bench::of(10_000);
@@ -352,26 +352,21 @@ async fn each_family_shows_its_own_number() {
     }
     bench.advance(Duration::from_secs(1)).await;
     bench.one(over("later")).await;
-    let table = &bench.cache.memory.table;
-    let mut families = metrics::Families::default();
-    metrics::Collect::collect(&**table, &mut families);
-    let text = families.text();
+    let table = &bench.cache.shared.table;
     let numbers = [
-        ("tollgate_deny_cache_hits_total", table.hits()),
-        ("tollgate_deny_cache_entries", table.entries()),
-        ("tollgate_deny_cache_bytes", table.bytes()),
-        ("tollgate_deny_cache_evictions_total", table.evictions()),
-        ("ratelimit_localcache_hitCount", table.hits()),
-        ("ratelimit_localcache_missCount", table.misses()),
-        ("ratelimit_localcache_lookupCount", table.hits() + table.misses()),
         ("ratelimit_localcache_entryCount", table.entries()),
         ("ratelimit_localcache_evacuateCount", table.evictions()),
         ("ratelimit_localcache_expiredCount", table.expired()),
+        ("ratelimit_localcache_hitCount", table.hits()),
+        ("ratelimit_localcache_lookupCount", table.hits() + table.misses()),
+        ("ratelimit_localcache_missCount", table.misses()),
         ("ratelimit_localcache_overwriteCount", table.overwritten()),
+        ("tollgate_deny_cache_bytes", table.bytes()),
+        ("tollgate_deny_cache_entries", table.entries()),
+        ("tollgate_deny_cache_evictions_total", table.evictions()),
+        ("tollgate_deny_cache_hits_total", table.hits()),
     ];
-    for (name, number) in numbers {
-        assert!(text.lines().any(|line| line == format!("{name} {number}")), "{name} {number} in {text}");
-    }
+    assert_eq!(metrics::series(&**table), numbers.map(|(name, number)| format!("{name} {number}")));
     let distinct: std::collections::BTreeSet<_> =
         [table.hits(), table.misses(), table.entries(), table.bytes(), table.evictions(), table.expired()].into();
     assert_eq!(distinct.len(), 6, "{distinct:?}");

@@ -1,9 +1,9 @@
-//! Answers in place of a limiter that has failed, according to each hit's failure mode.
+//! Replaces the failures of a limiter by the answers of each hit's failure mode.
 //!
-//! `error` leaves the failure as it is. `allow` and `deny` answer without counting. `local` counts in a store of this
-//! process, with the limit's share of one process; what was counted there stays there until it expires, and is not
-//! carried over when the limiter answers again. Of the modes of several descriptors the engine takes the strictest
-//! outcome; here each hit is on its own.
+//! `error` passes the failure on. `allow` and `deny` answer without counting. `local` counts in a store of this
+//! process, with one process's share of the limit; these counts stay there until they expire and are not transferred
+//! when the limiter answers again. Each hit is treated on its own here; the engine combines the outcomes of several
+//! descriptors as usual.
 
 mod stats;
 #[cfg(test)]
@@ -19,17 +19,17 @@ use crate::domain::{
     Verdict, Verdicts, refuses,
 };
 
-/// The retry-after of a denial: the limiter may be back before the limit's window ends.
+/// The retry-after of a denial: the limiter may recover before the limit's window ends.
 const DENIED_FOR: Duration = Duration::from_secs(1);
 
-/// A limiter whose failures are answered by each hit's failure mode.
+/// A limiter whose failures are answered by the failure modes of the hits.
 #[derive(Debug)]
 pub struct FailMode<L, F> {
     inner: L,
     fallback: Arc<Fallback<F>>,
 }
 
-/// What answers in place of the limiter.
+/// What is needed to answer in place of the limiter.
 #[derive(Debug)]
 struct Fallback<F> {
     local: Arc<F>,
@@ -38,7 +38,7 @@ struct Fallback<F> {
 }
 
 impl<L: RateLimiter, F: RateLimiter> FailMode<L, F> {
-    /// Answers for `inner`; `local` counts for hits of mode `local`, whose limits `replicas` processes share.
+    /// A decorator of `inner`. Hits with mode `local` are counted in `local`, with their limits divided by `replicas`.
     #[must_use]
     pub fn new(inner: L, local: Arc<F>, replicas: NonZeroU32, stats: Arc<DegradedStats>) -> Self {
         Self { inner, fallback: Arc::new(Fallback { local, replicas, stats }) }
@@ -46,7 +46,7 @@ impl<L: RateLimiter, F: RateLimiter> FailMode<L, F> {
 }
 
 impl<F: RateLimiter> Fallback<F> {
-    /// Replaces failures by what the hits' modes answer.
+    /// Replaces failures by the answers of the hits' modes.
     async fn replace_failures(&self, group: &Group, verdicts: &mut Verdicts) {
         let mut local: SmallVec<[usize; 1]> = SmallVec::new();
         for (at, (hit, verdict)) in group.hits.iter().zip(verdicts.iter_mut()).enumerate() {
@@ -70,8 +70,9 @@ impl<F: RateLimiter> Fallback<F> {
         }
     }
 
-    /// The hits at these indices, as a group of their own with this process's share of the limits. It takes into account what
-    /// the others decided: one that is over refuses an atomic group, of which only what is over itself is charged here.
+    /// The hits at `indices` as a group of their own, with their limits divided by `replicas`. It includes what was
+    /// decided on the other hits: if one of them is over, the rest of an atomic group is denied, and only local hits
+    /// that are over themselves are charged.
     fn local_group(&self, group: &Group, indices: &[usize], verdicts: &Verdicts) -> Group {
         let (mut quota_passed, mut at) = (group.quota_passed, 0);
         let mut outcomes: SmallVec<[Outcome; 2]> = SmallVec::new();
@@ -86,7 +87,7 @@ impl<F: RateLimiter> Fallback<F> {
             }
             at += run.len();
             quota_passed |= quota && decided && (!over || shadow);
-            // a descriptor that is not decided yet does not refuse
+            // a descriptor without all of its verdicts does not deny yet
             outcomes.push(Outcome { over, shadow, quota });
         }
         let refused = group.refused || group.atomic && refuses(outcomes, group.quota_passed);
@@ -98,12 +99,12 @@ impl<F: RateLimiter> Fallback<F> {
     }
 }
 
-/// Whether the limiter has failed. One that was closed is not replaced: the process is ending.
+/// Whether the limiter has failed. `Closed` is not replaced: the process is shutting down.
 fn fails(verdict: &Result<Verdict, StoreError>) -> bool {
     verdict.is_err_and(|error| error != StoreError::Closed)
 }
 
-/// As if nothing had been counted before.
+/// The verdict of a counter that was never charged before.
 fn allowed(hit: &Hit) -> Verdict {
     let (asked, burst) = (hit.charge.amount(), hit.limit.burst());
     let after = if let Charge::Take(n) = hit.charge { n.min(burst) } else { 0 };
@@ -120,7 +121,7 @@ fn allowed(hit: &Hit) -> Verdict {
     }
 }
 
-/// As if the counter were full. A refund always passes.
+/// The verdict of a counter that is full. A refund is always allowed.
 fn denied(hit: &Hit) -> Verdict {
     if let Charge::Give(_) = hit.charge {
         return allowed(hit);
@@ -149,14 +150,14 @@ impl<L: RateLimiter, F: RateLimiter> RateLimiter for FailMode<L, F> {
             if let Some((fallback, group)) = fallback
                 && verdicts.iter().any(fails)
             {
-                // boxed: it is rare and large
+                // boxed, because it is rare and its future is large
                 Box::pin(fallback.replace_failures(&group, &mut verdicts)).await;
             }
             verdicts
         }
     }
 
-    /// An answer without waiting is no failure.
+    /// A non-blocking answer is never a failure.
     fn try_check(&self, group: &Group) -> Option<Verdicts> {
         self.inner.try_check(group)
     }
@@ -170,7 +171,7 @@ impl<L: RateLimiter, F: RateLimiter> RateLimiter for FailMode<L, F> {
         self.inner.capabilities()
     }
 
-    /// Does not close the local store, which may be shared: its owner does.
+    /// Leaves the local store open, which may be shared: its owner closes it.
     async fn close(&self) {
         self.inner.close().await;
     }

@@ -1,4 +1,4 @@
-//! How many hits were answered by a failure mode.
+//! The number of hits that a failure mode answered.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -12,12 +12,12 @@ const DEGRADED: Family = Family::counter(
     &["mode"],
 );
 
-/// Hits that were answered in place of the store, by mode. Shared by the stacks of all workers.
+/// Hits that a failure mode answered, by mode. The decorators of all workers share one.
 #[derive(Debug, Default)]
 pub struct DegradedStats([AtomicU64; FailureMode::ALL.len()]);
 
 impl DegradedStats {
-    /// Hits for each mode that answers.
+    /// The hits of each mode but `error`, with the mode's name.
     pub fn hits(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let modes = FailureMode::ALL.into_iter().filter(|mode| *mode != FailureMode::Error);
         modes.map(|mode| (mode.name(), self.0[mode as usize].load(Relaxed)))
@@ -33,5 +33,26 @@ impl Collect for DegradedStats {
         for (mode, hits) in self.hits() {
             families.add(&DEGRADED, &[mode], hits);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_mode_shows_its_own_hits() {
+        let stats = DegradedStats::default();
+        for (mode, hits) in [(FailureMode::Allow, 1), (FailureMode::Deny, 2), (FailureMode::Local, 3)] {
+            (0..hits).for_each(|_| stats.count(mode));
+        }
+        assert_eq!(
+            metrics::series(&stats),
+            [
+                r#"tollgate_degraded_hits_total{mode="allow"} 1"#,
+                r#"tollgate_degraded_hits_total{mode="deny"} 2"#,
+                r#"tollgate_degraded_hits_total{mode="local"} 3"#,
+            ]
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! A limiter that fails, hit by hit, and what each mode makes of it.
+//! A limiter that fails, and how each mode replaces its failures.
 
 use std::sync::{
     Mutex,
@@ -6,9 +6,9 @@ use std::sync::{
 };
 
 use super::*;
-use crate::domain::{Algorithm, AtomicGroups, Limit, Unit};
+use crate::domain::{Algorithm, Limit, Unit};
 
-/// Fails while told so; else allows everything, and remembers what it was asked.
+/// Fails while `down` is set; else allows every hit. Records the groups that it was asked for.
 #[derive(Clone, Debug, Default)]
 struct Fake {
     down: Arc<AtomicBool>,
@@ -33,7 +33,7 @@ impl RateLimiter for Fake {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { algorithms: &Algorithm::ALL, atomic_groups: AtomicGroups::Supported }
+        Capabilities::ALL
     }
 
     async fn close(&self) {}
@@ -78,7 +78,7 @@ async fn each_hit_is_answered_by_its_own_mode() {
 }
 
 #[tokio::test]
-async fn what_is_counted_locally_is_the_share_of_one_process() {
+async fn local_counting_uses_the_share_of_one_process() {
     let bench = bench();
     bench.limiter.check(all().atomic()).await;
     let asked = bench.local.asked.lock().expect("no panic");
@@ -90,7 +90,7 @@ async fn what_is_counted_locally_is_the_share_of_one_process() {
 }
 
 #[tokio::test]
-async fn a_store_that_answers_is_believed() {
+async fn answers_of_the_store_are_left_as_they_are() {
     let bench = bench();
     bench.store.down.store(false, SeqCst);
     let verdicts = bench.limiter.check(all()).await;
@@ -100,7 +100,7 @@ async fn a_store_that_answers_is_believed() {
 }
 
 #[tokio::test]
-async fn a_quota_that_passed_elsewhere_is_told_to_the_local_store() {
+async fn a_quota_that_passed_in_the_store_is_passed_on_to_the_local_store() {
     let bench = bench();
     let quota = |number, mode| Hit { quota: true, ..hit(number, mode) };
     let hits = [quota(0, FailureMode::Local), quota(1, FailureMode::Allow)];
@@ -112,7 +112,7 @@ async fn a_quota_that_passed_elsewhere_is_told_to_the_local_store() {
 }
 
 #[tokio::test]
-async fn an_atomic_group_that_another_member_refuses_is_not_charged_locally() {
+async fn an_atomic_group_that_another_hit_denies_is_not_charged_locally() {
     use FailureMode::{Allow, Deny, Local};
     let quota = |hit| Hit { quota: true, ..hit };
     let shadow = |hit| Hit { shadow: true, ..hit };
@@ -125,7 +125,7 @@ async fn an_atomic_group_that_another_member_refuses_is_not_charged_locally() {
         (vec![hit(0, Allow), local()], false),
         (vec![hit(0, Allow), second(Deny), local()], true),
         (vec![shadow(hit(0, Deny)), local()], false),
-        // the other quota, that is counted here, may still pass
+        // the other quota, which is counted locally, may still pass
         (vec![quota(hit(0, Deny)), quota(local())], false),
         (vec![quota(hit(0, Deny)), local()], true),
         (vec![quota(hit(0, Deny)), quota(hit(2, Allow)), local()], false),
@@ -149,7 +149,7 @@ async fn a_quota_of_two_limits_passes_only_if_both_do() {
 }
 
 #[tokio::test]
-async fn refunds_pass_whatever_the_mode_and_looks_do_not() {
+async fn refunds_pass_in_every_mode_and_looks_do_not() {
     let bench = bench();
     let give = Hit { charge: Charge::Give(3), ..hit(0, FailureMode::Deny) };
     let look = Hit { charge: Charge::LOOK, ..hit(0, FailureMode::Deny) };
@@ -158,7 +158,7 @@ async fn refunds_pass_whatever_the_mode_and_looks_do_not() {
 }
 
 #[test]
-fn a_share_is_one_at_least_unless_nothing_is_allowed() {
+fn a_share_is_at_least_one_unless_the_limit_is_zero() {
     let share = |requests, of| {
         let limit = Limit::new(Algorithm::TokenBucket, requests, Unit::Second.into(), Some(requests * 2 + 1), None);
         let limit = limit.expect("a limit").share(NonZeroU32::new(of).expect("not zero"));

@@ -73,9 +73,9 @@ fn a_good_run_is_reported() {
     assert_eq!((&json["errors"], &json["notes"]), (&json!({}), &json!([])));
 }
 
-/// Scripts read these names: one that changes breaks them.
+/// Scripts read these names: changing one breaks them.
 #[test]
-fn the_names_of_the_json_are_these() {
+fn the_names_in_the_json_are_stable() {
     let (_, json) = reports(Pace::Answers, &measured(&[(Outcome::Ok, 1)]));
     let names = |value: &Value| -> Vec<String> { value.as_object().expect("an object").keys().cloned().collect() };
     let expected = "answered connections cpu_us_per_answer denied_share descriptors domain elapsed_seconds errors failed \
@@ -111,7 +111,7 @@ fn errors_are_reported_by_kind_with_their_message() {
 }
 
 #[test]
-fn what_makes_figures_doubtful_is_noted() {
+fn conditions_that_make_numbers_doubtful_are_noted() {
     let rate = NonZeroU32::new(2000).expect("not zero");
     let mut measured = measured(&[(Outcome::Ok, 1000)]);
     measured.costs.own = Some(Duration::from_millis(1900));

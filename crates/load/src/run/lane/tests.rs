@@ -1,4 +1,4 @@
-//! A lane against a server that is a function of time. The clock is a number: no test waits.
+//! Tests a lane with a server that is a function of time. The clock is a number, so no test waits.
 
 use std::{
     num::{NonZeroU32, NonZeroU64, NonZeroUsize},
@@ -32,7 +32,7 @@ fn sent(count: u64) -> Until {
     Until::Sent(NonZeroU64::new(count).expect("not zero"))
 }
 
-/// A connection: calls that wait for their answers.
+/// A connection whose calls wait for their responses.
 #[derive(Default)]
 struct Waiting {
     calls: Vec<(Ticket, Instant)>,
@@ -40,7 +40,7 @@ struct Waiting {
 }
 
 impl Calls for Waiting {
-    fn under_way(&self) -> usize {
+    fn in_flight(&self) -> usize {
         self.calls.len()
     }
 
@@ -57,13 +57,13 @@ impl Calls for Waiting {
     }
 }
 
-/// RateLimitResponse with the overall code OK, in a gRPC frame.
+/// A RateLimitResponse with the overall code OK, in a gRPC frame.
 fn ok() -> Reply {
     let body = Bytes::from_static(&[0, 0, 0, 0, 2, 8, 1]);
     Reply::Response(Response { http_status: 200, grpc_status: Some(0), message: String::new(), body })
 }
 
-/// A lane, its connection and its tally, at a time since the start.
+/// A lane with its connection and its tally.
 struct Run {
     shared: Arc<Shared>,
     lane: Lane,
@@ -82,10 +82,10 @@ impl Run {
         Self { shared, lane, waiting: Waiting::default(), tally: Tally::default(), start }
     }
 
-    /// Makes what is due at this time; the server answers at once, if it `answers`.
+    /// Sends what is due at `at`; if `answers` is set, the server responds at once.
     fn step(&mut self, at: Duration, answers: bool) {
         let now = self.start + at;
-        // an answer frees a stream, and what waited for it goes at once
+        // a response frees a stream, and a waiting request is sent at once
         loop {
             for (ticket, _) in self.waiting.calls.extract_if(.., |(_, deadline)| now >= *deadline) {
                 self.lane.ended(ticket, &Reply::TimedOut, now, &mut self.tally);
@@ -98,7 +98,7 @@ impl Run {
         }
     }
 
-    /// All that is under way ends so.
+    /// Ends all calls in flight with this reply.
     fn end(&mut self, reply: &Reply, now: Instant) {
         for (ticket, _) in self.waiting.calls.drain(..) {
             self.lane.ended(ticket, reply, now, &mut self.tally);
@@ -113,17 +113,17 @@ impl Run {
         }
     }
 
-    /// Answered requests that took longer than this.
+    /// The number of answered requests that took longer than `duration`.
     fn slower_than(&self, duration: Duration) -> u64 {
         let nanos = duration.as_nanos() as u64;
         self.tally.latencies.count_between(nanos, u64::MAX)
     }
 }
 
-/// The point of an open loop: requests that were due while the server stalled have waited since then, although they
-/// were sent later.
+/// The purpose of an open loop: the latency of requests that were due while the server stalled includes the stall,
+/// although they were sent later.
 #[test]
-fn a_stall_is_in_the_latency_of_all_that_were_due_meanwhile() {
+fn a_stall_is_in_the_latency_of_all_requests_due_meanwhile() {
     let mut run = Run::new(config(rate(100), Until::Elapsed(3 * SECOND), 1));
     run.steps(Duration::ZERO, SECOND, true);
     run.steps(SECOND, 2 * SECOND, false);
@@ -138,9 +138,9 @@ fn a_stall_is_in_the_latency_of_all_that_were_due_meanwhile() {
     near(500, 50);
     near(900, 10);
     assert!(run.slower_than(Duration::from_millis(1001)) == 0);
-    assert_eq!(run.tally.lateness.max(), 0, "the generator was never late: the stream was taken");
+    assert_eq!(run.tally.lateness.max(), 0, "the generator was never late: no stream was free");
 
-    // a closed loop would have made one slow request of it
+    // a closed loop would have had one slow request
     let mut closed = Run::new(config(Pace::Answers, sent(2), 1));
     closed.step(Duration::ZERO, false);
     closed.step(SECOND, true);
@@ -148,18 +148,18 @@ fn a_stall_is_in_the_latency_of_all_that_were_due_meanwhile() {
 }
 
 #[test]
-fn an_open_loop_makes_what_is_due_and_no_more() {
+fn an_open_loop_sends_exactly_what_is_due() {
     let mut run = Run::new(config(rate(10), Until::Elapsed(SECOND), 8));
     for (at, made) in [(0, 1), (99, 1), (100, 2), (350, 4), (999, 10), (1500, 10)] {
         run.step(Duration::from_millis(at), true);
         assert_eq!(run.tally.made, made, "after {at} ms");
     }
-    // what was made late, with streams free, is the generator's own fault
+    // requests that are sent late although streams are free count as lateness of the generator
     assert!(run.tally.lateness.max() >= 99_000_000, "{}", run.tally.lateness.max());
 }
 
 #[test]
-fn an_alarm_is_set_only_if_the_request_could_go() {
+fn an_alarm_is_set_only_if_the_request_can_be_sent() {
     let mut run = Run::new(config(rate(10), sent(3), 1));
     assert_eq!(run.lane.alarm(&mut run.waiting), Some(run.start));
     run.step(Duration::ZERO, false);
@@ -174,18 +174,18 @@ fn an_alarm_is_set_only_if_the_request_could_go() {
 fn a_closed_loop_keeps_its_streams_full_until_its_end() {
     let mut run = Run::new(config(Pace::Answers, Until::Elapsed(SECOND), 5));
     run.step(Duration::ZERO, false);
-    assert_eq!((run.waiting.under_way(), run.tally.made), (5, 5));
+    assert_eq!((run.waiting.in_flight(), run.tally.made), (5, 5));
     assert!(!run.lane.is_done(run.start));
     run.step(SECOND, false);
     assert!(run.lane.is_done(run.start + SECOND));
     run.end(&ok(), run.start + SECOND);
-    assert_eq!((run.tally.ok, run.tally.arrived), (5, 0), "counted, but no part of the rate");
+    assert_eq!((run.tally.ok, run.tally.arrived), (5, 0), "counted, but not part of the rate");
     run.step(SECOND, true);
     assert_eq!(run.tally.made, 5);
 }
 
 #[test]
-fn a_number_of_requests_is_kept_exactly_and_warming_up_is_apart() {
+fn a_number_of_requests_is_exact_and_excludes_the_warm_up() {
     let warm = Config { warm_up: SECOND, ..config(Pace::Answers, sent(20), 5) };
     let mut run = Run::new(warm);
     run.step(Duration::ZERO, false);
@@ -193,7 +193,7 @@ fn a_number_of_requests_is_kept_exactly_and_warming_up_is_apart() {
     assert_eq!((run.tally.warm_up, run.tally.made, run.tally.ok), (5, 0, 0));
     run.step(SECOND, true);
     assert_eq!((run.tally.warm_up, run.tally.made, run.tally.ok), (5, 20, 20));
-    assert_eq!(run.tally.arrived, 25, "whatever arrives in the time is part of the rate");
+    assert_eq!(run.tally.arrived, 25, "every response in the measured time is part of the rate");
     assert!(run.lane.is_done(run.start + SECOND));
 
     let warm = Config { warm_up: SECOND, ..config(rate(10), sent(20), 5) };
@@ -203,10 +203,10 @@ fn a_number_of_requests_is_kept_exactly_and_warming_up_is_apart() {
 }
 
 #[test]
-fn what_is_not_answered_or_not_sent_in_time_has_failed() {
+fn requests_not_answered_or_not_sent_in_time_have_failed() {
     let mut run = Run::new(config(rate(1), Until::Elapsed(20 * SECOND), 1));
     run.step(Duration::ZERO, false);
-    // the first one is given up after ten seconds; those due since then and before have waited as long or less
+    // the first one fails after ten seconds; those due since then or before have waited as long or less
     run.step(10 * SECOND, false);
     let count = |run: &Run, trouble| run.tally.troubles.get(&trouble).map_or(0, |occurred| occurred.count);
     assert_eq!((count(&run, Trouble::TimedOut), count(&run, Trouble::NotSent)), (1, 0));
@@ -218,7 +218,7 @@ fn what_is_not_answered_or_not_sent_in_time_has_failed() {
 }
 
 #[test]
-fn a_lost_connection_fails_what_was_under_way_and_the_rest_waits() {
+fn a_lost_connection_fails_the_calls_in_flight_and_the_others_wait() {
     let mut run = Run::new(config(rate(10), Until::Elapsed(2 * SECOND), 8));
     run.step(Duration::from_millis(300), false);
     let now = run.start + Duration::from_millis(300);
@@ -228,12 +228,12 @@ fn a_lost_connection_fails_what_was_under_way_and_the_rest_waits() {
     assert!(run.lane.wait_for_connection(now + SECOND, now, &mut run.tally));
     run.steps(Duration::from_millis(1300), 2 * SECOND, true);
     assert_eq!((run.tally.made, run.tally.ok), (20, 16));
-    assert!(run.slower_than(Duration::from_millis(899)) >= 1, "due when there was no connection");
+    assert!(run.slower_than(Duration::from_millis(899)) >= 1, "due while there was no connection");
 }
 
-/// As after GOAWAY: it is made on the next connection.
+/// As after GOAWAY: the request is sent on the next connection.
 #[test]
-fn what_a_connection_does_not_take_is_made_on_another() {
+fn a_request_that_one_connection_does_not_accept_is_sent_on_another() {
     for pace in [Pace::Answers, rate(10)] {
         let mut run = Run::new(config(pace, sent(3), 1));
         run.waiting.retired = true;
@@ -247,16 +247,16 @@ fn what_a_connection_does_not_take_is_made_on_another() {
 }
 
 #[test]
-fn a_number_of_requests_is_given_up_if_nobody_takes_them() {
+fn a_number_of_requests_is_given_up_if_no_server_accepts_them() {
     let mut run = Run::new(config(Pace::Answers, sent(20), 5));
     let now = run.start + SECOND;
     assert!(run.lane.wait_for_connection(now, run.start, &mut run.tally));
     assert!(!run.lane.wait_for_connection(run.start + 10 * SECOND, run.start, &mut run.tally));
 }
 
-/// As Ctrl-C does: a request that is due at that very time is no error of the server's.
+/// As with Ctrl-C: a request that is due at that moment is not an error of the server.
 #[test]
-fn a_stop_fails_nothing_that_could_have_gone() {
+fn a_stop_fails_no_request_that_could_have_been_sent() {
     let mut run = Run::new(config(rate(10), Until::Elapsed(100 * SECOND), 1));
     run.step(Duration::ZERO, true);
     run.shared.stop.store(true, Relaxed);
@@ -266,7 +266,7 @@ fn a_stop_fails_nothing_that_could_have_gone() {
 }
 
 #[test]
-fn a_stop_ends_it_early_and_accounts_for_what_was_due() {
+fn a_stop_ends_the_run_and_accounts_for_requests_that_waited() {
     for pace in [Pace::Answers, rate(10)] {
         let mut run = Run::new(config(pace, Until::Elapsed(100 * SECOND), 1));
         run.step(Duration::ZERO, false);

@@ -1,29 +1,29 @@
-//! What keys of one map have to do with each other.
-#![allow(clippy::needless_pass_by_value)] // schemas are made of parts that are made for them
+//! Conditions between the keys of one map.
+#![allow(clippy::needless_pass_by_value)] // each part of a schema is used once
 
 use serde_json::{Map, Value, json};
 
 use super::value::{TRUE, any_case};
 use limiter::domain::{Algorithm, TimeZone, Unit, Window};
 
-use crate::compile::keys::{Key, Place};
+use crate::compile::keys::{Key, MapKind};
 
 /// The keys that a map must have.
-pub(super) const fn required(place: Place) -> &'static [Key] {
-    match place {
-        Place::Root | Place::DomainDefaults => &[Key::Domain],
-        Place::Descriptor => &[Key::Key],
-        Place::RateLimits => &[Key::Unit, Key::RequestsPerUnit],
-        Place::Replaces => &[Key::Name],
-        Place::RateLimit | Place::Defaults | Place::DefaultsRoot => &[],
+pub(super) const fn required(map_kind: MapKind) -> &'static [Key] {
+    match map_kind {
+        MapKind::Root | MapKind::DomainDefaults => &[Key::Domain],
+        MapKind::Descriptor => &[Key::Key],
+        MapKind::RateLimits => &[Key::Unit, Key::RequestsPerUnit],
+        MapKind::Replaces => &[Key::Name],
+        MapKind::RateLimit | MapKind::Defaults | MapKind::DefaultsRoot => &[],
     }
 }
 
-/// What holds beside the keys by themselves.
-pub(super) fn of(place: Place) -> Vec<Value> {
-    match place {
-        Place::Descriptor => descriptor(),
-        Place::RateLimit => {
+/// Conditions that a map must fulfil, beyond the types of its keys.
+pub(super) fn of(map_kind: MapKind) -> Vec<Value> {
+    match map_kind {
+        MapKind::Descriptor => descriptor(),
+        MapKind::RateLimit => {
             let uncounted = none(&[
                 Key::RequestsPerUnit,
                 Key::Algorithm,
@@ -33,7 +33,7 @@ pub(super) fn of(place: Place) -> Vec<Value> {
                 Key::Calendar,
                 Key::TimeZone,
             ]);
-            // as the reference has it, an empty unit is none
+            // as in the reference, an empty unit means none
             let no_unit = json!({"enum": [null, ""]});
             let counted = json!({"allOf": [
                 has(Key::Unit, json!({"not": no_unit})),
@@ -44,8 +44,10 @@ pub(super) fn of(place: Place) -> Vec<Value> {
                 json!({"if": is_true(Key::Unlimited), "then": {"allOf": [uncounted, no_unit]}, "else": counted});
             [vec![unlimited], limit()].concat()
         }
-        Place::RateLimits => [vec![given(Key::Unit), given(Key::RequestsPerUnit)], limit()].concat(),
-        Place::Root | Place::Replaces | Place::Defaults | Place::DefaultsRoot | Place::DomainDefaults => Vec::new(),
+        MapKind::RateLimits => [vec![given(Key::Unit), given(Key::RequestsPerUnit)], limit()].concat(),
+        MapKind::Root | MapKind::Replaces | MapKind::Defaults | MapKind::DefaultsRoot | MapKind::DomainDefaults => {
+            Vec::new()
+        }
     }
 }
 
@@ -90,17 +92,17 @@ fn when(condition: Value, then: Value) -> Value {
     json!({"if": condition, "then": then})
 }
 
-/// If the key is there, its value is such.
+/// If the key is present, its value matches.
 fn with(key: Key, value: Value) -> Value {
     json!({"properties": {key.name(): value}})
 }
 
-/// The key is there, and its value is such.
+/// The key is present, and its value matches.
 fn has(key: Key, value: Value) -> Value {
     json!({"required": [key.name()], "properties": {key.name(): value}})
 }
 
-/// The key is there, and not null, which would be the same as leaving it out.
+/// The key is present and not null; null means the same as leaving it out.
 fn given(key: Key) -> Value {
     has(key, json!({"not": {"type": "null"}}))
 }

@@ -1,7 +1,7 @@
-//! What the value of each key may be, and what it means.
+//! The schema and the description of each key's value.
 //!
-//! YAML decides what a scalar is before a schema sees it, and editors read YAML 1.2 where the parser reads 1.1: `yes` and
-//! `1_000` are texts to them. So the schema takes these words and numbers in quotes too, which the parser does not.
+//! YAML types a scalar before a schema sees it, and editors read YAML 1.2 while the parser reads 1.1: to them `yes` and
+//! `1_000` are text. So the schema also accepts these words and numbers as text in quotes, which the parser rejects.
 
 use serde_json::{Value, json};
 
@@ -9,30 +9,30 @@ use super::{super::header, definition, reference};
 use limiter::domain::{TimeZone, Unit};
 
 use crate::{
-    compile::keys::{Key, Place},
+    compile::keys::{Key, MapKind},
     pattern::MAX_LENGTH,
 };
 
-/// The words that YAML 1.1 has for true and for false, as a YAML 1.2 reader sees them.
+/// The words for true in YAML 1.1 that a YAML 1.2 reader sees as text.
 pub(super) const TRUE: [&str; 8] = ["y", "Y", "yes", "Yes", "YES", "on", "On", "ON"];
 const FALSE: [&str; 8] = ["n", "N", "no", "No", "NO", "off", "Off", "OFF"];
 
-/// The whole numbers that YAML 1.2 has for texts: those with a `_`, in base two or, with the `o`, in base eight.
+/// The whole numbers of YAML 1.1 that YAML 1.2 sees as text: with a `_`, binary, or octal with an `o`.
 const NUMBER: &str = r"^\+?([0-9]+_[0-9_]*|0[xX][0-9a-fA-F_]+|0[bB][01_]+|0[oO][0-7_]+)$";
 
-/// The schema of a key's value. Null is the same as leaving the key out, unless the value is needed where the key is.
-pub(super) fn of(key: Key, place: Place) -> Value {
-    let (kind, meaning) = describe(key, place);
+/// The schema of a key's value. Null means the same as leaving the key out, unless the key needs a value.
+pub(super) fn of(key: Key, map_kind: MapKind) -> Value {
+    let (kind, meaning) = describe(key, map_kind);
     let mut schema = match kind {
         Needed(schema) => schema,
         Optional(schema) => or_null(schema),
     };
-    let ours = if key.is_of_reference() { "" } else { " (Tollgate's own)" };
+    let ours = if key.is_of_reference() { "" } else { " (only in Tollgate)" };
     schema["description"] = format!("{meaning}{ours}").into();
     schema
 }
 
-/// Says it in the place of which editors make the clearest message.
+/// Adds null where editors make the clearest message of it.
 fn or_null(mut schema: Value) -> Value {
     let (kind, a_null) = (Value::from("null"), json!({"type": "null"}));
     if let Some(kinds) = schema.get_mut("type") {
@@ -57,79 +57,87 @@ enum Kind {
 
 use Kind::{Needed, Optional};
 
-fn describe(key: Key, place: Place) -> (Kind, &'static str) {
+fn describe(key: Key, map_kind: MapKind) -> (Kind, &'static str) {
     match key {
-        Key::Domain if place == Place::DomainDefaults => {
-            (Needed(domain_or_all()), "The domain as its rules name it, or \"*\" for all")
+        Key::Domain if map_kind == MapKind::DomainDefaults => {
+            (Needed(domain_or_all()), "The name of a domain, or \"*\" for all")
         }
         Key::Domain => (Needed(some_text()), "The domain that these rules are for"),
-        Key::Descriptors => (Needed(list(Place::Descriptor)), "The rules of the next entry of a descriptor"),
+        Key::Descriptors => (Needed(list(MapKind::Descriptor)), "The rules for the next entry of a descriptor"),
         Key::Key => (Needed(key_text()), "The entry's key, exactly"),
-        Key::Value => (Optional(text()), "The entry's value, or a pattern with *; any value without it"),
+        Key::Value => (Optional(text()), "The entry's value, or a pattern with *; without this key any value matches"),
         Key::Values => (
             Optional(some(json!({"type": "array", "items": some_text()}))),
-            "Several values or patterns, one of which the entry's value is",
+            "Several values or patterns; the entry's value must match one of them",
         ),
         Key::Cidr => (
             Optional(json!({"anyOf": [network(), networks()]})),
-            "The network, or several, that the entry's value, an IP address, is in",
+            "One network or several; the entry's value must be an IP address in one of them",
         ),
-        Key::Regex => (Optional(regex()), "What the entry's whole value must match: RE2's syntax, on bytes"),
-        Key::RateLimit => (Needed(reference(Place::RateLimit)), "The limit"),
+        Key::Regex => (Optional(regex()), "A regular expression for the entry's whole value: RE2's syntax, on bytes"),
+        Key::RateLimit => (Needed(reference(MapKind::RateLimit)), "The limit"),
         Key::RateLimits => {
-            (Needed(some(list(Place::RateLimits))), "Several limits, charged all or none; the tightest is reported")
+            (Needed(some(list(MapKind::RateLimits))), "Several limits, charged all or none; the tightest is reported")
         }
-        Key::Unit => (Optional(unit(place)), "The unit of the window; see calendar"),
-        Key::RequestsPerUnit => (Optional(number(0, u32::MAX)), "How many requests a window may hold; 0 denies all"),
-        Key::Unlimited => (Optional(boolean()), "Never counted; no unit then"),
-        Key::Name if place == Place::Replaces => (Needed(some_text()), "The name of a rule to replace"),
-        Key::Name => (Optional(text()), "Reported with the limit, and what others' replaces name"),
+        Key::Unit => (Optional(unit(map_kind)), "The unit of the window; see calendar"),
+        Key::RequestsPerUnit => {
+            (Optional(number(0, u32::MAX)), "The number of requests allowed per window; 0 denies all")
+        }
+        Key::Unlimited => (Optional(boolean()), "No limit and no counter; unit must be left out"),
+        Key::Name if map_kind == MapKind::Replaces => (Needed(some_text()), "The name of a rule to replace"),
+        Key::Name => {
+            (Optional(text()), "The rule's name, reported with the limit; other rules can refer to it in replaces")
+        }
         Key::Replaces => {
-            (Optional(list(Place::Replaces)), "Rules that do not count for a request which this one matches too")
+            (Optional(list(MapKind::Replaces)), "Rules that are not counted for requests that match this rule too")
         }
         Key::ShadowMode => (Optional(boolean()), "Counted and reported, never enforced"),
-        Key::QuotaMode => (Optional(boolean()), "Refuses only when all quota descriptors of the request are over"),
-        Key::DetailedMetric => (Optional(boolean()), "Statistics of this rule by the request's values, at every level"),
-        Key::ValueToMetric => (Optional(boolean()), "Statistics by the request's value, at this level"),
+        Key::QuotaMode => {
+            (Optional(boolean()), "Denies only if all quota descriptors of the request are over their limits")
+        }
+        Key::DetailedMetric => {
+            (Optional(boolean()), "Statistics of this rule for each of the request's values, at every level")
+        }
+        Key::ValueToMetric => (Optional(boolean()), "Statistics for each of the request's values, at this level"),
         Key::ShareThreshold => (Optional(boolean()), "All values that match share one counter"),
         Key::Metadata => {
-            (Optional(json!({"type": "object"})), "Handed out in the answer's dynamic metadata while the rule passes")
+            (Optional(json!({"type": "object"})), "Returned in the response's dynamic metadata if the rule passes")
         }
-        Key::Algorithm => (Optional(choice(&header::ALGORITHMS)), "How the limit is counted; fixed_window if unsaid"),
+        Key::Algorithm => (Optional(choice(&header::ALGORITHMS)), "How the limit is counted; default: fixed_window"),
         Key::Burst => {
-            (Optional(number(1, u32::MAX)), "The size of the bucket of token_bucket; requests_per_unit if unsaid")
+            (Optional(number(1, u32::MAX)), "The size of the bucket of token_bucket; default: requests_per_unit")
         }
         Key::UnitMultiplier => {
-            (Optional(number(1, u32::MAX)), "The window is this many units, at most 100 years in all")
+            (Optional(number(1, u32::MAX)), "The number of units in a window, which is at most 100 years long")
         }
         Key::CountDenied => {
-            (Optional(boolean()), "A denied hit is charged too; true for fixed_window if unsaid, else false")
+            (Optional(boolean()), "Whether denied hits are charged too; default: true for fixed_window, else false")
         }
         Key::Calendar => (
             Optional(boolean()),
-            "Windows are days, weeks, months or years of a calendar; for fixed_window and these units",
+            "Windows follow the calendar; only for fixed_window, and days, weeks, months or years",
         ),
-        Key::TimeZone => {
-            (Optional(time_zone()), "Whose calendar: a name of the IANA database, such as Europe/Berlin; UTC if unsaid")
-        }
+        Key::TimeZone => (
+            Optional(time_zone()),
+            "The calendar's time zone: a name of the IANA database, such as Europe/Berlin; default: UTC",
+        ),
         Key::OnStoreFailure => {
-            (Optional(choice(&header::FAILURE_MODES)), "The answer when the counters cannot be reached")
+            (Optional(choice(&header::FAILURE_MODES)), "The answer if the counters cannot be reached")
         }
         Key::OnUnknown => (Optional(choice(&header::ON_UNKNOWN)), "The answer for a descriptor that matches no rule"),
         Key::Atomic => (Optional(boolean()), "A request's descriptors are charged all or none"),
-        Key::Defaults if place == Place::DefaultsRoot => {
-            (Optional(list(Place::DomainDefaults)), "What rules are that do not say it themselves, by domain")
-        }
-        Key::Defaults => {
-            (Optional(reference(Place::Defaults)), "What every limit of the domain is that does not say otherwise")
-        }
+        Key::Defaults if map_kind == MapKind::DefaultsRoot => (
+            Optional(list(MapKind::DomainDefaults)),
+            "Defaults for rules that do not set an option themselves, by domain",
+        ),
+        Key::Defaults => (Optional(reference(MapKind::Defaults)), "Defaults for the limits of the domain"),
     }
 }
 
 /// A list of maps.
-fn list(place: Place) -> Value {
-    debug_assert_ne!(definition(place), "root", "what is listed has a definition");
-    json!({"type": "array", "items": reference(place)})
+fn list(map_kind: MapKind) -> Value {
+    debug_assert_ne!(definition(map_kind), "root", "list elements have a definition");
+    json!({"type": "array", "items": reference(map_kind)})
 }
 
 /// A list that is not empty.
@@ -138,12 +146,12 @@ fn some(mut list: Value) -> Value {
     list
 }
 
-/// Several different networks. Values cannot be held to be different: `1` and `1.0` are, but not to JSON.
+/// Several different networks. Values cannot have `uniqueItems`: `1` and `1.0` are different values, but equal in JSON.
 fn networks() -> Value {
     json!({"type": "array", "items": network(), "minItems": 1, "uniqueItems": true})
 }
 
-/// A text as it is written: a number or a boolean is one too.
+/// Text, as written: numbers and booleans are accepted as text.
 fn text() -> Value {
     json!({"type": ["string", "number", "boolean"]})
 }
@@ -179,7 +187,7 @@ fn time_zone() -> Value {
     json!({"type": "string", "minLength": 1, "examples": examples})
 }
 
-/// The words are a pattern, and no list, for an editor offers all that is in a list.
+/// The words are a pattern and not an enum, because editors would suggest each word of an enum.
 fn boolean() -> Value {
     let words = [TRUE, FALSE].concat();
     json!({"type": ["boolean", "string"], "pattern": format!("^({})$", words.join("|"))})
@@ -196,16 +204,15 @@ fn choice<T>(choices: &[(&'static str, T)]) -> Value {
     json!({"enum": choices.iter().map(|(name, _)| *name).collect::<Vec<_>>()})
 }
 
-/// A unit in any letter case; what an editor completes is in lower case.
-/// An unlimited rule may have an empty one, which is none.
-fn unit(place: Place) -> Value {
+/// A unit in any letter case; editors suggest lower case. For an unlimited rule it may be empty.
+fn unit(map_kind: MapKind) -> Value {
     let names = Unit::ALL.map(Unit::name);
     let any_case = any_case(&names);
-    let pattern = if place == Place::RateLimit { format!("{any_case}|^$") } else { any_case };
+    let pattern = if map_kind == MapKind::RateLimit { format!("{any_case}|^$") } else { any_case };
     json!({"anyOf": [{"enum": names}, {"type": "string", "pattern": pattern}]})
 }
 
-/// A pattern of these names in any letter case.
+/// A pattern that matches these names in any letter case.
 pub(super) fn any_case(names: &[&str]) -> String {
     let letter = |letter: char| format!("[{}{letter}]", letter.to_ascii_uppercase());
     let names: Vec<String> = names.iter().map(|name| name.chars().map(letter).collect()).collect();

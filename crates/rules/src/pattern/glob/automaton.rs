@@ -1,22 +1,22 @@
 //! Finds the literal parts of many patterns in one pass over a value: an Aho–Corasick automaton.
 //!
-//! Not the crate `aho-corasick`, which keeps with each state the list of all parts that end there. Parts that are suffixes
-//! of each other (`a`, `aa`, `aaa`, …) make these lists grow faster than the rules, and each byte of a value costs a walk
-//! along one. Here a state knows its longest part only; the shorter ones are its ancestors in a tree, where the caller
-//! skips those that no pattern waits for. Memory: 17 bytes for each byte of the parts and 12 for each part.
+//! Not the crate `aho-corasick`, which keeps for each state the list of all parts that end there. If parts are suffixes
+//! of each other (`a`, `aa`, `aaa`, …), these lists grow faster than the rules, and each byte of a value costs a walk
+//! along one. Here a state keeps only its longest part; the shorter ones are its ancestors in a tree, in which the
+//! caller skips those that no pattern waits for. Memory: 17 bytes for each byte of the parts and 12 for each part.
 
 use std::{iter, ops::Range};
 
 /// A part's number, in preorder of the tree in which the parent of a part is its longest proper suffix that is a part.
-/// The parts that end with a certain one are so numbered from its own number to [`Automaton::last`].
+/// So the parts that end with a given part have the numbers from its own to [`Automaton::last`].
 pub(super) type Part = u32;
 
 const NONE: Part = Part::MAX;
 
-/// The state in which nothing of a part has been seen.
+/// The initial state: no prefix of a part has been read.
 pub(super) const START: u32 = 0;
 
-/// States are numbered breadth first, so the children of a state follow each other.
+/// States are numbered breadth first, so the children of a state are adjacent.
 #[derive(Debug)]
 pub(super) struct Automaton {
     states: Box<[State]>,
@@ -30,12 +30,12 @@ pub(super) struct Automaton {
 #[derive(Clone, Copy, Debug)]
 struct State {
     first_child: u32,
-    /// The state of the longest proper suffix of what leads here from which anything but [`START`] may follow.
+    /// The state of the longest proper suffix of this state's text that has children; else [`START`].
     fallback: u32,
     /// The longest part that ends here.
     longest: Part,
     children: u16,
-    /// The byte that leads to the first child, most often the only one.
+    /// The byte that leads to the first child, which is most often the only one.
     label: u8,
 }
 
@@ -47,7 +47,7 @@ struct PartInfo {
 }
 
 impl Automaton {
-    /// The automaton of these parts, which are sorted, distinct and not empty; and the number of each of them.
+    /// Builds the automaton of these parts, which must be sorted, distinct and not empty. Also returns their numbers.
     pub(super) fn new(sorted: &[&[u8]]) -> (Self, Vec<Part>) {
         let (states, labels, ends) = trie(sorted);
         let parts = Box::default();
@@ -60,10 +60,10 @@ impl Automaton {
         (automaton, numbers)
     }
 
-    /// Sets fallbacks and longest parts, these as places in the sorted list. Returns the parent of each part.
+    /// Sets fallbacks and longest parts, the latter as indices of `sorted`. Returns the parent of each part.
     fn link(&mut self, parts: usize) -> Vec<Part> {
         let mut parents = vec![NONE; parts];
-        // breadth first: what a fallback needs belongs to shorter texts, so it is there already
+        // breadth first: a fallback depends only on shorter texts, which are complete
         for state in 0..self.states.len() {
             let parent = self.states[state];
             for child in parent.children() {
@@ -80,9 +80,9 @@ impl Automaton {
         parents
     }
 
-    /// Gives the parts their numbers in preorder. Returns them by place in the sorted list.
+    /// Numbers the parts in preorder. Returns the numbers by index of `sorted`.
     fn renumber(&mut self, sorted: &[&[u8]], ends: &[Part], parents: &[Part]) -> Vec<Part> {
-        // by length, as `ends` are: parents come before their children
+        // sorted by length, as `ends` is: parents come before their children
         let mut sizes = vec![1; sorted.len()];
         for part in ends.iter().rev() {
             if let Some(parent) = some(parents[*part as usize]) {
@@ -110,7 +110,7 @@ impl Automaton {
         numbers
     }
 
-    /// The state after this byte.
+    /// Returns the state after reading `byte`.
     #[inline]
     pub(super) fn step(&self, mut state: u32, byte: u8) -> u32 {
         while state != START {
@@ -130,27 +130,27 @@ impl Automaton {
         self.first[usize::from(byte)]
     }
 
-    /// The longest part that ends in this state.
+    /// Returns the longest part that ends in this state.
     pub(super) fn longest(&self, state: u32) -> Option<Part> {
         some(self.states[state as usize].longest)
     }
 
-    /// The longest part that this one ends with.
+    /// Returns the longest other part that this one ends with.
     pub(super) fn parent(&self, part: Part) -> Option<Part> {
         some(self.parts[part as usize].parent)
     }
 
-    /// The last of the parts that end with this one.
+    /// Returns the highest number of the parts that end with this one.
     pub(super) fn last(&self, part: Part) -> Part {
         self.parts[part as usize].last
     }
 
-    /// The bytes of a part.
+    /// The length of a part in bytes.
     pub(super) fn length(&self, part: Part) -> usize {
         self.parts[part as usize].length as usize
     }
 
-    /// How many parts there are.
+    /// The number of parts.
     pub(super) fn parts(&self) -> usize {
         self.parts.len()
     }
@@ -163,11 +163,11 @@ impl State {
     }
 }
 
-/// The states of all prefixes of the parts, breadth first, and their labels; and the parts by length, as places in the
-/// sorted list.
+/// Builds the states of all prefixes of the parts, breadth first, with their labels. Also returns the parts by length,
+/// as indices of `sorted`.
 fn trie(sorted: &[&[u8]]) -> (Box<[State]>, Box<[u8]>, Vec<Part>) {
     let (mut states, mut labels, mut ends) = (Vec::new(), vec![0], Vec::new());
-    // of each state of one length: the parts that begin with it
+    // for each state of one depth: the range of parts that begin with its text
     let (mut level, mut depth) = (Vec::from_iter(iter::once(0..sorted.len())), 0);
     while !level.is_empty() {
         let mut deeper = Vec::new();
@@ -230,7 +230,7 @@ mod tests {
         }
 
         #[test]
-        fn the_numbers_of_what_ends_with_a_part_follow_it(
+        fn parts_that_end_with_a_part_are_numbered_after_it(
             parts in proptest::collection::btree_set("[ab]{1,5}", 1..30),
         ) {
             let sorted: Vec<&[u8]> = parts.iter().map(String::as_bytes).collect();
@@ -244,9 +244,9 @@ mod tests {
         }
     }
 
-    /// The lists of a textbook's automaton would have 50 million members here.
+    /// In the textbook automaton the lists would have 50 million elements here.
     #[test]
-    fn parts_in_each_other_take_no_more_memory_than_their_bytes() {
+    fn parts_inside_each_other_take_no_more_memory_than_their_bytes() {
         let longest = vec![b'a'; 10_000];
         let sorted: Vec<&[u8]> = (1..=longest.len()).map(|length| &longest[..length]).collect();
         let (automaton, _) = Automaton::new(&sorted);

@@ -1,4 +1,4 @@
-//! Finds the few patterns that a value can match among many, by what they begin and end with.
+//! Finds the few patterns of many that a value can match, by their prefixes and suffixes.
 
 use std::hash::{BuildHasher, Hasher as _};
 
@@ -8,30 +8,30 @@ use smallvec::SmallVec;
 use super::split;
 use crate::node_index::{Hasher, NodeIndex};
 
-/// Patterns by the texts before their first `*` and behind their last one.
+/// Patterns by the texts before their first `*` and after their last one.
 #[derive(Debug)]
 pub(super) struct Ends {
     prefixes: Lengths,
     suffixes: Lengths,
-    /// The places of the lengths of both in these lists, each pair once.
+    /// The combinations of prefix and suffix length that occur, as indices of these lists.
     pairs: Box<[(u32, u32)]>,
     groups: Box<[Group]>,
     index: HashTable<u32>,
 }
 
-/// Patterns that begin alike and end alike.
+/// Patterns with equal prefixes and equal suffixes.
 #[derive(Debug)]
 pub(super) struct Group {
     hash: u64,
     prefix: Box<[u8]>,
     suffix: Box<[u8]>,
-    /// The first pattern with nothing but `*` between the two.
+    /// The first pattern with nothing but `*` in between.
     pub(super) bare: Option<u32>,
-    /// The others, in file order.
+    /// The other patterns, in file order.
     pub(super) parted: Vec<u32>,
 }
 
-/// The lengths that occur, in order, each once.
+/// The lengths that occur, sorted and distinct.
 #[derive(Debug)]
 struct Lengths(Box<[usize]>);
 
@@ -73,12 +73,12 @@ impl Ends {
         Self { prefixes, suffixes, pairs, groups, index }
     }
 
-    /// How many patterns have parts.
+    /// The number of patterns with literal parts between prefix and suffix.
     pub(super) fn parted(&self) -> usize {
         self.groups.iter().map(|group| group.parted.len()).sum()
     }
 
-    /// Calls `with` for each group whose ends the value has, without overlap.
+    /// Calls `with` for each group whose prefix and suffix the value has, without overlap.
     #[inline]
     pub(super) fn for_each<'a>(&'a self, hasher: &Hasher, value: &[u8], mut with: impl FnMut(&'a Group)) {
         let prefixes = self.prefixes.hash_prefixes(hasher, value);
@@ -116,12 +116,12 @@ impl Lengths {
         self.0.partition_point(|other| *other < length) as u32
     }
 
-    /// The hash of each prefix of `text` that has one of these lengths, 0 for that of none: each byte is hashed once for all.
+    /// The hash of each prefix of `text` with one of these lengths; 0 for length 0. Each byte is hashed once.
     fn hash_prefixes(&self, hasher: &Hasher, text: &[u8]) -> SmallVec<[u64; 8]> {
         self.hash(hasher, text.len(), |from, to| &text[from..to])
     }
 
-    /// The same of suffixes.
+    /// The same for suffixes.
     fn hash_suffixes(&self, hasher: &Hasher, text: &[u8]) -> SmallVec<[u64; 8]> {
         self.hash(hasher, text.len(), |from, to| &text[text.len() - to..text.len() - from])
     }
@@ -150,7 +150,7 @@ impl Lengths {
     }
 }
 
-/// Both are well mixed already.
+/// Combines two hashes, which are well mixed already.
 fn pair(prefix: u64, suffix: u64) -> u64 {
     prefix ^ suffix.rotate_left(32)
 }

@@ -1,36 +1,36 @@
-//! Which of many patterns a value matches first, in time that does not grow with their number times the value's length.
+//! Finds the first of many patterns that a value matches, in less time than their number times the value's length.
 //!
-//! 1. [`Ends`]: patterns whose prefix or suffix the value does not have are out. Nothing else is looked at if few are left.
-//! 2. One pass finds the parts that are in the value at all. A pattern stays if its rarest part is among them.
-//! 3. If still more than a few are left, [`Race`] matches all of them in one more pass.
+//! 1. [`Ends`] drops the patterns whose prefix or suffix the value does not have. If few are left, they are tried.
+//! 2. One pass over the value finds the parts that it contains. A pattern is kept if its rarest part is among them.
+//! 3. If more than a few are left, [`Scan`] matches all of them in one more pass.
 
 use smallvec::SmallVec;
 
 use super::{
-    FEW_PARTED,
+    MAX_SEQUENTIAL_PARTED,
     ends::{Ends, Group},
     matches,
     parted::{Parted, Pattern, Patterns},
-    race::Race,
+    scan::Scan,
 };
 use crate::node_index::Hasher;
 
-/// More than a few patterns.
+/// Matches more patterns than [`MAX_SEQUENTIAL`](super::MAX_SEQUENTIAL).
 #[derive(Debug)]
 pub(super) struct Many {
     ends: Ends,
-    /// For more than a few with parts.
+    /// Only if more than a few patterns have parts.
     parted: Option<Parted>,
 }
 
 impl Many {
     pub(super) fn new(patterns: &Patterns, hasher: &Hasher) -> Self {
         let ends = Ends::new(patterns, hasher);
-        let parted = (ends.parted() > FEW_PARTED).then(|| Parted::new(patterns));
+        let parted = (ends.parted() > MAX_SEQUENTIAL_PARTED).then(|| Parted::new(patterns));
         Self { ends, parted }
     }
 
-    /// The place of the first pattern that `value` matches.
+    /// Returns the index of the first pattern that `value` matches.
     pub(super) fn find(&self, patterns: &Patterns, hasher: &Hasher, value: &[u8]) -> Option<u32> {
         let (mut bare, mut groups): (Option<u32>, SmallVec<[&Group; 8]>) = (None, SmallVec::new());
         self.ends.for_each(hasher, value, |group| {
@@ -49,13 +49,13 @@ impl Many {
             if is_first { Some(at) } else { best }
         };
         match &self.parted {
-            Some(parted) if candidates().nth(FEW_PARTED).is_some() => {
+            Some(parted) if candidates().nth(MAX_SEQUENTIAL_PARTED).is_some() => {
                 let with_parts = parted.with_parts(value);
                 let mut left: Vec<Pattern> =
                     with_parts.filter(|pattern| is_earlier(&pattern.at) && pattern.has_ends(patterns, value)).collect();
-                if left.len() > FEW_PARTED {
+                if left.len() > MAX_SEQUENTIAL_PARTED {
                     left.sort_unstable_by_key(|pattern| pattern.prefix);
-                    Race::new(parted, &left, value).run().or(bare)
+                    Scan::new(parted, &left, value).run().or(bare)
                 } else {
                     left.iter().map(|pattern| pattern.at).fold(bare, first)
                 }

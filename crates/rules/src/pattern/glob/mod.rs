@@ -1,10 +1,10 @@
-//! Values with one or more `*`, each for any run of bytes, an empty one too.
+//! Values with one or more `*`, each of which stands for any number of bytes, including none.
 
 mod automaton;
 mod ends;
 mod many;
 mod parted;
-mod race;
+mod scan;
 mod waited;
 
 use memchr::memmem;
@@ -12,14 +12,14 @@ use memchr::memmem;
 use self::many::Many;
 use crate::node_index::{Hasher, NodeIndex};
 
-/// Up to this many patterns are tried one after the other.
-const FEW: usize = 8;
+/// Up to this many patterns are tried one after another.
+const MAX_SEQUENTIAL: usize = 8;
 
-/// And up to this many with parts, of those whose prefix and suffix a value has. A search for one part takes 0.05 to 1 ns a
-/// byte, a pass of the automaton 2 to 10 ns.
-const FEW_PARTED: usize = 32;
+/// Up to this many patterns with parts are tried one after another, of those whose prefix and suffix the value has.
+/// Searching one part takes 0.05 to 1 ns per byte, a pass of the automaton 2 to 10 ns.
+const MAX_SEQUENTIAL_PARTED: usize = 32;
 
-/// The patterns of siblings. A node may have several.
+/// The glob patterns of sibling nodes. A node may have several.
 #[derive(Debug, Default)]
 pub(super) struct Globs {
     /// In file order.
@@ -28,13 +28,13 @@ pub(super) struct Globs {
 }
 
 impl Globs {
-    /// `patterns` in file order, each of which holds a `*`.
+    /// `patterns` must be in file order, and each must contain a `*`.
     pub(super) fn new(patterns: Vec<(NodeIndex, Box<str>)>, hasher: &Hasher) -> Self {
-        let many = (patterns.len() > FEW).then(|| Many::new(&patterns, hasher));
+        let many = (patterns.len() > MAX_SEQUENTIAL).then(|| Many::new(&patterns, hasher));
         Self { patterns: patterns.into_boxed_slice(), many }
     }
 
-    /// The node of the first pattern in file order that `value` matches.
+    /// Returns the node of the first pattern in file order that `value` matches.
     pub(super) fn find(&self, hasher: &Hasher, value: &[u8]) -> Option<NodeIndex> {
         let found = match &self.many {
             None => self.patterns.iter().find(|(_, pattern)| matches(pattern, value)),
@@ -55,7 +55,7 @@ impl Globs {
     }
 }
 
-/// What stands before the first `*`, between the first and the last, and behind the last.
+/// Splits a pattern into the texts before the first `*`, between the first and the last, and after the last.
 fn split(pattern: &str) -> (&str, Option<&str>, &str) {
     let Some((prefix, rest)) = pattern.split_once('*') else { return (pattern, None, "") };
     match rest.rsplit_once('*') {
@@ -64,8 +64,8 @@ fn split(pattern: &str) -> (&str, Option<&str>, &str) {
     }
 }
 
-/// Whether `value` matches `pattern`, which holds a `*`. The leftmost place for each part is as good as any other, so
-/// nothing is tried twice.
+/// Whether `value` matches `pattern`, which contains a `*`. Taking the leftmost match of each part is always optimal,
+/// so there is no backtracking.
 fn matches(pattern: &str, value: &[u8]) -> bool {
     let (prefix, middle, suffix) = split(pattern);
     let Some(rest) = value.strip_prefix(prefix.as_bytes()) else { return false };

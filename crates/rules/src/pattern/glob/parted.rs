@@ -1,4 +1,4 @@
-//! Patterns with parts, by their rarest ones.
+//! Patterns with literal parts between their prefix and suffix, by their rarest part.
 
 use super::{
     automaton::{Automaton, Part, START},
@@ -6,29 +6,29 @@ use super::{
 };
 use crate::node_index::NodeIndex;
 
-/// Patterns with the nodes that ask for them, in file order.
+/// Patterns with their nodes, in file order.
 pub(super) type Patterns = [(NodeIndex, Box<str>)];
 
-/// Patterns with something between their first `*` and their last one, by parts.
+/// The patterns with literal parts between their first `*` and their last one.
 #[derive(Debug)]
 pub(super) struct Parted {
     pub(super) automaton: Automaton,
-    /// By their rarest parts.
+    /// Sorted by their rarest part.
     patterns: Box<[Pattern]>,
-    /// Where the patterns of each rarest part begin, and where the last ones end.
+    /// For each part, the index in `patterns` of the first pattern whose rarest part it is; and the end of the last.
     starts: Box<[u32]>,
-    /// Of one pattern after the other.
+    /// The parts of all patterns, one pattern after another.
     parts: Box<[Part]>,
 }
 
 /// A pattern with parts.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pattern {
-    /// Its place in file order.
+    /// Its index in file order.
     pub(super) at: u32,
-    /// The bytes before its first `*`.
+    /// The number of bytes before its first `*`.
     pub(super) prefix: u32,
-    /// The bytes behind its last `*`.
+    /// The number of bytes after its last `*`.
     pub(super) suffix: u32,
     first_part: u32,
     parts: u32,
@@ -70,14 +70,14 @@ impl Parted {
         Self { patterns: found.into_boxed_slice(), starts: starts.into_boxed_slice(), ..this }
     }
 
-    /// The patterns whose rarest part is in `value`.
+    /// The patterns whose rarest part occurs in `value`.
     pub(super) fn with_parts(&self, value: &[u8]) -> impl Iterator<Item = Pattern> {
         let mut is_seen = vec![0u64; self.automaton.parts().div_ceil(64)];
         let (mut seen, mut state) = (Vec::new(), START);
         for byte in value {
             state = self.automaton.step(state, *byte);
             let mut ending = self.automaton.longest(state);
-            // if a part was seen, so were those that it ends with
+            // if a part was seen before, so were the parts that it ends with
             while let Some(part) = ending.filter(|part| is_seen[*part as usize / 64] >> (part % 64) & 1 == 0) {
                 is_seen[part as usize / 64] |= 1 << (part % 64);
                 seen.push(part);
@@ -103,7 +103,7 @@ impl Parted {
 }
 
 impl Pattern {
-    /// Whether `value` begins and ends as the pattern does.
+    /// Whether `value` begins and ends like the pattern.
     pub(super) fn has_ends(&self, patterns: &Patterns, value: &[u8]) -> bool {
         let pattern = patterns[self.at as usize].1.as_bytes();
         let (prefix, suffix) = (self.prefix as usize, self.suffix as usize);
@@ -113,7 +113,7 @@ impl Pattern {
     }
 }
 
-/// The texts between the `*` of what stands between the first and the last.
+/// The texts between the `*` in the middle of a pattern.
 fn parts(middle: Option<&str>) -> impl Iterator<Item = &[u8]> {
     middle.into_iter().flat_map(|middle| middle.as_bytes().split(|byte| *byte == b'*')).filter(|part| !part.is_empty())
 }

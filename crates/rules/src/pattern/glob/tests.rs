@@ -1,10 +1,10 @@
 use proptest::prelude::*;
 
-use super::{parted::Parted, race::Race, *};
+use super::{parted::Parted, scan::Scan, *};
 
-/// The definition: `*` is any run of bytes.
+/// The same by definition: `*` matches any number of bytes.
 fn naive(pattern: &[u8], value: &[u8]) -> bool {
-    // for each prefix of the value, whether the pattern's bytes up to now match it
+    // for each prefix of the value, whether the bytes of the pattern so far match it
     let mut matched: Vec<bool> = (0..=value.len()).map(|length| length == 0).collect();
     for byte in pattern {
         let before = matched.clone();
@@ -26,13 +26,13 @@ fn globs(patterns: &[impl AsRef<str>]) -> (Globs, Hasher) {
     (Globs::new(patterns, &hasher), hasher)
 }
 
-/// The first of the patterns that the value matches, of those with parts, all of them matched in one pass.
-fn raced(patterns: &[(NodeIndex, Box<str>)], value: &[u8]) -> (Option<u32>, usize) {
+/// Matches all the patterns that have parts in one pass; returns the first that the value matches, and the steps.
+fn scanned(patterns: &[(NodeIndex, Box<str>)], value: &[u8]) -> (Option<u32>, usize) {
     let parted = Parted::new(patterns);
     let mut racers: Vec<_> =
         parted.patterns().iter().copied().filter(|pattern| pattern.has_ends(patterns, value)).collect();
     racers.sort_unstable_by_key(|pattern| pattern.prefix);
-    Race::new(&parted, &racers, value).run_counted()
+    Scan::new(&parted, &racers, value).run_counted()
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn runs_may_be_empty_and_do_not_overlap() {
 
 #[test]
 fn a_hostile_pattern_is_no_slower_than_its_length() {
-    // exponential, or even cubic, matching would not come back
+    // exponential or even cubic matching would not return in time
     let pattern = "a*".repeat(20_000) + "b";
     assert!(!matches(&pattern, &[b'a'; 200_000]));
 }
@@ -63,7 +63,7 @@ fn the_first_in_file_order_wins_whenever_its_last_part_comes() {
 
 #[test]
 fn parts_lie_between_prefix_and_suffix() {
-    // the part of each overlaps the prefix or the suffix of the others
+    // each pattern's part overlaps the prefix or the suffix of the others
     let lengths = || (0..6usize).flat_map(|prefix| (0..6usize).map(move |suffix| (prefix, suffix)));
     let patterns: Vec<String> =
         lengths().map(|(prefix, suffix)| format!("{}*aaaa*{}", "a".repeat(prefix), "a".repeat(suffix))).rev().collect();
@@ -75,9 +75,10 @@ fn parts_lie_between_prefix_and_suffix() {
     }
 }
 
-/// Ten thousand patterns of which none is out before the value's end, and whose parts end at each byte a hundred at once.
+/// Ten thousand patterns, none of which is dropped before the end of the value, and of whose parts a hundred end at
+/// each byte.
 #[test]
-fn the_work_is_bounded_by_the_bytes_of_value_and_patterns_whatever_they_are() {
+fn the_work_is_bounded_by_the_size_of_value_and_patterns() {
     let value = [b"b".repeat(10), b"a".repeat(20_000)].concat();
     let a = |length: usize| "a".repeat(length);
     let kinds: [fn(usize) -> String; 4] = [
@@ -89,16 +90,16 @@ fn the_work_is_bounded_by_the_bytes_of_value_and_patterns_whatever_they_are() {
     for (number, kind) in kinds.into_iter().enumerate() {
         let patterns: Vec<(NodeIndex, Box<str>)> = (0..10_000).map(|at| (at, kind(at as usize).into())).collect();
         let bytes: usize = patterns.iter().map(|(_, pattern)| pattern.len()).sum();
-        let (found, steps) = raced(&patterns, &value);
+        let (found, steps) = scanned(&patterns, &value);
         assert_eq!(found, None, "kind {number}");
         assert!(steps <= value.len() + 2 * bytes, "kind {number}: {steps} steps for {bytes} bytes of patterns");
     }
     let nested: Vec<_> = (0..1_000).map(|at| (at, format!("*{}*b*", a(at as usize + 1)).into())).collect();
-    let (_, steps) = raced(&nested, &value);
-    assert!(steps <= 2 * nested.len(), "each part is met once, not at each byte: {steps} steps");
+    let (_, steps) = scanned(&nested, &value);
+    assert!(steps <= 2 * nested.len(), "each part is handled once, not at each byte: {steps} steps");
 }
 
-/// An alphabet in which parts overlap, end with each other, and are cut out of characters.
+/// Values over an alphabet with which parts overlap, are suffixes of each other, and split UTF-8 characters.
 fn values() -> impl Strategy<Value = Vec<u8>> {
     proptest::collection::vec(proptest::sample::select(b"aaabbb\xc3\xa9\xff".to_vec()), 0..40)
 }
@@ -129,14 +130,14 @@ proptest! {
             let is_match = |pattern: &String| naive(pattern.as_bytes(), &value);
             let wanted = patterns.iter().position(is_match).map(|at| at as u32);
             prop_assert_eq!(globs.find(&hasher, &value), wanted, "{:?}", value);
-            // what looked before there were automata
+            // the linear search
             let one_by_one = globs.patterns.iter().find(|(_, pattern)| matches(pattern, &value));
             prop_assert_eq!(one_by_one.map(|(at, _)| *at), wanted, "{:?}", value);
             let with_parts = |pattern: &&(NodeIndex, Box<str>)| pattern.1.split('*').filter(|part| !part.is_empty()).count()
                 > usize::from(!pattern.1.starts_with('*')) + usize::from(!pattern.1.ends_with('*'));
             let parted = globs.patterns.iter().filter(with_parts);
             let wanted = parted.clone().find(|(_, pattern)| naive(pattern.as_bytes(), &value)).map(|(at, _)| *at);
-            prop_assert_eq!(raced(&globs.patterns, &value).0, wanted, "{:?}", value);
+            prop_assert_eq!(scanned(&globs.patterns, &value).0, wanted, "{:?}", value);
         }
     }
 }

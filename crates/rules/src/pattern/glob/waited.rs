@@ -1,27 +1,27 @@
-//! Which parts some pattern waits for, and the longest of them that a part ends with.
+//! The set of parts that patterns wait for, and the longest of them that a given part ends with.
 
 use super::automaton::Part;
 
-/// A tree over the numbers of parts: each node holds the greatest of what its leaves hold. The leaf of a part that is
-/// waited for holds one more than the last number of what ends with the part, any other leaf 0.
+/// A segment tree over the numbers of parts: each node holds the maximum of its leaves. The leaf of a part that is
+/// waited for is one more than the last number of the parts that end with it; any other leaf is 0.
 ///
-/// Among a part and those that it ends with, the nearest that is waited for is so found in logarithmic time, where a walk
-/// from one to the next takes as long as there are parts in each other.
+/// Among a part and the parts that it ends with, this finds the longest that is waited for in logarithmic time. A walk
+/// from one part to the next takes as long as there are parts inside each other.
 #[derive(Debug)]
 pub(super) struct Waited {
     nodes: Box<[u32]>,
-    /// Where the leaves begin.
+    /// The index of the first leaf.
     leaves: usize,
 }
 
 impl Waited {
-    /// Of so many parts none is waited for.
+    /// A set over this many parts, in which none is waited for.
     pub(super) fn new(parts: usize) -> Self {
         let leaves = parts.next_power_of_two();
         Self { nodes: vec![0; 2 * leaves].into_boxed_slice(), leaves }
     }
 
-    /// Adds a part; `last` is the last part that ends with it.
+    /// Adds a part; `last` is the highest number of the parts that end with it.
     pub(super) fn add(&mut self, part: Part, last: Part) {
         self.set(part, last + 1);
     }
@@ -44,12 +44,13 @@ impl Waited {
         }
     }
 
-    /// The longest part that `part` ends with, or is, of those that are waited for and have a number up to `most`.
+    /// Returns the longest of the parts that are waited for, that `part` ends with or equals, and whose number is at
+    /// most `most`.
     pub(super) fn longest(&self, part: Part, most: Part) -> Option<Part> {
         let is_there = |at: usize| self.nodes[at] > part;
         let mut at = self.leaves + most as usize;
         while !is_there(at) {
-            // the leaves just before those of this node
+            // the subtree to the left of this node's
             at >>= at.trailing_zeros();
             if at == 1 {
                 return None;
@@ -74,7 +75,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn agrees_with_a_walk(
+        fn agrees_with_a_linear_walk(
             parts in proptest::collection::btree_set("[ab]{1,6}", 1..40),
             changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 0..60),
         ) {

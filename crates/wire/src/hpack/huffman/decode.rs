@@ -1,23 +1,23 @@
-//! Codes to strings: two symbols a step, if both codes together are short.
+//! Decodes Huffman strings: two symbols per step, if both codes together are short.
 
 use super::super::error::HuffmanError;
 use super::{CODES, EOS, LENGTHS, long};
 
-/// The bits that a step looks at: enough for two symbols of nearly all text. Two literals of 55 octets take 240 ns so,
-/// 300 ns with 11 bits, and with 13 no less.
+/// The number of bits per step: enough for two symbols of nearly all text. Two literals of 55 octets take 240 ns with
+/// it, 300 ns with 11 bits, and no less with 13.
 const WIDTH: usize = 12;
 
-/// What each value of the next bits begins with.
+/// For each value of the next bits, the symbols with which they begin.
 static STEPS: [Step; 1 << WIDTH] = steps();
 
-/// The one or two symbols whose codes some bits begin with, or none if the first code is longer than they are.
+/// The one or two symbols whose codes are at the start of some bits; none if the first code is longer than they are.
 #[derive(Clone, Copy)]
 struct Step {
-    /// The symbols; zero where there is none.
+    /// The symbols; zero if there is none.
     symbols: [u8; 2],
     /// The length of the first code.
     first: u8,
-    /// The length of both codes, or again of the first one.
+    /// The length of both codes; if there is only one symbol, that of the first.
     both: u8,
 }
 
@@ -36,25 +36,26 @@ impl Step {
     }
 }
 
-/// Decodes a string into the buffer, which grows as needed, from an octet on, and returns where it ends.
+/// Decodes a string into `buffer`, which grows as needed, from `start` on. Returns its end in the buffer.
 ///
 /// # Errors
-/// If it is not in this code.
+/// If the string is not valid Huffman code.
 pub(in super::super) fn decode(encoded: &[u8], buffer: &mut Vec<u8>, start: usize) -> Result<usize, HuffmanError> {
-    // A code has five bits or more, and symbols are written eight at a time.
+    // A code has at least five bits, and symbols are written eight at a time.
     let room = encoded.len() * 8 / 5 + 8;
     if buffer.len() < start + room {
         buffer.resize(start + room, 0);
     }
     let plain = &mut buffer[start..];
-    // The bits not decoded yet, from the top down; `bits` are counted, and any below them are the right ones or zeros.
+    // The bits that are not decoded yet, from the top down. `bits` is their number; lower bits are either the following
+    // ones or zeros.
     let (mut window, mut bits) = (0_u64, 0_usize);
     let (mut at, mut length) = (0, 0);
     while let Some(word) = encoded.get(at..).and_then(<[u8]>::first_chunk) {
         window |= u64::from_be_bytes(*word) >> bits;
         at += (63 - bits) / 8;
         bits |= 56;
-        // Four steps need 48 bits at most; a long code stops them where it is.
+        // Four steps need at most 48 bits; a long code ends them early.
         let (mut symbols, mut count, mut last) = (0, 0, Step::LONG);
         for _ in 0..4 {
             last = Step::at(window);
@@ -65,7 +66,7 @@ pub(in super::super) fn decode(encoded: &[u8], buffer: &mut Vec<u8>, start: usiz
         }
         plain[length..length + 8].copy_from_slice(&u64::to_le_bytes(symbols));
         length += count;
-        if last.first == 0 && bits >= super::LONGEST {
+        if last.first == 0 && bits >= super::MAX_CODE_BITS {
             let (symbol, code) = long::first(window);
             plain[length] = symbol.ok_or(HuffmanError::Eos)?;
             length += 1;

@@ -1,8 +1,8 @@
-//! Strings to codes.
+//! Encodes strings to Huffman code.
 
 use super::{EOS, LENGTHS};
 
-/// The code of each symbol and its length.
+/// The code and length of each symbol.
 static CODES: [(u32, u8); EOS] = {
     let mut codes = [(0, 0); EOS];
     let mut symbol = 0;
@@ -13,7 +13,7 @@ static CODES: [(u32, u8); EOS] = {
     codes
 };
 
-/// The octets of a string that is encoded.
+/// The length of the encoded string in octets.
 pub(in super::super) fn encoded_length(plain: &[u8]) -> usize {
     let bits: usize = plain.iter().map(|byte| usize::from(CODES[usize::from(*byte)].1)).sum();
     bits.div_ceil(8)
@@ -21,7 +21,7 @@ pub(in super::super) fn encoded_length(plain: &[u8]) -> usize {
 
 /// Appends the encoded string.
 pub(in super::super) fn encode(plain: &[u8], encoded: &mut Vec<u8>) {
-    // The bits not appended yet, at the bottom: fewer than 32 between two symbols.
+    // The bits that are not appended yet, at the bottom: fewer than 32 between two symbols.
     let (mut window, mut bits) = (0_u64, 0);
     for byte in plain {
         let (code, length) = CODES[usize::from(*byte)];

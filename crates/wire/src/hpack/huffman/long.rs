@@ -1,24 +1,24 @@
-//! Codes that are too long for a table: those of control characters and of octets that are not ASCII.
+//! Codes that are too long for the table: those of control characters and of octets that are not ASCII.
 
-use super::{CODES, EOS, LENGTHS, LONGEST};
+use super::{CODES, EOS, LENGTHS, MAX_CODE_BITS};
 
 static LONG: Long = Long::new();
 
-/// Symbols by their codes, and where each length begins.
+/// Symbols in the order of their codes, and where each length begins.
 struct Long {
     /// All symbols in the order of their codes.
     symbols: [u16; EOS + 1],
-    /// By length: the first 32 bits that are above every code of up to this length.
-    above: [u64; LONGEST + 1],
+    /// By length: the lowest 32-bit value above every code of up to this length.
+    above: [u64; MAX_CODE_BITS + 1],
     /// By length: the number of codes of up to this length.
-    count: [usize; LONGEST + 1],
+    count: [usize; MAX_CODE_BITS + 1],
 }
 
-/// The first symbol of these bits, from the top down, or none if it is EOS, and the length of its code. Every sequence
-/// begins with one.
+/// The first symbol of these bits, from the top down (`None` if it is EOS), and the length of its code. Any sequence of
+/// bits begins with a symbol.
 pub(super) fn first(window: u64) -> (Option<u8>, usize) {
     let head = window >> 32;
-    let length = (1..LONGEST).find(|length| head < LONG.above[*length]).unwrap_or(LONGEST);
+    let length = (1..MAX_CODE_BITS).find(|length| head < LONG.above[*length]).unwrap_or(MAX_CODE_BITS);
     let from_the_last = (LONG.above[length] - 1 - head) >> (32 - length);
     let symbol = LONG.symbols[LONG.count[length] - 1 - from_the_last as usize];
     (u8::try_from(symbol).ok(), length)
@@ -26,9 +26,9 @@ pub(super) fn first(window: u64) -> (Option<u8>, usize) {
 
 impl Long {
     const fn new() -> Self {
-        let mut long = Self { symbols: [0; EOS + 1], above: [0; LONGEST + 1], count: [0; LONGEST + 1] };
+        let mut long = Self { symbols: [0; EOS + 1], above: [0; MAX_CODE_BITS + 1], count: [0; MAX_CODE_BITS + 1] };
         let (mut placed, mut length) = (0, 1);
-        while length <= LONGEST {
+        while length <= MAX_CODE_BITS {
             long.above[length] = long.above[length - 1];
             let mut symbol = 0;
             while symbol <= EOS {

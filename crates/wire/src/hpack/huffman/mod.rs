@@ -15,10 +15,10 @@ pub(super) use encode::{encode, encoded_length};
 /// The symbol that no string may contain; its first bits pad the last octet of a string.
 const EOS: usize = 256;
 
-/// The longest code, in bits.
-const LONGEST: usize = 30;
+/// The length of the longest code in bits.
+const MAX_CODE_BITS: usize = 30;
 
-/// The length of each symbol's code, in bits.
+/// The length of each symbol's code in bits.
 #[rustfmt::skip]
 const LENGTHS: [u8; EOS + 1] = [
     13, 23, 28, 28, 28, 28, 28, 28, 28, 24, 30, 28, 28, 30, 28, 28, 28, 28, 28, 28, 28, 28, 30, 28,
@@ -34,11 +34,11 @@ const LENGTHS: [u8; EOS + 1] = [
     26, 27, 26, 26, 27, 27, 27, 27, 27, 28, 27, 27, 27, 27, 27, 26, 30,
 ];
 
-/// The code of each symbol, in its lowest bits.
+/// The code of each symbol, in the lowest bits.
 const CODES: [u32; EOS + 1] = {
     let mut codes = [0; EOS + 1];
     let (mut next, mut length) = (0, 1);
-    while length <= LONGEST {
+    while length <= MAX_CODE_BITS {
         let mut symbol = 0;
         while symbol <= EOS {
             if LENGTHS[symbol] as usize == length {

@@ -10,7 +10,7 @@ fn encoded(plain: &[u8]) -> Vec<u8> {
     encoded
 }
 
-/// Decodes after three octets that must stay.
+/// Decodes after three octets, which must not change.
 fn decoded(encoded: &[u8]) -> Result<Vec<u8>, HuffmanError> {
     let mut buffer = b"abc".to_vec();
     let end = decode(encoded, &mut buffer, 3)?;
@@ -18,7 +18,7 @@ fn decoded(encoded: &[u8]) -> Result<Vec<u8>, HuffmanError> {
     Ok(buffer[3..end].to_vec())
 }
 
-/// One symbol after the other, by the definition.
+/// Decodes one symbol after another, by definition.
 fn definition(encoded: &[u8]) -> Result<Vec<u8>, HuffmanError> {
     let bits: Vec<u32> =
         encoded.iter().flat_map(|byte| (0..8).rev().map(move |bit| u32::from(byte >> bit & 1))).collect();
@@ -61,7 +61,7 @@ fn every_symbol_alone_and_before_each_other() {
 }
 
 #[test]
-fn eos_and_other_padding_are_refused() {
+fn eos_and_invalid_padding_are_rejected() {
     assert_eq!(decoded(&[0xff; 4]), Err(HuffmanError::Eos));
     assert_eq!(decoded(&[0xff; 12]), Err(HuffmanError::Eos));
     assert_eq!(decoded(&[0xff]), Err(HuffmanError::Padding), "a whole octet");
@@ -73,7 +73,7 @@ fn eos_and_other_padding_are_refused() {
 
 proptest! {
     #[test]
-    fn strings_come_back(plain in proptest::collection::vec(any::<u8>(), 0..200)) {
+    fn strings_round_trip(plain in proptest::collection::vec(any::<u8>(), 0..200)) {
         let code = encoded(&plain);
         prop_assert_eq!(decoded(&code), Ok(plain.clone()));
         let mut other = Vec::new();
@@ -82,12 +82,12 @@ proptest! {
     }
 
     #[test]
-    fn text_comes_back(plain in "[ -~]{0,80}") {
+    fn text_round_trips(plain in "[ -~]{0,80}") {
         prop_assert_eq!(decoded(&encoded(plain.as_bytes())), Ok(plain.into_bytes()));
     }
 
     #[test]
-    fn octets_are_read_as_the_definition_says(
+    fn octets_are_decoded_as_defined(
         code in proptest::collection::vec(prop_oneof![any::<u8>(), Just(0xff), Just(0xfe)], 0..30)
     ) {
         prop_assert_eq!(decoded(&code), definition(&code));

@@ -1,15 +1,15 @@
-//! What is an error, and what looks like one.
+//! Errors, and valid input that resembles them.
 
 use super::super::{HpackError, HuffmanError, put_size_update_zero};
 use super::{Decoder, Pair, fields, table, text};
 
-/// What a new decoder with a table of 4096 octets makes of a block.
+/// Decodes a block with a new decoder that has a table of 4096 octets.
 fn fresh(block: &[u8]) -> Result<Vec<Pair>, HpackError> {
     fields(&mut Decoder::new(4096), block)
 }
 
 #[test]
-fn indices_without_an_entry_are_refused() {
+fn indices_without_an_entry_are_rejected() {
     for (block, index) in [
         (&b"\x80"[..], 0),
         (b"\xbe", 62),
@@ -25,7 +25,7 @@ fn indices_without_an_entry_are_refused() {
 }
 
 #[test]
-fn integers_of_more_than_four_octets_are_refused() {
+fn integers_of_more_than_four_octets_are_rejected() {
     for block in [
         &b"\xff\x80\x80\x80\x80\x00"[..],
         b"\x7f\x80\x80\x80\x80\x00",
@@ -39,7 +39,7 @@ fn integers_of_more_than_four_octets_are_refused() {
 }
 
 #[test]
-fn every_part_of_a_field_is_truncated() {
+fn a_field_truncated_anywhere_is_rejected() {
     for whole in [&b"\x40\x0acustom-key\x0dcustom-header"[..], b"\x1f\x2d\x83\x64\x0e\xff", b"\x3f\xe1\x1f\x82"] {
         assert!(fresh(whole).is_ok(), "{whole:x?}");
         for length in 1..whole.len() {
@@ -111,7 +111,7 @@ fn the_name_of_an_entry_that_the_insertion_evicts() {
 }
 
 #[test]
-fn with_a_table_of_zero_nothing_is_kept() {
+fn with_a_table_size_of_zero_nothing_is_kept() {
     let mut decoder = Decoder::new(4096);
     text(&mut decoder, b"\x40\x01a\x011");
     let mut update = Vec::new();

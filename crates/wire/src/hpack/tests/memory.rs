@@ -1,4 +1,4 @@
-//! What a decoder keeps in memory.
+//! The memory of a decoder.
 
 use proptest::prelude::*;
 
@@ -22,9 +22,9 @@ fn a_few_entries_have_little_memory() {
     assert!(decoder.table.memory() <= decoder.table.size(), "{}", decoder.table.memory());
 }
 
-/// As a proxy makes it that sends a value with each call which is not that of the call before.
+/// As a proxy does that sends a value with each call that differs from that of the previous call.
 #[test]
-fn a_full_table_has_no_more_memory_than_its_size() {
+fn a_full_table_uses_no_more_memory_than_its_size() {
     let mut decoder = Decoder::new(4096);
     for n in 0..1000 {
         fields(&mut decoder, &[&[0x40, 11][..], b"traceparent", &[55], &[n as u8; 55]].concat()).expect("a block");
@@ -35,7 +35,7 @@ fn a_full_table_has_no_more_memory_than_its_size() {
 }
 
 #[test]
-fn the_largest_table_has_all_its_octets() {
+fn the_largest_table_holds_all_its_octets() {
     let mut decoder = Decoder::new(1 << 15);
     for n in 0..100_u8 {
         let (name, value) = ([n; 10], [n; 7000]);
@@ -47,9 +47,9 @@ fn the_largest_table_has_all_its_octets() {
 }
 
 proptest! {
-    /// The table against a list of pairs that is never larger than it may be.
+    /// The table compared with a list of pairs of bounded size.
     #[test]
-    fn a_table_has_its_newest_entries_and_bounded_memory(
+    fn a_table_keeps_its_newest_entries_in_bounded_memory(
         max in 0_usize..600,
         steps in proptest::collection::vec((0_usize..40, 0_usize..300, 0_usize..20, 0_usize..600), 1..200),
     ) {
@@ -70,7 +70,7 @@ proptest! {
             }
             prop_assert_eq!(decoder.table.iter().map(pair).collect::<Vec<_>>(), &model[..]);
             prop_assert_eq!(decoder.table.size(), size(&model));
-            // the table and an eighth, and entries of 8 octets: up to a quarter more than there can be, or 4
+            // the table and an eighth; and entries of 8 octets: up to a quarter more than there can be, or 4
             let most = max / 32;
             prop_assert!(decoder.table.memory() <= max + max / 8 + 8 * (most + 4.max(most / 4)));
         }

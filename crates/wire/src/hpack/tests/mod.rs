@@ -19,12 +19,12 @@ fn fields(decoder: &mut Decoder, block: &[u8]) -> Result<Vec<Pair>, HpackError> 
     Ok(fields)
 }
 
-/// As `fields`, one a line.
+/// All fields of a block, one per line.
 fn text(decoder: &mut Decoder, block: &[u8]) -> String {
     lines(&fields(decoder, block).expect("a block"))
 }
 
-/// The entries of the dynamic table, one a line, and its size.
+/// The entries of the dynamic table, one per line, and its size.
 fn table(decoder: &Decoder) -> (String, usize) {
     let pairs: Vec<Pair> = decoder.table.iter().map(pair).collect();
     (lines(&pairs), decoder.table.size())

@@ -3,13 +3,13 @@
 use super::super::{put_field, put_status};
 use super::{Decoder, table, text};
 
-/// Octets in the RFC's notation.
+/// Parses octets in the RFC's notation.
 fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<u32> = text.chars().filter_map(|digit| digit.to_digit(16)).collect();
     digits.chunks(2).map(|pair| (pair[0] << 4 | pair[1]) as u8).collect()
 }
 
-/// A block, its fields, and the table and its size after it.
+/// A block, its fields, and the table and its size afterwards.
 type Example = (&'static str, &'static str, &'static str, usize);
 
 fn check(max_size: usize, examples: &[Example]) {

@@ -1,4 +1,4 @@
-//! Calls that end before their services want them to.
+//! Calls that end before their services do.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use crate::{
 
 const LARGE: u32 = 1 << 20;
 
-/// A call with this deadline whose response begins, if it does, with a byte, and never ends.
+/// A call with this deadline whose response never ends; it begins with a byte if `is_answered` is set.
 fn open(deadline: Instant, is_answered: bool) -> Rig {
     Rig::with(&Pool::new(1 << 20), &list(CALL), LARGE, Some(deadline), move |_| async move {
         if !is_answered {
@@ -55,7 +55,7 @@ async fn a_deadline_ends_a_call_whether_or_not_its_request_has_ended() {
             assert_eq!(shapes, [(HEADERS, 0, true)]);
             assert_eq!(fields[2..], status());
         }
-        // a request that goes on has no reader any more
+        // nothing reads a request that continues
         assert_eq!(rig.reset, (!is_end).then_some(ErrorCode::NO_ERROR));
     }
 }

@@ -1,4 +1,4 @@
-//! Exchanges with the connection's part played by the test: exact frames, and exact steps.
+//! Exchanges whose connection is simulated by the test: exact frames, and exact steps.
 
 #![allow(clippy::panic, reason = "a test fails by panicking")]
 

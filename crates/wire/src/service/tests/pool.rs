@@ -1,4 +1,4 @@
-//! Who is served when many want to be, with calls that never end.
+//! Which calls are served when the pool is full, with calls that never end.
 
 use std::{
     future::{pending, poll_fn},
@@ -17,21 +17,21 @@ use crate::{
     frame::kind::HEADERS,
     service::{
         Exchange, Failure, Pool, Share,
-        pool::{A_LITTLE, COST, Place},
+        pool::{COST, CallSlot, INCLUDED},
     },
 };
 
-/// A pool for so many calls, of which a connection may have an eighth.
+/// A pool for this many calls, of which a connection may have an eighth.
 fn pool(calls: usize) -> Arc<Pool> {
     Pool::new(calls * COST)
 }
 
-fn open(share: &Share) -> Result<Place, Failure> {
+fn open(share: &Share) -> Result<CallSlot, Failure> {
     share.open(&Arc::default())
 }
 
-/// So many calls.
-fn opened(share: &Share, calls: usize) -> Vec<Place> {
+/// Opens this many calls.
+fn opened(share: &Share, calls: usize) -> Vec<CallSlot> {
     (0..calls).map(|_| open(share).expect("there is room")).collect()
 }
 
@@ -43,11 +43,11 @@ fn a_connection_has_an_eighth() {
     assert!(matches!(open(&one), Err(Failure::Crowded)));
     calls.pop();
     let mut place = open(&one).expect("one has ended");
-    place.keep(A_LITTLE).expect("a little is in what a call costs");
-    assert!(matches!(place.keep(A_LITTLE + 1), Err(Failure::Crowded)), "what is kept for them counts as well");
+    place.keep(INCLUDED).expect("the cost of a call includes it");
+    assert!(matches!(place.keep(INCLUDED + 1), Err(Failure::Crowded)), "kept bytes count too");
     drop(place);
     let mut place = opened(&other, 1).remove(0);
-    place.keep(A_LITTLE + 9 * COST).expect("it has that much");
+    place.keep(INCLUDED + 9 * COST).expect("it has that much");
     assert!(matches!(open(&other), Err(Failure::Crowded)));
     place.keep(0).expect("less is always possible");
     drop(opened(&other, 9));
@@ -57,31 +57,31 @@ fn a_connection_has_an_eighth() {
 }
 
 #[test]
-fn one_that_uses_most_makes_room_for_one_that_uses_less() {
+fn the_largest_connection_makes_room_for_smaller_ones() {
     let pool = pool(80);
     let hogs: Vec<_> = (0..9).map(|_| pool.connection()).collect();
     let mut calls: Vec<_> = hogs[..8].iter().map(|share| opened(share, 10)).collect();
     assert_eq!(pool.used(), 80 * COST);
-    // by and by all have as many; then those that are there stay
+    // in the end all connections have equally many calls; then the existing ones stay
     let late = opened(&hogs[8], 8);
     assert!(matches!(open(&hogs[8]), Err(Failure::Crowded)));
     assert_eq!((pool.open(), pool.used()), (80, 80 * COST));
-    assert!(calls.iter().all(|of| of.len() == 10), "they end when they are polled");
-    // one that has only one call takes the place of one of many
+    assert!(calls.iter().all(|of| of.len() == 10), "evicted calls end when they are polled");
+    // a connection with a single call evicts one of many
     let single = opened(&pool.connection(), 1);
     calls.clear();
     assert_eq!(pool.open(), late.len() + single.len());
 }
 
 #[test]
-fn as_many_connections_with_a_call_each_keep_it() {
+fn connections_with_one_call_each_keep_it() {
     let pool = pool(16);
     let calls: Vec<_> = (0..16).map(|_| open(&pool.connection()).expect("there is room")).collect();
     assert!(matches!(open(&pool.connection()), Err(Failure::Crowded)));
     assert_eq!((calls.len(), pool.open()), (16, 16));
 }
 
-/// A call that hangs, polled once.
+/// A call that never ends, polled once.
 async fn hanging(pool: &Arc<Pool>) -> Rig {
     let mut rig = Rig::with(pool, &list(CALL), 0, None, |_| pending::<Result<Response<Steps>, _>>());
     rig.poll().await;
@@ -94,7 +94,7 @@ fn status(rig: &Rig, frame: usize) -> String {
 }
 
 #[tokio::test]
-async fn the_newest_call_of_the_largest_connection_gives_way() {
+async fn the_newest_call_of_the_largest_connection_is_evicted() {
     let pool = pool(16);
     let share = pool.connection();
     let start = || |_| pending::<Result<Response<Steps>, _>>();
@@ -118,9 +118,9 @@ async fn the_newest_call_of_the_largest_connection_gives_way() {
     drop(others);
 }
 
-/// The connection of one that gives way may not be polled for long: its peer reads nothing.
+/// The connection of an evicted call may not be polled for long, because its peer reads nothing.
 #[tokio::test]
-async fn a_call_that_gives_way_keeps_nothing() {
+async fn an_evicted_call_keeps_nothing() {
     let pool = pool(16);
     let kept = Arc::new(());
     let of_service = Arc::clone(&kept);
@@ -139,7 +139,7 @@ async fn a_call_that_gives_way_keeps_nothing() {
     assert_eq!(Arc::strong_count(&kept), 1);
 }
 
-/// The bytes of a frame, and what shows that they are kept.
+/// The bytes of a frame, with a counter that shows whether they are kept.
 struct Owner(#[expect(dead_code, reason = "it is counted")] Arc<()>);
 
 impl AsRef<[u8]> for Owner {
@@ -149,16 +149,16 @@ impl AsRef<[u8]> for Owner {
 }
 
 #[tokio::test]
-async fn a_call_without_a_place_has_a_status() {
+async fn a_call_without_a_slot_has_a_status() {
     let pool = pool(7);
     let rig = hanging(&pool).await;
     assert!(matches!(rig.exchange.failure(), Some(Failure::Crowded)));
     assert_eq!((status(&rig, 0).as_str(), rig.reset, pool.used()), ("8", Some(ErrorCode::NO_ERROR), 0));
 }
 
-/// As reflection does.
+/// Like reflection.
 #[tokio::test]
-async fn a_service_that_ends_with_its_request_does_not_hide_why() {
+async fn a_service_that_ends_with_its_request_does_not_hide_the_reason() {
     let pool = pool(8);
     let mut rig = Rig::with(&pool, &list(CALL), 1 << 20, None, |request| async {
         let mut body = request.into_body();
@@ -175,7 +175,7 @@ async fn a_service_that_ends_with_its_request_does_not_hide_why() {
 }
 
 #[tokio::test]
-async fn a_pool_that_is_closed_ends_all_calls() {
+async fn closing_a_pool_ends_all_calls() {
     let pool = pool(16);
     let mut before = hanging(&pool).await;
     before.wakes.take();
@@ -191,12 +191,12 @@ async fn a_pool_that_is_closed_ends_all_calls() {
 }
 
 proptest! {
-    /// Whatever comes, no more is used than may be, and all is given back.
+    /// In any order of events, the limits hold, and everything is released in the end.
     #[test]
-    fn the_bounds_hold(steps in vec((0..12_usize, 0..4_u8, 0..3 * COST), 1..400)) {
+    fn the_limits_hold(steps in vec((0..12_usize, 0..4_u8, 0..3 * COST), 1..400)) {
         let pool = pool(24);
         let shares: Vec<_> = (0..12).map(|_| pool.connection()).collect();
-        let mut calls: Vec<Vec<Place>> = shares.iter().map(|_| Vec::new()).collect();
+        let mut calls: Vec<Vec<CallSlot>> = shares.iter().map(|_| Vec::new()).collect();
         for (of, what, bytes) in steps {
             let own = &mut calls[of];
             let at = bytes % own.len().max(1);

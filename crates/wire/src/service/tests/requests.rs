@@ -1,4 +1,4 @@
-//! Requests as services get them.
+//! Requests as services receive them.
 
 use std::{
     future::poll_fn,
@@ -52,7 +52,7 @@ fn the_uri_is_the_path_and_the_authority_an_extension() {
 }
 
 #[test]
-fn what_http_cannot_express_is_an_error() {
+fn a_request_that_http_cannot_represent_is_an_error() {
     let long = format!("/{}", "x".repeat(1 << 16));
     for path in ["http://x/y", "x", "*x", "/ ", "/\u{7f}", "/<>\x01", &long] {
         let fields = [(":method", "GET"), (":scheme", "http"), (":path", path)];
@@ -67,7 +67,7 @@ fn what_http_cannot_express_is_an_error() {
 }
 
 #[test]
-fn fields_that_do_not_fit_are_dropped() {
+fn fields_that_http_rejects_are_dropped() {
     let names: Vec<_> = (0..50_000).map(|n| format!("x-{n}")).collect();
     let mut fields = CALL.to_vec();
     fields.extend(names.iter().map(|name| (&name[..], "")));
@@ -84,14 +84,14 @@ fn fields_that_do_not_fit_are_dropped() {
 }
 
 #[test]
-fn the_announced_length_is_known() {
+fn the_content_length_is_known() {
     let with = list([("content-length", "17")]);
     assert_eq!(content_length(&Head::new(&with, false)), Some(17));
     assert_eq!(content_length(&Head::new(&list(CALL), false)), None);
 }
 
 #[tokio::test]
-async fn an_invalid_request_is_refused() {
+async fn an_invalid_request_is_rejected() {
     let fields = [(":method", "GET"), (":scheme", "http"), (":path", "no-slash")];
     let mut rig = Rig::open(&fields, 0, |_| async { Ok(Response::new(Steps::data(&[], true))) });
     assert_eq!(rig.poll().await, Progress::Done);
@@ -100,7 +100,7 @@ async fn an_invalid_request_is_refused() {
     assert!(matches!(rig.exchange.failure(), Some(Failure::Request(InvalidRequest::Path))));
 }
 
-/// A call whose request is handed out, and that is never answered.
+/// A call that is never answered; returns the body of its request.
 async fn held(fields: &[(&str, &str)]) -> (Rig, RequestBody) {
     let (sender, receiver) = oneshot::channel();
     let mut rig = Rig::open(fields, 0, |request: Request<RequestBody>| async {
@@ -114,7 +114,7 @@ async fn held(fields: &[(&str, &str)]) -> (Rig, RequestBody) {
 
 type Polled = Poll<Option<Result<Bytes, RequestAborted>>>;
 
-/// What the body has now.
+/// Polls the body once.
 async fn now(body: &mut RequestBody) -> Polled {
     poll_fn(|cx| {
         let polled = Pin::new(&mut *body).poll_frame(cx);
@@ -128,7 +128,7 @@ fn some(data: &'static [u8]) -> Polled {
 }
 
 #[tokio::test]
-async fn what_came_in_many_frames_is_taken_as_one() {
+async fn data_of_many_frames_is_taken_as_one() {
     let (mut rig, mut body) = held(&CALL).await;
     assert_eq!(now(&mut body).await, Poll::Pending);
     for part in [&b"ab"[..], b"c", b"def"] {
@@ -152,7 +152,7 @@ async fn what_came_in_many_frames_is_taken_as_one() {
 }
 
 #[tokio::test]
-async fn a_frame_has_sixteen_kilobytes_at_most() {
+async fn a_frame_has_at_most_sixteen_kilobytes() {
     let (mut rig, mut body) = held(&CALL).await;
     for _ in 0..3 {
         rig.data(&[7; 12_000], false);
@@ -188,7 +188,7 @@ async fn the_reader_is_woken_by_data_and_by_the_end() {
 }
 
 #[tokio::test]
-async fn the_announced_length_is_the_size_hint() {
+async fn the_content_length_is_the_size_hint() {
     let fields = [&CALL[..], &[("content-length", "5")]].concat();
     let (mut rig, mut body) = held(&fields).await;
     assert_eq!(body.size_hint().exact(), Some(5));
@@ -202,7 +202,7 @@ async fn the_announced_length_is_the_size_hint() {
 }
 
 #[tokio::test]
-async fn a_dropped_body_gives_back_what_came_and_comes() {
+async fn a_dropped_body_returns_past_and_future_bytes() {
     let (mut rig, body) = held(&CALL).await;
     rig.data(b"abc", false);
     rig.wakes.take();

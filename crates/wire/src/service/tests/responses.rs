@@ -72,7 +72,7 @@ async fn trailers_need_no_data() {
 }
 
 #[tokio::test]
-async fn the_last_data_end_the_stream_if_the_end_is_known() {
+async fn the_last_data_frame_ends_the_stream_if_the_end_is_known() {
     for foresees in [true, false] {
         let mut rig = Rig::answered(LARGE, Steps::data(&[b"abc", b"de"], foresees));
         rig.finish().await;
@@ -176,7 +176,7 @@ async fn an_interim_status_is_no_response() {
 }
 
 #[tokio::test]
-async fn what_waits_for_the_peer_is_bounded_and_given_back() {
+async fn bytes_that_wait_for_the_peer_are_bounded_and_released() {
     for (length, fits) in [(1 << 20, true), ((1 << 20) + 2, false)] {
         let mut rig = Rig::answered(1, Steps::new([data(vec![7; length])], true));
         assert_eq!(rig.poll().await, Progress::Waiting);

@@ -1,4 +1,4 @@
-//! A connection with one call, whose steps the test takes.
+//! A connection with one call, controlled step by step by the test.
 
 use std::{
     collections::VecDeque,
@@ -24,7 +24,7 @@ use crate::{
     reply::{Outgoing, Sending},
     service::{
         Exchange, Pool, RequestBody,
-        pool::{A_LITTLE, COST},
+        pool::{COST, INCLUDED},
     },
     settings::PeerSettings,
     window::SendWindow,
@@ -46,7 +46,7 @@ pub(super) struct Rig {
     pub(super) wakes: Arc<Wakes>,
 }
 
-/// How often the connection was woken.
+/// Counts how often the connection was woken.
 #[derive(Debug, Default)]
 pub(super) struct Wakes(AtomicUsize);
 
@@ -62,7 +62,7 @@ impl Wakes {
     }
 }
 
-/// A list of these fields.
+/// A list with these fields.
 pub(super) fn list<'a>(fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> FieldList {
     let mut list = FieldList::default();
     list.clear(64 << 20);
@@ -73,7 +73,7 @@ pub(super) fn list<'a>(fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> 
 }
 
 impl Rig {
-    /// A call of this head; the peer's windows have room for so many bytes.
+    /// A call with this head; the peer's windows have room for `window` bytes.
     pub(super) fn open<F, B>(
         fields: &[(&str, &str)],
         window: u32,
@@ -84,12 +84,12 @@ impl Rig {
         B: Body<Data = Bytes, Error = String> + Send + 'static,
     {
         let list = list(fields.iter().copied());
-        // for each connection, a call that keeps a megabyte
-        let pool = Pool::new(8 * (COST + (1 << 20) - A_LITTLE));
+        // a pool in which each connection can have a call that keeps a megabyte
+        let pool = Pool::new(8 * (COST + (1 << 20) - INCLUDED));
         Self::with(&pool, &list, window, None, start)
     }
 
-    /// The same of this pool, and with a deadline.
+    /// The same with this pool and deadline.
     pub(super) fn with<F, B>(
         pool: &Arc<Pool>,
         list: &FieldList,
@@ -124,11 +124,11 @@ impl Rig {
         Self::open(&CALL, window, move |_| async move { Ok(Response::new(body)) })
     }
 
-    /// Bytes that are kept of its request and its response, if those are more than a little.
+    /// The bytes kept of its request and response, if they are more than the cost of a call includes.
     pub(super) fn kept(&self) -> usize {
         match self.pool.used() - COST {
             0 => 0,
-            more => more + A_LITTLE,
+            more => more + INCLUDED,
         }
     }
 
@@ -158,13 +158,13 @@ impl Rig {
         progress
     }
 
-    /// Polls, after the task has done all it could.
+    /// Polls, after the task has made all possible progress.
     pub(super) async fn poll(&mut self) -> Progress {
         idle().await;
         self.step(Exchange::poll)
     }
 
-    /// Polls until the reply is whole; the task must be able to go on each time.
+    /// Polls until the reply is complete; the task must be able to continue each time.
     pub(super) async fn finish(&mut self) {
         for _ in 0..1000 {
             if self.poll().await == Progress::Done {
@@ -183,13 +183,13 @@ impl Rig {
         self.step(|exchange, _, reply| exchange.expire(reply))
     }
 
-    /// Makes the windows larger.
+    /// Enlarges the windows.
     pub(super) fn widen(&mut self, by: i64) {
         self.sending.window.change(by).expect("no overflow");
         self.outgoing.window.change(by).expect("no overflow");
     }
 
-    /// What was sent: the kinds of the frames, their lengths if they are DATA, and whether they end the stream.
+    /// The frames sent: their types, their lengths if they are DATA, and whether they end the stream.
     pub(super) fn shapes(&self) -> Vec<(u8, usize, bool)> {
         let shape = |(head, _): &(FrameHead, Vec<u8>)| {
             let length = if head.kind == frame::kind::DATA { head.length } else { 0 };
@@ -209,7 +209,7 @@ impl Rig {
     }
 }
 
-/// Lets all tasks do what they can.
+/// Lets all tasks make all possible progress.
 pub(super) async fn idle() {
     for _ in 0..20 {
         tokio::task::yield_now().await;
@@ -222,15 +222,15 @@ pub(super) enum Next {
     Frame(Frame<Bytes>),
     Error,
     Panic,
-    /// Never anything again.
+    /// Pending forever.
     Hang,
 }
 
-/// A body that is polled as often as it has steps.
+/// A body with these steps, one per poll.
 #[derive(Debug)]
 pub(super) struct Steps {
     next: VecDeque<Next>,
-    /// Whether it knows its end.
+    /// Whether it reports its end in advance.
     foresees: bool,
     pub(super) polls: Arc<AtomicUsize>,
 }

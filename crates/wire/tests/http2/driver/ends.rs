@@ -1,4 +1,4 @@
-//! The ends of a connection: by its peer, by deadlines, and gracefully.
+//! How connections end: by the peer, by deadlines, and gracefully.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// A connection that is served by a task, over a pipe that holds so many bytes.
+/// A connection that a task serves, over a pipe with this capacity in bytes.
 async fn serve(config: Config, pipe: usize) -> (DuplexStream, std::sync::Arc<Remote>, JoinHandle<()>) {
     let (mut client, server) = duplex(pipe);
     let handler = TestHandler::default();
@@ -57,14 +57,14 @@ async fn an_error_is_sent_before_the_end() {
     let frames = driven.frames();
     let last = frames.last().expect("a frame");
     assert!(last.is(GOAWAY, 0) && last.number(0) == 1 && last.number(4) == ErrorCode::FRAME_SIZE_ERROR.0, "{last:?}");
-    // its sending side is closed, and what still comes is thrown away until the peer closes as well
+    // its sending side is closed, and what still arrives is discarded until the peer closes too
     assert!(driven.transport.peer().is_shut);
     assert!(!driven.send(&call(3, "/echo", b"late")).await);
     driven.transport.peer().is_closed = true;
     assert!(driven.run().await);
 }
 
-/// The first call ends the turn, and what is left of the bytes then is a part of a frame.
+/// The first call ends the turn, and the rest of the bytes is a part of a frame.
 #[tokio::test(start_paused = true)]
 async fn a_part_of_a_frame_has_a_deadline() {
     for bytes in [vec![0, 0, 5], [call(1, "/echo", b"x"), vec![0, 0, 5]].concat()] {
@@ -97,9 +97,9 @@ async fn a_peer_that_reads_nothing_has_a_deadline() {
     assert!(matches!(remote.events()[..], [Event::TooSlow { .. }]), "{:?}", remote.events());
 }
 
-/// One byte now and then is no progress, and a KiB is.
+/// A byte now and then is no progress, but a KiB is.
 #[tokio::test(start_paused = true)]
-async fn a_peer_reads_at_some_rate() {
+async fn a_peer_must_read_at_a_minimum_rate() {
     for (read, is_served) in [(1, false), (1024, true)] {
         let (mut client, remote, task) = serve(Config::default(), 100).await;
         client.write_all(&call(1, "/sized/60000", b"")).await.expect("sent");
@@ -114,7 +114,7 @@ async fn a_peer_reads_at_some_rate() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idle_connection_has_none() {
+async fn an_idle_connection_has_no_deadline() {
     let (mut client, _remote, _task) = serve(Config::default(), 1 << 20).await;
     client
         .write_all(&[call(1, "/wait", b""), call(3, "/echo", b""), open(5, "/now", END_STREAM)].concat())
@@ -137,7 +137,7 @@ async fn a_request_that_does_not_end_has_a_deadline() {
     let frames = all_frames(&mut client).await;
     assert!(frames.iter().any(|frame| frame.is(3, 1) && frame.number(0) == ErrorCode::CANCEL.0), "{frames:?}");
     assert!(frames.iter().any(|frame| frame.is(HEADERS, 3) && frame.has(END_STREAM)), "{frames:?}");
-    assert!(frames.iter().any(|frame| frame.is(3, 3)), "it is not waited for for ever: {frames:?}");
+    assert!(frames.iter().any(|frame| frame.is(3, 3)), "it must not be waited for indefinitely: {frames:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -162,7 +162,7 @@ async fn a_graceful_end_needs_no_acknowledgement() {
     assert!(driven.transport.peer().is_shut, "it ends with its last stream");
 }
 
-/// The last answers are of use to a peer that reads slowly, as long as it reads.
+/// The last responses are sent to a peer that reads slowly, as long as it reads.
 #[tokio::test(start_paused = true)]
 async fn a_slow_reader_gets_the_last_answers() {
     let (mut client, server) = duplex(1000);
@@ -201,7 +201,7 @@ async fn a_peer_that_reads_nothing_does_not_delay_the_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_reads_a_byte_now_and_then_does_not_delay_the_end_for_ever() {
+async fn a_peer_that_reads_a_byte_now_and_then_delays_the_end_only_so_long() {
     let (mut client, _remote, task) = serve(Config::default(), 1000).await;
     client.write_all(&[call(1, "/sized/10000", b""), frame(PING, 0, 0, b"short")].concat()).await.expect("sent");
     let start = tokio::time::Instant::now();
@@ -213,15 +213,15 @@ async fn a_peer_that_reads_a_byte_now_and_then_does_not_delay_the_end_for_ever()
     assert!(start.elapsed() > Duration::from_secs(20), "it is waited for as long as it reads: {:?}", start.elapsed());
 }
 
-/// A header block of which so many frames have come.
+/// A header block of which this many frames have arrived.
 fn begun(frames: usize) -> Vec<u8> {
     let continuation = frame(CONTINUATION, 0, 1, &[0; 16_000]);
     [frame(HEADERS, 0, 1, &[0; 16_000]), continuation.repeat(frames - 1)].concat()
 }
 
-/// What connections do not finish or take is bounded for all together, and a frame of each is free.
+/// What connections do not complete or take is limited for the process; one frame of each is not counted.
 #[tokio::test]
-async fn the_memory_for_what_is_unfinished_is_bounded_for_the_process() {
+async fn the_memory_of_incomplete_frames_is_bounded_for_the_process() {
     let held = std::sync::Arc::new(wire::HeldReplies::new(512 << 10));
     let config = || Config { held: std::sync::Arc::clone(&held), ..Config::default() };
     let mut small = Vec::new();
@@ -242,7 +242,7 @@ async fn the_memory_for_what_is_unfinished_is_bounded_for_the_process() {
     assert_closed(&mut large.pop().expect("the last one"));
     assert!(large.iter().all(|driven| driven.remote.events().is_empty()));
     assert!(held.used() > 400 << 10);
-    // those that hold little are served all the same
+    // connections that hold little are still served
     let mut other = Driven::new(config()).await;
     for part in call(1, "/echo", &[7; 16_000]).chunks(10_000) {
         assert!(!other.send(part).await);
@@ -268,7 +268,7 @@ fn assert_closed(driven: &mut Driven) {
     assert!(matches!(driven.remote.events()[..], [Event::Closed { code: ErrorCode::ENHANCE_YOUR_CALM, .. }]));
 }
 
-/// The same for what the peer has taken meanwhile.
+/// The same for responses that the peer has taken meanwhile.
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_took_its_answers_while_the_thread_was_stopped_is_kept() {
     let mut driven = Driven::new(Config::default()).await;
@@ -284,9 +284,9 @@ async fn a_peer_that_took_its_answers_while_the_thread_was_stopped_is_kept() {
     );
 }
 
-/// A container that is throttled stands still for a while. What has come meanwhile is looked at before it is too late.
+/// A throttled container does not run for a while. What has arrived meanwhile is handled before deadlines are checked.
 #[tokio::test(start_paused = true)]
-async fn calls_that_came_while_the_thread_was_stopped_are_served() {
+async fn calls_that_arrived_while_the_thread_was_stopped_are_served() {
     let mut driven = Driven::new(Config::default()).await;
     driven.send(&call(1, "/wait", b"x")).await;
     driven.served.shut_down(Duration::from_secs(1));

@@ -1,4 +1,4 @@
-//! A transport whose other side is in the hands of a test.
+//! A transport whose other side is controlled by a test.
 
 use std::{
     collections::VecDeque,
@@ -22,12 +22,12 @@ use crate::support::{
     handler::{Remote, TestHandler},
 };
 
-/// What the two sides of a [`Transport`] have.
+/// The state of the other side of a [`Transport`].
 #[derive(Debug, Default)]
 pub struct Peer {
-    /// What is read next.
+    /// The bytes that are read next.
     pub incoming: VecDeque<u8>,
-    /// Read again and again once `incoming` is empty.
+    /// Read repeatedly once `incoming` is empty.
     pub endless: Vec<u8>,
     pub is_closed: bool,
     /// How many bytes can be written.
@@ -106,7 +106,7 @@ pub struct Driven {
 }
 
 impl Driven {
-    /// A connection whose SETTINGS are exchanged, and whose peer reads all.
+    /// A connection after the exchange of SETTINGS, whose peer reads everything.
     pub async fn new(config: Config) -> Self {
         let transport = Transport::default();
         let handler = TestHandler::default();
@@ -119,21 +119,21 @@ impl Driven {
         driven
     }
 
-    /// Polls the connection once; whether it is at its end.
+    /// Polls the connection once. Returns whether it has ended.
     pub fn poll(&mut self) -> bool {
         self.wakes.0.store(0, Relaxed);
         let waker = Waker::from(Arc::clone(&self.wakes));
         Pin::new(&mut self.served).poll(&mut Context::from_waker(&waker)).is_ready()
     }
 
-    /// Whether its task has been woken since it was polled.
+    /// Whether its task was woken since it was last polled.
     pub async fn is_woken(&self) -> bool {
-        // for wakers that the runtime has put off
+        // for wakers that the runtime has deferred
         yield_now().await;
         self.wakes.0.load(Relaxed) > 0
     }
 
-    /// Polls the connection until it waits; whether it is at its end.
+    /// Polls the connection until it waits. Returns whether it has ended.
     pub async fn run(&mut self) -> bool {
         for _ in 0..10_000 {
             if self.poll() {
@@ -151,7 +151,7 @@ impl Driven {
         self.run().await
     }
 
-    /// The whole frames that were written since the last time.
+    /// The complete frames written since the last time.
     pub fn frames(&mut self) -> Vec<Frame> {
         take_frames(&mut self.transport.peer().written)
     }

@@ -1,4 +1,4 @@
-//! How much a connection does before another one has its turn, and how much it keeps.
+//! How much a connection does before other connections have their turn, and how much it keeps.
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -22,7 +22,7 @@ fn calls(number: u32, first: u32) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_turn_has_so_many_calls() {
+async fn the_calls_of_a_turn_are_limited() {
     let mut driven = Driven::new(Config { calls_a_turn: 10, ..Config::default() }).await;
     driven.transport.peer().incoming.extend(calls(25, 1));
     // the tenth has begun, and is answered in the next turn
@@ -34,13 +34,13 @@ async fn a_turn_has_so_many_calls() {
 }
 
 #[tokio::test]
-async fn a_turn_of_no_calls_has_one() {
+async fn a_turn_with_a_limit_of_zero_has_one_call() {
     let mut driven = Driven::new(Config { calls_a_turn: 0, ..Config::default() }).await;
     driven.send(&calls(3, 1)).await;
     assert_eq!(answers(&driven.frames()), 3);
 }
 
-/// Nothing of this is a call, and all of it is allowed.
+/// None of this is a call, and all of it is allowed.
 #[tokio::test]
 async fn an_endless_upload_is_interrupted() {
     let mut driven = Driven::new(Config::default()).await;
@@ -51,9 +51,9 @@ async fn an_endless_upload_is_interrupted() {
     assert!(driven.transport.peer().reads <= 16, "{}", driven.transport.peer().reads);
 }
 
-/// A connection that woke itself would have others of its thread wait for 61 turns.
+/// A connection that woke itself would make others of its thread wait for 61 turns.
 #[tokio::test]
-async fn what_comes_for_others_waits_for_few_turns_of_a_busy_connection() {
+async fn other_connections_wait_for_few_turns_of_a_busy_one() {
     let mut driven = Driven::new(Config::default()).await;
     driven.send(&open(1, "/now", 0)).await;
     driven.transport.peer().endless = data(1, &[0; 10_000], 0);
@@ -64,7 +64,7 @@ async fn what_comes_for_others_waits_for_few_turns_of_a_busy_connection() {
     for _ in 0..20 {
         far.write_all(b"x").await.expect("room");
         let before = transport.peer().reads;
-        // it finds no more than it asks for, and asks the system again
+        // it receives only what it asks for, and asks the system again
         assert_eq!(near.read(&mut [0; 2]).await.expect("readable"), 1);
         most = most.max(transport.peer().reads - before);
     }
@@ -72,7 +72,7 @@ async fn what_comes_for_others_waits_for_few_turns_of_a_busy_connection() {
     assert!((1..=3 * 16).contains(&most), "{most}");
 }
 
-/// Frames that carry a byte each are as much work as calls, though none of them begins one.
+/// Frames with one byte each are as much work as calls, although none of them begins one.
 #[tokio::test]
 async fn an_upload_of_many_frames_is_interrupted() {
     let mut driven = Driven::new(Config { calls_a_turn: 10, ..Config::default() }).await;
@@ -81,7 +81,7 @@ async fn an_upload_of_many_frames_is_interrupted() {
     driven.transport.peer().incoming.extend(data(1, b"x", 0).repeat(50_000));
     assert!(!driven.poll() && driven.is_woken().await);
     assert_eq!(driven.transport.peer().reads, 1);
-    // a read has 6553 of them, and a turn 320
+    // a read has 6553 of them, a turn 320
     for turn in 2..=20 {
         assert!(!driven.poll() && driven.is_woken().await);
         assert_eq!(driven.transport.peer().reads, 1, "turn {turn}");
@@ -99,12 +99,12 @@ async fn a_peer_that_does_not_read_is_not_read_from() {
     driven.transport.peer().endless = (0..500_u64).flat_map(|n| ping(&n.to_be_bytes())).collect();
     driven.run().await;
     for _ in 0..10 {
-        // a wake for another cause changes nothing
+        // being woken for another reason changes nothing
         driven.transport.peer().reads = 0;
         driven.run().await;
         assert_eq!(driven.transport.peer().reads, 0);
     }
-    // what it has sent is answered as it reads
+    // its requests are answered as it reads
     driven.transport.peer().endless.clear();
     driven.transport.peer().incoming.clear();
     let mut frames = Vec::new();
@@ -122,7 +122,7 @@ async fn a_peer_that_does_not_read_is_not_read_from() {
 }
 
 #[tokio::test]
-async fn what_is_written_in_pieces_is_whole() {
+async fn output_written_in_pieces_is_complete() {
     let mut driven = Driven::new(Config::default()).await;
     let expected = {
         let mut driven = Driven::new(Config::default()).await;
@@ -142,7 +142,7 @@ async fn what_is_written_in_pieces_is_whole() {
 }
 
 #[tokio::test]
-async fn a_frame_may_come_byte_by_byte() {
+async fn a_frame_may_arrive_byte_by_byte() {
     let mut driven = Driven::new(Config::default()).await;
     for byte in [frame(99, 0, 0, &[0; 300]), call(1, "/echo", &[7; 300])].concat() {
         assert!(!driven.send(&[byte]).await);
@@ -150,7 +150,7 @@ async fn a_frame_may_come_byte_by_byte() {
     assert_eq!(answers(&driven.frames()), 1);
 }
 #[tokio::test]
-async fn calls_that_wait_are_polled_though_others_come() {
+async fn waiting_calls_are_polled_although_others_arrive() {
     let mut driven = Driven::new(Config { calls_a_turn: 1000, ..Config::default() }).await;
     driven.send(&call(1, "/wait", b"x")).await;
     // each turn has more than enough to send
@@ -163,7 +163,7 @@ async fn calls_that_wait_are_polled_though_others_come() {
     assert!(frames.iter().any(|frame| frame.is(DATA, 1)), "{} frames", frames.len());
 }
 
-/// The windows admit all of it, but the transport takes nothing.
+/// The windows admit everything, but the transport takes nothing.
 #[tokio::test]
 async fn replies_wait_for_a_peer_that_does_not_read() {
     const SIZE: usize = 4_000_000;
@@ -185,9 +185,9 @@ async fn replies_wait_for_a_peer_that_does_not_read() {
     assert_eq!(held.used(), 0);
 }
 
-/// Nobody knows for how long: it is counted, as what it does not take is.
+/// It may wait for any time, so it is counted like output that the peer does not take.
 #[tokio::test]
-async fn what_was_read_and_waits_until_the_peer_reads_is_counted() {
+async fn input_that_waits_until_the_peer_reads_is_counted() {
     let config = Config::default();
     let held = std::sync::Arc::clone(&config.held);
     let mut driven = Driven::new(config).await;
@@ -200,15 +200,15 @@ async fn what_was_read_and_waits_until_the_peer_reads_is_counted() {
     assert_eq!((answers(&driven.frames()), held.used()), (402, 0));
 }
 
-/// Each byte of these headers stands for a field of 4 KB.
+/// Each byte of these headers refers to a field of 4 KB.
 #[tokio::test]
-async fn a_turn_has_one_call_of_very_many_fields() {
+async fn a_turn_has_one_call_with_very_many_fields() {
     let mut driven = Driven::new(Config::default()).await;
     let call = |id: u32, more: &[u8]| {
         let block = [&block(&request("/echo", &[]))[..], more].concat();
         frame(HEADERS, END_HEADERS | END_STREAM, id, &block)
     };
-    // it is entered into the table: its value has 127 + 33 + 30 * 128 octets
+    // added to the table: its value has 127 + 33 + 30 * 128 octets
     driven.send(&call(1, &[&b"\x40\x01x\x7f\xa1\x1e"[..], &[b'v'; 4000]].concat())).await;
     assert_eq!(answers(&driven.frames()), 1);
     let bombs: Vec<_> = (1..=5).flat_map(|n| call(1 + 2 * n, &[0xbe; 10_000])).collect();

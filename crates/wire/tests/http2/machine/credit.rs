@@ -1,4 +1,4 @@
-//! Flow control of what is received: no peer waits for credit that could be given back, and none is lost.
+//! Flow control of received data: no peer waits for credit that could be returned, and none is lost.
 
 use wire::{Config, ErrorCode};
 
@@ -11,7 +11,7 @@ fn config(window: u32) -> Config {
     Config { stream_window: window, connection_window: window, ..Config::default() }
 }
 
-/// What WINDOW_UPDATE frames of a stream add.
+/// The sum of the WINDOW_UPDATE frames of a stream.
 pub fn credit(frames: &[Frame], stream: u32) -> u32 {
     frames.iter().filter(|frame| frame.is(WINDOW_UPDATE, stream)).map(|frame| frame.number(0)).sum()
 }
@@ -29,7 +29,7 @@ fn more_than_a_window_is_an_error() {
     assert!(!machine.connection.is_over());
 }
 
-/// 40 000 bytes are kept by a partial message, and 25 000 were given back by answered calls: less than half of the
+/// 40 000 bytes are kept for a partial message, and 25 000 were returned by answered calls: less than half of the
 /// window, but all that the partial message can get.
 #[test]
 fn a_partial_message_gets_the_rest_of_the_window() {
@@ -38,13 +38,13 @@ fn a_partial_message_gets_the_rest_of_the_window() {
     let parts = [data(1, &[0; 10_000], 0).repeat(4), call(3, "/echo", &[0; 12_500]), call(5, "/echo", &[0; 12_500])];
     let frames = machine.send(&[open(1, "/echo", 0), parts.concat()].concat());
     left = left - 65_000 + credit(&frames, 0);
-    // of the 25 535 that are not held, it has at least half
+    // of the 25 535 bytes that are not held, it has at least half
     assert!(left >= 25_535 / 2, "{left}");
 }
 
-/// What remains charged after it is closed would be missing here for ever.
+/// Bytes that remain charged after the end of a stream would be missing forever.
 #[test]
-fn every_end_of_a_stream_gives_its_credit_back() {
+fn every_end_of_a_stream_returns_its_credit() {
     let chunk = [7; 10_000];
     let ends = [
         ("answered", [open(1, "/echo", 0), data(1, &chunk, END_STREAM)].concat()),
@@ -80,7 +80,7 @@ fn every_end_of_a_stream_gives_its_credit_back() {
         sent(&frames, charged);
         assert_eq!(machine.remote().live(), 0, "{what}");
         assert!(!machine.connection.is_over(), "{what}");
-        // on a closed stream all is given back at once, and with it what was given back before
+        // on a closed stream everything is returned immediately, including what was returned before
         machine.send(&call(3, "/echo", b""));
         let late = frame(DATA, PADDED, 3, &[0; 10_000]);
         let is_whole = (0..10).any(|_| {
@@ -93,9 +93,9 @@ fn every_end_of_a_stream_gives_its_credit_back() {
     }
 }
 
-/// What comes after the answer is thrown away, and its client does not wait for a window.
+/// What arrives after the answer is discarded, and its client does not wait for a window.
 #[test]
-fn an_upload_that_was_answered_early_goes_on() {
+fn an_upload_that_was_answered_early_continues() {
     let mut machine = Machine::with(config(65_535));
     machine.send(&[open(1, "/now", 0), data(1, b"x", 0)].concat());
     let (mut stream, mut connection) = (65_534, 65_534);
@@ -111,9 +111,9 @@ fn an_upload_that_was_answered_early_goes_on() {
     assert!(machine.connection.is_idle());
 }
 
-/// The message is kept until it is whole, but its padding is not: a peer that pads can send all of it.
+/// The message is kept until it is complete, but its padding is not: a peer that pads can send all of it.
 #[test]
-fn padding_of_a_message_that_is_kept_is_given_back() {
+fn padding_of_a_kept_message_is_returned() {
     let mut machine = Machine::with(Config { connection_window: 1 << 20, ..config(65_535) });
     machine.send(&open(1, "/echo", 0));
     let mut left = 65_535;

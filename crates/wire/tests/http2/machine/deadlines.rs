@@ -1,4 +1,4 @@
-//! What a peer has begun and does not end, and what it does not take.
+//! Deadlines for what a peer has begun and does not complete, and for what it does not take.
 
 use std::{sync::Arc, time::Duration};
 
@@ -70,7 +70,7 @@ fn a_request_that_is_answered_early_ends_in_time() {
 }
 
 #[test]
-fn an_answer_that_is_not_taken_is_dropped_and_its_connection_goes_on() {
+fn an_answer_that_is_not_taken_is_dropped_and_the_connection_continues() {
     let mut machine = stalled();
     machine.send(&call(1, "/sized/100", b""));
     machine.pass(SECOND * 10);
@@ -93,9 +93,9 @@ fn a_connection_that_takes_nothing_is_closed() {
     assert_eq!(machine.config.held.used(), 0);
 }
 
-/// One byte now and then is no progress, and a KiB is.
+/// A byte now and then is no progress, but a KiB is.
 #[test]
-fn an_answer_is_taken_at_some_rate() {
+fn an_answer_must_be_taken_at_a_minimum_rate() {
     for (taken, is_kept) in [(1, false), (1024, true)] {
         let mut machine = stalled();
         machine.send(&call(1, "/sized/10000", b""));
@@ -108,11 +108,11 @@ fn an_answer_is_taken_at_some_rate() {
 }
 
 #[test]
-fn an_answer_that_is_held_outlasts_its_request() {
+fn a_held_answer_outlasts_its_request() {
     let mut machine = stalled();
     machine.send(&[open(1, "/now", 0), data(1, &[7; 3000], 0)].concat());
     for _ in 0..10 {
-        // two thirds of the patience with answers, and more than that with a request in the end
+        // two thirds of the patience with answers, which in the end exceeds the patience with requests
         machine.pass(SECOND * 20);
         let frames = machine.send(&window_update(1, 1024));
         if frames.iter().any(|frame| frame.is(HEADERS, 1) && frame.has(END_STREAM)) {
@@ -125,7 +125,7 @@ fn an_answer_that_is_held_outlasts_its_request() {
 }
 
 #[test]
-fn answers_that_wait_have_a_bound_for_all_and_one_for_each() {
+fn held_answers_are_limited_for_all_and_for_each_connection() {
     let held = Arc::new(HeldReplies::new(92_000));
     let config = || Config { held: Arc::clone(&held), ..Config::default() };
     let mut others: Vec<_> = (0..8).map(|_| Machine::with(config())).collect();
@@ -140,7 +140,7 @@ fn answers_that_wait_have_a_bound_for_all_and_one_for_each() {
     machine.send(&settings(&[(INITIAL_WINDOW_SIZE, 0)]));
     machine.send(&call(1, "/sized/9800", b""));
     assert!(held.used() > 70_000);
-    // one that comes when nothing is left loses the answer alone
+    // an answer that finds no memory left is lost alone
     let mut machine = Machine::with(config());
     machine.send(&settings(&[(INITIAL_WINDOW_SIZE, 10)]));
     let frames = machine.send(&[call(1, "/sized/9800", b""), call(3, "/sized/10", b"")].concat());
@@ -150,7 +150,7 @@ fn answers_that_wait_have_a_bound_for_all_and_one_for_each() {
 }
 
 #[test]
-fn an_answer_that_waits_counts_with_its_stream() {
+fn a_held_answer_counts_together_with_its_stream() {
     const CALLS: u32 = 100;
     let mut machine = stalled();
     for call_number in 0..CALLS {
@@ -160,9 +160,9 @@ fn an_answer_that_waits_counts_with_its_stream() {
     assert!(machine.config.held.used() > least, "{} bytes, and the streams take {least}", machine.config.held.used());
 }
 
-/// The same for a reply that is written as there is room for it, of which nothing is held meanwhile.
+/// The same for a reply that is written as there is room for it, of which nothing is held.
 #[test]
-fn a_reply_that_goes_on_is_taken_at_some_rate() {
+fn an_incomplete_reply_must_be_taken_at_a_minimum_rate() {
     for (taken, is_kept) in [(0, false), (1, false), (600, true), (1024, true)] {
         let mut machine = stalled();
         machine.send(&[call(1, "/stream/10000", b""), call(3, "/wait", b"")].concat());
@@ -186,7 +186,7 @@ fn a_reply_that_goes_on_is_taken_at_some_rate() {
 }
 
 #[test]
-fn a_connection_that_has_no_room_for_a_reply_that_goes_on_is_closed() {
+fn a_connection_without_room_for_its_incomplete_replies_is_closed() {
     let mut machine = Machine::new();
     machine.send(&call(1, "/stream/70000", b""));
     assert!(machine.pass(SECOND * 29).is_empty());

@@ -1,4 +1,4 @@
-//! Floods: frames that are no calls are allowed in large numbers, and not in any number; calls that are cancelled are.
+//! Floods: frames that belong to no call are allowed in large but limited numbers; cancelled calls in any number.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::support::{
     machine::{Machine, goaway, reset_code},
 };
 
-/// Sends this until the connection is closed; returns how often that was, and checks the code.
+/// Sends frames until the connection is closed. Returns how many it sent, and checks the error code.
 fn flood(machine: &mut Machine, what: &str, mut next: impl FnMut(u32) -> Vec<u8>) -> u32 {
     for n in 0..100_000 {
         let frames = machine.send(&next(n));
@@ -64,7 +64,7 @@ fn frames_that_are_no_calls_have_an_allowance() {
 }
 
 #[test]
-fn what_makes_each_frame_dearer_has_less() {
+fn frames_that_cause_more_work_have_a_lower_limit() {
     let mut machine = Machine::new();
     machine.send(&(0..1000).flat_map(|n| call(2 * n + 1, "/wait", b"")).collect::<Vec<_>>());
     // each changes the windows of a thousand streams
@@ -73,7 +73,7 @@ fn what_makes_each_frame_dearer_has_less() {
 }
 
 #[test]
-fn malformed_and_refused_requests_have_an_allowance() {
+fn malformed_and_rejected_requests_have_an_allowance() {
     let mut machine = Machine::new();
     let malformed = |n| frame(HEADERS, END_HEADERS | END_STREAM, 2 * n + 1, &[0x83]);
     assert!(flood(&mut machine, "malformed", malformed) >= 9_900);
@@ -85,7 +85,7 @@ fn malformed_and_refused_requests_have_an_allowance() {
 }
 
 #[test]
-fn the_allowance_comes_back_with_time_and_calls() {
+fn the_allowance_is_refilled_by_time_and_calls() {
     let mut machine = Machine::new();
     for _ in 0..20 {
         machine.send(&frame(PING, 0, 0, &[0; 8]).repeat(900));
@@ -97,9 +97,9 @@ fn the_allowance_comes_back_with_time_and_calls() {
     assert!(!machine.connection.is_over());
 }
 
-/// A store that is away makes callers give up all that they send.
+/// A store that is unreachable makes callers cancel all their calls.
 #[test]
-fn cancelled_calls_in_any_number_end_nothing() {
+fn any_number_of_cancelled_calls_is_allowed() {
     let mut machine = Machine::new();
     for n in 0..60_000 {
         let frames = machine.send(&[call(2 * n + 1, "/wait", b"x"), reset(2 * n + 1)].concat());
@@ -117,9 +117,9 @@ fn cancelled_calls_in_any_number_end_nothing() {
     assert!(!machine.connection.is_over());
 }
 
-/// Windows of 15 bytes, as `h2load -w 4 -W 4` has them: every frame of an answer costs its caller two WINDOW_UPDATEs.
+/// Windows of 15 bytes, as with `h2load -w 4 -W 4`: every frame of an answer makes its caller send two WINDOW_UPDATEs.
 #[test]
-fn small_windows_cost_no_allowance() {
+fn small_windows_use_no_allowance() {
     let mut machine = Machine::new();
     machine.send(&settings(&[(INITIAL_WINDOW_SIZE, 15)]));
     let mut frames = machine.send(&call(1, "/sized/300000", b""));
@@ -140,14 +140,14 @@ fn streams_above_the_limit_are_served_until_it_is_known() {
     let mut machine = Machine::silent(config.clone());
     let frames = machine.send(&[settings(&[]), calls.clone()].concat());
     assert_eq!((refused(&frames), machine.remote().live()), (0, 100));
-    // from now on it holds
+    // from now on the limit applies
     let frames = machine.send(&[frame(SETTINGS, ACK, 0, &[]), call(201, "/echo", b"")].concat());
     assert_eq!(reset_code(&frames, 201), Some(ErrorCode::REFUSED_STREAM));
     machine.wake();
     let frames = machine.send(&call(203, "/echo", b""));
     assert_eq!(refused(&frames), 0);
 
-    // no peer can put it off for ever
+    // a peer cannot postpone it forever
     let mut machine = Machine::silent(config.clone());
     machine.send(&settings(&[]));
     machine.pass(config.read_patience);

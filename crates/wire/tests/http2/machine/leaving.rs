@@ -9,7 +9,7 @@ use crate::support::{
     machine::{Machine, goaway, reset_code},
 };
 
-/// The last stream that each GOAWAY names.
+/// The last stream id in each GOAWAY.
 fn lasts(frames: &[Frame]) -> Vec<u32> {
     frames.iter().filter(|frame| frame.kind == GOAWAY).map(|frame| frame.number(0)).collect()
 }
@@ -34,7 +34,7 @@ fn a_warning_then_the_last_stream_then_the_end() {
     assert_eq!(machine.send(&ping(b"not that")).len(), 1);
     let frames = machine.send(&acknowledge(&warning));
     assert_eq!(lasts(&frames), [5]);
-    // what comes later is not, and the streams from before go on
+    // later streams are not, and earlier ones continue
     let frames = machine.send(&call(7, "/echo", b"four"));
     assert_eq!(reset_code(&frames, 7), Some(ErrorCode::REFUSED_STREAM));
     let frames = machine.send(&data(5, b"three", END_STREAM));
@@ -46,7 +46,7 @@ fn a_warning_then_the_last_stream_then_the_end() {
 }
 
 #[test]
-fn the_acknowledgement_is_waited_for_as_long_as_was_said() {
+fn the_acknowledgement_is_waited_for_until_the_given_time() {
     for patience in [1000, 5000] {
         let mut machine = Machine::new();
         machine.shut_down_within(Duration::from_millis(patience));
@@ -60,7 +60,7 @@ fn the_acknowledgement_is_waited_for_as_long_as_was_said() {
 }
 
 #[test]
-fn the_wait_can_be_shortened_and_not_prolonged() {
+fn the_wait_can_be_shortened_but_not_prolonged() {
     for (then, due) in [(2000, 3000), (60_000, 10_000)] {
         let mut machine = Machine::new();
         machine.send(&call(1, "/wait", b"one"));

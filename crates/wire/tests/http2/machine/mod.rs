@@ -1,4 +1,4 @@
-//! The state machine, fed with bytes: the rules of RFC 9113, flow control, bounds, and the graceful end.
+//! The state machine, fed with bytes: the rules of RFC 9113, flow control, limits, and the graceful end.
 mod credit;
 mod deadlines;
 mod floods;

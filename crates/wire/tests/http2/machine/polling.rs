@@ -1,4 +1,4 @@
-//! Which of the calls that wait are polled, and when.
+//! Which of the waiting calls are polled, and when.
 
 use crate::support::{
     frames::{DATA, END_STREAM, INITIAL_WINDOW_SIZE, call, data, open, reset, settings, window_update},
@@ -18,9 +18,9 @@ fn waiting(number: u32) -> Machine {
     machine
 }
 
-/// A thousand that wait for a store must not be polled for each one that comes, nor for each WINDOW_UPDATE.
+/// A thousand calls that wait for a store must not be polled for each new call, nor for each WINDOW_UPDATE.
 #[test]
-fn only_those_that_may_go_on_are_polled() {
+fn only_calls_that_can_continue_are_polled() {
     let mut machine = waiting(500);
     assert_eq!(polled(&mut machine, &call(2001, "/echo", b"")), 0);
     assert_eq!(polled(&mut machine, &call(2003, "/wait", b"")), 1);
@@ -38,7 +38,7 @@ fn only_those_that_may_go_on_are_polled() {
 }
 
 #[test]
-fn calls_that_wait_are_answered_though_others_are_reset() {
+fn waiting_calls_are_answered_although_others_are_reset() {
     for step in 1..7 {
         let mut machine = waiting(300);
         for n in (0..300).step_by(step) {
@@ -52,9 +52,9 @@ fn calls_that_wait_are_answered_though_others_are_reset() {
     }
 }
 
-/// What comes of a request does not make a call forget that it waits for room.
+/// Data of its request does not make a call forget that it waits for room.
 #[test]
-fn a_call_waits_for_room_while_its_request_goes_on() {
+fn a_call_waits_for_room_while_its_request_continues() {
     let mut machine = Machine::new();
     machine.send(&settings(&[(INITIAL_WINDOW_SIZE, 10)]));
     assert_eq!(polled(&mut machine, &[open(1, "/duplex/20", 0), data(1, b"a", 0)].concat()), 1);
@@ -67,15 +67,15 @@ fn a_call_waits_for_room_while_its_request_goes_on() {
 fn a_call_that_waits_again_is_polled_again() {
     let mut machine = Machine::new();
     assert_eq!(polled(&mut machine, &[open(1, "/again", 0), data(1, b"a", 0)].concat()), 1);
-    // it stops to wait, and begins again before anything else happens
+    // it stops waiting, and waits again before anything else happens
     assert_eq!(polled(&mut machine, &[data(1, b"b", 0), data(1, b"c", 0)].concat()), 1);
     machine.wake();
     assert_eq!(machine.handler().counts.answered, 1);
 }
 
-/// A waker that it had before may not be that of what it waits for now.
+/// The waker that it has may not be that of what it waits for now.
 #[test]
-fn a_call_that_waits_is_polled_again_when_more_of_its_request_comes() {
+fn a_waiting_call_is_polled_again_when_more_of_its_request_arrives() {
     let mut machine = Machine::new();
     assert_eq!(polled(&mut machine, &[open(1, "/each", 0), data(1, b"a", 0)].concat()), 1);
     assert_eq!(polled(&mut machine, &data(1, b"b", 0)), 1);
@@ -84,9 +84,9 @@ fn a_call_that_waits_is_polled_again_when_more_of_its_request_comes() {
     assert_eq!(machine.handler().counts.answered, 1);
 }
 
-/// Those that come first in the list must not get all of a window that is opened bit by bit.
+/// The streams at the start of the queue must not get all of a window that is opened bit by bit.
 #[test]
-fn replies_without_end_take_turns_at_the_window_of_the_connection() {
+fn endless_replies_take_turns_at_the_window_of_the_connection() {
     let mut machine = Machine::new();
     machine.send(&settings(&[(INITIAL_WINDOW_SIZE, 1 << 30)]));
     let mut sent = [0; 4];

@@ -1,4 +1,4 @@
-//! What holds for all that a peer may send, in any pieces.
+//! Properties that hold for any input, in any pieces.
 
 use proptest::{collection::vec, prelude::*};
 use wire::Config;
@@ -47,7 +47,7 @@ fn action() -> impl Strategy<Value = Action> {
     ]
 }
 
-/// A frame that may be anything.
+/// An arbitrary frame.
 fn any_frame() -> impl Strategy<Value = Vec<u8>> {
     let stream = prop_oneof![Just(0_u32), 0..12_u32, any::<u32>()];
     let payload = prop_oneof![vec(any::<u8>(), 0..12), vec(any::<u8>(), 0..300), Just(vec![0; 9_000])];
@@ -60,17 +60,17 @@ fn any_frame() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn each_call_has_its_answer_and_nothing_is_left(actions in vec(action(), 1..120)) {
+    fn each_call_is_answered_and_nothing_is_left(actions in vec(action(), 1..120)) {
         let mut client = Client::new(Machine::with(config()));
         actions.iter().for_each(|action| client.act(action));
         client.finish();
         client.check_credit();
     }
 
-    /// What arrives in pieces, in turns of any size, has the answers of what arrives at once.
+    /// Input in pieces, with turns of any size, has the same answers as input at once.
     #[test]
     fn pieces_and_turns_do_not_matter(actions in vec(action(), 1..80)) {
-        // no window decides what is sent
+        // no window limits what is sent
         let config = Config { stream_window: 1 << 30, connection_window: 1 << 30, ..config() };
         let mut pieces = Client::new(Machine::with(config.clone()));
         let mut whole = Client::new(Machine::with(config));

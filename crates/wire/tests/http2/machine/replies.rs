@@ -1,4 +1,4 @@
-//! Replies: their frames, and what of them waits for windows.
+//! Replies: their frames, and what waits for windows.
 
 use crate::support::{
     frames::{
@@ -8,7 +8,7 @@ use crate::support::{
     machine::{Machine, reset_code},
 };
 
-/// The bytes of a stream's DATA frames.
+/// The content of a stream's DATA frames.
 pub fn content(frames: &[Frame], stream: u32) -> Vec<u8> {
     frames.iter().filter(|frame| frame.is(DATA, stream)).flat_map(|frame| frame.payload.iter().copied()).collect()
 }
@@ -18,7 +18,7 @@ pub fn is_ended(frames: &[Frame], stream: u32) -> bool {
     frames.iter().any(|frame| frame.stream == stream && frame.has(END_STREAM) && matches!(frame.kind, DATA | HEADERS))
 }
 
-/// The stream was ended after so many bytes of the pattern.
+/// Asserts that the stream was ended after `size` bytes of the pattern.
 fn assert_whole(frames: &[Frame], stream: u32, size: usize) {
     let content = content(frames, stream);
     assert!(is_ended(frames, stream), "stream {stream} is not ended after {} bytes", content.len());
@@ -38,7 +38,7 @@ fn an_answer_is_three_frames() {
 }
 
 #[test]
-fn a_head_alone_is_one_frame() {
+fn a_head_only_reply_is_one_frame() {
     let mut machine = Machine::new();
     let frames = machine.send(&open(1, "/head", END_STREAM));
     assert_eq!(frames.len(), 1, "{frames:?}");
@@ -46,7 +46,7 @@ fn a_head_alone_is_one_frame() {
 }
 
 #[test]
-fn an_answer_waits_for_its_caller_only() {
+fn an_answer_waits_only_for_its_own_caller() {
     let mut machine = Machine::new();
     assert!(machine.send(&call(1, "/wait", b"first")).is_empty());
     let frames = machine.send(&call(3, "/echo", b"second"));
@@ -56,9 +56,9 @@ fn an_answer_waits_for_its_caller_only() {
     assert!(machine.connection.is_idle());
 }
 
-/// As much as the windows admit goes without a further event, however it is written.
+/// As much as the windows admit is sent without another event, however it is written.
 #[test]
-fn a_long_answer_goes_on_as_long_as_there_is_room() {
+fn a_long_answer_continues_as_long_as_there_is_room() {
     for path in ["/sized/60000", "/stream/60000", "/body/60000"] {
         let mut machine = Machine::new();
         let frames = machine.send(&call(1, path, b""));
@@ -112,7 +112,7 @@ fn a_window_below_zero_admits_nothing_until_it_is_positive() {
 }
 
 #[test]
-fn the_connections_window_is_shared_and_given_back_by_all() {
+fn the_connections_window_is_shared_and_returned_by_all() {
     let mut machine = Machine::new();
     let calls: Vec<_> = (0..10).flat_map(|n| call(2 * n + 1, "/sized/10000", b"")).collect();
     let mut frames = machine.send(&calls);
@@ -125,7 +125,7 @@ fn the_connections_window_is_shared_and_given_back_by_all() {
 }
 
 #[test]
-fn what_a_reset_or_ended_stream_held_is_given_back() {
+fn bytes_held_by_a_reset_or_ended_stream_are_released() {
     let mut machine = Machine::new();
     machine.send(&settings(&[(INITIAL_WINDOW_SIZE, 0)]));
     machine.send(&[call(1, "/sized/1000", b""), call(3, "/sized/1000", b"")].concat());
@@ -135,7 +135,7 @@ fn what_a_reset_or_ended_stream_held_is_given_back() {
     assert!(machine.config.held.used() < used && machine.config.held.used() >= 1000);
     machine.send(&window_update(3, 1000));
     assert_eq!(machine.config.held.used(), 0);
-    // and by a connection that ends, at once
+    // and by a connection that ends, immediately
     machine.send(&call(5, "/sized/1000", b""));
     assert!(machine.config.held.used() >= 1000);
     machine.send(&window_update(2, 1));
@@ -153,9 +153,9 @@ fn a_call_without_an_answer_is_reset() {
     assert_eq!(machine.remote().live(), 0);
 }
 
-/// What it held was not counted yet, and is not taken from what others hold.
+/// What it held was not counted yet, and must not be subtracted.
 #[test]
-fn a_reply_that_is_reset_before_it_is_whole_gives_nothing_back() {
+fn a_reply_that_is_reset_before_it_is_complete_releases_nothing() {
     let mut machine = Machine::new();
     machine.send(&settings(&[(INITIAL_WINDOW_SIZE, 0)]));
     machine.send(&call(1, "/sized/1000", b""));

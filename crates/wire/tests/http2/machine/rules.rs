@@ -1,4 +1,4 @@
-//! RFC 9113, rule by rule: what is sent, and what becomes of stream and connection.
+//! RFC 9113, rule by rule: what is sent, and what happens to the stream and the connection.
 
 use wire::{Config, ErrorCode};
 
@@ -11,14 +11,14 @@ use crate::support::{
     machine::{Machine, goaway, reset_code},
 };
 
-/// What a rule asks for.
+/// The outcome that a rule requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Then {
     /// The connection is closed.
     Closed(ErrorCode),
-    /// This stream is reset, and the connection goes on.
+    /// The stream is reset, and the connection continues.
     Reset(u32, ErrorCode),
-    /// All goes on.
+    /// Everything continues.
     Fine,
 }
 use Then::{Closed, Fine, Reset};
@@ -33,7 +33,7 @@ fn malformed(stream: u32) -> Then {
     Reset(stream, ErrorCode::PROTOCOL_ERROR)
 }
 
-/// Sends the bytes of each case on a connection of its own, and a call after them.
+/// Sends the bytes of each case on a new connection, and a call after them.
 fn check(cases: &[(&str, Vec<u8>, Then)]) {
     for (what, bytes, then) in cases {
         let mut machine = Machine::new();
@@ -196,7 +196,7 @@ fn frames_on_half_closed_and_closed_streams() {
         ("closed by RST_STREAM: HEADERS", given_up(echo(1, END_STREAM, &[])), STREAM_CLOSED),
         ("closed by RST_STREAM: RST_STREAM", given_up(reset(1)), Fine),
         ("an older stream: HEADERS", [call(5, "/echo", b""), echo(3, END_STREAM, &[])].concat(), PROTOCOL),
-        // what was on its way when we reset the stream is no error
+        // what was sent before the peer learned of our reset is no error
         ("reset by us: DATA", refused(data(1, b"x", END_STREAM)), malformed(1)),
         ("reset by us: trailers", refused(head(1, END_STREAM, &[("x", "y")])), malformed(1)),
         ("reset by us: RST_STREAM", refused(reset(1)), malformed(1)),
@@ -212,9 +212,9 @@ fn a_reset_stream_is_reset_once() {
     assert_eq!(frames.iter().filter(|frame| frame.kind == RST_STREAM).count(), 1, "{frames:?}");
 }
 
-/// What was on its way when we reset the stream may come after any number of other resets.
+/// What was sent before the peer learned of our reset may arrive after any number of other resets.
 #[test]
-fn trailers_of_a_stream_that_was_reset_long_ago_end_nothing() {
+fn trailers_of_a_stream_reset_long_ago_end_nothing() {
     let trailers = |stream| head(stream, END_STREAM, &[("x", "y")]);
     let malformed = |stream| head(stream, 0, &[(":method", "POST")]);
     let mut machine = Machine::new();
@@ -223,7 +223,7 @@ fn trailers_of_a_stream_that_was_reset_long_ago_end_nothing() {
         let frames = machine.send(&trailers(stream));
         assert_eq!(goaway(&frames), None, "{stream}: {frames:?}");
     }
-    // the newest stream of all is the one that was reset first
+    // the newest stream is the one that was reset first
     machine.send(&(0..1000).flat_map(|n| open(2 * n + 2001, "/hold", 0)).collect::<Vec<_>>());
     machine.send(&malformed(4001));
     let zero = |n: u32| window_update(2 * n + 2001, 0);
@@ -334,9 +334,9 @@ fn the_first_frame_is_settings() {
     }
 }
 
-/// What a refused request has added to the table is there for the next one.
+/// What a rejected request has added to the table is there for the next one.
 #[test]
-fn blocks_of_refused_streams_are_decoded() {
+fn blocks_of_rejected_streams_are_decoded() {
     let mut machine = Machine::with(Config { max_streams: 1, ..Config::default() });
     machine.send(&call(1, "/wait", b""));
     let literal = |name: &[u8], value: &[u8]| [&[0x40, name.len() as u8], name, &[value.len() as u8], value].concat();
@@ -351,7 +351,7 @@ fn blocks_of_refused_streams_are_decoded() {
 }
 
 #[test]
-fn a_list_over_its_bound_is_served_without_some_fields() {
+fn a_list_over_its_limit_is_served_without_some_fields() {
     let mut machine = Machine::with(Config { max_field_list: 1000, ..Config::default() });
     let long = "v".repeat(5_000);
     let fields = request("/echo", &[("a", "1"), ("long", &long), ("b", "2"), ("content-type", "application/grpc")]);
@@ -362,7 +362,7 @@ fn a_list_over_its_bound_is_served_without_some_fields() {
 }
 
 #[test]
-fn only_a_block_over_its_bound_closes() {
+fn only_a_block_over_its_limit_closes() {
     let mut machine = Machine::with(Config { max_block: 40_000, ..Config::default() });
     let part = |kind, flags, size| frame(kind, flags, 1, &vec![0xbe; size]);
     assert!(machine.send(&[part(HEADERS, 0, 16_384), part(CONTINUATION, 0, 16_384)].concat()).is_empty());
@@ -370,7 +370,7 @@ fn only_a_block_over_its_bound_closes() {
     assert_eq!(goaway(&frames), Some(ErrorCode::ENHANCE_YOUR_CALM));
 }
 
-/// Answers never index, and say so before the first of them if the peer's table became smaller.
+/// Answers never use indexing, and the first one says so if the peer's table became smaller.
 #[test]
 fn the_first_block_after_a_smaller_table_begins_with_a_size_update() {
     for (values, update) in [(&[4096][..], false), (&[8192], false), (&[0], true), (&[100, 4096], true)] {

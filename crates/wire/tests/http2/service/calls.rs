@@ -1,4 +1,4 @@
-//! Calls, and how they end.
+//! Calls of services, and how they end.
 
 use std::{
     convert::Infallible,
@@ -63,7 +63,7 @@ async fn a_unary_call_is_echoed() {
 }
 
 #[tokio::test]
-async fn a_service_may_answer_before_the_request_has_come() {
+async fn a_service_may_answer_before_the_request_has_arrived() {
     let (mut client, seen) = connect(&Builder::new(), config(), |_| async { Ok(Response::new(full("early"))) }).await;
     let (response, mut stream) = client.send_request(call("/"), false).expect("it is sent");
     let (data, _) = rest(response).await.expect("a response");
@@ -119,7 +119,7 @@ async fn a_cancelled_call_drops_its_task() {
     dropped.await.expect_err("the guard sends nothing");
 }
 
-/// A body without frames and without an end, and what is dropped with it.
+/// A body without frames and without an end; the sender shows when it is dropped.
 struct Endless(#[expect(dead_code, reason = "it is dropped")] oneshot::Sender<()>);
 
 impl http_body::Body for Endless {
@@ -132,7 +132,7 @@ impl http_body::Body for Endless {
 }
 
 #[tokio::test]
-async fn a_panic_ends_its_call_alone_and_is_seen() {
+async fn a_panic_ends_only_its_call_and_is_reported() {
     let go_on = Arc::new(Notify::new());
     let late = Arc::clone(&go_on);
     let service = move |request: Request<RequestBody>| {

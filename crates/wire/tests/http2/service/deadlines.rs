@@ -1,4 +1,4 @@
-//! When a connection with such calls wants to be called.
+//! When a connection with such calls needs to be called.
 
 use std::{
     sync::Arc,
@@ -17,7 +17,7 @@ const SETTINGS: &[u8] = b"\0\0\0\x04\0\0\0\0\0";
 const HEADERS: &[u8] = b"\0\0\x03\x01\x04\0\0\0\x01\x83\x86\x84";
 
 #[tokio::test]
-async fn a_request_may_go_on_for_ever_until_it_is_answered() {
+async fn a_request_may_last_for_ever_until_it_is_answered() {
     let body: fn() -> Body = || Empty::new().map_err(|never| match never {}).boxed_unsync();
     let service = move |_: Request<RequestBody>| std::future::ready(Ok(Response::new(body())));
     let (config, now) = (Arc::new(config()), Instant::now());

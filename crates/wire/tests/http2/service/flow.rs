@@ -21,7 +21,7 @@ use wire::service::RequestBody;
 
 use crate::service::server::{Body, call, config, connect, rest, send, serve};
 
-/// Frames of a fixed length, which are counted when they are asked for.
+/// Frames of a fixed length; counts how often they are polled.
 #[derive(Clone, Debug)]
 struct Counted {
     frames: usize,
@@ -43,7 +43,7 @@ impl http_body::Body for Counted {
 
 type Answer = Ready<Result<Response<Body>, Infallible>>;
 
-/// A service that answers each call with these frames; and how often they were asked for.
+/// A service that answers each call with these frames, and how often they were polled.
 fn stream(frames: usize, length: usize) -> (impl Fn(Request<RequestBody>) -> Answer + Clone, Arc<AtomicUsize>) {
     let body = Counted { frames, length, polls: Arc::default() };
     let polls = Arc::clone(&body.polls);
@@ -51,7 +51,7 @@ fn stream(frames: usize, length: usize) -> (impl Fn(Request<RequestBody>) -> Ans
 }
 
 #[tokio::test]
-async fn small_windows_get_a_long_stream() {
+async fn small_windows_deliver_a_long_stream() {
     for window in [4, 100, 16_384, 1 << 20] {
         let (service, _) = stream(50, 1000);
         let mut client = Builder::new();
@@ -82,9 +82,9 @@ async fn many_streams_share_a_connection_window() {
 }
 
 #[tokio::test]
-async fn streams_without_end_take_turns() {
+async fn endless_streams_take_turns() {
     const ENOUGH: usize = 200_000;
-    // of so long frames there is always more to send
+    // with frames this long there is always more to send
     let (service, _) = stream(usize::MAX, 8_000_000);
     let mut client = Builder::new();
     client.initial_window_size(1 << 20).initial_connection_window_size(65_535);
@@ -134,7 +134,7 @@ async fn a_transport_that_takes_nothing_stops_the_bodies() {
     for _ in 0..20_000 {
         tokio::task::yield_now().await;
     }
-    // each may have been asked for its next turn, beside what the buffers hold
+    // each may have been polled for its next turn, in addition to what the buffers hold
     let most = (STREAMS as usize * (16 << 10) + (256 << 10)) / 1000;
     let polls = polls.load(Ordering::Relaxed);
     assert!((50..=most).contains(&polls), "{polls} frames, {most} may be");
@@ -142,7 +142,7 @@ async fn a_transport_that_takes_nothing_stops_the_bodies() {
 }
 
 #[tokio::test]
-async fn a_slow_reader_is_not_read_ahead_for() {
+async fn nothing_is_read_ahead_for_a_slow_reader() {
     let (service, polls) = stream(1000, 1000);
     let mut client = Builder::new();
     client.initial_window_size(10_000);
@@ -154,7 +154,8 @@ async fn a_slow_reader_is_not_read_ahead_for() {
         while got < 10_000 {
             got += body.data().await.expect("there is more").expect("no error").len();
         }
-        // all that the window admits has come; once another call is answered, the server has nothing more to do
+        // everything that the window admits has arrived; once another call is answered, the server has nothing left to
+        // do
         let (other, _) = client.send_request(call("/"), true).expect("it is sent");
         drop(other.await.expect("a head"));
         assert!(polls.swap(0, Ordering::Relaxed) <= 20, "turn {turn}");
@@ -186,7 +187,7 @@ async fn a_megabyte_goes_both_ways_at_once() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_not_read_is_taken_off_the_wire() {
+async fn a_request_that_the_service_does_not_read_is_discarded() {
     let service = |request: Request<RequestBody>| async move {
         if request.uri().path() == "/unread" {
             drop(request);
@@ -208,7 +209,7 @@ async fn a_request_that_is_not_read_is_taken_off_the_wire() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_not_read_yet_fills_its_window_alone() {
+async fn a_request_that_is_not_read_yet_fills_only_its_own_window() {
     let service = |request: Request<RequestBody>| async move {
         if request.uri().path() == "/later" {
             let () = std::future::pending().await;

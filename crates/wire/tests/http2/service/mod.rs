@@ -1,4 +1,4 @@
-//! Services behind a whole server, with the crate h2 as their client.
+//! Services behind a complete server, with the crate h2 as client.
 
 mod calls;
 mod deadlines;

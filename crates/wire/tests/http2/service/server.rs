@@ -20,7 +20,7 @@ use wire::{
 /// The body of a response.
 pub(crate) type Body = UnsyncBoxBody<Bytes, String>;
 
-/// What a server has seen.
+/// The failures that a server has seen.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Seen(Arc<Mutex<Vec<String>>>);
 
@@ -46,7 +46,7 @@ impl<S> Services<S> {
         Self { service, share: Pool::new(1 << 30).connection(), seen: Seen::default() }
     }
 
-    /// Notes what went wrong with a call that is done.
+    /// Records the failure of a call that is done.
     fn note(&self, exchange: &Exchange, progress: Progress) -> Progress {
         if progress == Progress::Done
             && let Some(failure) = exchange.failure()
@@ -89,12 +89,12 @@ where
     }
 }
 
-/// How a connection is served.
+/// The configuration of the connection.
 pub(crate) fn config() -> Config {
     Config { stream_window: 1 << 16, connection_window: 1 << 17, ..Config::default() }
 }
 
-/// Connects such a client to such a server.
+/// Connects a client to a server with this service.
 pub(crate) async fn connect<S, F>(client: &Builder, config: Config, service: S) -> (SendRequest<Bytes>, Seen)
 where
     S: Fn(Request<RequestBody>) -> F + Clone + Send + Unpin + 'static,
@@ -109,7 +109,7 @@ where
     (sender, seen)
 }
 
-/// Starts such a server; returns the client's end of its transport.
+/// Starts a server with this service; returns the client's end of its transport.
 pub(crate) fn serve<S, F>(config: Config, service: S) -> (DuplexStream, Seen)
 where
     S: Fn(Request<RequestBody>) -> F + Clone + Send + Unpin + 'static,
@@ -132,7 +132,7 @@ pub(crate) fn call(path: &str) -> Request<()> {
     Request::post(format!("http://outbound.example:80{path}")).body(()).expect("a request")
 }
 
-/// The rest of a response: its body, and its trailers.
+/// The rest of a response: its body and its trailers.
 pub(crate) async fn rest(response: ResponseFuture) -> Result<(Vec<u8>, Option<HeaderMap>), h2::Error> {
     let mut body = response.await?.into_body();
     let mut all = Vec::new();

@@ -1,8 +1,8 @@
-//! Frames as a client writes them, and as it reads them.
+//! Frames as a client writes and reads them.
 
 use wire::hpack::put_field;
 
-/// What a client sends before its first frame.
+/// The client preface.
 pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 pub const DATA: u8 = 0;
@@ -28,7 +28,7 @@ pub const ENABLE_PUSH: u16 = 2;
 pub const INITIAL_WINDOW_SIZE: u16 = 4;
 pub const MAX_FRAME_SIZE: u16 = 5;
 
-/// A frame as it was received.
+/// A received frame.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Frame {
     pub kind: u8,
@@ -60,7 +60,7 @@ impl Frame {
     }
 }
 
-/// Takes the whole frames off the front of `bytes`.
+/// Removes the complete frames at the start of `bytes` and returns them.
 pub fn take_frames(bytes: &mut Vec<u8>) -> Vec<Frame> {
     let mut frames = Vec::new();
     let mut at = 0;
@@ -75,7 +75,7 @@ pub fn take_frames(bytes: &mut Vec<u8>) -> Vec<Frame> {
     frames
 }
 
-/// A frame as it is sent.
+/// Encodes a frame.
 pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let mut bytes = (payload.len() as u32).to_be_bytes()[1..].to_vec();
     bytes.extend([kind, flags]);
@@ -84,7 +84,7 @@ pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A header block of these fields.
+/// A header block with these fields.
 pub fn block(fields: &[(&str, &str)]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for (name, value) in fields {
@@ -93,7 +93,7 @@ pub fn block(fields: &[(&str, &str)]) -> Vec<u8> {
     bytes
 }
 
-/// The fields of a request for this path, and some more.
+/// The fields of a request for this path, and additional ones.
 pub fn request<'a>(path: &'a str, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     let mut fields = vec![(":method", "POST"), (":scheme", "http"), (":path", path), (":authority", "test")];
     fields.extend(more);
@@ -109,12 +109,12 @@ pub fn data(stream: u32, payload: &[u8], flags: u8) -> Vec<u8> {
     frame(DATA, flags, stream, payload)
 }
 
-/// A whole request: HEADERS, and DATA that end it.
+/// A complete request: HEADERS, and DATA that end it.
 pub fn call(stream: u32, path: &str, body: &[u8]) -> Vec<u8> {
     [open(stream, path, 0), data(stream, body, END_STREAM)].concat()
 }
 
-/// DATA of which this much is padding, its length not counted.
+/// DATA with this much padding, not counting its length byte.
 pub fn padded(stream: u32, content: &[u8], padding: u8, flags: u8) -> Vec<u8> {
     let payload = [&[padding], content, &vec![0; padding.into()]].concat();
     data(stream, &payload, flags | PADDED)

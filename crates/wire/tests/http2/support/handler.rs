@@ -1,4 +1,4 @@
-//! A handler whose calls do what their path asks for.
+//! A handler whose calls do what their path says.
 
 use std::{
     str,
@@ -20,13 +20,13 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub enum Task {
     /// `/echo`: when the request has ended, its body.
     Echo,
-    /// `/wait`: the same, once [`Remote::wake`] lets it.
+    /// `/wait`: the same, once [`Remote::wake`] was called.
     Wait,
-    /// `/now`: an answer on the first data, whether the request has ended or not.
+    /// `/now`: answers on the first data, even if the request has not ended.
     Now,
-    /// `/hold`: the request is kept and never answered.
+    /// `/hold`: keeps the request and never answers.
     Hold,
-    /// `/late`: as `/hold`, and an answer when it expires.
+    /// `/late`: like `/hold`, but answers when it expires.
     Late,
     /// `/sized/N`: one message of N bytes.
     Sized(usize),
@@ -34,19 +34,19 @@ pub enum Task {
     Stream(usize),
     /// `/body/N`: the same, ended by the last DATA frame.
     Body(usize),
-    /// `/duplex/N`: the same from the first data on, while the request goes on.
+    /// `/duplex/N`: the same, starting with the first data, while the request continues.
     Duplex(usize),
-    /// `/again`: as `/wait`, but each second part of the request makes it wait no more until the next one comes.
+    /// `/again`: like `/wait`, but every second part of the request stops it from waiting until the next one.
     Again,
-    /// `/each`: as `/wait`, but it waits, each time for something else, from the first part of the request on.
+    /// `/each`: like `/wait`, but it waits from the first part of the request on, each time for something else.
     Each,
-    /// `/head`: a head alone.
+    /// `/head`: only a head.
     Head,
     /// `/reset`: RST_STREAM when the request has ended.
     Reset,
     /// `/broken`: done without a reply.
     Broken,
-    /// `/torn/N`: one message of N bytes, and then RST_STREAM all the same.
+    /// `/torn/N`: one message of N bytes, and then RST_STREAM.
     Torn(usize),
 }
 
@@ -75,7 +75,7 @@ impl Task {
     }
 }
 
-/// What the handler keeps of a call; counted while it exists.
+/// The handler's state of a call; counted while it exists.
 #[derive(Debug)]
 pub struct Call {
     task: Task,
@@ -90,7 +90,7 @@ impl Drop for Call {
     }
 }
 
-/// What has been asked of a [`TestHandler`].
+/// How often the methods of a [`TestHandler`] were called.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     pub opened: usize,
@@ -99,7 +99,7 @@ pub struct Counts {
     pub answered: usize,
 }
 
-/// What is seen and done from outside of the connection.
+/// What a test sees and does from outside of the connection.
 #[derive(Debug, Default)]
 pub struct Remote {
     live: AtomicUsize,
@@ -109,29 +109,29 @@ pub struct Remote {
 }
 
 impl Remote {
-    /// Calls that have not been dropped.
+    /// The number of calls that have not been dropped.
     pub fn live(&self) -> usize {
         self.live.load(Relaxed)
     }
 
-    /// Lets `/wait` be answered.
+    /// Lets calls of `/wait` be answered.
     pub fn wake(&self) {
         self.go.store(true, Relaxed);
         self.wakers.lock().expect("no panic").drain(..).for_each(Waker::wake);
     }
 
-    /// What was reported.
+    /// The reported events.
     pub fn events(&self) -> Vec<Event> {
         self.events.lock().expect("no panic").clone()
     }
 }
 
-/// Does what the paths ask for, and counts.
+/// Does what the paths say, and counts.
 #[derive(Debug)]
 pub struct TestHandler {
     pub remote: Arc<Remote>,
     pub counts: Counts,
-    /// The path, the number of fields and whether some were dropped, of the last call.
+    /// The path, the number of fields, and whether some were dropped, of the last call.
     pub last: (Vec<u8>, usize, bool),
     head: Block,
     trailers: Block,
@@ -149,7 +149,7 @@ impl Default for TestHandler {
     }
 }
 
-/// The byte at this offset of a reply of a stated size.
+/// The byte at this offset of a reply of given size.
 pub fn pattern(at: usize) -> u8 {
     (at % 251) as u8
 }
@@ -166,7 +166,7 @@ impl TestHandler {
             _ => true,
         };
         if !answers {
-            // as a handler that writes where the answer goes, and has none yet
+            // like a handler that writes the answer in place, and has none yet
             reply.draft(&self.head).out().extend_from_slice(b"nothing");
             return Progress::Waiting;
         }
@@ -227,7 +227,7 @@ impl Handler for TestHandler {
     fn data(&mut self, call: &mut Call, data: &[u8], is_end: bool, reply: &mut Reply<'_>) -> Progress {
         call.body.extend_from_slice(data);
         if matches!(call.task, Task::Duplex(_)) && reply.has_head() {
-            // it goes on when it is polled
+            // it continues when it is polled
             return Progress::Waiting;
         }
         self.advance(call, is_end, reply)

@@ -1,4 +1,4 @@
-//! A connection without a socket: bytes in, frames out, and a clock that tests set.
+//! A connection without a socket: bytes in, frames out, and a clock that tests control.
 
 use std::{
     sync::{
@@ -25,15 +25,15 @@ impl Wake for Woken {
     }
 }
 
-/// A connection, and what a driver has beside it.
+/// A connection with the state of its driver.
 #[derive(Debug)]
 pub struct Machine {
     pub connection: Connection<TestHandler>,
     pub config: Arc<Config>,
     pub now: Instant,
-    /// Calls that begin before those that wait are polled.
+    /// How many calls begin before waiting ones are polled.
     pub calls: u32,
-    /// What has been received and not been worked through.
+    /// Bytes received but not handled yet.
     pub input: Vec<u8>,
     woken: Arc<Woken>,
     scratch: Scratch,
@@ -42,7 +42,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// A connection on which no SETTINGS have come.
+    /// A connection that has received no SETTINGS.
     pub fn silent(config: Config) -> Self {
         let config = Arc::new(config);
         let now = Instant::now();
@@ -62,7 +62,7 @@ impl Machine {
         }
     }
 
-    /// A connection whose SETTINGS are exchanged.
+    /// A connection after the exchange of SETTINGS.
     pub fn with(config: Config) -> Self {
         let mut machine = Self::silent(config);
         machine.send(&[settings(&[]), settings_ack()].concat());
@@ -73,14 +73,14 @@ impl Machine {
         Self::with(Config::default())
     }
 
-    /// Receives these bytes; returns the frames that it answers with.
+    /// Receives these bytes; returns the frames sent in response.
     pub fn send(&mut self, bytes: &[u8]) -> Vec<Frame> {
         self.input.extend_from_slice(bytes);
         self.run();
         self.frames()
     }
 
-    /// Sends what is whole of what was received, as a driver does.
+    /// Handles everything received, as a driver does.
     pub fn run(&mut self) {
         loop {
             let mut turn = Turn { now: self.now, out: &mut self.out, scratch: &mut self.scratch, calls: self.calls };
@@ -102,12 +102,12 @@ impl Machine {
         }
     }
 
-    /// The bytes that were sent since the last time.
+    /// The bytes sent since the last time.
     pub fn bytes(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.sent)
     }
 
-    /// The frames that were sent since the last time.
+    /// The frames sent since the last time.
     pub fn frames(&mut self) -> Vec<Frame> {
         let mut bytes = self.bytes();
         let frames = take_frames(&mut bytes);
@@ -115,13 +115,13 @@ impl Machine {
         frames
     }
 
-    /// Answers the calls that wait.
+    /// Answers the waiting calls.
     pub fn wake(&mut self) -> Vec<Frame> {
         self.remote().wake();
         self.send(&[])
     }
 
-    /// Begins the graceful end; its acknowledgement is waited for a second.
+    /// Begins the graceful end; its acknowledgement is waited for for a second.
     pub fn shut_down(&mut self) -> Vec<Frame> {
         self.shut_down_within(Duration::from_secs(1))
     }
@@ -132,7 +132,7 @@ impl Machine {
         self.send(&[])
     }
 
-    /// Lets time pass, and what is due by then be ended.
+    /// Advances the clock, and ends what is due by then.
     pub fn pass(&mut self, time: Duration) -> Vec<Frame> {
         self.now += time;
         if self.connection.deadline().is_some_and(|due| due <= self.now) {
@@ -152,7 +152,7 @@ impl Machine {
         Arc::clone(&self.handler().remote)
     }
 
-    /// How the connection was closed, if it was.
+    /// The error with which the connection was closed, if it was.
     pub fn closed(&mut self) -> Option<(ErrorCode, &'static str)> {
         self.remote().events().into_iter().find_map(|event| match event {
             Event::Closed { code, why } => Some((code, why)),
@@ -161,12 +161,12 @@ impl Machine {
     }
 }
 
-/// The code of the last frame, if it is a GOAWAY for an error.
+/// The error code of the last frame, if it is a GOAWAY for an error.
 pub fn goaway(frames: &[Frame]) -> Option<ErrorCode> {
     frames.last().filter(|frame| frame.kind == GOAWAY).map(|frame| ErrorCode(frame.number(4)))
 }
 
-/// The code with which a stream was reset, if it was.
+/// The error code with which a stream was reset, if it was.
 pub fn reset_code(frames: &[Frame], stream: u32) -> Option<ErrorCode> {
     frames.iter().find(|frame| frame.is(RST_STREAM, stream)).map(|frame| ErrorCode(frame.number(0)))
 }

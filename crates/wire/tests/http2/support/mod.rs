@@ -1,5 +1,5 @@
-//! A handler whose calls do what their path asks for, frames as a client writes and reads them, and a connection
-//! without a socket.
+//! A handler whose calls do what their path says, frames as a client writes and reads them, and a connection without a
+//! socket.
 #![allow(dead_code)]
 
 pub mod frames;

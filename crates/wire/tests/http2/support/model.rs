@@ -1,4 +1,4 @@
-//! A client that keeps to the rules, in any order, and knows what it must get.
+//! A client that follows the protocol, acts in any order, and knows which answers it must get.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -11,10 +11,10 @@ use super::{
     machine::Machine,
 };
 
-/// What the client does next. Streams are those that are open, by any number.
+/// What the client does next. Numbers select one of the open streams.
 #[derive(Clone, Debug)]
 pub enum Action {
-    /// A request for this path, its header block in parts of so many bytes.
+    /// A request for this path, with its header block in parts of this many bytes.
     Open(Path, usize),
     /// Content and padding, if the windows admit them.
     Data(usize, usize, u8),
@@ -26,9 +26,9 @@ pub enum Action {
     Ping,
     InitialWindow(u32),
     TableSize(u32),
-    /// More of a stream's window and of the connection's.
+    /// Enlarges the windows of a stream and of the connection.
     Update(usize, u32),
-    /// So many bytes of what was written arrive, in turns of so many calls.
+    /// Delivers this many of the written bytes, in turns of this many calls.
     Deliver(usize, u32),
     Wake,
 }
@@ -48,7 +48,7 @@ pub enum Path {
 struct Stream {
     path: Path,
     body: Vec<u8>,
-    /// What had been sent with the first DATA frame, which `/now` answers.
+    /// How much had been sent with the first DATA frame, which `/now` answers.
     first: Option<usize>,
     is_ended: bool,
     is_reset: bool,
@@ -60,7 +60,7 @@ struct Stream {
     updates: i64,
 }
 
-/// The client, and the connection that it talks to.
+/// The client, and the connection that it uses.
 #[derive(Debug)]
 pub struct Client {
     pub machine: Machine,
@@ -264,7 +264,7 @@ impl Client {
         assert!(window >= 0 || frame.payload.is_empty(), "more than the window of {stream:?}");
     }
 
-    /// Ends all requests, takes all answers, and checks them.
+    /// Ends all requests, receives all answers, and checks them.
     pub fn finish(&mut self) {
         for _ in 0..self.streams.len() {
             self.act(&Action::End(0));
@@ -298,7 +298,7 @@ impl Client {
         assert_eq!(self.machine.connection.deadline(), None);
     }
 
-    /// With no stream open, DATA on closed streams make all credit come back.
+    /// With no stream open, DATA on closed streams cause all credit to be returned.
     pub fn check_credit(&mut self) {
         let whole = i64::from(self.machine.config.connection_window);
         self.act(&Action::Open(Path::Echo, 1000));
@@ -319,7 +319,7 @@ impl Client {
         }
     }
 
-    /// What each stream has got.
+    /// What each stream has received.
     pub fn answers(&self) -> Vec<(u32, bool, &[u8])> {
         let streams = self.streams.iter().filter(|(_, stream)| !stream.is_reset);
         streams.map(|(id, stream)| (*id, stream.has_end, &stream.content[..])).collect()

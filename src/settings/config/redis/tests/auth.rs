@@ -1,9 +1,9 @@
-//! Hints about passwords that are sent as they are written.
+//! Warnings about suspicious passwords, which are sent unchanged.
 
 use super::*;
 
 #[test]
-fn a_password_that_was_written_wrongly_is_sent_as_it_is_with_a_hint() {
+fn a_suspicious_password_is_sent_unchanged_with_a_warning() {
     for (auth, user, password, part) in [
         ("hunter2\n", None, "hunter2\n", "ends with a newline"),
         ("hunter2\r\n", None, "hunter2\r\n", "ends with a newline"),
@@ -11,12 +11,12 @@ fn a_password_that_was_written_wrongly_is_sent_as_it_is_with_a_hint() {
         ("hunter2 ", None, "hunter2 ", "has a space"),
         (" hunter2", None, " hunter2", "has a space"),
         ("me: hunter2", Some("me"), " hunter2", "has a space"),
-        ("\"hunter2\"", None, "\"hunter2\"", "stands in quotes"),
-        ("'hunter2'", None, "'hunter2'", "stands in quotes"),
-        ("\"me:hunter2\"", Some("\"me"), "hunter2\"", "stands in quotes"),
-        ("me:\"hunter2\"", Some("me"), "\"hunter2\"", "stands in quotes"),
-        ("$(hunter2)", None, "$(hunter2)", "nothing has replaced"),
-        ("me:${hunter2}", Some("me"), "${hunter2}", "nothing has replaced"),
+        ("\"hunter2\"", None, "\"hunter2\"", "is in quotes"),
+        ("'hunter2'", None, "'hunter2'", "is in quotes"),
+        ("\"me:hunter2\"", Some("\"me"), "hunter2\"", "is in quotes"),
+        ("me:\"hunter2\"", Some("me"), "\"hunter2\"", "is in quotes"),
+        ("$(hunter2)", None, "$(hunter2)", "was not replaced"),
+        ("me:${hunter2}", Some("me"), "${hunter2}", "was not replaced"),
     ] {
         let settings = resolve(&[("REDIS_URL", "h:1"), ("REDIS_AUTH", auth)]).expect("Redis");
         let [warned] = &settings.warnings[..] else { unreachable!("{auth:?}: {:?}", settings.warnings) };
@@ -34,7 +34,7 @@ fn a_password_that_was_written_wrongly_is_sent_as_it_is_with_a_hint() {
 }
 
 #[test]
-fn every_password_has_its_hint_and_none_where_it_does_nothing() {
+fn every_password_variable_is_checked_unless_it_has_no_effect() {
     let environment = [
         ("REDIS_TYPE", "SENTINEL"),
         ("REDIS_URL", "m,s:1"),
@@ -53,7 +53,7 @@ fn every_password_has_its_hint_and_none_where_it_does_nothing() {
 }
 
 #[test]
-fn a_colon_alone_is_nobody() {
+fn a_colon_alone_is_no_login() {
     let settings = resolve(&[("REDIS_URL", "h:1"), ("REDIS_AUTH", ":")]).expect("Redis");
     assert_eq!(settings.warnings, ["REDIS_AUTH has neither a user nor a password: nothing is sent"]);
     assert_eq!(main_of(&[("REDIS_URL", "h:1"), ("REDIS_AUTH", ":")]).credentials, Credentials::None);

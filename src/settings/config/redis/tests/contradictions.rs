@@ -1,15 +1,15 @@
-//! Variables that are right by themselves and cannot be together.
+//! Variables that are valid by themselves and exclude each other.
 
 use super::*;
 
 #[test]
-fn where_a_call_carries_one_key_requests_cannot_be_charged_all_or_none() {
+fn with_one_key_per_call_requests_cannot_be_atomic() {
     let stop = ("STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT", "true");
     let second = ("REDIS_PERSECOND", "true");
     let both = [("REDIS_URL", "redis://a"), ("REDIS_PERSECOND_URL", "redis://b"), stop, second];
     for name in ["REDIS_KEYS_PER_CALL", "REDIS_PERSECOND_KEYS_PER_CALL"] {
-        let told = error(&[&both[..], &[(name, "one")]].concat());
-        assert!(told.contains(name) && told.contains(stop.0) && told.contains("leave STOP"), "{told}");
+        let error = error(&[&both[..], &[(name, "one")]].concat());
+        assert!(error.contains(name) && error.contains(stop.0) && error.contains("unset STOP"), "{error}");
         for fine in ["auto", "many"] {
             main_of(&[&both[..], &[(name, fine)]].concat());
         }
@@ -20,15 +20,15 @@ fn where_a_call_carries_one_key_requests_cannot_be_charged_all_or_none() {
 #[test]
 fn behind_a_proxy_there_is_one_database() {
     for url in ["redis://a/1", "unix:///run/proxy.sock?db=1"] {
-        let told = error(&[("REDIS_URL", url), ("REDIS_KEYS_PER_CALL", "one")]);
-        assert!(told.contains("REDIS_KEYS_PER_CALL") && told.contains("CACHE_KEY_PREFIX"), "{told}");
+        let error = error(&[("REDIS_URL", url), ("REDIS_KEYS_PER_CALL", "one")]);
+        assert!(error.contains("REDIS_KEYS_PER_CALL") && error.contains("CACHE_KEY_PREFIX"), "{error}");
         assert_eq!(main_of(&[("REDIS_URL", url)]).database, 1);
     }
     main_of(&[("REDIS_URL", "redis-sentinel://s1/m/1"), ("REDIS_KEYS_PER_CALL", "one")]);
 }
 
 #[test]
-fn what_contradicts_is_told_with_both() {
+fn a_contradiction_names_both_variables() {
     for (environment, expected) in [
         (
             &[("REDIS_URL", "redis-sentinel://h/m"), ("REDIS_TYPE", "cluster")][..],
@@ -36,11 +36,11 @@ fn what_contradicts_is_told_with_both() {
         ),
         (
             &[("REDIS_URL", "h:1"), ("REDIS_SOCKET_TYPE", "unix")],
-            r#"REDIS_SOCKET_TYPE: "unix" contradicts REDIS_URL=h:1: that is no path of a socket"#,
+            r#"REDIS_SOCKET_TYPE: "unix" contradicts REDIS_URL=h:1: the URL is not the path of a socket"#,
         ),
         (
             &[("REDIS_URL", "/run/s"), ("REDIS_SOCKET_TYPE", "tcp")],
-            r#"REDIS_SOCKET_TYPE: "tcp" contradicts REDIS_URL=/run/s: that is the path of a socket"#,
+            r#"REDIS_SOCKET_TYPE: "tcp" contradicts REDIS_URL=/run/s: the URL is the path of a socket"#,
         ),
         (
             &[("REDIS_URL", "rediss://h"), ("REDIS_TLS", "false")],
@@ -52,7 +52,7 @@ fn what_contradicts_is_told_with_both() {
         ),
         (
             &[("REDIS_URL", "redis://:hunter2@h"), ("REDIS_AUTH_FILE", "/p")],
-            r#"REDIS_AUTH_FILE: "/p" contradicts REDIS_URL=redis://(hidden)@h: only one of them may have a password"#,
+            r#"REDIS_AUTH_FILE: "/p" contradicts REDIS_URL=redis://(hidden)@h: only one of them may have a login"#,
         ),
         (
             &[("REDIS_URL", "h:1"), ("REDIS_AUTH", "hunter2"), ("REDIS_AUTH_FILE", "/p")],
@@ -69,7 +69,7 @@ fn what_contradicts_is_told_with_both() {
 }
 
 #[test]
-fn the_longest_cooldown_is_no_shorter_than_the_first() {
+fn the_longest_cooldown_must_not_be_shorter_than_the_first() {
     let address = ("REDIS_URL", "redis:6379");
     for (cooldown, longest, shown) in [
         (Some("5s"), Some("1s"), "BREAKER_MAX_COOLDOWN: \"1s\" contradicts BREAKER_COOLDOWN=5s: "),
@@ -79,9 +79,9 @@ fn the_longest_cooldown_is_no_shorter_than_the_first() {
         let given = [("BREAKER_COOLDOWN", cooldown), ("BREAKER_MAX_COOLDOWN", longest)];
         let mut all: Vec<_> = given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
         all.push(address);
-        let told = error(&all);
-        assert!(told.starts_with(shown) && told.contains("raise BREAKER_MAX_COOLDOWN"), "{told}");
-        // nothing cools down then, which a warning says
+        let error = error(&all);
+        assert!(error.starts_with(shown) && error.contains("raise BREAKER_MAX_COOLDOWN"), "{error}");
+        // without a breaker the cooldowns have no effect: a warning
         all.push(("BREAKER", "false"));
         assert!(resolve(&all).is_ok());
     }

@@ -29,7 +29,7 @@ fn no_password_of_an_address_is_shown() {
         ("me:hunter2", "(hidden)"),
         ("me:hunter2:6379", "(hidden)"),
         ("m,me:hunter2", "(hidden)"),
-        // what no host holds
+        // no host has these characters
         ("h.example:6380,password=hunter2=,ssl=True,abortConnect=False", "(hidden)"),
         ("h.example,password=hunter2", "(hidden)"),
         ("h:1 hunter2=", "(hidden)"),
@@ -52,7 +52,7 @@ fn no_password_of_an_address_is_shown() {
     ] {
         assert_eq!(redacted(url), shown, "{url}");
     }
-    // no path: it would be told as the address of the connections
+    // not a path: it would be logged as the address of the connections
     for url in ["me:hunter2@h:1/0", "redis:/me:hunter2@h:1/0", "redis//me:hunter2@h"] {
         let text = error(&[("REDIS_URL", url)]);
         assert!(text.starts_with("REDIS_URL: \"(hidden)@h") && !text.contains("hunter2"), "{text}");

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use crate::app::{RedisStoreConfig, StoreConfig};
 use crate::settings::{Settings, SettingsError};
-use crate::store::redis::{Address, BreakerConfig, Credentials, Endpoint, HostPort, KeysPerCall, Startup, Topology};
-use crate::tls::{ClientFiles, Identity};
 use limiter::domain::Secret;
+use redis::{Address, BreakerConfig, Credentials, Endpoint, HostPort, KeysPerCall, Startup, Topology};
+use tls::{ClientFiles, Identity};
 
 fn resolve(environment: &[(&str, &str)]) -> Result<Settings, SettingsError> {
     let value = |name: &str| environment.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value));
@@ -73,7 +73,7 @@ fn defaults() {
         key_prefix: String::new(),
         tls: None,
         database: 0,
-        // of ten, which the worker and `/json` share
+        // half of ten: the worker and `/json` share the pool
         connections: NonZeroUsize::new(5).expect("five"),
         keys_per_call: None,
         timeout: Duration::from_millis(100),
@@ -91,13 +91,13 @@ fn defaults() {
     assert_eq!(store.redis.per_second, None);
     assert_eq!(store.redis.max_jitter, Duration::from_secs(300));
     assert_eq!(store.redis.max_pending.get(), 10_000);
-    assert_eq!(store.deny_cache_bytes.map(NonZeroUsize::get), Some(4 << 20));
-    assert_eq!((store.local.max_counters.get(), store.replicas.get()), (1_000_000, 1));
+    assert_eq!(store.guards.deny_cache_bytes.map(NonZeroUsize::get), Some(4 << 20));
+    assert_eq!((store.guards.local.max_counters.get(), store.guards.replicas.get()), (1_000_000, 1));
     assert!(!store.health_needs_connection);
 }
 
 #[test]
-fn a_client_has_its_part_of_the_pool_and_one_connection_at_least() {
+fn a_client_has_its_share_of_the_pool_and_at_least_one_connection() {
     let connections = |pool, workers| {
         main_of(&[("REDIS_URL", "h:1"), ("REDIS_POOL_SIZE", pool), ("WORKERS", workers)]).connections.get()
     };
@@ -126,7 +126,7 @@ fn one_server_in_every_form() {
         );
     }
     assert_eq!(main_of(&[("REDIS_URL", "redis://h/3")]).database, 3);
-    // Redis says how many it has
+    // only the server knows how many databases it has
     for number in [255, 256, 300, 4_294_967_295_u32] {
         assert_eq!(main_of(&[("REDIS_URL", &format!("redis://h/{number}"))]).database, number);
         assert_eq!(main_of(&[("REDIS_URL", &format!("unix:///s?db={number}"))]).database, number);
@@ -156,7 +156,7 @@ fn sentinels_and_clusters_in_every_form() {
 }
 
 #[test]
-fn addresses_that_are_none() {
+fn malformed_addresses() {
     for (url, kind) in [
         ("redis", "SINGLE"),
         ("redis:0", "SINGLE"),
@@ -189,7 +189,7 @@ fn addresses_that_are_none() {
 }
 
 #[test]
-fn who_we_are() {
+fn credentials() {
     let auth = |value| main_of(&[("REDIS_URL", "h:1"), ("REDIS_AUTH", value)]).credentials;
     assert_eq!(auth(""), Credentials::None);
     assert_eq!(auth("hunter2"), fixed(None, "hunter2"));
@@ -221,12 +221,13 @@ fn tls() {
     assert_eq!(main.tls, Some(ClientFiles { ca: Some("/ca".into()), identity, verify_hostname: false }));
     let plain = ClientFiles { ca: None, identity: None, verify_hostname: true };
     assert_eq!(main_of(&[("REDIS_URL", "rediss://h:1")]).tls, Some(plain.clone()));
-    // The reference takes the one with the other.
+    // The reference accepts this combination.
     assert_eq!(main_of(&[("REDIS_URL", "redis://h:1"), ("REDIS_TLS", "true")]).tls, Some(plain));
-    // The reference ignores the one without the other, whether there is TLS or not.
-    for (tls, reason) in
-        [("true", "REDIS_TLS_CLIENT_CERT is not set, and it needs both"), ("false", "Redis is not reached over TLS")]
-    {
+    // The reference ignores a key without its certificate, with or without TLS.
+    for (tls, reason) in [
+        ("true", "REDIS_TLS_CLIENT_CERT is not set, and a client certificate needs both"),
+        ("false", "connections to Redis have no TLS"),
+    ] {
         let settings = resolve(&[("REDIS_URL", "h:1"), ("REDIS_TLS", tls), ("REDIS_TLS_CLIENT_KEY", "/key")]);
         let settings = settings.expect("Redis");
         assert_eq!(settings.warnings, [format!("no effect: REDIS_TLS_CLIENT_KEY=/key: {reason}")]);

@@ -1,4 +1,4 @@
-//! URLs as the reference's Redis client reads them. What it makes of each was asked of radix 4.1.4.
+//! URLs as the reference's Redis client reads them. The expected values were obtained from radix 4.1.4.
 
 use super::*;
 
@@ -46,7 +46,7 @@ fn databases_and_logins_of_one_server() {
         ("redis://h:1??password=x", none.clone(), 0),
         ("redis://h:1?password=p#x", login("", "p"), 0),
         ("redis://h:1?timeout=5s&password=p&skipverify=true", login("", "p"), 0),
-        // decoded; a + is a space among the parameters alone
+        // percent-decoded; a + is a space in parameters only
         ("redis://h:1?password=a+b", login("", "a b"), 0),
         ("redis://h:1?password=a%2Bb", login("", "a+b"), 0),
         ("redis://:a+b@h:1", login("", "a+b"), 0),
@@ -54,7 +54,7 @@ fn databases_and_logins_of_one_server() {
         ("redis://:p@s@h:1", login("", "p@s"), 0),
         ("redis://:p:q@h:1", login("", "p:q"), 0),
         ("redis://:p,q@h:1", login("", "p,q"), 0),
-        // Kubernetes keeps the newline of a secret
+        // a Kubernetes secret may end with a newline
         ("redis://:p@h:1/2\n", login("", "p"), 2),
     ] {
         assert_eq!(read(url, ""), (credentials, database), "{url}");
@@ -62,14 +62,14 @@ fn databases_and_logins_of_one_server() {
 }
 
 #[test]
-fn a_url_that_radix_cannot_take_apart_is_refused_with_the_cure() {
-    // the last of them look like a host and a port, which would be dialled and printed
+fn a_url_that_radix_cannot_parse_is_refused_with_the_cure() {
+    // `numbers` look like a host and a port, which would be dialled and printed
     let numbers = ["redis://:123#45@h:1", "redis://me:123?45@h:1", "redis://t0k#en@h:1"];
     for url in ["redis://:p/s@h:1", "redis://:p?s@h:1", "redis://:p#s@h:1", "redis://:%zz@h:1"].iter().chain(&numbers) {
         let text = error(&[("REDIS_URL", url)]);
         assert!(text.contains("percent-encoded") && !text.contains(&url[8..12]), "{url}: {text}");
     }
-    // a parameter may hold one
+    // an unencoded @ is fine in a parameter
     assert_eq!(read("redis://h:1?username=u&password=p@ss", "").1, 0);
     for url in ["redis://h:1?password=%zz", "redis://h:1?password=a;b", "redis://h:1/3/", "redis://h:1?db=+3"] {
         assert!(error(&[("REDIS_URL", url)]).contains(" is not redis://"), "{url}");
@@ -91,7 +91,7 @@ fn redis_auth_beats_the_url_field_by_field() {
         assert_eq!(read(url, auth).0, fixed(user, password), "{url} {auth}");
     }
     let warned = |auth| warnings(&[("REDIS_URL", "redis://a:hunter2@h"), ("REDIS_AUTH", auth)]);
-    let differs = "REDIS_AUTH replaces what REDIS_URL has for a user or a password, which differs";
+    let differs = "REDIS_AUTH replaces the user or password in REDIS_URL, which is different";
     for auth in ["x:hunter2", "hunter3", "x:"] {
         assert_eq!(warned(auth), [differs], "{auth}");
     }
@@ -106,7 +106,7 @@ fn what_is_ignored_is_warned_about() {
         ("redis://h:1?timeout=5s", "REDIS_URL has parameters other than db"),
         ("redis://h:1#x", "or a fragment"),
         ("redis://h:1/2?db=3", "the one in the path is used"),
-        ("redis://a:b@h:1?password=p", "what is before the @ is used"),
+        ("redis://a:b@h:1?password=p", "the one before the @ is used"),
         ("redis://a@h:1", "user without a password"),
         (" redis://h:1", "has white space around it"),
     ] {
@@ -142,7 +142,7 @@ fn the_logins_of_a_list_of_sentinels_are_the_sentinels() {
     let (main, _, login) = sentinels("mymaster,redis://s1?username=u&password=p", &[("REDIS_SENTINEL_AUTH", "q")]);
     assert_eq!((main.credentials, login), (Credentials::None, fixed(Some("u"), "q")));
 
-    // our own form keeps its meaning
+    // in the redis-sentinel:// form the login is that of the servers
     let main = main_of(&[("REDIS_URL", "redis-sentinel://:pw@s1/mymaster")]);
     let Topology::Sentinel { credentials, .. } = &main.topology else { unreachable!("{main:?}") };
     assert_eq!((&main.credentials, credentials), (&fixed(None, "pw"), &Credentials::None));
@@ -156,9 +156,9 @@ fn the_first_login_of_several_is_for_all_sentinels() {
     let two = "mymaster,redis://:one@s1,redis://:two@s2";
     assert_eq!(sentinels(two, &[]).2, fixed(None, "one"));
     let warned = warnings(&[("REDIS_TYPE", "SENTINEL"), ("REDIS_URL", two)]);
-    assert!(warned.len() == 1 && warned[0].contains("the first is for all of them"), "{warned:?}");
+    assert!(warned.len() == 1 && warned[0].contains("the first is used for all of them"), "{warned:?}");
     assert_eq!(sentinels("mymaster,s1:1,redis://:two@s2", &[]).2, fixed(None, "two"));
-    // the variable settles it
+    // the variable decides
     let warned = warnings(&[("REDIS_TYPE", "SENTINEL"), ("REDIS_URL", two), ("REDIS_SENTINEL_AUTH", "three")]);
     assert!(warned.len() == 1 && warned[0].starts_with("REDIS_SENTINEL_AUTH replaces"), "{warned:?}");
 }
@@ -187,20 +187,20 @@ fn the_login_of_a_cluster_goes_to_all_its_nodes() {
 }
 
 #[test]
-fn lists_that_are_none() {
+fn malformed_lists() {
     for (kind, url, part) in [
         ("SENTINEL", "redis://s1:26379", "master,host:port"),
         ("SENTINEL", "redis://s1:26379,redis://s2:26379", "master,host:port"),
         ("SENTINEL", "mymaster,redis://s1/1", "redis-sentinel://host,…/master/1"),
         ("SENTINEL", "mymaster,redis://s1,rediss://s2", "all are reached with TLS, or none"),
         ("SENTINEL", "mymaster,http://s1:1", "host:port or redis://host:port"),
-        // its comma parts it: that is what the reference does, too
+        // the comma of the password splits the list, as in the reference
         ("SENTINEL", "mymaster,redis://:hun,ter2@s1", "percent-encoded"),
         ("CLUSTER", "redis://n1/1", "a cluster does not have"),
         ("CLUSTER", "redis://n1?db=1", "a cluster does not have"),
         ("CLUSTER", "redis://n1,rediss://n2", "all are reached with TLS, or none"),
         ("CLUSTER", "redis://n1:port,redis://n2", "percent-encoded"),
-        // what a person may have meant
+        // lists with the type missing or wrong
         ("SINGLE", "mymaster,envoy-redis.redis.svc:26379", "REDIS_TYPE=SENTINEL"),
         ("", "10.11.0.1:6379,10.12.3.4:6379", "REDIS_TYPE=CLUSTER"),
         ("SENTINEL", "redis://:hunter2@h,serviceName=mymaster", "master,host:port"),
@@ -216,7 +216,7 @@ fn how_sentinels_and_nodes_are_reached_does_not_matter() {
     for (kind, url) in [("SENTINEL", "m,a:1"), ("CLUSTER", "a:1")] {
         for socket in ["unix", "udp", "tcp4", "tcp"] {
             let environment = [("REDIS_TYPE", kind), ("REDIS_URL", url), ("REDIS_SOCKET_TYPE", socket)];
-            let reason = "no effect: REDIS_SOCKET_TYPE: sentinels and nodes of a cluster are reached over TCP";
+            let reason = "no effect: REDIS_SOCKET_TYPE: sentinels and cluster nodes are always reached over TCP";
             assert_eq!(
                 warnings(&environment),
                 [reason.replace("TYPE:", &format!("TYPE={socket}:"))],
@@ -254,7 +254,7 @@ fn hosts_and_sockets_as_the_reference_dials_them() {
 }
 
 #[test]
-fn what_other_clients_are_set_up_with_is_refused_with_the_cure_and_without_the_password() {
+fn connection_strings_of_other_clients_are_refused_with_the_cure_and_without_the_password() {
     let azure = "h.example:6380,password=hunter2=,ssl=True,abortConnect=False";
     for (kind, url) in [
         ("", azure),
@@ -272,7 +272,7 @@ fn what_other_clients_are_set_up_with_is_refused_with_the_cure_and_without_the_p
 }
 
 #[test]
-fn nothing_that_may_be_a_password_is_dialled_as_a_path_or_asked_for_as_a_master() {
+fn nothing_that_may_be_a_password_is_used_as_a_path_or_a_master_name() {
     for url in ["/tmp/x.sock?password=hunter2", "/u:hunter2@host:1", "./u:hunter2@h", "/tmp/x.sock#hunter2"] {
         for socket in ["", "unix", "UNIX"] {
             let text = error(&[("REDIS_URL", url), ("REDIS_SOCKET_TYPE", socket)]);
@@ -294,17 +294,17 @@ fn nothing_that_may_be_a_password_is_dialled_as_a_path_or_asked_for_as_a_master(
         let text = error(&[("REDIS_TYPE", kind), ("REDIS_URL", url)]);
         assert!(text.starts_with("REDIS_URL: ") && !text.contains("hunter2"), "{url}: {text}");
     }
-    // what it is percent-encoded
+    // percent-encoded, it is accepted
     assert_eq!(main_of(&[("REDIS_URL", "unix:///a%40b")]).topology, socket("/a@b"));
     let main = main_of(&[("REDIS_URL", "redis-sentinel://h1/m%40x")]);
     assert!(matches!(main.topology, Topology::Sentinel { master, .. } if master == "m@x"));
 }
 
 #[test]
-fn a_variable_that_nothing_has_replaced_is_named_as_such() {
+fn a_placeholder_that_was_not_replaced_is_reported() {
     for url in ["redis://:$(hunter2)@h:1", "redis://u:${hunter2}@h", "redis://h?password=$(hunter2)"] {
         let warned = warnings(&[("REDIS_URL", url)]);
-        assert!(warned.len() == 1 && warned[0].contains("nothing has replaced"), "{url}: {warned:?}");
+        assert!(warned.len() == 1 && warned[0].contains("was not replaced"), "{url}: {warned:?}");
         assert!(warned[0].starts_with("REDIS_URL ") && !warned[0].contains("hunter2"), "{url}: {warned:?}");
     }
     for (kind, url) in [
@@ -316,7 +316,7 @@ fn a_variable_that_nothing_has_replaced_is_named_as_such() {
         ("CLUSTER", "$(NODE):6379"),
     ] {
         let text = error(&[("REDIS_TYPE", kind), ("REDIS_URL", url)]);
-        assert!(text.contains("nothing has replaced") && text.contains(" is not "), "{url}: {text}");
+        assert!(text.contains("was not replaced") && text.contains(" is not "), "{url}: {text}");
     }
     for url in ["redis://:$pw@h:1", "redis://:a$(b@h:1", "redis://:$2y$10$x@h:1"] {
         assert_eq!(warnings(&[("REDIS_URL", url)]), [""; 0], "{url}");

@@ -1,0 +1,226 @@
+//! A few connections to one address, which take turns, and calls over them past the breaker of the address.
+
+mod observation;
+mod probing;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    pin::pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::{task::JoinHandle, time::timeout_at};
+
+pub(crate) use self::observation::Observation;
+use self::probing::Probing;
+use super::{
+    link::Link,
+    peer::{Peer, Standing},
+    proof::{Proof, Unproven},
+    wire::{Command, Reply, Wire},
+};
+use crate::{
+    CallError, KeysPerCall,
+    breaker::{Admitted, Breaker, Outcome},
+    refusal,
+};
+
+/// The connections of one client to one address.
+#[derive(Debug)]
+pub(super) struct Node {
+    links: Vec<Link>,
+    next: AtomicUsize,
+    pub(super) peer: Arc<Peer>,
+    prober: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Node {
+    /// Starts to connect, on the current runtime.
+    pub(super) fn connect(peer: Arc<Peer>) -> Arc<Self> {
+        let links = (0..peer.plan.connections).map(|number| Link::keep(&peer, number == 0)).collect();
+        Self::with(links, peer)
+    }
+
+    fn with(links: Vec<Link>, peer: Arc<Peer>) -> Arc<Self> {
+        peer.health.joined();
+        Arc::new(Self { links, next: AtomicUsize::new(0), peer, prober: Mutex::default() })
+    }
+
+    /// Runs a command over one of the connections, unless the breaker is open. The breaker observes the outcome: a
+    /// reply when the observation that is returned with it is dropped, silence at once, unless a redirection had left
+    /// too little time to judge by.
+    pub(super) async fn run(
+        self: &Arc<Self>,
+        command: Command,
+        asking: bool,
+        timeout: Duration,
+    ) -> Result<(Reply, Option<Observation>), CallError> {
+        let Some(breaker) = &self.peer.health.breaker else {
+            return self.send(command, asking, timeout).await.map(|reply| (reply, None));
+        };
+        let Some(call) = breaker.admit() else {
+            self.watch(breaker);
+            return Err(CallError::Tripped);
+        };
+        let mut observation = Observation::new(self, call);
+        let result = self.send(command, asking, timeout).await;
+        match &result {
+            Ok(_) => observation.answered(),
+            Err(CallError::Refused(text)) if observation.is_sticky(text) => observation.refused(text),
+            Err(CallError::Refused(_)) => observation.answered(),
+            // too little time to judge by, or no connection to an address that other clients are connected to
+            Err(CallError::Unanswered(_)) if timeout < self.timeout() / 2 => {}
+            Err(CallError::Unreachable) if self.peer.health.is_connected() => {}
+            // it was not sent
+            Err(CallError::ManyKeys) => {}
+            Err(_) => observation.silent(),
+        }
+        result.map(|reply| (reply, Some(observation)))
+    }
+
+    /// Of a call.
+    fn timeout(&self) -> Duration {
+        self.peer.plan.timeout
+    }
+
+    /// Takes up the outcome of a call. `text`: the error of a refusal.
+    pub(super) fn observe(self: &Arc<Self>, call: Admitted, outcome: Outcome, text: Option<&str>) {
+        let Some(breaker) = &self.peer.health.breaker else { return };
+        if breaker.observe(call, outcome, Instant::now()) {
+            self.peer.health.tripped(text);
+            self.watch(breaker);
+        }
+    }
+
+    /// Whether this error will recur until the setup is corrected. Behind a proxy, an error of one server says nothing
+    /// of the others.
+    pub(super) fn is_sticky(&self, text: &str) -> bool {
+        self.peer.plan.keys.now() != Some(KeysPerCall::One) && refusal::is_sticky(text, self.peer.proof.has_slots())
+    }
+
+    /// Charges a counter there as a probe; `Err(None)`: there is no connection.
+    pub(super) async fn prove(&self) -> Result<(), Option<Unproven>> {
+        let wire = self.wire().ok_or(None)?;
+        self.peer.proof.charge(&wire, self.timeout()).await.map(drop).map_err(Some)
+    }
+
+    /// The probe of this address.
+    pub(super) fn proof(&self) -> &Proof {
+        &self.peer.proof
+    }
+
+    /// What this client knows of the address.
+    pub(super) fn standing(&self) -> Standing {
+        self.peer.standing()
+    }
+
+    /// Whether the breaker lets calls through. If not, the address is probed from now on.
+    pub(super) fn admits(self: &Arc<Self>) -> bool {
+        let Some(breaker) = self.peer.health.breaker.as_ref().filter(|breaker| !breaker.admits()) else { return true };
+        self.watch(breaker);
+        false
+    }
+
+    async fn send(&self, command: Command, asking: bool, timeout: Duration) -> Result<Reply, CallError> {
+        let (wire, left) = match self.wire() {
+            Some(wire) => (wire, timeout),
+            None if !self.peer.may_connect() => return Err(CallError::Unreachable),
+            None => {
+                let deadline = tokio::time::Instant::now() + timeout;
+                let wire = timeout_at(deadline, self.connects()).await.ok().flatten().ok_or(CallError::Unreachable)?;
+                (wire, deadline.saturating_duration_since(tokio::time::Instant::now()))
+            }
+        };
+        wire.run(command, asking, left).await
+    }
+
+    /// Waits for a connection that is being made; `None` once none is.
+    async fn connects(&self) -> Option<Arc<Wire>> {
+        loop {
+            // enabled first, so that a notification between the look and the wait is not missed
+            let mut news = pin!(self.peer.health.news.notified());
+            news.as_mut().enable();
+            if let Some(wire) = self.wire() {
+                return Some(wire);
+            }
+            if !self.peer.may_connect() {
+                return None;
+            }
+            news.await;
+        }
+    }
+
+    /// Ensures that the address is probed: by this node, at once or as soon as it can, unless another client does. The
+    /// task ends when the breaker closes, or with the node.
+    fn watch(self: &Arc<Self>, breaker: &Breaker) {
+        if breaker.is_probed() {
+            return;
+        }
+        let mut prober = self.prober.lock().unwrap_or_else(PoisonError::into_inner);
+        let holds = self.can_probe() && breaker.claim();
+        if !holds && prober.as_ref().is_some_and(|task| !task.is_finished()) {
+            return;
+        }
+        if let Some(former) = prober.replace(Probing::start(self, holds)) {
+            former.abort();
+        }
+    }
+
+    /// Whether a probe over its connections is about the address. Without a connection it is only if no other client
+    /// has one.
+    pub(super) fn can_probe(&self) -> bool {
+        self.open() > 0 || !self.peer.health.is_connected()
+    }
+
+    /// An open connection: they take turns.
+    pub(super) fn wire(&self) -> Option<Arc<Wire>> {
+        let first = self.next.fetch_add(1, Relaxed);
+        (0..self.links.len()).find_map(|n| self.links[first.wrapping_add(n) % self.links.len()].wire())
+    }
+
+    /// Connections that are open.
+    pub(super) fn open(&self) -> usize {
+        self.links.iter().filter(|link| link.wire().is_some()).count()
+    }
+
+    /// Waits until any connection is open.
+    pub(super) async fn connected(&self) {
+        loop {
+            let mut made = pin!(self.peer.health.news.notified());
+            made.as_mut().enable();
+            if self.open() > 0 {
+                return;
+            }
+            made.await;
+        }
+    }
+
+    /// Makes other connections, and drops these when their calls have ended.
+    pub(super) fn reconnect(&self) {
+        for link in &self.links {
+            link.replace();
+        }
+    }
+
+    /// Closes the connections for good.
+    pub(super) async fn close(&self) {
+        self.links.iter().for_each(Link::end);
+        for link in &self.links {
+            link.ended().await;
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if let Some(prober) = self.prober.get_mut().unwrap_or_else(PoisonError::into_inner) {
+            prober.abort();
+        }
+        self.peer.health.left();
+    }
+}

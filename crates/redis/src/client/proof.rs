@@ -1,0 +1,258 @@
+//! The proof that a server counts: one call of the script that charges a counter, and a reply that can be decoded.
+//! Nothing less is proof: a replica, a full Redis, a user without SET and a node of a cluster all answer PING, and also
+//! a call of the script that charges nothing.
+//!
+//! The counters are of a domain that no rule can have, with a window of one second, so they expire at its end.
+
+use std::{
+    ops::Range,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::sync::Notify;
+
+use super::{
+    command, cure,
+    wire::{Reply, Wire},
+};
+use limiter::domain::{
+    Algorithm, Charge, Clock as _, CounterKey, Group, Hit, KeyBuilder, KeyValue, Limit, MAX_COUNT, SystemClock, Unit,
+};
+
+use crate::{Call, CallError, Credentials, Entry, GroupError, Script, decode, refusal, slot};
+
+/// Slots of a node that are tried while one is migrating to another node.
+const SLOTS_TRIED: usize = 4;
+
+/// Keys that are tried behind a proxy, each in effect on a random server behind it.
+const KEYS_TRIED: u32 = 16;
+
+/// Why a server is not proven to count.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Unproven {
+    /// It refused.
+    #[error("{text}{cure}")]
+    Refused {
+        /// The error of Redis.
+        text: Box<str>,
+        /// The cure, after a colon; empty if none is known.
+        cure: Box<str>,
+    },
+    /// There was no reply, or one that the script of this build cannot have made.
+    #[error("{0}")]
+    NoReply(Box<str>),
+}
+
+impl Unproven {
+    /// Whether it will recur until the setup is corrected.
+    pub(super) fn is_sticky(&self, has_slots: bool) -> bool {
+        matches!(self, Self::Refused { text, .. } if refusal::is_sticky(text, has_slots))
+    }
+
+    /// Whether the server is a replica: then the primary has to be found again.
+    pub(super) fn is_replica(&self) -> bool {
+        matches!(self, Self::Refused { text, .. } if refusal::code(text) == "READONLY")
+    }
+}
+
+/// The counters to charge at one address.
+#[derive(Debug)]
+pub(super) struct Proof {
+    keys: Keys,
+    builder: KeyBuilder,
+    prefix: Box<str>,
+    credentials: Credentials,
+}
+
+#[derive(Debug)]
+enum Keys {
+    /// Two of different slots: a standalone Redis counts both, and a node of a cluster refuses them.
+    OfAnySlot,
+    /// One of the slots that the node serves.
+    OfSlots {
+        served: Mutex<Vec<Range<usize>>>,
+        /// Notified when the node replies that it does not serve them.
+        doubt: Arc<Notify>,
+    },
+}
+
+impl Proof {
+    /// For a standalone Redis or a primary that sentinels name. `prefix` is that of all counters.
+    pub(super) fn of_one(prefix: &str, credentials: &Credentials) -> Self {
+        Self::of(Keys::OfAnySlot, prefix, credentials)
+    }
+
+    /// For a node of a cluster, whose slots are not known yet. `doubt` is notified when they turn out to be wrong.
+    pub(super) fn of_node(prefix: &str, credentials: &Credentials, doubt: &Arc<Notify>) -> Self {
+        Self::of(Keys::OfSlots { served: Mutex::default(), doubt: Arc::clone(doubt) }, prefix, credentials)
+    }
+
+    fn of(keys: Keys, prefix: &str, credentials: &Credentials) -> Self {
+        Self { keys, builder: KeyBuilder::new(prefix), prefix: prefix.into(), credentials: credentials.clone() }
+    }
+
+    /// Whether keys have slots here.
+    pub(super) const fn has_slots(&self) -> bool {
+        matches!(self.keys, Keys::OfSlots { .. })
+    }
+
+    /// Whether there is anything to charge.
+    pub(super) fn has_keys(&self) -> bool {
+        match &self.keys {
+            Keys::OfAnySlot => true,
+            Keys::OfSlots { served, .. } => !served.lock().unwrap_or_else(PoisonError::into_inner).is_empty(),
+        }
+    }
+
+    /// Sets the slots of the node.
+    pub(super) fn serve(&self, slots: Vec<Range<usize>>) {
+        if let Keys::OfSlots { served, .. } = &self.keys {
+            *served.lock().unwrap_or_else(PoisonError::into_inner) = slots;
+        }
+    }
+
+    /// Adds a slot of the node.
+    pub(super) fn serve_also(&self, slot: u16) {
+        if let Keys::OfSlots { served, .. } = &self.keys {
+            let mut served = served.lock().unwrap_or_else(PoisonError::into_inner);
+            let slot = usize::from(slot);
+            if !served.iter().any(|range| range.contains(&slot)) {
+                served.push(slot..slot + 1);
+            }
+        }
+    }
+
+    /// Charges over this connection. `Ok(false)`: the node serves no slot, so nothing can be charged.
+    pub(super) async fn charge(&self, wire: &Wire, patience: Duration) -> Result<bool, Unproven> {
+        match &self.keys {
+            // a call of one key proves the server of that key: of those behind a proxy, one that counts is enough
+            Keys::OfAnySlot if wire.carries_one_key() => {
+                let mut outcome = Ok(true);
+                // other keys each time: a server that hangs delays all replies after its own
+                let first = fastrand::u32(..1000);
+                for number in first..first + KEYS_TRIED {
+                    outcome = self.charge_keys(wire, std::iter::once(self.key(number)), patience).await.map(|()| true);
+                    if !matches!(&outcome, Err(Unproven::Refused { .. })) {
+                        break;
+                    }
+                }
+                outcome
+            }
+            Keys::OfAnySlot => {
+                let first = self.key(0);
+                // none, if the prefix gives all counters the same slot
+                let other = (1..64).map(|number| self.key(number)).find(|key| slot_of(key) != slot_of(&first));
+                self.charge_keys(wire, std::iter::once(first).chain(other), patience).await.map(|()| true)
+            }
+            Keys::OfSlots { served, doubt } => {
+                let served = served.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                if served.is_empty() {
+                    return Ok(false);
+                }
+                let is_served = |key: &CounterKey| served.iter().any(|range| range.contains(&slot_of(key)));
+                let [one, two, three] = [0, 1, 2].map(|number| slot_of(&self.key(number)));
+                // of a node with one slot, one key in 16 384 is; with a prefix that gives all counters one slot, all or none
+                let numbers = if one == two && two == three { 1 } else { 1 << 20 };
+                let keys = (0..numbers).map(|number| self.key(number)).filter(is_served).take(SLOTS_TRIED);
+                // without a key, the prefix gives all counters a slot of another node: this one is sent no calls
+                let mut outcome = Ok(());
+                for key in keys {
+                    outcome = self.charge_keys(wire, std::iter::once(key), patience).await;
+                    match &outcome {
+                        Err(Unproven::Refused { text, .. }) => match refusal::code(text) {
+                            // the slot is migrating: another may not be
+                            "ASK" | "TRYAGAIN" => {}
+                            "MOVED" => {
+                                doubt.notify_one();
+                                break;
+                            }
+                            _ => break,
+                        },
+                        _ => break,
+                    }
+                }
+                match outcome {
+                    // the node answers, and calls follow the slot by redirection
+                    Err(Unproven::Refused { text, .. }) if refusal::code(&text) == "ASK" => Ok(true),
+                    outcome => outcome.map(|()| true),
+                }
+            }
+        }
+    }
+
+    async fn charge_keys(
+        &self,
+        wire: &Wire,
+        keys: impl Iterator<Item = CounterKey>,
+        patience: Duration,
+    ) -> Result<(), Unproven> {
+        let limit = Limit::fixed_window(MAX_COUNT, Unit::Second);
+        let entry = |key| Entry::new(Group::single(Hit::new(key, limit, Charge::Take(1))));
+        let entries: Vec<_> = keys.map(entry).collect();
+        let call = Call::new(&entries, SystemClock.now(), || Duration::ZERO);
+        let mut reply = wire.run(command(Script::Sha1, &call), false, patience).await;
+        if matches!(&reply, Err(CallError::Refused(text)) if refusal::code(text) == "NOSCRIPT") {
+            reply = wire.run(command(Script::Text, &call), false, patience).await;
+        }
+        let bytes = match reply {
+            Ok(Reply::Bytes(bytes)) => bytes,
+            Ok(other) => {
+                let text = format!("it answered the script with {other}: does a proxy mix up replies?");
+                return Err(Unproven::NoReply(text.into()));
+            }
+            Err(CallError::Refused(text)) => return Err(self.refused(&text)),
+            Err(error) => return Err(Unproven::NoReply(error.to_string().into())),
+        };
+        let (_, answers) = decode(&entries, &bytes).map_err(|error| Unproven::NoReply(error.to_string().into()))?;
+        for answer in answers {
+            match answer {
+                Ok(_) => {}
+                Err(GroupError::Refused { text, .. }) => return Err(self.refused(&text)),
+                Err(error @ GroupError::Diverged { .. }) => return Err(Unproven::NoReply(error.to_string().into())),
+            }
+        }
+        Ok(())
+    }
+
+    /// From the text of a refusal, or of another error.
+    pub(super) fn refused(&self, text: &str) -> Unproven {
+        let cure = cure::of(text, self.has_slots(), &self.credentials, &self.prefix);
+        Unproven::Refused { text: text.into(), cure: cure.map(|cure| format!(": {cure}").into()).unwrap_or_default() }
+    }
+
+    /// The counter of this number: each is in effect in a random slot.
+    fn key(&self, number: u32) -> CounterKey {
+        let number = number.to_string();
+        let entry = (&b"probe"[..], KeyValue::Exact(number.as_bytes()));
+        self.builder.domain("").base([entry]).counter(Algorithm::FixedWindow, Unit::Second.into())
+    }
+}
+
+fn slot_of(key: &CounterKey) -> usize {
+    usize::from(slot::of(key.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn its_keys_are_named_as_counters_are_by_a_domain_that_no_rule_can_have() {
+        let proof = Proof::of_one("mine:", &Credentials::None);
+        assert_eq!(proof.key(0).as_bytes(), b"mine:{|probe=0}f1");
+        let slots: std::collections::HashSet<_> = (0..1000).map(|number| slot_of(&proof.key(number))).collect();
+        assert!(slots.len() > 900, "{}", slots.len());
+    }
+
+    #[test]
+    fn each_slot_has_a_key() {
+        let proof = Proof::of_one("", &Credentials::None);
+        let mut missing: std::collections::HashSet<usize> = (0..16_384).collect();
+        let mut numbers = 0..1 << 20;
+        while let Some(number) = numbers.next().filter(|_| !missing.is_empty()) {
+            missing.remove(&slot_of(&proof.key(number)));
+        }
+        assert!(missing.is_empty(), "no key for {missing:?}");
+    }
+}

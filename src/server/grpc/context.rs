@@ -1,0 +1,76 @@
+//! What the connections of a worker share: how they are opened, limits, HTTP/2's parameters.
+
+use std::{sync::Arc, time::Duration};
+
+use hyper::server::conn::http2;
+use hyper_util::rt::TokioExecutor;
+
+use super::{Http2, ServerConfig, ServerContext};
+use crate::{rejections::Rejections, server::listen::Opening};
+
+/// Bytes that one stream may send before they are read. Calls are read as they arrive; only a reflection stream whose
+/// client does not read the answers is not.
+const STREAM_WINDOW: u32 = 64 << 10;
+
+/// Bytes that a connection may send before they are read. h2 derives from it how many short frames may be buffered;
+/// `turn` keeps their number below that.
+const CONNECTION_WINDOW: u32 = 128 << 10;
+
+/// What is left for the opening of a connection when the drain begins.
+const OPENING_WHILE_DRAINING: Duration = Duration::from_secs(1);
+
+/// The shortest limit on a header block.
+const LEAST_BLOCK: usize = 64 << 10;
+
+/// What the connections of a worker share.
+#[derive(Debug)]
+pub(super) struct ConnectionContext {
+    pub(super) opening: Opening,
+    pub(super) http2: Http2,
+    pub(super) hyper: http2::Builder<TokioExecutor>,
+    pub(super) wire: Arc<wire::Config>,
+    pub(super) buffers: wire::Buffers,
+    pub(super) rejections: Arc<Rejections>,
+    pub(super) age: Duration,
+    pub(super) grace: Duration,
+}
+
+impl ConnectionContext {
+    pub(super) fn new(config: &ServerConfig, context: &ServerContext, held: Arc<wire::HeldReplies>) -> Self {
+        let limits = &config.limits;
+        let max_streams = config.max_concurrent_streams.get();
+        let mut hyper = http2::Builder::new(TokioExecutor::new());
+        hyper
+            // No gRPC client reads a date, and it costs a header on each answer.
+            .auto_date_header(false)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .max_concurrent_streams(max_streams)
+            .max_header_list_size(config.max_header_list_size)
+            .max_send_buf_size(limits.max_send_buffer_size.min(u32::MAX as usize))
+            .max_pending_accept_reset_streams(limits.max_pending_reset_streams);
+        let wire = wire::Config {
+            max_streams,
+            stream_window: config.stream_window,
+            connection_window: config.connection_window,
+            max_field_list: config.max_header_list_size,
+            max_block: (config.max_header_list_size as usize).saturating_mul(2).max(LEAST_BLOCK),
+            held,
+            ..wire::Config::default()
+        };
+        Self {
+            opening: Opening::new(context.tls.clone(), limits.preface_timeout, OPENING_WHILE_DRAINING),
+            http2: config.http2,
+            hyper,
+            wire: Arc::new(wire),
+            buffers: wire::Buffers::default(),
+            rejections: Arc::clone(&context.rejections),
+            age: never_if_zero(config.max_connection_age),
+            grace: never_if_zero(config.max_connection_age_grace),
+        }
+    }
+}
+
+fn never_if_zero(duration: Duration) -> Duration {
+    if duration.is_zero() { Duration::MAX } else { duration }
+}

@@ -1,0 +1,25 @@
+//! Counts open connections for as long as they live.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use super::Stats;
+
+/// Counts one open connection of a worker.
+#[derive(Debug)]
+pub(super) struct OpenGuard {
+    pub(super) stats: Arc<Stats>,
+    worker: usize,
+}
+
+impl OpenGuard {
+    pub(super) fn new(stats: &Arc<Stats>, worker: usize) -> Self {
+        stats.open[worker].fetch_add(1, Ordering::Relaxed);
+        Self { stats: Arc::clone(stats), worker }
+    }
+}
+
+impl Drop for OpenGuard {
+    fn drop(&mut self) {
+        self.stats.open[self.worker].fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,135 @@
+//! The HTTP server: a service over HTTP/1, on the caller's runtime. Connections, their number and the drain have limits.
+//!
+//! When all slots are taken and another connection arrives, the longest-idle one is evicted, so that a probe is answered
+//! however many peers are connected.
+
+mod body;
+mod connection;
+
+use std::{convert::Infallible, error::Error, sync::Arc, time::Duration};
+
+use hyper::{
+    Request, Response,
+    body::{Body, Incoming},
+};
+use tokio::{sync::watch, task::JoinSet, time::Instant};
+
+use super::listen::{
+    Acceptor, ConnectionSlot, ConnectionSlots, Dispatch, Eviction, Listener, Opening, ShutdownPhase, Socket,
+    SocketOptions, drain,
+};
+use connection::ConnectionContext;
+use tls::ServerTls;
+
+/// What clients may take.
+#[derive(Clone, Copy, Debug)]
+pub struct HttpLimits {
+    /// Connections at one time; for one more, the longest-idle connection is evicted.
+    pub connections: usize,
+    /// For the peer's first bytes and a TLS handshake together, for a request's head to arrive, and for an idle
+    /// connection.
+    pub header_read: Duration,
+    /// For a request to be read and its answer to begin.
+    pub request: Duration,
+    /// For a request while another connection waits for a slot: after that the connection counts as idle.
+    pub request_if_crowded: Duration,
+    /// For a client to take more of what it was sent, in whole milliseconds; the kernel breaks the connection then.
+    pub unread: Duration,
+    /// For requests in flight once the listener shuts down.
+    pub drain: Duration,
+}
+
+impl Default for HttpLimits {
+    fn default() -> Self {
+        Self {
+            connections: 1024,
+            header_read: Duration::from_secs(10),
+            request: Duration::from_secs(30),
+            request_if_crowded: Duration::from_secs(1),
+            unread: Duration::from_secs(10),
+            drain: Duration::from_secs(5),
+        }
+    }
+}
+
+/// What answers the requests of a listener, such as a router.
+///
+/// It finds the peer of a request in the request's extensions, as a [`PeerName`](crate::rejections::PeerName).
+pub trait HttpService:
+    tower::Service<
+        Request<Incoming>,
+        Response = Response<<Self as HttpService>::Body>,
+        Error = Infallible,
+        Future: Send,
+    > + Clone
+    + Send
+    + Sync
+    + 'static
+{
+    /// The body of an answer.
+    type Body: Body<Error: Into<Box<dyn Error + Send + Sync>>, Data: Send> + Unpin + Send + 'static;
+}
+
+impl<S, B> HttpService for S
+where
+    S: tower::Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    B: Body<Error: Into<Box<dyn Error + Send + Sync>>, Data: Send> + Unpin + Send + 'static,
+{
+    type Body = B;
+}
+
+/// Answers until `shutdown`, then lets requests in flight finish for at most `limits.drain`. When it returns, every
+/// connection is closed.
+pub async fn serve_http<S>(
+    listener: Listener,
+    tls: Option<Arc<ServerTls>>,
+    service: S,
+    limits: HttpLimits,
+    shutdown: impl Future<Output = ()>,
+) where
+    S: HttpService,
+{
+    let name = listener.name();
+    let acceptor = Acceptor {
+        listener,
+        slots: ConnectionSlots::new(limits.connections, Eviction::Idle),
+        options: SocketOptions { user_timeout: Some(limits.unread), ..SocketOptions::default() },
+    };
+    let (phases, _) = watch::channel(ShutdownPhase::Serve);
+    // a connection that is not open when the drain begins has sent no request
+    let opening = Opening::new(tls, limits.header_read, Duration::ZERO);
+    let context = Arc::new(ConnectionContext { listener: name, opening, service, limits });
+    let mut connections = Connections { set: JoinSet::new(), context, phases: phases.subscribe() };
+    acceptor.run(&mut connections, shutdown).await;
+    let Connections { mut set, .. } = connections;
+    let ended = Box::pin(async { while set.join_next().await.is_some() {} });
+    if drain(&phases, Instant::now().checked_add(limits.drain), vec![ended]).await > 0 {
+        set.shutdown().await;
+    }
+}
+
+/// The connections of a listener: each is a task of the caller's runtime.
+struct Connections<S> {
+    set: JoinSet<()>,
+    context: Arc<ConnectionContext<S>>,
+    phases: watch::Receiver<ShutdownPhase>,
+}
+
+impl<S> Dispatch for Connections<S>
+where
+    S: HttpService,
+{
+    fn dispatch(&mut self, socket: Socket, slot: Option<ConnectionSlot>) {
+        let Self { set, context, phases } = self;
+        // There are no more of them than slots.
+        while set.try_join_next().is_some() {}
+        // None is left in a drain alone.
+        if let Some(slot) = slot {
+            set.spawn(connection::serve(socket, slot, Arc::clone(context), phases.clone()));
+        }
+    }
+}
