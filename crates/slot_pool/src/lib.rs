@@ -1,7 +1,7 @@
-//! A pool of connection slots. When it is full and a new peer arrives, the longest-idle peer is evicted, so that no
-//! number of silent peers keeps out one that speaks.
+//! A pool of connection slots. When it is full and a new peer arrives, the longest-idle peer is evicted, so that silent
+//! peers, however many, cannot keep out active ones.
 //!
-//! It has no task and no clock: a holder awaits [`SlotPool::evicted`] while it may be evicted.
+//! It has no task and no clock: the holder of a slot awaits [`SlotPool::evicted`] for as long as it may be evicted.
 
 use std::{
     fmt,
@@ -13,13 +13,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// A fixed number of slots.
 pub struct SlotPool {
     free: Arc<Semaphore>,
-    /// How many callers of [`SlotPool::acquire`] wait.
+    /// The number of callers of [`SlotPool::acquire`] that wait.
     waiting: Mutex<usize>,
-    /// A permit for each eviction that is due: one for each waiting caller, less the holders that are leaving already.
+    /// A permit for each eviction that is due: one for each waiting caller, less the holders already evicted for them.
     evictions: Semaphore,
 }
 
-/// A slot; dropped, it is free again.
+/// A slot that is in use. Dropping it frees it.
 #[derive(Debug)]
 pub struct Slot(#[expect(dead_code, reason = "it is held, not used")] OwnedSemaphorePermit);
 
@@ -40,13 +40,14 @@ impl SlotPool {
         }
     }
 
-    /// A slot, if one is free.
+    /// Takes a slot without waiting; `None` if none is free. Evicts no holder.
     #[must_use]
     pub fn try_acquire(&self) -> Option<Slot> {
         Arc::clone(&self.free).try_acquire_owned().ok().map(Slot)
     }
 
-    /// A slot: at once if one is free, else the next that becomes free, first come, first served. Evicts a holder.
+    /// Takes a slot. If none is free, evicts the longest-idle holder and waits for the next slot that becomes free;
+    /// callers are served in the order of their arrival.
     pub async fn acquire(&self) -> Slot {
         if let Some(slot) = self.try_acquire() {
             return slot;
@@ -55,11 +56,12 @@ impl SlotPool {
         Slot(Arc::clone(&self.free).acquire_owned().await.expect("never closed"))
     }
 
-    /// Resolves when the holder that awaits it is evicted: of several, the one that has awaited it longest.
+    /// Resolves when the holder that awaits it is evicted. Of several holders, the one that has awaited it longest is
+    /// evicted first.
     pub async fn evicted(&self) {
         loop {
             self.evictions.acquire().await.expect("never closed").forget();
-            // the caller that waited may have got another slot, or given up, before this future was polled
+            // the waiting caller may have got another slot, or given up, before this future was polled
             if self.waiting() > 0 {
                 return;
             }
@@ -70,7 +72,7 @@ impl SlotPool {
         *self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the number of waiting callers, and keeps the evictions that are due at or below it.
+    /// Changes the number of waiting callers, and keeps the number of due evictions at or below it.
     fn set_waiting(&self, change: impl FnOnce(&mut usize)) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let before = *waiting;
@@ -82,7 +84,7 @@ impl SlotPool {
     }
 }
 
-/// Counts a caller that waits for a slot, until it has one or gives up.
+/// Counts a caller as waiting until it has a slot or gives up.
 struct Waiting<'a>(&'a SlotPool);
 
 impl<'a> Waiting<'a> {
@@ -119,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn while_slots_are_free_nobody_is_evicted() {
+    fn no_holder_is_evicted_while_slots_are_free() {
         let pool = SlotPool::new(2);
         let mut silent = pin!(pool.evicted());
         let _first = acquired(&pool);
@@ -131,7 +133,7 @@ mod tests {
 
     /// The evicted holder is polled only after the waiting caller has got another slot.
     #[test]
-    fn a_holder_that_is_evicted_too_late_stays() {
+    fn a_holder_is_not_evicted_if_the_waiting_caller_got_another_slot() {
         let pool = SlotPool::new(2);
         let (speaks, _silent) = (acquired(&pool), acquired(&pool));
         let mut evicted = pin!(pool.evicted());
@@ -142,11 +144,11 @@ mod tests {
             drop(speaks);
             assert!(poll(waits.as_mut()).is_ready());
         }
-        assert!(poll(evicted.as_mut()).is_pending(), "nobody waits any more");
+        assert!(poll(evicted.as_mut()).is_pending(), "no caller waits any more");
     }
 
     #[test]
-    fn the_longest_idle_go_and_no_more_than_needed() {
+    fn the_longest_idle_are_evicted_and_no_more_than_needed() {
         let pool = SlotPool::new(3);
         let mut held: Vec<_> = (0..3).map(|_| Some(acquired(&pool))).collect();
         let (mut first, mut second, mut third) = (pin!(pool.evicted()), pin!(pool.evicted()), pin!(pool.evicted()));
@@ -165,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_that_gives_up_evicts_nobody() {
+    fn a_caller_that_gives_up_evicts_no_holder() {
         let pool = SlotPool::new(1);
         let _held = acquired(&pool);
         {
@@ -176,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_that_is_freed_unasked_counts_as_an_eviction() {
+    fn a_slot_that_is_freed_without_an_eviction_spares_one() {
         let pool = SlotPool::new(2);
         let (first, _second) = (acquired(&pool), acquired(&pool));
         let (mut one, mut two) = (pin!(pool.acquire()), pin!(pool.acquire()));
@@ -184,7 +186,7 @@ mod tests {
         drop(first);
         let slot = poll(one.as_mut());
         assert!(slot.is_ready() && poll(two.as_mut()).is_pending());
-        // One caller still waits: one holder goes for it, and no second one.
+        // one caller still waits, so one holder is evicted and no second one
         assert!(poll(pin!(pool.evicted())).is_ready());
         assert!(poll(pin!(pool.evicted())).is_pending());
     }

@@ -1,4 +1,4 @@
-//! Events that peers can cause at will: each is counted, and a line is logged of them at most once a minute.
+//! Rate limits for log lines about events that peers can cause at will: every event is counted, few are logged.
 
 mod lines;
 
@@ -12,10 +12,10 @@ use std::{
 
 pub use self::lines::LineBudget;
 
-/// Between two lines of one kind.
-const BETWEEN_LINES: Duration = Duration::from_secs(60);
+/// The least time between two log lines about one kind of event.
+const LINE_INTERVAL: Duration = Duration::from_secs(60);
 
-/// The events of one kind.
+/// Counts the events of one kind, and allows one log line a minute about them.
 #[derive(Debug, Default)]
 pub struct Throttled {
     total: AtomicU64,
@@ -24,17 +24,17 @@ pub struct Throttled {
 }
 
 impl Throttled {
-    /// Counts one more. If a line is due, how many it stands for.
+    /// Counts an event. If a log line is due, returns the number of events since the previous line, this one included.
     pub fn add(&self, now: Instant) -> Option<u64> {
         let total = self.count();
-        // somebody else is about to log: that line is enough
+        // another thread is about to log, and one line is enough
         let mut logged = match self.logged.try_lock() {
             Ok(logged) => logged,
             Err(TryLockError::Poisoned(poisoned)) => PoisonError::into_inner(poisoned),
             Err(TryLockError::WouldBlock) => return None,
         };
         let before = match *logged {
-            Some((last, _)) if now.saturating_duration_since(last) < BETWEEN_LINES => return None,
+            Some((last, _)) if now.saturating_duration_since(last) < LINE_INTERVAL => return None,
             Some((_, before)) => before,
             None => 0,
         };
@@ -42,12 +42,12 @@ impl Throttled {
         Some(total.saturating_sub(before))
     }
 
-    /// Counts one more that is not logged. Returns the total.
+    /// Counts an event that is not to be logged. Returns the total.
     pub fn count(&self) -> u64 {
         self.total.fetch_add(1, Relaxed) + 1
     }
 
-    /// How many were counted.
+    /// The number of events since the start.
     pub fn total(&self) -> u64 {
         self.total.load(Relaxed)
     }
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_due_once_a_minute_and_says_for_how_many_it_stands() {
+    fn a_line_is_due_once_a_minute_with_the_number_of_events_since_the_last() {
         let events = Throttled::default();
         let start = Instant::now();
         assert_eq!(events.add(start), Some(1));

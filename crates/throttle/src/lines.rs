@@ -1,19 +1,22 @@
-//! Lines that each say something new, of what may change as often as a peer likes.
+//! A budget for log lines about state that may change as often as a peer likes, where each line has new information and
+//! so cannot stand for others.
 
 use std::{
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-/// How many lines may be logged: so many at once, and then one each [`Self::PAUSE`].
+/// A token bucket of log lines: 32 at once, then one every two seconds.
 #[derive(Debug)]
 pub struct LineBudget(Mutex<Budget>);
 
 #[derive(Debug)]
 struct Budget {
+    /// Lines that may be logged now.
     lines: u32,
-    /// When the last of them was given back.
+    /// When the last line was added to the budget.
     since: Instant,
+    /// Lines that were suppressed since the last one that was allowed.
     left_out: u64,
 }
 
@@ -21,13 +24,14 @@ impl LineBudget {
     const BURST: u32 = 32;
     const PAUSE: Duration = Duration::from_secs(2);
 
-    /// A full budget: its pauses begin at `now`.
+    /// A full budget at `now`.
     #[must_use]
     pub fn new(now: Instant) -> Self {
         Self(Mutex::new(Budget { lines: Self::BURST, since: now, left_out: 0 }))
     }
 
-    /// Whether a line may be logged now; if so, how many were left out before it.
+    /// Takes a line from the budget. Returns the number of lines that were suppressed since the previous one, or `None`
+    /// if this one has to be suppressed too.
     pub fn line(&self, now: Instant) -> Option<u64> {
         let mut budget = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let pauses = now.saturating_duration_since(budget.since).as_millis() / Self::PAUSE.as_millis();
@@ -52,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_budget_gives_some_lines_at_once_and_then_one_each_pause() {
+    fn a_budget_allows_a_burst_and_then_one_line_each_pause() {
         let start = Instant::now();
         let budget = LineBudget::new(start);
         let at = |millis| start + Duration::from_millis(millis);

@@ -1,14 +1,15 @@
-//! The fields of a certificate that webpki does not report: version, dates, what its key may do, and the bytes that its
+//! The fields of a certificate that webpki does not expose: version, validity, extensions, and the bytes that the
 //! issuer signed.
 //!
-//! The `der` crate decodes it, strictly; this module adds only the order of the fields.
+//! The `der` crate decodes the elements strictly; this module only adds the order of the fields.
 
 use der::{Decode as _, ErrorKind, Reader as _, Result, SliceReader, Tag, TagNumber, asn1::BitStringRef};
 use rustls::pki_types::CertificateDer;
 
 use super::{element::content, extensions::Extensions, validity::Validity};
 
-/// X.509 v1 has no extensions: no names but the subject, and no restriction of what the key may do.
+/// The version of X.509. Version 1 has no extensions: no subject alternative names, and no restriction of what the key
+/// may be used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Version {
     V1,
@@ -21,7 +22,7 @@ pub(super) struct Certificate<'a> {
     pub(super) version: Version,
     /// What the issuer signed: the encoded `tbsCertificate`.
     pub(super) signed: &'a [u8],
-    /// The algorithm of that signature, without its outer tag and length.
+    /// The algorithm identifier of that signature, without its outer tag and length.
     pub(super) algorithm: &'a [u8],
     pub(super) signature: &'a [u8],
     pub(super) issuer: &'a [u8],
@@ -36,13 +37,13 @@ pub(super) struct Certificate<'a> {
 pub(super) struct PublicKey<'a> {
     /// The whole `SubjectPublicKeyInfo`.
     pub(super) encoded: &'a [u8],
-    /// Its algorithm, without the outer tag and length.
+    /// Its algorithm identifier, without the outer tag and length.
     pub(super) algorithm: &'a [u8],
     pub(super) bits: &'a [u8],
 }
 
 impl<'a> Certificate<'a> {
-    /// Reads a certificate of version 1 or 3.
+    /// Decodes a certificate of version 1 or 3.
     pub(super) fn read(encoded: &'a CertificateDer<'_>) -> Result<Self> {
         let mut whole = SliceReader::new(encoded)?;
         let certificate = whole.sequence(|certificate| {
@@ -55,14 +56,14 @@ impl<'a> Certificate<'a> {
         Ok(certificate)
     }
 
-    /// When a certificate is valid; `None` if it is malformed.
+    /// The validity of a certificate; `None` if it is malformed.
     pub(super) fn validity_of(encoded: &CertificateDer<'_>) -> Option<Validity> {
         Certificate::read(encoded).ok().map(|certificate| certificate.validity)
     }
 
     fn fields(fields: &mut SliceReader<'a>, [signed, algorithm, signature]: [&'a [u8]; 3]) -> Result<Self> {
         let version = version(fields)?;
-        content(fields, Tag::Integer)?; // the serial number, which nothing here depends on
+        content(fields, Tag::Integer)?; // the serial number, which is not needed
         if content(fields, Tag::Sequence)? != algorithm {
             return Err(Tag::Sequence.value_error().into());
         }
@@ -101,7 +102,7 @@ fn version(fields: &mut SliceReader<'_>) -> Result<Version> {
     }
 }
 
-/// The content of the next element, a bit string of whole octets.
+/// Reads the next element, which must be a bit string of whole octets, and returns its content.
 fn octets<'a>(reader: &mut SliceReader<'a>) -> Result<&'a [u8]> {
     BitStringRef::decode(reader)?.as_bytes().ok_or_else(|| Tag::BitString.value_error().into())
 }
@@ -119,9 +120,9 @@ mod tests {
     const GENERALIZED_TIME: u8 = 0x18;
     const VERSION: u8 = 0xa0;
 
-    /// An element of DER.
+    /// Encodes an element of DER.
     fn element(tag: u8, content: &[u8]) -> Vec<u8> {
-        let [high, low] = u16::try_from(content.len()).expect("a short one").to_be_bytes();
+        let [high, low] = u16::try_from(content.len()).expect("at most 64 KiB").to_be_bytes();
         let length = match (high, low) {
             (0, 0..=0x7f) => vec![low],
             (0, _) => vec![0x81, low],
@@ -150,10 +151,10 @@ mod tests {
     }
 
     #[test]
-    fn both_ways_to_write_a_time() {
+    fn utc_time_and_generalized_time_are_read() {
         let expected = Some(["2026-02-28T23:59:59Z".to_owned(), "2050-01-01T00:00:00Z".to_owned()]);
         assert_eq!(of("260228235959Z", "20500101000000Z"), expected);
-        // RFC 5280, 4.1.2.5: no end.
+        // RFC 5280, 4.1.2.5: 9999-12-31 means that there is no expiry
         let expected = Some(["1970-01-01T00:00:00Z".to_owned(), "9999-12-31T23:59:59Z".to_owned()]);
         assert_eq!(of("500101000000Z", "99991231235959Z"), expected);
         let first_version = certificate(&[], "700101000000Z", "491231235959Z");
@@ -162,20 +163,20 @@ mod tests {
     }
 
     #[test]
-    fn nothing_may_follow_what_a_certificate_has() {
+    fn trailing_bytes_are_an_error() {
         let good = certificate(&[], "260101000000Z", "270101000000Z");
         assert_eq!(Certificate::read(&good).map(|read| read.version), Ok(Version::V1));
         let mut longer = good.to_vec();
         longer.push(0);
         assert!(Certificate::read(&longer.into()).is_err(), "after the certificate");
-        // the inner lengths: a byte more in each sequence that holds it
+        // an additional element inside the outer sequence
         let inner = &good[4..];
         let grown = element(SEQUENCE, &[inner, &[5, 0]].concat());
         assert!(Certificate::read(&grown.into()).is_err(), "after the signature");
     }
 
     #[test]
-    fn other_times_are_none() {
+    fn malformed_times_are_an_error() {
         for bad in ["260230000000Z", "26022823595Z", "260228235959+0100", "2602282359é9Z", "2026-02-28T23Z", ""] {
             assert_eq!(of("260101000000Z", bad), None, "{bad}");
         }

@@ -1,4 +1,4 @@
-//! A client's side: the certificates that it trusts, and the one that it presents.
+//! TLS for clients: the certificates that a client trusts, and the one that it presents.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -23,18 +23,18 @@ use super::{
     verify,
 };
 
-/// How a client secures its connections.
+/// How a client secures its connections: the files, and whether it verifies names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientFiles {
-    /// PEM file of the certificates to trust; `None`: those of the system.
+    /// The PEM file of the certificates to trust; `None`: those of the system.
     pub ca: Option<PathBuf>,
-    /// The certificate that it presents to a server that requests one.
+    /// The certificate to present to a server that requests one.
     pub identity: Option<Identity>,
-    /// Whether the server's certificate must be for the host that it connects to. The chain is verified in any case.
+    /// Whether the server's certificate must be for the host that is connected to. The chain is verified in any case.
     pub verify_hostname: bool,
 }
 
-/// The configuration of a client, from its files as they are now.
+/// Builds the configuration of a client from the current content of its files. Blocks on file I/O.
 ///
 /// # Errors
 /// If a file cannot be used, or the system has no trusted certificates.
@@ -58,7 +58,7 @@ pub fn client_config(files: &ClientFiles) -> Result<ClientConfig, TlsError> {
     Ok(builder.with_client_cert_resolver(identity::read(&provider, &chain, &key)?))
 }
 
-/// Verifies the chain, then the name, unless names do not count.
+/// Verifies the chain, then the name if `verify_name` is set.
 #[derive(Debug)]
 struct ServerVerifier {
     trust: Trust,

@@ -1,9 +1,9 @@
-//! Public authorities that webpki no longer trusts, even if they are among the configured ones.
+//! Public authorities that webpki no longer trusts, even if they are configured as trusted.
 
 use rustls::pki_types::{CertificateDer, UnixTime};
 use webpki::{EndEntityCert, Error, KeyUsage};
 
-/// Whether webpki would refuse the certificate for its key alone.
+/// Whether webpki refuses the certificate because of its public key, whatever else it says.
 pub(super) fn is_distrusted(certificate: &CertificateDer<'_>) -> bool {
     let Ok(certificate) = EndEntityCert::try_from(certificate) else { return false };
     let epoch = UnixTime::since_unix_epoch(std::time::Duration::ZERO);

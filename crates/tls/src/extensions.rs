@@ -4,7 +4,7 @@ use der::{Decode as _, Reader as _, Result, SliceReader, Tag, asn1::BitStringRef
 
 use super::element::content;
 
-/// Object identifiers without tag and length: those of id-ce (2.5.29), which differ in the last octet.
+/// Object identifiers of id-ce (2.5.29), without tag and length; they differ in the last octet.
 const KEY_USAGE: &[u8] = &[0x55, 0x1d, 15];
 const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 17];
 const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 19];
@@ -14,14 +14,14 @@ const EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1d, 37];
 
 const ANY_EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1d, 37, 0];
 
-/// The most extensions of one certificate: each is compared with those before it.
+/// The most extensions of one certificate. The bound is needed because the search for duplicates is quadratic.
 const MAX_EXTENSIONS: usize = 64;
 
-/// Bits of the key usage.
+/// Numbers of bits in the key usage.
 const DIGITAL_SIGNATURE: usize = 0;
 const KEY_CERT_SIGN: usize = 5;
 
-/// What a peer's key is used for.
+/// What a peer uses its certificate for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     Server,
@@ -29,7 +29,7 @@ pub(super) enum Purpose {
 }
 
 impl Purpose {
-    /// As messages have it.
+    /// The name of the purpose in error messages.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Server => "server authentication",
@@ -46,28 +46,28 @@ impl Purpose {
     }
 }
 
-/// The basic constraints.
+/// The extension `basicConstraints`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct BasicConstraints {
     pub(super) is_ca: bool,
-    /// How many authorities may be between it and the end of the chain.
+    /// The most intermediate authorities between this one and the end entity; `None`: no limit.
     pub(super) path_length: Option<u64>,
 }
 
-/// The extensions of a certificate that this program knows.
+/// The extensions of a certificate that this crate evaluates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Extensions<'a> {
     pub(super) basic_constraints: Option<BasicConstraints>,
     key_usage: Option<BitStringRef<'a>>,
-    /// A sequence of purposes, without the outer tag and length.
+    /// The sequence of purposes, without the outer tag and length.
     extended_key_usage: Option<&'a [u8]>,
     pub(super) has_name_constraints: bool,
-    /// Whether one is critical that this program does not know.
+    /// Whether any extension that this crate does not know is critical.
     pub(super) has_unknown_critical: bool,
 }
 
 impl<'a> Extensions<'a> {
-    /// Reads the content of the field `extensions`. A duplicate is an error, and so are too many.
+    /// Reads the content of the field `extensions`. A duplicate is an error, and so are more than [`MAX_EXTENSIONS`].
     pub(super) fn read(field: &'a [u8]) -> Result<Self> {
         let mut extensions = Self::default();
         let mut seen = Vec::new();
@@ -100,7 +100,7 @@ impl<'a> Extensions<'a> {
                 self.has_name_constraints = true;
                 return Ok(());
             }
-            // webpki reads the former, and the latter are not followed
+            // known, and so not unsupported if critical: webpki checks the names, and revocation is not checked
             SUBJECT_ALT_NAME | CRL_DISTRIBUTION_POINTS => return Ok(()),
             _ => {
                 self.has_unknown_critical |= critical;
@@ -110,17 +110,17 @@ impl<'a> Extensions<'a> {
         value.finish()
     }
 
-    /// Whether it is that of an authority (CA:TRUE).
+    /// Whether the certificate is an authority's (CA:TRUE).
     pub(super) fn is_ca(&self) -> bool {
         self.basic_constraints.is_some_and(|constraints| constraints.is_ca)
     }
 
-    /// Whether its key may sign certificates, as far as its key usage says.
+    /// Whether the key may sign certificates: the key usage allows it, or there is none.
     pub(super) fn may_sign_certificates(&self) -> bool {
         self.may(KEY_CERT_SIGN)
     }
 
-    /// Whether its key may sign handshakes, as far as its key usage says.
+    /// Whether the key may sign handshakes: the key usage allows it, or there is none.
     pub(super) fn may_sign_handshakes(&self) -> bool {
         self.may(DIGITAL_SIGNATURE)
     }
@@ -129,7 +129,8 @@ impl<'a> Extensions<'a> {
         self.key_usage.is_none_or(|bits| bits.get(usage).unwrap_or(false))
     }
 
-    /// Whether it may be used for this purpose: it says so, says "any", or says nothing about purposes.
+    /// Whether the certificate may be used for this purpose: its extended key usage names it or allows any purpose, or
+    /// there is none.
     pub(super) fn allows(&self, purpose: Purpose) -> Result<bool> {
         let Some(purposes) = self.extended_key_usage else { return Ok(true) };
         let mut purposes = SliceReader::new(purposes)?;

@@ -1,39 +1,39 @@
-//! Why a handshake failed, in either direction.
+//! Why a handshake failed, with a client or with a server.
 
 use std::{fmt, io};
 
 use rustls::{CertificateError, Error};
 
-/// The kind of a failure: the value of label `reason`.
+/// The kind of a failed handshake: the label `reason` in metrics and logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// The peer took too long, or was evicted, or the program was shutting down.
+    /// The peer took too long or was evicted, or this process is shutting down.
     Timeout,
     /// The peer closed the connection.
     Closed,
     /// The peer does not speak TLS.
     NotTls,
-    /// No common version, suite or protocol, or a breach of TLS.
+    /// No common version, cipher suite or ALPN protocol, or a violation of the TLS protocol.
     Protocol,
-    /// The peer has no certificate, and needs one.
+    /// The peer presented no certificate, and one is required.
     CertificateMissing,
-    /// The peer's certificate is not of a trusted authority, or is broken.
+    /// The peer's certificate is not issued by a trusted authority, or is malformed.
     CertificateUntrusted,
     /// The peer's certificate has expired or is not valid yet.
     CertificateExpired,
     /// The peer's certificate is for another name.
     CertificateName,
-    /// The client refused, for example the certificate of this listener.
+    /// The client ended the handshake with an alert: for example, it does not trust this listener's certificate.
     RefusedByClient,
-    /// The server refused, for example the certificate of this client.
+    /// The server ended the handshake with an alert: for example, it does not trust this client's certificate.
     RefusedByServer,
 }
 
 impl Reason {
-    /// How many there are.
+    /// The number of reasons.
     pub(super) const COUNT: usize = 10;
 
-    /// Those of a listener.
+    /// The reasons for which a listener's handshakes fail.
     pub const OF_LISTENERS: [Self; 9] = [
         Self::Timeout,
         Self::Closed,
@@ -46,7 +46,7 @@ impl Reason {
         Self::RefusedByClient,
     ];
 
-    /// Those of a client.
+    /// The reasons for which a client's handshakes fail.
     pub const OF_CLIENTS: [Self; 9] = [
         Self::Timeout,
         Self::Closed,
@@ -59,7 +59,7 @@ impl Reason {
         Self::RefusedByServer,
     ];
 
-    /// As metrics have it.
+    /// The value of the label.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -76,13 +76,13 @@ impl Reason {
         }
     }
 
-    /// The kind of this error. `refused`: the meaning of an alert of the peer.
+    /// The kind of this error. `refused` is the kind if the error is an alert from the peer.
     pub(super) fn of(error: &io::Error, refused: Self) -> Self {
         use CertificateError::{
             Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet, NotValidYetContext,
         };
 
-        // the timeout of this program, and that of the kernel
+        // a timeout of this process or of the kernel
         if error.kind() == io::ErrorKind::TimedOut {
             return Self::Timeout;
         }
@@ -106,13 +106,13 @@ impl Reason {
 pub struct HandshakeError {
     /// The kind of failure.
     pub reason: Reason,
-    /// What went wrong.
+    /// The error of the stream, which wraps that of rustls if there is one.
     #[source]
     pub error: io::Error,
 }
 
 impl HandshakeError {
-    /// Of a handshake with a server.
+    /// The failure of a handshake with a server.
     #[must_use]
     pub fn with_server(error: io::Error) -> Self {
         let reason = match Reason::of(&error, Reason::RefusedByServer) {
@@ -122,14 +122,14 @@ impl HandshakeError {
         Self { reason, error }
     }
 
-    /// What went wrong, and the cure where one is known, without the name of the reason.
+    /// The text of the error, explained where that of rustls is cryptic, without the name of the reason.
     #[must_use]
     pub fn cause(&self) -> impl fmt::Display {
         Explained(&self.error)
     }
 }
 
-/// The text of an error of rustls, which in places is only the name of an enum's variant.
+/// Displays an error of rustls with an explanation where its own text is only the name of an enum variant.
 struct Explained<'a>(&'a io::Error);
 
 impl fmt::Display for Explained<'_> {
@@ -141,7 +141,10 @@ impl fmt::Display for Explained<'_> {
         match error {
             Error::InvalidCertificate(Fault::Other(other)) => write!(f, "{INVALID}{other}"),
             Error::InvalidCertificate(Fault::UnknownIssuer) => {
-                write!(f, "{error} (no trusted certificate issued it, by way of those that the peer sent)")
+                write!(
+                    f,
+                    "{error} (no chain leads to a trusted certificate through the intermediates that the peer sent)"
+                )
             }
             Error::InvalidCertificate(Fault::BadSignature) => {
                 write!(
@@ -158,7 +161,7 @@ impl fmt::Display for Explained<'_> {
     }
 }
 
-/// Whether the bytes received were no message of TLS.
+/// Whether the received bytes were not a TLS message.
 pub(super) fn is_garbage(error: &io::Error) -> bool {
     matches!(of_rustls(error), Some(Error::InvalidMessage(_)))
 }

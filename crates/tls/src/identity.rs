@@ -15,7 +15,7 @@ use super::{
     pem::PemFile,
 };
 
-/// The chain of a file with the key of another, or of the same.
+/// Builds the identity from the chain in one file and the key in another, or in the same.
 pub(super) fn read(
     provider: &CryptoProvider,
     chain: &PemFile<'_>,
@@ -31,7 +31,7 @@ pub(super) fn read(
     })?;
     let certified = CertifiedKey::new(chain.certificates()?, signing);
     match check(&certified) {
-        // Some keys do not have their public half: peers will detect a mismatch.
+        // some key formats have no public half: then peers detect a mismatch
         Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => {
             Ok(Arc::new(SingleCertAndKey::from(certified)))
         }
@@ -44,7 +44,8 @@ pub(super) fn read(
     }
 }
 
-/// Whether the key is that of the first certificate. rustls cannot read one of X.509 v1.
+/// Checks that the key belongs to the first certificate. rustls cannot read a certificate of X.509 v1, so its key is
+/// compared here.
 fn check(certified: &CertifiedKey) -> Result<(), Error> {
     let own: &CertificateDer<'_> = certified.end_entity_cert()?;
     let Some(v1) = Certificate::read(own).ok().filter(|own| own.version == Version::V1) else {

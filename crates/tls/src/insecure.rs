@@ -23,7 +23,7 @@ pub fn insecure_client_config() -> Result<ClientConfig, Error> {
     Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
 }
 
-/// Checks that the peer has the key of its certificate, and nothing about the certificate.
+/// Checks that the peer has the private key of its certificate, and nothing else about the certificate.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 

@@ -1,6 +1,6 @@
-//! TLS from PEM files, with rustls and AWS-LC: for clients and listeners.
+//! TLS for clients and listeners, configured from PEM files, with rustls and AWS-LC.
 //!
-//! It depends on no setting and opens no socket: callers name the files and the purpose of the connection.
+//! It reads no setting and opens no socket: callers name the files and pass the stream to secure.
 
 mod certificate;
 mod client;
@@ -30,11 +30,11 @@ pub use outbound::{ClientStats, ClientStream, ClientTls};
 pub use server::{ClientAuthority, Counts, Gate, Peer, PeerCertificate, ServerFiles, ServerTls, validities, watch};
 pub use validity::Validity;
 
-/// The PEM files of a certificate chain and of its key; they may be one file.
+/// The PEM files of a certificate chain and of its private key; they may be the same file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// The chain, its own certificate first.
+    /// The chain, beginning with the end entity's certificate.
     pub certificate: PathBuf,
-    /// The key.
+    /// The private key, not encrypted.
     pub key: PathBuf,
 }

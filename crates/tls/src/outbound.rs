@@ -1,4 +1,4 @@
-//! Handshakes with servers: counted, and the failed ones logged at a bounded rate.
+//! Handshakes with servers, counted; failed ones are logged at a bounded rate.
 
 use std::{
     io,
@@ -15,10 +15,10 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use super::{HandshakeError, Reason, tally::Tally};
 
 const HANDSHAKES: Family =
-    Family::counter("tollgate_tls_client_handshakes_total", "TLS handshakes with servers that went well.", &["server"]);
+    Family::counter("tollgate_tls_client_handshakes_total", "TLS handshakes with servers that succeeded.", &["server"]);
 const FAILURES: Family = Family::counter(
     "tollgate_tls_client_handshake_failures_total",
-    "TLS handshakes with servers that failed, by why.",
+    "TLS handshakes with servers that failed, by reason.",
     &["server", "reason"],
 );
 
@@ -30,31 +30,31 @@ pub struct ClientStats {
 }
 
 impl ClientStats {
-    /// `server`: what it is, as metrics and logs name it.
+    /// `server` is the kind of server, as metrics and logs name it: `redis`, `xds`.
     #[must_use]
     pub fn new(server: &'static str) -> Self {
         Self { server, tally: Tally::default() }
     }
 
-    /// What kind of server.
+    /// The kind of server, as metrics and logs name it.
     #[must_use]
     pub fn server(&self) -> &'static str {
         self.server
     }
 
-    /// Handshakes after which the server sent something.
+    /// Handshakes that succeeded: the server sent data after them.
     #[must_use]
     pub fn handshakes(&self) -> u64 {
         self.tally.handshakes()
     }
 
-    /// Handshakes that failed, by why.
+    /// Handshakes that failed, by reason.
     #[must_use]
     pub fn failures(&self) -> [(Reason, u64); Reason::OF_CLIENTS.len()] {
         Reason::OF_CLIENTS.map(|reason| (reason, self.tally.failures(reason)))
     }
 
-    /// Exports it under another name of the server than the log has.
+    /// Exports the counts with `server` as the label, if that has to differ from the name in logs.
     pub fn collect_of(&self, server: &str, families: &mut Families) {
         families.add(&HANDSHAKES, &[server], self.handshakes());
         for (reason, count) in self.failures() {
@@ -83,7 +83,7 @@ impl Collect for ClientStats {
     }
 }
 
-/// Secures connections to one kind of server.
+/// Performs TLS handshakes with one kind of server.
 #[derive(Clone, Debug)]
 pub struct ClientTls {
     config: Arc<ClientConfig>,
@@ -91,29 +91,29 @@ pub struct ClientTls {
 }
 
 impl ClientTls {
-    /// Handshakes with this configuration, counted there.
+    /// Handshakes use `config` and are counted in `stats`.
     #[must_use]
     pub fn new(config: ClientConfig, stats: Arc<ClientStats>) -> Self {
         Self { config: Arc::new(config), stats }
     }
 
-    /// What is counted of them.
+    /// The counts of these handshakes.
     #[must_use]
     pub fn stats(&self) -> &ClientStats {
         &self.stats
     }
 
-    /// Does the handshake of a connection to `peer`, whose certificate must be for `name` if names count, or gives up
-    /// when `over` resolves.
+    /// Performs the handshake of a connection to `peer` (its address in logs), or gives up when `cancelled` resolves.
+    /// The server's certificate must be for `name`, unless the configuration does not verify names.
     ///
     /// # Errors
-    /// If the handshake failed.
+    /// If the handshake fails; giving up is [`Reason::Timeout`].
     pub async fn connect<IO>(
         &self,
         name: ServerName<'static>,
         io: IO,
         peer: &str,
-        over: impl Future<Output = ()>,
+        cancelled: impl Future<Output = ()>,
     ) -> Result<ClientStream<IO>, HandshakeError>
     where
         IO: AsyncRead + AsyncWrite + Unpin,
@@ -122,7 +122,7 @@ impl ClientTls {
         let connected = tokio::select! {
             biased;
             connected = connecting => connected,
-            () = over => Err(io::ErrorKind::TimedOut.into()),
+            () = cancelled => Err(io::ErrorKind::TimedOut.into()),
         };
         match connected {
             Ok(stream) => {
@@ -138,22 +138,23 @@ impl ClientTls {
     }
 }
 
-/// A secured connection. In TLS 1.3 a server may refuse the client's certificate after the client's handshake is
-/// complete: the first bytes of the server, or an error, decide whether the handshake counts as failed.
+/// A secured connection. In TLS 1.3 a server may refuse the client's certificate after the handshake is complete from
+/// the client's view. Therefore the first read decides how the handshake is counted: in TLS 1.3, as a success if it
+/// returns bytes of the server, and as a failure if it returns an error or the end of the stream.
 #[derive(Debug)]
 pub struct ClientStream<IO> {
     stream: TlsStream<IO>,
-    /// `None` once the server has sent something.
+    /// Where the handshake is to be counted, and the peer's address; `None` once it is counted.
     pending: Option<(Arc<ClientStats>, Box<str>)>,
 }
 
 impl<IO> ClientStream<IO> {
-    /// What came first: bytes, if any, or an error.
-    fn heard(&mut self, outcome: &io::Result<()>, bytes: usize) {
+    /// Counts the handshake by the outcome of the first read. Later reads change nothing.
+    fn count(&mut self, outcome: &io::Result<()>, bytes: usize) {
         let Some((stats, peer)) = self.pending.take() else { return };
         let is_of_tls13 = self.stream.get_ref().1.protocol_version() == Some(ProtocolVersion::TLSv1_3);
         let failure = match outcome {
-            // in TLS 1.2, the server's `Finished` has been its answer
+            // in TLS 1.2, the server has accepted the certificate with its `Finished`
             Ok(()) if bytes > 0 || !is_of_tls13 => None,
             Ok(()) => Some(io::ErrorKind::UnexpectedEof.into()),
             Err(error) => match alert(error) {
@@ -168,7 +169,7 @@ impl<IO> ClientStream<IO> {
     }
 }
 
-/// The error with which the server refused.
+/// The alert with which the server ended the connection, if the error is one.
 fn alert(error: &io::Error) -> Option<Error> {
     let error = error.get_ref()?.downcast_ref::<Error>()?;
     matches!(error, Error::AlertReceived(_)).then(|| error.clone())
@@ -180,7 +181,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncRead for ClientStream<IO> {
         let before = buf.filled().len();
         let outcome = Pin::new(&mut this.stream).poll_read(cx, buf);
         if let Poll::Ready(outcome) = &outcome {
-            this.heard(outcome, buf.filled().len() - before);
+            this.count(outcome, buf.filled().len() - before);
         }
         outcome
     }

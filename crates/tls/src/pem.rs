@@ -1,4 +1,4 @@
-//! PEM files: read whole, within a bound, and taken apart.
+//! PEM files: read whole, up to a bound, and split into certificates and keys.
 
 use std::{
     fs::{self, File},
@@ -10,13 +10,13 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem, pem::PemObject};
 
 use super::TlsError;
 
-/// The largest file: a bundle of all the authorities of the web is a quarter of a megabyte.
+/// The largest file that is accepted. A bundle of all public authorities has a quarter of a megabyte.
 const MAX_BYTES: u64 = 4 << 20;
 
 /// A PEM file's content.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct PemFile<'a> {
-    /// What it should hold, for messages.
+    /// What the file should contain, for error messages: `certificate`, `client key`.
     what: &'static str,
     path: &'a Path,
     bytes: Vec<u8>,
@@ -25,10 +25,10 @@ pub(super) struct PemFile<'a> {
 impl<'a> PemFile<'a> {
     pub(super) fn read(what: &'static str, path: &'a Path) -> Result<Self, TlsError> {
         let mut file = Self { what, path, bytes: Vec::new() };
-        // Checked before the open, which would wait for a writer if it were a pipe.
+        // checked before the file is opened: opening a named pipe would wait for a writer
         let is_file = fs::metadata(path).map_err(|error| file.fault(error.to_string()))?.is_file();
         if !is_file {
-            return Err(file.fault("it is no regular file"));
+            return Err(file.fault("it is not a regular file"));
         }
         file.bytes = read(path).map_err(|error| file.fault(error.to_string()))?;
         if file.bytes.len() as u64 > MAX_BYTES {
@@ -44,7 +44,7 @@ impl<'a> PemFile<'a> {
         &self.bytes
     }
 
-    /// Its certificates: one at least.
+    /// Its certificates: at least one, else an error.
     pub(super) fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, TlsError> {
         let all: Vec<_> = CertificateDer::pem_slice_iter(&self.bytes)
             .collect::<Result<_, _>>()
@@ -55,11 +55,11 @@ impl<'a> PemFile<'a> {
     pub(super) fn key(&self) -> Result<PrivateKeyDer<'static>, TlsError> {
         PrivateKeyDer::from_pem_slice(&self.bytes).map_err(|error| {
             let encrypted = self.bytes.windows(9).any(|text| text == b"ENCRYPTED");
-            if encrypted { self.fault("it is encrypted, and there is no passphrase") } else { self.malformed(&error) }
+            if encrypted { self.fault("it is encrypted, which is not supported") } else { self.malformed(&error) }
         })
     }
 
-    /// What it should hold, for messages.
+    /// What the file should contain, for error messages.
     pub(super) fn what(&self) -> &'static str {
         self.what
     }
@@ -76,15 +76,15 @@ impl<'a> PemFile<'a> {
         self.fault(match error {
             pem::Error::NoItemsFound => "it has none",
             pem::Error::MissingSectionEnd { .. } => "it ends in the middle of a section",
-            // Never with the text of the file.
-            _ => "it is no valid PEM",
+            // the error's own text may repeat the file's content
+            _ => "it is not valid PEM",
         })
     }
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    // It may have grown since its size was read: one byte more than allowed is enough to detect that.
+    // one byte more than allowed is enough to detect a file that is too long
     File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }

@@ -1,4 +1,4 @@
-//! Handshakes of one listener, or with one kind of server: counted, and the failed ones logged.
+//! Counts the handshakes of one listener, or with one kind of server, and limits the log lines about failed ones.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
@@ -20,7 +20,7 @@ impl Tally {
         self.finished.fetch_add(1, Relaxed);
     }
 
-    /// Counts a failure. Returns how many failures of its kind a line stands for, if one is due.
+    /// Counts a failure. If a log line is due, returns the number of failures of this kind since the previous line.
     pub(super) fn failed(&self, reason: Reason) -> Option<u64> {
         self.failed[reason as usize].add(Instant::now())
     }

@@ -1,4 +1,4 @@
-//! The certificates that are trusted: those of a file, or the system's.
+//! The trust store: the certificates of a file, or the system's.
 
 use std::sync::Arc;
 
@@ -12,18 +12,19 @@ use super::{
     pem::PemFile,
 };
 
-/// Trusted certificates: each for itself, and those of authorities for what they issue.
+/// Trusted certificates. Each is trusted itself; those of authorities are also trusted as issuers.
 #[derive(Clone, Debug)]
 pub(super) struct Trust {
     certificates: Vec<CertificateDer<'static>>,
     /// The authorities among them, for webpki.
     anchors: Arc<RootCertStore>,
-    /// What the peers use their keys for.
+    /// What the peers use their certificates for.
     purpose: Purpose,
 }
 
 impl Trust {
-    /// Those of a PEM file. One that cannot be read is left out, as Go does, unless none remains.
+    /// The certificates of a PEM file. One that cannot be read is skipped with a warning, as Go does; it is an error if
+    /// none remains.
     pub(super) fn of_file(file: &PemFile<'_>, purpose: Purpose) -> Result<Self, TlsError> {
         let mut trust = Self::empty(purpose);
         let mut unreadable = None;
@@ -42,12 +43,12 @@ impl Trust {
         }
     }
 
-    /// Those of the system, for servers.
+    /// The system's certificates, to verify servers.
     pub(super) fn of_system() -> Result<Self, TlsError> {
         let found = rustls_native_certs::load_native_certs();
         let mut trust = Self::empty(Purpose::Server);
         for certificate in found.certs {
-            // The system's list may have unusable ones.
+            // the system's list may have unusable certificates, which are skipped
             let _ = trust.add(certificate);
         }
         if trust.certificates.is_empty() {
@@ -61,13 +62,13 @@ impl Trust {
         Self { certificates: Vec::new(), anchors: Arc::new(RootCertStore::empty()), purpose }
     }
 
-    /// A certificate of X.509 v3 without CA:TRUE is trusted only for itself: its owner may not issue others. The
-    /// purposes of an authority apply to what it issues, which webpki does not check.
+    /// Adds a certificate. One of X.509 v3 without CA:TRUE is trusted only itself, not as an issuer. An authority whose
+    /// extended key usage excludes the purpose is no issuer either: webpki does not check that for trust anchors.
     fn add(&mut self, certificate: CertificateDer<'static>) -> Result<(), rustls::Error> {
         if is_distrusted(&certificate) {
             return Err(CertificateError::Revoked.into());
         }
-        // webpki would accept what cannot be read here as an authority
+        // webpki would accept as an authority even a certificate that cannot be read here
         let read = Certificate::read(&certificate).map_err(|_| CertificateError::BadEncoding)?;
         if read.version == Version::V3 && !read.extensions.is_ca() {
             ParsedCertificate::try_from(&certificate)?;
@@ -78,23 +79,23 @@ impl Trust {
         Ok(())
     }
 
-    /// The ends of the chains that webpki builds; empty if no certificate is that of an authority.
+    /// The trust anchors for webpki; empty if no trusted certificate is an authority's.
     pub(super) fn anchors(&self) -> &Arc<RootCertStore> {
         &self.anchors
     }
 
-    /// Whether exactly this certificate is trusted.
+    /// Whether the trust store has exactly this certificate.
     pub(super) fn contains(&self, certificate: &CertificateDer<'_>) -> bool {
         self.certificates.iter().any(|one| one == certificate)
     }
 
-    /// The subjects of all, which are sent to clients for the choice of their certificates.
+    /// The subjects of all certificates, which are sent to clients to help them choose their own.
     pub(super) fn subjects(&self) -> Vec<rustls::DistinguishedName> {
         let readable = self.certificates.iter().filter_map(|one| Certificate::read(one).ok());
         readable.map(|one| rustls::DistinguishedName::in_sequence(one.subject)).collect()
     }
 
-    /// Those with this subject.
+    /// The trusted certificates with this subject.
     pub(super) fn issuers(&self, subject: &[u8]) -> impl Iterator<Item = Certificate<'_>> {
         let readable = self.certificates.iter().filter_map(|one| Certificate::read(one).ok());
         readable.filter(move |one| one.subject == subject)

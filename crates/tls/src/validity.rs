@@ -8,12 +8,12 @@ use der::{
 };
 use rustls::{CertificateError, pki_types::UnixTime};
 
-/// The period in which a certificate is valid.
+/// The period in which a certificate is valid, to the second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Validity {
-    /// Its first second; that of 1970 if it is earlier.
+    /// The first second of the period; 1970-01-01 if it is earlier.
     pub not_before: SystemTime,
-    /// Its last second.
+    /// The last second of the period; 1970-01-01 if it is earlier.
     pub not_after: SystemTime,
 }
 
@@ -25,12 +25,12 @@ impl Validity {
         Ok(validity)
     }
 
-    /// Its length.
+    /// The time from the first to the last second; zero if they are in the wrong order.
     pub(super) fn length(&self) -> Duration {
         self.not_after.duration_since(self.not_before).unwrap_or_default()
     }
 
-    /// An error unless `now` is within it.
+    /// Fails unless `now` is within the period.
     pub(super) fn check(&self, now: UnixTime) -> std::result::Result<(), CertificateError> {
         let [not_before, not_after] = [self.not_before, self.not_after]
             .map(|time| UnixTime::since_unix_epoch(time.duration_since(UNIX_EPOCH).unwrap_or_default()));
@@ -44,7 +44,7 @@ impl Validity {
     }
 }
 
-/// RFC 5280, 4.1.2.5: to the second, in UTC.
+/// Reads a `UTCTime` or `GeneralizedTime` as RFC 5280, 4.1.2.5 has them: to the second, in UTC.
 fn time(reader: &mut SliceReader<'_>) -> Result<SystemTime> {
     let element = AnyRef::decode(reader)?;
     let since = match element.tag() {
@@ -55,7 +55,7 @@ fn time(reader: &mut SliceReader<'_>) -> Result<SystemTime> {
     Ok(UNIX_EPOCH + since?)
 }
 
-/// The times of the crate `der` begin with 1970; those of certificates may be earlier.
+/// The `der` crate rejects times before 1970, which certificates may have.
 fn is_before_1970(time: AnyRef<'_>) -> bool {
     let Some(digits) = time.value().strip_suffix(b"Z").filter(|text| text.iter().all(u8::is_ascii_digit)) else {
         return false;

@@ -32,11 +32,11 @@ fn files_that_cannot_be_used_are_named_with_the_reason() {
     let (cert, key, ca) = ("tls.crt", "tls.key", "ca.crt");
     for ([certificate, key, ca], named, reason) in [
         (["missing", key, ca], "missing", "No such file"),
-        (["directory", key, ca], "directory", "no regular file"),
+        (["directory", key, ca], "directory", "not a regular file"),
         (["empty", key, ca], "empty", "it is empty"),
         (["text", key, ca], "text", "it has none"),
         (["tls.key", key, ca], "tls.key", "it has none"),
-        (["broken", key, ca], "broken", "no valid PEM"),
+        (["broken", key, ca], "broken", "not valid PEM"),
         (["half", key, ca], "half", "in the middle of a section"),
         ([cert, "missing", ca], "missing", "No such file"),
         ([cert, "tls.crt", ca], "tls.crt", "it has none"),

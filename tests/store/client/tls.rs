@@ -169,7 +169,7 @@ async fn unusable_files_are_named() {
     for (ca, certificate, key, file, reason) in [
         ("missing", "client.crt", "client.key", "missing", "No such file"),
         ("empty", "client.crt", "client.key", "empty", "it is empty"),
-        ("broken", "client.crt", "client.key", "broken", "no valid PEM"),
+        ("broken", "client.crt", "client.key", "broken", "not valid PEM"),
         ("ca.crt", "client.key", "client.key", "client.key", "it has none"),
         ("ca.crt", "client.crt", "client.crt", "client.crt", "it has none"),
         ("ca.crt", "client.crt", "server.key", "server.key", "belong together"),

@@ -1,4 +1,4 @@
-//! Which clients are accepted: those with a certificate of the right authority, and of the right name if one is set.
+//! Verifies client certificates: issued by the configured authority, and for the configured name, if there is one.
 
 use std::sync::Arc;
 
@@ -15,14 +15,15 @@ use rustls::{
 
 use crate::{extensions::Purpose, trust::Trust, verify};
 
-/// Bytes of the subjects that a client is sent. The message has 64 KiB, for their lengths and for other things too.
-const MAX_SUBJECTS: usize = 32 << 10;
+/// The most bytes of authorities' subjects that are sent to clients in the certificate request. That message has at
+/// most 64 KiB, which the subjects share with their lengths and other fields.
+const MAX_SUBJECT_BYTES: usize = 32 << 10;
 
-/// Verifies the chain, then the name: the certificate must be for it, as that of a server would have to be.
+/// Verifies the chain, then the name, by the rules for the name of a server: it must be a subject alternative name.
 #[derive(Debug)]
 pub(super) struct ClientVerifier {
     trust: Trust,
-    /// `None` if no trusted certificate is that of an authority.
+    /// `None` if no trusted certificate is an authority's: webpki requires a trust anchor.
     webpki: Option<Arc<dyn ClientCertVerifier>>,
     algorithms: WebPkiSupportedAlgorithms,
     name: Option<ServerName<'static>>,
@@ -43,8 +44,8 @@ impl ClientVerifier {
             Some(builder.build()?)
         };
         let mut subjects = trust.subjects();
-        if subjects.iter().map(|subject| subject.as_ref().len()).sum::<usize>() > MAX_SUBJECTS {
-            // clients do not need subjects for their choice
+        if subjects.iter().map(|subject| subject.as_ref().len()).sum::<usize>() > MAX_SUBJECT_BYTES {
+            // subjects are a hint: without them, clients choose their certificate by other means
             subjects = Vec::new();
         }
         Ok(Self { trust, webpki, algorithms: provider.signature_verification_algorithms, name, subjects })

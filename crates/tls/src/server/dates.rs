@@ -5,10 +5,11 @@ use std::path::Path;
 use super::Validity;
 use crate::{TlsError, certificate::Certificate, pem::PemFile};
 
-/// When each certificate of a PEM file is valid, in the file's order. `what` they are, for messages. Blocks.
+/// The validity of each certificate in a PEM file, in the file's order. `what` names the file's content in error
+/// messages. Blocks on file I/O.
 ///
 /// # Errors
-/// If the file cannot be read, or holds something else.
+/// If the file cannot be read, has no certificate, or has a malformed one.
 pub fn validities(what: &'static str, path: &Path) -> Result<Vec<Validity>, TlsError> {
     let file = PemFile::read(what, path)?;
     let of = |certificate| {

@@ -1,4 +1,4 @@
-//! When to warn of a certificate that is about to expire.
+//! Decides when to warn that a certificate expires soon, has expired, or is not valid yet.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,25 +6,27 @@ use crate::Validity;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How long before the expiry the warnings begin; for a short-lived certificate, in the last tenth of its life, which
-/// it does not reach if its renewal works.
-const AHEAD: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// How long before the expiry the warnings begin. For a short-lived certificate they begin in the last tenth of its
+/// lifetime instead, before which it is replaced if its renewal works.
+const WARN_BEFORE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// A warning.
+/// What to warn of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Warning {
-    /// It ends after this time.
+    /// The certificate expires after this time.
     Soon(Duration),
-    /// It has ended.
+    /// The certificate has expired.
     Expired,
-    /// It begins after this time.
+    /// The certificate becomes valid after this time.
     NotYet(Duration),
 }
 
-/// Limits warnings to one a day, and one at once for another certificate.
+/// Limits warnings to one a day. The first warning about another certificate, and the first after the expiry, are due
+/// at once.
 #[derive(Debug, Default)]
 pub(super) struct Expiry {
-    said: Option<(Validity, bool, SystemTime)>,
+    /// The last warning: about which validity, whether the certificate had expired, and when.
+    last: Option<(Validity, bool, SystemTime)>,
 }
 
 impl Expiry {
@@ -32,14 +34,14 @@ impl Expiry {
     pub(super) fn due(&mut self, validity: Validity, now: SystemTime) -> Option<Warning> {
         let warning = warning(validity, now)?;
         let expired = warning == Warning::Expired;
-        if let Some((of, had_expired, at)) = self.said
+        if let Some((of, had_expired, at)) = self.last
             && (of, had_expired) == (validity, expired)
-            // After the clock is set back, no warning is due for a while.
+            // after the clock is set back, the warning is repeated at once
             && now.duration_since(at).is_ok_and(|since| since < DAY)
         {
             return None;
         }
-        self.said = Some((validity, expired, now));
+        self.last = Some((validity, expired, now));
         Some(warning)
     }
 }
@@ -52,7 +54,7 @@ fn warning(validity: Validity, now: SystemTime) -> Option<Warning> {
     }
     match validity.not_after.duration_since(now) {
         Err(_) => Some(Warning::Expired),
-        Ok(left) if left < AHEAD.min(validity.length() / 10) => Some(Warning::Soon(left)),
+        Ok(left) if left < WARN_BEFORE.min(validity.length() / 10) => Some(Warning::Soon(left)),
         Ok(_) => None,
     }
 }
@@ -70,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_week_ahead_once_a_day() {
+    fn warnings_begin_a_week_before_the_expiry_and_come_once_a_day() {
         let (mut expiry, validity) = (Expiry::default(), days(100, 465));
         assert_eq!(expiry.due(validity, at(457)), None);
         assert_eq!(expiry.due(validity, at(458)), None);
@@ -80,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_and_a_new_certificate_are_logged_at_once() {
+    fn the_expiry_and_a_new_certificate_are_logged_at_once() {
         let (mut expiry, validity) = (Expiry::default(), days(100, 465));
         assert_eq!(expiry.due(validity, at(465)), Some(Warning::Soon(Duration::ZERO)));
         assert_eq!(expiry.due(validity, at(465) + DAY / 24), Some(Warning::Expired));
@@ -90,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_life_has_a_short_end() {
+    fn a_short_lived_certificate_is_warned_of_in_the_last_tenth_of_its_life() {
         let (mut expiry, validity) = (Expiry::default(), days(100, 101));
         assert_eq!(expiry.due(validity, at(101) - DAY / 9), None);
         assert_eq!(expiry.due(validity, at(101) - DAY / 11), Some(Warning::Soon(DAY / 11)));

@@ -1,8 +1,8 @@
-//! One handshake, on the runtime that will serve the connection: bounded in number, one signature at a time, and
-//! counted.
+//! Handshakes of accepted connections, on the runtime that then serves the connection: bounded in number, one signature
+//! at a time, and counted.
 //!
-//! A peer that has not sent anything yet holds no slot, and one that falls silent during its handshake keeps its slot
-//! for a second while others wait.
+//! A peer takes a slot with its first bytes. If it then falls silent for a second while other peers wait for a slot, it
+//! is evicted.
 
 use std::{fmt, io, sync::Arc, time::Duration};
 
@@ -14,16 +14,17 @@ use super::{Peer, ServerTls};
 use crate::{HandshakeError, Reason, failure::is_garbage};
 use slot_pool::SlotPool;
 
-/// Handshakes that a runtime has in flight; further ones wait. Each may buffer some 64 KiB that the peer sent.
+/// The most handshakes in flight per runtime; further ones wait. Each may buffer some 64 KiB that the peer sent.
 const IN_FLIGHT: usize = 1024;
 
-/// How long a peer may take for its next message while others wait for a slot.
+/// How long a peer may take for its next message while other peers wait for a slot.
 const EVICTABLE_AFTER: Duration = Duration::from_secs(1);
 
-/// What the handshakes of one runtime share.
+/// Limits the handshakes of one runtime.
 #[derive(Debug)]
 pub struct Gate {
     in_flight: SlotPool,
+    /// One permit, for the handshake that computes its key exchange and signature.
     turn: Semaphore,
 }
 
@@ -34,7 +35,7 @@ impl Default for Gate {
 }
 
 impl Gate {
-    /// Waits for the peer's next message; an error if it takes long and the peer is evicted.
+    /// Waits for the peer's next message; fails with [`io::ErrorKind::TimedOut`] if the peer is evicted.
     async fn receive<T>(&self, message: impl Future<Output = io::Result<T>>) -> io::Result<T> {
         let evicted = async {
             sleep(EVICTABLE_AFTER).await;
@@ -43,23 +44,24 @@ impl Gate {
         tokio::select! {
             biased;
             received = message => received,
-            () = evicted => Err(io::Error::new(io::ErrorKind::TimedOut, "silent while others wait")),
+            () = evicted => Err(io::Error::new(io::ErrorKind::TimedOut, "silent while other peers wait")),
         }
     }
 }
 
 impl ServerTls {
-    /// Does the handshake of an accepted connection with the current certificates, or gives up when `over` resolves. A
-    /// failure is counted, and logged as a warning once a minute for each reason: peers can cause any number of them.
+    /// Performs the handshake of an accepted connection with the certificates in force, or gives up when `cancelled`
+    /// resolves. A failure is counted, and logged as a warning at most once a minute for each reason, because peers can
+    /// cause any number of them.
     ///
     /// # Errors
-    /// If the handshake failed.
+    /// If the handshake fails; giving up is [`Reason::Timeout`].
     pub async fn accept<IO>(
         &self,
         io: IO,
         peer: impl fmt::Display,
         gate: &Gate,
-        over: impl Future<Output = ()>,
+        cancelled: impl Future<Output = ()>,
     ) -> Result<TlsStream<IO>, HandshakeError>
     where
         IO: Peer,
@@ -67,7 +69,7 @@ impl ServerTls {
         let ended = tokio::select! {
             biased;
             ended = handshake(io, gate, || self.config()) => ended,
-            () = over => Err((Reason::Timeout, io::ErrorKind::TimedOut.into())),
+            () = cancelled => Err((Reason::Timeout, io::ErrorKind::TimedOut.into())),
         };
         match ended {
             Ok(stream) => {
@@ -124,9 +126,9 @@ where
         (reason, error)
     })?;
     let accept = {
-        // The key exchange and the signature take most of a millisecond of this thread. One at a time, with a turn for
-        // all other tasks in between, so that a thousand clients that reconnect at once do not stall the calls of
-        // others.
+        // The key exchange and the signature occupy this thread for most of a millisecond. One handshake at a time does
+        // them, and yields to all other tasks before the next: a thousand clients that reconnect at once must not stall
+        // the calls of other connections.
         let _turn = gate.turn.acquire().await.expect("never closed");
         let accept = hello.into_stream(config());
         yield_now().await;

@@ -1,4 +1,4 @@
-//! A listener's files: read together, and built into the configuration of handshakes.
+//! A listener's files: read as one consistent set, and built into the configuration of handshakes.
 
 use std::{path::PathBuf, sync::Arc, time::SystemTime};
 
@@ -15,38 +15,38 @@ use crate::{
     trust::Trust,
 };
 
-/// How many times files are read again because they changed meanwhile.
+/// How many times the files are read at most, if they keep changing meanwhile.
 const ATTEMPTS: usize = 8;
 
 const WHAT: &str = "certificate";
 
-/// The certificate that a listener presents, and which clients it accepts.
+/// The files of a listener: the certificate that it presents, and the authority of the clients that it accepts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerFiles {
-    /// Its certificate and key.
+    /// Its certificate chain and key.
     pub identity: Identity,
-    /// The authority of clients' certificates; `None`: clients need none.
+    /// The authority of clients' certificates; `None`: no certificate is requested from clients.
     pub clients: Option<ClientAuthority>,
 }
 
-/// The authority of clients' certificates.
+/// Which clients' certificates a listener accepts (mutual TLS).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientAuthority {
-    /// PEM file of the authorities. No others are trusted.
+    /// The PEM file of the authorities to trust. Those of the system are not trusted.
     pub ca: PathBuf,
-    /// The name that a client's certificate must have.
+    /// The subject alternative name that a client's certificate must have; `None`: any.
     pub name: Option<ServerName<'static>>,
 }
 
 impl ServerFiles {
-    /// Every file that it is made of.
+    /// Every file to read and watch.
     pub(super) fn paths(&self) -> impl Iterator<Item = &PathBuf> {
         let Identity { certificate, key } = &self.identity;
         [certificate, key].into_iter().chain(self.clients.as_ref().map(|clients| &clients.ca))
     }
 }
 
-/// What the files held at one moment.
+/// The content of the files at one moment.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Material<'a> {
     files: &'a ServerFiles,
@@ -55,30 +55,32 @@ pub(super) struct Material<'a> {
     ca: Option<PemFile<'a>>,
 }
 
-/// The configuration of handshakes.
+/// The configuration of handshakes, and where it came from.
 #[derive(Debug)]
 pub(super) struct Loaded {
     pub(super) config: Arc<ServerConfig>,
+    /// The validity of the listener's own certificate.
     pub(super) validity: Validity,
-    /// Of the files' content.
+    /// The digest of the files' content, to detect changes.
     pub(super) digest: blake3::Hash,
 }
 
 impl<'a> Material<'a> {
-    /// Reads the files until two reads agree, so that the key belongs to the certificate. Blocks.
+    /// Reads the files until two consecutive reads agree, so that the key belongs to the certificate. Blocks on file
+    /// I/O.
     pub(super) fn read(files: &'a ServerFiles) -> Result<Self, TlsError> {
-        let mut seen = Self::look(files)?;
+        let mut material = Self::read_once(files)?;
         for _ in 1..ATTEMPTS {
-            let now = Self::look(files)?;
-            if now == seen {
+            let again = Self::read_once(files)?;
+            if again == material {
                 break;
             }
-            seen = now;
+            material = again;
         }
-        Ok(seen)
+        Ok(material)
     }
 
-    fn look(files: &'a ServerFiles) -> Result<Self, TlsError> {
+    fn read_once(files: &'a ServerFiles) -> Result<Self, TlsError> {
         Ok(Self {
             files,
             certificate: PemFile::read(WHAT, &files.identity.certificate)?,
@@ -99,8 +101,9 @@ impl<'a> Material<'a> {
         whole.finalize()
     }
 
-    /// The configuration of handshakes with one of `protocols` (ALPN). An expired certificate is refused: no client
-    /// would accept it. One that is not valid yet is accepted, for the clock of this machine may be slow.
+    /// Builds the configuration of handshakes that negotiate one of `protocols` (ALPN). An expired certificate is
+    /// refused, because no client would accept it. A certificate that is not valid yet is accepted, because the clock
+    /// of this machine may be slow.
     pub(super) fn load(&self, protocols: &[&[u8]], now: SystemTime) -> Result<Loaded, TlsError> {
         let chain = self.certificate.certificates()?;
         let validity = chain.first().and_then(Certificate::validity_of);
@@ -119,8 +122,8 @@ impl<'a> Material<'a> {
         };
         let mut config = builder.with_cert_resolver(identity::read(&provider, &self.certificate, &self.key)?);
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
-        // A resumed session is not verified again, for example after its certificate has expired. Connections live for
-        // hours, so that resumption would save next to nothing.
+        // No session resumption: the certificate of a resumed session is not verified again, even if it has expired in
+        // the meantime, and connections live for hours, so resumption would save next to nothing.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         Ok(Loaded { config: Arc::new(config), validity, digest: self.digest() })

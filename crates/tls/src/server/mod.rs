@@ -1,12 +1,12 @@
-//! A listener's side of TLS: its certificate from files, handshakes, and new files put in force while it runs.
+//! TLS for listeners: the certificate from files, handshakes, and new files applied while the listener runs.
 //!
 //! ```text
-//!  files ─▶ Material ─▶ Loaded (ArcSwap) ─▶ each handshake takes what is in force at its moment
+//!  files ─▶ Material ─▶ Loaded (ArcSwap) ─▶ each handshake uses the configuration in force when it begins
 //!    ▲                     ▲
-//!    └──── watch ──────────┘   a change that cannot be used leaves the old in force
+//!    └──── watch ──────────┘   new files that cannot be used leave the old configuration in force
 //! ```
 //!
-//! A connection keeps the configuration that it was made with until it ends.
+//! An established connection keeps its configuration until it ends.
 
 mod clients;
 mod dates;
@@ -51,10 +51,11 @@ enum Reloaded {
 }
 
 impl ServerTls {
-    /// Reads the files of the listener with this name, which speaks these protocols (ALPN). Blocks.
+    /// Reads the files of a listener. `listener` is its name in metrics and logs, `protocols` are its ALPN protocols.
+    /// Blocks on file I/O.
     ///
     /// # Errors
-    /// If a file cannot be used, or its certificate has expired.
+    /// If a file cannot be used, or the certificate has expired.
     pub fn load(
         listener: &'static str,
         files: ServerFiles,
@@ -64,19 +65,19 @@ impl ServerTls {
         Ok(Self { listener, files, protocols, loaded: ArcSwap::from_pointee(loaded), stats: Stats::default() })
     }
 
-    /// The name of its listener.
+    /// The listener's name in metrics and logs.
     #[must_use]
     pub fn listener(&self) -> &'static str {
         self.listener
     }
 
-    /// When the certificate in force is valid.
+    /// The validity of the certificate in force.
     #[must_use]
     pub fn validity(&self) -> Validity {
         self.loaded.load().validity
     }
 
-    /// Its counts.
+    /// The listener's handshakes and reloads since the start.
     #[must_use]
     pub fn counts(&self) -> Counts {
         self.stats.reading()
@@ -90,7 +91,7 @@ impl ServerTls {
         Arc::clone(&self.loaded.load().config)
     }
 
-    /// Reads the files again and puts them in force, if they can be used and have changed. Blocks.
+    /// Reads the files again, and applies them if they have changed and can be used. Blocks on file I/O.
     fn reload(&self, now: SystemTime) -> Result<Reloaded, TlsError> {
         let material = Material::read(&self.files)?;
         if material.digest() == self.loaded.load().digest {

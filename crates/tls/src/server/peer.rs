@@ -1,4 +1,4 @@
-//! The peer of a connection, before it is secured and after.
+//! The peer of a connection: its first bytes before the handshake, its certificate after it.
 
 use std::{future::Future, io, sync::Arc};
 
@@ -9,12 +9,12 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
-/// The verified certificate of a client.
+/// The verified certificate of a client: the end entity's, in DER.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerCertificate(pub Arc<CertificateDer<'static>>);
 
 impl PeerCertificate {
-    /// The certificate of this connection's client; `None` if none was requested.
+    /// The certificate of this connection's client; `None` if the listener requests none.
     #[must_use]
     pub fn of<IO>(stream: &TlsStream<IO>) -> Option<Self> {
         let (_, tls) = stream.get_ref();
@@ -23,9 +23,9 @@ impl PeerCertificate {
     }
 }
 
-/// A connection that can wait for the peer's first bytes without reading them.
+/// A stream that can wait for the peer's first bytes without reading them.
 pub trait Peer: AsyncRead + AsyncWrite + Unpin {
-    /// Resolves when there is something to read, or the peer has closed.
+    /// Resolves when there are bytes to read, or the peer has closed the connection.
     fn wait_readable(&self) -> impl Future<Output = io::Result<()>> + Send;
 }
 

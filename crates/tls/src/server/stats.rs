@@ -1,4 +1,4 @@
-//! Counts of one listener's TLS: updated once a handshake or a reload, never once a call.
+//! Metrics of one listener's TLS, updated for each handshake and each reload.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
@@ -12,23 +12,23 @@ use crate::{Reason, tally::Tally};
 
 const EXPIRY: Family = Family::gauge(
     "tollgate_tls_certificate_expiry_timestamp_seconds",
-    "When the certificate that a listener shows expires, in seconds since 1970.",
+    "Expiry of the certificate that a listener presents, in seconds since 1970.",
     &["listener"],
 );
 const RELOADS: Family = Family::counter(
     "tollgate_tls_reloads_total",
-    "Changes of a listener's TLS files: applied, or refused, and then the old ones stay in force.",
+    "Changes of a listener's TLS files: `applied`, or `refused`, which leaves the old files in force.",
     &["listener", "result"],
 );
 const HANDSHAKES: Family =
-    Family::counter("tollgate_tls_handshakes_total", "TLS handshakes that went well.", &["listener"]);
+    Family::counter("tollgate_tls_handshakes_total", "TLS handshakes that succeeded.", &["listener"]);
 const FAILURES: Family = Family::counter(
     "tollgate_tls_handshake_failures_total",
-    "TLS handshakes that failed, by why.",
+    "TLS handshakes that failed, by reason.",
     &["listener", "reason"],
 );
 
-/// Counts since the start.
+/// The counters behind [`Counts`].
 #[derive(Debug, Default)]
 pub(super) struct Stats {
     pub(super) tally: Tally,
@@ -55,16 +55,16 @@ impl Stats {
     }
 }
 
-/// The counts of one listener's TLS since the start.
+/// The counts of one listener's TLS since the start: a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counts {
     /// Handshakes that succeeded.
     pub handshakes: u64,
     /// Handshakes that failed, by reason.
     pub failures: [(Reason, u64); Reason::OF_LISTENERS.len()],
-    /// Changes of files that were put in force.
+    /// Changes of files that were applied.
     pub reloads: u64,
-    /// Changes of files that were refused.
+    /// Changes of files that were refused, which left the old files in force.
     pub refused_reloads: u64,
 }
 

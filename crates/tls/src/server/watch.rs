@@ -1,8 +1,8 @@
-//! Detects changed files and puts them in force; warns before a certificate expires.
+//! Detects changed files and applies them; warns before a certificate expires.
 //!
-//! It polls a few paths several times a second, through every link, which detects any change of a Kubernetes Secret, a
-//! mounted file, a network file system or by `mv`. Notifications would be faster by a fraction of a second, and miss
-//! some of these.
+//! It polls a few paths several times a second and follows symbolic links, which detects every kind of change: of a
+//! Kubernetes Secret, a bind-mounted file, a network file system, or by `mv`. Notifications (inotify) would be faster
+//! by a fraction of a second, and miss some of these changes.
 
 use std::{
     fs,
@@ -22,19 +22,19 @@ use super::{
     expiry::{Expiry, Warning},
 };
 
-/// The interval of the poll. A change is taken up once two looks agree.
-const EVERY: Duration = Duration::from_millis(250);
+/// The interval of the poll. A change is read once two consecutive polls find the same state.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Watches the files of these listeners until it is dropped.
+/// Watches the files of these listeners. Never resolves; dropping the future ends the watch.
 pub async fn watch(listeners: Vec<Arc<ServerTls>>) {
     let mut all: Vec<_> = listeners.into_iter().map(Watched::new).collect();
-    let mut ticks = interval(EVERY);
+    let mut ticks = interval(POLL_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         all = blocking(move || {
             for watched in &mut all {
-                watched.look(SystemTime::now());
+                watched.poll(SystemTime::now());
             }
             all
         })
@@ -42,17 +42,20 @@ pub async fn watch(listeners: Vec<Arc<ServerTls>>) {
     }
 }
 
-/// Identifies the state of a path: changes with every write, rename and link.
+/// The state of the file at a path: differs after every write, rename and change of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Trace {
+struct FileState {
     device: u64,
     inode: u64,
     size: u64,
+    /// The mtime, in seconds and nanoseconds.
     modified: (i64, i64),
+    /// The ctime, in seconds and nanoseconds.
     changed: (i64, i64),
 }
 
-impl Trace {
+impl FileState {
+    /// `None` if there is no such file.
     fn of(path: &Path) -> Option<Self> {
         let found = fs::metadata(path).ok()?;
         Some(Self {
@@ -68,29 +71,30 @@ impl Trace {
 /// The files of one listener.
 struct Watched {
     tls: Arc<ServerTls>,
-    /// At the last look.
-    seen: Vec<Option<Trace>>,
-    /// When the files were last read.
-    read: Vec<Option<Trace>>,
-    /// Why the last content is not in force.
+    /// The state of each file at the last poll.
+    polled: Vec<Option<FileState>>,
+    /// The state of each file when it was last read.
+    read: Vec<Option<FileState>>,
+    /// The error of the last content, if that was refused.
     refused: Option<String>,
     expiry: Expiry,
 }
 
 impl Watched {
     fn new(tls: Arc<ServerTls>) -> Self {
-        // They may have changed since the start, where their state was not recorded: so they are read again.
-        Self { tls, seen: Vec::new(), read: Vec::new(), refused: None, expiry: Expiry::default() }
+        // the files may have changed since they were loaded, when no state was recorded: the empty lists make the watch
+        // read them again
+        Self { tls, polled: Vec::new(), read: Vec::new(), refused: None, expiry: Expiry::default() }
     }
 
-    fn look(&mut self, now: SystemTime) {
-        let traces: Vec<_> = self.tls.files.paths().map(|path| Trace::of(path)).collect();
-        let settled = traces == self.seen;
-        self.seen.clone_from(&traces);
-        // Refused content is retried at each look: the cause, such as a file that could not be read, may pass without a
-        // change of state.
-        if settled && (traces != self.read || self.refused.is_some()) {
-            self.read = traces;
+    fn poll(&mut self, now: SystemTime) {
+        let states: Vec<_> = self.tls.files.paths().map(|path| FileState::of(path)).collect();
+        let settled = states == self.polled;
+        self.polled.clone_from(&states);
+        // Refused content is retried at each poll: the cause, such as a read error, may go away without a change of any
+        // file's state.
+        if settled && (states != self.read || self.refused.is_some()) {
+            self.read = states;
             self.reload(now);
         }
         self.warn(now);
@@ -107,7 +111,7 @@ impl Watched {
             }
             Ok(Reloaded::Unchanged) => {
                 if self.refused.take().is_some() {
-                    tracing::info!(listener, "the TLS files are again those in force");
+                    tracing::info!(listener, "the TLS files have the content that is in force again");
                 }
             }
             Err(error) => {
@@ -129,25 +133,23 @@ impl Watched {
         match warning {
             Warning::Soon(left) => {
                 let left = humantime::format_duration(Duration::from_secs(left.as_secs() / 60 * 60));
-                tracing::warn!(
-                    listener,
-                    "the certificate {certificate} expires on {end}, in {left}: put a new one there"
-                );
+                tracing::warn!(listener, "the certificate {certificate} expires on {end}, in {left}: replace the file");
             }
             Warning::Expired => tracing::error!(
                 listener,
-                "the certificate {certificate} expired on {end}, so that clients refuse it: put a new one there"
+                "the certificate {certificate} expired on {end}, so clients refuse it: replace the file"
             ),
             Warning::NotYet(_) => tracing::warn!(
                 listener,
-                "the certificate {certificate} is valid from {} only, so that clients refuse it until then (or this clock is late)",
+                "the certificate {certificate} is valid only from {}, so clients refuse it until then (unless the clock \
+                 of this machine is slow)",
                 humantime::format_rfc3339_seconds(validity.not_before)
             ),
         }
     }
 }
 
-/// Runs `work` where it may block, on a network file system for any time.
+/// Runs `work` on a thread that may block: I/O on a network file system can take any time.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match spawn_blocking(work).await {
         Ok(done) => done,

@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use rustls::{CertificateError, Error, OtherError};
 
-/// The error of a certificate, or of one of its issuers. Names the cure.
+/// Why a chain is not trusted: the fault of the certificate or of one of its issuers, and the cure.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(super) enum VerifyError {
     /// An error that rustls has a variant for.
     #[error("{0}")]
     Known(CertificateError),
-    #[error("its encoding is broken: {0}; issue it anew")]
+    #[error("its encoding is malformed: {0}; issue it anew")]
     Malformed(der::Error),
     #[error(
-        "{of} has a critical extension that is unknown here; issue it anew without, or with that extension not \
+        "{of} has a critical extension that is not supported; issue it anew without that extension, or with it not \
          critical"
     )]
     UnknownCritical { of: Link },
@@ -28,18 +28,18 @@ pub(super) enum VerifyError {
     )]
     Purpose { of: Link, purpose: &'static str },
     #[error(
-        "{of} does not say that it may issue certificates, by basicConstraints=CA:TRUE, and keyUsage=keyCertSign \
-         if it has a key usage; let one that says so issue the certificate"
+        "{of} may not issue certificates: that needs basicConstraints=CA:TRUE, and keyUsage=keyCertSign if there is a \
+         key usage; issue it anew with these, or use another authority"
     )]
     NotAuthority { of: Link },
     #[error("{of} allows fewer authorities below it than there are; issue it anew with a longer path length")]
     PathLength { of: Link },
     #[error(
-        "{of} has name constraints, which are checked for ordinary certificates alone, and this one says CA:TRUE, \
-         is of X.509 v1 or is for any purpose; issue it anew with -addext basicConstraints=CA:FALSE"
+        "{of} has name constraints, which are checked only for ordinary certificates, and this certificate has \
+         CA:TRUE, is of X.509 v1 or is for any purpose; issue it anew with -addext basicConstraints=CA:FALSE"
     )]
     NameConstraints { of: Link },
-    #[error("more than {max} signatures would have to be checked; send the certificate's own chain alone")]
+    #[error("more than {max} signatures would have to be checked; send only the certificate's own chain")]
     TooMuchWork { max: u32 },
 }
 
@@ -66,8 +66,8 @@ impl VerifyError {
         Self::Known(CertificateError::UnknownIssuer)
     }
 
-    /// Of the errors of several candidates, the last that says more than that none was found. An error that ends the
-    /// search is returned.
+    /// Keeps the error that is more helpful of two candidates': the later one, unless it says only that no issuer was
+    /// found. An error that ends the search is returned instead.
     pub(super) fn replace_with(&mut self, error: Self) -> Result<(), Self> {
         match error {
             Self::TooMuchWork { .. } => return Err(error),

@@ -1,9 +1,9 @@
-//! Whether a peer's certificate is to be trusted: webpki decides, and what it cannot judge is judged here.
+//! Whether to trust a peer's certificate: webpki decides, and certificates that it cannot judge are verified here.
 //!
-//! webpki refuses certificates that Go's crypto/x509, and so the reference, accepts: one that is itself among the
-//! trusted ones, one that says CA:TRUE, one of X.509 v1, and one for any extended key usage. [`reconsider`] takes
-//! them up again, and checks all that makes a certificate good: see [`path`]. Names and the handshake's signature are
-//! checked for every certificate, whichever of the two found its chain good.
+//! webpki refuses some certificates that Go's crypto/x509, and so the reference, accepts: a certificate that is itself
+//! in the trust store, one with CA:TRUE, one of X.509 v1, and one with the extended key usage "any". [`reconsider`]
+//! verifies them again, with a path validation of its own: see [`path`]. The name and the handshake's signature are
+//! checked for every certificate, whichever of the two accepted its chain.
 
 mod error;
 mod path;
@@ -29,8 +29,8 @@ use super::{
 };
 use path::Search;
 
-/// Verifies again a certificate that webpki refused. `refusal` stands unless the certificate is of a kind that webpki
-/// cannot judge.
+/// Verifies again a certificate that webpki refused with `refusal`. That error is returned unless the certificate is of
+/// a kind that webpki cannot judge.
 pub(super) fn reconsider(
     refusal: Error,
     trust: &Trust,
@@ -59,16 +59,18 @@ pub(super) fn reconsider(
     Ok(search.find_chain(&leaf, intermediates)?)
 }
 
-/// The most certificates of one subject that are tried: an authority may have been issued by several, and renewed.
+/// The most certificates with the same subject that are tried. An authority may have several: from several issuers, or
+/// renewed.
 const MAX_OF_ONE_NAME: usize = 4;
 
-/// The certificates from which webpki may build chains. It tries all paths through what a peer sends, before it checks
-/// any signature: with a few hundred certificates of one subject these are too many.
+/// The intermediates from which webpki may build chains, at most [`MAX_OF_ONE_NAME`] for each subject. Before it checks
+/// any signature, webpki tries all paths through the certificates that a peer sends; with a few hundred certificates of
+/// one subject these are too many.
 pub(super) fn few_of_each_name<'a>(intermediates: &[CertificateDer<'a>]) -> Vec<CertificateDer<'a>> {
     let mut counts: HashMap<_, usize> = HashMap::new();
     let mut few = Vec::with_capacity(intermediates.len().min(MAX_OF_ONE_NAME));
     for one in intermediates {
-        // those that cannot be read here count together
+        // certificates that cannot be read share one count
         let subject = Certificate::read(one).ok().map(|one| one.subject);
         let count = counts.entry(subject).or_default();
         *count += 1;
@@ -79,7 +81,8 @@ pub(super) fn few_of_each_name<'a>(intermediates: &[CertificateDer<'a>]) -> Vec<
     few
 }
 
-/// Whether the certificate is for this name, by its subject alternative names alone. One of X.509 v1 has none.
+/// Checks that the certificate has this name among its subject alternative names; the subject itself does not count. A
+/// certificate of X.509 v1 has no such names and always fails.
 pub(super) fn verify_name(end_entity: &CertificateDer<'_>, name: &ServerName<'_>) -> Result<(), Error> {
     if Certificate::read(end_entity).is_ok_and(|leaf| leaf.version == Version::V1) {
         let (expected, presented) = (name.to_owned(), Vec::new());

@@ -1,8 +1,8 @@
-//! The checks of RFC 5280, section 6, for a certificate that webpki cannot judge, from it up to a trusted one.
+//! Path validation (RFC 5280, section 6) for a certificate that webpki cannot judge, up to a trusted certificate.
 //!
-//! Stricter than webpki where that costs nothing: the trusted certificate must be valid now and say that it is an
-//! authority, key usages count, and a chain with name constraints is refused, for only webpki checks names against
-//! them.
+//! It is stricter than webpki where that costs nothing: the trusted certificate must be valid now and be marked as an
+//! authority, and key usages are checked. A chain with name constraints is refused, because only webpki checks names
+//! against them.
 
 use std::cell::Cell;
 
@@ -22,13 +22,14 @@ use crate::{
     trust::Trust,
 };
 
-/// Authorities between the certificate and the trusted one, as in webpki.
+/// The most authorities between the certificate and the trusted one, as in webpki.
 const MAX_INTERMEDIATES: usize = 6;
 
-/// The most signatures that are checked for one certificate: the peer chooses the number of candidates for each.
+/// The most signatures that are checked for one certificate. The bound is needed because the peer chooses how many
+/// candidates there are for each issuer.
 const MAX_SIGNATURES: u32 = 32;
 
-/// The search for a chain.
+/// A depth-first search for a chain from a certificate to a trusted one.
 pub(super) struct Search<'a> {
     trust: &'a Trust,
     algorithms: &'a [&'a dyn SignatureVerificationAlgorithm],
@@ -47,27 +48,27 @@ impl<'a> Search<'a> {
         Self { trust, algorithms, purpose, now, signatures_left: Cell::new(MAX_SIGNATURES) }
     }
 
-    /// The checks of a certificate that do not depend on its issuer.
+    /// Checks what does not depend on the issuer of the certificate.
     pub(super) fn check_end_entity(&self, leaf: &Certificate<'_>) -> Result<(), VerifyError> {
         self.check(leaf, Link::EndEntity)?;
         if leaf.extensions.may_sign_handshakes() { Ok(()) } else { Err(VerifyError::NoDigitalSignature) }
     }
 
-    /// Finds a chain from the certificate to a trusted one, through these.
+    /// Finds a chain from the certificate to a trusted one, through `intermediates`.
     pub(super) fn find_chain(
         &self,
         leaf: &Certificate<'_>,
         intermediates: &[CertificateDer<'_>],
     ) -> Result<(), VerifyError> {
-        // As in webpki, a certificate that cannot be read is no candidate; webpki reads more strictly.
+        // as in webpki, a certificate that cannot be read is no candidate; webpki's parser is stricter than ours
         let readable =
             intermediates.iter().filter(|one| ParsedCertificate::try_from(*one).is_ok() && !is_distrusted(one));
         let candidates: Vec<_> = readable.filter_map(|one| Certificate::read(one).ok()).collect();
-        self.climb(&mut vec![leaf], &candidates)
+        self.extend(&mut vec![leaf], &candidates)
     }
 
-    /// Continues from the last certificate of `path`, which is good if its issuer is.
-    fn climb<'c>(
+    /// Searches for an issuer of the last certificate of `path`, and recursively for a chain from there.
+    fn extend<'c>(
         &self,
         path: &mut Vec<&'c Certificate<'c>>,
         candidates: &'c [Certificate<'c>],
@@ -91,7 +92,7 @@ impl<'a> Search<'a> {
                 continue;
             }
             path.push(issuer);
-            match self.climb(path, candidates) {
+            match self.extend(path, candidates) {
                 Ok(()) => return Ok(()),
                 Err(error) => closest.replace_with(error)?,
             }
@@ -100,8 +101,8 @@ impl<'a> Search<'a> {
         Err(closest)
     }
 
-    /// Checks that `issuer` may have issued `child`, has, and is good itself. `below`: the authorities between it and
-    /// the end of the chain.
+    /// Checks that `issuer` is valid itself, was allowed to issue `child`, and has signed it. `below` is the number of
+    /// authorities between the issuer and the end entity.
     fn check_issuer(
         &self,
         issuer: &Certificate<'_>,
@@ -111,7 +112,7 @@ impl<'a> Search<'a> {
     ) -> Result<(), VerifyError> {
         self.check(issuer, of)?;
         let extensions = &issuer.extensions;
-        // An authority of X.509 v1 has nothing to check: it is trusted by itself.
+        // a certificate of X.509 v1 cannot be marked as an authority: it is one if it is trusted
         let is_authority = extensions.is_ca() || (issuer.version == Version::V1 && of == Link::Root);
         if !is_authority || !extensions.may_sign_certificates() {
             return Err(VerifyError::NotAuthority { of });
@@ -128,7 +129,7 @@ impl<'a> Search<'a> {
         Ok(verify_signed_by(child, &issuer.key, self.algorithms)?)
     }
 
-    /// Checks what counts for every certificate of a chain.
+    /// Checks what applies to every certificate of a chain: validity, critical extensions and purpose.
     fn check(&self, certificate: &Certificate<'_>, of: Link) -> Result<(), VerifyError> {
         certificate.validity.check(self.now)?;
         if certificate.extensions.has_unknown_critical {

@@ -9,7 +9,7 @@ use rustls::{
 
 use crate::certificate::{Certificate, PublicKey, Version};
 
-/// Whether the owner of this key signed the certificate.
+/// Checks that the certificate was signed with this key.
 pub(super) fn verify_signed_by(
     certificate: &Certificate<'_>,
     key: &PublicKey<'_>,
@@ -29,7 +29,7 @@ pub(crate) fn verify_tls12(
     let Some(key) = key_of_v1(certificate) else {
         return crypto::verify_tls12_signature(message, certificate, signed, algorithms);
     };
-    // rustls has a function for raw keys only for TLS 1.3.
+    // rustls can verify with a raw key only in TLS 1.3
     let schemes = algorithms.mapping.iter().find(|(scheme, _)| *scheme == signed.scheme);
     let (_, schemes) = schemes.ok_or(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme)?;
     verify(&key, schemes.iter().copied(), message, signed.signature())?;
@@ -52,13 +52,13 @@ pub(crate) fn verify_tls13(
     }
 }
 
-/// The key of a certificate that rustls cannot read.
+/// The key of the certificate if it is of X.509 v1, which rustls cannot read.
 fn key_of_v1<'a>(certificate: &'a CertificateDer<'_>) -> Option<PublicKey<'a>> {
     let certificate = Certificate::read(certificate).ok()?;
     (certificate.version == Version::V1).then_some(certificate.key)
 }
 
-/// Verifies with the first of the algorithms that is for this kind of key.
+/// Verifies the signature with the first of the algorithms that fits the kind of the key.
 fn verify<'a>(
     key: &PublicKey<'_>,
     mut algorithms: impl Iterator<Item = &'a dyn SignatureVerificationAlgorithm>,
