@@ -55,7 +55,7 @@ fn write_additions(f: &mut fmt::Formatter<'_>, limit: &Limit) -> fmt::Result {
     Ok(())
 }
 
-/// The text of the page with these lines, in pieces of about [`PIECE`] bytes.
+/// The text of the page with these lines, in pieces of about 64 KiB.
 pub fn rlconfig(lines: impl Iterator<Item = RuleLine>) -> impl Iterator<Item = String> {
     let mut lines = lines;
     std::iter::from_fn(move || {
