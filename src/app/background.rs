@@ -1,4 +1,4 @@
-//! The tasks beside the request path: each is owned here and ends when the process drains.
+//! Background tasks and HTTP listeners: what runs outside the gRPC workers. Each is owned here and ends with the drain.
 
 use std::{future::Future, sync::Arc};
 
@@ -9,12 +9,13 @@ use tokio::{runtime::RuntimeMetrics, sync::watch, task::JoinSet};
 use crate::server::{self, HttpLimits, Listener};
 use tls::ServerTls;
 
-/// The tasks, and the signal that ends them.
+/// The background tasks and HTTP listeners of the process.
 pub(super) struct Background {
+    /// Becomes true when the listeners are to shut down.
     stop: watch::Sender<bool>,
-    /// End by themselves once `stop` is set.
+    /// Shut down gracefully once `stop` is true.
     listeners: JoinSet<()>,
-    /// Are dropped at the end.
+    /// Aborted by [`Background::end`].
     loops: JoinSet<()>,
 }
 
@@ -23,29 +24,29 @@ impl Background {
         Self { stop: watch::Sender::new(false), listeners: JoinSet::new(), loops: JoinSet::new() }
     }
 
-    /// Serves HTTP until the end.
+    /// Serves HTTP on `listener` until [`Background::end`].
     pub(super) fn serve(&mut self, listener: Listener, tls: Option<Arc<ServerTls>>, router: Router) {
         let mut stop = self.stop.subscribe();
         let stopped = async move {
-            // an error means that the owner is gone, which is as good a reason to stop
+            // an error means that `Background` was dropped, which also stops the listener
             let _ = stop.wait_for(|stop| *stop).await;
         };
         self.listeners.spawn(server::serve_http(listener, tls, router, HttpLimits::default(), stopped));
     }
 
-    /// Runs a task that may be dropped at any await.
+    /// Runs a task that may be cancelled at any await.
     pub(super) fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
         self.loops.spawn(task);
     }
 
-    /// Puts new certificates in force.
+    /// Reloads the TLS files of these listeners when they change.
     pub(super) fn watch(&mut self, listeners: Vec<Arc<ServerTls>>) {
         if !listeners.is_empty() {
             self.spawn(tls::watch(listeners));
         }
     }
 
-    /// Waits until a task has panicked: none of them ends by itself.
+    /// Resolves when a task has panicked: before [`Background::end`], a task ends for no other reason.
     pub(super) async fn failed(&mut self) {
         tokio::select! {
             Some(_) = self.listeners.join_next() => {}
@@ -54,7 +55,7 @@ impl Background {
         }
     }
 
-    /// Ends them all; requests in flight finish within their limits.
+    /// Aborts the tasks and shuts down the listeners. HTTP requests in flight may finish within [`HttpLimits::drain`].
     pub(super) async fn end(mut self) {
         self.loops.shutdown().await;
         self.stop.send_replace(true);
@@ -62,7 +63,7 @@ impl Background {
     }
 }
 
-/// The tasks of the runtime that serves no calls.
+/// Exports how many tasks the background runtime has. The workers' runtimes export theirs.
 pub(super) struct BackgroundTasks(pub(super) RuntimeMetrics);
 
 impl Collect for BackgroundTasks {

@@ -1,4 +1,5 @@
-//! The configuration of the service: each module's own, and what concerns several of them. `settings` fills it.
+//! The configuration of the service: the config type of each module, and values that several modules use. `settings`
+//! makes it.
 //!
 //! Plain data: no file has been read and nothing is open or shared yet.
 
@@ -17,33 +18,33 @@ use crate::{
 /// The whole service.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// The log.
+    /// What is logged, and how.
     pub log: LogConfig,
     /// The gRPC listener.
     pub grpc: GrpcConfig,
     /// The HTTP listener: `/healthcheck` and `/json`.
     pub http: HttpConfig,
-    /// Where `/rlconfig` and `/stats` are served.
+    /// The debug listener: `/rlconfig` and `/stats`.
     pub debug: HostPort,
-    /// The Prometheus listener; `None` if it was turned off.
+    /// The Prometheus listener; `None` if it is turned off.
     pub metrics: Option<MetricsConfig>,
-    /// The most series that values taken from requests may make in one metric family.
+    /// How many series of one metric family may have labels from request values.
     pub max_metric_series: NonZeroUsize,
-    /// The rules.
+    /// Where the rules are and how they are read.
     pub rules: RulesConfig,
     /// Where the counters are.
     pub store: StoreConfig,
-    /// Which variable decides that, or that none does.
+    /// Why this store is used: the variable that selects it, or that none does. For the start line.
     pub store_because: String,
-    /// How counters are named.
+    /// How the keys of counters are built.
     pub keys: KeyBuilder,
     /// How requests are decided.
     pub engine: engine::Options,
-    /// How they are answered.
+    /// How decisions become responses.
     pub response: api::ResponseOptions,
-    /// The largest request, in bytes.
+    /// The maximum size of a request message, in bytes.
     pub max_request_bytes: NonZeroUsize,
-    /// Be unhealthy until a domain is loaded.
+    /// Report unhealthy until rules with a domain are active.
     pub health_needs_domain: bool,
     /// How the service stops.
     pub drain: DrainConfig,
@@ -54,9 +55,9 @@ pub struct Config {
 pub struct GrpcConfig {
     /// Where it listens.
     pub listen: Listen,
-    /// How its connections are secured, those of a Unix socket included; `None`: not at all.
+    /// Its TLS files, which apply to a Unix socket too; `None`: it serves without TLS.
     pub tls: Option<tls::ServerFiles>,
-    /// How its connections are served.
+    /// Its workers, and the limits and timeouts of its connections.
     pub server: ServerConfig,
 }
 
@@ -74,7 +75,7 @@ pub struct HttpConfig {
 pub struct MetricsConfig {
     /// Where it listens.
     pub address: HostPort,
-    /// The path of the page: begins with a slash, has no query, and needs no escaping.
+    /// The path of the metrics page: begins with a slash, has no query, and needs no escaping.
     pub path: String,
     /// Its certificate; `None`: it serves without TLS.
     pub tls: Option<tls::Identity>,
@@ -83,18 +84,18 @@ pub struct MetricsConfig {
 /// Where the rules are and how they are read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RulesConfig {
-    /// Where they are.
+    /// Files, or an xDS server.
     pub source: SourceConfig,
     /// The file with defaults for rules that do not set `algorithm`, `burst` and others themselves.
     pub defaults: Option<FileSourceConfig>,
-    /// Several files, or resources of xDS, may add to one domain.
+    /// Merge files, or xDS resources, that have the same domain.
     pub merge_domains: bool,
-    /// Listen before the first load has ended.
+    /// Bind the listeners before the first load of rules has ended.
     pub listen_before_loaded: bool,
 }
 
 impl RulesConfig {
-    /// The settings that say where they are.
+    /// The settings that determine `source`, for error messages.
     pub(super) const fn source_setting(&self) -> &'static str {
         match &self.source {
             SourceConfig::Files(FileSourceConfig { location: Location::Path(_), .. }) => "RULES, --rules",
@@ -110,8 +111,8 @@ impl RulesConfig {
 /// How the service stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DrainConfig {
-    /// How long it goes on accepting after its health has turned unhealthy.
+    /// How long connections are still accepted after the health has become unhealthy.
     pub delay: Duration,
-    /// How long calls in flight may take to finish after that.
+    /// How long calls in flight may take to finish after the delay.
     pub timeout: Duration,
 }

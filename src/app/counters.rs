@@ -1,4 +1,4 @@
-//! Statistics that are exported from the start, before the parts that count in them run.
+//! Statistics that are exported from the start, before the modules that update them run.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use crate::{
     telemetry::Metrics,
 };
 
-/// The statistics that more than one part, or more than one worker, counts in.
+/// The statistics that several modules, or several workers, update.
 #[derive(Clone)]
 pub(super) struct Counters {
-    /// Of the rules; they outlive each set.
+    /// Hits by rule; kept when a rule set is replaced.
     pub(super) rules: Arc<Stats>,
     pub(super) apis: Arc<ApiStats>,
     pub(super) decisions: Arc<Decisions>,
@@ -24,7 +24,7 @@ pub(super) struct Counters {
 }
 
 impl Counters {
-    /// All at zero. `max_series`: of the rules, those that requests make up.
+    /// All at zero. `max_series` limits the series of rules whose names contain request values.
     pub(super) fn new(max_series: usize) -> Self {
         Self {
             rules: Stats::new(max_series),
@@ -36,7 +36,7 @@ impl Counters {
         }
     }
 
-    /// Exports them.
+    /// Registers all of them for export.
     pub(super) fn register(&self, metrics: &mut Metrics) {
         let Self { rules, apis, decisions, rejections, loads, server } = self.clone();
         metrics.register(rules);

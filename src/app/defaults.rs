@@ -1,5 +1,5 @@
-//! The defaults of the rules, from the file that `RULE_DEFAULTS` names: read at start, which fails without them, and
-//! whenever the file changes; then the former ones stay if there is a fault.
+//! The rule defaults, from the file that `RULE_DEFAULTS` names. They are read at start, where an error ends the
+//! process, and again when the file changes, where an error leaves the active defaults in use.
 
 use std::sync::Arc;
 
@@ -14,98 +14,100 @@ use rules::{CompileErrors, CompiledDefaults, RuleDefaults};
 
 use crate::source::{self, ContentHash, FileSource, FileSourceConfig, Snapshot};
 
-/// Defaults that are good, and the hash of their file.
+/// Compiled defaults, and the hash of their file.
 #[derive(Debug)]
-pub(super) struct Good {
+pub(super) struct LoadedDefaults {
     pub(super) defaults: RuleDefaults,
     pub(super) hash: ContentHash,
 }
 
-/// The defaults in force; none ever where no file was named.
+/// The active defaults; `None` if no file is configured.
 #[derive(Clone)]
-pub(super) struct Defaults(Option<watch::Sender<Arc<Good>>>);
+pub(super) struct Defaults(Option<watch::Sender<Arc<LoadedDefaults>>>);
 
 impl Defaults {
-    /// Reads the file, if one is named.
+    /// Reads the file, if one is configured.
     ///
     /// # Errors
-    /// If it cannot be read, or there is a fault in it.
+    /// If the file cannot be read, or does not compile.
     pub(super) fn load(file: Option<&FileSourceConfig>, capabilities: Capabilities) -> Result<Self, AppError> {
         let Some(file) = file else { return Ok(Self(None)) };
         let snapshot = source::read(&file.location).map_err(AppError::DefaultsUnreadable)?;
-        let good = compile(snapshot, capabilities).map_err(AppError::Defaults)?;
-        Ok(Self(Some(watch::Sender::new(Arc::new(good)))))
+        let loaded = compile(snapshot, capabilities).map_err(AppError::Defaults)?;
+        Ok(Self(Some(watch::Sender::new(Arc::new(loaded)))))
     }
 
-    /// For one who uses them.
-    pub(super) fn newest(&self) -> Newest {
-        Newest(self.0.as_ref().map(watch::Sender::subscribe))
+    /// A receiver of the active defaults and their changes.
+    pub(super) fn subscribe(&self) -> DefaultsReceiver {
+        DefaultsReceiver(self.0.as_ref().map(watch::Sender::subscribe))
     }
 
-    /// Puts what `files` yields in force. Runs until dropped.
+    /// Compiles each snapshot of `files` and makes it the active defaults. Runs until dropped.
     pub(super) async fn follow(self, mut files: FileSource, capabilities: Capabilities, loads: Arc<Loads>) {
-        let Some(newest) = self.0 else { return std::future::pending().await };
-        let mut refused = false;
+        let Some(active) = self.0 else { return std::future::pending().await };
+        let mut is_rejected = false;
         loop {
-            let faults = match files.next().await {
-                Ok(snapshot) if snapshot.hash == newest.borrow().hash => {
-                    if refused {
-                        tracing::info!("the defaults of the rules are again those in force");
+            let error = match files.next().await {
+                Ok(snapshot) if snapshot.hash == active.borrow().hash => {
+                    if is_rejected {
+                        tracing::info!("the file of the rule defaults has the content of the active defaults again");
                     }
                     None
                 }
                 Ok(snapshot) => match task::spawn_blocking(move || compile(snapshot, capabilities)).await {
-                    Ok(Ok(good)) => {
-                        newest.send_replace(Arc::new(good));
+                    Ok(Ok(loaded)) => {
+                        active.send_replace(Arc::new(loaded));
                         None
                     }
-                    Ok(Err(errors)) => Some(format!("\n{errors}")),
-                    // the runtime is shutting down, or compiling panicked, which has been printed
+                    Ok(Err(error)) => Some(format!("\n{error}")),
+                    // the runtime is shutting down, or compiling panicked and the panic was printed
                     Err(error) => Some(format!(" {error}")),
                 },
                 Err(error) => Some(format!(" {error}")),
             };
-            refused = faults.is_some();
-            if let Some(faults) = faults {
+            is_rejected = error.is_some();
+            if let Some(error) = error {
                 loads.count(LoadResult::Refused);
-                tracing::error!("new defaults of the rules are refused, the former ones stay in force:{faults}");
+                tracing::error!("new rule defaults are rejected, the active ones stay:{error}");
             }
         }
     }
 }
 
-/// The defaults in force, for one who compiles rules.
-pub(super) struct Newest(Option<watch::Receiver<Arc<Good>>>);
+/// Receives the active defaults, to compile rules with them.
+pub(super) struct DefaultsReceiver(Option<watch::Receiver<Arc<LoadedDefaults>>>);
 
-impl Newest {
-    /// Those of now; [`Newest::changed`] waits for others.
-    pub(super) fn get(&mut self) -> Option<Arc<Good>> {
-        self.0.as_mut().map(|newest| Arc::clone(&newest.borrow_and_update()))
+impl DefaultsReceiver {
+    /// The active defaults; `None` if no file is configured.
+    pub(super) fn get(&mut self) -> Option<Arc<LoadedDefaults>> {
+        self.0.as_mut().map(|active| Arc::clone(&active.borrow_and_update()))
     }
 
-    /// Whether there may be others some time.
+    /// Whether the defaults can change: a file is configured.
     pub(super) fn may_change(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Waits until there are others than [`Newest::get`] gave. Cancelling it loses no change.
+    /// Waits until the defaults differ from those that [`DefaultsReceiver::get`] returned last. Cancelling it loses no
+    /// change.
     pub(super) async fn changed(&mut self) {
         let changed = match &mut self.0 {
-            Some(newest) => newest.changed().await.is_ok(),
+            Some(active) => active.changed().await.is_ok(),
             None => false,
         };
         if !changed {
-            // no file was named, or the process is about to end
+            // no file is configured, or the process is about to end
             std::future::pending::<()>().await;
         }
     }
 }
 
-fn compile(snapshot: Snapshot, capabilities: Capabilities) -> Result<Good, CompileErrors> {
+/// Compiles the defaults, and logs the warnings.
+fn compile(snapshot: Snapshot, capabilities: Capabilities) -> Result<LoadedDefaults, CompileErrors> {
     let Snapshot { files, hash } = snapshot;
     let CompiledDefaults { defaults, warnings } = RuleDefaults::compile(&files, capabilities)?;
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    Ok(Good { defaults, hash })
+    Ok(LoadedDefaults { defaults, hash })
 }

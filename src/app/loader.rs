@@ -1,7 +1,8 @@
-//! The thread on which rules are compiled, and freed when no request uses them any more, with a lower priority than those that
-//! answer.
+//! The thread that compiles rules, and frees them when no request uses them any more. Its priority is lower than that
+//! of the threads that answer requests.
 //!
-//! It is one thread for as long as the process lives, because what another thread frees than made it comes back late.
+//! The process has one such thread for as long as it runs: the allocator returns memory to the system late if it is
+//! freed by a thread other than the one that allocated it.
 
 use std::{io, time::Duration};
 
@@ -12,15 +13,15 @@ use tokio::{
 
 use super::memory;
 
-/// What the thread is nicer by. The kernel gives it a tenth of what a worker gets where both want all: on a busy machine
-/// loading takes longer, and ends.
+/// How much higher the thread's nice value is than that of the workers. Where both compete for a CPU, the kernel gives
+/// the thread a tenth of a worker's time: on a busy machine loading takes longer, but it does end.
 #[cfg(target_os = "linux")]
 const NICE: i32 = 10;
 
-/// Longer than a process lives.
-const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);
+/// How long the thread is kept without a job: 136 years.
+const KEEP_ALIVE: Duration = Duration::from_secs(u32::MAX as u64);
 
-/// The thread's owner. To be ended outside of any runtime.
+/// Owns the thread. [`LoaderThread::end`] must be called outside of any runtime.
 #[derive(Debug)]
 pub(super) struct LoaderThread(Runtime);
 
@@ -28,52 +29,56 @@ impl LoaderThread {
     /// The thread starts with its first job.
     pub(super) fn new() -> io::Result<Self> {
         let mut builder = Builder::new_current_thread();
-        builder.max_blocking_threads(1).thread_keep_alive(FOREVER).thread_name("rules").on_thread_start(be_nice);
-        builder.build().map(Self)
+        builder.max_blocking_threads(1).thread_keep_alive(KEEP_ALIVE).thread_name("rules");
+        builder.on_thread_start(lower_priority).build().map(Self)
     }
 
-    /// For one who has jobs.
+    /// A handle that runs jobs on the thread.
     pub(super) fn loader(&self) -> Loader {
         Loader(self.0.handle().clone())
     }
 
-    /// Starts no more jobs. One that is under way, for rules that nobody will use, ends with the process.
+    /// Starts no more jobs. A job that is running is not waited for: it ends with the process.
     pub(super) fn end(self) {
         self.0.shutdown_background();
     }
 }
 
-/// Has jobs done, one after the other.
+/// Runs jobs on the thread, one after the other.
 #[derive(Clone, Debug)]
 pub(super) struct Loader(Handle);
 
 impl Loader {
-    /// Does a job. Fails if it panics, which is printed, or if the process is about to end.
+    /// Runs a job and returns its result.
+    ///
+    /// # Errors
+    /// If the job panics, which is printed, or the process is about to end.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, JoinError> {
         let job = || {
             let done = job();
-            // what this thread keeps for itself, no other can give back
-            memory::give_back();
+            // only this thread can release the free memory that the allocator keeps for it
+            memory::release();
             done
         };
         self.0.spawn_blocking(job).await
     }
 
-    /// Frees something large.
+    /// Frees a large value on the thread.
     pub(super) async fn free(self, garbage: impl Send + 'static) {
         // an error means that the process is about to end, and its memory with it
         let _ = self.run(move || drop(garbage)).await;
     }
 }
 
-/// A thread may always become nicer. Where it cannot, it competes with the workers.
-fn be_nice() {
+/// Lowers the priority of this thread, which the system always allows. On systems other than Linux the thread competes
+/// with the workers.
+fn lower_priority() {
     #[cfg(target_os = "linux")]
     {
-        // of this thread alone: to Linux each is a process of its own in this
+        // on Linux the nice value is that of the calling thread, not of the process
         _ = rustix::process::nice(NICE);
     }
 }

@@ -1,24 +1,27 @@
-//! How often rules and their defaults were read, by what became of them.
+//! Counts how often rules and their defaults were read, by result.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use metrics::{Collect, Families, Family};
 
 const SUCCESS: Family =
-    Family::counter("ratelimit_service_config_load_success", "Rule sets that were loaded and put in force.", &[]);
-const ERROR: Family =
-    Family::counter("ratelimit_service_config_load_error", "Rule sets that were refused; the old ones stayed.", &[]);
+    Family::counter("ratelimit_service_config_load_success", "Rule sets that were loaded and became active.", &[]);
+const ERROR: Family = Family::counter(
+    "ratelimit_service_config_load_error",
+    "Rule sets that were rejected; the active rules stayed.",
+    &[],
+);
 const RELOADS: Family =
-    Family::counter("tollgate_config_reloads_total", "Rule sets that were read, by what became of them.", &["result"]);
+    Family::counter("tollgate_config_reloads_total", "Rule sets that were read, by result.", &["result"]);
 
-/// What became of rules that were read.
+/// The result of reading rules: the value of label `result`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LoadResult {
-    /// They are in force.
+    /// They are active.
     Applied,
-    /// They are what was in force already.
+    /// They are equal to the active rules.
     Unchanged,
-    /// They are at fault; what was in force stays.
+    /// They are rejected; the active rules stay.
     Refused,
 }
 

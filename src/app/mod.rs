@@ -1,4 +1,4 @@
-//! The composition root: makes each module of its part of the [`Config`], binds, spawns, waits for a signal, drains.
+//! The composition root: makes each module from its part of the [`Config`], binds, spawns, waits for a signal, drains.
 //!
 //! ```text
 //!  Config ─▶ modules ─▶ bind ─▶ load rules ─▶ serve ─▶ signal ─▶ unready ─▶ delay ─▶ drain ─▶ end
@@ -58,7 +58,7 @@ pub use store::{BackendError, StoreConfig};
 #[cfg(feature = "redis")]
 pub use store::{GuardsConfig, RedisError, RedisStoreConfig, redis_clients};
 
-/// Why the service did not start, or ended badly.
+/// Why the service did not start, or ended with an error.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
     /// The background runtime could not be made.
@@ -70,51 +70,51 @@ pub enum AppError {
     /// A listener could not be bound.
     #[error("{listener} listener: {error} ({setting})")]
     Bind {
-        /// Which listener.
+        /// The listener's name.
         listener: &'static str,
-        /// The settings that say where it listens.
+        /// The settings of its address.
         setting: &'static str,
-        /// What is wrong.
+        /// The cause.
         error: server::BindError,
     },
-    /// The certificate of a listener, or what belongs to it.
+    /// The TLS files of a listener cannot be used.
     #[error("{listener} listener: {error} ({setting})")]
     Tls {
-        /// Which listener.
+        /// The listener's name.
         listener: &'static str,
         /// The settings that name the files.
         setting: &'static str,
-        /// What is wrong.
+        /// The cause.
         error: Box<tls::TlsError>,
     },
-    /// The file of the rules' defaults cannot be read.
-    #[error("defaults of the rules: {0} (RULE_DEFAULTS)")]
+    /// The file of the rule defaults cannot be read.
+    #[error("rule defaults: {0} (RULE_DEFAULTS)")]
     DefaultsUnreadable(#[source] source::ReadError),
-    /// There are faults in the rules' defaults.
-    #[error("the defaults of the rules are refused (RULE_DEFAULTS):\n{0:#}")]
+    /// The rule defaults do not compile.
+    #[error("the rule defaults are rejected (RULE_DEFAULTS):\n{0:#}")]
     Defaults(#[source] rules::CompileErrors),
     /// The gRPC server did not start.
     #[error(transparent)]
     Start(#[from] server::StartError),
-    /// The store of the counters.
+    /// The counter store cannot be used.
     #[error(transparent)]
     Store(#[from] BackendError),
-    /// A header for the xDS server.
+    /// A header for the xDS server is invalid.
     #[error("{0} (CONFIG_GRPC_XDS_CLIENT_ADDITIONAL_HEADERS)")]
     Header(#[from] source::BadHeader),
-    /// A task that never ends has ended.
+    /// A background task, which never ends by itself, has panicked.
     #[error("a background task panicked; its message is above: please report it")]
     Background,
 }
 
-/// A worker that does nothing for so long is stuck. Far longer than a busy machine lets one wait: load alone must not
-/// restart the process.
+/// A worker that has run no task for this long is stuck. Far longer than tasks wait on a busy machine: load alone must
+/// not restart the process.
 const STUCK: Duration = Duration::from_secs(10);
 
-/// Serves until a signal ends it.
+/// Runs the service until a signal ends it.
 ///
 /// # Errors
-/// If it cannot start, or a part of it broke.
+/// If the service cannot start, a background task panics, or the counter store can no longer be used.
 pub fn run(config: &Config, log: &LogQueue) -> Result<(), AppError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -126,14 +126,14 @@ pub fn run(config: &Config, log: &LogQueue) -> Result<(), AppError> {
     let (app, source) = App::new(config, loader.loader(), log, runtime.metrics())?;
     let ended = runtime.block_on(app.serve(config, source));
     loader.end();
-    // a thread may still be reading rules that nobody will use
+    // a blocking thread may still read rule files, which nothing waits for
     runtime.shutdown_timeout(Duration::from_secs(1));
     ended
 }
 
-/// The parts, before they run.
+/// The modules of the service, before they run.
 struct App {
-    live: ActiveRulesHandle,
+    active: ActiveRulesHandle,
     backend: Arc<dyn Backend>,
     certificates: Certificates,
     counters: Counters,
@@ -150,7 +150,7 @@ impl App {
         log: &LogQueue,
         runtime: RuntimeMetrics,
     ) -> Result<(Self, Source), AppError> {
-        let live = ActiveRulesHandle::default();
+        let active = ActiveRulesHandle::default();
         let counters = Counters::new(config.max_metric_series.get());
         let backend = store::open(&config.store)?;
         let certificates = Certificates::load(config)?;
@@ -160,7 +160,7 @@ impl App {
         counters.register(&mut metrics);
         backend.collectors().into_iter().for_each(|collector| metrics.register(collector));
         certificates.register(&mut metrics);
-        metrics.register(Arc::new(ActiveRulesMetrics::new(Arc::clone(&live))));
+        metrics.register(Arc::new(ActiveRulesMetrics::new(Arc::clone(&active))));
         metrics.register(Arc::new(BackgroundTasks(runtime)));
         metrics.register(Arc::new(log.clone()));
         if let Some(xds) = xds {
@@ -168,14 +168,14 @@ impl App {
         }
         let metrics = Arc::new(metrics);
         let ready = Readiness::new(config.health_needs_domain);
-        Ok((Self { live, backend, certificates, counters, metrics, ready, defaults, loader }, source))
+        Ok((Self { active, backend, certificates, counters, metrics, ready, defaults, loader }, source))
     }
 
     async fn serve(self, config: &Config, source: Source) -> Result<(), AppError> {
         let mut signals = Signals::new().map_err(AppError::Signal)?;
         let mut background = Background::new();
         let certificates = &self.certificates;
-        background.spawn(memory::keep_giving_back());
+        background.spawn(memory::release_periodically());
         background.watch(certificates.all().cloned().collect());
         let mut addresses = Addresses::default();
         if let (Some(listener), Some(at)) = (Listeners::metrics(config).await, &config.metrics) {
@@ -195,7 +195,7 @@ impl App {
         let listeners = match bound {
             Some(bound) => bound,
             None => {
-                // nothing but Prometheus' page listens before the first load has ended, well or not
+                // until the first load has ended, with or without success, only the Prometheus listener is open
                 tokio::select! {
                     _ = first_load => Listeners::bind(config).await?,
                     signal = signals.next() => {
@@ -208,7 +208,7 @@ impl App {
         addresses.http = Some(listeners.http.local_addr().clone());
         addresses.debug = listeners.debug.as_ref().map(|listener| listener.local_addr().clone());
         let (server, streams) = self.start(config, listeners, &mut background).await?;
-        started::log(config, self.live.load().as_deref(), &addresses, server.local_addr());
+        started::log(config, self.active.load().as_deref(), &addresses, server.local_addr());
 
         let ended = tokio::select! {
             signal = signals.next() => {
@@ -229,19 +229,19 @@ impl App {
             report = server.drain(config.drain.timeout) => report,
             never = streams::end(&streams) => match never {},
             signal = signals.next() => {
-                // dropping the drain closes what is left
+                // dropping the drain closes the remaining connections
                 tracing::warn!(signal, "another signal: calls in flight are cut off");
                 return ended;
             }
         };
-        // before the store, which HTTP calls in flight need
+        // before the store closes, which HTTP calls in flight need
         background.end().await;
         self.backend.close().await;
         tracing::info!(drained = report.drained, forced = report.forced, "stopped");
         ended
     }
 
-    /// Puts the service behind its listeners. Health says so last.
+    /// Serves the APIs and pages on the listeners. Reports healthy last.
     async fn start(
         &self,
         config: &Config,
@@ -274,7 +274,7 @@ impl App {
 
     fn reloader(&self, config: &Config) -> Reloader {
         Reloader {
-            live: Arc::clone(&self.live),
+            active: Arc::clone(&self.active),
             stats: Arc::clone(&self.counters.rules),
             options: CompileOptions {
                 merge_domains: config.rules.merge_domains,
@@ -285,23 +285,23 @@ impl App {
             stop_increment: config.engine.modes.atomic,
             source_setting: config.rules.source_setting(),
             loader: self.loader.clone(),
-            defaults: self.defaults.newest(),
+            defaults: self.defaults.subscribe(),
             loads: Arc::clone(&self.counters.loads),
             ready: self.ready.clone(),
         }
     }
 
-    /// What the APIs are made of. Each runtime has an engine with counters of its own.
+    /// What the APIs need. Each runtime gets its own engine, with its own limiter and decision counters.
     fn apis(&self, config: &Config) -> ApiContext {
         let options = Arc::new(config.engine.clone());
         let keys = Arc::new(config.keys.clone());
         let backend = Arc::clone(&self.backend);
-        let live = Arc::clone(&self.live);
+        let active = Arc::clone(&self.active);
         let decisions = Arc::clone(&self.counters.decisions);
         ApiContext {
             engine: Box::new(move || {
-                let (live, keys, options) = (Arc::clone(&live), Arc::clone(&keys), Arc::clone(&options));
-                Engine::new(live, backend.limiter(), keys, options, decisions.worker())
+                let (active, keys, options) = (Arc::clone(&active), Arc::clone(&keys), Arc::clone(&options));
+                Engine::new(active, backend.limiter(), keys, options, decisions.worker())
             }),
             response: Arc::new(config.response.clone()),
             max_request: config.max_request_bytes.get(),
@@ -317,10 +317,10 @@ impl App {
     }
 
     fn debug_pages(&self) -> axum::Router {
-        let (live, backend) = (Arc::clone(&self.live), Arc::clone(&self.backend));
-        let rules = ActiveRulesMetrics::new(Arc::clone(&live));
-        let of_store = move || Some(backend.stats_page()).filter(|page| !page.is_empty());
-        let stats = move || Box::new(rules.stats_page().chain(of_store())) as Pieces;
-        pages::debug_router(DebugPages { rlconfig: Arc::new(move || rlconfig::page(&live)), stats: Arc::new(stats) })
+        let (active, backend) = (Arc::clone(&self.active), Arc::clone(&self.backend));
+        let rules = ActiveRulesMetrics::new(Arc::clone(&active));
+        let store_stats = move || Some(backend.stats_page()).filter(|page| !page.is_empty());
+        let stats = move || Box::new(rules.stats_page().chain(store_stats())) as Pieces;
+        pages::debug_router(DebugPages { rlconfig: Arc::new(move || rlconfig::page(&active)), stats: Arc::new(stats) })
     }
 }

@@ -1,9 +1,9 @@
-//! When the process calls itself healthy, and when ready: all that is known of it, as two lists of reasons.
+//! When the process is healthy, and when it is ready: two lists of reasons why not, derived from events.
 //!
-//! Healthy is what the reference means by it, for Envoy Gateway lets it decide whether the process lives: nothing that
-//! comes and goes counts, unless a setting asks for it. Ready is whether this instance should get traffic that another
-//! one could have: one that has no rules, or never had its Redis, was deployed wrongly and must not take the place of
-//! one that works.
+//! Healthy has the reference's meaning, because Envoy Gateway restarts a process that is unhealthy: temporary problems
+//! do not count, unless a setting asks for it. Ready means that this instance should get traffic that another instance
+//! could get: one that has no rules, or has never reached its Redis, was deployed wrongly and must not replace one that
+//! works.
 
 use std::{
     collections::BTreeMap,
@@ -12,29 +12,31 @@ use std::{
 
 use crate::pages::{Health, State};
 
-/// Turns what has happened so far into one health state. Clones are the same one.
+/// Derives the health state from events. Clones share the state.
 #[derive(Clone, Debug)]
 pub(super) struct Readiness {
     health: Health,
     facts: Arc<Mutex<Facts>>,
 }
 
+/// What the state is derived from.
+
 #[derive(Debug)]
 struct Facts {
     listening: bool,
     draining: bool,
-    /// HEALTHY_WITH_AT_LEAST_ONE_CONFIG_LOADED.
+    /// `HEALTHY_WITH_AT_LEAST_ONE_CONFIG_LOADED`.
     needs_domain: bool,
-    /// How many the rules in force have; `None`: there never were rules.
+    /// The number of domains of the active rules; `None` before the first successful load.
     domains: Option<usize>,
-    /// What is wrong with stores, by the setting that says where they are.
+    /// What is wrong with stores, by the setting of their address.
     stores: BTreeMap<&'static str, Arc<str>>,
-    /// Why some requests cannot be counted as the rules have it.
+    /// Why the store cannot charge groups all or none, if the rules need it.
     groups: Option<Arc<str>>,
 }
 
 impl Readiness {
-    /// Not ready yet. With `needs_domain` it also waits for rules that have one, to be healthy.
+    /// Neither healthy nor ready yet. With `needs_domain`, the process is unhealthy until rules have a domain.
     pub(super) fn new(needs_domain: bool) -> Self {
         let (stores, groups) = (BTreeMap::new(), None);
         let facts = Facts { listening: false, draining: false, needs_domain, domains: None, stores, groups };
@@ -45,39 +47,39 @@ impl Readiness {
         &self.health
     }
 
-    /// The gRPC port takes calls.
+    /// The gRPC port accepts calls.
     pub(super) fn listening(&self) {
-        self.learn(|facts| facts.listening = true);
+        self.update(|facts| facts.listening = true);
     }
 
-    /// Rules with this many domains are in force.
+    /// Rules with this many domains are active.
     pub(super) fn rules_loaded(&self, domains: usize) {
-        self.learn(|facts| facts.domains = Some(domains));
+        self.update(|facts| facts.domains = Some(domains));
     }
 
-    /// What is wrong with the store that this setting names, if anything.
+    /// What is wrong with the store whose address is in `setting`; `None`: nothing.
     #[cfg(any(feature = "redis", test))]
     pub(super) fn store(&self, setting: &'static str, fault: Option<Arc<str>>) {
-        self.learn(|facts| match fault {
+        self.update(|facts| match fault {
             Some(fault) => drop(facts.stores.insert(setting, fault)),
             None => drop(facts.stores.remove(setting)),
         });
     }
 
-    /// Why requests that are to be charged all or none cannot be, if they cannot.
+    /// Why requests that must be charged all or none cannot be; `None`: they can.
     pub(super) fn groups(&self, fault: Option<Arc<str>>) {
-        self.learn(|facts| facts.groups = fault);
+        self.update(|facts| facts.groups = fault);
     }
 
     /// The process is about to end.
     pub(super) fn draining(&self) {
-        self.learn(|facts| facts.draining = true);
+        self.update(|facts| facts.draining = true);
     }
 
-    fn learn(&self, learn: impl FnOnce(&mut Facts)) {
+    fn update(&self, change: impl FnOnce(&mut Facts)) {
         let mut facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
-        learn(&mut facts);
-        // under the lock, so that what was true last stands
+        change(&mut facts);
+        // under the lock, so that an older state cannot overwrite a newer one
         self.health.set(facts.state());
     }
 }
@@ -115,9 +117,9 @@ mod tests {
     }
 
     #[test]
-    fn to_be_ready_it_needs_rules_and_to_be_healthy_a_domain_only_where_asked_for() {
+    fn readiness_needs_rules_and_health_needs_a_domain_only_if_it_is_set() {
         let lenient = Readiness::new(false);
-        assert_eq!(is(&lenient), (false, false), "it does not listen");
+        assert_eq!(is(&lenient), (false, false), "it does not listen yet");
         lenient.listening();
         assert_eq!(is(&lenient), (true, false));
         lenient.rules_loaded(0);
@@ -132,17 +134,17 @@ mod tests {
     }
 
     #[test]
-    fn every_reason_is_given_and_each_goes_by_itself() {
+    fn every_reason_is_listed_until_its_cause_is_gone() {
         let readiness = Readiness::new(false);
         readiness.listening();
-        readiness.store("A", Some("a is away".into()));
-        readiness.store("B", Some("b is away".into()));
+        readiness.store("A", Some("a is unavailable".into()));
+        readiness.store("B", Some("b is unavailable".into()));
         let state = readiness.health().state();
-        assert_eq!(state.unhealthy, ["a is away".into(), "b is away".into()]);
+        assert_eq!(state.unhealthy, ["a is unavailable".into(), "b is unavailable".into()]);
         assert!(state.unready.starts_with(&state.unhealthy) && state.unready.len() == 3, "{state:?}");
         readiness.store("A", None);
         readiness.rules_loaded(1);
-        assert_eq!(readiness.health().state().unready, ["b is away".into()]);
+        assert_eq!(readiness.health().state().unready, ["b is unavailable".into()]);
         readiness.store("B", None);
         assert_eq!(is(&readiness), (true, true));
     }
@@ -153,7 +155,7 @@ mod tests {
         readiness.listening();
         readiness.rules_loaded(1);
         readiness.groups(Some("a rule asks for too much".into()));
-        assert_eq!(is(&readiness), (true, false), "no restart would cure that");
+        assert_eq!(is(&readiness), (true, false), "a restart would not help");
         assert_eq!(readiness.health().state().unready, ["a rule asks for too much".into()]);
         readiness.groups(None);
         assert_eq!(is(&readiness), (true, true));

@@ -1,4 +1,4 @@
-//! The `/rlconfig` page: the rules in force.
+//! The `/rlconfig` page: the active rules.
 
 use rules::{Policy, RuleId};
 
@@ -7,16 +7,16 @@ use crate::{
     pages::{self, Pieces, RuleLine},
 };
 
-/// A line for each limit of each rule.
-pub(super) fn page(live: &ActiveRulesHandle) -> Pieces {
-    let Some(live) = live.load_full() else { return Box::new(std::iter::empty()) };
-    let lines = (0..live.rules.rule_count()).flat_map(move |id| lines(&live, RuleId(id)));
+/// The page, with a line for each limit of each rule; empty before rules are loaded.
+pub(super) fn page(active: &ActiveRulesHandle) -> Pieces {
+    let Some(active) = active.load_full() else { return Box::new(std::iter::empty()) };
+    let lines = (0..active.rules.rule_count()).flat_map(move |id| lines(&active, RuleId(id)));
     Box::new(pages::rlconfig(lines))
 }
 
-/// Those of one rule.
-fn lines(live: &ActiveRules, id: RuleId) -> Vec<RuleLine> {
-    let Some((domain, found)) = live.rules.rule(id) else { return Vec::new() };
+/// The lines of one rule.
+fn lines(active: &ActiveRules, id: RuleId) -> Vec<RuleLine> {
+    let Some((domain, found)) = active.rules.rule(id) else { return Vec::new() };
     let mut name = domain.name().to_string();
     for level in found.static_levels() {
         name = format!("{name}.{level}");

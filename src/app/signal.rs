@@ -4,7 +4,7 @@ use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// SIGTERM, SIGINT and SIGHUP, all of which end the service as the reference does.
+/// SIGTERM, SIGINT and SIGHUP: each ends the service, as in the reference.
 pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -12,7 +12,10 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Receives them from now on.
+    /// Registers the handlers. The signals no longer end the process by themselves.
+    ///
+    /// # Errors
+    /// If a handler cannot be registered.
     pub(super) fn new() -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
@@ -21,7 +24,7 @@ impl Signals {
         })
     }
 
-    /// Waits for the next one.
+    /// Waits for the next signal and returns its name.
     pub(super) async fn next(&mut self) -> &'static str {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",

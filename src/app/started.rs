@@ -1,4 +1,5 @@
-//! The one line that says what has started, whatever the log level: where standard error is no terminal, little else does.
+//! The start line: what has started, with which store and rules, at any log level. If standard error is no terminal, it
+//! is often the only line about the start.
 
 use std::fmt::Display;
 
@@ -12,10 +13,10 @@ use crate::{
 #[cfg(feature = "redis")]
 use redis::{Address, HostPort, Topology};
 
-/// What this was built from; `unknown` where the build was not told. See `build.rs`.
+/// The commit that this was built from; `unknown` if the build has no such information. See `build.rs`.
 const COMMIT: &str = env!("TOLLGATE_COMMIT");
 
-/// Where the listeners beside gRPC's listen; `None`: not at all.
+/// The addresses of the listeners other than gRPC; `None`: it is off.
 #[derive(Debug, Default)]
 pub(super) struct Addresses {
     pub(super) http: Option<LocalAddr>,
@@ -23,10 +24,10 @@ pub(super) struct Addresses {
     pub(super) metrics: Option<LocalAddr>,
 }
 
-/// Logs it. `live` are the rules in force, if there are any yet.
-pub(super) fn log(config: &Config, live: Option<&ActiveRules>, addresses: &Addresses, grpc: &dyn Display) {
+/// Logs the start line. `active` is `None` before rules are loaded.
+pub(super) fn log(config: &Config, active: Option<&ActiveRules>, addresses: &Addresses, grpc: &dyn Display) {
     let or_off = |address: &Option<LocalAddr>| address.as_ref().map_or_else(|| "off".to_owned(), LocalAddr::to_string);
-    let hash = live.map_or("none", |live| live.hash.get(..12).unwrap_or(&live.hash));
+    let hash = active.map_or("none", |active| active.hash.get(..12).unwrap_or(&active.hash));
     tracing::info!(
         target: START,
         version = env!("CARGO_PKG_VERSION"),
@@ -35,15 +36,19 @@ pub(super) fn log(config: &Config, live: Option<&ActiveRules>, addresses: &Addre
         store_because = config.store_because.as_str(),
         failure_mode = config.engine.on_store_failure.name(),
         rules_source = rules_source(&config.rules.source),
-        domains = live.map_or(0, |live| live.rules.domains().len()),
-        rules = live.map_or(0, |live| live.rules.rule_count()),
+        domains = active.map_or(0, |active| active.rules.domains().len()),
+        rules = active.map_or(0, |active| active.rules.rule_count()),
         rules_hash = hash,
         grpc = %grpc,
         http = or_off(&addresses.http),
         debug = or_off(&addresses.debug),
         metrics = or_off(&addresses.metrics),
         "{}",
-        if live.is_some() { "tollgate started" } else { "tollgate started, without rules yet: see the lines before this one" }
+        if active.is_some() {
+            "tollgate started"
+        } else {
+            "tollgate started, without rules yet: see the lines before this one"
+        }
     );
 }
 
@@ -59,7 +64,7 @@ fn store(store: &StoreConfig) -> String {
     }
 }
 
-/// Where a Redis is, without who we are to it.
+/// The addresses of a Redis, without credentials.
 #[cfg(feature = "redis")]
 fn topology(topology: &Topology) -> String {
     let list = |servers: &[HostPort]| {

@@ -49,7 +49,7 @@ struct Parts {
 /// The result of [`Engine::begin`].
 #[derive(Debug)]
 #[must_use = "a pending decision is abandoned when this is dropped"]
-pub enum Begun {
+pub enum MaybePending {
     /// The request is decided, or cannot be decided.
     Decided(Result<Decision, DecideError>),
     /// The decision waits for the limiter.
@@ -108,24 +108,24 @@ impl Engine {
 
     /// Begins to decide a request, without waiting. `deadline`: when the caller gives up. When this returns, the
     /// limiter has the hits, and the request is no longer needed.
-    pub fn begin(&self, request: &Request<'_>, deadline: Option<Instant>) -> Begun {
+    pub fn begin(&self, request: &Request<'_>, deadline: Option<Instant>) -> MaybePending {
         let parts = &self.parts;
         if let Err(error) = parts.options.check(request) {
-            return Begun::Decided(Err(error));
+            return MaybePending::Decided(Err(error));
         }
         let active = parts.active.load();
         let Some(rules) = active.as_ref() else {
-            return Begun::Decided(without_rules::decide(request, &parts.options));
+            return MaybePending::Decided(without_rules::decide(request, &parts.options));
         };
         let Plan { group, applied } = match Plan::new(rules, request, &parts.keys, &parts.options, deadline) {
             Ok(plan) => plan,
-            Err(error) => return Begun::Decided(Err(error)),
+            Err(error) => return MaybePending::Decided(Err(error)),
         };
         let verdicts = if group.hits.is_empty() { Some(Verdicts::new()) } else { parts.limiter.try_check(&group) };
         if let Some(verdicts) = verdicts {
-            return Begun::Decided(parts.finish(rules, &applied, &verdicts));
+            return MaybePending::Decided(parts.finish(rules, &applied, &verdicts));
         }
-        Begun::Pending(Pending {
+        MaybePending::Pending(Pending {
             verdicts: parts.limiter.begin(Arc::new(group)),
             applied,
             rules: Arc::clone(rules),
@@ -146,8 +146,8 @@ impl Engine {
     /// request.
     pub async fn decide(&self, request: &Request<'_>, deadline: Option<Instant>) -> Result<Decision, DecideError> {
         match self.begin(request, deadline) {
-            Begun::Decided(decision) => decision,
-            Begun::Pending(pending) => pending.await,
+            MaybePending::Decided(decision) => decision,
+            MaybePending::Pending(pending) => pending.await,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Answers to paths that have no page, as the muxes of Go's HTTP server give them to envoyproxy/ratelimit's callers.
+//! Responses for paths that have no page, equal to those of envoyproxy/ratelimit, which uses Go's `http.ServeMux`.
 
 use axum::{
     http::{
@@ -8,33 +8,35 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-/// `OPTIONS *` asks about the server as a whole; a path with `//`, `.` or `..` in it is sent to the path that it means;
-/// anything else is not found.
+/// The response for a path without a page: 200 for `OPTIONS *`, which asks about the server as a whole; a redirect for
+/// a path that contains `//`, `.` or `..`; 404 for any other.
 pub(super) fn elsewhere(method: &Method, uri: &Uri) -> Response {
     if *method == Method::OPTIONS && uri.path() == "*" {
         return StatusCode::OK.into_response();
     }
-    if let Some(location) = moved(uri) {
+    if let Some(location) = redirect(uri) {
         return (StatusCode::MOVED_PERMANENTLY, [(LOCATION, location)]).into_response();
     }
     (StatusCode::NOT_FOUND, "404 page not found\n").into_response()
 }
 
-/// Where a path means to go that is not written in its shortest form. Never to another host, as `//host` would.
-pub(super) fn moved(uri: &Uri) -> Option<HeaderValue> {
+/// The location that a path with `//`, `.` or `..` is redirected to: its normal form, with the query. `None` if the
+/// path is in normal form. The location is never on another host, as `//host` would be.
+pub(super) fn redirect(uri: &Uri) -> Option<HeaderValue> {
     let path = uri.path();
-    let clean = clean(path);
-    if clean == path || !path.starts_with('/') {
+    let normal = normalized(path);
+    if normal == path || !path.starts_with('/') {
         return None;
     }
     let location = match uri.query() {
-        Some(query) => format!("{clean}?{query}"),
-        None => clean,
+        Some(query) => format!("{normal}?{query}"),
+        None => normal,
     };
     HeaderValue::from_str(&location).ok()
 }
 
-fn clean(path: &str) -> String {
+/// The path without empty, `.` and `..` segments; a slash at the end is kept.
+fn normalized(path: &str) -> String {
     let mut segments = Vec::new();
     for segment in path.split('/') {
         match segment {
@@ -52,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_that_is_not_clean_moves_to_the_one_that_is() {
+    fn a_path_is_redirected_to_its_normal_form() {
         for (path, wanted) in [
             ("//healthcheck", Some("/healthcheck")),
             ("/a/../healthcheck?x=1", Some("/healthcheck?x=1")),
@@ -66,8 +68,8 @@ mod tests {
             ("/a.b/..c", None),
             ("*", None),
         ] {
-            let moved = moved(&path.parse().expect("a URI"));
-            assert_eq!(moved.as_ref().map(|location| location.to_str().expect("text")), wanted, "{path}");
+            let location = redirect(&path.parse().expect("a URI"));
+            assert_eq!(location.as_ref().map(|location| location.to_str().expect("text")), wanted, "{path}");
         }
     }
 }

@@ -1,53 +1,53 @@
-//! The health of the process: what the pages show and gRPC health follows. Who decides it is not here.
+//! The health of the process, which the pages show and gRPC health follows. The `app` module derives and sets it.
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// How the process is: two lists of reasons, each empty where all is well.
+/// The state of the process: two lists of reasons. An empty list means healthy, or ready.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
-    /// Why it is not healthy: `/healthcheck` and gRPC health.
+    /// Why the process is not healthy: for `/healthcheck` and gRPC health.
     pub unhealthy: Vec<Arc<str>>,
-    /// Why it is not ready: `/readyz`.
+    /// Why the process is not ready: for `/readyz`.
     pub unready: Vec<Arc<str>>,
 }
 
 impl State {
-    /// Whether it is healthy.
+    /// Whether there is no reason against being healthy.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
         self.unhealthy.is_empty()
     }
 }
 
-/// The present [`State`]. Clones are the same one.
+/// A handle on the current [`State`]. Clones share the state.
 #[derive(Clone, Debug)]
 pub struct Health(watch::Sender<State>);
 
 impl Health {
-    /// In this state.
+    /// A handle on a new state.
     #[must_use]
     pub fn new(state: State) -> Self {
         Self(watch::Sender::new(state))
     }
 
-    /// The present state.
+    /// A copy of the current state.
     #[must_use]
     pub fn state(&self) -> State {
         self.0.borrow().clone()
     }
 
-    /// Changes the state. Whether it changed.
+    /// Replaces the state. Returns whether it has changed; only then are receivers of [`Health::follow`] notified.
     pub fn set(&self, state: State) -> bool {
-        self.0.send_if_modified(|present| {
-            let changes = *present != state;
-            *present = state;
-            changes
+        self.0.send_if_modified(|current| {
+            let is_changed = *current != state;
+            *current = state;
+            is_changed
         })
     }
 
-    /// Follows the state: for gRPC health.
+    /// A receiver of the state and its changes: for gRPC health.
     #[must_use]
     pub fn follow(&self) -> watch::Receiver<State> {
         self.0.subscribe()

@@ -1,6 +1,6 @@
 //! The HTTP pages: health, metrics and, on the debug listener, rules and statistics. All are read-only.
 //!
-//! Content comes in through closures, so nothing here knows where it is from, nor how it is served.
+//! The content comes from closures, so that this module depends neither on its sources nor on the server.
 
 mod elsewhere;
 mod health;

@@ -1,22 +1,22 @@
-//! The `/rlconfig` page: one limit a line, in the reference's words.
+//! The `/rlconfig` page: one limit per line, in the reference's format.
 
 use std::fmt;
 
 use limiter::domain::{Algorithm, Limit};
 
-/// A piece of the page is given out once it is this long, in bytes.
+/// The page is sent in pieces of about this length, in bytes.
 const PIECE: usize = 64 * 1024;
 
-/// One limit of the rules in force. A rule with several has a line for each.
+/// One limit of the active rules. A rule with several limits has a line for each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleLine {
-    /// The domain and the levels, joined by dots; key and value joined by `_`.
+    /// The domain and the levels, joined by dots; in a level, key and value are joined by `_`.
     pub name: String,
-    /// None if unlimited.
+    /// `None`: unlimited.
     pub limit: Option<Limit>,
-    /// Counted, not enforced.
+    /// Shadow mode: counted, not enforced.
     pub shadow: bool,
-    /// Refuses only together with all other quota rules of a request.
+    /// Quota mode: a request is denied only if all of its quota rules are over their limits.
     pub quota: bool,
 }
 
@@ -34,7 +34,7 @@ impl fmt::Display for RuleLine {
     }
 }
 
-/// What the reference does not know, where it is not the default.
+/// Writes the properties that the reference does not have, if they differ from their defaults.
 fn write_additions(f: &mut fmt::Formatter<'_>, limit: &Limit) -> fmt::Result {
     let algorithm = limit.algorithm();
     if limit.window().multiplier().get() != 1 {
@@ -55,7 +55,7 @@ fn write_additions(f: &mut fmt::Formatter<'_>, limit: &Limit) -> fmt::Result {
     Ok(())
 }
 
-/// The page of these lines, in pieces.
+/// The text of the page with these lines, in pieces of about 64 KiB.
 pub fn rlconfig(lines: impl Iterator<Item = RuleLine>) -> impl Iterator<Item = String> {
     let mut lines = lines;
     std::iter::from_fn(move || {
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_rule_reads_as_in_the_reference() {
+    fn a_plain_rule_has_the_reference_s_format() {
         assert_eq!(
             line(Some(Limit::fixed_window(2, Unit::Day))),
             "d.k_v: unit=DAY requests_per_unit=2, shadow_mode: true, quota_mode: false"
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn additions_come_last() {
+    fn properties_beyond_the_reference_s_come_last() {
         let window = Window::new(Unit::Second, NonZeroU32::new(30).expect("not zero")).expect("valid");
         let limit = Limit::new(Algorithm::TokenBucket, 2, window, Some(5), Some(true)).expect("valid");
         assert_eq!(

@@ -1,5 +1,5 @@
-//! Which path shows what, on each of the three listeners. Pages are read whatever the method, as in the reference:
-//! HAProxy's health checks are `OPTIONS`.
+//! The routes of the three HTTP listeners. As in the reference, a page is served for every method: HAProxy's health
+//! checks use `OPTIONS`.
 
 use std::{convert::Infallible, fmt, sync::Arc};
 
@@ -16,18 +16,19 @@ use axum::{
 
 use super::{
     Health,
-    elsewhere::{elsewhere, moved},
+    elsewhere::{elsewhere, redirect},
 };
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
-/// A text that is made piece by piece, as the client takes it.
+/// The text of a page in pieces, each of which is made when the client is ready to receive it.
 pub type Pieces = Box<dyn Iterator<Item = String> + Send>;
 
-/// Makes the text of a page; called for each request, on a thread that may block.
+/// Makes the text of a page. Called for each request, on a thread that may block.
 type Page = Arc<dyn Fn() -> Pieces + Send + Sync>;
 
-/// The HTTP listener (8080): health, and the routes of the APIs. `stuck` returns which worker does nothing, if any.
+/// The HTTP listener (8080): health, and the routes of the APIs. `stuck` returns a description of a worker that runs no
+/// tasks, if there is one.
 pub fn http_router(
     health: Health,
     stuck: impl Fn() -> Option<String> + Clone + Send + Sync + 'static,
@@ -36,19 +37,20 @@ pub fn http_router(
     let (healthcheck, readyz) = (health.clone(), health);
     apis.route(
         "/healthcheck",
-        any(move || async move { unless(&healthcheck.state().unhealthy, StatusCode::INTERNAL_SERVER_ERROR) }),
+        any(move || async move { ok_unless(&healthcheck.state().unhealthy, StatusCode::INTERNAL_SERVER_ERROR) }),
     )
-    .route("/readyz", any(move || async move { unless(&readyz.state().unready, StatusCode::SERVICE_UNAVAILABLE) }))
+    .route("/readyz", any(move || async move { ok_unless(&readyz.state().unready, StatusCode::SERVICE_UNAVAILABLE) }))
     .route(
         "/livez",
         any(move || async move {
-            unless(&stuck().map(Arc::from).into_iter().collect::<Vec<_>>(), StatusCode::SERVICE_UNAVAILABLE)
+            ok_unless(&stuck().map(Arc::from).into_iter().collect::<Vec<_>>(), StatusCode::SERVICE_UNAVAILABLE)
         }),
     )
     .fallback(|method: Method, uri: Uri| async move { elsewhere(&method, &uri) })
 }
 
-/// The Prometheus listener (9090): `scrape` at `path`, which begins with `/`. An error is a fault's description.
+/// The Prometheus listener (9090): `scrape` at `path`, which begins with `/`. An error of `scrape` is answered with 500
+/// and its text.
 pub fn metrics_router<F, I>(path: &str, content_type: &'static str, scrape: F) -> Router
 where
     F: Fn() -> Result<I, String> + Clone + Send + Sync + 'static,
@@ -56,28 +58,28 @@ where
 {
     let path: Arc<str> = path.into();
     let page = move |method: Method, uri: Uri| {
-        let (here, scrape) = (uri.path() == &*path, scrape.clone());
+        let (is_page, scrape) = (uri.path() == &*path, scrape.clone());
         async move {
-            if !here {
+            if !is_page {
                 return elsewhere(&method, &uri);
             }
             match off_runtime(scrape).await {
                 Ok(Ok(pieces)) => streamed(HeaderValue::from_static(content_type), Box::new(pieces)),
-                Ok(Err(fault)) => (StatusCode::INTERNAL_SERVER_ERROR, fault).into_response(),
+                Ok(Err(error)) => (StatusCode::INTERNAL_SERVER_ERROR, error).into_response(),
                 Err(response) => response,
             }
         }
     };
-    // The path is a setting and taken as it is written: as a route, braces in it would capture.
+    // The path is a setting that is used literally: in a route, braces would be captures.
     Router::new().fallback_service(any(page))
 }
 
-/// What the debug listener shows.
+/// The pages of the debug listener.
 #[derive(Clone)]
 pub struct DebugPages {
-    /// The rules in force: see [`super::rlconfig`].
+    /// The active rules: see [`super::rlconfig`].
     pub rlconfig: Page,
-    /// `name: value` lines.
+    /// Statistics, as lines of `name: value`.
     pub stats: Page,
 }
 
@@ -87,17 +89,17 @@ impl fmt::Debug for DebugPages {
     }
 }
 
-/// The debug listener (6070). As in the reference, a path without a page shows the index; not where profiles are there,
-/// so that a profiler sees that there are none.
+/// The debug listener (6070). As in the reference, a path without a page shows the index. The exception is
+/// `/debug/pprof`, which the reference has and Tollgate has not: a profiler must see that there is nothing.
 pub fn debug_router(pages: DebugPages) -> Router {
     let DebugPages { rlconfig, stats } = pages;
-    let index = "/rlconfig: print out the rules in force\n/stats: print out stats\n";
+    let index = "/rlconfig: print out the active rules\n/stats: print out stats\n";
     Router::new()
         .fallback(move |method: Method, uri: Uri| async move {
             if uri.path().starts_with("/debug/pprof") || uri.path() == "*" {
                 return elsewhere(&method, &uri);
             }
-            match moved(&uri) {
+            match redirect(&uri) {
                 Some(location) => (StatusCode::MOVED_PERMANENTLY, [(LOCATION, location)]).into_response(),
                 None => index.into_response(),
             }
@@ -106,8 +108,8 @@ pub fn debug_router(pages: DebugPages) -> Router {
         .route("/stats", any(move || text_page(stats.clone())))
 }
 
-/// All is well, unless there are reasons why not: then this status, and a line for each.
-fn unless(reasons: &[Arc<str>], status: StatusCode) -> Response {
+/// `OK` if there are no reasons; otherwise `status`, and a line for each reason.
+fn ok_unless(reasons: &[Arc<str>], status: StatusCode) -> Response {
     if reasons.is_empty() {
         return "OK".into_response();
     }
@@ -127,11 +129,12 @@ fn streamed(content_type: HeaderValue, pieces: Pieces) -> Response {
     ([(CONTENT_TYPE, content_type)], body).into_response()
 }
 
-/// Begins a page away from the runtime: with a million rules it takes long, and health must answer meanwhile.
+/// Begins a page on a blocking thread: with a million rules it takes long, and health pages must be answered meanwhile.
+/// The error is the response to a panic.
 async fn off_runtime<T: Send + 'static>(begin: impl FnOnce() -> T + Send + 'static) -> Result<T, Response> {
-    let begun = tokio::task::spawn_blocking(begin).await;
-    begun.map_err(|fault| {
-        tracing::error!(%fault, "a page could not be made");
+    let result = tokio::task::spawn_blocking(begin).await;
+    result.map_err(|error| {
+        tracing::error!(fault = %error, "a page could not be made");
         (StatusCode::INTERNAL_SERVER_ERROR, "this page failed; the log says why\n").into_response()
     })
 }

@@ -167,7 +167,7 @@ descriptors:
         assert!(reported.lines().any(|line| line.starts_with(fault)), "no {fault} in\n{reported}");
     }
     let tollgate = testkit::tollgate!().rules(rules).spawn();
-    let rejected = tollgate.wait_for_log("rules are refused");
+    let rejected = tollgate.wait_for_log("rules are rejected");
     for fault in faults {
         assert!(rejected.contains(fault), "no {fault} in\n{rejected}");
     }

@@ -121,15 +121,15 @@ async fn faulty_defaults_change_nothing_and_are_logged_once() {
     };
     defaults.write("defaults:\n  - domain: shop\n    algorithm: token_bukket\n");
     refused(1.0).await;
-    // rules loaded meanwhile use the former ones
+    // rules loaded meanwhile use the active defaults
     tollgate.write_rules(&RULES.replace("key: user", "key: guest"));
     until_rule(&tollgate, &rule("guest", ", algorithm: token_bucket, burst: 5")).await;
-    let logged = tollgate.wait_for_lines("new defaults of the rules are refused", 1);
-    let [line] = logged.as_slice() else { panic!("logged once: {logged:#?}") };
+    let lines = tollgate.wait_for_lines("new rule defaults are rejected", 1);
+    let [line] = lines.as_slice() else { panic!("logged once: {lines:#?}") };
     let event: Value = serde_json::from_str(line).expect("JSON");
     assert_eq!(event["level"], "error");
     let message = event["@message"].as_str().expect("a message");
-    for part in ["the former ones stay", "defaults.yaml:3:16: defaults[0].algorithm: ", "did you mean `token_bucket`?"]
+    for part in ["the active ones stay", "defaults.yaml:3:16: defaults[0].algorithm: ", "did you mean `token_bucket`?"]
     {
         assert!(message.contains(part), "no '{part}' in {message}");
     }
@@ -137,13 +137,13 @@ async fn faulty_defaults_change_nothing_and_are_logged_once() {
     fs::remove_file(defaults.path()).expect("removed");
     refused(2.0).await;
     defaults.write(BUCKETS);
-    tollgate.wait_for_log("the defaults of the rules are again those in force");
+    tollgate.wait_for_log("the file of the rule defaults has the content of the active defaults again");
     until_rule(&tollgate, &rule("guest", ", algorithm: token_bucket, burst: 5")).await;
     defaults.write(SLIDING);
     until_rule(&tollgate, &rule("guest", ", algorithm: sliding_window")).await;
 }
 
-/// The rules are valid without the defaults, but not with them: the former rules stay, with the former defaults.
+/// The rules are valid without the new defaults, but not with them: the active rules stay, with the previous defaults.
 #[tokio::test]
 async fn defaults_that_do_not_fit_a_rule_are_reported_at_the_rule() {
     let rules = "domain: shop\ndescriptors:\n  - key: user\n    rate_limits:\n      - {unit: year, requests_per_unit: 3}\n      \
@@ -152,11 +152,8 @@ async fn defaults_that_do_not_fit_a_rule_are_reported_at_the_rule() {
     let tollgate = testkit::tollgate!().rules(rules).env("RULE_DEFAULTS", defaults.path()).start();
     until_rule(&tollgate, &rule("user", "")).await;
     defaults.write(SLIDING);
-    let logged = tollgate.wait_for_log("rules are refused, the former ones stay in force");
-    assert!(
-        logged.contains("rules.yaml:6:9: descriptors[0].rate_limits[1]: a second sliding_window limit"),
-        "{logged}"
-    );
+    let line = tollgate.wait_for_log("rules are rejected, the active rules stay");
+    assert!(line.contains("rules.yaml:6:9: descriptors[0].rate_limits[1]: a second sliding_window limit"), "{line}");
     until_rule(&tollgate, &rule("user", "")).await;
     tollgate.write_rules(RULES);
     until_rule(&tollgate, &rule("user", ", algorithm: sliding_window")).await;

@@ -27,7 +27,7 @@ use super::{
     requests::{ErrorKind, InFlight, RequestStats},
 };
 use crate::{
-    engine::{self, Begun, DecideError, Engine},
+    engine::{self, DecideError, Engine, MaybePending},
     rejections::Reason,
 };
 
@@ -136,15 +136,15 @@ impl Unary for RlsService {
         };
         let in_flight = self.requests.start(Instant::now());
         match self.engine.begin(&request, deadline) {
-            Begun::Decided(Ok(decision)) => {
+            MaybePending::Decided(Ok(decision)) => {
                 respond::append(EchoedRequest::of(&request, &self.options), &decision, &self.options, out);
                 Outcome::Answered(decision.unknown_domain.then_some(Note::UnknownDomain))
             }
-            Begun::Decided(Err(error)) => {
+            MaybePending::Decided(Err(error)) => {
                 in_flight.failed(ErrorKind::from(&error));
                 Outcome::Rejected(CallError::from(error).into())
             }
-            Begun::Pending(decision) => Outcome::Pending(Pending {
+            MaybePending::Pending(decision) => Outcome::Pending(Pending {
                 decision,
                 in_flight: in_flight.waiting(Arc::clone(&self.requests)),
                 echoed: EchoedRequest::of(&request, &self.options),

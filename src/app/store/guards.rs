@@ -1,4 +1,4 @@
-//! What stands before each store that is reached over a network: remembered denials, failure modes, measured calls.
+//! The decorators of each store that is reached over a network: deny cache, failure modes, call timing.
 
 use std::{
     num::{NonZeroU32, NonZeroUsize},
@@ -14,18 +14,18 @@ use metrics::Collect;
 
 use super::memory::sweep;
 
-/// How a store is guarded.
+/// The configuration of the guards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GuardsConfig {
-    /// The size of the deny cache; `None`: there is none.
+    /// The size of the deny cache, in bytes; `None`: it is off.
     pub deny_cache_bytes: Option<NonZeroUsize>,
-    /// The counters of the failure mode `local`.
+    /// The memory store of the failure mode `local`.
     pub local: MemoryConfig,
-    /// The processes that share a limit in the failure mode `local`.
+    /// The number of processes by which limits are divided in the failure mode `local`.
     pub replicas: NonZeroU32,
 }
 
-/// What the guards of all workers share.
+/// The state that the guards of all workers share.
 pub(super) struct Guards {
     denied: Option<Arc<DenyTable>>,
     local: Arc<MemoryStore>,
@@ -45,8 +45,8 @@ impl Guards {
         }
     }
 
-    /// The stack over one worker's store.
-    pub(super) fn around(&self, store: impl RateLimiter) -> Arc<dyn DynRateLimiter> {
+    /// The store of one worker, wrapped in the guards.
+    pub(super) fn wrap(&self, store: impl RateLimiter) -> Arc<dyn DynRateLimiter> {
         match &self.denied {
             Some(table) => self.observed(DenyCache::new(store, Arc::clone(table))),
             None => self.observed(store),

@@ -1,4 +1,4 @@
-//! Counters in this process.
+//! The memory store as a backend: counters in this process.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,10 +11,10 @@ use tokio::{sync::watch, time};
 
 use super::{super::readiness::Readiness, Backend};
 
-/// Between two searches of a part of the store for expired counters.
+/// The pause between two sweeps, each of which removes the expired counters of a part of the store.
 const SWEEP_EVERY: Duration = Duration::from_millis(100);
 
-/// Counters looked at in one such search: a full store of a million is seen once in twelve seconds.
+/// How many counters one sweep checks: a full store of a million is checked once in twelve seconds.
 const SWEEP_COUNTERS: usize = 8192;
 
 /// One store for all workers.
@@ -52,10 +52,10 @@ impl Backend for MemoryBackend {
     }
 }
 
-/// Removes expired counters, a few at a time.
+/// Removes expired counters, a part of the store at a time. Runs until dropped.
 pub(super) async fn sweep(store: Arc<MemoryStore>) {
     loop {
-        // a pause after each search, however long that took: it is where the task can be ended
+        // a pause after each sweep, however long that took: the task can be cancelled only here
         time::sleep(SWEEP_EVERY).await;
         store.sweep(SWEEP_COUNTERS);
     }

@@ -1,7 +1,7 @@
 //! Where the counters are. Each store is a file or folder here that implements [`Backend`], and a line in
 //! [`StoreConfig`], [`BackendError`] and [`open`]; the store itself is a crate.
 
-// of each store that is reached over a network
+// for stores that are reached over a network
 #[cfg(feature = "redis")]
 mod guards;
 mod memory;
@@ -40,16 +40,16 @@ pub enum StoreConfig {
 /// Why a store cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum BackendError {
-    /// Redis.
+    /// Redis cannot be used.
     #[cfg(feature = "redis")]
     #[error(transparent)]
     Redis(#[from] RedisError),
 }
 
 impl BackendError {
-    /// Whether the store was waited for and has never answered.
+    /// Whether the cause is a store that has never answered since the start.
     pub(crate) const fn is_never_answered(&self) -> bool {
-        // by value: without the feature there is no variant
+        // matched by value: without the feature the enum has no variant
         match *self {
             #[cfg(feature = "redis")]
             Self::Redis(ref error) => matches!(error, RedisError::NeverAnswered { .. }),
@@ -59,16 +59,18 @@ impl BackendError {
 
 /// A store as the service runs it: one for the process, shared by the workers.
 pub(super) trait Backend: Send + Sync {
-    /// What its limiters can do, as far as it is known.
+    /// What its limiters support, as far as it is known.
     fn capabilities(&self) -> Capabilities;
 
-    /// Follows whether its limiters charge groups all or none, which may become known only once a peer has answered.
+    /// Whether its limiters charge groups all or none, and each change of that: it may become known only once the store
+    /// has answered.
     fn atomic_groups(&self) -> watch::Receiver<AtomicGroups>;
 
-    /// A limiter for the engine of the current runtime, on which it may keep tasks and connections: they end with it.
+    /// A limiter for the engine of the current runtime. It may keep tasks and connections there, which end with the
+    /// runtime.
     fn limiter(&self) -> Arc<dyn DynRateLimiter>;
 
-    /// What it counts.
+    /// Its metrics.
     fn collectors(&self) -> Vec<Arc<dyn Collect>>;
 
     /// Its part of the `/stats` page; empty if it has none.
@@ -76,8 +78,8 @@ pub(super) trait Backend: Send + Sync {
         String::new()
     }
 
-    /// The work beside the requests: each runs until it is dropped, at any await. `ready` learns what is wrong with the
-    /// store.
+    /// Its background tasks. Each runs until it is dropped, at any await, and reports what is wrong with the store to
+    /// `ready`.
     fn background(&self, ready: &Readiness) -> Vec<BoxFuture<'static, ()>>;
 
     /// Resolves when the process must end because the store cannot be used.
@@ -85,11 +87,14 @@ pub(super) trait Backend: Send + Sync {
         Box::pin(std::future::pending())
     }
 
-    /// Called after the last call has ended, and with it each limiter that belongs to one runtime.
+    /// Closes the store. Called after the last call has ended and every runtime's limiter was dropped.
     fn close(&self) -> BoxFuture<'_, ()>;
 }
 
-/// The store of this configuration. Reads the files that it needs; connects to nothing.
+/// The store of this configuration. Reads its TLS files; opens no connection.
+///
+/// # Errors
+/// If the files cannot be used.
 pub(super) fn open(config: &StoreConfig) -> Result<Arc<dyn Backend>, BackendError> {
     Ok(match config {
         StoreConfig::Memory(memory) => Arc::new(MemoryBackend::new(*memory)),

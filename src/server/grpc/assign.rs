@@ -23,7 +23,7 @@ pub(super) struct Assigner {
 }
 
 impl Assigner {
-    /// The queues and the runtimes are those of the workers. Dropped, it closes the queues.
+    /// `queues` and `metrics` are those of the workers, in the same order. Dropping the assigner closes the queues.
     pub(super) fn new(queues: Vec<mpsc::Sender<Assigned>>, metrics: Vec<RuntimeMetrics>, stats: Arc<Stats>) -> Self {
         let balancer = Balancer::new(queues.len(), Instant::now());
         Self { queues, metrics, balancer, stats }
@@ -40,10 +40,10 @@ impl Dispatch for Assigner {
         };
         let open: Vec<_> = stats.open_by_worker().collect();
         let chosen = balancer.choose(&open, |worker| Worker::busy(&metrics[worker]), Instant::now());
-        // Fails only for a connection that its peer has closed already.
+        // Fails only for a connection that the peer has already closed.
         let Ok(socket) = socket.detach() else { return };
         let assigned = Assigned { socket, slot, open: OpenGuard::new(stats, chosen) };
-        // A full queue means a worker that hangs: the peer is better served elsewhere.
+        // A full queue means that the worker hangs: the peer is better served by another instance.
         if queues[chosen].try_send(assigned).is_err() {
             count(&stats.refused);
         }

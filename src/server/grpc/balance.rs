@@ -1,18 +1,20 @@
-//! Chooses the worker for the next connection: the one with the fewest; of those the least busy; of those the next in
-//! turn.
+//! Chooses the worker for the next connection: the one with the fewest connections; among equals the least busy; among
+//! equally busy ones the next in turn.
 
 use std::time::{Duration, Instant};
 
-/// The least time over which a worker's load is measured.
+/// The shortest interval over which the workers' load is measured.
 const SPAN: Duration = Duration::from_millis(500);
 
 /// Chooses among workers.
 #[derive(Debug)]
 pub(super) struct Balancer {
+    /// The worker whose turn is next.
     turn: usize,
     measured_at: Instant,
+    /// By worker: the busy time at `measured_at`.
     busy_then: Vec<Duration>,
-    /// Percent of the last span.
+    /// By worker: the busy part of the last measured interval, in percent.
     load: Vec<u8>,
 }
 
@@ -21,8 +23,8 @@ impl Balancer {
         Self { turn: 0, measured_at: now, busy_then: vec![Duration::ZERO; workers], load: vec![0; workers] }
     }
 
-    /// The worker for the next connection. `open` is how many each has, `busy` for how long each has been working
-    /// since it started.
+    /// The worker for the next connection. `open` is the number of open connections of each worker, and `busy` returns
+    /// how long a worker has been busy since it started.
     pub(super) fn choose(&mut self, open: &[usize], busy: impl Fn(usize) -> Duration, now: Instant) -> usize {
         self.measure(busy, now);
         let workers = open.len();
@@ -34,6 +36,7 @@ impl Balancer {
         chosen
     }
 
+    /// Measures the load again if the last measurement is at least [`SPAN`] old.
     fn measure(&mut self, busy: impl Fn(usize) -> Duration, now: Instant) {
         let span = now.saturating_duration_since(self.measured_at);
         if span < SPAN {
@@ -69,7 +72,7 @@ mod tests {
         let busy = |worker| [SPAN, SPAN / 2, SPAN][worker];
         assert_eq!(balancer.choose(&[1, 1, 1], busy, now + SPAN), 1);
         let later = |worker| [SPAN, SPAN, SPAN][worker];
-        assert_eq!(balancer.choose(&[1, 1, 1], later, now + 2 * SPAN), 2, "busyness of long ago does not count");
+        assert_eq!(balancer.choose(&[1, 1, 1], later, now + 2 * SPAN), 2, "only the last interval counts");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What can be set about the server, as values that are always valid.
+//! The configuration of the gRPC server. Every value of these types is valid.
 
 use std::{
     fmt,
@@ -13,60 +13,62 @@ use tls::ServerTls;
 /// The implementation of HTTP/2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Http2 {
-    /// The crate wire.
+    /// The crate `wire` of this workspace.
     Wire,
-    /// hyper.
+    /// The crate `hyper`.
     Hyper,
 }
 
-/// How the server treats its connections. Durations of zero mean "never" only where it says so.
+/// The workers and the limits of their connections. A duration of zero means "never" only where it is documented.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerConfig {
-    /// How many worker threads serve connections.
+    /// The number of worker threads.
     pub workers: NonZeroUsize,
-    /// The age at which a connection is sent GOAWAY, give or take a tenth. Zero: never, as in grpc-go.
+    /// The age at which a connection is sent GOAWAY, plus or minus a tenth. Zero: never, as in grpc-go.
     pub max_connection_age: Duration,
-    /// How long calls may go on after that before the connection is closed. Zero: for ever, as in grpc-go.
+    /// How long calls may continue after that GOAWAY before the connection is closed. Zero: for ever, as in grpc-go.
     pub max_connection_age_grace: Duration,
-    /// Calls that one connection may have open at a time; the rest wait at the client.
+    /// The maximum number of concurrent calls on one connection; further calls wait at the client.
     pub max_concurrent_streams: NonZeroU32,
-    /// Bytes of headers that one call may have, as HTTP/2 counts them.
+    /// The maximum size of the headers of one call, in bytes as HTTP/2 counts them (`SETTINGS_MAX_HEADER_LIST_SIZE`).
     pub max_header_list_size: u32,
     /// The implementation of HTTP/2.
     pub http2: Http2,
-    /// Bytes of unfinished requests that one connection may hold, with [`Http2::Wire`]. See [`window_for`].
+    /// The flow control window of a connection with [`Http2::Wire`]: how many bytes of unfinished requests it may hold.
+    /// See [`window_for`].
     pub connection_window: u32,
-    /// Bytes that one call may send before they are read, with [`Http2::Wire`]: the longest message. See
+    /// The flow control window of a stream with [`Http2::Wire`], which determines the longest message. See
     /// [`window_for`].
     pub stream_window: u32,
-    /// What no setting changes.
+    /// Limits that have no setting.
     pub limits: ConnectionLimits,
 }
 
-/// What connections may take of the process.
+/// Limits on the resources that connections use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnectionLimits {
-    /// Open connections of all workers together. For one more, the connection that has waited longest for its peer's
-    /// first bytes is evicted; if all peers have sent something, the new one is refused.
+    /// The maximum number of open connections, of all workers together. For a further one, the connection that has
+    /// waited longest for its peer's first bytes is evicted; if all peers have sent something, the new one is rejected.
     pub max_connections: usize,
-    /// How long a peer may take for the TLS handshake and the HTTP/2 preface, together.
+    /// How long a peer may take for the TLS handshake and the HTTP/2 preface together.
     pub preface_timeout: Duration,
     /// How long a TCP connection may be silent before the kernel probes the peer. Whole seconds; zero: never.
     pub keepalive_interval: Duration,
-    /// How long the peer's kernel may take to acknowledge a probe, or an answer, before the connection is closed.
+    /// How long the peer's kernel may take to acknowledge a probe, or a response, before the connection is closed.
     pub keepalive_timeout: Duration,
-    /// Bytes of answers that may wait to be sent on one stream, with [`Http2::Hyper`].
+    /// How many bytes of responses may wait to be sent on one stream, with [`Http2::Hyper`].
     pub max_send_buffer_size: usize,
-    /// Streams of one connection that its peer may open and reset before the worker has seen them, with
-    /// [`Http2::Hyper`]; one more closes the connection (the rapid reset attack).
+    /// How many streams of one connection its peer may open and reset before the worker has seen them, with
+    /// [`Http2::Hyper`]; a further one closes the connection (the rapid reset attack).
     ///
     /// A peer that cancels calls after a few milliseconds, as Envoy does, leaves thousands of them in the socket while
-    /// the worker does not run: a container that is throttled stands still for most of 100 ms, again and again. Closing
-    /// the connection would then fail every other call on it as well. So the bound is above what one turn of a
-    /// connection reads, 17 KiB, after which the worker sees every stream. Such a stream holds about 1 KiB and the
-    /// headers that came in that turn.
+    /// the worker does not run: a container with CPU throttling can be stopped for most of every 100 ms. Closing the
+    /// connection would then fail every other call on it as well. So the limit is above what one turn of a connection
+    /// reads, 17 KiB, after which the worker sees every stream. Such a stream holds about 1 KiB and the headers that
+    /// arrived in that turn.
     pub max_pending_reset_streams: usize,
-    /// Bytes of answers of the whole process that may wait for peers that do not read them, with [`Http2::Wire`].
+    /// How many bytes of responses may wait for peers that do not read them, in the whole process, with
+    /// [`Http2::Wire`].
     pub max_held_replies: usize,
 }
 
@@ -84,7 +86,7 @@ impl Default for ConnectionLimits {
     }
 }
 
-/// A window of HTTP/2 for so many bytes of messages, and for what frames them.
+/// The size of an HTTP/2 flow control window for this many bytes of messages and their framing.
 #[must_use]
 pub fn window_for(bytes: usize) -> u32 {
     const FRAMING: usize = 16 << 10;
@@ -94,13 +96,13 @@ pub fn window_for(bytes: usize) -> u32 {
 /// What the server shares with the rest of the process.
 #[derive(Clone, Debug, Default)]
 pub struct ServerContext {
-    /// How connections are secured; `None`: not at all.
+    /// The TLS configuration; `None`: connections are plaintext.
     pub tls: Option<Arc<ServerTls>>,
     /// Where calls and connections that are rejected are counted.
     pub rejections: Arc<Rejections>,
 }
 
-/// Which worker: 0 up to the number of workers. Displayed as the name of its thread, `worker-0`.
+/// Identifies a worker, by its number from 0. Displayed as the name of its thread: `worker-0`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct WorkerId(pub(super) usize);
 

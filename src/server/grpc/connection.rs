@@ -1,4 +1,5 @@
-//! One connection from its first bytes to its end: opened, served, drained for its age or at shutdown, and closed.
+//! One connection, from its first bytes to its end: it is opened, served, drained because of its age or at shutdown,
+//! and closed.
 
 use std::{
     collections::hash_map::RandomState,
@@ -24,15 +25,15 @@ use super::{
 };
 use crate::server::listen::{ConnectionSlot, DetachedSocket, ShutdownPhase, reached};
 
-/// How long a peer has to acknowledge that its connection ends. Calls that it sends later are lost, so a peer that is
-/// starved for a while must have enough; one that never answers must not delay a shutdown for long.
+/// How long a peer may take to acknowledge the GOAWAY of a connection that has reached its age. Calls that the peer
+/// sends later are lost, so the time must be enough for a peer that lacks CPU for a while.
 const AGED: Duration = Duration::from_secs(10);
-/// The same at shutdown.
+/// The same at shutdown, which a peer that never acknowledges must not delay for long.
 const DRAINING: Duration = Duration::from_secs(1);
 
 /// Serves a connection until it ends. Must be called on the worker's runtime.
 ///
-/// The opening needs more memory than the rest: it is a boxed future, which is dropped once the connection is served.
+/// The opening needs more memory than the rest, so it is a boxed future, dropped before the connection is served.
 pub(super) async fn serve<M, S>(socket: DetachedSocket, slot: &mut ConnectionSlot, opener: Opener<'_, M>)
 where
     M: Fn(RemotePeer) -> S + Sync,
@@ -47,7 +48,7 @@ where
     }
 }
 
-/// Serves until the connection ends, or is closed: for its age, or at shutdown.
+/// Serves until the connection ends, or is closed because of its age or at shutdown.
 async fn serve_http2(
     mut connection: Pin<Box<dyn Connection>>,
     context: &ConnectionContext,
@@ -82,7 +83,7 @@ async fn serve_http2(
     count(&stats.forced);
 }
 
-/// Peers break connections all the time, which is of interest only when a fault is searched for.
+/// Logs an error at level debug: peers break connections all the time, which matters only when a problem is analysed.
 fn log_end(ended: Result<(), Broken>) {
     if let Err(error) = ended {
         tracing::debug!(
@@ -92,9 +93,10 @@ fn log_end(ended: Result<(), Broken>) {
     }
 }
 
-/// The duration ± up to a tenth, so that connections that were made together do not all reconnect together.
+/// The duration plus or minus up to a tenth, so that connections that were opened together do not all reconnect at the
+/// same time.
 fn jittered(duration: Duration) -> Duration {
-    // Each RandomState has new keys: the standard library's source of a random number.
+    // Each RandomState has new keys, so the hash is a random number.
     let random = RandomState::new().build_hasher().finish();
     let permille = 900 + u32::try_from(random % 201).unwrap_or(100);
     duration.checked_mul(permille).map_or(duration, |product| product / 1000)
@@ -105,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn jitter_is_a_tenth_either_way() {
+    fn jitter_is_at_most_a_tenth_in_both_directions() {
         let ages: Vec<_> = (0..1000).map(|_| jittered(Duration::from_secs(100))).collect();
         assert!(ages.iter().all(|age| (90..=110).contains(&age.as_secs())), "{ages:?}");
         assert!(ages.iter().any(|age| age.as_secs() < 95) && ages.iter().any(|age| age.as_secs() >= 105), "{ages:?}");

@@ -1,4 +1,4 @@
-//! What the connections of a worker share: how they are opened, limits, HTTP/2's parameters.
+//! What the connections of a worker share: how they are opened, their limits, the parameters of HTTP/2.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,18 +8,18 @@ use hyper_util::rt::TokioExecutor;
 use super::{Http2, ServerConfig, ServerContext};
 use crate::{rejections::Rejections, server::listen::Opening};
 
-/// Bytes that one stream may send before they are read. Calls are read as they arrive; only a reflection stream whose
-/// client does not read the answers is not.
+/// hyper's flow control window of a stream. Calls are read as they arrive; only a reflection stream whose client does
+/// not read the responses is not.
 const STREAM_WINDOW: u32 = 64 << 10;
 
-/// Bytes that a connection may send before they are read. h2 derives from it how many short frames may be buffered;
-/// `turn` keeps their number below that.
+/// hyper's flow control window of a connection. h2 derives from it how many short frames may be buffered; `turn` keeps
+/// their number below that.
 const CONNECTION_WINDOW: u32 = 128 << 10;
 
-/// What is left for the opening of a connection when the drain begins.
+/// How much time is left to open a connection when the drain begins.
 const OPENING_WHILE_DRAINING: Duration = Duration::from_secs(1);
 
-/// The shortest limit on a header block.
+/// The least value of wire's limit on the encoded length of a header block, in bytes.
 const LEAST_BLOCK: usize = 64 << 10;
 
 /// What the connections of a worker share.
@@ -41,7 +41,7 @@ impl ConnectionContext {
         let max_streams = config.max_concurrent_streams.get();
         let mut hyper = http2::Builder::new(TokioExecutor::new());
         hyper
-            // No gRPC client reads a date, and it costs a header on each answer.
+            // gRPC clients do not use a date, which would be a further header on each response.
             .auto_date_header(false)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .initial_stream_window_size(STREAM_WINDOW)

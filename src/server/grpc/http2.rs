@@ -1,4 +1,4 @@
-//! An HTTP/2 connection of either implementation.
+//! What the two implementations of an HTTP/2 connection, wire and hyper, have in common.
 
 use std::{
     error::Error,
@@ -19,16 +19,16 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::turn::InTurns;
 
-/// Why a connection broke.
+/// The error with which a connection ended.
 pub(super) type Broken = Box<dyn Error + Send + Sync>;
 
-/// A connection that is served while it is polled.
+/// A connection. It makes progress only while it is polled.
 pub(super) trait Connection: Send {
     /// Serves the connection; ready when it has ended.
     fn poll_served(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Broken>>;
 
-    /// Begins the graceful end, which goes on when the connection is polled. The peer has `patience` to acknowledge it,
-    /// where the server has such a bound; once more, with less, shortens that.
+    /// Begins the graceful shutdown, which continues when the connection is polled. With wire, the peer has `patience`
+    /// to acknowledge it, and a second call with a shorter `patience` reduces it; hyper has no such limit.
     fn shut_down(self: Pin<&mut Self>, patience: Duration);
 }
 

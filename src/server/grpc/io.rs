@@ -1,5 +1,5 @@
-//! A peer's stream as hyper sees it: the preface that was read already comes first, frames pass the filter, and the
-//! close is graceful.
+//! The stream of a peer as hyper sees it: it begins with the preface, which has already been read; frames pass the
+//! filter; and the close is graceful.
 
 use std::{
     io::{self, IoSlice},
@@ -21,25 +21,26 @@ use super::{
 };
 use crate::rejections::Reason;
 
-/// How long a closed connection waits for the peer to close too.
+/// How long a connection that was shut down waits for the peer to close it too.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// How long a header block may take to come whole: h2 keeps some megabytes for one that is large.
+/// How long a header block may take to arrive completely: h2 holds up to some megabytes of an incomplete one.
 const BLOCK_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A stream whose preface has been read.
 ///
-/// Closing a socket that has unread bytes resets it, and a reset can overtake the last answers on their way to the
-/// peer. A peer that has not read our GOAWAY yet does go on sending; so after the last answer, the sending side is
-/// closed and what still comes is thrown away, until the peer closes or [`LINGER`] is over.
+/// Closing a socket that has unread bytes resets the connection, and the peer may then discard the last responses. A
+/// peer that has not read our GOAWAY yet continues to send. So after the last response only the sending side is closed,
+/// and further bytes are discarded until the peer closes or [`LINGER`] has elapsed.
 #[derive(Debug)]
 pub(super) struct PeerIo<T> {
     inner: T,
+    /// How many bytes of the preface have been read from this.
     replayed: usize,
     inbound: Inbound,
     outbound: Outbound,
     peer: PeerContext,
-    /// While a header block is incomplete, and the peer was waited for.
+    /// Set while a header block is incomplete and more of it is awaited.
     block: Option<Pin<Box<Sleep>>>,
     end: End,
 }
@@ -58,13 +59,13 @@ impl<T> PeerIo<T> {
 }
 
 impl<T: AsyncRead + Unpin> PeerIo<T> {
-    /// Ready when the peer has closed or broken the connection.
+    /// Discards what the peer sends; ready when the peer has closed or reset the connection.
     fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut waste = [MaybeUninit::uninit(); 4096];
+        let mut discarded = [MaybeUninit::uninit(); 4096];
         loop {
-            let mut waste = ReadBuf::uninit(&mut waste);
-            match ready!(Pin::new(&mut self.inner).poll_read(cx, &mut waste)) {
-                Ok(()) if !waste.filled().is_empty() => {}
+            let mut discarded = ReadBuf::uninit(&mut discarded);
+            match ready!(Pin::new(&mut self.inner).poll_read(cx, &mut discarded)) {
+                Ok(()) if !discarded.filled().is_empty() => {}
                 _ => return Poll::Ready(()),
             }
         }
@@ -88,7 +89,8 @@ impl<T: AsyncRead + Unpin> AsyncRead for PeerIo<T> {
         } else if polled.is_pending() {
             let timer = this.block.get_or_insert_with(|| Box::pin(sleep(BLOCK_PATIENCE)));
             if timer.as_mut().poll(cx).is_ready() {
-                this.peer.reject(Reason::Incomplete, &"the headers of a call have not come whole within ten seconds");
+                let detail = "the headers of a call have not arrived completely within ten seconds";
+                this.peer.reject(Reason::Incomplete, &detail);
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
         }
@@ -138,7 +140,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for PeerIo<T> {
             ready!(Pin::new(&mut this.inner).poll_shutdown(cx))?;
             this.end = End::Lingering(Box::pin(sleep(LINGER)));
         }
-        // The discarding comes first, so that a peer that never stops sending still meets the timer.
+        // A read is pending at the end of a turn (see `turn`), so the timer is polled even if the peer sends for ever.
         if this.poll_discard(cx).is_ready() {
             return Poll::Ready(Ok(()));
         }
@@ -163,7 +165,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_preface_comes_first() {
+    async fn the_preface_is_read_first() {
         let (near, mut far) = duplex(64);
         let mut io = PeerIo::new(near, peer());
         let frame = b"\0\0\x05\0\0\0\0\0\x01frame";
@@ -175,13 +177,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_header_block_that_does_not_end_ends_the_connection() {
-        for begun in [&b"\0\0\x01\x01\0\0\0\0\x01\x83"[..], b"\0\0\x09\x01\x04\0\0\0\x01\x83"] {
+    async fn an_incomplete_header_block_times_out() {
+        for front in [&b"\0\0\x01\x01\0\0\0\0\x01\x83"[..], b"\0\0\x09\x01\x04\0\0\0\x01\x83"] {
             let (near, mut far) = duplex(1024);
             let peer = peer();
             let mut io = PeerIo::new(near, peer.clone());
             let start = tokio::time::Instant::now();
-            far.write_all(begun).await.expect("room");
+            far.write_all(front).await.expect("room");
             let mut read = Vec::new();
             let error = io.read_to_end(&mut read).await.expect_err("it takes too long");
             assert_eq!((error.kind(), start.elapsed()), (io::ErrorKind::TimedOut, BLOCK_PATIENCE));
@@ -190,7 +192,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_block_that_ends_and_a_silent_peer_take_what_time_they_like() {
+    async fn the_timeout_does_not_apply_between_header_blocks() {
         let (near, mut far) = duplex(1024);
         let mut io = PeerIo::new(near, peer());
         let mut read = vec![0; PREFACE.len() + 10 + 9 + 17];
@@ -201,22 +203,22 @@ mod tests {
             sleep(BLOCK_PATIENCE * 3).await;
             far.write_all(b"\0\0\x08\x06\0\0\0\0\0.a ping.").await.expect("room");
         });
-        ended.expect("the block, and what comes later");
+        ended.expect("the block, and the ping after it");
     }
 
     #[tokio::test]
-    async fn the_end_waits_for_the_peer_but_not_for_ever() {
+    async fn shutdown_waits_for_the_peer_but_not_for_ever() {
         let (near, mut far) = duplex(64);
         let mut io = PeerIo::new(near, peer());
-        let polite = async move {
-            assert_eq!(far.read(&mut [0; 8]).await.expect("readable"), 0, "sees the end at once");
-            far.write_all(&[0; 1000]).await.expect("taken and thrown away");
+        let peer_that_closes = async move {
+            assert_eq!(far.read(&mut [0; 8]).await.expect("readable"), 0, "it sees the end of the stream at once");
+            far.write_all(&[0; 1000]).await.expect("read and discarded");
         };
-        let (shut, ()) = tokio::join!(io.shutdown(), polite);
+        let (shut, ()) = tokio::join!(io.shutdown(), peer_that_closes);
         shut.expect("shut down");
 
         let (near, far) = duplex(64);
-        PeerIo::new(near, peer()).shutdown().await.expect("shut down, though the peer stays");
+        PeerIo::new(near, peer()).shutdown().await.expect("shut down, although the peer does not close");
         drop(far);
     }
 }

@@ -6,8 +6,9 @@
 //!   runtime)             └▶ …
 //! ```
 //!
-//! A connection never moves once it is assigned. HTTP/2 is the crate wire, or for one more release hyper, which needs
-//! `filter`, `io` and `turn`. gRPC-Web is not supported, and `grpc-timeout` is left to the services.
+//! A connection stays on the worker that it is assigned to. HTTP/2 is implemented by the crate wire, or for one more
+//! release by hyper, which needs `filter`, `io` and `turn`. gRPC-Web is not supported. `grpc-timeout` is left to the
+//! services.
 
 mod assign;
 mod balance;

@@ -1,5 +1,5 @@
-//! The opening of a gRPC connection: after the peer's first bytes and the TLS handshake, which every listener has, the
-//! preface of HTTP/2.
+//! The opening of a gRPC connection: the peer's first bytes and the TLS handshake, as for every listener, and then the
+//! HTTP/2 preface.
 
 use std::{pin::Pin, sync::Arc};
 
@@ -29,7 +29,7 @@ use tls::{HandshakeError, PeerCertificate};
 /// Opens connections.
 #[derive(Debug)]
 pub(super) struct Opener<'a, M> {
-    /// Makes the service of the connection.
+    /// Makes the service of a connection.
     pub(super) make: &'a M,
     pub(super) context: &'a ConnectionContext,
     pub(super) phases: watch::Receiver<ShutdownPhase>,
@@ -37,7 +37,8 @@ pub(super) struct Opener<'a, M> {
 }
 
 impl<M> Opener<'_, M> {
-    /// The connection, to be polled on this runtime; `None` if the peer has not begun one.
+    /// The open connection, which must be polled on this runtime; `None` if it ended before it was open, in which case
+    /// a rejection has been counted.
     pub(super) async fn open<S>(&self, socket: Socket, slot: &mut ConnectionSlot) -> Option<Pin<Box<dyn Connection>>>
     where
         M: Fn(RemotePeer) -> S + Sync,
@@ -57,16 +58,17 @@ impl<M> Opener<'_, M> {
         None
     }
 
-    /// Counts a peer that has begun with something else than the preface; `None`: it sent too little in time.
-    fn reject(&self, greeted: Option<Greeting>, peer: &PeerContext) {
+    /// Counts a connection that began with something other than the preface; `greeting` is `None` if the peer did not
+    /// send enough in time.
+    fn reject(&self, greeting: Option<Greeting>, peer: &PeerContext) {
         count(&self.stats.no_preface);
-        match greeted {
-            Some(Greeting::Http1) => peer.reject(Reason::Http1, &"this port speaks gRPC over HTTP/2 alone"),
+        match greeting {
+            Some(Greeting::Http1) => peer.reject(Reason::Http1, &"this port serves only gRPC over HTTP/2"),
             Some(Greeting::Other) => {
-                peer.reject(Reason::Preface, &"the connection did not begin with HTTP/2's preface");
+                peer.reject(Reason::Preface, &"the connection did not begin with the HTTP/2 preface");
             }
             None if !self.is_draining() => {
-                peer.reject(Reason::Preface, &"the peer sent no HTTP/2 preface in time, or before its slot was needed");
+                peer.reject(Reason::Preface, &"the peer sent no HTTP/2 preface in time, or before it was evicted");
             }
             _ => {}
         }
@@ -77,7 +79,7 @@ impl<M> Opener<'_, M> {
     }
 }
 
-/// Reads the preface, and makes the connection.
+/// Reads the preface, and makes the HTTP/2 connection.
 struct PrefaceReader<'a, M> {
     opener: &'a Opener<'a, M>,
     peer: PeerContext,
@@ -101,13 +103,13 @@ where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let Self { opener, peer } = self;
-        let greeted = tokio::select! {
+        let greeting = tokio::select! {
             biased;
-            greeted = preface::read(&mut stream) => Some(greeted),
+            greeting = preface::read(&mut stream) => Some(greeting),
             () = deadline.as_mut() => None,
         };
-        if greeted != Some(Greeting::Http2) {
-            opener.reject(greeted, &peer);
+        if greeting != Some(Greeting::Http2) {
+            opener.reject(greeting, &peer);
             return None;
         }
         let context = opener.context;

@@ -1,10 +1,10 @@
-//! Counts open connections for as long as they live.
+//! Counts the open connections of each worker.
 
 use std::sync::{Arc, atomic::Ordering};
 
 use super::Stats;
 
-/// Counts one open connection of a worker.
+/// Counts one connection as open, on its worker, until it is dropped.
 #[derive(Debug)]
 pub(super) struct OpenGuard {
     pub(super) stats: Arc<Stats>,

@@ -1,4 +1,4 @@
-//! The peer of one connection, for counts and logs.
+//! The peer of a connection, and how its rejections are counted and logged.
 
 use std::{fmt::Display, sync::Arc};
 
@@ -10,9 +10,9 @@ use super::filter::{PROTOCOL_ERROR, REFUSED_STREAM, Rejected};
 /// The peer of a connection that is served.
 #[derive(Clone, Debug)]
 pub struct RemotePeer {
-    /// Its address.
+    /// The peer's address.
     pub name: PeerName,
-    /// Its certificate, if the listener requests one.
+    /// The peer's certificate; `None` if it sent none, or the listener requests none.
     pub certificate: Option<PeerCertificate>,
 }
 
@@ -24,7 +24,7 @@ pub(super) struct PeerContext {
 }
 
 impl PeerContext {
-    /// Counts a rejection that has been logged.
+    /// Counts a rejection that has already been logged.
     pub(super) fn count(&self, reason: Reason) {
         self.rejections.count(Api::Rls, reason);
     }
@@ -34,7 +34,7 @@ impl PeerContext {
         self.rejections.record(Api::Rls, reason, &self.name, detail);
     }
 
-    /// The same for one that h2 made.
+    /// Counts and logs a rejection by h2.
     #[cold]
     pub(super) fn reject_http2(&self, rejected: Rejected) {
         let name = |code: u32| h2::Reason::from(code);
@@ -42,11 +42,11 @@ impl PeerContext {
             Rejected::HeadersTooLarge => {
                 self.reject(
                     Reason::HeadersTooLarge,
-                    &"the headers of a request are longer than may be; it was answered 431",
+                    &"the headers of a request are longer than MAX_HEADER_LIST_BYTES; it was answered with 431",
                 );
             }
             Rejected::Stream(code @ PROTOCOL_ERROR) => {
-                let detail = "the headers of a request, or a frame, break HTTP/2; LOG_LEVEL=trace says how";
+                let detail = "the headers of a request, or a frame, violate HTTP/2; LOG_LEVEL=trace shows how";
                 self.reject(Reason::StreamProtocol, &format_args!("{:?}: {detail}", name(code)));
             }
             Rejected::Stream(code @ REFUSED_STREAM) => {
@@ -57,7 +57,7 @@ impl PeerContext {
                 self.reject(Reason::StreamOther, &format_args!("{:?}: the stream was reset", name(code)));
             }
             Rejected::Connection(code) => {
-                let detail = "the peer broke HTTP/2, and the connection was closed with all its calls";
+                let detail = "the peer violated HTTP/2, and the connection was closed with all its calls";
                 self.reject(Reason::ConnectionError, &format_args!("{:?}: {detail}", name(code)));
             }
         }

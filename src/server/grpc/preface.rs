@@ -1,28 +1,28 @@
-//! The first bytes of a connection: the HTTP/2 preface, or something else, for which the connection is closed.
+//! Reads the first bytes of a connection: the HTTP/2 preface, or something else, and then the connection is closed.
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 /// The first bytes of every HTTP/2 client.
 pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// How a connection began.
+/// What a connection began with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Greeting {
-    /// With the preface.
+    /// The preface.
     Http2,
-    /// With HTTP/1, which has been answered.
+    /// An HTTP/1 request, which has been answered.
     Http1,
-    /// With something else, or part of the preface.
+    /// Something else, or a part of the preface.
     Other,
-    /// The peer closed without sending anything, as TCP health checks do.
+    /// Nothing: the peer closed the connection without sending anything, as TCP health checks do.
     Nothing,
 }
 
-/// The answer to HTTP/1; a browser or curl shows it.
-const HTTP1_ANSWER: &[u8] = b"HTTP/1.1 505 HTTP Version Not Supported\r\ncontent-type: text/plain\r\n\
-    content-length: 42\r\nconnection: close\r\n\r\nthis port speaks gRPC over HTTP/2 alone.\r\n";
+/// The response to an HTTP/1 request, which a browser or curl shows.
+const HTTP1_RESPONSE: &[u8] = b"HTTP/1.1 505 HTTP Version Not Supported\r\ncontent-type: text/plain\r\n\
+    content-length: 41\r\nconnection: close\r\n\r\nthis port serves only gRPC over HTTP/2.\r\n";
 
-/// Reads exactly the preface, unless the peer sends something else or leaves.
+/// Reads exactly the preface, or what the peer sends until it differs from the preface or ends.
 pub(super) async fn read(io: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Greeting {
     let mut buffer = [0; PREFACE.len()];
     let mut filled = 0;
@@ -33,10 +33,10 @@ pub(super) async fn read(io: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Gree
             Ok(n) => filled += n,
         }
         if buffer[..filled] != PREFACE[..filled] {
-            // A method begins with a letter, a TLS hello does not.
+            // An HTTP method begins with a letter, a TLS ClientHello does not.
             if buffer[0].is_ascii_uppercase() {
-                // The peer may be gone already, and the answer with it.
-                let _ = io.write_all(HTTP1_ANSWER).await;
+                // An error means that the peer has closed the connection and needs no response.
+                let _ = io.write_all(HTTP1_RESPONSE).await;
                 let _ = io.shutdown().await;
                 return Greeting::Http1;
             }
@@ -50,7 +50,7 @@ pub(super) async fn read(io: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Gree
 mod tests {
     use super::*;
 
-    /// What `read` returns for a peer that sends `chunks` and closes, and what that peer is answered.
+    /// What `read` returns for a peer that sends `chunks` and closes, and the response that this peer gets.
     async fn answer(chunks: &[&[u8]]) -> (Greeting, Vec<u8>) {
         let (mut near, mut far) = tokio::io::duplex(1024);
         let peer = async move {
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_preface_is_known_in_pieces_too() {
+    async fn the_preface_is_recognised_in_pieces_too() {
         assert_eq!(answer(&[PREFACE]).await, (Greeting::Http2, Vec::new()));
         let bytes: Vec<&[u8]> = PREFACE.chunks(1).collect();
         assert_eq!(answer(&bytes).await, (Greeting::Http2, Vec::new()));
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn others_are_not_answered() {
+    async fn other_peers_get_no_response() {
         for peer in [&b"\x16\x03\x01\x02\x00"[..], b"PRI"] {
             assert_eq!(answer(&[peer]).await, (Greeting::Other, Vec::new()), "{peer:?}");
         }

@@ -1,4 +1,4 @@
-//! The health probe of a worker: it is answered as soon as the worker runs its tasks. Without probes nothing runs.
+//! The health probe of a worker: the worker answers it as soon as it runs its tasks. Without probes it costs nothing.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -19,14 +19,14 @@ enum ProbeState {
     /// Every probe was answered.
     #[default]
     Answered,
-    /// A probe has been pending since this time.
+    /// The last probe is pending since this time.
     Pending(Instant),
-    /// The worker has ended normally, with all its connections. It answers no probes.
+    /// The worker has ended normally, after all its connections. It answers no probes.
     Ended,
 }
 
 impl WorkerProbe {
-    /// Sends a probe, unless one is pending; returns for how long it has been pending.
+    /// Sends a probe, unless one is pending. Returns for how long it has been pending; zero once the worker has ended.
     pub(super) fn probe(&self) -> Duration {
         let mut state = self.lock();
         let since = match *state {
@@ -39,7 +39,7 @@ impl WorkerProbe {
         since.elapsed()
     }
 
-    /// The worker has ended, and not by a panic.
+    /// Records that the worker has ended without a panic.
     pub(super) fn end(&self) {
         *self.lock() = ProbeState::Ended;
     }
@@ -48,7 +48,7 @@ impl WorkerProbe {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Answers probes, for as long as this runs.
+    /// Answers probes until dropped.
     pub(super) async fn answer(&self) {
         loop {
             self.sent.notified().await;

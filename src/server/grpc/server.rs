@@ -1,4 +1,4 @@
-//! The gRPC server as its owner sees it: started, drained, stopped.
+//! The gRPC server: starts the workers and the acceptor, and drains them.
 
 use std::{io, pin::Pin, sync::Arc, thread, time::Duration};
 
@@ -20,15 +20,15 @@ use crate::server::listen::{
     Acceptor, ConnectionSlots, Eviction, Listener, LocalAddr, ShutdownPhase, SocketOptions, drain,
 };
 
-/// Why the server did not start. Workers that had started are gone again.
+/// Why the server did not start. Workers that had started are stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The system refused a thread or a runtime.
+    /// The system could not make a thread or a runtime.
     #[error("cannot start {worker}: {error}; check the limits on threads and open files")]
     Worker {
-        /// Which.
+        /// The worker.
         worker: WorkerId,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
     /// Making the worker's service panicked; the panic itself has been printed.
@@ -36,18 +36,18 @@ pub enum StartError {
     Service(WorkerId),
 }
 
-/// How a drain went.
+/// The result of a drain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DrainReport {
     /// Connections that finished their calls and closed.
     pub drained: u64,
     /// Connections closed at the deadline.
     pub forced: u64,
-    /// Workers that hang in a call that never yields; their threads are left behind.
+    /// Workers that are stuck in a call that never yields; their threads keep running.
     pub stuck_workers: usize,
 }
 
-/// A running server. Dropped without [`GrpcServer::drain`], it closes its listener and every connection at once.
+/// A running server. If it is dropped without [`GrpcServer::drain`], its listener and all connections close at once.
 #[derive(Debug)]
 pub struct GrpcServer {
     local: LocalAddr,
@@ -59,8 +59,10 @@ pub struct GrpcServer {
 }
 
 impl GrpcServer {
-    /// Starts the workers, and then accepts on this runtime. `factory` is called once on each worker's runtime (where
-    /// it may spawn), and what it returns once for each connection, with its peer, for what serves that connection.
+    /// Starts the workers, then accepts connections in a task of the current runtime.
+    ///
+    /// `factory` is called once on the runtime of each worker, where it may spawn tasks. It returns a function that is
+    /// called once for each connection with the peer, and returns the service of the connection.
     ///
     /// # Errors
     /// If a worker cannot start.
@@ -95,7 +97,7 @@ impl GrpcServer {
         for (id, ready) in starting {
             ready.await.map_err(|_| StartError::Service(id))?;
         }
-        // set once: here
+        // never an error: nothing else sets it
         let _ = stats.runtimes.set(metrics.iter().cloned().collect());
         let local = listener.local_addr().clone();
         let (stop_accepting, stop) = oneshot::channel();
@@ -113,13 +115,13 @@ impl GrpcServer {
         Ok(Self { local, stats, phases, stop_accepting, acceptor, workers })
     }
 
-    /// Where it listens, its port resolved.
+    /// The address that it listens on.
     #[must_use]
     pub fn local_addr(&self) -> &LocalAddr {
         &self.local
     }
 
-    /// Its counts; they outlive it.
+    /// Its statistics, which remain available after the drain.
     #[must_use]
     pub fn stats(&self) -> Arc<Stats> {
         Arc::clone(&self.stats)
@@ -132,7 +134,7 @@ impl GrpcServer {
         let deadline = Instant::now().checked_add(deadline);
         let forced_before = stats.forced();
         let _ = stop_accepting.send(());
-        // Ends by itself; a panic in it has been printed.
+        // It ends by itself; a panic in it has been printed.
         let _ = acceptor.await;
         let open = stats.open() as u64;
         let stuck_workers = drain(&phases, deadline, workers.into_iter().map(ended).collect()).await;
@@ -144,9 +146,9 @@ impl GrpcServer {
 /// Resolves when a worker has ended.
 fn ended((done, thread): (oneshot::Receiver<()>, thread::JoinHandle<()>)) -> Pin<Box<dyn Future<Output = ()> + Send>> {
     Box::pin(async move {
-        // an error if it panicked, which has been printed
+        // an error means that the worker panicked, which has been printed
         let _ = done.await;
-        // does not block: the thread is about to end
+        // does not block for long: the thread is about to end
         let _ = thread.join();
     })
 }

@@ -1,4 +1,4 @@
-//! What a connection is served with: hyper's service and wire's handler in one.
+//! The service of a connection: a hyper service and a wire handler in one trait.
 
 use std::convert::Infallible;
 
@@ -10,7 +10,7 @@ use hyper::{
 
 use super::http2::Broken;
 
-/// What serves one connection; made for it by its worker's factory.
+/// The service of one connection, made for it by its worker.
 pub trait GrpcService:
     Service<
         Request<Incoming>,
@@ -23,7 +23,7 @@ pub trait GrpcService:
     + Sync
     + 'static
 {
-    /// The body of an answer over hyper.
+    /// The body of a response over hyper.
     type Body: Body<Error: Into<Broken>, Data: Send> + Send + 'static;
 }
 

@@ -1,4 +1,4 @@
-//! What the server counts. All of it moves once a connection, never once a call.
+//! The statistics of the gRPC server. All of them change per connection, none per call.
 
 use std::{
     sync::{
@@ -23,14 +23,14 @@ const REFUSED: Family = Family::counter(
 );
 const AGED_OUT: Family = Family::counter(
     "tollgate_connections_aged_out_total",
-    "gRPC connections that were told to go because of their age (GRPC_MAX_CONNECTION_AGE).",
+    "gRPC connections that were sent GOAWAY because of their age (GRPC_MAX_CONNECTION_AGE).",
     &[],
 );
-/// Of every runtime of the process: each adds its own series.
+/// The tasks of each runtime of the process. The owner of a runtime adds its series.
 pub const TASKS: Family =
-    Family::gauge("tollgate_tasks", "Tasks that have not ended, of the workers and of all else.", &["runtime"]);
+    Family::gauge("tollgate_tasks", "Tasks that have not ended, by runtime: workers, background.", &["runtime"]);
 
-/// Counts since start, and the connections that are open now.
+/// Counts since the start, the number of open connections, and the workers' health probes.
 #[derive(Debug)]
 pub struct Stats {
     pub(super) accepted: AtomicU64,
@@ -38,10 +38,11 @@ pub struct Stats {
     pub(super) no_preface: AtomicU64,
     pub(super) aged_out: AtomicU64,
     pub(super) forced: AtomicU64,
+    /// Open connections by worker.
     pub(super) open: Box<[AtomicUsize]>,
-    /// One for each worker.
+    /// By worker.
     pub(super) probes: Box<[WorkerProbe]>,
-    /// Of the workers, once they run.
+    /// The metrics of the workers' runtimes, once all workers run.
     pub(super) runtimes: OnceLock<Box<[RuntimeMetrics]>>,
 }
 
@@ -59,7 +60,7 @@ impl Stats {
         }
     }
 
-    /// Probes each worker for whether it runs its tasks. Describes one that has not answered for longer than
+    /// Probes whether each worker runs its tasks. Returns a description of one that has not answered for longer than
     /// `patience`.
     #[must_use]
     pub fn stuck(&self, patience: Duration) -> Option<String> {
@@ -68,32 +69,33 @@ impl Stats {
         Some(format!("worker {worker} has run no task for {} s", waited.as_secs()))
     }
 
-    /// Connections accepted, those refused afterwards included.
+    /// Connections accepted, including those that were then refused.
     #[must_use]
     pub fn accepted(&self) -> u64 {
         self.accepted.load(Ordering::Relaxed)
     }
 
-    /// Connections closed at once, because too many were open and all had spoken.
+    /// Connections closed at once, because too many were open and the peer of each had sent something, or because their
+    /// worker's queue was full.
     #[must_use]
     pub fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
     }
 
-    /// Connections closed because the peer sent no HTTP/2 preface in time or before it was evicted, or sent something
-    /// else.
+    /// Connections closed because the peer sent no HTTP/2 preface, or not before the timeout or its eviction.
     #[must_use]
     pub fn no_preface(&self) -> u64 {
         self.no_preface.load(Ordering::Relaxed)
     }
 
-    /// Connections that were sent GOAWAY for their age.
+    /// Connections that were sent GOAWAY because of their age.
     #[must_use]
     pub fn aged_out(&self) -> u64 {
         self.aged_out.load(Ordering::Relaxed)
     }
 
-    /// Connections closed while calls may have been open: past the grace after their age, or past the drain's deadline.
+    /// Connections closed while calls may have been open: after the grace that follows their age, or after the deadline
+    /// of the drain.
     #[must_use]
     pub fn forced(&self) -> u64 {
         self.forced.load(Ordering::Relaxed)
@@ -111,7 +113,7 @@ impl Stats {
         self.runtimes.get().into_iter().flatten().map(RuntimeMetrics::num_alive_tasks).sum()
     }
 
-    /// Connections open now, worker by worker.
+    /// Connections open now, by worker.
     pub fn open_by_worker(&self) -> impl Iterator<Item = usize> {
         self.open.iter().map(|open| open.load(Ordering::Relaxed))
     }
@@ -122,12 +124,12 @@ impl Stats {
 pub struct LateStats(OnceLock<Arc<Stats>>);
 
 impl LateStats {
-    /// The server has started. A second one is not exported.
+    /// Sets the statistics of the server that has started. Further calls have no effect.
     pub fn set(&self, stats: Arc<Stats>) {
         let _ = self.0.set(stats);
     }
 
-    /// See [`Stats::stuck`]. A server that has not started is not.
+    /// See [`Stats::stuck`]. `None` before the server has started.
     #[must_use]
     pub fn stuck(&self, patience: Duration) -> Option<String> {
         self.0.get()?.stuck(patience)
@@ -145,7 +147,7 @@ impl Collect for LateStats {
     }
 }
 
-/// Adds one to a count.
+/// Adds one to a counter.
 pub(super) fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }
@@ -182,7 +184,7 @@ mod tests {
         stats.no_preface.store(30, Ordering::Relaxed);
         stats.forced.store(40, Ordering::Relaxed);
         let tasks: Vec<_> = (0..5).map(|_| tokio::spawn(pending::<()>())).collect();
-        // of two workers; here they are one runtime
+        // two workers, which share one runtime here, so that its tasks count twice
         stats.runtimes.set([(); 2].map(|()| Handle::current().metrics()).into()).expect("not set yet");
         late.set(Arc::new(stats));
         assert_eq!(metrics::series(&late), expected([1, 2, 3, 10, 2 * tasks.len() as u64]));

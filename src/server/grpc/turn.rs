@@ -1,10 +1,10 @@
-//! How much of a connection is read before its calls run.
+//! Limits how much of a connection hyper reads before its calls run.
 //!
-//! h2 reads for as long as there is something to read, then hands out the calls that arrived, and only when the
-//! connection's task has ended its turn do those calls run and take their messages. What is buffered meanwhile is
-//! bounded in h2, by frames and not by bytes, and beyond those bounds it closes the connection: a worker that did not
-//! run for a moment would lose connections of peers that did nothing wrong. So a turn ends after a few kilobytes. Under
-//! usual load it ends there anyway, with nothing left to read.
+//! h2 reads as long as there is something to read, then returns the calls that have arrived. Those calls run and take
+//! their messages only when the connection's task yields. What h2 buffers until then is limited, in frames and not in
+//! bytes, and beyond the limits h2 closes the connection: after a moment in which the worker did not run, it would
+//! close connections of peers that did nothing wrong. So a turn, which is one poll of the connection, ends after a few
+//! kilobytes. Under usual load it ends there anyway, because nothing is left to read.
 
 use std::{
     io::{self, IoSlice},
@@ -18,22 +18,22 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// After so many bytes no further read begins in a turn. With the last read, 16 KiB at most, these are 260 of the
-/// smallest calls. h2 accepts 290 that end with an empty DATA frame, as those of hyper and .NET do: it charges such a
-/// call with what its message is short of 256 bytes, to a budget of half of the connection's window.
-const ENOUGH: usize = 1 << 10;
+/// After this many bytes no further read begins in a turn. With the last read, of at most 16 KiB, that is 260 of the
+/// smallest calls. h2 accepts 290 that end with an empty DATA frame, as those of hyper and .NET do: for each it charges
+/// the difference between the message's length and 256 bytes to a budget of half the connection's window.
+const MAX_BEFORE_READ: usize = 1 << 10;
 
-/// The bytes that were read in this turn, which the connection and its stream share.
+/// The number of bytes read in the current turn, shared by the connection and its stream.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Turn(Arc<AtomicUsize>);
 
 impl Turn {
-    /// The connection, each time polled in a turn of its own.
+    /// The connection, each poll of which is a turn.
     pub(super) fn each<C: Future>(&self, connection: Pin<Box<C>>) -> InTurns<C> {
         InTurns { turn: self.clone(), connection }
     }
 
-    /// A stream of which each turn reads no more than enough.
+    /// The stream of the connection, which is pending once [`MAX_BEFORE_READ`] bytes were read in the turn.
     pub(super) fn paced<T>(&self, inner: T) -> Paced<T> {
         Paced { inner, turn: self.clone() }
     }
@@ -75,7 +75,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Paced<T> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let Self { inner, turn } = self.get_mut();
         let read = turn.0.load(Relaxed);
-        if read >= ENOUGH {
+        if read >= MAX_BEFORE_READ {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_turn_ends_when_enough_was_read_and_the_next_one_follows_by_itself() {
+    async fn a_turn_ends_at_the_limit_and_the_next_one_is_scheduled() {
         let (near, mut far) = duplex(1 << 20);
         far.write_all(&vec![7; 100 << 10]).await.expect("room");
         drop(far);

@@ -1,5 +1,4 @@
-//! A worker: one thread with one current-thread runtime, which serves the connections assigned to it with a service of
-//! its own.
+//! A worker: one thread with one current-thread runtime, which serves the connections assigned to it.
 
 use std::{io, sync::Arc, thread, time::Duration};
 
@@ -15,10 +14,10 @@ use super::{
 };
 use crate::server::listen::{ConnectionSlot, DetachedSocket, ShutdownPhase};
 
-/// Connections that may be queued for a worker.
+/// The maximum number of connections that are queued for a worker.
 const QUEUE: usize = 1024;
 
-/// The owner's end of a worker.
+/// A handle on a worker.
 #[derive(Debug)]
 pub(super) struct Worker {
     pub(super) queue: mpsc::Sender<Assigned>,
@@ -35,7 +34,7 @@ impl Worker {
     }
 }
 
-/// A connection that is assigned to a worker, with what counts it there.
+/// A connection that is assigned to a worker, with its slot and the guard that counts it as open.
 #[derive(Debug)]
 pub(super) struct Assigned {
     pub(super) socket: DetachedSocket,
@@ -43,8 +42,11 @@ pub(super) struct Assigned {
     pub(super) open: OpenGuard,
 }
 
-/// Starts a worker's thread. `factory` is called there; what it returns makes the service of each connection. Fails if
-/// the system refuses a thread or a runtime.
+/// Starts a worker's thread. `factory` is called on it; the function that it returns makes the service of each
+/// connection. The receiver resolves when the worker is ready, and fails if `factory` panicked.
+///
+/// # Errors
+/// If the system cannot make a thread or a runtime.
 pub(super) fn start<M, S, F>(
     id: WorkerId,
     context: ConnectionContext,
@@ -67,7 +69,7 @@ where
     let thread = thread::Builder::new().name(id.to_string()).spawn(move || {
         let main = async move {
             let make = factory(id);
-            // The receiver is gone only if the start was given up.
+            // an error means that starting was given up because of another worker
             let _ = ready.send(());
             tokio::select! {
                 () = serve_all(make, &context, assigned, phases) => {
@@ -84,7 +86,7 @@ where
     Ok((Worker { queue, metrics, done, thread }, is_ready))
 }
 
-/// Answers the worker's health probes, for as long as this runs.
+/// Answers the worker's health probes until dropped.
 async fn answer(stats: &Stats, id: WorkerId) {
     match stats.probes.get(id.index()) {
         Some(probe) => probe.answer().await,
@@ -94,11 +96,11 @@ async fn answer(stats: &Stats, id: WorkerId) {
 
 fn run(runtime: Runtime, main: impl Future<Output = ()>) {
     runtime.block_on(main);
-    // Work that a service left on blocking threads must not delay the end.
+    // Jobs of a service on blocking threads must not delay the end.
     runtime.shutdown_background();
 }
 
-/// Serves the assigned connections until the queue is closed and each of them has ended.
+/// Serves the assigned connections until the queue is closed and all of them have ended.
 async fn serve_all<M, S>(
     make: M,
     context: &Arc<ConnectionContext>,
@@ -118,7 +120,8 @@ async fn serve_all<M, S>(
                     connections.spawn(async move {
                         let (make, context, stats) = (&*make, &*context, &*open.stats);
                         connection::serve(socket, &mut slot, Opener { make, context, phases, stats }).await;
-                        // the slot first: a connection that is not counted as open any more leaves room for another
+                        // the slot first, so that there is room for another connection as soon as this one is no longer
+                        // counted as open
                         drop(slot);
                         drop(open);
                     });

@@ -1,4 +1,4 @@
-//! The body of an answer, whose call is in flight until the last of it is written.
+//! A response body that keeps its request in flight until it is sent.
 
 use std::{
     pin::Pin,
@@ -7,7 +7,7 @@ use std::{
 
 use hyper::body::{Body, Frame, SizeHint};
 
-/// A body, or none, that keeps `G` for as long as it lives.
+/// A body, or none, together with a guard `G`, which is dropped with it.
 #[derive(Debug)]
 pub(super) struct InFlightBody<B, G>(Option<(B, G)>);
 

@@ -1,4 +1,4 @@
-//! One HTTP/1 connection: opened, served, drained, and evicted while it is idle.
+//! One HTTP/1 connection: it is opened, served, drained, and can be evicted while it is idle.
 
 use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
 
@@ -18,7 +18,7 @@ use crate::{
 };
 use tls::PeerCertificate;
 
-/// What the connections of a listener share.
+/// What all connections of a listener share.
 #[derive(Debug)]
 pub(super) struct ConnectionContext<S> {
     /// The listener's name.
@@ -66,10 +66,10 @@ where
         let in_flight = Arc::new(in_flight);
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer.clone());
-            let answer = service.clone().oneshot(request);
+            let response = service.clone().oneshot(request);
             let call = InFlight::begin(&in_flight);
             async move {
-                let response = match timeout(limits.request, answer).await {
+                let response = match timeout(limits.request, response).await {
                     Ok(Ok(response)) => response.map(|body| InFlightBody::new(body, call)),
                     Ok(Err(never)) => match never {},
                     Err(_) => {
@@ -98,7 +98,7 @@ where
                 }
             }
             () = evicted_when_idle(slot, calls, limits.request_if_crowded) => {
-                tracing::debug!(listener, "an idle HTTP connection gave its slot to another");
+                tracing::debug!(listener, "an idle HTTP connection was evicted for another one");
                 return;
             }
         };
@@ -108,21 +108,22 @@ where
     }
 }
 
-/// Resolves when the connection is evicted, for which it must be idle: a call in flight is left alone for `patience`.
+/// Resolves when the connection is evicted. It can be evicted while it is idle, or once a call has been in flight for
+/// `patience`.
 async fn evicted_when_idle(slot: &ConnectionSlot, mut calls: watch::Receiver<bool>, patience: Duration) {
     loop {
-        // A call that is still in flight counts as idle: only a peer that neither sends nor reads takes so long.
+        // After `patience` a call in flight counts as idle: only a peer that neither sends nor reads takes that long.
         let _ = timeout(patience, calls.wait_for(|in_flight| !*in_flight)).await;
         tokio::select! {
             biased;
-            // Never an error: the connection that is served has the other end.
+            // Never an error: the served connection owns the sender.
             _ = calls.changed() => {}
             () = slot.evicted() => return,
         }
     }
 }
 
-/// A call in flight on a connection, which has one at a time.
+/// A call in flight. A connection has at most one at a time.
 #[derive(Debug)]
 pub(super) struct InFlight(Arc<watch::Sender<bool>>);
 

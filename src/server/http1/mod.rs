@@ -1,7 +1,8 @@
-//! The HTTP server: a service over HTTP/1, on the caller's runtime. Connections, their number and the drain have limits.
+//! The HTTP server: a service over HTTP/1, on the caller's runtime. The number of connections, the duration of each
+//! step, and the drain are limited.
 //!
-//! When all slots are taken and another connection arrives, the longest-idle one is evicted, so that a probe is answered
-//! however many peers are connected.
+//! When all slots are taken and another connection arrives, the longest-idle one is evicted, so that a health probe is
+//! answered however many peers are connected.
 
 mod body;
 mod connection;
@@ -21,21 +22,22 @@ use super::listen::{
 use connection::ConnectionContext;
 use tls::ServerTls;
 
-/// What clients may take.
+/// The limits of a listener: how many connections it has, and how long a client may take.
 #[derive(Clone, Copy, Debug)]
 pub struct HttpLimits {
-    /// Connections at one time; for one more, the longest-idle connection is evicted.
+    /// The maximum number of open connections; for a further one, the longest-idle connection is evicted.
     pub connections: usize,
-    /// For the peer's first bytes and a TLS handshake together, for a request's head to arrive, and for an idle
-    /// connection.
+    /// How long a peer may take for its first bytes and the TLS handshake together, and for the head of a request. Also
+    /// how long a connection may be idle.
     pub header_read: Duration,
-    /// For a request to be read and its answer to begin.
+    /// How long a request may take until its response begins.
     pub request: Duration,
-    /// For a request while another connection waits for a slot: after that the connection counts as idle.
+    /// The same while another connection waits for a slot: after that the connection counts as idle.
     pub request_if_crowded: Duration,
-    /// For a client to take more of what it was sent, in whole milliseconds; the kernel breaks the connection then.
+    /// How long a client may read nothing of what it was sent, in whole milliseconds, before the kernel closes the
+    /// connection.
     pub unread: Duration,
-    /// For requests in flight once the listener shuts down.
+    /// How long requests in flight may take once the listener shuts down.
     pub drain: Duration,
 }
 
@@ -52,9 +54,9 @@ impl Default for HttpLimits {
     }
 }
 
-/// What answers the requests of a listener, such as a router.
+/// The service of a listener, such as a router.
 ///
-/// It finds the peer of a request in the request's extensions, as a [`PeerName`](crate::rejections::PeerName).
+/// The peer of a request is in the request's extensions, as a [`PeerName`](crate::rejections::PeerName).
 pub trait HttpService:
     tower::Service<
         Request<Incoming>,
@@ -66,7 +68,7 @@ pub trait HttpService:
     + Sync
     + 'static
 {
-    /// The body of an answer.
+    /// The body of a response.
     type Body: Body<Error: Into<Box<dyn Error + Send + Sync>>, Data: Send> + Unpin + Send + 'static;
 }
 
@@ -82,8 +84,8 @@ where
     type Body = B;
 }
 
-/// Answers until `shutdown`, then lets requests in flight finish for at most `limits.drain`. When it returns, every
-/// connection is closed.
+/// Serves until `shutdown` resolves, then lets requests in flight finish for at most `limits.drain`. When it returns,
+/// every connection is closed.
 pub async fn serve_http<S>(
     listener: Listener,
     tls: Option<Arc<ServerTls>>,
@@ -125,9 +127,9 @@ where
 {
     fn dispatch(&mut self, socket: Socket, slot: Option<ConnectionSlot>) {
         let Self { set, context, phases } = self;
-        // There are no more of them than slots.
+        // removes ended tasks, so that the set has no more of them than there are slots
         while set.try_join_next().is_some() {}
-        // None is left in a drain alone.
+        // there is always a slot, except in a drain
         if let Some(slot) = slot {
             set.spawn(connection::serve(socket, slot, Arc::clone(context), phases.clone()));
         }

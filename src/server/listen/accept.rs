@@ -17,17 +17,18 @@ use super::{
     tcp::BACKLOG,
 };
 
-/// The first pause after accepting failed, and the longest: a probe that waits meanwhile often has a second in all.
+/// The first pause after accepting failed, and the longest one, which is short because a health probe that waits in the
+/// queue often has a timeout of one second.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(100));
 
-/// Decides where an accepted connection is served.
+/// Decides where an accepted connection is served: on which worker, or in which task.
 pub(in crate::server) trait Dispatch {
-    /// Has a connection served, which keeps its slot until it ends. One without a slot is refused: to drop its socket
-    /// closes it.
+    /// Has the connection served; it must hold `slot` until it ends. A connection without a slot is rejected: dropping
+    /// its socket closes it.
     fn dispatch(&mut self, socket: Socket, slot: Option<ConnectionSlot>);
 }
 
-/// What it takes to accept connections.
+/// A listener and how its connections are accepted.
 #[derive(Debug)]
 pub(in crate::server) struct Acceptor {
     pub(in crate::server) listener: Listener,
@@ -36,7 +37,7 @@ pub(in crate::server) struct Acceptor {
 }
 
 impl Acceptor {
-    /// Accepts until `stop` resolves; then accepts what the system has queued already, and closes the listener.
+    /// Accepts until `stop` resolves; then accepts the connections that the system has queued, and closes the listener.
     pub(in crate::server) async fn run(self, dispatch: &mut impl Dispatch, stop: impl Future<Output = ()>) {
         let mut stop = pin!(stop);
         let mut backoff = Backoff::new(self.listener.name());
@@ -66,7 +67,7 @@ impl Acceptor {
                 }
             }
         }
-        // Bounded by the length of the queue: peers that go on connecting must not delay the shutdown.
+        // At most as many as the queue can hold: peers that continue to connect must not delay the shutdown.
         for _ in 0..BACKLOG {
             match self.listener.accept_queued() {
                 Ok(socket) => self.pass(socket, self.slots.try_acquire(), dispatch),
@@ -76,10 +77,10 @@ impl Acceptor {
         }
     }
 
-    /// Sets the socket's options, and passes it on.
+    /// Sets the socket's options, and passes the connection to `dispatch`.
     fn pass(&self, socket: Socket, slot: Option<ConnectionSlot>, dispatch: &mut impl Dispatch) {
         if let Err(error) = socket.set_options(&self.options) {
-            // the peer has closed it already, as what serves it will see
+            // the peer has closed the connection, which serving it will find out too
             tracing::debug!(listener = self.listener.name(), %error, "a connection ended before it was served");
         }
         dispatch.dispatch(socket, slot);
@@ -91,7 +92,7 @@ fn is_peer_error(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::Interrupted)
 }
 
-/// The pauses while accepting fails. Logs when that begins and when it is over.
+/// The pauses while accepting fails. Logs when accepting begins to fail and when it works again.
 #[derive(Debug)]
 struct Backoff {
     listener: &'static str,
@@ -103,14 +104,14 @@ impl Backoff {
         Self { listener, last: None }
     }
 
-    /// How long to pause after this error.
+    /// How long to pause after this error: twice as long as after the previous one, up to the longest pause.
     fn next(&mut self, error: &io::Error) -> Duration {
         let pause = match self.last {
             Some(last) => (last * 2).min(PAUSES.1),
             None => {
                 tracing::warn!(
                     listener = self.listener,
-                    "cannot accept connections: {error}; trying on (if files ran out, raise `ulimit -n`)"
+                    "cannot accept connections: {error}; retrying (if there are too many open files, raise `ulimit -n`)"
                 );
                 PAUSES.0
             }
@@ -119,7 +120,7 @@ impl Backoff {
         pause
     }
 
-    /// A connection was accepted.
+    /// Ends the pauses: a connection was accepted.
     fn end(&mut self) {
         if self.last.take().is_some() {
             tracing::info!(listener = self.listener, "accepting connections again");
@@ -135,7 +136,7 @@ mod tests {
     use crate::server::listen::{Listen, slots::Eviction};
 
     #[test]
-    fn pauses_grow_up_to_a_bound_and_start_anew() {
+    fn pauses_double_up_to_a_maximum_and_start_again_after_success() {
         let mut backoff = Backoff::new("test");
         let error = io::Error::other("too many open files");
         let pauses: Vec<_> = (0..9).map(|_| backoff.next(&error).as_millis()).collect();

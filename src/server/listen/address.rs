@@ -8,11 +8,11 @@ use std::{
 /// A host to listen at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Host {
-    /// None was named, as in `:9090`: every address of the machine, IPv6 and IPv4 where the machine has both.
+    /// No host is given, as in `:9090`: every address of the machine, IPv6 and IPv4 if the machine has both.
     Any,
-    /// An address; `::` takes IPv4 connections too.
+    /// An IP address; `::` accepts IPv4 connections too.
     Ip(IpAddr),
-    /// A name, to be resolved.
+    /// A host name, which is resolved when the listener is bound.
     Name(String),
 }
 
@@ -21,7 +21,7 @@ pub enum Host {
 pub struct HostPort {
     /// The host.
     pub host: Host,
-    /// The port; 0 lets the system choose.
+    /// The port; with 0 the system chooses a free one.
     pub port: u16,
 }
 

@@ -1,33 +1,33 @@
-//! Why a port or a unix socket cannot be listened on, and what to do about it.
+//! Why a port or a unix socket cannot be bound, and what to do about it.
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
 /// Why a listener could not be bound.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
-    /// The name of the host has no address.
+    /// The host name cannot be resolved.
     #[error("cannot resolve the host \"{host}\": {error}; give an IP address or a name that this machine resolves")]
     Resolve {
-        /// The name.
+        /// The host name.
         host: String,
-        /// What the resolver said.
+        /// The resolver's error.
         error: io::Error,
     },
-    /// The address is taken, privileged, or not of this machine.
+    /// The address cannot be bound: the port is in use or privileged, or this machine does not have the address.
     #[error("cannot listen on {address}: {error}; {}", cure(error))]
     Tcp {
-        /// The address tried last.
+        /// The address; for a host name with several, the one tried last.
         address: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
-    /// Another process serves this unix socket.
+    /// Another process listens on this unix socket.
     #[error(
         "cannot listen on unix socket {}: another process is listening there; stop it, or set another path",
         .0.display()
     )]
     UnixInUse(PathBuf),
-    /// What is at the path is no socket, so it is not removed.
+    /// The file at this path is not a socket, so it is not removed.
     #[error(
         "cannot listen on unix socket {}: a file that is not a socket is in the way; remove it, or set another path",
         .0.display()
@@ -39,15 +39,15 @@ pub enum BindError {
          107 bytes", path.display()
     )]
     Unix {
-        /// The path.
+        /// The path of the socket.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
 }
 
 impl BindError {
-    /// Whether another process has it.
+    /// Whether another process listens on the port or socket.
     #[must_use]
     pub fn is_taken(&self) -> bool {
         match self {
@@ -58,7 +58,7 @@ impl BindError {
     }
 }
 
-/// What a person can do about a port that cannot be bound.
+/// What the operator can do about a port that cannot be bound.
 fn cure(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::AddrInUse => "another process has it: stop that one, or set another port",

@@ -1,5 +1,5 @@
-//! Where to listen, and a socket that does. Bound before anything is spawned, so that a port that is taken is an
-//! error at start.
+//! Where to listen, and the bound socket. Listeners are bound before any task is spawned, so that a port that is in use
+//! is an error at start.
 
 use std::{
     fmt, io,
@@ -31,12 +31,12 @@ impl fmt::Display for Listen {
     }
 }
 
-/// Where a listener listens, its port resolved.
+/// The address of a bound listener: for port 0, with the port that the system chose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LocalAddr {
     /// A TCP address.
     Tcp(SocketAddr),
-    /// A unix socket's path.
+    /// The path of a unix socket.
     Unix(PathBuf),
 }
 
@@ -64,11 +64,11 @@ enum ListenerSocket {
 }
 
 impl Listener {
-    /// Binds and listens; connections queue from now on. Must be called on the runtime that will accept. `name` is the
-    /// listener's in logs.
+    /// Binds and listens; from now on the system queues connections. Must be called on the runtime that will accept.
+    /// `name` is the listener's name in logs.
     ///
     /// # Errors
-    /// If the address or path cannot be bound; the error says which and what to do.
+    /// If the address or path cannot be bound; the error names it and says what to do.
     pub async fn bind(name: &'static str, listen: &Listen) -> Result<Self, BindError> {
         let (socket, local) = match listen {
             Listen::Tcp(at) => {
@@ -83,20 +83,20 @@ impl Listener {
         Ok(Self { name, socket, local })
     }
 
-    /// Its name, for logs.
+    /// The listener's name in logs.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// Where it listens.
+    /// The address that it is bound to.
     #[must_use]
     pub fn local_addr(&self) -> &LocalAddr {
         &self.local
     }
 
-    /// A connection that the system has queued; `WouldBlock` if there is none. Bypasses the runtime, whose view of the
-    /// queue is late, and which limits how much one task may do at a time.
+    /// Accepts a connection that the system has queued; fails with `WouldBlock` if there is none. Bypasses the runtime,
+    /// which learns of queued connections late, and which limits how much one task does before it must yield.
     pub(super) fn accept_queued(&self) -> io::Result<Socket> {
         let accepted = match &self.socket {
             ListenerSocket::Tcp(listener) => SockRef::from(listener).accept(),
@@ -110,7 +110,7 @@ impl Listener {
         }
     }
 
-    /// The next connection.
+    /// Accepts the next connection.
     pub(super) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Socket>> {
         match &self.socket {
             ListenerSocket::Tcp(listener) => listener.poll_accept(cx).map_ok(|(stream, _)| Socket::Tcp(stream)),

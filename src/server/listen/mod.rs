@@ -1,5 +1,5 @@
-//! What every listener does, whatever it serves: binds, accepts, bounds and evicts its connections, sets socket options,
-//! does the TLS handshake, and drains.
+//! What every listener does, whatever protocol it serves: it binds, accepts, limits and evicts its connections, sets
+//! socket options, does the TLS handshake, and drains.
 //!
 //! ```text
 //!  Listener ─▶ Acceptor ─▶ ConnectionSlot ─▶ Dispatch ─▶ Opening ─▶ ServeStream

@@ -16,16 +16,16 @@ use super::{
 use crate::rejections::PeerName;
 use tls::{Gate, HandshakeError, Peer, PeerCertificate, ServerTls};
 
-/// Resolves when the time for the opening of a connection is up.
+/// Resolves when the time for opening a connection has elapsed.
 pub(in crate::server) type Deadline = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Serves the stream of a connection, whatever its type.
+/// Serves the stream of an open connection: TCP or a unix socket, with or without TLS.
 pub(in crate::server) trait ServeStream: Send {
-    /// What becomes of it.
+    /// The result of serving.
     type Output;
 
-    /// Serves the stream of a peer that has shown this certificate. `deadline` is that of the opening, for a protocol
-    /// that has an opening of its own.
+    /// Serves the stream of a peer with this certificate; `None` if the peer has sent none. `deadline` is that of the
+    /// opening, for a protocol that has a handshake of its own.
     fn serve<T>(
         self,
         stream: T,
@@ -40,7 +40,7 @@ pub(in crate::server) trait ServeStream: Send {
 /// Why a connection was not opened.
 #[derive(Debug)]
 pub(in crate::server) enum OpeningError {
-    /// The peer sent nothing in time, or before its slot was needed.
+    /// The peer sent nothing before the deadline, or before the connection was evicted.
     Silent,
     /// The TLS handshake failed; it has been counted and logged.
     Tls(HandshakeError),
@@ -56,13 +56,17 @@ pub(in crate::server) struct Opening {
 }
 
 impl Opening {
-    /// `time` is what an opening may take as a whole. Of one that is not finished when the drain begins,
-    /// `time_while_draining` is left.
+    /// `time` is how long opening a connection may take. A connection that is not open when the drain begins has
+    /// `time_while_draining` left.
     pub(in crate::server) fn new(tls: Option<Arc<ServerTls>>, time: Duration, time_while_draining: Duration) -> Self {
         Self { tls, handshakes: Gate::default(), time, time_while_draining }
     }
 
-    /// Opens a connection, and has `server` serve its stream.
+    /// Opens a connection: waits for the peer's first bytes, does the TLS handshake if the listener has TLS, and has
+    /// `server` serve the stream.
+    ///
+    /// # Errors
+    /// If the peer sends nothing in time, or the TLS handshake fails.
     pub(in crate::server) async fn open<S: ServeStream>(
         &self,
         socket: Socket,
@@ -103,7 +107,8 @@ impl Opening {
             }
             return Ok(server.serve(stream, None, slot, deadline).await);
         };
-        let over = async {
+        // a silent peer's handshake is cancelled immediately, which counts and logs it
+        let cancelled = async {
             if is_silent {
                 return;
             }
@@ -112,7 +117,7 @@ impl Opening {
                 () = slot.evicted() => {}
             }
         };
-        let stream = tls.accept(stream, peer, &self.handshakes, over).await.map_err(OpeningError::Tls)?;
+        let stream = tls.accept(stream, peer, &self.handshakes, cancelled).await.map_err(OpeningError::Tls)?;
         let certificate = PeerCertificate::of(&stream);
         Ok(server.serve(stream, certificate, slot, deadline).await)
     }
@@ -123,6 +128,6 @@ async fn deadline(time: Duration, time_while_draining: Duration, mut phases: wat
         reached(&mut phases, ShutdownPhase::Drain).await;
         let _ = timeout(time_while_draining, reached(&mut phases, ShutdownPhase::Close)).await;
     };
-    // Over either way.
+    // The deadline has been reached with either result.
     let _ = timeout(time, drained).await;
 }

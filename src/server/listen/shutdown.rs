@@ -1,4 +1,4 @@
-//! The shutdown of a server: its phases, as its connections see them, and the drain that runs through them.
+//! The shutdown of a server: its phases, which its connections observe, and the drain, which advances them.
 
 use std::{pin::Pin, time::Duration};
 
@@ -7,10 +7,10 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-/// How long closed connections and ended runtimes may take to disappear.
+/// How long connections and workers may take to end after [`ShutdownPhase::Close`].
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Which phase of its shutdown a server is in. It only ever advances.
+/// The phase of a server's shutdown. It only ever advances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::server) enum ShutdownPhase {
     /// Not shutting down.
@@ -21,13 +21,13 @@ pub(in crate::server) enum ShutdownPhase {
     Close,
 }
 
-/// Waits until the server is in this phase, or a later one. A server that was dropped is in the last.
+/// Waits until the server is in this phase, or a later one. A server that was dropped counts as in the last phase.
 pub(in crate::server) async fn reached(phases: &mut watch::Receiver<ShutdownPhase>, phase: ShutdownPhase) {
     let _ = phases.wait_for(|now| *now >= phase).await;
 }
 
-/// Has every connection finish its calls until the deadline (`None`: without one), closes what is left, and waits until
-/// all that `serving` has ended. How many have not, two seconds after the deadline.
+/// Has every connection finish its calls until the deadline (`None`: without one), closes the remaining connections,
+/// and waits for `serving` to end. Returns how many of `serving` have not ended two seconds after the deadline.
 pub(in crate::server) async fn drain(
     phases: &watch::Sender<ShutdownPhase>,
     deadline: Option<Instant>,
@@ -39,13 +39,13 @@ pub(in crate::server) async fn drain(
     wait_until(Some(Instant::now() + CLOSE_TIMEOUT), left).await.len()
 }
 
-/// Waits for each, and returns those that have not ended by the deadline.
+/// Waits for each future, and returns those that have not ended by the deadline.
 async fn wait_until<F: Future<Output = ()> + Unpin>(deadline: Option<Instant>, serving: Vec<F>) -> Vec<F> {
     let mut left = Vec::new();
-    for mut one in serving {
+    for mut future in serving {
         match deadline {
-            None => one.await,
-            Some(deadline) if timeout_at(deadline, &mut one).await.is_err() => left.push(one),
+            None => future.await,
+            Some(deadline) if timeout_at(deadline, &mut future).await.is_err() => left.push(future),
             Some(_) => {}
         }
     }

@@ -1,4 +1,4 @@
-//! The slots of a listener's connections: how many may be open, and which one is evicted when another comes.
+//! The slots of a listener's connections: how many may be open, and which one is evicted when a further one arrives.
 
 use std::{
     future::pending,
@@ -13,15 +13,15 @@ use tokio::time::timeout;
 
 use slot_pool::{Slot, SlotPool};
 
-/// How long an evicted connection may take to free its slot: its worker answers calls meanwhile.
+/// How long an evicted connection may take to free its slot: its worker may be busy with calls.
 const EVICTION: Duration = Duration::from_millis(100);
 
 /// Which connections can be evicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::server) enum Eviction {
-    /// Those whose peers have not sent anything yet. If there are none, the next connection is refused.
+    /// Connections whose peers have not sent anything yet. If there are none, the next connection is rejected.
     Silent,
-    /// Those that are idle, as each is sooner or later: the next connection waits for that.
+    /// Idle connections. Each connection is idle sooner or later: the next connection waits for that.
     Idle,
 }
 
@@ -30,8 +30,8 @@ pub(in crate::server) enum Eviction {
 pub(in crate::server) struct ConnectionSlots {
     pool: SlotPool,
     eviction: Eviction,
-    /// Connections whose peers have not sent anything yet. Counted from the acceptor on, for a worker may take a while
-    /// to wait for an eviction.
+    /// The number of connections whose peers have not sent anything yet. A connection is counted when it is accepted,
+    /// because its worker may begin to wait for an eviction only later.
     silent: AtomicUsize,
 }
 
@@ -40,12 +40,12 @@ impl ConnectionSlots {
         Arc::new(Self { pool: SlotPool::new(count), eviction, silent: AtomicUsize::new(0) })
     }
 
-    /// A slot, if one is free.
+    /// A free slot; `None` if there is none.
     pub(super) fn try_acquire(self: &Arc<Self>) -> Option<ConnectionSlot> {
         self.pool.try_acquire().map(|slot| ConnectionSlot::new(self, slot))
     }
 
-    /// A slot: a free one, or that of a connection that is evicted; `None` if none can be.
+    /// A free slot, or the slot of a connection that is evicted for it; `None` if no connection can be evicted.
     pub(super) async fn acquire(self: &Arc<Self>) -> Option<ConnectionSlot> {
         if let Some(slot) = self.try_acquire() {
             return Some(slot);
@@ -59,7 +59,7 @@ impl ConnectionSlots {
     }
 }
 
-/// The slot of one connection; dropped, it is free again.
+/// The slot of one connection, which is free again when this is dropped.
 #[derive(Debug)]
 pub(in crate::server) struct ConnectionSlot {
     slots: Arc<ConnectionSlots>,
@@ -73,14 +73,14 @@ impl ConnectionSlot {
         Self { slots: Arc::clone(slots), is_silent: true, _slot: slot }
     }
 
-    /// The peer has sent something, or is not waited for any more.
+    /// Records that the peer has sent something, or that it is not waited for any more.
     pub(super) fn end_silence(&mut self) {
         if std::mem::take(&mut self.is_silent) {
             self.slots.silent.fetch_sub(1, Relaxed);
         }
     }
 
-    /// Resolves when the connection is evicted. Is awaited while it can be.
+    /// Resolves when the connection is evicted. A connection can be evicted only while this is awaited.
     pub(in crate::server) async fn evicted(&self) {
         match self.slots.eviction {
             Eviction::Silent if !self.is_silent => pending().await,
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_silent_peer_is_evicted_and_one_that_has_spoken_is_not() {
+    async fn only_a_peer_that_has_sent_nothing_is_evicted() {
         let slots = ConnectionSlots::new(1, Eviction::Silent);
         let mut held = slots.acquire().await.expect("a free slot");
         {
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn an_idle_peer_is_evicted_whether_it_has_spoken_or_not() {
+    fn an_idle_peer_is_evicted_even_if_it_has_sent_something() {
         let slots = ConnectionSlots::new(1, Eviction::Idle);
         let mut held = slots.try_acquire().expect("a free slot");
         held.end_silence();

@@ -1,4 +1,4 @@
-//! An accepted connection's socket: its options, its peer, and its move to another runtime.
+//! The socket of an accepted connection: its options, its peer, and its move to another runtime.
 
 use std::{io, time::Duration};
 
@@ -7,14 +7,14 @@ use tokio::net::{TcpStream, UnixStream};
 
 use crate::rejections::PeerName;
 
-/// An accepted connection on a runtime.
+/// An accepted connection that is registered with a runtime.
 #[derive(Debug)]
 pub(in crate::server) enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
 
-/// An accepted connection that is detached from the acceptor's runtime, and not yet on a worker's.
+/// An accepted connection on its way from the acceptor's runtime to a worker's; registered with neither.
 #[derive(Debug)]
 pub(in crate::server) enum DetachedSocket {
     Tcp(std::net::TcpStream),
@@ -22,7 +22,7 @@ pub(in crate::server) enum DetachedSocket {
 }
 
 impl Socket {
-    /// The peer.
+    /// The peer's address, for logs.
     pub(in crate::server) fn peer(&self) -> PeerName {
         match self {
             Self::Tcp(stream) => stream.peer_addr().map_or(PeerName::Unknown, PeerName::Tcp),
@@ -37,7 +37,10 @@ impl Socket {
         }
     }
 
-    /// Detaches it from this runtime.
+    /// Deregisters the connection from its runtime.
+    ///
+    /// # Errors
+    /// If the system rejects the socket, as it does if the peer has closed the connection.
     pub(in crate::server) fn detach(self) -> io::Result<DetachedSocket> {
         match self {
             Self::Tcp(stream) => stream.into_std().map(DetachedSocket::Tcp),
@@ -47,7 +50,10 @@ impl Socket {
 }
 
 impl DetachedSocket {
-    /// Attaches it to the present runtime.
+    /// Registers the connection with the current runtime.
+    ///
+    /// # Errors
+    /// If the runtime or the system rejects the socket.
     pub(in crate::server) fn attach(self) -> io::Result<Socket> {
         match self {
             Self::Tcp(stream) => TcpStream::from_std(stream).map(Socket::Tcp),
@@ -56,14 +62,14 @@ impl DetachedSocket {
     }
 }
 
-/// How a TCP peer that has vanished (its machine died, the network is partitioned), or that does not read, is detected.
-/// The kernel does it: HTTP/2 pings would also detect a peer whose process hangs, but cost about 4 % of the throughput,
-/// for hyper then reads the clock and takes a lock for each call.
+/// How a TCP peer is detected that has disappeared (its machine died, the network is partitioned), or that does not
+/// read. The kernel does it. HTTP/2 pings would also detect a peer whose process hangs, but they cost about 4 % of the
+/// throughput, because hyper then reads the clock and takes a lock for each call.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::server) struct SocketOptions {
     /// The silence after which the peer's kernel is probed, and how long it may take to answer.
     pub(in crate::server) keepalive: Option<(Duration, Duration)>,
-    /// How long the peer's kernel may take to acknowledge what it was sent, the probes included.
+    /// How long the peer's kernel may take to acknowledge data and probes.
     pub(in crate::server) user_timeout: Option<Duration>,
 }
 
@@ -74,14 +80,14 @@ impl SocketOptions {
         if interval.is_zero() {
             return Self::default();
         }
-        // The kernel counts in seconds up to 32767, and refuses zero.
+        // The kernel accepts whole seconds from 1 to 32767.
         let seconds = |duration: Duration| Duration::from_secs(duration.as_secs().clamp(1, 32_767));
         let (interval, timeout) = (seconds(interval), seconds(timeout));
         Self { keepalive: Some((interval, timeout)), user_timeout: Some(timeout) }
     }
 
     fn set(&self, stream: &TcpStream) -> io::Result<()> {
-        // An answer is one small write: it must not wait for the acknowledgement of the one before.
+        // A response is one small write: it must not wait until the previous one is acknowledged (Nagle's algorithm).
         stream.set_nodelay(true)?;
         let socket = SockRef::from(stream);
         if let Some((interval, timeout)) = self.keepalive {

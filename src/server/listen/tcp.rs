@@ -10,14 +10,14 @@ use tokio::net::{TcpListener, lookup_host};
 
 use super::{BindError, Host, HostPort};
 
-/// Connections that may wait to be accepted; the kernel takes less if `somaxconn` says so.
+/// How many connections may wait to be accepted; the kernel reduces it to `somaxconn`.
 pub(super) const BACKLOG: i32 = 4096;
 
-/// Listens on a host and port, and returns the bound address. Of a name's addresses the first that can be bound is
-/// used, IPv4 first. `::` accepts IPv4 too, and is `0.0.0.0` on a machine without IPv6.
+/// Listens on a host and port, and returns the bound address. If a host name has several addresses, the first that can
+/// be bound is used, IPv4 before IPv6. `::` accepts IPv4 too, and becomes `0.0.0.0` on a machine without IPv6.
 ///
 /// # Errors
-/// If the name does not resolve, or none of its addresses can be bound.
+/// If the host name cannot be resolved, or none of its addresses can be bound.
 pub(super) async fn bind(at: &HostPort) -> Result<(TcpListener, SocketAddr), BindError> {
     let name = match &at.host {
         Host::Any => return bind_ip(Ipv6Addr::UNSPECIFIED.into(), at.port),
@@ -27,21 +27,21 @@ pub(super) async fn bind(at: &HostPort) -> Result<(TcpListener, SocketAddr), Bin
     let unresolved = |error| BindError::Resolve { host: name.to_owned(), error };
     let mut addresses: Vec<_> = lookup_host((name, at.port)).await.map_err(unresolved)?.collect();
     addresses.sort_by_key(SocketAddr::is_ipv6);
-    let mut failed = unresolved(io::Error::new(io::ErrorKind::NotFound, "the name has no addresses"));
+    let mut last_error = unresolved(io::Error::new(io::ErrorKind::NotFound, "the name has no addresses"));
     for address in addresses {
         match bind_address(address) {
             Ok(bound) => return Ok(bound),
-            Err(error) => failed = BindError::Tcp { address, error },
+            Err(error) => last_error = BindError::Tcp { address, error },
         }
     }
-    Err(failed)
+    Err(last_error)
 }
 
 fn bind_ip(ip: IpAddr, port: u16) -> Result<(TcpListener, SocketAddr), BindError> {
     let address = SocketAddr::new(ip, port);
     match bind_address(address) {
-        Err(error) if ip == Ipv6Addr::UNSPECIFIED && no_ipv6(&error) => {
-            tracing::warn!("this machine has no IPv6 ({error}): listening on 0.0.0.0:{port} in place of {address}");
+        Err(error) if ip == Ipv6Addr::UNSPECIFIED && lacks_ipv6(&error) => {
+            tracing::warn!("this machine has no IPv6 ({error}): listening on 0.0.0.0:{port} instead of {address}");
             let address = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port);
             bind_address(address).map_err(|error| BindError::Tcp { address, error })
         }
@@ -49,8 +49,8 @@ fn bind_ip(ip: IpAddr, port: u16) -> Result<(TcpListener, SocketAddr), BindError
     }
 }
 
-/// EAFNOSUPPORT where the kernel has no IPv6, EADDRNOTAVAIL where it is turned off.
-fn no_ipv6(error: &io::Error) -> bool {
+/// Whether the machine has no IPv6: EAFNOSUPPORT if the kernel does not support it, EADDRNOTAVAIL if it is turned off.
+fn lacks_ipv6(error: &io::Error) -> bool {
     const EAFNOSUPPORT: i32 = 97;
     error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(EAFNOSUPPORT)
 }
@@ -58,7 +58,7 @@ fn no_ipv6(error: &io::Error) -> bool {
 fn bind_address(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
-        // The system's default for this can be either way; `::` is meant to take IPv4.
+        // The default of this option depends on the system; `::` must accept IPv4.
         socket.set_only_v6(!address.ip().is_unspecified())?;
     }
     socket.set_reuse_address(true)?;
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_ipv6_wildcard_takes_ipv4() {
+    async fn the_ipv6_wildcard_accepts_ipv4() {
         let (listener, address) = bind(&HostPort { host: ip("::"), port: 0 }).await.expect("a free port");
         let client = tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, address.port()));
         let (accepted, connected) = tokio::join!(listener.accept(), client);

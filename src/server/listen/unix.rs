@@ -1,4 +1,5 @@
-//! Binding a unix socket: a file that a dead process left behind is removed, one that is served is not.
+//! Binding a unix socket: a socket file that a dead process left behind is removed, one that a process listens on is
+//! not.
 
 use std::{
     fs,
@@ -11,10 +12,11 @@ use tokio::net::{UnixListener, UnixStream};
 
 use super::BindError;
 
-/// The file of a bound socket; removed on drop, unless another file has taken its place.
+/// The file of a bound socket; removed on drop, unless another file has replaced it.
 #[derive(Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
+    /// Device and inode.
     identity: (u64, u64),
 }
 
@@ -34,7 +36,7 @@ impl Drop for SocketFile {
     }
 }
 
-/// Binds `path`.
+/// Binds `path`, over a stale socket file if there is one.
 pub(super) async fn bind(path: &Path) -> Result<(UnixListener, SocketFile), BindError> {
     let failed = |error| BindError::Unix { path: path.to_owned(), error };
     let listener = match UnixListener::bind(path) {
@@ -49,6 +51,7 @@ pub(super) async fn bind(path: &Path) -> Result<(UnixListener, SocketFile), Bind
     Ok((listener, SocketFile { path: path.to_owned(), identity }))
 }
 
+/// Removes the socket file at `path` if no process listens on it.
 async fn remove_stale(path: &Path) -> Result<(), BindError> {
     let failed = |error| BindError::Unix { path: path.to_owned(), error };
     let is_socket = fs::metadata(path).map_err(failed)?.file_type().is_socket();
@@ -57,7 +60,7 @@ async fn remove_stale(path: &Path) -> Result<(), BindError> {
     }
     match UnixStream::connect(path).await {
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => fs::remove_file(path).map_err(failed),
-        // A process listens there; so it does if its backlog is full, or this process may not connect.
+        // A process listens there. With any other error too: its backlog is full, or this process may not connect.
         _ => Err(BindError::UnixInUse(path.to_owned())),
     }
 }
@@ -79,7 +82,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_served_socket_is_refused() {
+    async fn a_socket_that_another_process_listens_on_is_an_error() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("grpc.sock");
         let (_listener, _file) = bind(&path).await.expect("bound");
@@ -102,7 +105,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_successors_file_is_left_alone() {
+    async fn a_file_that_replaced_the_socket_is_not_removed() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("grpc.sock");
         let (_first, file) = bind(&path).await.expect("bound");

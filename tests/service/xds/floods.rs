@@ -49,7 +49,7 @@ async fn a_bad_snapshot_that_is_sent_endlessly_is_rejected_once_a_second() {
     }
     assert_eq!(service::limit(&mut client).await, Some(6));
     assert_eq!(count(&tollgate, "ratelimit_service_config_load_error").await, 1, "judged once");
-    assert_eq!(tollgate.wait_for_lines("rules are refused", 1).len(), 1);
+    assert_eq!(tollgate.wait_for_lines("rules are rejected", 1).len(), 1);
 }
 
 #[tokio::test]

@@ -87,7 +87,7 @@ async fn a_bad_snapshot_is_rejected_and_the_old_rules_stay() {
     assert_eq!(service::limit(&mut client).await, Some(5));
     assert_eq!(count(&tollgate, "tollgate_xds_behind").await, 1);
     assert_eq!(count(&tollgate, "ratelimit_service_config_load_error").await, 1);
-    assert_eq!(tollgate.wait_for_lines("rules are refused, the former ones stay in force", 1).len(), 1);
+    assert_eq!(tollgate.wait_for_lines("rules are rejected, the active rules stay", 1).len(), 1);
 
     stream.send("3", "n3", limit(6)).await;
     assert_eq!(stream.reply().await, ack("3", "n3"));

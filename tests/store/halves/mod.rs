@@ -26,7 +26,7 @@ use proptest::{
     prelude::*,
     test_runner::{TestCaseError, TestRunner},
 };
-use tollgate::engine::{Begun, Pending};
+use tollgate::engine::{MaybePending, Pending};
 
 use later::Later;
 use side::{Outcome, Side, share_a_counter};
@@ -101,12 +101,12 @@ impl<'a> Run<'a> {
         self.tally.requests.fetch_add(1, Relaxed);
         let begun = self.wait.engine.begin(request, None);
         let pending = match begun {
-            Begun::Decided(outcome) => {
+            MaybePending::Decided(outcome) => {
                 self.tally.at_once.fetch_add(1, Relaxed);
                 prop_assert_eq!(outcome, self.once.decided(request), "{:?}", request);
                 return Ok(());
             }
-            Begun::Pending(pending) => pending,
+            MaybePending::Pending(pending) => pending,
         };
         let (number, group) = self.later.last();
         // requests that share a counter are charged in the order of the requests

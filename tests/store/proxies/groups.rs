@@ -50,7 +50,7 @@ async fn with_the_value_set_they_are_rejected_at_start_and_at_reload() {
     let one = || shards.service().env("REDIS_KEYS_PER_CALL", "one");
     for (rules, place) in [(LIMITS, "rules.yaml:5"), (ATOMIC, "rules.yaml:3")] {
         let tollgate = one().rules(rules).start();
-        let rejected = tollgate.wait_for_log("rules are refused");
+        let rejected = tollgate.wait_for_log("rules are rejected");
         for words in [place, "all or none", "REDIS_KEYS_PER_CALL is one", "set it to many"] {
             assert!(rejected.contains(words), "{words}: {rejected}");
         }
@@ -59,7 +59,7 @@ async fn with_the_value_set_they_are_rejected_at_start_and_at_reload() {
         ready(&tollgate).await;
         assert_eq!(code(&tollgate, &["fixed", "fixed"]).await, Code::Ok);
         tollgate.write_rules(rules);
-        tollgate.wait_for_log("the former ones stay in force");
+        tollgate.wait_for_log("the active rules stay");
         assert_eq!(code(&tollgate, &["fixed", "fixed"]).await, Code::Ok);
     }
     let mut stop = one().env("STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT", "true").spawn();
@@ -85,9 +85,9 @@ async fn with_auto_they_make_it_unready_and_use_their_failure_mode_until_the_rul
     let page = http::Client::new().get(tollgate.address("metrics"), "/metrics").await.body;
     assert!(page.contains("tollgate_redis_errors_total{kind=\"divided\"} 1"), "{page}");
 
-    // the former rules stay, because the new ones are rejected from now on
+    // the active rules stay, because rules that need groups are rejected from now on
     tollgate.write_rules(ATOMIC);
-    tollgate.wait_for_log("rules are refused");
+    tollgate.wait_for_log("rules are rejected");
     unready(&tollgate, "several rate_limits").await;
     tollgate.write_rules(PLAIN);
     ready(&tollgate).await;

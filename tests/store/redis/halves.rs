@@ -25,7 +25,7 @@ use proptest::{
 };
 use redis::{Client, RedisStore};
 use tokio::runtime::Runtime;
-use tollgate::engine::{Begun, Pending};
+use tollgate::engine::{MaybePending, Pending};
 
 use crate::{
     client::calls::tcp,
@@ -150,8 +150,8 @@ impl Run {
             }
         }
         match self.redis.engine.begin(request, None) {
-            Begun::Decided(outcome) => prop_assert_eq!(outcome, expected, "{:?}", request),
-            Begun::Pending(pending) => {
+            MaybePending::Decided(outcome) => prop_assert_eq!(outcome, expected, "{:?}", request),
+            MaybePending::Pending(pending) => {
                 let group = self.in_redis.take_last().expect("it was asked");
                 self.counters.extend(group.hits.iter().map(|hit| (hit.key.clone(), hit.limit)));
                 self.waiting.push(Waiting { pending, group, expected });

@@ -1,4 +1,4 @@
-//! What an operator sets of counters in Redis.
+//! The configuration of counters in Redis.
 
 use std::{num::NonZeroUsize, time::Duration};
 
@@ -7,30 +7,30 @@ use tls::ClientFiles;
 
 use super::super::GuardsConfig;
 
-/// Counters in Redis, and what guards them.
+/// Counters in Redis, and the guards around them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RedisStoreConfig {
-    /// The Redises.
+    /// The main Redis, and the one for limits per second, if there is one.
     pub redis: RedisConfig,
-    /// The clients of each Redis, which share its pool: one for each worker, and that of `/json`.
+    /// How many clients of each Redis share its connection pool: one for each worker, and one for `/json`.
     pub clients: NonZeroUsize,
-    /// What stands before them.
+    /// The guards.
     pub guards: GuardsConfig,
-    /// When to give up on a Redis that has never answered; `None`: never.
+    /// The time since the start after which the process ends if a Redis has never answered; `None`: it does not end.
     pub give_up: Option<Duration>,
-    /// Be unhealthy whenever a Redis has no live connection, not only until it has had one.
+    /// Report unhealthy whenever a Redis has no working connection, not only until its first one.
     pub health_needs_connection: bool,
 }
 
 impl RedisStoreConfig {
-    /// The files of TLS, which both Redises share, if one of them is reached over TLS.
+    /// The TLS files, which both Redis endpoints share; `None` if neither uses TLS.
     pub(crate) fn tls(&self) -> Option<&ClientFiles> {
-        let of_second = || self.redis.per_second.as_ref().and_then(|one| one.tls.as_ref());
-        self.redis.main.tls.as_ref().or_else(of_second)
+        let per_second = || self.redis.per_second.as_ref().and_then(|endpoint| endpoint.tls.as_ref());
+        self.redis.main.tls.as_ref().or_else(per_second)
     }
 }
 
-/// How many [`RedisStoreConfig::clients`] a service with this number of workers has.
+/// The value of [`RedisStoreConfig::clients`] for this number of workers.
 #[must_use]
 pub const fn redis_clients(workers: NonZeroUsize) -> NonZeroUsize {
     workers.saturating_add(1)

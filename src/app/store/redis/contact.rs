@@ -1,4 +1,4 @@
-//! What the connections to a Redis mean for health, and when to give up on one that has never answered.
+//! Derives health from the connections to each Redis, and ends the process if a Redis never answers.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,25 +7,25 @@ use tokio::sync::watch;
 
 use super::{super::super::readiness::Readiness, RedisError};
 
-/// One Redis, as health sees it.
+/// One Redis endpoint, whose connections determine the health.
 #[derive(Clone, Debug)]
 pub(super) struct Watched {
-    /// The setting that says where it is.
+    /// The setting of its address.
     pub(super) setting: &'static str,
     pub(super) contact: watch::Receiver<Contact>,
-    /// Its clients, each of which has to count once: one for each worker, and that of `/json`.
+    /// The number of its clients, each of which must have counted once: one for each worker, and one for `/json`.
     pub(super) clients: usize,
-    /// REDIS_HEALTH_CHECK_ACTIVE_CONNECTION.
+    /// `REDIS_HEALTH_CHECK_ACTIVE_CONNECTION`.
     pub(super) needs_connection: bool,
 }
 
 impl Watched {
-    /// Reports its state to `ready`: at once, and whenever it changes for as long as this runs.
+    /// Reports the endpoint's state to `ready`: immediately, and then at each change until the future is dropped.
     pub(super) fn report(mut self, ready: Readiness) -> impl Future<Output = ()> {
         let mut counts = false;
         let mut report = move |one: &mut Self| {
             let contact = one.contact.borrow_and_update();
-            // while each breaker is open nothing is asked of redis
+            // while every breaker is open, no request reaches redis
             counts |= contact.counting >= one.clients && !contact.is_shut();
             let fault = if counts {
                 one.needs_connection.then(|| lost(one.setting, &contact)).flatten()
@@ -40,18 +40,19 @@ impl Watched {
             while self.contact.changed().await.is_ok() {
                 report(&mut self);
             }
-            // its owner outlives this, and nobody expects an end
+            // the sender was dropped, which happens only when the process ends; background tasks must not end
             std::future::pending::<()>().await;
         }
     }
 }
 
-/// Why it is not ready, with the address and what it said last, never credentials.
+/// Why the process is unhealthy until every client has counted: the addresses and their last errors, without
+/// credentials.
 fn never_counted(setting: &str, contact: &Contact) -> String {
     format!("redis has not counted yet ({setting}): {contact}")
 }
 
-/// What is wrong where a live connection is asked for, if anything.
+/// What is wrong if the setting requires a working connection; `None`: nothing.
 fn lost(setting: &str, contact: &Contact) -> Option<String> {
     const ASKS: &str = "REDIS_HEALTH_CHECK_ACTIVE_CONNECTION asks for one that works";
     if contact.open == 0 {
@@ -63,7 +64,8 @@ fn lost(setting: &str, contact: &Contact) -> Option<String> {
     }
 }
 
-/// Resolves once `patience` is over if an endpoint never answered, with those that have not; else never.
+/// Resolves after `patience` if an endpoint has had no connection by then, with an error that names each such endpoint.
+/// Otherwise it never resolves.
 pub(super) async fn gave_up(patience: Option<Duration>, watched: &[Watched]) -> RedisError {
     let Some(patience) = patience else { return std::future::pending().await };
     tokio::time::sleep(patience).await;
@@ -85,26 +87,26 @@ mod tests {
         Contact { open, made, used, trouble: trouble.into_iter().collect(), ..Contact::default() }
     }
 
-    /// What health says of these contacts, one after the other.
-    async fn said(needs_connection: bool, contacts: impl IntoIterator<Item = Contact>) -> Vec<Vec<Arc<str>>> {
+    /// The reasons for being unhealthy after each of these contacts.
+    async fn reasons(needs_connection: bool, contacts: impl IntoIterator<Item = Contact>) -> Vec<Vec<Arc<str>>> {
         let ready = Readiness::new(false);
         ready.listening();
         ready.rules_loaded(1);
         let (sender, contact) = watch::channel(Contact::default());
         let watched = Watched { setting: "REDIS_URL", contact, clients: 2, needs_connection };
         let reporting = tokio::spawn(watched.report(ready.clone()));
-        let mut said = Vec::new();
+        let mut reasons = Vec::new();
         for contact in contacts {
             sender.send_replace(contact);
             tokio::task::yield_now().await;
-            said.push(ready.health().state().unhealthy);
+            reasons.push(ready.health().state().unhealthy);
         }
         reporting.abort();
-        said
+        reasons
     }
 
     #[tokio::test]
-    async fn each_client_must_count_once_and_then_only_a_setting_makes_it_unhealthy() {
+    async fn once_each_client_has_counted_only_a_setting_makes_a_lost_connection_unhealthy() {
         let counting = |counting, contact| Contact { counting, ..contact };
         let steps = || {
             [
@@ -120,17 +122,17 @@ mod tests {
                 },
             ]
         };
-        let is_healthy = |said: &[Vec<Arc<str>>]| said.iter().map(Vec::is_empty).collect::<Vec<_>>();
-        let never = said(false, steps()).await;
-        assert_eq!(is_healthy(&never), [false, false, false, true, true, true, true], "{never:?}");
-        assert!(never[1][0].contains("REDIS_URL") && never[1][0].contains("redis:1: refused"), "{never:?}");
-        let needing = said(true, steps()).await;
-        assert_eq!(is_healthy(&needing), [false, false, false, true, false, false, true], "{needing:?}");
-        assert!(needing[4][0].contains("redis:1: closed") && needing[5][0].contains("breaker"), "{needing:?}");
+        let is_healthy = |reasons: &[Vec<Arc<str>>]| reasons.iter().map(Vec::is_empty).collect::<Vec<_>>();
+        let lenient = reasons(false, steps()).await;
+        assert_eq!(is_healthy(&lenient), [false, false, false, true, true, true, true], "{lenient:?}");
+        assert!(lenient[1][0].contains("REDIS_URL") && lenient[1][0].contains("redis:1: refused"), "{lenient:?}");
+        let strict = reasons(true, steps()).await;
+        assert_eq!(is_healthy(&strict), [false, false, false, true, false, false, true], "{strict:?}");
+        assert!(strict[4][0].contains("redis:1: closed") && strict[5][0].contains("breaker"), "{strict:?}");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn it_gives_up_on_those_alone_that_never_answered() {
+    async fn it_gives_up_only_on_endpoints_that_never_answered() {
         let watched = |setting, contact| {
             let (sender, contact) = watch::channel(contact);
             (sender, Watched { setting, contact, clients: 1, needs_connection: false })

@@ -1,29 +1,30 @@
-//! What the keys that a call to a Redis may carry mean for rules: where it is one, nothing is charged all or none.
+//! Derives from how many keys a call to Redis may carry whether groups can be charged all or none: with one key they
+//! cannot.
 
 use limiter::domain::AtomicGroups;
 use tokio::sync::watch;
 
 use redis::KeysPerCall;
 
-/// Whether groups are charged all or none where the main Redis and that for limits per second are so. What is not known
-/// yet is taken for a Redis.
+/// Whether groups are charged all or none, for the main Redis and the one for limits per second. A value that is not
+/// known yet counts as [`KeysPerCall::Many`].
 pub(crate) fn atomic_groups(main: Option<KeysPerCall>, per_second: Option<KeysPerCall>) -> AtomicGroups {
     if main == Some(KeysPerCall::One) {
         AtomicGroups::Unsupported(
-            "REDIS_KEYS_PER_CALL is one, or auto found it to be, as a proxy may have several Redises behind it; set it to \
-             many if one Redis has all keys, or use a Redis Cluster without a proxy",
+            "REDIS_KEYS_PER_CALL is one, or auto found it to be, as a proxy may have several Redises behind it; \
+             set it to many if one Redis has all keys, or use a Redis Cluster without a proxy",
         )
     } else if per_second == Some(KeysPerCall::One) {
         AtomicGroups::Unsupported(
-            "REDIS_PERSECOND_KEYS_PER_CALL is one, or auto found it to be, as a proxy may have several Redises behind it; \
-             set it to many if one Redis has all keys, or use a Redis Cluster without a proxy",
+            "REDIS_PERSECOND_KEYS_PER_CALL is one, or auto found it to be, as a proxy may have several Redises behind \
+             it; set it to many if one Redis has all keys, or use a Redis Cluster without a proxy",
         )
     } else {
         AtomicGroups::Supported
     }
 }
 
-/// Keeps `groups` up to date with what becomes known, for as long as it runs.
+/// Updates `groups` when a value becomes known or changes. Runs until dropped.
 pub(super) async fn follow(
     mut main: watch::Receiver<Option<KeysPerCall>>,
     mut per_second: Option<watch::Receiver<Option<KeysPerCall>>>,
@@ -32,7 +33,7 @@ pub(super) async fn follow(
     loop {
         let now = |keys: &mut watch::Receiver<Option<KeysPerCall>>| *keys.borrow_and_update();
         let known = atomic_groups(now(&mut main), per_second.as_mut().and_then(now));
-        groups.send_if_modified(|told| std::mem::replace(told, known) != known);
+        groups.send_if_modified(|current| std::mem::replace(current, known) != known);
         tokio::select! {
             () = changed(Some(&mut main)) => {}
             () = changed(per_second.as_mut()) => {}
@@ -40,13 +41,13 @@ pub(super) async fn follow(
     }
 }
 
-/// Waits for news; for ever, if there will be none.
+/// Waits for a change; for ever, if there can be none.
 async fn changed(keys: Option<&mut watch::Receiver<Option<KeysPerCall>>>) {
-    let news = match keys {
+    let changed = match keys {
         Some(keys) => keys.changed().await.is_ok(),
         None => false,
     };
-    if !news {
+    if !changed {
         std::future::pending::<()>().await;
     }
 }
@@ -56,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_key_in_either_redis_divides_groups_and_names_its_setting() {
+    fn one_key_per_call_in_either_redis_makes_groups_unsupported_and_names_its_setting() {
         let why = |main, per_second| atomic_groups(main, per_second).unsupported().map(|why| why.split(' ').next());
         for known in [None, Some(KeysPerCall::Many)] {
             assert_eq!(why(known, known), None);

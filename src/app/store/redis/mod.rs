@@ -1,4 +1,4 @@
-//! Counters in Redis: connectors and statistics made once, and a store for each worker behind the guards.
+//! The Redis store as a backend: connectors and statistics are made once; each worker gets a store behind the guards.
 
 mod config;
 mod contact;
@@ -17,26 +17,27 @@ use super::{super::readiness::Readiness, Backend, BackendError, guards::Guards};
 pub use config::{RedisStoreConfig, redis_clients};
 pub(crate) use keys_per_call::atomic_groups;
 
-/// Why counters cannot be in Redis.
+/// Why Redis cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RedisError {
-    /// A file that says how to reach Redis.
+    /// The TLS files of a connection cannot be used.
     #[error("redis: {0} (REDIS_TLS_CACERT, REDIS_TLS_CLIENT_CERT, REDIS_TLS_CLIENT_KEY)")]
     Files(#[source] Box<ConnectorError>),
-    /// A Redis has never answered, and was given a time for that.
+    /// A Redis has not answered within `REDIS_STARTUP_MAX_ELAPSED_TIME` of the start.
     #[error(
         "redis has not answered for {patience:?} since the start ({reasons}); make it reachable, or set \
          REDIS_STARTUP_MAX_ELAPSED_TIME=0 to wait for it for ever"
     )]
     NeverAnswered {
-        /// The time.
+        /// That time.
         patience: Duration,
-        /// Who has not, by the setting that says where it is, and why.
+        /// For each Redis that has not answered, the setting of its address and the cause.
         reasons: String,
     },
 }
 
-/// The Redis of all limits, or of those that are not per second, and that of the rest.
+/// The connectors to Redis and what the workers' stores share. With `per_second`, limits per second are counted there
+/// and all others in `main`.
 pub(super) struct RedisBackend {
     main: Connector,
     per_second: Option<Connector>,
@@ -51,7 +52,10 @@ pub(super) struct RedisBackend {
 }
 
 impl RedisBackend {
-    /// Reads the TLS files; connects to nothing.
+    /// Reads the TLS files; opens no connection.
+    ///
+    /// # Errors
+    /// [`RedisError::Files`] if they cannot be used.
     pub(super) fn new(config: &RedisStoreConfig) -> Result<Self, RedisError> {
         let redis = &config.redis;
         let connector =
@@ -106,7 +110,7 @@ impl Backend for RedisBackend {
     fn limiter(&self) -> Arc<dyn DynRateLimiter> {
         let per_second = self.per_second.as_ref().map(Connector::connect);
         let store = RedisStore::start(self.main.connect(), per_second, self.options, Arc::clone(&self.stats));
-        self.guards.around(store)
+        self.guards.wrap(store)
     }
 
     fn collectors(&self) -> Vec<Arc<dyn Collect>> {
@@ -115,12 +119,12 @@ impl Backend for RedisBackend {
         all
     }
 
-    /// The breakers' lines.
+    /// The lines of the circuit breakers.
     fn stats_page(&self) -> String {
         self.connectors().stats_page()
     }
 
-    /// Reports how the connections to each Redis are doing, and what its keys per call mean for rules.
+    /// Reports the state of the connections to each Redis to `ready`, and keeps `atomic_groups` up to date.
     fn background(&self, ready: &Readiness) -> Vec<BoxFuture<'static, ()>> {
         let per_second = self.per_second.as_ref().map(Connector::keys_per_call);
         let groups = keys_per_call::follow(self.main.keys_per_call(), per_second, self.atomic_groups.clone());
@@ -129,7 +133,7 @@ impl Backend for RedisBackend {
         all
     }
 
-    /// Resolves when it is time to give up on a Redis that has never answered.
+    /// Resolves if a Redis has not answered within [`RedisStoreConfig::give_up`].
     fn failed(&self) -> BoxFuture<'_, BackendError> {
         Box::pin(async {
             let error = contact::gave_up(self.give_up, &self.watched()).await;

@@ -1,7 +1,7 @@
-//! Which `:authority` the crate h2 would reject, and what takes its place.
+//! Detects an `:authority` that the crate h2 would reject, and makes its replacement.
 //!
-//! The replacement decodes to as many bytes as the original, so that the dynamic tables of both sides keep agreeing about
-//! sizes, and is never longer when encoded, so that a block only ever shrinks.
+//! The replacement decodes to as many bytes as the original, so that both sides still agree about the sizes in the
+//! dynamic table, and it is never longer when encoded, so that a block can only shrink.
 
 use std::ops::Range;
 
@@ -12,25 +12,26 @@ use super::{
     huffman,
 };
 
-/// The static table: `:authority` with an empty value, and the last of the pseudo-headers.
+/// The index of `:authority` with an empty value in the static table.
 const AUTHORITY: usize = 1;
+/// The index of the last pseudo-header in the static table.
 const LAST_PSEUDO: usize = 14;
 
 const NAME: &[u8] = b":authority";
 
-/// What is to be done with a header block.
+/// How a header block must be changed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Edit {
-    /// Nothing, whatever follows.
+    /// Not at all, whatever follows.
     Keep,
-    /// It depends on bytes that follow.
+    /// That depends on bytes that follow.
     Undecided,
-    /// One field is replaced. The new bytes are no longer than the old.
+    /// The field in this range is replaced by these bytes, which are not longer.
     Replace(Range<usize>, Vec<u8>),
 }
 
-/// Decides from the front of a header block. Only the first `:authority` counts, and it precedes every regular field: if it
-/// does not, h2 rejects the request for that.
+/// Decides from the front of a header block. Only the first `:authority` counts, and it must precede every regular
+/// field; otherwise h2 rejects the request anyway.
 #[inline]
 pub(super) fn edit(block: &[u8]) -> Edit {
     let mut at = 0;
@@ -52,7 +53,7 @@ pub(super) fn edit(block: &[u8]) -> Edit {
         match kind(&field) {
             Kind::Other => at += length,
             Kind::Regular => return Edit::Keep,
-            // A missing authority is served, an empty one is not.
+            // h2 accepts a request without an authority, and rejects one with an empty authority.
             Kind::EmptyAuthority => return Edit::Replace(whole, Vec::new()),
             Kind::Authority { inserted, value, value_at } => {
                 return match replacement(value) {
@@ -62,7 +63,7 @@ pub(super) fn edit(block: &[u8]) -> Edit {
                         hpack::put_text(Text { huffman: value.huffman, bytes: &new }, &mut bytes);
                         Edit::Replace(whole, bytes)
                     }
-                    // The entry must get into the table with this size, and no authority is that short.
+                    // The dynamic table must get an entry of this size, and no valid authority is that short.
                     Some(_) if inserted => Edit::Keep,
                     Some(_) => Edit::Replace(whole, Vec::new()),
                 };
@@ -71,15 +72,15 @@ pub(super) fn edit(block: &[u8]) -> Edit {
     }
 }
 
+/// What a field means for the search for `:authority`.
 enum Kind<'a> {
-    Authority {
-        inserted: bool,
-        value: Text<'a>,
-        value_at: usize,
-    },
+    /// An authority as a literal: see [`Field::Literal`].
+    Authority { inserted: bool, value: Text<'a>, value_at: usize },
+    /// The static entry with the empty value.
     EmptyAuthority,
-    /// Another pseudo-header, or one that only the dynamic table knows.
+    /// Another pseudo-header, or a field whose name is only in the dynamic table.
     Other,
+    /// A regular field, before which all pseudo-headers must come.
     Regular,
 }
 
@@ -107,7 +108,7 @@ fn kind<'a>(field: &Field<'a>) -> Kind<'a> {
     }
 }
 
-/// Whether this entry is known to be no pseudo-header.
+/// Whether this index is a regular field of the static table.
 fn is_regular(index: usize) -> bool {
     index > LAST_PSEUDO && index <= STATIC
 }
@@ -131,13 +132,13 @@ fn is_pseudo(name: Text<'_>) -> bool {
     if name.huffman { first.is_some_and(|first| first >> 1 == 0b101_1100) } else { first == Some(&b':') }
 }
 
-/// What takes a value's place, in the same code; `None` if it may stay.
+/// The replacement of a value, in the same encoding, Huffman or not; `None` if the value is kept.
 fn replacement(value: Text<'_>) -> Option<Vec<u8>> {
     if !value.huffman {
         return (!is_acceptable(value.bytes)).then(|| cleaned(value.bytes));
     }
     let mut plain = Vec::with_capacity(value.bytes.len() * 2);
-    // What cannot be decoded is h2's to reject: the connection ends with it.
+    // A value that cannot be decoded is kept: h2 closes the connection because of it.
     huffman::decode(value.bytes, &mut plain).ok()?;
     if is_acceptable(&plain) {
         return None;
@@ -147,12 +148,13 @@ fn replacement(value: Text<'_>) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Whether h2 takes it.
+/// Whether h2 accepts this authority.
 fn is_acceptable(authority: &[u8]) -> bool {
     is_plainly_acceptable(authority) || Authority::try_from(authority).is_ok()
 }
 
-/// Nearly all names that are in use, without the copy that `Authority` makes.
+/// A fast check that accepts nearly all authorities in use, without the copy that `Authority` makes. `false` decides
+/// nothing.
 fn is_plainly_acceptable(authority: &[u8]) -> bool {
     let host = authority.iter().position(|byte| *byte == b':').unwrap_or(authority.len());
     let (host, port) = authority.split_at(host);
@@ -160,7 +162,8 @@ fn is_plainly_acceptable(authority: &[u8]) -> bool {
     !host.is_empty() && host.iter().all(|byte| keeps(*byte)) && port.iter().all(u8::is_ascii_digit)
 }
 
-/// Like the original as far as that is acceptable: `outbound|8081||limits.example` is `outbound-8081--limits.example`.
+/// The authority with each unacceptable byte replaced by `-`: `outbound|8081||limits.example` becomes
+/// `outbound-8081--limits.example`.
 fn cleaned(authority: &[u8]) -> Vec<u8> {
     authority.iter().map(|byte| if keeps(*byte) { *byte } else { b'-' }).collect()
 }
@@ -188,7 +191,7 @@ mod tests {
         to
     }
 
-    /// Every way to write an authority: the front of the field, and whether the value is in the Huffman code.
+    /// Every encoding of an authority: the front of the field, and whether the value is Huffman encoded.
     fn forms() -> Vec<(Vec<u8>, bool)> {
         let mut fronts = vec![vec![0x41], vec![0x01], vec![0x11]];
         for first in [0x40, 0x00, 0x10] {
@@ -200,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cluster_s_name_is_replaced_in_every_form() {
+    fn a_cluster_name_is_replaced_in_every_encoding() {
         for (front, huffman) in forms() {
             let field = [&front[..], &text(huffman, CLUSTER)].concat();
             let block = [&[0x83, 0x86][..], &field, b"\x5f\x01x"].concat();
@@ -211,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn what_h2_takes_is_kept() {
+    fn an_authority_that_h2_accepts_is_kept() {
         for authority in
             ["ratelimit", "ratelimit:8081", "10.0.0.1:8081", "[::1]:8081", "user@host", "ai_gateway_x", "h:"]
         {
@@ -223,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_authority_is_dropped_unless_the_table_gains_it() {
+    fn an_empty_authority_is_removed_unless_it_is_inserted_into_the_table() {
         assert_eq!(edit(b"\x83\x81\x86"), Edit::Replace(1..2, vec![]));
         for (front, huffman) in forms() {
             let block = [front, text(huffman, b"")].concat();
@@ -254,9 +257,9 @@ mod tests {
             );
         }
         let fine = [&[0x01][..], &text(false, b"fine")].concat();
-        assert_eq!(after(&fine), Edit::Keep, "a second authority is h2's to reject");
-        assert_eq!(after(b"\x80"), Edit::Keep, "so is what is no field");
-        assert_eq!(edit(b"\x83\x86"), Edit::Undecided, "it may yet come");
+        assert_eq!(after(&fine), Edit::Keep, "h2 rejects a second authority");
+        assert_eq!(after(b"\x80"), Edit::Keep, "h2 rejects an invalid field");
+        assert_eq!(edit(b"\x83\x86"), Edit::Undecided, "an authority may follow");
         assert_eq!(edit(b""), Edit::Undecided);
     }
 
@@ -293,12 +296,12 @@ mod tests {
                     prop_assert_eq!(plain.len(), authority.len());
                     prop_assert!(Authority::try_from(&plain[..]).is_ok());
                 }
-                Edit::Undecided => return Err(TestCaseError::fail("it is whole")),
+                Edit::Undecided => return Err(TestCaseError::fail("the block is complete")),
             }
         }
 
         #[test]
-        fn the_short_way_says_yes_only_where_the_parser_does(authority in "[a-z:._-]{0,6}(:[0-9a:]{0,3})?") {
+        fn the_fast_check_accepts_only_what_the_parser_accepts(authority in "[a-z:._-]{0,6}(:[0-9a:]{0,3})?") {
             if is_plainly_acceptable(authority.as_bytes()) {
                 prop_assert!(Authority::try_from(authority.as_bytes()).is_ok());
             }

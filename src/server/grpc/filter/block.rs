@@ -1,4 +1,4 @@
-//! A request's header block on the wire: a HEADERS frame and the CONTINUATION frames that follow it.
+//! The header block of a request on the wire: a HEADERS frame and the CONTINUATION frames that follow it.
 
 use std::{ops::Range, slice};
 
@@ -7,24 +7,25 @@ use super::{
     frame::{self, HEAD, Head, flag, kind},
 };
 
-/// The pseudo-headers must end within so many bytes of the block, and within so many frames, or the block passes as it is.
-/// So much of it is held back at most: enough for a `:path` and an `:authority` of any use, and far below what h2 itself
-/// takes.
+/// The pseudo-headers must end within this many bytes of the block, or the block passes unchanged. At most this much is
+/// held back: enough for any useful `:path` and `:authority`, and far below what h2 itself accepts.
 const MAX_BYTES: usize = 4096;
+/// The pseudo-headers must end within this many frames, or the block passes unchanged.
 const MAX_FRAMES: usize = 16;
 
-/// What is to be done with the bytes from the head of a HEADERS frame on.
+/// What happens to the bytes that begin with the head of a HEADERS frame.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// The frame passes as it is.
+    /// The frame passes unchanged.
     Pass,
-    /// It depends on bytes that have not arrived yet.
+    /// That depends on bytes that have not arrived yet.
     Wait,
-    /// `bytes` take the place of the first `consumed` bytes; of the last of those frames, `rest` more bytes pass as they are.
+    /// `bytes` replace the first `consumed` bytes. The next `rest` bytes, up to the end of the last frame, pass
+    /// unchanged.
     Replace { consumed: usize, bytes: Vec<u8>, rest: usize },
 }
 
-/// Decides from what has arrived; the result is the same in whatever pieces it arrives.
+/// Decides from the bytes that have arrived. The result does not depend on the pieces in which they arrive.
 #[inline]
 pub(super) fn examine(wire: &[u8], head: Head) -> Verdict {
     let first = match Fragment::of_headers(wire, head) {
@@ -43,7 +44,7 @@ pub(super) fn examine(wire: &[u8], head: Head) -> Verdict {
     examine_on(wire, head, first)
 }
 
-/// Goes on behind the first frame.
+/// Continues after the first frame.
 #[cold]
 fn examine_on(wire: &[u8], head: Head, first: Fragment) -> Verdict {
     let mut fragments = vec![first];
@@ -77,22 +78,22 @@ fn decide(block: &[u8]) -> Edit {
     }
 }
 
-/// One frame's part of a block. All positions are in the wire's bytes.
+/// The part of a block that one frame carries. Positions are counted in `wire`, the bytes that have arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Fragment {
-    /// Of the frame's head.
+    /// The position of the frame's head.
     at: usize,
     /// The part of the fragment that has arrived.
     arrived: Range<usize>,
     /// The length of the whole fragment.
     length: usize,
-    /// The end of the frame, padding included.
+    /// The position of the end of the frame, padding included.
     end: usize,
     ends_block: bool,
 }
 
 impl Fragment {
-    /// Or what follows from it if there is none.
+    /// The fragment of a HEADERS frame. The error is the verdict if the frame has none: it is invalid, or incomplete.
     #[inline]
     fn of_headers(wire: &[u8], head: Head) -> Result<Self, Verdict> {
         let prefix = usize::from(head.has(flag::PADDED)) + if head.has(flag::PRIORITY) { 5 } else { 0 };
@@ -125,11 +126,11 @@ fn joined(wire: &[u8], fragments: &[Fragment]) -> Vec<u8> {
     fragments.iter().flat_map(|fragment| &wire[fragment.arrived.clone()]).copied().collect()
 }
 
-/// The frames with one field replaced. Each keeps its flags, priority, padding and the rest of its fragment; those that held
-/// a part of the field hold no more of what replaces it than that.
+/// The frames with one field replaced. Each keeps its flags, priority, padding and the rest of its fragment; a frame
+/// that carried a part of the field carries at most as many bytes of the replacement.
 #[cold]
 fn replace(wire: &[u8], fragments: &[Fragment], block: &[u8], field: &Range<usize>, mut new: &[u8]) -> Verdict {
-    debug_assert!(new.len() <= field.len(), "no replacement is longer");
+    debug_assert!(new.len() <= field.len(), "a replacement is not longer");
     let last = fragments.last().expect("there is a first");
     let mut bytes = Vec::with_capacity(wire.len());
     let mut start = 0;

@@ -1,6 +1,6 @@
 //! The head of an HTTP/2 frame (RFC 9113, section 4.1).
 
-/// The length of a head.
+/// The length of a frame's head, in bytes.
 pub(super) const HEAD: usize = 9;
 
 /// Frame types that the filter looks at.
@@ -21,7 +21,7 @@ pub(super) mod flag {
 /// What precedes each frame's payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Head {
-    /// Of the payload.
+    /// The length of the payload, in bytes.
     pub(super) length: usize,
     pub(super) kind: u8,
     pub(super) flags: u8,
@@ -52,7 +52,7 @@ impl Head {
     }
 }
 
-/// The head at the front of these bytes, with another length of the payload.
+/// The head with another length of the payload.
 pub(super) fn with_length(head: &[u8; HEAD], length: usize) -> [u8; HEAD] {
     let [_, l0, l1, l2] = u32::try_from(length).expect("a frame's length has 24 bits").to_be_bytes();
     let mut head = *head;

@@ -1,18 +1,18 @@
-//! HPACK's representations of header fields (RFC 7541, sections 5 and 6), read without its tables.
+//! HPACK's representations of header fields (RFC 7541, sections 5 and 6), parsed without the tables of HPACK.
 
-/// Entries of the static table; an index above names an entry of the dynamic one.
+/// The number of entries of the static table. A larger index is that of an entry of the dynamic table.
 pub(super) const STATIC: usize = 61;
 
-/// Why there is no field at the front of some bytes.
+/// Why no field could be parsed from the front of some bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unread {
-    /// It needs more bytes than there are.
+    /// The bytes end within the field.
     Incomplete,
-    /// No bytes after these make it one.
+    /// The bytes are not the front of a field, whatever follows them.
     Invalid,
 }
 
-/// A string as it is encoded.
+/// A string in its encoded form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Text<'a> {
     pub(super) huffman: bool,
@@ -22,35 +22,35 @@ pub(super) struct Text<'a> {
 /// The name of a literal field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Name<'a> {
-    /// The name of this entry of the tables.
+    /// The name is that of the table entry with this index.
     Index(usize),
     Literal(Text<'a>),
 }
 
-/// One representation.
+/// One field representation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Field<'a> {
-    /// An entry of the tables.
+    /// The table entry with this index.
     Indexed(usize),
     Literal {
-        /// Whether the dynamic table gains it.
+        /// Whether the field is inserted into the dynamic table.
         inserted: bool,
         name: Name<'a>,
         value: Text<'a>,
-        /// Where the value begins, counted from the start of the field.
+        /// The position of the value, counted from the start of the field.
         value_at: usize,
     },
-    /// A new size of the dynamic table.
+    /// A dynamic table size update.
     Size,
 }
 
-/// The index that a first byte is by itself.
+/// The index, if this byte is an indexed field by itself.
 #[inline]
 pub(super) fn one_byte_index(first: u8) -> Option<u8> {
     (0x81..0xff).contains(&first).then_some(first & 0x7f)
 }
 
-/// The field at the front, and its length.
+/// The field at the front of `bytes`, and its encoded length.
 pub(super) fn field(bytes: &[u8]) -> Result<(Field<'_>, usize), Unread> {
     let first = *bytes.first().ok_or(Unread::Incomplete)?;
     match first {
@@ -80,13 +80,13 @@ fn literal(bytes: &[u8], prefix: u8, inserted: bool) -> Result<(Field<'_>, usize
 fn text(bytes: &[u8]) -> Result<(Text<'_>, usize), Unread> {
     let (length, at) = integer(bytes, 7)?;
     let huffman = bytes[0] & 0x80 != 0;
-    // no overflow: an integer has 29 bits at most
+    // this cannot overflow: an integer has at most 29 bits
     let bytes = bytes.get(at..at + length).ok_or(Unread::Incomplete)?;
     Ok((Text { huffman, bytes }, at + length))
 }
 
-/// The integer in the last `prefix` bits of the first byte and what follows it, and its length. Like in the crate h2, it
-/// has up to five bytes.
+/// The integer in the last `prefix` bits of the first byte and the bytes after it, and its encoded length. As in the
+/// crate h2, that is at most five bytes.
 #[inline]
 fn integer(bytes: &[u8], prefix: u8) -> Result<(usize, usize), Unread> {
     let full = (1 << prefix) - 1;
@@ -104,7 +104,7 @@ fn integer(bytes: &[u8], prefix: u8) -> Result<(usize, usize), Unread> {
     Err(Unread::Invalid)
 }
 
-/// Appends a string that is encoded already.
+/// Appends the length and the bytes of an encoded string to `to`.
 pub(super) fn put_text(text: Text<'_>, to: &mut Vec<u8>) {
     let first = if text.huffman { 0x80 } else { 0 };
     let length = text.bytes.len();
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn every_part_of_a_field_is_incomplete() {
+    fn every_prefix_of_a_field_is_incomplete() {
         for whole in
             [&b"\x40\x0acustom-key\x0dcustom-header"[..], b"\xff\x80\x01", b"\x41\x7f\x80\x01", b"\x3f\xe1\x1f"]
         {
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn an_index_of_one_byte_is_read_like_any_field() {
+    fn an_index_of_one_byte_is_parsed_like_any_field() {
         for first in 0..=255 {
             let read = match field(&[first]) {
                 Ok((Field::Indexed(index), 1)) => Some(index),
@@ -170,13 +170,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_field_is_invalid() {
+    fn invalid_fields_are_rejected() {
         assert_eq!(field(b"\x80"), Err(Unread::Invalid), "index 0");
         assert_eq!(field(b"\xff\x80\x80\x80\x80"), Err(Unread::Invalid), "an integer of more than five bytes");
     }
 
     #[test]
-    fn strings_of_any_length_come_back() {
+    fn strings_of_any_length_round_trip() {
         for length in [0, 1, 126, 127, 128, 254, 255, 300, 16_384, 20_000] {
             let bytes = vec![b'x'; length];
             for huffman in [false, true] {

@@ -1,9 +1,9 @@
 //! The Huffman code of HPACK (RFC 7541, appendix B).
 //!
-//! The code is canonical: codes of one length are consecutive, in the order of their symbols, and follow those that are
-//! shorter. So the lengths define it, and every table here is computed from them by the compiler.
+//! The code is canonical: codes of one length are consecutive, in the order of their symbols, and follow the shorter
+//! codes. So the lengths define the code, and every table here is computed from them at compile time.
 
-/// The symbol that no string may contain; its first bits pad the last byte of a string.
+/// The end-of-string symbol. No string may contain it; its first bits pad the last byte of a string.
 const EOS: usize = 256;
 
 /// The longest code, in bits.
@@ -28,16 +28,16 @@ const LENGTHS: [u8; EOS + 1] = [
 /// The code of each symbol, in its lowest bits.
 static CODES: [u32; EOS + 1] = codes();
 
-/// Symbols by their codes, and where each length begins.
+/// The decoding tables.
 static DECODER: Decoder = Decoder::new();
 
-/// Why a string is not in this code.
+/// Why a string cannot be decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum HuffmanError {
-    /// The last byte is not padded with the first bits of EOS, or a whole byte is padding.
+    /// The last byte is not padded with the first bits of EOS, or the padding is a whole byte or longer.
     #[error("the padding of a Huffman string is not up to seven one bits")]
     Padding,
-    /// EOS is in the string.
+    /// The string contains EOS.
     #[error("a Huffman string contains EOS")]
     Eos,
 }
@@ -45,9 +45,9 @@ pub(super) enum HuffmanError {
 /// Appends the decoded string.
 ///
 /// # Errors
-/// If it is not in this code. What was decoded until there has been appended.
+/// If the string is not valid Huffman code. What was decoded before the error has been appended.
 pub(super) fn decode(encoded: &[u8], decoded: &mut Vec<u8>) -> Result<(), HuffmanError> {
-    // The bits not decoded yet, from the top down.
+    // The bits that are not decoded yet: `bits` of them, from the most significant one on.
     let (mut window, mut bits) = (0_u64, 0_usize);
     let mut rest = encoded.iter();
     loop {
@@ -72,7 +72,7 @@ pub(super) fn decode(encoded: &[u8], decoded: &mut Vec<u8>) -> Result<(), Huffma
 
 /// Appends the encoded string.
 pub(super) fn encode(plain: &[u8], encoded: &mut Vec<u8>) {
-    // The bits not appended yet, at the bottom: fewer than eight between two symbols.
+    // The bits that are not appended yet, in the least significant bits: fewer than eight between two symbols.
     let (mut window, mut bits) = (0_u64, 0);
     for &byte in plain {
         window = window << LENGTHS[usize::from(byte)] | u64::from(CODES[usize::from(byte)]);
@@ -105,16 +105,16 @@ const fn codes() -> [u32; EOS + 1] {
     codes
 }
 
-/// Finds the symbol at the head of some bits: by one lookup if its code has up to eight bits, as those of nearly all text
-/// have; else length by length.
+/// Finds the first symbol in a sequence of bits: with one lookup if its code has at most eight bits, as nearly all
+/// characters of text do; otherwise by searching for the length of its code.
 struct Decoder {
-    /// By the first eight bits: symbol and length, which is zero if it is above eight.
+    /// By the first eight bits: symbol and code length. The length is zero if the code is longer than eight bits.
     short: [(u8, u8); 256],
     /// All symbols in the order of their codes.
     symbols: [u16; EOS + 1],
-    /// By length: the first 32 bits that are above every code of up to this length.
+    /// By length: the smallest 32-bit value above all codes of at most this length.
     above: [u64; LONGEST + 1],
-    /// By length: the number of codes of up to this length.
+    /// By length: the number of codes of at most this length.
     count: [usize; LONGEST + 1],
 }
 
@@ -147,7 +147,8 @@ impl Decoder {
         decoder
     }
 
-    /// The first symbol of these bits, from the top down, and the length of its code. Every sequence begins with one.
+    /// The first symbol of these bits, from the most significant one on, and the length of its code. Every sequence of
+    /// bits begins with a code.
     fn first(&self, window: u64) -> (u16, usize) {
         let (symbol, length) = self.short[(window >> 56) as usize];
         if length > 0 {
@@ -177,7 +178,7 @@ mod tests {
         decode(encoded, &mut decoded).map(|()| decoded)
     }
 
-    /// What another implementation makes of it.
+    /// The string as another implementation decodes it; `None` if it rejects it.
     fn oracle(encoded: &[u8]) -> Option<Vec<u8>> {
         let mut decoded = Vec::new();
         httlib_huffman::decode(encoded, &mut decoded, httlib_huffman::DecoderSpeed::OneBit).ok().map(|()| decoded)
@@ -211,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn eos_and_other_padding_are_refused() {
+    fn eos_and_invalid_padding_are_rejected() {
         assert_eq!(decoded(&[0xff; 4]), Err(HuffmanError::Eos));
         assert_eq!(decoded(&[0xff]), Err(HuffmanError::Padding), "a whole byte");
         assert_eq!(decoded(&[0b0001_1000]), Err(HuffmanError::Padding), "zeros");
@@ -221,7 +222,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn strings_come_back(plain in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn strings_round_trip(plain in proptest::collection::vec(any::<u8>(), 0..200)) {
             let code = encoded(&plain);
             prop_assert_eq!(decoded(&code), Ok(plain.clone()));
             let mut other = Vec::new();
@@ -230,7 +231,7 @@ mod tests {
         }
 
         #[test]
-        fn bytes_are_read_as_another_implementation_reads_them(
+        fn bytes_are_decoded_as_by_another_implementation(
             code in proptest::collection::vec(prop_oneof![any::<u8>(), Just(0xff)], 0..20)
         ) {
             match decoded(&code) {
@@ -238,7 +239,7 @@ mod tests {
                     prop_assert_eq!(&encoded(&plain), &code, "there is one code for each string");
                     prop_assert_eq!(oracle(&code), Some(plain));
                 }
-                // the other one is lenient with padding
+                // the other implementation accepts invalid padding
                 Err(HuffmanError::Padding) => {}
                 Err(HuffmanError::Eos) => prop_assert_eq!(oracle(&code), None),
             }

@@ -1,7 +1,7 @@
-//! The bytes from a peer on their way to h2, with every `:authority` that h2 would reject replaced.
+//! The bytes from a peer to h2, in which every `:authority` that h2 would reject is replaced.
 //!
-//! Bytes are read into the caller's buffer and looked at there. Only the front of a HEADERS frame is held back, until its
-//! pseudo-headers have arrived; nothing is remembered of a block once it has passed.
+//! Bytes are read into the caller's buffer and examined there. Only the front of a HEADERS frame is held back, until
+//! its pseudo-headers have arrived; nothing of a block is stored after it has passed.
 
 use std::{
     io,
@@ -17,16 +17,16 @@ use super::{
     frame::{Head, flag, kind},
 };
 
-/// Above this, the memory of bytes held back is given up once it is empty.
+/// A buffer of held bytes with more capacity than this is freed once it is empty.
 const KEPT: usize = 512;
 
 /// The state of one connection.
 #[derive(Debug, Default)]
 pub(in super::super) struct Inbound {
     walk: Walk,
-    /// Bytes held back. They begin with a frame, but for the first `ready` of them, which are due.
+    /// Bytes held back. The first `ready` bytes are to be delivered next; the others begin with a frame.
     pub(super) held: Vec<u8>,
-    /// Zero unless the caller's buffer was too small.
+    /// How many bytes of `held` can be delivered. Zero unless the caller's buffer was too small.
     ready: usize,
 }
 
@@ -57,7 +57,7 @@ impl Inbound {
                 return read;
             }
             if buf.filled().len() == before {
-                // The end: what was held back is h2's to judge.
+                // The end of the stream: the held bytes, which are in the buffer, pass unchanged.
                 self.held.clear();
                 break;
             }
@@ -76,9 +76,9 @@ impl Inbound {
         Poll::Ready(Ok(()))
     }
 
-    /// Whether a header block has begun and not ended: h2 keeps what it has of it, decoded.
+    /// Whether a header block has begun and not ended: h2 then holds a part of it, decoded.
     pub(in super::super) fn is_within_block(&self) -> bool {
-        // of a frame that is held back, the type is its fourth byte
+        // the type of a frame that is held back is its fourth byte
         self.walk.within_block || self.held.get(self.ready + 3) == Some(&kind::HEADERS)
     }
 
@@ -90,7 +90,7 @@ impl Inbound {
         self.release();
     }
 
-    /// Reads into the bytes held back, for those alone would fill the caller's buffer.
+    /// Reads into `held`, because the held bytes alone would fill the caller's buffer.
     #[cold]
     fn poll_read_aside<T: AsyncRead + Unpin>(&mut self, io: Pin<&mut T>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut aside = [MaybeUninit::uninit(); 2048];
@@ -114,19 +114,20 @@ impl Inbound {
     }
 }
 
-/// What became of some bytes: the first `read` of them have become the first `written`; the others wait for more.
+/// The result of examining some bytes: the first `read` bytes were replaced in place by the first `written` bytes,
+/// which can be delivered; the others must wait for more bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Passed {
     read: usize,
     written: usize,
 }
 
-/// Goes from frame to frame.
+/// Examines a stream of bytes frame by frame.
 #[derive(Debug, Default)]
 struct Walk {
-    /// Bytes of the frame at hand that pass as they are.
+    /// The number of remaining bytes of the current frame, which pass unchanged.
     rest: usize,
-    /// The header block that began last has not ended.
+    /// Whether the last header block has not ended yet.
     within_block: bool,
 }
 

@@ -1,9 +1,9 @@
 //! A filter of the frames between a peer and the crate h2.
 //!
-//! h2 resets every request whose `:authority` is no authority in the sense of RFC 3986, and will go on doing so. Envoy
-//! sends its cluster's name where no authority is set, and those of Istio and Contour are none. So [`Inbound`] replaces
-//! such a value before h2 reads it. What h2 rejects all the same, [`Outbound`] finds in the frames that h2 sends. See
-//! `docs/adr/0014-authorities-are-replaced-below-h2.md`.
+//! h2 resets every request whose `:authority` is not an authority as defined by RFC 3986, and this will not change.
+//! Envoy sends the name of its cluster if no authority is set, and the cluster names of Istio and Contour are not
+//! authorities. So [`Inbound`] replaces such a value before h2 reads it. [`Outbound`] detects what h2 still rejects, in
+//! the frames that h2 sends. See `docs/adr/0014-authorities-are-replaced-below-h2.md`.
 
 mod authority;
 mod block;

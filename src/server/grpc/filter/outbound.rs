@@ -1,25 +1,25 @@
-//! The bytes from h2 on their way to a peer, watched for what h2 rejects by itself.
+//! Detects what h2 itself rejects, in the bytes that h2 sends to a peer.
 //!
-//! RST_STREAM and GOAWAY carry a code, and `:status` is in the header block: the protocol defines all of it, so that another
-//! version of h2 cannot silence it.
+//! RST_STREAM and GOAWAY carry a code, and `:status` is in the header block: all of it is defined by the protocol, so
+//! that it is also detected with another version of h2.
 
 use super::{
     frame::{HEAD, Head, kind},
     status::Statuses,
 };
 
-/// A longer header block is not looked at, nor any after it. Answers stay far below.
+/// Neither a header block that is longer than this is parsed, nor any after it. Responses are far shorter.
 const MAX_BLOCK: usize = 16 << 10;
 
-/// Streams that were answered with 431 and may yet be reset, which is no second rejection.
+/// How many streams are stored that were answered with 431: a later reset of such a stream is not a second rejection.
 const MAX_ANSWERED: usize = 64;
 
 // HTTP/2 error codes (RFC 9113, section 7) that are counted by reason.
 const NO_ERROR: u32 = 0;
-/// A peer broke the protocol.
+/// The peer has violated the protocol.
 pub(in super::super) const PROTOCOL_ERROR: u32 = 1;
 const STREAM_CLOSED: u32 = 5;
-/// More streams than may be open.
+/// The peer has opened more streams than it may.
 pub(in super::super) const REFUSED_STREAM: u32 = 7;
 
 /// What h2 rejected.
@@ -36,17 +36,19 @@ pub(in super::super) enum Rejected {
 /// The state of one connection.
 #[derive(Debug, Default)]
 pub(in super::super) struct Outbound {
-    /// Bytes of the frame at hand that are of no interest.
+    /// The number of remaining bytes of the current frame, which are skipped.
     rest: usize,
-    /// The front of a frame that is of interest, or of one that is not known yet.
+    /// The front of an incomplete frame that must be parsed, or whose head is incomplete.
     partial: Vec<u8>,
     statuses: Statuses,
+    /// Streams that were answered with 431.
     answered: Vec<u32>,
+    /// Whether a GOAWAY with an error was sent.
     is_closing: bool,
 }
 
 impl Outbound {
-    /// Looks at bytes that have been sent.
+    /// Parses bytes that have been sent, and calls `rejected` for each rejection in them.
     #[inline]
     pub(in super::super) fn sent(&mut self, mut bytes: &[u8], rejected: &mut impl FnMut(Rejected)) {
         while !bytes.is_empty() {
@@ -67,10 +69,10 @@ impl Outbound {
         }
     }
 
-    /// Takes what the partial frame lacks.
+    /// Completes the partial frame from the front of `bytes`, and returns the rest of `bytes`.
     #[cold]
     fn complete<'a>(&mut self, bytes: &'a [u8], rejected: &mut impl FnMut(Rejected)) -> &'a [u8] {
-        let whole = Head::parse(&self.partial).map_or(HEAD, |head| HEAD + looked_at(head));
+        let whole = Head::parse(&self.partial).map_or(HEAD, |head| HEAD + parsed_length(head));
         let (lacking, rest) = bytes.split_at((whole - self.partial.len()).min(bytes.len()));
         let mut partial = std::mem::take(&mut self.partial);
         partial.extend_from_slice(lacking);
@@ -80,11 +82,12 @@ impl Outbound {
         rest
     }
 
-    /// Looks at the frame at the front and says how much of it that was; `None` if that part is incomplete.
+    /// Parses the frame at the front of `bytes`. Returns the number of parsed bytes; `None` if some of them are
+    /// missing.
     #[inline]
     fn frame(&mut self, bytes: &[u8], rejected: &mut impl FnMut(Rejected)) -> Option<usize> {
         let head = Head::parse(bytes)?;
-        let end = HEAD + looked_at(head);
+        let end = HEAD + parsed_length(head);
         let payload = bytes.get(HEAD..end)?;
         self.rest = head.frame() - end;
         let found = match head.kind {
@@ -98,7 +101,7 @@ impl Outbound {
             }
             kind::GOAWAY => {
                 let code = number(payload.get(4..).unwrap_or_default());
-                // A connection ends once, in one GOAWAY or several.
+                // a connection is rejected once, even if several GOAWAY frames are sent
                 let is_first = code != NO_ERROR && !self.is_closing;
                 self.is_closing |= is_first;
                 is_first.then_some(Rejected::Connection(code))
@@ -111,6 +114,7 @@ impl Outbound {
         Some(end)
     }
 
+    /// Stores that a stream was answered with 431.
     fn answered(&mut self, stream: u32) -> Rejected {
         if self.answered.len() == MAX_ANSWERED {
             self.answered.remove(0);
@@ -119,7 +123,8 @@ impl Outbound {
         Rejected::HeadersTooLarge
     }
 
-    /// A stream may be reset without error once it is answered, and one that is closed already for what still comes in.
+    /// Whether the reset of a stream with this code is a rejection. It is not if the stream was answered, or if it was
+    /// already closed and the peer has sent more on it.
     fn is_rejection(&mut self, stream: u32, code: u32) -> bool {
         match code {
             NO_ERROR | STREAM_CLOSED => false,
@@ -135,9 +140,9 @@ impl Outbound {
     }
 }
 
-/// How much of a frame's payload is looked at.
+/// How many bytes of a frame's payload are parsed.
 #[inline]
-fn looked_at(head: Head) -> usize {
+fn parsed_length(head: Head) -> usize {
     match head.kind {
         kind::HEADERS | kind::CONTINUATION if head.length <= MAX_BLOCK => head.length,
         kind::RST_STREAM => head.length.min(4),
@@ -174,7 +179,7 @@ mod tests {
         frame(kind::HEADERS, 0x5, stream, block)
     }
 
-    /// What is seen, which does not depend on the pieces that are sent.
+    /// The rejections that are found in these frames, which must not depend on the pieces in which they are sent.
     fn seen(frames: &[Vec<u8>]) -> Vec<Rejected> {
         let bytes = frames.concat();
         let in_pieces_of = |length| {
@@ -194,7 +199,7 @@ mod tests {
     fn resets_are_seen_by_code() {
         let frames = [
             reset(1, 1),
-            // what looks like a frame in a payload is none
+            // a payload that looks like a frame is not a frame
             frame(OTHER, 0, 3, &reset(3, 1)),
             reset(3, 0),
             reset(5, 5),
@@ -212,11 +217,11 @@ mod tests {
     }
 
     #[test]
-    fn a_status_of_431_is_seen_in_every_form() {
+    fn a_status_of_431_is_seen_in_every_encoding() {
         let inserted = headers(1, b"\x48\x03431");
         let frames = [
             inserted.clone(),
-            // its reset is no second rejection, that of another stream is
+            // the first reset of the answered stream is not a rejection, a second one is
             reset(1, 1),
             reset(1, 1),
             headers(3, b"\xbe"),
@@ -233,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_block_that_cannot_be_read_no_index_is_trusted() {
+    fn after_a_block_that_cannot_be_parsed_no_status_is_seen() {
         for lost in [
             headers(3, b"\x40\x01a"),
             frame(kind::HEADERS, 0x1, 3, b"\x88"),

@@ -1,4 +1,4 @@
-//! Which header blocks that h2 sends say `:status: 431`.
+//! Detects `:status: 431` in the header blocks that h2 sends.
 
 use super::{
     frame::{Head, flag, kind},
@@ -6,23 +6,25 @@ use super::{
     huffman,
 };
 
-/// The static table's entries for `:status`, of which none is 431.
+/// The indexes of `:status` in the static table; none of these entries has the value 431.
 const STATUS: std::ops::RangeInclusive<usize> = 8..=14;
 
 const TOO_LARGE: &[u8] = b"431";
 
-/// What has to be known of h2's dynamic table to understand an index: how many entries it has gained, and which of them
-/// was `:status: 431`, the last time.
+/// What must be known of h2's dynamic table to recognise the index of `:status: 431`.
 #[derive(Debug, Default)]
 pub(super) struct Statuses {
+    /// How many entries were inserted so far.
     inserted: u64,
+    /// The number of the last inserted entry that is `:status: 431`, from 0.
     too_large: Option<u64>,
-    /// A block that was not read: the count is wrong from then on.
+    /// Whether a block could not be parsed, so that `inserted` may be wrong.
     is_lost: bool,
 }
 
 impl Statuses {
-    /// Whether this frame of h2's has the status. `payload` is empty if the frame is too long.
+    /// Whether this frame, sent by h2, contains `:status: 431`. `payload` is empty if the frame is too long to be
+    /// parsed.
     #[inline]
     pub(super) fn too_large(&mut self, payload: &[u8], head: Head) -> bool {
         // h2 sends neither padding nor priorities, and splits a block only above the peer's frame size.
@@ -53,7 +55,7 @@ impl Statuses {
         found
     }
 
-    /// Whether this index is that of the status. The newest entry has the first one after the static entries.
+    /// Whether this is the index of `:status: 431`. The newest entry has the first index after the static table.
     #[inline]
     fn is_entry(&self, index: usize) -> bool {
         self.too_large.is_some_and(|entry| self.inserted - entry + STATIC as u64 == index as u64)

@@ -1,4 +1,4 @@
-//! The filter as a whole, against an HPACK implementation of others, h2, and every way to cut a stream of bytes.
+//! Tests of the whole filter: with another HPACK implementation, with h2, and with streams cut into arbitrary pieces.
 
 mod rejected;
 mod wire;
@@ -21,7 +21,7 @@ use super::{
 };
 use wire::{Connection, Fields, Frame, connection, frames};
 
-/// Gives these pieces one by one, and is not ready before each.
+/// Yields these pieces one by one, and is pending before each.
 struct Pieces {
     pieces: VecDeque<Vec<u8>>,
     is_ready: bool,
@@ -45,20 +45,22 @@ impl AsyncRead for Pieces {
     }
 }
 
-/// How a stream is cut into what arrives at a time, and into what the reader has room for; both repeat.
+/// How a stream is cut; both sequences repeat.
 #[derive(Clone, Debug)]
 pub(super) struct Cuts {
+    /// The lengths of the pieces that arrive.
     pieces: Vec<usize>,
-    rooms: Vec<usize>,
+    /// The lengths of the buffers that are read into.
+    buffers: Vec<usize>,
 }
 
 fn cuts() -> impl Strategy<Value = Cuts> {
     let sizes = || prop_oneof![Just(1_usize), 1..40_usize, 40..600_usize, Just(16_384)];
     let some = move || proptest::collection::vec(sizes(), 1..8);
-    (some(), some()).prop_map(|(pieces, rooms)| Cuts { pieces, rooms })
+    (some(), some()).prop_map(|(pieces, buffers)| Cuts { pieces, buffers })
 }
 
-/// What h2 would read.
+/// The bytes that h2 would read.
 fn filtered(stream: &[u8], cuts: &Cuts) -> Vec<u8> {
     let (mut pieces, mut rest) = (VecDeque::new(), stream);
     for length in cuts.pieces.iter().cycle() {
@@ -70,11 +72,11 @@ fn filtered(stream: &[u8], cuts: &Cuts) -> Vec<u8> {
         rest = others;
     }
     let (mut io, mut inbound, mut read) = (Pieces { pieces, is_ready: true }, Inbound::default(), Vec::new());
-    let mut rooms = cuts.rooms.iter().cycle();
+    let mut lengths = cuts.buffers.iter().cycle();
     let mut cx = Context::from_waker(Waker::noop());
     loop {
-        let mut room = vec![0; *rooms.next().expect("they repeat")];
-        let mut buf = ReadBuf::new(&mut room);
+        let mut buffer = vec![0; *lengths.next().expect("they repeat")];
+        let mut buf = ReadBuf::new(&mut buffer);
         match inbound.poll_read(Pin::new(&mut io), &mut cx, &mut buf) {
             Poll::Ready(Ok(())) if buf.filled().is_empty() => return read,
             Poll::Ready(Ok(())) => read.extend_from_slice(buf.filled()),
@@ -84,11 +86,12 @@ fn filtered(stream: &[u8], cuts: &Cuts) -> Vec<u8> {
     }
 }
 
-fn at_once() -> Cuts {
-    Cuts { pieces: vec![1 << 20], rooms: vec![1 << 20] }
+/// A stream in one piece.
+fn uncut() -> Cuts {
+    Cuts { pieces: vec![1 << 20], buffers: vec![1 << 20] }
 }
 
-/// The header lists of a stream, by another implementation.
+/// The header lists of a stream, decoded by another implementation.
 fn decoded(frames: &[Frame<'_>]) -> Vec<Fields> {
     let (mut decoder, mut block, mut lists) = (Decoder::with_dynamic_size(4096), Vec::new(), Vec::new());
     for frame in frames {
@@ -113,7 +116,7 @@ fn check(connection: &Connection, cuts: &Cuts) -> Result<(), TestCaseError> {
     }
     let lists = decoded(&after);
     prop_assert_eq!(&lists, &connection.expected());
-    prop_assert_eq!(&filtered(&read, cuts), &read, "what has passed passes again unchanged");
+    prop_assert_eq!(&filtered(&read, cuts), &read, "filtering again changes nothing");
     if decoded(&before) == lists {
         prop_assert_eq!(sent, read, "nothing was to be replaced");
     }
@@ -122,12 +125,12 @@ fn check(connection: &Connection, cuts: &Cuts) -> Result<(), TestCaseError> {
 
 proptest! {
     #[test]
-    fn header_lists_are_equal_but_for_authorities_that_are_none(connection in connection(), cuts in cuts()) {
+    fn header_lists_are_equal_except_for_invalid_authorities(connection in connection(), cuts in cuts()) {
         check(&connection, &cuts)?;
     }
 
     #[test]
-    fn any_bytes_pass_alike_in_whatever_pieces(
+    fn a_damaged_stream_passes_alike_in_any_pieces(
         connection in connection(),
         damage in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 0..6),
         cuts in cuts(),
@@ -137,21 +140,22 @@ proptest! {
             let at = index.index(stream.len());
             stream[at] = byte;
         }
-        let whole = filtered(&stream, &at_once());
+        let whole = filtered(&stream, &uncut());
         prop_assert!(whole.len() <= stream.len());
         prop_assert_eq!(&filtered(&stream, &cuts), &whole);
     }
 
     #[test]
-    fn noise_passes_alike_in_whatever_pieces(
-        noise in proptest::collection::vec(prop_oneof![Just(0), Just(1), Just(4), Just(0x41), any::<u8>()], 0..300), cuts in cuts(),
+    fn random_bytes_pass_alike_in_any_pieces(
+        bytes in proptest::collection::vec(prop_oneof![Just(0), Just(1), Just(4), Just(0x41), any::<u8>()], 0..300),
+        cuts in cuts(),
     ) {
-        prop_assert_eq!(filtered(&noise, &cuts), filtered(&noise, &at_once()));
+        prop_assert_eq!(filtered(&bytes, &cuts), filtered(&bytes, &uncut()));
     }
 }
 
 #[tokio::test]
-async fn h2_serves_what_has_passed() {
+async fn h2_serves_the_filtered_requests() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     for _ in 0..64 {
         let connection = connection().new_tree(&mut runner).expect("a connection").current();
@@ -160,7 +164,7 @@ async fn h2_serves_what_has_passed() {
 }
 
 #[test]
-fn pseudo_headers_that_end_far_from_the_start_of_the_block_pass() {
+fn pseudo_headers_beyond_the_limit_of_bytes_pass_unchanged() {
     let request = |path: usize| {
         let mut block = b"\x83\x86\x04".to_vec();
         hpack::put_text(hpack::Text { huffman: false, bytes: &vec![b'x'; path] }, &mut block);
@@ -169,7 +173,7 @@ fn pseudo_headers_that_end_far_from_the_start_of_the_block_pass() {
         [&length[1..], &[kind::HEADERS, flag::END_HEADERS, 0, 0, 0, 1], &block].concat()
     };
     for pieces in [1, 100, 1 << 20] {
-        let cuts = Cuts { pieces: vec![pieces], ..at_once() };
+        let cuts = Cuts { pieces: vec![pieces], ..uncut() };
         for (path, is_replaced) in [(4000, true), (4085, true), (4086, false), (9000, false)] {
             let sent = request(path);
             assert_eq!(filtered(&sent, &cuts) != sent, is_replaced, "{path} in pieces of {pieces}");
@@ -178,8 +182,8 @@ fn pseudo_headers_that_end_far_from_the_start_of_the_block_pass() {
 }
 
 #[test]
-fn little_is_held_back() {
-    // a block without an end, and frames of it without content
+fn held_bytes_are_limited() {
+    // a block without an end, continued by empty frames
     let mut flood = vec![0, 0x10, 0, kind::HEADERS, 0, 0, 0, 0, 1];
     flood.resize(9 + 0x1000, 0xbe);
     for _ in 0..1000 {
@@ -189,8 +193,8 @@ fn little_is_held_back() {
     let mut io = Pieces { pieces: flood.chunks(7).map(<[u8]>::to_vec).collect(), is_ready: true };
     let mut cx = Context::from_waker(Waker::noop());
     loop {
-        let mut room = [0; 64];
-        let mut buf = ReadBuf::new(&mut room);
+        let mut buffer = [0; 64];
+        let mut buf = ReadBuf::new(&mut buffer);
         match inbound.poll_read(Pin::new(&mut io), &mut cx, &mut buf) {
             Poll::Ready(read) => {
                 read.expect("no error");

@@ -1,4 +1,4 @@
-//! What h2 does with what it reads through the filter, and what is seen of it in what it sends.
+//! Which requests h2 serves and rejects behind the filter, and whether the filter detects the rejections.
 
 use std::{
     future::{Future, poll_fn},
@@ -22,7 +22,7 @@ use crate::{
 
 const SETTINGS: &[u8] = b"\0\0\0\x04\0\0\0\0\0";
 
-/// h2 behind the filter, and its peer.
+/// h2 behind the filter, the peer's end of the connection, and the counted rejections.
 async fn serve(
     max_headers: u32,
 ) -> (h2::server::Connection<PeerIo<DuplexStream>, bytes::Bytes>, DuplexStream, Arc<Rejections>) {
@@ -35,7 +35,7 @@ async fn serve(
     (builder.handshake(PeerIo::new(near, peer)).await.expect("a handshake"), far, rejections)
 }
 
-/// The authorities and paths of the requests that h2 hands out, and how many streams it has rejected.
+/// The authorities and paths of the requests that h2 serves, and the number of streams that it has rejected.
 pub(super) async fn served(connection: &Connection) -> (Vec<(Option<String>, String)>, usize) {
     let (mut server, mut far, rejections) = serve(16 << 10).await;
     far.write_all(&connection.bytes()).await.expect("room");
@@ -51,7 +51,7 @@ pub(super) async fn served(connection: &Connection) -> (Vec<(Option<String>, Str
     (served, rejected())
 }
 
-/// What the future gives, unless the condition holds while it waits.
+/// The output of the future; `None` if the condition holds while the future is pending.
 async fn until<T>(condition: impl Fn() -> bool, future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     let step = poll_fn(|cx| match future.as_mut().poll(cx) {
@@ -62,7 +62,8 @@ async fn until<T>(condition: impl Fn() -> bool, future: impl Future<Output = T>)
     timeout(Duration::from_secs(60), step).await.expect("in time")
 }
 
-/// Sends these bytes to h2, which answers every request, and waits until so much was counted.
+/// Sends these bytes to h2, which answers every request, and waits until `total` rejections for `reason` were counted.
+/// Returns all counts.
 async fn counted(max_headers: u32, bytes: &[u8], reason: Reason, total: u64) -> Vec<(Reason, u64)> {
     let (mut server, mut far, rejections) = serve(max_headers).await;
     far.write_all(bytes).await.expect("room");
@@ -72,10 +73,10 @@ async fn counted(max_headers: u32, bytes: &[u8], reason: Reason, total: u64) -> 
         }
     };
     let watching = async {
-        let mut waste = [0; 4096];
+        let mut discarded = [0; 4096];
         while rejections.total(Api::Rls, reason) < total {
-            // what it sends is what is counted
-            if far.read(&mut waste).await.is_ok_and(|length| length == 0) {
+            // reading lets h2 send: rejections are counted when they are sent
+            if far.read(&mut discarded).await.is_ok_and(|length| length == 0) {
                 break;
             }
         }
@@ -90,34 +91,34 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
-/// A request whose block is this.
+/// A request with this header block and without a body.
 fn request(stream: u32, block: &[u8]) -> Vec<u8> {
     frame(1, 0x5, stream, block)
 }
 
 #[tokio::test]
-async fn a_doubled_authority_is_a_stream_that_h2_resets() {
+async fn a_second_authority_is_a_stream_that_h2_resets() {
     let block = b"\x83\x86\x84\x01\x01a\x01\x01b";
     let requests = [request(1, block), request(3, block), request(5, b"\x83\x86\x84")].concat();
     assert_eq!(counted(4096, &requests, Reason::StreamProtocol, 2).await, [(Reason::StreamProtocol, 2)]);
 }
 
 #[tokio::test]
-async fn large_headers_are_counted_once_each_however_h2_writes_the_status() {
+async fn large_headers_are_counted_once_each_with_every_encoding_of_the_status() {
     let mut encoder = Encoder::with_dynamic_size(4096);
     let mut requests = Vec::new();
     for n in 0..40_u32 {
         let mut block = b"\x83\x86\x84".to_vec();
         let value = vec![b'x'; if n % 3 == 0 { 10 } else { 2000 }];
         encoder.encode((b"x-large".to_vec(), value, 0), &mut block).expect("encoded");
-        // with and without a body to come, which h2 follows by a reset
+        // with and without a body that is still to come; with one, h2 also resets the stream
         requests.extend(frame(1, if n % 2 == 0 { 0x4 } else { 0x5 }, 2 * n + 1, &block));
     }
     assert_eq!(counted(1000, &requests, Reason::HeadersTooLarge, 26).await, [(Reason::HeadersTooLarge, 26)]);
 }
 
 #[tokio::test]
-async fn far_larger_headers_and_broken_frames_end_the_connection() {
+async fn far_larger_headers_and_invalid_frames_end_the_connection() {
     let mut block = b"\x83\x86\x84".to_vec();
     let field = (b"x-large".to_vec(), vec![b'x'; 5000], 0);
     Encoder::with_dynamic_size(4096).encode(field, &mut block).expect("encoded");
@@ -134,7 +135,7 @@ async fn far_larger_headers_and_broken_frames_end_the_connection() {
 }
 
 #[tokio::test]
-async fn too_many_streams_are_refused_and_their_bodies_are_no_second_rejection() {
+async fn a_refused_stream_is_counted_once_even_if_its_body_arrives() {
     let (mut server, mut far, rejections) = serve(4096).await;
     let mut requests = Vec::new();
     for n in 0..60 {
@@ -154,7 +155,7 @@ async fn too_many_streams_are_refused_and_their_bodies_are_no_second_rejection()
 }
 
 #[tokio::test]
-async fn what_the_peer_cancels_and_what_is_answered_early_is_no_rejection() {
+async fn a_cancelled_call_and_an_early_response_are_not_rejections() {
     let (mut server, mut far, rejections) = serve(4096).await;
     far.write_all(&frame(1, 0x4, 1, b"\x83\x86\x84")).await.expect("room");
     far.write_all(&frame(1, 0x4, 3, b"\x83\x86\x84")).await.expect("room");

@@ -1,4 +1,4 @@
-//! Connections as a client of any kind might make them, and streams taken apart again.
+//! Generates the bytes of arbitrary client connections, and splits a stream of bytes into frames.
 
 use httlib_hpack::Encoder;
 use http::uri::Authority;
@@ -11,12 +11,12 @@ use proptest::{
 
 use crate::server::grpc::filter::frame::{HEAD, Head, flag, kind};
 
-/// Names and values.
+/// A header list: names and values.
 pub(super) type Fields = Vec<(Vec<u8>, Vec<u8>)>;
 
 const END_STREAM: u8 = 1;
 
-/// One connection's requests.
+/// The requests of one connection.
 #[derive(Clone, Debug)]
 pub(super) struct Connection {
     requests: Vec<Request>,
@@ -24,16 +24,16 @@ pub(super) struct Connection {
 
 #[derive(Clone, Debug)]
 struct Request {
-    /// With how the encoder is to write each.
+    /// Name, value, and the encoder's flags of each field.
     fields: Vec<(Vec<u8>, Vec<u8>, u8)>,
-    /// A new size of the dynamic table.
+    /// A dynamic table size update before the fields.
     table: Option<u32>,
-    /// Where the block is cut into frames.
+    /// Where the block is split into frames.
     cuts: Vec<Index>,
     padding: Option<u8>,
     has_priority: bool,
     body: Option<Vec<u8>>,
-    /// A frame of another kind, before.
+    /// A frame of another type before the request.
     other: Option<Vec<u8>>,
 }
 
@@ -97,7 +97,7 @@ fn authority() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![8 => known, 1 => vec(any::<u8>(), 0..40), 1 => "[a-z|]{200,400}".prop_map(String::into_bytes)]
 }
 
-/// Huffman or not, in the table or not, by index or not.
+/// The encoder's flags: Huffman or not, inserted into the dynamic table or not, by index or not.
 fn flags() -> impl Strategy<Value = u8> {
     let table = select(&[0, Encoder::WITH_INDEXING, Encoder::NEVER_INDEXED][..]);
     let others =
@@ -106,7 +106,7 @@ fn flags() -> impl Strategy<Value = u8> {
 }
 
 fn body() -> impl Strategy<Value = Vec<u8>> {
-    // what looks like a request in it must not be taken for one
+    // a body that looks like a request must not be parsed as one
     prop_oneof![vec(any::<u8>(), 0..50), Just(b"\0\0\x05\x01\x04\0\0\0\x01\x01\x03a|b".to_vec())]
 }
 
@@ -135,12 +135,13 @@ impl Connection {
         bytes
     }
 
-    /// The header lists that are to come out.
+    /// The header lists that the filter must produce.
     pub(super) fn expected(&self) -> Vec<Fields> {
         self.requests.iter().map(|request| request.fields.iter().filter_map(expected).collect()).collect()
     }
 
-    /// What h2 is to serve: authority and path. It rejects an authority that is still empty.
+    /// The authorities and paths of the requests that h2 must serve, and the number of those it must reject, because
+    /// their authority is still empty.
     pub(super) fn expected_by_h2(&self) -> (Vec<(Option<String>, String)>, usize) {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
         let lists = self.expected();
@@ -211,14 +212,14 @@ impl Request {
     }
 }
 
-/// A frame as it was read.
+/// A frame that was parsed.
 #[derive(Debug)]
 pub(super) struct Frame<'a> {
     head: Head,
     payload: &'a [u8],
 }
 
-/// A stream of whole frames.
+/// The frames of a stream, which must all be complete.
 pub(super) fn frames(mut stream: &[u8]) -> Vec<Frame<'_>> {
     let mut frames = Vec::new();
     while !stream.is_empty() {
@@ -234,12 +235,12 @@ impl Frame<'_> {
         self.head.has(flag::END_HEADERS)
     }
 
-    /// Of a header block.
+    /// The frame's part of a header block; `None` for a frame of another type.
     pub(super) fn fragment(&self) -> Option<&[u8]> {
         (self.head.kind == kind::HEADERS || self.head.kind == kind::CONTINUATION).then(|| self.parts().1)
     }
 
-    /// Everything else.
+    /// Everything but the fragment: type, flags, stream, and the rest of the payload.
     pub(super) fn without_fragment(&self) -> (u8, u8, u32, Vec<u8>) {
         let (before, _, after) = self.parts();
         (self.head.kind, self.head.flags, self.head.stream, [before, after].concat())
