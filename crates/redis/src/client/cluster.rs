@@ -324,7 +324,7 @@ impl View {
             match self.fetch_ranges_over(wire, at).await {
                 Ok(ranges) => return Some(ranges),
                 Err(reason) => {
-                    tracing::debug!(reason, node = %Target::Tcp(at.clone()), "a node did not return the slots")
+                    tracing::debug!(reason, node = %Target::Tcp(at.clone()), "a node did not return the slots");
                 }
             }
         }

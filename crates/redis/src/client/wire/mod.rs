@@ -220,7 +220,7 @@ impl Wire {
     /// late replies to abandoned calls come first.
     pub(super) async fn answers(&self, patience: Duration) -> bool {
         let ping = Command::new(&[b"PING"], ReplyLimit::SHORT);
-        // a lost connection also counts as answering here: its task has ended, which is handled where that is awaited
+        // a lost connection is reported by the end of its task, not here
         !matches!(self.exchange(None, &ping, patience).await, Err(CallError::Unanswered(text)) if &*text == TIMED_OUT)
     }
 
