@@ -107,6 +107,7 @@ impl InFlight<&RequestStats> {
 }
 
 impl<S: Deref<Target = RequestStats>> Drop for InFlight<S> {
+    #[inline]
     fn drop(&mut self) {
         self.stats.ended.record(self.since.elapsed());
     }

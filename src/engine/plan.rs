@@ -96,7 +96,8 @@ impl Plan {
             matches.push(find(domain, index, descriptor)?);
         }
         let replaced_names = replaced_names(&matches);
-        let replaced = |rule: &Rule| rule.name().is_some_and(|name| replaced_names.contains(&**name));
+        let replaced =
+            |rule: &Rule| rule.name().zip(replaced_names.as_ref()).is_some_and(|(name, names)| names.contains(&**name));
 
         let mut group = Group::new([]);
         group.hits.reserve(count);
@@ -219,11 +220,15 @@ fn find<'a>(domain: &'a Domain, index: usize, descriptor: &Descriptor<'_>) -> Re
     })
 }
 
-/// The names of the limits that matched rules replace. A rule that is replaced or unlimited still replaces others.
-fn replaced_names<'a>(matches: &[Matched<'a>]) -> HashSet<&'a str, foldhash::quality::RandomState> {
-    let rules = matches.iter().filter_map(|matched| match matched {
-        Matched::Rule(found) => Some(found.rule),
-        Matched::Nothing | Matched::Override { .. } => None,
-    });
-    rules.flat_map(|rule| rule.replaces().iter().map(|name| &**name)).collect()
+/// The names of the limits that matched rules replace; `None` if there are none, as for most requests, which need no
+/// set. A rule that is replaced or unlimited still replaces others.
+fn replaced_names<'a>(matches: &[Matched<'a>]) -> Option<HashSet<&'a str, foldhash::quality::RandomState>> {
+    let names_of = |matched: &Matched<'a>| match matched {
+        Matched::Rule(found) => found.rule.replaces(),
+        Matched::Nothing | Matched::Override { .. } => &[],
+    };
+    if matches.iter().all(|matched| names_of(matched).is_empty()) {
+        return None;
+    }
+    Some(matches.iter().flat_map(names_of).map(|name| &**name).collect())
 }

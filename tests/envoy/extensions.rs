@@ -111,14 +111,14 @@ fn text(bytes: Vec<u8>) -> String {
 fn validate_and_explain_know_networks_regexes_lists_and_calendars() {
     let rules = format!("{VALUES}  - key: a\n    rate_limit: {{unit: week, requests_per_unit: 5, calendar: true}}\n");
     let validated = run(&rules, &["validate", "rules.yaml"]);
-    let said = text(validated.stdout);
-    assert!(said.ends_with("\nok: 1 file, 1 domain, 5 rules\n"), "{said}{}", text(validated.stderr));
-    assert!(said.starts_with("warning: rules.yaml:") && said.contains("has its own counter"), "{said}");
+    let printed = text(validated.stdout);
+    assert!(printed.ends_with("\nok: 1 file, 1 domain, 5 rules\n"), "{printed}{}", text(validated.stderr));
+    assert!(printed.starts_with("warning: rules.yaml:") && printed.contains("has its own counter"), "{printed}");
 
     let asked = ["ip=10.9.9.1", "ip=10.1.0.1", "path=/v12/x", "path=/v12", "method=PUT", "a=x"];
     let explained = run(&rules, &[&["explain", "--rules", "rules.yaml", "--json", "edge"], &asked[..]].concat());
     let explained: Value = serde_json::from_slice(&explained.stdout).expect("JSON");
-    let told: Vec<(Value, Value, Value)> = explained
+    let reported: Vec<(Value, Value, Value)> = explained
         .as_array()
         .expect("a list")
         .iter()
@@ -129,7 +129,7 @@ fn validate_and_explain_know_networks_regexes_lists_and_calendars() {
         .collect();
     let rule = |tried: &str, line: u32, counter: &str| (json!(tried), json!(line), json!(counter));
     assert_eq!(
-        told,
+        reported,
         [
             rule("ip in 10.0.0.0/8|fd00::/8", 4, "{edge|ip~#10.0.0.0/8\\|fd00::/8}f31536000"),
             rule("ip in 10.1.0.0/16", 8, "{edge|ip=10.1.0.1}f31536000"),
@@ -162,9 +162,9 @@ descriptors:
     ];
     let validated = run(rules, &["validate", "rules.yaml"]);
     assert_eq!(validated.status.code(), Some(1));
-    let told = text(validated.stderr);
+    let reported = text(validated.stderr);
     for fault in faults {
-        assert!(told.lines().any(|line| line.starts_with(fault)), "no {fault} in\n{told}");
+        assert!(reported.lines().any(|line| line.starts_with(fault)), "no {fault} in\n{reported}");
     }
     let tollgate = testkit::tollgate!().rules(rules).spawn();
     let rejected = tollgate.wait_for_log("rules are refused");

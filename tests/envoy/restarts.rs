@@ -57,8 +57,8 @@ fn restart(tollgate: &mut Tollgate) {
     tollgate.signal("TERM");
     let status = block_in_place(|| tollgate.exit());
     assert!(status.success(), "{status}");
-    let said = tollgate.wait_for_log("\"stopped\"");
-    assert!(said.contains("\"forced\":0"), "{said}");
+    let logged = tollgate.wait_for_log("\"stopped\"");
+    assert!(logged.contains("\"forced\":0"), "{logged}");
     *tollgate = start(at.ip(), at.port());
 }
 

@@ -45,10 +45,10 @@ fn serve(wire: Wire, age: &str) -> Service {
 }
 
 /// The output of a client, line by line.
-struct Said(Lines<BufReader<ChildStdout>>);
+struct Output(Lines<BufReader<ChildStdout>>);
 
-impl Said {
-    async fn says(&mut self, expected: &str) {
+impl Output {
+    async fn has(&mut self, expected: &str) {
         let line = timeout(PATIENCE, self.0.next_line()).await.expect("in time").expect("text");
         assert_eq!(line.as_deref(), Some(expected));
     }
@@ -71,9 +71,9 @@ async fn by(program: &str, arguments: &[&str], payloads: &[Option<[u8; 8]>]) {
             command.arg(service.file("ca.crt"));
         }
         let mut client = command.spawn().expect("it runs");
-        let mut said = Said(BufReader::new(client.stdout.take().expect("piped")).lines());
+        let mut output = Output(BufReader::new(client.stdout.take().expect("piped")).lines());
         for line in SAID {
-            said.says(line).await;
+            output.has(line).await;
         }
         if let Some(tap) = &tap {
             for payload in payloads {
@@ -90,9 +90,9 @@ async fn by(program: &str, arguments: &[&str], payloads: &[Option<[u8; 8]>]) {
         }
         assert_eq!(rejections(&service.tollgate).await, [""; 0], "{wire:?}");
         service.tollgate.signal("TERM");
-        said.says("watch: NOT_SERVING").await;
+        output.has("watch: NOT_SERVING").await;
         service.tollgate.signal("TERM");
-        said.says("watch: UNAVAILABLE").await;
+        output.has("watch: UNAVAILABLE").await;
         assert!(timeout(PATIENCE, client.wait()).await.expect("in time").expect("it ran").success(), "{wire:?}");
         ends_unforced(&mut service);
     }

@@ -84,9 +84,10 @@ impl Asked {
         };
         command.args(["-B", &base]).arg(self.url().0);
         let output = command.output().expect("h2load: `bash tests/run.sh` installs it");
-        let said = String::from_utf8_lossy(&output.stdout);
-        let what = format!("{:?}, {load:?}: {said}{}", self.service.wire, String::from_utf8_lossy(&output.stderr));
-        let line = |start: &str| said.lines().find_map(|line| line.strip_prefix(start)).unwrap_or_default().to_owned();
+        let printed = String::from_utf8_lossy(&output.stdout);
+        let what = format!("{:?}, {load:?}: {printed}{}", self.service.wire, String::from_utf8_lossy(&output.stderr));
+        let line =
+            |start: &str| printed.lines().find_map(|line| line.strip_prefix(start)).unwrap_or_default().to_owned();
         assert!(output.status.success(), "{what}");
         let all_done =
             format!("{calls} total, {calls} started, {calls} done, {calls} succeeded, 0 failed, 0 errored, 0 timeout");
@@ -119,12 +120,12 @@ impl Asked {
         command.args(body).args(["--dump-header", &files[0], "--output", &files[1]]).arg(&url);
         command.stdin(std::fs::File::open(self.message()).expect("it was written"));
         let output = command.output().expect("curl: `bash tests/run.sh` installs it");
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{:?}: {said}", self.service.wire);
+        let printed = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{:?}: {printed}", self.service.wire);
         let [head, answer] = files.map(|file| std::fs::read(file).expect("curl wrote it"));
         let head = String::from_utf8(head).expect("text");
         let lines: Vec<_> = head.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
-        assert_eq!(lines, ["HTTP/2 200", "content-type: application/grpc", "grpc-status: 0"], "{said}");
+        assert_eq!(lines, ["HTTP/2 200", "content-type: application/grpc", "grpc-status: 0"], "{printed}");
         let answer = Answer::decode(&answer[5..]).expect("an answer");
         answer.statuses[0].limit_remaining
     }

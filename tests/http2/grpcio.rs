@@ -25,8 +25,12 @@ async fn any_authority_gets_a_decision() {
         ])
         .output()
         .expect("python runs");
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    assert_eq!(said.lines().collect::<Vec<_>>(), ["6 answered"], "four names, one that is fine, and the channel's own");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{printed}{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(
+        printed.lines().collect::<Vec<_>>(),
+        ["6 answered"],
+        "four names, one that is fine, and the channel's own"
+    );
     assert_eq!(rejections(&tollgate).await, [""; 0]);
 }

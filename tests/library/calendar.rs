@@ -13,8 +13,8 @@ fn windows_in_every_time_zone_equal_those_of_zoneinfo() {
     let output = Command::new(python).arg(root.join("tests/independent/calendar.py")).output().expect("python runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let (mut zones, mut windows, mut wrong, mut odd) = (BTreeSet::new(), 0, Vec::new(), 0);
-    let said = String::from_utf8(output.stdout).expect("text");
-    for line in said.lines() {
+    let printed = String::from_utf8(output.stdout).expect("text");
+    for line in printed.lines() {
         let words: Vec<&str> = line.split(' ').collect();
         let [name, unit, _, start, runs @ ..] = words.as_slice() else { panic!("not a line: {line}") };
         let Some(zone) = TimeZone::from_name(name) else {

@@ -219,12 +219,12 @@ fn parse(kind: Kind, document: &Value) -> Result<(), String> {
     };
     match warnings {
         Ok(warnings) if warnings.is_empty() => Ok(()),
-        Ok(warnings) => Err(told(&warnings)),
-        Err(errors) => Err(told(&errors.errors)),
+        Ok(warnings) => Err(reported(&warnings)),
+        Err(errors) => Err(reported(&errors.errors)),
     }
 }
 
-fn told(diagnostics: &[Diagnostic]) -> String {
+fn reported(diagnostics: &[Diagnostic]) -> String {
     diagnostics.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
@@ -372,8 +372,9 @@ fn every_key_that_the_parser_accepts_is_in_the_schema_and_no_other() {
     for site in sites() {
         let mut map = site.maps[0].clone();
         map["no such key at all"] = Value::Null;
-        let told = parse(site.kind, &(site.around)(map)).expect_err("an unknown key");
-        let accepted = told.split_once("; accepted in ").and_then(|(_, rest)| rest.split_once(": ")).expect("a list").1;
+        let reported = parse(site.kind, &(site.around)(map)).expect_err("an unknown key");
+        let accepted =
+            reported.split_once("; accepted in ").and_then(|(_, rest)| rest.split_once(": ")).expect("a list").1;
         let accepted: BTreeSet<String> = accepted.split(", ").map(str::to_owned).collect();
         assert_eq!(properties(&site), accepted, "{:?}", site.definition);
     }
@@ -422,11 +423,11 @@ fn the_schema_agrees_with_the_parser_on_any_document() {
             match (parse(*kind, document), invalid) {
                 (Ok(()), None) => good += 1,
                 (Err(_), Some(_)) => bad += 1,
-                (Err(told), None) => match BEYOND_A_SCHEMA.iter().find(|known| told.contains(**known)) {
+                (Err(reported), None) => match BEYOND_A_SCHEMA.iter().find(|known| reported.contains(**known)) {
                     Some(known) => drop(beyond.insert(*known)),
-                    None => faults.push(format!("the schema takes {document}; the parser: {told}")),
+                    None => faults.push(format!("the schema takes {document}; the parser: {reported}")),
                 },
-                (Ok(()), Some(told)) => faults.push(format!("the parser takes {document}; the schema: {told}")),
+                (Ok(()), Some(reported)) => faults.push(format!("the parser takes {document}; the schema: {reported}")),
             }
         }
     }

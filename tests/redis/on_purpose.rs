@@ -45,9 +45,9 @@ fn field<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
 async fn keys_inside_metadata_stay_as_they_are_written() {
     let tollgate = testkit::tollgate!().rules(RULES).env("RESPONSE_DYNAMIC_METADATA", "true").start();
     let metadata = hit(&tollgate, &[("told", "x")]).await.dynamic_metadata.expect("it is on");
-    let told = &metadata.fields["metadata"];
-    assert!(field(told, "n").is_some());
-    let nested = field(told, "nest").and_then(|nest| match nest.kind.as_ref()? {
+    let of_rule = &metadata.fields["metadata"];
+    assert!(field(of_rule, "n").is_some());
+    let nested = field(of_rule, "nest").and_then(|nest| match nest.kind.as_ref()? {
         Kind::StructValue(fields) => Some(fields.fields.keys().map(String::as_str).collect::<Vec<_>>()),
         _ => None,
     });

@@ -163,8 +163,8 @@ fn explain_shows_the_rule_what_was_tried_the_counter_and_the_policy() {
     }
     let ran = run(&["explain", "--rules", "config/rules", "dmeo", "a=b"]);
     assert_eq!(ran.code, Some(3));
-    let told = "no limit applies: domain `dmeo` is unknown; did you mean `demo`? (known: demo)";
-    assert!(ran.stdout.contains(told), "{}", ran.stdout);
+    let message = "no limit applies: domain `dmeo` is unknown; did you mean `demo`? (known: demo)";
+    assert!(ran.stdout.contains(message), "{}", ran.stdout);
     // one match is enough, since the entries are those of one request
     let ran = run(&["explain", "--rules", "config/rules", "demo", "a=b", "path=/hello"]);
     assert_eq!(ran.code, Some(0), "{}", ran.stdout);
@@ -266,8 +266,8 @@ fn health_says_whether_the_service_of_this_environment_is_healthy() {
     let page = |page: &str| run(&["health", &format!("http://{address}/{page}")]);
     let ran = run_with(&["health"], &[("PORT", &port)]);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""));
-    let told = format!("http://localhost:{port}/healthcheck answered 500 Internal Server Error: shutting down\n");
-    assert_eq!(ran.stderr, told);
+    let message = format!("http://localhost:{port}/healthcheck answered 500 Internal Server Error: shutting down\n");
+    assert_eq!(ran.stderr, message);
     assert_eq!((page("readyz").code, page("livez").code), (Some(1), Some(0)));
     let ran = page("no-such-page");
     assert!(ran.code == Some(1) && ran.stderr.contains("404"), "{}", ran.stderr);
@@ -275,14 +275,14 @@ fn health_says_whether_the_service_of_this_environment_is_healthy() {
 
 #[test]
 fn health_of_an_unreachable_address_exits_with_1_never_with_2_which_docker_reserves() {
-    for (args, env, told) in [
+    for (args, env, message) in [
         (&["health"][..], &[("HOST", "127.0.0.1"), ("PORT", "1")][..], "is the service running"),
         (&["health", "no address"], &[], "localhost:8080"),
         (&["health"], &[("PORT", "tcp://10.0.0.1:80")], "PORT"),
     ] {
         let ran = run_with(args, env);
         assert!(ran.code == Some(1) && ran.stdout.is_empty(), "{args:?}");
-        assert!(ran.stderr.contains(told), "no '{told}' in {}", ran.stderr);
+        assert!(ran.stderr.contains(message), "no '{message}' in {}", ran.stderr);
     }
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let deaf = listener.local_addr().expect("its address").to_string();
@@ -357,8 +357,8 @@ fn a_busy_port_is_named_with_its_setting() {
     for variable in ["PORT", "GRPC_PORT"] {
         let mut tollgate = testkit::tollgate!().rules(ONE).env(variable, &port).spawn();
         assert_eq!(tollgate.exit().code(), Some(1), "{variable}");
-        let told = tollgate.wait_for_log(variable);
-        assert!(told.contains(&address) && told.contains("another process has it"), "{told}");
+        let message = tollgate.wait_for_log(variable);
+        assert!(message.contains(&address) && message.contains("another process has it"), "{message}");
     }
     // the service starts without the listeners that only inform, as in the reference
     for (variable, value) in [
@@ -369,10 +369,10 @@ fn a_busy_port_is_named_with_its_setting() {
         ("PROMETHEUS_ADDR", "no.such.host.invalid:9090"),
     ] {
         let mut tollgate = testkit::tollgate!().rules(ONE).env(variable, value).start();
-        let told = tollgate.wait_for_log(variable);
-        assert!(told.contains("serving without it") && told.contains("\"level\":\"error\""), "{told}");
+        let message = tollgate.wait_for_log(variable);
+        assert!(message.contains("serving without it") && message.contains("\"level\":\"error\""), "{message}");
         let host = value.split(':').next().expect("itself");
-        assert!(told.contains(&address) || told.contains(host), "{told}");
+        assert!(message.contains(&address) || message.contains(host), "{message}");
         tollgate.signal("TERM");
         assert!(tollgate.exit().success(), "{variable}={value}");
     }

@@ -25,12 +25,12 @@ async fn connections_that_age_out_under_load_fail_no_call() {
         .args([tollgate.address("grpc").to_string(), "7".to_owned(), CALLS.to_string(), THREADS.to_string()])
         .output()
         .expect("python runs");
-    let said = String::from_utf8_lossy(&output.stdout);
+    let printed = String::from_utf8_lossy(&output.stdout);
     let stderr = String::from_utf8_lossy(&output.stderr);
-    let first = said.lines().next().unwrap_or_else(|| panic!("no result: {stderr}"));
+    let first = printed.lines().next().unwrap_or_else(|| panic!("no result: {stderr}"));
     let (calls, failed) = first.split_once(' ').expect("two numbers");
     println!("connections aged out (age 2 s) under grpcio: {calls} calls made, {failed} failed");
-    assert_eq!(failed, "0", "{said}");
+    assert_eq!(failed, "0", "{printed}");
 
     let metrics = Client::new().get(tollgate.address("metrics"), "/metrics").await.body;
     let value = |name: &str| -> u64 {

@@ -140,9 +140,9 @@ async fn foreign_text_forges_no_line_and_no_control_character_reaches_the_log() 
         tollgate.wait_for_log("rules loaded");
         let forged = "x\\n2026-01-01T00:00:00Z  INFO forged \\x1b[2J \\u009b31m";
         tollgate.write_rules(&format!("domain: d\ndescriptors: [{{\"{forged}\": 1}}]\n"));
-        let said = eventually("the refusal", async || tollgate.logged("forged").pop()).await;
+        let logged = eventually("the refusal", async || tollgate.logged("forged").pop()).await;
         let log = tollgate.log().concat();
         assert!(!log.contains(['\u{1b}', '\u{9b}']), "{log:?}");
-        assert!(!said.starts_with("2026-01-01"), "{said:?}");
+        assert!(!logged.starts_with("2026-01-01"), "{logged:?}");
     }
 }

@@ -116,8 +116,8 @@ fn run(typed: &str, service: &Tollgate) -> (Option<i32>, String) {
         .stdin(Stdio::null())
         .output()
         .expect("it runs");
-    let said = [output.stdout, output.stderr].map(|said| String::from_utf8(said).expect("UTF-8")).concat();
-    (output.status.code(), said)
+    let printed = [output.stdout, output.stderr].map(|printed| String::from_utf8(printed).expect("UTF-8")).concat();
+    (output.status.code(), printed)
 }
 
 #[test]
@@ -128,12 +128,12 @@ fn each_is_named_and_nearly_each_has_advice() {
     println!("| typed | exit code | message | names the cure |\n|---|---|---|---|");
     let mut faults = Vec::new();
     for Mistake { typed, code, names, cure } in MISTAKES {
-        let (found, said) = run(typed, &service);
-        if found != Some(*code) || !said.contains(names) || !said.contains(cure) {
-            faults.push(format!("{typed}: exit {found:?}, '{names}' and '{cure}' are not both in:\n{said}"));
+        let (found, printed) = run(typed, &service);
+        if found != Some(*code) || !printed.contains(names) || !printed.contains(cure) {
+            faults.push(format!("{typed}: exit {found:?}, '{names}' and '{cure}' are not both in:\n{printed}"));
         }
         // the line that names it, and the one with the advice
-        let line = |part: &str| said.lines().find(|line| line.contains(part)).unwrap_or_default().trim().to_owned();
+        let line = |part: &str| printed.lines().find(|line| line.contains(part)).unwrap_or_default().trim().to_owned();
         let (first, second) = (line(names), line(cure));
         let both = if cure.is_empty() || first == second { first } else { format!("{first} … {second}") };
         println!("| `{typed}` | {code} | {both} | {} |", if cure.is_empty() { "no" } else { "yes" });

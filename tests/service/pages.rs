@@ -281,11 +281,11 @@ async fn metrics_have_the_reference_s_names_and_promtool_accepts_them() {
     let mut child = child.expect("promtool is missing: run tests/run.sh once, which installs it");
     child.stdin.take().expect("piped").write_all(metrics.as_bytes()).expect("promtool reads");
     let output = child.wait_with_output().expect("promtool ends");
-    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    let printed = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     // exit code 3: advice on style. The reference's counters have no `_total`, and its names are kept.
-    let faults: Vec<&str> = said.lines().filter(|line| !line.contains("should have \"_total\" suffix")).collect();
+    let faults: Vec<&str> = printed.lines().filter(|line| !line.contains("should have \"_total\" suffix")).collect();
     assert_eq!(faults, Vec::<&str>::new(), "in\n{metrics}");
-    assert!(matches!(output.status.code(), Some(0 | 3)), "{said}");
+    assert!(matches!(output.status.code(), Some(0 | 3)), "{printed}");
 }
 
 /// As in the reference, which counts what passes its interceptor of unary gRPC calls.

@@ -42,8 +42,8 @@ fn signals_end_it_with_success() {
         let mut tollgate = testkit::tollgate!(RULES);
         tollgate.signal(signal);
         assert_eq!(tollgate.exit().code(), Some(0), "SIG{signal}");
-        let said = tollgate.wait_for_log("\"stopped\"");
-        assert!(said.contains("\"forced\":0"), "{said}");
+        let logged = tollgate.wait_for_log("\"stopped\"");
+        assert!(logged.contains("\"forced\":0"), "{logged}");
         tollgate.wait_for_log(&format!("\"SIG{signal}\""));
     }
 }
@@ -112,7 +112,7 @@ impl Load {
             .await;
     }
 
-    fn told(&self) -> (u64, u64, u64) {
+    fn counts(&self) -> (u64, u64, u64) {
         let read = |count: &AtomicU64| count.load(Ordering::SeqCst);
         (read(&self.answered), read(&self.unsent), read(&self.failed))
     }
@@ -126,12 +126,12 @@ async fn a_signal_under_load_fails_no_call_that_had_begun() {
     load.ending.store(true, Ordering::SeqCst);
     tollgate.signal("TERM");
     callers.join_all().await;
-    let (answered, unsent, failed) = load.told();
+    let (answered, unsent, failed) = load.counts();
     println!("SIGTERM under load: {answered} calls answered, {failed} failed, {unsent} not sent after the GOAWAY");
     assert_eq!(failed, 0, "of {answered}");
     assert_eq!(tollgate.exit().code(), Some(0));
-    let said = tollgate.wait_for_log("\"stopped\"");
-    assert!(said.contains("\"drained\":4") && said.contains("\"forced\":0"), "{said}");
+    let logged = tollgate.wait_for_log("\"stopped\"");
+    assert!(logged.contains("\"drained\":4") && logged.contains("\"forced\":0"), "{logged}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -149,7 +149,7 @@ async fn connections_age_out_under_load_and_fail_no_call() {
     load.answered_more_than(1000).await;
     load.stop.store(true, Ordering::SeqCst);
     callers.join_all().await;
-    let (answered, unsent, failed) = load.told();
+    let (answered, unsent, failed) = load.counts();
     let connected = load.connected.load(Ordering::SeqCst);
     println!(
         "aged out (2 s): {connected} connections, {answered} calls answered, {failed} failed, {unsent} not sent after a GOAWAY"
@@ -276,8 +276,8 @@ async fn watchers_of_its_health_are_notified_of_the_end_and_do_not_delay_it() {
         assert_eq!(watch.message().await.map_err(|status| status.code()), Err(Code::Unavailable));
     }
     assert!(tollgate.exit().success());
-    let said = tollgate.wait_for_log("\"stopped\"");
-    assert!(said.contains("\"forced\":0"), "{said}");
+    let logged = tollgate.wait_for_log("\"stopped\"");
+    assert!(logged.contains("\"forced\":0"), "{logged}");
 }
 
 #[tokio::test]

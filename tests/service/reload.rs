@@ -65,8 +65,8 @@ async fn bad_rules_change_nothing_and_are_logged_once() {
     // the next load happened later: everything about the bad rules has been logged
     tollgate.write_rules(&rules(6));
     until(&mut client, Some((6, 3))).await;
-    let told = tollgate.wait_for_lines("rules are refused", 1);
-    let [line] = told.as_slice() else { panic!("told once: {told:#?}") };
+    let logged = tollgate.wait_for_lines("rules are refused", 1);
+    let [line] = logged.as_slice() else { panic!("logged once: {logged:#?}") };
     let event: Value = serde_json::from_str(line).expect("JSON");
     assert_eq!(event["level"], "error");
     let message = event["@message"].as_str().expect("a message");

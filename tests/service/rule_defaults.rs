@@ -124,8 +124,8 @@ async fn faulty_defaults_change_nothing_and_are_logged_once() {
     // rules loaded meanwhile use the former ones
     tollgate.write_rules(&RULES.replace("key: user", "key: guest"));
     until_rule(&tollgate, &rule("guest", ", algorithm: token_bucket, burst: 5")).await;
-    let told = tollgate.wait_for_lines("new defaults of the rules are refused", 1);
-    let [line] = told.as_slice() else { panic!("told once: {told:#?}") };
+    let logged = tollgate.wait_for_lines("new defaults of the rules are refused", 1);
+    let [line] = logged.as_slice() else { panic!("logged once: {logged:#?}") };
     let event: Value = serde_json::from_str(line).expect("JSON");
     assert_eq!(event["level"], "error");
     let message = event["@message"].as_str().expect("a message");
@@ -152,8 +152,11 @@ async fn defaults_that_do_not_fit_a_rule_are_reported_at_the_rule() {
     let tollgate = testkit::tollgate!().rules(rules).env("RULE_DEFAULTS", defaults.path()).start();
     until_rule(&tollgate, &rule("user", "")).await;
     defaults.write(SLIDING);
-    let told = tollgate.wait_for_log("rules are refused, the former ones stay in force");
-    assert!(told.contains("rules.yaml:6:9: descriptors[0].rate_limits[1]: a second sliding_window limit"), "{told}");
+    let logged = tollgate.wait_for_log("rules are refused, the former ones stay in force");
+    assert!(
+        logged.contains("rules.yaml:6:9: descriptors[0].rate_limits[1]: a second sliding_window limit"),
+        "{logged}"
+    );
     until_rule(&tollgate, &rule("user", "")).await;
     tollgate.write_rules(RULES);
     until_rule(&tollgate, &rule("user", ", algorithm: sliding_window")).await;
@@ -164,14 +167,17 @@ fn faulty_defaults_at_start_are_reported_with_their_line() {
     let faulty = Defaults::new("defaults:\n  - domain: shop\n    burst: many\n");
     let mut tollgate = testkit::tollgate!().rules(RULES).env("RULE_DEFAULTS", faulty.path()).spawn();
     assert_eq!(tollgate.exit().code(), Some(1));
-    let told = tollgate.wait_for_log("defaults[0].burst");
-    assert!(told.contains("defaults.yaml:3:12: defaults[0].burst: expected a whole number without quotes"), "{told}");
+    let logged = tollgate.wait_for_log("defaults[0].burst");
+    assert!(
+        logged.contains("defaults.yaml:3:12: defaults[0].burst: expected a whole number without quotes"),
+        "{logged}"
+    );
     tollgate.wait_for_log("(RULE_DEFAULTS)");
 
     let mut tollgate = testkit::tollgate!().rules(RULES).arg("--defaults").arg("/no/such/file").spawn();
     assert_eq!(tollgate.exit().code(), Some(1));
-    let told = tollgate.wait_for_log("/no/such/file does not exist");
-    assert!(told.contains("(RULE_DEFAULTS)"), "{told}");
+    let logged = tollgate.wait_for_log("/no/such/file does not exist");
+    assert!(logged.contains("(RULE_DEFAULTS)"), "{logged}");
 }
 
 /// Runs a command in a directory that has `rules.yaml` and `defaults.yaml`.
@@ -202,10 +208,10 @@ fn validate_and_explain_use_them() {
 
     let explain = ["explain", "--rules", "rules.yaml", "--defaults", "defaults.yaml", "shop", "user=a", "own=a"];
     let explained = run(BUCKETS, &explain);
-    let told = text(&explained.stdout);
-    assert!(told.contains("rule at rules.yaml:3: 3 per year (token_bucket burst 5)"), "{told}");
-    assert!(told.contains("counter {shop|user=a}b31536000"), "{told}");
-    assert!(told.contains("rule at rules.yaml:5: 3 per year (fixed_window)"), "{told}");
+    let logged = text(&explained.stdout);
+    assert!(logged.contains("rule at rules.yaml:3: 3 per year (token_bucket burst 5)"), "{logged}");
+    assert!(logged.contains("counter {shop|user=a}b31536000"), "{logged}");
+    assert!(logged.contains("rule at rules.yaml:5: 3 per year (fixed_window)"), "{logged}");
 }
 
 #[test]
@@ -217,10 +223,10 @@ fn the_sample_is_valid() {
         .env_clear()
         .output()
         .expect("it runs");
-    let told = text(&ran.stdout);
+    let logged = text(&ran.stdout);
     assert!(
-        told.ends_with("ok: 1 file, 1 domain, 8 rules\n") && !told.contains("warning"),
-        "{told}{}",
+        logged.ends_with("ok: 1 file, 1 domain, 8 rules\n") && !logged.contains("warning"),
+        "{logged}{}",
         text(&ran.stderr)
     );
 }

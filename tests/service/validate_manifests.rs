@@ -19,8 +19,8 @@ fn run(args: &[&str], input: &str) -> (Option<i32>, String) {
     // it may end before it has read everything
     let _ = child.stdin.take().expect("piped").write_all(input.as_bytes());
     let output = child.wait_with_output().expect("it ends");
-    let said = [output.stdout, output.stderr].map(|said| String::from_utf8(said).expect("UTF-8")).concat();
-    (output.status.code(), said)
+    let printed = [output.stdout, output.stderr].map(|printed| String::from_utf8(printed).expect("UTF-8")).concat();
+    (output.status.code(), printed)
 }
 
 fn validate(input: &str) -> (Option<i32>, String) {
@@ -52,24 +52,25 @@ data:
 
 #[test]
 fn rules_are_read_from_standard_input() {
-    let (code, said) = validate("domain: d\ndescriptors: [{key: k, rate_limit: {unit: day, requests_per_unit: 1}}]\n");
-    assert_eq!((code, said.as_str()), (Some(0), "ok: 1 file, 1 domain, 1 rule\n"));
-    let (code, said) = validate("domain: d\ndescriptors: [{kye: k}]\n");
-    assert!(code == Some(1) && said.contains("<stdin>:2:16: descriptors[0].kye"), "{said}");
-    let (code, said) = validate("");
-    assert!(code == Some(1) && said.contains("the file is empty"), "{said}");
+    let (code, printed) =
+        validate("domain: d\ndescriptors: [{key: k, rate_limit: {unit: day, requests_per_unit: 1}}]\n");
+    assert_eq!((code, printed.as_str()), (Some(0), "ok: 1 file, 1 domain, 1 rule\n"));
+    let (code, printed) = validate("domain: d\ndescriptors: [{kye: k}]\n");
+    assert!(code == Some(1) && printed.contains("<stdin>:2:16: descriptors[0].kye"), "{printed}");
+    let (code, printed) = validate("");
+    assert!(code == Some(1) && printed.contains("the file is empty"), "{printed}");
 }
 
 #[test]
 fn rules_are_read_from_manifests() {
-    let (code, said) = validate(CHART);
-    assert!(code == Some(0) && said.ends_with("ok: 1 file, 1 domain, 1 rule\n"), "{said}");
-    assert!(said.contains("note: skipped <stdin>: ConfigMap ratelimit, notes: "), "{said}");
-    let (code, said) = run(&["explain", "--rules", "-", "shop", "user=u"], CHART);
-    assert!(code == Some(0) && said.contains("rule at <stdin>:17: 10 per minute"), "{said}");
+    let (code, printed) = validate(CHART);
+    assert!(code == Some(0) && printed.ends_with("ok: 1 file, 1 domain, 1 rule\n"), "{printed}");
+    assert!(printed.contains("note: skipped <stdin>: ConfigMap ratelimit, notes: "), "{printed}");
+    let (code, printed) = run(&["explain", "--rules", "-", "shop", "user=u"], CHART);
+    assert!(code == Some(0) && printed.contains("rule at <stdin>:17: 10 per minute"), "{printed}");
     for folder in ["deploy/kubernetes", "deploy/istio"] {
-        let (code, said) = run(&["validate", folder], "");
-        assert!(code == Some(0) && !said.contains("warning"), "{folder}: {said}");
+        let (code, printed) = run(&["validate", folder], "");
+        assert!(code == Some(0) && !printed.contains("warning"), "{folder}: {printed}");
     }
 }
 
@@ -96,27 +97,27 @@ fn a_file_that_the_service_would_reject_is_not_skipped() {
         ("domain : [\ndescripters:\n", "bad YAML"),
     ] {
         for key in ["b.yaml", "b.yml", "b.json", "B.YAML", "b"] {
-            let (code, said) = validate(&(map("a", &[("a.yaml", GOOD)]) + &map("b", &[(key, bad)])));
-            assert!(code == Some(1) && said.contains(fault), "{key}: {bad}: {said}");
+            let (code, printed) = validate(&(map("a", &[("a.yaml", GOOD)]) + &map("b", &[(key, bad)])));
+            assert!(code == Some(1) && printed.contains(fault), "{key}: {bad}: {printed}");
         }
     }
     for (bad, fault) in [("other: 1\n", "unknown key `other`"), ("# nothing\n", "the file is empty"), ("[]\n", "a map")]
     {
         for key in ["b.yaml", "b.yml", "b.json"] {
-            let (code, said) = validate(&map("rules", &[("a.yaml", GOOD), (key, bad)]));
-            assert!(code == Some(1) && said.contains(fault), "{key}: {bad}: {said}");
+            let (code, printed) = validate(&map("rules", &[("a.yaml", GOOD), (key, bad)]));
+            assert!(code == Some(1) && printed.contains(fault), "{key}: {bad}: {printed}");
         }
     }
     // a chart has other ConfigMaps too
-    let (code, said) =
+    let (code, printed) =
         validate(&(map("rules", &[("a.yaml", GOOD)]) + &map("other", &[("prometheus.yml", "global: {}\n")])));
-    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(code, Some(0), "{printed}");
     let note = "note: skipped <stdin>: ConfigMap other, prometheus.yml: no `domain` and no `descriptors`\n";
-    assert!(said.contains(note), "{said}");
-    let (code, said) = validate(&map("rules", &[("a.yaml", GOOD), ("notes", "hello\n")]));
+    assert!(printed.contains(note), "{printed}");
+    let (code, printed) = validate(&map("rules", &[("a.yaml", GOOD), ("notes", "hello\n")]));
     assert!(
-        code == Some(0) && said.contains("notes: no `domain` and no `descriptors`; RUNTIME_ROOT reads it"),
-        "{said}"
+        code == Some(0) && printed.contains("notes: no `domain` and no `descriptors`; RUNTIME_ROOT reads it"),
+        "{printed}"
     );
 }
 
@@ -125,37 +126,37 @@ fn a_key_that_is_no_rule_file_name_gets_a_warning() {
     let warning =
         "of a directory, RULES reads .yaml, .yml and .json alone, so not this key (RUNTIME_ROOT reads every key)";
     for key in ["a", "a.txt", "a.yaml.bak", "yaml", "a.conf"] {
-        let (code, said) = validate(&map("rules", &[(key, GOOD)]));
+        let (code, printed) = validate(&map("rules", &[(key, GOOD)]));
         let call = format!("ConfigMap rules, {key}: {warning}: call it {key}.yaml");
-        assert!(code == Some(0) && said.contains(&call), "{key}: {said}");
+        assert!(code == Some(0) && printed.contains(&call), "{key}: {printed}");
     }
     for key in ["a.yaml", "a.yml", "a.json", "a.b.YAML"] {
-        let (code, said) = validate(&map("rules", &[(key, GOOD)]));
-        assert!(code == Some(0) && !said.contains("warning"), "{key}: {said}");
+        let (code, printed) = validate(&map("rules", &[(key, GOOD)]));
+        assert!(code == Some(0) && !printed.contains("warning"), "{key}: {printed}");
     }
 }
 
 #[test]
 fn a_fault_is_shown_at_its_line_of_the_manifest() {
     let faulty = CHART.replace("unit: minute", "unit: minuet");
-    let (code, said) = validate(&faulty);
+    let (code, printed) = validate(&faulty);
     assert_eq!(code, Some(1));
-    assert!(said.contains("<stdin>:19:17: descriptors[0].rate_limit.unit: invalid unit `minuet`"), "{said}");
-    assert!(said.contains("19 |           unit: minuet"), "{said}");
+    assert!(printed.contains("<stdin>:19:17: descriptors[0].rate_limit.unit: invalid unit `minuet`"), "{printed}");
+    assert!(printed.contains("19 |           unit: minuet"), "{printed}");
     // kubectl quotes a text with a tab, or with a blank before the end of a line: then the line is that of the value
     let quoted = "apiVersion: v1\nitems:\n- apiVersion: v1\n  data:\n    a.yaml: \"domain: a \\ndescriptors: [{key: 1\\n\"\n  kind: \
                   ConfigMap\n  metadata:\n    name: rules\nkind: List\n";
-    let (code, said) = validate(quoted);
-    assert!(code == Some(1) && said.contains("<stdin> (ConfigMap rules, a.yaml):3:1: bad YAML"), "{said}");
+    let (code, printed) = validate(quoted);
+    assert!(code == Some(1) && printed.contains("<stdin> (ConfigMap rules, a.yaml):3:1: bad YAML"), "{printed}");
 }
 
 #[test]
 fn input_without_rules_is_rejected_with_advice() {
-    let (code, said) = validate("apiVersion: v1\nkind: Service\nmetadata: {name: s}\n");
-    assert!(code == Some(1) && said.contains("rules are in the `data` of a ConfigMap"), "{said}");
-    let (code, said) =
+    let (code, printed) = validate("apiVersion: v1\nkind: Service\nmetadata: {name: s}\n");
+    assert!(code == Some(1) && printed.contains("rules are in the `data` of a ConfigMap"), "{printed}");
+    let (code, printed) =
         validate("domain: d\ndescriptors:\n{{- range .Values.rules }}\n  - key: {{ .key }}\n{{- end }}\n");
-    assert!(code == Some(1) && said.contains("`helm template CHART | tollgate validate -`"), "{said}");
+    assert!(code == Some(1) && printed.contains("`helm template CHART | tollgate validate -`"), "{printed}");
 }
 
 #[test]
@@ -173,20 +174,20 @@ descriptors:
   - {key: user, value: guest*, rate_limit: {unit: day, requests_per_unit: 1}}
   - {key: method, values: [GET, PUT], rate_limit: {unit: day, requests_per_unit: 1}}
 ";
-    let (code, said) = validate(rules);
-    assert_eq!(code, Some(0), "{said}");
+    let (code, printed) = validate(rules);
+    assert_eq!(code, Some(0), "{printed}");
     let lines = |start: &str| -> Vec<u32> {
-        let places = said.lines().filter_map(|line| line.strip_prefix(start)?.split(':').next()?.parse().ok());
+        let places = printed.lines().filter_map(|line| line.strip_prefix(start)?.split(':').next()?.parse().ok());
         places.collect()
     };
-    assert_eq!(lines("warning: <stdin>:"), [3, 5, 6, 8, 9], "{said}");
-    assert_eq!(lines("note: <stdin>:"), [10, 11], "{said}");
-    let own = said.lines().filter(|line| line.contains("each matching value has its own counter")).count();
-    assert_eq!(own, 7, "{said}");
-    let (_, said) = run(&["explain", "--rules", "-", "d", "path=/c1,user=u"], rules);
-    assert!(said.contains("path matching /c.*: each matching value has its own counter"), "{said}");
-    let (_, said) = run(&["explain", "--rules", "-", "--json", "d", "path=/b1"], rules);
-    assert!(said.contains("path=/b*: all matching values share one counter"), "{said}");
+    assert_eq!(lines("warning: <stdin>:"), [3, 5, 6, 8, 9], "{printed}");
+    assert_eq!(lines("note: <stdin>:"), [10, 11], "{printed}");
+    let own = printed.lines().filter(|line| line.contains("each matching value has its own counter")).count();
+    assert_eq!(own, 7, "{printed}");
+    let (_, printed) = run(&["explain", "--rules", "-", "d", "path=/c1,user=u"], rules);
+    assert!(printed.contains("path matching /c.*: each matching value has its own counter"), "{printed}");
+    let (_, printed) = run(&["explain", "--rules", "-", "--json", "d", "path=/b1"], rules);
+    assert!(printed.contains("path=/b*: all matching values share one counter"), "{printed}");
 }
 
 /// Forms of the same trap that `share_threshold` does not cure, or in which the slash is not at the beginning.
@@ -207,15 +208,15 @@ fn paths_without_a_value_in_lists_and_behind_flags_get_a_warning() {
         "{key: endpoint, regex: '.*/login', LIMIT}",
         "{key: endpoint, value: '*/login*', LIMIT}",
     ] {
-        let (code, said) = validate(&format!("domain: d\ndescriptors:\n  - {}\n", warned.replace("LIMIT", LIMIT)));
-        assert!(code == Some(0) && said.contains("warning: <stdin>:3: "), "{warned}: {said}");
+        let (code, printed) = validate(&format!("domain: d\ndescriptors:\n  - {}\n", warned.replace("LIMIT", LIMIT)));
+        assert!(code == Some(0) && printed.contains("warning: <stdin>:3: "), "{warned}: {printed}");
         let without = !warned.contains("value: '") && !warned.contains("regex");
         assert_eq!(
-            said.contains("without a value: each value has its own counter: a client"),
+            printed.contains("without a value: each value has its own counter: a client"),
             without,
-            "{warned}: {said}"
+            "{warned}: {printed}"
         );
-        assert_eq!(said.contains("share_threshold"), !without, "{warned}: {said}");
+        assert_eq!(printed.contains("share_threshold"), !without, "{warned}: {printed}");
     }
     for silent in [
         "{key: user, LIMIT}",
@@ -225,8 +226,8 @@ fn paths_without_a_value_in_lists_and_behind_flags_get_a_warning() {
         "{key: endpoint, regex: '(?i)/login.*', share_threshold: true, LIMIT}",
         "{key: endpoint, regex: '(?i)bot.*', LIMIT}",
     ] {
-        let (code, said) = validate(&format!("domain: d\ndescriptors:\n  - {}\n", silent.replace("LIMIT", LIMIT)));
-        assert!(code == Some(0) && !said.contains("warning"), "{silent}: {said}");
+        let (code, printed) = validate(&format!("domain: d\ndescriptors:\n  - {}\n", silent.replace("LIMIT", LIMIT)));
+        assert!(code == Some(0) && !printed.contains("warning"), "{silent}: {printed}");
     }
     for (exact, note) in [
         ("{key: k, values: [/login, /signin], LIMIT}", "k=/login and 1 more match this very text alone: `/login?a=1`"),
@@ -234,19 +235,19 @@ fn paths_without_a_value_in_lists_and_behind_flags_get_a_warning() {
         ("{key: k, values: [/a, '/b*'], share_threshold: true, LIMIT}", "k=/a matches this very text alone"),
         ("{key: k, value: /a, descriptors: [{key: b, LIMIT}, {key: c, LIMIT}]}", "k=/a matches this very text alone"),
     ] {
-        let (code, said) = validate(&format!("domain: d\ndescriptors:\n  - {}\n", exact.replace("LIMIT", LIMIT)));
-        assert!(code == Some(0) && said.contains(note), "{exact}: {said}");
+        let (code, printed) = validate(&format!("domain: d\ndescriptors:\n  - {}\n", exact.replace("LIMIT", LIMIT)));
+        assert!(code == Some(0) && printed.contains(note), "{exact}: {printed}");
     }
     let addresses = format!("domain: d\ndescriptors:\n  - {{key: remote_address, {LIMIT}}}\n");
-    let (code, said) = validate(&addresses);
+    let (code, printed) = validate(&addresses);
     let note =
         "note: <stdin>:3: remote_address, without a value: each value has its own counter: an IPv6 client has many";
-    assert!(code == Some(0) && said.contains(note) && !said.contains("warning"), "{said}");
-    let (_, said) = validate(&addresses.replace("remote", "masked_remote"));
-    assert_eq!(said, "ok: 1 file, 1 domain, 1 rule\n");
+    assert!(code == Some(0) && printed.contains(note) && !printed.contains("warning"), "{printed}");
+    let (_, printed) = validate(&addresses.replace("remote", "masked_remote"));
+    assert_eq!(printed, "ok: 1 file, 1 domain, 1 rule\n");
     let rules = format!("domain: d\ndescriptors:\n  - {{key: path, {LIMIT}}}\n");
-    let (code, said) = run(&["explain", "--rules", "-", "d", "path=/c?a=1"], &rules);
-    assert!(code == Some(0) && said.contains("path, without a value: each value has its own counter"), "{said}");
+    let (code, printed) = run(&["explain", "--rules", "-", "d", "path=/c?a=1"], &rules);
+    assert!(code == Some(0) && printed.contains("path, without a value: each value has its own counter"), "{printed}");
 }
 
 #[test]
@@ -256,9 +257,9 @@ fn many_regexes_of_one_level_get_a_warning() {
             |number| format!("- {{key: k, regex: '.*a{number}.*', rate_limit: {{unit: day, requests_per_unit: 1}}}}\n");
         format!("domain: d\ndescriptors:\n{}", (0..regexes).map(rule).collect::<String>())
     };
-    let (code, said) = validate(&rules(65));
+    let (code, printed) = validate(&rules(65));
     let warning = "warning: <stdin>:3: domain `d`: a value of `k` is read once for each of 65 regexes";
-    assert!(code == Some(0) && said.contains(warning), "{said}");
-    let (code, said) = validate(&rules(64));
-    assert!(code == Some(0) && !said.contains("is read once"), "{said}");
+    assert!(code == Some(0) && printed.contains(warning), "{printed}");
+    let (code, printed) = validate(&rules(64));
+    assert!(code == Some(0) && !printed.contains("is read once"), "{printed}");
 }

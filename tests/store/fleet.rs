@@ -57,10 +57,11 @@ fn start(redis: &Redis, shift: i64) -> Tollgate {
     let before = seconds(SystemTime::now());
     let tollgate = builder.start();
     let line: serde_json::Value = serde_json::from_str(&tollgate.log()[0]).expect("JSON");
-    let told = line["@timestamp"].as_str().expect("a time");
-    let (told, after) = (seconds(humantime::parse_rfc3339(told).expect("a time")), seconds(SystemTime::now()));
+    let timestamp = line["@timestamp"].as_str().expect("a time");
+    let (timestamp, after) =
+        (seconds(humantime::parse_rfc3339(timestamp).expect("a time")), seconds(SystemTime::now()));
     let shifted = before + shift - 1..=after + shift + 1;
-    assert!(shifted.contains(&told), "the clock of the process is not shifted by {shift} s: {line}");
+    assert!(shifted.contains(&timestamp), "the clock of the process is not shifted by {shift} s: {line}");
     tollgate
 }
 

@@ -201,10 +201,11 @@ impl Model {
     }
 
     fn check(&mut self, group: &Group, t: i128) -> Vec<Expected> {
-        let over =
-            |hits: &[Hit], told: &[Expected]| hits.iter().zip(told).any(|(hit, told)| !hit.shadow && !told.allowed);
+        let over = |hits: &[Hit], answers: &[Expected]| {
+            hits.iter().zip(answers).any(|(hit, answer)| !hit.shadow && !answer.allowed)
+        };
         let before = self.0.clone();
-        let mut told: Vec<Expected> = Vec::new();
+        let mut answers: Vec<Expected> = Vec::new();
         for hits in group.hits.chunk_by(|one, other| one.descriptor == other.descriptor) {
             let before = self.0.clone();
             let mut one: Vec<Expected> = hits.iter().map(|hit| self.hit(hit, t, None)).collect();
@@ -212,19 +213,19 @@ impl Model {
                 self.0 = before;
                 one = self.refuse(hits, &one, t);
             }
-            told.extend(one);
+            answers.extend(one);
         }
-        if group.atomic && over(&group.hits, &told) {
+        if group.atomic && over(&group.hits, &answers) {
             self.0 = before;
-            told = self.refuse(&group.hits, &told, t);
+            answers = self.refuse(&group.hits, &answers, t);
         }
-        told
+        answers
     }
 
     /// Settles hits that were denied together, after their charges were undone.
-    fn refuse(&mut self, hits: &[Hit], told: &[Expected], t: i128) -> Vec<Expected> {
-        let decided = |hit: &Hit, told: &Expected| (!hit.shadow).then_some(told.allowed);
-        hits.iter().zip(told).map(|(hit, told)| self.hit(hit, t, decided(hit, told))).collect()
+    fn refuse(&mut self, hits: &[Hit], answers: &[Expected], t: i128) -> Vec<Expected> {
+        let decided = |hit: &Hit, answer: &Expected| (!hit.shadow).then_some(answer.allowed);
+        hits.iter().zip(answers).map(|(hit, answer)| self.hit(hit, t, decided(hit, answer))).collect()
     }
 }
 
@@ -323,8 +324,8 @@ fn run_trace(limits: &[Limit], ops: &[Op]) -> Result<u64, TestCaseError> {
                 hits_run += group.hits.len() as u64;
                 let expected = model.check(&group, t);
                 let verdicts = ready(store.check(group));
-                let told: Vec<Expected> = verdicts.iter().map(|one| one.as_ref().expect("open").into()).collect();
-                prop_assert_eq!(told, expected, "{:?} at {}", op, t);
+                let answers: Vec<Expected> = verdicts.iter().map(|one| one.as_ref().expect("open").into()).collect();
+                prop_assert_eq!(answers, expected, "{:?} at {}", op, t);
             }
             Op::Reset(number) => {
                 let there = ready(store.reset(&key(*number))).expect("open");

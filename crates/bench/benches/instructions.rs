@@ -67,8 +67,8 @@ fn instructions(case: &str, times: u64) -> u64 {
         .args([case, &times.to_string()])
         .output()
         .unwrap_or_else(|error| panic!("valgrind does not start ({error}): install it"));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
-    let collected = said.lines().find_map(|line| line.split("Collected :").nth(1)?.trim().parse().ok());
-    collected.unwrap_or_else(|| panic!("no count in the output of valgrind:\n{said}"))
+    let printed = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{printed}");
+    let collected = printed.lines().find_map(|line| line.split("Collected :").nth(1)?.trim().parse().ok());
+    collected.unwrap_or_else(|| panic!("no count in the output of valgrind:\n{printed}"))
 }

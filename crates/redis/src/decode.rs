@@ -75,11 +75,13 @@ impl<'a> Reader<'a> {
         if refused {
             return self.refusal(entry).map(Err);
         }
-        let mut found: SmallVec<[Found; 4]> = SmallVec::new();
+        let (mut held, mut written) = (SmallVec::new(), SmallVec::<[bool; 4]>::new());
         for _ in 0..entry.counters().len() {
-            found.push(self.found()?);
+            let found = self.found()?;
+            held.push(Held::found(found.state));
+            written.push(found.written);
         }
-        Ok(derive(entry, entry.group().now.unwrap_or(now), &found))
+        Ok(derive(entry, entry.group().now.unwrap_or(now), held, &written))
     }
 
     fn refusal(&mut self, entry: &Entry) -> Result<GroupError, ReplyError> {
@@ -105,10 +107,9 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The verdicts of a group on the states that the script found.
-fn derive(entry: &Entry, now: Timestamp, found: &[Found]) -> Answer {
+/// The verdicts of a group on the counters as the script found them, of which it has `written` some.
+fn derive(entry: &Entry, now: Timestamp, mut held: SmallVec<[Held; 4]>, written: &[bool]) -> Answer {
     let group = entry.group();
-    let mut held: SmallVec<[Held; 4]> = found.iter().map(|found| Held::found(found.state)).collect();
     let mut verdicts = SmallVec::with_capacity(entry.times() as usize);
     for _ in 0..entry.times() {
         verdicts.push(match (group.hits.as_slice(), held.as_mut_slice()) {
@@ -122,7 +123,7 @@ fn derive(entry: &Entry, now: Timestamp, found: &[Found]) -> Answer {
             (_, held) => algorithm::settle(group, now, entry.counters(), held),
         });
     }
-    match held.iter().zip(found).position(|(held, found)| held.written_by.is_some() != found.written) {
+    match held.iter().zip(written).position(|(held, written)| held.written_by.is_some() != *written) {
         Some(counter) => Err(GroupError::Diverged { key: entry.key(counter).clone() }),
         None => Ok(verdicts),
     }

@@ -37,7 +37,9 @@ fn now() -> Vec<u8> {
 
 #[test]
 fn the_script_has_all_its_parts_and_its_name() {
-    assert!(script::TEXT.contains("function token_bucket(") && script::TEXT.ends_with("return table.concat(told)\n"));
+    assert!(
+        script::TEXT.contains("function token_bucket(") && script::TEXT.ends_with("return table.concat(corrected)\n")
+    );
     assert!(!script::TEXT.starts_with("#!"), "a shebang makes Redis 6 fail");
     assert!(script::SHA1.len() == 40 && script::SHA1.bytes().all(|byte| byte.is_ascii_hexdigit()), "{}", script::SHA1);
 }
@@ -80,6 +82,29 @@ fn keys_and_kinds_are_sent_once() {
     assert_eq!(call.kinds, [0, 2, 3].map(|one| alone(&entries[one])).concat());
     let groups = [&[1, 1, 0, 1][..], &[1, 1, 0, 2], &[2, 1, 0, 1], &[3, 1, 0, 2, 3], &[3, 1, 0, 4, 1], &[1, 1, 0, 4]];
     assert_eq!(call.groups, groups.map(|numbers| integers(numbers.iter().copied())).concat());
+}
+
+#[test]
+fn neighbours_that_differ_in_one_thing_are_of_two_kinds() {
+    let alone = |entry: &Entry| Call::new(std::slice::from_ref(entry), NOW, || Duration::ZERO).kinds;
+    let group = || Group::single(hit("a", 1));
+    let other = |hit: Hit| Entry::new(Group::single(hit));
+    let day = Limit::fixed_window(10, Unit::Day);
+    for entry in [
+        other(hit("a", 2)),
+        other(Hit { charge: Charge::Give(1), ..hit("a", 1) }),
+        other(Hit { limit: day, ..hit("a", 1) }),
+        other(Hit { shadow: true, ..hit("a", 1) }),
+        other(Hit { quota: true, ..hit("a", 1) }),
+        Entry::new(group().atomic()),
+        Entry::new(Group { refused: true, ..group() }),
+        Entry::new(Group { quota_passed: true, ..group() }),
+        Entry::new(group().at(Timestamp::from_micros(5))),
+    ] {
+        let entries = [Entry::new(group()), entry];
+        let call = Call::new(&entries, NOW, || Duration::ZERO);
+        assert_eq!(call.kinds, [alone(&entries[0]), alone(&entries[1])].concat(), "{:?}", entries[1]);
+    }
 }
 
 #[test]

@@ -58,11 +58,11 @@ impl Envoy {
 
         let admin = eventually("Envoy's admin address", async || {
             if child.try_wait().expect("envoy can be waited for").is_some() {
-                let mut said = std::fs::read_to_string(&log_path).unwrap_or_default();
+                let mut log = std::fs::read_to_string(&log_path).unwrap_or_default();
                 if let Some(stderr) = &mut child.stderr {
-                    let _ = stderr.read_to_string(&mut said);
+                    let _ = stderr.read_to_string(&mut log);
                 }
-                panic!("envoy ended: {said}");
+                panic!("envoy ended: {log}");
             }
             std::fs::read_to_string(&admin_path).ok()?.parse().ok()
         })

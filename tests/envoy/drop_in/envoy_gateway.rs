@@ -133,7 +133,7 @@ pub async fn serves(running: &Running, pod: &Pod, ads: &mut Ads, certificates: &
     })
     .await;
     stream.send("1", "n1", rules()).await;
-    assert_eq!(stream.said().await, ack("1", "n1"));
+    assert_eq!(stream.reply().await, ack("1", "n1"));
 
     let probes = pod.deployment().probes();
     assert_eq!(probes.len(), 3);

@@ -45,12 +45,12 @@ fn fall_back() {
     assert!(!required, "namespaces are refused to this user, and {REQUIRE} is set: run the tests as root");
     SAID.call_once(|| {
         // not eprintln, whose output is shown only if a test fails
-        let told = writeln!(
+        let written = writeln!(
             io::stderr(),
             "\nno containers: namespaces are refused to this user, so the user, the read-only root, the capabilities and the end of \
              containers are not tested. As root they are; {REQUIRE}=1 fails without"
         );
-        told.expect("stderr");
+        written.expect("stderr");
     });
 }
 

@@ -163,8 +163,9 @@ fn the_rules_in_every_config_map_are_valid() {
             }
             let output = Command::new(env!("CARGO_BIN_EXE_tollgate")).arg("validate").arg(directory.path()).output();
             let output = output.expect("it runs");
-            let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-            assert!(output.status.success() && !said.contains("warning"), "{said}");
+            let printed =
+                String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success() && !printed.contains("warning"), "{printed}");
         }
     }
     assert_eq!(checked, 3);

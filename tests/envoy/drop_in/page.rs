@@ -32,8 +32,8 @@ fn the_page_says_of_every_variable_what_happens() {
         };
         assert!(here.starts_with(word), "{name}: '{here}', and it is {word}");
         let differs = there.trim_matches('`') != variable.default;
-        let told = here.contains("default");
-        assert_eq!(differs, told, "{name}: {there} there, '{}' here: '{here}'", variable.default);
+        let mentioned = here.contains("default");
+        assert_eq!(differs, mentioned, "{name}: {there} there, '{}' here: '{here}'", variable.default);
     }
 }
 

@@ -124,14 +124,14 @@ impl Pod {
         let running = self.running(command, environment, ports);
         // gRPC is the last listener; the log may be text or JSON
         let texts = [r#"listener="grpc""#, r#""listener":"grpc""#, "another process has it"];
-        let said = running.tollgate.wait_for_log_of(&texts);
-        said.contains("listening").then_some(running)
+        let logged = running.tollgate.wait_for_log_of(&texts);
+        logged.contains("listening").then_some(running)
     }
 
     /// The value of a variable; if it is set several times, the last one.
     fn variable(&self, name: &str) -> Option<&str> {
-        let said = self.environment.iter().rev().find(|(other, _)| other == name);
-        said.map(|(_, value)| value.as_str())
+        let entry = self.environment.iter().rev().find(|(other, _)| other == name);
+        entry.map(|(_, value)| value.as_str())
     }
 
     fn metrics_port(&self) -> u16 {

@@ -90,9 +90,12 @@ fn no_requests_is_zero_and_a_warning() {
     for (limit, mark) in [("{unit: day}", "4:5"), ("{unit: day, requests_per_unit: ~}", "4:29")] {
         let content = with(&format!("key: k\nrate_limit: {limit}"));
         assert_eq!(requests(&content, &[("k", "v")]), 0);
-        let told = warnings(&content);
-        assert_eq!(told.len(), 1);
-        assert!(told[0].starts_with(&format!("{mark}: descriptors[0].rate_limit.requests_per_unit: ")), "{told:?}");
+        let reported = warnings(&content);
+        assert_eq!(reported.len(), 1);
+        assert!(
+            reported[0].starts_with(&format!("{mark}: descriptors[0].rate_limit.requests_per_unit: ")),
+            "{reported:?}"
+        );
     }
 }
 
@@ -109,23 +112,27 @@ fn a_key_written_twice() {
     let content = with("key: k\nkey: l\nrate_limit: {unit: day, requests_per_unit: 1}");
     assert_eq!(line(&good(&content).rules, &[("l", "")]), Some(3));
     assert!(line(&good(&content).rules, &[("k", "")]).is_none());
-    let told = warnings(&content);
-    assert_eq!(told, ["4:5: descriptors[0].key: `key` is written twice, in line 3 and in line 4: the last one counts"]);
+    let reported = warnings(&content);
+    assert_eq!(
+        reported,
+        ["4:5: descriptors[0].key: `key` is written twice, in line 3 and in line 4: the last one counts"]
+    );
 }
 
 #[test]
 fn known_keys_in_a_wrong_place() {
     let content =
         with("key: k\nunit: day\nname: x\nrate_limit:\n  shadow_mode: true\n  unit: day\n  requests_per_unit: 1");
-    let told = warnings(&content);
-    assert_eq!(told.len(), 3, "{told:#?}");
+    let reported = warnings(&content);
+    assert_eq!(reported.len(), 3, "{reported:#?}");
     assert!(
-        told[0]
+        reported[0]
             .starts_with("4:5: descriptors[0].unit: `unit` has no meaning in a descriptor; it belongs in rate_limit")
     );
-    assert!(told[1].starts_with("5:5: descriptors[0].name: `name` belongs in rate_limit"));
+    assert!(reported[1].starts_with("5:5: descriptors[0].name: `name` belongs in rate_limit"));
     assert!(
-        told[2].starts_with("7:7: descriptors[0].rate_limit.shadow_mode: `shadow_mode` has no meaning in rate_limit")
+        reported[2]
+            .starts_with("7:7: descriptors[0].rate_limit.shadow_mode: `shadow_mode` has no meaning in rate_limit")
     );
     let loaded = good(&content);
     let found = find(&loaded.rules, "d", &[("k", "v")]).expect("a rule");
@@ -158,15 +165,18 @@ descriptors:
     assert!(c.rule.shadow() && c.rule.quota());
     assert_eq!(requests(content, &[("e", "")]), 6, "the first of several merged maps wins");
     assert_eq!(requests(content, &[("f", "")]), 5, "as in the reference, the later one wins");
-    let told = warnings(content);
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].starts_with("16:40: descriptors[4].rate_limit.requests_per_unit: `<<` replaces"), "{told:?}");
+    let reported = warnings(content);
+    assert_eq!(reported.len(), 1, "{reported:?}");
+    assert!(
+        reported[0].starts_with("16:40: descriptors[4].rate_limit.requests_per_unit: `<<` replaces"),
+        "{reported:?}"
+    );
 }
 
 #[test]
 fn a_second_document() {
-    let told = warnings("domain: d\n---\ndomain: e\nbogus: [\n");
-    assert_eq!(told, ["2:1: a second YAML document begins here: ignored"]);
+    let reported = warnings("domain: d\n---\ndomain: e\nbogus: [\n");
+    assert_eq!(reported, ["2:1: a second YAML document begins here: ignored"]);
     assert!(warnings("---\ndomain: d\n...\n").is_empty());
 }
 
@@ -278,20 +288,20 @@ fn files_in_utf_16_with_a_byte_order_mark_load() {
     // errors have positions
     let faulty = content.replace("unit: day", "unit: dya");
     let errors = load(utf_16(&faulty, u16::to_le_bytes)).expect_err("a fault");
-    let told = format!("{errors:#}");
-    assert!(told.contains("f.yaml:5:24: descriptors[0].rate_limit.unit: invalid unit `dya`"), "{told}");
-    assert!(told.contains("rate_limit: {unit: dya"), "{told}");
+    let reported = format!("{errors:#}");
+    assert!(reported.contains("f.yaml:5:24: descriptors[0].rate_limit.unit: invalid unit `dya`"), "{reported}");
+    assert!(reported.contains("rate_limit: {unit: dya"), "{reported}");
     // invalid in UTF-16: half a unit, half a surrogate pair
     let mut odd = little.clone();
     odd.pop();
     let mut half = little;
     half.extend(0xd83d_u16.to_le_bytes());
     for bytes in [odd, half] {
-        let told = load(bytes).expect_err("no text").to_string();
-        assert!(told.contains("the file is not UTF-16, as its first bytes say: save it as UTF-8"), "{told}");
+        let reported = load(bytes).expect_err("no text").to_string();
+        assert!(reported.contains("the file is not UTF-16, as its first bytes say: save it as UTF-8"), "{reported}");
     }
-    let told = load(b"domain: d\n# \xe4\n".to_vec()).expect_err("no text").to_string();
-    assert!(told.contains("the first wrong byte is in line 2: save it as UTF-8"), "{told}");
+    let reported = load(b"domain: d\n# \xe4\n".to_vec()).expect_err("no text").to_string();
+    assert!(reported.contains("the first wrong byte is in line 2: save it as UTF-8"), "{reported}");
 }
 
 fn utf_16(content: &str, order: fn(u16) -> [u8; 2]) -> Vec<u8> {

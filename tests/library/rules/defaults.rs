@@ -29,13 +29,13 @@ fn faults_of(files: &[RuleFile], capabilities: Capabilities) -> Vec<String> {
 
 /// The errors of one file, as `line:column: path: message`.
 fn faults(content: &str) -> Vec<String> {
-    let told = faults_of(&[file("x.yaml", content)], Capabilities::ALL);
-    told.iter().map(|fault| fault.replacen("x.yaml:", "", 1)).collect()
+    let reported = faults_of(&[file("x.yaml", content)], Capabilities::ALL);
+    reported.iter().map(|fault| fault.replacen("x.yaml:", "", 1)).collect()
 }
 
 fn one(content: &str, wanted: &str) {
     let faults = faults(content);
-    assert!(faults.len() == 1 && faults[0].starts_with(wanted), "wanted {wanted}, told {faults:#?}");
+    assert!(faults.len() == 1 && faults[0].starts_with(wanted), "wanted {wanted}, reported {faults:#?}");
 }
 
 fn with(defaults: &str, content: &str) -> RuleSet {
@@ -83,15 +83,15 @@ fn a_rule_overrides_its_file_and_the_file_the_defaults() {
     let domain = rules.domain("d").expect("the domain");
     assert_eq!((domain.atomic(), domain.on_unknown()), (false, OnUnknown::Allow));
     assert_eq!(domain.on_store_failure(), Some(FailureMode::Deny));
-    let told = |key: &str| {
+    let settings = |key: &str| {
         let limit = limits(&rules, "d", key)[0];
         let rule = find(&rules, "d", &[(key, "x")]).expect("a rule").rule;
         (limit.algorithm(), limit.burst(), limit.count_denied(), rule.on_store_failure())
     };
-    assert_eq!(told("plain"), (Algorithm::FixedWindow, 5, false, Some(FailureMode::Deny)));
-    assert_eq!(told("own"), (Algorithm::SlidingWindow, 5, true, Some(FailureMode::Local)));
-    assert_eq!(told("bucket"), (Algorithm::TokenBucket, 20, false, Some(FailureMode::Deny)));
-    assert_eq!(told("small"), (Algorithm::TokenBucket, 2, false, Some(FailureMode::Deny)));
+    assert_eq!(settings("plain"), (Algorithm::FixedWindow, 5, false, Some(FailureMode::Deny)));
+    assert_eq!(settings("own"), (Algorithm::SlidingWindow, 5, true, Some(FailureMode::Local)));
+    assert_eq!(settings("bucket"), (Algorithm::TokenBucket, 20, false, Some(FailureMode::Deny)));
+    assert_eq!(settings("small"), (Algorithm::TokenBucket, 2, false, Some(FailureMode::Deny)));
 }
 
 #[test]
@@ -163,9 +163,11 @@ fn errors_have_a_position_and_a_remedy() {
         "1:24: defaults[0].unit_multiplier: `unit_multiplier` has no meaning in an element of defaults; it belongs in \
          a file of rules",
     );
-    let told = faults("domain: d\ndescriptors: []\n");
-    assert!(told.len() == 2 && told[1].contains("it belongs in a file of rules"), "{told:?}");
-    assert!(told[0].contains("`domain` has no meaning in the top of a file of defaults; it belongs in an element of"));
+    let reported = faults("domain: d\ndescriptors: []\n");
+    assert!(reported.len() == 2 && reported[1].contains("it belongs in a file of rules"), "{reported:?}");
+    assert!(
+        reported[0].contains("`domain` has no meaning in the top of a file of defaults; it belongs in an element of")
+    );
     one("defaults: [{domain: d}\n", "2:1: bad YAML");
 }
 
@@ -173,12 +175,18 @@ fn errors_have_a_position_and_a_remedy() {
 fn an_asterisk_without_quotes_is_reported_with_the_remedy() {
     let cure = ": put a text that begins with `*` in quotes";
     for content in ["defaults:\n  - domain: *\n", "defaults:\n  - domain: *\n    burst: 3\n"] {
-        let told = faults(content);
-        assert!(told.len() == 1 && told[0].starts_with("2:13: bad YAML") && told[0].ends_with(cure), "{told:?}");
+        let reported = faults(content);
+        assert!(
+            reported.len() == 1 && reported[0].starts_with("2:13: bad YAML") && reported[0].ends_with(cure),
+            "{reported:?}"
+        );
     }
     for value in ["*", "*.html", "*x"] {
-        let told = bad(&format!("domain: d\ndescriptors:\n  - key: k\n    value: {value}\n"));
-        assert!(told.len() == 1 && told[0].starts_with("4:12: bad YAML") && told[0].ends_with(cure), "{told:?}");
+        let reported = bad(&format!("domain: d\ndescriptors:\n  - key: k\n    value: {value}\n"));
+        assert!(
+            reported.len() == 1 && reported[0].starts_with("4:12: bad YAML") && reported[0].ends_with(cure),
+            "{reported:?}"
+        );
     }
     assert!(!faults("defaults: [{domain: d}\n")[0].contains("quotes"));
 }
@@ -186,25 +194,31 @@ fn an_asterisk_without_quotes_is_reported_with_the_remedy() {
 #[test]
 fn several_files_form_one_set() {
     let (a, b) = (file("a.yaml", "defaults: [{domain: d}]\n"), file("b.yaml", "defaults:\n- domain: d\n  burst: x\n"));
-    let told = faults_of(&[a, b], Capabilities::ALL);
-    assert!(told[0].starts_with("b.yaml:2:11: defaults[0].domain: the domain `d` is already in a.yaml:1"), "{told:?}");
-    assert!(told[1].starts_with("b.yaml:3:10: defaults[0].burst: expected a whole number"), "{told:?}");
+    let reported = faults_of(&[a, b], Capabilities::ALL);
+    assert!(
+        reported[0].starts_with("b.yaml:2:11: defaults[0].domain: the domain `d` is already in a.yaml:1"),
+        "{reported:?}"
+    );
+    assert!(reported[1].starts_with("b.yaml:3:10: defaults[0].burst: expected a whole number"), "{reported:?}");
 }
 
 #[test]
 fn what_the_store_does_not_support_is_rejected() {
     let capabilities =
         Capabilities { algorithms: &[Algorithm::FixedWindow], atomic_groups: AtomicGroups::Unsupported("SETTING=x") };
-    let told = faults_of(&[file("x.yaml", DEFAULTS)], capabilities);
+    let reported = faults_of(&[file("x.yaml", DEFAULTS)], capabilities);
     assert!(
-        told[0].starts_with("x.yaml:3:16: defaults[0].algorithm: the counter store cannot count sliding"),
-        "{told:?}"
+        reported[0].starts_with("x.yaml:3:16: defaults[0].algorithm: the counter store cannot count sliding"),
+        "{reported:?}"
     );
     assert!(
-        told[1].starts_with("x.yaml:8:16: defaults[1].algorithm: the counter store cannot count token"),
-        "{told:?}"
+        reported[1].starts_with("x.yaml:8:16: defaults[1].algorithm: the counter store cannot count token"),
+        "{reported:?}"
     );
-    assert!(told[2].starts_with("x.yaml:10:13: defaults[1].atomic: the counter store cannot charge"), "{told:?}");
+    assert!(
+        reported[2].starts_with("x.yaml:10:13: defaults[1].atomic: the counter store cannot charge"),
+        "{reported:?}"
+    );
 }
 
 #[test]

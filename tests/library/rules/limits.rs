@@ -51,9 +51,9 @@ descriptors:
     let a = limits(&loaded.rules, "a")[0];
     assert_eq!(a.algorithm(), Algorithm::FixedWindow, "a calendar counts in windows, whatever the defaults");
     assert_eq!(a.to_string(), "5 per calendar month in America/New_York (fixed_window)");
-    let told: Vec<_> = limits(&loaded.rules, "b").iter().map(|limit| limit.window().to_string()).collect();
+    let windows: Vec<_> = limits(&loaded.rules, "b").iter().map(|limit| limit.window().to_string()).collect();
     assert_eq!(
-        told,
+        windows,
         ["calendar day in UTC", "calendar day in Asia/Tokyo", "day", "2 calendar weeks in UTC"],
         "four counters"
     );
@@ -126,10 +126,13 @@ fn invalid_lists_of_limits() {
         "rate_limits: [{unit: dy, requests_per_unit: 1}]",
         "4:26: descriptors[0].rate_limits[0].unit: invalid unit `dy`; did you mean `day`?",
     );
-    let told = super::warnings(
+    let reported = super::warnings(
         "domain: d\ndescriptors: [{key: k, rate_limits: [{unit: day, requests_per_unit: 1, name: x}]}]\n",
     );
-    assert!(told.len() == 1 && told[0].contains("`name` has no meaning in an element of rate_limits"), "{told:?}");
+    assert!(
+        reported.len() == 1 && reported[0].contains("`name` has no meaning in an element of rate_limits"),
+        "{reported:?}"
+    );
 }
 
 #[test]
@@ -195,9 +198,9 @@ fn files_of_one_domain_share_its_options() {
         file("b", "domain: d\non_unknown: allow\ndefaults: {burst: 2}\n"),
     ];
     let CompileErrors { errors, .. } = compile(&files, &MERGE).expect_err("conflicts");
-    let told: Vec<_> = errors.iter().map(ToString::to_string).collect();
-    assert!(told[0].starts_with("b:2:13: on_unknown: differs from a:3"), "{told:?}");
-    assert!(told[1].starts_with("b:3:19: defaults.burst: differs from a:2"), "{told:?}");
+    let reported: Vec<_> = errors.iter().map(ToString::to_string).collect();
+    assert!(reported[0].starts_with("b:2:13: on_unknown: differs from a:3"), "{reported:?}");
+    assert!(reported[1].starts_with("b:3:19: defaults.burst: differs from a:2"), "{reported:?}");
 }
 
 #[test]
@@ -214,9 +217,9 @@ descriptors:
   - {key: c, rate_limits: [{unit: day, requests_per_unit: 1}]}
 ";
     let errors = compile(&[file("f", content)], &options).expect_err("faults").errors;
-    let told: Vec<_> = errors.iter().map(|error| (error.line, error.path.as_str())).collect();
+    let reported: Vec<_> = errors.iter().map(|error| (error.line, error.path.as_str())).collect();
     let wanted = [(2, "atomic"), (4, "descriptors[0].rate_limit.algorithm"), (5, "descriptors[1].rate_limits")];
-    assert_eq!(told, wanted, "{errors:#?}");
+    assert_eq!(reported, wanted, "{errors:#?}");
     let errors =
         compile(&[file("f", "domain: d\ndefaults: {algorithm: token_bucket}\n")], &options).expect_err("a fault");
     assert_eq!(

@@ -84,9 +84,12 @@ fn an_empty_domain() {
 fn a_domain_in_two_files() {
     let files = [file("a", "domain: d\n"), file("b", "# \ndomain: d\ndescriptors: [{}]\n")];
     let errors = compile(&files, &OPTIONS).expect_err("faults").errors;
-    let told: Vec<_> = errors.iter().map(ToString::to_string).collect();
-    assert!(told[0].starts_with("b:2:9: domain: the domain `d` is already in a:1; MERGE_DOMAIN_CONFIG"), "{told:?}");
-    assert!(told[1].starts_with("b:3:15: descriptors[0].key: the key is missing"), "{told:?}");
+    let reported: Vec<_> = errors.iter().map(ToString::to_string).collect();
+    assert!(
+        reported[0].starts_with("b:2:9: domain: the domain `d` is already in a:1; MERGE_DOMAIN_CONFIG"),
+        "{reported:?}"
+    );
+    assert!(reported[1].starts_with("b:3:15: descriptors[0].key: the key is missing"), "{reported:?}");
 }
 
 #[test]

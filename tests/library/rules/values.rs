@@ -266,8 +266,8 @@ fn each_step_is_explained() {
         "key: ip, regex: 'x+', LIMIT",
     ]))
     .rules;
-    let told = |value| explain(&rules, "d", &entries(&[("ip", value)])).to_string();
-    let small = told("10.1.0.1");
+    let explained = |value| explain(&rules, "d", &entries(&[("ip", value)])).to_string();
+    let small = explained("10.1.0.1");
     for part in [
         "✗ ip=10.1.0.1: no rule for this value",
         "✗ ip in 10.0.0.0/8: the address is in it, and in a smaller network of another sibling (f.yaml:3)",
@@ -276,8 +276,8 @@ fn each_step_is_explained() {
     ] {
         assert!(small.contains(part), "{part}\n{small}");
     }
-    assert!(told("b").contains("✓ ip=a|b: one of its values (f.yaml:5)"), "{}", told("b"));
-    let regex = told("xx");
+    assert!(explained("b").contains("✓ ip=a|b: one of its values (f.yaml:5)"), "{}", explained("b"));
+    let regex = explained("xx");
     for part in [
         "✗ ip in 10.1.0.0/16: `xx` is no address or network in it (f.yaml:4)",
         "✗ ip=10.*: `xx` does not match the pattern (f.yaml:6)",
@@ -285,7 +285,11 @@ fn each_step_is_explained() {
     ] {
         assert!(regex.contains(part), "{part}\n{regex}");
     }
-    assert!(told("xy").contains("✗ ip matching x+: the regex does not match the whole of `xy`"), "{}", told("xy"));
+    assert!(
+        explained("xy").contains("✗ ip matching x+: the regex does not match the whole of `xy`"),
+        "{}",
+        explained("xy")
+    );
 }
 
 /// What a sibling matches, in a form that can be written and evaluated naively.

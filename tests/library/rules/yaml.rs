@@ -145,8 +145,8 @@ fn invalid_indentation_is_reported_in_its_line() {
             (format!("  - key: k\n    rate_limit:\n      unit: day\n{two}{two}{two}requests_per_unit: 1\n"), 6),
         ] {
             let errors = bad(&format!("{head}{rest}"));
-            let said = errors[0].starts_with(&format!("{line}:")) && errors[0].contains(name);
-            assert!(said && errors[0].contains("put ordinary spaces in its place"), "{rest:?}: {errors:#?}");
+            let named = errors[0].starts_with(&format!("{line}:")) && errors[0].contains(name);
+            assert!(named && errors[0].contains("put ordinary spaces in its place"), "{rest:?}: {errors:#?}");
         }
         let errors = bad(&format!("domain:{blank}d\ndescriptors: []\n"));
         assert!(errors[0].starts_with("1:8: ") && errors[0].contains(name), "{errors:#?}");
@@ -188,8 +188,8 @@ fn a_byte_order_mark_and_carriage_returns_are_accepted() {
 fn unusual_white_space_around_a_value_is_named() {
     let remark = "U+00A0 (a no-break space) is no blank to YAML: put an ordinary space in its place";
     for (requests, found) in [("\u{a0}5", "`\u{a0}5`"), ("5\u{a0}", "`5\u{a0}`"), ("  \u{a0} 5", "`\u{a0} 5`")] {
-        let [told] = &bad(&with_requests(requests))[..] else { unreachable!("{requests:?}") };
-        assert!(told.contains(&format!("found {found}: {remark}")), "{told}");
+        let [reported] = &bad(&with_requests(requests))[..] else { unreachable!("{requests:?}") };
+        assert!(reported.contains(&format!("found {found}: {remark}")), "{reported}");
     }
     let limit = |unit: &str, algorithm: &str| {
         format!(
@@ -197,8 +197,8 @@ fn unusual_white_space_around_a_value_is_named() {
         )
     };
     for content in [limit("\u{a0}day", "fixed_window"), limit("day", "fixed_window\u{a0}")] {
-        let [told] = &bad(&content)[..] else { unreachable!("{content}") };
-        assert!(told.contains(remark), "{told}");
+        let [reported] = &bad(&content)[..] else { unreachable!("{content}") };
+        assert!(reported.contains(remark), "{reported}");
     }
     let flag = "domain: d\ndescriptors:\n  - key: k\n    shadow_mode: \u{2003}true\n";
     assert!(bad(flag)[0].contains("U+2003 is no blank to YAML"), "{:?}", bad(flag));

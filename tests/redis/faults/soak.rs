@@ -46,7 +46,7 @@ async fn a_redis_that_hangs_for_long() {
     }
     let end = monitor.vitals(&stage.tollgate).await;
     let elapsed = began.elapsed();
-    let counts = said(&stage.tollgate.log()[lines_before..]);
+    let counts = messages(&stage.tollgate.log()[lines_before..]);
     stage.redis.signal("CONT");
     eventually("answers of Redis again", async || {
         let samples = load.samples();
@@ -92,13 +92,13 @@ impl Seen {
 }
 
 /// The number of log lines for each message.
-fn said(lines: &[String]) -> BTreeMap<String, usize> {
-    let mut said = BTreeMap::new();
+fn messages(lines: &[String]) -> BTreeMap<String, usize> {
+    let mut messages = BTreeMap::new();
     for line in lines {
         let line: Value = serde_json::from_str(line).expect("JSON");
-        *said.entry(line["@message"].as_str().expect("a text").to_owned()).or_default() += 1;
+        *messages.entry(line["@message"].as_str().expect("a text").to_owned()).or_default() += 1;
     }
-    said
+    messages
 }
 
 fn text(vitals: &Vitals) -> String {

@@ -18,36 +18,37 @@ const AT_ONCE: Duration = Duration::from_millis(1);
 
 const HEADS: [&str; 12] = [
     "fault",
-    "Envoy's client is told",
+    "status at Envoy's client",
     "at Envoy's client, ms",
     "Tollgate, closed, ms",
-    "late of asked",
+    "late",
     "Tollgate, open, ms",
     "trips after",
     "recovers after",
     "resident, MiB",
     "connections to Redis",
     "tasks, descriptors, threads",
-    "beyond its bound",
+    "exceeded",
 ];
 
 const INTRODUCTION: &str = "\
 # The fault matrix
 
-The last output of `bash tests/faults.sh`: a release build between a real Envoy (1000 requests a second straight to Tollgate
-and 200 through Envoy, which waits for 2 s and fails closed so that nothing is hidden) and a real Redis, in trouble for ten
-seconds, with `REDIS_TIMEOUT=100ms` and the breaker as by default. Load, Envoy, Redis and Tollgate share one machine: its
-scheduling noise is in every figure. [failure.md](failure.md) says why each is as it is.
+The output of the last `bash tests/faults.sh`: a release build between a real Envoy (1000 requests per second directly
+to Tollgate, and 200 through Envoy, which waits for 2 s and fails closed so that nothing is hidden) and a real Redis
+with a fault of ten seconds, with `REDIS_TIMEOUT=100ms` and the breaker's defaults. Load, Envoy, Redis and Tollgate
+share one machine, whose scheduling noise is in every figure. [failure.md](failure.md) explains the results.
 
-- **Envoy's client is told**: the status, and how often. `*`: a failure mode said so in place of Redis. 500 is Envoy's for a
-  failed call.
+- **status at Envoy's client**: each status and how often it came. `*`: by a failure mode instead of Redis. 500 is
+  Envoy's status for a failed call.
 - **ms**: half of the answers came within the first figure, 99 of 100 within the second, all within the third. *Closed*:
-  asked while the breaker was closed, so up to the deadline; *open*: asked and answered while it was open.
-- **late of asked**: answers that came more than 20 ms after the deadline, of those asked while the breaker was closed.
-- **recovers after**: from the moment when Redis could answer to the last request that it did not decide.
-- Pairs `a → b` are before the fault and after it, with no request under way.
-- **beyond its bound**: *late* if any answer was; *open* if 99 of 100 came not within 1 ms while it was open; *memory* if it
-  grew by 10 MiB; *recovery* if it took longer than the longest cooldown (2 s) and a deadline.
+  requested while the breaker was closed, so up to the deadline; *open*: requested and answered while it was open.
+- **late**: answers that came more than 20 ms after the deadline, of those requested while the breaker was closed.
+- **recovers after**: from the moment when Redis could answer until the last request that it did not decide.
+- Pairs `a → b` were measured before and after the fault, without requests in flight.
+- **exceeded**: which bound was exceeded: *late* if any answer was; *open* if fewer than 99 of 100 came within 1 ms
+  while the breaker was open; *memory* if it grew by 10 MiB; *recovery* if it took longer than the longest cooldown (2
+  s) and a deadline.
 ";
 
 /// The page: the tables and their explanation.
@@ -70,7 +71,7 @@ pub fn tables(runs: &[Run]) -> String {
 
 /// The results of one fault in one mode.
 struct Cell {
-    told: BTreeMap<&'static str, usize>,
+    statuses: BTreeMap<&'static str, usize>,
     envoy: Spread,
     closed: Spread,
     open: Spread,
@@ -89,15 +90,15 @@ impl Cell {
         let (envoy, direct) = (during(&run.envoy), during(&run.direct));
         let (open, closed): (Vec<_>, Vec<_>) =
             direct.into_iter().partition(|sample| run.turns.was_open(sample.sent, sample.done()));
-        let mut told = BTreeMap::new();
+        let mut statuses = BTreeMap::new();
         for sample in &envoy {
-            *told.entry(status(sample)).or_default() += 1;
+            *statuses.entry(status(sample)).or_default() += 1;
         }
         let late = closed.iter().filter(|sample| sample.took > run.deadline + LATE).count();
         let unwell = |sample: &&Sample| sample.mode == mode && sample.sent >= run.healed && !sample.is_of_redis();
         let last = run.direct.iter().filter(unwell).map(|sample| sample.sent).max();
         Self {
-            told,
+            statuses,
             envoy: Spread::of(&envoy),
             closed: Spread::of(&closed),
             open: Spread::of(&open),
@@ -120,11 +121,11 @@ impl Cell {
 
     fn columns(&self, run: &Run) -> [String; HEADS.len()] {
         let (before, after) = (run.before, run.after);
-        let told: Vec<_> = self.told.iter().map(|(told, times)| format!("{told} × {times}")).collect();
+        let statuses: Vec<_> = self.statuses.iter().map(|(status, times)| format!("{status} × {times}")).collect();
         let beyond = self.beyond(run);
         [
             run.row.name.to_owned(),
-            told.join(", "),
+            statuses.join(", "),
             self.envoy.to_string(),
             self.closed.to_string(),
             format!("{} of {}", self.late, self.closed.count),

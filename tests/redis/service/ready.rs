@@ -273,8 +273,8 @@ async fn a_redis_that_stops_counting_opens_the_breaker_and_errors_do_not_close_i
                 (metric(one, &of).await >= Some(1.0)).then_some(())
             })
             .await;
-            let said = one.wait_for_log("redis refuses to count: its breaker is open");
-            assert!(said.contains(words), "{said}");
+            let logged = one.wait_for_log("redis refuses to count: its breaker is open");
+            assert!(logged.contains(words), "{logged}");
         }
         // each probe is answered with an error
         let probes = || redis.calls("evalsha") + redis.rejected("evalsha");
@@ -308,8 +308,8 @@ async fn a_primary_that_became_a_replica_is_replaced_by_the_new_one() {
     tollgate.is_healthy().await;
     assert_eq!(remaining(&tollgate, &["year"]).await, [LIMIT - 1]);
     eventually("a failover", async || {
-        let said = group.sentinels[0].cli(&["-a", "watcher", "SENTINEL", "FAILOVER", "gate"]);
-        (said == "OK").then_some(())
+        let output = group.sentinels[0].cli(&["-a", "watcher", "SENTINEL", "FAILOVER", "gate"]);
+        (output == "OK").then_some(())
     })
     .await;
     eventually("a new primary", async || {

@@ -48,22 +48,22 @@ async fn no_password_is_revealed() {
     for way in ways(redis.port, RIGHT, &file) {
         let tollgate = way.start();
         remaining(&tollgate, &["year"]).await;
-        let said = all(&tollgate).await;
-        assert!(said.contains("\"level\":\"trace\""), "the log level is trace");
-        assert!(!said.contains(RIGHT), "{said}");
+        let text = all(&tollgate).await;
+        assert!(text.contains("\"level\":\"trace\""), "the log level is trace");
+        assert!(!text.contains(RIGHT), "{text}");
     }
     for way in ways(redis.port, WRONG, &file) {
         let tollgate = way.start();
         eventually("a refusal in the log", async || tollgate.logged("WRONGPASS").pop()).await;
         let failure = ask(&tollgate, &["year"]).await.expect_err("the password is wrong");
-        let said = all(&tollgate).await + &format!("{failure:?}");
-        assert!(!said.contains(WRONG), "{said}");
+        let text = all(&tollgate).await + &format!("{failure:?}");
+        assert!(!text.contains(WRONG), "{text}");
     }
     for way in ways(free_port(), RIGHT, &file) {
         let tollgate = way.start();
         let failure = ask(&tollgate, &["year"]).await.expect_err("there is no server");
-        let said = all(&tollgate).await + &format!("{failure:?}");
-        assert!(!said.contains(RIGHT), "{said}");
+        let text = all(&tollgate).await + &format!("{failure:?}");
+        assert!(!text.contains(RIGHT), "{text}");
     }
 }
 
@@ -81,12 +81,12 @@ async fn a_rejected_setting_does_not_reveal_its_password() {
     for (name, value) in settings {
         let mut tollgate = builder().env(name, &value).spawn();
         assert_eq!(tollgate.exit().code(), Some(2), "{name}={value}");
-        let said = eventually("its reason", async || {
-            let said = tollgate.log().join("\n");
-            said.contains(name).then_some(said)
+        let text = eventually("its reason", async || {
+            let text = tollgate.log().join("\n");
+            text.contains(name).then_some(text)
         })
         .await;
-        assert!(!said.contains(RIGHT), "{said}");
+        assert!(!text.contains(RIGHT), "{text}");
     }
 }
 
@@ -96,14 +96,14 @@ async fn a_warning_does_not_reveal_the_password_that_it_is_about() {
         .env("REDIS_URL", format!("redis://gate:{RIGHT}@127.0.0.1:1?password={RIGHT}2&x={RIGHT}#{RIGHT}"))
         .env("REDIS_AUTH", format!("gate:{WRONG}\n"))
         .spawn();
-    let said = eventually("its warnings", async || {
-        let said = tollgate.log().join("\n");
+    let text = eventually("its warnings", async || {
+        let text = tollgate.log().join("\n");
         let warnings =
             ["REDIS_AUTH replaces", "REDIS_AUTH ends with a newline", "REDIS_URL has parameters", "before the @"];
-        warnings.iter().all(|warning| said.contains(warning)).then_some(said)
+        warnings.iter().all(|warning| text.contains(warning)).then_some(text)
     })
     .await;
-    assert!(!said.contains(RIGHT) && !said.contains(WRONG), "{said}");
+    assert!(!text.contains(RIGHT) && !text.contains(WRONG), "{text}");
 }
 
 /// Hiding a password in answers to AUTH does not change other errors, which are recognised by their words.
@@ -128,11 +128,11 @@ async fn nothing_reveals(password: &str, refuse: echo::Refuse, type_and_auth: &[
     let tollgate = builder.start();
     eventually("a refusal in the log", async || tollgate.logged("cannot connect to redis").pop()).await;
     let failure = ask(&tollgate, &["year"]).await.expect_err("the login is rejected");
-    let said = all(&tollgate).await + &page(&tollgate, "http", "/readyz").await + &format!("{failure:?}");
+    let text = all(&tollgate).await + &page(&tollgate, "http", "/readyz").await + &format!("{failure:?}");
     // eight consecutive bytes of a password are too many
     let parts = password.as_bytes().chunks(8).filter(|part| part.len() == 8);
     for part in parts.map(|part| std::str::from_utf8(part).expect("ASCII")) {
-        assert!(!said.contains(part), "{part}: {said}");
+        assert!(!text.contains(part), "{part}: {text}");
     }
     page(&tollgate, "http", "/healthcheck").await
 }

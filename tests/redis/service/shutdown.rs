@@ -54,8 +54,8 @@ async fn calls_that_wait_for_a_hung_redis_are_answered_when_it_wakes() {
     left.sort_unstable();
     let charged = LIMIT - 1;
     assert_eq!(left, (charged - CALLS as u32..charged).collect::<Vec<_>>(), "each was charged once");
-    let said = stopped(&mut tollgate);
-    assert!(said.contains("\"forced\":0"), "{said}");
+    let logged = stopped(&mut tollgate);
+    assert!(logged.contains("\"forced\":0"), "{logged}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -66,8 +66,8 @@ async fn calls_that_wait_for_a_redis_that_stays_hung_are_answered_at_their_deadl
     for answer in calls.join_all().await {
         assert_eq!(answer, Err(tonic::Code::Unavailable));
     }
-    let said = stopped(&mut tollgate);
-    assert!(said.contains("\"forced\":0"), "{said}");
+    let logged = stopped(&mut tollgate);
+    assert!(logged.contains("\"forced\":0"), "{logged}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -78,6 +78,6 @@ async fn calls_that_take_longer_than_the_drain_are_cut_off() {
     for answer in calls.join_all().await {
         answer.expect_err("cut off");
     }
-    let said = stopped(&mut tollgate);
-    assert!(said.contains(&format!("\"forced\":{CALLS}")), "{said}");
+    let logged = stopped(&mut tollgate);
+    assert!(logged.contains(&format!("\"forced\":{CALLS}")), "{logged}");
 }

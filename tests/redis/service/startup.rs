@@ -143,7 +143,7 @@ async fn it_exits_without_redis_if_configured_to() {
     let (builder, port) = early();
     let mut tollgate = builder.env("REDIS_STARTUP_MAX_ELAPSED_TIME", "5s").spawn();
     assert_eq!(tollgate.exit().code(), Some(2));
-    let said = tollgate.wait_for_log("REDIS_STARTUP_MAX_ELAPSED_TIME");
-    assert!(said.contains(&format!("REDIS_URL: 127.0.0.1:{port}: ")) && said.contains("refused"), "{said}");
+    let logged = tollgate.wait_for_log("REDIS_STARTUP_MAX_ELAPSED_TIME");
+    assert!(logged.contains(&format!("REDIS_URL: 127.0.0.1:{port}: ")) && logged.contains("refused"), "{logged}");
     assert!(tollgate.logged("geheim").is_empty(), "{:?}", tollgate.log());
 }

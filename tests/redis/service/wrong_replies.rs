@@ -66,7 +66,7 @@ async fn behind(redis: &Redis, reply: &'static str, answers: &Arc<AtomicBool>) -
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reply_of_the_wrong_kind_is_logged_once_and_is_no_timeout() {
     let redis = Redis::start(&[]);
-    for (reply, told) in REPLIES {
+    for (reply, message) in REPLIES {
         let answers = Arc::default();
         let (tollgate, _proxy) = behind(&redis, reply, &answers).await;
         tollgate.connected_to_redis().await;
@@ -77,8 +77,8 @@ async fn a_reply_of_the_wrong_kind_is_logged_once_and_is_no_timeout() {
             assert!(status.message().contains("could not be read"), "{status:?}");
         }
         assert_eq!(metric(&tollgate, "tollgate_redis_errors_total{kind=\"unreadable\"}").await, Some(3.0));
-        let told = format!("redis answered with {told}");
-        tollgate.wait_for_log(&told);
+        let message = format!("redis answered with {message}");
+        tollgate.wait_for_log(&message);
         assert_eq!(tollgate.wait_for_lines("cannot be read", 1).len(), 1, "{:#?}", tollgate.log());
         assert!(tollgate.logged("geheim").is_empty());
     }
@@ -87,12 +87,12 @@ async fn a_reply_of_the_wrong_kind_is_logged_once_and_is_no_timeout() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wrong_replies_from_the_start_keep_the_service_unready() {
     let redis = Redis::start(&[]);
-    for (reply, told) in REPLIES {
+    for (reply, message) in REPLIES {
         let (tollgate, _proxy) = behind(&redis, reply, &Arc::new(AtomicBool::new(true))).await;
         let page = eventually("a reason", async || {
             let (status, page) = page(&tollgate, "/healthcheck").await;
             assert_ne!(status, 200);
-            page.contains(told).then_some(page)
+            page.contains(message).then_some(page)
         })
         .await;
         assert!(page.contains("redis has not counted yet") && !page.contains("geheim"), "{page}");

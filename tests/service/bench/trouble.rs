@@ -196,7 +196,7 @@ async fn each_kind_of_error_is_counted_separately() {
 
 #[test]
 fn invalid_arguments_are_rejected_with_advice() {
-    for (args, told) in [
+    for (args, message) in [
         (&["nowhere", "d", "k=v"][..], "write host:port or unix:/path"),
         (&["https://host:1", "d", "k=v"], "TLS cannot be measured yet"),
         (&["host:1", "d"], "KEY=VALUE"),
@@ -210,6 +210,6 @@ fn invalid_arguments_are_rejected_with_advice() {
     ] {
         let ran = bench(args);
         assert_eq!(ran.code, Some(2), "{args:?}: {}", ran.stderr);
-        assert!(ran.stderr.contains(told), "{args:?}: no {told:?} in {}", ran.stderr);
+        assert!(ran.stderr.contains(message), "{args:?}: no {message:?} in {}", ran.stderr);
     }
 }

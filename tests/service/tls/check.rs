@@ -29,12 +29,12 @@ async fn check_presents_and_requires_certificates() {
             .args(options)
             .output()
             .expect("it runs");
-        let said = [output.stdout, output.stderr].map(|said| String::from_utf8(said).expect("UTF-8")).concat();
-        (output.status.code(), said)
+        let printed = [output.stdout, output.stderr].map(|printed| String::from_utf8(printed).expect("UTF-8")).concat();
+        (output.status.code(), printed)
     };
     let good = "--ca @servers.crt --cert @client.crt --key @client.key --server-name tollgate.example";
-    let (code, said) = check(good);
-    assert!(code == Some(0) && said.starts_with("OK\n"), "{said}");
+    let (code, printed) = check(good);
+    assert!(code == Some(0) && printed.starts_with("OK\n"), "{printed}");
     for (options, expected, cure) in [
         ("", "", "it speaks TLS: add --tls"),
         ("--tls", "invalid peer certificate: UnknownIssuer", "name the CA's file with --ca"),
@@ -51,7 +51,7 @@ async fn check_presents_and_requires_certificates() {
         ),
         ("--ca @absent --server-name tollgate.example", "absent: No such file", "--ca"),
     ] {
-        let (code, said) = check(options);
-        assert!(code == Some(2) && said.contains(expected) && said.contains(cure), "{options}: {said}");
+        let (code, printed) = check(options);
+        assert!(code == Some(2) && printed.contains(expected) && printed.contains(cure), "{options}: {printed}");
     }
 }

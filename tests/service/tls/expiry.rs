@@ -12,9 +12,12 @@ async fn an_expiry_that_is_near_is_logged_once() {
     let names = format!("DNS:{SERVER}");
     let mut secret = Secret::of(&ca.issue(Leaf { names: &names, since_days: 94, days: 100 }), &ca.pem.certificate);
     let tollgate = builder(&secret).start();
-    let said = tollgate.wait_for_log(" expires on ");
-    assert!(said.contains("in 5days 23h") && said.contains(secret.path("tls.crt").to_str().expect("UTF-8")), "{said}");
-    assert!(said.contains("\"level\":\"warning\"") && said.contains("\"listener\":\"grpc\""), "{said}");
+    let logged = tollgate.wait_for_log(" expires on ");
+    assert!(
+        logged.contains("in 5days 23h") && logged.contains(secret.path("tls.crt").to_str().expect("UTF-8")),
+        "{logged}"
+    );
+    assert!(logged.contains("\"level\":\"warning\"") && logged.contains("\"listener\":\"grpc\""), "{logged}");
     // Another certificate is logged at once, as several checks have passed in between.
     secret.put_identity(&ca.issue(Leaf { names: &names, since_days: 98, days: 100 }), &ca.pem.certificate);
     tollgate.wait_for_log("in 1day 23h");

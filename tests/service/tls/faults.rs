@@ -137,8 +137,8 @@ impl Service {
 
 /// Waits until the service has closed the connection in any way.
 async fn closed(mut peer: impl AsyncRead + Unpin) {
-    let mut said = Vec::new();
-    let end = timeout(PATIENCE, peer.read_to_end(&mut said));
+    let mut received = Vec::new();
+    let end = timeout(PATIENCE, peer.read_to_end(&mut received));
     let _ = end.await.expect("the service closes the connection");
 }
 

@@ -22,6 +22,6 @@ fn health_uses_tls_if_the_environment_says_so() {
     };
     assert_eq!(health(None, address.port()), (Some(0), String::new()));
     assert_eq!(health(Some(format!("https://{address}/livez")), 1), (Some(0), String::new()));
-    let (code, said) = health(Some(address.to_string()), 1);
-    assert!(code == Some(1) && said.contains("https://"), "{said}");
+    let (code, printed) = health(Some(address.to_string()), 1);
+    assert!(code == Some(1) && printed.contains("https://"), "{printed}");
 }

@@ -31,8 +31,8 @@ async fn the_page_s_commands_do_what_it_says() {
         let output = output.expect("it runs");
         (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
     };
-    let (code, said) = run(check);
-    assert!(code == Some(0) && said.contains("9 of 10"), "{said}");
-    let (code, said) = run(refused);
-    assert!(code == Some(2) && said.contains("CertificateRequired"), "{said}");
+    let (code, printed) = run(check);
+    assert!(code == Some(0) && printed.contains("9 of 10"), "{printed}");
+    let (code, printed) = run(refused);
+    assert!(code == Some(2) && printed.contains("CertificateRequired"), "{printed}");
 }

@@ -75,8 +75,8 @@ async fn a_secret_that_is_switched_brings_certificate_and_authority() {
     let (server, next) = (it.server(), Authority::new("next"));
     it.secret.put_identity(&server, &next.pem.certificate);
     it.applied(1).await;
-    let told = async || (it.tollgate.logged("new TLS files are in force").len() == 1).then_some(());
-    eventually("a line in the log", told).await;
+    let is_logged = async || (it.tollgate.logged("new TLS files are in force").len() == 1).then_some(());
+    eventually("a line in the log", is_logged).await;
     let newcomer = next.certificate(NAME);
     call_once(address, &it.config(&newcomer)).await.expect("a client of the new authority");
     call_once(address, &it.config(&it.client)).await.expect_err("a client of the old one");
@@ -125,13 +125,17 @@ async fn unusable_files_are_rejected_once_and_the_former_stay() {
     for (refused, ([certificate, key, ca], reason)) in bad.into_iter().enumerate() {
         it.secret.put(&[("tls.crt", certificate), ("tls.key", key), ("ca.crt", ca)]);
         it.refused(refused as u64 + 1).await;
-        let said = eventually("a line of the log", async || {
-            let said = it.tollgate.logged("new TLS files are refused");
-            (said.len() > refused).then_some(said)
+        let logged = eventually("a line of the log", async || {
+            let logged = it.tollgate.logged("new TLS files are refused");
+            (logged.len() > refused).then_some(logged)
         })
         .await;
-        assert_eq!(said.len(), refused + 1, "{said:#?}");
-        assert!(said[refused].contains(reason) && said[refused].contains("\"listener\":\"grpc\""), "{}", said[refused]);
+        assert_eq!(logged.len(), refused + 1, "{logged:#?}");
+        assert!(
+            logged[refused].contains(reason) && logged[refused].contains("\"listener\":\"grpc\""),
+            "{}",
+            logged[refused]
+        );
         assert_eq!(it.shown().await, before, "{reason}");
         call_once(address, &it.config(&it.client)).await.expect("the former are in force");
     }

@@ -84,8 +84,8 @@ fn openssl(address: SocketAddr, version: &str, ca: &str) -> Result<String, Strin
     let arguments = ["s_client", "-connect", &to, version, "-CAfile", ca, "-verify_return_error", "-alpn", "h2"];
     let output = Command::new("openssl").args(arguments).args(["-cipher", "DEFAULT:@SECLEVEL=0"]).output();
     let output = output.expect("openssl runs");
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    if output.status.success() { Ok(said) } else { Err(said) }
+    let printed = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    if output.status.success() { Ok(printed) } else { Err(printed) }
 }
 
 #[tokio::test]
@@ -97,12 +97,12 @@ async fn tls_is_1_2_or_1_3_to_another_implementation_too() {
     fs::write(&file, &ca.pem.certificate).expect("a file");
     let file = file.to_str().expect("UTF-8");
     for (version, named) in [("-tls1_2", "TLSv1.2"), ("-tls1_3", "TLSv1.3")] {
-        let said = openssl(address, version, file).expect(version);
-        assert!(said.contains(named) && said.contains("ALPN protocol: h2"), "{said}");
+        let printed = openssl(address, version, file).expect(version);
+        assert!(printed.contains(named) && printed.contains("ALPN protocol: h2"), "{printed}");
     }
     for version in ["-tls1_1", "-tls1"] {
-        let said = openssl(address, version, file).expect_err(version);
-        assert!(said.contains("SSL alert number"), "it was asked, and refused: {said}");
+        let printed = openssl(address, version, file).expect_err(version);
+        assert!(printed.contains("SSL alert number"), "it was asked, and refused: {printed}");
     }
     eventually("they are counted", async || (failures(&tollgate, "protocol").await == 2).then_some(())).await;
 }

@@ -52,9 +52,12 @@ fn files_that_cannot_be_used_are_named_with_the_reason() {
             .env("GRPC_CLIENT_TLS_CACERT", secret.path(ca))
             .spawn();
         assert_eq!(tollgate.exit().code(), Some(1), "{reason}");
-        let said = tollgate.wait_for_log(reason);
-        assert!(said.contains("\"@message\":\"grpc listener: ") && said.contains("GRPC_SERVER_TLS_CERT"), "{said}");
-        assert!(said.contains(secret.path(named).to_str().expect("UTF-8")), "{said}");
+        let logged = tollgate.wait_for_log(reason);
+        assert!(
+            logged.contains("\"@message\":\"grpc listener: ") && logged.contains("GRPC_SERVER_TLS_CERT"),
+            "{logged}"
+        );
+        assert!(logged.contains(secret.path(named).to_str().expect("UTF-8")), "{logged}");
         assert!(tollgate.logged("listening").is_empty(), "nothing listens before: {:?}", tollgate.log());
     }
 }
@@ -64,7 +67,7 @@ fn the_page_s_files_are_named_by_their_variables() {
     for (certificate, key) in [("HTTP_TLS_CERT", "HTTP_TLS_KEY"), ("PROMETHEUS_TLS_CERT", "PROMETHEUS_TLS_KEY")] {
         let mut tollgate = testkit::tollgate!().env(certificate, "/absent").env(key, "/absent").spawn();
         assert_eq!(tollgate.exit().code(), Some(1));
-        let said = tollgate.wait_for_log("/absent");
-        assert!(said.contains(certificate) && said.contains(key), "{said}");
+        let logged = tollgate.wait_for_log("/absent");
+        assert!(logged.contains(certificate) && logged.contains(key), "{logged}");
     }
 }

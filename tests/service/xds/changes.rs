@@ -16,7 +16,7 @@ use testkit::{
     rls::{client, request},
     xds::{
         configs::{bad, limit},
-        server::{Ads, Said},
+        server::{Ads, Reply},
     },
 };
 
@@ -53,14 +53,15 @@ async fn changes_under_load_fail_no_call() {
         let (version, nonce) = (change.to_string(), format!("c{change}"));
         if change % 10 == 0 {
             stream.send(&version, &nonce, bad(change)).await;
-            let said = stream.said().await;
+            let reply = stream.reply().await;
             let wanted = last.to_string();
-            let is_right = matches!(&said, Said::Nack { version, nonce: to, .. } if *version == wanted && *to == nonce);
-            assert!(is_right, "{said:?} after {wanted}");
+            let is_right =
+                matches!(&reply, Reply::Nack { version, nonce: to, .. } if *version == wanted && *to == nonce);
+            assert!(is_right, "{reply:?} after {wanted}");
             nacks += 1;
         } else {
             stream.send(&version, &nonce, limit(1_000_000 + change)).await;
-            assert_eq!(stream.said().await, Said::Ack { version, nonce });
+            assert_eq!(stream.reply().await, Reply::Ack { version, nonce });
             (acks, last) = (acks + 1, change);
         }
     }

@@ -10,7 +10,7 @@ use testkit::{
     process::Tollgate,
     xds::{
         configs::{bad, limit},
-        server::{Ads, Said, ack},
+        server::{Ads, Reply, ack},
     },
 };
 
@@ -62,7 +62,7 @@ async fn rules_inherit_the_defaults_and_follow_them_without_a_message_to_the_ser
     assert_eq!(count(&tollgate, "tollgate_xds_acks_total").await, 1);
 
     stream.send("2", "n2", limit(6)).await;
-    assert_eq!(stream.said().await, ack("2", "n2"), "the first message since");
+    assert_eq!(stream.reply().await, ack("2", "n2"), "the first message since");
     until(&tollgate, 6, "token_bucket").await;
     // also after the server is gone
     drop((ads, stream));
@@ -77,7 +77,7 @@ async fn new_defaults_apply_to_the_accepted_snapshot_and_not_to_a_rejected_one()
     let with_defaults = builder(ads.address).env("RULE_DEFAULTS", defaults.path());
     let (tollgate, mut stream, _) = started(with_defaults, &mut ads, limit(5)).await;
     stream.send("2", "n2", bad(1)).await;
-    assert!(matches!(stream.said().await, Said::Nack { .. }));
+    assert!(matches!(stream.reply().await, Reply::Nack { .. }));
 
     defaults.become_of("token_bucket");
     until(&tollgate, 5, "token_bucket").await;
@@ -86,7 +86,7 @@ async fn new_defaults_apply_to_the_accepted_snapshot_and_not_to_a_rejected_one()
 
     // the server returns to its former snapshot: that is in force already, with the new defaults
     stream.send("3", "n3", limit(5)).await;
-    assert_eq!(stream.said().await, ack("3", "n3"));
+    assert_eq!(stream.reply().await, ack("3", "n3"));
     until(&tollgate, 5, "token_bucket").await;
     assert_eq!(count(&tollgate, "tollgate_config_reloads_total{result=\"applied\"}").await, 2);
 }

@@ -6,7 +6,7 @@ use super::service::{self, builder, started};
 use testkit::scrape::count;
 use testkit::xds::{
     configs::{bad, limit},
-    server::{Ads, AdsStream, Said, ack},
+    server::{Ads, AdsStream, Reply, ack},
 };
 
 /// Sends the same snapshot 2000 times without waiting for an answer, and then a good new one; returns the answers until
@@ -16,8 +16,8 @@ async fn flood<const N: usize>(
     version: &str,
     resources: impl Fn() -> [envoy_types::pb::google::protobuf::Any; N],
     last: u32,
-) -> Vec<Said> {
-    let mut said = Vec::new();
+) -> Vec<Reply> {
+    let mut replies = Vec::new();
     let end = ack("end", "end");
     let sender = stream.sender();
     let flood = async {
@@ -27,13 +27,13 @@ async fn flood<const N: usize>(
         sender.send("end", "end", limit(last)).await;
     };
     let listen = async {
-        while said.last() != Some(&end) {
-            said.push(stream.said().await);
+        while replies.last() != Some(&end) {
+            replies.push(stream.reply().await);
         }
     };
     tokio::join!(flood, listen);
-    said.pop();
-    said
+    replies.pop();
+    replies
 }
 
 #[tokio::test]
@@ -41,11 +41,11 @@ async fn a_bad_snapshot_that_is_sent_endlessly_is_rejected_once_a_second() {
     let mut ads = Ads::start().await;
     let (tollgate, mut stream, mut client) = started(builder(ads.address), &mut ads, limit(5)).await;
     let began = Instant::now();
-    let said = flood(&mut stream, "2", || bad(1), 6).await;
+    let replies = flood(&mut stream, "2", || bad(1), 6).await;
     let most = 2 + began.elapsed().as_secs();
-    assert!(!said.is_empty() && said.len() as u64 <= most, "{} refusals, at most {most}", said.len());
-    for one in &said {
-        assert!(matches!(one, Said::Nack { version, .. } if version == "1"), "{one:?}");
+    assert!(!replies.is_empty() && replies.len() as u64 <= most, "{} refusals, at most {most}", replies.len());
+    for one in &replies {
+        assert!(matches!(one, Reply::Nack { version, .. } if version == "1"), "{one:?}");
     }
     assert_eq!(service::limit(&mut client).await, Some(6));
     assert_eq!(count(&tollgate, "ratelimit_service_config_load_error").await, 1, "judged once");
@@ -60,7 +60,7 @@ async fn a_server_that_resends_a_rejected_snapshot_at_once_is_slowed_down() {
     for number in 0..4 {
         let nonce = format!("n{number}");
         stream.send("2", &nonce, bad(1)).await;
-        assert!(matches!(stream.said().await, Said::Nack { nonce: answered, .. } if answered == nonce));
+        assert!(matches!(stream.reply().await, Reply::Nack { nonce: answered, .. } if answered == nonce));
     }
     assert!(began.elapsed().as_secs() >= 3, "three of four were repeats: {:?}", began.elapsed());
 }
@@ -70,14 +70,14 @@ async fn a_good_snapshot_that_is_sent_endlessly_is_loaded_once_and_acknowledged_
     let mut ads = Ads::start().await;
     let (tollgate, mut stream, mut client) = started(builder(ads.address), &mut ads, limit(5)).await;
     let began = Instant::now();
-    let said = flood(&mut stream, "1", || limit(5), 6).await;
+    let replies = flood(&mut stream, "1", || limit(5), 6).await;
     let most = 1 + began.elapsed().as_secs();
-    assert!(said.len() as u64 <= most, "{} acknowledgements, at most {most}", said.len());
-    assert!(said.iter().all(|one| matches!(one, Said::Ack { .. })), "{said:?}");
+    assert!(replies.len() as u64 <= most, "{} acknowledgements, at most {most}", replies.len());
+    assert!(replies.iter().all(|one| matches!(one, Reply::Ack { .. })), "{replies:?}");
     assert_eq!(service::limit(&mut client).await, Some(6));
     assert_eq!(count(&tollgate, "tollgate_config_reloads_total{result=\"applied\"}").await, 2);
     let unchanged = count(&tollgate, "tollgate_config_reloads_total{result=\"unchanged\"}").await;
-    assert_eq!(unchanged, said.len() as u64);
+    assert_eq!(unchanged, replies.len() as u64);
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn every_new_bad_snapshot_is_rejected_however_fast_they_arrive() {
     let listen = async {
         for number in 0..100 {
             let wanted = format!("n{number}");
-            assert!(matches!(stream.said().await, Said::Nack { nonce, .. } if nonce == wanted));
+            assert!(matches!(stream.reply().await, Reply::Nack { nonce, .. } if nonce == wanted));
         }
     };
     tokio::join!(flood, listen);
@@ -121,14 +121,14 @@ async fn a_known_snapshot_is_answered_under_each_new_version_and_compiled_once()
     };
     let listen = async {
         for wanted in &worse {
-            let said = stream.said().await;
+            let reply = stream.reply().await;
             assert!(
-                matches!(&said, Said::Nack { version, nonce, .. } if version == "1" && nonce == wanted),
-                "{said:?}"
+                matches!(&reply, Reply::Nack { version, nonce, .. } if version == "1" && nonce == wanted),
+                "{reply:?}"
             );
         }
         for wanted in &better {
-            assert_eq!(stream.said().await, ack(wanted, wanted));
+            assert_eq!(stream.reply().await, ack(wanted, wanted));
         }
     };
     tokio::join!(flood, listen);

@@ -27,7 +27,7 @@ use testkit::{
 struct GoControlPlane {
     _process: Child,
     commands: ChildStdin,
-    said: Lines<BufReader<ChildStdout>>,
+    output: Lines<BufReader<ChildStdout>>,
     address: SocketAddr,
 }
 
@@ -43,9 +43,9 @@ impl GoControlPlane {
             .spawn()
             .expect("it runs");
         let commands = process.stdin.take().expect("piped");
-        let mut said = BufReader::new(process.stdout.take().expect("piped")).lines();
-        let address = said.next_line().await.expect("output").expect("a line").parse().expect("an address");
-        Self { _process: process, commands, said, address }
+        let mut output = BufReader::new(process.stdout.take().expect("piped")).lines();
+        let address = output.next_line().await.expect("output").expect("a line").parse().expect("an address");
+        Self { _process: process, commands, output, address }
     }
 
     /// Sets the node's snapshot.
@@ -55,19 +55,19 @@ impl GoControlPlane {
     }
 
     /// The client's next request: version, nonce and error.
-    async fn said(&mut self) -> (String, String, String) {
-        let line = timeout(PATIENCE, self.said.next_line()).await.expect("the client says something");
+    async fn request(&mut self) -> (String, String, String) {
+        let line = timeout(PATIENCE, self.output.next_line()).await.expect("the client says something");
         let line = line.expect("output").expect("a line");
-        let said: Value = serde_json::from_str(&line).expect("JSON");
-        assert_eq!(said["node"], "n");
-        let text = |name: &str| said[name].as_str().expect(name).to_owned();
+        let request: Value = serde_json::from_str(&line).expect("JSON");
+        assert_eq!(request["node"], "n");
+        let text = |name: &str| request[name].as_str().expect(name).to_owned();
         (text("version"), text("nonce"), text("error"))
     }
 
     /// Waits for the acknowledgement of a version.
     async fn acknowledged(&mut self, wanted: &str) {
         loop {
-            let (version, nonce, error) = self.said().await;
+            let (version, nonce, error) = self.request().await;
             assert_eq!(error, "", "{version} was refused");
             if version == wanted && !nonce.is_empty() {
                 return;
@@ -101,7 +101,7 @@ async fn go_control_plane_serves_changes_rejections_and_reconnections() {
     let mut ads = GoControlPlane::start(&[]).await;
     ads.set("1", &rules(5)).await;
     let (tollgate, mut client) = started(for_node(ads.address));
-    assert_eq!(ads.said().await, Default::default(), "the first request");
+    assert_eq!(ads.request().await, Default::default(), "the first request");
     ads.acknowledged("1").await;
     assert_eq!(service::limit(&mut client).await, Some(5));
     for change in 2..20 {
@@ -113,7 +113,7 @@ async fn go_control_plane_serves_changes_rejections_and_reconnections() {
     ads.set("bad", "[{\"name\":\"e\",\"domain\":\"e\",\"descriptors\":[{\"key\":\"\"}]}]").await;
     for _ in 0..3 {
         // it resends a rejected snapshot at once
-        let (version, nonce, error) = ads.said().await;
+        let (version, nonce, error) = ads.request().await;
         assert_eq!((version.as_str(), nonce.is_empty()), ("19", false));
         assert_eq!(error, "e: descriptors[0].key: the key is missing or empty: every descriptor needs one");
     }
@@ -121,7 +121,7 @@ async fn go_control_plane_serves_changes_rejections_and_reconnections() {
     assert_eq!(count(&tollgate, "ratelimit_service_config_load_error").await, 1);
     // one more rejection may be in flight
     ads.set("20", &rules(20)).await;
-    while !matches!(ads.said().await, (version, _, error) if version == "20" && error.is_empty()) {}
+    while !matches!(ads.request().await, (version, _, error) if version == "20" && error.is_empty()) {}
     assert_eq!(service::limit(&mut client).await, Some(20));
     ads.set("21", "[]").await;
     ads.acknowledged("21").await;

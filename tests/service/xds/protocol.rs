@@ -13,12 +13,12 @@ use testkit::{
     rls::{ask, codes, request},
     xds::{
         configs::{TYPE_URL, bad, limit, of_domain, policy, resource, rule},
-        server::{Ads, Said, ack},
+        server::{Ads, Reply, ack},
     },
 };
 
-fn nack(said: Said, wanted_version: &str, wanted_nonce: &str) -> String {
-    let Said::Nack { version, nonce, fault } = said else { panic!("no refusal: {said:?}") };
+fn nack(reply: Reply, wanted_version: &str, wanted_nonce: &str) -> String {
+    let Reply::Nack { version, nonce, fault } = reply else { panic!("no rejection: {reply:?}") };
     assert_eq!((version.as_str(), nonce.as_str()), (wanted_version, wanted_nonce));
     fault
 }
@@ -61,7 +61,7 @@ async fn a_valid_snapshot_is_in_force_when_it_is_acknowledged() {
     assert_eq!(service::limit(&mut client).await, Some(5));
     for (version, nonce, wanted) in [("2", "n2", 6), ("2b", "n3", 7), ("3", "", 8)] {
         stream.send(version, nonce, limit(wanted)).await;
-        assert_eq!(stream.said().await, ack(version, nonce));
+        assert_eq!(stream.reply().await, ack(version, nonce));
         assert_eq!(service::limit(&mut client).await, Some(wanted));
     }
     let page = Client::new().get(tollgate.address("debug"), "/rlconfig").await.body;
@@ -78,7 +78,7 @@ async fn a_bad_snapshot_is_rejected_and_the_old_rules_stay() {
     let mut ads = Ads::start().await;
     let (tollgate, mut stream, mut client) = started(builder(ads.address), &mut ads, limit(5)).await;
     stream.send("2", "n2", bad(9)).await;
-    let fault = nack(stream.said().await, "1", "n2");
+    let fault = nack(stream.reply().await, "1", "n2");
     assert_eq!(
         fault,
         "d: descriptors[0].rate_limit.unit: invalid unit `99`; accepted: second, minute, hour, day, week, month, year, \
@@ -90,7 +90,7 @@ async fn a_bad_snapshot_is_rejected_and_the_old_rules_stay() {
     assert_eq!(tollgate.wait_for_lines("rules are refused, the former ones stay in force", 1).len(), 1);
 
     stream.send("3", "n3", limit(6)).await;
-    assert_eq!(stream.said().await, ack("3", "n3"));
+    assert_eq!(stream.reply().await, ack("3", "n3"));
     assert_eq!(service::limit(&mut client).await, Some(6));
     assert_eq!(count(&tollgate, "tollgate_xds_behind").await, 0);
     assert_eq!(count(&tollgate, "tollgate_xds_nacks_total").await, 1);
@@ -120,7 +120,7 @@ async fn every_fault_is_reported_with_its_resource_and_its_path() {
         of_domain("", "six", [rule("", 1)]),
     ];
     stream.send("2", "n2", resources).await;
-    let fault = nack(stream.said().await, "1", "n2");
+    let fault = nack(stream.reply().await, "1", "n2");
     let wanted = [
         "(no name, domain six): descriptors[0].key: the key is missing or empty: every descriptor needs one",
         "five: domain: the domain is missing or empty: write `domain: NAME`",
@@ -136,7 +136,7 @@ async fn every_fault_is_reported_with_its_resource_and_its_path() {
 
     let many: Vec<_> = (0..500).map(|_| rule("", 1)).collect();
     stream.send("3", "n3", (0..50).map(|number| resource(&format!("r{number:02}"), many.clone()))).await;
-    let fault = nack(stream.said().await, "1", "n3");
+    let fault = nack(stream.reply().await, "1", "n3");
     assert!(fault.len() <= 8 << 10 && fault.starts_with("r00: descriptors[0].key"), "{}", fault.len());
     assert!(fault.lines().last().expect("lines").ends_with(" more"), "{fault}");
 }
@@ -149,7 +149,7 @@ async fn an_undecodable_response_is_rejected_and_is_no_load() {
     torn.value.truncate(torn.value.len() - 1);
     let other = Any { type_url: "type.googleapis.com/envoy.config.listener.v3.Listener".to_owned(), value: Vec::new() };
     stream.send("2", "n2", [torn, other]).await;
-    let fault = nack(stream.said().await, "1", "n2");
+    let fault = nack(stream.reply().await, "1", "n2");
     let lines: Vec<_> = fault.lines().collect();
     assert_eq!(lines.len(), 2, "{fault}");
     assert!(lines[0].starts_with("d: failed to decode Protobuf message"), "{fault}");
@@ -166,12 +166,12 @@ async fn an_undecodable_response_is_rejected_and_is_no_load() {
         ..DiscoveryResponse::default()
     };
     stream.sender().send_response(response.clone()).await;
-    let fault = nack(stream.said().await, "1", "n3");
+    let fault = nack(stream.reply().await, "1", "n3");
     assert!(fault.starts_with("the response: it is a `type.googleapis.com/envoy.config.listener"), "{fault}");
     // a server that leaves out the response's own type is accepted
     let response = DiscoveryResponse { type_url: String::new(), nonce: "n4".to_owned(), ..response };
     stream.sender().send_response(DiscoveryResponse { resources: limit(7).into(), ..response }).await;
-    assert_eq!(stream.said().await, ack("3", "n4"));
+    assert_eq!(stream.reply().await, ack("3", "n4"));
     assert_eq!(service::limit(&mut client).await, Some(7));
     assert_eq!(count(&tollgate, "ratelimit_service_config_load_error").await, 0);
     assert_eq!(count(&tollgate, "ratelimit_service_config_load_success").await, 2);
@@ -185,7 +185,7 @@ async fn domains_share_a_name_only_where_they_may() {
     let (_tollgate, mut stream, _) = started(builder(ads.address), &mut ads, []).await;
     stream.send("2", "n2", same()).await;
     assert_eq!(
-        nack(stream.said().await, "1", "n2"),
+        nack(stream.reply().await, "1", "n2"),
         "two: domain: the domain `d` is already in one; MERGE_DOMAIN_CONFIG=true lets several share one"
     );
     let merging = builder(ads.address).env("MERGE_DOMAIN_CONFIG", "true");
@@ -201,11 +201,11 @@ async fn an_absent_domain_is_removed_and_an_empty_list_is_no_rules() {
     let (tollgate, mut stream, mut client) = started(builder(ads.address), &mut ads, both()).await;
     assert_eq!(limit_of(&mut client, "e", "k").await, Some(6));
     stream.send("2", "n2", limit(5)).await;
-    assert_eq!(stream.said().await, ack("2", "n2"));
+    assert_eq!(stream.reply().await, ack("2", "n2"));
     assert_eq!(limit_of(&mut client, "e", "k").await, None);
     assert_eq!(limit_of(&mut client, "d", "k").await, Some(5));
     stream.send("3", "n3", []).await;
-    assert_eq!(stream.said().await, ack("3", "n3"));
+    assert_eq!(stream.reply().await, ack("3", "n3"));
     assert_eq!(limit_of(&mut client, "d", "k").await, None);
     assert_eq!(count(&tollgate, "ratelimit_service_config_load_error").await, 0);
     assert_eq!(count(&tollgate, "tollgate_active_rules").await, 0);
@@ -219,7 +219,7 @@ async fn the_order_of_resources_does_not_matter_and_equal_rules_are_not_loaded_a
     let mut turned = rules();
     turned.rotate_left(1);
     stream.send("2", "n2", turned).await;
-    assert_eq!(stream.said().await, ack("2", "n2"));
+    assert_eq!(stream.reply().await, ack("2", "n2"));
     until_metric(&tollgate, "tollgate_config_reloads_total{result=\"unchanged\"}", 1.0).await;
     assert_eq!(count(&tollgate, "tollgate_config_reloads_total{result=\"applied\"}").await, 1);
     assert_eq!(count(&tollgate, "tollgate_xds_version_info{version=\"2\"}").await, 1);
@@ -234,11 +234,11 @@ async fn a_repeated_nonce_is_answered_each_time() {
     let mut ads = Ads::start().await;
     let (_tollgate, mut stream, mut client) = started(builder(ads.address), &mut ads, limit(5)).await;
     stream.send("2", "n1", limit(6)).await;
-    assert_eq!(stream.said().await, ack("2", "n1"));
+    assert_eq!(stream.reply().await, ack("2", "n1"));
     stream.send("3", "n1", bad(1)).await;
-    nack(stream.said().await, "2", "n1");
+    nack(stream.reply().await, "2", "n1");
     stream.send("3", "n1", limit(7)).await;
-    assert_eq!(stream.said().await, ack("3", "n1"));
+    assert_eq!(stream.reply().await, ack("3", "n1"));
     assert_eq!(service::limit(&mut client).await, Some(7));
 }
 
@@ -293,8 +293,8 @@ async fn a_rule_has_every_field_of_the_message() {
     let answer = ask(&mut client, request("d", &[&[("shadow", "true")]])).await;
     assert_eq!((codes(&answer), answer.overall_code()), (vec![Code::Ok], Code::Ok), "in shadow");
     assert_eq!(answer.statuses[0].current_limit.as_ref().expect("a limit").name, "named");
-    let told = answer.dynamic_metadata.expect("metadata").fields.remove("metadata").expect("the rule's");
-    assert_eq!(told.kind, Some(Kind::StructValue(metadata)));
+    let of_rule = answer.dynamic_metadata.expect("metadata").fields.remove("metadata").expect("the rule's");
+    assert_eq!(of_rule.kind, Some(Kind::StructValue(metadata)));
     let answer = ask(&mut client, request("d", &[&[("shadow", "true")], &[("replacing", "")]])).await;
     assert!(answer.statuses[0].current_limit.is_none(), "replaced");
     let answer = ask(&mut client, request("d", &[&[("free", "x")], &[("outer", "x"), ("inner", "abc")]])).await;

@@ -45,7 +45,7 @@ impl Scale {
         let mut stream = ads.accept().await;
         stream.request().await;
         stream.send("small", "small", [small]).await;
-        assert_eq!(stream.said().await, ack("small", "small"));
+        assert_eq!(stream.reply().await, ack("small", "small"));
         let client = client(tollgate.address("grpc"));
         Self { tollgate, stream, client, asked: 0, _ads: ads }
     }
@@ -67,7 +67,7 @@ impl Scale {
             }
         };
         tokio::select! {
-            said = self.stream.said() => assert_eq!(said, ack("large", "large")),
+            reply = self.stream.reply() => assert_eq!(reply, ack("large", "large")),
             () = asking => {}
         }
         let (took, after_load) = (began.elapsed(), self.rss());
@@ -161,6 +161,6 @@ async fn many_descriptors() {
     }
     // and back: the memory of the large snapshot is freed
     scale.stream.send("small again", "n", [small()]).await;
-    assert_eq!(scale.stream.said().await, ack("small again", "n"));
+    assert_eq!(scale.stream.reply().await, ack("small again", "n"));
     assert_eq!(metric(&scale.tollgate, "tollgate_active_rules").await, Some(1.0));
 }

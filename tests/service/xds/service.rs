@@ -30,7 +30,7 @@ pub async fn started(
     let mut stream = ads.accept().await;
     stream.request().await;
     stream.send("1", "n1", resources).await;
-    assert_eq!(stream.said().await, ack("1", "n1"));
+    assert_eq!(stream.reply().await, ack("1", "n1"));
     let client = client(tollgate.address("grpc"));
     (tollgate, stream, client)
 }

@@ -52,7 +52,7 @@ async fn a_snapshot_that_arrives_slowly_is_loaded_when_it_is_complete() {
         assert_eq!(service::limit(&mut client).await, Some(5), "half of it changes nothing");
     }
     meter.add_permits(1_000_000);
-    assert_eq!(stream.said().await, ack("2", "n2"));
+    assert_eq!(stream.reply().await, ack("2", "n2"));
     assert_eq!(service::limit(&mut client).await, Some(6));
 }
 
@@ -63,8 +63,8 @@ async fn a_silent_server_is_given_up_and_called_again_and_does_not_delay_the_end
     let mut tollgate = builder(address).spawn();
     let _first = silent.accept().await.expect("called");
     let _second = silent.accept().await.expect("called again");
-    let told = tollgate.wait_for_log("cannot connect to the xDS server");
-    assert!(told.contains("no HTTP/2 connection within 10s"), "{told}");
+    let logged = tollgate.wait_for_log("cannot connect to the xDS server");
+    assert!(logged.contains("no HTTP/2 connection within 10s"), "{logged}");
     tollgate.signal("TERM");
     assert_eq!(tollgate.exit().code(), Some(0));
 }

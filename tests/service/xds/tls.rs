@@ -81,9 +81,9 @@ async fn a_server_of_another_authority_or_name_is_not_and_the_log_gives_advice()
         ("ca.crt", "not valid for name \\\"127.0.0.1\\\"", "certificate_name"),
     ] {
         let tollgate = over_tls(ads.address, &files.path().join(ca)).spawn();
-        let told = tollgate.wait_for_log("cannot connect to the xDS server");
-        assert!(told.contains("the TLS handshake failed") && told.contains(wanted), "{told}");
-        assert!(told.contains("CONFIG_GRPC_XDS_SERVER_TLS_SAN"), "{told}");
+        let logged = tollgate.wait_for_log("cannot connect to the xDS server");
+        assert!(logged.contains("the TLS handshake failed") && logged.contains(wanted), "{logged}");
+        assert!(logged.contains("CONFIG_GRPC_XDS_SERVER_TLS_SAN"), "{logged}");
         assert_eq!(count(&tollgate, "tollgate_xds_connected").await, 0);
         let peer = format!("\"peer\":\"{}\"", ads.address);
         assert!(
@@ -119,8 +119,8 @@ async fn the_san_setting_replaces_the_host() {
 
     let other =
         over_tls(ads.address, &files.path().join("ca.crt")).env("CONFIG_GRPC_XDS_SERVER_TLS_SAN", "other.example");
-    let told = other.spawn().wait_for_log("cannot connect to the xDS server");
-    assert!(told.contains("not valid for name \\\"other.example\\\""), "{told}");
+    let logged = other.spawn().wait_for_log("cannot connect to the xDS server");
+    assert!(logged.contains("not valid for name \\\"other.example\\\""), "{logged}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -134,8 +134,8 @@ async fn a_client_presents_its_certificate_and_one_without_logs_why_it_is_reject
 
     // in TLS 1.3 the alert comes after the client's handshake is done
     let refused = over_tls(ads.address, &ca).spawn();
-    let told = refused.wait_for_log("cannot connect to the xDS server");
-    assert!(told.contains("the server closed the connection: received fatal alert: CertificateRequired"), "{told}");
+    let logged = refused.wait_for_log("cannot connect to the xDS server");
+    assert!(logged.contains("the server closed the connection: received fatal alert: CertificateRequired"), "{logged}");
     assert!(refused.wait_for_log("\"reason\":\"refused_by_server\"").contains("CertificateRequired"));
     assert!(count(&refused, &failures("refused_by_server")).await >= 1);
 }
@@ -152,8 +152,8 @@ async fn files_are_read_again_for_each_connection() {
 
     // the Secret is halfway through its change: a file is gone
     fs::remove_file(files.path().join("client.key")).expect("removed");
-    let told = tollgate.wait_for_log("cannot read the client key from");
-    assert!(told.contains("CONFIG_GRPC_XDS_CLIENT_TLS_KEY"), "{told}");
+    let logged = tollgate.wait_for_log("cannot read the client key from");
+    assert!(logged.contains("CONFIG_GRPC_XDS_CLIENT_TLS_KEY"), "{logged}");
     assert_eq!(service::limit(&mut client).await, Some(5), "the rules stay");
 
     // everything is from new authorities
@@ -163,8 +163,8 @@ async fn files_are_read_again_for_each_connection() {
     }
     let mut ads = Ads::at(address, Some(acceptor(rotated.path(), Some("ca.crt")))).await;
     let mut stream = ads.accept().await;
-    assert_eq!(stream.said().await, ack("1", ""));
+    assert_eq!(stream.reply().await, ack("1", ""));
     stream.send("2", "n2", limit(6)).await;
-    assert_eq!(stream.said().await, ack("2", "n2"));
+    assert_eq!(stream.reply().await, ack("2", "n2"));
     assert_eq!(service::limit(&mut client).await, Some(6));
 }

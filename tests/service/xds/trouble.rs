@@ -10,7 +10,7 @@ use testkit::{
     rls::{client, request},
     xds::{
         configs::{bad, limit, resource, rule},
-        server::{Ads, Said, ack},
+        server::{Ads, Reply, ack},
     },
 };
 use tonic::{Code, Status};
@@ -20,19 +20,19 @@ async fn a_stream_that_ends_is_opened_again_with_the_last_accepted_version_and_n
     let mut ads = Ads::start().await;
     let (tollgate, mut stream, mut client) = started(builder(ads.address), &mut ads, limit(5)).await;
     stream.send("2", "n2", bad(1)).await;
-    assert!(matches!(stream.said().await, Said::Nack { .. }));
+    assert!(matches!(stream.reply().await, Reply::Nack { .. }));
     drop(stream);
     let mut stream = ads.accept().await;
-    assert_eq!(stream.said().await, ack("1", ""));
+    assert_eq!(stream.reply().await, ack("1", ""));
     assert_eq!(service::limit(&mut client).await, Some(5));
     stream.fail(Status::unavailable("no leader")).await;
     let mut stream = ads.accept().await;
-    assert_eq!(stream.said().await, ack("1", ""));
+    assert_eq!(stream.reply().await, ack("1", ""));
     // the server does not know what was rejected before, and sends it again
     stream.send("2", "m1", bad(1)).await;
-    assert!(matches!(stream.said().await, Said::Nack { version, nonce, .. } if version == "1" && nonce == "m1"));
+    assert!(matches!(stream.reply().await, Reply::Nack { version, nonce, .. } if version == "1" && nonce == "m1"));
     stream.send("3", "m2", limit(6)).await;
-    assert_eq!(stream.said().await, ack("3", "m2"));
+    assert_eq!(stream.reply().await, ack("3", "m2"));
     assert_eq!(service::limit(&mut client).await, Some(6));
     assert_eq!(tollgate.wait_for_lines("the xDS stream ended", 2).len(), 2);
     assert_eq!(tollgate.wait_for_lines("no leader", 1).len(), 1);
@@ -56,9 +56,9 @@ async fn a_server_that_is_away_is_awaited_and_logged_once() {
 
     let mut ads = Ads::at(address, None).await;
     let mut stream = ads.accept().await;
-    assert_eq!(stream.said().await, ack("1", ""));
+    assert_eq!(stream.reply().await, ack("1", ""));
     stream.send("2", "n2", limit(6)).await;
-    assert_eq!(stream.said().await, ack("2", "n2"));
+    assert_eq!(stream.reply().await, ack("2", "n2"));
     assert_eq!(service::limit(&mut client).await, Some(6));
     assert_eq!(count(&tollgate, "tollgate_xds_connected").await, 1);
 }
@@ -73,12 +73,12 @@ async fn nothing_but_prometheus_listens_before_the_first_load() {
         assert_eq!(count(&tollgate, "tollgate_xds_connected").await, 1);
         let undecodable = [envoy_types::pb::google::protobuf::Any::default()];
         stream.send("0", "n0", undecodable).await;
-        assert!(matches!(stream.said().await, Said::Nack { .. }), "which is no load");
+        assert!(matches!(stream.reply().await, Reply::Nack { .. }), "which is no load");
         let listening = tollgate.logged("\"listening\"");
         assert!(listening.iter().all(|line| line.contains("metrics")), "{listening:?}");
 
         stream.send("1", "n1", resources).await;
-        stream.said().await;
+        stream.reply().await;
         let mut client = client(tollgate.address("grpc"));
         let answer = client.should_rate_limit(request("d", &[&[("k", "v")]])).await;
         let limit =
@@ -105,11 +105,11 @@ async fn with_force_start_it_listens_and_fails_calls_until_rules_come() {
     assert_eq!(health(&tollgate).await, 500);
     stream.request().await;
     stream.send("1", "n1", []).await;
-    assert_eq!(stream.said().await, ack("1", "n1"));
+    assert_eq!(stream.reply().await, ack("1", "n1"));
     assert_eq!(service::limit(&mut client).await, None, "no rules is a good load");
     assert_eq!(health(&tollgate).await, 500, "of no domain");
     stream.send("2", "n2", limit(5)).await;
-    assert_eq!(stream.said().await, ack("2", "n2"));
+    assert_eq!(stream.reply().await, ack("2", "n2"));
     assert_eq!((service::limit(&mut client).await, health(&tollgate).await), (Some(5), 200));
 }
 
@@ -121,10 +121,10 @@ async fn a_message_that_is_too_large_ends_the_stream_and_the_log_says_what_to_ra
     let many = |count: u32| (0..count).map(|number| rule(&format!("key-{number}"), 1)).collect::<Vec<_>>();
     stream.send("2", "n2", [resource("d", many(100))]).await;
     let mut stream = ads.accept().await;
-    assert_eq!(stream.said().await, ack("1", ""));
+    assert_eq!(stream.reply().await, ack("1", ""));
     assert_eq!(service::limit(&mut client).await, Some(5));
-    let told = tollgate.wait_for_lines("the xDS stream ended", 1);
-    assert!(told[0].contains("the limit is: 1000 bytes; raise XDS_CLIENT_MAX_MSG_SIZE_IN_BYTES"), "{told:?}");
+    let logged = tollgate.wait_for_lines("the xDS stream ended", 1);
+    assert!(logged[0].contains("the limit is: 1000 bytes; raise XDS_CLIENT_MAX_MSG_SIZE_IN_BYTES"), "{logged:?}");
 }
 
 /// Forwards bytes until it is set to hang: then it keeps its connections and sends nothing.
@@ -158,10 +158,10 @@ async fn a_connection_that_is_half_open_is_noticed() {
     let (tollgate, _stream, mut client) = started(pinging, &mut ads, limit(5)).await;
     hang.send_replace(true);
     let mut stream = ads.accept().await;
-    assert_eq!(stream.said().await, ack("1", ""));
+    assert_eq!(stream.reply().await, ack("1", ""));
     stream.send("2", "n2", limit(6)).await;
-    assert_eq!(stream.said().await, ack("2", "n2"));
+    assert_eq!(stream.reply().await, ack("2", "n2"));
     assert_eq!(service::limit(&mut client).await, Some(6));
-    let told = tollgate.wait_for_lines("the xDS stream ended", 1);
-    assert!(told.iter().any(|line| line.contains("a ping was not answered")), "{told:?}");
+    let logged = tollgate.wait_for_lines("the xDS stream ended", 1);
+    assert!(logged.iter().any(|line| line.contains("a ping was not answered")), "{logged:?}");
 }

@@ -91,6 +91,6 @@ async fn a_password_file_that_cannot_be_read_is_named() {
     let mut endpoint = tcp(&redis);
     endpoint.credentials = Credentials::File(file.clone());
     let _client = Connector::new(&endpoint).expect("a connector").connect();
-    until("told", || lines.count(&file.display().to_string()) > 0).await;
+    until("logged", || lines.count(&file.display().to_string()) > 0).await;
     assert!(lines.text().contains("No such file"), "{}", lines.text());
 }

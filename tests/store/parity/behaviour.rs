@@ -127,11 +127,14 @@ fn equal_hits_in_one_entry_are_charged_one_after_another() {
 fn the_time_is_that_of_the_server() {
     let mut redis = Redis::start();
     let Reply::Bytes(reply) = redis.evalsha(&[], NONE) else { panic!("no time") };
-    let (told, _) = decode(&[], &reply).expect("a reply");
+    let (returned, _) = decode(&[], &reply).expect("a reply");
     let Reply::List(now) = redis.command(&["TIME"]) else { panic!("no time") };
     let Reply::Bytes(seconds) = &now[0] else { panic!("no seconds") };
     let seconds: u64 = String::from_utf8_lossy(seconds).parse().expect("a number");
-    assert!(told.as_micros() / SECOND <= seconds && told.as_micros() / SECOND + 60 > seconds, "{told:?}, {seconds}");
+    assert!(
+        returned.as_micros() / SECOND <= seconds && returned.as_micros() / SECOND + 60 > seconds,
+        "{returned:?}, {seconds}"
+    );
 }
 
 /// If the estimate is an integer and equals the limit, the order of operations matters: 25·(7/25) is more than 7. In

@@ -230,16 +230,17 @@ fn run(redis: &mut Redis, trace: &Trace, tally: &mut Tally) -> Result<(), TestCa
         let answers = redis.check(&entries, JITTER);
         prop_assert_eq!(answers.len(), call.len());
         for ((group, times), answer) in call.iter().zip(answers) {
-            let told: Vec<Vec<Verdict>> = answer
+            let from_script: Vec<Vec<Verdict>> = answer
                 .map_err(|error| TestCaseError::fail(error.to_string()))?
                 .into_iter()
                 .map(SmallVec::into_vec)
                 .collect();
             let expected: Vec<Vec<Verdict>> = (0..*times).map(|_| settle(&mut model, group)).collect();
-            prop_assert_eq!(&told, &expected, "{:?} × {}", group, times);
+            prop_assert_eq!(&from_script, &expected, "{:?} × {}", group, times);
             tally.steps += u64::from(*times) * group.hits.len() as u64;
-            tally.denied += told.iter().flatten().filter(|verdict| !verdict.allowed).count() as u64;
-            tally.written += told.iter().flatten().filter(|verdict| verdict.before != verdict.after).count() as u64;
+            tally.denied += from_script.iter().flatten().filter(|verdict| !verdict.allowed).count() as u64;
+            tally.written +=
+                from_script.iter().flatten().filter(|verdict| verdict.before != verdict.after).count() as u64;
         }
         tally.calls += 1;
     }

@@ -68,17 +68,17 @@ async fn a_database_is_not_selected_at_a_proxy() {
 #[tokio::test]
 async fn a_value_that_is_set_is_used_and_not_detected() {
     let redis = Redis::start(&[]);
-    for (value, told) in [("many", false), ("one", false), ("auto", true)] {
+    for (value, is_logged) in [("many", false), ("one", false), ("auto", true)] {
         let service = testkit::tollgate!()
             .rules("domain: d\ndescriptors: [{key: fixed, rate_limit: {unit: year, requests_per_unit: 10}}]\n")
             .env("REDIS_URL", format!("redis://127.0.0.1:{}", redis.port))
             .env("REDIS_KEYS_PER_CALL", value);
         let tollgate = started(service).await;
         tollgate.connected_to_redis().await;
-        let many = tollgate.wait_for_lines(MANY, usize::from(told));
-        assert_eq!((many.len(), tollgate.logged(ONE).len()), (usize::from(told), 0), "{value}");
+        let many = tollgate.wait_for_lines(MANY, usize::from(is_logged));
+        assert_eq!((many.len(), tollgate.logged(ONE).len()), (usize::from(is_logged), 0), "{value}");
         // only redis-cli asks for this
-        assert_eq!(redis.calls("client|getname") + redis.calls("client"), if told { 9 } else { 0 }, "{value}");
+        assert_eq!(redis.calls("client|getname") + redis.calls("client"), if is_logged { 9 } else { 0 }, "{value}");
     }
 }
 

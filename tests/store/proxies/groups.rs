@@ -64,16 +64,19 @@ async fn with_the_value_set_they_are_rejected_at_start_and_at_reload() {
     }
     let mut stop = one().env("STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT", "true").spawn();
     assert_eq!(stop.exit().code(), Some(2));
-    let said = stop.wait_for_log("REDIS_KEYS_PER_CALL");
-    assert!(said.contains("STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT") && said.contains("REDIS_KEYS_PER_CALL"), "{said}");
+    let logged = stop.wait_for_log("REDIS_KEYS_PER_CALL");
+    assert!(
+        logged.contains("STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT") && logged.contains("REDIS_KEYS_PER_CALL"),
+        "{logged}"
+    );
 }
 
 #[tokio::test]
 async fn with_auto_they_make_it_unready_and_use_their_failure_mode_until_the_rules_change() {
     let shards = Shards::start(Kind::Envoy).await;
     let tollgate = shards.service().rules(LIMITS).start();
-    let said = unready(&tollgate, "several rate_limits").await;
-    assert!(said.contains("rules.yaml:4") && said.contains("REDIS_KEYS_PER_CALL"), "{said}");
+    let logged = unready(&tollgate, "several rate_limits").await;
+    assert!(logged.contains("rules.yaml:4") && logged.contains("REDIS_KEYS_PER_CALL"), "{logged}");
     assert_eq!(code(&tollgate, &["fixed", "fixed"]).await, Code::Ok, "others are counted");
     assert_eq!(code(&tollgate, &["several"]).await, Code::Unavailable);
     assert_eq!(shards.sizes().iter().sum::<usize>(), 2, "nothing of it was charged");

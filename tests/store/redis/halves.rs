@@ -245,8 +245,8 @@ fn the_deny_cache_changes_no_answer() {
         for step in &world.steps {
             let Step::Ask(ask, _) = step else { continue };
             let ask = ask.clone().without_refunds().without_overrides();
-            let told = redis.engine.decide(&ask.request(), None).await;
-            prop_assert_eq!(timeless(told), timeless(memory.decided(&ask.request())), "{:?}", ask);
+            let decided = redis.engine.decide(&ask.request(), None).await;
+            prop_assert_eq!(timeless(decided), timeless(memory.decided(&ask.request())), "{:?}", ask);
         }
         Ok(requests(world))
     };

@@ -9,7 +9,7 @@ use crate::domain::{Capabilities, CounterKey, Group, RateLimiter, StoreError, Ve
 
 const OPERATION_TIMES: Family = Family::histogram(
     "tollgate_store_seconds",
-    "How long requests waited for their counters, whoever answered: Redis, the deny cache or a failure mode.",
+    "How long requests waited for their counters, answered by Redis, the deny cache or a failure mode.",
     &["operation"],
 );
 

@@ -7,7 +7,7 @@ use super::MemoryStore;
 const COUNTERS: Family = Family::gauge("tollgate_memory_counters", "Counters held by the memory store.", &[]);
 const EVICTIONS: Family = Family::counter(
     "tollgate_memory_evictions_total",
-    "Counters that the memory store dropped before their time because it was full.",
+    "Counters that the memory store evicted before they had expired because it was full.",
     &[],
 );
 

@@ -51,13 +51,13 @@ pub struct Sender(mpsc::Sender<Result<DiscoveryResponse, Status>>);
 
 /// The client's acknowledgement of a response.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Said {
+pub enum Reply {
     Ack { version: String, nonce: String },
     Nack { version: String, nonce: String, fault: String },
 }
 
-pub fn ack(version: &str, nonce: &str) -> Said {
-    Said::Ack { version: version.to_owned(), nonce: nonce.to_owned() }
+pub fn ack(version: &str, nonce: &str) -> Reply {
+    Reply::Ack { version: version.to_owned(), nonce: nonce.to_owned() }
 }
 
 impl Ads {
@@ -125,13 +125,13 @@ impl AdsStream {
     }
 
     /// Waits for the client's next acknowledgement.
-    pub async fn said(&mut self) -> Said {
+    pub async fn reply(&mut self) -> Reply {
         let request = self.request().await;
         assert_eq!((request.type_url.as_str(), request.resource_names.len()), (TYPE_URL, 0));
         let (version, nonce) = (request.version_info, request.response_nonce);
         match request.error_detail {
-            None => Said::Ack { version, nonce },
-            Some(status) => Said::Nack { version, nonce, fault: status.message },
+            None => Reply::Ack { version, nonce },
+            Some(status) => Reply::Nack { version, nonce, fault: status.message },
         }
     }
 

@@ -148,10 +148,10 @@ async fn names_of_servers() {
         let spec = Spec::new("root", "peer", &KEYS.peer, &[names(all)]);
         let shown = Shown::new(&[spec.signed_by(&KEYS.root)], &KEYS.peer);
         for version in VERSIONS {
-            let said = as_server(&shown, &authority, true, version, host).await;
+            let outcome = as_server(&shown, &authority, true, version, host).await;
             match expected {
-                None => assert_eq!(said, Ok(()), "{host}, {all:?}"),
-                Some(expected) => assert!(said.expect_err(host).contains(expected), "{host}, {all:?}"),
+                None => assert_eq!(outcome, Ok(()), "{host}, {all:?}"),
+                Some(expected) => assert!(outcome.expect_err(host).contains(expected), "{host}, {all:?}"),
             }
             assert_eq!(as_server(&shown, &authority, false, version, host).await, Ok(()), "{host}, unverified");
         }

@@ -80,25 +80,25 @@ pub async fn assert_all(kinds: Vec<Kind>) {
     for Kind { kind, shown, key, trusted, verdicts } in kinds {
         let shown = Shown::new(&shown, &key);
         for version in VERSIONS {
-            let mut said = Vec::new();
+            let mut outcomes = Vec::new();
             for verify in [true, false] {
-                said.push(as_server(&shown, &trusted, verify, version, NAME).await);
+                outcomes.push(as_server(&shown, &trusted, verify, version, NAME).await);
             }
             for name in [None, Some(NAME)] {
-                said.push(match Listener::new(&trusted, name) {
+                outcomes.push(match Listener::new(&trusted, name) {
                     Ok(listener) => listener.shown(&shown, version).await,
                     Err(error) => Err(error),
                 });
             }
-            for (place, (said, expected)) in said.iter().zip(verdicts).enumerate() {
-                let as_expected = match (said, expected) {
+            for (place, (outcome, expected)) in outcomes.iter().zip(verdicts).enumerate() {
+                let as_expected = match (outcome, expected) {
                     (Ok(()), None) => true,
-                    (Err(said), Some(expected)) => said.contains(expected),
+                    (Err(error), Some(expected)) => error.contains(expected),
                     _ => false,
                 };
                 if !as_expected {
                     let place = ["server", "server of any name", "client", "client of a name"][place];
-                    wrong.push(format!("{kind}, {place}, {:?}: {said:?}, not {expected:?}", version.version));
+                    wrong.push(format!("{kind}, {place}, {:?}: {outcome:?}, not {expected:?}", version.version));
                 }
             }
         }

@@ -10,7 +10,7 @@ const ENTRIES: Family = Family::gauge("tollgate_deny_cache_entries", "Denials th
 const BYTES: Family = Family::gauge("tollgate_deny_cache_bytes", "Memory of the deny cache's entries.", &[]);
 const EVICTIONS: Family = Family::counter(
     "tollgate_deny_cache_evictions_total",
-    "Denials that the deny cache dropped before their time because it was full (LOCAL_CACHE_SIZE_IN_BYTES).",
+    "Denials that the deny cache evicted before they had ended because it was full (LOCAL_CACHE_SIZE_IN_BYTES).",
     &[],
 );
 
@@ -18,13 +18,13 @@ const EVICTIONS: Family = Family::counter(
 const HIT_COUNT: Family =
     Family::gauge("ratelimit_localcache_hitCount", "Hits that the deny cache answered without asking Redis.", &[]);
 const MISS_COUNT: Family =
-    Family::gauge("ratelimit_localcache_missCount", "Hits that the deny cache had no answer to.", &[]);
+    Family::gauge("ratelimit_localcache_missCount", "Hits that were not found in the deny cache.", &[]);
 const LOOKUP_COUNT: Family =
-    Family::gauge("ratelimit_localcache_lookupCount", "Hits that the deny cache was asked about.", &[]);
+    Family::gauge("ratelimit_localcache_lookupCount", "Hits that were looked up in the deny cache.", &[]);
 const ENTRY_COUNT: Family = Family::gauge("ratelimit_localcache_entryCount", "Denials that the deny cache holds.", &[]);
 const EVACUATE_COUNT: Family = Family::gauge(
     "ratelimit_localcache_evacuateCount",
-    "Denials that the deny cache dropped before their time because it was full.",
+    "Denials that the deny cache evicted before they had ended because it was full.",
     &[],
 );
 const EXPIRED_COUNT: Family = Family::gauge(
@@ -34,7 +34,7 @@ const EXPIRED_COUNT: Family = Family::gauge(
 );
 const OVERWRITE_COUNT: Family = Family::gauge(
     "ratelimit_localcache_overwriteCount",
-    "Denials that took the place of an earlier one of their counter.",
+    "Denials that replaced an earlier one of the same counter.",
     &[],
 );
 

@@ -8,7 +8,7 @@ use crate::domain::FailureMode;
 
 const DEGRADED: Family = Family::counter(
     "tollgate_degraded_hits_total",
-    "Hits that a failure mode answered, for Redis could not be asked.",
+    "Hits that a failure mode answered because Redis could not.",
     &["mode"],
 );
 
