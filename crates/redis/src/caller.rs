@@ -1,4 +1,5 @@
-//! What the batcher needs of a Redis client: a trait, so that it can be tested without one, and the client be replaced.
+//! What the batcher needs of a Redis client. It is a trait, so that the batcher can be tested without Redis and the
+//! client can be replaced.
 
 use std::fmt::Debug;
 
@@ -17,16 +18,16 @@ pub enum Script {
 /// How many keys a call may carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeysPerCall {
-    /// Any number: one server has all keys, or all keys of a slot.
+    /// Any number: one server has all keys, or all keys of one slot.
     Many,
-    /// One: the peer sends a call to the server of its first key, and other keys may be elsewhere.
+    /// One: a proxy forwards the call to the server of its first key, and other servers may have the other keys.
     One,
 }
 
 /// Sends calls, each at most once.
 pub trait Caller: Debug + Send + Sync + 'static {
-    /// Runs the script on the node that owns `slot` (`None`: the only one). The command is encoded before this returns;
-    /// dropping the future does not withdraw it.
+    /// Runs the script on the node that owns `slot` (`None`: keys have no slots). The command is encoded before this
+    /// returns; dropping the future does not withdraw it.
     fn call(
         &self,
         slot: Option<u16>,
@@ -34,24 +35,24 @@ pub trait Caller: Debug + Send + Sync + 'static {
         call: &Call<'_>,
     ) -> impl Future<Output = Result<Replied, CallError>> + Send + 'static;
 
-    /// Deletes a counter; whether there was one.
+    /// Deletes a counter; returns whether it existed.
     fn delete(
         &self,
         slot: Option<u16>,
         key: &CounterKey,
     ) -> impl Future<Output = Result<bool, CallError>> + Send + 'static;
 
-    /// Whether keys have slots, and a call may only have keys of one.
+    /// Whether keys have slots (Redis Cluster), so that all keys of a call must be of one slot.
     fn has_slots(&self) -> bool;
 
     /// How many keys a call may carry; `None` while that is not known yet. Once it is `One`, it stays so.
     fn keys_per_call(&self) -> Option<KeysPerCall>;
 
-    /// Whether a call would be sent: not while the breaker of its address is open. Called for each check, so that none
-    /// waits in vain behind calls that hang.
+    /// Whether a call would be sent: `false` while the breaker of its address is open. Called for each check, so that
+    /// no check waits in vain behind calls that hang.
     fn admits(&self, slot: Option<u16>) -> bool;
 
-    /// Drops every connection and finds the primary again: the present server accepts no writes.
+    /// Replaces every connection and looks for the primary again, because the current server accepts no writes.
     fn reconnect(&self);
 
     /// Closes the connections. Calls in flight may end with [`CallError::Unanswered`].
@@ -61,23 +62,23 @@ pub trait Caller: Debug + Send + Sync + 'static {
 /// Why a call has no reply of the script.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
-    /// There is no connection; it was not sent.
+    /// There is no connection; the call was not sent.
     #[error("not connected")]
     Unreachable,
-    /// The breaker of its address is open; it was not sent.
+    /// The breaker of the address is open; the call was not sent.
     #[error("the breaker is open")]
     Tripped,
-    /// It has several keys, and may have only one; it was not sent.
-    #[error("a call may carry one key")]
+    /// The call has several keys, and may have only one; it was not sent.
+    #[error("a call may carry only one key")]
     ManyKeys,
-    /// It may have been sent, and no reply came: in time, or before the connection broke.
+    /// The call may have been sent, but no reply came before its deadline or the end of the connection.
     #[error("no answer: {0}")]
     Unanswered(Box<str>),
     /// Redis answered with this error. Never contains credentials.
     #[error("redis answered: {0}")]
     Refused(Box<str>),
-    /// Redis answered with something that is no reply to this call, which may have run. Names its kind, never its
-    /// content.
+    /// Redis answered with a value that cannot be the reply to this call, which may have run. The text names the kind
+    /// of that value, never its content.
     #[error("redis answered with {0}")]
     Unreadable(Box<str>),
 }

@@ -7,69 +7,69 @@ use limiter::domain::Secret;
 
 use tls::ClientFiles;
 
-/// A store in Redis.
+/// The configuration of a Redis store.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RedisConfig {
     /// The main Redis.
     pub main: Endpoint,
     /// The Redis that counts limits per second instead, if there is one.
     pub per_second: Option<Endpoint>,
-    /// Counters live up to this much longer than needed, at random, so that they do not expire all at once.
+    /// The most that is added, at random, to the time that a counter lives, so that counters do not expire all at once.
     pub max_jitter: Duration,
-    /// Checks that may wait or be in flight, per worker; more are shed at once.
+    /// The most checks that wait or are in flight, per worker; more are shed at once.
     pub max_pending: NonZeroUsize,
 }
 
-/// One Redis: a server, a primary that sentinels name, or a cluster.
+/// The configuration of one Redis: a server, a primary that sentinels name, or a cluster.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Endpoint {
-    /// Where it is.
+    /// Its kind and addresses.
     pub topology: Topology,
-    /// The login.
+    /// The login to its servers.
     pub credentials: Credentials,
     /// The prefix of all counters' keys.
     pub key_prefix: String,
-    /// How its connections are secured; `None`: not at all.
+    /// The TLS of its connections; `None`: plain text.
     pub tls: Option<ClientFiles>,
     /// The number of the database; 0 in a cluster.
     pub database: u32,
     /// Connections to each of its nodes, per worker.
     pub connections: NonZeroUsize,
-    /// How long a call may take. Each step of connecting may take as long, or a second if that is longer.
+    /// How long a call may take. Each step of connecting may take as long, but at least a second.
     pub timeout: Duration,
-    /// The breaker of each address; `None`: there is none.
+    /// The breaker of each address; `None`: no breaker.
     pub breaker: Option<BreakerConfig>,
-    /// The pace of attempts until it has answered for the first time.
+    /// The pauses between attempts until it has answered for the first time.
     pub startup: Startup,
-    /// How many keys a call may carry; `None`: detected from its peers.
+    /// How many keys a call may carry; `None`: detected from the servers that are connected to.
     pub keys_per_call: Option<KeysPerCall>,
 }
 
-/// The pauses between attempts to reach a Redis that has never answered; never under ten milliseconds. One connection of
-/// the process tries at a time.
+/// The pauses between attempts to reach a Redis that has never answered, at least ten milliseconds each. Only one
+/// connection of the process attempts at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Startup {
-    /// The first; each is twice as long as the one before. Each is shortened at random by up to a half.
+    /// The first pause. Each further one is twice as long. All are shortened at random by up to a half.
     pub initial: Duration,
-    /// The longest.
+    /// The longest pause.
     pub longest: Duration,
 }
 
-/// Where a Redis is.
+/// The kind and the addresses of a Redis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Topology {
     /// One server.
     Single(Address),
-    /// The primary of a group, as its sentinels name it.
+    /// The primary of a group that sentinels watch.
     Sentinel {
-        /// The group's name.
+        /// The group's name in the sentinels' configuration.
         master: String,
         /// Some of the sentinels; never empty.
         sentinels: Vec<HostPort>,
         /// The login to the sentinels.
         credentials: Credentials,
     },
-    /// A Redis Cluster, found through these of its nodes; never empty.
+    /// A Redis Cluster, discovered through some of its nodes; never empty.
     Cluster(Vec<HostPort>),
 }
 
@@ -104,7 +104,6 @@ pub enum Credentials {
         /// The password.
         password: Secret,
     },
-    /// `password` or `user:password`, as this file has it when a connection is made. A newline at its end is not part of
-    /// it.
+    /// `password` or `user:password`, read from this file for each new connection. A newline at the end is ignored.
     File(PathBuf),
 }

@@ -5,7 +5,7 @@ use tls::ClientStats;
 
 use super::{BreakerReading, BreakerState, Connector, Contact};
 
-/// What one Redis is called. The reference has families of their own for the connections to the second.
+/// The names of one Redis in metrics. envoyproxy/ratelimit has separate families for the connections to the second.
 struct Role {
     /// The value of label `redis`.
     redis: &'static str,
@@ -48,7 +48,7 @@ const PER_SECOND: Role = Role {
 };
 const FAILED: Family = Family::counter(
     "tollgate_redis_failed_connections_total",
-    "Attempts to connect to Redis that failed, or over which it did not count.",
+    "Attempts to connect to Redis that failed: not reached, login rejected, or the test call was not counted.",
     &["redis"],
 );
 const BREAKER_STATE: Family = Family::gauge(
@@ -62,12 +62,12 @@ const BREAKER_OPENED: Family = Family::counter(
     &["redis", "address"],
 );
 
-/// The connector of the one Redis, and of the one for limits per second if there is one.
+/// The connectors of the main Redis and, if there is one, of the second Redis for limits per second.
 #[derive(Clone, Debug)]
 pub struct Connectors {
-    /// Of all limits, or of all but those per second.
+    /// Counts all limits, or all but those per second if there is a second Redis.
     pub main: Connector,
-    /// Of limits per second.
+    /// Counts limits per second.
     pub per_second: Option<Connector>,
 }
 
@@ -147,7 +147,7 @@ const fn number(state: BreakerState) -> u64 {
 mod tests {
     use super::*;
 
-    /// What both roles export, each of numbers from `begin` on.
+    /// Exports both roles, with distinct numbers from `begin` on.
     struct Both;
 
     impl Collect for Both {

@@ -1,4 +1,4 @@
-//! Counters in Redis: the script that counts, its arguments and its replies.
+//! Rate limit counters in Redis: the script that counts, its arguments and replies, and the client that runs it.
 //!
 //! ```text
 //!  Group ─▶ RedisStore ─▶ route ─▶ batch ─▶ Entry ─▶ Call::new ─▶ KEYS, ARGV ─▶ Client ─▶ Redis
@@ -6,9 +6,9 @@
 //!                                    └─▶ verdicts of each group, or an error
 //! ```
 //!
-//! The script decides what is charged, and returns the time and the states that it found; [`decode`] derives the
-//! verdicts from those by `algorithm::settle`, and reports a charge that it would have decided otherwise. Encoding and
-//! decoding are pure; `batch` has the time and the tasks, `client` the connections.
+//! The script decides what is charged, and returns the time and the states that it found. [`decode`] derives the
+//! verdicts from these by `algorithm::settle`, and reports an error if it would have charged otherwise. Encoding and
+//! decoding are pure; `batch` has the timers and tasks, `client` the connections.
 
 mod batch;
 mod breaker;

@@ -7,7 +7,7 @@ pub(super) fn code(text: &str) -> &str {
     text.split(' ').next().unwrap_or_default()
 }
 
-/// The error with this text, as the store reports it.
+/// The refusal that the store reports for the error with this text.
 pub(super) fn of(text: &str) -> Refusal {
     if is_denied_in_script(text) {
         return Refusal::NotPermitted;
@@ -22,21 +22,22 @@ pub(super) fn of(text: &str) -> Refusal {
     }
 }
 
-/// Whether the user who runs the script may not run one of its commands. Redis has no code for that: 7 says "The user
-/// executing the script can't run this command", 8 "ACL failure in script".
+/// Whether the ACL user that runs the script may not run one of its commands. There is no error code for that: Redis 7
+/// says "The user executing the script can't run this command", Redis 8 "ACL failure in script".
 fn is_denied_in_script(text: &str) -> bool {
     ["can't run this command", "ACL failure in script"].iter().any(|words| text.contains(words))
 }
 
 /// Whether a command is unknown: it was renamed, or a proxy does not support it.
 pub(super) fn is_unknown_command(text: &str) -> bool {
-    // in a script 6 says "Unknown Redis command called from Lua script", 7 "… from script", Valkey "Unknown command called …"
+    // in a script Redis 6 says "Unknown Redis command called from Lua script", Redis 7 "… from script", and Valkey
+    // "Unknown command called …"
     text.starts_with("ERR unknown command")
         || ["Unknown Redis command called from", "Unknown command called from"].iter().any(|words| text.contains(words))
 }
 
-/// Whether this error will recur until the setup is corrected: then Redis counts nothing, however quickly it answers.
-/// `has_slots`: it came from a node of a cluster, to which keys may be redirected.
+/// Whether this error will recur until an operator corrects the setup: until then Redis counts nothing, however quickly
+/// it answers. `has_slots`: the error comes from a node of a cluster, where redirections are normal.
 pub(super) fn is_sticky(text: &str, has_slots: bool) -> bool {
     match code(text) {
         "NOPERM" | "NOAUTH" | "WRONGPASS" | "READONLY" | "OOM" | "MISCONF" | "NOREPLICAS" => true,
@@ -45,24 +46,24 @@ pub(super) fn is_sticky(text: &str, has_slots: bool) -> bool {
     }
 }
 
-/// How to send a call once more, after an error that proves that nothing of it ran.
+/// How to send a call again after an error that proves that nothing of it ran.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Again {
     /// At once, with the text of the script.
     WithText,
-    /// After a pause, in parts if it has several groups.
+    /// After a pause, each group in a call of its own.
     Apart,
     /// After a pause.
     Later,
 }
 
-/// How a call may be sent again after an error with this code; `None`: not at all, for it may have run or would fail
-/// again.
+/// How a call may be sent again after an error with this code; `None`: not at all, because it may have run or would
+/// fail again.
 pub(super) fn again(code: &str) -> Option<Again> {
     match code {
         "NOSCRIPT" => Some(Again::WithText),
         "TRYAGAIN" => Some(Again::Apart),
-        // the script's own error: the next call is made for the time that this reply holds
+        // the script's own error: the next call is made for the time in this reply
         "CLOCK" => Some(Again::Later),
         "MOVED" | "ASK" | "LOADING" | "CLUSTERDOWN" | "MASTERDOWN" | "BUSY" | "READONLY" => Some(Again::Later),
         _ => None,
@@ -74,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_right_that_lacks_is_one_refusal_in_the_words_of_every_version() {
+    fn a_missing_permission_is_recognised_in_the_words_of_every_version() {
         for text in [
             "NOPERM this user has no permissions to run the 'evalsha' command",
             "ERR The user executing the script can't run this command or subcommand script: 80a6, on @user_script:1.",
@@ -89,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_passes_by_itself_is_not_sticky() {
+    fn a_temporary_error_is_not_sticky() {
         for text in [
             "LOADING Redis is loading the dataset in memory",
             "BUSY Redis is busy running a script.",
@@ -104,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_needs_an_operator_is_sticky() {
+    fn an_error_that_an_operator_has_to_correct_is_sticky() {
         for text in [
             "READONLY You can't write against a read only replica.",
             "OOM command not allowed when used memory > 'maxmemory'.",

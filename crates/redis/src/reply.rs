@@ -1,4 +1,4 @@
-//! A reply of the script, with the observation of the breaker: Redis may have refused inside the reply.
+//! A reply of the script, with the breaker's observation of it: Redis may have refused groups inside the reply.
 
 use std::{fmt, ops::Deref};
 
@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::client::Observation;
 
-/// A reply to one call of the script. It is one observation of the breaker, made when it is dropped.
+/// A reply to one call of the script. When it is dropped, the breaker observes the outcome of the call.
 pub struct Replied {
     bytes: Bytes,
     observation: Option<Observation>,
@@ -17,10 +17,10 @@ impl Replied {
         Self { bytes, observation }
     }
 
-    /// Takes up the result of each group of the call: `None`, or the error with which Redis refused it. If all were
-    /// refused for a reason that will not pass by itself, the call was a failure. One group that Redis decided makes it
-    /// a success: denials and looks need neither memory nor a primary, so a Redis that refuses the others is worth
-    /// calling.
+    /// Sets the outcome of the call from the result of each of its groups: `None`, or the error with which Redis
+    /// refused the group. The call is a failure if all groups were refused for a reason that an operator has to remove.
+    /// One group that Redis decided makes it a success: denials and requests without a charge need neither memory nor a
+    /// primary, so a Redis that refuses all others is still worth calling.
     pub(super) fn holds(&mut self, groups: &mut dyn Iterator<Item = Option<&str>>) {
         let Some(observation) = &mut self.observation else { return };
         let mut first = None;

@@ -1,9 +1,10 @@
-//! Splits a group by lane: by endpoint, and by the keys that may share a call there.
+//! Splits a group into lanes: by endpoint, and by the keys that may share a call there.
 //!
-//! The hits of one descriptor stay together: they are charged all or none, and their keys share a hash tag. Each part has
-//! the flags of the whole group (atomic, refused, quotas passed), so a group is atomic within each lane.
+//! The hits of one descriptor stay together: they are charged all or none, and their keys share a hash tag. Each part
+//! has the flags of the whole group (atomic, refused, quotas passed), so a group is atomic within each lane.
 //!
-//! Where a call may carry one key only, hits that belong together and have several keys have no lane: they are refused.
+//! Where a call may carry only one key, hits that must be charged together and have several keys have no lane: they are
+//! refused.
 
 #[cfg(test)]
 mod tests;
@@ -19,25 +20,25 @@ use limiter::domain::{CounterKey, Group, Hit, StoreError, Unit};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Side {
     Main,
-    /// The one for limits per second.
+    /// The second Redis, for limits per second.
     PerSecond,
 }
 
-/// What one call can serve.
+/// The hits that may share a call: those of one partition of one endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Lane {
     pub(super) side: Side,
     pub(super) partition: Partition,
 }
 
-/// Which keys of an endpoint share calls.
+/// The keys of an endpoint that share calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Partition {
-    /// All.
+    /// All keys.
     Whole,
-    /// Those of one slot of a cluster.
+    /// The keys of one slot of a cluster.
     Slot(u16),
-    /// One key alone, by its hash. Should two have the same, the client does not send what has both.
+    /// One key, by its hash. If two keys have the same hash, the client refuses a call with both.
     Key { hash: u64, slot: Option<u16> },
 }
 
@@ -56,7 +57,7 @@ impl Partition {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct KeyConstraints {
     pub(super) has_slots: bool,
-    /// `None`: not known yet. A call of one key is correct in either case.
+    /// `None`: not known yet. A call with one key is correct in either case.
     pub(super) keys_per_call: Option<KeysPerCall>,
 }
 
@@ -79,7 +80,7 @@ impl KeyConstraints {
         }
     }
 
-    /// The partition of hits that belong together.
+    /// The partition of hits that must be charged together.
     fn partition_of(self, hasher: &Hasher, hits: &[Hit]) -> Result<Partition, StoreError> {
         let first = &hits[0].key;
         if self.carries_many() || hits.iter().all(|hit| hit.key == *first) {
@@ -87,16 +88,16 @@ impl KeyConstraints {
         }
         match self.keys_per_call {
             Some(_) => Err(StoreError::Divided),
-            // the client knows by the time it sends them
+            // the limit is known by the time the client sends them: it refuses the call if they are too many
             None => Ok(self.has_slots.then(|| slot::of(first.as_bytes())).map_or(Partition::Whole, Partition::Slot)),
         }
     }
 }
 
-/// Hashes keys. Its seed is random, so that clients cannot construct two keys of one hash.
+/// Hashes keys. Its seed is random, so that clients cannot construct two keys with the same hash.
 pub(super) type Hasher = foldhash::quality::RandomState;
 
-/// The endpoints of the store, as far as routing needs to know them.
+/// What routing needs to know of the store's endpoints.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Routes<'h> {
     pub(super) main: KeyConstraints,
@@ -118,9 +119,9 @@ pub(super) struct Part {
 }
 
 impl Routes<'_> {
-    /// The lane of the whole group, if all its hits have the same.
+    /// The lane of the whole group, if all its hits have the same one.
     pub(super) fn whole(&self, group: &Group) -> Option<Lane> {
-        // lanes are hashes of keys there: two equal ones may be of different keys
+        // where a lane is the hash of a key, two equal lanes may be of different keys
         if !self.all_carry_many() && group.hits.len() > 1 {
             return None;
         }
@@ -134,12 +135,12 @@ impl Routes<'_> {
         let mut parts: SmallVec<[Part; 4]> = SmallVec::new();
         for (first, hits) in descriptors(&group.hits) {
             let (side, keys) = self.side(hits);
-            // where a lane is a hash of a key, an atomic group is one part for each endpoint
+            // where a lane is the hash of a key, an atomic group is one part for each endpoint
             let lane = if group.atomic && !keys.carries_many() { None } else { Some(self.lane(hits)) };
             let joins = |part: &&mut Part| match (lane, part.lane) {
                 (None, _) => self.side(&part.group.hits).0 == side,
                 (Some(Ok(lane)), Ok(other)) => {
-                    // a hash may be that of another key
+                    // an equal hash may be that of another key
                     lane == other && (keys.carries_many() || part.group.hits[0].key == hits[0].key)
                 }
                 _ => false,
@@ -163,7 +164,7 @@ impl Routes<'_> {
         parts
     }
 
-    /// The lanes of a key whose limit is unknown: it may be at either endpoint.
+    /// The lanes of a key whose limit is unknown: its counter may be at either endpoint.
     pub(super) fn of_key(&self, key: &CounterKey) -> impl Iterator<Item = Lane> + use<> {
         let lane = |side, keys: KeyConstraints| Lane { side, partition: keys.partition(self.hasher, key) };
         let per_second = self.per_second.map(|keys| lane(Side::PerSecond, keys));
@@ -174,7 +175,7 @@ impl Routes<'_> {
         self.main.carries_many() && self.per_second.is_none_or(KeyConstraints::carries_many)
     }
 
-    /// The endpoint of hits that belong together.
+    /// The endpoint of hits that must be charged together.
     fn side(&self, hits: &[Hit]) -> (Side, KeyConstraints) {
         match self.per_second {
             Some(keys) if hits.iter().all(is_per_second) => (Side::PerSecond, keys),
@@ -182,14 +183,14 @@ impl Routes<'_> {
         }
     }
 
-    /// The lane of hits that belong together.
+    /// The lane of hits that must be charged together.
     fn lane(&self, hits: &[Hit]) -> Result<Lane, StoreError> {
         let (side, keys) = self.side(hits);
         keys.partition_of(self.hasher, hits).map(|partition| Lane { side, partition })
     }
 }
 
-/// The group in pieces of no more than `most` hits, in order, unless a descriptor alone has more.
+/// Splits the group, in order, into pieces of at most `most` hits each; a descriptor with more hits is one piece.
 pub(super) fn pieces(group: &Group, most: usize) -> impl Iterator<Item = Group> {
     let mut descriptors = descriptors(&group.hits).map(|(_, hits)| hits).peekable();
     std::iter::from_fn(move || {

@@ -1,10 +1,10 @@
-//! The slot of a key in a Redis Cluster: CRC16/XMODEM of its hash tag, modulo 16384, as the cluster specification has it
-//! (<https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/>).
+//! The slot of a key in a Redis Cluster: CRC16/XMODEM of its hash tag, modulo 16384, as the cluster specification has
+//! it (<https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/>).
 
-/// Of a cluster.
+/// The number of slots in a cluster.
 pub(super) const SLOTS: u16 = 16_384;
 
-/// CRC16 of every byte, polynomial 0x1021.
+/// The CRC16 of every byte, with the polynomial 0x1021.
 const TABLE: [u16; 256] = {
     let mut table = [0; 256];
     let mut byte = 0;
@@ -26,7 +26,8 @@ pub(super) fn of(key: &[u8]) -> u16 {
     crc16(hash_tag(key)) % SLOTS
 }
 
-/// What stands between the first `{` and the next `}`, if anything does; else the whole key.
+/// The part of the key that is hashed: between the first `{` and the next `}`, or the whole key if that part is missing
+/// or empty.
 fn hash_tag(key: &[u8]) -> &[u8] {
     let tag = key.iter().position(|byte| *byte == b'{').and_then(|open| {
         let rest = &key[open + 1..];

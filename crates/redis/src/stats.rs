@@ -1,4 +1,4 @@
-//! What the stores of all workers have done, for the metrics.
+//! Metrics of the stores of all workers.
 
 use std::sync::{
     Arc,
@@ -14,26 +14,27 @@ const CALLS: Family = Family::counter("tollgate_redis_calls_total", "Script call
 const GROUPS: Family =
     Family::counter("tollgate_redis_groups_total", "Requests' hits that were sent to Redis, many in one call.", &[]);
 const MERGED: Family =
-    Family::counter("tollgate_redis_merged_total", "Requests' hits that were sent as one with an equal one.", &[]);
+    Family::counter("tollgate_redis_merged_total", "Requests' hits that were merged with equal ones in a call.", &[]);
 const RESENT_CALLS: Family = Family::counter(
     "tollgate_redis_resent_total",
-    "Calls that were sent again after a reply that proved that nothing had run, by that reply's code.",
+    "Calls that were sent again after an error that proves that nothing ran, by the error's code.",
     &["code"],
 );
 const ERRORS: Family = Family::counter(
     "tollgate_redis_errors_total",
-    "Requests' hits that have no verdict, by why: `overloaded` were shed (MAX_PENDING_CHECKS), `expired` not sent in time.",
+    "Requests' hits without a verdict, by reason: `overloaded` were shed (MAX_PENDING_CHECKS), `expired` not sent in \
+     time.",
     &["kind"],
 );
 const ABANDONED: Family = Family::counter(
     "tollgate_redis_abandoned_total",
-    "Requests' hits that were not sent to Redis because their caller had gone.",
+    "Requests' hits that were not sent to Redis because their caller had left.",
     &[],
 );
 const PENDING: Family = Family::gauge("tollgate_redis_pending", "Requests that wait for Redis or are in flight.", &[]);
 const IN_FLIGHT: Family = Family::gauge("tollgate_redis_calls_in_flight", "Script calls in flight.", &[]);
 const CALL_TIMES: Family =
-    Family::histogram("tollgate_redis_call_seconds", "How long script calls took, until answered or given up.", &[]);
+    Family::histogram("tollgate_redis_call_seconds", "Duration of script calls, until the reply or the timeout.", &[]);
 
 /// Counts since the start, and gauges. Shared by the stores of all workers.
 #[derive(Debug, Default)]
@@ -50,7 +51,7 @@ pub struct RedisStats {
     failed: [AtomicU64; FAILED.len()],
 }
 
-/// Why calls are sent again.
+/// Values of the label `code`: error codes after which calls are sent again.
 const RESENT: [&str; 11] = [
     "noscript",
     "tryagain",
@@ -65,7 +66,7 @@ const RESENT: [&str; 11] = [
     "other",
 ];
 
-/// How checks fail.
+/// Values of the label `kind`: the reasons for which checks fail.
 const FAILED: [&str; 9] = [
     "closed",
     "unreachable",
@@ -79,25 +80,25 @@ const FAILED: [&str; 9] = [
 ];
 
 impl RedisStats {
-    /// Calls of the script that were sent.
+    /// Calls of the script that were sent, those that were sent again included.
     #[must_use]
     pub fn calls(&self) -> u64 {
         self.calls.load(Relaxed)
     }
 
-    /// Calls whose answer is awaited.
+    /// Calls whose reply is awaited.
     #[must_use]
     pub fn in_flight(&self) -> u64 {
         self.in_flight.load(Relaxed)
     }
 
-    /// How long calls took, until answered or given up.
+    /// How long calls took, until the reply or the timeout.
     #[must_use]
     pub fn call_times(&self) -> LatencyTotals {
         self.call_times.totals()
     }
 
-    /// Groups of hits that were in the calls, equal ones as one.
+    /// Entries of the calls: groups of hits, where equal groups are one entry.
     #[must_use]
     pub fn entries(&self) -> u64 {
         self.entries.load(Relaxed)
@@ -115,18 +116,18 @@ impl RedisStats {
         self.abandoned.load(Relaxed)
     }
 
-    /// Checks that wait, or are in flight.
+    /// Checks that wait or are in flight.
     #[must_use]
     pub fn pending(&self) -> u64 {
         self.pending.load(Relaxed)
     }
 
-    /// Calls that were sent once more, by what Redis said to the first.
+    /// Calls that were sent again, by the code of the error before.
     pub fn resent(&self) -> impl Iterator<Item = (&'static str, u64)> {
         RESENT.into_iter().zip(self.resent.iter().map(|count| count.load(Relaxed)))
     }
 
-    /// Checks that failed, by how.
+    /// Checks that failed, by reason.
     pub fn failed(&self) -> impl Iterator<Item = (&'static str, u64)> {
         FAILED.into_iter().zip(self.failed.iter().map(|count| count.load(Relaxed)))
     }

@@ -1,4 +1,4 @@
-//! The store itself: routes groups, hands their parts to the batcher, and puts the outcomes together.
+//! The store: routes groups, hands their parts to the batcher, and combines the outcomes.
 
 use std::{
     num::NonZeroUsize,
@@ -21,27 +21,28 @@ use limiter::domain::{Algorithm, AtomicGroups, Capabilities, CounterKey, Group, 
 /// How a store behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoreOptions {
-    /// A check that has no answer after this has none at all.
+    /// How long a check may take, waiting included; then it fails.
     pub timeout: Duration,
-    /// The same, for limits that are counted on the second Redis.
+    /// The same for limits that are counted in the second Redis.
     pub per_second_timeout: Duration,
-    /// Counters live up to this much longer than needed, at random.
+    /// The most that is added, at random, to the time that a counter lives.
     pub max_jitter: Duration,
-    /// Parts of requests that may wait or be in flight; more are shed at once.
+    /// The most parts of requests that wait or are in flight; more are shed at once.
     pub max_pending: NonZeroUsize,
 }
 
 /// Counters in Redis. Lives on the runtime that started it; each worker has its own.
 ///
-/// A group that is all or nothing is so in each Redis that counts it, or slot of a cluster. Another is charged descriptor by
-/// descriptor, in as many calls as it takes. Where a call may carry one key, what belongs together and has several is refused.
+/// An atomic group (all or nothing) is atomic within each Redis that counts it, and within each slot of a cluster.
+/// Other groups are charged descriptor by descriptor, in as many calls as needed. Where a call may carry only one key,
+/// hits that must be charged together and have several keys are refused.
 #[derive(Debug)]
 pub struct RedisStore<C> {
     shared: Arc<Shared<C>>,
     batcher: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// What checks that are under way need of the store.
+/// The part of the store that checks in progress share.
 #[derive(Debug)]
 struct Shared<C> {
     main: Arc<C>,
@@ -53,8 +54,8 @@ struct Shared<C> {
 }
 
 impl<C: Caller> RedisStore<C> {
-    /// A store over `main`, with a second client for limits per second where there is one. Spawns its batcher, which
-    /// ends with the store.
+    /// A store over `main`, and over `per_second` for limits per second if there is one. Spawns the batcher, which ends
+    /// with the store, on the current runtime.
     #[must_use]
     pub fn start(main: C, per_second: Option<C>, options: StoreOptions, stats: Arc<RedisStats>) -> Self {
         let (main, per_second) = (Arc::new(main), per_second.map(Arc::new));
@@ -75,7 +76,7 @@ impl<C: Caller> Shared<C> {
         Routes { main: KeyConstraints::of(&*self.main), per_second, hasher: &self.hasher }
     }
 
-    /// Hands a part of what was asked for at `asked` to the batcher.
+    /// Hands a part of a request to the batcher. `asked` is when the request arrived, from which its timeout counts.
     fn submit(&self, lane: Lane, group: Arc<Group>, asked: Instant) -> Result<Ticket, StoreError> {
         let timeout = match lane.side {
             Side::Main => self.options.timeout,
@@ -91,7 +92,7 @@ impl<C: Caller> Shared<C> {
         ticket.inspect_err(|error| self.stats.count_failed(*error))
     }
 
-    /// Counts and logs hits that go nowhere.
+    /// Counts and logs hits that no call can carry. Returns the error to report.
     fn refuse(&self, error: StoreError) -> StoreError {
         if self.inbox.is_closed() {
             return StoreError::Closed;
@@ -120,7 +121,8 @@ impl<C: Caller> Shared<C> {
         }
     }
 
-    /// Checks a group that no call can carry, one piece after the other: the calls of other requests come between them.
+    /// Checks a group that is too large for one call, one piece after the other, so that calls of other requests get
+    /// their turn in between.
     async fn check_pieces(self: Arc<Self>, group: Arc<Group>, asked: Instant) -> Verdicts {
         let mut verdicts = Verdicts::with_capacity(group.hits.len());
         for piece in route::pieces(&group, MAX_KEYS_PER_CALL) {
@@ -137,13 +139,13 @@ impl<C: Caller> Shared<C> {
     }
 }
 
-/// A group that the batcher has.
+/// A group that was handed to the batcher, whole or in parts.
 enum Dispatched {
     Whole {
         ticket: Result<Ticket, StoreError>,
         hits: usize,
     },
-    /// Each with the indices of its hits in the whole; boxed, for they are few.
+    /// Each part with the indices of its hits in the whole group. Boxed, because groups in parts are rare.
     Parts {
         parts: Box<[(Result<Ticket, StoreError>, Indices)]>,
         hits: usize,
@@ -167,7 +169,7 @@ impl Dispatched {
     }
 }
 
-/// What became of the hits of one part.
+/// The outcome of each hit of one part.
 async fn outcomes(ticket: Result<Ticket, StoreError>, hits: usize) -> Verdicts {
     let outcome = match ticket {
         Ok(ticket) => ticket.await,
@@ -179,7 +181,7 @@ async fn outcomes(ticket: Result<Ticket, StoreError>, hits: usize) -> Verdicts {
     }
 }
 
-/// A group on its way, or one that goes in pieces.
+/// A check in progress: of a group that was dispatched at once, or of a large one that is checked in pieces.
 enum Asked<F> {
     Dispatched(Dispatched),
     Pieces(Pin<Box<F>>),
@@ -201,7 +203,7 @@ impl<C: Caller> RateLimiter for RedisStore<C> {
         }
     }
 
-    /// Redis always has to be waited for.
+    /// Always `None`: every check waits for Redis.
     fn try_check(&self, _: &Group) -> Option<Verdicts> {
         None
     }
@@ -238,7 +240,7 @@ impl<C: Caller> RateLimiter for RedisStore<C> {
         let callers = [Some(&self.shared.main), self.shared.per_second.as_ref()];
         let mut known = callers.into_iter().flatten().map(|caller| caller.keys_per_call());
         let atomic_groups = if known.any(|keys| keys == Some(KeysPerCall::One)) {
-            AtomicGroups::Unsupported("a call to this Redis may carry one key")
+            AtomicGroups::Unsupported("a call to this Redis may carry only one key")
         } else {
             AtomicGroups::Supported
         };

@@ -1,5 +1,5 @@
-//! The format, byte by byte, and replies that nobody should send. Whether the script and the service agree on it is for
-//! `tests/store/parity`, with a real Redis.
+//! The format, byte by byte, and malformed replies. `tests/store/parity` checks with a real Redis that the script and
+//! the service agree.
 
 use std::time::Duration;
 
@@ -108,13 +108,13 @@ fn neighbours_that_differ_in_one_thing_are_of_two_kinds() {
 }
 
 #[test]
-fn a_jitter_of_years_is_one_of_weeks() {
+fn the_jitter_is_capped_at_49_days() {
     let call = |jitter| Call::new(&[entry("a", 1)], NOW, || jitter).groups.clone();
     assert_eq!(call(Duration::from_secs(1 << 30)), call(Duration::from_millis(u32::MAX.into())));
 }
 
 #[test]
-fn of_many_kinds_some_are_sent_again() {
+fn beyond_a_bound_equal_kinds_are_sent_twice() {
     let entries: Vec<_> = (1..=100).chain(1..=100).map(|n| entry("a", n)).collect();
     let call = Call::new(&entries, NOW, || Duration::ZERO);
     assert_eq!(call.kinds.len(), 200 * Call::new(&entries[..1], NOW, || Duration::ZERO).kinds.len());
@@ -129,8 +129,8 @@ fn verdicts_are_derived_from_the_state_that_was_found() {
     let (time, answers) = decode(&[twice], &reply(&[&now(), &[0, 3], &state])).expect("a reply");
     assert_eq!(time, NOW);
     let verdicts = answers[0].as_ref().expect("verdicts");
-    let told: Vec<_> = verdicts.iter().map(|one| (one[0].allowed, one[0].before, one[0].after)).collect();
-    assert_eq!(told, [(true, 6, 9), (false, 9, 12)]);
+    let settled: Vec<_> = verdicts.iter().map(|one| (one[0].allowed, one[0].before, one[0].after)).collect();
+    assert_eq!(settled, [(true, 6, 9), (false, 9, 12)]);
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn the_code_is_the_same_from_every_redis() {
 }
 
 #[test]
-fn a_script_that_charges_otherwise_is_found_out() {
+fn a_charge_that_the_service_would_not_make_is_an_error() {
     let (_, answers) = decode(&[entry("a", 1)], &reply(&[&now(), &[0, 0]])).expect("a reply");
     assert_eq!(answers, [Err(GroupError::Diverged { key: CounterKey::from_bytes(b"a") })]);
 }
@@ -183,13 +183,13 @@ fn malformed_replies_say_where() {
 }
 
 #[test]
-fn an_empty_call_tells_the_time() {
+fn an_empty_call_returns_the_time() {
     assert_eq!(Call::new(&[], NOW, || Duration::ZERO), Call::of_nothing());
     assert_eq!(decode(&[], &now()), Ok((NOW, Vec::new())));
 }
 
 #[test]
-fn groups_are_equal_if_the_script_cannot_tell_them_apart() {
+fn groups_are_equal_if_they_are_equal_to_the_script() {
     let base = Group::single(hit("a", 1));
     let other_mode = Hit { descriptor: 9, ..hit("a", 1) };
     let equal = |one: &Group, two: &Group| Entry::new(one.clone()).equals(&Entry::new(two.clone()));

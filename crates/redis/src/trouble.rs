@@ -1,4 +1,4 @@
-//! Logs refusals and unreadable replies of Redis: a line in ten seconds at most, not one for each request.
+//! Logs refusals and unreadable replies of Redis: at most one line in ten seconds, not one for each request.
 
 use std::{
     fmt::Display,
@@ -11,31 +11,32 @@ use super::{Answer, GroupError};
 /// The least time between two lines.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// When the last line was written, and how many were left out since. Shared by the stores of all workers.
+/// When the last line was logged, and how many lines were suppressed since. Shared by the stores of all workers.
 #[derive(Debug, Default)]
 pub(super) struct Trouble(Mutex<(Option<Instant>, u64)>);
 
 impl Trouble {
-    /// A whole call was refused with this error.
+    /// Logs that a whole call was refused with this error.
     pub(super) fn refused(&self, text: &str) {
         self.log("redis refused a call", &text);
     }
 
-    /// The reply to a call cannot be decoded.
+    /// Logs that the reply to a call cannot be decoded.
     pub(super) fn unreadable(&self, error: &dyn Display) {
         self.log("redis' reply cannot be read", error);
     }
 
-    /// Hits that are charged all or none have counters that may be on different servers.
+    /// Logs that a request was refused because its hits are charged all or none, and their counters may be on different
+    /// servers.
     pub(super) fn divided(&self) {
         self.log(
-            "a request that is all or nothing was not counted, because a call to this Redis may carry one key",
+            "a request that is all or nothing was not counted, because a call to this Redis may carry only one key",
             &"use one rate_limit for each descriptor, no `atomic: true` and no \
               STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT; or, if one server has all keys, set REDIS_KEYS_PER_CALL=many",
         );
     }
 
-    /// Groups of a call may have been refused. Their keys hold what clients sent, so they are not logged.
+    /// Logs the errors of single groups of a call, without the keys: these contain what clients sent.
     pub(super) fn watch(&self, answers: &[Answer]) {
         for answer in answers {
             match answer {

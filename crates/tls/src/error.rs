@@ -16,7 +16,10 @@ pub enum TlsError {
         reason: Box<str>,
     },
     /// The certificate has expired, so no client would accept it.
-    #[error("the certificate {} expired on {on}; put one there that is valid, or set this machine's clock", path.display())]
+    #[error(
+        "the certificate {} expired on {on}; put one there that is valid, or set this machine's clock",
+        path.display()
+    )]
     Expired {
         /// The file of the chain.
         path: PathBuf,

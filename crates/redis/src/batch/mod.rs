@@ -1,4 +1,4 @@
-//! Batching without waiting: what arrives while a call is in flight leaves together in the next one.
+//! Batching without added delay: checks that arrive while a call is in flight are sent together in the next one.
 //!
 //! ```text
 //!  check ─▶ inbox ─▶ batcher ─▶ a queue for each lane ─▶ one call in flight: its answers go to the checks
@@ -41,10 +41,12 @@ use super::{
 };
 use limiter::domain::{Group, StoreError};
 
-/// Calls in flight on a Redis as a whole: one runs while the other travels. More would make small batches.
+/// The most calls in flight to a Redis as a whole: one runs while the other is on the network. More would make batches
+/// smaller.
 const IN_FLIGHT: usize = 2;
 
-/// Calls in flight for a slot or a key: what is hot batches, what is not leaves at once.
+/// The most calls in flight for a slot or a key: checks of a hot one are batched, those of an idle one are sent at
+/// once.
 const IN_FLIGHT_OF_PARTITION: usize = 1;
 
 /// The least time between two searches of the queues for expired checks.

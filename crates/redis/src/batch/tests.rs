@@ -1,4 +1,4 @@
-//! The batcher and the store over a Redis that answers as the test says.
+//! The batcher and the store over a fake Redis whose answers the test sets.
 
 mod again;
 mod fair;

@@ -10,8 +10,8 @@
 //!              the probe is answered, or no client uses the address any more
 //! ```
 //!
-//! One call is one observation: silence is a failure, and so is a refusal that will not pass by itself. Time is an argument,
-//! and nothing here sends a probe: the task that claims the probing does.
+//! One call is one observation. A call without a reply is a failure, and so is a refusal that recurs until an operator
+//! corrects the setup. Time is an argument, and nothing here sends a probe: the task that has claimed the probing does.
 
 #[cfg(test)]
 mod tests;
@@ -60,23 +60,23 @@ pub enum BreakerState {
 /// The outcome of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// Redis replied: a verdict, or a refusal that will pass by itself.
+    /// Redis replied: with a verdict, or with a temporary refusal.
     Answered,
-    /// Redis refused, and will refuse the next calls too. A number in a row opens the breaker, a share of them does
-    /// not: a Redis that still decides some calls (denials and looks need neither memory nor a primary) is worth
-    /// calling.
+    /// Redis refused, and will refuse the next calls too. Several in a row open the breaker, a share of them does not:
+    /// a Redis that still decides some calls (denials and requests without a charge need neither memory nor a primary)
+    /// is worth calling.
     Refused,
     /// Redis did not reply in time, or could not be reached.
     Silent,
 }
 
-/// A call that was let through, with the number of the opening that it precedes.
+/// A call that was admitted, with the number of times that the breaker had opened before it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Admitted {
     opened: u64,
 }
 
-/// A breaker. Its fast path, while closed and after a success, takes a lock that is never held for long.
+/// A breaker. Admitting a call takes no lock; observing its outcome takes one that is never held for long.
 #[derive(Debug)]
 pub(super) struct Breaker {
     config: BreakerConfig,
@@ -119,14 +119,14 @@ impl Breaker {
         !self.shut.load(Relaxed)
     }
 
-    /// Admits a call, or not.
+    /// Admits a call; `None` while the breaker is not closed.
     pub(super) fn admit(&self) -> Option<Admitted> {
         let opened = self.opened();
         self.admits().then_some(Admitted { opened })
     }
 
-    /// Takes up the outcome of a call; returns whether that opened the breaker. A call that was admitted before the
-    /// last opening changes nothing.
+    /// Records the outcome of a call; returns whether that opened the breaker. A call that was admitted before the last
+    /// opening changes nothing.
     pub(super) fn observe(&self, call: Admitted, outcome: Outcome, now: Instant) -> bool {
         let mut inner = self.lock();
         if inner.state != BreakerState::Closed || call.opened != self.opened() {
@@ -144,7 +144,7 @@ impl Breaker {
         let opens = inner.in_a_row >= self.config.consecutive.get() || is_share;
         if opens {
             inner.state = BreakerState::Open;
-            // an address that answers probes only is left alone for longer each time
+            // an address that answers only probes, and no calls, has a longer cooldown each time
             let again = inner.closed_at.is_some_and(|at| now.duration_since(at) < self.config.window);
             inner.reopened = again;
             inner.cooldown = if again { self.longer(inner.cooldown) } else { self.config.cooldown };
@@ -154,8 +154,8 @@ impl Breaker {
         opens
     }
 
-    /// Claims the probing, if the breaker is open and the address is not probed. The holder must call [`Self::release`]
-    /// at its end.
+    /// Claims the probing, if the breaker is not closed and no task has claimed it; returns whether it did. The holder
+    /// must call [`Self::release`] at its end.
     pub(super) fn claim(&self) -> bool {
         let mut inner = self.lock();
         inner.state != BreakerState::Closed && !std::mem::replace(&mut inner.is_probed, true)
@@ -171,19 +171,19 @@ impl Breaker {
         self.lock().is_probed = false;
     }
 
-    /// The pause before the next probe: between half the cooldown and all of it, so that workers and processes do not
-    /// probe in step.
+    /// The pause before the next probe: at random between half the cooldown and all of it, so that workers and
+    /// processes do not probe at the same time.
     pub(super) fn pause(&self) -> Duration {
         self.lock().cooldown.mul_f64(0.5 + fastrand::f64() / 2.0)
     }
 
-    /// Whether a new connection justifies a probe before the cooldown is over. Not for an address that answers probes
-    /// only.
+    /// Whether a new connection justifies a probe before the cooldown is over. Not for an address that answers only
+    /// probes.
     pub(super) fn may_be_hurried(&self) -> bool {
         !self.lock().reopened
     }
 
-    /// Begins a probe, unless the breaker has been closed meanwhile.
+    /// Begins a probe; returns `false` if the breaker has been closed meanwhile.
     pub(super) fn probe(&self) -> bool {
         let mut inner = self.lock();
         let is_shut = inner.state != BreakerState::Closed;
@@ -209,8 +209,8 @@ impl Breaker {
         answered
     }
 
-    /// Takes up a new connection that is proven to count, which is as good as a probe; returns whether that closed the
-    /// breaker. It does not if the address answers probes only.
+    /// Records a new connection that is proven to count, which is equivalent to a probe; returns whether that closed
+    /// the breaker. It does not if the address answers only probes.
     pub(super) fn proven(&self, now: Instant) -> bool {
         let mut inner = self.lock();
         let closes = inner.state != BreakerState::Closed && !inner.reopened;

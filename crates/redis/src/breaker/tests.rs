@@ -15,7 +15,7 @@ fn config() -> BreakerConfig {
     }
 }
 
-/// What became of a call that was made just now.
+/// Observes a call that was admitted just now; returns whether that opened the breaker.
 fn observe(breaker: &Breaker, answered: bool, now: Instant) -> bool {
     observe_as(breaker, if answered { Outcome::Answered } else { Outcome::Silent }, now)
 }
@@ -47,7 +47,7 @@ fn refusals_open_it_in_a_row_and_not_by_their_share() {
         }
         assert!(!observe(&breaker, true, now));
     }
-    // with silence among them, by the row
+    // unanswered calls among them count towards the row
     let row = [Outcome::Refused, Outcome::Silent, Outcome::Refused, Outcome::Silent, Outcome::Refused];
     assert_eq!(row.map(|outcome| observe_as(&breaker, outcome, now)), [false, false, false, false, true]);
 }
@@ -71,7 +71,7 @@ fn failures_of_long_ago_do_not_count() {
 }
 
 #[test]
-fn one_probes_and_its_cooldowns_grow_to_a_bound() {
+fn one_task_probes_and_the_cooldown_grows_to_a_bound() {
     let (breaker, now) = (Breaker::new(config()), Instant::now());
     assert!(!breaker.claim(), "it is closed");
     (0..5).for_each(|_| _ = observe(&breaker, false, now));
@@ -87,11 +87,11 @@ fn one_probes_and_its_cooldowns_grow_to_a_bound() {
     breaker.release();
     assert!(breaker.claim(), "another may go on");
     breaker.probe();
-    assert!(!observe(&breaker, false, now), "what comes late changes nothing");
+    assert!(!observe(&breaker, false, now), "a late outcome changes nothing");
     breaker.probed(true, now);
     breaker.release();
     assert!(breaker.admits() && !breaker.claim());
-    assert!((0..4).all(|_| !observe(&breaker, false, now)), "nothing is held against it");
+    assert!((0..4).all(|_| !observe(&breaker, false, now)), "earlier failures no longer count");
 }
 
 #[test]
@@ -107,12 +107,12 @@ fn one_that_opens_again_soon_cools_down_for_longer() {
         breaker.probed(true, now);
     }
     assert_eq!(pauses, [100, 200, 400, 800, 1600, 2000, 100, 200]);
-    // a connection says nothing of an address that is connected to, and then does not answer
+    // a connection proves nothing for an address that accepts connections and then does not answer
     assert_eq!(hurried, [true, false, false, false, false, false, true, false]);
 }
 
 #[test]
-fn calls_of_before_it_opened_tell_nothing_once_it_is_closed_again() {
+fn calls_admitted_before_it_opened_do_not_count_once_it_is_closed_again() {
     let (breaker, now) = (Breaker::new(config()), Instant::now());
     let late = breaker.admit().expect("it is closed");
     (0..5).for_each(|_| _ = observe(&breaker, false, now));
@@ -125,10 +125,10 @@ fn calls_of_before_it_opened_tell_nothing_once_it_is_closed_again() {
     );
     assert!((0..4).all(|_| !observe(&breaker, false, now)));
     assert!(!breaker.observe(late, Outcome::Answered, now));
-    assert!(observe(&breaker, false, now), "a fifth of now opens it");
+    assert!(observe(&breaker, false, now), "the fifth failure since then opens it");
 }
 
-/// What the breaker is to do, from the whole history of calls.
+/// A model of the breaker that decides from the whole history of calls.
 #[derive(Default)]
 struct Model {
     calls: Vec<(u64, bool)>,
@@ -169,7 +169,7 @@ proptest! {
 }
 
 #[test]
-fn a_connection_that_was_just_proven_closes_it_as_a_probe_would() {
+fn a_connection_that_is_proven_to_count_closes_it_like_a_probe() {
     let (breaker, now) = (Breaker::new(config()), Instant::now());
     assert!(!breaker.proven(now), "it is closed");
     (0..5).for_each(|_| _ = observe(&breaker, false, now));
@@ -177,10 +177,10 @@ fn a_connection_that_was_just_proven_closes_it_as_a_probe_would() {
     breaker.probe();
     assert!(breaker.proven(now) && breaker.admits());
     assert!(!breaker.probe(), "there is nothing to probe any more");
-    // the probe that was under way comes to nothing, whatever it says
+    // the outcome of the probe that was under way changes nothing
     assert!(!breaker.probed(false, now) && !breaker.probed(true, now) && breaker.admits());
     breaker.release();
-    // not so soon after it had closed: it answers probes, and nothing else
+    // it does not close so soon after it had closed: the address answers only probes
     (0..5).for_each(|_| _ = observe(&breaker, false, now));
     assert!(!breaker.proven(now) && !breaker.admits());
 }

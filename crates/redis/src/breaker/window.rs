@@ -1,4 +1,4 @@
-//! Calls and failures in a sliding window, by tenths of it.
+//! Counts calls and failures in a sliding window, in tenths of its length.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ const PARTS: usize = 10;
 #[derive(Debug)]
 pub(super) struct Window {
     part: Duration,
-    /// Calls and failures; the newest at `newest`.
+    /// Calls and failures of each part; the newest is at `newest`.
     parts: [(u32, u32); PARTS],
     newest: usize,
     /// When the newest part began.
@@ -28,7 +28,7 @@ impl Window {
         *failures = failures.saturating_add(u32::from(!answered));
     }
 
-    /// Calls and failures among them.
+    /// The calls in the window, and the failures among them.
     pub(super) fn sums(&mut self, now: Instant) -> (u32, u32) {
         self.slide(now);
         let add = |(calls, failures): (u32, u32), part: &(u32, u32)| {

@@ -1,18 +1,18 @@
-//! Questions that diagnosis asks a server, and counting does not need. A server may refuse them.
+//! Commands for diagnosis, which counting does not need. A server may refuse them.
 
 use std::time::{Duration, SystemTime};
 
 use super::{Client, Command, Reply, ReplyLimit, unreadable};
 use crate::CallError;
 
-/// The slot whose node is asked in a cluster: any slot will do.
+/// The slot whose node runs the command in a cluster. The choice does not matter.
 const SLOT: Option<u16> = Some(0);
 
 impl Client {
     /// The server's clock.
     ///
     /// # Errors
-    /// If it does not answer, or refuses.
+    /// If the server does not answer, or refuses the command.
     pub async fn time(&self) -> Result<SystemTime, CallError> {
         let (reply, _) = self.run(SLOT, Command::new(&[b"TIME"], ReplyLimit::SHORT)).await?;
         let time = match &reply {
@@ -30,7 +30,7 @@ impl Client {
     /// A section of INFO: `name:value` lines.
     ///
     /// # Errors
-    /// If it does not answer, or refuses.
+    /// If the server does not answer, or refuses the command.
     pub async fn info(&self, section: &str) -> Result<String, CallError> {
         let (reply, _) = self.run(SLOT, Command::new(&[b"INFO", section.as_bytes()], ReplyLimit::SHORT)).await?;
         match reply {

@@ -1,8 +1,8 @@
-//! A Redis Cluster: which node has which slot, and calls that follow redirections.
+//! A Redis Cluster: which node serves which slot, and calls that follow redirections.
 //!
-//! Each node has its own connections, so that one that is down affects no other. A redirection proves that nothing ran,
-//! so the call is sent to the node that it names; no other call is sent again. `CLUSTER SLOTS` is called at the start,
-//! when something indicates a change, and periodically.
+//! Each node has its own connections, so that a node that is down affects no other. A redirection proves that nothing
+//! ran, so the call is sent to the node that it names; in no other case is a call sent again. `CLUSTER SLOTS` is called
+//! at the start, when something indicates a change, and periodically.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -43,10 +43,10 @@ const SLOTS_LIMIT: ReplyLimit = ReplyLimit { bytes: 4 << 20, items: 256 << 10 };
 const HOPS: usize = 3;
 /// How long a reply to `CLUSTER SLOTS` is used if nothing indicates a change.
 const FRESH: Duration = Duration::from_secs(30);
-/// The least time between two `CLUSTER SLOTS`.
+/// The least time between two calls of `CLUSTER SLOTS`.
 const BETWEEN: Duration = Duration::from_millis(100);
-/// How long at the start a node that cannot be reached keeps the client from being ready, if another node counts: one
-/// shard that is down must not keep the others from being served.
+/// How long a node that cannot be reached delays readiness at the start, if another node counts: one shard that is down
+/// must not keep the others from being served.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// A client's view of a cluster, and the task that keeps it up to date.
@@ -61,10 +61,10 @@ struct View {
     plan: Arc<Plan>,
     seeds: Vec<HostPort>,
     healths: Arc<Healths>,
-    /// The client.
+    /// The client's entry among those of the endpoint.
     member: Arc<Member>,
     map: RwLock<Map>,
-    /// Notified when the map may be out of date.
+    /// Notified when the map of slots may be out of date.
     doubt: Arc<Notify>,
     /// Notified when the first map has arrived, or an attempt to get it has failed.
     news: Notify,
@@ -109,13 +109,14 @@ impl Cluster {
         result
     }
 
-    /// Whether the breaker of the node of this slot lets calls through; a node that it redirects to has its own.
+    /// Whether the breaker of the node that serves this slot admits calls. A node that it redirects to has its own
+    /// breaker.
     pub(super) fn admits(&self, slot: Option<u16>) -> bool {
         let map = self.view.map();
         let owner = slot.and_then(|slot| map.owners.get(usize::from(slot))?.as_ref());
         let admits = owner.is_none_or(|(_, node)| node.admits());
         if !admits {
-            // no call is sent whose redirection would show that another node has the slot by now
+            // while no call is sent, no redirection can show that another node serves the slot by now
             self.view.doubt.notify_one();
         }
         admits
@@ -196,13 +197,13 @@ impl View {
                 }
                 _ => return Err(CallError::Refused(error)),
             };
-            // Nothing has run so far. It is worth waiting for a node that has just become known.
+            // nothing has run so far, so the call can wait for a connection to a node that has just become known
             timeout_at(deadline, node.connected()).await.map_err(|_| CallError::Unreachable)?;
         }
         Err(CallError::Unreachable)
     }
 
-    /// Waits for the first map, unless every node that could send it has failed.
+    /// Waits for the first map of slots, or until every node has failed to send it.
     async fn mapped(&self) {
         loop {
             let mut news = pin!(self.news.notified());
@@ -215,7 +216,7 @@ impl View {
     }
 
     /// Waits until this client has counted on each node that serves slots. A node that cannot be reached is waited for
-    /// during a grace period only, if another counts.
+    /// only during a grace period, if another node counts.
     async fn proven(&self) {
         let mut news = self.plan.contacts.follow();
         let mut patience = None;
@@ -242,7 +243,7 @@ impl View {
         }
     }
 
-    /// The node of a slot; for `None`, one that is connected.
+    /// The node that serves a slot; for `None`, any node that is connected.
     fn owner(&self, slot: Option<u16>) -> Option<(HostPort, Arc<Node>)> {
         let map = self.map();
         match slot {
@@ -251,7 +252,7 @@ impl View {
         }
     }
 
-    /// The node at this address, added if it is new; `None`: there are too many.
+    /// The node at this address, added if it is new; `None` if there are too many nodes.
     fn node(&self, at: &HostPort) -> Option<Arc<Node>> {
         let mut map = self.map_mut();
         if map.nodes.len() >= MAX_NODES && !map.nodes.contains_key(at) {
@@ -281,7 +282,7 @@ impl View {
         Some(node)
     }
 
-    /// Keeps the map up to date, and reports once that the client counts on each node. Never returns.
+    /// Keeps the map of slots up to date, and reports once that the client counts on each node. Never returns.
     async fn keep(self: Arc<Self>) {
         let report = async {
             self.proven().await;
@@ -295,7 +296,7 @@ impl View {
         let _turn = self.plan.contacts.turn().await;
         let mut failures = 0;
         loop {
-            if let Some(ranges) = self.ask().await {
+            if let Some(ranges) = self.fetch_ranges().await {
                 self.plan.contacts.answers();
                 self.update(&ranges);
                 self.news.notify_waiters();
@@ -311,8 +312,8 @@ impl View {
         }
     }
 
-    /// Asks nodes until one answers: first those that are connected.
-    async fn ask(&self) -> Option<Vec<Range>> {
+    /// Calls `CLUSTER SLOTS` on nodes until one answers, connected nodes first. `None` if all fail.
+    async fn fetch_ranges(&self) -> Option<Vec<Range>> {
         let mut known: Vec<_> = {
             let map = self.map();
             map.nodes.iter().map(|(at, node)| (at.clone(), node.wire())).collect()
@@ -320,20 +321,22 @@ impl View {
         fastrand::shuffle(&mut known);
         for (at, wire) in &known {
             let Some(wire) = wire else { continue };
-            match self.ask_over(wire, at).await {
+            match self.fetch_ranges_over(wire, at).await {
                 Ok(ranges) => return Some(ranges),
-                Err(reason) => tracing::debug!(reason, node = %Target::Tcp(at.clone()), "no slots from a node"),
+                Err(reason) => {
+                    tracing::debug!(reason, node = %Target::Tcp(at.clone()), "a node did not return the slots");
+                }
             }
         }
         let mut others: Vec<_> = self.seeds.iter().cloned().chain(known.into_iter().map(|(at, _)| at)).collect();
         fastrand::shuffle(&mut others);
         for at in others {
             let target = Target::Tcp(at.clone());
-            let asked = match Wire::open(&self.plan, &target).await {
+            let fetched = match Wire::open(&self.plan, &target).await {
                 Err(reason) => Err(reason),
-                Ok((wire, _running)) => self.ask_over(&wire, &at).await,
+                Ok((wire, _running)) => self.fetch_ranges_over(&wire, &at).await,
             };
-            match asked {
+            match fetched {
                 Ok(ranges) => return Some(ranges),
                 Err(reason) => {
                     let cure = cure::of(&reason, true, &self.plan.credentials, &self.plan.key_prefix);
@@ -345,8 +348,8 @@ impl View {
         None
     }
 
-    /// The slots according to a node, or why its reply is unusable.
-    async fn ask_over(&self, wire: &Wire, at: &HostPort) -> Result<Vec<Range>, Box<str>> {
+    /// Calls `CLUSTER SLOTS` over this connection. The error says why the reply is unusable.
+    async fn fetch_ranges_over(&self, wire: &Wire, at: &HostPort) -> Result<Vec<Range>, Box<str>> {
         let command = Command::new(&[b"CLUSTER", b"SLOTS"], SLOTS_LIMIT);
         let reply = match wire.run(command, false, self.plan.patience()).await {
             Ok(reply) => reply,
@@ -365,7 +368,7 @@ impl View {
         }
     }
 
-    /// Replaces the map. Nodes that no longer serve a slot are closed.
+    /// Replaces the map of slots. Connections to nodes that no longer serve a slot are closed.
     fn update(&self, ranges: &[Range]) {
         let mut slots: HashMap<&HostPort, Vec<Indices<usize>>> = HashMap::new();
         for Range { slots: range, at } in ranges {
@@ -380,7 +383,7 @@ impl View {
                     let had_none = !node.proof().has_keys();
                     node.proof().serve(slots.clone());
                     if had_none && node.standing() != Standing::Proven {
-                        // without slots its connections cannot be proven
+                        // its connections were not proven to count, because it served no slots
                         node.reconnect();
                     }
                     node

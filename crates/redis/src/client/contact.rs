@@ -1,5 +1,5 @@
-//! The state of the connections to one endpoint, for those who watch it; and until the first of them is made, the turns
-//! in which to try. Shared by the workers.
+//! The state of the connections to one endpoint, for readiness and metrics. Until the first connection is made, it also
+//! serialises the attempts. Shared by the workers.
 
 use std::{
     collections::BTreeMap,
@@ -15,19 +15,20 @@ use tokio::sync::{Semaphore, SemaphorePermit, watch};
 /// The most addresses whose error is shown. A cluster may have hundreds that fail alike.
 const SHOWN: usize = 3;
 
-/// The connections to all addresses of one endpoint. Each was proven to count, except those to nodes of a cluster
-/// without slots.
+/// A snapshot of the connections to all addresses of one endpoint. Each was proven to count, except those to nodes of a
+/// cluster that serve no slots.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Contact {
-    /// Connections that are open.
+    /// Open connections.
     pub open: usize,
-    /// Connections that were ever made.
+    /// Connections made since the start.
     pub made: u64,
-    /// Attempts to connect that failed: the server was not reached, rejected the login, or did not count.
+    /// Attempts to connect that failed since the start: the server was not reached, rejected the login, or did not
+    /// count.
     pub failed: u64,
-    /// Clients that were made.
+    /// Clients that exist.
     pub clients: usize,
-    /// Clients that have counted on each of their nodes, once at least.
+    /// Clients that have counted on each of their nodes at least once.
     pub counting: usize,
     /// The addresses that clients use, and whether the breaker of each is open or half open.
     pub used: BTreeMap<Arc<str>, bool>,
@@ -35,7 +36,7 @@ pub struct Contact {
     pub trouble: BTreeMap<Arc<str>, Arc<str>>,
 }
 
-/// Keeps a [`Contact`], and the turns until the endpoint is reached.
+/// Keeps a [`Contact`] up to date, and serialises attempts to connect until the endpoint has answered.
 #[derive(Debug)]
 pub(super) struct Contacts {
     now: watch::Sender<Contact>,
@@ -60,8 +61,8 @@ impl Contacts {
         self.now.subscribe()
     }
 
-    /// Waits for the turn to connect; `None`: the endpoint has answered, and there are no turns. Until then one
-    /// connection at a time tries, so that the pauses are those of the process, not of each connection.
+    /// Waits for the turn to connect; `None` if the endpoint has answered, after which there are no turns. Before that
+    /// only one connection at a time attempts, so that the pauses apply to the process, not to each connection.
     pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
         self.gate.acquire().await.ok()
     }
@@ -71,12 +72,12 @@ impl Contacts {
         self.made.load(Relaxed)
     }
 
-    /// The endpoint has answered: ends the turns, and drops the errors of its seeds.
+    /// Records that the endpoint has answered, which ends the turns.
     pub(super) fn answers(&self) {
         self.gate.close();
     }
 
-    /// Adds a client, until the result is dropped.
+    /// Adds a client, which is removed when the result is dropped.
     pub(super) fn joins(self: &Arc<Self>) -> Arc<Member> {
         self.now.send_modify(|now| now.clients += 1);
         Arc::new(Member { contacts: Arc::clone(self), counts: AtomicBool::new(false) })
@@ -88,8 +89,8 @@ impl Contacts {
         let _ = self.follow().wait_for(|now| now.counting >= now.clients).await;
     }
 
-    /// Updates whether the breaker of an address is open or half open; `None`: no client uses it. `is_shut` is called
-    /// under the lock, so that the last update has the latest state.
+    /// Updates whether the breaker of an address is open or half open. `is_shut` returns `None` if no client uses the
+    /// address; it is called under the lock, so that the last update has the latest state.
     pub(super) fn note(&self, address: &str, is_shut: impl FnOnce() -> Option<bool>) {
         self.now.send_modify(|now| match is_shut() {
             Some(shut) => drop(now.used.insert(address.into(), shut)),
@@ -118,8 +119,8 @@ impl Contacts {
         });
     }
 
-    /// A connection has ended. `lost` is the reason, if it was not closed on purpose and no other to the address is
-    /// open.
+    /// A connection has ended. `lost` is the reason if the connection was not closed on purpose and no other connection
+    /// to the address is open.
     pub(super) fn closed(&self, address: &str, lost: Option<&str>) {
         self.now.send_modify(|now| {
             now.open -= 1;
@@ -143,7 +144,7 @@ pub(super) struct Member {
 }
 
 impl Member {
-    /// It has counted on each of its nodes.
+    /// Records that the client has counted on each of its nodes.
     pub(super) fn counts(&self) {
         if !self.counts.swap(true, Relaxed) {
             self.contacts.now.send_modify(|now| now.counting += 1);
@@ -172,7 +173,7 @@ impl Contact {
 impl fmt::Display for Contact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.trouble.is_empty() {
-            return f.write_str("no attempt to connect has ended yet");
+            return f.write_str("no attempt to connect has finished yet");
         }
         for (number, (address, reason)) in self.trouble.iter().take(SHOWN).enumerate() {
             let between = if number > 0 { "; " } else { "" };
@@ -180,7 +181,7 @@ impl fmt::Display for Contact {
         }
         match self.trouble.len().checked_sub(SHOWN) {
             None | Some(0) => Ok(()),
-            Some(more) => write!(f, "; and {more} addresses more"),
+            Some(more) => write!(f, "; and {more} more addresses"),
         }
     }
 }
@@ -190,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_reason_of_an_address_stands_while_it_has_no_connection() {
+    fn the_last_error_of_an_address_is_kept_while_it_has_no_connection() {
         let contacts = Contacts::new();
         contacts.failed("redis:6379", "refused", true);
         contacts.failed("redis:6379", "timeout", true);
@@ -210,19 +211,19 @@ mod tests {
     }
 
     #[test]
-    fn of_many_addresses_some_are_shown() {
+    fn only_a_few_of_many_failing_addresses_are_shown() {
         let contacts = Contacts::new();
         for node in 0..9 {
             contacts.failed(&format!("node{node}"), "refused", true);
         }
         let shown = contacts.now().to_string();
-        assert!(shown.starts_with("node0: refused; node1: ") && shown.ends_with("; and 6 addresses more"), "{shown}");
+        assert!(shown.starts_with("node0: refused; node1: ") && shown.ends_with("; and 6 more addresses"), "{shown}");
     }
 
     #[tokio::test]
-    async fn one_tries_until_the_endpoint_answers_and_then_all_do() {
+    async fn one_connection_at_a_time_attempts_until_the_endpoint_answers() {
         let contacts = Arc::new(Contacts::new());
-        let mine = contacts.turn().await.expect("nobody tries");
+        let mine = contacts.turn().await.expect("the turn is free");
         let other = tokio::spawn({
             let contacts = Arc::clone(&contacts);
             async move { contacts.turn().await.is_some() }
@@ -236,6 +237,6 @@ mod tests {
 
         let contacts = Contacts::new();
         drop(contacts.turn().await);
-        assert!(contacts.turn().await.is_some(), "one that gives up passes it on");
+        assert!(contacts.turn().await.is_some(), "a dropped turn is free again");
     }
 }

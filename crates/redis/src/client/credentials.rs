@@ -13,7 +13,8 @@ pub(super) struct Login {
     pub(super) password: Option<Secret>,
 }
 
-/// The login of these credentials. A file is read now. The error names the file and the reason, never what it holds.
+/// The login of these credentials. A file is read at each call. The error names the file and the reason, never its
+/// content.
 pub(super) async fn login(credentials: &Credentials) -> Result<Login, Box<str>> {
     match credentials {
         Credentials::None => Ok(Login::default()),
@@ -23,7 +24,7 @@ pub(super) async fn login(credentials: &Credentials) -> Result<Login, Box<str>> 
                 format!("the password file {} is empty; write the password to it", path.display()).into()
             }),
             Err(error) => Err(format!(
-                "cannot read the password file {}: {error}; make it a text that this process may read",
+                "cannot read the password file {}: {error}; make it a text file that this process may read",
                 path.display()
             )
             .into()),

@@ -1,4 +1,4 @@
-//! Cures for a Redis that refuses to count.
+//! Hints for the operator about a Redis that refuses to count.
 
 use crate::{Credentials, refusal};
 
@@ -8,17 +8,18 @@ pub const RIGHTS: &str = "+eval +evalsha +del +get +mget +set +time +ping +clust
 /// The cure for this error of a sentinel's login, if one is known.
 pub(super) fn of_sentinel(text: &str) -> Option<&'static str> {
     (lacks_auth(text) || lacks_password(text)).then_some(
-        "this sentinel takes no password: leave it out of REDIS_SENTINEL_AUTH and of the URLs in the list, or let it have AUTH",
+        "this sentinel takes no password: leave it out of REDIS_SENTINEL_AUTH and of the URLs in the list, or enable \
+         AUTH",
     )
 }
 
-/// Whether AUTH is no command there.
+/// Whether the error says that AUTH is an unknown command.
 fn lacks_auth(text: &str) -> bool {
     let command = text.strip_prefix("ERR unknown command").unwrap_or_default();
     command.trim_start_matches([' ', '\'', '`', '"']).to_ascii_lowercase().starts_with("auth")
 }
 
-/// Whether the server has no password, and so refuses AUTH.
+/// Whether the error says that the server has no password, which is why it refuses AUTH.
 fn lacks_password(text: &str) -> bool {
     text.starts_with("ERR Client sent AUTH, but no password is set")
         || text.starts_with("ERR AUTH <password> called without any password configured")
@@ -28,17 +29,17 @@ fn lacks_password(text: &str) -> bool {
 /// cluster.
 pub(super) fn of(text: &str, has_slots: bool, credentials: &Credentials, prefix: &str) -> Option<String> {
     if lacks_auth(text) {
-        let cure = "this Redis takes no password: leave it out of REDIS_URL and REDIS_AUTH, or let it have AUTH";
+        let cure = "this Redis takes no password: leave it out of REDIS_URL and REDIS_AUTH, or enable AUTH";
         return Some(cure.to_owned());
     }
     if lacks_password(text) {
-        let cure = "this Redis takes no password: leave it out of REDIS_URL and REDIS_AUTH, or give it one";
+        let cure = "this Redis takes no password: leave it out of REDIS_URL and REDIS_AUTH, or set one in Redis";
         return Some(cure.to_owned());
     }
     if refusal::is_unknown_command(text) {
         return Some(
-            "counting needs EVAL and EVALSHA, and in the script GET, MGET, SET and TIME: let this Redis have them under \
-             their own names (rename-command, or the proxy before it, takes one away)"
+            "counting needs EVAL and EVALSHA, and in the script GET, MGET, SET and TIME: make them available under \
+             these names (rename-command, or a proxy before this Redis, has removed one)"
                 .to_owned(),
         );
     }
@@ -51,7 +52,7 @@ pub(super) fn of(text: &str, has_slots: bool, credentials: &Credentials, prefix:
             Credentials::Fixed { user: None, .. } | Credentials::None => "default",
             Credentials::File(_) => "USER",
         };
-        // keys and commands separately: a user that may use all keys cannot be given some
+        // keys and commands separately: ACL SETUSER rejects a key pattern for a user that has access to all keys
         let lacks = if text.contains(" key") {
             format!("~{}*", escaped(prefix))
         } else if text.contains("'select'") {
@@ -63,8 +64,8 @@ pub(super) fn of(text: &str, has_slots: bool, credentials: &Credentials, prefix:
     }
     let cure = match refusal::code(text) {
         "MOVED" | "ASK" | "CROSSSLOT" | "CLUSTERDOWN" if !has_slots => {
-            "this Redis is a node of a cluster: set REDIS_TYPE=CLUSTER (of the second Redis, REDIS_PERSECOND_TYPE); if it is \
-             a proxy before one, REDIS_KEYS_PER_CALL=one (REDIS_PERSECOND_KEYS_PER_CALL)"
+            "this Redis is a node of a cluster: set REDIS_TYPE=CLUSTER (of the second Redis, REDIS_PERSECOND_TYPE); if \
+             it is a proxy before one, REDIS_KEYS_PER_CALL=one (REDIS_PERSECOND_KEYS_PER_CALL)"
         }
         // the error of Alibaba's proxy
         "ERR" if !has_slots && text.contains("keys must be in same slot") => {
@@ -72,7 +73,8 @@ pub(super) fn of(text: &str, has_slots: bool, credentials: &Credentials, prefix:
              REDIS_PERSECOND_KEYS_PER_CALL)"
         }
         "READONLY" => {
-            "this Redis is a replica, which takes no writes: name its primary, or the sentinels with REDIS_TYPE=SENTINEL"
+            "this Redis is a replica, which takes no writes: name its primary, or the sentinels with \
+             REDIS_TYPE=SENTINEL"
         }
         "OOM" => "this Redis is full: raise its maxmemory, or remove what else it holds",
         "MISCONF" => {
@@ -80,19 +82,19 @@ pub(super) fn of(text: &str, has_slots: bool, credentials: &Credentials, prefix:
         }
         "NOREPLICAS" => "too few replicas are connected to this Redis: see its min-replicas-to-write",
         "WRONGTYPE" | "WRONGVALUE" => "another program writes keys of the same names: set a CACHE_KEY_PREFIX",
-        "LOADING" => "it is to be ready when it has read its data",
+        "LOADING" => "this Redis is reading its data, and will count when it has finished",
         "ERR" if text.contains("DB index is out of range") => {
-            "this Redis has fewer databases: leave the number of one out of the URL, or raise its `databases`"
+            "this Redis has fewer databases: leave the database number out of the URL, or raise its `databases`"
         }
         "ERR" if has_slots && text.contains("cluster support disabled") => {
-            "this Redis is no node of a cluster: set REDIS_TYPE=SINGLE (of the second Redis, REDIS_PERSECOND_TYPE)"
+            "this Redis is not a node of a cluster: set REDIS_TYPE=SINGLE (of the second Redis, REDIS_PERSECOND_TYPE)"
         }
         _ => return None,
     };
     Some(cure.to_owned())
 }
 
-/// A text as a pattern of keys that matches it alone.
+/// Escapes a text to a glob pattern that matches only this text.
 fn escaped(text: &str) -> String {
     let mut pattern = String::with_capacity(text.len());
     for char in text.chars() {
@@ -121,17 +123,17 @@ mod tests {
     fn a_server_without_auth_is_not_one_without_scripts() {
         let cure = |text| of(text, false, &Credentials::None, "").expect("a cure");
         for text in ["ERR unknown command 'AUTH'", "ERR unknown command `auth`", "ERR unknown command AUTH"] {
-            assert!(cure(text).ends_with("leave it out of REDIS_URL and REDIS_AUTH, or let it have AUTH"), "{text}");
+            assert!(cure(text).ends_with("leave it out of REDIS_URL and REDIS_AUTH, or enable AUTH"), "{text}");
             assert!(of_sentinel(text).is_some());
         }
-        assert!(cure("ERR Client sent AUTH, but no password is set").ends_with("or give it one"));
+        assert!(cure("ERR Client sent AUTH, but no password is set").ends_with("or set one in Redis"));
         assert!(cure("ERR unknown command 'EVALSHA'").contains("EVALSHA"));
         assert!(of_sentinel("ERR unknown command 'SENTINEL'").is_none());
         assert!(cure("ERR DB index is out of range").contains("`databases`"));
     }
 
     #[test]
-    fn a_database_takes_one_right_more() {
+    fn a_database_needs_the_right_to_select() {
         let text = "NOPERM this user has no permissions to run the 'select' command";
         assert!(of(text, false, &Credentials::None, "").is_some_and(|cure| cure.ends_with(" +role +select")));
     }

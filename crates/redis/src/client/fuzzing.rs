@@ -1,4 +1,5 @@
-//! What the fuzz target of replies calls (tests/fuzz): bytes of any peer, through everything that reads replies of Redis.
+//! The entry point of the fuzz target for replies (tests/fuzz): passes bytes of an arbitrary peer through all code that
+//! reads replies of Redis.
 
 use super::{
     Reply, cure,
@@ -9,13 +10,13 @@ use limiter::domain::{Algorithm, Charge, Group, Hit, KeyBuilder, KeyValue, Limit
 
 use crate::{Credentials, Entry, decode, refusal};
 
-/// Less than any call has, so that the bound is met as well.
+/// A lower limit than any call has, so that inputs also exceed it.
 const LIMIT: ReplyLimit = ReplyLimit { bytes: 4096, items: 256 };
 
-/// Reads the bytes as they come in chunks of this size, and all that they say.
+/// Decodes the bytes in chunks of this size, and interprets every reply in them.
 ///
 /// # Panics
-/// If it finds a fault: the size of the chunks makes a difference, or a bound does not hold.
+/// If a check fails: the size of the chunks makes a difference, or a bound does not hold.
 pub fn read_replies(bytes: &[u8], chunk: usize) {
     let whole = decode_chunks([bytes], LIMIT);
     let parts = decode_chunks(bytes.chunks(chunk.max(1)), LIMIT);

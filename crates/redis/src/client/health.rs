@@ -1,4 +1,4 @@
-//! The state of the connections to one address: counted, and logged once when it changes. Shared by the workers.
+//! The state of the connections to each address: counted, and logged when it changes. Shared by the workers.
 
 use std::{
     collections::HashMap,
@@ -21,12 +21,13 @@ use throttle::LineBudget;
 pub(super) struct Healths {
     contacts: Arc<Contacts>,
     breaker: Option<BreakerConfig>,
-    /// For lines about connections that come and go.
+    /// Limits log lines about connections that come and go.
     lines: Arc<LineBudget>,
     of: Mutex<HashMap<String, Arc<Health>>>,
 }
 
-/// The most unused addresses that are remembered, for what was logged of them: a cluster may keep naming new ones.
+/// The most unused addresses that are remembered, so that their state is not logged again. The bound is needed because
+/// a cluster may keep naming new ones.
 const MAX_UNUSED: usize = 2 * MAX_NODES;
 
 impl Healths {
@@ -63,10 +64,10 @@ impl Healths {
     }
 }
 
-/// A reading of a breaker.
+/// A snapshot of a breaker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BreakerReading {
-    /// Its address.
+    /// The address whose calls it guards.
     pub address: String,
     /// Its state.
     pub state: BreakerState,
@@ -81,11 +82,11 @@ pub(super) struct Health {
     pub(super) breaker: Option<Breaker>,
     /// Notified when a connection was made.
     pub(super) connected: Notify,
-    /// Notified when a connection was made, or could not be.
+    /// Notified when an attempt to connect has succeeded or failed.
     pub(super) news: Notify,
-    /// Notified when every connection, idle ones too, has to be tested for an answer.
+    /// Notified when every connection, idle ones included, has to be tested with a PING.
     pub(super) doubt: Notify,
-    /// Clients that are connected to it or try to connect: none once its node has left the cluster.
+    /// The number of clients that are connected or try to connect; zero once the node has left the cluster.
     users: AtomicUsize,
     contacts: Arc<Contacts>,
     lines: Arc<LineBudget>,
@@ -102,7 +103,7 @@ struct State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Logged {
     Connected,
-    /// There are connections, but no further ones can be made.
+    /// There are connections, but attempts to make further ones fail.
     Partly,
     Disconnected,
 }
@@ -127,7 +128,7 @@ impl Health {
         })
     }
 
-    /// A client begins to use it.
+    /// A client begins to use the address.
     pub(super) fn joined(&self) {
         self.users.fetch_add(1, Relaxed);
         self.note();
@@ -138,23 +139,23 @@ impl Health {
         self.contacts.note(&self.address, || (self.users.load(Relaxed) > 0).then(is_shut));
     }
 
-    /// A new connection has charged a counter, which is all that a probe does: it closes the breaker as one would,
-    /// unless the address has passed this before and then answered nothing.
+    /// A new connection has charged a counter, as a probe does. This closes the breaker like a successful probe, unless
+    /// the address has recently passed such a test and then answered no calls.
     pub(super) fn proven(&self) {
         if self.breaker.as_ref().is_some_and(|breaker| breaker.proven(Instant::now())) {
-            self.mended();
+            self.recovered();
         }
     }
 
-    /// A client uses it no more. The state of an address without clients is unknown: if it joins a cluster again, it
-    /// starts anew.
+    /// A client no longer uses the address. The last one resets the breaker: the state of an address without clients is
+    /// unknown, and its node may join the cluster again.
     pub(super) fn left(&self) {
         if self.users.fetch_sub(1, Relaxed) == 1 {
             let was_shut = self.breaker.as_ref().is_some_and(Breaker::reset);
             self.note();
             self.contacts.forget(&self.address);
             if was_shut {
-                tracing::warn!(address = self.address, "redis is not used any more: its breaker is closed");
+                tracing::warn!(address = self.address, "redis is no longer used: its breaker is closed");
             }
         }
     }
@@ -170,13 +171,12 @@ impl Health {
         state.open == 0 && state.logged == Some(Logged::Disconnected)
     }
 
-    /// A connection has stopped answering. Idle connections may have too, and must be tested before they count as
-    /// connected.
+    /// A connection has stopped answering. Idle connections may have stopped too, so all are tested.
     pub(super) fn fell_silent(&self) {
         self.doubt.notify_waiters();
     }
 
-    /// The breaker has opened: on silence, or on a call that was refused with this error.
+    /// The breaker has opened: because of a call without a reply, or of one that was refused with this error.
     pub(super) fn tripped(&self, refused: Option<&str>) {
         self.note();
         match refused {
@@ -190,13 +190,13 @@ impl Health {
         }
     }
 
-    /// The breaker has closed. Logged at the level of its opening, so that a log with one of the lines has the other.
-    pub(super) fn mended(&self) {
+    /// The breaker has closed. Logged at the same level as its opening, so that a log has both lines or neither.
+    pub(super) fn recovered(&self) {
         self.note();
         tracing::warn!(address = self.address, "redis answers again: its breaker is closed");
     }
 
-    /// A connection was made; it is open until what this returns is closed or dropped.
+    /// A connection was made. It counts as open until the returned guard is dropped.
     pub(super) fn opened(self: &Arc<Self>) -> Open {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         self.contacts.opened(&self.address);
@@ -213,8 +213,8 @@ impl Health {
         Open { health: Arc::clone(self), lost: None }
     }
 
-    /// An attempt to connect failed. If other connections are open, it was one more for `REDIS_POOL_SIZE`, and Redis
-    /// may be at its limit of clients.
+    /// An attempt to connect failed. If other connections are open, Redis may be at its limit of clients
+    /// (`maxclients`), which is logged with another message.
     pub(super) fn failed(&self, reason: &str) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         self.contacts.failed(&self.address, reason, state.open == 0);
@@ -222,7 +222,7 @@ impl Health {
             if state.logged.replace(Logged::Disconnected) != Some(Logged::Disconnected)
                 && let Some(left_out) = self.lines.line(Instant::now())
             {
-                tracing::warn!(address = self.address, reason, left_out, "cannot connect to redis; trying on");
+                tracing::warn!(address = self.address, reason, left_out, "cannot connect to redis; retrying");
             }
         } else if state.logged.replace(Logged::Partly) != Some(Logged::Partly)
             && let Some(left_out) = self.lines.line(Instant::now())
@@ -233,7 +233,7 @@ impl Health {
                 open,
                 reason,
                 left_out,
-                "cannot make another connection to redis; trying on"
+                "cannot make another connection to redis; retrying"
             );
         }
         self.news.notify_waiters();
@@ -249,12 +249,12 @@ impl Health {
             && let Some(left_out) = self.lines.line(Instant::now())
         {
             let address = &*self.address;
-            tracing::warn!(address, reason, left_out, "lost the connection to redis; connecting again");
+            tracing::warn!(address, reason, left_out, "lost the connection to redis; reconnecting");
         }
     }
 }
 
-/// A connection that is open.
+/// Counts a connection as open until it is dropped.
 #[derive(Debug)]
 pub(super) struct Open {
     health: Arc<Health>,
@@ -262,7 +262,7 @@ pub(super) struct Open {
 }
 
 impl Open {
-    /// The connection broke. One that is closed on purpose is dropped instead.
+    /// The connection broke, for this reason. For one that was closed on purpose, drop the guard instead.
     pub(super) fn lost(mut self, reason: Box<str>) {
         self.lost = Some(reason);
     }

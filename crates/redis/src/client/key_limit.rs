@@ -1,4 +1,4 @@
-//! How many keys a call to an endpoint may carry: as set, or as detected from its peers. Shared by the workers.
+//! How many keys a call to an endpoint may carry: as configured, or as detected from its peers. Shared by the workers.
 
 use std::{
     fmt,
@@ -13,26 +13,26 @@ const UNKNOWN: u8 = 0;
 const MANY: u8 = 1;
 const ONE: u8 = 2;
 
-/// The limit, if known, and whether it is detected.
+/// The limit, if it is known, and whether to detect it.
 #[derive(Debug)]
 pub(super) struct KeyLimit {
-    /// Read by each call.
+    /// The same as `known`, for each call to read without a lock.
     now: AtomicU8,
     known: watch::Sender<Option<KeysPerCall>>,
-    asks: bool,
+    detects: bool,
 }
 
 impl KeyLimit {
-    /// The limit that is set; `None`: to be detected.
+    /// With the configured limit; `None`: to be detected.
     pub(super) fn new(set: Option<KeysPerCall>) -> Self {
-        let keys = Self { now: AtomicU8::new(UNKNOWN), known: watch::Sender::default(), asks: set.is_none() };
+        let keys = Self { now: AtomicU8::new(UNKNOWN), known: watch::Sender::default(), detects: set.is_none() };
         if let Some(set) = set {
             keys.learn(set);
         }
         keys
     }
 
-    /// `None`: not known yet.
+    /// The limit; `None`: not known yet.
     pub(super) fn now(&self) -> Option<KeysPerCall> {
         match self.now.load(Relaxed) {
             MANY => Some(KeysPerCall::Many),
@@ -41,17 +41,17 @@ impl KeyLimit {
         }
     }
 
-    /// Follows it.
+    /// Follows the limit.
     pub(super) fn follow(&self) -> watch::Receiver<Option<KeysPerCall>> {
         self.known.subscribe()
     }
 
-    /// Whether to detect the limit of a new peer. Not after a peer that takes one key: from then on all get one.
-    pub(super) fn asks(&self) -> bool {
-        self.asks && self.now() != Some(KeysPerCall::One)
+    /// Whether to detect the limit of a new peer. Not after a peer with a limit of one key, which then applies to all.
+    pub(super) fn needs_detection(&self) -> bool {
+        self.detects && self.now() != Some(KeysPerCall::One)
     }
 
-    /// Takes up the limit of a peer, and its reason. Logged the first time, and when it changes.
+    /// Takes the limit of a peer into account. It is logged, with the reason, the first time and when it changes.
     pub(super) fn found(&self, keys: KeysPerCall, peer: &impl fmt::Display, because: &str) {
         if !self.learn(keys) {
             return;
@@ -60,21 +60,21 @@ impl KeyLimit {
             KeysPerCall::Many => tracing::info!(
                 address = %peer,
                 because,
-                "this is a redis, or stands for one: a call may carry many keys; if it is a proxy over several, \
+                "this is a redis, or a proxy to a single one: a call may carry many keys; if it is a proxy to several, \
                  set REDIS_KEYS_PER_CALL=one"
             ),
             KeysPerCall::One => tracing::warn!(
                 address = %peer,
                 because,
-                "this is a proxy that may have several redises behind it: a call carries one key, what is all or nothing \
-                 is refused, and being ready says that one of them counts; if one redis has all keys, set \
-                 REDIS_KEYS_PER_CALL=many"
+                "this is a proxy that may have several redises behind it: a call carries only one key, requests that \
+                 are all or nothing are refused, and readiness means only that one redis counts; if one redis has all \
+                 keys, set REDIS_KEYS_PER_CALL=many"
             ),
         }
     }
 
-    /// Returns whether that changes the limit. One key is final: another peer of the same address may be the proxy
-    /// again.
+    /// Sets the limit; returns whether that changes it. A limit of one key is final, because the address may lead to
+    /// the proxy again.
     fn learn(&self, keys: KeysPerCall) -> bool {
         self.known.send_if_modified(|known| {
             if *known == Some(keys) || *known == Some(KeysPerCall::One) {
@@ -93,23 +93,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_set_is_not_asked() {
+    fn a_configured_limit_is_not_detected() {
         for set in [KeysPerCall::Many, KeysPerCall::One] {
             let keys = KeyLimit::new(Some(set));
-            assert_eq!((keys.now(), keys.asks()), (Some(set), false));
+            assert_eq!((keys.now(), keys.needs_detection()), (Some(set), false));
         }
     }
 
     #[test]
-    fn every_new_peer_is_asked_until_one_may_get_one_key() {
+    fn the_limit_of_each_new_peer_is_detected_until_one_takes_only_one_key() {
         let keys = KeyLimit::new(None);
         let seen = keys.follow();
-        assert_eq!((keys.now(), keys.asks()), (None, true));
+        assert_eq!((keys.now(), keys.needs_detection()), (None, true));
         keys.found(KeysPerCall::Many, &"a:1", "it knows INFO");
-        assert_eq!((keys.now(), *seen.borrow(), keys.asks()), (Some(KeysPerCall::Many), keys.now(), true));
+        assert_eq!((keys.now(), *seen.borrow(), keys.needs_detection()), (Some(KeysPerCall::Many), keys.now(), true));
         for found in [KeysPerCall::One, KeysPerCall::Many] {
             keys.found(found, &"a:1", "it says so");
-            assert_eq!((keys.now(), *seen.borrow(), keys.asks()), (Some(KeysPerCall::One), keys.now(), false));
+            assert_eq!(
+                (keys.now(), *seen.borrow(), keys.needs_detection()),
+                (Some(KeysPerCall::One), keys.now(), false)
+            );
         }
     }
 }

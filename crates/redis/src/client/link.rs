@@ -1,6 +1,6 @@
-//! A connection that is kept up: when it breaks, it is made again, first at once, then at least every second. Until it
-//! has been made for the first time, attempts go at the pace that was set for the start. It is made once it is
-//! [proven](super::proof) to count.
+//! A connection that is re-established when it breaks: first at once, then with growing pauses of up to a second. Until
+//! the endpoint has been connected to for the first time, the pauses are those configured for the start. A connection
+//! counts as made once its server is [proven](super::proof) to count.
 
 use std::{
     convert::Infallible,
@@ -20,12 +20,12 @@ use super::{
     wire::{Running, Wire},
 };
 
-/// A connection that lasts for this long is a success.
+/// A connection that lasts for this long counts as a success, after which the pauses begin anew.
 const STABLE: Duration = Duration::from_secs(1);
-/// The failures that a connection counts as which was lost sooner.
+/// The most failures, for the length of the pause, after a connection that was lost sooner than that.
 const BRIEF: u32 = 3;
 
-/// A connection and the task that keeps it up.
+/// A connection and the task that re-establishes it.
 #[derive(Debug)]
 pub(super) struct Link {
     wire: watch::Receiver<Option<Arc<Wire>>>,
@@ -55,17 +55,17 @@ impl Link {
         self.wire.borrow().clone()
     }
 
-    /// Makes another connection, and drops this when its calls have ended.
+    /// Replaces the connection: the current one is closed when its calls have ended.
     pub(super) fn replace(&self) {
         self.again.notify_one();
     }
 
-    /// Begins to close it for good.
+    /// Begins to close the connection for good.
     pub(super) fn end(&self) {
         self.task.abort();
     }
 
-    /// Waits until it is closed for good.
+    /// Waits until the connection is closed for good.
     pub(super) async fn ended(&self) {
         let mut wire = self.wire.clone();
         while wire.changed().await.is_ok() {}
@@ -78,7 +78,7 @@ impl Drop for Link {
     }
 }
 
-/// Publishes the connection; dropped, it publishes that there is none.
+/// Publishes the connection. When it is dropped, it publishes that there is none.
 #[derive(Debug)]
 struct WireSender(watch::Sender<Option<Arc<Wire>>>);
 
@@ -106,7 +106,7 @@ async fn keep(peer: Arc<Peer>, first: bool, wire: WireSender, again: Arc<Notify>
                 let since = Instant::now();
                 let made = Arc::new(made);
                 wire.0.send_replace(Some(Arc::clone(&made)));
-                // after it was published: a waiter that this wakes must find it
+                // after the connection was published, because a caller that this wakes must find it
                 let open = health.opened();
                 let retiring = former.take();
                 let reason = tokio::select! {
@@ -123,7 +123,7 @@ async fn keep(peer: Arc<Peer>, first: bool, wire: WireSender, again: Arc<Notify>
                 };
                 wire.0.send_replace(None);
                 open.lost(reason);
-                // The server is there, but one that closes connections soon after they are made is retried slowly.
+                // a server that closes connections soon after they are made is retried with longer pauses
                 failures = if since.elapsed() > STABLE { 0 } else { failures.min(BRIEF) };
             }
         }
@@ -132,8 +132,8 @@ async fn keep(peer: Arc<Peer>, first: bool, wire: WireSender, again: Arc<Notify>
     }
 }
 
-/// Resolves when a call went unanswered, here or on another connection, and a PING does too: a server that answers late
-/// is slow, not dead.
+/// Resolves when a call got no reply, here or on another connection, and then a PING over this connection got none
+/// either: a server whose replies are merely late is slow, not dead.
 async fn silence(wire: &Wire, plan: &Plan, health: &Health) {
     loop {
         tokio::select! {
@@ -153,7 +153,7 @@ async fn retire(former: Option<(Open, Running)>, timeout: Duration) -> Infallibl
     std::future::pending().await
 }
 
-/// Makes another connection once one is requested.
+/// Makes the next connection once a replacement is requested.
 async fn succeeding(peer: &Peer, again: &Notify) -> (Wire, Running) {
     loop {
         again.notified().await;

@@ -1,11 +1,11 @@
-//! The client: connections that are kept up, and calls that are sent at most once.
+//! The client: connections that are re-established when they break, and calls that are sent at most once.
 //!
 //! ```text
 //!  Connector ──connect──▶ Client ──▶ Node ──▶ links ──▶ wires: one connection each, proven to count
 //!                            └──▶ Cluster ──▶ Node…
 //! ```
 //!
-//! A client lives on the runtime that made it. Dropped, it closes its connections.
+//! A client lives on the runtime on which it was created. Dropping it closes its connections.
 
 mod ask;
 mod cluster;
@@ -55,37 +55,38 @@ use tls::{ClientStats, ClientTls, TlsError, client_config};
 /// The least time between two requested reconnections; an earlier request is ignored.
 const BETWEEN_RECONNECTIONS: Duration = Duration::from_secs(1);
 
-/// The most nodes of a cluster that are connected to. Its specification speaks of a thousand at most, with replicas; a
-/// reply that names more is broken or malicious.
+/// The most nodes of a cluster that are connected to. The cluster specification recommends at most about a thousand; a
+/// reply that names more is malformed or malicious.
 const MAX_NODES: usize = 1000;
 
 /// Why no client can be made for an endpoint.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectorError {
-    /// Its TLS files.
+    /// A TLS file cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
 }
 
-/// Makes clients of one endpoint, and counts the connections of all of them.
+/// Creates the clients of one endpoint, and counts the connections of all of them.
 #[derive(Clone, Debug)]
 pub struct Connector {
     plan: Arc<Plan>,
-    place: Place,
+    servers: Servers,
     healths: Arc<Healths>,
 }
 
 #[derive(Clone, Debug)]
-enum Place {
+enum Servers {
     One(Target),
+    /// The seeds: nodes from which the others are discovered.
     Cluster(Vec<HostPort>),
 }
 
 impl Connector {
-    /// Reads the TLS files; connects to nothing.
+    /// Reads the TLS files. Connects to no server.
     ///
     /// # Errors
-    /// A TLS file cannot be used.
+    /// If a TLS file cannot be used.
     pub fn new(endpoint: &Endpoint) -> Result<Self, ConnectorError> {
         let contacts = Arc::new(Contacts::new());
         let plan = Plan {
@@ -102,30 +103,30 @@ impl Connector {
             contacts: Arc::clone(&contacts),
             keys: Arc::new(KeyLimit::new(keys_per_call(endpoint))),
         };
-        let place = match &endpoint.topology {
-            Topology::Single(Address::Tcp(at)) => Place::One(Target::Tcp(at.clone())),
-            Topology::Single(Address::Unix(path)) => Place::One(Target::Unix(path.clone())),
-            Topology::Sentinel { master, sentinels, credentials } => Place::One(Target::Sentinel {
+        let servers = match &endpoint.topology {
+            Topology::Single(Address::Tcp(at)) => Servers::One(Target::Tcp(at.clone())),
+            Topology::Single(Address::Unix(path)) => Servers::One(Target::Unix(path.clone())),
+            Topology::Sentinel { master, sentinels, credentials } => Servers::One(Target::Sentinel {
                 master: master.clone(),
                 sentinels: sentinels.clone(),
                 credentials: credentials.clone(),
             }),
-            Topology::Cluster(nodes) => Place::Cluster(nodes.clone()),
+            Topology::Cluster(nodes) => Servers::Cluster(nodes.clone()),
         };
-        Ok(Self { plan: Arc::new(plan), place, healths: Healths::new(contacts, endpoint.breaker) })
+        Ok(Self { plan: Arc::new(plan), servers, healths: Healths::new(contacts, endpoint.breaker) })
     }
 
     /// A client on the current runtime. It connects in the background, and reconnects for as long as it lives.
     #[must_use]
     pub fn connect(&self) -> Client {
         let member = self.plan.contacts.joins();
-        let route = match &self.place {
-            Place::One(target) => {
+        let route = match &self.servers {
+            Servers::One(target) => {
                 let proof = Proof::of_one(&self.plan.key_prefix, &self.plan.credentials);
                 let peer = Peer::new(&self.plan, target, &self.healths.of(target), proof, &member);
                 Route::One(Node::connect(peer), self.plan.timeout)
             }
-            Place::Cluster(seeds) => {
+            Servers::Cluster(seeds) => {
                 Route::Cluster(Arc::new(Cluster::connect(&self.plan, seeds, &self.healths, member)))
             }
         };
@@ -138,7 +139,7 @@ impl Connector {
         self.plan.contacts.now()
     }
 
-    /// Follows that.
+    /// Follows that state.
     #[must_use]
     pub fn follow(&self) -> watch::Receiver<Contact> {
         self.plan.contacts.follow()
@@ -150,19 +151,19 @@ impl Connector {
         self.plan.keys.follow()
     }
 
-    /// Connections that are open, of all its clients.
+    /// Open connections of all its clients.
     #[must_use]
     pub fn open_connections(&self) -> usize {
         self.contact().open
     }
 
-    /// Attempts to connect that failed, of all its clients.
+    /// Failed attempts to connect of all its clients, since the start.
     #[must_use]
     pub fn failed_connections(&self) -> u64 {
         self.contact().failed
     }
 
-    /// Connections that were ever made, by all its clients.
+    /// Connections that all its clients have made since the start.
     #[must_use]
     pub fn opened_connections(&self) -> u64 {
         self.contact().made
@@ -181,7 +182,8 @@ impl Connector {
     }
 }
 
-/// The limit that is set or implied: sentinels name a Redis, not a proxy, and the keys of a cluster have slots.
+/// The limit that is configured or implied; `None`: to be detected. Sentinels name a Redis, not a proxy, and in a
+/// cluster all keys of a slot are on one node.
 fn keys_per_call(endpoint: &Endpoint) -> Option<KeysPerCall> {
     match endpoint.topology {
         Topology::Single(_) => endpoint.keys_per_call,
@@ -219,7 +221,7 @@ impl Client {
         command: Command,
     ) -> impl Future<Output = Result<(Reply, Option<Observation>), CallError>> + Send + use<> {
         let route = self.route.clone();
-        // boxed: else every future that awaits it would contain it
+        // boxed, so that the futures that await it do not contain this large one
         Box::pin(async move {
             match route {
                 Route::One(node, timeout) => node.run(command, false, timeout).await,
@@ -314,7 +316,7 @@ fn command(script: Script, call: &Call<'_>) -> Command {
     Command::of(call.keys.len() + 5, words, reply_limit(call)).with_keys(call.keys.len())
 }
 
-/// Far above the longest reply of the script: a state for each counter, or an error for each group.
+/// A limit far above the longest reply of the script, which has a state for each counter or an error for each group.
 fn reply_limit(call: &Call<'_>) -> ReplyLimit {
     ReplyLimit { bytes: (64 << 10) + 256 * call.keys.len() + 128 * call.groups.len(), ..ReplyLimit::SHORT }
 }

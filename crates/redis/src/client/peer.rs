@@ -1,4 +1,4 @@
-//! One address, as one client sees it: what its connections share, and what they have found out.
+//! One address, as one client sees it: the configuration that its connections share, and whether the server counts.
 
 use std::sync::{
     Arc,
@@ -13,14 +13,14 @@ use super::{
     wire::{Running, Wire},
 };
 
-/// Whether it counts, as far as is known.
+/// Whether the server at an address counts, as far as this client knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
     /// It has not counted yet, for no lasting reason: not tried, not reached, or not ready.
     Unknown,
-    /// It has not counted, and refuses to until the setup is corrected.
+    /// It refuses to count until an operator corrects the setup.
     Refused,
-    /// It has counted over a connection of this client, which is final.
+    /// It has counted over a connection of this client. This is final.
     Proven,
 }
 
@@ -31,7 +31,7 @@ pub(super) struct Peer {
     pub(super) target: Target,
     pub(super) health: Arc<Health>,
     pub(super) proof: Proof,
-    /// The client.
+    /// The client's entry among those of the endpoint.
     member: Arc<Member>,
     standing: AtomicU8,
     /// Whether the last attempt to connect failed.
@@ -51,7 +51,7 @@ impl Peer {
         Arc::new(Self { plan, target, health, proof, member, standing, fails: AtomicBool::new(false) })
     }
 
-    /// Whether it counts, as far as is known.
+    /// Whether the server counts, as far as this client knows.
     pub(super) fn standing(&self) -> Standing {
         match self.standing.load(Relaxed) {
             refused if refused == Standing::Refused as u8 => Standing::Refused,
@@ -60,12 +60,12 @@ impl Peer {
         }
     }
 
-    /// Whether a call that finds no connection should wait for one: unless the last attempt failed.
+    /// Whether a call that finds no connection should wait for one: not if the last attempt failed.
     pub(super) fn may_connect(&self) -> bool {
         !self.fails.load(Relaxed) && !self.health.is_down()
     }
 
-    /// Makes a connection, proven to count. The error is the reason that there is none, without credentials.
+    /// Makes a connection and proves that its server counts. The error is for an operator, and contains no credentials.
     pub(super) async fn open(&self) -> Result<(Wire, Running), Box<str>> {
         let opened = self.connect().await;
         self.fails.store(opened.is_err(), Relaxed);
@@ -75,7 +75,7 @@ impl Peer {
     async fn connect(&self) -> Result<(Wire, Running), Box<str>> {
         let (wire, running) = match Wire::open(&self.plan, &self.target).await {
             Ok(opened) => opened,
-            // it may have rejected the login
+            // the reason may be a rejected login, for which a cure is known
             Err(reason) => {
                 let unproven = self.proof.refused(&reason);
                 self.refuse(&unproven);

@@ -1,4 +1,4 @@
-//! How and where an endpoint's connections connect.
+//! The configuration and state that all connections to an endpoint share, and the target of a connection.
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
@@ -6,17 +6,18 @@ use super::{contact::Contacts, key_limit::KeyLimit};
 use crate::{Credentials, HostPort, Startup};
 use tls::ClientTls;
 
-/// The least time to connect, even if calls have less: no caller waits for it.
+/// The least time for each step of connecting, even if the timeout of calls is shorter: connections are made in the
+/// background.
 const LEAST_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The pauses between attempts once an address has counted.
 const RECONNECTION: Startup = Startup { initial: Duration::from_millis(10), longest: Duration::from_secs(1) };
 
-/// What the connections of an endpoint share.
+/// The configuration and state that all connections to an endpoint share.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     pub(super) credentials: Credentials,
-    /// The prefix of all counters.
+    /// The prefix of all counters' keys.
     pub(super) key_prefix: Box<str>,
     pub(super) tls: Option<ClientTls>,
     pub(super) database: u32,
@@ -37,7 +38,7 @@ impl Plan {
         self.timeout.max(LEAST_PATIENCE)
     }
 
-    /// A connection on which a call went unanswered, and then a PING for so long, is dropped.
+    /// How long the PING that follows an unanswered call may take before the connection is dropped.
     pub(super) fn silence(&self) -> Duration {
         (self.timeout * 4).max(LEAST_PATIENCE)
     }
@@ -95,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn until_the_first_answer_pauses_are_as_set_and_later_they_are_our_own() {
+    fn pauses_are_as_configured_until_the_first_answer_and_fixed_afterwards() {
         let plan = plan(1000, 30_000);
         for (failures, longest) in [(0, 1000), (1, 2000), (4, 16_000), (5, 30_000), (1000, 30_000)] {
             let (least, most) = pauses(&plan, failures);
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn pauses_that_make_no_sense_do_no_harm() {
+    fn inconsistent_pauses_are_bounded() {
         for (plan, failures, longest) in [(plan(0, 0), 9, 10), (plan(0, 1000), 0, 10), (plan(5000, 1000), 9, 5000)] {
             let (least, most) = pauses(&plan, failures);
             assert!(least >= longest / 2 && most <= longest, "{failures}: {least} {most}");

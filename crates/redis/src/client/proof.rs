@@ -1,8 +1,8 @@
-//! The proof that a server counts: one call of the script that charges a counter, and a reply that can be decoded.
-//! Nothing less is proof: a replica, a full Redis, a user without SET and a node of a cluster all answer PING, and also
-//! a call of the script that charges nothing.
+//! The proof that a server counts: a call of the script that charges a counter, and a reply that can be decoded.
+//! Nothing less is enough: a replica, a Redis that is out of memory, a user without SET and a node of a cluster all
+//! answer PING, and even a call of the script that charges nothing.
 //!
-//! The counters are of a domain that no rule can have, with a window of one second, so they expire at its end.
+//! The counters are of a domain that no rule can have. Their window is one second, after which they expire.
 
 use std::{
     ops::Range,
@@ -22,30 +22,30 @@ use limiter::domain::{
 
 use crate::{Call, CallError, Credentials, Entry, GroupError, Script, decode, refusal, slot};
 
-/// Slots of a node that are tried while one is migrating to another node.
+/// The most slots of a node that are tried, if each turns out to be migrating to another node.
 const SLOTS_TRIED: usize = 4;
 
-/// Keys that are tried behind a proxy, each in effect on a random server behind it.
+/// The most keys that are tried through a proxy. Each is, in effect, on a random server behind it.
 const KEYS_TRIED: u32 = 16;
 
 /// Why a server is not proven to count.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Unproven {
-    /// It refused.
+    /// The server answered with an error.
     #[error("{text}{cure}")]
     Refused {
-        /// The error of Redis.
+        /// The error's text.
         text: Box<str>,
-        /// The cure, after a colon; empty if none is known.
+        /// The cure, with a colon before it; empty if none is known.
         cure: Box<str>,
     },
-    /// There was no reply, or one that the script of this build cannot have made.
+    /// There was no reply, or one that the script of this build cannot have returned.
     #[error("{0}")]
     NoReply(Box<str>),
 }
 
 impl Unproven {
-    /// Whether it will recur until the setup is corrected.
+    /// Whether the error will recur until an operator corrects the setup.
     pub(super) fn is_sticky(&self, has_slots: bool) -> bool {
         matches!(self, Self::Refused { text, .. } if refusal::is_sticky(text, has_slots))
     }
@@ -56,7 +56,7 @@ impl Unproven {
     }
 }
 
-/// The counters to charge at one address.
+/// Charges counters at one address, to prove that its server counts.
 #[derive(Debug)]
 pub(super) struct Proof {
     keys: Keys,
@@ -67,18 +67,18 @@ pub(super) struct Proof {
 
 #[derive(Debug)]
 enum Keys {
-    /// Two of different slots: a standalone Redis counts both, and a node of a cluster refuses them.
+    /// Two keys of different slots: a standalone Redis counts both, and a node of a cluster refuses them.
     OfAnySlot,
-    /// One of the slots that the node serves.
+    /// One key of a slot that the node serves.
     OfSlots {
         served: Mutex<Vec<Range<usize>>>,
-        /// Notified when the node replies that it does not serve them.
+        /// Notified when the node replies that it does not serve the slot of a key.
         doubt: Arc<Notify>,
     },
 }
 
 impl Proof {
-    /// For a standalone Redis or a primary that sentinels name. `prefix` is that of all counters.
+    /// For a standalone Redis or a primary that sentinels name. `prefix` is the prefix of all counters' keys.
     pub(super) fn of_one(prefix: &str, credentials: &Credentials) -> Self {
         Self::of(Keys::OfAnySlot, prefix, credentials)
     }
@@ -97,7 +97,7 @@ impl Proof {
         matches!(self.keys, Keys::OfSlots { .. })
     }
 
-    /// Whether there is anything to charge.
+    /// Whether there is a key to charge: not while a node of a cluster serves no slot.
     pub(super) fn has_keys(&self) -> bool {
         match &self.keys {
             Keys::OfAnySlot => true,
@@ -112,7 +112,7 @@ impl Proof {
         }
     }
 
-    /// Adds a slot of the node.
+    /// Adds a slot to those of the node.
     pub(super) fn serve_also(&self, slot: u16) {
         if let Keys::OfSlots { served, .. } = &self.keys {
             let mut served = served.lock().unwrap_or_else(PoisonError::into_inner);
@@ -123,13 +123,14 @@ impl Proof {
         }
     }
 
-    /// Charges over this connection. `Ok(false)`: the node serves no slot, so nothing can be charged.
+    /// Charges over this connection. `patience` is the timeout of each call. `Ok(false)`: the node serves no slot, so
+    /// nothing can be charged.
     pub(super) async fn charge(&self, wire: &Wire, patience: Duration) -> Result<bool, Unproven> {
         match &self.keys {
-            // a call of one key proves the server of that key: of those behind a proxy, one that counts is enough
+            // a call with one key proves only the server of that key; one server behind a proxy that counts is enough
             Keys::OfAnySlot if wire.carries_one_key() => {
                 let mut outcome = Ok(true);
-                // other keys each time: a server that hangs delays all replies after its own
+                // different keys each time, because a server that hangs delays all replies after its own
                 let first = fastrand::u32(..1000);
                 for number in first..first + KEYS_TRIED {
                     outcome = self.charge_keys(wire, std::iter::once(self.key(number)), patience).await.map(|()| true);
@@ -141,7 +142,7 @@ impl Proof {
             }
             Keys::OfAnySlot => {
                 let first = self.key(0);
-                // none, if the prefix gives all counters the same slot
+                // there is no other one if a hash tag in the prefix gives all counters the same slot
                 let other = (1..64).map(|number| self.key(number)).find(|key| slot_of(key) != slot_of(&first));
                 self.charge_keys(wire, std::iter::once(first).chain(other), patience).await.map(|()| true)
             }
@@ -152,16 +153,17 @@ impl Proof {
                 }
                 let is_served = |key: &CounterKey| served.iter().any(|range| range.contains(&slot_of(key)));
                 let [one, two, three] = [0, 1, 2].map(|number| slot_of(&self.key(number)));
-                // of a node with one slot, one key in 16 384 is; with a prefix that gives all counters one slot, all or none
+                // A node with a single slot serves one key in 16 384. If a hash tag in the prefix gives all counters
+                // the same slot, it serves all keys or none.
                 let numbers = if one == two && two == three { 1 } else { 1 << 20 };
                 let keys = (0..numbers).map(|number| self.key(number)).filter(is_served).take(SLOTS_TRIED);
-                // without a key, the prefix gives all counters a slot of another node: this one is sent no calls
+                // if no key is found, the prefix gives all counters a slot of another node, and this one gets no calls
                 let mut outcome = Ok(());
                 for key in keys {
                     outcome = self.charge_keys(wire, std::iter::once(key), patience).await;
                     match &outcome {
                         Err(Unproven::Refused { text, .. }) => match refusal::code(text) {
-                            // the slot is migrating: another may not be
+                            // this slot is migrating; the next one may not be
                             "ASK" | "TRYAGAIN" => {}
                             "MOVED" => {
                                 doubt.notify_one();
@@ -173,7 +175,7 @@ impl Proof {
                     }
                 }
                 match outcome {
-                    // the node answers, and calls follow the slot by redirection
+                    // the node answers, and calls follow the redirection
                     Err(Unproven::Refused { text, .. }) if refusal::code(&text) == "ASK" => Ok(true),
                     outcome => outcome.map(|()| true),
                 }
@@ -215,13 +217,13 @@ impl Proof {
         Ok(())
     }
 
-    /// From the text of a refusal, or of another error.
+    /// The error with this text, and its cure if one is known.
     pub(super) fn refused(&self, text: &str) -> Unproven {
         let cure = cure::of(text, self.has_slots(), &self.credentials, &self.prefix);
         Unproven::Refused { text: text.into(), cure: cure.map(|cure| format!(": {cure}").into()).unwrap_or_default() }
     }
 
-    /// The counter of this number: each is in effect in a random slot.
+    /// The counter with this number. Each is, in effect, in a random slot.
     fn key(&self, number: u32) -> CounterKey {
         let number = number.to_string();
         let entry = (&b"probe"[..], KeyValue::Exact(number.as_bytes()));

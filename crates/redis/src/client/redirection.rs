@@ -1,16 +1,16 @@
-//! Redirections and `CLUSTER SLOTS`: which node has which slot, according to the nodes.
+//! Redirections and replies to `CLUSTER SLOTS`: which node serves which slot.
 
 use std::ops::Range as Indices;
 
 use super::wire::Reply;
 use crate::{HostPort, slot};
 
-/// The node to which a call that was not run is redirected.
+/// A redirection: the call was not run, and is to be sent to another node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Redirection {
-    /// The slot is there.
+    /// The node `to` serves the slot.
     Moved { slot: u16, to: HostPort },
-    /// The slot is migrating there, and the key has migrated; for this call only.
+    /// The slot is migrating to `to`, and the key has migrated already. Applies to this call only.
     Ask { to: HostPort },
 }
 
@@ -30,20 +30,20 @@ impl Redirection {
     }
 }
 
-/// Slots and the node that serves them.
+/// A range of slots and the node that serves them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Range {
     pub(super) slots: Indices<usize>,
     pub(super) at: HostPort,
 }
 
-/// The ranges in a reply to `CLUSTER SLOTS`. `from` is the host that sent it. What cannot be read is left out.
+/// The ranges in a reply to `CLUSTER SLOTS`. `from` is the host that sent it. Malformed ranges are left out.
 pub(super) fn ranges(reply: &Reply, from: &str) -> Vec<Range> {
     let Reply::List(list) = reply else { return Vec::new() };
     list.iter().filter_map(|range| self::range(range, from)).collect()
 }
 
-/// Why a reply to `CLUSTER SLOTS` names no node.
+/// Explains to an operator why a reply to `CLUSTER SLOTS` names no node.
 pub(super) fn nowhere(reply: &Reply) -> &'static str {
     let Reply::List(list) = reply else { return "CLUSTER SLOTS was not answered with a list: is this a Redis?" };
     let is_unknown = |range: &Reply| match range {
@@ -54,8 +54,8 @@ pub(super) fn nowhere(reply: &Reply) -> &'static str {
         _ => false,
     };
     if list.iter().any(is_unknown) {
-        "CLUSTER SLOTS names its nodes `?`: they prefer a host name and announce none. Set cluster-announce-hostname on \
-         each node, or cluster-preferred-endpoint-type ip"
+        "CLUSTER SLOTS names its nodes `?`: they prefer a host name and announce none. Set cluster-announce-hostname \
+         on each node, or cluster-preferred-endpoint-type ip"
     } else {
         "CLUSTER SLOTS names no node: no slot is served yet"
     }
@@ -81,7 +81,8 @@ fn range(reply: &Reply, from: &str) -> Option<Range> {
 /// The longest name of a host (RFC 1035).
 const MAX_HOST: usize = 253;
 
-/// An empty host is the one that sent the reply; `?` an unknown one. What is no name of a host is left out.
+/// The address in a reply. An empty host stands for `from`, the host that sent the reply. `None` if the host is unknown
+/// (`?`) or no valid host name.
 pub(super) fn host_port(host: &str, port: u16, from: &str) -> Option<HostPort> {
     let host = match host {
         "" => from,

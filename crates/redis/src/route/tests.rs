@@ -16,8 +16,8 @@ fn hit(key: &str, descriptor: u32, unit: Unit) -> Hit {
     Hit { descriptor, ..Hit::new(key, Limit::fixed_window(1, unit), Charge::Take(1)) }
 }
 
-/// Of each part, the side (`None`: it goes nowhere) and the indices of its hits.
-fn told(parts: &[Part]) -> Vec<(Option<Side>, &[usize])> {
+/// For each part, the side (`None`: it has no lane) and the indices of its hits.
+fn sides(parts: &[Part]) -> Vec<(Option<Side>, &[usize])> {
     parts.iter().map(|part| (part.lane.ok().map(|lane| lane.side), part.indices.as_slice())).collect()
 }
 
@@ -40,7 +40,7 @@ fn limits_per_second_have_their_own_redis_but_descriptors_stay_whole() {
     let routes = routes(MANY, Some(MANY));
     assert_eq!(routes.whole(&group), None);
     let parts = routes.split(&Group { quota_passed: true, refused: true, ..group.atomic() });
-    assert_eq!(told(&parts), [(Some(Side::PerSecond), &[0, 3][..]), (Some(Side::Main), &[1, 2][..])]);
+    assert_eq!(sides(&parts), [(Some(Side::PerSecond), &[0, 3][..]), (Some(Side::Main), &[1, 2][..])]);
     assert!(parts.iter().all(|part| part.group.atomic && part.group.quota_passed && part.group.refused));
 }
 
@@ -48,10 +48,10 @@ fn limits_per_second_have_their_own_redis_but_descriptors_stay_whole() {
 fn a_cluster_gets_a_part_for_each_slot() {
     let group = Group::new(vec![hit("{a}1", 0, Unit::Day), hit("{b}1", 1, Unit::Day), hit("{a}2", 2, Unit::Day)]);
     let parts = routes(SLOTS, None).split(&group);
-    let told: Vec<_> =
+    let slots: Vec<_> =
         parts.iter().map(|part| (part.lane.expect("a lane").partition, part.indices.as_slice())).collect();
     let slot = |key: &[u8]| Partition::Slot(slot::of(key));
-    assert_eq!(told, [(slot(b"a"), &[0, 2][..]), (slot(b"b"), &[1][..])]);
+    assert_eq!(slots, [(slot(b"a"), &[0, 2][..]), (slot(b"b"), &[1][..])]);
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn where_a_call_carries_one_key_each_key_has_a_lane() {
         assert_eq!(routes.whole(&group), None);
         let parts = routes.split(&group);
         let main = Some(Side::Main);
-        assert_eq!(told(&parts), [(main, &[0, 2][..]), (main, &[1][..]), (main, &[3][..])]);
+        assert_eq!(sides(&parts), [(main, &[0, 2][..]), (main, &[1][..]), (main, &[3][..])]);
         let lanes: std::collections::HashSet<_> = parts.iter().map(|part| part.lane.expect("a lane")).collect();
         assert_eq!(lanes.len(), 3);
         let single = Group::single(hit("a", 0, Unit::Day));
@@ -80,15 +80,15 @@ fn where_a_call_carries_one_key_each_key_has_a_lane() {
 }
 
 #[test]
-fn what_belongs_together_and_has_several_keys_goes_nowhere_or_whole_to_who_is_not_known_yet() {
+fn hits_of_several_keys_that_must_be_charged_together_are_refused_once_the_limit_is_one_key() {
     let limits = Group::new(vec![hit("a1", 0, Unit::Day), hit("a2", 0, Unit::Hour), hit("b", 1, Unit::Day)]);
     let atomic = Group::new(vec![hit("a", 0, Unit::Day), hit("b", 1, Unit::Day), hit("c", 2, Unit::Day)]).atomic();
     let twice = Group::new(vec![hit("a", 0, Unit::Day), hit("a", 1, Unit::Day)]).atomic();
     let main = Some(Side::Main);
     let split = |keys: KeyConstraints, group: &Group| routes(keys, None).split(group);
-    assert_eq!(told(&split(ONE, &limits)), [(None, &[0, 1][..]), (main, &[2][..])]);
-    assert_eq!(told(&split(ONE, &atomic)), [(None, &[0, 1, 2][..])]);
-    assert_eq!(told(&split(ONE, &twice)), [(main, &[0, 1][..])]);
+    assert_eq!(sides(&split(ONE, &limits)), [(None, &[0, 1][..]), (main, &[2][..])]);
+    assert_eq!(sides(&split(ONE, &atomic)), [(None, &[0, 1, 2][..])]);
+    assert_eq!(sides(&split(ONE, &twice)), [(main, &[0, 1][..])]);
     let whole = Ok(Lane { side: Side::Main, partition: Partition::Whole });
     assert_eq!(split(UNKNOWN, &limits)[0].lane, whole);
     assert_eq!(split(UNKNOWN, &atomic)[0].lane, whole);
@@ -97,7 +97,7 @@ fn what_belongs_together_and_has_several_keys_goes_nowhere_or_whole_to_who_is_no
 }
 
 #[test]
-fn each_redis_has_its_own_way() {
+fn each_redis_has_its_own_key_limit() {
     let group = Group::new(vec![
         hit("a", 0, Unit::Second),
         hit("b", 1, Unit::Day),
@@ -107,14 +107,14 @@ fn each_redis_has_its_own_way() {
     let (main, second) = (Some(Side::Main), Some(Side::PerSecond));
     let split = |main, per_second, group: &Group| routes(main, Some(per_second)).split(group);
     let parts = split(MANY, ONE, &group);
-    assert_eq!(told(&parts), [(second, &[0][..]), (main, &[1, 3][..]), (second, &[2][..])]);
+    assert_eq!(sides(&parts), [(second, &[0][..]), (main, &[1, 3][..]), (second, &[2][..])]);
     let group = group.atomic();
-    assert_eq!(told(&split(MANY, ONE, &group)), [(None, &[0, 2][..]), (main, &[1, 3][..])]);
-    assert_eq!(told(&split(ONE, MANY, &group)), [(second, &[0, 2][..]), (None, &[1, 3][..])]);
+    assert_eq!(sides(&split(MANY, ONE, &group)), [(None, &[0, 2][..]), (main, &[1, 3][..])]);
+    assert_eq!(sides(&split(ONE, MANY, &group)), [(second, &[0, 2][..]), (None, &[1, 3][..])]);
 }
 
 #[test]
-fn a_cluster_behind_which_a_call_carries_one_key_is_asked_by_the_slot_of_the_key() {
+fn in_a_cluster_with_one_key_per_call_each_call_goes_to_the_slot_of_its_key() {
     let keys = KeyConstraints { has_slots: true, ..ONE };
     let group = Group::new(vec![hit("{a}1", 0, Unit::Day), hit("{a}2", 1, Unit::Day)]);
     let parts = routes(keys, None).split(&group);

@@ -141,8 +141,8 @@ impl Watched {
             ),
             Warning::NotYet(_) => tracing::warn!(
                 listener,
-                "the certificate {certificate} is valid only from {}, so clients refuse it until then (unless the clock \
-                 of this machine is slow)",
+                "the certificate {certificate} is valid only from {}, so clients refuse it until then (unless the \
+                 clock of this machine is slow)",
                 humantime::format_rfc3339_seconds(validity.not_before)
             ),
         }

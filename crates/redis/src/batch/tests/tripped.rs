@@ -1,4 +1,4 @@
-//! What is asked while the breaker is open.
+//! Checks that arrive while the breaker is open.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! A few connections to one address, which take turns, and calls over them past the breaker of the address.
+//! The connections of a client to one address, used in turn, and calls over them, subject to the address's breaker.
 
 mod observation;
 mod probing;
@@ -51,9 +51,9 @@ impl Node {
         Arc::new(Self { links, next: AtomicUsize::new(0), peer, prober: Mutex::default() })
     }
 
-    /// Runs a command over one of the connections, unless the breaker is open. The breaker observes the outcome: a
-    /// reply when the observation that is returned with it is dropped, silence at once, unless a redirection had left
-    /// too little time to judge by.
+    /// Runs a command over one of the connections, unless the breaker is open. The breaker observes the outcome: of a
+    /// reply, when the returned observation is dropped; of a timeout, at once, unless a redirection had left the
+    /// command too little time to blame the server.
     pub(super) async fn run(
         self: &Arc<Self>,
         command: Command,
@@ -73,22 +73,23 @@ impl Node {
             Ok(_) => observation.answered(),
             Err(CallError::Refused(text)) if observation.is_sticky(text) => observation.refused(text),
             Err(CallError::Refused(_)) => observation.answered(),
-            // too little time to judge by, or no connection to an address that other clients are connected to
+            // too little time to blame the server
             Err(CallError::Unanswered(_)) if timeout < self.timeout() / 2 => {}
+            // other clients are connected to the address
             Err(CallError::Unreachable) if self.peer.health.is_connected() => {}
-            // it was not sent
+            // the command was not sent
             Err(CallError::ManyKeys) => {}
             Err(_) => observation.silent(),
         }
         result.map(|reply| (reply, Some(observation)))
     }
 
-    /// Of a call.
+    /// The timeout of a call.
     fn timeout(&self) -> Duration {
         self.peer.plan.timeout
     }
 
-    /// Takes up the outcome of a call. `text`: the error of a refusal.
+    /// Passes the outcome of a call to the breaker. `text` is the error of a refusal.
     pub(super) fn observe(self: &Arc<Self>, call: Admitted, outcome: Outcome, text: Option<&str>) {
         let Some(breaker) = &self.peer.health.breaker else { return };
         if breaker.observe(call, outcome, Instant::now()) {
@@ -97,29 +98,29 @@ impl Node {
         }
     }
 
-    /// Whether this error will recur until the setup is corrected. Behind a proxy, an error of one server says nothing
-    /// of the others.
+    /// Whether this error will recur until an operator corrects the setup. Never behind a proxy, where the error of one
+    /// server says nothing about the others.
     pub(super) fn is_sticky(&self, text: &str) -> bool {
         self.peer.plan.keys.now() != Some(KeysPerCall::One) && refusal::is_sticky(text, self.peer.proof.has_slots())
     }
 
-    /// Charges a counter there as a probe; `Err(None)`: there is no connection.
+    /// Probes the address: charges a counter there. `Err(None)`: there is no connection.
     pub(super) async fn prove(&self) -> Result<(), Option<Unproven>> {
         let wire = self.wire().ok_or(None)?;
         self.peer.proof.charge(&wire, self.timeout()).await.map(drop).map_err(Some)
     }
 
-    /// The probe of this address.
+    /// The counters that a probe of this address charges.
     pub(super) fn proof(&self) -> &Proof {
         &self.peer.proof
     }
 
-    /// What this client knows of the address.
+    /// Whether the address counts, as far as this client knows.
     pub(super) fn standing(&self) -> Standing {
         self.peer.standing()
     }
 
-    /// Whether the breaker lets calls through. If not, the address is probed from now on.
+    /// Whether the breaker admits calls. If not, ensures that the address is probed.
     pub(super) fn admits(self: &Arc<Self>) -> bool {
         let Some(breaker) = self.peer.health.breaker.as_ref().filter(|breaker| !breaker.admits()) else { return true };
         self.watch(breaker);
@@ -139,10 +140,10 @@ impl Node {
         wire.run(command, asking, left).await
     }
 
-    /// Waits for a connection that is being made; `None` once none is.
+    /// Waits for a connection that is being established; `None` if the attempts fail.
     async fn connects(&self) -> Option<Arc<Wire>> {
         loop {
-            // enabled first, so that a notification between the look and the wait is not missed
+            // enabled first, so that a notification between the check and the wait is not missed
             let mut news = pin!(self.peer.health.news.notified());
             news.as_mut().enable();
             if let Some(wire) = self.wire() {
@@ -155,8 +156,8 @@ impl Node {
         }
     }
 
-    /// Ensures that the address is probed: by this node, at once or as soon as it can, unless another client does. The
-    /// task ends when the breaker closes, or with the node.
+    /// Ensures that the address is probed: by a task of this node, at once or as soon as it has a connection, unless
+    /// another client probes it. The task ends when the breaker closes, or with the node.
     fn watch(self: &Arc<Self>, breaker: &Breaker) {
         if breaker.is_probed() {
             return;
@@ -171,19 +172,18 @@ impl Node {
         }
     }
 
-    /// Whether a probe over its connections is about the address. Without a connection it is only if no other client
-    /// has one.
+    /// Whether a probe by this node can say anything about the address: it has a connection, or no client has one.
     pub(super) fn can_probe(&self) -> bool {
         self.open() > 0 || !self.peer.health.is_connected()
     }
 
-    /// An open connection: they take turns.
+    /// The next open connection, round robin; `None` if none is open.
     pub(super) fn wire(&self) -> Option<Arc<Wire>> {
         let first = self.next.fetch_add(1, Relaxed);
         (0..self.links.len()).find_map(|n| self.links[first.wrapping_add(n) % self.links.len()].wire())
     }
 
-    /// Connections that are open.
+    /// The number of open connections.
     pub(super) fn open(&self) -> usize {
         self.links.iter().filter(|link| link.wire().is_some()).count()
     }
@@ -200,7 +200,7 @@ impl Node {
         }
     }
 
-    /// Makes other connections, and drops these when their calls have ended.
+    /// Replaces the connections: the current ones are closed when their calls have ended.
     pub(super) fn reconnect(&self) {
         for link in &self.links {
             link.replace();

@@ -1,11 +1,11 @@
-//! What the breaker of an address observes of one call.
+//! The breaker's observation of one call.
 
 use std::{fmt, sync::Arc};
 
 use super::Node;
 use crate::breaker::{self, Admitted};
 
-/// A call that the breaker let through. Dropped, it is observed with its outcome.
+/// A call that the breaker admitted. When this is dropped, the breaker observes the outcome that was set.
 pub(crate) struct Observation {
     node: Arc<Node>,
     call: Admitted,
@@ -16,12 +16,12 @@ enum Outcome {
     Answered,
     Refused(Box<str>),
     Silent,
-    /// It is not about the address.
+    /// The call says nothing about the address, and is not observed.
     Nothing,
 }
 
 impl Observation {
-    /// Of a call that runs. If the caller leaves before an outcome is set, nothing is observed.
+    /// Begins without an outcome: if the caller leaves before one is set, nothing is observed.
     pub(super) fn new(node: &Arc<Node>, call: Admitted) -> Self {
         Self { node: Arc::clone(node), call, outcome: Outcome::Nothing }
     }
@@ -41,7 +41,7 @@ impl Observation {
         self.outcome = Outcome::Silent;
     }
 
-    /// Whether this error will recur until the setup is corrected.
+    /// Whether this error will recur until an operator corrects the setup.
     pub(crate) fn is_sticky(&self, text: &str) -> bool {
         self.node.is_sticky(text)
     }

@@ -1,6 +1,6 @@
-//! The task that probes an address whose breaker is open: after each cooldown, and when a connection was made, unless
-//! the address is one that is connected to and then does not answer. A probe is what
-//! [proves](crate::client::proof) a connection: no refusal closes the breaker.
+//! The task that probes an address whose breaker is open: after each cooldown, and when a connection was made. The
+//! latter is left out for an address that accepts connections and then does not answer. A probe is the call that
+//! [proves](crate::client::proof) that a server counts; a refusal does not close the breaker.
 
 use std::{
     pin::pin,
@@ -20,12 +20,12 @@ use crate::{
 pub(super) struct Probing {
     health: Arc<Health>,
     node: Weak<Node>,
-    /// Whether it is the task that probes the address; if not, it tries to become that each time it would probe.
+    /// Whether it has claimed the probing of the address; if not, it tries to claim it after each pause.
     holds: bool,
 }
 
 impl Probing {
-    /// Starts it, on the current runtime. `holds`: it is the task that probes the address.
+    /// Starts the task on the current runtime. `holds`: the caller has claimed the probing for it.
     pub(super) fn start(node: &Arc<Node>, holds: bool) -> JoinHandle<()> {
         tokio::spawn(Self { health: Arc::clone(&node.peer.health), node: Arc::downgrade(node), holds }.run())
     }
@@ -39,7 +39,7 @@ impl Probing {
                 () = tokio::time::sleep(breaker.pause()) => {}
                 () = connected.as_mut(), if breaker.may_be_hurried() => {}
             }
-            // enabled before the probe: a connection that is made meanwhile is noticed after it
+            // registered before the probe, so that a connection that is made during the probe is noticed after it
             connected.set(health.connected.notified());
             let Some(node) = self.node.upgrade() else { return };
             if !self.may_probe(&node, breaker) {
@@ -51,7 +51,7 @@ impl Probing {
             let proven = node.prove().await;
             let closed = breaker.probed(proven.is_ok(), Instant::now());
             match proven {
-                Ok(()) if closed => health.mended(),
+                Ok(()) if closed => health.recovered(),
                 Ok(()) => {}
                 // another server may be the primary by now: the next probe uses new connections
                 Err(unproven) if unproven.as_ref().is_some_and(Unproven::is_replica) => node.reconnect(),
@@ -60,7 +60,8 @@ impl Probing {
         }
     }
 
-    /// Becomes the task that probes the address if its node can probe and no other task does, or ceases to be it.
+    /// Claims the probing if the node can probe and no other task has claimed it; releases it if the node cannot probe.
+    /// Returns whether it is claimed.
     fn may_probe(&mut self, node: &Node, breaker: &Breaker) -> bool {
         let can = node.can_probe();
         if self.holds && !can {

@@ -1,4 +1,4 @@
-//! Who probes, by time that is paused and links that are told of connections by hand.
+//! Which client probes an address. Time is paused, and the tests set the connections of the links.
 
 use std::num::NonZeroU32;
 
@@ -36,7 +36,7 @@ fn healths() -> Arc<Healths> {
 
 /// A node with one link, which is not connected.
 fn node(health: &Arc<Health>) -> (watch::Sender<Option<Arc<Wire>>>, Arc<Node>) {
-    let (told, link) = Link::by_hand();
+    let (connection, link) = Link::by_hand();
     let (timeout, startup) = (Duration::from_millis(100), Startup { initial: COOLDOWN, longest: COOLDOWN });
     let (credentials, contacts) = (Credentials::None, Arc::new(Contacts::new()));
     let keys = Arc::new(KeyLimit::new(None));
@@ -45,7 +45,7 @@ fn node(health: &Arc<Health>) -> (watch::Sender<Option<Arc<Wire>>>, Arc<Node>) {
     let proof = Proof::of_one("", &Credentials::None);
     let member = plan.contacts.joins();
     let target = Target::Tcp(HostPort { host: "redis".to_owned(), port: 6379 });
-    (told, Node::with(vec![link], Peer::new(&Arc::new(plan), &target, health, proof, &member)))
+    (connection, Node::with(vec![link], Peer::new(&Arc::new(plan), &target, health, proof, &member)))
 }
 
 fn trip(health: &Health) -> &Breaker {
@@ -67,20 +67,20 @@ async fn is_probed(breaker: &Breaker) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_cannot_probe_when_the_breaker_opens_does_as_soon_as_it_can() {
+async fn a_client_that_cannot_probe_when_the_breaker_opens_does_as_soon_as_it_can() {
     for i_connect in [true, false] {
         let health = healths().of(&"redis:6379");
         // another client is connected, and idle
         let other = health.opened();
-        let (told, node) = node(&health);
+        let (connection, node) = node(&health);
         let breaker = trip(&health);
         let tasks = Handle::current().metrics().num_alive_tasks();
         assert!((0..100).all(|_| !node.admits()));
-        assert_eq!(Handle::current().metrics().num_alive_tasks(), tasks + 1, "one waits for its chance");
+        assert_eq!(Handle::current().metrics().num_alive_tasks(), tasks + 1, "one task waits until it can probe");
         sleep(10 * COOLDOWN).await;
-        assert!(breaker.pause() <= COOLDOWN && breaker.state() == BreakerState::Open, "it cannot tell");
+        assert!(breaker.pause() <= COOLDOWN && breaker.state() == BreakerState::Open, "it cannot probe");
         if i_connect {
-            told.send_replace(Some(Arc::new(Wire::unmade())));
+            connection.send_replace(Some(Arc::new(Wire::unmade())));
         } else {
             drop(other);
         }
@@ -89,13 +89,13 @@ async fn one_that_cannot_probe_when_the_breaker_opens_does_as_soon_as_it_can() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_takes_over_from_one_that_is_gone() {
+async fn another_client_takes_over_from_one_that_is_dropped() {
     let health = healths().of(&"redis:6379");
     let open = health.opened();
     let [(mine, first), (theirs, second)] = [node(&health), node(&health)];
     mine.send_replace(Some(Arc::new(Wire::unmade())));
     let breaker = trip(&health);
-    // the first probes, the second cannot, and nobody calls any more
+    // the first probes, the second cannot, and there are no further calls
     assert!(!second.admits());
     assert!(!first.admits());
     drop(first);
@@ -111,40 +111,40 @@ async fn a_breaker_is_closed_when_the_last_client_leaves_its_address() {
     let [(_, first), (_, second)] = [node(&health), node(&health)];
     let breaker = trip(&health);
     drop(first);
-    assert_eq!(breaker.state(), BreakerState::Open, "the second knows no better");
+    assert_eq!(breaker.state(), BreakerState::Open, "the second still uses it");
     drop(second);
     let (_, third) = node(&healths.of(&"redis:6379"));
-    assert!(third.admits(), "nobody has asked it for a while");
+    assert!(third.admits(), "its state is unknown again");
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_waits_for_a_connection_takes_any() {
+async fn a_caller_that_waits_for_a_connection_takes_any() {
     let (_first, mut links) = Link::by_hand();
     let health = healths().of(&"redis:6379");
-    let (told, mut node) = node(&health);
+    let (connection, mut node) = node(&health);
     let two = Arc::get_mut(&mut node).expect("the only one");
     std::mem::swap(&mut two.links[0], &mut links);
     two.links.push(links);
     assert!(timeout(COOLDOWN, node.connected()).await.is_err(), "there is none");
-    told.send_replace(Some(Arc::new(Wire::unmade())));
+    connection.send_replace(Some(Arc::new(Wire::unmade())));
     timeout(COOLDOWN, node.connected()).await.expect("the second link is connected");
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_waits_for_a_connection_is_told_of_it() {
+async fn a_caller_that_waits_for_a_connection_is_woken_by_it() {
     let health = healths().of(&"redis:6379");
-    let (told, node) = node(&health);
+    let (connection, node) = node(&health);
     let waits = tokio::spawn(async move { node.connected().await });
     tokio::task::yield_now().await;
-    told.send_replace(Some(Arc::new(Wire::unmade())));
+    connection.send_replace(Some(Arc::new(Wire::unmade())));
     let _open = health.opened();
-    timeout(COOLDOWN, waits).await.expect("told").expect("no panic");
+    timeout(COOLDOWN, waits).await.expect("woken").expect("no panic");
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_one_server_behind_a_proxy_refuses_is_no_word_of_the_others() {
+async fn a_refusal_by_one_server_behind_a_proxy_says_nothing_about_the_others() {
     let healths = healths();
-    let (_told, node) = node(&healths.of(&"redis:6379"));
+    let (_connection, node) = node(&healths.of(&"redis:6379"));
     let full = "OOM command not allowed when used memory > 'maxmemory'.";
     assert!(node.is_sticky(full));
     node.peer.plan.keys.found(KeysPerCall::One, &"redis:6379", "it says so");

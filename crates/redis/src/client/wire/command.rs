@@ -1,14 +1,14 @@
-//! Commands, encoded once (RESP2, <https://redis.io/docs/latest/develop/reference/protocol-spec/>), and the limits of
-//! their replies.
+//! Commands, encoded when they are created (RESP2, <https://redis.io/docs/latest/develop/reference/protocol-spec/>),
+//! and the limits of their replies.
 
 use bytes::Bytes;
 
-/// The limit of a reply: more ends the connection, which bounds a hostile or broken peer.
+/// The limit of a reply. A larger reply ends the connection, so that a malicious or faulty peer cannot use up memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) struct ReplyLimit {
-    /// Bytes of all its strings.
+    /// The most bytes of all its strings together.
     pub(in super::super) bytes: usize,
-    /// Values in all its lists.
+    /// The most values in all its lists together.
     pub(in super::super) items: usize,
 }
 
@@ -22,7 +22,7 @@ impl ReplyLimit {
 pub(in super::super) struct Command {
     pub(super) encoded: Bytes,
     pub(super) limit: ReplyLimit,
-    /// The number of counters that it names.
+    /// The number of counters that the command names.
     pub(super) keys: usize,
 }
 

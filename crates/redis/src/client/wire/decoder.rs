@@ -1,5 +1,5 @@
-//! Decodes replies from the bytes of a connection as they arrive: each byte is read once, nothing recurses, and the
-//! size of a reply is checked before it is stored.
+//! Decodes replies from the bytes of a connection as they arrive. Each byte is read once, there is no recursion, and
+//! the size of a reply is checked before it is stored.
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use smallvec::SmallVec;
@@ -15,10 +15,10 @@ const MAX_ERROR: usize = 1 << 10;
 /// The initial capacity of a list.
 const FIRST_ROOM: usize = 32;
 
-/// Why bytes are no reply. Their connection cannot be used any more.
+/// Why bytes are not a valid reply. Their connection cannot be used any more.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum DecodeError {
-    #[error("a reply begins with byte {0:#04x}, which RESP2 does not know: is this a Redis?")]
+    #[error("a reply begins with byte {0:#04x}, which is not RESP2: is this a Redis?")]
     Kind(u8),
     #[error("a length or number of a reply cannot be read")]
     Number,
@@ -28,19 +28,19 @@ pub(super) enum DecodeError {
     Line,
     #[error("lists of a reply nest deeper than {MAX_DEPTH}")]
     Depth,
-    #[error("a reply has more than {} bytes or {} values, which the command cannot cause", .0.bytes, .0.items)]
+    #[error("a reply has more than {} bytes or {} values, too many for the command", .0.bytes, .0.items)]
     Large(ReplyLimit),
     #[error("a reply to no command")]
     Unasked,
 }
 
-/// A reply, or the text of an error that takes its place or is in it.
+/// A reply, or the text of an error that was sent in place of it or inside it.
 pub(super) type Outcome = Result<Reply, Box<str>>;
 
-/// The state between two bytes.
+/// The state of decoding between two reads.
 #[derive(Debug, Default)]
 pub(super) struct Decoder {
-    /// Lists that lack items, the outermost first.
+    /// Lists that are still incomplete, the outermost first.
     open: SmallVec<[List; 2]>,
     /// The length of a string whose bytes are expected.
     string: Option<usize>,
@@ -58,11 +58,11 @@ struct List {
 }
 
 impl Decoder {
-    /// Takes the next reply from `from`; `None` if it is incomplete. `limit` is that of its command.
+    /// Takes the next reply from `from`; `None` if it is incomplete. `limit` is the limit of its command.
     pub(super) fn decode(&mut self, from: &mut BytesMut, limit: ReplyLimit) -> Result<Option<Outcome>, DecodeError> {
         loop {
             let Some(mut value) = self.value(from, limit)? else { return Ok(None) };
-            // into the innermost list, which may complete it, and so on
+            // adds the value to the innermost list; a list that is then complete is the next value
             loop {
                 let Some(list) = self.open.last_mut() else {
                     (self.bytes, self.items) = (0, 0);
@@ -79,7 +79,7 @@ impl Decoder {
         }
     }
 
-    /// The next value that is no list with items; `None` if it is incomplete.
+    /// Takes the next value that is not a list with items; `None` if it is incomplete.
     fn value(&mut self, from: &mut BytesMut, limit: ReplyLimit) -> Result<Option<Reply>, DecodeError> {
         loop {
             if let Some(length) = self.string {
@@ -142,7 +142,7 @@ impl Decoder {
         if self.bytes > limit.bytes || self.items > limit.items { Err(DecodeError::Large(limit)) } else { Ok(()) }
     }
 
-    /// The next line without its end; `None` if it is incomplete.
+    /// Takes the next line, without its end; `None` if it is incomplete.
     fn line(&mut self, from: &mut BytesMut) -> Result<Option<Bytes>, DecodeError> {
         let Some(end) = from[self.scanned..].iter().position(|byte| *byte == b'\n') else {
             self.scanned = from.len();
@@ -163,7 +163,7 @@ fn number(text: &[u8]) -> Result<i64, DecodeError> {
     std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).ok_or(DecodeError::Number)
 }
 
-/// `None`: there is no string or list.
+/// The length of a string or list; `None` for nil (-1).
 fn length(text: &[u8]) -> Result<Option<usize>, DecodeError> {
     match number(text)? {
         -1 => Ok(None),
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_reply_ends_it_at_once() {
+    fn malformed_replies_are_rejected_at_once() {
         for (sent, error) in [
             (&b">2\r\n"[..], DecodeError::Kind(b'>')),
             (b"HTTP/1.1 400", DecodeError::Kind(b'H')),
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_cut() {
+    fn a_long_error_is_truncated() {
         let sent = format!("-ERR {}\r\n", "x".repeat(10_000));
         let replies = decode(sent.as_bytes()).expect("a reply");
         assert_eq!(replies[0].as_ref().expect_err("an error").len(), MAX_ERROR);

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::CallError;
 
-/// The most bytes that may wait to be written: a peer that does not read is sent no more.
+/// The most bytes that may wait to be written. Beyond that, commands fail: the peer does not read.
 const MAX_OUTGOING: usize = 16 << 20;
 /// The size of a read.
 const READ_ROOM: usize = 16 << 10;
@@ -50,7 +50,7 @@ struct State {
     queued: u64,
     written: u64,
     waiting: VecDeque<Waiting>,
-    /// No waiting command has a deadline before this; `None`: none that has not failed yet waits.
+    /// A lower bound of the deadlines of waiting commands; `None` if no command waits.
     first_deadline: Option<Instant>,
     closed: bool,
     /// The waker of the task that owns the stream.
@@ -60,11 +60,11 @@ struct State {
 /// A command that waits for its reply.
 #[derive(Debug)]
 struct Waiting {
-    /// The position in the stream at which it begins.
+    /// The position in the stream at which the command begins, in bytes.
     begins: u64,
     limit: ReplyLimit,
     deadline: Instant,
-    /// `None` once it has failed at its deadline: its reply is still to come.
+    /// `None` once the command has failed at its deadline: its late reply will be skipped.
     reply: Option<oneshot::Sender<Outcome>>,
 }
 
@@ -128,7 +128,7 @@ impl Exchange {
         Ok(coming)
     }
 
-    /// The task to wake when there is something to send, or a deadline before the one that it waits for.
+    /// Sets the task to wake when a command is queued: there are bytes to send, and possibly an earlier deadline.
     fn woken_by(&self, waker: &Waker) {
         let mut state = self.lock();
         if !state.task.as_ref().is_some_and(|task| task.will_wake(waker)) {
@@ -159,7 +159,7 @@ impl Exchange {
     }
 }
 
-/// Owns a stream until it ends: a future whose output is the reason.
+/// Owns a stream until it ends: a future that resolves to the reason of the end.
 #[derive(Debug)]
 pub(super) struct Driver<S> {
     stream: S,
@@ -169,7 +169,8 @@ pub(super) struct Driver<S> {
     writing: Vec<u8>,
     written: usize,
     flushing: bool,
-    /// Fires no later than the first deadline. It is not reset for each command: it is set anew when it fires.
+    /// Fires at the first deadline or earlier. To save timer updates it is not reset when a reply arrives: it is set
+    /// anew when it fires.
     timer: Pin<Box<Sleep>>,
     is_timed: bool,
 }
@@ -198,7 +199,7 @@ pub(super) enum Ended {
     Io(#[from] io::Error),
     #[error("{0}")]
     Decode(#[from] DecodeError),
-    /// An error that the server sent unasked, such as that it has too many clients.
+    /// An error that the server sent without a command, such as that it has too many clients.
     #[error("{0}")]
     Said(Box<str>),
 }
@@ -213,7 +214,7 @@ pub(super) fn words(error: &io::Error) -> String {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
-    /// Writes the queue; pending when all of it is written, or the stream accepts no more.
+    /// Writes the queue. Pending when all of it is written, or the stream accepts no more for now.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
         loop {
             if self.written == self.writing.len() {
@@ -247,7 +248,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
     }
 
-    /// Reads what has arrived, and hands out replies; pending when there is no more.
+    /// Reads the bytes that have arrived, and hands out replies. Pending when there are no more bytes.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
         loop {
             if self.incoming.is_empty() && self.incoming.capacity() > KEPT_ROOM {
@@ -426,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn io_errors_are_words() {
+    fn the_number_of_a_system_error_is_removed() {
         assert_eq!(words(&io::Error::from_raw_os_error(111)), "Connection refused");
         assert_eq!(words(&io::Error::other("no such name")), "no such name");
     }

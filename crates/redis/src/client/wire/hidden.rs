@@ -1,14 +1,16 @@
-//! Redacts errors of a peer: some repeat the arguments of a command, such as a password, whole or shortened.
+//! Redacts error texts of a peer: some repeat the arguments of a command, such as a password, whole or truncated.
 
 /// Replaces a password.
 const HIDDEN: &str = "(hidden)";
 /// After this, Redis repeats the arguments of an unknown command: passwords, or keys with what clients sent.
 const ARGUMENTS: &str = ", with args beginning with";
-/// From this length on, a shortened text counts as part of a password, not as equal by accident.
+/// From this length on, a text that equals the beginning of the password is taken for a truncated password, not for a
+/// coincidence.
 const LEAST: usize = 8;
-/// From this length on, a part of a password is searched for by itself, as its surroundings may be escaped.
+/// From this length on, a part of a password is also searched for by itself, because the characters around it may be
+/// escaped.
 const LEAST_PART: usize = 4;
-/// Redis' own errors of a login. They repeat no arguments, so a word of them that equals the password is no leak.
+/// Redis' own login errors. They repeat no arguments, so a word in them that equals the password is no leak.
 const OWN: [&str; 6] = [
     "WRONGPASS invalid username-password pair or user is disabled.",
     "WRONGPASS invalid username-password pair",
@@ -18,11 +20,11 @@ const OWN: [&str; 6] = [
     "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration \
      is correct?",
 ];
-/// Error codes that other code depends on.
+/// Error codes that other code depends on; they are kept even if they equal the password.
 const CODES: [&str; 9] =
     ["ERR", "WRONGPASS", "NOAUTH", "NOPERM", "LOADING", "BUSY", "MASTERDOWN", "MISCONF", "CLUSTERDOWN"];
 
-/// An error without the arguments that it repeats.
+/// Removes the arguments that an error repeats.
 pub(super) fn without_arguments(text: Box<str>) -> Box<str> {
     match text.split_once(ARGUMENTS) {
         Some((words, _)) => words.into(),
@@ -30,8 +32,8 @@ pub(super) fn without_arguments(text: Box<str>) -> Box<str> {
     }
 }
 
-/// The error that answered AUTH, without the password, and without what equals its beginning or a part of it. For that
-/// answer only: a password may equal a word of other errors, whose text matters.
+/// Redacts the error with which AUTH was answered: replaces the password, and text that equals its beginning or a part
+/// of it. Only for AUTH: in other errors, whose text matters, a word may equal the password by coincidence.
 pub(super) fn without_password(text: &str, password: &str) -> Box<str> {
     let needles = needles(password);
     if OWN.contains(&text.trim_end()) {
@@ -58,8 +60,8 @@ pub(super) fn without_password(text: &str, password: &str) -> Box<str> {
     shown.into()
 }
 
-/// The texts to redact: the password, as it is and with blanks for what an error cannot contain; and its runs of
-/// letters and digits, which no quoting changes.
+/// The texts to redact: the password, as it is and with blanks for control characters, which an error cannot contain;
+/// and its runs of letters and digits, which quoting does not change.
 fn needles(password: &str) -> Vec<String> {
     let blank = password.replace(|c: char| c.is_control(), " ");
     let parts = password.split(|c: char| !c.is_alphanumeric()).filter(|part| part.len() >= LEAST_PART);
@@ -67,14 +69,14 @@ fn needles(password: &str) -> Vec<String> {
     all.filter(|needle| !needle.is_empty()).map(str::to_owned).collect()
 }
 
-/// How many bytes from here on equal the needle, or enough of its beginning.
+/// The number of bytes from `at` on that equal the needle, or enough of its beginning.
 fn match_at(text: &str, at: usize, needle: &str) -> Option<usize> {
     let alike = text[at..].chars().zip(needle.chars()).take_while(|(a, b)| a.eq_ignore_ascii_case(b));
     let len: usize = alike.map(|(c, _)| c.len_utf8()).sum();
     if len < needle.len() {
         return (len >= LEAST).then_some(len);
     }
-    // a short one would occur in many words
+    // a short needle occurs in many words, so it must stand alone
     let is_part = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
     let stands_alone = !is_part(text[..at].chars().next_back()) && !is_part(text[at + len..].chars().next());
     (len >= LEAST_PART || stands_alone).then_some(len)
@@ -111,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_read_stays_as_it_is() {
+    fn errors_without_the_password_are_unchanged() {
         for (text, password) in [
             ("WRONGPASS invalid username-password pair or user is disabled.", "password"),
             ("NOAUTH Authentication required.", "Authentication"),

@@ -5,8 +5,8 @@
 //!  run ─▶ Exchange ─▶ Driver (a task): writes what is queued, decodes replies ─▶ Exchange ─▶ run
 //! ```
 //!
-//! Commands are pipelined, and replies arrive in their order. A reply that its command cannot cause, or one to no
-//! command, ends the connection: the peer may be anything.
+//! Commands are pipelined, and replies arrive in the order of the commands. A reply that is larger than its command
+//! allows, or that belongs to no command, ends the connection: the peer may not be a Redis at all.
 
 mod command;
 mod decoder;
@@ -33,15 +33,15 @@ use super::{
 };
 use crate::{CallError, Credentials, HostPort, KeysPerCall};
 
-/// Errors with which a server may refuse a PING after a login.
+/// Errors with which a server may refuse a PING although the login was accepted.
 const LET_IN: [&str; 7] =
     ["NOPERM ", "LOADING ", "BUSY ", "MASTERDOWN ", "MISCONF ", "CLUSTERDOWN ", "ERR unknown command"];
 
 /// Envoy's redis_proxy forwards a SELECT over connections that its clients share; other proxies have no databases.
-const ONE_DATABASE: &str = "this is a proxy, which may not keep a database for each of its clients: leave the number of the \
-    database out of the URL, and keep services apart by CACHE_KEY_PREFIX";
+const ONE_DATABASE: &str = "this is a proxy, which may not keep a database for each of its clients: leave the database \
+    number out of the URL, and separate services by CACHE_KEY_PREFIX";
 
-/// A reply that is no error.
+/// A reply that is not an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Reply {
     Bytes(Bytes),
@@ -51,7 +51,7 @@ pub(super) enum Reply {
     Other,
 }
 
-/// The kind of a value only: its content may be a secret of another service.
+/// Displays only the kind of the value: its content may be a secret of another service.
 impl fmt::Display for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -76,13 +76,13 @@ pub(super) fn decode_chunks<'a>(
 #[derive(Debug)]
 pub(super) struct Wire {
     exchange: Arc<Exchange>,
-    /// What a call may carry.
+    /// How many keys a call may carry.
     keys: Arc<KeyLimit>,
-    /// Notified when a caller gave up: the connection has to be tested for whether it [answers](Self::answers).
+    /// Notified when a call got no reply: the connection has to be tested for whether it [answers](Self::answers).
     pub(super) doubt: Notify,
 }
 
-/// The task of a connection. Dropped, it closes it.
+/// The task of a connection. Dropping it closes the connection.
 #[derive(Debug)]
 pub(super) struct Running {
     exchange: Arc<Exchange>,
@@ -90,15 +90,16 @@ pub(super) struct Running {
 }
 
 impl Wire {
-    /// Connects, logs in, and detects the kind of the peer unless that is set. The error has no credentials.
+    /// Connects, logs in, and detects how many keys a call may carry, unless that is known. The error never contains
+    /// credentials.
     pub(super) async fn open(plan: &Plan, target: &Target) -> Result<(Self, Running), Box<str>> {
         let mut opened = Self::log_in_to(plan, target).await?;
-        if plan.keys.asks() {
-            opened = proxy::ask(plan, target, opened).await?;
+        if plan.keys.needs_detection() {
+            opened = proxy::detect(plan, target, opened).await?;
         }
         let (wire, patience) = (&opened.0, plan.patience());
         if plan.database != 0 {
-            // two clients of such a proxy would count in the database that either selected last
+            // clients of a proxy may share its connections, and would count in the database that any selected last
             if plan.keys.now() == Some(KeysPerCall::One) && !matches!(target, Target::Sentinel { .. }) {
                 return Err(ONE_DATABASE.into());
             }
@@ -149,8 +150,8 @@ impl Wire {
         Self { exchange, keys: Arc::new(KeyLimit::new(Some(KeysPerCall::Many))), doubt: Notify::new() }
     }
 
-    /// Logs in, if there is a password, and finds out whether the server lets us in: it has to answer a PING, be it by a
-    /// refusal that is not about the login.
+    /// Logs in, if there is a password, and checks that the server accepts commands: it must answer a PING, even if
+    /// with an error, as long as that is not about the login.
     async fn log_in(&self, credentials: &Credentials, patience: Duration) -> Result<(), Box<str>> {
         let Login { user, password } = login(credentials).await?;
         if let Some(password) = password {
@@ -173,13 +174,13 @@ impl Wire {
                 let command = String::from_utf8_lossy(words[0]);
                 let hint = match words {
                     [b"AUTH", _, _] => "; a proxy may take a password without a user",
-                    [b"SELECT", _] => "; a proxy may have one database: leave its number out of the URL",
+                    [b"SELECT", _] => "; a proxy may have only one database: leave its number out of the URL",
                     _ => "",
                 };
                 Err(format!("it closed the connection at {command}{hint}").into())
             }
             Err(CallError::Refused(text)) => Err(match words {
-                // what answers it may repeat the password
+                // the server's error may repeat the password
                 [b"AUTH", .., password] => hidden::without_password(&text, &String::from_utf8_lossy(password)),
                 _ => text,
             }),
@@ -187,7 +188,7 @@ impl Wire {
         }
     }
 
-    /// What the sentinels say may be out of date.
+    /// Checks that the server is a primary: the sentinels' information may be out of date.
     async fn expect_primary(&self, patience: Duration) -> Result<(), Box<str>> {
         match self.exchange(None, &Command::new(&[b"ROLE"], ReplyLimit::SHORT), patience).await {
             Ok(Reply::List(parts)) if parts.first() == Some(&Reply::Bytes(Bytes::from_static(b"master"))) => Ok(()),
@@ -196,17 +197,17 @@ impl Wire {
         }
     }
 
-    /// Sends a command once, and waits for its reply until `timeout` has passed. `asking`: to a node that is about to get
-    /// the slot.
+    /// Sends a command once, and waits for its reply until `timeout` has passed. `asking`: sends ASKING first, for a
+    /// node to which the slot is migrating.
     pub(super) async fn run(&self, command: Command, asking: bool, timeout: Duration) -> Result<Reply, CallError> {
-        // what was put together before the peer was known
+        // the call was assembled before the limit was known
         if command.keys > 1 && self.carries_one_key() {
             return Err(CallError::ManyKeys);
         }
         let ask = asking.then(|| Command::new(&[b"ASKING"], ReplyLimit::SHORT));
-        let doubtful = Doubtful { wire: self, answered: false };
+        let guard = UnansweredGuard { wire: self, answered: false };
         let outcome = self.exchange(ask.as_ref(), &command, timeout).await;
-        doubtful.ended(&outcome);
+        guard.ended(&outcome);
         outcome
     }
 
@@ -215,15 +216,15 @@ impl Wire {
         self.keys.now() == Some(KeysPerCall::One)
     }
 
-    /// Whether a PING is answered in time, be it by a refusal. Replies come in the order of the calls: those that nobody
-    /// waits for any more have come before.
+    /// Whether a PING is answered in time, even if with an error. Replies come in the order of the commands, so the
+    /// late replies to abandoned calls come first.
     pub(super) async fn answers(&self, patience: Duration) -> bool {
         let ping = Command::new(&[b"PING"], ReplyLimit::SHORT);
-        // one that is lost has ended, which is reported there
+        // a lost connection is reported by the end of its task, not here
         !matches!(self.exchange(None, &ping, patience).await, Err(CallError::Unanswered(text)) if &*text == TIMED_OUT)
     }
 
-    /// Commands and what came of the last.
+    /// Sends `command`, right after `before` if there is one, and returns the reply to `command`.
     async fn exchange(
         &self,
         before: Option<&Command>,
@@ -235,7 +236,7 @@ impl Wire {
     }
 }
 
-/// Why it cannot be used, as said to an operator.
+/// The reason for which a connection cannot be used, as shown to an operator.
 fn reason(error: CallError) -> Box<str> {
     match error {
         CallError::Refused(text) => text,
@@ -243,19 +244,19 @@ fn reason(error: CallError) -> Box<str> {
     }
 }
 
-/// A call that was sent. Unless it ends with an answer, the connection is to be asked whether it answers at all.
-struct Doubtful<'a> {
+/// Requests a test of the connection when a call ends without a reply or is dropped.
+struct UnansweredGuard<'a> {
     wire: &'a Wire,
     answered: bool,
 }
 
-impl Doubtful<'_> {
+impl UnansweredGuard<'_> {
     fn ended(mut self, outcome: &Result<Reply, CallError>) {
         self.answered = matches!(outcome, Ok(_) | Err(CallError::Refused(_) | CallError::Unreachable));
     }
 }
 
-impl Drop for Doubtful<'_> {
+impl Drop for UnansweredGuard<'_> {
     fn drop(&mut self) {
         if !self.answered {
             self.wire.doubt.notify_one();
@@ -264,7 +265,7 @@ impl Drop for Doubtful<'_> {
 }
 
 impl Running {
-    /// Waits for its end; why it ended.
+    /// Waits for the end of the connection; returns the reason.
     pub(super) async fn ended(&mut self) -> Box<str> {
         match (&mut self.task).await {
             Ok(ended) => ended.to_string().into(),
@@ -275,7 +276,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // at once: the task ends only when its runtime comes to it
+        // fails waiting commands at once: the aborted task is dropped only when its runtime gets to it
         self.exchange.close();
         self.task.abort();
     }

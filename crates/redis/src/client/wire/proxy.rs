@@ -1,8 +1,8 @@
 //! Detects the kind of a peer: a Redis, or a proxy that sends each call to the server of its first key.
 //!
-//! A peer is a proxy if it says so, or if it supports neither INFO nor CLIENT: it rejects them as unknown, or closes
-//! the connection. A missing right to run them (NOPERM) is no sign of one. Each sign was observed, or read in source
-//! code:
+//! A peer is taken for a proxy if it says so, or if it supports neither INFO nor CLIENT: it rejects them as unknown, or
+//! closes the connection. A missing permission to run them (NOPERM) does not count. Each behaviour was observed, or
+//! read in source code:
 //!
 //! | peer | INFO | CLIENT |
 //! |---|---|---|
@@ -24,8 +24,8 @@ use crate::{
 /// A connection that is logged in.
 type Opened = (Wire, Running);
 
-/// Queries the peer of a connection, and returns a usable connection: another one, if the peer closed it at the query.
-pub(super) async fn ask(plan: &Plan, target: &Target, opened: Opened) -> Result<Opened, Box<str>> {
+/// Detects the kind of the peer, and returns a usable connection: a new one if the peer closed the first at a query.
+pub(super) async fn detect(plan: &Plan, target: &Target, opened: Opened) -> Result<Opened, Box<str>> {
     let (info, opened) = answer(plan, target, opened, &[b"INFO", b"server"]).await?;
     let (client, opened) = answer(plan, target, opened, &[b"CLIENT", b"GETNAME"]).await?;
     let (keys, because) = judge(&info, &client);
@@ -75,26 +75,28 @@ async fn answer(plan: &Plan, target: &Target, opened: Opened, words: &[&[u8]]) -
         }
         Err(error) => {
             let words = String::from_utf8_lossy(words[0]);
-            return Err(format!("{words}: {error}; REDIS_KEYS_PER_CALL=many or one spares the question").into());
+            return Err(
+                format!("{words}: {error}; setting REDIS_KEYS_PER_CALL to many or one avoids this query").into()
+            );
         }
     };
     Ok((answer, opened))
 }
 
-/// The kind of a peer by its answers to INFO and CLIENT, and the reason.
+/// The limit of a peer by its answers to INFO and CLIENT, and the reason for the log.
 fn judge(info: &Answer, client: &Answer) -> (KeysPerCall, &'static str) {
     if info.has_line("RedisMode:proxy") || info.error_has("backend server 'server' not found") {
-        (KeysPerCall::One, "its answer to INFO is a proxy's")
+        (KeysPerCall::One, "it answers INFO as a proxy does")
     } else if client.error_has("proxy") {
-        (KeysPerCall::One, "its answer to CLIENT is a proxy's")
+        (KeysPerCall::One, "it answers CLIENT as a proxy does")
     } else if !client.is_unknown() {
-        (KeysPerCall::Many, "CLIENT is a command to it")
+        (KeysPerCall::Many, "it supports CLIENT")
     } else if info.is_unknown() {
-        (KeysPerCall::One, "neither INFO nor CLIENT is a command to it")
+        (KeysPerCall::One, "it supports neither INFO nor CLIENT")
     } else if info.has_line("redis_mode:cluster") {
-        (KeysPerCall::One, "it has the INFO of a cluster, and CLIENT is no command to it")
+        (KeysPerCall::One, "it answers INFO as a cluster does, and does not support CLIENT")
     } else {
-        (KeysPerCall::Many, "INFO is a command to it")
+        (KeysPerCall::Many, "it supports INFO")
     }
 }
 
@@ -115,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn proxies_are_known_by_what_they_say_to_two_questions() {
+    fn proxies_are_detected_by_their_answers_to_two_queries() {
         let unknown = || error("ERR unknown command `CLIENT`, with args beginning with: `GETNAME`, ");
         for (proxy, info, client) in [
             ("twemproxy", Answer::Closed, Answer::Closed),
@@ -139,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_redis_that_says_no_is_no_proxy() {
+    fn a_redis_that_rejects_the_queries_is_not_taken_for_a_proxy() {
         let noperm = |command| error(&format!("NOPERM this user has no permissions to run the '{command}' command"));
         let nil = || Answer::Reply(Reply::Other);
         for (redis, info, client) in [

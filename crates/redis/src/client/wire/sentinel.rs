@@ -15,8 +15,8 @@ use crate::{
     },
 };
 
-/// The address of the primary of this name, from the first sentinel, in random order, that names one. The error has the
-/// reason of each.
+/// Asks the sentinels, in random order, for the address of the primary of group `master`, until one names it. The error
+/// has the reason of each sentinel.
 pub(super) async fn primary(
     plan: &Plan,
     master: &str,
@@ -45,8 +45,8 @@ async fn ask(plan: &Plan, master: &str, at: &HostPort, credentials: &Credentials
     match reply.map_err(|error| Box::from(error.to_string()))? {
         Reply::List(parts) => match &parts[..] {
             [Reply::Bytes(host), Reply::Bytes(port)] => host_port(host, port)
-                .ok_or_else(|| "its answer to SENTINEL GET-MASTER-ADDR-BY-NAME is no address".into()),
-            _ => Err("its answer to SENTINEL GET-MASTER-ADDR-BY-NAME is no address".into()),
+                .ok_or_else(|| "its answer to SENTINEL GET-MASTER-ADDR-BY-NAME is not an address".into()),
+            _ => Err("its answer to SENTINEL GET-MASTER-ADDR-BY-NAME is not an address".into()),
         },
         Reply::Other => Err(format!("it knows no master {master}").into()),
         other => Err(format!("it answered SENTINEL GET-MASTER-ADDR-BY-NAME with {other}").into()),
@@ -55,7 +55,7 @@ async fn ask(plan: &Plan, master: &str, at: &HostPort, credentials: &Credentials
 
 fn host_port(host: &Bytes, port: &Bytes) -> Option<HostPort> {
     let port = std::str::from_utf8(port).ok()?.parse().ok()?;
-    // an empty host would be the sentinel's own
+    // an empty host would stand for the sentinel itself
     let host = std::str::from_utf8(host).ok().filter(|host| !host.is_empty())?;
     redirection::host_port(host, port, host)
 }

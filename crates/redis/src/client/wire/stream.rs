@@ -35,7 +35,7 @@ impl Stream {
         stream.set_nodelay(true).map_err(|error| words(&error))?;
         let Some(tls) = tls else { return Ok(Self::Tcp(stream)) };
         let name = ServerName::try_from(at.host.clone())
-            .map_err(|_| format!("{:?} is no name that a certificate can have", at.host))?;
+            .map_err(|_| format!("a certificate cannot be for the name {:?}", at.host))?;
         let peer = format!("{}:{}", at.host, at.port);
         match tls.connect(name, stream, &peer, sleep(patience)).await {
             Ok(stream) => Ok(Self::Tls(Box::new(stream))),
@@ -51,8 +51,8 @@ impl Stream {
     }
 }
 
-/// Connects to the first address of the host that can be reached. Each has its share of the time, so that one that
-/// drops packets does not block the others.
+/// Connects to the first address of the host that can be reached. Each address has an equal share of the time, so that
+/// one that drops packets does not use up the time of the others.
 async fn reach(at: &HostPort, patience: Duration) -> Result<TcpStream, Box<str>> {
     let resolving = async { lookup_host((at.host.as_str(), at.port)).await.map_err(|error| words(&error)) };
     let addresses: Vec<_> = in_time("resolving its name", patience, resolving).await?.collect();
@@ -68,7 +68,7 @@ async fn reach(at: &HostPort, patience: Duration) -> Result<TcpStream, Box<str>>
     Err(failed)
 }
 
-/// The result of a step, unless it takes too long.
+/// The result of a step, or an error that names the step (`what`) if it takes longer than `patience`.
 async fn in_time<T>(
     what: &str,
     patience: Duration,
