@@ -1,7 +1,7 @@
 -- Answers small calls before any function or table of the script is made: of a call with one decision, making them is
--- most of the cost. This is the first part of the script that the build assembles from this folder; driver.lua describes
--- the input and the output. What is not answered here continues in the rest of the script as if this part did not exist:
--- nothing here has an effect before the first SET, and that is followed by an answer.
+-- most of the cost. This is the first part of the script that the build assembles from this folder; driver.lua
+-- describes the input and the output. What is not answered here continues in the rest of the script as if this part did
+-- not exist: nothing here has an effect before the first SET, and a SET is always followed by an answer.
 --
 -- Answered here: one group of 1 to MOST hits, or up to MOST groups of one hit each, if every hit has a counter of its
 -- own. Left to the rest: hits by a calendar, a lone hit whose group is refused, a group of several hits that is settled
@@ -19,7 +19,7 @@ local server_now -- microseconds since the epoch; nil until the server was asked
 
 do
   local MOST, FIXED_WINDOW, SLIDING_WINDOW, TOKEN_BUCKET = 8, 1, 2, 3
-  local LONE_GROUP, LONE_GROUP_BYTES, LONE_KIND_BYTES = '<I4I4I4I4', 16, 61
+  local LONE_GROUP_BYTES, LONE_KIND_BYTES = 16, 61
   local kinds, groups, count, run = ARGV[1], ARGV[2], #KEYS, redis.pcall
   local one_group = #groups == 12 + 4 * count
   if count > 0 and count <= MOST and (one_group or #groups == LONE_GROUP_BYTES * count) then
@@ -41,13 +41,15 @@ do
     local computed, first = 0, 1
     for i = 1, count do
       if i == 1 or not one_group then
-        local kind, index
-        kind, times, jitter, index = unpack_at(LONE_GROUP, groups, (i - 1) * LONE_GROUP_BYTES + 1)
+        -- the counters of all groups are those of KEYS, in that order: there are as many, and each is in KEYS once
+        local kind
+        kind, times, jitter = unpack_at(GROUP, groups, (i - 1) * LONE_GROUP_BYTES + 1)
         -- all kinds before this one were seen to be of a lone hit
-        atomic, quota_passed, refused, hits, counters, now, at = unpack_at(KIND, kinds, (kind - 1) * LONE_KIND_BYTES + 1)
+        at = (kind - 1) * LONE_KIND_BYTES + 1
+        atomic, quota_passed, refused, hits, counters, now, at = unpack_at(KIND, kinds, at)
         by_server = now < 0
         if by_server then now = server_now end
-        if index ~= i or counters ~= hits or hits ~= (one_group and count or 1) then break end
+        if counters ~= hits or hits ~= (one_group and count or 1) then break end
         if hits == 1 and atomic == 1 and refused == 1 or hits > 1 and times > 1 then break end
       end
       local _, algorithm, joins, shadow, quota, gives_back, count_denied, amount, limit, burst, window

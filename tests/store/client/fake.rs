@@ -22,9 +22,9 @@ use tokio::{
 };
 
 /// What the script answers, if nothing else is said: some time, and to a call that shows whether Redis counts, that each
-/// of its two counters was written.
+/// of its two counters was written, by either of two hits.
 const TIME: &str = "$8\r\n12345678\r\n";
-const PROOF: &str = "$12\r\n12345678\0\x01\0\x01\r\n";
+const PROOF: &str = "$16\r\n12345678\0\x01\0\x01\0\x01\0\x01\r\n";
 
 /// A running server. Dropped, it is gone.
 pub struct Fake {
