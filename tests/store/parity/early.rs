@@ -14,6 +14,7 @@ use proptest::{
     test_runner::{Config, TestCaseError, TestRunner},
 };
 use redis::{Answer, Entry, GroupError, decode, script};
+use smallvec::SmallVec;
 
 use crate::parity::{
     hits::{LONG, NONE, NOW, SECOND, code, fixed, hit, limit, only, single},
@@ -238,7 +239,7 @@ fn run(twins: &mut Twins, (seeds, calls): &Trace, tally: &mut Tally) -> Result<(
         let Outcome { answers, early, writes } = twins.call(groups, LONG);
         for ((group, times), answer) in groups.iter().zip(answers) {
             let found = answer.map_err(|error| TestCaseError::fail(format!("{error}: {group:?}")))?;
-            let found: Vec<Vec<Verdict>> = found.into_iter().map(|verdicts| verdicts.into_vec()).collect();
+            let found: Vec<Vec<Verdict>> = found.into_iter().map(SmallVec::into_vec).collect();
             let expected: Vec<Vec<Verdict>> = (0..*times).map(|_| settle(&mut model, group)).collect();
             prop_assert_eq!(&found, &expected, "{:?} × {}", group, times);
             tally.denied += found.iter().flatten().filter(|verdict| !verdict.allowed).count() as u64;
@@ -330,7 +331,8 @@ fn an_estimate_that_equals_the_limit_passes_on_both_paths() {
             let is_tight = |elapsed: &u64| {
                 let left = u64::from(seconds) - elapsed;
                 let share = left as f64 / f64::from(seconds);
-                previous * left % u64::from(seconds) == 0 && previous as f64 * share > estimate(*elapsed) as f64
+                (previous * left).is_multiple_of(u64::from(seconds))
+                    && previous as f64 * share > estimate(*elapsed) as f64
             };
             for elapsed in (0..u64::from(seconds)).filter(is_tight) {
                 let key = format!("{seconds}/{previous}/{elapsed}");
