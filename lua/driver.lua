@@ -1,13 +1,14 @@
 -- Evaluates many groups of hits in one call, each atomically, in order. This is the last part of the script that the
 -- build assembles from this folder; crates/redis/ writes its input and reads its output.
 --
--- KEYS: the counters of all groups, each once.
--- ARGV[1]: the different kinds of group, little-endian and packed:
+-- KEYS: the counters of all groups, each once, in the order in which ARGV[2] first names them.
+-- ARGV[1]: the different kinds of group, in the order in which ARGV[2] first names them, little-endian and packed:
 -- B atomic, B quota_passed, B refused, I4 hits, I4 counters, d now (us since the epoch; -1: the server's clock)
 -- then for each of its hits:
---   I4 counter (1 is the group's first), B algorithm (1 fixed window, 2 sliding window, 3 token bucket, 4 fixed window
---   by a calendar), B same descriptor as the hit before, B shadow, B quota, B gives back, B count_denied, d amount,
---   d limit, d burst, d window (us), and for a calendar six d: the bounds (us) of five consecutive windows
+--   I4 counter (numbered from 1 in the order of their first hits), B algorithm (1 fixed window, 2 sliding window, 3 token
+--   bucket, 4 fixed window by a calendar), B same descriptor as the hit before, B shadow, B quota, B gives back,
+--   B count_denied, d amount, d limit, d burst, d window (us), and for a calendar six d: the bounds (us) of five
+--   consecutive windows
 -- ARGV[2]: for each group, packed likewise:
 --   I4 kind (1 is the first of ARGV[1]), I4 times, I4 jitter (ms), and for each of its counters I4: its index in KEYS
 --   The group is settled `times` times in a row. A call without groups returns only the server's time.
@@ -19,10 +20,11 @@
 --   is in none of the first four windows that were sent for a calendar, the error is the script's own, and nothing is
 --   charged.
 --
--- A counter is a string of three doubles (time, current, previous) with a TTL. All counters are read first, by MGET,
--- and those that have changed are written last, by one SET each. Looks and hits that are not charged write nothing.
+-- A counter is a string of three doubles (time, current, previous) with a TTL. All counters are read first, by MGET, or
+-- one that is alone by GET, and those that have changed are written last, by one SET each. Looks and hits that are not
+-- charged write nothing.
 
-local KIND, HIT, BOUNDS, GROUP, COUNTER, STATE = '<BBBI4I4d', '<I4BBBBBBdddd', '<dddddd', '<I4I4I4', '<I4', '<ddd'
+local BOUNDS = '<dddddd' -- the other formats are in early.lua
 
 local STEPS = { fixed_window, sliding_window, token_bucket, calendar_window }
 local ENDS = { fixed_window_ends, sliding_window_ends, token_bucket_ends, calendar_window_ends }
@@ -30,8 +32,10 @@ local TOKEN_BUCKET, CALENDAR = 3, 4
 
 local MAX_KEYS = 1000 -- of one command: Lua limits the number of values that unpack() returns
 
-local clock = redis.call('TIME')
-local server_now = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
+if not server_now then
+  local clock = redis.call('TIME')
+  server_now = clock[1] * 1000000 + clock[2]
+end
 
 local values = {} -- by key: the packed counter, as charged so far; false if it does not exist
 local faults = {} -- by key: the error from reading or writing it

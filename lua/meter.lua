@@ -11,10 +11,6 @@
 -- new state, or no state if there is nothing to write. If `denied` is set, the hit was denied before: it is charged in
 -- full.
 
-local floor, ceil, pack, unpack_at = math.floor, math.ceil, struct.pack, struct.unpack
-
-local MAX_COUNT = 9007199254740991 -- 2^53 - 1
-
 -- if either number is NaN these return the second one, as f64::min and f64::max do when self is NaN
 local function min(a, b)
   if a < b then return a end

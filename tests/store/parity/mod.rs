@@ -3,6 +3,7 @@
 
 mod behaviour;
 mod calendar;
+mod early;
 mod hits;
 mod lives;
 mod refusals;

@@ -30,6 +30,33 @@ pub struct Redis {
     stream: BufReader<UnixStream>,
 }
 
+/// A connection that is sent each command which the server runs.
+pub struct Monitor {
+    stream: BufReader<UnixStream>,
+}
+
+impl Monitor {
+    /// The commands that scripts have run since the last time, as the server quotes them.
+    pub fn of_scripts(&mut self, redis: &mut Redis) -> Vec<String> {
+        redis.command(&["ECHO", "until here"]);
+        let mut commands = Vec::new();
+        loop {
+            let line = self.line();
+            if let Some((_, command)) = line.split_once(" lua] ") {
+                commands.push(command.to_owned());
+            } else if line.ends_with("\"ECHO\" \"until here\"") {
+                return commands;
+            }
+        }
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stream.read_line(&mut line).expect("a line");
+        line.trim_end().to_owned()
+    }
+}
+
 impl Drop for Redis {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -98,12 +125,31 @@ impl Redis {
 
     /// Calls the script for these entries, with the calendar windows around `now`.
     pub fn evalsha_about(&mut self, entries: &[Entry], now: Timestamp, jitter: Duration) -> Reply {
+        self.call([b"EVALSHA", script::SHA1.as_bytes()], entries, now, jitter)
+    }
+
+    /// Calls another script for these entries.
+    pub fn eval(&mut self, text: &str, entries: &[Entry], jitter: Duration) -> Reply {
+        self.call([b"EVAL", text.as_bytes()], entries, SystemClock.now(), jitter)
+    }
+
+    fn call(&mut self, script: [&[u8]; 2], entries: &[Entry], now: Timestamp, jitter: Duration) -> Reply {
         let call = Call::new(entries, now, || jitter);
         let count = call.keys.len().to_string();
-        let mut words: Vec<&[u8]> = vec![b"EVALSHA", script::SHA1.as_bytes(), count.as_bytes()];
+        let mut words: Vec<&[u8]> = script.into();
+        words.push(count.as_bytes());
         words.extend(&call.keys);
         words.extend([call.kinds.as_slice(), &call.groups]);
         self.send(&words)
+    }
+
+    /// Watches the commands of scripts from now on.
+    pub fn monitor(&self) -> Monitor {
+        let mut stream = UnixStream::connect(self.directory.path().join("socket")).expect("a server that listens");
+        stream.write_all(b"MONITOR\r\n").expect("a server that listens");
+        let mut monitor = Monitor { stream: BufReader::new(stream) };
+        assert_eq!(monitor.line(), "+OK");
+        monitor
     }
 
     /// Calls the script for these entries and decodes the reply, which must not be an error.

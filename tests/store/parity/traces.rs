@@ -30,7 +30,7 @@ struct Trace {
 }
 
 /// The counters of a trace by name: the state, and when and under which limit the trace wrote it.
-type Model = HashMap<Vec<u8>, (State, Option<(Timestamp, Limit)>)>;
+pub(super) type Model = HashMap<Vec<u8>, (State, Option<(Timestamp, Limit)>)>;
 
 fn key(number: usize) -> CounterKey {
     CounterKey::from_bytes(format!("k{number}\0\r\n\u{ff}").as_bytes())
@@ -63,7 +63,7 @@ fn calendar() -> impl Strategy<Value = Window> {
     )
 }
 
-fn limit() -> impl Strategy<Value = Limit> {
+pub(super) fn limit() -> impl Strategy<Value = Limit> {
     let algorithm = select(&Algorithm::ALL[..]);
     let options = (proptest::option::of(requests()), proptest::option::of(any::<bool>()));
     (algorithm, requests(), window(), options, proptest::option::of(calendar())).prop_map(
@@ -75,7 +75,7 @@ fn limit() -> impl Strategy<Value = Limit> {
     )
 }
 
-fn charge() -> impl Strategy<Value = Charge> {
+pub(super) fn charge() -> impl Strategy<Value = Charge> {
     (amount(), prop::bool::weighted(0.2)).prop_map(|(n, give)| if give { Charge::Give(n) } else { Charge::Take(n) })
 }
 
@@ -103,7 +103,7 @@ fn group(limits: Vec<Limit>) -> impl Strategy<Value = Group> {
 
 /// How the clock moves between two calls: mostly a little, sometimes by a window or more, and also backwards by less
 /// and by more than a window.
-fn tick() -> impl Strategy<Value = i64> {
+pub(super) fn tick() -> impl Strategy<Value = i64> {
     let w = SECOND as i64;
     prop_oneof![
         2 => Just(0i64), 4 => 0..w / 2, 3 => 0..30 * w, 1 => -w..0, 1 => -200 * w..0, 1 => (1..400i64).prop_map(move |n| n * w),
@@ -114,7 +114,7 @@ fn tick() -> impl Strategy<Value = i64> {
 }
 
 /// A state that another version or another algorithm may have left, or an arbitrary one.
-fn state() -> impl Strategy<Value = State> {
+pub(super) fn state() -> impl Strategy<Value = State> {
     let odd = prop_oneof![
         any::<f64>(),
         Just(f64::NAN),
@@ -156,7 +156,7 @@ fn trace() -> impl Strategy<Value = Trace> {
 }
 
 /// Settles a group in the model, as a store would.
-fn settle(model: &mut Model, group: &Group) -> Vec<Verdict> {
+pub(super) fn settle(model: &mut Model, group: &Group) -> Vec<Verdict> {
     let now = group.now.expect("an injected time");
     let counters = Counters::of(group);
     let name = |hit: usize| group.hits[hit].key.as_bytes().to_vec();
@@ -171,12 +171,12 @@ fn settle(model: &mut Model, group: &Group) -> Vec<Verdict> {
     verdicts.into_vec()
 }
 
-fn packed(state: &State) -> Vec<u8> {
+pub(super) fn packed(state: &State) -> Vec<u8> {
     [state.time, state.current, state.previous].iter().flat_map(|number| number.to_le_bytes()).collect()
 }
 
 /// Compares bit for bit, except the sign of zero, which Rust's `max` leaves open and no verdict shows.
-fn equal(stored: &[u8], state: &State) -> bool {
+pub(super) fn equal(stored: &[u8], state: &State) -> bool {
     let numbers = [state.time, state.current, state.previous];
     let bits = |number: f64| if number == 0.0 { 0 } else { number.to_bits() };
     let (eights, rest) = stored.as_chunks::<8>();
