@@ -5,10 +5,10 @@
 -- ARGV[1]: the different kinds of group, in the order in which ARGV[2] first names them, little-endian and packed:
 -- B atomic, B quota_passed, B refused, I4 hits, I4 counters, d now (us since the epoch; -1: the server's clock)
 -- then for each of its hits:
---   I4 counter (numbered from 1 in the order of their first hits), B algorithm (1 fixed window, 2 sliding window, 3 token
---   bucket, 4 fixed window by a calendar), B same descriptor as the hit before, B shadow, B quota, B gives back,
---   B count_denied, d amount, d limit, d burst, d window (us), and for a calendar six d: the bounds (us) of five
---   consecutive windows
+--   I4 counter (numbered from 1 in the order of their first hits), B algorithm (1 fixed window, 2 sliding window,
+--   3 token bucket, 4 fixed window by a calendar), B same descriptor as the hit before, B shadow, B quota,
+--   B gives back, B count_denied, d amount, d limit, d burst, d window (us), and for a calendar six d:
+--   the bounds (us) of five consecutive windows
 -- ARGV[2]: for each group, packed likewise:
 --   I4 kind (1 is the first of ARGV[1]), I4 times, I4 jitter (ms), and for each of its counters I4: its index in KEYS
 --   The group is settled `times` times in a row. A call without groups returns only the server's time.
