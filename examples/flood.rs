@@ -1,6 +1,6 @@
 //! Ten million distinct keys through a memory store bounded at one million: memory, the slowest single call, and
 //! whether a denied or nearly spent counter was lost. Run it with
-//! `cargo run --release --no-default-features --example flood`; memory is measured on Linux only.
+//! `cargo run --release --example flood`; memory is measured on Linux only.
 
 #![allow(clippy::print_stdout)]
 

@@ -1,5 +1,5 @@
 //! Draws the figures of `docs/algorithms.md` by running the algorithms themselves.
-//! `cargo run --no-default-features --example plot_algorithms` writes them to `docs/figures`; a test compares them.
+//! `cargo run --example plot_algorithms` writes them to `docs/figures`; a test compares them.
 
 use std::{fmt::Write as _, path::Path};
 

@@ -130,7 +130,7 @@ else
         as_root="['sudo', '-n', 'env', 'PATH=$PATH', 'HOME=$HOME', 'TOLLGATE_TEST_REQUIRE_NAMESPACES=1']"
         cargo --config "target.'cfg(unix)'.runner = $as_root" test --locked --test envoy drop_in::
     elif [ "${TOLLGATE_TEST_REQUIRE_NAMESPACES:-0}" = 1 ]; then
-        echo "TOLLGATE_TEST_REQUIRE_NAMESPACES=1, and but this is not root, and sudo needs a password" >&2
+        echo "TOLLGATE_TEST_REQUIRE_NAMESPACES=1, but this is not root, and sudo needs a password" >&2
         exit 1
     else
         echo "skipped: this is not root, and sudo needs a password"

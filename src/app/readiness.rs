@@ -20,7 +20,6 @@ pub(super) struct Readiness {
 }
 
 /// What the state is derived from.
-
 #[derive(Debug)]
 struct Facts {
     listening: bool,

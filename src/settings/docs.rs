@@ -16,7 +16,7 @@ and some of its own. `tollgate serve --help` lists the flags; a flag overrides i
 together, each with the variable, its value and what is accepted, and the process exits with status 2. Variables that
 are not listed here are ignored; `…` stands for any rest of a name.
 
-- Durations are Go's: `10s`, `150us`, `1h30m`, `1.5h`, `0`. A number without a unit is refused, as in Go.
+- Durations are Go's: `10s`, `150us`, `1h30m`, `1.5h`, `0`. A number without a unit is an error, as in Go.
 - Booleans are Go's: `true`, `false`, `1`, `0`, `t`, `f`, `T`, `F`, `TRUE`, `FALSE`, `True`, `False`.
 - Whole numbers may be written `0x10`, `0o17`, `017` (octal), `0b11` and `1_000`.
 - An empty value counts as unset: the default applies.
@@ -27,7 +27,7 @@ are not listed here are ignored; `…` stands for any rest of a name.
 
 Kinds: **works** does what the reference does. **ours** is not in the reference. **no effect** may have any value, and
 a warning at start says that it does nothing. **later** belongs to a feature that does not exist yet: selecting the
-feature is refused; otherwise its variables have no effect.
+feature is an error; otherwise its variables have no effect.
 ";
 
 /// The page `docs/settings.md`.

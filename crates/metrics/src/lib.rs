@@ -55,8 +55,9 @@ pub trait Collect: Send + Sync {
     }
 }
 
-/// The lines of all series of one collector, of histograms the sum and the count alone: its test compares them with
-/// numbers that differ, so that series that are exchanged, missing or always zero fail it.
+/// The lines of all series of one collector, sorted by family name and label values; of histograms only the sum and the
+/// count. Its test compares them with numbers that differ, so that it fails if two series are swapped, or if one is
+/// missing or always zero.
 #[must_use]
 pub fn series(collector: &dyn Collect) -> Vec<String> {
     let mut families = Families::default();

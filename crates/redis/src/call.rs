@@ -79,7 +79,8 @@ struct Kinds<'a> {
     encoded: Vec<u8>,
     /// Where each is.
     places: Vec<Range<usize>>,
-    /// The entry before, and its kind: most calls are of many entries of one kind, which need not be encoded to be found.
+    /// The entry before, and its kind: most calls are of many entries of one kind, which need not be encoded to be
+    /// found.
     last: Option<(&'a Entry, u32)>,
 }
 

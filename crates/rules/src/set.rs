@@ -81,7 +81,7 @@ impl RuleSet {
         self.domains.iter()
     }
 
-    /// The number of rules; their ids are below it.
+    /// The number of rules. Their ids are 0, 1, … up to this number, exclusive.
     #[must_use]
     pub fn rule_count(&self) -> u32 {
         self.rule_count

@@ -16,9 +16,6 @@ const STREAM_WINDOW: u32 = 64 << 10;
 /// their number below that.
 const CONNECTION_WINDOW: u32 = 128 << 10;
 
-/// How much time is left to open a connection when the drain begins.
-const OPENING_WHILE_DRAINING: Duration = Duration::from_secs(1);
-
 /// The least value of wire's limit on the encoded length of a header block, in bytes.
 const LEAST_BLOCK: usize = 64 << 10;
 
@@ -59,7 +56,7 @@ impl ConnectionContext {
             ..wire::Config::default()
         };
         Self {
-            opening: Opening::new(context.tls.clone(), limits.preface_timeout, OPENING_WHILE_DRAINING),
+            opening: Opening::new(context.tls.clone(), limits.preface_timeout),
             http2: config.http2,
             hyper,
             wire: Arc::new(wire),

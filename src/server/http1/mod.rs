@@ -102,8 +102,7 @@ pub async fn serve_http<S>(
         options: SocketOptions { user_timeout: Some(limits.unread), ..SocketOptions::default() },
     };
     let (phases, _) = watch::channel(ShutdownPhase::Serve);
-    // a connection that is not open when the drain begins has sent no request
-    let opening = Opening::new(tls, limits.header_read, Duration::ZERO);
+    let opening = Opening::new(tls, limits.header_read);
     let context = Arc::new(ConnectionContext { listener: name, opening, service, limits });
     let mut connections = Connections { set: JoinSet::new(), context, phases: phases.subscribe() };
     acceptor.run(&mut connections, shutdown).await;

@@ -111,7 +111,8 @@ impl Backoff {
             None => {
                 tracing::warn!(
                     listener = self.listener,
-                    "cannot accept connections: {error}; retrying (if there are too many open files, raise `ulimit -n`)"
+                    %error,
+                    "cannot accept connections; retrying (if there are too many open files, raise `ulimit -n`)"
                 );
                 PAUSES.0
             }

@@ -16,6 +16,9 @@ use super::{
 use crate::rejections::PeerName;
 use tls::{Gate, HandshakeError, Peer, PeerCertificate, ServerTls};
 
+/// How much time is left to open a connection when the drain begins: enough for a peer whose first bytes are on the way.
+const TIME_WHILE_DRAINING: Duration = Duration::from_secs(1);
+
 /// Resolves when the time for opening a connection has elapsed.
 pub(in crate::server) type Deadline = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -52,14 +55,13 @@ pub(in crate::server) struct Opening {
     tls: Option<Arc<ServerTls>>,
     handshakes: Gate,
     time: Duration,
-    time_while_draining: Duration,
 }
 
 impl Opening {
     /// `time` is how long opening a connection may take. A connection that is not open when the drain begins has
-    /// `time_while_draining` left.
-    pub(in crate::server) fn new(tls: Option<Arc<ServerTls>>, time: Duration, time_while_draining: Duration) -> Self {
-        Self { tls, handshakes: Gate::default(), time, time_while_draining }
+    /// [`TIME_WHILE_DRAINING`] left.
+    pub(in crate::server) fn new(tls: Option<Arc<ServerTls>>, time: Duration) -> Self {
+        Self { tls, handshakes: Gate::default(), time }
     }
 
     /// Opens a connection: waits for the peer's first bytes, does the TLS handshake if the listener has TLS, and has
@@ -75,7 +77,7 @@ impl Opening {
         server: S,
     ) -> Result<S::Output, OpeningError> {
         let peer = socket.peer();
-        let deadline = Box::pin(deadline(self.time, self.time_while_draining, phases));
+        let deadline = Box::pin(deadline(self.time, phases));
         match socket {
             Socket::Tcp(stream) => self.open_stream(stream, &peer, slot, deadline, server).await,
             Socket::Unix(stream) => self.open_stream(stream, &peer, slot, deadline, server).await,
@@ -123,10 +125,10 @@ impl Opening {
     }
 }
 
-async fn deadline(time: Duration, time_while_draining: Duration, mut phases: watch::Receiver<ShutdownPhase>) {
+async fn deadline(time: Duration, mut phases: watch::Receiver<ShutdownPhase>) {
     let drained = async {
         reached(&mut phases, ShutdownPhase::Drain).await;
-        let _ = timeout(time_while_draining, reached(&mut phases, ShutdownPhase::Close)).await;
+        let _ = timeout(TIME_WHILE_DRAINING, reached(&mut phases, ShutdownPhase::Close)).await;
     };
     // The deadline has been reached with either result.
     let _ = timeout(time, drained).await;

@@ -52,7 +52,7 @@ impl Setting {
     }
 
     async fn applied(&self, times: u64) {
-        eventually("new files in force", async || (reloads(&self.tollgate, "applied").await == times).then_some(()))
+        eventually("new files active", async || (reloads(&self.tollgate, "applied").await == times).then_some(()))
             .await;
     }
 
@@ -75,7 +75,7 @@ async fn a_secret_that_is_switched_brings_certificate_and_authority() {
     let (server, next) = (it.server(), Authority::new("next"));
     it.secret.put_identity(&server, &next.pem.certificate);
     it.applied(1).await;
-    let is_logged = async || (it.tollgate.logged("new TLS files are in force").len() == 1).then_some(());
+    let is_logged = async || (it.tollgate.logged("new TLS files are active").len() == 1).then_some(());
     eventually("a line in the log", is_logged).await;
     let newcomer = next.certificate(NAME);
     call_once(address, &it.config(&newcomer)).await.expect("a client of the new authority");
@@ -126,7 +126,7 @@ async fn unusable_files_are_rejected_once_and_the_former_stay() {
         it.secret.put(&[("tls.crt", certificate), ("tls.key", key), ("ca.crt", ca)]);
         it.refused(refused as u64 + 1).await;
         let logged = eventually("a line of the log", async || {
-            let logged = it.tollgate.logged("new TLS files are refused");
+            let logged = it.tollgate.logged("new TLS files are rejected");
             (logged.len() > refused).then_some(logged)
         })
         .await;
@@ -137,13 +137,13 @@ async fn unusable_files_are_rejected_once_and_the_former_stay() {
             logged[refused]
         );
         assert_eq!(it.shown().await, before, "{reason}");
-        call_once(address, &it.config(&it.client)).await.expect("the former are in force");
+        call_once(address, &it.config(&it.client)).await.expect("the former files are active");
     }
     // Removed completely, then restored.
     let data = it.secret.path("..data");
     fs::rename(&data, it.secret.path("..elsewhere")).expect("renamed");
     it.refused(6).await;
-    call_once(address, &it.config(&it.client)).await.expect("the former are in force");
+    call_once(address, &it.config(&it.client)).await.expect("the former files are active");
     it.secret.put_identity(&server, &ca);
     it.applied(1).await;
     assert_eq!(it.shown().await, der(&server));

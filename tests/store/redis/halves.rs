@@ -39,7 +39,7 @@ use testkit::redis::Redis;
 
 type Stack = Observed<FailMode<DenyCache<RedisStore<Client>>, MemoryStore>>;
 
-/// The same stack as in `src/app/redis.rs`.
+/// The same stack as in `src/app/store/guards.rs`.
 async fn stack(redis: &Redis) -> (Stack, Arc<DenyTable>) {
     let table = DenyTable::new(NonZeroUsize::new(1 << 20).expect("not zero"));
     let config = MemoryConfig { max_counters: NonZeroUsize::new(1_000_000).expect("not zero") };

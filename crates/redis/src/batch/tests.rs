@@ -92,8 +92,8 @@ fn number(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four"))
 }
 
-/// The counters of each group of a call, and how many times it is settled. A kind takes 19 bytes, and 42 for each hit, 90
-/// by a calendar; a group 12 and 4 for each counter.
+/// The counters of each group of a call, and how many times it is settled. A kind takes 19 bytes, and 42 for each hit,
+/// 90 by a calendar; a group 12 and 4 for each counter.
 fn groups(call: &Call<'_>) -> Vec<(u32, u32)> {
     let (mut kinds, mut counters_of) = (call.kinds.as_slice(), Vec::new());
     while !kinds.is_empty() {

@@ -50,7 +50,7 @@ impl Gate {
 }
 
 impl ServerTls {
-    /// Performs the handshake of an accepted connection with the certificates in force, or gives up when `cancelled`
+    /// Performs the handshake of an accepted connection with the active certificates, or gives up when `cancelled`
     /// resolves. A failure is counted, and logged as a warning at most once a minute for each reason, because peers can
     /// cause any number of them.
     ///

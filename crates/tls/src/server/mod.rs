@@ -1,9 +1,9 @@
 //! TLS for listeners: the certificate from files, handshakes, and new files applied while the listener runs.
 //!
 //! ```text
-//!  files ─▶ Material ─▶ Loaded (ArcSwap) ─▶ each handshake uses the configuration in force when it begins
+//!  files ─▶ Material ─▶ Loaded (ArcSwap) ─▶ each handshake uses the configuration that is active when it begins
 //!    ▲                     ▲
-//!    └──── watch ──────────┘   new files that cannot be used leave the old configuration in force
+//!    └──── watch ──────────┘   new files that cannot be used leave the old configuration active
 //! ```
 //!
 //! An established connection keeps its configuration until it ends.
@@ -71,7 +71,7 @@ impl ServerTls {
         self.listener
     }
 
-    /// The validity of the certificate in force.
+    /// The validity of the active certificate.
     #[must_use]
     pub fn validity(&self) -> Validity {
         self.loaded.load().validity

@@ -17,7 +17,7 @@ const EXPIRY: Family = Family::gauge(
 );
 const RELOADS: Family = Family::counter(
     "tollgate_tls_reloads_total",
-    "Changes of a listener's TLS files: `applied`, or `refused`, which leaves the old files in force.",
+    "Changes of a listener's TLS files: applied, or refused, which leaves the old files active.",
     &["listener", "result"],
 );
 const HANDSHAKES: Family =
@@ -64,7 +64,7 @@ pub struct Counts {
     pub failures: [(Reason, u64); Reason::OF_LISTENERS.len()],
     /// Changes of files that were applied.
     pub reloads: u64,
-    /// Changes of files that were refused, which left the old files in force.
+    /// Changes of files that were refused, which left the old files active.
     pub refused_reloads: u64,
 }
 

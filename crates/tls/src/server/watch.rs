@@ -107,18 +107,18 @@ impl Watched {
                 self.refused = None;
                 self.tls.stats().applied();
                 let expires = humantime::format_rfc3339_seconds(validity.not_after);
-                tracing::info!(listener, %expires, "new TLS files are in force");
+                tracing::info!(listener, %expires, "new TLS files are active");
             }
             Ok(Reloaded::Unchanged) => {
                 if self.refused.take().is_some() {
-                    tracing::info!(listener, "the TLS files have the content that is in force again");
+                    tracing::info!(listener, "the TLS files have the active content again");
                 }
             }
             Err(error) => {
                 let text = error.to_string();
                 if self.refused.as_ref() != Some(&text) {
                     self.tls.stats().refused();
-                    tracing::error!(listener, "new TLS files are refused, the former ones stay in force: {text}");
+                    tracing::error!(listener, "new TLS files are rejected, the active ones stay: {text}");
                 }
                 self.refused = Some(text);
             }
