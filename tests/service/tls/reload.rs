@@ -147,7 +147,10 @@ async fn unusable_files_are_rejected_once_and_the_former_stay() {
     it.secret.put_identity(&server, &ca);
     it.applied(1).await;
     assert_eq!(it.shown().await, der(&server));
-    assert_eq!((reloads(&it.tollgate, "refused").await, it.tollgate.wait_for_lines("refused", 6).len()), (6, 6));
+    assert_eq!(
+        (reloads(&it.tollgate, "refused").await, it.tollgate.wait_for_lines("new TLS files are rejected", 6).len()),
+        (6, 6)
+    );
 }
 
 #[tokio::test]

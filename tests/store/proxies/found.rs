@@ -8,7 +8,7 @@ use testkit::{
 };
 
 /// The log messages about what it has detected.
-const ONE: &str = "a call carries one key";
+const ONE: &str = "a call carries only one key";
 const MANY: &str = "a call may carry many keys";
 
 async fn started(builder: Builder) -> Tollgate {
