@@ -22,6 +22,7 @@ COPY crates/wire/Cargo.toml crates/wire/
 RUN mkdir src \
     && echo 'fn main() {}' > src/main.rs \
     && cp src/main.rs build.rs \
+    && cp src/main.rs crates/redis/build.rs \
     && touch src/lib.rs \
     && for member in crates/*; do mkdir "$member/src" && touch "$member/src/lib.rs" || exit 1; done \
     && cargo build --release --locked --bin tollgate \
