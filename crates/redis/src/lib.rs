@@ -20,6 +20,7 @@ mod connectors;
 mod decode;
 mod entry;
 mod error;
+mod error_log;
 mod refusal;
 mod reply;
 mod route;
@@ -29,7 +30,6 @@ mod stats;
 mod store;
 #[cfg(test)]
 mod tests;
-mod trouble;
 
 pub use breaker::{BreakerConfig, BreakerState};
 pub use call::Call;

@@ -7,7 +7,7 @@ use std::sync::{
 
 use metrics::{Collect, Families, Family, Latencies, LatencyTotals};
 
-use super::trouble::Trouble;
+use super::error_log::ErrorLog;
 use limiter::domain::StoreError;
 
 const CALLS: Family = Family::counter("tollgate_redis_calls_total", "Script calls that were sent to Redis.", &[]);
@@ -46,7 +46,7 @@ pub struct RedisStats {
     pub(super) abandoned: AtomicU64,
     pub(super) pending: AtomicU64,
     pub(super) call_times: Latencies,
-    pub(super) trouble: Arc<Trouble>,
+    pub(super) error_log: Arc<ErrorLog>,
     resent: [AtomicU64; RESENT.len()],
     failed: [AtomicU64; FAILED.len()],
 }

@@ -61,7 +61,7 @@ impl<C: Caller> RedisStore<C> {
         let (main, per_second) = (Arc::new(main), per_second.map(Arc::new));
         let inbox = Inbox::new(options.max_pending.get(), Arc::clone(&stats));
         let (one, other) = (Arc::clone(&main), per_second.clone());
-        let batcher = Batcher::new(Arc::clone(&inbox), one, other, options.max_jitter, &stats.trouble);
+        let batcher = Batcher::new(Arc::clone(&inbox), one, other, options.max_jitter, &stats.error_log);
         let batcher = Mutex::new(Some(tokio::spawn(batcher.run())));
         Self {
             shared: Arc::new(Shared { main, per_second, hasher: Hasher::default(), options, inbox, stats }),
@@ -98,7 +98,7 @@ impl<C: Caller> Shared<C> {
             return StoreError::Closed;
         }
         self.stats.count_failed(error);
-        self.stats.trouble.divided();
+        self.stats.error_log.divided();
         error
     }
 
@@ -222,7 +222,7 @@ impl<C: Caller> RateLimiter for RedisStore<C> {
                 CallError::ManyKeys => StoreError::Divided,
                 CallError::Unanswered(_) => StoreError::Unanswered,
                 CallError::Unreadable(_) => {
-                    shared.stats.trouble.unreadable(&error);
+                    shared.stats.error_log.unreadable(&error);
                     StoreError::Unreadable
                 }
                 CallError::Refused(text) => {

@@ -36,8 +36,8 @@ use self::{
 };
 use super::{
     Caller, RedisStats,
+    error_log::ErrorLog,
     route::{Lane, Partition, Side},
-    trouble::Trouble,
 };
 use limiter::domain::{Group, StoreError};
 
@@ -161,12 +161,12 @@ impl<C: Caller> Batcher<C> {
         main: Arc<C>,
         per_second: Option<Arc<C>>,
         max_jitter: Duration,
-        trouble: &Arc<Trouble>,
+        error_log: &Arc<ErrorLog>,
     ) -> Self {
         let context = |caller| {
-            let (stats, trouble) = (Arc::clone(&inbox.stats), Arc::clone(trouble));
+            let (stats, error_log) = (Arc::clone(&inbox.stats), Arc::clone(error_log));
             let slots = Arc::clone(&inbox.slots);
-            Arc::new(CallContext { caller, max_jitter, clock_offset: ClockOffset::default(), slots, stats, trouble })
+            Arc::new(CallContext { caller, max_jitter, clock_offset: ClockOffset::default(), slots, stats, error_log })
         };
         let (main, per_second) = (context(main), per_second.map(context));
         Self {

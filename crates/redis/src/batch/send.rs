@@ -18,8 +18,8 @@ use tokio::{
 use super::{
     super::{
         Answer, Call, CallError, Caller, GroupError, RedisStats, Script, decode,
+        error_log::ErrorLog,
         refusal::{self, Again},
-        trouble::Trouble,
     },
     queue::{Batch, Waiters},
     slots::Slots,
@@ -37,7 +37,7 @@ pub(super) struct CallContext<C> {
     pub(super) clock_offset: ClockOffset,
     pub(super) slots: Arc<Slots>,
     pub(super) stats: Arc<RedisStats>,
-    pub(super) trouble: Arc<Trouble>,
+    pub(super) error_log: Arc<ErrorLog>,
 }
 
 /// The clock of Redis less this machine's, in microseconds, as of the last reply. The script is sent the windows of a
@@ -105,7 +105,7 @@ async fn deliver<C: Caller>(
             Ok(answers) => match nothing_ran(&answers) {
                 Some(text) => text,
                 None => {
-                    context.trouble.watch(&answers);
+                    context.error_log.watch(&answers);
                     if answers.iter().any(|answer| matches!(answer, Err(error) if error.code() == "READONLY")) {
                         context.caller.reconnect();
                     }
@@ -116,7 +116,7 @@ async fn deliver<C: Caller>(
             Err(Failed::Refused(text)) => text,
             Err(Failed::ManyKeys) if batch.entries.len() > 1 && sent.may(Again::Apart) => return Some((batch, sent)),
             Err(Failed::ManyKeys) => {
-                context.trouble.divided();
+                context.error_log.divided();
                 fail(StoreError::Divided, batch.waiters, &context.slots);
                 return None;
             }
@@ -132,7 +132,7 @@ async fn deliver<C: Caller>(
         let again = refusal::again(code).filter(|again| sent.may(*again));
         let pause = if again == Some(Again::WithText) { Duration::ZERO } else { PAUSE };
         let Some(again) = again.filter(|_| is_awaited(&batch.waiters, pause, &context.slots)) else {
-            context.trouble.refused(&text);
+            context.error_log.refused(&text);
             fail(StoreError::Refused(refusal::of(&text)), batch.waiters, &context.slots);
             return None;
         };
@@ -173,7 +173,7 @@ async fn send<C: Caller>(
     let jitter = || context.max_jitter.mul_f64(fastrand::f64());
     let reply = context.caller.call(slot, script, &Call::new(entries, context.clock_offset.redis_now(), jitter)).await;
     let unreadable = |error: &dyn Display| {
-        context.trouble.unreadable(error);
+        context.error_log.unreadable(error);
         Failed::Store(StoreError::Unreadable)
     };
     let mut reply = reply.map_err(|error| match error {

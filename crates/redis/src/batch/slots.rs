@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_wakes_each_of_those_who_wait_once_however_many_checks_it_has() {
+    fn a_call_wakes_each_waiting_caller_once_for_any_number_of_checks() {
         let slots = slots(100);
         let connections: [Arc<Woken>; 2] = Default::default();
         let mut tickets: Vec<_> = (0..64).map(|_| queue(&slots)).collect();
@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn who_leaves_frees_its_slot_and_its_group_and_the_next_there_is_another() {
+    fn a_caller_that_leaves_frees_its_slot_for_another_group() {
         let slots = slots(1);
         let group = Arc::new(Group::new([]));
         let late = Instant::now() + Duration::from_secs(60);

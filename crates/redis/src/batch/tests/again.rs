@@ -104,7 +104,7 @@ async fn a_part_that_is_sent_apart_may_load_the_script() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_nobody_waits_for_any_more_is_not_sent_again() {
+async fn abandoned_checks_are_not_sent_again() {
     let fake = Fake { has_slots: true, ..Fake::shut() };
     let (store, first) = behind_a_first_call(&fake).await;
     let stay = spawn(&store, ["{a}1", "{a}2"]);
@@ -143,7 +143,7 @@ async fn a_deadline_is_kept_in_the_pause_before_a_call_is_sent_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_calendar_is_sent_again_for_the_time_that_the_server_has_told() {
+async fn a_calendar_is_sent_again_for_the_time_of_the_server() {
     let fake = Fake::open();
     fake.state.lock().expect("a lock").group_error = Some("CLOCK the windows were sent for another time");
     let (store, stats) = fake.start(10);

@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn whoever_comes_then_does_not_wait_for_the_calls_that_hang() {
+async fn later_callers_do_not_wait_for_calls_that_hang() {
     let fake = Fake::shut();
     let (store, stats) = fake.start(1000);
     let mut hung = spawn(&store, ["a"]);

@@ -13,9 +13,9 @@ const QUIET: Duration = Duration::from_secs(10);
 
 /// When the last line was logged, and how many lines were suppressed since. Shared by the stores of all workers.
 #[derive(Debug, Default)]
-pub(super) struct Trouble(Mutex<(Option<Instant>, u64)>);
+pub(super) struct ErrorLog(Mutex<(Option<Instant>, u64)>);
 
-impl Trouble {
+impl ErrorLog {
     /// Logs that a whole call was refused with this error.
     pub(super) fn refused(&self, text: &str) {
         self.log("redis refused a call", &text);
