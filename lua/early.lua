@@ -9,7 +9,7 @@
 --
 -- The arithmetic is that of meter.lua, fixed_window.lua, sliding_window.lua, token_bucket.lua and group.lua, operation
 -- by operation, without their functions: change both together. `if not (a < b) then a = b end` is a = min(a, b), also
--- for NaN. tests/store/parity/early.rs compares replies and writes with those of the rest of the script, bit for bit.
+-- for NaN. tests/store/parity/early compares replies and writes with those of the rest of the script, bit for bit.
 
 -- used by the other files too
 local KIND, HIT, GROUP, COUNTER, STATE = '<BBBI4I4d', '<I4BBBBBBdddd', '<I4I4I4', '<I4', '<ddd'
