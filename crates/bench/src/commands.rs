@@ -12,6 +12,7 @@ use crate::{
     bare::{self, BareArgs},
     compare::{self, CompareArgs},
     error::Error,
+    fleet::{self, FleetArgs},
     plot,
     targets::{self, TargetsArgs},
 };
@@ -33,11 +34,13 @@ struct Cli {
 enum Command {
     /// Serve as the ceiling: tonic alone, answering OK to every request
     Bare(BareArgs),
-    /// Compare a service with its ceilings in alternating rounds: with tonic alone, which answers OK to the same
-    /// requests, and with Redis if --redis is given
+    /// Compare a service in alternating rounds with its ceiling: tonic alone, which answers OK to the same requests
     Compare(Box<CompareArgs>),
     /// Measure all promises about Tollgate's performance, with servers started for it
     Targets(TargetsArgs),
+    /// Measure what a fleet costs its Redis: processes with little to do each, beside as many clients that send INCRBY and
+    /// EXPIRE, in alternating rounds, with servers started for each
+    Fleet(Box<FleetArgs>),
     /// Draw the plots of docs/performance.md from the results of `cargo bench -p bench --bench scale`
     Plot,
 }
@@ -73,6 +76,7 @@ fn execute(command: &Command) -> Result<(String, bool), Error> {
             Command::Bare(args) => bare::serve(args).await.map(|()| (String::new(), true)).map_err(Error::from),
             Command::Compare(args) => compare::run(args).await,
             Command::Targets(args) => targets::run(args).await,
+            Command::Fleet(args) => fleet::run(args).await,
             Command::Plot => Ok((String::new(), plot::write().map(|()| true)?)),
         }
     });

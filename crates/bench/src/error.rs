@@ -27,6 +27,9 @@ pub(crate) enum Error {
     /// The rules for the targets cannot be written.
     #[error("cannot write rules into the directory of temporary files: {0}")]
     Rules(io::Error),
+    /// Two contenders have one name.
+    #[error("two contenders are named {0:?}: give each a name of its own with --with NAME=PATH")]
+    DuplicateName(String),
     /// The plots cannot be drawn.
     #[error(transparent)]
     Plot(#[from] PlotError),

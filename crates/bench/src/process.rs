@@ -17,11 +17,18 @@ use std::{
 };
 
 use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::sleep,
+};
 
 use crate::bare::LISTENING;
 
 /// The time within which a server must listen.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// The time between two looks at whether a server is ready.
+const BETWEEN_CHECKS: Duration = Duration::from_millis(20);
 /// The number of output lines quoted in the error of a server that did not start.
 const QUOTED: usize = 5;
 
@@ -43,6 +50,12 @@ pub enum ProcessError {
         .0.display()
     )]
     Missing(PathBuf),
+    /// There is no Redis at this path.
+    #[error("there is no {}: install Redis or Valkey, or give the path of its server with --redis-server", .0.display())]
+    NoRedis(PathBuf),
+    /// The service is not ready in time.
+    #[error("tollgate serve is not ready within {PATIENCE:?}: {0}")]
+    NotReady(String),
     /// The process ended, or did not listen in time.
     #[error("{name} does not listen{}", quoted(.lines))]
     Silent {
@@ -73,6 +86,25 @@ impl Server {
         self.process.id()
     }
 
+    /// Waits until a Tollgate is ready: all its workers count in their Redis.
+    pub(crate) async fn ready(&self) -> Result<(), ProcessError> {
+        let start = Instant::now();
+        loop {
+            let page = match self.lines().iter().find_map(|line| listener(line, "http")) {
+                Some(address) => get(address, "/readyz").await.unwrap_or_else(|error| error.to_string()),
+                None => "it does not listen for HTTP".to_owned(),
+            };
+            if page.split(' ').nth(1) == Some("200") {
+                return Ok(());
+            }
+            if start.elapsed() > PATIENCE {
+                let lines: Vec<&str> = page.lines().collect();
+                return Err(ProcessError::NotReady(lines.last().copied().unwrap_or_default().to_owned()));
+            }
+            sleep(BETWEEN_CHECKS).await;
+        }
+    }
+
     /// The lines that it has printed so far.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
@@ -86,6 +118,15 @@ impl Drop for Server {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// The answer to a GET over HTTP, with its head.
+async fn get(address: SocketAddr, path: &str) -> io::Result<String> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").as_bytes()).await?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
 /// Starts the bare server: another process of this program.
@@ -147,15 +188,27 @@ pub fn listener(line: &str, name: &str) -> Option<SocketAddr> {
     event["address"].as_str().filter(|_| listens)?.parse().ok()
 }
 
+/// The name of a Redis server's program.
+pub(crate) const REDIS_SERVER: &str = "redis-server";
+
 /// Starts a Redis without persistence, with these arguments.
 ///
 /// # Errors
 /// If it does not start.
 pub fn redis(arguments: &[&str]) -> Result<Server, ProcessError> {
-    const NAME: &str = "redis-server";
-    let start = |error| ProcessError::Start { name: NAME, error };
-    let address = free_address().map_err(start)?;
-    let mut command = Command::new(NAME);
+    redis_at(Path::new(REDIS_SERVER), None, arguments)
+}
+
+/// The same with this program, and on this port if one is given.
+pub(crate) fn redis_at(program: &Path, port: Option<u16>, arguments: &[&str]) -> Result<Server, ProcessError> {
+    const NAME: &str = REDIS_SERVER;
+    let start = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => ProcessError::NoRedis(program.to_owned()),
+        _ => ProcessError::Start { name: NAME, error },
+    };
+    let port = port.map_or_else(free_port, Ok).map_err(start)?;
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    let mut command = Command::new(program);
     command.args(["--bind", "127.0.0.1", "--port", &address.port().to_string(), "--save", "", "--appendonly", "no"]);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut process = command.spawn().map_err(start)?;
@@ -163,9 +216,9 @@ pub fn redis(arguments: &[&str]) -> Result<Server, ProcessError> {
     listening(NAME, process, output, |line| line.contains("eady to accept connections").then_some(address))
 }
 
-/// A free address. Another process may take it meanwhile; then the server reports that and exits.
-fn free_address() -> io::Result<SocketAddr> {
-    TcpListener::bind(("127.0.0.1", 0))?.local_addr()
+/// A free port. Another process may take it meanwhile; then the server reports that and exits.
+pub(crate) fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
 /// The lines that a server has printed.

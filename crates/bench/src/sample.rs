@@ -1,6 +1,6 @@
 //! The results of a contender: samples, their medians, and ratios of medians.
 
-use load::Measured;
+use load::{Measured, Tally};
 use serde_json::{Map, Value, json};
 
 /// The result of one turn of one contender. Times are in microseconds, CPU is per response or decision.
@@ -14,6 +14,11 @@ pub(crate) struct Sample {
     pub(crate) late: Option<f64>,
     pub(crate) server_cpu: Option<f64>,
     pub(crate) redis_cpu: Option<f64>,
+    /// What Redis itself says: the time of the commands that it was sent, for each decision and for each call.
+    pub(crate) redis_account: Option<f64>,
+    pub(crate) redis_call: Option<f64>,
+    /// Decisions in a call to Redis.
+    pub(crate) batch: Option<f64>,
     pub(crate) generator_cpu: Option<f64>,
     /// Requests that were not answered.
     pub(crate) failed: u64,
@@ -28,12 +33,25 @@ pub(crate) enum Figure {
     Late,
     ServerCpu,
     RedisCpu,
+    RedisAccount,
+    RedisCall,
+    Batch,
     GeneratorCpu,
 }
 
 impl Figure {
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Rate, Self::P50, Self::P99, Self::Late, Self::ServerCpu, Self::RedisCpu, Self::GeneratorCpu];
+    pub(crate) const ALL: [Self; 10] = [
+        Self::Rate,
+        Self::P50,
+        Self::P99,
+        Self::Late,
+        Self::ServerCpu,
+        Self::RedisCpu,
+        Self::RedisAccount,
+        Self::RedisCall,
+        Self::Batch,
+        Self::GeneratorCpu,
+    ];
 
     /// Its name in JSON.
     pub(crate) const fn name(self) -> &'static str {
@@ -44,6 +62,9 @@ impl Figure {
             Self::Late => "late_p99_us",
             Self::ServerCpu => "server_cpu_us",
             Self::RedisCpu => "redis_cpu_us",
+            Self::RedisAccount => "redis_account_us",
+            Self::RedisCall => "redis_call_us",
+            Self::Batch => "decisions_per_call",
             Self::GeneratorCpu => "generator_cpu_us",
         }
     }
@@ -56,6 +77,9 @@ impl Figure {
             Self::Late => sample.late,
             Self::ServerCpu => sample.server_cpu,
             Self::RedisCpu => sample.redis_cpu,
+            Self::RedisAccount => sample.redis_account,
+            Self::RedisCall => sample.redis_call,
+            Self::Batch => sample.batch,
             Self::GeneratorCpu => sample.generator_cpu,
         }
     }
@@ -64,17 +88,27 @@ impl Figure {
 impl From<&Measured> for Sample {
     fn from(measured: &Measured) -> Self {
         let Measured { tally, costs, .. } = measured;
-        let quantile = |at| (tally.answered() > 0).then(|| tally.latencies.value_at_quantile(at) as f64 / 1e3);
         let each = |cost: Option<std::time::Duration>| measured.micros_each(cost?);
         Self {
             rate: Some(measured.rate()),
-            p50: quantile(0.5),
-            p99: quantile(0.99),
-            late: (!tally.lateness.is_empty()).then(|| tally.lateness.value_at_quantile(0.99) as f64 / 1e3),
             server_cpu: each(costs.server),
             redis_cpu: each(costs.redis),
             generator_cpu: each(costs.own),
-            failed: tally.errors(),
+            ..Self::of(tally)
+        }
+    }
+}
+
+impl Sample {
+    /// The latencies and failures.
+    pub(crate) fn of(tally: &Tally) -> Self {
+        let quantile = |at| (tally.answered() > 0).then(|| tally.latencies.value_at_quantile(at) as f64 / 1e3);
+        Self {
+            p50: quantile(0.5),
+            p99: quantile(0.99),
+            late: (!tally.lateness.is_empty()).then(|| tally.lateness.value_at_quantile(0.99) as f64 / 1e3),
+            failed: tally.made - tally.answered(),
+            ..Self::default()
         }
     }
 }

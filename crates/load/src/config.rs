@@ -52,6 +52,19 @@ pub enum Pace {
     Answers,
     /// Open loop: this many per second on all connections together, however long the responses take.
     Rate(NonZeroU32),
+    /// An open loop of the same rate, in which each request is due at a random instant of its interval: like callers
+    /// that know nothing of each other.
+    Scattered(NonZeroU32),
+}
+
+impl Pace {
+    /// The rate of an open loop.
+    pub(crate) const fn rate(self) -> Option<NonZeroU32> {
+        match self {
+            Self::Answers => None,
+            Self::Rate(rate) | Self::Scattered(rate) => Some(rate),
+        }
+    }
 }
 
 /// When a run ends.

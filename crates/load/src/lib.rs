@@ -23,6 +23,6 @@ pub use config::{Config, DurationError, Pace, Until, cores, parse_duration};
 pub use cpu::{Costs, Meter, ProcessMeter};
 pub use progress::{Line, interrupted};
 pub use request::{Descriptor, Keys, KeysError, Picker, Requests, RequestsError, Reset, Share, ShareError, Trouble};
-pub use run::{ConnectError, Connections, LoadError, Measured, Occurred, Progress, Tally};
+pub use run::{Alarm, ConnectError, Connections, LoadError, Measured, Occurred, Progress, Schedule, Tally};
 pub use scenario::Scenario;
 pub use target::{Target, TargetError};

@@ -1,71 +1,40 @@
-//! Compares several contenders in one run: servers under the same load, and Redis called directly. They take turns,
-//! round after round, so that other load on the machine affects all of them equally.
+//! Compares several servers under the same load in one run. They take turns, round after round, so that other load on
+//! the machine affects all of them equally.
 
 pub(crate) mod report;
 
 use std::num::NonZeroUsize;
 
-use load::{Config, Keys, Line, ProcessMeter, Scenario, interrupted};
+use load::{Line, ProcessMeter, Scenario, interrupted};
 
 use crate::{
     error::Error,
     meter::WithRedis,
-    redis::{Protocol, Redis},
+    redis::Redis,
     sample::{Sample, Series},
 };
 
-/// A server or Redis that is measured once per round.
+/// A server that is put under load once per round.
 #[derive(Clone, Debug)]
 pub(crate) struct Contender {
     pub(crate) name: String,
-    pub(crate) kind: Kind,
-}
-
-/// What a contender is.
-#[derive(Clone, Debug)]
-pub(crate) enum Kind {
-    /// A server under load.
-    Server {
-        scenario: Box<Scenario>,
-        /// The server's process id, if it runs on this machine.
-        pid: Option<u32>,
-        /// The Redis behind the server, if its CPU time is to be measured too.
-        redis: Option<Redis>,
-    },
-    /// A Redis that is called directly.
-    Redis { redis: Redis, protocol: Protocol, keys: Keys, config: Config },
+    pub(crate) scenario: Box<Scenario>,
+    /// The server's process id, if it runs on this machine.
+    pub(crate) pid: Option<u32>,
+    /// The Redis behind the server, if its CPU time is to be measured too.
+    pub(crate) redis: Option<Redis>,
 }
 
 impl Contender {
-    /// How load is made on this contender.
-    pub(crate) fn config(&self) -> &Config {
-        match &self.kind {
-            Kind::Server { scenario, .. } => &scenario.config,
-            Kind::Redis { config, .. } => config,
-        }
-    }
-
     async fn turn(&self, line: &mut Line, title: &str) -> Result<Sample, Error> {
-        match &self.kind {
-            Kind::Server { scenario, pid, redis } => {
-                let redis = match redis {
-                    Some(redis) => Some(redis.connect().await?),
-                    None => None,
-                };
-                let mut meter = WithRedis { processes: ProcessMeter { server: *pid }, redis };
-                line.begin(title, scenario.duration());
-                let measured = scenario.run(&mut meter, |progress| line.show(progress), interrupted()?).await?;
-                if measured.stopped { Err(Error::Interrupted) } else { Ok(Sample::from(&measured)) }
-            }
-            Kind::Redis { redis, protocol, keys, config } => {
-                let mut meter = WithRedis { processes: ProcessMeter::default(), redis: Some(redis.connect().await?) };
-                line.say(title);
-                tokio::select! {
-                    sample = protocol.measure(redis, *keys, config, &mut meter) => Ok(sample?),
-                    () = interrupted()? => Err(Error::Interrupted),
-                }
-            }
-        }
+        let redis = match &self.redis {
+            Some(redis) => Some(redis.connect().await?),
+            None => None,
+        };
+        let mut meter = WithRedis { processes: ProcessMeter { server: self.pid }, redis };
+        line.begin(title, self.scenario.duration());
+        let measured = self.scenario.run(&mut meter, |progress| line.show(progress), interrupted()?).await?;
+        if measured.stopped { Err(Error::Interrupted) } else { Ok(Sample::from(&measured)) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! A plain connection to Redis: commands as bytes, and the few kinds of replies to them.
 
-use std::{io, time::Duration};
+use std::{io, net::SocketAddr, time::Duration};
 
 use redis::{Address, Credentials, HostPort};
 use tokio::{
@@ -9,7 +9,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{PATIENCE, RedisError};
+use super::{PATIENCE, RedisError, stats::CommandStats};
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
@@ -28,6 +28,11 @@ impl std::fmt::Debug for Connection {
 }
 
 impl Connection {
+    pub(super) async fn to(address: SocketAddr) -> Result<Self, RedisError> {
+        let address = Address::Tcp(HostPort { host: address.ip().to_string(), port: address.port() });
+        Self::open(&address, &Credentials::None, 0).await
+    }
+
     pub(super) async fn open(address: &Address, credentials: &Credentials, database: u32) -> Result<Self, RedisError> {
         timeout(PATIENCE, Self::connect(address, credentials, database)).await.map_err(|_| RedisError::Unreachable)?
     }
@@ -81,22 +86,28 @@ impl Connection {
         Ok(known.or_else(|| field("redis_version").map(|version| of("Redis", version))).unwrap_or_default())
     }
 
+    /// The statistics of all commands.
+    pub(crate) async fn command_stats(&mut self) -> Result<CommandStats, RedisError> {
+        Ok(CommandStats::parse(&self.ask(&[&["INFO", "commandstats"]]).await?))
+    }
+
     /// Sends commands and waits for all replies. Returns the last one if it is text.
-    async fn ask(&mut self, commands: &[&[&str]]) -> Result<String, RedisError> {
+    pub(super) async fn ask(&mut self, commands: &[&[&str]]) -> Result<String, RedisError> {
         let mut bytes = Vec::new();
         for words in commands {
             push_command(&mut bytes, words);
         }
-        self.exchange(&bytes, commands.len()).await
+        self.send(&bytes).await?;
+        timeout(PATIENCE, self.receive(commands.len())).await.map_err(|_| RedisError::Silent)?
     }
 
-    /// Sends several encoded commands and waits for this many replies.
-    pub(super) async fn exchange(&mut self, commands: &[u8], replies: usize) -> Result<String, RedisError> {
-        timeout(PATIENCE, self.send_and_receive(commands, replies)).await.map_err(|_| RedisError::Silent)?
+    /// Sends encoded commands.
+    pub(super) async fn send(&mut self, commands: &[u8]) -> Result<(), RedisError> {
+        Ok(self.stream.write_all(commands).await?)
     }
 
-    async fn send_and_receive(&mut self, commands: &[u8], replies: usize) -> Result<String, RedisError> {
-        self.stream.write_all(commands).await?;
+    /// Waits for this many replies, however long they take. Returns the last one if it is text.
+    pub(super) async fn receive(&mut self, replies: usize) -> Result<String, RedisError> {
         let mut last = String::new();
         for _ in 0..replies {
             let (text, used) = loop {
@@ -126,10 +137,12 @@ fn only_the_code(error: RedisError) -> RedisError {
 }
 
 /// Appends an encoded command.
-pub(super) fn push_command(into: &mut Vec<u8>, words: &[&str]) {
+pub(super) fn push_command(into: &mut Vec<u8>, words: &[impl AsRef<[u8]>]) {
     into.extend(format!("*{}\r\n", words.len()).bytes());
-    for word in words {
-        into.extend(format!("${}\r\n{word}\r\n", word.len()).bytes());
+    for word in words.iter().map(AsRef::as_ref) {
+        into.extend(format!("${}\r\n", word.len()).bytes());
+        into.extend_from_slice(word);
+        into.extend_from_slice(b"\r\n");
     }
 }
 

@@ -6,10 +6,9 @@ use load::{Config, Descriptor, Keys, Pace, Requests, Scenario};
 
 use super::{claim::Claim, row::Bound, servers::Servers};
 use crate::{
-    contest::{Contender, Kind},
+    contest::Contender,
     error::Error,
     process::Server,
-    redis::{FULL, Protocol},
     sample::{Figure, Series},
 };
 
@@ -105,34 +104,15 @@ impl Case {
     pub(super) fn claims(self) -> &'static [Claim] {
         use {
             Bound::{self, AtLeast, AtMost},
-            Figure::{P99, Rate, RedisCpu},
+            Figure::{P99, Rate},
         };
         const RATE: &str = "rate, of bare tonic";
-        const AGAINST_COMMANDS: &str = "Redis CPU a decision, of INCRBY + EXPIRE";
-        const AGAINST_SCRIPT: &str = "rate, of the full script calls";
         const LATENCY: &str = "p99, times that of bare tonic at the same rate";
-        const ONE_THIRD: f64 = 0.333;
         match self {
             Self::Memory => const { &[claim(RATE, Rate, 1, AtLeast(0.92))] },
             Self::MemoryFive => const { &[claim(RATE, Rate, 1, AtLeast(0.8))] },
-            Self::Redis => {
-                const {
-                    &[
-                        claim(RATE, Rate, 1, AtLeast(0.6)),
-                        claim(AGAINST_COMMANDS, RedisCpu, 2, AtMost(ONE_THIRD)),
-                        claim(AGAINST_SCRIPT, Rate, 3, Bound::None),
-                    ]
-                }
-            }
-            Self::RedisHot => {
-                const {
-                    &[
-                        claim(RATE, Rate, 1, AtLeast(0.75)),
-                        claim(AGAINST_COMMANDS, RedisCpu, 2, AtMost(ONE_THIRD)),
-                        claim(AGAINST_SCRIPT, Rate, 3, Bound::None),
-                    ]
-                }
-            }
+            Self::Redis => const { &[claim(RATE, Rate, 1, AtLeast(0.6))] },
+            Self::RedisHot => const { &[claim(RATE, Rate, 1, AtLeast(0.75))] },
             Self::MemoryUniform
             | Self::SlidingWindow
             | Self::SlidingWindowHot
@@ -189,26 +169,16 @@ impl Case {
         let server = |name: &str, server: &Server, over_redis: bool| {
             let scenario = Scenario { target: server.address.into(), requests: requests.clone(), config };
             let redis = over_redis.then(|| servers.redis.clone());
-            let kind = Kind::Server { scenario: Box::new(scenario), pid: Some(server.pid()), redis };
-            Contender { name: name.to_owned(), kind }
-        };
-        let redis = |protocol: Protocol| {
-            let kind = Kind::Redis { redis: servers.redis.clone(), protocol, keys, config };
-            Contender { name: protocol.name(), kind }
+            Contender { name: name.to_owned(), scenario: Box::new(scenario), pid: Some(server.pid()), redis }
         };
         let memory = || server("Tollgate, memory", &servers.memory, false);
         let over_redis = || server("Tollgate, Redis", &servers.over_redis, true);
         let bare = || server("bare tonic", &servers.bare, false);
         Ok(match self {
             Self::Memory | Self::MemoryUniform | Self::MemoryFive | Self::MemoryOpen => vec![memory(), bare()],
-            Self::Redis | Self::RedisHot => vec![
-                over_redis(),
-                bare(),
-                redis(Protocol::Commands),
-                redis(Protocol::Script(FULL)),
-                redis(Protocol::Script(NonZeroUsize::MIN)),
-            ],
-            Self::SlidingWindow
+            Self::Redis
+            | Self::RedisHot
+            | Self::SlidingWindow
             | Self::SlidingWindowHot
             | Self::TokenBucket
             | Self::TokenBucketHot

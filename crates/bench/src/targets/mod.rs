@@ -111,7 +111,7 @@ pub(crate) async fn run(args: &TargetsArgs) -> Result<(String, bool), Error> {
         rows.extend(case.claims().iter().map(|claim| claim.judge(case.name(), &series)));
         let mut json = report::as_json(&series, base);
         json["name"] = case.name().into();
-        json["load"] = config_json(contenders[0].config());
+        json["load"] = config_json(&contenders[0].scenario.config);
         contests.push(json);
     }
     let holds = rows.iter().all(|row| row.holds() != Some(false));

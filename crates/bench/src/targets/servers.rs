@@ -1,18 +1,13 @@
 //! All servers of the table, and the memory of the idle ones.
 
-use std::{
-    env,
-    ffi::OsString,
-    fs, io,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{ffi::OsString, fs, io, path::Path, time::Duration};
 
 use tokio::time::{Instant, sleep};
 
 use super::row::{Bound, Row};
 use crate::{
     error::Error,
+    folder::Folder,
     memory::resident,
     process::{self, Server},
     redis::Redis,
@@ -50,7 +45,7 @@ pub(super) struct Servers {
     pub(super) redis: Redis,
     pub(super) redis_version: String,
     _redis: Option<Server>,
-    _rules: Rules,
+    _rules: Folder,
 }
 
 impl Servers {
@@ -64,8 +59,8 @@ impl Servers {
         let redis = Redis::new(&url)?;
         // an unreachable Redis, or a rejected login, is reported here
         let redis_version = redis.connect().await?.version().await?;
-        let rules = Rules::write().map_err(Error::Rules)?;
-        let path = OsString::from(&rules.0);
+        let rules = rules().map_err(Error::Rules)?;
+        let path = OsString::from(rules.path());
         let memory = process::tollgate(program, &[("RULES", path.clone()), ("BACKEND_TYPE", "memory".into())])?;
         let prefix = OsString::from("tollgate-bench:");
         let over_redis =
@@ -108,24 +103,10 @@ async fn settled(pid: u32) -> Option<u64> {
 }
 
 /// A directory with the rules, which is removed when this is dropped.
-#[derive(Debug)]
-struct Rules(PathBuf);
-
-impl Rules {
-    fn write() -> io::Result<Self> {
-        let directory = env::temp_dir().join(format!("tollgate-bench-{}", std::process::id()));
-        fs::create_dir_all(&directory)?;
-        let rules = Self(directory);
-        fs::write(rules.0.join("rules.yaml"), RULES)?;
-        Ok(rules)
-    }
-}
-
-impl Drop for Rules {
-    fn drop(&mut self) {
-        // a leftover in the directory of temporary files does no harm
-        let _ = fs::remove_dir_all(&self.0);
-    }
+fn rules() -> io::Result<Folder> {
+    let folder = Folder::create()?;
+    fs::write(folder.path().join("rules.yaml"), RULES)?;
+    Ok(folder)
 }
 
 #[cfg(test)]
@@ -133,12 +114,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rules_are_valid_and_removed_at_the_end() {
-        let rules = Rules::write().expect("written");
-        let content = fs::read_to_string(rules.0.join("rules.yaml")).expect("written");
+    fn the_rules_are_valid() {
+        let folder = rules().expect("written");
+        let content = fs::read_to_string(folder.path().join("rules.yaml")).expect("written");
         assert_eq!(crate::hot_path::compile(content).rule_count(), 9);
-        let path = rules.0.clone();
-        drop(rules);
-        assert!(!path.exists());
     }
 }

@@ -2,7 +2,7 @@
 
 use super::format::{count, things, time};
 use crate::{
-    config::{Config, Pace},
+    config::Config,
     run::{Connections, Measured},
 };
 
@@ -44,7 +44,7 @@ pub(crate) fn notes(config: &Config, measured: &Measured) -> Vec<String> {
             ));
         }
     }
-    if let Pace::Rate(rate) = config.pace {
+    if let Some(rate) = config.pace.rate() {
         if measured.rate() < KEPT_UP * f64::from(rate.get()) {
             notes.push(format!("the server did not keep up with {} requests a second", count(rate.get().into())));
         }

@@ -24,9 +24,9 @@ pub fn as_text(scenario: &Scenario, measured: &Measured) -> String {
     let Measured { tally, costs, .. } = measured;
     let config = &scenario.config;
     let mut text = format!("{}: {}\n\n", scenario.target, describe(scenario));
-    let offered = match config.pace {
-        Pace::Answers => String::new(),
-        Pace::Rate(rate) => format!(" of {} requests/s", count(rate.get().into())),
+    let offered = match config.pace.rate() {
+        None => String::new(),
+        Some(rate) => format!(" of {} requests/s", count(rate.get().into())),
     };
     let _ = writeln!(text, "rate      {} answers/s{offered}", count(measured.rate().round() as u64));
     let unknown = if tally.unknown > 0 { format!(", {} neither", count(tally.unknown)) } else { String::new() };
@@ -78,6 +78,7 @@ fn describe(Scenario { requests, config, .. }: &Scenario) -> String {
     let pace = match pace {
         Pace::Answers => "closed loop".to_owned(),
         Pace::Rate(rate) => format!("open loop, {} requests/s", count(rate.get().into())),
+        Pace::Scattered(rate) => format!("open loop, scattered, {} requests/s", count(rate.get().into())),
     };
     let until = match until {
         Until::Elapsed(time) => humantime::format_duration(time).to_string(),
@@ -155,6 +156,7 @@ pub fn config_json(config: &Config) -> Value {
     let (kind, rate) = match config.pace {
         Pace::Answers => ("closed", None),
         Pace::Rate(rate) => ("open", Some(rate)),
+        Pace::Scattered(rate) => ("scattered", Some(rate)),
     };
     let (seconds, requests) = match config.until {
         Until::Elapsed(time) => (Some(time.as_secs_f64()), None),

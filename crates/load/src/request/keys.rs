@@ -63,7 +63,8 @@ impl fmt::Display for Keys {
 
 impl Keys {
     /// The number of decimal digits of the last key; all keys are written with it.
-    pub(crate) fn digits(self) -> usize {
+    #[must_use]
+    pub fn digits(self) -> usize {
         match self {
             Self::Hot => 1,
             Self::Uniform(n) | Self::Zipf(n, _) => (n.get() - 1).checked_ilog10().map_or(1, |log| log as usize + 1),

@@ -6,14 +6,18 @@ use std::{io, time::Instant};
 /// A timer of one task. It must be used on the runtime that created it.
 #[cfg(target_os = "linux")]
 #[derive(Debug)]
-pub(crate) struct Alarm {
+pub struct Alarm {
     timer: tokio::io::unix::AsyncFd<std::os::fd::OwnedFd>,
     armed: Option<Instant>,
 }
 
 #[cfg(target_os = "linux")]
 impl Alarm {
-    pub(crate) fn new() -> io::Result<Self> {
+    /// Creates a timer on the current runtime.
+    ///
+    /// # Errors
+    /// If the system has no more of them.
+    pub fn new() -> io::Result<Self> {
         use rustix::time::{TimerfdClockId, TimerfdFlags, timerfd_create};
 
         let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
@@ -26,7 +30,10 @@ impl Alarm {
     }
 
     /// Waits until `at`. Cancel-safe: it can be called again, also with another instant.
-    pub(crate) async fn wait(&mut self, at: Instant) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// If the timer fails.
+    pub async fn wait(&mut self, at: Instant) -> io::Result<()> {
         if self.armed != Some(at) {
             let now = Instant::now();
             if at <= now {
@@ -60,15 +67,23 @@ impl Alarm {
 /// On other systems, with a resolution of a millisecond.
 #[cfg(not(target_os = "linux"))]
 #[derive(Debug)]
-pub(crate) struct Alarm;
+pub struct Alarm;
 
 #[cfg(not(target_os = "linux"))]
 impl Alarm {
-    pub(crate) fn new() -> io::Result<Self> {
+    /// Creates a timer.
+    ///
+    /// # Errors
+    /// Never.
+    pub fn new() -> io::Result<Self> {
         Ok(Self)
     }
 
-    pub(crate) async fn wait(&mut self, at: Instant) -> io::Result<()> {
+    /// Waits until `at`.
+    ///
+    /// # Errors
+    /// Never.
+    pub async fn wait(&mut self, at: Instant) -> io::Result<()> {
         tokio::time::sleep_until(at.into()).await;
         Ok(())
     }

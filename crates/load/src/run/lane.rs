@@ -119,14 +119,17 @@ impl Lane {
     /// The share of the `nth` connection.
     pub(crate) fn new(shared: &Arc<Shared>, window: Window, nth: usize) -> Self {
         let config = &shared.config;
-        let source = match config.pace {
-            Pace::Answers => Source::Closed,
-            Pace::Rate(rate) => {
+        let source = match config.pace.rate() {
+            None => Source::Closed,
+            Some(rate) => {
                 let count = match config.until {
                     Until::Elapsed(time) => Schedule::count_in(rate, config.warm_up + time),
                     Until::Sent(count) => Schedule::count_in(rate, config.warm_up).saturating_add(count.get()),
                 };
-                let schedule = Schedule::new(rate, nth, config.connections.get(), count);
+                let mut schedule = Schedule::new(rate, nth, config.connections.get(), count);
+                if let Pace::Scattered(_) = config.pace {
+                    schedule = schedule.scattered(config.seed);
+                }
                 Source::Open(schedule, schedule.due().map(|due| window.start + due))
             }
         };

@@ -24,13 +24,15 @@ use tokio::{
     time::{MissedTickBehavior, interval, sleep_until},
 };
 
+pub use self::{
+    alarm::Alarm,
+    schedule::Schedule,
+    session::ConnectError,
+    tally::{Connections, Occurred, Tally},
+};
 use self::{
     lane::{Shared, Window},
     thread::{Event, Thread},
-};
-pub use self::{
-    session::ConnectError,
-    tally::{Connections, Occurred, Tally},
 };
 use crate::{
     cpu::{Costs, Meter},

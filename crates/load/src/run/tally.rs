@@ -150,7 +150,7 @@ impl Tally {
     }
 
     /// Adds the tally of another thread.
-    pub(crate) fn add(&mut self, other: &Self) {
+    pub fn add(&mut self, other: &Self) {
         for (mine, others) in [(&mut self.latencies, &other.latencies), (&mut self.lateness, &other.lateness)] {
             mine.add(others).expect("all have the same bounds");
         }
