@@ -1,5 +1,6 @@
 //! `bench bare`: tonic alone, answering OK to every descriptor of a rate limit request, with one current-thread runtime
-//! per worker. It is not a rate limiter, but the ceiling for one that is built on tonic.
+//! per worker. It is not a rate limiter, but the ceiling for one that is built on tonic. With `--redis`, it counts each
+//! descriptor by `INCRBY` and `EXPIRE` before it answers: what a service without a script costs a Redis.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -22,6 +23,8 @@ use tokio::{
 use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
 use tonic::{Request, Response, Status, transport::Server};
 
+use crate::redis::{Pool, count};
+
 /// The start of its only line of output; its address follows.
 pub(crate) const LISTENING: &str = "listening on ";
 
@@ -37,6 +40,10 @@ pub(crate) struct BareArgs {
     /// Worker threads [default: the number of cores]
     #[arg(long, value_name = "N")]
     workers: Option<NonZeroUsize>,
+    /// Count each descriptor with INCRBY and EXPIRE in this Redis, or in the cluster whose nodes have equal parts of the
+    /// slots in this order, before answering
+    #[arg(long, value_name = "IP:PORT,…", value_delimiter = ',')]
+    redis: Vec<SocketAddr>,
     /// Exit at the end of standard input, so as not to outlive the parent process
     #[arg(long, hide = true)]
     until_stdin_ends: bool,
@@ -58,7 +65,8 @@ pub(crate) enum BareError {
     Start(#[from] io::Error),
 }
 
-struct AlwaysOk;
+/// Answers OK, once all descriptors are counted if there is a Redis.
+struct AlwaysOk(Option<Pool>);
 
 #[tonic::async_trait]
 impl RateLimitService for AlwaysOk {
@@ -66,6 +74,10 @@ impl RateLimitService for AlwaysOk {
         &self,
         request: Request<RateLimitRequest>,
     ) -> Result<Response<RateLimitResponse>, Status> {
+        if let Some(pool) = &self.0 {
+            let counted = pool.call(|batch| count(batch, request.get_ref())).await;
+            counted.map_err(|error| Status::unavailable(error.to_string()))?;
+        }
         let ok = DescriptorStatus { code: Code::Ok.into(), ..DescriptorStatus::default() };
         let statuses = vec![ok; request.get_ref().descriptors.len()];
         Ok(Response::new(RateLimitResponse { overall_code: Code::Ok.into(), statuses, ..RateLimitResponse::default() }))
@@ -77,7 +89,9 @@ impl RateLimitService for AlwaysOk {
 /// # Errors
 /// If it cannot start.
 pub(crate) async fn serve(args: &BareArgs) -> Result<(), BareError> {
-    let queues: Vec<_> = (0..args.workers.unwrap_or_else(load::cores).get()).map(worker).collect::<io::Result<_>>()?;
+    let queues: Vec<_> = (0..args.workers.unwrap_or_else(load::cores).get())
+        .map(|number| worker(number, args))
+        .collect::<io::Result<_>>()?;
     let bind = |error| BareError::Bind { address: args.address, error };
     let listener = TcpListener::bind(args.address).await.map_err(bind)?;
     let _ = writeln!(io::stdout().lock(), "{LISTENING}{}", listener.local_addr()?);
@@ -98,14 +112,15 @@ pub(crate) async fn serve(args: &BareArgs) -> Result<(), BareError> {
 }
 
 /// Starts a thread with a runtime that serves the connections of the returned queue.
-fn worker(number: usize) -> io::Result<mpsc::Sender<std::net::TcpStream>> {
+fn worker(number: usize, args: &BareArgs) -> io::Result<mpsc::Sender<std::net::TcpStream>> {
     let (queue, dealt) = mpsc::channel::<std::net::TcpStream>(QUEUE);
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     let connections = ReceiverStream::new(dealt).map(|stream| {
         stream.set_nodelay(true)?;
         TcpStream::from_std(stream)
     });
-    let server = Server::builder().add_service(RateLimitServiceServer::new(AlwaysOk));
+    let pool = (!args.redis.is_empty()).then(|| Pool::new(args.redis.clone()));
+    let server = Server::builder().add_service(RateLimitServiceServer::new(AlwaysOk(pool)));
     // it ends with the process: its clients have closed their connections by then
     thread::Builder::new()
         .name(format!("bare-{number}"))

@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     bare::{self, BareArgs},
+    calls::{self, CallsArgs},
     compare::{self, CompareArgs},
     error::Error,
     fleet::{self, FleetArgs},
@@ -41,6 +42,9 @@ enum Command {
     /// Measure what a fleet costs its Redis: processes with little to do each, beside as many clients that send INCRBY and
     /// EXPIRE, in alternating rounds, with servers started for each
     Fleet(Box<FleetArgs>),
+    /// Measure what calls cost a Redis that is started for it, without a service: our script with one decision and with
+    /// many, by algorithm, and plain commands, in alternating rounds
+    Calls(Box<CallsArgs>),
     /// Draw the plots of docs/performance.md from the results of `cargo bench -p bench --bench scale`
     Plot,
 }
@@ -77,6 +81,7 @@ fn execute(command: &Command) -> Result<(String, bool), Error> {
             Command::Compare(args) => compare::run(args).await,
             Command::Targets(args) => targets::run(args).await,
             Command::Fleet(args) => fleet::run(args).await,
+            Command::Calls(args) => calls::run(args).await,
             Command::Plot => Ok((String::new(), plot::write().map(|()| true)?)),
         }
     });

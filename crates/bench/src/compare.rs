@@ -45,7 +45,7 @@ measured. docs/performance.md says how to read the figures.";
 /// If a contender cannot be measured.
 pub(crate) async fn run(args: &CompareArgs) -> Result<(String, bool), Error> {
     let scenario = args.load.scenario()?;
-    let bare = process::bare()?;
+    let bare = process::bare(&[])?;
     let redis = args.redis.as_deref().map(Redis::new).transpose()?;
     let server = |name: String, target: Target, pid, redis: Option<Redis>| Contender {
         name,

@@ -28,11 +28,19 @@ pub(crate) enum Error {
     #[error("cannot write rules into the directory of temporary files: {0}")]
     Rules(io::Error),
     /// Two contenders have one name.
-    #[error("two contenders are named {0:?}: give each a name of its own with --with NAME=PATH")]
+    #[error("two contenders are named {0:?}: give each a name of its own")]
     DuplicateName(String),
     /// The plots cannot be drawn.
     #[error(transparent)]
     Plot(#[from] PlotError),
+    /// A text of the script cannot be read.
+    #[error("cannot read the script {}: {error}", path.display())]
+    Script {
+        /// The file.
+        path: PathBuf,
+        /// The error of the system.
+        error: io::Error,
+    },
     /// A report cannot be written.
     #[error("cannot write {}: {error}", path.display())]
     Save {

@@ -9,6 +9,7 @@
 //! The program `bench` has the commands; `run.sh` runs everything for docs/performance.md.
 
 mod bare;
+mod calls;
 mod commands;
 mod compare;
 mod contest;

@@ -129,12 +129,13 @@ async fn get(address: SocketAddr, path: &str) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
-/// Starts the bare server: another process of this program.
-pub(crate) fn bare() -> Result<Server, ProcessError> {
+/// Starts the bare server: another process of this program. With nodes of a Redis, it counts there.
+pub(crate) fn bare(redis: &[SocketAddr]) -> Result<Server, ProcessError> {
     const NAME: &str = "the bare server";
     let start = |error| ProcessError::Start { name: NAME, error };
     let mut command = Command::new(env::current_exe().map_err(start)?);
-    command.args(["bare", "--until-stdin-ends"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    command.args(["bare", "--until-stdin-ends"]);
+    command.args(redis.iter().map(|address| format!("--redis={address}"))).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut process = command.spawn().map_err(start)?;
     let output = process.stdout.take();
     listening(NAME, process, output, |line| line.strip_prefix(LISTENING)?.parse().ok())

@@ -6,21 +6,25 @@ use std::{collections::BTreeSet, ffi::OsString, path::PathBuf, str::FromStr};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Contender {
     Service(Service),
-    /// Clients that send the commands of envoyproxy/ratelimit.
-    Reference,
+    /// The commands of envoyproxy/ratelimit, from clients that do nothing else.
+    Clients,
+    /// The same from processes of a service: the bare server. They leave Redis colder caches.
+    BareService,
 }
 
 impl Contender {
     pub(super) fn name(&self) -> &str {
         match self {
             Self::Service(service) => &service.name,
-            Self::Reference => REFERENCE,
+            Self::Clients => CLIENTS,
+            Self::BareService => BARE_SERVICE,
         }
     }
 }
 
-/// The name of the plain commands.
-pub(super) const REFERENCE: &str = "INCRBY + EXPIRE";
+/// The names of the plain commands.
+pub(super) const CLIENTS: &str = "INCRBY + EXPIRE of clients";
+pub(super) const BARE_SERVICE: &str = "INCRBY + EXPIRE of a bare service";
 
 /// A build of the service, and its settings. Written `NAME=PATH`, or with settings `NAME=PATH,VARIABLE=VALUE,…`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,8 +80,8 @@ mod tests {
     #[test]
     fn names_are_unique() {
         let named = |name: &str| Contender::Service(Service::new(name, "/a".into()));
-        assert_eq!(duplicate(&[named("now"), named("old"), Contender::Reference]), None);
+        assert_eq!(duplicate(&[named("now"), named("old"), Contender::Clients]), None);
         assert_eq!(duplicate(&[named("now"), named("now")]), Some("now"));
-        assert_eq!(duplicate(&[named(REFERENCE), Contender::Reference]), Some(REFERENCE));
+        assert_eq!(duplicate(&[named(CLIENTS), Contender::Clients]), Some(CLIENTS));
     }
 }

@@ -75,7 +75,7 @@ pub(crate) struct FleetArgs {
     /// A further build, or one with other settings, such as one=/usr/bin/tollgate,WORKERS=1; may be repeated
     #[arg(long, value_name = "NAME=PATH[,VARIABLE=VALUE…]", help_heading = CONTENDERS)]
     with: Vec<Service>,
-    /// Leave out the clients that send INCRBY and EXPIRE
+    /// Leave out INCRBY and EXPIRE, as clients and as a bare service send them
     #[arg(long, help_heading = CONTENDERS)]
     no_reference: bool,
     /// The Redis or Valkey to start
@@ -164,7 +164,7 @@ impl FleetArgs {
         services.extend(self.with.iter().cloned());
         let mut all: Vec<Contender> = services.into_iter().map(Contender::Service).collect();
         if !self.no_reference && !self.sizing {
-            all.push(Contender::Reference);
+            all.extend([Contender::Clients, Contender::BareService]);
         }
         match duplicate(&all) {
             Some(name) => Err(Error::DuplicateName(name.to_owned())),
@@ -245,7 +245,10 @@ async fn measure(args: &FleetArgs) -> Result<(String, bool), Error> {
 mod tests {
     use clap::Parser as _;
 
-    use super::*;
+    use super::{
+        contender::{BARE_SERVICE, CLIENTS},
+        *,
+    };
 
     #[derive(clap::Parser)]
     struct Cli {
@@ -281,7 +284,7 @@ mod tests {
             all.map(|all| all.iter().map(|one| one.name().to_owned()).collect::<Vec<_>>())
         };
         let all = names(&["--now", "/a", "--before", "/b", "--with", "one=/a,WORKERS=1"]).expect("contenders");
-        assert_eq!(all, ["now", "before", "one", "INCRBY + EXPIRE"]);
+        assert_eq!(all, ["now", "before", "one", CLIENTS, BARE_SERVICE]);
         assert_eq!(names(&["--now", "/a", "--no-reference"]).expect("contenders"), ["now"]);
         assert!(
             matches!(names(&["--now", "/a", "--with", "now=/b"]), Err(Error::DuplicateName(name)) if name == "now")

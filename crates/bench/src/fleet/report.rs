@@ -7,7 +7,7 @@ use load::report::format::{count, things, three_digits, time};
 use serde_json::{Value, json};
 
 use super::{
-    contender::REFERENCE,
+    contender::{BARE_SERVICE, CLIENTS},
     scenario::{Rate, Scenario},
 };
 use crate::sample::{Figure, Series};
@@ -23,8 +23,8 @@ pub(super) fn table(results: &Results) -> String {
     let has_before = results.iter().any(|(_, series)| named(series, BEFORE).is_some());
     let of_before = |text: &str| if has_before { format!(" {text} |") } else { String::new() };
     let mut text = format!(
-        "| fleet | | Redis CPU a decision | of {REFERENCE} |{} Redis's own account of it | of a call | decisions a call \
-         | CPU of the service | p50 | p99 |\n|---|---|---|---|{}---|---|---|---|---|---|\n",
+        "| fleet | | Redis CPU a decision | of the clients' | of the bare service's |{} Redis's own account of it \
+         | of a call | decisions a call | CPU of the service | p50 | p99 |\n|---|---|---|---|---|{}---|---|---|---|---|---|\n",
         of_before(&format!("of {BEFORE}")),
         if has_before { "---|" } else { "" },
     );
@@ -39,11 +39,12 @@ pub(super) fn table(results: &Results) -> String {
             let latency = |micros: f64| time(micros * 1e3);
             let _ = writeln!(
                 text,
-                "| {} | {} | {} | {} |{} {} | {} | {} | {} | {} | {} |",
+                "| {} | {} | {} | {} | {} |{} {} | {} | {} | {} | {} | {} |",
                 if nth == 0 { scenario.to_string() } else { String::new() },
                 one.name,
                 figure(Figure::RedisCpu, micros),
-                ratio(REFERENCE),
+                ratio(CLIENTS),
+                ratio(BARE_SERVICE),
                 of_before(&ratio(BEFORE)),
                 figure(Figure::RedisAccount, micros),
                 figure(Figure::RedisCall, micros),
@@ -154,23 +155,23 @@ mod tests {
 
     #[test]
     fn contenders_are_compared_with_the_reference_and_with_before() {
-        let all = vec![series("now", 44.0, 0), series(BEFORE, 88.0, 1), series(REFERENCE, 40.0, 0)];
+        let all = vec![series("now", 44.0, 0), series(BEFORE, 88.0, 1), series(CLIENTS, 40.0, 0)];
         let text = table(&[(scenario("500"), all)]);
         assert_eq!(
             text.lines().skip(2).collect::<Vec<_>>(),
             [
-                "| 4 × 500/s, hot, single | now | 44.0 µs | 1.10 | 0.50 | 8.00 µs |  | 1.50 |  | 250 µs |  |",
-                "|  | before | 88.0 µs | 2.20 | 1.00 | 8.00 µs |  | 1.50 |  | 250 µs |  |",
-                "|  | INCRBY + EXPIRE | 40.0 µs | 1.00 | 0.45 | 8.00 µs |  | 1.50 |  | 250 µs |  |",
+                "| 4 × 500/s, hot, single | now | 44.0 µs | 1.10 |  | 0.50 | 8.00 µs |  | 1.50 |  | 250 µs |  |",
+                "|  | before | 88.0 µs | 2.20 |  | 1.00 | 8.00 µs |  | 1.50 |  | 250 µs |  |",
+                "|  | INCRBY + EXPIRE of clients | 40.0 µs | 1.00 |  | 0.45 | 8.00 µs |  | 1.50 |  | 250 µs |  |",
                 "",
                 "4 × 500/s, hot, single, before: 3 decisions not answered",
             ]
         );
         let alone = table(&[(scenario("500"), vec![series("now", 44.0, 0)])]);
-        let row = "| 4 × 500/s, hot, single | now | 44.0 µs |  | 8.00 µs |  | 1.50 |  | 250 µs |  |";
+        let row = "| 4 × 500/s, hot, single | now | 44.0 µs |  |  | 8.00 µs |  | 1.50 |  | 250 µs |  |";
         assert_eq!(alone.lines().nth(2), Some(row));
         let columns = alone.lines().map(|line| line.matches('|').count()).collect::<Vec<_>>();
-        assert_eq!(columns, [11; 3]);
+        assert_eq!(columns, [12; 3]);
     }
 
     #[test]

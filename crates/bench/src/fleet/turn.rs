@@ -43,36 +43,38 @@ impl Plan {
     /// Measures a contender once.
     pub(super) async fn turn(&self, contender: &Contender, scenario: &Scenario, seed: u64) -> Result<Sample, Error> {
         let nodes = Nodes::start(&self.redis_server, scenario.redis).await?;
-        match contender {
-            Contender::Service(service) => {
-                let fleet = Fleet::start(service, &nodes, scenario.processes).await?;
-                let mut observer = Observer::new(&nodes, fleet.processes.iter().map(Server::pid).collect()).await?;
-                sleep(SETTLE).await;
-                let idle = observer.idle(IDLE).await?;
-                let (tally, decisions) = self.load(&fleet, scenario, seed, &mut observer).await?;
-                Ok(observer.usage()?.sample(&tally, decisions, &idle))
-            }
-            Contender::Reference => {
-                let mut observer = Observer::new(&nodes, Vec::new()).await?;
-                let idle = observer.idle(IDLE).await?;
-                let drive = Drive {
-                    clients: scenario.processes.get(),
-                    connections: self.connections(scenario).get(),
-                    pace: pace(scenario.rate),
-                    warm_up: self.warm_up,
-                    duration: self.duration,
-                    seed,
-                };
-                let (keys, descriptors) = (scenario.keys, scenario.descriptors.get());
-                let source = move |nth: usize| {
-                    Reference::new(keys, seed.wrapping_add(nth as u64), 1, descriptors, Commands::IncrbyExpire)
-                };
-                let tally = drive.run(&nodes.addresses(), &mut observer, source).await?;
-                let sample = observer.usage()?.sample(&tally, tally.arrived, &idle);
-                // all commands of a decision are one call
-                Ok(Sample { server_cpu: None, batch: Some(1.0), redis_call: sample.redis_account, ..sample })
-            }
-        }
+        let fleet = match contender {
+            Contender::Service(service) => Fleet::start(service, &nodes, scenario.processes).await?,
+            Contender::BareService => Fleet::bare(&nodes, scenario.processes)?,
+            Contender::Clients => return self.clients(&nodes, scenario, seed).await,
+        };
+        let mut observer = Observer::new(&nodes, fleet.processes.iter().map(Server::pid).collect()).await?;
+        sleep(SETTLE).await;
+        let idle = observer.idle(IDLE).await?;
+        let tally = self.load(&fleet, scenario, seed, &mut observer).await?;
+        let sample = observer.usage()?.sample(&tally, tally.arrived, &idle);
+        Ok(if *contender == Contender::BareService { of_plain_commands(sample) } else { sample })
+    }
+
+    async fn clients(&self, nodes: &Nodes, scenario: &Scenario, seed: u64) -> Result<Sample, Error> {
+        let mut observer = Observer::new(nodes, Vec::new()).await?;
+        let idle = observer.idle(IDLE).await?;
+        let drive = Drive {
+            clients: scenario.processes.get(),
+            connections: self.connections(scenario).get(),
+            pace: pace(scenario.rate),
+            warm_up: self.warm_up,
+            duration: self.duration,
+            seed,
+        };
+        let (keys, descriptors) = (scenario.keys, scenario.descriptors.get());
+        let source = move |nth: usize| {
+            Reference::new(keys, seed.wrapping_add(nth as u64), 1, descriptors, Commands::IncrbyExpire)
+        };
+        let tally = drive.run(&nodes.addresses(), &mut observer, source).await?;
+        let sample = observer.usage()?.sample(&tally, tally.arrived, &idle);
+        // the clients are threads of this process
+        Ok(Sample { server_cpu: None, ..of_plain_commands(sample) })
     }
 
     fn connections(&self, scenario: &Scenario) -> NonZeroUsize {
@@ -82,14 +84,14 @@ impl Plan {
         }
     }
 
-    /// Loads all processes at the same time. Returns all answers, and the number of those in the measured time.
+    /// Loads all processes at the same time.
     async fn load(
         &self,
         fleet: &Fleet,
         scenario: &Scenario,
         seed: u64,
         observer: &mut Observer,
-    ) -> Result<(Tally, u64), Error> {
+    ) -> Result<Tally, Error> {
         let requests = Requests::new(DOMAIN, &scenario.request(), scenario.descriptors, scenario.keys, None)?;
         let connections = self.connections(scenario);
         let load = |number: usize| {
@@ -114,9 +116,13 @@ impl Plan {
         let all = try_join_all(runs).await?;
         let mut tally = Tally::default();
         all.iter().for_each(|measured| tally.add(&measured.tally));
-        let decisions = tally.arrived;
-        Ok((tally, decisions))
+        Ok(tally)
     }
+}
+
+/// The commands of a decision are one call.
+fn of_plain_commands(sample: Sample) -> Sample {
+    Sample { batch: Some(1.0), redis_call: sample.redis_account, ..sample }
 }
 
 const fn pace(rate: Rate) -> Pace {
@@ -144,7 +150,7 @@ impl Meter for OneOf<'_> {
 /// Processes of the service that share a Redis. They are stopped when this is dropped.
 struct Fleet {
     processes: Vec<Server>,
-    _rules: Folder,
+    _rules: Option<Folder>,
 }
 
 impl Fleet {
@@ -163,6 +169,12 @@ impl Fleet {
         for process in &processes {
             process.ready().await?;
         }
-        Ok(Self { processes, _rules: folder })
+        Ok(Self { processes, _rules: Some(folder) })
+    }
+
+    /// Starts processes of the bare server, which count by plain commands.
+    fn bare(nodes: &Nodes, processes: NonZeroUsize) -> Result<Self, Error> {
+        let start = |_| process::bare(&nodes.addresses());
+        Ok(Self { processes: (0..processes.get()).map(start).collect::<Result<_, _>>()?, _rules: None })
     }
 }

@@ -49,17 +49,30 @@ impl Batch {
         Self(vec![Default::default(); nodes])
     }
 
-    /// The number of nodes.
-    pub(crate) fn nodes(&self) -> usize {
-        self.0.len()
-    }
-
     /// Adds a command for the node that owns this key.
     pub(crate) fn push(&mut self, key: &[u8], words: &[impl AsRef<[u8]>]) {
         let node = if self.0.len() == 1 { 0 } else { nodes::owner(super::slot::of(key), self.0.len()) };
         let (bytes, replies) = &mut self.0[node];
         push_command(bytes, words);
         *replies += 1;
+    }
+
+    /// Sends all commands, and waits for all replies.
+    pub(super) async fn exchange(&self, connections: &mut [Connection]) -> Result<(), RedisError> {
+        for (connection, (bytes, replies)) in connections.iter_mut().zip(&self.0) {
+            if *replies > 0 {
+                connection.send(bytes).await?;
+            }
+        }
+        for (connection, (_, replies)) in connections.iter_mut().zip(&self.0) {
+            connection.receive(*replies).await?;
+        }
+        Ok(())
+    }
+
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> Vec<&[u8]> {
+        self.0.iter().map(|(bytes, _)| bytes.as_slice()).collect()
     }
 
     fn clear(&mut self) {
@@ -168,14 +181,7 @@ impl<S: Source> Worker<S> {
         while let Some(due) = self.next_due(&mut alarm, &mut tally).await? {
             batch.clear();
             self.source.next(&mut batch);
-            for (connection, (bytes, replies)) in self.connections.iter_mut().zip(&batch.0) {
-                if *replies > 0 {
-                    connection.send(bytes).await?;
-                }
-            }
-            for (connection, (_, replies)) in self.connections.iter_mut().zip(&batch.0) {
-                connection.receive(*replies).await?;
-            }
+            batch.exchange(&mut self.connections).await?;
             let now = Instant::now();
             if now >= self.window.measured && now < self.window.end {
                 tally.arrived += 1;
@@ -219,7 +225,7 @@ mod tests {
             batch.push(key.as_bytes(), &["GET", key]);
         }
         let replies = |batch: &Batch| batch.0.iter().map(|(_, replies)| *replies).collect::<Vec<_>>();
-        assert_eq!((replies(&batch), batch.nodes()), (vec![1, 0, 2], 3));
+        assert_eq!(replies(&batch), [1, 0, 2]);
         assert_eq!(batch.0[0].0, b"*2\r\n$3\r\nGET\r\n$3\r\nbar\r\n");
         batch.clear();
         assert_eq!(replies(&batch), [0, 0, 0]);

@@ -4,6 +4,7 @@
 mod connection;
 mod drive;
 mod nodes;
+mod pool;
 mod reference;
 mod slot;
 mod stats;
@@ -20,7 +21,8 @@ pub(crate) use self::{
     connection::Connection,
     drive::{Batch, Drive, Source},
     nodes::{Kind, Nodes},
-    reference::{Commands, Reference},
+    pool::Pool,
+    reference::{Commands, Reference, count},
     stats::{Account, CommandStats},
 };
 use crate::process::ProcessError;

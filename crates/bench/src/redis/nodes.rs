@@ -98,6 +98,23 @@ impl Nodes {
         self.connect().await?[0].version().await
     }
 
+    /// Loads a script on all nodes. Returns its SHA1.
+    pub(crate) async fn load_script(&self, text: &str) -> Result<String, RedisError> {
+        let mut sha1 = String::new();
+        for mut connection in self.connect().await? {
+            sha1 = connection.ask(&[&["SCRIPT", "LOAD", text]]).await?;
+        }
+        Ok(sha1)
+    }
+
+    /// Removes all keys.
+    pub(crate) async fn flush(&self) -> Result<(), RedisError> {
+        for mut connection in self.connect().await? {
+            connection.ask(&[&["FLUSHALL"]]).await?;
+        }
+        Ok(())
+    }
+
     /// Opens a connection to each node.
     pub(crate) async fn connect(&self) -> Result<Vec<Connection>, RedisError> {
         connect(&self.addresses()).await

@@ -1,8 +1,12 @@
 //! The commands of a service without a script, for each counter of a decision: `INCRBY` and `EXPIRE` on a key that is
 //! named after its window, all of a decision in one round trip, as envoyproxy/ratelimit sends them.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    fmt::Write as _,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
+use envoy_types::pb::envoy::service::ratelimit::v3::RateLimitRequest;
 use fastrand::Rng;
 use load::{Keys, Picker};
 
@@ -37,32 +41,52 @@ impl Reference {
         let random = Rng::with_seed(seed);
         Self { picker: keys.picker(), digits: keys.digits(), random, decisions, counters, commands }
     }
+}
 
-    fn key(&mut self, counter: usize, now: u64) -> String {
-        let (number, digits) = (self.picker.pick(&mut self.random), self.digits);
-        let window = now - now % WINDOW_SECONDS;
-        format!("bench_fixed_window{counter}_user-{number:0digits$}_{window}")
+/// The start of the current window.
+fn window() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    now - now % WINDOW_SECONDS
+}
+
+impl Commands {
+    fn push(self, batch: &mut Batch, key: &str) {
+        let mut push = |words: &[&str]| batch.push(key.as_bytes(), words);
+        match self {
+            Self::IncrbyExpire => {
+                push(&["INCRBY", key, "1"]);
+                push(&["EXPIRE", key, &WINDOW_SECONDS.to_string()]);
+            }
+            Self::SetIncrbyPttl => {
+                push(&["SET", key, "0", "PX", &(WINDOW_SECONDS * 1000).to_string(), "NX"]);
+                push(&["INCRBY", key, "1"]);
+                push(&["PTTL", key]);
+            }
+        }
+    }
+}
+
+/// Adds `INCRBY` and `EXPIRE` for each descriptor of a request.
+pub(crate) fn count(batch: &mut Batch, request: &RateLimitRequest) {
+    let window = window();
+    for descriptor in &request.descriptors {
+        let mut key = format!("{}_", request.domain);
+        for entry in &descriptor.entries {
+            let _ = write!(key, "{}_{}_", entry.key, entry.value);
+        }
+        let _ = write!(key, "{window}");
+        Commands::IncrbyExpire.push(batch, &key);
     }
 }
 
 impl Source for Reference {
     fn next(&mut self, batch: &mut Batch) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let (window, digits) = (window(), self.digits);
         for _ in 0..self.decisions {
             for counter in 1..=self.counters {
-                let key = self.key(counter, now);
-                let mut push = |words: &[&str]| batch.push(key.as_bytes(), words);
-                match self.commands {
-                    Commands::IncrbyExpire => {
-                        push(&["INCRBY", &key, "1"]);
-                        push(&["EXPIRE", &key, &WINDOW_SECONDS.to_string()]);
-                    }
-                    Commands::SetIncrbyPttl => {
-                        push(&["SET", &key, "0", "PX", &(WINDOW_SECONDS * 1000).to_string(), "NX"]);
-                        push(&["INCRBY", &key, "1"]);
-                        push(&["PTTL", &key]);
-                    }
-                }
+                let number = self.picker.pick(&mut self.random);
+                let key = format!("bench_fixed_window{counter}_user-{number:0digits$}_{window}");
+                self.commands.push(batch, &key);
             }
         }
     }
@@ -70,13 +94,39 @@ impl Source for Reference {
 
 #[cfg(test)]
 mod tests {
+    use envoy_types::pb::envoy::extensions::common::ratelimit::v3::{
+        RateLimitDescriptor, rate_limit_descriptor::Entry,
+    };
+
     use super::*;
 
+    fn keys(batch: &Batch) -> Vec<String> {
+        let text = String::from_utf8(batch.bytes().concat()).expect("text");
+        text.split("\r\n").filter(|word| word.starts_with("bench_")).map(str::to_owned).collect()
+    }
+
     #[test]
-    fn keys_are_named_as_those_of_the_reference() {
-        let mut one = Reference::new("uniform:1000".parse().expect("keys"), 1, 1, 1, Commands::IncrbyExpire);
-        let key = one.key(2, 1_700_000_123);
-        let number = key.strip_prefix("bench_fixed_window2_user-").and_then(|key| key.strip_suffix("_1699999200"));
-        assert!(number.is_some_and(|number| number.len() == 3 && number.parse::<u32>().is_ok()), "{key}");
+    fn clients_and_services_name_keys_alike() {
+        let mut client = Reference::new("uniform:1".parse().expect("keys"), 1, 1, 2, Commands::IncrbyExpire);
+        let mut from_client = Batch::of(3);
+        client.next(&mut from_client);
+        let descriptor = |key: &str| RateLimitDescriptor {
+            entries: vec![Entry { key: key.to_owned(), value: "user-0".to_owned() }],
+            ..RateLimitDescriptor::default()
+        };
+        let descriptors = vec![descriptor("fixed_window1"), descriptor("fixed_window2")];
+        let request = RateLimitRequest { domain: "bench".to_owned(), descriptors, ..RateLimitRequest::default() };
+        let mut from_service = Batch::of(3);
+        count(&mut from_service, &request);
+        let all = keys(&from_client);
+        assert_eq!(all.len(), 4, "two commands for each of two counters: {all:?}");
+        assert!(
+            all.iter().any(|key| key.starts_with("bench_fixed_window2_user-0_1") && key.ends_with("00")),
+            "{all:?}"
+        );
+        let without_window = |keys: &[String]| {
+            keys.iter().map(|key| key.rsplit_once('_').expect("a window").0.to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(without_window(&all), without_window(&keys(&from_service)));
     }
 }

@@ -65,7 +65,7 @@ impl Servers {
         let prefix = OsString::from("tollgate-bench:");
         let over_redis =
             process::tollgate(program, &[("RULES", path), ("REDIS_URL", url.into()), ("CACHE_KEY_PREFIX", prefix)])?;
-        Ok(Self { memory, over_redis, bare: process::bare()?, redis, redis_version, _redis: own, _rules: rules })
+        Ok(Self { memory, over_redis, bare: process::bare(&[])?, redis, redis_version, _redis: own, _rules: rules })
     }
 
     /// The memory of the idle processes. Must be called before any load.
