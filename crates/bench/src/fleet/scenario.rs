@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn the_rules_have_a_limit_for_each_descriptor() {
-        assert_eq!(crate::hot_path::compile(rules()).rule_count(), 3 * MAX_DESCRIPTORS);
+        assert_eq!(crate::hot_path::compile(rules()).rule_count() as usize, 3 * MAX_DESCRIPTORS);
         assert_eq!(
             scenario(Algorithm::TokenBucket, 2).request()[1],
             [("token_bucket2", "user-{}")].into_iter().collect()

@@ -1,7 +1,5 @@
 //! `bench compare`.
 
-use std::process::Command;
-
 use crate::run::{bench, redis, tollgate};
 
 #[test]
@@ -34,7 +32,7 @@ fn a_service_is_compared_with_the_bare_server_round_after_round() {
 }
 
 #[test]
-fn redis_itself_is_called_in_three_ways_and_keeps_nothing() {
+fn the_cpu_of_a_redis_is_reported_for_the_service_behind_it() {
     let redis = redis(&["--requirepass", "secret"]);
     let url = format!("redis://:secret@{}/2", redis.address);
     // the machine may be busy, and a late request would count as an error
@@ -44,36 +42,8 @@ fn redis_itself_is_called_in_three_ways_and_keeps_nothing() {
     let ran = bench(&[&["compare", &address, "d"], &keys[..], &["-n", "2000", "--warm-up", "0s", "--json"]].concat());
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{}", ran.stdout);
     let json = ran.json();
-    let contenders = json["contenders"].as_array().expect("a list");
-    let names: Vec<_> = contenders.iter().filter_map(|one| one["name"].as_str()).collect();
-    assert_eq!(
-        names[1..],
-        [
-            "bare tonic",
-            "Redis: script, 64 decisions a call",
-            "Redis: script, one decision a call",
-            "Redis: INCRBY + EXPIRE a decision",
-        ]
-    );
-    for one in contenders {
-        assert!(one["median"]["rate"].as_f64() > Some(0.0), "{one:#}");
+    for one in json["contenders"].as_array().expect("a list") {
         let has_redis = one["median"]["redis_cpu_us"].as_f64().is_some();
         assert_eq!(has_redis, one["name"] != "bare tonic", "{one:#}");
-    }
-    let port = redis.address.port().to_string();
-    let cli = |command: &[&str]| {
-        let login = ["-e", "-p", &port, "-a", "secret", "--no-auth-warning", "-n", "2"];
-        let output = Command::new("redis-cli").args(login).args(command).output().expect("redis-cli runs");
-        assert!(output.status.success(), "redis-cli {command:?} failed");
-        String::from_utf8(output.stdout).expect("text").trim_end().to_owned()
-    };
-    let keys = cli(&["KEYS", "tollgate-bench:*"]);
-    // except those that show whether connections count
-    let keys: Vec<_> = keys.lines().filter(|key| !key.contains("{|probe=")).collect();
-    // those of the script expire within a minute
-    assert!((50..=100).contains(&keys.len()), "50 of the script, and 50 of the commands: {keys:?}");
-    for key in keys {
-        let left: i64 = cli(&["TTL", key]).parse().expect("a number");
-        assert!((0..=60).contains(&left), "{key} has {left} s to live");
     }
 }

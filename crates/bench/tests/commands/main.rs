@@ -4,6 +4,8 @@
 #![allow(clippy::panic, reason = "a test fails by panicking")]
 
 mod bare;
+mod calls;
 mod compare;
+mod fleet;
 mod run;
 mod targets;
