@@ -90,9 +90,11 @@ Examples:
   bench calls --shapes 1,64 --algorithms fixed_window
   bench calls --script before=old.lua --redis single,cluster
 
-Redis's own account of a call is the time of the commands that a client sent (INFO commandstats), what scripts call
-included. Redis CPU is that of all nodes, from /proc, less what they use when idle. The exit code is 0 if every call was
-answered, 1 if not, 2 if nothing could be measured. docs/performance.md says how to read the figures.";
+Redis's own account of a call is the time of the commands that a client sent (INFO commandstats), what scripts call \
+included once. Redis CPU is that of all nodes, from /proc, less what they use when idle.
+
+The exit code is 0 if every call was answered, 1 if not, 2 if nothing could be measured. docs/performance.md says how to \
+read the figures.";
 
 /// A text of the script. Written `NAME=FILE`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -112,9 +112,11 @@ Examples:
   bench fleet --before /usr/bin/tollgate --processes 4,8 --keys uniform:1000,zipf:1000,hot --redis single,cluster
   bench fleet --sizing
 
-Redis CPU is that of all nodes, from /proc, less what they use while the fleet is idle. Redis's own account is the time of
-all commands that clients sent (INFO commandstats), what scripts call included once. The exit code is 0 if every request
-was answered, 1 if not, 2 if nothing could be measured. docs/performance.md says how to read the figures.";
+Redis CPU is that of all nodes, from /proc, less what they use while the fleet is idle. Redis's own account is the time \
+of all commands that clients sent (INFO commandstats), what scripts call included once.
+
+The exit code is 0 if every request was answered, 1 if not, 2 if nothing could be measured. docs/performance.md says how \
+to read the figures.";
 
 fn descriptors(text: &str) -> Result<NonZeroUsize, String> {
     let number = text.parse::<NonZeroUsize>().ok().filter(|number| number.get() <= MAX_DESCRIPTORS);
