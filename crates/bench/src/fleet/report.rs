@@ -18,41 +18,43 @@ pub(super) type Results = [(Scenario, Vec<Series>)];
 /// The contender to which others are compared, if there is one of this name.
 pub(super) const BEFORE: &str = "before";
 
-/// The table of medians.
+/// Contenders to which the Redis CPU of the others is compared, with the titles of the columns.
+const COMPARED: [(&str, &str); 3] =
+    [("of the clients'", CLIENTS), ("of the bare service's", BARE_SERVICE), ("of before", BEFORE)];
+
+/// The table of medians. Ratios to contenders that were not measured are left out.
 pub(super) fn table(results: &Results) -> String {
-    let has_before = results.iter().any(|(_, series)| named(series, BEFORE).is_some());
-    let of_before = |text: &str| if has_before { format!(" {text} |") } else { String::new() };
-    let mut text = format!(
-        "| fleet | | Redis CPU a decision | of the clients' | of the bare service's |{} Redis's own account of it \
-         | of a call | decisions a call | CPU of the service | p50 | p99 |\n|---|---|---|---|---|{}---|---|---|---|---|---|\n",
-        of_before(&format!("of {BEFORE}")),
-        if has_before { "---|" } else { "" },
-    );
+    let is_measured = |name| results.iter().any(|(_, series)| named(series, name).is_some());
+    let compared: Vec<_> = COMPARED.into_iter().filter(|(_, name)| is_measured(name)).collect();
+    let titles: Vec<&str> = ["fleet", "", "Redis CPU a decision"]
+        .into_iter()
+        .chain(compared.iter().map(|(title, _)| *title))
+        .chain(["Redis's own account of it", "of a call", "decisions a call", "CPU of the service", "p50", "p99"])
+        .collect();
+    let mut text = format!("| {} |\n|{}\n", titles.join(" | "), "---|".repeat(titles.len()));
     for (scenario, series) in results {
         for (nth, one) in series.iter().enumerate() {
             let figure = |figure, text: fn(f64) -> String| one.median(figure).map_or_else(String::new, text);
-            let ratio = |of: &str| {
+            let micros = |micros: f64| format!("{} µs", three_digits(micros));
+            let latency = |micros: f64| time(micros * 1e3);
+            let ratio = |(_, of): &(&str, &str)| {
                 let ratio = named(series, of).and_then(|of| one.ratio(Figure::RedisCpu, of));
                 ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}"))
             };
-            let micros = |micros: f64| format!("{} µs", three_digits(micros));
-            let latency = |micros: f64| time(micros * 1e3);
-            let _ = writeln!(
-                text,
-                "| {} | {} | {} | {} | {} |{} {} | {} | {} | {} | {} | {} |",
-                if nth == 0 { scenario.to_string() } else { String::new() },
-                one.name,
-                figure(Figure::RedisCpu, micros),
-                ratio(CLIENTS),
-                ratio(BARE_SERVICE),
-                of_before(&ratio(BEFORE)),
-                figure(Figure::RedisAccount, micros),
-                figure(Figure::RedisCall, micros),
-                figure(Figure::Batch, |batch| format!("{batch:.2}")),
-                figure(Figure::ServerCpu, micros),
-                figure(Figure::P50, latency),
-                figure(Figure::P99, latency),
-            );
+            let name = if nth == 0 { scenario.to_string() } else { String::new() };
+            let cells: Vec<String> = [name, one.name.clone(), figure(Figure::RedisCpu, micros)]
+                .into_iter()
+                .chain(compared.iter().map(ratio))
+                .chain([
+                    figure(Figure::RedisAccount, micros),
+                    figure(Figure::RedisCall, micros),
+                    figure(Figure::Batch, |batch| format!("{batch:.2}")),
+                    figure(Figure::ServerCpu, micros),
+                    figure(Figure::P50, latency),
+                    figure(Figure::P99, latency),
+                ])
+                .collect();
+            let _ = writeln!(text, "| {} |", cells.join(" | "));
         }
     }
     for (scenario, series) in results {
@@ -160,18 +162,18 @@ mod tests {
         assert_eq!(
             text.lines().skip(2).collect::<Vec<_>>(),
             [
-                "| 4 × 500/s, hot, single | now | 44.0 µs | 1.10 |  | 0.50 | 8.00 µs |  | 1.50 |  | 250 µs |  |",
-                "|  | before | 88.0 µs | 2.20 |  | 1.00 | 8.00 µs |  | 1.50 |  | 250 µs |  |",
-                "|  | INCRBY + EXPIRE of clients | 40.0 µs | 1.00 |  | 0.45 | 8.00 µs |  | 1.50 |  | 250 µs |  |",
+                "| 4 × 500/s, hot, single | now | 44.0 µs | 1.10 | 0.50 | 8.00 µs |  | 1.50 |  | 250 µs |  |",
+                "|  | before | 88.0 µs | 2.20 | 1.00 | 8.00 µs |  | 1.50 |  | 250 µs |  |",
+                "|  | INCRBY + EXPIRE of clients | 40.0 µs | 1.00 | 0.45 | 8.00 µs |  | 1.50 |  | 250 µs |  |",
                 "",
                 "4 × 500/s, hot, single, before: 3 decisions not answered",
             ]
         );
         let alone = table(&[(scenario("500"), vec![series("now", 44.0, 0)])]);
-        let row = "| 4 × 500/s, hot, single | now | 44.0 µs |  |  | 8.00 µs |  | 1.50 |  | 250 µs |  |";
+        let row = "| 4 × 500/s, hot, single | now | 44.0 µs | 8.00 µs |  | 1.50 |  | 250 µs |  |";
         assert_eq!(alone.lines().nth(2), Some(row));
         let columns = alone.lines().map(|line| line.matches('|').count()).collect::<Vec<_>>();
-        assert_eq!(columns, [12; 3]);
+        assert_eq!(columns, [10; 3]);
     }
 
     #[test]
