@@ -40,8 +40,8 @@ pub(crate) struct BareArgs {
     /// Worker threads [default: the number of cores]
     #[arg(long, value_name = "N")]
     workers: Option<NonZeroUsize>,
-    /// Count each descriptor with INCRBY and EXPIRE in this Redis, or in the cluster whose nodes have equal parts of the
-    /// slots in this order, before answering
+    /// Count each descriptor with INCRBY and EXPIRE in this Redis, or in the cluster whose nodes have equal parts of
+    /// the slots in this order, before answering
     #[arg(long, value_name = "IP:PORT,…", value_delimiter = ',')]
     redis: Vec<SocketAddr>,
     /// Exit at the end of standard input, so as not to outlive the parent process

@@ -39,8 +39,8 @@ enum Command {
     Compare(Box<CompareArgs>),
     /// Measure all promises about Tollgate's performance, with servers started for it
     Targets(TargetsArgs),
-    /// Measure what a fleet costs its Redis: processes with little to do each, beside as many clients that send INCRBY and
-    /// EXPIRE, in alternating rounds, with servers started for each
+    /// Measure what a fleet costs its Redis: processes with little to do each, beside as many clients that send INCRBY
+    /// and EXPIRE, in alternating rounds, with servers started for each
     Fleet(Box<FleetArgs>),
     /// Measure what calls cost a Redis that is started for it, without a service: our script with one decision and with
     /// many, by algorithm, and plain commands, in alternating rounds

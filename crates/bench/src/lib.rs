@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  targets ─▶ cases (contenders, claims) ─▶ contest (turns: load, redis) ─▶ sample (medians, ratios) ─▶ rows
+//!  fleet, calls ─▶ redis (nodes, drive: plain clients, stats) + observer (CPU of all sides) ─▶ sample ─▶ table
 //!  compare ─▶ contest ─▶ report           bare: tonic alone, the ceiling of a service over tonic
 //!  hot_path ─▶ benches/micro (time), benches/instructions, tests/allocations       benches/scale ─▶ plot
 //! ```

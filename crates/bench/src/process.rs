@@ -51,7 +51,7 @@ pub enum ProcessError {
     )]
     Missing(PathBuf),
     /// There is no Redis at this path.
-    #[error("there is no {}: install Redis or Valkey, or give the path of its server with --redis-server", .0.display())]
+    #[error("there is no {}: install Redis or Valkey, or give the path of one with --redis-server", .0.display())]
     NoRedis(PathBuf),
     /// The service is not ready in time.
     #[error("tollgate serve is not ready within {PATIENCE:?}: {0}")]

@@ -54,8 +54,8 @@ pub(crate) struct CallsArgs {
     #[arg(long, value_name = "KIND,…", default_value = "single", value_delimiter = ',', help_heading = CALLS)]
     redis: Vec<Kind>,
 
-    /// Another text of the script to compare with, which takes the same arguments, such as that of an earlier build; may
-    /// be repeated
+    /// Another text of the script to compare with, which takes the same arguments, such as that of an earlier build;
+    /// may be repeated
     #[arg(long, value_name = "NAME=FILE", help_heading = CONTENDERS)]
     script: Vec<ScriptFile>,
     /// The Redis or Valkey to start
@@ -93,8 +93,8 @@ Examples:
 Redis's own account of a call is the time of the commands that a client sent (INFO commandstats), what scripts call \
 included once. Redis CPU is that of all nodes, from /proc, less what they use when idle.
 
-The exit code is 0 if every call was answered, 1 if not, 2 if nothing could be measured. docs/performance.md says how to \
-read the figures.";
+The exit code is 0 if every call was answered, 1 if not, 2 if nothing could be measured. docs/performance.md says \
+how to read the figures.";
 
 /// A text of the script. Written `NAME=FILE`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,5 +1,5 @@
-//! `bench fleet`: what a fleet costs its Redis. In each turn a fresh Redis, a fleet of one build of the service, and the
-//! same load; beside them, as many clients that send the commands of a service without a script.
+//! `bench fleet`: what a fleet costs its Redis. In each turn a fresh Redis, a fleet of one build of the service, and
+//! the same load; beside them, as many clients that send the commands of a service without a script.
 
 mod contender;
 mod report;
@@ -60,8 +60,8 @@ pub(crate) struct FleetArgs {
     /// The Redis of a fleet: single, or cluster (three primaries, no replicas)
     #[arg(long, value_name = "KIND,…", default_value = "single", value_delimiter = ',', help_heading = FLEETS)]
     redis: Vec<Kind>,
-    /// Measure what a core of Redis carries, by algorithm and for 1, 2 and 4 descriptors: 8 processes with 500 decisions
-    /// a second each, and one at full load
+    /// Measure what a core of Redis carries, by algorithm and for 1, 2 and 4 descriptors: 8 processes with 500
+    /// decisions a second each, and one at full load
     #[arg(long, conflicts_with_all = ["processes", "rates", "keys", "algorithms", "descriptors", "redis"])]
     #[arg(help_heading = FLEETS)]
     sizing: bool,
@@ -112,11 +112,11 @@ Examples:
   bench fleet --before /usr/bin/tollgate --processes 4,8 --keys uniform:1000,zipf:1000,hot --redis single,cluster
   bench fleet --sizing
 
-Redis CPU is that of all nodes, from /proc, less what they use while the fleet is idle. Redis's own account is the time \
-of all commands that clients sent (INFO commandstats), what scripts call included once.
+Redis CPU is that of all nodes, from /proc, less what they use while the fleet is idle. Redis's own account is the \
+time of all commands that clients sent (INFO commandstats), what scripts call included once.
 
-The exit code is 0 if every request was answered, 1 if not, 2 if nothing could be measured. docs/performance.md says how \
-to read the figures.";
+The exit code is 0 if every request was answered, 1 if not, 2 if nothing could be measured. docs/performance.md says \
+how to read the figures.";
 
 fn descriptors(text: &str) -> Result<NonZeroUsize, String> {
     let number = text.parse::<NonZeroUsize>().ok().filter(|number| number.get() <= MAX_DESCRIPTORS);
