@@ -6,9 +6,10 @@
 -- B atomic, B quota_passed, B refused, I4 hits, I4 counters, d now (us since the epoch; -1: the server's clock)
 -- then for each of its hits:
 --   I4 counter (numbered from 1 in the order of their first hits), B algorithm (1 fixed window, 2 sliding window,
---   3 token bucket, 4 fixed window by a calendar), B same descriptor as the hit before, B shadow, B quota,
---   B gives back, B count_denied, d amount, d limit, d burst, d window (us), and for a calendar six d:
---   the bounds (us) of five consecutive windows
+--   3 token bucket, 4 fixed window by a calendar, 5 named window, 6 named window that may have a counter to import),
+--   B same descriptor as the hit before, B shadow, B quota, B gives back, B count_denied, d amount, d limit,
+--   d burst (of a named window its start instead, in us), d window (us), and for a calendar six d: the bounds (us) of
+--   five consecutive windows
 -- ARGV[2]: for each group, packed likewise:
 --   I4 kind (1 is the first of ARGV[1]), I4 times, I4 jitter (ms), and for each of its counters I4: its index in KEYS
 --   The group is settled `times` times in a row. A call without groups returns only the server's time.
@@ -17,18 +18,23 @@
 --   of its state before the group; or
 --   B 1, I4 counter, I4 length, and the error from reading or writing that counter. A group with a counter that cannot
 --   be read charges nothing; a group with a counter that cannot be written may have charged its other counters. If now
---   is in none of the first four windows that were sent for a calendar, the error is the script's own, and nothing is
---   charged.
+--   is in none of the first four windows that were sent for a calendar, or more than SLACK outside a named window, the
+--   error is the script's own, and nothing is charged.
 --
--- A counter is a string of three doubles (time, current, previous) with a TTL. All counters are read first, by MGET, or
+-- A counter is a string of three doubles (time, current, previous) with a TTL. That of a named window is a whole number
+-- in decimal digits instead, which INCRBY can add to: the window is in the key's name, `@` and its start in seconds
+-- after the name of the counter in the other format. A hit belongs to the window by which its key is named, even if the
+-- server's clock is before or after it. All counters are read first, by MGET, or
 -- one that is alone by GET, and those that have changed are written last, by one SET each. Looks and hits that are not
 -- charged write nothing.
 
 local BOUNDS = '<dddddd' -- the other formats are in early.lua
 
-local STEPS = { fixed_window, sliding_window, token_bucket, calendar_window }
-local ENDS = { fixed_window_ends, sliding_window_ends, token_bucket_ends, calendar_window_ends }
-local TOKEN_BUCKET, CALENDAR = 3, 4
+local STEPS = { fixed_window, sliding_window, token_bucket, calendar_window, fixed_window, fixed_window }
+local ENDS = {
+  fixed_window_ends, sliding_window_ends, token_bucket_ends, calendar_window_ends, fixed_window_ends, fixed_window_ends,
+}
+local TOKEN_BUCKET, CALENDAR, NAMED_WINDOW, MAY_IMPORT = 3, 4, 5, 6
 
 local MAX_KEYS = 1000 -- of one command: Lua limits the number of values that unpack() returns
 
@@ -42,6 +48,7 @@ local faults = {} -- by key: the error from reading or writing it
 local KEEP_TTL = 0 -- in ttls: the TTL that the key has stays
 local ttls = {} -- by key: the TTL to write, in milliseconds
 local changed, changes = {}, 0 -- the keys in ttls, in order, and their number
+local named, imported = {}, {} -- by key: whether it is of a named window; whether its count is that of another key
 
 for first = 1, #KEYS, MAX_KEYS do
   local last = min(first + MAX_KEYS - 1, #KEYS)
@@ -52,19 +59,48 @@ for first = 1, #KEYS, MAX_KEYS do
   end
 end
 
--- Returns the packed state of a counter; false if it does not exist or cannot be read.
-local function read(i)
+-- Returns the packed state that the counter of a named window has in the other format; false if it has none.
+local function import(i, start)
+  local value = redis.pcall('GET', string.match(KEYS[i], '^(.*)@'))
+  if not value or #value ~= 24 then return false end
+  return unpack_at(STATE, value) == start and value
+end
+
+-- Returns the packed state of a counter, which is that of this hit; false if it does not exist or cannot be read.
+local function read(i, hit)
   if faults[i] then return false end
-  local value = values[i]
+  local value, start = values[i], hit.start
   if not value then
     -- for a key of another type MGET returns nil, as if it did not exist
     local found = redis.pcall('GET', KEYS[i])
-    if found then faults[i] = found.err end
+    if found then
+      faults[i] = found.err
+    elseif hit.imports then
+      value = import(i, start)
+      values[i], imported[i] = value, value and true
+    end
+  elseif start and not named[i] then
+    local count = tonumber(value)
+    if count then
+      value = pack(STATE, start, count, 0)
+      values[i] = value
+    else
+      faults[i] = 'WRONGVALUE the key holds a string that is not a counter'
+      return false
+    end
   elseif #value ~= 24 then
     faults[i] = 'WRONGVALUE the key holds a string that is not a counter'
     return false
   end
+  named[i] = start
   return value
+end
+
+-- Returns what is stored of a counter.
+local function stored(i)
+  if not named[i] then return values[i] end
+  local _, count = unpack_at(STATE, values[i])
+  return string.format('%.0f', count)
 end
 
 -- Records the state of a counter after a hit. `found` is the time of the state before. All that is counted in one
@@ -75,7 +111,7 @@ local function change(i, hit, now, jitter, found, time, current, previous)
     changes = changes + 1
     changed[changes] = i
   end
-  if found ~= time or not hit.expires_with_window then
+  if found ~= time or not hit.expires_with_window or imported[i] and not ttls[i] then
     local ends = min(hit.ends(hit, time, current), MAX_COUNT)
     ttls[i] = max(ceil((ends - now) / 1000), 1) + jitter
   elseif not ttls[i] then
@@ -96,13 +132,21 @@ local function fault_among(counters)
   end
 end
 
--- Returns the same for the first calendar whose bounds do not include now; nil if all do.
-local function fault_of_bounds(hits, now)
+-- Returns the same for a hit by a calendar or in a named window if the time that it was sent for is not the server's.
+local function fault_of_clock(hit, now)
+  local bounds, start = hit.bounds, hit.start
+  if bounds and not (bounds[1] <= now and now < bounds[5]) then
+    return refusal(hit.counter, 'CLOCK the windows of a calendar were sent for another time than this server has')
+  elseif start and (now < start - SLACK or now >= start + hit.window + SLACK) then
+    return refusal(hit.counter, 'CLOCK a counter is named for another time than this server has')
+  end
+end
+
+-- Returns the same for the first of these hits that has such a fault; nil if none has.
+local function fault_of_clocks(hits, now)
   for i = 1, #hits do
-    local bounds = hits[i].bounds
-    if bounds and not (bounds[1] <= now and now < bounds[5]) then
-      return refusal(hits[i].counter, 'CLOCK the windows of a calendar were sent for another time than this server has')
-    end
+    local fault = fault_of_clock(hits[i], now)
+    if fault then return fault end
   end
 end
 
@@ -112,17 +156,18 @@ local parts, part_count = { pack('<d', server_now) }, 1 -- of the reply
 -- group's part of the reply.
 local function settle_lone(kind, counter, times, jitter)
   local hit, now = kind.lone, kind.now
-  local before = read(counter)
+  local before = read(counter, hit)
   part_count = part_count + 1
-  if faults[counter] then
-    parts[part_count] = refusal(1, faults[counter])
+  local fault = faults[counter] and refusal(1, faults[counter]) or fault_of_clock(hit, now)
+  if fault then
+    parts[part_count] = fault
     return
   end
   local time, current, previous
   if before then time, current, previous = unpack_at(STATE, before) end
   local found, charged, step = time, false, hit.step
   for _ = 1, times do
-    local _, t, c, p = step(hit, now, time, current, previous)
+    local _, t, c, p = step(hit, hit.now or now, time, current, previous)
     if t then time, current, previous, charged = t, c, p, true end
   end
   if charged then change(counter, hit, now, jitter, found, time, current, previous) end
@@ -139,12 +184,12 @@ end
 local function settle_group(kind, counters, times, jitter)
   local before, held = {}, {}
   for i = 1, #counters do
-    local value = read(counters[i])
+    local value = read(counters[i], kind.first_hits[i])
     before[i] = value
     held[i] = value and { unpack_at(STATE, value) }
   end
   local states = copy(held)
-  local fault = fault_among(counters) or fault_of_bounds(kind.hits, kind.now)
+  local fault = fault_among(counters) or fault_of_clocks(kind.hits, kind.now)
   if fault then return fault end
 
   for _ = 1, times do settle(held, kind.hits, kind.atomic, kind.quota_passed, kind.refused, kind.now) end
@@ -175,11 +220,16 @@ local function hit_at(at, by_server)
     after = bounds[7]
     bounds[7] = nil
   end
+  local start, now
+  if algorithm >= NAMED_WINDOW then
+    start, now = burst, min(max(server_now, burst), burst + window - 1)
+  end
   -- one constructor with all fields: a table that grows is reallocated several times
   local hit = {
     counter = counter, step = STEPS[algorithm], ends = ENDS[algorithm], joins = joins == 1, shadow = shadow == 1,
     quota = quota == 1, gives_back = gives_back == 1, count_denied = count_denied == 1, amount = amount,
     asked = asked(amount, count_denied == 1), limit = limit, burst = burst, window = window, bounds = bounds,
+    start = start, now = now, imports = algorithm == MAY_IMPORT,
     expires_with_window = by_server and algorithm ~= TOKEN_BUCKET,
   }
   return hit, after
@@ -190,11 +240,14 @@ while at <= #ARGV[1] do
   local atomic, quota_passed, refused, count, counters, now
   atomic, quota_passed, refused, count, counters, now, at = unpack_at(KIND, ARGV[1], at)
   local by_server = now < 0
-  local hits = {}
-  for i = 1, count do hits[i], at = hit_at(at, by_server) end
+  local hits, first_hits = {}, {}
+  for i = 1, count do
+    hits[i], at = hit_at(at, by_server)
+    first_hits[hits[i].counter] = first_hits[hits[i].counter] or hits[i]
+  end
   kinds[#kinds + 1] = {
     atomic = atomic == 1, quota_passed = quota_passed == 1, refused = refused == 1, counters = counters,
-    now = by_server and server_now or now, hits = hits,
+    now = by_server and server_now or now, hits = hits, first_hits = first_hits,
     lone = count == 1 and (atomic == 0 or refused == 0) and not hits[1].bounds and hits[1],
   }
 end
@@ -234,9 +287,9 @@ for n = 1, changes do
   local i = changed[n]
   local result
   if ttls[i] == KEEP_TTL then
-    result = redis.pcall('SET', KEYS[i], values[i], 'KEEPTTL')
+    result = redis.pcall('SET', KEYS[i], stored(i), 'KEEPTTL')
   else
-    result = redis.pcall('SET', KEYS[i], values[i], 'PX', ttls[i])
+    result = redis.pcall('SET', KEYS[i], stored(i), 'PX', ttls[i])
   end
   if result.err then
     faults[i] = result.err

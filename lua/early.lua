@@ -5,7 +5,8 @@
 --
 -- Answered here: one group of 1 to MOST hits, or up to MOST groups of one hit each, if every hit has a counter of its
 -- own. Left to the rest: hits by a calendar, a lone hit whose group is refused, a group of several hits that is settled
--- more than once, and calls with a counter that cannot be read.
+-- more than once, and calls with a counter that cannot be read, that may have to be imported, or whose named window is
+-- not the server's.
 --
 -- The arithmetic is that of meter.lua, fixed_window.lua, sliding_window.lua, token_bucket.lua and group.lua, operation
 -- by operation, without their functions: change both together. `if not (a < b) then a = b end` is a = min(a, b), also
@@ -15,10 +16,11 @@
 local KIND, HIT, GROUP, COUNTER, STATE = '<BBBI4I4d', '<I4BBBBBBdddd', '<I4I4I4', '<I4', '<ddd'
 local floor, ceil, pack, unpack_at = math.floor, math.ceil, struct.pack, struct.unpack
 local MAX_COUNT = 9007199254740991 -- 2^53 - 1
+local SLACK = 2000000 -- microseconds that the server's clock may be outside a named window
 local server_now -- microseconds since the epoch; nil until the server was asked
 
 do
-  local MOST, FIXED_WINDOW, SLIDING_WINDOW, TOKEN_BUCKET = 8, 1, 2, 3
+  local MOST, SLIDING_WINDOW, TOKEN_BUCKET, CALENDAR, NAMED_WINDOW, MAY_IMPORT = 8, 2, 3, 4, 5, 6
   local LONE_GROUP_BYTES, LONE_KIND_BYTES = 16, 61
   local kinds, groups, count, run = ARGV[1], ARGV[2], #KEYS, redis.pcall
   local one_group = #groups == 12 + 4 * count
@@ -55,13 +57,23 @@ do
       local _, algorithm, joins, shadow, quota, gives_back, count_denied, amount, limit, burst, window
       _, algorithm, joins, shadow, quota, gives_back, count_denied, amount, limit, burst, window, at =
         unpack_at(HIT, kinds, at)
-      if algorithm > TOKEN_BUCKET then break end
+      local is_named, hit_now = algorithm >= NAMED_WINDOW, now
+      if algorithm == CALENDAR or is_named and (now < burst - SLACK or now >= burst + window + SLACK) then break end
       -- for a key of another type MGET returns nil, as if it did not exist, and GET an error: a table, of length 0
       local value = values and values[i] or run('GET', KEYS[i])
-      if value and #value ~= 24 then break end
 
       local time, current, previous = nil, 0, 0
-      if value then
+      if is_named then
+        if now < burst then hit_now = burst elseif now >= burst + window then hit_now = burst + window - 1 end
+        if value then
+          time, current = burst, tonumber(value)
+          if not current then break end
+          value = pack(STATE, time, current, 0)
+        elseif algorithm == MAY_IMPORT then
+          break
+        end
+      elseif value then
+        if #value ~= 24 then break end
         time, current, previous = unpack_at(STATE, value)
       elseif algorithm == TOKEN_BUCKET then
         current = burst
@@ -70,9 +82,9 @@ do
       if amount == 0 and count_denied == 0 then asked = 1 end
       local found, charged, allowed = time, false, false
       for _ = 1, times do
-        local present, since = now, time or now
-        if not (since <= now) then
-          if since - now <= window then present = since else since = now end
+        local present, since = hit_now, time or hit_now
+        if not (since <= present) then
+          if since - present <= window then present = since else since = present end
         end
         if algorithm == TOKEN_BUCKET then
           local level, debt = current, -10 * burst
@@ -128,13 +140,13 @@ do
 
       local state, ttl
       if charged then
-        state = pack(STATE, time, current, previous)
+        state = is_named and string.format('%.0f', current) or pack(STATE, time, current, previous)
         if found ~= time or not by_server or algorithm == TOKEN_BUCKET then
           local ends = time
-          if algorithm == FIXED_WINDOW then
-            ends = time + window
-          elseif algorithm == SLIDING_WINDOW then
+          if algorithm == SLIDING_WINDOW then
             ends = time + 2 * window
+          elseif algorithm ~= TOKEN_BUCKET then
+            ends = time + window
           elseif burst - current > 0 then
             ends = time + ceil((burst - current) * window / limit) + 1000
           end

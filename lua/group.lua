@@ -1,7 +1,7 @@
 -- Settles all the hits of one group on the states of its counters. Equals crates/limiter/src/algorithm/group.rs.
 --
 -- KEYS, ARGV: none of its own. `held` is the list of the group's states, in which settle() replaces those that change;
--- `hits` its hits in order. A state here is { time, current, previous, the hit that wrote it }, or false if the counter
+-- `hits` its hits in order. A hit in a named window has a time of its own, `hit.now`. A state here is { time, current, previous, the hit that wrote it }, or false if the counter
 -- does not exist. It is never changed in place, so a list of states can be kept and restored.
 -- Returns: nothing; entries of `held` that differ afterwards have to be written.
 
@@ -18,7 +18,7 @@ end
 -- Charges one hit, which may have been `denied` before. Returns whether it was allowed.
 local function charge(held, hit, now, denied)
   local state = held[hit.counter] or {}
-  local allowed, time, current, previous = hit.step(hit, now, state[1], state[2], state[3], denied)
+  local allowed, time, current, previous = hit.step(hit, hit.now or now, state[1], state[2], state[3], denied)
   if time then held[hit.counter] = { time, current, previous, hit } end
   return allowed
 end

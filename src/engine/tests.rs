@@ -8,8 +8,8 @@ use std::{
 
 use super::*;
 use limiter::domain::{
-    Capabilities, Code, CounterKey, Descriptor, Entry, FailureMode, Group, RateLimiter, RetryAfter, Source, StoreError,
-    Verdict,
+    Capabilities, Code, CounterKey, Descriptor, Entry, FailureMode, Group, Limit, RateLimiter, RetryAfter, Source,
+    StoreError, Verdict,
 };
 use rules::{CompileOptions, RuleFile};
 use stats::{Figure, Stats};
@@ -59,7 +59,7 @@ impl RateLimiter for Scripted {
         known.then(|| Self::answer(group))
     }
 
-    fn reset(&self, _: &CounterKey) -> impl Future<Output = Result<bool, StoreError>> + Send {
+    fn reset(&self, _: &CounterKey, _: &Limit) -> impl Future<Output = Result<bool, StoreError>> + Send {
         ready(Ok(false))
     }
 

@@ -328,7 +328,7 @@ fn run_trace(limits: &[Limit], ops: &[Op]) -> Result<u64, TestCaseError> {
                 prop_assert_eq!(answers, expected, "{:?} at {}", op, t);
             }
             Op::Reset(number) => {
-                let there = ready(store.reset(&key(*number))).expect("open");
+                let there = ready(store.reset(&key(*number), &limits[*number])).expect("open");
                 let known = model.0.remove(&key(*number)).is_some();
                 prop_assert!(known || !there, "the model never forgets, so the store knows no more than it");
             }

@@ -23,10 +23,10 @@ use tokio::{
 use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
 use tonic::{Request, Response, Status, transport::Server};
 
-use crate::redis::{Pool, count};
-
-/// The start of its only line of output; its address follows.
-pub(crate) const LISTENING: &str = "listening on ";
+use crate::{
+    process::LISTENING,
+    redis::{Pool, count},
+};
 
 /// The number of connections that may wait for a worker.
 const QUEUE: usize = 1024;

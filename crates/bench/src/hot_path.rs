@@ -311,20 +311,19 @@ fn entries() -> Vec<redis::Entry> {
 
 /// The arguments of a call of 64 decisions.
 fn redis_call() -> Work {
-    let entries = entries();
-    let now = SystemClock.now();
-    Box::new(move || drop(black_box(redis::Call::new(black_box(&entries), now, || Duration::ZERO))))
+    let (entries, server) = (entries(), redis::Server::unknown());
+    Box::new(move || drop(black_box(redis::Call::new(black_box(&entries), &server, |_| Duration::ZERO))))
 }
 
 /// The decoding of the script's reply: each of the counters is new, and was written.
 fn redis_reply() -> Work {
-    let entries = entries();
+    let (entries, server) = (entries(), redis::Server::unknown());
     let mut reply = SystemClock.now().as_f64().to_le_bytes().to_vec();
     for _ in &entries {
         reply.extend([0, 1]);
     }
     Box::new(move || {
-        black_box(redis::decode(&entries, black_box(&reply))).expect("a reply");
+        black_box(redis::decode(&entries, &server, black_box(&reply))).expect("a reply");
     })
 }
 

@@ -23,7 +23,8 @@ use tokio::{
     time::sleep,
 };
 
-use crate::bare::LISTENING;
+/// The start of the only line of output of the bare server; its address follows.
+pub(crate) const LISTENING: &str = "listening on ";
 
 /// The time within which a server must listen.
 const PATIENCE: Duration = Duration::from_secs(30);

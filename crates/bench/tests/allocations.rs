@@ -38,8 +38,8 @@ const EXPECTED: &[(&str, usize)] = &[
     // likewise: HTTP/2 allocates nothing
     ("frames to frames, 1 descriptor", 1),
     ("frames to frames, 5 descriptors", 7),
-    // KEYS, and their indices; the positions of kinds, and ARGV\[1\]; ARGV\[2\]
-    ("Redis, a call of 64 decisions", 5),
+    // KEYS, their ends and their indices; the positions of kinds, and ARGV\[1\]; ARGV\[2\]
+    ("Redis, a call of 64 decisions", 6),
     // the replies
     ("Redis, a reply of 64 decisions", 1),
     ("statistics of a rule", 0),

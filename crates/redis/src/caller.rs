@@ -3,8 +3,7 @@
 
 use std::fmt::Debug;
 
-use super::{Call, Replied};
-use limiter::domain::CounterKey;
+use super::{Addition, Call, Replied, ServerTime};
 
 /// How the script is named in a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +23,26 @@ pub enum KeysPerCall {
     One,
 }
 
+/// What is known of the server that a call goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Its clock.
+    pub time: ServerTime,
+    /// Whether the counters of fixed windows are in named windows: not behind a proxy that distributes the keys over
+    /// servers, each of which has a clock of its own.
+    pub names_windows: bool,
+    /// Whether plain commands may be used in place of the script.
+    pub plain_commands: bool,
+}
+
+impl Server {
+    /// A server that has not replied.
+    #[must_use]
+    pub fn unknown() -> Self {
+        Self { time: ServerTime::unknown(), names_windows: true, plain_commands: false }
+    }
+}
+
 /// Sends calls, each at most once.
 pub trait Caller: Debug + Send + Sync + 'static {
     /// Runs the script on the node that owns `slot` (`None`: keys have no slots). The command is encoded before this
@@ -32,15 +51,27 @@ pub trait Caller: Debug + Send + Sync + 'static {
         &self,
         slot: Option<u16>,
         script: Script,
-        call: &Call<'_>,
+        call: &Call,
     ) -> impl Future<Output = Result<Replied, CallError>> + Send + 'static;
 
-    /// Deletes a counter; returns whether it existed.
+    /// Adds to the counter of a named window by plain commands, on the node that owns `slot`, and returns its count.
+    /// If they are refused, nothing was added. As with [`call`](Self::call), dropping the future does not withdraw
+    /// them.
+    fn add(
+        &self,
+        slot: Option<u16>,
+        addition: &Addition,
+    ) -> impl Future<Output = Result<i64, CallError>> + Send + 'static;
+
+    /// Deletes keys of one slot; returns whether any existed.
     fn delete(
         &self,
         slot: Option<u16>,
-        key: &CounterKey,
+        keys: &[Vec<u8>],
     ) -> impl Future<Output = Result<bool, CallError>> + Send + 'static;
+
+    /// What is known, now, of the server that owns `slot`.
+    fn server(&self, slot: Option<u16>) -> Server;
 
     /// Whether keys have slots (Redis Cluster), so that all keys of a call must be of one slot.
     fn has_slots(&self) -> bool;

@@ -43,6 +43,8 @@ pub struct Endpoint {
     pub startup: Startup,
     /// How many keys a call may carry; `None`: detected from the servers that are connected to.
     pub keys_per_call: Option<KeysPerCall>,
+    /// Whether plain commands may be used in place of the script, for single fixed windows.
+    pub plain_commands: bool,
 }
 
 /// The pauses between attempts to reach a Redis that has never answered, at least ten milliseconds each. Only one

@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::{Entry, GroupError, ReplyError, script::STATE_BYTES};
+use super::{Entry, GroupError, ReplyError, Server, named::NamedWindow, script::STATE_BYTES};
 use limiter::{
     algorithm::{self, Held, State},
     domain::{Timestamp, Verdict},
@@ -12,11 +12,11 @@ use limiter::{
 pub type Answer = Result<SmallVec<[SmallVec<[Verdict; 1]>; 1]>, GroupError>;
 
 /// The time by the Redis server, and one answer for each of the entries, in order, from the reply to their
-/// [`Call`](super::Call).
+/// [`Call`](super::Call), which was made for `server`.
 ///
 /// # Errors
 /// If the bytes are no such reply. An error of one counter is in the answer of its group.
-pub fn decode(entries: &[Entry], reply: &[u8]) -> Result<(Timestamp, Vec<Answer>), ReplyError> {
+pub fn decode(entries: &[Entry], server: &Server, reply: &[u8]) -> Result<(Timestamp, Vec<Answer>), ReplyError> {
     let mut reader = Reader { reply, at: 0 };
     let now = reader.number()?;
     if !(0.0..=Timestamp::MAX.as_f64()).contains(&now) {
@@ -25,7 +25,7 @@ pub fn decode(entries: &[Entry], reply: &[u8]) -> Result<(Timestamp, Vec<Answer>
     let now = Timestamp::from_micros(now as u64);
     let mut answers = Vec::with_capacity(entries.len());
     for entry in entries {
-        answers.push(reader.answer(entry, now)?);
+        answers.push(reader.answer(entry, server, now)?);
     }
     if reader.at < reply.len() {
         return Err(ReplyError::Long { used: reader.at, length: reply.len() });
@@ -70,18 +70,19 @@ impl<'a> Reader<'a> {
         if byte > most { Err(ReplyError::Mark { byte, at }) } else { Ok(byte) }
     }
 
-    fn answer(&mut self, entry: &Entry, now: Timestamp) -> Result<Answer, ReplyError> {
+    fn answer(&mut self, entry: &Entry, server: &Server, now: Timestamp) -> Result<Answer, ReplyError> {
         let refused = self.mark(1)? == 1;
         if refused {
             return self.refusal(entry).map(Err);
         }
         let (mut held, mut written) = (SmallVec::new(), SmallVec::<[bool; 4]>::new());
-        for _ in 0..entry.counters().len() {
-            let found = self.found()?;
-            held.push(Held::found(found.state));
+        let group = entry.group();
+        for hit in entry.counters().first_hits() {
+            let (found, window) = (self.found()?, NamedWindow::of(group, &group.hits[hit], server));
+            held.push(Held::found(found.state).at(window.map(|window| window.clamp(now))));
             written.push(found.written);
         }
-        Ok(derive(entry, entry.group().now.unwrap_or(now), held, &written))
+        Ok(derive(entry, group.now.unwrap_or(now), held, &written))
     }
 
     fn refusal(&mut self, entry: &Entry) -> Result<GroupError, ReplyError> {
@@ -107,17 +108,15 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The verdicts of a group on the counters as the script found them, of which it has `written` some.
-fn derive(entry: &Entry, now: Timestamp, mut held: SmallVec<[Held; 4]>, written: &[bool]) -> Answer {
+/// The verdicts of a group on the counters as they were found in Redis, where some were `written`.
+pub(super) fn derive(entry: &Entry, now: Timestamp, mut held: SmallVec<[Held; 4]>, written: &[bool]) -> Answer {
     let group = entry.group();
     let mut verdicts = SmallVec::with_capacity(entry.times() as usize);
     for _ in 0..entry.times() {
         verdicts.push(match (group.hits.as_slice(), held.as_mut_slice()) {
             ([hit], [held]) => {
-                let step = algorithm::settle_one(group, hit, now, held.state);
-                if step.next.is_some() {
-                    *held = Held { state: step.next, written_by: Some(0) };
-                }
+                let step = algorithm::settle_one(group, hit, held.now.unwrap_or(now), held.state);
+                held.take_up(0, &step);
                 SmallVec::from_buf([step.verdict])
             }
             (_, held) => algorithm::settle(group, now, entry.counters(), held),

@@ -2,6 +2,7 @@
 
 use std::{num::NonZeroU32, sync::Arc};
 
+use super::slot;
 use limiter::{
     algorithm::Counters,
     domain::{CounterKey, Group, Hit},
@@ -59,12 +60,15 @@ impl Entry {
         hit.key == like.key && self.is_alike(other)
     }
 
-    /// Whether both are of one hit, and equal to the script but for their counters.
+    /// Whether both are of one hit, and equal to the script but for the names of their counters.
     pub(super) fn is_alike(&self, other: &Self) -> bool {
         let (Some(hit), Some(like)) = (self.lone_hit(), other.lone_hit()) else { return false };
         let of_hit = |hit: &Hit| (hit.limit, hit.charge, hit.shadow, hit.quota);
         let of_group = |group: &Group| (group.atomic, group.quota_passed, group.refused, group.now);
-        of_hit(hit) == of_hit(like) && of_group(&self.group) == of_group(&other.group)
+        // a hash tag decides whether the counter is of a named window
+        of_hit(hit) == of_hit(like)
+            && of_group(&self.group) == of_group(&other.group)
+            && slot::has_tag(hit.key.as_bytes()) == slot::has_tag(like.key.as_bytes())
     }
 
     /// Which of its hits share a counter.

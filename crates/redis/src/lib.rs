@@ -10,17 +10,20 @@
 //! verdicts from these by `algorithm::settle`, and reports an error if it would have charged otherwise. Encoding and
 //! decoding are pure; `batch` has the timers and tasks, `client` the connections.
 
+mod addition;
 mod batch;
 mod breaker;
 mod call;
 mod caller;
 mod client;
+mod clock;
 mod config;
 mod connectors;
 mod decode;
 mod entry;
 mod error;
 mod error_log;
+mod named;
 mod refusal;
 mod reply;
 mod route;
@@ -31,12 +34,14 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+pub use addition::Addition;
 pub use breaker::{BreakerConfig, BreakerState};
 pub use call::Call;
-pub use caller::{CallError, Caller, KeysPerCall, Script};
+pub use caller::{CallError, Caller, KeysPerCall, Script, Server};
 #[cfg(fuzzing)]
 pub use client::read_replies;
 pub use client::{BreakerReading, Client, Connector, ConnectorError, Contact, RIGHTS};
+pub use clock::ServerTime;
 pub use config::{Address, Credentials, Endpoint, HostPort, RedisConfig, Startup, Topology};
 pub use connectors::Connectors;
 pub use decode::{Answer, decode};

@@ -63,8 +63,6 @@ pub(super) fn again(code: &str) -> Option<Again> {
     match code {
         "NOSCRIPT" => Some(Again::WithText),
         "TRYAGAIN" => Some(Again::Apart),
-        // the script's own error: the next call is made for the time in this reply
-        "CLOCK" => Some(Again::Later),
         "MOVED" | "ASK" | "LOADING" | "CLUSTERDOWN" | "MASTERDOWN" | "BUSY" | "READONLY" => Some(Again::Later),
         _ => None,
     }

@@ -23,17 +23,20 @@ const TABLE: [u16; 256] = {
 
 /// The slot of this key.
 pub(super) fn of(key: &[u8]) -> u16 {
-    crc16(hash_tag(key)) % SLOTS
+    crc16(hash_tag(key).unwrap_or(key)) % SLOTS
 }
 
-/// The part of the key that is hashed: between the first `{` and the next `}`, or the whole key if that part is missing
-/// or empty.
-fn hash_tag(key: &[u8]) -> &[u8] {
-    let tag = key.iter().position(|byte| *byte == b'{').and_then(|open| {
-        let rest = &key[open + 1..];
-        rest.iter().position(|byte| *byte == b'}').map(|close| &rest[..close])
-    });
-    tag.filter(|tag| !tag.is_empty()).unwrap_or(key)
+/// Whether the slot of the key is that of a hash tag, and so also that of each key that begins with this one.
+pub(super) fn has_tag(key: &[u8]) -> bool {
+    hash_tag(key).is_some()
+}
+
+/// The part of the key between the first `{` and the next `}`, which alone is hashed; `None` if that part is missing or
+/// empty: then the whole key is hashed.
+fn hash_tag(key: &[u8]) -> Option<&[u8]> {
+    let rest = &key[key.iter().position(|byte| *byte == b'{')? + 1..];
+    let tag = &rest[..rest.iter().position(|byte| *byte == b'}')?];
+    (!tag.is_empty()).then_some(tag)
 }
 
 fn crc16(bytes: &[u8]) -> u16 {

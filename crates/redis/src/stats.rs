@@ -10,7 +10,12 @@ use metrics::{Collect, Families, Family, Latencies, LatencyTotals};
 use super::error_log::ErrorLog;
 use limiter::domain::StoreError;
 
-const CALLS: Family = Family::counter("tollgate_redis_calls_total", "Script calls that were sent to Redis.", &[]);
+const CALLS: Family = Family::counter("tollgate_redis_calls_total", "Calls that were sent to Redis.", &[]);
+const PLAIN: Family = Family::counter(
+    "tollgate_redis_plain_calls_total",
+    "Calls of plain commands (SET and INCRBY) in place of the script.",
+    &[],
+);
 const GROUPS: Family =
     Family::counter("tollgate_redis_groups_total", "Requests' hits that were sent to Redis, many in one call.", &[]);
 const MERGED: Family =
@@ -32,14 +37,15 @@ const ABANDONED: Family = Family::counter(
     &[],
 );
 const PENDING: Family = Family::gauge("tollgate_redis_pending", "Requests that wait for Redis or are in flight.", &[]);
-const IN_FLIGHT: Family = Family::gauge("tollgate_redis_calls_in_flight", "Script calls in flight.", &[]);
+const IN_FLIGHT: Family = Family::gauge("tollgate_redis_calls_in_flight", "Calls in flight.", &[]);
 const CALL_TIMES: Family =
-    Family::histogram("tollgate_redis_call_seconds", "Duration of script calls, until the reply or the timeout.", &[]);
+    Family::histogram("tollgate_redis_call_seconds", "Duration of calls, until the reply or the timeout.", &[]);
 
 /// Counts since the start, and gauges. Shared by the stores of all workers.
 #[derive(Debug, Default)]
 pub struct RedisStats {
     pub(super) calls: AtomicU64,
+    pub(super) plain: AtomicU64,
     pub(super) in_flight: AtomicU64,
     pub(super) entries: AtomicU64,
     pub(super) checks: AtomicU64,
@@ -80,10 +86,16 @@ const FAILED: [&str; 9] = [
 ];
 
 impl RedisStats {
-    /// Calls of the script that were sent, those that were sent again included.
+    /// Calls that were sent, those that were sent again included.
     #[must_use]
     pub fn calls(&self) -> u64 {
         self.calls.load(Relaxed)
+    }
+
+    /// Calls of plain commands in place of the script, which are among [`calls`](Self::calls).
+    #[must_use]
+    pub fn plain(&self) -> u64 {
+        self.plain.load(Relaxed)
     }
 
     /// Calls whose reply is awaited.
@@ -156,6 +168,7 @@ impl RedisStats {
 impl Collect for RedisStats {
     fn collect(&self, families: &mut Families) {
         families.add(&CALLS, &[], self.calls());
+        families.add(&PLAIN, &[], self.plain());
         families.add(&GROUPS, &[], self.checks());
         families.add(&MERGED, &[], self.checks().saturating_sub(self.entries()));
         for (code, count) in self.resent() {
@@ -184,6 +197,7 @@ mod tests {
         let stats = RedisStats::default();
         for (counter, number) in [
             (&stats.calls, 20),
+            (&stats.plain, 19),
             (&stats.in_flight, 21),
             (&stats.entries, 30),
             (&stats.checks, 52),
@@ -243,6 +257,7 @@ mod tests {
                 "tollgate_redis_groups_total 52",
                 "tollgate_redis_merged_total 22",
                 "tollgate_redis_pending 24",
+                "tollgate_redis_plain_calls_total 19",
                 r#"tollgate_redis_resent_total{code="ask"} 1"#,
                 r#"tollgate_redis_resent_total{code="busy"} 2"#,
                 r#"tollgate_redis_resent_total{code="clock"} 3"#,

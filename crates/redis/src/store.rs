@@ -13,10 +13,12 @@ use tokio::{task::JoinHandle, time::Instant};
 use super::{
     CallError, Caller, KeysPerCall, RedisStats,
     batch::{Batcher, Inbox, MAX_KEYS_PER_CALL, Ticket},
-    refusal,
+    named, refusal,
     route::{self, Hasher, Indices, KeyConstraints, Lane, Part, Routes, Side},
 };
-use limiter::domain::{Algorithm, AtomicGroups, Capabilities, CounterKey, Group, RateLimiter, StoreError, Verdicts};
+use limiter::domain::{
+    Algorithm, AtomicGroups, Capabilities, CounterKey, Group, Limit, RateLimiter, StoreError, Verdicts,
+};
 
 /// How a store behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +63,7 @@ impl<C: Caller> RedisStore<C> {
         let (main, per_second) = (Arc::new(main), per_second.map(Arc::new));
         let inbox = Inbox::new(options.max_pending.get(), Arc::clone(&stats));
         let (one, other) = (Arc::clone(&main), per_second.clone());
-        let batcher = Batcher::new(Arc::clone(&inbox), one, other, options.max_jitter, &stats.error_log);
+        let batcher = Batcher::new(Arc::clone(&inbox), one, other, &options, &stats.error_log);
         let batcher = Mutex::new(Some(tokio::spawn(batcher.run())));
         Self {
             shared: Arc::new(Shared { main, per_second, hasher: Hasher::default(), options, inbox, stats }),
@@ -208,15 +210,16 @@ impl<C: Caller> RateLimiter for RedisStore<C> {
         None
     }
 
-    async fn reset(&self, key: &CounterKey) -> Result<bool, StoreError> {
+    async fn reset(&self, key: &CounterKey, limit: &Limit) -> Result<bool, StoreError> {
         let shared = &self.shared;
         if shared.inbox.is_closed() {
             return Err(StoreError::Closed);
         }
         let mut existed = false;
         for lane in shared.routes().of_key(key) {
-            let caller = shared.caller(lane.side);
-            existed |= caller.delete(lane.partition.slot(), key).await.map_err(|error| match error {
+            let (caller, slot) = (shared.caller(lane.side), lane.partition.slot());
+            let names = named::names(key, limit, &caller.server(slot));
+            existed |= caller.delete(slot, &names).await.map_err(|error| match error {
                 CallError::Unreachable => StoreError::Unreachable,
                 CallError::Tripped => StoreError::Tripped,
                 CallError::ManyKeys => StoreError::Divided,

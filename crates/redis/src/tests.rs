@@ -10,6 +10,15 @@ use limiter::domain::{Charge, CounterKey, Group, Hit, Limit, Timestamp, Unit};
 
 const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 
+/// A server whose clock shows `NOW`, as it has since it first replied.
+fn server() -> Server {
+    Server { time: ServerTime { now: NOW, since: Timestamp::from_micros(0), is_fresh: true }, ..Server::unknown() }
+}
+
+fn keys(call: &Call) -> Vec<&[u8]> {
+    call.keys().collect()
+}
+
 fn hit(key: &str, n: u64) -> Hit {
     Hit::new(CounterKey::from_bytes(key.as_bytes()), Limit::fixed_window(10, Unit::Minute), Charge::Take(n))
 }
@@ -57,8 +66,8 @@ fn a_call_is_laid_out_as_the_driver_reads_it() {
     let mut twice = entry("z", 1);
     twice.again();
     let entries = [Entry::new(group), twice];
-    let call = Call::new(&entries, NOW, || Duration::from_millis(250));
-    assert_eq!(call.keys, [b"a\0\r\n".as_slice(), b"b", b"a", b"z"]);
+    let call = Call::new(&entries, &server(), |_| Duration::from_millis(250));
+    assert_eq!(keys(&call), [b"a\0\r\n".as_slice(), b"b", b"a", b"z"]);
     let (minute, ten) = (60e6, 10.0);
     let head = |flags: [u8; 3], counts: [u32; 2], now| [flags.to_vec(), integers(counts), doubles([now])].concat();
     let line = |counter: u32, flags: [u8; 6], n| {
@@ -80,9 +89,9 @@ fn a_call_is_laid_out_as_the_driver_reads_it() {
 fn keys_and_kinds_are_sent_once() {
     let pair = |one, other| Entry::new(Group::new(vec![hit(one, 1), Hit { descriptor: 1, ..hit(other, 1) }]));
     let entries = [entry("a", 1), entry("b", 1), entry("a", 2), pair("b", "c"), pair("d", "a"), entry("d", 1)];
-    let call = Call::new(&entries, NOW, || Duration::ZERO);
-    assert_eq!(call.keys, [b"a", b"b", b"c", b"d"]);
-    let alone = |entry: &Entry| Call::new(std::slice::from_ref(entry), NOW, || Duration::ZERO).kinds;
+    let call = Call::new(&entries, &server(), |_| Duration::ZERO);
+    assert_eq!(keys(&call), [b"a", b"b", b"c", b"d"]);
+    let alone = |entry: &Entry| Call::new(std::slice::from_ref(entry), &server(), |_| Duration::ZERO).kinds;
     assert_eq!(call.kinds, [0, 2, 3].map(|one| alone(&entries[one])).concat());
     let groups = [&[1, 1, 0, 1][..], &[1, 1, 0, 2], &[2, 1, 0, 1], &[3, 1, 0, 2, 3], &[3, 1, 0, 4, 1], &[1, 1, 0, 4]];
     assert_eq!(call.groups, groups.map(|numbers| integers(numbers.iter().copied())).concat());
@@ -90,7 +99,7 @@ fn keys_and_kinds_are_sent_once() {
 
 #[test]
 fn neighbours_that_differ_in_one_thing_are_of_two_kinds() {
-    let alone = |entry: &Entry| Call::new(std::slice::from_ref(entry), NOW, || Duration::ZERO).kinds;
+    let alone = |entry: &Entry| Call::new(std::slice::from_ref(entry), &server(), |_| Duration::ZERO).kinds;
     let group = || Group::single(hit("a", 1));
     let other = |hit: Hit| Entry::new(Group::single(hit));
     let day = Limit::fixed_window(10, Unit::Day);
@@ -106,22 +115,22 @@ fn neighbours_that_differ_in_one_thing_are_of_two_kinds() {
         Entry::new(group().at(Timestamp::from_micros(5))),
     ] {
         let entries = [Entry::new(group()), entry];
-        let call = Call::new(&entries, NOW, || Duration::ZERO);
+        let call = Call::new(&entries, &server(), |_| Duration::ZERO);
         assert_eq!(call.kinds, [alone(&entries[0]), alone(&entries[1])].concat(), "{:?}", entries[1]);
     }
 }
 
 #[test]
 fn the_jitter_is_capped_at_49_days() {
-    let call = |jitter| Call::new(&[entry("a", 1)], NOW, || jitter).groups.clone();
+    let call = |jitter| Call::new(&[entry("a", 1)], &server(), |_| jitter).groups.clone();
     assert_eq!(call(Duration::from_secs(1 << 30)), call(Duration::from_millis(u32::MAX.into())));
 }
 
 #[test]
 fn beyond_a_bound_equal_kinds_are_sent_twice() {
     let entries: Vec<_> = (1..=100).chain(1..=100).map(|n| entry("a", n)).collect();
-    let call = Call::new(&entries, NOW, || Duration::ZERO);
-    assert_eq!(call.kinds.len(), 200 * Call::new(&entries[..1], NOW, || Duration::ZERO).kinds.len());
+    let call = Call::new(&entries, &server(), |_| Duration::ZERO);
+    assert_eq!(call.kinds.len(), 200 * Call::new(&entries[..1], &server(), |_| Duration::ZERO).kinds.len());
     assert_eq!(call.groups, integers((1..=200).flat_map(|kind| [kind, 1, 0, 1])));
 }
 
@@ -130,7 +139,7 @@ fn verdicts_are_derived_from_the_state_that_was_found() {
     let mut twice = entry("a", 3);
     twice.again();
     let state = doubles([(NOW.as_micros() - NOW.as_micros() % 60_000_000) as f64, 6.0, 0.0]);
-    let (time, answers) = decode(&[twice], &reply(&[&now(), &[0, 3], &state])).expect("a reply");
+    let (time, answers) = decode(&[twice], &server(), &reply(&[&now(), &[0, 3], &state])).expect("a reply");
     assert_eq!(time, NOW);
     let verdicts = answers[0].as_ref().expect("verdicts");
     let settled: Vec<_> = verdicts.iter().map(|one| (one[0].allowed, one[0].before, one[0].after)).collect();
@@ -142,7 +151,7 @@ fn an_error_is_of_its_group_only_and_names_the_counter() {
     let entries = [Entry::new(Group::new(vec![hit("b", 1), hit("a", 1)])), entry("c", 1)];
     let text = b"WRONGTYPE not yours";
     let refused = [&[1u8][..], &1u32.to_le_bytes(), &(text.len() as u32).to_le_bytes(), text].concat();
-    let (_, answers) = decode(&entries, &reply(&[&now(), &refused, &[0, 1]])).expect("a reply");
+    let (_, answers) = decode(&entries, &server(), &reply(&[&now(), &refused, &[0, 1]])).expect("a reply");
     let error = answers[0].as_ref().expect_err("refused");
     assert_eq!(error.code(), "WRONGTYPE");
     assert_eq!(error.to_string(), "redis refused counter b: WRONGTYPE not yours");
@@ -164,14 +173,14 @@ fn the_code_is_the_same_from_every_redis() {
 
 #[test]
 fn a_charge_that_the_service_would_not_make_is_an_error() {
-    let (_, answers) = decode(&[entry("a", 1)], &reply(&[&now(), &[0, 0]])).expect("a reply");
+    let (_, answers) = decode(&[entry("a", 1)], &server(), &reply(&[&now(), &[0, 0]])).expect("a reply");
     assert_eq!(answers, [Err(GroupError::Diverged { key: CounterKey::from_bytes(b"a") })]);
 }
 
 #[test]
 fn malformed_replies_say_where() {
     let one = [entry("a", 1)];
-    let wrong = |parts: &[&[u8]]| decode(&one, &reply(parts)).expect_err("malformed");
+    let wrong = |parts: &[&[u8]]| decode(&one, &server(), &reply(parts)).expect_err("malformed");
     assert_eq!(wrong(&[&[0; 5]]), ReplyError::Short { at: 0, wanted: 8, length: 5 });
     assert_eq!(wrong(&[&now()]), ReplyError::Short { at: 8, wanted: 1, length: 8 });
     assert_eq!(wrong(&[&now(), &[0, 2, 9]]), ReplyError::Short { at: 10, wanted: 8, length: 11 });
@@ -188,8 +197,8 @@ fn malformed_replies_say_where() {
 
 #[test]
 fn an_empty_call_returns_the_time() {
-    assert_eq!(Call::new(&[], NOW, || Duration::ZERO), Call::of_nothing());
-    assert_eq!(decode(&[], &now()), Ok((NOW, Vec::new())));
+    assert_eq!(Call::new(&[], &server(), |_| Duration::ZERO), Call::of_nothing());
+    assert_eq!(decode(&[], &server(), &now()), Ok((NOW, Vec::new())));
 }
 
 #[test]
@@ -222,8 +231,8 @@ proptest! {
     fn no_reply_makes_it_panic(reply: Vec<u8>, groups in proptest::collection::vec(1..4usize, 0..4)) {
         let entries: Vec<Entry> =
             groups.iter().map(|hits| Entry::new(Group::new((0..*hits).map(|at| hit(&at.to_string(), 1))))).collect();
-        let _ = decode(&entries, &reply);
+        let _ = decode(&entries, &server(), &reply);
         let timely = [now(), reply].concat();
-        let _ = decode(&entries, &timely);
+        let _ = decode(&entries, &server(), &timely);
     }
 }

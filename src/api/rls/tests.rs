@@ -15,7 +15,8 @@ use prost::Message as _;
 
 use super::*;
 use limiter::domain::{
-    Capabilities, Code as Overall, CounterKey, Group, RateLimiter, RetryAfter, Source, StoreError, Verdict, Verdicts,
+    Capabilities, Code as Overall, CounterKey, Group, Limit, RateLimiter, RetryAfter, Source, StoreError, Verdict,
+    Verdicts,
 };
 use rules::{CompileOptions, RuleFile};
 
@@ -61,7 +62,7 @@ impl RateLimiter for Fake {
         group.hits.iter().all(|hit| hit.key.to_string().contains("now")).then(|| Self::verdicts(group))
     }
 
-    fn reset(&self, _: &CounterKey) -> impl Future<Output = Result<bool, StoreError>> + Send {
+    fn reset(&self, _: &CounterKey, _: &Limit) -> impl Future<Output = Result<bool, StoreError>> + Send {
         ready(Ok(false))
     }
 

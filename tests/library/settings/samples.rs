@@ -54,6 +54,8 @@ pub(crate) fn samples(name: &str) -> (&'static [&'static str], &'static [&'stati
         | "USE_PROMETHEUS"
         | "CONFIG_GRPC_XDS_SERVER_USE_TLS"
         | "XDS_CLIENT_BACKOFF_JITTER"
+        | "REDIS_PLAIN_COMMANDS"
+        | "REDIS_PERSECOND_PLAIN_COMMANDS"
         | "REDIS_TLS"
         | "REDIS_TLS_SKIP_HOSTNAME_VERIFICATION"
         | "REDIS_HEALTH_CHECK_ACTIVE_CONNECTION"

@@ -49,7 +49,8 @@ async fn is_ready(tollgate: &Tollgate) {
 
 /// The user `rl` with all permissions needed for counting except these.
 fn user(redis: &Redis, without: &[&str], keys: &str) {
-    let all = "reset on >pw -@all +eval +evalsha +del +get +mget +set +time +ping +role +cluster|slots";
+    let all =
+        "reset on >pw -@all +eval +evalsha +del +get +mget +set +incrby +pexpire +time +ping +role +cluster|slots";
     let mut words: Vec<_> = ["ACL", "SETUSER", "rl"].into_iter().chain(all.split(' ')).collect();
     words.push(keys);
     words.extend(without);

@@ -29,6 +29,7 @@ pub fn endpoint(topology: Topology) -> Endpoint {
         timeout: Duration::from_secs(30),
         breaker: None,
         keys_per_call: Some(KeysPerCall::Many),
+        plain_commands: true,
         startup: Startup { initial: Duration::ZERO, longest: Duration::from_secs(1) },
     }
 }

@@ -1,6 +1,5 @@
 //! The client on a Redis Cluster of three primaries.
 
-use limiter::domain::CounterKey;
 use redis::{Call, CallError, Caller as _, Client, Connector, Credentials, Script, Topology};
 
 use crate::client::calls::{self, endpoint, local, look};
@@ -23,7 +22,7 @@ const KEY: &[u8] = b"x";
 const SLOT: u16 = 16287;
 
 async fn delete(client: &Client) -> Result<bool, CallError> {
-    client.delete(Some(SLOT), &CounterKey::from_bytes(KEY)).await
+    client.delete(Some(SLOT), &[KEY.to_vec()]).await
 }
 
 #[tokio::test]

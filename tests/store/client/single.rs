@@ -2,7 +2,7 @@
 
 use std::{fs, num::NonZeroUsize, time::Duration};
 
-use limiter::domain::{CounterKey, Secret};
+use limiter::domain::Secret;
 use redis::{Address, CallError, Caller as _, Connector, Credentials, Script, Topology};
 
 use crate::client::calls::{connected, endpoint, heals, local, look, tcp, unix, with_breaker};
@@ -47,11 +47,11 @@ async fn a_deleted_counter_is_gone_from_the_database_of_the_endpoint() {
     let mut endpoint = tcp(&redis);
     endpoint.database = 3;
     let client = connected(&endpoint).await;
-    let key = CounterKey::from_bytes(b"k");
+    let keys = [b"k".to_vec(), b"other".to_vec()];
     redis.cli(&["SET", "k", "elsewhere"]);
-    assert_eq!(client.delete(None, &key).await, Ok(false));
+    assert_eq!(client.delete(None, &keys).await, Ok(false));
     redis.cli(&["-n", "3", "SET", "k", "here"]);
-    assert_eq!(client.delete(None, &key).await, Ok(true));
+    assert_eq!(client.delete(None, &keys).await, Ok(true));
     assert_eq!(redis.cli(&["-n", "3", "EXISTS", "k"]), "0");
     assert_eq!(redis.cli(&["EXISTS", "k"]), "1");
 }

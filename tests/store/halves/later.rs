@@ -9,7 +9,7 @@ use std::{
 };
 
 use limiter::{
-    domain::{Capabilities, CounterKey, Group, RateLimiter, StoreError, Verdicts},
+    domain::{Capabilities, CounterKey, Group, Limit, RateLimiter, StoreError, Verdicts},
     memory::MemoryStore,
 };
 
@@ -83,8 +83,8 @@ impl RateLimiter for Later {
         None
     }
 
-    fn reset(&self, key: &CounterKey) -> impl Future<Output = Result<bool, StoreError>> + Send {
-        self.store.reset(key)
+    fn reset(&self, key: &CounterKey, limit: &Limit) -> impl Future<Output = Result<bool, StoreError>> + Send {
+        self.store.reset(key, limit)
     }
 
     fn capabilities(&self) -> Capabilities {

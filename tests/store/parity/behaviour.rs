@@ -8,7 +8,7 @@ use smallvec::{SmallVec, smallvec};
 
 use crate::parity::{
     hits::{LONG, NONE, NOW, SECOND, at, fixed, hit, limit, one, single},
-    server::{Redis, Reply},
+    server::{Redis, Reply, server},
 };
 
 fn commands(redis: &mut Redis) -> BTreeMap<String, u64> {
@@ -127,7 +127,7 @@ fn equal_hits_in_one_entry_are_charged_one_after_another() {
 fn the_time_is_that_of_the_server() {
     let mut redis = Redis::start();
     let Reply::Bytes(reply) = redis.evalsha(&[], NONE) else { panic!("no time") };
-    let (returned, _) = decode(&[], &reply).expect("a reply");
+    let (returned, _) = decode(&[], &server(), &reply).expect("a reply");
     let Reply::List(now) = redis.command(&["TIME"]) else { panic!("no time") };
     let Reply::Bytes(seconds) = &now[0] else { panic!("no seconds") };
     let seconds: u64 = String::from_utf8_lossy(seconds).parse().expect("a number");

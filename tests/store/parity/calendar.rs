@@ -7,7 +7,7 @@ use redis::{Entry, GroupError, decode};
 
 use crate::parity::{
     hits::{NONE, SECOND, at, code, fixed, hit, one, only, single},
-    server::{Redis, Reply},
+    server::{Redis, Reply, server, server_at},
 };
 
 fn by_calendar(unit: Unit, multiplier: u32, zone: &str, requests: u64) -> Limit {
@@ -23,8 +23,8 @@ fn by_calendar(unit: Unit, multiplier: u32, zone: &str, requests: u64) -> Limit 
 fn the_windows_of_a_calendar_are_chosen_by_the_server_s_clock() {
     let mut redis = Redis::start();
     let zones = ["UTC", "Europe/Berlin", "America/St_Johns", "Asia/Kolkata", "Pacific/Apia", "Etc/GMT-12"];
-    let server = SystemClock.now().as_micros();
-    let shifted = |by: i64| Timestamp::from_micros(server.saturating_add_signed(by * 1_000_000));
+    let present = SystemClock.now().as_micros();
+    let shifted = |by: i64| Timestamp::from_micros(present.saturating_add_signed(by * 1_000_000));
     let day = 86_400;
     for (unit, multiplier, length) in [(Unit::Day, 1, day), (Unit::Week, 2, 14 * day), (Unit::Month, 1, 28 * day)] {
         for zone in zones {
@@ -40,8 +40,10 @@ fn the_windows_of_a_calendar_are_chosen_by_the_server_s_clock() {
                 }
                 let n = u64::from(at != last);
                 let entries = [single(hit(zone, limit, n))];
-                let Reply::Bytes(reply) = redis.evalsha_about(&entries, shifted(by), NONE) else { panic!("no reply") };
-                let (now, answers) = decode(&entries, &reply).expect("a reply");
+                let Reply::Bytes(reply) = redis.evalsha_about(&entries, &server_at(shifted(by)), NONE) else {
+                    panic!("no reply")
+                };
+                let (now, answers) = decode(&entries, &server(), &reply).expect("a reply");
                 let (verdict, span) = (only(&answers[0]), calendar.span(now.as_f64()));
                 // a day may end during the test
                 counted = if window == span.start { counted + n } else { n };
@@ -63,8 +65,10 @@ fn out_of_reach(redis: &mut Redis, key: &str, limit: Limit, length: i64, shifted
     for by in [5 * length, -5 * length, 86_400_000, -86_400_000] {
         let group = Group::new(vec![fixed("beside", 1), hit(key, limit, 1)]);
         let entries = [Entry::new(group), single(fixed("neighbour", 1))];
-        let Reply::Bytes(reply) = redis.evalsha_about(&entries, shifted(by), NONE) else { panic!("no reply") };
-        let answers = decode(&entries, &reply).expect("a reply").1;
+        let Reply::Bytes(reply) = redis.evalsha_about(&entries, &server_at(shifted(by)), NONE) else {
+            panic!("no reply")
+        };
+        let answers = decode(&entries, &server(), &reply).expect("a reply").1;
         assert_eq!(code(&answers[0]), "CLOCK", "{limit} in {key}, {by} s");
         assert!(
             matches!(&answers[0], Err(GroupError::Refused { key: named, .. }) if named.as_bytes() == key.as_bytes())

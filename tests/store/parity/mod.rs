@@ -6,6 +6,7 @@ mod calendar;
 mod early;
 mod hits;
 mod lives;
+mod named;
 mod refusals;
 mod server;
 mod traces;

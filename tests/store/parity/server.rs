@@ -9,7 +9,7 @@ use std::{
 };
 
 use limiter::domain::{Clock as _, SystemClock, Timestamp};
-use redis::{Answer, Call, Entry, decode, script};
+use redis::{Answer, Call, Entry, Server, ServerTime, decode, script};
 use tempfile::TempDir;
 
 /// A reply in protocol version 2.
@@ -21,6 +21,17 @@ pub enum Reply {
     Bytes(Vec<u8>),
     Nil,
     List(Vec<Reply>),
+}
+
+/// What a process knows that has called a server before the epoch, and estimates its time as `now`.
+pub fn server_at(now: Timestamp) -> Server {
+    let time = ServerTime { now, since: Timestamp::from_micros(0), is_fresh: true };
+    Server { time, names_windows: true, plain_commands: false }
+}
+
+/// The same, if both have the same clock.
+pub fn server() -> Server {
+    server_at(SystemClock.now())
 }
 
 /// The server, on a unix socket in a temporary directory, and a connection to it.
@@ -120,25 +131,30 @@ impl Redis {
 
     /// Calls the script for these entries.
     pub fn evalsha(&mut self, entries: &[Entry], jitter: Duration) -> Reply {
-        self.evalsha_about(entries, SystemClock.now(), jitter)
+        self.evalsha_about(entries, &server(), jitter)
     }
 
-    /// Calls the script for these entries, with the calendar windows around `now`.
-    pub fn evalsha_about(&mut self, entries: &[Entry], now: Timestamp, jitter: Duration) -> Reply {
-        self.call([b"EVALSHA", script::SHA1.as_bytes()], entries, now, jitter)
+    /// Calls the script for these entries, with what is known of the server.
+    pub fn evalsha_about(&mut self, entries: &[Entry], server: &Server, jitter: Duration) -> Reply {
+        self.call([b"EVALSHA", script::SHA1.as_bytes()], entries, server, jitter)
     }
 
     /// Calls another script for these entries.
     pub fn eval(&mut self, text: &str, entries: &[Entry], jitter: Duration) -> Reply {
-        self.call([b"EVAL", text.as_bytes()], entries, SystemClock.now(), jitter)
+        self.eval_about(text, entries, &server(), jitter)
     }
 
-    fn call(&mut self, script: [&[u8]; 2], entries: &[Entry], now: Timestamp, jitter: Duration) -> Reply {
-        let call = Call::new(entries, now, || jitter);
-        let count = call.keys.len().to_string();
+    /// Calls another script for these entries, with what is known of the server.
+    pub fn eval_about(&mut self, text: &str, entries: &[Entry], server: &Server, jitter: Duration) -> Reply {
+        self.call([b"EVAL", text.as_bytes()], entries, server, jitter)
+    }
+
+    fn call(&mut self, script: [&[u8]; 2], entries: &[Entry], server: &Server, jitter: Duration) -> Reply {
+        let call = Call::new(entries, server, |_| jitter);
+        let count = call.keys().len().to_string();
         let mut words: Vec<&[u8]> = script.into();
         words.push(count.as_bytes());
-        words.extend(&call.keys);
+        words.extend(call.keys());
         words.extend([call.kinds.as_slice(), &call.groups]);
         self.send(&words)
     }
@@ -154,8 +170,9 @@ impl Redis {
 
     /// Calls the script for these entries and decodes the reply, which must not be an error.
     pub fn check(&mut self, entries: &[Entry], jitter: Duration) -> Vec<Answer> {
-        match self.evalsha(entries, jitter) {
-            Reply::Bytes(reply) => decode(entries, &reply).expect("a reply of the script").1,
+        let server = server();
+        match self.evalsha_about(entries, &server, jitter) {
+            Reply::Bytes(reply) => decode(entries, &server, &reply).expect("a reply of the script").1,
             other => panic!("not a reply of the script: {other:?}"),
         }
     }

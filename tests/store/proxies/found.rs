@@ -85,7 +85,7 @@ async fn a_value_that_is_set_is_used_and_not_detected() {
 #[tokio::test]
 async fn without_the_permission_to_detect_a_peer_it_counts_as_a_redis() {
     let redis = Redis::start(&[]);
-    let rights = "ACL SETUSER tollgate on >geheim ~* +eval +evalsha +del +get +mget +set +time +ping";
+    let rights = "ACL SETUSER tollgate on >geheim ~* +eval +evalsha +del +get +mget +set +incrby +pexpire +time +ping";
     redis.cli(&rights.split(' ').collect::<Vec<_>>());
     let service = testkit::tollgate!()
         .rules("domain: d\ndescriptors: [{key: fixed, rate_limit: {unit: year, requests_per_unit: 10}}]\n")

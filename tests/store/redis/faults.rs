@@ -149,7 +149,7 @@ async fn a_full_server_rejects_writes_and_still_answers_looks() {
         assert_eq!(count(&store, &other, limit).await, Ok(0), "{algorithm}");
         redis.cli(&["CONFIG", "SET", "maxmemory", "0"]);
         assert_eq!(store.check(take(&key, limit)).await[0].expect("a verdict").after, 2, "{algorithm}");
-        assert_eq!(store.reset(&key).await, Ok(true));
+        assert_eq!(store.reset(&key, &wide(algorithm)).await, Ok(true));
     }
 }
 

@@ -85,8 +85,8 @@ impl<L: RateLimiter> RateLimiter for Timed<L> {
         self.inner.try_check(&self.timed(group))
     }
 
-    fn reset(&self, key: &CounterKey) -> impl Future<Output = Result<bool, StoreError>> + Send {
-        self.inner.reset(key)
+    fn reset(&self, key: &CounterKey, limit: &Limit) -> impl Future<Output = Result<bool, StoreError>> + Send {
+        self.inner.reset(key, limit)
     }
 
     fn capabilities(&self) -> Capabilities {

@@ -33,7 +33,7 @@ async fn everything(store: &RedisStore<Client>) {
         for verdict in store.check(Group::new(hits).atomic()).await {
             verdict.expect("a verdict");
         }
-        store.reset(&key("b")).await.expect("an answer");
+        store.reset(&key("b"), &limit).await.expect("an answer");
     }
 }
 
@@ -48,8 +48,8 @@ fn commands(redis: &Redis) -> BTreeSet<String> {
 /// The commands at the start of a connection.
 const AT_CONNECT: [&str; 1] = ["ping"];
 
-/// The commands after that: the script, and resets.
-const CALLS: [&str; 3] = ["eval", "evalsha", "del"];
+/// The commands after that: the script, what stands in for it, and resets.
+const CALLS: [&str; 5] = ["eval", "evalsha", "incrby", "pexpire", "del"];
 
 /// The commands that the script runs.
 const IN_SCRIPT: [&str; 4] = ["time", "mget", "get", "set"];

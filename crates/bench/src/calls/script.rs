@@ -3,11 +3,9 @@
 use std::time::Duration;
 
 use fastrand::Rng;
-use limiter::domain::{
-    Algorithm, Charge, Clock as _, CounterKey, Group, Hit, Limit, MAX_COUNT, SystemClock, Unit, Window,
-};
+use limiter::domain::{Algorithm, Charge, CounterKey, Group, Hit, Limit, MAX_COUNT, Unit, Window};
 use load::{Keys, Picker};
-use redis::{Call, Entry};
+use redis::{Call, Entry, Server};
 
 use super::shape::Shape;
 use crate::redis::{Batch, Kind, Source};
@@ -69,15 +67,20 @@ impl ScriptCalls {
     }
 }
 
+/// A server with the clock of this machine. The counters are in the format that every text of the script knows.
+fn server() -> Server {
+    Server { names_windows: false, ..Server::unknown() }
+}
+
 impl Source for ScriptCalls {
     fn next(&mut self, batch: &mut Batch) {
         let entries = self.entries();
-        let call = Call::new(&entries, SystemClock.now(), || Duration::ZERO);
-        let keys = call.keys.len().to_string();
+        let call = Call::new(&entries, &server(), |_| Duration::ZERO);
+        let keys = call.keys().len().to_string();
         let mut words: Vec<&[u8]> = vec![b"EVALSHA", self.sha1.as_bytes(), keys.as_bytes()];
-        words.extend(&call.keys);
+        words.extend(call.keys());
         words.extend([call.kinds.as_slice(), call.groups.as_slice()]);
-        batch.push(call.keys[0], &words);
+        batch.push(words[3], &words);
     }
 }
 

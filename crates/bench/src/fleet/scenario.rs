@@ -85,13 +85,16 @@ impl Scenario {
     }
 }
 
+/// The length of all windows, in seconds.
+pub(super) const WINDOW: u32 = 10;
+
 /// The rules for every scenario: limits that are never reached.
 pub(super) fn rules() -> String {
     let limits = Algorithm::ALL.iter().flat_map(|algorithm| {
         let limit = move |nth| {
             format!(
-                "  - {{key: {algorithm}{nth}, rate_limit: {{algorithm: {algorithm}, unit: hour, \
-                 requests_per_unit: 4000000000}}}}\n"
+                "  - {{key: {algorithm}{nth}, rate_limit: {{algorithm: {algorithm}, unit: second, \
+                 unit_multiplier: {WINDOW}, requests_per_unit: 4000000000}}}}\n"
             )
         };
         (1..=MAX_DESCRIPTORS).map(limit)

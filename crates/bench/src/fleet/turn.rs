@@ -1,6 +1,12 @@
 //! One turn of a contender: a fresh Redis, its processes, and the load.
 
-use std::{ffi::OsString, fs, num::NonZeroUsize, path::PathBuf, time::Duration};
+use std::{
+    ffi::OsString,
+    fs,
+    num::NonZeroUsize,
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
 
 use futures_util::future::try_join_all;
 use load::{Config, Costs, Meter, Pace, Requests, Tally, Until};
@@ -8,7 +14,7 @@ use tokio::time::sleep;
 
 use super::{
     contender::{Contender, Service},
-    scenario::{DOMAIN, Rate, Scenario, rules},
+    scenario::{DOMAIN, Rate, Scenario, WINDOW, rules},
 };
 use crate::{
     error::Error,
@@ -51,6 +57,9 @@ impl Plan {
         let mut observer = Observer::new(&nodes, fleet.processes.iter().map(Server::pid).collect()).await?;
         sleep(SETTLE).await;
         let idle = observer.idle(IDLE).await?;
+        if let Contender::Service(_) = contender {
+            next_window().await;
+        }
         let tally = self.load(&fleet, scenario, seed, &mut observer).await?;
         let sample = observer.usage()?.sample(&tally, tally.arrived, &idle);
         Ok(if *contender == Contender::BareService { of_plain_commands(sample) } else { sample })
@@ -123,6 +132,15 @@ impl Plan {
 /// The commands of a decision are one call.
 fn of_plain_commands(sample: Sample) -> Sample {
     Sample { batch: Some(1.0), redis_call: sample.redis_account, ..sample }
+}
+
+/// Waits for the next window of the limits. In one that began before the processes knew the Redis, they import counters
+/// of a former release, which a fleet does for a moment of its life.
+async fn next_window() {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let window = Duration::from_secs(WINDOW.into());
+    let left = window.as_nanos() - now.as_nanos() % window.as_nanos();
+    sleep(Duration::from_nanos(left as u64)).await;
 }
 
 const fn pace(rate: Rate) -> Pace {

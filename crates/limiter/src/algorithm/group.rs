@@ -91,13 +91,28 @@ pub struct Held {
     /// The index of the last hit that changed it, whose limit determines when it expires; `None` if there is nothing to
     /// write back.
     pub written_by: Option<usize>,
+    /// The time of its hits, if it is not that of the group.
+    pub now: Option<Timestamp>,
 }
 
 impl Held {
     /// A counter as read from the store.
     #[must_use]
     pub const fn found(state: Option<State>) -> Self {
-        Self { state, written_by: None }
+        Self { state, written_by: None, now: None }
+    }
+
+    /// The same counter, whose hits have a time of their own.
+    #[must_use]
+    pub const fn at(self, now: Option<Timestamp>) -> Self {
+        Self { now, ..self }
+    }
+
+    /// Takes the result of a hit on it.
+    pub const fn take_up(&mut self, hit: usize, step: &Step) {
+        if step.next.is_some() {
+            (self.state, self.written_by) = (step.next, Some(hit));
+        }
     }
 }
 
@@ -181,11 +196,9 @@ impl Settling<'_> {
     fn charge(&mut self, hit: usize) -> Verdict {
         let Hit { limit, charge, .. } = &self.hits[hit];
         let held = &mut self.held[self.of_hit[hit] as usize];
-        let Step { next, verdict } = step(held.state, limit, self.now, *charge);
-        if next.is_some() {
-            *held = Held { state: next, written_by: Some(hit) };
-        }
-        verdict
+        let step = step(held.state, limit, held.now.unwrap_or(self.now), *charge);
+        held.take_up(hit, &step);
+        step.verdict
     }
 
     /// Settles hits that were denied together, on states restored to what they were before these hits. Shadow hits are
@@ -199,11 +212,10 @@ impl Settling<'_> {
                 continue;
             }
             let held = &mut self.held[self.of_hit[hit] as usize];
-            let Step { next, verdict } = refuse(held.state, limit, self.now, *charge, self.verdicts[hit].allowed);
-            if next.is_some() {
-                *held = Held { state: next, written_by: Some(hit) };
-            }
-            self.verdicts[hit] = verdict;
+            let now = held.now.unwrap_or(self.now);
+            let step = refuse(held.state, limit, now, *charge, self.verdicts[hit].allowed);
+            held.take_up(hit, &step);
+            self.verdicts[hit] = step.verdict;
         }
     }
 

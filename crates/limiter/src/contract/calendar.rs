@@ -94,7 +94,7 @@ pub(super) async fn random_days<S: RateLimiter>(bench: Bench<S>) {
             // not so soon that a store which expires by its own clock could have forgotten it
             let left = step(written, &limit, Timestamp::from_micros(now), Charge::LOOK).verdict.reset_after;
             if left < Duration::from_secs(10) {
-                bench.store.reset(&key).await.expect("an answer");
+                bench.store.reset(&key, &limit).await.expect("an answer");
                 written = None;
             }
         }

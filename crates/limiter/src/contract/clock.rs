@@ -27,6 +27,10 @@ pub(super) async fn counters_end<S: RateLimiter>(bench: Bench<S>, clock: &Manual
     let taken = charge(&bench, bench.gentle("k", L)).await.expect("an answer");
     assert!(taken.allowed && !charge(&bench, bench.gentle("k", 1)).await.expect("an answer").allowed);
     clock.advance(taken.reset_after);
-    assert_eq!(bench.store.reset(&bench.key("k")).await, Ok(false), "a counter that is as good as new has ended");
+    assert_eq!(
+        bench.store.reset(&bench.key("k"), &bench.limit(L, true)).await,
+        Ok(false),
+        "a counter that is as good as new has ended"
+    );
     assert_eq!(charge(&bench, bench.gentle("k", 0)).await.expect("an answer").remaining, L);
 }

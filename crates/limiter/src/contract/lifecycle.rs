@@ -5,13 +5,13 @@ use crate::domain::StoreError;
 use super::*;
 
 pub(super) async fn reset_forgets<S: RateLimiter>(bench: Bench<S>) {
-    assert_eq!(bench.store.reset(&bench.key("k")).await, Ok(false), "there was none");
-    // at the store's own time: whether a counter is still there is not for an invented one to say
     let limit = Limit::new(bench.algorithm, L, Window::from(Unit::Year), None, Some(true)).expect("a limit");
+    assert_eq!(bench.store.reset(&bench.key("k"), &limit).await, Ok(false), "there was none");
+    // at the store's own time: whether a counter is still there is not for an invented one to say
     let taken = bench.store.allow_n(bench.key("k"), limit, L + 1).await.expect("an answer");
     assert!(!taken.allowed);
-    assert_eq!(bench.store.reset(&bench.key("k")).await, Ok(true));
-    assert_eq!(bench.store.reset(&bench.key("k")).await, Ok(false));
+    assert_eq!(bench.store.reset(&bench.key("k"), &limit).await, Ok(true));
+    assert_eq!(bench.store.reset(&bench.key("k"), &limit).await, Ok(false));
     assert!(bench.store.allow_n(bench.key("k"), limit, L).await.expect("an answer").allowed);
 }
 
@@ -49,6 +49,6 @@ pub(super) async fn closed_stores_refuse<S: RateLimiter>(bench: Bench<S>) {
     assert_eq!(outcomes.as_slice(), [Err(StoreError::Closed), Err(StoreError::Closed)]);
     let group = Group::single(bench.hit("k", 1)).at(Timestamp::from_micros(START));
     assert!(bench.store.try_check(&group).is_none_or(|outcomes| outcomes.as_slice() == [Err(StoreError::Closed)]));
-    assert_eq!(bench.store.reset(&bench.key("k")).await, Err(StoreError::Closed));
+    assert_eq!(bench.store.reset(&bench.key("k"), &bench.limit(L, false)).await, Err(StoreError::Closed));
     assert!(bench.store.peek(bench.key("k"), bench.limit(L, false)).await.is_err());
 }

@@ -62,7 +62,7 @@ pub(super) async fn random_hits<S: RateLimiter>(bench: Bench<S>) {
             assert_eq!(verdict, expected.verdict, "{charge:?} at {now} under {limit:?}");
             written = expected.next.map(|next| (next, limit)).or(written);
             if written.is_some_and(|(state, limit)| ends_soon(state, &limit, now)) {
-                bench.store.reset(&bench.key(&name)).await.expect("an answer");
+                bench.store.reset(&bench.key(&name), &limit).await.expect("an answer");
                 written = None;
             }
         }
@@ -94,7 +94,7 @@ pub(super) async fn random_groups<S: RateLimiter>(bench: Bench<S>) {
         let verdicts: Vec<Verdict> = verdicts.into_iter().map(|verdict| verdict.expect("an answer")).collect();
         assert_eq!(verdicts, expected.to_vec(), "{group:?} at {now}");
         for (key, _) in states.extract_if(|_, state| ends_soon(*state, &bench.limit(20, true), now)) {
-            bench.store.reset(&key).await.expect("an answer");
+            bench.store.reset(&key, &bench.limit(20, true)).await.expect("an answer");
         }
     }
 }

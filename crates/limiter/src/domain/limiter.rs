@@ -60,8 +60,8 @@ pub trait RateLimiter: Debug + Send + Sync + 'static {
         self.begin(Arc::new(group))
     }
 
-    /// Drops one counter. Returns whether it existed.
-    fn reset(&self, key: &CounterKey) -> impl Future<Output = Result<bool, StoreError>> + Send;
+    /// Drops the counter of this key and limit. Returns whether it existed.
+    fn reset(&self, key: &CounterKey, limit: &Limit) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// What this limiter can do.
     fn capabilities(&self) -> Capabilities;
@@ -103,7 +103,7 @@ pub trait DynRateLimiter: Debug + Send + Sync + 'static {
     /// See [`RateLimiter::try_check`].
     fn try_check(&self, group: &Group) -> Option<Verdicts>;
     /// See [`RateLimiter::reset`].
-    fn reset<'a>(&'a self, key: &'a CounterKey) -> BoxFuture<'a, Result<bool, StoreError>>;
+    fn reset<'a>(&'a self, key: &'a CounterKey, limit: &'a Limit) -> BoxFuture<'a, Result<bool, StoreError>>;
     /// See [`RateLimiter::capabilities`].
     fn capabilities(&self) -> Capabilities;
     /// See [`RateLimiter::close`].
@@ -119,8 +119,8 @@ impl<T: RateLimiter> DynRateLimiter for T {
         RateLimiter::try_check(self, group)
     }
 
-    fn reset<'a>(&'a self, key: &'a CounterKey) -> BoxFuture<'a, Result<bool, StoreError>> {
-        Box::pin(RateLimiter::reset(self, key))
+    fn reset<'a>(&'a self, key: &'a CounterKey, limit: &'a Limit) -> BoxFuture<'a, Result<bool, StoreError>> {
+        Box::pin(RateLimiter::reset(self, key, limit))
     }
 
     fn capabilities(&self) -> Capabilities {

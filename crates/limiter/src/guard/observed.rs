@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 
 use metrics::{Collect, Families, Family, Latencies, LatencyTotals};
 
-use crate::domain::{Capabilities, CounterKey, Group, RateLimiter, StoreError, Verdicts};
+use crate::domain::{Capabilities, CounterKey, Group, Limit, RateLimiter, StoreError, Verdicts};
 
 const OPERATION_TIMES: Family = Family::histogram(
     "tollgate_store_seconds",
@@ -79,9 +79,9 @@ impl<L: RateLimiter> RateLimiter for Observed<L> {
         Some(verdicts)
     }
 
-    async fn reset(&self, key: &CounterKey) -> Result<bool, StoreError> {
+    async fn reset(&self, key: &CounterKey, limit: &Limit) -> Result<bool, StoreError> {
         let _timed = self.times.reset.start();
-        self.inner.reset(key).await
+        self.inner.reset(key, limit).await
     }
 
     fn capabilities(&self) -> Capabilities {
@@ -112,7 +112,7 @@ mod tests {
             group.atomic.then(Verdicts::new)
         }
 
-        async fn reset(&self, _: &CounterKey) -> Result<bool, StoreError> {
+        async fn reset(&self, _: &CounterKey, _: &Limit) -> Result<bool, StoreError> {
             Ok(false)
         }
 
@@ -129,7 +129,10 @@ mod tests {
         let limiter = Observed::new(Hung, Arc::clone(&times));
         let check = limiter.check(Group::new([]));
         assert!(tokio::time::timeout(Duration::from_millis(1), check).await.is_err());
-        limiter.reset(&CounterKey::from_bytes(b"k")).await.expect("an answer");
+        limiter
+            .reset(&CounterKey::from_bytes(b"k"), &Limit::fixed_window(1, crate::domain::Unit::Second))
+            .await
+            .expect("an answer");
         assert!(limiter.try_check(&Group::new([])).is_none(), "measured later, by `begin`");
         limiter.try_check(&Group::new([]).atomic()).expect("an answer");
         let counts: Vec<_> = times.totals().map(|(operation, totals)| (operation, totals.count())).collect();

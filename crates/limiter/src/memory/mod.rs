@@ -28,7 +28,9 @@ use self::shard::{Change, Shard};
 pub use self::stats::MemoryStats;
 use crate::{
     algorithm::{self, Counters, Held, Step},
-    domain::{Capabilities, Clock, CounterKey, Group, Hit, RateLimiter, StoreError, Timestamp, Verdict, Verdicts},
+    domain::{
+        Capabilities, Clock, CounterKey, Group, Hit, Limit, RateLimiter, StoreError, Timestamp, Verdict, Verdicts,
+    },
 };
 
 /// The largest number of counters in a shard. Large enough that, with a million counters hashed into shards, no shard
@@ -241,7 +243,7 @@ impl RateLimiter for MemoryStore {
         Some(self.charge(group))
     }
 
-    async fn reset(&self, key: &CounterKey) -> Result<bool, StoreError> {
+    async fn reset(&self, key: &CounterKey, _: &Limit) -> Result<bool, StoreError> {
         if self.closed.load(Ordering::Acquire) {
             return Err(StoreError::Closed);
         }

@@ -185,7 +185,7 @@ fn concurrent_use_leaves_a_consistent_store() {
                     if number % 50 == 0 {
                         clock.advance(Duration::from_secs(1));
                         store.sweep(1000);
-                        ready(store.reset(&name(1))).expect("open");
+                        ready(store.reset(&name(1), &limit(Algorithm::FixedWindow, 3, Unit::Minute))).expect("open");
                     }
                 }
             });

@@ -10,6 +10,9 @@
 //! sends at once. The batcher is a task of the store, and the calls in flight are tasks of the batcher; callers only
 //! wait, and may leave.
 
+mod context;
+mod existing;
+mod plain;
 mod queue;
 mod send;
 mod slots;
@@ -28,14 +31,15 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-pub(super) use self::{queue::MAX_KEYS_PER_CALL, slots::Ticket};
 use self::{
+    context::CallContext,
+    existing::Existing,
     queue::Queue,
-    send::{CallContext, ClockOffset},
     slots::{SlotId, Slots},
 };
+pub(super) use self::{queue::MAX_KEYS_PER_CALL, slots::Ticket};
 use super::{
-    Caller, RedisStats,
+    Caller, RedisStats, StoreOptions,
     error_log::ErrorLog,
     route::{Lane, Partition, Side},
 };
@@ -160,15 +164,18 @@ impl<C: Caller> Batcher<C> {
         inbox: Arc<Inbox>,
         main: Arc<C>,
         per_second: Option<Arc<C>>,
-        max_jitter: Duration,
+        options: &StoreOptions,
         error_log: &Arc<ErrorLog>,
     ) -> Self {
-        let context = |caller| {
+        let max_jitter = options.max_jitter;
+        let context = |caller, timeout| {
             let (stats, error_log) = (Arc::clone(&inbox.stats), Arc::clone(error_log));
             let slots = Arc::clone(&inbox.slots);
-            Arc::new(CallContext { caller, max_jitter, clock_offset: ClockOffset::default(), slots, stats, error_log })
+            let existing = Existing::default();
+            Arc::new(CallContext { caller, max_jitter, timeout, slots, stats, error_log, existing })
         };
-        let (main, per_second) = (context(main), per_second.map(context));
+        let per_second = per_second.map(|caller| context(caller, options.per_second_timeout));
+        let main = context(main, options.timeout);
         Self {
             inbox,
             main,

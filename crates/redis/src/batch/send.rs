@@ -2,14 +2,10 @@
 
 use std::{
     fmt::Display,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering::Relaxed},
-    },
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
-use metrics::Timed;
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep},
@@ -17,46 +13,18 @@ use tokio::{
 
 use super::{
     super::{
-        Answer, Call, CallError, Caller, GroupError, RedisStats, Script, decode,
-        error_log::ErrorLog,
+        Answer, Call, CallError, Caller, GroupError, Script, decode,
         refusal::{self, Again},
     },
+    context::{CallContext, CallGuard, fail, hand_out},
+    plain,
     queue::{Batch, Waiters},
     slots::Slots,
 };
-use limiter::domain::{Clock as _, StoreError, SystemClock, Timestamp};
+use limiter::domain::StoreError;
 
 /// Before a call is sent once more to a node that was not ready.
 const PAUSE: Duration = Duration::from_millis(10);
-
-/// What the calls to one Redis share.
-#[derive(Debug)]
-pub(super) struct CallContext<C> {
-    pub(super) caller: Arc<C>,
-    pub(super) max_jitter: Duration,
-    pub(super) clock_offset: ClockOffset,
-    pub(super) slots: Arc<Slots>,
-    pub(super) stats: Arc<RedisStats>,
-    pub(super) error_log: Arc<ErrorLog>,
-}
-
-/// The clock of Redis less this machine's, in microseconds, as of the last reply. The script is sent the windows of a
-/// calendar that surround the time of Redis; the windows on either side leave room for an error.
-#[derive(Debug, Default)]
-pub(super) struct ClockOffset(AtomicI64);
-
-impl ClockOffset {
-    /// The time of Redis, about.
-    fn redis_now(&self) -> Timestamp {
-        let here = SystemClock.now().as_micros() as i64;
-        Timestamp::from_micros(here.saturating_add(self.0.load(Relaxed)).max(0) as u64)
-    }
-
-    /// Takes up the time that a reply of Redis gives.
-    fn observe(&self, redis: Timestamp) {
-        self.0.store(redis.as_micros() as i64 - SystemClock.now().as_micros() as i64, Relaxed);
-    }
-}
 
 /// How a batch is sent, and the reasons for which it has been sent again: each counts once.
 #[derive(Clone, Copy)]
@@ -64,6 +32,8 @@ struct Sent {
     script: Script,
     apart: bool,
     later: bool,
+    /// For another time.
+    retimed: bool,
 }
 
 impl Sent {
@@ -82,7 +52,8 @@ pub(super) async fn send_batch<C: Caller>(context: &Arc<CallContext<C>>, slot: O
     let checks: usize = batch.waiters.iter().map(Waiters::len).sum();
     context.stats.entries.fetch_add(batch.entries.len() as u64, Relaxed);
     context.stats.checks.fetch_add(checks as u64, Relaxed);
-    let sent = Sent { script: Script::Sha1, apart: false, later: false };
+    let Some(batch) = plain::add(context, slot, batch).await else { return };
+    let sent = Sent { script: Script::Sha1, apart: false, later: false, retimed: false };
     let Some((batch, sent)) = deliver(context, slot, batch, sent).await else { return };
     // each entry in a call of its own, at the same time: they end with this task
     let mut parts = JoinSet::new();
@@ -105,12 +76,19 @@ async fn deliver<C: Caller>(
             Ok(answers) => match nothing_ran(&answers) {
                 Some(text) => text,
                 None => {
+                    let (answers, answered, late) = without_late(answers, batch, &mut sent);
                     context.error_log.watch(&answers);
                     if answers.iter().any(|answer| matches!(answer, Err(error) if error.code() == "READONLY")) {
                         context.caller.reconnect();
                     }
-                    hand_out(answers, batch.waiters, &context.slots);
-                    return None;
+                    hand_out(answers, answered.waiters, &context.slots);
+                    batch = late;
+                    batch.keep_awaited(Instant::now().into_std(), &context.slots);
+                    if batch.entries.is_empty() {
+                        return None;
+                    }
+                    context.stats.count_resent(CLOCK);
+                    continue;
                 }
             },
             Err(Failed::Refused(text)) => text,
@@ -170,8 +148,9 @@ async fn send<C: Caller>(
 ) -> Result<Vec<Answer>, Failed> {
     let entries = &batch.entries;
     let _counted = CallGuard::new(&context.stats);
-    let jitter = || context.max_jitter.mul_f64(fastrand::f64());
-    let reply = context.caller.call(slot, script, &Call::new(entries, context.clock_offset.redis_now(), jitter)).await;
+    let server = context.caller.server(slot);
+    let call = Call::new(entries, &server, |named| context.extra_life(named));
+    let reply = context.caller.call(slot, script, &call).await;
     let unreadable = |error: &dyn Display| {
         context.error_log.unreadable(error);
         Failed::Store(StoreError::Unreadable)
@@ -184,8 +163,10 @@ async fn send<C: Caller>(
         CallError::Refused(text) => Failed::Refused(text),
         CallError::Unreadable(_) => unreadable(&error),
     })?;
-    let (now, answers) = decode(entries, &reply).map_err(|error| unreadable(&error))?;
-    context.clock_offset.observe(now);
+    let (_, answers) = decode(entries, &server, &reply).map_err(|error| unreadable(&error))?;
+    if let ([entry], [Ok(_)]) = (entries.as_slice(), answers.as_slice()) {
+        plain::counted(context, entry, &server);
+    }
     let mut texts = answers.iter().map(|answer| match answer {
         Err(GroupError::Refused { text, .. }) => Some(&**text),
         _ => None,
@@ -206,13 +187,12 @@ fn is_awaited(waiters: &[Waiters], pause: Duration, slots: &Slots) -> bool {
     waiters.iter().flatten().any(|id| session.deadline(*id).is_some_and(|deadline| deadline > soon))
 }
 
-/// The error text, if Redis refused every entry because it is a replica, or because its time is not the one that the
-/// calendars were sent for: then nothing ran.
+/// The error text, if Redis refused every entry because it is a replica: then nothing ran.
 fn nothing_ran(answers: &[Answer]) -> Option<Box<str>> {
     let mut said = None;
     for answer in answers {
         match answer {
-            Err(GroupError::Refused { text, .. }) if matches!(refusal::code(text), "READONLY" | "CLOCK") => {
+            Err(GroupError::Refused { text, .. }) if refusal::code(text) == "READONLY" => {
                 said = Some(text.clone());
             }
             _ => return None,
@@ -221,47 +201,26 @@ fn nothing_ran(answers: &[Answer]) -> Option<Box<str>> {
     said
 }
 
-fn hand_out(answers: Vec<Answer>, waiters: Vec<Waiters>, slots: &Slots) {
-    let mut session = slots.session();
-    for (answer, waiters) in answers.into_iter().zip(waiters) {
-        match answer {
-            Ok(verdicts) => {
-                for (id, verdicts) in waiters.into_iter().zip(verdicts) {
-                    session.answer(id, Ok(verdicts));
-                }
-            }
-            Err(error) => {
-                let error = match &error {
-                    GroupError::Refused { text, .. } => StoreError::Refused(refusal::of(text)),
-                    GroupError::Diverged { .. } => StoreError::Unreadable,
-                };
-                waiters.into_iter().for_each(|id| session.fail(id, error));
-            }
+/// The script's error for an entry whose windows were sent for another time than the server has.
+const CLOCK: &str = "CLOCK";
+
+/// Takes the entries out that Redis refused because they were sent for another time, unless they were sent again for
+/// that reason before: the reply has shown the server's time. Returns the answers to the others, those, and the ones
+/// that were taken out.
+fn without_late(answers: Vec<Answer>, batch: Batch, sent: &mut Sent) -> (Vec<Answer>, Batch, Batch) {
+    let is_late = |answer: &Answer| matches!(answer, Err(error) if error.code() == CLOCK);
+    if sent.retimed || !answers.iter().any(is_late) {
+        return (answers, batch, Batch::default());
+    }
+    sent.retimed = true;
+    let (mut handed, mut answered, mut late) = (Vec::new(), Batch::default(), Batch::default());
+    for ((answer, entry), waiters) in answers.into_iter().zip(batch.entries).zip(batch.waiters) {
+        let of = if is_late(&answer) { &mut late } else { &mut answered };
+        of.entries.push(entry);
+        of.waiters.push(waiters);
+        if !is_late(&answer) {
+            handed.push(answer);
         }
     }
-}
-
-fn fail(error: StoreError, waiters: Vec<Waiters>, slots: &Slots) {
-    let mut session = slots.session();
-    waiters.into_iter().flatten().for_each(|id| session.fail(id, error));
-}
-
-/// Counts one call while it is under way, and times it.
-struct CallGuard<'a> {
-    stats: &'a RedisStats,
-    _timed: Timed<'a>,
-}
-
-impl<'a> CallGuard<'a> {
-    fn new(stats: &'a RedisStats) -> Self {
-        stats.calls.fetch_add(1, Relaxed);
-        stats.in_flight.fetch_add(1, Relaxed);
-        Self { stats, _timed: stats.call_times.start() }
-    }
-}
-
-impl Drop for CallGuard<'_> {
-    fn drop(&mut self) {
-        self.stats.in_flight.fetch_sub(1, Relaxed);
-    }
+    (handed, answered, late)
 }

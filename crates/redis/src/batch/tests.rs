@@ -3,6 +3,7 @@
 mod again;
 mod fair;
 mod one_key;
+mod plain;
 mod tripped;
 
 use std::{
@@ -14,7 +15,10 @@ use std::{
 
 use tokio::{sync::Semaphore, task::JoinSet, time::Instant};
 
-use super::super::{Call, CallError, Caller, KeysPerCall, RedisStats, RedisStore, Replied, Script, StoreOptions};
+use super::super::{
+    Addition, Call, CallError, Caller, KeysPerCall, RedisStats, RedisStore, Replied, Script, Server, ServerTime,
+    StoreOptions,
+};
 use limiter::domain::{
     Charge, CounterKey, Group, Hit, Limit, RateLimiter as _, Refusal, StoreError, TimeZone, Timestamp, Unit, Verdicts,
     Window,
@@ -34,8 +38,13 @@ struct Fake {
     keys_per_call: Arc<Mutex<Option<KeysPerCall>>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct FakeState {
+    /// What the store is told of the server. The time is that of the last reply.
+    server: Server,
+    /// The plain commands, and what each ends with.
+    additions: Vec<(Option<u16>, Addition)>,
+    additions_end_with: Result<i64, CallError>,
     /// The script, slot, keys and settled groups of each call.
     calls: Vec<(Script, Option<u16>, Vec<String>, u32)>,
     /// The kinds of group in the last call.
@@ -46,6 +55,22 @@ struct FakeState {
     group_error: Option<&'static str>,
     reconnections: usize,
     tripped: bool,
+}
+
+impl Default for FakeState {
+    fn default() -> Self {
+        Self {
+            server: Server { names_windows: false, ..Server::unknown() },
+            additions: Vec::new(),
+            additions_end_with: Err(refused("ERR no plain commands are expected")),
+            calls: Vec::new(),
+            kinds: Vec::new(),
+            errors: VecDeque::new(),
+            group_error: None,
+            reconnections: 0,
+            tripped: false,
+        }
+    }
 }
 
 impl Fake {
@@ -94,7 +119,7 @@ fn number(bytes: &[u8], at: usize) -> u32 {
 
 /// The counters of each group of a call, and how many times it is settled. A kind takes 19 bytes, and 42 for each hit,
 /// 90 by a calendar; a group 12 and 4 for each counter.
-fn groups(call: &Call<'_>) -> Vec<(u32, u32)> {
+fn groups(call: &Call) -> Vec<(u32, u32)> {
     let (mut kinds, mut counters_of) = (call.kinds.as_slice(), Vec::new());
     while !kinds.is_empty() {
         counters_of.push(number(kinds, 7));
@@ -118,9 +143,9 @@ impl Caller for Fake {
         &self,
         slot: Option<u16>,
         script: Script,
-        call: &Call<'_>,
+        call: &Call,
     ) -> impl Future<Output = Result<Replied, CallError>> + Send + 'static {
-        let keys: Vec<String> = call.keys.iter().map(|key| String::from_utf8_lossy(key).into_owned()).collect();
+        let keys: Vec<String> = call.keys().map(|key| String::from_utf8_lossy(key).into_owned()).collect();
         let groups = groups(call);
         let settled = groups.iter().map(|(_, times)| times).sum();
         let mut state = self.state.lock().expect("a lock");
@@ -128,7 +153,7 @@ impl Caller for Fake {
         let group_error = state.group_error.take();
         state.kinds.clone_from(&call.kinds);
         state.calls.push((script, slot, keys, settled));
-        let gate = Arc::clone(&self.gate);
+        let (gate, state) = (Arc::clone(&self.gate), Arc::clone(&self.state));
         async move {
             let Ok(permit) = tokio::time::timeout(TIMEOUT, gate.acquire()).await else {
                 return Err(CallError::Unanswered("timeout".into()));
@@ -137,6 +162,8 @@ impl Caller for Fake {
             if let Some(error) = error {
                 return Err(error);
             }
+            let time = &mut state.lock().expect("a lock").server.time;
+            *time = ServerTime { now: THERE, since: time.since.min(THERE), is_fresh: true };
             let mut reply = THERE.as_f64().to_le_bytes().to_vec();
             for (counters, _) in groups {
                 match group_error {
@@ -156,10 +183,24 @@ impl Caller for Fake {
         }
     }
 
+    fn add(
+        &self,
+        slot: Option<u16>,
+        addition: &Addition,
+    ) -> impl Future<Output = Result<i64, CallError>> + Send + 'static {
+        let mut state = self.state.lock().expect("a lock");
+        state.additions.push((slot, addition.clone()));
+        std::future::ready(state.additions_end_with.clone())
+    }
+
+    fn server(&self, _slot: Option<u16>) -> Server {
+        self.state.lock().expect("a lock").server
+    }
+
     fn delete(
         &self,
         _slot: Option<u16>,
-        _key: &CounterKey,
+        _keys: &[Vec<u8>],
     ) -> impl Future<Output = Result<bool, CallError>> + Send + 'static {
         std::future::ready(Ok(true))
     }

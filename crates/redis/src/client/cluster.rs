@@ -31,9 +31,9 @@ use super::{
     plan::{Plan, Target},
     proof::Proof,
     redirection::{Range, Redirection, nowhere, ranges},
-    wire::{Command, Reply, ReplyLimit, Wire},
+    wire::{Command, CommandKind, Reply, ReplyLimit, Wire},
 };
-use crate::{CallError, HostPort, slot};
+use crate::{CallError, HostPort, Server, slot};
 
 /// Slots of a cluster.
 const SLOTS: usize = slot::SLOTS as usize;
@@ -122,6 +122,13 @@ impl Cluster {
         admits
     }
 
+    /// What is known of the server of this slot.
+    pub(super) fn server(&self, slot: Option<u16>) -> Server {
+        let map = self.view.map();
+        let owner = slot.and_then(|slot| map.owners.get(usize::from(slot))?.as_ref());
+        owner.map_or_else(Server::unknown, |(_, node)| node.server())
+    }
+
     /// Connections that are open.
     pub(super) fn open(&self) -> usize {
         self.view.map().nodes.values().map(|node| node.open()).sum()
@@ -191,7 +198,8 @@ impl View {
                     (at, asking) = (to, false);
                     self.moved(slot, &at).ok_or(CallError::Refused(error))?
                 }
-                Some(Redirection::Ask { to }) if hop < HOPS => {
+                // ASKING is for one command, and those of an addition are several: the script follows
+                Some(Redirection::Ask { to }) if hop < HOPS && command.kind != CommandKind::Addition => {
                     (at, asking) = (to, true);
                     self.node(&at).ok_or(CallError::Refused(error))?
                 }

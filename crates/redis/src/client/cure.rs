@@ -3,7 +3,7 @@
 use crate::{Credentials, refusal};
 
 /// The ACL rules that a user needs, on a standalone Redis, behind sentinels or in a cluster.
-pub const RIGHTS: &str = "+eval +evalsha +del +get +mget +set +time +ping +cluster|slots +role";
+pub const RIGHTS: &str = "+eval +evalsha +del +get +mget +set +incrby +pexpire +time +ping +cluster|slots +role";
 
 /// The cure for this error of a sentinel's login, if one is known.
 pub(super) fn of_sentinel(text: &str) -> Option<&'static str> {

@@ -8,7 +8,7 @@ use super::{
 };
 use limiter::domain::{Algorithm, Charge, Group, Hit, KeyBuilder, KeyValue, Limit, Unit};
 
-use crate::{Credentials, Entry, decode, refusal};
+use crate::{Credentials, Entry, Server, decode, refusal};
 
 /// A lower limit than any call has, so that inputs also exceed it.
 const LIMIT: ReplyLimit = ReplyLimit { bytes: 4096, items: 256 };
@@ -36,7 +36,7 @@ fn read(reply: &Reply) {
     let _ = (nowhere(reply), reply.to_string());
     if let Reply::Bytes(bytes) = reply {
         for entries in entries() {
-            if let Ok((_, answers)) = decode(&entries, bytes) {
+            if let Ok((_, answers)) = decode(&entries, &Server::unknown(), bytes) {
                 assert_eq!(answers.len(), entries.len());
             }
         }

@@ -5,7 +5,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     time::Instant,
 };
@@ -13,7 +13,12 @@ use std::{
 use tokio::sync::Notify;
 
 use super::{MAX_NODES, contact::Contacts};
-use crate::breaker::{Breaker, BreakerConfig, BreakerState};
+use crate::{
+    breaker::{Breaker, BreakerConfig, BreakerState},
+    clock::ServerClock,
+    refusal,
+};
+use limiter::domain::Refusal;
 use throttle::LineBudget;
 
 /// The health of each address.
@@ -80,6 +85,10 @@ pub struct BreakerReading {
 pub(super) struct Health {
     address: String,
     pub(super) breaker: Option<Breaker>,
+    /// The clock of the server at the address.
+    pub(super) clock: ServerClock,
+    /// Whether the server refuses plain commands to this user.
+    refuses_plain: AtomicBool,
     /// Notified when a connection was made.
     pub(super) connected: Notify,
     /// Notified when an attempt to connect has succeeded or failed.
@@ -118,6 +127,8 @@ impl Health {
         Arc::new(Self {
             address,
             breaker: breaker.map(Breaker::new),
+            clock: ServerClock::new(),
+            refuses_plain: AtomicBool::new(false),
             connected: Notify::new(),
             news: Notify::new(),
             doubt: Notify::new(),
@@ -126,6 +137,29 @@ impl Health {
             lines,
             state: Mutex::default(),
         })
+    }
+
+    /// Whether the server takes plain commands, as far as is known.
+    pub(super) fn takes_plain(&self) -> bool {
+        !self.refuses_plain.load(Relaxed)
+    }
+
+    /// The server has taken all plain commands.
+    pub(super) fn took_plain(&self) {
+        self.refuses_plain.store(false, Relaxed);
+    }
+
+    /// The server has refused a plain command with this error. If the error will recur, none is sent any more.
+    pub(super) fn refused_plain(&self, reason: &str) {
+        let is_lasting = refusal::of(reason) == Refusal::NotPermitted || refusal::is_unknown_command(reason);
+        if is_lasting && !self.refuses_plain.swap(true, Relaxed) {
+            tracing::warn!(
+                address = self.address,
+                reason,
+                "redis refuses plain commands, so the script counts what they could count, at about twice the cost: \
+                 permit +set +incrby +pexpire, or set REDIS_PLAIN_COMMANDS=false"
+            );
+        }
     }
 
     /// A client begins to use the address.

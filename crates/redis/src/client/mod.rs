@@ -19,6 +19,7 @@ mod key_limit;
 mod link;
 mod node;
 mod peer;
+mod plain;
 mod plan;
 mod proof;
 mod redirection;
@@ -44,11 +45,13 @@ use self::{
     peer::Peer,
     plan::{Plan, Target},
     proof::Proof,
-    wire::{Command, Reply, ReplyLimit},
+    wire::{Command, CommandKind, Reply, ReplyLimit},
 };
 pub use self::{contact::Contact, cure::RIGHTS, health::BreakerReading};
-use super::{Address, Call, CallError, Caller, Endpoint, HostPort, KeysPerCall, Replied, Script, Topology, script};
-use limiter::domain::CounterKey;
+use super::{
+    Addition, Address, Call, CallError, Caller, Endpoint, HostPort, KeysPerCall, Replied, Script, Server, Topology,
+    script,
+};
 
 use tls::{ClientStats, ClientTls, TlsError, client_config};
 
@@ -102,6 +105,7 @@ impl Connector {
             startup: endpoint.startup,
             contacts: Arc::clone(&contacts),
             keys: Arc::new(KeyLimit::new(keys_per_call(endpoint))),
+            plain_commands: endpoint.plain_commands,
         };
         let servers = match &endpoint.topology {
             Topology::Single(Address::Tcp(at)) => Servers::One(Target::Tcp(at.clone())),
@@ -220,12 +224,21 @@ impl Client {
         slot: Option<u16>,
         command: Command,
     ) -> impl Future<Output = Result<(Reply, Option<Observation>), CallError>> + Send + use<> {
-        let route = self.route.clone();
+        self.route.clone().run(slot, command)
+    }
+}
+
+impl Route {
+    fn run(
+        self,
+        slot: Option<u16>,
+        command: Command,
+    ) -> impl Future<Output = Result<(Reply, Option<Observation>), CallError>> + Send + use<> {
         // boxed, so that the futures that await it do not contain this large one
         Box::pin(async move {
-            match route {
-                Route::One(node, timeout) => node.run(command, false, timeout).await,
-                Route::Cluster(cluster) => cluster.run(slot, command).await,
+            match self {
+                Self::One(node, timeout) => node.run(command, false, timeout).await,
+                Self::Cluster(cluster) => cluster.run(slot, command).await,
             }
         })
     }
@@ -236,7 +249,7 @@ impl Caller for Client {
         &self,
         slot: Option<u16>,
         script: Script,
-        call: &Call<'_>,
+        call: &Call,
     ) -> impl Future<Output = Result<Replied, CallError>> + Send + 'static {
         let reply = self.run(slot, command(script, call));
         async move {
@@ -247,17 +260,47 @@ impl Caller for Client {
         }
     }
 
+    fn add(
+        &self,
+        slot: Option<u16>,
+        addition: &Addition,
+    ) -> impl Future<Output = Result<i64, CallError>> + Send + 'static {
+        let (reply, route, addition) = (self.run(slot, plain::add(addition)), self.route.clone(), addition.clone());
+        async move {
+            let (reply, _) = reply.await?;
+            let counted = match &reply {
+                Reply::List(replies) => plain::count(replies, &addition),
+                _ => None,
+            };
+            let (count, is_immortal) = counted.ok_or_else(|| unreadable("SET and INCRBY", &reply))?;
+            if is_immortal {
+                // the count stands, whatever becomes of this
+                let _ = route.run(slot, plain::expire(&addition)).await;
+            }
+            Ok(count)
+        }
+    }
+
     fn delete(
         &self,
         slot: Option<u16>,
-        key: &CounterKey,
+        keys: &[Vec<u8>],
     ) -> impl Future<Output = Result<bool, CallError>> + Send + 'static {
-        let reply = self.run(slot, Command::new(&[b"DEL", key.as_bytes()], ReplyLimit::SHORT));
+        let words = std::iter::once(&b"DEL"[..]).chain(keys.iter().map(Vec::as_slice));
+        let command = Command::of(keys.len() + 1, words, ReplyLimit::SHORT).with_keys(keys.len());
+        let reply = self.run(slot, command);
         async move {
             match reply.await? {
-                (Reply::Number(deleted), _) => Ok(deleted == 1),
+                (Reply::Number(deleted), _) => Ok(deleted > 0),
                 (other, _) => Err(unreadable("DEL", &other)),
             }
+        }
+    }
+
+    fn server(&self, slot: Option<u16>) -> Server {
+        match &self.route {
+            Route::One(node, _) => node.server(),
+            Route::Cluster(cluster) => cluster.server(slot),
         }
     }
 
@@ -305,18 +348,19 @@ fn unreadable(to: &str, reply: &Reply) -> CallError {
     CallError::Unreadable(format!("{reply}, which is no reply to {to}: does a proxy mix up replies?").into())
 }
 
-fn command(script: Script, call: &Call<'_>) -> Command {
+fn command(script: Script, call: &Call) -> Command {
     let (name, which): (&[u8], &str) = match script {
         Script::Sha1 => (b"EVALSHA", script::SHA1),
         Script::Text => (b"EVAL", script::TEXT),
     };
-    let count = call.keys.len().to_string();
+    let keys = call.keys().len();
+    let count = keys.to_string();
     let words = [name, which.as_bytes(), count.as_bytes()];
-    let words = words.into_iter().chain(call.keys.iter().copied()).chain([&call.kinds[..], &call.groups]);
-    Command::of(call.keys.len() + 5, words, reply_limit(call)).with_keys(call.keys.len())
+    let words = words.into_iter().chain(call.keys()).chain([&call.kinds[..], &call.groups]);
+    Command::of(keys + 5, words, reply_limit(call)).with_keys(keys).of_kind(CommandKind::Script)
 }
 
 /// A limit far above the longest reply of the script, which has a state for each counter or an error for each group.
-fn reply_limit(call: &Call<'_>) -> ReplyLimit {
-    ReplyLimit { bytes: (64 << 10) + 256 * call.keys.len() + 128 * call.groups.len(), ..ReplyLimit::SHORT }
+fn reply_limit(call: &Call) -> ReplyLimit {
+    ReplyLimit { bytes: (64 << 10) + 256 * call.keys().len() + 128 * call.groups.len(), ..ReplyLimit::SHORT }
 }

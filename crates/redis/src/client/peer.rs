@@ -1,15 +1,18 @@
 //! One address, as one client sees it: the configuration that its connections share, and whether the server counts.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU8, Ordering::Relaxed},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU8, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
 use super::{
     contact::Member,
     health::Health,
     plan::{Plan, Target},
-    proof::{Proof, Unproven},
+    proof::{Charging, Proof, Unproven},
     wire::{Running, Wire},
 };
 
@@ -82,7 +85,7 @@ impl Peer {
                 return Err(unproven.to_string().into());
             }
         };
-        match self.proof.charge(&wire, self.plan.patience()).await {
+        match self.charge(&wire, self.plan.patience()).await {
             Ok(true) => self.prove(),
             Ok(false) => {}
             Err(unproven) => {
@@ -91,6 +94,11 @@ impl Peer {
             }
         }
         Ok((wire, running))
+    }
+
+    /// Charges counters of the [`Proof`] over this connection.
+    pub(super) async fn charge(&self, wire: &Wire, patience: Duration) -> Result<bool, Unproven> {
+        self.proof.charge(&Charging { wire, health: &self.health, plan: &self.plan, patience }).await
     }
 
     fn prove(&self) {

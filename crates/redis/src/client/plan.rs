@@ -30,6 +30,8 @@ pub(super) struct Plan {
     pub(super) contacts: Arc<Contacts>,
     /// How many keys a call may carry.
     pub(super) keys: Arc<KeyLimit>,
+    /// Whether plain commands may be used in place of the script.
+    pub(super) plain_commands: bool,
 }
 
 impl Plan {
@@ -86,7 +88,18 @@ mod tests {
         let (contacts, keys) = (Arc::new(Contacts::new()), Arc::new(KeyLimit::new(None)));
         let (credentials, timeout) = (Credentials::None, Duration::from_millis(100));
         let key_prefix = "".into();
-        Plan { credentials, key_prefix, tls: None, database: 0, connections: 1, timeout, startup, contacts, keys }
+        Plan {
+            credentials,
+            key_prefix,
+            tls: None,
+            database: 0,
+            connections: 1,
+            timeout,
+            startup,
+            contacts,
+            keys,
+            plain_commands: true,
+        }
     }
 
     /// Of many, the shortest and the longest pause in milliseconds, rounded.

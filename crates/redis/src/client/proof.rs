@@ -5,28 +5,36 @@
 //! The counters are of a domain that no rule can have. Their window is one second, after which they expire.
 
 use std::{
+    num::NonZeroU64,
     ops::Range,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::Notify;
 
 use super::{
     command, cure,
-    wire::{Reply, Wire},
+    health::Health,
+    plain,
+    plan::Plan,
+    wire::{Command, Reply, Wire},
 };
-use limiter::domain::{
-    Algorithm, Charge, Clock as _, CounterKey, Group, Hit, KeyBuilder, KeyValue, Limit, MAX_COUNT, SystemClock, Unit,
-};
+use limiter::domain::{Algorithm, Charge, CounterKey, Group, Hit, KeyBuilder, KeyValue, Limit, MAX_COUNT, Unit};
 
-use crate::{Call, CallError, Credentials, Entry, GroupError, Script, decode, refusal, slot};
+use crate::{
+    Addition, Answer, Call, CallError, Credentials, Entry, GroupError, KeysPerCall, Script, Server, decode,
+    named::NamedWindow, refusal, slot,
+};
 
 /// The most slots of a node that are tried, if each turns out to be migrating to another node.
 const SLOTS_TRIED: usize = 4;
 
 /// The most keys that are tried through a proxy. Each is, in effect, on a random server behind it.
 const KEYS_TRIED: u32 = 16;
+
+/// How long the counter lives that plain commands create.
+const PLAIN_LIFETIME: Duration = Duration::from_secs(2);
 
 /// Why a server is not proven to count.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,6 +62,34 @@ impl Unproven {
     pub(super) fn is_replica(&self) -> bool {
         matches!(self, Self::Refused { text, .. } if refusal::code(text) == "READONLY")
     }
+}
+
+/// The connection over which counters are charged, and what is known of its server.
+pub(super) struct Charging<'a> {
+    pub(super) wire: &'a Wire,
+    pub(super) health: &'a Health,
+    pub(super) plan: &'a Plan,
+    /// The timeout of each call.
+    pub(super) patience: Duration,
+}
+
+impl Charging<'_> {
+    async fn run(&self, command: Command) -> Result<Reply, CallError> {
+        self.wire.run(command, false, self.patience).await
+    }
+
+    fn server(&self) -> Server {
+        Server {
+            time: self.health.clock.at(Instant::now()),
+            names_windows: self.plan.keys.now() != Some(KeysPerCall::One),
+            plain_commands: false,
+        }
+    }
+}
+
+/// Whether the script has refused an entry because it was sent for another time.
+fn is_late(answer: &Answer) -> bool {
+    matches!(answer, Err(error) if error.code() == "CLOCK")
 }
 
 /// Charges counters at one address, to prove that its server counts.
@@ -123,17 +159,17 @@ impl Proof {
         }
     }
 
-    /// Charges over this connection. `patience` is the timeout of each call. `Ok(false)`: the node serves no slot, so
+    /// Charges over this connection. `Ok(false)`: the node serves no slot, so
     /// nothing can be charged.
-    pub(super) async fn charge(&self, wire: &Wire, patience: Duration) -> Result<bool, Unproven> {
+    pub(super) async fn charge(&self, over: &Charging<'_>) -> Result<bool, Unproven> {
         match &self.keys {
             // a call with one key proves only the server of that key; one server behind a proxy that counts is enough
-            Keys::OfAnySlot if wire.carries_one_key() => {
+            Keys::OfAnySlot if over.wire.carries_one_key() => {
                 let mut outcome = Ok(true);
                 // different keys each time, because a server that hangs delays all replies after its own
                 let first = fastrand::u32(..1000);
                 for number in first..first + KEYS_TRIED {
-                    outcome = self.charge_keys(wire, std::iter::once(self.key(number)), patience).await.map(|()| true);
+                    outcome = self.charge_keys(over, std::iter::once(self.key(number))).await.map(|()| true);
                     if !matches!(&outcome, Err(Unproven::Refused { .. })) {
                         break;
                     }
@@ -144,7 +180,7 @@ impl Proof {
                 let first = self.key(0);
                 // there is no other one if a hash tag in the prefix gives all counters the same slot
                 let other = (1..64).map(|number| self.key(number)).find(|key| slot_of(key) != slot_of(&first));
-                self.charge_keys(wire, std::iter::once(first).chain(other), patience).await.map(|()| true)
+                self.charge_keys(over, std::iter::once(first).chain(other)).await.map(|()| true)
             }
             Keys::OfSlots { served, doubt } => {
                 let served = served.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -160,7 +196,7 @@ impl Proof {
                 // if no key is found, the prefix gives all counters a slot of another node, and this one gets no calls
                 let mut outcome = Ok(());
                 for key in keys {
-                    outcome = self.charge_keys(wire, std::iter::once(key), patience).await;
+                    outcome = self.charge_keys(over, std::iter::once(key)).await;
                     match &outcome {
                         Err(Unproven::Refused { text, .. }) => match refusal::code(text) {
                             // this slot is migrating; the next one may not be
@@ -183,20 +219,36 @@ impl Proof {
         }
     }
 
-    async fn charge_keys(
-        &self,
-        wire: &Wire,
-        keys: impl Iterator<Item = CounterKey>,
-        patience: Duration,
-    ) -> Result<(), Unproven> {
+    async fn charge_keys(&self, over: &Charging<'_>, keys: impl Iterator<Item = CounterKey>) -> Result<(), Unproven> {
         let limit = Limit::fixed_window(MAX_COUNT, Unit::Second);
         let entry = |key| Entry::new(Group::single(Hit::new(key, limit, Charge::Take(1))));
         // twice each: alone, a hit is answered by the early path of the script, which does without MGET
         let entries: Vec<_> = keys.map(entry).flat_map(|entry| [entry.clone(), entry]).collect();
-        let call = Call::new(&entries, SystemClock.now(), || Duration::ZERO);
-        let mut reply = wire.run(command(Script::Sha1, &call), false, patience).await;
+        let answers = match self.call(over, &entries).await? {
+            // the server's clock was not known before its first reply
+            answers if answers.iter().any(is_late) => self.call(over, &entries).await?,
+            answers => answers,
+        };
+        for answer in answers {
+            match answer {
+                Ok(_) => {}
+                Err(GroupError::Refused { text, .. }) => return Err(self.refused(&text)),
+                Err(error @ GroupError::Diverged { .. }) => return Err(Unproven::NoReply(error.to_string().into())),
+            }
+        }
+        match entries.first() {
+            Some(entry) if over.server().names_windows && over.plan.plain_commands => self.try_plain(over, entry).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Calls the script. The clock of the server is known afterwards.
+    async fn call(&self, over: &Charging<'_>, entries: &[Entry]) -> Result<Vec<Answer>, Unproven> {
+        let (server, sent) = (over.server(), Instant::now());
+        let call = Call::new(entries, &server, |_| Duration::ZERO);
+        let mut reply = over.run(command(Script::Sha1, &call)).await;
         if matches!(&reply, Err(CallError::Refused(text)) if refusal::code(text) == "NOSCRIPT") {
-            reply = wire.run(command(Script::Text, &call), false, patience).await;
+            reply = over.run(command(Script::Text, &call)).await;
         }
         let bytes = match reply {
             Ok(Reply::Bytes(bytes)) => bytes,
@@ -207,13 +259,26 @@ impl Proof {
             Err(CallError::Refused(text)) => return Err(self.refused(&text)),
             Err(error) => return Err(Unproven::NoReply(error.to_string().into())),
         };
-        let (_, answers) = decode(&entries, &bytes).map_err(|error| Unproven::NoReply(error.to_string().into()))?;
-        for answer in answers {
-            match answer {
-                Ok(_) => {}
-                Err(GroupError::Refused { text, .. }) => return Err(self.refused(&text)),
-                Err(error @ GroupError::Diverged { .. }) => return Err(Unproven::NoReply(error.to_string().into())),
-            }
+        let decoded = decode(entries, &server, &bytes);
+        let (_, answers) = decoded.map_err(|error| Unproven::NoReply(error.to_string().into()))?;
+        over.health.clock.observe_reply(&bytes, sent);
+        Ok(answers)
+    }
+
+    /// Finds out whether the server takes the plain commands that may stand in for the script. It counts in any case.
+    async fn try_plain(&self, over: &Charging<'_>, entry: &Entry) -> Result<(), Unproven> {
+        let hit = &entry.group().hits[0];
+        let window = NamedWindow::of(entry.group(), hit, &over.server()).expect("it is of a fixed window");
+        let mut name = Vec::new();
+        window.push_name(&hit.key, &mut name);
+        let addition = Addition { name, amount: NonZeroU64::MIN, lifetime: PLAIN_LIFETIME };
+        match over.run(plain::add(&addition).then(&plain::expire(&addition))).await {
+            Ok(Reply::List(replies)) => match replies.into_iter().find(|reply| matches!(reply, Reply::Error(_))) {
+                Some(Reply::Error(text)) => over.health.refused_plain(&text),
+                _ => over.health.took_plain(),
+            },
+            Ok(_) | Err(CallError::Refused(_)) => {}
+            Err(error) => return Err(Unproven::NoReply(error.to_string().into())),
         }
         Ok(())
     }

@@ -68,7 +68,7 @@ fn range(reply: &Reply, from: &str) -> Option<Range> {
     let host = match host {
         Reply::Bytes(host) => std::str::from_utf8(host).ok()?,
         Reply::Other => "",
-        Reply::Number(_) | Reply::List(_) => return None,
+        Reply::Number(_) | Reply::List(_) | Reply::Error(_) => return None,
     };
     let slots = usize::try_from(*first).ok()?..usize::try_from(*last).ok()?.checked_add(1)?;
     if slots.is_empty() || slots.end > usize::from(slot::SLOTS) {

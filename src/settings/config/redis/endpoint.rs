@@ -30,6 +30,7 @@ pub(super) struct Variables<'a> {
     /// The number of clients that share the pool.
     pub(super) clients: NonZeroUsize,
     pub(super) keys_per_call: &'a Read<KeysPerCall>,
+    pub(super) plain_commands: bool,
     pub(super) timeout: &'a Read<CallTimeout>,
     pub(super) breaker: Option<BreakerConfig>,
     pub(super) startup: Startup,
@@ -89,6 +90,7 @@ impl Variables<'_> {
                 KeysPerCall::Many => Some(redis::KeysPerCall::Many),
                 KeysPerCall::One => Some(redis::KeysPerCall::One),
             },
+            plain_commands: self.plain_commands,
         })
     }
 

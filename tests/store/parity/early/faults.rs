@@ -81,7 +81,7 @@ end
         for entries in [entries.clone(), full(&entries)] {
             redis.command(&["FLUSHALL"]);
             let reply = bytes(redis.eval(&text, &entries, NONE));
-            let answers = decode(&entries, &reply).expect("a reply").1;
+            let answers = decode(&entries, &server(), &reply).expect("a reply").1;
             for (answer, refused) in answers.iter().zip(refused) {
                 assert_eq!(answer.as_ref().is_err_and(|error| error.code() == "OOM"), *refused, "{answers:?}");
             }

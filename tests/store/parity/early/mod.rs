@@ -21,7 +21,7 @@ use smallvec::SmallVec;
 
 use crate::parity::{
     hits::{LONG, NONE, NOW, SECOND, code, fixed, hit, limit, only, single},
-    server::{Monitor, Redis, Reply},
+    server::{Monitor, Redis, Reply, server},
     traces::{self, Model, equal, packed, settle},
 };
 
@@ -125,10 +125,10 @@ impl Twins {
         let expected_writes = self.writes();
         let named_early = |write: &String| write.replacen("\"SET\" \"f", "\"SET\" \"e", 1);
         let expected_writes: Vec<String> = expected_writes.iter().map(named_early).collect();
-        let answers = decode(&early, &reply).expect("a reply").1;
+        let answers = decode(&early, &server(), &reply).expect("a reply").1;
         if answers.iter().any(Result::is_err) {
             // Redis 6 names the line of the script in an error
-            let expected_answers = decode(&full(&late), &expected).expect("a reply").1;
+            let expected_answers = decode(&full(&late), &server(), &expected).expect("a reply").1;
             for (answer, expected) in answers.iter().zip(&expected_answers) {
                 assert_eq!(known(answer), known(expected), "{groups:?}");
             }

@@ -34,7 +34,7 @@ use tokio::time::Instant;
 
 use self::entry::Entry;
 pub use self::table::DenyTable;
-use crate::domain::{Capabilities, Charge, CounterKey, Group, Hit, RateLimiter, StoreError, Verdict, Verdicts};
+use crate::domain::{Capabilities, Charge, CounterKey, Group, Hit, Limit, RateLimiter, StoreError, Verdict, Verdicts};
 
 /// A limiter that remembers denials in a table, which it may share with other limiters over the same store.
 #[derive(Debug)]
@@ -197,8 +197,8 @@ impl<L: RateLimiter> RateLimiter for DenyCache<L> {
         Some(verdicts)
     }
 
-    async fn reset(&self, key: &CounterKey) -> Result<bool, StoreError> {
-        let outcome = self.inner.reset(key).await;
+    async fn reset(&self, key: &CounterKey, limit: &Limit) -> Result<bool, StoreError> {
+        let outcome = self.inner.reset(key, limit).await;
         // also if the store failed: it may have dropped the counter all the same
         self.shared.table.forget(key);
         outcome

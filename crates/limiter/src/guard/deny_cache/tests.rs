@@ -51,7 +51,7 @@ impl RateLimiter for Arc<Inner> {
         None
     }
 
-    async fn reset(&self, key: &CounterKey) -> Result<bool, StoreError> {
+    async fn reset(&self, key: &CounterKey, _: &Limit) -> Result<bool, StoreError> {
         Ok(self.states.lock().expect("no panic").remove(key).is_some())
     }
 
@@ -245,7 +245,7 @@ async fn a_refund_or_a_reset_takes_effect_at_once() {
     bench.one(refund.clone()).await;
     assert!(bench.one(hit.clone()).await.allowed);
     bench.deny(&hit).await;
-    assert_eq!(bench.cache.reset(&hit.key).await, Ok(true));
+    assert_eq!(bench.cache.reset(&hit.key, &bucket).await, Ok(true));
     assert!(bench.one(hit.clone()).await.allowed);
     // also a refund in an atomic group, and one in the same request
     bench.deny(&hit).await;

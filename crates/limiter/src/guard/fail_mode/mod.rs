@@ -15,8 +15,8 @@ use smallvec::SmallVec;
 
 pub use self::stats::DegradedStats;
 use crate::domain::{
-    Capabilities, Charge, CounterKey, FailureMode, Group, Hit, Outcome, RateLimiter, RetryAfter, Source, StoreError,
-    Verdict, Verdicts, refuses,
+    Capabilities, Charge, CounterKey, FailureMode, Group, Hit, Limit, Outcome, RateLimiter, RetryAfter, Source,
+    StoreError, Verdict, Verdicts, refuses,
 };
 
 /// The retry-after of a denial: the limiter may recover before the limit's window ends.
@@ -162,9 +162,9 @@ impl<L: RateLimiter, F: RateLimiter> RateLimiter for FailMode<L, F> {
         self.inner.try_check(group)
     }
 
-    async fn reset(&self, key: &CounterKey) -> Result<bool, StoreError> {
-        let existed = self.inner.reset(key).await?;
-        Ok(self.fallback.local.reset(key).await? || existed)
+    async fn reset(&self, key: &CounterKey, limit: &Limit) -> Result<bool, StoreError> {
+        let existed = self.inner.reset(key, limit).await?;
+        Ok(self.fallback.local.reset(key, limit).await? || existed)
     }
 
     fn capabilities(&self) -> Capabilities {

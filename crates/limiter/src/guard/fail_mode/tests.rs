@@ -28,7 +28,7 @@ impl RateLimiter for Fake {
         None
     }
 
-    async fn reset(&self, _: &CounterKey) -> Result<bool, StoreError> {
+    async fn reset(&self, _: &CounterKey, _: &Limit) -> Result<bool, StoreError> {
         Ok(true)
     }
 

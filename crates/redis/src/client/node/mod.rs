@@ -22,10 +22,10 @@ use super::{
     link::Link,
     peer::{Peer, Standing},
     proof::{Proof, Unproven},
-    wire::{Command, Reply, Wire},
+    wire::{Command, CommandKind, Reply, Wire},
 };
 use crate::{
-    CallError, KeysPerCall,
+    CallError, KeysPerCall, Server,
     breaker::{Admitted, Breaker, Outcome},
     refusal,
 };
@@ -60,6 +60,7 @@ impl Node {
         asking: bool,
         timeout: Duration,
     ) -> Result<(Reply, Option<Observation>), CallError> {
+        let kind = command.kind;
         let Some(breaker) = &self.peer.health.breaker else {
             return self.send(command, asking, timeout).await.map(|reply| (reply, None));
         };
@@ -71,6 +72,8 @@ impl Node {
         let result = self.send(command, asking, timeout).await;
         match &result {
             Ok(_) => observation.answered(),
+            // the script follows, whose outcome is observed
+            Err(CallError::Refused(_)) if kind == CommandKind::Addition => {}
             Err(CallError::Refused(text)) if observation.is_sticky(text) => observation.refused(text),
             Err(CallError::Refused(_)) => observation.answered(),
             // too little time to blame the server
@@ -107,7 +110,7 @@ impl Node {
     /// Probes the address: charges a counter there. `Err(None)`: there is no connection.
     pub(super) async fn prove(&self) -> Result<(), Option<Unproven>> {
         let wire = self.wire().ok_or(None)?;
-        self.peer.proof.charge(&wire, self.timeout()).await.map(drop).map_err(Some)
+        self.peer.charge(&wire, self.timeout()).await.map(drop).map_err(Some)
     }
 
     /// The counters that a probe of this address charges.
@@ -127,7 +130,40 @@ impl Node {
         false
     }
 
+    /// What is known of the server at the address.
+    pub(super) fn server(&self) -> Server {
+        let (health, plan) = (&self.peer.health, &self.peer.plan);
+        let keys = plan.keys.now();
+        Server {
+            time: health.clock.at(Instant::now()),
+            names_windows: keys != Some(KeysPerCall::One),
+            plain_commands: plan.plain_commands && keys == Some(KeysPerCall::Many) && health.takes_plain(),
+        }
+    }
+
     async fn send(&self, command: Command, asking: bool, timeout: Duration) -> Result<Reply, CallError> {
+        let (kind, sent) = (command.kind, Instant::now());
+        let reply = self.deliver(command, asking, timeout).await?;
+        match (kind, reply) {
+            (CommandKind::Script, Reply::Bytes(bytes)) => {
+                self.peer.health.clock.observe_reply(&bytes, sent);
+                Ok(Reply::Bytes(bytes))
+            }
+            (CommandKind::Addition, Reply::List(mut replies)) => match replies.pop() {
+                Some(Reply::Error(text)) => {
+                    self.peer.health.refused_plain(&text);
+                    Err(CallError::Refused(text))
+                }
+                last => {
+                    replies.extend(last);
+                    Ok(Reply::List(replies))
+                }
+            },
+            (_, reply) => Ok(reply),
+        }
+    }
+
+    async fn deliver(&self, command: Command, asking: bool, timeout: Duration) -> Result<Reply, CallError> {
         let (wire, left) = match self.wire() {
             Some(wire) => (wire, timeout),
             None if !self.peer.may_connect() => return Err(CallError::Unreachable),

@@ -41,7 +41,18 @@ fn node(health: &Arc<Health>) -> (watch::Sender<Option<Arc<Wire>>>, Arc<Node>) {
     let (credentials, contacts) = (Credentials::None, Arc::new(Contacts::new()));
     let keys = Arc::new(KeyLimit::new(None));
     let (key_prefix, database, connections) = ("".into(), 0, 1);
-    let plan = Plan { credentials, key_prefix, tls: None, database, connections, timeout, startup, contacts, keys };
+    let plan = Plan {
+        credentials,
+        key_prefix,
+        tls: None,
+        database,
+        connections,
+        timeout,
+        startup,
+        contacts,
+        keys,
+        plain_commands: true,
+    };
     let proof = Proof::of_one("", &Credentials::None);
     let member = plan.contacts.joins();
     let target = Target::Tcp(HostPort { host: "redis".to_owned(), port: 6379 });

@@ -24,6 +24,19 @@ pub(in super::super) struct Command {
     pub(super) limit: ReplyLimit,
     /// The number of counters that the command names.
     pub(super) keys: usize,
+    /// How many replies it gets: each of several is an item of a list.
+    pub(super) replies: usize,
+    pub(in super::super) kind: CommandKind,
+}
+
+/// What a command is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum CommandKind {
+    /// A call of the script, whose reply begins with the server's time.
+    Script,
+    /// The commands of an [`Addition`](crate::Addition).
+    Addition,
+    Other,
 }
 
 impl Command {
@@ -44,12 +57,24 @@ impl Command {
             written += 1;
         }
         debug_assert_eq!(written, count);
-        Self { encoded: encoded.into(), limit, keys: 0 }
+        Self { encoded: encoded.into(), limit, keys: 0, replies: 1, kind: CommandKind::Other }
+    }
+
+    /// This command and another one right after it, whose replies come together, as a list: an error of one is
+    /// [`Reply::Error`](super::Reply::Error) in it.
+    pub(in super::super) fn then(self, next: &Self) -> Self {
+        let encoded = [self.encoded, next.encoded.clone()].concat().into();
+        Self { encoded, replies: self.replies + next.replies, ..self }
     }
 
     /// The same command, with the number of counters that it names.
     pub(in super::super) fn with_keys(self, keys: usize) -> Self {
         Self { keys, ..self }
+    }
+
+    /// The same command, for this.
+    pub(in super::super) fn of_kind(self, kind: CommandKind) -> Self {
+        Self { kind, ..self }
     }
 }
 

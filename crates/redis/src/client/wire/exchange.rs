@@ -19,7 +19,7 @@ use tokio::{
 use super::{
     Reply,
     command::{Command, ReplyLimit},
-    decoder::{DecodeError, Decoder},
+    decoder::{self, DecodeError, Decoder},
     hidden,
 };
 use crate::CallError;
@@ -33,6 +33,9 @@ const KEPT_ROOM: usize = 256 << 10;
 
 /// Why a command whose deadline passed has no reply.
 pub(super) const TIMED_OUT: &str = "timed out";
+
+/// A reply as it was decoded.
+type Decoded = decoder::Outcome;
 
 /// The outcome of a command.
 pub(super) type Outcome = Result<Reply, CallError>;
@@ -64,6 +67,10 @@ struct Waiting {
     begins: u64,
     limit: ReplyLimit,
     deadline: Instant,
+    /// How many replies are still to come.
+    replies: usize,
+    /// Those that have come, of several.
+    collected: Vec<Reply>,
     /// `None` once the command has failed at its deadline: its late reply will be skipped.
     reply: Option<oneshot::Sender<Outcome>>,
 }
@@ -76,7 +83,28 @@ impl State {
         if reply.is_some() {
             self.first_deadline = Some(self.first_deadline.map_or(deadline, |first| first.min(deadline)));
         }
-        self.waiting.push_back(Waiting { begins, limit: command.limit, deadline, reply });
+        let Command { limit, replies, .. } = *command;
+        self.waiting.push_back(Waiting { begins, limit, deadline, replies, collected: Vec::new(), reply });
+    }
+
+    /// Takes a reply for the command that has waited longest. Returns its sender and its outcome if that is complete and
+    /// awaited. The error is the reply itself, if no command waits.
+    #[allow(clippy::type_complexity, reason = "used once")]
+    fn answer(&mut self, outcome: Decoded) -> Result<Option<(oneshot::Sender<Outcome>, Decoded)>, Decoded> {
+        let Some(first) = self.waiting.front_mut() else { return Err(outcome) };
+        first.replies -= 1;
+        let is_one = first.replies == 0 && first.collected.is_empty();
+        let outcome = if is_one {
+            outcome
+        } else {
+            first.collected.push(outcome.unwrap_or_else(Reply::Error));
+            if first.replies > 0 {
+                return Ok(None);
+            }
+            Ok(Reply::List(std::mem::take(&mut first.collected)))
+        };
+        let reply = self.waiting.pop_front().and_then(|waiting| waiting.reply);
+        Ok(reply.map(|reply| (reply, outcome)))
     }
 
     /// Fails the commands whose deadline has passed.
@@ -274,16 +302,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             let decoded = self.decoder.decode(&mut self.incoming, limit.unwrap_or(ReplyLimit::SHORT))?;
             let Some(outcome) = decoded else { break };
             let outcome = outcome.map_err(hidden::without_arguments);
-            let waiting = self.exchange.lock().waiting.pop_front();
-            match (waiting, outcome) {
-                (Some(waiting), outcome) => {
-                    if let Some(reply) = waiting.reply {
-                        // a caller that has left needs no answer
-                        let _ = reply.send(outcome.map_err(CallError::Refused));
-                    }
-                }
-                (None, Err(text)) => return Err(Ended::Said(text)),
-                (None, Ok(_)) => return Err(DecodeError::Unasked.into()),
+            let answered = match self.exchange.lock().answer(outcome) {
+                Ok(answered) => answered,
+                Err(Err(text)) => return Err(Ended::Said(text)),
+                Err(Ok(_)) => return Err(DecodeError::Unasked.into()),
+            };
+            if let Some((reply, outcome)) = answered {
+                // a caller that has left needs no answer
+                let _ = reply.send(outcome.map_err(CallError::Refused));
             }
         }
         Ok(())

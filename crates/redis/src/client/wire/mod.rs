@@ -21,7 +21,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use bytes::Bytes;
 use tokio::{sync::Notify, task::JoinHandle, time::Instant};
 
-pub(super) use self::command::{Command, ReplyLimit};
+pub(super) use self::command::{Command, CommandKind, ReplyLimit};
 use self::{
     exchange::{Driver, Ended, Exchange, TIMED_OUT},
     stream::Stream,
@@ -49,6 +49,8 @@ pub(super) enum Reply {
     List(Vec<Reply>),
     /// Nil.
     Other,
+    /// An error, of one of several commands that were sent together.
+    Error(Box<str>),
 }
 
 /// Displays only the kind of the value: its content may be a secret of another service.
@@ -59,6 +61,7 @@ impl fmt::Display for Reply {
             Self::Number(number) => write!(f, "the number {number}"),
             Self::List(list) => write!(f, "a list of {}", list.len()),
             Self::Other => f.write_str("nil"),
+            Self::Error(_) => f.write_str("an error"),
         }
     }
 }

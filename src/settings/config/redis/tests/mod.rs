@@ -51,6 +51,18 @@ fn fixed(user: Option<&str>, password: &str) -> Credentials {
 }
 
 #[test]
+fn each_redis_has_its_own_switch_for_plain_commands() {
+    let redis = store(&[
+        ("REDIS_URL", "redis://a"),
+        ("REDIS_PERSECOND", "true"),
+        ("REDIS_PERSECOND_URL", "redis://b"),
+        ("REDIS_PLAIN_COMMANDS", "false"),
+    ])
+    .redis;
+    assert_eq!((redis.main.plain_commands, redis.per_second.map(|one| one.plain_commands)), (false, Some(true)));
+}
+
+#[test]
 fn each_redis_has_its_own_number_of_keys_per_call() {
     let redis = store(&[
         ("REDIS_URL", "redis://a"),
@@ -76,6 +88,7 @@ fn defaults() {
         // half of ten: the worker and `/json` share the pool
         connections: NonZeroUsize::new(5).expect("five"),
         keys_per_call: None,
+        plain_commands: true,
         timeout: Duration::from_millis(100),
         startup: Startup { initial: Duration::from_secs(1), longest: Duration::from_secs(30) },
         breaker: Some(BreakerConfig {
