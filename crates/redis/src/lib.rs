@@ -28,6 +28,8 @@ mod refusal;
 mod reply;
 mod route;
 pub mod script;
+#[cfg(test)]
+mod simulation;
 mod slot;
 mod stats;
 mod store;

@@ -13,6 +13,14 @@ use super::{Server, slot};
 
 const MICROS: f64 = 1e6;
 
+/// How far the server's clock may be outside a named window when the script counts in it: SLACK in `lua/early.lua`.
+pub(super) const SLACK: Duration = Duration::from_secs(2);
+
+/// How much longer than its window a counter lives, besides the time that a call may be under way: the slack, and the
+/// second for which plain commands trust an estimate of the server's clock. A counter that expired sooner could be
+/// created anew in the same window.
+pub(super) const GRACE: Duration = SLACK.saturating_add(Duration::from_secs(1));
+
 /// The window in a counter's name. A key names its algorithm and window, so all hits of a counter have the same one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct NamedWindow {

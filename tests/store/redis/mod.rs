@@ -7,4 +7,5 @@ mod faults;
 mod halves;
 mod hygiene;
 mod load;
+mod plain;
 mod stores;

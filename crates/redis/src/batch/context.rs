@@ -9,14 +9,11 @@ use limiter::domain::StoreError;
 use metrics::Timed;
 
 use super::{
-    super::{Answer, GroupError, RedisStats, error_log::ErrorLog, refusal},
+    super::{Answer, GroupError, RedisStats, error_log::ErrorLog, named::GRACE, refusal},
     existing::Existing,
     queue::Waiters,
     slots::Slots,
 };
-
-/// How late the script counts in a named window after its end (SLACK in lua/early.lua).
-const LATE: Duration = Duration::from_secs(2);
 
 /// What the calls to one Redis share.
 #[derive(Debug)]
@@ -37,7 +34,7 @@ impl<C> CallContext<C> {
     /// the calls that were made in the window and are still under way at its end.
     pub(super) fn extra_life(&self, named: Option<Duration>) -> Duration {
         let Some(window) = named else { return self.max_jitter.mul_f64(fastrand::f64()) };
-        self.max_jitter.min(window).mul_f64(fastrand::f64()) + LATE + self.timeout
+        self.max_jitter.min(window).mul_f64(fastrand::f64()) + GRACE + self.timeout
     }
 }
 

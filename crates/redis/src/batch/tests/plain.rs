@@ -34,7 +34,7 @@ async fn a_fixed_window_that_is_alone_is_counted_without_the_script() {
     assert_eq!(verdict.reset_after, left);
     let [addition] = additions(&fake).try_into().expect("one");
     assert_eq!(addition.name, format!("{{a}}f60@{MINUTE_OF_THERE}").as_bytes());
-    assert_eq!((addition.amount.get(), addition.lifetime), (1, left + Duration::from_secs(2) + TIMEOUT));
+    assert_eq!((addition.amount.get(), addition.lifetime), (1, left + Duration::from_secs(3) + TIMEOUT));
     assert_eq!((fake.scripts().len(), stats.calls(), stats.plain(), stats.in_flight()), (0, 1, 1, 0));
     assert_eq!((stats.entries(), stats.checks(), stats.call_times().count()), (1, 1, 1));
 }
