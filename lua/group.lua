@@ -1,8 +1,9 @@
 -- Settles all the hits of one group on the states of its counters. Equals crates/limiter/src/algorithm/group.rs.
 --
 -- KEYS, ARGV: none of its own. `held` is the list of the group's states, in which settle() replaces those that change;
--- `hits` its hits in order. A hit in a named window has a time of its own, `hit.now`. A state here is { time, current, previous, the hit that wrote it }, or false if the counter
--- does not exist. It is never changed in place, so a list of states can be kept and restored.
+-- `hits` its hits in order. A hit in a named window has a time of its own, `hit.now`. A state here is { time, current,
+-- previous, the hit that wrote it }, or false if the counter does not exist. It is never changed in place, so a list of
+-- states can be kept and restored.
 -- Returns: nothing; entries of `held` that differ afterwards have to be written.
 
 local function copy(list)

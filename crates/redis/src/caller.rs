@@ -55,7 +55,7 @@ pub trait Caller: Debug + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Replied, CallError>> + Send + 'static;
 
     /// Adds to the counter of a named window by plain commands, on the node that owns `slot`, and returns its count.
-    /// If they are refused, nothing was added. As with [`call`](Self::call), dropping the future does not withdraw
+    /// If they are refused, nothing was added, though a counter of 0 may have been created. As with [`call`](Self::call), dropping the future does not withdraw
     /// them.
     fn add(
         &self,

@@ -9,7 +9,7 @@ use std::{
 
 use limiter::domain::{Clock as _, SystemClock, Timestamp};
 
-/// How much the two clocks may drift apart: one part in this many, 500 ppm, the most that NTP corrects.
+/// How much the two clocks may drift apart: one part in this many (500 ppm). Where they do, the latest reply decides.
 const DRIFT: i64 = 2_000;
 
 /// How long a reading counts as fresh: longer, and a clock that was set may go unnoticed.

@@ -67,8 +67,8 @@ impl NamedWindow {
         Duration::from_micros(self.length as u64)
     }
 
-    /// The end of the window, or this time if that is later.
-    pub(super) fn ends_after(self, now: Timestamp) -> Duration {
+    /// How long the window lasts from this time on.
+    pub(super) fn left_at(self, now: Timestamp) -> Duration {
         let left = (self.start + self.length - now.as_f64()).max(0.0);
         Duration::from_micros(left.ceil() as u64)
     }
@@ -139,8 +139,8 @@ mod tests {
         assert_eq!(String::from_utf8_lossy(&name), "{d|k=v}f60@1796083260");
         assert_eq!(slot::of(&name), slot::of(b"{d|k=v}f60"));
         assert_eq!((minute.start(), minute.length()), (1_796_083_260e6, Duration::from_secs(60)));
-        assert_eq!(minute.ends_after(Timestamp::from_micros(NOW)), Duration::from_millis(57_500));
-        assert_eq!(minute.ends_after(Timestamp::from_micros(NOW + 60_000_000)), Duration::ZERO);
+        assert_eq!(minute.left_at(Timestamp::from_micros(NOW)), Duration::from_millis(57_500));
+        assert_eq!(minute.left_at(Timestamp::from_micros(NOW + 60_000_000)), Duration::ZERO);
         let clamped = |at| minute.clamp(Timestamp::from_micros(at)).as_micros();
         assert_eq!(clamped(NOW), NOW);
         assert_eq!(clamped(NOW - 3_000_000), 1_796_083_260_000_000);

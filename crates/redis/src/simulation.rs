@@ -1,6 +1,7 @@
 //! A simulation of named windows: several processes, a Redis whose clock differs from theirs and is replaced at times by
 //! that of another server, and calls that are delayed. It shows that no more than the limit passes in a named window,
 //! and how long before or after a window hits are counted in it.
+#![allow(clippy::print_stdout, reason = "the figures of a run")]
 
 use std::{
     cmp::Reverse,
@@ -149,7 +150,7 @@ impl World {
         let limit = Limit::fixed_window(LIMIT, window.expect("short"));
         let hit = Hit::new(CounterKey::from_bytes(b"{k}"), limit, Charge::Take(1));
         let window = NamedWindow::of(&Group::single(hit.clone()), &hit, &server).expect("a named window");
-        let lifetime = window.ends_after(server.time.now) + EXTRA;
+        let lifetime = window.left_at(server.time.now) + EXTRA;
         let call = Call {
             is_plain: server.time.is_fresh && !window.may_import(),
             start: window.start_seconds(),

@@ -1,7 +1,11 @@
 //! Counts a batch of one hit in a named window by plain commands, which cost Redis less than the script. Whatever they
 //! cannot serve, and whatever Redis refuses to do by them, is left to the script.
 
-use std::{num::NonZeroU64, sync::atomic::Ordering::Relaxed, time::Duration};
+use std::{
+    num::NonZeroU64,
+    sync::atomic::Ordering::Relaxed,
+    time::{Duration, Instant},
+};
 
 use limiter::{
     algorithm::{Held, State},
@@ -10,20 +14,20 @@ use limiter::{
 use smallvec::smallvec;
 
 use super::{
-    super::{Addition, CallError, Caller, Entry, Server, decode::derive, named::NamedWindow},
+    super::{Addition, CallError, Caller, Entry, Server, decode::derive, named::NamedWindow, refusal},
     context::{CallContext, CallGuard, fail, hand_out},
     existing::Existing,
     queue::Batch,
 };
 
 /// Counts a batch and answers its checks, or returns it: the script has to count it.
-pub(super) async fn add<C: Caller>(context: &CallContext<C>, slot: Option<u16>, batch: Batch) -> Option<Batch> {
+pub(super) async fn add<C: Caller>(context: &CallContext<C>, slot: Option<u16>, mut batch: Batch) -> Option<Batch> {
     let server = context.caller.server(slot);
     let Some((amount, window)) = addend(&batch, &server, &context.existing) else { return Some(batch) };
     let (entry, hit) = (&batch.entries[0], &batch.entries[0].group().hits[0]);
     let mut name = Vec::with_capacity(hit.key.as_bytes().len() + 16);
     window.push_name(&hit.key, &mut name);
-    let lifetime = window.ends_after(server.time.now) + context.extra_life(Some(window.length()));
+    let lifetime = window.left_at(server.time.now) + context.extra_life(Some(window.length()));
     let addition = Addition { name, amount, lifetime: lifetime.max(Duration::from_millis(1)) };
     let added = {
         let _counted = CallGuard::new(&context.stats);
@@ -40,7 +44,13 @@ pub(super) async fn add<C: Caller>(context: &CallContext<C>, slot: Option<u16>, 
             return None;
         }
         // nothing was added; the script is refused alike, or is not
-        Err(CallError::Refused(_) | CallError::ManyKeys) => return Some(batch),
+        Err(error @ (CallError::Refused(_) | CallError::ManyKeys)) => {
+            if let CallError::Refused(text) = &error {
+                context.stats.count_resent(refusal::code(text));
+            }
+            batch.keep_awaited(Instant::now(), &context.slots);
+            return (!batch.entries.is_empty()).then_some(batch);
+        }
         Err(CallError::Unreachable) => StoreError::Unreachable,
         Err(CallError::Tripped) => StoreError::Tripped,
         Err(CallError::Unanswered(_)) => StoreError::Unanswered,

@@ -193,13 +193,20 @@ impl View {
             if redirection.is_some() || error.starts_with("CLUSTERDOWN") {
                 self.doubt.notify_one();
             }
+            // ASKING is for one command, and those of an addition are several; and its window is that of the clock of this
+            // node: the script follows
+            if command.kind == CommandKind::Addition {
+                if let Some(Redirection::Moved { slot, to }) = redirection {
+                    self.moved(slot, &to);
+                }
+                return Err(CallError::Refused(error));
+            }
             node = match redirection {
                 Some(Redirection::Moved { slot, to }) if hop < HOPS => {
                     (at, asking) = (to, false);
                     self.moved(slot, &at).ok_or(CallError::Refused(error))?
                 }
-                // ASKING is for one command, and those of an addition are several: the script follows
-                Some(Redirection::Ask { to }) if hop < HOPS && command.kind != CommandKind::Addition => {
+                Some(Redirection::Ask { to }) if hop < HOPS => {
                     (at, asking) = (to, true);
                     self.node(&at).ok_or(CallError::Refused(error))?
                 }

@@ -149,15 +149,28 @@ impl Health {
         self.refuses_plain.store(false, Relaxed);
     }
 
-    /// The server has refused a plain command with this error. If the error will recur, none is sent any more.
+    /// The server has refused a plain command of a call with this error. If the error will recur for other counters,
+    /// none is sent any more, until a new connection has tried them.
     pub(super) fn refused_plain(&self, reason: &str) {
-        let is_lasting = refusal::of(reason) == Refusal::NotPermitted || refusal::is_unknown_command(reason);
-        if is_lasting && !self.refuses_plain.swap(true, Relaxed) {
+        if refusal::of(reason) == Refusal::NotPermitted || refusal::is_unknown_command(reason) {
+            self.gives_up_plain(reason);
+        }
+    }
+
+    /// The server has refused a plain command of the proof, which has a counter of its own, with this error.
+    pub(super) fn refused_plain_proof(&self, reason: &str) {
+        if !matches!(refusal::of(reason), Refusal::NotReady | Refusal::ReadOnly | Refusal::OutOfMemory) {
+            self.gives_up_plain(reason);
+        }
+    }
+
+    fn gives_up_plain(&self, reason: &str) {
+        if !self.refuses_plain.swap(true, Relaxed) {
             tracing::warn!(
                 address = self.address,
                 reason,
                 "redis refuses plain commands, so the script counts what they could count, at about twice the cost: \
-                 permit +set +incrby +pexpire, or set REDIS_PLAIN_COMMANDS=false"
+                 permit +set +incrby +pexpire, which the next connection tries, or set REDIS_PLAIN_COMMANDS=false"
             );
         }
     }

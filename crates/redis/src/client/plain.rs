@@ -17,8 +17,8 @@ pub(super) fn expire(addition: &Addition) -> Command {
     Command::new(&[b"PEXPIRE", &addition.name, lifetime.as_bytes()], ReplyLimit::SHORT)
 }
 
-/// The count in the replies to [`add`], and whether INCRBY may have created the counter, which then lives for ever: it
-/// expired or was evicted between the two commands. `None`: they are no such replies.
+/// The count in the replies to [`add`], and whether INCRBY may have created the counter, which then lives for ever: SET
+/// was refused, or found a counter that expired before INCRBY. `None`: they are no such replies.
 pub(super) fn count(replies: &[Reply], addition: &Addition) -> Option<(i64, bool)> {
     let [set, Reply::Number(count)] = replies else { return None };
     let is_new = u64::try_from(*count).is_ok_and(|count| count == addition.amount.get());

@@ -2,7 +2,7 @@
 //! Nothing less is enough: a replica, a Redis that is out of memory, a user without SET and a node of a cluster all
 //! answer PING, and even a call of the script that charges nothing.
 //!
-//! The counters are of a domain that no rule can have. Their window is one second, after which they expire.
+//! The counters are of a domain that no rule can have. Their window is one second, and they live for two at most.
 
 use std::{
     num::NonZeroU64,
@@ -265,7 +265,8 @@ impl Proof {
         Ok(answers)
     }
 
-    /// Finds out whether the server takes the plain commands that may stand in for the script. It counts in any case.
+    /// Finds out whether the server takes the plain commands that may stand in for the script. If it refuses them, it
+    /// counts all the same.
     async fn try_plain(&self, over: &Charging<'_>, entry: &Entry) -> Result<(), Unproven> {
         let hit = &entry.group().hits[0];
         let window = NamedWindow::of(entry.group(), hit, &over.server()).expect("it is of a fixed window");
@@ -274,11 +275,16 @@ impl Proof {
         let addition = Addition { name, amount: NonZeroU64::MIN, lifetime: PLAIN_LIFETIME };
         match over.run(plain::add(&addition).then(&plain::expire(&addition))).await {
             Ok(Reply::List(replies)) => match replies.into_iter().find(|reply| matches!(reply, Reply::Error(_))) {
-                Some(Reply::Error(text)) => over.health.refused_plain(&text),
+                Some(Reply::Error(text)) => over.health.refused_plain_proof(&text),
                 _ => over.health.took_plain(),
             },
             Ok(_) | Err(CallError::Refused(_)) => {}
-            Err(error) => return Err(Unproven::NoReply(error.to_string().into())),
+            Err(error) => {
+                let text = format!(
+                    "{error} (to SET, INCRBY and PEXPIRE; if a proxy does not pass these, set REDIS_PLAIN_COMMANDS=false)"
+                );
+                return Err(Unproven::NoReply(text.into()));
+            }
         }
         Ok(())
     }

@@ -149,16 +149,18 @@ impl Node {
                 self.peer.health.clock.observe_reply(&bytes, sent);
                 Ok(Reply::Bytes(bytes))
             }
-            (CommandKind::Addition, Reply::List(mut replies)) => match replies.pop() {
-                Some(Reply::Error(text)) => {
-                    self.peer.health.refused_plain(&text);
-                    Err(CallError::Refused(text))
+            (CommandKind::Addition, Reply::List(mut replies)) => {
+                for reply in &replies {
+                    if let Reply::Error(text) = reply {
+                        self.peer.health.refused_plain(text);
+                    }
                 }
-                last => {
-                    replies.extend(last);
-                    Ok(Reply::List(replies))
+                // the last one counts
+                match replies.pop() {
+                    Some(Reply::Error(text)) => Err(CallError::Refused(text)),
+                    last => Ok(Reply::List(replies.into_iter().chain(last).collect())),
                 }
-            },
+            }
             (_, reply) => Ok(reply),
         }
     }
