@@ -146,9 +146,7 @@ fn contenders(args: &CallsArgs) -> Result<(Vec<String>, Vec<Contender>), Error> 
             by: By::Script(nth + 1, *algorithm),
         }));
     }
-    for (name, commands) in
-        [("SET NX PX + INCRBY + PTTL", Commands::SetIncrbyPttl), (REFERENCE, Commands::IncrbyExpire)]
-    {
+    for (name, commands) in [("SET NX PX + INCRBY", Commands::SetIncrby), (REFERENCE, Commands::IncrbyExpire)] {
         all.push(Contender { name: name.to_owned(), by: By::Commands(commands) });
     }
     let mut names = BTreeSet::new();

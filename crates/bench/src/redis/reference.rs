@@ -31,8 +31,8 @@ pub(crate) struct Reference {
 pub(crate) enum Commands {
     /// `INCRBY` and `EXPIRE`.
     IncrbyExpire,
-    /// `SET` with `NX` and `PX`, `INCRBY` and `PTTL`.
-    SetIncrbyPttl,
+    /// `SET` with `NX` and `PX`, and `INCRBY`: as Tollgate counts a fixed window that is alone.
+    SetIncrby,
 }
 
 impl Reference {
@@ -57,10 +57,9 @@ impl Commands {
                 push(&["INCRBY", key, "1"]);
                 push(&["EXPIRE", key, &WINDOW_SECONDS.to_string()]);
             }
-            Self::SetIncrbyPttl => {
+            Self::SetIncrby => {
                 push(&["SET", key, "0", "PX", &(WINDOW_SECONDS * 1000).to_string(), "NX"]);
                 push(&["INCRBY", key, "1"]);
-                push(&["PTTL", key]);
             }
         }
     }
