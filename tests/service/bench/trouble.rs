@@ -181,10 +181,10 @@ async fn each_kind_of_error_is_counted_separately() {
     assert_eq!(error("timed out"), (50, "".into()), "{json:#}");
     assert_eq!(error("gRPC UNAVAILABLE"), (50, "redis is away, 100%".into()));
     assert_eq!(error("gRPC RESOURCE_EXHAUSTED"), (50, "".into()));
-    assert_eq!(
-        json["notes"],
-        serde_json::json!(["the server allows 16 streams a connection, so no more were used than that"])
-    );
+    // on a busy machine there is a note about the generator too
+    let notes = json["notes"].as_array().expect("notes").iter().map(|note| note.as_str().expect("text"));
+    let notes: Vec<_> = notes.filter(|note| !note.starts_with("making the load took")).collect();
+    assert_eq!(notes, ["the server allows 16 streams a connection, so no more were used than that"]);
     for line in [
         "requests  500: 250 OK, 50 over the limit, 50 neither",
         "errors    150",

@@ -1,14 +1,14 @@
 //! What a store leaves behind, and which commands it sends to Redis.
 
-use std::{collections::BTreeSet, num::NonZeroU32};
+use std::{collections::BTreeSet, num::NonZeroU32, time::Duration};
 
 use limiter::domain::{Algorithm, Charge, CounterKey, Group, Hit, Limit, RateLimiter, Unit, Window};
-use redis::{Client, RedisStore};
+use redis::{Client, RedisStore, StoreOptions};
 
 use crate::client::calls;
 use crate::{
     client::calls::tcp,
-    redis::stores::{cluster_store, options, store},
+    redis::stores::{cluster_store, options, store_with},
 };
 use testkit::{
     redis::{Redis, cluster::Cluster},
@@ -35,6 +35,12 @@ async fn everything(store: &RedisStore<Client>) {
         }
         store.reset(&key("b"), &limit).await.expect("an answer");
     }
+}
+
+/// Counters of fixed windows outlive calls that may be under way, and the test waits for their end.
+fn brief() -> StoreOptions {
+    let timeout = Duration::from_secs(10);
+    StoreOptions { timeout, per_second_timeout: timeout, ..options() }
 }
 
 /// The commands that ran on a server, without those of the test itself.
@@ -74,7 +80,7 @@ fn expected(nodes: &[Redis], more: &[&str]) {
 async fn a_single_server_is_left_empty_and_gets_the_expected_commands() {
     let redis = Redis::start(&[]);
     redis.cli(&["CONFIG", "RESETSTAT"]);
-    let store = store(&tcp(&redis)).await;
+    let store = store_with(&tcp(&redis), brief()).await;
     everything(&store).await;
     expected(std::slice::from_ref(&redis), &[]);
     until("every counter is gone", || redis.cli(&["DBSIZE"]) == "0").await;
@@ -86,7 +92,7 @@ async fn a_cluster_is_left_empty_and_gets_the_expected_commands() {
     for node in &cluster.nodes {
         node.cli(&["CONFIG", "RESETSTAT"]);
     }
-    let store = cluster_store(&calls::cluster(&cluster), options()).await;
+    let store = cluster_store(&calls::cluster(&cluster), brief()).await;
     everything(&store).await;
     expected(&cluster.nodes, &["cluster|slots"]);
     for node in &cluster.nodes {
