@@ -19,6 +19,7 @@ mod error;
 mod fleet;
 mod folder;
 pub mod hot_path;
+mod interrupt;
 pub mod memory;
 mod meter;
 mod observer;

@@ -29,6 +29,16 @@ pub fn single(hit: Hit) -> Entry {
     Entry::new(Group::single(hit))
 }
 
+/// These groups, each settled as often as its number says.
+pub fn entries(groups: &[(Group, u32)]) -> Vec<Entry> {
+    let entry = |(group, times): &(Group, u32)| {
+        let mut entry = Entry::new(group.clone());
+        (1..*times).for_each(|_| entry.again());
+        entry
+    };
+    groups.iter().map(entry).collect()
+}
+
 pub fn at(hit: Hit, micros: u64) -> Entry {
     Entry::new(Group::single(hit).at(Timestamp::from_micros(micros)))
 }

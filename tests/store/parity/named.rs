@@ -14,7 +14,7 @@ use proptest::{
 use redis::{Answer, Entry, Server, ServerTime, decode, script};
 
 use crate::parity::{
-    hits::{LONG, NONE, NOW, SECOND, code, fixed, only, single},
+    hits::{LONG, NONE, NOW, SECOND, code, entries, fixed, only, single},
     server::{Redis, Reply, server_at},
     traces::packed,
 };
@@ -155,14 +155,7 @@ fn run(redis: &mut Redis, steps: &[Step], tally: &mut [u64; 3]) -> Result<(), Te
     redis.command(&["FLUSHALL"]);
     let mut model = Model::new();
     for Step { at, error, groups, is_early } in steps {
-        let entries: Vec<Entry> = groups
-            .iter()
-            .map(|(group, times)| {
-                let mut entry = Entry::new(group.clone());
-                (1..*times).for_each(|_| entry.again());
-                entry
-            })
-            .collect();
+        let entries = entries(groups);
         let text = script_at(*at);
         let text = if *is_early { text } else { late(&text) };
         let estimate = at.saturating_add_signed(*error);

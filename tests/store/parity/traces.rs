@@ -11,10 +11,12 @@ use proptest::{
     sample::select,
     test_runner::{Config, TestCaseError, TestRunner},
 };
-use redis::Entry;
 use smallvec::SmallVec;
 
-use crate::parity::server::{Redis, Reply};
+use crate::parity::{
+    hits::entries,
+    server::{Redis, Reply},
+};
 
 const SECOND: u64 = 1_000_000;
 /// Keeps every counter of a trace until its end: the time of a trace is injected, but Redis expires keys by its own
@@ -219,14 +221,7 @@ fn run(redis: &mut Redis, trace: &Trace, tally: &mut Tally) -> Result<(), TestCa
         model.insert(key(*number).as_bytes().to_vec(), (*state, None));
     }
     for call in &trace.calls {
-        let entries: Vec<Entry> = call
-            .iter()
-            .map(|(group, times)| {
-                let mut entry = Entry::new(group.clone());
-                (1..*times).for_each(|_| entry.again());
-                entry
-            })
-            .collect();
+        let entries = entries(call);
         let answers = redis.check(&entries, JITTER);
         prop_assert_eq!(answers.len(), call.len());
         for ((group, times), answer) in call.iter().zip(answers) {

@@ -9,13 +9,14 @@ use std::{collections::BTreeSet, fs, num::NonZeroUsize, path::PathBuf, str::From
 
 use clap::Args;
 use limiter::domain::Algorithm;
-use load::{Keys, Line, Pace, Tally, interrupted, parse_duration};
+use load::{Keys, Line, Pace, Tally, parse_duration};
 use serde_json::json;
 
 use self::{report::Case, script::ScriptCalls, shape::Shape};
 use crate::{
     error::Error,
     fleet::{Rate, algorithm},
+    interrupt::until_interrupted,
     observer::{Observer, Usage},
     process::REDIS_SERVER,
     redis::{Commands, Drive, Kind, Nodes, Reference},
@@ -217,12 +218,7 @@ impl Server {
 /// # Errors
 /// If something cannot be started or measured.
 pub(crate) async fn run(args: &CallsArgs) -> Result<(String, bool), Error> {
-    // what has been started is stopped with the future that started it
-    let stop = interrupted()?;
-    tokio::select! {
-        done = measure(args) => done,
-        () = stop => Err(Error::Interrupted),
-    }
+    until_interrupted(measure(args)).await
 }
 
 async fn measure(args: &CallsArgs) -> Result<(String, bool), Error> {

@@ -10,7 +10,7 @@ use std::{fs, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use clap::Args;
 use limiter::domain::Algorithm;
-use load::{Keys, Line, cores, interrupted, parse_duration};
+use load::{Keys, Line, cores, parse_duration};
 use serde_json::json;
 
 pub(crate) use self::scenario::{Rate, algorithm};
@@ -22,6 +22,7 @@ use self::{
 };
 use crate::{
     error::Error,
+    interrupt::until_interrupted,
     process::{self, REDIS_SERVER},
     redis::{Kind, Nodes},
     sample::Series,
@@ -180,12 +181,7 @@ impl FleetArgs {
 /// # Errors
 /// If something cannot be started or measured.
 pub(crate) async fn run(args: &FleetArgs) -> Result<(String, bool), Error> {
-    // what has been started is stopped with the future that started it
-    let stop = interrupted()?;
-    tokio::select! {
-        done = measure(args) => done,
-        () = stop => Err(Error::Interrupted),
-    }
+    until_interrupted(measure(args)).await
 }
 
 async fn measure(args: &FleetArgs) -> Result<(String, bool), Error> {

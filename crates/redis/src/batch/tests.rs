@@ -40,7 +40,7 @@ struct Fake {
 
 #[derive(Debug)]
 struct FakeState {
-    /// What the store is told of the server. The time is that of the last reply.
+    /// What is known of the server. The time is that of the last reply.
     server: Server,
     /// The plain commands, and what each ends with.
     additions: Vec<(Option<u16>, Addition)>,
